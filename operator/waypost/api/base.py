@@ -1,0 +1,65 @@
+"""What every resource model shares: camelCase on the wire, strict fields, durations, conditions."""
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic.alias_generators import to_camel
+
+DURATION_PATTERN = r"^([0-9]{1,5}(h|m|s|ms)){1,4}$"
+NODE_NAME_PATTERN = r"^[a-z]([a-z0-9_]{0,38}[a-z0-9])?$"
+INPUT_KEY_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]{0,62}$"
+
+_SECONDS_PER_UNIT = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+
+# Any JSON value; rendered in the CRD as x-kubernetes-preserve-unknown-fields.
+JsonValue = Any
+JsonObject = dict[str, Any]
+
+Duration = Annotated[str, StringConstraints(pattern=DURATION_PATTERN, max_length=24)]
+NodeName = Annotated[str, StringConstraints(pattern=NODE_NAME_PATTERN, max_length=40)]
+# An RFC 3339 time in UTC. A plain string: the engine compares datetimes, the wire carries text.
+Timestamp = Annotated[str, Field(max_length=40, json_schema_extra={"format": "date-time"})]
+
+
+class Model(BaseModel):
+    """Base of all wire models: frozen, camelCase aliases, unknown fields refused."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        alias_generator=to_camel,
+        populate_by_name=True,
+        use_attribute_docstrings=False,
+    )
+
+
+class StatusModel(Model):
+    """Base of status models: unknown fields ignored, so that a newer operator's
+    status never stops an older one from reading it (rollback)."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class StatusCondition(StatusModel):
+    """One condition, as in Kubernetes' own `metav1.Condition`."""
+
+    type: str = Field(max_length=64, description="What is judged, for example Succeeded.")
+    status: Literal["True", "False", "Unknown"] = Field(description="True, False or Unknown.")
+    observed_generation: int = Field(
+        default=0, ge=0, description="The metadata.generation this condition was judged on."
+    )
+    last_transition_time: Timestamp = Field(description="When the status last changed.")
+    reason: str = Field(max_length=64, description="One CamelCase word for programs.")
+    message: str = Field(default="", max_length=4096, description="A sentence for people.")
+
+
+def parse_duration(text: str) -> float:
+    """Seconds of a GEP-2257 duration such as `1h30m` or `500ms`.
+
+    Raises ValueError when `text` is not one (days are refused, as there).
+    """
+    if not re.fullmatch(DURATION_PATTERN, text):
+        raise ValueError(f"{text!r} is not a duration like 90s, 10m or 1h30m")
+    parts = re.findall(r"([0-9]+)(ms|h|m|s)", text)
+    return sum(int(number) * _SECONDS_PER_UNIT[unit] for number, unit in parts)

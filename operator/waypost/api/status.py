@@ -1,0 +1,127 @@
+"""Status of an AgentWorkflow: the checkpoint log of the run. Written by the operator alone."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from waypost.api.base import JsonValue, StatusCondition, StatusModel, Timestamp
+
+NodePhase = Literal[
+    "Pending",
+    "Running",
+    "Waiting",
+    "Backoff",
+    "Succeeded",
+    "Failed",
+    "Skipped",
+    "Cancelled",
+]
+RunPhase = Literal["Pending", "Running", "Waiting", "Suspended", "Succeeded", "Failed", "Cancelled"]
+
+FINAL_PHASES: frozenset[str] = frozenset({"Succeeded", "Failed", "Skipped", "Cancelled"})
+KEPT_ATTEMPTS = 6  # the first and the last five; `attempt` counts them all
+
+
+class AttemptStatus(StatusModel):
+    """One attempt of a node: one Job, one pod."""
+
+    number: int = Field(ge=1, description="1 for the first attempt; numbers run on, never restart.")
+    job: str = Field(max_length=63, description="Name of the attempt's Job.")
+    launched_at: Timestamp = Field(description="When the attempt was recorded, before its Job.")
+    pod_uid: str | None = Field(
+        default=None, max_length=64, description="The pod whose result was taken."
+    )
+    started_at: Timestamp | None = Field(default=None, description="When its container started.")
+    finished_at: Timestamp | None = Field(default=None, description="When the attempt ended.")
+    reason: str | None = Field(
+        default=None, max_length=64, description="How it ended: Succeeded or a failure reason."
+    )
+    message: str | None = Field(default=None, max_length=512, description="Why, for people.")
+    stopping: str | None = Field(
+        default=None,
+        max_length=64,
+        description="Set while the attempt is being stopped: the reason it will end with.",
+    )
+
+
+class NodeStatus(StatusModel):
+    """The checkpoint of one node."""
+
+    path: str = Field(max_length=128, description="Identity of the node in the run.")
+    phase: NodePhase = Field(description="Where the node stands.")
+    reason: str | None = Field(
+        default=None, max_length=64, description="One word of the closed vocabulary of reasons."
+    )
+    message: str | None = Field(default=None, max_length=3072, description="Why, for people.")
+    tail: str | None = Field(
+        default=None, max_length=2048, description="Last lines a failed node printed."
+    )
+    attempt: int | None = Field(default=None, ge=0, description="Number of the latest attempt.")
+    attempts: list[AttemptStatus] | None = Field(
+        default=None,
+        max_length=KEPT_ATTEMPTS,
+        description="The first and the last five attempts.",
+    )
+    retries: int | None = Field(
+        default=None, ge=0, description="Extra attempts used up of retry.limit."
+    )
+    disruptions: int | None = Field(
+        default=None, ge=0, description="Attempts lost to the cluster; not counted as retries."
+    )
+    input_digest: str | None = Field(
+        default=None, max_length=80, description="sha256 of the resolved inputs (RFC 8785)."
+    )
+    output: JsonValue | None = Field(
+        default=None,
+        description="The output, while it is small. Absent as well as null when the output is "
+        "null: outputDigest tells that there is one.",
+    )
+    output_record: str | None = Field(
+        default=None, max_length=253, description="NodeRecord that holds the output instead."
+    )
+    output_digest: str | None = Field(
+        default=None, max_length=80, description="sha256 of the output (RFC 8785)."
+    )
+    approval: str | None = Field(
+        default=None, max_length=253, description="Name of the node's Approval."
+    )
+    wake_at: Timestamp | None = Field(
+        default=None,
+        description="When a wait ends, an approval expires or the next attempt starts.",
+    )
+    started_at: Timestamp | None = Field(default=None, description="When the node left Pending.")
+    finished_at: Timestamp | None = Field(default=None, description="When the node ended.")
+
+
+class AgentWorkflowStatus(StatusModel):
+    """What has happened. Conditions are for programs, phase is for people."""
+
+    observed_generation: int = Field(
+        default=0, ge=0, description="The metadata.generation this status was computed from."
+    )
+    engine_version: int = Field(
+        default=1, ge=1, description="Version of the rules that wrote this status."
+    )
+    phase: RunPhase = Field(default="Pending", description="Summary for people.")
+    progress: str = Field(default="", max_length=32, description="Ended nodes of all: 3/7.")
+    waiting: str | None = Field(
+        default=None, max_length=300, description="What the run waits for, if for one thing."
+    )
+    round: int = Field(default=1, ge=1, description="Round of the run; 1 until it is rerun.")
+    inputs: JsonValue | None = Field(
+        default=None, description="The inputs with schema defaults applied, if any were."
+    )
+    outputs: JsonValue | None = Field(default=None, description="What the run gave.")
+    cancelled_at: Timestamp | None = Field(
+        default=None, description="When cancel was first seen; it cannot be taken back."
+    )
+    started_at: Timestamp | None = Field(default=None, description="When the run was accepted.")
+    finished_at: Timestamp | None = Field(default=None, description="When the run ended.")
+    conditions: list[StatusCondition] = Field(
+        default_factory=list,
+        max_length=16,
+        description="Accepted, Succeeded, Finished, AwaitingApproval, Reconciling, Stalled.",
+    )
+    nodes: list[NodeStatus] = Field(
+        default_factory=list, max_length=200, description="One checkpoint per node."
+    )

@@ -1,0 +1,348 @@
+"""AgentWorkflow: one run of a graph of nodes. The single source of its CRD.
+
+Descriptions are user documentation: they are what `kubectl explain` prints.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from waypost.api.base import (
+    INPUT_KEY_PATTERN,
+    Duration,
+    JsonObject,
+    JsonValue,
+    Model,
+    NodeName,
+)
+
+MAX_NODES = 200
+
+Effect = Literal["none", "idempotent", "once"]
+Quantity = Annotated[str | int, Field(json_schema_extra={"x-kubernetes-int-or-string": True})]
+InputKey = Annotated[str, StringConstraints(pattern=INPUT_KEY_PATTERN, max_length=63)]
+Template = Annotated[str, StringConstraints(max_length=16384)]
+
+
+class Backoff(Model):
+    """How long to wait before the next attempt: initial * factor^(n-1), at most max."""
+
+    initial: Duration | None = Field(
+        default=None, description="Wait before the second attempt. Default 1s."
+    )
+    factor: int | None = Field(
+        default=None, ge=1, le=10, description="Multiplier for each further wait. Default 2."
+    )
+    max: Duration | None = Field(default=None, description="Upper bound of a wait. Default 5m.")
+
+
+class Retry(Model):
+    """Extra attempts after a failure of the node's own work."""
+
+    limit: int | None = Field(
+        default=None,
+        ge=0,
+        le=20,
+        description="Extra attempts after a failure: 2 means at most 3 attempts. Default 0. "
+        "Disruptions by the cluster (evictions, lost machines) are counted apart and do not "
+        "use these up.",
+    )
+    backoff: Backoff | None = Field(default=None, description="Waits between attempts.")
+    never: bool | None = Field(
+        default=None,
+        description="Same as effect: once. Never start a second attempt once the program may "
+        "have started. Cannot stand together with limit.",
+    )
+
+
+class SecretKeyRef(Model):
+    """One key of a Secret in the run's namespace."""
+
+    name: str = Field(min_length=1, max_length=253, description="Name of the Secret.")
+    key: str = Field(min_length=1, max_length=253, description="Key inside the Secret.")
+    optional: bool | None = Field(default=None, description="Start even when it is missing.")
+
+
+class ConfigMapKeyRef(Model):
+    """One key of a ConfigMap in the run's namespace."""
+
+    name: str = Field(min_length=1, max_length=253, description="Name of the ConfigMap.")
+    key: str = Field(min_length=1, max_length=253, description="Key inside the ConfigMap.")
+    optional: bool | None = Field(default=None, description="Start even when it is missing.")
+
+
+class EnvSource(Model):
+    """Where the value of an environment variable comes from: exactly one source."""
+
+    secret_key_ref: SecretKeyRef | None = Field(default=None, description="From a Secret.")
+    config_map_key_ref: ConfigMapKeyRef | None = Field(
+        default=None, description="From a ConfigMap."
+    )
+
+
+class EnvVar(Model):
+    """One environment variable of the node's container, as in core/v1."""
+
+    name: str = Field(
+        min_length=1,
+        max_length=256,
+        pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
+        description="Name. Names that start with WAYPOST_ are reserved.",
+    )
+    value: Template | None = Field(
+        default=None, description="Value; ${...} is evaluated. Never put a secret here."
+    )
+    value_from: EnvSource | None = Field(
+        default=None, description="Take the value from a Secret or ConfigMap instead."
+    )
+
+
+class Resources(Model):
+    """Compute resources of the node's container, as in core/v1."""
+
+    requests: dict[str, Quantity] | None = Field(
+        default=None, max_length=10, description="What the scheduler reserves, e.g. cpu: 100m."
+    )
+    limits: dict[str, Quantity] | None = Field(
+        default=None, max_length=10, description="What the node may use at most."
+    )
+
+
+class PythonKind(Model):
+    """Run a Python function in the runner image."""
+
+    source: str = Field(
+        min_length=1,
+        max_length=65536,
+        description="Python source that defines run(...). The node's inputs are its keyword "
+        "arguments, the value it returns is the node's output. ${...} is not evaluated here.",
+    )
+    env: list[EnvVar] | None = Field(
+        default=None, max_length=50, description="Environment variables."
+    )
+    resources: Resources | None = Field(default=None, description="Compute resources.")
+
+
+class ContainerKind(Model):
+    """Run any image. Inputs are files under /waypost/in, output is JSON in $WAYPOST_OUTPUT."""
+
+    image: str = Field(min_length=1, max_length=1024, description="Image to run.")
+    image_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = Field(
+        default=None, description="As in core/v1. Default: the cluster's own rule."
+    )
+    command: list[Annotated[str, StringConstraints(max_length=8192)]] | None = Field(
+        default=None,
+        max_length=64,
+        description="Replaces the image's entrypoint. ${...} is not evaluated here.",
+    )
+    args: list[Template] | None = Field(
+        default=None,
+        max_length=64,
+        description="Arguments; ${...} is evaluated. Never build a shell command from data: "
+        "pass it by env or read it from /waypost/in/inputs.",
+    )
+    env: list[EnvVar] | None = Field(
+        default=None, max_length=50, description="Environment variables."
+    )
+    resources: Resources | None = Field(default=None, description="Compute resources.")
+
+
+class Approvers(Model):
+    """Who is asked. At least one user or group."""
+
+    users: list[Annotated[str, StringConstraints(min_length=1, max_length=253)]] | None = Field(
+        default=None, max_length=50, description="User names as the API server knows them."
+    )
+    groups: list[Annotated[str, StringConstraints(min_length=1, max_length=253)]] | None = Field(
+        default=None, max_length=50, description="Groups as the API server knows them."
+    )
+    required: int | None = Field(
+        default=None,
+        ge=1,
+        le=20,
+        description="How many different people must approve. Default 1. With more than 1, "
+        "each of them adds an entry to spec.votes of the Approval.",
+    )
+
+
+class ApprovalKind(Model):
+    """Wait for a human. An Approval object is created; no pod runs meanwhile."""
+
+    message: Template = Field(
+        min_length=1, description="The question, for a human; ${...} is evaluated."
+    )
+    context: JsonObject | None = Field(
+        default=None,
+        max_length=50,
+        description="What the approver should see beside the question; ${...} is evaluated.",
+    )
+    answer_schema: JsonObject | None = Field(
+        default=None,
+        description="JSON Schema of a typed answer that comes with an approval.",
+    )
+    approvers: Approvers = Field(description="Who is asked.")
+    timeout: Duration | None = Field(
+        default=None, description="How long to wait. Absent: for ever."
+    )
+    on_timeout: Literal["Deny", "Fail"] | None = Field(
+        default=None,
+        description="What silence means: Deny (default, handled by onDenied) or Fail. "
+        "It never means yes.",
+    )
+    on_denied: Literal["Fail", "Continue"] | None = Field(
+        default=None,
+        description="Fail (default): a denial fails the node. Continue: the node succeeds and "
+        "its output says decision: Denied, so the graph can branch on it.",
+    )
+
+
+class WaitKind(Model):
+    """Wait without a pod: for a duration, or until a time."""
+
+    duration: Duration | None = Field(default=None, description="How long to wait.")
+    until: Template | None = Field(
+        default=None,
+        description='RFC 3339 time to wait for; ${...} is evaluated, e.g. "${inputs.notBefore}".',
+    )
+
+
+class Isolation(Model):
+    """What the node's pod may reach."""
+
+    service_account_name: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=253,
+        description="ServiceAccount of the pod, for example to pull private images. Its API "
+        "token is never mounted. Default: the namespace's default ServiceAccount.",
+    )
+
+
+class Node(Model):
+    """One step of the graph. Exactly one of python, container, approval, wait."""
+
+    name: NodeName = Field(
+        description="Identifies the node in expressions, so it is lower case with _ and not -: "
+        "nodes.<name>.output."
+    )
+    python: PythonKind | None = Field(default=None, description=PythonKind.__doc__)
+    container: ContainerKind | None = Field(default=None, description=ContainerKind.__doc__)
+    approval: ApprovalKind | None = Field(default=None, description=ApprovalKind.__doc__)
+    wait: WaitKind | None = Field(default=None, description=WaitKind.__doc__)
+    inputs: dict[InputKey, JsonValue] | None = Field(
+        default=None,
+        max_length=64,
+        description="Inputs by name; ${...} is evaluated, and a reference to nodes.x.output makes "
+        "this node wait for x.",
+    )
+    input_schema: JsonObject | None = Field(
+        default=None,
+        description="JSON Schema (2020-12) the inputs must meet before anything starts.",
+    )
+    output_schema: JsonObject | None = Field(
+        default=None,
+        description="JSON Schema (2020-12) the output must meet to be recorded.",
+    )
+    when: Annotated[str, StringConstraints(max_length=2056)] | None = Field(
+        default=None,
+        description='A condition, e.g. "${nodes.triage.output.urgent}". Exactly true: the node '
+        "runs. Exactly false: it is Skipped. Anything else fails it.",
+    )
+    depends_on: list[NodeName] | None = Field(
+        default=None,
+        max_length=32,
+        description="Nodes that must have succeeded first, beside those that are referred to.",
+    )
+    after: list[NodeName] | None = Field(
+        default=None,
+        max_length=32,
+        description="Nodes that must have ended first, however they ended.",
+    )
+    on_failure: Literal["Fail", "Continue"] | None = Field(
+        default=None,
+        description="Fail (default): a failure of this node fails the run. Continue: the rest of "
+        "the graph goes on.",
+    )
+    fallback_output: JsonValue | None = Field(
+        default=None,
+        description="With onFailure: Continue, the output that dependants see when the node "
+        "failed. Must meet outputSchema. ${...} is not evaluated here.",
+    )
+    timeout: Duration | None = Field(
+        default=None,
+        description="Longest time of one attempt, from the start of its container. "
+        "python and container nodes only. Default 10m.",
+    )
+    queue_timeout: Duration | None = Field(
+        default=None,
+        description="Longest time from the launch of an attempt to the start of its container: "
+        "scheduling, quota, image pull. python and container nodes only. Default 10m.",
+    )
+    retry: Retry | None = Field(
+        default=None, description="Extra attempts. python and container nodes only."
+    )
+    effect: Effect | None = Field(
+        default=None,
+        description="What running twice would do. none or idempotent (default): harmless. once: "
+        "no second attempt once the program may have started, whatever happened.",
+    )
+    isolation: Isolation | None = Field(default=None, description=Isolation.__doc__)
+
+
+class Defaults(Model):
+    """Defaults for the python and container nodes of this run."""
+
+    timeout: Duration | None = Field(default=None, description="Default of node timeout.")
+    queue_timeout: Duration | None = Field(
+        default=None, description="Default of node queueTimeout."
+    )
+    retry: Retry | None = Field(
+        default=None, description="Default of node retry, merged field by field."
+    )
+
+
+class AgentWorkflowSpec(Model):
+    """What to run. Immutable once accepted, except suspend, cancel, ttlSecondsAfterFinished."""
+
+    inputs: JsonObject | None = Field(
+        default=None,
+        max_length=100,
+        description="The run's inputs. Data: ${...} is never evaluated here.",
+    )
+    input_schema: JsonObject | None = Field(
+        default=None, description="JSON Schema (2020-12) of inputs; defaults in it are applied."
+    )
+    nodes: list[Node] = Field(
+        min_length=1, max_length=MAX_NODES, description="The graph: 1 to 200 nodes."
+    )
+    outputs: dict[InputKey, JsonValue] | None = Field(
+        default=None,
+        max_length=64,
+        description="What the run gives: evaluated once at its end and put into status.outputs.",
+    )
+    output_schema: JsonObject | None = Field(
+        default=None, description="JSON Schema (2020-12) that the outputs must meet."
+    )
+    defaults: Defaults | None = Field(default=None, description=Defaults.__doc__)
+    parallelism: int | None = Field(
+        default=None,
+        ge=1,
+        le=MAX_NODES,
+        description="How many nodes may have a pod at the same time. Default 20.",
+    )
+    suspend: bool | None = Field(
+        default=None,
+        description="true: start nothing new. Running attempts finish and are recorded; waits and "
+        "approvals go on.",
+    )
+    cancel: bool | None = Field(
+        default=None,
+        description="true: stop everything, for good. Results that are in stay recorded.",
+    )
+    ttl_seconds_after_finished: int | None = Field(
+        default=None,
+        ge=0,
+        le=315360000,
+        description="Delete the run this many seconds after it has finished. Absent: keep it. Not "
+        "honoured on objects that Argo CD or Flux track: Git would create and run them again.",
+    )
