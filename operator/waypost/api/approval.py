@@ -61,7 +61,7 @@ class ApprovalSpec(Model):
         Field(
             default=None,
             max_length=20,
-            description="Where approvers.required is above 1: one entry per approver, by user name.",
+            description="With approvers.required above 1: one entry per approver, by user name.",
         )
     )
 
