@@ -1,0 +1,213 @@
+"""The values the engine works on: what was observed, what is decided. No behaviour, no I/O.
+
+`Observed` is built once per pass and never changes; `Decision` is data that the shell carries
+out: first `before`, then one conditional write of `status`, and only when that has landed
+`after` and `events`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from waypost.api.approval import ApprovalSpec, ApprovalStatus
+from waypost.api.base import JsonObject, JsonValue
+from waypost.api.status import AgentWorkflowStatus
+from waypost.api.workflow import AgentWorkflowSpec
+
+
+@dataclass(frozen=True)
+class SpecProblem:
+    """A spec that the models refuse: the field (`nodes[2].timeout`) and what is wrong with it."""
+
+    field: str
+    message: str
+
+
+@dataclass(frozen=True)
+class PodFact:
+    """What the engine needs to know of one pod: some scalars, never the body."""
+
+    name: str
+    uid: str
+    run_uid: str
+    path: str
+    attempt: int
+    phase: str
+    held: bool  # carries our finalizer
+    deleting: bool  # has a deletionTimestamp
+    scheduled: bool  # bound to a machine
+    started_at: datetime | None = None  # container `node` started
+    finished_at: datetime | None = None  # container `node` terminated
+    terminated: bool = False  # container `node` has a terminated state
+    exit_code: int | None = None
+    terminated_reason: str = ""  # OOMKilled, Error, ContainerStatusUnknown...
+    message: str = ""  # the termination message
+    waiting_reason: str = ""  # ErrImagePull, CreateContainerConfigError...
+    waiting_message: str = ""
+    unschedulable: str = ""  # the scheduler's own text
+    pod_reason: str = ""  # Evicted, DeadlineExceeded...
+    pod_message: str = ""
+    disruption: str = ""  # reason and message of DisruptionTarget
+
+    @property
+    def over(self) -> bool:
+        """Certainly not running and never to run: only then may a next attempt start."""
+        ended = self.terminated or self.phase in ("Succeeded", "Failed")
+        return ended or (self.deleting and not self.scheduled)
+
+
+@dataclass(frozen=True)
+class JobFact:
+    """One Job, as created by us or as read live."""
+
+    name: str
+    uid: str
+    path: str
+    attempt: int
+    created_at: datetime
+    suspended: bool = False
+    deleting: bool = False
+    trouble: str = ""  # the newest FailedCreate event's text, read live
+
+
+@dataclass(frozen=True)
+class LaunchProblem:
+    """The API server refused an attempt's Job (or its ConfigMap). `permanent`: it would again."""
+
+    message: str
+    permanent: bool
+
+
+@dataclass(frozen=True)
+class ApprovalFact:
+    """One Approval object."""
+
+    name: str
+    uid: str
+    resource_version: str
+    owner_uid: str  # uid of its controller, "" when it has none
+    spec: ApprovalSpec | SpecProblem
+    status: ApprovalStatus
+    generation: int = 1
+    deleting: bool = False
+
+
+@dataclass(frozen=True)
+class Observed:
+    """Everything known of one run at the start of a pass.
+
+    Positive facts (a pod ended, a decision was made) may come from the cache. That something is
+    absent may only be concluded when `live` is true: then pods, jobs and approvals are complete,
+    read from the API server in this pass.
+    """
+
+    name: str
+    namespace: str
+    uid: str
+    generation: int
+    resource_version: str
+    created_at: datetime
+    spec: AgentWorkflowSpec | SpecProblem
+    status: AgentWorkflowStatus
+    deleting: bool = False  # the run has a deletionTimestamp, or its namespace is Terminating
+    tracked: bool = False  # Argo CD or Flux track the object
+    pruned: tuple[str, ...] = ()  # fields the user applied and the API server dropped
+    pods: tuple[PodFact, ...] = ()
+    jobs: Mapping[str, JobFact] = field(default_factory=dict)
+    approvals: Mapping[str, ApprovalFact] = field(default_factory=dict)
+    payloads: Mapping[str, JsonValue] = field(default_factory=dict)  # NodeRecord name -> data
+    logs: Mapping[str, str] = field(default_factory=dict)  # pod uid -> end of its log
+    launches: Mapping[str, LaunchProblem] = field(default_factory=dict)  # by Job name
+    live: bool = False
+    live_at: datetime | None = None  # when the last live read of this run was made
+
+
+@dataclass(frozen=True)
+class Wants:
+    """What decide needs beside the cache: NodeRecords by name, logs by pod, a live read."""
+
+    payloads: frozenset[str] = frozenset()
+    logs: tuple[PodFact, ...] = ()
+    live: bool = False
+
+
+@dataclass(frozen=True)
+class PutRecord:
+    """Create a NodeRecord (before the status that refers to it). Existing with the same digest
+    is success."""
+
+    manifest: JsonObject
+
+
+@dataclass(frozen=True)
+class SettleApproval:
+    """Write an Approval's status under its resourceVersion, before the run's."""
+
+    name: str
+    resource_version: str
+    status: ApprovalStatus
+
+
+@dataclass(frozen=True)
+class Launch:
+    """Create an attempt's Job (and first its ConfigMap). Only while the fence stands; existing
+    with our owner and request digest is success."""
+
+    path: str
+    attempt: int
+    job: JsonObject
+    config_map: JsonObject | None = None
+
+
+@dataclass(frozen=True)
+class OpenApproval:
+    """Create an Approval. Only while the fence stands; existing with our owner and request
+    digest is success."""
+
+    manifest: JsonObject
+
+
+@dataclass(frozen=True)
+class StopAttempt:
+    """Suspend the Job, which ends its pod gracefully and creates no other; where the Job is
+    gone, delete the pods that are left. The Job stays as a tombstone."""
+
+    job: str
+    pods: tuple[PodFact, ...] = ()
+
+
+@dataclass(frozen=True)
+class ReleasePod:
+    """Take our finalizer off a pod: its result is in status, or nobody will ask for it."""
+
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True)
+class DeleteRun:
+    """Delete the run (its TTL has passed), if it still is as it was observed."""
+
+
+Before = PutRecord | SettleApproval
+After = Launch | OpenApproval | StopAttempt | ReleasePod | DeleteRun
+
+
+@dataclass(frozen=True)
+class Note:
+    """A Kubernetes Event on the run."""
+
+    type: str  # Normal | Warning
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The next status and what follows from it."""
+
+    status: AgentWorkflowStatus
+    before: tuple[Before, ...] = ()
+    after: tuple[After, ...] = ()
+    notes: tuple[Note, ...] = ()
+    requeue_at: datetime | None = None
