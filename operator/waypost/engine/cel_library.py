@@ -1,0 +1,174 @@
+"""The one module that touches the CEL library; everything it raises or returns is tamed here.
+
+An evaluation error comes back as a *value* of type ERROR whose plain form is its own text, which
+an unsuspecting caller would take for data; others are raised as RuntimeError, TypeError or
+SystemError. `run` knows both and hands out a `Failure` for either.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+# The wheel brings stubs but no py.typed marker.
+from cel_expr_python import cel  # type: ignore[import-untyped]
+from cel_expr_python.ext import (  # type: ignore[import-untyped]
+    ext_math,
+    ext_optional,
+    ext_strings,
+)
+
+from waypost.engine.cel_guards import JSON_OF_ONE, REFUSE_MAP
+from waypost.engine.cel_references import MAP_LOOP, ROOTS
+from waypost.engine.cel_values import Unfit, compact_json
+
+_T = cel.Type
+_RAISED = (RuntimeError, TypeError, ValueError, SystemError, OverflowError)
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """What the parser or the type checker objects to; line and column count from 1, 0 unknown."""
+
+    message: str
+    line: int = 0
+    column: int = 0
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An evaluation that gave no value: the library's text without its status codes."""
+
+    message: str
+
+
+def check(source: str) -> bytes | Rejection:
+    """Parse and type-check; the checked tree as `cel_ast.decode` reads it."""
+    try:
+        return bytes(_environment().compile(source).serialize())
+    except _RAISED as error:
+        return _rejection(str(error))
+
+
+def load(checked: bytes) -> Any:
+    """A program for `run` from the bytes of a checked tree."""
+    return _environment().deserialize(checked)
+
+
+def run(program: Any, variables: Mapping[str, Any]) -> object:
+    """The plain Python value of `program`, or a `Failure`."""
+    try:
+        result = program.eval(data=variables)
+        value = result.plain_value()
+        if result.type() == _T.ERROR:
+            return Failure(_cleaned(str(value)))
+    except (TypeError, SystemError):
+        return Failure("the result holds a kind of value that JSON does not have")
+    except _RAISED as error:
+        return Failure(_cleaned(str(error)))
+    return value
+
+
+@cache
+def _environment() -> Any:
+    mapping = _T.Map(_T.STRING, _T.DYN)
+    return cel.NewEnv(
+        variables=dict.fromkeys(ROOTS, mapping),
+        extensions=[
+            ext_optional.ExtOptional(),
+            ext_strings.ExtStrings(),
+            ext_math.ExtMath(),
+            # As an extension, because only an extension may add overloads to standard functions.
+            cel.CelExtension("waypost", [*_mixed_arithmetic(), *_functions(mapping)]),
+        ],
+    )
+
+
+def _mixed_arithmetic() -> list[Any]:
+    """An int that meets a double becomes a double: JSON has one kind of number."""
+    operations: dict[str, tuple[str, Callable[[float, float], float]]] = {
+        "_+_": ("add", lambda a, b: a + b),
+        "_-_": ("subtract", lambda a, b: a - b),
+        "_*_": ("multiply", lambda a, b: a * b),
+        "_/_": ("divide", _divide),
+    }
+    return [
+        cel.FunctionDecl(
+            function,
+            [
+                cel.Overload(
+                    f"waypost_{name}_{left.name()}_{right.name()}".lower(),
+                    _T.DOUBLE,
+                    [left, right],
+                    impl=lambda a, b, operation=operation: operation(float(a), float(b)),
+                )
+                for left, right in ((_T.INT, _T.DOUBLE), (_T.DOUBLE, _T.INT))
+            ],
+        )
+        for function, (name, operation) in operations.items()
+    ]
+
+
+def _functions(mapping: Any) -> list[Any]:
+    return [
+        cel.FunctionDecl(
+            "keys",
+            [cel.Overload("waypost_keys", _T.List(_T.STRING), [mapping], impl=_keys)],
+        ),
+        # A Python function is not found for a parameter of type dyn: `json(x)` is only declared,
+        # and the guards turn it into a call with a list of one element.
+        cel.FunctionDecl("json", [cel.Overload("waypost_json", _T.STRING, [_T.DYN])]),
+        cel.FunctionDecl(
+            JSON_OF_ONE,
+            [cel.Overload("waypost_json_of_one", _T.STRING, [_T.LIST], impl=_json)],
+        ),
+        cel.FunctionDecl(
+            REFUSE_MAP,
+            [cel.Overload("waypost_refuse_map", _T.DYN, [], impl=_refuse_map)],
+        ),
+    ]
+
+
+def _divide(a: float, b: float) -> float:
+    if b == 0:
+        raise ValueError("divide by zero")
+    return a / b
+
+
+def _keys(value: dict[Any, Any]) -> list[str]:
+    if not all(isinstance(key, str) for key in value):
+        raise ValueError("keys(m): the keys of the map must be strings")
+    return sorted(value)
+
+
+def _json(one: list[Any]) -> str:
+    try:
+        return compact_json(one[0])
+    except Unfit as unfit:
+        raise ValueError(f"json(x): {unfit.message}") from None
+
+
+def _refuse_map() -> Any:
+    raise ValueError(MAP_LOOP)
+
+
+_FIRST_ERROR = re.compile(r"ERROR: <input>:(-?\d+):(-?\d+): ([^\n]*)")
+_STATUS = re.compile(r"^[A-Z_]+: (?=\S)|\s*\[[A-Z_]+\]$")
+_ADDRESS = re.compile(r"(?: at)? 0x[0-9a-fA-F]+")
+
+
+def _rejection(text: str) -> Rejection:
+    """The first complaint only: the others are usually its consequences."""
+    found = _FIRST_ERROR.search(text)
+    if found is None:
+        return Rejection(_cleaned(text))
+    line, column, message = found.groups()
+    return Rejection(_cleaned(message), max(int(line), 0), max(int(column), 0))
+
+
+def _cleaned(text: str) -> str:
+    """Without status codes and memory addresses, which differ between processes."""
+    return _ADDRESS.sub("", _STATUS.sub("", _STATUS.sub("", text))).strip()

@@ -1,0 +1,100 @@
+"""The protobuf wire format, as much of it as reading and writing a syntax tree takes."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+# (field number, value): an int for varints, bytes for everything else.
+Field: TypeAlias = tuple[int, int | bytes]
+
+_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+_FIXED_SIZE = {_FIXED64: 8, _FIXED32: 4}
+
+
+def fields(message: bytes) -> list[Field]:
+    """The fields of one message in the order they stand; repeated ones repeat."""
+    found: list[Field] = []
+    at = 0
+    while at < len(message):
+        tag, at = _read_varint(message, at)
+        number, kind = tag >> 3, tag & 7
+        if kind == _VARINT:
+            value, at = _read_varint(message, at)
+            found.append((number, value))
+            continue
+        if kind == _BYTES:
+            size, at = _read_varint(message, at)
+        else:
+            size = _FIXED_SIZE[kind]
+        found.append((number, message[at : at + size]))
+        at += size
+    return found
+
+
+def last(message: list[Field], number: int) -> bytes:
+    """The bytes of a field that stands once; empty when it is left out."""
+    for found, value in reversed(message):
+        if found == number and isinstance(value, bytes):
+            return value
+    return b""
+
+
+def last_int(message: list[Field], number: int) -> int:
+    """The integer of a field that stands once; 0 when it is left out."""
+    for found, value in reversed(message):
+        if found == number and isinstance(value, int):
+            return value
+    return 0
+
+
+def text(message: list[Field], number: int) -> str:
+    return last(message, number).decode()
+
+
+def every(message: list[Field], number: int) -> list[bytes]:
+    """The values of a repeated field of messages or strings."""
+    return [value for found, value in message if found == number and isinstance(value, bytes)]
+
+
+def integers(message: list[Field], number: int) -> list[int]:
+    """The values of a repeated integer field, packed (as proto3 writes it) or not."""
+    values: list[int] = []
+    for found, value in message:
+        if found != number:
+            continue
+        if isinstance(value, int):
+            values.append(value)
+            continue
+        at = 0
+        while at < len(value):
+            one, at = _read_varint(value, at)
+            values.append(one)
+    return values
+
+
+def put(number: int, value: int | bytes | str) -> bytes:
+    """One field. Zero and empty strings are written too: readers take both for the default."""
+    if isinstance(value, int):
+        return _varint(number << 3 | _VARINT) + _varint(value)
+    payload = value.encode() if isinstance(value, str) else value
+    return _varint(number << 3 | _BYTES) + _varint(len(payload)) + payload
+
+
+def _read_varint(data: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = data[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
+        shift += 7
+
+
+def _varint(value: int) -> bytes:
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)

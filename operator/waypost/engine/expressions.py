@@ -1,0 +1,235 @@
+"""The language of one `${...}`: CEL over `inputs`, `nodes`, `self` and `run`.
+
+The promise: the same expression and the same data give the same value in every process, or a
+typed error. Nothing here raises for what a user wrote or a node returned, and no error value can
+be taken for data. docs/adr/0003-cel-expressions.md has the reasons and the traps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum, StrEnum
+from functools import lru_cache
+from typing import Any, TypeAlias
+
+from waypost.engine import cel_library
+from waypost.engine.cel_ast import CheckedTree, decode, encode
+from waypost.engine.cel_guards import Guards
+from waypost.engine.cel_messages import explain_failure, explain_refusal, explain_rejection
+from waypost.engine.cel_optionals import Optionals
+from waypost.engine.cel_references import Path, Reference, merge, paths, refused
+from waypost.engine.cel_references import references as references_of
+from waypost.engine.cel_values import (
+    Double,
+    Json,
+    Unfit,
+    declare_numbers,
+    into_cel,
+    out_of_cel,
+)
+from waypost.engine.cel_values import compact_json as json_text
+
+__all__ = [
+    "ABSENT",
+    "MAX_LENGTH",
+    "Absent",
+    "Compiled",
+    "Double",
+    "EvaluationError",
+    "ExpressionError",
+    "Json",
+    "Reference",
+    "Visible",
+    "compile_expression",
+    "declare_numbers",
+    "evaluate",
+    "evaluate_condition",
+    "json_text",
+    "merge",
+    "references",
+]
+
+MAX_LENGTH = 2048
+
+_OPTIONAL = "an optional value stands here: end it with .orValue(...), or test it with .hasValue()"
+
+# optMap and optFlatMap repeat their operand in the tree: a chain of k of them costs 2^k.
+_MAX_OPTIONAL_MAPS = 4
+
+
+class Visible(StrEnum):
+    """The variables of an expression."""
+
+    INPUTS = "inputs"
+    NODES = "nodes"
+    SELF = "self"
+    RUN = "run"
+
+
+class Absent(Enum):
+    """The value of an expression whose optional is empty: its key is left out."""
+
+    ABSENT = "absent"
+
+
+ABSENT = Absent.ABSENT
+
+
+@dataclass(frozen=True)
+class ExpressionError:
+    """An expression that cannot be accepted; `offset` counts characters from its beginning."""
+
+    message: str
+    offset: int = 0
+
+
+@dataclass(frozen=True)
+class EvaluationError:
+    """An accepted expression that has no value for this data."""
+
+    message: str
+
+
+# What a variable needs to be bound with: None is the whole value, a map only these keys of it.
+_Needed: TypeAlias = dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """An accepted expression. Immutable; equal sources are equal."""
+
+    source: str
+    references: tuple[Reference, ...] = field(compare=False)
+    roots: frozenset[Visible] = field(compare=False)
+    _paths: tuple[Path, ...] = field(compare=False, repr=False)
+    _needed: dict[str, Any] = field(compare=False, repr=False)
+    _program: Any = field(compare=False, repr=False)
+    _optional: bool = field(compare=False, repr=False)
+
+
+@lru_cache(maxsize=4096)
+def compile_expression(source: str) -> Compiled | ExpressionError:
+    """Parse, type-check and judge the text between `${` and `}`."""
+    if problem := _bounds_problem(source):
+        return ExpressionError(problem)
+    checked = cel_library.check(source)
+    if isinstance(checked, cel_library.Rejection):
+        return ExpressionError(*explain_rejection(source, checked))
+    tree = decode(checked)
+    if refusal := refused(tree):
+        return ExpressionError(explain_refusal(source, refusal.message), refusal.offset)
+    optionals = Optionals(tree)
+    if lost := optionals.lost():
+        return ExpressionError(_OPTIONAL, tree.offset(lost))
+    is_optional = tree.expr in optionals
+    used = tuple(paths(tree.expr))
+    known = frozenset(Visible)
+    return Compiled(
+        source=source,
+        references=references_of(tree),
+        roots=frozenset(Visible(path.root) for path in used if path.root in known),
+        _paths=tuple(path for path in used if path.root in known),
+        _needed=_needed(used),
+        _program=_program(tree, is_optional=is_optional),
+        _optional=is_optional,
+    )
+
+
+def references(source: str) -> tuple[Reference, ...] | ExpressionError:
+    """The nodes an expression refers to, in source order."""
+    compiled = compile_expression(source)
+    return compiled.references if isinstance(compiled, Compiled) else compiled
+
+
+def evaluate(compiled: Compiled, data: Mapping[str, Json]) -> Json | Absent | EvaluationError:
+    """The value of an expression as JSON, `ABSENT`, or why it has none.
+
+    `data` holds the visible variables; only what the expression uses is read. Numbers without a
+    fraction are ints unless they are `Double` (see `declare_numbers`); an int that meets a double
+    becomes one. A result without a fraction is an int, as it will be after the API server.
+    """
+    try:
+        value = cel_library.run(compiled._program, _variables(compiled, data))
+        if isinstance(value, cel_library.Failure):
+            return EvaluationError(explain_failure(value.message, compiled._paths, data))
+        if compiled._optional:
+            if not isinstance(value, list) or not value:
+                return ABSENT
+            value = value[0]
+        return out_of_cel(value)
+    except Unfit as unfit:
+        return EvaluationError(f"{unfit.path.lstrip('.') or 'the result'}: {unfit.message}")
+
+
+def evaluate_condition(compiled: Compiled, data: Mapping[str, Json]) -> bool | EvaluationError:
+    """Exactly `true` opens and exactly `false` closes; everything else is an error.
+
+    A gate stands behind this: a text "true", a null or an error value must never open it.
+    """
+    value = evaluate(compiled, data)
+    if isinstance(value, bool | EvaluationError):
+        return value
+    kind = "absent" if value is ABSENT else _kind(value)
+    return EvaluationError(f"a condition must be true or false, this one is {kind}")
+
+
+def _bounds_problem(source: str) -> str:
+    if not source.strip():
+        return "the expression is empty"
+    if len(source) > MAX_LENGTH:
+        return f"the expression has {len(source)} characters, {MAX_LENGTH} are allowed"
+    if any(_is_no_text(character) for character in source):
+        return "the expression holds a character that is not text"
+    if source.count("optMap") + source.count("optFlatMap") > _MAX_OPTIONAL_MAPS:
+        return f"more than {_MAX_OPTIONAL_MAPS} uses of optMap and optFlatMap"
+    return ""
+
+
+def _is_no_text(character: str) -> bool:
+    """NUL ends the text inside the library, a lone surrogate has no UTF-8 form."""
+    return character == "\0" or "\ud800" <= character <= "\udfff"
+
+
+def _program(tree: CheckedTree, *, is_optional: bool) -> Any:
+    guards = Guards(tree)
+    guarded = guards.guarded_optional() if is_optional else guards.guarded()
+    return cel_library.load(encode(tree, guarded))
+
+
+def _needed(used: tuple[Path, ...]) -> dict[str, Any]:
+    """What to bind for the paths used, so that a big input costs only what is looked at."""
+    needed: dict[str, Any] = {}
+    for path in used:
+        if path.root not in frozenset(Visible):
+            continue
+        level: dict[str, Any] = needed
+        steps = (path.root, *path.fields)
+        for step in steps[:-1]:
+            inner = level.setdefault(step, {})
+            if inner is None:
+                break
+            level = inner
+        else:
+            level[steps[-1]] = None
+    return needed
+
+
+def _variables(compiled: Compiled, data: Mapping[str, Json]) -> dict[str, Json]:
+    return {root: _bind(data.get(root, {}), needed) for root, needed in compiled._needed.items()}
+
+
+def _bind(value: Json, needed: _Needed) -> Json:
+    if needed is None or not isinstance(value, Mapping):
+        return into_cel(value)
+    return {key: _bind(value[key], inner) for key, inner in needed.items() if key in value}
+
+
+def _kind(value: Json) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, str):
+        return "a string"
+    if isinstance(value, dict):
+        return "an object"
+    return "a list" if isinstance(value, list) else "a number"
