@@ -1,0 +1,6 @@
+"""Bring up a real Kubernetes to test against: kind, an embedded node, or a cluster you name.
+
+Standard library only, so that it runs before any environment exists:
+`python -m e2e.cluster up`. Reading order: `__main__` (commands), `providers` (which cluster),
+`embedded.provider` (how one is started from nothing), `images` (what is loaded into it).
+"""

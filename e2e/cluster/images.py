@@ -1,0 +1,102 @@
+"""Waypost's images: one a folder of `node-images/` that has a Dockerfile, tagged by content.
+
+The build sees a copy of exactly the files that are hashed, so what is not in the tag cannot
+change the image.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from e2e.cluster import lock
+from e2e.cluster.embedded.builder import Builder
+from e2e.cluster.providers import Provider
+from e2e.cluster.settings import REPOSITORY, Settings
+from e2e.cluster.shell import Progress
+
+INPUTS = ("pyproject.toml", "uv.lock", "README.md", "LICENSE", "operator", "node-images")
+DOCKERFILES = "node-images/*/Dockerfile"
+
+
+def provide(
+    provider: Provider, settings: Settings, progress: Progress, *, root: Path = REPOSITORY
+) -> dict[str, str]:
+    """Build what changed, load what the node lacks; returns image references by name.
+
+    An image named in WAYPOST_<NAME>_IMAGE is taken as it is: neither built nor loaded.
+    """
+    files = input_files(root)
+    tag = f"dev-{content_hash(root, files)}"
+    chosen: dict[str, str] = {}
+    for dockerfile in sorted(root.glob(DOCKERFILES)):
+        name = dockerfile.parent.name
+        given = os.environ.get(f"WAYPOST_{name.upper().replace('-', '_')}_IMAGE")
+        chosen[name] = given or f"waypost.local/{name}:{tag}"
+        if given or provider.has(chosen[name]):
+            continue
+        with lock.hold(settings.cache / "context.lock", wait=1800, waiting=progress.say):
+            context = stage(root, files, settings.cache / "context")
+            provider.build(chosen[name], context / dockerfile.relative_to(root), context)
+        progress.say(f"loading {chosen[name]}")
+        provider.load(chosen[name])
+    return chosen
+
+
+def provide_base(provider: Provider, settings: Settings, progress: Progress) -> str:
+    """The bare Python image that the others stand on, for tests that need just any pod."""
+    builder = Builder(settings, progress)
+    if not provider.has(builder.base):
+        builder.build_base()
+        progress.say(f"loading {builder.base}")
+        provider.load(builder.base)
+    return builder.base
+
+
+def input_files(root: Path, inputs: Sequence[str] = INPUTS) -> list[Path]:
+    """Files of the inputs, relative to root: tracked by git, or new and not ignored."""
+    listing = ["git", "-C", str(root), "ls-files", "-z", "--cached", "--others"]
+    try:
+        done = subprocess.run(
+            [*listing, "--exclude-standard", "--", *inputs], capture_output=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        # A source archive is no git repository: everything in it is an input.
+        return sorted(path.relative_to(root) for path in _walk(root, inputs))
+    names = {name.decode() for name in done.stdout.split(b"\0") if name}
+    return sorted(Path(name) for name in names if (root / name).is_file())
+
+
+def content_hash(root: Path, files: Iterable[Path]) -> str:
+    """Twelve digits of the names, executable bits and contents of the files."""
+    digest = hashlib.sha256()
+    for path in files:
+        content = (root / path).read_bytes()
+        executable = os.access(root / path, os.X_OK)
+        digest.update(f"{path.as_posix()}\0{executable:d}\0{len(content)}\0".encode())
+        digest.update(content)
+    return digest.hexdigest()[:12]
+
+
+def stage(root: Path, files: Iterable[Path], folder: Path) -> Path:
+    """Copy the files into an empty folder, modification times kept for the layer cache."""
+    shutil.rmtree(folder, ignore_errors=True)
+    for path in files:
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(root / path, target)
+    return folder
+
+
+def _walk(root: Path, inputs: Sequence[str]) -> Iterable[Path]:
+    for name in inputs:
+        start = root / name
+        if start.is_file():
+            yield start
+        yield from (
+            path for path in start.rglob("*") if path.is_file() and "__pycache__" not in path.parts
+        )

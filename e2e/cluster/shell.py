@@ -1,0 +1,94 @@
+"""Run other programs: output to a log, failures as a `ClusterError` with the end of that log."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from e2e.cluster.errors import ClusterError, tail
+
+
+class Progress:
+    """Lines with the time since the start, on standard error: standard output carries results."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._start = time.monotonic()
+        self._quiet = quiet
+
+    def say(self, text: str) -> None:
+        if not self._quiet:
+            elapsed = time.monotonic() - self._start
+            print(f"[{elapsed:6.1f}s] {text}", file=sys.stderr, flush=True)
+
+
+def output(
+    argv: Sequence[str], *, timeout: float = 60, env: Mapping[str, str] | None = None
+) -> str:
+    """Return what a short command prints; its failure is an error that quotes the command."""
+    try:
+        done = subprocess.run(
+            argv, capture_output=True, text=True, timeout=timeout, env=env, check=True
+        )
+    except subprocess.CalledProcessError as error:
+        said = f"{error.stderr or ''}{error.stdout or ''}".strip()
+        raise _failed(argv, f"exit code {error.returncode}: {said}") from error
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise _failed(argv, str(error)) from error
+    return done.stdout
+
+
+def succeeds(argv: Sequence[str], *, timeout: float = 60) -> bool:
+    """Tell whether a command exits with 0; a missing program or a time-out is a no."""
+    try:
+        done = subprocess.run(argv, capture_output=True, timeout=timeout, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
+
+
+def logged(
+    argv: Sequence[str],
+    *,
+    log: Path,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    do: str = "read the log, repair the cause, run the same command again",
+) -> None:
+    """Run a long command with its output in `log`; on failure quote the end of the log."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("w") as stream:
+        stream.write(f"$ {' '.join(argv)}\n")
+        stream.flush()
+        try:
+            done = subprocess.run(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+                env=env,
+                cwd=cwd,
+                check=False,
+            )
+        except OSError as error:
+            raise _failed(argv, str(error)) from error
+    if done.returncode != 0:
+        found = f"exit code {done.returncode}; the end of {log}:\n{tail(log)}"
+        raise ClusterError(f"run {_short(argv)}", found=found, do=do)
+
+
+def which(program: str) -> str | None:
+    """Find a program on PATH or in the system folders, which a user's PATH often lacks."""
+    return shutil.which(program) or shutil.which(program, path="/usr/local/sbin:/usr/sbin:/sbin")
+
+
+def _failed(argv: Sequence[str], found: str) -> ClusterError:
+    return ClusterError(f"run {_short(argv)}", found=found, do="repair the cause and run again")
+
+
+def _short(argv: Sequence[str]) -> str:
+    text = " ".join(argv)
+    return text if len(text) <= 160 else text[:157] + "..."
