@@ -11,6 +11,7 @@ from waypost.api.base import (
     StatusCondition,
     StatusModel,
     Timestamp,
+    keyed_by,
 )
 from waypost.api.workflow import Approvers
 
@@ -82,4 +83,5 @@ class ApprovalStatus(StatusModel):
         default_factory=list,
         max_length=8,
         description="AnswerValid, IdentityVerified, Expired.",
+        json_schema_extra=keyed_by("type"),
     )

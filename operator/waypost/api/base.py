@@ -22,6 +22,15 @@ NodeName = Annotated[str, StringConstraints(pattern=NODE_NAME_PATTERN, max_lengt
 Timestamp = Annotated[str, Field(max_length=40, json_schema_extra={"format": "date-time"})]
 
 
+# How the API server merges and compares a list (server-side apply, uniqueness, CEL rules).
+UNIQUE_ITEMS: dict[str, Any] = {"x-kubernetes-list-type": "set"}
+
+
+def keyed_by(field: str) -> dict[str, Any]:
+    """A list whose items are told apart by `field`: unique, in any order, merged one by one."""
+    return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [field]}
+
+
 class Model(BaseModel):
     """Base of all wire models: frozen, camelCase aliases, unknown fields refused."""
 

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from waypost.api.base import JsonValue, StatusCondition, StatusModel, Timestamp
+from waypost.api.base import JsonValue, StatusCondition, StatusModel, Timestamp, keyed_by
 
 NodePhase = Literal[
     "Pending",
@@ -16,7 +16,9 @@ NodePhase = Literal[
     "Skipped",
     "Cancelled",
 ]
-RunPhase = Literal["Pending", "Running", "Waiting", "Suspended", "Succeeded", "Failed", "Cancelled"]
+RunPhase = Literal[
+    "Pending", "Rejected", "Running", "Waiting", "Suspended", "Succeeded", "Failed", "Cancelled"
+]
 
 FINAL_PHASES: frozenset[str] = frozenset({"Succeeded", "Failed", "Skipped", "Cancelled"})
 KEPT_ATTEMPTS = 6  # the first and the last five; `attempt` counts them all
@@ -121,7 +123,11 @@ class AgentWorkflowStatus(StatusModel):
         default_factory=list,
         max_length=16,
         description="Accepted, Succeeded, Finished, AwaitingApproval, Reconciling, Stalled.",
+        json_schema_extra=keyed_by("type"),
     )
     nodes: list[NodeStatus] = Field(
-        default_factory=list, max_length=200, description="One checkpoint per node."
+        default_factory=list,
+        max_length=200,
+        description="One checkpoint per node.",
+        json_schema_extra=keyed_by("path"),
     )

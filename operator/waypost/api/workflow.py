@@ -9,17 +9,30 @@ from pydantic import Field, StringConstraints
 
 from waypost.api.base import (
     INPUT_KEY_PATTERN,
+    UNIQUE_ITEMS,
     Duration,
     JsonObject,
     JsonValue,
     Model,
     NodeName,
+    keyed_by,
 )
 
 MAX_NODES = 200
 
 Effect = Literal["none", "idempotent", "once"]
-Quantity = Annotated[str | int, Field(json_schema_extra={"x-kubernetes-int-or-string": True})]
+# As the API server reads one; the pattern holds for text, a plain number is one too.
+QUANTITY_PATTERN = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]+)?$"
+Quantity = Annotated[
+    str | int,
+    Field(
+        json_schema_extra={
+            "x-kubernetes-int-or-string": True,
+            "pattern": QUANTITY_PATTERN,
+            "maxLength": 40,
+        }
+    ),
+]
 InputKey = Annotated[str, StringConstraints(pattern=INPUT_KEY_PATTERN, max_length=63)]
 Template = Annotated[str, StringConstraints(max_length=16384)]
 
@@ -118,7 +131,10 @@ class PythonKind(Model):
         "arguments, the value it returns is the node's output. ${...} is not evaluated here.",
     )
     env: list[EnvVar] | None = Field(
-        default=None, max_length=50, description="Environment variables."
+        default=None,
+        max_length=50,
+        description="Environment variables.",
+        json_schema_extra=keyed_by("name"),
     )
     resources: Resources | None = Field(default=None, description="Compute resources.")
 
@@ -142,7 +158,10 @@ class ContainerKind(Model):
         "pass it by env or read it from /waypost/in/inputs.",
     )
     env: list[EnvVar] | None = Field(
-        default=None, max_length=50, description="Environment variables."
+        default=None,
+        max_length=50,
+        description="Environment variables.",
+        json_schema_extra=keyed_by("name"),
     )
     resources: Resources | None = Field(default=None, description="Compute resources.")
 
@@ -151,10 +170,16 @@ class Approvers(Model):
     """Who is asked. At least one user or group."""
 
     users: list[Annotated[str, StringConstraints(min_length=1, max_length=253)]] | None = Field(
-        default=None, max_length=50, description="User names as the API server knows them."
+        default=None,
+        max_length=50,
+        description="User names as the API server knows them.",
+        json_schema_extra=UNIQUE_ITEMS,
     )
     groups: list[Annotated[str, StringConstraints(min_length=1, max_length=253)]] | None = Field(
-        default=None, max_length=50, description="Groups as the API server knows them."
+        default=None,
+        max_length=50,
+        description="Groups as the API server knows them.",
+        json_schema_extra=UNIQUE_ITEMS,
     )
     required: int | None = Field(
         default=None,
@@ -252,11 +277,13 @@ class Node(Model):
         default=None,
         max_length=32,
         description="Nodes that must have succeeded first, beside those that are referred to.",
+        json_schema_extra=UNIQUE_ITEMS,
     )
     after: list[NodeName] | None = Field(
         default=None,
         max_length=32,
         description="Nodes that must have ended first, however they ended.",
+        json_schema_extra=UNIQUE_ITEMS,
     )
     on_failure: Literal["Fail", "Continue"] | None = Field(
         default=None,
@@ -313,7 +340,10 @@ class AgentWorkflowSpec(Model):
         default=None, description="JSON Schema (2020-12) of inputs; defaults in it are applied."
     )
     nodes: list[Node] = Field(
-        min_length=1, max_length=MAX_NODES, description="The graph: 1 to 200 nodes."
+        min_length=1,
+        max_length=MAX_NODES,
+        description="The graph: 1 to 200 nodes.",
+        json_schema_extra=keyed_by("name"),
     )
     outputs: dict[InputKey, JsonValue] | None = Field(
         default=None,

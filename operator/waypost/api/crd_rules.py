@@ -1,0 +1,42 @@
+"""What the API server refuses by itself, before the operator sees it.
+
+Everything that needs the whole graph (dangling references, cycles, expressions, size of the
+inputs) is judged by the operator, in the condition Accepted.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from waypost.api import crd_rules_approval as approval
+from waypost.api import crd_rules_workflow as workflow
+from waypost.api.base import DURATION_PATTERN, NODE_NAME_PATTERN
+from waypost.api.crd_cel import FORBIDDEN, Rule
+
+_RECORD = (
+    Rule(
+        "self == oldSelf",
+        ["a record never changes; write a new one under the number of its own attempt"],
+        reason=FORBIDDEN,
+    ),
+)
+
+# By what carries them: a resource, a model, or a string with that pattern.
+RULES: Final[Mapping[str, Sequence[Rule]]] = {
+    "AgentWorkflow": workflow.WORKFLOW,
+    "Node": workflow.NODE,
+    "Defaults": (workflow.not_zero("timeout"), workflow.not_zero("queueTimeout")),
+    "Retry": workflow.RETRY,
+    "EnvVar": workflow.ENV_VAR,
+    "EnvSource": workflow.ENV_SOURCE,
+    "ApprovalKind": (workflow.not_zero("timeout"),),
+    "Approvers": workflow.APPROVERS,
+    "WaitKind": workflow.WAIT,
+    "AgentWorkflowStatus": workflow.STATUS,
+    "NodeStatus": workflow.NODE_STATUS,
+    "Approval": approval.APPROVAL,
+    "ApprovalSpec": approval.APPROVAL_SPEC,
+    "Vote": approval.VOTE,
+    "NodeRecordSpec": _RECORD,
+    DURATION_PATTERN: workflow.DURATION_TEXT,
+    NODE_NAME_PATTERN: workflow.NODE_NAME_TEXT,
+}

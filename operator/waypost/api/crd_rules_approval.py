@@ -1,0 +1,91 @@
+"""What the API server refuses about an Approval by itself: who may write what, and until when."""
+
+from typing import Final
+
+from waypost.api.approval import ApprovalSpec
+from waypost.api.crd_cel import (
+    FORBIDDEN,
+    Cel,
+    Rule,
+    any_of,
+    changes_of,
+    names_of,
+    unchanged,
+    wire_names,
+)
+
+# Every other field of the spec, also a future one, is the question.
+ANSWER: Final = ("decision", "answer", "reason", "decidedBy", "votes")
+
+_QUESTION = wire_names(ApprovalSpec, without=frozenset(ANSWER))
+_DENIAL_WITHOUT_ANSWER = "a denial carries no answer; remove answer, and say why in reason"
+
+APPROVAL_SPEC = (
+    # Otherwise the name could be taken in advance by an Approval that is already answered.
+    Rule(
+        f"oldSelf.hasValue() || !{any_of(ANSWER)}",
+        [
+            names_of(ANSWER),
+            " is set on create, but a question starts unanswered; create it without, "
+            "then answer it with a patch",
+        ],
+        reason=FORBIDDEN,
+        on_create=True,
+    ),
+    Rule(
+        unchanged(_QUESTION),
+        [
+            "the question is final; found a change of ",
+            changes_of(_QUESTION),
+            f"; only {', '.join(ANSWER)} may change",
+        ],
+        reason=FORBIDDEN,
+    ),
+    Rule(
+        "!has(dyn(self).answer) || !has(self.decision) || self.decision != 'Denied'",
+        [_DENIAL_WITHOUT_ANSWER],
+        reason=FORBIDDEN,
+    ),
+    Rule(
+        "!has(self.decision) || !has(self.approvers.required) || self.approvers.required <= 1",
+        [
+            "several people must approve (approvers.required), so one decision does not answer; "
+            "add your vote instead: votes: {<your user name>: {decision: Approved}}"
+        ],
+        field_path=".decision",
+        reason=FORBIDDEN,
+    ),
+    Rule(
+        "!has(oldSelf.votes) || has(self.votes) && oldSelf.votes.all(user, "
+        "user in self.votes && self.votes[user] == oldSelf.votes[user])",
+        ["a vote that was given stays; keep the votes that are there and add your own"],
+        field_path=".votes",
+        reason=FORBIDDEN,
+    ),
+)
+
+VOTE = (
+    Rule(
+        "!has(dyn(self).answer) || self.decision != 'Denied'",
+        [_DENIAL_WITHOUT_ANSWER],
+        reason=FORBIDDEN,
+    ),
+)
+
+_RECORDED = "has(oldSelf.status) && has(oldSelf.status.state) && oldSelf.status.state != 'Open'"
+_WHICH = ("approval ", Cel("self.metadata.name"), " was recorded as ", Cel("oldSelf.status.state"))
+
+APPROVAL = (
+    Rule(
+        f"!({_RECORDED}) || self.spec == oldSelf.spec",
+        [*_WHICH, ", which is final; its spec no longer changes"],
+        field_path=".spec",
+        reason=FORBIDDEN,
+    ),
+    Rule(
+        f"!({_RECORDED}) || has(self.status) && has(self.status.state)"
+        " && self.status.state == oldSelf.status.state",
+        [*_WHICH, ", which is final; its state no longer changes"],
+        reason=FORBIDDEN,
+    ),
+)

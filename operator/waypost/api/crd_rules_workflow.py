@@ -1,0 +1,266 @@
+"""What the API server refuses about an AgentWorkflow by itself."""
+
+from typing import Final
+
+from waypost.api.base import DURATION_PATTERN, NODE_NAME_PATTERN
+from waypost.api.crd_cel import (
+    FORBIDDEN,
+    REQUIRED,
+    Cel,
+    Rule,
+    any_of,
+    at_most_one_of,
+    changes_of,
+    names_of,
+    unchanged,
+    wire_names,
+)
+from waypost.api.workflow import AgentWorkflowSpec
+
+KINDS: Final = ("python", "container", "approval", "wait")
+POD_FIELDS: Final = ("timeout", "queueTimeout", "retry", "effect", "isolation")
+# What may change after a run was accepted. Every other field, also a future one, is frozen.
+EDITABLE: Final = frozenset({"suspend", "cancel", "ttlSecondsAfterFinished"})
+
+_NAME = Cel("self.name")
+
+
+def not_zero(field: str) -> Rule:
+    """A clock that has run out before it starts is a mistake."""
+    return Rule(
+        f"!has(self.{field}) || self.{field}.matches('[1-9]')",
+        [
+            f"a {field} of zero has always run out; write a duration such as 90s or 10m, "
+            f"or leave {field} out"
+        ],
+        field_path=f".{field}",
+    )
+
+
+def _not_itself(field: str) -> Rule:
+    return Rule(
+        f"!has(self.{field}) || !(self.name in self.{field})",
+        ["node ", _NAME, " waits for itself; remove ", _NAME, f" from {field}"],
+        field_path=f".{field}",
+    )
+
+
+NODE = (
+    Rule(
+        any_of(KINDS),
+        [
+            "node ",
+            _NAME,
+            " has no kind; expected exactly one of python, container, approval, wait: "
+            "add one (agent and http nodes come in a later release)",
+        ],
+        reason=REQUIRED,
+    ),
+    Rule(
+        at_most_one_of(KINDS),
+        [
+            "node ",
+            _NAME,
+            " has the kinds ",
+            names_of(KINDS),
+            "; expected exactly one of python, container, approval, wait: "
+            "keep one and move the others to nodes of their own",
+        ],
+        reason=FORBIDDEN,
+    ),
+    Rule(
+        "!(self.name in ['in', 'true', 'false', 'null'])",
+        [
+            "node name ",
+            _NAME,
+            " is a word of the expression language, so nodes.",
+            _NAME,
+            ".output cannot be written; choose another, such as ",
+            _NAME,
+            "_node",
+        ],
+        field_path=".name",
+    ),
+    Rule(
+        f"!has(self.approval) && !has(self.wait) || !{any_of(POD_FIELDS)}",
+        [
+            "node ",
+            _NAME,
+            " starts no pod but sets ",
+            names_of(POD_FIELDS),
+            ", which only python and container nodes have; remove it "
+            "(clocks of its own: approval.timeout, wait.duration)",
+        ],
+        reason=FORBIDDEN,
+    ),
+    Rule(
+        "!has(dyn(self).fallbackOutput) || has(self.onFailure) && self.onFailure == 'Continue'",
+        [
+            "node ",
+            _NAME,
+            " has a fallbackOutput, but its failure fails the run before anything could use it; "
+            "set onFailure: Continue or remove fallbackOutput",
+        ],
+        field_path=".onFailure",
+    ),
+    not_zero("timeout"),
+    not_zero("queueTimeout"),
+    _not_itself("dependsOn"),
+    _not_itself("after"),
+)
+
+WAIT = (
+    Rule(
+        any_of(["duration", "until"]),
+        ["neither duration nor until is set; set one, such as duration: 10m"],
+        reason=REQUIRED,
+    ),
+    Rule(
+        at_most_one_of(["duration", "until"]),
+        ["both duration and until are set; keep one of them"],
+        reason=FORBIDDEN,
+    ),
+)
+
+ENV_VAR = (
+    Rule(
+        any_of(["value", "valueFrom"]),
+        ["variable ", _NAME, " has neither value nor valueFrom; set one of them"],
+        reason=REQUIRED,
+    ),
+    Rule(
+        at_most_one_of(["value", "valueFrom"]),
+        ["variable ", _NAME, " has both value and valueFrom; keep one of them"],
+        reason=FORBIDDEN,
+    ),
+    Rule(
+        "!self.name.startsWith('WAYPOST_')",
+        ["variable ", _NAME, ": names that start with WAYPOST_ are set by Waypost; rename it"],
+        field_path=".name",
+        reason=FORBIDDEN,
+    ),
+)
+
+ENV_SOURCE = (
+    Rule(
+        any_of(["secretKeyRef", "configMapKeyRef"]),
+        ["no source is named; set one of secretKeyRef, configMapKeyRef"],
+        reason=REQUIRED,
+    ),
+    Rule(
+        at_most_one_of(["secretKeyRef", "configMapKeyRef"]),
+        ["both secretKeyRef and configMapKeyRef are set; keep one of them"],
+        reason=FORBIDDEN,
+    ),
+)
+
+RETRY = (
+    Rule(
+        "!has(self.never) || !self.never || !has(self.limit)",
+        ["never: true and limit are both set, but never means no second attempt; remove one"],
+        field_path=".limit",
+        reason=FORBIDDEN,
+    ),
+)
+
+APPROVERS = (
+    Rule(
+        "has(self.users) && self.users.size() > 0 || has(self.groups) && self.groups.size() > 0",
+        ["nobody is named, so nobody could answer; add at least one of users, groups"],
+        reason=REQUIRED,
+    ),
+    Rule(
+        "!has(self.required) || has(self.groups) && self.groups.size() > 0"
+        " || !has(self.users) || self.required <= self.users.size()",
+        [
+            "more people must approve than users names, and there are no groups; "
+            "lower required, or add users or groups"
+        ],
+        field_path=".required",
+    ),
+)
+
+# A pattern says what is right for programs (editors, kubeconform); these say it for people.
+NODE_NAME_TEXT = (
+    Rule(
+        f"self.matches('{NODE_NAME_PATTERN}')",
+        [
+            "node name ",
+            Cel("self"),
+            " could not be used in expressions (nodes.<name>.output); use lower case letters, "
+            "digits and _, begin with a letter, do not end with _",
+            Cel(
+                """(self.contains("-") ? ". Use _ instead of -: " + self.replace("-", "_") : "")"""
+            ),
+        ],
+    ),
+)
+DURATION_TEXT = (
+    Rule(
+        f"self.matches('{DURATION_PATTERN}')",
+        [
+            Cel("self"),
+            " is not a duration; use whole numbers of h, m, s and ms, such as 90s, 10m or 1h30m "
+            "(a day is 24h)",
+        ],
+    ),
+)
+
+_ACCEPTED = (
+    "has(oldSelf.status) && has(oldSelf.status.conditions) && "
+    "oldSelf.status.conditions.exists(c, c.type == 'Accepted' && c.status == 'True')"
+)
+_DEFINITION = wire_names(AgentWorkflowSpec, without=EDITABLE)
+
+WORKFLOW = (
+    # Until it is accepted a run stays editable, so that a typo does not need a new name.
+    Rule(
+        f"!({_ACCEPTED}) || {unchanged(_DEFINITION, at='.spec')}",
+        [
+            "run ",
+            Cel("self.metadata.name"),
+            " was accepted, so what it runs is final; found a change of ",
+            changes_of(_DEFINITION, at=".spec"),
+            f"; only {', '.join(sorted(EDITABLE))} may change: create a new run",
+        ],
+        field_path=".spec",
+        reason=FORBIDDEN,
+    ),
+    Rule(
+        f"!({_ACCEPTED}) || !has(oldSelf.spec.cancel) || !oldSelf.spec.cancel"
+        " || has(self.spec.cancel) && self.spec.cancel",
+        [
+            "run ",
+            Cel("self.metadata.name"),
+            " was cancelled, which cannot be taken back; keep cancel: true and create a new run",
+        ],
+        field_path=".spec",
+        reason=FORBIDDEN,
+    ),
+    Rule(
+        "!has(oldSelf.status) || !has(oldSelf.status.nodes) || oldSelf.status.nodes.size() == 0"
+        " || has(self.status)",
+        ["the status holds the checkpoints of the run and cannot be removed"],
+        reason=FORBIDDEN,
+    ),
+)
+
+STATUS = (
+    Rule(
+        "!has(oldSelf.nodes) || has(self.nodes) && self.nodes.size() >= oldSelf.nodes.size()",
+        ["a checkpoint would be lost; a node never leaves the status of its run"],
+        reason=FORBIDDEN,
+    ),
+)
+
+NODE_STATUS = (
+    Rule(
+        f"oldSelf.phase != 'Succeeded' || {unchanged(['phase', 'outputDigest'])}",
+        [
+            "node ",
+            Cel("self.path"),
+            " has Succeeded, so its phase and its outputDigest are final",
+        ],
+        reason=FORBIDDEN,
+    ),
+)

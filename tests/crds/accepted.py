@@ -1,0 +1,155 @@
+"""Manifests that the API server takes, and stores to the last field."""
+
+from typing import Any
+
+import pytest
+
+from tests.crds.manifests import (
+    IMAGE,
+    PYTHON,
+    Manifest,
+    approval,
+    container,
+    gate,
+    node,
+    pause,
+    record,
+    workflow,
+)
+
+ANY_VALUES: Manifest = {
+    "text": "${nodes.a.output}",
+    "null": None,
+    "list": [1, None, {"x": None}, [True, 0.5]],
+    "object": {"deep": {"er": [{}], "nothing": None}},
+    "integer": 9007199254740991,
+    "flag": False,
+}
+SCHEMA: Manifest = {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "type": ["object", "null"],
+    "required": ["events"],
+    "properties": {"events": {"type": "array", "items": {"type": "string"}, "default": None}},
+    "additionalProperties": False,
+    "x-anything": [1, "two", None],
+}
+
+
+def row(id: str, manifest: Manifest, reason: str) -> Any:
+    """One row: `manifest` is stored as it is."""
+    return pytest.param(manifest, reason, id=id)
+
+
+EVERYTHING = workflow(
+    node(
+        "gather",
+        python=PYTHON | {"env": [{"name": "A", "value": ""}], "resources": {"limits": {"cpu": 1}}},
+        inputs=ANY_VALUES,
+        inputSchema=SCHEMA,
+        outputSchema=SCHEMA,
+        timeout="1h30m",
+        queueTimeout="500ms",
+        retry={"limit": 0, "backoff": {"initial": "0s", "factor": 2, "max": "5m"}},
+        effect="idempotent",
+        onFailure="Continue",
+        fallbackOutput={"events": [None]},
+        isolation={"serviceAccountName": "runner"},
+    ),
+    {
+        "name": "publish",
+        "container": {
+            "image": IMAGE,
+            "imagePullPolicy": "IfNotPresent",
+            "command": ["/bin/publish"],
+            "args": ["--cause", "${nodes.gather.output.events[0]}"],
+            "env": [
+                {
+                    "name": "TOKEN",
+                    "valueFrom": {"secretKeyRef": {"name": "s", "key": "k", "optional": True}},
+                },
+                {"name": "MODE", "valueFrom": {"configMapKeyRef": {"name": "c", "key": "k"}}},
+            ],
+            "resources": {"requests": {"cpu": "100m", "memory": "64Mi", "example.com/gpu": 1}},
+        },
+        "when": "${nodes.review.output.decision == 'Approved'}",
+        "dependsOn": ["review"],
+        "after": ["pause"],
+        "retry": {"never": True},
+    },
+    gate(
+        "review",
+        approval={
+            "message": "Publish? ${nodes.gather.output}",
+            "context": ANY_VALUES,
+            "answerSchema": SCHEMA,
+            "approvers": {"users": ["ann", "bob"], "groups": ["sre"], "required": 3},
+            "timeout": "24h",
+            "onTimeout": "Deny",
+            "onDenied": "Continue",
+        },
+        inputs={"a": None},
+        onFailure="Continue",
+    ),
+    pause("pause"),
+    inputs=ANY_VALUES,
+    inputSchema=SCHEMA,
+    outputs=ANY_VALUES,
+    outputSchema=SCHEMA,
+    defaults={"timeout": "10m", "queueTimeout": "10m", "retry": {"limit": 2}},
+    parallelism=200,
+    suspend=False,
+    cancel=False,
+    ttlSecondsAfterFinished=0,
+)
+
+ACCEPTED = [
+    row("smallest", workflow(), "one node with a kind is a workflow"),
+    row("everything", EVERYTHING, "no field is pruned, no null inside a value is lost"),
+    row("longest-name", workflow(name="r" * 253), "any name the API server takes"),
+    row("longest-node-name", workflow(node("n" * 40)), "40 characters"),
+    row("one-letter-name", workflow(node("n")), "a letter is a name"),
+    row(
+        "most-nodes", workflow(*[node(f"n{i}") for i in range(200)]), "200 nodes, within the budget"
+    ),
+    row("cel-word-inside", workflow(node("input"), node("null_1")), "only whole words are refused"),
+    row("cel-reserved", workflow(node("while")), "nodes.while.output is an expression"),
+    row(
+        "until", workflow(pause(wait={"until": "${inputs.at}"})), "an expression is not a time yet"
+    ),
+    row("wait-zero", workflow(pause(wait={"duration": "0s"})), "no wait is a wait"),
+    row("retry-not-never", workflow(node(retry={"never": False, "limit": 3})), "no contradiction"),
+    row(
+        "groups-count",
+        workflow(gate(approval={"approvers": {"groups": ["sre"], "required": 20}})),
+        "how many are in a group is not known",
+    ),
+    row(
+        "everyone",
+        workflow(gate(approval={"approvers": {"users": ["ann", "bob"], "required": 2}})),
+        "all of them is not too many",
+    ),
+    row("fallback-null", workflow(node(onFailure="Continue", fallbackOutput=None)), "null is one"),
+    row("empty-values", workflow(node(inputs={}, dependsOn=[], after=[])), "empty is not missing"),
+    row(
+        "env-like-ours", workflow(container(env=[{"name": "MY_WAYPOST_X", "value": "1"}])), "prefix"
+    ),
+    row(
+        "quantities",
+        workflow(container(resources={"limits": {"cpu": "0.5", "memory": "1.5Gi", "n": "1e3"}})),
+        "as in core/v1",
+    ),
+    row("question", approval(), "as the operator creates it"),
+    row(
+        "question-full",
+        approval(
+            answerSchema=SCHEMA,
+            expiresAt="2026-11-24T03:10:00Z",
+            approvers={"users": ["a"], "groups": ["b"], "required": 2},
+        ),
+        "as the operator creates it",
+    ),
+    row("record", record(data=ANY_VALUES), "any object"),
+    row("record-of-a-scalar", record(data=False), "any value"),
+    row("record-of-null", record(data=None), "null is a value"),
+    row("record-of-a-list", record(data=[None, 1]), "any value"),
+]

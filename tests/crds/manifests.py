@@ -1,0 +1,78 @@
+"""Small manifests for the tables: each row says only what it is about."""
+
+from typing import Any
+
+PYTHON = {"source": "def run():\n    return 1\n"}
+IMAGE = "registry.example/tool:1.0"
+Manifest = dict[str, Any]
+
+
+def workflow(*nodes: Manifest, name: str = "sample", **spec: Any) -> Manifest:
+    """An AgentWorkflow of `nodes`; with none of them, of one python node."""
+    return {
+        "apiVersion": "waypost.dev/v1alpha1",
+        "kind": "AgentWorkflow",
+        "metadata": {"name": name},
+        "spec": {"nodes": list(nodes) or [node()], **spec},
+    }
+
+
+def node(name: str = "gather", **fields: Any) -> Manifest:
+    """A python node."""
+    return {"name": name, "python": PYTHON, **fields}
+
+
+def container(name: str = "publish", **fields: Any) -> Manifest:
+    """A container node; `fields` belong to its container block."""
+    return {"name": name, "container": {"image": IMAGE, **fields}}
+
+
+def gate(name: str = "review", approval: Manifest | None = None, **fields: Any) -> Manifest:
+    """An approval node that asks one group; `approval` changes the block."""
+    asked = {"message": "Publish?", "approvers": {"groups": ["sre"]}}
+    return {"name": name, "approval": {**asked, **(approval or {})}, **fields}
+
+
+def pause(name: str = "pause", **fields: Any) -> Manifest:
+    """A wait node."""
+    return {"name": name, "wait": {"duration": "10m"}, **fields}
+
+
+def approval(name: str = "sample-review-1-7c1f", **spec: Any) -> Manifest:
+    """An Approval as the operator creates it."""
+    return {
+        "apiVersion": "waypost.dev/v1alpha1",
+        "kind": "Approval",
+        "metadata": {"name": name},
+        "spec": {
+            "run": "sample",
+            "path": "review",
+            "subject": "gate",
+            "message": "Publish?",
+            "context": {"diff": {"lines": 3, "old": None}},
+            "approvers": {"users": ["ann", "bob"]},
+            "requestDigest": "sha256:00",
+            **spec,
+        },
+    }
+
+
+def record(name: str = "sample-gather-1-7c1f", **spec: Any) -> Manifest:
+    """A NodeRecord as the operator creates it."""
+    return {
+        "apiVersion": "waypost.dev/v1alpha1",
+        "kind": "NodeRecord",
+        "metadata": {"name": name},
+        "spec": {
+            "run": "sample",
+            "runUid": "3d6f1c6a-3f0e-4f57-9a55-6b0a0a4f2f01",
+            "path": "gather",
+            "round": 1,
+            "attempt": 1,
+            "type": "Result",
+            "digest": "sha256:00",
+            "size": 2,
+            "data": {},
+            **spec,
+        },
+    }

@@ -1,0 +1,277 @@
+"""Manifests that the API server refuses, and what kubectl then prints."""
+
+from typing import Any
+
+import pytest
+
+from tests.crds.manifests import (
+    PYTHON,
+    Manifest,
+    approval,
+    container,
+    gate,
+    node,
+    pause,
+    record,
+    workflow,
+)
+
+
+def row(id: str, manifest: Manifest, *says: str) -> Any:
+    """One row: what kubectl prints contains each of `says`."""
+    return pytest.param(manifest, says, id=id)
+
+
+def with_env(**variable: Any) -> Manifest:
+    """A workflow whose one container has one environment variable."""
+    return workflow(container(env=[variable]))
+
+
+SECRET = {"secretKeyRef": {"name": "s", "key": "k"}}
+CONFIG = {"configMapKeyRef": {"name": "c", "key": "k"}}
+
+STRICT = [
+    row(
+        "agent-is-not-here-yet",
+        workflow({"name": "think", "agent": {"model": "m"}}),
+        'unknown field "spec.nodes[0].agent"',
+    ),
+    row("http-is-not-here-yet", workflow(node(http={})), 'unknown field "spec.nodes[0].http"'),
+    row("rerun-is-not-here-yet", workflow(rerun={"round": 2}), 'unknown field "spec.rerun"'),
+    row("typo", workflow(node(dependOn=["a"])), 'unknown field "spec.nodes[0].dependOn"'),
+    row(
+        "no-kind",
+        workflow({"name": "think"}),
+        "spec.nodes[0]: Required value: node think has no kind; expected exactly one of python, "
+        "container, approval, wait: add one (agent and http nodes come in a later release)",
+    ),
+    row(
+        "two-kinds",
+        workflow(node(wait={"duration": "1m"})),
+        "spec.nodes[0]: Forbidden: node gather has the kinds python, wait; expected exactly one of",
+        "keep one and move the others to nodes of their own",
+    ),
+    row("no-nodes", workflow() | {"spec": {"nodes": []}}, "spec.nodes", "at least 1 items"),
+    row("spec-missing", {**workflow(), "spec": None}, "spec: Required value"),
+    row(
+        "too-many-nodes",
+        workflow(*[node(f"n{i}") for i in range(201)]),
+        "spec.nodes: Too many: 201: must have at most 200 items",
+    ),
+    row(
+        "same-name-twice",
+        workflow(node(), node()),
+        'spec.nodes[1]: Duplicate value: {"name":"gather"}',
+    ),
+    row("name-missing", workflow({"python": PYTHON}), "spec.nodes[0].name: Required value"),
+    row(
+        "name-with-hyphen",
+        workflow(node("gather-logs")),
+        "spec.nodes[0].name",
+        "node name gather-logs could not be used in expressions",
+        "Use _ instead of -: gather_logs",
+    ),
+    row(
+        "name-upper-case",
+        workflow(node("Gather")),
+        "node name Gather could not be used in expressions (nodes.<name>.output); use lower case "
+        "letters, digits and _, begin with a letter, do not end with _",
+    ),
+    row("name-too-long", workflow(node("n" * 41)), "spec.nodes[0].name: Too long"),
+    row(
+        "name-is-a-word-of-cel",
+        workflow(node("true")),
+        "spec.nodes[0].name",
+        "node name true is a word of the expression language, so nodes.true.output cannot be "
+        "written; choose another, such as true_node",
+    ),
+    row(
+        "wait-without-time",
+        workflow(pause(wait={})),
+        "spec.nodes[0].wait: Required value: neither duration nor until is set; set one",
+    ),
+    row(
+        "wait-with-two-times",
+        workflow(pause(wait={"duration": "1m", "until": "2026-11-24T03:10:00Z"})),
+        "spec.nodes[0].wait: Forbidden: both duration and until are set; keep one of them",
+    ),
+    row(
+        "duration-in-days",
+        workflow(pause(wait={"duration": "2d"})),
+        "spec.nodes[0].wait.duration",
+        "2d is not a duration; use whole numbers of h, m, s and ms, such as 90s, 10m or 1h30m "
+        "(a day is 24h)",
+    ),
+    row("duration-with-fraction", workflow(node(timeout="1.5h")), "1.5h is not a duration"),
+    row("duration-as-number", workflow(node(timeout=10)), "spec.nodes[0].timeout", "integer"),
+    row(
+        "timeout-zero",
+        workflow(node(timeout="0s")),
+        "spec.nodes[0].timeout",
+        "a timeout of zero has always run out; write a duration such as 90s or 10m",
+    ),
+    row(
+        "queue-timeout-zero",
+        workflow(node(queueTimeout="0m0s")),
+        "spec.nodes[0].queueTimeout",
+        "a queueTimeout of zero has always run out",
+    ),
+    row(
+        "default-timeout-zero",
+        workflow(defaults={"timeout": "0s"}),
+        "spec.defaults.timeout",
+        "a timeout of zero has always run out",
+    ),
+    row(
+        "default-queue-timeout-zero",
+        workflow(defaults={"queueTimeout": "0s"}),
+        "spec.defaults.queueTimeout",
+        "a queueTimeout of zero has always run out",
+    ),
+    row(
+        "approval-timeout-zero",
+        workflow(gate(approval={"timeout": "0h"})),
+        "spec.nodes[0].approval.timeout",
+        "a timeout of zero has always run out",
+    ),
+    row(
+        "env-without-value",
+        with_env(name="A"),
+        "spec.nodes[0].container.env[0]: Required value: variable A has neither value nor "
+        "valueFrom; set one of them",
+    ),
+    row(
+        "env-with-two-values",
+        with_env(name="A", value="1", valueFrom=SECRET),
+        "Forbidden: variable A has both value and valueFrom; keep one of them",
+    ),
+    row(
+        "env-without-source",
+        with_env(name="A", valueFrom={}),
+        "spec.nodes[0].container.env[0].valueFrom: Required value: no source is named; set one of",
+    ),
+    row(
+        "env-with-two-sources",
+        with_env(name="A", valueFrom=SECRET | CONFIG),
+        "both secretKeyRef and configMapKeyRef are set; keep one of them",
+    ),
+    row(
+        "env-reserved",
+        with_env(name="WAYPOST_OUTPUT", value="1"),
+        "spec.nodes[0].container.env[0].name: Forbidden: variable WAYPOST_OUTPUT: names that start "
+        "with WAYPOST_ are set by Waypost; rename it",
+    ),
+    row(
+        "env-reserved-in-python",
+        workflow(node(python=PYTHON | {"env": [{"name": "WAYPOST_X", "value": "1"}]})),
+        "spec.nodes[0].python.env[0].name: Forbidden: variable WAYPOST_X",
+    ),
+    row(
+        "env-twice",
+        workflow(container(env=[{"name": "A", "value": "1"}, {"name": "A", "value": "2"}])),
+        'spec.nodes[0].container.env[1]: Duplicate value: {"name":"A"}',
+    ),
+    row("image-missing", workflow({"name": "a", "container": {}}), "container.image: Required"),
+    row(
+        "not-a-quantity",
+        workflow(container(resources={"limits": {"memory": "lots"}})),
+        "spec.nodes[0].container.resources.limits.memory",
+    ),
+    row(
+        "retry-never-and-limit",
+        workflow(node(retry={"never": True, "limit": 3})),
+        "spec.nodes[0].retry.limit: Forbidden: never: true and limit are both set, but never means "
+        "no second attempt; remove one",
+    ),
+    row("retry-limit-too-high", workflow(node(retry={"limit": 21})), "less than or equal to 20"),
+    row(
+        "retry-on-approval",
+        workflow(gate(retry={"limit": 1}, timeout="1h")),
+        "spec.nodes[0]: Forbidden: node review starts no pod but sets timeout, retry, which only "
+        "python and container nodes have; remove it (clocks of its own: approval.timeout, "
+        "wait.duration)",
+    ),
+    row("queue-timeout-on-wait", workflow(pause(queueTimeout="1m")), "but sets queueTimeout,"),
+    row("isolation-on-wait", workflow(pause(isolation={})), "but sets isolation, which"),
+    row("effect-on-approval", workflow(gate(effect="once")), "but sets effect, which"),
+    row("effect-unknown", workflow(node(effect="twice")), "effect: Unsupported value", '"once"'),
+    row(
+        "fallback-without-continue",
+        workflow(node(fallbackOutput=None)),
+        "spec.nodes[0].onFailure",
+        "node gather has a fallbackOutput, but its failure fails the run before anything could use "
+        "it; set onFailure: Continue or remove fallbackOutput",
+    ),
+    row(
+        "approvers-nobody",
+        workflow(gate(approval={"approvers": {"users": [], "required": 1}})),
+        "spec.nodes[0].approval.approvers: Required value: nobody is named, so nobody could "
+        "answer; add at least one of users, groups",
+    ),
+    row(
+        "approvers-too-few",
+        workflow(gate(approval={"approvers": {"users": ["ann"], "required": 2}})),
+        "spec.nodes[0].approval.approvers.required",
+        "more people must approve than users names, and there are no groups; lower required, or",
+    ),
+    row(
+        "approver-twice",
+        workflow(gate(approval={"approvers": {"users": ["ann", "ann"]}})),
+        'approvers.users[1]: Duplicate value: "ann"',
+    ),
+    row(
+        "silence-never-means-yes",
+        workflow(gate(approval={"onTimeout": "Approve"})),
+        "onTimeout: Unsupported value",
+    ),
+    row(
+        "depends-on-itself",
+        workflow(node(dependsOn=["gather"])),
+        "spec.nodes[0].dependsOn",
+        "node gather waits for itself; remove gather from dependsOn",
+    ),
+    row(
+        "after-itself",
+        workflow(node(after=["gather"])),
+        "spec.nodes[0].after",
+        "node gather waits for itself; remove gather from after",
+    ),
+    row(
+        "depends-on-twice",
+        workflow(node("a"), node("b", dependsOn=["a", "a"])),
+        'spec.nodes[1].dependsOn[1]: Duplicate value: "a"',
+    ),
+    row(
+        "depends-on-with-hyphen",
+        workflow(node("b", dependsOn=["gather-logs"])),
+        "spec.nodes[0].dependsOn[0]",
+        "Use _ instead of -: gather_logs",
+    ),
+    row("parallelism-zero", workflow(parallelism=0), "spec.parallelism", "equal to 1"),
+    row("yaml-says-on", workflow(node(when=True)), "spec.nodes[0].when", "boolean"),
+    row("run-name-too-long", workflow(name="r" * 254), "metadata.name", "no more than 253"),
+    row(
+        "approval-already-answered",
+        approval(decision="Approved", decidedBy="eve"),
+        "spec: Forbidden: decision, decidedBy is set on create, but a question starts unanswered; "
+        "create it without, then answer it with a patch",
+    ),
+    row(
+        "approval-already-voted",
+        approval(votes={"eve": {"decision": "Approved"}}),
+        "votes is set on create",
+    ),
+    row("approval-with-answer", approval(answer=False), "answer is set on create"),
+    row("record-of-nobody", record(run=None), "spec.run"),
+    row("record-of-unknown-type", record(type="Memory"), "spec.type: Unsupported value"),
+]
+
+# kubectl asks for strict validation; other clients may not, and unknown fields are then dropped.
+LENIENT = [
+    row(
+        "agent-is-dropped",
+        workflow({"name": "think", "agent": {"model": "m"}}),
+        "node think has no kind",
+        "(agent and http nodes come in a later release)",
+    ),
+]

@@ -1,0 +1,108 @@
+"""The CRDs judged by a real API server, and read through kubectl as users read them."""
+
+import itertools
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+from waypost.api.approval import ApprovalSpec
+from waypost.api.record import NodeRecordSpec
+from waypost.api.workflow import AgentWorkflowSpec
+
+from tests.crds.accepted import ACCEPTED
+from tests.crds.conftest import Kubectl
+from tests.crds.manifests import Manifest
+from tests.crds.refused import LENIENT, STRICT
+from tests.crds.transitions import QUORUM, TRANSITIONS, VOTES, Update
+
+pytestmark = pytest.mark.real_api
+
+MODELS: dict[str, type[BaseModel]] = {
+    "AgentWorkflow": AgentWorkflowSpec,
+    "Approval": ApprovalSpec,
+    "NodeRecord": NodeRecordSpec,
+}
+_numbers = itertools.count()
+
+
+def dry_run(kubectl: Kubectl, manifest: Manifest, validate: str = "strict") -> tuple[int, str]:
+    done = kubectl.run(
+        *("create", "-f", "-", "--dry-run=server", f"--validate={validate}"), stdin=manifest
+    )
+    return done.returncode, done.stderr
+
+
+def stored(kubectl: Kubectl, manifest: Manifest, status: Manifest | None) -> str:
+    """Create it under a name of its own, write its status, and return kind/name."""
+    name = f"{manifest['kind'].lower()}-{next(_numbers)}"
+    kubectl.create({**manifest, "metadata": {"name": name}})
+    reference = f"{manifest['kind']}.waypost.dev/{name}"
+    if status is not None:
+        written = kubectl.patch(reference, {"status": status}, status=True)
+        assert written.returncode == 0, written.stderr
+    return reference
+
+
+@pytest.mark.parametrize(("manifest", "says"), STRICT)
+def test_refused(kube_context: Kubectl, manifest: Manifest, says: tuple[str, ...]) -> None:
+    code, text = dry_run(kube_context, manifest)
+    assert code != 0
+    for part in says:
+        assert part in text
+
+
+@pytest.mark.parametrize(("manifest", "says"), LENIENT)
+def test_refused_though_unknown_fields_are_dropped(
+    kube_context: Kubectl, manifest: Manifest, says: tuple[str, ...]
+) -> None:
+    code, text = dry_run(kube_context, manifest, validate="ignore")
+    assert code != 0
+    for part in says:
+        assert part in text
+
+
+@pytest.mark.parametrize(("manifest", "reason"), ACCEPTED)
+def test_accepted_and_stored_to_the_last_field(
+    kube_context: Kubectl, manifest: Manifest, reason: str
+) -> None:
+    answer = kube_context.json(
+        *("create", "-f", "-", "--dry-run=server", "--validate=strict"), stdin=manifest
+    )
+    assert answer["spec"] == manifest["spec"], reason
+    MODELS[manifest["kind"]].model_validate(answer["spec"])
+
+
+@pytest.mark.parametrize(("before", "status", "update", "says"), TRANSITIONS)
+def test_update(
+    kube_context: Kubectl,
+    before: Manifest,
+    status: Manifest | None,
+    update: Update,
+    says: tuple[str, ...],
+) -> None:
+    reference = stored(kube_context, before, status)
+    kind = "json" if isinstance(update.patch, list) else "merge"
+    done = kube_context.patch(reference, update.patch, status=update.status, kind=kind)
+    assert (done.returncode != 0) == bool(says), done.stderr
+    for part in says:
+        assert part in done.stderr
+
+
+@pytest.mark.parametrize(("votes", "says"), VOTES)
+def test_votes(kube_context: Kubectl, votes: Any, says: tuple[str, ...]) -> None:
+    reference = stored(kube_context, QUORUM, None)
+    first = kube_context.patch(reference, {"spec": {"votes": {"ann": {"decision": "Approved"}}}})
+    assert first.returncode == 0, first.stderr
+    done = kube_context.patch(reference, {"spec": {"votes": votes}})
+    assert (done.returncode != 0) == bool(says), done.stderr
+    for part in says:
+        assert part in done.stderr
+
+
+def test_nulls_inside_outputs_survive_in_status(kube_context: Kubectl) -> None:
+    reference = stored(kube_context, QUORUM | {"kind": "Approval"}, {"state": "Open"})
+    answer = {"n": None, "l": [None, {"y": None}]}
+    patch = [{"op": "add", "path": "/status/answer", "value": answer}]
+    done = kube_context.patch(reference, patch, status=True, kind="json")
+    assert done.returncode == 0, done.stderr
+    assert kube_context.json("get", reference)["status"]["answer"] == answer

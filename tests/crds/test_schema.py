@@ -1,0 +1,236 @@
+"""What is in crds/ is what the models say, and every schema in it is one the API server takes."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import pytest
+import yaml
+from pydantic import BaseModel, Field
+from waypost.api import crd_structural, schema
+from waypost.api.crd_structural import UnstructuralError, structural
+
+CRDS = Path(__file__).parents[2] / "crds"
+
+# Keywords that may stand in the structural schema of a CRD (apiextensions.k8s.io/v1).
+ALLOWED = {
+    *("type", "format", "description", "enum", "default", "pattern", "nullable"),
+    *("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties"),
+    *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"),
+    *("properties", "additionalProperties", "items", "required"),
+    *("x-kubernetes-preserve-unknown-fields", "x-kubernetes-int-or-string"),
+    *("x-kubernetes-list-type", "x-kubernetes-list-map-keys", "x-kubernetes-validations"),
+}
+
+
+def walk(node: dict[str, Any], at: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every schema below and including `node`, with where it is."""
+    yield at, node
+    for name, child in node.get("properties", {}).items():
+        yield from walk(child, f"{at}.{name}")
+    if "items" in node:
+        yield from walk(node["items"], f"{at}[]")
+    if "additionalProperties" in node:
+        yield from walk(node["additionalProperties"], f"{at}.*")
+
+
+def schemas() -> list[tuple[str, dict[str, Any]]]:
+    """Every schema of every kind."""
+    found: list[tuple[str, dict[str, Any]]] = []
+    for resource in schema.RESOURCES:
+        version = schema.manifest(resource)["spec"]["versions"][0]
+        found += walk(version["schema"]["openAPIV3Schema"], resource.kind)
+    return found
+
+
+def test_files_are_what_the_models_say() -> None:
+    written = {path.name: path.read_text() for path in CRDS.glob("*.yaml")}
+    assert written == schema.render(), "run `make crds` and commit the result"
+
+
+def test_check_names_the_drift(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert schema.main(["--directory", str(tmp_path)]) == 0
+    assert schema.main(["--check", "--directory", str(tmp_path)]) == 0
+    drifted = tmp_path / "waypost.dev_approvals.yaml"
+    drifted.write_text(drifted.read_text().replace("maxLength: 32768", "maxLength: 1"))
+    capsys.readouterr()
+    assert schema.main(["--check", "--directory", str(tmp_path)]) == 1
+    assert "+                maxLength: 32768" in capsys.readouterr().out
+
+
+def test_every_schema_is_structural() -> None:
+    for at, node in schemas():
+        assert not node.keys() - ALLOWED, f"{at}: not allowed in a CRD"
+        untyped = {"x-kubernetes-preserve-unknown-fields", "x-kubernetes-int-or-string"}
+        assert "type" in node or untyped & node.keys(), f"{at}: neither a type nor any value"
+        both = {"properties", "additionalProperties"} <= node.keys()
+        assert not both, f"{at}: a struct or a map, never both"
+
+
+def test_every_field_is_described() -> None:
+    for at, node in schemas():
+        for name, child in node.get("properties", {}).items():
+            if at in schema_kinds() and name == "metadata":
+                continue  # the API server's own
+            assert child.get("description"), f"{at}.{name}: kubectl explain would print nothing"
+
+
+def test_everything_the_rules_look_at_is_bounded() -> None:
+    for at, node in schemas():
+        kind = node.get("type")
+        if kind == "string" and at.count(".") > 1:
+            assert {"maxLength", "enum"} & node.keys(), f"{at}: a string of any length"
+        if kind == "array":
+            assert "maxItems" in node, f"{at}: a list of any length"
+        if "additionalProperties" in node:
+            assert "maxProperties" in node, f"{at}: a map of any size"
+
+
+def test_lists_say_how_they_merge() -> None:
+    keys = {
+        at: node.get("x-kubernetes-list-map-keys", node["x-kubernetes-list-type"])
+        for at, node in schemas()
+        if node.get("type") == "array"
+    }
+    assert keys["AgentWorkflow.spec.nodes"] == ["name"], "unique names, any order"
+    assert keys["AgentWorkflow.status.nodes"] == ["path"]
+    assert keys["AgentWorkflow.status.nodes[].attempts"] == "atomic"
+    assert keys["AgentWorkflow.status.conditions"] == ["type"]
+    assert keys["AgentWorkflow.spec.nodes[].dependsOn"] == "set", "duplicates are refused"
+    assert keys["Approval.status.conditions"] == ["type"]
+
+
+def test_rendering_is_stable() -> None:
+    assert schema.render() == schema.render()
+    for text in schema.render().values():
+        assert "&id" not in text, "an anchor: not every YAML reader follows it"
+        assert yaml.safe_load(text)["kind"] == "CustomResourceDefinition"
+
+
+def schema_kinds() -> set[str]:
+    """The kinds, which are also the roots of walk()."""
+    return {resource.kind for resource in schema.RESOURCES}
+
+
+class Leaf(BaseModel):
+    """A leaf."""
+
+    name: str = Field(max_length=5, description="Name.")
+
+
+class Tree(BaseModel):
+    """A tree."""
+
+    children: "list[Tree]" = Field(max_length=2, description="Children.")
+
+
+def model(annotation: Any, **field: Any) -> type[BaseModel]:
+    """A model with one field x."""
+    namespace = {"__annotations__": {"x": annotation}, "x": Field(**field)}
+    return type("Sample", (BaseModel,), namespace)
+
+
+RENDERED = [
+    pytest.param(
+        Any,
+        {},
+        {"description": "X.", "nullable": True, "x-kubernetes-preserve-unknown-fields": True},
+        "no type: scalars, lists and null are values too",
+        id="any-value",
+    ),
+    pytest.param(
+        dict[str, Any],
+        {},
+        {"description": "X.", "type": "object", "x-kubernetes-preserve-unknown-fields": True},
+        "an object, and CEL may ask whether it is there",
+        id="any-object",
+    ),
+    pytest.param(
+        dict[str, Leaf],
+        {"max_length": 3},
+        {
+            "description": "X.",
+            "type": "object",
+            "maxProperties": 3,
+            "additionalProperties": {
+                "description": "A leaf.",
+                "type": "object",
+                "required": ["name"],
+                "properties": {"name": {"description": "Name.", "type": "string", "maxLength": 5}},
+            },
+        },
+        "references are inlined, values keep their own schema",
+        id="map-of-models",
+    ),
+    pytest.param(
+        Annotated[int, Field(gt=0)] | None,
+        {"default": None},
+        {"description": "X.", "type": "integer", "minimum": 0, "exclusiveMinimum": True},
+        "OpenAPI 3.0 writes an exclusive bound as a flag; null is absence",
+        id="optional-exclusive",
+    ),
+    pytest.param(
+        Annotated[str | int, Field(json_schema_extra={"x-kubernetes-int-or-string": True})] | None,
+        {"default": None},
+        {"description": "X.", "x-kubernetes-int-or-string": True},
+        "the marker replaces the union",
+        id="int-or-string",
+    ),
+    pytest.param(
+        list[int],
+        {"max_length": 2},
+        {
+            "description": "X.",
+            "type": "array",
+            "maxItems": 2,
+            "x-kubernetes-list-type": "atomic",
+            "items": {"type": "integer"},
+        },
+        "a list without a key is replaced as a whole",
+        id="list",
+    ),
+]
+
+
+@pytest.mark.parametrize(("annotation", "field", "expected", "reason"), RENDERED)
+def test_rendered(
+    annotation: Any, field: dict[str, Any], expected: dict[str, Any], reason: str
+) -> None:
+    sample = model(annotation, description="X.", **field)
+    assert structural(sample, {})["properties"]["x"] == expected, reason
+
+
+REFUSED = [
+    pytest.param(model(int), "Sample.x: has no description", id="undescribed"),
+    pytest.param(model(str, description="X."), "Sample.x: a string needs", id="endless-string"),
+    pytest.param(model(list[int], description="X."), "Sample.x: a list needs", id="endless-list"),
+    pytest.param(
+        model(dict[str, int], description="X."), "Sample.x: a map needs", id="endless-map"
+    ),
+    pytest.param(model(int | bool, description="X."), "Sample.x: is a union of 2", id="union"),
+    pytest.param(
+        model(int, multiple_of=2, description="X."),
+        "Sample.x: the keyword multipleOf",
+        id="keyword",
+    ),
+    pytest.param(Tree, "Tree.children[]: Tree contains itself", id="recursion"),
+]
+
+
+@pytest.mark.parametrize(("sample", "message"), REFUSED)
+def test_what_a_crd_cannot_hold_is_refused_by_name(sample: type[BaseModel], message: str) -> None:
+    with pytest.raises(UnstructuralError) as refused:
+        structural(sample, {})
+    assert str(refused.value).startswith(message)
+
+
+def test_rules_hang_on_the_model_and_on_the_pattern() -> None:
+    class Named(BaseModel):
+        """A named thing."""
+
+        name: str = Field(max_length=5, pattern="^a$", description="Name.")
+
+    rendered = structural(Named, {"Named": [{"rule": "1 == 1"}], "^a$": [{"rule": "2 == 2"}]})
+    assert rendered[crd_structural.VALIDATIONS] == [{"rule": "1 == 1"}]
+    name = rendered["properties"]["name"]
+    assert name[crd_structural.VALIDATIONS] == [{"rule": "2 == 2"}]
