@@ -79,6 +79,7 @@ def _purge(settings: Settings, progress: Progress) -> None:
         )
     for name in CACHED:
         shutil.rmtree(settings.cache / name, ignore_errors=True)
+    shutil.rmtree(settings.build_runtime, ignore_errors=True)
     progress.say(f"removed binaries, images and logs from {settings.cache}")
 
 

@@ -61,6 +61,11 @@ class Settings:
         return "wp-" + _digest(f"{self.name}\0{self.cache}")[:8]
 
     @property
+    def build_runtime(self) -> Path:
+        """Volatile state of image builds; of the cache, which all its clusters share."""
+        return Path("/run") / f"waypost-build-{_digest(str(self.cache))[:8]}"
+
+    @property
     def link(self) -> Link:
         return Link.of(self.id)
 

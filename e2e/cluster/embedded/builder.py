@@ -114,7 +114,7 @@ class Builder:
         """Storage of our own: the user's images stay theirs, and `down --purge` removes ours."""
         store = self._settings.cache / "buildah"
         driver = "vfs" if setup.is_overlay(self._settings.cache) else "overlay"
-        runtime = f"/run/waypost-buildah-{self._settings.id}"
+        runtime = str(self._settings.build_runtime)
         return [
             shell.which("buildah") or "buildah",
             *("--root", str(store), "--runroot", runtime, "--storage-driver", driver),

@@ -6,6 +6,7 @@ disturb the machine or another cluster, and is gone with the namespaces however 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from pathlib import Path
@@ -134,13 +135,13 @@ class Namespaces:
         return target
 
     def _remove_made_folders(self) -> None:
-        if not self._made.exists():
+        # Removing a folder takes away what another namespace has mounted on it.
+        others = set(self._network.parent.glob("wp-*")) - {self._network}
+        if others or not self._made.exists():
             return
         for line in self._made.read_text().splitlines():
-            try:
+            with contextlib.suppress(OSError):  # In use by somebody else by now: not ours.
                 Path(line).rmdir()
-            except OSError:
-                continue  # In use by somebody else by now, or gone: either way not ours.
 
     def _create_cgroups(self) -> None:
         for root in _cgroup_roots():
@@ -149,10 +150,8 @@ class Namespaces:
     def _remove_cgroups(self) -> None:
         for root in _cgroup_roots():
             for folder, _, _ in os.walk(root / self._settings.id, topdown=False):
-                try:
+                with contextlib.suppress(OSError):
                     Path(folder).rmdir()
-                except OSError:
-                    continue
 
 
 def _cgroup_roots() -> list[Path]:
