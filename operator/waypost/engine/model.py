@@ -13,14 +13,7 @@ from waypost.api.approval import ApprovalSpec, ApprovalStatus
 from waypost.api.base import JsonObject, JsonValue
 from waypost.api.status import AgentWorkflowStatus
 from waypost.api.workflow import AgentWorkflowSpec
-
-
-@dataclass(frozen=True)
-class SpecProblem:
-    """A spec that the models refuse: the field (`nodes[2].timeout`) and what is wrong with it."""
-
-    field: str
-    message: str
+from waypost.engine.definition import Definition
 
 
 @dataclass(frozen=True)
@@ -66,6 +59,7 @@ class JobFact:
     attempt: int
     created_at: datetime
     suspended: bool = False
+    ended: bool = False  # has a Complete or Failed condition
     deleting: bool = False
     trouble: str = ""  # the newest FailedCreate event's text, read live
 
@@ -86,9 +80,10 @@ class ApprovalFact:
     uid: str
     resource_version: str
     owner_uid: str  # uid of its controller, "" when it has none
-    spec: ApprovalSpec | SpecProblem
+    spec: ApprovalSpec | None  # None when the models refuse it
     status: ApprovalStatus
     generation: int = 1
+    answered_at: datetime | None = None  # when the API server took the decision or last vote
     deleting: bool = False
 
 
@@ -107,7 +102,7 @@ class Observed:
     generation: int
     resource_version: str
     created_at: datetime
-    spec: AgentWorkflowSpec | SpecProblem
+    definition: Definition
     status: AgentWorkflowStatus
     deleting: bool = False  # the run has a deletionTimestamp, or its namespace is Terminating
     tracked: bool = False  # Argo CD or Flux track the object
@@ -120,6 +115,11 @@ class Observed:
     launches: Mapping[str, LaunchProblem] = field(default_factory=dict)  # by Job name
     live: bool = False
     live_at: datetime | None = None  # when the last live read of this run was made
+
+    @property
+    def spec(self) -> AgentWorkflowSpec | None:
+        """The parsed spec; None when the models refuse it."""
+        return self.definition.spec
 
 
 @dataclass(frozen=True)

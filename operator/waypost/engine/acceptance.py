@@ -1,0 +1,259 @@
+"""What must hold before anything runs: the static check behind the Accepted condition.
+
+Each rule is one function that yields problems; the chain is listed in `check`. A problem names
+the field, what was found and how to mend it.
+"""
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from waypost.api.base import JsonValue, parse_duration
+from waypost.api.workflow import AgentWorkflowSpec, Node
+from waypost.engine.expressions import Visible
+from waypost.engine.graph import evaluated_fields, kind_of
+from waypost.engine.templates import (
+    Template,
+    parse_template,
+    problems_in,
+    references_in,
+    refuse_templates,
+    strings_in,
+)
+from waypost.protocol import ijson, schema
+
+MAX_INPUT_BYTES: Final = 256 * 1024
+MAX_PROBLEMS: Final = 10
+# Fields computed before a node has inputs of its own.
+_BEFORE_SELF: Final = ("inputs.", "when")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One defect of a spec: where it is (`nodes.draft.when`), and what is wrong with it."""
+
+    field: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.message}"
+
+
+def check(spec: AgentWorkflowSpec) -> tuple[Problem, ...]:
+    """All static problems of a spec but cycles and the inputs themselves; at most ten."""
+    problems: list[Problem] = []
+    for rule in (
+        _unique_names,  # before anything that looks nodes up by name
+        _inputs_are_data,  # I-JSON, bounded
+        _schemas_are_usable,  # 2020-12, local $ref only
+        _durations_mean_something,  # zero refused
+        _expressions_compile,  # before references are read from them
+        _references_resolve,  # names, dependsOn, after
+        _nothing_else_is_evaluated,  # ${ where it would be ignored
+        _fallbacks_fit,  # fallbackOutput against outputSchema
+        _python_defines_run,  # signature against inputs
+    ):
+        problems.extend(rule(spec))
+        if len(problems) >= MAX_PROBLEMS:
+            break
+    return tuple(problems[:MAX_PROBLEMS])
+
+
+def _unique_names(spec: AgentWorkflowSpec) -> Iterator[Problem]:
+    seen: set[str] = set()
+    for node in spec.nodes:
+        if node.name in seen:
+            yield Problem(f"nodes.{node.name}", "two nodes have this name; rename one of them")
+        if sum(1 for k in ("python", "container", "approval", "wait") if getattr(node, k)) != 1:
+            yield Problem(
+                f"nodes.{node.name}",
+                "expected exactly one of python, container, approval, wait "
+                "(agent and http nodes come in a later release)",
+            )
+        if node.wait and (node.wait.duration is None) == (node.wait.until is None):
+            yield Problem(f"nodes.{node.name}.wait", "expected exactly one of duration, until")
+        seen.add(node.name)
+
+
+def _inputs_are_data(spec: AgentWorkflowSpec) -> Iterator[Problem]:
+    try:
+        size = len(ijson.canonical(ijson.check(spec.inputs or {})))
+    except ijson.IJsonError as error:
+        yield Problem(f"inputs{error.path.removeprefix('$')}", error.problem)
+        return
+    if size > MAX_INPUT_BYTES:
+        yield Problem(
+            "inputs",
+            f"{size} bytes of JSON, the limit is {MAX_INPUT_BYTES}; pass a reference to the "
+            "data (a URL, a bucket key) instead of the data",
+        )
+
+
+def _schemas_are_usable(spec: AgentWorkflowSpec) -> Iterator[Problem]:
+    places = [("inputSchema", spec.input_schema), ("outputSchema", spec.output_schema)]
+    for node in spec.nodes:
+        places.append((f"nodes.{node.name}.inputSchema", node.input_schema))
+        places.append((f"nodes.{node.name}.outputSchema", node.output_schema))
+        if node.approval:
+            place = f"nodes.{node.name}.approval.answerSchema"
+            places.append((place, node.approval.answer_schema))
+    for place, value in places:
+        reason = schema.check_schema(value) if value is not None else None
+        if reason:
+            yield Problem(place, reason)
+
+
+def _durations_mean_something(spec: AgentWorkflowSpec) -> Iterator[Problem]:
+    defaults = spec.defaults
+    places = [("defaults.timeout", defaults and defaults.timeout)]
+    places.append(("defaults.queueTimeout", defaults and defaults.queue_timeout))
+    for node in spec.nodes:
+        places.append((f"nodes.{node.name}.timeout", node.timeout))
+        places.append((f"nodes.{node.name}.queueTimeout", node.queue_timeout))
+        if node.approval:
+            places.append((f"nodes.{node.name}.approval.timeout", node.approval.timeout))
+    for place, text in places:
+        if text and parse_duration(text) == 0:
+            yield Problem(place, f"{text} is no time at all; leave it out or give a duration")
+
+
+def _all_evaluated(spec: AgentWorkflowSpec) -> Iterator[tuple[str, JsonValue, str]]:
+    """(field path, value, field path below its node or '') of everything that is evaluated."""
+    for node in spec.nodes:
+        for place, value in evaluated_fields(node):
+            yield f"nodes.{node.name}.{place}", value, place
+    for key, value in (spec.outputs or {}).items():
+        yield f"outputs.{key}", value, "outputs"
+
+
+def _expressions_compile(spec: AgentWorkflowSpec) -> Iterator[Problem]:
+    for place, value, below in _all_evaluated(spec):
+        problems = problems_in(value)
+        for problem in problems:
+            inside = f".{problem.path}" if problem.path else ""
+            yield Problem(f"{place}{inside}", problem.message)
+        if problems:
+            continue
+        if (below == "outputs" or below.startswith(_BEFORE_SELF)) and _uses_self(value):
+            text = "self is not known here; it is for message, args, env and the like"
+            yield Problem(place, text)
+        if below == "when" and not _is_one_expression(value):
+            text = f'expected one expression like "${{inputs.urgent}}", found {value!r}'
+            yield Problem(place, text)
+
+
+def _uses_self(value: JsonValue) -> bool:
+    templates = (parse_template(text) for _, text in strings_in(value))
+    return any(
+        Visible.SELF in part.roots
+        for template in templates
+        if isinstance(template, Template)
+        for part in template.parts
+        if not isinstance(part, str)
+    )
+
+
+def _is_one_expression(value: JsonValue) -> bool:
+    template = parse_template(str(value))
+    return isinstance(template, Template) and template.is_single
+
+
+def _references_resolve(spec: AgentWorkflowSpec) -> Iterator[Problem]:
+    names = {node.name for node in spec.nodes}
+    known = ", ".join(sorted(names)[:12])
+    for place, value, _ in _all_evaluated(spec):
+        owner = place.split(".")[1] if place.startswith("nodes.") else ""
+        for reference in references_in(value):
+            if reference.node not in names:
+                yield Problem(place, f"there is no node {reference.node!r}; nodes: {known}")
+            elif reference.node == owner:
+                yield Problem(
+                    place, "a node cannot refer to itself; for its inputs use self.inputs"
+                )
+    for node in spec.nodes:
+        for key, listed in (("dependsOn", node.depends_on), ("after", node.after)):
+            for name in listed or []:
+                if name not in names:
+                    text = f"there is no node {name!r}; nodes: {known}"
+                    yield Problem(f"nodes.{node.name}.{key}", text)
+
+
+def _nothing_else_is_evaluated(spec: AgentWorkflowSpec) -> Iterator[Problem]:
+    for node in spec.nodes:
+        opaque: list[tuple[str, JsonValue]] = [("name", node.name)]
+        if node.container:
+            opaque.append(("container.image", node.container.image))
+        if node.isolation:
+            name = node.isolation.service_account_name
+            opaque.append(("isolation.serviceAccountName", name))
+        opaque.append(("fallbackOutput", node.fallback_output))
+        for place, value in opaque:
+            reason = refuse_templates(value)
+            if reason:
+                yield Problem(f"nodes.{node.name}.{place}", reason)
+
+
+def _fallbacks_fit(spec: AgentWorkflowSpec) -> Iterator[Problem]:
+    for node in spec.nodes:
+        if "fallback_output" not in node.model_fields_set:
+            continue
+        place = f"nodes.{node.name}.fallbackOutput"
+        if node.on_failure != "Continue":
+            yield Problem(place, "is only used with onFailure: Continue; add it or remove this")
+        try:
+            ijson.check(node.fallback_output)
+        except ijson.IJsonError as error:
+            yield Problem(f"{place}{error.path.removeprefix('$')}", error.problem)
+            continue
+        if node.output_schema is not None:
+            for violation in schema.validate(node.output_schema, node.fallback_output):
+                yield Problem(place, f"does not meet outputSchema: {violation}")
+
+
+def _python_defines_run(spec: AgentWorkflowSpec) -> Iterator[Problem]:
+    for node in spec.nodes:
+        if kind_of(node) == "python" and node.python:
+            yield from _signature(node, node.python.source)
+
+
+def _signature(node: Node, source: str) -> Iterator[Problem]:
+    place = f"nodes.{node.name}.python.source"
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        line = f" (line {error.lineno})" if isinstance(error, SyntaxError) else ""
+        yield Problem(place, f"is not Python: {getattr(error, 'msg', error)}{line}")
+        return
+    found = [
+        item
+        for item in tree.body
+        if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef) and item.name == "run"
+    ]
+    if not found:
+        yield Problem(place, "defines no function run; add def run(...): with the node's inputs")
+        return
+    arguments = found[-1].args
+    named = [a.arg for a in (*arguments.args, *arguments.kwonlyargs)]
+    inputs = list(node.inputs or {})
+    if not arguments.kwarg:
+        for key in inputs:
+            if key not in named:
+                text = f"run has no parameter {key!r}, which inputs gives; add it or **kw"
+                yield Problem(place, text)
+    optional = len(arguments.defaults)
+    required = [a.arg for a in arguments.args[: len(arguments.args) - optional]]
+    pairs = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+    required += [a.arg for a, default in pairs if default is None]
+    for name in required:
+        if name not in inputs and name not in _schema_defaults(node):
+            yield Problem(place, f"run needs {name!r}, which inputs does not give")
+    if arguments.posonlyargs:
+        yield Problem(place, "run is called by keyword; remove the / from its parameters")
+
+
+def _schema_defaults(node: Node) -> set[str]:
+    properties = (node.input_schema or {}).get("properties")
+    if not isinstance(properties, dict):
+        return set()
+    return {k for k, v in properties.items() if isinstance(v, dict) and "default" in v}

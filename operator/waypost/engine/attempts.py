@@ -1,0 +1,353 @@
+"""Attempts of nodes that have a pod: launch, watch, stop, judge.
+
+That an attempt has neither Job nor pod is concluded from a live read only (correctness A1, A2);
+a pod that exists is the attempt, whatever became of its Job.
+"""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from waypost.api.status import AttemptStatus, NodeStatus
+from waypost.engine import names, policy
+from waypost.engine.draft import Draft, shorten
+from waypost.engine.graph import kind_of
+from waypost.engine.inputs import Inputs, Invalid, own_view, render_work, resolve
+from waypost.engine.jobs import TooLarge, attempt_manifests
+from waypost.engine.model import JobFact, Launch, Observed, PodFact, StopAttempt
+from waypost.engine.outcomes import (
+    Broken,
+    Outcome,
+    Succeeded,
+    judge,
+    never_started,
+    trouble_of,
+    wants_log,
+)
+from waypost.engine.spans import traceparent
+from waypost.protocol.reasons import Reason
+from waypost.protocol.record import Attempt
+from waypost.protocol.request import Request
+
+_LOOK_FIRST: Final = 3.0  # seconds after launch until a missing pod is looked for
+_LOOK_LAST: Final = 60.0
+_STOP_AGAIN: Final = 5.0
+
+
+def launch(draft: Draft, path: str, inputs: Inputs) -> None:
+    """Record the next attempt of a node and ask for its Job."""
+    status = draft.statuses[path]
+    number = (status.attempt or 0) + 1
+    action = _launch_action(draft, path, inputs, number)
+    if isinstance(action, Invalid):
+        draft.end(path, "Failed", Reason.INPUT_INVALID, action.message)
+        return
+    if isinstance(action, TooLarge):
+        draft.end(path, "Failed", Reason.INPUT_TOO_LARGE, str(action))
+        return
+    moment = names.timestamp(draft.now)
+    draft.record_attempt(
+        path,
+        AttemptStatus(number=number, job=action.job["metadata"]["name"], launched_at=moment),
+    )
+    draft.change(
+        path,
+        phase="Running",
+        reason=None,
+        message=None,
+        tail=None,
+        wake_at=None,
+        attempt=number,
+        input_digest=inputs.digest,
+        started_at=status.started_at or moment,
+    )
+    draft.after.append(action)
+    draft.wake(draft.now + timedelta(seconds=_LOOK_FIRST))
+
+
+def settle(draft: Draft, path: str) -> None:
+    """Take the result of a running attempt, or see to its clocks and troubles."""
+    attempt = draft.current_attempt(path)
+    if attempt is None:  # a status nobody should have written; start over under the next number
+        draft.change(path, phase="Pending")
+        return
+    pods = draft.pods_of(path, attempt.number)
+    if not pods:
+        _without_pod(draft, path, attempt)
+    elif all(pod.over for pod in pods):
+        _take_result(draft, path, attempt, pods)
+    else:
+        _watch_pods(draft, path, attempt, pods)
+
+
+def stop(draft: Draft, path: str, reason: Reason) -> None:
+    """Ask the cluster to end the current attempt; it is judged once its pod is over."""
+    attempt = draft.current_attempt(path)
+    if attempt is None:
+        return
+    if attempt.stopping is None:
+        attempt = attempt.model_copy(update={"stopping": str(reason)})
+        draft.record_attempt(path, attempt)
+    live_pods = tuple(p for p in draft.pods_of(path, attempt.number) if not p.over)
+    if not live_pods or not all(p.deleting for p in live_pods):
+        draft.after.append(StopAttempt(job=attempt.job, pods=live_pods))
+    draft.wake(draft.now + timedelta(seconds=_STOP_AGAIN))
+
+
+def latest_attempt(status: NodeStatus) -> AttemptStatus | None:
+    """The attempt that started last, ended or not."""
+    return status.attempts[-1] if status.attempts else None
+
+
+def wants_live(observed: Observed, status: NodeStatus, now: datetime) -> bool:
+    """Whether a running attempt has no pod in the cache and it is time to look for one."""
+    attempt = latest_attempt(status)
+    if attempt is None or attempt.finished_at is not None:
+        return False
+    if any(p.path == status.path and p.attempt == attempt.number for p in observed.pods):
+        return False
+    return now >= _look_at(observed, status.path, attempt)
+
+
+def wanted_logs(observed: Observed, status: NodeStatus, kind: str) -> list[PodFact]:
+    """The pods of a running attempt whose logs would explain their end."""
+    attempt = latest_attempt(status)
+    return [
+        pod
+        for pod in observed.pods
+        if attempt is not None
+        and (pod.path, pod.attempt) == (status.path, attempt.number)
+        and pod.over
+        and pod.uid not in observed.logs
+        and wants_log(pod, kind=kind)
+    ]
+
+
+def _look_at(observed: Observed, path: str, attempt: AttemptStatus) -> datetime:
+    """When the API server is next asked for a pod that has not been seen: soon, then rarely."""
+    launched = names.parse_timestamp(attempt.launched_at) or observed.created_at
+    looked = observed.live_at if observed.live_at and observed.live_at >= launched else None
+    if looked is None:
+        known = attempt.job in observed.jobs
+        return launched + timedelta(seconds=_LOOK_FIRST) if known else launched
+    age = (looked - launched).total_seconds()
+    return looked + timedelta(seconds=min(max(age / 2, _LOOK_FIRST), _LOOK_LAST))
+
+
+def _launch_action(
+    draft: Draft, path: str, inputs: Inputs, number: int
+) -> Launch | Invalid | TooLarge:
+    node = draft.node(path)
+    rendered = render_work(node, own_view(inputs, path=path, attempt=number))
+    if isinstance(rendered, Invalid):
+        return rendered
+    timeout = policy.timeout_of(draft.spec, node)
+    request = Request(
+        run_name=draft.observed.name,
+        namespace=draft.observed.namespace,
+        run_uid=draft.observed.uid,
+        path=path,
+        kind=kind_of(node),
+        round=draft.observed.status.round,
+        attempt=number,
+        fingerprint=inputs.digest,
+        idempotency_key=inputs.idempotency_key,
+        timeout_seconds=timeout,
+        traceparent=traceparent(draft.observed.uid, path, draft.observed.status.round, number),
+        inputs=inputs.values,
+        input_schema=node.input_schema,
+        output_schema=node.output_schema,
+        python_source=node.python.source if node.python else None,
+    )
+    try:
+        job, config_map = attempt_manifests(
+            owner=draft.owner,
+            node=node,
+            request=request,
+            rendered=rendered,
+            settings=draft.settings,
+            deadline_seconds=timeout + policy.queue_timeout_of(draft.spec, node),
+        )
+    except TooLarge as error:
+        return error
+    return Launch(path=path, attempt=number, job=job, config_map=config_map)
+
+
+def _without_pod(draft: Draft, path: str, attempt: AttemptStatus) -> None:
+    problem = draft.observed.launches.get(attempt.job)
+    if problem is not None and problem.permanent:
+        _break(draft, path, attempt, Broken(Reason.LAUNCH_REJECTED, problem.message, "", False))
+        return
+    if not draft.observed.live:
+        draft.wake(_look_at(draft.observed, path, attempt))
+        return
+    job = draft.observed.jobs.get(attempt.job)
+    if job is None:
+        _without_job(draft, path, attempt, problem.message if problem else "")
+    else:
+        _job_without_pod(draft, path, attempt, job)
+    if not draft.ended(path):
+        draft.wake(_look_at(draft.observed, path, attempt))
+
+
+def _without_job(draft: Draft, path: str, attempt: AttemptStatus, problem: str) -> None:
+    if attempt.stopping:
+        broken = Broken(Reason(attempt.stopping), "stopped before it started", "", False)
+        _break(draft, path, attempt, broken)
+        return
+    if draft.now >= _queue_deadline(draft, path, attempt):
+        text = problem or "its Job could not be created within queueTimeout"
+        _break(draft, path, attempt, Broken(Reason.LAUNCH_REJECTED, text, "", False))
+        return
+    _name_trouble(draft, path, Reason.LAUNCH_REJECTED, problem)
+    inputs = resolve(draft, path)
+    action = (
+        inputs
+        if isinstance(inputs, Invalid)
+        else _launch_action(draft, path, inputs, attempt.number)
+    )
+    # The same evaluation succeeded when the attempt was recorded, and its data cannot change.
+    if isinstance(action, Launch):
+        draft.after.append(action)
+
+
+def _job_without_pod(draft: Draft, path: str, attempt: AttemptStatus, job: JobFact) -> None:
+    if attempt.stopping and (job.suspended or job.ended):
+        text = draft.statuses[path].message or "stopped before it started"
+        _break(draft, path, attempt, Broken(Reason(attempt.stopping), text, "", False))
+    elif attempt.stopping:
+        stop(draft, path, Reason(attempt.stopping))
+    elif job.ended:
+        _break(draft, path, attempt, Broken(Reason.DISRUPTED, "its pod is gone without a result"))
+    elif draft.now >= _queue_deadline(draft, path, attempt):
+        _name_trouble(draft, path, Reason.POD_REJECTED, job.trouble or "no pod was created")
+        stop(draft, path, Reason.POD_REJECTED)
+    else:
+        _name_trouble(draft, path, Reason.POD_REJECTED, job.trouble)
+        draft.wake(_queue_deadline(draft, path, attempt))
+
+
+def _watch_pods(draft: Draft, path: str, attempt: AttemptStatus, pods: list[PodFact]) -> None:
+    node = draft.node(path)
+    pod = next(p for p in pods if not p.over)
+    if attempt.stopping:
+        stop(draft, path, Reason(attempt.stopping))
+    elif pod.started_at is None:
+        deadline = _queue_deadline(draft, path, attempt)
+        reason = never_started(pod)
+        _name_trouble(draft, path, reason, trouble_of(pod))
+        if draft.now >= deadline and not pod.deleting:
+            stop(draft, path, reason)
+        else:
+            draft.wake(deadline)
+    else:
+        if draft.statuses[path].reason:
+            draft.change(path, reason=None, message=None)
+        allowed = policy.timeout_of(draft.spec, node)
+        if node.python:
+            allowed += policy.RUNNER_HEADSTART
+        deadline = pod.started_at + timedelta(seconds=allowed)
+        if draft.now >= deadline and not pod.deleting:
+            stop(draft, path, Reason.TIMEOUT)
+        elif draft.now < deadline:
+            draft.wake(deadline)
+
+
+def _name_trouble(draft: Draft, path: str, reason: Reason, text: str) -> None:
+    # The first text is kept while the reason stands: the kubelet alternates between a detailed
+    # and a terse one, and each change would be a status write.
+    if text and draft.statuses[path].reason != reason:
+        draft.change(path, reason=str(reason), message=shorten(text, 1024))
+        draft.note("Warning", str(reason), f"{path}: {text}")
+
+
+def _queue_deadline(draft: Draft, path: str, attempt: AttemptStatus) -> datetime:
+    launched = names.parse_timestamp(attempt.launched_at) or draft.observed.created_at
+    return launched + timedelta(seconds=policy.queue_timeout_of(draft.spec, draft.node(path)))
+
+
+def _take_result(draft: Draft, path: str, attempt: AttemptStatus, pods: list[PodFact]) -> None:
+    judged = [(pod, _judge(draft, path, attempt, pod)) for pod in pods]
+    pod, outcome = next((j for j in judged if isinstance(j[1], Succeeded)), judged[-1])
+    attempt = attempt.model_copy(
+        update={
+            "pod_uid": pod.uid,
+            "started_at": names.timestamp(pod.started_at) if pod.started_at else None,
+        }
+    )
+    ended = pod.finished_at or draft.now
+    if isinstance(outcome, Succeeded):
+        _close(draft, path, attempt, ended, "Succeeded", None)
+        draft.succeed(path, outcome)
+    else:
+        _break(draft, path, attempt, outcome, ended)
+
+
+def _judge(draft: Draft, path: str, attempt: AttemptStatus, pod: PodFact) -> Outcome:
+    node = draft.node(path)
+    return judge(
+        pod,
+        kind=kind_of(node),
+        expect=Attempt(
+            run_uid=draft.observed.uid,
+            path=path,
+            round=draft.observed.status.round,
+            attempt=attempt.number,
+            pod_uid=pod.uid,
+        ),
+        output_schema=node.output_schema,
+        stopping=attempt.stopping,
+        log=draft.observed.logs.get(pod.uid),
+    )
+
+
+def _close(
+    draft: Draft,
+    path: str,
+    attempt: AttemptStatus,
+    ended: datetime,
+    reason: str,
+    message: str | None,
+) -> None:
+    changes = {
+        "finished_at": names.timestamp(ended),
+        "reason": reason,
+        "message": shorten(message, 256) if message else None,
+        "stopping": None,
+    }
+    draft.record_attempt(path, attempt.model_copy(update=changes))
+
+
+def _break(
+    draft: Draft,
+    path: str,
+    attempt: AttemptStatus,
+    broken: Broken,
+    ended: datetime | None = None,
+) -> None:
+    """Close the attempt and follow the retry policy."""
+    _close(draft, path, attempt, ended or draft.now, str(broken.reason), broken.message)
+    if broken.reason == Reason.CANCELLED:
+        draft.end(path, "Cancelled", Reason.CANCELLED, broken.message)
+        return
+    verdict = policy.after_break(
+        retries=policy.retries_of(draft.spec, draft.node(path)),
+        status=draft.statuses[path],
+        broken=broken,
+        seed=f"{draft.observed.uid}/{path}/{attempt.number}",
+    )
+    if isinstance(verdict, policy.GiveUp):
+        draft.end(path, "Failed", verdict.reason, verdict.message, tail=broken.tail)
+        return
+    wake_at = draft.now + verdict.delay
+    draft.change(
+        path,
+        phase="Backoff",
+        reason=str(broken.reason),
+        message=shorten(broken.message, 1024),
+        tail=broken.tail[-1024:] or None,
+        retries=verdict.retries or None,
+        disruptions=verdict.disruptions or None,
+        wake_at=names.timestamp(wake_at),
+    )
+    draft.note("Warning", "NodeAttemptFailed", f"{path}: {broken.reason}: {broken.message}")
+    draft.wake(wake_at)

@@ -1,0 +1,167 @@
+"""What happens next: a total, pure function from what was observed and the time to a decision.
+
+Read it as the product's specification. No clock, no I/O, no randomness; user errors are
+outcomes, never exceptions.
+"""
+
+from datetime import datetime
+
+from waypost.api.status import NodeStatus
+from waypost.engine import attempts, ending, gates, joins, refusal, summary
+from waypost.engine.draft import Draft
+from waypost.engine.graph import kind_of
+from waypost.engine.inputs import Invalid, resolve
+from waypost.engine.jobs import PodSettings
+from waypost.engine.model import Decision, Observed, ReleasePod, Wants
+from waypost.engine.policy import DEFAULT_PARALLELISM
+from waypost.engine.scope import record_of
+from waypost.protocol.reasons import Reason
+
+LAUNCHES_PER_PASS = 20  # so that acting on a fence stays short, and a cancel is seen
+
+
+def plan(observed: Observed, now: datetime) -> Wants:
+    """What `decide` needs beside the cached facts; ask again after each thing was loaded."""
+    if observed.deleting or observed.definition.problems:
+        return Wants()
+    known = {status.path: status for status in observed.status.nodes}
+    graph = observed.definition.graph
+    live = False
+    logs = []
+    payloads: set[str] = set()
+    for path in graph.order:
+        status = known.get(path)
+        if status and status.phase == "Running":
+            live = live or attempts.wants_live(observed, status, now)
+            logs += attempts.wanted_logs(observed, status, kind_of(graph.nodes[path]))
+        elif status and status.phase == "Waiting" and graph.nodes[path].approval:
+            live = live or (status.approval or "") not in observed.approvals
+        payloads |= _records_wanted(observed, known, path)
+    if not summary.is_finished(observed.status):
+        payloads |= ending.records_wanted(observed, known)
+    return Wants(
+        payloads=frozenset(payloads - set(observed.payloads)),
+        logs=tuple(logs),
+        live=live and not observed.live,
+    )
+
+
+def decide(observed: Observed, now: datetime, settings: PodSettings) -> Decision:
+    """The next status of a run and the actions that follow from it.
+
+    Whatever `plan` wanted must have been loaded. Calling it again with the status it returned
+    and the same facts gives the same status: a crash at any point is repaired by the next pass.
+    """
+    if observed.deleting:
+        return Decision(status=observed.status, after=ending.release_all(observed))
+    if observed.definition.problems:
+        return refusal.refuse(observed, now)
+    draft = Draft(observed, now=now, settings=settings)
+    if not summary.is_finished(observed.status):
+        _advance(draft)
+    draft.after += _releases(draft)
+    return ending.conclude(draft)
+
+
+def _advance(draft: Draft) -> None:
+    for path in draft.in_phase("Running"):
+        attempts.settle(draft, path)
+    closing = ending.closing_reason(draft)
+    for path in draft.in_phase("Waiting"):
+        if draft.node(path).approval:
+            gates.settle_gate(draft, path, withdraw=closing is not None)
+        elif closing is None:
+            gates.settle_wait(draft, path)
+    # Settling a gate may itself have failed the run.
+    closing = ending.closing_reason(draft)
+    if closing is not None:
+        ending.close(draft, closing)
+        return
+    _start_what_is_ready(draft)
+
+
+def _start_what_is_ready(draft: Draft) -> None:
+    free = (draft.spec.parallelism or DEFAULT_PARALLELISM) - len(draft.in_phase("Running"))
+    free = min(free, LAUNCHES_PER_PASS)
+    for path in draft.graph.order:
+        status = draft.statuses[path]
+        if status.phase == "Pending":
+            _skip_or_start(draft, path, room=free > 0)
+        elif status.phase == "Backoff":
+            _try_again(draft, path, status, room=free > 0)
+        if draft.statuses[path].phase == "Running" and status.phase != "Running":
+            free -= 1
+        if ending.closing_reason(draft) is not None:
+            ending.close(draft, ending.closing_reason(draft) or Reason.DEPENDENCY_FAILED)
+            return
+
+
+def _skip_or_start(draft: Draft, path: str, *, room: bool) -> None:
+    """Semantics row 8: hard dependencies, then `when`, then inputs and their schema."""
+    join = joins.judge(draft, path)
+    if join is joins.WAIT or (join is joins.READY and draft.spec.suspend):
+        return
+    if isinstance(join, joins.Skip):
+        draft.end(path, "Skipped", join.reason, join.message)
+        return
+    has_pod = kind_of(draft.node(path)) in ("python", "container")
+    if has_pod and not room:
+        return
+    opened = joins.condition(draft, path)
+    if isinstance(opened, Invalid):
+        draft.end(path, "Failed", Reason.INPUT_INVALID, opened.message)
+    elif not opened:
+        draft.end(path, "Skipped", Reason.CONDITION_FALSE, "when was false")
+    else:
+        _start(draft, path)
+
+
+def _start(draft: Draft, path: str) -> None:
+    inputs = resolve(draft, path)
+    if isinstance(inputs, Invalid):
+        draft.end(path, "Failed", Reason.INPUT_INVALID, inputs.message)
+        return
+    kind = kind_of(draft.node(path))
+    if kind == "approval":
+        gates.open_gate(draft, path, inputs)
+    elif kind == "wait":
+        gates.start_wait(draft, path, inputs)
+    else:
+        attempts.launch(draft, path, inputs)
+
+
+def _try_again(draft: Draft, path: str, status: NodeStatus, *, room: bool) -> None:
+    due = summary.wake_time(status)
+    if due is not None and draft.now < due:
+        draft.wake(due)
+    elif room and not draft.spec.suspend:
+        _start(draft, path)
+
+
+def _records_wanted(observed: Observed, known: dict[str, NodeStatus], path: str) -> set[str]:
+    """NodeRecords that a node's expressions may read, once all it waits for has ended."""
+    status = known.get(path)
+    if status is not None and status.phase not in ("Pending", "Backoff", "Running", "Waiting"):
+        return set()
+    graph = observed.definition.graph
+    wanted = set()
+    for name in graph.edges[path].all:
+        upstream = known.get(name)
+        record = record_of(graph.nodes[name], upstream) if upstream else None
+        if record:
+            wanted.add(record)
+    return wanted
+
+
+def _releases(draft: Draft) -> list[ReleasePod]:
+    """Pods whose result is checkpointed by this status: their finalizer may go."""
+    released = []
+    for pod in draft.observed.pods:
+        status = draft.statuses.get(pod.path)
+        if not pod.held or status is None:
+            continue
+        entry = next((a for a in status.attempts or [] if a.number == pod.attempt), None)
+        superseded = pod.attempt < (status.attempt or 0)
+        if superseded or (entry is not None and entry.finished_at is not None):
+            released.append(ReleasePod(name=pod.name, uid=pod.uid))
+    return released

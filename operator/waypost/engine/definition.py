@@ -1,0 +1,82 @@
+"""A spec made ready to run: parsed, its graph sorted, its problems named, its inputs completed.
+
+Depends on the spec alone, so the runtime computes it once per generation.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import ValidationError
+
+from waypost.api.base import JsonObject
+from waypost.api.workflow import AgentWorkflowSpec
+from waypost.engine import acceptance
+from waypost.engine.acceptance import Problem
+from waypost.engine.graph import Graph, edges_of, find_cycle, sort
+from waypost.protocol import ijson, schema
+
+_EMPTY_GRAPH = Graph(nodes={}, edges={}, order=())
+
+
+@dataclass(frozen=True)
+class Definition:
+    """What the engine runs. `problems` is empty exactly when the run may be accepted; only then
+    are `spec`, `graph` and `inputs` to be used."""
+
+    spec: AgentWorkflowSpec | None
+    graph: Graph = _EMPTY_GRAPH
+    inputs: JsonObject = field(default_factory=dict)  # with the defaults of inputSchema
+    problems: tuple[Problem, ...] = ()
+
+
+def define(raw_spec: Any) -> Definition:
+    """Check `raw_spec` (the object's spec as JSON) completely. Never raises: every defect,
+    of whatever kind, is a Problem that names its field."""
+    try:
+        spec = AgentWorkflowSpec.model_validate(raw_spec)
+    except ValidationError as error:
+        return Definition(spec=None, problems=_model_problems(error))
+    problems = acceptance.check(spec)
+    if problems:
+        return Definition(spec=spec, problems=problems)
+    nodes = {node.name: node for node in spec.nodes}
+    edges = {name: edges_of(node) for name, node in nodes.items()}
+    cycle = find_cycle(edges)
+    if cycle:
+        text = (
+            f"the nodes wait for each other: {' -> '.join(cycle)}; remove one of these references"
+        )
+        return Definition(spec=spec, problems=(Problem(field="nodes", message=text),))
+    inputs, problems = _complete_inputs(spec)
+    return Definition(spec=spec, graph=sort(nodes, edges), inputs=inputs, problems=problems)
+
+
+def _model_problems(error: ValidationError) -> tuple[Problem, ...]:
+    problems = []
+    for detail in error.errors(include_url=False, include_context=False)[:5]:
+        place = "".join(
+            f"[{part}]" if isinstance(part, int) else f".{part}" for part in detail["loc"]
+        ).lstrip(".")
+        found = repr(detail["input"])
+        shown = found if len(found) <= 60 else f"{found[:57]}..."
+        problems.append(Problem(field=place or "spec", message=f"{detail['msg']}, found {shown}"))
+    return tuple(problems)
+
+
+def _complete_inputs(spec: AgentWorkflowSpec) -> tuple[JsonObject, tuple[Problem, ...]]:
+    given = spec.inputs or {}
+    if spec.input_schema is None:
+        return given, ()
+    completed = schema.apply_defaults(spec.input_schema, given)
+    violations = schema.validate(spec.input_schema, completed)
+    problems = tuple(
+        Problem(field=f"inputs{violation.path.removeprefix('$')}", message=str(violation))
+        for violation in violations
+    )
+    return (completed if isinstance(completed, dict) else given), problems
+
+
+def inputs_changed(definition: Definition) -> bool:
+    """Whether defaults were filled in, so that status should show the completed inputs."""
+    given = definition.spec.inputs if definition.spec else None
+    return ijson.canonical(definition.inputs) != ijson.canonical(given or {})

@@ -1,0 +1,180 @@
+"""The next status while it is being worked out, and the actions that go with it.
+
+The only mutable thing in the engine; it lives for one call of `decide`.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from waypost.api import meta
+from waypost.api.base import JsonObject, JsonValue
+from waypost.api.status import FINAL_PHASES, KEPT_ATTEMPTS, AttemptStatus, NodeStatus
+from waypost.api.workflow import AgentWorkflowSpec, Node
+from waypost.engine import names, scope
+from waypost.engine.graph import Graph
+from waypost.engine.jobs import Owner, PodSettings
+from waypost.engine.model import After, Before, Note, Observed, PodFact, PutRecord
+from waypost.engine.outcomes import Succeeded
+from waypost.protocol import ijson
+from waypost.protocol.reasons import Reason
+
+INLINE_OUTPUT: Final = 2 * 1024
+INLINE_TOTAL: Final = 64 * 1024
+_MESSAGE: Final = 1024
+_TAIL: Final = 1024
+# Many failures with long texts would outgrow the status: after these, texts are short.
+_WORDY_FAILURES: Final = 32
+_SHORT: Final = 200
+
+
+class Draft:
+    """Statuses by path, actions, notes and timers of one pass."""
+
+    def __init__(self, observed: Observed, *, now: datetime, settings: PodSettings) -> None:
+        assert observed.spec is not None, "a draft is made for accepted specs only"
+        self.observed = observed
+        self.now = now
+        self.settings = settings
+        self.spec: AgentWorkflowSpec = observed.spec
+        self.graph: Graph = observed.definition.graph
+        self.owner = Owner(name=observed.name, namespace=observed.namespace, uid=observed.uid)
+        self.statuses: dict[str, NodeStatus] = _initial(observed)
+        self.before: list[Before] = []
+        self.after: list[After] = []
+        self.notes: list[Note] = []
+        self.timers: list[datetime] = []
+        self._payloads: dict[str, JsonValue] = dict(observed.payloads)
+        self._inline = sum(_inline_size(status) for status in self.statuses.values())
+
+    def in_phase(self, *phases: str) -> list[str]:
+        """Paths in one of these phases, in topological order."""
+        return [path for path in self.graph.order if self.statuses[path].phase in phases]
+
+    def node(self, path: str) -> Node:
+        """The definition of a node."""
+        return self.graph.nodes[path]
+
+    def ended(self, path: str) -> bool:
+        """Whether a node has reached a phase it never leaves."""
+        return self.statuses[path].phase in FINAL_PHASES
+
+    def change(self, path: str, **changes: Any) -> None:
+        """Replace fields of a node's status."""
+        self.statuses[path] = self.statuses[path].model_copy(update=changes)
+
+    def wake(self, at: datetime) -> None:
+        """Ask for a pass at `at`, or at once if that has passed."""
+        self.timers.append(max(at, self.now + timedelta(milliseconds=50)))
+
+    def note(self, type_: str, reason: str, message: str) -> None:
+        """Tell a human through a Kubernetes Event, once the status has landed."""
+        self.notes.append(Note(type=type_, reason=reason, message=message[:1000]))
+
+    def view(self, paths: Iterable[str]) -> JsonObject:
+        """What expressions that refer to these nodes see, this pass's results included."""
+        return scope.view(
+            self.observed, statuses=self.statuses, payloads=self._payloads, names=paths
+        )
+
+    def pods_of(self, path: str, attempt: int) -> list[PodFact]:
+        """The pods of one attempt; more than one only if the cluster started it twice."""
+        return [p for p in self.observed.pods if p.path == path and p.attempt == attempt]
+
+    def succeed(self, path: str, outcome: Succeeded) -> None:
+        """Checkpoint a node's output: inline while it is small, else in a NodeRecord."""
+        placed: dict[str, Any] = {"output": outcome.output}
+        inline = len(ijson.canonical(outcome.output))
+        if inline > INLINE_OUTPUT or self._inline + inline > INLINE_TOTAL:
+            placed = {"output_record": self._put_record(path, outcome)}
+        else:
+            self._inline += inline
+        self.change(
+            path,
+            phase="Succeeded",
+            reason=None,
+            message=None,
+            tail=None,
+            wake_at=None,
+            output_digest=outcome.digest,
+            finished_at=names.timestamp(self.now),
+            **placed,
+        )
+
+    def end(self, path: str, phase: str, reason: Reason, message: str, *, tail: str = "") -> None:
+        """End a node without an output: Failed, Skipped or Cancelled."""
+        wordy = len(self.in_phase("Failed")) < _WORDY_FAILURES
+        self.change(
+            path,
+            phase=phase,
+            reason=str(reason),
+            message=shorten(message, _MESSAGE if wordy else _SHORT) or None,
+            tail=(tail[-_TAIL:] or None) if wordy else None,
+            wake_at=None,
+            finished_at=names.timestamp(self.now),
+        )
+        if phase == "Failed":
+            self.note("Warning", "NodeFailed", f"{path}: {reason}: {message}")
+
+    def current_attempt(self, path: str) -> AttemptStatus | None:
+        """The latest attempt while it has not ended."""
+        attempts = self.statuses[path].attempts
+        latest = attempts[-1] if attempts else None
+        return latest if latest and latest.finished_at is None else None
+
+    def record_attempt(self, path: str, attempt: AttemptStatus) -> None:
+        """Add an attempt, or replace the entry with its number; keeps the first and last five."""
+        kept = [a for a in self.statuses[path].attempts or [] if a.number != attempt.number]
+        kept = sorted([*kept, attempt], key=lambda a: a.number)
+        if len(kept) > KEPT_ATTEMPTS:
+            kept = [kept[0], *kept[-(KEPT_ATTEMPTS - 1) :]]
+        self.change(path, attempts=kept)
+
+    def _put_record(self, path: str, outcome: Succeeded) -> str:
+        status = self.statuses[path]
+        attempt = max(status.attempt or 0, 1)
+        name = names.record_name(
+            run=self.owner.name, run_uid=self.owner.uid, path=path, attempt=attempt
+        )
+        manifest = {
+            "apiVersion": meta.API_VERSION,
+            "kind": "NodeRecord",
+            "metadata": {
+                "name": name,
+                "namespace": self.owner.namespace,
+                "labels": {meta.LABEL_RUN: self.owner.uid},
+                "ownerReferences": [self.owner.reference()],
+            },
+            "spec": {
+                "run": self.owner.name,
+                "runUid": self.owner.uid,
+                "path": path,
+                "round": self.observed.status.round,
+                "attempt": attempt,
+                "type": "Result",
+                "digest": outcome.digest,
+                "size": outcome.size,
+                "data": outcome.output,
+            },
+        }
+        self.before.append(PutRecord(manifest=manifest))
+        self._payloads[name] = outcome.output
+        return name
+
+
+def shorten(text: str, limit: int) -> str:
+    """At most `limit` characters, the cut marked."""
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def _initial(observed: Observed) -> dict[str, NodeStatus]:
+    known: Mapping[str, NodeStatus] = {status.path: status for status in observed.status.nodes}
+    return {
+        name: known.get(name) or NodeStatus(path=name, phase="Pending")
+        for name in observed.definition.graph.nodes
+    }
+
+
+def _inline_size(status: NodeStatus) -> int:
+    output: JsonValue = status.output
+    return len(ijson.canonical(output)) if output is not None else 0

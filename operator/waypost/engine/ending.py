@@ -1,0 +1,169 @@
+"""How a run ends: closing down after a failure or a cancel, outputs, the last conditions."""
+
+from datetime import timedelta
+
+from waypost.api.base import JsonObject
+from waypost.api.status import AgentWorkflowStatus, NodeStatus
+from waypost.engine import attempts, names, scope, summary
+from waypost.engine.definition import inputs_changed
+from waypost.engine.draft import Draft
+from waypost.engine.model import Decision, DeleteRun, Observed, ReleasePod
+from waypost.engine.templates import RenderError, references_in, render_json
+from waypost.protocol import ijson, schema
+from waypost.protocol.reasons import Reason
+
+OUTPUTS_LIMIT = 64 * 1024
+
+
+def closing_reason(draft: Draft) -> Reason | None:
+    """Why nothing new may start: the run was cancelled, or a node failed that must not."""
+    if draft.spec.cancel or draft.observed.status.cancelled_at:
+        return Reason.CANCELLED
+    for path in draft.in_phase("Failed"):
+        if not scope.tolerates(draft.node(path)):
+            return Reason.DEPENDENCY_FAILED
+    return None
+
+
+def close(draft: Draft, reason: Reason) -> None:
+    """Semantics rows 3 and 27. After a failure running attempts finish and are recorded; after a
+    cancel they are stopped. Gates are withdrawn where they are settled."""
+    failed = {p for p in draft.in_phase("Failed") if not scope.tolerates(draft.node(p))}
+    doomed = {name for path in failed for name in draft.graph.downstream(path)}
+    for path in draft.in_phase("Pending", "Backoff", "Waiting"):
+        status = draft.statuses[path]
+        if status.phase == "Waiting" and draft.node(path).approval:
+            draft.wake(draft.now + timedelta(seconds=1))
+        elif reason is Reason.CANCELLED:
+            draft.end(path, "Cancelled", Reason.CANCELLED, "the run was cancelled")
+        elif status.phase == "Pending" and path in doomed:
+            draft.end(path, "Skipped", Reason.DEPENDENCY_FAILED, _blame(draft, path, failed))
+        else:
+            draft.end(path, "Cancelled", Reason.CANCELLED, "another node failed the run")
+    if reason is Reason.CANCELLED:
+        for path in draft.in_phase("Running"):
+            attempt = draft.current_attempt(path)
+            if attempt is not None and attempt.stopping is None:
+                attempts.stop(draft, path, Reason.CANCELLED)
+
+
+def conclude(draft: Draft) -> Decision:
+    """The whole next status, with the run ended if all its nodes have."""
+    status = _with_nodes(draft)
+    if not summary.is_finished(draft.observed.status):
+        finished = all(draft.ended(path) for path in draft.graph.order)
+        if finished:
+            status = _finish(draft, status)
+        status = summary.describe(draft, status, finished=finished)
+    elif status.observed_generation != draft.observed.generation:
+        status = summary.restamp(status, draft.observed.generation)
+    draft.after += _expire(draft, status)
+    return Decision(
+        status=status,
+        before=tuple(draft.before),
+        after=tuple(draft.after),
+        notes=tuple(draft.notes),
+        requeue_at=min(draft.timers, default=None),
+    )
+
+
+def release_all(observed: Observed) -> tuple[ReleasePod, ...]:
+    """A run that is being deleted starts nothing and writes nothing; it only lets go."""
+    return tuple(ReleasePod(name=p.name, uid=p.uid) for p in observed.pods if p.held)
+
+
+def records_wanted(observed: Observed, known: dict[str, NodeStatus]) -> set[str]:
+    """NodeRecords that the run's outputs refer to, once nothing but the last nodes is open."""
+    spec, graph = observed.spec, observed.definition.graph
+    if spec is None or not spec.outputs:
+        return set()
+    wanted = set()
+    for reference in references_in(spec.outputs):
+        status = known.get(reference.node)
+        record = scope.record_of(graph.nodes[reference.node], status) if status else None
+        if record:
+            wanted.add(record)
+    return wanted
+
+
+def _blame(draft: Draft, path: str, failed: set[str]) -> str:
+    causes = sorted(name for name in failed if path in draft.graph.downstream(name))
+    return f"{', '.join(causes)} failed"
+
+
+def _with_nodes(draft: Draft) -> AgentWorkflowStatus:
+    before = draft.observed.status
+    changes: JsonObject = {
+        "nodes": list(draft.statuses.values()),
+        "started_at": before.started_at or names.timestamp(draft.now),
+    }
+    if before.inputs is None and inputs_changed(draft.observed.definition):
+        shown = draft.observed.definition.inputs
+        if len(ijson.canonical(shown)) <= 8 * 1024:
+            changes["inputs"] = shown
+    if before.phase == "Rejected":  # corrected since
+        changes["finished_at"] = None
+    if draft.spec.cancel and not before.cancelled_at and not summary.is_finished(before):
+        changes["cancelled_at"] = names.timestamp(draft.now)
+    return before.model_copy(update=changes)
+
+
+def _finish(draft: Draft, status: AgentWorkflowStatus) -> AgentWorkflowStatus:
+    outputs, left_out = _outputs(draft)
+    result = summary.Result(
+        cancelled=closing_reason(draft) is Reason.CANCELLED,
+        failed=[p for p in draft.in_phase("Failed") if not scope.tolerates(draft.node(p))],
+        tolerated=[p for p in draft.in_phase("Failed") if scope.tolerates(draft.node(p))],
+        left_out=left_out,
+        broken_outputs=_broken_outputs(draft, outputs),
+    )
+    if result.broken_outputs:
+        outputs = {}
+    changes: JsonObject = {"finished_at": names.timestamp(draft.now)}
+    if outputs:
+        changes["outputs"] = outputs
+    return summary.conclude(draft, status.model_copy(update=changes), result)
+
+
+def _outputs(draft: Draft) -> tuple[JsonObject, list[str]]:
+    """Each output by itself: one whose source is missing is left out and named (row 25)."""
+    outputs: JsonObject = {}
+    left_out: list[str] = []
+    view = draft.view(_referenced(draft))
+    for key, template in (draft.spec.outputs or {}).items():
+        value = render_json({key: template}, view)
+        if isinstance(value, RenderError):
+            left_out.append(f"{key} ({value.message})")
+        elif isinstance(value, dict) and key in value:
+            outputs[key] = value[key]
+        else:
+            left_out.append(key)
+    return outputs, left_out
+
+
+def _referenced(draft: Draft) -> set[str]:
+    return {reference.node for reference in references_in(draft.spec.outputs or {})}
+
+
+def _broken_outputs(draft: Draft, outputs: JsonObject) -> str:
+    size = len(ijson.canonical(outputs))
+    if size > OUTPUTS_LIMIT:
+        return f"{Reason.OUTPUT_TOO_LARGE}: outputs take {size} bytes, the limit is {OUTPUTS_LIMIT}"
+    if draft.spec.output_schema is None or closing_reason(draft) is not None:
+        return ""
+    violations = schema.validate(draft.spec.output_schema, outputs)
+    listed = "; ".join(str(v) for v in violations)
+    return f"{Reason.OUTPUT_INVALID}: outputs do not meet outputSchema: {listed}" if listed else ""
+
+
+def _expire(draft: Draft, status: AgentWorkflowStatus) -> list[DeleteRun]:
+    ttl = draft.spec.ttl_seconds_after_finished
+    finished = names.parse_timestamp(status.finished_at)
+    if ttl is None or finished is None or draft.observed.tracked:
+        return []
+    due = finished + timedelta(seconds=ttl)
+    if draft.now < due:
+        draft.wake(due)
+        return []
+    # The object must not go while a pod still holds its finalizer for it.
+    return [] if any(p.held for p in draft.observed.pods) else [DeleteRun()]

@@ -1,0 +1,278 @@
+"""Approval gates and waits: nodes that wait without a pod.
+
+A gate's checkpoint follows from the recorded state of its Approval alone. The Approval's status
+is written first, under its own resourceVersion; the run's follows in a later pass, so a late
+patch, an expiry and a withdrawal can never both win (correctness B5). Silence never means yes.
+"""
+
+from datetime import timedelta
+
+from waypost.api import meta
+from waypost.api.approval import ApprovalSpec, ApprovalStatus
+from waypost.api.base import JsonObject, JsonValue, StatusCondition, parse_duration
+from waypost.api.workflow import ApprovalKind
+from waypost.engine import names
+from waypost.engine.ballots import Verdict, count
+from waypost.engine.conditions import set_condition
+from waypost.engine.draft import Draft
+from waypost.engine.inputs import Inputs, Invalid, own_view, resolve
+from waypost.engine.model import ApprovalFact, OpenApproval, SettleApproval
+from waypost.engine.outcomes import Succeeded
+from waypost.engine.templates import NullPolicy, RenderError, render_json, render_text
+from waypost.protocol import ijson
+from waypost.protocol.reasons import Reason
+
+
+def open_gate(draft: Draft, path: str, inputs: Inputs) -> None:
+    """Record that the node waits for a human and ask for its Approval."""
+    gate = _kind(draft, path)
+    expires = None
+    if gate.timeout:
+        expires = names.timestamp(draft.now + timedelta(seconds=parse_duration(gate.timeout)))
+    manifest = _manifest(draft, path, inputs, expires)
+    if isinstance(manifest, Invalid):
+        draft.end(path, "Failed", Reason.INPUT_INVALID, manifest.message)
+        return
+    name = manifest["metadata"]["name"]
+    draft.change(
+        path,
+        phase="Waiting",
+        approval=name,
+        wake_at=expires,
+        input_digest=inputs.digest,
+        started_at=names.timestamp(draft.now),
+    )
+    draft.after.append(OpenApproval(manifest=manifest))
+    draft.note("Normal", "AwaitingApproval", f"{path} waits for approval {name}")
+    _wake_at_expiry(draft, path)
+
+
+def settle_gate(draft: Draft, path: str, *, withdraw: bool) -> None:
+    """Follow a recorded decision, record a new one, or go on waiting."""
+    fact = draft.observed.approvals.get(draft.statuses[path].approval or "")
+    if fact is None:
+        _missing(draft, path, withdraw=withdraw)
+    elif fact.owner_uid != draft.observed.uid or fact.spec is None:
+        text = f"an Approval {fact.name} exists that this run did not create; delete it"
+        draft.end(path, "Failed", Reason.LAUNCH_REJECTED, text)
+    elif fact.status.state != "Open":
+        _follow(draft, path, fact.status)
+    else:
+        _decide(draft, path, fact, fact.spec, withdraw=withdraw)
+
+
+def start_wait(draft: Draft, path: str, inputs: Inputs) -> None:
+    """Record when the wait is over: an absolute time, so that a crash does not restart it."""
+    kind = draft.node(path).wait
+    assert kind is not None, "only wait nodes are started here"
+    if kind.duration is not None:
+        until = draft.now + timedelta(seconds=parse_duration(kind.duration))
+    else:
+        text = render_text(
+            kind.until or "", own_view(inputs, path=path, attempt=1), null=NullPolicy.REFUSE
+        )
+        problem = text.message if isinstance(text, RenderError) else ""
+        parsed = None if isinstance(text, RenderError) else names.parse_timestamp(text)
+        if parsed is None:
+            expected = f"expected an RFC 3339 time like 2026-11-24T03:10:00Z, found {text!r}"
+            draft.end(path, "Failed", Reason.INPUT_INVALID, f"wait.until: {problem or expected}")
+            return
+        until = parsed
+    moment = names.timestamp(draft.now)
+    draft.change(
+        path,
+        phase="Waiting",
+        wake_at=names.timestamp(until),
+        input_digest=inputs.digest,
+        started_at=moment,
+    )
+    settle_wait(draft, path)
+
+
+def settle_wait(draft: Draft, path: str) -> None:
+    """End a wait whose time has come."""
+    text = draft.statuses[path].wake_at
+    until = names.parse_timestamp(text) or draft.now
+    if draft.now < until:
+        draft.wake(until)
+        return
+    draft.succeed(path, _output({"until": text}))
+
+
+def _kind(draft: Draft, path: str) -> ApprovalKind:
+    gate = draft.node(path).approval
+    assert gate is not None, "only approval nodes are gates"
+    return gate
+
+
+def _output(value: JsonValue) -> Succeeded:
+    return Succeeded(value, ijson.digest(value), len(ijson.canonical(value)))
+
+
+def _manifest(draft: Draft, path: str, inputs: Inputs, expires: str | None) -> JsonObject | Invalid:
+    gate = _kind(draft, path)
+    view = own_view(inputs, path=path, attempt=1)
+    message = render_text(gate.message, view, null=NullPolicy.TEXT)
+    if isinstance(message, RenderError):
+        return Invalid(f"approval.message: {message.message}")
+    context = render_json(gate.context or {}, view)
+    if isinstance(context, RenderError):
+        return Invalid(f"approval.context.{context.path}: {context.message}")
+    question: JsonObject = {
+        "run": draft.observed.name,
+        "path": path,
+        "subject": "gate",
+        "message": message[:32768],
+        "approvers": gate.approvers.model_dump(by_alias=True, exclude_none=True),
+    }
+    if context:
+        question["context"] = context
+    if gate.answer_schema is not None:
+        question["answerSchema"] = gate.answer_schema
+    if expires:
+        question["expiresAt"] = expires
+    question["requestDigest"] = ijson.digest([question, _downstream(draft, path)])
+    return {
+        "apiVersion": meta.API_VERSION,
+        "kind": "Approval",
+        "metadata": _approval_metadata(draft, path),
+        "spec": question,
+    }
+
+
+def _approval_metadata(draft: Draft, path: str) -> JsonObject:
+    observed = draft.observed
+    name = names.approval_name(
+        run=observed.name, run_uid=observed.uid, path=path, round_=observed.status.round
+    )
+    return {
+        "name": name,
+        "namespace": observed.namespace,
+        "labels": {meta.LABEL_RUN: observed.uid, meta.LABEL_NODE: path.replace("/", ".")},
+        "annotations": {meta.ANNOTATION_RUN_NAME: observed.name, meta.ANNOTATION_PATH: path},
+        "ownerReferences": [draft.owner.reference()],
+    }
+
+
+def _downstream(draft: Draft, path: str) -> JsonValue:
+    """The definitions of all nodes after the gate: what a yes is a yes to (correctness B1)."""
+    return [
+        draft.node(name).model_dump(by_alias=True, exclude_none=True, mode="json")
+        for name in sorted(draft.graph.downstream(path))
+    ]
+
+
+def _wake_at_expiry(draft: Draft, path: str) -> None:
+    expires = names.parse_timestamp(draft.statuses[path].wake_at)
+    if expires:
+        draft.wake(expires)
+
+
+def _missing(draft: Draft, path: str, *, withdraw: bool) -> None:
+    if not draft.observed.live:
+        draft.wake(draft.now + timedelta(seconds=2))
+    elif withdraw:
+        draft.end(path, "Cancelled", Reason.CANCELLED, "the run ended before it was answered")
+    else:
+        inputs = resolve(draft, path)
+        if not isinstance(inputs, Invalid):
+            manifest = _manifest(draft, path, inputs, draft.statuses[path].wake_at)
+            if not isinstance(manifest, Invalid):
+                draft.after.append(OpenApproval(manifest=manifest))
+        _wake_at_expiry(draft, path)
+
+
+def _decide(
+    draft: Draft, path: str, fact: ApprovalFact, spec: ApprovalSpec, *, withdraw: bool
+) -> None:
+    expires = names.parse_timestamp(spec.expires_at)
+    expired = expires is not None and draft.now >= expires
+    # A decision the API server took before the expiry counts, even if the operator was away.
+    in_time = not expired or (
+        expires is not None and fact.answered_at is not None and fact.answered_at < expires
+    )
+    verdict = count(spec)
+    if withdraw:
+        _settle(draft, fact, ApprovalStatus(state="Withdrawn"), verdict)
+    elif verdict.decision and in_time:
+        _settle(draft, fact, _decided(verdict), verdict)
+    elif expired:
+        _settle(draft, fact, ApprovalStatus(state="Denied", expired=True), verdict)
+    else:
+        _settle(draft, fact, fact.status, verdict)
+        _wake_at_expiry(draft, path)
+
+
+def _decided(verdict: Verdict) -> ApprovalStatus:
+    assert verdict.decision is not None, "called for a verdict only"
+    return ApprovalStatus(
+        state=verdict.decision,
+        answer=verdict.answer,
+        reason=verdict.reason,
+        decided_by=verdict.decided_by,
+    )
+
+
+def _settle(draft: Draft, fact: ApprovalFact, status: ApprovalStatus, verdict: Verdict) -> None:
+    """Write the Approval's status if it says something new."""
+    conditions: list[StatusCondition] = list(fact.status.conditions)
+
+    def judge(type_: str, status: bool, reason: str, message: str) -> None:
+        set_condition(
+            conditions,
+            type_=type_,
+            status="True" if status else "False",
+            reason=reason,
+            message=message,
+            generation=fact.generation,
+            now=draft.now,
+        )
+
+    if verdict.problem:
+        judge(meta.Condition.ANSWER_VALID, False, "AnswerInvalid", verdict.problem)
+    elif any(c.type == meta.Condition.ANSWER_VALID for c in conditions):
+        judge(meta.Condition.ANSWER_VALID, True, "AnswerValid", "the answer meets answerSchema")
+    if status.state in ("Approved", "Denied") and not status.expired:
+        known = status.decided_by
+        text = (
+            f"declared by the approver: {known}"
+            if known
+            else ("authorized by the API server, identity not recorded")
+        )
+        # Nobody but the API server can attest who patched, and it does not write it down.
+        judge(meta.Condition.IDENTITY_VERIFIED, False, "Declared" if known else "Absent", text)
+    if status.expired:
+        judge(meta.Condition.EXPIRED, True, "Expired", "nobody answered in time")
+    changes = {"conditions": conditions, "votes": verdict.tally}
+    if status.state != "Open":
+        changes["decided_at"] = names.timestamp(draft.now)
+    settled = status.model_copy(update=changes)
+    if settled != fact.status:
+        draft.before.append(
+            SettleApproval(name=fact.name, resource_version=fact.resource_version, status=settled)
+        )
+
+
+def _follow(draft: Draft, path: str, recorded: ApprovalStatus) -> None:
+    gate = _kind(draft, path)
+    if recorded.state == "Withdrawn":
+        draft.end(path, "Cancelled", Reason.CANCELLED, "the run ended before it was answered")
+        return
+    if recorded.state == "Denied":
+        reason = Reason.APPROVAL_EXPIRED if recorded.expired else Reason.APPROVAL_DENIED
+        continues = gate.on_denied == "Continue"
+        if recorded.expired and gate.on_timeout == "Fail":
+            continues = False
+        if not continues:
+            text = recorded.reason or ("no answer in time" if recorded.expired else "denied")
+            draft.end(path, "Failed", reason, text)
+            return
+    output: JsonObject = {"decision": recorded.state, "expired": bool(recorded.expired)}
+    optional = {
+        "answer": recorded.answer,
+        "reason": recorded.reason,
+        "decidedBy": recorded.decided_by,
+        "decidedAt": recorded.decided_at,
+    }
+    output |= {key: value for key, value in optional.items() if value is not None}
+    draft.succeed(path, _output(output))

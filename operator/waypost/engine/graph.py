@@ -1,0 +1,118 @@
+"""The graph of a run: who waits for whom, found in the expressions and in dependsOn, after.
+
+The form of a reference decides the join (semantics.md, "Joins"): a soft one waits until the
+other node has ended, a hard one needs it to have succeeded.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from waypost.api.workflow import Node
+from waypost.engine.templates import references_in
+
+
+@dataclass(frozen=True)
+class Edges:
+    """What one node waits for: names of nodes that must succeed, and that must have ended."""
+
+    hard: frozenset[str]
+    soft: frozenset[str]
+
+    @property
+    def all(self) -> frozenset[str]:
+        return self.hard | self.soft
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A checked, acyclic graph. `order` is topological, stable in the order of the spec."""
+
+    nodes: dict[str, Node]
+    edges: dict[str, Edges]
+    order: tuple[str, ...]
+
+    def downstream(self, name: str) -> frozenset[str]:
+        """Every node that waits for `name`, directly or through others."""
+        reached = {name}
+        for other in self.order:
+            if self.edges[other].all & reached:
+                reached.add(other)
+        return frozenset(reached - {name})
+
+
+def evaluated_fields(node: Node) -> Iterator[tuple[str, Any]]:
+    """The fields of a node in which ${...} is evaluated: (field path below the node, value)."""
+    for key, value in (node.inputs or {}).items():
+        yield f"inputs.{key}", value
+    if node.when is not None:
+        yield "when", node.when
+    if node.approval:
+        yield "approval.message", node.approval.message
+        yield "approval.context", node.approval.context or {}
+    if node.wait and node.wait.until is not None:
+        yield "wait.until", node.wait.until
+    if node.container:
+        for index, arg in enumerate(node.container.args or []):
+            yield f"container.args[{index}]", arg
+    work = node.container or node.python
+    for index, env in enumerate((work.env if work else None) or []):
+        if env.value is not None:
+            yield f"{kind_of(node)}.env[{index}].value", env.value
+
+
+def kind_of(node: Node) -> str:
+    """python, container, approval or wait."""
+    return next(k for k in ("python", "container", "approval", "wait") if getattr(node, k))
+
+
+def edges_of(node: Node) -> Edges:
+    """What `node` waits for. A node referred to both ways is soft (semantics row 6), unless
+    dependsOn names it."""
+    hard: set[str] = set()
+    soft: set[str] = set(node.after or [])
+    for _, value in evaluated_fields(node):
+        for reference in references_in(value):
+            (soft if reference.soft else hard).add(reference.node)
+    required = set(node.depends_on or [])
+    return Edges(hard=frozenset((hard - soft) | required), soft=frozenset(soft - required))
+
+
+def find_cycle(edges: dict[str, Edges]) -> tuple[str, ...]:
+    """The names along one cycle, the first repeated at the end; empty when there is none."""
+    done: set[str] = set()
+    for start in edges:
+        if start not in done:
+            cycle = _walk(start, edges, done)
+            if cycle:
+                return cycle
+    return ()
+
+
+def _walk(start: str, edges: dict[str, Edges], done: set[str]) -> tuple[str, ...]:
+    path: list[str] = [start]
+    pending = [iter(sorted(edges[start].all))]
+    while pending:
+        step = next(pending[-1], None)
+        if step is None:
+            pending.pop()
+            done.add(path.pop())
+        elif step in path:
+            return (*path[path.index(step) :], step)
+        elif step not in done and step in edges:
+            path.append(step)
+            pending.append(iter(sorted(edges[step].all)))
+    return ()
+
+
+def sort(nodes: dict[str, Node], edges: dict[str, Edges]) -> Graph:
+    """The graph in topological order. The edges must be acyclic and closed."""
+    order: list[str] = []
+    placed: set[str] = set()
+    waiting = list(nodes)
+    while waiting:
+        ready = [name for name in waiting if edges[name].all <= placed]
+        order.extend(ready)
+        placed.update(ready)
+        waiting = [name for name in waiting if name not in placed]
+    return Graph(nodes=nodes, edges=edges, order=tuple(order))

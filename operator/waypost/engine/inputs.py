@@ -1,0 +1,95 @@
+"""A node's own data: resolved inputs, checked against its schema, and its own texts."""
+
+from dataclasses import dataclass
+
+from waypost.api.base import JsonObject
+from waypost.api.workflow import Node
+from waypost.engine import names, scope
+from waypost.engine.draft import Draft
+from waypost.engine.jobs import Rendered
+from waypost.engine.templates import NullPolicy, RenderError, render_json, render_text
+from waypost.protocol import ijson, schema
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Resolved inputs of a node, with the data its own fields may see."""
+
+    values: JsonObject
+    digest: str
+    idempotency_key: str
+    view: JsonObject  # inputs, nodes, run: without self
+
+
+@dataclass(frozen=True)
+class Invalid:
+    """Why a node's data cannot be used: field, what was expected, what was found."""
+
+    message: str
+
+
+def scope_of(draft: Draft, path: str) -> JsonObject:
+    """The data visible to the expressions of a node whose dependencies have all ended."""
+    return draft.view(draft.graph.edges[path].all)
+
+
+def resolve(draft: Draft, path: str) -> Inputs | Invalid:
+    """Evaluate `inputs`, apply defaults, check `inputSchema` (semantics row 8, last step)."""
+    node = draft.node(path)
+    view = scope_of(draft, path)
+    values = render_json(node.inputs or {}, view)
+    if isinstance(values, RenderError):
+        return Invalid(f"inputs.{values.path}: {values.message}{_missing_outputs(draft, path)}")
+    assert isinstance(values, dict), "an object renders to an object"
+    if node.input_schema is not None:
+        completed = schema.apply_defaults(node.input_schema, values)
+        violations = schema.validate(node.input_schema, completed)
+        if violations:
+            listed = "; ".join(str(v) for v in violations)
+            return Invalid(f"inputs do not meet inputSchema: {listed}")
+        assert isinstance(completed, dict), "defaults keep an object an object"
+        values = completed
+    digest = ijson.digest(values)
+    key = names.idempotency_key(run_uid=draft.observed.uid, path=path, input_digest=digest)
+    return Inputs(values=values, digest=digest, idempotency_key=key, view=view)
+
+
+def own_view(inputs: Inputs, *, path: str, attempt: int) -> JsonObject:
+    """The data for the node's own fields: everything above and `self`."""
+    return scope.own_view(
+        inputs.view,
+        name=path,
+        inputs=inputs.values,
+        attempt=attempt,
+        idempotency_key=inputs.idempotency_key,
+    )
+
+
+def render_work(node: Node, view: JsonObject) -> Rendered | Invalid:
+    """The args and env of a python or container node; null is refused there (row 11)."""
+    work = node.container or node.python
+    args: list[str] = []
+    for index, text in enumerate((node.container.args if node.container else None) or []):
+        value = render_text(text, view, null=NullPolicy.REFUSE)
+        if isinstance(value, RenderError):
+            return Invalid(f"args[{index}]: {value.message}")
+        args.append(value)
+    env: list[tuple[str, str]] = []
+    for variable in (work.env if work else None) or []:
+        if variable.value is None:
+            continue
+        value = render_text(variable.value, view, null=NullPolicy.REFUSE)
+        if isinstance(value, RenderError):
+            return Invalid(f"env {variable.name}: {value.message}")
+        env.append((variable.name, value))
+    return Rendered(args=tuple(args), env=tuple(env))
+
+
+def _missing_outputs(draft: Draft, path: str) -> str:
+    """Which referenced nodes gave no output, for the message of a failed evaluation (row 6)."""
+    absent = [
+        f"{name} is {draft.statuses[name].phase}"
+        for name in sorted(draft.graph.edges[path].all)
+        if not scope.has_output(draft.node(name), draft.statuses[name])
+    ]
+    return f" ({', '.join(absent)} and has no output)" if absent else ""

@@ -1,0 +1,303 @@
+"""Manifests of one attempt: the Job, and the ConfigMap where its request is too big to ride along.
+
+Pods meet the `restricted` Pod Security level, hold no API token, and carry the result finalizer
+from birth. Every string that ends up in a pod spec has its `$` doubled, because the kubelet
+expands `$(NAME)` in them (semantics.md, "The kubelet expands").
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from waypost.api import meta
+from waypost.api.base import JsonObject, JsonValue
+from waypost.api.workflow import EnvVar, Node, Resources
+from waypost.engine import names
+from waypost.engine.policy import RUNNER_HEADSTART, STOP_GRACE
+from waypost.engine.templates import escape_pod_string
+from waypost.protocol import ijson
+from waypost.protocol.request import Request
+
+ANNOTATION_LIMIT: Final = 8 * 1024
+CONFIG_MAP_LIMIT: Final = 1024 * 1024 - 16 * 1024  # room for metadata
+MOUNT: Final = "/waypost/in"
+OUTPUT_FILE: Final = "/dev/termination-log"
+_USER: Final = 65532
+
+
+@dataclass(frozen=True)
+class PodSettings:
+    """What the operator's own settings add to node pods."""
+
+    runner_image: str
+    image_pull_policy: str = "IfNotPresent"
+    job_ttl_seconds: int = 86400
+    default_requests: tuple[tuple[str, str], ...] = (("cpu", "50m"), ("memory", "64Mi"))
+    default_limits: tuple[tuple[str, str], ...] = (
+        ("cpu", "1"),
+        ("memory", "512Mi"),
+        ("ephemeral-storage", "1Gi"),
+    )
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """The node's own strings after evaluation."""
+
+    args: tuple[str, ...] = ()
+    env: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Owner:
+    """The run that owns what is made."""
+
+    name: str
+    namespace: str
+    uid: str
+
+    def reference(self) -> JsonObject:
+        """As controller owner reference."""
+        return {
+            "apiVersion": meta.API_VERSION,
+            "kind": "AgentWorkflow",
+            "name": self.name,
+            "uid": self.uid,
+            "controller": True,
+            "blockOwnerDeletion": True,
+        }
+
+
+class TooLarge(ValueError):
+    """The request does not fit into a ConfigMap."""
+
+
+def attempt_manifests(
+    *,
+    owner: Owner,
+    node: Node,
+    request: Request,
+    rendered: Rendered,
+    settings: PodSettings,
+    deadline_seconds: float,
+) -> tuple[JsonObject, JsonObject | None]:
+    """The Job of an attempt and, when its request exceeds 8 KiB, the ConfigMap it reads.
+
+    `deadline_seconds` (queueTimeout + timeout) bounds the pod while no operator is there.
+    Raises TooLarge above 1 MiB.
+    """
+    document = ijson.canonical(request.to_json()).decode()
+    files = _input_files(node, request)
+    size = len(document.encode()) + sum(len(text.encode()) for text in files.values())
+    name = names.job_name(
+        run=owner.name, run_uid=owner.uid, path=request.path, attempt=request.attempt
+    )
+    metadata = _metadata(owner, request, name, ijson.digest(request.to_json()))
+    if size <= ANNOTATION_LIMIT:
+        riding = {meta.ANNOTATION_REQUEST: document}
+        riding |= {meta.ANNOTATION_INPUT_PREFIX + key: text for key, text in files.items()}
+        volume, config_map = _annotation_volume(files), None
+    elif size <= CONFIG_MAP_LIMIT:
+        riding = {}
+        volume, config_map = _config_map_volume(name, files), _config_map(metadata, document, files)
+    else:
+        raise TooLarge(f"{size} bytes of inputs, the limit is {CONFIG_MAP_LIMIT}")
+    pod = _pod(node, request, rendered, settings, volume, deadline_seconds)
+    pod_metadata = {
+        "labels": metadata["labels"],
+        "annotations": {**metadata["annotations"], **riding},
+        "finalizers": [meta.FINALIZER_RESULT],
+    }
+    job = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": metadata,
+        "spec": {
+            "backoffLimit": 0,
+            "completions": 1,
+            "parallelism": 1,
+            "podReplacementPolicy": "Failed",
+            "ttlSecondsAfterFinished": settings.job_ttl_seconds,
+            "template": {"metadata": pod_metadata, "spec": pod},
+        },
+    }
+    return job, config_map
+
+
+def _metadata(owner: Owner, request: Request, name: str, digest: str) -> JsonObject:
+    return {
+        "name": name,
+        "namespace": owner.namespace,
+        "labels": {
+            meta.LABEL_RUN: owner.uid,
+            meta.LABEL_NODE: request.path.replace("/", "."),
+            meta.LABEL_ATTEMPT: str(request.attempt),
+            meta.LABEL_ROUND: str(request.round),
+        },
+        "annotations": {
+            meta.ANNOTATION_RUN_NAME: owner.name,
+            meta.ANNOTATION_PATH: request.path,
+            meta.ANNOTATION_REQUEST_DIGEST: digest,
+        },
+        "ownerReferences": [owner.reference()],
+    }
+
+
+def _input_files(node: Node, request: Request) -> dict[str, str]:
+    if not node.container:
+        return {}  # the runner reads the request document
+    return {key: _as_text(value) for key, value in request.inputs.items()}
+
+
+def _as_text(value: JsonValue) -> str:
+    return value if isinstance(value, str) else ijson.canonical(value).decode()
+
+
+def _annotation_volume(files: dict[str, str]) -> JsonObject:
+    def item(path: str, annotation: str) -> JsonObject:
+        return {
+            "path": path,
+            "fieldRef": {"fieldPath": f"metadata.annotations['{annotation}']"},
+        }
+
+    items = [item("request.json", meta.ANNOTATION_REQUEST)]
+    items += [item(f"inputs/{key}", meta.ANNOTATION_INPUT_PREFIX + key) for key in files]
+    return {"name": "in", "downwardAPI": {"items": items}}
+
+
+def _config_map_volume(name: str, files: dict[str, str]) -> JsonObject:
+    items = [{"key": "request.json", "path": "request.json"}]
+    items += [{"key": f"input.{key}", "path": f"inputs/{key}"} for key in files]
+    return {"name": "in", "configMap": {"name": name, "items": items}}
+
+
+def _config_map(metadata: JsonObject, document: str, files: dict[str, str]) -> JsonObject:
+    data = {"request.json": document} | {f"input.{key}": text for key, text in files.items()}
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": metadata,
+        "immutable": True,
+        "data": data,
+    }
+
+
+def _pod(
+    node: Node,
+    request: Request,
+    rendered: Rendered,
+    settings: PodSettings,
+    volume: JsonObject,
+    deadline_seconds: float,
+) -> JsonObject:
+    pod: JsonObject = {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": int(STOP_GRACE),
+        "activeDeadlineSeconds": max(int(deadline_seconds + RUNNER_HEADSTART + STOP_GRACE), 1),
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": _USER,
+            "runAsGroup": _USER,
+            "fsGroup": _USER,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "tolerations": [
+            {
+                "key": f"node.kubernetes.io/{state}",
+                "operator": "Exists",
+                "effect": "NoExecute",
+                "tolerationSeconds": 60,
+            }
+            for state in ("not-ready", "unreachable")
+        ],
+        "volumes": [volume, {"name": "tmp", "emptyDir": {"sizeLimit": "256Mi"}}],
+        "containers": [_container(node, request, rendered, settings)],
+    }
+    if node.isolation and node.isolation.service_account_name:
+        pod["serviceAccountName"] = node.isolation.service_account_name
+    return pod
+
+
+def _container(
+    node: Node, request: Request, rendered: Rendered, settings: PodSettings
+) -> JsonObject:
+    work = node.container or node.python
+    assert work is not None, "only python and container nodes have pods"
+    container: JsonObject = {
+        "name": meta.NODE_CONTAINER,
+        "image": node.container.image if node.container else settings.runner_image,
+        "env": _environment(node, request, rendered, work.env or []),
+        "resources": _resources(work.resources, settings),
+        "terminationMessagePath": OUTPUT_FILE,
+        "terminationMessagePolicy": "File",
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "volumeMounts": [
+            {"name": "in", "mountPath": MOUNT, "readOnly": True},
+            {"name": "tmp", "mountPath": "/tmp"},
+        ],
+    }
+    policy = node.container.image_pull_policy if node.container else settings.image_pull_policy
+    if policy:
+        container["imagePullPolicy"] = policy
+    if node.container and node.container.command:
+        container["command"] = [escape_pod_string(part) for part in node.container.command]
+    if rendered.args:
+        container["args"] = [escape_pod_string(part) for part in rendered.args]
+    return container
+
+
+def _environment(
+    node: Node, request: Request, rendered: Rendered, declared: list[EnvVar]
+) -> list[JsonObject]:
+    env: list[JsonObject] = [
+        {"name": "WAYPOST_OUTPUT", "value": OUTPUT_FILE},
+        {
+            "name": "WAYPOST_POD_UID",
+            "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}},
+        },
+        {"name": "HOME", "value": "/tmp"},
+    ]
+    own = {
+        "WAYPOST_RUN": request.run_name,
+        "WAYPOST_NODE": request.path,
+        "WAYPOST_ATTEMPT": str(request.attempt),
+        "WAYPOST_IDEMPOTENCY_KEY": request.idempotency_key,
+    }
+    if request.traceparent:
+        own["TRACEPARENT"] = request.traceparent
+    if node.container:
+        own |= {
+            f"WAYPOST_INPUT_{key.upper()}": _as_text(value)
+            for key, value in request.inputs.items()
+            if isinstance(value, str | int | float | bool) and len(_as_text(value)) <= 32768
+        }
+    texts = dict(rendered.env)
+    env += [{"name": name, "value": escape_pod_string(value)} for name, value in own.items()]
+    for variable in declared:
+        if variable.value_from:
+            source = variable.value_from.model_dump(by_alias=True, exclude_none=True)
+            env.append({"name": variable.name, "valueFrom": source})
+        else:
+            value = escape_pod_string(texts.get(variable.name, ""))
+            env.append({"name": variable.name, "value": value})
+    return env
+
+
+def _resources(declared: Resources | None, settings: PodSettings) -> JsonObject:
+    requests: dict[str, Any] = dict(settings.default_requests)
+    limits: dict[str, Any] = dict(settings.default_limits)
+    if declared:
+        limits |= declared.limits or {}
+        requests |= declared.requests or {}
+        # A default request above the declared limit, or a default limit below the declared
+        # request, would be refused by the API server: the declared one then stands for both.
+        for name in set(declared.limits or {}) - set(declared.requests or {}):
+            requests.pop(name, None)
+        for name in set(declared.requests or {}) - set(declared.limits or {}):
+            limits[name] = requests[name]
+    return {"requests": requests, "limits": limits}

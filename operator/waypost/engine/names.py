@@ -1,0 +1,61 @@
+"""Deterministic names of children, and the two kinds of time the engine writes.
+
+A name is a function of run uid, path and number, so that a repeated create meets
+AlreadyExists instead of starting work twice; the readable part is for people.
+"""
+
+import hashlib
+from datetime import UTC, datetime
+from typing import Final
+
+_NAME_LIMIT: Final = 63  # a Job's name becomes a label value of its pod
+
+
+def _short_hash(*parts: str) -> str:
+    # The separator cannot stand in a part, so no two tuples share a text.
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:8]
+
+
+def _readable(run: str, path: str, limit: int) -> str:
+    node = path.replace("_", "-").replace("/", "-")
+    room = max(limit - len(node) - 1, 8)
+    head = run.replace(".", "-")[:room].strip("-")
+    return f"{head}-{node}"[:limit].strip("-")
+
+
+def job_name(*, run: str, run_uid: str, path: str, attempt: int) -> str:
+    """Name of the Job (and ConfigMap) of one attempt: at most 63 characters."""
+    tail = f"-{attempt}-{_short_hash(run_uid, path, str(attempt))}"
+    return _readable(run, path, _NAME_LIMIT - len(tail)) + tail
+
+
+def approval_name(*, run: str, run_uid: str, path: str, round_: int) -> str:
+    """Name of the Approval of a gate in one round."""
+    tail = f"-{round_}-{_short_hash(run_uid, path, str(round_))[:4]}"
+    return _readable(run, path, _NAME_LIMIT - len(tail)) + tail
+
+
+def record_name(*, run: str, run_uid: str, path: str, attempt: int) -> str:
+    """Name of the NodeRecord with the result of one attempt (0: a node without a pod)."""
+    return job_name(run=run, run_uid=run_uid, path=path, attempt=attempt)
+
+
+def idempotency_key(*, run_uid: str, path: str, input_digest: str) -> str:
+    """Equal over all attempts of a node with the same input (semantics row 35)."""
+    return hashlib.sha256("\0".join((run_uid, path, input_digest, "0")).encode()).hexdigest()[:40]
+
+
+def timestamp(moment: datetime) -> str:
+    """RFC 3339 in UTC with milliseconds."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def parse_timestamp(text: str | None) -> datetime | None:
+    """The time of an RFC 3339 text with an offset; None for none or for anything else."""
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else None

@@ -1,0 +1,190 @@
+"""How an attempt ended: one judgement of a pod, in one place.
+
+Order of evidence (correctness A5): a record that parses, names this attempt and pod and matches
+its digest decides, whatever exit code, pod phase or Job condition say. Only the plain JSON of
+`container` nodes needs exit code 0. Without a record the cluster's own facts give the reason.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from waypost.api.base import JsonValue
+from waypost.engine.model import PodFact
+from waypost.protocol import ijson, schema
+from waypost.protocol.reasons import Reason
+from waypost.protocol.record import Attempt, CommitRecord, decode, decode_plain
+
+_SIGKILLED: Final = 137
+
+
+@dataclass(frozen=True)
+class Succeeded:
+    """The attempt gave a valid output."""
+
+    output: JsonValue
+    digest: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Broken:
+    """The attempt gave no valid output. `started`: the program may have run."""
+
+    reason: Reason
+    message: str
+    tail: str = ""
+    started: bool = True
+
+
+Outcome = Succeeded | Broken
+
+
+def judge(
+    pod: PodFact,
+    *,
+    kind: str,
+    expect: Attempt,
+    output_schema: JsonValue | None,
+    stopping: str | None,
+    log: str | None,
+) -> Outcome:
+    """The outcome of an attempt whose pod is over (`pod.over`).
+
+    `stopping` is the reason for which the operator stopped it, `log` the end of its log where
+    that was read.
+    """
+    if kind == "container":
+        found = _plain_result(pod, output_schema, stopping)
+    else:
+        found = _recorded_result(pod, expect, output_schema)
+    if isinstance(found, Succeeded):
+        return found
+    if found is not None and not (stopping and found.reason == Reason.DISRUPTED):
+        return found
+    return _without_record(pod, kind=kind, stopping=stopping, log=log)
+
+
+def _recorded_result(
+    pod: PodFact, expect: Attempt, output_schema: JsonValue | None
+) -> Outcome | None:
+    record = decode(pod.message, expect=expect)
+    if isinstance(record, CommitRecord):
+        if record.outcome == "Succeeded":
+            return _checked(record.output, output_schema)
+        reason = _known_reason(record.reason)
+        return Broken(reason, record.message or "failed without a message", record.tail or "")
+    if record.reason == "TooLarge":
+        return Broken(Reason.OUTPUT_TOO_LARGE, record.message)
+    return None  # missing, malformed or another attempt's: as if nothing had been written
+
+
+def _known_reason(text: str | None) -> Reason:
+    try:
+        return Reason(text or "")
+    except ValueError:
+        return Reason.NODE_ERROR
+
+
+def _plain_result(
+    pod: PodFact, output_schema: JsonValue | None, stopping: str | None
+) -> Outcome | None:
+    # A program that catches SIGTERM and exits 0 without output has not done its work.
+    if stopping or not pod.terminated or pod.exit_code != 0:
+        return None
+    found = decode_plain(pod.message)
+    if not hasattr(found, "reason"):
+        return _checked(found, output_schema)
+    if found.reason == "TooLarge":
+        return Broken(Reason.OUTPUT_TOO_LARGE, found.message)
+    if found.plain_text is not None:
+        as_text = _checked(found.plain_text, output_schema)
+        if isinstance(as_text, Succeeded):
+            return as_text
+    return Broken(Reason.OUTPUT_INVALID, found.message)
+
+
+def _checked(output: JsonValue, output_schema: JsonValue | None) -> Outcome:
+    try:
+        canonical = ijson.canonical(ijson.check(output))
+    except ijson.IJsonError as error:
+        return Broken(Reason.OUTPUT_INVALID, str(error))
+    if output_schema is not None:
+        violations = schema.validate(output_schema, output)
+        if violations:
+            return Broken(Reason.OUTPUT_INVALID, "; ".join(str(v) for v in violations))
+    return Succeeded(output=output, digest=ijson.digest(output), size=len(canonical))
+
+
+def _without_record(pod: PodFact, *, kind: str, stopping: str | None, log: str | None) -> Broken:
+    started = pod.started_at is not None or pod.terminated
+    if stopping:
+        return Broken(Reason(stopping), _stopped_message(stopping), log or "", started)
+    if pod.disruption:
+        return Broken(Reason.DISRUPTED, pod.disruption, "", started)
+    if pod.pod_reason == "Evicted":
+        return Broken(Reason.OUT_OF_DISK, pod.pod_message or "evicted by the kubelet", "", started)
+    if pod.pod_reason == "DeadlineExceeded":
+        return _deadline(pod, started)
+    if not started:
+        text = pod.pod_message or "the pod was deleted before its container started"
+        return Broken(Reason.DISRUPTED, text, "", started=False)
+    if pod.terminated_reason == "OOMKilled" or (
+        pod.exit_code == _SIGKILLED and not pod.deleting and not pod.pod_reason
+    ):
+        return Broken(
+            Reason.OUT_OF_MEMORY, "killed: out of memory (raise limits.memory)", log or ""
+        )
+    if pod.deleting or pod.terminated_reason == "ContainerStatusUnknown" or not pod.terminated:
+        return Broken(Reason.DISRUPTED, pod.pod_message or "the pod was deleted while it ran")
+    if pod.exit_code == 0 and kind != "container":
+        return Broken(Reason.RESULT_LOST, "exit code 0, but no record of a result was written")
+    return _exit_code(pod, log)
+
+
+def _exit_code(pod: PodFact, log: str | None) -> Broken:
+    detail = f" ({pod.terminated_reason})" if pod.terminated_reason not in ("", "Error") else ""
+    said = f": {pod.message.strip()[:300]}" if pod.message.strip() else ""
+    return Broken(Reason.NODE_ERROR, f"exit code {pod.exit_code}{detail}{said}", log or "")
+
+
+def _deadline(pod: PodFact, started: bool) -> Broken:
+    # The pod's own deadline is the backstop for a time the operator was away.
+    if started:
+        return Broken(Reason.TIMEOUT, "stopped by the pod's deadline")
+    return Broken(never_started(pod), trouble_of(pod) or "did not start in time", "", False)
+
+
+def _stopped_message(reason: str) -> str:
+    return {
+        Reason.TIMEOUT: "ran longer than its timeout",
+        Reason.CANCELLED: "the run was cancelled",
+    }.get(Reason(reason), "did not start within queueTimeout")
+
+
+def never_started(pod: PodFact) -> Reason:
+    """The reason for which a pod's container has not started."""
+    if pod.unschedulable:
+        return Reason.UNSCHEDULABLE
+    if "Image" in pod.waiting_reason:
+        return Reason.IMAGE_PULL
+    if pod.waiting_reason == "CreateContainerConfigError":
+        return Reason.MISSING_REFERENCE
+    return Reason.UNSCHEDULABLE
+
+
+def trouble_of(pod: PodFact) -> str:
+    """The cluster's own text on why a pod's container has not started; "" when all is normal."""
+    if pod.started_at is not None or pod.terminated:
+        return ""
+    if pod.unschedulable:
+        return pod.unschedulable
+    if pod.waiting_reason and pod.waiting_reason not in ("ContainerCreating", "PodInitializing"):
+        return f"{pod.waiting_reason}: {pod.waiting_message}".removesuffix(": ")
+    return ""
+
+
+def wants_log(pod: PodFact, *, kind: str) -> bool:
+    """Whether the end of the log would tell more than the pod's own facts do."""
+    if not pod.terminated or pod.exit_code == 0 or pod.disruption:
+        return False
+    return kind == "container" or not pod.message

@@ -1,0 +1,179 @@
+"""What a status says at a glance: conditions, phase, progress, what the run waits for."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from waypost.api.meta import Condition
+from waypost.api.status import FINAL_PHASES, AgentWorkflowStatus, NodeStatus, RunPhase
+from waypost.engine import names
+from waypost.engine.conditions import set_condition
+from waypost.engine.draft import Draft, shorten
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a run ended."""
+
+    cancelled: bool
+    failed: list[str]
+    tolerated: list[str]
+    left_out: list[str]
+    broken_outputs: str
+
+
+def is_finished(status: AgentWorkflowStatus) -> bool:
+    """Whether the run has ended for good."""
+    return status.finished_at is not None and status.phase != "Rejected"
+
+
+def wake_time(status: NodeStatus) -> datetime | None:
+    """When a Waiting or Backoff node is due."""
+    return names.parse_timestamp(status.wake_at)
+
+
+def restamp(status: AgentWorkflowStatus, generation: int) -> AgentWorkflowStatus:
+    """A finished run whose spec changed in a field that no longer matters (suspend, ttl)."""
+    conditions = [
+        c.model_copy(update={"observed_generation": generation}) for c in status.conditions
+    ]
+    changes = {"observed_generation": generation, "conditions": conditions}
+    return status.model_copy(update=changes)
+
+
+def describe(draft: Draft, status: AgentWorkflowStatus, *, finished: bool) -> AgentWorkflowStatus:
+    """Fill in the summary fields of a run; of one that goes on, also its conditions."""
+    ended = sum(1 for s in status.nodes if s.phase in FINAL_PHASES)
+    changes: dict[str, object] = {
+        "observed_generation": draft.observed.generation,
+        "progress": f"{ended}/{len(status.nodes)}",
+    }
+    if finished:
+        return status.model_copy(update={**changes, "waiting": None})
+    gates = _open_gates(draft)
+    changes["waiting"] = _waiting(draft, gates)
+    changes["phase"] = _phase(draft)
+    conditions = list(status.conditions)
+    running = _message(draft)
+    _put(draft, conditions, Condition.ACCEPTED, "True", "Accepted", _accepted_message(draft))
+    _put(draft, conditions, Condition.SUCCEEDED, "Unknown", "Running", running)
+    _put(draft, conditions, Condition.FINISHED, "False", "Running", running)
+    _put(draft, conditions, Condition.RECONCILING, "True", "Running", running)
+    _put(draft, conditions, Condition.STALLED, "False", "Running", "")
+    if gates:
+        text = "; ".join(f"{path}: {_how_to_answer(draft, name)}" for path, name in gates[:3])
+        _put(draft, conditions, Condition.AWAITING_APPROVAL, "True", "AwaitingApproval", text)
+    else:
+        _put(draft, conditions, Condition.AWAITING_APPROVAL, "False", "NothingToApprove", "")
+    return status.model_copy(update={**changes, "conditions": conditions})
+
+
+def conclude(draft: Draft, status: AgentWorkflowStatus, result: Result) -> AgentWorkflowStatus:
+    """The conditions and phase of a run whose nodes have all ended."""
+    phase, reason, message = _verdict(draft, result)
+    good = phase == "Succeeded"
+    conditions = list(status.conditions)
+    _put(draft, conditions, Condition.ACCEPTED, "True", "Accepted", _accepted_message(draft))
+    _put(draft, conditions, Condition.SUCCEEDED, "True" if good else "False", reason, message)
+    _put(draft, conditions, Condition.FINISHED, "True", reason, message)
+    _put(draft, conditions, Condition.RECONCILING, "False", reason, "")
+    stalled = "" if good else message
+    _put(draft, conditions, Condition.STALLED, "False" if good else "True", reason, stalled)
+    _put(draft, conditions, Condition.AWAITING_APPROVAL, "False", "NothingToApprove", "")
+    draft.note("Normal" if good else "Warning", f"Run{phase}", message)
+    return status.model_copy(update={"phase": phase, "conditions": conditions})
+
+
+def _verdict(draft: Draft, result: Result) -> tuple[RunPhase, str, str]:
+    if result.cancelled:
+        return "Cancelled", "Cancelled", "the run was cancelled"
+    if result.failed:
+        path = result.failed[0]
+        status = draft.statuses[path]
+        more = f" (and {len(result.failed) - 1} more)" if len(result.failed) > 1 else ""
+        text = f"{path} failed: {status.reason}: {status.message}{more}"
+        return "Failed", status.reason or "NodeFailed", _with_left_out(shorten(text, 1024), result)
+    if result.broken_outputs:
+        reason, _, message = result.broken_outputs.partition(": ")
+        return "Failed", reason, message
+    if result.tolerated:
+        text = f"{len(result.tolerated)} tolerated failures: {', '.join(result.tolerated[:10])}"
+        return "Succeeded", "CompletedWithFailures", _with_left_out(text, result)
+    return "Succeeded", "Completed", _with_left_out("all nodes have ended", result)
+
+
+def _with_left_out(message: str, result: Result) -> str:
+    if not result.left_out:
+        return message
+    return f"{message}; outputs without a source left out: {', '.join(result.left_out)}"
+
+
+def _put(
+    draft: Draft,
+    conditions: list,  # type: ignore[type-arg]
+    type_: str,
+    status: Literal["True", "False", "Unknown"],
+    reason: str,
+    message: str,
+) -> None:
+    set_condition(
+        conditions,
+        type_=type_,
+        status=status,
+        reason=reason,
+        message=message,
+        generation=draft.observed.generation,
+        now=draft.now,
+    )
+
+
+def _accepted_message(draft: Draft) -> str:
+    if not draft.observed.pruned:
+        return "the spec is valid"
+    fields = ", ".join(draft.observed.pruned[:10])
+    return (
+        f"accepted without unknown fields that the API server dropped: {fields}; "
+        "check their spelling (kubectl apply --validate=strict refuses them)"
+    )
+
+
+def _open_gates(draft: Draft) -> list[tuple[str, str]]:
+    return [
+        (path, draft.statuses[path].approval or "")
+        for path in draft.in_phase("Waiting")
+        if draft.node(path).approval
+    ]
+
+
+def _phase(draft: Draft) -> RunPhase:
+    if draft.in_phase("Running", "Backoff"):
+        return "Running"
+    if draft.spec.suspend:
+        return "Suspended"
+    return "Waiting" if draft.in_phase("Waiting") else "Running"
+
+
+def _waiting(draft: Draft, gates: list[tuple[str, str]]) -> str | None:
+    if gates:
+        return f"approval/{gates[0][1]}"
+    waits = draft.in_phase("Waiting")
+    if waits and not draft.in_phase("Running", "Backoff"):
+        return f"until {draft.statuses[waits[0]].wake_at}"
+    return None
+
+
+def _message(draft: Draft) -> str:
+    if draft.spec.suspend:
+        return "suspended: nothing new starts; patch spec.suspend to false to go on"
+    troubled = [p for p in draft.in_phase("Running", "Backoff") if draft.statuses[p].reason]
+    if troubled:
+        status = draft.statuses[troubled[0]]
+        return shorten(f"{troubled[0]}: {status.reason}: {status.message}", 512)
+    return ""
+
+
+def _how_to_answer(draft: Draft, approval: str) -> str:
+    return (
+        f"kubectl patch approval {approval} -n {draft.observed.namespace} --type merge "
+        """-p '{"spec":{"decision":"Approved"}}'"""
+    )

@@ -1,0 +1,36 @@
+"""The closed vocabulary of reasons: why an attempt, a node or a run ended as it did."""
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """One CamelCase word for programs; docs/troubleshooting.md tells what to do about each."""
+
+    INPUT_INVALID = "InputInvalid"
+    INPUT_TOO_LARGE = "InputTooLarge"
+    OUTPUT_INVALID = "OutputInvalid"
+    OUTPUT_TOO_LARGE = "OutputTooLarge"
+    NODE_ERROR = "NodeError"
+    TIMEOUT = "Timeout"
+    DEADLINE_EXCEEDED = "DeadlineExceeded"
+    OUT_OF_MEMORY = "OutOfMemory"
+    OUT_OF_DISK = "OutOfDisk"
+    DISRUPTED = "Disrupted"
+    NODE_LOST = "NodeLost"
+    IMAGE_PULL = "ImagePull"
+    UNSCHEDULABLE = "Unschedulable"
+    MISSING_REFERENCE = "MissingReference"
+    LAUNCH_REJECTED = "LaunchRejected"
+    POD_REJECTED = "PodRejected"
+    RESULT_LOST = "ResultLost"
+    PROVIDER_ERROR = "ProviderError"
+    RATE_LIMITED = "RateLimited"
+    REFUSED = "Refused"
+    BUDGET_EXCEEDED = "BudgetExceeded"
+    UNKNOWN_EFFECT = "UnknownEffect"
+    APPROVAL_DENIED = "ApprovalDenied"
+    APPROVAL_EXPIRED = "ApprovalExpired"
+    DEPENDENCY_FAILED = "DependencyFailed"
+    DEPENDENCY_SKIPPED = "DependencySkipped"
+    CONDITION_FALSE = "ConditionFalse"
+    CANCELLED = "Cancelled"

@@ -1,0 +1,172 @@
+"""The commit record: what an attempt leaves in its termination message.
+
+The kubelet keeps the tail of messages of 4096 bytes and more, so a record of that size is never
+parsed; it attests that the message came from this pod, and the record names whose it is.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from waypost.protocol import ijson
+from waypost.protocol.ijson import Json
+
+VERSION: Final = 1
+LIMIT: Final = 4096
+_REPLACEMENT: Final = "\ufffd"  # what the kubelet puts for a character that it cut
+
+
+class TooLarge(ValueError):
+    """A result that does not fit a record: `size` bytes, `limit` allowed."""
+
+    def __init__(self, size: int, limit: int) -> None:
+        super().__init__(f"the result takes {size} bytes, the limit is {limit}")
+        self.size = size
+        self.limit = limit
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """Whose record it is."""
+
+    run_uid: str
+    path: str
+    round: int
+    attempt: int
+    pod_uid: str
+
+
+@dataclass(frozen=True)
+class CommitRecord:
+    """How an attempt ended, in its own words."""
+
+    attempt: Attempt
+    outcome: Literal["Succeeded", "Failed"]
+    output: Json = None
+    reason: str | None = None
+    message: str | None = None
+    tail: str | None = None
+
+
+@dataclass(frozen=True)
+class RecordProblem:
+    """Why there is no usable record. `plain_text`: the message, where it might be a string."""
+
+    reason: Literal["Missing", "TooLarge", "Malformed", "Foreign"]
+    message: str
+    plain_text: str | None = None
+
+
+def encode(record: CommitRecord) -> bytes:
+    """The record as UTF-8, always below LIMIT: a failure's texts are shortened to fit, a result
+    is not (TooLarge)."""
+    body = _body(record)
+    encoded = _dump(body)
+    if len(encoded) < LIMIT:
+        return encoded
+    if record.outcome == "Succeeded":
+        raise TooLarge(len(encoded), LIMIT - 1)
+    message, tail = record.message or "", record.tail or ""
+    while len(encoded) >= LIMIT:
+        if len(tail) >= len(message):
+            tail = tail[max(len(tail) // 4, 1) :]
+        else:
+            message = message[: len(message) * 3 // 4]
+        encoded = _dump({**body, "message": message, "tail": tail})
+    return encoded
+
+
+def _body(record: CommitRecord) -> dict[str, Json]:
+    whose = record.attempt
+    body: dict[str, Json] = {
+        "v": VERSION,
+        "run": whose.run_uid,
+        "path": whose.path,
+        "round": whose.round,
+        "attempt": whose.attempt,
+        "podUID": whose.pod_uid,
+        "outcome": record.outcome,
+    }
+    if record.outcome == "Succeeded":
+        canonical = ijson.canonical(record.output)
+        body |= {
+            "digest": ijson.digest(record.output),
+            "size": len(canonical),
+            "output": record.output,
+        }
+    texts = {"reason": record.reason, "message": record.message, "tail": record.tail}
+    return body | {key: value for key, value in texts.items() if value is not None}
+
+
+def _dump(body: dict[str, Json]) -> bytes:
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return text.encode("utf-8", "replace")
+
+
+def decode(message: str, *, expect: Attempt) -> CommitRecord | RecordProblem:
+    """The record in a termination message, if it parses, is `expect`'s and matches its digest."""
+    problem = _unusable(message)
+    if problem is not None:
+        return problem
+    try:
+        body = ijson.parse(message)
+    except ijson.IJsonError as error:
+        return RecordProblem("Malformed", str(error))
+    if not isinstance(body, dict) or body.get("v") != VERSION:
+        return RecordProblem("Malformed", "not a commit record of version 1")
+    found = {key: body.get(key) for key in ("run", "path", "round", "attempt", "podUID")}
+    wanted = {
+        "run": expect.run_uid,
+        "path": expect.path,
+        "round": expect.round,
+        "attempt": expect.attempt,
+        "podUID": expect.pod_uid,
+    }
+    if found != wanted:
+        odd = ", ".join(key for key in wanted if found[key] != wanted[key])
+        return RecordProblem("Foreign", f"the record is another attempt's: {odd} differ")
+    return _judged(body, expect)
+
+
+def _judged(body: dict[str, Any], expect: Attempt) -> CommitRecord | RecordProblem:
+    outcome = body.get("outcome")
+    if outcome == "Failed":
+        reason, message, tail = (_text(body.get(key)) for key in ("reason", "message", "tail"))
+        return CommitRecord(expect, "Failed", None, reason, message, tail)
+    if outcome != "Succeeded" or "output" not in body:
+        return RecordProblem("Malformed", f"outcome {outcome!r} without a result")
+    if body.get("digest") != ijson.digest(body["output"]):
+        return RecordProblem("Malformed", "the output does not match its digest")
+    return CommitRecord(expect, "Succeeded", body["output"])
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _unusable(message: str) -> RecordProblem | None:
+    if not message:
+        return RecordProblem("Missing", "no record was written")
+    size = len(message.encode("utf-8", "replace"))
+    # A cut character comes back as three bytes, so the text may be longer than what was kept.
+    if size >= LIMIT:
+        text = f"the termination message has {size} bytes or more, the limit is {LIMIT - 1}"
+        return RecordProblem("TooLarge", text)
+    if _REPLACEMENT in message:
+        return RecordProblem("Malformed", "the termination message is not valid UTF-8")
+    return None
+
+
+def decode_plain(message: str) -> Json | RecordProblem:
+    """The output of a `container` node: nothing is null, else I-JSON. A text that is not JSON
+    comes back as a problem with `plain_text`, for a schema that takes a string."""
+    if not message.strip():
+        return None
+    problem = _unusable(message)
+    if problem is not None:
+        return problem
+    try:
+        return ijson.parse(message)
+    except ijson.IJsonError as error:
+        shown = message[:80] + ("…" if len(message) > 80 else "")
+        return RecordProblem("Malformed", f"{error}; found {shown!r}", plain_text=message)

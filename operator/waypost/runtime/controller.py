@@ -1,0 +1,249 @@
+"""The loop: observe, decide, write the status, act, sleep until the next timer.
+
+One worker per run at a time; wake-ups are hints that may be late, doubled or lost. Everything
+that matters is in the run's status, so any pass may be the last of this process.
+"""
+
+import asyncio
+import contextlib
+import logging
+from dataclasses import dataclass, field
+from typing import Final
+
+from waypost.engine.decide import decide, plan
+from waypost.engine.jobs import PodSettings
+from waypost.engine.model import Decision, Observed
+from waypost.ports.clock import Clock
+from waypost.ports.cluster import (
+    Cluster,
+    ClusterError,
+    Conflict,
+    Kind,
+    NotFound,
+    Obj,
+    PatchType,
+)
+from waypost.ports.telemetry import Telemetry
+from waypost.runtime.act import Actor, FenceExpired
+from waypost.runtime.notes import Notes
+from waypost.runtime.observe import Moved, Observer
+from waypost.runtime.queue import KeyedQueue
+from waypost.runtime.statuspatch import status_patch
+from waypost.runtime.store import Key, Store
+from waypost.runtime.sync import Syncer
+
+_STUCK_SECONDS: Final = 120.0  # a due run that nobody has looked at for so long
+_PLAN_ROUNDS: Final = 4
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ControllerSettings:
+    """How the loop runs."""
+
+    pods: PodSettings
+    workers: int = 8
+    namespaces: tuple[str, ...] = ()  # empty: all
+    resync_seconds: float = 300.0
+    sweep_seconds: float = 120.0
+    shutdown_seconds: float = 15.0
+
+
+@dataclass
+class Controller:
+    """One operator process's view of the cluster and its loop."""
+
+    cluster: Cluster
+    clock: Clock
+    telemetry: Telemetry
+    settings: ControllerSettings
+    store: Store = field(default_factory=Store)
+    ready: bool = False
+
+    def __post_init__(self) -> None:
+        self.queue: KeyedQueue[Key] = KeyedQueue(monotonic=self.clock.monotonic)
+        self._observer = Observer(cluster=self.cluster, store=self.store, clock=self.clock)
+        self._actor = Actor(cluster=self.cluster, store=self.store, clock=self.clock)
+        self._notes = Notes(cluster=self.cluster, clock=self.clock)
+        self._syncer = Syncer(
+            cluster=self.cluster,
+            store=self.store,
+            clock=self.clock,
+            telemetry=self.telemetry,
+            namespaces=self.settings.namespaces,
+            wake=self.queue.add,
+        )
+
+    def notice(self, kind: Kind, change: str | None, raw: Obj) -> None:
+        """Take a watch event. Never raises, never blocks."""
+        key = self._syncer.take(kind, raw, deleted=change == "DELETED")
+        if key is not None:
+            self.queue.add(key)
+
+    def health(self) -> str | None:
+        """What is wrong with this process, if anything; for the liveness probe."""
+        waiting = self.queue.oldest_seconds
+        if self.ready and waiting > _STUCK_SECONDS:
+            return f"a run has been due for {waiting:.0f} s and nobody has looked at it"
+        overdue = self._syncer.overdue(self.settings.resync_seconds)
+        return f"the last complete list was {overdue:.0f} s ago" if overdue else None
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set, then finish the passes under way and release what a
+        terminating namespace waits for."""
+        async with asyncio.TaskGroup() as group:
+            loops = [group.create_task(self._sync_and_work(group))]
+            await stop.wait()
+            self.ready = False
+            for task in loops:
+                task.cancel()
+            await self._drain()
+            self._cancel_workers()
+        with contextlib.suppress(ClusterError, TimeoutError):
+            async with asyncio.timeout(5):
+                await self._syncer.release_terminating(self._actor)
+
+    async def _sync_and_work(self, group: asyncio.TaskGroup) -> None:
+        await self._first_sync()
+        self._workers = [
+            group.create_task(self._work(), name=f"worker-{n}")
+            for n in range(self.settings.workers)
+        ]
+        self.ready = True
+        log.info("synced: %d runs; workers started", len(self.store))
+        sweep_at = self.clock.monotonic()
+        while True:
+            pause = min(self.settings.resync_seconds, self.settings.sweep_seconds)
+            await asyncio.sleep(pause)
+            try:
+                if self._syncer.since_sync() >= self.settings.resync_seconds:
+                    await self._syncer.sync()
+                if self.clock.monotonic() - sweep_at >= self.settings.sweep_seconds:
+                    await self._syncer.sweep(self._actor)
+                    sweep_at = self.clock.monotonic()
+            except ClusterError as error:
+                log.warning("resync failed, trying again later: %s", error.message)
+
+    async def _first_sync(self) -> None:
+        delay = 0.5
+        while True:
+            try:
+                await self._syncer.sync()
+            except ClusterError as error:
+                log.warning("cannot list yet: %s", error.message)
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, 15.0)
+            else:
+                return
+
+    async def _drain(self) -> None:
+        self.queue.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.settings.shutdown_seconds):
+                await self.queue.drain()
+
+    def _cancel_workers(self) -> None:
+        for task in getattr(self, "_workers", []):
+            task.cancel()
+
+    async def _work(self) -> None:
+        while True:
+            key = await self.queue.get()
+            started = self.clock.monotonic()
+            outcome = "error"
+            try:
+                outcome = await self._pass(key)
+            finally:
+                self.queue.done(key)
+                self.telemetry.reconciled(seconds=self.clock.monotonic() - started, outcome=outcome)
+                self.telemetry.queue(
+                    depth=self.queue.depth, oldest_seconds=self.queue.oldest_seconds
+                )
+
+    async def _pass(self, key: Key) -> str:
+        """One pass that never raises: a run that cannot be served waits, the others go on."""
+        about = {"run": key.name, "namespace": key.namespace}
+        try:
+            written = await self.reconcile(key)
+        except (Conflict, Moved):
+            self.queue.add(key)  # someone was faster: look again
+            return "conflict"
+        except FenceExpired:
+            self.queue.add(key)
+            return "fence"
+        except (ClusterError, TimeoutError) as error:
+            text = getattr(error, "message", "") or type(error).__name__
+            log.warning("pass failed, trying again: %s", text, extra=about)
+            self.queue.retry(key)
+            return "error"
+        except Exception:
+            log.exception("a defect of the operator; the run is retried", extra=about)
+            self.queue.retry(key)
+            return "bug"
+        self.queue.forget(key)
+        return "written" if written else "idle"
+
+    async def reconcile(self, key: Key) -> bool:
+        """One pass over one run; True when its status was written. Raises ClusterError,
+        FenceExpired, Moved."""
+        body = self.store.run_body(key)
+        if body is None:
+            await self._let_go(key)
+            return False
+        try:
+            observed = await self._observe(key, body)
+        except NotFound:
+            self.store.drop_run(key.uid)
+            await self._let_go(key)
+            return False
+        fence = self.clock.monotonic()
+        decision = decide(observed, self.clock.now(), self.settings.pods)
+        settled = await self._actor.prepare(key, decision.before)
+        written = decision.status != observed.status
+        if written:
+            fence = await self._write(key, body, observed, decision)
+        if decision.requeue_at is not None:
+            wait = (decision.requeue_at - self.clock.now()).total_seconds()
+            self.queue.add_at(key, self.clock.monotonic() + max(wait, 0.0))
+        await self._actor.carry_out(key, observed, decision.after, fence=fence)
+        if settled:
+            self.queue.add(key)
+        return written
+
+    async def _observe(self, key: Key, body: Obj) -> Observed:
+        observed = await self._observer.observe(key, body)
+        for _ in range(_PLAN_ROUNDS):
+            wants = plan(observed, self.clock.now())
+            if not (wants.payloads or wants.logs or wants.live):
+                break
+            observed = await self._observer.satisfy(key, observed, wants)
+        return observed
+
+    async def _write(self, key: Key, body: Obj, observed: Observed, decision: Decision) -> float:
+        """The fence: returns when (monotonic) the write was sent, the latest moment at which
+        this process surely still knew the run's state."""
+        sent = self.clock.monotonic()
+        landed = await self.cluster.patch(
+            Kind.AGENT_WORKFLOW,
+            namespace=key.namespace,
+            name=key.name,
+            body=status_patch(
+                body=body, resource_version=observed.resource_version, status=decision.status
+            ),
+            patch_type=PatchType.JSON,
+            subresource="status",
+        )
+        self.store.put_run(landed)
+        self.telemetry.checkpoint(observed, observed.status, decision.status)
+        await self._notes.post(key, decision.notes)
+        return sent
+
+    async def _let_go(self, key: Key) -> None:
+        """A run that is not known: release its pods once it is certainly gone."""
+        held = [pod for pod in self.store.entry(key.uid).pods.values() if pod.held]
+        if held and await self._observer.gone(key):
+            for pod in held:
+                await self._actor.release(key, name=pod.name, uid=pod.uid)
+            log.info("released %d pods of a run that is gone", len(held), extra={"run": key.name})
+        self._observer.forget(key.uid)

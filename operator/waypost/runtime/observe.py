@@ -1,0 +1,215 @@
+"""Build what the engine decides on: the cached facts of a run, and live reads where it asks.
+
+Absence is never inferred from the cache: only `look` may say that something is not there.
+"""
+
+import json
+from collections import OrderedDict
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Final
+
+from waypost.api import meta
+from waypost.api.status import AgentWorkflowStatus
+from waypost.engine import facts
+from waypost.engine.definition import Definition, define
+from waypost.engine.model import JobFact, Observed, PodFact, Wants
+from waypost.engine.names import parse_timestamp
+from waypost.ports.clock import Clock
+from waypost.ports.cluster import Cluster, Kind, NotFound, Obj
+from waypost.runtime.store import Key, Store, version_of
+
+_NAMESPACE_MEMORY: Final = 5.0  # seconds a namespace's phase is believed
+_LOG_LINES: Final = 20
+_LOG_BYTES: Final = 2048
+
+
+class Moved(Exception):
+    """The run has changed since it was cached: start the pass again."""
+
+
+class Observer:
+    """Reads for one operator. Definitions and NodeRecords never change, so they are kept."""
+
+    def __init__(self, *, cluster: Cluster, store: Store, clock: Clock) -> None:
+        self._cluster = cluster
+        self._store = store
+        self._clock = clock
+        self._definitions: OrderedDict[tuple[str, int], Definition] = OrderedDict()
+        self._records: OrderedDict[tuple[str, str], Any] = OrderedDict()
+        self._looked: dict[str, datetime] = {}
+        self._namespaces: dict[str, tuple[float, bool]] = {}
+
+    async def observe(self, key: Key, body: Obj) -> Observed:
+        """The cached facts of a run."""
+        metadata = facts.section(body, "metadata")
+        generation = metadata.get("generation")
+        generation = generation if isinstance(generation, int) else 1
+        entry = self._store.entry(key.uid)
+        pods = tuple(entry.pods.values())
+        deleting = bool(metadata.get("deletionTimestamp"))
+        if not deleting and any(pod.deleting for pod in pods):
+            deleting = await self._terminating(key.namespace)
+        return Observed(
+            name=key.name,
+            namespace=key.namespace,
+            uid=key.uid,
+            generation=generation,
+            resource_version=facts.text(metadata, "resourceVersion"),
+            created_at=parse_timestamp(facts.text(metadata, "creationTimestamp"))
+            or self._clock.now(),
+            definition=self._definition(key.uid, generation, body),
+            status=_status(body),
+            deleting=deleting,
+            tracked=facts.tracked_by_git(body),
+            pruned=_pruned(body),
+            pods=pods,
+            jobs=dict(entry.jobs),
+            approvals=dict(entry.approvals),
+            launches=dict(entry.launches),
+            live_at=self._looked.get(key.uid),
+        )
+
+    async def satisfy(self, key: Key, observed: Observed, wants: Wants) -> Observed:
+        """Load what `plan` asked for. Raises Moved when a live read finds a newer run."""
+        if wants.payloads:
+            loaded = {name: await self._record(key, name) for name in wants.payloads}
+            observed = replace(observed, payloads={**observed.payloads, **loaded})
+        if wants.logs:
+            read = {pod.uid: await self._log(key, pod) for pod in wants.logs}
+            observed = replace(observed, logs={**observed.logs, **read})
+        return await self.look(key, observed) if wants.live else observed
+
+    async def look(self, key: Key, observed: Observed) -> Observed:
+        """Read the run, its pods, Jobs and Approvals live: now absence means absence."""
+        moment = self._clock.now()
+        body = await self._cluster.get(Kind.AGENT_WORKFLOW, namespace=key.namespace, name=key.name)
+        if facts.text(facts.section(body, "metadata"), "uid") != key.uid:
+            raise NotFound(f"{key.namespace}/{key.name} was replaced by another run", code=404)
+        if facts.text(facts.section(body, "metadata"), "resourceVersion") != (
+            observed.resource_version
+        ):
+            self._store.put_run(body)
+            raise Moved
+        entry = self._store.entry(key.uid)
+        pods = await self._list(Kind.POD, key)
+        found = {f.uid: (f, version_of(b)) for b in pods if (f := facts.pod_fact(b))}
+        for uid in set(entry.pods) - set(found):
+            self._store.drop_pod(key.uid, uid)
+        for fact, version in found.values():
+            self._store.put_pod(fact, version)
+        await self._look_at_approvals(key)
+        entry.jobs = await self._jobs(key, {(f.path, f.attempt) for f, _ in found.values()})
+        self._looked[key.uid] = moment
+        return replace(
+            observed,
+            pods=tuple(entry.pods.values()),
+            jobs=dict(entry.jobs),
+            approvals=dict(entry.approvals),
+            live=True,
+            live_at=moment,
+        )
+
+    async def gone(self, key: Key) -> bool:
+        """Whether the run certainly no longer exists (a live read)."""
+        try:
+            body = await self._cluster.get(
+                Kind.AGENT_WORKFLOW, namespace=key.namespace, name=key.name
+            )
+        except NotFound:
+            return True
+        return facts.text(facts.section(body, "metadata"), "uid") != key.uid
+
+    def forget(self, uid: str) -> None:
+        """The run is gone: drop what was kept for it."""
+        self._looked.pop(uid, None)
+
+    def _definition(self, uid: str, generation: int, body: Obj) -> Definition:
+        known = self._definitions.get((uid, generation))
+        if known is None:
+            known = define(body.get("spec"))
+            self._definitions[uid, generation] = known
+            while len(self._definitions) > 500:
+                self._definitions.popitem(last=False)
+        self._definitions.move_to_end((uid, generation))
+        return known
+
+    async def _list(self, kind: Kind, key: Key) -> tuple[Obj, ...]:
+        labels = f"{meta.LABEL_RUN}={key.uid}"
+        return (await self._cluster.list(kind, namespace=key.namespace, labels=labels)).items
+
+    async def _look_at_approvals(self, key: Key) -> None:
+        entry = self._store.entry(key.uid)
+        bodies = await self._list(Kind.APPROVAL, key)
+        present = {f.name: (f, version_of(b)) for b in bodies if (f := facts.approval_fact(b))}
+        for name in set(entry.approvals) - set(present):
+            self._store.drop_approval(key.uid, name)
+        for fact, version in present.values():
+            self._store.put_approval(fact, key.uid, version)
+
+    async def _jobs(self, key: Key, with_pod: set[tuple[str, int]]) -> dict[str, JobFact]:
+        jobs = [f for b in await self._list(Kind.JOB, key) if (f := facts.job_fact(b))]
+        known: dict[str, JobFact] = {}
+        for job in jobs:
+            podless = (job.path, job.attempt) not in with_pod and not job.ended
+            trouble = await self._trouble(key, job) if podless and not job.suspended else ""
+            known[job.name] = replace(job, trouble=trouble)
+        return known
+
+    async def _trouble(self, key: Key, job: JobFact) -> str:
+        """Why the Job controller makes no pod: the newest FailedCreate, in the cluster's words."""
+        selector = f"involvedObject.uid={job.uid},reason=FailedCreate"
+        events = await self._cluster.list(Kind.EVENT, namespace=key.namespace, fields=selector)
+        newest = max(events.items, key=version_of, default={})
+        return facts.text(newest, "message")
+
+    async def _record(self, key: Key, name: str) -> Any:
+        known = self._records.get((key.uid, name))
+        if known is None:
+            body = await self._cluster.get(Kind.NODE_RECORD, namespace=key.namespace, name=name)
+            known = (facts.section(body, "spec").get("data"),)
+            self._records[key.uid, name] = known
+            while len(self._records) > 256:
+                self._records.popitem(last=False)
+        return known[0]
+
+    async def _log(self, key: Key, pod: PodFact) -> str:
+        try:
+            return await self._cluster.read_log(
+                namespace=key.namespace,
+                pod=pod.name,
+                container=meta.NODE_CONTAINER,
+                tail_lines=_LOG_LINES,
+                limit_bytes=_LOG_BYTES,
+            )
+        except NotFound:
+            return ""
+
+    async def _terminating(self, namespace: str) -> bool:
+        at, verdict = self._namespaces.get(namespace, (float("-inf"), False))
+        now = self._clock.monotonic()
+        if now - at < _NAMESPACE_MEMORY:
+            return verdict
+        try:
+            body = await self._cluster.get(Kind.NAMESPACE, namespace=None, name=namespace)
+            verdict = facts.text(facts.section(body, "status"), "phase") == "Terminating"
+        except NotFound:
+            verdict = True
+        self._namespaces[namespace] = (now, verdict)
+        return verdict
+
+
+def _status(body: Obj) -> AgentWorkflowStatus:
+    # Written by the operator alone and bounded by the CRD; a status that cannot be read must not
+    # be taken for "nothing has run yet", so this is allowed to raise.
+    return AgentWorkflowStatus.model_validate(facts.section(body, "status"))
+
+
+def _pruned(body: Obj) -> tuple[str, ...]:
+    text = facts.last_applied_text(body)
+    if not text:
+        return ()
+    try:
+        return facts.pruned_fields(body, json.loads(text))
+    except (ValueError, RecursionError):
+        return ()

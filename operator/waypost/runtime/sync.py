@@ -1,0 +1,206 @@
+"""The truth behind the watch: complete lists that correct the cache, and a sweep for strays.
+
+kopf gives no end-of-list signal and no DELETED for what vanished while it was not looking, so
+the operator lists for itself: before the first worker starts, and periodically.
+"""
+
+import logging
+from collections.abc import Callable, Iterable
+
+from waypost.api import meta
+from waypost.api.status import AgentWorkflowStatus
+from waypost.engine import facts
+from waypost.ports.clock import Clock
+from waypost.ports.cluster import Cluster, Conflict, Kind, Listing, NotFound, Obj
+from waypost.ports.telemetry import Telemetry
+from waypost.runtime.act import Actor
+from waypost.runtime.store import Key, Store, version_of
+
+STRAY_SECONDS = 60.0  # a child younger than this may belong to a status not yet seen
+
+log = logging.getLogger(__name__)
+
+
+class Syncer:
+    """Keeps the store equal to the cluster, whatever the watch forgot to say."""
+
+    def __init__(
+        self,
+        *,
+        cluster: Cluster,
+        store: Store,
+        clock: Clock,
+        telemetry: Telemetry,
+        namespaces: tuple[str, ...],
+        wake: Callable[[Key], None],
+    ) -> None:
+        self._cluster = cluster
+        self._store = store
+        self._clock = clock
+        self._telemetry = telemetry
+        self._namespaces: tuple[str | None, ...] = namespaces or (None,)
+        self._wake = wake
+        self._synced_at = clock.monotonic()
+
+    def since_sync(self) -> float:
+        """Seconds since the last complete list."""
+        return self._clock.monotonic() - self._synced_at
+
+    def overdue(self, interval: float) -> float:
+        """Seconds since the last complete list, if that is far too long; else 0."""
+        age = self.since_sync()
+        return age if age > 3 * interval + 60 else 0.0
+
+    def take(self, kind: Kind, raw: Obj, *, deleted: bool) -> Key | None:
+        """Put one object into the store; the run it concerns, if any."""
+        if kind is Kind.AGENT_WORKFLOW:
+            return self._take_run(raw, deleted=deleted)
+        if kind is Kind.POD:
+            return self._take_pod(raw, deleted=deleted)
+        if kind is Kind.APPROVAL:
+            return self._take_approval(raw, deleted=deleted)
+        return None
+
+    async def sync(self) -> None:
+        """List every watched kind, correct the store, wake every run. Raises ClusterError."""
+        started = self._clock.monotonic()
+        for namespace in self._namespaces:
+            runs = await self._cluster.list(Kind.AGENT_WORKFLOW, namespace=namespace)
+            pods = await self._cluster.list(Kind.POD, namespace=namespace, labels=meta.LABEL_RUN)
+            approvals = await self._cluster.list(Kind.APPROVAL, namespace=namespace)
+            self._correct(namespace, runs, pods, approvals)
+        self._synced_at = started
+        for uid in self._store.uids():
+            key = self._store.last_key(uid)
+            if key is not None:
+                self._wake(key)
+
+    async def sweep(self, actor: Actor) -> None:
+        """Delete Jobs that no status names, after a live look; release pods without a run."""
+        removed = 0
+        for namespace in self._namespaces:
+            listing = await self._cluster.list(Kind.JOB, namespace=namespace, labels=meta.LABEL_RUN)
+            for body in listing.items:
+                removed += await self._sweep_job(body)
+        if removed:
+            self._telemetry.swept(what="jobs", count=removed)
+
+    async def release_terminating(self, actor: Actor) -> None:
+        """Let go of every pod that is being deleted: nobody may be left to do it later."""
+        for uid in self._store.uids():
+            key = self._store.last_key(uid)
+            for pod in list(self._store.entry(uid).pods.values()):
+                if key is None or not (pod.held and pod.deleting):
+                    continue
+                if await self._namespace_terminating(key.namespace):
+                    await actor.release(key, name=pod.name, uid=pod.uid)
+
+    async def _namespace_terminating(self, namespace: str) -> bool:
+        try:
+            body = await self._cluster.get(Kind.NAMESPACE, namespace=None, name=namespace)
+        except NotFound:
+            return True
+        return facts.text(facts.section(body, "status"), "phase") == "Terminating"
+
+    def _take_run(self, raw: Obj, *, deleted: bool) -> Key | None:
+        metadata = facts.section(raw, "metadata")
+        uid = facts.text(metadata, "uid")
+        if not uid:
+            return None
+        if deleted:
+            key = self._store.key_of(uid) or self._store.last_key(uid)
+            self._store.drop_run(uid)
+            return key
+        return self._store.put_run(raw)
+
+    def _take_pod(self, raw: Obj, *, deleted: bool) -> Key | None:
+        fact = facts.pod_fact(raw)
+        if fact is None:
+            return None
+        if deleted:
+            self._store.drop_pod(fact.run_uid, fact.uid)
+            return self._store.last_key(fact.run_uid)
+        self._store.put_pod(fact, version_of(raw))
+        return self._owner_key(raw, fact.run_uid)
+
+    def _take_approval(self, raw: Obj, *, deleted: bool) -> Key | None:
+        fact = facts.approval_fact(raw)
+        uid = facts.text(facts.section(raw, "metadata", "labels"), meta.LABEL_RUN)
+        if fact is None or not uid:
+            return None
+        if deleted:
+            self._store.drop_approval(uid, fact.name)
+            return self._store.last_key(uid)
+        self._store.put_approval(fact, uid, version_of(raw))
+        return self._owner_key(raw, uid)
+
+    def _owner_key(self, raw: Obj, uid: str) -> Key:
+        metadata = facts.section(raw, "metadata")
+        name = facts.text(facts.section(metadata, "annotations"), meta.ANNOTATION_RUN_NAME)
+        key = Key(facts.text(metadata, "namespace"), name, uid)
+        self._store.remember(key)
+        return key
+
+    def _correct(
+        self, namespace: str | None, runs: Listing, pods: Listing, approvals: Listing
+    ) -> None:
+        for kind, listing in (
+            (Kind.AGENT_WORKFLOW, runs),
+            (Kind.POD, pods),
+            (Kind.APPROVAL, approvals),
+        ):
+            for raw in listing.items:
+                self.take(kind, raw, deleted=False)
+        self._store.retain(
+            namespace,
+            runs=(_uids(runs.items), _number(runs)),
+            pods=(_uids(pods.items), _number(pods)),
+            approvals=(_uids(approvals.items), _number(approvals)),
+        )
+
+    async def _sweep_job(self, body: Obj) -> int:
+        job = facts.job_fact(body)
+        uid = facts.text(facts.section(body, "metadata", "labels"), meta.LABEL_RUN)
+        key = self._store.key_of(uid)
+        if job is None or key is None or job.deleting:
+            return 0  # a run that is gone: its Jobs go by their owner reference
+        age = (self._clock.now() - job.created_at).total_seconds()
+        if age < STRAY_SECONDS:
+            return 0
+        try:
+            run = await self._named_elsewhere(key, job.path, job.attempt)
+            if run:
+                return 0
+            await self._cluster.delete(
+                Kind.JOB, namespace=key.namespace, name=job.name, uid=job.uid
+            )
+        except (NotFound, Conflict):
+            return 0
+        log.warning(
+            "deleted Job %s: no status names it",
+            job.name,
+            extra={"run": key.name, "node": job.path},
+        )
+        return 1
+
+    async def _named_elsewhere(self, key: Key, path: str, attempt: int) -> bool:
+        """Whether the run's status names this attempt; the cache first, then a live read."""
+        cached = self._store.run_body(key)
+        if cached is not None and _names(cached, path, attempt):
+            return True
+        body = await self._cluster.get(Kind.AGENT_WORKFLOW, namespace=key.namespace, name=key.name)
+        return _names(body, path, attempt)
+
+
+def _names(body: Obj, path: str, attempt: int) -> bool:
+    status = AgentWorkflowStatus.model_validate(facts.section(body, "status"))
+    return any(n.path == path and attempt <= (n.attempt or 0) for n in status.nodes)
+
+
+def _uids(bodies: Iterable[Obj]) -> frozenset[str]:
+    return frozenset(facts.text(facts.section(body, "metadata"), "uid") for body in bodies)
+
+
+def _number(listing: Listing) -> int:
+    version = listing.resource_version
+    return int(version) if version.isdecimal() else 0
