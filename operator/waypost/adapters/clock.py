@@ -1,0 +1,14 @@
+"""The machine's own time."""
+
+import time
+from datetime import UTC, datetime
+
+
+class SystemClock:
+    """`ports.clock.Clock` of a running process."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        return time.monotonic()

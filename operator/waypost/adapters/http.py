@@ -1,0 +1,66 @@
+"""The operator's own port: /healthz, /readyz, /metrics.
+
+One server for all three, on the event loop that does the work, so that a blocked loop answers
+nothing and the kubelet's probe times out. kopf's own endpoint has one path and caches results.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Protocol
+
+from aiohttp import web
+
+Handler = Callable[[web.Request], Awaitable[web.Response]]
+
+
+class Probed(Protocol):
+    """Who is asked."""
+
+    @property
+    def ready(self) -> bool: ...
+
+    def health(self) -> str | None: ...
+
+
+def build_app(*, probed: Probed, metrics: Callable[[], tuple[bytes, str]]) -> web.Application:
+    """`metrics` gives the exposition and its content type."""
+
+    async def healthz(_: web.Request) -> web.Response:
+        problem = probed.health()
+        return _answer(problem)
+
+    async def readyz(_: web.Request) -> web.Response:
+        return _answer(None if probed.ready else "the first list is not complete")
+
+    async def serve_metrics(_: web.Request) -> web.Response:
+        body, content_type = metrics()
+        return web.Response(body=body, headers={"Content-Type": content_type})
+
+    app = web.Application()
+    app.add_routes(
+        [
+            web.get("/healthz", healthz),
+            web.get("/readyz", readyz),
+            web.get("/metrics", serve_metrics),
+        ]
+    )
+    return app
+
+
+@asynccontextmanager
+async def serve(app: web.Application, *, host: str, port: int) -> AsyncIterator[int]:
+    """Serve until the block is left; gives the port in use. An empty host is every address."""
+    runner = web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=1.0)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, host or None, port)
+        await site.start()
+        yield int(runner.addresses[0][1])
+    finally:
+        await runner.cleanup()
+
+
+def _answer(problem: str | None) -> web.Response:
+    if problem is None:
+        return web.Response(text="ok\n")
+    return web.Response(text=f"{problem}\n", status=503)

@@ -1,0 +1,176 @@
+"""`ports.cluster.Cluster` over HTTP: dicts in, dicts out, no models.
+
+A typed client costs 1.6 ms of CPU a call, this 0.4 ms, and the operator is one process.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from waypost.adapters.credentials import CredentialSource
+from waypost.adapters.kube_http import REQUEST_TIMEOUT, Call, Transport
+from waypost.api.meta import FIELD_MANAGER
+from waypost.ports.cluster import Kind, Listing, NotFound, Obj, PatchType, Rejected, Unavailable
+from waypost.ports.telemetry import Telemetry
+
+PAGE_SIZE = 500
+LIST_STARTS = 3
+LOG_READ_LIMIT = 256 * 1024
+
+_WRITE_PARAMS = {"fieldValidation": "Strict", "fieldManager": FIELD_MANAGER}
+# What a kubelet answers, with 200, once a container is removed from its machine.
+_LOG_GONE = b"unable to retrieve container logs for "
+
+
+class KubeCluster:
+    """A cluster behind an API server. `close` it when done."""
+
+    def __init__(
+        self,
+        *,
+        credentials: CredentialSource,
+        telemetry: Telemetry,
+        timeout: float = REQUEST_TIMEOUT,
+    ) -> None:
+        self._http = Transport(credentials=credentials, telemetry=telemetry, timeout=timeout)
+
+    async def close(self) -> None:
+        """Close all connections; every later request is Unavailable."""
+        await self._http.close()
+
+    async def get(self, kind: Kind, *, namespace: str | None, name: str) -> Obj:
+        path = _path(kind, namespace=namespace, name=name)
+        return await self._http.json(Call("GET", path, verb="get", resource=kind.plural))
+
+    async def list(
+        self,
+        kind: Kind,
+        *,
+        namespace: str | None = None,
+        labels: str = "",
+        fields: str = "",
+    ) -> Listing:
+        params = {"limit": str(PAGE_SIZE), "labelSelector": labels, "fieldSelector": fields}
+        params = {key: value for key, value in params.items() if value}
+        for _ in range(LIST_STARTS):
+            try:
+                return await self._list_pages(kind, namespace=namespace, params=params)
+            except Rejected as error:
+                # The continue token outlived etcd's history. What the server offers instead is
+                # an inconsistent rest; conclusions of absence need one consistent list.
+                if error.code != 410:
+                    raise
+        raise Unavailable(f"list of {kind.plural}: expired {LIST_STARTS} times", code=410)
+
+    async def create(self, kind: Kind, *, namespace: str, body: Obj) -> Obj:
+        call = Call(
+            "POST",
+            _path(kind, namespace=namespace),
+            verb="create",
+            resource=kind.plural,
+            params=_WRITE_PARAMS,
+            body=_encode(body),
+        )
+        return await self._http.json(call)
+
+    async def patch(
+        self,
+        kind: Kind,
+        *,
+        namespace: str,
+        name: str,
+        body: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+        patch_type: PatchType,
+        subresource: str = "",
+    ) -> Obj:
+        suffix = f"/{subresource}" if subresource else ""
+        call = Call(
+            "PATCH",
+            _path(kind, namespace=namespace, name=name) + suffix,
+            verb="patch",
+            resource=kind.plural + suffix,
+            params=_WRITE_PARAMS,
+            body=_encode(body),
+            content_type=patch_type.value,
+        )
+        return await self._http.json(call)
+
+    async def delete(
+        self,
+        kind: Kind,
+        *,
+        namespace: str,
+        name: str,
+        uid: str | None = None,
+        resource_version: str | None = None,
+        propagation: str = "Background",
+    ) -> None:
+        preconditions = {"uid": uid, "resourceVersion": resource_version}
+        options: Obj = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "propagationPolicy": propagation,
+            "preconditions": {key: value for key, value in preconditions.items() if value},
+        }
+        call = Call(
+            "DELETE",
+            _path(kind, namespace=namespace, name=name),
+            verb="delete",
+            resource=kind.plural,
+            body=_encode(options),
+        )
+        await self._http.request(call)
+
+    async def read_log(
+        self, *, namespace: str, pod: str, container: str, tail_lines: int, limit_bytes: int
+    ) -> str:
+        # The server's own limitBytes keeps the beginning of the tail; we want its end.
+        params = {
+            "container": container,
+            "tailLines": str(tail_lines),
+            "limitBytes": str(max(limit_bytes, LOG_READ_LIMIT)),
+        }
+        path = _path(Kind.POD, namespace=namespace, name=pod) + "/log"
+        try:
+            answer = await self._http.request(
+                Call("GET", path, verb="get", resource="pods/log", params=params)
+            )
+        except Rejected as error:
+            if error.code == 400:  # not started yet, or no such container
+                raise NotFound(error.message, code=400, reason=error.reason) from error
+            raise
+        if answer.payload.startswith(_LOG_GONE):
+            raise NotFound(answer.payload.decode("utf-8", "replace"))
+        return answer.payload[-limit_bytes:].decode("utf-8", "ignore") if limit_bytes > 0 else ""
+
+    async def _list_pages(
+        self, kind: Kind, *, namespace: str | None, params: Mapping[str, str]
+    ) -> Listing:
+        items: tuple[Obj, ...] = ()
+        version, token = "", ""
+        while True:
+            page_params = {**params, "continue": token} if token else params
+            path = _path(kind, namespace=namespace)
+            page = await self._http.json(
+                Call("GET", path, verb="list", resource=kind.plural, params=page_params)
+            )
+            # Items of built-in kinds come without these two; a list should give what get gives.
+            names = {"apiVersion": kind.api_version, "kind": kind.kind}
+            items += tuple({**names, **item} for item in page.get("items") or ())
+            metadata = page.get("metadata") or {}
+            version = version or str(metadata.get("resourceVersion") or "")
+            token = str(metadata.get("continue") or "")
+            if not token:
+                return Listing(items=items, resource_version=version)
+
+
+def _path(kind: Kind, *, namespace: str | None, name: str = "") -> str:
+    root = "apis" if "/" in kind.api_version else "api"
+    scope = f"/namespaces/{quote(namespace, safe='')}" if namespace else ""
+    suffix = f"/{quote(name, safe='')}" if name else ""
+    return f"/{root}/{kind.api_version}{scope}/{kind.plural}{suffix}"
+
+
+def _encode(body: object) -> bytes:
+    return json.dumps(body, allow_nan=False, separators=(",", ":")).encode("ascii")

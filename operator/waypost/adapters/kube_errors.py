@@ -1,0 +1,86 @@
+"""Answers of the API server as the exceptions of `ports.cluster`. Pure."""
+
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from waypost.ports.cluster import (
+    AlreadyExists,
+    Busy,
+    ClusterError,
+    Conflict,
+    NotFound,
+    QuotaExceeded,
+    Rejected,
+    Unavailable,
+)
+
+# The cause the API server names inside a 403 when nothing new may be made in a namespace.
+NAMESPACE_TERMINATING = "NamespaceTerminating"
+# What an object above etcd's limit gives: a 500 that no repetition will cure.
+_TOO_LARGE = ("request is too large", "larger than max")
+
+
+def error_from(*, status: int, headers: Mapping[str, str], payload: bytes) -> ClusterError:
+    """The exception for an answer that is not 2xx.
+
+    `reason` is the cause when the server names a more telling one (NamespaceTerminating),
+    otherwise the reason of its Status object.
+    """
+    answer = _status_object(payload)
+    message = _message(answer, status=status, payload=payload)
+    reason = str(answer.get("reason") or "")
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        return Busy(message, retry_after=_retry_after(headers, answer))
+    if status == HTTPStatus.FORBIDDEN and "exceeded quota" in message:
+        return QuotaExceeded(message, code=status, reason=reason)
+    if status == HTTPStatus.FORBIDDEN and NAMESPACE_TERMINATING in _causes(answer):
+        return Rejected(message, code=status, reason=NAMESPACE_TERMINATING)
+    return _class_of(status, reason=reason, message=message)(message, code=status, reason=reason)
+
+
+def _class_of(status: int, *, reason: str, message: str) -> type[ClusterError]:
+    if status == HTTPStatus.NOT_FOUND:
+        return NotFound
+    if status == HTTPStatus.CONFLICT:
+        return AlreadyExists if reason == "AlreadyExists" else Conflict
+    # 401 is about us and not about the object: judged as Rejected, a lapse of our credentials
+    # would fail users' nodes for good.
+    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.REQUEST_TIMEOUT):
+        return Unavailable
+    if 400 <= status < 500 or any(text in message for text in _TOO_LARGE):
+        return Rejected
+    return Unavailable
+
+
+def _status_object(payload: bytes) -> dict[str, Any]:
+    try:
+        answer = json.loads(payload)
+    except ValueError:
+        return {}
+    return answer if isinstance(answer, dict) else {}
+
+
+def _message(answer: Mapping[str, Any], *, status: int, payload: bytes) -> str:
+    text = answer.get("message")
+    if isinstance(text, str) and text:
+        return text
+    # A proxy in between answers with its own page: its beginning is better than nothing.
+    return payload[:500].decode("utf-8", "replace").strip() or f"HTTP status {status}"
+
+
+def _causes(answer: Mapping[str, Any]) -> frozenset[str]:
+    details = answer.get("details")
+    causes = details.get("causes") if isinstance(details, dict) else None
+    items = causes if isinstance(causes, list) else []
+    return frozenset(str(item.get("reason")) for item in items if isinstance(item, dict))
+
+
+def _retry_after(headers: Mapping[str, str], answer: Mapping[str, Any]) -> float:
+    details = answer.get("details")
+    hinted = details.get("retryAfterSeconds") if isinstance(details, dict) else None
+    for value in (headers.get("Retry-After"), hinted):
+        if isinstance(value, str | int) and str(value).isdigit():
+            return float(value)
+    return 1.0

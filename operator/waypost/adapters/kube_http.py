@@ -1,0 +1,163 @@
+"""One request to the API server: connections, identity, a deadline, and how it can fail.
+
+Nothing is repeated in here, because only the caller knows whether its fence still stands; the
+one exception is 401, which says that nothing was done. (aiohttp itself repeats a GET or a DELETE
+once when a kept connection turns out to be closed; never a POST or a PATCH.)
+"""
+
+import asyncio
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import aiohttp
+from yarl import URL
+
+from waypost import __version__
+from waypost.adapters.credentials import Credentials, CredentialsError, CredentialSource
+from waypost.adapters.kube_errors import error_from
+from waypost.ports.cluster import ClusterError, Obj, Unavailable
+from waypost.ports.telemetry import Telemetry
+
+USER_AGENT = f"waypost-operator/{__version__}"
+REQUEST_TIMEOUT = 10.0  # seconds; a fence lasts as long, no request may outlive it
+CONNECTIONS = 64
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request, ready to be sent, and what metrics call it."""
+
+    method: str
+    path: str
+    verb: str
+    resource: str
+    params: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+    content_type: str = "application/json"
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: Mapping[str, str]
+    payload: bytes
+
+
+class Transport:
+    """A pool of connections to one API server, logged in."""
+
+    def __init__(
+        self,
+        *,
+        credentials: CredentialSource,
+        telemetry: Telemetry,
+        timeout: float = REQUEST_TIMEOUT,
+    ) -> None:
+        self._source = credentials
+        self._telemetry = telemetry
+        self._timeout = timeout
+        self._session: aiohttp.ClientSession | None = None
+        self._session_of: tuple[object, ...] = ()
+        self._closed = False
+
+    async def close(self) -> None:
+        """Close all connections; every later request is Unavailable."""
+        self._closed = True
+        await self._drop_session()
+
+    async def json(self, call: Call) -> Obj:
+        """The JSON object that answers `call`. Raises ClusterError."""
+        answer = await self.request(call)
+        try:
+            parsed = json.loads(answer.payload)
+        except ValueError as error:
+            raise Unavailable(f"{call.verb} {call.path}: not JSON: {error}") from error
+        if not isinstance(parsed, dict):
+            raise Unavailable(f"{call.verb} {call.path}: not a JSON object")
+        return parsed
+
+    async def request(self, call: Call) -> Answer:
+        """The answer to `call`, if it is 2xx. Raises ClusterError, after the timeout at last."""
+        try:
+            async with asyncio.timeout(self._timeout):
+                answer = await self._logged_in(call)
+        except TimeoutError as error:
+            message = f"{call.verb} {call.path}: no answer within {self._timeout:g} s"
+            raise Unavailable(message) from error
+        except (aiohttp.ClientError, OSError, CredentialsError) as error:
+            message = f"{call.verb} {call.path}: {str(error) or type(error).__name__}"
+            raise Unavailable(message) from error
+        if 200 <= answer.status < 300:
+            return answer
+        raise _failed(answer)
+
+    async def _logged_in(self, call: Call) -> Answer:
+        credentials = await self._source.current()
+        answer = await self._exchange(call, credentials)
+        if answer.status != 401:
+            return answer
+        credentials = await self._source.renew(refused=credentials)
+        return await self._exchange(call, credentials)
+
+    async def _exchange(self, call: Call, credentials: Credentials) -> Answer:
+        session = await self._session_for(credentials)
+        headers = {"Content-Type": call.content_type} if call.body is not None else {}
+        if credentials.authorization:
+            headers["Authorization"] = credentials.authorization
+        started, code = time.monotonic(), "error"
+        try:
+            async with session.request(
+                call.method,
+                URL(credentials.server + call.path, encoded=True).with_query(call.params),
+                data=call.body,
+                headers=headers,
+                allow_redirects=False,
+                server_hostname=credentials.tls_server_name,
+                proxy=credentials.proxy,
+            ) as response:
+                payload = await response.read()
+                code = str(response.status)
+                return Answer(response.status, response.headers, payload)
+        except aiohttp.ClientSSLError:
+            await self._drop_session()  # the CA or our certificate may have been rotated
+            raise
+        finally:
+            self._telemetry.api_request(
+                verb=call.verb,
+                resource=call.resource,
+                code=code,
+                seconds=time.monotonic() - started,
+            )
+
+    async def _session_for(self, credentials: Credentials) -> aiohttp.ClientSession:
+        if self._closed:
+            raise aiohttp.ClientConnectionError("the client is closed")
+        if self._session is None or self._session_of != credentials.connection:
+            stale, self._session = self._session, _new_session(credentials)
+            self._session_of = credentials.connection
+            if stale is not None:
+                await stale.close()
+        return self._session
+
+    async def _drop_session(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+
+def _new_session(credentials: Credentials) -> aiohttp.ClientSession:
+    secure = credentials.server.startswith("https:")
+    connector = aiohttp.TCPConnector(
+        limit=CONNECTIONS, ssl=credentials.ssl_context() if secure else True
+    )
+    return aiohttp.ClientSession(
+        connector=connector,
+        headers={"Accept": "application/json", "User-Agent": USER_AGENT},
+        timeout=aiohttp.ClientTimeout(total=None),  # asyncio.timeout bounds the whole call
+    )
+
+
+def _failed(answer: Answer) -> ClusterError:
+    return error_from(status=answer.status, headers=answer.headers, payload=answer.payload)

@@ -1,0 +1,169 @@
+"""Prometheus metrics, on a registry of our own. Each one is described in docs/metrics.md.
+
+Labels are bounded: kinds, outcomes, reasons, verbs. Never a name of an object: a fleet makes
+thousands of those a day, and each would be a time series for ever.
+"""
+
+import platform
+from collections.abc import Callable
+from typing import Final
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    generate_latest,
+)
+
+from waypost import __version__
+from waypost.engine.spans import ApprovalEnded, AttemptEnded, Ended, RunEnded
+
+_FAST: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_POD: Final = (0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
+_RUN: Final = (1, 5, 15, 60, 300, 900, 3600, 4 * 3600, 12 * 3600, 86400, 7 * 86400)
+_HUMAN: Final = (60, 300, 900, 3600, 4 * 3600, 12 * 3600, 86400, 3 * 86400, 7 * 86400)
+
+# More distinct values of one label than any vocabulary of ours has: someone passes data.
+_MAX_VALUES: Final = 64
+OTHER: Final = "Other"
+
+
+class Bounded:
+    """Lets the first values of a label through and calls all later ones Other."""
+
+    def __init__(self, *, limit: int = _MAX_VALUES) -> None:
+        self._seen: set[str] = set()
+        self._limit = limit
+
+    def __call__(self, value: str) -> str:
+        if value not in self._seen and len(self._seen) >= self._limit:
+            return OTHER
+        self._seen.add(value)
+        return value
+
+
+class Metrics:
+    """All metrics of the operator and how facts move them."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._bounded = {name: Bounded() for name in ("outcome", "resource", "what", "reason")}
+        self._define_work()
+        self._define_operator()
+        ProcessCollector(registry=self.registry)
+        info = self._gauge("build_info", "Always 1; the labels say what runs.", "version", "python")
+        info.labels(version=__version__, python=platform.python_version()).set(1)
+
+    def _define_work(self) -> None:
+        self.runs = self._counter("runs_total", "Runs that ended.", "outcome")
+        self.runs_active = self._gauge("runs_active", "Runs that are not finished.")
+        self.run_seconds = self._histogram(
+            "run_duration_seconds", "From acceptance of a run to its end.", _RUN, "outcome"
+        )
+        self.attempts = self._counter(
+            "node_attempts_total", "Attempts of nodes that ended.", "kind", "outcome"
+        )
+        self.node_queue_seconds = self._histogram(
+            "node_queue_seconds", "From launch to start of an attempt's container.", _POD, "kind"
+        )
+        self.node_seconds = self._histogram(
+            "node_duration_seconds",
+            "From start of an attempt's container to its end.",
+            _POD,
+            "kind",
+        )
+        self.approvals = self._counter("approvals_total", "Approvals that closed.", "outcome")
+        self.approval_seconds = self._histogram(
+            "approval_wait_seconds", "From opening of an approval to its end.", _HUMAN, "outcome"
+        )
+        self.swept = self._counter(
+            "swept_total", "Objects that no run names, removed or released by the sweep.", "what"
+        )
+        self.refused = self._counter(
+            "results_refused_total", "Results that were not taken.", "reason"
+        )
+
+    def _define_operator(self) -> None:
+        self.queue_depth = self._gauge("queue_depth", "Runs that wait for a worker.")
+        self.queue_oldest = self._gauge(
+            "queue_oldest_seconds", "Age of the run that waits longest for a worker."
+        )
+        self.reconcile_seconds = self._histogram(
+            "reconcile_seconds", "One pass over one run.", _FAST, "outcome"
+        )
+        self.api_requests = self._counter(
+            "api_requests_total", "Requests to the API server.", "verb", "resource", "code"
+        )
+        self.api_seconds = self._histogram(
+            "api_request_seconds",
+            "Latency of requests to the API server.",
+            _FAST,
+            "verb",
+            "resource",
+        )
+
+    def ended(self, fact: Ended) -> None:
+        """Count something that a checkpoint recorded as ended."""
+        if isinstance(fact, AttemptEnded):
+            self._attempt_ended(fact)
+            return
+        outcome = self._bounded["outcome"](fact.outcome)
+        if isinstance(fact, RunEnded):
+            self.runs.labels(outcome=outcome).inc()
+            seconds = (fact.finished - fact.started).total_seconds()
+            self.run_seconds.labels(outcome=outcome).observe(seconds)
+        elif isinstance(fact, ApprovalEnded):
+            self.approvals.labels(outcome=outcome).inc()
+            seconds = (fact.finished - fact.opened).total_seconds()
+            self.approval_seconds.labels(outcome=outcome).observe(seconds)
+
+    def _attempt_ended(self, fact: AttemptEnded) -> None:
+        outcome = self._bounded["outcome"](fact.outcome)
+        self.attempts.labels(kind=fact.kind, outcome=outcome).inc()
+        if fact.started is None:
+            return
+        queued = (fact.started - fact.launched).total_seconds()
+        self.node_queue_seconds.labels(kind=fact.kind).observe(max(queued, 0.0))
+        ran = (fact.finished - fact.started).total_seconds()
+        self.node_seconds.labels(kind=fact.kind).observe(max(ran, 0.0))
+
+    def api_request(self, *, verb: str, resource: str, code: str, seconds: float) -> None:
+        """Count one request."""
+        resource = self._bounded["resource"](resource)
+        self.api_requests.labels(verb=verb, resource=resource, code=code).inc()
+        self.api_seconds.labels(verb=verb, resource=resource).observe(seconds)
+
+    def swept_objects(self, *, what: str, count: int) -> None:
+        """Count what the sweep took away."""
+        self.swept.labels(what=self._bounded["what"](what)).inc(count)
+
+    def refused_result(self, *, reason: str) -> None:
+        """Count a result that was not taken."""
+        self.refused.labels(reason=self._bounded["reason"](reason)).inc()
+
+    def follow_active_runs(self, count: Callable[[], int]) -> None:
+        """Take the number of unfinished runs from `count` at each scrape."""
+        self.runs_active.set_function(lambda: float(count()))
+
+    def follow_queue(self, *, depth: Callable[[], int], oldest: Callable[[], float]) -> None:
+        """Take the state of the queue at each scrape: a queue that is stuck reports nothing."""
+        self.queue_depth.set_function(lambda: float(depth()))
+        self.queue_oldest.set_function(oldest)
+
+    def exposition(self) -> tuple[bytes, str]:
+        """The metrics as text, and its content type."""
+        return generate_latest(self.registry), CONTENT_TYPE_LATEST
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"waypost_{name}", text, labels, registry=self.registry)
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(f"waypost_{name}", text, labels, registry=self.registry)
+
+    def _histogram(
+        self, name: str, text: str, buckets: tuple[float, ...], *labels: str
+    ) -> Histogram:
+        return Histogram(f"waypost_{name}", text, labels, registry=self.registry, buckets=buckets)

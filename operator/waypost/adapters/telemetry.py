@@ -1,0 +1,47 @@
+"""`ports.telemetry.Telemetry`: one report in, metrics and spans out."""
+
+import logging
+
+from waypost.adapters.metrics import Metrics
+from waypost.adapters.tracing import Tracer
+from waypost.api.status import AgentWorkflowStatus
+from waypost.engine import spans
+from waypost.engine.model import Observed
+
+logger = logging.getLogger(__name__)
+
+
+class OperatorTelemetry:
+    """Feeds metrics and tracer. A report that fails is logged: it must not fail a checkpoint."""
+
+    def __init__(self, *, metrics: Metrics, tracer: Tracer) -> None:
+        self._metrics = metrics
+        self._tracer = tracer
+
+    def checkpoint(
+        self, observed: Observed, before: AgentWorkflowStatus, after: AgentWorkflowStatus
+    ) -> None:
+        try:
+            for fact in spans.ended(observed, before, after):
+                self._metrics.ended(fact)
+            for span in spans.spans(observed, before, after):
+                self._tracer.emit(span)
+        except Exception:
+            subject = {"run": observed.name, "namespace": observed.namespace}
+            logger.exception("telemetry of a checkpoint was lost", extra=subject)
+
+    def reconciled(self, *, seconds: float, outcome: str) -> None:
+        self._metrics.reconcile_seconds.labels(outcome=outcome).observe(seconds)
+
+    def queue(self, *, depth: int, oldest_seconds: float) -> None:
+        self._metrics.queue_depth.set(depth)
+        self._metrics.queue_oldest.set(oldest_seconds)
+
+    def api_request(self, *, verb: str, resource: str, code: str, seconds: float) -> None:
+        self._metrics.api_request(verb=verb, resource=resource, code=code, seconds=seconds)
+
+    def swept(self, *, what: str, count: int) -> None:
+        self._metrics.swept_objects(what=what, count=count)
+
+    def refused(self, *, reason: str) -> None:
+        self._metrics.refused_result(reason=reason)

@@ -1,0 +1,122 @@
+"""The composition root: settings become adapters, adapters a controller, both a process.
+
+The one place that knows every part; nothing imports it but `__main__`.
+"""
+
+import asyncio
+import logging
+
+from waypost import __version__
+from waypost.adapters import kopf_app
+from waypost.adapters.active import CountingSink
+from waypost.adapters.clock import SystemClock
+from waypost.adapters.credentials import CredentialSource, find_credentials
+from waypost.adapters.http import build_app, serve
+from waypost.adapters.kube import KubeCluster
+from waypost.adapters.logs import configure_logging
+from waypost.adapters.metrics import Metrics
+from waypost.adapters.release import release_pods
+from waypost.adapters.supervise import OperatorFailed, Spawned, Watch, run_operator
+from waypost.adapters.telemetry import OperatorTelemetry
+from waypost.adapters.tracing import NoTracer, Tracer, otlp_tracer
+from waypost.engine.jobs import PodSettings
+from waypost.ports.sink import Sink
+from waypost.runtime.controller import Controller, ControllerSettings
+from waypost.settings import ClusterSettings, Settings, quantities
+
+# The controller releases pods after it has drained, within what the supervisor gives it.
+DRAIN_SECONDS = 9.0
+
+logger = logging.getLogger("waypost")
+
+
+def run(settings: Settings) -> int:
+    """Run the operator until it is told to stop; gives the exit code."""
+    configure_logging(level=settings.log_level, style=settings.log_format)
+    logger.info("waypost %s starts", __version__)
+    tracer = otlp_tracer(endpoint=settings.otlp_endpoint) if settings.otlp_endpoint else NoTracer()
+    try:
+        asyncio.run(_run(settings, tracer))
+    except OperatorFailed as error:
+        logger.critical("stopped: %s", error, exc_info=error.__cause__)
+        return 1
+    except OSError as error:
+        logger.critical("stopped: %s", error)
+        return 1
+    finally:
+        tracer.close()
+    logger.info("stopped")
+    return 0
+
+
+def uninstall(settings: ClusterSettings) -> int:
+    """Release every held pod; gives the exit code."""
+    configure_logging(level=settings.log_level, style=settings.log_format)
+    return asyncio.run(_uninstall(settings))
+
+
+async def _run(settings: Settings, tracer: Tracer) -> None:
+    metrics = Metrics()
+    telemetry = OperatorTelemetry(metrics=metrics, tracer=tracer)
+    credentials = find_credentials(kubeconfig=settings.kubeconfig)
+    cluster = KubeCluster(credentials=credentials, telemetry=telemetry)
+    controller = Controller(
+        cluster=cluster,
+        clock=SystemClock(),
+        telemetry=telemetry,
+        settings=_controller_settings(settings),
+    )
+    metrics.follow_queue(
+        depth=lambda: controller.queue.depth, oldest=lambda: controller.queue.oldest_seconds
+    )
+    sink = CountingSink(sink=controller)
+    metrics.follow_active_runs(sink.active)
+    app = build_app(probed=controller, metrics=metrics.exposition)
+    try:
+        async with serve(app, host=settings.http_host, port=settings.http_port):
+            watch = _watch(sink, credentials, settings.namespaces)
+            await run_operator(controller=controller, watch=watch, stop=asyncio.Event())
+    finally:
+        await cluster.close()
+
+
+def _controller_settings(settings: Settings) -> ControllerSettings:
+    pods = PodSettings(
+        runner_image=settings.runner_image,
+        image_pull_policy=settings.image_pull_policy,
+        job_ttl_seconds=settings.job_ttl_seconds,
+        default_requests=quantities(settings.node_requests),
+        default_limits=quantities(settings.node_limits),
+    )
+    return ControllerSettings(
+        pods=pods,
+        workers=settings.workers,
+        namespaces=settings.namespaces,
+        resync_seconds=settings.resync_seconds,
+        sweep_seconds=settings.sweep_seconds,
+        shutdown_seconds=DRAIN_SECONDS,
+    )
+
+
+def _watch(sink: Sink, credentials: CredentialSource, namespaces: tuple[str, ...]) -> Watch:
+    async def watch(stop: asyncio.Event, spawned: Spawned) -> None:
+        await kopf_app.watch(
+            sink=sink,
+            credentials=credentials,
+            namespaces=namespaces,
+            stop=stop,
+            spawned=spawned,
+        )
+
+    return watch
+
+
+async def _uninstall(settings: ClusterSettings) -> int:
+    telemetry = OperatorTelemetry(metrics=Metrics(), tracer=NoTracer())
+    credentials = find_credentials(kubeconfig=settings.kubeconfig)
+    cluster = KubeCluster(credentials=credentials, telemetry=telemetry)
+    try:
+        problems = await release_pods(cluster=cluster, namespaces=settings.namespaces, say=print)
+    finally:
+        await cluster.close()
+    return 1 if problems else 0

@@ -1,0 +1,158 @@
+"""All knobs of the operator, from the environment. Bad values are told in one line.
+
+Every variable starts with WAYPOST_, except the collector's, which has a standard name.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PREFIX = "WAYPOST_"
+
+# Comma-separated text, as people write lists in a Deployment; pydantic would want JSON.
+TextList = Annotated[tuple[str, ...], NoDecode]
+
+
+class SettingsError(Exception):
+    """The environment cannot be used. The message names each variable, in one line."""
+
+
+class ClusterSettings(BaseSettings):
+    """What every command needs: where the cluster is, how to log."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+
+    kubeconfig: Path | None = Field(
+        default=None,
+        description="Kubeconfig to use. Absent: the pod's service account; outside of a pod "
+        "KUBECONFIG or ~/.kube/config.",
+    )
+    namespaces: TextList = Field(
+        default=(), description="Namespaces to serve, separated by commas. Empty: all of them."
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="Least severity that is logged."
+    )
+    log_format: Literal["json", "text"] = Field(
+        default="json", description="json: an object a line, for collectors. text: for terminals."
+    )
+
+    @field_validator("namespaces", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _upper(cls, value: object) -> object:
+        return value.upper() if isinstance(value, str) else value
+
+
+class Settings(ClusterSettings):
+    """What `run` needs on top."""
+
+    runner_image: str = Field(
+        min_length=1, description="Image of python nodes: the Waypost runner. Required."
+    )
+    http_host: str = Field(
+        default="", description="Address to serve probes and metrics on. Empty: every address."
+    )
+    http_port: int = Field(
+        default=8080, ge=0, le=65535, description="Port of /healthz, /readyz and /metrics."
+    )
+    workers: int = Field(
+        default=16, ge=1, le=256, description="How many runs are worked on at the same time."
+    )
+    write_qps: float = Field(
+        default=50, gt=0, description="Writes to the API server per second, over time."
+    )
+    write_burst: int = Field(
+        default=100, ge=1, description="Writes that may go out at once after a quiet time."
+    )
+    resync_seconds: float = Field(
+        default=300, ge=5, description="How often everything is listed again, in seconds."
+    )
+    sweep_seconds: float = Field(
+        default=600, ge=5, description="How often children that no run names are looked for."
+    )
+    job_ttl_seconds: int = Field(
+        default=86400,
+        ge=3600,
+        description="How long an ended Job is kept, in seconds. Jobs are tombstones: they keep "
+        "a finished attempt from being started again, so keep them longer than any outage.",
+    )
+    image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = Field(
+        default="IfNotPresent", description="Pull policy of the runner image."
+    )
+    node_requests: TextList = Field(
+        default=("cpu=50m", "memory=64Mi"),
+        description="Resource requests of nodes that state none, as name=quantity,...",
+    )
+    node_limits: TextList = Field(
+        default=("cpu=1", "memory=512Mi", "ephemeral-storage=1Gi"),
+        description="Resource limits of nodes that state none, as name=quantity,...",
+    )
+    otlp_endpoint: str = Field(
+        default="",
+        validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT",
+        description="Base URL of an OTLP/HTTP collector for traces. Empty: no traces.",
+    )
+
+    @field_validator("node_requests", "node_limits", mode="before")
+    @classmethod
+    def _pairs(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        parts = tuple(part.strip() for part in value.split(",") if part.strip())
+        bad = [part for part in parts if not all(part.partition("="))]
+        if bad:
+            raise ValueError(f"{bad[0]!r} is not name=quantity")
+        return parts
+
+    @field_validator("otlp_endpoint")
+    @classmethod
+    def _url(cls, value: str) -> str:
+        if value and not value.startswith(("http://", "https://")):
+            raise ValueError("must start with http:// or https://")
+        return value
+
+
+def quantities(pairs: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """("cpu=50m", ...) as (("cpu", "50m"), ...)."""
+    parts = [pair.partition("=") for pair in pairs]
+    return tuple((name.strip(), quantity.strip()) for name, _, quantity in parts)
+
+
+def load_settings() -> Settings:
+    """The settings of `run`. Raises SettingsError."""
+    try:
+        return Settings()  # type: ignore[call-arg]  # from the environment
+    except ValidationError as error:
+        raise _explained(error) from error
+
+
+def load_cluster_settings() -> ClusterSettings:
+    """The settings of the other commands. Raises SettingsError."""
+    try:
+        return ClusterSettings()
+    except ValidationError as error:
+        raise _explained(error) from error
+
+
+def _explained(error: ValidationError) -> SettingsError:
+    return SettingsError("; ".join(_explain(detail) for detail in error.errors()))
+
+
+def _explain(detail: object) -> str:
+    """`WAYPOST_WORKERS: Input should be ... (found '0')`."""
+    assert isinstance(detail, dict)
+    field = str(detail["loc"][0])
+    name = field if field.isupper() else f"{PREFIX}{field}".upper()
+    if detail["type"] == "missing":
+        return f"{name}: is not set"
+    message = str(detail["msg"]).removeprefix("Value error, ")
+    return f"{name}: {message} (found {detail['input']!r})"
