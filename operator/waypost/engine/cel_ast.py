@@ -102,7 +102,6 @@ class CheckedTree:
 
     expr: Expr
     maps: frozenset[int]  # ids of expressions whose type is a map
-    lists: frozenset[int]
     optionals: frozenset[int]
     offsets: Mapping[int, int]  # id -> where it stands in the source, in code points
     rest: bytes  # every other field of CheckedExpr, as it was
@@ -112,13 +111,13 @@ class CheckedTree:
 
 
 _ANY_URL = "type.googleapis.com/cel.expr.CheckedExpr"
-_LIST_TYPE, _MAP_TYPE, _ABSTRACT_TYPE = 6, 7, 14
+_MAP_TYPE, _ABSTRACT_TYPE = 7, 14
 
 
 def decode(checked: bytes) -> CheckedTree:
     """Read the bytes of `Expression.serialize()`: a CheckedExpr inside a protobuf Any."""
     message = fields(last(fields(checked), 2))
-    kinds: dict[int, set[int]] = {_LIST_TYPE: set(), _MAP_TYPE: set(), _ABSTRACT_TYPE: set()}
+    kinds: dict[int, set[int]] = {_MAP_TYPE: set(), _ABSTRACT_TYPE: set()}
     for entry in every(message, 3):
         pair = fields(entry)
         for number, _ in fields(last(pair, 2)):
@@ -129,7 +128,6 @@ def decode(checked: bytes) -> CheckedTree:
     return CheckedTree(
         expr=_read(last(message, 4)),
         maps=frozenset(kinds[_MAP_TYPE]),
-        lists=frozenset(kinds[_LIST_TYPE]),
         # The only abstract type of the environment is optional_type.
         optionals=frozenset(kinds[_ABSTRACT_TYPE]),
         offsets={last_int(pair, 1): last_int(pair, 2) for pair in positions},
@@ -170,6 +168,11 @@ def parts(expr: Expr) -> tuple[Expr, ...]:
             )
         case _:
             return ()
+
+
+def is_local_variable(loop: Comprehension) -> bool:
+    """A loop over an empty list literal: how CEL spells a local variable."""
+    return isinstance(loop.iter_range, ListLiteral) and not loop.iter_range.elements
 
 
 def _read(data: bytes) -> Expr:

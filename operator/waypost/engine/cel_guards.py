@@ -21,16 +21,20 @@ from waypost.engine.cel_ast import (
     ListLiteral,
     MapLiteral,
     Select,
+    is_local_variable,
     walk,
 )
 from waypost.engine.cel_references import OPTIONAL_CALLS, chain_of, operand_of
 from waypost.engine.cel_wire import put
 
 # Functions of the environment that cannot be written in an expression.
-REFUSE_MAP = "@refuse_map"  # raises "a macro over a map..."
+REFUSE_RANGE = "@refuse_range"  # raises ONLY_LISTS
 JSON_OF_ONE = "@json_of_one"  # the JSON text of the only element of a list
+SPANS = "@spans"  # the indices below a number, in lists of SPAN
 
-_RANGE = "@range"
+SPAN = 64
+
+_RANGE, _INDEX, _SPAN, _JOINED = "@range", "@index", "@span", "@joined"
 
 
 class Guards:
@@ -86,35 +90,62 @@ class Guards:
 
     def _loop(self, loop: Comprehension) -> Expr:
         iter_range = self._rewrite(loop.iter_range)
-        if loop.iter_range.id not in self._tree.lists:
-            iter_range = self._not_a_map(iter_range)
-        return replace(
+        loop = replace(
             loop,
-            iter_range=iter_range,
             accu_init=self._rewrite(loop.accu_init),
             loop_condition=self._rewrite(loop.loop_condition),
             loop_step=self._rewrite(loop.loop_step),
             result=self._rewrite(loop.result),
         )
+        if is_local_variable(loop):
+            return loop
+        loop = replace(loop, iter_range=Ident(self._id(), _RANGE))
+        body = self._in_spans(loop) if isinstance(loop.accu_init, ListLiteral) else loop
+        return self._let(_RANGE, iter_range, self._only_over_list(body))
 
-    def _not_a_map(self, value: Expr) -> Expr:
-        """`value`, evaluated once, or an error when it is a map.
-
-        Written as a loop over an empty list, which is how CEL spells a local variable.
-        """
+    def _only_over_list(self, body: Expr) -> Expr:
+        """`body`, or an error when the range of its loop is anything but a list."""
         kind = Call(self._id(), "type", (Ident(self._id(), _RANGE),))
-        is_map = Call(self._id(), "_==_", (kind, Ident(self._id(), "map")))
-        refusal = Call(self._id(), REFUSE_MAP, ())
-        result = Call(self._id(), "_?_:_", (is_map, refusal, Ident(self._id(), _RANGE)))
+        is_list = Call(self._id(), "_==_", (kind, Ident(self._id(), "list")))
+        return Call(self._id(), "_?_:_", (is_list, body, Call(self._id(), REFUSE_RANGE, ())))
+
+    def _in_spans(self, loop: Comprehension) -> Expr:
+        """A loop that builds a list, as a loop over spans of indices that joins their lists.
+
+        The library copies the whole list for every element it appends: 9,000 elements took 4 s
+        and 1.3 GB. In spans only the joining copies, one time for every span.
+        """
+        element = Call(self._id(), "_[_]", (Ident(self._id(), _RANGE), Ident(self._id(), _INDEX)))
+        span = replace(
+            loop,
+            id=self._id(),
+            iter_var=_INDEX,
+            iter_range=Ident(self._id(), _SPAN),
+            loop_step=self._let(loop.iter_var, element, loop.loop_step),
+        )
+        length = Call(self._id(), "size", (Ident(self._id(), _RANGE),))
+        return Comprehension(
+            loop.id,
+            iter_var=_SPAN,
+            iter_range=Call(self._id(), SPANS, (length,)),
+            accu_var=_JOINED,
+            accu_init=ListLiteral(self._id(), ()),
+            loop_condition=Constant(self._id(), put(2, 1)),
+            loop_step=Call(self._id(), "_+_", (Ident(self._id(), _JOINED), span)),
+            result=Ident(self._id(), _JOINED),
+        )
+
+    def _let(self, name: str, value: Expr, body: Expr) -> Expr:
+        """`body` with `name` bound to `value`, evaluated once: a loop over an empty list."""
         return Comprehension(
             self._id(),
             iter_var="#unused",
             iter_range=ListLiteral(self._id(), ()),
-            accu_var=_RANGE,
+            accu_var=name,
             accu_init=value,
             loop_condition=Constant(self._id(), put(2, 0)),
-            loop_step=Ident(self._id(), _RANGE),
-            result=result,
+            loop_step=Ident(self._id(), name),
+            result=body,
         )
 
     def _has_with_node_field(self, expr: Select, field: Select) -> Expr:

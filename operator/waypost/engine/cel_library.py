@@ -21,8 +21,8 @@ from cel_expr_python.ext import (  # type: ignore[import-untyped]
     ext_strings,
 )
 
-from waypost.engine.cel_guards import JSON_OF_ONE, REFUSE_MAP
-from waypost.engine.cel_references import MAP_LOOP, ROOTS
+from waypost.engine.cel_guards import JSON_OF_ONE, REFUSE_RANGE, SPAN, SPANS
+from waypost.engine.cel_references import ONLY_LISTS, ROOTS
 from waypost.engine.cel_values import Unfit, compact_json
 
 _T = cel.Type
@@ -126,8 +126,12 @@ def _functions(mapping: Any) -> list[Any]:
             [cel.Overload("waypost_json_of_one", _T.STRING, [_T.LIST], impl=_json)],
         ),
         cel.FunctionDecl(
-            REFUSE_MAP,
-            [cel.Overload("waypost_refuse_map", _T.DYN, [], impl=_refuse_map)],
+            SPANS,
+            [cel.Overload("waypost_spans", _T.List(_T.List(_T.INT)), [_T.INT], impl=_spans)],
+        ),
+        cel.FunctionDecl(
+            REFUSE_RANGE,
+            [cel.Overload("waypost_refuse_range", _T.DYN, [], impl=_refuse_range)],
         ),
     ]
 
@@ -151,8 +155,12 @@ def _json(one: list[Any]) -> str:
         raise ValueError(f"json(x): {unfit.message}") from None
 
 
-def _refuse_map() -> Any:
-    raise ValueError(MAP_LOOP)
+def _spans(length: int) -> list[list[int]]:
+    return [list(range(at, min(at + SPAN, length))) for at in range(0, length, SPAN)]
+
+
+def _refuse_range() -> Any:
+    raise ValueError(ONLY_LISTS)
 
 
 _FIRST_ERROR = re.compile(r"ERROR: <input>:(-?\d+):(-?\d+): ([^\n]*)")

@@ -78,9 +78,12 @@ def _dashed_text(source: str) -> str:
 
 
 def explain_failure(message: str, used: tuple[Path, ...], data: Mapping[str, Json]) -> str:
-    """The message for an evaluation that gave no value, with the path that was missing."""
+    """The message for an evaluation that gave no value, with the path that was missing.
+
+    An empty message asks for the path alone.
+    """
     found = _KEY_NOT_FOUND.search(message)
-    if found or "Applying SELECT" in message or "_?._" in message:
+    if not message or found or "Applying SELECT" in message or "_?._" in message:
         located = (_missing(path, data) for path in used)
         wanted = found.group(1) if found else None
         for field, text in filter(None, located):

@@ -26,7 +26,7 @@ ROOTS = ("inputs", "nodes", "self", "run")
 NODE_FIELDS = ("output", "phase", "error")
 OPTIONAL_CALLS = ("_?._", "_[?_]")
 
-MAP_LOOP = "a macro over a map would depend on the order of its keys: use keys(m), which is sorted"
+ONLY_LISTS = "macros run over lists only; over a map take keys(m), whose order is always the same"
 _COMPUTED_NODE = "nodes[...] is refused: name the node literally, as in nodes.draft.output"
 
 
@@ -208,7 +208,7 @@ def _loop_refusals(tree: CheckedTree, loop: Comprehension) -> Iterator[Refusal]:
         message = f"`{loop.iter_var}` already names something: choose another loop variable"
         yield Refusal(message, tree.offset(loop))
     if is_surely_map(tree, loop.iter_range):
-        yield Refusal(MAP_LOOP, tree.offset(loop.iter_range))
+        yield Refusal(ONLY_LISTS, tree.offset(loop.iter_range))
 
 
 def is_surely_map(tree: CheckedTree, expr: Expr) -> bool:

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 # Any JSON value, as Python reads it.
 Json = Any
+_Convert = Callable[[Any, int], Json]
 
 LARGEST_INTEGER = 2**53 - 1  # I-JSON: what a double still tells apart from its neighbours
 MAX_DEPTH = 100  # of arrays and objects: deeper values would exhaust the stack
@@ -71,36 +72,19 @@ def declare_numbers(value: Json, schema: Json) -> Json:
 
 def into_cel(value: Json, depth: int = 0) -> Json:
     """`value` as it is bound to a variable. Raises `Unfit` for what I-JSON does not allow."""
-    if value is None or isinstance(value, str | bool | Double):
-        return value
-    if isinstance(value, int | float):
-        return _one_form(value)
-    if depth > MAX_DEPTH:
-        raise Unfit(f"nested deeper than {MAX_DEPTH} levels")
-    if isinstance(value, Mapping):
-        return {key: _at(f".{key}", into_cel, item, depth) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_at(at, into_cel, item, depth) for at, item in enumerate(value)]
-    raise Unfit(f"{type(value).__name__} is not a JSON value")
+    if isinstance(value, Double):
+        return float(value)  # the library takes no subclasses
+    return _converted(value, into_cel, depth)
 
 
 def out_of_cel(value: object, depth: int = 0) -> Json:
     """A result as JSON: numbers in their one form, what JSON cannot hold raised as `Unfit`."""
-    if value is None or isinstance(value, str | bool):
-        return value
-    if isinstance(value, int | float):
-        return _one_form(value)
-    if depth > MAX_DEPTH:
-        raise Unfit(f"nested deeper than {MAX_DEPTH} levels")
     if isinstance(value, dict):
         if not all(isinstance(key, str) for key in value):
             raise Unfit("the keys of a map must be strings")
         # Sorted, because the library hands maps out in an order that differs between processes.
-        return {key: _at(f".{key}", out_of_cel, value[key], depth) for key in sorted(value)}
-    if isinstance(value, list):
-        return [_at(at, out_of_cel, item, depth) for at, item in enumerate(value)]
-    kind = _FOREIGN.get(type(value).__name__, "a type")
-    raise Unfit(f"{kind} is not JSON; convert it, for example with string(...)")
+        value = {key: value[key] for key in sorted(value)}
+    return _converted(value, out_of_cel, depth)
 
 
 def compact_json(value: Json) -> str:
@@ -113,6 +97,8 @@ def compact_json(value: Json) -> str:
     )
 
 
+_PLAIN, _NUMBERS, _LISTS = (str, bool), (int, float), (list, tuple)
+
 _FOREIGN = {
     "bytes": "bytes",
     "bytearray": "bytes",
@@ -121,29 +107,54 @@ _FOREIGN = {
 }
 
 
-def _at(
-    step: str | int,
-    convert: Callable[[Any, int], Json],
-    value: object,
-    depth: int,
-) -> Json:
-    """`convert(value)` with the step added to the path of whatever does not fit."""
+def _converted(value: object, convert: _Convert, depth: int) -> Json:
+    """`value` with its numbers in their one form; `convert` for what is inside."""
+    if value is None or isinstance(value, _PLAIN):
+        return value
+    if isinstance(value, _NUMBERS):
+        return _one_form(value)
+    if depth > MAX_DEPTH:
+        raise Unfit(f"nested deeper than {MAX_DEPTH} levels")
+    if isinstance(value, dict):
+        return _converted_object(value, convert, depth + 1)
+    if isinstance(value, _LISTS):
+        return _converted_list(value, convert, depth + 1)
+    if isinstance(value, Mapping):
+        return _converted_object(value, convert, depth + 1)
+    kind = _FOREIGN.get(type(value).__name__, "a type")
+    raise Unfit(f"{kind} is not JSON; convert it, for example with string(...)")
+
+
+def _converted_object(value: Mapping[str, Any], convert: _Convert, depth: int) -> dict[str, Json]:
+    converted: dict[str, Json] = {}
+    key = ""
     try:
-        return convert(value, depth + 1)
+        for key, item in value.items():
+            converted[key] = item if type(item) is str else convert(item, depth)
     except Unfit as unfit:
-        step = f"[{step}]" if isinstance(step, int) else step
-        raise Unfit(unfit.message, f"{step}{unfit.path}") from None
+        raise Unfit(unfit.message, f".{key}{unfit.path}") from None
+    return converted
+
+
+def _converted_list(value: Sequence[Any], convert: _Convert, depth: int) -> list[Json]:
+    converted: list[Json] = []
+    try:
+        for item in value:
+            converted.append(item if type(item) is str else convert(item, depth))
+    except Unfit as unfit:
+        raise Unfit(unfit.message, f"[{len(converted)}]{unfit.path}") from None
+    return converted
 
 
 def _one_form(value: int | float) -> int | float:
     """1 and 1.0 are one number; so are 0 and -0.0, which the API server stores as 0."""
+    if -LARGEST_INTEGER <= value <= LARGEST_INTEGER:
+        whole = int(value)
+        return whole if whole == value else float(value)
+    if isinstance(value, int):
+        raise Unfit("the integer is beyond 2^53, where numbers lose digits")
     if not math.isfinite(value):
         raise Unfit("NaN and Infinity are not JSON")
-    if isinstance(value, int) or value.is_integer():
-        if abs(value) <= LARGEST_INTEGER:
-            return int(value)
-        if isinstance(value, int):
-            raise Unfit("the integer is beyond 2^53, where numbers lose digits")
     return float(value)
 
 

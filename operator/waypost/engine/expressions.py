@@ -14,11 +14,12 @@ from functools import lru_cache
 from typing import Any, TypeAlias
 
 from waypost.engine import cel_library
-from waypost.engine.cel_ast import CheckedTree, decode, encode
+from waypost.engine.cel_ast import CheckedTree, Expr, decode, encode
+from waypost.engine.cel_cost import LIMIT, amplifies, builds_too_much
 from waypost.engine.cel_guards import Guards
 from waypost.engine.cel_messages import explain_failure, explain_refusal, explain_rejection
 from waypost.engine.cel_optionals import Optionals
-from waypost.engine.cel_references import Path, Reference, merge, paths, refused
+from waypost.engine.cel_references import Path, Reference, chain_of, merge, paths, refused
 from waypost.engine.cel_references import references as references_of
 from waypost.engine.cel_values import (
     Double,
@@ -53,6 +54,8 @@ __all__ = [
 MAX_LENGTH = 2048
 
 _OPTIONAL = "an optional value stands here: end it with .orValue(...), or test it with .hasValue()"
+
+_TOO_MUCH = f"the expression may build more than {LIMIT >> 20} MiB from this data"
 
 # optMap and optFlatMap repeat their operand in the tree: a chain of k of them costs 2^k.
 _MAX_OPTIONAL_MAPS = 4
@@ -106,6 +109,8 @@ class Compiled:
     _needed: dict[str, Any] = field(compare=False, repr=False)
     _program: Any = field(compare=False, repr=False)
     _optional: bool = field(compare=False, repr=False)
+    _plain_path: Path | None = field(compare=False, repr=False)  # set when it is nothing else
+    _amplifying: Expr | None = field(compare=False, repr=False)  # set when it could build much
 
 
 @lru_cache(maxsize=4096)
@@ -133,6 +138,8 @@ def compile_expression(source: str) -> Compiled | ExpressionError:
         _needed=_needed(used),
         _program=_program(tree, is_optional=is_optional),
         _optional=is_optional,
+        _plain_path=_plain_path(tree),
+        _amplifying=tree.expr if amplifies(tree.expr) else None,
     )
 
 
@@ -149,17 +156,22 @@ def evaluate(compiled: Compiled, data: Mapping[str, Json]) -> Json | Absent | Ev
     fraction are ints unless they are `Double` (see `declare_numbers`); an int that meets a double
     becomes one. A result without a fraction is an int, as it will be after the API server.
     """
+    if compiled._plain_path is not None:
+        return _at_path(compiled._plain_path, data)
     try:
-        value = cel_library.run(compiled._program, _variables(compiled, data))
-        if isinstance(value, cel_library.Failure):
-            return EvaluationError(explain_failure(value.message, compiled._paths, data))
-        if compiled._optional:
-            if not isinstance(value, list) or not value:
-                return ABSENT
-            value = value[0]
-        return out_of_cel(value)
+        variables = _variables(compiled, data)
     except Unfit as unfit:
-        return EvaluationError(f"{unfit.path.lstrip('.') or 'the result'}: {unfit.message}")
+        return EvaluationError(f"{unfit.path}: {unfit.message}")
+    if compiled._amplifying and builds_too_much(compiled._amplifying, variables):
+        return EvaluationError(_TOO_MUCH)
+    value = cel_library.run(compiled._program, variables)
+    if isinstance(value, cel_library.Failure):
+        return EvaluationError(explain_failure(value.message, compiled._paths, data))
+    if compiled._optional:
+        if not isinstance(value, list) or not value:
+            return ABSENT
+        value = value[0]
+    return _result(value, "the result")
 
 
 def evaluate_condition(compiled: Compiled, data: Mapping[str, Json]) -> bool | EvaluationError:
@@ -215,14 +227,41 @@ def _needed(used: tuple[Path, ...]) -> dict[str, Any]:
     return needed
 
 
+def _plain_path(tree: CheckedTree) -> Path | None:
+    path = chain_of(tree.expr)
+    return path if path is not None and path.root in frozenset(Visible) and not path.soft else None
+
+
+def _at_path(path: Path, data: Mapping[str, Json]) -> Json | EvaluationError:
+    """What CEL makes of a plain path, without carrying a big value into the library and back."""
+    value: Json = data
+    for step in (path.root, *path.fields):
+        if not isinstance(value, Mapping) or step not in value:
+            return EvaluationError(explain_failure("", (path,), data))
+        value = value[step]
+    return _result(value, ".".join((path.root, *path.fields)))
+
+
+def _result(value: object, name: str) -> Json | EvaluationError:
+    try:
+        return out_of_cel(value)
+    except Unfit as unfit:
+        return EvaluationError(f"{name}{unfit.path}: {unfit.message}")
+
+
 def _variables(compiled: Compiled, data: Mapping[str, Json]) -> dict[str, Json]:
-    return {root: _bind(data.get(root, {}), needed) for root, needed in compiled._needed.items()}
+    needed = compiled._needed
+    return {root: _bind(data.get(root, {}), wanted, root) for root, wanted in needed.items()}
 
 
-def _bind(value: Json, needed: _Needed) -> Json:
-    if needed is None or not isinstance(value, Mapping):
+def _bind(value: Json, needed: _Needed, path: str) -> Json:
+    if needed is not None and isinstance(value, Mapping):
+        wanted = ((key, inner) for key, inner in needed.items() if key in value)
+        return {key: _bind(value[key], inner, f"{path}.{key}") for key, inner in wanted}
+    try:
         return into_cel(value)
-    return {key: _bind(value[key], inner) for key, inner in needed.items() if key in value}
+    except Unfit as unfit:
+        raise Unfit(unfit.message, f"{path}{unfit.path}") from None
 
 
 def _kind(value: Json) -> str:

@@ -1,0 +1,202 @@
+"""What holds for every text and every value: nothing raises, nothing depends on the process."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from waypost.engine.expressions import (
+    Absent,
+    Compiled,
+    EvaluationError,
+    ExpressionError,
+    Json,
+    compile_expression,
+    evaluate,
+    evaluate_condition,
+)
+from waypost.engine.templates import (
+    NullPolicy,
+    RenderError,
+    escape_pod_string,
+    parse_template,
+    problems_in,
+    references_in,
+    render_json,
+    render_text,
+)
+
+NAMES = st.sampled_from(["a", "b", "list", "map"])
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(NAMES, inner, max_size=4),
+    max_leaves=12,
+)
+DATA = st.fixed_dictionaries(
+    {
+        "inputs": st.dictionaries(NAMES, JSON, max_size=4),
+        "nodes": st.just({"x": {"phase": "Skipped"}}),
+    }
+)
+
+# Pieces of CEL, so that random texts get past the parser often enough to matter.
+PIECES = st.sampled_from(
+    re.findall(
+        r"\S+",
+        """
+        inputs inputs. nodes.x.output nodes.x.?output self run a b list map . .? [0] [?0] ['a']
+        ( ) { } [ ] 'a' 1 1.5 null true + - * / == < && || ? : , ! has( .map(k, .filter(k,
+        .all(k, k k) .orValue(1) .hasValue() .optMap(k, keys( json( size( string( int( type( dyn(
+        optional.of( {'a': b'x' timestamp('2020-01-01T00:00:00Z') .size() .split('') .join(',')
+        .replace('a','b') in // \\ " .value() .or( .first() .last() .format([ duration('1s')
+        .optFlatMap(k, optional.none()
+        """,
+    )
+)
+EXPRESSIONS = st.text(max_size=30) | st.lists(PIECES, max_size=12).map("".join)
+# Well-formed by construction: almost all of these compile.
+VALID = st.recursive(
+    st.sampled_from(
+        [
+            *("inputs.a", "inputs.?b", "inputs.list", "inputs.map.a", "nodes.x.?output"),
+            *("1", "1.5", "1u", "'a'", "b'x'", "true", "null", "[]", "{}"),
+            *("inputs.list[?0]", "optional.none()"),
+        ]
+    ),
+    lambda inner: st.one_of(
+        st.tuples(inner, st.sampled_from(["+", "-", "*", "/", "==", "<", "&&", "||", "in"]), inner)
+        .map(" ".join)
+        .map("({})".format),
+        inner.map("[{}]".format),
+        inner.map("{{'k': {}}}".format),
+        inner.map("json({})".format),
+        inner.map("keys({})".format),
+        inner.map("dyn({})".format),
+        inner.map("type({})".format),
+        inner.map("({}).a".format),
+        inner.map("({}).?a".format),
+        inner.map("({})[?0]".format),
+        inner.map("({}).orValue(1)".format),
+        inner.map("({}).first()".format),
+        inner.map("optional.of({})".format),
+        st.tuples(inner, inner).map(lambda two: f"({two[0]}).map(k, {two[1]})"),
+        st.tuples(inner, inner).map(lambda two: f"(true ? {two[0]} : {two[1]})"),
+        st.tuples(inner, inner).map(lambda two: f"({two[0]}).optMap(k, {two[1]})"),
+        st.tuples(inner, inner).map(lambda two: f"dyn({two[0]}).or({two[1]})"),
+    ),
+    max_leaves=6,
+)
+
+
+def judge(source: str, data: dict[str, Json]) -> None:
+    compiled = compile_expression(source)
+    if isinstance(compiled, ExpressionError):
+        assert compiled.message
+        assert 0 <= compiled.offset <= len(source)
+        return
+    value = evaluate(compiled, data)
+    if isinstance(value, EvaluationError):
+        assert value.message
+    elif not isinstance(value, Absent):
+        json.dumps(value, allow_nan=False)
+    assert isinstance(evaluate_condition(compiled, data), bool | EvaluationError)
+
+
+@given(EXPRESSIONS, DATA)
+def test_no_text_makes_an_expression_raise(source: str, data: dict[str, Json]) -> None:
+    judge(source, data)
+
+
+@settings(max_examples=300)
+@given(VALID, DATA)
+def test_no_expression_crashes(source: str, data: dict[str, Json]) -> None:
+    judge(source, data)
+
+
+@given(st.text(max_size=40) | st.lists(PIECES | st.just("${") | st.just("}")).map("".join))
+def test_no_text_makes_a_template_raise(text: str) -> None:
+    parse_template(text)
+    assert isinstance(render_text(text, {}, null=NullPolicy.REFUSE), str | RenderError)
+
+
+@given(st.text(max_size=60).filter(lambda text: "${" not in text))
+def test_text_without_template_is_itself(text: str) -> None:
+    assert render_text(text, {}, null=NullPolicy.REFUSE) == text
+    assert render_json(text, {}) == text
+
+
+@given(JSON)
+def test_any_json_can_be_a_field(value: Json) -> None:
+    references_in(value)
+    problems_in(value)
+    render_json(value, {})
+
+
+@given(st.text(max_size=20), st.text(max_size=20))
+def test_data_comes_out_as_it_went_in(before: str, after: str) -> None:
+    hostile = f"{before}${{inputs.x}} $(SECRET) $${{a}}{after}"
+    data = {"inputs": {"x": hostile}}
+    assert render_json("${inputs.x}", data) == hostile
+    assert render_text("<${inputs.x}>", data, null=NullPolicy.REFUSE) == f"<{hostile}>"
+    escaped = escape_pod_string(hostile)
+    assert escaped.count("$") == 2 * hostile.count("$")
+    assert escaped.replace("$$", "$") == hostile
+
+
+@given(JSON)
+def test_a_plain_path_is_what_the_library_makes_of_it(value: Json) -> None:
+    data = {"inputs": {"x": value}}
+    plain, called = compile_expression("inputs.x"), compile_expression("[inputs.x][0]")
+    assert isinstance(plain, Compiled)
+    assert isinstance(called, Compiled)
+    left, right = evaluate(plain, data), evaluate(called, data)
+    if isinstance(left, EvaluationError):
+        assert isinstance(right, EvaluationError)
+    else:
+        assert json.dumps(left) == json.dumps(right), "numbers and the order of keys too"
+
+
+MAP_SOURCES = (
+    "inputs.m",
+    "keys(inputs.m)",
+    "json(inputs.m)",
+    "'%s'.format([inputs.m])",
+    "{'z': inputs.m, 'a': 1, 'm': [inputs.m]}",
+    "inputs.m.map(k, k)",
+    "inputs.m.exists(k, k == 'k3')",
+    "[inputs.m].map(m, m.filter(k, true))",
+    "inputs.m == inputs.m ? keys(inputs.m).map(k, inputs.m[k]) : []",
+    "inputs.m.k9.missing",
+    "inputs.m + 1",
+    "nodes[inputs.m]",
+    "inputs.?gone.orValue({'b': 1, 'a': 2})",
+)
+SCRIPT = """
+import json, sys
+from waypost.engine.expressions import compile_expression, evaluate, Compiled
+data = {"inputs": {"m": {f"k{i}": i for i in range(20)}}}
+for source in json.loads(sys.argv[1]):
+    compiled = compile_expression(source)
+    value = evaluate(compiled, data) if isinstance(compiled, Compiled) else compiled
+    print(repr(value))
+"""
+
+
+def test_every_process_gives_the_same() -> None:
+    outputs = {
+        subprocess.run(
+            [sys.executable, "-c", SCRIPT, json.dumps(MAP_SOURCES)],
+            env={**os.environ, "PYTHONHASHSEED": str(seed)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in (0, 1, 2, 3)
+    }
+    assert len(outputs) == 1, "a fingerprint is made of these values"
+    assert "0x" not in outputs.pop(), "no memory address in an error text"
