@@ -67,8 +67,7 @@ STRICT = [
     row(
         "name-with-hyphen",
         workflow(node("gather-logs")),
-        "spec.nodes[0].name",
-        "node name gather-logs could not be used in expressions",
+        "spec.nodes[0].name: Forbidden: node name gather-logs could not be used in expressions",
         "Use _ instead of -: gather_logs",
     ),
     row(
@@ -81,7 +80,7 @@ STRICT = [
     row(
         "name-is-a-word-of-cel",
         workflow(node("true")),
-        "spec.nodes[0].name",
+        "spec.nodes[0].name: Forbidden: "
         "node name true is a word of the expression language, so nodes.true.output cannot be "
         "written; choose another, such as true_node",
     ),
@@ -98,7 +97,7 @@ STRICT = [
     row(
         "duration-in-days",
         workflow(pause(wait={"duration": "2d"})),
-        "spec.nodes[0].wait.duration",
+        "spec.nodes[0].wait.duration: Forbidden: "
         "2d is not a duration; use whole numbers of h, m, s and ms, such as 90s, 10m or 1h30m "
         "(a day is 24h)",
     ),
@@ -107,32 +106,28 @@ STRICT = [
     row(
         "timeout-zero",
         workflow(node(timeout="0s")),
-        "spec.nodes[0].timeout",
+        "spec.nodes[0].timeout: Forbidden: "
         "a timeout of zero has always run out; write a duration such as 90s or 10m",
     ),
     row(
         "queue-timeout-zero",
         workflow(node(queueTimeout="0m0s")),
-        "spec.nodes[0].queueTimeout",
-        "a queueTimeout of zero has always run out",
+        "spec.nodes[0].queueTimeout: Forbidden: a queueTimeout of zero has always run out",
     ),
     row(
         "default-timeout-zero",
         workflow(defaults={"timeout": "0s"}),
-        "spec.defaults.timeout",
-        "a timeout of zero has always run out",
+        "spec.defaults.timeout: Forbidden: a timeout of zero has always run out",
     ),
     row(
         "default-queue-timeout-zero",
         workflow(defaults={"queueTimeout": "0s"}),
-        "spec.defaults.queueTimeout",
-        "a queueTimeout of zero has always run out",
+        "spec.defaults.queueTimeout: Forbidden: a queueTimeout of zero has always run out",
     ),
     row(
         "approval-timeout-zero",
         workflow(gate(approval={"timeout": "0h"})),
-        "spec.nodes[0].approval.timeout",
-        "a timeout of zero has always run out",
+        "spec.nodes[0].approval.timeout: Forbidden: a timeout of zero has always run out",
     ),
     row(
         "env-without-value",
@@ -197,10 +192,9 @@ STRICT = [
     row("effect-unknown", workflow(node(effect="twice")), "effect: Unsupported value", '"once"'),
     row(
         "fallback-without-continue",
-        workflow(node(fallbackOutput=None)),
-        "spec.nodes[0].onFailure",
-        "node gather has a fallbackOutput, but its failure fails the run before anything could use "
-        "it; set onFailure: Continue or remove fallbackOutput",
+        workflow(node(fallbackOutput={"events": []})),
+        "spec.nodes[0].fallbackOutput: Forbidden: node gather fails the run when it fails, so "
+        "nothing could use its fallbackOutput; set onFailure: Continue or remove fallbackOutput",
     ),
     row(
         "approvers-nobody",
@@ -211,7 +205,7 @@ STRICT = [
     row(
         "approvers-too-few",
         workflow(gate(approval={"approvers": {"users": ["ann"], "required": 2}})),
-        "spec.nodes[0].approval.approvers.required",
+        "spec.nodes[0].approval.approvers.required: Forbidden: "
         "more people must approve than users names, and there are no groups; lower required, or",
     ),
     row(
@@ -227,14 +221,13 @@ STRICT = [
     row(
         "depends-on-itself",
         workflow(node(dependsOn=["gather"])),
-        "spec.nodes[0].dependsOn",
+        "spec.nodes[0].dependsOn: Forbidden: "
         "node gather waits for itself; remove gather from dependsOn",
     ),
     row(
         "after-itself",
         workflow(node(after=["gather"])),
-        "spec.nodes[0].after",
-        "node gather waits for itself; remove gather from after",
+        "spec.nodes[0].after: Forbidden: node gather waits for itself; remove gather from after",
     ),
     row(
         "depends-on-twice",
@@ -253,15 +246,15 @@ STRICT = [
     row(
         "approval-already-answered",
         approval(decision="Approved", decidedBy="eve"),
-        "spec: Forbidden: decision, decidedBy is set on create, but a question starts unanswered; "
+        "spec: Forbidden: found decision, decidedBy on create, but a question starts unanswered; "
         "create it without, then answer it with a patch",
     ),
     row(
         "approval-already-voted",
         approval(votes={"eve": {"decision": "Approved"}}),
-        "votes is set on create",
+        "found votes on create",
     ),
-    row("approval-with-answer", approval(answer=False), "answer is set on create"),
+    row("approval-with-answer", approval(answer=False), "found answer on create"),
     row("record-of-nobody", record(run=None), "spec.run"),
     row("record-of-unknown-type", record(type="Memory"), "spec.type: Unsupported value"),
 ]

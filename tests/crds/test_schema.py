@@ -8,7 +8,12 @@ import pytest
 import yaml
 from pydantic import BaseModel, Field
 from waypost.api import crd_structural, schema
+from waypost.api.crd_cel import Cel
+from waypost.api.crd_rules import RULES
 from waypost.api.crd_structural import UnstructuralError, structural
+
+from tests.crds.refused import LENIENT, STRICT
+from tests.crds.transitions import TRANSITIONS, VOTES
 
 CRDS = Path(__file__).parents[2] / "crds"
 
@@ -234,3 +239,14 @@ def test_rules_hang_on_the_model_and_on_the_pattern() -> None:
     assert rendered[crd_structural.VALIDATIONS] == [{"rule": "1 == 1"}]
     name = rendered["properties"]["name"]
     assert name[crd_structural.VALIDATIONS] == [{"rule": "2 == 2"}]
+
+
+def test_every_rule_has_a_row() -> None:
+    rows = [*STRICT, *LENIENT, *TRANSITIONS, *VOTES]
+    expected = [part for row in rows for part in row.values[-1]]
+    for key, rules in RULES.items():
+        for rule in rules:
+            literals = [part.strip()[:20] for part in rule.says if not isinstance(part, Cel)]
+            telling = [text for text in literals if len(text) > 10]
+            found = any(text in part for text in telling for part in expected)
+            assert found, f"{key}: no row of the tables expects any of {telling}"

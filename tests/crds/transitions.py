@@ -73,7 +73,9 @@ CANCELLED = workflow(cancel=True)
 YES = judged("True")
 FINAL = ("was accepted, so what it runs is final", "create a new run")
 DONE = judged("True", nodes=[checkpoint(outputDigest="sha256:1", output={"a": None})])
-CANNOT_TAKE_BACK = "which cannot be taken back; keep cancel: true and create a new run"
+CANNOT_TAKE_BACK = (
+    "was cancelled, which cannot be taken back; keep cancel: true and create a new run"
+)
 
 RUNS = [
     row("not-judged-yet", TWO, None, spec(nodes=[node("c")])),
@@ -95,6 +97,34 @@ RUNS = [
         Update([replace("/spec/nodes/0/inputs/deep/list/1/x", None)]),
         "a change of nodes;",
         *FINAL,
+    ),
+    row(
+        "null-removed-inside-inputs",
+        workflow(inputs={"n": None}),
+        YES,
+        Update([remove("/spec/inputs/n")]),
+        "a change of inputs;",
+    ),
+    row(
+        "null-replaced-in-fallback",
+        workflow(node(onFailure="Continue", fallbackOutput=None)),
+        YES,
+        Update([replace("/spec/nodes/0/fallbackOutput", 1)]),
+        "a change of nodes;",
+    ),
+    row(
+        "null-removed-in-fallback",
+        workflow(node(onFailure="Continue", fallbackOutput=None)),
+        YES,
+        Update([remove("/spec/nodes/0/fallbackOutput")]),
+        "a change of nodes;",
+    ),
+    row(
+        "source-of-a-node",
+        TWO,
+        YES,
+        Update([replace("/spec/nodes/0/python/source", "def run(): return 2")]),
+        "a change of nodes;",
     ),
     row("input-schema", TWO, YES, spec(inputSchema={"a": 1}), "a change of inputSchema;", *FINAL),
     row("outputs", TWO, YES, spec(outputs={"o": 1}), "a change of outputs;", *FINAL),

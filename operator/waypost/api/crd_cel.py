@@ -27,7 +27,8 @@ class Rule:
     holds: str
     says: Sequence[str | Cel]
     field_path: str | None = None
-    reason: str | None = None
+    # The default word is Invalid, which prints the type of the value instead of anything useful.
+    reason: str = FORBIDDEN
     on_create: bool = False  # judged on create too; oldSelf is then an optional
 
     def render(self) -> dict[str, Any]:
@@ -39,8 +40,7 @@ class Rule:
             entry["message"] = "".join(self.says)
         if self.field_path:
             entry["fieldPath"] = self.field_path
-        if self.reason:
-            entry["reason"] = self.reason
+        entry["reason"] = self.reason
         if self.on_create:
             entry["optionalOldSelf"] = True
         return entry

@@ -10,13 +10,12 @@ from typing import Final
 from waypost.api import crd_rules_approval as approval
 from waypost.api import crd_rules_workflow as workflow
 from waypost.api.base import DURATION_PATTERN, NODE_NAME_PATTERN
-from waypost.api.crd_cel import FORBIDDEN, Rule
+from waypost.api.crd_cel import Rule
 
 _RECORD = (
     Rule(
         "self == oldSelf",
         ["a record never changes; write a new one under the number of its own attempt"],
-        reason=FORBIDDEN,
     ),
 )
 

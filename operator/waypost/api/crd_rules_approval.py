@@ -4,7 +4,6 @@ from typing import Final
 
 from waypost.api.approval import ApprovalSpec
 from waypost.api.crd_cel import (
-    FORBIDDEN,
     Cel,
     Rule,
     any_of,
@@ -25,11 +24,11 @@ APPROVAL_SPEC = (
     Rule(
         f"oldSelf.hasValue() || !{any_of(ANSWER)}",
         [
+            "found ",
             names_of(ANSWER),
-            " is set on create, but a question starts unanswered; create it without, "
+            " on create, but a question starts unanswered; create it without, "
             "then answer it with a patch",
         ],
-        reason=FORBIDDEN,
         on_create=True,
     ),
     Rule(
@@ -39,12 +38,10 @@ APPROVAL_SPEC = (
             changes_of(_QUESTION),
             f"; only {', '.join(ANSWER)} may change",
         ],
-        reason=FORBIDDEN,
     ),
     Rule(
         "!has(dyn(self).answer) || !has(self.decision) || self.decision != 'Denied'",
         [_DENIAL_WITHOUT_ANSWER],
-        reason=FORBIDDEN,
     ),
     Rule(
         "!has(self.decision) || !has(self.approvers.required) || self.approvers.required <= 1",
@@ -53,14 +50,12 @@ APPROVAL_SPEC = (
             "add your vote instead: votes: {<your user name>: {decision: Approved}}"
         ],
         field_path=".decision",
-        reason=FORBIDDEN,
     ),
     Rule(
         "!has(oldSelf.votes) || has(self.votes) && oldSelf.votes.all(user, "
         "user in self.votes && self.votes[user] == oldSelf.votes[user])",
         ["a vote that was given stays; keep the votes that are there and add your own"],
         field_path=".votes",
-        reason=FORBIDDEN,
     ),
 )
 
@@ -68,7 +63,6 @@ VOTE = (
     Rule(
         "!has(dyn(self).answer) || self.decision != 'Denied'",
         [_DENIAL_WITHOUT_ANSWER],
-        reason=FORBIDDEN,
     ),
 )
 
@@ -80,12 +74,10 @@ APPROVAL = (
         f"!({_RECORDED}) || self.spec == oldSelf.spec",
         [*_WHICH, ", which is final; its spec no longer changes"],
         field_path=".spec",
-        reason=FORBIDDEN,
     ),
     Rule(
         f"!({_RECORDED}) || has(self.status) && has(self.status.state)"
         " && self.status.state == oldSelf.status.state",
         [*_WHICH, ", which is final; its state no longer changes"],
-        reason=FORBIDDEN,
     ),
 )

@@ -4,7 +4,6 @@ from typing import Final
 
 from waypost.api.base import DURATION_PATTERN, NODE_NAME_PATTERN
 from waypost.api.crd_cel import (
-    FORBIDDEN,
     REQUIRED,
     Cel,
     Rule,
@@ -66,7 +65,6 @@ NODE = (
             "; expected exactly one of python, container, approval, wait: "
             "keep one and move the others to nodes of their own",
         ],
-        reason=FORBIDDEN,
     ),
     Rule(
         "!(self.name in ['in', 'true', 'false', 'null'])",
@@ -91,17 +89,16 @@ NODE = (
             ", which only python and container nodes have; remove it "
             "(clocks of its own: approval.timeout, wait.duration)",
         ],
-        reason=FORBIDDEN,
     ),
     Rule(
         "!has(dyn(self).fallbackOutput) || has(self.onFailure) && self.onFailure == 'Continue'",
         [
             "node ",
             _NAME,
-            " has a fallbackOutput, but its failure fails the run before anything could use it; "
+            " fails the run when it fails, so nothing could use its fallbackOutput; "
             "set onFailure: Continue or remove fallbackOutput",
         ],
-        field_path=".onFailure",
+        field_path=".fallbackOutput",
     ),
     not_zero("timeout"),
     not_zero("queueTimeout"),
@@ -118,7 +115,6 @@ WAIT = (
     Rule(
         at_most_one_of(["duration", "until"]),
         ["both duration and until are set; keep one of them"],
-        reason=FORBIDDEN,
     ),
 )
 
@@ -131,13 +127,11 @@ ENV_VAR = (
     Rule(
         at_most_one_of(["value", "valueFrom"]),
         ["variable ", _NAME, " has both value and valueFrom; keep one of them"],
-        reason=FORBIDDEN,
     ),
     Rule(
         "!self.name.startsWith('WAYPOST_')",
         ["variable ", _NAME, ": names that start with WAYPOST_ are set by Waypost; rename it"],
         field_path=".name",
-        reason=FORBIDDEN,
     ),
 )
 
@@ -150,7 +144,6 @@ ENV_SOURCE = (
     Rule(
         at_most_one_of(["secretKeyRef", "configMapKeyRef"]),
         ["both secretKeyRef and configMapKeyRef are set; keep one of them"],
-        reason=FORBIDDEN,
     ),
 )
 
@@ -159,7 +152,6 @@ RETRY = (
         "!has(self.never) || !self.never || !has(self.limit)",
         ["never: true and limit are both set, but never means no second attempt; remove one"],
         field_path=".limit",
-        reason=FORBIDDEN,
     ),
 )
 
@@ -171,7 +163,7 @@ APPROVERS = (
     ),
     Rule(
         "!has(self.required) || has(self.groups) && self.groups.size() > 0"
-        " || !has(self.users) || self.required <= self.users.size()",
+        " || !has(self.users) || self.users.size() == 0 || self.required <= self.users.size()",
         [
             "more people must approve than users names, and there are no groups; "
             "lower required, or add users or groups"
@@ -224,7 +216,6 @@ WORKFLOW = (
             f"; only {', '.join(sorted(EDITABLE))} may change: create a new run",
         ],
         field_path=".spec",
-        reason=FORBIDDEN,
     ),
     Rule(
         f"!({_ACCEPTED}) || !has(oldSelf.spec.cancel) || !oldSelf.spec.cancel"
@@ -235,13 +226,11 @@ WORKFLOW = (
             " was cancelled, which cannot be taken back; keep cancel: true and create a new run",
         ],
         field_path=".spec",
-        reason=FORBIDDEN,
     ),
     Rule(
         "!has(oldSelf.status) || !has(oldSelf.status.nodes) || oldSelf.status.nodes.size() == 0"
         " || has(self.status)",
         ["the status holds the checkpoints of the run and cannot be removed"],
-        reason=FORBIDDEN,
     ),
 )
 
@@ -249,7 +238,6 @@ STATUS = (
     Rule(
         "!has(oldSelf.nodes) || has(self.nodes) && self.nodes.size() >= oldSelf.nodes.size()",
         ["a checkpoint would be lost; a node never leaves the status of its run"],
-        reason=FORBIDDEN,
     ),
 )
 
@@ -261,6 +249,5 @@ NODE_STATUS = (
             Cel("self.path"),
             " has Succeeded, so its phase and its outputDigest are final",
         ],
-        reason=FORBIDDEN,
     ),
 )
