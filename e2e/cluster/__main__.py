@@ -15,7 +15,6 @@ from collections.abc import Callable, Sequence
 
 from e2e.cluster import api, golang, providers
 from e2e.cluster.errors import ClusterError
-from e2e.cluster.providers import Provider
 from e2e.cluster.settings import PROVIDERS, Settings, from_environment
 from e2e.cluster.shell import Progress
 
@@ -111,21 +110,13 @@ def _tools(options: argparse.Namespace, settings: Settings, progress: Progress) 
 
 
 def _images(options: argparse.Namespace, settings: Settings, progress: Progress) -> int:
-    chosen, cluster = _running(settings, progress)
-    with api.locked(settings, progress):
-        loaded = api.load_images(chosen, cluster, settings, progress)
+    chosen, cluster = api.bring_up(settings, progress)
+    loaded = api.load_images(chosen, cluster, settings, progress)
     if options.print_json:
         print(json.dumps(loaded, sort_keys=True))
     else:
         print("\n".join(f"{name} {image}" for name, image in sorted(loaded.items())))
     return 0
-
-
-def _running(settings: Settings, progress: Progress) -> tuple[str, Provider]:
-    chosen = settings.provider or providers.remembered(settings)
-    if chosen is None or not settings.kubeconfig.exists():
-        return api.bring_up(settings, progress)
-    return chosen, providers.PROVIDERS[chosen](settings, progress)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -31,8 +31,7 @@ def ensure_up(*, provider: str | None = None, quiet: bool = False) -> Cluster:
     """Bring the cluster up with Waypost's images and the tools; seconds when all is there."""
     settings, progress = from_environment(provider=provider), Progress(quiet=quiet)
     chosen, cluster = bring_up(settings, progress)
-    with locked(settings, progress):
-        loaded = load_images(chosen, cluster, settings, progress)
+    loaded = load_images(chosen, cluster, settings, progress)
     return Cluster(
         name=settings.name,
         provider=chosen,
@@ -57,7 +56,10 @@ def bring_up(settings: Settings, progress: Progress) -> tuple[str, Provider]:
 def load_images(
     chosen: str, cluster: Provider, settings: Settings, progress: Progress
 ) -> dict[str, str]:
-    """Waypost's images and, where we make it, the base image."""
+    """Waypost's images and, where we make it, the base image.
+
+    Not under the cluster's lock: builds have their own, and others may use the cluster meanwhile.
+    """
     loaded = images.provide(cluster, settings, progress)
     if chosen == "embedded":
         loaded["base"] = images.provide_base(cluster, settings, progress)

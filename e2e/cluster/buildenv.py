@@ -30,10 +30,11 @@ _PIP_OPTIONS = {
     "PIP_INDEX_URL": "index-url",
     "PIP_EXTRA_INDEX_URL": "extra-index-url",
     "PIP_TRUSTED_HOST": "trusted-host",
-    "PIP_FIND_LINKS": "find-links",
     "PIP_DEFAULT_TIMEOUT": "timeout",
 }
 _BUNDLES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+# A mount point stays in the image as an empty folder: its name must tell nothing.
+_LINKS = "/mnt/wheels-"
 CERTIFICATES = Path("/etc/ssl/certs")
 BUNDLE = CERTIFICATES / "ca-certificates.crt"
 
@@ -52,20 +53,23 @@ def mounts(environment: Mapping[str, str], folder: Path) -> list[str]:
     if bundle is not None and bundle.is_file() and bundle.parent != CERTIFICATES:
         shared.append((bundle, BUNDLE))
     pip, uv = folder / "pip.conf", folder / "uv.toml"
-    pip.write_text(pip_configuration(environment))
+    links = {path: f"{_LINKS}{number}" for number, path in enumerate(_local_links(environment))}
+    pip.write_text(pip_configuration(environment, links))
     uv.write_text(uv_configuration(environment))
     shared += [(pip, Path("/etc/pip.conf")), (uv, Path("/etc/uv/uv.toml"))]
-    shared += [(path, path) for path in _local_indexes(environment)]
+    shared += [(path, Path(inside)) for path, inside in links.items()]
     return [part for here, there in shared for part in ("--volume", f"{here}:{there}:ro")]
 
 
-def pip_configuration(environment: Mapping[str, str]) -> str:
-    """A pip.conf with this machine's settings and the mounted CA bundle."""
+def pip_configuration(environment: Mapping[str, str], links: Mapping[Path, str]) -> str:
+    """A pip.conf with this machine's settings, the mounted CA bundle and wheel folders."""
     parser = configparser.RawConfigParser()
     values = {"disable-pip-version-check": "true", "cert": str(BUNDLE)}
     for variable, option in _PIP_OPTIONS.items():
         if environment.get(variable):
             values[option] = environment[variable]
+    if links:
+        values["find-links"] = " ".join(links.values())
     parser["global"] = values
     stream = io.StringIO()
     parser.write(stream)
@@ -81,6 +85,6 @@ def uv_configuration(environment: Mapping[str, str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _local_indexes(environment: Mapping[str, str]) -> list[Path]:
+def _local_links(environment: Mapping[str, str]) -> list[Path]:
     listed = environment.get("PIP_FIND_LINKS", "").split()
     return [Path(entry) for entry in listed if entry.startswith("/") and Path(entry).is_dir()]

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from e2e.cluster import lock, shell
+from e2e.cluster import files, lock, shell
 from e2e.cluster.errors import ClusterError
 from e2e.cluster.settings import Settings
 from e2e.cluster.shell import Progress
@@ -187,11 +187,11 @@ def _go_from_python_index(settings: Settings) -> str:
 
 def _into(folder: Path, fill: Callable[[Path], None]) -> None:
     """Fill a staging folder, then rename it: a folder that exists is complete."""
-    staging = folder.with_name(folder.name + ".staging")
-    shutil.rmtree(staging, ignore_errors=True)
-    staging.mkdir(parents=True)
-    fill(staging)
-    staging.rename(folder)
+    with files.staging(folder) as staging:
+        content = staging / "content"
+        content.mkdir()
+        fill(content)
+        content.rename(folder)
 
 
 def _source_hash(folder: Path) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -64,20 +67,34 @@ def logged(
         stream.write(f"$ {' '.join(argv)}\n")
         stream.flush()
         try:
-            done = subprocess.run(
+            child = subprocess.Popen(
                 argv,
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
                 stderr=subprocess.STDOUT,
                 env=env,
                 cwd=cwd,
-                check=False,
+                start_new_session=True,
             )
         except OSError as error:
             raise _failed(argv, str(error)) from error
-    if done.returncode != 0:
-        found = f"exit code {done.returncode}; the end of {log}:\n{tail(log)}"
+        code = _wait(child)
+    if code != 0:
+        found = f"exit code {code}; the end of {log}:\n{tail(log)}"
         raise ClusterError(f"run {_short(argv)}", found=found, do=do)
+
+
+def _wait(child: subprocess.Popen[bytes]) -> int:
+    """Wait for the end; an interruption ends the child's whole group before it goes on."""
+    try:
+        return child.wait()
+    except BaseException:
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, number)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(timeout=3)
+        raise
 
 
 def which(program: str) -> str | None:

@@ -6,13 +6,12 @@ An archive in the cache whose name carries the image's tag is the mark of a fini
 from __future__ import annotations
 
 import hashlib
-import inspect
 import os
 import shutil
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from e2e.cluster import archive, buildenv, lock, shell
+from e2e.cluster import archive, buildenv, files, lock, shell
 from e2e.cluster.embedded import packages, setup
 from e2e.cluster.settings import Settings
 from e2e.cluster.shell import Progress
@@ -45,9 +44,8 @@ class Builder:
 
     @property
     def base(self) -> str:
-        """The base image; its tag changes with the recipe in this file."""
+        """The base image; its tag changes with the recipe."""
         recipe = repr((SUITE, INCLUDED, _UNNEEDED, _IMAGE_SETTINGS))
-        recipe += inspect.getsource(Builder._bootstrap)
         return f"waypost.local/base:{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
 
     def archive(self, image: str) -> Path:
@@ -91,24 +89,20 @@ class Builder:
         temporary.rename(path)
 
     def _bootstrap(self) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        staging = self._folder / "base.staging"
-        shutil.rmtree(staging, ignore_errors=True)
-        root, layer = staging / "root", staging / "layer.tar"
-        root.mkdir(parents=True)
-        # In a mount namespace of its own: an interrupted run leaves no /proc mounted behind.
-        argv = ["unshare", "--mount", "debootstrap", "--variant=minbase"]
-        argv += [f"--include={','.join(INCLUDED)}", SUITE, str(root)]
-        shell.logged(argv, log=self._settings.cache / "logs" / "debootstrap.log")
-        for unneeded in _UNNEEDED:
-            shutil.rmtree(root / unneeded)
-            (root / unneeded).mkdir()
-        (root / "var/cache/apt/archives/partial").mkdir()
-        (root / "var/lib/apt/lists/partial").mkdir()
-        tar = ["tar", "--create", "--file", str(layer), "--numeric-owner", "--sort=name"]
-        shell.output([*tar, "--directory", str(root), "."], timeout=300)
-        archive.write_image(self.archive(self.base), self.base, layer, _IMAGE_SETTINGS)
-        shutil.rmtree(staging)
+        log = self._settings.cache / "logs" / "debootstrap.log"
+        with files.staging(self._folder / "base") as staging:
+            root, layer = staging / "root", staging / "layer.tar"
+            # In a mount namespace of its own: an interrupted run leaves no /proc mounted behind.
+            argv = ["unshare", "--mount", "debootstrap", "--variant=minbase"]
+            shell.logged([*argv, f"--include={','.join(INCLUDED)}", SUITE, str(root)], log=log)
+            for unneeded in _UNNEEDED:
+                shutil.rmtree(root / unneeded)
+                (root / unneeded).mkdir()
+            (root / "var/cache/apt/archives/partial").mkdir()
+            (root / "var/lib/apt/lists/partial").mkdir()
+            tar = ["tar", "--create", "--file", str(layer), "--numeric-owner", "--sort=name"]
+            shell.output([*tar, "--directory", str(root), "."], timeout=300)
+            archive.write_image(self.archive(self.base), self.base, layer, _IMAGE_SETTINGS)
 
     def _buildah(self) -> list[str]:
         """Storage of our own: the user's images stay theirs, and `down --purge` removes ours."""
