@@ -23,7 +23,7 @@ from cel_expr_python.ext import (  # type: ignore[import-untyped]
 
 from waypost.engine.cel_guards import JSON_OF_ONE, REFUSE_RANGE, SPAN, SPANS
 from waypost.engine.cel_references import ONLY_LISTS, ROOTS
-from waypost.engine.cel_values import Unfit, compact_json
+from waypost.engine.cel_values import Unfit, compact_json, into_cel
 
 _T = cel.Type
 _RAISED = (RuntimeError, TypeError, ValueError, SystemError, OverflowError)
@@ -145,7 +145,7 @@ def _divide(a: float, b: float) -> float:
 def _keys(value: dict[Any, Any]) -> list[str]:
     if not all(isinstance(key, str) for key in value):
         raise ValueError("keys(m): the keys of the map must be strings")
-    return sorted(value)
+    return [str(key) for key in into_cel(sorted(value))]
 
 
 def _json(one: list[Any]) -> str:
@@ -179,4 +179,6 @@ def _rejection(text: str) -> Rejection:
 
 def _cleaned(text: str) -> str:
     """Without status codes and memory addresses, which differ between processes."""
+    if text.startswith("basic_string"):
+        return "the data holds a text that has no UTF-8 form"
     return _ADDRESS.sub("", _STATUS.sub("", _STATUS.sub("", text))).strip()

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
 _QUOTES = ('"""', "'''", '"', "'")
-
-# A prefix of a string literal: r for raw, b for bytes, in either order and case.
-_PREFIX = re.compile(r"(?<![A-Za-z0-9_])[rRbB]{1,2}$")
 
 
 def expression_end(text: str, begin: int) -> int | None:
@@ -26,7 +21,7 @@ def expression_end(text: str, begin: int) -> int | None:
         elif character == "{":
             depth += 1
         elif character in "\"'":
-            after = _string_end(text, begin, at)
+            after = _string_end(text, at)
             if after is None:
                 return None
             at = after
@@ -40,10 +35,11 @@ def expression_end(text: str, begin: int) -> int | None:
     return None
 
 
-def _string_end(text: str, begin: int, at: int) -> int | None:
-    """The index after the string literal whose quote stands at `at`."""
-    prefix = _PREFIX.search(text[max(begin, at - 3) : at])
-    is_raw = prefix is not None and "r" in prefix.group().lower()
+def _string_end(text: str, at: int) -> int | None:
+    """The index after the string literal whose quote stands at `at`.
+
+    Raw strings need no case of their own: the library refuses one that ends in a backslash.
+    """
     quote = next(quote for quote in _QUOTES if text.startswith(quote, at))
     at += len(quote)
     while at < len(text):
@@ -51,5 +47,5 @@ def _string_end(text: str, begin: int, at: int) -> int | None:
             return at + len(quote)
         if text[at] == "\n" and len(quote) == 1:
             return None  # a short string ends on its line
-        at += 2 if text[at] == "\\" and not is_raw else 1
+        at += 2 if text[at] == "\\" else 1
     return None

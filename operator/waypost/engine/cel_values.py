@@ -13,12 +13,9 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-# Any JSON value, as Python reads it.
-Json = Any
-_Convert = Callable[[Any, int], Json]
+from waypost.protocol.ijson import MAX_DEPTH, MAX_SAFE_INTEGER, Json
 
-LARGEST_INTEGER = 2**53 - 1  # I-JSON: what a double still tells apart from its neighbours
-MAX_DEPTH = 100  # of arrays and objects: deeper values would exhaust the stack
+_Convert = Callable[[Any, int], Json]
 
 
 class Double(float):
@@ -74,6 +71,11 @@ def into_cel(value: Json, depth: int = 0) -> Json:
     """`value` as it is bound to a variable. Raises `Unfit` for what I-JSON does not allow."""
     if isinstance(value, Double):
         return float(value)  # the library takes no subclasses
+    if isinstance(value, str):
+        return _whole_text(value)
+    if isinstance(value, Mapping):
+        for key in value:
+            _whole_text(key)
     return _converted(value, into_cel, depth)
 
 
@@ -107,6 +109,13 @@ _FOREIGN = {
 }
 
 
+def _whole_text(value: str) -> str:
+    """The library ends a text at NUL without a word: 'admin' and 'admin\\0x' would be equal."""
+    if "\0" in value:
+        raise Unfit("the text holds a NUL character, which expressions cannot read")
+    return value
+
+
 def _converted(value: object, convert: _Convert, depth: int) -> Json:
     """`value` with its numbers in their one form; `convert` for what is inside."""
     if value is None or isinstance(value, _PLAIN):
@@ -130,7 +139,7 @@ def _converted_object(value: Mapping[str, Any], convert: _Convert, depth: int) -
     key = ""
     try:
         for key, item in value.items():
-            converted[key] = item if type(item) is str else convert(item, depth)
+            converted[key] = convert(item, depth)
     except Unfit as unfit:
         raise Unfit(unfit.message, f".{key}{unfit.path}") from None
     return converted
@@ -140,7 +149,7 @@ def _converted_list(value: Sequence[Any], convert: _Convert, depth: int) -> list
     converted: list[Json] = []
     try:
         for item in value:
-            converted.append(item if type(item) is str else convert(item, depth))
+            converted.append(convert(item, depth))
     except Unfit as unfit:
         raise Unfit(unfit.message, f"[{len(converted)}]{unfit.path}") from None
     return converted
@@ -148,7 +157,7 @@ def _converted_list(value: Sequence[Any], convert: _Convert, depth: int) -> list
 
 def _one_form(value: int | float) -> int | float:
     """1 and 1.0 are one number; so are 0 and -0.0, which the API server stores as 0."""
-    if -LARGEST_INTEGER <= value <= LARGEST_INTEGER:
+    if -MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER:
         whole = int(value)
         return whole if whole == value else float(value)
     if isinstance(value, int):
@@ -160,7 +169,7 @@ def _one_form(value: int | float) -> int | float:
 
 def _declared(value: int | float, types: Json) -> Json:
     names = types if isinstance(types, list) else [types]
-    return Double(value) if "number" in names and abs(value) <= LARGEST_INTEGER else value
+    return Double(value) if "number" in names and abs(value) <= MAX_SAFE_INTEGER else value
 
 
 def _mapping(value: Json) -> Mapping[str, Json]:

@@ -23,13 +23,13 @@ from waypost.engine.cel_references import Path, Reference, chain_of, merge, path
 from waypost.engine.cel_references import references as references_of
 from waypost.engine.cel_values import (
     Double,
-    Json,
     Unfit,
     declare_numbers,
     into_cel,
     out_of_cel,
 )
 from waypost.engine.cel_values import compact_json as json_text
+from waypost.protocol.ijson import Json
 
 __all__ = [
     "ABSENT",
@@ -113,7 +113,7 @@ class Compiled:
     _amplifying: Expr | None = field(compare=False, repr=False)  # set when it could build much
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)  # about 25 KiB each
 def compile_expression(source: str) -> Compiled | ExpressionError:
     """Parse, type-check and judge the text between `${` and `}`."""
     if problem := _bounds_problem(source):

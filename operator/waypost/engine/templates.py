@@ -80,7 +80,7 @@ class TemplateProblem:
     offset: int = 0
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def parse_template(text: str) -> Template | ExpressionError:
     """Split `text` and compile its expressions; the offset of an error counts in `text`."""
     parts: list[str | Compiled] = []

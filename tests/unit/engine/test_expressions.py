@@ -279,6 +279,19 @@ def test_data_that_is_no_json(value: object, message: str) -> None:
     assert message in failure_of("size(inputs.x) == 1", data)
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        pytest.param("admin\0x", "NUL", id="nul"),
+        pytest.param("\ud800", "no UTF-8 form", id="lone-surrogate"),
+    ],
+)
+def test_text_that_the_library_would_cut_or_refuse(text: str, message: str) -> None:
+    for inputs in ({"x": text}, {"x": {text: 1}}, {"x": [text]}):
+        problem = failure_of("inputs.x == 'admin'", {"inputs": inputs})
+        assert message in problem, "cut at NUL, 'admin' would equal 'admin\\0x'"
+
+
 def test_data_nested_beyond_the_stack() -> None:
     deep: Json = []
     for _ in range(5000):
@@ -351,43 +364,6 @@ def test_conditions(source: str, expected: bool) -> None:
 def test_nothing_but_true_opens(source: str) -> None:
     verdict = evaluate_condition(accepted(source), DATA)
     assert isinstance(verdict, EvaluationError), "an error value must never open a gate"
-
-
-@pytest.mark.parametrize(
-    "source",
-    [
-        pytest.param("['aaaa']" + ".map(x, x + x + x + x + x + x + x + x)" * 9, id="text-doubling"),
-        pytest.param("['aaaa']" + ".map(x, [x, x, x, x])" * 14, id="shared-lists"),
-        pytest.param("inputs.big.replace('', inputs.big)", id="replace"),
-        pytest.param("inputs.big.split('').join(inputs.big)", id="join"),
-        pytest.param("inputs.many.map(x, inputs.many)", id="captured"),
-    ],
-)
-def test_small_expressions_cannot_build_gigabytes(source: str) -> None:
-    data = {"inputs": {"big": "x" * 50_000, "many": list(range(9000))}}
-    assert "64 MiB" in failure_of(source, data)
-
-
-def test_usual_work_on_usual_data_is_within_the_bound() -> None:
-    orders = [{"id": "o" * 8, "items": [{"sku": "s" * 10}] * 10}] * 300
-    data = {"inputs": {"orders": orders, "text": "word " * 10_000}}
-    skus = value_of("inputs.orders.map(o, o.items.map(i, o.id + i.sku))", data)
-    assert isinstance(skus, list)
-    assert len(skus) == 300
-    words = value_of("inputs.text.split(' ').filter(w, w != '').map(w, w + '!').size()", data)
-    assert isinstance(words, EvaluationError | int)
-
-
-def test_too_many_steps() -> None:
-    source = "inputs.a.all(x, inputs.a.all(y, true))"
-    assert "too many steps" in failure_of(source, {"inputs": {"a": list(range(150))}})
-
-
-@pytest.mark.parametrize("length", [0, 1, 63, 64, 65, 128, 1000])
-def test_loops_in_spans_keep_every_element(length: int) -> None:
-    data = {"inputs": {"a": list(range(length))}}
-    assert value_of("inputs.a.map(x, x * 2)", data) == [x * 2 for x in range(length)]
-    assert value_of("inputs.a.filter(x, x % 2 == 0)", data) == list(range(0, length, 2))
 
 
 def test_equal_sources_compile_once() -> None:
