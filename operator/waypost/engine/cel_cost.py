@@ -26,7 +26,7 @@ from waypost.engine.cel_ast import (
     walk,
 )
 from waypost.engine.cel_references import chain_of
-from waypost.engine.cel_values import Json
+from waypost.protocol.ijson import Json
 
 LIMIT = 64 * 1024 * 1024
 

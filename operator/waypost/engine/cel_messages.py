@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from waypost.engine.cel_references import Path
-from waypost.engine.cel_values import Json
+from waypost.protocol.ijson import Json
 
 if TYPE_CHECKING:
     from waypost.engine.cel_library import Rejection
