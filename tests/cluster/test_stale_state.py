@@ -1,0 +1,93 @@
+"""What an earlier run left is recognised for what it is."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from e2e.cluster import files, procs
+from e2e.cluster.embedded import provider as embedded
+from e2e.cluster.embedded import setup
+from e2e.cluster.embedded.components import Component
+from e2e.cluster.embedded.namespaces import Namespaces
+from e2e.cluster.settings import Settings
+from e2e.cluster.shell import Progress
+
+COMPONENT = Component("etcd", ("/binaries/etcd", "--flag"))
+
+
+@pytest.fixture
+def cluster(settings: Settings, quiet: Progress) -> embedded.Embedded:
+    return embedded.Embedded(settings, quiet)
+
+
+def remember(settings: Settings, identity: procs.Identity, digest: str) -> None:
+    procs.save(settings.folder / "pids" / "etcd.json", procs.Record(identity, digest))
+
+
+def this_process() -> procs.Identity:
+    identity = procs.identify(os.getpid())
+    assert identity is not None
+    return identity
+
+
+def test_running_component_is_left_alone(cluster: embedded.Embedded, settings: Settings) -> None:
+    remember(settings, this_process(), COMPONENT.digest)
+    assert cluster._runs(COMPONENT)
+
+
+@pytest.mark.parametrize(
+    ("pid", "digest", "reason"),
+    [
+        (0, "same", "its process is gone"),
+        (None, "other", "it was started with other arguments"),
+    ],
+)
+def test_component_to_start_again(
+    pid: int | None, digest: str, reason: str, cluster: embedded.Embedded, settings: Settings
+) -> None:
+    identity = this_process() if pid is None else procs.Identity(pid=pid, started=1, boot="x")
+    remember(settings, identity, COMPONENT.digest if digest == "same" else digest)
+    assert not cluster._runs(COMPONENT), reason
+
+
+def test_component_never_started(cluster: embedded.Embedded) -> None:
+    assert not cluster._runs(COMPONENT)
+
+
+def test_status_of_nothing(cluster: embedded.Embedded) -> None:
+    status = cluster.status()
+    assert status["etcd"] == "never started"
+    assert (status["namespaces"], status["node"]) == ("missing", "not ready")
+
+
+def test_certificates_cut_short_are_no_cluster(settings: Settings) -> None:
+    (settings.folder / "pki.staging").mkdir(parents=True)
+    (settings.folder / "pki.staging" / "sa.key").touch()
+    assert not setup.is_complete(settings)
+
+
+def test_files_without_mounts_are_no_namespaces(settings: Settings) -> None:
+    """As a reboot leaves them."""
+    (settings.folder / "ns").mkdir(parents=True)
+    (settings.folder / "ns" / "mnt").touch()
+    (settings.folder / "namespaces-complete").touch()
+    assert not Namespaces(settings).intact()
+
+
+def test_processes_of_the_cluster_are_known_by_cgroup(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "cgroup").write_text(f"4:memory:/{settings.id}/kubepods/pod1/c1\n")
+    assert Namespaces(settings).contains(tmp_path)
+
+
+def test_other_processes_are_not(settings: Settings) -> None:
+    assert not Namespaces(settings).contains(Path("/proc/self"))
+
+
+def test_staging_folder_of_a_killed_run_is_removed(tmp_path: Path) -> None:
+    remnant = tmp_path / "bin.staging-1"
+    (remnant / "half").mkdir(parents=True)
+    with files.staging(tmp_path / "bin") as folder:
+        assert not remnant.exists()
+        (folder / "whole").touch()
+    assert list(tmp_path.iterdir()) == []
