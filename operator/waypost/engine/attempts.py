@@ -325,6 +325,8 @@ def _break(
     ended: datetime | None = None,
 ) -> None:
     """Close the attempt and follow the retry policy."""
+    if broken.refused:
+        draft.refusals.append(broken.refused)
     _close(draft, path, attempt, ended or draft.now, str(broken.reason), broken.message)
     if broken.reason == Reason.CANCELLED:
         draft.end(path, "Cancelled", Reason.CANCELLED, broken.message)

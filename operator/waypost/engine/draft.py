@@ -43,6 +43,7 @@ class Draft:
         self.before: list[Before] = []
         self.after: list[After] = []
         self.notes: list[Note] = []
+        self.refusals: list[str] = []
         self.timers: list[datetime] = []
         self._payloads: dict[str, JsonValue] = dict(observed.payloads)
         self._inline = sum(_inline_size(status) for status in self.statuses.values())

@@ -63,6 +63,7 @@ def conclude(draft: Draft) -> Decision:
         before=tuple(draft.before),
         after=tuple(draft.after),
         notes=tuple(draft.notes),
+        refusals=tuple(draft.refusals),
         requeue_at=min(draft.timers, default=None),
     )
 

@@ -210,4 +210,5 @@ class Decision:
     before: tuple[Before, ...] = ()
     after: tuple[After, ...] = ()
     notes: tuple[Note, ...] = ()
+    refusals: tuple[str, ...] = ()  # why results were refused, one word each, for a counter
     requeue_at: datetime | None = None

@@ -5,14 +5,14 @@ its digest decides, whatever exit code, pod phase or Job condition say. Only the
 `container` nodes needs exit code 0. Without a record the cluster's own facts give the reason.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from waypost.api.base import JsonValue
 from waypost.engine.model import PodFact
 from waypost.protocol import ijson, schema
 from waypost.protocol.reasons import Reason
-from waypost.protocol.record import Attempt, CommitRecord, decode, decode_plain
+from waypost.protocol.record import Attempt, CommitRecord, RecordProblem, decode, decode_plain
 
 _SIGKILLED: Final = 137
 
@@ -34,6 +34,7 @@ class Broken:
     message: str
     tail: str = ""
     started: bool = True
+    refused: str = ""  # why a record that was there was refused: Malformed or Foreign
 
 
 Outcome = Succeeded | Broken
@@ -53,20 +54,25 @@ def judge(
     `stopping` is the reason for which the operator stopped it, `log` the end of its log where
     that was read.
     """
+    found: Outcome | RecordProblem | None
     if kind == "container":
         found = _plain_result(pod, output_schema, stopping)
     else:
         found = _recorded_result(pod, expect, output_schema)
     if isinstance(found, Succeeded):
         return found
-    if found is not None and not (stopping and found.reason == Reason.DISRUPTED):
+    if isinstance(found, Broken) and not (stopping and found.reason == Reason.DISRUPTED):
         return found
-    return _without_record(pod, kind=kind, stopping=stopping, log=log)
+    broken = _without_record(pod, kind=kind, stopping=stopping, log=log)
+    if isinstance(found, RecordProblem):
+        text = f"{broken.message}; a record was refused: {found.message}"
+        return replace(broken, message=text, refused=found.reason)
+    return broken
 
 
 def _recorded_result(
     pod: PodFact, expect: Attempt, output_schema: JsonValue | None
-) -> Outcome | None:
+) -> Outcome | RecordProblem | None:
     record = decode(pod.message, expect=expect)
     if isinstance(record, CommitRecord):
         if record.outcome == "Succeeded":
@@ -75,7 +81,8 @@ def _recorded_result(
         return Broken(reason, record.message or "failed without a message", record.tail or "")
     if record.reason == "TooLarge":
         return Broken(Reason.OUTPUT_TOO_LARGE, record.message)
-    return None  # missing, malformed or another attempt's: as if nothing had been written
+    # Malformed or another attempt's: as if nothing had been written, but told and counted.
+    return None if record.reason == "Missing" else record
 
 
 def _known_reason(text: str | None) -> Reason:
@@ -92,7 +99,7 @@ def _plain_result(
     if stopping or not pod.terminated or pod.exit_code != 0:
         return None
     found = decode_plain(pod.message)
-    if not hasattr(found, "reason"):
+    if not isinstance(found, RecordProblem):
         return _checked(found, output_schema)
     if found.reason == "TooLarge":
         return Broken(Reason.OUTPUT_TOO_LARGE, found.message)

@@ -179,13 +179,12 @@ class Actor:
             self._store.put_approval(fact, key.uid, version_of(body))
 
     async def _settle_approval(self, key: Key, action: SettleApproval) -> None:
-        current = await self._cluster.get(Kind.APPROVAL, namespace=key.namespace, name=action.name)
         body = await self._cluster.patch(
             Kind.APPROVAL,
             namespace=key.namespace,
             name=action.name,
             body=status_patch(
-                body=current, resource_version=action.resource_version, status=action.status
+                body={}, resource_version=action.resource_version, status=action.status
             ),
             patch_type=PatchType.JSON,
             subresource="status",

@@ -191,13 +191,13 @@ class Controller:
         if body is None:
             await self._let_go(key)
             return False
+        fence = self.clock.monotonic()
         try:
             observed = await self._observe(key, body)
         except NotFound:
             self.store.drop_run(key.uid)
             await self._let_go(key)
             return False
-        fence = self.clock.monotonic()
         decision = decide(observed, self.clock.now(), self.settings.pods)
         settled = await self._actor.prepare(key, decision.before)
         written = decision.status != observed.status
@@ -206,9 +206,14 @@ class Controller:
         if decision.requeue_at is not None:
             wait = (decision.requeue_at - self.clock.now()).total_seconds()
             self.queue.add_at(key, self.clock.monotonic() + max(wait, 0.0))
-        await self._actor.carry_out(key, observed, decision.after, fence=fence)
         if settled:
             self.queue.add(key)
+        try:
+            await self._actor.carry_out(key, observed, decision.after, fence=fence)
+        finally:
+            # Events come last: they are a comfort, and the next Job must not wait for them.
+            if written:
+                await self._notes.post(key, decision.notes)
         return written
 
     async def _observe(self, key: Key, body: Obj) -> Observed:
@@ -236,7 +241,8 @@ class Controller:
         )
         self.store.put_run(landed)
         self.telemetry.checkpoint(observed, observed.status, decision.status)
-        await self._notes.post(key, decision.notes)
+        for refusal in decision.refusals:
+            self.telemetry.refused(reason=refusal)
         return sent
 
     async def _let_go(self, key: Key) -> None:

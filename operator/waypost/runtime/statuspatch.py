@@ -31,7 +31,8 @@ def to_wire(status: StatusModel) -> dict[str, Any]:
 def status_patch(
     *, body: Mapping[str, Any], resource_version: str, status: StatusModel
 ) -> list[dict[str, Any]]:
-    """Operations that turn the status in `body` into `status`; only the fence when equal.
+    """Operations that turn the status in `body` into `status`; only the fence when equal. With
+    an empty `body` the whole status is put in place of whatever is there.
 
     The first operation makes the API server answer 409 when `resource_version` is stale.
     """

@@ -77,19 +77,20 @@ class Store:
         """What is cached of a run; an empty entry when nothing is."""
         return self._entries.setdefault(uid, RunEntry())
 
-    def put_run(self, body: Obj) -> Key:
-        """Take a state of a run unless a newer one is known."""
+    def put_run(self, body: Obj) -> bool:
+        """Take a state of a run; False when it, or a newer one, is known already."""
         metadata = section(body, "metadata")
         key = Key(text(metadata, "namespace"), text(metadata, "name"), text(metadata, "uid"))
         entry = self.entry(key.uid)
         version = version_of(body)
-        if entry.body is None or version >= entry.version:
-            slim = {k: v for k, v in metadata.items() if k != "managedFields"}
-            entry.body = json.dumps({**body, "metadata": slim}).encode()
-            entry.version = version
         self._keys[key.uid] = key
         self._live.add(key.uid)
-        return key
+        if entry.body is not None and version <= entry.version:
+            return False
+        slim = {k: v for k, v in metadata.items() if k != "managedFields"}
+        entry.body = json.dumps({**body, "metadata": slim}).encode()
+        entry.version = version
+        return True
 
     def drop_run(self, uid: str) -> None:
         """The run is gone. Its pods stay known until they have gone too: they may be held."""
@@ -107,12 +108,14 @@ class Store:
         body: Any = json.loads(entry.body)
         return body if isinstance(body, dict) else None
 
-    def put_pod(self, fact: PodFact, version: int) -> None:
-        """Take a state of a pod unless a newer one is known."""
+    def put_pod(self, fact: PodFact, version: int) -> bool:
+        """Take a state of a pod; False when it, or a newer one, is known already."""
         entry = self.entry(fact.run_uid)
-        if version >= entry.pod_versions.get(fact.uid, 0):
-            entry.pods[fact.uid] = fact
-            entry.pod_versions[fact.uid] = version
+        if version <= entry.pod_versions.get(fact.uid, -1):
+            return False
+        entry.pods[fact.uid] = fact
+        entry.pod_versions[fact.uid] = version
+        return True
 
     def drop_pod(self, run_uid: str, uid: str) -> None:
         """The pod is gone."""
@@ -122,12 +125,14 @@ class Store:
             entry.pod_versions.pop(uid, None)
             self._forget_if_empty(run_uid)
 
-    def put_approval(self, fact: ApprovalFact, run_uid: str, version: int) -> None:
-        """Take a state of an Approval unless a newer one is known."""
+    def put_approval(self, fact: ApprovalFact, run_uid: str, version: int) -> bool:
+        """Take a state of an Approval; False when it, or a newer one, is known already."""
         entry = self.entry(run_uid)
-        if version >= entry.approval_versions.get(fact.name, 0):
-            entry.approvals[fact.name] = fact
-            entry.approval_versions[fact.name] = version
+        if version <= entry.approval_versions.get(fact.name, -1):
+            return False
+        entry.approvals[fact.name] = fact
+        entry.approval_versions[fact.name] = version
+        return True
 
     def drop_approval(self, run_uid: str, name: str) -> None:
         """The Approval is gone."""

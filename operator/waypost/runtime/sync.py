@@ -52,7 +52,8 @@ class Syncer:
         return age if age > 3 * interval + 60 else 0.0
 
     def take(self, kind: Kind, raw: Obj, *, deleted: bool) -> Key | None:
-        """Put one object into the store; the run it concerns, if any."""
+        """Put one object into the store; the run it concerns, if it tells something new. What
+        was put there by our own write wakes nobody when the watch repeats it."""
         if kind is Kind.AGENT_WORKFLOW:
             return self._take_run(raw, deleted=deleted)
         if kind is Kind.POD:
@@ -111,7 +112,7 @@ class Syncer:
             key = self._store.key_of(uid) or self._store.last_key(uid)
             self._store.drop_run(uid)
             return key
-        return self._store.put_run(raw)
+        return self._store.key_of(uid) if self._store.put_run(raw) else None
 
     def _take_pod(self, raw: Obj, *, deleted: bool) -> Key | None:
         fact = facts.pod_fact(raw)
@@ -120,8 +121,8 @@ class Syncer:
         if deleted:
             self._store.drop_pod(fact.run_uid, fact.uid)
             return self._store.last_key(fact.run_uid)
-        self._store.put_pod(fact, version_of(raw))
-        return self._owner_key(raw, fact.run_uid)
+        key = self._owner_key(raw, fact.run_uid)
+        return key if self._store.put_pod(fact, version_of(raw)) else None
 
     def _take_approval(self, raw: Obj, *, deleted: bool) -> Key | None:
         fact = facts.approval_fact(raw)
@@ -131,8 +132,8 @@ class Syncer:
         if deleted:
             self._store.drop_approval(uid, fact.name)
             return self._store.last_key(uid)
-        self._store.put_approval(fact, uid, version_of(raw))
-        return self._owner_key(raw, uid)
+        key = self._owner_key(raw, uid)
+        return key if self._store.put_approval(fact, uid, version_of(raw)) else None
 
     def _owner_key(self, raw: Obj, uid: str) -> Key:
         metadata = facts.section(raw, "metadata")
