@@ -1,0 +1,103 @@
+# Every target says what it does, can be repeated, and ends with what to try next.
+# CLUSTER=kind|embedded|current chooses the cluster (default: kind where it can run, else embedded).
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+SHELL := /bin/bash
+
+PYTHON = .venv/bin/python
+PYTEST = .venv/bin/pytest
+# The cluster and the demo need nothing but Python itself.
+SYSTEM_PYTHON = $$(scripts/find-python.sh)
+
+# Hints are for people: with CI=true the last line is that of the tests.
+next = @[ -n "$$CI" ] || printf 'next: %s\n' $(1)
+
+.PHONY: help
+help: ## Show this list
+	@echo "Waypost: durable AI-agent workflows on Kubernetes"
+	@echo
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo "Start with: make demo"
+
+.PHONY: demo
+demo: ## Waypost on a cluster, running a workflow with a human in it (YES=1: asks nothing)
+	@$(SYSTEM_PYTHON) -m e2e.demo
+
+.PHONY: test
+test: venv ## Everything: unit tests, then a cluster, then the tests that need it
+	@echo "test 1/3: without a cluster"
+	@$(PYTEST) tests -m "not real_api and not e2e and not chart" $(PYTEST_ARGS)
+	@echo "test 2/3: cluster, tools and images"
+	@$(PYTHON) -m e2e.cluster up
+	@$(PYTHON) -m e2e.cluster images
+	@echo "test 3/3: chart, API server, end to end"
+	@. scripts/cluster-env.sh && $(PYTEST) $(WITH_CLUSTER) $(PYTEST_ARGS)
+	$(call next,"make check (linters and types)" "make demo")
+
+# Tests that need a cluster stand beside those that do not; -m keeps them apart.
+WITH_CLUSTER = tests e2e -m "real_api or e2e or chart"
+
+.PHONY: unit
+unit: venv ## Tests that need no cluster (PYTEST_ARGS="-k joins -x")
+	@echo "unit: tests that need no cluster"
+	@$(PYTEST) tests -m "not real_api and not e2e" $(PYTEST_ARGS)
+	$(call next,"make check" "make e2e (on a real cluster)")
+
+.PHONY: e2e
+e2e: venv ## Tests on a real cluster, brought up when needed
+	@echo "e2e: cluster, tools and images"
+	@$(PYTHON) -m e2e.cluster up
+	@$(PYTHON) -m e2e.cluster images
+	@. scripts/cluster-env.sh && $(PYTEST) $(WITH_CLUSTER) $(PYTEST_ARGS)
+	$(call next,"make bench" "make clean (removes the cluster)")
+
+.PHONY: bench
+bench: venv ## Measure, and write build/bench.json
+	@echo "bench: measuring on a real cluster; minutes"
+	@$(PYTHON) -m e2e.cluster up
+	@. scripts/cluster-env.sh && $(PYTHON) -m e2e.bench $(BENCH_ARGS)
+	$(call next,"less build/bench.json")
+
+.PHONY: check
+check: venv ## Linters, formatting, types, layers, CRD drift, module length
+	@scripts/check.sh
+	$(call next,"make unit")
+
+.PHONY: fmt
+fmt: venv ## Format, and repair what the linter can repair
+	@.venv/bin/ruff check --fix-only --quiet .
+	@.venv/bin/ruff format .
+	$(call next,"make check")
+
+.PHONY: crds
+crds: venv ## Write crds/ and the chart's copy from the models
+	@$(PYTHON) -m waypost.api.schema
+	@mkdir -p charts/waypost/files/crds && rm -f charts/waypost/files/crds/*.yaml
+	@cp crds/*.yaml charts/waypost/files/crds/
+	@ls crds
+	$(call next,"kubectl apply --server-side -f crds/" "make check")
+
+.PHONY: images
+images: ## Build the images and load them into the cluster
+	@$(SYSTEM_PYTHON) -m e2e.cluster images
+	$(call next,"make demo" "make e2e")
+
+.PHONY: cluster
+cluster: ## A real Kubernetes on this machine, kubectl and helm for it
+	@$(SYSTEM_PYTHON) -m e2e.cluster up
+	@echo "tools: $$($(SYSTEM_PYTHON) -m e2e.cluster tools)"
+	$(call next,"make images" "make clean (removes the cluster)")
+
+.PHONY: clean
+clean: ## Remove the cluster and what was built in this folder; downloads stay cached
+	@$(SYSTEM_PYTHON) -m e2e.cluster down
+	@rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	$(call next,"python -m e2e.cluster down --purge (removes the cache too)")
+
+# Makes .venv; nothing to do when uv.lock has not changed.
+.PHONY: venv
+venv:
+	@scripts/bootstrap.sh

@@ -1,0 +1,160 @@
+{{- define "waypost.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 50 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "waypost.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 50 | trimSuffix "-" -}}
+{{- else -}}
+{{- $name := include "waypost.name" . -}}
+{{- if contains $name .Release.Name -}}
+{{- .Release.Name | trunc 50 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name $name | trunc 50 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "waypost.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "waypost.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: operator
+{{- end -}}
+
+{{- define "waypost.commonLabels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/part-of: waypost
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- end -}}
+
+{{- define "waypost.labels" -}}
+{{ include "waypost.selectorLabels" . }}
+{{ include "waypost.commonLabels" . }}
+{{- end -}}
+
+{{- define "waypost.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- default (include "waypost.fullname" .) .Values.serviceAccount.name -}}
+{{- else -}}
+{{- default "default" .Values.serviceAccount.name -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* Call with (dict "image" .Values.image "root" $). A digest wins over a tag. */ -}}
+{{- define "waypost.image" -}}
+{{- if .image.digest -}}
+{{- printf "%s@%s" .image.repository .image.digest -}}
+{{- else -}}
+{{- printf "%s:%s" .image.repository (default .root.Chart.AppVersion .image.tag) -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "waypost.podSecurityContext" -}}
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+fsGroup: 65532
+seccompProfile:
+  type: RuntimeDefault
+{{- end -}}
+
+{{- define "waypost.containerSecurityContext" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop:
+    - ALL
+{{- end -}}
+
+{{- define "waypost.scheduling" -}}
+{{- with .Values.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- with .Values.imagePullSecrets }}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{- /* What the operator may do in the namespaces it serves; tests/charts/test_rbac.py has the
+reason for every verb. Secrets are not among them. */ -}}
+{{- define "waypost.operatorRules" -}}
+- apiGroups: [waypost.dev]
+  resources: [agentworkflows]
+  verbs: [get, list, watch, delete]
+- apiGroups: [waypost.dev]
+  resources: [agentworkflows/status]
+  verbs: [patch]
+- apiGroups: [waypost.dev]
+  resources: [agentworkflows/finalizers]
+  verbs: [update]
+- apiGroups: [waypost.dev]
+  resources: [approvals]
+  verbs: [get, list, watch, create]
+- apiGroups: [waypost.dev]
+  resources: [approvals/status]
+  verbs: [patch]
+- apiGroups: [waypost.dev]
+  resources: [noderecords]
+  verbs: [get, create]
+- apiGroups: [batch]
+  resources: [jobs]
+  verbs: [get, list, create, patch, delete]
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [get, list, watch, patch, delete]
+- apiGroups: [""]
+  resources: [pods/log]
+  verbs: [get]
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [get, create]
+- apiGroups: [""]
+  resources: [events]
+  verbs: [list, create]
+- apiGroups: [""]
+  resources: [namespaces]
+  verbs: [get]
+{{- end -}}
+
+{{- define "waypost.cleanupRules" -}}
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [get, list, patch]
+{{- end -}}
+
+{{- define "waypost.cleanupLabels" -}}
+app.kubernetes.io/name: {{ include "waypost.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: cleanup
+{{ include "waypost.commonLabels" . }}
+{{- end -}}
+
+{{- /* Call with the weight. What failed stays, to be read, until the next try. */ -}}
+{{- define "waypost.cleanupHook" -}}
+helm.sh/hook: post-delete
+helm.sh/hook-weight: {{ . | quote }}
+helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+{{- end -}}
+
+{{- /* {cpu: 50m, memory: 64Mi} as cpu=50m,memory=64Mi. */ -}}
+{{- define "waypost.pairs" -}}
+{{- $pairs := list -}}
+{{- range $name, $quantity := . -}}
+{{- $pairs = append $pairs (printf "%s=%v" $name $quantity) -}}
+{{- end -}}
+{{- join "," $pairs -}}
+{{- end -}}

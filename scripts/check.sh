@@ -1,0 +1,33 @@
+#!/bin/sh
+# Everything that can be judged without running Waypost. Runs all checks, then tells what failed.
+set -u
+
+cd "$(dirname "$0")/.."
+bin=.venv/bin
+failed=""
+
+check() { # name, command...
+    name=$1
+    shift
+    printf 'check: %-22s' "$name"
+    if output=$("$@" 2>&1); then
+        echo ok
+    else
+        echo FAILED
+        printf '%s\n' "$output" | sed 's/^/    /'
+        failed="$failed $name"
+    fi
+}
+
+check lint $bin/ruff check .
+check format $bin/ruff format --check .
+check types $bin/mypy operator/waypost node-images/runner/waypost_node e2e tests scripts
+check layers $bin/lint-imports --no-cache
+check crds $bin/python -m waypost.api.schema --check
+check chart-crds diff -r crds charts/waypost/files/crds
+check module-length $bin/python scripts/module_length.py
+
+if [ -n "$failed" ]; then
+    echo "check: failed:$failed (make fmt repairs lint and format, make crds the CRDs)"
+    exit 1
+fi

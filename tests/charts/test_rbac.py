@@ -1,0 +1,135 @@
+"""What the operator may do is a list with a reason for every entry, and the chart grants no more.
+
+Whoever adds a verb to the chart adds its reason here.
+"""
+
+from typing import Any
+
+import pytest
+
+from tests.charts.conftest import Helm, Manifest, one
+
+pytestmark = pytest.mark.chart
+
+Grant = tuple[str, str, str]  # API group, resource, verb
+
+OPERATOR: dict[Grant, str] = {
+    ("waypost.dev", "agentworkflows", "get"): "live read of a run before it acts",
+    ("waypost.dev", "agentworkflows", "list"): "first list, periodic resync",
+    ("waypost.dev", "agentworkflows", "watch"): "wake up when a run changes",
+    ("waypost.dev", "agentworkflows", "delete"): "ttlSecondsAfterFinished",
+    ("waypost.dev", "agentworkflows/status", "patch"): "checkpoints; the fence",
+    ("waypost.dev", "agentworkflows/finalizers", "update"): (
+        "children name their run with blockOwnerDeletion, which some clusters check (the "
+        "admission plugin OwnerReferencesPermissionEnforcement, on in OpenShift)"
+    ),
+    ("waypost.dev", "approvals", "get"): "look again before an answer is recorded",
+    ("waypost.dev", "approvals", "list"): "first list, periodic resync",
+    ("waypost.dev", "approvals", "watch"): "wake up when somebody answers",
+    ("waypost.dev", "approvals", "create"): "ask; a deleted question is asked again",
+    ("waypost.dev", "approvals/status", "patch"): "record the answer; withdraw",
+    ("waypost.dev", "noderecords", "get"): "read an output that was too big for status",
+    ("waypost.dev", "noderecords", "create"): "store one",
+    ("batch", "jobs", "get"): "does the attempt's Job exist",
+    ("batch", "jobs", "list"): "live read of a run's Jobs; the sweep",
+    ("batch", "jobs", "create"): "launch an attempt",
+    ("batch", "jobs", "patch"): "suspend: stop an attempt and create no other pod",
+    ("batch", "jobs", "delete"): "the sweep removes Jobs that no run names",
+    ("", "pods", "get"): "live read before a conclusion from absence",
+    ("", "pods", "list"): "first list, periodic resync, the sweep",
+    ("", "pods", "watch"): "wake up when a pod ends",
+    ("", "pods", "patch"): "take the finalizer waypost.dev/result off",
+    ("", "pods", "delete"): "stop a pod whose Job is gone",
+    ("", "pods/log", "get"): "the last lines of a failed node",
+    ("", "configmaps", "get"): "is the one that exists ours",
+    ("", "configmaps", "create"): "a request that is too big for an annotation",
+    ("", "events", "list"): "why a Job has no pod",
+    ("", "events", "create"): "tell what happens on a run",
+    ("", "namespaces", "get"): "start nothing in a namespace that is being deleted",
+}
+
+CLEANUP: dict[Grant, str] = {
+    ("", "pods", "get"): "look again",
+    ("", "pods", "list"): "find the pods that are held",
+    ("", "pods", "patch"): "take the finalizer off",
+}
+
+VIEW = {("waypost.dev", kind, verb) for kind in ("agentworkflows", "approvals", "noderecords")
+        for verb in ("get", "list", "watch")}  # fmt: skip
+EDIT = {
+    ("waypost.dev", "agentworkflows", verb)
+    for verb in ("create", "update", "patch", "delete", "deletecollection")
+}
+APPROVER = {("waypost.dev", "approvals", verb) for verb in ("get", "list", "watch", "patch")} | {
+    ("waypost.dev", "agentworkflows", verb) for verb in ("get", "list", "watch")
+}
+
+
+def grants(role: Manifest) -> set[Grant]:
+    """Every (group, resource, verb) of a role's rules."""
+    rules: list[dict[str, Any]] = role["rules"]
+    assert all(set(rule) == {"apiGroups", "resources", "verbs"} for rule in rules)
+    return {
+        (group, resource, verb)
+        for rule in rules
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        pytest.param("wp-waypost-operator", set(OPERATOR), id="operator"),
+        pytest.param("wp-waypost-cleanup", set(CLEANUP), id="cleanup"),
+        pytest.param("wp-waypost-view", VIEW, id="view"),
+        pytest.param("wp-waypost-edit", EDIT, id="edit"),
+        pytest.param("wp-waypost-approver", APPROVER, id="approver"),
+    ],
+)
+def test_role_grants_exactly_what_is_listed(
+    default: list[Manifest], name: str, expected: set[Grant]
+) -> None:
+    assert grants(one(default, "ClusterRole", name)) == expected
+
+
+def test_nobody_gets_secrets_wildcards_or_more_rights(default: list[Manifest]) -> None:
+    roles = [m for m in default if m["kind"] in ("ClusterRole", "Role")]
+    everything = set().union(*map(grants, roles))
+    for group, resource, verb in everything:
+        assert resource.partition("/")[0] != "secrets"
+        assert "*" not in (group, resource, verb)
+        assert verb not in ("escalate", "bind", "impersonate")
+
+
+def test_answering_an_approval_comes_with_no_built_in_role(default: list[Manifest]) -> None:
+    for role in (m for m in default if m["kind"] == "ClusterRole"):
+        aggregated = [key for key in role["metadata"]["labels"] if "aggregate-to" in key]
+        if aggregated:
+            answers = {g for g in grants(role) if g[1] == "approvals" and g[2] != "get"}
+            assert {verb for _, _, verb in answers} <= {"list", "watch"}, role["metadata"]["name"]
+
+
+def test_watched_namespaces_get_a_role_each_and_the_cluster_none(helm: Helm) -> None:
+    manifests = helm.manifests('watchNamespaces=["team-a","team-b"]', "rbac.userRoles=false")
+    cluster_wide = {m["kind"] for m in manifests if m["kind"].startswith("ClusterRole")}
+    assert cluster_wide == set()
+    for kind in ("Role", "RoleBinding"):
+        for component in ("operator", "cleanup"):
+            name = f"wp-waypost-{component}"
+            found = [m for m in manifests if m["kind"] == kind and m["metadata"]["name"] == name]
+            assert sorted(m["metadata"]["namespace"] for m in found) == ["team-a", "team-b"]
+    operator_roles = [m for m in manifests if m["metadata"]["name"] == "wp-waypost-operator"]
+    for role in (m for m in operator_roles if m["kind"] == "Role"):
+        assert grants(role) == set(OPERATOR)
+
+
+def test_bindings_lead_from_the_chart_s_accounts_to_its_roles(default: list[Manifest]) -> None:
+    bindings = [m for m in default if m["kind"] == "ClusterRoleBinding"]
+    assert len(bindings) == 2
+    for binding in bindings:
+        one(default, "ClusterRole", binding["roleRef"]["name"])
+        (subject,) = binding["subjects"]
+        assert subject["namespace"] == "waypost-system"
+        one(default, "ServiceAccount", subject["name"])

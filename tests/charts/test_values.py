@@ -1,0 +1,38 @@
+"""values.schema.json refuses what would be ignored or would fail later."""
+
+import pytest
+
+from tests.charts.conftest import Helm
+
+pytestmark = pytest.mark.chart
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        pytest.param("imgae={}", "imgae", id="unknown-name"),
+        pytest.param('image.tags="x"', "tags", id="unknown-nested-name"),
+        pytest.param("replicas=2", "replicas", id="replicas-are-not-a-choice"),
+        pytest.param('log.format="yaml"', "/log/format", id="log-format"),
+        pytest.param('image.digest="sha256:abc"', "/image/digest", id="digest"),
+        pytest.param('watchNamespaces="team-a"', "/watchNamespaces", id="namespaces-is-a-list"),
+        pytest.param('watchNamespaces=["Team"]', "/watchNamespaces/0", id="namespace-name"),
+        pytest.param('watchNamespaces=["a","a"]', "/watchNamespaces", id="namespace-twice"),
+        pytest.param("api.qps=0", "/api/qps", id="no-writes-at-all"),
+        pytest.param('crds.keep="yes"', "/crds/keep", id="text-for-a-boolean"),
+        pytest.param('otlp.endpoint="collector:4318"', "/otlp/endpoint", id="endpoint-is-a-url"),
+        pytest.param('extraEnv=[{"name":"WAYPOST_X"}]', "/extraEnv/0/name", id="reserved-env"),
+        pytest.param("terminationGracePeriodSeconds=5", "/terminationGrace", id="too-short"),
+        pytest.param("runner.jobTTLSeconds=60", "/runner/jobTTLSeconds", id="tombstones"),
+    ],
+)
+def test_bad_value_is_refused_by_name(helm: Helm, value: str, told: str) -> None:
+    done = helm.try_template(value)
+    assert done.returncode != 0
+    assert told in done.stderr
+
+
+def test_service_monitor_without_its_service_is_refused(helm: Helm) -> None:
+    done = helm.try_template("metrics.serviceMonitor.enabled=true", "metrics.service.enabled=false")
+    assert done.returncode != 0
+    assert "needs metrics.service.enabled=true" in done.stderr
