@@ -9,7 +9,7 @@ import asyncio
 import os
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -82,16 +82,18 @@ class ServiceAccountSource:
         *,
         directory: Path = SERVICE_ACCOUNT_DIR,
         environ: Mapping[str, str] = os.environ,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         host = environ.get("KUBERNETES_SERVICE_HOST", "")
         port = environ.get("KUBERNETES_SERVICE_PORT", "443")
         self._server = f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
         self._directory = directory
-        self._read_at = -TOKEN_MAX_AGE
+        self._monotonic = monotonic
+        self._read_at = 0.0
         self._cached: Credentials | None = None
 
     async def current(self) -> Credentials:
-        if self._cached is None or time.monotonic() - self._read_at >= TOKEN_MAX_AGE:
+        if self._cached is None or self._monotonic() - self._read_at >= TOKEN_MAX_AGE:
             return self._read()
         return self._cached
 
@@ -106,7 +108,7 @@ class ServiceAccountSource:
             raise CredentialsError(f"service account token: {error}") from error
         if not token:
             raise CredentialsError(f"service account token: {path} is empty")
-        self._read_at = time.monotonic()
+        self._read_at = self._monotonic()
         self._cached = Credentials(
             server=self._server,
             authorization=f"Bearer {token}",

@@ -7,12 +7,13 @@ docs/adr/0004-kopf-as-watch-shell.md.
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from typing import Any, Final, cast
 
 import kopf
 
 from waypost.adapters.credentials import Credentials, CredentialSource
+from waypost.adapters.household import Household
 from waypost.api.meta import GROUP, LABEL_RUN, VERSION
 from waypost.ports.cluster import Kind, Obj
 from waypost.ports.sink import Sink
@@ -40,20 +41,6 @@ class NullDiffBase(kopf.DiffBaseStorage):
 
     def store(self, *, body: kopf.Body, patch: kopf.Patch, essence: kopf.BodyEssence) -> None:
         return None
-
-
-class _Everyone(Collection["asyncio.Task[Any]"]):
-    """ "All tasks" to kopf, which at its end cancels each task of the loop that it has not been
-    told of. The controller's are none of its business; its own it has ended by then."""
-
-    def __contains__(self, task: object) -> bool:
-        return True
-
-    def __iter__(self) -> Iterator["asyncio.Task[Any]"]:
-        return iter(asyncio.all_tasks())
-
-    def __len__(self) -> int:
-        return len(asyncio.all_tasks())
 
 
 def build_settings() -> kopf.OperatorSettings:
@@ -136,13 +123,15 @@ async def watch(
     a watcher that is dead and keeps quiet is the worst of operators. `spawned` is called once
     kopf has put its own signal handlers in place, to replace them.
     """
-    tasks = await kopf.spawn_tasks(
-        registry=build_registry(sink=sink, credentials=credentials),
-        settings=build_settings(),
-        clusterwide=not namespaces,
-        namespaces=namespaces,
-        standalone=True,
-        stop_flag=stop,
-    )
-    spawned()
-    await kopf.run_tasks(tasks, ignored=_Everyone())
+    with Household() as household:
+        with household.inside():
+            tasks = await kopf.spawn_tasks(
+                registry=build_registry(sink=sink, credentials=credentials),
+                settings=build_settings(),
+                clusterwide=not namespaces,
+                namespaces=namespaces,
+                standalone=True,
+                stop_flag=stop,
+            )
+        spawned()
+        await kopf.run_tasks(tasks, ignored=household.strangers)
