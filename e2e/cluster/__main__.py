@@ -13,7 +13,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 
-from e2e.cluster import api, golang, providers
+from e2e.cluster import api, files, golang, providers
 from e2e.cluster.errors import ClusterError
 from e2e.cluster.settings import PROVIDERS, Settings, from_environment
 from e2e.cluster.shell import Progress
@@ -33,6 +33,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return command(options, settings, Progress())
     except ClusterError as error:
         print(f"error: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        # Not one we foresaw: mostly a cache that another user owns, or a full disk.
+        found, do = f"{type(error).__name__}: {error}", "check the owner of that path and the disk"
+        print(f"error: {ClusterError('go on', found=found, do=do)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("interrupted; the same command goes on from here", file=sys.stderr)
@@ -76,6 +81,7 @@ def _purge(settings: Settings, progress: Progress) -> None:
             found=f"clusters that use it: {', '.join(others)}",
             do="take those down first (WAYPOST_CLUSTER=NAME python -m e2e.cluster down)",
         )
+    files.unmount_below(settings.cache)
     for name in CACHED:
         shutil.rmtree(settings.cache / name, ignore_errors=True)
     shutil.rmtree(settings.build_runtime, ignore_errors=True)

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from e2e.cluster import shell
+
 
 @contextmanager
 def staging(beside: Path) -> Iterator[Path]:
@@ -24,3 +26,11 @@ def staging(beside: Path) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def unmount_below(folder: Path) -> None:
+    """Unmount what killed programs left in a folder, the innermost first."""
+    lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    targets = [Path(line.split()[4]) for line in lines]
+    for target in sorted((one for one in targets if folder in one.parents), reverse=True):
+        shell.succeeds(["umount", "--lazy", str(target)])

@@ -66,6 +66,12 @@ def choose(
             do="run `python -m e2e.cluster down` first, or choose another name "
             "with WAYPOST_CLUSTER",
         )
+    if settings.provider == "kind" and not docker():
+        raise ClusterError(
+            "use kind",
+            found="no Docker daemon answers",
+            do="start Docker, or set CLUSTER=embedded (Linux, root)",
+        )
     return settings.provider
 
 

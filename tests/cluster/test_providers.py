@@ -20,7 +20,7 @@ Make = Callable[..., Settings]
         ("", "embedded", True, True, "embedded", "a cluster that is up stays what it is"),
         ("", "kind", False, False, "kind", "a Docker that is down does not change its provider"),
         ("embedded", None, True, True, "embedded", "what is asked for wins"),
-        ("kind", None, False, False, "kind", "asked for: fails later, with kind's own reason"),
+        ("kind", None, True, False, "kind", "asked for: pulling the image may take its time"),
         ("current", None, True, True, "current", "only when named"),
         ("kind", "current", True, True, "kind", "nothing of ours is in the current cluster"),
         ("embedded", "damaged memory", True, True, "embedded", "an unknown memory is none"),
@@ -46,6 +46,11 @@ def test_image_is_not_pulled_when_docker_is_down(settings: Settings) -> None:
         raise AssertionError("pulled")
 
     assert providers.choose(settings, docker=lambda: False, image=pull) == "embedded"
+
+
+def test_kind_without_docker_is_refused_before_anything_is_made(settings_of: Make) -> None:
+    with pytest.raises(ClusterError, match="no Docker daemon answers"):
+        providers.choose(settings_of(CLUSTER="kind"), docker=lambda: False)
 
 
 def test_other_provider_than_the_running_one_is_refused(settings_of: Make) -> None:

@@ -109,8 +109,9 @@ class Builder:
         store = self._settings.cache / "buildah"
         driver = "vfs" if setup.is_overlay(self._settings.cache) else "overlay"
         runtime = str(self._settings.build_runtime)
+        # Mounts of a build that was killed vanish with its mount namespace.
         return [
-            shell.which("buildah") or "buildah",
+            *("unshare", "--mount", shell.which("buildah") or "buildah"),
             *("--root", str(store), "--runroot", runtime, "--storage-driver", driver),
         ]
 
