@@ -11,7 +11,7 @@ from waypost.api.workflow import AgentWorkflowSpec
 
 from tests.crds.accepted import ACCEPTED
 from tests.crds.conftest import Kubectl
-from tests.crds.manifests import Manifest
+from tests.crds.manifests import Manifest, approval, record, workflow
 from tests.crds.refused import LENIENT, STRICT
 from tests.crds.transitions import QUORUM, TRANSITIONS, VOTES, Update
 
@@ -99,8 +99,28 @@ def test_votes(kube_context: Kubectl, votes: Any, says: tuple[str, ...]) -> None
         assert part in done.stderr
 
 
+COLUMNS = [
+    pytest.param(workflow(), "aw", "NAME PHASE PROGRESS WAITING AGE", id="aw"),
+    pytest.param(
+        approval(expiresAt="2126-11-24T03:10:00Z"),
+        "ap",
+        "NAME RUN NODE MESSAGE DECISION EXPIRES AGE",
+        id="ap",
+    ),
+    pytest.param(record(), "nr", "NAME RUN PATH ATTEMPT TYPE SIZE AGE", id="nr"),
+]
+
+
+@pytest.mark.parametrize(("manifest", "short", "header"), COLUMNS)
+def test_columns(kube_context: Kubectl, manifest: Manifest, short: str, header: str) -> None:
+    name = stored(kube_context, manifest, None).rpartition("/")[2]
+    table = kube_context.run("get", short, name).stdout.splitlines()
+    assert table[0].split() == header.split()
+    assert "<invalid>" not in table[1], "a time to come is not an age"
+
+
 def test_nulls_inside_outputs_survive_in_status(kube_context: Kubectl) -> None:
-    reference = stored(kube_context, QUORUM | {"kind": "Approval"}, {"state": "Open"})
+    reference = stored(kube_context, QUORUM, {"state": "Open"})
     answer = {"n": None, "l": [None, {"y": None}]}
     patch = [{"op": "add", "path": "/status/answer", "value": answer}]
     done = kube_context.patch(reference, patch, status=True, kind="json")

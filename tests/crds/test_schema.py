@@ -24,6 +24,7 @@ ALLOWED = {
     *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"),
     *("properties", "additionalProperties", "items", "required"),
     *("x-kubernetes-preserve-unknown-fields", "x-kubernetes-int-or-string"),
+    "x-kubernetes-map-type",
     *("x-kubernetes-list-type", "x-kubernetes-list-map-keys", "x-kubernetes-validations"),
 }
 
@@ -103,6 +104,13 @@ def test_lists_say_how_they_merge() -> None:
     assert keys["AgentWorkflow.status.conditions"] == ["type"]
     assert keys["AgentWorkflow.spec.nodes[].dependsOn"] == "set", "duplicates are refused"
     assert keys["Approval.status.conditions"] == ["type"]
+
+
+def test_owners_are_noted_by_node_not_by_leaf() -> None:
+    items = {at: node for at, node in schemas() if at.endswith(".nodes[]")}
+    assert len(items) == 2
+    for at, node in items.items():
+        assert node.get("x-kubernetes-map-type") == "atomic", f"{at}: managedFields would explode"
 
 
 def test_rendering_is_stable() -> None:

@@ -11,6 +11,9 @@ FORBIDDEN: Final = "FieldValueForbidden"
 REQUIRED: Final = "FieldValueRequired"
 
 
+_ANY_TYPE: Final = frozenset({"answer", "fallbackOutput"})
+
+
 class Cel(str):
     """CEL text inside a message: evaluated, where plain text is printed."""
 
@@ -76,8 +79,8 @@ def changes_of(fields: Iterable[str], *, at: str = "") -> Cel:
 
 
 def _has(field: str) -> str:
-    # dyn(): CEL does not see a field of any type (fallbackOutput, answer) on a typed value.
-    return f"has(dyn(self).{field})"
+    # dyn(): CEL does not see a field of any type on a typed value.
+    return f"has(dyn(self).{field})" if field in _ANY_TYPE else f"has(self.{field})"
 
 
 def _same(field: str, at: str) -> str:

@@ -2,9 +2,9 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
-from waypost.api.base import JsonValue, StatusCondition, StatusModel, Timestamp, keyed_by
+from waypost.api.base import ATOMIC, JsonValue, StatusCondition, StatusModel, Timestamp, keyed_by
 
 NodePhase = Literal[
     "Pending",
@@ -48,6 +48,8 @@ class AttemptStatus(StatusModel):
 
 class NodeStatus(StatusModel):
     """The checkpoint of one node."""
+
+    model_config = ConfigDict(json_schema_extra=ATOMIC)
 
     path: str = Field(max_length=128, description="Identity of the node in the run.")
     phase: NodePhase = Field(description="Where the node stands.")

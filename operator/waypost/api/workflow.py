@@ -5,9 +5,10 @@ Descriptions are user documentation: they are what `kubectl explain` prints.
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints
 
 from waypost.api.base import (
+    ATOMIC,
     INPUT_KEY_PATTERN,
     UNIQUE_ITEMS,
     Duration,
@@ -245,6 +246,8 @@ class Isolation(Model):
 
 class Node(Model):
     """One step of the graph. Exactly one of python, container, approval, wait."""
+
+    model_config = ConfigDict(json_schema_extra=ATOMIC)
 
     name: NodeName = Field(
         description="Identifies the node in expressions, so it is lower case with _ and not -: "
