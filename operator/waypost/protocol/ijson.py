@@ -14,6 +14,7 @@ Json: TypeAlias = Any
 
 MAX_SAFE_INTEGER: Final = 2**53 - 1
 MAX_DEPTH: Final = 64
+_FIRST_EXPONENT: Final = 1e21  # from here on RFC 8785 writes an exponent
 
 
 class IJsonError(ValueError):
@@ -66,6 +67,20 @@ def check(value: object) -> Json:
 def _check(value: object, path: str, depth: int) -> None:
     if depth > MAX_DEPTH:
         raise IJsonError(path, f"nested deeper than {MAX_DEPTH} levels")
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if not isinstance(key, str):
+                raise IJsonError(path, f"the key {key!r} is not a string")
+            _check_text(key, path)
+            _check(item, f"{path}.{key}", depth + 1)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            _check(item, f"{path}[{index}]", depth + 1)
+    else:
+        _check_scalar(value, path)
+
+
+def _check_scalar(value: object, path: str) -> None:
     if value is None or isinstance(value, bool):
         return
     if isinstance(value, str):
@@ -76,15 +91,9 @@ def _check(value: object, path: str, depth: int) -> None:
     elif isinstance(value, float):
         if not math.isfinite(value):
             raise IJsonError(path, f"{value} is not a JSON number")
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            if not isinstance(key, str):
-                raise IJsonError(path, f"the key {key!r} is not a string")
-            _check_text(key, path)
-            _check(item, f"{path}.{key}", depth + 1)
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            _check(item, f"{path}[{index}]", depth + 1)
+        # Written without an exponent, such a number comes back as an integer that is refused.
+        if MAX_SAFE_INTEGER < abs(value) < _FIRST_EXPONENT:
+            raise IJsonError(path, "a number beyond 2^53 loses digits in JSON; use a string")
     else:
         raise IJsonError(path, f"{type(value).__name__} is not a JSON type")
 

@@ -5,8 +5,7 @@ parsed; it attests that the message came from this pod, and the record names who
 """
 
 import json
-from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from waypost.protocol import ijson
 from waypost.protocol.ijson import Json
@@ -25,8 +24,7 @@ class TooLarge(ValueError):
         self.limit = limit
 
 
-@dataclass(frozen=True)
-class Attempt:
+class Attempt(NamedTuple):
     """Whose record it is."""
 
     run_uid: str
@@ -36,8 +34,7 @@ class Attempt:
     pod_uid: str
 
 
-@dataclass(frozen=True)
-class CommitRecord:
+class CommitRecord(NamedTuple):
     """How an attempt ended, in its own words."""
 
     attempt: Attempt
@@ -48,8 +45,7 @@ class CommitRecord:
     tail: str | None = None
 
 
-@dataclass(frozen=True)
-class RecordProblem:
+class RecordProblem(NamedTuple):
     """Why there is no usable record. `plain_text`: the message, where it might be a string."""
 
     reason: Literal["Missing", "TooLarge", "Malformed", "Foreign"]

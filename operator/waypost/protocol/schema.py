@@ -136,23 +136,49 @@ def _violation(error: Any) -> Violation:
     path = "$"
     for step in error.instance_path:
         path += f"[{step}]" if isinstance(step, int) else f".{step}"
-    keyword = str(error.schema_path[-1]) if error.schema_path else ""
-    kind = type(error.kind).__name__.removeprefix("ValidationErrorKind_")
-    expected = _expected(kind, keyword, error)
-    return Violation(path=path, expected=expected, found=_show(error.instance))
+    return Violation(path=path, expected=_expected(error), found=_show(error.instance))
 
 
-def _expected(kind: str, keyword: str, error: Any) -> str:
-    detail = error.kind
-    if keyword == "type" and hasattr(detail, "types"):
-        return " or ".join(detail.types)
-    if keyword == "required" and hasattr(detail, "property"):
-        return f"a property {detail.property!r}"
-    message = str(error.message)
-    shown = error.instance if isinstance(error.instance, str) else None
-    if shown and len(message) > 200:
-        message = message[-160:]
-    return message if len(message) <= 200 else f"{message[:199]}…"
+# By the name of the validator's error kind; {0} is what the keyword says in the schema.
+_PHRASES: Final = {
+    "minLength": "at least {0} characters",
+    "maxLength": "at most {0} characters",
+    "minItems": "at least {0} items",
+    "maxItems": "at most {0} items",
+    "minProperties": "at least {0} properties",
+    "maxProperties": "at most {0} properties",
+    "minimum": "at least {0}",
+    "maximum": "at most {0}",
+    "exclusiveMinimum": "more than {0}",
+    "exclusiveMaximum": "less than {0}",
+    "multipleOf": "a multiple of {0}",
+    "pattern": "text that matches {0}",
+    "format": "a {0}",
+    "const": "{0}",
+    "enum": "one of {0}",
+    "required": "a property {0}",
+    "type": "{0}",
+    "uniqueItems": "no item twice",
+    "additionalProperties": "no property {0}",
+    "unevaluatedProperties": "no property {0}",
+    "falseSchema": "nothing here",
+}
+
+
+def _expected(error: Any) -> str:
+    phrase = _PHRASES.get(error.kind.name)
+    if phrase is None:
+        message = str(error.message)
+        return message if len(message) <= 2 * _SHOWN else f"…{message[-2 * _SHOWN :]}"
+    said = error.kind.value
+    if error.kind.name == "type":
+        listed = said if isinstance(said, list) else [said]
+        return " or ".join(str(item) for item in listed)
+    if isinstance(said, list):
+        text = ", ".join(repr(item) for item in said[:12])
+    else:
+        text = str(said) if error.kind.name == "format" else repr(said)
+    return phrase.format(text if len(text) <= 2 * _SHOWN else f"{text[: 2 * _SHOWN]}…")
 
 
 def _show(value: Json) -> str:

@@ -1,0 +1,145 @@
+"""JSON Schema at the boundaries: what a reader is told, what is refused, what is filled in."""
+
+from typing import Any
+
+import pytest
+from waypost.protocol import schema
+
+EVENT = {
+    "type": "object",
+    "required": ["id"],
+    "properties": {
+        "id": {"type": "string", "minLength": 1},
+        "level": {"enum": ["low", "high"]},
+        "score": {"type": "number", "maximum": 1},
+        "at": {"type": "string", "format": "date-time"},
+        "tags": {"type": "array", "items": {"type": "string"}},
+    },
+    "additionalProperties": False,
+}
+
+
+@pytest.mark.parametrize(
+    ("value", "path", "fragments"),
+    [
+        pytest.param({}, "$", ["'id'", "no properties"], id="required"),
+        pytest.param({"id": 7}, "$.id", ["expected string", "found 7 (integer)"], id="type"),
+        pytest.param({"id": None}, "$.id", ["expected string", "found null"], id="null"),
+        pytest.param({"id": "a", "level": "mid"}, "$.level", ["low", "'mid'"], id="enum"),
+        pytest.param({"id": "a", "score": 2}, "$.score", ["at most 1", "found 2"], id="maximum"),
+        pytest.param({"id": "a", "tags": ["x", 1]}, "$.tags[1]", ["string"], id="nested"),
+        pytest.param({"id": "a", "at": "noon"}, "$.at", ["date-time", "'noon'"], id="format"),
+        pytest.param({"id": "a", "x": 1}, "$", ["no property 'x'"], id="additional"),
+        pytest.param({"id": ""}, "$.id", ["at least 1 characters"], id="min-length"),
+    ],
+)
+def test_a_violation_names_path_expected_and_found(
+    value: Any, path: str, fragments: list[str]
+) -> None:
+    (violation,) = schema.validate(EVENT, value)
+    assert violation.path == path
+    for fragment in fragments:
+        assert fragment in str(violation)
+    assert "\n" not in str(violation)
+
+
+def test_long_values_are_shown_short() -> None:
+    (violation,) = schema.validate({"type": "integer"}, "x" * 5000)
+    assert len(str(violation)) < 200
+
+
+def test_the_number_of_violations_is_bounded() -> None:
+    assert len(schema.validate({"items": {"type": "string"}}, list(range(50)), limit=3)) == 3
+
+
+@pytest.mark.parametrize(
+    ("value", "fragment"),
+    [
+        pytest.param({"type": "strin"}, "strin", id="unknown-type"),
+        pytest.param({"$ref": "https://example.com/s.json"}, "only references inside", id="remote"),
+        pytest.param({"$ref": "#/$defs/x"}, "/$defs/x", id="dangling"),
+        pytest.param({"pattern": "("}, "(", id="bad-pattern"),
+        pytest.param(["object"], "expected a JSON Schema", id="not-an-object"),
+        pytest.param({"minimum": "1"}, "1", id="keyword-of-wrong-type"),
+    ],
+)
+def test_unusable_schemas(value: object, fragment: str) -> None:
+    problem = schema.check_schema(value)
+    assert problem is not None
+    assert fragment in problem
+    assert "\n" not in problem
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param(EVENT, id="object"),
+        pytest.param(True, id="anything"),
+        pytest.param({"$defs": {"x": {"type": "string"}}, "$ref": "#/$defs/x"}, id="local-ref"),
+        pytest.param({"format": "hostname"}, id="format-that-is-not-asserted"),
+    ],
+)
+def test_usable_schemas(value: object) -> None:
+    assert schema.check_schema(value) is None
+
+
+@pytest.mark.parametrize(
+    ("format_", "value", "ok"),
+    [
+        pytest.param("date-time", "2026-11-24T03:10:00Z", True, id="date-time"),
+        pytest.param("date", "2026-13-01", False, id="date"),
+        pytest.param("uuid", "x", False, id="uuid"),
+        pytest.param("email", "no at sign", False, id="email"),
+        pytest.param("uri", "not a uri", False, id="uri"),
+        pytest.param("hostname", "not a host name!", True, id="hostname-is-ignored"),
+        pytest.param("ipv4", "999.1.1.1", True, id="ipv4-is-ignored"),
+    ],
+)
+def test_asserted_formats(format_: str, value: str, ok: bool) -> None:
+    assert (not schema.validate({"type": "string", "format": format_}, value)) is ok
+
+
+def test_a_property_that_is_called_format_is_no_keyword() -> None:
+    declared = {"properties": {"format": {"type": "string"}}}
+    assert schema.validate(declared, {"format": 1})
+
+
+@pytest.mark.parametrize(
+    ("declared", "value", "filled"),
+    [
+        pytest.param(
+            {"properties": {"a": {"default": 1}, "b": {"default": None}}},
+            {"a": 5},
+            {"a": 5, "b": None},
+            id="missing-only",
+        ),
+        pytest.param(
+            {"properties": {"o": {"default": {}, "properties": {"x": {"default": 2}}}}},
+            {},
+            {"o": {"x": 2}},
+            id="nested",
+        ),
+        pytest.param(
+            {"items": {"properties": {"n": {"default": 0}}}},
+            [{}, {"n": 1}],
+            [{"n": 0}, {"n": 1}],
+            id="items",
+        ),
+        pytest.param(
+            {"$defs": {"p": {"default": 3}}, "properties": {"a": {"$ref": "#/$defs/p"}}},
+            {},
+            {"a": 3},
+            id="local-ref",
+        ),
+        pytest.param({"properties": {"a": {"default": 1}}}, "text", "text", id="other-type"),
+    ],
+)
+def test_defaults(declared: Any, value: Any, filled: Any) -> None:
+    given = repr(value)
+    assert schema.apply_defaults(declared, value) == filled
+    assert repr(value) == given, "the input is not changed"
+
+
+def test_a_reference_cycle_ends() -> None:
+    loop = {"properties": {"next": {"$ref": "#", "default": {}}}}
+    schema.apply_defaults(loop, {})
