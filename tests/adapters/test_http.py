@@ -1,5 +1,6 @@
 """Probes and metrics as a kubelet and a Prometheus would ask for them."""
 
+import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -67,8 +68,10 @@ async def test_metrics(base: str) -> None:
 
 
 async def test_every_address_by_default(subject: Subject) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
     app = build_app(probed=subject, metrics=Metrics().exposition)
-    async with serve(app, host="", port=0) as port:
+    async with serve(app, host="", port=port):
         assert (await ask(f"http://127.0.0.1:{port}/healthz"))[0] == 200
 
 

@@ -49,7 +49,8 @@ def build_app(*, probed: Probed, metrics: Callable[[], tuple[bytes, str]]) -> we
 
 @asynccontextmanager
 async def serve(app: web.Application, *, host: str, port: int) -> AsyncIterator[int]:
-    """Serve until the block is left; gives the port in use. An empty host is every address."""
+    """Serve until the block is left; gives the port in use. An empty host is every address
+    (then with a port of one's own choice: each address family would take another free one)."""
     runner = web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     try:

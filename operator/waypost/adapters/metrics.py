@@ -15,6 +15,7 @@ from prometheus_client import (
     Gauge,
     Histogram,
     ProcessCollector,
+    disable_created_metrics,
     generate_latest,
 )
 
@@ -49,6 +50,7 @@ class Metrics:
     """All metrics of the operator and how facts move them."""
 
     def __init__(self) -> None:
+        disable_created_metrics()  # a second series for each counter, which nobody reads
         self.registry = CollectorRegistry()
         self._bounded = {name: Bounded() for name in ("outcome", "resource", "what", "reason")}
         self._define_work()

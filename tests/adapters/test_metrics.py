@@ -1,0 +1,157 @@
+"""Metrics: what moves them, that their labels stay bounded, and that all are documented."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from waypost.adapters.active import CountingSink
+from waypost.adapters.metrics import OTHER, Bounded, Metrics
+from waypost.engine.spans import ApprovalEnded, AttemptEnded, RunEnded
+from waypost.ports.cluster import Kind, Obj
+
+DOCS = Path(__file__).parents[2] / "docs" / "metrics.md"
+T0 = datetime(2026, 11, 23, tzinfo=UTC)
+OBJECT_NAME = "incident-brief"
+
+# A label is allowed when its values come from a vocabulary of ours or of Kubernetes.
+ALLOWED_LABELS = {"outcome", "kind", "verb", "resource", "code", "what", "reason", "le"}
+
+
+def attempt(outcome: str = "Succeeded", *, started: bool = True) -> AttemptEnded:
+    return AttemptEnded(
+        path=OBJECT_NAME,
+        kind="python",
+        round=1,
+        number=1,
+        outcome=outcome,
+        job=OBJECT_NAME,
+        pod_uid=OBJECT_NAME,
+        launched=T0,
+        started=T0 + timedelta(seconds=3) if started else None,
+        finished=T0 + timedelta(seconds=10),
+    )
+
+
+def moved() -> Metrics:
+    """Every metric with at least one sample."""
+    metrics = Metrics()
+    end = T0 + timedelta(seconds=60)
+    metrics.ended(RunEnded(round=1, outcome="Failed", reason="x", started=T0, finished=end))
+    metrics.ended(attempt())
+    gate = ApprovalEnded(
+        path=OBJECT_NAME,
+        round=1,
+        outcome="Denied",
+        approval=OBJECT_NAME,
+        opened=T0,
+        finished=end,
+    )
+    metrics.ended(gate)
+    metrics.api_request(verb="get", resource="jobs", code="200", seconds=0.1)
+    metrics.swept_objects(what="jobs", count=2)
+    metrics.refused_result(reason="foreign")
+    metrics.reconcile_seconds.labels(outcome="idle").observe(0.1)
+    metrics.follow_active_runs(lambda: 7)
+    metrics.follow_queue(depth=lambda: 3, oldest=lambda: 1.5)
+    return metrics
+
+
+@pytest.mark.parametrize(
+    ("sample", "labels", "value"),
+    [
+        ("waypost_runs_total", {"outcome": "Failed"}, 1),
+        ("waypost_runs_active", {}, 7),
+        ("waypost_run_duration_seconds_sum", {"outcome": "Failed"}, 60),
+        ("waypost_node_attempts_total", {"kind": "python", "outcome": "Succeeded"}, 1),
+        ("waypost_node_queue_seconds_sum", {"kind": "python"}, 3),
+        ("waypost_node_duration_seconds_sum", {"kind": "python"}, 7),
+        ("waypost_approvals_total", {"outcome": "Denied"}, 1),
+        ("waypost_approval_wait_seconds_sum", {"outcome": "Denied"}, 60),
+        ("waypost_swept_total", {"what": "jobs"}, 2),
+        ("waypost_results_refused_total", {"reason": "foreign"}, 1),
+        ("waypost_queue_depth", {}, 3),
+        ("waypost_queue_oldest_seconds", {}, 1.5),
+        ("waypost_reconcile_seconds_count", {"outcome": "idle"}, 1),
+        ("waypost_api_requests_total", {"verb": "get", "resource": "jobs", "code": "200"}, 1),
+        ("waypost_api_request_seconds_count", {"verb": "get", "resource": "jobs"}, 1),
+    ],
+)
+def test_samples(sample: str, labels: dict[str, str], value: float) -> None:
+    assert moved().registry.get_sample_value(sample, labels) == value
+
+
+def test_an_attempt_that_never_started_has_no_durations() -> None:
+    metrics = Metrics()
+    metrics.ended(attempt("ImagePull", started=False))
+    labels = {"kind": "python", "outcome": "ImagePull"}
+    assert metrics.registry.get_sample_value("waypost_node_attempts_total", labels) == 1
+    count = "waypost_node_duration_seconds_count"
+    assert metrics.registry.get_sample_value(count, {"kind": "python"}) is None
+
+
+def test_no_names_of_objects_in_labels() -> None:
+    families = [f for f in moved().registry.collect() if f.name.startswith("waypost_")]
+    labels = {
+        label
+        for family in families
+        if family.name != "waypost_build_info"
+        for sample in family.samples
+        for label in sample.labels
+    }
+    assert labels <= ALLOWED_LABELS
+    assert OBJECT_NAME not in moved().exposition()[0].decode()
+
+
+def test_a_vocabulary_that_grows_without_end_is_cut_off() -> None:
+    metrics = Metrics()
+    for number in range(500):
+        metrics.ended(attempt(f"Made{number}Up"))
+        metrics.refused_result(reason=f"r{number}")
+    series = [s for f in metrics.registry.collect() for s in f.samples]
+    assert len([s for s in series if s.name == "waypost_node_attempts_total"]) <= 65
+    labels = {"kind": "python", "outcome": OTHER}
+    assert metrics.registry.get_sample_value("waypost_node_attempts_total", labels) == 436
+
+
+def test_known_values_pass_when_the_vocabulary_is_full() -> None:
+    bounded = Bounded(limit=1)
+    assert [bounded("a"), bounded("b"), bounded("a")] == ["a", OTHER, "a"]
+
+
+def test_every_metric_is_documented_and_every_documented_one_exists() -> None:
+    rows = re.findall(r"^\| `(waypost_[a-z_]+)` \| (\w+) \| ([^|]*) \|", DOCS.read_text(), re.M)
+    documented = {name: (kind, labels.strip()) for name, kind, labels in rows}
+    exported = {}
+    for family in moved().registry.collect():
+        if family.name.startswith("waypost_"):
+            name = family.name + ("_total" if family.type == "counter" else "")
+            used = {key for sample in family.samples for key in sample.labels} - {"le"}
+            exported[name] = (family.type, ", ".join(f"`{label}`" for label in sorted(used)))
+    assert documented == exported
+
+
+class Sink:
+    def notice(self, kind: Kind, change: str | None, raw: Obj) -> None:
+        return None
+
+    def health(self) -> str | None:
+        return "x"
+
+
+def run(uid: str, **status: str) -> Obj:
+    return {"metadata": {"uid": uid}, "status": status}
+
+
+def test_active_runs_follow_the_watch() -> None:
+    sink = CountingSink(sink=Sink())
+    sink.notice(Kind.AGENT_WORKFLOW, None, run("a"))
+    sink.notice(Kind.AGENT_WORKFLOW, None, run("a", phase="Running"))
+    sink.notice(Kind.AGENT_WORKFLOW, "ADDED", run("b", finishedAt="x"))
+    sink.notice(Kind.AGENT_WORKFLOW, "ADDED", {"metadata": {"uid": "c"}})
+    sink.notice(Kind.POD, "ADDED", run("pod"))
+    assert sink.active() == 2
+    sink.notice(Kind.AGENT_WORKFLOW, "MODIFIED", run("a", finishedAt="x"))
+    sink.notice(Kind.AGENT_WORKFLOW, "DELETED", run("c"))
+    assert sink.active() == 0
+    assert sink.health() == "x"

@@ -1,0 +1,76 @@
+"""The telemetry port: a checkpoint moves metrics and spans, and nothing it does is fatal."""
+
+import logging
+from typing import Any
+
+import pytest
+from waypost.adapters.metrics import Metrics
+from waypost.adapters.telemetry import OperatorTelemetry
+from waypost.engine.spans import SpanFact
+from waypost.ports.telemetry import Telemetry
+
+from tests.unit.engine.test_spans import attempt, observed, status, work
+
+BEFORE = status(work(attempt(1)))
+AFTER = status(work(attempt(1, reason="Timeout"), attempt(2)))
+
+
+class NotedTracer:
+    def __init__(self, error: Exception | None = None) -> None:
+        self.emitted: list[SpanFact] = []
+        self._error = error
+
+    def emit(self, fact: SpanFact) -> None:
+        if self._error:
+            raise self._error
+        self.emitted.append(fact)
+
+    def close(self) -> None:
+        return None
+
+
+def value(metrics: Metrics, name: str, **labels: str) -> float | None:
+    return metrics.registry.get_sample_value(name, labels)
+
+
+def test_a_checkpoint_is_counted_and_traced() -> None:
+    metrics, tracer = Metrics(), NotedTracer()
+    telemetry: Telemetry = OperatorTelemetry(metrics=metrics, tracer=tracer)
+    telemetry.checkpoint(observed(), BEFORE, AFTER)
+    assert [span.name for span in tracer.emitted] == ["node work"]
+    name = "waypost_node_attempts_total"
+    assert value(metrics, name, kind="container", outcome="Timeout") == 1
+
+
+@pytest.mark.parametrize(
+    ("after", "tracer"),
+    [
+        pytest.param(AFTER, NotedTracer(RuntimeError("no")), id="the-tracer-fails"),
+        pytest.param(None, NotedTracer(), id="the-facts-cannot-be-made"),
+    ],
+)
+def test_a_report_that_fails_is_logged_only(
+    after: Any, tracer: NotedTracer, caplog: pytest.LogCaptureFixture
+) -> None:
+    telemetry = OperatorTelemetry(metrics=Metrics(), tracer=tracer)
+    with caplog.at_level(logging.ERROR):
+        telemetry.checkpoint(observed(), BEFORE, after)
+    (record,) = caplog.records
+    assert record.getMessage() == "telemetry of a checkpoint was lost"
+
+
+def test_the_rest_of_the_port() -> None:
+    metrics = Metrics()
+    telemetry = OperatorTelemetry(metrics=metrics, tracer=NotedTracer())
+    telemetry.reconciled(seconds=0.2, outcome="idle")
+    telemetry.queue(depth=4, oldest_seconds=2.0)
+    telemetry.api_request(verb="get", resource="pods", code="error", seconds=1.0)
+    telemetry.swept(what="jobs", count=3)
+    telemetry.refused(reason="digest")
+    assert value(metrics, "waypost_reconcile_seconds_count", outcome="idle") == 1
+    assert value(metrics, "waypost_queue_depth") == 4
+    assert value(metrics, "waypost_queue_oldest_seconds") == 2.0
+    requests = "waypost_api_requests_total"
+    assert value(metrics, requests, verb="get", resource="pods", code="error") == 1
+    assert value(metrics, "waypost_swept_total", what="jobs") == 3
+    assert value(metrics, "waypost_results_refused_total", reason="digest") == 1

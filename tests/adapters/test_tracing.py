@@ -1,0 +1,110 @@
+"""Spans as a collector receives them, and a collector that is not there."""
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+from waypost.adapters import tracing
+from waypost.adapters.tracing import NoTracer, OtlpTracer, otlp_tracer
+from waypost.engine.spans import SpanFact
+
+T0 = datetime(2026, 11, 23, 3, 10, 0, 123456, tzinfo=UTC)
+FACT = SpanFact(
+    name="node work",
+    trace_id="0af7651916cd43dd8448eb211c80319c",
+    span_id="b7ad6b7169203331",
+    parent_id="00f067aa0ba902b7",
+    start=T0,
+    end=T0 + timedelta(seconds=2),
+    error="NodeError",
+    attributes={"waypost.node.attempt": 2, "waypost.node.path": "work"},
+)
+
+
+class Collector(BaseHTTPRequestHandler):
+    received: list[bytes]
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.path == "/v1/traces":
+            self.received.append(body)
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        return None
+
+
+@pytest.fixture
+def collector() -> Iterator[tuple[str, list[bytes]]]:
+    received: list[bytes] = []
+    handler = type("Bound", (Collector,), {"received": received})
+    server = HTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}", received
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_over_the_wire(collector: tuple[str, list[bytes]]) -> None:
+    endpoint, received = collector
+    tracer = otlp_tracer(endpoint=endpoint)
+    tracer.emit(FACT)
+    tracer.close()
+    (body,) = received
+    (resource,) = ExportTraceServiceRequest.FromString(body).resource_spans
+    (scope,) = resource.scope_spans
+    (span,) = scope.spans
+    assert span.name == "node work"
+    assert span.trace_id.hex() == FACT.trace_id
+    assert span.span_id.hex() == FACT.span_id
+    assert span.parent_span_id.hex() == FACT.parent_id
+    assert span.start_time_unix_nano == 1795403400_123456000
+    assert span.end_time_unix_nano - span.start_time_unix_nano == 2_000_000_000
+    assert (span.status.code, span.status.message) == (2, "NodeError")
+    assert {a.key: a.value.int_value or a.value.string_value for a in span.attributes} == {
+        "waypost.node.attempt": 2,
+        "waypost.node.path": "work",
+    }
+    service = {a.key: a.value.string_value for a in resource.resource.attributes}
+    assert service["service.name"] == "waypost"
+    assert scope.schema_url == tracing.SCHEMA_URL
+
+
+class Hanging(SpanExporter):
+    """A collector that takes the connection and never answers."""
+
+    def __init__(self) -> None:
+        self.release = threading.Event()
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        self.release.wait(20)
+        return SpanExportResult.FAILURE
+
+
+def test_a_collector_that_hangs_stops_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracing, "SHUTDOWN_SECONDS", 0.3)
+    exporter = Hanging()
+    tracer = OtlpTracer(exporter=exporter)
+    started = time.monotonic()
+    for _ in range(5000):  # more than the batch holds
+        tracer.emit(FACT)
+    tracer.close()
+    assert time.monotonic() - started < 5
+    exporter.release.set()
+
+
+def test_no_collector_no_threads() -> None:
+    before = threading.active_count()
+    tracer = NoTracer()
+    tracer.emit(FACT)
+    tracer.close()
+    assert threading.active_count() == before
