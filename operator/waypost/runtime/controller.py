@@ -191,13 +191,19 @@ class Controller:
         if body is None:
             await self._let_go(key)
             return False
-        fence = self.clock.monotonic()
         try:
-            observed = await self._observe(key, body)
+            return await self._reconcile(key, body)
         except NotFound:
-            self.store.drop_run(key.uid)
-            await self._let_go(key)
-            return False
+            # The run itself, or only something it refers to? The cache cannot tell.
+            if not await self._observer.gone(key):
+                raise
+        self.store.drop_run(key.uid)
+        await self._let_go(key)
+        return False
+
+    async def _reconcile(self, key: Key, body: Obj) -> bool:
+        fence = self.clock.monotonic()
+        observed = await self._observe(key, body)
         decision = decide(observed, self.clock.now(), self.settings.pods)
         settled = await self._actor.prepare(key, decision.before)
         written = decision.status != observed.status
