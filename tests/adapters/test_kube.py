@@ -1,5 +1,6 @@
 """KubeCluster against a server of prepared answers: what goes over the wire, and how often."""
 
+import time
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -145,10 +146,11 @@ class TestPages:
         return Reply(body={"metadata": metadata, "items": [{"metadata": {"name": name}}]})
 
     async def test_all_pages_are_read(self, api: StubApi, cluster: KubeCluster) -> None:
-        api.prepare(self.page("a", token="t1"), self.page("b", token="t2"), self.page("c"))
+        api.prepare(self.page("a", token="t1"), self.page("b", token="t2", version="41"))
+        api.prepare(self.page("c", version="42"))
         listing = await cluster.list(Kind.POD, labels="l")
         assert [item["metadata"]["name"] for item in listing.items] == ["a", "b", "c"]
-        assert listing.resource_version == "40"
+        assert listing.resource_version == "40", "a list stands for the moment it began"
         assert [seen.query.get("continue") for seen in api.seen] == [None, "t1", "t2"]
         assert {seen.query["labelSelector"] for seen in api.seen} == {"l"}
 
@@ -212,8 +214,10 @@ class TestNoRetries:
         source = StubCredentials(server=api.url)
         cluster = KubeCluster(credentials=source, telemetry=telemetry, timeout=0.2)
         api.prepare(Reply(delay=30))
+        started = time.monotonic()
         with pytest.raises(Unavailable, match=r"no answer within 0\.2 s"):
             await create(cluster)
+        assert time.monotonic() - started < 2
         assert telemetry.requests == [("create", "jobs", "error")]
         await cluster.close()
 
