@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import signal
 import sys
@@ -30,10 +31,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         settings = from_environment(provider=options.provider)
         command: Callable[[argparse.Namespace, Settings, Progress], int] = options.run
-        return command(options, settings, Progress())
+        code = command(options, settings, Progress())
+        sys.stdout.flush()
+        return code
     except ClusterError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:
+        # The reader (`... | head`) has what it wanted; exiting normally would complain again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except OSError as error:
         # Not one we foresaw: mostly a cache that another user owns, or a full disk.
         found, do = f"{type(error).__name__}: {error}", "check the owner of that path and the disk"
@@ -64,8 +71,9 @@ def _down(options: argparse.Namespace, settings: Settings, progress: Progress) -
             chosen = "embedded" if settings.folder.exists() else None
         if chosen is not None:
             providers.PROVIDERS[chosen](settings, progress).down()
-            providers.remember(settings, None)
-            progress.say(f"cluster {settings.name!r} is gone")
+            providers.forget(settings, chosen)
+            if chosen in providers.MANAGED:
+                progress.say(f"cluster {settings.name!r} is gone")
         else:
             progress.say(f"there is no cluster {settings.name!r}")
     if options.purge:
@@ -89,7 +97,7 @@ def _purge(settings: Settings, progress: Progress) -> None:
 
 
 def _status(options: argparse.Namespace, settings: Settings, progress: Progress) -> int:
-    chosen = providers.remembered(settings)
+    chosen = settings.provider or providers.remembered(settings)
     if chosen is None:
         print(f"cluster {settings.name}: down")
         return 1
@@ -100,13 +108,15 @@ def _status(options: argparse.Namespace, settings: Settings, progress: Progress)
 
 
 def _kubeconfig(options: argparse.Namespace, settings: Settings, progress: Progress) -> int:
-    if not settings.kubeconfig.exists():
+    chosen = settings.provider or providers.remembered(settings) or "embedded"
+    path = providers.PROVIDERS[chosen](settings, progress).kubeconfig
+    if not path.exists():
         raise ClusterError(
             f"print the kubeconfig of {settings.name!r}",
-            found=f"no {settings.kubeconfig}",
+            found=f"no {path}",
             do="run `python -m e2e.cluster up`",
         )
-    print(settings.kubeconfig)
+    print(path)
     return 0
 
 

@@ -23,7 +23,8 @@ class Current:
 
     @property
     def kubeconfig(self) -> Path:
-        return self._settings.kubeconfig
+        """Not that of a cluster of ours: both may be in use under one name."""
+        return self._settings.folder.with_name(f"{self._settings.name}.current-kubeconfig")
 
     def up(self) -> None:
         """Copy the current context: switching it later must not move a running test."""
@@ -33,7 +34,7 @@ class Current:
         server = document["clusters"][0]["cluster"]["server"]
         self._progress.say(f"using context {context!r}, server {server}")
         self._kubectl("get", "--raw", "/readyz")
-        self._settings.folder.mkdir(parents=True, exist_ok=True)
+        self.kubeconfig.parent.mkdir(parents=True, exist_ok=True)
         self.kubeconfig.touch(mode=0o600)
         self.kubeconfig.write_text(viewed)
 

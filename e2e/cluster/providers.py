@@ -47,6 +47,7 @@ PROVIDERS: dict[str, Callable[[Settings, Progress], Provider]] = {
     "embedded": Embedded,
     "current": Current,
 }
+MANAGED = ("kind", "embedded")
 
 
 def choose(
@@ -59,7 +60,9 @@ def choose(
     existing = remembered(settings)
     if settings.provider is None:
         return existing or ("kind" if docker() and image() else "embedded")
-    if existing not in (None, "current", settings.provider):
+    if settings.provider == "current":
+        return settings.provider
+    if existing not in (None, settings.provider):
         raise ClusterError(
             f"use the provider {settings.provider} for the cluster {settings.name!r}",
             found=f"it is up already, as {existing}",
@@ -79,16 +82,20 @@ def remembered(settings: Settings) -> str | None:
     """The provider of the last `up` that no `down` followed."""
     path = _memory(settings)
     name = path.read_text().strip() if path.exists() else None
-    return name if name in PROVIDERS else None
+    return name if name in MANAGED else None
 
 
-def remember(settings: Settings, provider: str | None) -> None:
-    path = _memory(settings)
-    if provider is None:
-        path.unlink(missing_ok=True)
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(provider + "\n")
+def remember(settings: Settings, provider: str) -> None:
+    """Keep in mind who must clean up; the user's own cluster is used only when named."""
+    if provider in MANAGED:
+        path = _memory(settings)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(provider + "\n")
+
+
+def forget(settings: Settings, provider: str) -> None:
+    if provider in MANAGED:
+        _memory(settings).unlink(missing_ok=True)
 
 
 def _memory(settings: Settings) -> Path:

@@ -22,7 +22,8 @@ Make = Callable[..., Settings]
         ("embedded", None, True, True, "embedded", "what is asked for wins"),
         ("kind", None, True, False, "kind", "asked for: pulling the image may take its time"),
         ("current", None, True, True, "current", "only when named"),
-        ("kind", "current", True, True, "kind", "nothing of ours is in the current cluster"),
+        ("current", "embedded", True, True, "current", "beside a cluster of ours"),
+        ("", "current", True, True, "kind", "never without being named"),
         ("embedded", "damaged memory", True, True, "embedded", "an unknown memory is none"),
     ],
 )
@@ -36,7 +37,7 @@ def test_choice(
     settings_of: Make,
 ) -> None:
     settings = settings_of(CLUSTER=asked)
-    providers.remember(settings, existing)
+    providers.remember(settings, existing or "")
     chosen = providers.choose(settings, docker=lambda: docker, image=lambda: image)
     assert chosen == expected, reason
 
@@ -62,6 +63,8 @@ def test_other_provider_than_the_running_one_is_refused(settings_of: Make) -> No
 
 def test_forgotten_after_down(settings: Settings) -> None:
     providers.remember(settings, "embedded")
-    providers.remember(settings, None)
-    providers.remember(settings, None)
+    providers.forget(settings, "current")
+    assert providers.remembered(settings) == "embedded", "the current cluster is none of ours"
+    providers.forget(settings, "embedded")
+    providers.forget(settings, "embedded")
     assert providers.remembered(settings) is None

@@ -1,15 +1,18 @@
 """What an earlier run left is recognised for what it is."""
 
 import os
+from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from e2e.cluster import files, procs
+from e2e.cluster.embedded import packages, setup
 from e2e.cluster.embedded import provider as embedded
-from e2e.cluster.embedded import setup
-from e2e.cluster.embedded.components import Component
+from e2e.cluster.embedded.components import Component, Places
 from e2e.cluster.embedded.namespaces import Namespaces
+from e2e.cluster.errors import ClusterError
 from e2e.cluster.settings import Settings
 from e2e.cluster.shell import Progress
 
@@ -53,6 +56,38 @@ def test_component_to_start_again(
 
 def test_component_never_started(cluster: embedded.Embedded) -> None:
     assert not cluster._runs(COMPONENT)
+
+
+@pytest.mark.parametrize(
+    ("environment", "replaced"),
+    [
+        pytest.param({}, True, id="what-cannot-be-repaired-is-replaced"),
+        pytest.param({"WAYPOST_KCM_FLAGS": "--bad"}, False, id="but-not-for-a-flag-of-the-user"),
+    ],
+)
+def test_repair_that_fails(
+    environment: dict[str, str],
+    replaced: bool,
+    settings_of: Callable[..., Settings],
+    quiet: Progress,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: object) -> None:
+        raise ClusterError("start it", found="it ended", do="read the log")
+
+    done: list[object] = []
+    cluster = embedded.Embedded(settings_of(**environment), quiet)
+    places = Places(binaries=Path("/b"), pki=Path("/p"), conf=Path("/c"))
+    monkeypatch.setattr(embedded.Embedded, "places", places)
+    monkeypatch.setattr(packages, "require_root", lambda: None)
+    monkeypatch.setattr(packages, "ensure", lambda *_: None)
+    monkeypatch.setattr(cluster, "_is_prepared", lambda _: True)
+    monkeypatch.setattr(cluster, "_components", lambda _: [COMPONENT])
+    monkeypatch.setattr(cluster, "_repair", fail)
+    monkeypatch.setattr(cluster, "_replace", done.append)
+    with nullcontext() if replaced else pytest.raises(ClusterError, match="start it"):
+        cluster.up()
+    assert bool(done) is replaced
 
 
 def test_status_of_nothing(cluster: embedded.Embedded) -> None:

@@ -63,6 +63,9 @@ class Embedded:
                 self._repair(wanted, missing)
                 return
             except ClusterError as error:
+                # A flag that does not work is no reason to throw the cluster's content away.
+                if any(self._settings.extra_flags.values()):
+                    raise
                 self._say(f"repair failed, starting anew: {error.tried}: {error.found[:300]}")
         self._replace(places)
 
