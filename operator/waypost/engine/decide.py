@@ -89,10 +89,12 @@ def _start_what_is_ready(draft: Draft) -> None:
             _skip_or_start(draft, path, room=free > 0)
         elif status.phase == "Backoff":
             _try_again(draft, path, status, room=free > 0)
-        if draft.statuses[path].phase == "Running" and status.phase != "Running":
+        phase = draft.statuses[path].phase
+        if phase == "Running" and status.phase != "Running":
             free -= 1
-        if ending.closing_reason(draft) is not None:
-            ending.close(draft, ending.closing_reason(draft) or Reason.DEPENDENCY_FAILED)
+        closing = ending.closing_reason(draft) if phase == "Failed" else None
+        if closing is not None:
+            ending.close(draft, closing)
             return
 
 
