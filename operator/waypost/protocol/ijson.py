@@ -5,16 +5,18 @@ What crosses a boundary must mean the same on both sides: the API server turns 1
 or made equal in the canonical form (RFC 8785) that digests are computed over.
 """
 
-import hashlib
 import json
 import math
-from typing import Any, Final, NoReturn, TypeAlias
+import re
+from typing import Any, Final, TypeAlias
 
 Json: TypeAlias = Any
 
 MAX_SAFE_INTEGER: Final = 2**53 - 1
 MAX_DEPTH: Final = 64
 _FIRST_EXPONENT: Final = 1e21  # from here on RFC 8785 writes an exponent
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
+_SHOWN: Final = 64
 
 
 class IJsonError(ValueError):
@@ -26,35 +28,44 @@ class IJsonError(ValueError):
         self.problem = problem
 
 
+class NotJsonError(IJsonError):
+    """A text that is not JSON at all, so that it might be meant as plain text."""
+
+
+class _Twice(dict[str, Json]):
+    """An object in whose text `key` stood twice; marked, for the check to name its path."""
+
+    key = ""
+
+
 def parse(text: bytes | str) -> Json:
     """The value of a JSON text. Raises IJsonError for anything that is not strict I-JSON:
     duplicate keys, NaN, Infinity, unsafe integers, lone surrogates, invalid UTF-8, deep nesting."""
     try:
         decoded = text.decode("utf-8") if isinstance(text, bytes) else text
-        value = json.loads(decoded, object_pairs_hook=_unique, parse_constant=_no_constant)
-    except IJsonError:
-        raise
+        value = json.loads(decoded, object_pairs_hook=_object)
     except UnicodeDecodeError as error:
-        raise IJsonError("$", f"not UTF-8 at byte {error.start}") from None
+        raise NotJsonError("$", f"not UTF-8 at byte {error.start}") from None
     except json.JSONDecodeError as error:
         place = f"line {error.lineno} column {error.colno}"
-        raise IJsonError("$", f"not JSON: {error.msg} ({place})") from None
+        raise NotJsonError("$", f"not JSON: {error.msg} ({place})") from None
     except (ValueError, RecursionError) as error:
         raise IJsonError("$", f"not JSON that can be read: {error}") from None
     return check(value)
 
 
-def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     found = dict(pairs)
-    if len(found) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in found if keys.count(key) > 1)
-        raise IJsonError("$", f"the key {twice!r} stands twice in one object")
-    return found
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise IJsonError("$", f"{name} is not a JSON number")
+    if len(found) == len(pairs):
+        return found
+    marked = _Twice(found)
+    unseen = set(found)
+    for key, _ in pairs:
+        if key not in unseen:
+            marked.key = key
+            break
+        unseen.remove(key)
+    return marked
 
 
 def check(value: object) -> Json:
@@ -67,15 +78,17 @@ def check(value: object) -> Json:
 def _check(value: object, path: str, depth: int) -> None:
     if depth > MAX_DEPTH:
         raise IJsonError(path, f"nested deeper than {MAX_DEPTH} levels")
+    if isinstance(value, _Twice):
+        raise IJsonError(path, f"the key {_short(value.key)} stands twice in one object")
     if isinstance(value, dict):
         for key, item in value.items():
             if not isinstance(key, str):
-                raise IJsonError(path, f"the key {key!r} is not a string")
+                raise IJsonError(path, f"the key {_short(key)} is not a string")
             _check_text(key, path)
-            _check(item, f"{path}.{key}", depth + 1)
+            _check(item, path + step(key), depth + 1)
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            _check(item, f"{path}[{index}]", depth + 1)
+            _check(item, path + step(index), depth + 1)
     else:
         _check_scalar(value, path)
 
@@ -90,7 +103,7 @@ def _check_scalar(value: object, path: str) -> None:
             raise IJsonError(path, "an integer beyond 2^53 loses digits in JSON; use a string")
     elif isinstance(value, float):
         if not math.isfinite(value):
-            raise IJsonError(path, f"{value} is not a JSON number")
+            raise IJsonError(path, f"{json.dumps(value)} is not a JSON number")
         # Written without an exponent, such a number comes back as an integer that is refused.
         if MAX_SAFE_INTEGER < abs(value) < _FIRST_EXPONENT:
             raise IJsonError(path, "a number beyond 2^53 loses digits in JSON; use a string")
@@ -99,8 +112,24 @@ def _check_scalar(value: object, path: str) -> None:
 
 
 def _check_text(text: str, path: str) -> None:
-    if any("\ud800" <= character <= "\udfff" for character in text):
-        raise IJsonError(path, "a lone surrogate is not valid Unicode text")
+    if text.isascii():
+        return
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise IJsonError(path, "a lone surrogate is not valid Unicode text") from None
+
+
+def step(key: str | int) -> str:
+    """What a path is extended by: `.name`, `[3]`, or `["odd key"]`, short and on one line."""
+    if isinstance(key, int):
+        return f"[{key}]"
+    return f".{key}" if _NAME.fullmatch(key) else f"[{_short(key)}]"
+
+
+def _short(value: object) -> str:
+    shown = json.dumps(value) if isinstance(value, str) else repr(value)
+    return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}…"
 
 
 def canonical(value: Json) -> bytes:
@@ -113,4 +142,6 @@ def canonical(value: Json) -> bytes:
 
 def digest(value: Json) -> str:
     """`sha256:<hex>` of the canonical form."""
+    import hashlib  # loads OpenSSL: 5 ms that user code need not wait for
+
     return f"sha256:{hashlib.sha256(canonical(value)).hexdigest()}"

@@ -43,13 +43,15 @@ def test_parse_gives_a_value_or_an_ijson_error(text: bytes | str) -> None:
 @pytest.mark.parametrize(
     ("text", "fragment"),
     [
-        pytest.param('{"a":1,"a":2}', "'a' stands twice", id="duplicate-key"),
-        pytest.param('{"a":{"b":1,"b":1}}', "'b' stands twice", id="duplicate-key-nested"),
-        pytest.param("[NaN]", "NaN", id="nan"),
-        pytest.param("-Infinity", "-Infinity", id="infinity"),
+        pytest.param('{"a":1,"a":2}', '$: the key "a" stands twice', id="duplicate-key"),
+        pytest.param(
+            '{"a":[{"b":1,"b":1}]}', '$.a[0]: the key "b" stands twice', id="duplicate-key-nested"
+        ),
+        pytest.param("[NaN]", "$[0]: NaN", id="nan"),
+        pytest.param("-Infinity", "$: -Infinity", id="infinity"),
         pytest.param("[9007199254740992]", "beyond 2^53", id="big-integer"),
         pytest.param("1e20", "beyond 2^53", id="integral-float"),
-        pytest.param("1e400", "inf", id="overflowing-float"),
+        pytest.param('{"a": 1e400}', "$.a: Infinity", id="overflowing-float"),
         pytest.param(b'"\xff"', "not UTF-8", id="not-utf-8"),
         pytest.param('"\\ud800"', "lone surrogate", id="lone-surrogate"),
         pytest.param("[" * 200 + "]" * 200, "nested deeper", id="deep"),
@@ -67,6 +69,9 @@ def test_refused_text(text: bytes | str, fragment: str) -> None:
 @pytest.mark.parametrize(
     ("value", "path"),
     [
+        pytest.param({"a b": [float("nan")]}, '$["a b"][0]', id="odd-key"),
+        pytest.param({"a\nb": 2**60}, '$["a\\nb"]', id="key-of-two-lines-stays-on-one"),
+        pytest.param({"k" * 500: 2**60}, f'$["{"k" * 63}…]', id="long-key-is-shown-short"),
         pytest.param({"a": [0, 2**53]}, "$.a[1]", id="integer"),
         pytest.param({"a": {"b": float("inf")}}, "$.a.b", id="infinity"),
         pytest.param([(1, 2)], "$[0]", id="tuple"),
@@ -96,3 +101,18 @@ def test_equal_digests(one: Any, other: Any) -> None:
 
 def test_null_and_absent_differ() -> None:
     assert ijson.digest({"a": None}) != ijson.digest({})
+
+
+@pytest.mark.parametrize(
+    ("text", "meant_as_text"),
+    [
+        pytest.param("deployed v1.2", True, id="prose"),
+        pytest.param("", True, id="empty"),
+        pytest.param('{"a":1,"a":2}', False, id="duplicate key: JSON, though not I-JSON"),
+        pytest.param("12345678901234567890", False, id="unsafe integer: JSON, though not I-JSON"),
+    ],
+)
+def test_what_is_not_json_at_all_is_told_apart(text: str, meant_as_text: bool) -> None:
+    with pytest.raises(ijson.IJsonError) as caught:
+        ijson.parse(text)
+    assert isinstance(caught.value, ijson.NotJsonError) is meant_as_text

@@ -5,6 +5,10 @@ from typing import Any
 import pytest
 from waypost.protocol import schema
 
+DEEP: Any = True
+for _ in range(99):
+    DEEP = {"not": DEEP}
+
 EVENT = {
     "type": "object",
     "required": ["id"],
@@ -31,6 +35,7 @@ EVENT = {
         pytest.param({"id": "a", "at": "noon"}, "$.at", ["date-time", "'noon'"], id="format"),
         pytest.param({"id": "a", "x": 1}, "$", ["no property 'x'"], id="additional"),
         pytest.param({"id": ""}, "$.id", ["at least 1 characters"], id="min-length"),
+        pytest.param([1], "$", ["expected object", "found an array of 1"], id="array"),
     ],
 )
 def test_a_violation_names_path_expected_and_found(
@@ -41,6 +46,11 @@ def test_a_violation_names_path_expected_and_found(
     for fragment in fragments:
         assert fragment in str(violation)
     assert "\n" not in str(violation)
+
+
+def test_an_odd_key_keeps_the_violation_on_one_line() -> None:
+    (violation,) = schema.validate({"additionalProperties": {"type": "string"}}, {"a\nb": 1})
+    assert str(violation) == '$["a\\nb"]: expected string, found 1 (integer)'
 
 
 def test_long_values_are_shown_short() -> None:
@@ -60,6 +70,9 @@ def test_the_number_of_violations_is_bounded() -> None:
         pytest.param({"$ref": "#/$defs/x"}, "/$defs/x", id="dangling"),
         pytest.param({"pattern": "("}, "(", id="bad-pattern"),
         pytest.param(["object"], "expected a JSON Schema", id="not-an-object"),
+        pytest.param({"const": 2**60}, "$.const", id="not-i-json"),
+        pytest.param(DEEP, "nested", id="deep"),
+        pytest.param({"description": "x" * 70_000}, "the limit is", id="too-big"),
         pytest.param({"minimum": "1"}, "1", id="keyword-of-wrong-type"),
     ],
 )
@@ -131,6 +144,15 @@ def test_a_property_that_is_called_format_is_no_keyword() -> None:
             {"a": 3},
             id="local-ref",
         ),
+        pytest.param(
+            {
+                "$defs": {"p": {"default": {}, "properties": {"x": {"default": 1}}}},
+                "properties": {"a": {"$ref": "#/$defs/p", "default": {"y": 2}}},
+            },
+            {},
+            {"a": {"y": 2, "x": 1}},
+            id="a default beside a $ref wins, and what it names is filled",
+        ),
         pytest.param({"properties": {"a": {"default": 1}}}, "text", "text", id="other-type"),
     ],
 )
@@ -140,6 +162,78 @@ def test_defaults(declared: Any, value: Any, filled: Any) -> None:
     assert repr(value) == given, "the input is not changed"
 
 
-def test_a_reference_cycle_ends() -> None:
-    loop = {"properties": {"next": {"$ref": "#", "default": {}}}}
-    schema.apply_defaults(loop, {})
+LAUGHS = {
+    "$defs": {
+        f"l{n}": {
+            "default": {},
+            "properties": {"a": {"$ref": f"#/$defs/l{n + 1}"}, "b": {"$ref": f"#/$defs/l{n + 1}"}},
+        }
+        for n in range(30)
+    }
+    | {"l30": {"default": "ha"}},
+    "$ref": "#/$defs/l0",
+}
+ENDLESS = {"properties": {"next": {"$ref": "#", "default": {}}}}
+BINARY = {"properties": {s: {"$ref": "#", "default": {}} for s in ("left", "right")}}
+
+
+@pytest.mark.parametrize(
+    "declared",
+    [
+        pytest.param(LAUGHS, id="doubling: 2^30 strings from 30 definitions"),
+        pytest.param(ENDLESS, id="cycle"),
+        pytest.param(BINARY, id="doubling cycle"),
+    ],
+)
+def test_defaults_that_fill_each_other_are_refused_and_leave_the_value_alone(declared: Any) -> None:
+    assert "defaults fill each other" in (schema.check_schema(declared) or "")
+    assert schema.apply_defaults(declared, {"x": 1}) == {"x": 1}
+
+
+def test_a_recursive_schema_without_defaults_in_it_is_fine() -> None:
+    tree = {
+        "properties": {
+            "size": {"default": 1},
+            "children": {"type": "array", "items": {"$ref": "#"}},
+        }
+    }
+    assert schema.check_schema(tree) is None
+    assert schema.apply_defaults(tree, {"children": [{}]}) == {
+        "size": 1,
+        "children": [{"size": 1}],
+    }
+
+
+def test_a_filled_default_is_a_copy() -> None:
+    declared: Any = {"properties": {"a": {"default": {"list": []}}}}
+    schema.apply_defaults(declared, {})["a"]["list"].append(1)
+    assert declared["properties"]["a"]["default"] == {"list": []}
+
+
+@pytest.mark.parametrize(
+    "remote",
+    [
+        pytest.param({"$dynamicRef": "file:///etc/passwd"}, id="dynamic-file"),
+        pytest.param({"allOf": [{"$ref": "file:///etc/passwd"}]}, id="file-below"),
+        pytest.param({"$id": "file:///etc/", "$ref": "passwd"}, id="relative-to-id"),
+        pytest.param({"properties": {"default": {"$ref": "http://x.test/"}}}, id="odd-name"),
+    ],
+)
+def test_nothing_outside_the_schema_is_ever_read(remote: Any) -> None:
+    assert "only references inside" in (schema.check_schema(remote) or "")
+    with pytest.raises(ValueError, match="Retriev"):
+        schema.validate(remote, 1)
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value"),
+    [
+        pytest.param({"const": {"format": "hostname"}}, {"format": "hostname"}, id="const"),
+        pytest.param({"enum": [{"format": "ipv4"}]}, {"format": "ipv4"}, id="enum"),
+        pytest.param({"const": {"$ref": "http://x.test/"}}, {"$ref": "http://x.test/"}, id="ref"),
+    ],
+)
+def test_data_in_a_schema_is_not_read_as_keywords(keyword: Any, value: Any) -> None:
+    assert schema.check_schema(keyword) is None
+    assert schema.validate(keyword, value) == ()
+    assert schema.validate(keyword, {}), "the whole value counts"

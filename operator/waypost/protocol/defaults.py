@@ -1,0 +1,97 @@
+"""`default`s of a schema, filled into a value (semantics row 14)."""
+
+import copy
+from collections.abc import Iterator
+from typing import Any, Final
+
+from waypost.protocol.ijson import MAX_DEPTH, Json
+
+# An object that is a default may have defaults in turn: thirty definitions of three lines each
+# could otherwise fill a gigabyte.
+LIMIT: Final = 64 * 1024
+_FILLING: Final = 16  # what a default costs beside its own text: the work, and its key
+_HOPS: Final = 8
+
+
+class _TooMuch(Exception):
+    """The defaults of a schema add more than LIMIT characters to one value, or nest too deep."""
+
+
+def apply_defaults(schema: Json, value: Json) -> Json:
+    """`value` with `default`s of missing properties filled in, nested ones too; a new value.
+
+    Follows properties, items and local $ref. The value comes back as it was when its defaults
+    would add more than LIMIT characters; what is missing then is for validation to find.
+    """
+    try:
+        return _Filling(schema).fill(schema, value, 0)
+    except _TooMuch:
+        return value
+
+
+def run_away(schema: Json, parts: Iterator[Json]) -> bool:
+    """Whether the defaults in `parts` of `schema` fill each other beyond LIMIT or MAX_DEPTH."""
+    filling = _Filling(schema)
+    try:
+        for part in parts:
+            filling.fill(part, {}, 0)
+    except _TooMuch:
+        return True
+    return False
+
+
+class _Filling:
+    """One pass over a value, with what its defaults may still add."""
+
+    def __init__(self, root: Json) -> None:
+        self._root = root
+        self._left = LIMIT
+
+    def fill(self, schema: Json, value: Json, depth: int) -> Json:
+        if depth > MAX_DEPTH:
+            raise _TooMuch
+        for part in self._resolved(schema):
+            properties = part.get("properties")
+            if isinstance(value, dict) and isinstance(properties, dict):
+                value = self._object(properties, value, depth)
+            elif isinstance(value, list) and "items" in part:
+                value = [self.fill(part["items"], item, depth + 1) for item in value]
+        return value
+
+    def _object(self, properties: Json, value: Json, depth: int) -> Json:
+        filled = dict(value)
+        for key, declared in properties.items():
+            if key not in filled:
+                given = next((p for p in self._resolved(declared) if "default" in p), None)
+                if given is None:
+                    continue
+                filled[key] = self._copied(given["default"])
+            filled[key] = self.fill(declared, filled[key], depth + 1)
+        return filled
+
+    def _copied(self, default: Json) -> Json:
+        self._left -= _FILLING + len(repr(default))
+        if self._left < 0:
+            raise _TooMuch
+        return copy.deepcopy(default)
+
+    def _resolved(self, schema: Json) -> Iterator[dict[str, Any]]:
+        """The schema, then what its $ref names: keywords beside a $ref count, and come first."""
+        for _ in range(_HOPS):
+            if not isinstance(schema, dict):
+                return
+            yield schema
+            reference = schema.get("$ref")
+            if not isinstance(reference, str):
+                return
+            schema = _named(self._root, reference)
+
+
+def _named(root: Json, reference: str) -> Json:
+    """What a local reference names; None when that is nothing."""
+    pointer = reference.removeprefix("#")
+    target = root
+    for part in pointer.split("/")[1:]:
+        key = part.replace("~1", "/").replace("~0", "~")
+        target = target.get(key) if isinstance(target, dict) else None
+    return target if not pointer or pointer.startswith("/") else None

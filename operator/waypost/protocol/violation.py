@@ -1,0 +1,89 @@
+"""Where and how a value breaks its schema, in words for the author of either."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from waypost.protocol.ijson import Json, step
+
+_SHOWN: Final = 80
+
+
+@dataclass(frozen=True)
+class Violation:
+    """Where a value breaks its schema: JSON path, what was expected, what was found."""
+
+    path: str
+    expected: str
+    found: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: expected {self.expected}, found {self.found}"
+
+
+def of(error: Any) -> Violation:
+    """The violation that a jsonschema_rs.ValidationError tells."""
+    path = "$" + "".join(map(step, error.instance_path))
+    return Violation(path=path, expected=_expected(error), found=show(error.instance))
+
+
+# By the name of the validator's error kind; {0} is what the keyword says in the schema.
+_PHRASES: Final = {
+    "minLength": "at least {0} characters",
+    "maxLength": "at most {0} characters",
+    "minItems": "at least {0} items",
+    "maxItems": "at most {0} items",
+    "minProperties": "at least {0} properties",
+    "maxProperties": "at most {0} properties",
+    "minimum": "at least {0}",
+    "maximum": "at most {0}",
+    "exclusiveMinimum": "more than {0}",
+    "exclusiveMaximum": "less than {0}",
+    "multipleOf": "a multiple of {0}",
+    "pattern": "text that matches {0}",
+    "format": "a {0}",
+    "const": "{0}",
+    "enum": "one of {0}",
+    "required": "a property {0}",
+    "type": "{0}",
+    "uniqueItems": "no item twice",
+    "additionalProperties": "no property {0}",
+    "unevaluatedProperties": "no property {0}",
+    "falseSchema": "nothing here",
+}
+
+
+def _expected(error: Any) -> str:
+    phrase = _PHRASES.get(error.kind.name)
+    if phrase is None:
+        message = str(error.message)
+        return message if len(message) <= 2 * _SHOWN else f"…{message[-2 * _SHOWN :]}"
+    said = error.kind.value
+    if error.kind.name == "type":
+        listed = said if isinstance(said, list) else [said]
+        return " or ".join(str(item) for item in listed)
+    if isinstance(said, list):
+        text = ", ".join(repr(item) for item in said[:12])
+    else:
+        text = str(said) if error.kind.name == "format" else repr(said)
+    return phrase.format(text if len(text) <= 2 * _SHOWN else f"{text[: 2 * _SHOWN]}…")
+
+
+def show(value: Json) -> str:
+    """A value, short and on one line, with its type."""
+    kind = {
+        str: "string",
+        bool: "boolean",
+        int: "integer",
+        float: "number",
+        list: "array",
+        dict: "object",
+        type(None): "null",
+    }.get(type(value), type(value).__name__)
+    if value is None:
+        return "null"
+    if isinstance(value, dict):
+        return f"an object with {', '.join(map(repr, list(value)[:6])) or 'no properties'}"[:_SHOWN]
+    if isinstance(value, list):
+        return f"an array of {len(value)}"
+    text = repr(value)
+    return f"{text if len(text) <= _SHOWN else text[: _SHOWN - 1] + '…'} ({kind})"
