@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterable, Sequence
@@ -19,7 +20,8 @@ from e2e.cluster.providers import Provider
 from e2e.cluster.settings import REPOSITORY, Settings
 from e2e.cluster.shell import Progress
 
-INPUTS = ("pyproject.toml", "uv.lock", "README.md", "LICENSE", "operator", "node-images")
+# For a Dockerfile that copies more than can be read off it.
+ALL_INPUTS = ("pyproject.toml", "uv.lock", "README.md", "LICENSE", "operator", "node-images")
 DOCKERFILES = "node-images/*/Dockerfile"
 
 
@@ -30,13 +32,13 @@ def provide(
 
     An image named in WAYPOST_<NAME>_IMAGE is taken as it is: neither built nor loaded.
     """
-    files = input_files(root)
-    tag = f"dev-{content_hash(root, files)}"
     chosen: dict[str, str] = {}
     for dockerfile in sorted(root.glob(DOCKERFILES)):
         name = dockerfile.parent.name
         given = os.environ.get(f"WAYPOST_{name.upper().replace('-', '_')}_IMAGE")
-        chosen[name] = given or f"waypost.local/{name}:{tag}"
+        inputs = (*copied(dockerfile.read_text()), str(dockerfile.relative_to(root)))
+        files = input_files(root, inputs)
+        chosen[name] = given or f"waypost.local/{name}:dev-{content_hash(root, files)}"
         if given or provider.has(chosen[name]):
             continue
         with lock.hold(settings.cache / "context.lock", wait=1800, waiting=progress.say):
@@ -57,7 +59,28 @@ def provide_base(provider: Provider, settings: Settings, progress: Progress) -> 
     return builder.base
 
 
-def input_files(root: Path, inputs: Sequence[str] = INPUTS) -> list[Path]:
+def copied(dockerfile: str) -> tuple[str, ...]:
+    """What a Dockerfile takes from its context; all inputs when it leaves that open.
+
+    Reading too little off it is harmless: the build sees no more, and fails by name.
+    """
+    found: list[str] = []
+    for line in re.sub(r"\\\n", " ", dockerfile).splitlines():
+        instruction, *words = line.split() or [""]
+        if instruction.upper() not in ("COPY", "ADD"):
+            continue
+        if any(word.startswith("--from=") for word in words):
+            continue
+        sources = [word.removeprefix("./") for word in words if not word.startswith("--")][:-1]
+        if not sources or any(
+            re.search(r"[$*?\[<]", source) or source == "." for source in sources
+        ):
+            return ALL_INPUTS
+        found += sources
+    return tuple(dict.fromkeys(found))
+
+
+def input_files(root: Path, inputs: Sequence[str] = ALL_INPUTS) -> list[Path]:
     """Files of the inputs, relative to root: tracked by git, or new and not ignored."""
     listing = ["git", "-C", str(root), "ls-files", "-z", "--cached", "--others"]
     try:

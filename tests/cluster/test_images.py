@@ -50,8 +50,8 @@ def tree(tmp_path: Path) -> Path:
         "pyproject.toml": "[project]",
         "operator/a.py": "a",
         "operator/cache/b.pyc": "ignored",
-        "node-images/operator/Dockerfile": "FROM x",
-        "node-images/runner/Dockerfile": "FROM y",
+        "node-images/operator/Dockerfile": "FROM x\nCOPY pyproject.toml ./\nCOPY operator /o",
+        "node-images/runner/Dockerfile": "FROM y\nCOPY pyproject.toml ./",
         "node-images/notes/README.md": "no image",
         "docs/index.md": "no input",
         ".gitignore": "cache/",
@@ -121,8 +121,41 @@ def test_images_are_built_and_loaded_once(tree: Path, settings: Settings, quiet:
     assert sorted(first) == ["operator", "runner"]
     assert provider.loaded == [first["operator"], first["runner"]]
     assert len(provider.contexts) == 2
-    inputs = {path.as_posix() for path in images.input_files(tree)}
-    assert provider.contexts[0] == inputs, "the build sees what was hashed, and only that"
+    assert provider.contexts == [
+        {"pyproject.toml", "operator/a.py", "node-images/operator/Dockerfile"},
+        {"pyproject.toml", "node-images/runner/Dockerfile"},
+    ], "a build sees what its tag is made of, and only that"
+
+
+def test_change_builds_only_the_images_that_contain_it(
+    tree: Path, settings: Settings, quiet: Progress
+) -> None:
+    provider = FakeProvider()
+    before = images.provide(provider, settings, quiet, root=tree)
+    (tree / "operator/a.py").write_text("changed")
+    after = images.provide(provider, settings, quiet, root=tree)
+    assert before["runner"] == after["runner"]
+    assert before["operator"] != after["operator"]
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "expected"),
+    [
+        pytest.param("FROM a", (), id="nothing"),
+        pytest.param("COPY a.toml b.lock ./", ("a.toml", "b.lock"), id="several"),
+        pytest.param("copy ./a /a\nADD b/ /b", ("a", "b/"), id="spellings"),
+        pytest.param("COPY --chown=1:1 --link a /a", ("a",), id="options"),
+        pytest.param("COPY --from=build /x /x", (), id="another-stage"),
+        pytest.param("COPY a \\\n  b \\\n  /x", ("a", "b"), id="continued"),
+        pytest.param("# COPY a /a\nRUN COPY", (), id="no-instruction"),
+        pytest.param("COPY . /src", images.ALL_INPUTS, id="everything"),
+        pytest.param("COPY *.toml /src", images.ALL_INPUTS, id="pattern"),
+        pytest.param("COPY $WHAT /src", images.ALL_INPUTS, id="variable"),
+        pytest.param('COPY ["a", "/a"]', images.ALL_INPUTS, id="list"),
+    ],
+)
+def test_inputs_are_read_off_the_dockerfile(dockerfile: str, expected: tuple[str, ...]) -> None:
+    assert images.copied(dockerfile) == expected
 
 
 def test_image_that_is_given_is_neither_built_nor_loaded(
