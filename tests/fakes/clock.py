@@ -1,14 +1,23 @@
 """Clocks whose time the test owns."""
 
 import asyncio
+from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+import looptime
+
+T = TypeVar("T")
 
 EPOCH = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
 
 
 class VirtualClock:
     """`ports.clock.Clock` that reads the event loop's time: under looptime it is virtual, and a
-    test moves it by awaiting. `jump` moves wall time alone, as an NTP step does."""
+    test moves it by awaiting. `jump` moves wall time alone, as an NTP step does.
+
+    Make it in the test and not in a fixture: looptime takes over only when the test begins.
+    """
 
     def __init__(
         self, *, start: datetime = EPOCH, loop: asyncio.AbstractEventLoop | None = None
@@ -49,3 +58,10 @@ class ManualClock:
     def jump(self, seconds: float) -> None:
         """Step the wall clock; monotonic time stays."""
         self._start += timedelta(seconds=seconds)
+
+
+def run_virtual(main: Coroutine[Any, Any, T]) -> T:
+    """Run on an event loop of its own in virtual time; for Hypothesis, whose examples must not
+    share a loop. (Other tests: `@pytest.mark.looptime`.)"""
+    with asyncio.Runner(loop_factory=looptime.new_event_loop) as runner:
+        return runner.run(main)
