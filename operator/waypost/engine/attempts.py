@@ -190,8 +190,10 @@ def _without_pod(draft: Draft, path: str, attempt: AttemptStatus) -> None:
 
 
 def _without_job(draft: Draft, path: str, attempt: AttemptStatus, problem: str) -> None:
-    if attempt.stopping:
-        broken = Broken(Reason(attempt.stopping), "stopped before it started", "", False)
+    cancelled = draft.spec.cancel or draft.observed.status.cancelled_at
+    if attempt.stopping or cancelled:
+        reason = Reason(attempt.stopping or Reason.CANCELLED)
+        broken = Broken(reason, "stopped before it started", "", False)
         _break(draft, path, attempt, broken)
         return
     if draft.now >= _queue_deadline(draft, path, attempt):

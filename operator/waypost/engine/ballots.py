@@ -1,11 +1,13 @@
 """What the answers on an Approval amount to. Pure counting; clocks and recording are elsewhere."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from waypost.api.approval import ApprovalSpec, Vote
 from waypost.api.base import JsonValue
-from waypost.protocol import schema
+from waypost.protocol import ijson, schema
+
+MAX_ANSWER_BYTES: Final = 64 * 1024  # it is kept three times: in the Approval and in the run
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,10 @@ def count(spec: ApprovalSpec) -> Verdict:
     denial ends it, approval takes `required` different approvers (semantics row 22)."""
     required = spec.approvers.required or 1
     if spec.votes or required > 1:
-        return _count_votes(spec, required)
+        voted = _count_votes(spec, required)
+        # A vote that cannot count must not shut out the decision of one who may answer alone.
+        if voted.decision or required > 1 or spec.decision is None:
+            return voted
     if spec.decision is None:
         return Verdict()
     problem = _answer_problem(spec, spec.decision, spec.answer, "answer")
@@ -75,6 +80,12 @@ def _voter_problem(spec: ApprovalSpec, user: str) -> str:
 def _answer_problem(spec: ApprovalSpec, decision: str, answer: JsonValue | None, place: str) -> str:
     if decision == "Denied":
         return f"{place}: a denial takes no answer; remove it" if answer is not None else ""
+    try:
+        size = len(ijson.canonical(ijson.check(answer)))
+    except ijson.IJsonError as error:
+        return f"{place}{error.path.removeprefix('$')}: {error.problem}"
+    if size > MAX_ANSWER_BYTES:
+        return f"{place}: {size} bytes of JSON, the limit is {MAX_ANSWER_BYTES}; shorten it"
     if spec.answer_schema is None:
         return ""
     if answer is None:

@@ -55,6 +55,8 @@ def decide(observed: Observed, now: datetime, settings: PodSettings) -> Decision
     if observed.deleting:
         return Decision(status=observed.status, after=ending.release_all(observed))
     if observed.definition.problems:
+        if summary.is_finished(observed.status):  # under the rules of an earlier release
+            return Decision(status=observed.status, after=ending.release_all(observed))
         return refusal.refuse(observed, now)
     draft = Draft(observed, now=now, settings=settings)
     if not summary.is_finished(observed.status):

@@ -33,6 +33,12 @@ def define(raw_spec: Any) -> Definition:
     """Check `raw_spec` (the object's spec as JSON) completely. Never raises: every defect,
     of whatever kind, is a Problem that names its field."""
     try:
+        # First of all: what is nested too deep, or has no digest, would break every later look.
+        ijson.check(raw_spec)
+    except ijson.IJsonError as error:
+        place = error.path.removeprefix("$").removeprefix(".")
+        return Definition(spec=None, problems=(Problem(place or "spec", error.problem),))
+    try:
         spec = AgentWorkflowSpec.model_validate(raw_spec)
     except ValidationError as error:
         return Definition(spec=None, problems=_model_problems(error))

@@ -70,7 +70,7 @@ def pod_fact(body: Any) -> PodFact | None:
         path=text(notes, meta.ANNOTATION_PATH) or text(labels, meta.LABEL_NODE),
         attempt=attempt,
         phase=text(status, "phase"),
-        held=meta.FINALIZER_RESULT in (metadata.get("finalizers") or ()),
+        held=_lists(metadata.get("finalizers"), meta.FINALIZER_RESULT),
         deleting=bool(metadata.get("deletionTimestamp")),
         scheduled=bool(section(body, "spec").get("nodeName")),
         started_at=_moment(running, "startedAt")
@@ -88,6 +88,10 @@ def pod_fact(body: Any) -> PodFact | None:
         pod_message=text(status, "message"),
         disruption=_condition_text(status, "DisruptionTarget", "True"),
     )
+
+
+def _lists(value: object, wanted: str) -> bool:
+    return isinstance(value, list) and wanted in value
 
 
 def _named(listed: Iterable[dict[str, Any]], name: str) -> dict[str, Any]:

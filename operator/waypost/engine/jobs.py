@@ -22,6 +22,7 @@ CONFIG_MAP_LIMIT: Final = 1024 * 1024 - 16 * 1024  # room for metadata
 MOUNT: Final = "/waypost/in"
 OUTPUT_FILE: Final = "/dev/termination-log"
 _USER: Final = 65532
+_LONGEST_DEADLINE: Final = 2**31 - 1  # what the API server takes
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ def attempt_manifests(
     metadata = _metadata(owner, request, name, ijson.digest(request.to_json()))
     if size <= ANNOTATION_LIMIT:
         riding = {meta.ANNOTATION_REQUEST: document}
-        riding |= {meta.ANNOTATION_INPUT_PREFIX + key: text for key, text in files.items()}
+        riding |= {_annotation(at, key): text for at, (key, text) in enumerate(files.items())}
         volume, config_map = _annotation_volume(files), None
     elif size <= CONFIG_MAP_LIMIT:
         riding = {}
@@ -160,8 +161,14 @@ def _annotation_volume(files: dict[str, str]) -> JsonObject:
         }
 
     items = [item("request.json", meta.ANNOTATION_REQUEST)]
-    items += [item(f"inputs/{key}", meta.ANNOTATION_INPUT_PREFIX + key) for key in files]
+    items += [item(f"inputs/{key}", _annotation(at, key)) for at, key in enumerate(files)]
     return {"name": "in", "downwardAPI": {"items": items}}
+
+
+def _annotation(at: int, key: str) -> str:
+    # The API server takes no annotation whose name begins or ends with _; no key is a number.
+    usable = key[0] != "_" and key[-1] != "_"
+    return meta.ANNOTATION_INPUT_PREFIX + (key if usable else str(at))
 
 
 def _config_map_volume(name: str, files: dict[str, str]) -> JsonObject:
@@ -194,7 +201,9 @@ def _pod(
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": int(STOP_GRACE),
-        "activeDeadlineSeconds": max(int(deadline_seconds + RUNNER_HEADSTART + STOP_GRACE), 1),
+        "activeDeadlineSeconds": min(
+            int(deadline_seconds + RUNNER_HEADSTART + STOP_GRACE), _LONGEST_DEADLINE
+        ),
         "securityContext": {
             "runAsNonRoot": True,
             "runAsUser": _USER,

@@ -51,11 +51,12 @@ def timestamp(moment: datetime) -> str:
 
 
 def parse_timestamp(text: str | None) -> datetime | None:
-    """The time of an RFC 3339 text with an offset; None for none or for anything else."""
+    """The time of an RFC 3339 text with an offset; None for none or for anything else, years too
+    far off to count with included."""
     if not text:
         return None
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return moment if moment.tzinfo else None
+    return moment if moment.tzinfo and 1900 <= moment.year <= 9000 else None

@@ -15,6 +15,10 @@ from waypost.protocol.reasons import Reason
 from waypost.protocol.record import Attempt, CommitRecord, RecordProblem, decode, decode_plain
 
 _SIGKILLED: Final = 137
+# Reasons of DisruptionTarget with which nobody can say what happened on the machine since.
+_MACHINE_LOST: Final = ("DeletionByTaintManager", "DeletionByPodGC")
+# The kubelet refused the pod before it made a container.
+_NOT_ADMITTED: Final = ("OutOf", "Unexpected", "NodeAffinity", "NodeShutdown", "Topology")
 
 
 @dataclass(frozen=True)
@@ -123,7 +127,7 @@ def _checked(output: JsonValue, output_schema: JsonValue | None) -> Outcome:
 
 
 def _without_record(pod: PodFact, *, kind: str, stopping: str | None, log: str | None) -> Broken:
-    started = pod.started_at is not None or pod.terminated
+    started = not surely_not_started(pod)
     if stopping:
         return Broken(Reason(stopping), _stopped_message(stopping), log or "", started)
     if pod.disruption:
@@ -146,6 +150,18 @@ def _without_record(pod: PodFact, *, kind: str, stopping: str | None, log: str |
     if pod.exit_code == 0 and kind != "container":
         return Broken(Reason.RESULT_LOST, "exit code 0, but no record of a result was written")
     return _exit_code(pod, log)
+
+
+def surely_not_started(pod: PodFact) -> bool:
+    """Whether the program of a pod that is over certainly never ran (correctness E3). A lost
+    machine, or a bound pod without any word of its container, counts as started."""
+    if pod.started_at is not None or pod.terminated:
+        return False
+    if not pod.scheduled:
+        return True
+    if pod.disruption.startswith(_MACHINE_LOST):
+        return False
+    return bool(pod.waiting_reason) or pod.pod_reason.startswith(_NOT_ADMITTED)
 
 
 def _exit_code(pod: PodFact, log: str | None) -> Broken:

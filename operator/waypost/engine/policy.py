@@ -79,7 +79,7 @@ def retries_of(spec: AgentWorkflowSpec, node: Node) -> Retries:
     """Retry settings in force: the node's fields over the run's defaults (semantics row 18)."""
     own = node.retry or Retry()
     base = (spec.defaults and spec.defaults.retry) or Retry()
-    never = own.never or (own.limit is None and base.never)
+    never = own.never if own.never is not None else own.limit is None and base.never
     limit = own.limit if own.limit is not None else base.limit
 
     def backoff(name: str, fallback: str) -> str:

@@ -146,10 +146,12 @@ def _open_gates(draft: Draft) -> list[tuple[str, str]]:
 
 
 def _phase(draft: Draft) -> RunPhase:
-    if draft.in_phase("Running", "Backoff"):
+    if draft.in_phase("Running"):
         return "Running"
     if draft.spec.suspend:
         return "Suspended"
+    if draft.in_phase("Backoff"):
+        return "Running"
     return "Waiting" if draft.in_phase("Waiting") else "Running"
 
 

@@ -111,7 +111,7 @@ class Play:
     def __post_init__(self) -> None:
         self._known_jobs: set[str] = set()
         self._looked: datetime | None = None
-        self._requeue: datetime | None = None
+        self.requeue: datetime | None = None
 
     # --- one pass --------------------------------------------------------------------------------
 
@@ -146,7 +146,7 @@ class Play:
         raised if there were more."""
         decision = decide(self.observe(), self.now, SETTINGS)
         self.decisions.append(decision)
-        self._requeue = decision.requeue_at
+        self.requeue = decision.requeue_at
         write = [decision.status] if decision.status != self.status else []
         for index, effect in enumerate([*decision.before, *write, *decision.after]):
             if index == crash_after:
@@ -245,8 +245,8 @@ class Play:
             if self.finished:
                 return self
             self.advance(0.2)
-            if self.status == before and self._requeue is not None:
-                self.now = max(self.now, self._requeue)
+            if self.status == before and self.requeue is not None:
+                self.now = max(self.now, self.requeue)
         raise AssertionError(f"not finished after {passes} passes: {self.phases}")
 
     # --- what came out ---------------------------------------------------------------------------
@@ -298,13 +298,18 @@ def _answered(fact: ApprovalFact, answer: Answer, now: datetime) -> ApprovalFact
 
 
 def masked(status: AgentWorkflowStatus) -> JsonValue:
-    """A status without its times: what must be equal however often the operator was killed."""
+    """A status without its times, and digests of them: what must be equal however often the
+    operator was killed."""
     wire = status.model_dump(by_alias=True, exclude_none=True, mode="json")
+    for entry in wire["nodes"]:
+        entry.pop("inputDigest", None)
+        if "attempts" not in entry:  # gates and waits give times
+            entry.pop("outputDigest", None)
     return _without_times(wire)
 
 
 def _without_times(value: Any) -> Any:
-    timed = ("At", "Time")
+    timed = ("At", "Time", "until")
     if isinstance(value, dict):
         return {k: _without_times(v) for k, v in value.items() if not k.endswith(timed)}
     if isinstance(value, list):
