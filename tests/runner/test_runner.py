@@ -6,6 +6,7 @@ on, so it is read back with the operator's own decoder.
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -52,6 +53,7 @@ class Bench:
         inputs: dict[str, Any] | None = None,
         output_schema: Any = None,
         timeout: float | None = None,
+        file_limit: int | None = None,
     ) -> "subprocess.Popen[str]":
         request = Request(
             run_name="run",
@@ -78,8 +80,14 @@ class Bench:
             "WAYPOST_POD_UID": WHOSE.pod_uid,
             "PYTHONUNBUFFERED": "1",
         }
+
+        def lower() -> None:
+            if file_limit is not None:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit))
+
         return subprocess.Popen(
             [sys.executable, "-m", "waypost_node"],
+            preexec_fn=lower,
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -172,6 +180,75 @@ def bench(tmp_path: Path) -> Bench:
             "what is printed is never a result",
             id="forged-print",
         ),
+        pytest.param(
+            "def run(): return 'scraped \ufffd text'",
+            {},
+            "scraped \ufffd text",
+            "the mark of cut bytes may be a program's own text",
+            id="replacement-character",
+        ),
+        pytest.param(
+            """
+            class Model:  # what pydantic looks like from outside
+                def model_dump(self, mode): return {"mode": mode}
+            def run(): return {"m": [Model()]}
+            """,
+            {},
+            {"m": [{"mode": "json"}]},
+            "pydantic models are serialised wherever they stand",
+            id="pydantic",
+        ),
+        pytest.param(
+            """
+            import functools
+            def traced(f):
+                @functools.wraps(f)
+                def inner(*args, **kw): return f(*args, **kw)
+                return inner
+            @traced
+            def run(a): return a
+            """,
+            {"a": 1},
+            1,
+            "a decorated run is called as it is",
+            id="decorated",
+        ),
+        pytest.param(
+            "def run(*, a, b=2): return [a, b]",
+            {"a": 1},
+            [1, 2],
+            "keyword-only parameters are parameters",
+            id="keyword-only",
+        ),
+        pytest.param(
+            """
+            import multiprocessing, time
+            def run():
+                child = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
+                child.start()
+                child.terminate()
+                child.join(10)
+                return child.exitcode
+            """,
+            {},
+            -signal.SIGTERM,
+            "what the program forks has the usual signals and stops nothing but itself",
+            id="multiprocessing",
+        ),
+        pytest.param(
+            "import sys\ndef run():\n    sys.stdout.close()\n    sys.stderr = None\n    return 1",
+            {},
+            1,
+            "closed streams cost no result",
+            id="closed-streams",
+        ),
+        pytest.param(
+            "import os\ndef run(): return 'me' if os.fork() else 'copy'",
+            {},
+            "me",
+            "a forked copy that runs on has nothing to say",
+            id="fork",
+        ),
     ],
 )
 def test_succeeds(
@@ -229,7 +306,7 @@ def test_succeeds(
             "def run(): return float('nan')",
             {},
             Reason.OUTPUT_INVALID,
-            "$: nan",
+            "$: NaN",
             "NaN is not JSON",
             id="nan",
         ),
@@ -258,6 +335,78 @@ def test_succeeds(
             id="too-large",
         ),
         pytest.param(
+            "def run(a, b): return a",
+            {},
+            Reason.INPUT_INVALID,
+            "run needs 'a', 'b'",
+            "all that is missing is named at once",
+            id="missing-inputs",
+        ),
+        pytest.param(
+            "def run(a, /): return a",
+            {"a": 1},
+            Reason.INPUT_INVALID,
+            "'a' by position only",
+            "inputs are given by name",
+            id="position-only",
+        ),
+        pytest.param(
+            "def run():\n    me = []\n    me.append(me)\n    return me",
+            {},
+            Reason.OUTPUT_INVALID,
+            "nested deeper",
+            "a value that contains itself has no JSON form",
+            id="endless-value",
+        ),
+        pytest.param(
+            """
+            class Odd(Exception):
+                def __str__(self): raise RuntimeError("no text")
+            def run(): raise Odd()
+            """,
+            {},
+            Reason.NODE_ERROR,
+            "Odd: (its text",
+            "an exception that cannot be printed is still told",
+            id="unprintable-exception",
+        ),
+        pytest.param(
+            """
+            class Model:
+                def model_dump(self, mode): raise ValueError("not today")
+            def run(): return Model()
+            """,
+            {},
+            Reason.NODE_ERROR,
+            "ValueError: not today",
+            "a model that does not serialise is the node's error",
+            id="model-that-breaks",
+        ),
+        pytest.param(
+            "import sys\ndef run():\n    sys.stderr.close()\n    raise ValueError('b')",
+            {},
+            Reason.NODE_ERROR,
+            "ValueError: b",
+            "closed streams cost no record",
+            id="closed-stderr",
+        ),
+        pytest.param(
+            "def run(): raise ValueError(b'\\xff'.decode(errors='replace'))",
+            {},
+            Reason.NODE_ERROR,
+            "ValueError: \ufffd",
+            "the mark of cut bytes may be a program's own text",
+            id="replacement-character",
+        ),
+        pytest.param(
+            "raise KeyError('at import')\ndef run(): return 1",
+            {},
+            Reason.NODE_ERROR,
+            "KeyError: 'at import'",
+            "what the top of the source raises is the node's error",
+            id="import-time",
+        ),
+        pytest.param(
             "import sys\ndef run(): sys.exit(0)",
             {},
             Reason.NODE_ERROR,
@@ -272,6 +421,31 @@ def test_succeeds(
             "timeout of 0.7 s",
             "a busy loop cannot outlive its timeout",
             id="busy-loop",
+        ),
+        pytest.param(
+            "def run(): return sum(range(10**12))",
+            {},
+            Reason.TIMEOUT,
+            "timeout of 0.7 s",
+            "nor can a C call that never lets another thread run",
+            id="c-call-that-keeps-the-lock",
+        ),
+        pytest.param(
+            """
+            import signal, time
+            def run():
+                signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+                while True:
+                    try:
+                        time.sleep(60)
+                    except BaseException:
+                        pass
+            """,
+            {},
+            Reason.TIMEOUT,
+            "timeout of 0.7 s",
+            "nor a program that refuses every signal and exception",
+            id="stubborn",
         ),
     ],
 )
@@ -321,6 +495,10 @@ def test_a_long_traceback_and_message_still_fit_a_record(bench: Bench) -> None:
     [
         pytest.param("time.sleep(60)", "a program that sleeps", id="sleeping"),
         pytest.param("while True: pass", "a program that computes", id="computing"),
+        pytest.param("sum(range(10**12))", "a C call that keeps the lock", id="in-a-c-call"),
+        pytest.param(
+            "import asyncio; asyncio.run(asyncio.sleep(60))", "an event loop", id="asyncio"
+        ),
     ],
 )
 def test_sigterm_leaves_a_record_and_ends_the_process(bench: Bench, body: str, reason: str) -> None:
@@ -346,12 +524,113 @@ def test_a_child_process_can_still_be_terminated(bench: Bench) -> None:
     assert bench.run(source).record.output == -signal.SIGTERM
 
 
-def test_a_crash_of_the_interpreter_leaves_no_record(bench: Bench) -> None:
-    ended = bench.run("import os\ndef run(): os._exit(0)")
-    assert ended.code == 0
+@pytest.mark.parametrize(
+    ("body", "code", "told"),
+    [
+        pytest.param("os._exit(0)", 0, "exit code 0", id="exit-0: the operator says ResultLost"),
+        pytest.param("os._exit(7)", 7, "exit code 7", id="exit-7"),
+        pytest.param("os.abort()", 134, "signal 6", id="crash"),
+        pytest.param("os.kill(os.getpid(), 9)", 137, "signal 9", id="kill: as out of memory does"),
+    ],
+)
+def test_a_program_that_ends_the_process_leaves_no_record(
+    bench: Bench, body: str, code: int, told: str
+) -> None:
+    ended = bench.run(f"import os\ndef run(): {body}")
+    assert ended.code == code, "the exit code is the program's own"
+    assert told in ended.stderr, "kubectl logs says how it ended"
     found = decode(ended.message, expect=WHOSE)
     assert isinstance(found, RecordProblem)
-    assert found.reason == "Missing", "the operator calls this ResultLost"
+    assert found.reason == "Missing"
+
+
+def test_the_signature_is_judged_before_any_user_code_runs(bench: Bench) -> None:
+    ended = bench.run("print('charged a card')\ndef run(a): return a")
+    assert ended.record.reason == Reason.INPUT_INVALID
+    assert ended.stdout == ""
+
+
+def test_tracebacks_that_the_program_prints_show_its_lines(bench: Bench) -> None:
+    source = """
+    import inspect, traceback
+    def run():
+        try:
+            1 / 0
+        except ZeroDivisionError:
+            return [traceback.format_exc(), inspect.getsource(run)]
+    """
+    printed, shown = bench.run(source).record.output
+    assert 'File "draft.py", line 5, in run\n    1 / 0' in printed
+    assert shown.startswith("def run():")
+
+
+def test_the_cause_of_an_exception_is_told(bench: Bench) -> None:
+    source = """
+    def run():
+        try:
+            {}["customer"]
+        except KeyError as error:
+            raise LookupError("no customer") from error
+    """
+    ended = bench.run(source)
+    assert "KeyError: 'customer'" in ended.stderr
+    assert "direct cause" in ended.stderr
+    assert (ended.record.tail or "").endswith("LookupError: no customer")
+
+
+def test_what_the_program_left_running_is_killed(bench: Bench) -> None:
+    source = """
+    import subprocess
+    def run():
+        return subprocess.Popen(["sleep", "300"]).pid
+    """
+    left = Path("/proc") / str(bench.run(source).record.output) / "stat"
+    deadline = time.monotonic() + 5
+    # Gone, or dead and waiting for whoever adopted it.
+    while left.exists() and " Z " not in left.read_text() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not left.exists() or " Z " in left.read_text()
+
+
+def test_the_record_is_written_in_place(bench: Bench) -> None:
+    output = bench.folder / "termination-log"
+    output.write_text("left by whom" * 1000)
+    before = output.stat().st_ino
+    assert bench.run("def run(): return 1").record.output == 1
+    assert output.stat().st_ino == before, "the file is a bind mount: a rename onto it fails"
+
+
+def test_what_the_program_wrote_to_the_termination_file_gives_way(bench: Bench) -> None:
+    source = """
+    import os
+    def run():
+        with open(os.environ["WAYPOST_OUTPUT"], "w") as output:
+            output.write("x" * 100_000)
+        return "mine"
+    """
+    assert bench.run(source).record.output == "mine"
+
+
+def test_no_file_outgrows_the_limit(bench: Bench) -> None:
+    source = """
+    import os, resource
+    def run():
+        limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+        with open(os.environ["WAYPOST_OUTPUT"], "wb", buffering=0) as output:
+            output.seek(limit)
+            try:
+                output.write(b"x")
+            except OSError as error:
+                return [limit, error.strerror]
+    """
+    ended = bench.run(source)
+    assert ended.record.output == [256 * 1024 * 1024, "File too large"]
+
+
+def test_a_lower_limit_of_the_machine_is_kept(bench: Bench) -> None:
+    lower = 1024 * 1024
+    source = "import resource\ndef run(): return resource.getrlimit(resource.RLIMIT_FSIZE)[0]"
+    assert bench.run(source, file_limit=lower).record.output == lower
 
 
 def test_a_thread_left_behind_does_not_keep_a_finished_attempt_alive(bench: Bench) -> None:

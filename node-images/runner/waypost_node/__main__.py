@@ -1,24 +1,22 @@
-"""The runner: PID 1 of a python node's pod.
+"""The runner of a python node's pod: reads the request, runs it, leaves the commit record.
 
-Reads the request, calls run, checks the result against outputSchema, writes the commit record.
-Exit code 0 means that a Succeeded record is durable; every failure has a record too.
+Exit code 0 means that a Succeeded record is durable, unless the program itself ended the process.
 """
 
 import os
 import resource
 import sys
 
-from waypost.protocol import ijson
-from waypost.protocol.reasons import Reason
-from waypost.protocol.request import Request
+from waypost.protocol.record import Attempt
 
-from waypost_node import calling, watchdog
+from waypost_node.program import perform
 from waypost_node.request import load
-from waypost_node.verdict import TooLarge, Verdict
+from waypost_node.supervisor import supervise
 
-# The termination file is not counted against the pod's storage limit (correctness B4).
+OUTPUT_FILE = "/dev/termination-log"
+# The termination file is not counted against the pod's storage limit (correctness B4): one file
+# may not be larger than the scratch volume at /tmp.
 LARGEST_FILE = 256 * 1024 * 1024
-_TAIL_LINES = 12
 
 
 def main() -> int:
@@ -28,76 +26,27 @@ def main() -> int:
     except (OSError, ValueError) as error:
         print(f"waypost: the request cannot be read: {error}", file=sys.stderr)
         return 2
-    resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST_FILE, LARGEST_FILE))
-    verdict = Verdict(request)
-    watchdog.start(verdict, timeout=request.timeout_seconds)
-    return _run(request, verdict)
+    _limit_files()
+    attempt = Attempt(
+        run_uid=request.run_uid,
+        path=request.path,
+        round=request.round,
+        attempt=request.attempt,
+        pod_uid=os.environ.get("WAYPOST_POD_UID", ""),
+    )
+    return supervise(
+        lambda: perform(request, attempt),
+        attempt=attempt,
+        output=os.environ.get("WAYPOST_OUTPUT", OUTPUT_FILE),
+        timeout=request.timeout_seconds,
+    )
 
 
-def _run(request: Request, verdict: Verdict) -> int:
-    try:
-        run = calling.load(request.python_source or "", path=request.path)
-        calling.check_signature(run, request.inputs)
-        result = calling.call(run, request.inputs)
-    except calling.BadSignature as error:
-        verdict.fail(Reason.INPUT_INVALID, str(error))
-        return 1
-    except BaseException as error:  # noqa: BLE001 - SystemExit and KeyboardInterrupt are the node's
-        verdict.fail(Reason.NODE_ERROR, _headline(error), _tail(request, error))
-        return 1
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-    return _commit(request, verdict, calling.jsonable(result))
-
-
-def _commit(request: Request, verdict: Verdict, result: object) -> int:
-    try:
-        output = ijson.check(result)
-    except ijson.IJsonError as error:
-        verdict.fail(Reason.OUTPUT_INVALID, str(error))
-        return 1
-    if request.output_schema is not None:
-        from waypost.protocol import schema
-
-        violations = schema.validate(request.output_schema, output)
-        if violations:
-            verdict.fail(Reason.OUTPUT_INVALID, "; ".join(str(v) for v in violations))
-            return 1
-    try:
-        verdict.succeed(output)
-    except TooLarge as error:
-        verdict.fail(Reason.OUTPUT_TOO_LARGE, str(error))
-        return 1
-    return 0
-
-
-def _headline(error: BaseException) -> str:
-    if isinstance(error, SystemExit):
-        return f"called exit({error.code!r}); return the result from run instead"
-    text = str(error)
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
-def _tail(request: Request, error: BaseException) -> str:
-    """The end of the traceback, from the first line of user code on."""
-    import linecache
-    import traceback
-
-    name = f"{request.path}.py"
-    lines = (request.python_source or "").splitlines(keepends=True)
-    linecache.cache[name] = (len(lines), None, lines, name)
-    frames = traceback.extract_tb(error.__traceback__)
-    own = next((i for i, frame in enumerate(frames) if frame.filename == name), len(frames))
-    text = traceback.format_list(frames[own:]) + traceback.format_exception_only(error)
-    shown = "".join(text).splitlines()[-_TAIL_LINES:]
-    print("\n".join(shown), file=sys.stderr, flush=True)
-    return "\n".join(shown)
+def _limit_files() -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    most = LARGEST_FILE if hard == resource.RLIM_INFINITY else min(hard, LARGEST_FILE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
 
 
 if __name__ == "__main__":
-    code = main()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    # Threads that user code left behind must not keep a finished attempt alive.
-    os._exit(code)
+    sys.exit(main())

@@ -12,14 +12,15 @@ from waypost.protocol.ijson import Json
 
 VERSION: Final = 1
 LIMIT: Final = 4096
-_REPLACEMENT: Final = "\ufffd"  # what the kubelet puts for a character that it cut
+_REPLACEMENT: Final = "\ufffd"  # what stands in a message for bytes that are not UTF-8
+_ESCAPED: Final = "\\ufffd"
 
 
 class TooLarge(ValueError):
-    """A result that does not fit a record: `size` bytes, `limit` allowed."""
+    """A result that does not fit a record: `size` bytes with its envelope, `limit` allowed."""
 
     def __init__(self, size: int, limit: int) -> None:
-        super().__init__(f"the result takes {size} bytes, the limit is {limit}")
+        super().__init__(f"the result takes {size} bytes with its envelope, the limit is {limit}")
         self.size = size
         self.limit = limit
 
@@ -54,22 +55,22 @@ class RecordProblem(NamedTuple):
 
 
 def encode(record: CommitRecord) -> bytes:
-    """The record as UTF-8, always below LIMIT: a failure's texts are shortened to fit, a result
-    is not (TooLarge)."""
+    """The record as UTF-8, always below LIMIT: a failure keeps the head of its message and the
+    end of its tail, as much as fits. Raises TooLarge for a result, which is never cut."""
     body = _body(record)
     encoded = _dump(body)
     if len(encoded) < LIMIT:
         return encoded
-    if record.outcome == "Succeeded":
-        raise TooLarge(len(encoded), LIMIT - 1)
     message, tail = record.message or "", record.tail or ""
-    while len(encoded) >= LIMIT:
-        if len(tail) >= len(message):
-            tail = tail[max(len(tail) // 4, 1) :]
-        else:
-            message = message[: len(message) * 3 // 4]
-        encoded = _dump({**body, "message": message, "tail": tail})
-    return encoded
+    if record.outcome == "Failed" and len(_dump(body | {"message": "", "tail": ""})) < LIMIT:
+        while len(encoded) >= LIMIT:
+            if len(tail) >= len(message):
+                tail = tail[max(len(tail) // 4, 1) :]
+            else:
+                message = message[: len(message) * 3 // 4]
+            encoded = _dump(body | {"message": message, "tail": tail})
+        return encoded
+    raise TooLarge(len(encoded), LIMIT - 1)
 
 
 def _body(record: CommitRecord) -> dict[str, Json]:
@@ -96,7 +97,8 @@ def _body(record: CommitRecord) -> dict[str, Json]:
 
 def _dump(body: dict[str, Json]) -> bytes:
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return text.encode("utf-8", "replace")
+    # Escaped, the character is the program's own; bare, it is the mark of bytes that were cut.
+    return text.replace(_REPLACEMENT, _ESCAPED).encode("utf-8", "replace")
 
 
 def decode(message: str, *, expect: Attempt) -> CommitRecord | RecordProblem:
@@ -155,14 +157,16 @@ def _unusable(message: str) -> RecordProblem | None:
 
 def decode_plain(message: str) -> Json | RecordProblem:
     """The output of a `container` node: nothing is null, else I-JSON. A text that is not JSON
-    comes back as a problem with `plain_text`, for a schema that takes a string."""
-    if not message.strip():
-        return None
+    comes back as a problem with `plain_text`, for a schema that takes a string; JSON that is
+    refused (a key twice, an unsafe integer) does not: it was never meant as text."""
     problem = _unusable(message)
     if problem is not None:
-        return problem
+        return None if problem.reason == "Missing" else problem
+    if not message.strip():
+        return None
     try:
         return ijson.parse(message)
     except ijson.IJsonError as error:
         shown = message[:80] + ("…" if len(message) > 80 else "")
-        return RecordProblem("Malformed", f"{error}; found {shown!r}", plain_text=message)
+        text = message if isinstance(error, ijson.NotJsonError) else None
+        return RecordProblem("Malformed", f"{error}; found {shown!r}", plain_text=text)

@@ -56,29 +56,55 @@ def from_json(document: Json) -> Request:
         raise ValueError("the request is not an object")
     if document.get("v") != VERSION:
         raise ValueError(f"v: expected {VERSION}, found {document.get('v')!r}")
-    run = _field(document, "run", dict)
-    python = document.get("python")
+    run = _object(document, "run")
+    python = _object(document, "python") if "python" in document else None
     return Request(
-        run_name=_field(run, "name", str),
-        namespace=_field(run, "namespace", str),
-        run_uid=_field(run, "uid", str),
-        path=_field(document, "path", str),
-        kind=_field(document, "kind", str),
-        round=_field(document, "round", int),
-        attempt=_field(document, "attempt", int),
-        fingerprint=_field(document, "fingerprint", str),
-        idempotency_key=_field(document, "idempotencyKey", str),
-        timeout_seconds=document.get("timeoutSeconds"),
-        traceparent=document.get("traceparent"),
-        inputs=_field(document, "inputs", dict),
+        run_name=_text(run, "name", inside="run."),
+        namespace=_text(run, "namespace", inside="run."),
+        run_uid=_text(run, "uid", inside="run."),
+        path=_text(document, "path"),
+        kind=_text(document, "kind"),
+        round=_count(document, "round"),
+        attempt=_count(document, "attempt"),
+        fingerprint=_text(document, "fingerprint"),
+        idempotency_key=_text(document, "idempotencyKey"),
+        timeout_seconds=_seconds(document, "timeoutSeconds"),
+        traceparent=_text(document, "traceparent") if "traceparent" in document else None,
+        inputs=_object(document, "inputs"),
         input_schema=document.get("inputSchema"),
         output_schema=document.get("outputSchema"),
-        python_source=_field(python, "source", str) if isinstance(python, dict) else None,
+        python_source=None if python is None else _text(python, "source", inside="python."),
     )
 
 
-def _field(document: dict[str, Any], name: str, kind: type) -> Any:
+def _text(document: dict[str, Any], name: str, *, inside: str = "") -> str:
     value = document.get(name)
-    if not isinstance(value, kind):
-        raise ValueError(f"{name}: expected {kind.__name__}, found {type(value).__name__}")
-    return value
+    if isinstance(value, str):
+        return value
+    raise _wrong(inside + name, "a string", value)
+
+
+def _object(document: dict[str, Any], name: str) -> dict[str, Any]:
+    value = document.get(name)
+    if isinstance(value, dict):
+        return value
+    raise _wrong(name, "an object", value)
+
+
+def _count(document: dict[str, Any], name: str) -> int:
+    value = document.get(name)
+    # An exact type: True is an int to isinstance.
+    if type(value) is int and value >= 1:
+        return value
+    raise _wrong(name, "an integer of at least 1", value)
+
+
+def _seconds(document: dict[str, Any], name: str) -> float | None:
+    value = document.get(name)
+    if value is None or (type(value) in (int, float) and value > 0):
+        return value
+    raise _wrong(name, "a positive number", value)
+
+
+def _wrong(name: str, expected: str, found: object) -> ValueError:
+    return ValueError(f"{name}: expected {expected}, found {found!r:.60}")

@@ -31,12 +31,16 @@ def test_a_failure_always_fits_and_reads_back(message: str, tail: str) -> None:
     data = encode(record)
     assert len(data) < LIMIT
     found = decode(data.decode(), expect=WHOSE)
-    # The kubelet's mark of a cut character is refused even when a program wrote it itself.
-    if "\ufffd" in data.decode():
-        assert isinstance(found, RecordProblem)
-    else:
-        assert isinstance(found, CommitRecord)
-        assert (found.outcome, found.reason) == ("Failed", "NodeError")
+    assert isinstance(found, CommitRecord), "a program's own U+FFFD is no cut character"
+    assert (found.outcome, found.reason) == ("Failed", "NodeError")
+    assert (message or "").encode("utf-8", "replace").decode().startswith(found.message or "")
+    assert (tail or "").encode("utf-8", "replace").decode().endswith(found.tail or "")
+
+
+def test_an_envelope_that_leaves_no_room_is_told() -> None:
+    whose = WHOSE._replace(path="p" * LIMIT)
+    with pytest.raises(TooLarge):
+        encode(CommitRecord(whose, "Failed", None, "NodeError", "m", "t"))
 
 
 def test_the_head_of_the_message_and_the_end_of_the_tail_are_kept() -> None:
@@ -121,6 +125,7 @@ def test_refused_messages(case: Refusal, why: str) -> None:
         pytest.param(None, id="null"),
         pytest.param({"n": None, "deep": {"l": [{"y": None}]}}, id="nulls inside"),
         pytest.param("ü€𝄞", id="unicode"),
+        pytest.param({"\ufffd": "scraped \ufffd text"}, id="replacement-character-in-the-output"),
         pytest.param(1.5, id="float"),
     ],
 )
@@ -155,7 +160,18 @@ def test_a_plain_output_that_looks_like_a_record_is_plain_output() -> None:
     assert decode_plain(forged) == ijson.parse(forged), "mode follows the kind, not the content"
 
 
-def test_plain_output_at_the_limit_is_too_large() -> None:
-    found = decode_plain("1" * LIMIT)
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        pytest.param("1" * LIMIT, "TooLarge", id="number: the tail of something longer"),
+        pytest.param(" " * LIMIT, "TooLarge", id="blank: what came before was cut off"),
+        pytest.param('"\ufffd"', "Malformed", id="bytes that are not UTF-8"),
+        pytest.param('{"a":1,"a":2}', "Malformed", id="duplicate key"),
+        pytest.param("12345678901234567890", "Malformed", id="unsafe integer"),
+        pytest.param("NaN", "Malformed", id="NaN"),
+    ],
+)
+def test_refused_plain_output_is_not_taken_for_text(message: str, reason: str) -> None:
+    found = decode_plain(message)
     assert isinstance(found, RecordProblem)
-    assert found.reason == "TooLarge"
+    assert (found.reason, found.plain_text) == (reason, None)

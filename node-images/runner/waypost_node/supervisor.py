@@ -1,0 +1,155 @@
+"""PID 1: starts the program as its child, watches it, and writes the one record of the attempt.
+
+A process and not a thread of the program, because
+- a C call that keeps the interpreter lock (a runaway regular expression, 10 ** 10**8) stops every
+  other thread, and with them a timeout and the answer to SIGTERM;
+- as PID 1 a program would ignore SIGTERM by default (correctness E4) and have orphans to reap;
+  as a child it has the usual signals, for itself and for what it starts.
+The record is written by this process alone, after the program is over: once, in place, durable.
+"""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from typing import Final, NamedTuple, NoReturn
+
+from waypost.protocol.reasons import Reason
+from waypost.protocol.record import LIMIT, Attempt, CommitRecord, encode
+
+TERMINATED: Final = 128 + signal.SIGTERM
+_WATCHED: Final = frozenset({signal.SIGTERM, signal.SIGCHLD})
+
+
+class Verdict(NamedTuple):
+    """A program's own record, encoded."""
+
+    record: bytes
+    succeeded: bool
+
+
+class _End(NamedTuple):
+    """How the program ended: its exit code, and the reason for which it was stopped, if any."""
+
+    code: int
+    stopped: Reason | None = None
+
+
+def supervise(
+    program: Callable[[], Verdict],
+    *,
+    attempt: Attempt,
+    output: str,
+    timeout: float | None,
+) -> int:
+    """Run `program` until it ends, SIGTERM comes, or `timeout` seconds are over.
+
+    Its record goes to the file `output`, or one that says why it was stopped; the exit code is 0
+    for a Succeeded record. A program that ends without a record (os._exit, a crash) leaves none:
+    the exit code is then its own, 128 + N after signal N.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
+    results, sink = os.pipe()
+    child = os.fork()
+    if child == 0:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        _become(program, sink)
+    os.close(sink)
+    end = _wait(child, timeout)
+    record = _received(results)
+    if not record and end.stopped:
+        told = "stopped by SIGTERM"
+        if end.stopped is Reason.TIMEOUT:
+            told = f"ran longer than its timeout of {timeout:g} s"
+        record = encode(CommitRecord(attempt, "Failed", None, end.stopped, told))
+    if record:
+        _write(output, record)
+    else:
+        told = f"signal {end.code - 128}" if end.code > 128 else f"exit code {end.code}"
+        print(f"waypost: the program ended with {told} and gave no result", file=sys.stderr)
+    return end.code
+
+
+def _become(program: Callable[[], Verdict], sink: int) -> NoReturn:
+    """In the child: run the program, hand its record over, and end with all its threads."""
+    code = 1
+    try:
+        os.setsid()
+        me = os.getpid()
+        verdict = program()
+        # A copy that the program forked and let run on has nothing to say.
+        if os.getpid() == me:
+            # Below PIPE_BUF: arrives whole or not at all.
+            os.write(sink, verdict.record)
+            code = 0 if verdict.succeeded else 1
+    finally:
+        # Threads that were left behind must not keep a finished attempt alive.
+        os._exit(code)
+
+
+def _wait(child: int, timeout: float | None) -> _End:
+    ends = None if timeout is None else time.monotonic() + timeout
+    while True:
+        if ends is None:
+            caught = signal.sigwaitinfo(_WATCHED)
+        else:
+            found = signal.sigtimedwait(_WATCHED, max(ends - time.monotonic(), 0))
+            if found is None:
+                return _stop(child, _End(1, Reason.TIMEOUT))
+            caught = found
+        if caught.si_signo == signal.SIGTERM:
+            return _stop(child, _End(TERMINATED, Reason.DISRUPTED))
+        status = _reap(child)
+        if status is not None:
+            _kill_group(child)
+            code = os.waitstatus_to_exitcode(status)
+            return _End(code if code >= 0 else 128 - code)
+
+
+def _reap(child: int) -> int | None:
+    """Collect what has ended, orphans of the program too; the child's status if it has."""
+    found = None
+    while True:
+        try:
+            process, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return found
+        if process == 0:
+            return found
+        if process == child:
+            found = status
+
+
+def _stop(child: int, end: _End) -> _End:
+    os.kill(child, signal.SIGKILL)
+    _kill_group(child)
+    os.waitpid(child, 0)
+    return end
+
+
+def _kill_group(child: int) -> None:
+    # What the program started and left: the kernel sees to it only where this process is PID 1.
+    try:
+        os.killpg(child, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+def _received(results: int) -> bytes:
+    # Not until its end: a process that the program left behind may hold the pipe open.
+    os.set_blocking(results, False)
+    try:
+        return os.read(results, LIMIT)
+    except BlockingIOError:
+        return b""
+
+
+def _write(path: str, record: bytes) -> None:
+    # In place: the file is a bind mount, a rename onto it fails with EBUSY.
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    try:
+        os.write(descriptor, record)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
