@@ -95,6 +95,8 @@ def _controller_settings(settings: Settings) -> ControllerSettings:
         resync_seconds=settings.resync_seconds,
         sweep_seconds=settings.sweep_seconds,
         shutdown_seconds=DRAIN_SECONDS,
+        write_qps=settings.write_qps,
+        write_burst=settings.write_burst,
     )
 
 

@@ -67,6 +67,12 @@ class Settings(ClusterSettings):
     workers: int = Field(
         default=16, ge=1, le=256, description="How many runs are worked on at the same time."
     )
+    write_qps: float = Field(
+        default=50, gt=0, description="Writes to the API server per second, over time."
+    )
+    write_burst: int = Field(
+        default=100, ge=1, description="Writes that may go out at once after a quiet time."
+    )
     resync_seconds: float = Field(
         default=300, ge=5, description="How often everything is listed again, in seconds."
     )

@@ -15,6 +15,7 @@ from waypost.engine.jobs import PodSettings
 from waypost.engine.model import Decision, Observed
 from waypost.ports.clock import Clock
 from waypost.ports.cluster import (
+    Busy,
     Cluster,
     ClusterError,
     Conflict,
@@ -31,6 +32,7 @@ from waypost.runtime.queue import KeyedQueue
 from waypost.runtime.statuspatch import status_patch
 from waypost.runtime.store import Key, Store
 from waypost.runtime.sync import Syncer
+from waypost.runtime.writes import UPDATES, Bucket, Throttled
 
 _STUCK_SECONDS: Final = 120.0  # a due run that nobody has looked at for so long
 _PLAN_ROUNDS: Final = 4
@@ -48,6 +50,8 @@ class ControllerSettings:
     resync_seconds: float = 300.0
     sweep_seconds: float = 120.0
     shutdown_seconds: float = 15.0
+    write_qps: float = 50.0
+    write_burst: int = 100
 
 
 @dataclass
@@ -64,8 +68,14 @@ class Controller:
     def __post_init__(self) -> None:
         self.queue: KeyedQueue[Key] = KeyedQueue(monotonic=self.clock.monotonic)
         self._observer = Observer(cluster=self.cluster, store=self.store, clock=self.clock)
-        self._actor = Actor(cluster=self.cluster, store=self.store, clock=self.clock)
-        self._notes = Notes(cluster=self.cluster, clock=self.clock)
+        self._bucket = Bucket(
+            qps=self.settings.write_qps,
+            burst=self.settings.write_burst,
+            monotonic=self.clock.monotonic,
+        )
+        limited = Throttled(cluster=self.cluster, bucket=self._bucket)
+        self._actor = Actor(cluster=limited, store=self.store, clock=self.clock)
+        self._notes = Notes(cluster=limited, clock=self.clock)
         self._syncer = Syncer(
             cluster=self.cluster,
             store=self.store,
@@ -234,17 +244,24 @@ class Controller:
     async def _write(self, key: Key, body: Obj, observed: Observed, decision: Decision) -> float:
         """The fence: returns when (monotonic) the write was sent, the latest moment at which
         this process surely still knew the run's state."""
-        sent = self.clock.monotonic()
-        landed = await self.cluster.patch(
-            Kind.AGENT_WORKFLOW,
-            namespace=key.namespace,
-            name=key.name,
-            body=status_patch(
-                body=body, resource_version=observed.resource_version, status=decision.status
-            ),
-            patch_type=PatchType.JSON,
-            subresource="status",
+        patch = status_patch(
+            body=body, resource_version=observed.resource_version, status=decision.status
         )
+        # The wait for a permit must not count against the fence, so it is taken here.
+        await self._bucket.permit(lane=UPDATES)
+        sent = self.clock.monotonic()
+        try:
+            landed = await self.cluster.patch(
+                Kind.AGENT_WORKFLOW,
+                namespace=key.namespace,
+                name=key.name,
+                body=patch,
+                patch_type=PatchType.JSON,
+                subresource="status",
+            )
+        except Busy as busy:
+            self._bucket.pause(busy.retry_after)
+            raise
         self.store.put_run(landed)
         self.telemetry.checkpoint(observed, observed.status, decision.status)
         for refusal in decision.refusals:

@@ -13,6 +13,8 @@ from typing import Any, Final
 
 from waypost.ports.cluster import Busy, Cluster, Kind, Listing, Obj, PatchType
 
+CREATES: Final = 0  # lanes of a Bucket
+UPDATES: Final = 1
 LONGEST_PAUSE: Final = 30.0  # seconds; however long the API server asks us to stay away
 
 Lane = deque[asyncio.Future[None]]
@@ -112,16 +114,9 @@ class Throttled:
     """A Cluster whose writes wait for permits. A Busy answer pauses all writes for as long as
     the API server asks, and is raised to the caller: nothing is retried in here."""
 
-    def __init__(
-        self, *, cluster: Cluster, qps: float, burst: int, monotonic: Callable[[], float]
-    ) -> None:
+    def __init__(self, *, cluster: Cluster, bucket: Bucket) -> None:
         self._cluster = cluster
-        self._bucket = Bucket(qps=qps, burst=burst, monotonic=monotonic)
-
-    @property
-    def waiting(self) -> int:
-        """Writes that wait for a permit."""
-        return self._bucket.waiting
+        self._bucket = bucket
 
     async def get(self, kind: Kind, *, namespace: str | None, name: str) -> Obj:
         return await self._cluster.get(kind, namespace=namespace, name=name)
@@ -132,7 +127,7 @@ class Throttled:
         return await self._cluster.list(kind, namespace=namespace, labels=labels, fields=fields)
 
     async def create(self, kind: Kind, *, namespace: str, body: Obj) -> Obj:
-        await self._bucket.permit(lane=0)
+        await self._bucket.permit(lane=CREATES)
         try:
             return await self._cluster.create(kind, namespace=namespace, body=body)
         except Busy as busy:
@@ -149,7 +144,7 @@ class Throttled:
         patch_type: PatchType,
         subresource: str = "",
     ) -> Obj:
-        await self._bucket.permit(lane=1)
+        await self._bucket.permit(lane=UPDATES)
         try:
             return await self._cluster.patch(
                 kind,
@@ -173,7 +168,7 @@ class Throttled:
         resource_version: str | None = None,
         propagation: str = "Background",
     ) -> None:
-        await self._bucket.permit(lane=1)
+        await self._bucket.permit(lane=UPDATES)
         try:
             await self._cluster.delete(
                 kind,

@@ -56,7 +56,8 @@ class Noted:
 def make(*, qps: float = 10, burst: int = 2) -> tuple[Throttled, Noted]:
     clock = VirtualClock()
     noted = Noted(clock)
-    return Throttled(cluster=noted, qps=qps, burst=burst, monotonic=clock.monotonic), noted
+    bucket = Bucket(qps=qps, burst=burst, monotonic=clock.monotonic)
+    return Throttled(cluster=noted, bucket=bucket), noted
 
 
 async def create(cluster: Cluster, name: str) -> None:
@@ -134,12 +135,14 @@ async def test_creates_do_not_starve_either() -> None:
 
 
 async def test_waiting_writers_are_counted() -> None:
-    cluster, _ = make(qps=1, burst=1)
+    clock = VirtualClock()
+    bucket = Bucket(qps=1, burst=1, monotonic=clock.monotonic)
+    cluster = Throttled(cluster=Noted(clock), bucket=bucket)
     tasks = [asyncio.create_task(create(cluster, str(n))) for n in range(4)]
     await asyncio.sleep(0.5)
-    assert cluster.waiting == 3
+    assert bucket.waiting == 3
     await asyncio.gather(*tasks)
-    assert cluster.waiting == 0
+    assert bucket.waiting == 0
 
 
 async def test_busy_pauses_every_write_for_as_long_as_the_server_asks() -> None:
