@@ -1,0 +1,1 @@
+"""`python -m e2e.demo`: release notes of this repository, a killed operator, and a human."""
