@@ -7,7 +7,7 @@ outcomes, never exceptions.
 from datetime import datetime
 
 from waypost.api.status import NodeStatus
-from waypost.engine import attempts, ending, gates, joins, refusal, summary
+from waypost.engine import attempts, ending, gates, joins, refusal, summary, waits
 from waypost.engine.draft import Draft
 from waypost.engine.graph import kind_of
 from waypost.engine.inputs import Invalid, resolve
@@ -73,7 +73,7 @@ def _advance(draft: Draft) -> None:
         if draft.node(path).approval:
             gates.settle_gate(draft, path, withdraw=closing is not None)
         elif closing is None:
-            gates.settle_wait(draft, path)
+            waits.settle_wait(draft, path)
     # Settling a gate may itself have failed the run.
     closing = ending.closing_reason(draft)
     if closing is not None:
@@ -84,6 +84,7 @@ def _advance(draft: Draft) -> None:
 
 def _start_what_is_ready(draft: Draft) -> None:
     free = (draft.spec.parallelism or DEFAULT_PARALLELISM) - len(draft.in_phase("Running"))
+    capped = free > LAUNCHES_PER_PASS
     free = min(free, LAUNCHES_PER_PASS)
     for path in draft.graph.order:
         status = draft.statuses[path]
@@ -98,6 +99,8 @@ def _start_what_is_ready(draft: Draft) -> None:
         if closing is not None:
             ending.close(draft, closing)
             return
+    if capped and free <= 0:
+        draft.wake(draft.now)  # for the rest: the write of this status wakes nobody
 
 
 def _skip_or_start(draft: Draft, path: str, *, room: bool) -> None:
@@ -129,7 +132,7 @@ def _start(draft: Draft, path: str) -> None:
     if kind == "approval":
         gates.open_gate(draft, path, inputs)
     elif kind == "wait":
-        gates.start_wait(draft, path, inputs)
+        waits.start_wait(draft, path, inputs)
     else:
         attempts.launch(draft, path, inputs)
 

@@ -1,4 +1,4 @@
-"""Approval gates and waits: nodes that wait without a pod.
+"""Approval gates: nodes that wait for a human, without a pod.
 
 A gate's checkpoint follows from the recorded state of its Approval alone. The Approval's status
 is written first, under its own resourceVersion; the run's follows in a later pass, so a late
@@ -9,27 +9,25 @@ from datetime import timedelta
 
 from waypost.api import meta
 from waypost.api.approval import ApprovalSpec, ApprovalStatus
-from waypost.api.base import JsonObject, JsonValue, StatusCondition, parse_duration
-from waypost.api.workflow import ApprovalKind
-from waypost.engine import names
+from waypost.api.base import JsonObject, StatusCondition, parse_duration
+from waypost.engine import names, questions
 from waypost.engine.ballots import Verdict, count
 from waypost.engine.conditions import set_condition
 from waypost.engine.draft import Draft
-from waypost.engine.inputs import Inputs, Invalid, own_view, resolve
+from waypost.engine.inputs import Inputs, Invalid, resolve
 from waypost.engine.model import ApprovalFact, OpenApproval, SettleApproval
-from waypost.engine.outcomes import Succeeded
-from waypost.engine.templates import NullPolicy, RenderError, render_json, render_text
-from waypost.protocol import ijson
+from waypost.engine.outcomes import checkpoint
 from waypost.protocol.reasons import Reason
 
 
 def open_gate(draft: Draft, path: str, inputs: Inputs) -> None:
     """Record that the node waits for a human and ask for its Approval."""
-    gate = _kind(draft, path)
+    gate = draft.node(path).approval
+    assert gate is not None, "only approval nodes are gates"
     expires = None
     if gate.timeout:
         expires = names.timestamp(draft.now + timedelta(seconds=parse_duration(gate.timeout)))
-    manifest = _manifest(draft, path, inputs, expires)
+    manifest = questions.manifest(draft, path, inputs, expires)
     if isinstance(manifest, Invalid):
         draft.end(path, "Failed", Reason.INPUT_INVALID, manifest.message)
         return
@@ -57,109 +55,11 @@ def settle_gate(draft: Draft, path: str, *, withdraw: bool) -> None:
         draft.end(path, "Failed", Reason.LAUNCH_REJECTED, text)
     elif fact.status.state != "Open":
         _follow(draft, path, fact.status)
+    elif not withdraw and not questions.is_asked_by(draft, path, fact.spec):
+        text = f"the Approval {fact.name} does not ask what this node asks; delete it"
+        draft.end(path, "Failed", Reason.LAUNCH_REJECTED, text)
     else:
         _decide(draft, path, fact, fact.spec, withdraw=withdraw)
-
-
-def start_wait(draft: Draft, path: str, inputs: Inputs) -> None:
-    """Record when the wait is over: an absolute time, so that a crash does not restart it."""
-    kind = draft.node(path).wait
-    assert kind is not None, "only wait nodes are started here"
-    if kind.duration is not None:
-        until = draft.now + timedelta(seconds=parse_duration(kind.duration))
-    else:
-        text = render_text(
-            kind.until or "", own_view(inputs, path=path, attempt=1), null=NullPolicy.REFUSE
-        )
-        problem = text.message if isinstance(text, RenderError) else ""
-        parsed = None if isinstance(text, RenderError) else names.parse_timestamp(text)
-        if parsed is None:
-            expected = f"expected an RFC 3339 time like 2026-11-24T03:10:00Z, found {text!r}"
-            draft.end(path, "Failed", Reason.INPUT_INVALID, f"wait.until: {problem or expected}")
-            return
-        until = parsed
-    moment = names.timestamp(draft.now)
-    draft.change(
-        path,
-        phase="Waiting",
-        wake_at=names.timestamp(until),
-        input_digest=inputs.digest,
-        started_at=moment,
-    )
-    settle_wait(draft, path)
-
-
-def settle_wait(draft: Draft, path: str) -> None:
-    """End a wait whose time has come."""
-    text = draft.statuses[path].wake_at
-    until = names.parse_timestamp(text) or draft.now
-    if draft.now < until:
-        draft.wake(until)
-        return
-    draft.succeed(path, _output({"until": text}))
-
-
-def _kind(draft: Draft, path: str) -> ApprovalKind:
-    gate = draft.node(path).approval
-    assert gate is not None, "only approval nodes are gates"
-    return gate
-
-
-def _output(value: JsonValue) -> Succeeded:
-    return Succeeded(value, ijson.digest(value), len(ijson.canonical(value)))
-
-
-def _manifest(draft: Draft, path: str, inputs: Inputs, expires: str | None) -> JsonObject | Invalid:
-    gate = _kind(draft, path)
-    view = own_view(inputs, path=path, attempt=1)
-    message = render_text(gate.message, view, null=NullPolicy.TEXT)
-    if isinstance(message, RenderError):
-        return Invalid(f"approval.message: {message.message}")
-    context = render_json(gate.context or {}, view)
-    if isinstance(context, RenderError):
-        return Invalid(f"approval.context.{context.path}: {context.message}")
-    question: JsonObject = {
-        "run": draft.observed.name,
-        "path": path,
-        "subject": "gate",
-        "message": message[:32768],
-        "approvers": gate.approvers.model_dump(by_alias=True, exclude_none=True),
-    }
-    if context:
-        question["context"] = context
-    if gate.answer_schema is not None:
-        question["answerSchema"] = gate.answer_schema
-    if expires:
-        question["expiresAt"] = expires
-    question["requestDigest"] = ijson.digest([question, _downstream(draft, path)])
-    return {
-        "apiVersion": meta.API_VERSION,
-        "kind": "Approval",
-        "metadata": _approval_metadata(draft, path),
-        "spec": question,
-    }
-
-
-def _approval_metadata(draft: Draft, path: str) -> JsonObject:
-    observed = draft.observed
-    name = names.approval_name(
-        run=observed.name, run_uid=observed.uid, path=path, round_=observed.status.round
-    )
-    return {
-        "name": name,
-        "namespace": observed.namespace,
-        "labels": {meta.LABEL_RUN: observed.uid, meta.LABEL_NODE: path.replace("/", ".")},
-        "annotations": {meta.ANNOTATION_RUN_NAME: observed.name, meta.ANNOTATION_PATH: path},
-        "ownerReferences": [draft.owner.reference()],
-    }
-
-
-def _downstream(draft: Draft, path: str) -> JsonValue:
-    """The definitions of all nodes after the gate: what a yes is a yes to (correctness B1)."""
-    return [
-        draft.node(name).model_dump(by_alias=True, exclude_none=True, mode="json")
-        for name in sorted(draft.graph.downstream(path))
-    ]
 
 
 def _wake_at_expiry(draft: Draft, path: str) -> None:
@@ -176,7 +76,7 @@ def _missing(draft: Draft, path: str, *, withdraw: bool) -> None:
     else:
         inputs = resolve(draft, path)
         if not isinstance(inputs, Invalid):
-            manifest = _manifest(draft, path, inputs, draft.statuses[path].wake_at)
+            manifest = questions.manifest(draft, path, inputs, draft.statuses[path].wake_at)
             if not isinstance(manifest, Invalid):
                 draft.after.append(OpenApproval(manifest=manifest))
         _wake_at_expiry(draft, path)
@@ -254,7 +154,8 @@ def _settle(draft: Draft, fact: ApprovalFact, status: ApprovalStatus, verdict: V
 
 
 def _follow(draft: Draft, path: str, recorded: ApprovalStatus) -> None:
-    gate = _kind(draft, path)
+    gate = draft.node(path).approval
+    assert gate is not None, "only approval nodes are gates"
     if recorded.state == "Withdrawn":
         draft.end(path, "Cancelled", Reason.CANCELLED, "the run ended before it was answered")
         return
@@ -275,4 +176,4 @@ def _follow(draft: Draft, path: str, recorded: ApprovalStatus) -> None:
         "decidedAt": recorded.decided_at,
     }
     output |= {key: value for key, value in optional.items() if value is not None}
-    draft.succeed(path, _output(output))
+    draft.succeed(path, checkpoint(output))

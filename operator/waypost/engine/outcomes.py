@@ -74,6 +74,11 @@ def judge(
     return broken
 
 
+def checkpoint(output: JsonValue) -> Succeeded:
+    """A valid output, with what is recorded of it."""
+    return Succeeded(output, ijson.digest(output), len(ijson.canonical(output)))
+
+
 def _recorded_result(
     pod: PodFact, expect: Attempt, output_schema: JsonValue | None
 ) -> Outcome | RecordProblem | None:
@@ -116,14 +121,14 @@ def _plain_result(
 
 def _checked(output: JsonValue, output_schema: JsonValue | None) -> Outcome:
     try:
-        canonical = ijson.canonical(ijson.check(output))
+        found = checkpoint(ijson.check(output))
     except ijson.IJsonError as error:
         return Broken(Reason.OUTPUT_INVALID, str(error))
     if output_schema is not None:
         violations = schema.validate(output_schema, output)
         if violations:
             return Broken(Reason.OUTPUT_INVALID, "; ".join(str(v) for v in violations))
-    return Succeeded(output=output, digest=ijson.digest(output), size=len(canonical))
+    return found
 
 
 def _without_record(pod: PodFact, *, kind: str, stopping: str | None, log: str | None) -> Broken:

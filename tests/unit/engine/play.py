@@ -213,7 +213,7 @@ class Play:
 
     # --- the world between passes ----------------------------------------------------------------
 
-    def answer(self, path: str, **answer: JsonValue) -> None:
+    def answer(self, path: str, /, **answer: JsonValue) -> None:
         """A human answers the Approval of a gate now."""
         name = self.node(path).approval or ""
         self.approvals[name] = _answered(self.approvals[name], answer, self.now)

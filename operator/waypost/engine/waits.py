@@ -1,0 +1,49 @@
+"""Waits: nodes that wait for a time, without a pod."""
+
+from datetime import timedelta
+
+from waypost.api.base import parse_duration
+from waypost.engine import names
+from waypost.engine.draft import Draft
+from waypost.engine.inputs import Inputs, own_view
+from waypost.engine.outcomes import checkpoint
+from waypost.engine.templates import NullPolicy, RenderError, render_text
+from waypost.protocol.reasons import Reason
+
+
+def start_wait(draft: Draft, path: str, inputs: Inputs) -> None:
+    """Record when the wait is over: an absolute time, so that a crash does not restart it."""
+    kind = draft.node(path).wait
+    assert kind is not None, "only wait nodes are started here"
+    if kind.duration is not None:
+        until = draft.now + timedelta(seconds=parse_duration(kind.duration))
+    else:
+        text = render_text(
+            kind.until or "", own_view(inputs, path=path, attempt=1), null=NullPolicy.REFUSE
+        )
+        problem = text.message if isinstance(text, RenderError) else ""
+        parsed = None if isinstance(text, RenderError) else names.parse_timestamp(text)
+        if parsed is None:
+            expected = f"expected an RFC 3339 time like 2026-11-24T03:10:00Z, found {text!r}"
+            draft.end(path, "Failed", Reason.INPUT_INVALID, f"wait.until: {problem or expected}")
+            return
+        until = parsed
+    moment = names.timestamp(draft.now)
+    draft.change(
+        path,
+        phase="Waiting",
+        wake_at=names.timestamp(until),
+        input_digest=inputs.digest,
+        started_at=moment,
+    )
+    settle_wait(draft, path)
+
+
+def settle_wait(draft: Draft, path: str) -> None:
+    """End a wait whose time has come."""
+    text = draft.statuses[path].wake_at
+    until = names.parse_timestamp(text) or draft.now
+    if draft.now < until:
+        draft.wake(until)
+        return
+    draft.succeed(path, checkpoint({"until": text}))
