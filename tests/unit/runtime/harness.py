@@ -1,0 +1,419 @@
+"""Operators on a simulated cluster, in virtual time: start, crash, freeze, two at once.
+
+    async with World(script={"a": [Program(output=1)]}) as world:
+        operator = world.start()
+        await world.submit(spec(python("a")))
+        status = await world.finished()
+
+An operator here is all that a process is but the process: a Controller, its connection to the API
+server (`Line`), its watch. What crosses its boundary can be cut at any point.
+"""
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextvars import copy_context
+from dataclasses import dataclass, field
+from typing import Any, Final, Self
+
+import pytest
+from waypost.api.status import AgentWorkflowStatus
+from waypost.engine.facts import items, section
+from waypost.engine.jobs import PodSettings
+from waypost.engine.model import Observed
+from waypost.ports.cluster import Cluster, Kind, Listing, Obj, PatchType, Unavailable
+from waypost.runtime.controller import Controller, ControllerSettings
+
+from tests.fakes.clock import VirtualClock
+from tests.fakes.cluster import InMemoryCluster
+from tests.fakes.watch import IMMEDIATE, Delivery
+from tests.unit.runtime.machine import RUNNER_IMAGE, Machine, Script
+from tests.unit.runtime.virtual import PROCESS, VirtualLoop
+
+NAMESPACE: Final = "default"
+RUN: Final = "brief"
+
+
+@dataclass
+class Notebook:
+    """Telemetry that remembers."""
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+    swept_jobs: int = 0
+    refusals: list[str] = field(default_factory=list)
+    checkpoints: int = 0
+
+    def checkpoint(
+        self, observed: Observed, before: AgentWorkflowStatus, after: AgentWorkflowStatus
+    ) -> None:
+        self.checkpoints += 1
+
+    def reconciled(self, *, seconds: float, outcome: str) -> None:
+        self.outcomes[outcome] += 1
+
+    def queue(self, *, depth: int, oldest_seconds: float) -> None:
+        pass
+
+    def api_request(self, *, verb: str, resource: str, code: str, seconds: float) -> None:
+        pass
+
+    def swept(self, *, what: str, count: int) -> None:
+        self.swept_jobs += count
+
+    def refused(self, *, reason: str) -> None:
+        self.refusals.append(reason)
+
+    @property
+    def passes(self) -> int:
+        return self.outcomes.total()
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request of one operator, as it set out."""
+
+    verb: str
+    kind: Kind
+    name: str
+    at: float
+
+    @property
+    def writes(self) -> bool:
+        return self.verb not in ("get", "list", "read_log")
+
+
+Interception = Callable[[Call, Callable[[], Awaitable[Any]]], Awaitable[Any]]
+
+
+class Line:
+    """The connection of one operator to the API server. `intercept` may do what it likes with a
+    request: drop it, send it twice, crash the operator before or after it. Once `dead`, no
+    request leaves any more, as from a process that was killed."""
+
+    def __init__(self, cluster: Cluster, clock: VirtualClock) -> None:
+        self._cluster = cluster
+        self._clock = clock
+        self.calls: list[Call] = []
+        self.intercept: Interception | None = None
+        self.dead = False
+
+    def writes(self, *kinds: Kind) -> list[Call]:
+        """Its writes so far; of these kinds, if any are named."""
+        return [c for c in self.calls if c.writes and (not kinds or c.kind in kinds)]
+
+    async def _send(
+        self, verb: str, kind: Kind, name: str, send: Callable[[], Coroutine[Any, Any, Any]]
+    ) -> Any:
+        if self.dead:
+            raise asyncio.CancelledError
+        call = Call(verb, kind, name, self._clock.monotonic())
+        self.calls.append(call)
+        answer = await (self.intercept(call, send) if self.intercept else send())
+        if self.dead:
+            raise asyncio.CancelledError
+        return answer
+
+    async def get(self, kind: Kind, *, namespace: str | None, name: str) -> Obj:
+        found: Obj = await self._send(
+            "get", kind, name, lambda: self._cluster.get(kind, namespace=namespace, name=name)
+        )
+        return found
+
+    async def list(
+        self, kind: Kind, *, namespace: str | None = None, labels: str = "", fields: str = ""
+    ) -> Listing:
+        found: Listing = await self._send(
+            "list",
+            kind,
+            "",
+            lambda: self._cluster.list(kind, namespace=namespace, labels=labels, fields=fields),
+        )
+        return found
+
+    async def create(self, kind: Kind, *, namespace: str, body: Obj) -> Obj:
+        made: Obj = await self._send(
+            "create",
+            kind,
+            body["metadata"]["name"],
+            lambda: self._cluster.create(kind, namespace=namespace, body=body),
+        )
+        return made
+
+    async def patch(
+        self,
+        kind: Kind,
+        *,
+        namespace: str,
+        name: str,
+        body: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+        patch_type: PatchType,
+        subresource: str = "",
+    ) -> Obj:
+        patched: Obj = await self._send(
+            "patch_status" if subresource else "patch",
+            kind,
+            name,
+            lambda: self._cluster.patch(
+                kind,
+                namespace=namespace,
+                name=name,
+                body=body,
+                patch_type=patch_type,
+                subresource=subresource,
+            ),
+        )
+        return patched
+
+    async def delete(
+        self,
+        kind: Kind,
+        *,
+        namespace: str,
+        name: str,
+        uid: str | None = None,
+        resource_version: str | None = None,
+        propagation: str = "Background",
+    ) -> None:
+        await self._send(
+            "delete",
+            kind,
+            name,
+            lambda: self._cluster.delete(
+                kind,
+                namespace=namespace,
+                name=name,
+                uid=uid,
+                resource_version=resource_version,
+                propagation=propagation,
+            ),
+        )
+
+    async def read_log(
+        self, *, namespace: str, pod: str, container: str, tail_lines: int, limit_bytes: int
+    ) -> str:
+        text: str = await self._send(
+            "read_log",
+            Kind.POD,
+            pod,
+            lambda: self._cluster.read_log(
+                namespace=namespace,
+                pod=pod,
+                container=container,
+                tail_lines=tail_lines,
+                limit_bytes=limit_bytes,
+            ),
+        )
+        return text
+
+
+class Operator:
+    """One operator process."""
+
+    def __init__(
+        self,
+        world: "World",
+        *,
+        delivery: Delivery = IMMEDIATE,
+        seed: int = 0,
+        settings: ControllerSettings,
+    ) -> None:
+        self.telemetry = Notebook()
+        self.line = Line(world.cluster, world.clock)
+        self.controller = Controller(
+            cluster=self.line, clock=world.clock, telemetry=self.telemetry, settings=settings
+        )
+        self.stop = asyncio.Event()
+        self._loop = world.loop
+        # The watch is there before the first list, as with kopf: A2 is about just that.
+        self.watch = world.cluster.subscribe(self.controller.notice, delivery=delivery, seed=seed)
+        inside = copy_context()
+        inside.run(PROCESS.set, self)
+        self.task = asyncio.get_running_loop().create_task(
+            self.controller.run(self.stop), context=inside
+        )
+
+    def die(self) -> None:
+        """As by SIGKILL: nothing that it has not sent is sent, nothing is cleaned up."""
+        self.line.dead = True
+        self.watch.close()
+        self.task.cancel()
+        self._loop.thaw(self)
+
+    async def shut_down(self, *, within: float = 30.0) -> None:
+        """As by SIGTERM. Fails when it takes longer than Kubernetes would give it."""
+        self.stop.set()
+        async with asyncio.timeout(within):
+            await self.task
+        self.watch.close()
+
+    def freeze(self) -> None:
+        """As by SIGSTOP: time passes, this process does not notice."""
+        self.watch.pause()
+        self._loop.freeze(self)
+
+    def thaw(self) -> None:
+        """Go on from the very next instruction."""
+        self._loop.thaw(self)
+        self.watch.resume()
+
+    @property
+    def ready(self) -> bool:
+        return self.controller.ready
+
+
+class World:
+    """A cluster with machines, users, and any number of operators. Ends all of them on exit."""
+
+    def __init__(
+        self,
+        *,
+        script: Script | None = None,
+        seed: int = 0,
+        latency: tuple[float, float] = (0.005, 0.02),
+        namespaces: Sequence[str] = (NAMESPACE,),
+    ) -> None:
+        self.clock = VirtualClock()
+        self.cluster = InMemoryCluster(
+            clock=self.clock, seed=seed, namespaces=namespaces, latency=latency
+        )
+        self.machine = Machine(self.cluster, script)
+        self.user = self.cluster.as_user("ann")
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop), "a World lives in a test marked @virtual"
+        self.loop = loop
+        self.loop.exempt = self.cluster.agenda
+        self.operators: list[Operator] = []
+        self._helpers: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        for operator in self.operators:
+            operator.die()
+        tasks = [operator.task for operator in self.operators] + self._helpers
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def start(self, *, delivery: Delivery = IMMEDIATE, seed: int = 0, **settings: Any) -> Operator:
+        """One more operator, with an empty cache."""
+        operator = Operator(
+            self,
+            delivery=delivery,
+            seed=seed,
+            settings=ControllerSettings(pods=PodSettings(runner_image=RUNNER_IMAGE), **settings),
+        )
+        self.operators.append(operator)
+        return operator
+
+    def helper(self, work: Coroutine[Any, Any, None]) -> None:
+        """Let something happen beside the test, until it ends."""
+        self._helpers.append(asyncio.get_running_loop().create_task(work))
+
+    # --- what users do ---------------------------------------------------------------------------
+
+    async def submit(self, spec: Obj, *, name: str = RUN, **metadata: Any) -> Obj:
+        """Create a run."""
+        body = {
+            "apiVersion": "waypost.dev/v1alpha1",
+            "kind": "AgentWorkflow",
+            "metadata": {"name": name, **metadata},
+            "spec": spec,
+        }
+        namespace = metadata.get("namespace", NAMESPACE)
+        return await self.user.create(Kind.AGENT_WORKFLOW, namespace=namespace, body=body)
+
+    async def patch_run(self, spec: Obj, *, name: str = RUN) -> None:
+        """Change fields of a run's spec."""
+        await self.user.patch(
+            Kind.AGENT_WORKFLOW,
+            namespace=NAMESPACE,
+            name=name,
+            body={"spec": spec},
+            patch_type=PatchType.MERGE,
+        )
+
+    async def answer(self, **answer: Any) -> None:
+        """Answer the one open Approval, as soon as there is one."""
+        await self.until(lambda: bool(self.all(Kind.APPROVAL)), "an Approval is asked")
+        await self.user.patch(
+            Kind.APPROVAL,
+            namespace=NAMESPACE,
+            name=self.all(Kind.APPROVAL)[0]["metadata"]["name"],
+            body={"spec": answer},
+            patch_type=PatchType.MERGE,
+        )
+
+    async def delete(self, kind: Kind, name: str, *, propagation: str = "Background") -> None:
+        """Delete something, as a user does."""
+        await self.user.delete(kind, namespace=NAMESPACE, name=name, propagation=propagation)
+
+    # --- what can be seen ------------------------------------------------------------------------
+
+    def all(self, kind: Kind) -> list[Obj]:
+        """Every object of a kind, as stored: a look that is no request."""
+        return list(self.cluster.server.storage.scan(kind))
+
+    def run(self, name: str = RUN) -> Obj:
+        """A run as stored, for reading; empty when there is none."""
+        return self.cluster.server.storage.read(Kind.AGENT_WORKFLOW, NAMESPACE, name) or {}
+
+    def status(self, name: str = RUN) -> Obj:
+        """A run's status; empty when it has none or is gone."""
+        return section(self.run(name), "status")
+
+    def node(self, path: str, name: str = RUN) -> Obj:
+        """A node's checkpoint; empty when it has none."""
+        found = (n for n in items(self.status(name), "nodes") if n["path"] == path)
+        return next(found, {})
+
+    def is_finished(self, name: str = RUN) -> bool:
+        conditions = items(self.status(name), "conditions")
+        return any(c["type"] == "Finished" and c["status"] == "True" for c in conditions)
+
+    async def until(
+        self, true: Callable[[], bool], reason: str, *, within: float = 3600.0, step: float = 0.25
+    ) -> None:
+        """Wait for something to become true; `reason` says what."""
+        end = self.clock.monotonic() + within
+        while not true():
+            if self.clock.monotonic() >= end:
+                pytest.fail(f"not within {within:.0f} virtual seconds: {reason}\n{self.tell()}")
+            await asyncio.sleep(step)
+
+    async def finished(self, name: str = RUN, *, within: float = 7200.0) -> Obj:
+        """The status of a run once it has ended."""
+        await self.until(
+            lambda: self.is_finished(name), f"{name} is finished", within=within, step=1.0
+        )
+        return self.status(name)
+
+    async def quiet(self, seconds: float) -> list[Any]:
+        """Let time pass; the writes that were made meanwhile."""
+        before = len(self.cluster.log)
+        await asyncio.sleep(seconds)
+        return self.cluster.log[before:]
+
+    def tell(self) -> str:
+        """What a person would want to know of a run that does not end as it should."""
+        lines = [
+            f"{n['path']}: {n['phase']} {n.get('reason', '')} {n.get('message', '')}"
+            for body in self.all(Kind.AGENT_WORKFLOW)
+            for n in items(body, "status", "nodes")
+        ]
+        lines += [str(started) for started in self.machine.ledger[-20:]]
+        return "\n".join(lines)
+
+
+def twice_and_lost(world: World) -> Interception:
+    """Requests that a proxy repeats, and whose answer then gets lost."""
+
+    async def intercept(call: Call, send: Callable[[], Awaitable[Any]]) -> Any:
+        await send()
+        with contextlib.suppress(Exception):
+            await send()
+        raise Unavailable("the connection was reset")
+
+    return intercept
