@@ -35,8 +35,7 @@ OPERATOR: dict[Grant, str] = {
     ("batch", "jobs", "create"): "launch an attempt",
     ("batch", "jobs", "patch"): "suspend: stop an attempt and create no other pod",
     ("batch", "jobs", "delete"): "the sweep removes Jobs that no run names",
-    ("", "pods", "get"): "live read before a conclusion from absence",
-    ("", "pods", "list"): "first list, periodic resync, the sweep",
+    ("", "pods", "list"): "first list, live read before a conclusion from absence, the sweep",
     ("", "pods", "watch"): "wake up when a pod ends",
     ("", "pods", "patch"): "take the finalizer waypost.dev/result off",
     ("", "pods", "delete"): "stop a pod whose Job is gone",
@@ -49,7 +48,6 @@ OPERATOR: dict[Grant, str] = {
 }
 
 CLEANUP: dict[Grant, str] = {
-    ("", "pods", "get"): "look again",
     ("", "pods", "list"): "find the pods that are held",
     ("", "pods", "patch"): "take the finalizer off",
 }

@@ -115,7 +115,7 @@ reason for every verb. Secrets are not among them. */ -}}
   verbs: [get, list, create, patch, delete]
 - apiGroups: [""]
   resources: [pods]
-  verbs: [get, list, watch, patch, delete]
+  verbs: [list, watch, patch, delete]
 - apiGroups: [""]
   resources: [pods/log]
   verbs: [get]
@@ -133,7 +133,7 @@ reason for every verb. Secrets are not among them. */ -}}
 {{- define "waypost.cleanupRules" -}}
 - apiGroups: [""]
   resources: [pods]
-  verbs: [get, list, patch]
+  verbs: [list, patch]
 {{- end -}}
 
 {{- define "waypost.cleanupLabels" -}}
