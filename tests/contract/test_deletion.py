@@ -5,10 +5,10 @@ from waypost.ports.cluster import AlreadyExists, Conflict, Kind, NotFound, Rejec
 
 from tests.contract.bodies import HOLD, OTHER_HOLD, config_map, job, pod
 from tests.contract.conftest import Lab, create_pod, namespace_body
-from tests.crds.manifests import workflow
+from tests.crds.manifests import approval
 
 MAP = Kind.CONFIG_MAP
-RUN = Kind.AGENT_WORKFLOW
+ASK = Kind.APPROVAL
 
 
 async def test_a_finalizer_keeps_the_object_until_it_is_taken_off(lab: Lab) -> None:
@@ -31,24 +31,24 @@ async def test_deleting_twice_changes_nothing(lab: Lab) -> None:
 
 
 async def test_a_deletion_is_a_new_generation(lab: Lab) -> None:
-    body = workflow()
+    body = approval("sample")
     body["metadata"]["finalizers"] = [HOLD]
-    await lab.create(RUN, body)
-    await lab.delete(RUN, "sample")
-    assert (await lab.get(RUN, "sample"))["metadata"]["generation"] == 2
-    await lab.merge(RUN, "sample", {"metadata": {"finalizers": None}})
+    await lab.create(ASK, body)
+    await lab.delete(ASK, "sample")
+    assert (await lab.get(ASK, "sample"))["metadata"]["generation"] == 2
+    await lab.merge(ASK, "sample", {"metadata": {"finalizers": None}})
 
 
 async def test_a_dying_object_takes_status_but_no_new_finalizer(lab: Lab) -> None:
-    body = workflow()
+    body = approval("sample")
     body["metadata"]["finalizers"] = [HOLD]
-    await lab.create(RUN, body)
-    await lab.delete(RUN, "sample")
-    await lab.merge(RUN, "sample", {"status": {"phase": "Running"}}, subresource="status")
+    await lab.create(ASK, body)
+    await lab.delete(ASK, "sample")
+    await lab.merge(ASK, "sample", {"status": {"state": "Open"}}, subresource="status")
     with pytest.raises(Rejected):
-        await lab.merge(RUN, "sample", {"metadata": {"finalizers": [HOLD, OTHER_HOLD]}})
-    await lab.merge(RUN, "sample", {"metadata": {"finalizers": []}})
-    assert await lab.gone(RUN, "sample")
+        await lab.merge(ASK, "sample", {"metadata": {"finalizers": [HOLD, OTHER_HOLD]}})
+    await lab.merge(ASK, "sample", {"metadata": {"finalizers": []}})
+    assert await lab.gone(ASK, "sample")
 
 
 async def test_a_dying_object_keeps_its_name(lab: Lab) -> None:
@@ -60,16 +60,16 @@ async def test_a_dying_object_keeps_its_name(lab: Lab) -> None:
 
 
 async def test_delete_holds_to_its_preconditions(lab: Lab) -> None:
-    first = await lab.create(RUN, workflow())
+    first = await lab.create(ASK, approval("sample"))
     stale = first["metadata"]["resourceVersion"]
-    second = await lab.merge(RUN, "sample", {"spec": {"suspend": True}})
+    second = await lab.merge(ASK, "sample", {"spec": {"reason": "why"}})
     uid = second["metadata"]["uid"]
     with pytest.raises(Conflict):
-        await lab.delete(RUN, "sample", uid=uid, resource_version=stale)
+        await lab.delete(ASK, "sample", uid=uid, resource_version=stale)
     with pytest.raises(Conflict):
-        await lab.delete(RUN, "sample", uid="another")
-    await lab.delete(RUN, "sample", uid=uid, resource_version=second["metadata"]["resourceVersion"])
-    assert await lab.gone(RUN, "sample")
+        await lab.delete(ASK, "sample", uid="another")
+    await lab.delete(ASK, "sample", uid=uid, resource_version=second["metadata"]["resourceVersion"])
+    assert await lab.gone(ASK, "sample")
 
 
 async def test_a_pod_that_no_machine_has_goes_at_once(lab: Lab) -> None:
@@ -89,11 +89,11 @@ async def test_a_held_pod_stays_until_it_is_released(lab: Lab) -> None:
 
 
 async def test_children_follow_their_owner_in_the_background(lab: Lab) -> None:
-    owner = await lab.create(RUN, workflow())
+    owner = await lab.create(ASK, approval("sample"))
     await lab.create(MAP, config_map("child", owner=owner))
     await lab.create(MAP, config_map("stranger"))
-    await lab.delete(RUN, "sample")
-    assert await lab.gone(RUN, "sample"), "the owner goes first"
+    await lab.delete(ASK, "sample")
+    assert await lab.gone(ASK, "sample"), "the owner goes first"
 
     async def collected() -> bool:
         return await lab.gone(MAP, "child")
@@ -103,8 +103,8 @@ async def test_children_follow_their_owner_in_the_background(lab: Lab) -> None:
 
 
 async def test_a_child_of_an_owner_that_is_gone_is_collected(lab: Lab) -> None:
-    owner = await lab.create(RUN, workflow())
-    await lab.delete(RUN, "sample")
+    owner = await lab.create(ASK, approval("sample"))
+    await lab.delete(ASK, "sample")
     await lab.create(MAP, config_map("late", owner=owner))
 
     async def collected() -> bool:
@@ -114,9 +114,9 @@ async def test_a_child_of_an_owner_that_is_gone_is_collected(lab: Lab) -> None:
 
 
 async def test_an_owner_of_the_same_name_is_not_the_owner(lab: Lab) -> None:
-    owner = await lab.create(RUN, workflow())
-    await lab.delete(RUN, "sample")
-    await lab.create(RUN, workflow())
+    owner = await lab.create(ASK, approval("sample"))
+    await lab.delete(ASK, "sample")
+    await lab.create(ASK, approval("sample"))
     await lab.create(MAP, config_map("late", owner=owner))
 
     async def collected() -> bool:
@@ -126,31 +126,31 @@ async def test_an_owner_of_the_same_name_is_not_the_owner(lab: Lab) -> None:
 
 
 async def test_foreground_deletion_waits_for_held_children(lab: Lab) -> None:
-    owner = await lab.create(RUN, workflow())
+    owner = await lab.create(ASK, approval("sample"))
     await lab.create(MAP, config_map("child", owner=owner, finalizers=[HOLD]))
-    await lab.delete(RUN, "sample", propagation="Foreground")
+    await lab.delete(ASK, "sample", propagation="Foreground")
 
     async def child_is_dying() -> bool:
         return "deletionTimestamp" in (await lab.get(MAP, "child"))["metadata"]
 
     await lab.eventually(child_is_dying, "its owner is being deleted in the foreground")
-    body = await lab.get(RUN, "sample")
+    body = await lab.get(ASK, "sample")
     assert body["metadata"]["finalizers"] == ["foregroundDeletion"]
     await lab.merge(MAP, "child", {"metadata": {"finalizers": None}})
 
     async def owner_is_gone() -> bool:
-        return await lab.gone(RUN, "sample")
+        return await lab.gone(ASK, "sample")
 
     await lab.eventually(owner_is_gone, "its last child is gone")
 
 
 async def test_orphans_stay(lab: Lab) -> None:
-    owner = await lab.create(RUN, workflow())
+    owner = await lab.create(ASK, approval("sample"))
     await lab.create(MAP, config_map("child", owner=owner))
-    await lab.delete(RUN, "sample", propagation="Orphan")
+    await lab.delete(ASK, "sample", propagation="Orphan")
 
     async def owner_is_gone() -> bool:
-        return await lab.gone(RUN, "sample")
+        return await lab.gone(ASK, "sample")
 
     await lab.eventually(owner_is_gone, "its child was orphaned")
     assert not (await lab.get(MAP, "child"))["metadata"].get("ownerReferences")

@@ -7,7 +7,7 @@ from tests.contract.bodies import CONDITION, HOLD, OTHER_HOLD, config_map, pod
 from tests.contract.conftest import Lab, create_pod
 from tests.crds.manifests import approval, record, workflow
 
-RUN = Kind.AGENT_WORKFLOW
+RUN, ASK = Kind.AGENT_WORKFLOW, Kind.APPROVAL
 
 
 def fence(body: Obj) -> Obj:
@@ -25,37 +25,37 @@ def without(body: Obj, key: str) -> Obj:
 
 
 async def test_a_stale_fence_is_a_conflict(lab: Lab) -> None:
-    body = await lab.create(RUN, workflow())
+    body = await lab.create(ASK, approval("sample"))
     first = await lab.json_patch(
-        RUN, "sample", fence(body), add("/status", {"phase": "Running"}), subresource="status"
+        ASK, "sample", fence(body), add("/status", {"reason": "Running"}), subresource="status"
     )
-    assert first["status"]["phase"] == "Running"
+    assert first["status"]["reason"] == "Running"
     with pytest.raises(Conflict):
         await lab.json_patch(
-            RUN, "sample", fence(body), add("/status/phase", "Failed"), subresource="status"
+            ASK, "sample", fence(body), add("/status/reason", "Failed"), subresource="status"
         )
     second = await lab.json_patch(
-        RUN, "sample", fence(first), add("/status/phase", "Failed"), subresource="status"
+        ASK, "sample", fence(first), add("/status/reason", "Failed"), subresource="status"
     )
-    assert second["status"]["phase"] == "Failed"
+    assert second["status"]["reason"] == "Failed"
 
 
 async def test_a_stale_fence_is_a_conflict_also_in_a_merge_patch(lab: Lab) -> None:
-    body = await lab.create(RUN, workflow())
+    body = await lab.create(ASK, approval("sample"))
     stale = body["metadata"]["resourceVersion"]
-    await lab.merge(RUN, "sample", {"spec": {"suspend": True}})
+    await lab.merge(ASK, "sample", {"spec": {"reason": "why"}})
     with pytest.raises(Conflict):
         await lab.merge(
-            RUN, "sample", {"metadata": {"resourceVersion": stale}, "spec": {"suspend": False}}
+            ASK, "sample", {"metadata": {"resourceVersion": stale}, "spec": {"reason": "because"}}
         )
 
 
 async def test_every_write_counts_up_and_only_the_spec_makes_a_generation(lab: Lab) -> None:
-    bodies = [await lab.create(RUN, workflow())]
-    bodies.append(await lab.merge(RUN, "sample", {"spec": {"suspend": True}}))
-    bodies.append(await lab.merge(RUN, "sample", {"metadata": {"labels": {"a": "b"}}}))
+    bodies = [await lab.create(ASK, approval("sample"))]
+    bodies.append(await lab.merge(ASK, "sample", {"spec": {"reason": "why"}}))
+    bodies.append(await lab.merge(ASK, "sample", {"metadata": {"labels": {"a": "b"}}}))
     bodies.append(
-        await lab.merge(RUN, "sample", {"status": {"phase": "Running"}}, subresource="status")
+        await lab.merge(ASK, "sample", {"status": {"reason": "Running"}}, subresource="status")
     )
     versions = [int(body["metadata"]["resourceVersion"]) for body in bodies]
     assert versions == sorted(set(versions))
@@ -63,30 +63,32 @@ async def test_every_write_counts_up_and_only_the_spec_makes_a_generation(lab: L
 
 
 async def test_a_patch_that_changes_nothing_writes_nothing(lab: Lab) -> None:
-    before = await lab.create(RUN, workflow(suspend=True))
-    after = await lab.merge(RUN, "sample", {"spec": {"suspend": True}})
+    before = await lab.create(ASK, approval("sample"))
+    after = await lab.merge(ASK, "sample", {"spec": {"subject": "gate"}})
     assert after["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"]
-    again = await lab.json_patch(RUN, "sample", fence(before), subresource="status")
+    again = await lab.json_patch(ASK, "sample", fence(before), subresource="status")
     assert again["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"]
 
 
 OPERATIONS_REFUSED = [
-    pytest.param({"op": "test", "path": "/spec/suspend", "value": True}, id="test-fails"),
-    pytest.param({"op": "test", "path": "/spec/nodes/0/name", "value": 1}, id="test-of-a-type"),
-    pytest.param({"op": "remove", "path": "/spec/suspend"}, id="remove-what-is-not-there"),
-    pytest.param({"op": "replace", "path": "/spec/suspend", "value": 1}, id="replace-absent"),
-    pytest.param(add("/status/nodes/0", {}), id="no-parent"),
-    pytest.param(add("/spec/nodes/7", {"name": "x"}), id="index-beyond-the-end"),
+    pytest.param({"op": "test", "path": "/spec/subject", "value": "x"}, id="test-fails"),
+    pytest.param(
+        {"op": "test", "path": "/spec/approvers/users/0", "value": 1}, id="test-of-a-type"
+    ),
+    pytest.param({"op": "remove", "path": "/spec/decision"}, id="remove-what-is-not-there"),
+    pytest.param({"op": "replace", "path": "/spec/decision", "value": 1}, id="replace-absent"),
+    pytest.param(add("/status/conditions/0", {}), id="no-parent"),
+    pytest.param(add("/spec/approvers/users/7", "x"), id="index-beyond-the-end"),
 ]
 
 
 @pytest.mark.parametrize("operation", OPERATIONS_REFUSED)
 async def test_an_operation_that_fails_is_refused(lab: Lab, operation: Obj) -> None:
-    before = await lab.create(RUN, workflow())
+    before = await lab.create(ASK, approval("sample"))
     with pytest.raises(Rejected) as caught:
-        await lab.json_patch(RUN, "sample", add("/spec/cancel", True), operation)
+        await lab.json_patch(ASK, "sample", add("/spec/reason", "why"), operation)
     assert caught.value.code == 422
-    assert await lab.get(RUN, "sample") == before, "nothing of the patch was kept"
+    assert await lab.get(ASK, "sample") == before, "nothing of the patch was kept"
 
 
 async def test_json_patch_keeps_nulls_and_merge_patch_drops_them(lab: Lab) -> None:
@@ -107,28 +109,28 @@ async def test_json_patch_keeps_nulls_and_merge_patch_drops_them(lab: Lab) -> No
 
 
 async def test_a_status_patch_leaves_the_spec_alone(lab: Lab) -> None:
-    await lab.create(RUN, workflow())
+    await lab.create(ASK, approval("sample"))
     body = await lab.merge(
-        RUN,
+        ASK,
         "sample",
         {
-            "spec": {"suspend": True},
+            "spec": {"reason": "why"},
             "metadata": {"labels": {"a": "b"}},
-            "status": {"phase": "Running"},
+            "status": {"reason": "Running"},
         },
         subresource="status",
     )
-    assert "suspend" not in body["spec"]
+    assert "reason" not in body["spec"]
     assert "labels" not in body["metadata"]
-    assert body["status"]["phase"] == "Running"
+    assert body["status"]["reason"] == "Running"
 
 
 async def test_a_main_patch_leaves_the_status_alone(lab: Lab) -> None:
-    await lab.create(RUN, workflow())
+    await lab.create(ASK, approval("sample"))
     body = await lab.merge(
-        RUN, "sample", {"spec": {"suspend": True}, "status": {"phase": "Failed"}}
+        ASK, "sample", {"spec": {"reason": "why"}, "status": {"state": "Denied"}}
     )
-    assert body["spec"]["suspend"] is True
+    assert body["spec"]["reason"] == "why"
     assert "status" not in body
 
 
@@ -151,11 +153,11 @@ async def test_a_kind_without_status_has_no_status_to_patch(lab: Lab) -> None:
 
 
 async def test_a_wrong_uid_is_ignored_in_a_status_patch(lab: Lab) -> None:
-    await lab.create(RUN, workflow())
-    patch = {"metadata": {"uid": "another"}, "status": {"phase": "Running"}}
-    body = await lab.merge(RUN, "sample", patch, subresource="status")
+    await lab.create(ASK, approval("sample"))
+    patch = {"metadata": {"uid": "another"}, "status": {"reason": "Running"}}
+    body = await lab.merge(ASK, "sample", patch, subresource="status")
     assert body["metadata"]["uid"] != "another"
-    assert body["status"]["phase"] == "Running"
+    assert body["status"]["reason"] == "Running"
 
 
 STATUS_REFUSED = [
@@ -174,7 +176,8 @@ async def test_a_status_the_schema_does_not_know_is_refused(lab: Lab, status: Ob
     await lab.create(RUN, workflow())
     with pytest.raises(Rejected):
         await lab.json_patch(RUN, "sample", add("/status", status), subresource="status")
-    assert "status" not in await lab.get(RUN, "sample")
+    found = await lab.get(RUN, "sample")
+    assert found.get("status", {}) != status
 
 
 async def test_an_accepted_run_keeps_its_definition(lab: Lab) -> None:

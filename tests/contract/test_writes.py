@@ -20,14 +20,14 @@ from tests.crds.manifests import approval, record, workflow
 
 
 async def test_a_created_object_gets_an_identity(lab: Lab) -> None:
-    body = await lab.create(Kind.AGENT_WORKFLOW, workflow())
+    body = await lab.create(Kind.APPROVAL, approval("sample"))
     metadata = body["metadata"]
     assert metadata["uid"]
     assert metadata["resourceVersion"].isdecimal()
     assert metadata["creationTimestamp"].endswith("Z")
     assert metadata["generation"] == 1
     assert metadata["namespace"] == lab.namespace
-    assert await lab.get(Kind.AGENT_WORKFLOW, "sample") == body
+    assert await lab.get(Kind.APPROVAL, "sample") == body
 
 
 async def test_a_name_is_taken_once(lab: Lab) -> None:

@@ -26,8 +26,11 @@ class Agenda:
 
     def after(self, seconds: float, callback: Callable[[], None]) -> None:
         """Plan `callback` for `seconds` from now."""
+        self.at(self.clock.monotonic() + max(seconds, 0.0), callback)
+
+    def at(self, due: float, callback: Callable[[], None]) -> None:
+        """Plan `callback` for a moment of monotonic time."""
         self._sequence += 1
-        due = self.clock.monotonic() + max(seconds, 0.0)
         heapq.heappush(self._heap, (due, self._sequence, callback))
         self._arm()
 

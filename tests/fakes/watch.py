@@ -128,7 +128,8 @@ class Subscription:
             due = max(due, self._due.get(uid, 0.0))
         self._due[uid] = due
         pending.append(event)
-        self._agenda.after(due - now, lambda: self._arrive(uid, event))
+        # The moment itself and not a pause: a rounding error would turn two events around.
+        self._agenda.at(due, lambda: self._arrive(uid, event))
 
     def _arrive(self, uid: str, event: _Event) -> None:
         if event.cancelled:
