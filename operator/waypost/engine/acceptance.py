@@ -4,15 +4,15 @@ Each rule is one function that yields problems; the chain is listed in `check`. 
 the field, what was found and how to mend it.
 """
 
-import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from waypost.api.base import JsonValue, parse_duration
-from waypost.api.workflow import AgentWorkflowSpec, Node
+from waypost.api.workflow import AgentWorkflowSpec
 from waypost.engine.expressions import Visible
-from waypost.engine.graph import evaluated_fields, kind_of
+from waypost.engine.graph import evaluated_fields
+from waypost.engine.problems import Problem
+from waypost.engine.signature import signatures
 from waypost.engine.templates import (
     Template,
     parse_template,
@@ -27,17 +27,7 @@ MAX_INPUT_BYTES: Final = 256 * 1024
 MAX_PROBLEMS: Final = 10
 # Fields computed before a node has inputs of its own.
 _BEFORE_SELF: Final = ("inputs.", "when")
-
-
-@dataclass(frozen=True)
-class Problem:
-    """One defect of a spec: where it is (`nodes.draft.when`), and what is wrong with it."""
-
-    field: str
-    message: str
-
-    def __str__(self) -> str:
-        return f"{self.field}: {self.message}"
+_YAML_BOOLEANS: Final = {"true": "on, yes, y or true", "false": "off, no, n or false"}
 
 
 def check(spec: AgentWorkflowSpec) -> tuple[Problem, ...]:
@@ -45,14 +35,15 @@ def check(spec: AgentWorkflowSpec) -> tuple[Problem, ...]:
     problems: list[Problem] = []
     for rule in (
         _unique_names,  # before anything that looks nodes up by name
-        _inputs_are_data,  # I-JSON, bounded
+        _keys_are_as_written,  # YAML reads an unquoted n, no, on... as a boolean
+        _inputs_are_bounded,
         _schemas_are_usable,  # 2020-12, local $ref only
         _durations_mean_something,  # zero refused
         _expressions_compile,  # before references are read from them
         _references_resolve,  # names, dependsOn, after
         _nothing_else_is_evaluated,  # ${ where it would be ignored
         _fallbacks_fit,  # fallbackOutput against outputSchema
-        _python_defines_run,  # signature against inputs
+        signatures,  # of python nodes, against inputs
     ):
         problems.extend(rule(spec))
         if len(problems) >= MAX_PROBLEMS:
@@ -76,12 +67,18 @@ def _unique_names(spec: AgentWorkflowSpec) -> Iterator[Problem]:
         seen.add(node.name)
 
 
-def _inputs_are_data(spec: AgentWorkflowSpec) -> Iterator[Problem]:
-    try:
-        size = len(ijson.canonical(ijson.check(spec.inputs or {})))
-    except ijson.IJsonError as error:
-        yield Problem(f"inputs{error.path.removeprefix('$')}", error.problem)
-        return
+def _keys_are_as_written(spec: AgentWorkflowSpec) -> Iterator[Problem]:
+    places = [("inputs", spec.inputs), ("outputs", spec.outputs)]
+    places += [(f"nodes.{node.name}.inputs", node.inputs) for node in spec.nodes]
+    for place, values in places:
+        for key, words in _YAML_BOOLEANS.items():
+            if key in (values or {}):
+                text = f"is what YAML makes of a key {words} without quotes; write it in quotes"
+                yield Problem(f"{place}.{key}", text)
+
+
+def _inputs_are_bounded(spec: AgentWorkflowSpec) -> Iterator[Problem]:
+    size = len(ijson.canonical(spec.inputs or {}))
     if size > MAX_INPUT_BYTES:
         yield Problem(
             "inputs",
@@ -209,51 +206,3 @@ def _fallbacks_fit(spec: AgentWorkflowSpec) -> Iterator[Problem]:
         if node.output_schema is not None:
             for violation in schema.validate(node.output_schema, node.fallback_output):
                 yield Problem(place, f"does not meet outputSchema: {violation}")
-
-
-def _python_defines_run(spec: AgentWorkflowSpec) -> Iterator[Problem]:
-    for node in spec.nodes:
-        if kind_of(node) == "python" and node.python:
-            yield from _signature(node, node.python.source)
-
-
-def _signature(node: Node, source: str) -> Iterator[Problem]:
-    place = f"nodes.{node.name}.python.source"
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        line = f" (line {error.lineno})" if isinstance(error, SyntaxError) else ""
-        yield Problem(place, f"is not Python: {getattr(error, 'msg', error)}{line}")
-        return
-    found = [
-        item
-        for item in tree.body
-        if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef) and item.name == "run"
-    ]
-    if not found:
-        yield Problem(place, "defines no function run; add def run(...): with the node's inputs")
-        return
-    arguments = found[-1].args
-    named = [a.arg for a in (*arguments.args, *arguments.kwonlyargs)]
-    inputs = list(node.inputs or {})
-    if not arguments.kwarg:
-        for key in inputs:
-            if key not in named:
-                text = f"run has no parameter {key!r}, which inputs gives; add it or **kw"
-                yield Problem(place, text)
-    optional = len(arguments.defaults)
-    required = [a.arg for a in arguments.args[: len(arguments.args) - optional]]
-    pairs = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
-    required += [a.arg for a, default in pairs if default is None]
-    for name in required:
-        if name not in inputs and name not in _schema_defaults(node):
-            yield Problem(place, f"run needs {name!r}, which inputs does not give")
-    if arguments.posonlyargs:
-        yield Problem(place, "run is called by keyword; remove the / from its parameters")
-
-
-def _schema_defaults(node: Node) -> set[str]:
-    properties = (node.input_schema or {}).get("properties")
-    if not isinstance(properties, dict):
-        return set()
-    return {k for k, v in properties.items() if isinstance(v, dict) and "default" in v}

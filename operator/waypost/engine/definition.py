@@ -11,8 +11,8 @@ from pydantic import ValidationError
 from waypost.api.base import JsonObject
 from waypost.api.workflow import AgentWorkflowSpec
 from waypost.engine import acceptance
-from waypost.engine.acceptance import Problem
 from waypost.engine.graph import Graph, edges_of, find_cycle, sort
+from waypost.engine.problems import Problem
 from waypost.protocol import ijson, schema
 
 _EMPTY_GRAPH = Graph(nodes={}, edges={}, order=())

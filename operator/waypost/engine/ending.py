@@ -5,6 +5,7 @@ from datetime import timedelta
 from waypost.api.base import JsonObject
 from waypost.api.status import AgentWorkflowStatus, NodeStatus
 from waypost.engine import attempts, names, scope, summary
+from waypost.engine.bounds import fit
 from waypost.engine.definition import inputs_changed
 from waypost.engine.draft import Draft
 from waypost.engine.model import Decision, DeleteRun, Observed, ReleasePod
@@ -59,7 +60,7 @@ def conclude(draft: Draft) -> Decision:
         status = summary.restamp(status, draft.observed.generation)
     draft.after += _expire(draft, status)
     return Decision(
-        status=status,
+        status=fit(status),
         before=tuple(draft.before),
         after=tuple(draft.after),
         notes=tuple(draft.notes),
