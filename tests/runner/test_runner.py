@@ -200,16 +200,12 @@ def bench(tmp_path: Path) -> Bench:
         ),
         pytest.param(
             """
-            import functools
-            def traced(f):
-                @functools.wraps(f)
-                def inner(*args, **kw): return f(*args, **kw)
-                return inner
-            @traced
-            def run(a): return a
+            def with_database(run): return lambda **inputs: run("db", **inputs)
+            @with_database
+            def run(database, a): return [database, a]
             """,
             {"a": 1},
-            1,
+            ["db", 1],
             "a decorated run is called as it is",
             id="decorated",
         ),
@@ -243,7 +239,14 @@ def bench(tmp_path: Path) -> Bench:
             id="closed-streams",
         ),
         pytest.param(
-            "import os\ndef run(): return 'me' if os.fork() else 'copy'",
+            """
+            import os
+            def run():
+                child = os.fork()
+                if not child: return "copy"
+                os.waitpid(child, 0)
+                return "me"
+            """,
             {},
             "me",
             "a forked copy that runs on has nothing to say",
@@ -590,6 +593,22 @@ def test_what_the_program_left_running_is_killed(bench: Bench) -> None:
     while left.exists() and " Z " not in left.read_text() and time.monotonic() < deadline:
         time.sleep(0.01)
     assert not left.exists() or " Z " in left.read_text()
+
+
+def test_a_daemon_that_the_program_forked_does_not_hold_up_its_end(bench: Bench) -> None:
+    source = """
+    import os, time
+    def run():
+        if os.fork() == 0:
+            os.setsid()
+            for stream in range(3): os.dup2(os.open(os.devnull, os.O_RDWR), stream)
+            time.sleep(15)
+        time.sleep(0.2)
+        os._exit(3)
+    """
+    began = time.monotonic()
+    assert bench.run(source).code == 3
+    assert time.monotonic() - began < 10
 
 
 def test_the_record_is_written_in_place(bench: Bench) -> None:

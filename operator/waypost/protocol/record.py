@@ -61,16 +61,16 @@ def encode(record: CommitRecord) -> bytes:
     encoded = _dump(body)
     if len(encoded) < LIMIT:
         return encoded
+    if len(_dump(body | {"message": "", "tail": ""})) >= LIMIT:
+        raise TooLarge(len(encoded), LIMIT - 1)
     message, tail = record.message or "", record.tail or ""
-    if record.outcome == "Failed" and len(_dump(body | {"message": "", "tail": ""})) < LIMIT:
-        while len(encoded) >= LIMIT:
-            if len(tail) >= len(message):
-                tail = tail[max(len(tail) // 4, 1) :]
-            else:
-                message = message[: len(message) * 3 // 4]
-            encoded = _dump(body | {"message": message, "tail": tail})
-        return encoded
-    raise TooLarge(len(encoded), LIMIT - 1)
+    while len(encoded) >= LIMIT:
+        if len(tail) >= len(message):
+            tail = tail[max(len(tail) // 4, 1) :]
+        else:
+            message = message[: len(message) * 3 // 4]
+        encoded = _dump(body | {"message": message, "tail": tail})
+    return encoded
 
 
 def _body(record: CommitRecord) -> dict[str, Json]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from waypost.protocol import ijson
 from waypost.protocol.record import (
@@ -25,6 +25,7 @@ def written(output: Any = None) -> str:
     return encode(CommitRecord(WHOSE, "Succeeded", output)).decode()
 
 
+@settings(deadline=None)  # a loaded machine is not an error
 @given(st.text(max_size=6000), st.text(max_size=6000))
 def test_a_failure_always_fits_and_reads_back(message: str, tail: str) -> None:
     record = CommitRecord(WHOSE, "Failed", None, "NodeError", message, tail)

@@ -112,9 +112,11 @@ def test_asserted_formats(format_: str, value: str, ok: bool) -> None:
     assert (not schema.validate({"type": "string", "format": format_}, value)) is ok
 
 
-def test_a_property_that_is_called_format_is_no_keyword() -> None:
-    declared = {"properties": {"format": {"type": "string"}}}
-    assert schema.validate(declared, {"format": 1})
+@pytest.mark.parametrize("name", ["format", "const", "default"])
+def test_a_property_that_is_called_like_a_keyword_is_none(name: str) -> None:
+    declared = {"properties": {name: {"type": "string", "format": "hostname"}}}
+    assert schema.validate(declared, {name: 1})
+    assert not schema.validate(declared, {name: "not a host name!"})
 
 
 @pytest.mark.parametrize(
