@@ -1,0 +1,131 @@
+"""What the cluster refuses is named in status within seconds, in its own words, and ends by the
+node's own clock."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+from e2e.suite.build import Workflow, workflow
+from e2e.suite.kube import Obj
+from e2e.suite.space import Run, Space, condition, node_of
+
+NAMED_WITHIN = 10.0
+QUEUE = 12.0  # queueTimeout of the nodes; long enough to see the text before the end
+
+NOBODY = {"serviceAccountName": "nobody-made-this"}
+HUGE = {"resources": {"requests": {"cpu": "900"}, "limits": {"cpu": "900"}}}
+UPSIDE_DOWN = {"resources": {"requests": {"memory": "2Gi"}, "limits": {"memory": "1Gi"}}}
+MISSING = "registry.invalid/no/such:image"
+
+
+def node(name: str, **fields: object) -> Workflow:
+    """One node in a hurry."""
+    return workflow(name).python("work", "return 1", queueTimeout=f"{QUEUE:.0f}s", **fields)
+
+
+def missing_image() -> Workflow:
+    found = workflow("image")
+    block = {"imagePullPolicy": "IfNotPresent"}
+    return found.container("work", MISSING, "", kind=block, queueTimeout=f"{QUEUE:.0f}s")
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """A refused node: the reason and the cluster's words that status must show."""
+
+    make: Callable[[], Workflow]
+    reason: str
+    said: str
+    permanent: bool = False
+
+
+TROUBLES = {
+    "service-account": Trouble(
+        lambda: node("service-account", isolation=NOBODY), "PodRejected", "nobody-made-this"
+    ),
+    "cpu": Trouble(lambda: node("cpu", kind=HUGE), "Unschedulable", "Insufficient cpu"),
+    "image": Trouble(missing_image, "ImagePull", "registry.invalid"),
+    "job-refused": Trouble(
+        lambda: node("job-refused", kind=UPSIDE_DOWN),
+        "LaunchRejected",
+        "must be less than or equal to memory limit",
+        permanent=True,
+    ),
+    "secret": Trouble(
+        lambda: node(
+            "secret",
+            kind={
+                "env": [
+                    {"name": "KEY", "valueFrom": {"secretKeyRef": {"name": "gone", "key": "k"}}}
+                ]
+            },
+        ),
+        "MissingReference",
+        'secret "gone" not found',
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def started(space: Space) -> dict[str, Run]:
+    """All of them at the same time: their clocks run side by side."""
+    return {name: space.start(trouble.make()) for name, trouble in TROUBLES.items()}
+
+
+@pytest.fixture(scope="module")
+def named(started: dict[str, Run]) -> dict[str, Obj]:
+    """The checkpoint of each as soon as it names its trouble."""
+    return {
+        name: run.troubled("work", TROUBLES[name].reason, within=NAMED_WITHIN)
+        for name, run in started.items()
+    }
+
+
+@pytest.mark.parametrize("name", TROUBLES)
+def test_trouble_is_named_in_the_clusters_own_words_and_ends_by_its_own_clock(
+    started: dict[str, Run], named: dict[str, Obj], name: str
+) -> None:
+    trouble, run = TROUBLES[name], started[name]
+    assert trouble.said in named[name]["message"]
+    if not trouble.permanent:
+        shown = condition(run.read(), "Succeeded")
+        assert shown["status"] != "True"
+    seen = run.finished(within=QUEUE + 20)
+    ended = node_of(seen, "work")
+    assert (ended["phase"], ended["reason"]) == ("Failed", trouble.reason)
+    assert trouble.said in ended["message"], "the words outlive the pod"
+    assert ended["attempt"] == 1
+    assert trouble.said in condition(seen, "Succeeded")["message"]
+
+
+def quota(**hard: str) -> Obj:
+    metadata = {"name": "tight"}
+    spec = {"hard": {key.replace("_", "/"): value for key, value in hard.items()}}
+    return {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": metadata, "spec": spec}
+
+
+def test_pods_over_quota_wait_and_start_when_there_is_room(own_space: Space) -> None:
+    own_space.create("resourcequotas", quota(pods="0"))
+    run = own_space.start(workflow("pod-quota").python("work", "return 1"))
+    doomed = own_space.start(node("pod-quota-doomed"))
+    for waiting in (run, doomed):
+        told = waiting.troubled("work", "PodRejected", within=NAMED_WITHIN + 5)
+        assert "exceeded quota: tight" in told["message"]
+    ended = node_of(doomed.finished(within=QUEUE + 20), "work")
+    assert (ended["phase"], ended["reason"]) == ("Failed", "PodRejected")
+    assert "exceeded quota" in ended["message"]
+    own_space.delete("resourcequotas", "tight")
+    # The Job controller looks again when it likes: after at most a minute and a half by now.
+    assert node_of(run.succeeded(within=100), "work")["attempt"] == 1
+
+
+def test_jobs_over_quota_wait_and_start_when_there_is_room(own_space: Space) -> None:
+    own_space.create("resourcequotas", quota(**{"count/jobs.batch": "0"}))
+    run = own_space.start(workflow("job-quota").python("work", "return 1"))
+    told = run.troubled("work", "LaunchRejected", within=NAMED_WITHIN)
+    assert "exceeded quota: tight" in told["message"]
+    own_space.delete("resourcequotas", "tight")
+    done = node_of(run.succeeded(), "work")
+    assert done["attempt"] == 1
+    assert "reason" not in done, "the trouble is over and no longer shown"
