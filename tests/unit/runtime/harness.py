@@ -1,6 +1,6 @@
 """Operators on a simulated cluster, in virtual time: start, crash, freeze, two at once.
 
-    async with World(script={"a": [Program(output=1)]}) as world:
+    async with World(script={"a": [gives(1)]}) as world:
         operator = world.start()
         await world.submit(spec(python("a")))
         status = await world.finished()
@@ -27,12 +27,30 @@ from waypost.runtime.controller import Controller, ControllerSettings
 
 from tests.fakes.clock import VirtualClock
 from tests.fakes.cluster import InMemoryCluster
+from tests.fakes.programs import Ledger, Outcome, PodView, Program
 from tests.fakes.watch import IMMEDIATE, Delivery
-from tests.unit.runtime.machine import RUNNER_IMAGE, Machine, Script
+from tests.fakes.workloads import Workloads
 from tests.unit.runtime.virtual import PROCESS, VirtualLoop
+
+Script = Mapping[str, Sequence[Program]]  # by node: what its attempts do, the last one for all more
 
 NAMESPACE: Final = "default"
 RUN: Final = "brief"
+
+
+def gives(output: Any = None, **how: Any) -> Program:
+    """A program that gives `output`."""
+    return lambda pod: pod.succeeds(output, **how)
+
+
+def fails(reason: str = "NodeError", **how: Any) -> Program:
+    """A program that fails and says so."""
+    return lambda pod: pod.fails(reason=reason, **how)
+
+
+def hangs(**how: Any) -> Program:
+    """A program that runs until it is stopped."""
+    return lambda pod: pod.hangs(**how)
 
 
 @dataclass
@@ -277,7 +295,8 @@ class World:
         self.cluster = InMemoryCluster(
             clock=self.clock, seed=seed, namespaces=namespaces, latency=latency
         )
-        self.machine = Machine(self.cluster, script)
+        self.script: dict[str, Sequence[Program]] = dict(script or {})
+        self.work = Workloads(self.cluster, program=self._program, seed=seed)
         self.user = self.cluster.as_user("ann")
         loop = asyncio.get_running_loop()
         assert isinstance(loop, VirtualLoop), "a World lives in a test marked @virtual"
@@ -303,7 +322,7 @@ class World:
             self,
             delivery=delivery,
             seed=seed,
-            settings=ControllerSettings(pods=PodSettings(runner_image=RUNNER_IMAGE), **settings),
+            settings=ControllerSettings(pods=PodSettings(runner_image="runner:test"), **settings),
         )
         self.operators.append(operator)
         return operator
@@ -311,6 +330,15 @@ class World:
     def helper(self, work: Coroutine[Any, Any, None]) -> None:
         """Let something happen beside the test, until it ends."""
         self._helpers.append(asyncio.get_running_loop().create_task(work))
+
+    @property
+    def ledger(self) -> Ledger:
+        """What has run."""
+        return self.work.ledger
+
+    def _program(self, pod: PodView) -> Outcome:
+        programs = self.script.get(pod.path) or (gives(),)
+        return programs[min(pod.attempt, len(programs)) - 1](pod)
 
     # --- what users do ---------------------------------------------------------------------------
 
@@ -403,7 +431,7 @@ class World:
             for body in self.all(Kind.AGENT_WORKFLOW)
             for n in items(body, "status", "nodes")
         ]
-        lines += [str(started) for started in self.machine.ledger[-20:]]
+        lines += [str(started) for started in self.ledger.executions[-20:]]
         return "\n".join(lines)
 
 

@@ -5,8 +5,7 @@ from typing import Any, Final
 from waypost.ports.cluster import Kind, Obj
 
 from tests.builders import container, gate, python, spec, wait
-from tests.unit.runtime.harness import World
-from tests.unit.runtime.machine import Program, Script
+from tests.unit.runtime.harness import Script, World, fails, gives
 
 LARGE: Final = "x" * 3000  # fits a commit record, not a status
 
@@ -31,15 +30,15 @@ SPEC: Final = spec(
 )
 
 SCRIPT: Final[Script] = {
-    "start": [Program(output={"n": 7})],
-    "left": [Program(output=1, seconds=3)],
-    "right": [Program(reason="NodeError"), Program(output=2)],
-    "join": [Program(output=3)],
-    "tool": [Program(output={"made": True, "note": None}, seconds=2)],
-    "broken": [Program(reason="NodeError")],
-    "large": [Program(output=LARGE)],
-    "reader": [Program(output="read")],
-    "publish": [Program(output="published")],
+    "start": [gives({"n": 7})],
+    "left": [gives(1, seconds=3)],
+    "right": [fails(), gives(2)],
+    "join": [gives(3)],
+    "tool": [gives({"made": True, "note": None}, seconds=2)],
+    "broken": [fails()],
+    "large": [gives(LARGE)],
+    "reader": [gives("read")],
+    "publish": [gives("published")],
 }
 
 # path -> phase, reason, number of attempts, output
@@ -97,8 +96,9 @@ def check(world: World, status: Obj) -> None:
 
 
 def check_ledger(world: World) -> None:
-    """No attempt's program started twice, and attempts are 1..n."""
-    starts = [(s.run, s.path, s.attempt) for s in world.machine.ledger]
-    assert len(starts) == len(set(starts)), "a program was started twice"
-    for run, path, number in starts:
-        assert number == 1 or (run, path, number - 1) in starts, "attempts have no gaps"
+    """No program started twice, none beside another of its node, and attempts are 1..n."""
+    assert world.ledger.doubled() == []
+    assert world.ledger.overlaps() == []
+    counts = world.ledger.counts()
+    for run, path, number in counts:
+        assert number == 1 or (run, path, number - 1) in counts, "attempts have no gaps"
