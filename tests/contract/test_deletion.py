@@ -3,7 +3,7 @@
 import pytest
 from waypost.ports.cluster import AlreadyExists, Conflict, Kind, NotFound, Rejected
 
-from tests.contract.bodies import HOLD, OTHER_HOLD, config_map, job, pod
+from tests.contract.bodies import HOLD, OTHER_HOLD, config_map, job, pod, reference
 from tests.contract.conftest import Lab, create_pod, namespace_body
 from tests.crds.manifests import approval
 
@@ -123,6 +123,23 @@ async def test_an_owner_of_the_same_name_is_not_the_owner(lab: Lab) -> None:
         return await lab.gone(MAP, "late")
 
     await lab.eventually(collected, "its owner had another uid")
+
+
+async def test_a_child_of_two_stays_with_the_one_that_is_left(lab: Lab) -> None:
+    first = await lab.create(ASK, approval("sample"))
+    second = await lab.create(ASK, approval("other"))
+    child = config_map("child", owner=first)
+    shared = {**reference(second), "controller": False}
+    child["metadata"]["ownerReferences"].append(shared)
+    await lab.create(MAP, child)
+    await lab.create(MAP, config_map("only", owner=first))
+    await lab.delete(ASK, "sample")
+
+    async def collected() -> bool:
+        return await lab.gone(MAP, "only")
+
+    await lab.eventually(collected, "its one owner is gone")
+    assert not await lab.gone(MAP, "child")
 
 
 async def test_foreground_deletion_waits_for_held_children(lab: Lab) -> None:

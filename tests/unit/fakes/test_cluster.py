@@ -55,6 +55,8 @@ async def test_bodies_are_copied_in_and_out() -> None:
     given["data"]["a"] = got["data"]["a"] = "spoilt"
     listing = await cluster.list(Kind.CONFIG_MAP, namespace="default")
     listing.items[0]["data"]["a"] = "spoilt"
+    read = await cluster.get(Kind.CONFIG_MAP, namespace="default", name="notes")
+    read["data"]["a"] = "spoilt"
     found = await cluster.get(Kind.CONFIG_MAP, namespace="default", name="notes")
     assert found["data"] == {"a": "1"}
 
@@ -281,6 +283,17 @@ async def test_a_paused_watch_tells_later_and_a_relist_only_what_is() -> None:
     watch.relist()
     assert seen.changes("a") == ["ADDED", "MODIFIED"], "its end is never told"
     assert seen.changes("b") == ["ADDED", None]
+
+
+async def test_a_relist_overtakes_what_was_on_its_way() -> None:
+    cluster = make()
+    seen = Seen()
+    watch = cluster.subscribe(seen, delivery=Delivery(delay=(5, 5)))
+    await cluster.create(RUN, namespace="default", body=workflow())
+    await suspend(cluster, True)
+    watch.relist()
+    cluster.advance(20)
+    assert seen.changes() == [None]
 
 
 async def test_a_closed_watch_is_silent_even_about_what_was_on_its_way() -> None:

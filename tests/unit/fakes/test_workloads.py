@@ -202,6 +202,37 @@ async def test_a_program_that_ignores_sigterm_is_killed_after_its_grace() -> Non
     assert (lab.fact.terminated, lab.fact.exit_code) == (True, 137)
 
 
+async def test_a_program_that_takes_longer_than_its_grace_is_killed_too() -> None:
+    lab = Lab(lambda pod: pod.hangs(stop_seconds=60))
+    await lab.launch()
+    lab.wait(5)
+    lab.work.delete_pod(lab.pod)
+    lab.wait(6)
+    assert (lab.fact.terminated, lab.fact.exit_code) == (True, 137)
+
+
+async def test_a_deleted_pod_is_there_until_its_program_has_ended() -> None:
+    lab = Lab(stubborn)
+    template = job(held=False)["spec"]["template"]
+    body = {"apiVersion": "v1", "kind": "Pod", **template}
+    body["metadata"]["name"] = "bare"  # no Job, so nothing but its grace keeps it
+    await lab.cluster.create(Kind.POD, namespace="default", body=body)
+    lab.wait(5)
+    lab.work.delete_pod(lab.pod)
+    lab.wait(4)
+    assert not lab.fact.terminated
+    lab.wait(3)
+    assert lab.work.pods() == []
+
+
+async def test_an_ended_pod_needs_no_grace() -> None:
+    lab = Lab(short)
+    await lab.launch(held=False)
+    lab.wait(10)
+    lab.work.delete_pod(lab.pod)
+    assert lab.work.pods() == []
+
+
 async def test_a_program_may_still_give_its_result_when_it_is_stopped() -> None:
     lab = Lab(lambda pod: pod.stops_with({"done": True}))
     await lab.launch()
