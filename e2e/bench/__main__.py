@@ -1,0 +1,74 @@
+"""`python -m e2e.bench`: measure on the cluster of `make cluster`, write build/bench.json."""
+
+import argparse
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from e2e.bench import audit, chains
+from e2e.bench.figures import Figure, line, write
+from e2e.cluster import api
+from e2e.suite.install import install
+from e2e.suite.kube import Kube, connected
+from e2e.suite.operators import Operator, machine_of
+from e2e.suite.space import Space
+
+RESULT = Path("build/bench.json")
+PARTS = ("memory", "ratio", "approvals", "writes")
+
+
+def main() -> int:
+    """Run the parts that were asked for; gives the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m e2e.bench", description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; all")
+    chosen = parser.parse_args().parts or list(PARTS)
+    unknown = [part for part in chosen if part not in PARTS]
+    if unknown:
+        parser.error(f"there is no part {unknown[0]!r}; parts: {', '.join(PARTS)}")
+    cluster = api.ensure_up()
+    with connected(cluster.kubeconfig, cluster.tools_dir) as kube:
+        install(kube, cluster.images)
+        operator = Operator(kube, machine_of(cluster.provider, cluster.name))
+        operator.ready()
+        figures: list[Figure] = []
+        for part in chosen:
+            print(f"bench: {part}", flush=True)
+            measured = _measure(part, kube, operator, cluster)
+            print("\n".join(line(figure) for figure in measured), flush=True)
+            figures += measured
+    write(figures, RESULT)
+    print(f"bench: wrote {RESULT}")
+    return 0
+
+
+def _measure(part: str, kube: Kube, operator: Operator, cluster: api.Cluster) -> list[Figure]:
+    with _namespace(kube) as space:
+        needs_log: dict[str, Callable[[audit.AuditLog], list[Figure]]] = {
+            "writes": lambda log: chains.writes(space, operator, log),
+            "approvals": lambda log: chains.approvals(space, log),
+        }
+        if part == "ratio":
+            return chains.ratio(space, cluster.images["runner"])
+        if part == "memory":
+            return chains.memory(space, operator)
+        if cluster.audit_log is None:
+            print(f"  left out: {part} is counted in the audit log, which this cluster has not")
+            return []
+        return needs_log[part](audit.from_now(cluster.audit_log))
+
+
+@contextmanager
+def _namespace(kube: Kube) -> Iterator[Space]:
+    name = f"bench-{uuid.uuid4().hex[:6]}"
+    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    kube.request("POST", "/api/v1/namespaces", body)
+    try:
+        yield Space(kube, name)
+    finally:
+        kube.request("DELETE", f"/api/v1/namespaces/{name}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
