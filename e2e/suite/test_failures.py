@@ -3,9 +3,9 @@
 import itertools
 from datetime import datetime
 
-from e2e.suite.build import workflow
+from e2e.suite.build import Obj, workflow
 from e2e.suite.ledger import Ledger
-from e2e.suite.space import Obj, Space, condition, node_of, phases
+from e2e.suite.space import Space, condition, node_of, phases
 
 FLAKY = """
 def run():

@@ -3,6 +3,7 @@ node's own clock."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ UPSIDE_DOWN = {"resources": {"requests": {"memory": "2Gi"}, "limits": {"memory":
 MISSING = "registry.invalid/no/such:image"
 
 
-def node(name: str, **fields: object) -> Workflow:
+def node(name: str, **fields: Any) -> Workflow:
     """One node in a hurry."""
     return workflow(name).python("work", "return 1", queueTimeout=f"{QUEUE:.0f}s", **fields)
 

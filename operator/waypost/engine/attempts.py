@@ -262,6 +262,12 @@ def _name_trouble(draft: Draft, path: str, reason: Reason, text: str) -> None:
         draft.note("Warning", str(reason), f"{path}: {text}")
 
 
+def _named_trouble(draft: Draft, path: str, attempt: AttemptStatus) -> str:
+    """What was told of an attempt that was then stopped for it: its pod no longer knows."""
+    status = draft.statuses[path]
+    return (status.message or "") if status.reason == attempt.stopping else ""
+
+
 def _queue_deadline(draft: Draft, path: str, attempt: AttemptStatus) -> datetime:
     launched = names.parse_timestamp(attempt.launched_at) or draft.observed.created_at
     return launched + timedelta(seconds=policy.queue_timeout_of(draft.spec, draft.node(path)))
@@ -299,6 +305,7 @@ def _judge(draft: Draft, path: str, attempt: AttemptStatus, pod: PodFact) -> Out
         output_schema=node.output_schema,
         stopping=attempt.stopping,
         log=draft.observed.logs.get(pod.uid),
+        trouble=_named_trouble(draft, path, attempt),
     )
 
 

@@ -15,6 +15,7 @@ from waypost.protocol.reasons import Reason
 from waypost.protocol.record import Attempt, CommitRecord, RecordProblem, decode, decode_plain
 
 _SIGKILLED: Final = 137
+_LOST_SIGHT: Final = "ContainerStatusUnknown"
 # Reasons of DisruptionTarget with which nobody can say what happened on the machine since.
 _MACHINE_LOST: Final = ("DeletionByTaintManager", "DeletionByPodGC")
 # The kubelet refused the pod before it made a container.
@@ -52,11 +53,12 @@ def judge(
     output_schema: JsonValue | None,
     stopping: str | None,
     log: str | None,
+    trouble: str = "",
 ) -> Outcome:
     """The outcome of an attempt whose pod is over (`pod.over`).
 
-    `stopping` is the reason for which the operator stopped it, `log` the end of its log where
-    that was read.
+    `stopping` is the reason for which the operator stopped it, `trouble` what the cluster said
+    of it before, `log` the end of its log where that was read.
     """
     found: Outcome | RecordProblem | None
     if kind == "container":
@@ -68,6 +70,8 @@ def judge(
     if isinstance(found, Broken) and not (stopping and found.reason == Reason.DISRUPTED):
         return found
     broken = _without_record(pod, kind=kind, stopping=stopping, log=log)
+    if stopping and trouble:
+        broken = replace(broken, message=f"{broken.message}: {trouble}")
     if isinstance(found, RecordProblem):
         text = f"{broken.message}; a record was refused: {found.message}"
         return replace(broken, message=text, refused=found.reason)
@@ -82,6 +86,8 @@ def checkpoint(output: JsonValue) -> Succeeded:
 def _recorded_result(
     pod: PodFact, expect: Attempt, output_schema: JsonValue | None
 ) -> Outcome | RecordProblem | None:
+    if pod.terminated_reason == _LOST_SIGHT:
+        return None  # the message is the kubelet's
     record = decode(pod.message, expect=expect)
     if isinstance(record, CommitRecord):
         if record.outcome == "Succeeded":
@@ -150,7 +156,7 @@ def _without_record(pod: PodFact, *, kind: str, stopping: str | None, log: str |
         return Broken(
             Reason.OUT_OF_MEMORY, "killed: out of memory (raise limits.memory)", log or ""
         )
-    if pod.deleting or pod.terminated_reason == "ContainerStatusUnknown" or not pod.terminated:
+    if pod.deleting or pod.terminated_reason == _LOST_SIGHT or not pod.terminated:
         return Broken(Reason.DISRUPTED, pod.pod_message or "the pod was deleted while it ran")
     if pod.exit_code == 0 and kind != "container":
         return Broken(Reason.RESULT_LOST, "exit code 0, but no record of a result was written")
