@@ -77,8 +77,14 @@ def never_ends() -> Ending:
 
 def _over(pod: PodFact, *, code: int, message: str = "", **fields: Any) -> PodFact:
     ended = exited(pod.path, pod.attempt, code=code, message=message, **fields)
+    moment = pod.started_at or NOW
     return replace(
-        ended, name=pod.name, uid=pod.uid, held=pod.held, started_at=pod.started_at or NOW
+        ended,
+        name=pod.name,
+        uid=pod.uid,
+        held=pod.held,
+        started_at=moment,
+        finished_at=moment,
     )
 
 
