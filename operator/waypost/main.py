@@ -26,6 +26,9 @@ from waypost.settings import ClusterSettings, Settings, quantities
 
 # The controller releases pods after it has drained, within what the supervisor gives it.
 DRAIN_SECONDS = 9.0
+# The Job controller makes the pod of a Job that the operator created last within this time; it
+# would be born with the finalizer after the first release.
+LAST_PODS_SECONDS = 3.0
 
 logger = logging.getLogger("waypost")
 
@@ -119,6 +122,8 @@ async def _uninstall(settings: ClusterSettings) -> int:
     cluster = KubeCluster(credentials=credentials, telemetry=telemetry)
     try:
         problems = await release_pods(cluster=cluster, namespaces=settings.namespaces, say=print)
+        await asyncio.sleep(LAST_PODS_SECONDS)
+        problems += await release_pods(cluster=cluster, namespaces=settings.namespaces, say=print)
     finally:
         await cluster.close()
     return 1 if problems else 0

@@ -61,7 +61,7 @@ def describe(draft: Draft, status: AgentWorkflowStatus, *, finished: bool) -> Ag
     _put(draft, conditions, Condition.RECONCILING, "True", "Running", running)
     _put(draft, conditions, Condition.STALLED, "False", "Running", "")
     if gates:
-        text = "; ".join(f"{path}: {_how_to_answer(draft, name)}" for path, name in gates[:3])
+        text = "; ".join(f"{path}: {_how_to_answer(draft, path, name)}" for path, name in gates[:3])
         _put(draft, conditions, Condition.AWAITING_APPROVAL, "True", "AwaitingApproval", text)
     else:
         _put(draft, conditions, Condition.AWAITING_APPROVAL, "False", "NothingToApprove", "")
@@ -97,7 +97,9 @@ def _verdict(draft: Draft, result: Result) -> tuple[RunPhase, str, str]:
         reason, _, message = result.broken_outputs.partition(": ")
         return "Failed", reason, message
     if result.tolerated:
-        text = f"{len(result.tolerated)} tolerated failures: {', '.join(result.tolerated[:10])}"
+        failures = "failure" if len(result.tolerated) == 1 else "failures"
+        listed = ", ".join(result.tolerated[:10])
+        text = f"{len(result.tolerated)} tolerated {failures}: {listed}"
         return "Succeeded", "CompletedWithFailures", _with_left_out(text, result)
     return "Succeeded", "Completed", _with_left_out("all nodes have ended", result)
 
@@ -174,8 +176,14 @@ def _message(draft: Draft) -> str:
     return ""
 
 
-def _how_to_answer(draft: Draft, approval: str) -> str:
+def _how_to_answer(draft: Draft, path: str, approval: str) -> str:
+    gate = draft.node(path).approval
+    answer, vote = "", '"decision":"Approved"'
+    if gate is not None and gate.answer_schema is not None:
+        answer, vote = " (ANSWER: JSON that meets answerSchema)", f'{vote},"answer":ANSWER'
+    if gate is not None and (gate.approvers.required or 1) > 1:
+        vote = f'"votes":{{"YOUR-USER-NAME":{{{vote}}}}}'
     return (
         f"kubectl patch approval {approval} -n {draft.observed.namespace} --type merge "
-        """-p '{"spec":{"decision":"Approved"}}'"""
+        f"""-p '{{"spec":{{{vote}}}}}'{answer}"""
     )
