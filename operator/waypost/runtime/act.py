@@ -42,6 +42,7 @@ from waypost.runtime.statuspatch import status_patch
 from waypost.runtime.store import Key, Store, version_of
 
 FENCE_SECONDS: Final = 10.0
+_OTHER_UID: Final = 422  # what a pod patch with the uid of another pod of that name gives
 
 log = logging.getLogger(__name__)
 
@@ -103,6 +104,11 @@ class Actor:
                 patch_type=PatchType.STRATEGIC,
             )
         except (NotFound, Conflict):
+            self._store.drop_pod(key.uid, uid)
+            return
+        except Rejected as error:
+            if error.code != _OTHER_UID:
+                raise
             self._store.drop_pod(key.uid, uid)
             return
         fact = facts.pod_fact(pod)

@@ -34,7 +34,7 @@ from waypost.runtime.store import Key, Store
 from waypost.runtime.sync import Syncer
 from waypost.runtime.writes import UPDATES, Bucket, Throttled
 
-_STUCK_SECONDS: Final = 120.0  # a due run that nobody has looked at for so long
+_STUCK_SECONDS: Final = 120.0  # runs are due and no worker has taken one up
 _PLAN_ROUNDS: Final = 4
 
 log = logging.getLogger(__name__)
@@ -93,9 +93,10 @@ class Controller:
 
     def health(self) -> str | None:
         """What is wrong with this process, if anything; for the liveness probe."""
-        waiting = self.queue.oldest_seconds
-        if self.ready and waiting > _STUCK_SECONDS:
-            return f"a run has been due for {waiting:.0f} s and nobody has looked at it"
+        # Not the age of the oldest run: a long queue that moves is no reason to restart.
+        stalled = self.queue.stalled_seconds
+        if self.ready and stalled > _STUCK_SECONDS:
+            return f"runs are due, and none has been taken up for {stalled:.0f} s"
         overdue = self._syncer.overdue(self.settings.resync_seconds)
         return f"the last complete list was {overdue:.0f} s ago" if overdue else None
 
