@@ -196,11 +196,16 @@ def _without_job(draft: Draft, path: str, attempt: AttemptStatus, problem: str) 
         broken = Broken(reason, "stopped before it started", "", False)
         _break(draft, path, attempt, broken)
         return
-    if draft.now >= _queue_deadline(draft, path, attempt):
-        text = problem or "its Job could not be created within queueTimeout"
-        _break(draft, path, attempt, Broken(Reason.LAUNCH_REJECTED, text, "", False))
-        return
     _name_trouble(draft, path, Reason.LAUNCH_REJECTED, problem)
+    if draft.now >= _queue_deadline(draft, path, attempt):
+        status = draft.statuses[path]
+        if status.reason == Reason.LAUNCH_REJECTED:
+            text = problem or status.message or ""
+            _break(draft, path, attempt, Broken(Reason.LAUNCH_REJECTED, text, "", False))
+            return
+        # Nobody refused it: there was no operator or no API server to ask. Its time begins now.
+        moment = names.timestamp(draft.now)
+        draft.record_attempt(path, attempt.model_copy(update={"launched_at": moment}))
     inputs = resolve(draft, path)
     action = (
         inputs

@@ -11,8 +11,9 @@ from functools import cache
 from typing import Any
 
 import pytest
-from waypost.ports.cluster import Unavailable
+from waypost.ports.cluster import Kind, Unavailable
 
+from tests.builders import python, spec
 from tests.fakes.watch import DELAYED, IMMEDIATE, ROUGH, Delivery
 from tests.unit.runtime import reference
 from tests.unit.runtime.harness import Call, World
@@ -112,3 +113,25 @@ def test_crashes_while_the_watch_is_bad(mode: str, delivery: Delivery) -> None:
     _, count = clean()
     for number in range(2, count, 9):
         crash(number, mode, delivery, None)
+
+
+@virtual
+async def test_an_outage_longer_than_queue_timeout_fails_nobody() -> None:
+    """The attempt is recorded, its Job was never asked for, and then there is no operator."""
+    async with World() as world:
+        operator = world.start()
+
+        async def intercept(call: Call, send: Callable[[], Awaitable[Any]]) -> Any:
+            if call.verb == "create" and call.kind is Kind.JOB:
+                operator.die()
+                raise asyncio.CancelledError
+            return await send()
+
+        operator.line.intercept = intercept
+        await world.submit(spec(python("a", queueTimeout="10m")))
+        await world.quiet(3600)
+        assert operator.line.dead
+        assert world.ledger.executions == []
+        world.start()
+        status = await world.finished(within=120)
+        assert (status["phase"], status["nodes"][0]["attempt"]) == ("Succeeded", 1)
