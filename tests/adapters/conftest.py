@@ -1,16 +1,11 @@
 """One stub API server and one client of it per test."""
 
-import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 from waypost.adapters.kube import KubeCluster
 
 from tests.adapters.doubles import NotedTelemetry, StubApi, StubCredentials
-
-# Without this, pytest-asyncio asks the policy for "the old loop", which makes one that nobody
-# closes: a ResourceWarning at the end of the session, which fails it.
-asyncio.set_event_loop(None)
 
 
 @pytest.fixture
