@@ -204,6 +204,10 @@ class Controller:
             return False
         try:
             return await self._reconcile(key, body)
+        except Conflict:
+            # Someone was faster, and the watch may take its time to tell.
+            await self._observer.refresh(key)
+            raise
         except NotFound:
             # The run itself, or only something it refers to? The cache cannot tell.
             if not await self._observer.gone(key):
