@@ -1,0 +1,167 @@
+"""What an operator has not seen yet is not lost, and what has run is not run again.
+
+One outage serves all cases: each run has a node that ends while no operator is there, and then
+something happens to its pod or its Job.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+from e2e.suite.build import workflow
+from e2e.suite.kube import Obj
+from e2e.suite.ledger import Ledger
+from e2e.suite.operators import Operator
+from e2e.suite.space import FINALIZER, Run, Space, container_state, node_of
+from e2e.suite.waiting import until
+
+# Long enough that all of them still run when the operator has gone.
+WORK = """
+def run():
+    time.sleep(6)
+    return {"attempt": os.environ["WAYPOST_ATTEMPT"]}
+"""
+
+
+def pod_deleted(space: Space, run: Run, pod: Obj) -> None:
+    space.delete("pods", pod["metadata"]["name"])
+
+
+def pod_forced(space: Space, run: Run, pod: Obj) -> None:
+    space.delete("pods", pod["metadata"]["name"], grace=0)
+
+
+def job_deleted(space: Space, run: Run, pod: Obj) -> None:
+    space.delete("jobs", run.jobs("work")[0]["metadata"]["name"])
+    until(lambda: not run.jobs("work"), within=20, what="the Job is gone")
+
+
+def ttl_fires(space: Space, run: Run, pod: Obj) -> None:
+    name = run.jobs("work")[0]["metadata"]["name"]
+    space.patch("jobs", name, {"spec": {"ttlSecondsAfterFinished": 0}})
+    # Foreground: the Job itself stays, deleted, until the last finalizer is off its pod.
+    until(
+        lambda: all("deletionTimestamp" in job["metadata"] for job in run.jobs("work")),
+        within=30,
+        what="the TTL has deleted the Job",
+    )
+
+
+def nothing(space: Space, run: Run, pod: Obj) -> None:
+    """The pod ends, that is all."""
+
+
+@dataclass(frozen=True)
+class Mishap:
+    happens: Callable[[Space, Run, Obj], None]
+    reason: str
+
+
+MISHAPS = {
+    "nothing": Mishap(nothing, "the pod's record waits for the next operator"),
+    "pod-deleted": Mishap(pod_deleted, "the finalizer keeps the pod of a node drain or a person"),
+    "pod-forced": Mishap(pod_forced, "force takes the grace, not the finalizer"),
+    "job-deleted": Mishap(job_deleted, "absence of a Job says nothing about its pod"),
+    "job-ttl": Mishap(ttl_fires, "a Job that is gone has not never been there"),
+}
+
+
+@pytest.fixture(scope="module")
+def survivors(space: Space, ledger: Ledger, operator: Operator) -> dict[str, Run]:
+    """The runs after the outage, in which each met its mishap."""
+    runs = {
+        name: space.start(workflow(name).python("work", ledger.counted(WORK))) for name in MISHAPS
+    }
+    for run in runs.values():
+        run.running_pod("work")
+    operator.scale(0)
+    try:
+        for name, run in runs.items():
+            pod = ended(run)
+            MISHAPS[name].happens(space, run, pod)
+            assert FINALIZER in run.pods("work")[0]["metadata"]["finalizers"]
+        assert all("outputDigest" not in run.node("work") for run in runs.values())
+    finally:
+        operator.scale(1)
+    return runs
+
+
+def ended(run: Run) -> Obj:
+    """The pod of a run once its container has ended."""
+    return until(
+        lambda: next((p for p in run.pods("work") if container_state(p, "terminated")), None),
+        within=30,
+        what=f"{run.name}: its program has ended",
+    )
+
+
+@pytest.mark.parametrize("name", MISHAPS)
+def test_result_that_nobody_saw_is_recorded_and_nothing_runs_again(
+    survivors: dict[str, Run], ledger: Ledger, name: str
+) -> None:
+    run, why = survivors[name], MISHAPS[name].reason
+    seen = run.succeeded()
+    work = node_of(seen, "work")
+    assert work["output"] == {"attempt": "1"}, why
+    assert work["attempt"] == 1, why
+    assert ledger.starts(run.uid) == {"work": 1}, why
+    until(lambda: not held(run), within=10, what="the finalizer is released")
+
+
+def held(run: Run) -> list[Obj]:
+    """Pods of a run that its finalizer keeps."""
+    return [p for p in run.pods() if FINALIZER in p["metadata"].get("finalizers", [])]
+
+
+STUBBORN = """
+import json, os, signal, time
+
+signal.signal(signal.SIGTERM, lambda *_: None)
+note("ready")
+time.sleep(1)
+end = time.time() + 5
+while time.time() < end:
+    time.sleep(0.2)
+with open(os.environ["WAYPOST_OUTPUT"], "w") as file:
+    json.dump("finished in its grace", file)
+"""
+
+
+def test_job_of_a_running_node_deleted_starts_no_second_pod_and_its_record_counts(
+    space: Space, ledger: Ledger, runner: str
+) -> None:
+    run = space.start(
+        workflow("job-gone").container("work", runner, ledger.counted(STUBBORN), retry={"limit": 2})
+    )
+    until(
+        lambda: [e for e in ledger.entries(run.uid) if e["what"] == "ready"],
+        within=30,
+        what="the program runs and ignores SIGTERM",
+    )
+    first = run.running_pod("work")["metadata"]["uid"]
+    space.delete("jobs", run.jobs("work")[0]["metadata"]["name"])
+    seen = run.succeeded()
+    work = node_of(seen, "work")
+    assert work["output"] == "finished in its grace"
+    assert (work["attempt"], work["attempts"][0]["podUid"]) == (1, first)
+    assert ledger.starts(run.uid) == {"work": 1}
+
+
+def test_job_of_a_running_python_node_deleted_is_a_disruption_and_runs_alone(
+    space: Space, ledger: Ledger
+) -> None:
+    source = ledger.counted(
+        "def run():\n    time.sleep(3 if os.environ['WAYPOST_ATTEMPT'] == '1' else 0)\n"
+        "    return os.environ['WAYPOST_ATTEMPT']\n"
+    )
+    run = space.start(workflow("job-gone-python").python("work", source))
+    pod = run.running_pod("work")
+    space.delete("jobs", run.jobs("work")[0]["metadata"]["name"])
+    work = node_of(run.succeeded(), "work")
+    assert work["output"] == "2"
+    assert work["attempts"][0]["reason"] == "Disrupted"
+    assert "retries" not in work, "a disruption does not eat the user's retries"
+    begun = [e for e in ledger.entries(run.uid) if e["attempt"] == 2]
+    assert len(begun) == 1
+    assert pod["metadata"]["uid"] != begun[0]["pod"]
