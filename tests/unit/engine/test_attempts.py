@@ -537,3 +537,26 @@ def test_moments_are_read_from_pods() -> None:
     decision = decide(seen(done(1, finished_at=ended)), after(9), SETTINGS)
     entry = (the_node(decision).attempts or [])[0]
     assert entry.finished_at == timestamp(ended), "the kubelet's time, not that of the pass"
+
+
+def test_a_retry_takes_its_place_in_the_queue() -> None:
+    raw = spec(python("a", retry={"limit": 1}), python("b"), parallelism=1)
+    play = Play(raw, endings={"a": [raises(), returns(1)], "b": [never_ends()]})
+    for _ in range(2):
+        play.step()
+        play.advance()
+    assert play.phases == {"a": "Backoff", "b": "Running"}
+    play.now = after(30)
+    play.step()
+    assert play.phases["a"] == "Backoff", "it is due, but there is no room"
+    play.endings = {"b": [returns(1)]}
+    play.advance()
+    play.step()
+    assert play.phases == {"a": "Running", "b": "Succeeded"}
+
+
+def test_an_attempt_that_nobody_could_launch_is_launched_late() -> None:
+    decision = decide(seen(live=True), after(6000), SETTINGS)
+    assert launches(decision), "no operator was there to create its Job: nothing was refused"
+    entry = (the_node(decision).attempts or [])[0]
+    assert (entry.number, entry.launched_at) == (1, timestamp(after(6000))), "its time begins now"

@@ -34,7 +34,7 @@ def test_names_are_labels_of_63_characters(run: str, uid: str, path: str, number
 
 
 @STEADY
-@given(st.lists(st.tuples(RUN_NAMES, UIDS, PATHS, st.integers(1, 200)), unique=True, max_size=20))
+@given(st.lists(st.tuples(RUN_NAMES, UIDS, PATHS, st.integers(1, 200)), unique=True, max_size=8))
 def test_job_names_are_injective(children: list[tuple[str, str, str, int]]) -> None:
     made = {(u, p, n): job_name(run=r, run_uid=u, path=p, attempt=n) for r, u, p, n in children}
     assert len(set(made.values())) == len(made)

@@ -420,10 +420,12 @@ def test_releases_follow_checkpoints() -> None:
 
 
 def test_superseded_pods_are_released() -> None:
-    status = builders.status(in_flight("a", 3))
+    thinned = in_flight("a", 3)
+    thinned = thinned.model_copy(update={"attempts": (thinned.attempts or [])[-1:]})
     pods = (exited("a", 1, code=1), builders.running("a", 3))
-    decision = decide(observed(spec(python("a")), status=status, pods=pods), NOW, SETTINGS)
-    assert [a.uid for a in decision.after if isinstance(a, ReleasePod)] == ["pod-a-1"]
+    seen = observed(spec(python("a")), status=builders.status(thinned), pods=pods)
+    released = [a.uid for a in decide(seen, NOW, SETTINGS).after if isinstance(a, ReleasePod)]
+    assert released == ["pod-a-1"], "also when its attempt no longer stands in status"
 
 
 def test_statuses_keep_the_order_of_the_spec() -> None:
