@@ -81,6 +81,9 @@ class Store:
         """Take a state of a run; False when it, or a newer one, is known already."""
         metadata = section(body, "metadata")
         key = Key(text(metadata, "namespace"), text(metadata, "name"), text(metadata, "uid"))
+        claimed = self._keys.get(key.uid)
+        if claimed is not None and claimed.namespace != key.namespace:
+            self._entries.pop(key.uid, None)  # children from elsewhere had claimed its uid
         entry = self.entry(key.uid)
         version = version_of(body)
         self._keys[key.uid] = key

@@ -122,7 +122,7 @@ class Syncer:
             self._store.drop_pod(fact.run_uid, fact.uid)
             return self._store.last_key(fact.run_uid)
         key = self._owner_key(raw, fact.run_uid)
-        return key if self._store.put_pod(fact, version_of(raw)) else None
+        return key if key and self._store.put_pod(fact, version_of(raw)) else None
 
     def _take_approval(self, raw: Obj, *, deleted: bool) -> Key | None:
         fact = facts.approval_fact(raw)
@@ -133,12 +133,20 @@ class Syncer:
             self._store.drop_approval(uid, fact.name)
             return self._store.last_key(uid)
         key = self._owner_key(raw, uid)
-        return key if self._store.put_approval(fact, uid, version_of(raw)) else None
+        return key if key and self._store.put_approval(fact, uid, version_of(raw)) else None
 
-    def _owner_key(self, raw: Obj, uid: str) -> Key:
+    def _owner_key(self, raw: Obj, uid: str) -> Key | None:
+        """The run that a child names. Labels can be forged: what is known of the run comes from
+        the run alone, and nobody has children in another namespace."""
         metadata = facts.section(raw, "metadata")
+        namespace = facts.text(metadata, "namespace")
+        known = self._store.last_key(uid)
+        if known is not None:
+            return known if known.namespace == namespace else None
         name = facts.text(facts.section(metadata, "annotations"), meta.ANNOTATION_RUN_NAME)
-        key = Key(facts.text(metadata, "namespace"), name, uid)
+        if not name:
+            return None
+        key = Key(namespace, name, uid)
         self._store.remember(key)
         return key
 
