@@ -6,6 +6,7 @@ patch, an expiry and a withdrawal can never both win (correctness B5). Silence n
 """
 
 from datetime import timedelta
+from typing import Final
 
 from waypost.api import meta
 from waypost.api.approval import ApprovalSpec, ApprovalStatus
@@ -18,6 +19,8 @@ from waypost.engine.inputs import Inputs, Invalid, resolve
 from waypost.engine.model import ApprovalFact, OpenApproval, SettleApproval
 from waypost.engine.outcomes import checkpoint
 from waypost.protocol.reasons import Reason
+
+_LOOK_AFTER: Final = 2.0
 
 
 def open_gate(draft: Draft, path: str, inputs: Inputs) -> None:
@@ -42,6 +45,7 @@ def open_gate(draft: Draft, path: str, inputs: Inputs) -> None:
     )
     draft.after.append(OpenApproval(manifest=manifest))
     draft.note("Normal", "AwaitingApproval", f"{path} waits for approval {name}")
+    draft.wake(draft.now + timedelta(seconds=_LOOK_AFTER))  # was it refused?
     _wake_at_expiry(draft, path)
 
 
@@ -69,8 +73,11 @@ def _wake_at_expiry(draft: Draft, path: str) -> None:
 
 
 def _missing(draft: Draft, path: str, *, withdraw: bool) -> None:
-    if not draft.observed.live:
-        draft.wake(draft.now + timedelta(seconds=2))
+    problem = draft.observed.launches.get(draft.statuses[path].approval or "")
+    if problem is not None and problem.permanent:
+        draft.end(path, "Failed", Reason.LAUNCH_REJECTED, problem.message)
+    elif not draft.observed.live:
+        draft.wake(draft.now + timedelta(seconds=_LOOK_AFTER))
     elif withdraw:
         draft.end(path, "Cancelled", Reason.CANCELLED, "the run ended before it was answered")
     else:

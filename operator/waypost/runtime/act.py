@@ -145,12 +145,9 @@ class Actor:
                 await self._create_child(Kind.CONFIG_MAP, key, action.config_map)
             job = await self._create_child(Kind.JOB, key, action.job)
         except (Rejected, Foreign) as error:
-            permanent = not isinstance(error, QuotaExceeded)
-            entry.launches[name] = LaunchProblem(message=error.message, permanent=permanent)
             log.warning("the Job was refused: %s", error.message, extra=_about(key, action))
-            if permanent:
-                return
-            raise
+            self._note_refusal(key, name, error)
+            return
         entry.launches.pop(name, None)
         fact = facts.job_fact(job)
         if fact is not None:
@@ -177,7 +174,19 @@ class Actor:
         except AlreadyExists:
             name = action.manifest["metadata"]["name"]
             body = await self._cluster.get(Kind.APPROVAL, namespace=key.namespace, name=name)
+        except Rejected as error:
+            self._note_refusal(key, action.manifest["metadata"]["name"], error)
+            return
         self._keep_approval(key, body)
+
+    def _note_refusal(self, key: Key, name: str, error: Rejected | Foreign) -> None:
+        """Keep why a child was refused, for the next pass to decide on. Raises the error again
+        if it may pass by itself."""
+        permanent = not isinstance(error, QuotaExceeded)
+        problem = LaunchProblem(message=error.message, permanent=permanent)
+        self._store.entry(key.uid).launches[name] = problem
+        if not permanent:
+            raise error
 
     def _keep_approval(self, key: Key, body: Obj) -> None:
         fact = facts.approval_fact(body)
