@@ -135,6 +135,8 @@ class Controller:
                     sweep_at = self.clock.monotonic()
             except ClusterError as error:
                 log.warning("resync failed, trying again later: %s", error.message)
+            except Exception:
+                log.exception("a defect of the operator; the resync is tried again later")
 
     async def _first_sync(self) -> None:
         delay = 0.5
@@ -206,8 +208,8 @@ class Controller:
             return await self._reconcile(key, body)
         except Conflict:
             # Someone was faster, and the watch may take its time to tell.
-            await self._observer.refresh(key)
-            raise
+            if await self._observer.refresh(key):
+                raise
         except NotFound:
             # The run itself, or only something it refers to? The cache cannot tell.
             if not await self._observer.gone(key):

@@ -110,13 +110,21 @@ class Observer:
             live_at=moment,
         )
 
-    async def refresh(self, key: Key) -> None:
-        """Read anew what this operator writes conditionally: the run and its Approvals."""
-        body = await self._cluster.get(Kind.AGENT_WORKFLOW, namespace=key.namespace, name=key.name)
-        if facts.text(facts.section(body, "metadata"), "uid") == key.uid:
-            self._store.put_run(body)
+    async def refresh(self, key: Key) -> bool:
+        """Read anew what this operator writes conditionally: the run and its Approvals. False
+        when the run is gone, whoever may have its name now."""
+        try:
+            body = await self._cluster.get(
+                Kind.AGENT_WORKFLOW, namespace=key.namespace, name=key.name
+            )
+        except NotFound:
+            return False
+        if facts.text(facts.section(body, "metadata"), "uid") != key.uid:
+            return False
+        self._store.put_run(body)
         if self._store.entry(key.uid).approvals:
             await self._look_at_approvals(key)
+        return True
 
     async def gone(self, key: Key) -> bool:
         """Whether the run certainly no longer exists (a live read)."""

@@ -7,6 +7,8 @@ the operator lists for itself: before the first worker starts, and periodically.
 import logging
 from collections.abc import Callable, Iterable
 
+from pydantic import ValidationError
+
 from waypost.api import meta
 from waypost.api.status import AgentWorkflowStatus
 from waypost.engine import facts
@@ -202,7 +204,10 @@ class Syncer:
 
 
 def _names(body: Obj, path: str, attempt: int) -> bool:
-    status = AgentWorkflowStatus.model_validate(facts.section(body, "status"))
+    try:
+        status = AgentWorkflowStatus.model_validate(facts.section(body, "status"))
+    except ValidationError:
+        return True  # nobody can tell: leave everything of this run alone
     return any(n.path == path and attempt <= (n.attempt or 0) for n in status.nodes)
 
 

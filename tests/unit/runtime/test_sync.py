@@ -111,6 +111,28 @@ async def test_what_was_made_during_a_list_is_not_dropped_by_it() -> None:
         assert len(operator.controller.store) == 2
 
 
+@virtual
+async def test_a_list_that_is_older_than_a_deletion_brings_no_run_back() -> None:
+    """Its answer comes late: the run in it is gone, and its name is another's already."""
+    async with World() as world:
+        await world.submit(spec(gate("ok")))
+        operator = world.start()
+
+        async def intercept(call: Call, send: Callable[[], Awaitable[Any]]) -> Any:
+            listing = await send()
+            if call.verb == "list" and call.kind is Kind.AGENT_WORKFLOW:
+                operator.line.intercept = None
+                await world.delete(Kind.AGENT_WORKFLOW, "brief")
+                await world.submit(spec(python("a")))
+            return listing
+
+        operator.line.intercept = intercept
+        assert (await world.finished(within=60))["phase"] == "Succeeded"
+        await world.quiet(60)
+        assert operator.telemetry.outcomes["conflict"] <= 2, "it is not fought over"
+        assert len(operator.controller.store) == 1
+
+
 # --- children that name a run --------------------------------------------------------------------
 
 
