@@ -11,8 +11,8 @@ from e2e.suite.build import Workflow, workflow
 from e2e.suite.kube import Obj
 from e2e.suite.space import Run, Space, condition, node_of
 
-NAMED_WITHIN = 10.0
-QUEUE = 12.0  # queueTimeout of the nodes; long enough to see the text before the end
+NAMED_WITHIN = 20.0
+QUEUE = 25.0  # queueTimeout of the nodes; long enough to see the text before the end
 
 NOBODY = {"serviceAccountName": "nobody-made-this"}
 HUGE = {"resources": {"requests": {"cpu": "900"}, "limits": {"cpu": "900"}}}

@@ -15,7 +15,7 @@ from tests.crds.manifests import Manifest, approval, record, workflow
 from tests.crds.refused import LENIENT, STRICT
 from tests.crds.transitions import QUORUM, TRANSITIONS, VOTES, Update
 
-pytestmark = pytest.mark.real_api
+pytestmark = [pytest.mark.real_api, pytest.mark.usefixtures("no_operator")]
 
 MODELS: dict[str, type[BaseModel]] = {
     "AgentWorkflow": AgentWorkflowSpec,
