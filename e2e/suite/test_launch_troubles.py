@@ -106,9 +106,11 @@ def quota(**hard: str) -> Obj:
     return {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": metadata, "spec": spec}
 
 
+@pytest.mark.timeout(240)
 def test_pods_over_quota_wait_and_start_when_there_is_room(own_space: Space) -> None:
     own_space.create("resourcequotas", quota(pods="0"))
-    run = own_space.start(workflow("pod-quota").python("work", "return 1"))
+    patient = workflow("pod-quota").python("work", "return 1", queueTimeout="4m")
+    run = own_space.start(patient)
     doomed = own_space.start(node("pod-quota-doomed"))
     for waiting in (run, doomed):
         told = waiting.troubled("work", "PodRejected", within=NAMED_WITHIN + 5)
@@ -117,8 +119,8 @@ def test_pods_over_quota_wait_and_start_when_there_is_room(own_space: Space) -> 
     assert (ended["phase"], ended["reason"]) == ("Failed", "PodRejected")
     assert "exceeded quota" in ended["message"]
     own_space.delete("resourcequotas", "tight")
-    # The Job controller looks again when it likes: after at most a minute and a half by now.
-    assert node_of(run.succeeded(within=100), "work")["attempt"] == 1
+    # The Job controller looks again when it likes: after at most two minutes by now.
+    assert node_of(run.succeeded(within=150), "work")["attempt"] == 1
 
 
 def test_jobs_over_quota_wait_and_start_when_there_is_room(own_space: Space) -> None:
