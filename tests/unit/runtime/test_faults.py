@@ -81,8 +81,9 @@ async def test_each_write_fails_once(error: str) -> None:
 @virtual
 async def test_a_bad_watch(delivery: Delivery, seed: int) -> None:
     async with World(script=reference.SCRIPT, seed=seed) as world:
-        world.start(delivery=delivery, seed=seed)
-        reference.check(world, await reference.play(world))
+        # No list to mend what an old state has spoilt: versions must keep it out.
+        world.start(delivery=delivery, seed=seed, resync_seconds=7200.0)
+        reference.check(world, await reference.play(world, within=300))
 
 
 @virtual

@@ -240,6 +240,31 @@ async def forge(world: World, name: str, *, owned: bool) -> None:
     )
 
 
+@virtual
+async def test_a_copy_of_the_question_that_the_run_does_not_own_is_refused() -> None:
+    async with World() as world:
+        world.start()
+        await world.submit(SPEC)
+        true = await asked(world)
+        name = true["metadata"]["name"]
+        copied = {**true, "metadata": {"name": name, "labels": true["metadata"]["labels"]}}
+        copied.pop("status", None)
+        mallory = world.cluster.as_user("mallory")
+        await mallory.delete(Kind.APPROVAL, namespace="default", name=name)
+        await mallory.create(Kind.APPROVAL, namespace="default", body=copied)
+        await mallory.patch(
+            Kind.APPROVAL,
+            namespace="default",
+            name=name,
+            body={"spec": {"decision": "Approved"}},
+            patch_type=PatchType.MERGE,
+        )
+        status = await world.finished(within=200)
+        assert world.ledger.of("yes") == [], "I8"
+        node = next(n for n in status["nodes"] if n["path"] == "ok")
+        assert (node["phase"], node["reason"]) == ("Failed", "LaunchRejected")
+
+
 @pytest.mark.parametrize("seed", range(6))
 @virtual
 async def test_answers_through_a_bad_watch(seed: int) -> None:

@@ -298,16 +298,51 @@ async def test_d2_a_run_that_is_being_deleted_starts_nothing_and_writes_nothing(
 
 @virtual
 async def test_d1_sigterm_in_a_namespace_that_ends_releases_every_pod() -> None:
-    async with World(script={"a": [hangs(stop_seconds=20.0)]}) as world:
+    """Its only worker is busy elsewhere when the pods are deleted and it is told to go."""
+    async with World(
+        script={"a": [hangs(stop_seconds=20.0)]}, namespaces=("default", "elsewhere")
+    ) as world:
         operator = world.start(workers=1)
         await world.submit(spec(python("a")))
         await running(world)
-        operator.watch.pause()
+
+        async def intercept(call: Call, send: Callable[[], Awaitable[Any]]) -> Any:
+            if call.name == "busy":
+                await asyncio.sleep(8)
+            return await send()
+
+        operator.line.intercept = intercept
+        await world.submit(spec(python("a")), name="busy", namespace="elsewhere")
+        await world.quiet(0.5)
         await world.user.delete(Kind.NAMESPACE, namespace="", name="default")
         await world.quiet(1)
-        operator.watch.resume()
+        assert len(held(world)) == 1
         await operator.shut_down()
         assert held(world) == [], "nobody will be left to do it"
+        await world.until(lambda: "default" not in _names(world), "it is gone", within=120)
+
+
+def _names(world: World) -> list[str]:
+    return [body["metadata"]["name"] for body in world.all(Kind.NAMESPACE)]
+
+
+@virtual
+async def test_d1_a_namespace_that_takes_long_to_end_is_left_alone() -> None:
+    """1.34 deletes pods first and waits for them: until then the run looks as alive as ever."""
+    script = {"quick": [hangs(stop_seconds=0.5)], "slow": [hangs(stop_seconds=None)]}
+    async with World(script=script) as world:
+        operator = world.start()
+        await world.submit(spec(python("quick", retry={"limit": 3}), python("slow")))
+        await running(world, 2)
+        before = world.status()
+        since = len(operator.line.calls)
+        await world.user.delete(Kind.NAMESPACE, namespace="", name="default")
+        await world.quiet(8)
+        assert world.work.pods("slow"), "it holds the namespace up"
+        assert world.status() == before, "nothing is written"
+        assert world.work.pods("quick") == [], "and what has ended is let go"
+        writes = [c for c in operator.line.calls[since:] if c.writes]
+        assert {(c.verb, c.kind) for c in writes} == {("patch", Kind.POD)}
         await world.until(lambda: not world.all(Kind.NAMESPACE), "it is gone", within=120)
 
 

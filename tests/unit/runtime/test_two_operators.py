@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from waypost.ports.cluster import Kind
+from waypost.ports.cluster import Kind, Unavailable
 
 from tests.builders import gate, python, spec
 from tests.fakes.watch import DELAYED, IMMEDIATE, ROUGH, Delivery
@@ -105,6 +105,36 @@ async def test_a_frozen_operator_finds_the_run_deleted() -> None:
         assert creates(frozen, thawed) == []
         assert world.ledger.executions == []
         assert world.all(Kind.JOB) == []
+
+
+@virtual
+async def test_an_operator_whose_cache_is_old_looks_at_the_run_before_it_launches() -> None:
+    """It has recorded the attempt, could not launch it, and never heard that another one did."""
+    async with World() as world:
+        blind = world.start(resync_seconds=7200.0)
+        reachable = False
+
+        async def intercept(call: Call, send: Callable[[], Awaitable[Any]]) -> Any:
+            if call.verb == "create" and call.kind is Kind.JOB:
+                blind.watch.pause()
+            if reachable or call.verb == "patch_status":
+                return await send()
+            raise Unavailable("bad gateway")
+
+        await world.quiet(1)
+        await world.submit(spec(python("a")))
+        blind.line.intercept = intercept
+        await world.quiet(2)
+        world.start()
+        await world.finished(within=120)
+        for job in world.all(Kind.JOB):
+            await world.delete(Kind.JOB, job["metadata"]["name"])
+        await world.quiet(30)
+        assert world.all(Kind.POD) == []
+        reachable = True
+        await world.quiet(300)
+        assert len(world.ledger.executions) == 1
+        assert creates(blind, 10) == []
 
 
 @virtual
