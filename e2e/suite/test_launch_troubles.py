@@ -109,18 +109,17 @@ def quota(**hard: str) -> Obj:
 @pytest.mark.timeout(240)
 def test_pods_over_quota_wait_and_start_when_there_is_room(own_space: Space) -> None:
     own_space.create("resourcequotas", quota(pods="0"))
-    patient = workflow("pod-quota").python("work", "return 1", queueTimeout="4m")
-    run = own_space.start(patient)
-    doomed = own_space.start(node("pod-quota-doomed"))
+    run = own_space.start(workflow("pod-quota").python("work", "return 1", queueTimeout="3m"))
+    doomed = own_space.start(workflow("doomed").python("work", "return 1", queueTimeout="5s"))
     for waiting in (run, doomed):
-        told = waiting.troubled("work", "PodRejected", within=NAMED_WITHIN + 5)
+        told = waiting.troubled("work", "PodRejected", within=NAMED_WITHIN)
         assert "exceeded quota: tight" in told["message"]
-    ended = node_of(doomed.finished(within=QUEUE + 20), "work")
+    ended = node_of(doomed.finished(within=30), "work")
     assert (ended["phase"], ended["reason"]) == ("Failed", "PodRejected")
     assert "exceeded quota" in ended["message"]
     own_space.delete("resourcequotas", "tight")
-    # The Job controller looks again when it likes: after at most two minutes by now.
-    assert node_of(run.succeeded(within=150), "work")["attempt"] == 1
+    # The Job controller doubles its waits: the sooner there is room, the sooner it looks again.
+    assert node_of(run.succeeded(within=120), "work")["attempt"] == 1
 
 
 def test_jobs_over_quota_wait_and_start_when_there_is_room(own_space: Space) -> None:
