@@ -129,6 +129,8 @@ def _look_at(observed: Observed, path: str, attempt: AttemptStatus) -> datetime:
     if looked is None:
         known = attempt.job in observed.jobs
         return launched + timedelta(seconds=_LOOK_FIRST) if known else launched
+    if attempt.stopping:
+        return looked + timedelta(seconds=_STOP_AGAIN)
     age = (looked - launched).total_seconds()
     return looked + timedelta(seconds=min(max(age / 2, _LOOK_FIRST), _LOOK_LAST))
 
