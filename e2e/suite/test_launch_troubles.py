@@ -92,7 +92,7 @@ def test_trouble_is_named_in_the_clusters_own_words_and_ends_by_its_own_clock(
     if not trouble.permanent:
         shown = condition(run.read(), "Succeeded")
         assert shown["status"] != "True"
-    seen = run.finished(within=QUEUE + 20)
+    seen = run.finished(within=QUEUE + 45)
     ended = node_of(seen, "work")
     assert (ended["phase"], ended["reason"]) == ("Failed", trouble.reason)
     assert trouble.said in ended["message"], "the words outlive the pod"
