@@ -159,6 +159,67 @@ async def test_a_quota_is_waited_for() -> None:
 
 
 @virtual
+async def test_a_quota_for_one_does_not_hold_up_its_siblings() -> None:
+    async with World() as world:
+        operator = world.start()
+
+        async def intercept(call: Call, send: Callable[[], Awaitable[Any]]) -> Any:
+            if call.verb == "create" and "-a-" in call.name and world.clock.monotonic() < 60:
+                raise QuotaExceeded("exceeded quota: jobs", code=403, reason="Forbidden")
+            return await send()
+
+        operator.line.intercept = intercept
+        await world.submit(spec(python("a"), python("b"), python("c")))
+        await world.quiet(5)
+        assert {e.path for e in world.ledger.executions} == {"b", "c"}
+        assert (await world.finished(within=200))["phase"] == "Succeeded"
+
+
+@virtual
+async def test_a_node_record_that_somebody_made_beforehand_is_not_taken_for_ours() -> None:
+    async with World(script={"a": [gives("x" * 3000)]}) as world:
+        operator = world.start()
+        made: list[str] = []
+
+        async def intercept(call: Call, send: Callable[[], Awaitable[Any]]) -> Any:
+            if call.verb == "create" and call.kind is Kind.NODE_RECORD and not made:
+                made.append(call.name)
+                await forge_record(world, call.name)
+            return await send()
+
+        operator.line.intercept = intercept
+        await world.submit(
+            spec(python("a"), python("b", inputs={"x": "${nodes.a.output}"})),
+        )
+        await world.quiet(120)
+        assert world.node("a")["phase"] == "Running", "nothing is recorded that is not kept"
+        await world.delete(Kind.NODE_RECORD, made[0])
+        assert (await world.finished(within=200))["phase"] == "Succeeded"
+        assert world.work.pods("b")[0].inputs == {"x": "x" * 3000}
+
+
+async def forge_record(world: World, name: str) -> None:
+    """Somebody else's output under the name of ours."""
+    body = {
+        "apiVersion": "waypost.dev/v1alpha1",
+        "kind": "NodeRecord",
+        "metadata": {"name": name},
+        "spec": {
+            "run": "brief",
+            "runUid": world.run()["metadata"]["uid"],
+            "path": "a",
+            "round": 1,
+            "attempt": 1,
+            "type": "Result",
+            "data": "forged",
+            "digest": "sha256:" + "0" * 64,
+            "size": 8,
+        },
+    }
+    await world.user.create(Kind.NODE_RECORD, namespace="default", body=body)
+
+
+@virtual
 async def test_a_quota_that_stays_fails_the_node_after_its_queue_timeout() -> None:
     async with World() as world:
         world.start()
