@@ -1,16 +1,13 @@
 """One suite, two clusters: the in-memory one always, a real API server with -m real_api.
 
-An operator may be at work there: what the suite checks to the letter, it checks on objects that
-an operator leaves alone (Approvals that are no run's).
+No operator is at work there meanwhile: it would judge the runs that the suite makes.
 """
 
 import asyncio
-import os
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +18,7 @@ from waypost.ports.cluster import Cluster, Kind, NotFound, Obj, PatchType, Rejec
 from tests.adapters.doubles import NotedTelemetry
 from tests.fakes.clock import ManualClock
 from tests.fakes.cluster import InMemoryCluster
+from tests.kubectl import given_kubeconfig
 
 _PATIENCE = 30.0  # seconds that a real cluster's controllers may take
 
@@ -111,20 +109,9 @@ def namespace_body(name: str) -> Obj:
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
 
 
-def _kubeconfig() -> Path:
-    path = os.environ.get("WAYPOST_TEST_KUBECONFIG")
-    if not path:
-        pytest.fail(
-            "WAYPOST_TEST_KUBECONFIG is not set: it names the kubeconfig of a throw-away cluster "
-            "with this tree's CRDs (kubectl apply --server-side -f crds/) for the tests marked "
-            "real_api. Set it, or leave them out: pytest -m 'not real_api'"
-        )
-    return Path(path)
-
-
 @asynccontextmanager
 async def _real() -> AsyncIterator[Lab]:
-    source = KubeconfigSource(path=_kubeconfig())
+    source = KubeconfigSource(path=given_kubeconfig())
     client = KubeCluster(credentials=source, telemetry=NotedTelemetry())
     name = f"waypost-contract-{uuid.uuid4().hex[:8]}"
     await client.create(Kind.NAMESPACE, namespace="", body=namespace_body(name))
@@ -141,6 +128,7 @@ async def lab(request: pytest.FixtureRequest) -> AsyncIterator[Lab]:
         memory = InMemoryCluster(clock=ManualClock(), namespaces=("lab",))
         yield Lab(memory, "lab", memory)
         return
+    request.getfixturevalue("no_operator")
     async with _real() as real:
         yield real
 

@@ -10,10 +10,10 @@ from waypost.api.record import NodeRecordSpec
 from waypost.api.workflow import AgentWorkflowSpec
 
 from tests.crds.accepted import ACCEPTED
-from tests.crds.conftest import Kubectl
 from tests.crds.manifests import Manifest, approval, record, workflow
 from tests.crds.refused import LENIENT, STRICT
 from tests.crds.transitions import QUORUM, TRANSITIONS, VOTES, Update
+from tests.kubectl import Kubectl
 
 pytestmark = [pytest.mark.real_api, pytest.mark.usefixtures("no_operator")]
 
