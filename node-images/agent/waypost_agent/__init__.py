@@ -1,0 +1,1 @@
+"""The model loop of agent nodes, run in their pods by the runner."""
