@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from waypost.api import meta
 from waypost.api.base import JsonObject, JsonValue
-from waypost.api.workflow import EnvVar, Node, Resources
+from waypost.api.pod import EnvVar, Resources
+from waypost.api.workflow import Node
 from waypost.engine import names
 from waypost.engine.policy import RUNNER_HEADSTART, STOP_GRACE
 from waypost.engine.templates import escape_pod_string

@@ -1,0 +1,74 @@
+"""What the kinds with a pod share: environment, resources, keys of Secrets and ConfigMaps."""
+
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from waypost.api.base import Model
+
+# As the API server reads one; the pattern holds for text, a plain number is one too.
+QUANTITY_PATTERN = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]+)?$"
+Quantity = Annotated[
+    str | int,
+    Field(
+        json_schema_extra={
+            "x-kubernetes-int-or-string": True,
+            "pattern": QUANTITY_PATTERN,
+            "maxLength": 40,
+        }
+    ),
+]
+Template = Annotated[str, StringConstraints(max_length=16384)]
+
+
+class SecretKeyRef(Model):
+    """One key of a Secret in the run's namespace."""
+
+    name: str = Field(min_length=1, max_length=253, description="Name of the Secret.")
+    key: str = Field(min_length=1, max_length=253, description="Key inside the Secret.")
+    optional: bool | None = Field(default=None, description="Start even when it is missing.")
+
+
+class ConfigMapKeyRef(Model):
+    """One key of a ConfigMap in the run's namespace."""
+
+    name: str = Field(min_length=1, max_length=253, description="Name of the ConfigMap.")
+    key: str = Field(min_length=1, max_length=253, description="Key inside the ConfigMap.")
+    optional: bool | None = Field(default=None, description="Start even when it is missing.")
+
+
+class EnvSource(Model):
+    """Where the value of an environment variable comes from: exactly one source."""
+
+    secret_key_ref: SecretKeyRef | None = Field(default=None, description="From a Secret.")
+    config_map_key_ref: ConfigMapKeyRef | None = Field(
+        default=None, description="From a ConfigMap."
+    )
+
+
+class EnvVar(Model):
+    """One environment variable of the node's container, as in core/v1."""
+
+    name: str = Field(
+        min_length=1,
+        max_length=256,
+        pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
+        description="Name. Names that start with WAYPOST_ are reserved.",
+    )
+    value: Template | None = Field(
+        default=None, description="Value; ${...} is evaluated. Never put a secret here."
+    )
+    value_from: EnvSource | None = Field(
+        default=None, description="Take the value from a Secret or ConfigMap instead."
+    )
+
+
+class Resources(Model):
+    """Compute resources of the node's container, as in core/v1."""
+
+    requests: dict[str, Quantity] | None = Field(
+        default=None, max_length=10, description="What the scheduler reserves, e.g. cpu: 100m."
+    )
+    limits: dict[str, Quantity] | None = Field(
+        default=None, max_length=10, description="What the node may use at most."
+    )
