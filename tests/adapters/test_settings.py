@@ -1,12 +1,8 @@
-"""Settings and the command line: what is taken, and how wrong ones are told."""
+"""Settings: what is taken, and how wrong ones are told."""
 
-import subprocess
-import sys
 from typing import Any
 
 import pytest
-from waypost import __version__
-from waypost.__main__ import main
 from waypost.settings import (
     ClusterSettings,
     Settings,
@@ -86,41 +82,3 @@ def test_every_setting_is_described() -> None:
 
 def test_quantities() -> None:
     assert quantities(("cpu=50m", "memory = 1Gi")) == (("cpu", "50m"), ("memory", "1Gi"))
-
-
-def test_bad_settings_exit_with_2_and_one_line(
-    env: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    env.setenv("WAYPOST_WORKERS", "0")
-    env.setenv("WAYPOST_HTTP_PORT", "99999")
-    assert main(["run"]) == 2
-    told = capsys.readouterr().err
-    assert told.count("\n") == 1
-    assert "WAYPOST_WORKERS" in told
-    assert "WAYPOST_HTTP_PORT" in told
-
-
-def test_bad_settings_are_told_before_the_large_imports() -> None:
-    code = "import sys; from waypost.__main__ import main; main(['run']); print(*sys.modules)"
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env={"WAYPOST_WORKERS": "0", "PATH": "/usr/bin"},
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=30,
-    )
-    loaded = set(done.stdout.split())
-    assert not loaded & {"kopf", "aiohttp", "kubernetes", "waypost.main", "opentelemetry.sdk"}
-
-
-def test_version(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["version"]) == 0
-    assert capsys.readouterr().out == f"{__version__}\n"
-
-
-@pytest.mark.parametrize("argv", [[], ["fly"]], ids=["nothing", "unknown"])
-def test_other_commands(argv: list[str]) -> None:
-    with pytest.raises(SystemExit) as caught:
-        main(argv)
-    assert caught.value.code == 2

@@ -1,0 +1,1 @@
+"""The command line: `waypost` and `python -m waypost`."""

@@ -1,0 +1,66 @@
+"""The `waypost` program: its commands, and what their failures become.
+
+A command lives in a module of its own, named in COMMANDS, with a typer `app`. The module is
+imported when its command is called (or listed by --help), so `waypost lint` never pays for kopf;
+what is large is imported inside the command's function.
+"""
+
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import Any, Final
+
+import typer
+from typer.core import TyperGroup
+from typer.main import get_command
+
+from waypost import __version__
+from waypost.cli.errors import CommandError, Exit
+
+COMMANDS: Final[Mapping[str, str]] = {
+    "run": "waypost.cli.run",
+    "uninstall": "waypost.cli.uninstall",
+}
+
+
+class LazyGroup(TyperGroup):
+    """A group that imports a command when it is asked for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [*COMMANDS, *super().list_commands(ctx)]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name in COMMANDS and cmd_name not in self.commands:
+            command = get_command(import_module(COMMANDS[cmd_name]).app)
+            command.name = cmd_name
+            self.commands[cmd_name] = command
+        return super().get_command(ctx, cmd_name)
+
+
+# Plain help: the same text on a terminal, in a log and in the docs.
+app = typer.Typer(
+    cls=LazyGroup, rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True
+)
+
+
+@app.callback()
+def waypost() -> None:
+    """Durable AI-agent workflows on Kubernetes."""
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(__version__)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; gives the exit code (`errors.Exit`). argv: without the program's name."""
+    try:
+        get_command(app).main(args=argv, prog_name="waypost")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else Exit.FAILED
+    except CommandError as error:
+        print(f"waypost: {error}", file=sys.stderr)
+        return error.code
+    return Exit.OK

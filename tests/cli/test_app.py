@@ -1,0 +1,65 @@
+"""The program: its commands, exit codes, and what a command costs to import."""
+
+import subprocess
+import sys
+
+import pytest
+from waypost import __version__
+from waypost.cli.app import COMMANDS, main
+from waypost.cli.errors import Exit
+
+LARGE = {"kopf", "aiohttp", "kubernetes", "waypost.main", "opentelemetry.sdk", "starlette", "rich"}
+
+
+def modules_after(*argv: str) -> set[str]:
+    """What is imported once the command has run, in an interpreter of its own."""
+    code = (
+        f"import sys; from waypost.cli.app import main; main({list(argv)!r}); print(*sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; {call}; print(*sys.modules)"],
+        env={"WAYPOST_WORKERS": "0", "PATH": "/usr/bin"},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+    )
+    return set(done.stdout.splitlines()[-1].split())
+
+
+def test_bad_settings_exit_with_2_and_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("WAYPOST_RUNNER_IMAGE", "runner:1")
+    monkeypatch.setenv("WAYPOST_WORKERS", "0")
+    monkeypatch.setenv("WAYPOST_HTTP_PORT", "99999")
+    assert main(["run"]) == Exit.USAGE
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert "WAYPOST_WORKERS" in told
+    assert "WAYPOST_HTTP_PORT" in told
+
+
+@pytest.mark.parametrize("argv", [["run"], ["--help"], ["version"]], ids=" ".join)
+def test_nothing_large_is_imported_before_it_is_needed(argv: list[str]) -> None:
+    assert not modules_after(*argv) & LARGE
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["version"]) == 0
+    assert capsys.readouterr().out == f"{__version__}\n"
+
+
+@pytest.mark.parametrize("argv", [[], ["fly"]], ids=["nothing", "unknown"])
+def test_other_commands(argv: list[str]) -> None:
+    assert main(argv) == Exit.USAGE
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_says_what_it_does(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([command, "--help"]) == 0
+    told = capsys.readouterr().out
+    assert f"Usage: waypost {command}" in told
+    assert main(["--help"]) == 0
+    line = next(line for line in capsys.readouterr().out.splitlines() if f"  {command} " in line)
+    assert line.rstrip().endswith("."), "a whole sentence, not cut"
