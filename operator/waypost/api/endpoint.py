@@ -1,0 +1,38 @@
+"""How an address outside is reached: its URL, the CA that signs it, the keys that open it."""
+
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from waypost.api.base import Model
+
+# Neither user:password@ (a secret where everybody reads it), nor a query, nor a fragment.
+URL_PATTERN = r"^https?://[^/?#@\s]+(/[^?#\s]*)?$"
+
+Url = Annotated[str, StringConstraints(pattern=URL_PATTERN, max_length=2048)]
+
+
+class KeyRef(Model):
+    """One key of a Secret or ConfigMap in the same namespace."""
+
+    name: str = Field(min_length=1, max_length=253, description="Name of the object.")
+    key: str = Field(
+        min_length=1,
+        max_length=253,
+        pattern=r"^[-._a-zA-Z0-9]+$",
+        description="Key inside the object.",
+    )
+
+
+class ValueSource(Model):
+    """Where a value comes from: exactly one source."""
+
+    secret_key_ref: KeyRef | None = Field(default=None, description="From a Secret.")
+    config_map_key_ref: KeyRef | None = Field(default=None, description="From a ConfigMap.")
+
+
+class TlsSource(Model):
+    """Certificates (PEM) to trust beside the usual ones: exactly one source."""
+
+    ca_config_map: KeyRef | None = Field(default=None, description="CA from a ConfigMap.")
+    ca_secret: KeyRef | None = Field(default=None, description="CA from a Secret.")
