@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from waypost.protocol.reasons import Reason
 from waypost.protocol.record import LIMIT, Attempt, CommitRecord, RecordProblem, decode
-from waypost.protocol.request import Request
+from waypost.protocol.request import PythonWork, Request
 
 WHOSE = Attempt(run_uid="run-uid", path="draft", round=1, attempt=2, pod_uid="pod-uid")
 
@@ -70,7 +70,7 @@ class Bench:
             inputs=inputs or {},
             input_schema=None,
             output_schema=output_schema,
-            python_source=dedent(source),
+            python=PythonWork(source=dedent(source)),
         )
         (self.folder / "request.json").write_text(json.dumps(request.to_json()))
         environment = {

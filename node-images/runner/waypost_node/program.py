@@ -45,7 +45,7 @@ def _failed(attempt: Attempt, reason: Reason, message: str, tail: str | None = N
 
 
 def _result(request: Request, filename: str) -> ijson.Json:
-    source = request.python_source or ""
+    source = (request.python.source if request.python else None) or ""
     tree = calling.parse(source, filename=filename)
     try:
         calling.check_signature(tree, request.inputs)

@@ -26,7 +26,7 @@ from waypost.engine.outcomes import (
 from waypost.engine.spans import traceparent
 from waypost.protocol.reasons import Reason
 from waypost.protocol.record import Attempt
-from waypost.protocol.request import Request
+from waypost.protocol.request import PythonWork, Request
 
 _LOOK_FIRST: Final = 3.0  # seconds after launch until a missing pod is looked for
 _LOOK_LAST: Final = 60.0
@@ -158,7 +158,7 @@ def _launch_action(
         inputs=inputs.values,
         input_schema=node.input_schema,
         output_schema=node.output_schema,
-        python_source=node.python.source if node.python else None,
+        python=PythonWork(source=node.python.source) if node.python else None,
     )
     try:
         job, config_map = attempt_manifests(

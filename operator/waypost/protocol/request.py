@@ -1,15 +1,35 @@
 """The request document: what one attempt is asked to do, read by the pod."""
 
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
 
 from waypost.protocol.ijson import Json
 
 VERSION = 1
+_T = TypeVar("_T")
 
 
-# A NamedTuple: importing dataclasses would be a sixth of the runner's cold start.
+# NamedTuples: importing dataclasses would be a sixth of the runner's cold start.
+class PythonWork(NamedTuple):
+    """What a `python` node runs: the function `run` of `source`, or `function`, written
+    `module:name`. Exactly one of them."""
+
+    source: str | None = None
+    function: str | None = None
+
+    def to_json(self) -> dict[str, Json]:
+        """The one that is set."""
+        return {key: value for key, value in self._asdict().items() if value is not None}
+
+
 class Request(NamedTuple):
-    """All an attempt may know. Times in seconds; absent schemas allow anything."""
+    """All an attempt may know. Times in seconds; absent schemas allow anything.
+
+    `modules` are sources that the node's code may import, by name. `gateway` is the base URL where
+    payloads are kept. `stored_inputs` is the digest of inputs that are too big to ride along: they
+    are fetched from the gateway, and `inputs` is empty until then. `agent` and `http` are as
+    docs/adr/0008-agent-nodes.md has them; the programs of those kinds read them.
+    """
 
     run_name: str
     namespace: str
@@ -25,7 +45,12 @@ class Request(NamedTuple):
     inputs: dict[str, Json]
     input_schema: Json | None
     output_schema: Json | None
-    python_source: str | None
+    python: PythonWork | None = None
+    modules: dict[str, str] | None = None
+    agent: dict[str, Json] | None = None
+    http: dict[str, Json] | None = None
+    gateway: str | None = None
+    stored_inputs: str | None = None
 
     def to_json(self) -> dict[str, Json]:
         """The document, absent optionals left out."""
@@ -38,14 +63,19 @@ class Request(NamedTuple):
             "attempt": self.attempt,
             "fingerprint": self.fingerprint,
             "idempotencyKey": self.idempotency_key,
-            "inputs": self.inputs,
         }
         optional = {
             "timeoutSeconds": self.timeout_seconds,
             "traceparent": self.traceparent,
             "inputSchema": self.input_schema,
             "outputSchema": self.output_schema,
-            "python": None if self.python_source is None else {"source": self.python_source},
+            "python": self.python.to_json() if self.python else None,
+            "modules": self.modules,
+            "agent": self.agent,
+            "http": self.http,
+            "gateway": self.gateway,
+            "inputs": self.inputs if self.stored_inputs is None else None,
+            "storedInputs": self.stored_inputs,
         }
         return document | {key: value for key, value in optional.items() if value is not None}
 
@@ -57,7 +87,6 @@ def from_json(document: Json) -> Request:
     if document.get("v") != VERSION:
         raise ValueError(f"v: expected {VERSION}, found {document.get('v')!r}")
     run = _object(document, "run")
-    python = _object(document, "python") if "python" in document else None
     return Request(
         run_name=_text(run, "name", inside="run."),
         namespace=_text(run, "namespace", inside="run."),
@@ -69,12 +98,37 @@ def from_json(document: Json) -> Request:
         fingerprint=_text(document, "fingerprint"),
         idempotency_key=_text(document, "idempotencyKey"),
         timeout_seconds=_seconds(document, "timeoutSeconds"),
-        traceparent=_text(document, "traceparent") if "traceparent" in document else None,
-        inputs=_object(document, "inputs"),
+        traceparent=_optional(_text, document, "traceparent"),
+        inputs={} if "storedInputs" in document else _object(document, "inputs"),
         input_schema=document.get("inputSchema"),
         output_schema=document.get("outputSchema"),
-        python_source=None if python is None else _text(python, "source", inside="python."),
+        python=_python(document),
+        modules=_optional(_sources, document, "modules"),
+        agent=_optional(_object, document, "agent"),
+        http=_optional(_object, document, "http"),
+        gateway=_optional(_text, document, "gateway"),
+        stored_inputs=_optional(_text, document, "storedInputs"),
     )
+
+
+def _optional(
+    read: Callable[[dict[str, Any], str], _T], document: dict[str, Any], name: str
+) -> _T | None:
+    return read(document, name) if name in document else None
+
+
+def _python(document: dict[str, Any]) -> PythonWork | None:
+    found = _optional(_object, document, "python")
+    if found is None:
+        return None
+    if "function" in found:
+        return PythonWork(function=_text(found, "function", inside="python."))
+    return PythonWork(source=_text(found, "source", inside="python."))
+
+
+def _sources(document: dict[str, Any], name: str) -> dict[str, str]:
+    found = _object(document, name)
+    return {module: _text(found, module, inside=f"{name}.") for module in found}
 
 
 def _text(document: dict[str, Any], name: str, *, inside: str = "") -> str:

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from waypost.protocol.request import Request, from_json
+from waypost.protocol.request import PythonWork, Request, from_json
 
 FULL = Request(
     run_name="brief",
@@ -21,7 +21,11 @@ FULL = Request(
     inputs={"n": None, "text": "ü"},
     input_schema={"type": "object"},
     output_schema=False,
-    python_source="def run(): pass",
+    python=PythonWork(source="def run(): pass"),
+    modules={"texttools": "def clean(text): return text"},
+    agent={"prompt": "p"},
+    http={"url": "http://a"},
+    gateway="http://gateway",
 )
 BARE = FULL._replace(
     timeout_seconds=None,
@@ -29,11 +33,25 @@ BARE = FULL._replace(
     inputs={},
     input_schema=None,
     output_schema=None,
-    python_source=None,
+    python=None,
+    modules=None,
+    agent=None,
+    http=None,
+    gateway=None,
 )
+FUNCTION = BARE._replace(python=PythonWork(function="billing.tools:total"))
+STORED = BARE._replace(stored_inputs="sha256:ab")
 
 
-@pytest.mark.parametrize("request_", [pytest.param(FULL, id="full"), pytest.param(BARE, id="bare")])
+@pytest.mark.parametrize(
+    "request_",
+    [
+        pytest.param(FULL, id="full"),
+        pytest.param(BARE, id="bare"),
+        pytest.param(FUNCTION, id="function"),
+        pytest.param(STORED, id="stored-inputs"),
+    ],
+)
 def test_a_request_reads_back(request_: Request) -> None:
     assert from_json(json.loads(json.dumps(request_.to_json()))) == request_
 
@@ -45,7 +63,15 @@ def test_absent_optionals_are_left_out() -> None:
         "inputSchema",
         "outputSchema",
         "python",
+        "modules",
+        "agent",
+        "http",
+        "gateway",
     }
+
+
+def test_inputs_are_in_the_document_or_at_the_gateway() -> None:
+    assert ("inputs" in BARE.to_json(), "inputs" in STORED.to_json()) == (True, False)
 
 
 @pytest.mark.parametrize(
@@ -60,6 +86,12 @@ def test_absent_optionals_are_left_out() -> None:
         pytest.param({"inputs": [1]}, "inputs: expected an object", id="inputs"),
         pytest.param({"python": {}}, "python.source: expected a string", id="source"),
         pytest.param({"python": "x"}, "python: expected an object", id="python"),
+        pytest.param({"python": {"function": 1}}, "python.function: expected", id="function"),
+        pytest.param({"modules": {"m": 1}}, "modules.m: expected a string", id="module"),
+        pytest.param({"agent": []}, "agent: expected an object", id="agent"),
+        pytest.param({"http": []}, "http: expected an object", id="http"),
+        pytest.param({"gateway": 1}, "gateway: expected a string", id="gateway"),
+        pytest.param({"storedInputs": 1}, "storedInputs: expected a string", id="stored-inputs"),
         pytest.param({"traceparent": 1}, "traceparent: expected a string", id="traceparent"),
     ],
 )
