@@ -27,6 +27,17 @@ def container(name: str = "publish", **fields: Any) -> Manifest:
     return {"name": name, "container": {"image": IMAGE, **fields}}
 
 
+def agent(name: str = "think", **fields: Any) -> Manifest:
+    """An agent node; `fields` belong to its agent block."""
+    model = {"provider": "default", "name": "gpt-5-mini"}
+    return {"name": name, "agent": {"model": model, "prompt": "Think.", **fields}}
+
+
+def request(name: str = "fetch", **fields: Any) -> Manifest:
+    """An http node; `fields` belong to its http block."""
+    return {"name": name, "http": {"url": "https://example.com/", **fields}}
+
+
 def gate(name: str = "review", approval: Manifest | None = None, **fields: Any) -> Manifest:
     """An approval node that asks one group; `approval` changes the block."""
     asked = {"message": "Publish?", "approvers": {"groups": ["sre"]}}

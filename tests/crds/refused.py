@@ -7,12 +7,14 @@ import pytest
 from tests.crds.manifests import (
     PYTHON,
     Manifest,
+    agent,
     approval,
     container,
     gate,
     node,
     pause,
     record,
+    request,
     workflow,
 )
 
@@ -32,18 +34,90 @@ CONFIG = {"configMapKeyRef": {"name": "c", "key": "k"}}
 
 STRICT = [
     row(
-        "agent-is-not-here-yet",
-        workflow({"name": "think", "agent": {"model": "m"}}),
-        'unknown field "spec.nodes[0].agent"',
+        "model-by-name-alone",
+        workflow(agent(model="m")),
+        'spec.nodes[0].agent.model: Invalid value: "string"',
     ),
-    row("http-is-not-here-yet", workflow(node(http={})), 'unknown field "spec.nodes[0].http"'),
+    row("agent-without-prompt", workflow(agent(prompt=None)), "agent.prompt: Required value"),
+    row(
+        "tools-of-nobody",
+        workflow(agent(tools=[{"allow": ["search"]}])),
+        "no source of tools is named; set server (a ToolServer) or module (Python)",
+    ),
+    row(
+        "tools-of-two",
+        workflow(agent(tools=[{"server": "s", "allow": ["a"], "module": "m", "functions": ["f"]}])),
+        "both server and module are set; make two entries of them",
+    ),
+    row(
+        "server-without-allow",
+        workflow(agent(tools=[{"server": "runbooks"}])),
+        "server runbooks: which of its tools? List them in allow",
+    ),
+    row(
+        "module-without-functions",
+        workflow(agent(tools=[{"module": "texts"}])),
+        "module texts: which of its functions? List them in functions",
+    ),
+    row(
+        "allow-for-a-module",
+        workflow(agent(tools=[{"module": "m", "functions": ["f"], "allow": ["f"]}])),
+        "allow is for tools of a server; those of a module are listed in functions",
+    ),
+    row(
+        "functions-of-a-server",
+        workflow(agent(tools=[{"server": "s", "allow": ["a"], "functions": ["a"]}])),
+        "functions is for a module; tools of a server are listed in allow",
+    ),
+    row(
+        "cost-as-a-number",
+        workflow(agent(limits={"costUSD": 0.5})),
+        "agent.limits.costUSD: Invalid value",
+    ),
+    row("budget-of-nothing", workflow(budget={"tokens": 0}), "spec.budget.tokens: Invalid value"),
+    row(
+        "python-without-code",
+        workflow({"name": "a", "python": {"env": []}}),
+        "neither source nor function is set; give the code, or name module:function",
+    ),
+    row(
+        "python-twice",
+        workflow(node(python=PYTHON | {"function": "m:run"})),
+        "both source and function are set; keep one of them",
+    ),
+    row(
+        "function-without-module",
+        workflow(node(python={"function": "run"})),
+        "spec.nodes[0].python.function: Invalid value",
+    ),
+    row("unknown-method", workflow(request(method="FETCH")), "Unsupported value", "FETCH"),
+    row(
+        "header-without-value",
+        workflow(request(headers=[{"name": "X-A"}])),
+        "Required value: X-A has neither value nor valueFrom; set one of them",
+    ),
+    row(
+        "header-twice",
+        workflow(request(headers=[{"name": "A", "value": "1"}, {"name": "A", "value": "2"}])),
+        "spec.nodes[0].http.headers[1]: Duplicate value",
+    ),
+    row(
+        "auth-of-no-kind",
+        workflow(request(auth={})),
+        "neither bearer nor basic is set; set one of them, or remove auth",
+    ),
+    row(
+        "auth-of-two-kinds",
+        workflow(request(auth={"bearer": {"name": "s", "key": "k"}, "basic": {"name": "s"}})),
+        "both bearer and basic are set; keep one",
+    ),
     row("rerun-is-not-here-yet", workflow(rerun={"round": 2}), 'unknown field "spec.rerun"'),
     row("typo", workflow(node(dependOn=["a"])), 'unknown field "spec.nodes[0].dependOn"'),
     row(
         "no-kind",
         workflow({"name": "think"}),
         "spec.nodes[0]: Required value: node think has no kind; expected exactly one of python, "
-        "container, approval, wait: add one (agent and http nodes come in a later release)",
+        "container, agent, http, approval, wait: add one",
     ),
     row(
         "two-kinds",
@@ -132,13 +206,13 @@ STRICT = [
     row(
         "env-without-value",
         with_env(name="A"),
-        "spec.nodes[0].container.env[0]: Required value: variable A has neither value nor "
+        "spec.nodes[0].container.env[0]: Required value: A has neither value nor "
         "valueFrom; set one of them",
     ),
     row(
         "env-with-two-values",
         with_env(name="A", value="1", valueFrom=SECRET),
-        "Forbidden: variable A has both value and valueFrom; keep one of them",
+        "Forbidden: A has both value and valueFrom; keep one of them",
     ),
     row(
         "env-without-source",

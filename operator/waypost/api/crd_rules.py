@@ -8,9 +8,11 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from waypost.api import crd_rules_approval as approval
+from waypost.api import crd_rules_endpoint as endpoint
 from waypost.api import crd_rules_workflow as workflow
 from waypost.api.base import DURATION_PATTERN, NODE_NAME_PATTERN
 from waypost.api.crd_cel import Rule
+from waypost.api.endpoint import URL_PATTERN
 
 _RECORD = (
     Rule(
@@ -30,12 +32,22 @@ RULES: Final[Mapping[str, Sequence[Rule]]] = {
     "ApprovalKind": (workflow.not_zero("timeout"),),
     "Approvers": workflow.APPROVERS,
     "WaitKind": workflow.WAIT,
+    "PythonKind": workflow.PYTHON,
+    "Tools": workflow.TOOLS,
+    "HttpAuth": workflow.HTTP_AUTH,
+    "RequestHeader": workflow.VALUE_OR_SOURCE,
     "AgentWorkflowStatus": workflow.STATUS,
     "NodeStatus": workflow.NODE_STATUS,
     "Approval": approval.APPROVAL,
     "ApprovalSpec": approval.APPROVAL_SPEC,
     "Vote": approval.VOTE,
     "NodeRecordSpec": _RECORD,
+    "ModelProviderSpec": endpoint.PROVIDER,
+    "ToolServerSpec": endpoint.TOOL_SERVER,
+    "ToolHeader": endpoint.TOOL_HEADER,
+    "ValueSource": endpoint.VALUE_SOURCE,
+    "TlsSource": endpoint.TLS_SOURCE,
+    URL_PATTERN: endpoint.URL_TEXT,
     DURATION_PATTERN: workflow.DURATION_TEXT,
     NODE_NAME_PATTERN: workflow.NODE_NAME_TEXT,
 }

@@ -14,9 +14,8 @@ from waypost.api.crd_cel import (
     unchanged,
     wire_names,
 )
-from waypost.api.workflow import AgentWorkflowSpec
+from waypost.api.workflow import KINDS, POD_KINDS, AgentWorkflowSpec
 
-KINDS: Final = ("python", "container", "approval", "wait")
 POD_FIELDS: Final = ("timeout", "queueTimeout", "retry", "effect", "isolation")
 # What may change after a run was accepted. Every other field, also a future one, is frozen.
 EDITABLE: Final = frozenset({"suspend", "cancel", "ttlSecondsAfterFinished"})
@@ -50,8 +49,7 @@ NODE = (
         [
             "node ",
             _NAME,
-            " has no kind; expected exactly one of python, container, approval, wait: "
-            "add one (agent and http nodes come in a later release)",
+            f" has no kind; expected exactly one of {', '.join(KINDS)}: add one",
         ],
         reason=REQUIRED,
     ),
@@ -62,7 +60,7 @@ NODE = (
             _NAME,
             " has the kinds ",
             names_of(KINDS),
-            "; expected exactly one of python, container, approval, wait: "
+            f"; expected exactly one of {', '.join(KINDS)}: "
             "keep one and move the others to nodes of their own",
         ],
     ),
@@ -86,7 +84,7 @@ NODE = (
             _NAME,
             " starts no pod but sets ",
             names_of(POD_FIELDS),
-            ", which only python and container nodes have; remove it "
+            f", which only {', '.join(POD_KINDS)} nodes have; remove it "
             "(clocks of its own: approval.timeout, wait.duration)",
         ],
     ),
@@ -106,6 +104,61 @@ NODE = (
     _not_itself("after"),
 )
 
+PYTHON = (
+    Rule(
+        any_of(["source", "function"]),
+        ["neither source nor function is set; give the code, or name module:function"],
+        reason=REQUIRED,
+    ),
+    Rule(
+        at_most_one_of(["source", "function"]),
+        ["both source and function are set; keep one of them"],
+    ),
+)
+
+TOOLS = (
+    Rule(
+        any_of(["server", "module"]),
+        ["no source of tools is named; set server (a ToolServer) or module (Python)"],
+        reason=REQUIRED,
+    ),
+    Rule(
+        at_most_one_of(["server", "module"]),
+        ["both server and module are set; make two entries of them"],
+    ),
+    Rule(
+        "!has(self.server) || has(self.allow)",
+        ["server ", Cel("self.server"), ": which of its tools? List them in allow"],
+        reason=REQUIRED,
+        field_path=".allow",
+    ),
+    Rule(
+        "!has(self.module) || has(self.functions)",
+        ["module ", Cel("self.module"), ": which of its functions? List them in functions"],
+        reason=REQUIRED,
+        field_path=".functions",
+    ),
+    Rule(
+        "has(self.server) || !has(self.allow)",
+        ["allow is for tools of a server; those of a module are listed in functions"],
+        field_path=".allow",
+    ),
+    Rule(
+        "has(self.module) || !has(self.functions)",
+        ["functions is for a module; tools of a server are listed in allow"],
+        field_path=".functions",
+    ),
+)
+
+HTTP_AUTH = (
+    Rule(
+        any_of(["bearer", "basic"]),
+        ["neither bearer nor basic is set; set one of them, or remove auth"],
+        reason=REQUIRED,
+    ),
+    Rule(at_most_one_of(["bearer", "basic"]), ["both bearer and basic are set; keep one"]),
+)
+
 WAIT = (
     Rule(
         any_of(["duration", "until"]),
@@ -118,16 +171,20 @@ WAIT = (
     ),
 )
 
-ENV_VAR = (
+VALUE_OR_SOURCE = (
     Rule(
         any_of(["value", "valueFrom"]),
-        ["variable ", _NAME, " has neither value nor valueFrom; set one of them"],
+        [_NAME, " has neither value nor valueFrom; set one of them"],
         reason=REQUIRED,
     ),
     Rule(
         at_most_one_of(["value", "valueFrom"]),
-        ["variable ", _NAME, " has both value and valueFrom; keep one of them"],
+        [_NAME, " has both value and valueFrom; keep one of them"],
     ),
+)
+
+ENV_VAR = (
+    *VALUE_OR_SOURCE,
     Rule(
         "!self.name.startsWith('WAYPOST_')",
         ["variable ", _NAME, ": names that start with WAYPOST_ are set by Waypost; rename it"],

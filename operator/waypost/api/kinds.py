@@ -5,17 +5,35 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from waypost.api.base import UNIQUE_ITEMS, Duration, JsonObject, Model, keyed_by
-from waypost.api.pod import EnvVar, Resources, Template
+from waypost.api.pod import EnvVar, Image, PullPolicy, Resources, Template
+
+FUNCTION_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*:[A-Za-z_][A-Za-z0-9_]*$"
 
 
 class PythonKind(Model):
-    """Run a Python function in the runner image."""
+    """Run a Python function. Exactly one of source, function."""
 
-    source: str = Field(
+    source: str | None = Field(
+        default=None,
         min_length=1,
         max_length=65536,
         description="Python source that defines run(...). The node's inputs are its keyword "
-        "arguments, the value it returns is the node's output. ${...} is not evaluated here.",
+        "arguments, the value it returns is the node's output. ${...} is not evaluated here. "
+        "Exactly one of source, function.",
+    )
+    function: str | None = Field(
+        default=None,
+        max_length=256,
+        pattern=FUNCTION_PATTERN,
+        description='Function to call instead, as "module:name", of one of spec.modules or of '
+        "the image.",
+    )
+    image: Image | None = Field(
+        default=None,
+        description="Image with your own dependencies, built FROM Waypost's runner image.",
+    )
+    image_pull_policy: PullPolicy | None = Field(
+        default=None, description="As in core/v1. Default: the cluster's own rule."
     )
     env: list[EnvVar] | None = Field(
         default=None,
@@ -29,8 +47,8 @@ class PythonKind(Model):
 class ContainerKind(Model):
     """Run any image. Inputs are files under /waypost/in, output is JSON in $WAYPOST_OUTPUT."""
 
-    image: str = Field(min_length=1, max_length=1024, description="Image to run.")
-    image_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = Field(
+    image: Image = Field(description="Image to run.")
+    image_pull_policy: PullPolicy | None = Field(
         default=None, description="As in core/v1. Default: the cluster's own rule."
     )
     command: list[Annotated[str, StringConstraints(max_length=8192)]] | None = Field(

@@ -1,6 +1,6 @@
 """What the kinds with a pod share: environment, resources, keys of Secrets and ConfigMaps."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
@@ -19,6 +19,8 @@ Quantity = Annotated[
     ),
 ]
 Template = Annotated[str, StringConstraints(max_length=16384)]
+Image = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
+PullPolicy = Literal["Always", "IfNotPresent", "Never"]
 
 
 class SecretKeyRef(Model):

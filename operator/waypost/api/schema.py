@@ -18,8 +18,10 @@ from waypost.api import meta
 from waypost.api.approval import ApprovalSpec, ApprovalStatus
 from waypost.api.crd_rules import RULES
 from waypost.api.crd_structural import VALIDATIONS, Schema, structural
+from waypost.api.provider import ModelProviderSpec, ModelProviderStatus
 from waypost.api.record import NodeRecordSpec
 from waypost.api.status import AgentWorkflowStatus
+from waypost.api.toolserver import ToolServerSpec, ToolServerStatus
 from waypost.api.workflow import AgentWorkflowSpec
 
 _HEADER = "# Written by `make crds` from operator/waypost/api. Do not edit.\n"
@@ -60,6 +62,7 @@ class Resource:
 
 
 _AGE = Column("AGE", ".metadata.creationTimestamp", "date")
+_READY = ".status.conditions[?(@.type=='Ready')]"
 
 RESOURCES: Final = (
     Resource(
@@ -74,6 +77,8 @@ RESOURCES: Final = (
             Column("PHASE", ".status.phase"),
             Column("PROGRESS", ".status.progress"),
             Column("WAITING", ".status.waiting"),
+            Column("TOKENS", ".status.usage.totalTokens", "integer"),
+            Column("COST", ".status.usage.costUSD"),
             Column("STARTED", ".status.startedAt", "date", wide=True),
             Column("FINISHED", ".status.finishedAt", "date", wide=True),
             _AGE,
@@ -111,6 +116,38 @@ RESOURCES: Final = (
             Column("ATTEMPT", ".spec.attempt", "integer"),
             Column("TYPE", ".spec.type"),
             Column("SIZE", ".spec.size", "integer"),
+            _AGE,
+        ),
+    ),
+    Resource(
+        kind="ModelProvider",
+        plural="modelproviders",
+        short="mp",
+        description="Where models are, which Secret opens them and what their tokens cost. Agent "
+        "nodes of the namespace name it.",
+        spec=ModelProviderSpec,
+        status=ModelProviderStatus,
+        columns=(
+            Column("TYPE", ".spec.type"),
+            Column("READY", f"{_READY}.status"),
+            Column("REASON", f"{_READY}.reason"),
+            Column("MESSAGE", f"{_READY}.message", wide=True),
+            _AGE,
+        ),
+    ),
+    Resource(
+        kind="ToolServer",
+        plural="toolservers",
+        short="ts",
+        description="An MCP server. Agent nodes of the namespace name it, and the tools of it "
+        "that they may call.",
+        spec=ToolServerSpec,
+        status=ToolServerStatus,
+        columns=(
+            Column("READY", f"{_READY}.status"),
+            Column("REASON", f"{_READY}.reason"),
+            Column("TOOLS", ".status.toolsFound", "integer"),
+            Column("MESSAGE", f"{_READY}.message", wide=True),
             _AGE,
         ),
     ),

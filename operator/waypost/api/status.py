@@ -24,6 +24,41 @@ FINAL_PHASES: frozenset[str] = frozenset({"Succeeded", "Failed", "Skipped", "Can
 KEPT_ATTEMPTS = 6  # the first and the last five; `attempt` counts them all
 
 
+class Usage(StatusModel):
+    """What was used up: counted by the pod, added up by the operator."""
+
+    model_calls: int | None = Field(default=None, ge=0, description="Answers of a model.")
+    input_tokens: int | None = Field(default=None, ge=0, description="Tokens sent.")
+    cached_tokens: int | None = Field(
+        default=None, ge=0, description="Tokens sent that the provider had in its cache."
+    )
+    output_tokens: int | None = Field(default=None, ge=0, description="Tokens received.")
+    total_tokens: int | None = Field(default=None, ge=0, description="Sent and received.")
+    tool_calls: int | None = Field(default=None, ge=0, description="Calls of tools.")
+    reasks: int | None = Field(
+        default=None, ge=0, description="Answers that broke outputSchema and were asked again."
+    )
+    provider_waits: int | None = Field(
+        default=None, ge=0, description="Waits for a provider that was busy or down."
+    )
+    cost_usd: str | None = Field(
+        default=None, max_length=40, alias="costUSD", description="US dollars, as text."
+    )
+    tools: dict[str, int] | None = Field(
+        default=None, max_length=64, description="Calls by tool; the most used 64."
+    )
+
+
+class Allotment(StatusModel):
+    """The share of the run's budget that an attempt may use up."""
+
+    tokens: int | None = Field(default=None, ge=0, description="Tokens.")
+    cost_usd: str | None = Field(
+        default=None, max_length=40, alias="costUSD", description="US dollars, as text."
+    )
+    tool_calls: int | None = Field(default=None, ge=0, description="Tool calls.")
+
+
 class AttemptStatus(StatusModel):
     """One attempt of a node: one Job, one pod."""
 
@@ -43,6 +78,11 @@ class AttemptStatus(StatusModel):
         default=None,
         max_length=64,
         description="Set while the attempt is being stopped: the reason it will end with.",
+    )
+    allotment: Allotment | None = Field(default=None, description=Allotment.__doc__)
+    usage: Usage | None = Field(default=None, description="What this attempt used up.")
+    trace: str | None = Field(
+        default=None, max_length=253, description="NodeRecord that holds the attempt's trace."
     )
 
 
@@ -86,6 +126,7 @@ class NodeStatus(StatusModel):
     output_digest: str | None = Field(
         default=None, max_length=80, description="sha256 of the output (RFC 8785)."
     )
+    usage: Usage | None = Field(default=None, description="What all attempts used up.")
     approval: str | None = Field(
         default=None, max_length=253, description="Name of the node's Approval."
     )
@@ -116,6 +157,7 @@ class AgentWorkflowStatus(StatusModel):
         default=None, description="The inputs with schema defaults applied, if any were."
     )
     outputs: JsonValue | None = Field(default=None, description="What the run gave.")
+    usage: Usage | None = Field(default=None, description="What all nodes used up.")
     cancelled_at: Timestamp | None = Field(
         default=None, description="When cancel was first seen; it cannot be taken back."
     )

@@ -3,10 +3,11 @@
 Descriptions are user documentation: they are what `kubectl explain` prints.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints
 
+from waypost.api.agent import AgentDefaults, AgentKind, Budget, Effect
 from waypost.api.base import (
     ATOMIC,
     INPUT_KEY_PATTERN,
@@ -18,11 +19,13 @@ from waypost.api.base import (
     NodeName,
     keyed_by,
 )
+from waypost.api.http import HttpKind
 from waypost.api.kinds import ApprovalKind, ContainerKind, PythonKind, WaitKind
 
 MAX_NODES = 200
+POD_KINDS: Final = ("python", "container", "agent", "http")  # an attempt of these is a pod
+KINDS: Final = (*POD_KINDS, "approval", "wait")
 
-Effect = Literal["none", "idempotent", "once"]
 InputKey = Annotated[str, StringConstraints(pattern=INPUT_KEY_PATTERN, max_length=63)]
 
 
@@ -70,7 +73,7 @@ class Isolation(Model):
 
 
 class Node(Model):
-    """One step of the graph. Exactly one of python, container, approval, wait."""
+    """One step of the graph. Exactly one of python, container, agent, http, approval, wait."""
 
     model_config = ConfigDict(json_schema_extra=ATOMIC)
 
@@ -80,6 +83,8 @@ class Node(Model):
     )
     python: PythonKind | None = Field(default=None, description=PythonKind.__doc__)
     container: ContainerKind | None = Field(default=None, description=ContainerKind.__doc__)
+    agent: AgentKind | None = Field(default=None, description=AgentKind.__doc__)
+    http: HttpKind | None = Field(default=None, description=HttpKind.__doc__)
     approval: ApprovalKind | None = Field(default=None, description=ApprovalKind.__doc__)
     wait: WaitKind | None = Field(default=None, description=WaitKind.__doc__)
     inputs: dict[InputKey, JsonValue] | None = Field(
@@ -125,27 +130,29 @@ class Node(Model):
     )
     timeout: Duration | None = Field(
         default=None,
-        description="Longest time of one attempt, from the start of its container. "
-        "python and container nodes only. Default 10m.",
+        description="Longest time of one attempt, from the start of its container. Only for nodes "
+        "with a pod: python, container, agent, http. Default 10m.",
     )
     queue_timeout: Duration | None = Field(
         default=None,
         description="Longest time from the launch of an attempt to the start of its container: "
-        "scheduling, quota, image pull. python and container nodes only. Default 10m.",
+        "scheduling, quota, image pull, a ModelProvider, ToolServer or Secret that is not there. "
+        "Only for nodes with a pod. Default 10m.",
     )
     retry: Retry | None = Field(
-        default=None, description="Extra attempts. python and container nodes only."
+        default=None, description="Extra attempts. Only for nodes with a pod."
     )
     effect: Effect | None = Field(
         default=None,
-        description="What running twice would do. none or idempotent (default): harmless. once: "
-        "no second attempt once the program may have started, whatever happened.",
+        description="What running twice would do. none or idempotent: harmless. once: no second "
+        "attempt once the program may have started, whatever happened. Default idempotent; for "
+        "http nodes none with GET and HEAD, once with POST and PATCH.",
     )
     isolation: Isolation | None = Field(default=None, description=Isolation.__doc__)
 
 
 class Defaults(Model):
-    """Defaults for the python and container nodes of this run."""
+    """Defaults for the nodes of this run that have a pod."""
 
     timeout: Duration | None = Field(default=None, description="Default of node timeout.")
     queue_timeout: Duration | None = Field(
@@ -154,6 +161,7 @@ class Defaults(Model):
     retry: Retry | None = Field(
         default=None, description="Default of node retry, merged field by field."
     )
+    agent: AgentDefaults | None = Field(default=None, description=AgentDefaults.__doc__)
 
 
 class AgentWorkflowSpec(Model):
@@ -182,6 +190,7 @@ class AgentWorkflowSpec(Model):
         default=None, description="JSON Schema (2020-12) that the outputs must meet."
     )
     defaults: Defaults | None = Field(default=None, description=Defaults.__doc__)
+    budget: Budget | None = Field(default=None, description=Budget.__doc__)
     parallelism: int | None = Field(
         default=None,
         ge=1,

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from waypost.api.base import JsonValue, parse_duration
-from waypost.api.workflow import AgentWorkflowSpec
+from waypost.api.workflow import KINDS, AgentWorkflowSpec
 from waypost.engine.expressions import Visible
 from waypost.engine.graph import evaluated_fields
 from waypost.engine.problems import Problem
@@ -56,12 +56,8 @@ def _unique_names(spec: AgentWorkflowSpec) -> Iterator[Problem]:
     for node in spec.nodes:
         if node.name in seen:
             yield Problem(f"nodes.{node.name}", "two nodes have this name; rename one of them")
-        if sum(1 for k in ("python", "container", "approval", "wait") if getattr(node, k)) != 1:
-            yield Problem(
-                f"nodes.{node.name}",
-                "expected exactly one of python, container, approval, wait "
-                "(agent and http nodes come in a later release)",
-            )
+        if sum(1 for kind in KINDS if getattr(node, kind)) != 1:
+            yield Problem(f"nodes.{node.name}", f"expected exactly one of {', '.join(KINDS)}")
         if node.wait and (node.wait.duration is None) == (node.wait.until is None):
             yield Problem(f"nodes.{node.name}.wait", "expected exactly one of duration, until")
         seen.add(node.name)
@@ -179,8 +175,9 @@ def _references_resolve(spec: AgentWorkflowSpec) -> Iterator[Problem]:
 def _nothing_else_is_evaluated(spec: AgentWorkflowSpec) -> Iterator[Problem]:
     for node in spec.nodes:
         opaque: list[tuple[str, JsonValue]] = [("name", node.name)]
-        if node.container:
-            opaque.append(("container.image", node.container.image))
+        for kind in ("container", "python", "agent"):
+            image = getattr(getattr(node, kind), "image", None)
+            opaque.append((f"{kind}.image", image))
         if node.isolation:
             name = node.isolation.service_account_name
             opaque.append(("isolation.serviceAccountName", name))

@@ -7,6 +7,7 @@ outcomes, never exceptions.
 from datetime import datetime
 
 from waypost.api.status import NodeStatus
+from waypost.api.workflow import POD_KINDS
 from waypost.engine import attempts, ending, gates, joins, refusal, summary, waits
 from waypost.engine.draft import Draft
 from waypost.engine.graph import kind_of
@@ -111,7 +112,7 @@ def _skip_or_start(draft: Draft, path: str, *, room: bool) -> None:
     if isinstance(join, joins.Skip):
         draft.end(path, "Skipped", join.reason, join.message)
         return
-    has_pod = kind_of(draft.node(path)) in ("python", "container")
+    has_pod = kind_of(draft.node(path)) in POD_KINDS
     if has_pod and not room:
         return
     opened = joins.condition(draft, path)

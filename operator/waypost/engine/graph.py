@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from waypost.api.workflow import Node
+from waypost.api.http import HttpKind
+from waypost.api.workflow import KINDS, Node
 from waypost.engine.templates import references_in
 
 
@@ -55,15 +56,32 @@ def evaluated_fields(node: Node) -> Iterator[tuple[str, Any]]:
     if node.container:
         for index, arg in enumerate(node.container.args or []):
             yield f"container.args[{index}]", arg
-    work = node.container or node.python
+    if node.agent:
+        if node.agent.instructions is not None:
+            yield "agent.instructions", node.agent.instructions
+        yield "agent.prompt", node.agent.prompt
+    if node.http:
+        yield from _evaluated_in_http(node.http)
+    work = node.container or node.python or node.agent
     for index, env in enumerate((work.env if work else None) or []):
         if env.value is not None:
             yield f"{kind_of(node)}.env[{index}].value", env.value
 
 
+def _evaluated_in_http(http: HttpKind) -> Iterator[tuple[str, Any]]:
+    yield "http.url", http.url
+    for key, value in (http.query or {}).items():
+        yield f"http.query.{key}", value
+    for index, header in enumerate(http.headers or []):
+        if header.value is not None:
+            yield f"http.headers[{index}].value", header.value
+    if http.body is not None:
+        yield "http.body", http.body
+
+
 def kind_of(node: Node) -> str:
-    """python, container, approval or wait."""
-    return next(k for k in ("python", "container", "approval", "wait") if getattr(node, k))
+    """Which of the kinds a node is."""
+    return next(kind for kind in KINDS if getattr(node, kind))
 
 
 def edges_of(node: Node) -> Edges:

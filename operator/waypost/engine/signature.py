@@ -10,7 +10,7 @@ from waypost.engine.problems import Problem
 def signatures(spec: AgentWorkflowSpec) -> Iterator[Problem]:
     """Python nodes whose function run does not take the inputs it would be given (row 33)."""
     for node in spec.nodes:
-        if node.python:
+        if node.python and node.python.source is not None:
             yield from _signature(node, node.python.source)
 
 

@@ -16,7 +16,7 @@ from hashlib import sha256
 
 from waypost.api.meta import Condition
 from waypost.api.status import AgentWorkflowStatus, NodeStatus
-from waypost.api.workflow import Node
+from waypost.api.workflow import KINDS, Node
 from waypost.engine.model import Observed
 from waypost.engine.names import parse_timestamp
 
@@ -142,8 +142,7 @@ def _attempts(
 def _kind(node: Node | None) -> str:
     if node is None:
         return "unknown"  # a status from a definition that is gone
-    kinds = ("python", "container", "approval", "wait")
-    return next((kind for kind in kinds if getattr(node, kind) is not None), "unknown")
+    return next((kind for kind in KINDS if getattr(node, kind) is not None), "unknown")
 
 
 def _gate(
