@@ -4,8 +4,9 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field, StringConstraints
 
-from waypost.api.base import Model, StatusCondition, StatusModel, keyed_by
+from waypost.api.base import Model, keyed_by
 from waypost.api.endpoint import KeyRef, TlsSource, Url
+from waypost.api.probe import ProbedStatus
 
 ProviderType = Literal["OpenAI", "Anthropic", "Google"]
 
@@ -104,15 +105,14 @@ class ModelProviderSpec(Model):
     )
 
 
-class ModelProviderStatus(StatusModel):
+class ModelProviderStatus(ProbedStatus):
     """What the last probe found. Written by the operator alone."""
 
-    observed_generation: int = Field(
-        default=0, ge=0, description="The metadata.generation this status was computed from."
+    models_found: int | None = Field(
+        default=None, ge=0, description="How many models the provider lists."
     )
-    conditions: list[StatusCondition] = Field(
-        default_factory=list,
-        max_length=8,
-        description="Ready: whether nodes can use it, and if not, why and what to do.",
-        json_schema_extra=keyed_by("type"),
+    unknown_models: list[Annotated[str, StringConstraints(max_length=253)]] | None = Field(
+        default=None,
+        max_length=200,
+        description="Models of spec.models that the provider does not list.",
     )

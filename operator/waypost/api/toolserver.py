@@ -4,17 +4,12 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from waypost.api.base import (
-    Duration,
-    JsonObject,
-    Model,
-    StatusCondition,
-    StatusModel,
-    keyed_by,
-)
+from waypost.api.base import Duration, JsonObject, Model, StatusModel, keyed_by
 from waypost.api.endpoint import TlsSource, Url, ValueSource
+from waypost.api.probe import ProbedStatus
 
 HEADER_PATTERN = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"  # a token of RFC 9110
+MAX_TOOLS = 128
 
 
 class ToolHeader(Model):
@@ -96,24 +91,15 @@ class Tool(StatusModel):
     annotations: ToolAnnotations | None = Field(default=None, description=ToolAnnotations.__doc__)
 
 
-class ToolServerStatus(StatusModel):
+class ToolServerStatus(ProbedStatus):
     """What the last probe found. Written by the operator alone."""
 
-    observed_generation: int = Field(
-        default=0, ge=0, description="The metadata.generation this status was computed from."
-    )
-    conditions: list[StatusCondition] = Field(
-        default_factory=list,
-        max_length=8,
-        description="Ready: whether nodes can use it, and if not, why and what to do.",
-        json_schema_extra=keyed_by("type"),
-    )
     tools_found: int | None = Field(
         default=None, ge=0, description="How many tools the server has."
     )
     tools: list[Tool] | None = Field(
         default=None,
-        max_length=128,
+        max_length=MAX_TOOLS,
         description="The tools by name, as many as fit: toolsFound tells whether these are all.",
         json_schema_extra=keyed_by("name"),
     )

@@ -27,6 +27,8 @@ class Kind(Enum):
     AGENT_WORKFLOW = ("waypost.dev/v1alpha1", "agentworkflows", "AgentWorkflow")
     APPROVAL = ("waypost.dev/v1alpha1", "approvals", "Approval")
     NODE_RECORD = ("waypost.dev/v1alpha1", "noderecords", "NodeRecord")
+    MODEL_PROVIDER = ("waypost.dev/v1alpha1", "modelproviders", "ModelProvider")
+    TOOL_SERVER = ("waypost.dev/v1alpha1", "toolservers", "ToolServer")
     JOB = ("batch/v1", "jobs", "Job")
     POD = ("v1", "pods", "Pod")
     CONFIG_MAP = ("v1", "configmaps", "ConfigMap")
