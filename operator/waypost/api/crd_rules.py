@@ -9,11 +9,9 @@ from typing import Final
 
 from waypost.api import crd_rules_approval as approval
 from waypost.api import crd_rules_endpoint as endpoint
-from waypost.api import crd_rules_endpoint as endpoint
 from waypost.api import crd_rules_workflow as workflow
 from waypost.api.base import DURATION_PATTERN, NODE_NAME_PATTERN
 from waypost.api.crd_cel import Rule
-from waypost.api.endpoint import URL_PATTERN
 from waypost.api.endpoint import URL_PATTERN
 
 _RECORD = (
@@ -44,12 +42,6 @@ RULES: Final[Mapping[str, Sequence[Rule]]] = {
     "ApprovalSpec": approval.APPROVAL_SPEC,
     "Vote": approval.VOTE,
     "NodeRecordSpec": _RECORD,
-    "ModelProviderSpec": endpoint.PROVIDER,
-    "ToolServerSpec": endpoint.TOOL_SERVER,
-    "ToolHeader": endpoint.TOOL_HEADER,
-    "ValueSource": endpoint.VALUE_SOURCE,
-    "TlsSource": endpoint.TLS_SOURCE,
-    URL_PATTERN: endpoint.URL_TEXT,
     "ModelProviderSpec": endpoint.PROVIDER,
     "ToolServerSpec": endpoint.TOOL_SERVER,
     "ToolHeader": endpoint.TOOL_HEADER,
