@@ -131,6 +131,8 @@ RUNS = [
     row("outputs-removed", TWO, YES, spec(outputs=None), "a change of outputs;", *FINAL),
     row("output-schema", TWO, YES, spec(outputSchema={}), "a change of outputSchema;", *FINAL),
     row("defaults", TWO, YES, spec(defaults={"timeout": "1m"}), "a change of defaults;", *FINAL),
+    row("schemas", TWO, YES, spec(schemas={"A": {}}), "a change of schemas;", *FINAL),
+    row("modules", TWO, YES, spec(modules={"a": "x = 1"}), "a change of modules;", *FINAL),
     row("parallelism", TWO, YES, spec(parallelism=3), "a change of parallelism;", *FINAL),
     row("order-means-nothing", TWO, YES, spec(nodes=REVERSED)),
     row("steering", TWO, YES, spec(suspend=True, cancel=True, ttlSecondsAfterFinished=60)),

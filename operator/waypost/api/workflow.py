@@ -27,6 +27,7 @@ POD_KINDS: Final = ("python", "container", "agent", "http")  # an attempt of the
 KINDS: Final = (*POD_KINDS, "approval", "wait")
 
 InputKey = Annotated[str, StringConstraints(pattern=INPUT_KEY_PATTERN, max_length=63)]
+ModuleSource = Annotated[str, StringConstraints(min_length=1, max_length=65536)]
 
 
 class Backoff(Model):
@@ -174,6 +175,18 @@ class AgentWorkflowSpec(Model):
     )
     input_schema: JsonObject | None = Field(
         default=None, description="JSON Schema (2020-12) of inputs; defaults in it are applied."
+    )
+    schemas: dict[InputKey, JsonObject] | None = Field(
+        default=None,
+        max_length=64,
+        description='JSON Schemas (2020-12) by name, for use in every schema of this run: {$ref: '
+        '"#/schemas/<name>"}.',
+    )
+    modules: dict[InputKey, ModuleSource] | None = Field(
+        default=None,
+        max_length=16,
+        description="Python modules by name, which python nodes and tools can import. ${...} is "
+        "not evaluated here.",
     )
     nodes: list[Node] = Field(
         min_length=1,
