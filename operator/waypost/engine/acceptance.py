@@ -41,6 +41,7 @@ def check(spec: AgentWorkflowSpec) -> tuple[Problem, ...]:
         _durations_mean_something,  # zero refused
         _expressions_compile,  # before references are read from them
         _references_resolve,  # names, dependsOn, after
+        _variables_are_distinct,  # two inputs of a container under one variable
         _nothing_else_is_evaluated,  # ${ where it would be ignored
         _fallbacks_fit,  # fallbackOutput against outputSchema
         signatures,  # of python nodes, against inputs
@@ -170,6 +171,16 @@ def _references_resolve(spec: AgentWorkflowSpec) -> Iterator[Problem]:
                 if name not in names:
                     text = f"there is no node {name!r}; nodes: {known}"
                     yield Problem(f"nodes.{node.name}.{key}", text)
+
+
+def _variables_are_distinct(spec: AgentWorkflowSpec) -> Iterator[Problem]:
+    for node in spec.nodes:
+        seen: dict[str, str] = {}
+        for key in (node.inputs if node.container else None) or {}:
+            other = seen.setdefault(key.upper(), key)
+            if other != key:
+                text = f"would be WAYPOST_INPUT_{key.upper()}, as {other} is; rename one of them"
+                yield Problem(f"nodes.{node.name}.inputs.{key}", text)
 
 
 def _nothing_else_is_evaluated(spec: AgentWorkflowSpec) -> Iterator[Problem]:

@@ -19,6 +19,7 @@ from waypost.engine.outcomes import (
     Outcome,
     Succeeded,
     judge,
+    known_reason,
     never_started,
     trouble_of,
     wants_log,
@@ -194,7 +195,7 @@ def _without_pod(draft: Draft, path: str, attempt: AttemptStatus) -> None:
 def _without_job(draft: Draft, path: str, attempt: AttemptStatus, problem: str) -> None:
     cancelled = draft.spec.cancel or draft.observed.status.cancelled_at
     if attempt.stopping or cancelled:
-        reason = Reason(attempt.stopping or Reason.CANCELLED)
+        reason = known_reason(attempt.stopping or Reason.CANCELLED)
         broken = Broken(reason, "stopped before it started", "", False)
         _break(draft, path, attempt, broken)
         return
@@ -222,9 +223,9 @@ def _without_job(draft: Draft, path: str, attempt: AttemptStatus, problem: str) 
 def _job_without_pod(draft: Draft, path: str, attempt: AttemptStatus, job: JobFact) -> None:
     if attempt.stopping and (job.suspended or job.ended):
         text = draft.statuses[path].message or "stopped before it started"
-        _break(draft, path, attempt, Broken(Reason(attempt.stopping), text, "", False))
+        _break(draft, path, attempt, Broken(known_reason(attempt.stopping), text, "", False))
     elif attempt.stopping:
-        stop(draft, path, Reason(attempt.stopping))
+        stop(draft, path, known_reason(attempt.stopping))
     elif job.ended:
         _break(draft, path, attempt, Broken(Reason.DISRUPTED, "its pod is gone without a result"))
     elif draft.now >= _queue_deadline(draft, path, attempt):
@@ -239,7 +240,7 @@ def _watch_pods(draft: Draft, path: str, attempt: AttemptStatus, pods: list[PodF
     node = draft.node(path)
     pod = next(p for p in pods if not p.over)
     if attempt.stopping:
-        stop(draft, path, Reason(attempt.stopping))
+        stop(draft, path, known_reason(attempt.stopping))
     elif pod.started_at is None:
         deadline = _queue_deadline(draft, path, attempt)
         reason = never_started(pod)

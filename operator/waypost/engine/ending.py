@@ -13,7 +13,7 @@ from waypost.engine.templates import RenderError, references_in, render_json
 from waypost.protocol import ijson, schema
 from waypost.protocol.reasons import Reason
 
-OUTPUTS_LIMIT = 64 * 1024
+OUTPUTS_LIMIT = 32 * 1024
 
 
 def closing_reason(draft: Draft) -> Reason | None:

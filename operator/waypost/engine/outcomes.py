@@ -92,7 +92,7 @@ def _recorded_result(
     if isinstance(record, CommitRecord):
         if record.outcome == "Succeeded":
             return _checked(record.output, output_schema)
-        reason = _known_reason(record.reason)
+        reason = known_reason(record.reason)
         return Broken(reason, record.message or "failed without a message", record.tail or "")
     if record.reason == "TooLarge":
         return Broken(Reason.OUTPUT_TOO_LARGE, record.message)
@@ -100,7 +100,8 @@ def _recorded_result(
     return None if record.reason == "Missing" else record
 
 
-def _known_reason(text: str | None) -> Reason:
+def known_reason(text: str | None) -> Reason:
+    """The reason of that name; NodeError for a word of another release or of nobody."""
     try:
         return Reason(text or "")
     except ValueError:
@@ -140,7 +141,7 @@ def _checked(output: JsonValue, output_schema: JsonValue | None) -> Outcome:
 def _without_record(pod: PodFact, *, kind: str, stopping: str | None, log: str | None) -> Broken:
     started = not surely_not_started(pod)
     if stopping:
-        return Broken(Reason(stopping), _stopped_message(stopping), log or "", started)
+        return Broken(known_reason(stopping), _stopped_message(stopping), log or "", started)
     if pod.disruption:
         return Broken(Reason.DISRUPTED, pod.disruption, "", started)
     if pod.pod_reason == "Evicted":
@@ -192,7 +193,7 @@ def _stopped_message(reason: str) -> str:
     return {
         Reason.TIMEOUT: "ran longer than its timeout",
         Reason.CANCELLED: "the run was cancelled",
-    }.get(Reason(reason), "did not start within queueTimeout")
+    }.get(known_reason(reason), "did not start within queueTimeout")
 
 
 def never_started(pod: PodFact) -> Reason:

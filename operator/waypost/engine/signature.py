@@ -1,6 +1,7 @@
 """Whether the source of a python node defines run, and takes what inputs gives."""
 
 import ast
+import warnings
 from collections.abc import Iterator
 
 from waypost.api.workflow import AgentWorkflowSpec, Node
@@ -17,7 +18,9 @@ def signatures(spec: AgentWorkflowSpec) -> Iterator[Problem]:
 def _signature(node: Node, source: str) -> Iterator[Problem]:
     place = f"nodes.{node.name}.python.source"
     try:
-        tree = ast.parse(source)
+        with warnings.catch_warnings():  # about the user's code; the pod's log tells them
+            warnings.simplefilter("ignore")
+            tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = f" (line {error.lineno})" if isinstance(error, SyntaxError) else ""
         yield Problem(place, f"is not Python: {getattr(error, 'msg', error)}{line}")

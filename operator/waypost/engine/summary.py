@@ -130,13 +130,19 @@ def _put(
 
 
 def _accepted_message(draft: Draft) -> str:
-    if not draft.observed.pruned:
-        return "the spec is valid"
-    fields = ", ".join(draft.observed.pruned[:10])
-    return (
-        f"accepted without unknown fields that the API server dropped: {fields}; "
-        "check their spelling (kubectl apply --validate=strict refuses them)"
-    )
+    told = ["the spec is valid"]
+    if draft.observed.pruned:
+        fields = ", ".join(draft.observed.pruned[:10])
+        told = [
+            f"accepted without unknown fields that the API server dropped: {fields}; "
+            "check their spelling (kubectl apply --validate=strict refuses them)"
+        ]
+    if draft.observed.tracked and draft.spec.ttl_seconds_after_finished is not None:
+        told.append(
+            "ttlSecondsAfterFinished is not honoured: Argo CD or Flux track this object, and Git "
+            "would create and run it again"
+        )
+    return ". ".join(told)
 
 
 def _open_gates(draft: Draft) -> list[tuple[str, str]]:

@@ -33,6 +33,12 @@ TABLE = [
     bad("name-300-characters", spec(python("n" * 300)), "nodes[0].name", "at most 40"),
     bad("duplicate-name", spec(python("a"), wait("a")), "nodes.a", "two nodes have this name"),
     bad("no-kind", spec({"name": "a"}), "nodes.a", "exactly one of python, container"),
+    bad(
+        "variables-that-collide",
+        spec(container("a", inputs={"key": 1, "Key": 2})),
+        "nodes.a.inputs.Key",
+        "would be WAYPOST_INPUT_KEY, as key is; rename one of them",
+    ),
     bad("two-kinds", spec({**python("a"), **wait("a")}), "nodes.a", "exactly one of"),
     bad(
         "wait-of-both",

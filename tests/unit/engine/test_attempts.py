@@ -98,6 +98,15 @@ def test_a_stopped_attempt_ends_with_its_reason() -> None:
     assert (the_node(decision).phase, the_node(decision).reason) == ("Failed", "Timeout")
 
 
+@pytest.mark.parametrize("over", [True, False], ids=["pod-over", "no-pod"])
+def test_a_stop_for_a_reason_of_another_release_ends_too(over: bool) -> None:
+    """After a rollback: a word that is not known must not stop the run for ever."""
+    status = builders.status(in_flight("a", attempts=[attempt(stopping="Superseded")]))
+    pods = (exited("a", code=143, deleting=True),) if over else ()
+    seen_ = seen(*pods, status=status, live=True, live_at=after(70))
+    assert the_node(decide(seen_, after(70), SETTINGS)).phase == "Failed"
+
+
 def test_a_stop_is_repeated_until_the_pod_is_over() -> None:
     status = builders.status(in_flight("a", attempts=[attempt(stopping="Timeout")]))
     decision = decide(seen(running("a"), status=status), after(70), SETTINGS)

@@ -357,6 +357,16 @@ def test_ttl(seconds: float, fields: dict[str, Any], deleted: bool) -> None:
         assert decision.requeue_at == after(60), "it comes back by itself"
 
 
+def test_a_ttl_that_git_would_undo_is_said_to_be_ignored() -> None:
+    raw = spec(python("a"), ttlSecondsAfterFinished=60)
+    [accepted] = [
+        c
+        for c in decide(observed(raw, tracked=True), NOW, SETTINGS).status.conditions
+        if c.type == "Accepted"
+    ]
+    assert "ttlSecondsAfterFinished is not honoured: Argo CD or Flux track" in accepted.message
+
+
 def test_no_ttl_no_deletion() -> None:
     play = Play(spec(python("a"))).finish()
     play.now = after(1e7)
