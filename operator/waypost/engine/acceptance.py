@@ -9,10 +9,11 @@ from typing import Final
 
 from waypost.api.base import JsonValue, parse_duration
 from waypost.api.workflow import KINDS, AgentWorkflowSpec
+from waypost.engine.bundle import schema_fields
 from waypost.engine.expressions import Visible
 from waypost.engine.graph import evaluated_fields
 from waypost.engine.problems import Problem
-from waypost.engine.signature import signatures
+from waypost.engine.signature import modules, signatures
 from waypost.engine.templates import (
     Template,
     parse_template,
@@ -44,6 +45,7 @@ def check(spec: AgentWorkflowSpec) -> tuple[Problem, ...]:
         _variables_are_distinct,  # two inputs of a container under one variable
         _nothing_else_is_evaluated,  # ${ where it would be ignored
         _fallbacks_fit,  # fallbackOutput against outputSchema
+        modules,  # names, syntax
         signatures,  # of python nodes, against inputs
     ):
         problems.extend(rule(spec))
@@ -85,15 +87,8 @@ def _inputs_are_bounded(spec: AgentWorkflowSpec) -> Iterator[Problem]:
 
 
 def _schemas_are_usable(spec: AgentWorkflowSpec) -> Iterator[Problem]:
-    places = [("inputSchema", spec.input_schema), ("outputSchema", spec.output_schema)]
-    for node in spec.nodes:
-        places.append((f"nodes.{node.name}.inputSchema", node.input_schema))
-        places.append((f"nodes.{node.name}.outputSchema", node.output_schema))
-        if node.approval:
-            place = f"nodes.{node.name}.approval.answerSchema"
-            places.append((place, node.approval.answer_schema))
-    for place, value in places:
-        reason = schema.check_schema(value) if value is not None else None
+    for place, value in schema_fields(spec):
+        reason = schema.check_schema(value)
         if reason:
             yield Problem(place, reason)
 

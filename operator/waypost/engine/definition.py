@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from waypost.api.base import JsonObject
 from waypost.api.workflow import AgentWorkflowSpec
 from waypost.engine import acceptance
+from waypost.engine.bundle import bundled, unknown_names
 from waypost.engine.graph import Graph, edges_of, find_cycle, sort
 from waypost.engine.problems import Problem
 from waypost.protocol import ijson, schema
@@ -23,7 +24,7 @@ class Definition:
     """What the engine runs. `problems` is empty exactly when the run may be accepted; only then
     are `spec`, `graph` and `inputs` to be used."""
 
-    spec: AgentWorkflowSpec | None
+    spec: AgentWorkflowSpec | None  # its schemas self-contained
     graph: Graph = _EMPTY_GRAPH
     inputs: JsonObject = field(default_factory=dict)  # with the defaults of inputSchema
     problems: tuple[Problem, ...] = ()
@@ -42,6 +43,10 @@ def define(raw_spec: Any) -> Definition:
         spec = AgentWorkflowSpec.model_validate(raw_spec)
     except ValidationError as error:
         return Definition(spec=None, problems=_model_problems(error))
+    problems = tuple(unknown_names(spec))[: acceptance.MAX_PROBLEMS]
+    if problems:
+        return Definition(spec=spec, problems=problems)
+    spec = bundled(spec)
     problems = acceptance.check(spec)
     if problems:
         return Definition(spec=spec, problems=problems)

@@ -1,7 +1,7 @@
 """JSON Schema 2020-12 at the boundaries: usable schemas, violations with path, defaults."""
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from waypost.protocol import defaults, ijson, violation
@@ -9,10 +9,19 @@ from waypost.protocol.defaults import apply_defaults
 from waypost.protocol.ijson import Json
 from waypost.protocol.violation import Violation
 
-__all__ = ["MAX_SIZE", "Violation", "apply_defaults", "check_schema", "validate"]
+__all__ = [
+    "FORMATS",
+    "MAX_SIZE",
+    "Violation",
+    "apply_defaults",
+    "check_schema",
+    "parts",
+    "rewrite",
+    "validate",
+]
 
 MAX_SIZE: Final = 64 * 1024
-_FORMATS: Final = frozenset({"date-time", "date", "uri", "email", "uuid"})
+FORMATS: Final = frozenset({"date-time", "date", "uri", "email", "uuid"})
 _CACHE: Final = 256
 # Keywords whose value is a map of names to schemas, and those whose value is data.
 _NAMED: Final = frozenset(
@@ -31,7 +40,7 @@ def check_schema(schema: object) -> str | None:
         return f"not JSON: {error}"
     if size > MAX_SIZE:
         return f"a schema of {size} bytes, the limit is {MAX_SIZE}"
-    for part in _parts(schema):
+    for part in parts(schema):
         for keyword in ("$ref", "$dynamicRef"):
             target = part.get(keyword)
             if isinstance(target, str) and not target.startswith("#"):
@@ -42,7 +51,7 @@ def check_schema(schema: object) -> str | None:
         _validator(schema)
     except ValueError as error:
         return f"not a usable JSON Schema: {str(error).splitlines()[0][:300]}"
-    if defaults.run_away(schema, _parts(schema)):
+    if defaults.run_away(schema, parts(schema)):
         return f"its defaults fill each other beyond {defaults.LIMIT} characters"
     return None
 
@@ -60,7 +69,7 @@ def validate(schema: Json, value: Json, *, limit: int = 5) -> tuple[Violation, .
     return tuple(found)
 
 
-def _parts(schema: Json) -> Iterator[dict[str, Any]]:
+def parts(schema: Json) -> Iterator[dict[str, Any]]:
     """The schema and every schema in it."""
     pending = [schema]
     while pending:
@@ -98,16 +107,26 @@ def _validator(schema: Json) -> Any:
 
 def _asserting(schema: Json) -> Json:
     """The schema without the formats that are not asserted (semantics row 16)."""
+    return rewrite(schema, _without_idle_format)
+
+
+def _without_idle_format(part: dict[str, Json]) -> dict[str, Json]:
+    idle = isinstance(part.get("format"), str) and part["format"] not in FORMATS
+    return {keyword: said for keyword, said in part.items() if keyword != "format" or not idle}
+
+
+def rewrite(schema: Json, change: Callable[[dict[str, Json]], Json]) -> Json:
+    """A copy of `schema` in which every schema is what `change` makes of it, inner ones first."""
     if isinstance(schema, list):
-        return [_asserting(part) for part in schema]
+        return [rewrite(part, change) for part in schema]
     if not isinstance(schema, dict):
         return schema
-    kept: dict[str, Json] = {}
+    made: dict[str, Json] = {}
     for keyword, inner in schema.items():
         if keyword in _DATA:
-            kept[keyword] = inner
+            made[keyword] = inner
         elif keyword in _NAMED and isinstance(inner, dict):
-            kept[keyword] = {name: _asserting(part) for name, part in inner.items()}
-        elif keyword != "format" or not isinstance(inner, str) or inner in _FORMATS:
-            kept[keyword] = _asserting(inner)
-    return kept
+            made[keyword] = {name: rewrite(part, change) for name, part in inner.items()}
+        else:
+            made[keyword] = rewrite(inner, change)
+    return change(made)
