@@ -5,15 +5,19 @@ parsed; it attests that the message came from this pod, and the record names who
 """
 
 import json
+import re
 from typing import Any, Final, Literal, NamedTuple
 
 from waypost.protocol import ijson
-from waypost.protocol.ijson import Json
+from waypost.protocol.ijson import MAX_SAFE_INTEGER, Json
+from waypost.protocol.work import Trace, Usage, trace_from_json, usage_from_json
 
 VERSION: Final = 1
 LIMIT: Final = 4096
 _REPLACEMENT: Final = "\ufffd"  # what stands in a message for bytes that are not UTF-8
 _ESCAPED: Final = "\\ufffd"
+_DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
+_TOOLS: Final = 1024  # bytes of tool names and counts; what is beyond is in the trace
 
 
 class TooLarge(ValueError):
@@ -35,8 +39,20 @@ class Attempt(NamedTuple):
     pod_uid: str
 
 
+class Stored(NamedTuple):
+    """An output that is kept by the gateway: digest and size of its canonical form."""
+
+    digest: str
+    size: int
+
+
 class CommitRecord(NamedTuple):
-    """How an attempt ended, in its own words."""
+    """How an attempt ended, in its own words.
+
+    A Succeeded record has `stored` in the place of an `output` that does not fit. `trace` is the
+    trace where it fits; True when the gateway has it, False when it is lost. `usage.tools` holds
+    the tools called most, as many as fit. `retry_after_seconds`: what a provider asked for.
+    """
 
     attempt: Attempt
     outcome: Literal["Succeeded", "Failed"]
@@ -44,6 +60,10 @@ class CommitRecord(NamedTuple):
     reason: str | None = None
     message: str | None = None
     tail: str | None = None
+    stored: Stored | None = None
+    usage: Usage | None = None
+    retry_after_seconds: float | None = None
+    trace: Trace | bool | None = None
 
 
 class RecordProblem(NamedTuple):
@@ -73,6 +93,11 @@ def encode(record: CommitRecord) -> bytes:
     return encoded
 
 
+def uncut_size(record: CommitRecord) -> int:
+    """Bytes of the record if nothing of it were cut."""
+    return len(_dump(_body(record)))
+
+
 def _body(record: CommitRecord) -> dict[str, Json]:
     whose = record.attempt
     body: dict[str, Json] = {
@@ -84,15 +109,35 @@ def _body(record: CommitRecord) -> dict[str, Json]:
         "podUID": whose.pod_uid,
         "outcome": record.outcome,
     }
-    if record.outcome == "Succeeded":
+    if record.stored is not None:
+        body |= {"digest": record.stored.digest, "size": record.stored.size, "stored": True}
+    elif record.outcome == "Succeeded":
         canonical = ijson.canonical(record.output)
         body |= {
             "digest": ijson.digest(record.output),
             "size": len(canonical),
             "output": record.output,
         }
-    texts = {"reason": record.reason, "message": record.message, "tail": record.tail}
-    return body | {key: value for key, value in texts.items() if value is not None}
+    optional = {
+        "reason": record.reason,
+        "message": record.message,
+        "tail": record.tail,
+        "usage": _usage_body(record.usage) if record.usage else None,
+        "retryAfterSeconds": record.retry_after_seconds,
+        "trace": record.trace.to_json() if isinstance(record.trace, Trace) else record.trace,
+    }
+    return body | {key: value for key, value in optional.items() if value is not None}
+
+
+def _usage_body(usage: Usage) -> dict[str, Json] | None:
+    kept: dict[str, int] = {}
+    room = _TOOLS
+    for name, calls in sorted((usage.tools or {}).items(), key=lambda each: (-each[1], each[0])):
+        room -= len(_dump({name: calls}))
+        if room < 0:
+            break
+        kept[name] = calls
+    return usage._replace(tools=kept).to_json() or None
 
 
 def _dump(body: dict[str, Json]) -> bytes:
@@ -128,14 +173,48 @@ def decode(message: str, *, expect: Attempt) -> CommitRecord | RecordProblem:
 
 def _judged(body: dict[str, Any], expect: Attempt) -> CommitRecord | RecordProblem:
     outcome = body.get("outcome")
-    if outcome == "Failed":
-        reason, message, tail = (_text(body.get(key)) for key in ("reason", "message", "tail"))
-        return CommitRecord(expect, "Failed", None, reason, message, tail)
-    if outcome != "Succeeded" or "output" not in body:
-        return RecordProblem("Malformed", f"outcome {outcome!r} without a result")
-    if body.get("digest") != ijson.digest(body["output"]):
-        return RecordProblem("Malformed", "the output does not match its digest")
-    return CommitRecord(expect, "Succeeded", body["output"])
+    if outcome not in ("Succeeded", "Failed"):
+        return RecordProblem(
+            "Malformed", f"outcome: expected Succeeded or Failed, found {outcome!r:.60}"
+        )
+    trace = body.get("trace")
+    try:
+        record = CommitRecord(
+            expect,
+            outcome,
+            usage=usage_from_json(body["usage"]) if "usage" in body else None,
+            retry_after_seconds=_seconds(body.get("retryAfterSeconds")),
+            trace=trace if trace is None or isinstance(trace, bool) else trace_from_json(trace),
+        )
+        if outcome == "Succeeded":
+            return _with_result(record, body)
+    except ValueError as error:
+        return RecordProblem("Malformed", str(error))
+    reason, message, tail = (_text(body.get(key)) for key in ("reason", "message", "tail"))
+    return record._replace(reason=reason, message=message, tail=tail)
+
+
+def _with_result(record: CommitRecord, body: dict[str, Any]) -> CommitRecord:
+    digest = body.get("digest")
+    if body.get("stored") is True:
+        size = body.get("size")
+        if not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
+            raise ValueError(f"digest: expected sha256:<64 hex digits>, found {digest!r:.80}")
+        if type(size) is not int or not 0 <= size <= MAX_SAFE_INTEGER:
+            raise ValueError(f"size: expected an integer of at least 0, found {size!r:.60}")
+        return record._replace(stored=Stored(digest, size))
+    if "output" not in body:
+        raise ValueError("a Succeeded record without a result")
+    if digest != ijson.digest(body["output"]):
+        raise ValueError("the output does not match its digest")
+    return record._replace(output=body["output"])
+
+
+def _seconds(value: object) -> float | None:
+    # An exact type: True is an int to isinstance.
+    if value is None or (type(value) in (int, float) and value >= 0):  # type: ignore[operator]
+        return value  # type: ignore[return-value]
+    raise ValueError(f"retryAfterSeconds: expected a number of at least 0, found {value!r:.60}")
 
 
 def _text(value: object) -> str | None:

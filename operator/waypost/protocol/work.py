@@ -48,25 +48,23 @@ def usage_from_json(document: Json) -> Usage:
     report less than nothing would be given budget back."""
     if not isinstance(document, dict):
         raise ValueError(f"usage: expected an object, found {document!r:.60}")
-    counts = {name: _count(document, key) for key, name in _COUNTS.items()}
+    counts = {name: _count(document, key, inside="usage.") for key, name in _COUNTS.items()}
     tools = document.get("tools", {})
     if not isinstance(tools, dict):
         raise ValueError(f"usage.tools: expected an object, found {tools!r:.60}")
     return Usage(
         **counts,
         cost_usd=_money(document),
-        tools={name: _count(tools, name, inside="tools.") for name in tools} or None,
+        tools={name: _count(tools, name, inside="usage.tools.") for name in tools} or None,
     )
 
 
-def _count(document: dict[str, Any], name: str, *, inside: str = "") -> int:
+def _count(document: dict[str, Any], name: str, *, inside: str) -> int:
     value = document.get(name, 0)
     # An exact type: True is an int to isinstance.
     if type(value) is int and 0 <= value <= MAX_SAFE_INTEGER:
         return value
-    raise ValueError(
-        f"usage.{inside}{name}: expected an integer of at least 0, found {value!r:.60}"
-    )
+    raise ValueError(f"{inside}{name}: expected an integer of at least 0, found {value!r:.60}")
 
 
 def _money(document: dict[str, Any]) -> str | None:
@@ -100,6 +98,23 @@ class Trace:
     def to_json(self) -> dict[str, Json]:
         """The document."""
         return {"v": TRACE_VERSION, "entries": self.entries, "dropped": self.dropped}
+
+
+def trace_from_json(document: Json) -> Trace:
+    """Read a document. Raises ValueError that names the field which is wrong."""
+    if not isinstance(document, dict) or document.get("v") != TRACE_VERSION:
+        raise ValueError(f"trace: expected an object of version {TRACE_VERSION}")
+    entries = document.get("entries")
+    if not isinstance(entries, list) or len(entries) > TRACE_ENTRIES:
+        raise ValueError(f"trace.entries: expected a list of at most {TRACE_ENTRIES}")
+    for index, entry in enumerate(entries):
+        for key in ("type", "start", "end"):
+            if not isinstance(entry, dict) or not isinstance(entry.get(key), str):
+                raise ValueError(f"trace.entries[{index}].{key}: expected a string")
+    trace = Trace()
+    trace.entries = entries
+    trace.dropped = _count(document, "dropped", inside="trace.")
+    return trace
 
 
 class WorkResult(NamedTuple):

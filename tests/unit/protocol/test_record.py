@@ -12,13 +12,24 @@ from waypost.protocol.record import (
     Attempt,
     CommitRecord,
     RecordProblem,
+    Stored,
     TooLarge,
     decode,
     decode_plain,
     encode,
+    uncut_size,
 )
+from waypost.protocol.work import Trace, Usage
 
 WHOSE = Attempt(run_uid="u", path="scan/3", round=1, attempt=2, pod_uid="p")
+
+STORED = Stored("sha256:" + "ab" * 32, 300_000)
+
+
+def stored(**change: Any) -> str:
+    """A record whose output is at the gateway, with some of it changed."""
+    body = ijson.parse(encode(CommitRecord(WHOSE, "Succeeded", stored=STORED)))
+    return ijson.canonical({**body, **change}).decode()
 
 
 def written(output: Any = None) -> str:
@@ -36,6 +47,70 @@ def test_a_failure_always_fits_and_reads_back(message: str, tail: str) -> None:
     assert (found.outcome, found.reason) == ("Failed", "NodeError")
     assert (message or "").encode("utf-8", "replace").decode().startswith(found.message or "")
     assert (tail or "").encode("utf-8", "replace").decode().endswith(found.tail or "")
+
+
+counts = st.integers(min_value=0, max_value=2**53 - 1)
+usages = st.builds(
+    Usage,
+    model_calls=counts,
+    input_tokens=counts,
+    cached_tokens=counts,
+    output_tokens=counts,
+    tool_calls=counts,
+    reasks=counts,
+    provider_waits=counts,
+    cost_usd=st.none() | st.decimals(0, 10**6, places=6).map(lambda d: f"{d:f}"),
+    tools=st.none()
+    | st.dictionaries(st.text(max_size=128), st.integers(1, 10**6), min_size=1, max_size=60),
+)
+
+
+@settings(deadline=None)  # a loaded machine is not an error
+@given(
+    usages,
+    st.text(max_size=6000),
+    st.none() | st.floats(0, 1e6),
+    st.none() | st.booleans(),
+)
+def test_usage_always_fits_and_reads_back(
+    usage: Usage, message: str, retry_after: float | None, trace: bool | None
+) -> None:
+    failed = CommitRecord(
+        WHOSE, "Failed", None, "RateLimited", message, usage=usage, trace=trace
+    )._replace(retry_after_seconds=retry_after)
+    kept = CommitRecord(WHOSE, "Succeeded", stored=STORED, usage=usage, trace=trace)
+    for record in (failed, kept):
+        data = encode(record)
+        assert len(data) < LIMIT
+        found = decode(data.decode(), expect=WHOSE)
+        assert isinstance(found, CommitRecord), found
+        assert (found.usage or Usage())._replace(tools=None) == usage._replace(tools=None)
+        tools = (found.usage or Usage()).tools or {}
+        assert tools.items() <= (usage.tools or {}).items()
+        assert (found.stored, found.trace) == (record.stored, trace)
+        assert found.retry_after_seconds == record.retry_after_seconds
+
+
+def test_the_tools_called_most_are_kept() -> None:
+    tools = {f"tool_{n:03}": n + 1 for n in range(200)}
+    record = CommitRecord(WHOSE, "Failed", usage=Usage(tool_calls=20100, tools=tools))
+    found = decode(encode(record).decode(), expect=WHOSE)
+    assert isinstance(found, CommitRecord)
+    assert found.usage is not None
+    kept = found.usage.tools or {}
+    assert set(kept.values()) == set(range(201 - len(kept), 201)), "the rest is in the trace"
+    assert len(kept) > 30
+
+
+def test_a_trace_rides_along_where_it_fits() -> None:
+    trace = Trace()
+    trace.add("wait", start="2026-01-01T00:00:00.000Z", end="2026-01-01T00:00:01.000Z", seconds=1)
+    record = CommitRecord(WHOSE, "Succeeded", {"n": 1}, trace=trace)
+    found = decode(encode(record).decode(), expect=WHOSE)
+    assert isinstance(found, CommitRecord)
+    assert isinstance(found.trace, Trace)
+    assert found.trace.to_json() == trace.to_json()
+    assert uncut_size(record) == len(encode(record))
 
 
 def test_an_envelope_that_leaves_no_room_is_told() -> None:
@@ -109,6 +184,37 @@ class Refusal:
             Refusal(written().replace('"run":"u"', '"run":"w"'), "Foreign"),
             "another run's record",
             id="run",
+        ),
+        pytest.param(Refusal(stored(digest="sha256:ab"), "Malformed"), "no digest", id="stored"),
+        pytest.param(Refusal(stored(size=-1), "Malformed"), "no size", id="stored-size"),
+        pytest.param(Refusal(stored(size=True), "Malformed"), "no size", id="stored-true"),
+        pytest.param(
+            Refusal(stored(stored="yes"), "Malformed"), "neither output nor stored", id="no-output"
+        ),
+        pytest.param(Refusal(stored(outcome="Done"), "Malformed"), "unknown", id="outcome"),
+        pytest.param(
+            Refusal(stored(usage={"inputTokens": -5}), "Malformed"),
+            "less than nothing would give budget back",
+            id="negative-usage",
+        ),
+        pytest.param(
+            Refusal(stored(usage={"costUSD": "-1"}), "Malformed"), "nor money", id="negative-cost"
+        ),
+        pytest.param(
+            Refusal(stored(usage={"costUSD": 0.25}), "Malformed"), "money is text", id="cost"
+        ),
+        pytest.param(
+            Refusal(stored(usage={"tools": {"a": True}}), "Malformed"), "no count", id="tools"
+        ),
+        pytest.param(Refusal(stored(usage=[]), "Malformed"), "no object", id="usage"),
+        pytest.param(
+            Refusal(stored(retryAfterSeconds=-1), "Malformed"), "no time", id="retry-after"
+        ),
+        pytest.param(Refusal(stored(trace={"v": 2}), "Malformed"), "unknown", id="trace-version"),
+        pytest.param(
+            Refusal(stored(trace={"v": 1, "entries": [{}]}), "Malformed"),
+            "no entry",
+            id="trace-entry",
         ),
         pytest.param(Refusal("not json", "Malformed"), "no JSON", id="text"),
         pytest.param(Refusal("[1]", "Malformed"), "JSON, but no object", id="list"),
