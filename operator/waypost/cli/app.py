@@ -18,6 +18,7 @@ from waypost import __version__
 from waypost.cli.errors import CommandError, Exit
 
 COMMANDS: Final[Mapping[str, str]] = {
+    "dev": "waypost.cli.dev",
     "run": "waypost.cli.run",
     "uninstall": "waypost.cli.uninstall",
 }

@@ -1,0 +1,166 @@
+"""Plays scripts: which turn a request gets, and what that turn becomes. No I/O, no clock."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from waypost.api.base import parse_duration
+from waypost.dev.conversation import (
+    Answer,
+    Ask,
+    Failure,
+    Json,
+    NoValue,
+    ToolCall,
+    Usage,
+    filled,
+    look,
+    plain,
+    tokens_of,
+)
+from waypost.dev.script import ANSWERS, FOREVER, Expectation, Script, Turn
+
+PREFIX = "scripted/"
+
+
+@dataclass(frozen=True)
+class Played:
+    """What a request gets. `turn` counts from 1; None: no turn was used up."""
+
+    script: str
+    turn: int | None
+    result: Answer | Failure
+
+
+@dataclass
+class Progress:
+    """How far one conversation has come."""
+
+    turn: int = 0
+    times: int = 0  # how often that turn was played
+    requests: int = 0
+    answered: bool = False
+
+
+@dataclass
+class Player:
+    """Scripts by name, and the conversations that play them."""
+
+    scripts: dict[str, Script]
+    _progress: dict[tuple[str, str], Progress] = field(default_factory=dict)
+
+    def load(self, scripts: Mapping[str, Script]) -> None:
+        """Add scripts, or put them in the place of those of the same name, which start over."""
+        self.scripts.update(scripts)
+        for key in [key for key in self._progress if key[0] in scripts]:
+            del self._progress[key]
+
+    def play(self, ask: Ask) -> Played:
+        """The next turn of the script that the model's name selects."""
+        name = ask.model.removeprefix(PREFIX)
+        script = self.scripts.get(name)
+        if script is None:
+            known = ", ".join(sorted(self.scripts))
+            text = f"no script {name!r} here; a model scripted/NAME plays one of: {known}"
+            return Played(name, None, Failure(404, text, code="model_not_found"))
+        progress = self._progress.setdefault((name, ask.opening), Progress())
+        if script.restart and progress.answered and ask.is_opening:
+            progress = self._progress[name, ask.opening] = Progress()
+        if progress.turn >= len(script.turns):
+            text = (
+                f"script {name!r} is over: all {len(script.turns)} turns of this conversation were "
+                "played; add a turn, or set repeat or restart"
+            )
+            return Played(name, None, Failure(410, text, code="script_over"))
+        turn, number = script.turns[progress.turn], progress.turn + 1
+        problem = _broken(turn.expect, ask.document())
+        if problem:
+            text = f"script {name!r}, turn {number}: {problem}"
+            return Played(name, None, Failure(422, text, code="expectation_failed"))
+        try:
+            result = _result(script, turn, ask, serial=progress.requests)
+        except NoValue as error:
+            text = f"script {name!r}, turn {number}: {error}"
+            return Played(name, None, Failure(422, text, code="no_such_result"))
+        _advance(progress, turn)
+        return Played(name, number, result)
+
+
+def _advance(progress: Progress, turn: Turn) -> None:
+    progress.requests += 1
+    progress.times += 1
+    progress.answered = progress.answered or turn.action in ANSWERS
+    if turn.repeat != FOREVER and progress.times >= turn.repeat:
+        progress.turn, progress.times = progress.turn + 1, 0
+
+
+def _broken(expectations: list[Expectation], document: Json) -> str:
+    """The first expectation that does not hold, as a sentence; empty when all do."""
+    for wanted in expectations:
+        try:
+            found = look(document, wanted.at)
+        except NoValue as error:
+            return f"expect: {error}"
+        if "equals" in wanted.model_fields_set:
+            holds, text = found == wanted.equals, f"to equal {plain(wanted.equals)}"
+        elif "contains" in wanted.model_fields_set:
+            holds, text = _holds(found, wanted.contains), f"to contain {plain(wanted.contains)}"
+        else:
+            holds, text = not _holds(found, wanted.lacks), f"not to contain {plain(wanted.lacks)}"
+        if not holds:
+            return f"expected {wanted.at} {text}, found {plain(found):.200}"
+    return ""
+
+
+def _holds(found: Json, part: Json) -> bool:
+    if isinstance(found, str):
+        return plain(part) in found
+    return isinstance(found, list | dict) and part in found
+
+
+def _result(script: Script, turn: Turn, ask: Ask, *, serial: int) -> Answer | Failure:
+    if turn.status is not None:
+        text = turn.message or f"scripted failure with status {turn.status}"
+        return Failure(turn.status, text, retry_after=turn.retry_after)
+    if turn.hang is not None:
+        text = f"scripted silence of {turn.hang} is over"
+        return Failure(504, text, hang=parse_duration(turn.hang))
+    mark = f"{ask.opening[:8]}_{serial}"
+    text, calls = _spoken(script, turn, ask, mark=mark)
+    refusal = turn.refuse or ""
+    written = tokens_of(text or refusal) + sum(tokens_of(c.name + c.arguments) for c in calls)
+    tokens = turn.tokens
+    return Answer(
+        id=f"scripted_{mark}",
+        text=text,
+        calls=calls,
+        refusal=refusal,
+        usage=Usage(
+            input=tokens_of(ask.body) if tokens.input is None else tokens.input,
+            cached=tokens.cached,
+            output=written if tokens.output is None else tokens.output,
+        ),
+        tokens_per_second=turn.slow.tokens_per_second if turn.slow else None,
+    )
+
+
+def _spoken(script: Script, turn: Turn, ask: Ask, *, mark: str) -> tuple[str, tuple[ToolCall, ...]]:
+    """Text and tool calls of a turn."""
+    results = ask.results()
+    text = filled(turn.say or "", results)
+    wanted = [(call.tool, _written(filled(call.arguments, results))) for call in turn.call or ()]
+    if turn.action in ("output", "malformed"):
+        raw = turn.malformed
+        text = raw if raw is not None else json.dumps(filled(turn.output, results))
+        tool = next((name for name in ask.tools if name.startswith(script.output_tool)), None)
+        if tool is not None and not ask.json_text:
+            text, wanted = "", [(tool, text)]
+    calls = [
+        ToolCall(id=f"call_{mark}_{index}", name=name, arguments=arguments)
+        for index, (name, arguments) in enumerate(wanted)
+    ]
+    return plain(text), tuple(calls)
+
+
+def _written(arguments: Json) -> str:
+    return arguments if isinstance(arguments, str) else json.dumps(arguments)

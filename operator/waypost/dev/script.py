@@ -1,0 +1,199 @@
+"""Scripts of the model server: what it will answer, turn by turn. docs/testing-agents.md tells
+users the same with examples.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self
+
+import yaml
+from pydantic import Field, StringConstraints, ValidationError, model_validator
+
+from waypost.api.base import Duration, JsonValue, Model
+
+ACTIONS: Final = ("say", "output", "call", "malformed", "refuse", "status", "hang")
+ANSWERS: Final = frozenset({"say", "output", "call", "malformed", "refuse"})
+FOREVER: Final = "forever"
+Text = Annotated[str, StringConstraints(min_length=1)]
+
+
+class ScriptError(Exception):
+    """A script that cannot be used: every problem with its place, one a line."""
+
+
+class Expectation(Model):
+    """What must hold of the request, or it is answered with 422. Exactly one of equals, contains,
+    lacks."""
+
+    at: Text = Field(
+        description="Where to look: model, system, prompt (the last text of the user), last (the "
+        "last text of all), tools (names), results.TOOL, messages[-1].text, body.<path>."
+    )
+    equals: JsonValue = Field(default=None, description="The value found there.")
+    contains: JsonValue = Field(default=None, description="Part of the text, or item of the list.")
+    lacks: JsonValue = Field(default=None, description="What must not be in the text or list.")
+
+    @model_validator(mode="after")
+    def _one_test(self) -> Self:
+        if len(self.model_fields_set & {"equals", "contains", "lacks"}) != 1:
+            raise ValueError("expected exactly one of equals, contains, lacks")
+        return self
+
+
+class Call(Model):
+    """One tool call."""
+
+    tool: Text = Field(description="Name of the tool, as the request offers it.")
+    arguments: JsonValue = Field(
+        default_factory=dict, description="An object; a text is sent as it is, also broken JSON."
+    )
+
+
+class Tokens(Model):
+    """What the answer costs. What is left out is counted: a token for every 4 bytes."""
+
+    input: int | None = Field(default=None, ge=0, description="Input tokens, cached ones included.")
+    output: int | None = Field(default=None, ge=0, description="Output tokens.")
+    cached: int = Field(default=0, ge=0, description="How many of the input tokens are cached.")
+
+    @model_validator(mode="after")
+    def _cached_is_part_of_input(self) -> Self:
+        if self.cached and (self.input is None or self.cached > self.input):
+            raise ValueError("cached is a part of input: set input, and cached to at most that")
+        return self
+
+
+class Slow(Model):
+    """How fast an answer is written."""
+
+    tokens_per_second: float = Field(gt=0, description="Output tokens per second.")
+
+
+class Turn(Model):
+    """One answer. Exactly one of say, output, call, malformed, refuse, status, hang; only say may
+    stand beside call."""
+
+    say: str | None = Field(default=None, description="Plain text.")
+    output: JsonValue = Field(
+        default=None,
+        description="The final output: a call of the output tool if the request offers it, else "
+        "JSON text.",
+    )
+    call: list[Call] | None = Field(default=None, min_length=1, description="Tool calls at once.")
+    malformed: str | None = Field(
+        default=None, description="The final output as raw text, for example JSON that is cut off."
+    )
+    refuse: Text | None = Field(default=None, description="The model refuses, with this text.")
+    status: int | None = Field(
+        default=None, ge=400, le=599, description="The request fails with this HTTP status."
+    )
+    retry_after: float | None = Field(
+        default=None, ge=0, description="Seconds in the header Retry-After; with status only."
+    )
+    message: Text | None = Field(
+        default=None, description="The provider's error message; with status only."
+    )
+    hang: Duration | None = Field(default=None, description="Nothing comes for so long, then 504.")
+    slow: Slow | None = Field(default=None, description=Slow.__doc__)
+    tokens: Tokens = Field(default_factory=Tokens, description=Tokens.__doc__)
+    expect: list[Expectation] = Field(
+        default_factory=list, description="What must hold of the request. A miss uses no turn up."
+    )
+    repeat: Annotated[int, Field(ge=1)] | Literal["forever"] = Field(
+        default=1, description='How often the turn is played: a number, or "forever".'
+    )
+
+    @model_validator(mode="after")
+    def _one_action(self) -> Self:
+        given = [name for name in ACTIONS if name in self.model_fields_set]
+        if len(given) != 1 and given != ["say", "call"]:
+            found = ", ".join(given) or "none of them"
+            raise ValueError(
+                f"expected one of {', '.join(ACTIONS)} (or say with call), found {found}"
+            )
+        if self.status is None and (self.retry_after is not None or self.message):
+            raise ValueError("retryAfter and message only stand beside status")
+        if not ANSWERS.intersection(given) and self.model_fields_set & {"slow", "tokens"}:
+            raise ValueError(f"slow and tokens are of an answer; {given[0]} is none")
+        return self
+
+    @property
+    def action(self) -> str:
+        """The name of what it does; `call` where text stands beside it."""
+        return [name for name in ACTIONS if name in self.model_fields_set][-1]
+
+
+class Script(Model):
+    """The answers of one conversation, in order."""
+
+    turns: list[Turn] = Field(min_length=1, description="The answers, in order.")
+    restart: bool = Field(
+        default=False,
+        description="true: a request without any answer in it starts over, once an answer was "
+        "given. For servers that outlive a run.",
+    )
+    output_tool: Text = Field(
+        default="final_result",
+        description="Name of the tool by which the client takes its output, or how it begins.",
+    )
+
+
+class ScriptFile(Model):
+    """A file of scripts, by name: model scripted/NAME (or just NAME) plays the script NAME."""
+
+    api_key: Text | None = Field(
+        default=None, description="Answer 401 to requests without this key. Never a real one."
+    )
+    scripts: dict[Text, Script] = Field(min_length=1, description="The scripts by name.")
+
+
+def load(path: Path) -> ScriptFile:
+    """The scripts of a file. Raises ScriptError."""
+    try:
+        return parse(path.read_text(encoding="utf-8"), source=str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ScriptError(f"{path}: {error}") from error
+
+
+def parse(text: str, *, source: str) -> ScriptFile:
+    """The scripts of a YAML or JSON text; `source` is how messages call it. Raises ScriptError."""
+    try:
+        tree = yaml.compose(text, Loader=yaml.SafeLoader)
+        document = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"{source}:{mark.line + 1}" if mark else source
+        raise ScriptError(f"{place}: not YAML: {getattr(error, 'problem', error)}") from error
+    try:
+        return ScriptFile.model_validate(document)
+    except ValidationError as error:
+        lines = [_told(source, tree, dict(detail)) for detail in error.errors()]
+        raise ScriptError("\n".join(lines)) from error
+
+
+def _told(source: str, tree: yaml.Node | None, detail: dict[str, Any]) -> str:
+    """`script.yaml:12: scripts.draft.turns[1].status: Input should be ... (found 200)`."""
+    path = [part for part in detail["loc"] if part not in ("int", "literal['forever']")]
+    name = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    message = str(detail["msg"]).removeprefix("Value error, ")
+    found = detail["input"]
+    shown = "" if isinstance(found, dict | list) else f" (found {found!r:.60})"
+    return f"{source}:{_line(tree, path)}: {name.lstrip('.') or 'the file'}: {message}{shown}"
+
+
+def _line(tree: yaml.Node | None, path: list[Any]) -> int:
+    """Line of the value at `path`, or of what is nearest to it, from 1."""
+    if tree is None:
+        return 1
+    line = tree.start_mark.line
+    for part in path:
+        if isinstance(tree, yaml.MappingNode):
+            pair = next((pair for pair in tree.value if pair[0].value == str(part)), None)
+            if pair is None:
+                break
+            line, tree = pair[0].start_mark.line, pair[1]
+        elif isinstance(tree, yaml.SequenceNode) and isinstance(part, int):
+            tree = tree.value[part]
+            line = tree.start_mark.line
+        else:
+            break
+    return int(line) + 1
