@@ -20,6 +20,7 @@ from waypost.adapters.supervise import OperatorFailed, Spawned, Watch, run_opera
 from waypost.adapters.telemetry import OperatorTelemetry
 from waypost.adapters.tracing import NoTracer, Tracer, otlp_tracer
 from waypost.engine.jobs import PodSettings
+from waypost.engine.probes.job import ProbeSettings
 from waypost.ports.sink import Sink
 from waypost.runtime.controller import Controller, ControllerSettings
 from waypost.settings import ClusterSettings, Settings, quantities
@@ -91,8 +92,15 @@ def _controller_settings(settings: Settings) -> ControllerSettings:
         default_requests=quantities(settings.node_requests),
         default_limits=quantities(settings.node_limits),
     )
+    probes = ProbeSettings(
+        runner_image=settings.runner_image,
+        agent_image=settings.agent_image,
+        image_pull_policy=settings.image_pull_policy,
+        again_seconds=settings.probe_seconds,
+    )
     return ControllerSettings(
         pods=pods,
+        probes=probes,
         workers=settings.workers,
         namespaces=settings.namespaces,
         resync_seconds=settings.resync_seconds,

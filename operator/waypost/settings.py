@@ -58,6 +58,15 @@ class Settings(ClusterSettings):
     runner_image: str = Field(
         min_length=1, description="Image of python nodes: the Waypost runner. Required."
     )
+    agent_image: str = Field(
+        default="",
+        description="Image of agent nodes, and of the probes of tool servers. Empty: neither runs.",
+    )
+    probe_seconds: float = Field(
+        default=1800,
+        ge=60,
+        description="How often a ModelProvider or ToolServer that is Ready is tried again.",
+    )
     http_host: str = Field(
         default="", description="Address to serve probes and metrics on. Empty: every address."
     )

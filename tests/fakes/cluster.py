@@ -21,7 +21,13 @@ from tests.fakes.server import ApiServer
 from tests.fakes.watch import IMMEDIATE, Delivery, SinkCall, Subscription
 
 OPERATOR: Final = "waypost-operator"
-WATCHED: Final = (Kind.AGENT_WORKFLOW, Kind.APPROVAL, Kind.POD)
+WATCHED: Final = (
+    Kind.AGENT_WORKFLOW,
+    Kind.APPROVAL,
+    Kind.MODEL_PROVIDER,
+    Kind.TOOL_SERVER,
+    Kind.POD,
+)
 
 
 class InMemoryCluster(Client):

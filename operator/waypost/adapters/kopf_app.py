@@ -22,6 +22,8 @@ from waypost.ports.sink import Sink
 WATCHED: Final[dict[Kind, tuple[str, str, str]]] = {
     Kind.AGENT_WORKFLOW: (GROUP, VERSION, Kind.AGENT_WORKFLOW.plural),
     Kind.APPROVAL: (GROUP, VERSION, Kind.APPROVAL.plural),
+    Kind.MODEL_PROVIDER: (GROUP, VERSION, Kind.MODEL_PROVIDER.plural),
+    Kind.TOOL_SERVER: (GROUP, VERSION, Kind.TOOL_SERVER.plural),
     Kind.POD: ("", "v1", Kind.POD.plural),
 }
 _LOGIN_BACKOFF = 5.0

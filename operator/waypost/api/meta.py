@@ -23,6 +23,10 @@ ANNOTATION_REQUEST: Final = f"{GROUP}/request"  # the request document, while it
 ANNOTATION_INPUT_PREFIX: Final = f"input.{GROUP}/"  # one per input key, container nodes
 ANNOTATION_REQUEST_DIGEST: Final = f"{GROUP}/request-digest"
 
+LABEL_PROBE: Final = f"{GROUP}/probe"  # uid of the ModelProvider or ToolServer that is probed
+ANNOTATION_PROBE: Final = f"{GROUP}/probe-request"  # what a probe is asked to do
+ANNOTATION_PROBE_AT: Final = f"{GROUP}/probe-at"  # on a probed resource: any new value asks anew
+
 FINALIZER_RESULT: Final = f"{GROUP}/result"  # on pods: the result is not yet in status
 
 FIELD_MANAGER: Final = "waypost-operator"
@@ -30,7 +34,7 @@ NODE_CONTAINER: Final = "node"  # the container of a pod that does the node's wo
 
 
 class Condition:
-    """Condition types of an AgentWorkflow and an Approval (Kubernetes API conventions, kstatus)."""
+    """Condition types of our kinds (Kubernetes API conventions, kstatus)."""
 
     ACCEPTED: Final = "Accepted"
     SUCCEEDED: Final = "Succeeded"
@@ -41,3 +45,4 @@ class Condition:
     ANSWER_VALID: Final = "AnswerValid"
     IDENTITY_VERIFIED: Final = "IdentityVerified"
     EXPIRED: Final = "Expired"
+    READY: Final = "Ready"  # of a ModelProvider or a ToolServer

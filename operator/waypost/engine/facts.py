@@ -53,11 +53,25 @@ def _whole(value: object) -> int:
 
 def pod_fact(body: Any) -> PodFact | None:
     """The fact of a pod of ours; None for a pod without our labels."""
-    metadata, status = section(body, "metadata"), section(body, "status")
+    metadata = section(body, "metadata")
     labels, notes = section(metadata, "labels"), section(metadata, "annotations")
     run_uid, attempt = text(labels, meta.LABEL_RUN), _whole(labels.get(meta.LABEL_ATTEMPT))
     if not run_uid or not attempt:
         return None
+    path = text(notes, meta.ANNOTATION_PATH) or text(labels, meta.LABEL_NODE)
+    return _pod_state(body, run_uid=run_uid, path=path, attempt=attempt)
+
+
+def probe_pod_fact(body: Any) -> PodFact | None:
+    """The fact of a probe's pod, by the uid of what is probed and the probe's number; None for
+    a pod without those labels."""
+    labels = section(body, "metadata", "labels")
+    uid, number = text(labels, meta.LABEL_PROBE), _whole(labels.get(meta.LABEL_ATTEMPT))
+    return _pod_state(body, run_uid=uid, path="", attempt=number) if uid and number else None
+
+
+def _pod_state(body: Any, *, run_uid: str, path: str, attempt: int) -> PodFact:
+    metadata, status = section(body, "metadata"), section(body, "status")
     found = _named(items(status, "containerStatuses"), meta.NODE_CONTAINER)
     state = section(found, "state")
     ended, running, waiting = (section(state, k) for k in ("terminated", "running", "waiting"))
@@ -67,7 +81,7 @@ def pod_fact(body: Any) -> PodFact | None:
         name=text(metadata, "name"),
         uid=text(metadata, "uid"),
         run_uid=run_uid,
-        path=text(notes, meta.ANNOTATION_PATH) or text(labels, meta.LABEL_NODE),
+        path=path,
         attempt=attempt,
         phase=text(status, "phase"),
         held=_lists(metadata.get("finalizers"), meta.FINALIZER_RESULT),

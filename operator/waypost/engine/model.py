@@ -11,7 +11,9 @@ from datetime import datetime
 
 from waypost.api.approval import ApprovalSpec, ApprovalStatus
 from waypost.api.base import JsonObject, JsonValue
+from waypost.api.provider import ModelProviderSpec
 from waypost.api.status import AgentWorkflowStatus
+from waypost.api.toolserver import ToolServerSpec
 from waypost.api.workflow import AgentWorkflowSpec
 from waypost.engine.definition import Definition
 
@@ -113,6 +115,11 @@ class Observed:
     payloads: Mapping[str, JsonValue] = field(default_factory=dict)  # NodeRecord name -> data
     logs: Mapping[str, str] = field(default_factory=dict)  # pod uid -> end of its log
     launches: Mapping[str, LaunchProblem] = field(default_factory=dict)  # by Job name
+    # Of the run's namespace, by name; None where the models refuse the object. That a name is
+    # missing may only be concluded when `references_live` is true.
+    providers: Mapping[str, ModelProviderSpec | None] = field(default_factory=dict)
+    servers: Mapping[str, ToolServerSpec | None] = field(default_factory=dict)
+    references_live: bool = False
     live: bool = False
     live_at: datetime | None = None  # when the last live read of this run was made
 
@@ -124,11 +131,12 @@ class Observed:
 
 @dataclass(frozen=True)
 class Wants:
-    """What decide needs beside the cache: NodeRecords by name, logs by pod, a live read."""
+    """What decide needs beside the cache: NodeRecords by name, logs by pod, live reads."""
 
     payloads: frozenset[str] = frozenset()
     logs: tuple[PodFact, ...] = ()
     live: bool = False
+    references: bool = False  # a live read of providers and servers
 
 
 @dataclass(frozen=True)

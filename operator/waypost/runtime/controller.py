@@ -12,7 +12,8 @@ from typing import Final
 
 from waypost.engine.decide import decide, plan
 from waypost.engine.jobs import PodSettings
-from waypost.engine.model import Decision, Observed
+from waypost.engine.model import Decision, Observed, Wants
+from waypost.engine.probes.job import ProbeSettings
 from waypost.ports.clock import Clock
 from waypost.ports.cluster import (
     Busy,
@@ -26,8 +27,10 @@ from waypost.ports.cluster import (
 )
 from waypost.ports.telemetry import Telemetry
 from waypost.runtime.act import Actor, FenceExpired
+from waypost.runtime.catalog import PROBED, Catalog
 from waypost.runtime.notes import Notes
 from waypost.runtime.observe import Moved, Observer
+from waypost.runtime.probing import Prober
 from waypost.runtime.queue import KeyedQueue
 from waypost.runtime.statuspatch import status_patch
 from waypost.runtime.store import Key, Store
@@ -45,6 +48,7 @@ class ControllerSettings:
     """How the loop runs."""
 
     pods: PodSettings
+    probes: ProbeSettings
     workers: int = 8
     namespaces: tuple[str, ...] = ()  # empty: all
     resync_seconds: float = 300.0
@@ -67,7 +71,10 @@ class Controller:
 
     def __post_init__(self) -> None:
         self.queue: KeyedQueue[Key] = KeyedQueue(monotonic=self.clock.monotonic)
-        self._observer = Observer(cluster=self.cluster, store=self.store, clock=self.clock)
+        self._catalog = Catalog()
+        self._observer = Observer(
+            cluster=self.cluster, store=self.store, catalog=self._catalog, clock=self.clock
+        )
         self._bucket = Bucket(
             qps=self.settings.write_qps,
             burst=self.settings.write_burst,
@@ -76,9 +83,13 @@ class Controller:
         limited = Throttled(cluster=self.cluster, bucket=self._bucket)
         self._actor = Actor(cluster=limited, store=self.store, clock=self.clock)
         self._notes = Notes(cluster=limited, clock=self.clock)
+        self._prober = Prober(
+            cluster=limited, catalog=self._catalog, clock=self.clock, settings=self.settings.probes
+        )
         self._syncer = Syncer(
             cluster=self.cluster,
             store=self.store,
+            catalog=self._catalog,
             clock=self.clock,
             telemetry=self.telemetry,
             namespaces=self.settings.namespaces,
@@ -87,9 +98,19 @@ class Controller:
 
     def notice(self, kind: Kind, change: str | None, raw: Obj) -> None:
         """Take a watch event. Never raises, never blocks."""
+        if kind in PROBED:
+            self._notice_subject(kind, raw, deleted=change == "DELETED")
+            return
         key = self._syncer.take(kind, raw, deleted=change == "DELETED")
         if key is not None:
             self.queue.add(key)
+
+    def _notice_subject(self, kind: Kind, raw: Obj, *, deleted: bool) -> None:
+        key = self._catalog.take(kind, raw, deleted=deleted)
+        if key is not None:
+            self._prober.wake(key)
+            for run in self._catalog.waiting(key.namespace):
+                self.queue.add(run)
 
     def health(self) -> str | None:
         """What is wrong with this process, if anything; for the liveness probe."""
@@ -121,6 +142,8 @@ class Controller:
             group.create_task(self._work(), name=f"worker-{n}")
             for n in range(self.settings.workers)
         ]
+        self._workers.append(group.create_task(self._prober.run(), name="prober"))
+        self._prober.wake_all()
         self.ready = True
         log.info("synced: %d runs; workers started", len(self.store))
         sweep_at = self.clock.monotonic()
@@ -130,6 +153,7 @@ class Controller:
             try:
                 if self._syncer.since_sync() >= self.settings.resync_seconds:
                     await self._syncer.sync()
+                    self._prober.wake_all()
                 if self.clock.monotonic() - sweep_at >= self.settings.sweep_seconds:
                     await self._syncer.sweep(self._actor)
                     sweep_at = self.clock.monotonic()
@@ -222,6 +246,7 @@ class Controller:
         fence = self.clock.monotonic()
         observed = await self._observe(key, body)
         decision = decide(observed, self.clock.now(), self.settings.pods)
+        self._catalog.note(key, decision.status)
         settled = await self._actor.prepare(key, decision.before)
         written = decision.status != observed.status
         if written:
@@ -243,7 +268,7 @@ class Controller:
         observed = await self._observer.observe(key, body)
         for _ in range(_PLAN_ROUNDS):
             wants = plan(observed, self.clock.now())
-            if not (wants.payloads or wants.logs or wants.live):
+            if wants == Wants():
                 break
             observed = await self._observer.satisfy(key, observed, wants)
         return observed
@@ -283,3 +308,4 @@ class Controller:
                 await self._actor.release(key, name=pod.name, uid=pod.uid)
             log.info("released %d pods of a run that is gone", len(held), extra={"run": key.name})
         self._observer.forget(key.uid)
+        self._catalog.forget(key)

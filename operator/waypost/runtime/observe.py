@@ -17,6 +17,8 @@ from waypost.engine.model import JobFact, Observed, PodFact, Wants
 from waypost.engine.names import parse_timestamp
 from waypost.ports.clock import Clock
 from waypost.ports.cluster import Cluster, Kind, NotFound, Obj
+from waypost.runtime.catalog import PROBED, Catalog
+from waypost.runtime.hints import newest_event
 from waypost.runtime.store import Key, Store, version_of
 
 _NAMESPACE_MEMORY: Final = 5.0  # seconds a namespace's phase is believed
@@ -31,9 +33,10 @@ class Moved(Exception):
 class Observer:
     """Reads for one operator. Definitions and NodeRecords never change, so they are kept."""
 
-    def __init__(self, *, cluster: Cluster, store: Store, clock: Clock) -> None:
+    def __init__(self, *, cluster: Cluster, store: Store, catalog: Catalog, clock: Clock) -> None:
         self._cluster = cluster
         self._store = store
+        self._catalog = catalog
         self._clock = clock
         self._definitions: OrderedDict[tuple[str, int], Definition] = OrderedDict()
         self._records: OrderedDict[tuple[str, str], Any] = OrderedDict()
@@ -67,6 +70,8 @@ class Observer:
             jobs=dict(entry.jobs),
             approvals=dict(entry.approvals),
             launches=dict(entry.launches),
+            providers=self._catalog.providers(key.namespace),
+            servers=self._catalog.servers(key.namespace),
             live_at=self._looked.get(key.uid),
         )
 
@@ -78,6 +83,8 @@ class Observer:
         if wants.logs:
             read = {pod.uid: await self._log(key, pod) for pod in wants.logs}
             observed = replace(observed, logs={**observed.logs, **read})
+        if wants.references:
+            observed = await self._look_at_references(key, observed)
         return await self.look(key, observed) if wants.live else observed
 
     async def look(self, key: Key, observed: Observed) -> Observed:
@@ -154,6 +161,17 @@ class Observer:
         labels = f"{meta.LABEL_RUN}={key.uid}"
         return (await self._cluster.list(kind, namespace=key.namespace, labels=labels)).items
 
+    async def _look_at_references(self, key: Key, observed: Observed) -> Observed:
+        for kind in PROBED:
+            listing = await self._cluster.list(kind, namespace=key.namespace)
+            self._catalog.replace(kind, key.namespace, listing)
+        return replace(
+            observed,
+            providers=self._catalog.providers(key.namespace),
+            servers=self._catalog.servers(key.namespace),
+            references_live=True,
+        )
+
     async def _look_at_approvals(self, key: Key) -> None:
         entry = self._store.entry(key.uid)
         bodies = await self._list(Kind.APPROVAL, key)
@@ -174,10 +192,9 @@ class Observer:
 
     async def _trouble(self, key: Key, job: JobFact) -> str:
         """Why the Job controller makes no pod: the newest FailedCreate, in the cluster's words."""
-        selector = f"involvedObject.uid={job.uid},reason=FailedCreate"
-        events = await self._cluster.list(Kind.EVENT, namespace=key.namespace, fields=selector)
-        newest = max(events.items, key=version_of, default={})
-        return facts.text(newest, "message")
+        return await newest_event(
+            self._cluster, namespace=key.namespace, uid=job.uid, reason="FailedCreate"
+        )
 
     async def _record(self, key: Key, name: str) -> Any:
         known = self._records.get((key.uid, name))

@@ -16,6 +16,7 @@ from waypost.ports.clock import Clock
 from waypost.ports.cluster import Cluster, Conflict, Kind, Listing, NotFound, Obj
 from waypost.ports.telemetry import Telemetry
 from waypost.runtime.act import Actor
+from waypost.runtime.catalog import PROBED, Catalog
 from waypost.runtime.store import Key, Store, version_of
 
 STRAY_SECONDS = 60.0  # a child younger than this may belong to a status not yet seen
@@ -31,6 +32,7 @@ class Syncer:
         *,
         cluster: Cluster,
         store: Store,
+        catalog: Catalog,
         clock: Clock,
         telemetry: Telemetry,
         namespaces: tuple[str, ...],
@@ -38,6 +40,7 @@ class Syncer:
     ) -> None:
         self._cluster = cluster
         self._store = store
+        self._catalog = catalog
         self._clock = clock
         self._telemetry = telemetry
         self._namespaces: tuple[str | None, ...] = namespaces or (None,)
@@ -72,6 +75,9 @@ class Syncer:
             pods = await self._cluster.list(Kind.POD, namespace=namespace, labels=meta.LABEL_RUN)
             approvals = await self._cluster.list(Kind.APPROVAL, namespace=namespace)
             self._correct(namespace, runs, pods, approvals)
+            for kind in PROBED:
+                listing = await self._cluster.list(kind, namespace=namespace)
+                self._catalog.replace(kind, namespace, listing)
         self._synced_at = started
         for uid in self._store.uids():
             key = self._store.last_key(uid)

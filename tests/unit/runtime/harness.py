@@ -18,6 +18,7 @@ from typing import Any, Final, Self
 import pytest
 from waypost.engine.facts import items, section
 from waypost.engine.jobs import PodSettings
+from waypost.engine.probes.job import ProbeSettings
 from waypost.ports.cluster import Kind, Obj, PatchType, Unavailable
 from waypost.runtime.controller import Controller, ControllerSettings
 
@@ -148,7 +149,11 @@ class World:
             self,
             delivery=delivery,
             seed=seed,
-            settings=ControllerSettings(pods=PodSettings(runner_image="runner:test"), **settings),
+            settings=ControllerSettings(
+                pods=PodSettings(runner_image="runner:test"),
+                probes=ProbeSettings(runner_image="runner:test", agent_image="agent:test"),
+                **settings,
+            ),
         )
         self.operators.append(operator)
         return operator
