@@ -30,19 +30,30 @@ OPERATOR: dict[Grant, str] = {
     ("waypost.dev", "approvals/status", "patch"): "record the answer; withdraw",
     ("waypost.dev", "noderecords", "get"): "read an output that was too big for status",
     ("waypost.dev", "noderecords", "create"): "store one",
+    **{
+        ("waypost.dev", f"{kind}{suffix}", verb): reason
+        for kind in ("modelproviders", "toolservers")
+        for suffix, verb, reason in (
+            ("", "get", "look again before what a probe found is recorded"),
+            ("", "list", "first list, periodic resync, live read before a node fails for it"),
+            ("", "watch", "probe what is new; wake the runs that wait for it"),
+            ("/status", "patch", "the condition Ready, the tools"),
+            ("/finalizers", "update", "Jobs of probes name it with blockOwnerDeletion"),
+        )
+    },
     ("batch", "jobs", "get"): "does the attempt's Job exist",
     ("batch", "jobs", "list"): "live read of a run's Jobs; the sweep",
     ("batch", "jobs", "create"): "launch an attempt",
     ("batch", "jobs", "patch"): "suspend: stop an attempt and create no other pod",
-    ("batch", "jobs", "delete"): "the sweep removes Jobs that no run names",
+    ("batch", "jobs", "delete"): "the sweep removes Jobs that no run names; a probe of an old spec",
     ("", "pods", "list"): "first list, live read before a conclusion from absence, the sweep",
     ("", "pods", "watch"): "wake up when a pod ends",
     ("", "pods", "patch"): "take the finalizer waypost.dev/result off",
     ("", "pods", "delete"): "stop a pod whose Job is gone",
-    ("", "pods/log", "get"): "the last lines of a failed node",
+    ("", "pods/log", "get"): "the last lines of a failed node; the tools that a probe found",
     ("", "configmaps", "get"): "is the one that exists ours",
     ("", "configmaps", "create"): "a request that is too big for an annotation",
-    ("", "events", "list"): "why a Job has no pod",
+    ("", "events", "list"): "why a Job has no pod, why a pod's volumes are not mounted",
     ("", "events", "create"): "tell what happens on a run",
     ("", "namespaces", "get"): "start nothing in a namespace that is being deleted",
 }
@@ -52,10 +63,11 @@ CLEANUP: dict[Grant, str] = {
     ("", "pods", "patch"): "take the finalizer off",
 }
 
-VIEW = {("waypost.dev", kind, verb) for kind in ("agentworkflows", "approvals", "noderecords")
-        for verb in ("get", "list", "watch")}  # fmt: skip
+KINDS = ("agentworkflows", "approvals", "modelproviders", "noderecords", "toolservers")
+VIEW = {("waypost.dev", kind, verb) for kind in KINDS for verb in ("get", "list", "watch")}
 EDIT = {
-    ("waypost.dev", "agentworkflows", verb)
+    ("waypost.dev", kind, verb)
+    for kind in ("agentworkflows", "modelproviders", "toolservers")
     for verb in ("create", "update", "patch", "delete", "deletecollection")
 }
 APPROVER = {("waypost.dev", "approvals", verb) for verb in ("get", "list", "watch", "patch")} | {
