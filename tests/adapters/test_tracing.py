@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from waypost.adapters import tracing
 from waypost.adapters.tracing import NoTracer, OtlpTracer, otlp_tracer
-from waypost.engine.spans import SpanFact
+from waypost.engine.spans import SpanEvent, SpanFact
 
 T0 = datetime(2026, 11, 23, 3, 10, 0, 123456, tzinfo=UTC)
 FACT = SpanFact(
@@ -24,6 +24,8 @@ FACT = SpanFact(
     end=T0 + timedelta(seconds=2),
     error="NodeError",
     attributes={"waypost.node.attempt": 2, "waypost.node.path": "work"},
+    events=(SpanEvent("waypost.reask", T0 + timedelta(seconds=1), {"reasons": ("a", "b")}),),
+    remote=True,
 )
 
 
@@ -74,6 +76,10 @@ def test_over_the_wire(collector: tuple[str, list[bytes]]) -> None:
         "waypost.node.attempt": 2,
         "waypost.node.path": "work",
     }
+    assert span.kind == 3, "client"
+    (event,) = span.events
+    assert (event.name, event.time_unix_nano) == ("waypost.reask", 1795403401_123456000)
+    assert [v.string_value for v in event.attributes[0].value.array_value.values] == ["a", "b"]
     service = {a.key: a.value.string_value for a in resource.resource.attributes}
     assert service["service.name"] == "waypost"
     assert scope.schema_url == tracing.SCHEMA_URL

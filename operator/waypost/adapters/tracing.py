@@ -12,7 +12,7 @@ from typing import Protocol
 
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanContext, SpanKind, TraceFlags
@@ -77,7 +77,11 @@ class OtlpTracer:
             parent=parent,
             resource=self._resource,
             attributes=dict(fact.attributes),
-            kind=SpanKind.INTERNAL,
+            events=[
+                Event(event.name, dict(event.attributes), _nanoseconds(event.time))
+                for event in fact.events
+            ],
+            kind=SpanKind.CLIENT if fact.remote else SpanKind.INTERNAL,
             status=status,
             start_time=_nanoseconds(fact.start),
             end_time=_nanoseconds(fact.end),

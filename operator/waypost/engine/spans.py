@@ -17,10 +17,11 @@ from hashlib import sha256
 from waypost.api.meta import Condition
 from waypost.api.status import AgentWorkflowStatus, NodeStatus
 from waypost.api.workflow import KINDS, Node
+from waypost.engine import genai
 from waypost.engine.model import Observed
 from waypost.engine.names import parse_timestamp
 
-Attribute = str | int | float | bool
+Attribute = str | int | float | bool | tuple[str, ...]
 SUCCEEDED = "Succeeded"
 
 
@@ -67,9 +68,18 @@ Ended = RunEnded | AttemptEnded | ApprovalEnded
 
 
 @dataclass(frozen=True)
+class SpanEvent:
+    """A moment inside a span."""
+
+    name: str
+    time: datetime
+    attributes: Mapping[str, Attribute] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class SpanFact:
     """One finished span. Ids are lower-case hex; `parent_id` is empty at the root, `error` when
-    all went well."""
+    all went well; `remote`: it was work asked of another service."""
 
     name: str
     trace_id: str
@@ -79,6 +89,8 @@ class SpanFact:
     end: datetime
     error: str = ""
     attributes: Mapping[str, Attribute] = field(default_factory=dict)
+    events: tuple[SpanEvent, ...] = ()
+    remote: bool = False
 
 
 def trace_id(run_uid: str) -> str:
@@ -89,6 +101,12 @@ def trace_id(run_uid: str) -> str:
 def span_id(run_uid: str, path: str, round_: int, attempt: int) -> str:
     """Id of an attempt's span; attempt 0 is the gate itself, and an empty path the run."""
     return sha256(f"waypost/span\0{run_uid}\0{path}\0{round_}\0{attempt}".encode()).hexdigest()[:16]
+
+
+def part_id(run_uid: str, path: str, round_: int, attempt: int, part: str) -> str:
+    """Id of a span inside an attempt: `part` is what tells it from the others."""
+    text = f"waypost/span\0{run_uid}\0{path}\0{round_}\0{attempt}\0{part}"
+    return sha256(text.encode()).hexdigest()[:16]
 
 
 def traceparent(run_uid: str, path: str, round_: int, attempt: int) -> str:
@@ -191,15 +209,10 @@ def _run(before: AgentWorkflowStatus, after: AgentWorkflowStatus) -> Iterator[Ru
 
 def _span(observed: Observed, fact: Ended) -> SpanFact:
     uid = observed.uid
-    common: dict[str, Attribute] = {
-        "k8s.namespace.name": observed.namespace,
-        "waypost.run.name": observed.name,
-        "waypost.run.uid": uid,
-        "waypost.run.round": fact.round,
-    }
+    common = run_attributes(observed, round_=fact.round)
     root = span_id(uid, "", fact.round, 0)
     if isinstance(fact, RunEnded):
-        name, path, number, parent = f"invoke_workflow {observed.name}", "", 0, ""
+        name, path, number, parent = f"{genai.INVOKE_WORKFLOW} {observed.name}", "", 0, ""
         start, error = fact.started, "" if fact.outcome == SUCCEEDED else fact.reason
     elif isinstance(fact, AttemptEnded):
         name, path, number, parent = f"node {fact.path}", fact.path, fact.number, root
@@ -210,7 +223,7 @@ def _span(observed: Observed, fact: Ended) -> SpanFact:
         start, error = fact.opened, ""
     attributes = {**common, **_attributes(observed, fact)}
     if error:
-        attributes["error.type"] = error
+        attributes[genai.ERROR_TYPE] = error
     return SpanFact(
         name=name,
         trace_id=trace_id(uid),
@@ -223,30 +236,40 @@ def _span(observed: Observed, fact: Ended) -> SpanFact:
     )
 
 
+def run_attributes(observed: Observed, *, round_: int) -> dict[str, Attribute]:
+    """What every span of a run carries."""
+    return {
+        genai.NAMESPACE: observed.namespace,
+        genai.RUN_NAME: observed.name,
+        genai.RUN_UID: observed.uid,
+        genai.RUN_ROUND: round_,
+    }
+
+
 def _attributes(observed: Observed, fact: Ended) -> dict[str, Attribute]:
     if isinstance(fact, RunEnded):
         return {
-            "gen_ai.operation.name": "invoke_workflow",
-            "gen_ai.workflow.name": observed.name,
-            "waypost.run.outcome": fact.outcome,
+            genai.OPERATION: genai.INVOKE_WORKFLOW,
+            genai.WORKFLOW_NAME: observed.name,
+            genai.RUN_OUTCOME: fact.outcome,
         }
     if isinstance(fact, ApprovalEnded):
         return {
-            "waypost.node.path": fact.path,
-            "waypost.node.kind": "approval",
-            "waypost.approval.name": fact.approval,
-            "waypost.approval.outcome": fact.outcome,
+            genai.NODE_PATH: fact.path,
+            genai.NODE_KIND: "approval",
+            genai.APPROVAL_NAME: fact.approval,
+            genai.APPROVAL_OUTCOME: fact.outcome,
         }
     told: dict[str, Attribute] = {
-        "waypost.node.path": fact.path,
-        "waypost.node.kind": fact.kind,
-        "waypost.node.attempt": fact.number,
-        "waypost.node.outcome": fact.outcome,
-        "k8s.job.name": fact.job,
+        genai.NODE_PATH: fact.path,
+        genai.NODE_KIND: fact.kind,
+        genai.NODE_ATTEMPT: fact.number,
+        genai.NODE_OUTCOME: fact.outcome,
+        genai.JOB_NAME: fact.job,
     }
     if fact.pod_uid:
-        told["k8s.pod.uid"] = fact.pod_uid
+        told[genai.POD_UID] = fact.pod_uid
     if fact.started is not None:
         waited = (fact.started - fact.launched).total_seconds()
-        told["waypost.node.queue_seconds"] = max(waited, 0.0)
+        told[genai.NODE_QUEUE_SECONDS] = max(waited, 0.0)
     return told

@@ -1,0 +1,55 @@
+"""Every name of the OpenTelemetry GenAI conventions that we write, and our own beside them.
+
+The conventions are in development and names will change: then they change here and nowhere else.
+Ours start with waypost., for what the conventions have no word for (node, attempt, approval,
+a wait for the provider, a question asked again).
+"""
+
+from typing import Final
+
+# gen_ai.operation.name, which is also how the names of spans begin.
+INVOKE_WORKFLOW: Final = "invoke_workflow"
+INVOKE_AGENT: Final = "invoke_agent"
+CHAT: Final = "chat"
+EXECUTE_TOOL: Final = "execute_tool"
+
+OPERATION: Final = "gen_ai.operation.name"
+PROVIDER: Final = "gen_ai.provider.name"
+WORKFLOW_NAME: Final = "gen_ai.workflow.name"
+AGENT_NAME: Final = "gen_ai.agent.name"
+REQUEST_MODEL: Final = "gen_ai.request.model"
+FINISH_REASONS: Final = "gen_ai.response.finish_reasons"
+INPUT_TOKENS: Final = "gen_ai.usage.input_tokens"
+CACHED_TOKENS: Final = "gen_ai.usage.cache_read.input_tokens"
+OUTPUT_TOKENS: Final = "gen_ai.usage.output_tokens"
+TOOL_NAME: Final = "gen_ai.tool.name"
+TOOL_CALL_ID: Final = "gen_ai.tool.call.id"
+TOOL_TYPE: Final = "gen_ai.tool.type"
+ERROR_TYPE: Final = "error.type"  # stable
+OTHER_ERROR: Final = "_OTHER"
+
+NAMESPACE: Final = "k8s.namespace.name"
+JOB_NAME: Final = "k8s.job.name"
+POD_UID: Final = "k8s.pod.uid"
+
+RUN_NAME: Final = "waypost.run.name"
+RUN_UID: Final = "waypost.run.uid"
+RUN_ROUND: Final = "waypost.run.round"
+RUN_OUTCOME: Final = "waypost.run.outcome"
+NODE_PATH: Final = "waypost.node.path"
+NODE_KIND: Final = "waypost.node.kind"
+NODE_ATTEMPT: Final = "waypost.node.attempt"
+NODE_OUTCOME: Final = "waypost.node.outcome"
+NODE_QUEUE_SECONDS: Final = "waypost.node.queue_seconds"
+APPROVAL_NAME: Final = "waypost.approval.name"
+APPROVAL_OUTCOME: Final = "waypost.approval.outcome"
+TOOL_SERVER: Final = "waypost.tool.server"
+TOOL_OUTCOME: Final = "waypost.tool.outcome"
+TRACE_DROPPED: Final = "waypost.trace.dropped"
+REASK_EVENT: Final = "waypost.reask"
+WAIT_EVENT: Final = "waypost.provider_wait"
+WAIT_REASON: Final = "waypost.wait.reason"
+WAIT_SECONDS: Final = "waypost.wait.seconds"
+
+# ModelProvider.spec.type as the conventions spell it.
+PROVIDERS: Final = {"OpenAI": "openai", "Anthropic": "anthropic", "Google": "gcp.gemini"}
