@@ -10,8 +10,10 @@ from waypost.protocol.ijson import Json
 from waypost.protocol.violation import Violation
 
 __all__ = [
+    "DATA",
     "FORMATS",
     "MAX_SIZE",
+    "NAMED",
     "Violation",
     "apply_defaults",
     "check_schema",
@@ -24,10 +26,10 @@ MAX_SIZE: Final = 64 * 1024
 FORMATS: Final = frozenset({"date-time", "date", "uri", "email", "uuid"})
 _CACHE: Final = 256
 # Keywords whose value is a map of names to schemas, and those whose value is data.
-_NAMED: Final = frozenset(
+NAMED: Final = frozenset(
     {"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"}
 )
-_DATA: Final = frozenset({"const", "enum", "default", "examples"})
+DATA: Final = frozenset({"const", "enum", "default", "examples"})
 
 
 def check_schema(schema: object) -> str | None:
@@ -79,9 +81,9 @@ def parts(schema: Json) -> Iterator[dict[str, Any]]:
         elif isinstance(part, dict):
             yield part
             for keyword, inner in part.items():
-                if keyword in _NAMED and isinstance(inner, dict):
+                if keyword in NAMED and isinstance(inner, dict):
                     pending.extend(inner.values())
-                elif keyword not in _DATA:
+                elif keyword not in DATA:
                     pending.append(inner)
 
 
@@ -123,9 +125,9 @@ def rewrite(schema: Json, change: Callable[[dict[str, Json]], Json]) -> Json:
         return schema
     made: dict[str, Json] = {}
     for keyword, inner in schema.items():
-        if keyword in _DATA:
+        if keyword in DATA:
             made[keyword] = inner
-        elif keyword in _NAMED and isinstance(inner, dict):
+        elif keyword in NAMED and isinstance(inner, dict):
             made[keyword] = {name: rewrite(part, change) for name, part in inner.items()}
         else:
             made[keyword] = rewrite(inner, change)

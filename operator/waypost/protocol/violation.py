@@ -53,19 +53,22 @@ _PHRASES: Final = {
 
 
 def _expected(error: Any) -> str:
-    phrase = _PHRASES.get(error.kind.name)
-    if phrase is None:
-        message = str(error.message)
-        return message if len(message) <= 2 * _SHOWN else f"…{message[-2 * _SHOWN :]}"
-    said = error.kind.value
-    if error.kind.name == "type":
+    if error.kind.name in _PHRASES:
+        return phrase(error.kind.name, error.kind.value)
+    message = str(error.message)
+    return message if len(message) <= 2 * _SHOWN else f"…{message[-2 * _SHOWN :]}"
+
+
+def phrase(keyword: str, said: Json) -> str:
+    """What a keyword of a schema demands, in words; `said` is its value there."""
+    if keyword == "type":
         listed = said if isinstance(said, list) else [said]
         return " or ".join(str(item) for item in listed)
     if isinstance(said, list):
         text = ", ".join(repr(item) for item in said[:12])
     else:
-        text = str(said) if error.kind.name == "format" else repr(said)
-    return phrase.format(text if len(text) <= 2 * _SHOWN else f"{text[: 2 * _SHOWN]}…")
+        text = str(said) if keyword == "format" else repr(said)
+    return _PHRASES[keyword].format(text if len(text) <= 2 * _SHOWN else f"{text[: 2 * _SHOWN]}…")
 
 
 def show(value: Json) -> str:

@@ -1,0 +1,79 @@
+"""Bounds of numbers, lengths and counts: what of one lies inside, or apart from, another."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from waypost.protocol.ijson import Json
+
+# The keywords of a lower, an exclusive lower, an upper and an exclusive upper bound.
+NUMBERS: Final = ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum")
+LENGTHS: Final = {
+    "string": ("minLength", "", "maxLength", ""),
+    "array": ("minItems", "", "maxItems", ""),
+    "object": ("minProperties", "", "maxProperties", ""),
+}
+
+
+@dataclass(frozen=True)
+class Interval:
+    """The numbers between two bounds; an open bound is not one of them."""
+
+    low: float = -math.inf
+    high: float = math.inf
+    open_low: bool = False
+    open_high: bool = False
+
+    @classmethod
+    def of(
+        cls, parts: Iterable[dict[str, Json]], keywords: tuple[str, ...], *, whole: bool
+    ) -> "Interval":
+        """What all `parts` leave. `whole`: of whole numbers, where bounds can be closed."""
+        low, above, high, below = keywords
+        made = cls(low=0.0) if keywords != NUMBERS else cls()
+        for part in parts:
+            made = made._cut_low(part.get(low), closed=True)._cut_low(part.get(above), closed=False)
+            made = made._cut_high(part.get(high), closed=True)
+            made = made._cut_high(part.get(below), closed=False)
+        return made._whole() if whole else made
+
+    def inside(self, other: "Interval") -> bool:
+        """Whether every number of this one is in `other`."""
+        low = self.low > other.low or (
+            self.low == other.low and (self.open_low or not other.open_low)
+        )
+        high = self.high < other.high or (
+            self.high == other.high and (self.open_high or not other.open_high)
+        )
+        return low and high
+
+    def apart(self, other: "Interval") -> bool:
+        """Whether no number is in both."""
+        return self._below(other) or other._below(self)
+
+    def at_least(self, low: float) -> "Interval":
+        """This one from `low` on."""
+        return self._cut_low(low, closed=True)
+
+    def _below(self, other: "Interval") -> bool:
+        touching = self.high == other.low and (self.open_high or other.open_low)
+        return self.high < other.low or touching
+
+    def _cut_low(self, bound: Json, *, closed: bool) -> "Interval":
+        if bound is None or bound < self.low or (bound == self.low and closed):
+            return self
+        return replace(self, low=bound, open_low=not closed)
+
+    def _cut_high(self, bound: Json, *, closed: bool) -> "Interval":
+        if bound is None or bound > self.high or (bound == self.high and closed):
+            return self
+        return replace(self, high=bound, open_high=not closed)
+
+    def _whole(self) -> "Interval":
+        low, high = self.low, self.high
+        if math.isfinite(low):
+            low = math.floor(low) + 1 if self.open_low else math.ceil(low)
+        if math.isfinite(high):
+            high = math.ceil(high) - 1 if self.open_high else math.floor(high)
+        return Interval(low=low, high=high)
