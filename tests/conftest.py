@@ -10,7 +10,7 @@ import pytest
 from tests.kubectl import Kubectl, given_kubeconfig
 
 CRDS = Path(__file__).parents[1] / "crds"
-CRD_NAMES = ("agentworkflows", "approvals", "noderecords")
+CRD_NAMES = ("agentworkflows", "approvals", "modelproviders", "noderecords", "toolservers")
 
 # Without this, pytest-asyncio asks the policy for "the old loop", which makes one that nobody
 # closes: a ResourceWarning at the end of the session, which fails it.

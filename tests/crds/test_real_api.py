@@ -6,9 +6,12 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 from waypost.api.approval import ApprovalSpec
+from waypost.api.provider import ModelProviderSpec
 from waypost.api.record import NodeRecordSpec
+from waypost.api.toolserver import ToolServerSpec
 from waypost.api.workflow import AgentWorkflowSpec
 
+from tests.crds import endpoints
 from tests.crds.accepted import ACCEPTED
 from tests.crds.manifests import Manifest, approval, record, workflow
 from tests.crds.refused import LENIENT, STRICT
@@ -21,6 +24,8 @@ MODELS: dict[str, type[BaseModel]] = {
     "AgentWorkflow": AgentWorkflowSpec,
     "Approval": ApprovalSpec,
     "NodeRecord": NodeRecordSpec,
+    "ModelProvider": ModelProviderSpec,
+    "ToolServer": ToolServerSpec,
 }
 _numbers = itertools.count()
 
@@ -43,7 +48,7 @@ def stored(kubectl: Kubectl, manifest: Manifest, status: Manifest | None) -> str
     return reference
 
 
-@pytest.mark.parametrize(("manifest", "says"), STRICT)
+@pytest.mark.parametrize(("manifest", "says"), [*STRICT, *endpoints.REFUSED])
 def test_refused(kube_context: Kubectl, manifest: Manifest, says: tuple[str, ...]) -> None:
     code, text = dry_run(kube_context, manifest)
     assert code != 0
@@ -61,7 +66,7 @@ def test_refused_though_unknown_fields_are_dropped(
         assert part in text
 
 
-@pytest.mark.parametrize(("manifest", "reason"), ACCEPTED)
+@pytest.mark.parametrize(("manifest", "reason"), [*ACCEPTED, *endpoints.ACCEPTED])
 def test_accepted_and_stored_to_the_last_field(
     kube_context: Kubectl, manifest: Manifest, reason: str
 ) -> None:
@@ -108,6 +113,8 @@ COLUMNS = [
         id="ap",
     ),
     pytest.param(record(), "nr", "NAME RUN PATH ATTEMPT TYPE SIZE AGE", id="nr"),
+    pytest.param(endpoints.provider(), "mp", "NAME TYPE READY REASON AGE", id="mp"),
+    pytest.param(endpoints.server(), "ts", "NAME READY REASON TOOLS AGE", id="ts"),
 ]
 
 

@@ -12,6 +12,7 @@ from waypost.api.crd_cel import Cel
 from waypost.api.crd_rules import RULES
 from waypost.api.crd_structural import UnstructuralError, structural
 
+from tests.crds import endpoints
 from tests.crds.refused import LENIENT, STRICT
 from tests.crds.transitions import TRANSITIONS, VOTES
 
@@ -250,7 +251,7 @@ def test_rules_hang_on_the_model_and_on_the_pattern() -> None:
 
 
 def test_every_rule_has_a_row() -> None:
-    rows = [*STRICT, *LENIENT, *TRANSITIONS, *VOTES]
+    rows = [*STRICT, *endpoints.REFUSED, *LENIENT, *TRANSITIONS, *VOTES]
     expected = [part for row in rows for part in row.values[-1]]
     for key, rules in RULES.items():
         for rule in rules:
