@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,9 +52,9 @@ class Kube:
         manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
         self.kubectl("apply", "-f", "-", stdin=json.dumps(manifest))
 
-    def install(self, *, operator: str, runner: str) -> None:
+    def install(self, images: Mapping[str, str]) -> None:
         """Install or upgrade the chart and wait until the operator is ready."""
-        arguments = install_arguments(operator=operator, runner=runner)
+        arguments = install_arguments(images)
         try:
             self._run("helm", arguments)
         except ClusterError as error:
@@ -90,9 +90,11 @@ class Kube:
         return done.stdout
 
 
-def install_arguments(*, operator: str, runner: str) -> tuple[str, ...]:
-    """helm's arguments to install the chart with these images."""
-    chosen = [*image_values("image", operator), *image_values("runner.image", runner)]
+def install_arguments(images: Mapping[str, str]) -> tuple[str, ...]:
+    """helm's arguments to install the chart with these images: operator, runner, agent."""
+    chosen = image_values("image", images["operator"])
+    for name in sorted({"runner", "agent"} & images.keys()):
+        chosen += image_values(f"{name}.image", images[name])
     return (
         "upgrade",
         "--install",

@@ -65,7 +65,7 @@ class Story:
         self.screen.title("2/6 install Waypost")
         command = f"helm upgrade --install waypost charts/waypost -n {OPERATOR_NAMESPACE}"
         self.screen.command(command)
-        self.kube.install(operator=images["operator"], runner=images["runner"])
+        self.kube.install(images)
         for pod in self.kube.operator_pods():
             self.screen.say(f"  the operator runs: pod/{pod}")
 

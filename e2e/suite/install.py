@@ -11,7 +11,9 @@ CHART = REPOSITORY / "charts" / "waypost"
 
 def install(kube: Kube, images: Mapping[str, str], **values: str) -> None:
     """Install or upgrade with these images and wait until the operator is ready."""
-    chosen = {**image("image", images["operator"]), **image("runner.image", images["runner"])}
+    chosen = {**image("image", images["operator"])}
+    for name in sorted({"runner", "agent"} & images.keys()):
+        chosen |= image(f"{name}.image", images[name])
     chosen |= values
     kube.must(
         "helm",

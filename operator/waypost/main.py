@@ -87,6 +87,7 @@ async def _run(settings: Settings, tracer: Tracer) -> None:
 def _controller_settings(settings: Settings) -> ControllerSettings:
     pods = PodSettings(
         runner_image=settings.runner_image,
+        agent_image=settings.agent_image,
         image_pull_policy=settings.image_pull_policy,
         job_ttl_seconds=settings.job_ttl_seconds,
         default_requests=quantities(settings.node_requests),

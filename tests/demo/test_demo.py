@@ -86,7 +86,7 @@ def test_image_becomes_values_of_the_chart(reference: str, values: list[str]) ->
 
 
 def test_install_takes_both_images() -> None:
-    arguments = kube.install_arguments(operator="w/op:1", runner="w/run:2")
+    arguments = kube.install_arguments({"operator": "w/op:1", "runner": "w/run:2"})
     assert "--set-string=image.tag=1" in arguments
     assert "--set-string=runner.image.tag=2" in arguments
 

@@ -93,7 +93,7 @@ class AgentDefaults(Model):
 
     model: ModelRef | None = Field(default=None, description="Default of agent.model.")
     instructions: Template | None = Field(
-        default=None, description="Default of agent.instructions; ${...} is evaluated."
+        default=None, description="Default of agent.instructions. ${...} is not evaluated here."
     )
     settings: ModelSettings | None = Field(default=None, description="Default of agent.settings.")
     limits: AgentLimits | None = Field(default=None, description="Default of agent.limits.")

@@ -112,6 +112,11 @@ class NodeStatus(StatusModel):
     disruptions: int | None = Field(
         default=None, ge=0, description="Attempts lost to the cluster; not counted as retries."
     )
+    provider_retries: int | None = Field(
+        default=None,
+        ge=0,
+        description="Attempts that a busy provider refused; not counted as retries.",
+    )
     input_digest: str | None = Field(
         default=None, max_length=80, description="sha256 of the resolved inputs (RFC 8785)."
     )

@@ -44,6 +44,7 @@ def check(spec: AgentWorkflowSpec) -> tuple[Problem, ...]:
         _references_resolve,  # names, dependsOn, after
         _variables_are_distinct,  # two inputs of a container under one variable
         _nothing_else_is_evaluated,  # ${ where it would be ignored
+        _agents_have_a_model,  # of their own or of the defaults
         _fallbacks_fit,  # fallbackOutput against outputSchema
         modules,  # names, syntax
         signatures,  # of python nodes, against inputs
@@ -179,6 +180,10 @@ def _variables_are_distinct(spec: AgentWorkflowSpec) -> Iterator[Problem]:
 
 
 def _nothing_else_is_evaluated(spec: AgentWorkflowSpec) -> Iterator[Problem]:
+    agents = spec.defaults.agent if spec.defaults else None
+    reason = refuse_templates(agents.instructions) if agents else None
+    if reason:
+        yield Problem("defaults.agent.instructions", reason)
     for node in spec.nodes:
         opaque: list[tuple[str, JsonValue]] = [("name", node.name)]
         for kind in ("container", "python", "agent"):
@@ -192,6 +197,14 @@ def _nothing_else_is_evaluated(spec: AgentWorkflowSpec) -> Iterator[Problem]:
             reason = refuse_templates(value)
             if reason:
                 yield Problem(f"nodes.{node.name}.{place}", reason)
+
+
+def _agents_have_a_model(spec: AgentWorkflowSpec) -> Iterator[Problem]:
+    usual = spec.defaults.agent if spec.defaults else None
+    for node in spec.nodes:
+        if node.agent and not node.agent.model and not (usual and usual.model):
+            text = "name one: model: {provider: ..., name: ...}, or set defaults.agent.model"
+            yield Problem(f"nodes.{node.name}.agent.model", text)
 
 
 def _fallbacks_fit(spec: AgentWorkflowSpec) -> Iterator[Problem]:

@@ -8,11 +8,13 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from waypost.api.status import AttemptStatus, NodeStatus
-from waypost.engine import names, policy
+from waypost.engine import holding, names, policy
+from waypost.engine.agents import Missing
 from waypost.engine.draft import Draft, shorten
 from waypost.engine.graph import kind_of
-from waypost.engine.inputs import Inputs, Invalid, own_view, render_work, resolve
-from waypost.engine.jobs import TooLarge, attempt_manifests
+from waypost.engine.inputs import Inputs, Invalid, resolve
+from waypost.engine.jobs import TooLarge
+from waypost.engine.launching import prepare
 from waypost.engine.model import JobFact, Launch, Observed, PodFact, StopAttempt
 from waypost.engine.outcomes import (
     Broken,
@@ -24,10 +26,9 @@ from waypost.engine.outcomes import (
     trouble_of,
     wants_log,
 )
-from waypost.engine.spans import traceparent
+from waypost.engine.usage import Exhausted, recorded, total
 from waypost.protocol.reasons import Reason
 from waypost.protocol.record import Attempt
-from waypost.protocol.request import PythonWork, Request
 
 _LOOK_FIRST: Final = 3.0  # seconds after launch until a missing pod is looked for
 _LOOK_LAST: Final = 60.0
@@ -35,21 +36,29 @@ _STOP_AGAIN: Final = 5.0
 
 
 def launch(draft: Draft, path: str, inputs: Inputs) -> None:
-    """Record the next attempt of a node and ask for its Job."""
+    """Record the next attempt of a node and ask for its Job; hold the node while something that
+    it refers to is missing, or while its budget is lent out."""
     status = draft.statuses[path]
     number = (status.attempt or 0) + 1
-    action = _launch_action(draft, path, inputs, number)
+    moment = names.timestamp(draft.now)
+    job = names.job_name(run=draft.owner.name, run_uid=draft.owner.uid, path=path, attempt=number)
+    attempt = AttemptStatus(number=number, job=job, launched_at=moment)
+    share = holding.share_of(draft, path)
+    if isinstance(share, Exhausted):
+        holding.without_budget(draft, path, share)
+        return
+    attempt = attempt.model_copy(update={"allotment": share})
+    action = prepare(draft, path, inputs, attempt)
+    if isinstance(action, Missing):
+        holding.hold(draft, path, action)
+        return
     if isinstance(action, Invalid):
         draft.end(path, "Failed", Reason.INPUT_INVALID, action.message)
         return
     if isinstance(action, TooLarge):
         draft.end(path, "Failed", Reason.INPUT_TOO_LARGE, str(action))
         return
-    moment = names.timestamp(draft.now)
-    draft.record_attempt(
-        path,
-        AttemptStatus(number=number, job=action.job["metadata"]["name"], launched_at=moment),
-    )
+    draft.record_attempt(path, attempt)
     draft.change(
         path,
         phase="Running",
@@ -136,45 +145,6 @@ def _look_at(observed: Observed, path: str, attempt: AttemptStatus) -> datetime:
     return looked + timedelta(seconds=min(max(age / 2, _LOOK_FIRST), _LOOK_LAST))
 
 
-def _launch_action(
-    draft: Draft, path: str, inputs: Inputs, number: int
-) -> Launch | Invalid | TooLarge:
-    node = draft.node(path)
-    rendered = render_work(node, own_view(inputs, path=path, attempt=number))
-    if isinstance(rendered, Invalid):
-        return rendered
-    timeout = policy.timeout_of(draft.spec, node)
-    request = Request(
-        run_name=draft.observed.name,
-        namespace=draft.observed.namespace,
-        run_uid=draft.observed.uid,
-        path=path,
-        kind=kind_of(node),
-        round=draft.observed.status.round,
-        attempt=number,
-        fingerprint=inputs.digest,
-        idempotency_key=inputs.idempotency_key,
-        timeout_seconds=timeout,
-        traceparent=traceparent(draft.observed.uid, path, draft.observed.status.round, number),
-        inputs=inputs.values,
-        input_schema=node.input_schema,
-        output_schema=node.output_schema,
-        python=PythonWork(source=node.python.source) if node.python else None,
-    )
-    try:
-        job, config_map = attempt_manifests(
-            owner=draft.owner,
-            node=node,
-            request=request,
-            rendered=rendered,
-            settings=draft.settings,
-            deadline_seconds=timeout + policy.queue_timeout_of(draft.spec, node),
-        )
-    except TooLarge as error:
-        return error
-    return Launch(path=path, attempt=number, job=job, config_map=config_map)
-
-
 def _without_pod(draft: Draft, path: str, attempt: AttemptStatus) -> None:
     problem = draft.observed.launches.get(attempt.job)
     if problem is not None and problem.permanent:
@@ -210,14 +180,13 @@ def _without_job(draft: Draft, path: str, attempt: AttemptStatus, problem: str) 
         moment = names.timestamp(draft.now)
         draft.record_attempt(path, attempt.model_copy(update={"launched_at": moment}))
     inputs = resolve(draft, path)
-    action = (
-        inputs
-        if isinstance(inputs, Invalid)
-        else _launch_action(draft, path, inputs, attempt.number)
-    )
-    # The same evaluation succeeded when the attempt was recorded, and its data cannot change.
+    action = inputs if isinstance(inputs, Invalid) else prepare(draft, path, inputs, attempt)
+    # The same evaluation succeeded when the attempt was recorded, and its data cannot change;
+    # what it refers to can be gone by now, and come back.
     if isinstance(action, Launch):
         draft.after.append(action)
+    elif isinstance(action, Missing):
+        _name_trouble(draft, path, Reason.MISSING_REFERENCE, action.message)
 
 
 def _job_without_pod(draft: Draft, path: str, attempt: AttemptStatus, job: JobFact) -> None:
@@ -253,7 +222,7 @@ def _watch_pods(draft: Draft, path: str, attempt: AttemptStatus, pods: list[PodF
         if draft.statuses[path].reason:
             draft.change(path, reason=None, message=None)
         allowed = policy.timeout_of(draft.spec, node)
-        if node.python:
+        if not node.container:
             allowed += policy.RUNNER_HEADSTART
         deadline = pod.started_at + timedelta(seconds=allowed)
         if draft.now >= deadline and not pod.deleting:
@@ -290,6 +259,9 @@ def _take_result(draft: Draft, path: str, attempt: AttemptStatus, pods: list[Pod
             "started_at": names.timestamp(pod.started_at) if pod.started_at else None,
         }
     )
+    report = outcome.report
+    if report.usage is not None:
+        attempt = attempt.model_copy(update={"usage": recorded(report.usage)})
     ended = pod.finished_at or draft.now
     if isinstance(outcome, Succeeded):
         _close(draft, path, attempt, ended, "Succeeded", None)
@@ -332,6 +304,8 @@ def _close(
         "stopping": None,
     }
     draft.record_attempt(path, attempt.model_copy(update=changes))
+    if attempt.usage is not None:
+        draft.change(path, usage=total((draft.statuses[path].usage, attempt.usage)))
 
 
 def _break(
@@ -366,6 +340,7 @@ def _break(
         tail=broken.tail[-1024:] or None,
         retries=verdict.retries or None,
         disruptions=verdict.disruptions or None,
+        provider_retries=verdict.provider_retries or None,
         wake_at=names.timestamp(wake_at),
     )
     draft.note("Warning", "NodeAttemptFailed", f"{path}: {broken.reason}: {broken.message}")

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from waypost.api.status import NodeStatus
 from waypost.api.workflow import POD_KINDS
-from waypost.engine import attempts, ending, gates, joins, refusal, summary, waits
+from waypost.engine import attempts, ending, gates, holding, joins, refusal, summary, waits
 from waypost.engine.draft import Draft
 from waypost.engine.graph import kind_of
 from waypost.engine.inputs import Invalid, resolve
@@ -27,7 +27,7 @@ def plan(observed: Observed, now: datetime) -> Wants:
         return Wants()
     known = {status.path: status for status in observed.status.nodes}
     graph = observed.definition.graph
-    live = False
+    live = references = False
     logs = []
     payloads: set[str] = set()
     for path in graph.order:
@@ -37,6 +37,7 @@ def plan(observed: Observed, now: datetime) -> Wants:
             logs += attempts.wanted_logs(observed, status, kind_of(graph.nodes[path]))
         elif status and status.phase == "Waiting" and graph.nodes[path].approval:
             live = live or (status.approval or "") not in observed.approvals
+        references = references or holding.wants_references(status, now)
         payloads |= _records_wanted(observed, known, path)
     if not summary.is_finished(observed.status):
         payloads |= ending.records_wanted(observed, known)
@@ -44,6 +45,7 @@ def plan(observed: Observed, now: datetime) -> Wants:
         payloads=frozenset(payloads - set(observed.payloads)),
         logs=tuple(logs),
         live=live and not observed.live,
+        references=references and not observed.references_live,
     )
 
 

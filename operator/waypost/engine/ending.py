@@ -10,6 +10,7 @@ from waypost.engine.definition import inputs_changed
 from waypost.engine.draft import Draft
 from waypost.engine.model import Decision, DeleteRun, Observed, ReleasePod
 from waypost.engine.templates import RenderError, references_in, render_json
+from waypost.engine.usage import total
 from waypost.protocol import ijson, schema
 from waypost.protocol.reasons import Reason
 
@@ -105,6 +106,7 @@ def _with_nodes(draft: Draft) -> AgentWorkflowStatus:
             changes["inputs"] = shown
     if before.phase == "Rejected":  # corrected since
         changes["finished_at"] = None
+    changes["usage"] = total(status.usage for status in draft.statuses.values())
     if draft.spec.cancel and not before.cancelled_at and not summary.is_finished(before):
         changes["cancelled_at"] = names.timestamp(draft.now)
     return before.model_copy(update=changes)

@@ -6,7 +6,6 @@ from waypost.api.base import JsonObject
 from waypost.api.workflow import Node
 from waypost.engine import names, scope
 from waypost.engine.draft import Draft
-from waypost.engine.jobs import Rendered
 from waypost.engine.templates import NullPolicy, RenderError, render_json, render_text
 from waypost.protocol import ijson, schema
 
@@ -65,9 +64,11 @@ def own_view(inputs: Inputs, *, path: str, attempt: int) -> JsonObject:
     )
 
 
-def render_work(node: Node, view: JsonObject) -> Rendered | Invalid:
-    """The args and env of a python or container node; null is refused there (row 11)."""
-    work = node.container or node.python
+def render_strings(
+    node: Node, view: JsonObject
+) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]] | Invalid:
+    """The args and env of a node; null is refused there (semantics row 11)."""
+    work = node.container or node.python or node.agent
     args: list[str] = []
     for index, text in enumerate((node.container.args if node.container else None) or []):
         value = render_text(text, view, null=NullPolicy.REFUSE)
@@ -82,7 +83,7 @@ def render_work(node: Node, view: JsonObject) -> Rendered | Invalid:
         if isinstance(value, RenderError):
             return Invalid(f"env {variable.name}: {value.message}")
         env.append((variable.name, value))
-    return Rendered(args=tuple(args), env=tuple(env))
+    return tuple(args), tuple(env)
 
 
 def _missing_outputs(draft: Draft, path: str) -> str:

@@ -14,6 +14,7 @@ from waypost.api.pod import EnvVar, Resources
 from waypost.api.workflow import Node
 from waypost.engine import names
 from waypost.engine.policy import RUNNER_HEADSTART, STOP_GRACE
+from waypost.engine.secrets import KeyFile, key_volume
 from waypost.engine.templates import escape_pod_string
 from waypost.protocol import ijson
 from waypost.protocol.request import Request
@@ -21,6 +22,8 @@ from waypost.protocol.request import Request
 ANNOTATION_LIMIT: Final = 8 * 1024
 CONFIG_MAP_LIMIT: Final = 1024 * 1024 - 16 * 1024  # room for metadata
 MOUNT: Final = "/waypost/in"
+TOKEN_MOUNT: Final = "/waypost/token"
+GATEWAY_AUDIENCE: Final = "waypost-gateway"
 OUTPUT_FILE: Final = "/dev/termination-log"
 _USER: Final = 65532
 _LONGEST_DEADLINE: Final = 2**31 - 1  # what the API server takes
@@ -31,6 +34,8 @@ class PodSettings:
     """What the operator's own settings add to node pods."""
 
     runner_image: str
+    agent_image: str = ""
+    gateway_url: str | None = None  # where payloads are kept that fit no commit record
     image_pull_policy: str = "IfNotPresent"
     job_ttl_seconds: int = 86400
     default_requests: tuple[tuple[str, str], ...] = (("cpu", "50m"), ("memory", "64Mi"))
@@ -43,10 +48,13 @@ class PodSettings:
 
 @dataclass(frozen=True)
 class Rendered:
-    """The node's own strings after evaluation."""
+    """The node's own fields after evaluation, and the keys that its pod gets as files."""
 
     args: tuple[str, ...] = ()
     env: tuple[tuple[str, str], ...] = ()
+    agent: JsonObject | None = None
+    http: JsonObject | None = None
+    files: tuple[KeyFile, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -93,7 +101,7 @@ def attempt_manifests(
     name = names.job_name(
         run=owner.name, run_uid=owner.uid, path=request.path, attempt=request.attempt
     )
-    metadata = _metadata(owner, request, name, ijson.digest(request.to_json()))
+    metadata = _metadata(owner, request, name, _digest(request))
     if size <= ANNOTATION_LIMIT:
         riding = {meta.ANNOTATION_REQUEST: document}
         riding |= {_annotation(at, key): text for at, (key, text) in enumerate(files.items())}
@@ -123,6 +131,12 @@ def attempt_manifests(
         },
     }
     return job, config_map
+
+
+def _digest(request: Request) -> str:
+    """What makes a Job this attempt's. Not what a ModelProvider or ToolServer says: an edit of
+    those between fence and launch does not make it another attempt's."""
+    return ijson.digest(request._replace(agent=None).to_json())
 
 
 def _metadata(owner: Owner, request: Request, name: str, digest: str) -> JsonObject:
@@ -224,6 +238,10 @@ def _pod(
         "volumes": [volume, {"name": "tmp", "emptyDir": {"sizeLimit": "256Mi"}}],
         "containers": [_container(node, request, rendered, settings)],
     }
+    for extra in (key_volume(rendered.files), _token_volume(node, settings)):
+        if extra is not None:
+            pod["volumes"].append(extra[0])
+            pod["containers"][0]["volumeMounts"].append(extra[1])
     if node.isolation and node.isolation.service_account_name:
         pod["serviceAccountName"] = node.isolation.service_account_name
     return pod
@@ -232,12 +250,12 @@ def _pod(
 def _container(
     node: Node, request: Request, rendered: Rendered, settings: PodSettings
 ) -> JsonObject:
-    work = node.container or node.python
-    assert work is not None, "only python and container nodes have pods"
+    work = node.container or node.python or node.agent or node.http
+    assert work is not None, "approvals and waits have no pod"
     container: JsonObject = {
         "name": meta.NODE_CONTAINER,
-        "image": node.container.image if node.container else settings.runner_image,
-        "env": _environment(node, request, rendered, work.env or []),
+        "image": _image(node, settings),
+        "env": _environment(node, request, rendered, getattr(work, "env", None) or []),
         "resources": _resources(work.resources, settings),
         "terminationMessagePath": OUTPUT_FILE,
         "terminationMessagePolicy": "File",
@@ -251,7 +269,9 @@ def _container(
             {"name": "tmp", "mountPath": "/tmp"},
         ],
     }
-    policy = node.container.image_pull_policy if node.container else settings.image_pull_policy
+    policy = getattr(work, "image_pull_policy", None)
+    if policy is None and not getattr(work, "image", None):
+        policy = settings.image_pull_policy  # ours; for others the cluster's own rule
     if policy:
         container["imagePullPolicy"] = policy
     if node.container and node.container.command:
@@ -259,6 +279,28 @@ def _container(
     if rendered.args:
         container["args"] = [escape_pod_string(part) for part in rendered.args]
     return container
+
+
+def _image(node: Node, settings: PodSettings) -> str:
+    if node.container:
+        return node.container.image
+    if node.agent:
+        return node.agent.image or settings.agent_image
+    return (node.python and node.python.image) or settings.runner_image
+
+
+def _token_volume(node: Node, settings: PodSettings) -> tuple[JsonObject, JsonObject] | None:
+    """The pod's identity towards the gateway: a token of no use to the API server."""
+    if settings.gateway_url is None or node.container:
+        return None
+    token = {
+        "audience": GATEWAY_AUDIENCE,
+        "expirationSeconds": 3600,
+        "path": "gateway",
+    }
+    projected = {"defaultMode": 0o440, "sources": [{"serviceAccountToken": token}]}
+    volume = {"name": "token", "projected": projected}
+    return volume, {"name": "token", "mountPath": TOKEN_MOUNT, "readOnly": True}
 
 
 def _environment(

@@ -13,6 +13,7 @@ from waypost.engine.model import PodFact
 from waypost.protocol import ijson, schema
 from waypost.protocol.reasons import Reason
 from waypost.protocol.record import Attempt, CommitRecord, RecordProblem, decode, decode_plain
+from waypost.protocol.work import Trace, Usage
 
 _SIGKILLED: Final = 137
 _LOST_SIGHT: Final = "ContainerStatusUnknown"
@@ -23,12 +24,23 @@ _NOT_ADMITTED: Final = ("OutOf", "Unexpected", "NodeAffinity", "NodeShutdown", "
 
 
 @dataclass(frozen=True)
+class Report:
+    """What a commit record tells beside the result. `trace`: the trace itself, or True when the
+    gateway has it. `retry_after`: seconds a provider asked to wait."""
+
+    usage: Usage | None = None
+    trace: Trace | bool | None = None
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True)
 class Succeeded:
     """The attempt gave a valid output."""
 
     output: JsonValue
     digest: str
     size: int
+    report: Report = Report()
 
 
 @dataclass(frozen=True)
@@ -40,6 +52,7 @@ class Broken:
     tail: str = ""
     started: bool = True
     refused: str = ""  # why a record that was there was refused: Malformed or Foreign
+    report: Report = Report()
 
 
 Outcome = Succeeded | Broken
@@ -70,6 +83,8 @@ def judge(
     if isinstance(found, Broken) and not (stopping and found.reason == Reason.DISRUPTED):
         return found
     broken = _without_record(pod, kind=kind, stopping=stopping, log=log)
+    if isinstance(found, Broken):
+        broken = replace(broken, report=found.report)
     if stopping and trouble:
         broken = replace(broken, message=f"{broken.message}: {trouble}")
     if isinstance(found, RecordProblem):
@@ -90,10 +105,11 @@ def _recorded_result(
         return None  # the message is the kubelet's
     record = decode(pod.message, expect=expect)
     if isinstance(record, CommitRecord):
+        report = Report(record.usage, record.trace, record.retry_after_seconds)
         if record.outcome == "Succeeded":
-            return _checked(record.output, output_schema)
-        reason = known_reason(record.reason)
-        return Broken(reason, record.message or "failed without a message", record.tail or "")
+            return replace(_checked(record.output, output_schema), report=report)
+        message = record.message or "failed without a message"
+        return Broken(known_reason(record.reason), message, record.tail or "", report=report)
     if record.reason == "TooLarge":
         return Broken(Reason.OUTPUT_TOO_LARGE, record.message)
     # Malformed or another attempt's: as if nothing had been written, but told and counted.

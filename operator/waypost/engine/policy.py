@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from waypost.api.agent import Effect
 from waypost.api.base import parse_duration
 from waypost.api.status import NodeStatus
 from waypost.api.workflow import AgentWorkflowSpec, Node, Retry
@@ -18,6 +19,8 @@ STOP_GRACE: Final = 30.0  # terminationGracePeriodSeconds of node pods
 # The runner's own timer comes first; the operator's is there for a runner that hangs.
 RUNNER_HEADSTART: Final = 5.0
 MAX_DISRUPTIONS: Final = 5
+MAX_PROVIDER_RETRIES: Final = 5  # of a provider that says it is busy
+_LONGEST_WAIT: Final = 3600.0  # whatever a provider asks for
 
 _NEVER_AGAIN: Final = frozenset(
     {
@@ -29,8 +32,15 @@ _NEVER_AGAIN: Final = frozenset(
         Reason.UNSCHEDULABLE,
         Reason.MISSING_REFERENCE,
         Reason.CANCELLED,
+        Reason.BUDGET_EXCEEDED,
     }
 )
+_EFFECT_OF_METHOD: Final[dict[str, Effect]] = {
+    "GET": "none",
+    "HEAD": "none",
+    "POST": "once",
+    "PATCH": "once",
+}
 # With effect: once these leave it open whether the effect has happened.
 _UNKNOWN: Final = frozenset({Reason.DISRUPTED, Reason.RESULT_LOST})
 
@@ -53,6 +63,7 @@ class Again:
     delay: timedelta
     retries: int
     disruptions: int
+    provider_retries: int
 
 
 @dataclass(frozen=True)
@@ -75,6 +86,15 @@ def queue_timeout_of(spec: AgentWorkflowSpec, node: Node) -> float:
     return parse_duration(text) if text else DEFAULT_QUEUE_TIMEOUT
 
 
+def effect_of(node: Node) -> Effect:
+    """What running the node twice would do (semantics.md, "Side effects")."""
+    if node.effect is not None:
+        return node.effect
+    if node.http is None:
+        return "idempotent"
+    return _EFFECT_OF_METHOD.get(node.http.method or "GET", "idempotent")
+
+
 def retries_of(spec: AgentWorkflowSpec, node: Node) -> Retries:
     """Retry settings in force: the node's fields over the run's defaults (semantics row 18)."""
     own = node.retry or Retry()
@@ -94,7 +114,7 @@ def retries_of(spec: AgentWorkflowSpec, node: Node) -> Retries:
         initial=parse_duration(backoff("initial", "1s")),
         factor=int(backoff("factor", "2")),
         max=parse_duration(backoff("max", "5m")),
-        once=bool(never) or node.effect == "once",
+        once=bool(never) or effect_of(node) == "once",
     )
 
 
@@ -105,6 +125,7 @@ def after_break(
     failed together; a hash, so that the answer is the same after a crash."""
     used = status.retries or 0
     disrupted = status.disruptions or 0
+    busy = status.provider_retries or 0
     if broken.reason in _NEVER_AGAIN:
         return GiveUp(broken.reason, broken.message)
     if retries.once and broken.started:
@@ -114,12 +135,15 @@ def after_break(
         return GiveUp(broken.reason, broken.message)
     if broken.reason == Reason.DISRUPTED:
         if disrupted < MAX_DISRUPTIONS:
-            return Again(_spread(2.0**disrupted, seed), used, disrupted + 1)
+            return Again(_spread(2.0**disrupted, seed), used, disrupted + 1, busy)
         text = f"{broken.message}; disrupted {disrupted + 1} times, the limit is {MAX_DISRUPTIONS}"
         return GiveUp(Reason.DISRUPTED, text)
+    if broken.reason == Reason.RATE_LIMITED and busy < MAX_PROVIDER_RETRIES:
+        wait = min(max(5.0 * 2**busy, broken.report.retry_after or 0.0), _LONGEST_WAIT)
+        return Again(_spread(wait, seed), used, disrupted, busy + 1)
     if used < retries.limit:
         wait = min(retries.initial * retries.factor**used, retries.max)
-        return Again(_spread(wait, seed), used + 1, disrupted)
+        return Again(_spread(wait, seed), used + 1, disrupted, busy)
     return GiveUp(broken.reason, broken.message)
 
 

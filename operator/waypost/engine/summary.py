@@ -175,7 +175,8 @@ def _waiting(draft: Draft, gates: list[tuple[str, str]]) -> str | None:
 def _message(draft: Draft) -> str:
     if draft.spec.suspend:
         return "suspended: nothing new starts; patch spec.suspend to false to go on"
-    troubled = [p for p in draft.in_phase("Running", "Backoff") if draft.statuses[p].reason]
+    open_phases = ("Running", "Backoff", "Pending")
+    troubled = [p for p in draft.in_phase(*open_phases) if draft.statuses[p].reason]
     if troubled:
         status = draft.statuses[troubled[0]]
         return shorten(f"{troubled[0]}: {status.reason}: {status.message}", 512)

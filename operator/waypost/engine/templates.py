@@ -8,7 +8,7 @@ Nothing that an expression returned is looked at again, so data cannot carry a t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
@@ -142,17 +142,21 @@ def render_text(
     data: Mapping[str, Json],
     *,
     null: NullPolicy,
+    encode: Callable[[str], str] = str,
 ) -> str | RenderError:
-    """`text` with its templates filled in, for a field that is a string whatever its parts are."""
+    """`text` with its templates filled in, for a field that is a string whatever its parts are.
+
+    `encode` is applied to what expressions give, except to one that `text` begins with.
+    """
     template = parse_template(text)
     if isinstance(template, ExpressionError):
         return RenderError("", template.message)
     filled = []
-    for part in template.parts:
+    for at, part in enumerate(template.parts):
         piece = part if isinstance(part, str) else _text_of(part, data, null)
         if isinstance(piece, RenderError):
             return piece
-        filled.append(piece)
+        filled.append(encode(piece) if at and not isinstance(part, str) else piece)
     return "".join(filled)
 
 

@@ -1,0 +1,191 @@
+"""The work of an agent node: its texts filled in, its provider and tool servers resolved.
+
+What comes out is the `agent` part of the request document (docs/adr/0008-agent-nodes.md), and the
+keys that go into the pod as files beside it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final, TypeVar
+
+from waypost.api.agent import AgentDefaults, AgentKind, AgentLimits, ModelRef, Tools
+from waypost.api.base import JsonObject, Model, parse_duration
+from waypost.api.provider import PUBLIC_URLS, ModelProviderSpec
+from waypost.api.status import Allotment
+from waypost.api.toolserver import ToolServerSpec
+from waypost.engine.inputs import Invalid
+from waypost.engine.secrets import KeyFile, ca_file, value_file
+from waypost.engine.templates import NullPolicy, RenderError, render_text
+
+DEFAULT_REASKS: Final = 2
+DEFAULT_REQUESTS: Final = 50
+_TOOL_TIMEOUT: Final = 60.0
+_M = TypeVar("_M", bound=Model)
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Something the node refers to is not there (yet); `message` names it and its namespace."""
+
+    message: str
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A part of the request document, and the files it speaks of."""
+
+    document: JsonObject
+    files: tuple[KeyFile, ...] = ()
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a run's namespace offers, by name; None for an object that the models refuse."""
+
+    namespace: str
+    providers: Mapping[str, ModelProviderSpec | None]
+    servers: Mapping[str, ToolServerSpec | None]
+
+
+def agent_work(
+    agent: AgentKind,
+    *,
+    defaults: AgentDefaults | None,
+    allotment: Allotment | None,
+    around: Surroundings,
+    view: JsonObject,
+) -> Resolved | Missing | Invalid:
+    """The node's agent block over the run's defaults, ready for its pod."""
+    base = defaults or AgentDefaults()
+    model = agent.model or base.model
+    assert model is not None, "an agent without a model is not accepted"
+    settings = (base.settings, agent.settings)
+    resolved = _model(model, settings, around)
+    tools = _tools(agent.tools or [], around)
+    instructions = agent.instructions or base.instructions
+    texts = _texts({"instructions": instructions, "prompt": agent.prompt}, view)
+    if isinstance(resolved, Missing) or isinstance(tools, Missing):
+        return resolved if isinstance(resolved, Missing) else tools
+    if isinstance(texts, Invalid):
+        return texts
+    own, usual = agent.reasks, base.reasks
+    document: JsonObject = {
+        **resolved.document,
+        **texts.document,
+        **tools.document,
+        "limits": _limits(merged(AgentLimits, base.limits, agent.limits), allotment),
+        "reasks": next((n for n in (own, usual) if n is not None), DEFAULT_REASKS),
+    }
+    return Resolved(document, (*resolved.files, *tools.files))
+
+
+def merged(model: type[_M], *layers: _M | None) -> _M:
+    """The fields of `layers`, later ones over earlier ones."""
+    fields: JsonObject = {}
+    for layer in layers:
+        if layer is not None:
+            fields |= layer.model_dump(exclude_none=True)
+    return model.model_validate(fields)
+
+
+def _model(
+    ref: ModelRef, settings: tuple[Model | None, ...], around: Surroundings
+) -> Resolved | Missing:
+    provider = around.providers.get(ref.provider)
+    if provider is None:
+        return _absent("ModelProvider", ref.provider, around, known=around.providers)
+    entry = next((m for m in provider.models or [] if m.name == ref.name), None)
+    layers = (provider.settings, entry and entry.settings, *settings)
+    document: JsonObject = {
+        "type": provider.type,
+        "name": ref.name,
+        "baseUrl": provider.base_url or PUBLIC_URLS[provider.type],
+        "settings": {k: v for layer in layers if layer for k, v in _wire(layer).items()},
+    }
+    files = []
+    if provider.api_key:
+        files.append(KeyFile("model/key", "secret", provider.api_key))
+        document["keyFile"] = files[-1].mounted
+    if ca := ca_file("model/ca", provider.tls):
+        files.append(ca)
+        document["caFile"] = ca.mounted
+    if entry and entry.price:
+        document["price"] = _wire(entry.price)
+    return Resolved({"model": document}, tuple(files))
+
+
+def _tools(wanted: list[Tools], around: Surroundings) -> Resolved | Missing:
+    documents: list[JsonObject] = []
+    files: list[KeyFile] = []
+    for tools in wanted:
+        if tools.module is not None:
+            documents.append({"module": tools.module, "functions": tools.functions or []})
+            continue
+        name = tools.server or ""
+        server = around.servers.get(name)
+        if server is None:
+            return _absent("ToolServer", name, around, known=around.servers)
+        found = _server(name, server)
+        files += found.files
+        documents.append(
+            {**found.document, "allow": tools.allow or [], "effects": tools.effects or {}}
+        )
+    return Resolved({"tools": documents}, tuple(files))
+
+
+def _server(name: str, server: ToolServerSpec) -> Resolved:
+    timeout = parse_duration(server.timeout) if server.timeout else _TOOL_TIMEOUT
+    document: JsonObject = {"server": name, "timeoutSeconds": timeout}
+    if server.stdio is not None:
+        return Resolved(document | {"command": server.stdio.command})
+    assert server.http is not None, "refused by the CRD"
+    document["url"] = server.http.url
+    files: list[KeyFile] = []
+    headers: list[JsonObject] = []
+    for at, header in enumerate(server.http.headers or []):
+        if header.value_from is None:
+            headers.append({"name": header.name, "value": header.value or ""})
+            continue
+        files.append(value_file(f"tools/{name}/{at}", header.value_from))
+        headers.append({"name": header.name, "file": files[-1].mounted})
+    if headers:
+        document["headers"] = headers
+    if ca := ca_file(f"tools/{name}/ca", server.http.tls):
+        files.append(ca)
+        document["caFile"] = ca.mounted
+    return Resolved(document, tuple(files))
+
+
+def _texts(texts: dict[str, str | None], view: JsonObject) -> Resolved | Invalid:
+    filled: JsonObject = {}
+    for name, text in texts.items():
+        if text is None:
+            continue
+        value = render_text(text, view, null=NullPolicy.TEXT)
+        if isinstance(value, RenderError):
+            return Invalid(f"agent.{name}: {value.message}")
+        filled[name] = value
+    return Resolved(filled)
+
+
+def _limits(limits: AgentLimits, allotment: Allotment | None) -> JsonObject:
+    """The smaller of what the node and the run's budget allow."""
+    given = {"requests": DEFAULT_REQUESTS} | _wire(limits)
+    for name, value in _wire(allotment).items() if allotment else ():
+        own = given.get(name)
+        given[name] = value if own is None else min(own, value, key=Decimal)
+    return given
+
+
+def _absent(kind: str, name: str, around: Surroundings, *, known: Mapping[str, object]) -> Missing:
+    place = f"namespace {around.namespace}"
+    if name in known:
+        return Missing(f"{kind} {name} in {place} cannot be read; its condition Ready says why")
+    listed = ", ".join(sorted(known)[:8])
+    there = f"there are: {listed}" if listed else "there is none"
+    return Missing(f"{kind} {name} does not exist in {place} ({there}); create it")
+
+
+def _wire(model: Model) -> JsonObject:
+    return model.model_dump(by_alias=True, exclude_none=True)
