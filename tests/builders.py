@@ -22,7 +22,7 @@ from waypost.protocol.record import Attempt, CommitRecord, encode
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 RUN = "brief"
 RUN_UID = "11111111-2222-3333-4444-555555555555"
-SETTINGS = PodSettings(runner_image="runner:test")
+SETTINGS = PodSettings(runner_image="runner:test", agent_image="agent:test")
 SOURCE = "def run(**inputs):\n    return inputs\n"
 
 
@@ -45,6 +45,21 @@ def container(name: str, *, image: str = "work:1", **fields: JsonValue) -> JsonO
     keys = ("command", "args", "env", "resources", "imagePullPolicy")
     block = {key: fields.pop(key) for key in keys if key in fields}
     return {"name": name, "container": {"image": image, **block}, **fields}
+
+
+def agent(name: str, *, prompt: str = "Think.", **fields: JsonValue) -> JsonObject:
+    """An agent node of model m of the provider `main`."""
+    keys = ("instructions", "tools", "settings", "limits", "reasks", "image", "env")
+    block: JsonObject = {"model": {"provider": "main", "name": "m"}}
+    block |= {key: fields.pop(key) for key in keys if key in fields}
+    return {"name": name, "agent": {"prompt": prompt, **block}, **fields}
+
+
+def http(name: str, *, url: str = "https://example.com/", **fields: JsonValue) -> JsonObject:
+    """An http node; a GET unless `method` says otherwise."""
+    keys = ("method", "query", "headers", "auth", "body", "responseSchema", "successCodes", "tls")
+    block = {key: fields.pop(key) for key in keys if key in fields}
+    return {"name": name, "http": {"url": url, **block}, **fields}
 
 
 def gate(name: str, *, message: str = "Go on?", **fields: JsonValue) -> JsonObject:

@@ -78,7 +78,8 @@ def allot(
         if left <= 0:
             return Exhausted(_exhausted(name, allowed, used), held=lent > 0)
         own = getattr(limits, name)
-        shares[name] = min(left / max(sharers, 1), *(() if own is None else (Decimal(own),)))
+        share = left / max(sharers, 1)
+        shares[name] = share if own is None else min(share, Decimal(own))
     return Allotment(
         tokens=_whole(shares.get("tokens")),
         tool_calls=_whole(shares.get("tool_calls")),

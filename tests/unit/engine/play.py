@@ -15,6 +15,7 @@ from waypost.api.base import JsonObject, JsonValue
 from waypost.api.meta import ANNOTATION_PATH
 from waypost.api.status import AgentWorkflowStatus, NodeStatus
 from waypost.engine.decide import decide, plan
+from waypost.engine.jobs import PodSettings
 from waypost.engine.model import (
     ApprovalFact,
     Decision,
@@ -31,6 +32,8 @@ from waypost.engine.model import (
     StopAttempt,
 )
 from waypost.engine.summary import is_finished
+from waypost.protocol.record import CommitRecord, encode
+from waypost.protocol.work import Usage
 
 from tests import builders
 from tests.builders import NOW, SETTINGS, exited, failure_record, record
@@ -55,6 +58,22 @@ def raises(message: str = "boom", reason: str = "NodeError") -> Ending:
     def end(pod: PodFact) -> PodFact:
         text = failure_record(reason, pod.path, pod.attempt, message=message, pod_uid=pod.uid)
         return _over(pod, code=1, message=text)
+
+    return end
+
+
+def uses(usage: Usage, *, fails: str = "", retry_after: float | None = None) -> Ending:
+    """The node's program ends, and tells what it used up."""
+
+    def end(pod: PodFact) -> PodFact:
+        made = CommitRecord(
+            builders.whose(pod.path, pod.attempt, pod_uid=pod.uid),
+            "Failed" if fails else "Succeeded",
+            reason=fails or None,
+            usage=usage,
+            retry_after_seconds=retry_after,
+        )
+        return _over(pod, code=1 if fails else 0, message=encode(made).decode())
 
     return end
 
@@ -113,6 +132,7 @@ class Play:
     overrides: dict[str, Any] = field(default_factory=dict)  # fields of Observed
     deleted: bool = False
     generation: int = 1
+    settings: PodSettings = SETTINGS
 
     def __post_init__(self) -> None:
         self._known_jobs: set[str] = set()
@@ -142,6 +162,8 @@ class Play:
             if wants.logs:
                 logs = {pod.uid: f"log of {pod.name}" for pod in wants.logs}
                 seen = replace(seen, logs={**seen.logs, **logs})
+            if wants.references:
+                seen = replace(seen, references_live=True)
             if wants.live:
                 self._looked, self._known_jobs = self.now, set(self.jobs)
                 seen = replace(seen, jobs=dict(self.jobs), live=True, live_at=self.now)
@@ -150,7 +172,7 @@ class Play:
     def step(self, *, crash_after: int | None = None) -> Decision:
         """One pass. With `crash_after` n only the first n of its effects happen, and Crash is
         raised if there were more."""
-        decision = decide(self.observe(), self.now, SETTINGS)
+        decision = decide(self.observe(), self.now, self.settings)
         self.decisions.append(decision)
         self.requeue = decision.requeue_at
         write = [decision.status] if decision.status != self.status else []
