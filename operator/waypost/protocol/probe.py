@@ -65,7 +65,7 @@ def encode(verdict: Verdict) -> bytes:
         "lines": verdict.lines,
         "digest": verdict.digest,
     }
-    told = {key: value for key, value in document.items() if value not in (None, [], 0, "")}
+    told = {key: value for key, value in document.items() if value not in (None, "", [])}
     encoded = ijson.canonical(told)
     while len(encoded) > MESSAGE_LIMIT:  # characters of more than one byte
         told["message"] = told["message"][: len(told["message"]) // 2]

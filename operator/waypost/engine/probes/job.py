@@ -11,7 +11,7 @@ from typing import Final
 
 from waypost.api import meta
 from waypost.api.base import JsonObject, parse_duration
-from waypost.api.provider import ModelProviderSpec
+from waypost.api.provider import PUBLIC_URLS, ModelProviderSpec
 from waypost.api.toolserver import ToolServerSpec
 from waypost.engine.access import Access, provider_access, server_access
 from waypost.engine.probes.subject import Subject
@@ -19,7 +19,7 @@ from waypost.engine.secrets import KeyFile, key_volume
 from waypost.protocol.probe import VERSION
 
 DEADLINE: Final = 120.0  # seconds of a probe, image pull included
-PROGRAM: Final = "waypost_node.probe"
+_PROGRAMS: Final = {"ModelProvider": "waypost_node.probe", "ToolServer": "waypost_agent.discover"}
 _ANSWER_SECONDS: Final = 20.0  # what the other side is given
 _KEPT_SECONDS: Final = 600
 _USER: Final = 65532
@@ -84,7 +84,7 @@ def probe_job(subject: Subject, number: int, settings: ProbeSettings) -> JsonObj
             "ttlSecondsAfterFinished": _KEPT_SECONDS,
             "template": {
                 "metadata": {"labels": labels, "annotations": {meta.ANNOTATION_PROBE: request}},
-                "spec": _pod(image_of(subject, settings), access.files, settings),
+                "spec": _pod(subject, access.files, settings),
             },
         },
     }
@@ -102,7 +102,8 @@ def _request(subject: Subject, access: Access) -> JsonObject:
     seconds = _ANSWER_SECONDS
     if isinstance(subject.spec, ModelProviderSpec):
         names = [model.name for model in subject.spec.models or []]
-        asked = {"provider": {**access.document, "models": names}}
+        public = {"baseUrl": PUBLIC_URLS[subject.spec.type]}
+        asked = {"provider": {**public, **access.document, "models": names}}
     else:
         timeout = subject.spec.timeout if subject.spec else None
         seconds = min(parse_duration(timeout), seconds) if timeout else seconds
@@ -110,7 +111,7 @@ def _request(subject: Subject, access: Access) -> JsonObject:
     return {"v": VERSION, "timeoutSeconds": seconds, **asked}
 
 
-def _pod(image: str, files: tuple[KeyFile, ...], settings: ProbeSettings) -> JsonObject:
+def _pod(subject: Subject, files: tuple[KeyFile, ...], settings: ProbeSettings) -> JsonObject:
     path = f"metadata.annotations['{meta.ANNOTATION_PROBE}']"
     request = {"path": "probe.json", "fieldRef": {"fieldPath": path}}
     volumes: list[JsonObject] = [
@@ -141,9 +142,9 @@ def _pod(image: str, files: tuple[KeyFile, ...], settings: ProbeSettings) -> Jso
         "containers": [
             {
                 "name": meta.NODE_CONTAINER,
-                "image": image,
+                "image": image_of(subject, settings),
                 "imagePullPolicy": settings.image_pull_policy,
-                "command": ["python3", "-m", PROGRAM],
+                "command": ["python3", "-m", _PROGRAMS[subject.kind]],
                 "env": [{"name": "HOME", "value": "/tmp"}],
                 "resources": {
                     "requests": {"cpu": "10m", "memory": "64Mi"},

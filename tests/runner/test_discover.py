@@ -1,0 +1,228 @@
+"""The probe of tool servers against real MCP servers, over HTTP and stdio."""
+
+import asyncio
+import json
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+from mcp.server.mcpserver import MCPServer
+from mcp_types import ToolAnnotations
+from waypost.protocol.probe import TOOL_PREFIX, ProbeReason, Verdict, decode, tools_in
+from waypost_agent import discover
+
+from tests.runner.outside import Answer, answering
+
+CANARY = "Bearer canary-4f0a9b1c77de"
+
+
+@contextmanager
+def serving(server: MCPServer, *, guard: str | None = None) -> Iterator[str]:
+    """The server over streamable HTTP; with `guard`, only for that Authorization header."""
+    app: Any = server.streamable_http_app()
+
+    async def guarded(scope: Any, receive: Any, send: Any) -> None:
+        given = dict(scope.get("headers", [])).get(b"authorization", b"").decode()
+        if scope["type"] != "http" or guard is None or given == guard:
+            await app(scope, receive, send)
+            return
+        text = json.dumps({"error": f"{given or 'nobody'} may not"}).encode()
+        start = {"type": "http.response.start", "status": 401}
+        await send({**start, "headers": [(b"content-type", b"application/json")]})
+        await send({"type": "http.response.body", "body": text})
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        config = uvicorn.Config(guarded, log_level="critical", timeout_graceful_shutdown=1)
+        running = uvicorn.Server(config)
+
+        def run() -> None:
+            asyncio.run(running.serve(sockets=[listening]))
+
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}/mcp"
+        finally:
+            running.should_exit = True
+            thread.join(10)
+
+
+def runbooks() -> MCPServer:
+    server = MCPServer("runbooks")
+
+    @server.tool(annotations=ToolAnnotations(read_only_hint=True, idempotent_hint=True))
+    def search(words: str, limit: int = 5) -> list[str]:
+        """Find runbooks."""
+        return [words] * limit
+
+    @server.tool(annotations=ToolAnnotations(destructive_hint=True))
+    def erase(name: str) -> None:
+        """Erase one."""
+
+    return server
+
+
+Ask = Callable[..., tuple[Verdict, str]]
+
+
+@pytest.fixture
+def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Ask:
+    """Run the probe on a server's document: the verdict, and what the pod printed."""
+
+    def run(seconds: float = 10.0, **document: Any) -> tuple[Verdict, str]:
+        (tmp_path / "probe.json").write_text(
+            json.dumps({"v": 1, "timeoutSeconds": seconds, "server": document})
+        )
+        monkeypatch.setenv("WAYPOST_PROBE_REQUEST", str(tmp_path / "probe.json"))
+        monkeypatch.setenv("WAYPOST_OUTPUT", str(tmp_path / "termination-log"))
+        assert discover.main() == 0
+        found = decode((tmp_path / "termination-log").read_text())
+        assert found is not None
+        out, err = capfd.readouterr()
+        return found, out + err
+
+    return run
+
+
+def test_the_tools_of_a_server_are_told_with_their_schemas(ask: Ask) -> None:
+    with serving(runbooks()) as url:
+        verdict, log = ask(url=url)
+    assert verdict._replace(digest="") == Verdict(ProbeReason.ANSWERED, "2 tools", found=2, lines=2)
+    told = tools_in(log, verdict)
+    assert told is not None
+    assert [tool["name"] for tool in told] == ["erase", "search"]
+    assert told[0]["annotations"] == {"destructive": True}
+    assert told[1]["annotations"] == {"readOnly": True, "idempotent": True}
+    assert told[1]["description"] == "Find runbooks."
+    assert told[1]["inputSchema"]["properties"]["limit"]["default"] == 5
+
+
+def test_a_header_from_a_secret_opens_it_and_is_told_nowhere(ask: Ask, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text(CANARY + "\n")
+    with serving(runbooks(), guard=CANARY) as url:
+        closed, _ = ask(url=url)
+        opened, log = ask(
+            url=url,
+            headers=[
+                {"name": "X-Team", "value": "sre"},
+                {"name": "Authorization", "file": str(tmp_path / "key")},
+            ],
+        )
+    assert closed.reason == ProbeReason.UNAUTHORIZED
+    assert "answered 401: nobody may not" in closed.message
+    assert opened.ok
+    assert CANARY.split()[1] not in log + (tmp_path / "termination-log").read_text()
+
+
+def test_a_key_that_the_server_echoes_is_struck_out(ask: Ask, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text(CANARY)
+    with serving(runbooks(), guard="another") as url:
+        verdict, log = ask(
+            url=url, headers=[{"name": "Authorization", "file": str(tmp_path / "key")}]
+        )
+    assert verdict.reason == ProbeReason.UNAUTHORIZED
+    assert "[redacted]" in verdict.message
+    assert CANARY.split()[1] not in log + (tmp_path / "termination-log").read_text()
+
+
+def test_tools_that_do_not_fit_are_left_out_and_counted(ask: Ask) -> None:
+    server = MCPServer("many")
+    for number in range(150):
+
+        def tool(text: str) -> str:
+            return text
+
+        server.add_tool(tool, name=f"tool_{number:03}", description="x" * 2000)
+    with serving(server) as url:
+        verdict, log = ask(url=url)
+    assert (verdict.found, verdict.message) == (150, "150 tools")
+    told = tools_in(log, verdict)
+    assert told is not None
+    assert 50 < len(told) < 150
+    assert sum(line.startswith(TOOL_PREFIX) for line in log.splitlines()) == len(told)
+    assert max(map(len, log.splitlines())) < 16 * 1024, "or the log would tear it"
+
+
+def test_a_server_without_tools_is_ready(ask: Ask) -> None:
+    with serving(MCPServer("bare")) as url:
+        verdict, log = ask(url=url)
+    assert (verdict.ok, verdict.found) == (True, 0)
+    assert tools_in(log, verdict) == []
+
+
+ANSWERS = [
+    pytest.param(Answer(404, b"Not Found"), ProbeReason.NOT_FOUND, "answered 404", id="404"),
+    pytest.param(Answer(403, b"no"), ProbeReason.FORBIDDEN, "answered 403: no", id="403"),
+    pytest.param(Answer(502, b""), ProbeReason.UNEXPECTED_ANSWER, "answered 502", id="502"),
+    pytest.param(
+        Answer(200, b"<html></html>", {"Content-Type": "text/html"}),
+        ProbeReason.UNEXPECTED_ANSWER,
+        "does not speak MCP",
+        id="web-page",
+    ),
+]
+
+
+@pytest.mark.parametrize(("answer", "reason", "says"), ANSWERS)
+def test_what_is_no_mcp_server_is_said(
+    ask: Ask, answer: Answer, reason: ProbeReason, says: str
+) -> None:
+    with answering(answer) as server:
+        verdict, _ = ask(url=server.url + "/mcp")
+    assert (verdict.reason, says in verdict.message) == (reason, True), verdict
+
+
+def test_nobody_there_is_unreachable(ask: Ask) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    verdict, _ = ask(url=f"http://127.0.0.1:{port}/mcp")
+    assert verdict.reason == ProbeReason.UNREACHABLE
+    assert f"127.0.0.1:{port} cannot be reached" in verdict.message
+
+
+def test_silence_is_unreachable(ask: Ask) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        verdict, _ = ask(url=f"http://127.0.0.1:{silent.getsockname()[1]}/mcp", seconds=0.5)
+    assert verdict.reason == ProbeReason.UNREACHABLE
+
+
+PROGRAM = """
+from mcp.server.mcpserver import MCPServer
+server = MCPServer("clock")
+@server.tool()
+def now(zone: str) -> str:
+    "The time."
+    return zone
+server.run()
+"""
+
+
+def test_a_program_is_asked_over_stdio(ask: Ask, tmp_path: Path) -> None:
+    (tmp_path / "clock.py").write_text(PROGRAM)
+    verdict, log = ask(command=[sys.executable, str(tmp_path / "clock.py")])
+    assert verdict.ok, verdict
+    told = tools_in(log, verdict)
+    assert told is not None
+    assert [tool["name"] for tool in told] == ["now"]
+
+
+PROGRAMS = [
+    pytest.param(["no-such-program"], ProbeReason.NOT_FOUND, "no program no-such", id="missing"),
+    pytest.param(["false"], ProbeReason.UNEXPECTED_ANSWER, "false is no MCP server", id="ends"),
+    pytest.param(["cat"], ProbeReason.UNEXPECTED_ANSWER, "cat is no MCP server", id="echo"),
+    pytest.param(["sleep", "60"], ProbeReason.UNREACHABLE, "gave no list of tools", id="silent"),
+]
+
+
+@pytest.mark.parametrize(("command", "reason", "says"), PROGRAMS)
+def test_a_program_that_is_no_server_is_said(
+    ask: Ask, command: list[str], reason: ProbeReason, says: str
+) -> None:
+    verdict, _ = ask(command=command, seconds=2.0)
+    assert (verdict.reason, says in verdict.message) == (reason, True), verdict
