@@ -118,10 +118,11 @@ class ServiceAccountSource:
 
 
 class KubeconfigSource:
-    """A kubeconfig file and its current context."""
+    """A kubeconfig file and one of its contexts; the current one, unless another is named."""
 
-    def __init__(self, *, path: Path) -> None:
+    def __init__(self, *, path: Path, context: str | None = None) -> None:
         self._path = path
+        self._context = context
         self._lock = asyncio.Lock()
         self._cached: Credentials | None = None
 
@@ -135,11 +136,11 @@ class KubeconfigSource:
         """Load once for all who wait: an exec plugin may ask a person or take seconds."""
         async with self._lock:
             if self._cached is None or self._cached == unless:
-                self._cached = await _read_kubeconfig(self._path)
+                self._cached = await _read_kubeconfig(self._path, context=self._context)
             return self._cached
 
 
-async def _read_kubeconfig(path: Path) -> Credentials:
+async def _read_kubeconfig(path: Path, *, context: str | None) -> Credentials:
     if not path.is_file():  # noqa: ASYNC240 -- once, at login
         raise CredentialsError(f"kubeconfig {path} does not exist")
     # Half a second of import that a pod with a service account never pays.
@@ -148,7 +149,10 @@ async def _read_kubeconfig(path: Path) -> Credentials:
     loaded = client.Configuration()
     try:
         await config.load_kube_config(  # type: ignore[no-untyped-call]
-            config_file=str(path), client_configuration=loaded, persist_config=False
+            config_file=str(path),
+            context=context,
+            client_configuration=loaded,
+            persist_config=False,
         )
     except Exception as error:  # the library raises its own, yaml's, OSError, KeyError...
         raise CredentialsError(f"kubeconfig {path}: {error}") from error

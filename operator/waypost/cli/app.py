@@ -18,6 +18,9 @@ from waypost import __version__
 from waypost.cli.errors import CommandError, Exit
 
 COMMANDS: Final[Mapping[str, str]] = {
+    "runs": "waypost.cli.runs",
+    "get": "waypost.cli.get",
+    "trace": "waypost.cli.trace",
     "dev": "waypost.cli.dev",
     "run": "waypost.cli.run",
     "uninstall": "waypost.cli.uninstall",

@@ -1,0 +1,60 @@
+"""`waypost get`: where a run stands, node by node."""
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from waypost.cli import options
+
+if TYPE_CHECKING:
+    from waypost.cli.report import RunReport
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+class Output(StrEnum):
+    """Forms of the answer."""
+
+    TABLE = "table"
+    WIDE = "wide"
+    JSON = "json"
+    YAML = "yaml"
+
+
+@app.command()
+def get(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Name of the AgentWorkflow.")],
+    namespace: options.Namespace = None,
+    output: Annotated[
+        Output, typer.Option("--output", "-o", help="Form of the answer.")
+    ] = Output.TABLE,
+    context: options.Context = None,
+    kubeconfig: options.Kubeconfig = None,
+) -> None:
+    """Tell where a run stands: phases, attempts, times, tokens, cost, reasons."""
+    from waypost.cli import render
+    from waypost.cli.cluster import Target
+    from waypost.cli.load import load_report
+
+    found = load_report(Target(kubeconfig, context, namespace), run, with_traces=False)
+    if output in (Output.JSON, Output.YAML):
+        typer.echo(_document(found, output), nl=False)
+        return
+    out = render.console()
+    render.show(out, render.headline(found))
+    for line in render.details(found):
+        render.show(out, line)
+    if found.nodes:
+        out.print()
+        render.show(out, render.node_table(found, wide=output is Output.WIDE))
+
+
+def _document(found: "RunReport", output: Output) -> str:
+    import json
+
+    import yaml
+
+    if output is Output.JSON:
+        return json.dumps(found.to_json(), indent=2, ensure_ascii=False) + "\n"
+    return yaml.safe_dump(found.to_json(), sort_keys=False, allow_unicode=True)

@@ -1,0 +1,210 @@
+"""Reports on a terminal, where they have colours, or in a log, where they are plain text."""
+
+import sys
+from collections.abc import Iterator
+from typing import Any, Final
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+from rich.tree import Tree
+
+from waypost.api.status import Usage
+from waypost.cli import words
+from waypost.cli.report import ApprovalReport, AttemptReport, NodeReport, RunReport
+from waypost.engine.names import parse_timestamp
+
+_STYLES: Final = {
+    "Succeeded": "green",
+    "Approved": "green",
+    "Running": "cyan",
+    "Waiting": "yellow",
+    "Open": "yellow",
+    "Suspended": "yellow",
+    "Backoff": "yellow",
+    "Failed": "red",
+    "Rejected": "red",
+    "Pending": "dim",
+    "Skipped": "dim",
+}
+_UNFOLDED: Final = 10_000  # columns
+Row = tuple[str, ...]
+
+
+def console() -> Console:
+    """Standard output: as wide as a terminal; lines of any length in a pipe, for grep. Colours
+    only on a terminal, and never with NO_COLOR."""
+    width = None if sys.stdout.isatty() else _UNFOLDED
+    return Console(file=sys.stdout, width=width, highlight=False, markup=False, emoji=False)
+
+
+def show(out: Console, what: Tree | Table | Text) -> None:
+    """Print; what a terminal has no room for is cut, never folded."""
+    out.print(what, no_wrap=True, overflow="ellipsis", crop=True)
+
+
+def headline(run: RunReport) -> Text:
+    """`release-notes  Running  3/7  12.1s  in demo`."""
+    line = Text(run.name, style="bold")
+    line.append("  ").append(run.phase, style=_STYLES.get(run.phase, "red"))
+    facts = [run.progress, words.duration(run.seconds), f"in {run.namespace}"]
+    if run.round > 1:
+        facts.append(f"round {run.round}")
+    line.append(f"  {'  '.join(fact for fact in facts if fact)}", style="none")
+    return line
+
+
+def details(run: RunReport) -> Iterator[Text]:
+    """The lines below the headline: usage, what is waited for, why it failed."""
+    if run.usage:
+        yield Text(f"used     {words.usage(run.usage)}")
+    if run.budget:
+        parts = ", ".join(f"{key} {value}" for key, value in run.budget.items())
+        yield Text(f"budget   {words.tame(parts)}")
+    if run.waiting:
+        yield Text(f"waiting  {words.tame(run.waiting)}")
+    if run.message and run.phase in ("Failed", "Rejected", "Cancelled"):
+        yield Text(f"why      {run.reason}: {words.tame(run.message, limit=1000)}")
+
+
+def node_table(run: RunReport, *, wide: bool) -> Table:
+    """One line per node, as kubectl would write it."""
+    columns = ["NODE", "KIND", "PHASE", "ATTEMPTS", "TIME", "TOKENS", "TOOLS", "COST"]
+    columns += ["MODEL CALLS", "RE-ASKS", "WAITS", "JOB"] if wide else []
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="none")
+    for column in [*columns, "REASON"]:
+        table.add_column(column, no_wrap=True, overflow="ellipsis")
+    for node in run.nodes:
+        cells = [*_cells(node), *(_wide_cells(node) if wide else ())]
+        row = [Text(cell) for cell in [*cells, words.tame(_why(node), limit=160)]]
+        row[2].stylize(_STYLES.get(node.phase, "red"))
+        table.add_row(*row)
+    return table
+
+
+def _cells(node: NodeReport) -> Row:
+    used = node.usage or Usage()
+    total = (used.input_tokens or 0) + (used.output_tokens or 0)
+    return (
+        node.path,
+        node.kind,
+        node.phase,
+        str(node.attempt or "-"),
+        words.duration(node.seconds),
+        f"{total:,}" if total else "-",
+        str(used.tool_calls or "-"),
+        words.cost(used.cost_usd) or "-",
+    )
+
+
+def _wide_cells(node: NodeReport) -> Row:
+    used = node.usage or Usage()
+    counts = (used.model_calls, used.reasks, used.provider_waits)
+    job = node.attempts[-1].job if node.attempts else "-"
+    return (*(str(number or "-") for number in counts), job)
+
+
+def _why(node: NodeReport) -> str:
+    if node.phase == "Succeeded":
+        return ""
+    if node.approval is not None and not node.finished_at:
+        return _asked(node.approval)
+    return ": ".join(part for part in (node.reason, node.message) if part)
+
+
+def tree(run: RunReport) -> Tree:
+    """The run, its nodes, their attempts, and what was done in each."""
+    top = Tree(headline(run), guide_style="dim")
+    for node in run.nodes:
+        facts = [words.duration(node.seconds), words.usage(node.usage)]
+        branch = top.add(_line(node.path, node.kind, node.phase, facts, why=_why(node)))
+        if node.approval is not None and node.finished_at:
+            branch.add(Text(_asked(node.approval)))
+        hidden = node.attempt - len(node.attempts)
+        for index, attempt in enumerate(node.attempts):
+            if hidden > 0 and index == 1:
+                branch.add(Text(f"{words.count(hidden, 'attempt')} not kept", style="dim"))
+            _add_attempt(branch, attempt)
+    return top
+
+
+def _add_attempt(branch: Tree, attempt: AttemptReport) -> None:
+    outcome = attempt.reason or ("Running" if attempt.started_at else "Pending")
+    facts = [words.duration(attempt.seconds)]
+    if (attempt.queue_seconds or 0) >= 1:
+        facts.append(f"queued {words.duration(attempt.queue_seconds)}")
+    facts.append(words.usage(attempt.usage))
+    why = "" if outcome == "Succeeded" else attempt.message or ""
+    inner = branch.add(_line(f"attempt {attempt.number}", "", outcome, facts, why=why))
+    if attempt.trace is None:
+        return
+    for entry in attempt.trace.entries:
+        inner.add(_entry_line(entry, since=attempt.started_at or attempt.launched_at))
+    if attempt.trace.dropped:
+        inner.add(Text(f"{words.count(attempt.trace.dropped, 'entry')} more", style="dim"))
+
+
+def _line(name: str, kind: str, outcome: str, facts: list[str], *, why: str) -> Text:
+    line = Text(name)
+    if kind:
+        line.append(f"  {kind}", style="dim")
+    line.append("  ").append(outcome, style=_STYLES.get(outcome, "red"))
+    told = words.joined(fact for fact in facts if fact != "-")
+    line.append(f"  {told}" if told else "", style="none")
+    line.append(f"  {words.tame(why)}" if why else "", style="none")
+    return line
+
+
+def _entry_line(entry: dict[str, Any], *, since: str) -> Text:
+    """`+1.3s  tool search (runbooks)  0.2s  ok`."""
+    start, end, zero = (
+        parse_timestamp(str(text)) for text in (entry.get("start"), entry.get("end"), since)
+    )
+    offset = f"+{(start - zero).total_seconds():.1f}s" if start and zero else "+?"
+    seconds = (end - start).total_seconds() if start and end else None
+    what, said, good = _said(entry)
+    line = Text(f"{offset}  ", style="dim").append(words.tame(what), style="none")
+    if entry.get("type") != "reask":
+        line.append(f"  {words.duration(seconds)}", style="none")
+    return line.append(f"  {words.tame(said)}" if said else "", style="none" if good else "red")
+
+
+def _said(entry: dict[str, Any]) -> tuple[str, str, bool]:
+    """What was done, what came of it, and whether that is good."""
+    error = str(entry.get("error") or "")
+    match entry.get("type"):
+        case "model":
+            counted = (entry.get(key) for key in ("inputTokens", "cachedTokens", "outputTokens"))
+            said = error or words.joined([words.tokens(*counted), str(entry.get("finish") or "")])
+            return f"chat {entry.get('model')}", said, not error
+        case "tool":
+            server = f" ({entry['server']})" if entry.get("server") else ""
+            outcome = str(entry.get("outcome"))
+            said = ": ".join(part for part in (outcome, error) if part)
+            return f"tool {entry.get('name')}{server}", said, outcome == "ok"
+        case "reask":
+            return "re-ask", str(entry.get("message") or ""), False
+        case "wait":
+            return "wait", str(entry.get("reason") or ""), False
+        case other:
+            return str(other), "", True
+
+
+def _asked(approval: ApprovalReport) -> str:
+    """`approval release-notes-review-1-7c1f Approved by ann`."""
+    asked = approval.approvers
+    whom = (
+        ", ".join([*(asked.users or ()), *(f"group {g}" for g in asked.groups or ())])
+        if asked
+        else ""
+    )
+    open_ = approval.state == "Open"
+    parts = [
+        f"approval {approval.name} {approval.state}",
+        f"by {approval.decided_by}" if approval.decided_by else "",
+        f"asked {whom}" if open_ and whom else "",
+        f"votes {approval.votes}" if approval.votes else "",
+        f"until {approval.expires_at}" if open_ and approval.expires_at else "",
+        f"({approval.reason})" if approval.reason else "",
+    ]
+    return " ".join(part for part in parts if part)

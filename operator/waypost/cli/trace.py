@@ -1,0 +1,44 @@
+"""`waypost trace`: what happened in a run, down to every model and tool call."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from waypost.cli import options
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+class Output(StrEnum):
+    """Forms of the answer."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+@app.command()
+def trace(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Name of the AgentWorkflow.")],
+    namespace: options.Namespace = None,
+    output: Annotated[
+        Output, typer.Option("--output", "-o", help="Form of the answer.")
+    ] = Output.TEXT,
+    context: options.Context = None,
+    kubeconfig: options.Kubeconfig = None,
+) -> None:
+    """Tell what happened in a run: attempts, model calls, tool calls, re-asks, waits."""
+    import json
+
+    from waypost.cli import render
+    from waypost.cli.cluster import Target
+    from waypost.cli.load import load_report
+
+    found = load_report(Target(kubeconfig, context, namespace), run, with_traces=True)
+    if output is Output.JSON:
+        typer.echo(json.dumps(found.to_json(), indent=2, ensure_ascii=False))
+        return
+    out = render.console()
+    render.show(out, render.tree(found))
+    for line in render.details(found):
+        render.show(out, line)

@@ -1,0 +1,87 @@
+"""An API server of prepared answers, and a kubeconfig that leads to it."""
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import yaml
+
+Answer = tuple[int, dict[str, Any]]
+
+
+class Api:
+    """Answers by path. An unknown object is a 404 as the API server gives it."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, Answer] = {}
+        self.asked: list[tuple[str, dict[str, list[str]]]] = []
+        self.kubeconfig = Path()
+
+    def put(self, path: str, body: dict[str, Any], *, status: int = 200) -> None:
+        self.answers[path] = (status, body)
+
+    def items(self, path: str, *objects: dict[str, Any]) -> None:
+        self.put(path, {"metadata": {"resourceVersion": "7"}, "items": list(objects)})
+
+    def refuse(self, path: str, *, status: int, message: str, reason: str = "") -> None:
+        self.put(path, {"kind": "Status", "message": message, "reason": reason}, status=status)
+
+    def answer(self, target: str) -> Answer:
+        parts = urlsplit(target)
+        self.asked.append((parts.path, parse_qs(parts.query)))
+        missing = {"kind": "Status", "reason": "NotFound", "message": f"{parts.path} not found"}
+        return self.answers.get(parts.path, (404, missing))
+
+
+@pytest.fixture
+def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
+    served = Api()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status, body = served.answer(self.path)
+            payload = json.dumps(body).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(payload)))
+            self.end_headers()
+            self.wfile.write(payload)
+
+        def log_message(self, format: str, *args: object) -> None:
+            return None
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    served.kubeconfig = tmp_path / "config"
+    write_kubeconfig(served.kubeconfig, server=f"http://127.0.0.1:{server.server_port}")
+    monkeypatch.setenv("KUBECONFIG", str(served.kubeconfig))
+    monkeypatch.setenv("NO_COLOR", "1")
+    yield served
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def write_kubeconfig(path: Path, *, server: str, contexts: tuple[str, ...] = ("here",)) -> None:
+    """A kubeconfig whose first context is the current one; each has its name as namespace."""
+    path.write_text(
+        yaml.safe_dump(
+            {
+                "apiVersion": "v1",
+                "kind": "Config",
+                "current-context": contexts[0],
+                "clusters": [{"name": "c", "cluster": {"server": server}}],
+                "users": [{"name": "u", "user": {"token": "t"}}],
+                "contexts": [
+                    {"name": name, "context": {"cluster": "c", "user": "u", "namespace": name}}
+                    for name in contexts
+                ],
+            }
+        )
+    )

@@ -1,0 +1,199 @@
+"""`waypost get`, `trace` and `runs`, from the API server to the terminal."""
+
+import json
+from typing import Any
+
+import pytest
+import yaml
+from waypost.cli.app import main
+from waypost.cli.errors import Exit
+
+from tests.cli.conftest import Api
+from tests.cli.runs import GROUP, NAMESPACE, RUN_PATH, TRACE, at, attempt, pod, record, run, serve
+
+Captured = pytest.CaptureFixture[str]
+TREE = """\
+├── draft  agent  Succeeded  15.0s · 2 model calls · 1,200 in (400 cached), 90 out · 1 tool call \
+· 1 re-ask · 1 wait · $0.0042
+│   ├── attempt 1  ProviderError  7.0s  503: overloaded
+│   └── attempt 2  Succeeded  6.0s · 2 model calls · 1,200 in (400 cached), 90 out · 1 tool call \
+· 1 re-ask · 1 wait · $0.0042
+│       ├── +0.5s  chat gpt  1.0s  500 in (400 cached), 40 out · tool_calls
+│       ├── +1.5s  tool search (books)  0.2s  ok
+│       ├── +2.0s  wait  2.0s  RateLimited
+│       └── +5.0s  re-ask  $.title:  [31mtoo long
+"""
+
+
+def test_the_tree(api: Api, capsys: Captured) -> None:
+    serve(api, run(), pods=(pod(record(TRACE)),))
+    assert main(["trace", "notes"]) == 0
+    told = capsys.readouterr().out
+    lines = [line.rstrip() for line in told.splitlines()]
+    assert lines[0].startswith("notes  Waiting  1/3  ")
+    assert "\n".join(lines[1:8]) + "\n" == TREE
+    assert lines[8].startswith("├── review  approval  Waiting  ")
+    assert lines[9] == "└── publish  python  Pending"
+    assert "waiting  approval/notes-review" in told
+    assert "\x1b" not in told, "neither our colours nor a model's own escapes"
+
+
+def test_nodes_as_a_table(api: Api, capsys: Captured) -> None:
+    serve(api, run())
+    assert main(["get", "notes"]) == 0
+    told = capsys.readouterr().out
+    rows = {line.split()[0]: line for line in told.splitlines() if line}
+    assert rows["draft"].split() == [
+        *("draft", "agent", "Succeeded", "2", "15.0s", "1,290", "1", "$0.0042")
+    ]
+    assert "asked ann, group sre" in rows["review"]
+    assert rows["publish"].split()[2] == "Pending"
+    assert "budget   tokens 5000" in told
+
+
+def test_wide(api: Api, capsys: Captured) -> None:
+    serve(api, run())
+    assert main(["get", "notes", "-o", "wide"]) == 0
+    assert "notes-draft-2" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("form", ["json", "yaml"])
+def test_documents(api: Api, capsys: Captured, form: str) -> None:
+    serve(api, run())
+    assert main(["get", "notes", "-o", form]) == 0
+    document = yaml.safe_load(capsys.readouterr().out)
+    assert document["v"] == 1
+    assert document["usage"]["inputTokens"] == 1200
+    draft, review, publish = document["nodes"]
+    assert [item["reason"] for item in draft["attempts"]] == ["ProviderError", "Succeeded"]
+    assert draft["attempts"][1]["queueSeconds"] == 0.5
+    assert review["approval"]["state"] == "Open"
+    assert publish == {
+        "path": "publish",
+        "kind": "python",
+        "phase": "Pending",
+        "attempt": 0,
+        "attempts": [],
+    }
+
+
+def load(api: Api, capsys: Captured) -> list[Any]:
+    """The traces of draft's attempts, as `waypost trace -o json` gives them."""
+    assert main(["trace", "notes", "-o", "json"]) == 0
+    draft = json.loads(capsys.readouterr().out)["nodes"][0]
+    return [item.get("trace") for item in draft["attempts"]]
+
+
+def test_traces_in_records(api: Api, capsys: Captured) -> None:
+    serve(api, run())
+    spec = {"type": "Trace", "path": "draft", "round": 1, "attempt": 1, "data": TRACE}
+    api.items(f"{GROUP}/namespaces/{NAMESPACE}/noderecords", {"spec": spec})
+    first, second = load(api, capsys)
+    assert first == {"entries": TRACE["entries"], "dropped": 0}
+    assert second is None
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        pytest.param("plain text", id="no-record"),
+        pytest.param("[1]", id="no-object"),
+        pytest.param(record(TRACE, uid="uid-2"), id="of-another-run"),
+        pytest.param(record(True), id="stored-elsewhere"),
+        pytest.param(record({"v": 2}), id="of-a-later-version"),
+    ],
+)
+def test_what_is_no_trace_is_passed_over(api: Api, capsys: Captured, message: str) -> None:
+    serve(api, run(), pods=(pod(message),))
+    assert load(api, capsys) == [None, None]
+
+
+def test_no_right_to_read_pods(api: Api, capsys: Captured) -> None:
+    serve(api, run())
+    api.refuse(f"/api/v1/namespaces/{NAMESPACE}/pods", status=403, message="pods is forbidden")
+    assert load(api, capsys) == [None, None]
+
+
+def test_attempts_that_are_not_kept_are_counted(api: Api, capsys: Captured) -> None:
+    kept = [attempt(n, n, n + 1, reason="NodeError") for n in (1, 16, 17, 18, 19, 20)]
+    draft = {"path": "draft", "phase": "Failed", "attempt": 20, "attempts": kept}
+    serve(api, run(nodes=[draft]))
+    assert main(["trace", "notes"]) == 0
+    lines = [line.split("─ ")[-1].split("  ")[0] for line in capsys.readouterr().out.splitlines()]
+    assert lines[2:5] == ["attempt 1", "14 attempts not kept", "attempt 16"]
+
+
+def test_why_a_run_failed(api: Api, capsys: Captured) -> None:
+    condition = {
+        "type": "Succeeded",
+        "status": "False",
+        "lastTransitionTime": at(0),
+        "reason": "Refused",
+        "message": "draft failed: Refused: I will not",
+    }
+    serve(api, run(phase="Failed", conditions=[condition]))
+    assert main(["get", "notes"]) == 0, "the question was answered"
+    assert "why      Refused: draft failed: Refused: I will not" in capsys.readouterr().out
+
+
+def test_runs(api: Api, capsys: Captured) -> None:
+    serve(api, run())
+    assert main(["runs", "-A", "-l", "team=a"]) == 0
+    head, row = capsys.readouterr().out.splitlines()
+    assert " ".join(head.split()) == "NAMESPACE NAME PHASE PROGRESS WAITING TOKENS COST AGE"
+    assert row.split()[:7] == [
+        *("here", "notes", "Waiting", "1/3", "approval/notes-review", "1,290", "$0.0042")
+    ]
+    assert api.asked[0][1]["labelSelector"] == ["team=a"]
+
+
+def test_no_runs(api: Api, capsys: Captured) -> None:
+    api.items(f"{GROUP}/namespaces/other/agentworkflows")
+    assert main(["runs", "-n", "other"]) == 0
+    assert capsys.readouterr().err == "no runs in namespace other\n"
+
+
+def test_a_run_in_another_namespace_is_named(api: Api, capsys: Captured) -> None:
+    serve(api, run())
+    assert main(["get", "notes", "-n", "there"]) == Exit.NOT_FOUND
+    assert "it is in namespace here: use -n" in capsys.readouterr().err
+    assert api.asked[-1][1]["fieldSelector"] == ["metadata.name=notes"]
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "code", "told"),
+    [
+        pytest.param(
+            404,
+            "the server could not find the requested resource",
+            Exit.NOT_FOUND,
+            "no AgentWorkflows",
+            id="no-crd",
+        ),
+        pytest.param(403, "ann cannot get", Exit.CLUSTER, "no access: ann cannot get", id="403"),
+        pytest.param(401, "Unauthorized", Exit.CLUSTER, "log in again", id="401"),
+        pytest.param(500, "etcd is gone", Exit.CLUSTER, "etcd is gone", id="500"),
+    ],
+)
+def test_refusals(
+    api: Api, capsys: Captured, status: int, message: str, code: Exit, told: str
+) -> None:
+    api.refuse(RUN_PATH, status=status, message=message)
+    assert main(["get", "notes"]) == code
+    err = capsys.readouterr().err
+    assert told in err
+    assert err.count("\n") == 1
+
+
+def test_a_cluster_that_is_not_there(
+    api: Api, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api.kubeconfig.write_text(api.kubeconfig.read_text().replace("127.0.0.1", "127.0.0.1:1/x?"))
+    assert main(["get", "notes"]) == Exit.CLUSTER
+    assert "cannot be asked" in capsys.readouterr().err
+
+
+def test_a_status_that_is_none(api: Api, capsys: Captured) -> None:
+    serve(api, run(phase="Dancing"))
+    assert main(["get", "notes"]) == Exit.FAILED
+    assert "the status of notes cannot be read" in capsys.readouterr().err
