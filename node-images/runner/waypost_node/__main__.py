@@ -1,4 +1,4 @@
-"""The runner of a python node's pod: reads the request, runs it, leaves the commit record.
+"""The runner of a node's pod: reads the request, runs it, leaves the commit record.
 
 Exit code 0 means that a Succeeded record is durable, unless the program itself ended the process.
 """
@@ -6,6 +6,7 @@ Exit code 0 means that a Succeeded record is durable, unless the program itself 
 import os
 import resource
 import sys
+import time
 
 from waypost.protocol.record import Attempt
 
@@ -34,11 +35,13 @@ def main() -> int:
         attempt=request.attempt,
         pod_uid=os.environ.get("WAYPOST_POD_UID", ""),
     )
+    timeout = request.timeout_seconds
+    deadline = None if timeout is None else time.monotonic() + timeout
     return supervise(
-        lambda: perform(request, attempt),
+        lambda over: perform(request, attempt, deadline=deadline, work_is_over=over),
         attempt=attempt,
         output=os.environ.get("WAYPOST_OUTPUT", OUTPUT_FILE),
-        timeout=request.timeout_seconds,
+        timeout=timeout,
     )
 
 

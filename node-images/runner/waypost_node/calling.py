@@ -1,33 +1,35 @@
-"""User code: read the source, check its signature, call run, make its result JSON."""
+"""User code: load the function, check its signature, call it, make its result JSON."""
 
 import _ast
 import sys
 from _frozen_importlib import ModuleSpec
 from collections.abc import Callable, Mapping
 from types import ModuleType
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 from waypost.protocol.ijson import MAX_DEPTH, Json
 
-MODULE = "node"
+from waypost_node.modules import Source
+
+MODULE: Final = "node"
+_SHOWN: Final = 8
 
 
 class BadSignature(Exception):
-    """run cannot be called with the node's inputs."""
+    """The function cannot be called with the node's inputs."""
 
 
-class NoRun(Exception):
-    """The source defines no function run."""
+class NoFunction(Exception):
+    """There is no function to be called; says where it was looked for."""
 
 
-class _Source:
-    """A loader that knows the source: tracebacks, warnings and inspect show its lines."""
+class _Parameters(NamedTuple):
+    """What a function takes. `rest`: it has **kw."""
 
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def get_source(self, _name: str) -> str:
-        return self._text
+    position_only: list[str]
+    names: list[str]
+    required: list[str]
+    rest: bool
 
 
 def parse(source: str, *, filename: str) -> _ast.Module:
@@ -47,19 +49,43 @@ def check_signature(tree: _ast.Module, inputs: Mapping[str, Json]) -> None:
     if run is None:
         return
     takes = run.args
-    if takes.posonlyargs:
-        name = takes.posonlyargs[0].arg
-        raise BadSignature(f"run takes {name!r} by position only, but inputs are given by name")
     names = [each.arg for each in takes.args + takes.kwonlyargs]
-    unexpected = sorted(set(inputs) - set(names))
-    if unexpected and takes.kwarg is None:
-        raise BadSignature(f"run has no parameter {_listed(unexpected)}, which inputs gives")
     required = [each.arg for each in takes.args[: len(takes.args) - len(takes.defaults)]]
     by_name = zip(takes.kwonlyargs, takes.kw_defaults, strict=True)
     required += [each.arg for each, default in by_name if default is None]
-    missing = [name for name in required if name not in inputs]
+    only = [each.arg for each in takes.posonlyargs]
+    _check("run", _Parameters(only, names, required, takes.kwarg is not None), inputs)
+
+
+def check_function(function: Callable[..., Any], name: str, inputs: Mapping[str, Json]) -> None:
+    """The same for a function that is loaded already."""
+    import inspect  # not for every node: it would be a tenth of the cold start
+
+    try:
+        # A wrapper may give arguments of its own: what is called counts, not what it wraps.
+        found = inspect.signature(function, follow_wrapped=False).parameters.values()
+    except ValueError:  # built in C, without a signature: only the call itself can tell
+        return
+    named = [p for p in found if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    takes = _Parameters(
+        position_only=[p.name for p in found if p.kind is p.POSITIONAL_ONLY],
+        names=[p.name for p in named],
+        required=[p.name for p in named if p.default is p.empty],
+        rest=any(p.kind is p.VAR_KEYWORD for p in found),
+    )
+    _check(name, takes, inputs)
+
+
+def _check(name: str, takes: _Parameters, inputs: Mapping[str, Json]) -> None:
+    if takes.position_only:
+        first = takes.position_only[0]
+        raise BadSignature(f"{name} takes {first!r} by position only, but inputs are given by name")
+    unexpected = sorted(set(inputs) - set(takes.names))
+    if unexpected and not takes.rest:
+        raise BadSignature(f"{name} has no parameter {_listed(unexpected)}, which inputs gives")
+    missing = [each for each in takes.required if each not in inputs]
     if missing:
-        raise BadSignature(f"run needs {_listed(missing)}, which inputs does not give")
+        raise BadSignature(f"{name} needs {_listed(missing)}, which inputs does not give")
 
 
 def _definition(tree: _ast.Module) -> _ast.FunctionDef | _ast.AsyncFunctionDef | None:
@@ -76,14 +102,14 @@ def _definition(tree: _ast.Module) -> _ast.FunctionDef | _ast.AsyncFunctionDef |
 
 
 def _listed(names: list[str]) -> str:
-    return ", ".join(map(repr, names[:8]))
+    return ", ".join(map(repr, names[:_SHOWN]))
 
 
 def load(tree: _ast.Module, source: str, *, filename: str) -> Callable[..., Any]:
-    """The function `run` of a node's source. Raises what the source raises, or NoRun."""
+    """The function `run` of a node's source. Raises what the source raises, or NoFunction."""
     module = ModuleType(MODULE)
     module.__file__ = filename
-    loader: Any = _Source(source)
+    loader: Any = Source(source, filename=filename)
     module.__loader__ = loader
     module.__spec__ = ModuleSpec(MODULE, loader, origin=filename)
     # Dataclasses, pickling and typing look their module up by name.
@@ -91,8 +117,37 @@ def load(tree: _ast.Module, source: str, *, filename: str) -> Callable[..., Any]
     exec(compile(tree, filename, "exec"), module.__dict__)
     run = getattr(module, "run", None)
     if not callable(run):
-        raise NoRun("the source defines no function run")
+        raise NoFunction("the source defines no function run")
     return run  # type: ignore[no-any-return]
+
+
+def find(reference: str) -> Callable[..., Any]:
+    """The function `module:name`. Raises NoFunction, or what importing the module raises."""
+    import importlib
+
+    module_name, _, name = reference.partition(":")
+    if not module_name or not name:
+        raise NoFunction(f"python.function: expected module:name, found {reference!r}")
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        # Of a module that it imports in turn, its own traceback tells more.
+        if not error.name or not f"{module_name}.".startswith(f"{error.name}."):
+            raise
+        raise NoFunction(
+            f"python.function: neither spec.modules nor the image has a module {error.name!r}; "
+            "an image's own modules belong into a folder on its PYTHONPATH"
+        ) from None
+    function = getattr(module, name, None)
+    if not callable(function):
+        has = sorted(key for key, value in vars(module).items() if _is_function(value, module_name))
+        known = f"; it has {', '.join(has[:_SHOWN])}" if has else ""
+        raise NoFunction(f"python.function: module {module_name!r} has no function {name!r}{known}")
+    return function  # type: ignore[no-any-return]
+
+
+def _is_function(value: object, module_name: str) -> bool:
+    return callable(value) and getattr(value, "__module__", None) == module_name
 
 
 def call(run: Callable[..., Any], inputs: Mapping[str, Json]) -> Any:

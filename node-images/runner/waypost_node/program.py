@@ -1,76 +1,150 @@
 """The node's program, start to end: from a request to the record of what came of it."""
 
 import contextlib
+import math
 import sys
+from collections.abc import Callable
+from typing import Final
 
 from waypost.protocol import ijson
 from waypost.protocol.reasons import Reason
-from waypost.protocol.record import Attempt, CommitRecord, TooLarge, encode
+from waypost.protocol.record import Attempt, CommitRecord, encode
 from waypost.protocol.request import Request
+from waypost.protocol.work import Trace, WorkFailed, WorkResult
 
-from waypost_node import calling
+from waypost_node import keeping, modules, python_node
+from waypost_node.request import complete
 from waypost_node.supervisor import Verdict
 
-_TAIL_LINES = 12
+_TAIL_LINES: Final = 12
+# Frames before the first one of user code: the runner's own, and what it calls user code through.
+_NOT_USERS: Final = sys.stdlib_module_names | modules.OWN - {"node"}
 
 
-class _Unfit(Exception):
-    """The program's own result or inputs are refused, for `reason`."""
+def perform(
+    request: Request,
+    attempt: Attempt,
+    *,
+    deadline: float | None,
+    work_is_over: Callable[[], None],
+) -> Verdict:
+    """Do what the request asks and judge the result; whatever it does, there is a record.
 
-    def __init__(self, reason: Reason, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
-
-
-def perform(request: Request, attempt: Attempt) -> Verdict:
-    """Run the request's source and judge its result; whatever it does, there is a record."""
-    filename = f"{request.path}.py"
-    try:
-        verdict = Verdict(
-            encode(CommitRecord(attempt, "Succeeded", _result(request, filename))), True
-        )
-    except _Unfit as error:
-        verdict = _failed(attempt, error.reason, str(error))
-    except TooLarge as error:
-        verdict = _failed(attempt, Reason.OUTPUT_TOO_LARGE, str(error))
-    except BaseException as error:  # noqa: BLE001 - SystemExit and KeyboardInterrupt are the node's
-        tail = _tail(filename, error)
-        verdict = _failed(attempt, Reason.NODE_ERROR, _headline(error), tail)
+    `deadline`: the time.monotonic() at which the attempt's time is over. `work_is_over` is called
+    when the work is done and only its result remains to be kept; more than once does no harm.
+    """
+    ends = math.inf if deadline is None else deadline
+    record, trace = _outcome(request, attempt, ends, work_is_over)
     _flush()
-    return verdict
+    work_is_over()
+    record = keeping.keep_trace(record, trace, gateway=request.gateway, deadline=ends)
+    return Verdict(encode(record), record.outcome == "Succeeded")
 
 
-def _failed(attempt: Attempt, reason: Reason, message: str, tail: str | None = None) -> Verdict:
-    return Verdict(encode(CommitRecord(attempt, "Failed", None, reason, message, tail)), False)
-
-
-def _result(request: Request, filename: str) -> ijson.Json:
-    source = (request.python.source if request.python else None) or ""
-    tree = calling.parse(source, filename=filename)
+def _outcome(
+    request: Request, attempt: Attempt, deadline: float, work_is_over: Callable[[], None]
+) -> tuple[CommitRecord, Trace | None]:
     try:
-        calling.check_signature(tree, request.inputs)
-    except calling.BadSignature as error:
-        raise _Unfit(Reason.INPUT_INVALID, str(error)) from None
-    run = calling.load(tree, source, filename=filename)
-    result = calling.jsonable(calling.call(run, request.inputs))
+        result = _worked(request, deadline)
+        work_is_over()
+        record = CommitRecord(attempt, "Succeeded", result.output, usage=result.usage)
+        return _kept(record, request, result, deadline), result.trace
+    except WorkFailed as failed:
+        return _failed(attempt, failed), failed.trace
+    except BaseException as error:  # noqa: BLE001 - SystemExit and KeyboardInterrupt are the node's
+        broken = WorkFailed(Reason.NODE_ERROR, _headline(error), tail=_tail(error))
+        return _failed(attempt, broken), None
+
+
+def _kept(
+    record: CommitRecord, request: Request, result: WorkResult, deadline: float
+) -> CommitRecord:
     try:
-        output = ijson.check(result)
+        return keeping.keep_output(record, gateway=request.gateway, deadline=deadline)
+    except keeping.Unkept as error:
+        raise WorkFailed(error.reason, str(error), usage=result.usage, trace=result.trace) from None
+
+
+def _failed(attempt: Attempt, failed: WorkFailed) -> CommitRecord:
+    return CommitRecord(
+        attempt,
+        "Failed",
+        reason=failed.reason,
+        message=failed.message,
+        tail=failed.tail,
+        usage=failed.usage,
+        retry_after_seconds=failed.retry_after,
+    )
+
+
+def _worked(request: Request, deadline: float) -> WorkResult:
+    """The result of the node's work, checked. Raises WorkFailed, and what user code raises."""
+    if request.stored_inputs is not None:
+        request = _with_inputs(request, deadline)
+    if request.modules:
+        try:
+            modules.provide(request.modules)
+        except modules.BadName as error:
+            raise WorkFailed(Reason.NODE_ERROR, str(error)) from None
+    result = _by_kind(request, deadline)
+    problem = _unfit(request, result.output)
+    if problem is not None:
+        raise WorkFailed(Reason.OUTPUT_INVALID, problem, usage=result.usage, trace=result.trace)
+    return result
+
+
+def _with_inputs(request: Request, deadline: float) -> Request:
+    from waypost_node.gateway import GatewayError
+
+    try:
+        return complete(request, deadline=deadline)
+    except GatewayError as error:
+        # Nothing has run yet, and it is no fault of the node's.
+        raise WorkFailed(Reason.DISRUPTED, str(error)) from None
+
+
+def _by_kind(request: Request, deadline: float) -> WorkResult:
+    if request.kind == "http":
+        from waypost_node import http_node
+
+        return http_node.perform(request, deadline=deadline)
+    if request.kind == "agent":
+        return _agent(request, deadline)
+    return python_node.perform(request)
+
+
+def _agent(request: Request, deadline: float) -> WorkResult:
+    import importlib
+
+    try:
+        # By name: only the agent image has it, and this package does not depend on it.
+        agent = importlib.import_module("waypost_agent")
+    except ModuleNotFoundError as error:
+        if error.name != "waypost_agent":
+            raise
+        text = "the image holds no waypost_agent; build it FROM Waypost's agent image"
+        raise WorkFailed(Reason.NODE_ERROR, text) from None
+    result: WorkResult = agent.perform(request, deadline=deadline)
+    return result
+
+
+def _unfit(request: Request, output: object) -> str | None:
+    """Why an output cannot be the node's; None if it can."""
+    try:
+        checked = ijson.check(output)
     except ijson.IJsonError as error:
-        raise _Unfit(Reason.OUTPUT_INVALID, str(error)) from None
-    if request.output_schema is not None:
-        from waypost.protocol import schema  # not before user code: it costs the cold start 30 ms
+        return str(error)
+    if request.output_schema is None:
+        return None
+    from waypost.protocol import schema  # not before user code: it costs the cold start 30 ms
 
-        violations = schema.validate(request.output_schema, output)
-        if violations:
-            raise _Unfit(Reason.OUTPUT_INVALID, "; ".join(map(str, violations)))
-    return output
+    violations = schema.validate(request.output_schema, checked)
+    return "; ".join(map(str, violations)) or None
 
 
 def _headline(error: BaseException) -> str:
     if isinstance(error, SystemExit):
         return f"called exit({error.code!r}); return the result from run instead"
-    if isinstance(error, calling.NoRun):
-        return str(error)
     try:
         text = str(error)
     except Exception:  # noqa: BLE001 - an exception of the node's that cannot say what it is
@@ -78,17 +152,21 @@ def _headline(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-def _tail(filename: str, error: BaseException) -> str:
+def _tail(error: BaseException) -> str:
     """The end of the traceback, from the first line of user code on; all of it to stderr."""
     import traceback
 
     own = error.__traceback__
-    while own is not None and own.tb_frame.f_code.co_filename != filename:
+    while own is not None and _is_ours(own.tb_frame.f_globals.get("__name__")):
         own = own.tb_next
     text = "".join(traceback.format_exception(type(error), error, own))
     with contextlib.suppress(OSError, ValueError):  # closed by the program; the record still tells
         print(text, end="", file=sys.stderr)
     return "\n".join(text.splitlines()[-_TAIL_LINES:])
+
+
+def _is_ours(module: object) -> bool:
+    return isinstance(module, str) and module.partition(".")[0] in _NOT_USERS
 
 
 def _flush() -> None:

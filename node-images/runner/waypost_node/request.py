@@ -1,15 +1,42 @@
-"""Where the request document is, and reading it."""
+"""Where the request document is, and reading it with the inputs that did not fit into it."""
 
 import json
 import os
+import time
 from pathlib import Path
 
+from waypost.protocol.ijson import Json
 from waypost.protocol.request import Request, from_json
 
 REQUEST_FILE = "/waypost/in/request.json"
+PATIENCE = 60.0  # seconds to wait for stored inputs where nobody says how long
+
+_fetched: dict[str, Json] = {}
 
 
 def load() -> Request:
     """The request of this pod. Raises OSError or ValueError when there is none to be read."""
     path = Path(os.environ.get("WAYPOST_REQUEST", REQUEST_FILE))
     return from_json(json.loads(path.read_bytes()))
+
+
+def complete(request: Request, *, deadline: float | None = None) -> Request:
+    """The request with its inputs, fetched from the gateway where they are stored there.
+
+    Raises waypost_node.gateway.GatewayError when they cannot be had by `deadline`, a
+    time.monotonic(); default: PATIENCE from now.
+    """
+    digest = request.stored_inputs
+    if digest is None:
+        return request
+    if digest not in _fetched:
+        from waypost_node.gateway import Gateway, GatewayError
+
+        until = time.monotonic() + PATIENCE if deadline is None else deadline
+        if request.gateway is None:
+            raise GatewayError("the inputs are stored, but the request names no gateway")
+        found = Gateway(request.gateway, deadline=until).get("input", digest=digest)
+        if not isinstance(found, dict):
+            raise GatewayError(f"the stored inputs {digest} are no object")
+        _fetched[digest] = found
+    return request._replace(inputs=_fetched[digest])

@@ -19,6 +19,9 @@ from waypost.protocol.reasons import Reason
 from waypost.protocol.record import LIMIT, Attempt, CommitRecord, encode
 
 TERMINATED: Final = 128 + signal.SIGTERM
+KEEP_GRACE: Final = 20.0  # seconds that a finished result may still take to be kept after SIGTERM
+# Goes ahead of the record when the work is done; before JSON, blanks mean nothing.
+_WORK_IS_OVER: Final = b" "
 _WATCHED: Final = frozenset({signal.SIGTERM, signal.SIGCHLD})
 
 
@@ -29,6 +32,10 @@ class Verdict(NamedTuple):
     succeeded: bool
 
 
+# What a program is given: a function to call when its work is over and only keeping remains.
+Program = Callable[[Callable[[], None]], Verdict]
+
+
 class _End(NamedTuple):
     """How the program ended: its exit code, and the reason for which it was stopped, if any."""
 
@@ -37,13 +44,15 @@ class _End(NamedTuple):
 
 
 def supervise(
-    program: Callable[[], Verdict],
+    program: Program,
     *,
     attempt: Attempt,
     output: str,
     timeout: float | None,
 ) -> int:
     """Run `program` until it ends, SIGTERM comes, or `timeout` seconds are over.
+
+    A program whose work is over has KEEP_GRACE seconds after SIGTERM to keep its result.
 
     Its record goes to the file `output`, or one that says why it was stopped; the exit code is 0
     for a Succeeded record. A program that ends without a record (os._exit, a crash) leaves none:
@@ -56,8 +65,10 @@ def supervise(
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         _become(program, sink)
     os.close(sink)
-    end = _wait(child, timeout)
-    record = _received(results)
+    # Not to its end: a process that the program left behind may hold the pipe open.
+    os.set_blocking(results, False)
+    end = _wait(child, results, timeout)
+    record = _received(results).strip(_WORK_IS_OVER)
     if not record and end.stopped:
         told = "stopped by SIGTERM"
         if end.stopped is Reason.TIMEOUT:
@@ -71,35 +82,44 @@ def supervise(
     return end.code
 
 
-def _become(program: Callable[[], Verdict], sink: int) -> NoReturn:
+def _become(program: Program, sink: int) -> NoReturn:
     """In the child: run the program, hand its record over, and end with all its threads."""
     code = 1
     try:
         os.setsid()
         me = os.getpid()
-        verdict = program()
-        # A copy that the program forked and let run on has nothing to say.
-        if os.getpid() == me:
+
+        def tell(text: bytes) -> None:
+            if os.getpid() != me:
+                os._exit(1)  # a copy that the program forked and let run on has nothing to say
             # Below PIPE_BUF: arrives whole or not at all.
-            os.write(sink, verdict.record)
-            code = 0 if verdict.succeeded else 1
+            os.write(sink, text)
+
+        verdict = program(lambda: tell(_WORK_IS_OVER))
+        tell(verdict.record)
+        code = 0 if verdict.succeeded else 1
     finally:
         # Threads that were left behind must not keep a finished attempt alive.
         os._exit(code)
 
 
-def _wait(child: int, timeout: float | None) -> _End:
+def _wait(child: int, results: int, timeout: float | None) -> _End:
     ends = None if timeout is None else time.monotonic() + timeout
+    late = _End(1, Reason.TIMEOUT)
     while True:
         if ends is None:
             caught = signal.sigwaitinfo(_WATCHED)
         else:
             found = signal.sigtimedwait(_WATCHED, max(ends - time.monotonic(), 0))
             if found is None:
-                return _stop(child, _End(1, Reason.TIMEOUT))
+                return _stop(child, late)
             caught = found
-        if caught.si_signo == signal.SIGTERM:
-            return _stop(child, _End(TERMINATED, Reason.DISRUPTED))
+        if caught.si_signo == signal.SIGTERM and late.stopped is not Reason.DISRUPTED:
+            late = _End(TERMINATED, Reason.DISRUPTED)
+            if not _something_to_read(results):
+                return _stop(child, late)
+            grace = time.monotonic() + KEEP_GRACE
+            ends = grace if ends is None else min(ends, grace)
         status = _reap(child)
         if status is not None:
             _kill_group(child)
@@ -136,11 +156,15 @@ def _kill_group(child: int) -> None:
         return
 
 
+def _something_to_read(results: int) -> bool:
+    import select
+
+    return bool(select.select([results], [], [], 0)[0])
+
+
 def _received(results: int) -> bytes:
-    # Not until its end: a process that the program left behind may hold the pipe open.
-    os.set_blocking(results, False)
     try:
-        return os.read(results, LIMIT)
+        return os.read(results, 2 * LIMIT)
     except BlockingIOError:
         return b""
 

@@ -1,0 +1,146 @@
+"""What an http node is asked to do: the `http` part of the request, read and checked."""
+
+import base64
+import re
+from pathlib import Path
+from typing import Any, Final, Literal, NamedTuple
+
+import httpx2
+from waypost.protocol import ijson
+from waypost.protocol.ijson import Json
+from waypost.protocol.request import Request
+
+from waypost_node.redaction import Redactor
+
+MAX_BYTES: Final = 1024 * 1024
+_SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
+_HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e]*")
+Effect = Literal["none", "idempotent", "once"]
+
+
+class BadWork(ValueError):
+    """The request cannot be made: names the field, what is wrong and what is expected."""
+
+
+class HttpWork(NamedTuple):
+    """One request to be made. `success` None: 200 to 299; `url` includes the query."""
+
+    method: str
+    url: httpx2.URL
+    headers: httpx2.Headers
+    body: bytes | None
+    response_schema: Json | None
+    success: frozenset[int] | None
+    max_bytes: int
+    ca_file: str | None
+    effect: Effect
+    redact: Redactor
+
+    def accepts(self, status: int) -> bool:
+        """Whether an answer with this status is a success."""
+        return 200 <= status <= 299 if self.success is None else status in self.success
+
+
+def read(request: Request) -> HttpWork:
+    """The work of an http node; reads the files with its secrets. Raises BadWork."""
+    document = request.http
+    if document is None:
+        raise BadWork("http: the request does not say what to do")
+    method = str(document.get("method", "GET"))
+    secrets: list[str] = []
+    headers = _headers(document, secrets)
+    body = _body(document, headers)
+    if method not in _SAFE_METHODS:
+        headers.setdefault("Idempotency-Key", request.idempotency_key)
+    headers.setdefault("User-Agent", "waypost")
+    codes = document.get("successCodes")
+    return HttpWork(
+        method=method,
+        url=_url(document),
+        headers=headers,
+        body=body,
+        response_schema=document.get("responseSchema"),
+        success=None if codes is None else frozenset(codes),
+        max_bytes=int(document.get("maxBytes", MAX_BYTES)),
+        ca_file=document.get("caFile"),
+        effect=_effect(document, method),
+        redact=Redactor(secrets),
+    )
+
+
+def _effect(document: dict[str, Any], method: str) -> Effect:
+    told: Effect | None = document.get("effect")
+    if told is not None:
+        return told
+    if method in _SAFE_METHODS:
+        return "none"
+    return "once" if method in ("POST", "PATCH") else "idempotent"
+
+
+def _url(document: dict[str, Any]) -> httpx2.URL:
+    text = document.get("url")
+    try:
+        url = httpx2.URL(text if isinstance(text, str) else "")
+        found = url.copy_merge_params(document.get("query") or {})
+    except (httpx2.InvalidURL, ValueError) as error:
+        raise BadWork(f"http.url: {error}") from None
+    if found.scheme not in ("http", "https") or not found.host:
+        raise BadWork(f"http.url: expected http://... or https://..., found {text!r:.200}")
+    if found.userinfo:
+        raise BadWork("http.url: holds a user name or password; put them into auth.basic")
+    return found
+
+
+def _headers(document: dict[str, Any], secrets: list[str]) -> httpx2.Headers:
+    pairs: list[tuple[str, str]] = []
+    for header in document.get("headers") or []:
+        name = header["name"]
+        if "file" in header:
+            value = _secret(header["file"], f"the secret of header {name}", secrets)
+        else:
+            value = header.get("value", "")
+        if not _HEADER_VALUE.fullmatch(value):
+            raise BadWork(f"http.headers: the value of {name} has characters that no header takes")
+        pairs.append((name, value))
+    headers = httpx2.Headers(pairs)
+    auth = document.get("auth")
+    if auth:
+        headers["Authorization"] = _authorization(auth, secrets)
+    return headers
+
+
+def _authorization(auth: dict[str, str], secrets: list[str]) -> str:
+    if "bearerFile" in auth:
+        token = _secret(auth["bearerFile"], "the secret of auth.bearer", secrets)
+        if not _HEADER_VALUE.fullmatch(token):
+            raise BadWork("http.auth.bearer: the secret has characters that no header takes")
+        return f"Bearer {token}"
+    user = _secret(auth["usernameFile"], "the user name of auth.basic", [])
+    password = _secret(auth["passwordFile"], "the password of auth.basic", secrets)
+    both = base64.b64encode(f"{user}:{password}".encode()).decode()
+    secrets.append(both)
+    return f"Basic {both}"
+
+
+def _secret(path: str, what: str, secrets: list[str]) -> str:
+    """The text of a mounted secret, without the line break that editors leave at its end."""
+    try:
+        text = Path(path).read_text().rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        # The error's own text would show bytes of the secret.
+        raise BadWork(f"{what} cannot be read: {type(error).__name__} at {path}") from None
+    if not text:
+        raise BadWork(f"{what} is empty; look at the key that the node names")
+    secrets.append(text)
+    return text
+
+
+def _body(document: dict[str, Any], headers: httpx2.Headers) -> bytes | None:
+    if "body" not in document:
+        return None
+    body = document["body"]
+    if isinstance(body, str):
+        headers.setdefault("Content-Type", "text/plain; charset=utf-8")
+        return body.encode()
+    headers.setdefault("Content-Type", "application/json")
+    return ijson.canonical(body)
