@@ -167,6 +167,19 @@ async def test_unknown_model() -> None:
     assert [model["id"] for model in models["data"]] == ["scripted/s"]
 
 
+async def test_scripts_for_real_model_names() -> None:
+    text = script("say: first") + "    match: [{at: prompt, contains: apples}]\n"
+    text += script("say: second", name="t").removeprefix("scripts:\n")
+    text += "    match: [{at: prompt, contains: pears}]\n"
+    async with serving(text) as server:
+        said = [
+            (await server.ask("gpt-9", prompt=prompt)).json()["choices"][0]["message"]["content"]
+            for prompt in ("some pears", "apples and pears")
+        ]
+        assert (await server.ask("gpt-9", prompt="plums")).status_code == 404
+    assert said == ["second", "first"]
+
+
 @pytest.mark.parametrize("body", ["{", "[]", "{}", '{"messages": [1]}'], ids=str)
 async def test_no_request(body: str) -> None:
     async with serving(script("say: hi")) as server:

@@ -57,11 +57,14 @@ class Player:
 
     def play(self, ask: Ask) -> Played:
         """The next turn of the script that the model's name selects."""
-        name = ask.model.removeprefix(PREFIX)
+        name = self._chosen(ask)
         script = self.scripts.get(name)
         if script is None:
             known = ", ".join(sorted(self.scripts))
-            text = f"no script {name!r} here; a model scripted/NAME plays one of: {known}"
+            text = (
+                f"no script {name!r} here, and none whose match holds; a model scripted/NAME plays "
+                f"one of: {known}"
+            )
             return Played(name, None, Failure(404, text, code="model_not_found"))
         progress = self._progress.setdefault((name, ask.opening), Progress())
         if script.restart and progress.answered and ask.is_opening:
@@ -84,6 +87,17 @@ class Player:
             return Played(name, None, Failure(422, text, code="no_such_result"))
         _advance(progress, turn)
         return Played(name, number, result)
+
+    def _chosen(self, ask: Ask) -> str:
+        """Name of the script: that in the model's name, else the first whose match holds."""
+        name = ask.model.removeprefix(PREFIX)
+        if name in self.scripts:
+            return name
+        document = ask.document()
+        for other, script in self.scripts.items():
+            if script.match and not _broken(script.match, document):
+                return other
+        return name
 
 
 def _advance(progress: Progress, turn: Turn) -> None:

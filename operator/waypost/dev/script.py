@@ -126,6 +126,11 @@ class Script(Model):
     """The answers of one conversation, in order."""
 
     turns: list[Turn] = Field(min_length=1, description="The answers, in order.")
+    match: list[Expectation] = Field(
+        default_factory=list,
+        description="Play this script for requests of any other model of which all of this holds: "
+        "for workflows that name a real model.",
+    )
     restart: bool = Field(
         default=False,
         description="true: a request without any answer in it starts over, once an answer was "
