@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Final
 
 from waypost.engine.facts import items, section
-from waypost.ports.cluster import Kind, NotFound, Obj
+from waypost.ports.cluster import ClusterError, Kind, NotFound, Obj
 
 from tests.fakes import podstatus
 from tests.fakes.deletion import Deletion
@@ -161,8 +161,11 @@ class Kubelet:
             return
         if "deletionTimestamp" in body["metadata"]:
             return
-        if run.outcome.blocked == "ErrImagePull" and not pulled:
-            self._update(uid, partial(podstatus.waiting, why=run.outcome.blocked_text))
+        if run.outcome.blocked in ("ErrImagePull", "FailedMount") and not pulled:
+            if run.outcome.blocked == "FailedMount":  # the status keeps saying ContainerCreating
+                self._post_event(body, "FailedMount", run.outcome.blocked_text)
+            else:
+                self._update(uid, partial(podstatus.waiting, why=run.outcome.blocked_text))
             if run.outcome.blocked_seconds is not None:
                 later = partial(self._start, uid, pulled=True)
                 self._agenda.after(run.outcome.blocked_seconds, later)
@@ -306,6 +309,26 @@ class Kubelet:
             subresource="status",
             by="kubelet",
         )
+
+    def _post_event(self, body: Obj, reason: str, message: str) -> None:
+        metadata = body["metadata"]
+        about = {key: metadata[key] for key in ("name", "namespace", "uid")}
+        event = {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {"name": f"{metadata['name']}.{reason.lower()}"},
+            "involvedObject": {"apiVersion": "v1", "kind": "Pod", **about},
+            "reason": reason,
+            "type": "Warning",
+            "message": message,
+            "source": {"component": "kubelet"},
+        }
+        try:
+            self._server.create(
+                Kind.EVENT, namespace=metadata["namespace"], body=event, by="kubelet"
+            )
+        except ClusterError:
+            return  # an Event that cannot be written is lost
 
     def _delete(self, uid: str, options: Deletion) -> None:
         body = self._body(uid)

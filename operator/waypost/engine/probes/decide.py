@@ -15,7 +15,14 @@ from waypost.api.probe import ProbedStatus, ProbeState
 from waypost.engine.conditions import set_condition
 from waypost.engine.model import PodFact
 from waypost.engine.names import parse_timestamp, timestamp
-from waypost.engine.probes.findings import Finding, findings, judge, waiting
+from waypost.engine.probes.findings import (
+    MISSING_CONFIG_MAP,
+    MISSING_SECRET,
+    Finding,
+    findings,
+    judge,
+    waiting,
+)
 from waypost.engine.probes.job import DEADLINE, ProbeSettings, image_of, probe_job, probe_name
 from waypost.engine.probes.subject import Subject
 
@@ -113,7 +120,8 @@ def _attend(
     age = (now - started).total_seconds()
     pods = [pod for pod in look.pods if pod.attempt == state.number]
     if pods and all(pod.over for pod in pods):
-        return _conclude(subject, state, judge(subject, pods[-1], look.log), now, settings)
+        ended = _kept(subject, judge(subject, pods[-1], look.log))
+        return _conclude(subject, state, ended, now, settings)
     if look.refused:
         return _conclude(subject, state, Finding.failed(look.refused), now, settings)
     if not pods and not look.job:
@@ -124,10 +132,26 @@ def _attend(
         return _conclude(subject, state, lost, now, settings)
     finding = waiting(subject, pods, look.trouble)
     if age >= DEADLINE + _ENDED_GRACE:
-        finding = finding or Finding.failed(f"the probe did not end within {DEADLINE:.0f} s")
+        if finding is None:
+            finding = Finding.failed(f"the probe did not end within {DEADLINE:.0f} s")
         return replace(_conclude(subject, state, finding, now, settings), stop=state.job)
-    status = _say(subject, subject.status, finding, now) if finding else subject.status
+    status = subject.status if finding is None else _say(subject, subject.status, finding, now)
     return Step(status, wake_at=now + timedelta(seconds=_pause(age)))
+
+
+def _kept(subject: Subject, finding: Finding) -> Finding:
+    """What was said while the pod waited, where its end says less: a pod that waits for a Secret
+    until its deadline no longer knows why."""
+    said = next((c for c in subject.status.conditions if c.type == meta.Condition.READY), None)
+    if (
+        finding.verdict is not None
+        or said is None
+        or said.observed_generation != subject.generation
+    ):
+        return finding
+    if said.reason not in (MISSING_SECRET, MISSING_CONFIG_MAP):
+        return finding
+    return Finding("False", said.reason, said.message)
 
 
 def _pause(age: float) -> float:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 
 from pydantic import ValidationError
 
@@ -14,8 +14,10 @@ from waypost.engine.probes.subject import Subject
 from waypost.engine.secrets import explain, missing_key
 from waypost.protocol.probe import ProbeReason, Verdict, decode, tools_in
 
-_TEXT_LIMIT = 1024
-_DESCRIPTION_LIMIT = 512
+MISSING_SECRET: Final = "MissingSecret"
+MISSING_CONFIG_MAP: Final = "MissingConfigMap"
+_TEXT_LIMIT: Final = 1024
+_DESCRIPTION_LIMIT: Final = 512
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ def waiting(subject: Subject, pods: Sequence[PodFact], trouble: str) -> Finding 
     if missing_key(text):
         # Certain, and what a node would meet: so no Unknown.
         told = explain(text, access_of(subject).files)
-        reason = "MissingSecret" if told.startswith("Secret") else "MissingConfigMap"
+        reason = MISSING_SECRET if told.startswith("Secret") else MISSING_CONFIG_MAP
         return Finding("False", reason, told[:_TEXT_LIMIT])
     return Finding("Unknown", str(ProbeReason.PROBE_FAILED), text[:_TEXT_LIMIT])
 
