@@ -4,109 +4,19 @@ Each row is one way a node's program can end; the record it leaves is what the o
 on, so it is read back with the operator's own decoder.
 """
 
-import json
 import os
-import resource
 import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from textwrap import dedent
 from typing import Any
 
 import pytest
 from waypost.protocol.reasons import Reason
-from waypost.protocol.record import LIMIT, Attempt, CommitRecord, RecordProblem, decode
-from waypost.protocol.request import PythonWork, Request
+from waypost.protocol.record import LIMIT, RecordProblem, decode
 
-WHOSE = Attempt(run_uid="run-uid", path="draft", round=1, attempt=2, pod_uid="pod-uid")
-
-
-@dataclass(frozen=True)
-class Ended:
-    """What a runner left behind."""
-
-    code: int
-    message: str
-    stdout: str
-    stderr: str
-
-    @property
-    def record(self) -> CommitRecord:
-        found = decode(self.message, expect=WHOSE)
-        assert isinstance(found, CommitRecord), found
-        return found
-
-
-@dataclass(frozen=True)
-class Bench:
-    """A folder with the two files a pod has."""
-
-    folder: Path
-
-    def start(
-        self,
-        source: str,
-        *,
-        inputs: dict[str, Any] | None = None,
-        output_schema: Any = None,
-        timeout: float | None = None,
-        file_limit: int | None = None,
-    ) -> "subprocess.Popen[str]":
-        request = Request(
-            run_name="run",
-            namespace="default",
-            run_uid=WHOSE.run_uid,
-            path=WHOSE.path,
-            kind="python",
-            round=WHOSE.round,
-            attempt=WHOSE.attempt,
-            fingerprint="f",
-            idempotency_key="key",
-            timeout_seconds=timeout,
-            traceparent=None,
-            inputs=inputs or {},
-            input_schema=None,
-            output_schema=output_schema,
-            python=PythonWork(source=dedent(source)),
-        )
-        (self.folder / "request.json").write_text(json.dumps(request.to_json()))
-        environment = {
-            **os.environ,
-            "WAYPOST_REQUEST": str(self.folder / "request.json"),
-            "WAYPOST_OUTPUT": str(self.folder / "termination-log"),
-            "WAYPOST_POD_UID": WHOSE.pod_uid,
-            "PYTHONUNBUFFERED": "1",
-        }
-
-        def lower() -> None:
-            if file_limit is not None:
-                resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit))
-
-        return subprocess.Popen(
-            [sys.executable, "-m", "waypost_node"],
-            preexec_fn=lower,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def finish(self, process: "subprocess.Popen[str]") -> Ended:
-        stdout, stderr = process.communicate(timeout=30)
-        output = self.folder / "termination-log"
-        message = output.read_text() if output.exists() else ""
-        return Ended(process.returncode, message, stdout, stderr)
-
-    def run(self, source: str, **request: Any) -> Ended:
-        return self.finish(self.start(source, **request))
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Bench:
-    return Bench(tmp_path)
+from tests.runner.bench import WHOSE, Bench
 
 
 @pytest.mark.parametrize(

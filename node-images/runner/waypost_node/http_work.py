@@ -14,6 +14,7 @@ from waypost_node.redaction import Redactor
 
 MAX_BYTES: Final = 1024 * 1024
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
+_SHORTEST_PART: Final = 8  # characters
 _HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e]*")
 Effect = Literal["none", "idempotent", "once"]
 
@@ -131,7 +132,8 @@ def _secret(path: str, what: str, secrets: list[str]) -> str:
         raise BadWork(f"{what} cannot be read: {type(error).__name__} at {path}") from None
     if not text:
         raise BadWork(f"{what} is empty; look at the key that the node names")
-    secrets.append(text)
+    # A header's value is often a word and the key itself.
+    secrets += [text, *(part for part in text.split() if len(part) >= _SHORTEST_PART)]
     return text
 
 
