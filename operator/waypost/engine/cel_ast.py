@@ -8,6 +8,7 @@ where the field numbers come from.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -103,6 +104,7 @@ class CheckedTree:
     expr: Expr
     maps: frozenset[int]  # ids of expressions whose type is a map
     optionals: frozenset[int]
+    types: Mapping[int, str]  # id -> bool, int, double, string, list, map, null, dyn...
     offsets: Mapping[int, int]  # id -> where it stands in the source, in code points
     rest: bytes  # every other field of CheckedExpr, as it was
 
@@ -110,29 +112,68 @@ class CheckedTree:
         return self.offsets.get(expr.id, 0)
 
 
+_PATH_ROOTS = frozenset(("inputs", "nodes", "self", "run"))
+_KEYWORDS = frozenset(("in", "true", "false", "null"))
+_NAME = re.compile("[A-Za-z_][A-Za-z0-9_]*")
+_LONGEST_PATH = 24
+
 _ANY_URL = "type.googleapis.com/cel.expr.CheckedExpr"
 _MAP_TYPE, _ABSTRACT_TYPE = 7, 14
+# Fields of cel.expr.Type, and of its enumeration of scalars (bare ones and wrappers).
+_TYPES = {2: "null", 6: "list", _MAP_TYPE: "map", _ABSTRACT_TYPE: "optional"}
+_SCALAR_TYPES = {1: "bool", 2: "int", 3: "uint", 4: "double", 5: "string", 6: "bytes"}
 
 
 def decode(checked: bytes) -> CheckedTree:
     """Read the bytes of `Expression.serialize()`: a CheckedExpr inside a protobuf Any."""
     message = fields(last(fields(checked), 2))
-    kinds: dict[int, set[int]] = {_MAP_TYPE: set(), _ABSTRACT_TYPE: set()}
-    for entry in every(message, 3):
-        pair = fields(entry)
-        for number, _ in fields(last(pair, 2)):
-            if number in kinds:
-                kinds[number].add(last_int(pair, 1))
+    types = _types(message)
     source_info = fields(last(message, 5))
     positions = [fields(entry) for entry in every(source_info, 4)]
     return CheckedTree(
         expr=_read(last(message, 4)),
-        maps=frozenset(kinds[_MAP_TYPE]),
+        maps=frozenset(id for id, name in types.items() if name == "map"),
         # The only abstract type of the environment is optional_type.
-        optionals=frozenset(kinds[_ABSTRACT_TYPE]),
+        optionals=frozenset(id for id, name in types.items() if name == "optional"),
+        types=types,
         offsets={last_int(pair, 1): last_int(pair, 2) for pair in positions},
         rest=b"".join(put(number, value) for number, value in message if number != 4),
     )
+
+
+def types_of(checked: bytes) -> dict[int, str]:
+    """Only the `types` of what `decode` reads."""
+    return _types(fields(last(fields(checked), 2)))
+
+
+def _types(message: list[Field]) -> dict[int, str]:
+    pairs = (fields(entry) for entry in every(message, 3))
+    return {last_int(pair, 1): _type_name(fields(last(pair, 2))) for pair in pairs}
+
+
+def path_tree(source: str) -> CheckedTree | None:
+    """The tree of a plain path such as `nodes.draft.output.title`, None for anything else.
+
+    Most expressions are one, and the library takes 0.1 ms to say so.
+    """
+    names = source.split(".")
+    if not 2 <= len(names) <= _LONGEST_PATH or names[0] not in _PATH_ROOTS:
+        return None
+    if _KEYWORDS.intersection(names) or not all(_NAME.fullmatch(name) for name in names):
+        return None
+    expr: Expr = Ident(1, names[0])
+    for at, name in enumerate(names[1:], start=2):
+        expr = Select(at, expr, name)
+    return CheckedTree(expr, frozenset(), frozenset(), types={}, offsets={}, rest=b"")
+
+
+def _type_name(type_: list[Field]) -> str:
+    for number, value in type_:
+        if number in (3, 4) and isinstance(value, int):
+            return _SCALAR_TYPES.get(value, "dyn")
+        if number in _TYPES:
+            return _TYPES[number]
+    return "dyn"
 
 
 def encode(tree: CheckedTree, expr: Expr) -> bytes:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, TypeAlias
 
 # The wheel brings stubs but no py.typed marker.
 from cel_expr_python import cel  # type: ignore[import-untyped]
@@ -26,6 +26,15 @@ from waypost.engine.cel_references import ONLY_LISTS, ROOTS
 from waypost.engine.cel_values import Unfit, compact_json, into_cel
 
 _T = cel.Type
+# What a path can be declared as: a scalar, a map, or a list of one of these (None: of anything).
+Declared: TypeAlias = "str | tuple[str, Declared | None]"
+# Wrappers, so that comparing with null and `c ? x : null` are right.
+_WRAPPERS = {
+    "string": "google.protobuf.StringValue",
+    "integer": "google.protobuf.Int64Value",
+    "number": "google.protobuf.DoubleValue",
+    "boolean": "google.protobuf.BoolValue",
+}
 _RAISED = (RuntimeError, TypeError, ValueError, SystemError, OverflowError)
 
 
@@ -53,6 +62,26 @@ def check(source: str) -> bytes | Rejection:
         return _rejection(str(error))
 
 
+def check_typed(source: str, environment: Any) -> bytes | list[Rejection]:
+    """Like `check`, in a `typed_environment`; every complaint instead of the first."""
+    try:
+        return bytes(environment.compile(source).serialize())
+    except _RAISED as error:
+        return _rejections(str(error))
+
+
+def typed_environment(types: Mapping[str, Declared]) -> Any:
+    """The environment in which `types` of paths are known: {"inputs.n": "integer"}. Only for
+    checking: what runs there sees data without types."""
+    return _made({path: _type(declared) for path, declared in types.items()})
+
+
+def _type(declared: Declared) -> Any:
+    if isinstance(declared, tuple):
+        return _T.List(_T.DYN if declared[1] is None else _type(declared[1]))
+    return _T.Map(_T.STRING, _T.DYN) if declared == "map" else _T(_WRAPPERS[declared])
+
+
 def load(checked: bytes) -> Any:
     """A program for `run` from the bytes of a checked tree."""
     return _environment().deserialize(checked)
@@ -74,9 +103,13 @@ def run(program: Any, variables: Mapping[str, Any]) -> object:
 
 @cache
 def _environment() -> Any:
+    return _made({})
+
+
+def _made(types: Mapping[str, Any]) -> Any:
     mapping = _T.Map(_T.STRING, _T.DYN)
     return cel.NewEnv(
-        variables=dict.fromkeys(ROOTS, mapping),
+        variables={**dict.fromkeys(ROOTS, mapping), **types},
         extensions=[
             ext_optional.ExtOptional(),
             ext_strings.ExtStrings(),
@@ -163,18 +196,22 @@ def _refuse_range() -> Any:
     raise ValueError(ONLY_LISTS)
 
 
-_FIRST_ERROR = re.compile(r"ERROR: <input>:(-?\d+):(-?\d+): ([^\n]*)")
+_ERRORS = re.compile(r"ERROR: <input>:(-?\d+):(-?\d+): ([^\n]*)")
 _STATUS = re.compile(r"^[A-Z_]+: (?=\S)|\s*\[[A-Z_]+\]$")
 _ADDRESS = re.compile(r"(?: at)? 0x[0-9a-fA-F]+")
 
 
 def _rejection(text: str) -> Rejection:
     """The first complaint only: the others are usually its consequences."""
-    found = _FIRST_ERROR.search(text)
-    if found is None:
-        return Rejection(_cleaned(text))
-    line, column, message = found.groups()
-    return Rejection(_cleaned(message), max(int(line), 0), max(int(column), 0))
+    return _rejections(text)[0]
+
+
+def _rejections(text: str) -> list[Rejection]:
+    found = [
+        Rejection(_cleaned(message), max(int(line), 0), max(int(column), 0))
+        for line, column, message in _ERRORS.findall(text)
+    ]
+    return found or [Rejection(_cleaned(text))]
 
 
 def _cleaned(text: str) -> str:

@@ -122,19 +122,21 @@ def is_guard(expr: Expr) -> bool:
 
 def chain_of(expr: Expr) -> Path | None:
     """`expr` as a path, None when a step is computed or it does not begin at a name."""
-    match expr:
-        case Ident():
-            return Path(expr.name.removeprefix("."), (), expr.id)
-        case Select():
-            field = expr.field
-        case Call(function="_?._" | "_[?_]" | "_[_]", args=(_, Constant(string=str(key)))):
-            field = key
-        case _:
-            return None
-    operand = operand_of(expr)
-    chain = None if operand is None else chain_of(operand)
-    step = Step(field, guarded=is_guard(expr))
-    return None if chain is None else replace(chain, steps=(*chain.steps, step))
+    steps: list[Step] = []
+    at = expr
+    while not isinstance(at, Ident):
+        match at:
+            case Select():
+                steps.append(Step(at.field, guarded=at.test_only))
+                at = at.operand
+            case Call(
+                function="_?._" | "_[?_]" | "_[_]", args=(operand, Constant(string=str(key)))
+            ):
+                steps.append(Step(key, guarded=is_guard(at)))
+                at = operand
+            case _:
+                return None
+    return Path(at.name.removeprefix("."), tuple(reversed(steps)), at.id)
 
 
 def references(tree: CheckedTree) -> tuple[Reference, ...]:
@@ -154,7 +156,7 @@ def merge(found: Iterable[Reference]) -> tuple[Reference, ...]:
     """References without repetition; one soft use of a node makes all its uses soft."""
     listed = list(found)
     soft = {reference.node for reference in listed if reference.soft}
-    merged = (replace(reference, soft=reference.node in soft) for reference in listed)
+    merged = (r if r.soft or r.node not in soft else replace(r, soft=True) for r in listed)
     return tuple(dict.fromkeys(merged))
 
 

@@ -23,7 +23,7 @@ LAUNCHES_PER_PASS = 20  # so that acting on a fence stays short, and a cancel is
 
 def plan(observed: Observed, now: datetime) -> Wants:
     """What `decide` needs beside the cached facts; ask again after each thing was loaded."""
-    if observed.deleting or observed.definition.problems:
+    if observed.deleting or observed.definition.stops(observed.status):
         return Wants()
     known = {status.path: status for status in observed.status.nodes}
     graph = observed.definition.graph
@@ -57,7 +57,7 @@ def decide(observed: Observed, now: datetime, settings: PodSettings) -> Decision
     """
     if observed.deleting:
         return Decision(status=observed.status, after=ending.release_all(observed))
-    if observed.definition.problems:
+    if observed.definition.stops(observed.status):
         if summary.is_finished(observed.status):  # under the rules of an earlier release
             return Decision(status=observed.status, after=ending.release_all(observed))
         return refusal.refuse(observed, now)

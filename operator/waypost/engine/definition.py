@@ -3,15 +3,19 @@
 Depends on the spec alone, so the runtime computes it once per generation.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import ValidationError
 
 from waypost.api.base import JsonObject
+from waypost.api.meta import Condition
+from waypost.api.status import AgentWorkflowStatus
 from waypost.api.workflow import AgentWorkflowSpec
 from waypost.engine import acceptance
 from waypost.engine.bundle import bundled, unknown_names
+from waypost.engine.edges import edge_problems
 from waypost.engine.graph import Graph, edges_of, find_cycle, sort
 from waypost.engine.problems import Problem
 from waypost.protocol import ijson, schema
@@ -21,13 +25,22 @@ _EMPTY_GRAPH = Graph(nodes={}, edges={}, order=())
 
 @dataclass(frozen=True)
 class Definition:
-    """What the engine runs. `problems` is empty exactly when the run may be accepted; only then
-    are `spec`, `graph` and `inputs` to be used."""
+    """What the engine runs. `problems` is empty exactly when the run may be accepted. `graph` and
+    `inputs` are to be used only when there are none, or when the run was accepted before."""
 
     spec: AgentWorkflowSpec | None  # its schemas self-contained
     graph: Graph = _EMPTY_GRAPH
     inputs: JsonObject = field(default_factory=dict)  # with the defaults of inputSchema
     problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+
+    def stops(self, status: AgentWorkflowStatus) -> bool:
+        """Whether a run with this status cannot go on. One that was accepted does, whatever
+        this release finds about its types: it was not checked for that when it began."""
+        accepted = any(
+            c.type == Condition.ACCEPTED and c.status == "True" for c in status.conditions
+        )
+        return bool(self.problems) and not (accepted and self.graph.order)
 
 
 def define(raw_spec: Any) -> Definition:
@@ -43,7 +56,7 @@ def define(raw_spec: Any) -> Definition:
         spec = AgentWorkflowSpec.model_validate(raw_spec)
     except ValidationError as error:
         return Definition(spec=None, problems=_model_problems(error))
-    problems = tuple(unknown_names(spec))[: acceptance.MAX_PROBLEMS]
+    problems = _some(unknown_names(spec))
     if problems:
         return Definition(spec=spec, problems=problems)
     spec = bundled(spec)
@@ -59,7 +72,21 @@ def define(raw_spec: Any) -> Definition:
         )
         return Definition(spec=spec, problems=(Problem(field="nodes", message=text),))
     inputs, problems = _complete_inputs(spec)
-    return Definition(spec=spec, graph=sort(nodes, edges), inputs=inputs, problems=problems)
+    if problems:
+        return Definition(spec=spec, problems=problems)
+    graph = sort(nodes, edges)
+    found = list(dict.fromkeys(edge_problems(spec, graph, inputs)))
+    return Definition(
+        spec=spec,
+        graph=graph,
+        inputs=inputs,
+        problems=_some(problem for problem in found if problem.severity == "error"),
+        warnings=_some(problem for problem in found if problem.severity == "warning"),
+    )
+
+
+def _some(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    return tuple(problems)[: acceptance.MAX_PROBLEMS]
 
 
 def _model_problems(error: ValidationError) -> tuple[Problem, ...]:

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, TypeAlias
 
 from waypost.engine import cel_library
-from waypost.engine.cel_ast import CheckedTree, Expr, decode, encode
+from waypost.engine.cel_ast import CheckedTree, Expr, decode, encode, path_tree
 from waypost.engine.cel_cost import LIMIT, amplifies, builds_too_much
 from waypost.engine.cel_guards import Guards
 from waypost.engine.cel_messages import explain_failure, explain_refusal, explain_rejection
@@ -105,12 +105,24 @@ class Compiled:
     source: str
     references: tuple[Reference, ...] = field(compare=False)
     roots: frozenset[Visible] = field(compare=False)
-    _paths: tuple[Path, ...] = field(compare=False, repr=False)
+    paths: tuple[Path, ...] = field(compare=False, repr=False)
+    tree: CheckedTree = field(compare=False, repr=False)  # as written, without guards
     _needed: dict[str, Any] = field(compare=False, repr=False)
-    _program: Any = field(compare=False, repr=False)
     _optional: bool = field(compare=False, repr=False)
     _plain_path: Path | None = field(compare=False, repr=False)  # set when it is nothing else
     _amplifying: Expr | None = field(compare=False, repr=False)  # set when it could build much
+
+    @property
+    def is_path(self) -> bool:
+        """Whether it is nothing but a path."""
+        return self._plain_path is not None
+
+    @cached_property
+    def _program(self) -> Any:
+        """What is run; made when it is first run, which a check never does."""
+        guards = Guards(self.tree)
+        guarded = guards.guarded_optional() if self._optional else guards.guarded()
+        return cel_library.load(encode(self.tree, guarded))
 
 
 @lru_cache(maxsize=1024)  # about 25 KiB each
@@ -118,10 +130,12 @@ def compile_expression(source: str) -> Compiled | ExpressionError:
     """Parse, type-check and judge the text between `${` and `}`."""
     if problem := _bounds_problem(source):
         return ExpressionError(problem)
-    checked = cel_library.check(source)
-    if isinstance(checked, cel_library.Rejection):
-        return ExpressionError(*explain_rejection(source, checked))
-    tree = decode(checked)
+    tree = path_tree(source)
+    if tree is None:
+        checked = cel_library.check(source)
+        if isinstance(checked, cel_library.Rejection):
+            return ExpressionError(*explain_rejection(source, checked))
+        tree = decode(checked)
     if refusal := refused(tree):
         return ExpressionError(explain_refusal(source, refusal.message), refusal.offset)
     optionals = Optionals(tree)
@@ -134,9 +148,9 @@ def compile_expression(source: str) -> Compiled | ExpressionError:
         source=source,
         references=references_of(tree),
         roots=frozenset(Visible(path.root) for path in used if path.root in known),
-        _paths=tuple(path for path in used if path.root in known),
+        tree=tree,
+        paths=tuple(path for path in used if path.root in known),
         _needed=_needed(used),
-        _program=_program(tree, is_optional=is_optional),
         _optional=is_optional,
         _plain_path=_plain_path(tree),
         _amplifying=tree.expr if amplifies(tree.expr) else None,
@@ -166,7 +180,7 @@ def evaluate(compiled: Compiled, data: Mapping[str, Json]) -> Json | Absent | Ev
         return EvaluationError(_TOO_MUCH)
     value = cel_library.run(compiled._program, variables)
     if isinstance(value, cel_library.Failure):
-        return EvaluationError(explain_failure(value.message, compiled._paths, data))
+        return EvaluationError(explain_failure(value.message, compiled.paths, data))
     if compiled._optional:
         if not isinstance(value, list) or not value:
             return ABSENT
@@ -201,12 +215,6 @@ def _bounds_problem(source: str) -> str:
 def _is_no_text(character: str) -> bool:
     """NUL ends the text inside the library, a lone surrogate has no UTF-8 form."""
     return character == "\0" or "\ud800" <= character <= "\udfff"
-
-
-def _program(tree: CheckedTree, *, is_optional: bool) -> Any:
-    guards = Guards(tree)
-    guarded = guards.guarded_optional() if is_optional else guards.guarded()
-    return cel_library.load(encode(tree, guarded))
 
 
 def _needed(used: tuple[Path, ...]) -> dict[str, Any]:

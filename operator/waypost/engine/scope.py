@@ -4,14 +4,18 @@ An output is visible when the node succeeded, or failed with a fallbackOutput (s
 then the key is there even when the value is null.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from waypost.api.base import JsonObject, JsonValue
 from waypost.api.status import NodeStatus
 from waypost.api.workflow import Node
-from waypost.engine.model import Observed
 from waypost.engine.names import timestamp
+
+if TYPE_CHECKING:
+    from waypost.engine.model import Observed  # which holds the definition that reads this
 
 
 def tolerates(node: Node) -> bool:

@@ -272,7 +272,7 @@ def _item(part: Part, at: int | None) -> Json:
 
 def meet(schemas: Iterable[Json]) -> Json:
     """One schema for all of `schemas`; the very object when only one says anything."""
-    saying = [schema for schema in schemas if schema is not True and schema != {}]
+    saying = [s for s in schemas if s is not True and (isinstance(s, Unknown) or s != {})]
     if any(schema is False for schema in saying):
         return False
     if not saying:

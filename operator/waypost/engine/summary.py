@@ -2,13 +2,15 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 from waypost.api.meta import Condition
 from waypost.api.status import FINAL_PHASES, AgentWorkflowStatus, NodeStatus, RunPhase
 from waypost.engine import names
 from waypost.engine.conditions import set_condition
 from waypost.engine.draft import Draft, shorten
+
+_WARNINGS_TOLD: Final = 5
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,7 @@ def _put(
 
 
 def _accepted_message(draft: Draft) -> str:
+    definition = draft.observed.definition
     told = ["the spec is valid"]
     if draft.observed.pruned:
         fields = ", ".join(draft.observed.pruned[:10])
@@ -142,6 +145,11 @@ def _accepted_message(draft: Draft) -> str:
             "ttlSecondsAfterFinished is not honoured: Argo CD or Flux track this object, and Git "
             "would create and run it again"
         )
+    # problems: found in a run that an earlier release accepted
+    doubts = [str(found) for found in (*definition.problems, *definition.warnings)]
+    told += [f"warning: {doubt}" for doubt in doubts[:_WARNINGS_TOLD]]
+    if len(doubts) > _WARNINGS_TOLD:
+        told.append(f"{len(doubts) - _WARNINGS_TOLD} more warnings: `waypost lint` lists them")
     return ". ".join(told)
 
 

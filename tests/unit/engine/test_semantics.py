@@ -210,14 +210,16 @@ TABLE = [
     ),
     case(
         "row-08-when-before-inputs",
-        python("y", when="${false}", inputs={"v": "${inputs.missing}"}),
+        python("y", when="${false}", inputs={"v": "${inputs.a.missing}"}),
+        fields={"inputs": {"a": {}}},
         phases="y=Skipped",
         reasons={"y": "ConditionFalse"},
         reason="inputs are not evaluated for a node whose when is false",
     ),
     case(
         "row-08-error-in-when-fails",
-        python("y", when="${inputs.missing == 'Approved'}"),
+        python("y", when="${inputs.a.missing == 'Approved'}"),
+        fields={"inputs": {"a": {}}},
         phases="y=Failed",
         reasons={"y": "InputInvalid"},
         run="Failed",

@@ -414,7 +414,8 @@ def test_outputs_too_large() -> None:
 
 
 def test_outputs_break_the_schema() -> None:
-    raw = spec(python("a"), outputs={"n": "${nodes.a.output}"}, outputSchema={"required": ["m"]})
+    raw = spec(python("a"), outputs={"n": "${nodes.a.output}"})
+    raw["outputSchema"] = {"properties": {"n": {"type": "integer"}}}
     play = Play(raw).finish()
     assert play.condition("Succeeded")[1] == "OutputInvalid"
     assert play.status.phase == "Failed"

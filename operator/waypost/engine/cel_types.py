@@ -1,0 +1,98 @@
+"""Expressions against the types of the data they read, by CEL's own type checker.
+
+Every path of a workflow's expressions whose schema says one type is declared as a variable of its
+own: CEL looks for the longest qualified name first, so `inputs.n` has a type and the rest of
+`inputs` is dynamic. What runs later are the untyped programs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from waypost.engine import cel_library
+from waypost.engine.cel_ast import types_of
+from waypost.engine.cel_library import Declared, Rejection
+from waypost.engine.cel_messages import explain_rejection
+from waypost.engine.expressions import Compiled
+from waypost.engine.shapes import Unknown, alternatives, items_of
+from waypost.protocol.ijson import Json
+
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_OVERLOAD: Final = re.compile(r"no matching overload for '([^']*)' applied to '\((.*)\)'")
+_NUMERIC: Final = re.compile(r"\b(?:int|uint|double)\b")
+_WRAPPER: Final = re.compile(r"wrapper\((\w+)\)")
+# Where an int may meet a double although the checker wants two of a kind: at run time both are
+# numbers of JSON.
+_MIXING: Final = frozenset(
+    ["_+_", "_-_", "_*_", "_/_", "_%_", "_==_", "_!=_", "_<_", "_<=_", "_>_", "_>=_"]
+)
+
+
+@dataclass(frozen=True)
+class Typed:
+    """What the checker says: the types of parts of the expression by id, and its objections."""
+
+    types: Mapping[int, str]
+    problems: tuple[tuple[str, int], ...] = ()  # message, offset
+
+
+def declared_type(schema: Json) -> Declared | None:
+    """How a value of `schema` is declared to CEL; None when it has no one type."""
+    found = None if isinstance(schema, Unknown) else alternatives(schema)
+    if not found or not all(one.declared for one in found):
+        return None
+    kinds = {one.kind for one in found}
+    if kinds == {"array"}:
+        items = {declared_type(items_of(one.parts, None)) for one in found if not one.is_member}
+        return ("list", items.pop() if len(items) == 1 else None)
+    if kinds == {"object"}:
+        return "map"
+    scalars = kinds - {"null"}
+    if scalars == {"integer", "number"}:
+        scalars = {"number"}
+    return scalars.pop() if len(scalars) == 1 and not scalars & {"array", "object"} else None
+
+
+def environment(types: Mapping[tuple[str, ...], Declared]) -> Any:
+    """A typed environment; paths that cannot be written with dots are left out."""
+    named = {path: kind for path, kind in types.items() if all(map(_NAME.fullmatch, path))}
+    return cel_library.typed_environment({".".join(path): kind for path, kind in named.items()})
+
+
+def check(compiled: Compiled, types: Any) -> Typed:
+    """An accepted expression, checked in a typed `environment`."""
+    if compiled.is_path:
+        return Typed({})  # its type is that of its schema
+    checked = cel_library.check_typed(compiled.source, types)
+    if isinstance(checked, bytes):
+        return Typed(types_of(checked))
+    told = (explain_rejection(compiled.source, r) for r in _worded(checked))
+    return Typed(compiled.tree.types, tuple(told))
+
+
+def _worded(rejections: Iterable[Rejection]) -> Iterable[Rejection]:
+    for rejection in rejections:
+        text = _WRAPPER.sub(r"\1", rejection.message)
+        found = _OVERLOAD.search(text)
+        if found and _only_mixes_numbers(*found.groups()):
+            continue
+        text = text.replace("map(string, dyn)", "object").replace("null_type", "null")
+        yield Rejection(text.replace("dyn", "any"), rejection.line, rejection.column)
+
+
+def _only_mixes_numbers(function: str, arguments: str) -> bool:
+    """Whether the operands are of one type once all numbers are one."""
+    same = _NUMERIC.sub("number", arguments)
+    if same == arguments:
+        return False
+    if function in _MIXING:
+        left, _, right = same.partition(", ")
+        return left == right
+    if function == "_?_:_":
+        _, _, branches = same.partition(", ")
+        left, _, right = branches.partition(", ")
+        return left == right
+    return function == "@in" and bool(re.fullmatch(r"number, list\(number\)", same))

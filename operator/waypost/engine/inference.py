@@ -1,0 +1,325 @@
+"""What an expression can give, as a JSON Schema, and which of its paths lead nowhere.
+
+Follows the tree of an accepted expression through the schemas of what it reads. What is not
+known is `Unknown`, never a guess: a schema told here holds for every value the expression has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from waypost.engine import cel_wire
+from waypost.engine.cel_ast import (
+    Call,
+    Comprehension,
+    Constant,
+    Expr,
+    Ident,
+    ListLiteral,
+    MapLiteral,
+    Select,
+    is_local_variable,
+    walk,
+)
+from waypost.engine.cel_references import ROOTS, paths
+from waypost.engine.cel_types import Typed
+from waypost.engine.expressions import Compiled
+from waypost.engine.lookups import element_of, field_of
+from waypost.engine.problems import Severity, did_you_mean
+from waypost.engine.shapes import Narrowed, Unknown, alternatives, is_a, kind_of, union
+from waypost.protocol.ijson import MAX_SAFE_INTEGER, Json
+
+Steps = tuple[str, ...]
+_Scope = Mapping[str, "Inferred"]
+
+_BOOLEAN: Final = {"type": "boolean"}
+_BY_TYPE: Final[Mapping[str, Json]] = {
+    "bool": _BOOLEAN,
+    "string": {"type": "string"},
+    "double": {"type": "number"},
+    "null": {"type": "null"},
+    "list": {"type": "array", "items": Unknown()},
+}
+_WHOLE: Final = frozenset(["size", "int", "uint", "indexOf", "lastIndexOf"])
+_CHOOSING: Final = frozenset(["_?_:_", "_&&_", "_||_"])
+
+
+@dataclass(frozen=True)
+class Inferred:
+    """What a part of an expression gives. `optional`: a CEL optional, which may be empty.
+    `path`: where it is read from, when that is a path of a variable."""
+
+    schema: Json
+    optional: bool = False
+    path: Steps = ()
+
+    @property
+    def text(self) -> str:
+        """The path as its author wrote it, more or less."""
+        return ".".join(self.path) or "the value"
+
+
+@dataclass(frozen=True)
+class Remark:
+    """What is wrong, or doubtful, about an expression. `absent`: something may not be there."""
+
+    message: str
+    severity: Severity
+    absent: bool = False
+
+
+@dataclass(frozen=True)
+class Tested:
+    """Paths of which a condition has made sure of something, and all beginnings of theirs."""
+
+    paths: frozenset[Steps] = frozenset()
+    beginnings: frozenset[Steps] = frozenset()
+
+    @classmethod
+    def of(cls, paths: Iterable[Steps]) -> Tested:
+        """These paths. The phase or the error of a node tells of all of the node."""
+        subjects = frozenset(map(_subject, paths))
+        begun = frozenset(steps[:end] for steps in subjects for end in range(1, len(steps)))
+        return cls(subjects, begun)
+
+    def __or__(self, other: Tested) -> Tested:
+        return Tested(self.paths | other.paths, self.beginnings | other.beginnings)
+
+    def about(self, path: Steps) -> bool:
+        """Whether a test tells something of `path`: of it, a part of it, or what it is in."""
+        within = any(path[:end] in self.paths for end in range(2, len(path) + 1))
+        return within or path in self.beginnings
+
+
+@dataclass
+class Inference:
+    """One pass over one expression. `world` is the schema of all variables, `tested` the paths
+    that were tested before it is evaluated (by `when`, here or upstream)."""
+
+    compiled: Compiled
+    typed: Typed
+    world: Json
+    tested: Tested = field(default_factory=lambda: Tested())
+    remarks: list[Remark] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.tested |= Tested.of(tested_paths(self.compiled.tree.expr))
+
+    def result(self) -> Inferred:
+        """What the whole expression gives; `remarks` are complete afterwards."""
+        return self._of(self.compiled.tree.expr, {})
+
+    def _of(self, expr: Expr, scope: _Scope) -> Inferred:
+        match expr:
+            case Ident(name=name):
+                root = name.removeprefix(".")
+                if root in scope:
+                    return scope[root]
+                if root not in ROOTS:
+                    return Inferred(Unknown())
+                return Inferred(field_of(self.world, root, where="").schema, path=(root,))
+            case Constant():
+                return Inferred(_constant(expr))
+            case Select(test_only=True):
+                self._step(expr.operand, expr.field, scope, guarded=True)
+                return Inferred(_BOOLEAN)
+            case Select():
+                return self._step(expr.operand, expr.field, scope)
+            case ListLiteral():
+                return self._list(expr, scope)
+            case MapLiteral():
+                return self._map(expr, scope)
+            case Comprehension():
+                return self._loop(expr, scope)
+            case Call():
+                return self._call(expr, scope)
+        return Inferred(Unknown())
+
+    def _step(self, operand: Expr, name: str, scope: _Scope, *, guarded: bool = False) -> Inferred:
+        base = self._of(operand, scope)
+        path = (*base.path, name) if base.path else ()
+        found = field_of(base.schema, name, where=base.text)
+        if found.problem:
+            self.remarks.append(Remark(found.problem, "error"))
+        tested = bool(path) and self.tested.about(path)
+        if found.absent and not (guarded or base.optional or tested or found.problem):
+            self.remarks.append(Remark(_absence(base.text, name), "warning", absent=True))
+        schema = found.schema
+        if tested and isinstance(schema, dict) and not isinstance(schema, Unknown):
+            schema = Narrowed(schema)
+        return Inferred(schema, optional=base.optional, path=path)
+
+    def _call(self, call: Call, scope: _Scope) -> Inferred:
+        match call:
+            case Call(function="_?._" | "_[?_]", args=(operand, Constant(string=str(name)))):
+                return replace(self._step(operand, name, scope, guarded=True), optional=True)
+            case Call(function="_[_]", args=(operand, Constant(string=str(name)))):
+                return self._step(operand, name, scope)
+            case Call(function="_[_]" | "_[?_]", args=(operand, key)):
+                return self._item(operand, key, scope, optional=call.function == "_[?_]")
+            case Call(function="_?:_" | "_?_:_", args=(condition, yes, no)):
+                self._of(condition, scope)
+                return _either([self._of(yes, scope), self._of(no, scope)])
+        given = [self._of(arg, scope) for arg in call.args]
+        target = None if call.target is None else self._of(call.target, scope)
+        match call.function, target, given:
+            case "orValue", Inferred(), [other]:
+                return replace(_either([target, other]), optional=False)
+            case "or", Inferred(), [other]:
+                return replace(_either([target, other]), optional=True)
+            case "value", Inferred(), []:
+                return replace(target, optional=False)
+            case "optional.of", None, [one]:
+                return replace(one, optional=True)
+            case "optional.none", None, []:
+                return Inferred(False, optional=True)
+            case "_==_" | "_!=_", None, [left, right]:
+                self._compared(call.args, left, right)
+                self._compared(call.args[::-1], right, left)
+            case "@in", None, [left, right]:
+                self._compared(call.args, left, Inferred(element_of(right.schema, None)))
+        return Inferred(self._by_type(call))
+
+    def _item(self, operand: Expr, key: Expr, scope: _Scope, *, optional: bool) -> Inferred:
+        base = self._of(operand, scope)
+        self._of(key, scope)
+        index = _constant(key).get("const") if isinstance(key, Constant) else None
+        at = index if isinstance(index, int) and not isinstance(index, bool) else None
+        return Inferred(element_of(base.schema, at), optional=optional or base.optional)
+
+    def _by_type(self, call: Call) -> Json:
+        kind = self.typed.types.get(call.id, "dyn")
+        if kind in ("int", "uint"):
+            # An int that is made of dynamic values may turn out to be a double.
+            whole = all(self.typed.types.get(arg.id) in ("int", "uint") for arg in call.args)
+            return {"type": "integer" if call.function in _WHOLE or whole else "number"}
+        return _BY_TYPE.get(kind, Unknown())
+
+    def _compared(self, exprs: tuple[Expr, ...], one: Inferred, other: Inferred) -> None:
+        """Warn of a comparison with a literal text that a listed value never is."""
+        if not isinstance(exprs[1], Constant | ListLiteral):
+            return
+        wanted = [a.member for a in alternatives(other.schema) or [] if a.is_member]
+        given = None if isinstance(one.schema, Unknown) else alternatives(one.schema)
+        if not given or not wanted or not all(a.is_member for a in given):
+            return
+        members = [a.member for a in given]
+        for value in wanted:
+            alike = [m for m in members if is_a(kind_of(m), kind_of(value))]
+            if isinstance(value, str) and alike and value not in alike:
+                listed = ", ".join(map(repr, alike[:8]))
+                hint = did_you_mean(value, map(str, alike))
+                text = f"{one.text} is never {value!r}: it is one of {listed}{hint}"
+                self.remarks.append(Remark(text, "warning"))
+
+    def _list(self, expr: ListLiteral, scope: _Scope) -> Inferred:
+        items = [self._of(element, scope).schema for element in expr.elements]
+        if expr.optional:
+            return Inferred({"type": "array", "items": union(items)})
+        size = {"minItems": len(items), "maxItems": len(items)}
+        return Inferred({"type": "array", "prefixItems": items, "items": False, **size})
+
+    def _map(self, expr: MapLiteral, scope: _Scope) -> Inferred:
+        properties: dict[str, Json] = {}
+        required = []
+        computed = False
+        for entry in expr.entries:
+            self._of(entry.key, scope)
+            value = self._of(entry.value, scope).schema
+            if not isinstance(entry.key, Constant) or entry.key.string is None:
+                computed = True
+                continue
+            properties[entry.key.string] = value
+            required += [] if entry.optional else [entry.key.string]
+        made = {"type": "object", "properties": properties, "required": required}
+        return Inferred(Unknown() if computed else {**made, "additionalProperties": False})
+
+    def _loop(self, loop: Comprehension, scope: _Scope) -> Inferred:
+        if is_local_variable(loop):
+            value = replace(self._of(loop.accu_init, scope), optional=False)
+            return self._of(loop.result, {**scope, loop.accu_var: value})
+        item = Inferred(element_of(self._of(loop.iter_range, scope).schema, None))
+        start = self._of(loop.accu_init, scope)
+        collects = isinstance(loop.accu_init, ListLiteral)
+        inner = {
+            **scope,
+            loop.iter_var: item,
+            loop.accu_var: Inferred(Unknown()) if collects else start,
+        }
+        self._of(loop.loop_condition, inner)
+        self._of(loop.loop_step, inner)
+        if not collects:
+            kind = self.typed.types.get(loop.id, "dyn")
+            return Inferred(_BY_TYPE.get(kind, Unknown()))
+        quiet = replace(self, remarks=[])
+        appended = [quiet._of(part, inner).schema for part in _appended(loop)]
+        return Inferred({"type": "array", "items": union(appended) if appended else Unknown()})
+
+
+def tested_paths(expr: Expr) -> set[Steps]:
+    """The paths an expression tests with has(), a condition before ?, && or ||: what it says of
+    them holds only in some cases."""
+    tested: set[Steps] = set()
+    for part in walk(expr):
+        if isinstance(part, Select) and part.test_only:
+            tested |= _steps_in(part)
+        elif isinstance(part, Call) and part.function in _CHOOSING:
+            for arg in part.args[: 1 if part.function == "_?_:_" else None]:
+                tested |= _steps_in(arg)
+    return tested
+
+
+def _steps_in(expr: Expr) -> set[Steps]:
+    return {(path.root, *path.fields) for path in paths(expr) if path.fields}
+
+
+def _subject(steps: Steps) -> Steps:
+    about_node = len(steps) > 2 and steps[0] == "nodes" and steps[2] != "output"
+    return steps[:2] if about_node else steps
+
+
+def _appended(loop: Comprehension) -> Iterator[Expr]:
+    """What a loop that builds a list puts into it."""
+    for part in walk(loop.loop_step):
+        if isinstance(part, Call) and part.function == "_+_" and len(part.args) == 2:
+            accumulated, added = part.args
+            if isinstance(accumulated, Ident) and accumulated.name == loop.accu_var:
+                yield from added.elements if isinstance(added, ListLiteral) else ()
+
+
+def _either(branches: Iterable[Inferred]) -> Inferred:
+    listed = list(branches)
+    schemas = [one.schema for one in listed if one.schema is not False]
+    return Inferred(
+        union(schemas) if schemas else Unknown(), optional=any(one.optional for one in listed)
+    )
+
+
+def _whole(value: int) -> dict[str, Json]:
+    return {"const": value} if abs(value) <= MAX_SAFE_INTEGER else {"type": "integer"}
+
+
+_CONSTANTS: Final[Mapping[int, Callable[[Json], Json]]] = {
+    1: lambda _: {"type": "null"},
+    2: lambda value: {"const": bool(value)},
+    3: lambda value: _whole(value if value < 1 << 63 else value - (1 << 64)),
+    4: lambda value: _whole(value),
+    5: lambda _: {"type": "number"},
+}
+
+
+def _constant(expr: Constant) -> dict[str, Json]:
+    if expr.string is not None:
+        return {"const": expr.string}
+    for number, value in cel_wire.fields(expr.raw):
+        if number in _CONSTANTS:
+            made: dict[str, Json] = _CONSTANTS[number](value)
+            return made
+    return Unknown()
+
+
+def _absence(where: str, name: str) -> str:
+    guard = f"{where}.?{name}.orValue(...)"
+    return f"{where}.{name} may be absent: write {guard}, test it with has(), or require it"
