@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from waypost.api.status import AttemptStatus, NodeStatus
-from waypost.engine import holding, names, policy
+from waypost.engine import holding, mounts, names, policy
 from waypost.engine.agents import Missing
 from waypost.engine.draft import Draft, shorten
 from waypost.engine.graph import kind_of
@@ -132,6 +132,11 @@ def wanted_logs(observed: Observed, status: NodeStatus, kind: str) -> list[PodFa
     ]
 
 
+def wanted_mounts(observed: Observed, status: NodeStatus, now: datetime) -> list[PodFact]:
+    """The pods of a running attempt of which it is time to ask whether a key is missing."""
+    return mounts.wanted(observed, latest_attempt(status), path=status.path, now=now)
+
+
 def _look_at(observed: Observed, path: str, attempt: AttemptStatus) -> datetime:
     """When the API server is next asked for a pod that has not been seen: soon, then rarely."""
     launched = names.parse_timestamp(attempt.launched_at) or observed.created_at
@@ -218,6 +223,8 @@ def _watch_pods(draft: Draft, path: str, attempt: AttemptStatus, pods: list[PodF
             stop(draft, path, reason)
         else:
             draft.wake(deadline)
+            if mounts.waits(pod):
+                draft.wake(mounts.look_at(draft.observed, pod, attempt))
     else:
         if draft.statuses[path].reason:
             draft.change(path, reason=None, message=None)

@@ -29,12 +29,14 @@ def plan(observed: Observed, now: datetime) -> Wants:
     graph = observed.definition.graph
     live = references = False
     logs = []
+    mounts = []
     payloads: set[str] = set()
     for path in graph.order:
         status = known.get(path)
         if status and status.phase == "Running":
             live = live or attempts.wants_live(observed, status, now)
             logs += attempts.wanted_logs(observed, status, kind_of(graph.nodes[path]))
+            mounts += attempts.wanted_mounts(observed, status, now)
         elif status and status.phase == "Waiting" and graph.nodes[path].approval:
             live = live or (status.approval or "") not in observed.approvals
         references = references or holding.wants_references(status, now)
@@ -46,6 +48,7 @@ def plan(observed: Observed, now: datetime) -> Wants:
         logs=tuple(logs),
         live=live and not observed.live,
         references=references and not observed.references_live,
+        mounts=tuple(mounts),
     )
 
 

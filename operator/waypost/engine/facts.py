@@ -12,8 +12,10 @@ from pydantic import ValidationError
 
 from waypost.api import meta
 from waypost.api.approval import ApprovalSpec, ApprovalStatus
+from waypost.api.endpoint import KeyRef
 from waypost.engine.model import ApprovalFact, JobFact, PodFact
 from waypost.engine.names import parse_timestamp
+from waypost.engine.secrets import VOLUME, KeyFile, Source
 
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _TRACKERS = (
@@ -76,6 +78,7 @@ def _pod_state(body: Any, *, run_uid: str, path: str, attempt: int) -> PodFact:
     state = section(found, "state")
     ended, running, waiting = (section(state, k) for k in ("terminated", "running", "waiting"))
     last = section(found, "lastState", "terminated") if not ended else {}
+    keys = () if running or ended else mounted_keys(section(body, "spec"))
     exit_code = ended.get("exitCode")
     return PodFact(
         name=text(metadata, "name"),
@@ -101,7 +104,25 @@ def _pod_state(body: Any, *, run_uid: str, path: str, attempt: int) -> PodFact:
         pod_reason=text(status, "reason"),
         pod_message=text(status, "message"),
         disruption=_condition_text(status, "DisruptionTarget", "True"),
+        keys=keys,
     )
+
+
+def mounted_keys(spec: Any) -> tuple[KeyFile, ...]:
+    """The keys that a pod of ours has as files, read back from its spec."""
+    volume = _named(items(spec, "volumes"), VOLUME)
+    sources: tuple[Source, Source] = ("secret", "configMap")
+    return tuple(
+        KeyFile(text(item, "path"), kind, _key_ref(source, kind, item))
+        for source in items(volume, "projected", "sources")
+        for kind in sources
+        for item in items(source, kind, "items")
+    )
+
+
+def _key_ref(source: Any, kind: Source, item: dict[str, Any]) -> KeyRef:
+    # Unchecked: a pod can be forged, and this is only ever shown.
+    return KeyRef.model_construct(name=text(section(source, kind), "name"), key=text(item, "key"))
 
 
 def _lists(value: object, wanted: str) -> bool:

@@ -16,6 +16,7 @@ from waypost.api.status import AgentWorkflowStatus
 from waypost.api.toolserver import ToolServerSpec
 from waypost.api.workflow import AgentWorkflowSpec
 from waypost.engine.definition import Definition
+from waypost.engine.secrets import KeyFile
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,9 @@ class PodFact:
     pod_reason: str = ""  # Evicted, DeadlineExceeded...
     pod_message: str = ""
     disruption: str = ""  # reason and message of DisruptionTarget
+    keys: tuple[KeyFile, ...] = ()  # that it mounts, until its container has started
+    mount_trouble: str = ""  # which of them is missing; from an Event, read live
+    mount_looked_at: datetime | None = None  # when that was read
 
     @property
     def over(self) -> bool:
@@ -137,6 +141,7 @@ class Wants:
     logs: tuple[PodFact, ...] = ()
     live: bool = False
     references: bool = False  # a live read of providers and servers
+    mounts: tuple[PodFact, ...] = ()  # pods that may wait for a key
 
 
 @dataclass(frozen=True)

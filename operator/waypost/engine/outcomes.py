@@ -218,7 +218,7 @@ def never_started(pod: PodFact) -> Reason:
         return Reason.UNSCHEDULABLE
     if "Image" in pod.waiting_reason:
         return Reason.IMAGE_PULL
-    if pod.waiting_reason == "CreateContainerConfigError":
+    if pod.waiting_reason == "CreateContainerConfigError" or pod.mount_trouble:
         return Reason.MISSING_REFERENCE
     return Reason.UNSCHEDULABLE
 
@@ -231,7 +231,7 @@ def trouble_of(pod: PodFact) -> str:
         return pod.unschedulable
     if pod.waiting_reason and pod.waiting_reason not in ("ContainerCreating", "PodInitializing"):
         return f"{pod.waiting_reason}: {pod.waiting_message}".removesuffix(": ")
-    return ""
+    return pod.mount_trouble
 
 
 def wants_log(pod: PodFact, *, kind: str) -> bool:

@@ -15,11 +15,12 @@ from waypost.engine import facts
 from waypost.engine.definition import Definition, define
 from waypost.engine.model import JobFact, Observed, PodFact, Wants
 from waypost.engine.names import parse_timestamp
+from waypost.engine.secrets import explain, missing_key
 from waypost.ports.clock import Clock
 from waypost.ports.cluster import Cluster, Kind, NotFound, Obj
 from waypost.runtime.catalog import PROBED, Catalog
 from waypost.runtime.hints import newest_event
-from waypost.runtime.store import Key, Store, version_of
+from waypost.runtime.store import Key, RunEntry, Store, version_of
 
 _NAMESPACE_MEMORY: Final = 5.0  # seconds a namespace's phase is believed
 _LOG_LINES: Final = 20
@@ -49,7 +50,7 @@ class Observer:
         generation = metadata.get("generation")
         generation = generation if isinstance(generation, int) else 1
         entry = self._store.entry(key.uid)
-        pods = tuple(entry.pods.values())
+        pods = _pods(entry)
         deleting = bool(metadata.get("deletionTimestamp"))
         if not deleting and any(pod.deleting for pod in pods):
             deleting = await self._terminating(key.namespace)
@@ -83,6 +84,8 @@ class Observer:
         if wants.logs:
             read = {pod.uid: await self._log(key, pod) for pod in wants.logs}
             observed = replace(observed, logs={**observed.logs, **read})
+        if wants.mounts:
+            observed = await self._look_at_mounts(key, observed, wants.mounts)
         if wants.references:
             observed = await self._look_at_references(key, observed)
         return await self.look(key, observed) if wants.live else observed
@@ -110,7 +113,7 @@ class Observer:
         self._looked[key.uid] = moment
         return replace(
             observed,
-            pods=tuple(entry.pods.values()),
+            pods=_pods(entry),
             jobs=dict(entry.jobs),
             approvals=dict(entry.approvals),
             live=True,
@@ -160,6 +163,20 @@ class Observer:
     async def _list(self, kind: Kind, key: Key) -> tuple[Obj, ...]:
         labels = f"{meta.LABEL_RUN}={key.uid}"
         return (await self._cluster.list(kind, namespace=key.namespace, labels=labels)).items
+
+    async def _look_at_mounts(
+        self, key: Key, observed: Observed, pods: tuple[PodFact, ...]
+    ) -> Observed:
+        """Ask the Events of pods that do not start for a key that is missing."""
+        entry = self._store.entry(key.uid)
+        for pod in pods:
+            text = await newest_event(
+                self._cluster, namespace=key.namespace, uid=pod.uid, reason="FailedMount"
+            )
+            # What passes by itself, such as a cache that is being filled, is not worth a word.
+            trouble = explain(text, pod.keys) if missing_key(text) else ""
+            entry.mounts[pod.uid] = (self._clock.now(), trouble)
+        return replace(observed, pods=_pods(entry))
 
     async def _look_at_references(self, key: Key, observed: Observed) -> Observed:
         for kind in PROBED:
@@ -230,6 +247,16 @@ class Observer:
             verdict = True
         self._namespaces[namespace] = (now, verdict)
         return verdict
+
+
+def _pods(entry: RunEntry) -> tuple[PodFact, ...]:
+    """The pods, with what was read of their mounts while they have not started."""
+    return tuple(
+        replace(pod, mount_looked_at=looked[0], mount_trouble=looked[1])
+        if pod.started_at is None and (looked := entry.mounts.get(pod.uid))
+        else pod
+        for pod in entry.pods.values()
+    )
 
 
 def _status(body: Obj) -> AgentWorkflowStatus:

@@ -6,6 +6,7 @@ writes are put in at once, so a pass never works on less than it has itself writ
 
 import json
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from waypost.engine.facts import section, text
@@ -30,6 +31,7 @@ class RunEntry:
     version: int = 0
     pods: dict[str, PodFact] = field(default_factory=dict)  # by uid
     pod_versions: dict[str, int] = field(default_factory=dict)
+    mounts: dict[str, tuple[datetime, str]] = field(default_factory=dict)  # pod uid -> when, why
     approvals: dict[str, ApprovalFact] = field(default_factory=dict)  # by name
     approval_versions: dict[str, int] = field(default_factory=dict)
     jobs: dict[str, JobFact] = field(default_factory=dict)  # of our own creates and live reads
@@ -126,6 +128,7 @@ class Store:
         if entry is not None:
             entry.pods.pop(uid, None)
             entry.pod_versions.pop(uid, None)
+            entry.mounts.pop(uid, None)
             self._forget_if_empty(run_uid)
 
     def put_approval(self, fact: ApprovalFact, run_uid: str, version: int) -> bool:
