@@ -1,8 +1,9 @@
 """Manifests that the API server takes, and stores to the last field."""
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
+from waypost.api.record import RecordType
 
 from tests.crds.manifests import (
     IMAGE,
@@ -11,6 +12,7 @@ from tests.crds.manifests import (
     approval,
     container,
     gate,
+    kept,
     node,
     pause,
     record,
@@ -203,4 +205,8 @@ ACCEPTED = [
     row("record-of-a-scalar", record(data=False), "any value"),
     row("record-of-null", record(data=None), "null is a value"),
     row("record-of-a-list", record(data=[None, 1]), "any value"),
+    row("record-compressed", kept(compressed="H4sI"), "gzip and base64"),
+    row("record-compressed-most", kept(compressed="A" * 1_400_000), "etcd takes 1.5 MiB"),
+    row("record-in-the-object-store", kept(object="wp/u/a/1-1-result"), "only its key"),
+    *[row(f"record-{type_}", record(type=type_), "of any type") for type_ in get_args(RecordType)],
 ]

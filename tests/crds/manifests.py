@@ -87,3 +87,10 @@ def record(name: str = "sample-gather-1-7c1f", **spec: Any) -> Manifest:
             **spec,
         },
     }
+
+
+def kept(**form: Any) -> Manifest:
+    """A NodeRecord whose payload is only in the given form."""
+    made = record(**form)
+    made["spec"] = {k: v for k, v in made["spec"].items() if k != "data" or k in form}
+    return made

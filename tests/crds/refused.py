@@ -11,6 +11,7 @@ from tests.crds.manifests import (
     approval,
     container,
     gate,
+    kept,
     node,
     pause,
     record,
@@ -331,6 +332,14 @@ STRICT = [
     row("approval-with-answer", approval(answer=False), "found answer on create"),
     row("record-of-nobody", record(run=None), "spec.run"),
     row("record-of-unknown-type", record(type="Memory"), "spec.type: Unsupported value"),
+    row(
+        "record-in-two-forms",
+        record(object="k"),
+        "a record holds its payload in one of data, compressed and object; found data, object",
+    ),
+    row("record-in-two-places", kept(compressed="a", object="k"), "found compressed, object"),
+    row("record-too-long", kept(compressed="A" * 1_400_001), "spec.compressed: Too long"),
+    row("record-without-key", kept(object=""), "spec.object"),
 ]
 
 # kubectl asks for strict validation; other clients may not, and unknown fields are then dropped.

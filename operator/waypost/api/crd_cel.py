@@ -11,7 +11,7 @@ FORBIDDEN: Final = "FieldValueForbidden"
 REQUIRED: Final = "FieldValueRequired"
 
 
-_ANY_TYPE: Final = frozenset({"answer", "fallbackOutput"})
+_ANY_TYPE: Final = frozenset({"answer", "data", "fallbackOutput"})
 
 
 class Cel(str):

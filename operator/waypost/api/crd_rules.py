@@ -11,13 +11,20 @@ from waypost.api import crd_rules_approval as approval
 from waypost.api import crd_rules_endpoint as endpoint
 from waypost.api import crd_rules_workflow as workflow
 from waypost.api.base import DURATION_PATTERN, NODE_NAME_PATTERN
-from waypost.api.crd_cel import Rule
+from waypost.api.crd_cel import Rule, at_most_one_of, names_of
 from waypost.api.endpoint import URL_PATTERN
 
+_FORMS = ("data", "compressed", "object")
+_FOUND = names_of(_FORMS)
 _RECORD = (
     Rule(
         "self == oldSelf",
         ["a record never changes; write a new one under the number of its own attempt"],
+    ),
+    Rule(
+        # Not exactly one: has() does not see a null, which is a payload too.
+        at_most_one_of(_FORMS),
+        ["a record holds its payload in one of data, compressed and object; found ", _FOUND],
     ),
 )
 

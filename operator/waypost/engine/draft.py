@@ -7,11 +7,10 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from waypost.api import meta
 from waypost.api.base import JsonObject, JsonValue
 from waypost.api.status import FINAL_PHASES, KEPT_ATTEMPTS, AttemptStatus, NodeStatus
 from waypost.api.workflow import AgentWorkflowSpec, Node
-from waypost.engine import names, scope
+from waypost.engine import names, records, scope
 from waypost.engine.graph import Graph
 from waypost.engine.jobs import Owner, PodSettings
 from waypost.engine.model import After, Before, Note, Observed, PodFact, PutRecord
@@ -85,9 +84,10 @@ class Draft:
     def succeed(self, path: str, outcome: Succeeded) -> None:
         """Checkpoint a node's output: inline while it is small, else in a NodeRecord."""
         placed: dict[str, Any] = {"output": outcome.output}
-        inline = len(ijson.canonical(outcome.output))
+        canonical = ijson.canonical(outcome.output)
+        inline = len(canonical)
         if inline > INLINE_OUTPUT or self._inline + inline > INLINE_TOTAL:
-            placed = {"output_record": self._put_record(path, outcome)}
+            placed = {"output_record": self._put_record(path, outcome, canonical)}
         else:
             self._inline += inline
         self.change(
@@ -117,6 +117,11 @@ class Draft:
         if phase == "Failed":
             self.note("Warning", "NodeFailed", f"{path}: {reason}: {message}")
 
+    def whose(self, path: str, attempt: int) -> records.Whose:
+        """The attempt as its NodeRecords name it."""
+        round_ = self.observed.status.round
+        return records.Whose(self.owner.name, self.owner.uid, path, round_, attempt)
+
     def current_attempt(self, path: str) -> AttemptStatus | None:
         """The latest attempt while it has not ended."""
         attempts = self.statuses[path].attempts
@@ -131,34 +136,21 @@ class Draft:
             kept = [kept[0], *kept[-(KEPT_ATTEMPTS - 1) :]]
         self.change(path, attempts=kept)
 
-    def _put_record(self, path: str, outcome: Succeeded) -> str:
-        status = self.statuses[path]
-        attempt = max(status.attempt or 0, 1)
-        name = names.record_name(
-            run=self.owner.name, run_uid=self.owner.uid, path=path, attempt=attempt
+    def _put_record(self, path: str, outcome: Succeeded, canonical: bytes) -> str:
+        whose = self.whose(path, max(self.statuses[path].attempt or 0, 1))
+        form = records.form_of(outcome.output, canonical)
+        assert form is not None, "what came in a commit record or an answer fits"
+        manifest = records.manifest(
+            "Result",
+            whose,
+            digest=outcome.digest,
+            size=outcome.size,
+            form=form,
+            owner=self.owner.reference(),
+            namespace=self.owner.namespace,
         )
-        manifest = {
-            "apiVersion": meta.API_VERSION,
-            "kind": "NodeRecord",
-            "metadata": {
-                "name": name,
-                "namespace": self.owner.namespace,
-                "labels": {meta.LABEL_RUN: self.owner.uid},
-                "ownerReferences": [self.owner.reference()],
-            },
-            "spec": {
-                "run": self.owner.name,
-                "runUid": self.owner.uid,
-                "path": path,
-                "round": self.observed.status.round,
-                "attempt": attempt,
-                "type": "Result",
-                "digest": outcome.digest,
-                "size": outcome.size,
-                "data": outcome.output,
-            },
-        }
         self.before.append(PutRecord(manifest=manifest))
+        name = whose.record_name("Result")
         self._payloads[name] = outcome.output
         return name
 

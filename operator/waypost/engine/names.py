@@ -8,6 +8,8 @@ import hashlib
 from datetime import UTC, datetime
 from typing import Final
 
+from waypost.api.record import RecordType
+
 _NAME_LIMIT: Final = 63  # a Job's name becomes a label value of its pod
 
 
@@ -35,9 +37,14 @@ def approval_name(*, run: str, run_uid: str, path: str, round_: int) -> str:
     return _readable(run, path, _NAME_LIMIT - len(tail)) + tail
 
 
-def record_name(*, run: str, run_uid: str, path: str, attempt: int) -> str:
-    """Name of the NodeRecord with the result of one attempt (0: a node without a pod)."""
-    return job_name(run=run, run_uid=run_uid, path=path, attempt=attempt)
+def record_name(
+    type_: RecordType, *, run: str, run_uid: str, path: str, round_: int, attempt: int
+) -> str:
+    """Name of the NodeRecord with a payload of one attempt (1: also of a node without a pod), so
+    that it is found without being told."""
+    marks = (run_uid, path, str(round_), str(attempt))
+    tail = f"-{attempt}-{type_.lower()}-{_short_hash(type_, *marks)}"
+    return _readable(run, path, _NAME_LIMIT - len(tail)) + tail
 
 
 def idempotency_key(*, run_uid: str, path: str, input_digest: str) -> str:

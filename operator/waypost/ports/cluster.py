@@ -22,7 +22,7 @@ Obj = dict[str, Any]
 
 
 class Kind(Enum):
-    """The kinds the operator touches: (API group and version, plural, Kind)."""
+    """The kinds that operator and gateway touch: (API group and version, plural, Kind)."""
 
     AGENT_WORKFLOW = ("waypost.dev/v1alpha1", "agentworkflows", "AgentWorkflow")
     APPROVAL = ("waypost.dev/v1alpha1", "approvals", "Approval")
@@ -34,6 +34,7 @@ class Kind(Enum):
     CONFIG_MAP = ("v1", "configmaps", "ConfigMap")
     EVENT = ("v1", "events", "Event")
     NAMESPACE = ("v1", "namespaces", "Namespace")
+    TOKEN_REVIEW = ("authentication.k8s.io/v1", "tokenreviews", "TokenReview")
 
     @property
     def api_version(self) -> str:
@@ -126,7 +127,8 @@ class Cluster(Protocol):
         ...
 
     async def create(self, kind: Kind, *, namespace: str, body: Obj) -> Obj:
-        """POST with fieldValidation=Strict. Raises AlreadyExists, Rejected."""
+        """POST with fieldValidation=Strict. Raises AlreadyExists, Rejected. `namespace` is "" for
+        kinds without one; a TokenReview is answered and not kept."""
         ...
 
     async def patch(
