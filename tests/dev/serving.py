@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx2
 import uvicorn
+from starlette.applications import Starlette
 from waypost.dev.journal import Journal
 from waypost.dev.model_server import ModelServer
 from waypost.dev.script import parse
@@ -36,15 +37,23 @@ class Serving:
 @asynccontextmanager
 async def serving(scripts: str, *, journal: Journal | None = None) -> AsyncIterator[Serving]:
     """Serve the scripts of a YAML text until the end of the block."""
-    application = ModelServer(parse(scripts, source="test"), journal=journal).app()
-    config = uvicorn.Config(
-        application, log_config=None, lifespan="off", timeout_graceful_shutdown=1
-    )
+    server = ModelServer(parse(scripts, source="test"), journal=journal)
+    async with (
+        listening(server.app()) as url,
+        httpx2.AsyncClient(base_url=url, timeout=20) as http,
+    ):
+        yield Serving(url=url, http=http)
+
+
+@asynccontextmanager
+async def listening(application: Starlette) -> AsyncIterator[str]:
+    """Serve an application on a free port of 127.0.0.1; gives its address."""
+    config = uvicorn.Config(application, log_config=None, timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        task = asyncio.create_task(server.serve(sockets=[listening]))
-        async with httpx2.AsyncClient(base_url=url, timeout=20) as http:
-            yield Serving(url=url, http=http)
-        server.should_exit = True
-        await task
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        task = asyncio.create_task(server.serve(sockets=[listener]))
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            await task
