@@ -219,6 +219,7 @@ def _fallbacks_fit(spec: AgentWorkflowSpec) -> Iterator[Problem]:
         except ijson.IJsonError as error:
             yield Problem(f"{place}{error.path.removeprefix('$')}", error.problem)
             continue
-        if node.output_schema is not None:
+        usable = node.output_schema is not None and not schema.check_schema(node.output_schema)
+        if usable:
             for violation in schema.validate(node.output_schema, node.fallback_output):
                 yield Problem(place, f"does not meet outputSchema: {violation}")

@@ -17,6 +17,7 @@ from waypost.engine import acceptance
 from waypost.engine.bundle import bundled, unknown_names
 from waypost.engine.edges import edge_problems
 from waypost.engine.graph import Graph, edges_of, find_cycle, sort
+from waypost.engine.malformed import problems_of
 from waypost.engine.problems import Problem
 from waypost.protocol import ijson, schema
 
@@ -55,7 +56,7 @@ def define(raw_spec: Any) -> Definition:
     try:
         spec = AgentWorkflowSpec.model_validate(raw_spec)
     except ValidationError as error:
-        return Definition(spec=None, problems=_model_problems(error))
+        return Definition(spec=None, problems=problems_of(error, AgentWorkflowSpec))
     problems = _some(unknown_names(spec))
     if problems:
         return Definition(spec=spec, problems=problems)
@@ -87,18 +88,6 @@ def define(raw_spec: Any) -> Definition:
 
 def _some(problems: Iterable[Problem]) -> tuple[Problem, ...]:
     return tuple(problems)[: acceptance.MAX_PROBLEMS]
-
-
-def _model_problems(error: ValidationError) -> tuple[Problem, ...]:
-    problems = []
-    for detail in error.errors(include_url=False, include_context=False)[:5]:
-        place = "".join(
-            f"[{part}]" if isinstance(part, int) else f".{part}" for part in detail["loc"]
-        ).lstrip(".")
-        found = repr(detail["input"])
-        shown = found if len(found) <= 60 else f"{found[:57]}..."
-        problems.append(Problem(field=place or "spec", message=f"{detail['msg']}, found {shown}"))
-    return tuple(problems)
 
 
 def _complete_inputs(spec: AgentWorkflowSpec) -> tuple[JsonObject, tuple[Problem, ...]]:
