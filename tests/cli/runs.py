@@ -134,5 +134,4 @@ def serve(api: Api, found: dict[str, Any], *, pods: tuple[dict[str, Any], ...] =
     api.items(f"{GROUP}/agentworkflows", found)
     api.items(f"{GROUP}/namespaces/{NAMESPACE}/agentworkflows", found)
     api.items(f"{GROUP}/namespaces/{NAMESPACE}/approvals", APPROVAL)
-    api.items(f"{GROUP}/namespaces/{NAMESPACE}/noderecords")
     api.items(f"/api/v1/namespaces/{NAMESPACE}/pods", *pods)

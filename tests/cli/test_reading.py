@@ -1,5 +1,7 @@
 """`waypost get`, `trace` and `runs`, from the API server to the terminal."""
 
+import base64
+import gzip
 import json
 from typing import Any
 
@@ -7,6 +9,9 @@ import pytest
 import yaml
 from waypost.cli.app import main
 from waypost.cli.errors import Exit
+from waypost.engine import records
+from waypost.engine.records import Whose
+from waypost.protocol import ijson
 
 from tests.cli.conftest import Api
 from tests.cli.runs import GROUP, NAMESPACE, RUN_PATH, TRACE, at, attempt, pod, record, run, serve
@@ -84,13 +89,56 @@ def load(api: Api, capsys: Captured) -> list[Any]:
     return [item.get("trace") for item in draft["attempts"]]
 
 
-def test_traces_in_records(api: Api, capsys: Captured) -> None:
+def keep(api: Api, *, number: int, form: dict[str, Any] | None = None, **changes: Any) -> None:
+    """A NodeRecord with the trace of an attempt of draft."""
+    canonical = ijson.canonical(TRACE)
+    whose = Whose(run="notes", run_uid="uid-1", path="draft", round=1, attempt=number)
+    body = records.manifest(
+        "Trace",
+        whose,
+        digest=ijson.digest(TRACE),
+        size=len(canonical),
+        form=form or {"data": TRACE},
+        owner={"kind": "AgentWorkflow", "uid": "uid-1", "controller": True},
+        namespace=NAMESPACE,
+    )
+    body["spec"] |= changes
+    name = whose.record_name("Trace")
+    api.put(f"{GROUP}/namespaces/{NAMESPACE}/noderecords/{name}", body)
+
+
+def packed() -> dict[str, Any]:
+    squeezed = base64.b64encode(gzip.compress(ijson.canonical(TRACE))).decode()
+    return {"compressed": squeezed}
+
+
+@pytest.mark.parametrize("form", [{"data": TRACE}, packed()], ids=["data", "compressed"])
+def test_traces_in_records(api: Api, capsys: Captured, form: dict[str, Any]) -> None:
     serve(api, run())
-    spec = {"type": "Trace", "path": "draft", "round": 1, "attempt": 1, "data": TRACE}
-    api.items(f"{GROUP}/namespaces/{NAMESPACE}/noderecords", {"spec": spec})
+    keep(api, number=1, form=form)
     first, second = load(api, capsys)
     assert first == {"entries": TRACE["entries"], "dropped": 0}
     assert second is None
+    lists = [path for path, _ in api.asked if path.endswith("/noderecords")]
+    assert lists == [], "a list would bring every result as well"
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        pytest.param({"data": None, "object": "k"}, "object store", id="elsewhere"),
+        pytest.param({"data": {"v": 1}}, "does not match its digest", id="forged"),
+        pytest.param({"attempt": 2}, "is not this attempt's", id="of-another-attempt"),
+    ],
+)
+def test_traces_that_cannot_be_shown(
+    api: Api, capsys: Captured, changes: dict[str, Any], told: str
+) -> None:
+    serve(api, run())
+    keep(api, number=1, **changes)
+    assert told in load(api, capsys)[0]["note"]
+    assert main(["trace", "notes"]) == 0
+    assert told in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

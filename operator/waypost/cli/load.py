@@ -12,12 +12,12 @@ def load_report(target: Target, name: str, *, with_traces: bool) -> RunReport:
 
     async def work(session: Session) -> RunReport:
         run = await find_run(session, name)
-        uid = run["metadata"]["uid"]
-        return report(
-            run,
-            now=datetime.now(UTC),
-            approvals=await load_approvals(session, uid),
-            traces=await load_traces(session, uid) if with_traces else None,
-        )
+        approvals = await load_approvals(session, run["metadata"]["uid"])
+        now = datetime.now(UTC)
+        found = report(run, now=now, approvals=approvals)
+        if not with_traces:
+            return found
+        traces = await load_traces(session, found)
+        return report(run, now=now, approvals=approvals, traces=traces)
 
     return with_cluster(target, work)

@@ -140,6 +140,8 @@ def _add_attempt(branch: Tree, attempt: AttemptReport) -> None:
         return
     for entry in attempt.trace.entries:
         inner.add(_entry_line(entry, since=attempt.started_at or attempt.launched_at))
+    if attempt.trace.note:
+        inner.add(Text(f"trace: {words.tame(attempt.trace.note)}", style="dim"))
     if attempt.trace.dropped:
         inner.add(Text(f"{words.count(attempt.trace.dropped, 'entry')} more", style="dim"))
 

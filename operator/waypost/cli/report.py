@@ -24,10 +24,12 @@ AttemptKey = tuple[str, int, int]  # path, round, number
 
 
 class TraceReport(Model):
-    """What an attempt did: entries as in docs/adr/0008-agent-nodes.md."""
+    """What an attempt did: entries as in docs/adr/0008-agent-nodes.md. `note` says why there are
+    none that can be shown."""
 
-    entries: list[JsonObject]
+    entries: list[JsonObject] = Field(default_factory=list)
     dropped: int = 0
+    note: str | None = None
 
 
 class AttemptReport(Model):
