@@ -141,7 +141,7 @@ def load_settings() -> Settings:
     try:
         return Settings()  # type: ignore[call-arg]  # from the environment
     except ValidationError as error:
-        raise _explained(error) from error
+        raise explained(error) from error
 
 
 def load_cluster_settings() -> ClusterSettings:
@@ -149,10 +149,11 @@ def load_cluster_settings() -> ClusterSettings:
     try:
         return ClusterSettings()
     except ValidationError as error:
-        raise _explained(error) from error
+        raise explained(error) from error
 
 
-def _explained(error: ValidationError) -> SettingsError:
+def explained(error: ValidationError) -> SettingsError:
+    """What pydantic found, as one line for people."""
     return SettingsError("; ".join(_explain(detail) for detail in error.errors()))
 
 

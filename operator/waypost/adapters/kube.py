@@ -12,7 +12,7 @@ from waypost.adapters.credentials import CredentialSource
 from waypost.adapters.kube_http import REQUEST_TIMEOUT, Call, Transport
 from waypost.api.meta import FIELD_MANAGER
 from waypost.ports.cluster import Kind, Listing, NotFound, Obj, PatchType, Rejected, Unavailable
-from waypost.ports.telemetry import Telemetry
+from waypost.ports.telemetry import Requests
 
 PAGE_SIZE = 500
 LIST_STARTS = 3
@@ -30,7 +30,7 @@ class KubeCluster:
         self,
         *,
         credentials: CredentialSource,
-        telemetry: Telemetry,
+        telemetry: Requests,
         timeout: float = REQUEST_TIMEOUT,
     ) -> None:
         self._http = Transport(credentials=credentials, telemetry=telemetry, timeout=timeout)

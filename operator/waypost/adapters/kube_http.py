@@ -18,7 +18,7 @@ from waypost import __version__
 from waypost.adapters.credentials import Credentials, CredentialsError, CredentialSource
 from waypost.adapters.kube_errors import error_from
 from waypost.ports.cluster import ClusterError, Obj, Unavailable
-from waypost.ports.telemetry import Telemetry
+from waypost.ports.telemetry import Requests
 
 USER_AGENT = f"waypost-operator/{__version__}"
 REQUEST_TIMEOUT = 10.0  # seconds; a fence lasts as long, no request may outlive it
@@ -52,7 +52,7 @@ class Transport:
         self,
         *,
         credentials: CredentialSource,
-        telemetry: Telemetry,
+        telemetry: Requests,
         timeout: float = REQUEST_TIMEOUT,
     ) -> None:
         self._source = credentials

@@ -24,6 +24,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "lint": "waypost.cli.lint",
     "dev": "waypost.cli.dev",
     "run": "waypost.cli.run",
+    "gateway": "waypost.cli.gateway",
     "uninstall": "waypost.cli.uninstall",
 }
 

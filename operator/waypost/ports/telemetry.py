@@ -6,7 +6,15 @@ from waypost.api.status import AgentWorkflowStatus
 from waypost.engine.model import Observed
 
 
-class Telemetry(Protocol):
+class Requests(Protocol):
+    """What a client of the API server reports. Never raises, never blocks."""
+
+    def api_request(self, *, verb: str, resource: str, code: str, seconds: float) -> None:
+        """One request to the API server was answered (code "error" when it was not)."""
+        ...
+
+
+class Telemetry(Requests, Protocol):
     """Counters, gauges, spans and logs. Implementations never raise and never block."""
 
     def checkpoint(
@@ -21,10 +29,6 @@ class Telemetry(Protocol):
 
     def queue(self, *, depth: int, oldest_seconds: float) -> None:
         """The state of the work queue."""
-        ...
-
-    def api_request(self, *, verb: str, resource: str, code: str, seconds: float) -> None:
-        """One request to the API server was answered (code "error" when it was not)."""
         ...
 
     def swept(self, *, what: str, count: int) -> None:

@@ -1,0 +1,166 @@
+"""The gateway's HTTP interface.
+
+    PUT /v1/payloads/{result,trace}         keep a payload of the attempt that calls
+    GET /v1/payloads/{input,result,trace}   get one of its own
+
+A refusal is a JSON object {reason, message}; nothing of a payload or a token is in it.
+"""
+
+import logging
+import time
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Final
+
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from waypost.api.record import RecordType
+from waypost.gateway import intake
+from waypost.gateway.identity import Caller, Doorkeeper
+from waypost.gateway.intake import Intake, Payload
+from waypost.gateway.judge import OutputJudge
+from waypost.gateway.keeper import Keeper, ObjectError
+from waypost.gateway.metrics import GatewayMetrics
+from waypost.gateway.problems import Refused, Why
+from waypost.ports.cluster import Busy, ClusterError, QuotaExceeded, Rejected
+
+TYPES: Final[dict[str, RecordType]] = {"result": "Result", "trace": "Trace", "input": "Input"}
+_PUT: Final = ("result", "trace")
+_AGAIN: Final = 2
+
+log = logging.getLogger("waypost.gateway")
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """The parts of a gateway, and what they do with a request."""
+
+    doorkeeper: Doorkeeper
+    intake: Intake
+    keeper: Keeper
+    judge: OutputJudge
+    metrics: GatewayMetrics
+
+    async def put(self, request: Request, name: str) -> tuple[Response, str]:
+        """Keep a payload: 201, or 200 for one that is kept already; only when it is durable."""
+        type_ = TYPES[name]
+        caller = await self.doorkeeper.admit(request.headers.get("authorization", ""))
+        digest = intake.announced_digest(request.headers.get(intake.DIGEST_HEADER))
+        announced = intake.announced_length(request.headers.get("content-length"))
+        with self.intake.turn(caller.pod.uid):
+            async with self.intake.body(
+                request.stream(),
+                announced=announced,
+                limit=self.keeper.limit(type_),
+                advice=self.keeper.advice(type_),
+            ) as body:
+                payload, form = await self.judge.work(self._judged, caller, type_, body, digest)
+                new = await self.keeper.keep(caller, type_, payload, form)
+        if new:
+            self.metrics.stored(type_=name, size=payload.size)
+            log.info("%s of %d bytes stored", name, payload.size, extra=_about(caller))
+        headers = {intake.DIGEST_HEADER: payload.digest}
+        return Response(
+            status_code=201 if new else 200, headers=headers
+        ), "Stored" if new else "Same"
+
+    async def get(self, request: Request, name: str) -> tuple[Response, str]:
+        """A payload of the attempt that calls, in canonical form."""
+        caller = await self.doorkeeper.admit(request.headers.get("authorization", ""))
+        with self.intake.turn(caller.pod.uid):
+            kept = await self.keeper.find(caller, TYPES[name])
+            # What cannot be read is told before the answer has begun.
+            first = await anext(kept.body, b"")
+        headers = {intake.DIGEST_HEADER: kept.digest, "content-length": str(kept.size)}
+        pieces = _joined(self.intake.turn(caller.pod.uid), first, kept.body)
+        return StreamingResponse(pieces, media_type="application/json", headers=headers), "Read"
+
+    def _judged(
+        self, caller: Caller, type_: RecordType, body: bytes, digest: str
+    ) -> tuple[Payload, dict[str, object] | None]:
+        payload = intake.checked(body, digest=digest)
+        self.judge.check(caller, type_, payload)
+        return payload, self.keeper.form_of(payload)
+
+
+def build_app(gateway: Gateway) -> Starlette:
+    """The application; probes and metrics are served elsewhere, where no upload is in the way."""
+
+    async def payloads(request: Request) -> Response:
+        started = time.monotonic()
+        name = request.path_params["type"]
+        method = request.method
+        known = name in (_PUT if method == "PUT" else TYPES)
+        try:
+            if not known:
+                text = f"{method} of a payload of type {name:.20}; there are {', '.join(TYPES)}"
+                raise Refused(Why.NOT_FOUND, text)
+            response, result = await (gateway.put if method == "PUT" else gateway.get)(
+                request, name
+            )
+        except ClientDisconnect:
+            response, result = Response(status_code=400), "Disconnected"
+        except (Refused, ClusterError, ObjectError) as error:
+            refused = _refusal(error)
+            response, result = _problem(refused), str(refused.why)
+            log.warning("%s %s refused: %s", method, name, refused.message)
+        label = name if known else "other"
+        seconds = time.monotonic() - started
+        gateway.metrics.served(method=method, type_=label, result=result, seconds=seconds)
+        return response
+
+    return Starlette(routes=[Route("/v1/payloads/{type}", payloads, methods=["PUT", "GET"])])
+
+
+def _refusal(error: Refused | ClusterError | ObjectError) -> Refused:
+    """What a failure of a store means to the pod. Where the outcome is unknown it asks again: the
+    same payload is never stored twice."""
+    match error:
+        case Refused():
+            return error
+        case QuotaExceeded():
+            return Refused(Why.FULL, f"the payload was not kept: {error.message}", again=_AGAIN)
+        case Busy():
+            text = "the API server asks to slow down"
+            return Refused(Why.BUSY, text, again=max(round(error.retry_after), 1))
+        case Rejected() if error.code == 413:
+            return Refused(Why.TOO_LARGE, f"the API server takes no such object: {error.message}")
+        case ObjectError():
+            log.error("object store: %s", error)
+            return Refused(Why.UNAVAILABLE, "the object store did not take it", again=_AGAIN)
+        case _:
+            log.error("API server: %s", error.message)
+            return Refused(Why.UNAVAILABLE, "the API server did not take it", again=_AGAIN)
+
+
+def _problem(refused: Refused) -> Response:
+    headers = {"retry-after": str(refused.again)} if refused.again else {}
+    if refused.status == 401:
+        headers["www-authenticate"] = "Bearer"
+    if refused.why in (Why.TOO_LARGE, Why.SLOW):
+        headers["connection"] = "close"  # there may be more of the body
+    body = {"reason": str(refused.why), "message": refused.message}
+    return JSONResponse(body, status_code=refused.status, headers=headers)
+
+
+async def _joined(
+    turn: AbstractContextManager[None], first: bytes, rest: AsyncIterator[bytes]
+) -> AsyncIterator[bytes]:
+    with turn:
+        yield first
+        async for piece in rest:
+            yield piece
+
+
+def _about(caller: Caller) -> dict[str, object]:
+    whose = caller.whose
+    return {
+        "run": whose.run,
+        "namespace": caller.pod.namespace,
+        "node": whose.path,
+        "attempt": whose.attempt,
+    }

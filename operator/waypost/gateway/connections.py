@@ -1,0 +1,52 @@
+"""Connections that send nothing for long, or send their headers by the letter, are closed.
+
+uvicorn bounds the idle time after a request, but not the time until the first headers are
+complete; bodies are bounded by `intake`.
+"""
+
+import asyncio
+from typing import Any, Final
+
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+HEADER_SECONDS: Final = 10.0
+
+
+class PatientProtocol(H11Protocol):
+    """HTTP/1.1 with a deadline for the headers of every request."""
+
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._wait_for_headers()
+
+    def handle_events(self) -> None:
+        before = self.cycle
+        super().handle_events()
+        if self.cycle is not before:
+            self._have_headers()
+
+    def on_response_complete(self) -> None:
+        # Before, because the next request may be there already.
+        if not self.transport.is_closing():
+            self._wait_for_headers()
+        super().on_response_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._have_headers()
+        super().connection_lost(exc)
+
+    def _wait_for_headers(self) -> None:
+        self._have_headers()
+        self._deadline = self.loop.call_later(HEADER_SECONDS, self.transport.close)
+
+    def _have_headers(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+
+def options() -> dict[str, Any]:
+    """What uvicorn.Config takes of this."""
+    return {"http": PatientProtocol, "ws": "none", "timeout_keep_alive": 5}

@@ -1,0 +1,190 @@
+"""Whose payload it is: from a token to an attempt, by nothing that the caller says.
+
+Token -> pod (TokenReview) -> run, node, attempt (labels of the live pod) -> the attempt that is
+current in the status of the live run. Nothing but the first step is ever remembered.
+"""
+
+import hashlib
+import re
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from waypost.api import meta
+from waypost.api.status import AgentWorkflowStatus, AttemptStatus
+from waypost.engine import facts
+from waypost.engine.jobs import GATEWAY_AUDIENCE
+from waypost.engine.model import PodFact
+from waypost.engine.records import Whose
+from waypost.gateway.problems import Refused, Why
+from waypost.ports.cluster import Cluster, Kind, NotFound, Obj, Rejected
+
+_REMEMBERED: Final = 4096
+_REMEMBERED_SECONDS: Final = 30.0
+_LONGEST_TOKEN: Final = 16 * 1024
+_EXTRA: Final = "authentication.kubernetes.io/pod-"
+_ACCOUNT: Final = re.compile(r"system:serviceaccount:([a-z0-9-]{1,63}):[a-z0-9.-]{1,253}")
+_BEARER: Final = re.compile(r"[Bb]earer +([A-Za-z0-9._~+/=-]+)")
+
+
+@dataclass(frozen=True)
+class TokenPod:
+    """The pod that a token is bound to."""
+
+    namespace: str
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True)
+class Caller:
+    """A pod that runs the current attempt of a node, and its run as it was read just now."""
+
+    pod: TokenPod
+    whose: Whose
+    run: Obj
+
+    @property
+    def owner(self) -> dict[str, Any]:
+        """Reference to the run, for what is kept for it. It blocks no deletion: that would need
+        a right more."""
+        return {
+            "apiVersion": meta.API_VERSION,
+            "kind": "AgentWorkflow",
+            "name": self.whose.run,
+            "uid": self.whose.run_uid,
+            "controller": True,
+        }
+
+
+class Doorkeeper:
+    """Finds out who calls. Every method raises Refused, or ClusterError when the API server
+    cannot tell."""
+
+    def __init__(self, *, cluster: Cluster, monotonic: Callable[[], float]) -> None:
+        self._cluster = cluster
+        self._monotonic = monotonic
+        self._known: OrderedDict[bytes, tuple[float, TokenPod]] = OrderedDict()
+
+    async def admit(self, authorization: str) -> Caller:
+        """The caller with this Authorization header."""
+        pod = await self._pod_of(_token(authorization))
+        fact, body = await self._live_pod(pod)
+        run = await self._live_run(pod, fact, body)
+        whose = _current(run, fact, body)
+        return Caller(pod=pod, whose=whose, run=run)
+
+    async def _pod_of(self, token: str) -> TokenPod:
+        key = hashlib.sha256(token.encode()).digest()
+        now = self._monotonic()
+        known = self._known.get(key)
+        if known is not None and now < known[0]:
+            return known[1]
+        pod = await self._review(token)
+        self._known[key] = (now + _REMEMBERED_SECONDS, pod)
+        self._known.move_to_end(key)
+        while len(self._known) > _REMEMBERED:
+            self._known.popitem(last=False)
+        return pod
+
+    async def _review(self, token: str) -> TokenPod:
+        body = {
+            "apiVersion": Kind.TOKEN_REVIEW.api_version,
+            "kind": Kind.TOKEN_REVIEW.kind,
+            "spec": {"token": token, "audiences": [GATEWAY_AUDIENCE]},
+        }
+        answer = await self._cluster.create(Kind.TOKEN_REVIEW, namespace="", body=body)
+        status = facts.section(answer, "status")
+        audiences = status.get("audiences")
+        fits = isinstance(audiences, list) and GATEWAY_AUDIENCE in audiences
+        if status.get("authenticated") is not True or not fits:
+            # Not the server's own words: they may repeat the token.
+            text = f"the token is expired, revoked or not for the audience {GATEWAY_AUDIENCE}"
+            raise Refused(Why.TOKEN_REFUSED, text)
+        user = facts.section(status, "user")
+        account = _ACCOUNT.fullmatch(facts.text(user, "username"))
+        name, uid = (_only(user, f"{_EXTRA}{part}") for part in ("name", "uid"))
+        if account is None or not name or not uid:
+            raise Refused(Why.NOT_A_POD, "the token is not bound to a pod")
+        return TokenPod(account[1], name, uid)
+
+    async def _live_pod(self, pod: TokenPod) -> tuple[PodFact, Obj]:
+        try:
+            body = await self._cluster.get(Kind.POD, namespace=pod.namespace, name=pod.name)
+        except NotFound:
+            raise Refused(Why.POD_GONE, f"pod {pod.name} does not exist") from None
+        if facts.text(facts.section(body, "metadata"), "uid") != pod.uid:
+            raise Refused(Why.POD_GONE, f"pod {pod.name} was replaced by another")
+        fact = facts.pod_fact(body)
+        if fact is None:
+            raise Refused(Why.NOT_A_NODE, f"pod {pod.name} is not an attempt of a node")
+        # One that is being deleted may still hand in what it has.
+        if fact.terminated or fact.phase in ("Succeeded", "Failed"):
+            raise Refused(Why.POD_ENDED, f"pod {pod.name} has ended")
+        return fact, body
+
+    async def _live_run(self, pod: TokenPod, fact: PodFact, body: Obj) -> Obj:
+        notes = facts.section(body, "metadata", "annotations")
+        name = facts.text(notes, meta.ANNOTATION_RUN_NAME)
+        if not name:
+            raise Refused(Why.NOT_A_NODE, f"pod {pod.name} names no run")
+        try:
+            run = await self._cluster.get(Kind.AGENT_WORKFLOW, namespace=pod.namespace, name=name)
+        except (NotFound, Rejected):  # Rejected: the annotation is not a name
+            raise Refused(Why.RUN_GONE, f"run {name:.253} does not exist") from None
+        metadata = facts.section(run, "metadata")
+        if facts.text(metadata, "uid") != fact.run_uid:
+            raise Refused(Why.RUN_GONE, f"run {name} was replaced by another")
+        if metadata.get("deletionTimestamp"):
+            raise Refused(Why.RUN_GONE, f"run {name} is being deleted")
+        return run
+
+
+def _token(authorization: str) -> str:
+    if not authorization:
+        raise Refused(Why.TOKEN_MISSING, "no Authorization header; send Bearer <token of the pod>")
+    found = _BEARER.fullmatch(authorization)
+    if found is None or len(found[1]) > _LONGEST_TOKEN:
+        raise Refused(Why.TOKEN_REFUSED, "the Authorization header is not Bearer <token>")
+    return found[1]
+
+
+def _only(user: Obj, key: str) -> str:
+    listed = facts.section(user, "extra").get(key)
+    one = isinstance(listed, list) and len(listed) == 1 and isinstance(listed[0], str)
+    return listed[0] if one else ""  # type: ignore[index]
+
+
+def _current(run: Obj, fact: PodFact, pod: Obj) -> Whose:
+    """The attempt that this pod runs, if the run's status has it as current."""
+    name = facts.text(facts.section(run, "metadata"), "name")
+    try:
+        status = AgentWorkflowStatus.model_validate(facts.section(run, "status"))
+    except ValidationError:
+        raise Refused(Why.NOT_CURRENT, f"the status of run {name} cannot be read") from None
+    told = f"attempt {fact.attempt} of {fact.path} in run {name}"
+    node = next((n for n in status.nodes if n.path == fact.path), None)
+    attempt = node.attempts[-1] if node is not None and node.attempts else None
+    if node is None or attempt is None or attempt.number != fact.attempt:
+        found = f"the current one is {attempt.number}" if attempt else "it has none"
+        raise Refused(Why.NOT_CURRENT, f"{told} is not current: {found}")
+    if attempt.finished_at is not None or node.phase != "Running":
+        raise Refused(Why.NOT_CURRENT, f"{told} is not current: it has ended")
+    labels = facts.section(pod, "metadata", "labels")
+    if facts.text(labels, meta.LABEL_ROUND) != str(status.round):
+        raise Refused(Why.NOT_CURRENT, f"{told} is not of the run's round {status.round}")
+    if not _made_by(pod, attempt):
+        raise Refused(Why.NOT_A_NODE, f"the pod of {told} was not made by its Job {attempt.job}")
+    return Whose(name, fact.run_uid, fact.path, status.round, attempt.number)
+
+
+def _made_by(pod: Obj, attempt: AttemptStatus) -> bool:
+    """Whether the attempt's Job controls the pod. Labels are anybody's who may create pods."""
+    return any(
+        owner.get("controller") is True
+        and (owner.get("kind"), owner.get("name")) == ("Job", attempt.job)
+        for owner in facts.items(pod, "metadata", "ownerReferences")
+    )

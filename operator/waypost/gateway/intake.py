@@ -1,0 +1,146 @@
+"""Taking a body in: never more of it than is allowed, never more at once than there is room for.
+
+A gateway that is out of room says so at once instead of letting uploads wait for each other.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import re
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from waypost.gateway.problems import Refused, Why
+from waypost.protocol import ijson
+from waypost.protocol.ijson import Json
+
+DIGEST_HEADER: Final = "waypost-digest"
+# What a pod sends at most at a time: its result and its trace.
+UPLOADS_PER_POD: Final = 2
+# Values in one payload. Each takes some 100 bytes while it is checked, whatever it takes as text.
+MOST_VALUES: Final = 1_000_000
+_DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
+_DRAIN_SECONDS: Final = 10.0
+_AGAIN: Final = 2
+
+
+@dataclass(frozen=True)
+class Payload:
+    """A payload that is what it claims to be."""
+
+    value: Json
+    canonical: bytes
+    digest: str
+
+    @property
+    def size(self) -> int:
+        """Bytes of the canonical form."""
+        return len(self.canonical)
+
+
+class Intake:
+    """Room for the bodies that are being taken in. `seconds`: how long one may take."""
+
+    def __init__(self, *, room: int, seconds: float) -> None:
+        self._room = room
+        self._seconds = seconds
+        self._uploads: Counter[str] = Counter()
+        self.in_flight = 0
+
+    @contextlib.contextmanager
+    def turn(self, pod_uid: str) -> Iterator[None]:
+        """One upload of a pod. Raises Refused when it has too many at the same time."""
+        if self._uploads[pod_uid] >= UPLOADS_PER_POD:
+            text = f"a pod may send {UPLOADS_PER_POD} payloads at a time"
+            raise Refused(Why.BUSY, text, again=_AGAIN)
+        self._uploads[pod_uid] += 1
+        try:
+            yield
+        finally:
+            self._uploads[pod_uid] -= 1
+            if not self._uploads[pod_uid]:
+                del self._uploads[pod_uid]
+
+    @contextlib.asynccontextmanager
+    async def body(
+        self, stream: AsyncIterator[bytes], *, announced: int | None, limit: int, advice: str
+    ) -> AsyncIterator[bytes]:
+        """The whole body, accounted for while the block lasts. `announced`: its Content-Length;
+        `advice`: what to do about a body above `limit` bytes. Raises Refused."""
+        taken = bytearray()
+        try:
+            async with asyncio.timeout(self._seconds):
+                if announced is not None and announced > limit:
+                    await _drain(stream)
+                    raise _too_large(announced, limit, advice)
+                async for chunk in stream:
+                    self._take(taken, chunk)
+                    if len(taken) > limit:
+                        size = announced or len(taken)
+                        self._give_back(taken)
+                        await _drain(stream)
+                        raise _too_large(size, limit, advice)
+            yield bytes(taken)
+        except TimeoutError:
+            text = f"the body did not arrive within {self._seconds:g} s"
+            raise Refused(Why.SLOW, text) from None
+        finally:
+            self._give_back(taken)
+
+    def _take(self, taken: bytearray, chunk: bytes) -> None:
+        if self.in_flight + len(chunk) > self._room:
+            text = "too many payloads are being taken in; try again"
+            raise Refused(Why.BUSY, text, again=_AGAIN)
+        self.in_flight += len(chunk)
+        taken += chunk
+
+    def _give_back(self, taken: bytearray) -> None:
+        self.in_flight -= len(taken)
+        taken.clear()
+
+
+def announced_length(header: str | None) -> int | None:
+    """The Content-Length, if there is one."""
+    return int(header) if header and header.isdecimal() and len(header) < 19 else None
+
+
+def announced_digest(header: str | None) -> str:
+    """The Waypost-Digest header. Raises Refused."""
+    if header is None or not _DIGEST.fullmatch(header):
+        text = f"Waypost-Digest: expected sha256:<64 hex digits>, found {header!r:.90}"
+        raise Refused(Why.BAD_REQUEST, text)
+    return header
+
+
+def checked(body: bytes, *, digest: str) -> Payload:
+    """The payload in a body, if it is I-JSON and has this digest. Raises Refused. Slow: up to some
+    seconds for the largest."""
+    # Also counts what stands in strings, so it never counts too few.
+    values = body.count(b",") + body.count(b"[") + body.count(b"{")
+    if values > MOST_VALUES:
+        text = f"the payload may have {values} values, {MOST_VALUES} are kept; store them as text"
+        raise Refused(Why.TOO_LARGE, text)
+    try:
+        value = ijson.parse(body)
+        canonical = ijson.canonical(value)
+    except (ijson.IJsonError, RecursionError) as error:
+        raise Refused(Why.NOT_I_JSON, f"the payload is not I-JSON: {error}") from None
+    found = f"sha256:{hashlib.sha256(canonical).hexdigest()}"
+    if found != digest:
+        text = f"Waypost-Digest says {digest}, the payload's canonical form has {found}"
+        raise Refused(Why.WRONG_DIGEST, text)
+    return Payload(value, canonical, digest)
+
+
+def _too_large(size: int, limit: int, advice: str) -> Refused:
+    return Refused(Why.TOO_LARGE, f"{size} bytes or more, the limit is {limit}; {advice}")
+
+
+async def _drain(stream: AsyncIterator[bytes]) -> None:
+    """Read on and forget: a client that is cut off in mid-body may never read why."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_DRAIN_SECONDS):
+            async for _ in stream:
+                pass

@@ -1,0 +1,156 @@
+"""Keeping payloads: once, durably, under a name that follows from whose they are.
+
+What expressions may read is always in a NodeRecord, so that the operator needs no other store.
+Above that an object store is used where there is one; its objects are named by digest, so two
+pods of one attempt cannot overwrite each other, and the NodeRecord says which one counts.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from waypost.api.base import JsonObject
+from waypost.api.record import RecordType
+from waypost.engine import facts, records
+from waypost.gateway.identity import Caller
+from waypost.gateway.intake import Payload
+from waypost.gateway.problems import Refused, Why
+from waypost.ports.cluster import AlreadyExists, Cluster, Kind, NotFound, Obj
+from waypost.protocol import ijson
+
+_MORE: Final = "configure an object store for larger ones (gateway.objectStore in the chart)"
+
+
+class ObjectError(Exception):
+    """The object store did not do what it was asked to. The message is its own."""
+
+
+class Objects(Protocol):
+    """An object store. Every method raises ObjectError; a write is durable when it returns."""
+
+    async def put(self, key: str, body: bytes) -> None: ...
+
+    def read(self, key: str) -> AsyncIterator[bytes]: ...
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A payload that is kept: its body in pieces, its digest and size."""
+
+    digest: str
+    size: int
+    body: AsyncIterator[bytes]
+
+
+class Keeper:
+    """The stores of one gateway. `largest`: bytes that the object store takes."""
+
+    def __init__(self, *, cluster: Cluster, objects: Objects | None, largest: int) -> None:
+        self._cluster = cluster
+        self._objects = objects
+        self._largest = largest
+
+    def limit(self, type_: RecordType) -> int:
+        """Bytes that are taken of a payload of this type."""
+        if type_ == "Trace":
+            return records.EVALUATED
+        return records.LARGEST if self._objects is None else self._largest
+
+    def advice(self, type_: RecordType) -> str:
+        """What to do about a payload above the limit."""
+        if type_ == "Trace":
+            return "send a shorter trace"
+        return _MORE if self._objects is None else "raise gateway.objectStore.maxBytes in the chart"
+
+    def form_of(self, payload: Payload) -> JsonObject | None:
+        """The record's field for a payload; None for the object store. Raises Refused. Slow."""
+        if self._objects is not None and payload.size > records.EVALUATED:
+            return None
+        form = records.form_of(payload.value, payload.canonical)
+        if form is None:
+            text = f"{payload.size} bytes that do not compress to 1 MiB; {_MORE}"
+            raise Refused(Why.TOO_LARGE, text)
+        return form
+
+    async def keep(
+        self, caller: Caller, type_: RecordType, payload: Payload, form: JsonObject | None
+    ) -> bool:
+        """Make a payload durable; False when it was kept before. Raises Refused for another one
+        in its place, ClusterError and ObjectError when it may or may not be kept."""
+        if form is None:
+            if await self._record(caller, type_) is not None:
+                return await self._same(caller, type_, payload)
+            form = {"object": await self._put_object(caller, type_, payload)}
+        manifest = records.manifest(
+            type_,
+            caller.whose,
+            digest=payload.digest,
+            size=payload.size,
+            form=form,
+            owner=caller.owner,
+            namespace=caller.pod.namespace,
+        )
+        try:
+            await self._cluster.create(
+                Kind.NODE_RECORD, namespace=caller.pod.namespace, body=manifest
+            )
+        except AlreadyExists:
+            return await self._same(caller, type_, payload)
+        return True
+
+    async def find(self, caller: Caller, type_: RecordType) -> Kept:
+        """The payload of the caller's own attempt. Raises Refused, ClusterError, ObjectError."""
+        body = await self._record(caller, type_)
+        if body is None:
+            text = f"attempt {caller.whose.attempt} of {caller.whose.path} has no {type_.lower()}"
+            raise Refused(Why.NOT_FOUND, text)
+        spec = facts.section(body, "spec")
+        digest, size = facts.text(spec, "digest"), spec.get("size")
+        if not records.is_of(body, type_, caller.whose) or not isinstance(size, int):
+            raise Refused(Why.DAMAGED, f"NodeRecord {_name(body)} is not what its name says")
+        return Kept(digest, size, self._pieces(spec, _name(body), size))
+
+    async def _record(self, caller: Caller, type_: RecordType) -> Obj | None:
+        name = caller.whose.record_name(type_)
+        try:
+            return await self._cluster.get(
+                Kind.NODE_RECORD, namespace=caller.pod.namespace, name=name
+            )
+        except NotFound:
+            return None
+
+    async def _same(self, caller: Caller, type_: RecordType, payload: Payload) -> bool:
+        body = await self._record(caller, type_)
+        spec = facts.section(body, "spec")
+        if not records.is_of(body, type_, caller.whose) or spec.get("digest") != payload.digest:
+            text = f"another {type_.lower()} of this attempt is stored; it is never replaced"
+            raise Refused(Why.OTHER_PAYLOAD, text)
+        return False
+
+    async def _put_object(self, caller: Caller, type_: RecordType, payload: Payload) -> str:
+        assert self._objects is not None, "asked for by form_of only if there is one"
+        whose = caller.whose
+        numbers = f"{whose.round}-{whose.attempt}-{type_.lower()}"
+        digest = payload.digest.removeprefix("sha256:")
+        run = f"{caller.pod.namespace}/{whose.run}/{whose.run_uid}"
+        key = f"{run}/{whose.path}/{numbers}-{digest}"
+        await self._objects.put(key, payload.canonical)
+        return key
+
+    async def _pieces(self, spec: dict[str, Any], name: str, size: int) -> AsyncIterator[bytes]:
+        if key := facts.text(spec, "object"):
+            if self._objects is None:
+                raise Refused(Why.UNAVAILABLE, f"NodeRecord {name} needs the object store")
+            async for piece in self._objects.read(key):
+                yield piece
+        elif text := facts.text(spec, "compressed"):
+            try:
+                yield records.inflate(text, size)
+            except ValueError as error:
+                raise Refused(Why.DAMAGED, f"NodeRecord {name}: {error}") from None
+        else:
+            yield ijson.canonical(spec.get("data"))
+
+
+def _name(body: Obj | None) -> str:
+    return facts.text(facts.section(body, "metadata"), "name")

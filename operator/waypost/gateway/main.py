@@ -1,0 +1,151 @@
+"""The gateway's composition root: settings become adapters, adapters a service."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import time
+from dataclasses import dataclass
+
+import uvicorn
+
+from waypost import __version__
+from waypost.adapters.credentials import find_credentials
+from waypost.adapters.http import build_app as build_probes
+from waypost.adapters.http import serve as serve_probes
+from waypost.adapters.kube import KubeCluster
+from waypost.adapters.logs import configure_logging
+from waypost.engine import facts
+from waypost.gateway import connections
+from waypost.gateway.app import Gateway, build_app
+from waypost.gateway.identity import Doorkeeper
+from waypost.gateway.intake import Intake
+from waypost.gateway.judge import OutputJudge
+from waypost.gateway.keeper import Keeper, ObjectError
+from waypost.gateway.metrics import GatewayMetrics
+from waypost.gateway.objects import Bucket, S3Settings, s3
+from waypost.gateway.settings import GatewaySettings
+from waypost.gateway.sweep import Sweeper
+from waypost.ports.cluster import Cluster, ClusterError, Kind
+
+log = logging.getLogger("waypost.gateway")
+
+
+class NotStarted(Exception):
+    """The gateway cannot serve with these settings. The message says why."""
+
+
+@dataclass(frozen=True)
+class Serving:
+    """What the probes ask."""
+
+    server: uvicorn.Server
+
+    @property
+    def ready(self) -> bool:
+        """Whether connections are taken."""
+        return self.server.started and not self.server.should_exit
+
+    def health(self) -> str | None:
+        """None: a stuck event loop does not answer at all."""
+        return None
+
+
+def run(settings: GatewaySettings) -> int:
+    """Serve until SIGTERM, then finish the uploads under way; gives the exit code."""
+    configure_logging(level=settings.log_level, style=settings.log_format)
+    log.info("waypost gateway %s starts", __version__)
+    # uvicorn takes the signal, shuts down, and raises it again for whom it may still concern.
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    try:
+        asyncio.run(_run(settings))
+    except NotStarted as error:
+        log.critical("stopped: %s", error)
+        return 1
+    log.info("stopped")
+    return 0
+
+
+async def _run(settings: GatewaySettings) -> None:
+    metrics = GatewayMetrics()
+    credentials = find_credentials(kubeconfig=settings.kubeconfig)
+    cluster = KubeCluster(credentials=credentials, telemetry=metrics)
+    try:
+        bucket = await _bucket(settings, cluster) if settings.s3_bucket else None
+        gateway = assemble(settings, cluster=cluster, bucket=bucket, metrics=metrics)
+        server = uvicorn.Server(uvicorn_config(gateway, settings))
+        probes = build_probes(probed=Serving(server), metrics=metrics.exposition)
+        async with serve_probes(probes, host=settings.gateway_host, port=settings.http_port):
+            sweeping = _sweeping(settings, cluster, bucket, metrics)
+            try:
+                await server.serve()
+            finally:
+                sweeping.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await sweeping
+    finally:
+        await cluster.close()
+
+
+def assemble(
+    settings: GatewaySettings, *, cluster: Cluster, bucket: Bucket | None, metrics: GatewayMetrics
+) -> Gateway:
+    """The parts of a gateway, put together."""
+    intake = Intake(room=settings.gateway_room, seconds=settings.gateway_body_seconds)
+    metrics.follow_in_flight(lambda: intake.in_flight)
+    return Gateway(
+        doorkeeper=Doorkeeper(cluster=cluster, monotonic=time.monotonic),
+        intake=intake,
+        keeper=Keeper(cluster=cluster, objects=bucket, largest=settings.s3_max_bytes),
+        judge=OutputJudge(),
+        metrics=metrics,
+    )
+
+
+def uvicorn_config(gateway: Gateway, settings: GatewaySettings) -> uvicorn.Config:
+    """How the gateway is served."""
+    return uvicorn.Config(
+        build_app(gateway),
+        host=settings.gateway_host or "",
+        port=settings.gateway_port,
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        limit_concurrency=settings.gateway_connections,
+        timeout_graceful_shutdown=settings.gateway_shutdown_seconds,
+        **connections.options(),
+    )
+
+
+async def _bucket(settings: GatewaySettings, cluster: Cluster) -> Bucket:
+    if not settings.s3_prefix:
+        text = "WAYPOST_S3_PREFIX: is not set; choose a prefix that no other installation has"
+        raise NotStarted(text)
+    found = S3Settings(
+        bucket=settings.s3_bucket,
+        prefix=settings.s3_prefix,
+        endpoint=settings.s3_endpoint,
+        region=settings.s3_region,
+        path_style=settings.s3_path_style,
+    )
+    bucket = s3(found)
+    try:
+        # Stable over reinstallations, and different in every cluster.
+        system = await cluster.get(Kind.NAMESPACE, namespace=None, name="kube-system")
+        await bucket.claim(facts.text(facts.section(system, "metadata"), "uid"))
+    except (ClusterError, ObjectError) as error:
+        raise NotStarted(f"object store {found.bucket}/{found.prefix}: {error}") from error
+    return bucket
+
+
+def _sweeping(
+    settings: GatewaySettings,
+    cluster: Cluster,
+    bucket: Bucket | None,
+    metrics: GatewayMetrics,
+) -> "asyncio.Task[None]":
+    if bucket is None:
+        return asyncio.create_task(asyncio.sleep(0), name="no-sweep")
+    sweeper = Sweeper(cluster=cluster, bucket=bucket, swept=metrics.swept)
+    return asyncio.create_task(sweeper.run(every=settings.s3_sweep_seconds), name="sweep")

@@ -1,0 +1,97 @@
+"""Prometheus metrics of the gateway; docs/metrics.md describes each. Labels hold words of closed
+vocabularies only."""
+
+from collections.abc import Callable
+from typing import Final
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
+
+_BYTES: Final = tuple(float(4**n * 1024) for n in range(1, 9))  # 4 KiB to 64 MiB
+_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+
+
+class GatewayMetrics:
+    """What a gateway counts."""
+
+    def __init__(self) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        self.registry = CollectorRegistry()
+        self._requests = Counter(
+            "waypost_gateway_requests_total",
+            "Payloads that were put or got, and those that were refused.",
+            ("method", "type", "result"),
+            registry=self.registry,
+        )
+        self._seconds = Histogram(
+            "waypost_gateway_request_seconds",
+            "From the request's headers to the end of the answer.",
+            ("method", "type"),
+            registry=self.registry,
+            buckets=_SECONDS,
+        )
+        self._bytes = Histogram(
+            "waypost_gateway_payload_bytes",
+            "Size of payloads that were stored.",
+            ("type",),
+            registry=self.registry,
+            buckets=_BYTES,
+        )
+        self._in_flight = Gauge(
+            "waypost_gateway_bytes_in_flight",
+            "Bytes of bodies that are being taken in.",
+            registry=self.registry,
+        )
+        self._swept = Counter(
+            "waypost_gateway_swept_objects_total",
+            "Objects removed because their run is gone.",
+            registry=self.registry,
+        )
+        self._api_requests = Counter(
+            "waypost_api_requests_total",
+            "Requests to the API server.",
+            ("verb", "resource", "code"),
+            registry=self.registry,
+        )
+        self._api_seconds = Histogram(
+            "waypost_api_request_seconds",
+            "Latency of requests to the API server.",
+            ("verb", "resource"),
+            registry=self.registry,
+            buckets=_SECONDS,
+        )
+        ProcessCollector(registry=self.registry)
+
+    def served(self, *, method: str, type_: str, result: str, seconds: float) -> None:
+        """A request was answered. result: Stored, Same, Read or a reason of `problems`."""
+        self._requests.labels(method=method, type=type_, result=result).inc()
+        self._seconds.labels(method=method, type=type_).observe(seconds)
+
+    def stored(self, *, type_: str, size: int) -> None:
+        """A payload was stored for the first time."""
+        self._bytes.labels(type=type_).observe(size)
+
+    def swept(self, count: int) -> None:
+        """Objects were removed."""
+        self._swept.inc(count)
+
+    def follow_in_flight(self, count: Callable[[], int]) -> None:
+        """Take the bytes in flight from `count` at each scrape."""
+        self._in_flight.set_function(lambda: float(count()))
+
+    def api_request(self, *, verb: str, resource: str, code: str, seconds: float) -> None:
+        """`ports.telemetry.Requests`."""
+        self._api_requests.labels(verb=verb, resource=resource, code=code).inc()
+        self._api_seconds.labels(verb=verb, resource=resource).observe(seconds)
+
+    def exposition(self) -> tuple[bytes, str]:
+        """The metrics as text, and its content type."""
+        return generate_latest(self.registry), CONTENT_TYPE_LATEST

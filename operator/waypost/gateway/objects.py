@@ -1,0 +1,146 @@
+"""The object store: anything that speaks S3, through obstore.
+
+Keys and ways of logging in come from the usual variables (AWS_ACCESS_KEY_ID and the like, or the
+web identity of the pod), so no secret passes through our settings.
+"""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import obstore
+from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError
+from obstore.store import ObjectStore, S3Store
+
+from waypost.gateway.keeper import ObjectError
+
+# One request is one try with few repeats: the pod asks again, and knows how long it may.
+_RETRIES: Final = 2
+_PIECE: Final = 1024 * 1024
+_OWNER_KEY: Final = "waypost-owner"
+
+
+@dataclass(frozen=True)
+class S3Settings:
+    """Where payloads go. `prefix` belongs to one installation alone: what it does not know
+    there, it removes. `endpoint`: "" is AWS itself."""
+
+    bucket: str
+    prefix: str
+    endpoint: str = ""
+    region: str = "us-east-1"
+    path_style: bool = True
+    timeout_seconds: float = 30.0
+
+
+@dataclass(frozen=True)
+class RunObjects:
+    """The run that objects belong to: namespace, name and uid."""
+
+    namespace: str
+    run: str
+    uid: str
+
+    @property
+    def prefix(self) -> str:
+        return f"{self.namespace}/{self.run}/{self.uid}/"
+
+
+class Bucket:
+    """`keeper.Objects` in a bucket, below a prefix."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+
+    async def claim(self, owner: str) -> None:
+        """Make the prefix this installation's. Raises ObjectError when it is another's."""
+        with _told("claim the prefix"):
+            try:
+                await obstore.put_async(self._store, _OWNER_KEY, owner.encode(), mode="create")
+                return
+            except AlreadyExistsError:
+                answer = await obstore.get_async(self._store, _OWNER_KEY)
+                found = bytes(await answer.bytes_async()).decode("utf-8", "replace")
+        if found != owner:
+            raise ObjectError(
+                f"the prefix belongs to another installation of Waypost ({found:.80}), whose "
+                "payloads this one would remove; choose another gateway.objectStore.prefix"
+            )
+
+    async def put(self, key: str, body: bytes) -> None:
+        """Store an object; durable when it returns."""
+        attributes = {"Content-Type": "application/json"}
+        with _told(f"store {key}"):
+            await obstore.put_async(
+                self._store, key, body, attributes=attributes, use_multipart=False
+            )
+
+    async def read(self, key: str) -> AsyncIterator[bytes]:
+        """The object in pieces."""
+        with _told(f"read {key}"):
+            answer = await obstore.get_async(self._store, key)
+            async for piece in answer.stream(min_chunk_size=_PIECE):
+                yield bytes(piece)
+
+    async def runs(self) -> list[RunObjects]:
+        """Every run of which there are objects."""
+        with _told("list"):
+            return [
+                RunObjects(*parts)
+                for namespace in await self._folders(None)
+                for run in await self._folders(namespace)
+                for uid in await self._folders(run)
+                if len(parts := uid.strip("/").split("/")) == 3
+            ]
+
+    async def remove(self, of: RunObjects, *, older: timedelta) -> int:
+        """Remove the objects of a run that are older than that; how many."""
+        before = datetime.now(UTC) - older
+        removed = 0
+        with _told(f"remove {of.prefix}"):
+            async for listed in obstore.list(self._store, of.prefix):
+                keys = [each["path"] for each in listed if each["last_modified"] < before]
+                if keys:
+                    await obstore.delete_async(self._store, keys)
+                removed += len(keys)
+        return removed
+
+    async def _folders(self, prefix: str | None) -> list[str]:
+        found = await obstore.list_with_delimiter_async(self._store, prefix)
+        return list(found["common_prefixes"])
+
+
+def s3(settings: S3Settings) -> Bucket:
+    """A bucket of an S3 service. Does not connect yet."""
+    plain = settings.endpoint.startswith("http://")
+    store = S3Store(
+        settings.bucket,
+        prefix=settings.prefix,
+        region=settings.region,
+        virtual_hosted_style_request=not settings.path_style,
+        client_options={
+            "allow_http": plain,
+            "timeout": timedelta(seconds=settings.timeout_seconds),
+            "connect_timeout": timedelta(seconds=5),
+        },
+        retry_config={"max_retries": _RETRIES},
+        config={"endpoint": settings.endpoint} if settings.endpoint else {},
+    )
+    return Bucket(store)
+
+
+@contextmanager
+def _told(doing: str) -> Iterator[None]:
+    try:
+        yield
+    except NotFoundError as error:
+        raise ObjectError(f"{doing}: it is not there: {_first_line(error)}") from error
+    except (TimeoutError, BaseError) as error:
+        raise ObjectError(f"{doing}: {_first_line(error)}") from error
+
+
+def _first_line(error: BaseException) -> str:
+    # What follows is a dump of the request; it holds no key, but nobody reads it either.
+    return (str(error).splitlines() or [type(error).__name__])[0][:500]
