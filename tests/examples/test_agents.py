@@ -6,9 +6,10 @@ The clients are the real ones; what stands in for the pod is the small `Play` be
 
 import importlib.util
 import shutil
+import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from pydantic_ai import Agent, ModelHTTPError, ModelRetry, StructuredDict
 from pydantic_ai.mcp import MCPToolset
 from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.providers.openai import OpenAIProvider
-from pydantic_ai.toolsets import AbstractToolset
+from pydantic_ai.toolsets import AbstractToolset, FunctionToolset
 from waypost.api.workflow import Node
 from waypost.dev.script import (
     Call,
@@ -35,7 +36,7 @@ from waypost.protocol import schema
 from tests.dev.serving import Serving, listening, serving
 from tests.examples.conftest import EXAMPLES, ROOT
 
-SCRIPTED = sorted(path.parent.name for path in EXAMPLES.glob("*/model-script.yaml"))
+SCRIPTED = sorted(path.parent.name for path in EXAMPLES.glob("*/needs.yaml"))
 
 
 def load(path: Path) -> ModuleType:
@@ -50,13 +51,14 @@ def load(path: Path) -> ModuleType:
 class Play:
     """The nodes of one example, with the models answering from its script."""
 
-    def __init__(self, folder: str, server: Serving) -> None:
-        text = (EXAMPLES / folder / "workflow.yaml").read_text(encoding="utf-8")
+    def __init__(self, folder: str, server: Serving, *, file: str = "workflow.yaml") -> None:
+        text = (EXAMPLES / folder / file).read_text(encoding="utf-8")
         definition = define(yaml.safe_load(text)["spec"])
         assert definition.problems == ()
         assert definition.spec is not None
         self.defaults = definition.spec.defaults
         self.inputs = definition.inputs
+        self.modules = definition.spec.modules or {}
         self.nodes = {node.name: node for node in definition.spec.nodes}
         self._server = server
 
@@ -187,6 +189,38 @@ async def test_invoices(document: str, reasks: int, problems: list[str]) -> None
         expected = verdict if problems else "Consistent"
         given = play.python("decide", consistent=checked["consistent"], decision=decision)
         assert given == expected
+
+
+async def test_release_notes_are_drafted_from_what_the_tools_give(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sections = {
+        "features": {"count": 8, "items": [f"Add x{n} (1a2b3c{n})" for n in range(6)]},
+        "fixes": {"count": 1, "items": ["Fix y (2b3c4d5)"]},
+        "others": {"count": 0, "items": []},
+    }
+    desk: dict[str, Any] = {}
+    monkeypatch.setitem(sys.modules, "waypost_node", SimpleNamespace(inputs=sections))
+    async with serving(script("release-notes")) as server:
+        play = Play("release-notes", server, file="with-agent.yaml")
+        exec(play.modules["desk"], desk)
+        node = play.nodes["draft"].agent
+        assert node is not None
+        assert node.tools is not None
+        tools = [desk[name] for name in node.tools[0].functions or ()]
+        notes, usage = await play.agent("draft", FunctionToolset(tools), title="sample v1")
+        sums = await server.log("release-notes")
+    assert notes["features"] == sections["features"]["items"]
+    assert sums["toolCalls"] == {"changes": 1, "house_style": 1, "final_result": 2}
+    assert sums["statuses"] == {"200": 3, "429": 1}
+    assert usage.tool_calls == 2
+    counts = {name: section["count"] for name, section in sections.items()}
+    given = {"title": "sample v1", "notes": notes, "counts": counts, "dropped": 2}
+    typeset = play.python("typeset", **given)
+    assert typeset["commits"] == 9
+    assert "## New (8)\n- Add x0 (1a2b3c0)" in typeset["text"]
+    assert "- and 2 more" in typeset["text"]
+    assert "## Other" not in typeset["text"]
 
 
 def test_every_document_becomes_a_run(capsys: pytest.CaptureFixture[str]) -> None:
