@@ -73,7 +73,10 @@ _LINKS = (
     "${nodes.%s.?output.?n}",
     "${nodes.%s.error.reason}",
 )
-_CONDITIONS = (None, None, None, "${true}", "${false}", "${inputs.flag}", "${inputs.missing}")
+# The last one fails when it is evaluated, and only then.
+_CONDITIONS = (None, None, None, "${true}", "${false}", "${inputs.flag}", "${int(inputs.text) > 0}")
+# What the output of a gate or a wait has in the place of n: its shape is known.
+_FIELD = {"approval": "decision", "wait": "until"}
 _POD_ENDINGS: tuple[tuple[Ending, Ending], ...] = (  # of a python node, of a container
     (returns({"n": 1}), writes('{"n": 1}')),
     (returns(None), writes("")),
@@ -87,15 +90,19 @@ _ANSWERS = ({"decision": "Approved"}, {"decision": "Denied"}, None)
 
 
 @st.composite
-def nodes(draw: st.DrawFn, at: int, earlier: list[str]) -> JsonObject:
-    """One node that may depend on those before it."""
+def nodes(draw: st.DrawFn, at: int, earlier: dict[str, str]) -> JsonObject:
+    """One node that may depend on those before it, given with their kinds."""
     name = f"n{at}"
     fields: dict[str, Any] = {}
     inputs: dict[str, str] = {}
-    for other in draw(st.lists(st.sampled_from(earlier), max_size=3) if earlier else st.just([])):
+    before = sorted(earlier)
+    for other in draw(st.lists(st.sampled_from(before), max_size=3) if before else st.just([])):
         link = draw(st.sampled_from(_LINKS))
         if "%s" in link:
-            inputs[f"k{len(inputs)}"] = link % other
+            field = _FIELD.get(earlier[other], "n")
+            inputs[f"k{len(inputs)}"] = (
+                (link % other).replace(".n}", f".{field}}}").replace(".?n}", f".?{field}}}")
+            )
         else:
             fields.setdefault(draw(st.sampled_from(["dependsOn", "after"])), []).append(other)
     for key in ("dependsOn", "after"):
@@ -126,7 +133,7 @@ def plays(draw: st.DrawFn) -> Play:
     """A run with its script."""
     made: list[JsonObject] = []
     for at in range(draw(st.integers(1, 6))):
-        made.append(draw(nodes(at, [n["name"] for n in made])))
+        made.append(draw(nodes(at, {n["name"]: list(n)[1] for n in made})))
     endings: dict[str, list[Ending]] = {}
     answers: dict[str, Any] = {}
     for node in made:
@@ -140,7 +147,7 @@ def plays(draw: st.DrawFn) -> Play:
     last = made[-1]["name"]
     raw = spec(
         *made,
-        inputs={"flag": draw(st.booleans())},
+        inputs={"flag": draw(st.booleans()), "text": "no number"},
         parallelism=draw(st.sampled_from([1, 2, 20])),
         outputs={"last": f"${{nodes.{last}.output}}", "flag": "${inputs.flag}"},
     )
