@@ -16,6 +16,27 @@ from waypost.protocol.request import PythonWork, Request
 WHOSE = Attempt(run_uid="run-uid", path="draft", round=1, attempt=2, pod_uid="pod-uid")
 
 
+def request_of(**fields: Any) -> Request:
+    """A request of the attempt WHOSE."""
+    bare = Request(
+        run_name="run",
+        namespace="default",
+        run_uid=WHOSE.run_uid,
+        path=WHOSE.path,
+        kind="python",
+        round=WHOSE.round,
+        attempt=WHOSE.attempt,
+        fingerprint="f",
+        idempotency_key="key",
+        timeout_seconds=None,
+        traceparent=None,
+        inputs={},
+        input_schema=None,
+        output_schema=None,
+    )
+    return bare._replace(**fields)
+
+
 @dataclass(frozen=True)
 class Ended:
     """What a runner left behind."""
@@ -49,23 +70,12 @@ class Bench:
         environment: dict[str, str] | None = None,
         **request: Any,
     ) -> "subprocess.Popen[str]":
-        python = None if source is None else PythonWork(source=dedent(source))
-        asked = Request(
-            run_name="run",
-            namespace="default",
-            run_uid=WHOSE.run_uid,
-            path=WHOSE.path,
+        asked = request_of(
             kind="python",
-            round=WHOSE.round,
-            attempt=WHOSE.attempt,
-            fingerprint="f",
-            idempotency_key="key",
-            timeout_seconds=timeout,
-            traceparent=None,
+            python=None if source is None else PythonWork(source=dedent(source)),
             inputs=inputs or {},
-            input_schema=None,
             output_schema=output_schema,
-            python=python,
+            timeout_seconds=timeout,
         )._replace(**request)
         (self.folder / "request.json").write_text(json.dumps(asked.to_json()))
         (self.folder / "token").write_text("pod-token")

@@ -67,9 +67,9 @@ def test_an_upload_is_tried_again(bench: Bench, first: Reply, reason: str) -> No
     ("reply", "expected", "fragment", "reason"),
     [
         pytest.param(
-            Reply(413, b"the limit is 1 MiB; set gateway.store.s3"),
+            Reply(413, b'{"reason": "TooLarge", "message": "the limit is 1 MiB; set s3"}'),
             Reason.OUTPUT_TOO_LARGE,
-            "413: the limit is 1 MiB; set gateway.store.s3",
+            "413: the limit is 1 MiB; set s3",
             "the gateway knows its limit and what to configure",
             id="too-large",
         ),

@@ -8,10 +8,8 @@ import resource
 import sys
 import time
 
-from waypost.protocol.record import Attempt
-
 from waypost_node.program import perform
-from waypost_node.request import load
+from waypost_node.request import attempt_of, load
 from waypost_node.supervisor import supervise
 
 OUTPUT_FILE = "/dev/termination-log"
@@ -28,13 +26,7 @@ def main() -> int:
         print(f"waypost: the request cannot be read: {error}", file=sys.stderr)
         return 2
     _limit_files()
-    attempt = Attempt(
-        run_uid=request.run_uid,
-        path=request.path,
-        round=request.round,
-        attempt=request.attempt,
-        pod_uid=os.environ.get("WAYPOST_POD_UID", ""),
-    )
+    attempt = attempt_of(request)
     timeout = request.timeout_seconds
     deadline = None if timeout is None else time.monotonic() + timeout
     return supervise(

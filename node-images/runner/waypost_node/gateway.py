@@ -104,11 +104,20 @@ class Gateway:
             raise _Passing(f"{type(error).__name__}: {error}") from None
         if response.is_success:
             return response.content
-        problem = f"{response.status_code}: {response.text[:_SHOWN].strip()}"
+        problem = f"{response.status_code}: {_said(response)}"
         if response.status_code in _AGAIN or response.is_server_error:
             raise _Passing(problem, _seconds(response.headers.get("retry-after")))
         refused = TooLarge if response.status_code == _TOO_LARGE else GatewayError
         raise refused(f"{self._named(type_)} was refused: {problem}")
+
+
+def _said(response: httpx2.Response) -> str:
+    """The gateway's own words; of whatever else answers, the beginning."""
+    try:
+        message = response.json()["message"]
+    except (ValueError, TypeError, LookupError):
+        message = response.text
+    return str(message)[:_SHOWN].strip()
 
 
 def _seconds(text: str | None) -> float:

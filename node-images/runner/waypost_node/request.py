@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 from waypost.protocol.ijson import Json
+from waypost.protocol.record import Attempt
 from waypost.protocol.request import Request, from_json
 
 REQUEST_FILE = "/waypost/in/request.json"
@@ -18,6 +19,17 @@ def load() -> Request:
     """The request of this pod. Raises OSError or ValueError when there is none to be read."""
     path = Path(os.environ.get("WAYPOST_REQUEST", REQUEST_FILE))
     return from_json(json.loads(path.read_bytes()))
+
+
+def attempt_of(request: Request) -> Attempt:
+    """Whose record this pod writes."""
+    return Attempt(
+        run_uid=request.run_uid,
+        path=request.path,
+        round=request.round,
+        attempt=request.attempt,
+        pod_uid=os.environ.get("WAYPOST_POD_UID", ""),
+    )
 
 
 def complete(request: Request, *, deadline: float | None = None) -> Request:

@@ -75,7 +75,7 @@ def supervise(
             told = f"ran longer than its timeout of {timeout:g} s"
         record = encode(CommitRecord(attempt, "Failed", None, end.stopped, told))
     if record:
-        _write(output, record)
+        write(output, record)
     else:
         told = f"signal {end.code - 128}" if end.code > 128 else f"exit code {end.code}"
         print(f"waypost: the program ended with {told} and gave no result", file=sys.stderr)
@@ -169,7 +169,8 @@ def _received(results: int) -> bytes:
         return b""
 
 
-def _write(path: str, record: bytes) -> None:
+def write(path: str, record: bytes) -> None:
+    """Write a record, durably. Raises OSError."""
     # In place: the file is a bind mount, a rename onto it fails with EBUSY.
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
     try:
