@@ -23,6 +23,8 @@ PREFIXES: Mapping[str, str] = {
     "agentworkflows": _WAYPOST,
     "approvals": _WAYPOST,
     "noderecords": _WAYPOST,
+    "modelproviders": _WAYPOST,
+    "toolservers": _WAYPOST,
     "jobs": "/apis/batch/v1",
     "deployments": "/apis/apps/v1",
     "pods": "/api/v1",
