@@ -68,6 +68,11 @@ class ContainerKind(Model):
         description="Environment variables.",
         json_schema_extra=keyed_by("name"),
     )
+    large_output: bool | None = Field(
+        default=None,
+        description="The output may be 4 KiB or more: a sidecar then carries it to the gateway, "
+        "which takes about a second after the program has ended.",
+    )
     resources: Resources | None = Field(default=None, description="Compute resources.")
 
 

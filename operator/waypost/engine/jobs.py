@@ -13,10 +13,11 @@ from waypost.api.base import JsonObject, JsonValue
 from waypost.api.pod import EnvVar, Resources
 from waypost.api.workflow import Node
 from waypost.engine import names
+from waypost.engine.carriers import add_carrier
 from waypost.engine.policy import RUNNER_HEADSTART, STOP_GRACE
 from waypost.engine.secrets import KeyFile, key_volume
 from waypost.engine.templates import escape_pod_string
-from waypost.protocol import ijson
+from waypost.protocol import carrying, ijson
 from waypost.protocol.request import Request
 
 ANNOTATION_LIMIT: Final = 8 * 1024
@@ -238,10 +239,15 @@ def _pod(
         "volumes": [volume, {"name": "tmp", "emptyDir": {"sizeLimit": "256Mi"}}],
         "containers": [_container(node, request, rendered, settings)],
     }
-    for extra in (key_volume(rendered.files), _token_volume(node, settings)):
+    token = _token_volume(settings)
+    for extra in (key_volume(rendered.files), None if node.container else token):
         if extra is not None:
             pod["volumes"].append(extra[0])
             pod["containers"][0]["volumeMounts"].append(extra[1])
+    if _carried(node):
+        add_carrier(
+            pod, image=settings.runner_image, pull_policy=settings.image_pull_policy, token=token
+        )
     if node.isolation and node.isolation.service_account_name:
         pod["serviceAccountName"] = node.isolation.service_account_name
     return pod
@@ -289,9 +295,13 @@ def _image(node: Node, settings: PodSettings) -> str:
     return (node.python and node.python.image) or settings.runner_image
 
 
-def _token_volume(node: Node, settings: PodSettings) -> tuple[JsonObject, JsonObject] | None:
+def _carried(node: Node) -> bool:
+    return bool(node.container and node.container.large_output)
+
+
+def _token_volume(settings: PodSettings) -> tuple[JsonObject, JsonObject] | None:
     """The pod's identity towards the gateway: a token of no use to the API server."""
-    if settings.gateway_url is None or node.container:
+    if settings.gateway_url is None:
         return None
     token = {
         "audience": GATEWAY_AUDIENCE,
@@ -307,7 +317,10 @@ def _environment(
     node: Node, request: Request, rendered: Rendered, declared: list[EnvVar]
 ) -> list[JsonObject]:
     env: list[JsonObject] = [
-        {"name": "WAYPOST_OUTPUT", "value": OUTPUT_FILE},
+        {
+            "name": "WAYPOST_OUTPUT",
+            "value": carrying.OUTPUT_FILE if _carried(node) else OUTPUT_FILE,
+        },
         {
             "name": "WAYPOST_POD_UID",
             "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}},

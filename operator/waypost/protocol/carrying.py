@@ -9,7 +9,7 @@ MOUNT: Final = "/waypost/out"
 OUTPUT_FILE: Final = f"{MOUNT}/output"
 # Above what any program of the pod may leave in the shared folder, the pod is evicted.
 FOLDER_LIMIT: Final = "128Mi"
-LARGEST: Final = 64 * 1024 * 1024  # bytes of the output file
+LARGEST: Final = 32 * 1024 * 1024  # bytes of the output file
 # A shell waits, for it needs next to nothing. Its trap is set a moment after its start, long before
 # another container can have run and ended.
 COMMAND: Final = (
