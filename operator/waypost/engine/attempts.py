@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from waypost.api.status import AttemptStatus, NodeStatus
-from waypost.engine import holding, mounts, names, policy
+from waypost.engine import holding, kept, mounts, names, policy, traces
 from waypost.engine.agents import Missing
 from waypost.engine.draft import Draft, shorten
 from waypost.engine.graph import kind_of
@@ -23,12 +23,12 @@ from waypost.engine.outcomes import (
     judge,
     known_reason,
     never_started,
+    taken,
     trouble_of,
     wants_log,
 )
 from waypost.engine.usage import Exhausted, recorded, total
 from waypost.protocol.reasons import Reason
-from waypost.protocol.record import Attempt
 
 _LOOK_FIRST: Final = 3.0  # seconds after launch until a missing pod is looked for
 _LOOK_LAST: Final = 60.0
@@ -200,6 +200,8 @@ def _job_without_pod(draft: Draft, path: str, attempt: AttemptStatus, job: JobFa
         _break(draft, path, attempt, Broken(known_reason(attempt.stopping), text, "", False))
     elif attempt.stopping:
         stop(draft, path, known_reason(attempt.stopping))
+    elif job.ended and (found := kept.found(draft, path, attempt)):
+        _settle(draft, path, attempt, taken(found, draft.node(path).output_schema), draft.now)
     elif job.ended:
         _break(draft, path, attempt, Broken(Reason.DISRUPTED, "its pod is gone without a result"))
     elif draft.now >= _queue_deadline(draft, path, attempt):
@@ -269,7 +271,14 @@ def _take_result(draft: Draft, path: str, attempt: AttemptStatus, pods: list[Pod
     report = outcome.report
     if report.usage is not None:
         attempt = attempt.model_copy(update={"usage": recorded(report.usage)})
-    ended = pod.finished_at or draft.now
+    trace = traces.keep(draft, path, attempt.number, report.trace)
+    attempt = attempt.model_copy(update={"trace": trace})
+    _settle(draft, path, attempt, outcome, pod.finished_at or draft.now)
+
+
+def _settle(
+    draft: Draft, path: str, attempt: AttemptStatus, outcome: Outcome, ended: datetime
+) -> None:
     if isinstance(outcome, Succeeded):
         _close(draft, path, attempt, ended, "Succeeded", None)
         draft.succeed(path, outcome)
@@ -282,17 +291,12 @@ def _judge(draft: Draft, path: str, attempt: AttemptStatus, pod: PodFact) -> Out
     return judge(
         pod,
         kind=kind_of(node),
-        expect=Attempt(
-            run_uid=draft.observed.uid,
-            path=path,
-            round=draft.observed.status.round,
-            attempt=attempt.number,
-            pod_uid=pod.uid,
-        ),
+        expect=kept.expected(draft.whose(path, attempt.number), pod.uid),
         output_schema=node.output_schema,
         stopping=attempt.stopping,
         log=draft.observed.logs.get(pod.uid),
         trouble=_named_trouble(draft, path, attempt),
+        kept=kept.found(draft, path, attempt),
     )
 
 

@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from waypost.engine.unread import Unread
 from waypost.protocol.ijson import MAX_DEPTH, MAX_SAFE_INTEGER, Json
 
 _Convert = Callable[[Any, int], Json]
@@ -130,6 +131,8 @@ def _converted(value: object, convert: _Convert, depth: int) -> Json:
         return _converted_list(value, convert, depth + 1)
     if isinstance(value, Mapping):
         return _converted_object(value, convert, depth + 1)
+    if isinstance(value, Unread):
+        raise Unfit(value.why)
     kind = _FOREIGN.get(type(value).__name__, "a type")
     raise Unfit(f"{kind} is not JSON; convert it, for example with string(...)")
 

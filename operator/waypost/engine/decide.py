@@ -8,7 +8,7 @@ from datetime import datetime
 
 from waypost.api.status import NodeStatus
 from waypost.api.workflow import POD_KINDS
-from waypost.engine import attempts, ending, gates, holding, joins, refusal, summary, waits
+from waypost.engine import attempts, ending, gates, holding, joins, kept, refusal, summary, waits
 from waypost.engine.draft import Draft
 from waypost.engine.graph import kind_of
 from waypost.engine.inputs import Invalid, resolve
@@ -31,12 +31,14 @@ def plan(observed: Observed, now: datetime) -> Wants:
     logs = []
     mounts = []
     payloads: set[str] = set()
+    records: set[str] = set()
     for path in graph.order:
         status = known.get(path)
         if status and status.phase == "Running":
             live = live or attempts.wants_live(observed, status, now)
             logs += attempts.wanted_logs(observed, status, kind_of(graph.nodes[path]))
             mounts += attempts.wanted_mounts(observed, status, now)
+            records |= kept.wanted(observed, status, kind_of(graph.nodes[path]))
         elif status and status.phase == "Waiting" and graph.nodes[path].approval:
             live = live or (status.approval or "") not in observed.approvals
         references = references or holding.wants_references(status, now)
@@ -45,6 +47,7 @@ def plan(observed: Observed, now: datetime) -> Wants:
         payloads |= ending.records_wanted(observed, known)
     return Wants(
         payloads=frozenset(payloads - set(observed.payloads)),
+        records=frozenset(records - set(observed.records)),
         logs=tuple(logs),
         live=live and not observed.live,
         references=references and not observed.references_live,

@@ -15,8 +15,10 @@ from waypost.engine.graph import Graph
 from waypost.engine.jobs import Owner, PodSettings
 from waypost.engine.model import After, Before, Note, Observed, PodFact, PutRecord
 from waypost.engine.outcomes import Succeeded
+from waypost.engine.payloads import Whose
 from waypost.protocol import ijson
 from waypost.protocol.reasons import Reason
+from waypost.protocol.work import Trace
 
 INLINE_OUTPUT: Final = 2 * 1024
 INLINE_TOTAL: Final = 64 * 1024
@@ -43,6 +45,7 @@ class Draft:
         self.after: list[After] = []
         self.notes: list[Note] = []
         self.refusals: list[str] = []
+        self.traces: dict[tuple[str, int], Trace] = {}  # by path and attempt
         self.timers: list[datetime] = []
         self._payloads: dict[str, JsonValue] = dict(observed.payloads)
         self._inline = sum(_inline_size(status) for status in self.statuses.values())
@@ -82,14 +85,16 @@ class Draft:
         return [p for p in self.observed.pods if p.path == path and p.attempt == attempt]
 
     def succeed(self, path: str, outcome: Succeeded) -> None:
-        """Checkpoint a node's output: inline while it is small, else in a NodeRecord."""
+        """Checkpoint a node's output: inline while it is small, else in a NodeRecord; in the one
+        that has it already, where the gateway took it."""
         placed: dict[str, Any] = {"output": outcome.output}
-        canonical = ijson.canonical(outcome.output)
-        inline = len(canonical)
-        if inline > INLINE_OUTPUT or self._inline + inline > INLINE_TOTAL:
-            placed = {"output_record": self._put_record(path, outcome, canonical)}
+        if outcome.record is not None:
+            placed = {"output_record": outcome.record}
+            self._payloads[outcome.record] = outcome.output
+        elif outcome.size > INLINE_OUTPUT or self._inline + outcome.size > INLINE_TOTAL:
+            placed = {"output_record": self._put_record(path, outcome)}
         else:
-            self._inline += inline
+            self._inline += outcome.size
         self.change(
             path,
             phase="Succeeded",
@@ -117,10 +122,10 @@ class Draft:
         if phase == "Failed":
             self.note("Warning", "NodeFailed", f"{path}: {reason}: {message}")
 
-    def whose(self, path: str, attempt: int) -> records.Whose:
+    def whose(self, path: str, attempt: int) -> Whose:
         """The attempt as its NodeRecords name it."""
         round_ = self.observed.status.round
-        return records.Whose(self.owner.name, self.owner.uid, path, round_, attempt)
+        return Whose(self.owner.name, self.owner.uid, path, round_, attempt)
 
     def current_attempt(self, path: str) -> AttemptStatus | None:
         """The latest attempt while it has not ended."""
@@ -136,9 +141,9 @@ class Draft:
             kept = [kept[0], *kept[-(KEPT_ATTEMPTS - 1) :]]
         self.change(path, attempts=kept)
 
-    def _put_record(self, path: str, outcome: Succeeded, canonical: bytes) -> str:
+    def _put_record(self, path: str, outcome: Succeeded) -> str:
         whose = self.whose(path, max(self.statuses[path].attempt or 0, 1))
-        form = records.form_of(outcome.output, canonical)
+        form = records.form_of(outcome.output, ijson.canonical(outcome.output))
         assert form is not None, "what came in a commit record or an answer fits"
         manifest = records.manifest(
             "Result",

@@ -29,6 +29,7 @@ from waypost.engine.cel_values import (
     out_of_cel,
 )
 from waypost.engine.cel_values import compact_json as json_text
+from waypost.engine.unread import Unread
 from waypost.protocol.ijson import Json
 
 __all__ = [
@@ -244,6 +245,8 @@ def _at_path(path: Path, data: Mapping[str, Json]) -> Json | EvaluationError:
     """What CEL makes of a plain path, without carrying a big value into the library and back."""
     value: Json = data
     for step in (path.root, *path.fields):
+        if isinstance(value, Unread):
+            break
         if not isinstance(value, Mapping) or step not in value:
             return EvaluationError(explain_failure("", (path,), data))
         value = value[step]

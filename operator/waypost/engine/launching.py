@@ -1,10 +1,12 @@
 """What an attempt is asked to do: the node's fields filled in, what it refers to resolved, and the
 Job that carries it out."""
 
+from dataclasses import replace
+
 from waypost.api.base import JsonObject
 from waypost.api.status import AttemptStatus
 from waypost.api.workflow import Node
-from waypost.engine import policy
+from waypost.engine import policy, records
 from waypost.engine.agents import Missing, Surroundings, agent_work
 from waypost.engine.draft import Draft
 from waypost.engine.graph import kind_of
@@ -13,6 +15,7 @@ from waypost.engine.jobs import Rendered, TooLarge, attempt_manifests
 from waypost.engine.model import Launch
 from waypost.engine.requests import http_work
 from waypost.engine.spans import traceparent
+from waypost.protocol import ijson
 from waypost.protocol.request import PythonWork, Request
 
 
@@ -27,19 +30,53 @@ def prepare(
     if isinstance(rendered, Invalid | Missing):
         return rendered
     request = _request(draft, path, inputs, attempt.number, rendered)
-    timeout = policy.timeout_of(draft.spec, node)
     try:
-        job, config_map = attempt_manifests(
-            owner=draft.owner,
-            node=node,
-            request=request,
-            rendered=rendered,
-            settings=draft.settings,
-            deadline_seconds=timeout + policy.queue_timeout_of(draft.spec, node),
-        )
+        return _launch(draft, node, request, rendered)
+    except TooLarge as error:
+        if draft.settings.gateway_url is None or node.container:
+            return error
+    try:
+        return _launch_with_stored_inputs(draft, node, request, rendered)
     except TooLarge as error:
         return error
-    return Launch(path=path, attempt=attempt.number, job=job, config_map=config_map)
+
+
+def _launch(draft: Draft, node: Node, request: Request, rendered: Rendered) -> Launch:
+    timeout = policy.timeout_of(draft.spec, node)
+    job, config_map = attempt_manifests(
+        owner=draft.owner,
+        node=node,
+        request=request,
+        rendered=rendered,
+        settings=draft.settings,
+        deadline_seconds=timeout + policy.queue_timeout_of(draft.spec, node),
+    )
+    return Launch(path=node.name, attempt=request.attempt, job=job, config_map=config_map)
+
+
+def _launch_with_stored_inputs(
+    draft: Draft, node: Node, request: Request, rendered: Rendered
+) -> Launch:
+    """Inputs that no ConfigMap holds: the pod gets them from the gateway."""
+    canonical = ijson.canonical(request.inputs)
+    form = records.form_of(request.inputs, canonical)
+    if form is None:
+        raise TooLarge(
+            f"{len(canonical)} bytes of inputs, the limit is {records.LARGEST}, of which 1 MiB "
+            "after compression; pass a reference instead of the data"
+        )
+    digest = ijson.digest(request.inputs)
+    record = records.manifest(
+        "Input",
+        draft.whose(node.name, request.attempt),
+        digest=digest,
+        size=len(canonical),
+        form=form,
+        owner=draft.owner.reference(),
+        namespace=draft.owner.namespace,
+    )
+    launch = _launch(draft, node, request._replace(inputs={}, stored_inputs=digest), rendered)
+    return replace(launch, input_record=record)
 
 
 def _render(

@@ -16,7 +16,11 @@ from waypost.api.status import AgentWorkflowStatus
 from waypost.api.toolserver import ToolServerSpec
 from waypost.api.workflow import AgentWorkflowSpec
 from waypost.engine.definition import Definition
+from waypost.engine.payloads import RecordFact
 from waypost.engine.secrets import KeyFile
+from waypost.protocol.work import Trace
+
+Traces = Mapping[tuple[str, int], Trace]  # by path and attempt
 
 
 @dataclass(frozen=True)
@@ -116,7 +120,10 @@ class Observed:
     pods: tuple[PodFact, ...] = ()
     jobs: Mapping[str, JobFact] = field(default_factory=dict)
     approvals: Mapping[str, ApprovalFact] = field(default_factory=dict)
-    payloads: Mapping[str, JsonValue] = field(default_factory=dict)  # NodeRecord name -> data
+    # By name of NodeRecord; an Unread where it is too big for expressions.
+    payloads: Mapping[str, JsonValue] = field(default_factory=dict)
+    # Read live by name; None where there certainly is none.
+    records: Mapping[str, RecordFact | None] = field(default_factory=dict)
     logs: Mapping[str, str] = field(default_factory=dict)  # pod uid -> end of its log
     launches: Mapping[str, LaunchProblem] = field(default_factory=dict)  # by Job name
     # Of the run's namespace, by name; None where the models refuse the object. That a name is
@@ -135,9 +142,11 @@ class Observed:
 
 @dataclass(frozen=True)
 class Wants:
-    """What decide needs beside the cache: NodeRecords by name, logs by pod, live reads."""
+    """What decide needs beside the cache: payloads of NodeRecords by name, logs by pod, live
+    reads."""
 
     payloads: frozenset[str] = frozenset()
+    records: frozenset[str] = frozenset()  # live reads of results that may be kept
     logs: tuple[PodFact, ...] = ()
     live: bool = False
     references: bool = False  # a live read of providers and servers
@@ -163,13 +172,14 @@ class SettleApproval:
 
 @dataclass(frozen=True)
 class Launch:
-    """Create an attempt's Job (and first its ConfigMap). Only while the fence stands; existing
-    with our owner and request digest is success."""
+    """Create an attempt's Job, and first its ConfigMap or the NodeRecord with its inputs. Only
+    while the fence stands; existing with our owner and request digest is success."""
 
     path: str
     attempt: int
     job: JsonObject
     config_map: JsonObject | None = None
+    input_record: JsonObject | None = None
 
 
 @dataclass(frozen=True)
@@ -224,4 +234,5 @@ class Decision:
     after: tuple[After, ...] = ()
     notes: tuple[Note, ...] = ()
     refusals: tuple[str, ...] = ()  # why results were refused, one word each, for a counter
+    traces: Traces = field(default_factory=dict)
     requeue_at: datetime | None = None

@@ -10,9 +10,18 @@ from typing import Final
 
 from waypost.api.base import JsonValue
 from waypost.engine.model import PodFact
+from waypost.engine.payloads import RecordFact
+from waypost.engine.records import readable
 from waypost.protocol import ijson, schema
 from waypost.protocol.reasons import Reason
-from waypost.protocol.record import Attempt, CommitRecord, RecordProblem, decode, decode_plain
+from waypost.protocol.record import (
+    Attempt,
+    CommitRecord,
+    RecordProblem,
+    Stored,
+    decode,
+    decode_plain,
+)
 from waypost.protocol.work import Trace, Usage
 
 _SIGKILLED: Final = 137
@@ -37,9 +46,10 @@ class Report:
 class Succeeded:
     """The attempt gave a valid output."""
 
-    output: JsonValue
+    output: JsonValue  # an Unread where it is too big for expressions
     digest: str
     size: int
+    record: str | None = None  # the NodeRecord that has it already
     report: Report = Report()
 
 
@@ -67,17 +77,19 @@ def judge(
     stopping: str | None,
     log: str | None,
     trouble: str = "",
+    kept: RecordFact | None = None,
 ) -> Outcome:
     """The outcome of an attempt whose pod is over (`pod.over`).
 
     `stopping` is the reason for which the operator stopped it, `trouble` what the cluster said
-    of it before, `log` the end of its log where that was read.
+    of it before, `log` the end of its log where that was read, `kept` the attempt's NodeRecord
+    where that was looked for (`wants_record`) and found.
     """
     found: Outcome | RecordProblem | None
     if kind == "container":
         found = _plain_result(pod, output_schema, stopping)
     else:
-        found = _recorded_result(pod, expect, output_schema)
+        found = _recorded_result(pod, expect, output_schema, kept)
     if isinstance(found, Succeeded):
         return found
     if isinstance(found, Broken) and not (stopping and found.reason == Reason.DISRUPTED):
@@ -98,22 +110,67 @@ def checkpoint(output: JsonValue) -> Succeeded:
     return Succeeded(output, ijson.digest(output), len(ijson.canonical(output)))
 
 
-def _recorded_result(
-    pod: PodFact, expect: Attempt, output_schema: JsonValue | None
-) -> Outcome | RecordProblem | None:
+def wants_record(pod: PodFact, expect: Attempt) -> bool:
+    """Whether the result of a pod that is over may be in a NodeRecord."""
+    record = _decoded(pod, expect)
+    if isinstance(record, CommitRecord):
+        return record.stored is not None
+    return record.reason != "TooLarge"
+
+
+def wants_trace(pod: PodFact, expect: Attempt) -> bool:
+    """Whether the trace of a pod that is over is in a NodeRecord."""
+    record = _decoded(pod, expect)
+    return isinstance(record, CommitRecord) and record.trace is True
+
+
+def _decoded(pod: PodFact, expect: Attempt) -> CommitRecord | RecordProblem:
     if pod.terminated_reason == _LOST_SIGHT:
-        return None  # the message is the kubelet's
-    record = decode(pod.message, expect=expect)
+        return RecordProblem("Missing", "the message is the kubelet's")
+    return decode(pod.message, expect=expect)
+
+
+def _recorded_result(
+    pod: PodFact, expect: Attempt, output_schema: JsonValue | None, kept: RecordFact | None
+) -> Outcome | RecordProblem | None:
+    record = _decoded(pod, expect)
     if isinstance(record, CommitRecord):
         report = Report(record.usage, record.trace, record.retry_after_seconds)
+        if record.stored is not None:
+            return replace(_stored(record.stored, kept, output_schema), report=report)
         if record.outcome == "Succeeded":
             return replace(_checked(record.output, output_schema), report=report)
         message = record.message or "failed without a message"
         return Broken(known_reason(record.reason), message, record.tail or "", report=report)
     if record.reason == "TooLarge":
         return Broken(Reason.OUTPUT_TOO_LARGE, record.message)
+    if kept is not None:  # handed in before its pod could write a record
+        return taken(kept, output_schema)
     # Malformed or another attempt's: as if nothing had been written, but told and counted.
     return None if record.reason == "Missing" else record
+
+
+def _stored(stored: Stored, kept: RecordFact | None, output_schema: JsonValue | None) -> Outcome:
+    if kept is None:
+        text = "the output was stored, says the record, but this attempt has no NodeRecord"
+        return Broken(Reason.RESULT_LOST, text)
+    if kept.payload.digest != stored.digest:
+        text = f"the record names {stored.digest}, NodeRecord {kept.name} another digest"
+        return Broken(Reason.RESULT_LOST, text)
+    return taken(kept, output_schema)
+
+
+def taken(kept: RecordFact, output_schema: JsonValue | None) -> Outcome:
+    """The outcome of an attempt whose result is in this NodeRecord. What is too big to be read
+    was held to the schema by the gateway."""
+    payload = kept.payload
+    if kept.problem:
+        return Broken(Reason.RESULT_LOST, f"NodeRecord {kept.name}: {kept.problem}")
+    if payload.read and output_schema is not None:
+        violations = schema.validate(output_schema, payload.value)
+        if violations:
+            return Broken(Reason.OUTPUT_INVALID, "; ".join(str(v) for v in violations))
+    return Succeeded(readable(kept), payload.digest, payload.size, record=kept.name)
 
 
 def known_reason(text: str | None) -> Reason:

@@ -7,13 +7,14 @@ for which people have tools: `... -o jsonpath='{.spec.compressed}' | base64 -d |
 import base64
 import binascii
 import zlib
-from dataclasses import dataclass
 from typing import Any, Final
 
 from waypost.api import meta
 from waypost.api.base import JsonObject, JsonValue
 from waypost.api.record import COMPRESSED_LENGTH, RecordType
-from waypost.engine import facts, names
+from waypost.engine import facts
+from waypost.engine.payloads import Payload, RecordFact, Whose
+from waypost.engine.unread import Unread
 from waypost.protocol import ijson
 
 INLINE: Final = 16 * 1024
@@ -22,42 +23,6 @@ EVALUATED: Final = 1024 * 1024
 # What is kept in a record at most, if it compresses well enough.
 LARGEST: Final = 8 * 1024 * 1024
 _GZIP: Final = 16 + zlib.MAX_WBITS
-
-
-@dataclass(frozen=True)
-class Whose:
-    """The attempt that a payload belongs to."""
-
-    run: str
-    run_uid: str
-    path: str
-    round: int
-    attempt: int
-
-    def record_name(self, type_: RecordType) -> str:
-        """Name of the NodeRecord with this attempt's payload of that type."""
-        return names.record_name(
-            type_,
-            run=self.run,
-            run_uid=self.run_uid,
-            path=self.path,
-            round_=self.round,
-            attempt=self.attempt,
-        )
-
-
-@dataclass(frozen=True)
-class Payload:
-    """A payload's digest and size, and the payload itself where it was read."""
-
-    digest: str
-    size: int
-    read: bool = False
-    value: JsonValue = None
-
-
-class Unreadable(ValueError):
-    """A record that does not hold what it says. The message names it and what is wrong."""
 
 
 def form_of(value: JsonValue, canonical: bytes) -> JsonObject | None:
@@ -106,28 +71,48 @@ def manifest(
     }
 
 
-def is_of(body: Any, type_: RecordType, whose: Whose) -> bool:
-    """Whether a NodeRecord is this attempt's, by what it says and by who owns it."""
-    spec = facts.section(body, "spec")
-    found = tuple(spec.get(key) for key in ("type", "runUid", "path", "round", "attempt"))
-    wanted = (type_, whose.run_uid, whose.path, whose.round, whose.attempt)
-    return found == wanted and facts.controller_uid(body) == whose.run_uid
+def record_fact(body: Any, *, limit: int = EVALUATED) -> RecordFact:
+    """The fact of a NodeRecord; its payload is read if it is in there and has at most `limit`
+    bytes."""
+    metadata, spec = facts.section(body, "metadata"), facts.section(body, "spec")
+    try:
+        payload, problem = _payload(spec, limit), ""
+    except ValueError as error:
+        payload, problem = Payload(facts.text(spec, "digest"), 0), str(error)
+    return RecordFact(
+        name=facts.text(metadata, "name"),
+        type=facts.text(spec, "type"),
+        run_uid=facts.text(spec, "runUid"),
+        path=facts.text(spec, "path"),
+        round=spec.get("round"),
+        attempt=spec.get("attempt"),
+        owner_uid=facts.controller_uid(body),
+        payload=payload,
+        problem=problem,
+    )
 
 
-def payload_of(body: Any, *, limit: int = EVALUATED) -> Payload:
-    """The payload of a NodeRecord, read if it is in there and of at most `limit` bytes. Raises
-    Unreadable."""
-    spec = facts.section(body, "spec")
+def readable(fact: RecordFact) -> JsonValue:
+    """The payload of a record for expressions: its value, or why it is not there."""
+    payload = fact.payload
+    if fact.problem:
+        return Unread(f"NodeRecord {fact.name}: {fact.problem}")
+    if not payload.read:
+        return Unread(f"it has {payload.size} bytes, expressions read outputs up to {EVALUATED}")
+    return payload.value
+
+
+def _payload(spec: JsonObject, limit: int) -> Payload:
     digest, size = facts.text(spec, "digest"), spec.get("size")
     if not digest or not isinstance(size, int):
-        raise Unreadable(f"{_name(body)}: without digest or size")
+        raise ValueError("it has no digest or no size")
     if size > limit or "object" in spec:
         return Payload(digest, size)
     # The API server keeps a null, but nobody has to write one.
     compressed = facts.text(spec, "compressed")
-    value = _inflated(body, compressed, size) if compressed else spec.get("data")
+    value = ijson.parse(inflate(compressed, size)) if compressed else spec.get("data")
     if ijson.digest(value) != digest:
-        raise Unreadable(f"{_name(body)}: the payload does not match its digest {digest}")
+        raise ValueError(f"the payload does not match its digest {digest}")
     return Payload(digest, size, read=True, value=value)
 
 
@@ -142,14 +127,3 @@ def inflate(text: str, size: int) -> bytes:
     if len(found) != size or not unpacker.eof:
         raise ValueError(f"compressed: expected {size} bytes, found others")
     return found
-
-
-def _inflated(body: Any, text: str, size: int) -> JsonValue:
-    try:
-        return ijson.parse(inflate(text, size))
-    except ValueError as error:
-        raise Unreadable(f"{_name(body)}: {error}") from None
-
-
-def _name(body: Any) -> str:
-    return f"NodeRecord {facts.text(facts.section(body, 'metadata'), 'name')}"

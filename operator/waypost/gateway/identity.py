@@ -18,7 +18,7 @@ from waypost.api.status import AgentWorkflowStatus, AttemptStatus
 from waypost.engine import facts
 from waypost.engine.jobs import GATEWAY_AUDIENCE
 from waypost.engine.model import PodFact
-from waypost.engine.records import Whose
+from waypost.engine.payloads import Whose
 from waypost.gateway.problems import Refused, Why
 from waypost.ports.cluster import Cluster, Kind, NotFound, Obj, Rejected
 

@@ -104,11 +104,12 @@ class Keeper:
         if body is None:
             text = f"attempt {caller.whose.attempt} of {caller.whose.path} has no {type_.lower()}"
             raise Refused(Why.NOT_FOUND, text)
-        spec = facts.section(body, "spec")
-        digest, size = facts.text(spec, "digest"), spec.get("size")
-        if not records.is_of(body, type_, caller.whose) or not isinstance(size, int):
-            raise Refused(Why.DAMAGED, f"NodeRecord {_name(body)} is not what its name says")
-        return Kept(digest, size, self._pieces(spec, _name(body), size))
+        fact = records.record_fact(body, limit=0)
+        if fact.problem or not fact.is_of(type_, caller.whose):
+            raise Refused(Why.DAMAGED, f"NodeRecord {fact.name} is not what its name says")
+        size = fact.payload.size
+        pieces = self._pieces(facts.section(body, "spec"), fact.name, size)
+        return Kept(fact.payload.digest, size, pieces)
 
     async def _record(self, caller: Caller, type_: RecordType) -> Obj | None:
         name = caller.whose.record_name(type_)
@@ -120,9 +121,8 @@ class Keeper:
             return None
 
     async def _same(self, caller: Caller, type_: RecordType, payload: Payload) -> bool:
-        body = await self._record(caller, type_)
-        spec = facts.section(body, "spec")
-        if not records.is_of(body, type_, caller.whose) or spec.get("digest") != payload.digest:
+        fact = records.record_fact(await self._record(caller, type_), limit=0)
+        if not fact.is_of(type_, caller.whose) or fact.payload.digest != payload.digest:
             text = f"another {type_.lower()} of this attempt is stored; it is never replaced"
             raise Refused(Why.OTHER_PAYLOAD, text)
         return False
@@ -150,7 +150,3 @@ class Keeper:
                 raise Refused(Why.DAMAGED, f"NodeRecord {name}: {error}") from None
         else:
             yield ijson.canonical(spec.get("data"))
-
-
-def _name(body: Obj | None) -> str:
-    return facts.text(facts.section(body, "metadata"), "name")

@@ -70,7 +70,7 @@ class Actor:
         for action in actions:
             match action:
                 case PutRecord():
-                    await self._put_record(key, action)
+                    await self._put_record(key, action.manifest)
                 case SettleApproval():
                     await self._settle_approval(key, action)
                     settled = True
@@ -143,6 +143,8 @@ class Actor:
         try:
             if action.config_map is not None:
                 await self._create_child(Kind.CONFIG_MAP, key, action.config_map)
+            if action.input_record is not None:
+                await self._put_record(key, action.input_record)
             job = await self._create_child(Kind.JOB, key, action.job)
         except (Rejected, Foreign) as error:
             log.warning("the Job was refused: %s", error.message, extra=_about(key, action))
@@ -206,15 +208,13 @@ class Actor:
         )
         self._keep_approval(key, body)
 
-    async def _put_record(self, key: Key, action: PutRecord) -> None:
+    async def _put_record(self, key: Key, manifest: Obj) -> None:
         try:
-            await self._cluster.create(
-                Kind.NODE_RECORD, namespace=key.namespace, body=action.manifest
-            )
+            await self._cluster.create(Kind.NODE_RECORD, namespace=key.namespace, body=manifest)
         except AlreadyExists:
-            name = action.manifest["metadata"]["name"]
+            name = manifest["metadata"]["name"]
             found = await self._cluster.get(Kind.NODE_RECORD, namespace=key.namespace, name=name)
-            wanted = action.manifest["spec"]["digest"]
+            wanted = manifest["spec"]["digest"]
             if facts.section(found, "spec").get("digest") != wanted:
                 text = f"NodeRecord {name} exists with another digest; delete it"
                 raise Foreign(text, code=409) from None

@@ -15,6 +15,8 @@ from waypost.engine import facts
 from waypost.engine.definition import Definition, define
 from waypost.engine.model import JobFact, Observed, PodFact, Wants
 from waypost.engine.names import parse_timestamp
+from waypost.engine.payloads import RecordFact
+from waypost.engine.records import readable, record_fact
 from waypost.engine.secrets import explain, missing_key
 from waypost.ports.clock import Clock
 from waypost.ports.cluster import Cluster, Kind, NotFound, Obj
@@ -23,6 +25,9 @@ from waypost.runtime.hints import newest_event
 from waypost.runtime.store import Key, RunEntry, Store, version_of
 
 _NAMESPACE_MEMORY: Final = 5.0  # seconds a namespace's phase is believed
+# Payloads that are kept in memory; as values they take some times their bytes.
+_PAYLOADS: Final = 256
+_PAYLOAD_BYTES: Final = 16 * 1024 * 1024
 _LOG_LINES: Final = 20
 _LOG_BYTES: Final = 2048
 
@@ -40,7 +45,8 @@ class Observer:
         self._catalog = catalog
         self._clock = clock
         self._definitions: OrderedDict[tuple[str, int], Definition] = OrderedDict()
-        self._records: OrderedDict[tuple[str, str], Any] = OrderedDict()
+        self._payloads: OrderedDict[tuple[str, str], tuple[Any, int]] = OrderedDict()
+        self._payload_bytes = 0
         self._looked: dict[str, datetime] = {}
         self._namespaces: dict[str, tuple[float, bool]] = {}
 
@@ -79,8 +85,11 @@ class Observer:
     async def satisfy(self, key: Key, observed: Observed, wants: Wants) -> Observed:
         """Load what `plan` asked for. Raises Moved when a live read finds a newer run."""
         if wants.payloads:
-            loaded = {name: await self._record(key, name) for name in wants.payloads}
+            loaded = {name: await self._payload(key, name) for name in wants.payloads}
             observed = replace(observed, payloads={**observed.payloads, **loaded})
+        if wants.records:
+            seen = {name: await self._look_up(key, name) for name in wants.records}
+            observed = replace(observed, records={**observed.records, **seen})
         if wants.logs:
             read = {pod.uid: await self._log(key, pod) for pod in wants.logs}
             observed = replace(observed, logs={**observed.logs, **read})
@@ -213,15 +222,29 @@ class Observer:
             self._cluster, namespace=key.namespace, uid=job.uid, reason="FailedCreate"
         )
 
-    async def _record(self, key: Key, name: str) -> Any:
-        known = self._records.get((key.uid, name))
-        if known is None:
+    async def _look_up(self, key: Key, name: str) -> RecordFact | None:
+        """A live read; None when there certainly is no such record."""
+        try:
             body = await self._cluster.get(Kind.NODE_RECORD, namespace=key.namespace, name=name)
-            known = (facts.section(body, "spec").get("data"),)
-            self._records[key.uid, name] = known
-            while len(self._records) > 256:
-                self._records.popitem(last=False)
-        return known[0]
+        except NotFound:
+            return None
+        return record_fact(body)
+
+    async def _payload(self, key: Key, name: str) -> Any:
+        known = self._payloads.get((key.uid, name))
+        if known is not None:
+            return known[0]
+        body = await self._cluster.get(Kind.NODE_RECORD, namespace=key.namespace, name=name)
+        fact = record_fact(body)
+        value = readable(fact)
+        size = fact.payload.size if fact.payload.read else 0
+        self._payloads[key.uid, name] = (value, size)
+        self._payload_bytes += size
+        while len(self._payloads) > 1 and (
+            self._payload_bytes > _PAYLOAD_BYTES or len(self._payloads) > _PAYLOADS
+        ):
+            self._payload_bytes -= self._payloads.popitem(last=False)[1][1]
+        return value
 
     async def _log(self, key: Key, pod: PodFact) -> str:
         try:
