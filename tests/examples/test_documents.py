@@ -1,6 +1,8 @@
 """The documents know every reason, and the map stays a map."""
 
 import pytest
+from waypost.engine.probes import decide, findings
+from waypost.protocol.probe import ProbeReason
 from waypost.protocol.reasons import Reason
 
 from tests.examples.conftest import ROOT
@@ -10,6 +12,16 @@ from tests.examples.conftest import ROOT
 def test_every_reason_is_explained(reason: Reason) -> None:
     text = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
     assert f"`{reason}`" in text
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [*ProbeReason, *findings.REASONS, *decide.REASONS],
+)
+def test_every_reason_of_ready_is_explained(reason: str) -> None:
+    text = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+    section = text.partition("## Providers and tool servers")[2].partition("\n## ")[0]
+    assert f"`{reason}`" in section
 
 
 def test_map_is_at_most_120_lines() -> None:

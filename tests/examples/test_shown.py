@@ -5,12 +5,16 @@ from typing import Any
 
 import pytest
 import yaml
+from waypost.api.provider import ModelProviderSpec
+from waypost.api.toolserver import ToolServerSpec
 from waypost.engine.definition import define
 
 from tests.examples.conftest import EXAMPLES, ROOT, Shown, documents, shown
 from tests.kubectl import Kubectl
 
 README = ROOT / "README.md"
+WITHOUT_A_RUN = {"providers"}
+MODELS = {"ModelProvider": ModelProviderSpec, "ToolServer": ToolServerSpec}
 
 
 @pytest.mark.parametrize("example", shown())
@@ -18,9 +22,14 @@ def test_operator_accepts_it(example: Shown) -> None:
     if example.manifest["kind"] == "AgentWorkflow":
         definition = define(example.manifest["spec"])
         assert [str(problem) for problem in definition.problems] == []
+    elif model := MODELS.get(example.manifest["kind"]):
+        model.model_validate(example.manifest["spec"])
 
 
-@pytest.mark.parametrize("folder", sorted(path.name for path in EXAMPLES.iterdir()))
+FOLDERS = sorted(path.name for path in EXAMPLES.iterdir() if path.name not in WITHOUT_A_RUN)
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
 def test_every_example_is_a_workflow_named_after_its_folder(folder: str) -> None:
     text = (EXAMPLES / folder / "workflow.yaml").read_text(encoding="utf-8")
     assert yaml.safe_load(text)["metadata"]["name"] == folder

@@ -50,8 +50,8 @@ class Keys:
         except (OSError, UnicodeDecodeError) as error:
             # The error's own text could show bytes of the secret.
             raise _unfit(f"{path} cannot be read: {type(error).__name__}") from None
-        # A header's value is often a word and the key itself.
-        self._secrets += [text, *text.split()]
+        # A header's value is often a word, which is no secret, and the key itself.
+        self._secrets += [text, *text.split()[1:]]
         if not text.strip():
             raise _unfit(f"the key at {path} is empty; put the API key into the Secret")
         if not text.isascii() or not text.isprintable():

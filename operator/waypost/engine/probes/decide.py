@@ -26,6 +26,10 @@ from waypost.engine.probes.findings import (
 from waypost.engine.probes.job import DEADLINE, ProbeSettings, image_of, probe_job, probe_name
 from waypost.engine.probes.subject import Subject
 
+INVALID_SPEC: Final = "InvalidSpec"
+NO_AGENT_IMAGE: Final = "NoAgentImage"
+PROBING: Final = "Probing"
+REASONS: Final = (INVALID_SPEC, NO_AGENT_IMAGE, PROBING)  # said without a probe
 _LAUNCH_AGAIN: Final = 10.0  # seconds for which the Job of a recorded probe may be made
 _FIRST_BACKOFF: Final = 10.0
 _LAST_BACKOFF: Final = 300.0
@@ -68,10 +72,10 @@ def step(subject: Subject, look: Look | None, now: datetime, settings: ProbeSett
     if subject.deleting:
         return Step(subject.status)
     if subject.spec is None:
-        finding = Finding("False", "InvalidSpec", f"{subject.problem}; correct the object")
+        finding = Finding("False", INVALID_SPEC, f"{subject.problem}; correct the object")
         return Step(_say(subject, subject.status, finding, now))
     if not image_of(subject, settings):
-        finding = Finding("Unknown", "NoAgentImage", _NO_IMAGE)
+        finding = Finding("Unknown", NO_AGENT_IMAGE, _NO_IMAGE)
         return Step(_say(subject, subject.status, finding, now))
     if state is not None and state.finished_at is None:
         if state.generation == subject.generation and state.asked == subject.asked:
@@ -104,7 +108,7 @@ def _begin(subject: Subject, now: datetime, settings: ProbeSettings) -> Step:
     )
     status = subject.status.model_copy(update={"probe": state})
     if fresh:  # what was said was said of another spec
-        finding = Finding("Unknown", "Probing", "a probe is under way")
+        finding = Finding("Unknown", PROBING, "a probe is under way")
         status = _say(subject, status, finding, now)
     return Step(
         status,

@@ -16,6 +16,7 @@ from waypost.protocol.probe import ProbeReason, Verdict, decode, tools_in
 
 MISSING_SECRET: Final = "MissingSecret"
 MISSING_CONFIG_MAP: Final = "MissingConfigMap"
+REASONS: Final = (MISSING_SECRET, MISSING_CONFIG_MAP)  # beside those of a verdict
 _TEXT_LIMIT: Final = 1024
 _DESCRIPTION_LIMIT: Final = 512
 
