@@ -53,13 +53,27 @@ VENDORS = (
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Who drafts. `key_name` is the variable the key came from; the key itself is in no repr."""
+    """Who drafts. `key_name` is the variable the key came from; the key itself is in no repr.
+    `manifests` come before the ModelProvider, which needs the address of a scripted server."""
 
     model: str
     said: str
     manifests: tuple[Manifest, ...]
+    spec: Manifest
     scripted: bool
     key_name: str = ""
+
+    def provider(self, *, address: str = "") -> Manifest:
+        """The ModelProvider; `address` is the cluster IP of the scripted server. An address and no
+        name: not every cluster has a DNS."""
+        host = f"[{address}]" if ":" in address else address
+        url = {"baseURL": f"http://{host}/v1"} if self.scripted else {}
+        return {
+            "apiVersion": "waypost.dev/v1alpha1",
+            "kind": "ModelProvider",
+            "metadata": {"name": PROVIDER},
+            "spec": {**self.spec, **url},
+        }
 
     def __repr__(self) -> str:
         return f"Choice(model={self.model!r}, key_name={self.key_name!r})"
@@ -83,6 +97,7 @@ def choose(environ: Mapping[str, str], *, operator_image: str, script: str) -> C
         model="gpt-5-mini",
         said=f"{said}: the answers come from a script, no model is behind them",
         manifests=_scripted(operator_image, script),
+        spec={"type": "OpenAI"},
         scripted=True,
     )
 
@@ -113,7 +128,8 @@ def _real(vendor: Vendor, environ: Mapping[str, str], *, key_name: str, model: s
     return Choice(
         model=model,
         said=f"{key_name} is set: {vendor.type} is asked, model {model}; that costs some cents",
-        manifests=(secret, _provider(spec)),
+        manifests=(secret,),
+        spec=spec,
         scripted=False,
         key_name=key_name,
     )
@@ -158,14 +174,4 @@ def _scripted(image: str, script: str) -> tuple[Manifest, ...]:
             "metadata": {"name": SERVER},
             "spec": {"selector": labels, "ports": [{"port": 80, "targetPort": _PORT}]},
         },
-        _provider({"type": "OpenAI", "baseURL": f"http://{SERVER}/v1"}),
     )
-
-
-def _provider(spec: Manifest) -> Manifest:
-    return {
-        "apiVersion": "waypost.dev/v1alpha1",
-        "kind": "ModelProvider",
-        "metadata": {"name": PROVIDER},
-        "spec": spec,
-    }

@@ -16,12 +16,21 @@ def run_name(now: datetime) -> str:
     return f"release-notes-{now:%m%d-%H%M%S}"
 
 
-def manifest(name: str) -> tuple[str, str]:
+def template() -> str:
+    """The workflow as the example has it."""
+    return (FOLDER / "workflow.yaml").read_text(encoding="utf-8")
+
+
+def script() -> str:
+    """What the scripted model server answers."""
+    return (FOLDER / "model-script.yaml").read_text(encoding="utf-8")
+
+
+def manifest(template: str, name: str) -> tuple[str, str]:
     """The manifest as YAML, and a sentence on what went in.
 
     A source archive without history still has the example's own sample.
     """
-    template = (FOLDER / "workflow.yaml").read_text(encoding="utf-8")
     maker = _make_input()
     try:
         inputs = maker.read_history(REPOSITORY)

@@ -13,7 +13,7 @@ from typing import Any
 
 from e2e.cluster import api
 from e2e.cluster.errors import ClusterError
-from e2e.demo import run, table
+from e2e.demo import models, run, table
 from e2e.demo.kube import OPERATOR_NAMESPACE, Kube
 from e2e.demo.screen import Screen
 
@@ -38,6 +38,7 @@ class Story:
     automatic: bool
     kube: Kube = field(init=False)
     provider: str = ""
+    image: str = ""  # of the operator: it has the scripted model server too
     name: str = ""
     killed_at: float | None = None
 
@@ -66,14 +67,15 @@ class Story:
         command = f"helm upgrade --install waypost charts/waypost -n {OPERATOR_NAMESPACE}"
         self.screen.command(command)
         self.kube.install(images)
+        self.image = images["operator"]
         for pod in self.kube.operator_pods():
             self.screen.say(f"  the operator runs: pod/{pod}")
 
     def _start(self) -> None:
         self.screen.title("3/6 start a run")
         self.name = run.run_name(datetime.now().astimezone())
-        manifest, said = run.manifest(self.name)
         self.kube.ensure_namespace(NAMESPACE)
+        manifest, said = run.manifest(self._with_a_model(run.template()), self.name)
         self.screen.command(
             "python3 examples/release-notes/make_input.py | kubectl apply -n demo -f -"
         )
@@ -81,6 +83,23 @@ class Story:
         self.screen.say(f"  {said}: agentworkflow/{self.name}")
         self.screen.say("")
         self._watch(until=lambda seen: _running(seen, BRANCHES) or _is_over(seen))
+
+    def _with_a_model(self, template: str) -> str:
+        """The workflow with a model that answers: a ModelProvider is made for it, if it has an
+        agent at all."""
+        if f"provider: {models.PROVIDER}" not in template:
+            return template
+        choice = models.choose(os.environ, operator_image=self.image, script=run.script())
+        self.screen.say(f"  {choice.said}")
+        self.kube.apply_all(choice.manifests, namespace=NAMESPACE)
+        address = ""
+        if choice.scripted:
+            wait = ("rollout", "status", f"deploy/{models.SERVER}", "--timeout=120s")
+            self.kube.kubectl("-n", NAMESPACE, *wait)
+            service = self.kube.get(f"service/{models.SERVER}", namespace=NAMESPACE)
+            address = service["spec"]["clusterIP"]
+        self.kube.apply_all([choice.provider(address=address)], namespace=NAMESPACE)
+        return models.with_model(template, choice.model)
 
     def _kill_the_operator(self) -> None:
         self.screen.title("4/6 kill the operator, now, with nodes running")
@@ -191,6 +210,7 @@ class Story:
         for command in (
             f"kubectl -n {NAMESPACE} get aw,approvals",
             f"kubectl -n {NAMESPACE} describe aw {self.name}",
+            f"scripts/bootstrap.sh && .venv/bin/waypost trace {self.name} -n {NAMESPACE}",
             "kubectl explain agentworkflow.spec.nodes",
             f"kubectl -n {NAMESPACE} apply -f examples/hello/workflow.yaml",
             "make demo        # again: a new run",

@@ -92,7 +92,7 @@ def test_install_takes_both_images() -> None:
 
 
 def test_manifest_is_the_example_under_a_new_name() -> None:
-    text, said = run.manifest("demo-1")
+    text, said = run.manifest(run.template(), "demo-1")
     manifest = yaml.safe_load(text)
     assert manifest["metadata"]["name"] == "demo-1"
     assert manifest["spec"]["inputs"]["commits"]

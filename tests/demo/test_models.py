@@ -43,7 +43,7 @@ def test_a_key_is_used_and_said(environ: dict[str, str], type_: str, url: str | 
     assert choice.key_name in choice.said
     assert KEY not in repr(choice) + choice.said
     made = kinds(choice)
-    spec = ModelProviderSpec.model_validate(made["ModelProvider"]["spec"])
+    spec = ModelProviderSpec.model_validate(choice.provider()["spec"])
     assert (spec.type, spec.base_url) == (type_, url)
     assert spec.models
     assert [entry.name for entry in spec.models] == [choice.model]
@@ -58,15 +58,17 @@ def test_without_a_key_the_script_answers_and_says_so(environ: dict[str, str]) -
     assert choice.scripted
     assert "no model is behind them" in choice.said
     made = kinds(choice)
-    assert set(made) == {"ConfigMap", "Deployment", "Service", "ModelProvider"}
+    assert set(made) == {"ConfigMap", "Deployment", "Service"}
     assert "release-notes" in parse(made["ConfigMap"]["data"]["script.yaml"], source="d").scripts
-    ModelProviderSpec.model_validate(made["ModelProvider"]["spec"])
+    for address, url in (("10.0.0.1", "http://10.0.0.1/v1"), ("fd00::1", "http://[fd00::1]/v1")):
+        spec = ModelProviderSpec.model_validate(choice.provider(address=address)["spec"])
+        assert (spec.base_url, spec.api_key) == (url, None)
 
 
 def test_another_model_may_be_named() -> None:
     choice = choose(OPENAI_API_KEY=KEY, WAYPOST_DEMO_MODEL="gpt-9")
     assert choice.model == "gpt-9"
-    assert "models" not in kinds(choice)["ModelProvider"]["spec"], "no price is known"
+    assert "models" not in choice.provider()["spec"], "no price is known"
 
 
 def test_the_model_gets_into_the_workflow() -> None:
