@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic import BaseModel
 from waypost.api.provider import ModelProviderSpec
 from waypost.api.toolserver import ToolServerSpec
 from waypost.engine.definition import define
@@ -14,7 +15,10 @@ from tests.kubectl import Kubectl
 
 README = ROOT / "README.md"
 WITHOUT_A_RUN = {"providers"}
-MODELS = {"ModelProvider": ModelProviderSpec, "ToolServer": ToolServerSpec}
+MODELS: dict[str, type[BaseModel]] = {
+    "ModelProvider": ModelProviderSpec,
+    "ToolServer": ToolServerSpec,
+}
 
 
 @pytest.mark.parametrize("example", shown())
