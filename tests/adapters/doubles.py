@@ -10,7 +10,7 @@ from typing import Any
 from aiohttp import web
 from waypost.adapters.credentials import Credentials
 from waypost.api.status import AgentWorkflowStatus
-from waypost.engine.model import Observed
+from waypost.engine.model import Observed, Traces
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,11 @@ class NotedTelemetry:
         self.seconds: list[float] = []
 
     def checkpoint(
-        self, observed: Observed, before: AgentWorkflowStatus, after: AgentWorkflowStatus
+        self,
+        observed: Observed,
+        before: AgentWorkflowStatus,
+        after: AgentWorkflowStatus,
+        traces: Traces,
     ) -> None:
         return None
 

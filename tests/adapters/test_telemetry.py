@@ -36,7 +36,7 @@ def value(metrics: Metrics, name: str, **labels: str) -> float | None:
 def test_a_checkpoint_is_counted_and_traced() -> None:
     metrics, tracer = Metrics(), NotedTracer()
     telemetry: Telemetry = OperatorTelemetry(metrics=metrics, tracer=tracer)
-    telemetry.checkpoint(observed(), BEFORE, AFTER)
+    telemetry.checkpoint(observed(), BEFORE, AFTER, {})
     assert [span.name for span in tracer.emitted] == ["node work"]
     name = "waypost_node_attempts_total"
     assert value(metrics, name, kind="container", outcome="Timeout") == 1
@@ -54,7 +54,7 @@ def test_a_report_that_fails_is_logged_only(
 ) -> None:
     telemetry = OperatorTelemetry(metrics=Metrics(), tracer=tracer)
     with caplog.at_level(logging.ERROR):
-        telemetry.checkpoint(observed(), BEFORE, after)
+        telemetry.checkpoint(observed(), BEFORE, after, {})
     (record,) = caplog.records
     assert record.getMessage() == "telemetry of a checkpoint was lost"
 

@@ -6,7 +6,9 @@ from waypost.adapters.metrics import Metrics
 from waypost.adapters.tracing import Tracer
 from waypost.api.status import AgentWorkflowStatus
 from waypost.engine import spans
-from waypost.engine.model import Observed
+from waypost.engine.agent_spans import agent_spans, provider_type
+from waypost.engine.model import Observed, Traces
+from waypost.engine.spans import AttemptEnded, Ended
 
 logger = logging.getLogger(__name__)
 
@@ -19,16 +21,27 @@ class OperatorTelemetry:
         self._tracer = tracer
 
     def checkpoint(
-        self, observed: Observed, before: AgentWorkflowStatus, after: AgentWorkflowStatus
+        self,
+        observed: Observed,
+        before: AgentWorkflowStatus,
+        after: AgentWorkflowStatus,
+        traces: Traces,
     ) -> None:
         try:
             for fact in spans.ended(observed, before, after):
                 self._metrics.ended(fact)
+                self._agent_spans(observed, fact, traces)
             for span in spans.spans(observed, before, after):
                 self._tracer.emit(span)
         except Exception:
             subject = {"run": observed.name, "namespace": observed.namespace}
             logger.exception("telemetry of a checkpoint was lost", extra=subject)
+
+    def _agent_spans(self, observed: Observed, fact: Ended, traces: Traces) -> None:
+        trace = traces.get((fact.path, fact.number)) if isinstance(fact, AttemptEnded) else None
+        if isinstance(fact, AttemptEnded) and trace is not None:
+            for span in agent_spans(observed, fact, trace, provider=provider_type(observed, fact)):
+                self._tracer.emit(span)
 
     def reconciled(self, *, seconds: float, outcome: str) -> None:
         self._metrics.reconcile_seconds.labels(outcome=outcome).observe(seconds)

@@ -50,6 +50,17 @@ def agent_spans(
     return (agent, *(part for part in parts if part is not None))
 
 
+def provider_type(observed: Observed, attempt: AttemptEnded) -> str | None:
+    """The type of the ModelProvider that an agent node names, while it exists."""
+    node = observed.definition.graph.nodes.get(attempt.path)
+    if node is None or node.agent is None or observed.spec is None:
+        return None
+    usual = observed.spec.defaults.agent if observed.spec.defaults else None
+    model = node.agent.model or (usual.model if usual else None)
+    provider = observed.providers.get(model.provider) if model else None
+    return provider.type if provider else None
+
+
 def _timed(trace: Trace) -> Iterator[tuple[int, Entry, datetime, datetime]]:
     for index, entry in enumerate(trace.entries):
         start, end = parse_timestamp(entry["start"]), parse_timestamp(entry["end"])

@@ -8,7 +8,18 @@ from datetime import datetime
 
 from waypost.api.status import NodeStatus
 from waypost.api.workflow import POD_KINDS
-from waypost.engine import attempts, ending, gates, holding, joins, kept, refusal, summary, waits
+from waypost.engine import (
+    attempts,
+    ending,
+    gates,
+    holding,
+    joins,
+    kept,
+    refusal,
+    summary,
+    traces,
+    waits,
+)
 from waypost.engine.draft import Draft
 from waypost.engine.graph import kind_of
 from waypost.engine.inputs import Invalid, resolve
@@ -39,6 +50,7 @@ def plan(observed: Observed, now: datetime) -> Wants:
             logs += attempts.wanted_logs(observed, status, kind_of(graph.nodes[path]))
             mounts += attempts.wanted_mounts(observed, status, now)
             records |= kept.wanted(observed, status, kind_of(graph.nodes[path]))
+            records |= traces.wanted(observed, status)
         elif status and status.phase == "Waiting" and graph.nodes[path].approval:
             live = live or (status.approval or "") not in observed.approvals
         references = references or holding.wants_references(status, now)

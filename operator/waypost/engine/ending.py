@@ -66,6 +66,7 @@ def conclude(draft: Draft) -> Decision:
         after=tuple(draft.after),
         notes=tuple(draft.notes),
         refusals=tuple(draft.refusals),
+        traces=dict(draft.traces),
         requeue_at=min(draft.timers, default=None),
     )
 

@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from waypost.api.status import AgentWorkflowStatus
-from waypost.engine.model import Observed
+from waypost.engine.model import Observed, Traces
 
 
 class Requests(Protocol):
@@ -18,9 +18,14 @@ class Telemetry(Requests, Protocol):
     """Counters, gauges, spans and logs. Implementations never raise and never block."""
 
     def checkpoint(
-        self, observed: Observed, before: AgentWorkflowStatus, after: AgentWorkflowStatus
+        self,
+        observed: Observed,
+        before: AgentWorkflowStatus,
+        after: AgentWorkflowStatus,
+        traces: Traces,
     ) -> None:
-        """A status write landed: emit spans and counters for what ended in it."""
+        """A status write landed: emit spans and counters for what ended in it, with the traces
+        of attempts among that."""
         ...
 
     def reconciled(self, *, seconds: float, outcome: str) -> None:

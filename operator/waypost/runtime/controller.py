@@ -295,7 +295,7 @@ class Controller:
             self._bucket.pause(busy.retry_after)
             raise
         self.store.put_run(landed)
-        self.telemetry.checkpoint(observed, observed.status, decision.status)
+        self.telemetry.checkpoint(observed, observed.status, decision.status, decision.traces)
         for refusal in decision.refusals:
             self.telemetry.refused(reason=refusal)
         return sent

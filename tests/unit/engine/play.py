@@ -30,10 +30,11 @@ from waypost.engine.model import (
     ReleasePod,
     SettleApproval,
     StopAttempt,
+    Wants,
 )
 from waypost.engine.summary import is_finished
 from waypost.protocol.record import CommitRecord, encode
-from waypost.protocol.work import Usage
+from waypost.protocol.work import Trace, Usage
 
 from tests import builders
 from tests.builders import NOW, SETTINGS, exited, failure_record, record
@@ -62,8 +63,14 @@ def raises(message: str = "boom", reason: str = "NodeError") -> Ending:
     return end
 
 
-def uses(usage: Usage, *, fails: str = "", retry_after: float | None = None) -> Ending:
-    """The node's program ends, and tells what it used up."""
+def uses(
+    usage: Usage,
+    *,
+    fails: str = "",
+    retry_after: float | None = None,
+    trace: Trace | bool | None = None,
+) -> Ending:
+    """The node's program ends, and tells what it used up and what it did."""
 
     def end(pod: PodFact) -> PodFact:
         made = CommitRecord(
@@ -72,6 +79,7 @@ def uses(usage: Usage, *, fails: str = "", retry_after: float | None = None) -> 
             reason=fails or None,
             usage=usage,
             retry_after_seconds=retry_after,
+            trace=trace,
         )
         return _over(pod, code=1 if fails else 0, message=encode(made).decode())
 
@@ -168,6 +176,11 @@ class Play:
                 self._looked, self._known_jobs = self.now, set(self.jobs)
                 seen = replace(seen, jobs=dict(self.jobs), live=True, live_at=self.now)
         return seen
+
+    def planned(self) -> Wants:
+        """What the engine asks for beside the cached facts."""
+        seen = builders.observed(self.spec, status=self.status, pods=tuple(self.pods.values()))
+        return plan(replace(seen, **self.overrides), self.now)
 
     def step(self, *, crash_after: int | None = None) -> Decision:
         """One pass. With `crash_after` n only the first n of its effects happen, and Crash is

@@ -5,14 +5,16 @@ from typing import Any
 
 import pytest
 from waypost.api import meta
-from waypost.api.base import JsonObject
+from waypost.api.base import JsonObject, JsonValue
 from waypost.api.provider import ModelProviderSpec
 from waypost.api.toolserver import ToolServerSpec
 from waypost.engine.definition import define
 from waypost.engine.jobs import PodSettings
-from waypost.protocol.work import Usage
+from waypost.engine.model import PutRecord
+from waypost.engine.payloads import Payload, RecordFact
+from waypost.protocol.work import Trace, Usage
 
-from tests.builders import agent, python, spec
+from tests.builders import RUN_UID, agent, python, spec
 from tests.unit.engine.play import Play, launches, returns, uses
 
 PROVIDER: JsonObject = {
@@ -37,7 +39,7 @@ SERVER: JsonObject = {
 }
 
 
-def world(**changes: JsonObject) -> dict[str, Any]:
+def world(**changes: JsonValue) -> dict[str, Any]:
     """What the namespace offers: provider `main`, server `runbooks`."""
     return {
         "providers": {"main": ModelProviderSpec.model_validate(PROVIDER | changes)},
@@ -304,3 +306,44 @@ def test_a_busy_provider_is_waited_for_beside_the_retries(
     node = run.status.nodes[0]
     assert (node.phase, node.provider_retries, node.retries) == ("Succeeded", 1, None)
     assert (run.now - started).total_seconds() >= at_least
+
+
+# --- traces --------------------------------------------------------------------------------------
+
+
+def trace() -> Trace:
+    made = Trace()
+    made.add("model", start="2026-03-01T12:00:00.000Z", end="2026-03-01T12:00:01.000Z", model="m")
+    return made
+
+
+def test_a_trace_from_the_commit_record_is_kept_in_a_record_and_told() -> None:
+    run = play(agent("a"))
+    run.endings = {"a": [uses(spent(1), trace=trace())]}
+    run.finish()
+    [told] = [decision for decision in run.decisions if decision.traces]
+    assert told.traces["a", 1].entries == trace().entries, "for spans"
+    [put] = [effect for effect in told.before if isinstance(effect, PutRecord)]
+    assert put.manifest["spec"]["type"] == "Trace"
+    [attempt] = run.node("a").attempts or []
+    assert attempt.trace == put.manifest["metadata"]["name"], "so that people find it"
+
+
+def test_a_trace_that_the_gateway_has_is_looked_for_and_told() -> None:
+    run = play(agent("a"))
+    run.endings = {"a": [uses(spent(1), trace=True)]}
+    run.step()
+    run.advance()
+    [name] = run.planned().records
+    payload = Payload("sha256:1", 1, read=True, value=trace().to_json())
+    fact = RecordFact(name, "Trace", RUN_UID, "a", 1, 1, RUN_UID, payload)
+    run.overrides |= {"records": {name: fact}}
+    assert run.step().traces["a", 1].entries == trace().entries
+    assert (run.node("a").attempts or [])[0].trace == name
+
+
+def test_a_trace_that_was_lost_is_no_failure() -> None:
+    run = play(agent("a"))
+    run.endings = {"a": [uses(spent(1), trace=False)]}
+    run.finish()
+    assert (run.node("a").phase, (run.node("a").attempts or [])[0].trace) == ("Succeeded", None)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from waypost.api.status import AgentWorkflowStatus
-from waypost.engine.model import Observed
+from waypost.engine.model import Observed, Traces
 from waypost.ports.cluster import Cluster, Kind, Listing, Obj, PatchType
 
 from tests.fakes.clock import VirtualClock
@@ -23,7 +23,11 @@ class Notebook:
     checkpoints: int = 0
 
     def checkpoint(
-        self, observed: Observed, before: AgentWorkflowStatus, after: AgentWorkflowStatus
+        self,
+        observed: Observed,
+        before: AgentWorkflowStatus,
+        after: AgentWorkflowStatus,
+        traces: Traces,
     ) -> None:
         self.checkpoints += 1
 

@@ -1,0 +1,62 @@
+"""Traces of attempts: asked for, kept in NodeRecords, and told to whoever exports spans."""
+
+from waypost.api.base import JsonValue
+from waypost.api.status import NodeStatus
+from waypost.engine import records
+from waypost.engine.draft import Draft
+from waypost.engine.kept import expected
+from waypost.engine.model import Observed, PutRecord
+from waypost.engine.outcomes import wants_trace
+from waypost.engine.payloads import Whose
+from waypost.protocol import ijson
+from waypost.protocol.work import Trace, trace_from_json
+
+
+def wanted(observed: Observed, status: NodeStatus) -> set[str]:
+    """The NodeRecord with the trace of a running attempt that is over and says that the gateway
+    has it."""
+    attempt = status.attempts[-1] if status.attempts else None
+    if attempt is None or attempt.finished_at is not None:
+        return set()
+    whose = Whose(observed.name, observed.uid, status.path, observed.status.round, attempt.number)
+    pods = [p for p in observed.pods if (p.path, p.attempt) == (status.path, attempt.number)]
+    over = all(pod.over for pod in pods)
+    looks = over and any(wants_trace(pod, expected(whose, pod.uid)) for pod in pods)
+    return {whose.record_name("Trace")} if looks else set()
+
+
+def keep(draft: Draft, path: str, number: int, trace: Trace | bool | None) -> str | None:
+    """Keep an attempt's trace: what came in the commit record gets a NodeRecord of its own.
+    Returns the record's name; None when there is nothing to keep."""
+    whose = draft.whose(path, number)
+    name = whose.record_name("Trace")
+    if isinstance(trace, Trace):
+        if not trace.entries:
+            return None
+        draft.before.append(PutRecord(manifest=_manifest(draft, whose, trace.to_json())))
+        draft.traces[path, number] = trace
+        return name
+    if not trace:
+        return None
+    fact = draft.observed.records.get(name)
+    if fact is not None and fact.is_of("Trace", whose) and fact.payload.read:
+        try:
+            draft.traces[path, number] = trace_from_json(fact.payload.value)
+        except ValueError as error:
+            draft.note("Warning", "TraceUnreadable", f"{path}: NodeRecord {name}: {error}")
+    return name
+
+
+def _manifest(draft: Draft, whose: Whose, document: JsonValue) -> dict[str, JsonValue]:
+    canonical = ijson.canonical(document)
+    form = records.form_of(document, canonical)
+    assert form is not None, "what came in a commit record fits"
+    return records.manifest(
+        "Trace",
+        whose,
+        digest=ijson.digest(document),
+        size=len(canonical),
+        form=form,
+        owner=draft.owner.reference(),
+        namespace=draft.owner.namespace,
+    )
