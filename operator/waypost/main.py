@@ -88,6 +88,7 @@ def _controller_settings(settings: Settings) -> ControllerSettings:
     pods = PodSettings(
         runner_image=settings.runner_image,
         agent_image=settings.agent_image,
+        gateway_url=settings.gateway_url or None,
         image_pull_policy=settings.image_pull_policy,
         job_ttl_seconds=settings.job_ttl_seconds,
         default_requests=quantities(settings.node_requests),

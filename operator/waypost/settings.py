@@ -62,6 +62,11 @@ class Settings(ClusterSettings):
         default="",
         description="Image of agent nodes, and of the probes of tool servers. Empty: neither runs.",
     )
+    gateway_url: str = Field(
+        default="",
+        description="Base URL of the gateway, as pods reach it. Empty: outputs above 4 KiB are "
+        "refused.",
+    )
     probe_seconds: float = Field(
         default=1800,
         ge=60,
@@ -122,7 +127,7 @@ class Settings(ClusterSettings):
             raise ValueError(f"{bad[0]!r} is not name=quantity")
         return parts
 
-    @field_validator("otlp_endpoint")
+    @field_validator("otlp_endpoint", "gateway_url")
     @classmethod
     def _url(cls, value: str) -> str:
         if value and not value.startswith(("http://", "https://")):
