@@ -8,7 +8,7 @@ from waypost.api.meta import LABEL_RUN, NODE_CONTAINER
 from waypost.cli.cluster import Session
 from waypost.cli.report import AttemptKey, RunReport, TraceReport
 from waypost.engine import records
-from waypost.engine.records import Whose
+from waypost.engine.payloads import Whose
 from waypost.ports.cluster import Kind, NotFound, Obj, Rejected
 from waypost.protocol import ijson
 from waypost.protocol.work import trace_from_json
@@ -83,13 +83,15 @@ async def _of_record(session: Session, run: RunReport, key: AttemptKey) -> Trace
         body = await session.cluster.get(Kind.NODE_RECORD, namespace=session.namespace, name=name)
     except NotFound:
         return None
-    if not records.is_of(body, "Trace", whose):
+    fact = records.record_fact(body, limit=records.LARGEST)
+    if not fact.is_of("Trace", whose):
         return TraceReport(note=f"NodeRecord {name} is not this attempt's")
+    if fact.problem:
+        return TraceReport(note=f"NodeRecord {name}: {fact.problem}")
+    if not fact.payload.read:
+        return TraceReport(note=f"{fact.payload.size:,} bytes, kept in the gateway's object store")
     try:
-        payload = records.payload_of(body, limit=records.LARGEST)
-        if not payload.read:
-            return TraceReport(note=f"{payload.size:,} bytes, kept in the gateway's object store")
-        return _trace(payload.value)
+        return _trace(fact.payload.value)
     except ValueError as error:
         return TraceReport(note=str(error))
 
