@@ -17,6 +17,7 @@ from waypost.engine.misfits import (
     bounded,
     demands,
     describe,
+    describe_all,
     doubted,
     fix_of,
     leaf_misfits,
@@ -68,12 +69,12 @@ class Comparison:
         pair = (id(gives), id(takes))
         if gives is takes or isinstance(gives, Unknown) or pair in self._open:
             return []
-        self._left -= 1
         if self._left < 0 or len(self._open) > _MAX_DEPTH:
-            return [unproven(at, "a schema", "one that fits: it is too large to compare")]
+            return [_too_large(at)]
         given = alternatives(gives)
         if given is None:
             return [unproven(at, "too many alternatives", "one that fits")]
+        self._left -= len(given)
         if isinstance(gives, Narrowed):
             at = replace(at, strict=False)
         self._open.add(pair)
@@ -107,14 +108,16 @@ class Comparison:
     ) -> list[Misfit]:
         places = {misfit.path for _, found in refused for misfit in found if misfit.certain}
         if places == {at.path}:
-            gives = " or ".join(dict.fromkeys(map(describe, given)))
-            return [Misfit(at.path, gives, demands(takes), certain=True)]
+            return [Misfit(at.path, describe_all(given), demands(takes), certain=True)]
         return [misfit for _, found in refused for misfit in found if misfit.certain]
 
     def _against(self, one: Alternative, takes: Json, at: At) -> list[Misfit]:
         return [m for part in conjuncts(takes) for m in self._alternative(one, part, at)]
 
     def _alternative(self, one: Alternative, takes: Part, at: At) -> list[Misfit]:
+        self._left -= 1
+        if self._left < 0:
+            return [_too_large(at)]
         if one.is_member and one.kind not in ("array", "object"):
             found = list(leaf_misfits(one, takes, at))
         else:
@@ -248,3 +251,7 @@ class Comparison:
         "array": _array,
         "object": _object,
     }
+
+
+def _too_large(at: At) -> Misfit:
+    return unproven(at, "a schema", "one that fits: it is too large to compare")

@@ -8,7 +8,7 @@ own: CEL looks for the longest qualified name first, so `inputs.n` has a type an
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -24,10 +24,19 @@ _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OVERLOAD: Final = re.compile(r"no matching overload for '([^']*)' applied to '\((.*)\)'")
 _NUMERIC: Final = re.compile(r"\b(?:int|uint|double)\b")
 _WRAPPER: Final = re.compile(r"wrapper\((\w+)\)")
+_WORDS: Final = {
+    r"map\(string, dyn\)": "object",
+    r"\bnull_type\b": "null",
+    r"\bdyn\b": "any",
+    r"\bint\b": "integer",
+    r"\bdouble\b": "number",
+    r"\bbool\b": "boolean",
+    r"\blist\((\w+)\)": r"array of \1",
+}
 # Where an int may meet a double although the checker wants two of a kind: at run time both are
 # numbers of JSON.
 _MIXING: Final = frozenset(
-    ["_+_", "_-_", "_*_", "_/_", "_%_", "_==_", "_!=_", "_<_", "_<=_", "_>_", "_>=_"]
+    ["_+_", "_-_", "_*_", "_/_", "_==_", "_!=_", "_<_", "_<=_", "_>_", "_>=_"]
 )
 
 
@@ -69,30 +78,45 @@ def check(compiled: Compiled, types: Any) -> Typed:
     checked = cel_library.check_typed(compiled.source, types)
     if isinstance(checked, bytes):
         return Typed(types_of(checked))
-    told = (explain_rejection(compiled.source, r) for r in _worded(checked))
+    told = [
+        (_worded(rejection), explain_rejection(compiled.source, rejection)[1])
+        for rejection in checked
+        if not _only_mixes_numbers(rejection)
+    ]
     return Typed(compiled.tree.types, tuple(told))
 
 
-def _worded(rejections: Iterable[Rejection]) -> Iterable[Rejection]:
-    for rejection in rejections:
-        text = _WRAPPER.sub(r"\1", rejection.message)
-        found = _OVERLOAD.search(text)
-        if found and _only_mixes_numbers(*found.groups()):
-            continue
-        text = text.replace("map(string, dyn)", "object").replace("null_type", "null")
-        yield Rejection(text.replace("dyn", "any"), rejection.line, rejection.column)
+def _worded(rejection: Rejection) -> str:
+    """The objection in the words of JSON Schema."""
+    found = _OVERLOAD.search(_WRAPPER.sub(r"\1", rejection.message))
+    if found is None:
+        return rejection.message
+    function, arguments = found.groups()
+    for word, ours in _WORDS.items():
+        arguments = re.sub(word, ours, arguments)
+    written = function.strip("_@").removesuffix("_")
+    if function in ("_==_", "_!=_"):
+        left, _, right = arguments.partition(", ")
+        return f"`{written}` compares {left} with {right}: they are never equal"
+    return f"`{written.replace('_', ' ')}` does not take ({arguments})"
 
 
-def _only_mixes_numbers(function: str, arguments: str) -> bool:
+def _only_mixes_numbers(rejection: Rejection) -> bool:
     """Whether the operands are of one type once all numbers are one."""
-    same = _NUMERIC.sub("number", arguments)
-    if same == arguments:
+    found = _OVERLOAD.search(_WRAPPER.sub(r"\1", rejection.message))
+    if found is None:
         return False
-    if function in _MIXING:
-        left, _, right = same.partition(", ")
-        return left == right
+    function, arguments = found.groups()
+    left, _, right = arguments.partition(", ")
     if function == "_?_:_":
-        _, _, branches = same.partition(", ")
-        left, _, right = branches.partition(", ")
-        return left == right
-    return function == "@in" and bool(re.fullmatch(r"number, list\(number\)", same))
+        condition, (left, _, right) = left, right.partition(", ")
+        return condition == "bool" and _mixed(left, right)
+    if function == "_%_":
+        return {_NUMERIC.sub("number", side) for side in (left, right)} == {"number"}
+    if function == "@in":
+        return _mixed(f"list({left})", right)
+    return function in _MIXING and _mixed(left, right)
+
+
+def _mixed(left: str, right: str) -> bool:
+    return left != right and _NUMERIC.sub("number", left) == _NUMERIC.sub("number", right)

@@ -18,8 +18,9 @@ from waypost.engine.cel_library import Declared
 from waypost.engine.cel_references import Path
 from waypost.engine.expressions import Compiled
 from waypost.engine.graph import Graph, evaluated_fields
-from waypost.engine.inference import Inference, Inferred, Remark, Steps, Tested
+from waypost.engine.inference import Inference, Inferred, Remark
 from waypost.engine.lookups import field_of
+from waypost.engine.narrowing import Steps, Tested
 from waypost.engine.problems import Problem
 from waypost.engine.shapes import Unknown, linked
 from waypost.engine.templates import Template, parse_template, references_in, strings_in
@@ -220,15 +221,14 @@ class _Check:
         """How the paths of all expressions are declared to CEL. Not those of `self`, which differ
         from node to node."""
         view = self.views.of_outputs()
+        paths = [path for _, value in self._evaluated() for path in _paths_in(value)]
+        # The checker takes has(x) of a variable x for x itself.
+        tested = {(p.root, *p.fields) for p in paths if p.steps and p.steps[-1].guarded}
         types: dict[Steps, Declared] = {}
-        for _, value in self._evaluated():
-            for path in _paths_in(value):
-                steps = (path.root, *path.fields)
-                if path.root == "self" or steps in types:
-                    continue
-                kind = cel_types.declared_type(_at(view, steps))
-                if kind is not None:
-                    types[steps] = kind
+        for steps in dict.fromkeys((p.root, *p.fields) for p in paths if p.root != "self"):
+            kind = None if steps in tested else cel_types.declared_type(_at(view, steps))
+            if kind is not None:
+                types[steps] = kind
         return types
 
 
@@ -249,8 +249,10 @@ def _paths_in(value: JsonValue) -> Iterator[Path]:
 
 def _tested_by(node: Node) -> Tested:
     """What a node's condition looks at: where the node runs, some alternatives are ruled out."""
-    looked = () if node.when is None else _paths_in(node.when)
-    return Tested.of((path.root, *path.fields) for path in looked if path.fields)
+    template = None if node.when is None else parse_template(node.when)
+    if not isinstance(template, Template) or not isinstance(template.parts[0], Compiled):
+        return Tested()
+    return Tested.by(template.parts[0].tree.expr)
 
 
 def _required_by(takes: Json) -> frozenset[str]:

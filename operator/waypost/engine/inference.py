@@ -23,15 +23,15 @@ from waypost.engine.cel_ast import (
     is_local_variable,
     walk,
 )
-from waypost.engine.cel_references import ROOTS, paths
+from waypost.engine.cel_references import ROOTS
 from waypost.engine.cel_types import Typed
 from waypost.engine.expressions import Compiled
 from waypost.engine.lookups import element_of, field_of
+from waypost.engine.narrowing import Steps, Tested, not_null_where, tested_inside
 from waypost.engine.problems import Severity, did_you_mean
 from waypost.engine.shapes import Narrowed, Unknown, alternatives, is_a, kind_of, union
 from waypost.protocol.ijson import MAX_SAFE_INTEGER, Json
 
-Steps = tuple[str, ...]
 _Scope = Mapping[str, "Inferred"]
 
 _BOOLEAN: Final = {"type": "boolean"}
@@ -43,22 +43,19 @@ _BY_TYPE: Final[Mapping[str, Json]] = {
     "list": {"type": "array", "items": Unknown()},
 }
 _WHOLE: Final = frozenset(["size", "int", "uint", "indexOf", "lastIndexOf"])
-_CHOOSING: Final = frozenset(["_?_:_", "_&&_", "_||_"])
+_NOT_NULL: Final = {"type": ["boolean", "number", "string", "array", "object"]}
 
 
 @dataclass(frozen=True)
 class Inferred:
     """What a part of an expression gives. `optional`: a CEL optional, which may be empty.
-    `path`: where it is read from, when that is a path of a variable."""
+    `path`: where it is read from, when that is a path of a variable; `text`: the same for people,
+    items of lists too."""
 
     schema: Json
     optional: bool = False
     path: Steps = ()
-
-    @property
-    def text(self) -> str:
-        """The path as its author wrote it, more or less."""
-        return ".".join(self.path) or "the value"
+    text: str = "the value"
 
 
 @dataclass(frozen=True)
@@ -70,29 +67,6 @@ class Remark:
     absent: bool = False
 
 
-@dataclass(frozen=True)
-class Tested:
-    """Paths of which a condition has made sure of something, and all beginnings of theirs."""
-
-    paths: frozenset[Steps] = frozenset()
-    beginnings: frozenset[Steps] = frozenset()
-
-    @classmethod
-    def of(cls, paths: Iterable[Steps]) -> Tested:
-        """These paths. The phase or the error of a node tells of all of the node."""
-        subjects = frozenset(map(_subject, paths))
-        begun = frozenset(steps[:end] for steps in subjects for end in range(1, len(steps)))
-        return cls(subjects, begun)
-
-    def __or__(self, other: Tested) -> Tested:
-        return Tested(self.paths | other.paths, self.beginnings | other.beginnings)
-
-    def about(self, path: Steps) -> bool:
-        """Whether a test tells something of `path`: of it, a part of it, or what it is in."""
-        within = any(path[:end] in self.paths for end in range(2, len(path) + 1))
-        return within or path in self.beginnings
-
-
 @dataclass
 class Inference:
     """One pass over one expression. `world` is the schema of all variables, `tested` the paths
@@ -101,11 +75,11 @@ class Inference:
     compiled: Compiled
     typed: Typed
     world: Json
-    tested: Tested = field(default_factory=lambda: Tested())
+    tested: Tested = field(default_factory=Tested)
     remarks: list[Remark] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.tested |= Tested.of(tested_paths(self.compiled.tree.expr))
+        self.tested |= tested_inside(self.compiled.tree.expr)
 
     def result(self) -> Inferred:
         """What the whole expression gives; `remarks` are complete afterwards."""
@@ -119,7 +93,8 @@ class Inference:
                     return scope[root]
                 if root not in ROOTS:
                     return Inferred(Unknown())
-                return Inferred(field_of(self.world, root, where="").schema, path=(root,))
+                schema = field_of(self.world, root, where="").schema
+                return Inferred(schema, path=(root,), text=root)
             case Constant():
                 return Inferred(_constant(expr))
             case Select(test_only=True):
@@ -148,8 +123,9 @@ class Inference:
             self.remarks.append(Remark(_absence(base.text, name), "warning", absent=True))
         schema = found.schema
         if tested and isinstance(schema, dict) and not isinstance(schema, Unknown):
-            schema = Narrowed(schema)
-        return Inferred(schema, optional=base.optional, path=path)
+            known = path in self.tested.not_null
+            schema = Narrowed({"allOf": [schema, _NOT_NULL]} if known else schema)
+        return Inferred(schema, base.optional, path, f"{base.text}.{name}")
 
     def _call(self, call: Call, scope: _Scope) -> Inferred:
         match call:
@@ -159,9 +135,20 @@ class Inference:
                 return self._step(operand, name, scope)
             case Call(function="_[_]" | "_[?_]", args=(operand, key)):
                 return self._item(operand, key, scope, optional=call.function == "_[?_]")
-            case Call(function="_?:_" | "_?_:_", args=(condition, yes, no)):
+            case Call(function="_?_:_", args=(condition, yes, no)):
                 self._of(condition, scope)
-                return _either([self._of(yes, scope), self._of(no, scope)])
+                whether = [
+                    self._where(condition, yes, scope, holds=True),
+                    self._where(condition, no, scope, holds=False),
+                ]
+                return _either(whether)
+            case Call(function="_&&_" | "_||_", args=(left, right)):
+                self._of(left, scope)
+                self._where(left, right, scope, holds=call.function == "_&&_")
+                return Inferred(_BOOLEAN)
+        return self._function(call, scope)
+
+    def _function(self, call: Call, scope: _Scope) -> Inferred:
         given = [self._of(arg, scope) for arg in call.args]
         target = None if call.target is None else self._of(call.target, scope)
         match call.function, target, given:
@@ -182,12 +169,21 @@ class Inference:
                 self._compared(call.args, left, Inferred(element_of(right.schema, None)))
         return Inferred(self._by_type(call))
 
+    def _where(self, condition: Expr, expr: Expr, scope: _Scope, *, holds: bool) -> Inferred:
+        """What `expr` gives where the condition holds, or where it does not."""
+        before = self.tested
+        self.tested |= Tested.of((), not_null_where(condition, holds=holds))
+        found = self._of(expr, scope)
+        self.tested = before
+        return found
+
     def _item(self, operand: Expr, key: Expr, scope: _Scope, *, optional: bool) -> Inferred:
         base = self._of(operand, scope)
         self._of(key, scope)
         index = _constant(key).get("const") if isinstance(key, Constant) else None
         at = index if isinstance(index, int) and not isinstance(index, bool) else None
-        return Inferred(element_of(base.schema, at), optional=optional or base.optional)
+        text = f"{base.text}[{'' if at is None else at}]"
+        return Inferred(element_of(base.schema, at), optional or base.optional, text=text)
 
     def _by_type(self, call: Call) -> Json:
         kind = self.typed.types.get(call.id, "dyn")
@@ -240,7 +236,8 @@ class Inference:
         if is_local_variable(loop):
             value = replace(self._of(loop.accu_init, scope), optional=False)
             return self._of(loop.result, {**scope, loop.accu_var: value})
-        item = Inferred(element_of(self._of(loop.iter_range, scope).schema, None))
+        over = self._of(loop.iter_range, scope)
+        item = Inferred(element_of(over.schema, None), text=f"{over.text}[]")
         start = self._of(loop.accu_init, scope)
         collects = isinstance(loop.accu_init, ListLiteral)
         inner = {
@@ -256,28 +253,6 @@ class Inference:
         quiet = replace(self, remarks=[])
         appended = [quiet._of(part, inner).schema for part in _appended(loop)]
         return Inferred({"type": "array", "items": union(appended) if appended else Unknown()})
-
-
-def tested_paths(expr: Expr) -> set[Steps]:
-    """The paths an expression tests with has(), a condition before ?, && or ||: what it says of
-    them holds only in some cases."""
-    tested: set[Steps] = set()
-    for part in walk(expr):
-        if isinstance(part, Select) and part.test_only:
-            tested |= _steps_in(part)
-        elif isinstance(part, Call) and part.function in _CHOOSING:
-            for arg in part.args[: 1 if part.function == "_?_:_" else None]:
-                tested |= _steps_in(arg)
-    return tested
-
-
-def _steps_in(expr: Expr) -> set[Steps]:
-    return {(path.root, *path.fields) for path in paths(expr) if path.fields}
-
-
-def _subject(steps: Steps) -> Steps:
-    about_node = len(steps) > 2 and steps[0] == "nodes" and steps[2] != "output"
-    return steps[:2] if about_node else steps
 
 
 def _appended(loop: Comprehension) -> Iterator[Expr]:
@@ -322,4 +297,6 @@ def _constant(expr: Constant) -> dict[str, Json]:
 
 def _absence(where: str, name: str) -> str:
     guard = f"{where}.?{name}.orValue(...)"
+    if where.startswith("nodes.") and where.count(".") == 1:
+        return f"{where}.{name} may be absent: write {guard}, or test {where}.phase first"
     return f"{where}.{name} may be absent: write {guard}, test it with has(), or require it"

@@ -62,6 +62,14 @@ def describe(one: Alternative) -> str:
     return f"{one.kind} ({', '.join(bounds)})" if bounds else one.kind
 
 
+def describe_all(given: Iterable[Alternative]) -> str:
+    """What any of several alternatives is; one value says nothing beside all of its kind."""
+    listed = list(given)
+    whole = {one.kind for one in listed if not one.is_member}
+    told = [describe(one) for one in listed if not (one.is_member and one.kind in whole)]
+    return " or ".join(dict.fromkeys(told))
+
+
 def demands(takes: Part) -> str:
     """What a schema asks for, in a few words."""
     members = members_of(takes)
@@ -187,7 +195,8 @@ def opaque(one: Alternative, takes: Part, at: At) -> Iterator[Misfit]:
 def fix_of(kinds: Iterable[str], names: Iterable[str] = ()) -> str:
     if set(kinds) == {"null"}:
         return "replace null, as in x == null ? 'none' : x, or let it be taken too"
-    return "convert it with string(...)" if list(names) == ["string"] else ""
+    plain = set(kinds) <= {"integer", "number", "boolean"}
+    return "convert it with string(...)" if plain and list(names) == ["string"] else ""
 
 
 def unproven(at: At, gives: str, takes: str) -> Misfit:

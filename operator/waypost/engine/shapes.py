@@ -7,7 +7,7 @@ there, unless additionalProperties is true or a schema (semantics row 15).
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, Final
+from typing import Final
 
 from waypost.protocol import ijson
 from waypost.protocol.ijson import Json
@@ -277,18 +277,21 @@ def meet(schemas: Iterable[Json]) -> Json:
         return False
     if not saying:
         return True
-    return saying[0] if len(saying) == 1 else {"allOf": saying}
+    return saying[0] if len(saying) == 1 else _as_narrowed({"allOf": saying}, saying)
 
 
-def union(schemas: Iterable[Json], *, narrowed: bool = False) -> Json:
+def union(schemas: Iterable[Json]) -> Json:
     """A schema of the values of any of `schemas`."""
     listed = list(schemas)
     if any(isinstance(schema, Unknown) for schema in listed):
         return Unknown()
     if len(listed) == 1:
         return listed[0]
-    made: dict[str, Any] = {"anyOf": listed}
-    return Narrowed(made) if narrowed else made
+    return _as_narrowed({"anyOf": listed}, listed)
+
+
+def _as_narrowed(made: Part, of: Iterable[Json]) -> Part:
+    return Narrowed(made) if any(isinstance(schema, Narrowed) for schema in of) else made
 
 
 def _mapping(part: Part, keyword: str) -> dict[str, Json]:

@@ -1,0 +1,132 @@
+"""Workflows that are accepted with a warning: what is not proven, or may not be there."""
+
+from tests.builders import gate, python, spec
+from tests.typed_edges.words import (
+    FLAG,
+    KIND,
+    NUMBER,
+    TEXT,
+    TEXTS,
+    WHOLE,
+    Wrong,
+    edge,
+    gives,
+    loose,
+    reads,
+    shape,
+    takes,
+    when,
+)
+
+DOUBTFUL: dict[str, Wrong] = {
+    "no-output-schema": Wrong(
+        spec(python("a"), takes("${nodes.a.output.x}", None)),
+        "nodes.a: has no outputSchema, so what reads it is not checked (nodes.b.inputs.v: "
+        "output.x)",
+    ),
+    "may-be-absent": Wrong(
+        spec(python("a", outputSchema=loose(x=TEXT)), takes("${nodes.a.output.x}", None)),
+        "nodes.b.inputs.v: nodes.a.output.x may be absent: write "
+        "nodes.a.output.?x.orValue(...), test it with has(), or require it",
+    ),
+    "may-be-absent-in-when": Wrong(
+        spec(python("a", outputSchema=loose(x=FLAG)), python("b", when="${nodes.a.output.x}")),
+        "nodes.b.when: nodes.a.output.x may be absent: write nodes.a.output.?x.orValue(...), "
+        "test it with has(), or require it",
+    ),
+    "absent-in-text": Wrong(
+        spec(python("a", outputSchema=loose(x=TEXT)), gate("g", message="${nodes.a.output.?x}!")),
+        "nodes.g.approval.message: nodes.a.output.?x may be absent, which has no text: end it "
+        "with .orValue('')",
+    ),
+    "skipped-node": Wrong(
+        spec(
+            python("a", when="${inputs.go}", outputSchema=shape(n=WHOLE)),
+            python("b", inputs={"v": "${nodes.a.output.n}", "p": "${nodes.a.phase}"}),
+            inputs={"go": True},
+        ),
+        "nodes.b.inputs.v: nodes.a.output may be absent: write nodes.a.?output.orValue(...), "
+        "or test nodes.a.phase first",
+    ),
+    "number-for-integer": Wrong(
+        edge(NUMBER, WHOLE), "nodes.b.inputs.v: inputSchema takes integer; not proven of number"
+    ),
+    "text-for-member": Wrong(
+        edge(TEXT, KIND),
+        "nodes.b.inputs.v: inputSchema takes one of 'incident', 'question', 'praise'; not "
+        "proven of string",
+    ),
+    "bound": Wrong(
+        edge(WHOLE, {"type": "integer", "maximum": 9}),
+        "nodes.b.inputs.v: inputSchema takes at most 9; not proven of integer",
+    ),
+    "length": Wrong(
+        edge(TEXT, {"type": "string", "maxLength": 9}),
+        "nodes.b.inputs.v: inputSchema takes at most 9 characters; not proven of string",
+    ),
+    "pattern": Wrong(
+        edge(TEXT, {"type": "string", "pattern": "^x"}),
+        "nodes.b.inputs.v: inputSchema takes text that matches '^x'; not proven of string",
+    ),
+    "format": Wrong(
+        edge(TEXT, {"type": "string", "format": "uri"}),
+        "nodes.b.inputs.v: inputSchema takes a uri; not proven of string",
+    ),
+    "unique": Wrong(
+        edge(TEXTS, {**TEXTS, "uniqueItems": True}),
+        "nodes.b.inputs.v: inputSchema takes no item twice; not proven of array",
+    ),
+    "not-compared": Wrong(
+        edge(TEXT, {"type": "string", "not": {"const": "x"}}),
+        "nodes.b.inputs.v: inputSchema takes what 'not' asks for (it is not compared); not "
+        "proven of string",
+    ),
+    "dynamic-object": Wrong(
+        edge({"type": "object"}, shape(x=TEXT)),
+        "nodes.b.inputs.v: inputSchema takes one with 'x'; not proven of an object without "
+        "declared properties",
+    ),
+    "no-declared-type": Wrong(
+        edge({"maxLength": 3}, TEXT),
+        "nodes.b.inputs.v: inputSchema takes string; not proven of a value of no declared type",
+    ),
+    "additional": Wrong(
+        edge(
+            {"type": "object", "additionalProperties": TEXT},
+            {"type": "object", "properties": {"x": WHOLE}},
+        ),
+        "nodes.b.inputs.v.x: inputSchema takes integer; not proven of string",
+    ),
+    "narrowed-upstream": Wrong(
+        spec(
+            gives(kind=KIND),
+            python("c", when="${nodes.a.output.kind == 'praise'}"),
+            takes("${nodes.a.output.kind}", {"const": "praise"}, dependsOn=["c"]),
+        ),
+        "nodes.b.inputs.v: inputSchema takes 'praise'; not proven of possibly 'incident' (string)",
+    ),
+    "never-that-member": Wrong(
+        when("${nodes.a.output.kind == 'incidnt'}", kind=KIND),
+        "nodes.b.when: nodes.a.output.kind is never 'incidnt': it is one of 'incident', "
+        "'question', 'praise'; did you mean 'incident'?",
+    ),
+    "never-in-that-list": Wrong(
+        when("${nodes.a.output.kind in ['refund']}", kind=KIND),
+        "nodes.b.when: nodes.a.output.kind is never 'refund': it is one of 'incident', "
+        "'question', 'praise'",
+    ),
+    "never-that-phase": Wrong(
+        when("${nodes.a.phase == 'Suceeded'}", kind=KIND),
+        "nodes.b.when: nodes.a.phase is never 'Suceeded': it is one of 'Succeeded', 'Failed', "
+        "'Skipped', 'Cancelled'; did you mean 'Succeeded'?",
+    ),
+    "never-that-decision": Wrong(
+        spec(gate("g"), python("b", when="${nodes.g.output.decision == 'Denied'}")),
+        "nodes.b.when: nodes.g.output.decision is never 'Denied': it is one of 'Approved'",
+    ),
+    "error-unguarded": Wrong(
+        reads("nodes.a.error.reason", x=TEXT),
+        "nodes.b.inputs.v: nodes.a.error may be absent: write nodes.a.?error.orValue(...), or "
+        "test nodes.a.phase first",
+    ),
+}

@@ -1,0 +1,179 @@
+"""Operators that cannot take what they are given; graphs and schemas that are none."""
+
+from tests.builders import python, spec
+from tests.typed_edges.words import (
+    FLAG,
+    NUMBER,
+    SHARED,
+    TEXT,
+    TEXTS,
+    WHOLE,
+    Wrong,
+    gives,
+    reads,
+    shape,
+    takes,
+    when,
+)
+
+EXPRESSIONS: dict[str, Wrong] = {
+    "compare-text-with-number": Wrong(
+        when("${nodes.a.output.code == 404}", code=TEXT),
+        "nodes.b.when: nodes.a.output.code == 404: `==` compares string with integer: they are "
+        "never equal",
+    ),
+    "compare-number-with-text": Wrong(
+        when("${nodes.a.output.code == '404'}", code=WHOLE),
+        "nodes.b.when: nodes.a.output.code == '404': `==` compares integer with string: they "
+        "are never equal",
+    ),
+    "compare-list-with-text": Wrong(
+        when("${nodes.a.output.tags == 'x'}", tags=TEXTS),
+        "nodes.b.when: nodes.a.output.tags == 'x': `==` compares array of string with string: "
+        "they are never equal",
+    ),
+    "add-text-and-number": Wrong(
+        reads("nodes.a.output.title + 1", title=TEXT),
+        "nodes.b.inputs.v: nodes.a.output.title + 1: `+` does not take (string, integer)",
+    ),
+    "add-number-and-text": Wrong(
+        reads("'n: ' + nodes.a.output.n", n=NUMBER),
+        "nodes.b.inputs.v: 'n: ' + nodes.a.output.n: `+` does not take (string, number)",
+    ),
+    "and-of-text": Wrong(
+        when("${nodes.a.output.title && true}", title=TEXT),
+        "nodes.b.when: nodes.a.output.title && true: `&&` does not take (string, boolean)",
+    ),
+    "not-of-number": Wrong(
+        when("${!nodes.a.output.n}", n=WHOLE),
+        "nodes.b.when: !nodes.a.output.n: `!` does not take (integer)",
+    ),
+    "method-of-number": Wrong(
+        reads("nodes.a.output.n.startsWith('x')", n=WHOLE),
+        "nodes.b.inputs.v: nodes.a.output.n.startsWith('x'): `startsWith` does not take "
+        "(integer, string)",
+    ),
+    "size-of-number": Wrong(
+        reads("size(nodes.a.output.n)", n=WHOLE),
+        "nodes.b.inputs.v: size(nodes.a.output.n): `size` does not take (integer)",
+    ),
+    "in-text": Wrong(
+        when("${'x' in nodes.a.output.title}", title=TEXT),
+        "nodes.b.when: 'x' in nodes.a.output.title: `in` does not take (string, string)",
+    ),
+    "member-of-other-type": Wrong(
+        when("${1 in nodes.a.output.tags}", tags=TEXTS),
+        "nodes.b.when: 1 in nodes.a.output.tags: `in` does not take (integer, array of string)",
+    ),
+    "condition-of-choice": Wrong(
+        reads("nodes.a.output.title ? 1 : 2", title=TEXT),
+        "nodes.b.inputs.v: nodes.a.output.title ? 1 : 2: `? :` does not take (string, integer, "
+        "integer)",
+    ),
+    "order-of-flags": Wrong(
+        when("${nodes.a.output.f > 1}", f=FLAG),
+        "nodes.b.when: nodes.a.output.f > 1: `>` does not take (boolean, integer)",
+    ),
+    "items-of-text": Wrong(
+        reads("nodes.a.output.tags.map(t, t + 1)", tags=TEXTS),
+        "nodes.b.inputs.v: nodes.a.output.tags.map(t, t + 1): `+` does not take (string, integer)",
+    ),
+    "syntax": Wrong(
+        spec(takes("${inputs.}", None)),
+        "nodes.b.inputs.v: syntax error: no viable alternative at input '.'",
+    ),
+    "unknown-variable": Wrong(
+        spec(takes("${input.x}", None)),
+        "nodes.b.inputs.v: nothing is named `input` here: there are inputs, nodes.<name>, self "
+        "and run",
+    ),
+    "never-closed": Wrong(
+        spec(takes("${inputs.x", None)),
+        "nodes.b.inputs.v: `${` is never closed by `}`; write $${ for a literal",
+    ),
+    "self-in-inputs": Wrong(
+        spec(takes("${self.name}", None)),
+        "nodes.b.inputs.v: self is not known here; it is for message, args, env and the like",
+    ),
+}
+
+GRAPHS: dict[str, Wrong] = {
+    "cycle": Wrong(
+        spec(
+            python("a", inputs={"v": "${nodes.b.output}"}),
+            python("b", inputs={"v": "${nodes.a.output}"}),
+        ),
+        "nodes: the nodes wait for each other: a -> b -> a; remove one of these references",
+    ),
+    "cycle-of-three": Wrong(
+        spec(python("a", dependsOn=["c"]), python("b", dependsOn=["a"]), python("c", after=["b"])),
+        "nodes: the nodes wait for each other: a -> c -> b -> a; remove one of these references",
+    ),
+    "no-such-node": Wrong(
+        spec(gives(n=WHOLE), takes("${nodes.aa.output}", None)),
+        "nodes.b.inputs.v: there is no node 'aa'; nodes: a, b",
+    ),
+    "depends-on-nothing": Wrong(
+        spec(python("b", dependsOn=["c"])), "nodes.b.dependsOn: there is no node 'c'; nodes: b"
+    ),
+    "itself": Wrong(
+        spec(python("b", inputs={"v": "${nodes.b.output}"})),
+        "nodes.b.inputs.v: a node cannot refer to itself; for its inputs use self.inputs",
+    ),
+    "schema-of-no-type": Wrong(
+        spec(python("a", outputSchema={"type": "text"})),
+        'nodes.a.outputSchema: not a usable JSON Schema: "text" is not valid under any of the '
+        "schemas listed in the 'anyOf' keyword",
+    ),
+    "schema-ref-nowhere": Wrong(
+        spec(python("a", outputSchema={"$ref": "#/$defs/X"})),
+        "nodes.a.outputSchema: not a usable JSON Schema: Pointer '/$defs/X' does not exist",
+    ),
+    "schema-ref-remote": Wrong(
+        spec(python("a", outputSchema={"$ref": "https://example.org/x.json"})),
+        "nodes.a.outputSchema: $ref 'https://example.org/x.json': only references inside the "
+        "schema (#/...) are allowed",
+    ),
+    "schema-ref-misspelt": Wrong(
+        spec(python("a", outputSchema={"$ref": "#/schemas/Invoce"}), schemas=SHARED),
+        "nodes.a.outputSchema: spec.schemas has no 'Invoce'; did you mean 'Invoice'?",
+    ),
+    "schema-shared-unusable": Wrong(
+        spec(python("a"), schemas={"A": {"type": 3}}),
+        "schemas.A: not a usable JSON Schema: 3 is not valid under any of the schemas listed "
+        "in the 'anyOf' keyword",
+    ),
+    "input-breaks-schema": Wrong(
+        spec(python("a"), inputs={"n": "x"}, inputSchema=shape(n=WHOLE)),
+        "inputs.n: $.n: expected integer, found 'x' (string)",
+    ),
+    "fallback-breaks-schema": Wrong(
+        spec(
+            python(
+                "a", onFailure="Continue", fallbackOutput={"n": "x"}, outputSchema=shape(n=WHOLE)
+            )
+        ),
+        "nodes.a.fallbackOutput: does not meet outputSchema: $.n: expected integer, found 'x' "
+        "(string)",
+    ),
+    "module-syntax": Wrong(
+        spec(python("a"), modules={"tools": "def f(:"}),
+        "modules.tools: is not Python: invalid syntax (line 1)",
+    ),
+    "module-keyword": Wrong(
+        spec(python("a"), modules={"class": "x = 1"}),
+        "modules.class: 'class' is no name that Python can import; choose another",
+    ),
+    "function-not-in-module": Wrong(
+        spec(
+            {"name": "a", "python": {"function": "tools:sumarize"}},
+            modules={"tools": "def summarize():\n    return 1\n"},
+        ),
+        "nodes.a.python.function: defines no function sumarize; add def sumarize(...): with "
+        "the node's inputs; did you mean 'summarize'?",
+    ),
+    "parameter-missing": Wrong(
+        spec(python("a", source="def run(x):\n    return x\n")),
+        "nodes.a.python.source: run needs 'x', which inputs does not give",
+    ),
+}
