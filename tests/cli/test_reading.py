@@ -10,7 +10,7 @@ import yaml
 from waypost.cli.app import main
 from waypost.cli.errors import Exit
 from waypost.engine import records
-from waypost.engine.records import Whose
+from waypost.engine.payloads import Whose
 from waypost.protocol import ijson
 
 from tests.cli.conftest import Api
@@ -245,3 +245,22 @@ def test_a_status_that_is_none(api: Api, capsys: Captured) -> None:
     serve(api, run(phase="Dancing"))
     assert main(["get", "notes"]) == Exit.FAILED
     assert "the status of notes cannot be read" in capsys.readouterr().err
+
+
+def test_watching_prints_what_changed(
+    api: Api, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve(api, run())
+
+    async def pause(seconds: float) -> None:
+        if len(api.asked) == 3:
+            raise KeyboardInterrupt
+        if len(api.asked) == 2:
+            changed = run(phase="Succeeded")
+            changed["metadata"]["resourceVersion"] = "6"
+            serve(api, changed)
+
+    monkeypatch.setattr("waypost.cli.runs.asyncio.sleep", pause)
+    assert main(["runs", "--watch"]) == Exit.INTERRUPTED
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[1] for line in lines] == ["PHASE", "Waiting", "Succeeded"]

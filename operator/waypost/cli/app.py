@@ -21,6 +21,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "runs": "waypost.cli.runs",
     "get": "waypost.cli.get",
     "trace": "waypost.cli.trace",
+    "logs": "waypost.cli.logs",
     "lint": "waypost.cli.lint",
     "dev": "waypost.cli.dev",
     "run": "waypost.cli.run",
