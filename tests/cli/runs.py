@@ -1,10 +1,10 @@
 """A run with everything in it, as an API server would give it."""
 
-import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from waypost.engine.names import timestamp
+from waypost.engine.payloads import Whose
 
 from tests.cli.conftest import Api
 
@@ -72,6 +72,7 @@ def attempt(number: int, start: float, end: float, *, reason: str, **more: Any) 
 def run(**status: Any) -> dict[str, Any]:
     """An agent that failed once, and a gate that is open."""
     failed = attempt(1, 2, 9, reason="ProviderError", message="503: overloaded")
+    good = attempt(2, 10, 16, reason="Succeeded", usage=USAGE, trace=whose(2).record_name("Trace"))
     draft = {
         "path": "draft",
         "phase": "Succeeded",
@@ -79,7 +80,7 @@ def run(**status: Any) -> dict[str, Any]:
         "startedAt": at(1),
         "finishedAt": at(16),
         "usage": USAGE,
-        "attempts": [failed, attempt(2, 10, 16, reason="Succeeded", usage=USAGE)],
+        "attempts": [failed, good],
     }
     gate = {"path": "review", "phase": "Waiting", "startedAt": at(16), "approval": "notes-review"}
     return {
@@ -117,21 +118,14 @@ APPROVAL = {
 }
 
 
-def pod(message: str) -> dict[str, Any]:
-    """A pod that left this commit record."""
-    ended = {"name": "node", "state": {"terminated": {"message": message}}}
-    return {"metadata": {"name": "p"}, "status": {"containerStatuses": [ended]}}
+def whose(number: int) -> Whose:
+    """An attempt of draft."""
+    return Whose(run="notes", run_uid="uid-1", path="draft", round=1, attempt=number)
 
 
-def record(trace: Any, *, number: int = 2, uid: str = "uid-1") -> str:
-    """A commit record with this trace."""
-    return json.dumps({"run": uid, "path": "draft", "round": 1, "attempt": number, "trace": trace})
-
-
-def serve(api: Api, found: dict[str, Any], *, pods: tuple[dict[str, Any], ...] = ()) -> None:
+def serve(api: Api, found: dict[str, Any]) -> None:
     """Let the API server have this run."""
     api.put(RUN_PATH, found)
     api.items(f"{GROUP}/agentworkflows", found)
     api.items(f"{GROUP}/namespaces/{NAMESPACE}/agentworkflows", found)
     api.items(f"{GROUP}/namespaces/{NAMESPACE}/approvals", APPROVAL)
-    api.items(f"/api/v1/namespaces/{NAMESPACE}/pods", *pods)
