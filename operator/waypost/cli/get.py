@@ -32,7 +32,10 @@ def get(
     context: options.Context = None,
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
-    """Tell where a run stands: phases, attempts, times, tokens, cost, reasons."""
+    """Tell where a run stands, node by node.
+
+    Phases, attempts, times, tokens, cost and reasons.
+    """
     from waypost.cli import render
     from waypost.cli.cluster import Target
     from waypost.cli.load import load_report

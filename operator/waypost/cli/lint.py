@@ -33,7 +33,7 @@ def lint(
     output: Annotated[Format, typer.Option("--output", "-o", help="How to print.")] = Format.TEXT,
     strict: Annotated[bool, typer.Option("--strict", help="Warnings count as problems.")] = False,
 ) -> None:
-    """Check manifests as the operator does, before anything is applied.
+    """Check manifests as the operator does, offline.
 
     Exit code 0: clean. 1: problems. 2: a file cannot be read, or holds no object of Waypost.
     """

@@ -27,7 +27,10 @@ def trace(
     context: options.Context = None,
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
-    """Tell what happened in a run: attempts, model calls, tool calls, re-asks, waits."""
+    """Tell what happened in a run, call by call.
+
+    Attempts, model calls, tool calls, re-asks and waits.
+    """
     import json
 
     from waypost.cli import render
