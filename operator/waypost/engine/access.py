@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from waypost.api.base import JsonObject, parse_duration
-from waypost.api.provider import ModelProviderSpec
+from waypost.api.provider import PUBLIC_URLS, ModelProviderSpec
 from waypost.api.toolserver import HttpServer, ToolServerSpec
 from waypost.engine.secrets import KeyFile, ca_file, value_file
 
@@ -23,12 +23,12 @@ class Access:
 
 
 def provider_access(spec: ModelProviderSpec) -> Access:
-    """`type, baseUrl?, keyFile?, caFile?`."""
-    key = KeyFile("model", "secret", spec.api_key) if spec.api_key else None
-    ca = ca_file("ca/model", spec.tls)
+    """`type, baseUrl, keyFile?, caFile?`."""
+    key = KeyFile("model/key", "secret", spec.api_key) if spec.api_key else None
+    ca = ca_file("model/ca", spec.tls)
     document: JsonObject = {
         "type": spec.type,
-        "baseUrl": spec.base_url,
+        "baseUrl": spec.base_url or PUBLIC_URLS[spec.type],
         "keyFile": key.mounted if key else None,
         "caFile": ca.mounted if ca else None,
     }
@@ -57,7 +57,7 @@ def _http_access(name: str, http: HttpServer) -> Access:
         file = value_file(f"tools/{name}/{at}", header.value_from)
         headers.append({"name": header.name, "file": file.mounted})
         files.append(file)
-    ca = ca_file(f"ca/tools/{name}", http.tls)
+    ca = ca_file(f"tools/{name}/ca", http.tls)
     document: JsonObject = {
         "url": http.url,
         "headers": headers or None,

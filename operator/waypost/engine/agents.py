@@ -10,17 +10,17 @@ from decimal import Decimal
 from typing import Final, TypeVar
 
 from waypost.api.agent import AgentDefaults, AgentKind, AgentLimits, ModelRef, Tools
-from waypost.api.base import JsonObject, Model, parse_duration
-from waypost.api.provider import PUBLIC_URLS, ModelProviderSpec
+from waypost.api.base import JsonObject, Model
+from waypost.api.provider import ModelProviderSpec
 from waypost.api.status import Allotment
 from waypost.api.toolserver import ToolServerSpec
+from waypost.engine.access import provider_access, server_access
 from waypost.engine.inputs import Invalid
-from waypost.engine.secrets import KeyFile, ca_file, value_file
+from waypost.engine.secrets import KeyFile
 from waypost.engine.templates import NullPolicy, RenderError, render_text
 
 DEFAULT_REASKS: Final = 2
 DEFAULT_REQUESTS: Final = 50
-_TOOL_TIMEOUT: Final = 60.0
 _M = TypeVar("_M", bound=Model)
 
 
@@ -97,22 +97,15 @@ def _model(
         return _absent("ModelProvider", ref.provider, around, known=around.providers)
     entry = next((m for m in provider.models or [] if m.name == ref.name), None)
     layers = (provider.settings, entry and entry.settings, *settings)
+    access = provider_access(provider)
     document: JsonObject = {
-        "type": provider.type,
+        **access.document,
         "name": ref.name,
-        "baseUrl": provider.base_url or PUBLIC_URLS[provider.type],
         "settings": {k: v for layer in layers if layer for k, v in _wire(layer).items()},
     }
-    files = []
-    if provider.api_key:
-        files.append(KeyFile("model/key", "secret", provider.api_key))
-        document["keyFile"] = files[-1].mounted
-    if ca := ca_file("model/ca", provider.tls):
-        files.append(ca)
-        document["caFile"] = ca.mounted
     if entry and entry.price:
         document["price"] = _wire(entry.price)
-    return Resolved({"model": document}, tuple(files))
+    return Resolved({"model": document}, access.files)
 
 
 def _tools(wanted: list[Tools], around: Surroundings) -> Resolved | Missing:
@@ -126,35 +119,11 @@ def _tools(wanted: list[Tools], around: Surroundings) -> Resolved | Missing:
         server = around.servers.get(name)
         if server is None:
             return _absent("ToolServer", name, around, known=around.servers)
-        found = _server(name, server)
-        files += found.files
-        documents.append(
-            {**found.document, "allow": tools.allow or [], "effects": tools.effects or {}}
-        )
+        access = server_access(name, server)
+        files += access.files
+        chosen = {"allow": tools.allow or [], "effects": tools.effects or {}}
+        documents.append({"server": name, **access.document, **chosen})
     return Resolved({"tools": documents}, tuple(files))
-
-
-def _server(name: str, server: ToolServerSpec) -> Resolved:
-    timeout = parse_duration(server.timeout) if server.timeout else _TOOL_TIMEOUT
-    document: JsonObject = {"server": name, "timeoutSeconds": timeout}
-    if server.stdio is not None:
-        return Resolved(document | {"command": server.stdio.command})
-    assert server.http is not None, "refused by the CRD"
-    document["url"] = server.http.url
-    files: list[KeyFile] = []
-    headers: list[JsonObject] = []
-    for at, header in enumerate(server.http.headers or []):
-        if header.value_from is None:
-            headers.append({"name": header.name, "value": header.value or ""})
-            continue
-        files.append(value_file(f"tools/{name}/{at}", header.value_from))
-        headers.append({"name": header.name, "file": files[-1].mounted})
-    if headers:
-        document["headers"] = headers
-    if ca := ca_file(f"tools/{name}/ca", server.http.tls):
-        files.append(ca)
-        document["caFile"] = ca.mounted
-    return Resolved(document, tuple(files))
 
 
 def _texts(texts: dict[str, str | None], view: JsonObject) -> Resolved | Invalid:

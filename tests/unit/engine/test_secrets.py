@@ -38,8 +38,8 @@ def test_a_provider_is_an_address_and_two_files() -> None:
     assert access.document == {
         "type": "OpenAI",
         "baseUrl": "https://models.example/v1",
-        "keyFile": "/waypost/secrets/model",
-        "caFile": "/waypost/secrets/ca/model",
+        "keyFile": "/waypost/secrets/model/key",
+        "caFile": "/waypost/secrets/model/ca",
     }
     assert [(f.source, f.ref.name, f.ref.key) for f in access.files] == [
         ("secret", "openai", "api-key"),
@@ -47,11 +47,12 @@ def test_a_provider_is_an_address_and_two_files() -> None:
     ]
 
 
-def test_a_public_provider_has_no_address() -> None:
+def test_a_public_provider_has_the_public_address() -> None:
     spec = ModelProviderSpec.model_validate({"type": "Google", "apiKey": {"name": "g", "key": "k"}})
     assert provider_access(spec).document == {
         "type": "Google",
-        "keyFile": "/waypost/secrets/model",
+        "baseUrl": "https://generativelanguage.googleapis.com",
+        "keyFile": "/waypost/secrets/model/key",
     }
 
 
@@ -63,7 +64,7 @@ def test_a_tool_server_has_its_own_files() -> None:
             {"name": "X-Team", "value": "sre"},
             {"name": "Authorization", "file": "/waypost/secrets/tools/runbooks/1"},
         ],
-        "caFile": "/waypost/secrets/ca/tools/runbooks",
+        "caFile": "/waypost/secrets/tools/runbooks/ca",
         "timeoutSeconds": 5.0,
     }
 
@@ -81,9 +82,9 @@ def test_files_of_one_object_are_one_source() -> None:
     volume, mount = found
     assert mount == {"name": "secrets", "mountPath": "/waypost/secrets", "readOnly": True}
     assert volume["projected"]["sources"] == [
-        {"secret": {"name": "openai", "items": [item("api-key", "model")]}},
-        {"configMap": {"name": "trust", "items": [item("ca.crt", "ca/model")]}},
-        {"secret": {"name": "rb", "items": [item("t", "tools/rb/1"), item("ca", "ca/tools/rb")]}},
+        {"secret": {"name": "openai", "items": [item("api-key", "model/key")]}},
+        {"configMap": {"name": "trust", "items": [item("ca.crt", "model/ca")]}},
+        {"secret": {"name": "rb", "items": [item("t", "tools/rb/1"), item("ca", "tools/rb/ca")]}},
     ]
 
 

@@ -177,7 +177,7 @@ async def test_the_pod_is_as_a_node_s_would_be() -> None:
         assert request["provider"] == {
             "type": "OpenAI",
             "baseUrl": "http://models.example/v1",
-            "keyFile": "/waypost/secrets/model",
+            "keyFile": "/waypost/secrets/model/key",
             "models": [],
         }
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from waypost.api import meta
 from waypost.api.base import JsonObject, parse_duration
-from waypost.api.provider import PUBLIC_URLS, ModelProviderSpec
+from waypost.api.provider import ModelProviderSpec
 from waypost.api.toolserver import ToolServerSpec
 from waypost.engine.access import Access, provider_access, server_access
 from waypost.engine.probes.subject import Subject
@@ -102,8 +102,7 @@ def _request(subject: Subject, access: Access) -> JsonObject:
     seconds = _ANSWER_SECONDS
     if isinstance(subject.spec, ModelProviderSpec):
         names = [model.name for model in subject.spec.models or []]
-        public = {"baseUrl": PUBLIC_URLS[subject.spec.type]}
-        asked = {"provider": {**public, **access.document, "models": names}}
+        asked = {"provider": {**access.document, "models": names}}
     else:
         timeout = subject.spec.timeout if subject.spec else None
         seconds = min(parse_duration(timeout), seconds) if timeout else seconds
