@@ -1,0 +1,223 @@
+"""A gateway before the in-memory cluster, a run with one attempt under way, and its pod's token."""
+
+import base64
+import json
+import random
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx2
+from waypost.api import meta
+from waypost.gateway.app import Gateway, build_app
+from waypost.gateway.identity import Doorkeeper
+from waypost.gateway.intake import Intake
+from waypost.gateway.judge import OutputJudge
+from waypost.gateway.keeper import Keeper, Objects
+from waypost.gateway.metrics import GatewayMetrics
+from waypost.ports.cluster import Kind, Obj
+from waypost.protocol import ijson
+
+from tests.fakes.client import Client
+from tests.fakes.clock import ManualClock
+from tests.fakes.cluster import InMemoryCluster
+
+NAMESPACE = "default"
+RUN = "brief"
+TOKEN = "head.body.sign"
+URL = "http://gateway"
+
+
+@dataclass
+class Cluster:
+    """The in-memory cluster, with an API server that reviews tokens."""
+
+    inner: InMemoryCluster
+    tokens: dict[str, Obj] = field(default_factory=dict)  # token -> status of its review
+    reviews: int = 0
+
+    async def create(self, kind: Kind, *, namespace: str, body: Obj) -> Obj:
+        if kind is not Kind.TOKEN_REVIEW:
+            return await self.inner.create(kind, namespace=namespace, body=body)
+        self.reviews += 1
+        assert namespace == ""
+        known = self.tokens.get(body["spec"]["token"], {"authenticated": False})
+        return {**body, "status": known}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+
+@dataclass
+class Place:
+    """What a test moves: the cluster, time, and the gateway between them."""
+
+    cluster: Cluster
+    clock: ManualClock
+    gateway: Gateway
+    client: httpx2.AsyncClient
+
+    async def put(
+        self,
+        body: bytes | AsyncIterator[bytes] | Iterable[bytes],
+        *,
+        type_: str = "result",
+        token: str | None = TOKEN,
+        digest: str | None = None,
+        **headers: str,
+    ) -> httpx2.Response:
+        """Hand in a body; with its true digest unless another is given."""
+        if digest is None:
+            assert isinstance(body, bytes)
+            digest = ijson.digest(json.loads(body))
+        sent = {"waypost-digest": digest, **headers}
+        if token is not None:
+            sent["authorization"] = f"Bearer {token}"
+        return await self.client.put(f"/v1/payloads/{type_}", content=body, headers=sent)
+
+    async def get(self, type_: str, *, token: str = TOKEN) -> httpx2.Response:
+        """Ask for a payload of the own attempt."""
+        headers = {"authorization": f"Bearer {token}"}
+        return await self.client.get(f"/v1/payloads/{type_}", headers=headers)
+
+    def update(self, kind: Kind, name: str, **paths: Any) -> None:
+        """Change an object: `a__b=value` replaces /a/b; a list index is a number."""
+
+        def change(body: Obj) -> None:
+            for path, value in paths.items():
+                at: Any = body
+                *steps, last = [int(s) if s.isdecimal() else s for s in path.split("__")]
+                for step in steps:
+                    at = at[step]
+                at[last] = value
+
+        names = {path.partition("__")[0] for path in paths}
+        self.cluster.inner.server.update(
+            kind,
+            namespace=NAMESPACE,
+            name=name,
+            change=change,
+            subresource="status" if names == {"status"} else "",
+            by="test",
+        )
+
+    def records(self) -> list[Obj]:
+        """All NodeRecords."""
+        return list(self.cluster.inner.server.list(Kind.NODE_RECORD).items)
+
+    def counted(self, result: str, *, method: str = "PUT", type_: str = "result") -> float:
+        """How often that was the end of a request."""
+        labels = {"method": method, "type": type_, "result": result}
+        name = "waypost_gateway_requests_total"
+        return self.gateway.metrics.registry.get_sample_value(name, labels) or 0.0
+
+    def as_user(self) -> Client:
+        return self.cluster.inner.as_user("somebody")
+
+
+def reviewed(pod: Obj, **changes: Any) -> Obj:
+    """The review of a good token that is bound to this pod."""
+    metadata = pod["metadata"]
+    user = {
+        "username": f"system:serviceaccount:{NAMESPACE}:default",
+        "extra": {
+            "authentication.kubernetes.io/pod-name": [metadata["name"]],
+            "authentication.kubernetes.io/pod-uid": [metadata["uid"]],
+        },
+    }
+    made = {"authenticated": True, "audiences": ["waypost-gateway"], "user": user}
+    return {**made, **changes}
+
+
+@asynccontextmanager
+async def place(
+    *,
+    objects: Objects | None = None,
+    room: int = 64 * 1024 * 1024,
+    seconds: float = 5.0,
+    output_schema: Any = None,
+) -> AsyncIterator[Place]:
+    """Run `brief` is under way: attempt 2 of its node `draft` has a pod, whose token is TOKEN."""
+    clock = ManualClock()
+    inner = InMemoryCluster(clock=clock)
+    cluster = Cluster(inner)
+    pod = _run_with_pod(inner, output_schema)
+    cluster.tokens[TOKEN] = reviewed(pod)
+    intake = Intake(room=room, seconds=seconds)
+    gateway = Gateway(
+        doorkeeper=Doorkeeper(cluster=cluster, monotonic=clock.monotonic),
+        intake=intake,
+        keeper=Keeper(cluster=cluster, objects=objects, largest=32 * 1024 * 1024),
+        judge=OutputJudge(),
+        metrics=GatewayMetrics(),
+    )
+    transport = httpx2.ASGITransport(app=build_app(gateway))
+    async with httpx2.AsyncClient(transport=transport, base_url=URL) as client:
+        yield Place(cluster, clock, gateway, client)
+        assert intake.in_flight == 0, "what was taken in is given back"
+
+
+def _run_with_pod(inner: InMemoryCluster, output_schema: Any) -> Obj:
+    node = {"name": "draft", "python": {"source": "def run():\n    return 1\n"}}
+    if output_schema is not None:
+        node["outputSchema"] = output_schema
+    body = {
+        "apiVersion": meta.API_VERSION,
+        "kind": "AgentWorkflow",
+        "metadata": {"name": RUN},
+        "spec": {"nodes": [node]},
+    }
+    server = inner.server
+    run = server.create(Kind.AGENT_WORKFLOW, namespace=NAMESPACE, body=body, by="test")
+    moment = "2026-03-01T09:00:00Z"
+    ended = {"number": 1, "job": "brief-draft-1", "launchedAt": moment, "finishedAt": moment}
+    under_way = {"number": 2, "job": "brief-draft-2", "launchedAt": moment}
+    status = {
+        "phase": "Running",
+        "nodes": [{"path": "draft", "phase": "Running", "attempts": [ended, under_way]}],
+    }
+
+    def change(found: Obj) -> None:
+        found["status"] = {**found.get("status", {}), **status}
+
+    server.update(
+        Kind.AGENT_WORKFLOW,
+        namespace=NAMESPACE,
+        name=RUN,
+        change=change,
+        subresource="status",
+        by="test",
+    )
+    uid = run["metadata"]["uid"]
+    return make_pod(inner, "brief-draft-2-x", run_uid=uid)
+
+
+def make_pod(inner: InMemoryCluster, name: str, *, run_uid: str, **metadata: Any) -> Obj:
+    """A pod as the Job controller makes it for attempt 2 of node `draft`."""
+    labels = {
+        meta.LABEL_RUN: run_uid,
+        meta.LABEL_NODE: "draft",
+        meta.LABEL_ATTEMPT: "2",
+        meta.LABEL_ROUND: "1",
+    }
+    owner = {"apiVersion": "batch/v1", "kind": "Job", "name": "brief-draft-2", "uid": "job-uid"}
+    made = {
+        "name": name,
+        "labels": labels,
+        "annotations": {meta.ANNOTATION_RUN_NAME: RUN, meta.ANNOTATION_PATH: "draft"},
+        "ownerReferences": [{**owner, "controller": True}],
+    }
+    body = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {**made, **metadata},
+        "spec": {"containers": [{"name": "node", "image": "i"}]},
+    }
+    return inner.server.create(Kind.POD, namespace=NAMESPACE, body=body, by="test")
+
+
+def noise(size: int) -> bytes:
+    """A payload that does not compress."""
+    text = base64.b85encode(random.Random(7).randbytes(size * 4 // 5)).decode()
+    return ijson.canonical({"noise": text})
