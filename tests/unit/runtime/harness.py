@@ -150,7 +150,7 @@ class World:
             delivery=delivery,
             seed=seed,
             settings=ControllerSettings(
-                pods=PodSettings(runner_image="runner:test"),
+                pods=PodSettings(runner_image="runner:test", agent_image="agent:test"),
                 probes=ProbeSettings(runner_image="runner:test", agent_image="agent:test"),
                 **settings,
             ),
