@@ -212,7 +212,7 @@ def make_pod(inner: InMemoryCluster, name: str, *, run_uid: str, **metadata: Any
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {**made, **metadata},
-        "spec": {"containers": [{"name": "node", "image": "i"}]},
+        "spec": {"nodeName": "m", "containers": [{"name": "node", "image": "i"}]},
     }
     return inner.server.create(Kind.POD, namespace=NAMESPACE, body=body, by="test")
 
