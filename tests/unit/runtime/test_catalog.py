@@ -55,12 +55,9 @@ async def test_it_fails_at_its_queue_timeout_after_a_live_look() -> None:
         await world.finished(within=40)
         node = world.node("think")
         assert (node["phase"], node["reason"]) == ("Failed", "MissingReference")
-        looks = [
-            c for c in operator.line.calls if (c.verb, c.kind) == ("list", Kind.MODEL_PROVIDER)
-        ]
-        assert asked.count(("list", Kind.MODEL_PROVIDER)) == 2, (
-            "the first list, and the look before it failed"
-        )
+        asked = [(call.verb, call.kind) for call in operator.line.calls]
+        told = "the first list, and the look before it failed"
+        assert asked.count(("list", Kind.MODEL_PROVIDER)) == 2, told
 
 
 @virtual
