@@ -179,7 +179,7 @@ class AgentWorkflowSpec(Model):
     schemas: dict[InputKey, JsonObject] | None = Field(
         default=None,
         max_length=64,
-        description='JSON Schemas (2020-12) by name, for use in every schema of this run: {$ref: '
+        description="JSON Schemas (2020-12) by name, for use in every schema of this run: {$ref: "
         '"#/schemas/<name>"}.',
     )
     modules: dict[InputKey, ModuleSource] | None = Field(
