@@ -7,7 +7,9 @@ import time
 from typing import Any
 
 import pytest
+from starlette.requests import Request
 from waypost.dev.journal import Journal
+from waypost.dev.model_server import _pause
 
 from tests.dev.serving import serving
 
@@ -272,6 +274,14 @@ async def test_a_client_that_leaves_a_hanging_request_is_let_go() -> None:
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(server.ask("s"), timeout=0.2)
         assert (await server.ask("s")).status_code == 200
+
+
+async def test_a_pause_ends_when_the_client_is_gone() -> None:
+    async def receive() -> dict[str, str]:
+        return {"type": "http.disconnect"}
+
+    request = Request({"type": "http"}, receive)
+    await asyncio.wait_for(_pause(request, 3600), timeout=5)
 
 
 async def test_a_short_hang_ends_with_504() -> None:
