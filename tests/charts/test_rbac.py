@@ -58,6 +58,17 @@ OPERATOR: dict[Grant, str] = {
     ("", "namespaces", "get"): "start nothing in a namespace that is being deleted",
 }
 
+GATEWAY: dict[Grant, str] = {
+    ("", "pods", "get"): "is the pod of a token alive, and which attempt does it run",
+    ("waypost.dev", "agentworkflows", "get"): "is that attempt current; is a run gone (sweep)",
+    ("waypost.dev", "noderecords", "get"): "is the same payload kept already; give it back",
+    ("waypost.dev", "noderecords", "create"): "keep one",
+}
+
+GATEWAY_TOKENS: dict[Grant, str] = {
+    ("authentication.k8s.io", "tokenreviews", "create"): "whose token is it",
+}
+
 CLEANUP: dict[Grant, str] = {
     ("", "pods", "list"): "find the pods that are held",
     ("", "pods", "patch"): "take the finalizer off",
@@ -78,7 +89,8 @@ APPROVER = {("waypost.dev", "approvals", verb) for verb in ("get", "list", "watc
 def grants(role: Manifest) -> set[Grant]:
     """Every (group, resource, verb) of a role's rules."""
     rules: list[dict[str, Any]] = role["rules"]
-    assert all(set(rule) == {"apiGroups", "resources", "verbs"} for rule in rules)
+    fields = {"apiGroups", "resources", "verbs"}
+    assert all(set(rule) - {"resourceNames"} == fields for rule in rules)
     return {
         (group, resource, verb)
         for rule in rules
@@ -92,6 +104,8 @@ def grants(role: Manifest) -> set[Grant]:
     ("name", "expected"),
     [
         pytest.param("wp-waypost-operator", set(OPERATOR), id="operator"),
+        pytest.param("wp-waypost-gateway", set(GATEWAY), id="gateway"),
+        pytest.param("wp-waypost-gateway-tokens", set(GATEWAY_TOKENS), id="gateway-tokens"),
         pytest.param("wp-waypost-cleanup", set(CLEANUP), id="cleanup"),
         pytest.param("wp-waypost-view", VIEW, id="view"),
         pytest.param("wp-waypost-edit", EDIT, id="edit"),
@@ -122,11 +136,15 @@ def test_answering_an_approval_comes_with_no_built_in_role(default: list[Manifes
 
 
 def test_watched_namespaces_get_a_role_each_and_the_cluster_none(helm: Helm) -> None:
-    manifests = helm.manifests('watchNamespaces=["team-a","team-b"]', "rbac.userRoles=false")
-    cluster_wide = {m["kind"] for m in manifests if m["kind"].startswith("ClusterRole")}
-    assert cluster_wide == set()
+    watched = 'watchNamespaces=["team-a","team-b"]'
+    manifests = helm.manifests(watched, "rbac.userRoles=false")
+    # Tokens are reviewed for the whole cluster or not at all.
+    names = {m["metadata"]["name"] for m in manifests if m["kind"] == "ClusterRole"}
+    assert names == {"wp-waypost-gateway-tokens"}
+    none = helm.manifests(watched, "rbac.userRoles=false", "gateway.enabled=false")
+    assert not {m["kind"] for m in none if m["kind"].startswith("ClusterRole")}
     for kind in ("Role", "RoleBinding"):
-        for component in ("operator", "cleanup"):
+        for component in ("operator", "gateway", "cleanup"):
             name = f"wp-waypost-{component}"
             found = [m for m in manifests if m["kind"] == kind and m["metadata"]["name"] == name]
             assert sorted(m["metadata"]["namespace"] for m in found) == ["team-a", "team-b"]
@@ -135,9 +153,17 @@ def test_watched_namespaces_get_a_role_each_and_the_cluster_none(helm: Helm) -> 
         assert grants(role) == set(OPERATOR)
 
 
+def test_a_shared_bucket_is_told_apart_by_one_namespace_alone(helm: Helm) -> None:
+    store = 'gateway.objectStore={"bucket":"payloads","prefix":"prod"}'
+    role = one(helm.manifests(store), "ClusterRole", "wp-waypost-gateway-tokens")
+    assert grants(role) == set(GATEWAY_TOKENS) | {("", "namespaces", "get")}
+    (namespaces,) = [rule for rule in role["rules"] if rule["resources"] == ["namespaces"]]
+    assert namespaces["resourceNames"] == ["kube-system"]
+
+
 def test_bindings_lead_from_the_chart_s_accounts_to_its_roles(default: list[Manifest]) -> None:
     bindings = [m for m in default if m["kind"] == "ClusterRoleBinding"]
-    assert len(bindings) == 2
+    assert len(bindings) == 4
     for binding in bindings:
         one(default, "ClusterRole", binding["roleRef"]["name"])
         (subject,) = binding["subjects"]

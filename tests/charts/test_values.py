@@ -22,6 +22,13 @@ pytestmark = pytest.mark.chart
         pytest.param('crds.keep="yes"', "/crds/keep", id="text-for-a-boolean"),
         pytest.param('otlp.endpoint="collector:4318"', "/otlp/endpoint", id="endpoint-is-a-url"),
         pytest.param('extraEnv=[{"name":"WAYPOST_X"}]', "/extraEnv/0/name", id="reserved-env"),
+        pytest.param("gateway.replicas=0", "/gateway/replicas", id="no-gateway-is-enabled-false"),
+        pytest.param(
+            'gateway.objectStore.bucket="payloads"', "/objectStore/prefix", id="bucket-alone"
+        ),
+        pytest.param(
+            "gateway.objectStore.maxBytes=1000", "/objectStore/maxBytes", id="less-than-in-etcd"
+        ),
         pytest.param("terminationGracePeriodSeconds=5", "/terminationGrace", id="too-short"),
         pytest.param("runner.jobTTLSeconds=60", "/runner/jobTTLSeconds", id="tombstones"),
     ],

@@ -139,6 +139,34 @@ reason for every verb. Secrets are not among them. */ -}}
   verbs: [get]
 {{- end -}}
 
+{{- define "waypost.gatewayName" -}}
+{{ include "waypost.fullname" . }}-gateway
+{{- end -}}
+
+{{- define "waypost.gatewaySelectorLabels" -}}
+app.kubernetes.io/name: {{ include "waypost.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: gateway
+{{- end -}}
+
+{{- define "waypost.gatewayLabels" -}}
+{{ include "waypost.gatewaySelectorLabels" . }}
+{{ include "waypost.commonLabels" . }}
+{{- end -}}
+
+{{- /* What the gateway may do in the namespaces that are served. */ -}}
+{{- define "waypost.gatewayRules" -}}
+- apiGroups: [waypost.dev]
+  resources: [agentworkflows]
+  verbs: [get]
+- apiGroups: [waypost.dev]
+  resources: [noderecords]
+  verbs: [get, create]
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [get]
+{{- end -}}
+
 {{- define "waypost.cleanupRules" -}}
 - apiGroups: [""]
   resources: [pods]
