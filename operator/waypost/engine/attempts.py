@@ -234,6 +234,8 @@ def _watch_pods(draft: Draft, path: str, attempt: AttemptStatus, pods: list[PodF
         if not node.container:
             allowed += policy.RUNNER_HEADSTART
         deadline = pod.started_at + timedelta(seconds=allowed)
+        if pod.terminated:
+            return  # its output is being carried out, for as long as the kubelet's grace
         if draft.now >= deadline and not pod.deleting:
             stop(draft, path, Reason.TIMEOUT)
         elif draft.now < deadline:

@@ -16,6 +16,7 @@ from waypost.api.endpoint import KeyRef
 from waypost.engine.model import ApprovalFact, JobFact, PodFact
 from waypost.engine.names import parse_timestamp
 from waypost.engine.secrets import VOLUME, KeyFile, Source
+from waypost.protocol.carrying import CONTAINER as CARRIER
 
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _TRACKERS = (
@@ -80,6 +81,8 @@ def _pod_state(body: Any, *, run_uid: str, path: str, attempt: int) -> PodFact:
     last = section(found, "lastState", "terminated") if not ended else {}
     keys = () if running or ended else mounted_keys(section(body, "spec"))
     exit_code = ended.get("exitCode")
+    sidecars = items(body, "spec", "initContainers")
+    carrier = section(_named(items(status, "initContainerStatuses"), CARRIER), "state")
     return PodFact(
         name=text(metadata, "name"),
         uid=text(metadata, "uid"),
@@ -98,6 +101,8 @@ def _pod_state(body: Any, *, run_uid: str, path: str, attempt: int) -> PodFact:
         exit_code=exit_code if isinstance(exit_code, int) else None,
         terminated_reason=text(ended, "reason"),
         message=text(ended, "message"),
+        carries=bool(_named(sidecars, CARRIER)),
+        carried=text(carrier["terminated"], "message") if "terminated" in carrier else None,
         waiting_reason=text(waiting, "reason"),
         waiting_message=text(waiting, "message"),
         unschedulable=_condition_text(status, "PodScheduled", "False", "Unschedulable"),

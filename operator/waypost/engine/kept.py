@@ -11,10 +11,12 @@ from waypost.protocol.record import Attempt
 def wanted(observed: Observed, status: NodeStatus, kind: str) -> set[str]:
     """The NodeRecord of a running attempt that is over and has told no result of its own."""
     attempt = status.attempts[-1] if status.attempts else None
-    if attempt is None or attempt.finished_at is not None or kind == "container":
+    if attempt is None or attempt.finished_at is not None:
         return set()
     whose = Whose(observed.name, observed.uid, status.path, observed.status.round, attempt.number)
     pods = [p for p in observed.pods if (p.path, p.attempt) == (status.path, attempt.number)]
+    if kind == "container" and not any(pod.carries for pod in pods):
+        return set()
     if pods:
         over = all(pod.over for pod in pods)
         looks = over and any(wants_record(pod, expected(whose, pod.uid)) for pod in pods)

@@ -42,6 +42,8 @@ class PodFact:
     exit_code: int | None = None
     terminated_reason: str = ""  # OOMKilled, Error, ContainerStatusUnknown...
     message: str = ""  # the termination message
+    carries: bool = False  # has a sidecar that carries its output (protocol/carrying.py)
+    carried: str | None = None  # the sidecar's own message, once that has ended
     waiting_reason: str = ""  # ErrImagePull, CreateContainerConfigError...
     waiting_message: str = ""
     unschedulable: str = ""  # the scheduler's own text
@@ -55,7 +57,8 @@ class PodFact:
     @property
     def over(self) -> bool:
         """Certainly not running and never to run: only then may a next attempt start."""
-        ended = self.terminated or self.phase in ("Succeeded", "Failed")
+        told = not self.carries or self.carried is not None
+        ended = (self.terminated and told) or self.phase in ("Succeeded", "Failed")
         return ended or (self.deleting and not self.scheduled)
 
 

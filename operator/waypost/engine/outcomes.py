@@ -86,8 +86,10 @@ def judge(
     where that was looked for (`wants_record`) and found.
     """
     found: Outcome | RecordProblem | None
-    if kind == "container":
-        found = _plain_result(pod, output_schema, stopping)
+    if kind == "container" and not _did_its_work(pod, stopping):
+        found = None
+    elif kind == "container" and not pod.carries:
+        found = _plain_result(pod, output_schema)
     else:
         found = _recorded_result(pod, expect, output_schema, kept)
     if isinstance(found, Succeeded):
@@ -112,6 +114,8 @@ def checkpoint(output: JsonValue) -> Succeeded:
 
 def wants_record(pod: PodFact, expect: Attempt) -> bool:
     """Whether the result of a pod that is over may be in a NodeRecord."""
+    if pod.carries and pod.exit_code != 0:
+        return False
     record = _decoded(pod, expect)
     if isinstance(record, CommitRecord):
         return record.stored is not None
@@ -127,7 +131,7 @@ def wants_trace(pod: PodFact, expect: Attempt) -> bool:
 def _decoded(pod: PodFact, expect: Attempt) -> CommitRecord | RecordProblem:
     if pod.terminated_reason == _LOST_SIGHT:
         return RecordProblem("Missing", "the message is the kubelet's")
-    return decode(pod.message, expect=expect)
+    return decode(pod.carried or "" if pod.carries else pod.message, expect=expect)
 
 
 def _recorded_result(
@@ -181,12 +185,13 @@ def known_reason(text: str | None) -> Reason:
         return Reason.NODE_ERROR
 
 
-def _plain_result(
-    pod: PodFact, output_schema: JsonValue | None, stopping: str | None
-) -> Outcome | None:
-    # A program that catches SIGTERM and exits 0 without output has not done its work.
-    if stopping or not pod.terminated or pod.exit_code != 0:
-        return None
+def _did_its_work(pod: PodFact, stopping: str | None) -> bool:
+    """Whether a foreign program says, by its exit code, that it succeeded. One that catches SIGTERM
+    and exits 0 has not done its work."""
+    return not stopping and pod.terminated and pod.exit_code == 0
+
+
+def _plain_result(pod: PodFact, output_schema: JsonValue | None) -> Outcome:
     found = decode_plain(pod.message)
     if not isinstance(found, RecordProblem):
         return _checked(found, output_schema)
@@ -232,7 +237,7 @@ def _without_record(pod: PodFact, *, kind: str, stopping: str | None, log: str |
         )
     if pod.deleting or pod.terminated_reason == _LOST_SIGHT or not pod.terminated:
         return Broken(Reason.DISRUPTED, pod.pod_message or "the pod was deleted while it ran")
-    if pod.exit_code == 0 and kind != "container":
+    if pod.exit_code == 0 and (kind != "container" or pod.carries):
         return Broken(Reason.RESULT_LOST, "exit code 0, but no record of a result was written")
     return _exit_code(pod, log)
 

@@ -121,8 +121,9 @@ class Doorkeeper:
         fact = facts.pod_fact(body)
         if fact is None:
             raise Refused(Why.NOT_A_NODE, f"pod {pod.name} is not an attempt of a node")
-        # One that is being deleted may still hand in what it has.
-        if fact.terminated or fact.phase in ("Succeeded", "Failed"):
+        # One that is being deleted may still hand in what it has, and so may the sidecar of a
+        # program that has ended.
+        if fact.over:
             raise Refused(Why.POD_ENDED, f"pod {pod.name} has ended")
         return fact, body
 
