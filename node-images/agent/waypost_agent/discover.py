@@ -4,17 +4,16 @@ Those that fit are printed, a line each; the operator reads them from the log by
 """
 
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import anyio
-import httpx2
-from mcp import Client, MCPError, StdioServerParameters
+from mcp import Client, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import Tool
 from waypost.protocol.probe import ProbeReason, Verdict, lines_digest, tool_lines
 from waypost_node import probe, reach
+
+from waypost_agent import connecting
 
 _PAGES: Final = 50
 _DESCRIPTION: Final = 512
@@ -43,7 +42,7 @@ async def _ask_program(command: list[str], seconds: float) -> Verdict:
         text = f"{command[0]} gave no list of tools within {seconds:g} s"
         return Verdict(ProbeReason.UNREACHABLE, f"{text}; the log of this pod has what it printed")
     except Exception as error:  # noqa: BLE001 - groups of whatever a transport raises
-        text = f"{command[0]} is no MCP server, or failed: {_said(error)}"
+        text = f"{command[0]} is no MCP server, or failed: {connecting.said(error)}"
         hint = "the log of this pod has what it printed"
         return Verdict(ProbeReason.UNEXPECTED_ANSWER, f"{text}; {hint}")
 
@@ -51,37 +50,12 @@ async def _ask_program(command: list[str], seconds: float) -> Verdict:
 async def _ask_address(document: dict[str, Any], keys: reach.Keys, seconds: float) -> Verdict:
     url = reach.address(document["url"])
     refusals: list[Verdict] = []
-    async with _http(document, keys, seconds, refusals) as http:
+    async with connecting.client(document, keys, seconds=seconds, refusals=refusals) as http:
         try:
             transport = streamable_http_client(str(url), http_client=http)
             return await _listed(Client(transport), seconds)
         except Exception as error:  # noqa: BLE001 - groups of whatever a transport raises
-            return _failure(error, url, refusals)
-
-
-@asynccontextmanager
-async def _http(
-    document: dict[str, Any], keys: reach.Keys, seconds: float, refusals: list[Verdict]
-) -> AsyncIterator[httpx2.AsyncClient]:
-    """The client of all requests. What a POST is refused with is put into `refusals`, because
-    the MCP library tells it in words only. Raises Unfit."""
-
-    async def note(answer: httpx2.Response) -> None:
-        if answer.request.method == "POST" and answer.status_code >= 300:
-            body = await answer.aread()
-            said = reach.said_in(body)
-            refusals.append(reach.refused(answer.status_code, said, answer.request.url))
-
-    headers = httpx2.Headers({"User-Agent": "waypost"})
-    for header in document.get("headers", []):
-        headers[header["name"]] = keys.read(header["file"]) if "file" in header else header["value"]
-    async with httpx2.AsyncClient(
-        headers=headers,
-        verify=reach.trust(document.get("caFile")),
-        timeout=seconds,
-        event_hooks={"response": [note]},
-    ) as client:
-        yield client
+            return connecting.failure(error, url, refusals)
 
 
 async def _listed(client: Client, seconds: float) -> Verdict:
@@ -123,32 +97,6 @@ def _told(tool: Tool) -> dict[str, Any]:
         "annotations": {key: value for key, value in annotations.items() if value is not None},
     }
     return {key: value for key, value in told.items() if value not in (None, "", {})}
-
-
-def _failure(error: BaseException, url: httpx2.URL, refusals: list[Verdict]) -> Verdict:
-    for leaf in _leaves(error):
-        if isinstance(leaf, httpx2.ConnectError | httpx2.TimeoutException | TimeoutError):
-            return reach.unreachable(leaf, url)
-    if refusals:
-        return refusals[-1]
-    for leaf in _leaves(error):
-        if isinstance(leaf, httpx2.HTTPError):
-            return reach.unreachable(leaf, url)
-    hint = "look at the path: many servers answer at /mcp"
-    text = f"{url} does not speak MCP over streamable HTTP: {_said(error)}; {hint}"
-    return Verdict(ProbeReason.UNEXPECTED_ANSWER, text)
-
-
-def _said(error: BaseException) -> str:
-    leaf = next(iter(_leaves(error)))
-    name = "" if isinstance(leaf, MCPError) else f"{type(leaf).__name__}: "
-    return f"{name}{leaf}"[:300]
-
-
-def _leaves(error: BaseException) -> list[BaseException]:
-    if isinstance(error, BaseExceptionGroup):
-        return [leaf for inner in error.exceptions for leaf in _leaves(inner)]
-    return [error]
 
 
 if __name__ == "__main__":

@@ -1,0 +1,90 @@
+"""The one module that knows the model and provider classes of pydantic-ai.
+
+Only the library of the provider in use is imported. Each is given our own HTTP client, and none
+repeats a request by itself: waits are counted and traced, so they are ours (asking.py).
+"""
+
+from collections.abc import Callable
+from typing import Any, Final, cast
+
+import httpx2
+from pydantic_ai.models import Model
+from pydantic_ai.settings import ModelSettings
+
+from waypost_agent.assignment import BadAssignment, ModelWork
+
+CONNECT_TIMEOUT: Final = 10.0  # seconds
+_NO_KEY: Final = "no-key"  # the libraries want one; the client below does not send it
+_KEY_HEADERS: Final = ("Authorization", "x-api-key", "api-key", "x-goog-api-key")
+# What OpenAI itself answers; others know an older name for the most tokens of an answer.
+_OPENAI_HOSTS: Final = (".openai.com", ".openai.azure.com")
+_SETTINGS: Final = {
+    "temperature": "temperature",
+    "topP": "top_p",
+    "maxTokens": "max_tokens",
+    "seed": "seed",
+    "stopSequences": "stop_sequences",
+    "parallelToolCalls": "parallel_tool_calls",
+}
+
+
+def build(work: ModelWork, *, key: str | None, http: httpx2.AsyncClient) -> Model:
+    """The model, reached through `http`. Raises BadAssignment for a type that is not known."""
+    makers: dict[str, Callable[[ModelWork, str, httpx2.AsyncClient], Model]] = {
+        "OpenAI": _openai,
+        "Anthropic": _anthropic,
+        "Google": _google,
+    }
+    if work.type not in makers:
+        known = ", ".join(makers)
+        raise BadAssignment(f"agent.model.type: expected one of {known}, found {work.type!r}")
+    if key is None:
+        http.event_hooks["request"].append(_without_key)
+    return makers[work.type](work, key or _NO_KEY, http)
+
+
+def settings(work: ModelWork) -> ModelSettings:
+    """The settings of every call. Raises BadAssignment for one that is not known."""
+    unknown = sorted(set(work.settings) - set(_SETTINGS))
+    if unknown:
+        raise BadAssignment(f"agent.model.settings.{unknown[0]}: this runner does not know it")
+    found: Any = {_SETTINGS[name]: value for name, value in work.settings.items()}
+    return cast(ModelSettings, found)
+
+
+def _openai(work: ModelWork, key: str, http: httpx2.AsyncClient) -> Model:
+    from openai import AsyncOpenAI
+    from pydantic_ai.models.openai import OpenAIChatModel
+    from pydantic_ai.profiles.openai import OpenAIModelProfile
+    from pydantic_ai.providers.openai import OpenAIProvider
+    from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
+
+    client = AsyncOpenAI(base_url=work.base_url, api_key=key, http_client=http, max_retries=0)
+    if f".{httpx2.URL(work.base_url).host}".endswith(_OPENAI_HOSTS):
+        return OpenAIChatModel(work.name, provider=OpenAIProvider(openai_client=client))
+    older = OpenAIModelProfile(openai_chat_supports_max_completion_tokens=False)
+    provider = OpenAICompatibleProvider("openai-compatible", openai_client=client, profile=older)
+    return OpenAIChatModel(work.name, provider=provider)
+
+
+def _anthropic(work: ModelWork, key: str, http: httpx2.AsyncClient) -> Model:
+    from anthropic import AsyncAnthropic
+    from pydantic_ai.models.anthropic import AnthropicModel
+    from pydantic_ai.providers.anthropic import AnthropicProvider
+
+    client = AsyncAnthropic(base_url=work.base_url, api_key=key, http_client=http, max_retries=0)
+    return AnthropicModel(work.name, provider=AnthropicProvider(anthropic_client=client))
+
+
+def _google(work: ModelWork, key: str, http: httpx2.AsyncClient) -> Model:
+    from pydantic_ai.models.google import GoogleModel
+    from pydantic_ai.providers.google import GoogleProvider
+
+    # Without retry_options google-genai asks once.
+    provider = GoogleProvider(api_key=key, base_url=work.base_url, http_client=http)
+    return GoogleModel(work.name, provider=provider)
+
+
+async def _without_key(request: httpx2.Request) -> None:
+    for name in _KEY_HEADERS:
+        request.headers.pop(name, None)
