@@ -93,11 +93,6 @@ def test_every_provider_answers_and_is_counted(provider: str, url: str, tmp_path
     assert typed.output == {"cause": "database", "confidence": 0.9}
 
 
-def test_no_key_is_sent_where_the_provider_has_none(pod: Pod) -> None:
-    failed = pod.fail("brief", model={"keyFile": None})
-    assert "401" in failed.message
-
-
 def test_reasks_are_bounded_counted_and_traced_without_values(pod: Pod) -> None:
     result = pod.perform("twice", output_schema=BRIEF)
     assert result.output == {"cause": "database", "confidence": 0.9}

@@ -50,7 +50,8 @@ def refusal_of(error: Exception) -> Refusal:
         return _of_connection(error)
     if isinstance(error, TimeoutError):
         return Refusal(Reason.PROVIDER_ERROR, str(error))
-    if isinstance(error, UnexpectedModelBehavior):
+    unreadable = isinstance(error.__cause__, ValueError) and isinstance(error, ModelAPIError)
+    if unreadable or isinstance(error, UnexpectedModelBehavior):
         text = f"the answer cannot be read: {one_line(str(error))}; look whether baseURL is right"
         return Refusal(Reason.PROVIDER_ERROR, text, answered=True)
     told = one_line(str(error)) or "no details"

@@ -113,10 +113,7 @@ class _Loop:
                 model_settings=settings,
                 retries={"tools": _NO_BOUND, "output": self._work.reasks},
                 toolsets=[Watched(each, calls) for each in toolsets],
-                capabilities=[
-                    *capabilities,
-                    Reasking(self._meter, calls, self._output.without_values),
-                ],
+                capabilities=[*capabilities, reasking],
             )
             agent.output_validator(self._output.taken)
             return await self._run(agent)
