@@ -144,7 +144,7 @@ def test_tools_that_do_not_fit_are_left_out_and_counted(ask: Ask) -> None:
     assert (verdict.found, verdict.message) == (150, "150 tools")
     told = tools_in(log, verdict)
     assert told is not None
-    assert 50 < len(told) < 150
+    assert 50 < len(told) < 128, "64 KiB are the tighter bound"
     assert sum(line.startswith(TOOL_PREFIX) for line in log.splitlines()) == len(told)
     assert max(map(len, log.splitlines())) < 16 * 1024, "or the log would tear it"
 

@@ -1,5 +1,6 @@
 """Probes, judged without a cluster: what is asked, and what is said of it."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,6 +13,7 @@ from waypost.engine.probes.job import ProbeSettings, image_of, probe_job, probe_
 from waypost.engine.probes.subject import Subject, SubjectKind, subject
 from waypost.protocol.probe import (
     MESSAGE_LIMIT,
+    TOOL_PREFIX,
     ProbeReason,
     Verdict,
     decode,
@@ -174,6 +176,19 @@ def test_a_verdict_always_fits_and_comes_back(message: str, names: list[str]) ->
 )
 def test_what_is_no_verdict_is_none(text: str) -> None:
     assert decode(text) is None
+
+
+def test_a_schema_that_is_too_big_is_left_out_of_its_tool() -> None:
+    big = {"name": "big", "inputSchema": {"description": "x" * 9000}}
+    small = {"name": "small", "inputSchema": {"type": "object"}}
+    told = [json.loads(line.removeprefix(TOOL_PREFIX)) for line in tool_lines([big, small])]
+    assert told == [{"name": "big"}, small]
+
+
+def test_tools_end_where_the_status_is_full() -> None:
+    lines = tool_lines({"name": f"t{n}", "inputSchema": {"d": "x" * 4000}} for n in range(100))
+    assert 64 * 1024 - 8 * 1024 < sum(map(len, lines)) <= 64 * 1024
+    assert 16 < len(lines) < 100, "the last ones without a schema"
 
 
 @given(

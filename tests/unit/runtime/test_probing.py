@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from waypost.api import meta
 from waypost.engine.facts import items, section
+from waypost.engine.probes.job import ProbeSettings, probe_job
+from waypost.engine.probes.subject import subject
 from waypost.ports.cluster import Kind, Obj, PatchType, Rejected, Unavailable
 from waypost.protocol.probe import (
     ProbeReason,
@@ -18,7 +20,7 @@ from waypost.protocol.probe import (
 
 from tests.builders import python, spec
 from tests.fakes.programs import Outcome, PodView, Program
-from tests.fakes.watch import ROUGH
+from tests.fakes.watch import ROUGH, Delivery
 from tests.unit.runtime.harness import NAMESPACE, World, gives
 from tests.unit.runtime.virtual import virtual
 
@@ -336,6 +338,22 @@ async def test_a_job_that_is_refused_is_told() -> None:
 
 
 @virtual
+async def test_a_job_of_another_with_the_name_of_the_probe_is_told() -> None:
+    async with world_where(says(OK)) as world:
+        found = await provider(world)
+        observed = subject("ModelProvider", found.body())
+        assert observed is not None
+        job = probe_job(observed, 1, ProbeSettings(runner_image="x:1", agent_image="x:1"))
+        del job["metadata"]["ownerReferences"], job["metadata"]["labels"]
+        del job["spec"]["template"]["metadata"]["labels"]
+        await world.user.create(Kind.JOB, namespace=NAMESPACE, body=job)
+        world.start()
+        ready = await found.until("Unknown", "ProbeFailed", within=10)
+        assert f"Job {job['metadata']['name']} exists and is not this probe's" in ready["message"]
+        await found.until("True", "Answered", within=60)
+
+
+@virtual
 async def test_a_pod_that_is_refused_is_told() -> None:
     async with world_where(says(OK)) as world:
         world.work.refuse_pods(lambda job: 'pods "x" is forbidden: exceeded quota: small')
@@ -436,6 +454,17 @@ async def test_a_bad_network_and_two_operators_probe_once_each(seed: int) -> Non
         await found.until("True", "Answered", within=900)
         assert found.probe()["number"] == 1
         assert len(found.jobs()) == 1
+
+
+@virtual
+async def test_what_the_watch_keeps_to_itself_is_found_by_the_first_list_and_the_next() -> None:
+    deaf = Delivery(delay=(50_000.0, 60_000.0))
+    async with world_where(says(OK)) as world:
+        before = await provider(world, "before")
+        world.start(delivery=deaf)
+        await before.until("True", "Answered", within=10)
+        after = await provider(world, "after")
+        await after.until("True", "Answered", within=400)
 
 
 @virtual
