@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from waypost.api.base import JsonObject
+from waypost.api.base import JsonObject, JsonValue
 from waypost.api.meta import Condition
 from waypost.api.status import AgentWorkflowStatus
 from waypost.api.workflow import AgentWorkflowSpec
@@ -54,7 +54,7 @@ def define(raw_spec: Any) -> Definition:
         place = error.path.removeprefix("$").removeprefix(".")
         return Definition(spec=None, problems=(Problem(place or "spec", error.problem),))
     try:
-        spec = AgentWorkflowSpec.model_validate(raw_spec)
+        spec = AgentWorkflowSpec.model_validate(_as_stored(raw_spec))
     except ValidationError as error:
         return Definition(spec=None, problems=problems_of(error, AgentWorkflowSpec))
     problems = _some(unknown_names(spec))
@@ -84,6 +84,14 @@ def define(raw_spec: Any) -> Definition:
         problems=_some(problem for problem in found if problem.severity == "error"),
         warnings=_some(problem for problem in found if problem.severity == "warning"),
     )
+
+
+def _as_stored(value: JsonValue) -> JsonValue:
+    """`value` with the keys of its objects in order, as the API server hands it out: so that a
+    file is told the same, in the same order, as the object made of it."""
+    if isinstance(value, dict):
+        return {key: _as_stored(value[key]) for key in sorted(value)}
+    return [_as_stored(item) for item in value] if isinstance(value, list) else value
 
 
 def _some(problems: Iterable[Problem]) -> tuple[Problem, ...]:
