@@ -6,6 +6,7 @@ once when a kept connection turns out to be closed; never a POST or a PATCH.)
 """
 
 import asyncio
+import io
 import json
 import time
 from collections.abc import Mapping
@@ -23,6 +24,7 @@ from waypost.ports.telemetry import Requests
 USER_AGENT = f"waypost-operator/{__version__}"
 REQUEST_TIMEOUT = 10.0  # seconds; a fence lasts as long, no request may outlive it
 CONNECTIONS = 64
+STREAMED = 512 * 1024
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ class Transport:
             async with session.request(
                 call.method,
                 URL(credentials.server + call.path, encoded=True).with_query(call.params),
-                data=call.body,
+                data=_sendable(call.body),
                 headers=headers,
                 allow_redirects=False,
                 server_hostname=credentials.tls_server_name,
@@ -145,6 +147,11 @@ class Transport:
         session, self._session = self._session, None
         if session is not None:
             await session.close()
+
+
+def _sendable(body: bytes | None) -> bytes | io.BytesIO | None:
+    """A large body as a stream: aiohttp would write it in one piece, and warns of that."""
+    return io.BytesIO(body) if body is not None and len(body) > STREAMED else body
 
 
 def _new_session(credentials: Credentials) -> aiohttp.ClientSession:
