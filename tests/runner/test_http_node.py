@@ -525,11 +525,35 @@ def test_no_message_shows_a_secret(
         assert part not in shown
 
 
-def test_an_answer_that_repeats_a_secret_is_no_output(secret: str) -> None:
-    with serving(echo(f"Bearer {CANARY}", status=200)) as server:
-        failed = fail(server.url, auth={"bearerFile": secret})
+ESCAPED = "".join(f"\\u{ord(char):04x}" for char in CANARY)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        pytest.param(echo(f"Bearer {CANARY}", status=200), id="body"),
+        pytest.param(Reply(body=f'{{"t": "{ESCAPED}"}}'.encode()), id="escaped"),
+        pytest.param(Reply(body=f"you sent {CANARY}".encode(), headers=TEXT), id="text"),
+        pytest.param(Reply(headers=(*JSON, ("X-Sent", f"Bearer {CANARY}"))), id="header"),
+        pytest.param(Reply(body=f"<{CANARY}".encode()), id="no-json"),
+    ],
+)
+def test_an_answer_that_repeats_a_secret_is_no_output(reply: Reply, secret: str) -> None:
+    schema = {"type": "object", "maxProperties": 0}  # its violations show what was found
+    with serving(reply) as server:
+        failed = fail(server.url, auth={"bearerFile": secret}, responseSchema=schema)
     assert failed.reason == Reason.OUTPUT_INVALID
     assert "repeats a secret" in failed.message
+    assert CANARY[:8] not in failed.message
+
+
+def test_an_address_shows_no_secret_either(secret: str, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("key-in-the-path")
+    headers = [{"name": "X-Key", "file": str(tmp_path / "key")}]
+    with serving(Reply(404)) as server:
+        failed = fail(f"{server.url}/v1/key-in-the-path/x", headers=headers)
+    assert "key-in-the-path" not in failed.message
+    assert "/v1/[redacted]/x" in failed.message
 
 
 @pytest.fixture

@@ -92,18 +92,19 @@ def _judged(work: HttpWork, response: httpx2.Response) -> Json:
     status = response.status_code
     if not work.accepts(status):
         raise _refused(work, response)
-    output = {
-        "status": status,
-        "headers": {k.lower(): v for k, v in response.headers.items() if k not in _LEFT_OUT},
-        "body": _body(work, response),
-    }
-    if work.redact.finds(ijson.canonical(output).decode()):
-        # An output is kept in the status of the run, for many to read.
+    headers = {k.lower(): v for k, v in response.headers.items() if k not in _LEFT_OUT}
+    _hold_back(work, "\n".join(headers.values()))
+    return {"status": status, "headers": headers, "body": _body(work, response)}
+
+
+def _hold_back(work: HttpWork, text: str) -> None:
+    """Refuse an answer that repeats a secret: outputs are kept in the status of the run, for many
+    to read. Before anything of it is shown, for half a secret would not be found."""
+    if work.redact.finds(text):
         raise Broken(
             Reason.OUTPUT_INVALID,
-            f"{status}: the answer repeats a secret of the request; outputs are kept in the clear",
+            "the answer repeats a secret of the request, and outputs are kept in the clear",
         )
-    return output
 
 
 def _refused(work: HttpWork, response: httpx2.Response) -> Broken:
@@ -140,14 +141,17 @@ def _seconds(text: str | None) -> float | None:
 def _body(work: HttpWork, response: httpx2.Response) -> Json:
     """JSON where the server says it is or the schema asks for it, else text; nothing is null."""
     content = _limited(response, work.max_bytes)
+    _hold_back(work, _decoded(content, response, "replace"))
     media = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     if not content:
         return _typed(work, None)
     if media == "application/json" or media.endswith("+json"):
         try:
-            return _typed(work, ijson.parse(content))
+            value = ijson.parse(content)
         except ijson.IJsonError as error:
             raise Broken(Reason.OUTPUT_INVALID, f"the answer's body: {error}") from None
+        _hold_back(work, ijson.canonical(value).decode())  # as it is once unescaped
+        return _typed(work, value)
     try:
         text = _decoded(content, response)
         return _typed(work, ijson.check(text))
