@@ -20,7 +20,7 @@ from tests.typed_edges.words import (
 PATHS: dict[str, Wrong] = {
     "path-misspelt": Wrong(
         reads("nodes.a.output.titel", title=TEXT, text=TEXT),
-        "nodes.b.inputs.v: nodes.a.output has no 'titel': it has title, text; did you mean "
+        "nodes.b.inputs.v: nodes.a.output has no 'titel': it has text, title; did you mean "
         "'title'?",
     ),
     "path-below-text": Wrong(
@@ -106,7 +106,7 @@ PATHS: dict[str, Wrong] = {
             takes("${nodes.a.output.totl}", None),
             schemas=SHARED,
         ),
-        "nodes.b.inputs.v: nodes.a.output has no 'totl': it has number, total, lines; did you "
+        "nodes.b.inputs.v: nodes.a.output has no 'totl': it has lines, number, total; did you "
         "mean 'total'?",
     ),
     "path-through-two-refs": Wrong(

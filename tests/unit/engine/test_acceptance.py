@@ -36,8 +36,8 @@ TABLE = [
     bad(
         "variables-that-collide",
         spec(container("a", inputs={"key": 1, "Key": 2})),
-        "nodes.a.inputs.Key",
-        "would be WAYPOST_INPUT_KEY, as key is; rename one of them",
+        "nodes.a.inputs.key",
+        "would be WAYPOST_INPUT_KEY, as Key is; rename one of them",
     ),
     bad("two-kinds", spec({**python("a"), **wait("a")}), "nodes.a", "exactly one of"),
     bad(
