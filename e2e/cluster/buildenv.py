@@ -39,9 +39,11 @@ CERTIFICATES = Path("/etc/ssl/certs")
 BUNDLE = CERTIFICATES / "ca-certificates.crt"
 
 
-def arguments(environment: Mapping[str, str]) -> list[str]:
-    """Build arguments for what is set here; a Dockerfile uses those it declares with ARG."""
+def arguments(environment: Mapping[str, str], parents: Mapping[str, str]) -> list[str]:
+    """Build arguments for what is set here, and for the images that this one stands on; a
+    Dockerfile uses those it declares with ARG."""
     given = [(name, environment[name]) for name in PASSED_ON if environment.get(name)]
+    given += parents.items()
     return [part for name, value in given for part in ("--build-arg", f"{name}={value}")]
 
 

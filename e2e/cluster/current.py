@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from e2e.cluster import golang, shell
@@ -46,7 +47,9 @@ class Current:
     def status(self) -> dict[str, str]:
         return {"context": self._kubectl("config", "current-context").strip()}
 
-    def build(self, image: str, dockerfile: Path, context: Path) -> None:
+    def build(
+        self, image: str, dockerfile: Path, context: Path, parents: Mapping[str, str] | None = None
+    ) -> None:
         raise self._cannot(image)
 
     def has(self, image: str) -> bool:

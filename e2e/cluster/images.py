@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterable, Sequence
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 from e2e.cluster import lock
@@ -32,18 +33,23 @@ def provide(
 
     An image named in WAYPOST_<NAME>_IMAGE is taken as it is: neither built nor loaded.
     """
+    dockerfiles = {path.parent.name: path for path in root.glob(DOCKERFILES)}
+    parents = {name: parents_of(path.read_text()) for name, path in sorted(dockerfiles.items())}
     chosen: dict[str, str] = {}
-    for dockerfile in sorted(root.glob(DOCKERFILES)):
-        name = dockerfile.parent.name
-        given = os.environ.get(f"WAYPOST_{name.upper().replace('-', '_')}_IMAGE")
+    for name in TopologicalSorter(parents).static_order():
+        dockerfile = dockerfiles[name]
+        given = os.environ.get(f"WAYPOST_{_variable(name)}")
         inputs = (*copied(dockerfile.read_text()), str(dockerfile.relative_to(root)))
         files = input_files(root, inputs)
-        chosen[name] = given or f"waypost.local/{name}:dev-{content_hash(root, files)}"
+        arguments = {_variable(parent): chosen[parent] for parent in parents[name]}
+        digest = content_hash(root, files, arguments.values())
+        chosen[name] = given or f"waypost.local/{name}:dev-{digest}"
         if given or provider.has(chosen[name]):
             continue
         with lock.hold(settings.cache / "context.lock", wait=1800, waiting=progress.say):
             context = stage(root, files, settings.cache / "context")
-            provider.build(chosen[name], context / dockerfile.relative_to(root), context)
+            staged = context / dockerfile.relative_to(root)
+            provider.build(chosen[name], staged, context, arguments)
         progress.say(f"loading {chosen[name]}")
         provider.load(chosen[name])
     return chosen
@@ -57,6 +63,16 @@ def provide_base(provider: Provider, settings: Settings, progress: Progress) -> 
         progress.say(f"loading {builder.base}")
         provider.load(builder.base)
     return builder.base
+
+
+def parents_of(dockerfile: str) -> tuple[str, ...]:
+    """Names of our images that a Dockerfile stands on: `ARG RUNNER_IMAGE`, without a default."""
+    found = re.findall(r"^ARG ([A-Z_]+)_IMAGE$", dockerfile, flags=re.MULTILINE)
+    return tuple(name.lower().replace("_", "-") for name in found)
+
+
+def _variable(name: str) -> str:
+    return f"{name.upper().replace('-', '_')}_IMAGE"
 
 
 def copied(dockerfile: str) -> tuple[str, ...]:
@@ -94,9 +110,10 @@ def input_files(root: Path, inputs: Sequence[str] = ALL_INPUTS) -> list[Path]:
     return sorted(Path(name) for name in names if (root / name).is_file())
 
 
-def content_hash(root: Path, files: Iterable[Path]) -> str:
-    """Twelve digits of the names, executable bits and contents of the files."""
-    digest = hashlib.sha256()
+def content_hash(root: Path, files: Iterable[Path], parents: Iterable[str] = ()) -> str:
+    """Twelve digits of the names, executable bits and contents of the files, and of the images
+    that they are put on."""
+    digest = hashlib.sha256("".join(f"{parent}\0" for parent in parents).encode())
     for path in files:
         content = (root / path).read_bytes()
         executable = os.access(root / path, os.X_OK)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from e2e.cluster import buildenv, golang, shell
@@ -115,10 +116,14 @@ class Kind:
             shell.output([kind, "delete", "cluster", "--name", self._settings.name], timeout=120)
         shutil.rmtree(self._settings.folder, ignore_errors=True)
 
-    def build(self, image: str, dockerfile: Path, context: Path) -> None:
+    def build(
+        self, image: str, dockerfile: Path, context: Path, parents: Mapping[str, str] | None = None
+    ) -> None:
         """Build with Docker; the base image is the Dockerfile's own unless one is named."""
         base = os.environ.get("WAYPOST_BASE_IMAGE")
-        arguments = buildenv.arguments(os.environ | ({"BASE_IMAGE": base} if base else {}))
+        arguments = buildenv.arguments(
+            os.environ | ({"BASE_IMAGE": base} if base else {}), parents or {}
+        )
         argv = ["docker", "build", "--network", "host", "--file", str(dockerfile), "--tag", image]
         log = self._settings.cache / "logs" / f"image-{dockerfile.parent.name}.log"
         shell.logged([*argv, *arguments, str(context)], log=log)

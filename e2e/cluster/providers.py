@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -32,8 +32,11 @@ class Provider(Protocol):
 
     def status(self) -> dict[str, str]: ...
 
-    def build(self, image: str, dockerfile: Path, context: Path) -> None:
-        """Build the image unless that has been done."""
+    def build(
+        self, image: str, dockerfile: Path, context: Path, parents: Mapping[str, str] | None = None
+    ) -> None:
+        """Build the image unless that has been done; `parents` are the images it stands on, by
+        build argument."""
 
     def has(self, image: str) -> bool:
         """Whether the node has the image."""

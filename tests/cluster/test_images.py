@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import tarfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ class FakeProvider:
     def __init__(self) -> None:
         self.loaded: list[str] = []
         self.contexts: list[set[str]] = []
+        self.parents: list[dict[str, str]] = []
 
     def up(self) -> None: ...
 
@@ -31,7 +33,10 @@ class FakeProvider:
     def status(self) -> dict[str, str]:
         return {}
 
-    def build(self, image: str, dockerfile: Path, context: Path) -> None:
+    def build(
+        self, image: str, dockerfile: Path, context: Path, parents: Mapping[str, str] | None = None
+    ) -> None:
+        self.parents.append(dict(parents or {}))
         assert dockerfile.is_file(), "the Dockerfile comes from the context itself"
         found = (path for path in context.rglob("*") if path.is_file())
         self.contexts.append({path.relative_to(context).as_posix() for path in found})
@@ -138,6 +143,21 @@ def test_change_builds_only_the_images_that_contain_it(
     assert before["operator"] != after["operator"]
 
 
+def test_image_is_built_on_ours_after_it_and_anew_with_it(
+    tree: Path, settings: Settings, quiet: Progress
+) -> None:
+    (tree / "node-images/agent").mkdir()
+    (tree / "node-images/agent/Dockerfile").write_text("ARG RUNNER_IMAGE\nFROM ${RUNNER_IMAGE}")
+    provider = FakeProvider()
+    before = images.provide(provider, settings, quiet, root=tree)
+    assert provider.loaded.index(before["runner"]) < provider.loaded.index(before["agent"])
+    assert {"RUNNER_IMAGE": before["runner"]} in provider.parents
+    (tree / "node-images/runner/Dockerfile").write_text("FROM z\nCOPY pyproject.toml ./")
+    after = images.provide(provider, settings, quiet, root=tree)
+    assert before["runner"] != after["runner"]
+    assert before["agent"] != after["agent"], "it holds the old runner"
+
+
 @pytest.mark.parametrize(
     ("dockerfile", "expected"),
     [
@@ -182,9 +202,12 @@ def test_archive_is_one_that_runtimes_import(tmp_path: Path) -> None:
 
 
 def test_only_what_is_set_here_is_passed_to_a_build() -> None:
-    assert buildenv.arguments({"https_proxy": "p", "HOME": "/h", "PIP_INDEX_URL": ""}) == [
+    here = {"https_proxy": "p", "HOME": "/h", "PIP_INDEX_URL": ""}
+    assert buildenv.arguments(here, {"RUNNER_IMAGE": "r"}) == [
         "--build-arg",
         "https_proxy=p",
+        "--build-arg",
+        "RUNNER_IMAGE=r",
     ]
 
 

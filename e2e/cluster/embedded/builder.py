@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -61,23 +62,33 @@ class Builder:
                 self._progress.say(f"building {self.base} from Debian {SUITE} (~1 min, once)")
                 self._bootstrap()
 
-    def build(self, image: str, dockerfile: Path, context: Path) -> None:
-        """Build the Dockerfile into the image's archive unless it is there."""
+    def build(
+        self, image: str, dockerfile: Path, context: Path, parents: Mapping[str, str]
+    ) -> None:
+        """Build the Dockerfile into the image's archive unless it is there; `parents` are images
+        built before, by build argument."""
         self.build_base()
         with self._locked():
             if self.archive(image).exists():
                 return
             self._progress.say(f"building {image}")
-            if not shell.succeeds([*self._buildah(), "inspect", "--type", "image", self.base]):
-                pulled = f"docker-archive:{self.archive(self.base)}"
-                shell.output([*self._buildah(), "pull", pulled], timeout=300)
-            self._build(image, dockerfile, context)
+            for needed in (self.base, *parents.values()):
+                self._have(needed)
+            self._build(image, dockerfile, context, parents)
             self._prune(image)
 
-    def _build(self, image: str, dockerfile: Path, context: Path) -> None:
+    def _have(self, image: str) -> None:
+        """Put a built image into the store unless it is there."""
+        if not shell.succeeds([*self._buildah(), "inspect", "--type", "image", image]):
+            pulled = f"docker-archive:{self.archive(image)}"
+            shell.output([*self._buildah(), "pull", pulled], timeout=300)
+
+    def _build(
+        self, image: str, dockerfile: Path, context: Path, parents: Mapping[str, str]
+    ) -> None:
         name = dockerfile.parent.name
         lent = buildenv.mounts(os.environ, self._settings.cache / "build-settings")
-        given = buildenv.arguments(os.environ | {"BASE_IMAGE": self.base})
+        given = buildenv.arguments(os.environ | {"BASE_IMAGE": self.base}, parents)
         argv = [*self._buildah(), "bud", "--layers", "--isolation", "chroot", "--network", "host"]
         argv += ["--pull-never", *lent, *given, "--file", str(dockerfile), "--tag", image]
         shell.logged([*argv, str(context)], log=self._settings.cache / "logs" / f"image-{name}.log")

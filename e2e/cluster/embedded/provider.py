@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from e2e.cluster import golang, procs, shell
@@ -95,9 +95,11 @@ class Embedded:
         shown["network policies"] = "not enforced"
         return shown
 
-    def build(self, image: str, dockerfile: Path, context: Path) -> None:
+    def build(
+        self, image: str, dockerfile: Path, context: Path, parents: Mapping[str, str] | None = None
+    ) -> None:
         """Build with buildah, on the base image made here."""
-        Builder(self._settings, self._progress).build(image, dockerfile, context)
+        Builder(self._settings, self._progress).build(image, dockerfile, context, parents or {})
 
     def has(self, image: str) -> bool:
         return image in shell.output(self._containers("images", "ls", "-q")).split()
