@@ -16,7 +16,7 @@ def test_every_reason_is_explained(reason: Reason) -> None:
 
 @pytest.mark.parametrize(
     "reason",
-    [*ProbeReason, *findings.REASONS, *decide.REASONS],
+    [*ProbeReason, *findings.REASONS_OF_WAITING, *decide.REASONS],
 )
 def test_every_reason_of_ready_is_explained(reason: str) -> None:
     text = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")

@@ -326,6 +326,19 @@ async def test_a_probe_that_fails_says_nothing_of_the_provider(outcome: Outcome,
 
 
 @virtual
+async def test_an_image_that_never_comes_stays_named() -> None:
+    outcome = Outcome(blocked="ErrImagePull", blocked_text="pull access denied")
+    async with world_where(lambda pod: outcome) as world:
+        world.start()
+        found = await provider(world)
+        await found.until("Unknown", "ProbeFailed", within=10)
+        for _ in range(100):
+            await asyncio.sleep(5.0)
+            assert "pull access denied" in found.ready()["message"]
+        assert found.probe()["number"] > 1
+
+
+@virtual
 async def test_a_job_that_is_refused_is_told() -> None:
     async with world_where(says(OK)) as world:
         text = "admission webhook denied the request: no images from there"

@@ -16,8 +16,7 @@ from waypost.engine.conditions import set_condition
 from waypost.engine.model import PodFact
 from waypost.engine.names import parse_timestamp, timestamp
 from waypost.engine.probes.findings import (
-    MISSING_CONFIG_MAP,
-    MISSING_SECRET,
+    REASONS_OF_WAITING,
     Finding,
     findings,
     judge,
@@ -25,11 +24,13 @@ from waypost.engine.probes.findings import (
 )
 from waypost.engine.probes.job import DEADLINE, ProbeSettings, image_of, probe_job, probe_name
 from waypost.engine.probes.subject import Subject
+from waypost.protocol.probe import ProbeReason
 
 INVALID_SPEC: Final = "InvalidSpec"
 NO_AGENT_IMAGE: Final = "NoAgentImage"
 PROBING: Final = "Probing"
 REASONS: Final = (INVALID_SPEC, NO_AGENT_IMAGE, PROBING)  # said without a probe
+PROBE_FAILED: Final = str(ProbeReason.PROBE_FAILED)
 _LAUNCH_AGAIN: Final = 10.0  # seconds for which the Job of a recorded probe may be made
 _FIRST_BACKOFF: Final = 10.0
 _LAST_BACKOFF: Final = 300.0
@@ -124,7 +125,7 @@ def _attend(
     age = (now - started).total_seconds()
     pods = [pod for pod in look.pods if pod.attempt == state.number]
     if pods and all(pod.over for pod in pods):
-        ended = _kept(subject, judge(subject, pods[-1], look.log))
+        ended = _kept(subject, pods[-1], judge(subject, pods[-1], look.log))
         return _conclude(subject, state, ended, now, settings)
     if look.refused:
         return _conclude(subject, state, Finding.failed(look.refused), now, settings)
@@ -143,19 +144,15 @@ def _attend(
     return Step(status, wake_at=now + timedelta(seconds=_pause(age)))
 
 
-def _kept(subject: Subject, finding: Finding) -> Finding:
-    """What was said while the pod waited, where its end says less: a pod that waits for a Secret
-    until its deadline no longer knows why."""
+def _kept(subject: Subject, pod: PodFact, finding: Finding) -> Finding:
+    """What was said while the pod waited, if it never started: one that waits for a Secret or an
+    image until its deadline no longer knows why."""
     said = next((c for c in subject.status.conditions if c.type == meta.Condition.READY), None)
-    if (
-        finding.verdict is not None
-        or said is None
-        or said.observed_generation != subject.generation
-    ):
+    if said is None or said.observed_generation != subject.generation:
         return finding
-    if said.reason not in (MISSING_SECRET, MISSING_CONFIG_MAP):
+    if pod.started_at is not None or said.reason not in (*REASONS_OF_WAITING, PROBE_FAILED):
         return finding
-    return Finding("False", said.reason, said.message)
+    return Finding(said.status, said.reason, said.message)
 
 
 def _pause(age: float) -> float:

@@ -16,7 +16,7 @@ from waypost.protocol.probe import ProbeReason, Verdict, decode, tools_in
 
 MISSING_SECRET: Final = "MissingSecret"
 MISSING_CONFIG_MAP: Final = "MissingConfigMap"
-REASONS: Final = (MISSING_SECRET, MISSING_CONFIG_MAP)  # beside those of a verdict
+REASONS_OF_WAITING: Final = (MISSING_SECRET, MISSING_CONFIG_MAP)
 _TEXT_LIMIT: Final = 1024
 _DESCRIPTION_LIMIT: Final = 512
 
@@ -90,7 +90,7 @@ def _end_of(pod: PodFact) -> str:
         return trouble_of(pod) or pod.pod_message or "its pod ended before it had started"
     said = f": {pod.message.strip()[:300]}" if pod.message.strip() else ""
     reason = f" ({pod.terminated_reason})" if pod.terminated_reason not in ("", "Error") else ""
-    return f"its program ended with exit code {pod.exit_code}{reason}{said}"
+    return f"its program ended with exit code {pod.exit_code}{reason}{said}; see its log"
 
 
 def _tools(log: str | None, verdict: Verdict) -> tuple[Tool, ...] | None:
