@@ -45,8 +45,8 @@ class Story:
     def tell(self) -> None:
         """All of it. Raises ClusterError; KeyboardInterrupt passes through."""
         self.screen.say("Waypost demo: release notes from this repository's own history.")
-        self.screen.say("Three branches sort the commits, a human says yes, and in the middle")
-        self.screen.say("the operator is killed, to show that nothing is lost.")
+        self.screen.say("Three branches sort the commits, an agent drafts, a human says yes, and")
+        self.screen.say("in the middle the operator is killed, to show that nothing is lost.")
         images = self._cluster()
         self._install(images)
         self._start()

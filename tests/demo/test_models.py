@@ -9,14 +9,13 @@ from waypost.api.provider import ModelProviderSpec
 from waypost.dev.script import parse
 
 from e2e.demo import models
-from e2e.demo.run import FOLDER
+from e2e.demo.run import script, template
 
-SCRIPT = (FOLDER / "model-script.yaml").read_text(encoding="utf-8")
 KEY = "sk-canary-1234"
 
 
 def choose(**environ: str) -> models.Choice:
-    return models.choose(environ, operator_image="w/op:1", script=SCRIPT)
+    return models.choose(environ, operator_image="w/op:1", script=script())
 
 
 def kinds(choice: models.Choice) -> dict[str, dict[str, Any]]:
@@ -72,8 +71,7 @@ def test_another_model_may_be_named() -> None:
 
 
 def test_the_model_gets_into_the_workflow() -> None:
-    text = (FOLDER / "with-agent.yaml").read_text(encoding="utf-8")
-    spec = yaml.safe_load(models.with_model(text, "claude-haiku-4-5"))["spec"]
+    spec = yaml.safe_load(models.with_model(template(), "claude-haiku-4-5"))["spec"]
     assert spec["defaults"]["agent"]["model"] == {"provider": "default", "name": "claude-haiku-4-5"}
     with pytest.raises(ValueError, match="names no model"):
         models.with_model("spec: {}", "x")

@@ -51,8 +51,8 @@ def load(path: Path) -> ModuleType:
 class Play:
     """The nodes of one example, with the models answering from its script."""
 
-    def __init__(self, folder: str, server: Serving, *, file: str = "workflow.yaml") -> None:
-        text = (EXAMPLES / folder / file).read_text(encoding="utf-8")
+    def __init__(self, folder: str, server: Serving) -> None:
+        text = (EXAMPLES / folder / "workflow.yaml").read_text(encoding="utf-8")
         definition = define(yaml.safe_load(text)["spec"])
         assert definition.problems == ()
         assert definition.spec is not None
@@ -202,7 +202,7 @@ async def test_release_notes_are_drafted_from_what_the_tools_give(
     desk: dict[str, Any] = {}
     monkeypatch.setitem(sys.modules, "waypost_node", SimpleNamespace(inputs=sections))
     async with serving(script("release-notes")) as server:
-        play = Play("release-notes", server, file="with-agent.yaml")
+        play = Play("release-notes", server)
         exec(play.modules["desk"], desk)
         node = play.nodes["draft"].agent
         assert node is not None
