@@ -14,19 +14,25 @@ _FIXED_SIZE = {_FIXED64: 8, _FIXED32: 4}
 def fields(message: bytes) -> list[Field]:
     """The fields of one message in the order they stand; repeated ones repeat."""
     found: list[Field] = []
-    at = 0
-    while at < len(message):
-        tag, at = _read_varint(message, at)
-        number, kind = tag >> 3, tag & 7
-        if kind == _VARINT:
-            value, at = _read_varint(message, at)
-            found.append((number, value))
-            continue
-        if kind == _BYTES:
-            size, at = _read_varint(message, at)
-        else:
+    at, end = 0, len(message)
+    while at < end:
+        # Nearly all tags and sizes are one byte; a tree has thousands of them.
+        tag = message[at]
+        at += 1
+        if tag > 0x7F:
+            tag, at = _read_varint(message, at - 1)
+        kind = tag & 7
+        if kind in _FIXED_SIZE:
             size = _FIXED_SIZE[kind]
-        found.append((number, message[at : at + size]))
+        else:
+            size = message[at]
+            at += 1
+            if size > 0x7F:
+                size, at = _read_varint(message, at - 1)
+        if kind == _VARINT:
+            found.append((tag >> 3, size))
+            continue
+        found.append((tag >> 3, message[at : at + size]))
         at += size
     return found
 

@@ -1,0 +1,97 @@
+"""`python -m e2e.bench.lint`: how long the check of a workflow with 200 nodes takes.
+
+Needs no cluster. Each node has a schema on both sides and three expressions of its own, a third of
+them a condition too. Printed in milliseconds, best and median of ten: reading the file, the check
+with nothing compiled before, and the whole command in a process of its own.
+"""
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import yaml
+from waypost.cli.linting import lint
+from waypost.cli.manifests import documents
+from waypost.engine.expressions import compile_expression
+from waypost.engine.templates import parse_template
+
+NODES = 200
+ROUNDS = 10
+NOTE: dict[str, Any] = {
+    "type": "object",
+    "required": ["title", "score"],
+    "properties": {
+        "title": {"type": "string", "maxLength": 200},
+        "score": {"type": "number"},
+        "tags": {"type": "array", "items": {"type": "string"}},
+    },
+}
+TAKEN: dict[str, Any] = {
+    "type": "object",
+    "required": ["note", "title", "rank"],
+    "properties": {"note": NOTE, "title": {"type": "string"}, "rank": {"type": "number"}},
+}
+
+
+def node(number: int) -> dict[str, Any]:
+    """Node `number`, which takes what the one before it gives."""
+    made: dict[str, Any] = {
+        "name": f"n{number}",
+        "python": {"source": "def run(**given):\n    return given\n"},
+        "outputSchema": {"$ref": "#/schemas/Note"},
+    }
+    if number:
+        before = f"nodes.n{number - 1}.output"
+        made["inputs"] = {
+            "note": f"${{{before}}}",
+            "title": f"${{{before}.title}}",
+            "rank": f"${{{before}.score * 2.0}}",
+        }
+        made["inputSchema"] = TAKEN
+    if number % 3 == 2:
+        made["when"] = f"${{nodes.n{number - 1}.output.score > 0.5}}"
+    return made
+
+
+def manifest() -> str:
+    """The workflow as a file."""
+    spec = {"schemas": {"Note": NOTE}, "nodes": [node(number) for number in range(NODES)]}
+    head = {"apiVersion": "waypost.dev/v1alpha1", "kind": "AgentWorkflow"}
+    return yaml.safe_dump({**head, "metadata": {"name": "bench"}, "spec": spec})
+
+
+def timed(work: Callable[[], object]) -> str:
+    """Best and median of some rounds, each from cold caches."""
+    taken = []
+    for _ in range(ROUNDS):
+        compile_expression.cache_clear()
+        parse_template.cache_clear()
+        began = time.perf_counter()
+        work()
+        taken.append((time.perf_counter() - began) * 1000)
+    return f"best {min(taken):.0f} ms, median {median(taken):.0f} ms"
+
+
+def main() -> None:
+    """Measure and print."""
+    text = manifest()
+    (document,) = documents(text)
+    findings = lint("bench.yaml", document)
+    assert not findings, findings[:3]
+    print(f"read {len(text) // 1024} KiB: {timed(lambda: list(documents(text)))}")
+    print(f"check {NODES} nodes: {timed(lambda: lint('bench.yaml', document))}")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "bench.yaml"
+        path.write_text(text, encoding="utf-8")
+        command = [sys.executable, "-m", "waypost", "lint", str(path)]
+        whole = timed(lambda: subprocess.run(command, check=True, capture_output=True))
+    print(f"waypost lint, process and imports included: {whole}")
+
+
+if __name__ == "__main__":
+    main()
