@@ -8,15 +8,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from e2e.bench import audit, chains
+from e2e.bench import payloads as gateway
 from e2e.bench.figures import Figure, line, write
 from e2e.cluster import api
 from e2e.suite.install import install
 from e2e.suite.kube import Kube, connected
 from e2e.suite.operators import Operator, machine_of
 from e2e.suite.space import Space
+from e2e.suite.uploads import forwarded
 
 RESULT = Path("build/bench.json")
-PARTS = ("memory", "ratio", "approvals", "writes")
+PARTS = ("memory", "ratio", "approvals", "writes", "payloads")
 
 
 def main() -> int:
@@ -51,6 +53,9 @@ def _measure(part: str, kube: Kube, operator: Operator, cluster: api.Cluster) ->
         }
         if part == "ratio":
             return chains.ratio(space, cluster.images["runner"])
+        if part == "payloads":
+            with forwarded(kube) as url:
+                return gateway.payloads(space, url)
         if part == "memory":
             return chains.memory(space, operator)
         if cluster.audit_log is None:

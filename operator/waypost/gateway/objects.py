@@ -135,9 +135,9 @@ def s3(settings: S3Settings) -> Bucket:
 def _told(doing: str) -> Iterator[None]:
     try:
         yield
-    except NotFoundError as error:
+    except (NotFoundError, FileNotFoundError) as error:  # obstore raises the latter
         raise ObjectError(f"{doing}: it is not there: {_first_line(error)}") from error
-    except (TimeoutError, BaseError) as error:
+    except (BaseError, OSError) as error:
         raise ObjectError(f"{doing}: {_first_line(error)}") from error
 
 
