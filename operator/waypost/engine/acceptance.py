@@ -4,6 +4,7 @@ Each rule is one function that yields problems; the chain is listed in `check`. 
 the field, what was found and how to mend it.
 """
 
+import json
 from collections.abc import Iterator
 from typing import Final
 
@@ -88,8 +89,12 @@ def _inputs_are_bounded(spec: AgentWorkflowSpec) -> Iterator[Problem]:
 
 
 def _schemas_are_usable(spec: AgentWorkflowSpec) -> Iterator[Problem]:
+    judged: dict[str, str | None] = {}
     for place, value in schema_fields(spec):
-        reason = schema.check_schema(value)
+        text = json.dumps(value, sort_keys=True)
+        if text not in judged:  # most runs use a few schemas many times
+            judged[text] = schema.check_schema(value)
+        reason = judged[text]
         if reason:
             yield Problem(place, reason)
 
