@@ -13,7 +13,7 @@ from pathlib import Path
 
 from e2e.cluster import golang
 from e2e.cluster.golang import Installable
-from e2e.cluster.settings import Settings
+from e2e.cluster.settings import Settings, from_environment
 from e2e.cluster.shell import Progress
 
 SERVER = Installable("github.com/versity/versitygw/cmd/versitygw", "1.8.0")
@@ -86,3 +86,7 @@ def _await(process: subprocess.Popen[bytes], host: str, port: int, log: Path) ->
                 text = log.read_text(errors="replace")[-2000:]
                 raise RuntimeError(f"versitygw does not serve: {text}") from None
             time.sleep(0.05)
+
+
+if __name__ == "__main__":  # python -m e2e.cluster.objectstore: have it in the cache
+    print(program(from_environment(), Progress()))
