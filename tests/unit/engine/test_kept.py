@@ -105,7 +105,7 @@ def test_what_a_record_makes_of_an_attempt(
 def test_a_kept_output_meets_its_schema_or_fails() -> None:
     node = python("a", outputSchema={"required": ["title"]})
     found = decide(seen(stored(), kept=fact(), node=node), NOW, GATEWAY).status.nodes[0]
-    assert (found.phase, found.reason) == ("Backoff", "OutputInvalid")
+    assert (found.phase, found.reason) == ("Failed", "OutputInvalid")
 
 
 def test_a_job_whose_pod_is_gone_may_have_left_its_result() -> None:
