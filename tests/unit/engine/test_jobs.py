@@ -161,7 +161,7 @@ def test_small_requests_ride_in_annotations() -> None:
     assert notes[f"{meta.ANNOTATION_INPUT_PREFIX}text"] == "x", "strings raw"
     assert notes[f"{meta.ANNOTATION_INPUT_PREFIX}o"] == '{"a":[null],"b":1}', "else JSON"
     paths = [i["path"] for i in pod_of(launch)["volumes"][0]["downwardAPI"]["items"]]
-    assert paths == ["request.json", "inputs/text", "inputs/o"]
+    assert paths == ["request.json", "inputs/o", "inputs/text"]
 
 
 @pytest.mark.parametrize("key", ["_x", "x_", "_"])
