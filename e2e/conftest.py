@@ -54,7 +54,7 @@ def kube(cluster: api.Cluster) -> Iterator[Kube]:
 @pytest.fixture(scope="session")
 def operator(cluster: api.Cluster, kube: Kube) -> Operator:
     """The operator, installed with helm from this tree."""
-    install(kube, cluster.images)
+    install(kube, cluster.chart_values)
     found = Operator(kube, machine_of(cluster.provider, cluster.name))
     found.ready()
     return found

@@ -31,7 +31,7 @@ def main() -> int:
         parser.error(f"there is no part {unknown[0]!r}; parts: {', '.join(PARTS)}")
     cluster = api.ensure_up()
     with connected(cluster.kubeconfig, cluster.tools_dir) as kube:
-        install(kube, cluster.images)
+        install(kube, cluster.chart_values)
         operator = Operator(kube, machine_of(cluster.provider, cluster.name))
         operator.ready()
         figures: list[Figure] = []

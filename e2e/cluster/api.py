@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from e2e.cluster import golang, images, lock, providers
+from e2e.cluster import chart, golang, images, lock, providers
 from e2e.cluster.providers import Provider
 from e2e.cluster.settings import Settings, from_environment
 from e2e.cluster.shell import Progress
@@ -25,6 +25,11 @@ class Cluster:
     tools_dir: Path
     audit_log: Path | None
     images: Mapping[str, str]
+
+    @property
+    def chart_values(self) -> dict[str, str]:
+        """What Waypost's chart is installed with here."""
+        return chart.values(self.provider, self.images)
 
 
 def ensure_up(*, provider: str | None = None, quiet: bool = False) -> Cluster:

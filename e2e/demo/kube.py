@@ -58,9 +58,9 @@ class Kube:
         arguments = ("--server-side", "--force-conflicts", "--field-manager=waypost-demo")
         self.kubectl("-n", namespace, "apply", *arguments, "-f", "-", stdin=body)
 
-    def install(self, images: Mapping[str, str]) -> None:
+    def install(self, values: Mapping[str, str]) -> None:
         """Install or upgrade the chart and wait until the operator is ready."""
-        arguments = install_arguments(images)
+        arguments = install_arguments(values)
         try:
             self._run("helm", arguments)
         except ClusterError as error:
@@ -96,11 +96,8 @@ class Kube:
         return done.stdout
 
 
-def install_arguments(images: Mapping[str, str]) -> tuple[str, ...]:
-    """helm's arguments to install the chart with these images: operator, runner, agent."""
-    chosen = image_values("image", images["operator"])
-    for name in sorted({"runner", "agent"} & images.keys()):
-        chosen += image_values(f"{name}.image", images[name])
+def install_arguments(values: Mapping[str, str]) -> tuple[str, ...]:
+    """helm's arguments to install the chart with these values."""
     return (
         "upgrade",
         "--install",
@@ -110,21 +107,10 @@ def install_arguments(images: Mapping[str, str]) -> tuple[str, ...]:
         "--create-namespace",
         # CRDs that were applied with kubectl before join the release.
         "--take-ownership",
-        *(f"--set-string={value}" for value in chosen),
+        *(f"--set-string={name}={value}" for name, value in values.items()),
         "--wait",
         f"--timeout={INSTALL_SECONDS}s",
     )
-
-
-def image_values(prefix: str, reference: str) -> list[str]:
-    """repo:tag or repo@digest as the chart's values."""
-    repository, at, digest = reference.partition("@")
-    if at:
-        return [f"{prefix}.repository={repository}", f"{prefix}.digest={digest}"]
-    name, colon, tag = repository.rpartition(":")
-    if not colon or "/" in tag:  # no tag; a colon before a slash is that of a port
-        return [f"{prefix}.repository={repository}", f"{prefix}.tag=latest"]
-    return [f"{prefix}.repository={name}", f"{prefix}.tag={tag}"]
 
 
 def is_ready(pod: dict[str, Any]) -> bool:

@@ -47,27 +47,26 @@ class Story:
         self.screen.say("Waypost demo: release notes from this repository's own history.")
         self.screen.say("Three branches sort the commits, an agent drafts, a human says yes, and")
         self.screen.say("in the middle the operator is killed, to show that nothing is lost.")
-        images = self._cluster()
-        self._install(images)
+        self._install(self._cluster())
         self._start()
         self._kill_the_operator()
         decided = self._ask()
         self._finish(decided)
 
-    def _cluster(self) -> dict[str, str]:
+    def _cluster(self) -> api.Cluster:
         self.screen.title("1/6 a cluster, and Waypost's images on it")
         cluster = api.ensure_up()
         self.kube = Kube(tools=cluster.tools_dir, kubeconfig=cluster.kubeconfig)
         self.provider = cluster.provider
         self.screen.say(f"  {cluster.provider} cluster {cluster.name!r} is up")
-        return dict(cluster.images)
+        return cluster
 
-    def _install(self, images: dict[str, str]) -> None:
+    def _install(self, cluster: api.Cluster) -> None:
         self.screen.title("2/6 install Waypost")
         command = f"helm upgrade --install waypost charts/waypost -n {OPERATOR_NAMESPACE}"
         self.screen.command(command)
-        self.kube.install(images)
-        self.image = images["operator"]
+        self.kube.install(cluster.chart_values)
+        self.image = cluster.images["operator"]
         for pod in self.kube.operator_pods():
             self.screen.say(f"  the operator runs: pod/{pod}")
 

@@ -72,23 +72,10 @@ def test_long_outputs_are_cut() -> None:
     assert lines[1].endswith("… (502 characters)")
 
 
-@pytest.mark.parametrize(
-    ("reference", "values"),
-    [
-        pytest.param("w.local/op:dev-1", ["x.repository=w.local/op", "x.tag=dev-1"], id="tag"),
-        pytest.param("h:5000/op:1", ["x.repository=h:5000/op", "x.tag=1"], id="port-and-tag"),
-        pytest.param("h:5000/op", ["x.repository=h:5000/op", "x.tag=latest"], id="port"),
-        pytest.param("w/op@sha256:ab", ["x.repository=w/op", "x.digest=sha256:ab"], id="digest"),
-    ],
-)
-def test_image_becomes_values_of_the_chart(reference: str, values: list[str]) -> None:
-    assert kube.image_values("x", reference) == values
-
-
-def test_install_takes_both_images() -> None:
-    arguments = kube.install_arguments({"operator": "w/op:1", "runner": "w/run:2"})
+def test_install_takes_the_values_of_the_cluster() -> None:
+    arguments = kube.install_arguments({"image.tag": "1", "gateway.clusterIP": "10.0.0.1"})
     assert "--set-string=image.tag=1" in arguments
-    assert "--set-string=runner.image.tag=2" in arguments
+    assert "--set-string=gateway.clusterIP=10.0.0.1" in arguments
 
 
 def test_manifest_is_the_example_under_a_new_name() -> None:
