@@ -8,6 +8,7 @@ import pytest
 from waypost.adapters.active import CountingSink
 from waypost.adapters.metrics import OTHER, Bounded, Metrics
 from waypost.engine.spans import ApprovalEnded, AttemptEnded, RunEnded
+from waypost.gateway.metrics import GatewayMetrics
 from waypost.ports.cluster import Kind, Obj
 
 DOCS = Path(__file__).parents[2] / "docs" / "metrics.md"
@@ -54,6 +55,17 @@ def moved() -> Metrics:
     metrics.reconcile_seconds.labels(outcome="idle").observe(0.1)
     metrics.follow_active_runs(lambda: 7)
     metrics.follow_queue(depth=lambda: 3, oldest=lambda: 1.5)
+    return metrics
+
+
+def moved_gateway() -> GatewayMetrics:
+    """Every metric of the gateway with at least one sample."""
+    metrics = GatewayMetrics()
+    metrics.served(method="PUT", type_="result", result="Stored", seconds=0.1)
+    metrics.stored(type_="result", size=10)
+    metrics.swept(1)
+    metrics.follow_in_flight(lambda: 5)
+    metrics.api_request(verb="get", resource="pods", code="200", seconds=0.1)
     return metrics
 
 
@@ -123,7 +135,7 @@ def test_every_metric_is_documented_and_every_documented_one_exists() -> None:
     rows = re.findall(r"^\| `(waypost_[a-z_]+)` \| (\w+) \| ([^|]*) \|", DOCS.read_text(), re.M)
     documented = {name: (kind, labels.strip()) for name, kind, labels in rows}
     exported = {}
-    for family in moved().registry.collect():
+    for family in (*moved().registry.collect(), *moved_gateway().registry.collect()):
         if family.name.startswith("waypost_"):
             name = family.name + ("_total" if family.type == "counter" else "")
             used = {key for sample in family.samples for key in sample.labels} - {"le"}
