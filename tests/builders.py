@@ -14,9 +14,9 @@ from waypost.api.base import JsonObject, JsonValue
 from waypost.api.status import AgentWorkflowStatus, AttemptStatus, NodeStatus
 from waypost.engine import names
 from waypost.engine.definition import define
-from waypost.engine.jobs import PodSettings
 from waypost.engine.model import ApprovalFact, JobFact, Observed, PodFact
 from waypost.engine.names import timestamp
+from waypost.engine.pods import PodSettings
 from waypost.protocol.record import Attempt, CommitRecord, encode
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)

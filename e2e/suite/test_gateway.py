@@ -1,6 +1,7 @@
 """Payloads of every size flow through the gateway; nobody hands in what is not theirs."""
 
 import hashlib
+import http.client
 import json
 from collections.abc import Iterator
 
@@ -52,6 +53,18 @@ def test_outputs_and_inputs_of_300_kb_and_a_fan_in_of_ten(space: Space) -> None:
     assert len(json.dumps(seen["status"])) < STATUS_BYTES
 
 
+def test_a_foreign_image_hands_out_300_kb_when_it_asks_to(space: Space, runner: str) -> None:
+    write = f"""
+        import json, os
+        with open(os.environ["WAYPOST_OUTPUT"], "w") as out:
+            json.dump({{"text": {LINE!r} * 6700}}, out)
+    """
+    run = workflow("foreign").container("big", runner, write, kind={"largeOutput": True})
+    run = run.python("reads", "return len(text)", inputs={"text": "${nodes.big.output.text}"})
+    seen = space.start(run).succeeded(within=140)
+    assert node_of(seen, "reads")["output"] == len(LINE) * 6700
+
+
 def test_what_no_store_takes_is_refused_with_what_to_configure(space: Space) -> None:
     body = "import base64, os\nreturn base64.b64encode(os.urandom(15_000_000)).decode()"
     run = workflow("too-large").python("big", body, retry={"limit": 0})
@@ -84,6 +97,19 @@ def test_forged_uploads_are_refused_and_harm_nothing(space: Space, url: str) -> 
     assert put(url, token, b"2").json()["reason"] == "AlreadyStored"
     assert put(url, theirs.token(), b"2").status_code == 201, "another attempt's own"
     assert len(space.all("noderecords", owned)) == 2
+
+
+def test_a_body_of_a_gigabyte_is_refused_at_its_announcement(space: Space, url: str) -> None:
+    [mine] = under_way(space, "gigabyte", 1)
+    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=30)
+    connection.putrequest("PUT", "/v1/payloads/result")
+    connection.putheader("Authorization", f"Bearer {mine.token()}")
+    connection.putheader("Waypost-Digest", f"sha256:{'0' * 64}")
+    connection.putheader("Content-Length", "1000000000")
+    connection.endheaders(b'"' + b"a" * 65536)
+    answer = connection.getresponse()
+    assert (answer.status, json.loads(answer.read())["reason"]) == (413, "TooLarge")
+    connection.close()
 
 
 def test_a_gateway_that_is_replaced_in_mid_upload_loses_nothing(space: Space) -> None:

@@ -19,7 +19,7 @@ from waypost.adapters.release import release_pods
 from waypost.adapters.supervise import OperatorFailed, Spawned, Watch, run_operator
 from waypost.adapters.telemetry import OperatorTelemetry
 from waypost.adapters.tracing import NoTracer, Tracer, otlp_tracer
-from waypost.engine.jobs import PodSettings
+from waypost.engine.pods import PodSettings
 from waypost.engine.probes.job import ProbeSettings
 from waypost.ports.sink import Sink
 from waypost.runtime.controller import Controller, ControllerSettings

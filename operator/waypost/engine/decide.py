@@ -23,8 +23,8 @@ from waypost.engine import (
 from waypost.engine.draft import Draft
 from waypost.engine.graph import kind_of
 from waypost.engine.inputs import Invalid, resolve
-from waypost.engine.jobs import PodSettings
 from waypost.engine.model import Decision, Observed, ReleasePod, Wants
+from waypost.engine.pods import PodSettings
 from waypost.engine.policy import DEFAULT_PARALLELISM
 from waypost.engine.scope import record_of
 from waypost.protocol.reasons import Reason

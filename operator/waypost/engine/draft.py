@@ -12,10 +12,11 @@ from waypost.api.status import FINAL_PHASES, KEPT_ATTEMPTS, AttemptStatus, NodeS
 from waypost.api.workflow import AgentWorkflowSpec, Node
 from waypost.engine import names, records, scope
 from waypost.engine.graph import Graph
-from waypost.engine.jobs import Owner, PodSettings
+from waypost.engine.jobs import Owner
 from waypost.engine.model import After, Before, Note, Observed, PodFact, PutRecord
 from waypost.engine.outcomes import Succeeded
 from waypost.engine.payloads import Whose
+from waypost.engine.pods import PodSettings
 from waypost.protocol import ijson
 from waypost.protocol.reasons import Reason
 from waypost.protocol.work import Trace

@@ -11,8 +11,9 @@ from waypost.engine.agents import Missing, Surroundings, agent_work
 from waypost.engine.draft import Draft
 from waypost.engine.graph import kind_of
 from waypost.engine.inputs import Inputs, Invalid, own_view, render_strings
-from waypost.engine.jobs import Rendered, TooLarge, attempt_manifests
+from waypost.engine.jobs import TooLarge, attempt_manifests
 from waypost.engine.model import Launch
+from waypost.engine.pods import Rendered
 from waypost.engine.requests import http_work
 from waypost.engine.spans import traceparent
 from waypost.protocol import ijson

@@ -16,9 +16,9 @@ from pydantic import ValidationError
 from waypost.api import meta
 from waypost.api.status import AgentWorkflowStatus, AttemptStatus
 from waypost.engine import facts
-from waypost.engine.jobs import GATEWAY_AUDIENCE
 from waypost.engine.model import PodFact
 from waypost.engine.payloads import Whose
+from waypost.engine.pods import GATEWAY_AUDIENCE
 from waypost.gateway.problems import Refused, Why
 from waypost.ports.cluster import Cluster, Kind, NotFound, Obj, Rejected
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from waypost.engine.decide import decide, plan
-from waypost.engine.jobs import PodSettings
 from waypost.engine.model import Decision, Observed, Wants
+from waypost.engine.pods import PodSettings
 from waypost.engine.probes.job import ProbeSettings
 from waypost.ports.clock import Clock
 from waypost.ports.cluster import (

@@ -15,7 +15,6 @@ from waypost.api.base import JsonObject, JsonValue
 from waypost.api.meta import ANNOTATION_PATH
 from waypost.api.status import AgentWorkflowStatus, NodeStatus
 from waypost.engine.decide import decide, plan
-from waypost.engine.jobs import PodSettings
 from waypost.engine.model import (
     ApprovalFact,
     Decision,
@@ -32,6 +31,7 @@ from waypost.engine.model import (
     StopAttempt,
     Wants,
 )
+from waypost.engine.pods import PodSettings
 from waypost.engine.summary import is_finished
 from waypost.protocol.record import CommitRecord, encode
 from waypost.protocol.work import Trace, Usage

@@ -17,7 +17,7 @@ from typing import Any, Final, Self
 
 import pytest
 from waypost.engine.facts import items, section
-from waypost.engine.jobs import PodSettings
+from waypost.engine.pods import PodSettings
 from waypost.engine.probes.job import ProbeSettings
 from waypost.ports.cluster import Kind, Obj, PatchType, Unavailable
 from waypost.runtime.controller import Controller, ControllerSettings

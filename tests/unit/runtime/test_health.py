@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 from waypost.engine.decide import decide
-from waypost.engine.jobs import PodSettings
 from waypost.engine.model import Decision, Observed
+from waypost.engine.pods import PodSettings
 from waypost.ports.cluster import Kind, Obj, Unavailable
 from waypost.runtime import controller as controller_module
 

@@ -1,0 +1,96 @@
+"""Payloads beyond what the cluster keeps: 20 MB through a real S3 service in the cluster."""
+
+import hashlib
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from e2e.cluster import api, objectstore, providers
+from e2e.cluster.settings import from_environment
+from e2e.cluster.shell import Progress
+from e2e.suite import outside
+from e2e.suite.build import workflow
+from e2e.suite.install import install
+from e2e.suite.kube import Kube, path_of
+from e2e.suite.operators import NAMESPACE, Operator
+from e2e.suite.space import Space
+
+SIZE = 20_000_000
+SECRET = "e2e-object-store"
+KEYS = {"AWS_ACCESS_KEY_ID": "waypost", "AWS_SECRET_ACCESS_KEY": "not-a-secret-but-a-test"}
+BUCKET = "/tmp/buckets/payloads"
+SERVE = (
+    f"mkdir -p {BUCKET} /tmp/metadata && exec versitygw --port=:{outside.PORT} posix "
+    "--sidecar=/tmp/metadata /tmp/buckets"
+)
+
+pytestmark = pytest.mark.timeout(900)  # the server is built from source on the first run
+
+
+@pytest.fixture(scope="module")
+def store(space: Space, kube: Kube, cluster: api.Cluster, operator: Operator) -> Iterator[str]:
+    """Name of the pod that is the object store of this installation, while the module lasts."""
+    keys = {"ROOT_ACCESS_KEY": "AWS_ACCESS_KEY_ID", "ROOT_SECRET_KEY": "AWS_SECRET_ACCESS_KEY"}
+    exports = " ".join(f"{name}={KEYS[key]}" for name, key in keys.items())
+    command = ["sh", "-c", f"export {exports} && {SERVE}"]
+    address = outside.start(space, "versitygw", _image(cluster), command)
+    secrets = path_of("secrets", NAMESPACE)
+    manifest = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": SECRET}}
+    kube.request("POST", secrets, {**manifest, "stringData": KEYS})
+    chosen = {
+        "bucket": "payloads",
+        "prefix": space.name,
+        "endpoint": f"http://{address}:{outside.PORT}",
+        "secretName": SECRET,
+    }
+    install(
+        kube,
+        cluster.chart_values | {f"gateway.objectStore.{k}": v for k, v in chosen.items()},
+    )
+    yield "versitygw"
+    install(kube, cluster.chart_values)
+    kube.request("DELETE", f"{secrets}/{SECRET}")
+
+
+def _image(cluster: api.Cluster) -> str:
+    """The base image with the server in it."""
+    if cluster.provider == "current":
+        pytest.skip(
+            "needs an image with an S3 service, and builds one for clusters of its own only"
+        )
+    settings, progress = from_environment(provider=cluster.provider), Progress(quiet=True)
+    program = objectstore.program(settings, progress)
+    provider = providers.PROVIDERS[cluster.provider](settings, progress)
+    image = f"waypost.local/object-store:{objectstore.SERVER.version}"
+    if not provider.has(image):
+        context = settings.cache / "object-store"
+        context.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(program, context / "versitygw")
+        dockerfile: Path = context / "Dockerfile"
+        dockerfile.write_text(
+            "ARG BASE_IMAGE=python:3.13-slim\n"
+            "FROM ${BASE_IMAGE}\n"
+            "COPY --chmod=755 versitygw /usr/local/bin/\n"
+            "USER 65532:65532\n"
+        )
+        provider.build(image, dockerfile, context)
+        provider.load(image)
+    return image
+
+
+def test_an_output_of_20_mb_is_kept_in_the_object_store(space: Space, store: str) -> None:
+    run = space.start(workflow("huge").python("big", f"return 'w' * {SIZE}"))
+    run.succeeded(within=140)
+    checkpoint = run.node("big")
+    record = space.get("noderecords", checkpoint["outputRecord"])
+    assert record is not None
+    kept = record["spec"]
+    digest = hashlib.sha256(b'"' + b"w" * SIZE + b'"').hexdigest()
+    assert kept["digest"] == checkpoint["outputDigest"] == f"sha256:{digest}"
+    assert kept["size"] == SIZE + 2
+    assert not {"data", "compressed"} & kept.keys()
+    path = f"{BUCKET}/{space.name}/{kept['object']}"  # the prefix of this installation
+    counted = space.kubectl("exec", store, "--", "sh", "-c", f"wc -c < '{path}'")
+    assert int(counted) == SIZE + 2
