@@ -17,6 +17,7 @@ from waypost.engine.unread import Unread
 from waypost.protocol.ijson import MAX_DEPTH, MAX_SAFE_INTEGER, Json
 
 _Convert = Callable[[Any, int], Json]
+_DEFS = "#/$defs/"
 
 
 class Double(float):
@@ -40,15 +41,25 @@ class Unfit(ValueError):
 def declare_numbers(value: Json, schema: Json) -> Json:
     """`value` with every number that `schema` declares as `number` made a `Double`.
 
-    Reads `type`, `properties`, `additionalProperties`, `items`, `prefixItems`, `allOf`, `anyOf`
-    and `oneOf`; anything else leaves the value as it is. Never fails: judging is validation's job.
+    Reads `type`, `properties`, `additionalProperties`, `items`, `prefixItems`, `allOf`, `anyOf`,
+    `oneOf` and `$ref` into its own `$defs`; anything else leaves the value as it is. Never fails:
+    judging is validation's job.
     """
-    if not isinstance(schema, Mapping):
+    shared = _mapping(schema.get("$defs")) if isinstance(schema, Mapping) else {}
+    return _declare(value, schema, shared, 0)
+
+
+def _declare(value: Json, schema: Json, shared: Mapping[str, Json], depth: int) -> Json:
+    if not isinstance(schema, Mapping) or depth > MAX_DEPTH:  # a schema may refer to itself
         return value
+    deeper = depth + 1
+    reference = schema.get("$ref")
+    if isinstance(reference, str) and reference.startswith(_DEFS):
+        value = _declare(value, shared.get(reference.removeprefix(_DEFS)), shared, deeper)
     for keyword in ("allOf", "anyOf", "oneOf"):
         branches = schema.get(keyword)
         for branch in branches if isinstance(branches, list) else ():
-            value = declare_numbers(value, branch)
+            value = _declare(value, branch, shared, deeper)
     if isinstance(value, bool):
         return value
     if isinstance(value, int):
@@ -56,13 +67,16 @@ def declare_numbers(value: Json, schema: Json) -> Json:
     if isinstance(value, dict):
         named = _mapping(schema.get("properties"))
         other = schema.get("additionalProperties")
-        return {key: declare_numbers(item, named.get(key, other)) for key, item in value.items()}
+        return {
+            key: _declare(item, named.get(key, other), shared, deeper)
+            for key, item in value.items()
+        }
     if isinstance(value, list):
         first = schema.get("prefixItems")
         heads = first if isinstance(first, list) else []
         rest = schema.get("items")
         return [
-            declare_numbers(item, heads[at] if at < len(heads) else rest)
+            _declare(item, heads[at] if at < len(heads) else rest, shared, deeper)
             for at, item in enumerate(value)
         ]
     return _declared(value, schema.get("type")) if isinstance(value, float) else value

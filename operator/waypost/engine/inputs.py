@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
-from waypost.api.base import JsonObject
+from waypost.api.base import JsonObject, JsonValue
 from waypost.api.workflow import Node
 from waypost.engine import names, scope
+from waypost.engine.cel_values import declare_numbers
 from waypost.engine.draft import Draft
 from waypost.engine.templates import NullPolicy, RenderError, render_json, render_text
 from waypost.protocol import ijson, schema
@@ -18,6 +19,7 @@ class Inputs:
     digest: str
     idempotency_key: str
     view: JsonObject  # inputs, nodes, run: without self
+    schema: JsonValue = None
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ def resolve(draft: Draft, path: str) -> Inputs | Invalid:
         values = completed
     digest = ijson.digest(values)
     key = names.idempotency_key(run_uid=draft.observed.uid, path=path, input_digest=digest)
-    return Inputs(values=values, digest=digest, idempotency_key=key, view=view)
+    return Inputs(values, digest, key, view, node.input_schema)
 
 
 def own_view(inputs: Inputs, *, path: str, attempt: int) -> JsonObject:
@@ -58,7 +60,7 @@ def own_view(inputs: Inputs, *, path: str, attempt: int) -> JsonObject:
     return scope.own_view(
         inputs.view,
         name=path,
-        inputs=inputs.values,
+        inputs=declare_numbers(inputs.values, inputs.schema),
         attempt=attempt,
         idempotency_key=inputs.idempotency_key,
     )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from waypost.api.base import JsonObject, JsonValue
 from waypost.api.status import NodeStatus
 from waypost.api.workflow import Node
+from waypost.engine.cel_values import declare_numbers
 from waypost.engine.names import timestamp
 
 if TYPE_CHECKING:
@@ -58,9 +59,9 @@ def view(
 
     `payloads` holds the data of their NodeRecords by name.
     """
-    nodes = observed.definition.graph.nodes
+    nodes, spec = observed.definition.graph.nodes, observed.spec
     return {
-        "inputs": observed.definition.inputs,
+        "inputs": declare_numbers(observed.definition.inputs, spec and spec.input_schema),
         "nodes": {name: _node_view(nodes[name], statuses[name], payloads) for name in names},
         "run": {
             "name": observed.name,
@@ -89,7 +90,8 @@ def own_view(
 def _node_view(node: Node, status: NodeStatus, payloads: Mapping[str, JsonValue]) -> dict[str, Any]:
     seen: dict[str, Any] = {"phase": status.phase}
     if has_output(node, status):
-        seen["output"] = output_of(node, status, payloads)
+        output = output_of(node, status, payloads)
+        seen["output"] = declare_numbers(output, node.output_schema)
     if status.phase in ("Failed", "Skipped", "Cancelled"):
         seen["error"] = {"reason": status.reason or "", "message": status.message or ""}
     return seen

@@ -3,12 +3,14 @@
 Ids name the row. Rows that this release does not reach are in `test_rows_not_reached`.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 from waypost.api.base import JsonObject, JsonValue
+from waypost.api.meta import ANNOTATION_REQUEST
 from waypost.engine.definition import define
 
 from tests.builders import container, gate, python, spec, wait
@@ -598,6 +600,36 @@ def test_row_35_idempotency_key_is_equal_over_attempts() -> None:
     keys = {env(n, "WAYPOST_IDEMPOTENCY_KEY") for n in (1, 2)}
     assert len(keys) == 1, "a service downstream can tell a repetition by it"
     assert (env(1, "K"), env(2, "K")) == ("1", "2"), "while the attempt is told apart"
+
+
+HALF = {"type": "object", "properties": {"n": {"$ref": "#/schemas/Amount"}}}
+
+
+@pytest.mark.parametrize(
+    ("type_", "half"),
+    [pytest.param("number", 1.5, id="number"), pytest.param("integer", 1, id="integer")],
+)
+def test_a_declared_number_divides_as_one(type_: str, half: float) -> None:
+    """Whole or not: the API server stores 3.0 as 3."""
+    every = python("x", inputs={"n": 3, "h": "${inputs.n / 2}"}, inputSchema=HALF)
+    every["python"]["env"] = [{"name": "HALF", "value": "${self.inputs.n / 2}"}]
+    raw = spec(
+        {**every, "outputSchema": HALF},
+        python("y", inputs={"h": "${nodes.x.output.n / 2}"}),
+        inputs={"n": 3},
+        inputSchema=HALF,
+        schemas={"Amount": {"type": type_}},
+        outputs={"n": "${inputs.n}"},
+    )
+    play = Play(raw, endings={"x": [returns({"n": 3})]}).finish()
+    asked = [
+        json.loads(job["spec"]["template"]["metadata"]["annotations"][ANNOTATION_REQUEST])
+        for job in play.manifests.values()
+    ]
+    assert [request["inputs"]["h"] for request in asked] == [half, half]
+    env = play.manifests["x", 1]["spec"]["template"]["spec"]["containers"][0]["env"]
+    assert {"name": "HALF", "value": str(half)} in env
+    assert type((play.status.outputs or {})["n"]) is int, "and stays what it was"
 
 
 def test_row_35_idempotency_key_follows_the_input() -> None:
