@@ -6,8 +6,8 @@ not proven; run time checks it all again.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Final, TypeAlias
 
 from waypost.engine.intervals import LENGTHS, NUMBERS, Interval
 from waypost.engine.misfits import (
@@ -51,12 +51,30 @@ MAX_STEPS: Final = 20_000
 _MAX_DEPTH: Final = 48
 
 
+# Identities of what is given and taken, depth, strict, defaults: all that a finding depends on,
+# unless it assumed something of a pair further up.
+_Question: TypeAlias = tuple[int, int, int, bool, bool]
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What was found before, with paths from here on. Holds both schemas, so that their
+    identities stay theirs; asking again costs the same `steps`."""
+
+    gives: Json
+    takes: Json
+    found: list[Misfit]
+    steps: int
+
+
 class Comparison:
     """Comparisons of one workflow, with what they may still cost together."""
 
     def __init__(self, steps: int = MAX_STEPS) -> None:
         self._left = steps
         self._open: set[tuple[int, int]] = set()
+        self._assumed = 0  # how often an open pair was taken to fit
+        self._known: dict[_Question, _Known] = {}
 
     def misfits(self, gives: Json, takes: Json, *, defaults: bool = False) -> tuple[Misfit, ...]:
         """Why not all values of `gives` meet `takes`; empty when it is proven that they do.
@@ -67,10 +85,27 @@ class Comparison:
 
     def _schema(self, gives: Json, takes: Json, at: At) -> list[Misfit]:
         pair = (id(gives), id(takes))
-        if gives is takes or isinstance(gives, Unknown) or pair in self._open:
+        if gives is takes or isinstance(gives, Unknown):
+            return []
+        if pair in self._open:
+            self._assumed += 1
             return []
         if self._left < 0 or len(self._open) > _MAX_DEPTH:
             return [_too_large(at)]
+        question = (*pair, len(self._open), at.strict, at.defaults)
+        known = self._known.get(question)
+        if known is not None and known.steps <= self._left:
+            self._left -= known.steps
+        else:
+            left, assumed = self._left, self._assumed
+            found = self._compared(gives, takes, replace(at, path=""))
+            known = _Known(gives, takes, found, left - self._left)
+            if self._assumed == assumed and self._left >= 0:
+                self._known[question] = known
+        return [replace(misfit, path=at.path + misfit.path) for misfit in known.found]
+
+    def _compared(self, gives: Json, takes: Json, at: At) -> list[Misfit]:
+        pair = (id(gives), id(takes))
         given = alternatives(gives)
         if given is None:
             return [unproven(at, "too many alternatives", "one that fits")]

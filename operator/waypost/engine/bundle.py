@@ -4,6 +4,7 @@ A schema field leaves here self-contained: what it names, directly or through ot
 its own `$defs`, where validators, the runner and the providers of models look for it.
 """
 
+import json
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -39,7 +40,7 @@ def unknown_names(spec: AgentWorkflowSpec) -> Iterator[Problem]:
     """References to names that spec.schemas does not have, and what keeps one from being found."""
     known = list(spec.schemas or {})
     for field, value in schema_fields(spec):
-        for part in schema.parts(value):
+        for part in schema.parts(value) if _may_name(value) else ():
             reference = part.get("$ref")
             if not isinstance(reference, str) or not reference.startswith(_SHARED):
                 continue
@@ -58,27 +59,49 @@ def bundled(spec: AgentWorkflowSpec) -> AgentWorkflowSpec:
     shared = spec.schemas
     if not shared:
         return spec
-    nodes = [_bundled_node(node, shared) for node in spec.nodes]
+    once = _Bundling(shared)
+    nodes = [_bundled_node(node, once) for node in spec.nodes]
     return spec.model_copy(
         update={
-            "schemas": {name: bundle({"$ref": _SHARED + name}, shared) for name in shared},
-            "input_schema": bundle(spec.input_schema, shared),
-            "output_schema": bundle(spec.output_schema, shared),
+            "schemas": {name: once.of({"$ref": _SHARED + name}) for name in shared},
+            "input_schema": once.of(spec.input_schema),
+            "output_schema": once.of(spec.output_schema),
             "nodes": nodes,
         }
     )
 
 
-def _bundled_node(node: Node, shared: dict[str, Json]) -> Node:
+class _Bundling:
+    """`bundle` for one spec: most use a few schemas many times."""
+
+    def __init__(self, shared: dict[str, Json]) -> None:
+        self._shared = shared
+        self._made: dict[str, Json] = {}
+
+    def of(self, value: Json) -> Json:
+        if not _may_name(value):
+            return value
+        text = json.dumps(value)
+        if text not in self._made:
+            self._made[text] = bundle(value, self._shared)
+        return self._made[text]
+
+
+def _may_name(value: Json) -> bool:
+    """Whether looking for references to spec.schemas is worth the while."""
+    return _SHARED in json.dumps(value)
+
+
+def _bundled_node(node: Node, once: _Bundling) -> Node:
     changes: dict[str, Any] = {
-        "input_schema": bundle(node.input_schema, shared),
-        "output_schema": bundle(node.output_schema, shared),
+        "input_schema": once.of(node.input_schema),
+        "output_schema": once.of(node.output_schema),
     }
     if node.approval and node.approval.answer_schema is not None:
-        answer = bundle(node.approval.answer_schema, shared)
+        answer = once.of(node.approval.answer_schema)
         changes["approval"] = node.approval.model_copy(update={"answer_schema": answer})
     if node.http and node.http.response_schema is not None:
-        response = bundle(node.http.response_schema, shared)
+        response = once.of(node.http.response_schema)
         changes["http"] = node.http.model_copy(update={"response_schema": response})
     same = all(getattr(node, name) is value for name, value in changes.items())
     return node if same else node.model_copy(update=changes)

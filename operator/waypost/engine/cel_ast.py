@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeAlias
 
 from waypost.engine.cel_wire import Field, every, fields, integers, last, last_int, put, text
@@ -106,7 +107,7 @@ class CheckedTree:
     optionals: frozenset[int]
     types: Mapping[int, str]  # id -> bool, int, double, string, list, map, null, dyn...
     offsets: Mapping[int, int]  # id -> where it stands in the source, in code points
-    rest: bytes  # every other field of CheckedExpr, as it was
+    rest: tuple[Field, ...]  # every other field of CheckedExpr, as it was
 
     def offset(self, expr: Expr) -> int:
         return self.offsets.get(expr.id, 0)
@@ -137,7 +138,7 @@ def decode(checked: bytes) -> CheckedTree:
         optionals=frozenset(id for id, name in types.items() if name == "optional"),
         types=types,
         offsets={last_int(pair, 1): last_int(pair, 2) for pair in positions},
-        rest=b"".join(put(number, value) for number, value in message if number != 4),
+        rest=tuple(field for field in message if field[0] != 4),
     )
 
 
@@ -148,7 +149,7 @@ def types_of(checked: bytes) -> dict[int, str]:
 
 def _types(message: list[Field]) -> dict[int, str]:
     pairs = (fields(entry) for entry in every(message, 3))
-    return {last_int(pair, 1): _type_name(fields(last(pair, 2))) for pair in pairs}
+    return {last_int(pair, 1): _type_name(last(pair, 2)) for pair in pairs}
 
 
 def path_tree(source: str) -> CheckedTree | None:
@@ -164,11 +165,12 @@ def path_tree(source: str) -> CheckedTree | None:
     expr: Expr = Ident(1, names[0])
     for at, name in enumerate(names[1:], start=2):
         expr = Select(at, expr, name)
-    return CheckedTree(expr, frozenset(), frozenset(), types={}, offsets={}, rest=b"")
+    return CheckedTree(expr, frozenset(), frozenset(), types={}, offsets={}, rest=())
 
 
-def _type_name(type_: list[Field]) -> str:
-    for number, value in type_:
+@lru_cache(maxsize=256)  # an expression has a few types many times
+def _type_name(type_: bytes) -> str:
+    for number, value in fields(type_):
         if number in (3, 4) and isinstance(value, int):
             return _SCALAR_TYPES.get(value, "dyn")
         if number in _TYPES:
@@ -178,7 +180,8 @@ def _type_name(type_: list[Field]) -> str:
 
 def encode(tree: CheckedTree, expr: Expr) -> bytes:
     """The bytes of `tree` with `expr` in place of its expression, for `Env.deserialize()`."""
-    return put(1, _ANY_URL) + put(2, tree.rest + put(4, _write(expr)))
+    rest = b"".join(put(number, value) for number, value in tree.rest)
+    return put(1, _ANY_URL) + put(2, rest + put(4, _write(expr)))
 
 
 def walk(expr: Expr) -> Iterator[Expr]:

@@ -83,7 +83,7 @@ def paths(
     chain = chain_of(expr)
     if chain is not None:
         if chain.root not in bound:
-            yield replace(chain, guarded=guarded)
+            yield replace(chain, guarded=True) if guarded else chain
         return
     if isinstance(expr, Comprehension):
         inner = bound | {expr.iter_var, expr.accu_var}
@@ -155,6 +155,8 @@ def references(tree: CheckedTree) -> tuple[Reference, ...]:
 def merge(found: Iterable[Reference]) -> tuple[Reference, ...]:
     """References without repetition; one soft use of a node makes all its uses soft."""
     listed = list(found)
+    if len(listed) < 2:
+        return tuple(listed)
     soft = {reference.node for reference in listed if reference.soft}
     merged = (r if r.soft or r.node not in soft else replace(r, soft=True) for r in listed)
     return tuple(dict.fromkeys(merged))

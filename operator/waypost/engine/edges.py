@@ -22,7 +22,7 @@ from waypost.engine.inference import Inference, Inferred, Remark
 from waypost.engine.lookups import field_of
 from waypost.engine.narrowing import Steps, Tested
 from waypost.engine.problems import Problem
-from waypost.engine.shapes import Unknown, linked
+from waypost.engine.shapes import Linked, Unknown
 from waypost.engine.templates import Template, parse_template, references_in, strings_in
 from waypost.engine.views import Views, closed, own_inputs
 from waypost.protocol.ijson import Json
@@ -54,6 +54,7 @@ class _Check:
     graph: Graph
     views: Views
     comparison: Comparison = field(default_factory=Comparison)
+    taken: Linked = field(default_factory=Linked)
 
     def problems(self) -> Iterator[Problem]:
         self._types = cel_types.environment(self._path_types())
@@ -74,9 +75,10 @@ class _Check:
         given: dict[str, _Value] = {}
         for key, value in (node.inputs or {}).items():
             given[key] = self._value(value, view, tested)
-        yield from self._given(place, given, node.input_schema, "inputSchema", defaults=True)
+        takes = None if node.input_schema is None else self.taken.of(node.input_schema)
+        yield from self._given(place, given, takes, "inputSchema", defaults=True)
         required = [key for key, value in given.items() if value.present]
-        inputs = own_inputs(node, {key: v.schema for key, v in given.items()}, required)
+        inputs = own_inputs(takes, {key: v.schema for key, v in given.items()}, required)
         own = self.views.own(node.name, inputs)
         for below, value in evaluated_fields(node):
             if below == "when":
@@ -94,7 +96,7 @@ class _Check:
         *,
         defaults: bool,
     ) -> Iterator[Problem]:
-        """An object put together from fields, against its schema. `place`: of the owner."""
+        """An object put together from fields, against its linked schema. `place`: of the owner."""
         base = f"{place}.inputs" if place else "outputs"
         needed = _required_by(takes)
         for key, value in given.items():
@@ -106,7 +108,7 @@ class _Check:
             return
         schemas = {key: value.schema for key, value in given.items()}
         gives = closed(schemas, [key for key, value in given.items() if value.present])
-        for misfit in self.comparison.misfits(gives, linked(takes), defaults=defaults):
+        for misfit in self.comparison.misfits(gives, takes, defaults=defaults):
             yield Problem(f"{base}{misfit.path}", _told(misfit, taker), _severity(misfit))
 
     def _condition(
@@ -139,7 +141,9 @@ class _Check:
             key: self._value(value, view, Tested())
             for key, value in (self.spec.outputs or {}).items()
         }
-        yield from self._given("", given, self.spec.output_schema, "outputSchema", defaults=False)
+        schema = self.spec.output_schema
+        takes = None if schema is None else self.taken.of(schema)
+        yield from self._given("", given, takes, "outputSchema", defaults=False)
 
     def _undeclared(self) -> Iterator[Problem]:
         """Outputs that are looked into although nothing declares them (row 34)."""

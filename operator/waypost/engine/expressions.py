@@ -7,6 +7,7 @@ be taken for data. docs/adr/0003-cel-expressions.md has the reasons and the trap
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
@@ -58,6 +59,9 @@ _OPTIONAL = "an optional value stands here: end it with .orValue(...), or test i
 
 _TOO_MUCH = f"the expression may build more than {LIMIT >> 20} MiB from this data"
 
+# NUL ends the text inside the library, a lone surrogate has no UTF-8 form.
+_NO_TEXT = re.compile(r"[\0\ud800-\udfff]")
+
 # optMap and optFlatMap repeat their operand in the tree: a chain of k of them costs 2^k.
 _MAX_OPTIONAL_MAPS = 4
 
@@ -69,6 +73,9 @@ class Visible(StrEnum):
     NODES = "nodes"
     SELF = "self"
     RUN = "run"
+
+
+_ROOTS = frozenset(Visible)
 
 
 class Absent(Enum):
@@ -144,13 +151,12 @@ def compile_expression(source: str) -> Compiled | ExpressionError:
         return ExpressionError(_OPTIONAL, tree.offset(lost))
     is_optional = tree.expr in optionals
     used = tuple(paths(tree.expr))
-    known = frozenset(Visible)
     return Compiled(
         source=source,
         references=references_of(tree),
-        roots=frozenset(Visible(path.root) for path in used if path.root in known),
+        roots=frozenset(Visible(path.root) for path in used if path.root in _ROOTS),
         tree=tree,
-        paths=tuple(path for path in used if path.root in known),
+        paths=tuple(path for path in used if path.root in _ROOTS),
         _needed=_needed(used),
         _optional=is_optional,
         _plain_path=_plain_path(tree),
@@ -206,23 +212,18 @@ def _bounds_problem(source: str) -> str:
         return "the expression is empty"
     if len(source) > MAX_LENGTH:
         return f"the expression has {len(source)} characters, {MAX_LENGTH} are allowed"
-    if any(_is_no_text(character) for character in source):
+    if _NO_TEXT.search(source):
         return "the expression holds a character that is not text"
     if source.count("optMap") + source.count("optFlatMap") > _MAX_OPTIONAL_MAPS:
         return f"more than {_MAX_OPTIONAL_MAPS} uses of optMap and optFlatMap"
     return ""
 
 
-def _is_no_text(character: str) -> bool:
-    """NUL ends the text inside the library, a lone surrogate has no UTF-8 form."""
-    return character == "\0" or "\ud800" <= character <= "\udfff"
-
-
 def _needed(used: tuple[Path, ...]) -> dict[str, Any]:
     """What to bind for the paths used, so that a big input costs only what is looked at."""
     needed: dict[str, Any] = {}
     for path in used:
-        if path.root not in frozenset(Visible):
+        if path.root not in _ROOTS:
             continue
         level: dict[str, Any] = needed
         steps = (path.root, *path.fields)
@@ -238,7 +239,7 @@ def _needed(used: tuple[Path, ...]) -> dict[str, Any]:
 
 def _plain_path(tree: CheckedTree) -> Path | None:
     path = chain_of(tree.expr)
-    return path if path is not None and path.root in frozenset(Visible) and not path.soft else None
+    return path if path is not None and path.root in _ROOTS and not path.soft else None
 
 
 def _at_path(path: Path, data: Mapping[str, Json]) -> Json | EvaluationError:

@@ -6,6 +6,7 @@ other node has ended, a hard one needs it to have succeeded.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from waypost.api.http import HttpKind
@@ -20,7 +21,7 @@ class Edges:
     hard: frozenset[str]
     soft: frozenset[str]
 
-    @property
+    @cached_property
     def all(self) -> frozenset[str]:
         return self.hard | self.soft
 

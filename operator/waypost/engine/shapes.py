@@ -4,8 +4,10 @@ An object is read as having the properties that it declares: one that is not dec
 there, unless additionalProperties is true or a schema (semantics row 15).
 """
 
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import islice
 from typing import Final
 
@@ -67,6 +69,20 @@ def linked(schema: Json) -> Json:
     """`schema` with every local $ref replaced by the very object it names: a graph, which may
     have cycles. References that lead nowhere stay."""
     return _Linking(schema).of(schema)
+
+
+class Linked:
+    """`linked` for many schemas: equal ones become the same object. What is given and what is
+    taken need one each, since a schema compared with itself is not looked into."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, Json] = {}
+
+    def of(self, schema: Json) -> Json:
+        text = json.dumps(schema)
+        if text not in self._made:
+            self._made[text] = linked(schema)
+        return self._made[text]
 
 
 class _Linking:
@@ -182,17 +198,19 @@ def kinds_of(parts: Iterable[Part]) -> tuple[tuple[str, ...], bool]:
             continue
         names = said if isinstance(said, list) else [said]
         declared = True
-        kinds = tuple(dict.fromkeys(_common(kinds, names)))
+        kinds = _common(kinds, tuple(names))
     return kinds, declared
 
 
-def _common(kinds: Iterable[str], names: Iterable[str]) -> Iterator[str]:
-    known = list(names)
+@lru_cache(maxsize=256)
+def _common(kinds: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, ...]:
+    found: dict[str, None] = {}
     for kind in kinds:
-        if any(is_a(kind, name) for name in known):
-            yield kind
-        elif kind == "number" and "integer" in known:
-            yield "integer"
+        if any(is_a(kind, name) for name in names):
+            found[kind] = None
+        elif kind == "number" and "integer" in names:
+            found["integer"] = None
+    return tuple(found)
 
 
 def is_a(kind: str, name: str) -> bool:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from waypost.engine.cel_scan import expression_end
 from waypost.engine.expressions import (
@@ -52,7 +52,7 @@ class Template:
         """Exactly one expression and nothing around it: the value keeps its type."""
         return len(self.parts) == 1 and isinstance(self.parts[0], Compiled)
 
-    @property
+    @cached_property
     def references(self) -> tuple[Reference, ...]:
         compiled = (part for part in self.parts if isinstance(part, Compiled))
         return merge(reference for part in compiled for reference in part.references)

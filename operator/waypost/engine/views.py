@@ -7,7 +7,7 @@ from waypost.api.base import JsonObject
 from waypost.api.workflow import AgentWorkflowSpec, Node
 from waypost.engine.graph import Graph
 from waypost.engine.scope import has_fallback, tolerates
-from waypost.engine.shapes import Unknown, conjuncts, linked, meet, properties_of
+from waypost.engine.shapes import Linked, Unknown, conjuncts, linked, meet, properties_of
 from waypost.protocol.ijson import Json
 
 _TEXT: Final = {"type": "string"}
@@ -41,7 +41,8 @@ class Views:
     def __init__(self, spec: AgentWorkflowSpec, graph: Graph, inputs: JsonObject) -> None:
         self._graph = graph
         self.inputs = _inputs(spec, inputs)
-        self.outputs = {name: output_of(node) for name, node in graph.nodes.items()}
+        once = Linked()
+        self.outputs = {name: output_of(node, once) for name, node in graph.nodes.items()}
         self._sure = _surely_given(graph)
 
     def of_node(self, name: str) -> Json:
@@ -81,22 +82,22 @@ def _surely_given(graph: Graph) -> frozenset[str]:
     return frozenset(sure)
 
 
-def output_of(node: Node) -> Json:
+def output_of(node: Node, once: Linked) -> Json:
     """The schema of what a node gives; Unknown when nothing declares it."""
     if node.approval:
-        return _decision(node)
+        return _decision(node, once)
     if node.wait:
         return closed({"until": _TEXT})
     if node.output_schema is not None:
-        return linked(node.output_schema)
+        return once.of(node.output_schema)
     if node.http:
         body = node.http.response_schema
-        shape = Unknown() if body is None else linked(body)
+        shape = Unknown() if body is None else once.of(body)
         return closed({"status": _WHOLE, "headers": _HEADERS, "body": shape})
     return Unknown()
 
 
-def _decision(node: Node) -> Json:
+def _decision(node: Node, once: Linked) -> Json:
     assert node.approval is not None, "asked for approval nodes only"
     both = node.approval.on_denied == "Continue"
     properties: dict[str, Json] = {
@@ -106,7 +107,7 @@ def _decision(node: Node) -> Json:
     }
     required = ["decision", "expired"]
     answer = node.approval.answer_schema
-    properties["answer"] = Unknown() if answer is None else linked(answer)
+    properties["answer"] = Unknown() if answer is None else once.of(answer)
     if answer is not None and not both:
         required.append("answer")
     return closed(properties, required)
@@ -128,11 +129,12 @@ def _present(value: Json) -> Json:
     return {"properties": properties, "required": list(value)}
 
 
-def own_inputs(node: Node, given: Mapping[str, Json], required: Iterable[str]) -> Json:
-    """The schema of a node's resolved inputs: as declared where declared, else as computed."""
+def own_inputs(takes: Json, given: Mapping[str, Json], required: Iterable[str]) -> Json:
+    """The schema of a node's resolved inputs: as declared where declared, else as computed.
+    `takes`: the linked inputSchema, None when there is none."""
     declared: dict[str, Json] = {}
-    if node.input_schema is not None:
-        declared = properties_of(conjuncts(linked(node.input_schema))).declared
+    if takes is not None:
+        declared = properties_of(conjuncts(takes)).declared
     properties = {name: meet([schema, declared.get(name, True)]) for name, schema in given.items()}
     defaults = {
         name: schema

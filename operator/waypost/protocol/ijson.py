@@ -71,53 +71,59 @@ def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
 def check(value: object) -> Json:
     """`value` itself if it is I-JSON made of dict, list, str, int, float, bool, None; raises
     IJsonError naming the path otherwise."""
-    _check(value, "$", 0)
+    _check(value, ())
     return value
 
 
-def _check(value: object, path: str, depth: int) -> None:
-    if depth > MAX_DEPTH:
-        raise IJsonError(path, f"nested deeper than {MAX_DEPTH} levels")
+def _check(value: object, at: tuple[str | int, ...]) -> None:
+    if len(at) > MAX_DEPTH:
+        raise IJsonError(_path(at), f"nested deeper than {MAX_DEPTH} levels")
     if isinstance(value, _Twice):
-        raise IJsonError(path, f"the key {_short(value.key)} stands twice in one object")
+        raise IJsonError(_path(at), f"the key {_short(value.key)} stands twice in one object")
     if isinstance(value, dict):
         for key, item in value.items():
             if not isinstance(key, str):
-                raise IJsonError(path, f"the key {_short(key)} is not a string")
-            _check_text(key, path)
-            _check(item, path + step(key), depth + 1)
+                raise IJsonError(_path(at), f"the key {_short(key)} is not a string")
+            _check_text(key, at)
+            _check(item, (*at, key))
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            _check(item, path + step(index), depth + 1)
+            _check(item, (*at, index))
     else:
-        _check_scalar(value, path)
+        _check_scalar(value, at)
 
 
-def _check_scalar(value: object, path: str) -> None:
+def _check_scalar(value: object, at: tuple[str | int, ...]) -> None:
     if value is None or isinstance(value, bool):
         return
     if isinstance(value, str):
-        _check_text(value, path)
+        _check_text(value, at)
     elif isinstance(value, int):
         if abs(value) > MAX_SAFE_INTEGER:
-            raise IJsonError(path, "an integer beyond 2^53 loses digits in JSON; use a string")
+            text = "an integer beyond 2^53 loses digits in JSON; use a string"
+            raise IJsonError(_path(at), text)
     elif isinstance(value, float):
         if not math.isfinite(value):
-            raise IJsonError(path, f"{json.dumps(value)} is not a JSON number")
+            raise IJsonError(_path(at), f"{json.dumps(value)} is not a JSON number")
         # Written without an exponent, such a number comes back as an integer that is refused.
         if MAX_SAFE_INTEGER < abs(value) < _FIRST_EXPONENT:
-            raise IJsonError(path, "a number beyond 2^53 loses digits in JSON; use a string")
+            text = "a number beyond 2^53 loses digits in JSON; use a string"
+            raise IJsonError(_path(at), text)
     else:
-        raise IJsonError(path, f"{type(value).__name__} is not a JSON type")
+        raise IJsonError(_path(at), f"{type(value).__name__} is not a JSON type")
 
 
-def _check_text(text: str, path: str) -> None:
+def _check_text(text: str, at: tuple[str | int, ...]) -> None:
     if text.isascii():
         return
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
-        raise IJsonError(path, "a lone surrogate is not valid Unicode text") from None
+        raise IJsonError(_path(at), "a lone surrogate is not valid Unicode text") from None
+
+
+def _path(at: tuple[str | int, ...]) -> str:
+    return "$" + "".join(map(step, at))
 
 
 def step(key: str | int) -> str:
