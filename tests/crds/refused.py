@@ -258,8 +258,8 @@ STRICT = [
         "retry-on-approval",
         workflow(gate(retry={"limit": 1}, timeout="1h")),
         "spec.nodes[0]: Forbidden: node review starts no pod but sets timeout, retry, which only "
-        "python and container nodes have; remove it (clocks of its own: approval.timeout, "
-        "wait.duration)",
+        "python, container, agent, http nodes have; remove it (clocks of its own: "
+        "approval.timeout, wait.duration)",
     ),
     row("queue-timeout-on-wait", workflow(pause(queueTimeout="1m")), "but sets queueTimeout,"),
     row("isolation-on-wait", workflow(pause(isolation={})), "but sets isolation, which"),
@@ -345,9 +345,8 @@ STRICT = [
 # kubectl asks for strict validation; other clients may not, and unknown fields are then dropped.
 LENIENT = [
     row(
-        "agent-is-dropped",
-        workflow({"name": "think", "agent": {"model": "m"}}),
-        "node think has no kind",
-        "(agent and http nodes come in a later release)",
+        "unknown-kind-is-dropped",
+        workflow({"name": "each", "forEach": {"items": []}}),
+        "node each has no kind; expected exactly one of python, container, agent, http, approval",
     ),
 ]

@@ -105,7 +105,7 @@ def test_votes(kube_context: Kubectl, votes: Any, says: tuple[str, ...]) -> None
 
 
 COLUMNS = [
-    pytest.param(workflow(), "aw", "NAME PHASE PROGRESS WAITING AGE", id="aw"),
+    pytest.param(workflow(), "aw", "NAME PHASE PROGRESS WAITING TOKENS COST AGE", id="aw"),
     pytest.param(
         approval(expiresAt="2126-11-24T03:10:00Z"),
         "ap",
