@@ -40,6 +40,7 @@ class Guarded(http.server.BaseHTTPRequestHandler):
     def answer(self, status, document):
         body = json.dumps(document).encode()
         self.send_response(status)
+        self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
