@@ -79,7 +79,8 @@ class Inference:
     remarks: list[Remark] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.tested |= tested_inside(self.compiled.tree.expr)
+        if not self.compiled.is_path:
+            self.tested |= tested_inside(self.compiled.tree.expr)
 
     def result(self) -> Inferred:
         """What the whole expression gives; `remarks` are complete afterwards."""

@@ -78,9 +78,9 @@ def check(value: object) -> Json:
 def _check(value: object, at: tuple[str | int, ...]) -> None:
     if len(at) > MAX_DEPTH:
         raise IJsonError(_path(at), f"nested deeper than {MAX_DEPTH} levels")
-    if isinstance(value, _Twice):
-        raise IJsonError(_path(at), f"the key {_short(value.key)} stands twice in one object")
     if isinstance(value, dict):
+        if isinstance(value, _Twice):
+            raise IJsonError(_path(at), f"the key {_short(value.key)} stands twice in one object")
         for key, item in value.items():
             if not isinstance(key, str):
                 raise IJsonError(_path(at), f"the key {_short(key)} is not a string")
