@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from waypost.protocol.reasons import Reason
+from waypost_agent import servers
 from waypost_node import modules
 
 from tests.agent.pods import Pod, entries, model_server
@@ -246,6 +248,25 @@ def test_error_of_a_tool_is_told_to_the_model_and_traced(
     [entry] = entries(result, "tool")
     assert entry["outcome"] == "error"
     assert error in entry["error"]
+
+
+class Rude:
+    """A session that cannot be closed in peace."""
+
+    async def __aenter__(self) -> None:
+        return None
+
+    async def __aexit__(self, *_ended: object) -> None:
+        raise ExceptionGroup("unhandled errors", [httpx2.ReadTimeout("too late")])
+
+
+async def test_a_session_that_ends_badly_costs_no_output(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    rude: Any = Rude()
+    async with servers.session("lib", rude):
+        pass
+    assert "tool server lib: closed with ReadTimeout: too late" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(

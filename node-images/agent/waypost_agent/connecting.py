@@ -1,11 +1,14 @@
 """Reaching MCP servers, for the probe and for the loop alike."""
 
-from typing import Any
+from typing import Any, Final
 
 import httpx2
 from mcp import MCPError
 from waypost.protocol.probe import ProbeReason, Verdict
 from waypost_node import reach
+
+# The session's own clock comes first: it ends one call, this one the whole session.
+_LATER: Final = 5.0
 
 
 def client(
@@ -29,7 +32,7 @@ def client(
     return httpx2.AsyncClient(
         headers=headers,
         verify=reach.trust(document.get("caFile")),
-        timeout=seconds,
+        timeout=httpx2.Timeout(seconds, read=seconds + _LATER),
         event_hooks={"response": [note]},
     )
 

@@ -2,7 +2,8 @@
 
 import os
 import sys
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import httpx2
@@ -34,7 +35,7 @@ async def connect(
             init_timeout=tools.timeout,
             read_timeout=tools.timeout,
         )
-        await stack.enter_async_context(toolset)
+        await stack.enter_async_context(session(tools.server, toolset))
         names = {tool.name for tool in await toolset.list_tools()}
     except Exception as error:  # noqa: BLE001 - groups of whatever a transport raises
         problem = _problem(tools, error, refusals)
@@ -49,6 +50,21 @@ async def connect(
         )
     allowed = frozenset(tools.allow)
     return toolset.filtered(lambda _, tool: tool.name in allowed)
+
+
+@asynccontextmanager
+async def session(server: str, toolset: MCPToolset[None]) -> AsyncIterator[None]:
+    """The session while the context lasts. How it ends changes nothing: by then it is known what
+    its calls gave, and a server that hangs up late must not cost an attempt its output."""
+    await toolset.__aenter__()
+    try:
+        yield
+    finally:
+        try:
+            await toolset.__aexit__(None, None, None)
+        except Exception as error:  # noqa: BLE001 - groups of whatever a transport raises
+            print(f"waypost: tool server {server}: closed with {connecting.said(error)}",
+                  file=sys.stderr)  # fmt: skip
 
 
 def _transport(tools: ServerTools, keys: reach.Keys, refusals: list[Verdict]) -> Any:
