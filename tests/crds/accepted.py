@@ -76,6 +76,7 @@ EVERYTHING = workflow(
         "when": "${nodes.review.output.decision == 'Approved'}",
         "dependsOn": ["review"],
         "after": ["pause"],
+        "onFailure": "Pause",
         "retry": {"never": True},
     },
     gate(

@@ -268,9 +268,15 @@ STRICT = [
     row(
         "fallback-without-continue",
         workflow(node(fallbackOutput={"events": []})),
-        "spec.nodes[0].fallbackOutput: Forbidden: node gather fails the run when it fails, so "
-        "nothing could use its fallbackOutput; set onFailure: Continue or remove fallbackOutput",
+        "spec.nodes[0].fallbackOutput: Forbidden: node gather is none that the run goes on "
+        "without, so nothing could use its fallbackOutput; set onFailure: Continue or remove",
     ),
+    row(
+        "fallback-with-pause",
+        workflow(node(onFailure="Pause", fallbackOutput=None)),
+        "spec.nodes[0].fallbackOutput: Forbidden: node gather is none that the run goes on without",
+    ),
+    row("on-failure-unknown", workflow(node(onFailure="Stop")), "Unsupported value", '"Pause"'),
     row(
         "approvers-nobody",
         workflow(gate(approval={"approvers": {"users": [], "required": 1}})),

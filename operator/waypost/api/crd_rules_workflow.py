@@ -93,7 +93,7 @@ NODE = (
         [
             "node ",
             _NAME,
-            " fails the run when it fails, so nothing could use its fallbackOutput; "
+            " is none that the run goes on without, so nothing could use its fallbackOutput; "
             "set onFailure: Continue or remove fallbackOutput",
         ],
         field_path=".fallbackOutput",

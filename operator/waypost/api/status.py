@@ -17,7 +17,15 @@ NodePhase = Literal[
     "Cancelled",
 ]
 RunPhase = Literal[
-    "Pending", "Rejected", "Running", "Waiting", "Suspended", "Succeeded", "Failed", "Cancelled"
+    "Pending",
+    "Rejected",
+    "Running",
+    "Waiting",
+    "Paused",
+    "Suspended",
+    "Succeeded",
+    "Failed",
+    "Cancelled",
 ]
 
 FINAL_PHASES: frozenset[str] = frozenset({"Succeeded", "Failed", "Skipped", "Cancelled"})

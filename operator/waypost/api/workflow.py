@@ -119,10 +119,11 @@ class Node(Model):
         description="Nodes that must have ended first, however they ended.",
         json_schema_extra=UNIQUE_ITEMS,
     )
-    on_failure: Literal["Fail", "Continue"] | None = Field(
+    on_failure: Literal["Fail", "Continue", "Pause"] | None = Field(
         default=None,
         description="Fail (default): a failure of this node fails the run. Continue: the rest of "
-        "the graph goes on.",
+        "the graph goes on. Pause: what waits for this node waits for a person, everything else "
+        "goes on, and the run does not end; its condition Stalled has the command.",
     )
     fallback_output: JsonValue | None = Field(
         default=None,

@@ -20,6 +20,7 @@ _STYLES: Final = {
     "Running": "cyan",
     "Waiting": "yellow",
     "Open": "yellow",
+    "Paused": "yellow",
     "Suspended": "yellow",
     "Backoff": "yellow",
     "Failed": "red",
@@ -63,7 +64,7 @@ def details(run: RunReport) -> Iterator[Text]:
         yield Text(f"budget   {words.tame(parts)}")
     if run.waiting:
         yield Text(f"waiting  {words.tame(run.waiting)}")
-    if run.message and run.phase in ("Failed", "Rejected", "Cancelled"):
+    if run.message and run.phase in ("Failed", "Rejected", "Cancelled", "Paused"):
         yield Text(f"why      {run.reason}: {words.tame(run.message, limit=1000)}")
 
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from waypost.api.base import JsonObject
 from waypost.api.status import AgentWorkflowStatus, NodeStatus
-from waypost.engine import attempts, names, scope, summary
+from waypost.engine import attempts, names, pausing, scope, summary
 from waypost.engine.bounds import fit
 from waypost.engine.definition import inputs_changed
 from waypost.engine.draft import Draft
@@ -18,11 +18,13 @@ OUTPUTS_LIMIT = 32 * 1024
 
 
 def closing_reason(draft: Draft) -> Reason | None:
-    """Why nothing new may start: the run was cancelled, or a node failed that must not."""
+    """Why nothing new may start: the run was cancelled, or a node failed that must not. One that
+    waits for a person does not close the run."""
     if draft.spec.cancel or draft.observed.status.cancelled_at:
         return Reason.CANCELLED
     for path in draft.in_phase("Failed"):
-        if not scope.tolerates(draft.node(path)):
+        node = draft.node(path)
+        if not scope.tolerates(node) and not scope.pauses(node):
             return Reason.DEPENDENCY_FAILED
     return None
 
@@ -53,7 +55,9 @@ def conclude(draft: Draft) -> Decision:
     """The whole next status, with the run ended if all its nodes have."""
     status = _with_nodes(draft)
     if not summary.is_finished(draft.observed.status):
-        finished = all(draft.ended(path) for path in draft.graph.order)
+        finished = all(draft.ended(path) for path in draft.graph.order) and (
+            closing_reason(draft) is not None or not pausing.paused(draft)
+        )
         if finished:
             status = _finish(draft, status)
         status = summary.describe(draft, status, finished=finished)

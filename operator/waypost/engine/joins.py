@@ -37,22 +37,26 @@ def judge(draft: Draft, path: str) -> Join:
     """WAIT, READY or Skip, from the phases of the nodes this one waits for.
 
     A hard dependency that gave no output skips the node as soon as it is known; otherwise all
-    dependencies must have ended.
+    dependencies must have ended. One that failed with onFailure: Pause is waited for, hard or soft:
+    a person may yet have it run again (row 4).
     """
     edges = draft.graph.edges[path]
     for name in sorted(edges.hard):
         skip = _blocks(name, draft.node(name), draft.statuses[name])
         if skip is not None:
             return skip
-    if all(draft.ended(name) for name in edges.all):
-        return READY
-    return WAIT
+    return READY if all(_settled(draft, name) for name in edges.all) else WAIT
+
+
+def _settled(draft: Draft, name: str) -> bool:
+    paused = draft.statuses[name].phase == "Failed" and scope.pauses(draft.node(name))
+    return draft.ended(name) and not paused
 
 
 def _blocks(name: str, node: Node, status: NodeStatus) -> Skip | None:
     if scope.has_output(node, status):
         return None
-    if status.phase == "Failed":
+    if status.phase == "Failed" and not scope.pauses(node):
         return Skip(Reason.DEPENDENCY_FAILED, f"{name} failed: {status.reason}")
     if status.phase in ("Skipped", "Cancelled"):
         return Skip(Reason.DEPENDENCY_SKIPPED, f"{name} was {status.phase.lower()}")

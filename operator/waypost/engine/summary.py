@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 
+from waypost.api.base import StatusCondition
 from waypost.api.meta import Condition
 from waypost.api.status import FINAL_PHASES, AgentWorkflowStatus, NodeStatus, RunPhase
-from waypost.engine import names
+from waypost.engine import names, pausing
 from waypost.engine.conditions import set_condition
 from waypost.engine.draft import Draft, shorten
 
@@ -53,21 +54,35 @@ def describe(draft: Draft, status: AgentWorkflowStatus, *, finished: bool) -> Ag
     if finished:
         return status.model_copy(update={**changes, "waiting": None})
     gates = _open_gates(draft)
-    changes["waiting"] = _waiting(draft, gates)
-    changes["phase"] = _phase(draft)
+    held = pausing.paused(draft)
+    goes_on = not held or pausing.goes_on(draft, held)
+    changes["waiting"] = _waiting(draft, gates) if goes_on else f"rerun/{held[0]}"
+    changes["phase"] = _phase(draft) if goes_on else "Paused"
     conditions = list(status.conditions)
-    running = _message(draft)
+    word = "Running" if goes_on else "Paused"
+    running = _message(draft) if goes_on else pausing.explain(draft, held)
     _put(draft, conditions, Condition.ACCEPTED, "True", "Accepted", _accepted_message(draft))
-    _put(draft, conditions, Condition.SUCCEEDED, "Unknown", "Running", running)
-    _put(draft, conditions, Condition.FINISHED, "False", "Running", running)
-    _put(draft, conditions, Condition.RECONCILING, "True", "Running", running)
-    _put(draft, conditions, Condition.STALLED, "False", "Running", "")
+    _put(draft, conditions, Condition.SUCCEEDED, "Unknown", word, running)
+    _put(draft, conditions, Condition.FINISHED, "False", word, running)
+    _put(draft, conditions, Condition.RECONCILING, "True" if goes_on else "False", word, running)
+    _stall(draft, conditions, held)
     if gates:
         text = "; ".join(f"{path}: {_how_to_answer(draft, path, name)}" for path, name in gates[:3])
         _put(draft, conditions, Condition.AWAITING_APPROVAL, "True", "AwaitingApproval", text)
     else:
         _put(draft, conditions, Condition.AWAITING_APPROVAL, "False", "NothingToApprove", "")
     return status.model_copy(update={**changes, "conditions": conditions})
+
+
+def _stall(draft: Draft, conditions: list[StatusCondition], held: list[str]) -> None:
+    """Say that the run waits for a person, at once and once, even while other nodes go on."""
+    if not held:
+        _put(draft, conditions, Condition.STALLED, "False", "Running", "")
+        return
+    text = pausing.explain(draft, held)
+    if not any(c.type == Condition.STALLED and c.status == "True" for c in conditions):
+        draft.note("Warning", "RunPaused", text)
+    _put(draft, conditions, Condition.STALLED, "True", "Paused", text)
 
 
 def conclude(draft: Draft, status: AgentWorkflowStatus, result: Result) -> AgentWorkflowStatus:
@@ -114,7 +129,7 @@ def _with_left_out(message: str, result: Result) -> str:
 
 def _put(
     draft: Draft,
-    conditions: list,  # type: ignore[type-arg]
+    conditions: list[StatusCondition],
     type_: str,
     status: Literal["True", "False", "Unknown"],
     reason: str,

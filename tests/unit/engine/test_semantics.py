@@ -645,9 +645,6 @@ def test_row_35_idempotency_key_follows_the_input() -> None:
     ("raw", "field", "says"),
     [
         pytest.param(
-            spec(python("x", onFailure="Pause")), "onFailure", "'Fail' or 'Continue'", id="row-04"
-        ),
-        pytest.param(
             spec(python("x"), python("y", inputs={"v": "${nodes['x'].output}"})),
             "nodes.y.inputs.v",
             "nodes",
