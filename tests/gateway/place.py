@@ -13,6 +13,7 @@ from waypost.api import meta
 from waypost.gateway.app import Gateway, build_app
 from waypost.gateway.identity import Doorkeeper
 from waypost.gateway.intake import Intake
+from waypost.gateway.journals import Journals
 from waypost.gateway.judge import OutputJudge
 from waypost.gateway.keeper import Keeper, Objects
 from waypost.gateway.metrics import GatewayMetrics
@@ -27,6 +28,7 @@ NAMESPACE = "default"
 RUN = "brief"
 TOKEN = "head.body.sign"
 URL = "http://gateway"
+MOMENT = "2026-03-01T09:00:00Z"
 
 
 @dataclass
@@ -80,6 +82,35 @@ class Place:
         """Ask for a payload of the own attempt."""
         headers = {"authorization": f"Bearer {token}"}
         return await self.client.get(f"/v1/payloads/{type_}", headers=headers)
+
+    async def append(
+        self, number: int | str, document: Any, *, token: str = TOKEN, **headers: str
+    ) -> httpx2.Response:
+        """Append a segment to the journal of the own node."""
+        body = ijson.canonical(document)
+        sent = {"waypost-digest": ijson.digest(document), "authorization": f"Bearer {token}"}
+        return await self.client.put(
+            f"/v1/journal/{number}", content=body, headers={**sent, **headers}
+        )
+
+    async def journal(self, *, after: int | str = 0, token: str = TOKEN) -> httpx2.Response:
+        """Ask for the journal of the own node."""
+        headers = {"authorization": f"Bearer {token}"}
+        return await self.client.get("/v1/journal", params={"after": after}, headers=headers)
+
+    def attempt(self, number: int, *, token: str) -> Obj:
+        """Attempt `number` takes the place of the one before; its pod, whose token that is."""
+        run = self.cluster.inner.server.get(Kind.AGENT_WORKFLOW, namespace=NAMESPACE, name=RUN)
+        launched = {"number": number, "job": f"brief-draft-{number}", "launchedAt": MOMENT}
+        self.update(Kind.AGENT_WORKFLOW, RUN, status__nodes__0__attempts=[launched])
+        pod = make_pod(
+            self.cluster.inner,
+            f"brief-draft-{number}-x",
+            run_uid=run["metadata"]["uid"],
+            attempt=number,
+        )
+        self.cluster.tokens[token] = reviewed(pod)
+        return pod
 
     def update(self, kind: Kind, name: str, **paths: Any) -> None:
         """Change an object: `a__b=value` replaces /a/b; a list index is a number."""
@@ -149,6 +180,7 @@ async def place(
         doorkeeper=Doorkeeper(cluster=cluster, monotonic=clock.monotonic),
         intake=intake,
         keeper=Keeper(cluster=cluster, objects=objects, largest=32 * 1024 * 1024),
+        journals=Journals(cluster=cluster),
         judge=OutputJudge(),
         metrics=GatewayMetrics(),
     )
@@ -170,13 +202,15 @@ def _run_with_pod(inner: InMemoryCluster, output_schema: Any) -> Obj:
     }
     server = inner.server
     run = server.create(Kind.AGENT_WORKFLOW, namespace=NAMESPACE, body=body, by="test")
-    moment = "2026-03-01T09:00:00Z"
-    ended = {"number": 1, "job": "brief-draft-1", "launchedAt": moment, "finishedAt": moment}
-    under_way = {"number": 2, "job": "brief-draft-2", "launchedAt": moment}
-    status = {
+    ended = {"number": 1, "job": "brief-draft-1", "launchedAt": MOMENT, "finishedAt": MOMENT}
+    under_way = {"number": 2, "job": "brief-draft-2", "launchedAt": MOMENT}
+    draft = {
+        "path": "draft",
         "phase": "Running",
-        "nodes": [{"path": "draft", "phase": "Running", "attempts": [ended, under_way]}],
+        "attempts": [ended, under_way],
+        "inputDigest": "sha256:of-the-inputs",
     }
+    status = {"phase": "Running", "nodes": [draft]}
 
     def change(found: Obj) -> None:
         found["status"] = {**found.get("status", {}), **status}
@@ -193,15 +227,18 @@ def _run_with_pod(inner: InMemoryCluster, output_schema: Any) -> Obj:
     return make_pod(inner, "brief-draft-2-x", run_uid=uid)
 
 
-def make_pod(inner: InMemoryCluster, name: str, *, run_uid: str, **metadata: Any) -> Obj:
-    """A pod as the Job controller makes it for attempt 2 of node `draft`."""
+def make_pod(
+    inner: InMemoryCluster, name: str, *, run_uid: str, attempt: int = 2, **metadata: Any
+) -> Obj:
+    """A pod as the Job controller makes it for an attempt of node `draft`."""
     labels = {
         meta.LABEL_RUN: run_uid,
         meta.LABEL_NODE: "draft",
-        meta.LABEL_ATTEMPT: "2",
+        meta.LABEL_ATTEMPT: str(attempt),
         meta.LABEL_ROUND: "1",
     }
-    owner = {"apiVersion": "batch/v1", "kind": "Job", "name": "brief-draft-2", "uid": "job-uid"}
+    job = f"brief-draft-{attempt}"
+    owner = {"apiVersion": "batch/v1", "kind": "Job", "name": job, "uid": "job-uid"}
     made = {
         "name": name,
         "labels": labels,

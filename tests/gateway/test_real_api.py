@@ -97,6 +97,7 @@ async def _run(cluster: KubeCluster, namespace: str, name: str) -> Obj:
             "path": node,
             "phase": "Running",
             "attempt": 1,
+            "inputDigest": "sha256:of-the-inputs",
             "attempts": [{"number": 1, "job": f"{name}-{node}", "launchedAt": moment}],
         }
         for node in NODES
@@ -182,3 +183,25 @@ async def test_whose_token_it_is(kube_context: Kubectl) -> None:
             await asyncio.sleep(0.1)
         else:
             pytest.fail("the token of a pod that is gone is still taken")
+
+
+async def test_journal_in_etcd(kube_context: Kubectl) -> None:
+    async with site(kube_context) as s:
+        token = s.token("one")
+        headers = {"authorization": f"Bearer {token}"}
+        segments = [{"v": 1, "text": "short"}, {"v": 1, "text": "x" * 100_000}]
+        for number, document in enumerate(segments, start=1):
+            sent = {**headers, "waypost-digest": ijson.digest(document)}
+            address, body = f"/v1/journal/{number}", ijson.canonical(document)
+            for status in (201, 200):
+                answer = await s.client.put(address, content=body, headers=sent)
+                assert answer.status_code == status, answer.text
+        other = {**headers, "waypost-digest": ijson.digest(1)}
+        moved = await s.client.put("/v1/journal/2", content=b"1", headers=other)
+        assert (moved.status_code, moved.json()["reason"]) == (409, "JournalMoved")
+        page = (await s.client.get("/v1/journal", headers=headers)).json()
+        assert [each["document"] for each in page["segments"]] == segments
+        assert (await s.client.get("/v1/journal?after=2", headers=headers)).json()["more"] is False
+        theirs = {"authorization": f"Bearer {s.token('two')}"}
+        page = (await s.client.get("/v1/journal", headers=theirs)).json()
+        assert page == {"segments": [], "more": False}

@@ -12,6 +12,21 @@ RecordType = Literal["Result", "Input", "Trace", "Journal"]
 COMPRESSED_LENGTH = 1_400_000
 
 
+class JournalPlace(Model):
+    """Where a segment stands in the journal of a node. The journal goes on over attempts."""
+
+    fingerprint: str = Field(
+        min_length=1, max_length=80, description="What the node does, as a digest."
+    )
+    generation: int = Field(ge=0, description="How often rerun.from has named the node.")
+    number: int = Field(ge=1, description="Place in the journal, counted from 1 without a gap.")
+    total: int = Field(ge=0, description="Bytes of the journal up to here.")
+    previous: str | None = Field(
+        default=None, max_length=80, description="Digest of the segment before."
+    )
+    pod_uid: str = Field(max_length=64, description="The pod that wrote the segment.")
+
+
 class NodeRecordSpec(Model):
     """The payload and whose it is. Immutable. It stands in one of data, compressed and object."""
 
@@ -23,6 +38,9 @@ class NodeRecordSpec(Model):
     type: RecordType = Field(
         description="What the payload is: the attempt's output, its inputs, what it did (Trace), "
         "or what it must not do twice (Journal)."
+    )
+    journal: JournalPlace | None = Field(
+        default=None, description="Of a Journal: which segment of which journal it is."
     )
     digest: str = Field(max_length=80, description="sha256 of the payload (RFC 8785).")
     size: int = Field(ge=0, description="Bytes of the payload as canonical JSON.")

@@ -125,6 +125,15 @@ class NodeStatus(StatusModel):
         ge=0,
         description="Attempts that a busy provider refused; not counted as retries.",
     )
+    fingerprint: str | None = Field(
+        default=None,
+        max_length=80,
+        description="What the node does, as a digest: equal over attempts that may go on where "
+        "an earlier one stopped.",
+    )
+    repeats: int | None = Field(
+        default=None, ge=0, description="How often rerun.from has named the node."
+    )
     input_digest: str | None = Field(
         default=None, max_length=80, description="sha256 of the resolved inputs (RFC 8785)."
     )

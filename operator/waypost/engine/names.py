@@ -47,6 +47,15 @@ def record_name(
     return _readable(run, path, _NAME_LIMIT - len(tail)) + tail
 
 
+def segment_name(
+    *, run: str, run_uid: str, path: str, fingerprint: str, generation: int, number: int
+) -> str:
+    """Name of the NodeRecord with a segment of a node's journal."""
+    marks = (run_uid, path, fingerprint, str(generation), str(number))
+    tail = f"-{number}-journal-{_short_hash('Journal', *marks)}"
+    return _readable(run, path, _NAME_LIMIT - len(tail)) + tail
+
+
 def idempotency_key(*, run_uid: str, path: str, input_digest: str) -> str:
     """Equal over all attempts of a node with the same input (semantics row 35)."""
     return hashlib.sha256("\0".join((run_uid, path, input_digest, "0")).encode()).hexdigest()[:40]

@@ -30,6 +30,26 @@ class Whose:
 
 
 @dataclass(frozen=True)
+class JournalKey:
+    """Which journal of a node: attempts with the same key go on with one another's. No
+    fingerprint: the node has none."""
+
+    fingerprint: str
+    generation: int
+
+    def segment_name(self, whose: Whose, number: int) -> str:
+        """Name of the NodeRecord with that segment."""
+        return names.segment_name(
+            run=whose.run,
+            run_uid=whose.run_uid,
+            path=whose.path,
+            fingerprint=self.fingerprint,
+            generation=self.generation,
+            number=number,
+        )
+
+
+@dataclass(frozen=True)
 class Payload:
     """A payload's digest and size, and the payload itself where it was read."""
 

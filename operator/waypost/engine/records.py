@@ -46,13 +46,16 @@ def manifest(
     form: JsonObject,
     owner: JsonObject,
     namespace: str,
+    segment: tuple[str, JsonObject] | None = None,
 ) -> JsonObject:
-    """The NodeRecord of a payload in the given form, owned by its run."""
+    """The NodeRecord of a payload in the given form, owned by its run. `segment`: the name and
+    the place of one in a journal, which are not its attempt's alone."""
+    name, place = segment or (whose.record_name(type_), None)
     return {
         "apiVersion": meta.API_VERSION,
         "kind": "NodeRecord",
         "metadata": {
-            "name": whose.record_name(type_),
+            "name": name,
             "namespace": namespace,
             "labels": {meta.LABEL_RUN: whose.run_uid},
             "ownerReferences": [owner],
@@ -66,6 +69,7 @@ def manifest(
             "type": type_,
             "digest": digest,
             "size": size,
+            **({"journal": place} if place else {}),
             **form,
         },
     }

@@ -2,13 +2,15 @@
 
     PUT /v1/payloads/{result,trace}         keep a payload of the attempt that calls
     GET /v1/payloads/{input,result,trace}   get one of its own
+    PUT /v1/journal/NUMBER                  append a segment to the journal of its node
+    GET /v1/journal?after=NUMBER            the segments behind that one, a page of them
 
 A refusal is a JSON object {reason, message}; nothing of a payload or a token is in it.
 """
 
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Final
@@ -19,17 +21,20 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from waypost.api.record import RecordType
-from waypost.gateway import intake
+from waypost.gateway import intake, journals
 from waypost.gateway.identity import Caller, Doorkeeper
 from waypost.gateway.intake import Intake, Payload
+from waypost.gateway.journals import Journals
 from waypost.gateway.judge import OutputJudge
 from waypost.gateway.keeper import Keeper, ObjectError
 from waypost.gateway.metrics import GatewayMetrics
 from waypost.gateway.problems import Refused, Why
 from waypost.ports.cluster import Busy, ClusterError, QuotaExceeded, Rejected
+from waypost.protocol import ijson
 
 TYPES: Final[dict[str, RecordType]] = {"result": "Result", "trace": "Trace", "input": "Input"}
 _PUT: Final = ("result", "trace")
+_JOURNAL: Final = "journal"
 _AGAIN: Final = 2
 
 log = logging.getLogger("waypost.gateway")
@@ -42,6 +47,7 @@ class Gateway:
     doorkeeper: Doorkeeper
     intake: Intake
     keeper: Keeper
+    journals: Journals
     judge: OutputJudge
     metrics: GatewayMetrics
 
@@ -68,6 +74,33 @@ class Gateway:
             status_code=201 if new else 200, headers=headers
         ), "Stored" if new else "Same"
 
+    async def append(self, request: Request, number: int) -> tuple[Response, str]:
+        """Append a segment: 201, or 200 for one that this pod has appended already."""
+        caller = await self.doorkeeper.admit(request.headers.get("authorization", ""))
+        digest = intake.announced_digest(request.headers.get(intake.DIGEST_HEADER))
+        announced = intake.announced_length(request.headers.get("content-length"))
+        with self.intake.turn(caller.pod.uid):
+            async with self.intake.body(
+                request.stream(),
+                announced=announced,
+                limit=journals.LARGEST_SEGMENT,
+                advice="send it in parts",
+            ) as body:
+                payload = await self.judge.work(intake.checked, body, digest=digest)
+                new = await self.journals.append(caller, number, payload)
+        if new:
+            self.metrics.stored(type_=_JOURNAL, size=payload.size)
+        return Response(status_code=201 if new else 200), "Stored" if new else "Same"
+
+    async def journal(self, request: Request, after: int) -> tuple[Response, str]:
+        """A page of the journal of the caller's node."""
+        caller = await self.doorkeeper.admit(request.headers.get("authorization", ""))
+        with self.intake.turn(caller.pod.uid):
+            bodies, more = await self.journals.page(caller, after=after)
+            listed = await self.judge.work(journals.segments, bodies)
+        page = ijson.canonical({"segments": listed, "more": more})
+        return Response(page, media_type="application/json"), "Read"
+
     async def get(self, request: Request, name: str) -> tuple[Response, str]:
         """A payload of the attempt that calls, in canonical form."""
         caller = await self.doorkeeper.admit(request.headers.get("authorization", ""))
@@ -91,29 +124,65 @@ def build_app(gateway: Gateway) -> Starlette:
     """The application; probes and metrics are served elsewhere, where no upload is in the way."""
 
     async def payloads(request: Request) -> Response:
-        started = time.monotonic()
         name = request.path_params["type"]
-        method = request.method
-        known = name in (_PUT if method == "PUT" else TYPES)
-        try:
-            if not known:
-                text = f"{method} of a payload of type {name:.20}; there are {', '.join(TYPES)}"
-                raise Refused(Why.NOT_FOUND, text)
-            response, result = await (gateway.put if method == "PUT" else gateway.get)(
-                request, name
-            )
-        except ClientDisconnect:
-            response, result = Response(status_code=400), "Disconnected"
-        except (Refused, ClusterError, ObjectError) as error:
-            refused = _refusal(error)
-            response, result = _problem(refused), str(refused.why)
-            log.warning("%s %s refused: %s", method, name, refused.message)
-        label = name if known else "other"
-        seconds = time.monotonic() - started
-        gateway.metrics.served(method=method, type_=label, result=result, seconds=seconds)
-        return response
+        known = name in (_PUT if request.method == "PUT" else TYPES)
 
-    return Starlette(routes=[Route("/v1/payloads/{type}", payloads, methods=["PUT", "GET"])])
+        async def do() -> tuple[Response, str]:
+            if not known:
+                text = f"{request.method} of a payload of type {name:.20}; there are "
+                raise Refused(Why.NOT_FOUND, text + ", ".join(TYPES))
+            return await (gateway.put if request.method == "PUT" else gateway.get)(request, name)
+
+        return await _answered(gateway, request, name if known else "other", do)
+
+    async def segment(request: Request) -> Response:
+        number = request.path_params["number"]
+        return await _answered(
+            gateway, request, _JOURNAL, lambda: gateway.append(request, _number(number, least=1))
+        )
+
+    async def journal(request: Request) -> Response:
+        after = request.query_params.get("after", "0")
+        return await _answered(
+            gateway, request, _JOURNAL, lambda: gateway.journal(request, _number(after, least=0))
+        )
+
+    return Starlette(
+        routes=[
+            Route("/v1/payloads/{type}", payloads, methods=["PUT", "GET"]),
+            Route("/v1/journal", journal, methods=["GET"]),
+            Route("/v1/journal/{number}", segment, methods=["PUT"]),
+        ]
+    )
+
+
+async def _answered(
+    gateway: Gateway,
+    request: Request,
+    label: str,
+    do: Callable[[], Awaitable[tuple[Response, str]]],
+) -> Response:
+    """The response to a request, counted; a refusal too. `label`: what it is about."""
+    started = time.monotonic()
+    try:
+        response, result = await do()
+    except ClientDisconnect:
+        response, result = Response(status_code=400), "Disconnected"
+    except (Refused, ClusterError, ObjectError) as error:
+        refused = _refusal(error)
+        response, result = _problem(refused), str(refused.why)
+        log.warning("%s %s refused: %s", request.method, label, refused.message)
+    seconds = time.monotonic() - started
+    gateway.metrics.served(method=request.method, type_=label, result=result, seconds=seconds)
+    return response
+
+
+def _number(text: str, *, least: int) -> int:
+    """The number of a segment. Raises Refused."""
+    if not text.isascii() or not text.isdecimal() or len(text) > 9 or int(text) < least:
+        text = f"expected the number of a segment, at least {least}, found {text!r:.30}"
+        raise Refused(Why.BAD_REQUEST, text)
+    return int(text)
 
 
 def _refusal(error: Refused | ClusterError | ObjectError) -> Refused:

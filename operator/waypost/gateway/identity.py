@@ -14,10 +14,10 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from waypost.api import meta
-from waypost.api.status import AgentWorkflowStatus, AttemptStatus
+from waypost.api.status import AgentWorkflowStatus, AttemptStatus, NodeStatus
 from waypost.engine import facts
 from waypost.engine.model import PodFact
-from waypost.engine.payloads import Whose
+from waypost.engine.payloads import JournalKey, Whose
 from waypost.engine.pods import GATEWAY_AUDIENCE
 from waypost.gateway.problems import Refused, Why
 from waypost.ports.cluster import Cluster, Kind, NotFound, Obj, Rejected
@@ -46,6 +46,7 @@ class Caller:
     pod: TokenPod
     whose: Whose
     run: Obj
+    journal: JournalKey
 
     @property
     def owner(self) -> dict[str, Any]:
@@ -74,8 +75,8 @@ class Doorkeeper:
         pod = await self._pod_of(_token(authorization))
         fact, body = await self._live_pod(pod)
         run = await self._live_run(pod, fact, body)
-        whose = _current(run, fact, body)
-        return Caller(pod=pod, whose=whose, run=run)
+        whose, journal = _current(run, fact, body)
+        return Caller(pod=pod, whose=whose, run=run, journal=journal)
 
     async def _pod_of(self, token: str) -> TokenPod:
         key = hashlib.sha256(token.encode()).digest()
@@ -159,8 +160,9 @@ def _only(user: Obj, key: str) -> str:
     return listed[0] if one else ""  # type: ignore[index]
 
 
-def _current(run: Obj, fact: PodFact, pod: Obj) -> Whose:
-    """The attempt that this pod runs, if the run's status has it as current."""
+def _current(run: Obj, fact: PodFact, pod: Obj) -> tuple[Whose, JournalKey]:
+    """The attempt that this pod runs, if the run's status has it as current, and the journal it
+    goes on with."""
     name = facts.text(facts.section(run, "metadata"), "name")
     try:
         status = AgentWorkflowStatus.model_validate(facts.section(run, "status"))
@@ -179,7 +181,13 @@ def _current(run: Obj, fact: PodFact, pod: Obj) -> Whose:
         raise Refused(Why.NOT_CURRENT, f"{told} is not of the run's round {status.round}")
     if not _made_by(pod, attempt):
         raise Refused(Why.NOT_A_NODE, f"the pod of {told} was not made by its Job {attempt.job}")
-    return Whose(name, fact.run_uid, fact.path, status.round, attempt.number)
+    whose = Whose(name, fact.run_uid, fact.path, status.round, attempt.number)
+    return whose, _journal_of(node)
+
+
+def _journal_of(node: NodeStatus) -> JournalKey:
+    # An operator that knows no fingerprints knows no rerun either: the input then tells enough.
+    return JournalKey(node.fingerprint or node.input_digest or "", node.repeats or 0)
 
 
 def _made_by(pod: Obj, attempt: AttemptStatus) -> bool:

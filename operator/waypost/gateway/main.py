@@ -20,6 +20,7 @@ from waypost.gateway import connections
 from waypost.gateway.app import Gateway, build_app
 from waypost.gateway.identity import Doorkeeper
 from waypost.gateway.intake import Intake
+from waypost.gateway.journals import Journals
 from waypost.gateway.judge import OutputJudge
 from waypost.gateway.keeper import Keeper, ObjectError
 from waypost.gateway.metrics import GatewayMetrics
@@ -97,6 +98,7 @@ def assemble(
         doorkeeper=Doorkeeper(cluster=cluster, monotonic=time.monotonic),
         intake=intake,
         keeper=Keeper(cluster=cluster, objects=bucket, largest=settings.s3_max_bytes),
+        journals=Journals(cluster=cluster),
         judge=OutputJudge(),
         metrics=metrics,
     )

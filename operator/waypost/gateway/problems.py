@@ -19,6 +19,9 @@ class Why(StrEnum):
     NOT_CURRENT = "AttemptNotCurrent"
     SLOW = "TooSlow"
     OTHER_PAYLOAD = "AlreadyStored"
+    JOURNAL_MOVED = "JournalMoved"
+    JOURNAL_GAP = "JournalGap"
+    JOURNAL_FULL = "JournalFull"
     TOO_LARGE = "TooLarge"
     NOT_I_JSON = "NotIJson"
     WRONG_DIGEST = "DigestMismatch"
@@ -42,6 +45,9 @@ STATUS: Mapping[Why, int] = {
     Why.NOT_CURRENT: 403,
     Why.SLOW: 408,
     Why.OTHER_PAYLOAD: 409,
+    Why.JOURNAL_MOVED: 409,
+    Why.JOURNAL_GAP: 409,
+    Why.JOURNAL_FULL: 413,
     Why.TOO_LARGE: 413,
     Why.NOT_I_JSON: 422,
     Why.WRONG_DIGEST: 422,

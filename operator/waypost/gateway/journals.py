@@ -1,0 +1,175 @@
+"""Journals of nodes: segments that are appended one after the other, and read again in order.
+
+A segment is a NodeRecord whose name follows from its journal and its number, so that of two writers
+of one number one loses: appending is the fence between attempts (docs/adr/0011-agent-journal.md).
+Nothing is remembered between requests; replicas need not know of each other.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from waypost.api.base import JsonObject
+from waypost.engine import facts, records
+from waypost.gateway.identity import Caller
+from waypost.gateway.intake import Payload
+from waypost.gateway.problems import Refused, Why
+from waypost.ports.cluster import AlreadyExists, Cluster, Kind, NotFound, Obj
+from waypost.protocol.ijson import Json
+
+LARGEST_SEGMENT: Final = records.EVALUATED
+MOST_SEGMENTS: Final = 10_000
+MOST_BYTES: Final = 64 * 1024 * 1024
+PAGE_BYTES: Final = 1024 * 1024
+_ADVICE: Final = "a conversation that long does not end by itself; lower agent.limits"
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A segment that is kept: its document, and who wrote it."""
+
+    number: int
+    attempt: object
+    pod_uid: str
+    document: Json
+
+    def to_json(self) -> JsonObject:
+        return {
+            "number": self.number,
+            "attempt": self.attempt,
+            "podUID": self.pod_uid,
+            "document": self.document,
+        }
+
+
+class Journals:
+    """The journals of one cluster. Every method raises Refused, or ClusterError when the outcome
+    is not known."""
+
+    def __init__(self, *, cluster: Cluster) -> None:
+        self._cluster = cluster
+
+    async def append(self, caller: Caller, number: int, payload: Payload) -> bool:
+        """Make a segment durable as the next one; False when this pod has done so before."""
+        before = await self._before(caller, number)
+        total = payload.size + (before["spec"]["journal"]["total"] if before else 0)
+        if number > MOST_SEGMENTS or total > MOST_BYTES:
+            text = f"the journal takes {MOST_SEGMENTS} segments and {MOST_BYTES} bytes; {_ADVICE}"
+            raise Refused(Why.JOURNAL_FULL, text)
+        previous = facts.text(before["spec"], "digest") if before else None
+        manifest = _manifest(caller, number, payload, total=total, previous=previous)
+        try:
+            await self._cluster.create(
+                Kind.NODE_RECORD, namespace=caller.pod.namespace, body=manifest
+            )
+        except AlreadyExists:
+            await self._same(caller, number, manifest["spec"])
+            return False
+        return True
+
+    async def page(self, caller: Caller, *, after: int) -> tuple[list[Obj], bool]:
+        """NodeRecords of the segments behind `after`, in order, and whether there are more.
+        They are not looked into yet."""
+        before = await self._before(caller, after + 1)
+        found: list[Obj] = []
+        size = 0
+        while size < PAGE_BYTES:
+            number = after + len(found) + 1
+            body = await self._segment(caller, number)
+            if body is None:
+                return found, False
+            _follows(before, body)
+            found.append(body)
+            before = body
+            size += body["spec"]["size"]
+        return found, True
+
+    async def _before(self, caller: Caller, number: int) -> Obj | None:
+        """The segment before that number, which must be there; None before the first."""
+        if not caller.journal.fingerprint:
+            text = f"the status of {caller.whose.path} has no fingerprint to tell its journal by"
+            raise Refused(Why.NOT_CURRENT, text)
+        if number <= 1:
+            return None
+        before = await self._segment(caller, number - 1)
+        if before is None:
+            text = f"segment {number - 1} of the journal of {caller.whose.path} does not exist"
+            raise Refused(Why.JOURNAL_GAP, text)
+        return before
+
+    async def _segment(self, caller: Caller, number: int) -> Obj | None:
+        name = caller.journal.segment_name(caller.whose, number)
+        try:
+            body = await self._cluster.get(
+                Kind.NODE_RECORD, namespace=caller.pod.namespace, name=name
+            )
+        except NotFound:
+            return None
+        if not _is_segment(body, caller, number):
+            raise Refused(Why.DAMAGED, f"NodeRecord {name} is not what its name says")
+        return body
+
+    async def _same(self, caller: Caller, number: int, wanted: JsonObject) -> None:
+        """Raises Refused unless the segment of that number is what this pod wanted to append."""
+        body = await self._segment(caller, number)
+        found = facts.section(body, "spec") if body else {}
+        if any(found.get(key) != wanted[key] for key in ("digest", "attempt", "journal")):
+            by = f"attempt {found.get('attempt')}"
+            text = f"segment {number} of the journal of {caller.whose.path} is another one, by {by}"
+            raise Refused(Why.JOURNAL_MOVED, text)
+
+
+def segments(bodies: list[Obj]) -> list[JsonObject]:
+    """What is in these NodeRecords. Raises Refused. Slow."""
+    return [_read(body).to_json() for body in bodies]
+
+
+def _read(body: Obj) -> Segment:
+    fact = records.record_fact(body)
+    if fact.problem:
+        raise Refused(Why.DAMAGED, f"NodeRecord {fact.name}: {fact.problem}")
+    place = facts.section(body, "spec", "journal")
+    return Segment(place["number"], fact.attempt, place["podUid"], fact.payload.value)
+
+
+def _manifest(
+    caller: Caller, number: int, payload: Payload, *, total: int, previous: str | None
+) -> dict[str, Any]:
+    form = records.form_of(payload.value, payload.canonical)
+    assert form is not None, "a segment of at most LARGEST_SEGMENT bytes fits"
+    place: JsonObject = {
+        "fingerprint": caller.journal.fingerprint,
+        "generation": caller.journal.generation,
+        "number": number,
+        "total": total,
+        "podUid": caller.pod.uid,
+    }
+    if previous is not None:
+        place["previous"] = previous
+    return records.manifest(
+        "Journal",
+        caller.whose,
+        digest=payload.digest,
+        size=payload.size,
+        form=form,
+        owner=caller.owner,
+        namespace=caller.pod.namespace,
+        segment=(caller.journal.segment_name(caller.whose, number), place),
+    )
+
+
+def _is_segment(body: Obj, caller: Caller, number: int) -> bool:
+    spec, place = facts.section(body, "spec"), facts.section(body, "spec", "journal")
+    found = (spec.get("type"), spec.get("runUid"), spec.get("path"), facts.controller_uid(body))
+    whose, key = caller.whose, caller.journal
+    wanted = ("Journal", whose.run_uid, whose.path, whose.run_uid)
+    at = (place.get("fingerprint"), place.get("generation"), place.get("number"))
+    return found == wanted and at == (key.fingerprint, key.generation, number)
+
+
+def _follows(before: Obj | None, body: Obj) -> None:
+    """Raises Refused where a segment was taken out, and another put in its place."""
+    wanted = facts.text(before["spec"], "digest") if before else None
+    if facts.section(body, "spec", "journal").get("previous") != wanted:
+        name = facts.text(facts.section(body, "metadata"), "name")
+        text = f"NodeRecord {name} does not follow the segment before it: one was removed"
+        raise Refused(Why.DAMAGED, text)
