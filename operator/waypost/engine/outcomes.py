@@ -94,7 +94,7 @@ def judge(
         found = _recorded_result(pod, expect, output_schema, kept)
     if isinstance(found, Succeeded):
         return found
-    if isinstance(found, Broken) and not (stopping and found.reason == Reason.DISRUPTED):
+    if isinstance(found, Broken) and not _knows_only_of_a_signal(found, pod, stopping):
         return found
     broken = _without_record(pod, kind=kind, stopping=stopping, log=log)
     if isinstance(found, Broken):
@@ -105,6 +105,13 @@ def judge(
         text = f"{broken.message}; a record was refused: {found.message}"
         return replace(broken, message=text, refused=found.reason)
     return broken
+
+
+def _knows_only_of_a_signal(found: Broken, pod: PodFact, stopping: str | None) -> bool:
+    """Whether a record says no more than that SIGTERM came, and others know why it did: the
+    operator that stopped the attempt, or the kubelet that evicted the pod."""
+    told = stopping or pod.disruption or pod.pod_reason in ("Evicted", "DeadlineExceeded")
+    return found.reason == Reason.DISRUPTED and bool(told)
 
 
 def checkpoint(output: JsonValue) -> Succeeded:
