@@ -190,6 +190,25 @@ STRICT = [
         "spec.nodes[0].queueTimeout: Forbidden: a queueTimeout of zero has always run out",
     ),
     row(
+        "deadline-zero",
+        workflow(node(deadline="0h")),
+        "spec.nodes[0].deadline: Forbidden: a deadline of zero has always run out; write a "
+        "duration such as 90s or 10m, or leave deadline out",
+    ),
+    row(
+        "run-deadline-zero",
+        workflow(deadline="0s"),
+        "spec.deadline: Forbidden: a deadline of zero has always run out",
+    ),
+    row("default-deadline", workflow(defaults={"deadline": "1h"}), 'unknown field "spec.defaults'),
+    row(
+        "deadline-on-approval",
+        workflow(gate(deadline="1h")),
+        "spec.nodes[0]: Forbidden: node review starts no pod but sets deadline, which only python, "
+        "container, agent, http nodes have; remove it (clocks of its own: approval.timeout, ",
+    ),
+    row("deadline-on-wait", workflow(pause(deadline="1h")), "but sets deadline, which only"),
+    row(
         "default-timeout-zero",
         workflow(defaults={"timeout": "0s"}),
         "spec.defaults.timeout: Forbidden: a timeout of zero has always run out",
@@ -273,7 +292,7 @@ STRICT = [
     ),
     row(
         "fallback-with-pause",
-        workflow(node(onFailure="Pause", fallbackOutput=None)),
+        workflow(node(onFailure="Pause", fallbackOutput=1)),
         "spec.nodes[0].fallbackOutput: Forbidden: node gather is none that the run goes on without",
     ),
     row("on-failure-unknown", workflow(node(onFailure="Stop")), "Unsupported value", '"Pause"'),

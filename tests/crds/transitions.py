@@ -134,6 +134,7 @@ RUNS = [
     row("schemas", TWO, YES, spec(schemas={"A": {}}), "a change of schemas;", *FINAL),
     row("modules", TWO, YES, spec(modules={"a": "x = 1"}), "a change of modules;", *FINAL),
     row("parallelism", TWO, YES, spec(parallelism=3), "a change of parallelism;", *FINAL),
+    row("deadline", TWO, YES, spec(deadline="1h"), "a change of deadline;", *FINAL),
     row("order-means-nothing", TWO, YES, spec(nodes=REVERSED)),
     row("steering", TWO, YES, spec(suspend=True, cancel=True, ttlSecondsAfterFinished=60)),
     row("resume", workflow(suspend=True), YES, spec(suspend=None)),

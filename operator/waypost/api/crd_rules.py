@@ -31,6 +31,7 @@ _RECORD = (
 # By what carries them: a resource, a model, or a string with that pattern.
 RULES: Final[Mapping[str, Sequence[Rule]]] = {
     "AgentWorkflow": workflow.WORKFLOW,
+    "AgentWorkflowSpec": (workflow.not_zero("deadline"),),
     "Node": workflow.NODE,
     "Defaults": (workflow.not_zero("timeout"), workflow.not_zero("queueTimeout")),
     "Retry": workflow.RETRY,

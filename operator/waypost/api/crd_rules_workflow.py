@@ -16,7 +16,7 @@ from waypost.api.crd_cel import (
 )
 from waypost.api.workflow import KINDS, POD_KINDS, AgentWorkflowSpec
 
-POD_FIELDS: Final = ("timeout", "queueTimeout", "retry", "effect", "isolation")
+POD_FIELDS: Final = ("timeout", "queueTimeout", "deadline", "retry", "effect", "isolation")
 # What may change after a run was accepted. Every other field, also a future one, is frozen.
 EDITABLE: Final = frozenset({"suspend", "cancel", "ttlSecondsAfterFinished"})
 
@@ -100,6 +100,7 @@ NODE = (
     ),
     not_zero("timeout"),
     not_zero("queueTimeout"),
+    not_zero("deadline"),
     _not_itself("dependsOn"),
     _not_itself("after"),
 )

@@ -156,6 +156,11 @@ class NodeStatus(StatusModel):
         default=None,
         description="When a wait ends, an approval expires or the next attempt starts.",
     )
+    deadline_at: Timestamp | None = Field(
+        default=None,
+        description="When the node must have ended: its deadline after what it waits for had "
+        "ended.",
+    )
     started_at: Timestamp | None = Field(default=None, description="When the node left Pending.")
     finished_at: Timestamp | None = Field(default=None, description="When the node ended.")
 

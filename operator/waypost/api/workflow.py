@@ -141,6 +141,13 @@ class Node(Model):
         "scheduling, quota, image pull, a ModelProvider, ToolServer or Secret that is not there. "
         "Only for nodes with a pod. Default 10m.",
     )
+    deadline: Duration | None = Field(
+        default=None,
+        description="Longest time of the node in all: every attempt, the waits between them and "
+        "all queueing, from when what it waits for has ended. When it passes, the attempt under "
+        "way is stopped, and the node fails with DeadlineExceeded. Only for nodes with a pod. "
+        "Default none.",
+    )
     retry: Retry | None = Field(
         default=None, description="Extra attempts. Only for nodes with a pod."
     )
@@ -210,6 +217,12 @@ class AgentWorkflowSpec(Model):
         ge=1,
         le=MAX_NODES,
         description="How many nodes may have a pod at the same time. Default 20.",
+    )
+    deadline: Duration | None = Field(
+        default=None,
+        description="Longest time of the run in all, approvals, waits and suspension included. "
+        "When it passes, everything is stopped as by cancel, and the run fails with "
+        "DeadlineExceeded. Default none.",
     )
     suspend: bool | None = Field(
         default=None,

@@ -103,9 +103,11 @@ def _durations_mean_something(spec: AgentWorkflowSpec) -> Iterator[Problem]:
     defaults = spec.defaults
     places = [("defaults.timeout", defaults and defaults.timeout)]
     places.append(("defaults.queueTimeout", defaults and defaults.queue_timeout))
+    places.append(("deadline", spec.deadline))
     for node in spec.nodes:
         places.append((f"nodes.{node.name}.timeout", node.timeout))
         places.append((f"nodes.{node.name}.queueTimeout", node.queue_timeout))
+        places.append((f"nodes.{node.name}.deadline", node.deadline))
         if node.approval:
             places.append((f"nodes.{node.name}.approval.timeout", node.approval.timeout))
     for place, text in places:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from waypost.api.status import AttemptStatus, NodeStatus
-from waypost.engine import holding, kept, mounts, names, policy, traces
+from waypost.engine import deadlines, holding, kept, mounts, names, policy, traces
 from waypost.engine.agents import Missing
 from waypost.engine.draft import Draft, shorten
 from waypost.engine.graph import kind_of
@@ -168,10 +168,9 @@ def _without_pod(draft: Draft, path: str, attempt: AttemptStatus) -> None:
 
 
 def _without_job(draft: Draft, path: str, attempt: AttemptStatus, problem: str) -> None:
-    cancelled = draft.spec.cancel or draft.observed.status.cancelled_at
-    if attempt.stopping or cancelled:
-        reason = known_reason(attempt.stopping or Reason.CANCELLED)
-        broken = Broken(reason, "stopped before it started", "", False)
+    stopped = attempt.stopping or deadlines.why_not_started(draft, path)
+    if stopped:
+        broken = Broken(known_reason(stopped), "stopped before it started", "", False)
         _break(draft, path, attempt, broken)
         return
     _name_trouble(draft, path, Reason.LAUNCH_REJECTED, problem)
@@ -253,7 +252,10 @@ def _name_trouble(draft: Draft, path: str, reason: Reason, text: str) -> None:
 def _named_trouble(draft: Draft, path: str, attempt: AttemptStatus) -> str:
     """What was told of an attempt that was then stopped for it: its pod no longer knows."""
     status = draft.statuses[path]
-    return (status.message or "") if status.reason == attempt.stopping else ""
+    if status.reason == attempt.stopping:
+        return status.message or ""
+    late = attempt.stopping == Reason.DEADLINE_EXCEEDED and status.reason
+    return f"{status.reason}: {status.message}" if late else ""
 
 
 def _queue_deadline(draft: Draft, path: str, attempt: AttemptStatus) -> datetime:
@@ -334,6 +336,9 @@ def _break(
     _close(draft, path, attempt, ended or draft.now, str(broken.reason), broken.message)
     if broken.reason == Reason.CANCELLED:
         draft.end(path, "Cancelled", Reason.CANCELLED, broken.message)
+        return
+    if broken.reason == Reason.DEADLINE_EXCEEDED:
+        deadlines.end(draft, path, detail=broken.message, tail=broken.tail)
         return
     verdict = policy.after_break(
         retries=policy.retries_of(draft.spec, draft.node(path)),

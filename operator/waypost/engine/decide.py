@@ -10,6 +10,7 @@ from waypost.api.status import NodeStatus
 from waypost.api.workflow import POD_KINDS
 from waypost.engine import (
     attempts,
+    deadlines,
     ending,
     gates,
     holding,
@@ -89,6 +90,7 @@ def decide(observed: Observed, now: datetime, settings: PodSettings) -> Decision
 def _advance(draft: Draft) -> None:
     for path in draft.in_phase("Running"):
         attempts.settle(draft, path)
+    ending.end_overdue(draft)
     closing = ending.closing_reason(draft)
     for path in draft.in_phase("Waiting"):
         if draft.node(path).approval:
@@ -127,6 +129,8 @@ def _start_what_is_ready(draft: Draft) -> None:
 def _skip_or_start(draft: Draft, path: str, *, room: bool) -> None:
     """Semantics row 8: hard dependencies, then `when`, then inputs and their schema."""
     join = joins.judge(draft, path)
+    if join is joins.READY:
+        deadlines.begin(draft, path)
     if join is joins.WAIT or (join is joins.READY and draft.spec.suspend):
         return
     if isinstance(join, joins.Skip):

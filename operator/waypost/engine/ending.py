@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from waypost.api.base import JsonObject
 from waypost.api.status import AgentWorkflowStatus, NodeStatus
-from waypost.engine import attempts, names, pausing, scope, summary
+from waypost.engine import attempts, deadlines, names, pausing, scope, summary
 from waypost.engine.bounds import fit
 from waypost.engine.definition import inputs_changed
 from waypost.engine.draft import Draft
@@ -18,10 +18,12 @@ OUTPUTS_LIMIT = 32 * 1024
 
 
 def closing_reason(draft: Draft) -> Reason | None:
-    """Why nothing new may start: the run was cancelled, or a node failed that must not. One that
-    waits for a person does not close the run."""
+    """Why nothing new may start: the run was cancelled, its deadline has passed, or a node failed
+    that must not. One that waits for a person does not close the run."""
     if draft.spec.cancel or draft.observed.status.cancelled_at:
         return Reason.CANCELLED
+    if deadlines.run_over(draft) and _is_cut_short(draft):
+        return Reason.DEADLINE_EXCEEDED
     for path in draft.in_phase("Failed"):
         node = draft.node(path)
         if not scope.tolerates(node) and not scope.pauses(node):
@@ -29,9 +31,35 @@ def closing_reason(draft: Draft) -> Reason | None:
     return None
 
 
+def _is_cut_short(draft: Draft) -> bool:
+    """Whether a deadline that has passed makes a difference: not if all was done before."""
+    undone = any(not draft.ended(path) for path in draft.graph.order)
+    return undone or bool(draft.in_phase("Cancelled")) or bool(pausing.paused(draft))
+
+
+def end_overdue(draft: Draft) -> None:
+    """End nodes whose deadline has passed, their attempts first; wake for those to come."""
+    for path in draft.in_phase("Pending", "Running", "Backoff"):
+        at = deadlines.of_node(draft, path)
+        if at is None:
+            continue
+        if draft.now < at:
+            draft.wake(at)
+        elif draft.statuses[path].phase == "Running":
+            _stop(draft, path, Reason.DEADLINE_EXCEEDED)
+        else:
+            status = draft.statuses[path]
+            trouble = f"{status.reason}: {status.message}" if status.reason else ""
+            deadlines.end(draft, path, detail=trouble)
+    at = deadlines.of_run(draft)
+    if at is not None and draft.now < at:
+        draft.wake(at)
+
+
 def close(draft: Draft, reason: Reason) -> None:
     """Semantics rows 3 and 27. After a failure running attempts finish and are recorded; after a
-    cancel they are stopped. Gates are withdrawn where they are settled."""
+    cancel, and at the run's deadline, they are stopped. Gates are withdrawn where they are
+    settled."""
     failed = {p for p in draft.in_phase("Failed") if not scope.tolerates(draft.node(p))}
     doomed = {name for path in failed for name in draft.graph.downstream(path)}
     for path in draft.in_phase("Pending", "Backoff", "Waiting"):
@@ -40,15 +68,21 @@ def close(draft: Draft, reason: Reason) -> None:
             draft.wake(draft.now + timedelta(seconds=1))
         elif reason is Reason.CANCELLED:
             draft.end(path, "Cancelled", Reason.CANCELLED, "the run was cancelled")
+        elif reason is Reason.DEADLINE_EXCEEDED:
+            deadlines.end(draft, path)
         elif status.phase == "Pending" and path in doomed:
             draft.end(path, "Skipped", Reason.DEPENDENCY_FAILED, _blame(draft, path, failed))
         else:
             draft.end(path, "Cancelled", Reason.CANCELLED, "another node failed the run")
-    if reason is Reason.CANCELLED:
+    if reason in (Reason.CANCELLED, Reason.DEADLINE_EXCEEDED):
         for path in draft.in_phase("Running"):
-            attempt = draft.current_attempt(path)
-            if attempt is not None and attempt.stopping is None:
-                attempts.stop(draft, path, Reason.CANCELLED)
+            _stop(draft, path, reason)
+
+
+def _stop(draft: Draft, path: str, reason: Reason) -> None:
+    attempt = draft.current_attempt(path)
+    if attempt is not None and attempt.stopping is None:
+        attempts.stop(draft, path, reason)
 
 
 def conclude(draft: Draft) -> Decision:
@@ -121,6 +155,7 @@ def _finish(draft: Draft, status: AgentWorkflowStatus) -> AgentWorkflowStatus:
     outputs, left_out = _outputs(draft)
     result = summary.Result(
         cancelled=closing_reason(draft) is Reason.CANCELLED,
+        late=closing_reason(draft) is Reason.DEADLINE_EXCEEDED,
         failed=[p for p in draft.in_phase("Failed") if not scope.tolerates(draft.node(p))],
         tolerated=[p for p in draft.in_phase("Failed") if scope.tolerates(draft.node(p))],
         left_out=left_out,

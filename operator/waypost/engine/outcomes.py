@@ -278,6 +278,7 @@ def _stopped_message(reason: str) -> str:
     return {
         Reason.TIMEOUT: "ran longer than its timeout",
         Reason.CANCELLED: "the run was cancelled",
+        Reason.DEADLINE_EXCEEDED: "stopped while it was under way",
     }.get(known_reason(reason), "did not start within queueTimeout")
 
 

@@ -32,6 +32,7 @@ _NEVER_AGAIN: Final = frozenset(
         Reason.UNSCHEDULABLE,
         Reason.MISSING_REFERENCE,
         Reason.CANCELLED,
+        Reason.DEADLINE_EXCEEDED,
         Reason.BUDGET_EXCEEDED,
     }
 )

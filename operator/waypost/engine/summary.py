@@ -10,6 +10,7 @@ from waypost.api.status import FINAL_PHASES, AgentWorkflowStatus, NodeStatus, Ru
 from waypost.engine import names, pausing
 from waypost.engine.conditions import set_condition
 from waypost.engine.draft import Draft, shorten
+from waypost.protocol.reasons import Reason
 
 _WARNINGS_TOLD: Final = 5
 
@@ -19,6 +20,7 @@ class Result:
     """How a run ended."""
 
     cancelled: bool
+    late: bool
     failed: list[str]
     tolerated: list[str]
     left_out: list[str]
@@ -104,6 +106,8 @@ def conclude(draft: Draft, status: AgentWorkflowStatus, result: Result) -> Agent
 def _verdict(draft: Draft, result: Result) -> tuple[RunPhase, str, str]:
     if result.cancelled:
         return "Cancelled", "Cancelled", "the run was cancelled"
+    if result.late and set(result.failed) <= set(pausing.paused(draft)):
+        return "Failed", str(Reason.DEADLINE_EXCEEDED), _with_left_out(_late(draft), result)
     if result.failed:
         path = result.failed[0]
         status = draft.statuses[path]
@@ -119,6 +123,13 @@ def _verdict(draft: Draft, result: Result) -> tuple[RunPhase, str, str]:
         text = f"{len(result.tolerated)} tolerated {failures}: {listed}"
         return "Succeeded", "CompletedWithFailures", _with_left_out(text, result)
     return "Succeeded", "Completed", _with_left_out("all nodes have ended", result)
+
+
+def _late(draft: Draft) -> str:
+    undone = [*pausing.paused(draft), *draft.in_phase("Cancelled")]
+    listed = ", ".join(undone[:10]) + (", ..." if len(undone) > 10 else "")
+    count = f"{len(undone)} of {len(draft.graph.order)} nodes"
+    return f"the run's deadline of {draft.spec.deadline} passed with {count} not done: {listed}"
 
 
 def _with_left_out(message: str, result: Result) -> str:
