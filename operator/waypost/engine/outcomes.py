@@ -26,6 +26,8 @@ from waypost.protocol.work import Trace, Usage
 
 _SIGKILLED: Final = 137
 _LOST_SIGHT: Final = "ContainerStatusUnknown"
+# The kubelet's word, and containerd's when it comes up after a power cut: exit codes are made up.
+_NOBODY_SAW: Final = frozenset({_LOST_SIGHT, "Unknown"})
 # Reasons of DisruptionTarget with which nobody can say what happened on the machine since.
 _MACHINE_LOST: Final = ("DeletionByTaintManager", "DeletionByPodGC")
 # The kubelet refused the pod before it made a container.
@@ -242,7 +244,7 @@ def _without_record(pod: PodFact, *, kind: str, stopping: str | None, log: str |
         return Broken(
             Reason.OUT_OF_MEMORY, "killed: out of memory (raise limits.memory)", log or ""
         )
-    if pod.deleting or pod.terminated_reason == _LOST_SIGHT or not pod.terminated:
+    if pod.deleting or pod.terminated_reason in _NOBODY_SAW or not pod.terminated:
         return Broken(Reason.DISRUPTED, pod.pod_message or "the pod was deleted while it ran")
     if pod.exit_code == 0 and (kind != "container" or pod.carries):
         return Broken(Reason.RESULT_LOST, "exit code 0, but no record of a result was written")

@@ -215,6 +215,18 @@ FOREIGN = [
         "137 that nobody saw is not out of memory",
     ),
     row(
+        "E1-machine-restarted",
+        exited(code=255, terminated_reason="Unknown"),
+        "Disrupted",
+        "the runtime's word for a container that a power cut ended: 255 is no exit code of ours",
+    ),
+    row(
+        "E1-machine-restarted-after-the-record",
+        exited(code=255, message=OK, terminated_reason="Unknown"),
+        "Succeeded",
+        "the record was on the disk before the power cut",
+    ),
+    row(
         "E1-deadline-while-running",
         exited(code=137, pod_reason="DeadlineExceeded"),
         "Timeout",
