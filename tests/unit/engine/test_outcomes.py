@@ -47,6 +47,12 @@ RUNNER = [
         "no drain takes a result away",
     ),
     row(
+        "A5-machine-restarted-after-the-record",
+        exited(code=255, message=OK, terminated_reason="Unknown"),
+        "Succeeded",
+        "the record was on the disk before the power cut",
+    ),
+    row(
         "A5-record-while-stopping",
         exited(code=0, message=OK),
         "Succeeded",
@@ -219,12 +225,6 @@ FOREIGN = [
         exited(code=255, terminated_reason="Unknown"),
         "Disrupted",
         "the runtime's word for a container that a power cut ended: 255 is no exit code of ours",
-    ),
-    row(
-        "E1-machine-restarted-after-the-record",
-        exited(code=255, message=OK, terminated_reason="Unknown"),
-        "Succeeded",
-        "the record was on the disk before the power cut",
     ),
     row(
         "E1-deadline-while-running",
