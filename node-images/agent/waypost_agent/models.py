@@ -1,7 +1,8 @@
 """The one module that knows the model and provider classes of pydantic-ai.
 
-Only the library of the provider in use is imported. Each is given our own HTTP client, and none
-repeats a request by itself: waits are counted and traced, so they are ours (asking.py).
+Only the library of the provider in use is imported, and of that what is used. Each is given our own
+HTTP client, and none repeats a request by itself: waits are counted and traced, so they are ours
+(asking.py).
 """
 
 from collections.abc import Callable
@@ -11,6 +12,7 @@ import httpx2
 from pydantic_ai.models import Model
 from pydantic_ai.settings import ModelSettings
 
+from waypost_agent import lazy
 from waypost_agent.assignment import BadAssignment, ModelWork
 
 CONNECT_TIMEOUT: Final = 10.0  # seconds
@@ -38,6 +40,7 @@ def build(work: ModelWork, *, key: str | None, http: httpx2.AsyncClient) -> Mode
     if work.type not in makers:
         known = ", ".join(makers)
         raise BadAssignment(f"agent.model.type: expected one of {known}, found {work.type!r}")
+    lazy.install()
     if key is None:
         http.event_hooks["request"].append(_without_key)
     return makers[work.type](work, key or _NO_KEY, http)

@@ -1,6 +1,7 @@
 """The program of agent nodes: everything is put together here, and judged."""
 
 import asyncio
+import gc
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -116,6 +117,9 @@ class _Loop:
                 capabilities=[*capabilities, reasking],
             )
             agent.output_validator(self._output.taken)
+            if not gc.isenabled():  # the runner turned it off for the start
+                gc.freeze()
+                gc.enable()
             return await self._run(agent)
 
     async def _run(self, agent: Agent[None, Any]) -> Json:
