@@ -52,7 +52,11 @@ EVERYTHING = workflow(
         timeout="1h30m",
         queueTimeout="500ms",
         deadline="36h",
-        retry={"limit": 0, "backoff": {"initial": "0s", "factor": 2, "max": "5m"}},
+        retry={
+            "limit": 0,
+            "backoff": {"initial": "0s", "factor": 2, "max": "5m"},
+            "reasons": ["NodeError", "Timeout", "RateLimited"],
+        },
         effect="idempotent",
         onFailure="Continue",
         fallbackOutput={"events": [None]},

@@ -272,6 +272,29 @@ STRICT = [
         "spec.nodes[0].retry.limit: Forbidden: never: true and limit are both set, but never means "
         "no second attempt; remove one",
     ),
+    row(
+        "retry-never-and-reasons",
+        workflow(node(retry={"never": True, "reasons": ["Timeout"]})),
+        "spec.nodes[0].retry.reasons: Forbidden: never: true and reasons are both set, but never "
+        "means no second attempt; remove one",
+    ),
+    row(
+        "retry-of-what-the-cluster-did",
+        workflow(node(retry={"limit": 1, "reasons": ["Disrupted"]})),
+        'retry.reasons[0]: Unsupported value: "Disrupted"',
+        '"Timeout"',
+    ),
+    row(
+        "retry-reason-twice",
+        workflow(node(retry={"limit": 1, "reasons": ["Timeout", "Timeout"]})),
+        'spec.nodes[0].retry.reasons[1]: Duplicate value: "Timeout"',
+    ),
+    row(
+        "retry-of-no-reason",
+        workflow(defaults={"retry": {"limit": 1, "reasons": []}}),
+        "spec.defaults.retry.reasons: Invalid value",
+        "at least 1 items",
+    ),
     row("retry-limit-too-high", workflow(node(retry={"limit": 21})), "less than or equal to 20"),
     row(
         "retry-on-approval",

@@ -211,6 +211,11 @@ RETRY = (
         ["never: true and limit are both set, but never means no second attempt; remove one"],
         field_path=".limit",
     ),
+    Rule(
+        "!has(self.never) || !self.never || !has(self.reasons)",
+        ["never: true and reasons are both set, but never means no second attempt; remove one"],
+        field_path=".reasons",
+    ),
 )
 
 APPROVERS = (

@@ -123,7 +123,7 @@ class NodeStatus(StatusModel):
     provider_retries: int | None = Field(
         default=None,
         ge=0,
-        description="Attempts that a busy provider refused; not counted as retries.",
+        description="Attempts that a provider asked to repeat later; not counted as retries.",
     )
     fingerprint: str | None = Field(
         default=None,
@@ -133,6 +133,12 @@ class NodeStatus(StatusModel):
     )
     repeats: int | None = Field(
         default=None, ge=0, description="How often rerun.from has named the node."
+    )
+    launch_retries: int | None = Field(
+        default=None,
+        ge=0,
+        description="Attempts whose pod did not start within queueTimeout and that were launched "
+        "anew; not counted as retries.",
     )
     input_digest: str | None = Field(
         default=None, max_length=80, description="sha256 of the resolved inputs (RFC 8785)."

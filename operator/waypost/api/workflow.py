@@ -3,7 +3,7 @@
 Descriptions are user documentation: they are what `kubectl explain` prints.
 """
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, get_args
 
 from pydantic import ConfigDict, Field, StringConstraints
 
@@ -42,6 +42,21 @@ class Backoff(Model):
     max: Duration | None = Field(default=None, description="Upper bound of a wait. Default 5m.")
 
 
+# Failures of the node's own work. What the cluster does has counters and limits of its own.
+RetriedReason = Literal[
+    "NodeError",
+    "OutputInvalid",
+    "OutputTooLarge",
+    "Timeout",
+    "OutOfMemory",
+    "OutOfDisk",
+    "ResultLost",
+    "ProviderError",
+    "RateLimited",
+    "Refused",
+]
+
+
 class Retry(Model):
     """Extra attempts after a failure of the node's own work."""
 
@@ -50,14 +65,22 @@ class Retry(Model):
         ge=0,
         le=20,
         description="Extra attempts after a failure: 2 means at most 3 attempts. Default 0. "
-        "Disruptions by the cluster (evictions, lost machines) are counted apart and do not "
-        "use these up.",
+        "Disruptions by the cluster (evictions, lost machines), pods that do not start, and "
+        "providers that ask to wait are counted apart and do not use these up.",
+    )
+    reasons: list[RetriedReason] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=len(get_args(RetriedReason)),
+        description="Failures that are worth an extra attempt; after any other the node fails at "
+        "once. Default all of them. Merged from defaults as a whole.",
+        json_schema_extra=UNIQUE_ITEMS,
     )
     backoff: Backoff | None = Field(default=None, description="Waits between attempts.")
     never: bool | None = Field(
         default=None,
         description="Same as effect: once. Never start a second attempt once the program may "
-        "have started. Cannot stand together with limit.",
+        "have started. Cannot stand together with limit or reasons.",
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from waypost.api.base import JsonValue, parse_duration
-from waypost.api.workflow import KINDS, AgentWorkflowSpec
+from waypost.api.workflow import KINDS, AgentWorkflowSpec, Retry
 from waypost.engine.bundle import schema_fields
 from waypost.engine.expressions import Visible
 from waypost.engine.graph import evaluated_fields
@@ -41,6 +41,7 @@ def check(spec: AgentWorkflowSpec) -> tuple[Problem, ...]:
         _inputs_are_bounded,
         _schemas_are_usable,  # 2020-12, local $ref only
         _durations_mean_something,  # zero refused
+        _retries_mean_something,  # reasons without a retry
         _expressions_compile,  # before references are read from them
         _references_resolve,  # names, dependsOn, after
         _variables_are_distinct,  # two inputs of a container under one variable
@@ -113,6 +114,20 @@ def _durations_mean_something(spec: AgentWorkflowSpec) -> Iterator[Problem]:
     for place, text in places:
         if text and parse_duration(text) == 0:
             yield Problem(place, f"{text} is no time at all; leave it out or give a duration")
+
+
+def _retries_mean_something(spec: AgentWorkflowSpec) -> Iterator[Problem]:
+    base = (spec.defaults and spec.defaults.retry) or Retry()
+    text = "has no effect without extra attempts; set retry.limit, or remove this"
+    limits = [base.limit]
+    for node in spec.nodes:
+        own = node.retry or Retry()
+        limit = own.limit if own.limit is not None or base.never else base.limit
+        if own.reasons and not limit:
+            yield Problem(f"nodes.{node.name}.retry.reasons", text)
+        limits.append(own.limit)
+    if base.reasons and not any(limits):
+        yield Problem("defaults.retry.reasons", text)
 
 
 def _all_evaluated(spec: AgentWorkflowSpec) -> Iterator[tuple[str, JsonValue, str]]:

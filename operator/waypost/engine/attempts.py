@@ -356,10 +356,8 @@ def _break(
         reason=str(broken.reason),
         message=shorten(broken.message, 1024),
         tail=broken.tail[-1024:] or None,
-        retries=verdict.retries or None,
-        disruptions=verdict.disruptions or None,
-        provider_retries=verdict.provider_retries or None,
         wake_at=names.timestamp(wake_at),
+        **{verdict.budget.value: verdict.count},
     )
     draft.note("Warning", "NodeAttemptFailed", f"{path}: {broken.reason}: {broken.message}")
     draft.wake(wake_at)

@@ -34,6 +34,17 @@ _MACHINE_LOST: Final = ("DeletionByTaintManager", "DeletionByPodGC")
 _NOT_ADMITTED: Final = ("OutOf", "Unexpected", "NodeAffinity", "NodeShutdown", "Topology")
 
 
+# For these an attempt is stopped whose container has not started.
+_NOT_STARTED: Final = frozenset(
+    {
+        Reason.UNSCHEDULABLE,
+        Reason.IMAGE_PULL,
+        Reason.MISSING_REFERENCE,
+        Reason.POD_REJECTED,
+    }
+)
+
+
 @dataclass(frozen=True)
 class Report:
     """What a commit record tells beside the result. `trace`: the trace itself, or True when the
@@ -227,6 +238,9 @@ def _checked(output: JsonValue, output_schema: JsonValue | None) -> Outcome:
 
 def _without_record(pod: PodFact, *, kind: str, stopping: str | None, log: str | None) -> Broken:
     started = not surely_not_started(pod)
+    if stopping and pod.started_at is not None and known_reason(stopping) in _NOT_STARTED:
+        text = f"its container started just as it was stopped ({stopping})"
+        return Broken(Reason.DISRUPTED, text, log or "")
     if stopping:
         return Broken(known_reason(stopping), _stopped_message(stopping), log or "", started)
     if pod.disruption:

@@ -3,12 +3,13 @@
 import hashlib
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from enum import StrEnum
+from typing import Final, get_args
 
 from waypost.api.agent import Effect
 from waypost.api.base import parse_duration
 from waypost.api.status import NodeStatus
-from waypost.api.workflow import AgentWorkflowSpec, Node, Retry
+from waypost.api.workflow import AgentWorkflowSpec, Node, RetriedReason, Retry
 from waypost.engine.outcomes import Broken
 from waypost.protocol.reasons import Reason
 
@@ -19,23 +20,13 @@ STOP_GRACE: Final = 30.0  # terminationGracePeriodSeconds of node pods
 # The runner's own timer comes first; the operator's is there for a runner that hangs.
 RUNNER_HEADSTART: Final = 5.0
 MAX_DISRUPTIONS: Final = 5
-MAX_PROVIDER_RETRIES: Final = 5  # of a provider that says it is busy
+MAX_LAUNCH_RETRIES: Final = 2  # of a pod that did not start within queueTimeout
+MAX_PROVIDER_RETRIES: Final = 5  # of a provider that asks to wait
 _LONGEST_WAIT: Final = 3600.0  # whatever a provider asks for
 
-_NEVER_AGAIN: Final = frozenset(
-    {
-        Reason.INPUT_INVALID,
-        Reason.INPUT_TOO_LARGE,
-        Reason.LAUNCH_REJECTED,
-        Reason.POD_REJECTED,
-        Reason.IMAGE_PULL,
-        Reason.UNSCHEDULABLE,
-        Reason.MISSING_REFERENCE,
-        Reason.CANCELLED,
-        Reason.DEADLINE_EXCEEDED,
-        Reason.BUDGET_EXCEEDED,
-    }
-)
+USER_REASONS: Final = frozenset(Reason(name) for name in get_args(RetriedReason))
+_LAUNCH_REASONS: Final = frozenset({Reason.UNSCHEDULABLE, Reason.IMAGE_PULL, Reason.POD_REJECTED})
+_CLUSTER_REASONS: Final = frozenset({Reason.DISRUPTED, Reason.NODE_LOST})
 _EFFECT_OF_METHOD: Final[dict[str, Effect]] = {
     "GET": "none",
     "HEAD": "none",
@@ -43,7 +34,16 @@ _EFFECT_OF_METHOD: Final[dict[str, Effect]] = {
     "PATCH": "once",
 }
 # With effect: once these leave it open whether the effect has happened.
-_UNKNOWN: Final = frozenset({Reason.DISRUPTED, Reason.RESULT_LOST})
+_UNKNOWN: Final = _CLUSTER_REASONS | {Reason.RESULT_LOST}
+
+
+class Budget(StrEnum):
+    """What another attempt is counted against: the counter of that name in the node's status."""
+
+    USER = "retries"  # retry.limit
+    PROVIDER = "provider_retries"
+    CLUSTER = "disruptions"
+    LAUNCH = "launch_retries"
 
 
 @dataclass(frozen=True)
@@ -55,16 +55,16 @@ class Retries:
     factor: int
     max: float
     once: bool
+    reasons: frozenset[Reason] | None = None  # those that are tried again; None: all
 
 
 @dataclass(frozen=True)
 class Again:
-    """Start another attempt after `delay`; the counters as they will then stand."""
+    """Start another attempt after `delay`; the counter of `budget` then stands at `count`."""
 
     delay: timedelta
-    retries: int
-    disruptions: int
-    provider_retries: int
+    budget: Budget
+    count: int
 
 
 @dataclass(frozen=True)
@@ -102,6 +102,7 @@ def retries_of(spec: AgentWorkflowSpec, node: Node) -> Retries:
     base = (spec.defaults and spec.defaults.retry) or Retry()
     never = own.never if own.never is not None else own.limit is None and base.never
     limit = own.limit if own.limit is not None else base.limit
+    reasons = own.reasons if own.reasons is not None else base.reasons
 
     def backoff(name: str, fallback: str) -> str:
         for source in (own.backoff, base.backoff):
@@ -116,7 +117,23 @@ def retries_of(spec: AgentWorkflowSpec, node: Node) -> Retries:
         factor=int(backoff("factor", "2")),
         max=parse_duration(backoff("max", "5m")),
         once=bool(never) or effect_of(node) == "once",
+        reasons=None if reasons is None else frozenset(Reason(name) for name in reasons),
     )
+
+
+def budget_of(broken: Broken) -> Budget | None:
+    """What another attempt after this one would be counted against; None when none may follow:
+    it would end the same way, or has had a clock of its own."""
+    asked_to_wait = broken.report.retry_after is not None
+    if broken.reason is Reason.RATE_LIMITED or (
+        broken.reason is Reason.PROVIDER_ERROR and asked_to_wait
+    ):
+        return Budget.PROVIDER
+    if broken.reason in _CLUSTER_REASONS:
+        return Budget.CLUSTER
+    if broken.reason in _LAUNCH_REASONS:
+        return Budget.LAUNCH
+    return Budget.USER if broken.reason in USER_REASONS else None
 
 
 def after_break(
@@ -124,28 +141,46 @@ def after_break(
 ) -> Again | GiveUp:
     """What follows a broken attempt. `seed` (run, path, attempt) spreads the waits of nodes that
     failed together; a hash, so that the answer is the same after a crash."""
-    used = status.retries or 0
-    disrupted = status.disruptions or 0
-    busy = status.provider_retries or 0
-    if broken.reason in _NEVER_AGAIN:
+    budget = budget_of(broken)
+    if budget is None:
         return GiveUp(broken.reason, broken.message)
     if retries.once and broken.started:
         if broken.reason in _UNKNOWN:
             text = f"{broken.message}; it may have taken effect, and effect: once forbids to repeat"
             return GiveUp(Reason.UNKNOWN_EFFECT, text)
         return GiveUp(broken.reason, broken.message)
-    if broken.reason == Reason.DISRUPTED:
-        if disrupted < MAX_DISRUPTIONS:
-            return Again(_spread(2.0**disrupted, seed), used, disrupted + 1, busy)
-        text = f"{broken.message}; disrupted {disrupted + 1} times, the limit is {MAX_DISRUPTIONS}"
-        return GiveUp(Reason.DISRUPTED, text)
-    if broken.reason == Reason.RATE_LIMITED and busy < MAX_PROVIDER_RETRIES:
-        wait = min(max(5.0 * 2**busy, broken.report.retry_after or 0.0), _LONGEST_WAIT)
-        return Again(_spread(wait, seed), used, disrupted, busy + 1)
-    if used < retries.limit:
-        wait = min(retries.initial * retries.factor**used, retries.max)
-        return Again(_spread(wait, seed), used + 1, disrupted, busy)
-    return GiveUp(broken.reason, broken.message)
+    used = _used(status, budget)
+    if budget is Budget.CLUSTER:
+        if used < MAX_DISRUPTIONS:
+            return Again(_spread(2.0**used, seed), budget, used + 1)
+        text = f"{broken.message}; disrupted {used + 1} times, the limit is {MAX_DISRUPTIONS}"
+        return GiveUp(broken.reason, text)
+    if budget is Budget.LAUNCH:
+        if used < MAX_LAUNCH_RETRIES:
+            return Again(_spread(10.0 * 2**used, seed), budget, used + 1)
+        return GiveUp(broken.reason, f"{broken.message}; launched {used + 1} times in vain")
+    asked = min(broken.report.retry_after or 0.0, _LONGEST_WAIT)
+    if budget is Budget.PROVIDER and used < MAX_PROVIDER_RETRIES:
+        return Again(_spread(max(5.0 * 2**used, asked), seed), budget, used + 1)
+    return _by_the_user(retries, status=status, broken=broken, asked=asked, seed=seed)
+
+
+def _by_the_user(
+    retries: Retries, *, status: NodeStatus, broken: Broken, asked: float, seed: str
+) -> Again | GiveUp:
+    used = _used(status, Budget.USER)
+    if used >= retries.limit:
+        return GiveUp(broken.reason, broken.message)
+    if retries.reasons is not None and broken.reason not in retries.reasons:
+        listed = ", ".join(sorted(retries.reasons))
+        return GiveUp(broken.reason, f"{broken.message}; retry.reasons has only {listed}")
+    wait = min(retries.initial * retries.factor**used, retries.max)
+    return Again(_spread(max(wait, asked), seed), Budget.USER, used + 1)
+
+
+def _used(status: NodeStatus, budget: Budget) -> int:
+    used: int | None = getattr(status, budget)
+    return used or 0
 
 
 def _spread(seconds: float, seed: str) -> timedelta:

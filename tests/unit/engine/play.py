@@ -115,6 +115,16 @@ def _over(pod: PodFact, *, code: int, message: str = "", **fields: Any) -> PodFa
     )
 
 
+def _never_started(pod: PodFact, *, code: int, **fields: Any) -> PodFact:
+    """As the kubelet tells it of a container that it never made; nobody tells it of a pod without
+    a machine."""
+    if not pod.scheduled:
+        return replace(pod, **fields)
+    unknown = "ContainerStatusUnknown"
+    ended = {"phase": "Failed", "terminated": True, "exit_code": code}
+    return replace(pod, **{**ended, "terminated_reason": unknown, **fields})
+
+
 class Crash(Exception):
     """The operator was killed in the middle of a pass."""
 
@@ -250,7 +260,8 @@ class Play:
             self.jobs[effect.job] = replace(self.jobs[effect.job], suspended=True)
         for uid, pod in self.pods.items():
             if builders.job_of(pod.path, pod.attempt) == effect.job and not pod.over:
-                self.pods[uid] = _over(pod, code=137, deleting=True)
+                ended = _over if pod.started_at else _never_started
+                self.pods[uid] = ended(pod, code=137, deleting=True)
 
     # --- the world between passes ----------------------------------------------------------------
 

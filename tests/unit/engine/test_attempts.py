@@ -12,18 +12,7 @@ from waypost.engine.decide import LAUNCHES_PER_PASS, decide, plan
 from waypost.engine.definition import define
 from waypost.engine.model import Decision, LaunchProblem, Observed, PodFact, StopAttempt
 from waypost.engine.names import parse_timestamp, timestamp
-from waypost.engine.outcomes import Broken
-from waypost.engine.policy import (
-    MAX_DISRUPTIONS,
-    Again,
-    GiveUp,
-    Retries,
-    after_break,
-    queue_timeout_of,
-    retries_of,
-    timeout_of,
-)
-from waypost.protocol.reasons import Reason
+from waypost.engine.policy import MAX_DISRUPTIONS, queue_timeout_of, timeout_of
 
 from tests import builders
 from tests.builders import (
@@ -295,10 +284,11 @@ def test_a7_pod_refused() -> None:
     ended = decide(seen(live=True, jobs=held, status=late.status), after(121), SETTINGS)
     node = the_node(ended)
     assert (node.phase, node.reason, node.message) == (
-        "Failed",
+        "Backoff",
         "PodRejected",
         'serviceaccount "x" not found',
     )
+    assert (node.launch_retries, node.retries) == (1, None), "no retry of the user's"
 
 
 def test_stopping_without_a_job_ends() -> None:
@@ -416,94 +406,6 @@ def test_disruptions_have_their_own_limit() -> None:
     assert (node.phase, node.reason) == ("Failed", "Disrupted")
     assert (node.attempt, node.disruptions) == (MAX_DISRUPTIONS + 1, MAX_DISRUPTIONS)
     assert "the limit is 5" in (node.message or "")
-
-
-def settings_of(node: JsonObject, **defaults: Any) -> Retries:
-    made = define(spec(node, defaults=defaults)).spec
-    assert made is not None
-    return retries_of(made, made.nodes[0])
-
-
-@pytest.mark.parametrize(
-    ("own", "default", "limit", "once"),
-    [
-        pytest.param({}, {}, 0, False, id="nothing"),
-        pytest.param({}, {"limit": 4}, 4, False, id="default"),
-        pytest.param({"limit": 0}, {"limit": 4}, 0, False, id="own-zero"),
-        pytest.param({"never": True}, {"limit": 4}, 0, True, id="never-beats-default-limit"),
-        pytest.param({}, {"never": True}, 0, True, id="default-never"),
-        pytest.param({"limit": 2}, {"never": True}, 2, False, id="own-limit-beats-default-never"),
-        pytest.param({"never": False}, {"never": True}, 0, False, id="own-false-beats-never"),
-        pytest.param({"backoff": {"factor": 3}}, {"limit": 4}, 4, False, id="field-by-field"),
-    ],
-)
-def test_row_18_merge(own: JsonObject, default: JsonObject, limit: int, once: bool) -> None:
-    found = settings_of(python("a", retry=own), retry=default)
-    assert (found.limit, found.once) == (limit, once)
-
-
-def test_row_18_backoff_merges_field_by_field() -> None:
-    own = {"backoff": {"initial": "7s"}}
-    default = {"limit": 1, "backoff": {"initial": "1s", "factor": 5}}
-    found = settings_of(python("a", retry=own), retry=default)
-    assert (found.initial, found.factor, found.max) == (7.0, 5, 300.0)
-
-
-def broken(reason: Reason, *, started: bool = True) -> Broken:
-    return Broken(reason, "why", "", started)
-
-
-@pytest.mark.parametrize("reason", list(Reason))
-@pytest.mark.parametrize("started", [True, False])
-def test_row_17_once(reason: Reason, started: bool) -> None:
-    retries = Retries(limit=5, initial=1, factor=2, max=9, once=True)
-    verdict = after_break(
-        retries=retries, status=node_status(), broken=broken(reason, started=started), seed="s"
-    )
-    if started:
-        assert isinstance(verdict, GiveUp), "whatever the reason, no second attempt"
-        unknown = reason in (Reason.DISRUPTED, Reason.RESULT_LOST, Reason.UNKNOWN_EFFECT)
-        assert (verdict.reason == Reason.UNKNOWN_EFFECT) is unknown
-    elif reason == Reason.DISRUPTED:
-        assert isinstance(verdict, Again), "what surely never started does not count"
-        assert (verdict.retries, verdict.disruptions) == (0, 1)
-
-
-@pytest.mark.parametrize(
-    "reason",
-    [
-        "InputInvalid",
-        "InputTooLarge",
-        "LaunchRejected",
-        "PodRejected",
-        "ImagePull",
-        "Cancelled",
-        "Unschedulable",
-        "MissingReference",
-    ],
-)
-def test_what_would_fail_again_is_not_repeated(reason: str) -> None:
-    retries = Retries(limit=5, initial=1, factor=2, max=9, once=False)
-    verdict = after_break(
-        retries=retries, status=node_status(), broken=broken(Reason(reason)), seed="s"
-    )
-    assert verdict == GiveUp(Reason(reason), "why"), "its own clock has run out already"
-
-
-def test_waits_are_spread_by_a_hash() -> None:
-    retries = Retries(limit=5, initial=100, factor=2, max=900, once=False)
-
-    def delay(seed: str) -> float:
-        verdict = after_break(
-            retries=retries, status=node_status(), broken=broken(Reason.NODE_ERROR), seed=seed
-        )
-        assert isinstance(verdict, Again)
-        return verdict.delay.total_seconds()
-
-    assert delay("a") == delay("a"), "the same after a crash"
-    found = {delay(str(n)) for n in range(20)}
-    assert len(found) > 10, "nodes that failed together do not come back together"
-    assert all(100 <= d <= 120 for d in found)
 
 
 def test_a_run_fails_while_a_retry_waits() -> None:

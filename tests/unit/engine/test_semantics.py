@@ -663,9 +663,6 @@ def test_row_35_idempotency_key_follows_the_input() -> None:
         pytest.param(spec(python("x", timeout="1d")), "timeout", "pattern", id="row-32-days"),
         pytest.param(spec(python("x", timeout="0s")), "timeout", "no time", id="row-32-zero"),
         pytest.param(
-            spec(python("x", retry={"reasons": ["Timeout"]})), "reasons", "", id="retry-reasons"
-        ),
-        pytest.param(
             spec(python("x", forEach={"items": "${[1]}"})), "forEach", "", id="reserved-for-each"
         ),
         pytest.param(spec(python("x", repeat={"max": 5})), "repeat", "", id="reserved-repeat"),

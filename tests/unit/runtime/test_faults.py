@@ -17,6 +17,7 @@ from waypost.ports.cluster import (
 )
 
 from tests.builders import container, python, spec
+from tests.fakes.programs import Outcome
 from tests.fakes.watch import DELAYED, ROUGH, STALE, Delivery
 from tests.unit.runtime import reference
 from tests.unit.runtime.harness import Call, Operator, World, fails, gives
@@ -238,7 +239,7 @@ async def test_pods_that_are_refused_are_told_and_then_given_up() -> None:
     async with World() as world:
         world.start()
         world.work.refuse_pods(lambda job: 'serviceaccount "none" not found')
-        await world.submit(spec(python("a", queueTimeout="10m")))
+        await world.submit(spec(python("a", queueTimeout="2m")))
         await world.until(
             lambda: "serviceaccount" in world.node("a").get("message", ""),
             "the events of the Job are read",
@@ -246,7 +247,9 @@ async def test_pods_that_are_refused_are_told_and_then_given_up() -> None:
         )
         assert world.node("a")["reason"] == "PodRejected"
         status = await world.finished(within=1200)
-        assert status["nodes"][0]["reason"] == "PodRejected"
+        node = status["nodes"][0]
+        assert (node["reason"], node["attempt"], node["launchRetries"]) == ("PodRejected", 3, 2)
+        assert 'serviceaccount "none" not found; launched 3 times in vain' in node["message"]
         assert world.ledger.executions == []
 
 
@@ -278,3 +281,21 @@ async def test_a_namespace_that_ends_in_mid_run_is_let_go() -> None:
         assert len(world.ledger.executions) == 3
         await world.quiet(600)
         assert operator.controller.store.uids() == [], "nothing is remembered of it"
+
+
+@pytest.mark.parametrize("why", ["ErrImagePull", "Unschedulable"])
+@virtual
+async def test_a_pod_that_does_not_start_is_launched_anew_without_a_retry(why: Any) -> None:
+    stuck = Outcome(blocked=why, blocked_text="said the cluster")
+    async with World(script={"a": [lambda _: stuck, gives(1)]}) as world:
+        operator = world.start()
+        await world.submit(spec(python("a", queueTimeout="2m")))
+        await world.until(lambda: world.node("a").get("phase") == "Backoff", "it was given up")
+        assert "said the cluster" in world.node("a")["message"]
+        operator.die()
+        world.start()
+        status = await world.finished(within=900)
+        node = status["nodes"][0]
+        assert (node["phase"], node["launchRetries"]) == ("Succeeded", 1)
+        assert "retries" not in node
+        assert [e.attempt for e in world.ledger.executions] == [2]
