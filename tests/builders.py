@@ -129,22 +129,30 @@ def exited(
     return pod(path, attempt, **{**changes, **fields})
 
 
-def whose(path: str = "a", attempt: int = 1, *, pod_uid: str | None = None) -> Attempt:
+def whose(
+    path: str = "a", attempt: int = 1, *, pod_uid: str | None = None, round_: int = 1
+) -> Attempt:
     """The identity that a commit record of this attempt carries."""
     return Attempt(
         run_uid=RUN_UID,
         path=path,
-        round=1,
+        round=round_,
         attempt=attempt,
         pod_uid=pod_uid or f"pod-{path}-{attempt}",
     )
 
 
 def record(
-    output: JsonValue = None, path: str = "a", attempt: int = 1, *, pod_uid: str | None = None
+    output: JsonValue = None,
+    path: str = "a",
+    attempt: int = 1,
+    *,
+    pod_uid: str | None = None,
+    round_: int = 1,
 ) -> str:
     """The termination message of a python node that returned `output`."""
-    made = CommitRecord(whose(path, attempt, pod_uid=pod_uid), "Succeeded", output)
+    mine = whose(path, attempt, pod_uid=pod_uid, round_=round_)
+    made = CommitRecord(mine, "Succeeded", output)
     return encode(made).decode()
 
 
@@ -156,11 +164,11 @@ def failure_record(
     message: str = "boom",
     tail: str = "Traceback",
     pod_uid: str | None = None,
+    round_: int = 1,
 ) -> str:
     """The termination message of a python node that failed in its own words."""
-    made = CommitRecord(
-        whose(path, attempt, pod_uid=pod_uid), "Failed", None, reason, message, tail
-    )
+    mine = whose(path, attempt, pod_uid=pod_uid, round_=round_)
+    made = CommitRecord(mine, "Failed", None, reason, message, tail)
     return encode(made).decode()
 
 

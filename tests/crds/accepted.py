@@ -198,6 +198,15 @@ ACCEPTED = [
         workflow(container(resources={"limits": {"cpu": "0.5", "memory": "1.5Gi", "n": "1e3"}})),
         "as in core/v1",
     ),
+    row(
+        "rerun",
+        workflow(
+            node("a"),
+            node("b"),
+            rerun={"round": 2, "from": ["a"], "outputs": {"b": None}, "skip": []},
+        ),
+        "a round may be asked for from the start",
+    ),
     row("question", approval(), "as the operator creates it"),
     row(
         "question-full",

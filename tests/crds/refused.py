@@ -112,13 +112,11 @@ STRICT = [
         workflow(request(auth={"bearer": {"name": "s", "key": "k"}, "basic": {"name": "s"}})),
         "both bearer and basic are set; keep one",
     ),
-    row("rerun-is-not-here-yet", workflow(rerun={"round": 2}), 'unknown field "spec.rerun"'),
-    row("typo", workflow(node(dependOn=["a"])), 'unknown field "spec.nodes[0].dependOn"'),
     row(
-        "no-kind",
-        workflow({"name": "think"}),
-        "spec.nodes[0]: Required value: node think has no kind; expected exactly one of python, "
-        "container, agent, http, approval, wait: add one",
+        "rerun-of-the-first-round",
+        workflow(rerun={"round": 1}),
+        "spec.rerun.round: Invalid value: 1: spec.rerun.round in body should be greater than or "
+        "equal to 2",
     ),
     row(
         "two-kinds",

@@ -56,6 +56,11 @@ def replace(path: str, value: Any) -> Manifest:
     return {"op": "replace", "path": path, "value": value}
 
 
+def add(path: str, value: Any) -> Manifest:
+    """One operation of a JSON Patch; also where there is something."""
+    return {"op": "add", "path": path, "value": value}
+
+
 def remove(path: str) -> Manifest:
     """One operation of a JSON Patch."""
     return {"op": "remove", "path": path}
@@ -72,6 +77,7 @@ REVERSED = list(reversed(TWO["spec"]["nodes"]))
 CANCELLED = workflow(cancel=True)
 YES = judged("True")
 FINAL = ("was accepted, so what it runs is final", "create a new run")
+ROUND_2 = judged("True", round=2)
 DONE = judged("True", nodes=[checkpoint(outputDigest="sha256:1", output={"a": None})])
 CANNOT_TAKE_BACK = (
     "was cancelled, which cannot be taken back; keep cancel: true and create a new run"
@@ -137,6 +143,64 @@ RUNS = [
     row("deadline", TWO, YES, spec(deadline="1h"), "a change of deadline;", *FINAL),
     row("order-means-nothing", TWO, YES, spec(nodes=REVERSED)),
     row("steering", TWO, YES, spec(suspend=True, cancel=True, ttlSecondsAfterFinished=60)),
+    row(
+        "round-raised-with-an-edit",
+        TWO,
+        YES,
+        spec(nodes=[node("c")], rerun={"round": 2, "from": ["c"]}),
+    ),
+    row("round-raised-before-the-first-ended", TWO, ROUND_2, spec(rerun={"round": 3})),
+    row(
+        "round-of-now",
+        TWO,
+        ROUND_2,
+        spec(nodes=[node("c")], rerun={"round": 2}),
+        "a change of nodes, rerun;",
+        "by raising rerun.round above status.round in the same update",
+    ),
+    row(
+        "rerun-without-a-higher-round",
+        workflow(rerun={"round": 2}),
+        ROUND_2,
+        spec(rerun={"round": 2, "from": ["gather"]}),
+        "a change of rerun;",
+    ),
+    row("round-taken-back", workflow(rerun={"round": 2}), ROUND_2, spec(rerun=None), *FINAL),
+    row(
+        "a-refused-round-is-corrected",
+        workflow(rerun={"round": 2, "from": ["x"]}),
+        judged("False", nodes=[checkpoint()]),
+        spec(rerun={"round": 2}, nodes=[node("c")]),
+    ),
+    row(
+        "a-refused-round-is-not-a-way-around",
+        workflow(rerun={"round": 2, "from": ["x"]}),
+        judged("False", nodes=[checkpoint()]),
+        spec(rerun=None, nodes=[node("c")]),
+        *FINAL,
+    ),
+    row(
+        "a-cancelled-run-has-no-next-round",
+        CANCELLED,
+        YES,
+        spec(rerun={"round": 2}),
+        "is cancelled, which is final, so no round can begin; create a new run",
+    ),
+    row(
+        "a-round-undoes-success",
+        TWO,
+        DONE,
+        status(
+            replace("/status/nodes/0", checkpoint("gather", "Pending", round=2)),
+            add("/status/round", 2),
+        ),
+    ),
+    row(
+        "a-round-drops-a-node",
+        TWO,
+        DONE,
+        status(replace("/status/nodes", []), add("/status/round", 2)),
+    ),
     row("resume", workflow(suspend=True), YES, spec(suspend=None)),
     row("cancel-back", CANCELLED, YES, spec(cancel=False), "spec: Forbidden", CANNOT_TAKE_BACK),
     row("cancel-removed", CANCELLED, YES, spec(cancel=None), CANNOT_TAKE_BACK),
@@ -173,7 +237,8 @@ RUNS = [
         TWO,
         DONE,
         status(replace("/status/nodes", [])),
-        "status: Forbidden: a checkpoint would be lost; a node never leaves the status of its run",
+        "status: Forbidden: a checkpoint would be lost; a node leaves the status of its run in a "
+        "new round only",
     ),
     row(
         "status-lost",

@@ -91,14 +91,22 @@ def _workflow(old: Obj, new: Obj) -> list[str]:
     problems = []
     before, after = section(old, "spec"), section(new, "spec")
     conditions = items(old, "status", "conditions")
-    if any(c.get("type") == "Accepted" and c.get("status") == "True" for c in conditions):
-        changed = _changed(before, after) - EDITABLE
+    begun = section(old, "status").get("round", 1)
+    raised = section(after, "rerun").get("round", 1) > begun
+    if raised and after.get("cancel") is True:
+        problems.append("spec: is cancelled, which is final, so no round can begin")
+    if items(old, "status", "nodes") or any(
+        c.get("type") == "Accepted" and c.get("status") == "True" for c in conditions
+    ):
+        changed = set() if raised else _changed(before, after) - EDITABLE
         if changed:
             problems.append(f"spec: was accepted; found a change of {', '.join(sorted(changed))}")
         if before.get("cancel") is True and after.get("cancel") is not True:
             problems.append("spec: was cancelled, which cannot be taken back")
     checkpoints, kept = items(old, "status", "nodes"), items(new, "status", "nodes")
     by_path = {node.get("path"): node for node in kept}
+    if section(new, "status").get("round", 1) > begun:
+        return problems
     if len(kept) < len(checkpoints):
         problems.append("status.nodes: a checkpoint would be lost")
     for node in checkpoints:

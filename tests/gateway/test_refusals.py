@@ -46,6 +46,14 @@ def _status(**paths: Any) -> Prepare:
     return lambda p: p.update(Kind.AGENT_WORKFLOW, RUN, **changed)
 
 
+def _node(**fields: Any) -> Prepare:
+    def change(p: Place) -> None:
+        nodes = [{**node, **fields} for node in _run(p)["status"]["nodes"]]
+        p.update(Kind.AGENT_WORKFLOW, RUN, status__nodes=nodes)
+
+    return change
+
+
 def _replaced_pod(p: Place) -> None:
     server = p.cluster.inner.server
     server.storage.remove(Kind.POD, server.get(Kind.POD, namespace="default", name=POD))
@@ -112,7 +120,7 @@ FORGED = [
     row("attempt-before", _pod(**{f"{LABEL}attempt": "1"}), 403, "AttemptNotCurrent"),
     row("attempt-to-come", _pod(**{f"{LABEL}attempt": "3"}), 403, "AttemptNotCurrent"),
     row("round-to-come", _pod(**{f"{LABEL}round": "2"}), 403, "AttemptNotCurrent"),
-    row("round-before", _status(round=2), 403, "AttemptNotCurrent"),
+    row("superseded-by-a-round", _node(phase="Superseding"), 403, "AttemptNotCurrent"),
     row(
         "other-node",
         _pod(**{"metadata__annotations__waypost.dev/path": "other"}),

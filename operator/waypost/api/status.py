@@ -11,11 +11,14 @@ NodePhase = Literal[
     "Running",
     "Waiting",
     "Backoff",
+    "Superseding",
     "Succeeded",
     "Failed",
     "Skipped",
     "Cancelled",
 ]
+# What a round of a run made of a node's checkpoint.
+Disposition = Literal["Reused", "Adopted", "Rerun", "New", "Given", "SkippedByUser"]
 RunPhase = Literal[
     "Pending",
     "Rejected",
@@ -30,6 +33,7 @@ RunPhase = Literal[
 
 FINAL_PHASES: frozenset[str] = frozenset({"Succeeded", "Failed", "Skipped", "Cancelled"})
 KEPT_ATTEMPTS = 6  # the first and the last five; `attempt` counts them all
+KEPT_ROUNDS = 10
 
 
 class Usage(StatusModel):
@@ -72,6 +76,9 @@ class AttemptStatus(StatusModel):
 
     number: int = Field(ge=1, description="1 for the first attempt; numbers run on, never restart.")
     job: str = Field(max_length=63, description="Name of the attempt's Job.")
+    round: int | None = Field(
+        default=None, ge=1, description="Round in which it was launched. Absent: 1."
+    )
     launched_at: Timestamp = Field(description="When the attempt was recorded, before its Job.")
     pod_uid: str | None = Field(
         default=None, max_length=64, description="The pod whose result was taken."
@@ -86,6 +93,9 @@ class AttemptStatus(StatusModel):
         default=None,
         max_length=64,
         description="Set while the attempt is being stopped: the reason it will end with.",
+    )
+    never_started: bool | None = Field(
+        default=None, description="true: its program certainly never ran."
     )
     allotment: Allotment | None = Field(default=None, description=Allotment.__doc__)
     usage: Usage | None = Field(default=None, description="What this attempt used up.")
@@ -108,6 +118,30 @@ class NodeStatus(StatusModel):
     tail: str | None = Field(
         default=None, max_length=2048, description="Last lines a failed node printed."
     )
+    round: int | None = Field(
+        default=None,
+        ge=1,
+        description="Round in which this checkpoint was begun. Absent: 1.",
+    )
+    disposition: Disposition | None = Field(
+        default=None,
+        description="What the latest round made of the checkpoint: Reused (as it was), Adopted "
+        "(under way, goes on), Rerun, New, Given (by a person, in rerun.outputs), SkippedByUser "
+        "(in rerun.skip).",
+    )
+    disposition_message: str | None = Field(
+        default=None, max_length=512, description="Why, for people."
+    )
+    fingerprint: str | None = Field(
+        default=None,
+        max_length=80,
+        description="Digest of the definition that the checkpoint was made under: kind, inputs, "
+        "when, schemas. Equal: a later round reuses it, and an attempt goes on where an earlier "
+        "one stopped.",
+    )
+    repeats: int | None = Field(
+        default=None, ge=0, description="How often rerun.from named the node."
+    )
     attempt: int | None = Field(default=None, ge=0, description="Number of the latest attempt.")
     attempts: list[AttemptStatus] | None = Field(
         default=None,
@@ -124,15 +158,6 @@ class NodeStatus(StatusModel):
         default=None,
         ge=0,
         description="Attempts that a provider asked to repeat later; not counted as retries.",
-    )
-    fingerprint: str | None = Field(
-        default=None,
-        max_length=80,
-        description="What the node does, as a digest: equal over attempts that may go on where "
-        "an earlier one stopped.",
-    )
-    repeats: int | None = Field(
-        default=None, ge=0, description="How often rerun.from has named the node."
     )
     launch_retries: int | None = Field(
         default=None,
@@ -171,6 +196,20 @@ class NodeStatus(StatusModel):
     finished_at: Timestamp | None = Field(default=None, description="When the node ended.")
 
 
+class RoundStatus(StatusModel):
+    """A round that is over."""
+
+    round: int = Field(ge=1, description="Its number.")
+    started_at: Timestamp | None = Field(default=None, description="When it began.")
+    ended_at: Timestamp = Field(description="When the run ended in it, or the next round began.")
+    phase: str = Field(max_length=32, description="Phase of the run at its end.")
+    message: str | None = Field(default=None, max_length=512, description="How it ended.")
+    generation: int | None = Field(
+        default=None, ge=1, description="The metadata.generation that it ran."
+    )
+    launched: int = Field(default=0, ge=0, description="Attempts launched so far, in all rounds.")
+
+
 class AgentWorkflowStatus(StatusModel):
     """What has happened. Conditions are for programs, phase is for people."""
 
@@ -186,6 +225,15 @@ class AgentWorkflowStatus(StatusModel):
         default=None, max_length=300, description="What the run waits for, if for one thing."
     )
     round: int = Field(default=1, ge=1, description="Round of the run; 1 until it is rerun.")
+    round_started_at: Timestamp | None = Field(
+        default=None, description="When this round began. Absent in round 1: see startedAt."
+    )
+    rounds: list[RoundStatus] | None = Field(
+        default=None, max_length=KEPT_ROUNDS, description="The rounds before; the latest ten."
+    )
+    retired_usage: Usage | None = Field(
+        default=None, description="What nodes used up that a later round took out of the spec."
+    )
     inputs: JsonValue | None = Field(
         default=None, description="The inputs with schema defaults applied, if any were."
     )

@@ -21,6 +21,7 @@ from waypost.api.base import (
 )
 from waypost.api.http import HttpKind
 from waypost.api.kinds import ApprovalKind, ContainerKind, PythonKind, WaitKind
+from waypost.api.rerun import Rerun
 
 MAX_NODES = 200
 POD_KINDS: Final = ("python", "container", "agent", "http")  # an attempt of these is a pod
@@ -197,7 +198,8 @@ class Defaults(Model):
 
 
 class AgentWorkflowSpec(Model):
-    """What to run. Immutable once accepted, except suspend, cancel, ttlSecondsAfterFinished."""
+    """What to run. Once accepted, only suspend, cancel and ttlSecondsAfterFinished may change, and
+    all the rest in an update that raises rerun.round."""
 
     inputs: JsonObject | None = Field(
         default=None,
@@ -256,6 +258,7 @@ class AgentWorkflowSpec(Model):
         default=None,
         description="true: stop everything, for good. Results that are in stay recorded.",
     )
+    rerun: Rerun | None = Field(default=None, description=Rerun.__doc__)
     ttl_seconds_after_finished: int | None = Field(
         default=None,
         ge=0,

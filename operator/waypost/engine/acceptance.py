@@ -14,6 +14,7 @@ from waypost.engine.bundle import schema_fields
 from waypost.engine.expressions import Visible
 from waypost.engine.graph import evaluated_fields
 from waypost.engine.problems import Problem
+from waypost.engine.rerun import rerun_problems
 from waypost.engine.signature import modules, signatures
 from waypost.engine.templates import (
     Template,
@@ -50,6 +51,7 @@ def check(spec: AgentWorkflowSpec) -> tuple[Problem, ...]:
         _fallbacks_fit,  # fallbackOutput against outputSchema
         modules,  # names, syntax
         signatures,  # of python nodes, against inputs
+        rerun_problems,  # names, results given by people
     ):
         problems.extend(rule(spec))
         if len(problems) >= MAX_PROBLEMS:

@@ -30,6 +30,7 @@ from waypost.engine.outcomes import (
 from waypost.engine.usage import Exhausted, recorded, total
 from waypost.protocol.reasons import Reason
 
+IN_POD: Final = ("Running", "Superseding")  # phases of a node whose attempt has a pod
 _LOOK_FIRST: Final = 3.0  # seconds after launch until a missing pod is looked for
 _LOOK_LAST: Final = 60.0
 _STOP_AGAIN: Final = 5.0
@@ -42,7 +43,7 @@ def launch(draft: Draft, path: str, inputs: Inputs) -> None:
     number = (status.attempt or 0) + 1
     moment = names.timestamp(draft.now)
     job = names.job_name(run=draft.owner.name, run_uid=draft.owner.uid, path=path, attempt=number)
-    attempt = AttemptStatus(number=number, job=job, launched_at=moment)
+    attempt = AttemptStatus(number=number, job=job, launched_at=moment, round=status.round)
     share = holding.share_of(draft, path)
     if isinstance(share, Exhausted):
         holding.without_budget(draft, path, share)
@@ -283,7 +284,9 @@ def _take_result(draft: Draft, path: str, attempt: AttemptStatus, pods: list[Pod
 def _settle(
     draft: Draft, path: str, attempt: AttemptStatus, outcome: Outcome, ended: datetime
 ) -> None:
-    if isinstance(outcome, Succeeded):
+    if draft.statuses[path].phase == "Superseding":
+        _put_aside(draft, path, attempt, ended)
+    elif isinstance(outcome, Succeeded):
         _close(draft, path, attempt, ended, "Succeeded", None)
         draft.succeed(path, outcome)
     else:
@@ -323,6 +326,13 @@ def _close(
         draft.change(path, usage=total((draft.statuses[path].usage, attempt.usage)))
 
 
+def _put_aside(draft: Draft, path: str, attempt: AttemptStatus, ended: datetime) -> None:
+    """Close an attempt of a definition that no longer stands, whatever it gave."""
+    text = "a new round began while it ran"
+    _close(draft, path, attempt, ended, str(Reason.SUPERSEDED), text)
+    draft.change(path, phase="Pending", reason=None, message=None, tail=None)
+
+
 def _break(
     draft: Draft,
     path: str,
@@ -333,6 +343,11 @@ def _break(
     """Close the attempt and follow the retry policy."""
     if broken.refused:
         draft.refusals.append(broken.refused)
+    if not broken.started:
+        attempt = attempt.model_copy(update={"never_started": True})
+    if draft.statuses[path].phase == "Superseding":
+        _put_aside(draft, path, attempt, ended or draft.now)
+        return
     _close(draft, path, attempt, ended or draft.now, str(broken.reason), broken.message)
     if broken.reason == Reason.CANCELLED:
         draft.end(path, "Cancelled", Reason.CANCELLED, broken.message)

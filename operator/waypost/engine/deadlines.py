@@ -8,7 +8,6 @@ result that was written in time counts.
 from datetime import datetime, timedelta
 
 from waypost.api.base import parse_duration
-from waypost.api.status import AgentWorkflowStatus
 from waypost.engine import names
 from waypost.engine.draft import Draft
 from waypost.protocol.reasons import Reason
@@ -34,13 +33,8 @@ def of_run(draft: Draft) -> datetime | None:
     if draft.spec.deadline is None:
         return None
     status = draft.observed.status
-    began = names.parse_timestamp(_began(status)) or draft.now
+    began = names.parse_timestamp(status.round_started_at or status.started_at) or draft.now
     return began + timedelta(seconds=parse_duration(draft.spec.deadline))
-
-
-def _began(status: AgentWorkflowStatus) -> str | None:
-    later: str | None = getattr(status, "round_started_at", None)  # of a round after the first
-    return later or status.started_at
 
 
 def node_over(draft: Draft, path: str) -> bool:

@@ -16,7 +16,10 @@ from waypost.engine import (
     holding,
     joins,
     kept,
+    names,
+    people,
     refusal,
+    rounds,
     summary,
     traces,
     waits,
@@ -24,7 +27,7 @@ from waypost.engine import (
 from waypost.engine.draft import Draft
 from waypost.engine.graph import kind_of
 from waypost.engine.inputs import Invalid, resolve
-from waypost.engine.model import Decision, Observed, ReleasePod, Wants
+from waypost.engine.model import After, Decision, Observed, ReleasePod, StopAttempt, Wants
 from waypost.engine.pods import PodSettings
 from waypost.engine.policy import DEFAULT_PARALLELISM
 from waypost.engine.scope import record_of
@@ -35,8 +38,9 @@ LAUNCHES_PER_PASS = 20  # so that acting on a fence stays short, and a cancel is
 
 def plan(observed: Observed, now: datetime) -> Wants:
     """What `decide` needs beside the cached facts; ask again after each thing was loaded."""
-    if observed.deleting or observed.definition.stops(observed.status):
+    if observed.deleting or _is_refused(observed):
         return Wants()
+    observed = rounds.begin(observed, now)
     known = {status.path: status for status in observed.status.nodes}
     graph = observed.definition.graph
     live = references = False
@@ -46,7 +50,7 @@ def plan(observed: Observed, now: datetime) -> Wants:
     records: set[str] = set()
     for path in graph.order:
         status = known.get(path)
-        if status and status.phase == "Running":
+        if status and status.phase in attempts.IN_POD:
             live = live or attempts.wants_live(observed, status, now)
             logs += attempts.wanted_logs(observed, status, kind_of(graph.nodes[path]))
             mounts += attempts.wanted_mounts(observed, status, now)
@@ -76,20 +80,32 @@ def decide(observed: Observed, now: datetime, settings: PodSettings) -> Decision
     """
     if observed.deleting:
         return Decision(status=observed.status, after=ending.release_all(observed))
-    if observed.definition.stops(observed.status):
-        if summary.is_finished(observed.status):  # under the rules of an earlier release
+    if _is_refused(observed):
+        known = observed.status.observed_generation == observed.generation
+        if summary.is_finished(observed.status) and known:  # under the rules of an earlier release
             return Decision(status=observed.status, after=ending.release_all(observed))
         return refusal.refuse(observed, now)
-    draft = Draft(observed, now=now, settings=settings)
+    begun = rounds.begin(observed, now)
+    draft = Draft(begun, now=now, settings=settings)
+    if begun is not observed:
+        draft.note("Normal", "RoundBegun", rounds.tell(begun.status))
     if not summary.is_finished(observed.status):
         _advance(draft)
     draft.after += _releases(draft)
+    draft.after += _strays(draft)
     return ending.conclude(draft)
 
 
+def _is_refused(observed: Observed) -> bool:
+    """Whether nothing may happen: the spec, or the round that it asks for, cannot be run."""
+    return observed.definition.stops(observed.status) or bool(rounds.problems(observed))
+
+
 def _advance(draft: Draft) -> None:
-    for path in draft.in_phase("Running"):
+    for path in draft.in_phase(*attempts.IN_POD):
         attempts.settle(draft, path)
+    people.apply(draft)
+    gates.withdraw_superseded(draft)
     ending.end_overdue(draft)
     closing = ending.closing_reason(draft)
     for path in draft.in_phase("Waiting"):
@@ -106,7 +122,8 @@ def _advance(draft: Draft) -> None:
 
 
 def _start_what_is_ready(draft: Draft) -> None:
-    free = (draft.spec.parallelism or DEFAULT_PARALLELISM) - len(draft.in_phase("Running"))
+    busy = len(draft.in_phase(*attempts.IN_POD))
+    free = (draft.spec.parallelism or DEFAULT_PARALLELISM) - busy
     capped = free > LAUNCHES_PER_PASS
     free = min(free, LAUNCHES_PER_PASS)
     for path in draft.graph.order:
@@ -116,6 +133,8 @@ def _start_what_is_ready(draft: Draft) -> None:
         elif status.phase == "Backoff":
             _try_again(draft, path, status, room=free > 0)
         phase = draft.statuses[path].phase
+        if status.phase in ("Pending", "Backoff") and phase != status.phase:
+            draft.stamp(path)
         if phase == "Running" and status.phase != "Running":
             free -= 1
         closing = ending.closing_reason(draft) if phase == "Failed" else None
@@ -183,6 +202,24 @@ def _records_wanted(observed: Observed, known: dict[str, NodeStatus], path: str)
         if record:
             wanted.add(record)
     return wanted
+
+
+def _strays(draft: Draft) -> list[After]:
+    """Pods of nodes that a round took out of the spec: stopped and let go."""
+    strays: list[After] = []
+    for pod in draft.observed.pods:
+        # A pod of a later round is not known to this copy of the status yet.
+        if pod.path in draft.statuses or pod.round >= draft.observed.status.round:
+            continue
+        if not pod.over and not pod.deleting:
+            owner = draft.owner
+            job = names.job_name(
+                run=owner.name, run_uid=owner.uid, path=pod.path, attempt=pod.attempt
+            )
+            strays.append(StopAttempt(job=job, pods=(pod,)))
+        if pod.held:
+            strays.append(ReleasePod(name=pod.name, uid=pod.uid))
+    return strays
 
 
 def _releases(draft: Draft) -> list[ReleasePod]:

@@ -3,8 +3,9 @@
 Depends on the spec alone, so the runtime computes it once per generation.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from pydantic import ValidationError
@@ -16,6 +17,7 @@ from waypost.api.workflow import AgentWorkflowSpec
 from waypost.engine import acceptance
 from waypost.engine.bundle import bundled, unknown_names
 from waypost.engine.edges import edge_problems
+from waypost.engine.fingerprint import fingerprints
 from waypost.engine.graph import Graph, edges_of, find_cycle, sort
 from waypost.engine.malformed import problems_of
 from waypost.engine.problems import Problem
@@ -34,6 +36,12 @@ class Definition:
     inputs: JsonObject = field(default_factory=dict)  # with the defaults of inputSchema
     problems: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
+
+    @cached_property
+    def fingerprints(self) -> Mapping[str, str]:
+        """Fingerprint of every node of the graph."""
+        assert self.spec is not None, "asked of accepted specs only"
+        return fingerprints(self.spec, self.graph, self.inputs)
 
     def stops(self, status: AgentWorkflowStatus) -> bool:
         """Whether a run with this status cannot go on. One that was accepted does, whatever

@@ -67,6 +67,10 @@ class Draft:
         """Replace fields of a node's status."""
         self.statuses[path] = self.statuses[path].model_copy(update=changes)
 
+    def stamp(self, path: str) -> None:
+        """Note under which definition the node's checkpoint is made."""
+        self.change(path, fingerprint=self.observed.definition.fingerprints[path])
+
     def wake(self, at: datetime) -> None:
         """Ask for a pass at `at`, or at once if that has passed."""
         self.timers.append(max(at, self.now + timedelta(milliseconds=50)))
@@ -125,8 +129,7 @@ class Draft:
 
     def whose(self, path: str, attempt: int) -> Whose:
         """The attempt as its NodeRecords name it."""
-        round_ = self.observed.status.round
-        return Whose(self.owner.name, self.owner.uid, path, round_, attempt)
+        return whose(self.observed, self.statuses[path], attempt)
 
     def current_attempt(self, path: str) -> AttemptStatus | None:
         """The latest attempt while it has not ended."""
@@ -143,7 +146,10 @@ class Draft:
         self.change(path, attempts=kept)
 
     def _put_record(self, path: str, outcome: Succeeded) -> str:
-        whose = self.whose(path, max(self.statuses[path].attempt or 0, 1))
+        status = self.statuses[path]
+        # Not the round of the attempt: what a person gives stands beside what that one gave.
+        numbers = (status.round or 1, max(status.attempt or 0, 1))
+        whose = Whose(self.owner.name, self.owner.uid, path, *numbers)
         form = records.form_of(outcome.output, ijson.canonical(outcome.output))
         assert form is not None, "what came in a commit record or an answer fits"
         manifest = records.manifest(
@@ -159,6 +165,14 @@ class Draft:
         name = whose.record_name("Result")
         self._payloads[name] = outcome.output
         return name
+
+
+def whose(observed: Observed, status: NodeStatus, number: int) -> Whose:
+    """An attempt of a node as its NodeRecords name it."""
+    listed = (a for a in status.attempts or [] if a.number == number)
+    attempt = next(listed, None)
+    round_ = (attempt.round if attempt else status.round) or 1
+    return Whose(observed.name, observed.uid, status.path, round_, number)
 
 
 def shorten(text: str, limit: int) -> str:

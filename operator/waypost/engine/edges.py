@@ -15,7 +15,6 @@ from waypost.api.workflow import AgentWorkflowSpec, Node
 from waypost.engine import cel_types
 from waypost.engine.assignable import Comparison, Misfit
 from waypost.engine.cel_library import Declared
-from waypost.engine.cel_references import Path
 from waypost.engine.expressions import Compiled
 from waypost.engine.graph import Graph, evaluated_fields
 from waypost.engine.inference import Inference, Inferred, Remark
@@ -23,7 +22,7 @@ from waypost.engine.lookups import field_of
 from waypost.engine.narrowing import Steps, Tested
 from waypost.engine.problems import Problem
 from waypost.engine.shapes import Linked, Unknown
-from waypost.engine.templates import Template, parse_template, references_in, strings_in
+from waypost.engine.templates import Template, parse_template, paths_in, references_in
 from waypost.engine.views import Views, closed, own_inputs
 from waypost.protocol.ijson import Json
 
@@ -225,7 +224,7 @@ class _Check:
         """How the paths of all expressions are declared to CEL. Not those of `self`, which differ
         from node to node."""
         view = self.views.of_outputs()
-        paths = [path for _, value in self._evaluated() for path in _paths_in(value)]
+        paths = [path for _, value in self._evaluated() for path in paths_in(value)]
         # The checker takes has(x) of a variable x for x itself.
         tested = {(p.root, *p.fields) for p in paths if p.steps and p.steps[-1].guarded}
         types: dict[Steps, Declared] = {}
@@ -241,14 +240,6 @@ def _at(view: Json, steps: Steps) -> Json:
     for step in steps:
         schema = field_of(schema, step, where="").schema
     return schema
-
-
-def _paths_in(value: JsonValue) -> Iterator[Path]:
-    for _, text in strings_in(value):
-        template = parse_template(text)
-        for part in template.parts if isinstance(template, Template) else ():
-            if isinstance(part, Compiled):
-                yield from part.paths
 
 
 def _tested_by(node: Node) -> Tested:

@@ -145,7 +145,9 @@ def _with_nodes(draft: Draft) -> AgentWorkflowStatus:
             changes["inputs"] = shown
     if before.phase == "Rejected":  # corrected since
         changes["finished_at"] = None
-    changes["usage"] = total(status.usage for status in draft.statuses.values())
+    changes["usage"] = total(
+        (before.retired_usage, *(status.usage for status in draft.statuses.values()))
+    )
     if draft.spec.cancel and not before.cancelled_at and not summary.is_finished(before):
         changes["cancelled_at"] = names.timestamp(draft.now)
     return before.model_copy(update=changes)

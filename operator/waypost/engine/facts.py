@@ -92,6 +92,7 @@ def _pod_state(body: Any, *, run_uid: str, path: str, attempt: int) -> PodFact:
         phase=text(status, "phase"),
         held=_lists(metadata.get("finalizers"), meta.FINALIZER_RESULT),
         deleting=bool(metadata.get("deletionTimestamp")),
+        round=_whole(section(metadata, "labels").get(meta.LABEL_ROUND)) or 1,
         scheduled=bool(section(body, "spec").get("nodeName")),
         started_at=_moment(running, "startedAt")
         or _moment(ended, "startedAt")
@@ -198,6 +199,7 @@ def approval_fact(body: Any) -> ApprovalFact | None:
         generation=generation if isinstance(generation, int) else 1,
         answered_at=_answered_at(metadata),
         deleting=bool(metadata.get("deletionTimestamp")),
+        round=_whole(section(metadata, "labels").get(meta.LABEL_ROUND)) or 1,
     )
 
 

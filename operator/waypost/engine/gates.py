@@ -66,6 +66,17 @@ def settle_gate(draft: Draft, path: str, *, withdraw: bool) -> None:
         _decide(draft, path, fact, fact.spec, withdraw=withdraw)
 
 
+def withdraw_superseded(draft: Draft) -> None:
+    """Questions of earlier rounds that no gate waits for any more must not stay answerable."""
+    named = {draft.statuses[path].approval for path in draft.graph.order}
+    for fact in draft.observed.approvals.values():
+        # One of this round may be newer than this copy of the status.
+        old = fact.round < draft.observed.status.round and fact.name not in named
+        ours = fact.owner_uid == draft.observed.uid and not fact.deleting
+        if old and ours and fact.status.state == "Open" and fact.spec is not None:
+            _settle(draft, fact, ApprovalStatus(state="Withdrawn"), count(fact.spec))
+
+
 def _wake_at_expiry(draft: Draft, path: str) -> None:
     expires = names.parse_timestamp(draft.statuses[path].wake_at)
     if expires:

@@ -47,7 +47,13 @@ def share_of(draft: Draft, path: str) -> Allotment | Exhausted | None:
         return None
     base = draft.spec.defaults.agent if draft.spec.defaults else None
     limits = merged(AgentLimits, base.limits if base else None, agent.limits)
-    return allot(budget, draft.statuses.values(), sharers=_sharers(draft), limits=limits)
+    return allot(
+        budget,
+        draft.statuses.values(),
+        sharers=_sharers(draft),
+        limits=limits,
+        retired=draft.observed.status.retired_usage,
+    )
 
 
 def without_budget(draft: Draft, path: str, exhausted: Exhausted) -> None:

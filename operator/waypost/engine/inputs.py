@@ -51,7 +51,12 @@ def resolve(draft: Draft, path: str) -> Inputs | Invalid:
         assert isinstance(completed, dict), "defaults keep an object an object"
         values = completed
     digest = ijson.digest(values)
-    key = names.idempotency_key(run_uid=draft.observed.uid, path=path, input_digest=digest)
+    key = names.idempotency_key(
+        run_uid=draft.observed.uid,
+        path=path,
+        input_digest=digest,
+        repeats=draft.statuses[path].repeats or 0,
+    )
     return Inputs(values, digest, key, view, node.input_schema)
 
 

@@ -2,6 +2,7 @@
 
 from waypost.api.status import AttemptStatus, NodeStatus
 from waypost.engine.draft import Draft
+from waypost.engine.draft import whose as whose_of
 from waypost.engine.model import Observed
 from waypost.engine.outcomes import wants_record
 from waypost.engine.payloads import RecordFact, Whose
@@ -13,7 +14,7 @@ def wanted(observed: Observed, status: NodeStatus, kind: str) -> set[str]:
     attempt = status.attempts[-1] if status.attempts else None
     if attempt is None or attempt.finished_at is not None:
         return set()
-    whose = Whose(observed.name, observed.uid, status.path, observed.status.round, attempt.number)
+    whose = whose_of(observed, status, attempt.number)
     pods = [p for p in observed.pods if (p.path, p.attempt) == (status.path, attempt.number)]
     if kind == "container" and not any(pod.carries for pod in pods):
         return set()

@@ -36,6 +36,7 @@ class PodFact:
     held: bool  # carries our finalizer
     deleting: bool  # has a deletionTimestamp
     scheduled: bool  # bound to a machine
+    round: int = 1
     started_at: datetime | None = None  # container `node` started
     finished_at: datetime | None = None  # container `node` terminated
     terminated: bool = False  # container `node` has a terminated state
@@ -98,6 +99,7 @@ class ApprovalFact:
     generation: int = 1
     answered_at: datetime | None = None  # when the API server took the decision or last vote
     deleting: bool = False
+    round: int = 1
 
 
 @dataclass(frozen=True)

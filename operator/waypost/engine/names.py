@@ -56,9 +56,11 @@ def segment_name(
     return _readable(run, path, _NAME_LIMIT - len(tail)) + tail
 
 
-def idempotency_key(*, run_uid: str, path: str, input_digest: str) -> str:
-    """Equal over all attempts of a node with the same input (semantics row 35)."""
-    return hashlib.sha256("\0".join((run_uid, path, input_digest, "0")).encode()).hexdigest()[:40]
+def idempotency_key(*, run_uid: str, path: str, input_digest: str, repeats: int) -> str:
+    """Equal over all attempts of a node with the same input, until a person asks for a repetition:
+    `repeats`, how often rerun.from named the node (semantics row 35)."""
+    text = "\0".join((run_uid, path, input_digest, str(repeats)))
+    return hashlib.sha256(text.encode()).hexdigest()[:40]
 
 
 def timestamp(moment: datetime) -> str:

@@ -4,6 +4,8 @@ Only what waits for that node waits too. The run ends when somebody cancels it, 
 passes, or when another node fails it.
 """
 
+import json
+
 from waypost.engine import scope
 from waypost.engine.draft import Draft, shorten
 
@@ -31,9 +33,14 @@ def explain(draft: Draft, held: list[str]) -> str:
 
 
 def command(draft: Draft) -> str:
-    """The kubectl command that runs the failed nodes again."""
+    """The kubectl command that begins the next round: the failed nodes and what comes after them
+    run again."""
     observed = draft.observed
-    return (
-        f"kubectl patch aw {observed.name} -n {observed.namespace} --type merge "
-        f"""-p '{{"spec":{{"rerun":{{"round":{observed.status.round + 1}}}}}}}'"""
-    )
+    asked: dict[str, int | None] = {"round": observed.status.round + 1}
+    if draft.spec.rerun is not None:
+        # A merge patch keeps what it does not name, and these were meant for one round.
+        last = draft.spec.rerun.model_dump(by_alias=True, exclude_none=True)
+        asked |= {key: None for key in last if key != "round"}
+    patch = json.dumps({"spec": {"rerun": asked}}, separators=(",", ":"))
+    where = f"-n {observed.namespace} --type merge"
+    return f"kubectl patch aw {observed.name} {where} -p '{patch}'"

@@ -4,9 +4,10 @@ from typing import Final
 
 from waypost.api import meta
 from waypost.api.approval import ApprovalSpec
-from waypost.api.base import JsonObject, JsonValue
+from waypost.api.base import JsonObject
 from waypost.engine import names
 from waypost.engine.draft import Draft
+from waypost.engine.fingerprint import downstream
 from waypost.engine.inputs import Inputs, Invalid, own_view, resolve
 from waypost.engine.templates import NullPolicy, RenderError, render_json, render_text
 from waypost.protocol import ijson
@@ -44,7 +45,8 @@ def manifest(draft: Draft, path: str, inputs: Inputs, expires: str | None) -> Js
         question["answerSchema"] = gate.answer_schema
     if expires:
         question["expiresAt"] = expires
-    question["requestDigest"] = ijson.digest([question, _downstream(draft, path)])
+    after = downstream(draft.spec, draft.graph, path)
+    question["requestDigest"] = ijson.digest([question, after])
     return {
         "apiVersion": meta.API_VERSION,
         "kind": "Approval",
@@ -69,22 +71,16 @@ def is_asked_by(draft: Draft, path: str, spec: ApprovalSpec) -> bool:
 
 
 def _approval_metadata(draft: Draft, path: str) -> JsonObject:
-    observed = draft.observed
-    name = names.approval_name(
-        run=observed.name, run_uid=observed.uid, path=path, round_=observed.status.round
-    )
+    observed, round_ = draft.observed, draft.statuses[path].round or 1
+    name = names.approval_name(run=observed.name, run_uid=observed.uid, path=path, round_=round_)
     return {
         "name": name,
         "namespace": observed.namespace,
-        "labels": {meta.LABEL_RUN: observed.uid, meta.LABEL_NODE: path.replace("/", ".")},
+        "labels": {
+            meta.LABEL_RUN: observed.uid,
+            meta.LABEL_NODE: path.replace("/", "."),
+            meta.LABEL_ROUND: str(round_),
+        },
         "annotations": {meta.ANNOTATION_RUN_NAME: observed.name, meta.ANNOTATION_PATH: path},
         "ownerReferences": [draft.owner.reference()],
     }
-
-
-def _downstream(draft: Draft, path: str) -> JsonValue:
-    """The definitions of all nodes after the gate: what a yes is a yes to (correctness B1)."""
-    return [
-        draft.node(name).model_dump(by_alias=True, exclude_none=True, mode="json")
-        for name in sorted(draft.graph.downstream(path))
-    ]

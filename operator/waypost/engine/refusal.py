@@ -1,38 +1,36 @@
-"""A run that cannot be accepted: say why, where the user looks, and stay editable."""
+"""A spec that cannot be accepted: say why, where the user looks, and stay editable."""
 
 from datetime import datetime
+from functools import partial
 from typing import Literal
 
 from waypost.api.base import StatusCondition
 from waypost.api.meta import Condition
+from waypost.api.status import AgentWorkflowStatus
+from waypost.engine import rounds
 from waypost.engine.conditions import set_condition
 from waypost.engine.ending import release_all
-from waypost.engine.model import Decision, Note, Observed
+from waypost.engine.model import After, Decision, Note, Observed
 from waypost.engine.names import timestamp
 
 
 def refuse(observed: Observed, now: datetime) -> Decision:
-    """Accepted=False with every problem, Finished=True so that `kubectl wait` returns.
-
-    A run that was accepted before keeps its checkpoints: only the conditions change.
+    """Accepted=False with every problem. A run that never began is Finished, so that
+    `kubectl wait` returns; one that has checkpoints stands still until its spec is corrected.
     """
-    problems = observed.definition.problems
+    problems = observed.definition.problems or rounds.problems(observed)
     listed = "; ".join(str(problem) for problem in problems)
     if observed.pruned:
         listed += f"; unknown fields that the API server dropped: {', '.join(observed.pruned[:10])}"
+    if observed.status.nodes:
+        return _stand_still(observed, listed, now)
+    return _reject(observed, listed, now)
+
+
+def _reject(observed: Observed, listed: str, now: datetime) -> Decision:
     conditions: list[StatusCondition] = list(observed.status.conditions)
 
-    def put(type_: str, status: Literal["True", "False", "Unknown"], message: str) -> None:
-        set_condition(
-            conditions,
-            type_=type_,
-            status=status,
-            reason="InvalidSpec",
-            message=message,
-            generation=observed.generation,
-            now=now,
-        )
-
+    put = partial(_put, observed, conditions, now)
     put(Condition.ACCEPTED, "False", listed)
     put(Condition.SUCCEEDED, "False", "not accepted: see the Accepted condition")
     put(Condition.FINISHED, "True", "not accepted: see the Accepted condition")
@@ -46,6 +44,50 @@ def refuse(observed: Observed, now: datetime) -> Decision:
             "conditions": conditions,
         }
     )
+    return _told(observed, status, listed, after=release_all(observed))
+
+
+def _stand_still(observed: Observed, listed: str, now: datetime) -> Decision:
+    """Nothing is lost and nothing starts: attempts under way run on, and what they give stays on
+    their pods until the spec is corrected."""
+    conditions: list[StatusCondition] = list(observed.status.conditions)
+    put = partial(_put, observed, conditions, now)
+    put(Condition.ACCEPTED, "False", listed)
+    put(Condition.RECONCILING, "False", "")
+    text = (
+        f"round {observed.status.round + 1} was not begun: see the Accepted condition, and correct "
+        "the spec in an update with rerun.round above "
+        f"{observed.status.round}"
+    )
+    put(Condition.STALLED, "True", text)
+    status = observed.status.model_copy(
+        update={"observed_generation": observed.generation, "conditions": conditions}
+    )
+    return _told(observed, status, listed)
+
+
+def _put(
+    observed: Observed,
+    conditions: list[StatusCondition],
+    now: datetime,
+    type_: str,
+    status: Literal["True", "False", "Unknown"],
+    message: str,
+) -> None:
+    set_condition(
+        conditions,
+        type_=type_,
+        status=status,
+        reason="InvalidSpec",
+        message=message,
+        generation=observed.generation,
+        now=now,
+    )
+
+
+def _told(
+    observed: Observed, status: AgentWorkflowStatus, listed: str, *, after: tuple[After, ...] = ()
+) -> Decision:
     known = status == observed.status
     notes = () if known else (Note(type="Warning", reason="InvalidSpec", message=listed[:1000]),)
-    return Decision(status=status, after=release_all(observed), notes=notes)
+    return Decision(status=status, after=after, notes=notes)

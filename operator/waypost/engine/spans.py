@@ -123,8 +123,8 @@ def ended(
     facts: list[Ended] = []
     for status in after.nodes:
         past, node = known.get(status.path), nodes.get(status.path)
-        facts.extend(_attempts(past, status, node=node, round_=after.round))
-        facts.extend(_gate(observed, past, status, round_=after.round))
+        facts.extend(_attempts(past, status, node=node))
+        facts.extend(_gate(observed, past, status))
     return (*facts, *_run(before, after))
 
 
@@ -136,7 +136,7 @@ def spans(
 
 
 def _attempts(
-    past: NodeStatus | None, status: NodeStatus, *, node: Node | None, round_: int
+    past: NodeStatus | None, status: NodeStatus, *, node: Node | None
 ) -> Iterator[AttemptEnded]:
     seen = {item.number for item in (past and past.attempts) or () if item.finished_at}
     for item in status.attempts or ():
@@ -146,7 +146,7 @@ def _attempts(
         yield AttemptEnded(
             path=status.path,
             kind=_kind(node),
-            round=round_,
+            round=item.round or 1,
             number=item.number,
             outcome=item.reason or SUCCEEDED,
             job=item.job,
@@ -164,7 +164,7 @@ def _kind(node: Node | None) -> str:
 
 
 def _gate(
-    observed: Observed, past: NodeStatus | None, status: NodeStatus, *, round_: int
+    observed: Observed, past: NodeStatus | None, status: NodeStatus
 ) -> Iterator[ApprovalEnded]:
     finished = parse_timestamp(status.finished_at)
     if status.approval is None or finished is None:
@@ -173,7 +173,7 @@ def _gate(
         return
     yield ApprovalEnded(
         path=status.path,
-        round=round_,
+        round=status.round or 1,
         outcome=_gate_outcome(observed, status),
         approval=status.approval,
         opened=parse_timestamp(status.started_at) or finished,
@@ -202,7 +202,7 @@ def _run(before: AgentWorkflowStatus, after: AgentWorkflowStatus) -> Iterator[Ru
         round=after.round,
         outcome=after.phase,
         reason=verdict[0].reason if verdict else after.phase,
-        started=parse_timestamp(after.started_at) or finished,
+        started=parse_timestamp(after.round_started_at or after.started_at) or finished,
         finished=finished,
     )
 

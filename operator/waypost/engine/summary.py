@@ -96,11 +96,17 @@ def conclude(draft: Draft, status: AgentWorkflowStatus, result: Result) -> Agent
     _put(draft, conditions, Condition.SUCCEEDED, "True" if good else "False", reason, message)
     _put(draft, conditions, Condition.FINISHED, "True", reason, message)
     _put(draft, conditions, Condition.RECONCILING, "False", reason, "")
-    stalled = "" if good else message
+    stalled = "" if good else f"{message}; {_how_to_go_on(draft)}"
     _put(draft, conditions, Condition.STALLED, "False" if good else "True", reason, stalled)
     _put(draft, conditions, Condition.AWAITING_APPROVAL, "False", "NothingToApprove", "")
     draft.note("Normal" if good else "Warning", f"Run{phase}", message)
     return status.model_copy(update={"phase": phase, "conditions": conditions})
+
+
+def _how_to_go_on(draft: Draft) -> str:
+    if draft.spec.cancel or draft.observed.status.cancelled_at:
+        return "a cancelled run is final: create a new one"
+    return f"to go on from here: {pausing.command(draft)}"
 
 
 def _verdict(draft: Draft, result: Result) -> tuple[RunPhase, str, str]:
@@ -188,7 +194,7 @@ def _open_gates(draft: Draft) -> list[tuple[str, str]]:
 
 
 def _phase(draft: Draft) -> RunPhase:
-    if draft.in_phase("Running"):
+    if draft.in_phase("Running", "Superseding"):
         return "Running"
     if draft.spec.suspend:
         return "Suspended"

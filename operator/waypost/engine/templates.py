@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property, lru_cache
 
+from waypost.engine.cel_references import Path
 from waypost.engine.cel_scan import expression_end
 from waypost.engine.expressions import (
     ABSENT,
@@ -117,6 +118,15 @@ def references_in(value: Json) -> tuple[Reference, ...]:
         if isinstance(template, Template)
         for reference in template.references
     )
+
+
+def paths_in(value: Json) -> Iterator[Path]:
+    """Every use of a variable in the templates of `value`; strings with problems have none."""
+    for _, text in strings_in(value):
+        template = parse_template(text)
+        for part in template.parts if isinstance(template, Template) else ():
+            if isinstance(part, Compiled):
+                yield from part.paths
 
 
 def problems_in(value: Json) -> tuple[TemplateProblem, ...]:

@@ -4,6 +4,7 @@ from waypost.api.base import JsonValue
 from waypost.api.status import NodeStatus
 from waypost.engine import records
 from waypost.engine.draft import Draft
+from waypost.engine.draft import whose as whose_of
 from waypost.engine.kept import expected
 from waypost.engine.model import Observed, PutRecord
 from waypost.engine.outcomes import wants_trace
@@ -18,7 +19,7 @@ def wanted(observed: Observed, status: NodeStatus) -> set[str]:
     attempt = status.attempts[-1] if status.attempts else None
     if attempt is None or attempt.finished_at is not None:
         return set()
-    whose = Whose(observed.name, observed.uid, status.path, observed.status.round, attempt.number)
+    whose = whose_of(observed, status, attempt.number)
     pods = [p for p in observed.pods if (p.path, p.attempt) == (status.path, attempt.number)]
     over = all(pod.over for pod in pods)
     looks = over and any(wants_trace(pod, expected(whose, pod.uid)) for pod in pods)

@@ -57,12 +57,17 @@ def total(parts: Iterable[Usage | None]) -> Usage | None:
 
 
 def allot(
-    budget: Budget, nodes: Iterable[NodeStatus], *, sharers: int, limits: AgentLimits
+    budget: Budget,
+    nodes: Iterable[NodeStatus],
+    *,
+    sharers: int,
+    limits: AgentLimits,
+    retired: Usage | None = None,
 ) -> Allotment | Exhausted:
     """The share of one attempt: what is left of the budget, parted among `sharers` attempts that
-    may start now, and never more than its own limits."""
+    may start now, and never more than its own limits. `retired`: used by nodes that are gone."""
     known = list(nodes)
-    spent = total(node.usage for node in known) or Usage()
+    spent = total((retired, *(node.usage for node in known))) or Usage()
     held = [share for node in known for share in _held(node)]
     shares: dict[str, Decimal] = {}
     for name, used in (

@@ -177,11 +177,12 @@ def _current(run: Obj, fact: PodFact, pod: Obj) -> tuple[Whose, JournalKey]:
     if attempt.finished_at is not None or node.phase != "Running":
         raise Refused(Why.NOT_CURRENT, f"{told} is not current: it has ended")
     labels = facts.section(pod, "metadata", "labels")
-    if facts.text(labels, meta.LABEL_ROUND) != str(status.round):
-        raise Refused(Why.NOT_CURRENT, f"{told} is not of the run's round {status.round}")
+    round_ = attempt.round or 1
+    if facts.text(labels, meta.LABEL_ROUND) != str(round_):
+        raise Refused(Why.NOT_CURRENT, f"{told} was launched in round {round_}, the pod was not")
     if not _made_by(pod, attempt):
         raise Refused(Why.NOT_A_NODE, f"the pod of {told} was not made by its Job {attempt.job}")
-    whose = Whose(name, fact.run_uid, fact.path, status.round, attempt.number)
+    whose = Whose(name, fact.run_uid, fact.path, round_, attempt.number)
     return whose, _journal_of(node)
 
 

@@ -34,3 +34,5 @@ class Reason(StrEnum):
     DEPENDENCY_SKIPPED = "DependencySkipped"
     CONDITION_FALSE = "ConditionFalse"
     CANCELLED = "Cancelled"
+    SUPERSEDED = "Superseded"
+    SKIPPED_BY_USER = "SkippedByUser"

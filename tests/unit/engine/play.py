@@ -12,7 +12,7 @@ from typing import Any
 
 from waypost.api.approval import ApprovalSpec
 from waypost.api.base import JsonObject, JsonValue
-from waypost.api.meta import ANNOTATION_PATH
+from waypost.api.meta import ANNOTATION_PATH, LABEL_ROUND
 from waypost.api.status import AgentWorkflowStatus, NodeStatus
 from waypost.engine.decide import decide, plan
 from waypost.engine.model import (
@@ -47,7 +47,7 @@ def returns(output: JsonValue) -> Ending:
     """The node's program gives `output`."""
 
     def end(pod: PodFact) -> PodFact:
-        text = record(output, pod.path, pod.attempt, pod_uid=pod.uid)
+        text = record(output, pod.path, pod.attempt, pod_uid=pod.uid, round_=pod.round)
         return _over(pod, code=0, message=text)
 
     return end
@@ -57,7 +57,9 @@ def raises(message: str = "boom", reason: str = "NodeError") -> Ending:
     """The node's program fails, and says so."""
 
     def end(pod: PodFact) -> PodFact:
-        text = failure_record(reason, pod.path, pod.attempt, message=message, pod_uid=pod.uid)
+        text = failure_record(
+            reason, pod.path, pod.attempt, message=message, pod_uid=pod.uid, round_=pod.round
+        )
         return _over(pod, code=1, message=text)
 
     return end
@@ -74,7 +76,7 @@ def uses(
 
     def end(pod: PodFact) -> PodFact:
         made = CommitRecord(
-            builders.whose(pod.path, pod.attempt, pod_uid=pod.uid),
+            builders.whose(pod.path, pod.attempt, pod_uid=pod.uid, round_=pod.round),
             "Failed" if fails else "Succeeded",
             reason=fails or None,
             usage=usage,
@@ -110,6 +112,7 @@ def _over(pod: PodFact, *, code: int, message: str = "", **fields: Any) -> PodFa
         name=pod.name,
         uid=pod.uid,
         held=pod.held,
+        round=pod.round,
         started_at=moment,
         finished_at=moment,
     )
@@ -242,7 +245,8 @@ class Play:
             name=name, uid=name, path=effect.path, attempt=effect.attempt, created_at=self.now
         )
         self.manifests.setdefault(key, effect.job)
-        pod = builders.pod(effect.path, effect.attempt)
+        round_ = int(effect.job["metadata"]["labels"][LABEL_ROUND])
+        pod = builders.pod(effect.path, effect.attempt, round=round_)
         self.pods[pod.uid] = pod
 
     def _open(self, effect: OpenApproval) -> None:
@@ -250,7 +254,8 @@ class Play:
         if name in self.approvals:
             return
         path = effect.manifest["metadata"]["annotations"][ANNOTATION_PATH]
-        fact = builders.approval(effect.manifest)
+        round_ = int(effect.manifest["metadata"]["labels"][LABEL_ROUND])
+        fact = replace(builders.approval(effect.manifest), round=round_)
         if path in self.answers:
             fact = _answered(fact, self.answers[path], self.now)
         self.approvals[name] = fact
@@ -269,6 +274,23 @@ class Play:
         """A human answers the Approval of a gate now."""
         name = self.node(path).approval or ""
         self.approvals[name] = _answered(self.approvals[name], answer, self.now)
+
+    def edit(self, **fields: JsonValue) -> "Play":
+        """A person changes the spec; None takes a field out."""
+        changed = {**self.spec, **fields}
+        self.spec = {key: value for key, value in changed.items() if value is not None}
+        self.generation += 1
+        return self
+
+    def edit_node(self, path: str, **fields: JsonValue) -> "Play":
+        """A person changes fields of one node, in the same update as the next edit."""
+        nodes = [{**n, **fields} if n["name"] == path else n for n in self.spec["nodes"]]
+        self.spec = {**self.spec, "nodes": nodes}
+        return self
+
+    def rerun(self, **asked: JsonValue) -> "Play":
+        """A person begins the next round."""
+        return self.edit(rerun={"round": self.status.round + 1, **asked})
 
     def advance(self, seconds: float = 0.0) -> None:
         """Time passes; pods start, and those that run end as scripted."""

@@ -60,7 +60,7 @@ def test_names_stay_as_they_are() -> None:
     uid = "11111111-2222-3333-4444-555555555555"
     assert job_name(run="brief", run_uid=uid, path="get_it", attempt=2) == "brief-get-it-2-b6127479"
     assert approval_name(run="brief", run_uid=uid, path="ok", round_=1) == "brief-ok-1-8047"
-    assert idempotency_key(run_uid=uid, path="a", input_digest="sha256:0") == (
+    assert idempotency_key(run_uid=uid, path="a", input_digest="sha256:0", repeats=0) == (
         "6b5e6bc79cd3757b9aadfe20c86d7dd44a25d057"
     ), "a new operator must find what an old one made"
 

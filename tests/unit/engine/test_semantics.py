@@ -659,7 +659,6 @@ def test_row_35_idempotency_key_follows_the_input() -> None:
         pytest.param(
             spec(gate("ok", onTimeout="Escalate")), "onTimeout", "'Deny' or 'Fail'", id="row-20"
         ),
-        pytest.param(spec(python("x"), rerun={"round": 2}), "rerun", "not permitted", id="row-28"),
         pytest.param(spec(python("x", timeout="1d")), "timeout", "pattern", id="row-32-days"),
         pytest.param(spec(python("x", timeout="0s")), "timeout", "no time", id="row-32-zero"),
         pytest.param(

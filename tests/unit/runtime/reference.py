@@ -57,7 +57,16 @@ ENDS: Final[dict[str, tuple[str, str | None, int | None, Any]]] = {
     "never": ("Skipped", "ConditionFalse", None, None),
 }
 PODS: Final = sum(end[2] or 0 for end in ENDS.values())
-_TIMES: Final = {"launchedAt", "startedAt", "finishedAt", "lastTransitionTime", "wakeAt", "podUid"}
+_TIMES: Final = {
+    "launchedAt",
+    "startedAt",
+    "roundStartedAt",
+    "finishedAt",
+    "endedAt",
+    "lastTransitionTime",
+    "wakeAt",
+    "podUid",
+}
 _TIMED: Final = ("ok", "pause")  # nodes whose output has a time in it
 
 
