@@ -37,15 +37,18 @@ def no_operator(kube_context: Kubectl) -> Iterator[None]:
     what may be changed depends on its judgement."""
     selector = "--selector=app.kubernetes.io/name=waypost,app.kubernetes.io/component=operator"
     found = kube_context.json("get", "deployments", "--all-namespaces", selector)
-    places = [(body["metadata"]["namespace"], body["metadata"]["name"]) for body in found["items"]]
-    for namespace, name in places:
+    places = [
+        (body["metadata"]["namespace"], body["metadata"]["name"], body["spec"]["replicas"])
+        for body in found["items"]
+    ]
+    for namespace, name, _ in places:
         _scale(kube_context, namespace, name, 0)
         gone = ("wait", "pods", f"--namespace={namespace}", selector, "--for=delete")
         waited = kube_context.run(*gone, "--timeout=45s")
         assert waited.returncode == 0, waited.stderr
     yield
-    for namespace, name in places:
-        _scale(kube_context, namespace, name, 1)
+    for namespace, name, replicas in places:
+        _scale(kube_context, namespace, name, replicas)
 
 
 def _scale(kubectl: Kubectl, namespace: str, name: str, replicas: int) -> None:

@@ -1,5 +1,7 @@
 """The installed operator, and what can happen to it: killed, frozen, deleted, scaled to zero.
 
+Of its replicas one works: "the operator", unless a test says otherwise, is the one with the Lease.
+
 Signals go to the process itself, from the machine the pod runs on: the host for the embedded
 cluster, the node's container for kind. With CLUSTER=current there is no such way, and the tests
 that need one are skipped by name.
@@ -16,6 +18,8 @@ from e2e.suite.waiting import until
 NAMESPACE = "waypost-system"
 RELEASE = "waypost"
 SELECTOR = "app.kubernetes.io/component=operator,app.kubernetes.io/instance=waypost"
+LEASE = "waypost-operator"
+REPLICAS = 2  # as the chart has it
 READY_SECONDS = 60.0
 
 # Pod cgroups are named pod<uid>, with _ for - where systemd manages them.
@@ -69,21 +73,36 @@ class Operator:
         found = self.kube.request("GET", path_of("pods", NAMESPACE), labelSelector=SELECTOR)
         return [p for p in found["items"] if "deletionTimestamp" not in p["metadata"]]
 
+    def holder(self) -> str:
+        """Who has the Lease: a pod's name, and what tells its process from others; "" if nobody."""
+        lease = self.kube.get(path_of("leases", NAMESPACE, LEASE)) or {}
+        return str(lease.get("spec", {}).get("holderIdentity") or "")
+
     def pod(self) -> Obj | None:
-        """The pod that is ready, if there is one."""
-        return next((pod for pod in self.pods() if is_ready(pod)), None)
+        """The pod that works, if there is one and it is ready."""
+        leader = self.holder().partition("_")[0]
+        ready = (pod for pod in self.pods() if is_ready(pod))
+        return next((pod for pod in ready if pod["metadata"]["name"] == leader), None)
+
+    def standby(self) -> Obj | None:
+        """A pod that is ready and does not work, if there is one."""
+        leader = self.holder().partition("_")[0]
+        ready = (pod for pod in self.pods() if is_ready(pod))
+        return next((pod for pod in ready if pod["metadata"]["name"] != leader), None)
 
     def ready(self) -> Obj:
-        """The pod, once one is ready."""
-        return until(self.pod, within=READY_SECONDS, what="an operator is ready")
+        """The pod that works, once there is one."""
+        return until(self.pod, within=READY_SECONDS, what="an operator works")
 
-    def scale(self, replicas: int) -> None:
-        """0: return when none is left. 1: return when it is ready."""
+    def scale(self, replicas: int = REPLICAS) -> None:
+        """0: return when none is left. Else: when one works and, with several, one stands by."""
         path = path_of("deployments", NAMESPACE, RELEASE, "scale")
         body = {"spec": {"replicas": replicas}}
         self.kube.request("PATCH", path, body, content_type="application/merge-patch+json")
         if replicas:
             self.ready()
+            if replicas > 1:
+                until(self.standby, within=READY_SECONDS, what="an operator stands by")
         else:
             until(lambda: not self._listed(), within=60, what="no operator is left")
 
@@ -109,14 +128,20 @@ class Operator:
         return self.kube.run("kubectl", *arguments).stdout
 
     def metrics(self) -> dict[str, float]:
-        """Its metrics: sample name with labels -> value."""
-        name = self.ready()["metadata"]["name"]
+        """The metrics of the one that works: sample name with labels -> value."""
+        return self.metrics_of(self.ready())
+
+    def metrics_of(self, pod: Obj) -> dict[str, float]:
+        """The metrics of a pod: sample name with labels -> value."""
+        name = pod["metadata"]["name"]
         text = self.kube.request("GET", path_of("pods", NAMESPACE, f"{name}:8080", "proxy/metrics"))
         lines = (line.rpartition(" ") for line in text.splitlines() if not line.startswith("#"))
         return {name: float(value) for name, _, value in lines if name}
 
     def twin(self, name: str, **environment: str) -> Obj:
-        """A second operator beside the Deployment's, in a pod of its own; ready when returned."""
+        """An operator beside the Deployment's, in a pod of its own, that works without asking for
+        the Lease; ready when returned."""
+        environment = {"WAYPOST_LEASE_NAMESPACE": "", **environment}
         found = self.kube.get(path_of("deployments", NAMESPACE, RELEASE))
         assert found is not None, "the chart is not installed"
         spec: dict[str, Any] = found["spec"]["template"]["spec"]

@@ -57,7 +57,7 @@ def test_run_and_namespace_deleted_with_the_operator_down(
         space.delete("agentworkflows", run.name)
         until(lambda: not space.all("agentworkflows"), within=GONE_SECONDS, what="the run is gone")
     finally:
-        operator.scale(1)
+        operator.scale()
     until(space.empty, within=GONE_SECONDS, what="what the run owned is gone")
     until(
         lambda: kube.get(f"/api/v1/namespaces/{own_space.name}") is None,

@@ -82,7 +82,7 @@ def survivors(space: Space, ledger: Ledger, operator: Operator) -> dict[str, Run
             MISHAPS[name].happens(space, run, pod)
         assert all("outputDigest" not in run.node("work") for run in runs.values())
     finally:
-        operator.scale(1)
+        operator.scale()
     return runs
 
 

@@ -5,6 +5,8 @@ The one place that knows every part; nothing imports it but `__main__`.
 
 import asyncio
 import logging
+import socket
+import uuid
 
 from waypost import __version__
 from waypost.adapters import kopf_app
@@ -21,8 +23,11 @@ from waypost.adapters.telemetry import OperatorTelemetry
 from waypost.adapters.tracing import NoTracer, Tracer, otlp_tracer
 from waypost.engine.pods import PodSettings
 from waypost.engine.probes.job import ProbeSettings
+from waypost.ports.clock import Clock
+from waypost.ports.cluster import Cluster
 from waypost.ports.sink import Sink
 from waypost.runtime.controller import Controller, ControllerSettings
+from waypost.runtime.lease import Alone, Leadership, Lease, LeaseSettings
 from waypost.settings import ClusterSettings, Settings, quantities
 
 # The controller releases pods after it has drained, within what the supervisor gives it.
@@ -64,12 +69,15 @@ async def _run(settings: Settings, tracer: Tracer) -> None:
     telemetry = OperatorTelemetry(metrics=metrics, tracer=tracer)
     credentials = find_credentials(kubeconfig=settings.kubeconfig)
     cluster = KubeCluster(credentials=credentials, telemetry=telemetry)
+    clock = SystemClock()
     controller = Controller(
         cluster=cluster,
-        clock=SystemClock(),
+        clock=clock,
         telemetry=telemetry,
         settings=_controller_settings(settings),
+        leadership=_leadership(settings, cluster, clock),
     )
+    metrics.follow_leader(lambda: controller.leading)
     metrics.follow_queue(
         depth=lambda: controller.queue.depth, oldest=lambda: controller.queue.oldest_seconds
     )
@@ -82,6 +90,20 @@ async def _run(settings: Settings, tracer: Tracer) -> None:
             await run_operator(controller=controller, watch=watch, stop=asyncio.Event())
     finally:
         await cluster.close()
+
+
+def _leadership(settings: Settings, cluster: Cluster, clock: Clock) -> Leadership:
+    if not settings.lease_namespace:
+        return Alone()
+    # In a pod the host's name is the pod's; the rest tells a process from the one before it.
+    identity = f"{socket.gethostname()}_{uuid.uuid4().hex[:12]}"
+    lease = LeaseSettings(
+        namespace=settings.lease_namespace,
+        name=settings.lease_name,
+        identity=identity,
+        seconds=settings.lease_seconds,
+    )
+    return Lease(cluster=cluster, clock=clock, settings=lease)
 
 
 def _controller_settings(settings: Settings) -> ControllerSettings:

@@ -78,6 +78,23 @@ class Settings(ClusterSettings):
     http_port: int = Field(
         default=8080, ge=0, le=65535, description="Port of /healthz, /readyz and /metrics."
     )
+    lease_namespace: str = Field(
+        default="",
+        description="Namespace of the Lease by which one of several operators is chosen to work. "
+        "Empty: this one works without asking; a second one would do no harm, and waste requests.",
+    )
+    lease_name: str = Field(
+        default="waypost-operator",
+        min_length=1,
+        description="Name of that Lease; operators that serve the same namespaces share it.",
+    )
+    lease_seconds: int = Field(
+        default=3,
+        ge=2,
+        le=60,
+        description="How long after its last renewal another operator takes over. It is renewed "
+        "four times as often; who could not renew for three quarters of it stops working.",
+    )
     workers: int = Field(
         default=16, ge=1, le=256, description="How many runs are worked on at the same time."
     )

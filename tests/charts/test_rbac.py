@@ -58,6 +58,12 @@ OPERATOR: dict[Grant, str] = {
     ("", "namespaces", "get"): "start nothing in a namespace that is being deleted",
 }
 
+LEASE: dict[Grant, str] = {
+    ("coordination.k8s.io", "leases", "get"): "who works, and until when",
+    ("coordination.k8s.io", "leases", "create"): "the first replica makes it",
+    ("coordination.k8s.io", "leases", "patch"): "renew it, take it over, let go of it",
+}
+
 GATEWAY: dict[Grant, str] = {
     ("", "pods", "get"): "is the pod of a token alive, and which attempt does it run",
     ("waypost.dev", "agentworkflows", "get"): "is that attempt current; is a run gone (sweep)",
@@ -116,6 +122,19 @@ def test_role_grants_exactly_what_is_listed(
     default: list[Manifest], name: str, expected: set[Grant]
 ) -> None:
     assert grants(one(default, "ClusterRole", name)) == expected
+
+
+def test_the_lease_is_the_release_s_own_wherever_runs_are_served(helm: Helm) -> None:
+    for sets in ((), ('watchNamespaces=["team-a"]',)):
+        roles = [m for m in helm.manifests(*sets) if m["metadata"]["name"] == "wp-waypost-lease"]
+        role = one(roles, "Role", "wp-waypost-lease")
+        assert role["metadata"]["namespace"] == "waypost-system"
+        assert grants(role) == set(LEASE)
+        named = {v: r.get("resourceNames") for r in role["rules"] for v in r["verbs"]}
+        own = ["wp-waypost-operator"]
+        assert named == {"create": None, "get": own, "patch": own}
+        (subject,) = one(roles, "RoleBinding", "wp-waypost-lease")["subjects"]
+        assert (subject["name"], subject["namespace"]) == ("wp-waypost", "waypost-system")
 
 
 def test_nobody_gets_secrets_wildcards_or_more_rights(default: list[Manifest]) -> None:

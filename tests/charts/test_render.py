@@ -95,10 +95,28 @@ def test_pods_meet_the_restricted_level(helm: Helm, sets: tuple[str, ...]) -> No
         assert pod["enableServiceLinks"] is False
 
 
-def test_there_is_never_a_second_operator(default: list[Manifest]) -> None:
+def test_one_operator_works_and_one_stands_by_on_another_machine(default: list[Manifest]) -> None:
     spec = one(default, "Deployment", "wp-waypost")["spec"]
-    assert spec["replicas"] == 1
-    assert spec["strategy"] == {"type": "Recreate"}
+    assert spec["replicas"] == 2
+    assert spec["strategy"] == {"rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
+    apart = spec["template"]["spec"]["affinity"]["podAntiAffinity"]
+    (term,) = apart["preferredDuringSchedulingIgnoredDuringExecution"]
+    labels = spec["template"]["metadata"]["labels"]
+    assert term["podAffinityTerm"]["labelSelector"]["matchLabels"].items() <= labels.items()
+    budget = one(default, "PodDisruptionBudget", "wp-waypost")["spec"]
+    assert (budget["maxUnavailable"], budget["selector"]) == (1, spec["selector"])
+
+
+def test_one_operator_alone_may_be_drained(helm: Helm) -> None:
+    manifests = helm.manifests("replicas=1")
+    assert one(manifests, "Deployment", "wp-waypost")["spec"]["replicas"] == 1
+    budgets = [m["metadata"]["name"] for m in manifests if m["kind"] == "PodDisruptionBudget"]
+    assert budgets == ["wp-waypost-gateway"]
+
+
+def test_an_affinity_of_one_s_own_is_taken_as_it_is(helm: Helm) -> None:
+    spec = one(helm.manifests('affinity={"nodeAffinity":{}}'), "Deployment", "wp-waypost")["spec"]
+    assert spec["template"]["spec"]["affinity"] == {"nodeAffinity": {}}
 
 
 def test_probes_and_metrics_share_one_port(default: list[Manifest]) -> None:
@@ -120,6 +138,7 @@ def test_environment_is_one_that_the_settings_take(
         'log={"format":"text","level":"debug"}',
         'api={"qps":7.5,"burst":9}',
         "workers=3",
+        "lease.seconds=9",
         'runner.defaultResources={"requests":{"cpu":"10m"},"limits":{"memory":"1Gi"}}',
         "runner.jobTTLSeconds=1000000",
         'otlp.endpoint="http://collector:4318"',
@@ -132,6 +151,11 @@ def test_environment_is_one_that_the_settings_take(
     assert settings.namespaces == ("team-a", "team-b")
     assert (settings.log_format, settings.log_level) == ("text", "DEBUG")
     assert (settings.write_qps, settings.write_burst, settings.workers) == (7.5, 9, 3)
+    assert (settings.lease_namespace, settings.lease_name) == (
+        "waypost-system",
+        "wp-waypost-operator",
+    )
+    assert settings.lease_seconds == 9
     assert settings.node_requests[0] == "cpu=10m"
     assert "memory=1Gi" in settings.node_limits
     assert settings.job_ttl_seconds == 1000000

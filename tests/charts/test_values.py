@@ -12,7 +12,8 @@ pytestmark = pytest.mark.chart
     [
         pytest.param("imgae={}", "imgae", id="unknown-name"),
         pytest.param('image.tags="x"', "tags", id="unknown-nested-name"),
-        pytest.param("replicas=2", "replicas", id="replicas-are-not-a-choice"),
+        pytest.param("replicas=6", "/replicas", id="a-crowd-that-stands-by"),
+        pytest.param("lease.seconds=1", "/lease/seconds", id="lease-too-short-to-renew"),
         pytest.param('log.format="yaml"', "/log/format", id="log-format"),
         pytest.param('image.digest="sha256:abc"', "/image/digest", id="digest"),
         pytest.param('watchNamespaces="team-a"', "/watchNamespaces", id="namespaces-is-a-list"),

@@ -258,3 +258,33 @@ async def test_deleting_with_another_uid_is_a_conflict(lab: Lab) -> None:
         await lab.delete(Kind.CONFIG_MAP, "notes", uid="another")
     await lab.delete(Kind.CONFIG_MAP, "notes", uid=body["metadata"]["uid"])
     assert await lab.gone(Kind.CONFIG_MAP, "notes")
+
+
+async def test_a_lease_is_taken_by_one_and_let_go_of(lab: Lab) -> None:
+    moment = "2026-01-01T00:00:00.000000Z"
+    spec = {
+        "holderIdentity": "a",
+        "leaseDurationSeconds": 4,
+        "acquireTime": moment,
+        "renewTime": moment,
+        "leaseTransitions": 0,
+    }
+    body = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "spec": spec}
+    first = await lab.create(Kind.LEASE, {**body, "metadata": {"name": "leader"}})
+    assert first["spec"] == spec
+    with pytest.raises(AlreadyExists):
+        await lab.create(Kind.LEASE, {**body, "metadata": {"name": "leader"}})
+    version = {
+        "op": "replace",
+        "path": "/metadata/resourceVersion",
+        "value": first["metadata"]["resourceVersion"],
+    }
+    free = {key: value for key, value in spec.items() if key != "holderIdentity"}
+    freed = await lab.json_patch(
+        Kind.LEASE, "leader", version, {"op": "add", "path": "/spec", "value": free}
+    )
+    assert freed["spec"] == free
+    with pytest.raises(Conflict):
+        await lab.json_patch(
+            Kind.LEASE, "leader", version, {"op": "add", "path": "/spec", "value": spec}
+        )

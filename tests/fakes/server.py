@@ -30,7 +30,7 @@ from tests.fakes.selectors import field_selector, label_selector
 from tests.fakes.storage import Storage
 from tests.fakes.wire import copied
 
-_WITHOUT_GENERATION: Final = (Kind.CONFIG_MAP, Kind.EVENT, Kind.NAMESPACE)
+_WITHOUT_GENERATION: Final = (Kind.CONFIG_MAP, Kind.EVENT, Kind.LEASE, Kind.NAMESPACE)
 
 
 class ApiServer:

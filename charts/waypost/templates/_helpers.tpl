@@ -139,6 +139,10 @@ reason for every verb. Secrets are not among them. */ -}}
   verbs: [get]
 {{- end -}}
 
+{{- define "waypost.leaseName" -}}
+{{ include "waypost.fullname" . }}-operator
+{{- end -}}
+
 {{- define "waypost.gatewayName" -}}
 {{ include "waypost.fullname" . }}-gateway
 {{- end -}}

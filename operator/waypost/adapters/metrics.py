@@ -94,6 +94,7 @@ class Metrics:
         self.queue_oldest = self._gauge(
             "queue_oldest_seconds", "Age of the run that waits longest for a worker."
         )
+        self.leader = self._gauge("leader", "Whether this process is the one that works.")
         self.reconcile_seconds = self._histogram(
             "reconcile_seconds", "One pass over one run.", _FAST, "outcome"
         )
@@ -150,6 +151,10 @@ class Metrics:
     def follow_active_runs(self, count: Callable[[], int]) -> None:
         """Take the number of unfinished runs from `count` at each scrape."""
         self.runs_active.set_function(lambda: float(count()))
+
+    def follow_leader(self, leading: Callable[[], bool]) -> None:
+        """Ask `leading` at each scrape."""
+        self.leader.set_function(lambda: float(leading()))
 
     def follow_queue(self, *, depth: Callable[[], int], oldest: Callable[[], float]) -> None:
         """Take the state of the queue at each scrape: a queue that is stuck reports nothing."""

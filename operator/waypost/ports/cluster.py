@@ -34,6 +34,7 @@ class Kind(Enum):
     CONFIG_MAP = ("v1", "configmaps", "ConfigMap")
     EVENT = ("v1", "events", "Event")
     NAMESPACE = ("v1", "namespaces", "Namespace")
+    LEASE = ("coordination.k8s.io/v1", "leases", "Lease")
     TOKEN_REVIEW = ("authentication.k8s.io/v1", "tokenreviews", "TokenReview")
 
     @property

@@ -28,6 +28,7 @@ from waypost.ports.cluster import (
 from waypost.ports.telemetry import Telemetry
 from waypost.runtime.act import Actor, FenceExpired
 from waypost.runtime.catalog import PROBED, Catalog
+from waypost.runtime.lease import Alone, Leadership
 from waypost.runtime.notes import Notes
 from waypost.runtime.observe import Moved, Observer
 from waypost.runtime.probing import Prober
@@ -35,6 +36,7 @@ from waypost.runtime.queue import KeyedQueue
 from waypost.runtime.statuspatch import status_patch
 from waypost.runtime.store import Key, Store
 from waypost.runtime.sync import Syncer
+from waypost.runtime.upkeep import Upkeep
 from waypost.runtime.writes import UPDATES, Bucket, Throttled
 
 _STUCK_SECONDS: Final = 120.0  # runs are due and no worker has taken one up
@@ -66,6 +68,7 @@ class Controller:
     clock: Clock
     telemetry: Telemetry
     settings: ControllerSettings
+    leadership: Leadership = field(default_factory=Alone)
     store: Store = field(default_factory=Store)
     ready: bool = False
 
@@ -93,8 +96,17 @@ class Controller:
             clock=self.clock,
             telemetry=self.telemetry,
             namespaces=self.settings.namespaces,
-            wake=self.queue.add,
+            wake=self._wake,
         )
+        self._upkeep = Upkeep(
+            syncer=self._syncer,
+            actor=self._actor,
+            clock=self.clock,
+            resync_seconds=self.settings.resync_seconds,
+            sweep_seconds=self.settings.sweep_seconds,
+            synced=self._prober.wake_all,
+        )
+        self._on_duty = False
 
     def notice(self, kind: Kind, change: str | None, raw: Obj) -> None:
         """Take a watch event. Never raises, never blocks."""
@@ -103,17 +115,24 @@ class Controller:
             return
         key = self._syncer.take(kind, raw, deleted=change == "DELETED")
         if key is not None:
-            self.queue.add(key)
+            self._wake(key)
 
     def _notice_subject(self, kind: Kind, raw: Obj, *, deleted: bool) -> None:
         key = self._catalog.take(kind, raw, deleted=deleted)
-        if key is not None:
+        if key is not None and self._on_duty:
             self._prober.wake(key)
             for run in self._catalog.waiting(key.namespace):
-                self.queue.add(run)
+                self._wake(run)
+
+    def _wake(self, key: Key) -> None:
+        # A standby keeps its cache, no more: who comes to lead looks at every run.
+        if self._on_duty:
+            self.queue.add(key)
 
     def health(self) -> str | None:
         """What is wrong with this process, if anything; for the liveness probe."""
+        if self.ready and not self._on_duty:
+            return None  # a standby has nothing to do; if its watch ends, so does the process
         # Not the age of the oldest run: a long queue that moves is no reason to restart.
         stalled = self.queue.stalled_seconds
         if self.ready and stalled > _STUCK_SECONDS:
@@ -121,68 +140,59 @@ class Controller:
         overdue = self._syncer.overdue(self.settings.resync_seconds)
         return f"the last complete list was {overdue:.0f} s ago" if overdue else None
 
+    @property
+    def leading(self) -> bool:
+        """Runs are worked on by this process."""
+        return self._on_duty and self.leadership.leading
+
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop` is set, then finish the passes under way and release what a
-        terminating namespace waits for."""
+        """Work until `stop` is set, then finish the passes under way, let another process lead,
+        and release what a terminating namespace waits for."""
         async with asyncio.TaskGroup() as group:
-            loops = [group.create_task(self._sync_and_work(group))]
+            serving = group.create_task(self._serve(stop))
             await stop.wait()
             self.ready = False
-            for task in loops:
-                task.cancel()
-            await self._drain()
-            self._cancel_workers()
+            await self._drain(self.settings.shutdown_seconds)
+            serving.cancel()
         with contextlib.suppress(ClusterError, TimeoutError):
             async with asyncio.timeout(5):
+                await self.leadership.release()
                 await self._syncer.release_terminating(self._actor)
 
-    async def _sync_and_work(self, group: asyncio.TaskGroup) -> None:
-        await self._first_sync()
-        self._workers = [
-            group.create_task(self._work(), name=f"worker-{n}")
-            for n in range(self.settings.workers)
-        ]
-        self._workers.append(group.create_task(self._prober.run(), name="prober"))
-        self._prober.wake_all()
+    async def _serve(self, stop: asyncio.Event) -> None:
+        await self._upkeep.list_all()
         self.ready = True
-        log.info("synced: %d runs; workers started", len(self.store))
-        sweep_at = self.clock.monotonic()
-        while True:
-            pause = min(self.settings.resync_seconds, self.settings.sweep_seconds)
-            await asyncio.sleep(pause)
-            try:
-                if self._syncer.since_sync() >= self.settings.resync_seconds:
-                    await self._syncer.sync()
-                    self._prober.wake_all()
-                if self.clock.monotonic() - sweep_at >= self.settings.sweep_seconds:
-                    await self._syncer.sweep(self._actor)
-                    sweep_at = self.clock.monotonic()
-            except ClusterError as error:
-                log.warning("resync failed, trying again later: %s", error.message)
-            except Exception:
-                log.exception("a defect of the operator; the resync is tried again later")
+        log.info("synced: %d runs", len(self.store))
+        while not stop.is_set():
+            await self.leadership.acquire()
+            await self._lead()
 
-    async def _first_sync(self) -> None:
-        delay = 0.5
-        while True:
-            try:
-                await self._syncer.sync()
-            except ClusterError as error:
-                log.warning("cannot list yet: %s", error.message)
-                await asyncio.sleep(delay)
-                delay = min(delay * 2, 15.0)
-            else:
-                return
+    async def _lead(self) -> None:
+        """Work on every run for as long as this process leads."""
+        # Anew each time: timers and backoffs of an earlier lead are of an old state.
+        self.queue = KeyedQueue(monotonic=self.clock.monotonic)
+        async with asyncio.TaskGroup() as group:
+            count = range(self.settings.workers)
+            workers = [group.create_task(self._work(), name=f"worker-{n}") for n in count]
+            others = [group.create_task(self._prober.run(), name="prober")]
+            others.append(group.create_task(self._upkeep.run(), name="upkeep"))
+            self._on_duty = True
+            self._syncer.expect()
+            self._syncer.wake_all()
+            self._prober.wake_all()
+            await self.leadership.hold()
+            self._on_duty = False
+            for task in others:
+                task.cancel()
+            await self._drain(self.leadership.grace)
+            for task in workers:
+                task.cancel()
 
-    async def _drain(self) -> None:
+    async def _drain(self, seconds: float) -> None:
         self.queue.close()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self.settings.shutdown_seconds):
+            async with asyncio.timeout(seconds):
                 await self.queue.drain()
-
-    def _cancel_workers(self) -> None:
-        for task in getattr(self, "_workers", []):
-            task.cancel()
 
     async def _work(self) -> None:
         while True:
@@ -201,6 +211,8 @@ class Controller:
     async def _pass(self, key: Key) -> str:
         """One pass that never raises: a run that cannot be served waits, the others go on."""
         about = {"run": key.name, "namespace": key.namespace}
+        if not self.leadership.leading:
+            return "idle"  # it was frozen, or cannot renew: whoever leads looks at every run
         try:
             written = await self.reconcile(key)
         except (Conflict, Moved):

@@ -46,6 +46,11 @@ class Syncer:
         self._namespaces: tuple[str | None, ...] = namespaces or (None,)
         self._wake = wake
         self._synced_at = clock.monotonic()
+        self._expected_since = self._synced_at
+
+    def expect(self) -> None:
+        """From now on lists are due at their interval; a standby makes none."""
+        self._expected_since = self._clock.monotonic()
 
     def since_sync(self) -> float:
         """Seconds since the last complete list."""
@@ -53,7 +58,7 @@ class Syncer:
 
     def overdue(self, interval: float) -> float:
         """Seconds since the last complete list, if that is far too long; else 0."""
-        age = self.since_sync()
+        age = self._clock.monotonic() - max(self._synced_at, self._expected_since)
         return age if age > 3 * interval + 60 else 0.0
 
     def take(self, kind: Kind, raw: Obj, *, deleted: bool) -> Key | None:
@@ -79,6 +84,10 @@ class Syncer:
                 listing = await self._cluster.list(kind, namespace=namespace)
                 self._catalog.replace(kind, namespace, listing)
         self._synced_at = started
+        self.wake_all()
+
+    def wake_all(self) -> None:
+        """Every run that is known is due."""
         for uid in self._store.uids():
             key = self._store.last_key(uid)
             if key is not None:

@@ -21,6 +21,7 @@ from waypost.engine.pods import PodSettings
 from waypost.engine.probes.job import ProbeSettings
 from waypost.ports.cluster import Kind, Obj, PatchType, Unavailable
 from waypost.runtime.controller import Controller, ControllerSettings
+from waypost.runtime.lease import Alone, Lease, LeaseSettings
 
 from tests.fakes.clock import VirtualClock
 from tests.fakes.cluster import InMemoryCluster
@@ -35,6 +36,7 @@ Script = Mapping[str, Sequence[Program]]  # by node: what its attempts do, the l
 
 NAMESPACE: Final = "default"
 RUN: Final = "brief"
+LEASE: Final = "waypost-operator"
 
 
 def gives(output: Any = None, **how: Any) -> Program:
@@ -62,11 +64,18 @@ class Operator:
         delivery: Delivery = IMMEDIATE,
         seed: int = 0,
         settings: ControllerSettings,
+        lease: LeaseSettings | None = None,
     ) -> None:
         self.telemetry = Notebook()
         self.line = Line(world.cluster, world.clock)
         self.controller = Controller(
-            cluster=self.line, clock=world.clock, telemetry=self.telemetry, settings=settings
+            cluster=self.line,
+            clock=world.clock,
+            telemetry=self.telemetry,
+            settings=settings,
+            leadership=Lease(cluster=self.line, clock=world.clock, settings=lease)
+            if lease
+            else Alone(),
         )
         self.stop = asyncio.Event()
         self._loop = world.loop
@@ -106,6 +115,10 @@ class Operator:
     def ready(self) -> bool:
         return self.controller.ready
 
+    @property
+    def leading(self) -> bool:
+        return self.controller.leading
+
 
 class World:
     """A cluster with machines, users, and any number of operators. Ends all of them on exit."""
@@ -143,8 +156,17 @@ class World:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def start(self, *, delivery: Delivery = IMMEDIATE, seed: int = 0, **settings: Any) -> Operator:
-        """One more operator, with an empty cache."""
+    def start(
+        self,
+        *,
+        delivery: Delivery = IMMEDIATE,
+        seed: int = 0,
+        replica: bool = False,
+        **settings: Any,
+    ) -> Operator:
+        """One more operator, with an empty cache. A `replica` works only while it has the Lease;
+        any other works without asking."""
+        identity = f"operator-{len(self.operators)}"
         operator = Operator(
             self,
             delivery=delivery,
@@ -154,6 +176,9 @@ class World:
                 probes=ProbeSettings(runner_image="runner:test", agent_image="agent:test"),
                 **settings,
             ),
+            lease=LeaseSettings(namespace=NAMESPACE, name=LEASE, identity=identity)
+            if replica
+            else None,
         )
         self.operators.append(operator)
         return operator
