@@ -46,6 +46,11 @@ unit: venv ## Tests that need no cluster (PYTEST_ARGS="-k joins -x")
 	@$(PYTEST) tests -m "not real_api and not e2e" $(PYTEST_ARGS)
 	$(call next,"make check" "make e2e (on a real cluster)")
 
+.PHONY: simulate
+simulate: venv ## Random workflows under random troubles, in virtual time (SEEDS=20000 SEED_START=0)
+	@$(PYTHON) -m tests.simulation run --seeds $(or $(SEEDS),20000) --start $(or $(SEED_START),0)
+	$(call next,"docs/simulation.md (how to read a failure)")
+
 .PHONY: e2e
 e2e: venv ## Tests on a real cluster, brought up when needed
 	@echo "e2e: cluster, tools and images"

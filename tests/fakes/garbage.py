@@ -41,11 +41,15 @@ class Garbage:
                 self._dependents[owner].add(place)
             if change != "MODIFIED":
                 self._plan(owner)
-        if change == "DELETED" or "deletionTimestamp" in metadata:
+        has_dependents = metadata["uid"] in self._dependents
+        if change == "DELETED" and has_dependents:
+            self._plan(metadata["uid"])
+        elif change == "MODIFIED" and "deletionTimestamp" in metadata:
+            # Also without dependents: the finalizer of its propagation is to be taken off.
             self._plan(metadata["uid"])
 
     def _plan(self, uid: str) -> None:
-        if uid not in self._planned and self._dependents.get(uid, None) is not None:
+        if uid not in self._planned:
             self._planned.add(uid)
             self._server.agenda.after(_GC_SECONDS, lambda: self._collect(uid))
 

@@ -37,9 +37,11 @@ class JobController:
             self._plan(metadata["uid"], self._random.uniform(*_SYNC))
         elif kind is Kind.POD:
             pause = _COUNT_SECONDS if _ended(body) else self._random.uniform(*_SYNC)
-            for owner in _owners(body):
-                if owner.get("kind") == "Job":
-                    self._plan(owner["uid"], pause)
+            jobs = [owner["uid"] for owner in _owners(body) if owner.get("kind") == "Job"]
+            for uid in jobs:
+                self._plan(uid, pause)
+            if not jobs and change == "MODIFIED" and _tracked(body):  # its Job orphaned it
+                self._server.agenda.after(pause, partial(self._disown, metadata["uid"]))
 
     def _plan(self, uid: str, seconds: float) -> None:
         if uid not in self._planned:
@@ -61,6 +63,11 @@ class JobController:
                 return  # the change of the pod brings us back
         if not _finished(job):
             self._conclude_or_run(job, pods)
+
+    def _disown(self, uid: str) -> None:
+        found = self._server.storage.find(uid)
+        if found is not None:
+            self._untrack(found[1])
 
     def _conclude_or_run(self, job: Obj, pods: list[Obj]) -> None:
         status, spec = section(job, "status"), section(job, "spec")

@@ -194,7 +194,8 @@ class Kubelet:
         run, body = self._runs[uid], self._body(uid)
         if body is None or run.machine in self._lost:
             return
-        if section(body, "status").get("phase") not in ("Succeeded", "Failed"):
+        if section(body, "status").get("phase") not in ("Succeeded", "Failed") and not run.why:
+            # A pod that the kubelet ends for a reason of its own is told of in one piece.
             self._update(uid, partial(podstatus.terminated, end=run.told))
             if self._random.random() < self._pace.split_phase:
                 self._later(self._pace.report, partial(self._tell_phase, uid))
@@ -206,10 +207,15 @@ class Kubelet:
         if body is None or run.machine in self._lost:
             return
         if section(body, "status").get("phase") not in ("Succeeded", "Failed"):
-            self._update(uid, partial(podstatus.over, end=run.told, why=run.why))
+            self._update(uid, partial(self._over, run))
         body = self._body(uid)
         if body is not None and "deletionTimestamp" in body["metadata"]:
             self._delete(uid, _FORCE)
+
+    @staticmethod
+    def _over(run: _Run, status: Obj) -> None:
+        podstatus.terminated(status, end=run.told)
+        podstatus.over(status, end=run.told, why=run.why)
 
     def _stop(self, uid: str) -> None:
         """The pod is being deleted: let its program end, and then let go of it."""

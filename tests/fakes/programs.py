@@ -58,7 +58,8 @@ class PodView:
 
     @property
     def attempt(self) -> int:
-        return int(self._label(meta.LABEL_ATTEMPT) or 0)
+        label = self._label(meta.LABEL_ATTEMPT)
+        return int(label) if label.isdecimal() else 0
 
     @property
     def round(self) -> int:

@@ -45,7 +45,7 @@ def violations(kind: Kind, body: Obj) -> list[str]:
         f"{'.'.join(map(str, error.instance_path))}: {error.message}"
         for error in _validator(kind).iter_errors(body)
     ]
-    return found + list(_duplicates(_root(kind), body, ""))
+    return found + list(_duplicates(_keyed(kind), body, ""))
 
 
 def complete(kind: Kind, body: Obj) -> None:
@@ -86,6 +86,25 @@ def _root(kind: Kind) -> Schema:
     document = crds.manifest(_RESOURCES[kind])
     root: Schema = document["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
     return root
+
+
+@cache
+def _keyed(kind: Kind) -> Schema:
+    return _with_keys(_root(kind)) or {}
+
+
+def _with_keys(schema: Schema) -> Schema | None:
+    """What of a schema leads to lists with keys; None when nothing does."""
+    properties = {
+        key: kept
+        for key, below in schema.get("properties", {}).items()
+        if (kept := _with_keys(below)) is not None
+    }
+    items = _with_keys(schema["items"]) if isinstance(schema.get("items"), Mapping) else None
+    if not properties and items is None and _MAP_KEYS not in schema:
+        return None
+    keys = {_MAP_KEYS: schema[_MAP_KEYS]} if _MAP_KEYS in schema else {}
+    return {"properties": properties, **keys, **({"items": items} if items else {})}
 
 
 @cache

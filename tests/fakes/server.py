@@ -28,7 +28,7 @@ from tests.fakes.agenda import Agenda
 from tests.fakes.deletion import Deletion, begin_deletion, is_over
 from tests.fakes.selectors import field_selector, label_selector
 from tests.fakes.storage import Storage
-from tests.fakes.wire import copied
+from tests.fakes.wire import copied, normal
 
 _WITHOUT_GENERATION: Final = (Kind.CONFIG_MAP, Kind.EVENT, Kind.LEASE, Kind.NAMESPACE)
 
@@ -122,7 +122,7 @@ class ApiServer:
         return body
 
     def _prepared(self, kind: Kind, namespace: str, body: Obj) -> Obj:
-        new = copied(body)
+        new: Obj = normal(body)
         if new.get("apiVersion") != kind.api_version or new.get("kind") != kind.kind:
             raise Rejected("the object does not match the endpoint", code=400, reason="BadRequest")
         metadata: Obj = new.setdefault("metadata", {})

@@ -1,0 +1,1 @@
+"""Deterministic simulation: random workflows, random troubles, one seed (docs/simulation.md)."""

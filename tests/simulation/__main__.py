@@ -1,0 +1,121 @@
+"""The simulator on the command line: many seeds, or one seed again.
+
+python -m tests.simulation run --seeds 20000 --start 0
+python -m tests.simulation replay 42 --without-nodes n3 --without-troubles 0
+python -m tests.simulation shrink 42
+"""
+
+import argparse
+import logging
+import os
+import sys
+import time
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from typing import Final
+
+from tests.simulation.generate import scenario
+from tests.simulation.shrink import Cut, shrunk, told
+from tests.simulation.stage import play
+
+_CHUNK: Final = 50
+_SHOWN: Final = 3  # failing seeds that are shrunk and told in full
+
+
+def main(words: list[str] | None = None) -> int:
+    """Exit code 1 when an invariant was broken."""
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation")
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run", help="play many seeds")
+    run.add_argument("--seeds", type=int, default=1000)
+    run.add_argument("--start", type=int, default=0)
+    run.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    for name in ("replay", "shrink"):
+        one = commands.add_parser(name, help=f"{name} one seed")
+        one.add_argument("seed", type=int)
+        if name == "replay":
+            one.add_argument("--without-nodes", default="")
+            one.add_argument("--without-troubles", default="")
+    asked = parser.parse_args(words)
+    match asked.command:
+        case "run":
+            return _run(start=asked.start, seeds=asked.seeds, jobs=asked.jobs)
+        case "replay":
+            places = frozenset(int(at) for at in asked.without_troubles.split(",") if at)
+            names = frozenset(name for name in asked.without_nodes.split(",") if name)
+            return _tell(Cut(asked.seed, names, places))
+        case _:
+            cut = shrunk(asked.seed)
+            return _tell(cut if cut is not None else Cut(asked.seed))
+
+
+def _tell(cut: Cut) -> int:
+    text = told(cut)
+    print(text)
+    return 0 if "no invariant is broken" in text else 1
+
+
+def play_seeds(first: int, last: int) -> tuple[dict[int, str], Counter[str]]:
+    """The seeds that fail, with what is wrong first, and how often each thing was exercised."""
+    failing: dict[int, str] = {}
+    exercised: Counter[str] = Counter()
+    for seed in range(first, last):
+        plan = scenario(seed)
+        violations, seen = play(plan)
+        if violations:
+            failing[seed] = str(violations[0])
+        exercised.update(seen.exercised)
+        exercised.update(f"node: {node.kind}" for node in plan.nodes)
+        exercised.update(f"program: {pod.act.name}" for pod in seen.pods.values() if pod.act)
+        exercised.update(f"attempt: {story.reason}" for story in seen.attempts.values())
+        exercised.update(f"end: {node['phase']}" for node in seen.nodes.values())
+        exercised[
+            f"run: {seen.run['status']['phase']}" if seen.finished_at else "run: deleted"
+        ] += 1
+    return failing, exercised
+
+
+def _quiet() -> None:
+    logging.disable(logging.CRITICAL)
+    os.nice(5)
+
+
+def _run(*, start: int, seeds: int, jobs: int) -> int:
+    began = time.monotonic()
+    failing: dict[int, str] = {}
+    exercised: Counter[str] = Counter()
+    done = 0
+    with ProcessPoolExecutor(max_workers=jobs, initializer=_quiet) as pool:
+        end = start + seeds
+        parts = [(first, min(first + _CHUNK, end)) for first in range(start, end, _CHUNK)]
+        for part in as_completed([pool.submit(play_seeds, *part) for part in parts]):
+            found, counted = part.result()
+            failing |= found
+            exercised += counted
+            done = min(done + _CHUNK, seeds)
+            rate = done / (time.monotonic() - began)
+            line = f"\r{done} of {seeds} seeds, {rate:.1f} a second, {len(failing)} failing"
+            print(line, end="", file=sys.stderr, flush=True)
+    print(file=sys.stderr)
+    _summary(exercised)
+    print(f"{seeds} seeds from {start}: {len(failing)} failing, {time.monotonic() - began:.0f} s")
+    for seed, why in sorted(failing.items()):
+        print(f"seed {seed}: {why}\n  python -m tests.simulation shrink {seed}")
+    for seed in sorted(failing)[:_SHOWN]:
+        cut = shrunk(seed)
+        print(f"\n{told(cut)}" if cut else f"\nseed {seed} does not fail a second time")
+    return 1 if failing else 0
+
+
+def _summary(exercised: Counter[str]) -> None:
+    groups: dict[str, list[str]] = {}
+    for name, count in sorted(exercised.items()):
+        group, _, what = name.rpartition(": ")
+        groups.setdefault(group or "trouble", []).append(f"{what} {count}")
+    for group, counts in sorted(groups.items()):
+        print(f"{group}: {', '.join(counts)}")
+
+
+if __name__ == "__main__":
+    logging.disable(logging.CRITICAL)  # operators that are killed have much to say
+    sys.exit(main())

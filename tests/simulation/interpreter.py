@@ -1,0 +1,203 @@
+"""The reference interpreter (technique T11): how a run must end, from its plan and from what has
+befallen its programs.
+
+It is written from docs/semantics.md and the words of docs/node-protocol.md, and shares no code with
+the engine. Where a disturbance makes several ends legal it gives exactly those.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from tests.simulation.plan import NOTHING, Node, Read, Scenario, When
+from tests.simulation.programs import Gave, Meaning
+
+MAX_DISRUPTIONS: Final = 5
+MAX_LAUNCHES: Final = 2
+MAX_PROVIDER_RETRIES: Final = 5
+_NEVER_AGAIN: Final = frozenset(
+    {"InputInvalid", "InputTooLarge", "LaunchRejected", "MissingReference", "BudgetExceeded"}
+)
+_NEVER_LAUNCHED: Final = frozenset({"Unschedulable", "ImagePull", "PodRejected"})
+_UNKNOWN: Final = frozenset({"Disrupted", "ResultLost"})
+
+
+@dataclass(frozen=True)
+class End:
+    """How a node ended. `output` is NOTHING when it gave none."""
+
+    phase: str
+    reason: str | None = None
+    output: Any = NOTHING
+
+
+class Unreadable(Exception):
+    """An expression that finds nothing, or the wrong thing."""
+
+
+LEFT_OUT: Final = object()
+
+
+def visible(node: Node, end: End) -> Any:
+    """What nodes.<name>.output is: NOTHING when there is none."""
+    if end.phase == "Failed" and node.tolerated:
+        return node.fallback
+    return end.output
+
+
+def read(form: str, node: Node, end: End) -> Any:
+    """The value of a reference; LEFT_OUT for an empty optional. Raises Unreadable."""
+    output = visible(node, end)
+    match form:
+        case "phase":
+            return end.phase
+        case "has":
+            return output != NOTHING
+        case "reason":
+            if end.phase == "Succeeded":
+                raise Unreadable
+            return end.reason or ""
+        case "maybe":
+            if output == NOTHING:
+                return LEFT_OUT
+            if not isinstance(output, dict):
+                raise Unreadable
+            return output.get(node.field, LEFT_OUT)
+        case "whole":
+            if output == NOTHING:
+                raise Unreadable
+            return output
+        case "text":
+            return f"v={_field(node, output)}!"
+        case _:
+            return _field(node, output)
+
+
+def _field(node: Node, output: Any) -> Any:
+    if not isinstance(output, dict) or node.field not in output:
+        raise Unreadable
+    return output[node.field]
+
+
+def opened(when: When, scenario: Scenario, ends: Mapping[str, End]) -> bool:
+    """The condition's value. Raises Unreadable where it has none."""
+    match when.form:
+        case "true":
+            return True
+        case "false":
+            return False
+        case "flag":
+            return scenario.flag
+        case "broken":
+            raise Unreadable
+    node, end = scenario.by_name[when.node], ends[when.node]
+    match when.form:
+        case "has":
+            return bool(read("has", node, end))
+        case "succeeded":
+            return end.phase == "Succeeded"
+        case "approved":
+            return bool(read("field", node, end) == "Approved")
+        case _:
+            value = read("field", node, end)
+            if type(value) is not int:
+                raise Unreadable
+            return value > 500
+
+
+@dataclass(frozen=True)
+class Starts:
+    """The node runs, with these inputs."""
+
+    inputs: dict[str, Any]
+
+
+def start(scenario: Scenario, node: Node, ends: Mapping[str, End]) -> Starts | tuple[End, ...]:
+    """What becomes of a node once everything before it has ended: it runs, or ends in one of
+    these ways (semantics row 8)."""
+    blocked = tuple(
+        End("Skipped", "DependencyFailed" if ends[name].phase == "Failed" else "DependencySkipped")
+        for name in node.hard
+        if visible(scenario.by_name[name], ends[name]) == NOTHING
+    )
+    if blocked:
+        return blocked
+    try:
+        if node.when is not None and not opened(node.when, scenario, ends):
+            return (End("Skipped", "ConditionFalse"),)
+        return Starts(inputs_of(scenario, node.reads, ends, prefix="k"))
+    except Unreadable:
+        return (End("Failed", "InputInvalid"),)
+
+
+def inputs_of(
+    scenario: Scenario, reads: Iterable[Read], ends: Mapping[str, End], *, prefix: str
+) -> dict[str, Any]:
+    """The values of references, by key. Raises Unreadable."""
+    values = {
+        f"{prefix}{at}": read(one.form, scenario.by_name[one.node], ends[one.node])
+        for at, one in enumerate(reads)
+    }
+    return {key: value for key, value in values.items() if value is not LEFT_OUT}
+
+
+def outputs_of(scenario: Scenario, ends: Mapping[str, End]) -> dict[str, Any]:
+    """spec.outputs: those whose source is missing are left out (row 25)."""
+    values: dict[str, Any] = {}
+    for at, one in enumerate(scenario.outputs):
+        try:
+            values[f"o{at}"] = read(one.form, scenario.by_name[one.node], ends[one.node])
+        except Unreadable:
+            continue
+    return values
+
+
+# --- attempts ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Again:
+    """Another attempt must follow, so many seconds later at the earliest."""
+
+    wait: float
+
+
+@dataclass
+class Patience:
+    """What a node has used up of its attempts."""
+
+    retries: int = 0
+    disruptions: int = 0
+    launches: int = 0
+    busy: int = 0
+
+    def after(self, node: Node, reason: str, *, started: bool) -> Again | End:
+        """What must follow an attempt that broke for this reason."""
+        if reason == "Cancelled":
+            return End("Cancelled", "Cancelled")
+        if reason in _NEVER_AGAIN:
+            return End("Failed", reason)
+        if node.never_twice and started:
+            return End("Failed", "UnknownEffect" if reason in _UNKNOWN else reason)
+        if reason == "Disrupted":
+            self.disruptions += 1
+            if self.disruptions > MAX_DISRUPTIONS:
+                return End("Failed", reason)
+            return Again(2.0 ** (self.disruptions - 1))
+        if reason in _NEVER_LAUNCHED:
+            self.launches += 1
+            if self.launches > MAX_LAUNCHES:
+                return End("Failed", reason)
+            return Again(10.0 * 2 ** (self.launches - 1))
+        if reason == "RateLimited" and self.busy < MAX_PROVIDER_RETRIES:
+            self.busy += 1
+            return Again(5.0 * 2 ** (self.busy - 1))
+        if self.retries < node.limit:
+            self.retries += 1
+            return Again(min(node.backoff * 2 ** (self.retries - 1), 300.0))
+        return End("Failed", reason)
+
+
+def end_of(meaning: Meaning) -> str:
+    """The word that status has for an attempt with this meaning."""
+    return "Succeeded" if isinstance(meaning, Gave) else meaning.reason

@@ -1,0 +1,92 @@
+"""A plan as the manifest a user would write."""
+
+from typing import Any, Final
+
+from waypost.ports.cluster import Obj
+
+from tests.simulation.plan import NOTHING, READS, SCHEMA, WHENS, Node, Read, Scenario
+
+PROVIDER: Final[Obj] = {
+    "apiVersion": "waypost.dev/v1alpha1",
+    "kind": "ModelProvider",
+    "metadata": {"name": "main"},
+    "spec": {
+        "type": "OpenAI",
+        "baseURL": "http://models.example/v1",
+        "apiKey": {"name": "openai", "key": "api-key"},
+    },
+}
+
+
+def spec_of(scenario: Scenario) -> Obj:
+    """spec of the AgentWorkflow."""
+    by_name = scenario.by_name
+    spec: Obj = {
+        "inputs": {"flag": scenario.flag, "text": "no number"},
+        "nodes": [_node(node, by_name) for node in scenario.nodes],
+        "parallelism": scenario.parallelism,
+    }
+    if scenario.outputs:
+        spec["outputs"] = {
+            f"o{at}": _read(read, by_name) for at, read in enumerate(scenario.outputs)
+        }
+    if scenario.tokens is not None:
+        spec["budget"] = {"tokens": scenario.tokens}
+    return spec
+
+
+def _read(read: Read, by_name: dict[str, Node]) -> str:
+    return READS[read.form] % {"x": read.node, "f": by_name[read.node].field}
+
+
+def _node(node: Node, by_name: dict[str, Node]) -> Obj:
+    body: Obj = {"name": node.name, node.kind: _kind(node)}
+    if node.reads:
+        body["inputs"] = {f"k{at}": _read(read, by_name) for at, read in enumerate(node.reads)}
+    if node.depends_on:
+        body["dependsOn"] = list(node.depends_on)
+    if node.after:
+        body["after"] = list(node.after)
+    if node.when is not None:
+        field = by_name[node.when.node].field if node.when.node else ""
+        body["when"] = WHENS[node.when.form] % {"x": node.when.node, "f": field}
+    if node.tolerated:
+        body["onFailure"] = "Continue"
+        if node.fallback != NOTHING:
+            body["fallbackOutput"] = node.fallback
+    if node.schema:
+        body["outputSchema"] = SCHEMA
+    return body | (_clocks(node) if node.has_pod else {})
+
+
+def _clocks(node: Node) -> Obj:
+    fields: Obj = {
+        "timeout": f"{node.timeout:.0f}s",
+        "queueTimeout": f"{node.queue_timeout:.0f}s",
+        "retry": {"limit": node.limit, "backoff": {"initial": f"{node.backoff:.0f}s"}},
+    }
+    return fields | ({"effect": "once"} if node.once else {})
+
+
+def _kind(node: Node) -> Any:
+    match node.kind:
+        case "python":
+            return {"source": "def run(**inputs):\n    return inputs\n"}
+        case "container":
+            return {"image": "work:1"}
+        case "agent":
+            return {"model": {"provider": "main", "name": "m"}, "prompt": "Think."}
+        case "http":
+            body = {"body": {"x": 1}} if node.method == "POST" else {}
+            return {"url": "https://example.com/", "method": node.method, **body}
+        case "approval":
+            gate: Obj = {"message": "Go on?", "approvers": {"users": ["ann"]}}
+            if node.patience is not None:
+                gate["timeout"] = f"{node.patience:.0f}s"
+            if node.denied_continues:
+                gate["onDenied"] = "Continue"
+            if node.expiry_fails:
+                gate["onTimeout"] = "Fail"
+            return gate
+        case "wait":
+            return {"duration": f"{node.seconds:.0f}s"}

@@ -1,0 +1,201 @@
+"""What one seed stands for: a workflow, what its programs do, what its users do, what goes wrong.
+
+Everything here is data. `generate` draws it, `stage` plays it, `interpreter` says how it must end.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal
+
+from waypost.ports.cluster import Obj
+
+NodeKind = Literal["python", "container", "agent", "http", "approval", "wait"]
+RUN: Final = "brief"
+SCHEMA: Final[Obj] = {
+    "type": "object",
+    "required": ["n"],
+    "properties": {"n": {"type": "integer"}},
+}
+# The field of an output that `Read` forms speak of, where it is not n.
+FIELDS: Final = {"approval": "decision", "wait": "until", "http": "status"}
+NOTHING: Final = "NOTHING"  # no fallbackOutput; None is a value
+
+# Forms of a reference to another node. `%(x)s` is the node, `%(f)s` the field.
+READS: Final = {
+    "whole": "${nodes.%(x)s.output}",
+    "field": "${nodes.%(x)s.output.%(f)s}",
+    "text": "v=${nodes.%(x)s.output.%(f)s}!",
+    "has": "${has(nodes.%(x)s.output)}",
+    "phase": "${nodes.%(x)s.phase}",
+    "maybe": "${nodes.%(x)s.?output.?%(f)s}",
+    "reason": "${nodes.%(x)s.error.reason}",
+}
+SOFT_READS: Final = frozenset({"has", "phase", "maybe", "reason"})
+WHENS: Final = {
+    "true": "${true}",
+    "false": "${false}",
+    "flag": "${inputs.flag}",
+    "broken": "${int(inputs.text) > 0}",  # fails when it is evaluated, and only then
+    "large": "${nodes.%(x)s.output.%(f)s > 500}",
+    "has": "${has(nodes.%(x)s.output)}",
+    "succeeded": "${nodes.%(x)s.phase == 'Succeeded'}",
+    "approved": "${nodes.%(x)s.output.decision == 'Approved'}",
+}
+SOFT_WHENS: Final = frozenset({"has", "succeeded"})
+
+
+@dataclass(frozen=True)
+class Read:
+    """One input: a form of READS, and the node it reads."""
+
+    form: str
+    node: str
+
+
+@dataclass(frozen=True)
+class When:
+    """A condition: a form of WHENS, and the node it looks at, if any."""
+
+    form: str
+    node: str = ""
+
+
+@dataclass(frozen=True)
+class Act:
+    """What a program does in one attempt: a name of `programs.ACTS`, its number, its length."""
+
+    name: str
+    n: int = 0
+    seconds: float = 1.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a human puts on an Approval, so many seconds after it is asked."""
+
+    after: float
+    decision: Literal["Approved", "Denied"]
+
+
+@dataclass(frozen=True)
+class Node:
+    """One node and its programs. `acts` by attempt, the last one for all more."""
+
+    name: str
+    kind: NodeKind
+    reads: tuple[Read, ...] = ()
+    depends_on: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+    when: When | None = None
+    tolerated: bool = False  # onFailure: Continue
+    fallback: Any = NOTHING
+    schema: bool = False
+    limit: int = 0
+    backoff: float = 1.0
+    once: bool = False
+    timeout: float = 600.0
+    queue_timeout: float = 600.0
+    method: str = "GET"
+    acts: tuple[Act, ...] = ()
+    # Of gates and waits.
+    patience: float | None = None  # timeout of the gate; None: for ever
+    denied_continues: bool = False
+    expiry_fails: bool = False
+    answers: tuple[Answer, ...] = ()
+    seconds: float = 30.0
+
+    @property
+    def has_pod(self) -> bool:
+        return self.kind not in ("approval", "wait")
+
+    @property
+    def field(self) -> str:
+        return FIELDS.get(self.kind, "n")
+
+    @property
+    def never_twice(self) -> bool:
+        """effect: once, said or by the method."""
+        return self.once or (self.kind == "http" and self.method == "POST")
+
+    @property
+    def hard(self) -> tuple[str, ...]:
+        """Nodes that must have given an output first."""
+        hard = [read.node for read in self.reads if read.form not in SOFT_READS]
+        if self.when is not None and self.when.node and self.when.form not in SOFT_WHENS:
+            hard.append(self.when.node)
+        return (*self.depends_on, *hard)
+
+    @property
+    def upstream(self) -> tuple[str, ...]:
+        """Nodes that must have ended first."""
+        soft = [read.node for read in self.reads if read.form in SOFT_READS]
+        if self.when is not None and self.when.node and self.when.form in SOFT_WHENS:
+            soft.append(self.when.node)
+        return (*self.hard, *soft, *self.after)
+
+    def without(self, gone: Collection[str]) -> "Node":
+        """The node in a workflow that lacks these nodes."""
+        keeps_when = self.when is None or self.when.node not in gone
+        return replace(
+            self,
+            reads=tuple(read for read in self.reads if read.node not in gone),
+            depends_on=tuple(name for name in self.depends_on if name not in gone),
+            after=tuple(name for name in self.after if name not in gone),
+            when=self.when if keeps_when else None,
+        )
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Something that goes wrong, or that a person does. What `at`, `seconds` and `number` mean,
+    and what `choice` may be, stands with each kind in `troubles`."""
+
+    kind: str
+    at: float = 0.0
+    seconds: float = 0.0
+    number: int = 0
+    choice: str = ""
+
+    def __str__(self) -> str:
+        shown = [f"at {self.at:.2f}"] if self.at else []
+        shown += [f"for {self.seconds:.1f} s"] if self.seconds else []
+        shown += [f"number {self.number}"] if self.number else []
+        shown += [self.choice] if self.choice else []
+        return f"{self.kind}: {', '.join(shown)}" if shown else self.kind
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """All that follows from a seed."""
+
+    seed: int
+    nodes: tuple[Node, ...]
+    troubles: tuple[Trouble, ...] = ()
+    parallelism: int = 20
+    tokens: int | None = None  # spec.budget.tokens
+    flag: bool = True
+    outputs: tuple[Read, ...] = ()
+    latency: float = 0.02
+    deliveries: tuple[str, ...] = ("immediate",)  # of the watches of operators, in turn
+
+    def without(self, *, nodes: Collection[str] = (), troubles: Collection[int] = ()) -> "Scenario":
+        """A smaller scenario. Troubles are named by their place."""
+        left = tuple(node.without(nodes) for node in self.nodes if node.name not in nodes)
+        return replace(
+            self,
+            nodes=left,
+            outputs=tuple(read for read in self.outputs if read.node not in nodes),
+            troubles=tuple(t for at, t in enumerate(self.troubles) if at not in troubles),
+        )
+
+    @property
+    def by_name(self) -> dict[str, Node]:
+        return {node.name: node for node in self.nodes}
+
+    def downstream(self, name: str) -> set[str]:
+        """Everything after a node."""
+        found: set[str] = set()
+        for node in self.nodes:  # in topological order
+            if name in node.upstream or found.intersection(node.upstream):
+                found.add(node.name)
+        return found

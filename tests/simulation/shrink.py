@@ -1,0 +1,86 @@
+"""From a failing scenario to the smallest one that still breaks the same invariant."""
+
+from dataclasses import dataclass, field
+
+from tests.simulation.evidence import Violation
+from tests.simulation.generate import scenario
+from tests.simulation.plan import Scenario
+from tests.simulation.stage import play
+
+
+@dataclass(frozen=True)
+class Cut:
+    """What is left out of a seed's scenario: nodes by name, troubles by place."""
+
+    seed: int
+    nodes: frozenset[str] = frozenset()
+    troubles: frozenset[int] = frozenset()
+
+    def scenario(self) -> Scenario:
+        return scenario(self.seed).without(nodes=self.nodes, troubles=self.troubles)
+
+    @property
+    def command(self) -> str:
+        """What replays exactly this."""
+        words = [f"python -m tests.simulation replay {self.seed}"]
+        if self.nodes:
+            words.append("--without-nodes " + ",".join(sorted(self.nodes)))
+        if self.troubles:
+            words.append("--without-troubles " + ",".join(map(str, sorted(self.troubles))))
+        return " ".join(words)
+
+
+@dataclass
+class Shrinker:
+    """Leaves out one thing after the other, as long as it still goes wrong in the same way."""
+
+    cut: Cut
+    wrong: frozenset[str]  # names of the invariants that were broken
+    tries: int = 200
+    _seen: set[Cut] = field(default_factory=set)
+
+    def run(self) -> Cut:
+        whole = scenario(self.cut.seed)
+        while True:
+            before = self.cut
+            for place in range(len(whole.troubles)):
+                self._try(troubles=frozenset({place}))
+            for node in reversed(whole.nodes):
+                self._try(nodes=frozenset({node.name}))
+            if self.cut == before or self.tries <= 0:
+                return self.cut
+
+    def _try(
+        self, *, nodes: frozenset[str] = frozenset(), troubles: frozenset[int] = frozenset()
+    ) -> None:
+        cut = Cut(self.cut.seed, self.cut.nodes | nodes, self.cut.troubles | troubles)
+        if cut == self.cut or cut in self._seen or self.tries <= 0:
+            return
+        self._seen.add(cut)
+        left = cut.scenario()
+        if not left.nodes:
+            return
+        self.tries -= 1
+        if self.wrong & broken(play(left)[0]):
+            self.cut = cut
+
+
+def broken(violations: list[Violation]) -> frozenset[str]:
+    """The invariants that are named."""
+    return frozenset(violation.invariant for violation in violations)
+
+
+def shrunk(seed: int) -> Cut | None:
+    """The smallest failing part of a seed's scenario; None when it does not fail."""
+    wrong = broken(play(scenario(seed))[0])
+    return Shrinker(Cut(seed), wrong).run() if wrong else None
+
+
+def told(cut: Cut) -> str:
+    """The story of a cut, its violations, and the command that replays it."""
+    left = cut.scenario()
+    violations, seen = play(left)
+    plan = [f"  {node}" for node in left.nodes] + [f"  {trouble}" for trouble in left.troubles]
+    lines = [f"seed {cut.seed}, log {seen.digest}", *plan, *seen.story]
+    lines += [str(violation) for violation in violations] or ["no invariant is broken"]
+    return "\n".join([*lines, f"replay: {cut.command}"])

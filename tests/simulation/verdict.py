@@ -1,0 +1,332 @@
+"""The judgement of a whole run: what the watcher saw against what the interpreter says."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, Final
+
+from waypost.engine.facts import section
+from waypost.engine.names import parse_timestamp
+from waypost.ports.cluster import Obj
+
+from tests.fakes.programs import Ledger
+from tests.simulation.evidence import AttemptStory, Evidence, GateStory, PodStory, Violation
+from tests.simulation.interpreter import (
+    Again,
+    End,
+    Patience,
+    Starts,
+    end_of,
+    outputs_of,
+    start,
+)
+from tests.simulation.plan import Node, Scenario
+from tests.simulation.programs import Gave, digest
+
+_SLACK: Final = 2.0  # seconds; Kubernetes stamps whole ones
+_CLOSED: Final = End("Cancelled", "Cancelled")
+
+
+def judge(scenario: Scenario, seen: Evidence, ledger: Ledger) -> list[Violation]:
+    """Everything that is wrong with a run that has ended, or is gone."""
+    return [*seen.violations, *Judge(scenario, seen, ledger).all()]
+
+
+class Judge:
+    """One run under judgement."""
+
+    def __init__(self, scenario: Scenario, seen: Evidence, ledger: Ledger) -> None:
+        self._scenario = scenario
+        self._seen = seen
+        self._ledger = ledger
+        self._ends: dict[str, End] = {}
+        self._meanings: dict[str, Gave] = {}
+
+    def all(self) -> Iterator[Violation]:
+        yield from self._executions()
+        yield from self._attempts()
+        if self._seen.deleted_at is None:
+            yield from self._nodes()
+            yield from self._run()
+        yield from self._budget()
+
+    # --- programs ----------------------------------------------------------------------------
+
+    def _executions(self) -> Iterator[Violation]:
+        names = self._scenario.by_name
+        for _, path, number in self._ledger.doubled():
+            if path in names:
+                yield Violation("I2", f"{path}: the program of attempt {number} started twice")
+        for first, second in self._ledger.overlaps():
+            if first.path in names:
+                text = f"{first.path}: attempts {first.attempt} and {second.attempt} ran together"
+                yield Violation("I2", text)
+        for path, node in names.items():
+            runs = self._ledger.of(path)
+            if node.never_twice and len(runs) > 1:
+                yield Violation("row 17", f"{path}: effect once, and it ran {len(runs)} times")
+            for execution in runs:
+                if (path, execution.attempt) not in self._seen.attempts:
+                    yield Violation("I3", f"{path}: attempt {execution.attempt} is in no status")
+
+    # --- attempts ----------------------------------------------------------------------------
+
+    def _attempts(self) -> Iterator[Violation]:
+        for node in self._scenario.nodes:
+            patience = Patience()
+            follows: list[Again | End] = []
+            for story in self._seen.attempts_of(node.name):
+                again = next((f for f in follows if isinstance(f, Again)), None)
+                if again is not None:
+                    yield from self._waited(node, story, again)
+                elif follows:
+                    yield Violation("T11", f"{node.name}: attempt {story.number} after {follows}")
+                if story.finished_at is None:
+                    break
+                yield from self._attempt(node, story)
+                follows = self._follows(node, story, patience)
+            yield from self._last(node, follows)
+
+    def _follows(self, node: Node, story: AttemptStory, patience: Patience) -> list[Again | End]:
+        """What may come after an attempt."""
+        if story.reason == "Succeeded":
+            return [End("Succeeded")]
+        ran = any(e.attempt == story.number for e in self._ledger.of(node.name))
+        follows = [patience.after(node, story.reason, started=ran)]
+        pods = self._seen.pods_of(node.name, story.number)
+        if not ran and any(section(pod.body, "spec").get("nodeName") for pod in pods):
+            # It had a machine, so the operator cannot know that it did not run.
+            follows.append(replace(patience).after(node, story.reason, started=True))
+        return follows
+
+    def _waited(self, node: Node, story: AttemptStory, again: Again) -> Iterator[Violation]:
+        before = self._seen.attempts[node.name, story.number - 1]
+        pause = story.recorded_at - (before.finished_at or 0.0)
+        if pause < again.wait - 2 * self._scenario.latency - 0.01:
+            yield Violation("T11", f"{node.name}: attempt {story.number} after {pause:.2f} s")
+
+    def _last(self, node: Node, follows: list[Again | End]) -> Iterator[Violation]:
+        """What status says of the node agrees with its last attempt."""
+        entry = self._seen.nodes.get(node.name)
+        if entry is None or not follows or self._seen.finished_at is None:
+            return
+        found = End(entry["phase"], entry.get("reason"))
+        legal = {_CLOSED if isinstance(each, Again) else each for each in follows}
+        if _CLOSED in legal and node.kind == "agent" and self._scenario.tokens is not None:
+            legal.add(End("Failed", "BudgetExceeded"))  # others have used up the rest
+        if found not in legal:
+            yield Violation("T11", f"{node.name}: expected {legal}, found {found}")
+
+    def _attempt(self, node: Node, story: AttemptStory) -> Iterator[Violation]:
+        pods = self._seen.pods_of(node.name, story.number)
+        legal: set[str] = set()
+        for pod in pods:
+            legal |= self._legal(node, story, pod)
+        if not pods:
+            legal = self._without_pod(story)
+        if story.reason not in legal:
+            text = f"{node.name}: attempt {story.number} ended as {story.reason}, not as {legal}"
+            yield Violation("I4" if legal == {"Succeeded"} else "T11", text)
+        if story.reason != "Succeeded":
+            return
+        given = [m for pod in pods if isinstance(m := pod.meaning(node), Gave)]
+        if story.pod_uid not in {pod.uid for pod in pods}:
+            yield Violation("I14", f"{node.name}: the result is of the foreign pod {story.pod_uid}")
+        if given:
+            self._meanings[node.name] = given[0]
+
+    def _without_pod(self, story: AttemptStory) -> set[str]:
+        legal = set(story.stops) & {"Cancelled", "PodRejected"}
+        if self._touched("delete_job", "delete_pod"):
+            legal.add("Disrupted")
+        if self._seen.cancelled_at is not None:
+            legal.add("Cancelled")
+        return legal
+
+    def _legal(self, node: Node, story: AttemptStory, pod: PodStory) -> set[str]:
+        """How an attempt may be judged, from how its pod ended."""
+        meaning = pod.meaning(node)
+        stops = self._stops(node, story, pod)
+        plain = node.kind == "container"
+        cut = pod.disrupted or pod.deleting_at is not None
+        if meaning is not None:
+            recorded = bool(pod.outcome and pod.outcome.message) and not plain
+            if pod.told.get("message", "") == "" or (pod.act and pod.act.name in _UNREAD):
+                recorded = False
+            if recorded:
+                return {end_of(meaning)}
+            good = plain and pod.told.get("exitCode") == 0
+            legal = set() if good and story.stops else {end_of(meaning)}
+            legal |= stops
+            if cut and not good:
+                legal.add("Disrupted")
+            return legal | ({"OutOfDisk"} if pod.evicted else set())
+        legal = set(stops)
+        if pod.evicted:
+            legal.add("Disrupted" if pod.disrupted else "OutOfDisk")
+        elif cut:
+            legal.add("Disrupted")
+        return legal
+
+    def _stops(self, node: Node, story: AttemptStory, pod: PodStory) -> set[str]:
+        """The reasons for which it may have been stopped, and was."""
+        allowed = set()
+        end = pod.over_at or story.finished_at or 0.0
+        if "Cancelled" in story.stops and self._seen.cancelled_at is not None:
+            allowed.add("Cancelled")
+        late = section(pod.body, "status").get("reason") == "DeadlineExceeded"
+        if pod.started_at is None:
+            if end - story.recorded_at >= node.queue_timeout - _SLACK:
+                allowed |= {"Unschedulable", "ImagePull"} & (story.stops if not late else _QUEUED)
+        elif end - pod.started_at >= node.timeout - _SLACK and ("Timeout" in story.stops or late):
+            allowed.add("Timeout")
+        return allowed
+
+    def _touched(self, *kinds: str) -> bool:
+        return any(trouble.kind in kinds for trouble in self._scenario.troubles)
+
+    # --- nodes -------------------------------------------------------------------------------
+
+    def _nodes(self) -> Iterator[Violation]:
+        found = self._seen.nodes
+        for node in self._scenario.nodes:
+            entry = found.get(node.name)
+            if entry is None:
+                yield Violation("T11", f"{node.name} is not in the status")
+                return
+            yield from self._output(node, entry)
+            self._ends[node.name] = self._end(node, entry)
+        fatal = self._fatal()
+        closed = bool(fatal) or section(self._seen.run, "status").get("cancelledAt")
+        doomed = {name for path in fatal for name in self._scenario.downstream(path)}
+        for node in self._scenario.nodes:
+            yield from self._node(node, closed=bool(closed), doomed=node.name in doomed)
+
+    def _fatal(self) -> list[str]:
+        nodes = self._scenario.nodes
+        return [n.name for n in nodes if self._ends[n.name].phase == "Failed" and not n.tolerated]
+
+    def _end(self, node: Node, entry: Obj) -> End:
+        if entry["phase"] != "Succeeded":
+            return End(entry["phase"], entry.get("reason"))
+        output = entry.get("output")
+        if entry.get("outputRecord"):
+            record = self._seen.records.get(entry["outputRecord"], {})
+            output = section(record, "spec").get("data")
+        return End("Succeeded", None, output)
+
+    def _output(self, node: Node, entry: Obj) -> Iterator[Violation]:
+        """I1, I4, I5: what is recorded is what the program gave, and it is still there."""
+        if entry["phase"] != "Succeeded" or not node.has_pod:
+            return
+        given = self._meanings.get(node.name)
+        if given is None:
+            yield Violation("I5", f"{node.name}: nobody gave what it is said to have given")
+            return
+        if entry.get("outputDigest") != given.digest:
+            yield Violation("I4", f"{node.name}: the recorded digest is not that of its output")
+        end = self._end(node, entry)
+        if digest(end.output) != given.digest:
+            yield Violation("I5", f"{node.name}: the recorded output is not what it gave")
+
+    def _node(self, node: Node, *, closed: bool, doomed: bool) -> Iterator[Violation]:
+        end = self._ends[node.name]
+        follows = start(self._scenario, node, self._ends)
+        started = (
+            bool(self._seen.attempts_of(node.name)) or "approval" in self._seen.nodes[node.name]
+        )
+        legal: set[Any] = set()
+        if closed and (not started or end.phase == "Cancelled"):
+            legal.add(_CLOSED)
+            if doomed:
+                legal.add(End("Skipped", "DependencyFailed"))
+        if isinstance(follows, Starts):
+            legal |= self._ran(node)
+            yield from self._inputs(node, follows)
+        else:
+            legal |= set(follows)
+            if started:
+                yield Violation("T11", f"{node.name} was started, and should have been {follows}")
+        shown = End(end.phase, end.reason)
+        if shown not in legal:
+            yield Violation("T11", f"{node.name}: expected one of {legal}, found {shown}")
+
+    def _inputs(self, node: Node, follows: Starts) -> Iterator[Violation]:
+        for pod in self._seen.pods.values():
+            if pod.path == node.name and pod.act is not None and pod.inputs != follows.inputs:
+                text = f"{node.name}: expected the inputs {follows.inputs}, found {pod.inputs}"
+                yield Violation("I6", text)
+
+    def _ran(self, node: Node) -> set[End]:
+        """How a node that was started may end; that its attempts bear it out was judged before."""
+        if node.kind == "wait":
+            return {End("Succeeded")}
+        if node.kind == "approval":
+            return {end for gate in self._gates(node) for end in self._gate_ends(node, gate)}
+        entry = self._seen.nodes[node.name]
+        if not self._seen.attempts_of(node.name):
+            budget = node.kind == "agent" and self._scenario.tokens is not None
+            return {End("Failed", "BudgetExceeded")} if budget else set()
+        if node.kind == "agent" and entry.get("reason") == "BudgetExceeded":
+            return {End("Failed", "BudgetExceeded")}
+        return {End(entry["phase"], entry.get("reason"))}
+
+    def _gates(self, node: Node) -> list[GateStory]:
+        return [gate for gate in self._seen.gates.values() if gate.path == node.name]
+
+    def _gate_ends(self, node: Node, gate: GateStory) -> Iterator[End]:
+        if gate.state == "Withdrawn":
+            yield _CLOSED
+        elif gate.state == "Approved":
+            yield End("Succeeded")
+        elif gate.state == "Denied":
+            lenient = node.denied_continues and not (gate.expired and node.expiry_fails)
+            reason = "ApprovalExpired" if gate.expired else "ApprovalDenied"
+            yield End("Succeeded") if lenient else End("Failed", reason)
+
+    # --- the run -----------------------------------------------------------------------------
+
+    def _run(self) -> Iterator[Violation]:
+        status = section(self._seen.run, "status")
+        fatal = self._fatal() if len(self._ends) == len(self._scenario.nodes) else []
+        expected = "Failed" if fatal else "Succeeded"
+        if status.get("cancelledAt"):
+            expected = "Cancelled"
+        if status.get("phase") != expected:
+            yield Violation("T11", f"the run: expected {expected}, found {status.get('phase')}")
+        if len(self._ends) == len(self._scenario.nodes):
+            outputs = outputs_of(self._scenario, self._ends)
+            if (status.get("outputs") or {}) != outputs:
+                text = f"outputs: expected {outputs}, found {status.get('outputs')}"
+                yield Violation("T11", text)
+        yield from self._approvals()
+
+    def _approvals(self) -> Iterator[Violation]:
+        """I9 and the clock of gates: a yes was given in time, an expiry had come."""
+        zero = parse_timestamp(self._seen.run["metadata"]["creationTimestamp"])
+        for gate in self._seen.gates.values():
+            expires = parse_timestamp(gate.expires_at)
+            if expires is None or zero is None:
+                if gate.expired:
+                    yield Violation("I9", f"{gate.path} expired, and has no timeout")
+                continue
+            due = (expires - zero).total_seconds() - _SLACK
+            if gate.expired and gate.settled_at is not None and gate.settled_at < due:
+                yield Violation("I9", f"{gate.path} expired before its time")
+            taken = gate.state in ("Approved", "Denied") and not gate.expired
+            if taken and gate.answers and gate.answers[0][0] > due + 3 * _SLACK:
+                yield Violation("I9", f"{gate.path}: an answer after the expiry was taken")
+
+    def _budget(self) -> Iterator[Violation]:
+        """I13: what was recorded as used up is within the budget, plus what is in flight."""
+        allowed = self._scenario.tokens
+        if allowed is None:
+            return
+        usage = section(self._seen.run, "status", "usage")
+        spent = int(usage.get("outputTokens") or 0)
+        agents = sum(node.kind == "agent" for node in self._scenario.nodes)
+        if spent > allowed + agents:
+            yield Violation("I13", f"{spent} tokens were used up, of {allowed}")
+
+
+_UNREAD: Final = frozenset({"garbage", "foreign", "oom", "silent"})
+_QUEUED: Final = frozenset({"Unschedulable", "ImagePull"})

@@ -1,0 +1,304 @@
+"""An independent watcher of the simulated API server: judges every change as it is stored.
+
+It asks the operator nothing. What only the whole run can show is left to `verdict`.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from typing import Any, Final
+
+from waypost.api import meta
+from waypost.engine.facts import items, section, text
+from waypost.ports.cluster import Kind, Obj
+
+from tests.fakes.programs import Outcome, PodView
+from tests.simulation import programs
+from tests.simulation.evidence import (
+    FINAL,
+    AttemptStory,
+    Evidence,
+    GateStory,
+    PodStory,
+    Violation,
+)
+from tests.simulation.plan import RUN, Scenario
+from tests.unit.runtime.harness import World
+
+_LARGEST_STATUS: Final = 256 * 1024
+_PODLESS: Final = ("approval", "wait")
+
+
+class Watcher:
+    """Hears of every change before any operator does."""
+
+    def __init__(self, world: World, scenario: Scenario) -> None:
+        self.seen = Evidence()
+        self._world = world
+        self._scenario = scenario
+        self._nodes = scenario.by_name
+        self._hash = hashlib.sha256()
+        self._outcomes: dict[str, Any] = {}
+        world.cluster.server.storage.listeners.insert(0, self._changed)
+
+    @property
+    def now(self) -> float:
+        return self._world.clock.monotonic()
+
+    def digest(self) -> str:
+        """Of everything that was stored, in order, with its times: equal for equal plays."""
+        return self._hash.hexdigest()[:16]
+
+    def program(self, pod: PodView) -> Outcome:
+        """What a pod's program does, as planned; noted in its story."""
+        node = self._nodes.get(pod.path)
+        story = self.seen.pods.get(pod.uid)
+        if node is None or story is None:
+            return pod.succeeds()
+        act = programs.act_of(node, pod.attempt)
+        story.act, story.inputs = act, pod.inputs
+        story.outcome = programs.outcome(node, act, pod)
+        story.tokens = programs.spends(node, pod)
+        return story.outcome
+
+    def blame(self, invariant: str, text: str) -> None:
+        """Note a violation."""
+        self.seen.violations.append(Violation(invariant, text, self.now))
+
+    def tell(self, text: str) -> None:
+        """A line of the story."""
+        self.seen.story.append(f"{self.now:9.3f} {text}")
+
+    def _changed(self, kind: Kind, change: str, body: Obj) -> None:
+        metadata = body["metadata"]
+        name, version = metadata["name"], metadata["resourceVersion"]
+        self._hash.update(f"{self.now:.6f} {kind.kind} {change} {name} {version}\n".encode())
+        match kind:
+            case Kind.AGENT_WORKFLOW if name == RUN:
+                self._run(change, body)
+            case Kind.POD if text(metadata.get("labels", {}), meta.LABEL_RUN):
+                self._pod(change, body)
+            case Kind.JOB if text(metadata.get("labels", {}), meta.LABEL_RUN):
+                self._job(change, body)
+            case Kind.APPROVAL:
+                self._approval(change, body)
+            case Kind.NODE_RECORD if change != "DELETED":
+                self.seen.records[name] = body
+
+    # --- the run -----------------------------------------------------------------------------
+
+    def _run(self, change: str, body: Obj) -> None:
+        seen, before = self.seen, self.seen.run
+        if change == "DELETED":
+            seen.gone_at = self.now
+            seen.deleted_at = seen.deleted_at or self.now
+            self.tell("the run is gone")
+            return
+        seen.run = body
+        if "deletionTimestamp" in body["metadata"] and seen.deleted_at is None:
+            seen.deleted_at = self.now
+        if section(body, "spec").get("cancel") and seen.cancelled_at is None:
+            seen.cancelled_at = self.now
+        if before.get("status") is not body.get("status"):
+            self._status(section(before, "status"), section(body, "status"), before)
+
+    def _status(self, old: Obj, new: Obj, before: Obj) -> None:
+        if old == new:
+            return
+        self._hash.update(json.dumps(new, sort_keys=True).encode())
+        if self.seen.deleted_at is not None and self.seen.deleted_at < self.now:
+            self.blame("D2", "a status was written although the run is being deleted")
+        size = len(json.dumps(new, separators=(",", ":")))
+        if size > _LARGEST_STATUS:
+            self.blame("I15", f"the status takes {size} bytes")
+        known = {node["path"]: node for node in items(old, "nodes")}
+        started = []
+        for node in items(new, "nodes"):
+            was = known.get(node["path"], {})
+            if node == was:
+                continue
+            self._checkpoint(was, node)
+            started += list(self._attempts(was, node))
+        if self._finished(old) and items(old, "nodes") != items(new, "nodes"):
+            self.blame("I10", "a checkpoint of a finished run was changed")
+        if started:
+            self._starts(started, section(before, "spec"), old)
+        self._parallel(new)
+        if self._finished(new) and self.seen.finished_at is None:
+            self.seen.finished_at = self.now
+            self.tell(f"the run is finished: {new.get('phase')}")
+
+    def _checkpoint(self, was: Obj, node: Obj) -> None:
+        path = node["path"]
+        if was.get("phase") in FINAL:
+            for field in ("phase", "outputDigest", "output", "outputRecord", "reason"):
+                if was.get(field) != node.get(field):
+                    self.blame("I10" if field == "phase" else "I1", f"{path}: {field} changed")
+        if was.get("phase") != node["phase"]:
+            self.tell(f"{path} {node['phase']} {node.get('reason', '')}".rstrip())
+        if node.get("attempt", 0) < was.get("attempt", 0):
+            self.blame("I3", f"{path}: attempt numbers went back")
+        if was.get("inputDigest") not in (None, node.get("inputDigest")):
+            self.blame("I6", f"{path}: the inputs of a later attempt differ from the first one's")
+        if node.get("outputRecord") and node["outputRecord"] not in self.seen.records:
+            self.blame("I5", f"{path}: its output is in {node['outputRecord']}, which is not there")
+
+    def _attempts(self, was: Obj, node: Obj) -> Iterator[AttemptStory]:
+        path, attempts = node["path"], self.seen.attempts
+        known = {entry["number"]: entry for entry in items(was, "attempts")}
+        for entry in items(node, "attempts"):
+            if entry == known.get(entry["number"]):
+                continue
+            key = (path, entry["number"])
+            if key not in attempts:
+                if entry["number"] > 1 and (path, entry["number"] - 1) not in attempts:
+                    self.blame("I3", f"{path}: attempt {entry['number']} without the one before")
+                attempts[key] = AttemptStory(path, entry["number"], entry["job"], self.now)
+                yield attempts[key]
+            self._entry(attempts[key], entry)
+        unfinished = [e for e in items(node, "attempts") if not e.get("finishedAt")]
+        if len(unfinished) > 1:
+            self.blame("I2", f"{path}: two attempts at once")
+
+    def _entry(self, story: AttemptStory, entry: Obj) -> None:
+        story.launched_at = entry["launchedAt"]
+        if entry.get("stopping"):
+            story.stops.add(entry["stopping"])
+        if story.finished_at is not None:
+            if entry.get("reason") != story.reason or entry.get("podUid") != story.pod_uid:
+                self.blame("I1", f"{story.path}: attempt {story.number} ended twice")
+        elif entry.get("finishedAt"):
+            story.finished_at, story.reason = self.now, entry.get("reason", "")
+            story.pod_uid, story.ended_at = entry.get("podUid"), entry["finishedAt"]
+            self.tell(f"{story.path} attempt {story.number} ended: {story.reason}")
+
+    def _starts(self, started: list[AttemptStory], spec: Obj, old: Obj) -> None:
+        names = ", ".join(f"{story.path} {story.number}" for story in started)
+        if spec.get("suspend"):
+            self.blame("row 26", f"attempts of a suspended run were started: {names}")
+        if spec.get("cancel") or old.get("cancelledAt"):
+            self.blame("row 27", f"attempts of a cancelled run were started: {names}")
+        if self._finished(old):
+            self.blame("I10", f"attempts of a finished run were started: {names}")
+
+    def _parallel(self, status: Obj) -> None:
+        running = [n["path"] for n in items(status, "nodes") if n["phase"] == "Running"]
+        if len(running) > self._scenario.parallelism:
+            self.blame("parallelism", f"{', '.join(running)} run at the same time")
+
+    @staticmethod
+    def _finished(status: Obj) -> bool:
+        conditions = items(status, "conditions")
+        return any(c["type"] == "Finished" and c["status"] == "True" for c in conditions)
+
+    # --- what it made ------------------------------------------------------------------------
+
+    def _job(self, change: str, body: Obj) -> None:
+        metadata = body["metadata"]
+        if change != "ADDED":
+            return
+        path = text(metadata["annotations"], meta.ANNOTATION_PATH)
+        number = int(metadata["labels"][meta.LABEL_ATTEMPT])
+        self.seen.jobs[metadata["uid"]] = self.now
+        self.tell(f"Job of {path} {number}")
+        story = self.seen.attempts.get((path, number))
+        if story is None or story.job != metadata["name"]:
+            self.blame("I3", f"a Job of {path} {number}, which no status names")
+        elif story.finished_at is not None:
+            self.blame("I3", f"a Job of {path} {number}, which has ended: {story.reason}")
+        self._below_gates(path)
+
+    def _below_gates(self, path: str) -> None:
+        """I8: whoever needs a gate has no Job before that gate's yes is recorded."""
+        node = self._nodes[path]
+        for name in node.hard:
+            gate = self._nodes[name]
+            if gate.kind != "approval":
+                continue
+            allowed = {"Approved", *(["Denied"] if gate.denied_continues else [])}
+            states = {g.state for g in self.seen.gates.values() if g.path == name}
+            if not states & allowed:
+                self.blame("I8", f"{path} was started, and its gate {name} is {sorted(states)}")
+            needs_yes = node.when is not None and node.when.form == "approved"
+            if needs_yes and node.when.node == name and "Approved" not in states:  # type: ignore[union-attr]
+                self.blame("I8", f"{path} needs a yes of {name}, which is {sorted(states)}")
+
+    def _pod(self, change: str, body: Obj) -> None:
+        metadata, uid = body["metadata"], body["metadata"]["uid"]
+        path = text(metadata.get("annotations", {}), meta.ANNOTATION_PATH)
+        story = self.seen.pods.get(uid)
+        if story is None:
+            if path not in self._nodes:
+                return  # somebody else's
+            number = int(metadata["labels"][meta.LABEL_ATTEMPT])
+            story = PodStory(uid, metadata["name"], path, number, self.now)
+            self._alone(story)
+            self.seen.pods[uid] = story
+            self.tell(f"pod of {path} {number}")
+        if change == "DELETED":
+            story.gone_at = self.now
+            return
+        self._progress(story, body)
+
+    def _progress(self, story: PodStory, body: Obj) -> None:
+        metadata, status = body["metadata"], section(body, "status")
+        story.body = body
+        if "deletionTimestamp" in metadata and story.deleting_at is None:
+            story.deleting_at = self.now
+        conditions = items(status, "conditions")
+        story.disrupted |= any(c["type"] == "DisruptionTarget" for c in conditions)
+        state = [section(s, "state") for s in items(status, "containerStatuses")]
+        if any("running" in s for s in state) and story.started_at is None:
+            story.started_at = self.now
+        ended = status.get("phase") in ("Succeeded", "Failed") or any(
+            "terminated" in s for s in state
+        )
+        if ended and story.over_at is None:
+            story.over_at = self.now
+        if meta.FINALIZER_RESULT not in metadata.get("finalizers", []) and not story.released_at:
+            story.released_at = self.now
+            self._let_go(story)
+
+    def _let_go(self, story: PodStory) -> None:
+        """The finalizer goes only when the result is recorded, or nobody will ask for it."""
+        attempt = self.seen.attempts.get((story.path, story.attempt))
+        recorded = attempt is not None and attempt.finished_at is not None
+        if not recorded and self.seen.deleted_at is None:
+            self.blame("I4", f"{story.path} {story.attempt}: its pod was let go unread")
+
+    def _alone(self, new: PodStory) -> None:
+        """I2: no other pod of the node is still to end."""
+        for other in self.seen.pods.values():
+            if other.path != new.path or other.gone_at is not None or other.over_at is not None:
+                continue
+            scheduled = section(other.body, "spec").get("nodeName")
+            if other.deleting_at is None or scheduled:
+                text = f"{new.path}: a pod of attempt {new.attempt} beside that of {other.attempt}"
+                self.blame("I2", text)
+
+    def _approval(self, change: str, body: Obj) -> None:
+        metadata, spec, status = body["metadata"], section(body, "spec"), section(body, "status")
+        path = text(metadata.get("annotations", {}), meta.ANNOTATION_PATH)
+        story = self.seen.gates.get(metadata["uid"])
+        if story is None:
+            story = GateStory(metadata["name"], metadata["uid"], path, self.now)
+            story.expires_at = spec.get("expiresAt", "")
+            self.seen.gates[metadata["uid"]] = story
+            self.tell(f"Approval of {path} is asked")
+        if change == "DELETED":
+            story.gone_at = self.now
+            return
+        decision = spec.get("decision")
+        if decision and (not story.answers or story.answers[-1][1] != decision):
+            story.answers.append((self.now, decision))
+            self.tell(f"Approval of {path} is answered: {decision}")
+        state = status.get("state", "Open")
+        if state == story.state:
+            return
+        if story.state != "Open":
+            self.blame("I9", f"{path}: recorded as {story.state}, then as {state}")
+        if state in ("Approved", "Denied") and not status.get("expired") and decision != state:
+            self.blame("I9", f"{path}: {state} was recorded, and the answer is {decision}")
+        story.state, story.settled_at = state, self.now
+        story.expired = bool(status.get("expired"))
+        self.tell(f"Approval of {path} is recorded: {state}{' (expired)' * story.expired}")
