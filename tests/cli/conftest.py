@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ class Api:
     def __init__(self) -> None:
         self.answers: dict[str, Answer] = {}
         self.asked: list[tuple[str, dict[str, list[str]]]] = []
+        self.patched: list[tuple[str, Any]] = []
+        self.on_patch: Callable[[str, Any], Answer] | None = None
         self.kubeconfig = Path()
 
     def put(self, path: str, body: dict[str, Any], *, status: int = 200) -> None:
@@ -30,6 +32,14 @@ class Api:
 
     def refuse(self, path: str, *, status: int, message: str, reason: str = "") -> None:
         self.put(path, {"kind": "Status", "message": message, "reason": reason}, status=status)
+
+    def take(self, target: str, body: Any) -> Answer:
+        """A patch: recorded, answered by `on_patch`."""
+        path = urlsplit(target).path
+        self.patched.append((path, body))
+        if self.on_patch is None:
+            return self.answers.get(path, (404, {"kind": "Status", "message": "not found"}))
+        return self.on_patch(path, body)
 
     def answer(self, target: str) -> Answer:
         parts = urlsplit(target)
@@ -44,7 +54,13 @@ def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            status, body = served.answer(self.path)
+            self.reply(*served.answer(self.path))
+
+        def do_PATCH(self) -> None:
+            length = int(self.headers["Content-Length"])
+            self.reply(*served.take(self.path, json.loads(self.rfile.read(length))))
+
+        def reply(self, status: int, body: dict[str, Any]) -> None:
             payload = json.dumps(body).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")

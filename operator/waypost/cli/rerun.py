@@ -1,0 +1,63 @@
+"""`waypost rerun`: begin a new round of a run."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from waypost.cli import options
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command()
+def rerun(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Name of the AgentWorkflow.")],
+    from_: Annotated[
+        list[str] | None,
+        typer.Option("--from", metavar="NODE", help="Run this node again, and all after it."),
+    ] = None,
+    skip: Annotated[
+        list[str] | None, typer.Option("--skip", metavar="NODE", help="Leave this node out.")
+    ] = None,
+    output: Annotated[
+        list[str] | None,
+        typer.Option("--output", metavar="NODE=JSON", help="Give a node's result; @FILE reads it."),
+    ] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option("--filename", "-f", metavar="FILE", help="Manifest with the edited spec."),
+    ] = None,
+    wait: Annotated[
+        float, typer.Option("--wait", metavar="SECONDS", help="For the operator's verdict.")
+    ] = 15.0,
+    namespace: options.Namespace = None,
+    context: options.Context = None,
+    kubeconfig: options.Kubeconfig = None,
+) -> None:
+    """Run a run again, from its failed nodes or from those you name.
+
+    Every other checkpoint is kept, if the definition of its node is unchanged. Exit code 1: the
+    round was refused, and the run is as it was.
+    """
+    from waypost.cli import steering
+    from waypost.cli.cluster import Session, Target, with_cluster
+    from waypost.engine.facts import items, text
+
+    given = steering.given_outputs(output or [])
+    asked = {"from": from_, "skip": skip, "outputs": given}
+    edited = None if file is None else steering.edited_spec(file, run)
+
+    async def work(session: Session) -> None:
+        named = {key: value for key, value in asked.items() if value}
+        number = await steering.begin_round(session, run, named, edited)
+        begun = await steering.verdict(session, run, number, seconds=wait)
+        if begun is None:
+            typer.echo(f"round {number} is asked for; no operator has taken it up yet")
+            return
+        typer.echo(f"round {number} of {run} has begun")
+        for node in items(begun, "status", "nodes"):
+            if told := text(node, "disposition"):
+                typer.echo(f"  {text(node, 'path')}: {told}: {text(node, 'dispositionMessage')}")
+
+    with_cluster(Target(kubeconfig, context, namespace), work)

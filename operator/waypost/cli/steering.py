@@ -1,0 +1,128 @@
+"""Changing a run from the command line: one conditional patch, and what became of it."""
+
+import asyncio
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from time import monotonic
+from typing import Any, Final
+
+from waypost.cli.cluster import Session, find_run
+from waypost.cli.errors import CommandError, Exit
+from waypost.cli.manifests import Unreadable, documents
+from waypost.engine.facts import items, section, text
+from waypost.ports.cluster import Conflict, Kind, Obj, PatchType, Rejected
+
+_LOOK_AGAIN: Final = 0.5
+_TRIES: Final = 3
+
+
+async def change(session: Session, name: str, operations: list[Obj]) -> Obj:
+    """Apply JSON Patch operations to a run, which must exist. Raises CommandError with the API
+    server's words when it refuses."""
+    try:
+        return await session.cluster.patch(
+            Kind.AGENT_WORKFLOW,
+            namespace=session.namespace,
+            name=name,
+            body=operations,
+            patch_type=PatchType.JSON,
+        )
+    except Rejected as error:
+        if error.code == 403:
+            raise
+        raise CommandError(error.message) from error
+
+
+async def set_field(session: Session, name: str, field: str, value: bool) -> None:
+    """Set a field of the spec that may change at any time."""
+    await find_run(session, name)
+    await change(session, name, [{"op": "add", "path": f"/spec/{field}", "value": value}])
+
+
+async def begin_round(session: Session, name: str, asked: Obj, edited: Obj | None) -> int:
+    """Ask for the next round, with the spec `edited` if one is given; its number."""
+    for left in reversed(range(_TRIES)):
+        run = await find_run(session, name)
+        rerun = {"round": _next_round(run), **asked}
+        version = text(section(run, "metadata"), "resourceVersion")
+        # Conditional: the number was read, and the run may be in another round by now.
+        operations: list[Obj] = [
+            {"op": "replace", "path": "/metadata/resourceVersion", "value": version}
+        ]
+        if edited is None:
+            operations.append({"op": "add", "path": "/spec/rerun", "value": rerun})
+        else:
+            spec = {**edited, "rerun": rerun}
+            operations.append({"op": "replace", "path": "/spec", "value": spec})
+        try:
+            await change(session, name, operations)
+        except Conflict:
+            if not left:
+                raise
+        else:
+            return int(rerun["round"])
+    raise AssertionError("the last try raises or returns")
+
+
+def _next_round(run: Obj) -> int:
+    known = section(run, "status").get("round", 1)
+    return (known if isinstance(known, int) else 1) + 1
+
+
+async def verdict(session: Session, name: str, round_: int, *, seconds: float) -> Obj | None:
+    """The run once the operator has begun the round. None when it has not within `seconds`.
+    Raises CommandError when it has refused."""
+    end = monotonic() + seconds
+    while True:
+        run = await find_run(session, name)
+        status = section(run, "status")
+        if status.get("round", 1) >= round_:
+            return run
+        generation = section(run, "metadata").get("generation")
+        for condition in items(status, "conditions"):
+            judged = condition.get("observedGeneration") == generation
+            if (condition.get("type"), condition.get("status")) == ("Accepted", "False") and judged:
+                raise CommandError(f"round {round_} was refused: {text(condition, 'message')}")
+        if monotonic() >= end:
+            return None
+        await asyncio.sleep(_LOOK_AGAIN)
+
+
+def given_outputs(pairs: Iterable[str]) -> Obj:
+    """`NODE=JSON` and `NODE=@FILE` as a map. Raises CommandError."""
+    outputs: Obj = {}
+    for pair in pairs:
+        node, separator, value = pair.partition("=")
+        if not separator or not node:
+            text_ = f"--output {pair!r}: expected NODE=JSON or NODE=@FILE"
+            raise CommandError(text_, code=Exit.USAGE)
+        outputs[node] = _json_of(node, value)
+    return outputs
+
+
+def _json_of(node: str, value: str) -> Any:
+    try:
+        return json.loads(Path(value[1:]).read_text("utf-8") if value.startswith("@") else value)
+    except OSError as error:
+        raise CommandError(f"--output {node}: {error}", code=Exit.USAGE) from error
+    except ValueError as error:
+        text_ = f"--output {node}: {error}; a text is JSON in quotes: '\"text\"'"
+        raise CommandError(text_, code=Exit.USAGE) from error
+
+
+def edited_spec(file: Path, name: str) -> Obj:
+    """The spec of the AgentWorkflow `name` in a file. Raises CommandError."""
+    try:
+        found = [
+            document.value
+            for document in documents(file.read_text("utf-8"))
+            if section(document.value).get("kind") == "AgentWorkflow"
+        ]
+    except (OSError, UnicodeDecodeError, Unreadable) as error:
+        raise CommandError(f"{file}: {error}", code=Exit.USAGE) from error
+    named = [run for run in found if section(run, "metadata").get("name") == name]
+    if len(named) == 1 or (not named and len(found) == 1):
+        return section((named or found)[0], "spec")
+    told = f"{len(found)} AgentWorkflows, {len(named)} of them named {name}"
+    raise CommandError(f"{file}: expected the AgentWorkflow {name}, found {told}", code=Exit.USAGE)
