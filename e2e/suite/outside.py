@@ -59,8 +59,9 @@ def start_guarded(space: Space, image: str, *, key: str) -> str:
 
 
 def start_models(space: Space, image: str, script: Obj) -> str:
-    """Base URL of the scripted model server; `image` is the operator's."""
-    text = json.dumps({"scripts": script})
+    """Base URL of the scripted model server; `image` is the operator's. `script`: a whole script
+    file, or its scripts."""
+    text = json.dumps(script if "scripts" in script else {"scripts": script})
     command = f"cat > /tmp/script.yaml <<'EOF'\n{text}\nEOF\nexec python3 -m waypost dev"
     arguments = f"model-server --script /tmp/script.yaml --host 0.0.0.0 --port {PORT}"
     address = start(space, "models", image, [*SHELL, f"{command} {arguments}"])
