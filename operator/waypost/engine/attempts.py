@@ -355,6 +355,9 @@ def _break(
     if broken.reason == Reason.DEADLINE_EXCEEDED:
         deadlines.end(draft, path, detail=broken.message, tail=broken.tail)
         return
+    if holding.may_get_more(draft, path):
+        holding.wait_for_more(draft, path, broken.message)
+        return
     verdict = policy.after_break(
         retries=policy.retries_of(draft.spec, draft.node(path)),
         status=draft.statuses[path],

@@ -3,12 +3,12 @@ budget that is used up or lent out. They stay Pending, say why, and end by their
 
 from datetime import datetime, timedelta
 
-from waypost.api.agent import AgentLimits
-from waypost.api.status import Allotment, NodeStatus
+from waypost.api.agent import AgentKind, AgentLimits
+from waypost.api.status import Allotment, AttemptStatus, NodeStatus
 from waypost.engine import joins, names, policy
-from waypost.engine.agents import Missing, merged
+from waypost.engine.agents import DEFAULT_REQUESTS, Missing, merged
 from waypost.engine.draft import Draft, shorten
-from waypost.engine.usage import Exhausted, allot
+from waypost.engine.usage import Exhausted, allot, enlarged, short_of
 from waypost.protocol.reasons import Reason
 
 
@@ -45,15 +45,53 @@ def share_of(draft: Draft, path: str) -> Allotment | Exhausted | None:
     agent, budget = draft.node(path).agent, draft.spec.budget
     if agent is None or budget is None:
         return None
+    limits, nodes = _limits(draft, agent), draft.statuses.values()
+    before = _ran_out(draft.statuses[path])
+    name = None if before is None else _short_of(before, limits)
+    # Another attempt gets all that is left: parted again, it might help nobody.
+    sharers = _sharers(draft) if name is None else 1
+    retired = draft.observed.status.retired_usage
+    share = allot(budget, nodes, sharers=sharers, limits=limits, retired=retired)
+    if before is None or name is None:
+        return share
+    return enlarged(share, before, name=name, nodes=nodes)
+
+
+def may_get_more(draft: Draft, path: str) -> bool:
+    """Whether the attempt that has just ended may be followed by one with a larger share of the
+    run's budget, as no limit of the node's own ended it."""
+    status, node = draft.statuses[path], draft.node(path)
+    before = _ran_out(status)
+    if before is None or node.agent is None or before.number != status.attempt:
+        return False
+    once = policy.retries_of(draft.spec, node).once
+    return not once and _short_of(before, _limits(draft, node.agent)) is not None
+
+
+def wait_for_more(draft: Draft, path: str, message: str) -> None:
+    """Start again, in this pass or as soon as others have given enough back."""
+    reason = str(Reason.BUDGET_EXCEEDED)
+    draft.change(path, phase="Pending", reason=reason, message=shorten(message, 1024))
+    draft.note("Warning", "NodeAttemptFailed", f"{path}: {reason}: {message}")
+
+
+def _ran_out(status: NodeStatus) -> AttemptStatus | None:
+    """The last attempt of the node's present round that ended so."""
+    ended = [
+        attempt
+        for attempt in status.attempts or []
+        if attempt.reason == Reason.BUDGET_EXCEEDED and attempt.round == status.round
+    ]
+    return ended[-1] if ended else None
+
+
+def _limits(draft: Draft, agent: AgentKind) -> AgentLimits:
     base = draft.spec.defaults.agent if draft.spec.defaults else None
-    limits = merged(AgentLimits, base.limits if base else None, agent.limits)
-    return allot(
-        budget,
-        draft.statuses.values(),
-        sharers=_sharers(draft),
-        limits=limits,
-        retired=draft.observed.status.retired_usage,
-    )
+    return merged(AgentLimits, base.limits if base else None, agent.limits)
+
+
+def _short_of(attempt: AttemptStatus, limits: AgentLimits) -> str | None:
+    return short_of(attempt, limits, requests=limits.requests or DEFAULT_REQUESTS)
 
 
 def without_budget(draft: Draft, path: str, exhausted: Exhausted) -> None:

@@ -10,10 +10,11 @@ from decimal import Decimal
 from typing import Final
 
 from waypost.api.agent import AgentLimits, Budget
-from waypost.api.status import Allotment, NodeStatus, Usage
+from waypost.api.status import Allotment, AttemptStatus, NodeStatus, Usage
 from waypost.protocol import work
 
 KEPT_TOOLS: Final = 64
+_WIRE: Final = {"tokens": "tokens", "cost_usd": "costUSD", "tool_calls": "toolCalls"}
 _COUNTS: Final = (
     "model_calls",
     "input_tokens",
@@ -92,13 +93,46 @@ def allot(
     )
 
 
+def short_of(attempt: AttemptStatus, limits: AgentLimits, *, requests: int) -> str | None:
+    """Of what an attempt that ended with BudgetExceeded had too little, only because its share was
+    smaller than the node's own limits; None where one of these ended it. `requests`: how many model
+    calls it was allowed."""
+    share, used = attempt.allotment, attempt.usage or Usage()
+    if share is None or (used.model_calls or 0) >= requests:
+        return None
+    reached = [
+        name
+        for name, spent in (("tokens", used.total_tokens), ("cost_usd", used.cost_usd))
+        for most in (getattr(share, name), getattr(limits, name))
+        if most is not None and Decimal(spent or 0) >= Decimal(most)
+    ]
+    # Tool calls are refused before they are made: they are what is left where nothing is used up.
+    name = reached[0] if reached else "tool_calls"
+    given, own = getattr(share, name), getattr(limits, name)
+    return name if given is not None and (own is None or Decimal(given) < Decimal(own)) else None
+
+
+def enlarged(
+    share: Allotment | Exhausted, before: AttemptStatus, *, name: str, nodes: Iterable[NodeStatus]
+) -> Allotment | Exhausted:
+    """The share of another attempt, if it holds more of what the one `before` had too little of:
+    with as much it would end the same way."""
+    had = getattr(before.allotment, name)
+    if isinstance(share, Allotment) and Decimal(getattr(share, name)) > Decimal(had):
+        return share
+    held = isinstance(share, Exhausted) and share.held
+    lent = any(getattr(each, name) for node in nodes for each in _held(node))
+    small = f"its share of spec.budget.{_WIRE[name]}, {had}, was too small"
+    said = f"{before.message}; " if before.message else ""
+    return Exhausted(f"{said}{small}, and no larger one is left", held=held or lent)
+
+
 def _held(node: NodeStatus) -> list[Allotment]:
     return [a.allotment for a in node.attempts or [] if a.allotment and a.finished_at is None]
 
 
 def _exhausted(name: str, allowed: object, used: object) -> str:
-    wire = {"tokens": "tokens", "cost_usd": "costUSD", "tool_calls": "toolCalls"}[name]
-    return f"spec.budget.{wire} is {allowed}, and {used or 0} are used up"
+    return f"spec.budget.{_WIRE[name]} is {allowed}, and {used or 0} are used up"
 
 
 def _whole(share: Decimal | None) -> int | None:
