@@ -254,3 +254,26 @@ def test_watching_prints_what_changed(
     assert main(["runs", "--watch"]) == Exit.INTERRUPTED
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[1] for line in lines] == ["PHASE", "Waiting", "Succeeded"]
+
+
+def test_a_later_round_says_what_became_of_each_node(api: Api, capsys: Captured) -> None:
+    found = run(round=2)
+    draft, review = found["status"]["nodes"]
+    draft |= {"disposition": "Reused", "dispositionMessage": "as in round 1"}
+    review |= {"disposition": "Rerun", "dispositionMessage": "draft was given a result"}
+    serve(api, found)
+    keep(api, number=2)
+    assert main(["get", "notes"]) == 0
+    head, *rows = [
+        line for line in capsys.readouterr().out.splitlines() if "draft" in line or "NODE" in line
+    ]
+    assert "ROUND 2" in head
+    assert "Reused" in rows[0]
+    assert main(["trace", "notes"]) == 0
+    told = capsys.readouterr().out
+    assert "Rerun: draft was given a result" in told
+    assert "chat gpt" in told, "the trace of an attempt of round 1 is found in round 2"
+    assert main(["get", "notes", "-o", "json"]) == 0
+    nodes = json.loads(capsys.readouterr().out)["nodes"]
+    assert [node.get("disposition") for node in nodes] == ["Reused", "Rerun", None]
+    assert {attempt["round"] for attempt in nodes[0]["attempts"]} == {1}

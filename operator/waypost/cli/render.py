@@ -72,11 +72,14 @@ def node_table(run: RunReport, *, wide: bool) -> Table:
     """One line per node, as kubectl would write it."""
     columns = ["NODE", "KIND", "PHASE", "ATTEMPTS", "TIME", "TOKENS", "TOOLS", "COST"]
     columns += ["MODEL CALLS", "RE-ASKS", "WAITS", "JOB"] if wide else []
+    again = run.round > 1
+    columns += [f"ROUND {run.round}"] if again else []
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="none")
     for column in [*columns, "REASON"]:
         table.add_column(column, no_wrap=True, overflow="ellipsis")
     for node in run.nodes:
         cells = [*_cells(node), *(_wide_cells(node) if wide else ())]
+        cells += [node.disposition or "-"] if again else []
         row = [Text(cell) for cell in [*cells, words.tame(_why(node), limit=160)]]
         row[2].stylize(_STYLES.get(node.phase, "red"))
         table.add_row(*row)
@@ -118,6 +121,9 @@ def tree(run: RunReport) -> Tree:
     top = Tree(headline(run), guide_style="dim")
     for node in run.nodes:
         facts = [words.duration(node.seconds), words.usage(node.usage)]
+        if node.disposition:
+            why = words.tame(node.disposition_message or "")
+            facts.append(f"{node.disposition}: {why}" if why else node.disposition)
         branch = top.add(_line(node.path, node.kind, node.phase, facts, why=_why(node)))
         if node.approval is not None and node.finished_at:
             branch.add(Text(_asked(node.approval)))

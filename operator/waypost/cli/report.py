@@ -20,7 +20,7 @@ from waypost.engine.names import parse_timestamp
 from waypost.ports.cluster import Obj
 
 VERSION: Final = 1
-AttemptKey = tuple[str, int, int]  # path, round, number
+AttemptKey = tuple[str, int]  # path, number
 
 
 class TraceReport(Model):
@@ -36,6 +36,7 @@ class AttemptReport(Model):
     """One attempt. Times in seconds; `queueSeconds` until its container started."""
 
     number: int
+    round: int
     job: str
     reason: str | None = None
     message: str | None = None
@@ -77,6 +78,8 @@ class NodeReport(Model):
     wake_at: str | None = None
     usage: Usage | None = None
     approval: ApprovalReport | None = None
+    disposition: str | None = None
+    disposition_message: str | None = None
     attempt: int = 0
     attempts: list[AttemptReport] = Field(default_factory=list)
 
@@ -143,7 +146,6 @@ def report(
             _node(
                 node,
                 known.get(node["name"]),
-                round_=status.round,
                 now=now,
                 approvals=approvals or {},
                 traces=traces or {},
@@ -167,7 +169,6 @@ def _node(
     spec: Mapping[str, Any],
     status: NodeStatus | None,
     *,
-    round_: int,
     now: datetime,
     approvals: Mapping[str, Obj],
     traces: Mapping[AttemptKey, TraceReport],
@@ -188,16 +189,17 @@ def _node(
         wake_at=status.wake_at,
         usage=status.usage,
         approval=_approval(status.approval, approvals),
+        disposition=status.disposition,
+        disposition_message=status.disposition_message,
         attempt=status.attempt or 0,
-        attempts=[
-            _attempt(item, traces.get((name, round_, item.number)), now=now) for item in attempts
-        ],
+        attempts=[_attempt(item, traces.get((name, item.number)), now=now) for item in attempts],
     )
 
 
 def _attempt(item: AttemptStatus, trace: TraceReport | None, *, now: datetime) -> AttemptReport:
     return AttemptReport(
         number=item.number,
+        round=item.round or 1,
         job=item.job,
         reason=item.reason,
         message=item.message,

@@ -29,10 +29,12 @@ async def load_traces(session: Session, run: RunReport) -> dict[AttemptKey, Trac
 
     async def ask(record: str, whose: Whose) -> tuple[AttemptKey, TraceReport]:
         async with turns:
-            return (whose.path, whose.round, whose.attempt), await _trace(session, record, whose)
+            return (whose.path, whose.attempt), await _trace(session, record, whose)
 
     wanted = [
-        ask(attempt.trace_record, Whose(run.name, run.uid, node.path, run.round, attempt.number))
+        ask(
+            attempt.trace_record, Whose(run.name, run.uid, node.path, attempt.round, attempt.number)
+        )
         for node in run.nodes
         for attempt in node.attempts
         if attempt.trace_record
