@@ -9,7 +9,7 @@ from waypost.engine.definition import define
 from waypost.engine.model import PodFact, ReleasePod, StopAttempt
 from waypost.protocol.work import Usage
 
-from tests.builders import container, gate, python, spec, wait
+from tests.builders import agent, container, gate, http, python, spec, wait
 from tests.unit.engine.play import (
     Play,
     evicted,
@@ -515,3 +515,29 @@ def test_any_value_may_be_given(value: JsonValue) -> None:
     play = Play(CHAIN, endings={"b": [raises()]}).finish()
     play.rerun(outputs={"b": value}).finish()
     assert request(play, "c", 1)["inputs"] == {"v": value}
+
+
+def test_fingerprints_stay_as_they_are() -> None:
+    """An upgrade that changed them would run every kept node again, and bill it."""
+    raw = spec(
+        python("a", inputs={"v": "${inputs.x}"}, when="${inputs.x > 0}", outputSchema={}),
+        agent("b", prompt="Read ${nodes.a.output}.", tools=[{"module": "m", "functions": ["f"]}]),
+        http("c", method="POST", body={"v": "${nodes.b.output}"}),
+        gate("ok", dependsOn=["c"]),
+        container("d", command=["work"], args=["${nodes.ok.output.decision}"]),
+        wait("e", dependsOn=["d"]),
+        inputs={"x": 1},
+        modules={"m": "def f(): ..."},
+        defaults={"agent": {"reasks": 1, "settings": {"temperature": 0.5}}},
+    )
+    assert dict(define(raw).fingerprints) == FINGERPRINTS
+
+
+FINGERPRINTS = {
+    "a": "1:d4e7df227cc837deb6678e989460fc7ab149bf84",
+    "b": "1:c04a93591bb6db8f3b3d6d44bd70544668d2a238",
+    "c": "1:9af1835eb239a65f669fa364ccf02d9cdaae4939",
+    "ok": "1:298b0008137e240841606f0481f061503a0829a7",
+    "d": "1:a7293986b6e12c60208f402d90377a76f65ba58e",
+    "e": "1:cc048ffa6eea7b75f982645ca836364da41f8f84",
+}
