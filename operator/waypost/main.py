@@ -132,6 +132,7 @@ def _controller_settings(settings: Settings) -> ControllerSettings:
         shutdown_seconds=DRAIN_SECONDS,
         write_qps=settings.write_qps,
         write_burst=settings.write_burst,
+        node_lost_seconds=settings.node_lost_seconds,
     )
 
 

@@ -116,6 +116,12 @@ class Settings(ClusterSettings):
         description="How long an ended Job is kept, in seconds. Jobs are tombstones: they keep "
         "a finished attempt from being started again, so keep them longer than any outage.",
     )
+    node_lost_seconds: float = Field(
+        default=300,
+        ge=0,
+        description="How long a machine may not be ready until the attempts on it are given up "
+        "(NodeLost), in seconds. 0: they are waited for.",
+    )
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = Field(
         default="IfNotPresent", description="Pull policy of the runner image."
     )

@@ -64,6 +64,10 @@ LEASE: dict[Grant, str] = {
     ("coordination.k8s.io", "leases", "patch"): "renew it, take it over, let go of it",
 }
 
+MACHINES: dict[Grant, str] = {
+    ("", "nodes", "get"): "is the machine of a pod that looks left alone dead (NodeLost)",
+}
+
 GATEWAY: dict[Grant, str] = {
     ("", "pods", "get"): "is the pod of a token alive, and which attempt does it run",
     ("waypost.dev", "agentworkflows", "get"): "is that attempt current; is a run gone (sweep)",
@@ -110,6 +114,7 @@ def grants(role: Manifest) -> set[Grant]:
     ("name", "expected"),
     [
         pytest.param("wp-waypost-operator", set(OPERATOR), id="operator"),
+        pytest.param("wp-waypost-machines", set(MACHINES), id="machines"),
         pytest.param("wp-waypost-gateway", set(GATEWAY), id="gateway"),
         pytest.param("wp-waypost-gateway-tokens", set(GATEWAY_TOKENS), id="gateway-tokens"),
         pytest.param("wp-waypost-cleanup", set(CLEANUP), id="cleanup"),
@@ -157,10 +162,11 @@ def test_answering_an_approval_comes_with_no_built_in_role(default: list[Manifes
 def test_watched_namespaces_get_a_role_each_and_the_cluster_none(helm: Helm) -> None:
     watched = 'watchNamespaces=["team-a","team-b"]'
     manifests = helm.manifests(watched, "rbac.userRoles=false")
-    # Tokens are reviewed for the whole cluster or not at all.
+    # Tokens are reviewed for the whole cluster or not at all, and machines are nobody's.
     names = {m["metadata"]["name"] for m in manifests if m["kind"] == "ClusterRole"}
-    assert names == {"wp-waypost-gateway-tokens"}
-    none = helm.manifests(watched, "rbac.userRoles=false", "gateway.enabled=false")
+    assert names == {"wp-waypost-gateway-tokens", "wp-waypost-machines"}
+    without = ("rbac.userRoles=false", "gateway.enabled=false", "runner.nodeLostSeconds=0")
+    none = helm.manifests(watched, *without)
     assert not {m["kind"] for m in none if m["kind"].startswith("ClusterRole")}
     for kind in ("Role", "RoleBinding"):
         for component in ("operator", "gateway", "cleanup"):
@@ -182,7 +188,7 @@ def test_a_shared_bucket_is_told_apart_by_one_namespace_alone(helm: Helm) -> Non
 
 def test_bindings_lead_from_the_chart_s_accounts_to_its_roles(default: list[Manifest]) -> None:
     bindings = [m for m in default if m["kind"] == "ClusterRoleBinding"]
-    assert len(bindings) == 4
+    assert len(bindings) == 5
     for binding in bindings:
         one(default, "ClusterRole", binding["roleRef"]["name"])
         (subject,) = binding["subjects"]

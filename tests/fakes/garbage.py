@@ -33,6 +33,8 @@ class Garbage:
                 name = metadata["name"]
                 self._server.agenda.after(_GC_SECONDS, lambda: self._empty(name))
             return
+        if kind is Kind.NODE:
+            return
         place = (kind, metadata["namespace"], metadata["name"])
         for owner in _owners(body):
             if change == "DELETED":

@@ -13,10 +13,12 @@ from tests.fakes import podstatus
 from tests.fakes.deletion import Deletion
 from tests.fakes.programs import Execution, Ledger, Outcome, Program, view
 from tests.fakes.server import ApiServer
+from tests.fakes.wire import copied
 
 _POD_GC_SECONDS: Final = 20.0
 _ORPHAN_SECONDS: Final = 40.0
 _RETRY_SECONDS: Final = 5.0
+_NOT_READY_SECONDS: Final = 50.0  # --node-monitor-grace-period
 _FORCE: Final = Deletion(grace=0)
 
 
@@ -64,6 +66,8 @@ class Kubelet:
         self._machines = list(machines)
         self._lost: set[str] = set()
         self._runs: dict[str, _Run] = {}
+        for machine in machines:
+            self._report(machine, "True")
         server.storage.listeners.append(self._changed)
 
     def log_of(self, uid: str) -> str:
@@ -76,6 +80,7 @@ class Kubelet:
     def lose(self, machine: str) -> None:
         """The machine is no longer heard of; what runs on it may well run on."""
         self._lost.add(machine)
+        self._agenda.after(_NOT_READY_SECONDS, partial(self._not_ready, machine))
         for body in self._pods_on(machine):
             patience = _toleration(body)
             self._agenda.after(patience, partial(self._taint_manager, body["metadata"]["uid"]))
@@ -83,9 +88,12 @@ class Kubelet:
     def regain(self, machine: str) -> None:
         """It is heard of again, and tells what happened meanwhile."""
         self._lost.discard(machine)
+        self._report(machine, "True")
         for body in self._pods_on(machine):
             uid = body["metadata"]["uid"]
             run = self._runs.get(uid)
+            if run is not None and run.stage == "running":
+                self._update(uid, partial(podstatus.ready, time=self._server.time))
             if run is not None and run.stage == "ended":
                 self._tell_end(uid)
             elif "deletionTimestamp" in body["metadata"]:
@@ -97,11 +105,32 @@ class Kubelet:
         """Its Node object is deleted, and with it what it ran."""
         self._lost.add(machine)
         self._machines.remove(machine)
+        node = self._server.storage.read(Kind.NODE, None, machine)
+        if node is not None:
+            self._server.storage.remove(Kind.NODE, node)
         for body in self._pods_on(machine):
             uid = body["metadata"]["uid"]
             self._end_execution(uid)
             change = partial(podstatus.orphaned, time=self._server.time)
             self._agenda.after(_ORPHAN_SECONDS, partial(self._give_up, uid, change))
+
+    def _not_ready(self, machine: str) -> None:
+        """The node lifecycle controller has not heard of it for its grace period."""
+        if machine not in self._lost or machine not in self._machines:
+            return
+        self._report(machine, "Unknown")
+        for body in self._pods_on(machine):
+            if section(body, "status").get("phase") == "Running":
+                uid = body["metadata"]["uid"]
+                self._update(uid, partial(podstatus.unready, time=self._server.time))
+
+    def _report(self, machine: str, ready: str) -> None:
+        """The condition Ready of a Node object, made when it is not there."""
+        node = copied(self._server.storage.read(Kind.NODE, None, machine) or {})
+        condition = {"type": "Ready", "status": ready, "lastTransitionTime": self._server.time()}
+        node |= {"apiVersion": "v1", "kind": "Node", "status": {"conditions": [condition]}}
+        node.setdefault("metadata", {"name": machine, "uid": f"machine-{machine}"})
+        self._server.storage.write(Kind.NODE, node)
 
     def evict(self, uid: str, *, reason: str = "EvictionByEvictionAPI") -> None:
         """The eviction API, a preemption or a drain: DisruptionTarget, then a deletion."""

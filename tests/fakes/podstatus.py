@@ -55,6 +55,15 @@ def running(status: Obj, *, started: str) -> None:
     _container(status, {"running": {"startedAt": started}})
 
 
+def unready(status: Obj, *, time: Time) -> None:
+    """Its machine is silent, says the node lifecycle controller."""
+    _condition(status, "Ready", "False", lastTransitionTime=time())
+
+
+def ready(status: Obj, *, time: Time) -> None:
+    _condition(status, "Ready", "True", lastTransitionTime=time())
+
+
 def terminated(status: Obj, *, end: Obj) -> None:
     _container(status, {"terminated": end})
 

@@ -31,6 +31,7 @@ from tests.fakes.storage import Storage
 from tests.fakes.wire import copied, normal
 
 _WITHOUT_GENERATION: Final = (Kind.CONFIG_MAP, Kind.EVENT, Kind.LEASE, Kind.NAMESPACE)
+_OF_THE_CLUSTER: Final = (Kind.NAMESPACE, Kind.NODE)
 
 
 class ApiServer:
@@ -116,7 +117,7 @@ class ApiServer:
         return True
 
     def _stored(self, kind: Kind, namespace: str | None, name: str) -> Obj:
-        body = self.storage.read(kind, None if kind is Kind.NAMESPACE else namespace, name)
+        body = self.storage.read(kind, None if kind in _OF_THE_CLUSTER else namespace, name)
         if body is None:
             raise NotFound(f'{kind.plural} "{name}" not found', code=404, reason="NotFound")
         return body

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from waypost.api.status import AttemptStatus, NodeStatus
-from waypost.engine import deadlines, holding, kept, mounts, names, policy, traces
+from waypost.engine import deadlines, holding, kept, machines, mounts, names, policy, traces
 from waypost.engine.agents import Missing
 from waypost.engine.draft import Draft, shorten
 from waypost.engine.graph import kind_of
@@ -84,7 +84,7 @@ def settle(draft: Draft, path: str) -> None:
     pods = draft.pods_of(path, attempt.number)
     if not pods:
         _without_pod(draft, path, attempt)
-    elif all(pod.over for pod in pods):
+    elif all(pod.over or machines.lost(draft.observed, pod, draft.now) for pod in pods):
         _take_result(draft, path, attempt, pods)
     else:
         _watch_pods(draft, path, attempt, pods)
@@ -215,6 +215,8 @@ def _job_without_pod(draft: Draft, path: str, attempt: AttemptStatus, job: JobFa
 def _watch_pods(draft: Draft, path: str, attempt: AttemptStatus, pods: list[PodFact]) -> None:
     node = draft.node(path)
     pod = next(p for p in pods if not p.over)
+    if look := machines.look_at(draft.observed, pod):
+        draft.wake(look)
     if attempt.stopping:
         stop(draft, path, known_reason(attempt.stopping))
     elif pod.started_at is None:
@@ -228,7 +230,9 @@ def _watch_pods(draft: Draft, path: str, attempt: AttemptStatus, pods: list[PodF
             if mounts.waits(pod):
                 draft.wake(mounts.look_at(draft.observed, pod, attempt))
     else:
-        if draft.statuses[path].reason:
+        if silent := machines.trouble(draft.observed, pod):
+            _name_trouble(draft, path, Reason.NODE_LOST, silent)
+        elif draft.statuses[path].reason:
             draft.change(path, reason=None, message=None)
         allowed = policy.timeout_of(draft.spec, node)
         if not node.container:
@@ -304,6 +308,7 @@ def _judge(draft: Draft, path: str, attempt: AttemptStatus, pod: PodFact) -> Out
         log=draft.observed.logs.get(pod.uid),
         trouble=_named_trouble(draft, path, attempt),
         kept=kept.found(draft, path, attempt),
+        lost=machines.lost(draft.observed, pod, draft.now),
     )
 
 

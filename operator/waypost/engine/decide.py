@@ -16,6 +16,7 @@ from waypost.engine import (
     holding,
     joins,
     kept,
+    machines,
     names,
     people,
     refusal,
@@ -46,15 +47,18 @@ def plan(observed: Observed, now: datetime) -> Wants:
     live = references = False
     logs = []
     mounts = []
+    silent: set[str] = set()
     payloads: set[str] = set()
     records: set[str] = set()
     for path in graph.order:
         status = known.get(path)
         if status and status.phase in attempts.IN_POD:
             live = live or attempts.wants_live(observed, status, now)
+            live = live or machines.wants_live(observed, status, now)
+            silent |= machines.wanted(observed, status, now)
             logs += attempts.wanted_logs(observed, status, kind_of(graph.nodes[path]))
             mounts += attempts.wanted_mounts(observed, status, now)
-            records |= kept.wanted(observed, status, kind_of(graph.nodes[path]))
+            records |= kept.wanted(observed, status, kind_of(graph.nodes[path]), now)
             records |= traces.wanted(observed, status)
         elif status and status.phase == "Waiting" and graph.nodes[path].approval:
             live = live or (status.approval or "") not in observed.approvals
@@ -69,6 +73,7 @@ def plan(observed: Observed, now: datetime) -> Wants:
         live=live and not observed.live,
         references=references and not observed.references_live,
         mounts=tuple(mounts),
+        machines=frozenset(silent),
     )
 
 
@@ -91,6 +96,7 @@ def decide(observed: Observed, now: datetime, settings: PodSettings) -> Decision
         draft.note("Normal", "RoundBegun", rounds.tell(begun.status))
     if not summary.is_finished(observed.status):
         _advance(draft)
+    draft.after += _sealed(draft)
     draft.after += _releases(draft)
     draft.after += _strays(draft)
     return ending.conclude(draft)
@@ -222,15 +228,20 @@ def _strays(draft: Draft) -> list[After]:
     return strays
 
 
+def _sealed(draft: Draft) -> list[StopAttempt]:
+    """Pods of closed attempts that may still run, on machines that were given up: stopped as soon
+    as the machine is back, however often it takes."""
+    return [
+        StopAttempt(job=draft.job_of(pod), pods=(pod,))
+        for pod in draft.observed.pods
+        if draft.has_closed(pod) and not pod.over and not pod.deleting
+    ]
+
+
 def _releases(draft: Draft) -> list[ReleasePod]:
     """Pods whose result is checkpointed by this status: their finalizer may go."""
-    released = []
-    for pod in draft.observed.pods:
-        status = draft.statuses.get(pod.path)
-        if not pod.held or status is None:
-            continue
-        entry = next((a for a in status.attempts or [] if a.number == pod.attempt), None)
-        superseded = pod.attempt < (status.attempt or 0)
-        if superseded or (entry is not None and entry.finished_at is not None):
-            released.append(ReleasePod(name=pod.name, uid=pod.uid))
-    return released
+    return [
+        ReleasePod(name=pod.name, uid=pod.uid)
+        for pod in draft.observed.pods
+        if pod.held and draft.has_closed(pod)
+    ]

@@ -89,6 +89,21 @@ class Draft:
         """The pods of one attempt; more than one only if the cluster started it twice."""
         return [p for p in self.observed.pods if p.path == path and p.attempt == attempt]
 
+    def has_closed(self, pod: PodFact) -> bool:
+        """Whether the attempt of a pod has ended in this status."""
+        status = self.statuses.get(pod.path)
+        if status is None:
+            return False
+        entry = next((a for a in status.attempts or [] if a.number == pod.attempt), None)
+        superseded = pod.attempt < (status.attempt or 0)
+        return superseded or (entry is not None and entry.finished_at is not None)
+
+    def job_of(self, pod: PodFact) -> str:
+        """Name of the Job of a pod's attempt."""
+        return names.job_name(
+            run=self.owner.name, run_uid=self.owner.uid, path=pod.path, attempt=pod.attempt
+        )
+
     def succeed(self, path: str, outcome: Succeeded) -> None:
         """Checkpoint a node's output: inline while it is small, else in a NodeRecord; in the one
         that has it already, where the gateway took it."""

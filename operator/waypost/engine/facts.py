@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from waypost.api import meta
 from waypost.api.approval import ApprovalSpec, ApprovalStatus
 from waypost.api.endpoint import KeyRef
-from waypost.engine.model import ApprovalFact, JobFact, PodFact
+from waypost.engine.model import ApprovalFact, JobFact, MachineFact, PodFact
 from waypost.engine.names import parse_timestamp
 from waypost.engine.secrets import VOLUME, KeyFile, Source
 from waypost.protocol.carrying import CONTAINER as CARRIER
@@ -94,6 +94,9 @@ def _pod_state(body: Any, *, run_uid: str, path: str, attempt: int) -> PodFact:
         deleting=bool(metadata.get("deletionTimestamp")),
         round=_whole(section(metadata, "labels").get(meta.LABEL_ROUND)) or 1,
         scheduled=bool(section(body, "spec").get("nodeName")),
+        machine=text(section(body, "spec"), "nodeName"),
+        deleting_until=_moment(metadata, "deletionTimestamp"),
+        unready_since=_unready_since(status),
         started_at=_moment(running, "startedAt")
         or _moment(ended, "startedAt")
         or _moment(last, "startedAt"),
@@ -146,6 +149,22 @@ def _condition_text(status: dict[str, Any], type_: str, value: str, reason: str 
                 return ""
             return f"{text(item, 'reason')}: {text(item, 'message')}"
     return ""
+
+
+def _unready_since(status: dict[str, Any]) -> datetime | None:
+    for item in items(status, "conditions"):
+        if item.get("type") == "Ready" and item.get("status") == "False":
+            return _moment(item, "lastTransitionTime")
+    return None
+
+
+def machine_fact(body: Any, *, name: str, looked_at: datetime) -> MachineFact:
+    """The fact of a Node object."""
+    for item in items(body, "status", "conditions"):
+        if item.get("type") == "Ready":
+            ready, since = item.get("status") == "True", _moment(item, "lastTransitionTime")
+            return MachineFact(name, looked_at, ready=ready, since=since)
+    return MachineFact(name, looked_at, ready=False)
 
 
 def job_fact(body: Any, *, trouble: str = "") -> JobFact | None:

@@ -1,6 +1,9 @@
 """Results that a pod handed in at the gateway: when to look for one, and whether it counts."""
 
+from datetime import datetime
+
 from waypost.api.status import AttemptStatus, NodeStatus
+from waypost.engine import machines
 from waypost.engine.draft import Draft
 from waypost.engine.draft import whose as whose_of
 from waypost.engine.model import Observed
@@ -9,7 +12,7 @@ from waypost.engine.payloads import RecordFact, Whose
 from waypost.protocol.record import Attempt
 
 
-def wanted(observed: Observed, status: NodeStatus, kind: str) -> set[str]:
+def wanted(observed: Observed, status: NodeStatus, kind: str, now: datetime) -> set[str]:
     """The NodeRecord of a running attempt that is over and has told no result of its own."""
     attempt = status.attempts[-1] if status.attempts else None
     if attempt is None or attempt.finished_at is not None:
@@ -19,7 +22,7 @@ def wanted(observed: Observed, status: NodeStatus, kind: str) -> set[str]:
     if kind == "container" and not any(pod.carries for pod in pods):
         return set()
     if pods:
-        over = all(pod.over for pod in pods)
+        over = all(pod.over or machines.lost(observed, pod, now) for pod in pods)
         looks = over and any(wants_record(pod, expected(whose, pod.uid)) for pod in pods)
     else:
         job = observed.jobs.get(attempt.job)

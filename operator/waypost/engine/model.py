@@ -36,6 +36,9 @@ class PodFact:
     held: bool  # carries our finalizer
     deleting: bool  # has a deletionTimestamp
     scheduled: bool  # bound to a machine
+    machine: str = ""  # the machine it is bound to
+    deleting_until: datetime | None = None  # when its deletion should be done, grace included
+    unready_since: datetime | None = None  # when its condition Ready turned False
     round: int = 1
     started_at: datetime | None = None  # container `node` started
     finished_at: datetime | None = None  # container `node` terminated
@@ -76,6 +79,18 @@ class JobFact:
     ended: bool = False  # has a Complete or Failed condition
     deleting: bool = False
     trouble: str = ""  # the newest FailedCreate event's text, read live
+
+
+@dataclass(frozen=True)
+class MachineFact:
+    """A Node object of the cluster, as it was read at `looked_at`."""
+
+    name: str
+    looked_at: datetime
+    ready: bool
+    since: datetime | None = None  # of the condition Ready
+    found: bool = True
+    live: bool = False  # read in this pass
 
 
 @dataclass(frozen=True)
@@ -136,6 +151,8 @@ class Observed:
     providers: Mapping[str, ModelProviderSpec | None] = field(default_factory=dict)
     servers: Mapping[str, ToolServerSpec | None] = field(default_factory=dict)
     references_live: bool = False
+    machines: Mapping[str, MachineFact] = field(default_factory=dict)  # those of its pods, by name
+    node_lost_seconds: float = 300.0  # how long a machine may be silent; 0: for ever
     live: bool = False
     live_at: datetime | None = None  # when the last live read of this run was made
 
@@ -156,6 +173,7 @@ class Wants:
     live: bool = False
     references: bool = False  # a live read of providers and servers
     mounts: tuple[PodFact, ...] = ()  # pods that may wait for a key
+    machines: frozenset[str] = frozenset()  # live reads of machines that may be dead
 
 
 @dataclass(frozen=True)

@@ -91,8 +91,9 @@ def judge(
     log: str | None,
     trouble: str = "",
     kept: RecordFact | None = None,
+    lost: str = "",
 ) -> Outcome:
-    """The outcome of an attempt whose pod is over (`pod.over`).
+    """The outcome of an attempt whose pod is over (`pod.over`), or given up: `lost` says why.
 
     `stopping` is the reason for which the operator stopped it, `trouble` what the cluster said
     of it before, `log` the end of its log where that was read, `kept` the attempt's NodeRecord
@@ -109,6 +110,9 @@ def judge(
         return found
     if isinstance(found, Broken) and not _knows_only_of_a_signal(found, pod, stopping):
         return found
+    ends_anyway = stopping and known_reason(stopping) not in (*_NOT_STARTED, Reason.TIMEOUT)
+    if lost and not ends_anyway:
+        return Broken(Reason.NODE_LOST, lost)
     broken = _without_record(pod, kind=kind, stopping=stopping, log=log)
     if isinstance(found, Broken):
         broken = replace(broken, report=found.report)

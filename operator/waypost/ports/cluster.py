@@ -35,6 +35,7 @@ class Kind(Enum):
     EVENT = ("v1", "events", "Event")
     NAMESPACE = ("v1", "namespaces", "Namespace")
     LEASE = ("coordination.k8s.io/v1", "leases", "Lease")
+    NODE = ("v1", "nodes", "Node")
     TOKEN_REVIEW = ("authentication.k8s.io/v1", "tokenreviews", "TokenReview")
 
     @property

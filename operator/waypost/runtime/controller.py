@@ -58,6 +58,7 @@ class ControllerSettings:
     shutdown_seconds: float = 15.0
     write_qps: float = 50.0
     write_burst: int = 100
+    node_lost_seconds: float = 300.0  # a machine silent for so long is given up; 0: none is
 
 
 @dataclass
@@ -76,7 +77,11 @@ class Controller:
         self.queue: KeyedQueue[Key] = KeyedQueue(monotonic=self.clock.monotonic)
         self._catalog = Catalog()
         self._observer = Observer(
-            cluster=self.cluster, store=self.store, catalog=self._catalog, clock=self.clock
+            cluster=self.cluster,
+            store=self.store,
+            catalog=self._catalog,
+            clock=self.clock,
+            node_lost_seconds=self.settings.node_lost_seconds,
         )
         self._bucket = Bucket(
             qps=self.settings.write_qps,

@@ -22,6 +22,7 @@ from waypost.ports.clock import Clock
 from waypost.ports.cluster import Cluster, Kind, NotFound, Obj
 from waypost.runtime.catalog import PROBED, Catalog
 from waypost.runtime.hints import newest_event
+from waypost.runtime.machines import Machines
 from waypost.runtime.store import Key, RunEntry, Store, version_of
 
 _NAMESPACE_MEMORY: Final = 5.0  # seconds a namespace's phase is believed
@@ -39,8 +40,18 @@ class Moved(Exception):
 class Observer:
     """Reads for one operator. Definitions and NodeRecords never change, so they are kept."""
 
-    def __init__(self, *, cluster: Cluster, store: Store, catalog: Catalog, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        cluster: Cluster,
+        store: Store,
+        catalog: Catalog,
+        clock: Clock,
+        node_lost_seconds: float,
+    ) -> None:
         self._cluster = cluster
+        self._node_lost_seconds = node_lost_seconds
+        self._machines = Machines(cluster=cluster, clock=clock)
         self._store = store
         self._catalog = catalog
         self._clock = clock
@@ -79,6 +90,8 @@ class Observer:
             launches=dict(entry.launches),
             providers=self._catalog.providers(key.namespace),
             servers=self._catalog.servers(key.namespace),
+            machines=self._machines.known(pod.machine for pod in pods),
+            node_lost_seconds=self._node_lost_seconds,
             live_at=self._looked.get(key.uid),
         )
 
@@ -97,6 +110,9 @@ class Observer:
             observed = await self._look_at_mounts(key, observed, wants.mounts)
         if wants.references:
             observed = await self._look_at_references(key, observed)
+        if wants.machines:
+            read_now = await self._machines.read(wants.machines)
+            observed = replace(observed, machines={**observed.machines, **read_now})
         return await self.look(key, observed) if wants.live else observed
 
     async def look(self, key: Key, observed: Observed) -> Observed:
