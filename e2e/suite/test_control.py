@@ -91,6 +91,37 @@ def test_timeout_ends_a_program_that_hangs(space: Space, ledger: Ledger, runner:
         assert node_of(seen, path)["reason"] == "Timeout", path
 
 
+def test_deadline_of_a_node_ends_a_program_that_may_run_longer(space: Space) -> None:
+    hang = "import time\ntime.sleep(99)"
+    run = space.start(
+        workflow("node-deadline").python(
+            "slow", hang, timeout="90s", deadline="5s", retry={"limit": 5}, onFailure="Continue"
+        )
+    )
+    slow = node_of(run.succeeded(within=40), "slow")
+    assert (slow["phase"], slow["reason"], slow["attempt"]) == ("Failed", "DeadlineExceeded", 1)
+
+
+def test_deadline_of_a_run_ends_programs_and_questions(
+    space: Space, ledger: Ledger, runner: str
+) -> None:
+    run = space.start(
+        workflow("run-deadline")
+        .having(deadline="25s")
+        .python("done", "return 'kept'")
+        .container("busy", runner, ledger.counted(GRACEFUL), timeout="90s")
+        .approval("gate")
+    )
+    gate = run.opened("gate")
+    seen = run.finished(within=60)
+    assert condition(seen, "Succeeded")["reason"] == "DeadlineExceeded"
+    assert seen["status"]["phase"] == "Failed"
+    assert node_of(seen, "done")["output"] == "kept"
+    assert [phases(seen)[p] for p in ("busy", "gate")] == ["Cancelled"] * 2
+    assert [e["what"] for e in ledger.entries(run.uid)][-1] == "sigterm"
+    assert (space.get("approvals", gate) or {})["status"]["state"] == "Withdrawn"
+
+
 def test_accepted_run_is_immutable_and_the_message_says_what_may_change(space: Space) -> None:
     run = space.start(workflow("frozen-spec").wait("pause", "60s"))
     run.reaches("pause", "Waiting")
