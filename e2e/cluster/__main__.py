@@ -15,11 +15,13 @@ import sys
 from collections.abc import Callable, Sequence
 
 from e2e.cluster import api, files, golang, providers
+from e2e.cluster.embedded.provider import Embedded
 from e2e.cluster.errors import ClusterError
 from e2e.cluster.settings import PROVIDERS, Settings, from_environment
 from e2e.cluster.shell import Progress
 
 INTERRUPTED = 130
+MACHINE_ACTIONS = ("add", "remove", "stop", "start", "cut-off")
 CACHED = ("bin", "tools", "images", "buildah", "build-settings", "context", "go-toolchain", "logs")
 
 
@@ -135,6 +137,29 @@ def _images(options: argparse.Namespace, settings: Settings, progress: Progress)
     return 0
 
 
+def _machine(options: argparse.Namespace, settings: Settings, progress: Progress) -> int:
+    with api.locked(settings, progress):
+        chosen = settings.provider or providers.remembered(settings)
+        if chosen != "embedded":
+            raise ClusterError(
+                f"{options.action} machine {options.number}",
+                found=f"the cluster {settings.name!r} is {chosen or 'down'}",
+                do="only CLUSTER=embedded has further machines; bring it up first",
+            )
+        cluster = Embedded(settings, progress)
+        machine = cluster.machine(options.number)
+        actions: dict[str, Callable[[], object]] = {
+            "add": lambda: cluster.add_machine(options.number),
+            "remove": lambda: cluster.remove_machine(options.number),
+            "stop": machine.stop,
+            "start": machine.start,
+            "cut-off": machine.cut_off,
+        }
+        actions[options.action]()
+    progress.say(f"machine {options.number}: {machine.state()}")
+    return 0
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m e2e.cluster",
@@ -150,6 +175,7 @@ def _parser() -> argparse.ArgumentParser:
         ("kubeconfig", _kubeconfig, "print the path of the kubeconfig"),
         ("tools", _tools, "print a folder with kubectl, helm and kubeconform"),
         ("images", _images, "build Waypost's images and load them into the cluster"),
+        ("machine", _machine, "a further machine of the embedded cluster, which can be lost"),
     ):
         command = commands.add_parser(name, help=text)
         command.set_defaults(run=run)
@@ -157,6 +183,9 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--purge", action="store_true", help="also empty the cache")
         if name == "images":
             command.add_argument("--print-json", action="store_true", help="print one object")
+        if name == "machine":
+            command.add_argument("action", choices=MACHINE_ACTIONS)
+            command.add_argument("number", nargs="?", type=int, default=2, choices=range(2, 6))
     return parser
 
 

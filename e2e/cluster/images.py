@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -27,13 +27,20 @@ DOCKERFILES = "node-images/*/Dockerfile"
 
 
 def provide(
-    provider: Provider, settings: Settings, progress: Progress, *, root: Path = REPOSITORY
+    provider: Provider,
+    settings: Settings,
+    progress: Progress,
+    *,
+    root: Path = REPOSITORY,
+    only: Collection[str] = (),
 ) -> dict[str, str]:
-    """Build what changed, load what the node lacks; returns image references by name.
+    """Build what changed, load what the node lacks; returns image references by name. `only`: these
+    and no others, which must stand on none that is left out.
 
     An image named in WAYPOST_<NAME>_IMAGE is taken as it is: neither built nor loaded.
     """
-    dockerfiles = {path.parent.name: path for path in root.glob(DOCKERFILES)}
+    found = {path.parent.name: path for path in root.glob(DOCKERFILES)}
+    dockerfiles = {name: path for name, path in found.items() if not only or name in only}
     parents = {name: parents_of(path.read_text()) for name, path in sorted(dockerfiles.items())}
     chosen: dict[str, str] = {}
     for name in TopologicalSorter(parents).static_order():

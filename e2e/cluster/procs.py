@@ -80,10 +80,14 @@ def stop(identities: Sequence[Identity], *, grace: float) -> list[Identity]:
     """Ask each to end, kill after `grace` seconds; returns those that would not even die."""
     for identity in identities:
         _signal(identity, signal.SIGTERM)
-    remaining = _gone_within(identities, grace)
-    for identity in remaining:
+    return kill(_gone_within(identities, grace))
+
+
+def kill(identities: Sequence[Identity]) -> list[Identity]:
+    """Kill each, unasked; returns those that would not even die."""
+    for identity in identities:
         _signal(identity, signal.SIGKILL)
-    return _gone_within(remaining, 10.0)
+    return _gone_within(identities, 10.0)
 
 
 def matching(belongs: Callable[[Path], bool], *, proc: Path = PROC) -> Iterator[Identity]:

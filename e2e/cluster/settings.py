@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from e2e.cluster.errors import ClusterError
@@ -32,11 +32,22 @@ class Settings:
     cache: Path
     provider: str | None
     extra_flags: Mapping[str, tuple[str, ...]]
+    machine: int = 1
+
+    def of_machine(self, number: int) -> Settings:
+        """The same cluster, seen from another machine of it; 1 has the control plane."""
+        return replace(self, machine=number)
+
+    @property
+    def machines(self) -> Path:
+        """A folder for each further machine; only there while there are any."""
+        return self.cache / "clusters" / self.name / "machines"
 
     @property
     def folder(self) -> Path:
-        """Everything of this cluster; removed by `down`."""
-        return self.cache / "clusters" / self.name
+        """Everything of this machine, and for the first of the whole cluster; `down` removes it."""
+        first = self.cache / "clusters" / self.name
+        return first if self.machine == 1 else self.machines / str(self.machine)
 
     @property
     def kubeconfig(self) -> Path:
@@ -57,8 +68,9 @@ class Settings:
 
     @property
     def id(self) -> str:
-        """Short, unique to name and cache: names interfaces, network namespace and cgroup."""
-        return "wp-" + _digest(f"{self.name}\0{self.cache}")[:8]
+        """Short, unique to name, cache and machine: names interfaces, namespace and cgroup."""
+        further = "" if self.machine == 1 else f"\0{self.machine}"
+        return "wp-" + _digest(f"{self.name}\0{self.cache}{further}")[:8]
 
     @property
     def build_runtime(self) -> Path:

@@ -1,5 +1,7 @@
 """The rendered configuration says what the node depends on."""
 
+import ipaddress
+import itertools
 import json
 import tomllib
 from dataclasses import replace
@@ -9,7 +11,14 @@ import pytest
 
 from e2e.cluster import kind
 from e2e.cluster.embedded import config
-from e2e.cluster.embedded.components import Component, Places, components
+from e2e.cluster.embedded.components import (
+    LOST_AFTER,
+    Component,
+    Places,
+    components,
+    machine_components,
+)
+from e2e.cluster.embedded.namespaces import pod_subnet
 from e2e.cluster.settings import Settings
 
 
@@ -62,8 +71,11 @@ def test_every_answered_request_is_audited_once() -> None:
     assert policy["rules"] == [{"level": "Metadata"}]
 
 
-def test_network_plugins_are_a_chain() -> None:
-    assert [one["type"] for one in json.loads(config.cni())["plugins"]] == ["ptp", "portmap"]
+def test_network_plugins_are_a_chain(settings: Settings) -> None:
+    assert [one["type"] for one in json.loads(config.cni(settings))["plugins"]] == [
+        "ptp",
+        "portmap",
+    ]
 
 
 def test_start_order(settings: Settings, places: Places) -> None:
@@ -100,3 +112,29 @@ def test_kind_audits_like_the_embedded_cluster() -> None:
     assert "audit-log-path: /var/log/kubernetes/audit.log" in text
     assert "hostPath: /host/audit" in text
     assert "hostPath: /host/policy.json" in text
+
+
+def test_further_machine_has_no_control_plane_and_asks_the_first(
+    settings: Settings, places: Places
+) -> None:
+    further = settings.of_machine(2)
+    names = [one.name for one in machine_components(further, places, "/usr/bin/containerd")]
+    assert names == ["containerd", "kubelet", "kube-proxy"]
+    assert config.api_url(further) == config.api_url(settings)
+    assert config.node_name(further) != config.node_name(settings)
+
+
+def test_machines_give_their_pods_addresses_of_their_own() -> None:
+    subnets = [ipaddress.ip_network(pod_subnet(number)) for number in range(1, 6)]
+    assert not any(a.overlaps(b) for a, b in itertools.combinations(subnets, 2))
+
+
+def test_lost_machine_shows_soon_where_there_is_one_to_lose(
+    settings: Settings, places: Places
+) -> None:
+    settings.machines.mkdir(parents=True)
+    given = by_name(settings, places)["kube-controller-manager"].argv
+    assert f"--node-monitor-grace-period={LOST_AFTER}" in given
+    lease = json.loads(config.kubelet(settings.of_machine(2), places.pki))
+    assert lease["nodeLeaseDurationSeconds"] == 8
+    assert "nodeLeaseDurationSeconds" not in json.loads(config.kubelet(settings, places.pki))

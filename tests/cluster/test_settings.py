@@ -77,3 +77,16 @@ def test_flag_knobs_reach_their_component(settings_of: Make) -> None:
     flags = settings.extra_flags
     assert flags["kube-controller-manager"] == ("--kube-api-qps=1000", "--concurrent-job-syncs=50")
     assert flags["kubelet"] == ()
+
+
+def test_machines_of_a_cluster_share_its_name_and_nothing_else(settings: Settings) -> None:
+    machines = [settings, settings.of_machine(2), settings.of_machine(3)]
+    for derived in ("id", "link", "folder", "logs"):
+        values = {getattr(one, derived) for one in machines}
+        assert len(values) == len(machines), f"{derived} must tell machines apart"
+    assert {one.name for one in machines} == {settings.name}
+    assert machines[1].of_machine(1) == settings
+
+
+def test_what_down_removes_contains_every_machine(settings: Settings) -> None:
+    assert settings.folder in settings.of_machine(2).folder.parents

@@ -11,6 +11,7 @@ from e2e.cluster import files, procs
 from e2e.cluster.embedded import packages, setup
 from e2e.cluster.embedded import provider as embedded
 from e2e.cluster.embedded.components import Component, Places
+from e2e.cluster.embedded.launcher import Launcher
 from e2e.cluster.embedded.namespaces import Namespaces
 from e2e.cluster.errors import ClusterError
 from e2e.cluster.settings import Settings
@@ -24,6 +25,11 @@ def cluster(settings: Settings, quiet: Progress) -> embedded.Embedded:
     return embedded.Embedded(settings, quiet)
 
 
+@pytest.fixture
+def launcher(settings: Settings, quiet: Progress) -> Launcher:
+    return Launcher(settings, Namespaces(settings), quiet.say)
+
+
 def remember(settings: Settings, identity: procs.Identity, digest: str) -> None:
     procs.save(settings.folder / "pids" / "etcd.json", procs.Record(identity, digest))
 
@@ -34,9 +40,9 @@ def this_process() -> procs.Identity:
     return identity
 
 
-def test_running_component_is_left_alone(cluster: embedded.Embedded, settings: Settings) -> None:
+def test_running_component_is_left_alone(launcher: Launcher, settings: Settings) -> None:
     remember(settings, this_process(), COMPONENT.digest)
-    assert cluster._runs(COMPONENT)
+    assert launcher.runs(COMPONENT)
 
 
 @pytest.mark.parametrize(
@@ -47,15 +53,15 @@ def test_running_component_is_left_alone(cluster: embedded.Embedded, settings: S
     ],
 )
 def test_component_to_start_again(
-    pid: int | None, digest: str, reason: str, cluster: embedded.Embedded, settings: Settings
+    pid: int | None, digest: str, reason: str, launcher: Launcher, settings: Settings
 ) -> None:
     identity = this_process() if pid is None else procs.Identity(pid=pid, started=1, boot="x")
     remember(settings, identity, COMPONENT.digest if digest == "same" else digest)
-    assert not cluster._runs(COMPONENT), reason
+    assert not launcher.runs(COMPONENT), reason
 
 
-def test_component_never_started(cluster: embedded.Embedded) -> None:
-    assert not cluster._runs(COMPONENT)
+def test_component_never_started(launcher: Launcher) -> None:
+    assert not launcher.runs(COMPONENT)
 
 
 @pytest.mark.parametrize(

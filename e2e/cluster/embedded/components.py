@@ -13,6 +13,8 @@ from e2e.cluster.settings import Settings
 
 FIRST_SERVICE_ADDRESS = "10.96.0.1"
 ISSUER = "https://kubernetes.default.svc"
+# More than twice the 10 s after which the first machine's kubelet renews its lease.
+LOST_AFTER = "24s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +48,22 @@ class Places:
 
 
 def components(settings: Settings, places: Places, containerd: str) -> Sequence[Component]:
-    """In the order in which they are started; stopping goes the other way."""
+    """Of the first machine, in the order in which they are started; stopping goes the other way."""
     return (
         _etcd(settings, places),
         _apiserver(settings, places),
         _containerd(places, containerd),
         _controller_manager(settings, places),
         _scheduler(settings, places),
+        _kubelet(settings, places),
+        _proxy(settings, places),
+    )
+
+
+def machine_components(settings: Settings, places: Places, containerd: str) -> Sequence[Component]:
+    """Of a further machine: what runs pods, and nothing of the control plane."""
+    return (
+        _containerd(places, containerd),
         _kubelet(settings, places),
         _proxy(settings, places),
     )
@@ -123,6 +134,8 @@ def _controller_manager(settings: Settings, places: Places) -> Component:
         "--use-service-account-credentials",
         f"--service-account-private-key-file={places.pki / 'sa.key'}",
         f"--root-ca-file={places.pki / 'ca.crt'}",
+        # With one machine nobody waits for the loss of another: Kubernetes' own default holds.
+        *([f"--node-monitor-grace-period={LOST_AFTER}"] if settings.machines.exists() else []),
         *settings.extra_flags["kube-controller-manager"],
     )
     health = f"https://{address}:10257/healthz"

@@ -6,7 +6,7 @@ import base64
 import json
 from pathlib import Path
 
-from e2e.cluster.embedded.namespaces import POD_NETWORK, RUNTIME_FOLDER
+from e2e.cluster.embedded.namespaces import RUNTIME_FOLDER, pod_subnet
 from e2e.cluster.settings import Settings
 
 API_PORT = 6443
@@ -15,11 +15,12 @@ RUNTIME_SOCKET = RUNTIME_FOLDER / "containerd.sock"
 
 
 def api_url(settings: Settings) -> str:
-    return f"https://{settings.link.node}:{API_PORT}"
+    return f"https://{settings.of_machine(1).link.node}:{API_PORT}"
 
 
 def node_name(settings: Settings) -> str:
-    return f"{settings.name}-node"
+    further = "" if settings.machine == 1 else f"-{settings.machine}"
+    return f"{settings.name}-node{further}"
 
 
 def kubeconfig(settings: Settings, pki: Path, user: str) -> str:
@@ -57,7 +58,10 @@ def audit_policy() -> str:
 
 def kubelet(settings: Settings, pki: Path) -> str:
     """Everything else keeps the kubelet's default, so that measurements mean something."""
+    # A lease this short is renewed every 2 s: the loss of a further machine shows soon.
+    further = {} if settings.machine == 1 else {"nodeLeaseDurationSeconds": 8}
     document = {
+        **further,
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
         "address": "0.0.0.0",
@@ -131,12 +135,11 @@ disabled_plugins = [
 """
 
 
-def cni() -> str:
+def cni(settings: Settings) -> str:
     """Routed pod links: unlike a bridge they need no br_netfilter for Services to work."""
-    subnet = POD_NETWORK.replace(".0.0/16", ".0.0/20")
     ipam = {
         "type": "host-local",
-        "ranges": [[{"subnet": subnet}]],
+        "ranges": [[{"subnet": pod_subnet(settings.machine)}]],
         "routes": [{"dst": "0.0.0.0/0"}],
     }
     document = {

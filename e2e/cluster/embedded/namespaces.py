@@ -1,7 +1,8 @@
-"""The node's own network and mount namespace.
+"""The network and mount namespace of a machine of the cluster.
 
 Everything the node does to interfaces, iptables and mounts happens in there, so that it cannot
-disturb the machine or another cluster, and is gone with the namespaces however it ended.
+disturb the host or another cluster, and is gone with the namespaces however it ended. The first
+machine is linked to the host, each further one to the first: the host need not forward anything.
 """
 
 from __future__ import annotations
@@ -19,6 +20,12 @@ POD_NETWORK = "10.244.0.0/16"
 SERVICE_NETWORK = "10.96.0.0/16"
 CGROUPS = Path("/sys/fs/cgroup")
 
+
+def pod_subnet(machine: int) -> str:
+    """The part of the pod network that a machine gives its pods addresses from."""
+    return f"10.244.{(machine - 1) * 16}.0/20"
+
+
 # Paths that components have built in: each gets a folder of the cluster mounted over it.
 PRIVATE_FOLDERS = {
     "kubelet": Path("/var/lib/kubelet"),
@@ -30,7 +37,7 @@ RUNTIME_FOLDER = Path("/run/containerd")
 
 
 class Namespaces:
-    """Makes, checks, enters and removes the namespaces of one cluster."""
+    """Makes, checks, enters and removes the namespaces of one machine."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -39,6 +46,9 @@ class Namespaces:
         self._mounts = self._holder / "mnt"
         self._made = settings.folder / "made-folders"
         self._complete = settings.folder / "namespaces-complete"
+        self._first = settings.of_machine(1)
+        # Where the other end of the link is.
+        self._outside = ["ip"] if settings.machine == 1 else ["ip", "-n", self._first.id]
 
     def enter(self, *argv: str) -> list[str]:
         """The command line that runs `argv` inside; nsenter execs it, so its pid is kept."""
@@ -81,15 +91,17 @@ class Namespaces:
             while _is_mounted(mounted) and shell.succeeds(["umount", "--lazy", str(mounted)]):
                 pass
         shutil.rmtree(self._holder, ignore_errors=True)
-        shell.succeeds(["ip", "link", "delete", self._settings.id])
+        shell.succeeds([*self._outside, "link", "delete", self._settings.id])
+        if self._settings.machine > 1:
+            shell.succeeds(["ip", "route", "delete", f"{self._settings.link.node}/32"])
         if self._network.exists():
             shell.succeeds(["ip", "netns", "delete", self._settings.id])
         self._remove_cgroups()
         self._remove_made_folders()
 
     def _create_network(self) -> None:
-        name, link = self._settings.id, self._settings.link
-        if f"inet {link.host}/" in shell.output(["ip", "-4", "address"]):
+        name, link, outside = self._settings.id, self._settings.link, self._outside
+        if f"inet {link.host}/" in shell.output([*outside, "-4", "address"]):
             raise ClusterError(
                 f"use the address {link.host} for the link to the node",
                 found="another interface of this machine has it already",
@@ -97,9 +109,9 @@ class Namespaces:
             )
         shell.output(["ip", "netns", "add", name])
         peer = ["type", "veth", "peer", "name", "eth0", "netns", name]
-        shell.output(["ip", "link", "add", name, *peer])
-        shell.output(["ip", "address", "add", f"{link.host}/30", "dev", name])
-        shell.output(["ip", "link", "set", name, "up"])
+        shell.output([*outside, "link", "add", name, *peer])
+        shell.output([*outside, "address", "add", f"{link.host}/30", "dev", name])
+        shell.output([*outside, "link", "set", name, "up"])
         inside = ["ip", "-n", name]
         shell.output([*inside, "address", "add", f"{link.node}/30", "dev", "eth0"])
         shell.output([*inside, "link", "set", "lo", "up"])
@@ -107,9 +119,25 @@ class Namespaces:
         shell.output([*inside, "route", "add", "default", "via", link.host])
         within = ["ip", "netns", "exec", name]
         shell.output([*within, "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"])
+        if self._settings.machine > 1:
+            self._route_from_outside()
+            return
         # The host has no route to pods: what they send it must come from the node's address.
         rule = ["-t", "nat", "-A", "POSTROUTING", "-s", POD_NETWORK, "-o", "eth0"]
         shell.output([*within, "iptables", "-w", *rule, "-j", "MASQUERADE"])
+
+    def set_link(self, state: str) -> None:
+        """`up` or `down`: a machine whose link is down runs on, and nobody can reach it."""
+        shell.output([*self._outside, "link", "set", self._settings.id, state])
+        if state == "up":
+            self._route_from_outside()  # routes go with the link
+
+    def _route_from_outside(self) -> None:
+        """The first machine reaches the pods of this one, the host its health endpoints."""
+        node, first = self._settings.link.node, self._first.link.node
+        pods = pod_subnet(self._settings.machine)
+        shell.output([*self._outside, "route", "replace", pods, "via", node])
+        shell.output(["ip", "route", "replace", f"{node}/32", "via", first])
 
     def _create_mounts(self) -> None:
         self._holder.mkdir(parents=True, exist_ok=True)

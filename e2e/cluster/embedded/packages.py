@@ -26,6 +26,7 @@ NODE_PROGRAMS = {
     "nsenter": "util-linux",
     "mount": "mount",
 }
+MACHINE_PROGRAMS = {"openssl": "openssl"}
 IMAGE_PROGRAMS = {"buildah": "buildah", "debootstrap": "debootstrap", "tar": "tar"}
 
 
