@@ -11,6 +11,9 @@ PYTEST = .venv/bin/pytest
 # The cluster and the demo need nothing but Python itself.
 SYSTEM_PYTHON = $$(scripts/find-python.sh)
 
+RUNS = 200
+MINUTES = 60
+
 # Hints are for people: with CI=true the last line is that of the tests.
 next = @[ -n "$$CI" ] || printf 'next: %s\n' $(1)
 
@@ -58,6 +61,12 @@ e2e: venv ## Tests on a real cluster, brought up when needed
 	@$(PYTHON) -m e2e.cluster images
 	@. scripts/cluster-env.sh && $(PYTEST) $(WITH_CLUSTER) $(PYTEST_ARGS)
 	$(call next,"make bench" "make clean (removes the cluster)")
+
+.PHONY: chaos
+chaos: venv ## Runs under random faults on a real cluster (RUNS=200 MINUTES=60)
+	@echo "chaos: $(RUNS) runs, faults for $(MINUTES) minutes"
+	@$(PYTHON) -m e2e.chaos --runs $(RUNS) --minutes $(MINUTES) $(CHAOS_ARGS)
+	$(call next,"less build/chaos.json")
 
 .PHONY: bench
 bench: venv ## Measure, and write build/bench.json

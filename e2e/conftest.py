@@ -18,17 +18,18 @@ from e2e.suite.waiting import until
 LABEL = "waypost-e2e"
 TEST_SECONDS = 150
 LAST = "test_uninstall"
+CHAOS = "chaos"
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Every test here is e2e; the one that removes the chart comes last."""
+    """Every test here is e2e; chaos comes late, and the test that removes the chart last."""
     ours = [item for item in items if Path(__file__).parent in item.path.parents]
     for item in ours:
         item.add_marker(pytest.mark.e2e)
         if item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(TEST_SECONDS))
-    items.sort(key=lambda item: item.path.stem == LAST)
+    items.sort(key=lambda item: (item.path.stem == LAST, item.path.parent.name == CHAOS))
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """Install and remove the chart with helm, and in no other way."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from e2e.cluster.settings import REPOSITORY
 from e2e.suite.kube import Kube
@@ -9,11 +10,11 @@ from e2e.suite.operators import NAMESPACE, RELEASE
 CHART = REPOSITORY / "charts" / "waypost"
 
 
-def install(kube: Kube, values: Mapping[str, str]) -> None:
+def install(kube: Kube, values: Mapping[str, str], *, chart: Path = CHART) -> None:
     """Install or upgrade with these values and wait until the operator is ready."""
     kube.must(
         "helm",
-        *("upgrade", "--install", RELEASE, str(CHART)),
+        *("upgrade", "--install", RELEASE, str(chart)),
         *(f"--namespace={NAMESPACE}", "--create-namespace", "--take-ownership"),
         *(f"--set-string={name}={value}" for name, value in values.items()),
         *("--wait", "--timeout=110s"),

@@ -79,9 +79,13 @@ class Ledger:
 
     def entries(self, run_uid: str, path: str | None = None) -> list[Obj]:
         """What the programs of a run noted, in order."""
+        return [e for e in self.all() if e["run"] == run_uid and path in (None, e["path"])]
+
+    def all(self) -> list[Obj]:
+        """What the programs of all runs noted, in order."""
         target = path_of("pods", self.namespace, f"{POD}:{PORT}", "proxy/")
         found: list[Obj] = self.kube.request("GET", target)
-        return [e for e in found if e["run"] == run_uid and path in (None, e["path"])]
+        return found
 
     def starts(self, run_uid: str) -> dict[str, int]:
         """How many programs of each node did start."""

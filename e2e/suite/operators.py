@@ -32,6 +32,16 @@ done
 """
 
 
+# Every process of a pod but the one that holds its namespaces.
+_PROGRAMS = """
+for file in /proc/[0-9]*/cgroup; do
+  grep -qs -e "pod{uid}" -e "pod{escaped}" "$file" || continue
+  folder=${{file%/cgroup}}
+  tr '\\0' ' ' < "$folder/cmdline" 2>/dev/null | grep -q '^/pause' || echo "${{folder#/proc/}}"
+done
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Machine:
     """A shell on the machine that runs the pods."""
@@ -50,6 +60,15 @@ class Machine:
         pids = self.shell(script).split()
         assert pids, f"no process of pod {pod_uid} on the machine"
         self.shell(f"kill -{number.value} {' '.join(pids)}")
+
+    def programs(self, pod_uid: str) -> list[str]:
+        """Process ids of the programs of a pod that run."""
+        script = _PROGRAMS.format(uid=pod_uid, escaped=pod_uid.replace("-", "_"))
+        return self.shell(script).split()
+
+    def kill_programs(self, pod_uid: str) -> None:
+        """SIGKILL to all programs of a pod, as the kernel would when memory is short."""
+        self.shell(f"kill -9 {' '.join(self.programs(pod_uid))}")
 
 
 def machine_of(provider: str, cluster: str) -> Machine | None:

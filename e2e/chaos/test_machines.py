@@ -1,0 +1,84 @@
+"""The machine that a node runs on is drained, loses its kubelet, loses its power."""
+
+from e2e.chaos.history import History
+from e2e.chaos.second import Second
+from e2e.suite.build import Workflow, workflow
+from e2e.suite.ledger import Ledger
+from e2e.suite.space import Run, Space, node_of
+from e2e.suite.test_results_kept import STUBBORN
+from e2e.suite.waiting import until
+
+# The first attempt lasts, the next one does not.
+LONG = """
+def run():
+    time.sleep(60 if os.environ["WAYPOST_ATTEMPT"] == "1" else 0)
+    return os.environ["WAYPOST_ATTEMPT"]
+"""
+SHORT = """
+def run():
+    time.sleep(4)
+    return os.environ["WAYPOST_ATTEMPT"]
+"""
+
+
+def there(space: Space, second: Second, ledger: Ledger, *made: Workflow) -> list[Run]:
+    """The runs, whose node `work` is under way on the second machine."""
+    with second.taking_all():
+        runs = [space.start(one) for one in made]
+        for run in runs:
+            until(
+                lambda run=run: ledger.entries(run.uid, "work"),  # type: ignore[misc]
+                within=60,
+                what=f"{run.name}: its program runs",
+            )
+    for run in runs:
+        assert run.running_pod("work")["spec"]["nodeName"] == second.machine.node
+    return runs
+
+
+def test_drain_moves_what_runs_and_takes_no_result(
+    judged: History, space: Space, ledger: Ledger, second: Second, runner: str
+) -> None:
+    moved, kept = there(
+        space,
+        second,
+        ledger,
+        workflow("moved").python("work", ledger.counted(LONG)),
+        workflow("kept").container("work", runner, ledger.counted(STUBBORN)),
+    )
+    until(
+        lambda: [e for e in ledger.entries(kept.uid) if e["what"] == "ready"],
+        within=30,
+        what="the stubborn program ignores SIGTERM",
+    )
+    second.drain()
+    work = node_of(moved.succeeded(), "work")
+    assert (work["output"], work["attempts"][0]["reason"]) == ("2", "Disrupted")
+    assert "EvictionByEvictionAPI" in work["attempts"][0]["message"]
+    assert "retries" not in work
+    work = node_of(kept.succeeded(), "work")
+    assert (work["output"], work["attempt"]) == ("finished in its grace", 1)
+
+
+def test_result_of_a_program_that_ended_while_its_kubelet_was_dead_is_taken(
+    judged: History, space: Space, ledger: Ledger, second: Second
+) -> None:
+    made = workflow("unseen").python("work", ledger.counted(SHORT))
+    [run] = there(space, second, ledger, made)
+    second.machine.kill_kubelet()
+    uid = run.pods("work")[0]["metadata"]["uid"]
+    until(lambda: not second.programs_of(uid), within=20, what="the program has ended")
+    assert "outputDigest" not in run.node("work")
+    second.machine.start()
+    work = node_of(run.succeeded(), "work")
+    assert (work["output"], work["attempt"]) == ("1", 1)
+
+
+def test_machine_without_power_for_a_moment_has_disturbed_its_nodes(
+    judged: History, space: Space, ledger: Ledger, second: Second
+) -> None:
+    [run] = there(space, second, ledger, workflow("powered").python("work", ledger.counted(LONG)))
+    second.machine.stop()
+    second.machine.start()
+    work = node_of(run.succeeded(within=90), "work")
+    assert (work["output"], work["attempts"][0]["reason"]) == ("2", "Disrupted")
