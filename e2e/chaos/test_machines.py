@@ -1,9 +1,14 @@
-"""The machine that a node runs on is drained, loses its kubelet, loses its power."""
+"""The machine that a node runs on is drained, loses its kubelet, its power, its network."""
+
+from collections.abc import Iterator
+
+import pytest
 
 from e2e.chaos.history import History
 from e2e.chaos.second import Second
 from e2e.suite.build import Workflow, workflow
 from e2e.suite.ledger import Ledger
+from e2e.suite.operators import Operator
 from e2e.suite.space import Run, Space, node_of
 from e2e.suite.test_results_kept import STUBBORN
 from e2e.suite.waiting import until
@@ -82,3 +87,51 @@ def test_machine_without_power_for_a_moment_has_disturbed_its_nodes(
     second.machine.start()
     work = node_of(run.succeeded(within=90), "work")
     assert (work["output"], work["attempts"][0]["reason"]) == ("2", "Disrupted")
+
+
+# Longer than it takes until the machine is given up; what it returns must not count.
+ZOMBIE = """
+def run():
+    time.sleep(90 if os.environ["WAYPOST_ATTEMPT"] == "1" else 0)
+    return os.environ["WAYPOST_ATTEMPT"]
+"""
+
+
+@pytest.fixture
+def impatient(operator: Operator) -> Iterator[None]:
+    """An operator that gives machines up 2 s after the cluster has noticed, in place of the five
+    minutes of the installed one."""
+    operator.scale(0)
+    pod = operator.twin("impatient", WAYPOST_NODE_LOST_SECONDS="2")
+    yield
+    operator.remove(pod)
+    operator.scale()
+
+
+@pytest.mark.timeout(300)
+def test_what_a_lost_machine_ran_is_replaced_and_stopped_when_it_returns(
+    judged: History, space: Space, ledger: Ledger, second: Second, impatient: None
+) -> None:
+    safe, once = there(
+        space,
+        second,
+        ledger,
+        workflow("safe").python("work", ledger.counted(ZOMBIE)),
+        workflow("once").python("work", ledger.counted(ZOMBIE), effect="once"),
+    )
+    zombie = safe.pods("work")[0]["metadata"]["uid"]
+    second.machine.cut_off()
+    second.is_lost()
+    work = node_of(safe.succeeded(within=60), "work")
+    assert (work["output"], [a["reason"] for a in work["attempts"]]) == (
+        "2",
+        ["NodeLost", "Succeeded"],
+    )
+    assert node_of(once.finished(within=30), "work")["reason"] == "UnknownEffect"
+    assert second.programs_of(zombie), "it runs on where nobody can reach it"
+    done = safe.read()["status"]
+    second.machine.start()
+    until(lambda: not second.programs_of(zombie), within=60, what="the machine is told to stop it")
+    assert safe.read()["status"] == done
+    assert ledger.starts(safe.uid) == {"work": 2}
+    assert ledger.starts(once.uid) == {"work": 1}
