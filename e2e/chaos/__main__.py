@@ -40,7 +40,7 @@ def main() -> int:
     plan = _plan()
     cluster = api.ensure_up(provider="embedded")
     control = Embedded(from_environment(provider="embedded"), Progress(quiet=True))
-    with connected(cluster.kubeconfig, cluster.tools_dir) as plain:
+    with connected(cluster.kubeconfig, cluster.tools_dir, quiet=True) as plain:
         kube = patient(plain)
         install(kube, cluster.chart_values)
         host = machine_of(cluster.provider, cluster.name)

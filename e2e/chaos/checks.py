@@ -123,7 +123,7 @@ def programs_start_once(evidence: Evidence) -> Iterator[str]:
 
 
 def results_are_kept(evidence: Evidence) -> Iterator[str]:
-    """I4: what a pod recorded as its success is the node's, and nothing ran after it."""
+    """I4: what a pod recorded as its success is the node's, and nothing of that round ran after."""
     records = records_of(evidence.history)
     started = Counter(
         (e["run"], e["path"], e["attempt"]) for e in evidence.starts if e["what"] == "start"
@@ -131,12 +131,16 @@ def results_are_kept(evidence: Evidence) -> Iterator[str]:
     for uid, run in last(evidence.history, "agentworkflows").items():
         cancelled = run["spec"].get("cancel")
         for node in run.get("status", {}).get("nodes", []):
-            good = [r for r in records[uid, node["path"]] if r["outcome"] == "Succeeded"]
-            if not good or cancelled or _was_given_up(node, good[0]["attempt"]):
+            found = [r for r in records[uid, node["path"]] if r["outcome"] == "Succeeded"]
+            # The first of the latest round: a second one of the same round is a fault by itself.
+            good = max(found, key=lambda r: (r.get("round", 1), -r["attempt"]), default=None)
+            if good is None or cancelled or _was_given_up(node, good["attempt"]):
                 continue
             kept = (node["phase"], node.get("outputDigest"), node.get("attempt"))
-            if kept != ("Succeeded", good[0]["digest"], good[0]["attempt"]):
-                yield f"{named(run)}/{node['path']} recorded {good[0]} and status has {kept}"
+            if kept != ("Succeeded", good["digest"], good["attempt"]):
+                if run["status"].get("round", 1) > good.get("round", 1):
+                    continue  # a person let it run again
+                yield f"{named(run)}/{node['path']} recorded {good} and status has {kept}"
             later = [k for k in started if k[:2] == (uid, node["path"]) and k[2] > kept[2]]
             if later:
                 yield f"{named(run)}/{node['path']} had succeeded and started again: {later}"
@@ -144,11 +148,11 @@ def results_are_kept(evidence: Evidence) -> Iterator[str]:
 
 def gates_hold(evidence: Evidence) -> Iterator[str]:
     """I8: no Job of a node behind a gate is older than the yes of a human."""
-    answers: dict[Place, tuple[int, str]] = {}
+    answers: dict[Place, list[tuple[int, str]]] = defaultdict(list)
     for seen in evidence.history.of("approvals"):
         decision, place = seen.body["spec"].get("decision"), place_of(seen.body)
-        if decision and place is not None and place not in answers:
-            answers[place] = (seen.version, decision)
+        if decision and place is not None:
+            answers[place].append((seen.version, decision))
     behind = {
         (uid, node): gate
         for uid, run in last(evidence.history, "agentworkflows").items()
@@ -156,12 +160,12 @@ def gates_hold(evidence: Evidence) -> Iterator[str]:
     }
     for seen in evidence.history.of("jobs"):
         place = place_of(seen.body)
-        if seen.type == "DELETED" or place not in behind:
+        if seen.type != "ADDED" or place not in behind:
             continue
         gate = behind[place]
-        said = answers.get((place[0], gate))
-        if said is None or said[1] != "Approved" or said[0] >= seen.version:
-            yield f"{place} has a Job behind gate {gate}, whose answer is {said}"
+        said = [answer for at, answer in answers[place[0], gate] if at < seen.version]
+        if said[-1:] != ["Approved"]:
+            yield f"{place} has a Job behind gate {gate}, whose answers before it are {said}"
 
 
 def checkpoints_are_backed(evidence: Evidence) -> Iterator[str]:
@@ -181,19 +185,19 @@ def checkpoints_are_backed(evidence: Evidence) -> Iterator[str]:
 
 def the_end_is_the_end(evidence: Evidence) -> Iterator[str]:
     """I10 and I11: nothing is started for a run that has finished, and its status rests."""
-    finished: dict[str, int] = {}
-    for seen in evidence.history.of("agentworkflows"):
-        uid, status = seen.body["metadata"]["uid"], seen.body.get("status", {})
-        if uid in finished and not status.get("finishedAt"):
-            yield f"{named(seen.body)} had finished and goes on"
-        if status.get("finishedAt"):
-            finished.setdefault(uid, seen.version)
-    for seen in evidence.history.of("jobs"):
-        place = place_of(seen.body)
-        if seen.type == "ADDED" and place is not None:
-            end = finished.get(place[0])
-            if end is not None and seen.version > end:
-                yield f"{place} got a Job after its run had finished"
+    finished: dict[str, int] = {}  # run -> the round that has ended
+    for seen in evidence.history.all():
+        if seen.kind == "agentworkflows":
+            uid, status = seen.body["metadata"]["uid"], seen.body.get("status", {})
+            if status.get("finishedAt"):
+                finished[uid] = status.get("round", 1)
+            elif status.get("round", 1) <= finished.get(uid, 0):
+                yield f"{named(seen.body)} had finished and goes on"
+            else:
+                finished.pop(uid, None)
+        place = place_of(seen.body) if seen.kind == "jobs" else None
+        if place is not None and seen.type == "ADDED" and place[0] in finished:
+            yield f"{place} got a Job after its run had finished"
 
 
 CHECKS: dict[str, Callable[[Evidence], Iterable[str]]] = {

@@ -122,10 +122,12 @@ def path_of(plural: str, namespace: str, name: str = "", sub: str = "") -> str:
 
 
 @contextmanager
-def connected(kubeconfig: Path, tools: Path) -> Iterator[Kube]:
-    """A Kube whose proxy lives as long as the context."""
+def connected(kubeconfig: Path, tools: Path, *, quiet: bool = False) -> Iterator[Kube]:
+    """A Kube whose proxy lives as long as the context. `quiet`: the proxy does not say that nobody
+    answers, which its clients hear anyway."""
     argv = [str(tools / "kubectl"), f"--kubeconfig={kubeconfig}", "proxy", "--port=0"]
-    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as proxy:
+    complaints = subprocess.DEVNULL if quiet else None
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=complaints, text=True) as proxy:
         try:
             assert proxy.stdout is not None
             line = proxy.stdout.readline()

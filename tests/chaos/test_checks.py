@@ -114,7 +114,15 @@ def timed_out() -> Story:
     return story.run(PASSED, over)
 
 
-@pytest.mark.parametrize("story", [lost_machine, timed_out])
+def new_round() -> Story:
+    """A person lets a finished run go on; what it then does is another round's."""
+    story = told().run(PASSED, {"path": "work", "phase": "Pending", "attempt": 2}, round=2)
+    story.run(PASSED, {"path": "work", "phase": "Running", "attempt": 3}, round=2)
+    story.job(3).pod(3).start(3).pod(3, record={**SUCCEEDED, "round": 2})
+    return story.run(PASSED, checkpoint(3), round=2, finishedAt="later")
+
+
+@pytest.mark.parametrize("story", [lost_machine, timed_out, new_round])
 def test_what_looks_wrong_and_is_not(story: Callable[[], Story]) -> None:
     assert story().found() == []
 
@@ -166,6 +174,11 @@ def run_after_success() -> Story:
     return story.start(3)
 
 
+def succeeds_twice() -> Story:
+    story = Story().run().answer("Approved").job(1).pod(1, record=SUCCEEDED)
+    return story.job(2).pod(2, record=SUCCEEDED).run(PASSED, checkpoint(2))
+
+
 def job_before_the_yes() -> Story:
     story = Story().run().job(1).answer("Approved").pod(1, record=SUCCEEDED)
     return story.run(PASSED, checkpoint(1))
@@ -201,6 +214,7 @@ FAULTS: dict[str, tuple[Callable[[], Story], str]] = {
     "the-key-changes": (lambda: told_before_the_end().start(1).start(2, "l"), "I3 by ledger"),
     "a-result-is-lost": (result_forgotten, "I4"),
     "it-runs-after-success": (run_after_success, "I4"),
+    "it-succeeds-twice": (succeeds_twice, "I4"),
     "a-job-before-the-yes": (job_before_the_yes, "I8"),
     "a-job-after-a-no": (job_after_a_no, "I8"),
     "a-foreign-record": (record_of_another_pod, "I14"),
