@@ -1,10 +1,15 @@
 """An agent node as its pod runs it: the runner's program, its record, and what it printed."""
 
+import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx2
 import pytest
+from waypost.protocol.reasons import Reason
 from waypost.protocol.work import Trace
+from waypost_node.supervisor import END_GRACE
 
 from tests.agent.pods import KEY, model_server
 from tests.runner.bench import Bench
@@ -17,12 +22,31 @@ scripts:
       tokens: {input: 10, output: 2}
     - say: done
       tokens: {input: 20, output: 3}
+  waits-for-model:
+    turns:
+    - &shouts
+      call: [{tool: shout, arguments: {}}]
+      tokens: {input: 10, output: 2}
+    - hang: 50s
+  waits-for-tool: &waits
+    turns:
+    - *shouts
+    - call: [{tool: wait, arguments: {}}]
+      tokens: {input: 10, output: 2}
+  holds-the-lock: *waits
 """
 SOURCE = '''
 def shout() -> str:
     """Shout."""
     print("x" * 9000)
     return "heard"
+
+
+def wait() -> None:
+    """Wait."""
+    import time
+    print("up")
+    time.sleep(60)
 '''
 
 
@@ -59,3 +83,68 @@ def test_record_holds_output_usage_and_trace_and_no_key(tmp_path: Path, url: str
     assert [entry["type"] for entry in record.trace.entries] == ["model", "tool", "model"]
     for text in (ended.message, ended.stdout, ended.stderr):
         assert KEY not in text
+
+
+# What it used up, and what its trace ends with, stopped in its second turn.
+STOPPED = [
+    pytest.param("waits-for-model", 1, "model", id="in a model call"),
+    pytest.param("waits-for-tool", 2, "tool", id="in a tool"),
+]
+
+
+@pytest.mark.parametrize(("script", "calls", "last"), STOPPED)
+def test_an_attempt_that_is_stopped_tells_what_it_used_up(
+    script: str, calls: int, last: str, tmp_path: Path, url: str
+) -> None:
+    bench = Bench(tmp_path)
+    tools = [{"module": "kit", "functions": ["shout", "wait"]}]
+    model = {"type": "OpenAI", "name": script, "baseUrl": f"{url}/v1"}
+    agent = {"model": model, "prompt": "go", "tools": tools}
+    process = bench.start(kind="agent", agent=agent, modules={"kit": SOURCE})
+    assert process.stdout is not None
+    assert process.stdout.readline() == "x" * 9000 + "\n"
+    if last == "tool":
+        assert process.stdout.readline() == "up\n"
+    else:
+        under_way(url, script)
+    began = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    ended = bench.finish(process)
+    assert time.monotonic() - began < END_GRACE, "it ended by itself"
+    record = ended.record
+    assert (record.outcome, record.reason) == ("Failed", Reason.DISRUPTED)
+    assert record.message == "stopped by SIGTERM"
+    assert record.usage is not None
+    assert (record.usage.model_calls, record.usage.input_tokens) == (calls, 10 * calls)
+    assert record.usage.tools == ({"shout": 1} if last == "model" else {"shout": 1, "wait": 1})
+    assert isinstance(record.trace, Trace)
+    assert record.trace.entries[-1]["type"] == last
+    assert record.trace.entries[-1]["error"] == "cut short: the attempt was ended"
+
+
+def under_way(url: str, script: str) -> None:
+    """Wait until the second request of a script has come."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        told = httpx2.get(f"{url}/_log", params={"script": script}).json()
+        if told["scripts"][script]["requests"] == 2:
+            return
+        time.sleep(0.02)
+    raise AssertionError(told)
+
+
+def test_a_tool_that_lets_nothing_else_run_does_not_hold_up_the_end(
+    tmp_path: Path, url: str
+) -> None:
+    bench = Bench(tmp_path)
+    tools = [{"module": "kit", "functions": ["shout", "wait"]}]
+    model = {"type": "OpenAI", "name": "holds-the-lock", "baseUrl": f"{url}/v1"}
+    agent = {"model": model, "prompt": "go", "tools": tools}
+    source = SOURCE.replace("time.sleep(60)", "sum(range(10**12))")
+    process = bench.start(kind="agent", agent=agent, modules={"kit": source})
+    assert process.stdout is not None
+    lines = [process.stdout.readline(), process.stdout.readline()]
+    assert lines[1] == "up\n"
+    process.send_signal(signal.SIGTERM)
+    ended = bench.finish(process)
+    assert (ended.code, ended.record.reason) == (128 + signal.SIGTERM, Reason.DISRUPTED)

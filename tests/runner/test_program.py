@@ -1,8 +1,10 @@
 """From what a kind's program hands over to the commit record of the attempt."""
 
+import gc
 import math
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import ModuleType, SimpleNamespace
 from typing import Any, cast
 
@@ -16,6 +18,15 @@ from waypost_node import program
 from tests.runner.bench import WHOSE, request_of
 
 USAGE = Usage(model_calls=2, input_tokens=100, tool_calls=1, tools={"search": 1}, cost_usd="0.01")
+
+
+@pytest.fixture(autouse=True)
+def _as_it_was() -> Iterator[None]:
+    """An agent's start changes the process, which in a pod is its own."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+    gc.enable()
 
 
 def traced() -> Trace:
@@ -42,7 +53,7 @@ def performed(monkeypatch: pytest.MonkeyPatch, agent: Agent | None, **request: A
 def test_a_result_comes_with_its_usage_and_trace(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Any] = []
 
-    def agent(request: Request, *, deadline: float) -> WorkResult:
+    def agent(request: Request, *, deadline: float, stop: Any) -> WorkResult:
         seen.append((request.agent, deadline))
         return WorkResult({"n": 1}, USAGE, traced())
 
@@ -56,7 +67,7 @@ def test_a_result_comes_with_its_usage_and_trace(monkeypatch: pytest.MonkeyPatch
 def test_a_failure_keeps_what_it_used_and_what_the_provider_asked_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def agent(_request: Request, *, deadline: float) -> WorkResult:
+    def agent(_request: Request, *, deadline: float, stop: Any) -> WorkResult:
         raise WorkFailed(
             Reason.RATE_LIMITED, "429", usage=USAGE, trace=traced(), retry_after=120, tail="t"
         )
@@ -78,7 +89,7 @@ def test_a_failure_keeps_what_it_used_and_what_the_provider_asked_for(
 def test_an_output_that_is_refused_has_still_cost_something(
     monkeypatch: pytest.MonkeyPatch, output: Any, output_schema: Any, expected: Reason
 ) -> None:
-    def agent(_request: Request, *, deadline: float) -> WorkResult:
+    def agent(_request: Request, *, deadline: float, stop: Any) -> WorkResult:
         return WorkResult(output, USAGE, traced())
 
     record = performed(monkeypatch, agent, output_schema=output_schema)
@@ -99,7 +110,7 @@ def test_tools_of_an_agent_can_import_the_modules_of_the_workflow(
 ) -> None:
     monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
 
-    def agent(_request: Request, *, deadline: float) -> WorkResult:
+    def agent(_request: Request, *, deadline: float, stop: Any) -> WorkResult:
         import pagetools  # type: ignore[import-not-found]
 
         return WorkResult(pagetools.LIMIT)

@@ -57,6 +57,9 @@ class Asking(WrapperModel):
                     response = await super().request(
                         messages, model_settings, model_request_parameters
                     )
+            except asyncio.CancelledError:
+                self._unanswered("cut short: the attempt was ended", start)
+                raise
             except Exception as error:  # noqa: BLE001 - of three libraries; refusal_of tells them apart
                 if isinstance(error, TimeoutError) and clock.expired():
                     error = TimeoutError(f"no answer within {self._timeout:g} s")
@@ -70,7 +73,9 @@ class Asking(WrapperModel):
     def _note_refusal(self, refusal: Refusal, start: str) -> None:
         if refusal.answered:
             self._meter.model_call(input_tokens=0, cached_tokens=0, output_tokens=0)
-        error = f"{refusal.reason}: {refusal.message}"
+        self._unanswered(f"{refusal.reason}: {refusal.message}", start)
+
+    def _unanswered(self, error: str, start: str) -> None:
         self._meter.add("model", start=start, model=self.model_name, **_NO_TOKENS, error=error)
 
     async def _wait(self, refusal: Refusal, pause: float, tries: int) -> None:

@@ -23,7 +23,7 @@ from waypost.protocol.request import Request
 from waypost.protocol.work import WorkFailed, WorkResult
 from waypost_node import reach
 
-from waypost_agent import assignment, functions, models
+from waypost_agent import Stop, assignment, functions, models
 from waypost_agent.asking import Asking
 from waypost_agent.assignment import Assignment, BadAssignment
 from waypost_agent.calls import Calls
@@ -39,7 +39,11 @@ _NO_BOUND: Final = 1_000_000  # of a tool's failures: limits.requests bounds the
 
 
 def perform(
-    request: Request, *, deadline: float, capabilities: Sequence[AbstractCapability[None]] = ()
+    request: Request,
+    *,
+    deadline: float,
+    stop: Stop,
+    capabilities: Sequence[AbstractCapability[None]] = (),
 ) -> WorkResult:
     """The output of an agent node. Raises WorkFailed.
 
@@ -53,7 +57,7 @@ def perform(
         raise WorkFailed(Reason.INPUT_INVALID, str(error)) from None
     meter = Meter(work.limits, work.model.price, lambda text: keys.redact(text))
     try:
-        output = asyncio.run(_Loop(work, meter, keys, deadline - SPARE).output(capabilities))
+        output = asyncio.run(_Loop(work, meter, keys, deadline - SPARE).output(capabilities, stop))
         text = ijson.canonical(output).decode()
         if keys.redact(text) != text:
             raise Stopped(Reason.OUTPUT_INVALID, "the output repeats a secret of the node")
@@ -78,8 +82,25 @@ class _Loop:
         self._deadline = deadline
         self._output = Output(work.output_schema)
 
-    async def output(self, capabilities: Sequence[AbstractCapability[None]]) -> Json:
+    async def output(self, capabilities: Sequence[AbstractCapability[None]], stop: Stop) -> Json:
         """The output that meets the schema. Raises Stopped."""
+        asking = asyncio.create_task(self._in_time(capabilities))
+        loop = asyncio.get_running_loop()
+
+        def end() -> None:
+            loop.call_soon_threadsafe(asking.cancel)
+
+        stop(end)
+        try:
+            return await asking
+        except asyncio.CancelledError:
+            if not asking.cancelled():
+                raise
+            raise Stopped(Reason.DISRUPTED, "stopped by SIGTERM") from None
+        finally:
+            stop(None)
+
+    async def _in_time(self, capabilities: Sequence[AbstractCapability[None]]) -> Json:
         left = self._deadline - time.monotonic()
         threads = ThreadPoolExecutor(_TOOL_THREADS, thread_name_prefix="tool")
         try:

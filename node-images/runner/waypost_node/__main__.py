@@ -34,6 +34,8 @@ def main() -> int:
         attempt=attempt,
         output=os.environ.get("WAYPOST_OUTPUT", OUTPUT_FILE),
         timeout=timeout,
+        # What its model calls cost must not be lost.
+        ends_itself=request.kind == "agent",
     )
 
 

@@ -117,6 +117,9 @@ def _agent(request: Request, deadline: float) -> WorkResult:
     import gc
     import importlib
 
+    from waypost_node.stopping import Stop
+
+    stop = Stop()
     # Until the loop begins, which turns it on again: what is imported stays, and looking through
     # it for garbage would be a sixth of the start.
     gc.disable()
@@ -128,7 +131,7 @@ def _agent(request: Request, deadline: float) -> WorkResult:
             raise
         text = "the image holds no waypost_agent; build it FROM Waypost's agent image"
         raise WorkFailed(Reason.NODE_ERROR, text) from None
-    result: WorkResult = agent.perform(request, deadline=deadline)
+    result: WorkResult = agent.perform(request, deadline=deadline, stop=stop.ends)
     return result
 
 

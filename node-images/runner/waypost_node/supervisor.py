@@ -20,6 +20,8 @@ from waypost.protocol.record import LIMIT, Attempt, CommitRecord, encode
 
 TERMINATED: Final = 128 + signal.SIGTERM
 KEEP_GRACE: Final = 20.0  # seconds that a finished result may still take to be kept after SIGTERM
+END_GRACE: Final = 8.0  # seconds that a program which ends itself has for that, before it keeps
+_NEVER: Final = float("inf")
 # Goes ahead of the record when the work is done; before JSON, blanks mean nothing.
 _WORK_IS_OVER: Final = b" "
 _WATCHED: Final = frozenset({signal.SIGTERM, signal.SIGCHLD})
@@ -49,10 +51,12 @@ def supervise(
     attempt: Attempt,
     output: str,
     timeout: float | None,
+    ends_itself: bool = False,
 ) -> int:
     """Run `program` until it ends, SIGTERM comes, or `timeout` seconds are over.
 
-    A program whose work is over has KEEP_GRACE seconds after SIGTERM to keep its result.
+    A program whose work is over has KEEP_GRACE seconds after SIGTERM to keep its result. To one
+    that `ends_itself` SIGTERM is passed on, and its work has END_GRACE seconds to be over.
 
     Its record goes to the file `output`, or one that says why it was stopped; the exit code is 0
     for a Succeeded record. A program that ends without a record (os._exit, a crash) leaves none:
@@ -67,7 +71,7 @@ def supervise(
     os.close(sink)
     # Not to its end: a process that the program left behind may hold the pipe open.
     os.set_blocking(results, False)
-    end = _wait(child, results, timeout)
+    end = _wait(child, results, timeout, ends_itself)
     record = _received(results).strip(_WORK_IS_OVER)
     if not record and end.stopped:
         told = "stopped by SIGTERM"
@@ -103,28 +107,39 @@ def _become(program: Program, sink: int) -> NoReturn:
         os._exit(code)
 
 
-def _wait(child: int, results: int, timeout: float | None) -> _End:
-    ends = None if timeout is None else time.monotonic() + timeout
+def _wait(child: int, results: int, timeout: float | None, ends_itself: bool) -> _End:
+    over = _NEVER if timeout is None else time.monotonic() + timeout
+    ends = keeps = over
     late = _End(1, Reason.TIMEOUT)
+    asked = None
     while True:
-        if ends is None:
-            caught = signal.sigwaitinfo(_WATCHED)
-        else:
-            found = signal.sigtimedwait(_WATCHED, max(ends - time.monotonic(), 0))
-            if found is None:
+        caught = _caught(ends)
+        if caught is None:
+            if ends == keeps or not _something_to_read(results):
                 return _stop(child, late)
-            caught = found
-        if caught.si_signo == signal.SIGTERM and late.stopped is not Reason.DISRUPTED:
+            ends = keeps  # its work was over in time
+        elif caught == signal.SIGTERM and late.stopped is not Reason.DISRUPTED:
             late = _End(TERMINATED, Reason.DISRUPTED)
+            ends = keeps = min(over, time.monotonic() + KEEP_GRACE)
             if not _something_to_read(results):
-                return _stop(child, late)
-            grace = time.monotonic() + KEEP_GRACE
-            ends = grace if ends is None else min(ends, grace)
+                if not ends_itself:
+                    return _stop(child, late)
+                os.kill(child, signal.SIGTERM)
+                asked = Reason.DISRUPTED
+                ends = min(over, time.monotonic() + END_GRACE)
         status = _reap(child)
         if status is not None:
             _kill_group(child)
             code = os.waitstatus_to_exitcode(status)
-            return _End(code if code >= 0 else 128 - code)
+            return _End(code if code >= 0 else 128 - code, asked)
+
+
+def _caught(ends: float) -> int | None:
+    """The next signal; None when `ends` comes first."""
+    if ends == _NEVER:
+        return signal.sigwaitinfo(_WATCHED).si_signo
+    found = signal.sigtimedwait(_WATCHED, max(ends - time.monotonic(), 0))
+    return None if found is None else found.si_signo
 
 
 def _reap(child: int) -> int | None:

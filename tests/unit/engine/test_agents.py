@@ -1,6 +1,7 @@
 """Agent nodes: what their pods are given, what they wait for, what they may use up."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from waypost.engine.pods import PodSettings
 from waypost.protocol.work import Trace, Usage
 
 from tests.builders import RUN_UID, agent, python, spec
-from tests.unit.engine.play import Play, launches, returns, uses
+from tests.unit.engine.play import Play, launches, never_ends, returns, uses
 
 PROVIDER: JsonObject = {
     "type": "OpenAI",
@@ -246,6 +247,34 @@ def test_usage_adds_up_from_attempts_to_the_run() -> None:
     assert total is not None
     assert (total.total_tokens, total.model_calls, total.cost_usd) == (115, 3, "0.3")
     assert (total.tool_calls, total.tools) == (2, {"search": 2})
+
+
+@pytest.mark.parametrize(
+    ("stops", "phase", "reason"),
+    [
+        pytest.param({"cancel": True}, "Cancelled", "Cancelled", id="by a cancel"),
+        pytest.param({}, "Backoff", "Disrupted", id="by a drain"),
+    ],
+)
+def test_what_a_stopped_attempt_used_up_is_counted(
+    stops: JsonObject, phase: str, reason: str
+) -> None:
+    run = play(agent("a"))
+    run.endings = {"a": [never_ends()]}
+    run.step()
+    run.advance()
+    run.step()
+    run.edit(**stops)
+    run.step()
+    told = uses(spent(70), fails="Disrupted", trace=True)
+    run.pods = {uid: replace(told(pod), deleting=True) for uid, pod in run.pods.items()}
+    run.step()
+    node = run.status.nodes[0]
+    assert (node.phase, node.reason) == (phase, reason)
+    assert node.usage is not None
+    assert node.usage.total_tokens == 70
+    [attempt] = node.attempts or []
+    assert (attempt.reason, attempt.usage) == (reason, node.usage)
 
 
 def allotments(run: Play) -> list[int | None]:
