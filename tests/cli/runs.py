@@ -34,6 +34,14 @@ TRACE = {
     "entries": [
         {
             "type": "model",
+            "start": at(10.1),
+            "end": at(10.1),
+            "model": "gpt",
+            "finish": "tool_call",
+            "replayed": True,
+        },
+        {
+            "type": "model",
             "start": at(10.5),
             "end": at(11.5),
             "model": "gpt",
@@ -73,6 +81,7 @@ def run(**status: Any) -> dict[str, Any]:
     """An agent that failed once, and a gate that is open."""
     failed = attempt(1, 2, 9, reason="ProviderError", message="503: overloaded")
     good = attempt(2, 10, 16, reason="Succeeded", usage=USAGE, trace=whose(2).record_name("Trace"))
+    good["carried"] = {"modelCalls": 3}
     draft = {
         "path": "draft",
         "phase": "Succeeded",

@@ -31,7 +31,8 @@ TREE = """\
 · 1 re-ask · 1 wait · $0.0042
 │   ├── attempt 1  ProviderError  7.0s  503: overloaded
 │   └── attempt 2  Succeeded  6.0s · 2 model calls · 1,200 in (400 cached), 90 out · 1 tool call \
-· 1 re-ask · 1 wait · $0.0042
+· 1 re-ask · 1 wait · $0.0042 · carried from earlier attempts: 3 model calls
+│       ├── +0.1s  chat gpt  0.0s  tool_call · replayed
 │       ├── +0.5s  chat gpt  1.0s  500 in (400 cached), 40 out · tool_calls
 │       ├── +1.5s  tool search (books)  0.2s  ok
 │       ├── +2.0s  wait  2.0s  RateLimited
@@ -46,9 +47,9 @@ def test_the_tree(api: Api, capsys: Captured) -> None:
     told = capsys.readouterr().out
     lines = [line.rstrip() for line in told.splitlines()]
     assert lines[0].startswith("notes  Waiting  1/3  ")
-    assert "\n".join(lines[1:8]) + "\n" == TREE
-    assert lines[8].startswith("├── review  approval  Waiting  ")
-    assert lines[9] == "└── publish  python  Pending"
+    assert "\n".join(lines[1:9]) + "\n" == TREE
+    assert lines[9].startswith("├── review  approval  Waiting  ")
+    assert lines[10] == "└── publish  python  Pending"
     assert "waiting  approval/notes-review" in told
     assert "\x1b" not in told, "neither our colours nor a model's own escapes"
 

@@ -160,6 +160,26 @@ async def test_restart(restart: bool, second: str) -> None:
     assert again.json()["choices"][0]["message"]["content"] == second
 
 
+async def test_a_client_that_asks_again_gets_the_same_answer() -> None:
+    turns = ("say: one", "status: 500", "{say: more, repeat: 2}", "say: last")
+    user, answer = {"role": "user", "content": "go"}, {"role": "assistant", "content": "so"}
+    text = script(*turns) + "    byAnswers: true\n"
+    async with serving(text) as server:
+
+        async def said(answers: int) -> str | int:
+            messages = [user, *([answer, user] * answers)]
+            got = await server.http.post(
+                "/v1/chat/completions", json={"model": "s", "messages": messages}
+            )
+            told = got.json()
+            return got.status_code if got.is_error else told["choices"][0]["message"]["content"]
+
+        assert [await said(0), await said(0)] == ["one", "one"]
+        assert [await said(1), await said(1), await said(1)] == [500, "more", "more"]
+        assert [await said(2), await said(3), await said(4)] == ["more", "last", 410]
+        assert await said(0) == "one"
+
+
 async def test_unknown_model() -> None:
     async with serving(script("say: hi")) as server:
         got = await server.ask("scripted/t")

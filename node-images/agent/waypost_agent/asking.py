@@ -1,6 +1,7 @@
-"""Calls of the model: counted, held to the limits, waited for, and traced."""
+"""Calls of the model: replayed or made, counted, held to the limits, waited for, and traced."""
 
 import asyncio
+import hashlib
 import time
 from typing import Final
 
@@ -10,8 +11,12 @@ from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.settings import ModelSettings
 from waypost.protocol.reasons import Reason
 
+from waypost_agent.account import tokens_of
 from waypost_agent.calls import Calls
+from waypost_agent.effects import Effects
+from waypost_agent.entries import Mark
 from waypost_agent.failures import Refusal, Stopped, one_line, refusal_of
+from waypost_agent.journal import Journal
 from waypost_agent.meter import Meter, now
 
 PATIENCE: Final = 60.0  # seconds that an attempt waits for its provider in all
@@ -30,6 +35,8 @@ class Asking(WrapperModel):
         *,
         meter: Meter,
         calls: Calls,
+        journal: Journal,
+        effects: Effects,
         timeout: float,
         deadline: float,
     ) -> None:
@@ -37,6 +44,8 @@ class Asking(WrapperModel):
         super().__init__(model)
         self._meter = meter
         self._calls = calls
+        self._journal = journal
+        self._effects = effects
         self._timeout = timeout
         self._deadline = deadline
         self._patience = PATIENCE
@@ -47,16 +56,39 @@ class Asking(WrapperModel):
         model_settings: ModelSettings | None,
         model_request_parameters: ModelRequestParameters,
     ) -> ModelResponse:
-        """One answer of the model, however many tries it takes."""
+        """The answer that an earlier attempt was given; else one of the model, however many tries
+        it takes."""
+        parameters = model_request_parameters
+        earlier = self._journal.next_answer()
+        if earlier is not None:
+            self._replay(earlier.response)
+            self._take(earlier.response, parameters, replayed=True)
+            return earlier.response
+        await self._journal.asking()
+        response = await self._asked(messages, model_settings, parameters)
+        marks = _marks(response, parameters, self._effects)
+        try:
+            asked = self._take(response, parameters)
+        except Stopped:
+            # It is paid, and judged the same another time; none of its calls begins.
+            await self._journal.answered(response, asked=(), marks=())
+            raise
+        await self._journal.answered(response, asked=asked, marks=marks)
+        return response
+
+    async def _asked(
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        parameters: ModelRequestParameters,
+    ) -> ModelResponse:
         pause, tries = FIRST_WAIT, 1
         while True:
             self._meter.before_model_call()
             start = now()
             try:
                 async with asyncio.timeout(self._timeout) as clock:
-                    response = await super().request(
-                        messages, model_settings, model_request_parameters
-                    )
+                    response = await super().request(messages, model_settings, parameters)
             except asyncio.CancelledError:
                 self._unanswered("cut short: the attempt was ended", start)
                 raise
@@ -68,7 +100,8 @@ class Asking(WrapperModel):
                 await self._wait(refusal, pause, tries)
                 pause, tries = pause * 2, tries + 1
             else:
-                return self._answered(response, model_request_parameters, start)
+                self._count(response, start)
+                return response
 
     def _note_refusal(self, refusal: Refusal, start: str) -> None:
         if refusal.answered:
@@ -95,15 +128,8 @@ class Asking(WrapperModel):
         await asyncio.sleep(seconds)
         self._meter.waited(refusal.reason, seconds, start=start)
 
-    def _answered(
-        self, response: ModelResponse, parameters: ModelRequestParameters, start: str
-    ) -> ModelResponse:
-        usage = response.usage
-        tokens = {
-            "input_tokens": usage.input_tokens,
-            "cached_tokens": min(usage.cache_read_tokens, usage.input_tokens),
-            "output_tokens": usage.output_tokens,
-        }
+    def _count(self, response: ModelResponse, start: str) -> None:
+        tokens = tokens_of(response)
         self._meter.model_call(**tokens)
         self._meter.add(
             "model",
@@ -114,20 +140,56 @@ class Asking(WrapperModel):
             outputTokens=tokens["output_tokens"],
             finish=response.finish_reason,
         )
+
+    def _replay(self, response: ModelResponse) -> None:
+        self._meter.replayed_model_call(**tokens_of(response))
+        # Without tokens: whoever adds up the traces of all attempts must not count them twice.
+        name = response.model_name or self.model_name
+        finish = response.finish_reason
+        self._meter.add("model", start=now(), model=name, finish=finish, replayed=True)
+
+    def _take(
+        self,
+        response: ModelResponse,
+        parameters: ModelRequestParameters,
+        *,
+        replayed: bool = False,
+    ) -> list[str]:
+        """Names of the tools that an answer asks for. Raises Stopped for one that ends the
+        attempt."""
         if response.finish_reason == _FILTERED:
-            said = one_line(_refusal_in(response))
-            raise Stopped(Reason.REFUSED, f"model {self.model_name} refuses: {said}")
-        output_tools = {tool.name for tool in parameters.output_tools}
+            text = f"model {self.model_name} refuses: {one_line(_refusal_in(response))}"
+            raise Stopped(Reason.REFUSED, text, of_answer=True)
+        calls = [(part.tool_call_id, part.tool_name) for part in _calls(response, parameters)]
         offered = {tool.name for tool in parameters.function_tools}
-        self._calls.asked(
-            [
-                (part.tool_call_id, part.tool_name)
-                for part in response.parts
-                if isinstance(part, ToolCallPart) and part.tool_name not in output_tools
-            ],
-            offered=offered,
+        self._calls.asked(calls, offered=offered, replayed=replayed)
+        return [name for _, name in calls]
+
+
+def _calls(response: ModelResponse, parameters: ModelRequestParameters) -> list[ToolCallPart]:
+    """The calls of tools, which that of the output is not."""
+    output_tools = {tool.name for tool in parameters.output_tools}
+    return [
+        part
+        for part in response.parts
+        if isinstance(part, ToolCallPart) and part.tool_name not in output_tools
+    ]
+
+
+def _marks(
+    response: ModelResponse, parameters: ModelRequestParameters, effects: Effects
+) -> list[Mark]:
+    offered = {tool.name: tool for tool in parameters.function_tools}
+    return [
+        Mark(
+            part.tool_call_id,
+            part.tool_name,
+            f"sha256:{hashlib.sha256(part.args_as_json_str().encode()).hexdigest()}",
+            effects.of(offered[part.tool_name]),
         )
-        return response
+        for part in _calls(response, parameters)
+        if part.tool_name in offered
+    ]
 
 
 def _refusal_in(response: ModelResponse) -> str:

@@ -36,12 +36,14 @@ class ModelWork(NamedTuple):
 
 
 class ServerTools(NamedTuple):
-    """Tools of an MCP server: `document` says how to reach it, `allow` which may be called."""
+    """Tools of an MCP server: `document` says how to reach it, `allow` which may be called,
+    `effects` what calling one twice would do."""
 
     server: str
     document: dict[str, Any]
     allow: tuple[str, ...]
     timeout: float
+    effects: dict[str, str]
 
 
 class PythonTools(NamedTuple):
@@ -49,10 +51,11 @@ class PythonTools(NamedTuple):
 
     module: str
     functions: tuple[str, ...]
+    effects: dict[str, str]
 
 
 class Limits(NamedTuple):
-    """What the attempt may use up; None is without a limit."""
+    """What may be used up; None is without a limit."""
 
     requests: int | None
     tool_calls: int | None
@@ -61,7 +64,8 @@ class Limits(NamedTuple):
 
 
 class Assignment(NamedTuple):
-    """The work of one agent node."""
+    """The work of one agent node. `limits` hold over the whole conversation, `allotment` over
+    this attempt; `accounted` is the usage of the node that its operator knows of."""
 
     model: ModelWork
     instructions: str | None
@@ -69,6 +73,8 @@ class Assignment(NamedTuple):
     servers: tuple[ServerTools, ...]
     modules: tuple[PythonTools, ...]
     limits: Limits
+    allotment: Limits
+    accounted: dict[str, Json]
     reasks: int
     output_schema: Json | None
 
@@ -91,11 +97,13 @@ def _read(agent: dict[str, Any], output_schema: Json | None) -> Assignment:
         prompt=agent["prompt"],
         servers=tuple(_server(each) for each in tools if "server" in each),
         modules=tuple(
-            PythonTools(each["module"], tuple(each["functions"]))
+            PythonTools(each["module"], tuple(each["functions"]), dict(each.get("effects", {})))
             for each in tools
             if "module" in each
         ),
         limits=_limits(agent.get("limits", {})),
+        allotment=_limits(agent.get("allotment", {})),
+        accounted=dict(agent.get("accounted", {})),
         reasks=int(agent.get("reasks", 0)),
         output_schema=output_schema,
     )
@@ -125,6 +133,7 @@ def _server(tools: dict[str, Any]) -> ServerTools:
         document=tools,
         allow=tuple(tools.get("allow", ())),
         timeout=float(tools.get("timeoutSeconds", _TOOL_TIMEOUT)),
+        effects=dict(tools.get("effects", {})),
     )
 
 

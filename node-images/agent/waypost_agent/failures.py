@@ -22,13 +22,22 @@ _AGAIN: Final = frozenset({408, 409, 425, _RATE_LIMITED})
 
 
 class Stopped(Exception):
-    """The attempt is over. `retry_after`: seconds that the provider asked for."""
+    """The attempt is over. `retry_after`: seconds that the provider asked for; `of_answer`: for
+    what the model answered last, so that another answer may help."""
 
-    def __init__(self, reason: Reason, message: str, *, retry_after: float | None = None) -> None:
+    def __init__(
+        self,
+        reason: Reason,
+        message: str,
+        *,
+        retry_after: float | None = None,
+        of_answer: bool = False,
+    ) -> None:
         super().__init__(message)
         self.reason = reason
         self.message = message
         self.retry_after = retry_after
+        self.of_answer = of_answer
 
 
 class Refusal(NamedTuple):

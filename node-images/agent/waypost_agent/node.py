@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from typing import Any, Final
 
 import httpx2
+import pydantic_ai
 from pydantic_ai import Agent
 from pydantic_ai.capabilities import AbstractCapability, UseThreadExecutor
 from pydantic_ai.exceptions import OutputTokenLimitExceeded, UnexpectedModelBehavior
@@ -20,14 +21,17 @@ from waypost.protocol import ijson
 from waypost.protocol.ijson import Json
 from waypost.protocol.reasons import Reason
 from waypost.protocol.request import Request
-from waypost.protocol.work import WorkFailed, WorkResult
+from waypost.protocol.work import Usage, WorkFailed, WorkResult
 from waypost_node import reach
 
-from waypost_agent import Stop, assignment, functions, models
+from waypost_agent import Stop, assignment, functions, models, store
+from waypost_agent.account import tokens_of
 from waypost_agent.asking import Asking
 from waypost_agent.assignment import Assignment, BadAssignment
 from waypost_agent.calls import Calls
+from waypost_agent.effects import Effects
 from waypost_agent.failures import SHOWN, Stopped, one_line
+from waypost_agent.journal import Journal
 from waypost_agent.meter import Meter, cut
 from waypost_agent.output import TOOL, Output
 from waypost_agent.reasking import Reasking, unusable
@@ -50,17 +54,14 @@ def perform(
     `deadline`: the time.monotonic() at which the attempt's time is over. `capabilities` see every
     model call and tool call of the loop before anything else does.
     """
-    keys = reach.Keys()
     try:
         work = assignment.read(request)
     except BadAssignment as error:
         raise WorkFailed(Reason.INPUT_INVALID, str(error)) from None
-    meter = Meter(work.limits, work.model.price, lambda text: keys.redact(text))
+    loop = _Loop(work, request.inputs, request.gateway, deadline - SPARE)
+    meter, keys = loop.meter, loop.keys
     try:
-        output = asyncio.run(_Loop(work, meter, keys, deadline - SPARE).output(capabilities, stop))
-        text = ijson.canonical(output).decode()
-        if keys.redact(text) != text:
-            raise Stopped(Reason.OUTPUT_INVALID, "the output repeats a secret of the node")
+        output = asyncio.run(loop.output(capabilities, stop))
     except Stopped as stopped:
         raise WorkFailed(
             stopped.reason,
@@ -68,19 +69,29 @@ def perform(
             usage=meter.usage,
             trace=meter.trace,
             retry_after=stopped.retry_after,
+            carried=loop.carried,
         ) from None
-    return WorkResult(output, meter.usage, meter.trace)
+    return WorkResult(output, meter.usage, meter.trace, loop.carried)
 
 
 class _Loop:
-    """One run of the model loop, until `deadline`."""
+    """One run of the model loop, until `deadline`. `gateway`: where its journal is kept."""
 
-    def __init__(self, work: Assignment, meter: Meter, keys: reach.Keys, deadline: float) -> None:
+    def __init__(
+        self, work: Assignment, inputs: Json, gateway: str | None, deadline: float
+    ) -> None:
+        self.keys = reach.Keys()
+        self.meter = Meter(work.limits, work.model.price, self._told, allotment=work.allotment)
+        self.carried: Usage | None = None
         self._work = work
-        self._meter = meter
-        self._keys = keys
+        self._gateway = gateway
         self._deadline = deadline
         self._output = Output(work.output_schema)
+        self._effects = Effects(work)
+        self._topic = ijson.digest([work.instructions, work.prompt, inputs])
+
+    def _told(self, text: str) -> str:
+        return self.keys.redact(text)
 
     async def output(self, capabilities: Sequence[AbstractCapability[None]], stop: Stop) -> Json:
         """The output that meets the schema. Raises Stopped."""
@@ -117,31 +128,74 @@ class _Loop:
     async def _ask(self, capabilities: Sequence[AbstractCapability[None]]) -> Json:
         async with AsyncExitStack() as stack:
             model, settings = await self._model(stack)
-            toolsets, servers = await self._tools(stack)
-            calls = Calls(self._meter, servers)
-            asking = Asking(
-                model,
-                meter=self._meter,
-                calls=calls,
-                timeout=self._work.model.timeout,
-                deadline=self._deadline,
-            )
-            reasking = Reasking(self._meter, calls, self._output.without_values)
-            agent = Agent(
-                asking,
-                name="node",
-                output_type=self._output.type,
-                instructions=self._work.instructions,
-                model_settings=settings,
-                retries={"tools": _NO_BOUND, "output": self._work.reasks},
-                toolsets=[Watched(each, calls) for each in toolsets],
-                capabilities=[*capabilities, reasking],
-            )
-            agent.output_validator(self._output.taken)
-            if not gc.isenabled():  # the runner turned it off for the start
-                gc.freeze()
-                gc.enable()
-            return await self._run(agent)
+            journal = await self._journal(stack)
+            try:
+                output = await self._converse(capabilities, stack, model, settings, journal)
+            except Stopped as stopped:
+                await journal.close(void=stopped.of_answer)
+                raise
+            await journal.close()
+            return output
+
+    async def _journal(self, stack: AsyncExitStack) -> Journal:
+        """The journal, opened for this attempt. Raises Stopped."""
+        place = None
+        if self._gateway is not None:
+            http = await stack.enter_async_context(store.client())
+            place = store.GatewayStore(self._gateway, http=http, deadline=self._deadline)
+        journal = Journal(place, self._told)
+        await journal.open(
+            library=f"pydantic-ai {pydantic_ai.__version__}",
+            topic=self._topic,
+            accounted=ijson.digest(self._work.accounted),
+        )
+        self.carried = journal.carried(self._work.model.price)
+        for turn in journal.voided:
+            self.meter.earlier.model_call(**tokens_of(turn.response))
+            self.meter.earlier.tool_calls(turn.asked)
+        journal.resume(self._effects.declared)
+        return journal
+
+    async def _converse(
+        self,
+        capabilities: Sequence[AbstractCapability[None]],
+        stack: AsyncExitStack,
+        model: Model,
+        settings: ModelSettings,
+        journal: Journal,
+    ) -> Json:
+        toolsets, servers = await self._tools(stack)
+        calls = Calls(self.meter, servers, journal)
+        asking = Asking(
+            model,
+            meter=self.meter,
+            calls=calls,
+            journal=journal,
+            effects=self._effects,
+            timeout=self._work.model.timeout,
+            deadline=self._deadline,
+        )
+        reasking = Reasking(self.meter, calls, journal, self._output.without_values)
+        agent = Agent(
+            asking,
+            name="node",
+            output_type=self._output.type,
+            instructions=self._work.instructions,
+            model_settings=settings,
+            retries={"tools": _NO_BOUND, "output": self._work.reasks},
+            toolsets=[Watched(each, calls) for each in toolsets],
+            capabilities=[*capabilities, reasking],
+        )
+        agent.output_validator(self._output.taken)
+        if not gc.isenabled():  # the runner turned it off for the start
+            gc.freeze()
+            gc.enable()
+        output = await self._run(agent)
+        text = ijson.canonical(output).decode()
+        if self._told(text) != text:
+            problem = "the output repeats a secret of the node"
+            raise Stopped(Reason.OUTPUT_INVALID, problem, of_answer=True)
+        return output
 
     async def _run(self, agent: Agent[None, Any]) -> Json:
         try:
@@ -150,21 +204,21 @@ class _Loop:
             result = await agent.run(self._work.prompt, usage_limits=unlimited)
         except OutputTokenLimitExceeded as error:
             text = f"the model's answer was cut short: {error.message}; raise settings.maxTokens"
-            raise Stopped(Reason.OUTPUT_INVALID, text) from None
+            raise Stopped(Reason.OUTPUT_INVALID, text, of_answer=True) from None
         except UnexpectedModelBehavior as error:
             problem = unusable(error)
             if problem is None:
                 text = f"model {self._work.model.name}: {one_line(str(error))}"
-                raise Stopped(Reason.PROVIDER_ERROR, text) from None
-            asked = self._meter.usage.reasks
+                raise Stopped(Reason.PROVIDER_ERROR, text, of_answer=True) from None
+            asked = self.meter.usage.reasks
             text = f"{problem} (asked again {asked} times; agent.reasks is {self._work.reasks})"
-            raise Stopped(Reason.OUTPUT_INVALID, text) from None
+            raise Stopped(Reason.OUTPUT_INVALID, text, of_answer=True) from None
         return result.output
 
     async def _model(self, stack: AsyncExitStack) -> tuple[Model, ModelSettings]:
         work = self._work.model
         try:
-            key = None if work.key_file is None else self._keys.read(work.key_file)
+            key = None if work.key_file is None else self.keys.read(work.key_file)
             http = httpx2.AsyncClient(
                 headers={"User-Agent": "waypost"},
                 verify=reach.trust(work.ca_file),
@@ -192,7 +246,7 @@ class _Loop:
             # Only here: MCP's libraries would be a second of the start of every agent.
             from waypost_agent import servers as mcp
 
-            toolsets.append(await mcp.connect(tools, self._keys, stack))
+            toolsets.append(await mcp.connect(tools, self.keys, stack))
             sources += [(name, f"tool server {tools.server}") for name in tools.allow]
             servers |= dict.fromkeys(tools.allow, tools.server)
         _check_names(sources)

@@ -14,6 +14,7 @@ from waypost.protocol import ijson
 
 from waypost_agent.calls import Calls
 from waypost_agent.failures import one_line
+from waypost_agent.journal import Journal
 from waypost_agent.meter import Meter
 
 _GAVE_UP: Final = "Exceeded maximum output retries"
@@ -29,6 +30,7 @@ class Reasking(AbstractCapability[None]):
 
     meter: Meter
     calls: Calls
+    journal: Journal
     without_values: Callable[[str], str]
 
     async def before_model_request(
@@ -45,7 +47,8 @@ class Reasking(AbstractCapability[None]):
                 if not self.calls.rejected(part.tool_call_id, problem):
                     problems.append(problem)
         if problems:
-            self.meter.reask(self.without_values(problems[0]))
+            message = self.without_values(problems[0])
+            self.meter.reask(message, replayed=self.journal.replaying)
         return request_context
 
 

@@ -1,4 +1,5 @@
-"""Every call of a tool passes here: traced, and whatever it raises becomes an answer."""
+"""Every call of a tool passes here: replayed or made, traced, and whatever it raises becomes an
+answer."""
 
 import asyncio
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from pydantic_ai.toolsets import ToolsetTool, WrapperToolset
 from waypost_node import calling
 
 from waypost_agent.calls import Calls
+from waypost_agent.entries import Result
 from waypost_agent.failures import one_line
 from waypost_agent.meter import cut
 
@@ -26,33 +28,46 @@ class Watched(WrapperToolset[None]):
     async def call_tool(
         self, name: str, tool_args: dict[str, Any], ctx: RunContext[None], tool: ToolsetTool[None]
     ) -> Any:
-        """The result of the tool. Raises ToolFailed or ModelRetry, which the loop tells."""
+        """The result of the tool. Raises ToolFailed or ModelRetry, which the loop tells, and
+        Stopped."""
         call_id = ctx.tool_call_id or ""
-        self.calls.begun(call_id)
+        result = await self.calls.replayed(call_id)
+        if result is None:
+            try:
+                result = await self._made(name, tool_args, ctx, tool)
+            except asyncio.CancelledError:
+                self.calls.cut_short(call_id)
+                raise
+            await self.calls.done(call_id, result)
+        if result.outcome == "retry":
+            raise ModelRetry(result.message)
+        if result.outcome != "ok":
+            raise ToolFailed(result.message)
+        return result.value
+
+    async def _made(
+        self, name: str, tool_args: dict[str, Any], ctx: RunContext[None], tool: ToolsetTool[None]
+    ) -> Result:
         try:
-            result = _telling(await self.wrapped.call_tool(name, tool_args, ctx, tool))
-        except (ModelRetry, ToolFailed) as error:
-            self.calls.done(call_id, "error", one_line(error.message))
-            raise
+            return Result("ok", _telling(await self.wrapped.call_tool(name, tool_args, ctx, tool)))
+        except ModelRetry as error:
+            return Result("retry", message=error.message)
+        except ToolFailed as error:
+            return Result("failed", message=error.message)
         except asyncio.CancelledError:
-            self.calls.done(call_id, "error", "cut short: the attempt was ended")
             raise
         except BaseException as error:  # noqa: BLE001 - SystemExit too: a tool ends no attempt
             told = one_line(f"{type(error).__name__}: {_text(error)}")
-            self.calls.done(call_id, "error", told)
-            raise ToolFailed(cut(told, _SHOWN)) from None
-        self.calls.done(call_id, "ok")
-        return result
+            return Result("failed", message=cut(told, _SHOWN))
 
 
 def _telling(result: Any) -> Any:
-    """The result, if it can be told to a model."""
+    """The result as JSON, as it is told to a model and kept."""
     value = calling.jsonable(result)
     try:
-        pydantic_core.to_json(value)
+        return pydantic_core.from_json(pydantic_core.to_json(value))
     except (pydantic_core.PydanticSerializationError, ValueError):
         raise TypeError(f"the tool returned a {type(result).__name__}, which is not JSON") from None
-    return value
 
 
 def _text(error: BaseException) -> str:

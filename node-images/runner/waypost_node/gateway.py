@@ -15,9 +15,9 @@ from waypost.protocol.ijson import Json
 
 TOKEN_FILE: Final = "/waypost/token/gateway"
 DIGEST_HEADER: Final = "Waypost-Digest"
-_TIMES: Final = httpx2.Timeout(30.0, connect=5.0)  # seconds, of one step of one try
-_FIRST_WAIT: Final = 0.2  # seconds, doubled after every try
-_LONGEST_WAIT: Final = 10.0
+TIMES: Final = httpx2.Timeout(30.0, connect=5.0)  # seconds, of one step of one try
+FIRST_WAIT: Final = 0.2  # seconds, doubled after every try
+LONGEST_WAIT: Final = 10.0
 _AGAIN: Final = frozenset({401, 408, 425, 429})
 _TOO_LARGE: Final = 413
 _SHOWN: Final = 300
@@ -26,14 +26,19 @@ Type: TypeAlias = Literal["result", "trace", "input"]
 
 
 class GatewayError(Exception):
-    """A payload that could not be kept or had: which, where, and what the gateway said."""
+    """A payload that could not be kept or had: which, where, and what the gateway said. `reason`
+    is the gateway's word for it, "" where there is none."""
+
+    def __init__(self, message: str, *, reason: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class TooLarge(GatewayError):
     """A payload above the gateway's limit; says the limit and what to configure."""
 
 
-class _Passing(Exception):
+class Passing(Exception):
     """A try that failed for the time being; asked to wait for `seconds`."""
 
     def __init__(self, problem: str, seconds: float = 0.0) -> None:
@@ -72,20 +77,19 @@ class Gateway:
         return f"the {type_} at the gateway {self._url}"
 
     def _call(self, method: str, type_: Type, body: bytes | None, digest: str | None) -> bytes:
-        wait = _FIRST_WAIT
+        wait = FIRST_WAIT
         # trust_env: neither a proxy nor a .netrc of the image has to do with this token.
-        with httpx2.Client(timeout=_TIMES, trust_env=False) as client:
+        with httpx2.Client(timeout=TIMES, trust_env=False) as client:
             while True:
                 try:
                     return self._once(client, method, type_, body, digest)
-                except _Passing as passing:
-                    # Spread, or all pods that wait for a restarted gateway come back at once.
-                    pause = max(wait * random.uniform(0.5, 1.0), passing.seconds)
+                except Passing as passing:
+                    pause = pause_after(passing, wait)
                     if time.monotonic() + pause >= self._deadline:
                         text = f"{self._named(type_)}: no success in time, last {passing}"
                         raise GatewayError(text) from None
                 time.sleep(pause)
-                wait = min(wait * 2, _LONGEST_WAIT)
+                wait = min(wait * 2, LONGEST_WAIT)
 
     def _once(
         self,
@@ -95,36 +99,51 @@ class Gateway:
         body: bytes | None,
         digest: str | None,
     ) -> bytes:
-        """One try. Raises _Passing for what a later one may not meet."""
+        """One try. Raises Passing for what a later one may not meet."""
         address = f"{self._url}/v1/payloads/{type_}"
-        headers = _headers(body, digest)
+        headers = headers_of(body, digest)
         try:
             response = client.request(method, address, content=body, headers=headers)
         except httpx2.TransportError as error:
-            raise _Passing(f"{type(error).__name__}: {error}") from None
-        if response.is_success:
-            return response.content
-        problem = f"{response.status_code}: {_said(response)}"
-        if response.status_code in _AGAIN or response.is_server_error:
-            raise _Passing(problem, _seconds(response.headers.get("retry-after")))
-        refused = TooLarge if response.status_code == _TOO_LARGE else GatewayError
-        raise refused(f"{self._named(type_)} was refused: {problem}")
+            raise Passing(f"{type(error).__name__}: {error}") from None
+        return content_of(response, named=self._named(type_))
 
 
-def _said(response: httpx2.Response) -> str:
+def content_of(response: httpx2.Response, *, named: str) -> bytes:
+    """The body of a success. Raises Passing for what another try may not meet, GatewayError for
+    what stays refused; `named`: what was asked for."""
+    if response.is_success:
+        return response.content
+    reason, message = _said(response)
+    problem = f"{response.status_code}: {message}"
+    if response.status_code in _AGAIN or response.is_server_error:
+        raise Passing(problem, _seconds(response.headers.get("retry-after")))
+    refused = TooLarge if response.status_code == _TOO_LARGE else GatewayError
+    raise refused(f"{named} was refused: {problem}", reason=reason)
+
+
+def pause_after(passing: Passing, wait: float) -> float:
+    """Seconds until the next try, of `wait` at most or of what was asked for."""
+    # Spread, or all pods that wait for a restarted gateway come back at once.
+    return max(wait * random.uniform(0.5, 1.0), passing.seconds)
+
+
+def _said(response: httpx2.Response) -> tuple[str, str]:
     """The gateway's own words; of whatever else answers, the beginning."""
     try:
-        message = response.json()["message"]
+        told = response.json()
+        reason, message = str(told["reason"]), str(told["message"])
     except (ValueError, TypeError, LookupError):
-        message = response.text
-    return str(message)[:_SHOWN].strip()
+        reason, message = "", response.text
+    return reason, message[:_SHOWN].strip()
 
 
 def _seconds(text: str | None) -> float:
     return float(text) if text and text.isdecimal() and len(text) < 6 else 0.0
 
 
-def _headers(body: bytes | None, digest: str | None) -> dict[str, str]:
+def headers_of(body: bytes | None, digest: str | None) -> dict[str, str]:
+    """The headers of a request. Raises GatewayError when the token cannot be read."""
     try:
         # Each time anew: the kubelet renews it.
         token = Path(os.environ.get("WAYPOST_TOKEN", TOKEN_FILE)).read_text().strip()

@@ -47,7 +47,9 @@ def _outcome(
     try:
         result = _worked(request, deadline)
         work_is_over()
-        record = CommitRecord(attempt, "Succeeded", result.output, usage=result.usage)
+        record = CommitRecord(
+            attempt, "Succeeded", result.output, usage=result.usage, carried=result.carried
+        )
         return _kept(record, request, result, deadline), result.trace
     except WorkFailed as failed:
         return _failed(attempt, failed), failed.trace
@@ -62,7 +64,7 @@ def _kept(
     try:
         return keeping.keep_output(record, gateway=request.gateway, deadline=deadline)
     except keeping.Unkept as error:
-        raise WorkFailed(error.reason, str(error), usage=result.usage, trace=result.trace) from None
+        raise _unkept(error.reason, str(error), result) from None
 
 
 def _failed(attempt: Attempt, failed: WorkFailed) -> CommitRecord:
@@ -73,7 +75,15 @@ def _failed(attempt: Attempt, failed: WorkFailed) -> CommitRecord:
         message=failed.message,
         tail=failed.tail,
         usage=failed.usage,
+        carried=failed.carried,
         retry_after_seconds=failed.retry_after,
+    )
+
+
+def _unkept(reason: Reason, message: str, result: WorkResult) -> WorkFailed:
+    """The failure of work that was done and gives no output all the same."""
+    return WorkFailed(
+        reason, message, usage=result.usage, trace=result.trace, carried=result.carried
     )
 
 
@@ -89,7 +99,7 @@ def _worked(request: Request, deadline: float) -> WorkResult:
     result = _by_kind(request, deadline)
     problem = _unfit(request, result.output)
     if problem is not None:
-        raise WorkFailed(Reason.OUTPUT_INVALID, problem, usage=result.usage, trace=result.trace)
+        raise _unkept(Reason.OUTPUT_INVALID, problem, result)
     return result
 
 

@@ -51,7 +51,8 @@ class Tools(Model):
         default=None,
         max_length=64,
         description="What calling a tool twice would do, by tool. It decides whether a call that "
-        "was cut short may be made again.",
+        "was cut short may be made again. Default: what the server says of the tool, once if it "
+        "says nothing; idempotent for functions.",
     )
     module: str | None = Field(
         default=None,
@@ -70,7 +71,8 @@ class Tools(Model):
 
 
 class AgentLimits(Model):
-    """What one attempt may use up. Beyond it the node fails with BudgetExceeded."""
+    """What one conversation may use up, over all attempts that go on with it. Beyond it the node
+    fails with BudgetExceeded."""
 
     requests: int | None = Field(
         default=None, ge=1, le=1000, description="Model calls. Default 50."

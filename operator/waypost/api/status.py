@@ -53,6 +53,12 @@ class Usage(StatusModel):
     provider_waits: int | None = Field(
         default=None, ge=0, description="Waits for a provider that was busy or down."
     )
+    replayed_model_calls: int | None = Field(
+        default=None, ge=0, description="Answers taken from the journal: nothing was paid again."
+    )
+    replayed_tool_calls: int | None = Field(
+        default=None, ge=0, description="Results taken from the journal: nothing was done again."
+    )
     cost_usd: str | None = Field(
         default=None, max_length=40, alias="costUSD", description="US dollars, as text."
     )
@@ -99,6 +105,11 @@ class AttemptStatus(StatusModel):
     )
     allotment: Allotment | None = Field(default=None, description=Allotment.__doc__)
     usage: Usage | None = Field(default=None, description="What this attempt used up.")
+    carried: Usage | None = Field(
+        default=None,
+        description="What earlier attempts used up that ended without a word: this one found it "
+        "in their journal.",
+    )
     trace: str | None = Field(
         default=None, max_length=253, description="NodeRecord that holds the attempt's trace."
     )

@@ -141,6 +141,8 @@ def _add_attempt(branch: Tree, attempt: AttemptReport) -> None:
     if (attempt.queue_seconds or 0) >= 1:
         facts.append(f"queued {words.duration(attempt.queue_seconds)}")
     facts.append(words.usage(attempt.usage))
+    carried = words.usage(attempt.carried)
+    facts.append(f"carried from earlier attempts: {carried}" if carried else "-")
     why = "" if outcome == "Succeeded" else attempt.message or ""
     inner = branch.add(_line(f"attempt {attempt.number}", "", outcome, facts, why=why))
     if attempt.trace is None:
@@ -172,6 +174,8 @@ def _entry_line(entry: dict[str, Any], *, since: str) -> Text:
     offset = f"+{(start - zero).total_seconds():.1f}s" if start and zero else "+?"
     seconds = (end - start).total_seconds() if start and end else None
     what, said, good = _said(entry)
+    if entry.get("replayed") is True:
+        said = words.joined([said, "replayed"])
     line = Text(f"{offset}  ", style="dim").append(words.tame(what), style="none")
     if entry.get("type") != "reask":
         line.append(f"  {words.duration(seconds)}", style="none")

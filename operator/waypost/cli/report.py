@@ -46,6 +46,7 @@ class AttemptReport(Model):
     queue_seconds: float | None = None
     seconds: float | None = None
     usage: Usage | None = None
+    carried: Usage | None = None
     trace_record: str | None = None
     trace: TraceReport | None = None
 
@@ -209,6 +210,7 @@ def _attempt(item: AttemptStatus, trace: TraceReport | None, *, now: datetime) -
         queue_seconds=_seconds(item.launched_at, item.started_at or item.finished_at, now=now),
         seconds=_seconds(item.started_at, item.finished_at, now=now),
         usage=item.usage,
+        carried=item.carried,
         trace_record=item.trace,
         trace=trace,
     )

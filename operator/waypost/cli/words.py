@@ -63,9 +63,20 @@ def usage(used: Usage | None) -> str:
         count(used.tool_calls, "tool call") if used.tool_calls else "",
         count(used.reasks, "re-ask") if used.reasks else "",
         count(used.provider_waits, "wait") if used.provider_waits else "",
+        replayed(used.replayed_model_calls, used.replayed_tool_calls),
         cost(used.cost_usd),
     ]
     return joined(parts)
+
+
+def replayed(model_calls: int | None, tool_calls: int | None) -> str:
+    """`replayed 2 model calls, 1 tool call`; empty for none."""
+    parts = [
+        count(model_calls, "model call") if model_calls else "",
+        count(tool_calls, "tool call") if tool_calls else "",
+    ]
+    told = ", ".join(part for part in parts if part)
+    return f"replayed {told}" if told else ""
 
 
 def cost(dollars: str | None) -> str:

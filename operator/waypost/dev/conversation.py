@@ -39,6 +39,13 @@ class Ask:
         return all(message.role == "user" for message in self.messages)
 
     @property
+    def answers(self) -> int:
+        """How many answers stand in it."""
+        roles = [message.role for message in self.messages]
+        before = ["user", *roles]
+        return sum(role == "assistant" != last for last, role in zip(before, roles, strict=False))
+
+    @property
     def opening(self) -> str:
         """What tells conversations apart: a digest of all that stands before the first answer."""
         texts = [self.system]

@@ -1,6 +1,7 @@
 """Plays scripts: which turn a request gets, and what that turn becomes. No I/O, no clock."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -40,6 +41,7 @@ class Progress:
     times: int = 0  # how often that turn was played
     requests: int = 0
     answered: bool = False
+    failed: dict[int, int] = field(default_factory=dict)  # by turn, how often it was played
 
 
 @dataclass
@@ -69,6 +71,8 @@ class Player:
         progress = self._progress.setdefault((name, ask.opening), Progress())
         if script.restart and progress.answered and ask.is_opening:
             progress = self._progress[name, ask.opening] = Progress()
+        if script.by_answers:
+            progress.turn = _turn_of(script, ask.answers, progress.failed)
         if progress.turn >= len(script.turns):
             text = (
                 f"script {name!r} is over: all {len(script.turns)} turns of this conversation were "
@@ -100,7 +104,25 @@ class Player:
         return name
 
 
+def _turn_of(script: Script, answers: int, failed: dict[int, int]) -> int:
+    """The turn for a request with so many answers in it; failures go before the answer that
+    follows them, as often as they are to be played."""
+    seen = 0
+    for index, turn in enumerate(script.turns):
+        times = math.inf if turn.repeat == FOREVER else turn.repeat
+        if turn.action not in ANSWERS:
+            if seen == answers and failed.get(index, 0) < times:
+                return index
+            continue
+        if answers < seen + times:
+            return index
+        seen += turn.repeat if isinstance(turn.repeat, int) else 0
+    return len(script.turns)
+
+
 def _advance(progress: Progress, turn: Turn) -> None:
+    if turn.action not in ANSWERS:
+        progress.failed[progress.turn] = progress.failed.get(progress.turn, 0) + 1
     progress.requests += 1
     progress.times += 1
     progress.answered = progress.answered or turn.action in ANSWERS

@@ -136,10 +136,22 @@ class Script(Model):
         description="true: a request without any answer in it starts over, once an answer was "
         "given. For servers that outlive a run.",
     )
+    by_answers: bool = Field(
+        default=False,
+        description="true: the answers that stand in a request say which turn is its, so that a "
+        "client which was killed and asks again gets the same answer. Turns with status or hang "
+        "are played once, before the answer that follows them.",
+    )
     output_tool: Text = Field(
         default="final_result",
         description="Name of the tool by which the client takes its output, or how it begins.",
     )
+
+    @model_validator(mode="after")
+    def _one_way_to_begin_again(self) -> Self:
+        if self.restart and self.by_answers:
+            raise ValueError("restart has no effect beside byAnswers")
+        return self
 
 
 class ScriptFile(Model):

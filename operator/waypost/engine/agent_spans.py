@@ -100,7 +100,7 @@ def _agent(
 def _events(timed: list[tuple[int, Entry, datetime, datetime]]) -> Iterator[SpanEvent]:
     for _, entry, start, end in timed:
         if entry["type"] == "reask":
-            yield SpanEvent(genai.REASK_EVENT, start)
+            yield SpanEvent(genai.REASK_EVENT, start, _replayed(entry))
         elif entry["type"] == "wait":
             attributes: dict[str, Attribute] = {
                 genai.WAIT_REASON: _reason(entry.get("reason")),
@@ -130,7 +130,11 @@ def _part(
         own, provider = _tool(entry, name=subject), None
     else:
         return None
-    attributes = {**_common(observed, attempt, operation, provider=provider), **own}
+    attributes = {
+        **_common(observed, attempt, operation, provider=provider),
+        **own,
+        **_replayed(entry),
+    }
     if error:
         attributes[genai.ERROR_TYPE] = error
     return SpanFact(
@@ -182,6 +186,11 @@ def _tool(entry: Entry, *, name: str) -> dict[str, Attribute]:
     }
     optional = {genai.TOOL_CALL_ID: entry.get("callId"), genai.TOOL_SERVER: entry.get("server")}
     return attributes | {key: str(value) for key, value in optional.items() if value}
+
+
+def _replayed(entry: Entry) -> dict[str, Attribute]:
+    """The mark of what an earlier attempt has done and this one took from the journal."""
+    return {genai.REPLAYED: True} if entry.get("replayed") is True else {}
 
 
 def _reason(text: object) -> str:

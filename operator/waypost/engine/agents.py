@@ -6,13 +6,12 @@ keys that go into the pod as files beside it.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Final, TypeVar
 
 from waypost.api.agent import AgentDefaults, AgentKind, AgentLimits, ModelRef, Tools
 from waypost.api.base import JsonObject, Model
 from waypost.api.provider import ModelProviderSpec
-from waypost.api.status import Allotment
+from waypost.api.status import Allotment, Usage
 from waypost.api.toolserver import ToolServerSpec
 from waypost.engine.access import provider_access, server_access
 from waypost.engine.inputs import Invalid
@@ -53,10 +52,12 @@ def agent_work(
     *,
     defaults: AgentDefaults | None,
     allotment: Allotment | None,
+    used: Usage | None,
     around: Surroundings,
     view: JsonObject,
 ) -> Resolved | Missing | Invalid:
-    """The node's agent block over the run's defaults, ready for its pod."""
+    """The node's agent block over the run's defaults, ready for its pod. `used`: the node's usage
+    as it is known, from which the pod sees what earlier attempts could not report."""
     base = defaults or AgentDefaults()
     model = agent.model or base.model
     assert model is not None, "an agent without a model is not accepted"
@@ -74,7 +75,10 @@ def agent_work(
         **resolved.document,
         **texts.document,
         **tools.document,
-        "limits": _limits(merged(AgentLimits, base.limits, agent.limits), allotment),
+        "limits": {"requests": DEFAULT_REQUESTS}
+        | _wire(merged(AgentLimits, base.limits, agent.limits)),
+        **({"allotment": _wire(allotment)} if allotment else {}),
+        **({"accounted": _wire(used)} if used else {}),
         "reasks": next((n for n in (own, usual) if n is not None), DEFAULT_REASKS),
     }
     return Resolved(document, (*resolved.files, *tools.files))
@@ -113,7 +117,10 @@ def _tools(wanted: list[Tools], around: Surroundings) -> Resolved | Missing:
     files: list[KeyFile] = []
     for tools in wanted:
         if tools.module is not None:
-            documents.append({"module": tools.module, "functions": tools.functions or []})
+            effects = {"effects": tools.effects} if tools.effects else {}
+            documents.append(
+                {"module": tools.module, "functions": tools.functions or [], **effects}
+            )
             continue
         name = tools.server or ""
         server = around.servers.get(name)
@@ -136,15 +143,6 @@ def _texts(texts: dict[str, str | None], view: JsonObject) -> Resolved | Invalid
             return Invalid(f"agent.{name}: {value.message}")
         filled[name] = value
     return Resolved(filled)
-
-
-def _limits(limits: AgentLimits, allotment: Allotment | None) -> JsonObject:
-    """The smaller of what the node and the run's budget allow."""
-    given = {"requests": DEFAULT_REQUESTS} | _wire(limits)
-    for name, value in _wire(allotment).items() if allotment else ():
-        own = given.get(name)
-        given[name] = value if own is None else min(own, value, key=Decimal)
-    return given
 
 
 def _absent(kind: str, name: str, around: Surroundings, *, known: Mapping[str, object]) -> Missing:

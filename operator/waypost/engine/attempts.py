@@ -280,6 +280,8 @@ def _take_result(draft: Draft, path: str, attempt: AttemptStatus, pods: list[Pod
     report = outcome.report
     if report.usage is not None:
         attempt = attempt.model_copy(update={"usage": recorded(report.usage)})
+    if report.carried is not None:
+        attempt = attempt.model_copy(update={"carried": recorded(report.carried)})
     trace = traces.keep(draft, path, attempt.number, report.trace)
     attempt = attempt.model_copy(update={"trace": trace})
     _settle(draft, path, attempt, outcome, pod.finished_at or draft.now)
@@ -327,8 +329,9 @@ def _close(
         "stopping": None,
     }
     draft.record_attempt(path, attempt.model_copy(update=changes))
-    if attempt.usage is not None:
-        draft.change(path, usage=total((draft.statuses[path].usage, attempt.usage)))
+    if attempt.usage is not None or attempt.carried is not None:
+        used = total((draft.statuses[path].usage, attempt.usage, attempt.carried))
+        draft.change(path, usage=used)
 
 
 def _put_aside(draft: Draft, path: str, attempt: AttemptStatus, ended: datetime) -> None:

@@ -94,6 +94,7 @@ def _render(
             node.agent,
             defaults=draft.spec.defaults.agent if draft.spec.defaults else None,
             allotment=attempt.allotment,
+            used=draft.statuses[node.name].usage,
             around=Surroundings(
                 draft.observed.namespace, draft.observed.providers, draft.observed.servers
             ),

@@ -51,6 +51,7 @@ class Report:
     gateway has it. `retry_after`: seconds a provider asked to wait."""
 
     usage: Usage | None = None
+    carried: Usage | None = None
     trace: Trace | bool | None = None
     retry_after: float | None = None
 
@@ -163,7 +164,12 @@ def _recorded_result(
 ) -> Outcome | RecordProblem | None:
     record = _decoded(pod, expect)
     if isinstance(record, CommitRecord):
-        report = Report(record.usage, record.trace, record.retry_after_seconds)
+        report = Report(
+            usage=record.usage,
+            carried=record.carried,
+            trace=record.trace,
+            retry_after=record.retry_after_seconds,
+        )
         if record.stored is not None:
             return replace(_stored(record.stored, kept, output_schema), report=report)
         if record.outcome == "Succeeded":

@@ -24,6 +24,8 @@ _COUNTS: Final = (
     "tool_calls",
     "reasks",
     "provider_waits",
+    "replayed_model_calls",
+    "replayed_tool_calls",
 )
 
 

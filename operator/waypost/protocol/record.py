@@ -18,6 +18,7 @@ _REPLACEMENT: Final = "\ufffd"  # what stands in a message for bytes that are no
 _ESCAPED: Final = "\\ufffd"
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 _TOOLS: Final = 1024  # bytes of tool names and counts; what is beyond is in the trace
+_CARRIED_TOOLS: Final = 256
 
 
 class TooLarge(ValueError):
@@ -51,7 +52,8 @@ class CommitRecord(NamedTuple):
 
     A Succeeded record has `stored` in the place of an `output` that does not fit. `trace` is the
     trace where it fits; True when the gateway has it, False when it is lost. `usage.tools` holds
-    the tools called most, as many as fit. `retry_after_seconds`: what a provider asked for.
+    the tools called most, as many as fit. `carried`: what earlier attempts used up that could not
+    report it. `retry_after_seconds`: what a provider asked for.
     """
 
     attempt: Attempt
@@ -62,6 +64,7 @@ class CommitRecord(NamedTuple):
     tail: str | None = None
     stored: Stored | None = None
     usage: Usage | None = None
+    carried: Usage | None = None
     retry_after_seconds: float | None = None
     trace: Trace | bool | None = None
 
@@ -122,16 +125,16 @@ def _body(record: CommitRecord) -> dict[str, Json]:
         "reason": record.reason,
         "message": record.message,
         "tail": record.tail,
-        "usage": _usage_body(record.usage) if record.usage else None,
+        "usage": _usage_body(record.usage, _TOOLS) if record.usage else None,
+        "carried": _usage_body(record.carried, _CARRIED_TOOLS) if record.carried else None,
         "retryAfterSeconds": record.retry_after_seconds,
         "trace": record.trace.to_json() if isinstance(record.trace, Trace) else record.trace,
     }
     return body | {key: value for key, value in optional.items() if value is not None}
 
 
-def _usage_body(usage: Usage) -> dict[str, Json] | None:
+def _usage_body(usage: Usage, room: int) -> dict[str, Json] | None:
     kept: dict[str, int] = {}
-    room = _TOOLS
     for name, calls in sorted((usage.tools or {}).items(), key=lambda each: (-each[1], each[0])):
         room -= len(_dump({name: calls}))
         if room < 0:
@@ -183,6 +186,7 @@ def _judged(body: dict[str, Any], expect: Attempt) -> CommitRecord | RecordProbl
             expect,
             outcome,
             usage=usage_from_json(body["usage"]) if "usage" in body else None,
+            carried=usage_from_json(body["carried"]) if "carried" in body else None,
             retry_after_seconds=_seconds(body.get("retryAfterSeconds")),
             trace=trace if trace is None or isinstance(trace, bool) else trace_from_json(trace),
         )

@@ -18,13 +18,16 @@ _COUNTS: Final = {
     "toolCalls": "tool_calls",
     "reasks": "reasks",
     "providerWaits": "provider_waits",
+    "replayedModelCalls": "replayed_model_calls",
+    "replayedToolCalls": "replayed_tool_calls",
 }
 
 
 # NamedTuples: importing dataclasses would be a sixth of the runner's cold start.
 class Usage(NamedTuple):
     """What an attempt used up. `cost_usd` is dollars as decimal text, None where no price is
-    known; `tools` are calls by tool name."""
+    known; `tools` are calls by tool name. What was replayed cost nothing, and is in no other
+    count."""
 
     model_calls: int = 0
     input_tokens: int = 0
@@ -35,6 +38,8 @@ class Usage(NamedTuple):
     provider_waits: int = 0
     cost_usd: str | None = None
     tools: dict[str, int] | None = None
+    replayed_model_calls: int = 0
+    replayed_tool_calls: int = 0
 
     def to_json(self) -> dict[str, Json]:
         """The document; zero and absent are left out."""
@@ -118,16 +123,18 @@ def trace_from_json(document: Json) -> Trace:
 
 
 class WorkResult(NamedTuple):
-    """An attempt's output, not yet checked against the node's outputSchema."""
+    """An attempt's output, not yet checked against the node's outputSchema. `carried`: what
+    earlier attempts used up that could not report it."""
 
     output: Json
     usage: Usage | None = None
     trace: Trace | None = None
+    carried: Usage | None = None
 
 
 class WorkFailed(Exception):
     """An attempt without an output. `retry_after` are the seconds of a provider's last refusal,
-    `tail` is the end of what a program said about it."""
+    `tail` is the end of what a program said about it, `carried` is as in WorkResult."""
 
     def __init__(
         self,
@@ -138,6 +145,7 @@ class WorkFailed(Exception):
         trace: Trace | None = None,
         retry_after: float | None = None,
         tail: str | None = None,
+        carried: Usage | None = None,
     ) -> None:
         super().__init__(message)
         self.reason = reason
@@ -146,3 +154,4 @@ class WorkFailed(Exception):
         self.trace = trace
         self.retry_after = retry_after
         self.tail = tail
+        self.carried = carried

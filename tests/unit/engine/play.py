@@ -71,6 +71,7 @@ def uses(
     fails: str = "",
     retry_after: float | None = None,
     trace: Trace | bool | None = None,
+    carried: Usage | None = None,
 ) -> Ending:
     """The node's program ends, and tells what it used up and what it did."""
 
@@ -80,6 +81,7 @@ def uses(
             "Failed" if fails else "Succeeded",
             reason=fails or None,
             usage=usage,
+            carried=carried,
             retry_after_seconds=retry_after,
             trace=trace,
         )

@@ -141,6 +141,20 @@ def test_a_tool(name: str, told: dict[str, str]) -> None:
     assert genai.PROVIDER not in span.attributes
 
 
+def test_what_was_replayed_is_marked_and_counts_nothing() -> None:
+    replayed = trace(
+        ("model", 0, 0, {"model": "m1", "finish": "stop", "replayed": True}),
+        ("tool", 0, 0, {"name": "search", "callId": "c1", "outcome": "ok", "replayed": True}),
+        ("reask", 0, 0, {"message": "no", "replayed": True}),
+        ("model", 1, 2, {"model": "m1", "inputTokens": 5, "outputTokens": 1}),
+    )
+    agent, *parts = agent_spans(OBSERVED, ATTEMPT, replayed)
+    assert [part.attributes.get("waypost.replayed") for part in parts] == [True, True, None]
+    tokens = [part.attributes.get("gen_ai.usage.input_tokens") for part in parts]
+    assert tokens == [None, None, 5]
+    assert dict(agent.events[0].attributes) == {"waypost.replayed": True}
+
+
 def test_waits_and_reasks_are_events() -> None:
     agent = agent_spans(OBSERVED, ATTEMPT, FULL)[0]
     wait, reask = agent.events

@@ -16,7 +16,7 @@ from waypost.engine.pods import PodSettings
 from waypost.protocol.work import Trace, Usage
 
 from tests.builders import RUN_UID, agent, python, spec
-from tests.unit.engine.play import Play, launches, never_ends, returns, uses
+from tests.unit.engine.play import Play, evicted, launches, never_ends, returns, uses
 
 PROVIDER: JsonObject = {
     "type": "OpenAI",
@@ -115,7 +115,7 @@ def test_an_address_that_is_not_given_is_the_public_one() -> None:
 def test_tools_come_with_address_headers_and_allow_list() -> None:
     tools = [
         {"server": "runbooks", "allow": ["read"], "effects": {"read": "none"}},
-        {"module": "texts", "functions": ["count"]},
+        {"module": "texts", "functions": ["count"], "effects": {"count": "once"}},
     ]
     told = asked(first(agent("a", tools=tools), modules={"texts": "def count(): ..."}))
     assert told["agent"]["tools"] == [
@@ -131,7 +131,7 @@ def test_tools_come_with_address_headers_and_allow_list() -> None:
             "allow": ["read"],
             "effects": {"read": "none"},
         },
-        {"module": "texts", "functions": ["count"]},
+        {"module": "texts", "functions": ["count"], "effects": {"count": "once"}},
     ]
     assert told["modules"] == {"texts": "def count(): ..."}
 
@@ -277,6 +277,44 @@ def test_what_a_stopped_attempt_used_up_is_counted(
     assert (attempt.reason, attempt.usage) == (reason, node.usage)
 
 
+def test_what_a_killed_attempt_used_is_carried_by_the_next_that_reports() -> None:
+    run = play(agent("a", retry={"limit": 1}))
+    carried = spent(30, cost="0.3", tools=1)
+    run.endings = {
+        "a": [
+            evicted(),
+            uses(spent(5, cost="0.05"), fails="NodeError", carried=carried),
+            uses(spent(7, cost="0.07")),
+        ]
+    }
+    run.finish()
+    [node] = run.status.nodes
+    assert [a.usage and a.usage.total_tokens for a in node.attempts or []] == [None, 5, 7]
+    assert [a.carried and a.carried.total_tokens for a in node.attempts or []] == [None, 30, None]
+    assert node.usage is not None
+    assert (node.usage.total_tokens, node.usage.cost_usd) == (42, "0.42")
+    assert (node.usage.model_calls, node.usage.tools) == (3, {"search": 1})
+    told = [asked(run.manifests["a", number])["agent"].get("accounted") for number in (1, 2, 3)]
+    assert [each and each["totalTokens"] for each in told] == [None, None, 35]
+
+
+def test_what_was_replayed_is_told_apart() -> None:
+    run = play(agent("a"))
+    run.endings = {"a": [uses(spent(5)._replace(replayed_model_calls=3, replayed_tool_calls=2))]}
+    run.finish()
+    usage = run.status.nodes[0].usage
+    assert usage is not None
+    assert (usage.model_calls, usage.replayed_model_calls, usage.replayed_tool_calls) == (1, 3, 2)
+
+
+def test_an_unknown_effect_is_never_tried_again() -> None:
+    run = play(agent("a", retry={"limit": 3}))
+    run.endings = {"a": [uses(spent(5), fails="UnknownEffect")]}
+    run.finish()
+    [node] = run.status.nodes
+    assert (node.phase, node.reason, node.attempt) == ("Failed", "UnknownEffect", 1)
+
+
 def allotments(run: Play) -> list[int | None]:
     return [
         attempt.allotment.tokens if attempt.allotment else None
@@ -289,8 +327,9 @@ def test_nodes_side_by_side_cannot_overspend_together() -> None:
     run = play(agent("a"), agent("b", limits={"tokens": 100}), agent("c"), budget={"tokens": 900})
     run.step()
     assert allotments(run) == [300, 100, 500], "parted among those that start, within own limits"
-    told = [asked(run.manifests[path, 1])["agent"]["limits"]["tokens"] for path in "abc"]
-    assert told == [300, 100, 500]
+    told = [asked(run.manifests[path, 1])["agent"] for path in "abc"]
+    assert [each["allotment"]["tokens"] for each in told] == [300, 100, 500]
+    assert [each["limits"].get("tokens") for each in told] == [None, 100, None], "its own beside"
 
 
 def test_what_was_not_used_is_given_back() -> None:

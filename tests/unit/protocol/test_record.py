@@ -59,6 +59,8 @@ usages = st.builds(
     tool_calls=counts,
     reasks=counts,
     provider_waits=counts,
+    replayed_model_calls=counts,
+    replayed_tool_calls=counts,
     cost_usd=st.none() | st.decimals(0, 10**6, places=6).map(lambda d: f"{d:f}"),
     tools=st.none()
     | st.dictionaries(st.text(max_size=128), st.integers(1, 10**6), min_size=1, max_size=60),
@@ -71,15 +73,20 @@ usages = st.builds(
     st.text(max_size=6000),
     st.none() | st.floats(0, 1e6),
     st.none() | st.booleans(),
+    st.none() | usages,
 )
 def test_usage_always_fits_and_reads_back(
-    usage: Usage, message: str, retry_after: float | None, trace: bool | None
+    usage: Usage,
+    message: str,
+    retry_after: float | None,
+    trace: bool | None,
+    carried: Usage | None,
 ) -> None:
     failed = CommitRecord(
         WHOSE, "Failed", None, "RateLimited", message, usage=usage, trace=trace
     )._replace(retry_after_seconds=retry_after)
     kept = CommitRecord(WHOSE, "Succeeded", stored=STORED, usage=usage, trace=trace)
-    for record in (failed, kept):
+    for record in (failed._replace(carried=carried), kept._replace(carried=carried)):
         data = encode(record)
         assert len(data) < LIMIT
         found = decode(data.decode(), expect=WHOSE)
@@ -87,6 +94,8 @@ def test_usage_always_fits_and_reads_back(
         assert (found.usage or Usage())._replace(tools=None) == usage._replace(tools=None)
         tools = (found.usage or Usage()).tools or {}
         assert tools.items() <= (usage.tools or {}).items()
+        told = (found.carried or Usage())._replace(tools=None)
+        assert told == (carried or Usage())._replace(tools=None)
         assert (found.stored, found.trace) == (record.stored, trace)
         assert found.retry_after_seconds == record.retry_after_seconds
 
