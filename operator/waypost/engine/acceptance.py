@@ -10,6 +10,7 @@ from typing import Final
 
 from waypost.api.base import JsonValue, parse_duration
 from waypost.api.workflow import KINDS, AgentWorkflowSpec, Retry
+from waypost.engine.agent_rules import agent_problems
 from waypost.engine.bundle import schema_fields
 from waypost.engine.expressions import Visible
 from waypost.engine.graph import evaluated_fields
@@ -47,7 +48,7 @@ def check(spec: AgentWorkflowSpec) -> tuple[Problem, ...]:
         _references_resolve,  # names, dependsOn, after
         _variables_are_distinct,  # two inputs of a container under one variable
         _nothing_else_is_evaluated,  # ${ where it would be ignored
-        _agents_have_a_model,  # of their own or of the defaults
+        agent_problems,  # a model of their own or of the defaults, effects of their tools
         _fallbacks_fit,  # fallbackOutput against outputSchema
         modules,  # names, syntax
         signatures,  # of python nodes, against inputs
@@ -221,14 +222,6 @@ def _nothing_else_is_evaluated(spec: AgentWorkflowSpec) -> Iterator[Problem]:
             reason = refuse_templates(value)
             if reason:
                 yield Problem(f"nodes.{node.name}.{place}", reason)
-
-
-def _agents_have_a_model(spec: AgentWorkflowSpec) -> Iterator[Problem]:
-    usual = spec.defaults.agent if spec.defaults else None
-    for node in spec.nodes:
-        if node.agent and not node.agent.model and not (usual and usual.model):
-            text = "name one: model: {provider: ..., name: ...}, or set defaults.agent.model"
-            yield Problem(f"nodes.{node.name}.agent.model", text)
 
 
 def _fallbacks_fit(spec: AgentWorkflowSpec) -> Iterator[Problem]:

@@ -19,6 +19,11 @@ def code(source: str, **inputs: Any) -> Any:
     return spec(python("a", source=source, inputs=inputs))
 
 
+def agent(*tools: Any, model: Any = {"provider": "p", "name": "m"}) -> Any:  # noqa: B006
+    kind = {"prompt": "go", "tools": list(tools), **({"model": model} if model else {})}
+    return spec({"name": "a", "agent": kind}, modules={"kit": "def count(): ..."})
+
+
 SOURCE_FIELD = "nodes.a.python.source"
 TABLE = [
     bad("no-object", None, "spec", "found None"),
@@ -267,6 +272,20 @@ TABLE = [
     bad("python-nested", code("(" * 9000), SOURCE_FIELD, "is not Python"),
     bad("retry-too-many", spec(python("a", retry={"limit": 21})), "nodes[0].retry.limit", "20"),
     bad("no-message", spec(gate("a", message="")), "nodes[0].approval.message", "at least 1"),
+    bad("agent-without-a-model", agent(model=None), "nodes.a.agent.model", "defaults.agent.model"),
+    bad(
+        "effect-of-a-tool-that-is-not-allowed",
+        agent({"server": "mail", "allow": ["send"], "effects": {"sent": "once"}}),
+        "nodes.a.agent.tools[0].effects",
+        "'sent' is not in allow, so this has no effect; add it there or remove it here; did you "
+        "mean 'send'?",
+    ),
+    bad(
+        "effect-of-no-function",
+        agent({"module": "kit", "functions": ["count"], "effects": {"send": "once"}}),
+        "nodes.a.agent.tools[0].effects",
+        "'send' is not in functions",
+    ),
 ]
 
 
