@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TypeAlias
 
 from waypost.engine.cel_wire import Field, every, fields, integers, last, last_int, put, text
@@ -106,11 +106,17 @@ class CheckedTree:
     maps: frozenset[int]  # ids of expressions whose type is a map
     optionals: frozenset[int]
     types: Mapping[int, str]  # id -> bool, int, double, string, list, map, null, dyn...
-    offsets: Mapping[int, int]  # id -> where it stands in the source, in code points
     rest: tuple[Field, ...]  # every other field of CheckedExpr, as it was
 
-    def offset(self, expr: Expr) -> int:
-        return self.offsets.get(expr.id, 0)
+    def offset(self, id: int) -> int:
+        """Where an expression stands in the source, in code points."""
+        return self._offsets.get(id, 0)
+
+    @cached_property
+    def _offsets(self) -> Mapping[int, int]:
+        # Only complaints ask for it, and most expressions give no cause for one.
+        positions = map(fields, every(fields(last(list(self.rest), 5)), 4))
+        return {last_int(pair, 1): last_int(pair, 2) for pair in positions}
 
 
 _PATH_ROOTS = frozenset(("inputs", "nodes", "self", "run"))
@@ -129,15 +135,12 @@ def decode(checked: bytes) -> CheckedTree:
     """Read the bytes of `Expression.serialize()`: a CheckedExpr inside a protobuf Any."""
     message = fields(last(fields(checked), 2))
     types = _types(message)
-    source_info = fields(last(message, 5))
-    positions = [fields(entry) for entry in every(source_info, 4)]
     return CheckedTree(
         expr=_read(last(message, 4)),
         maps=frozenset(id for id, name in types.items() if name == "map"),
         # The only abstract type of the environment is optional_type.
         optionals=frozenset(id for id, name in types.items() if name == "optional"),
         types=types,
-        offsets={last_int(pair, 1): last_int(pair, 2) for pair in positions},
         rest=tuple(field for field in message if field[0] != 4),
     )
 
@@ -165,7 +168,7 @@ def path_tree(source: str) -> CheckedTree | None:
     expr: Expr = Ident(1, names[0])
     for at, name in enumerate(names[1:], start=2):
         expr = Select(at, expr, name)
-    return CheckedTree(expr, frozenset(), frozenset(), types={}, offsets={}, rest=())
+    return CheckedTree(expr, frozenset(), frozenset(), types={}, rest=())
 
 
 @lru_cache(maxsize=256)  # an expression has a few types many times

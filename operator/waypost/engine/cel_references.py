@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from waypost.engine.cel_ast import (
     Call,
@@ -64,7 +65,7 @@ class Path:
     id: int  # of the variable that begins it
     guarded: bool = False  # a step after the literal ones is: `nodes.x.output[0].?a`
 
-    @property
+    @cached_property
     def fields(self) -> tuple[str, ...]:
         return tuple(step.field for step in self.steps)
 
@@ -139,15 +140,15 @@ def chain_of(expr: Expr) -> Path | None:
     return Path(at.name.removeprefix("."), tuple(reversed(steps)), at.id)
 
 
-def references(tree: CheckedTree) -> tuple[Reference, ...]:
-    """The nodes an accepted expression refers to, in source order, each form once."""
+def references(used: Iterable[Path]) -> tuple[Reference, ...]:
+    """The nodes that the paths of an expression lead to, in their order, each form once."""
     return merge(
         Reference(
             node=path.steps[0].field,
             fields=path.fields[1:],
             soft=path.soft or path.steps[1].field != "output",
         )
-        for path in paths(tree.expr)
+        for path in used
         if path.root == "nodes"
     )
 
@@ -170,23 +171,24 @@ def refused(tree: CheckedTree) -> Refusal | None:
 def _refusals(tree: CheckedTree, expr: Expr) -> Iterator[Refusal]:
     chain = chain_of(expr)
     if chain is not None and chain.root == "nodes":
-        message = _node_path_problem(chain, expr)
+        message = node_path_problem(chain, expr)
         if message:
-            yield Refusal(message, tree.offsets.get(chain.id, 0))
+            yield Refusal(message, tree.offset(chain.id))
         return
     match expr:
         case Call(args=(Ident(name="nodes" | ".nodes") as nodes, _)):
-            yield Refusal(_COMPUTED_NODE, tree.offset(nodes))
+            yield Refusal(_COMPUTED_NODE, tree.offset(nodes.id))
         case MessageLiteral():
             message = f"{expr.name}{{...}}: there are no messages here, write a map"
-            yield Refusal(message, tree.offset(expr))
+            yield Refusal(message, tree.offset(expr.id))
         case Comprehension():
             yield from _loop_refusals(tree, expr)
     for part in parts(expr):
         yield from _refusals(tree, part)
 
 
-def _node_path_problem(path: Path, expr: Expr) -> str:
+def node_path_problem(path: Path, expr: Expr) -> str:
+    """Why `expr`, a path into `nodes`, is not accepted; empty when it is."""
     fields = path.fields
     if _first_step_is_index(expr):
         return _COMPUTED_NODE
@@ -210,9 +212,9 @@ def _first_step_is_index(expr: Expr) -> bool:
 def _loop_refusals(tree: CheckedTree, loop: Comprehension) -> Iterator[Refusal]:
     if loop.iter_var.removeprefix(".") in ROOTS:
         message = f"`{loop.iter_var}` already names something: choose another loop variable"
-        yield Refusal(message, tree.offset(loop))
+        yield Refusal(message, tree.offset(loop.id))
     if is_surely_map(tree, loop.iter_range):
-        yield Refusal(ONLY_LISTS, tree.offset(loop.iter_range))
+        yield Refusal(ONLY_LISTS, tree.offset(loop.iter_range.id))
 
 
 def is_surely_map(tree: CheckedTree, expr: Expr) -> bool:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+
+_TELLING = re.compile(r"[{}\"']|//")
 _QUOTES = ('"""', "'''", '"', "'")
 
 
@@ -11,27 +14,21 @@ def expression_end(text: str, begin: int) -> int | None:
     Braces inside string literals and comments do not count, braces of map literals nest.
     """
     depth = 0
-    at = begin
-    while at < len(text):
-        character = text[at]
-        if character == "}":
-            if depth == 0:
-                return at
-            depth -= 1
-        elif character == "{":
-            depth += 1
-        elif character in "\"'":
-            after = _string_end(text, at)
-            if after is None:
-                return None
-            at = after
-            continue
-        elif text.startswith("//", at):
-            line_end = text.find("\n", at)
-            if line_end < 0:
-                return None
-            at = line_end
-        at += 1
+    found = _TELLING.search(text, begin)
+    while found is not None:
+        at: int | None = found.end()
+        match found.group():
+            case "}" if depth == 0:
+                return found.start()
+            case "}":
+                depth -= 1
+            case "{":
+                depth += 1
+            case "//":
+                at = text.find("\n", found.end()) + 1 or None
+            case _:
+                at = _string_end(text, found.start())
+        found = None if at is None else _TELLING.search(text, at)
     return None
 
 

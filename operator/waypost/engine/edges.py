@@ -228,8 +228,14 @@ class _Check:
         # The checker takes has(x) of a variable x for x itself.
         tested = {(p.root, *p.fields) for p in paths if p.steps and p.steps[-1].guarded}
         types: dict[Steps, Declared] = {}
+        known: dict[int, tuple[Json, Declared | None]] = {}  # by identity: schemas are shared
         for steps in dict.fromkeys((p.root, *p.fields) for p in paths if p.root != "self"):
-            kind = None if steps in tested else cel_types.declared_type(_at(view, steps))
+            if steps in tested:
+                continue
+            schema = _at(view, steps)
+            if id(schema) not in known:
+                known[id(schema)] = schema, cel_types.declared_type(schema)
+            kind = known[id(schema)][1]
             if kind is not None:
                 types[steps] = kind
         return types

@@ -20,7 +20,15 @@ from waypost.engine.cel_cost import LIMIT, amplifies, builds_too_much
 from waypost.engine.cel_guards import Guards
 from waypost.engine.cel_messages import explain_failure, explain_refusal, explain_rejection
 from waypost.engine.cel_optionals import Optionals
-from waypost.engine.cel_references import Path, Reference, chain_of, merge, paths, refused
+from waypost.engine.cel_references import (
+    Path,
+    Reference,
+    chain_of,
+    merge,
+    node_path_problem,
+    paths,
+    refused,
+)
 from waypost.engine.cel_references import references as references_of
 from waypost.engine.cel_values import (
     Double,
@@ -138,29 +146,49 @@ def compile_expression(source: str) -> Compiled | ExpressionError:
     """Parse, type-check and judge the text between `${` and `}`."""
     if problem := _bounds_problem(source):
         return ExpressionError(problem)
-    tree = path_tree(source)
-    if tree is None:
-        checked = cel_library.check(source)
-        if isinstance(checked, cel_library.Rejection):
-            return ExpressionError(*explain_rejection(source, checked))
-        tree = decode(checked)
+    plain = path_tree(source)
+    if plain is not None:
+        return _compiled_path(source, plain)
+    checked = cel_library.check(source)
+    if isinstance(checked, cel_library.Rejection):
+        return ExpressionError(*explain_rejection(source, checked))
+    tree = decode(checked)
     if refusal := refused(tree):
         return ExpressionError(explain_refusal(source, refusal.message), refusal.offset)
     optionals = Optionals(tree)
     if lost := optionals.lost():
-        return ExpressionError(_OPTIONAL, tree.offset(lost))
-    is_optional = tree.expr in optionals
+        return ExpressionError(_OPTIONAL, tree.offset(lost.id))
     used = tuple(paths(tree.expr))
+    return _compiled(source, tree, used, _plain_path(tree), optional=tree.expr in optionals)
+
+
+def _compiled_path(source: str, tree: CheckedTree) -> Compiled | ExpressionError:
+    """The same for a plain path, in which little can be wrong."""
+    path = chain_of(tree.expr)
+    assert path is not None, "it was recognised as one"
+    if path.root == "nodes" and (problem := node_path_problem(path, tree.expr)):
+        return ExpressionError(explain_refusal(source, problem))
+    return _compiled(source, tree, (path,), path, optional=False)
+
+
+def _compiled(
+    source: str,
+    tree: CheckedTree,
+    used: tuple[Path, ...],
+    plain_path: Path | None,
+    *,
+    optional: bool,
+) -> Compiled:
     return Compiled(
         source=source,
-        references=references_of(tree),
+        references=references_of(used),
         roots=frozenset(Visible(path.root) for path in used if path.root in _ROOTS),
         tree=tree,
         paths=tuple(path for path in used if path.root in _ROOTS),
         _needed=_needed(used),
-        _optional=is_optional,
-        _plain_path=_plain_path(tree),
-        _amplifying=tree.expr if amplifies(tree.expr) else None,
+        _optional=optional,
+        _plain_path=plain_path,
+        _amplifying=tree.expr if plain_path is None and amplifies(tree.expr) else None,
     )
 
 

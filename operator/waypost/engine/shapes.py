@@ -248,6 +248,8 @@ def kind_of(value: Json) -> str:
 def properties_of(parts: Iterable[Part]) -> Properties:
     """The properties of an object that meets all `parts`."""
     listed = list(parts)
+    if len(listed) == 1:
+        return _properties_in(listed[0])
     names = dict.fromkeys(name for part in listed for name in _mapping(part, "properties"))
     required = frozenset(
         name
@@ -267,6 +269,28 @@ def properties_of(parts: Iterable[Part]) -> Properties:
         other=other,
         dynamic=dynamic,
     )
+
+
+def _properties_in(part: Part) -> Properties:
+    """The same for one part, with which nothing is to be combined: most objects are."""
+    declared = {name: _saying(schema) for name, schema in _mapping(part, "properties").items()}
+    required = part.get("required")
+    patterns = bool(_mapping(part, "patternProperties"))
+    dynamic = not declared and "additionalProperties" not in part
+    other: Json = dynamic or patterns
+    if "additionalProperties" in part:
+        other = _saying(part["additionalProperties"])
+    return Properties(
+        declared=declared,
+        required=frozenset(required) if isinstance(required, list) else frozenset(),
+        other=True if other is False and patterns else other,
+        dynamic=dynamic,
+    )
+
+
+def _saying(schema: Json) -> Json:
+    """The schema; True for any that says nothing."""
+    return True if schema == {} and not isinstance(schema, Unknown) else schema
 
 
 def _property(part: Part, name: str) -> Json:

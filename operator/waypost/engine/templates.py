@@ -111,6 +111,9 @@ def parse_template(text: str) -> Template | ExpressionError:
 
 def references_in(value: Json) -> tuple[Reference, ...]:
     """The nodes that the templates in `value` refer to; strings with problems have none."""
+    if isinstance(value, str):
+        alone = parse_template(value)
+        return alone.references if isinstance(alone, Template) else ()
     templates = (parse_template(text) for _, text in strings_in(value))
     return merge(
         reference

@@ -84,8 +84,10 @@ def _check(value: object, at: tuple[str | int, ...]) -> None:
         for key, item in value.items():
             if not isinstance(key, str):
                 raise IJsonError(_path(at), f"the key {_short(key)} is not a string")
-            _check_text(key, at)
-            _check(item, (*at, key))
+            if not key.isascii():
+                _check_text(key, at)
+            if not (type(item) is str and item.isascii() and len(at) < MAX_DEPTH):  # most are
+                _check(item, (*at, key))
     elif isinstance(value, list):
         for index, item in enumerate(value):
             _check(item, (*at, index))
