@@ -3,7 +3,7 @@
 A segment is `{v, by, text, more?}`: the text is JSON, because an API server would turn 1.0 into 1;
 `by` is the program that wrote it, of which a pod may have had two.
 Batches of entries that are longer than a segment go on in the next ones, with `more` in all but the
-last; one that was never completed counts as not written (docs/adr/0012-agent-journal.md).
+last; one that was never completed counts as not written (docs/adr/0011-agent-journal.md).
 """
 
 import json

@@ -1,7 +1,7 @@
 """Journals of nodes: segments that are appended one after the other, and read again in order.
 
 A segment is a NodeRecord whose name follows from its journal and its number, so that of two writers
-of one number one loses: appending is the fence between attempts (docs/adr/0012-agent-journal.md).
+of one number one loses: appending is the fence between attempts (docs/adr/0011-agent-journal.md).
 Nothing is remembered between requests; replicas need not know of each other.
 """
 
