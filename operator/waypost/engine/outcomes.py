@@ -217,8 +217,10 @@ def known_reason(text: str | None) -> Reason:
 
 def _did_its_work(pod: PodFact, stopping: str | None) -> bool:
     """Whether a foreign program says, by its exit code, that it succeeded. One that catches SIGTERM
-    and exits 0 has not done its work."""
-    return not stopping and pod.terminated and pod.exit_code == 0
+    and exits 0 has not done its work; one that was to be stopped, and ended before anybody told
+    it, has."""
+    told = pod.deleting or pod.pod_reason or pod.disruption
+    return pod.terminated and pod.exit_code == 0 and not (stopping and told)
 
 
 def _plain_result(pod: PodFact, output_schema: JsonValue | None) -> Outcome:

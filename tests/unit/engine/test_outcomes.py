@@ -185,9 +185,23 @@ FOREIGN = [
     row("B4-cut-character", exited(message="\ufffd1"), "OutputInvalid", "not valid UTF-8"),
     row(
         "stopped-and-exits-0",
-        exited(),
+        exited(deleting=True),
         "Timeout",
         "a program that obeys SIGTERM has not done its work",
+        stopping="Timeout",
+    ),
+    row(
+        "stopped-by-its-deadline-and-exits-0",
+        exited(pod_reason="DeadlineExceeded"),
+        "Timeout",
+        "the kubelet has sent the signal",
+        stopping="Timeout",
+    ),
+    row(
+        "done-before-it-was-stopped",
+        exited(message="{}"),
+        "Succeeded",
+        "I4: it was to be stopped, and nobody had told it: its result is in",
         stopping="Timeout",
     ),
     row(
