@@ -21,7 +21,7 @@ next = @[ -n "$$CI" ] || printf 'next: %s\n' $(1)
 help: ## Show this list
 	@echo "Waypost: durable AI-agent workflows on Kubernetes"
 	@echo
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "Start with: make demo"
 
@@ -53,6 +53,11 @@ unit: venv ## Tests that need no cluster (PYTEST_ARGS="-k joins -x")
 simulate: venv ## Random workflows under random troubles, in virtual time (SEEDS=20000 SEED_START=0)
 	@$(PYTHON) -m tests.simulation run --seeds $(or $(SEEDS),20000) --start $(or $(SEED_START),0)
 	$(call next,"docs/simulation.md (how to read a failure)")
+
+.PHONY: seeded-bugs
+seeded-bugs: venv ## Break the operator on purpose: the simulator must notice each breakage
+	@$(PYTHON) -m tests.simulation seeded-bugs
+	$(call next,"make simulate")
 
 .PHONY: e2e
 e2e: venv ## Tests on a real cluster, brought up when needed

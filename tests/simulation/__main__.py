@@ -15,7 +15,8 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import Final
 
 from tests.simulation.generate import scenario
-from tests.simulation.shrink import Cut, shrunk, told
+from tests.simulation.seeded import BUGS
+from tests.simulation.shrink import Cut, broken, shrunk, told
 from tests.simulation.stage import play
 
 _CHUNK: Final = 50
@@ -36,6 +37,7 @@ def main(words: list[str] | None = None) -> int:
         if name == "replay":
             one.add_argument("--without-nodes", default="")
             one.add_argument("--without-troubles", default="")
+    commands.add_parser("seeded-bugs", help="plant each bug, and hunt it")
     asked = parser.parse_args(words)
     match asked.command:
         case "run":
@@ -44,6 +46,8 @@ def main(words: list[str] | None = None) -> int:
             places = frozenset(int(at) for at in asked.without_troubles.split(",") if at)
             names = frozenset(name for name in asked.without_nodes.split(",") if name)
             return _tell(Cut(asked.seed, names, places))
+        case "seeded-bugs":
+            return _hunt()
         case _:
             cut = shrunk(asked.seed)
             return _tell(cut if cut is not None else Cut(asked.seed))
@@ -91,6 +95,8 @@ def _run(*, start: int, seeds: int, jobs: int) -> int:
         for part in as_completed([pool.submit(play_seeds, *part) for part in parts]):
             found, counted = part.result()
             failing |= found
+            for seed, why in found.items():
+                print(f"\nseed {seed}: {why}", file=sys.stderr, flush=True)
             exercised += counted
             done = min(done + _CHUNK, seeds)
             rate = done / (time.monotonic() - began)
@@ -105,6 +111,19 @@ def _run(*, start: int, seeds: int, jobs: int) -> int:
         cut = shrunk(seed)
         print(f"\n{told(cut)}" if cut else f"\nseed {seed} does not fail a second time")
     return 1 if failing else 0
+
+
+def _hunt() -> int:
+    """Plant every seeded bug; exit code 1 when one stays hidden."""
+    hidden = 0
+    for bug in BUGS:
+        found = bug.hunt()
+        hidden += found is None
+        who = ", ".join(sorted(broken(found[1]))) if found else "NOBODY"
+        where = f"seed {found[0]}" if found else "no seed"
+        print(f"{bug.name:34} caught by {who} ({where})", flush=True)
+    print(f"{len(BUGS)} seeded bugs, {hidden} not caught")
+    return 1 if hidden else 0
 
 
 def _summary(exercised: Counter[str]) -> None:

@@ -120,6 +120,9 @@ class Evidence:
     pods: dict[str, PodStory] = field(default_factory=dict)  # by uid, in order
     attempts: dict[tuple[str, int], AttemptStory] = field(default_factory=dict)
     gates: dict[str, GateStory] = field(default_factory=dict)  # by uid, in order
+    waiting: dict[str, float] = field(default_factory=dict)  # since when, by path
+    ended: dict[str, float] = field(default_factory=dict)  # when, by path
+    forged: set[str] = field(default_factory=set)  # gates in whose place a stranger's was put
     jobs: dict[str, float] = field(default_factory=dict)  # uid -> created at
     records: dict[str, Obj] = field(default_factory=dict)  # NodeRecords by name, as last seen
     violations: list[Violation] = field(default_factory=list)
@@ -136,6 +139,11 @@ class Evidence:
     def nodes(self) -> dict[str, Obj]:
         """Checkpoints by path."""
         return {node["path"]: node for node in items(self.run, "status", "nodes")}
+
+    def was_given_up(self, path: str, attempt: int) -> bool:
+        """Whether an attempt was closed with its machine: what is left of it may still run."""
+        story = self.attempts.get((path, attempt))
+        return story is not None and story.reason == "NodeLost"
 
     def pods_of(self, path: str, attempt: int) -> list[PodStory]:
         return [p for p in self.pods.values() if (p.path, p.attempt) == (path, attempt)]

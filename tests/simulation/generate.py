@@ -31,6 +31,7 @@ _ACTS: Final = {
     "big": 5,
     "echoes": 8,
     "null": 3,
+    "holes": 3,
     "fails": 9,
     "invalid": 2,
     "oom": 2,
@@ -113,7 +114,7 @@ def _node(rng: random.Random, name: str, earlier: list[Node], *, agents: bool) -
 def _act(rng: random.Random, kind: str, schema: bool) -> Act:
     barred = set() if schema else {"invalid"}
     if kind == "http":
-        barred |= {"echoes", "big", "null", "dies"}
+        barred |= {"echoes", "big", "null", "holes", "dies"}
     if kind == "container":
         barred |= {"foreign", "limited"}  # there a record is nothing but an output
     name = _drawn(rng, {name: weight for name, weight in _ACTS.items() if name not in barred})
@@ -208,6 +209,7 @@ _WORK: Final = {
     "lose": 2.0,
     "remove": 1.0,
     "delete_approval": 1.0,
+    "forge_approval": 1.0,
     "poison": 1.0,
 }
 _PEOPLE: Final = {"suspend": 1.5, "cancel": 1.5, "delete_run": 1.0}
@@ -243,10 +245,11 @@ def _trouble(rng: random.Random, kind: str) -> Trouble:
     else:
         at = round(rng.choice([5.0, 20.0, 60.0, 150.0]) * rng.random(), 2)
     percent = kind == "faults"
+    longer = 3.0 if kind == "lose" else 1.0  # or no machine is ever given up
     return Trouble(
         kind=kind,
         at=at,
-        seconds=round(rng.choice([1.0, 8.0, 15.0, 60.0, 150.0]) * (0.5 + rng.random()), 1),
+        seconds=round(longer * rng.choice([1.0, 8.0, 15.0, 60.0, 150.0]) * (0.5 + rng.random()), 1),
         number=rng.randint(10, 50) if percent else rng.randint(1, _COUNTED.get(kind, 1)),
         choice=rng.choice(_CHOICES.get(kind, ("",))),
     )

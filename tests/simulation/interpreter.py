@@ -19,7 +19,7 @@ _NEVER_AGAIN: Final = frozenset(
     {"InputInvalid", "InputTooLarge", "LaunchRejected", "MissingReference", "BudgetExceeded"}
 )
 _NEVER_LAUNCHED: Final = frozenset({"Unschedulable", "ImagePull", "PodRejected"})
-_UNKNOWN: Final = frozenset({"Disrupted", "ResultLost"})
+_UNKNOWN: Final = frozenset({"Disrupted", "NodeLost", "ResultLost"})
 
 
 @dataclass(frozen=True)
@@ -179,7 +179,7 @@ class Patience:
             return End("Failed", reason)
         if node.never_twice and started:
             return End("Failed", "UnknownEffect" if reason in _UNKNOWN else reason)
-        if reason == "Disrupted":
+        if reason in ("Disrupted", "NodeLost"):
             self.disruptions += 1
             if self.disruptions > MAX_DISRUPTIONS:
                 return End("Failed", reason)

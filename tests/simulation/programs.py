@@ -62,6 +62,8 @@ def output_of(node: Node, act: Act, inputs: Any) -> Any:
         return {"status": 200, "headers": {}, "body": {"n": act.n}}
     if act.name == "big":
         return {"n": act.n, "padding": PADDING}
+    if act.name == "holes":
+        return {"n": act.n, "hole": None, "holes": [None, {"hole": None}]}
     if act.name == "echoes":
         short = len(json.dumps(inputs)) < _ECHOED  # or no record would hold it
         return {"n": act.n, "got": inputs if short else None}

@@ -130,9 +130,10 @@ class Stage:
         await self._until(lambda: not self._left(uid), _TO_VANISH)
         if left := self._left(uid):
             self.watcher.blame("I12", f"left after the run was deleted: {left}")
-        for pod in self.world.all(Kind.POD):  # orphans and strangers are for people to remove
-            if not pod["metadata"].get("ownerReferences"):
-                await self.world.delete(Kind.POD, pod["metadata"]["name"])
+        for kind in (Kind.POD, Kind.APPROVAL):  # orphans and strangers are for people to remove
+            for body in self.world.all(kind):
+                if not body["metadata"].get("ownerReferences"):
+                    await self.world.delete(kind, body["metadata"]["name"])
         await self._until(self._forgotten, _TO_FORGET, step=5.0)
         if not self._forgotten():
             self.watcher.blame("I12", "an operator remembers a run that is gone")
@@ -149,7 +150,9 @@ class Stage:
                 labels = metadata.get("labels", {})
                 if labels.get(meta.LABEL_RUN) != uid or metadata["name"].startswith("poison"):
                     continue
-                orphan = orphaned and kind is Kind.POD and not metadata.get("ownerReferences")
+                orphan = not metadata.get("ownerReferences") and (
+                    orphaned if kind is Kind.POD else kind is Kind.APPROVAL
+                )
                 if not orphan or metadata.get("finalizers"):
                     left.append(f"{kind.kind} {metadata['name']}")
         return left
@@ -194,7 +197,7 @@ class Stage:
         self.retire(operator)
         operator.die()
         if pause is not None:
-            self.do(self._replace(pause))
+            self.do(self._replace(1.0 if self.saboteur.healed else pause))
 
     async def _replace(self, pause: float) -> None:
         await asyncio.sleep(pause)
@@ -260,8 +263,9 @@ class Stage:
             kind in (Kind.POD, Kind.JOB, Kind.APPROVAL) and change != "MODIFIED"
         ):
             self._news.set()
-        if kind is Kind.APPROVAL and change == "ADDED":
-            self._ask(body["metadata"]["uid"])
+        uid = body["metadata"]["uid"]
+        if kind is Kind.APPROVAL and change == "ADDED" and uid in self.seen.gates:
+            self._ask(uid)
 
     def _ask(self, uid: str) -> None:
         gate = self.seen.gates[uid]
@@ -271,13 +275,17 @@ class Stage:
     async def _answer(self, gate: GateStory, pause: float, decision: str) -> None:
         await asyncio.sleep(pause)
         with contextlib.suppress(ClusterError):  # too late, or the gate is gone
-            await self.world.user.patch(
-                Kind.APPROVAL,
-                namespace=NAMESPACE,
-                name=gate.name,
-                body={"spec": {"decision": decision}},
-                patch_type=PatchType.MERGE,
-            )
+            await self.answer(gate.name, decision)
+
+    async def answer(self, name: str, decision: str) -> None:
+        """A person answers an Approval. Raises ClusterError when that is refused."""
+        await self.world.user.patch(
+            Kind.APPROVAL,
+            namespace=NAMESPACE,
+            name=name,
+            body={"spec": {"decision": decision}},
+            patch_type=PatchType.MERGE,
+        )
 
     # --- the rest ----------------------------------------------------------------------------
 

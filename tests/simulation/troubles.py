@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final
 
 from waypost.api import meta
+from waypost.engine import names
 from waypost.ports.cluster import (
     Busy,
     ClusterError,
@@ -35,6 +36,7 @@ _ERRORS: Final[dict[str, Callable[[], ClusterError]]] = {
     "busy": lambda: Busy("slow down", retry_after=3.0),
     "unavailable": lambda: Unavailable("bad gateway", code=502),
 }
+_FENCE: Final = 10.1
 COUNTED_WRITES: Final = ("kill", "twice", "lose_answer", "freeze_fence")
 
 
@@ -59,7 +61,22 @@ class Saboteur:
 
         operator.line.intercept = intercept
 
+    def _check_fence(self, operator: Operator, call: Call) -> None:
+        """A3: who creates has written or read the run within the last ten seconds."""
+        since = call.at - _FENCE
+        entitles = [
+            earlier
+            for earlier in operator.line.calls[-60:]
+            if earlier.kind is Kind.AGENT_WORKFLOW
+            and earlier.verb in ("patch_status", "get")
+            and earlier.at >= since
+        ]
+        if not entitles:
+            self._stage.watcher.blame("A3", f"{call.verb} of {call.name} after its fence")
+
     async def _pass(self, operator: Operator, call: Call, send: Send) -> Any:
+        if call.verb == "create" and call.kind in (Kind.JOB, Kind.APPROVAL) and "-n" in call.name:
+            self._check_fence(operator, call)
         if self.healed:
             return await send()
         if self.outage:
@@ -228,6 +245,35 @@ async def _delete_approval(stage: "Stage", trouble: Trouble) -> None:
         await stage.world.delete(Kind.APPROVAL, gate.name)
 
 
+async def _forge_approval(stage: "Stage", trouble: Trouble) -> None:
+    """Somebody who may create Approvals puts one in the place of each gate's, and approves it."""
+    uid = stage.world.run()["metadata"]["uid"] if stage.world.run() else ""
+    for node in stage.scenario.nodes if uid else ():
+        if node.kind != "approval":
+            continue
+        name = names.approval_name(run=RUN, run_uid=uid, path=node.name, round_=1)
+        body = {
+            "apiVersion": "waypost.dev/v1alpha1",
+            "kind": "Approval",
+            "metadata": {
+                "name": name,
+                "labels": {meta.LABEL_RUN: uid},
+                "annotations": {meta.ANNOTATION_PATH: node.name, meta.ANNOTATION_RUN_NAME: RUN},
+            },
+            "spec": {
+                "run": RUN,
+                "path": node.name,
+                "subject": "gate",
+                "message": "Go on?",
+                "approvers": {"users": ["eve"]},
+                "requestDigest": "sha256:" + "0" * 64,
+            },
+        }
+        with contextlib.suppress(ClusterError):  # the operator was first
+            await stage.world.user.create(Kind.APPROVAL, namespace=NAMESPACE, body=body)
+            await stage.answer(name, "Approved")
+
+
 async def _poison(stage: "Stage", trouble: Trouble) -> None:
     """Pods that carry our labels and are none of ours."""
     uid = stage.world.run()["metadata"]["uid"] if stage.world.run() else "nobody"
@@ -276,6 +322,7 @@ _DOINGS: Final[dict[str, Doing]] = {
     "lose": _lose,
     "remove": _remove,
     "delete_approval": _delete_approval,
+    "forge_approval": _forge_approval,
     "poison": _poison,
     "suspend": _suspend,
     "cancel": _cancel,

@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Any, Final
 
 from waypost.engine.facts import section
-from waypost.engine.names import parse_timestamp
 from waypost.ports.cluster import Obj
 
 from tests.fakes.programs import Ledger
@@ -23,6 +22,8 @@ from tests.simulation.plan import Node, Scenario
 from tests.simulation.programs import Gave, digest
 
 _SLACK: Final = 2.0  # seconds; Kubernetes stamps whole ones
+_STOPPING: Final = 15.0  # from a timeout to the end of a program that takes its SIGTERM
+_SILENT: Final = 300.0  # seconds until a machine is given up
 _CLOSED: Final = End("Cancelled", "Cancelled")
 
 
@@ -57,7 +58,7 @@ class Judge:
             if path in names:
                 yield Violation("I2", f"{path}: the program of attempt {number} started twice")
         for first, second in self._ledger.overlaps():
-            if first.path in names:
+            if first.path in names and not self._seen.was_given_up(first.path, first.attempt):
                 text = f"{first.path}: attempts {first.attempt} and {second.attempt} ran together"
                 yield Violation("I2", text)
         for path, node in names.items():
@@ -118,6 +119,9 @@ class Judge:
 
     def _attempt(self, node: Node, story: AttemptStory) -> Iterator[Violation]:
         pods = self._seen.pods_of(node.name, story.number)
+        if story.reason == "NodeLost":
+            yield from self._given_up(node, story, pods)
+            return
         legal: set[str] = set()
         for pod in pods:
             legal |= self._legal(node, story, pod)
@@ -126,6 +130,8 @@ class Judge:
         if story.reason not in legal:
             text = f"{node.name}: attempt {story.number} ended as {story.reason}, not as {legal}"
             yield Violation("I4" if legal == {"Succeeded"} else "T11", text)
+        if not self._scenario.troubles:
+            yield from self._prompt(node, pods)
         if story.reason != "Succeeded":
             return
         given = [m for pod in pods if isinstance(m := pod.meaning(node), Gave)]
@@ -133,6 +139,23 @@ class Judge:
             yield Violation("I14", f"{node.name}: the result is of the foreign pod {story.pod_uid}")
         if given:
             self._meanings[node.name] = given[0]
+
+    def _given_up(
+        self, node: Node, story: AttemptStory, pods: list[PodStory]
+    ) -> Iterator[Violation]:
+        """A machine is given up only when it has been silent for long, and the pod with it."""
+        closed = story.finished_at or 0.0
+        spoke = [p for p in pods if p.over_at is not None and p.over_at < closed - self._late]
+        if not self._touched("lose", "remove") or spoke or closed < _SILENT:
+            yield Violation("I4", f"{node.name}: attempt {story.number} was given up for nothing")
+
+    def _prompt(self, node: Node, pods: list[PodStory]) -> Iterator[Violation]:
+        """Where nothing goes wrong, clocks are kept to."""
+        for pod in pods:
+            if pod.started_at is not None and pod.over_at is not None:
+                ran = pod.over_at - pod.started_at
+                if ran > node.timeout + _STOPPING:
+                    yield Violation("T11", f"{node.name} ran for {ran:.0f} s")
 
     def _without_pod(self, story: AttemptStory) -> set[str]:
         legal = set(story.stops) & {"Cancelled", "PodRejected"}
@@ -155,6 +178,9 @@ class Judge:
             if recorded:
                 return {end_of(meaning)}
             good = plain and pod.told.get("exitCode") == 0
+            told = pod.deleting_at is not None or pod.disrupted or "reason" in pod.body["status"]
+            if good and not told:
+                return {end_of(meaning)}  # whatever was meant to stop it came too late
             legal = set() if good and story.stops else {end_of(meaning)}
             legal |= stops
             if cut and not good:
@@ -246,6 +272,8 @@ class Judge:
             legal |= set(follows)
             if started:
                 yield Violation("T11", f"{node.name} was started, and should have been {follows}")
+        if node.kind == "wait":
+            yield from self._wait(node)
         shown = End(end.phase, end.reason)
         if shown not in legal:
             yield Violation("T11", f"{node.name}: expected one of {legal}, found {shown}")
@@ -261,7 +289,9 @@ class Judge:
         if node.kind == "wait":
             return {End("Succeeded")}
         if node.kind == "approval":
-            return {end for gate in self._gates(node) for end in self._gate_ends(node, gate)}
+            ends = {end for gate in self._gates(node) for end in self._gate_ends(node, gate)}
+            forged = {End("Failed", "LaunchRejected")} if node.name in self._seen.forged else set()
+            return ends | forged
         entry = self._seen.nodes[node.name]
         if not self._seen.attempts_of(node.name):
             budget = node.kind == "agent" and self._scenario.tokens is not None
@@ -302,19 +332,32 @@ class Judge:
 
     def _approvals(self) -> Iterator[Violation]:
         """I9 and the clock of gates: a yes was given in time, an expiry had come."""
-        zero = parse_timestamp(self._seen.run["metadata"]["creationTimestamp"])
         for gate in self._seen.gates.values():
-            expires = parse_timestamp(gate.expires_at)
-            if expires is None or zero is None:
+            patience = self._scenario.by_name[gate.path].patience
+            if patience is None:
                 if gate.expired:
                     yield Violation("I9", f"{gate.path} expired, and has no timeout")
                 continue
-            due = (expires - zero).total_seconds() - _SLACK
-            if gate.expired and gate.settled_at is not None and gate.settled_at < due:
+            due = self._seen.waiting[gate.path] + patience
+            if gate.expired and gate.settled_at is not None and gate.settled_at < due - self._late:
                 yield Violation("I9", f"{gate.path} expired before its time")
             taken = gate.state in ("Approved", "Denied") and not gate.expired
-            if taken and gate.answers and gate.answers[0][0] > due + 3 * _SLACK:
+            if taken and gate.answers and gate.answers[0][0] > due + _SLACK:
                 yield Violation("I9", f"{gate.path}: an answer after the expiry was taken")
+
+    @property
+    def _late(self) -> float:
+        """How much later than it was decided a status may have been stored."""
+        return 12.0 if self._scenario.troubles else 1.0
+
+    def _wait(self, node: Node) -> Iterator[Violation]:
+        """A wait takes its time, and where nothing goes wrong no longer."""
+        if self._ends[node.name].phase != "Succeeded":
+            return
+        took = self._seen.ended[node.name] - self._seen.waiting[node.name]
+        late = took > node.seconds + 5.0 and not self._scenario.troubles
+        if late or took < node.seconds - self._late:
+            yield Violation("T11", f"{node.name} waited for {took:.1f} s, not {node.seconds:.1f}")
 
     def _budget(self) -> Iterator[Violation]:
         """I13: what was recorded as used up is within the budget, plus what is in flight."""

@@ -134,7 +134,10 @@ class Watcher:
             for field in ("phase", "outputDigest", "output", "outputRecord", "reason"):
                 if was.get(field) != node.get(field):
                     self.blame("I10" if field == "phase" else "I1", f"{path}: {field} changed")
+        if node["phase"] == "Waiting":
+            self.seen.waiting.setdefault(path, self.now)
         if was.get("phase") != node["phase"]:
+            self.seen.ended[path] = self.now
             self.tell(f"{path} {node['phase']} {node.get('reason', '')}".rstrip())
         if node.get("attempt", 0) < was.get("attempt", 0):
             self.blame("I3", f"{path}: attempt numbers went back")
@@ -271,6 +274,8 @@ class Watcher:
         for other in self.seen.pods.values():
             if other.path != new.path or other.gone_at is not None or other.over_at is not None:
                 continue
+            if self.seen.was_given_up(other.path, other.attempt):
+                continue
             scheduled = section(other.body, "spec").get("nodeName")
             if other.deleting_at is None or scheduled:
                 text = f"{new.path}: a pod of attempt {new.attempt} beside that of {other.attempt}"
@@ -279,6 +284,9 @@ class Watcher:
     def _approval(self, change: str, body: Obj) -> None:
         metadata, spec, status = body["metadata"], section(body, "spec"), section(body, "status")
         path = text(metadata.get("annotations", {}), meta.ANNOTATION_PATH)
+        if not metadata.get("ownerReferences"):
+            self.seen.forged.add(path)
+            return
         story = self.seen.gates.get(metadata["uid"])
         if story is None:
             story = GateStory(metadata["name"], metadata["uid"], path, self.now)

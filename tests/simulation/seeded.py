@@ -1,0 +1,359 @@
+"""Seeded bugs (technique T12): deliberate breakages of the operator, each of which the simulator
+must catch, and by which invariant. One that is not caught says that a checker is blind.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from waypost.api.base import parse_duration
+from waypost.engine import (
+    attempts,
+    ballots,
+    decide,
+    ending,
+    gates,
+    holding,
+    jobs,
+    joins,
+    outcomes,
+    policy,
+    questions,
+)
+from waypost.engine.draft import Draft
+from waypost.engine.inputs import Invalid
+from waypost.engine.model import Observed, PodFact, PutRecord, ReleasePod
+from waypost.engine.names import timestamp
+from waypost.engine.outcomes import Broken, Succeeded
+from waypost.protocol import record
+from waypost.protocol.reasons import Reason
+from waypost.runtime import act, controller, statuspatch
+from waypost.runtime.observe import Observer
+
+from tests.simulation.hunting import BUGS as BUGS
+from tests.simulation.hunting import acts, both, bug, holds, suffers
+from tests.simulation.plan import Scenario
+
+# --- results -------------------------------------------------------------------------------------
+
+
+@bug("I2", "I4", "T11", focus=suffers("delete_pod", "evict", "delete_job"))
+def _no_finalizer(patch: pytest.MonkeyPatch) -> None:
+    made = jobs.attempt_manifests
+
+    def without(**how: Any) -> Any:
+        job, config_map = made(**how)
+        job["spec"]["template"]["metadata"]["finalizers"] = []
+        return job, config_map
+
+    patch.setattr("waypost.engine.launching.attempt_manifests", without)
+
+
+@bug("T11", "I4", focus=acts("foreign"))
+def _no_check_of_attempt_and_pod(patch: pytest.MonkeyPatch) -> None:
+    def trusting(message: str, *, expect: record.Attempt) -> Any:
+        found = record.decode(message, expect=expect)
+        if isinstance(found, record.RecordProblem) and found.reason == "Foreign":
+            return record.decode(message, expect=expect._replace(attempt=expect.attempt + 1))
+        return found
+
+    patch.setattr(outcomes, "decode", trusting)
+
+
+@bug("I4", focus=both(acts("dies"), lambda plan: not plan.troubles))
+def _exit_code_beats_record(patch: pytest.MonkeyPatch) -> None:
+    judged = outcomes.judge
+
+    def by_exit_code(pod: PodFact, **how: Any) -> Any:
+        if pod.exit_code == 137:
+            return Broken(Reason.OUT_OF_MEMORY, "killed")
+        return judged(pod, **how)
+
+    patch.setattr(attempts, "judge", by_exit_code)
+
+
+@bug("T11", focus=acts("invalid"))
+def _output_schema_ignored(patch: pytest.MonkeyPatch) -> None:
+    checked = outcomes._checked
+    patch.setattr(outcomes, "_checked", lambda output, schema: checked(output, None))
+
+
+@bug("I4", focus=lambda plan: len(plan.nodes) > 1)
+def _pods_released_unread(patch: pytest.MonkeyPatch) -> None:
+    def all_over(draft: Draft) -> list[ReleasePod]:
+        return [ReleasePod(p.name, p.uid) for p in draft.observed.pods if p.held]
+
+    patch.setattr(decide, "_releases", all_over)
+
+
+@bug("I5", focus=acts("big"))
+def _status_before_its_record(patch: pytest.MonkeyPatch) -> None:
+    prepare = act.Actor.prepare
+
+    async def later(self: act.Actor, key: Any, actions: Any) -> bool:
+        kept = [action for action in actions if not isinstance(action, PutRecord)]
+        return await prepare(self, key, kept)
+
+    patch.setattr(act.Actor, "prepare", later)
+
+
+@bug("I5", focus=acts("holes"))
+def _merge_patch_drops_nulls(patch: pytest.MonkeyPatch) -> None:
+    def dropped(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: dropped(item) for key, item in value.items() if item is not None}
+        return [dropped(item) for item in value] if isinstance(value, list) else value
+
+    whole = statuspatch.status_patch
+    patch.setattr(controller, "status_patch", lambda **how: dropped(whole(**how)))
+
+
+@bug("I1", "I10", "I5", focus=lambda plan: len(plan.nodes) > 2)
+def _a_checkpoint_forgotten(patch: pytest.MonkeyPatch) -> None:
+    succeed = Draft.succeed
+
+    def forgetful(self: Draft, path: str, outcome: Succeeded) -> None:
+        succeed(self, path, outcome)
+        if len(self.in_phase("Succeeded")) == 2:
+            self.change(path, output=None, output_record=None)
+
+    patch.setattr(Draft, "succeed", forgetful)
+
+
+# --- the fence -----------------------------------------------------------------------------------
+
+
+@bug("I3", "I2", "T11", "I1", "I10", focus=suffers("second", "freeze", "freeze_fence"))
+def _no_precondition(patch: pytest.MonkeyPatch) -> None:
+    whole = statuspatch.status_patch
+    patch.setattr(controller, "status_patch", lambda **how: whole(**how)[1:])
+
+
+@bug("I3")
+def _act_before_the_status_write(patch: pytest.MonkeyPatch) -> None:
+    write = controller.Controller._write
+
+    async def hasty(self: Any, key: Any, body: Any, observed: Any, decision: Any) -> float:
+        now = self.clock.monotonic()
+        await self._actor.carry_out(key, observed, decision.after, fence=now)
+        return await write(self, key, body, observed, decision)
+
+    patch.setattr(controller.Controller, "_write", hasty)
+
+
+@bug("A3", focus=suffers("freeze_fence"))
+def _the_fence_never_expires(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(act, "FENCE_SECONDS", 1e9)
+
+
+@bug("I2", "I3", "T11", "I4", focus=suffers("deaf", "kill", "delete_job", "relist"))
+def _absence_inferred_from_the_cache(patch: pytest.MonkeyPatch) -> None:
+    def sure(draft: Draft, path: str, attempt: Any) -> None:
+        broken = Broken(Reason.DISRUPTED, "no pod is known")
+        if draft.now >= attempts._look_at(draft.observed, path, attempt):
+            attempts._break(draft, path, attempt, broken)
+
+    patch.setattr(attempts, "_without_pod", sure)
+
+
+@bug("I11", focus=suffers("kill", "freeze_fence"))
+def _never_looks_again(patch: pytest.MonkeyPatch) -> None:
+    def tomorrow(observed: Observed, path: str, attempt: Any) -> datetime:
+        return observed.created_at + timedelta(days=1)
+
+    patch.setattr(attempts, "_look_at", tomorrow)
+
+
+# --- attempts ------------------------------------------------------------------------------------
+
+
+@bug("T11", focus=suffers("evict", "delete_pod"))
+def _disruptions_count_as_retries(patch: pytest.MonkeyPatch) -> None:
+    of = policy.budget_of
+
+    def to_the_user(broken: Broken) -> policy.Budget | None:
+        budget = of(broken)
+        return policy.Budget.USER if budget is policy.Budget.CLUSTER else budget
+
+    patch.setattr(policy, "budget_of", to_the_user)
+
+
+@bug("row 17", focus=acts("fails", "silent", "oom", once=True, limit=1))
+def _once_repeated(patch: pytest.MonkeyPatch) -> None:
+    of = policy.retries_of
+    patch.setattr(policy, "retries_of", lambda spec, node: replace(of(spec, node), once=False))
+
+
+@bug("T11", focus=acts("fails"))
+def _one_retry_too_many(patch: pytest.MonkeyPatch) -> None:
+    of = policy.retries_of
+
+    def generous(spec: Any, node: Any) -> policy.Retries:
+        retries = of(spec, node)
+        return replace(retries, limit=retries.limit + 1)
+
+    patch.setattr(policy, "retries_of", generous)
+
+
+@bug("T11", focus=acts("fails", limit=1))
+def _no_backoff(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(policy, "_spread", lambda seconds, seed: timedelta(0))
+
+
+@bug("I3", "I2", "I1", "I11", focus=acts("fails", limit=1))
+def _attempt_numbers_reused(patch: pytest.MonkeyPatch) -> None:
+    launch = attempts.launch
+
+    def again(draft: Draft, path: str, inputs: Any) -> None:
+        known = draft.statuses[path].attempt or 0
+        draft.change(path, attempt=max(known - 1, 0))
+        launch(draft, path, inputs)
+
+    patch.setattr(attempts, "launch", again)
+
+
+@bug("I2", focus=suffers("delete_pod", "evict"))
+def _terminating_taken_for_over(patch: pytest.MonkeyPatch) -> None:
+    over = PodFact.over.fget  # type: ignore[attr-defined]
+    patch.setattr(PodFact, "over", property(lambda self: self.deleting or over(self)))
+
+
+@bug("T11", focus=both(acts("hangs"), lambda plan: not plan.troubles))
+def _no_timeout(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(policy, "timeout_of", lambda spec, node: 3600.0)
+
+
+# --- the graph and its gates ---------------------------------------------------------------------
+
+
+@bug("T11", "I8", focus=lambda p: any(n.when and n.when.form == "broken" for n in p.nodes))
+def _an_error_in_when_is_true(patch: pytest.MonkeyPatch) -> None:
+    condition = joins.condition
+
+    def lenient(draft: Draft, path: str) -> bool | Invalid:
+        opened = condition(draft, path)
+        return True if isinstance(opened, Invalid) else opened
+
+    patch.setattr(joins, "condition", lenient)
+
+
+@bug("T11", focus=lambda plan: any(n.depends_on for n in plan.nodes))
+def _failed_dependencies_ignored(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(joins, "_blocks", lambda name, node, status: None)
+
+
+@bug("I5", "I9", "T11", focus=both(suffers("forge_approval"), holds("approval")))
+def _foreign_approval_accepted(patch: pytest.MonkeyPatch) -> None:
+    settle = gates.settle_gate
+
+    def blind(draft: Draft, path: str, **how: Any) -> None:
+        name = draft.statuses[path].approval or ""
+        fact = draft.observed.approvals.get(name)
+        if fact is not None:
+            mine = {**draft.observed.approvals, name: replace(fact, owner_uid=draft.observed.uid)}
+            draft.observed = replace(draft.observed, approvals=mine)
+        settle(draft, path, **how)
+
+    patch.setattr(gates, "settle_gate", blind)
+    patch.setattr(questions, "is_asked_by", lambda draft, path, spec: True)
+
+
+def _silent(plan: Scenario) -> bool:
+    return any(n.patience and not n.answers and not n.upstream for n in plan.nodes)
+
+
+@bug("I9", focus=_silent)
+def _silence_means_yes(patch: pytest.MonkeyPatch) -> None:
+
+    def willing(spec: Any) -> Any:
+        verdict = ballots.count(spec)
+        return replace(verdict, decision=verdict.decision or "Approved")
+
+    patch.setattr(gates, "count", willing)
+
+
+def _late(plan: Scenario) -> bool:
+    return any(
+        n.patience == 40.0 and n.answers and n.answers[0].after > 50.0 and not n.upstream
+        for n in plan.nodes
+    )
+
+
+@bug("T11", "I9", "I11", focus=_late)
+def _gates_never_expire(patch: pytest.MonkeyPatch) -> None:
+    manifest = questions.manifest
+
+    def endless(draft: Draft, path: str, inputs: Any, expires: str | None) -> Any:
+        far = timestamp(draft.now + timedelta(days=9)) if expires else None
+        return manifest(draft, path, inputs, far)
+
+    patch.setattr(questions, "manifest", endless)
+    patch.setattr(questions, "is_asked_by", lambda draft, path, spec: True)
+
+
+def _waits(plan: Scenario) -> bool:
+    return any(n.kind == "wait" and n.seconds > 4 and not n.upstream for n in plan.nodes)
+
+
+@bug("T11", focus=_waits)
+def _waits_cut_short(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("waypost.engine.waits.parse_duration", lambda text: parse_duration(text) / 5)
+
+
+# --- people --------------------------------------------------------------------------------------
+
+
+def _without(draft_field: str) -> Callable[[pytest.MonkeyPatch], None]:
+    def plant(patch: pytest.MonkeyPatch) -> None:
+        def deaf(observed: Observed, now: Any, settings: Any) -> Any:
+            spec = observed.spec
+            if spec is not None:
+                heard = spec.model_copy(update={draft_field: None})
+                definition = replace(observed.definition, spec=heard)
+                observed = replace(observed, definition=definition)
+            return decide.decide(observed, now, settings)
+
+        patch.setattr(controller, "decide", deaf)
+
+    return plant
+
+
+@bug("row 26", focus=suffers("suspend"))
+def _suspend_ignored(patch: pytest.MonkeyPatch) -> None:
+    _without("suspend")(patch)
+
+
+@bug("row 27", "T11", focus=suffers("cancel"))
+def _cancel_ignored(patch: pytest.MonkeyPatch) -> None:
+    _without("cancel")(patch)
+
+
+@bug("parallelism", focus=lambda plan: plan.parallelism == 1 and len(plan.nodes) > 3)
+def _parallelism_ignored(patch: pytest.MonkeyPatch) -> None:
+    _without("parallelism")(patch)
+
+
+@bug("I13", focus=lambda p: p.tokens == 100 and sum(n.kind == "agent" for n in p.nodes) > 1)
+def _budget_ignored(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(holding, "share_of", lambda draft, path: None)
+
+
+@bug("I12", focus=suffers("delete_run"))
+def _pods_of_a_deleted_run_held(patch: pytest.MonkeyPatch) -> None:
+    async def nothing(self: Any, key: Any) -> None:
+        self._observer.forget(key.uid)
+
+    patch.setattr(ending, "release_all", lambda observed: ())
+    patch.setattr(controller.Controller, "_let_go", nothing)
+
+
+@bug("D2", "I12", focus=suffers("delete_run", choice="Foreground"))
+def _a_deleted_run_goes_on(patch: pytest.MonkeyPatch) -> None:
+    observe = Observer.observe
+
+    async def blind(self: Observer, key: Any, body: Any) -> Observed:
+        return replace(await observe(self, key, body), deleting=False)
+
+    patch.setattr(Observer, "observe", blind)
