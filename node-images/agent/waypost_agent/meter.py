@@ -10,14 +10,13 @@ from decimal import Decimal
 from typing import Any, Final
 
 from waypost.protocol.reasons import Reason
-from waypost.protocol.work import Trace, Usage
+from waypost.protocol.work import SHARE, Trace, Usage
 
 from waypost_agent.account import Account, plain
 from waypost_agent.assignment import Limits, Price
 from waypost_agent.failures import Stopped
 
 _SHOWN: Final = 300
-_SHARE: Final = "the attempt's share of spec.budget"
 UNLIMITED: Final = Limits(None, None, None, None)
 
 
@@ -53,8 +52,8 @@ class Meter:
         self._hold("requests", calls, self._limits.requests, "model calls")
         self._hold("tokens", tokens + before, self._limits.tokens, "tokens")
         self._hold("costUSD", cost, self._limits.cost_usd, "US dollars")
-        self._hold("tokens", tokens, self._allotment.tokens, "tokens", _SHARE)
-        self._hold("costUSD", self.own.cost, self._allotment.cost_usd, "US dollars", _SHARE)
+        self._hold("tokens", tokens, self._allotment.tokens, "tokens", SHARE)
+        self._hold("costUSD", self.own.cost, self._allotment.cost_usd, "US dollars", SHARE)
 
     def model_call(self, **tokens: int) -> None:
         """Count a call that the provider answered."""
@@ -74,7 +73,7 @@ class Meter:
         if replayed:
             self.earlier.tool_calls(names)
             return
-        self._hold_calls(f"{_SHARE}.toolCalls", own, self._allotment.tool_calls, len(names))
+        self._hold_calls(f"{SHARE}.toolCalls", own, self._allotment.tool_calls, len(names))
         self.own.tool_calls(names)
 
     def reask(self, message: str, *, replayed: bool = False) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from waypost.api.agent import AgentKind, AgentLimits
 from waypost.api.status import Allotment, AttemptStatus, NodeStatus
 from waypost.engine import joins, names, policy
-from waypost.engine.agents import DEFAULT_REQUESTS, Missing, merged
+from waypost.engine.agents import Missing, merged
 from waypost.engine.draft import Draft, shorten
 from waypost.engine.usage import Exhausted, allot, enlarged, short_of
 from waypost.protocol.reasons import Reason
@@ -47,25 +47,26 @@ def share_of(draft: Draft, path: str) -> Allotment | Exhausted | None:
         return None
     limits, nodes = _limits(draft, agent), draft.statuses.values()
     before = _ran_out(draft.statuses[path])
-    name = None if before is None else _short_of(before, limits)
+    name = None if before is None else short_of(before)
     # Another attempt gets all that is left: parted again, it might help nobody.
     sharers = _sharers(draft) if name is None else 1
     retired = draft.observed.status.retired_usage
     share = allot(budget, nodes, sharers=sharers, limits=limits, retired=retired)
     if before is None or name is None:
         return share
-    return enlarged(share, before, name=name, nodes=nodes)
+    goes_on = draft.settings.gateway_url is not None  # which keeps its journal
+    return enlarged(share, before, name=name, nodes=nodes, goes_on=goes_on)
 
 
 def may_get_more(draft: Draft, path: str) -> bool:
-    """Whether the attempt that has just ended may be followed by one with a larger share of the
+    """Whether the attempt that has just ended may be followed by one with another share of the
     run's budget, as no limit of the node's own ended it."""
     status, node = draft.statuses[path], draft.node(path)
     before = _ran_out(status)
     if before is None or node.agent is None or before.number != status.attempt:
         return False
     once = policy.retries_of(draft.spec, node).once
-    return not once and _short_of(before, _limits(draft, node.agent)) is not None
+    return not once and short_of(before) is not None
 
 
 def wait_for_more(draft: Draft, path: str, message: str) -> None:
@@ -88,10 +89,6 @@ def _ran_out(status: NodeStatus) -> AttemptStatus | None:
 def _limits(draft: Draft, agent: AgentKind) -> AgentLimits:
     base = draft.spec.defaults.agent if draft.spec.defaults else None
     return merged(AgentLimits, base.limits if base else None, agent.limits)
-
-
-def _short_of(attempt: AttemptStatus, limits: AgentLimits) -> str | None:
-    return short_of(attempt, limits, requests=limits.requests or DEFAULT_REQUESTS)
 
 
 def without_budget(draft: Draft, path: str, exhausted: Exhausted) -> None:

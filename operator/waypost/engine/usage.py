@@ -95,38 +95,36 @@ def allot(
     )
 
 
-def short_of(attempt: AttemptStatus, limits: AgentLimits, *, requests: int) -> str | None:
-    """Of what an attempt that ended with BudgetExceeded had too little, only because its share was
-    smaller than the node's own limits; None where one of these ended it. `requests`: how many model
-    calls it was allowed."""
-    share, used = attempt.allotment, attempt.usage or Usage()
-    if share is None or (used.model_calls or 0) >= requests:
-        return None
-    reached = [
-        name
-        for name, spent in (("tokens", used.total_tokens), ("cost_usd", used.cost_usd))
-        for most in (getattr(share, name), getattr(limits, name))
-        if most is not None and Decimal(spent or 0) >= Decimal(most)
-    ]
-    # Tool calls are refused before they are made: they are what is left where nothing is used up.
-    name = reached[0] if reached else "tool_calls"
-    given, own = getattr(share, name), getattr(limits, name)
-    return name if given is not None and (own is None or Decimal(given) < Decimal(own)) else None
+def short_of(attempt: AttemptStatus) -> str | None:
+    """Of what an attempt that ended with BudgetExceeded had too little, only because of its share;
+    None where a limit of the node's own ended it."""
+    for name, wire in _WIRE.items():
+        told = (attempt.message or "").startswith(f"{work.SHARE}.{wire}: ")
+        if told and getattr(attempt.allotment, name, None) is not None:
+            return name
+    return None
 
 
 def enlarged(
-    share: Allotment | Exhausted, before: AttemptStatus, *, name: str, nodes: Iterable[NodeStatus]
+    share: Allotment | Exhausted,
+    before: AttemptStatus,
+    *,
+    name: str,
+    nodes: Iterable[NodeStatus],
+    goes_on: bool,
 ) -> Allotment | Exhausted:
-    """The share of another attempt, if it holds more of what the one `before` had too little of:
-    with as much it would end the same way."""
+    """The share of another attempt, if that can get further than the one `before`: by any share
+    where it `goes_on` with the conversation, else by a larger one. Tool calls are refused before
+    they are made, so as many as before would end it the same way in any case."""
     had = getattr(before.allotment, name)
-    if isinstance(share, Allotment) and Decimal(getattr(share, name)) > Decimal(had):
-        return share
+    if isinstance(share, Allotment):
+        goes_on = goes_on and name != "tool_calls"
+        if goes_on or Decimal(getattr(share, name)) > Decimal(had):
+            return share
     held = isinstance(share, Exhausted) and share.held
     lent = any(getattr(each, name) for node in nodes for each in _held(node))
-    small = f"its share of spec.budget.{_WIRE[name]}, {had}, was too small"
-    said = f"{before.message}; " if before.message else ""
-    return Exhausted(f"{said}{small}, and no larger one is left", held=held or lent)
+    left = "nothing" if goes_on else "no larger share"
+    return Exhausted(f"{before.message}; {left} is left", held=held or lent)
 
 
 def _held(node: NodeStatus) -> list[Allotment]:

@@ -9,6 +9,9 @@ from waypost.protocol.reasons import Reason
 
 TRACE_VERSION: Final = 1
 TRACE_ENTRIES: Final = 2000
+# How the message of an attempt begins that its share of the run's budget ended, and no limit of the
+# node's own; `.tokens: `, `.costUSD: ` or `.toolCalls: ` follows.
+SHARE: Final = "the attempt's share of spec.budget"
 _LONGEST_MONEY: Final = 40
 _COUNTS: Final = {
     "modelCalls": "model_calls",

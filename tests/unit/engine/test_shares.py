@@ -1,18 +1,27 @@
-"""An attempt whose share of the run's budget was too small: started again with a larger one."""
+"""An attempt whose share of the run's budget was too small: started again with another."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from waypost.api.base import JsonObject
+from waypost.protocol.work import SHARE
 
-from tests.builders import agent
+from tests.builders import SETTINGS, agent
 from tests.unit.engine.play import Ending, Play, evicted, never_ends, uses
 from tests.unit.engine.test_agents import play, spent
 
 
-def out(tokens: int = 0, *, cost: str | None = None, tools: int = 0) -> Ending:
-    """The attempt used this up, and then it had nothing left."""
-    return uses(spent(tokens, cost=cost, tools=tools), fails="BudgetExceeded")
+def out(
+    tokens: int = 0,
+    *,
+    cost: str | None = None,
+    tools: int = 0,
+    whose: str = f"{SHARE}.tokens",
+) -> Ending:
+    """The attempt used this up, and then it had nothing left of `whose`."""
+    told = f"{whose}: all are used, and there is no output yet"
+    return uses(spent(tokens, cost=cost, tools=tools), fails="BudgetExceeded", message=told)
 
 
 def done(tokens: int = 0, *, cost: str | None = None, tools: int = 0) -> Ending:
@@ -34,13 +43,17 @@ CASES = [
     pytest.param(
         {"costUSD": "0.9"},
         {},
-        [out(9, cost="0.31"), done(9, cost="0.1")],
+        [out(9, cost="0.31", whose=f"{SHARE}.costUSD"), done(9, cost="0.1")],
         "cost_usd",
         ["0.3", "0.57"],
         id="cost",
     ),
     pytest.param(
-        {"toolCalls": 90}, {}, [out(9, tools=28), done(9, tools=1)], "tool_calls", [30, 60],
+        {"toolCalls": 90},
+        {},
+        [out(9, tools=28, whose=f"{SHARE}.toolCalls"), done(9, tools=1)],
+        "tool_calls",
+        [30, 60],
         id="tool calls, refused before they are made",
     ),
     pytest.param(
@@ -79,9 +92,8 @@ def test_it_is_started_again_with_what_others_gave_back(
 @pytest.mark.parametrize(
     ("own", "ending"),
     [
-        pytest.param({"limits": {"tokens": 300}}, out(310), id="its own limit is as small"),
-        pytest.param({"limits": {"requests": 1}}, out(310), id="its model calls are used up"),
-        pytest.param({"limits": {"toolCalls": 1}}, out(9, tools=1), id="its own tool calls"),
+        pytest.param({}, out(310, whose="limits.tokens"), id="a limit of its own"),
+        pytest.param({}, out(310, whose="limits.requests"), id="its model calls"),
         pytest.param({"effect": "once"}, out(310), id="it must not run twice"),
     ],
 )
@@ -92,7 +104,7 @@ def test_what_a_larger_share_would_not_help_fails_at_once(own: JsonObject, endin
     assert len(given(run, "a", "tokens")) == 1
     node = run.status.nodes[0]
     assert (node.phase, node.reason) == ("Failed", "BudgetExceeded")
-    assert "share" not in (node.message or "")
+    assert "is left" not in (node.message or "")
 
 
 @pytest.mark.parametrize(
@@ -111,10 +123,32 @@ def test_a_share_must_be_larger_than_the_one_before(others: int, shares: list[in
     assert given(run, "a", "tokens") == shares
     node = run.status.nodes[0]
     assert (node.phase, node.reason) == ("Failed", "BudgetExceeded")
-    told = (
-        f"its share of spec.budget.tokens, {shares[-1]}, was too small, and no larger one is left"
-    )
-    assert told in (node.message or "")
+    told = f"{SHARE}.tokens: all are used, and there is no output yet; no larger share is left"
+    assert node.message == told
+
+
+@pytest.mark.parametrize(
+    ("ending", "budget", "name", "shares"),
+    [
+        pytest.param(out(300), {"tokens": 900}, "tokens", [300, 30], id="by less than before"),
+        pytest.param(
+            out(1, tools=30, whose=f"{SHARE}.toolCalls"),
+            {"toolCalls": 90},
+            "tool_calls",
+            [30],
+            id="not by as few tool calls, which are refused before they are made",
+        ),
+    ],
+)
+def test_with_a_journal_it_goes_on_where_it_stopped(
+    ending: Ending, budget: JsonObject, name: str, shares: list[int]
+) -> None:
+    run = play(*three(), budget=budget)
+    run.settings = replace(SETTINGS, gateway_url="http://gateway")
+    others = done(285, tools=20)
+    run.endings = {"a": [ending, done(9)], "b": [others], "c": [others]}
+    run.finish()
+    assert given(run, "a", name) == shares
 
 
 def test_it_waits_while_others_may_still_give_some_back() -> None:
