@@ -73,6 +73,13 @@ chaos: venv ## Runs under random faults on a real cluster (RUNS=200 MINUTES=60)
 	@$(PYTHON) -m e2e.chaos --runs $(RUNS) --minutes $(MINUTES) $(CHAOS_ARGS)
 	$(call next,"less build/chaos.json")
 
+.PHONY: crashpoints
+crashpoints: venv ## Every write of a run disturbed, on a real API server; all of them
+	@echo "crashpoints: every mutation, three ways; minutes"
+	@$(PYTHON) -m e2e.cluster up
+	@. scripts/cluster-env.sh && WAYPOST_CRASHPOINTS=all $(PYTEST) tests/crashpoints -s $(PYTEST_ARGS)
+	$(call next,"make simulate (random workflows, in memory)")
+
 .PHONY: bench
 bench: venv ## Measure, and write build/bench.json
 	@echo "bench: measuring on a real cluster; minutes"

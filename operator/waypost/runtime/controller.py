@@ -41,6 +41,7 @@ from waypost.runtime.writes import UPDATES, Bucket, Throttled
 
 _STUCK_SECONDS: Final = 120.0  # runs are due and no worker has taken one up
 _PLAN_ROUNDS: Final = 4
+_BUSY_FACTOR: Final = 8  # of what a busy API server asks for, at most
 
 log = logging.getLogger(__name__)
 
@@ -226,6 +227,11 @@ class Controller:
         except FenceExpired:
             self.queue.add(key)
             return "fence"
+        except Busy as busy:
+            # It has said when to come again: a run must not sleep on when the rush is over.
+            log.warning("the API server is busy: %s", busy.message, extra=about)
+            self.queue.retry(key, longest=_BUSY_FACTOR * max(busy.retry_after, 1.0))
+            return "error"
         except (ClusterError, TimeoutError) as error:
             text = getattr(error, "message", "") or type(error).__name__
             log.warning("pass failed, trying again: %s", text, extra=about)

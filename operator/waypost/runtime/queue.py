@@ -75,13 +75,13 @@ class KeyedQueue(Generic[K]):
         if when < self._timer.get(key, float("inf")):
             self._set_timer(key, when)
 
-    def retry(self, key: K) -> None:
+    def retry(self, key: K, *, longest: float = _LAST_BACKOFF) -> None:
         """The pass failed: due again after an exponential backoff, whatever timer it had set,
         for that may have passed and would make this a loop without a pause."""
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
         # The exponent is bounded, or the power overflows on the thousandth failure.
-        pause = min(_FIRST_BACKOFF * 2 ** min(failures, 16), _LAST_BACKOFF)
+        pause = min(_FIRST_BACKOFF * 2 ** min(failures, 16), longest, _LAST_BACKOFF)
         self._set_timer(key, self._monotonic() + pause)
 
     def forget(self, key: K) -> None:

@@ -109,6 +109,17 @@ async def test_a_busy_api_server_is_left_alone_for_as_long_as_it_asks() -> None:
 
 
 @virtual
+async def test_no_run_sleeps_on_when_the_api_server_is_busy_no_longer() -> None:
+    """It was told to come again in a second; twelve refusals in a row do not make that a minute."""
+    async with World() as world:
+        world.start()
+        busy = Busy("slow down", retry_after=1.0)
+        world.cluster.fail_next("patch_status", Kind.AGENT_WORKFLOW, busy, times=12)
+        await world.submit(spec(python("a")))
+        await world.finished(within=110)
+
+
+@virtual
 async def test_a_job_that_is_refused_for_good_fails_its_node_in_the_servers_words() -> None:
     async with World() as world:
         world.start()
