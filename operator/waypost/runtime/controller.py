@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from waypost.engine.decide import decide, plan
+from waypost.engine.facts import section, text
 from waypost.engine.model import Decision, Observed, Wants
 from waypost.engine.pods import PodSettings
 from waypost.engine.probes.job import ProbeSettings
@@ -24,6 +25,7 @@ from waypost.ports.cluster import (
     NotFound,
     Obj,
     PatchType,
+    Rejected,
 )
 from waypost.ports.telemetry import Telemetry
 from waypost.runtime.act import Actor, FenceExpired
@@ -317,11 +319,23 @@ class Controller:
         except Busy as busy:
             self._bucket.pause(busy.retry_after)
             raise
+        except Rejected as error:
+            # Of a stale patch an operation may fail before the fence is looked at.
+            if await self._is_stale(key, observed):
+                raise Conflict(error.message, code=409) from error
+            raise
         self.store.put_run(landed)
         self.telemetry.checkpoint(observed, observed.status, decision.status, decision.traces)
         for refusal in decision.refusals:
             self.telemetry.refused(reason=refusal)
         return sent
+
+    async def _is_stale(self, key: Key, observed: Observed) -> bool:
+        """Whether the run has certainly changed since it was observed (a live read)."""
+        if not await self._observer.refresh(key):
+            return True
+        metadata = section(self.store.run_body(key), "metadata")
+        return text(metadata, "resourceVersion") != observed.resource_version
 
     async def _let_go(self, key: Key) -> None:
         """A run that is not known: release its pods once it is certainly gone."""

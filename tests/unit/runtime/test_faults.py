@@ -1,6 +1,7 @@
 """API servers that refuse, stall and forget, and watches that lie (techniques T1, T3): same end."""
 
 import asyncio
+import itertools
 import random
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -310,3 +311,26 @@ async def test_a_pod_that_does_not_start_is_launched_anew_without_a_retry(why: A
         assert (node["phase"], node["launchRetries"]) == ("Succeeded", 1)
         assert "retries" not in node
         assert [e.attempt for e in world.ledger.executions] == [2]
+
+
+@pytest.mark.parametrize("stale", [True, False], ids=["somebody-wrote", "nobody-wrote"])
+@virtual
+async def test_a_patch_that_fails_before_its_fence_is_looked_at(stale: bool) -> None:
+    """A JSON Patch removes what a faster operator has removed: 422, and not 409."""
+    async with World() as world:
+        operator = world.start()
+        refused: list[float] = []
+
+        async def intercept(call: Call, send: Callable[[], Awaitable[Any]]) -> Any:
+            if call.writes and call.kind is Kind.AGENT_WORKFLOW and len(refused) < 3:
+                refused.append(world.clock.monotonic())
+                if stale:
+                    await world.patch_run({"ttlSecondsAfterFinished": 10**6 + len(refused)})
+                raise Rejected("doc is missing key: /status/waiting", code=422)
+            return await send()
+
+        operator.line.intercept = intercept
+        await world.submit(spec(python("a")))
+        await world.finished()
+        waits = [later - earlier for earlier, later in itertools.pairwise(refused)]
+        assert (max(waits) < 0.5) is stale, "a conflict is looked at again at once"
