@@ -100,6 +100,8 @@ class Judge:
         return follows
 
     def _waited(self, node: Node, story: AttemptStory, again: Again) -> Iterator[Violation]:
+        if self._touched("faults", "outage", "freeze", "freeze_fence"):
+            return  # a status may have been stored long after it was decided
         before = self._seen.attempts[node.name, story.number - 1]
         pause = story.recorded_at - (before.finished_at or 0.0)
         if pause < again.wait - 2 * self._scenario.latency - 0.01:
@@ -189,6 +191,8 @@ class Judge:
         legal = set(stops)
         if pod.evicted:
             legal.add("Disrupted" if pod.disrupted else "OutOfDisk")
+            if self._touched("evict", "lose", "remove"):
+                legal.add("OutOfDisk")  # it may have been judged before it was disrupted, too
         elif cut:
             legal.add("Disrupted")
         return legal
