@@ -15,7 +15,6 @@ from pydantic_ai.capabilities import AbstractCapability, UseThreadExecutor
 from pydantic_ai.exceptions import OutputTokenLimitExceeded, UnexpectedModelBehavior
 from pydantic_ai.models import Model
 from pydantic_ai.settings import ModelSettings
-from pydantic_ai.toolsets import AbstractToolset
 from pydantic_ai.usage import UsageLimits
 from waypost.protocol import ijson
 from waypost.protocol.ijson import Json
@@ -24,7 +23,7 @@ from waypost.protocol.request import Request
 from waypost.protocol.work import Usage, WorkFailed, WorkResult
 from waypost_node import reach
 
-from waypost_agent import Stop, assignment, functions, models, store
+from waypost_agent import Stop, assignment, models, store, tooling
 from waypost_agent.account import tokens_of
 from waypost_agent.asking import Asking
 from waypost_agent.assignment import Assignment, BadAssignment
@@ -33,7 +32,7 @@ from waypost_agent.effects import Effects
 from waypost_agent.failures import SHOWN, Stopped, one_line
 from waypost_agent.journal import Journal
 from waypost_agent.meter import Meter, cut
-from waypost_agent.output import TOOL, Output
+from waypost_agent.output import Output
 from waypost_agent.reasking import Reasking, unusable
 from waypost_agent.watching import Watched
 
@@ -164,7 +163,7 @@ class _Loop:
         settings: ModelSettings,
         journal: Journal,
     ) -> Json:
-        toolsets, servers = await self._tools(stack)
+        toolsets, servers = await tooling.offered(self._work, self.keys, stack)
         calls = Calls(self.meter, servers, journal)
         asking = Asking(
             model,
@@ -231,32 +230,3 @@ class _Loop:
             raise Stopped(Reason.PROVIDER_ERROR, text) from None
         except BadAssignment as error:
             raise Stopped(Reason.INPUT_INVALID, str(error)) from None
-
-    async def _tools(
-        self, stack: AsyncExitStack
-    ) -> tuple[list[AbstractToolset[None]], dict[str, str]]:
-        """The tools, and the servers by name of their tools. Raises Stopped."""
-        toolsets: list[AbstractToolset[None]] = []
-        sources: list[tuple[str, str]] = []
-        servers: dict[str, str] = {}
-        for python in self._work.modules:
-            toolsets.append(functions.load(python))
-            sources += [(name, f"module {python.module}") for name in python.functions]
-        for tools in self._work.servers:
-            # Only here: MCP's libraries would be a second of the start of every agent.
-            from waypost_agent import servers as mcp
-
-            toolsets.append(await mcp.connect(tools, self.keys, stack))
-            sources += [(name, f"tool server {tools.server}") for name in tools.allow]
-            servers |= dict.fromkeys(tools.allow, tools.server)
-        _check_names(sources)
-        return toolsets, servers
-
-
-def _check_names(sources: list[tuple[str, str]]) -> None:
-    taken = {TOOL: "the tool that takes the output"}
-    for name, source in sources:
-        if name in taken:
-            text = f"{taken[name]} and {source} both have a tool {name!r}; leave one of them out"
-            raise Stopped(Reason.NODE_ERROR, f"agent.tools: {text}")
-        taken[name] = source
