@@ -226,6 +226,17 @@ def test_each_message_is_stored_once(node: Node) -> None:
     assert "Go, " not in text, "the prompt is in the request"
 
 
+def test_the_journal_grows_by_the_same_for_every_turn(node: Node) -> None:
+    limits: dict[str, Any] = {"limits": {"requests": 16}, "prompt": "On and on."}
+    node.attempt("looping", **limits)
+    node.attempt("looping", **limits)
+    sizes = [body["spec"]["size"] for body in node.site.segments()]
+    assert len(sizes) > 30
+    assert max(sizes[4:16]) * 1.05 > max(sizes[-12:]), "late turns are no larger than early ones"
+    totals = [body["spec"]["journal"]["total"] for body in node.site.segments()]
+    assert totals[-1] == sum(sizes)
+
+
 def test_two_segments_a_turn_and_one_for_each_further_tool(node: Node) -> None:
     node.attempt("work")
     kinds = [[each["k"] for each in json.loads(text)] for text in node.texts()]

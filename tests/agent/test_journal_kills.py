@@ -167,6 +167,21 @@ def test_the_next_attempt_goes_on_from_any_boundary(kill_at: int, story: Story) 
     assert again <= {_unfinished(killed)}, "only what was cut short"
 
 
+def test_an_agent_that_is_killed_again_and_again_gets_there(story: Story) -> None:
+    tools = [{**TOOLS[0], "effects": {"send": "idempotent"}}]
+    lost = kills = 0
+    attempted = story.attempt(kill_at=7, tools=tools)
+    while attempted.result is None and kills < 15:
+        kills += 1
+        lost += _lost_answer(attempted.boundaries)
+        attempted = story.attempt(kill_at=7, tools=tools)
+    assert attempted.result is not None, attempted
+    assert kills > 3
+    assert attempted.result.output == OUTPUT
+    assert answers(story) == 4 + lost
+    assert calls(attempted.result.usage, attempted.result.carried) == 4
+
+
 def _lost_answer(boundaries: list[str]) -> int:
     """1 if an answer was given, and not kept. Where it was killed was not passed."""
     since = 0
