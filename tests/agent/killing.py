@@ -4,6 +4,7 @@ The boundaries are: before and after every append to the journal, every model ca
 a tool, and inside a tool once its effect is there. Each is noted in a file before it is passed.
 """
 
+import faulthandler
 import multiprocessing
 import os
 import signal
@@ -22,6 +23,7 @@ from waypost_agent.watching import Watched
 from tests.agent import deeds
 
 _NOTES = "boundaries"
+_HANGS = 50.0  # seconds after which an attempt tells where it stands
 
 
 @dataclass(frozen=True)
@@ -72,8 +74,11 @@ def run(plan: Plan) -> Attempted:
     child = context.Process(target=_child, args=(plan, send))
     child.start()
     send.close()
-    child.join(40)
-    assert child.exitcode is not None, "the attempt hangs"
+    child.join(_HANGS + 20)
+    said = plan.folder / "stderr"
+    if child.exitcode is None:
+        child.kill()
+        raise AssertionError(f"the attempt hangs: {said.read_text() if said.exists() else ''}")
     try:
         found = receive.recv()
     except EOFError:
@@ -93,6 +98,7 @@ def run(plan: Plan) -> Attempted:
 def _child(plan: Plan, send: Any) -> None:
     os.environ.update(plan.environment)
     sys.stderr = (plan.folder / "stderr").open("a")
+    faulthandler.dump_traceback_later(_HANGS, file=sys.stderr)
     fuse = _Fuse(plan)
     _wire(fuse)
     try:
