@@ -50,8 +50,8 @@ def main() -> int:
         with _namespace(kube, {}) as kept, _namespace(kube, RESTRICTED) as space:
             ledger = start_ledger(kube, kept.name, cluster.images["runner"])
             backdrop = raise_backdrop(space, ledger, cluster)  # before there is a second machine
-            second = Second(kube, control, control.add_machine(2), host)
             try:
+                second = Second(kube, control, control.add_machine(2), host)
                 second.open()
                 reach = Reach(space, operator, host, control, second)
                 assert cluster.audit_log is not None

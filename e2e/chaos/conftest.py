@@ -40,9 +40,11 @@ def judged(space: Space, ledger: Ledger, cluster: api.Cluster) -> Iterator[Histo
 
 
 @pytest.fixture(scope="module")
-def second(control: Embedded, operator: Operator) -> Iterator[Second]:
-    """A second machine, which can be lost; it is gone after the module."""
-    machine = control.add_machine(2)
+def second(control: Embedded, operator: Operator, runner: str) -> Iterator[Second]:
+    """A second machine, which can be lost; it is gone after the module. Its nodes run programs."""
     assert operator.machine is not None
-    yield Second(operator.kube, control, machine, operator.machine)
-    control.remove_machine(2)
+    try:
+        machine = control.add_machine(2, images=[runner])
+        yield Second(operator.kube, control, machine, operator.machine)
+    finally:
+        control.remove_machine(2)

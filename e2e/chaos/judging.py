@@ -12,7 +12,7 @@ from e2e.suite.ledger import Ledger
 from e2e.suite.space import Space
 from e2e.suite.waiting import until
 
-CLEAN_SECONDS = 60.0
+CLEAN_SECONDS = 120.0
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -15,6 +16,11 @@ from e2e.cluster.settings import Settings
 
 START_SECONDS = 90.0
 STOP_GRACE_SECONDS = 3.0
+KUBELET_TRIES = 15
+
+
+class _EndedError(ClusterError):
+    """A program ended where it should have become ready."""
 
 
 class Launcher:
@@ -31,11 +37,24 @@ class Launcher:
         """Start what does not run, each once everything before it is ready; `with_runtime` is
         called when containerd is."""
         for component in wanted:
-            if not self.runs(component):
-                self._launch(component)
-            self._wait_ready(component)
+            self._bring_up(component, tries=KUBELET_TRIES if component.name == "kubelet" else 1)
             if component.name == "containerd":
                 with_runtime()
+
+    def _bring_up(self, component: Component, *, tries: int) -> None:
+        """Start it again when it ends at once, as systemd would. After a power cut containerd
+        answers before its CRI service has looked through its containers, which the kubelet takes
+        for an error."""
+        for left in reversed(range(tries)):
+            if not self.runs(component):
+                self._launch(component)
+            try:
+                self._wait_ready(component)
+                return
+            except _EndedError:
+                if not left:
+                    raise
+                time.sleep(1)
 
     def runs(self, component: Component) -> bool:
         """Whether it runs, with the arguments it has now."""
@@ -128,9 +147,9 @@ class Launcher:
             )
         self._say(f"{component.name} ready")
 
-    def _died(self, component: Component) -> ClusterError:
+    def _died(self, component: Component) -> _EndedError:
         log = self._settings.logs / f"{component.name}.log"
-        return ClusterError(
+        return _EndedError(
             f"start {component.name}",
             found=f"it ended during the start; the end of {log}:\n{tail(log)}",
             do="read the log; `python -m e2e.cluster down` and `up` start from nothing",

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from e2e.cluster import shell
 from e2e.cluster.embedded import health, packages, setup
@@ -55,15 +56,18 @@ class Machine:
         """Whether its container runtime does."""
         return self._namespaces.intact() and self._launcher.state("containerd") == "running"
 
-    def prepare(self) -> None:
-        """Make what is there before anything runs; what an earlier run left is replaced."""
+    def prepare(self, images: Sequence[str]) -> None:
+        """Make what is there before anything runs; what an earlier run left is replaced. `images`:
+        those it will have; none: all that were built for the first machine."""
         packages.require_root()
         packages.ensure(self._settings, self._progress, packages.MACHINE_PROGRAMS)
         if self._namespaces.intact():
+            self._wanted.write_text("\n".join(images))
             return
         if self._settings.folder.exists():
             self.remove()
         self._settings.folder.mkdir(parents=True)
+        self._wanted.write_text("\n".join(images))
         setup.write_machine_certificates(self._settings, self._places(), self._first.pki)
         self._namespaces.create()
 
@@ -124,11 +128,19 @@ class Machine:
         shell.output(self._kubectl("create", "-f", str(path)), timeout=10)
 
     def _load_images(self) -> None:
-        """The pause image, and what was built for the first machine."""
+        """The pause image, and what it was added with or was built for the first machine."""
         self.images.load_pause(self._first.binaries / "pause")
+        if wanted := self._wanted.read_text().split():
+            self.images.load_all(wanted)
+            return
         first = self._settings.of_machine(1)
         theirs = Launcher(first, Namespaces(first), self._say).containers
         self.images.load_all(ImageStore(first, self._progress, theirs).listed())
+
+    @property
+    def _wanted(self) -> Path:
+        """Outlives this program: a machine that comes back needs no more than it had."""
+        return self._settings.folder / "images"
 
     def _is_ready(self) -> bool:
         return health.node_is_ready(self._settings, self._first.pki)

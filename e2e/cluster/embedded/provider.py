@@ -129,10 +129,11 @@ class Embedded:
         """A further machine, there or not: 2 and up."""
         return Machine(self._settings.of_machine(number), self._progress, self.places)
 
-    def add_machine(self, number: int) -> Machine:
-        """Return with the machine ready, cordoned, and with the images of the first."""
+    def add_machine(self, number: int, *, images: Sequence[str] = ()) -> Machine:
+        """Return with the machine ready, cordoned, and with these images; none: with those of the
+        first."""
         machine = self.machine(number)
-        machine.prepare()
+        machine.prepare(images)
         self.up()  # with a machine that can be lost, the controller-manager gets other flags
         machine.start()
         return machine
