@@ -12,6 +12,7 @@ from waypost.api.base import parse_duration
 from waypost.engine import (
     attempts,
     ballots,
+    closing,
     decide,
     ending,
     gates,
@@ -71,7 +72,7 @@ def _exit_code_beats_record(patch: pytest.MonkeyPatch) -> None:
             return Broken(Reason.OUT_OF_MEMORY, "killed")
         return judged(pod, **how)
 
-    patch.setattr(attempts, "judge", by_exit_code)
+    patch.setattr(closing, "judge", by_exit_code)
 
 
 @bug("T11", focus=acts("invalid"))
@@ -153,7 +154,7 @@ def _absence_inferred_from_the_cache(patch: pytest.MonkeyPatch) -> None:
     def sure(draft: Draft, path: str, attempt: Any) -> None:
         broken = Broken(Reason.DISRUPTED, "no pod is known")
         if draft.now >= attempts._look_at(draft.observed, path, attempt):
-            attempts._break(draft, path, attempt, broken)
+            closing.break_off(draft, path, attempt, broken)
 
     patch.setattr(attempts, "_without_pod", sure)
 

@@ -1,4 +1,4 @@
-"""Attempts of nodes that have a pod: launch, watch, stop, judge.
+"""Attempts of nodes that have a pod: launch, watch, stop; `closing` has how they end.
 
 That an attempt has neither Job nor pod is concluded from a live read only (correctness A1, A2);
 a pod that exists is the attempt, whatever became of its Job.
@@ -8,26 +8,23 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from waypost.api.status import AttemptStatus, NodeStatus
-from waypost.engine import deadlines, holding, kept, machines, mounts, names, policy, traces
+from waypost.engine import deadlines, holding, kept, machines, mounts, names, policy
 from waypost.engine.agents import Missing
+from waypost.engine.closing import break_off, settle_as, take_result
 from waypost.engine.draft import Draft, shorten
-from waypost.engine.graph import kind_of
 from waypost.engine.inputs import Inputs, Invalid, resolve
 from waypost.engine.jobs import TooLarge
 from waypost.engine.launching import prepare
 from waypost.engine.model import JobFact, Launch, Observed, PodFact, StopAttempt
 from waypost.engine.outcomes import (
     Broken,
-    Outcome,
-    Succeeded,
-    judge,
     known_reason,
     never_started,
     taken,
     trouble_of,
     wants_log,
 )
-from waypost.engine.usage import Exhausted, recorded, total
+from waypost.engine.usage import Exhausted
 from waypost.protocol.reasons import Reason
 
 IN_POD: Final = ("Running", "Superseding")  # phases of a node whose attempt has a pod
@@ -85,7 +82,7 @@ def settle(draft: Draft, path: str) -> None:
     if not pods:
         _without_pod(draft, path, attempt)
     elif all(pod.over or machines.lost(draft.observed, pod, draft.now) for pod in pods):
-        _take_result(draft, path, attempt, pods)
+        take_result(draft, path, attempt, pods)
     else:
         _watch_pods(draft, path, attempt, pods)
 
@@ -154,7 +151,7 @@ def _look_at(observed: Observed, path: str, attempt: AttemptStatus) -> datetime:
 def _without_pod(draft: Draft, path: str, attempt: AttemptStatus) -> None:
     problem = draft.observed.launches.get(attempt.job)
     if problem is not None and problem.permanent:
-        _break(draft, path, attempt, Broken(Reason.LAUNCH_REJECTED, problem.message, "", False))
+        break_off(draft, path, attempt, Broken(Reason.LAUNCH_REJECTED, problem.message, "", False))
         return
     if not draft.observed.live:
         draft.wake(_look_at(draft.observed, path, attempt))
@@ -172,14 +169,14 @@ def _without_job(draft: Draft, path: str, attempt: AttemptStatus, problem: str) 
     stopped = attempt.stopping or deadlines.why_not_started(draft, path)
     if stopped:
         broken = Broken(known_reason(stopped), "stopped before it started", "", False)
-        _break(draft, path, attempt, broken)
+        break_off(draft, path, attempt, broken)
         return
     _name_trouble(draft, path, Reason.LAUNCH_REJECTED, problem)
     if draft.now >= _queue_deadline(draft, path, attempt):
         status = draft.statuses[path]
         if status.reason == Reason.LAUNCH_REJECTED:
             text = problem or status.message or ""
-            _break(draft, path, attempt, Broken(Reason.LAUNCH_REJECTED, text, "", False))
+            break_off(draft, path, attempt, Broken(Reason.LAUNCH_REJECTED, text, "", False))
             return
         # Nobody refused it: there was no operator or no API server to ask. Its time begins now.
         moment = names.timestamp(draft.now)
@@ -197,13 +194,15 @@ def _without_job(draft: Draft, path: str, attempt: AttemptStatus, problem: str) 
 def _job_without_pod(draft: Draft, path: str, attempt: AttemptStatus, job: JobFact) -> None:
     if attempt.stopping and (job.suspended or job.ended):
         text = draft.statuses[path].message or "stopped before it started"
-        _break(draft, path, attempt, Broken(known_reason(attempt.stopping), text, "", False))
+        break_off(draft, path, attempt, Broken(known_reason(attempt.stopping), text, "", False))
     elif attempt.stopping:
         stop(draft, path, known_reason(attempt.stopping))
     elif job.ended and (found := kept.found(draft, path, attempt)):
-        _settle(draft, path, attempt, taken(found, draft.node(path).output_schema), draft.now)
+        settle_as(draft, path, attempt, taken(found, draft.node(path).output_schema), draft.now)
     elif job.ended:
-        _break(draft, path, attempt, Broken(Reason.DISRUPTED, "its pod is gone without a result"))
+        break_off(
+            draft, path, attempt, Broken(Reason.DISRUPTED, "its pod is gone without a result")
+        )
     elif draft.now >= _queue_deadline(draft, path, attempt):
         _name_trouble(draft, path, Reason.POD_REJECTED, job.trouble or "no pod was created")
         stop(draft, path, Reason.POD_REJECTED)
@@ -254,136 +253,6 @@ def _name_trouble(draft: Draft, path: str, reason: Reason, text: str) -> None:
         draft.note("Warning", str(reason), f"{path}: {text}")
 
 
-def _named_trouble(draft: Draft, path: str, attempt: AttemptStatus) -> str:
-    """What was told of an attempt that was then stopped for it: its pod no longer knows."""
-    status = draft.statuses[path]
-    if status.reason == attempt.stopping:
-        return status.message or ""
-    late = attempt.stopping == Reason.DEADLINE_EXCEEDED and status.reason
-    return f"{status.reason}: {status.message}" if late else ""
-
-
 def _queue_deadline(draft: Draft, path: str, attempt: AttemptStatus) -> datetime:
     launched = names.parse_timestamp(attempt.launched_at) or draft.observed.created_at
     return launched + timedelta(seconds=policy.queue_timeout_of(draft.spec, draft.node(path)))
-
-
-def _take_result(draft: Draft, path: str, attempt: AttemptStatus, pods: list[PodFact]) -> None:
-    judged = [(pod, _judge(draft, path, attempt, pod)) for pod in pods]
-    pod, outcome = next((j for j in judged if isinstance(j[1], Succeeded)), judged[-1])
-    attempt = attempt.model_copy(
-        update={
-            "pod_uid": pod.uid,
-            "started_at": names.timestamp(pod.started_at) if pod.started_at else None,
-        }
-    )
-    report = outcome.report
-    if report.usage is not None:
-        attempt = attempt.model_copy(update={"usage": recorded(report.usage)})
-    if report.carried is not None:
-        attempt = attempt.model_copy(update={"carried": recorded(report.carried)})
-    trace = traces.keep(draft, path, attempt.number, report.trace)
-    attempt = attempt.model_copy(update={"trace": trace})
-    _settle(draft, path, attempt, outcome, pod.finished_at or draft.now)
-
-
-def _settle(
-    draft: Draft, path: str, attempt: AttemptStatus, outcome: Outcome, ended: datetime
-) -> None:
-    if draft.statuses[path].phase == "Superseding":
-        _put_aside(draft, path, attempt, ended)
-    elif isinstance(outcome, Succeeded):
-        _close(draft, path, attempt, ended, "Succeeded", None)
-        draft.succeed(path, outcome)
-    else:
-        _break(draft, path, attempt, outcome, ended)
-
-
-def _judge(draft: Draft, path: str, attempt: AttemptStatus, pod: PodFact) -> Outcome:
-    node = draft.node(path)
-    return judge(
-        pod,
-        kind=kind_of(node),
-        expect=kept.expected(draft.whose(path, attempt.number), pod.uid),
-        output_schema=node.output_schema,
-        stopping=attempt.stopping,
-        log=draft.observed.logs.get(pod.uid),
-        trouble=_named_trouble(draft, path, attempt),
-        kept=kept.found(draft, path, attempt),
-        lost=machines.lost(draft.observed, pod, draft.now),
-    )
-
-
-def _close(
-    draft: Draft,
-    path: str,
-    attempt: AttemptStatus,
-    ended: datetime,
-    reason: str,
-    message: str | None,
-) -> None:
-    changes = {
-        "finished_at": names.timestamp(ended),
-        "reason": reason,
-        "message": shorten(message, 256) if message else None,
-        "stopping": None,
-    }
-    draft.record_attempt(path, attempt.model_copy(update=changes))
-    if attempt.usage is not None or attempt.carried is not None:
-        used = total((draft.statuses[path].usage, attempt.usage, attempt.carried))
-        draft.change(path, usage=used)
-
-
-def _put_aside(draft: Draft, path: str, attempt: AttemptStatus, ended: datetime) -> None:
-    """Close an attempt of a definition that no longer stands, whatever it gave."""
-    text = "a new round began while it ran"
-    _close(draft, path, attempt, ended, str(Reason.SUPERSEDED), text)
-    draft.change(path, phase="Pending", reason=None, message=None, tail=None)
-
-
-def _break(
-    draft: Draft,
-    path: str,
-    attempt: AttemptStatus,
-    broken: Broken,
-    ended: datetime | None = None,
-) -> None:
-    """Close the attempt and follow the retry policy."""
-    if broken.refused:
-        draft.refusals.append(broken.refused)
-    if not broken.started:
-        attempt = attempt.model_copy(update={"never_started": True})
-    if draft.statuses[path].phase == "Superseding":
-        _put_aside(draft, path, attempt, ended or draft.now)
-        return
-    _close(draft, path, attempt, ended or draft.now, str(broken.reason), broken.message)
-    if broken.reason == Reason.CANCELLED:
-        draft.end(path, "Cancelled", Reason.CANCELLED, broken.message)
-        return
-    if broken.reason == Reason.DEADLINE_EXCEEDED:
-        deadlines.end(draft, path, detail=broken.message, tail=broken.tail)
-        return
-    if holding.may_get_more(draft, path):
-        holding.wait_for_more(draft, path, broken.message)
-        return
-    verdict = policy.after_break(
-        retries=policy.retries_of(draft.spec, draft.node(path)),
-        status=draft.statuses[path],
-        broken=broken,
-        seed=f"{draft.observed.uid}/{path}/{attempt.number}",
-    )
-    if isinstance(verdict, policy.GiveUp):
-        draft.end(path, "Failed", verdict.reason, verdict.message, tail=broken.tail)
-        return
-    wake_at = draft.now + verdict.delay
-    draft.change(
-        path,
-        phase="Backoff",
-        reason=str(broken.reason),
-        message=shorten(broken.message, 1024),
-        tail=broken.tail[-1024:] or None,
-        wake_at=names.timestamp(wake_at),
-        **{verdict.budget.value: verdict.count},
-    )
-    draft.note("Warning", "NodeAttemptFailed", f"{path}: {broken.reason}: {broken.message}")
-    draft.wake(wake_at)

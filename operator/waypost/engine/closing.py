@@ -1,0 +1,144 @@
+"""How an attempt is closed: its outcome judged, checkpointed or followed by another attempt."""
+
+from datetime import datetime
+
+from waypost.api.status import AttemptStatus
+from waypost.engine import deadlines, holding, kept, machines, names, policy, traces
+from waypost.engine.draft import Draft, shorten
+from waypost.engine.graph import kind_of
+from waypost.engine.model import PodFact
+from waypost.engine.outcomes import Broken, Outcome, Succeeded, judge
+from waypost.engine.usage import recorded, total
+from waypost.protocol.reasons import Reason
+
+
+def take_result(draft: Draft, path: str, attempt: AttemptStatus, pods: list[PodFact]) -> None:
+    """Close an attempt whose pods are over by what they gave."""
+    judged = [(pod, _judge(draft, path, attempt, pod)) for pod in pods]
+    pod, outcome = next((j for j in judged if isinstance(j[1], Succeeded)), judged[-1])
+    attempt = attempt.model_copy(
+        update={
+            "pod_uid": pod.uid,
+            "started_at": names.timestamp(pod.started_at) if pod.started_at else None,
+        }
+    )
+    report = outcome.report
+    if report.usage is not None:
+        attempt = attempt.model_copy(update={"usage": recorded(report.usage)})
+    if report.carried is not None:
+        attempt = attempt.model_copy(update={"carried": recorded(report.carried)})
+    trace = traces.keep(draft, path, attempt.number, report.trace)
+    attempt = attempt.model_copy(update={"trace": trace})
+    settle_as(draft, path, attempt, outcome, pod.finished_at or draft.now)
+
+
+def settle_as(
+    draft: Draft, path: str, attempt: AttemptStatus, outcome: Outcome, ended: datetime
+) -> None:
+    """Close an attempt with this outcome, and the node with it if that is the last word."""
+    if draft.statuses[path].phase == "Superseding":
+        _put_aside(draft, path, attempt, ended)
+    elif isinstance(outcome, Succeeded):
+        _close(draft, path, attempt, ended, "Succeeded", None)
+        draft.succeed(path, outcome)
+    else:
+        break_off(draft, path, attempt, outcome, ended)
+
+
+def _judge(draft: Draft, path: str, attempt: AttemptStatus, pod: PodFact) -> Outcome:
+    node = draft.node(path)
+    return judge(
+        pod,
+        kind=kind_of(node),
+        expect=kept.expected(draft.whose(path, attempt.number), pod.uid),
+        output_schema=node.output_schema,
+        stopping=attempt.stopping,
+        log=draft.observed.logs.get(pod.uid),
+        trouble=_named_trouble(draft, path, attempt),
+        kept=kept.found(draft, path, attempt),
+        lost=machines.lost(draft.observed, pod, draft.now),
+    )
+
+
+def _close(
+    draft: Draft,
+    path: str,
+    attempt: AttemptStatus,
+    ended: datetime,
+    reason: str,
+    message: str | None,
+) -> None:
+    changes = {
+        "finished_at": names.timestamp(ended),
+        "reason": reason,
+        "message": shorten(message, 256) if message else None,
+        "stopping": None,
+    }
+    draft.record_attempt(path, attempt.model_copy(update=changes))
+    if attempt.usage is not None or attempt.carried is not None:
+        used = total((draft.statuses[path].usage, attempt.usage, attempt.carried))
+        draft.change(path, usage=used)
+
+
+def _put_aside(draft: Draft, path: str, attempt: AttemptStatus, ended: datetime) -> None:
+    """Close an attempt of a definition that no longer stands, whatever it gave."""
+    text = "a new round began while it ran"
+    _close(draft, path, attempt, ended, str(Reason.SUPERSEDED), text)
+    draft.change(path, phase="Pending", reason=None, message=None, tail=None)
+
+
+def break_off(
+    draft: Draft,
+    path: str,
+    attempt: AttemptStatus,
+    broken: Broken,
+    ended: datetime | None = None,
+) -> None:
+    """Close the attempt and follow the retry policy."""
+    if broken.refused:
+        draft.refusals.append(broken.refused)
+    if not broken.started:
+        attempt = attempt.model_copy(update={"never_started": True})
+    if draft.statuses[path].phase == "Superseding":
+        _put_aside(draft, path, attempt, ended or draft.now)
+        return
+    _close(draft, path, attempt, ended or draft.now, str(broken.reason), broken.message)
+    if broken.reason == Reason.CANCELLED:
+        draft.end(path, "Cancelled", Reason.CANCELLED, broken.message)
+        return
+    if broken.reason == Reason.DEADLINE_EXCEEDED:
+        deadlines.end(draft, path, detail=broken.message, tail=broken.tail)
+        return
+    if holding.may_get_more(draft, path):
+        holding.wait_for_more(draft, path, broken.message)
+        return
+    verdict = policy.after_break(
+        retries=policy.retries_of(draft.spec, draft.node(path)),
+        status=draft.statuses[path],
+        broken=broken,
+        seed=f"{draft.observed.uid}/{path}/{attempt.number}",
+    )
+    if isinstance(verdict, policy.GiveUp):
+        draft.end(path, "Failed", verdict.reason, verdict.message, tail=broken.tail)
+        return
+    wake_at = draft.now + verdict.delay
+    draft.change(
+        path,
+        phase="Backoff",
+        reason=str(broken.reason),
+        message=shorten(broken.message, 1024),
+        tail=broken.tail[-1024:] or None,
+        wake_at=names.timestamp(wake_at),
+        **{verdict.budget.value: verdict.count},
+    )
+    draft.note("Warning", "NodeAttemptFailed", f"{path}: {broken.reason}: {broken.message}")
+    draft.wake(wake_at)
+
+
+def _named_trouble(draft: Draft, path: str, attempt: AttemptStatus) -> str:
+    """What was told of an attempt that was then stopped for it: its pod no longer knows."""
+    status = draft.statuses[path]
+    if status.reason == attempt.stopping:
+        return status.message or ""
+    late = attempt.stopping == Reason.DEADLINE_EXCEEDED and status.reason
+    return f"{status.reason}: {status.message}" if late else ""
