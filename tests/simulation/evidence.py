@@ -122,6 +122,8 @@ class Evidence:
     gates: dict[str, GateStory] = field(default_factory=dict)  # by uid, in order
     waiting: dict[str, float] = field(default_factory=dict)  # since when, by path
     ended: dict[str, float] = field(default_factory=dict)  # when, by path
+    jobs_of: dict[tuple[str, int], int] = field(default_factory=dict)  # how many were made
+    reopened: set[tuple[str, int]] = field(default_factory=set)  # by a person, within the fence
     forged: set[str] = field(default_factory=set)  # gates in whose place a stranger's was put
     jobs: dict[str, float] = field(default_factory=dict)  # uid -> created at
     records: dict[str, Obj] = field(default_factory=dict)  # NodeRecords by name, as last seen

@@ -169,7 +169,7 @@ def spends(node: Node, pod: PodView) -> int:
     """Tokens that an agent uses up: what it wants, and no more than it may."""
     if node.kind != "agent":
         return 0
-    allowed = pod.request.get("agent", {}).get("limits", {}).get("tokens")
+    allowed = pod.request.get("agent", {}).get("allotment", {}).get("tokens")
     return TOKENS if allowed is None else min(TOKENS, int(allowed))
 
 

@@ -55,15 +55,22 @@ class Judge:
     def _executions(self) -> Iterator[Violation]:
         names = self._scenario.by_name
         for _, path, number in self._ledger.doubled():
-            if path in names:
+            if path in names and (path, number) not in self._seen.reopened:
                 yield Violation("I2", f"{path}: the program of attempt {number} started twice")
         for first, second in self._ledger.overlaps():
-            if first.path in names and not self._seen.was_given_up(first.path, first.attempt):
+            again = (first.path, first.attempt) in self._seen.reopened
+            given_up = self._seen.was_given_up(first.path, first.attempt)
+            if (
+                first.path in names
+                and not given_up
+                and not (again and first.attempt == second.attempt)
+            ):
                 text = f"{first.path}: attempts {first.attempt} and {second.attempt} ran together"
                 yield Violation("I2", text)
         for path, node in names.items():
             runs = self._ledger.of(path)
-            if node.never_twice and len(runs) > 1:
+            again = any((path, run.attempt) in self._seen.reopened for run in runs)
+            if node.never_twice and len(runs) > 1 and not again:
                 yield Violation("row 17", f"{path}: effect once, and it ran {len(runs)} times")
             for execution in runs:
                 if (path, execution.attempt) not in self._seen.attempts:
