@@ -5,7 +5,7 @@ object cannot stop the operator (invariant I16).
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import ValidationError
@@ -95,6 +95,7 @@ def _pod_state(body: Any, *, run_uid: str, path: str, attempt: int) -> PodFact:
         round=_whole(section(metadata, "labels").get(meta.LABEL_ROUND)) or 1,
         scheduled=bool(section(body, "spec").get("nodeName")),
         machine=text(section(body, "spec"), "nodeName"),
+        deleting_since=_deletion_asked(metadata),
         deleting_until=_moment(metadata, "deletionTimestamp"),
         unready_since=_unready_since(status),
         started_at=_moment(running, "startedAt")
@@ -149,6 +150,16 @@ def _condition_text(status: dict[str, Any], type_: str, value: str, reason: str 
                 return ""
             return f"{text(item, 'reason')}: {text(item, 'message')}"
     return ""
+
+
+def _deletion_asked(metadata: dict[str, Any]) -> datetime | None:
+    # Whoever shortens the grace moves the timestamp by as much: the difference stays.
+    until, grace = (
+        _moment(metadata, "deletionTimestamp"),
+        metadata.get("deletionGracePeriodSeconds"),
+    )
+    seconds = grace if isinstance(grace, int) else 0
+    return None if until is None else until - timedelta(seconds=seconds)
 
 
 def _unready_since(status: dict[str, Any]) -> datetime | None:

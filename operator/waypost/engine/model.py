@@ -37,6 +37,7 @@ class PodFact:
     deleting: bool  # has a deletionTimestamp
     scheduled: bool  # bound to a machine
     machine: str = ""  # the machine it is bound to
+    deleting_since: datetime | None = None  # when its deletion was asked for
     deleting_until: datetime | None = None  # when its deletion should be done, grace included
     unready_since: datetime | None = None  # when its condition Ready turned False
     round: int = 1

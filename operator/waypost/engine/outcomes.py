@@ -217,10 +217,21 @@ def known_reason(text: str | None) -> Reason:
 
 def _did_its_work(pod: PodFact, stopping: str | None) -> bool:
     """Whether a foreign program says, by its exit code, that it succeeded. One that catches SIGTERM
-    and exits 0 has not done its work; one that was to be stopped, and ended before anybody told
-    it, has."""
-    told = pod.deleting or pod.pod_reason or pod.disruption
-    return pod.terminated and pod.exit_code == 0 and not (stopping and told)
+    and exits 0 has not done its work, unless it still gave an output to somebody else's SIGTERM;
+    one that ended before anybody told it has."""
+    if not pod.terminated or pod.exit_code != 0:
+        return False
+    if not _was_told_to_end(pod):
+        return True
+    return not stopping and bool(pod.carries or pod.message.strip())
+
+
+def _was_told_to_end(pod: PodFact) -> bool:
+    """Whether a pod that is over may have ended because of a SIGTERM."""
+    if pod.deleting_since is not None and pod.finished_at is not None:
+        # Both in whole seconds: of one that ended in the same, the signal is the likelier cause.
+        return pod.finished_at >= pod.deleting_since
+    return pod.deleting or bool(pod.pod_reason or pod.disruption)
 
 
 def _plain_result(pod: PodFact, output_schema: JsonValue | None) -> Outcome:

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from waypost.api import meta
 from waypost.engine import facts
+from waypost.engine.names import timestamp
 
 from tests.builders import NOW, RUN_UID
 
@@ -238,3 +239,20 @@ def test_i16_no_body_can_stop_the_operator(poisoned: Any, other: Any) -> None:
     facts.tracked_by_git(poisoned)
     facts.pruned_fields(poisoned, other)
     facts.last_applied_text(poisoned)
+
+
+@pytest.mark.parametrize(
+    ("grace", "asked"),
+    [
+        (30, "2026-03-01T12:00:00.000Z"),
+        (0, "2026-03-01T12:00:30.000Z"),
+        (None, "2026-03-01T12:00:30.000Z"),
+    ],
+)
+def test_when_a_deletion_was_asked_for(grace: int | None, asked: str) -> None:
+    """The timestamp is when it should be done; whoever shortens the grace moves both."""
+    fields = {"deletionTimestamp": "2026-03-01T12:00:30Z", "deletionGracePeriodSeconds": grace}
+    fact = facts.pod_fact(body(**fields))
+    assert fact is not None
+    assert fact.deleting_since is not None
+    assert timestamp(fact.deleting_since) == asked

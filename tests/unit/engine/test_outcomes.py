@@ -7,7 +7,17 @@ import pytest
 from waypost.engine.model import PodFact
 from waypost.engine.outcomes import Broken, Succeeded, judge, never_started, trouble_of, wants_log
 
-from tests.builders import done, exited, failure_record, pod, record, running, whose
+from tests.builders import (
+    NOW,
+    after,
+    done,
+    exited,
+    failure_record,
+    pod,
+    record,
+    running,
+    whose,
+)
 
 OK = record({"n": 1})
 TAINTED = "DeletionByTaintManager: taint manager: deleting due to NoExecute taint"
@@ -196,6 +206,30 @@ FOREIGN = [
         "Timeout",
         "the kubelet has sent the signal",
         stopping="Timeout",
+    ),
+    row(
+        "drained-and-exits-0",
+        exited(disruption=TAINTED, deleting=True, deleting_since=NOW),
+        "Disrupted",
+        "a program that obeys somebody else's SIGTERM has not done its work either",
+    ),
+    row(
+        "evicted-and-exits-0",
+        exited(pod_reason="Evicted", pod_message="node pressure", disruption=TAINTED),
+        "Disrupted",
+        "the kubelet has sent the signal",
+    ),
+    row(
+        "deleted-and-exits-0-with-an-output",
+        exited(message="{}", deleting=True, deleting_since=after(-5)),
+        "Succeeded",
+        "I4: it used its grace to finish",
+    ),
+    row(
+        "silent-and-done-before-it-was-deleted",
+        exited(deleting=True, deleting_since=after(1)),
+        "Succeeded",
+        "running it again would double a deploy",
     ),
     row(
         "done-before-it-was-stopped",
