@@ -6,7 +6,7 @@ outcomes, never exceptions.
 
 from datetime import datetime
 
-from waypost.api.status import NodeStatus
+from waypost.api.status import FINAL_PHASES, NodeStatus
 from waypost.api.workflow import POD_KINDS
 from waypost.engine import (
     attempts,
@@ -198,7 +198,7 @@ def _try_again(draft: Draft, path: str, status: NodeStatus, *, room: bool) -> No
 def _records_wanted(observed: Observed, known: dict[str, NodeStatus], path: str) -> set[str]:
     """NodeRecords that a node's expressions may read, once all it waits for has ended."""
     status = known.get(path)
-    if status is not None and status.phase not in ("Pending", "Backoff", "Running", "Waiting"):
+    if status is not None and status.phase in FINAL_PHASES:  # Superseding may start in this pass
         return set()
     graph = observed.definition.graph
     wanted = set()

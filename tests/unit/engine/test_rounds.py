@@ -275,6 +275,22 @@ def test_the_result_of_a_superseded_attempt_is_not_taken() -> None:
     assert all(not pod.held for pod in play.pods.values()), "and nothing holds its pod"
 
 
+def test_a_node_runs_again_in_the_pass_that_puts_its_attempt_aside() -> None:
+    """On an output that is in a NodeRecord, too: it is loaded for that pass."""
+    text = "x" * 3000
+    play = Play(CHAIN, endings={"a": [returns(text)], "b": [never_ends(), returns("new")]})
+    for _ in range(3):
+        play.step()
+        play.advance()
+    assert play.node("a").output_record is not None
+    play.endings = {"b": [returns("old"), returns("new")]}
+    play.advance()  # it ends before the operator sees the round
+    play.edit_node("b", inputs={"v": "${nodes.a.output}", "w": 1}).rerun()
+    assert [(a.path, a.attempt) for a in launches(play.step())] == [("b", 2)]
+    play.finish()
+    assert play.node("b").output == "new"
+
+
 def test_rounds_that_follow_at_once_do_not_run_a_node_beside_itself() -> None:
     play = Play(CHAIN, endings={"b": [never_ends(), returns("new")]})
     for _ in range(3):
