@@ -1,5 +1,6 @@
 """Foreign images with large outputs: two containers, one outcome."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -145,7 +146,10 @@ def test_what_the_sidecar_says_is_the_output() -> None:
 def test_what_is_no_success(
     program: Any, carrier: Any, stopping: str | None, expected: Reason, reason: str
 ) -> None:
-    outcome = judged(fact_of(program, carrier), stopping=stopping)
+    fact = fact_of(program, carrier)
+    if stopping:  # it was told so by the deletion of its pod
+        fact = replace(fact, deleting=True, deleting_since=fact.finished_at)
+    outcome = judged(fact, stopping=stopping)
     assert isinstance(outcome, Broken), reason
     assert outcome.reason == expected, (reason, outcome)
 
