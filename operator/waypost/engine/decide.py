@@ -88,7 +88,7 @@ def decide(observed: Observed, now: datetime, settings: PodSettings) -> Decision
     if _is_refused(observed):
         known = observed.status.observed_generation == observed.generation
         if summary.is_finished(observed.status) and known:  # under the rules of an earlier release
-            return Decision(status=observed.status, after=ending.release_all(observed))
+            return Decision(status=observed.status, after=ending.release_closed(observed))
         return refusal.refuse(observed, now)
     begun = rounds.begin(observed, now)
     draft = Draft(begun, now=now, settings=settings)

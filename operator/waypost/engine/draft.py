@@ -92,11 +92,7 @@ class Draft:
     def has_closed(self, pod: PodFact) -> bool:
         """Whether the attempt of a pod has ended in this status."""
         status = self.statuses.get(pod.path)
-        if status is None:
-            return False
-        entry = next((a for a in status.attempts or [] if a.number == pod.attempt), None)
-        superseded = pod.attempt < (status.attempt or 0)
-        return superseded or (entry is not None and entry.finished_at is not None)
+        return status is not None and has_closed(status, pod)
 
     def job_of(self, pod: PodFact) -> str:
         """Name of the Job of a pod's attempt."""
@@ -180,6 +176,14 @@ class Draft:
         name = whose.record_name("Result")
         self._payloads[name] = outcome.output
         return name
+
+
+def has_closed(status: NodeStatus, pod: PodFact) -> bool:
+    """Whether the attempt of a pod of this node has ended. Once true it stays so, and may be acted
+    on whatever the age of the status."""
+    entry = next((a for a in status.attempts or [] if a.number == pod.attempt), None)
+    superseded = pod.attempt < (status.attempt or 0)
+    return superseded or (entry is not None and entry.finished_at is not None)
 
 
 def whose(observed: Observed, status: NodeStatus, number: int) -> Whose:

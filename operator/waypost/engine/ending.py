@@ -7,7 +7,7 @@ from waypost.api.status import AgentWorkflowStatus, NodeStatus
 from waypost.engine import attempts, deadlines, names, pausing, scope, summary
 from waypost.engine.bounds import fit
 from waypost.engine.definition import inputs_changed
-from waypost.engine.draft import Draft
+from waypost.engine.draft import Draft, has_closed
 from waypost.engine.model import Decision, DeleteRun, Observed, ReleasePod
 from waypost.engine.templates import RenderError, references_in, render_json
 from waypost.engine.usage import total
@@ -112,6 +112,17 @@ def conclude(draft: Draft) -> Decision:
 def release_all(observed: Observed) -> tuple[ReleasePod, ...]:
     """A run that is being deleted starts nothing and writes nothing; it only lets go."""
     return tuple(ReleasePod(name=p.name, uid=p.uid) for p in observed.pods if p.held)
+
+
+def release_closed(observed: Observed) -> tuple[ReleasePod, ...]:
+    """What a run that stands still lets go: pods whose attempts have ended. Others may be of a
+    round that has begun since this copy of the run was read."""
+    known = {status.path: status for status in observed.status.nodes}
+    return tuple(
+        ReleasePod(name=pod.name, uid=pod.uid)
+        for pod in observed.pods
+        if pod.held and pod.path in known and has_closed(known[pod.path], pod)
+    )
 
 
 def records_wanted(observed: Observed, known: dict[str, NodeStatus]) -> set[str]:

@@ -9,8 +9,7 @@ from waypost.api.meta import Condition
 from waypost.api.status import AgentWorkflowStatus
 from waypost.engine import rounds
 from waypost.engine.conditions import set_condition
-from waypost.engine.ending import release_all
-from waypost.engine.model import After, Decision, Note, Observed
+from waypost.engine.model import Decision, Note, Observed
 from waypost.engine.names import timestamp
 
 
@@ -44,7 +43,7 @@ def _reject(observed: Observed, listed: str, now: datetime) -> Decision:
             "conditions": conditions,
         }
     )
-    return _told(observed, status, listed, after=release_all(observed))
+    return _told(observed, status, listed)
 
 
 def _stand_still(observed: Observed, listed: str, now: datetime) -> Decision:
@@ -85,9 +84,7 @@ def _put(
     )
 
 
-def _told(
-    observed: Observed, status: AgentWorkflowStatus, listed: str, *, after: tuple[After, ...] = ()
-) -> Decision:
+def _told(observed: Observed, status: AgentWorkflowStatus, listed: str) -> Decision:
     known = status == observed.status
     notes = () if known else (Note(type="Warning", reason="InvalidSpec", message=listed[:1000]),)
-    return Decision(status=status, after=after, notes=notes)
+    return Decision(status=status, notes=notes)

@@ -5,11 +5,12 @@ from dataclasses import replace
 
 import pytest
 from waypost.api.base import JsonObject, JsonValue
+from waypost.engine.decide import decide
 from waypost.engine.definition import define
 from waypost.engine.model import PodFact, ReleasePod, StopAttempt
 from waypost.protocol.work import Usage
 
-from tests.builders import agent, container, gate, http, python, spec, wait
+from tests.builders import SETTINGS, agent, container, gate, http, python, spec, wait
 from tests.unit.engine.play import (
     Play,
     evicted,
@@ -464,6 +465,24 @@ def test_a_wrong_spec_loses_nothing_and_can_be_corrected(raw: JsonObject) -> Non
     play.rerun().finish()
     assert play.node("b").output == "late", "adopted"
     assert play.condition("Accepted")[0] == "True"
+
+
+def test_a_copy_of_the_run_from_before_the_round_lets_go_of_nothing_of_it() -> None:
+    """One in which the round was refused, and the run had ended."""
+    raw = spec(python("a", effect="once"), python("b", dependsOn=["a"]))
+    play = Play(raw, endings={"a": [raises()]}).finish()
+    play.rerun().step()
+    assert play.condition("Accepted")[0] == "False"
+    stale = play.observe()
+    play.rerun(skip=["a"])
+    play.edit_node("b", dependsOn=[], after=["a"])
+    play.step()
+    assert launches(play.step())
+    pods = tuple(play.pods.values())
+    assert any(pod.held and pod.path == "b" for pod in pods)
+    decision = decide(replace(stale, pods=pods), play.now, SETTINGS)
+    released = {a.uid for a in decision.after if isinstance(a, ReleasePod)}
+    assert released.isdisjoint(pod.uid for pod in pods if pod.path == "b"), "its result is unread"
 
 
 def test_a_finished_run_begins_again_and_says_how() -> None:
