@@ -248,14 +248,25 @@ def _unrepeatable(observed: Observed) -> Iterator[Problem]:
     graph = observed.definition.graph
     for status in observed.status.nodes:
         path = status.path
-        if path in named or path not in graph.nodes or status.phase not in ("Failed", "Cancelled"):
+        if path in named or path not in graph.nodes:
             continue
         if scope.tolerates(graph.nodes[path]) and status.phase == "Failed":
             continue
-        if is_once(spec, graph, path) and may_have_run(status):
+        why = _why_unsure(status)
+        if why and is_once(spec, graph, path) and may_have_run(status):
             yield Problem(
                 "rerun",
-                f"node {path} has effect: once, ended {status.phase} ({status.reason}) and may "
-                "have taken effect; name it in rerun.from to run it again, give its result in "
-                "rerun.outputs, or leave it out with rerun.skip",
+                f"node {path} has effect: once, {why} and may have taken effect; name it in "
+                "rerun.from to run it again, give its result in rerun.outputs, or leave it out "
+                "with rerun.skip",
             )
+
+
+def _why_unsure(status: NodeStatus) -> str:
+    if status.phase in ("Failed", "Cancelled"):
+        return f"ended {status.phase} ({status.reason})"
+    undone = status.phase in ("Pending", "Superseding")
+    if undone and status.disposition in ("Given", "SkippedByUser"):
+        # It would run: what the person decided was for that round.
+        return f"was decided on in round {status.round}, which did not come to it,"
+    return ""

@@ -485,6 +485,34 @@ def test_a_copy_of_the_run_from_before_the_round_lets_go_of_nothing_of_it() -> N
     assert released.isdisjoint(pod.uid for pod in pods if pod.path == "b"), "its result is unread"
 
 
+@pytest.mark.parametrize(
+    "decided",
+    [pytest.param({"skip": ["b"]}, id="skip"), pytest.param({"outputs": {"b": 1}}, id="outputs")],
+)
+@pytest.mark.parametrize("running", [True, False], ids=["stopping", "failed"])
+def test_once_is_not_repeated_by_a_round_that_overtakes_a_decision(
+    decided: JsonObject, running: bool
+) -> None:
+    raw = spec(python("a"), python("b", dependsOn=["a"], effect="once"))
+    play = Play(raw, endings={"b": [never_ends() if running else raises(), returns(2)]})
+    for _ in range(3):
+        play.step()
+        play.advance()
+    if not running:
+        play.finish()
+    play._stop = lambda effect: None  # type: ignore[method-assign]  # its pod takes its time
+    play.rerun(**decided).step()
+    assert play.phases["b"] == ("Superseding" if running else "Pending")
+    del play._stop
+    play.rerun()
+    play.step()
+    assert "node b has effect: once, was decided on in round 2" in play.condition("Accepted")[2]
+    play.rerun(**decided).finish()
+    assert play.executions["b", 1] == 1
+    assert play.node("b").attempt == 1, "row 17"
+    assert play.status.phase == "Succeeded"
+
+
 def test_a_finished_run_begins_again_and_says_how() -> None:
     play = failed_chain()
     text = play.condition("Stalled")[2]
