@@ -37,20 +37,25 @@ def main(words: list[str] | None = None) -> int:
         if name == "replay":
             one.add_argument("--without-nodes", default="")
             one.add_argument("--without-troubles", default="")
+            one.add_argument("--without-rounds", default="")
     commands.add_parser("seeded-bugs", help="plant each bug, and hunt it")
     asked = parser.parse_args(words)
     match asked.command:
         case "run":
             return _run(start=asked.start, seeds=asked.seeds, jobs=asked.jobs)
         case "replay":
-            places = frozenset(int(at) for at in asked.without_troubles.split(",") if at)
             names = frozenset(name for name in asked.without_nodes.split(",") if name)
-            return _tell(Cut(asked.seed, names, places))
+            troubles, rounds = _places(asked.without_troubles), _places(asked.without_rounds)
+            return _tell(Cut(asked.seed, names, troubles, rounds))
         case "seeded-bugs":
             return _hunt()
         case _:
             cut = shrunk(asked.seed)
             return _tell(cut if cut is not None else Cut(asked.seed))
+
+
+def _places(words: str) -> frozenset[int]:
+    return frozenset(int(at) for at in words.split(",") if at)
 
 
 def _tell(cut: Cut) -> int:
@@ -73,6 +78,11 @@ def play_seeds(first: int, last: int) -> tuple[dict[int, str], Counter[str]]:
         exercised.update(f"program: {pod.act.name}" for pod in seen.pods.values() if pod.act)
         exercised.update(f"attempt: {story.reason}" for story in seen.attempts.values())
         exercised.update(f"end: {node['phase']}" for node in seen.nodes.values())
+        exercised.update(
+            f"disposition: {node['disposition']}"
+            for node in seen.nodes.values()
+            if "disposition" in node
+        )
         exercised[
             f"run: {seen.run['status']['phase']}" if seen.finished_at else "run: deleted"
         ] += 1

@@ -105,12 +105,25 @@ class GateStory:
     uid: str
     path: str
     asked_at: float
+    waiting_since: float = 0.0
     expires_at: str = ""
     answers: list[tuple[float, str]] = field(default_factory=list)  # what the API server took
     state: str = "Open"
     expired: bool = False
     settled_at: float | None = None
     gone_at: float | None = None
+
+
+@dataclass
+class RoundStory:
+    """One round after the first: what it had to keep, and the checkpoints it left."""
+
+    number: int
+    began_at: float
+    named: frozenset[str]  # in rerun.from
+    kept: dict[str, Obj] = field(default_factory=dict)
+    ended: dict[str, Obj] = field(default_factory=dict)  # checkpoints by path, once it is over
+    ended_at: float = float("inf")
 
 
 @dataclass
@@ -129,6 +142,15 @@ class Evidence:
     records: dict[str, Obj] = field(default_factory=dict)  # NodeRecords by name, as last seen
     violations: list[Violation] = field(default_factory=list)
     run: Obj = field(default_factory=dict)  # as last seen
+    round: int = 1  # the latest that has begun
+    rounds: list[RoundStory] = field(default_factory=list)  # after the first
+    asked_round: bool = False
+    spec: Obj = field(default_factory=dict)  # that the present round began with
+    given: dict[str, str] = field(default_factory=dict)  # digests of what a person gave, by path
+    left_out: set[str] = field(default_factory=set)  # that a person ever left out
+    stale: dict[str, float] = field(
+        default_factory=dict
+    )  # gates: a yes from before no longer counts
     finished_at: float | None = None
     deleted_at: float | None = None  # when its deletion began
     gone_at: float | None = None

@@ -10,6 +10,7 @@ from tests.simulation.plan import (
     Node,
     NodeKind,
     Read,
+    Round,
     Scenario,
     Trouble,
     When,
@@ -76,6 +77,33 @@ def scenario(seed: int) -> Scenario:
         deliveries=tuple(
             _drawn(rng, {"immediate": 4, "delayed": 2, "rough": 3, "stale": 1}) for _ in range(3)
         ),
+        rounds=_rounds(random.Random(f"rounds of {seed}"), nodes),
+    )
+
+
+def _rounds(rng: random.Random, nodes: list[Node]) -> tuple[Round, ...]:
+    """What a person makes of the run, in every fifth scenario. Drawn by itself, so that it changes
+    nothing of the rest."""
+    if rng.random() > 0.2:
+        return ()
+    return tuple(_round(rng, nodes) for _ in range(rng.choice([1, 1, 2])))
+
+
+def _round(rng: random.Random, nodes: list[Node]) -> Round:
+    ended = rng.random() < 0.6
+    pause = rng.choice([0.0, 0.5, 5.0, 40.0] if ended else [0.3, 2.0, 8.0, 20.0, 60.0])
+    again = tuple(n.name for n in rng.sample(nodes, min(len(nodes), rng.choice([0, 0, 1, 1, 2]))))
+    edit = rng.choice(nodes).name if rng.random() < 0.5 else ""
+    free = [n.name for n in nodes if n.name not in again and n.kind != "approval"]
+    put = rng.choice(free) if free and rng.random() < 0.3 else ""
+    left_out = rng.random() < 0.5
+    return Round(
+        moment="ended" if ended else "begun",
+        pause=pause,
+        again=again,
+        edit=edit,
+        given=(put,) if put and not left_out else (),
+        skip=(put,) if put and left_out else (),
     )
 
 

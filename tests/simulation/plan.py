@@ -165,6 +165,29 @@ class Trouble:
 
 
 @dataclass(frozen=True)
+class Round:
+    """A round that a person begins, so many seconds after the one before has begun or has ended.
+    Nodes are named as in spec.rerun; `edit` is one whose definition changes in the same update."""
+
+    moment: Literal["begun", "ended"]
+    pause: float
+    again: tuple[str, ...] = ()
+    edit: str = ""
+    given: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
+
+    def without(self, gone: Collection[str]) -> "Round":
+        """The round of a workflow that lacks these nodes."""
+        return replace(
+            self,
+            again=tuple(name for name in self.again if name not in gone),
+            edit="" if self.edit in gone else self.edit,
+            given=tuple(name for name in self.given if name not in gone),
+            skip=tuple(name for name in self.skip if name not in gone),
+        )
+
+
+@dataclass(frozen=True)
 class Scenario:
     """All that follows from a seed."""
 
@@ -177,15 +200,23 @@ class Scenario:
     outputs: tuple[Read, ...] = ()
     latency: float = 0.02
     deliveries: tuple[str, ...] = ("immediate",)  # of the watches of operators, in turn
+    rounds: tuple[Round, ...] = ()
 
-    def without(self, *, nodes: Collection[str] = (), troubles: Collection[int] = ()) -> "Scenario":
-        """A smaller scenario. Troubles are named by their place."""
+    def without(
+        self,
+        *,
+        nodes: Collection[str] = (),
+        troubles: Collection[int] = (),
+        rounds: Collection[int] = (),
+    ) -> "Scenario":
+        """A smaller scenario. Troubles and rounds are named by their place."""
         left = tuple(node.without(nodes) for node in self.nodes if node.name not in nodes)
         return replace(
             self,
             nodes=left,
             outputs=tuple(read for read in self.outputs if read.node not in nodes),
             troubles=tuple(t for at, t in enumerate(self.troubles) if at not in troubles),
+            rounds=tuple(r.without(nodes) for at, r in enumerate(self.rounds) if at not in rounds),
         )
 
     @property

@@ -33,6 +33,7 @@ from waypost.protocol.reasons import Reason
 from waypost.runtime import act, controller, statuspatch
 from waypost.runtime.observe import Observer
 
+from tests.simulation import seeded_rounds as seeded_rounds
 from tests.simulation.hunting import BUGS as BUGS
 from tests.simulation.hunting import acts, both, bug, holds, suffers
 from tests.simulation.plan import Scenario

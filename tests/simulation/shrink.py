@@ -1,6 +1,6 @@
 """From a failing scenario to the smallest one that still breaks the same invariant."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tests.simulation.evidence import Violation
 from tests.simulation.generate import scenario
@@ -10,14 +10,17 @@ from tests.simulation.stage import play
 
 @dataclass(frozen=True)
 class Cut:
-    """What is left out of a seed's scenario: nodes by name, troubles by place."""
+    """What is left out of a seed's scenario: nodes by name, troubles and rounds by place."""
 
     seed: int
     nodes: frozenset[str] = frozenset()
     troubles: frozenset[int] = frozenset()
+    rounds: frozenset[int] = frozenset()
 
     def scenario(self) -> Scenario:
-        return scenario(self.seed).without(nodes=self.nodes, troubles=self.troubles)
+        return scenario(self.seed).without(
+            nodes=self.nodes, troubles=self.troubles, rounds=self.rounds
+        )
 
     @property
     def command(self) -> str:
@@ -27,6 +30,8 @@ class Cut:
             words.append("--without-nodes " + ",".join(sorted(self.nodes)))
         if self.troubles:
             words.append("--without-troubles " + ",".join(map(str, sorted(self.troubles))))
+        if self.rounds:
+            words.append("--without-rounds " + ",".join(map(str, sorted(self.rounds))))
         return " ".join(words)
 
 
@@ -43,17 +48,23 @@ class Shrinker:
         whole = scenario(self.cut.seed)
         while True:
             before = self.cut
+            cut = Cut(before.seed)
             for place in range(len(whole.troubles)):
-                self._try(troubles=frozenset({place}))
+                self._try(replace(cut, troubles=frozenset({place})))
+            for place in range(len(whole.rounds)):
+                self._try(replace(cut, rounds=frozenset({place})))
             for node in reversed(whole.nodes):
-                self._try(nodes=frozenset({node.name}))
+                self._try(replace(cut, nodes=frozenset({node.name})))
             if self.cut == before or self.tries <= 0:
                 return self.cut
 
-    def _try(
-        self, *, nodes: frozenset[str] = frozenset(), troubles: frozenset[int] = frozenset()
-    ) -> None:
-        cut = Cut(self.cut.seed, self.cut.nodes | nodes, self.cut.troubles | troubles)
+    def _try(self, more: Cut) -> None:
+        cut = Cut(
+            self.cut.seed,
+            self.cut.nodes | more.nodes,
+            self.cut.troubles | more.troubles,
+            self.cut.rounds | more.rounds,
+        )
         if cut == self.cut or cut in self._seen or self.tries <= 0:
             return
         self._seen.add(cut)
@@ -80,7 +91,7 @@ def told(cut: Cut) -> str:
     """The story of a cut, its violations, and the command that replays it."""
     left = cut.scenario()
     violations, seen = play(left)
-    plan = [f"  {node}" for node in left.nodes] + [f"  {trouble}" for trouble in left.troubles]
+    plan = [f"  {each}" for each in (*left.nodes, *left.troubles, *left.rounds)]
     lines = [f"seed {cut.seed}, log {seen.digest}", *plan, *seen.story]
     lines += [str(violation) for violation in violations] or ["no invariant is broken"]
     return "\n".join([*lines, f"replay: {cut.command}"])

@@ -13,9 +13,10 @@ from waypost.ports.cluster import ClusterError, Kind, Obj, PatchType
 from tests.fakes.watch import DELAYED, IMMEDIATE, ROUGH, STALE, Delivery
 from tests.simulation.evidence import Evidence, GateStory, Violation
 from tests.simulation.manifest import PROVIDER, spec_of
-from tests.simulation.plan import RUN, Scenario, Trouble
+from tests.simulation.people import begin_rounds
+from tests.simulation.plan import RUN, Round, Scenario, Trouble
+from tests.simulation.rounds import judge
 from tests.simulation.troubles import COUNTED_WRITES, Saboteur, befall
-from tests.simulation.verdict import judge
 from tests.simulation.watcher import Watcher
 from tests.unit.runtime.harness import NAMESPACE, Operator, World
 from tests.unit.runtime.test_probing import OK, says
@@ -52,6 +53,7 @@ class Stage:
         self._lost: set[str] = set()
         self._tasks: list[asyncio.Task[None]] = []
         self._answered: set[str] = set()
+        self._more_rounds = bool(scenario.rounds)
         self._news = asyncio.Event()
         self._outside = copy_context()
         world.cluster.server.storage.listeners.append(self._changed)
@@ -70,9 +72,11 @@ class Stage:
         for trouble in self.scenario.troubles:
             if trouble.kind not in COUNTED_WRITES:
                 self.do(befall(self, trouble))
-        await self._until(lambda: self._over, _TROUBLED)
+        if self.scenario.rounds:
+            self.do(self._begin_rounds())
+        await self.until(lambda: self._over, _TROUBLED)
         self._heal()
-        await self._until(lambda: self._over, _TO_END)
+        await self.until(lambda: self._over, _TO_END * (1 + len(self.scenario.rounds)))
         if not self._over:
             self.watcher.blame("I11", f"no end in {_TO_END:.0f} s:\n{self.world.tell()}")
             return self._judge()
@@ -85,8 +89,12 @@ class Stage:
         await self._vanishes()
         return found + self.seen.violations[known:]
 
-    async def _until(
-        self, true: Callable[[], bool], seconds: float, *, step: float | None = None
+    async def until(
+        self,
+        true: Callable[[], bool],
+        seconds: float = float("inf"),
+        *,
+        step: float | None = None,
     ) -> None:
         """Until it is true, looked at whenever something changes, and every `step` seconds."""
         end = self.world.clock.monotonic() + seconds
@@ -96,9 +104,22 @@ class Stage:
                 async with asyncio.timeout(min(left, step or 3600.0)):
                     await self._news.wait()
 
+    async def _begin_rounds(self) -> None:
+        await begin_rounds(self)
+        self._more_rounds = False
+        self._news.set()
+
+    @property
+    def has_ended(self) -> bool:
+        return self.seen.finished_at is not None or self.is_gone
+
+    @property
+    def is_gone(self) -> bool:
+        return self.seen.gone_at is not None
+
     @property
     def _over(self) -> bool:
-        return self.seen.finished_at is not None or self.seen.gone_at is not None
+        return self.has_ended and not self._more_rounds
 
     async def _settle(self) -> None:
         """Let troubles that have begun come to their end."""
@@ -127,14 +148,14 @@ class Stage:
         uid = self.seen.run["metadata"]["uid"]
         if self.world.run():
             await self.world.delete(Kind.AGENT_WORKFLOW, RUN)
-        await self._until(lambda: not self._left(uid), _TO_VANISH)
+        await self.until(lambda: not self._left(uid), _TO_VANISH)
         if left := self._left(uid):
             self.watcher.blame("I12", f"left after the run was deleted: {left}")
         for kind in (Kind.POD, Kind.APPROVAL):  # orphans and strangers are for people to remove
             for body in self.world.all(kind):
                 if not body["metadata"].get("ownerReferences"):
                     await self.world.delete(kind, body["metadata"]["name"])
-        await self._until(self._forgotten, _TO_FORGET, step=5.0)
+        await self.until(self._forgotten, _TO_FORGET, step=5.0)
         if not self._forgotten():
             self.watcher.blame("I12", "an operator remembers a run that is gone")
 
@@ -258,8 +279,20 @@ class Stage:
         with contextlib.suppress(ClusterError):
             await self.world.patch_run(spec)
 
+    async def replace_in_run(self, **spec: Any) -> None:
+        """The same for whole fields, with the nulls that a merge patch would drop."""
+        body = [{"op": "add", "path": f"/spec/{key}", "value": v} for key, v in spec.items()]
+        with contextlib.suppress(ClusterError):
+            await self.world.user.patch(
+                Kind.AGENT_WORKFLOW,
+                namespace=NAMESPACE,
+                name=RUN,
+                body=body,
+                patch_type=PatchType.JSON,
+            )
+
     def _changed(self, kind: Kind, change: str, body: Obj) -> None:
-        if (kind is Kind.AGENT_WORKFLOW and self._over) or (
+        if (kind is Kind.AGENT_WORKFLOW and (self.has_ended or self._more_rounds)) or (
             kind in (Kind.POD, Kind.JOB, Kind.APPROVAL) and change != "MODIFIED"
         ):
             self._news.set()
@@ -296,13 +329,20 @@ class Stage:
 
     async def nth(self, listed: Callable[[], list[Any]], number: int) -> Any:
         """The `number`th of what there will be."""
-        await self._until(lambda: len(listed()) >= number, float("inf"))
+        await self.until(lambda: len(listed()) >= number, float("inf"))
         return listed()[number - 1]
 
     def exercise(self, trouble: Trouble, detail: str = "") -> None:
         """Count a trouble that really happened, and tell of it."""
         self.seen.exercised[trouble.kind] = self.seen.exercised.get(trouble.kind, 0) + 1
         self.watcher.tell(f"!! {trouble} {detail}".rstrip())
+
+    def tell_of_round(self, planned: Round, rerun: Obj) -> None:
+        """Note that a person has asked for a round."""
+        self.seen.asked_round = True
+        self.seen.exercised["round"] = self.seen.exercised.get("round", 0) + 1
+        edit = f", {planned.edit} is edited" if planned.edit else ""
+        self.watcher.tell(f"!! round asked: {rerun}{edit}")
 
     def _heal(self) -> None:
         """From now on nothing goes wrong any more."""

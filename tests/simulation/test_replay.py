@@ -45,6 +45,7 @@ def test_a_scenario_can_do_without_any_of_its_parts() -> None:
             left = whole.without(nodes={node.name})
             assert all(node.name not in other.upstream for other in left.nodes)
         assert not whole.without(troubles=range(len(whole.troubles))).troubles
+        assert not whole.without(rounds=range(len(whole.rounds))).rounds
 
 
 def failing_seed() -> int:
@@ -68,7 +69,7 @@ def test_a_failing_seed_shrinks_to_what_matters(
     assert cut is not None
     left: Scenario = cut.scenario()
     assert len(left.nodes) == 1, "one node shows it"
-    assert left.troubles == () or len(left.troubles) == 1
+    assert len(left.troubles) + len(left.rounds) <= 1
     words = cut.command.removeprefix("python -m tests.simulation ").split()
     assert main(words) == 1, "the command it prints fails alike"
     assert f"replay: {cut.command}" in capsys.readouterr().out

@@ -27,11 +27,6 @@ _SILENT: Final = 300.0  # seconds until a machine is given up
 _CLOSED: Final = End("Cancelled", "Cancelled")
 
 
-def judge(scenario: Scenario, seen: Evidence, ledger: Ledger) -> list[Violation]:
-    """Everything that is wrong with a run that has ended, or is gone."""
-    return [*seen.violations, *Judge(scenario, seen, ledger).all()]
-
-
 class Judge:
     """One run under judgement."""
 
@@ -70,11 +65,14 @@ class Judge:
         for path, node in names.items():
             runs = self._ledger.of(path)
             again = any((path, run.attempt) in self._seen.reopened for run in runs)
-            if node.never_twice and len(runs) > 1 and not again:
+            if node.never_twice and len(runs) > self._starts_allowed(node) and not again:
                 yield Violation("row 17", f"{path}: effect once, and it ran {len(runs)} times")
             for execution in runs:
                 if (path, execution.attempt) not in self._seen.attempts:
                     yield Violation("I3", f"{path}: attempt {execution.attempt} is in no status")
+
+    def _starts_allowed(self, node: Node) -> int:
+        return 1
 
     # --- attempts ----------------------------------------------------------------------------
 
@@ -349,7 +347,7 @@ class Judge:
                 if gate.expired:
                     yield Violation("I9", f"{gate.path} expired, and has no timeout")
                 continue
-            due = self._seen.waiting[gate.path] + patience
+            due = gate.waiting_since + patience
             if gate.expired and gate.settled_at is not None and gate.settled_at < due - self._late:
                 yield Violation("I9", f"{gate.path} expired before its time")
             taken = gate.state in ("Approved", "Denied") and not gate.expired

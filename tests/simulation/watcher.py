@@ -23,6 +23,7 @@ from tests.simulation.evidence import (
     Violation,
 )
 from tests.simulation.plan import RUN, Scenario
+from tests.simulation.rounds import Rounds
 from tests.unit.runtime.harness import World
 
 _LARGEST_STATUS: Final = 256 * 1024
@@ -37,6 +38,7 @@ class Watcher:
         self._world = world
         self._scenario = scenario
         self._nodes = scenario.by_name
+        self._rounds = Rounds(scenario, self.seen)
         self._hash = hashlib.sha256()
         self._outcomes: dict[str, Any] = {}
         world.cluster.server.storage.listeners.insert(0, self._changed)
@@ -111,7 +113,15 @@ class Watcher:
         size = len(json.dumps(new, separators=(",", ":")))
         if size > _LARGEST_STATUS:
             self.blame("I15", f"the status takes {size} bytes")
+        begins = self._rounds.note(section(before, "spec"), old, new, self.now)
         known = {node["path"]: node for node in items(old, "nodes")}
+        if begins:
+            self.tell(f"round {self.seen.round} begins")
+            known = {path: self._begun(was) for path, was in known.items()}
+            for node in items(new, "nodes"):
+                if node.get("disposition") != "Adopted":
+                    self.seen.waiting.pop(node["path"], None)
+        was_finished = self._finished(old) and not begins
         started = []
         for node in items(new, "nodes"):
             was = known.get(node["path"], {})
@@ -119,14 +129,19 @@ class Watcher:
                 continue
             self._checkpoint(was, node)
             started += list(self._attempts(was, node))
-        if self._finished(old) and items(old, "nodes") != items(new, "nodes"):
+        if was_finished and items(old, "nodes") != items(new, "nodes"):
             self.blame("I10", "a checkpoint of a finished run was changed")
         if started:
-            self._starts(started, section(before, "spec"), old)
+            self._starts(started, section(before, "spec"), old, was_finished=was_finished)
         self._parallel(new)
         if self._finished(new) and self.seen.finished_at is None:
             self.seen.finished_at = self.now
             self.tell(f"the run is finished: {new.get('phase')}")
+
+    @staticmethod
+    def _begun(was: Obj) -> Obj:
+        """What a new round must leave of a checkpoint; the rest is judged at the end of it."""
+        return {field: was[field] for field in ("path", "attempt", "attempts") if field in was}
 
     def _checkpoint(self, was: Obj, node: Obj) -> None:
         path = node["path"]
@@ -175,13 +190,15 @@ class Watcher:
             story.pod_uid, story.ended_at = entry.get("podUid"), entry["finishedAt"]
             self.tell(f"{story.path} attempt {story.number} ended: {story.reason}")
 
-    def _starts(self, started: list[AttemptStory], spec: Obj, old: Obj) -> None:
+    def _starts(
+        self, started: list[AttemptStory], spec: Obj, old: Obj, *, was_finished: bool
+    ) -> None:
         names = ", ".join(f"{story.path} {story.number}" for story in started)
         if spec.get("suspend"):
             self.blame("row 26", f"attempts of a suspended run were started: {names}")
         if spec.get("cancel") or old.get("cancelledAt"):
             self.blame("row 27", f"attempts of a cancelled run were started: {names}")
-        if self._finished(old):
+        if was_finished:
             self.blame("I10", f"attempts of a finished run were started: {names}")
 
     def _parallel(self, status: Obj) -> None:
@@ -225,7 +242,10 @@ class Watcher:
             if gate.kind != "approval":
                 continue
             allowed = {"Approved", *(["Denied"] if gate.denied_continues else [])}
-            states = {g.state for g in self.seen.gates.values() if g.path == name}
+            valid = self.seen.stale.get(name, 0.0)  # before that it was asked for something else
+            states = {
+                g.state for g in self.seen.gates.values() if g.path == name and g.asked_at >= valid
+            }
             if not states & allowed:
                 self.blame("I8", f"{path} was started, and its gate {name} is {sorted(states)}")
             needs_yes = node.when is not None and node.when.form == "approved"
@@ -297,6 +317,7 @@ class Watcher:
         story = self.seen.gates.get(metadata["uid"])
         if story is None:
             story = GateStory(metadata["name"], metadata["uid"], path, self.now)
+            story.waiting_since = self.seen.waiting.get(path, self.now)
             story.expires_at = spec.get("expiresAt", "")
             self.seen.gates[metadata["uid"]] = story
             self.tell(f"Approval of {path} is asked")

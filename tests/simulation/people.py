@@ -1,0 +1,105 @@
+"""The person who begins rounds: raises `spec.rerun.round` as planned, and does not rest until the
+round has begun or the run is cancelled."""
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from waypost.engine.facts import items, section
+from waypost.ports.cluster import Obj
+
+from tests.simulation.plan import Round
+
+if TYPE_CHECKING:
+    from tests.simulation.stage import Stage
+
+_PATIENCE: Final = 30.0  # seconds until the person looks whether the round was refused
+
+
+async def begin_rounds(stage: "Stage") -> None:
+    """Begin the rounds of the plan, one after the other."""
+    for planned in stage.scenario.rounds:
+        if planned.moment == "ended":
+            await stage.until(lambda: stage.has_ended)
+        await asyncio.sleep(planned.pause)
+        if not await _begin(stage, planned):
+            return
+
+
+async def _begin(stage: "Stage", planned: Round) -> bool:
+    """Whether the round has begun."""
+    blocked: list[str] = []
+    while (run := stage.world.run()) and not _is_final(run):
+        asked = section(run, "spec", "rerun")
+        number = max(int(asked.get("round", 1)), int(section(run, "status").get("round", 1))) + 1
+        rerun = _rerun(stage, planned, number=number, blocked=blocked)
+        await stage.replace_in_run(rerun=rerun, nodes=_edited(run, planned))
+        stage.tell_of_round(planned, rerun)
+        while (run := stage.world.run()) and not _is_final(run):
+            if section(run, "status").get("round", 1) >= number:
+                return True
+            await stage.until(partial(_has_begun, stage, number), _PATIENCE)
+            found = _unsure(stage, run, planned)
+            if found and found != blocked:
+                blocked = found
+                break
+    return False
+
+
+def _has_begun(stage: "Stage", number: int) -> bool:
+    return stage.seen.round >= number or stage.is_gone
+
+
+def _is_final(run: Obj) -> bool:
+    return bool(section(run, "spec").get("cancel")) or "deletionTimestamp" in run["metadata"]
+
+
+def _rerun(stage: "Stage", planned: Round, *, number: int, blocked: list[str]) -> Obj:
+    """spec.rerun, with nodes that nobody but a person can decide on named in it."""
+    again, skip = list(planned.again), list(planned.skip)
+    if stage.scenario.seed % 2:
+        skip += blocked
+    else:
+        again += blocked
+    outputs = {name: given(stage, name) for name in planned.given}
+    named = {"from": again, "skip": skip, "outputs": outputs}
+    return {"round": number} | {key: value for key, value in named.items() if value}
+
+
+def given(stage: "Stage", name: str) -> Obj:
+    """The result that the person puts in a node's place."""
+    return {"n": 7, stage.scenario.by_name[name].field: 7}
+
+
+def _edited(run: Obj, planned: Round) -> list[Obj]:
+    """The nodes, with the planned edit in them."""
+    nodes = []
+    for node in items(run, "spec", "nodes"):
+        if node["name"] == planned.edit:
+            asked = len(node.get("inputs", {}))
+            if "approval" in node:
+                message = node["approval"]["message"] + "?"
+                node = {**node, "approval": {**node["approval"], "message": message}}
+            else:
+                node = {**node, "inputs": {**node.get("inputs", {}), f"edit{asked}": asked}}
+        nodes.append(node)
+    return nodes
+
+
+def _unsure(stage: "Stage", run: Obj, planned: Round) -> list[str]:
+    """Nodes with effect: once that broke off: no round begins before a person decides on them."""
+    named = {*planned.again, *planned.skip, *planned.given}
+    nodes = stage.scenario.by_name
+    return [
+        entry["path"]
+        for entry in items(run, "status", "nodes")
+        if (entry["phase"] in ("Failed", "Cancelled") or _is_undone(entry))
+        and nodes[entry["path"]].never_twice
+        and entry["path"] not in named
+    ]
+
+
+def _is_undone(entry: Obj) -> bool:
+    """Whether a round before was to leave the node out, or to give its result, and did not."""
+    decided = entry.get("disposition") in ("Given", "SkippedByUser")
+    return decided and entry["phase"] in ("Pending", "Superseding")

@@ -1,0 +1,60 @@
+"""Seeded bugs of rounds: what a person who raises rerun.round would be betrayed by."""
+
+from typing import Any
+
+import pytest
+from waypost.engine import fingerprint, rounds
+from waypost.engine.draft import Draft
+
+from tests.simulation.hunting import bug
+from tests.simulation.plan import Scenario
+
+
+@bug("I7", focus=lambda plan: any(r.moment == "ended" and not r.again for r in plan.rounds))
+def _a_kept_node_runs_again(patch: pytest.MonkeyPatch) -> None:
+    why_anew = rounds._why_anew
+    patch.setattr(rounds, "_why_anew", lambda *known, **how: why_anew(*known, **how) or "why not")
+
+
+def _edits_below_a_gate(plan: Scenario) -> bool:
+    gates = [node.name for node in plan.nodes if node.kind == "approval"]
+    return any(
+        each.moment == "ended" and any(each.edit in plan.downstream(gate) for gate in gates)
+        for each in plan.rounds
+    )
+
+
+@bug("I8", focus=_edits_below_a_gate)
+def _a_yes_to_something_else(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(fingerprint, "downstream", lambda spec, graph, gate: [])
+
+
+@bug("I6", "I8", focus=lambda plan: any(r.edit and r.moment == "ended" for r in plan.rounds))
+def _an_edit_overlooked(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Draft, "stamp", lambda self, path: None)
+
+
+@bug("row 17", focus=lambda plan: bool(plan.rounds) and any(n.once for n in plan.nodes))
+def _once_repeated_by_a_round(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(rounds, "is_once", lambda spec, graph, path: False)
+
+
+@bug("I5", "T11", focus=lambda plan: any(r.given for r in plan.rounds))
+def _a_given_result_forgotten(patch: pytest.MonkeyPatch) -> None:
+    fate = rounds._fate
+
+    def deaf(observed: Any, spec: Any, asked: Any, **how: Any) -> Any:
+        return fate(observed, spec, asked.model_copy(update={"outputs": None}), **how)
+
+    patch.setattr(rounds, "_fate", deaf)
+
+
+@bug("I2", "I3", focus=lambda plan: any(r.moment == "begun" and r.again for r in plan.rounds))
+def _a_running_attempt_forgotten(patch: pytest.MonkeyPatch) -> None:
+    begun = rounds._begun
+
+    def hasty(status: Any, **how: Any) -> Any:
+        made = begun(status, **how)
+        return made.model_copy(update={"phase": "Pending"}) if made.phase == "Superseding" else made
+
+    patch.setattr(rounds, "_begun", hasty)
