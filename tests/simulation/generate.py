@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from tests.simulation.plan import (
@@ -64,6 +65,7 @@ def scenario(seed: int) -> Scenario:
     nodes: list[Node] = []
     for at in range(rng.choice(_SIZES)):
         nodes.append(_node(rng, f"n{at}", nodes, agents=agents))
+    nodes = _pausing(random.Random(f"pauses of {seed}"), nodes)
     sources = rng.sample(nodes, min(len(nodes), rng.randint(0, 2)))
     return Scenario(
         seed=seed,
@@ -79,6 +81,15 @@ def scenario(seed: int) -> Scenario:
         ),
         rounds=_rounds(random.Random(f"rounds of {seed}"), nodes),
     )
+
+
+def _pausing(rng: random.Random, nodes: list[Node]) -> list[Node]:
+    """In every eighth scenario a node or two wait for a person when they fail."""
+    strict = [node.name for node in nodes if not node.tolerated]
+    if rng.random() > 0.125 or not strict:
+        return nodes
+    chosen = rng.sample(strict, min(len(strict), rng.choice([1, 1, 2])))
+    return [replace(node, pauses=node.name in chosen) for node in nodes]
 
 
 def _rounds(rng: random.Random, nodes: list[Node]) -> tuple[Round, ...]:

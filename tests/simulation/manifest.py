@@ -54,6 +54,8 @@ def _node(node: Node, by_name: dict[str, Node]) -> Obj:
         body["onFailure"] = "Continue"
         if node.fallback != NOTHING:
             body["fallbackOutput"] = node.fallback
+    if node.pauses:
+        body["onFailure"] = "Pause"
     if node.schema:
         body["outputSchema"] = SCHEMA
     return body | (_clocks(node) if node.has_pod else {})

@@ -1,5 +1,5 @@
-"""The person who begins rounds: raises `spec.rerun.round` as planned, and does not rest until the
-round has begun or the run is cancelled."""
+"""The person who looks after a run: raises `spec.rerun.round` as planned and when it is paused, and
+does not rest until the round has begun or the run is cancelled."""
 
 import asyncio
 from functools import partial
@@ -16,14 +16,39 @@ if TYPE_CHECKING:
 _PATIENCE: Final = 30.0  # seconds until the person looks whether the round was refused
 
 
-async def begin_rounds(stage: "Stage") -> None:
-    """Begin the rounds of the plan, one after the other."""
+async def look_after(stage: "Stage") -> None:
+    """Begin the rounds of the plan, one after the other; then see to the run when it is paused."""
     for planned in stage.scenario.rounds:
         if planned.moment == "ended":
-            await stage.until(lambda: stage.has_ended)
+            await stage.until(lambda: stage.has_ended or stage.is_paused)
         await asyncio.sleep(planned.pause)
         if not await _begin(stage, planned):
             return
+    visits = 0
+    while any(node.pauses for node in stage.scenario.nodes):
+        await stage.until(lambda: stage.has_ended or stage.is_paused)
+        await asyncio.sleep(_PATIENCE)
+        if stage.has_ended:
+            return
+        if stage.is_paused:
+            visits += 1
+            await _resume(stage, again=visits == 1)
+
+
+async def _resume(stage: "Stage", *, again: bool) -> None:
+    """What paused the run is tried again; the second time it is left out, or all is given up."""
+    nodes = stage.scenario.by_name
+    held = [
+        path
+        for path, entry in stage.seen.nodes.items()
+        if entry["phase"] == "Failed" and nodes[path].pauses
+    ]
+    if again:
+        await _begin(stage, Round("begun", 0.0))
+    elif any(nodes[path].kind == "approval" for path in held):
+        await stage.patch_run(cancel=True)
+    else:
+        await _begin(stage, Round("begun", 0.0, skip=tuple(held)))
 
 
 async def _begin(stage: "Stage", planned: Round) -> bool:

@@ -88,6 +88,7 @@ class Node:
     after: tuple[str, ...] = ()
     when: When | None = None
     tolerated: bool = False  # onFailure: Continue
+    pauses: bool = False  # onFailure: Pause
     fallback: Any = NOTHING
     schema: bool = False
     limit: int = 0
@@ -222,6 +223,11 @@ class Scenario:
     @property
     def by_name(self) -> dict[str, Node]:
         return {node.name: node for node in self.nodes}
+
+    @property
+    def needs_people(self) -> bool:
+        """Whether somebody has to look after the run."""
+        return bool(self.rounds) or any(node.pauses for node in self.nodes)
 
     def downstream(self, name: str) -> set[str]:
         """Everything after a node."""

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from waypost.engine import fingerprint, rounds
+from waypost.engine import fingerprint, pausing, rounds, scope
 from waypost.engine.draft import Draft
 
 from tests.simulation.hunting import bug
@@ -58,3 +58,20 @@ def _a_running_attempt_forgotten(patch: pytest.MonkeyPatch) -> None:
         return made.model_copy(update={"phase": "Pending"}) if made.phase == "Superseding" else made
 
     patch.setattr(rounds, "_begun", hasty)
+
+
+def _pauses(plan: Scenario) -> bool:
+    failing = ("fails", "silent", "oom", "huge")
+    return any(
+        n.pauses and n.acts and n.acts[0].name in failing and not n.limit for n in plan.nodes
+    )
+
+
+@bug("row 4", focus=_pauses)
+def _a_pause_taken_for_a_failure(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(scope, "pauses", lambda node: False)
+
+
+@bug("row 4", "I11", "I16", focus=_pauses)
+def _nothing_waits_for_a_person(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(pausing, "paused", lambda draft: [])

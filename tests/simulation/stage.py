@@ -13,7 +13,7 @@ from waypost.ports.cluster import ClusterError, Kind, Obj, PatchType
 from tests.fakes.watch import DELAYED, IMMEDIATE, ROUGH, STALE, Delivery
 from tests.simulation.evidence import Evidence, GateStory, Violation
 from tests.simulation.manifest import PROVIDER, spec_of
-from tests.simulation.people import begin_rounds
+from tests.simulation.people import look_after
 from tests.simulation.plan import RUN, Round, Scenario, Trouble
 from tests.simulation.rounds import judge
 from tests.simulation.troubles import COUNTED_WRITES, Saboteur, befall
@@ -53,7 +53,7 @@ class Stage:
         self._lost: set[str] = set()
         self._tasks: list[asyncio.Task[None]] = []
         self._answered: set[str] = set()
-        self._more_rounds = bool(scenario.rounds)
+        self._more_rounds = scenario.needs_people
         self._news = asyncio.Event()
         self._outside = copy_context()
         world.cluster.server.storage.listeners.append(self._changed)
@@ -72,11 +72,12 @@ class Stage:
         for trouble in self.scenario.troubles:
             if trouble.kind not in COUNTED_WRITES:
                 self.do(befall(self, trouble))
-        if self.scenario.rounds:
-            self.do(self._begin_rounds())
+        if self.scenario.needs_people:
+            self.do(self._look_after())
         await self.until(lambda: self._over, _TROUBLED)
         self._heal()
-        await self.until(lambda: self._over, _TO_END * (1 + len(self.scenario.rounds)))
+        rounds = len(self.scenario.rounds) + sum(node.pauses for node in self.scenario.nodes)
+        await self.until(lambda: self._over, _TO_END * (1 + rounds))
         if not self._over:
             self.watcher.blame("I11", f"no end in {_TO_END:.0f} s:\n{self.world.tell()}")
             return self._judge()
@@ -104,14 +105,18 @@ class Stage:
                 async with asyncio.timeout(min(left, step or 3600.0)):
                     await self._news.wait()
 
-    async def _begin_rounds(self) -> None:
-        await begin_rounds(self)
+    async def _look_after(self) -> None:
+        await look_after(self)
         self._more_rounds = False
         self._news.set()
 
     @property
     def has_ended(self) -> bool:
         return self.seen.finished_at is not None or self.is_gone
+
+    @property
+    def is_paused(self) -> bool:
+        return section(self.seen.run, "status").get("phase") == "Paused"
 
     @property
     def is_gone(self) -> bool:

@@ -134,6 +134,7 @@ class Watcher:
         if started:
             self._starts(started, section(before, "spec"), old, was_finished=was_finished)
         self._parallel(new)
+        self._paused(new, cancelled=bool(section(before, "spec").get("cancel")))
         if self._finished(new) and self.seen.finished_at is None:
             self.seen.finished_at = self.now
             self.tell(f"the run is finished: {new.get('phase')}")
@@ -205,6 +206,28 @@ class Watcher:
         running = [n["path"] for n in items(status, "nodes") if n["phase"] == "Running"]
         if len(running) > self._scenario.parallelism:
             self.blame("parallelism", f"{', '.join(running)} run at the same time")
+
+    def _paused(self, status: Obj, *, cancelled: bool) -> None:
+        """Row 4: what needs a node that waits for a person waits too, and nothing else does."""
+        entries = {node["path"]: node for node in items(status, "nodes")}
+        failed = {path for path, entry in entries.items() if entry["phase"] == "Failed"}
+        held = {path for path in failed if self._nodes[path].pauses}
+        if not held or cancelled or any(self._is_fatal(path) for path in failed):
+            return
+        self.seen.exercised["pause"] = 1
+        if self._finished(status):
+            self.blame("row 4", f"the run ended, and {', '.join(sorted(held))} waits for a person")
+        below = {name for path in held for name in self._scenario.downstream(path)}
+        for path, entry in entries.items():
+            waits = entry["phase"] not in FINAL
+            if status.get("phase") == "Paused" and waits and path not in below:
+                self.blame("row 4", f"{path} is {entry['phase']} while the run is paused")
+            doomed = failed.intersection(self._nodes[path].hard)
+            if doomed and doomed <= held and entry.get("reason") == "DependencyFailed":
+                self.blame("row 4", f"{path} is Skipped, and {', '.join(doomed)} only pause")
+
+    def _is_fatal(self, path: str) -> bool:
+        return not self._nodes[path].tolerated and not self._nodes[path].pauses
 
     @staticmethod
     def _finished(status: Obj) -> bool:
