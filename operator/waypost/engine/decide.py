@@ -94,7 +94,7 @@ def decide(observed: Observed, now: datetime, settings: PodSettings) -> Decision
     draft = Draft(begun, now=now, settings=settings)
     if begun is not observed:
         draft.note("Normal", "RoundBegun", rounds.tell(begun.status))
-    if not summary.is_finished(observed.status):
+    if not summary.is_finished(begun.status):
         _advance(draft)
     draft.after += _sealed(draft)
     draft.after += _releases(draft)
