@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from tests.simulation.plan import (
+    AMPLE,
     Act,
     Answer,
     Node,
@@ -66,6 +67,10 @@ def scenario(seed: int) -> Scenario:
     for at in range(rng.choice(_SIZES)):
         nodes.append(_node(rng, f"n{at}", nodes, agents=agents))
     nodes = _pausing(random.Random(f"pauses of {seed}"), nodes)
+    hurry = random.Random(f"deadlines of {seed}")
+    deadlines = hurry.random() < 0.15
+    if deadlines:
+        nodes = _hurried(hurry, nodes)
     sources = rng.sample(nodes, min(len(nodes), rng.randint(0, 2)))
     return Scenario(
         seed=seed,
@@ -79,6 +84,7 @@ def scenario(seed: int) -> Scenario:
         deliveries=tuple(
             _drawn(rng, {"immediate": 4, "delayed": 2, "rough": 3, "stale": 1}) for _ in range(3)
         ),
+        deadline=hurry.choice([None, *_DEADLINES]) if deadlines else None,
         rounds=_rounds(random.Random(f"rounds of {seed}"), nodes),
     )
 
@@ -90,6 +96,18 @@ def _pausing(rng: random.Random, nodes: list[Node]) -> list[Node]:
         return nodes
     chosen = rng.sample(strict, min(len(strict), rng.choice([1, 1, 2])))
     return [replace(node, pauses=node.name in chosen) for node in nodes]
+
+
+_DEADLINES: Final = (*[AMPLE] * 6, 5.0, 20.0, 60.0, 150.0)
+
+
+def _hurried(rng: random.Random, nodes: list[Node]) -> list[Node]:
+    """Deadlines for a few nodes, most of which never pass."""
+    chosen = rng.sample(nodes, min(len(nodes), rng.choice([0, 1, 2])))
+    return [
+        replace(node, deadline=rng.choice(_DEADLINES)) if node in chosen and node.has_pod else node
+        for node in nodes
+    ]
 
 
 def _rounds(rng: random.Random, nodes: list[Node]) -> tuple[Round, ...]:

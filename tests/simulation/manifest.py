@@ -30,6 +30,8 @@ def spec_of(scenario: Scenario) -> Obj:
         spec["outputs"] = {
             f"o{at}": _read(read, by_name) for at, read in enumerate(scenario.outputs)
         }
+    if scenario.deadline is not None:
+        spec["deadline"] = f"{scenario.deadline:.0f}s"
     if scenario.tokens is not None:
         spec["budget"] = {"tokens": scenario.tokens}
     return spec
@@ -67,6 +69,8 @@ def _clocks(node: Node) -> Obj:
         "queueTimeout": f"{node.queue_timeout:.0f}s",
         "retry": {"limit": node.limit, "backoff": {"initial": f"{node.backoff:.0f}s"}},
     }
+    if node.deadline is not None:
+        fields["deadline"] = f"{node.deadline:.0f}s"
     return fields | ({"effect": "once"} if node.once else {})
 
 

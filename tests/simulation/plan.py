@@ -18,6 +18,7 @@ SCHEMA: Final[Obj] = {
 }
 # The field of an output that `Read` forms speak of, where it is not n.
 FIELDS: Final = {"approval": "decision", "wait": "until", "http": "status"}
+AMPLE: Final = 36000.0  # a deadline that never passes
 NOTHING: Final = "NOTHING"  # no fallbackOutput; None is a value
 
 # Forms of a reference to another node. `%(x)s` is the node, `%(f)s` the field.
@@ -96,6 +97,7 @@ class Node:
     once: bool = False
     timeout: float = 600.0
     queue_timeout: float = 600.0
+    deadline: float | None = None  # over all attempts
     method: str = "GET"
     acts: tuple[Act, ...] = ()
     # Of gates and waits.
@@ -202,6 +204,7 @@ class Scenario:
     latency: float = 0.02
     deliveries: tuple[str, ...] = ("immediate",)  # of the watches of operators, in turn
     rounds: tuple[Round, ...] = ()
+    deadline: float | None = None  # of the run, in each round
 
     def without(
         self,
@@ -223,6 +226,12 @@ class Scenario:
     @property
     def by_name(self) -> dict[str, Node]:
         return {node.name: node for node in self.nodes}
+
+    @property
+    def is_hurried(self) -> bool:
+        """Whether a deadline may pass."""
+        clocks = (self.deadline, *(node.deadline for node in self.nodes))
+        return any(clock is not None and clock < AMPLE for clock in clocks)
 
     @property
     def needs_people(self) -> bool:

@@ -15,6 +15,7 @@ from tests.simulation.programs import digest
 from tests.simulation.verdict import Judge
 
 _LEFT_OUT: Final = End("Skipped", "SkippedByUser")
+_LATE: Final = "DeadlineExceeded"
 _KEPT: Final = ("phase", "reason", "attempt", "attempts", "outputDigest")
 
 
@@ -101,12 +102,13 @@ def kept(entry: Obj) -> dict[str, Any]:
 
 def judge(scenario: Scenario, seen: Evidence, ledger: Ledger) -> list[Violation]:
     """Everything that is wrong with a run that has ended, or is gone."""
-    kind = RoundsJudge if seen.asked_round else Judge
+    kind = RoundsJudge if seen.asked_round or scenario.is_hurried else Judge
     return [*seen.violations, *kind(scenario, seen, ledger).all()]
 
 
 class RoundsJudge(Judge):
-    """A run with rounds: every attempt by its pod, and every round by what it had to keep."""
+    """A run with rounds, or one that a deadline may have ended: every attempt is judged by its pod,
+    and every round by what it had to keep."""
 
     def all(self) -> Iterator[Violation]:
         yield from self._executions()
@@ -125,6 +127,8 @@ class RoundsJudge(Judge):
         return 1 + sum(node.name in each.named for each in self._seen.rounds)
 
     def _attempt(self, node: Node, story: AttemptStory) -> Iterator[Violation]:
+        if story.reason == _LATE:
+            return  # whether it was time is watched by `clocks`
         if story.reason != "Superseded":
             yield from super()._attempt(node, story)
             return
@@ -151,7 +155,8 @@ class RoundsJudge(Judge):
     def _graph(self) -> Iterator[Violation]:
         """What the last round leaves is of one piece: each node ended as those before it say, on
         the inputs that they give now."""
-        closed = self._fatal() or section(self._seen.run, "status").get("cancelledAt")
+        cancelled = section(self._seen.run, "status").get("cancelledAt")
+        closed = bool(self._fatal() or self._is_late() or cancelled)
         put = put_by_a_person(self._seen.spec)
         for node in self._scenario.nodes:
             if node.never_twice or node.name in put:
@@ -164,8 +169,12 @@ class RoundsJudge(Judge):
                 yield from self._last_inputs(node, follows)
                 if end.phase == "Skipped" and not closed:
                     yield Violation("T11", f"{node.name}: should have run, and is {shown}")
-            elif not closed and shown not in follows:
+            elif not closed and shown not in follows and end.reason != _LATE:
                 yield Violation("T11", f"{node.name}: expected one of {follows}, found {shown}")
+
+    def _is_late(self) -> bool:
+        hurried = self._scenario.deadline is not None
+        return hurried and any(end.phase == "Cancelled" for end in self._ends.values())
 
     def _last_inputs(self, node: Node, follows: Starts) -> Iterator[Violation]:
         if self._ends[node.name].phase != "Succeeded" or node.name in self._seen.given:

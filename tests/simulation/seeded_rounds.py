@@ -1,13 +1,14 @@
-"""Seeded bugs of rounds: what a person who raises rerun.round would be betrayed by."""
+"""Seeded bugs of rounds, pauses and deadlines."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from waypost.engine import fingerprint, pausing, rounds, scope
+from waypost.engine import deadlines, fingerprint, pausing, rounds, scope
 from waypost.engine.draft import Draft
 
 from tests.simulation.hunting import bug
-from tests.simulation.plan import Scenario
+from tests.simulation.plan import AMPLE, Scenario
 
 
 @bug("I7", focus=lambda plan: any(r.moment == "ended" and not r.again for r in plan.rounds))
@@ -75,3 +76,37 @@ def _a_pause_taken_for_a_failure(patch: pytest.MonkeyPatch) -> None:
 @bug("row 4", "I11", "I16", focus=_pauses)
 def _nothing_waits_for_a_person(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(pausing, "paused", lambda draft: [])
+
+
+# --- deadlines -----------------------------------------------------------------------------------
+
+
+def _hurried(plan: Scenario) -> bool:
+    return plan.is_hurried and not plan.troubles
+
+
+def _a_slow_node_is_hurried(plan: Scenario) -> bool:
+    return _hurried(plan) and any(
+        (node.deadline or AMPLE) <= 20 and node.acts[0].seconds > 8 for node in plan.nodes
+    )
+
+
+@bug("deadline", focus=_a_slow_node_is_hurried)
+def _deadlines_of_nodes_ignored(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(deadlines, "begin", lambda draft, path: None)
+
+
+@bug("deadline", focus=lambda plan: _hurried(plan) and (plan.deadline or AMPLE) < AMPLE)
+def _a_deadline_that_comes_early(patch: pytest.MonkeyPatch) -> None:
+    of_run = deadlines.of_run
+
+    def early(draft: Draft) -> Any:
+        at = of_run(draft)
+        return at and at - timedelta(seconds=15)
+
+    patch.setattr(deadlines, "of_run", early)
+
+
+@bug("deadline", focus=lambda plan: _hurried(plan) and (plan.deadline or AMPLE) < AMPLE)
+def _the_deadline_of_the_run_ignored(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(deadlines, "of_run", lambda draft: None)

@@ -188,7 +188,8 @@ class Judge:
             told = pod.deleting_at is not None or pod.disrupted or "reason" in pod.body["status"]
             if good and not told:
                 return {end_of(meaning)}  # whatever was meant to stop it came too late
-            legal = set() if good and story.stops else {end_of(meaning)}
+            obeyed = good and story.stops and not self._was_done(pod)
+            legal = set() if obeyed else {end_of(meaning)}
             legal |= stops
             if cut and not good:
                 legal.add("Disrupted")
@@ -201,6 +202,13 @@ class Judge:
         elif cut:
             legal.add("Disrupted")
         return legal
+
+    def _was_done(self, pod: PodStory) -> bool:
+        """Whether its program may have ended before anybody asked it to."""
+        asked = (pod.deleting_at or float("inf")) + _SLACK
+        return any(
+            (r.ended_at or asked) < asked for r in self._ledger.executions if r.pod_uid == pod.uid
+        )
 
     def _stops(self, node: Node, story: AttemptStory, pod: PodStory) -> set[str]:
         """The reasons for which it may have been stopped, and was."""
@@ -327,7 +335,7 @@ class Judge:
     def _run(self) -> Iterator[Violation]:
         status = section(self._seen.run, "status")
         fatal = self._fatal() if len(self._ends) == len(self._scenario.nodes) else []
-        expected = "Failed" if fatal else "Succeeded"
+        expected = "Failed" if fatal or self._is_late() else "Succeeded"
         if status.get("cancelledAt"):
             expected = "Cancelled"
         if status.get("phase") != expected:
@@ -338,6 +346,10 @@ class Judge:
                 text = f"outputs: expected {outputs}, found {status.get('outputs')}"
                 yield Violation("T11", text)
         yield from self._approvals()
+
+    def _is_late(self) -> bool:
+        """Whether the run was ended by its deadline."""
+        return False
 
     def _approvals(self) -> Iterator[Violation]:
         """I9 and the clock of gates: a yes was given in time, an expiry had come."""

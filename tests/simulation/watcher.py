@@ -14,6 +14,7 @@ from waypost.ports.cluster import Kind, Obj
 
 from tests.fakes.programs import Outcome, PodView
 from tests.simulation import programs
+from tests.simulation.clocks import Clocks
 from tests.simulation.evidence import (
     FINAL,
     AttemptStory,
@@ -39,6 +40,7 @@ class Watcher:
         self._scenario = scenario
         self._nodes = scenario.by_name
         self._rounds = Rounds(scenario, self.seen)
+        self._clocks = Clocks(scenario, self.seen)
         self._hash = hashlib.sha256()
         self._outcomes: dict[str, Any] = {}
         world.cluster.server.storage.listeners.insert(0, self._changed)
@@ -114,6 +116,7 @@ class Watcher:
         if size > _LARGEST_STATUS:
             self.blame("I15", f"the status takes {size} bytes")
         begins = self._rounds.note(section(before, "spec"), old, new, self.now)
+        self.seen.violations += self._clocks.note(old, new, self.now, begins=begins)
         known = {node["path"]: node for node in items(old, "nodes")}
         if begins:
             self.tell(f"round {self.seen.round} begins")
@@ -212,7 +215,8 @@ class Watcher:
         entries = {node["path"]: node for node in items(status, "nodes")}
         failed = {path for path, entry in entries.items() if entry["phase"] == "Failed"}
         held = {path for path in failed if self._nodes[path].pauses}
-        if not held or cancelled or any(self._is_fatal(path) for path in failed):
+        fatal = any(self._is_fatal(path) for path in failed)
+        if not held or cancelled or fatal or self._clocks.run_is_late(self.now):
             return
         self.seen.exercised["pause"] = 1
         if self._finished(status):

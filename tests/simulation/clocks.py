@@ -1,0 +1,69 @@
+"""The clocks above the single attempt, kept beside the operator's: deadlines of nodes and of the
+run. Nothing ends for a deadline before its time, and nothing starts long after it."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from waypost.engine.facts import items
+from waypost.ports.cluster import Obj
+
+from tests.simulation.evidence import FINAL, Evidence, Violation
+from tests.simulation.plan import Node, Scenario
+
+_REASON: Final = "DeadlineExceeded"
+_STORED_LATE: Final = 12.0  # how much later than it was decided a status may be stored
+_TO_STOP: Final = 6.0  # programs here obey
+
+
+class Clocks:
+    """Follows one run, write by write."""
+
+    def __init__(self, scenario: Scenario, seen: Evidence) -> None:
+        self._scenario = scenario
+        self._seen = seen
+        self._ready: dict[str, float] = {}  # since when a node may start
+        self._began: float | None = None  # the round
+        self._late = _STORED_LATE if scenario.troubles else 1.0
+
+    def note(self, old: Obj, new: Obj, now: float, *, begins: bool) -> Iterator[Violation]:
+        """What is wrong with a status write."""
+        if begins or self._began is None:
+            self._began = now
+        before = {entry["path"]: entry for entry in items(old, "nodes")}
+        entries = {entry["path"]: entry for entry in items(new, "nodes")}
+        for node in self._scenario.nodes:
+            entry = entries.get(node.name, {})
+            if begins and entry.get("disposition") not in (None, "Adopted", "Reused"):
+                self._ready.pop(node.name, None)
+            if all(entries.get(name, {}).get("phase") in FINAL for name in node.upstream):
+                self._ready.setdefault(node.name, now)
+            yield from self._node(node, before.get(node.name, {}), entry, now)
+
+    def run_is_late(self, now: float) -> bool:
+        """Whether the deadline of the run may have passed."""
+        return self._is_over(now, slack=-self._late)
+
+    def _is_over(self, now: float, *, slack: float) -> bool:
+        deadline = self._scenario.deadline
+        return deadline is not None and now > (self._began or 0.0) + deadline + slack
+
+    def _node(self, node: Node, was: Obj, entry: Obj, now: float) -> Iterator[Violation]:
+        name = node.name
+        if entry.get("reason") == _REASON and was.get("reason") != _REASON:
+            own = entry["phase"] == "Failed" and self._is_due(node, now, slack=-self._late)
+            whole = entry["phase"] == "Cancelled" and self.run_is_late(now)
+            if not own and not whole:
+                yield Violation("deadline", f"{name} is {entry['phase']} before its deadline", now)
+        if entry.get("attempt", 0) > was.get("attempt", 0):
+            late = self._late
+            if self._is_over(now, slack=late) or self._is_due(node, now, slack=late):
+                yield Violation("deadline", f"{name} was started after its deadline", now)
+        overdue = self._is_due(node, now, slack=_TO_STOP) or self._is_over(now, slack=_TO_STOP)
+        if overdue and was.get("phase") not in FINAL and not self._scenario.troubles:
+            yield Violation("deadline", f"{name} is {entry['phase']} long after its deadline", now)
+
+    def _is_due(self, node: Node, now: float, *, slack: float) -> bool:
+        since = self._ready.get(node.name)
+        return (
+            node.deadline is not None and since is not None and now > since + node.deadline + slack
+        )
