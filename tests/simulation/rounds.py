@@ -157,7 +157,7 @@ class RoundsJudge(Judge):
         the inputs that they give now."""
         cancelled = section(self._seen.run, "status").get("cancelledAt")
         closed = bool(self._fatal() or self._is_late() or cancelled)
-        put = put_by_a_person(self._seen.spec)
+        put = put_by_a_person(self._seen.spec) | self._seen.given.keys()
         for node in self._scenario.nodes:
             if node.never_twice or node.name in put:
                 continue  # it may stand although what came before it has changed
