@@ -31,6 +31,7 @@ IN_POD: Final = ("Running", "Superseding")  # phases of a node whose attempt has
 _LOOK_FIRST: Final = 3.0  # seconds after launch until a missing pod is looked for
 _LOOK_LAST: Final = 60.0
 _STOP_AGAIN: Final = 5.0
+_FENCE: Final = 12.0  # the ten seconds of a fence (runtime/act.py), and what clocks differ by
 
 
 def launch(draft: Draft, path: str, inputs: Inputs) -> None:
@@ -168,6 +169,12 @@ def _without_pod(draft: Draft, path: str, attempt: AttemptStatus) -> None:
 def _without_job(draft: Draft, path: str, attempt: AttemptStatus, problem: str) -> None:
     stopped = attempt.stopping or deadlines.why_not_started(draft, path)
     if stopped:
+        # Another operator may have recorded it, and may create its Job for as long as its fence
+        # lasts: closed before, the attempt would start after its end.
+        launched = names.parse_timestamp(attempt.launched_at) or draft.observed.created_at
+        if draft.now < (until := launched + timedelta(seconds=_FENCE)):
+            draft.wake(until)
+            return
         broken = Broken(known_reason(stopped), "stopped before it started", "", False)
         break_off(draft, path, attempt, broken)
         return

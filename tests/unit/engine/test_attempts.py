@@ -293,8 +293,12 @@ def test_a7_pod_refused() -> None:
 
 def test_stopping_without_a_job_ends() -> None:
     status = builders.status(in_flight("a", attempts=[attempt(stopping="Cancelled")]))
-    decision = decide(seen(status=status, live=True), after(10), SETTINGS)
+    early = decide(seen(status=status, live=True), after(10), SETTINGS)
+    assert the_node(early).phase == "Running", "who recorded it may still make its Job (A3)"
+    assert early.requeue_at is not None
+    decision = decide(seen(status=status, live=True), after(12), SETTINGS)
     assert the_node(decision).phase == "Cancelled"
+    assert not launches(early)
     assert not launches(decision)
 
 

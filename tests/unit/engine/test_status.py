@@ -319,7 +319,7 @@ def test_cancel_before_anything_started() -> None:
 def test_cancel_creates_no_missing_job() -> None:
     raw = spec(python("a"), cancel=True)
     seen = observed(raw, status=builders.status(in_flight("a")), live=True)
-    decision = decide(seen, after(10), SETTINGS)
+    decision = decide(seen, after(12), SETTINGS)
     assert not launches(decision), "an attempt that was recorded and never created is not made now"
     assert decision.status.nodes[0].phase == "Cancelled"
 
