@@ -155,6 +155,10 @@ def _why_anew(
         return "it was cancelled"
     if status.phase == "Failed" and not (asked.from_ and scope.tolerates(graph.nodes[path])):
         return f"it failed: {status.reason}"
+    latest = status.attempts[-1] if status.attempts else None
+    overdue = latest is not None and latest.stopping == Reason.DEADLINE_EXCEEDED
+    if status.phase == "Running" and overdue:
+        return "it was being stopped for a deadline, and clocks begin anew"
     fingerprint = observed.definition.fingerprints[path]
     if status.fingerprint is not None and status.fingerprint != fingerprint:
         # Before the edges: an edit is what the person knows of.

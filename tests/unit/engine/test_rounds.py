@@ -605,3 +605,20 @@ FINGERPRINTS = {
     "d": "1:a7293986b6e12c60208f402d90377a76f65ba58e",
     "e": "1:cc048ffa6eea7b75f982645ca836364da41f8f84",
 }
+
+
+def test_an_attempt_that_is_stopped_for_a_deadline_is_not_adopted() -> None:
+    """The clocks begin anew with the round: what is being stopped for the old ones runs again."""
+    play = Play({**CHAIN, "deadline": "30s"}, endings={"side": [never_ends(), returns(1)]})
+    for _ in range(3):
+        play.step()
+        play.advance(1)
+    play._stop = lambda effect: None  # type: ignore[method-assign]  # its pod takes its time
+    play.advance(30)
+    play.step()
+    attempts = play.node("side").attempts or []
+    assert attempts[-1].stopping == "DeadlineExceeded"
+    del play._stop
+    play.rerun().finish()
+    assert dispositions(play)["side"] == "Rerun"
+    assert play.node("side").output == 1
