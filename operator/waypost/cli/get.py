@@ -24,7 +24,7 @@ class Output(StrEnum):
 
 @app.command()
 def get(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="Name of the AgentWorkflow.")],
+    run: options.Run,
     namespace: options.Namespace = None,
     output: Annotated[
         Output, typer.Option("--output", "-o", help="Form of the answer.")

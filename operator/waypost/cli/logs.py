@@ -18,7 +18,7 @@ LIMIT_BYTES = 1024 * 1024
 
 @app.command()
 def logs(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="Name of the AgentWorkflow.")],
+    run: options.Run,
     node: Annotated[str, typer.Argument(metavar="NODE", help="Name of the node.")],
     namespace: options.Namespace = None,
     attempt: Annotated[

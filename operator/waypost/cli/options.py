@@ -13,3 +13,4 @@ Context = Annotated[str | None, typer.Option(help="Context of the kubeconfig. De
 Namespace = Annotated[
     str | None, typer.Option("--namespace", "-n", help="Namespace. Default: that of the context.")
 ]
+Run = Annotated[str, typer.Argument(metavar="RUN", help="Name of the AgentWorkflow.")]

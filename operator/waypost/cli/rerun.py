@@ -12,7 +12,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 @app.command()
 def rerun(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="Name of the AgentWorkflow.")],
+    run: options.Run,
     from_: Annotated[
         list[str] | None,
         typer.Option("--from", metavar="NODE", help="Run this node again, and all after it."),

@@ -1,25 +1,10 @@
 """`waypost suspend`: hold a run."""
 
-from typing import Annotated
+from waypost.cli.switch import switch
 
-import typer
-
-from waypost.cli import options
-
-app = typer.Typer(add_completion=False, rich_markup_mode=None)
-
-
-@app.command()
-def suspend(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="Name of the AgentWorkflow.")],
-    namespace: options.Namespace = None,
-    context: options.Context = None,
-    kubeconfig: options.Kubeconfig = None,
-) -> None:
-    """Hold a run: what runs finishes, nothing starts."""
-    from waypost.cli.cluster import Target, with_cluster
-    from waypost.cli.steering import set_field
-
-    target = Target(kubeconfig, context, namespace)
-    with_cluster(target, lambda session: set_field(session, run, "suspend", True))
-    typer.echo(f"{run} is held; waypost resume {run} lets it go on")
+app = switch(
+    "suspend",
+    True,
+    help="Hold a run: what runs finishes, nothing starts.",
+    said="is held; waypost resume {run} lets it go on",
+)

@@ -19,7 +19,7 @@ class Output(StrEnum):
 
 @app.command()
 def trace(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="Name of the AgentWorkflow.")],
+    run: options.Run,
     namespace: options.Namespace = None,
     output: Annotated[
         Output, typer.Option("--output", "-o", help="Form of the answer.")

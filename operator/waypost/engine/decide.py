@@ -17,7 +17,6 @@ from waypost.engine import (
     joins,
     kept,
     machines,
-    names,
     people,
     refusal,
     rounds,
@@ -218,11 +217,7 @@ def _strays(draft: Draft) -> list[After]:
         if pod.path in draft.statuses or pod.round >= draft.observed.status.round:
             continue
         if not pod.over and not pod.deleting:
-            owner = draft.owner
-            job = names.job_name(
-                run=owner.name, run_uid=owner.uid, path=pod.path, attempt=pod.attempt
-            )
-            strays.append(StopAttempt(job=job, pods=(pod,)))
+            strays.append(StopAttempt(job=draft.job_of(pod), pods=(pod,)))
         if pod.held:
             strays.append(ReleasePod(name=pod.name, uid=pod.uid))
     return strays
