@@ -206,6 +206,11 @@ class NodeStatus(StatusModel):
     started_at: Timestamp | None = Field(default=None, description="When the node left Pending.")
     finished_at: Timestamp | None = Field(default=None, description="When the node ended.")
 
+    @property
+    def latest_attempt(self) -> AttemptStatus | None:
+        """The attempt that was recorded last, ended or not."""
+        return self.attempts[-1] if self.attempts else None
+
 
 class RoundStatus(StatusModel):
     """A round that is over."""

@@ -102,14 +102,9 @@ def stop(draft: Draft, path: str, reason: Reason) -> None:
     draft.wake(draft.now + timedelta(seconds=_STOP_AGAIN))
 
 
-def latest_attempt(status: NodeStatus) -> AttemptStatus | None:
-    """The attempt that started last, ended or not."""
-    return status.attempts[-1] if status.attempts else None
-
-
 def wants_live(observed: Observed, status: NodeStatus, now: datetime) -> bool:
     """Whether a running attempt has no pod in the cache and it is time to look for one."""
-    attempt = latest_attempt(status)
+    attempt = status.latest_attempt
     if attempt is None or attempt.finished_at is not None:
         return False
     if any(p.path == status.path and p.attempt == attempt.number for p in observed.pods):
@@ -119,7 +114,7 @@ def wants_live(observed: Observed, status: NodeStatus, now: datetime) -> bool:
 
 def wanted_logs(observed: Observed, status: NodeStatus, kind: str) -> list[PodFact]:
     """The pods of a running attempt whose logs would explain their end."""
-    attempt = latest_attempt(status)
+    attempt = status.latest_attempt
     return [
         pod
         for pod in observed.pods
@@ -133,7 +128,7 @@ def wanted_logs(observed: Observed, status: NodeStatus, kind: str) -> list[PodFa
 
 def wanted_mounts(observed: Observed, status: NodeStatus, now: datetime) -> list[PodFact]:
     """The pods of a running attempt of which it is time to ask whether a key is missing."""
-    return mounts.wanted(observed, latest_attempt(status), path=status.path, now=now)
+    return mounts.wanted(observed, status.latest_attempt, path=status.path, now=now)
 
 
 def _look_at(observed: Observed, path: str, attempt: AttemptStatus) -> datetime:

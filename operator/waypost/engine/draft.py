@@ -144,8 +144,7 @@ class Draft:
 
     def current_attempt(self, path: str) -> AttemptStatus | None:
         """The latest attempt while it has not ended."""
-        attempts = self.statuses[path].attempts
-        latest = attempts[-1] if attempts else None
+        latest = self.statuses[path].latest_attempt
         return latest if latest and latest.finished_at is None else None
 
     def record_attempt(self, path: str, attempt: AttemptStatus) -> None:

@@ -14,7 +14,7 @@ from waypost.protocol.record import Attempt
 
 def wanted(observed: Observed, status: NodeStatus, kind: str, now: datetime) -> set[str]:
     """The NodeRecord of a running attempt that is over and has told no result of its own."""
-    attempt = status.attempts[-1] if status.attempts else None
+    attempt = status.latest_attempt
     if attempt is None or attempt.finished_at is not None:
         return set()
     whose = whose_of(observed, status, attempt.number)

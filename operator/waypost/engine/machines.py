@@ -92,7 +92,7 @@ def _lost_at(observed: Observed, fact: MachineFact, doubted: datetime) -> dateti
 
 def _current(observed: Observed, status: NodeStatus) -> list[PodFact]:
     """The pods of a node's attempt while it is open."""
-    latest = status.attempts[-1] if status.attempts else None
+    latest = status.latest_attempt
     if latest is None or latest.finished_at is not None:
         return []
     return [p for p in observed.pods if (p.path, p.attempt) == (status.path, latest.number)]

@@ -155,7 +155,7 @@ def _why_anew(
         return "it was cancelled"
     if status.phase == "Failed" and not (asked.from_ and scope.tolerates(graph.nodes[path])):
         return f"it failed: {status.reason}"
-    latest = status.attempts[-1] if status.attempts else None
+    latest = status.latest_attempt
     overdue = latest is not None and latest.stopping == Reason.DEADLINE_EXCEEDED
     if status.phase == "Running" and overdue:
         return "it was being stopped for a deadline, and clocks begin anew"

@@ -16,7 +16,7 @@ from waypost.protocol.work import Trace, trace_from_json
 def wanted(observed: Observed, status: NodeStatus) -> set[str]:
     """The NodeRecord with the trace of a running attempt that is over and says that the gateway
     has it."""
-    attempt = status.attempts[-1] if status.attempts else None
+    attempt = status.latest_attempt
     if attempt is None or attempt.finished_at is not None:
         return set()
     whose = whose_of(observed, status, attempt.number)

@@ -170,7 +170,7 @@ def _current(run: Obj, fact: PodFact, pod: Obj) -> tuple[Whose, JournalKey]:
         raise Refused(Why.NOT_CURRENT, f"the status of run {name} cannot be read") from None
     told = f"attempt {fact.attempt} of {fact.path} in run {name}"
     node = next((n for n in status.nodes if n.path == fact.path), None)
-    attempt = node.attempts[-1] if node is not None and node.attempts else None
+    attempt = node.latest_attempt if node is not None else None
     if node is None or attempt is None or attempt.number != fact.attempt:
         found = f"the current one is {attempt.number}" if attempt else "it has none"
         raise Refused(Why.NOT_CURRENT, f"{told} is not current: {found}")
