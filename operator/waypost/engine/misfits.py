@@ -118,7 +118,8 @@ def listed_misfits(one: Alternative, takes: Part, at: At) -> Iterator[Misfit]:
         and not any(schema.validate(_leaves(part), member) for part in one.parts)
     ]
     every = {"null": 1, "boolean": 2}.get(one.kind)
-    if len(possible) != every:
+    # Different ones: a list may name a value twice.
+    if every is None or len(set(possible)) != every:
         text = violation.phrase("enum", members) if members else "nothing"
         yield Misfit(at.path, describe(one), text, certain=not possible)
 

@@ -281,3 +281,9 @@ def test_what_assumed_a_pair_further_up_is_not_taken_for_known() -> None:
 
     found = Comparison().misfits(nested("string"), nested("integer"))
     assert [misfit.path for misfit in found] == [".x.n", ".y.b.a.n"]
+
+
+def test_a_value_that_is_listed_twice_counts_once() -> None:
+    assert misfits({"type": "boolean"}, {"enum": [True, True]}), "false is not among them"
+    assert not misfits({"type": "boolean"}, {"enum": [True, False, True]})
+    assert not misfits({"type": "null"}, {"enum": [None, None]})
