@@ -187,6 +187,26 @@ RUNS = [
         "is cancelled, which is final, so no round can begin; create a new run",
     ),
     row(
+        "cancelled-and-raised-at-once",
+        TWO,
+        YES,
+        spec(rerun={"round": 2}, cancel=True),
+        "is cancelled, which is final, so no round can begin; create a new run",
+    ),
+    row(
+        "a-run-with-a-refused-round-is-cancelled",
+        workflow(rerun={"round": 2, "from": ["x"]}),
+        judged("False", nodes=[checkpoint()]),
+        spec(cancel=True),
+    ),
+    row(
+        "cancelled-with-a-refused-round-is-final",
+        workflow(rerun={"round": 2, "from": ["x"]}, cancel=True),
+        judged("False", nodes=[checkpoint()]),
+        spec(cancel=None),
+        CANNOT_TAKE_BACK,
+    ),
+    row(
         "a-round-undoes-success",
         TWO,
         DONE,

@@ -286,7 +286,9 @@ WORKFLOW = (
         field_path=".spec",
     ),
     Rule(
-        f"!({_RAISED}) || !has(self.spec.cancel) || !self.spec.cancel",
+        # With the round that is there already: it may be one that was refused.
+        f"!({_RAISED}) || !has(self.spec.cancel) || !self.spec.cancel"
+        " || has(oldSelf.spec.rerun) && self.spec.rerun == oldSelf.spec.rerun",
         [
             "run ",
             Cel("self.metadata.name"),
@@ -295,7 +297,7 @@ WORKFLOW = (
         field_path=".spec",
     ),
     Rule(
-        f"!({_ACCEPTED}) || !has(oldSelf.spec.cancel) || !oldSelf.spec.cancel"
+        f"!({_ACCEPTED}) && !({_BEGUN}) || !has(oldSelf.spec.cancel) || !oldSelf.spec.cancel"
         " || has(self.spec.cancel) && self.spec.cancel",
         [
             "run ",

@@ -10,6 +10,7 @@ from waypost.api.status import FINAL_PHASES, NodeStatus
 from waypost.api.workflow import POD_KINDS
 from waypost.engine import (
     attempts,
+    cancelling,
     deadlines,
     ending,
     gates,
@@ -38,7 +39,8 @@ LAUNCHES_PER_PASS = 20  # so that acting on a fence stays short, and a cancel is
 
 def plan(observed: Observed, now: datetime) -> Wants:
     """What `decide` needs beside the cached facts; ask again after each thing was loaded."""
-    if observed.deleting or _is_refused(observed):
+    observed = cancelling.as_it_stands(observed)
+    if observed.deleting or refusal.is_refused(observed):
         return Wants()
     observed = rounds.begin(observed, now)
     known = {status.path: status for status in observed.status.nodes}
@@ -84,7 +86,8 @@ def decide(observed: Observed, now: datetime, settings: PodSettings) -> Decision
     """
     if observed.deleting:
         return Decision(status=observed.status, after=ending.release_all(observed))
-    if _is_refused(observed):
+    observed = cancelling.as_it_stands(observed)
+    if refusal.is_refused(observed):
         known = observed.status.observed_generation == observed.generation
         if summary.is_finished(observed.status) and known:  # under the rules of an earlier release
             return Decision(status=observed.status, after=ending.release_closed(observed))
@@ -99,11 +102,6 @@ def decide(observed: Observed, now: datetime, settings: PodSettings) -> Decision
     draft.after += _releases(draft)
     draft.after += _strays(draft)
     return ending.conclude(draft)
-
-
-def _is_refused(observed: Observed) -> bool:
-    """Whether nothing may happen: the spec, or the round that it asks for, cannot be run."""
-    return observed.definition.stops(observed.status) or bool(rounds.problems(observed))
 
 
 def _advance(draft: Draft) -> None:

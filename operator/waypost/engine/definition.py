@@ -4,7 +4,7 @@ Depends on the spec alone, so the runtime computes it once per generation.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -36,6 +36,8 @@ class Definition:
     inputs: JsonObject = field(default_factory=dict)  # with the defaults of inputSchema
     problems: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
+    cancelled: bool = False  # also told of a spec that is refused
+    refused: str = ""  # what was wrong with the spec that this one stands in for (cancelling.py)
 
     @cached_property
     def fingerprints(self) -> Mapping[str, str]:
@@ -55,6 +57,11 @@ class Definition:
 def define(raw_spec: Any) -> Definition:
     """Check `raw_spec` (the object's spec as JSON) completely. Never raises: every defect,
     of whatever kind, is a Problem that names its field."""
+    cancelled = isinstance(raw_spec, Mapping) and raw_spec.get("cancel") is True
+    return replace(_checked(raw_spec), cancelled=cancelled)
+
+
+def _checked(raw_spec: Any) -> Definition:
     try:
         # First of all: what is nested too deep, or has no digest, would break every later look.
         ijson.check(raw_spec)

@@ -13,24 +13,34 @@ from waypost.engine.model import Decision, Note, Observed
 from waypost.engine.names import timestamp
 
 
+def is_refused(observed: Observed) -> bool:
+    """Whether nothing may happen: the spec, or the round that it asks for, cannot be run."""
+    return observed.definition.stops(observed.status) or bool(rounds.problems(observed))
+
+
+def listed(observed: Observed) -> str:
+    """Every problem of a refused spec."""
+    problems = observed.definition.problems or rounds.problems(observed)
+    told = "; ".join(str(problem) for problem in problems)
+    if observed.pruned:
+        told += f"; unknown fields that the API server dropped: {', '.join(observed.pruned[:10])}"
+    return told
+
+
 def refuse(observed: Observed, now: datetime) -> Decision:
     """Accepted=False with every problem. A run that never began is Finished, so that
     `kubectl wait` returns; one that has checkpoints stands still until its spec is corrected.
     """
-    problems = observed.definition.problems or rounds.problems(observed)
-    listed = "; ".join(str(problem) for problem in problems)
-    if observed.pruned:
-        listed += f"; unknown fields that the API server dropped: {', '.join(observed.pruned[:10])}"
     if observed.status.nodes:
-        return _stand_still(observed, listed, now)
-    return _reject(observed, listed, now)
+        return _stand_still(observed, listed(observed), now)
+    return _reject(observed, listed(observed), now)
 
 
-def _reject(observed: Observed, listed: str, now: datetime) -> Decision:
+def _reject(observed: Observed, problems: str, now: datetime) -> Decision:
     conditions: list[StatusCondition] = list(observed.status.conditions)
 
     put = partial(_put, observed, conditions, now)
-    put(Condition.ACCEPTED, "False", listed)
+    put(Condition.ACCEPTED, "False", problems)
     put(Condition.SUCCEEDED, "False", "not accepted: see the Accepted condition")
     put(Condition.FINISHED, "True", "not accepted: see the Accepted condition")
     put(Condition.RECONCILING, "False", "")
@@ -43,26 +53,28 @@ def _reject(observed: Observed, listed: str, now: datetime) -> Decision:
             "conditions": conditions,
         }
     )
-    return _told(observed, status, listed)
+    return _told(observed, status, problems)
 
 
-def _stand_still(observed: Observed, listed: str, now: datetime) -> Decision:
+def _stand_still(observed: Observed, problems: str, now: datetime) -> Decision:
     """Nothing is lost and nothing starts: attempts under way run on, and what they give stays on
     their pods until the spec is corrected."""
     conditions: list[StatusCondition] = list(observed.status.conditions)
     put = partial(_put, observed, conditions, now)
-    put(Condition.ACCEPTED, "False", listed)
+    put(Condition.ACCEPTED, "False", problems)
     put(Condition.RECONCILING, "False", "")
     text = (
         f"round {observed.status.round + 1} was not begun: see the Accepted condition, and correct "
         "the spec in an update with rerun.round above "
         f"{observed.status.round}"
     )
+    if observed.status.cancelled_at:
+        text = "a cancelled run is final: create a new one"
     put(Condition.STALLED, "True", text)
     status = observed.status.model_copy(
         update={"observed_generation": observed.generation, "conditions": conditions}
     )
-    return _told(observed, status, listed)
+    return _told(observed, status, problems)
 
 
 def _put(
@@ -84,7 +96,7 @@ def _put(
     )
 
 
-def _told(observed: Observed, status: AgentWorkflowStatus, listed: str) -> Decision:
+def _told(observed: Observed, status: AgentWorkflowStatus, problems: str) -> Decision:
     known = status == observed.status
-    notes = () if known else (Note(type="Warning", reason="InvalidSpec", message=listed[:1000]),)
+    notes = () if known else (Note(type="Warning", reason="InvalidSpec", message=problems[:1000]),)
     return Decision(status=status, notes=notes)

@@ -63,7 +63,7 @@ def describe(draft: Draft, status: AgentWorkflowStatus, *, finished: bool) -> Ag
     conditions = list(status.conditions)
     word = "Running" if goes_on else "Paused"
     running = _message(draft) if goes_on else pausing.explain(draft, held)
-    _put(draft, conditions, Condition.ACCEPTED, "True", "Accepted", _accepted_message(draft))
+    _accept(draft, conditions)
     _put(draft, conditions, Condition.SUCCEEDED, "Unknown", word, running)
     _put(draft, conditions, Condition.FINISHED, "False", word, running)
     _put(draft, conditions, Condition.RECONCILING, "True" if goes_on else "False", word, running)
@@ -92,7 +92,7 @@ def conclude(draft: Draft, status: AgentWorkflowStatus, result: Result) -> Agent
     phase, reason, message = _verdict(draft, result)
     good = phase == "Succeeded"
     conditions = list(status.conditions)
-    _put(draft, conditions, Condition.ACCEPTED, "True", "Accepted", _accepted_message(draft))
+    _accept(draft, conditions)
     _put(draft, conditions, Condition.SUCCEEDED, "True" if good else "False", reason, message)
     _put(draft, conditions, Condition.FINISHED, "True", reason, message)
     _put(draft, conditions, Condition.RECONCILING, "False", reason, "")
@@ -161,6 +161,13 @@ def _put(
         generation=draft.observed.generation,
         now=draft.now,
     )
+
+
+def _accept(draft: Draft, conditions: list[StatusCondition]) -> None:
+    if refused := draft.observed.definition.refused:
+        _put(draft, conditions, Condition.ACCEPTED, "False", "InvalidSpec", refused)
+    else:
+        _put(draft, conditions, Condition.ACCEPTED, "True", "Accepted", _accepted_message(draft))
 
 
 def _accepted_message(draft: Draft) -> str:
