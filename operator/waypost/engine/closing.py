@@ -1,6 +1,7 @@
 """How an attempt is closed: its outcome judged, checkpointed or followed by another attempt."""
 
 from datetime import datetime
+from typing import Final
 
 from waypost.api.status import AttemptStatus
 from waypost.engine import deadlines, holding, kept, machines, names, policy, traces
@@ -10,6 +11,8 @@ from waypost.engine.model import PodFact
 from waypost.engine.outcomes import Broken, Outcome, Succeeded, judge
 from waypost.engine.usage import recorded, total
 from waypost.protocol.reasons import Reason
+
+_WHOLE_SECONDS: Final = 1.0  # in which the kubelet tells times
 
 
 def take_result(draft: Draft, path: str, attempt: AttemptStatus, pods: list[PodFact]) -> None:
@@ -52,12 +55,22 @@ def _judge(draft: Draft, path: str, attempt: AttemptStatus, pod: PodFact) -> Out
         kind=kind_of(node),
         expect=kept.expected(draft.whose(path, attempt.number), pod.uid),
         output_schema=node.output_schema,
-        stopping=attempt.stopping,
+        stopping=_stopped_for(draft, path, attempt, pod),
         log=draft.observed.logs.get(pod.uid),
         trouble=_named_trouble(draft, path, attempt),
         kept=kept.found(draft, path, attempt),
         lost=machines.lost(draft.observed, pod, draft.now),
     )
+
+
+def _stopped_for(draft: Draft, path: str, attempt: AttemptStatus, pod: PodFact) -> str | None:
+    """Why the operator stopped the attempt. One that is told nothing takes a pod that has long
+    ended for one that runs, and would blame the timeout for whatever had ended it."""
+    if attempt.stopping != Reason.TIMEOUT or pod.started_at is None or pod.finished_at is None:
+        return attempt.stopping
+    ran = (pod.finished_at - pod.started_at).total_seconds()
+    allowed = policy.timeout_of(draft.spec, draft.node(path))
+    return None if ran < allowed - _WHOLE_SECONDS else attempt.stopping
 
 
 def _close(

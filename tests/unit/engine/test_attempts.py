@@ -82,9 +82,28 @@ def test_timeout_counts_from_the_start_of_the_container(node: JsonObject, second
 
 def test_a_stopped_attempt_ends_with_its_reason() -> None:
     status = builders.status(in_flight("a", attempts=[attempt(stopping="Timeout")]))
-    over = exited("a", code=143, deleting=True)
-    decision = decide(seen(over, status=status), after(70), SETTINGS)
+    over = exited("a", code=143, deleting=True, started_at=NOW, finished_at=after(60))
+    made = seen(over, node=container("a", **CLOCKS), status=status)
+    decision = decide(made, after(70), SETTINGS)
     assert (the_node(decision).phase, the_node(decision).reason) == ("Failed", "Timeout")
+
+
+@pytest.mark.parametrize(
+    ("ran", "reason"),
+    [
+        pytest.param(8.0, "Disrupted", id="deleted-before"),
+        pytest.param(60.0, "Timeout", id="stopped-in-time"),
+        pytest.param(59.0, "Timeout", id="as-the-kubelet-tells-it-in-whole-seconds"),
+    ],
+)
+def test_a_timeout_is_not_blamed_for_what_ended_before_it(ran: float, reason: str) -> None:
+    """An operator without news takes a deleted pod for one that runs, until its timeout."""
+    status = builders.status(in_flight("a", attempts=[attempt(stopping="Timeout")]))
+    over = exited("a", code=137, deleting=True, started_at=NOW, finished_at=after(ran))
+    decision = decide(seen(over, node=container("a", **CLOCKS), status=status), after(70), SETTINGS)
+    attempts = the_node(decision).attempts
+    assert attempts is not None
+    assert attempts[-1].reason == reason
 
 
 @pytest.mark.parametrize("over", [True, False], ids=["pod-over", "no-pod"])
