@@ -48,7 +48,9 @@ async def _resume(stage: "Stage", *, again: bool) -> None:
     elif any(nodes[path].kind == "approval" for path in held):
         await stage.patch_run(cancel=True)
     else:
-        await _begin(stage, Round("begun", 0.0, skip=tuple(held)))
+        # A gate before both would be asked again if what was left out before were not named.
+        before = [p for p, e in stage.seen.nodes.items() if e.get("reason") == "SkippedByUser"]
+        await _begin(stage, Round("begun", 0.0, skip=(*held, *before)))
 
 
 async def _begin(stage: "Stage", planned: Round) -> bool:

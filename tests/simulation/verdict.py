@@ -109,7 +109,9 @@ class Judge:
             return  # a status may have been stored long after it was decided
         before = self._seen.attempts[node.name, story.number - 1]
         pause = story.recorded_at - (before.finished_at or 0.0)
-        if pause < again.wait - 2 * self._scenario.latency - 0.01:
+        # Approvals are settled, one after the other, between a decision and its status.
+        requests = 2 + sum(node.kind == "approval" for node in self._scenario.nodes)
+        if pause < again.wait - requests * self._scenario.latency - 0.01:
             yield Violation("T11", f"{node.name}: attempt {story.number} after {pause:.2f} s")
 
     def _last(self, node: Node, follows: list[Again | End]) -> Iterator[Violation]:
@@ -191,8 +193,8 @@ class Judge:
             obeyed = good and story.stops and not self._was_done(pod)
             legal = set() if obeyed else {end_of(meaning)}
             legal |= stops
-            if cut and not good:
-                legal.add("Disrupted")
+            if cut and (pod.evicted or not good):
+                legal.add("Disrupted")  # exit 0 of an evicted pod may be the answer to SIGTERM
             return legal | ({"OutOfDisk"} if pod.evicted else set())
         legal = set(stops)
         if pod.evicted:
