@@ -6,6 +6,7 @@ build/chaos.json. The embedded cluster gets a second machine meanwhile.
 
 import argparse
 import random
+import shutil
 import sys
 import time
 import uuid
@@ -39,7 +40,8 @@ def main() -> int:
     """Give the exit code."""
     plan = _plan()
     cluster = api.ensure_up(provider="embedded")
-    control = Embedded(from_environment(provider="embedded"), Progress(quiet=True))
+    settings = from_environment(provider="embedded")
+    control = Embedded(settings, Progress(quiet=True))
     with connected(cluster.kubeconfig, cluster.tools_dir, quiet=True) as plain:
         kube = patient(plain)
         install(kube, cluster.chart_values)
@@ -60,12 +62,22 @@ def main() -> int:
                     soak = Soak(reach, backdrop, plan, say=_say)
                     wrong = _soaked(soak)
                 figures = _figures(soak, log.requests(space.name))
+            except AssertionError:
+                _keep_logs(settings.of_machine(2).logs)
+                raise
             finally:
                 control.remove_machine(2)
     write(figures, RESULT)
     _say("\n".join(line(figure) for figure in figures))
     _say("\n".join(wrong) if wrong else f"chaos: {plan.runs} runs ended as they should")
     return 1 if wrong else 0
+
+
+def _keep_logs(written: Path) -> None:
+    """What the second machine wrote goes with it; why a pod did not start stands there."""
+    logs = RESULT.parent / "chaos-machine-2"
+    shutil.copytree(written, logs, dirs_exist_ok=True)
+    _say(f"chaos: the logs of machine 2 are in {logs}")
 
 
 def _soaked(soak: Soak) -> list[str]:

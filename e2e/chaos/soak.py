@@ -1,5 +1,6 @@
 """Many runs of mixed shapes while something breaks every few seconds, at random, by a seed."""
 
+import json
 import random
 import time
 from collections import Counter
@@ -58,7 +59,7 @@ class Soak:
                 self._break(chance, now)
                 broken = time.monotonic() - begun + self.plan.every * chance.uniform(0.5, 1.5)
             limit = self.plan.seconds + SETTLE_SECONDS
-            assert now < limit, f"faults ended, and {[r['metadata']['name'] for r in live]} go on"
+            assert now < limit, f"faults ended, and runs go on\n{self._what_goes_on(live)}"
             time.sleep(TICK)
 
     def wrong_ends(self) -> list[str]:
@@ -120,6 +121,21 @@ class Soak:
             self.deck = [name for name, weight in weights.items() for _ in range(weight)]
             chance.shuffle(self.deck)
         return self.deck.pop()
+
+    def _what_goes_on(self, live: Sequence[Obj]) -> str:
+        """For people: the runs that have not ended, with what the cluster tells of their pods."""
+        names = {run["metadata"]["name"]: run for run in live}
+        told = [f"{name}: {_nodes(run)}" for name, run in names.items()]
+        for pod in self.reach.space.all("pods", "waypost.dev/run"):
+            if any(pod["metadata"]["name"].startswith(f"{name}-") for name in names):
+                told.append(json.dumps({key: pod[key] for key in ("metadata", "status")}))
+        events = self.reach.space.all("events")
+        told += [
+            f"{event['involvedObject']['name']}: {event['reason']}: {event.get('message')}"
+            for event in events
+            if any(event["involvedObject"]["name"].startswith(name) for name in names)
+        ]
+        return "\n".join(told)
 
     def _running(self) -> list[Obj]:
         """Pods of nodes whose program runs."""

@@ -185,3 +185,30 @@ def test_an_edit_after_an_approval_asks_again(space: Space) -> None:
     assert node_of(run.read(), "publish")["attempt"] == 1, "nothing runs without the new yes"
     run.answer("ok", decision="Approved")
     run.succeeded()
+
+
+def test_a_run_is_cancelled_while_its_next_round_is_refused(
+    space: Space, operator: Operator
+) -> None:
+    run = space.start(
+        workflow("stuck")
+        .python("works", "import time; time.sleep(600)")
+        .approval("asks")
+        .wait("waits", "1h")
+    )
+    run.running_pod("works")
+    gate = run.opened("asks")
+    run.set(rerun={"round": 2, "from": ["wroks"]})
+    run.until(
+        lambda seen: condition(seen, "Accepted").get("status") == "False", what="round 2 is refused"
+    )
+    run.set(cancel=True)
+    ended = run.finished(within=LONG)
+    assert ended["status"]["phase"] == "Cancelled"
+    assert phases(ended) == dict.fromkeys(("works", "asks", "waits"), "Cancelled")
+    assert "did you mean 'works'" in condition(ended, "Accepted")["message"]
+    asked = space.get("approvals", gate)
+    assert asked is not None
+    assert asked["status"]["state"] == "Withdrawn"
+    with pytest.raises(ApiError, match="which cannot be taken back"):
+        run.set(cancel=None)
