@@ -132,10 +132,10 @@ class Controller:
             for run in self._catalog.waiting(key.namespace):
                 self._wake(run)
 
-    def _wake(self, key: Key) -> None:
+    def _wake(self, key: Key, *, spare: bool = False) -> None:
         # A standby keeps its cache, no more: who comes to lead looks at every run.
         if self._on_duty:
-            self.queue.add(key)
+            self.queue.add(key, spare=spare)
 
     def health(self) -> str | None:
         """What is wrong with this process, if anything; for the liveness probe."""

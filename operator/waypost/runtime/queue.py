@@ -21,13 +21,14 @@ _STALE_TIMERS: Final = 64  # replaced timers that may lie around before the heap
 class KeyedQueue(Generic[K]):
     """Keys that are due now, keys that are due later, keys that are being worked on.
 
-    Due keys are handed out first come, first served. Not thread-safe: it lives on one event
-    loop, whose time `monotonic` must follow.
+    Due keys are handed out first come, first served, spare ones when no other is due. Not
+    thread-safe: it lives on one event loop, whose time `monotonic` must follow.
     """
 
     def __init__(self, *, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
         self._due: dict[K, float] = {}  # key -> due since, in order
+        self._spare: dict[K, float] = {}  # the same of keys that can wait
         self._timer: dict[K, float] = {}  # key -> when it becomes due
         self._heap: list[tuple[float, int, K]] = []  # also replaced timers, told by `_timer`
         self._sequence = 0
@@ -45,29 +46,29 @@ class KeyedQueue(Generic[K]):
     def depth(self) -> int:
         """Keys that are due and wait for a worker."""
         self._promote()
-        return len(self._due)
+        return len(self._due) + len(self._spare)
 
     @property
     def oldest_seconds(self) -> float:
         """How long the oldest due key has been waiting for a worker; grows with honest load."""
         self._promote()
-        return self._monotonic() - min(self._due.values()) if self._due else 0.0
+        return self._monotonic() - self._due_since
 
     @property
     def stalled_seconds(self) -> float:
         """How long keys have been due without any being handed out or finished: 0 however long
         the queue is, as long as it moves. What a liveness probe should ask."""
         self._promote()
-        if not self._due:
-            return 0.0
-        return self._monotonic() - max(self._moved_at, min(self._due.values()))
+        return max(self._monotonic() - max(self._moved_at, self._due_since), 0.0)
 
-    def add(self, key: K) -> None:
-        """The key is due now. While it is being worked on: once more afterwards."""
+    def add(self, key: K, *, spare: bool = False) -> None:
+        """The key is due now; `spare`: when no other is. While it is being worked on: once more
+        afterwards."""
         if key in self._busy:
             self._again.add(key)
-        elif key not in self._due:
-            self._due[key] = self._monotonic()
+        elif key not in self._due and not (spare and key in self._spare):
+            lane = self._spare if spare else self._due
+            lane[key] = self._spare.pop(key, self._monotonic())
             self._wake_one()
 
     def add_at(self, key: K, when: float) -> None:
@@ -93,7 +94,7 @@ class KeyedQueue(Generic[K]):
         closed it waits for good, to be cancelled."""
         while True:
             self._promote()
-            if self._due and not self._closed:
+            if (self._due or self._spare) and not self._closed:
                 return self._hand_out()
             getter = asyncio.get_running_loop().create_future()
             self._getters.append(getter)
@@ -132,9 +133,15 @@ class KeyedQueue(Generic[K]):
         while self._busy:
             await self._idle.wait()
 
+    @property
+    def _due_since(self) -> float:
+        """Since when the oldest key waits for a worker; now, if none does."""
+        return min((*self._due.values(), *self._spare.values()), default=self._monotonic())
+
     def _hand_out(self) -> K:
-        key = next(iter(self._due))
-        del self._due[key]
+        lane = self._due or self._spare
+        key = next(iter(lane))
+        del lane[key]
         self._timer.pop(key, None)
         self._busy.add(key)
         self._idle.clear()

@@ -29,6 +29,7 @@ class RunEntry:
 
     body: bytes | None = None
     version: int = 0
+    ended: bool = False
     pods: dict[str, PodFact] = field(default_factory=dict)  # by uid
     pod_versions: dict[str, int] = field(default_factory=dict)
     mounts: dict[str, tuple[datetime, str]] = field(default_factory=dict)  # pod uid -> when, why
@@ -46,6 +47,12 @@ def version_of(body: Obj) -> int:
     """
     version = text(section(body, "metadata"), "resourceVersion")
     return int(version) if version.isdecimal() else 0
+
+
+def _has_ended(body: Obj) -> bool:
+    metadata, status = section(body, "metadata"), section(body, "status")
+    known = status.get("observedGeneration") == metadata.get("generation")
+    return bool(status.get("finishedAt")) and known and "deletionTimestamp" not in metadata
 
 
 class Store:
@@ -95,14 +102,20 @@ class Store:
         slim = {k: v for k, v in metadata.items() if k != "managedFields"}
         entry.body = json.dumps({**body, "metadata": slim}).encode()
         entry.version = version
+        entry.ended = _has_ended(body)
         return True
+
+    def has_ended(self, uid: str) -> bool:
+        """Whether a run is over, and nobody has asked anything of it since: it can wait."""
+        entry = self._entries.get(uid)
+        return entry is not None and entry.ended
 
     def drop_run(self, uid: str) -> None:
         """The run is gone. Its pods stay known until they have gone too: they may be held."""
         self._live.discard(uid)
         entry = self._entries.get(uid)
         if entry is not None:
-            entry.body, entry.version = None, 0
+            entry.body, entry.version, entry.ended = None, 0, False
             self._forget_if_empty(uid)
 
     def run_body(self, key: Key) -> Obj | None:

@@ -5,7 +5,8 @@ the operator lists for itself: before the first worker starts, and periodically.
 """
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from typing import Protocol
 
 from pydantic import ValidationError
 
@@ -24,6 +25,12 @@ STRAY_SECONDS = 60.0  # a child younger than this may belong to a status not yet
 log = logging.getLogger(__name__)
 
 
+class Wake(Protocol):
+    """Says that a run is due; `spare`: it can wait for all others."""
+
+    def __call__(self, key: Key, *, spare: bool = False) -> None: ...
+
+
 class Syncer:
     """Keeps the store equal to the cluster, whatever the watch forgot to say."""
 
@@ -36,7 +43,7 @@ class Syncer:
         clock: Clock,
         telemetry: Telemetry,
         namespaces: tuple[str, ...],
-        wake: Callable[[Key], None],
+        wake: Wake,
     ) -> None:
         self._cluster = cluster
         self._store = store
@@ -87,11 +94,12 @@ class Syncer:
         self.wake_all()
 
     def wake_all(self) -> None:
-        """Every run that is known is due."""
+        """Every run that is known is due, those that have ended after all others: there are ever
+        more of them, and a new leader must first go on with what was under way."""
         for uid in self._store.uids():
             key = self._store.last_key(uid)
             if key is not None:
-                self._wake(key)
+                self._wake(key, spare=self._store.has_ended(uid))
 
     async def sweep(self, actor: Actor) -> None:
         """Delete Jobs that no status names, after a live look; release pods without a run."""

@@ -2,11 +2,13 @@
 
 from collections import defaultdict
 
+import pytest
 from waypost.ports.cluster import Kind
+from waypost.runtime.store import Key
 
 from tests.builders import python, spec
 from tests.fakes.watch import Delivery
-from tests.unit.runtime.harness import World, gives
+from tests.unit.runtime.harness import World, gives, hangs
 from tests.unit.runtime.virtual import virtual
 
 SOON = Delivery(delay=(0.05, 0.05))  # after the answer to the write that it tells of
@@ -35,6 +37,34 @@ async def test_two_hundred_runs_at_once() -> None:
         assert operator.controller.queue.depth == 0
         writes = [c for c in operator.line.writes() if c.kind is not Kind.EVENT]
         assert len(writes) <= 200 * 4
+
+
+@virtual
+async def test_a_new_leader_first_goes_on_with_what_was_under_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However many runs there are that have ended."""
+    async with World(script={"slow": [hangs()]}) as world:
+        first = world.start()
+        ended = [f"ended-{number}" for number in range(20)]
+        for name in ended:
+            await world.submit(spec(python("a")), name=name)
+        await world.until(lambda: all(world.is_finished(name) for name in ended), "all have ended")
+        await world.submit(spec(python("slow")), name="open")
+        await world.until(lambda: len(world.ledger.executions) > len(ended), "it runs")
+        first.die()
+        seen: list[str] = []
+        second = world.start(workers=1)
+        reconcile = second.controller.reconcile
+
+        async def noted(key: Key) -> bool:
+            seen.append(key.name)
+            return await reconcile(key)
+
+        monkeypatch.setattr(second.controller, "reconcile", noted)
+        await world.until(lambda: len(seen) > len(ended), "it has looked at each")
+        assert seen[0] == "open"
+        assert set(seen) == {"open", *ended}
 
 
 @virtual

@@ -181,6 +181,38 @@ async def test_one_add_wakes_one_worker() -> None:
         task.cancel()
 
 
+async def test_spare_keys_come_after_all_others() -> None:
+    queue, _ = make()
+    queue.add("old", spare=True)
+    queue.add("older", spare=True)
+    queue.add("old", spare=True)
+    queue.add("new")
+    queue.add("news")
+    assert queue.depth == 4
+    assert [await taken(queue) for _ in range(4)] == ["new", "news", "old", "older"]
+
+
+async def test_a_spare_key_that_is_needed_is_spare_no_more() -> None:
+    queue, _ = make()
+    queue.add("idle", spare=True)
+    await asyncio.sleep(2)
+    queue.add("old", spare=True)
+    queue.add("old")
+    queue.add("old", spare=True)
+    assert queue.depth == 2
+    assert await taken(queue) == "old"
+    assert queue.oldest_seconds == pytest.approx(2)
+    assert await taken(queue) == "idle"
+
+
+async def test_a_spare_key_wakes_a_worker() -> None:
+    queue, _ = make()
+    waiting = asyncio.create_task(queue.get())
+    await asyncio.sleep(1)
+    queue.add("old", spare=True)
+    assert await waiting == "old"
+
+
 async def test_ages_are_those_of_keys_without_a_worker() -> None:
     queue, _ = make()
     queue.add("a")

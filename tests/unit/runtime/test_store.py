@@ -30,6 +30,30 @@ def test_newest_state_of_a_run_wins() -> None:
     assert len(store) == 1
 
 
+ENDED = {"finishedAt": "2026-03-01T12:00:00Z", "observedGeneration": 2}
+
+
+@pytest.mark.parametrize(
+    ("metadata", "status", "ended"),
+    [
+        pytest.param({}, ENDED, True, id="ended"),
+        pytest.param({}, {"observedGeneration": 2}, False, id="under-way"),
+        pytest.param({"generation": 3}, ENDED, False, id="changed-since"),
+        pytest.param({"deletionTimestamp": "2026-03-01T12:00:01Z"}, ENDED, False, id="deleted"),
+    ],
+)
+def test_a_run_that_has_ended_and_is_not_asked_for_more(
+    metadata: dict[str, Any], status: dict[str, Any], ended: bool
+) -> None:
+    store = Store()
+    body = run(status=status)
+    body["metadata"] |= {"generation": 2, **metadata}
+    store.put_run(body)
+    assert store.has_ended(RUN_UID) == ended
+    store.drop_run(RUN_UID)
+    assert not store.has_ended(RUN_UID)
+
+
 def test_bodies_are_copies_without_managed_fields() -> None:
     store = Store()
     store.put_run(run())
