@@ -1,6 +1,7 @@
 """What can be done to a run and to what carries it. Each fault returns when it has happened, not
 when it is over."""
 
+import http.client
 import signal
 import time
 from collections.abc import Callable
@@ -8,7 +9,7 @@ from dataclasses import dataclass
 
 from e2e.chaos.second import Second
 from e2e.cluster.embedded.provider import Embedded
-from e2e.suite.kube import ApiError, Obj, path_of
+from e2e.suite.kube import ApiError, Kube, Obj, path_of
 from e2e.suite.operators import NAMESPACE, Machine, Operator
 from e2e.suite.space import Space, container_state
 
@@ -66,11 +67,24 @@ class Reach:
         pod = self.operator.pod() or next(running, None)
         if pod is None:
             return None
-        warm = self.operator.standby() is not None
+        warm = self._is_stood_by()
         self.operator.send(pod, signal.SIGKILL)
         kill = Kill(time.time(), warm=warm)
         self.operator.remove(pod)  # the kubelet would let it wait after a few crashes
         return kill
+
+    def _is_stood_by(self) -> bool:
+        """Whether another operator answers. That its pod is Ready may be old news: its machine may
+        have lost its power since."""
+        pod = self.operator.standby()
+        if pod is None:
+            return False
+        path = path_of("pods", NAMESPACE, f"{pod['metadata']['name']}:8080", "proxy/metrics")
+        try:
+            Kube.request(self.space.kube, "GET", path)  # asked once: who is patient gets an answer
+        except (ApiError, OSError, http.client.HTTPException):
+            return False
+        return True
 
     def gateway_killed(self) -> None:
         """SIGKILL to all replicas of the gateway at once; the kubelet starts them again."""
