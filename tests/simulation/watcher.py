@@ -160,7 +160,10 @@ class Watcher:
             self.tell(f"{path} {node['phase']} {node.get('reason', '')}".rstrip())
         if node.get("attempt", 0) < was.get("attempt", 0):
             self.blame("I3", f"{path}: attempt numbers went back")
-        if was.get("inputDigest") not in (None, node.get("inputDigest")):
+        # A node with effect: once keeps its attempt though a round has edited it; if that turns out
+        # never to have started, the next one is of the new definition.
+        same = was.get("fingerprint") == node.get("fingerprint")
+        if same and was.get("inputDigest") not in (None, node.get("inputDigest")):
             self.blame("I6", f"{path}: the inputs of a later attempt differ from the first one's")
         if node.get("outputRecord") and node["outputRecord"] not in self.seen.records:
             self.blame("I5", f"{path}: its output is in {node['outputRecord']}, which is not there")
