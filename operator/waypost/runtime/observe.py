@@ -116,16 +116,13 @@ class Observer:
         return await self.look(key, observed) if wants.live else observed
 
     async def look(self, key: Key, observed: Observed) -> Observed:
-        """Read the run, its pods, Jobs and Approvals live: now absence means absence."""
+        """Read the run's Jobs, pods and Approvals live: now absence means absence.
+
+        In this order, and the run last: a Job may be deleted meanwhile, but it leaves its pod, and
+        the pod is held until a status has closed its attempt, which moves the run.
+        """
         moment = self._clock.now()
-        body = await self._cluster.get(Kind.AGENT_WORKFLOW, namespace=key.namespace, name=key.name)
-        if facts.text(facts.section(body, "metadata"), "uid") != key.uid:
-            raise NotFound(f"{key.namespace}/{key.name} was replaced by another run", code=404)
-        if facts.text(facts.section(body, "metadata"), "resourceVersion") != (
-            observed.resource_version
-        ):
-            self._store.put_run(body)
-            raise Moved
+        jobs = await self._list(Kind.JOB, key)
         entry = self._store.entry(key.uid)
         pods = await self._list(Kind.POD, key)
         found = {f.uid: (f, version_of(b)) for b in pods if (f := facts.pod_fact(b))}
@@ -134,7 +131,9 @@ class Observer:
         for fact, version in found.values():
             self._store.put_pod(fact, version)
         await self._look_at_approvals(key)
-        entry.jobs = await self._jobs(key, {(f.path, f.attempt) for f, _ in found.values()})
+        with_pod = {(f.path, f.attempt) for f, _ in found.values()}
+        entry.jobs = await self._jobs(key, jobs, with_pod)
+        await self._still_is(key, observed.resource_version)
         self._looked[key.uid] = moment
         return replace(
             observed,
@@ -144,6 +143,16 @@ class Observer:
             live=True,
             live_at=moment,
         )
+
+    async def _still_is(self, key: Key, version: str) -> None:
+        """Raises Moved when the run has changed, NotFound when it was replaced."""
+        body = await self._cluster.get(Kind.AGENT_WORKFLOW, namespace=key.namespace, name=key.name)
+        metadata = facts.section(body, "metadata")
+        if facts.text(metadata, "uid") != key.uid:
+            raise NotFound(f"{key.namespace}/{key.name} was replaced by another run", code=404)
+        if facts.text(metadata, "resourceVersion") != version:
+            self._store.put_run(body)
+            raise Moved
 
     async def refresh(self, key: Key) -> bool:
         """Read anew what this operator writes conditionally: the run and its Approvals. False
@@ -223,10 +232,11 @@ class Observer:
         for fact, version in present.values():
             self._store.put_approval(fact, key.uid, version)
 
-    async def _jobs(self, key: Key, with_pod: set[tuple[str, int]]) -> dict[str, JobFact]:
-        jobs = [f for b in await self._list(Kind.JOB, key) if (f := facts.job_fact(b))]
+    async def _jobs(
+        self, key: Key, listed: tuple[Obj, ...], with_pod: set[tuple[str, int]]
+    ) -> dict[str, JobFact]:
         known: dict[str, JobFact] = {}
-        for job in jobs:
+        for job in (f for b in listed if (f := facts.job_fact(b))):
             podless = (job.path, job.attempt) not in with_pod and not job.ended
             trouble = await self._trouble(key, job) if podless and not job.suspended else ""
             known[job.name] = replace(job, trouble=trouble)
