@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from e2e.chaos.second import Second
 from e2e.cluster.embedded.provider import Embedded
 from e2e.suite.kube import ApiError, Kube, Obj, path_of
-from e2e.suite.operators import NAMESPACE, Machine, Operator
+from e2e.suite.operators import NAMESPACE, Machine, Operator, metrics_path
 from e2e.suite.space import Space, container_state
 
 GATEWAY = "app.kubernetes.io/component=gateway,app.kubernetes.io/instance=waypost"
@@ -79,9 +79,8 @@ class Reach:
         pod = self.operator.standby()
         if pod is None:
             return False
-        path = path_of("pods", NAMESPACE, f"{pod['metadata']['name']}:8080", "proxy/metrics")
-        try:
-            Kube.request(self.space.kube, "GET", path)  # asked once: who is patient gets an answer
+        try:  # once: the patient client would wait for an answer
+            Kube.request(self.space.kube, "GET", metrics_path(pod))
         except (ApiError, OSError, http.client.HTTPException):
             return False
         return True

@@ -124,17 +124,15 @@ class Soak:
 
     def _what_goes_on(self, live: Sequence[Obj]) -> str:
         """For people: the runs that have not ended, with what the cluster tells of their pods."""
-        names = {run["metadata"]["name"]: run for run in live}
-        told = [f"{name}: {_nodes(run)}" for name, run in names.items()]
+        told = [f"{run['metadata']['name']}: {_nodes(run)}" for run in live]
+        ours = tuple(f"{run['metadata']['name']}-" for run in live)
         for pod in self.reach.space.all("pods", "waypost.dev/run"):
-            if any(pod["metadata"]["name"].startswith(f"{name}-") for name in names):
+            if pod["metadata"]["name"].startswith(ours):
                 told.append(json.dumps({key: pod[key] for key in ("metadata", "status")}))
-        events = self.reach.space.all("events")
-        told += [
-            f"{event['involvedObject']['name']}: {event['reason']}: {event.get('message')}"
-            for event in events
-            if any(event["involvedObject"]["name"].startswith(name) for name in names)
-        ]
+        for event in self.reach.space.all("events"):
+            name = event["involvedObject"]["name"]
+            if f"{name}-".startswith(ours):
+                told.append(f"{name}: {event['reason']}: {event.get('message')}")
         return "\n".join(told)
 
     def _running(self) -> list[Obj]:

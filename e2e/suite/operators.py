@@ -42,6 +42,11 @@ done
 """
 
 
+def metrics_path(pod: Obj) -> str:
+    """Path of an operator pod's metrics, by way of the API server."""
+    return path_of("pods", NAMESPACE, f"{pod['metadata']['name']}:8080", "proxy/metrics")
+
+
 @dataclass(frozen=True, slots=True)
 class Machine:
     """A shell on the machine that runs the pods."""
@@ -152,8 +157,7 @@ class Operator:
 
     def metrics_of(self, pod: Obj) -> dict[str, float]:
         """The metrics of a pod: sample name with labels -> value."""
-        name = pod["metadata"]["name"]
-        text = self.kube.request("GET", path_of("pods", NAMESPACE, f"{name}:8080", "proxy/metrics"))
+        text = self.kube.request("GET", metrics_path(pod))
         lines = (line.rpartition(" ") for line in text.splitlines() if not line.startswith("#"))
         return {name: float(value) for name, _, value in lines if name}
 

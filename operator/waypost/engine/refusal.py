@@ -11,6 +11,7 @@ from waypost.engine import rounds
 from waypost.engine.conditions import set_condition
 from waypost.engine.model import Decision, Note, Observed
 from waypost.engine.names import timestamp
+from waypost.engine.summary import CANCELLED_IS_FINAL
 
 
 def is_refused(observed: Observed) -> bool:
@@ -69,7 +70,7 @@ def _stand_still(observed: Observed, problems: str, now: datetime) -> Decision:
         f"{observed.status.round}"
     )
     if observed.status.cancelled_at:
-        text = "a cancelled run is final: create a new one"
+        text = CANCELLED_IS_FINAL
     put(Condition.STALLED, "True", text)
     status = observed.status.model_copy(
         update={"observed_generation": observed.generation, "conditions": conditions}

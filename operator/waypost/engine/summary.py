@@ -12,6 +12,7 @@ from waypost.engine.conditions import set_condition
 from waypost.engine.draft import Draft, shorten
 from waypost.protocol.reasons import Reason
 
+CANCELLED_IS_FINAL: Final = "a cancelled run is final: create a new one"
 _WARNINGS_TOLD: Final = 5
 
 
@@ -105,7 +106,7 @@ def conclude(draft: Draft, status: AgentWorkflowStatus, result: Result) -> Agent
 
 def _how_to_go_on(draft: Draft) -> str:
     if draft.spec.cancel or draft.observed.status.cancelled_at:
-        return "a cancelled run is final: create a new one"
+        return CANCELLED_IS_FINAL
     return f"to go on from here: {pausing.command(draft)}"
 
 

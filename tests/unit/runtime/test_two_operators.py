@@ -206,3 +206,18 @@ async def test_freezes_at_any_time_change_nothing(seed: int) -> None:
 
         world.helper(stutter())
         reference.check(world, await reference.play(world))
+
+
+@virtual
+async def test_a_look_for_what_is_absent_reads_jobs_then_pods_then_the_run() -> None:
+    """In any other order another operator can make, lose and close an attempt between the reads,
+    and its Job would be made again."""
+    async with World() as world:
+        operator = world.start()
+        world.cluster.fail_next("create", Kind.JOB, Unavailable("gone", code=503))
+        await world.submit(spec(python("a")))
+        await world.finished()
+        reads = [(c.verb, c.kind) for c in operator.line.calls if c.verb in ("get", "list")]
+        look = reads[reads.index(("list", Kind.JOB)) :]
+        wanted = [("list", Kind.JOB), ("list", Kind.POD), ("get", Kind.AGENT_WORKFLOW)]
+        assert sorted(wanted, key=look.index) == wanted
