@@ -120,7 +120,7 @@ def _unsure(stage: "Stage", run: Obj, planned: Round) -> list[str]:
     return [
         entry["path"]
         for entry in items(run, "status", "nodes")
-        if (entry["phase"] in ("Failed", "Cancelled") or _is_undone(entry))
+        if (entry["phase"] in ("Failed", "Cancelled") or _is_undone(entry) or _is_overdue(entry))
         and nodes[entry["path"]].never_twice
         and entry["path"] not in named
     ]
@@ -130,3 +130,9 @@ def _is_undone(entry: Obj) -> bool:
     """Whether a round before was to leave the node out, or to give its result, and did not."""
     decided = entry.get("disposition") in ("Given", "SkippedByUser")
     return decided and entry["phase"] in ("Pending", "Superseding")
+
+
+def _is_overdue(entry: Obj) -> bool:
+    """Whether the node is being stopped for a deadline of the round before."""
+    latest = (items(entry, "attempts") or [{}])[-1]
+    return entry["phase"] == "Running" and latest.get("stopping") == "DeadlineExceeded"

@@ -155,9 +155,7 @@ def _why_anew(
         return "it was cancelled"
     if status.phase == "Failed" and not (asked.from_ and scope.tolerates(graph.nodes[path])):
         return f"it failed: {status.reason}"
-    latest = status.latest_attempt
-    overdue = latest is not None and latest.stopping == Reason.DEADLINE_EXCEEDED
-    if status.phase == "Running" and overdue:
+    if _is_overdue(status):
         return "it was being stopped for a deadline, and clocks begin anew"
     fingerprint = observed.definition.fingerprints[path]
     if status.fingerprint is not None and status.fingerprint != fingerprint:
@@ -269,8 +267,18 @@ def _unrepeatable(observed: Observed) -> Iterator[Problem]:
 def _why_unsure(status: NodeStatus) -> str:
     if status.phase in ("Failed", "Cancelled"):
         return f"ended {status.phase} ({status.reason})"
+    if _is_overdue(status):
+        return "is being stopped for a deadline"
     undone = status.phase in ("Pending", "Superseding")
     if undone and status.disposition in ("Given", "SkippedByUser"):
         # It would run: what the person decided was for that round.
         return f"was decided on in round {status.round}, which did not come to it,"
     return ""
+
+
+def _is_overdue(status: NodeStatus) -> bool:
+    """Whether a deadline of the round before ends the attempt under way: it has no place in a round
+    with clocks of its own."""
+    latest = status.latest_attempt
+    late = latest is not None and latest.stopping == Reason.DEADLINE_EXCEEDED
+    return status.phase == "Running" and late

@@ -622,3 +622,34 @@ def test_an_attempt_that_is_stopped_for_a_deadline_is_not_adopted() -> None:
     play.rerun().finish()
     assert dispositions(play)["side"] == "Rerun"
     assert play.node("side").output == 1
+
+
+@pytest.mark.parametrize(
+    ("decided", "disposition", "output"),
+    [
+        pytest.param({"from": ["b"]}, "Rerun", 2, id="from"),
+        pytest.param({"skip": ["b"]}, "SkippedByUser", None, id="skip"),
+        pytest.param({"outputs": {"b": 7}}, "Given", 7, id="outputs"),
+    ],
+)
+def test_once_that_is_stopped_for_a_deadline_is_left_to_a_person(
+    decided: JsonObject, disposition: str, output: int | None
+) -> None:
+    """Nobody knows how far it came; adopted, it would end for a clock that no longer runs."""
+    raw = {**spec(python("a"), python("b", dependsOn=["a"], effect="once")), "deadline": "30s"}
+    play = Play(raw, endings={"b": [never_ends(), returns(2)]})
+    for _ in range(3):
+        play.step()
+        play.advance(1)
+    play._stop = lambda effect: None  # type: ignore[method-assign]  # its pod takes its time
+    play.advance(30)
+    play.step()
+    assert (play.node("b").attempts or [])[-1].stopping == "DeadlineExceeded"
+    play.rerun().step()
+    told = "node b has effect: once, is being stopped for a deadline"
+    assert told in play.condition("Accepted")[2]
+    del play._stop
+    assert (play.status.round, play.node("b").phase) == (1, "Running"), "it stands still"
+    play.edit(rerun={"round": 2, **decided}).finish()
+    assert dispositions(play)["b"] == disposition
+    assert (play.node("b").output, play.status.phase) == (output, "Succeeded")
