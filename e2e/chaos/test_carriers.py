@@ -6,9 +6,13 @@ import pytest
 
 from e2e.chaos.faults import Reach
 from e2e.chaos.history import History
+from e2e.cluster import api
+from e2e.suite import outside
 from e2e.suite.build import Workflow, workflow
+from e2e.suite.conversation import ANSWERS, answers, conversation, done, script
 from e2e.suite.ledger import Ledger
 from e2e.suite.space import Space, node_of
+from e2e.suite.test_providers import provider
 from e2e.suite.waiting import until
 
 # Too big for a commit record: it goes through the gateway, which is down by then.
@@ -47,3 +51,28 @@ def test_runs_go_on_where_they_were_once_it_is_back(
     seen = run.succeeded(within=90)
     assert node_of(seen, "count")["output"] == 6000
     assert ledger.starts(run.uid) == {"small": 1, "big": 1, "count": 1}
+
+
+@pytest.fixture(scope="module")
+def models(space: Space, cluster: api.Cluster, reach: Reach) -> str:
+    """Name of a ModelProvider whose answers take their time for one tool call."""
+    scripts = {f"talk-{name}": script(look=5) for name in CARRIERS}
+    image = cluster.images["operator"]
+    provider(space, "scripted", baseURL=outside.start_models(space, image, scripts))
+    return "scripted"
+
+
+@pytest.mark.parametrize("name", CARRIERS)
+def test_an_agent_goes_on_in_its_conversation(
+    judged: History, space: Space, ledger: Ledger, reach: Reach, models: str, name: str
+) -> None:
+    """Its journal is out of reach for a while: the attempt waits, and no call is made twice."""
+    run = space.start(conversation(f"talk-{name}", models, ledger))
+    until(lambda: done(ledger, run)["look"], within=60, what="the agent is in its first tool")
+    CARRIERS[name](reach)
+    seen = run.succeeded(within=110)
+    node = node_of(seen, "a")
+    assert (node["attempt"], node["output"]) == (1, {"sent": "hello"})
+    assert node["usage"]["modelCalls"] == answers(space, run) == ANSWERS
+    told = done(ledger, run)
+    assert (told["look"], told["send"]) == (1, 1)

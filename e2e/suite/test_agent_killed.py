@@ -1,63 +1,22 @@
 """The process of an agent is killed at the boundaries of its work, on a real cluster: what was paid
 is not paid again, what was done is not done again.
-
-The scripted model's own log and the ledger tell what happened, not Waypost.
 """
 
 import signal
 import sys
-from collections import Counter
 from dataclasses import dataclass
-from typing import Any
 
 import pytest
 
 from e2e.cluster import api
 from e2e.suite import outside
-from e2e.suite.build import schema, workflow
+from e2e.suite.conversation import ANSWERS, LONG, answers, asked, conversation, done, script
 from e2e.suite.kube import Obj
 from e2e.suite.ledger import Ledger
 from e2e.suite.operators import Machine, Operator
 from e2e.suite.space import Run, Space
 from e2e.suite.test_providers import provider
 from e2e.suite.waiting import until
-
-MODULE = '''
-import json, time
-
-FIRST = json.load(open("/waypost/in/request.json"))["attempt"] == 1
-
-def look(where: str, seconds: int) -> str:
-    """Look, as often as you like; the first time it takes a while."""
-    note("look")
-    time.sleep(seconds if FIRST else 0)
-    return where
-
-def send(text: str, seconds: int) -> str:
-    """Send a letter."""
-    note("send")
-    time.sleep(seconds if FIRST else 0)
-    return text
-'''
-LONG = 40  # seconds; the kill comes within the first of them
-ANSWERS = 3  # of the undisturbed conversation
-HANG = {"hang": f"{LONG}s"}
-
-
-def script(*, hang: int = -1, slow: int = -1, look: int = 0, send: int = 0) -> Obj:
-    """Look, send, say. `hang`: no answer comes to that call; `slow`: it is on its way for long."""
-    answers: list[Obj] = [
-        {"call": [{"tool": "look", "arguments": {"where": "here", "seconds": look}}]},
-        {"call": [{"tool": "send", "arguments": {"text": "hello", "seconds": send}}]},
-        {"output": {"sent": "${results.send}"}},
-    ]
-    turns: list[Obj] = []
-    for number, answer in enumerate(answers):
-        turns += [HANG] if number == hang else []
-        tokens = {"input": 100, "output": LONG if number == slow else 10}
-        speed: Obj = {"slow": {"tokensPerSecond": 1}} if number == slow else {}
-        turns.append({**answer, "tokens": tokens, **speed})
-    return {"byAnswers": True, "turns": turns}
 
 
 @dataclass(frozen=True)
@@ -98,7 +57,7 @@ def test_the_next_attempt_goes_on(
     name: str, space: Space, models: str, ledger: Ledger, machine: Machine
 ) -> None:
     kill = KILLS[name]
-    run = space.start(killed(name, models, ledger))
+    run = space.start(conversation(name, models, ledger))
     pod = run.running_pod("a")
 
     def there() -> bool:
@@ -116,27 +75,6 @@ def test_the_next_attempt_goes_on(
     told = done(ledger, run)
     assert told["send"] == 1, "the letter is sent once, whatever happens"
     assert told["look"] == (2 if kill.begun == "look" else 1)
-
-
-def killed(name: str, models: str, ledger: Ledger) -> Any:
-    """A workflow with one agent node `a` that plays a script."""
-    tools = [{"module": "post", "functions": ["look", "send"], "effects": {"send": "once"}}]
-    kind = {
-        "model": {"provider": models, "name": name},
-        "prompt": f"Play {name}.",
-        "tools": tools,
-    }
-    return (
-        workflow(name)
-        .having(modules={"post": ledger.counted(MODULE)})
-        .node(
-            "a",
-            agent=kind,
-            outputSchema=schema(sent="string"),
-            retry={"limit": 2, "backoff": {"initial": "1s"}},
-            timeout="120s",
-        )
-    )
 
 
 def _stops_for_a_person(run: Run) -> None:
@@ -157,28 +95,6 @@ def _adds_up(run: Run, kill: Kill) -> None:
     first, *_, last = node["attempts"]
     assert "usage" not in first, "a killed attempt says nothing"
     assert last.get("carried", {}).get("modelCalls", 0) == kill.kept
-
-
-def asked(space: Space, run: Run) -> int:
-    """How many requests of this conversation the model has seen."""
-    return len(_log(space, run))
-
-
-def answers(space: Space, run: Run) -> int:
-    """How many of them it has answered."""
-    return sum(entry["status"] == 200 for entry in _log(space, run))
-
-
-def _log(space: Space, run: Run) -> list[Obj]:
-    path = f"/api/v1/namespaces/{space.name}/pods/models:{outside.PORT}/proxy/_log"
-    found: Obj = space.kube.request("GET", path, script=run.name)
-    entries: list[Obj] = found["entries"]
-    return entries
-
-
-def done(ledger: Ledger, run: Run) -> Counter[str]:
-    """What the tools did, how often."""
-    return Counter(entry["what"] for entry in ledger.entries(run.uid))
 
 
 def test_the_trace_tells_replayed_from_live(space: Space, models: str) -> None:

@@ -18,6 +18,7 @@ from waypost.engine.launching import prepare
 from waypost.engine.model import JobFact, Launch, Observed, PodFact, StopAttempt
 from waypost.engine.outcomes import (
     Broken,
+    idle_of,
     known_reason,
     never_started,
     taken,
@@ -222,9 +223,9 @@ def _watch_pods(draft: Draft, path: str, attempt: AttemptStatus, pods: list[PodF
         stop(draft, path, known_reason(attempt.stopping))
     elif pod.started_at is None:
         deadline = _queue_deadline(draft, path, attempt)
-        reason = never_started(pod)
-        _name_trouble(draft, path, reason, trouble_of(pod))
-        if draft.now >= deadline and not pod.deleting:
+        reason, late = never_started(pod), draft.now >= deadline
+        _name_trouble(draft, path, reason, trouble_of(pod) or (idle_of(pod) if late else ""))
+        if late and not pod.deleting:
             stop(draft, path, reason)
         else:
             draft.wake(deadline)

@@ -343,6 +343,14 @@ def trouble_of(pod: PodFact) -> str:
     return pod.mount_trouble
 
 
+def idle_of(pod: PodFact) -> str:
+    """What can be said of a pod that has waited for too long, and of which nobody tells why."""
+    if not pod.scheduled:
+        return "no machine has taken its pod"
+    where = f"machine {pod.machine}" if pod.machine else "a machine"
+    return f"{where} took its pod and has not started it"
+
+
 def wants_log(pod: PodFact, *, kind: str) -> bool:
     """Whether the end of the log would tell more than the pod's own facts do."""
     if not pod.terminated or pod.exit_code == 0 or pod.disruption:

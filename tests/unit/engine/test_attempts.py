@@ -144,6 +144,26 @@ def test_queue_timeout(trouble: Any, reason: str) -> None:
     assert (bool(stops(late)), stopping(late)) == (True, reason)
 
 
+@pytest.mark.parametrize(
+    ("facts", "told"),
+    [
+        pytest.param({"machine": "m1"}, "machine m1 took its pod and has not started it", id="m1"),
+        pytest.param({"scheduled": False}, "no machine has taken its pod", id="no-scheduler"),
+    ],
+)
+def test_a_pod_that_nobody_says_anything_of_is_told_when_its_time_is_up(
+    facts: Any, told: str
+) -> None:
+    """As after a power cut between the creation and the start of its container."""
+    stuck = pod("a", **facts)
+    assert the_node(decide(seen(stuck), after(119), SETTINGS)).message is None, "all is normal"
+    late = decide(seen(stuck), after(120), SETTINGS)
+    assert the_node(late).message == told
+    over = replace(stuck, phase="Failed", deleting=True)
+    ended = decide(seen(over, status=late.status), after(130), SETTINGS)
+    assert told in ((the_node(ended).attempts or [])[-1].message or "")
+
+
 def test_row_29_missing_references_wait_and_are_not_refused() -> None:
     stuck = pod("a", waiting_reason="CreateContainerConfigError", waiting_message='secret "s"')
     decision = decide(seen(stuck), after(10), SETTINGS)
