@@ -32,7 +32,8 @@ class Clocks:
         before = {entry["path"]: entry for entry in items(old, "nodes")}
         entries = {entry["path"]: entry for entry in items(new, "nodes")}
         for node in self._scenario.nodes:
-            entry = entries.get(node.name, {})
+            if (entry := entries.get(node.name)) is None:
+                continue  # a round has dropped it, or is still to add it
             if begins and entry.get("disposition") not in (None, "Adopted", "Reused"):
                 self._ready.pop(node.name, None)
             if all(entries.get(name, {}).get("phase") in FINAL for name in node.upstream):

@@ -72,7 +72,7 @@ def scenario(seed: int) -> Scenario:
     if deadlines:
         nodes = _hurried(hurry, nodes)
     sources = rng.sample(nodes, min(len(nodes), rng.randint(0, 2)))
-    return Scenario(
+    made = Scenario(
         seed=seed,
         nodes=tuple(nodes),
         troubles=_troubles(rng),
@@ -87,6 +87,33 @@ def scenario(seed: int) -> Scenario:
         deadline=hurry.choice([None, *_DEADLINES]) if deadlines else None,
         rounds=_rounds(random.Random(f"rounds of {seed}"), nodes),
     )
+    return _reshaped(random.Random(f"shapes of {seed}"), made, agents=agents)
+
+
+def _reshaped(rng: random.Random, made: Scenario, *, agents: bool) -> Scenario:
+    """In some rounds a node comes, or one goes that nothing refers to."""
+    rounds, nodes = list(made.rounds), list(made.nodes)
+    if not rounds:
+        return made
+    if rng.random() < 0.4 and (free := _unused(made)) and len(nodes) > 1:
+        at = rng.randrange(len(rounds))
+        rounds[at] = replace(rounds[at], drop=rng.choice(free))
+    if rng.random() < 0.5:
+        at, gone = rng.randrange(len(rounds)), {each.drop for each in rounds}
+        stays = [node for node in nodes if node.name not in gone]
+        new = replace(_node(rng, f"r{at}", stays, agents=agents), comes=True)
+        rounds[at] = replace(rounds[at], add=new.name)
+        nodes.append(new)
+    return replace(made, nodes=tuple(nodes), rounds=tuple(rounds))
+
+
+def _unused(made: Scenario) -> list[str]:
+    """Nodes that nothing refers to."""
+    used = {name for node in made.nodes for name in node.upstream}
+    used |= {read.node for read in made.outputs}
+    for each in made.rounds:
+        used |= {*each.again, *each.given, *each.skip, each.edit}
+    return [node.name for node in made.nodes if node.name not in used]
 
 
 def _pausing(rng: random.Random, nodes: list[Node]) -> list[Node]:

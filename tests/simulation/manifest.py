@@ -19,11 +19,11 @@ PROVIDER: Final[Obj] = {
 
 
 def spec_of(scenario: Scenario) -> Obj:
-    """spec of the AgentWorkflow."""
+    """spec of the AgentWorkflow, before any round."""
     by_name = scenario.by_name
     spec: Obj = {
         "inputs": {"flag": scenario.flag, "text": "no number"},
-        "nodes": [_node(node, by_name) for node in scenario.nodes],
+        "nodes": [node_of(node, by_name) for node in scenario.nodes if not node.comes],
         "parallelism": scenario.parallelism,
     }
     if scenario.outputs:
@@ -41,7 +41,8 @@ def _read(read: Read, by_name: dict[str, Node]) -> str:
     return READS[read.form] % {"x": read.node, "f": by_name[read.node].field}
 
 
-def _node(node: Node, by_name: dict[str, Node]) -> Obj:
+def node_of(node: Node, by_name: dict[str, Node]) -> Obj:
+    """An entry of spec.nodes; `by_name` has the nodes that it refers to."""
     body: Obj = {"name": node.name, node.kind: _kind(node)}
     if node.reads:
         body["inputs"] = {f"k{at}": _read(read, by_name) for at, read in enumerate(node.reads)}

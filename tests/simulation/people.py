@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from waypost.engine.facts import items, section
 from waypost.ports.cluster import Obj
 
+from tests.simulation.manifest import node_of
 from tests.simulation.plan import Round
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ async def _begin(stage: "Stage", planned: Round) -> bool:
         asked = section(run, "spec", "rerun")
         number = max(int(asked.get("round", 1)), int(section(run, "status").get("round", 1))) + 1
         rerun = _rerun(stage, planned, number=number, blocked=blocked)
-        await stage.replace_in_run(rerun=rerun, nodes=_edited(run, planned))
+        await stage.replace_in_run(rerun=rerun, nodes=_edited(stage, run, planned))
         stage.tell_of_round(planned, rerun)
         while (run := stage.world.run()) and not _is_final(run):
             if section(run, "status").get("round", 1) >= number:
@@ -98,10 +99,12 @@ def given(stage: "Stage", name: str) -> Obj:
     return {"n": 7, stage.scenario.by_name[name].field: 7}
 
 
-def _edited(run: Obj, planned: Round) -> list[Obj]:
-    """The nodes, with the planned edit in them."""
+def _edited(stage: "Stage", run: Obj, planned: Round) -> list[Obj]:
+    """The nodes as the round has them."""
     nodes = []
     for node in items(run, "spec", "nodes"):
+        if node["name"] in (planned.add, planned.drop):
+            continue
         if node["name"] == planned.edit:
             asked = len(node.get("inputs", {}))
             if "approval" in node:
@@ -110,12 +113,15 @@ def _edited(run: Obj, planned: Round) -> list[Obj]:
             else:
                 node = {**node, "inputs": {**node.get("inputs", {}), f"edit{asked}": asked}}
         nodes.append(node)
+    if planned.add:
+        by_name = stage.scenario.by_name
+        nodes.append(node_of(by_name[planned.add], by_name))
     return nodes
 
 
 def _unsure(stage: "Stage", run: Obj, planned: Round) -> list[str]:
     """Nodes with effect: once that broke off: no round begins before a person decides on them."""
-    named = {*planned.again, *planned.skip, *planned.given}
+    named = {*planned.again, *planned.skip, *planned.given, planned.drop}
     nodes = stage.scenario.by_name
     return [
         entry["path"]

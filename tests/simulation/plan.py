@@ -88,6 +88,7 @@ class Node:
     depends_on: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
     when: When | None = None
+    comes: bool = False  # only with a round that adds it
     tolerated: bool = False  # onFailure: Continue
     pauses: bool = False  # onFailure: Pause
     fallback: Any = NOTHING
@@ -170,7 +171,8 @@ class Trouble:
 @dataclass(frozen=True)
 class Round:
     """A round that a person begins, so many seconds after the one before has begun or has ended.
-    Nodes are named as in spec.rerun; `edit` is one whose definition changes in the same update."""
+    Nodes are named as in spec.rerun. In the same update the definition of `edit` changes, `add`
+    comes to the workflow, and `drop` goes: each a node, or ""."""
 
     moment: Literal["begun", "ended"]
     pause: float
@@ -178,6 +180,8 @@ class Round:
     edit: str = ""
     given: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
+    add: str = ""
+    drop: str = ""
 
     def without(self, gone: Collection[str]) -> "Round":
         """The round of a workflow that lacks these nodes."""
@@ -187,6 +191,8 @@ class Round:
             edit="" if self.edit in gone else self.edit,
             given=tuple(name for name in self.given if name not in gone),
             skip=tuple(name for name in self.skip if name not in gone),
+            add="" if self.add in gone else self.add,
+            drop="" if self.drop in gone else self.drop,
         )
 
 
@@ -195,7 +201,7 @@ class Scenario:
     """All that follows from a seed."""
 
     seed: int
-    nodes: tuple[Node, ...]
+    nodes: tuple[Node, ...]  # in topological order, those that come with a round too
     troubles: tuple[Trouble, ...] = ()
     parallelism: int = 20
     tokens: int | None = None  # spec.budget.tokens

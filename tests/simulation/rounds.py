@@ -44,12 +44,16 @@ class Rounds:
             self._seen.spec
         )  # by a person, now or in the round before
         was = {node["name"]: node for node in items(self._seen.spec, "nodes")}
+        present = {node["name"] for node in items(spec, "nodes")}
         edited = {n["name"] for n in items(spec, "nodes") if n != was.get(n["name"])}
+        edited |= was.keys() - present  # for the gates before it
         known = {entry["path"]: entry for entry in items(old, "nodes")}
         story = RoundStory(self._seen.round, now, frozenset(named))
         doubtful: set[str] = set()
         anew: set[str] = set()  # certainly
         for node in self._scenario.nodes:
+            if node.name not in present:
+                continue
             entry = known.get(node.name, {})
             after = self._scenario.downstream(node.name) | {node.name}
             gate = node.kind == "approval"
@@ -119,7 +123,7 @@ class RoundsJudge(Judge):
         yield from self._kept()
         if self._seen.deleted_at is None:
             yield from self._checkpoints()
-            if len(self._ends) == len(self._scenario.nodes):
+            if len(self._ends) == len(self._standing):
                 yield from self._graph()
             yield from self._run()
 
@@ -158,7 +162,7 @@ class RoundsJudge(Judge):
         cancelled = section(self._seen.run, "status").get("cancelledAt")
         closed = bool(self._fatal() or self._is_late() or cancelled)
         put = put_by_a_person(self._seen.spec) | self._seen.given.keys()
-        for node in self._scenario.nodes:
+        for node in self._standing:
             if node.never_twice or node.name in put:
                 continue  # it may stand although what came before it has changed
             end, follows = self._ends[node.name], start(self._scenario, node, self._ends)
@@ -188,7 +192,7 @@ class RoundsJudge(Judge):
                 yield Violation("I6", text)
 
     def _checkpoints(self) -> Iterator[Violation]:
-        for node in self._scenario.nodes:
+        for node in self._standing:
             entry = self._seen.nodes.get(node.name)
             if entry is None:
                 yield Violation("T11", f"{node.name} is not in the status")

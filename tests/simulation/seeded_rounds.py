@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from waypost.engine import deadlines, fingerprint, pausing, rounds, scope
+from waypost.engine import deadlines, decide, fingerprint, pausing, rounds, scope
 from waypost.engine.draft import Draft
 
 from tests.simulation.hunting import bug
@@ -59,6 +59,11 @@ def _a_running_attempt_forgotten(patch: pytest.MonkeyPatch) -> None:
         return made.model_copy(update={"phase": "Pending"}) if made.phase == "Superseding" else made
 
     patch.setattr(rounds, "_begun", hasty)
+
+
+@bug("I12", focus=lambda plan: any(r.drop and r.moment == "begun" for r in plan.rounds))
+def _pods_of_a_dropped_node_forgotten(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(decide, "_strays", lambda draft: [])
 
 
 def _pauses(plan: Scenario) -> bool:

@@ -140,6 +140,9 @@ class Stage:
         before = len(self.world.cluster.log)
         await asyncio.sleep(_QUIET)
         written = [w for w in self.world.cluster.log[before:] if w.request.user != "ann"]
+        dropped = {a.job for a in self.seen.attempts.values() if a.path not in self.seen.nodes}
+        swept = [w for w in written if w.request.verb == "delete" and w.request.name in dropped]
+        written = [w for w in written if w not in swept]
         done = [w for w in written if w.result != "NotFound"]  # by one whose watch is stale
         probed = any(node.kind == "agent" for node in self.scenario.nodes)
         if (done and not probed) or len(written) > _TRIES:
@@ -346,8 +349,11 @@ class Stage:
         """Note that a person has asked for a round."""
         self.seen.asked_round = True
         self.seen.exercised["round"] = self.seen.exercised.get("round", 0) + 1
-        edit = f", {planned.edit} is edited" if planned.edit else ""
-        self.watcher.tell(f"!! round asked: {rerun}{edit}")
+        changes = {"edited": planned.edit, "added": planned.add, "dropped": planned.drop}
+        for change, node in changes.items():
+            self.seen.exercised[change] = self.seen.exercised.get(change, 0) + bool(node)
+        told = "".join(f", {node} is {change}" for change, node in changes.items() if node)
+        self.watcher.tell(f"!! round asked: {rerun}{told}")
 
     def _heal(self) -> None:
         """From now on nothing goes wrong any more."""

@@ -13,9 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from waypost.api import meta
 from waypost.engine import names
 from waypost.ports.cluster import (
-    Busy,
     ClusterError,
-    Conflict,
     Kind,
     Unavailable,
 )
@@ -24,6 +22,7 @@ from tests.fakes.deletion import Deletion
 from tests.fakes.programs import view
 from tests.simulation.evidence import PodStory
 from tests.simulation.plan import RUN, Trouble
+from tests.unit.runtime.accidents import RESET, befalls
 from tests.unit.runtime.harness import NAMESPACE, Call, Operator
 
 if TYPE_CHECKING:
@@ -31,11 +30,6 @@ if TYPE_CHECKING:
 
 Send = Callable[[], Awaitable[Any]]
 Doing = Callable[["Stage", Trouble], Coroutine[Any, Any, None]]
-_ERRORS: Final[dict[str, Callable[[], ClusterError]]] = {
-    "conflict": lambda: Conflict("the object has been modified", code=409),
-    "busy": lambda: Busy("slow down", retry_after=3.0),
-    "unavailable": lambda: Unavailable("bad gateway", code=502),
-}
 _FENCE: Final = 10.1
 COUNTED_WRITES: Final = ("kill", "twice", "lose_answer", "freeze_fence")
 
@@ -83,7 +77,7 @@ class Saboteur:
             await asyncio.sleep(0.5)
             raise Unavailable("connection refused")
         if self.fault_percent and self._random.randrange(100) < self.fault_percent:
-            return await self._fault(call, send)
+            return await befalls(self._random, call, send)
         if not call.writes or call.kind is Kind.EVENT:
             return await send()
         return await self._write(operator, call, send)
@@ -107,10 +101,10 @@ class Saboteur:
                 await send()
                 with contextlib.suppress(ClusterError):
                     await send()
-                raise Unavailable("the connection was reset")
+                raise Unavailable(RESET)
             case "lose_answer":
                 await send()
-                raise Unavailable("the connection was reset")
+                raise Unavailable(RESET)
             case _:
                 answer = await send()
                 self._stage.freeze(operator, seconds=trouble.seconds)
@@ -121,18 +115,6 @@ class Saboteur:
         if trouble.kind == "freeze_fence":
             return fence and trouble.number <= self._fences
         return trouble.number <= self._writes
-
-    async def _fault(self, call: Call, send: Send) -> Any:
-        accident = self._random.choice([*_ERRORS, "lost", "stalled"])
-        if accident == "conflict" and not call.writes:
-            accident = "unavailable"
-        if accident == "stalled":
-            await asyncio.sleep(10)
-            raise Unavailable("the request timed out")
-        if accident == "lost":
-            await send()
-            raise Unavailable("the connection was reset")
-        raise _ERRORS[accident]()
 
 
 # --- operators and their cluster -----------------------------------------------------------------

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Final
 
-from waypost.engine.facts import section
+from waypost.engine.facts import items, section
 from waypost.ports.cluster import Obj
 
 from tests.fakes.programs import Ledger
@@ -34,6 +34,8 @@ class Judge:
         self._scenario = scenario
         self._seen = seen
         self._ledger = ledger
+        names = {node["name"] for node in items(seen.spec, "nodes")}
+        self._standing = [node for node in scenario.nodes if node.name in names]
         self._ends: dict[str, End] = {}
         self._meanings: dict[str, Gave] = {}
 
@@ -233,7 +235,7 @@ class Judge:
 
     def _nodes(self) -> Iterator[Violation]:
         found = self._seen.nodes
-        for node in self._scenario.nodes:
+        for node in self._standing:
             entry = found.get(node.name)
             if entry is None:
                 yield Violation("T11", f"{node.name} is not in the status")
@@ -243,11 +245,11 @@ class Judge:
         fatal = self._fatal()
         closed = bool(fatal) or section(self._seen.run, "status").get("cancelledAt")
         doomed = {name for path in fatal for name in self._scenario.downstream(path)}
-        for node in self._scenario.nodes:
+        for node in self._standing:
             yield from self._node(node, closed=bool(closed), doomed=node.name in doomed)
 
     def _fatal(self) -> list[str]:
-        nodes = self._scenario.nodes
+        nodes = self._standing
         return [n.name for n in nodes if self._ends[n.name].phase == "Failed" and not n.tolerated]
 
     def _end(self, node: Node, entry: Obj) -> End:
@@ -336,13 +338,13 @@ class Judge:
 
     def _run(self) -> Iterator[Violation]:
         status = section(self._seen.run, "status")
-        fatal = self._fatal() if len(self._ends) == len(self._scenario.nodes) else []
+        fatal = self._fatal() if len(self._ends) == len(self._standing) else []
         expected = "Failed" if fatal or self._is_late() else "Succeeded"
         if status.get("cancelledAt"):
             expected = "Cancelled"
         if status.get("phase") != expected:
             yield Violation("T11", f"the run: expected {expected}, found {status.get('phase')}")
-        if len(self._ends) == len(self._scenario.nodes):
+        if len(self._ends) == len(self._standing):
             outputs = outputs_of(self._scenario, self._ends)
             if (status.get("outputs") or {}) != outputs:
                 text = f"outputs: expected {outputs}, found {status.get('outputs')}"

@@ -322,7 +322,8 @@ class Watcher:
         """The finalizer goes only when the result is recorded, or nobody will ask for it."""
         attempt = self.seen.attempts.get((story.path, story.attempt))
         recorded = attempt is not None and attempt.finished_at is not None
-        if not recorded and self.seen.deleted_at is None:
+        dropped = story.path not in self.seen.nodes
+        if not recorded and not dropped and self.seen.deleted_at is None:
             self.blame("I4", f"{story.path} {story.attempt}: its pod was let go unread")
 
     def _alone(self, new: PodStory) -> None:

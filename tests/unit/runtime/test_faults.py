@@ -1,6 +1,5 @@
 """API servers that refuse, stall and forget, and watches that lie (techniques T1, T3): same end."""
 
-import asyncio
 import itertools
 import random
 from collections.abc import Awaitable, Callable
@@ -9,26 +8,18 @@ from typing import Any
 import pytest
 from waypost.ports.cluster import (
     Busy,
-    ClusterError,
-    Conflict,
     Kind,
     QuotaExceeded,
     Rejected,
-    Unavailable,
 )
 
 from tests.builders import container, python, spec
 from tests.fakes.programs import Outcome
 from tests.fakes.watch import DELAYED, ROUGH, STALE, Delivery
 from tests.unit.runtime import reference
+from tests.unit.runtime.accidents import ERRORS, befalls
 from tests.unit.runtime.harness import Call, Operator, World, fails, gives
 from tests.unit.runtime.virtual import virtual
-
-ERRORS: dict[str, Callable[[], ClusterError]] = {
-    "conflict": lambda: Conflict("the object has been modified", code=409),
-    "busy": lambda: Busy("slow down", retry_after=7.0),
-    "unavailable": lambda: Unavailable("bad gateway", code=502),
-}
 
 
 def sabotage(operator: Operator, *, rate: float, seed: int) -> None:
@@ -38,16 +29,7 @@ def sabotage(operator: Operator, *, rate: float, seed: int) -> None:
     async def intercept(call: Call, send: Callable[[], Awaitable[Any]]) -> Any:
         if rng.random() > rate:
             return await send()
-        accident = rng.choice([*ERRORS, "lost", "stalled"])
-        if accident == "conflict" and not call.writes:
-            accident = "unavailable"
-        if accident == "stalled":
-            await asyncio.sleep(10)
-            raise Unavailable("the request timed out")
-        if accident == "lost":
-            await send()
-            raise Unavailable("the connection was reset")
-        raise ERRORS[accident]()
+        return await befalls(rng, call, send)
 
     operator.line.intercept = intercept
 
