@@ -4,9 +4,10 @@ kopf gives no end-of-list signal and no DELETED for what vanished while it was n
 the operator lists for itself: before the first worker starts, and periodically.
 """
 
+import asyncio
 import logging
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Final, Protocol
 
 from pydantic import ValidationError
 
@@ -14,13 +15,24 @@ from waypost.api import meta
 from waypost.api.status import AgentWorkflowStatus
 from waypost.engine import facts
 from waypost.ports.clock import Clock
-from waypost.ports.cluster import Cluster, Conflict, Kind, Listing, NotFound, Obj
+from waypost.ports.cluster import (
+    Busy,
+    Cluster,
+    Conflict,
+    Kind,
+    Listing,
+    NotFound,
+    Obj,
+    Unavailable,
+)
 from waypost.ports.telemetry import Telemetry
 from waypost.runtime.act import Actor
 from waypost.runtime.catalog import PROBED, Catalog
 from waypost.runtime.store import Key, Store, version_of
 
 STRAY_SECONDS = 60.0  # a child younger than this may belong to a status not yet seen
+_TRY_AGAIN: Final = (0.2, 0.5, 1.0)  # seconds before a list that failed is tried again
+_LONGEST_PAUSE: Final = 5.0
 
 log = logging.getLogger(__name__)
 
@@ -83,15 +95,25 @@ class Syncer:
         """List every watched kind, correct the store, wake every run. Raises ClusterError."""
         started = self._clock.monotonic()
         for namespace in self._namespaces:
-            runs = await self._cluster.list(Kind.AGENT_WORKFLOW, namespace=namespace)
-            pods = await self._cluster.list(Kind.POD, namespace=namespace, labels=meta.LABEL_RUN)
-            approvals = await self._cluster.list(Kind.APPROVAL, namespace=namespace)
+            runs = await self._list(Kind.AGENT_WORKFLOW, namespace)
+            pods = await self._list(Kind.POD, namespace, labels=meta.LABEL_RUN)
+            approvals = await self._list(Kind.APPROVAL, namespace)
             self._correct(namespace, runs, pods, approvals)
             for kind in PROBED:
-                listing = await self._cluster.list(kind, namespace=namespace)
-                self._catalog.replace(kind, namespace, listing)
+                self._catalog.replace(kind, namespace, await self._list(kind, namespace))
         self._synced_at = started
         self.wake_all()
+
+    async def _list(self, kind: Kind, namespace: str | None, *, labels: str = "") -> Listing:
+        """One list, with a few tries of its own: there are some for every namespace, and with one
+        refusal in ten they would hardly ever all succeed together."""
+        for pause in _TRY_AGAIN:
+            try:
+                return await self._cluster.list(kind, namespace=namespace, labels=labels)
+            except (Busy, Unavailable) as error:
+                asked = error.retry_after if isinstance(error, Busy) else 0.0
+                await asyncio.sleep(max(pause, min(asked, _LONGEST_PAUSE)))
+        return await self._cluster.list(kind, namespace=namespace, labels=labels)
 
     def wake_all(self) -> None:
         """Every run that is known is due, those that have ended after all others: there are ever

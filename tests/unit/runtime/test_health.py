@@ -1,6 +1,7 @@
 """Is it alive, is it ready, and what one run can do to the others (invariant I16)."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from waypost.engine.decide import decide
 from waypost.engine.model import Decision, Observed
 from waypost.engine.pods import PodSettings
-from waypost.ports.cluster import Kind, Obj, Unavailable
+from waypost.ports.cluster import Busy, ClusterError, Kind, Obj, Unavailable
 from waypost.runtime import controller as controller_module
 
 from tests.builders import python, spec
@@ -19,12 +20,30 @@ from tests.unit.runtime.virtual import virtual
 @virtual
 async def test_before_the_first_lists_it_is_alive_and_not_ready() -> None:
     async with World() as world:
-        world.cluster.fail_next("list", None, Unavailable("not yet"), times=5)
+        world.cluster.fail_next("list", None, Unavailable("not yet"), times=20)
         operator = world.start()
         await world.quiet(5)
         assert not operator.ready
         assert operator.controller.health() is None, "no reason to be restarted"
         await world.until(lambda: operator.ready, "it lists until it can", within=60)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        pytest.param(Busy("slow down", retry_after=2.0), id="busy"),
+        pytest.param(Unavailable("bad gateway", code=502), id="unavailable"),
+    ],
+)
+@virtual
+async def test_a_list_that_fails_is_tried_again_without_the_others(error: ClusterError) -> None:
+    """There are some for every namespace: they would hardly ever all succeed together."""
+    async with World() as world:
+        world.cluster.fail_next("list", Kind.POD, error, times=3)
+        operator = world.start()
+        await world.until(lambda: operator.ready, "it lists until it can", within=60)
+        listed = Counter(call.kind for call in operator.line.calls if call.verb == "list")
+        assert listed[Kind.POD] == listed[Kind.AGENT_WORKFLOW] + 3
 
 
 @virtual
@@ -44,7 +63,7 @@ async def test_resyncs_that_fail_are_tried_again_and_then_told() -> None:
         operator = world.start(resync_seconds=100.0, sweep_seconds=100.0)
         await world.quiet(250)
         assert operator.controller.health() is None
-        world.cluster.fail_next("list", None, Unavailable("gone"), times=2)
+        world.cluster.fail_next("list", None, Unavailable("gone"), times=4)
         await world.quiet(400)
         assert operator.controller.health() is None, "one missed is no reason"
         world.cluster.fail_next("list", None, Unavailable("gone"), times=10**6)
