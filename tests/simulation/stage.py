@@ -139,10 +139,13 @@ class Stage:
         """I11: once the run has ended nothing is written any more."""
         before = len(self.world.cluster.log)
         await asyncio.sleep(_QUIET)
-        written = [w for w in self.world.cluster.log[before:] if w.request.user != "ann"]
         dropped = {a.job for a in self.seen.attempts.values() if a.path not in self.seen.nodes}
-        swept = [w for w in written if w.request.verb == "delete" and w.request.name in dropped]
-        written = [w for w in written if w not in swept]
+        written = [
+            w
+            for w in self.world.cluster.log[before:]
+            if w.request.user != "ann"
+            and not (w.request.verb == "delete" and w.request.name in dropped)  # the sweep
+        ]
         done = [w for w in written if w.result != "NotFound"]  # by one whose watch is stale
         probed = any(node.kind == "agent" for node in self.scenario.nodes)
         if (done and not probed) or len(written) > _TRIES:

@@ -12,11 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from waypost.api import meta
 from waypost.engine import names
-from waypost.ports.cluster import (
-    ClusterError,
-    Kind,
-    Unavailable,
-)
+from waypost.ports.cluster import ClusterError, Kind, Unavailable
 
 from tests.fakes.deletion import Deletion
 from tests.fakes.programs import view

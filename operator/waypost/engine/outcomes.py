@@ -347,8 +347,7 @@ def idle_of(pod: PodFact) -> str:
     """What can be said of a pod that has waited for too long, and of which nobody tells why."""
     if not pod.scheduled:
         return "no machine has taken its pod"
-    where = f"machine {pod.machine}" if pod.machine else "a machine"
-    return f"{where} took its pod and has not started it"
+    return f"machine {pod.machine} took its pod and has not started it"
 
 
 def wants_log(pod: PodFact, *, kind: str) -> bool:

@@ -607,18 +607,25 @@ FINGERPRINTS = {
 }
 
 
-def test_an_attempt_that_is_stopped_for_a_deadline_is_not_adopted() -> None:
-    """The clocks begin anew with the round: what is being stopped for the old ones runs again."""
-    play = Play({**CHAIN, "deadline": "30s"}, endings={"side": [never_ends(), returns(1)]})
+def overdue(raw: JsonObject, path: str, result: int) -> Play:
+    """A run at its deadline: the first attempt of the node is being stopped, and its pod takes its
+    time. The next one would give the result."""
+    play = Play({**raw, "deadline": "30s"}, endings={path: [never_ends(), returns(result)]})
     for _ in range(3):
         play.step()
         play.advance(1)
-    play._stop = lambda effect: None  # type: ignore[method-assign]  # its pod takes its time
+    play._stop = lambda effect: None  # type: ignore[method-assign]
     play.advance(30)
     play.step()
-    attempts = play.node("side").attempts or []
-    assert attempts[-1].stopping == "DeadlineExceeded"
     del play._stop
+    attempts = play.node(path).attempts or []
+    assert attempts[-1].stopping == "DeadlineExceeded"
+    return play
+
+
+def test_an_attempt_that_is_stopped_for_a_deadline_is_not_adopted() -> None:
+    """The clocks begin anew with the round: what is being stopped for the old ones runs again."""
+    play = overdue(CHAIN, "side", 1)
     play.rerun().finish()
     assert dispositions(play)["side"] == "Rerun"
     assert play.node("side").output == 1
@@ -636,19 +643,10 @@ def test_once_that_is_stopped_for_a_deadline_is_left_to_a_person(
     decided: JsonObject, disposition: str, output: int | None
 ) -> None:
     """Nobody knows how far it came; adopted, it would end for a clock that no longer runs."""
-    raw = {**spec(python("a"), python("b", dependsOn=["a"], effect="once")), "deadline": "30s"}
-    play = Play(raw, endings={"b": [never_ends(), returns(2)]})
-    for _ in range(3):
-        play.step()
-        play.advance(1)
-    play._stop = lambda effect: None  # type: ignore[method-assign]  # its pod takes its time
-    play.advance(30)
-    play.step()
-    assert (play.node("b").attempts or [])[-1].stopping == "DeadlineExceeded"
+    play = overdue(spec(python("a"), python("b", dependsOn=["a"], effect="once")), "b", 2)
     play.rerun().step()
     told = "node b has effect: once, is being stopped for a deadline"
     assert told in play.condition("Accepted")[2]
-    del play._stop
     assert (play.status.round, play.node("b").phase) == (1, "Running"), "it stands still"
     play.edit(rerun={"round": 2, **decided}).finish()
     assert dispositions(play)["b"] == disposition

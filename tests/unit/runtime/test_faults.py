@@ -6,12 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from waypost.ports.cluster import (
-    Busy,
-    Kind,
-    QuotaExceeded,
-    Rejected,
-)
+from waypost.ports.cluster import Busy, Kind, QuotaExceeded, Rejected
 
 from tests.builders import container, python, spec
 from tests.fakes.programs import Outcome
