@@ -12,11 +12,14 @@ from typing import Any
 from waypost.api.approval import ApprovalSpec, ApprovalStatus
 from waypost.api.base import JsonObject, JsonValue
 from waypost.api.status import AgentWorkflowStatus, AttemptStatus, NodeStatus
-from waypost.engine import names
 from waypost.engine.definition import define
-from waypost.engine.model import ApprovalFact, JobFact, Observed, PodFact
-from waypost.engine.names import timestamp
-from waypost.engine.pods import PodSettings
+from waypost.engine.model import Observed
+from waypost.kube import names
+from waypost.kube.approvals import ApprovalFact
+from waypost.kube.jobs import JobFact
+from waypost.kube.manifests.pod import PodSettings
+from waypost.kube.pods import PodFact
+from waypost.kube.timestamps import timestamp
 from waypost.protocol.record import Attempt, CommitRecord, encode
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)

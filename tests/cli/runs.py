@@ -3,8 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from waypost.engine.names import timestamp
-from waypost.engine.payloads import Whose
+from waypost.kube.payloads import AttemptRef
+from waypost.kube.timestamps import timestamp
 
 from tests.cli.conftest import Api
 
@@ -127,9 +127,9 @@ APPROVAL = {
 }
 
 
-def whose(number: int) -> Whose:
+def whose(number: int) -> AttemptRef:
     """An attempt of draft."""
-    return Whose(run="notes", run_uid="uid-1", path="draft", round=1, attempt=number)
+    return AttemptRef(run="notes", run_uid="uid-1", path="draft", round=1, attempt=number)
 
 
 def serve(api: Api, found: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from waypost.cli.app import main
 from waypost.cli.errors import Exit
-from waypost.engine import records
+from waypost.kube import node_records
 from waypost.protocol import ijson
 
 from tests.cli.conftest import Api
@@ -103,7 +103,7 @@ def load(api: Api, capsys: Captured) -> list[Any]:
 def keep(api: Api, *, number: int, form: dict[str, Any] | None = None, **changes: Any) -> None:
     """A NodeRecord with the trace of an attempt of draft."""
     canonical = ijson.canonical(TRACE)
-    body = records.manifest(
+    body = node_records.manifest(
         "Trace",
         whose(number),
         digest=ijson.digest(TRACE),

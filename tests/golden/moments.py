@@ -10,7 +10,6 @@ from typing import Any, Final
 
 import pytest
 from waypost.api.status import AgentWorkflowStatus
-from waypost.engine import facts
 from waypost.engine.decide import decide
 from waypost.engine.definition import define
 from waypost.engine.model import (
@@ -24,8 +23,11 @@ from waypost.engine.model import (
     SettleApproval,
     StopAttempt,
 )
-from waypost.engine.names import parse_timestamp, timestamp
-from waypost.engine.pods import PodSettings
+from waypost.kube.approvals import approval_fact
+from waypost.kube.jobs import job_fact
+from waypost.kube.manifests.pod import PodSettings
+from waypost.kube.pods import pod_fact
+from waypost.kube.timestamps import parse_timestamp, timestamp
 from waypost.ports.cluster import Kind, Obj
 from waypost.runtime import controller
 from waypost.runtime.statuspatch import status_patch
@@ -97,9 +99,9 @@ def replayed(raw: Obj, moment: Obj) -> Obj:
     """The change of the status and the actions that follow from a recorded moment today."""
     run = moment["run"]
     now = _time(moment["now"])
-    pods = [facts.pod_fact(body) for body in moment["pods"]]
-    approvals = [facts.approval_fact(body) for body in moment["approvals"]]
-    jobs = [facts.job_fact(body) for body in moment["jobs"]]
+    pods = [pod_fact(body) for body in moment["pods"]]
+    approvals = [approval_fact(body) for body in moment["approvals"]]
+    jobs = [job_fact(body) for body in moment["jobs"]]
     observed = Observed(
         name=RUN,
         namespace=NAMESPACE,

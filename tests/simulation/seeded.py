@@ -17,7 +17,6 @@ from waypost.engine import (
     ending,
     gates,
     holding,
-    jobs,
     joins,
     outcomes,
     policy,
@@ -25,15 +24,16 @@ from waypost.engine import (
 )
 from waypost.engine.draft import Draft
 from waypost.engine.inputs import Invalid
-from waypost.engine.model import Observed, PodFact, PutRecord, ReleasePod
-from waypost.engine.names import timestamp
+from waypost.engine.model import Observed, PutRecord, ReleasePod
 from waypost.engine.outcomes import Broken, Succeeded
+from waypost.kube.manifests import attempt_job
+from waypost.kube.pods import PodFact
+from waypost.kube.timestamps import timestamp
 from waypost.protocol import record
 from waypost.protocol.reasons import Reason
 from waypost.runtime import act, controller, statuspatch
 from waypost.runtime.observe import Observer
 
-from tests.simulation import seeded_rounds as seeded_rounds
 from tests.simulation.hunting import BUGS as BUGS
 from tests.simulation.hunting import acts, both, bug, holds, suffers
 from tests.simulation.plan import Scenario
@@ -43,7 +43,7 @@ from tests.simulation.plan import Scenario
 
 @bug("I2", "I4", "T11", focus=suffers("delete_pod", "evict", "delete_job"))
 def _no_finalizer(patch: pytest.MonkeyPatch) -> None:
-    made = jobs.attempt_manifests
+    made = attempt_job.attempt_manifests
 
     def without(**how: Any) -> Any:
         job, config_map = made(**how)

@@ -7,7 +7,7 @@ from contextvars import copy_context
 from typing import Any, Final
 
 from waypost.api import meta
-from waypost.engine.facts import section
+from waypost.kube.objects import section
 from waypost.ports.cluster import ClusterError, Kind, Obj, PatchType
 
 from tests.fakes.watch import DELAYED, IMMEDIATE, ROUGH, STALE, Delivery

@@ -42,7 +42,7 @@ def rerun(
     """
     from waypost.cli import steering
     from waypost.cli.cluster import Session, Target, with_cluster
-    from waypost.engine.facts import items, text
+    from waypost.kube.objects import items, text
 
     given = steering.given_outputs(output or [])
     asked = {"from": from_, "skip": skip, "outputs": given}

@@ -6,8 +6,8 @@ from typing import Final
 from waypost.api.meta import LABEL_RUN
 from waypost.cli.cluster import Session
 from waypost.cli.report import AttemptKey, RunReport, TraceReport
-from waypost.engine import records
-from waypost.engine.payloads import Whose
+from waypost.kube import node_records
+from waypost.kube.payloads import AttemptRef
 from waypost.ports.cluster import Kind, NotFound, Obj
 from waypost.protocol.work import trace_from_json
 
@@ -27,13 +27,14 @@ async def load_traces(session: Session, run: RunReport) -> dict[AttemptKey, Trac
     would bring every result as well."""
     turns = asyncio.Semaphore(_AT_ONCE)
 
-    async def ask(record: str, whose: Whose) -> tuple[AttemptKey, TraceReport]:
+    async def ask(record: str, whose: AttemptRef) -> tuple[AttemptKey, TraceReport]:
         async with turns:
             return (whose.path, whose.attempt), await _trace(session, record, whose)
 
     wanted = [
         ask(
-            attempt.trace_record, Whose(run.name, run.uid, node.path, attempt.round, attempt.number)
+            attempt.trace_record,
+            AttemptRef(run.name, run.uid, node.path, attempt.round, attempt.number),
         )
         for node in run.nodes
         for attempt in node.attempts
@@ -42,13 +43,13 @@ async def load_traces(session: Session, run: RunReport) -> dict[AttemptKey, Trac
     return dict(await asyncio.gather(*wanted))
 
 
-async def _trace(session: Session, record: str, whose: Whose) -> TraceReport:
+async def _trace(session: Session, record: str, whose: AttemptRef) -> TraceReport:
     """The trace in a NodeRecord, judged as the operator judges it; or why there is none."""
     try:
         body = await session.cluster.get(Kind.NODE_RECORD, namespace=session.namespace, name=record)
     except NotFound:
         return TraceReport(note=f"NodeRecord {record} is gone")
-    fact = records.record_fact(body, limit=records.LARGEST)
+    fact = node_records.record_fact(body, limit=node_records.LARGEST)
     if not fact.is_of("Trace", whose):
         return TraceReport(note=f"NodeRecord {record} is not this attempt's")
     if fact.problem:

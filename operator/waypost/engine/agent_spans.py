@@ -12,17 +12,9 @@ from typing import Any, Final
 
 from waypost.engine import genai
 from waypost.engine.model import Observed
-from waypost.engine.names import parse_timestamp
-from waypost.engine.spans import (
-    AttemptEnded,
-    Attribute,
-    SpanEvent,
-    SpanFact,
-    part_id,
-    run_attributes,
-    span_id,
-    trace_id,
-)
+from waypost.engine.spans import AttemptEnded, Attribute, SpanEvent, SpanFact, run_attributes
+from waypost.kube.timestamps import parse_timestamp
+from waypost.kube.trace_ids import part_id, span_id, trace_id
 from waypost.protocol.reasons import Reason
 from waypost.protocol.work import Trace
 

@@ -13,10 +13,10 @@ from waypost.api.base import JsonObject, Model
 from waypost.api.provider import ModelProviderSpec
 from waypost.api.status import Allotment, Usage
 from waypost.api.toolserver import ToolServerSpec
-from waypost.engine.access import provider_access, server_access
 from waypost.engine.inputs import Invalid
-from waypost.engine.secrets import KeyFile
 from waypost.engine.templates import NullPolicy, RenderError, render_text
+from waypost.kube.manifests.endpoints import provider_access, server_access
+from waypost.kube.secret_files import KeyFile
 
 DEFAULT_REASKS: Final = 2
 DEFAULT_REQUESTS: Final = 50

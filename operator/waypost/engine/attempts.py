@@ -8,24 +8,20 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from waypost.api.status import AttemptStatus, NodeStatus
-from waypost.engine import deadlines, holding, kept, machines, mounts, names, policy
+from waypost.engine import deadlines, holding, kept, machines, mounts, policy
 from waypost.engine.agents import Missing
 from waypost.engine.closing import break_off, settle_as, take_result
 from waypost.engine.draft import Draft, shorten
 from waypost.engine.inputs import Inputs, Invalid, resolve
-from waypost.engine.jobs import TooLarge
 from waypost.engine.launching import prepare
-from waypost.engine.model import JobFact, Launch, Observed, PodFact, StopAttempt
-from waypost.engine.outcomes import (
-    Broken,
-    idle_of,
-    known_reason,
-    never_started,
-    taken,
-    trouble_of,
-    wants_log,
-)
+from waypost.engine.model import Launch, Observed, StopAttempt
+from waypost.engine.outcomes import Broken, known_reason, never_started, taken, wants_log
 from waypost.engine.usage import Exhausted
+from waypost.kube import names, timestamps
+from waypost.kube.jobs import JobFact
+from waypost.kube.manifests.attempt_job import TooLarge
+from waypost.kube.manifests.pod import RUNNER_HEADSTART
+from waypost.kube.pods import PodFact, idle_of, trouble_of
 from waypost.protocol.reasons import Reason
 
 IN_POD: Final = ("Running", "Superseding")  # phases of a node whose attempt has a pod
@@ -40,7 +36,7 @@ def launch(draft: Draft, path: str, inputs: Inputs) -> None:
     it refers to is missing, or while its budget is lent out."""
     status = draft.statuses[path]
     number = (status.attempt or 0) + 1
-    moment = names.timestamp(draft.now)
+    moment = timestamps.timestamp(draft.now)
     job = names.job_name(run=draft.owner.name, run_uid=draft.owner.uid, path=path, attempt=number)
     attempt = AttemptStatus(number=number, job=job, launched_at=moment, round=status.round)
     share = holding.share_of(draft, path)
@@ -134,7 +130,7 @@ def wanted_mounts(observed: Observed, status: NodeStatus, now: datetime) -> list
 
 def _look_at(observed: Observed, path: str, attempt: AttemptStatus) -> datetime:
     """When the API server is next asked for a pod that has not been seen: soon, then rarely."""
-    launched = names.parse_timestamp(attempt.launched_at) or observed.created_at
+    launched = timestamps.parse_timestamp(attempt.launched_at) or observed.created_at
     looked = observed.live_at if observed.live_at and observed.live_at >= launched else None
     if looked is None:
         known = attempt.job in observed.jobs
@@ -167,7 +163,7 @@ def _without_job(draft: Draft, path: str, attempt: AttemptStatus, problem: str) 
     if stopped:
         # Another operator may have recorded it, and may create its Job for as long as its fence
         # lasts: closed before, the attempt would start after its end.
-        launched = names.parse_timestamp(attempt.launched_at) or draft.observed.created_at
+        launched = timestamps.parse_timestamp(attempt.launched_at) or draft.observed.created_at
         if draft.now < (until := launched + timedelta(seconds=_FENCE)):
             draft.wake(until)
             return
@@ -182,7 +178,7 @@ def _without_job(draft: Draft, path: str, attempt: AttemptStatus, problem: str) 
             break_off(draft, path, attempt, Broken(Reason.LAUNCH_REJECTED, text, "", False))
             return
         # Nobody refused it: there was no operator or no API server to ask. Its time begins now.
-        moment = names.timestamp(draft.now)
+        moment = timestamps.timestamp(draft.now)
         draft.record_attempt(path, attempt.model_copy(update={"launched_at": moment}))
     inputs = resolve(draft, path)
     action = inputs if isinstance(inputs, Invalid) else prepare(draft, path, inputs, attempt)
@@ -238,7 +234,7 @@ def _watch_pods(draft: Draft, path: str, attempt: AttemptStatus, pods: list[PodF
             draft.change(path, reason=None, message=None)
         allowed = policy.timeout_of(draft.spec, node)
         if not node.container:
-            allowed += policy.RUNNER_HEADSTART
+            allowed += RUNNER_HEADSTART
         deadline = pod.started_at + timedelta(seconds=allowed)
         if pod.terminated:
             return  # its output is being carried out, for as long as the kubelet's grace
@@ -257,5 +253,5 @@ def _name_trouble(draft: Draft, path: str, reason: Reason, text: str) -> None:
 
 
 def _queue_deadline(draft: Draft, path: str, attempt: AttemptStatus) -> datetime:
-    launched = names.parse_timestamp(attempt.launched_at) or draft.observed.created_at
+    launched = timestamps.parse_timestamp(attempt.launched_at) or draft.observed.created_at
     return launched + timedelta(seconds=policy.queue_timeout_of(draft.spec, draft.node(path)))

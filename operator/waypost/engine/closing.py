@@ -4,12 +4,13 @@ from datetime import datetime
 from typing import Final
 
 from waypost.api.status import AttemptStatus
-from waypost.engine import deadlines, holding, kept, machines, names, policy, traces
+from waypost.engine import deadlines, holding, kept, machines, policy, traces
 from waypost.engine.draft import Draft, shorten
 from waypost.engine.graph import kind_of
-from waypost.engine.model import PodFact
 from waypost.engine.outcomes import Broken, Outcome, Succeeded, judge
 from waypost.engine.usage import recorded, total
+from waypost.kube import timestamps
+from waypost.kube.pods import PodFact
 from waypost.protocol.reasons import Reason
 
 _WHOLE_SECONDS: Final = 1.0  # in which the kubelet tells times
@@ -22,7 +23,7 @@ def take_result(draft: Draft, path: str, attempt: AttemptStatus, pods: list[PodF
     attempt = attempt.model_copy(
         update={
             "pod_uid": pod.uid,
-            "started_at": names.timestamp(pod.started_at) if pod.started_at else None,
+            "started_at": timestamps.timestamp(pod.started_at) if pod.started_at else None,
         }
     )
     report = outcome.report
@@ -82,7 +83,7 @@ def _close(
     message: str | None,
 ) -> None:
     changes = {
-        "finished_at": names.timestamp(ended),
+        "finished_at": timestamps.timestamp(ended),
         "reason": reason,
         "message": shorten(message, 256) if message else None,
         "stopping": None,
@@ -141,7 +142,7 @@ def break_off(
         reason=str(broken.reason),
         message=shorten(broken.message, 1024),
         tail=broken.tail[-1024:] or None,
-        wake_at=names.timestamp(wake_at),
+        wake_at=timestamps.timestamp(wake_at),
         **{verdict.budget.value: verdict.count},
     )
     draft.note("Warning", "NodeAttemptFailed", f"{path}: {broken.reason}: {broken.message}")

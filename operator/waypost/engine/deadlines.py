@@ -8,8 +8,8 @@ result that was written in time counts.
 from datetime import datetime, timedelta
 
 from waypost.api.base import parse_duration
-from waypost.engine import names
 from waypost.engine.draft import Draft
+from waypost.kube import timestamps
 from waypost.protocol.reasons import Reason
 
 
@@ -19,13 +19,13 @@ def begin(draft: Draft, path: str) -> None:
     if text is None or draft.statuses[path].deadline_at is not None:
         return
     at = draft.now + timedelta(seconds=parse_duration(text))
-    draft.change(path, deadline_at=names.timestamp(at))
+    draft.change(path, deadline_at=timestamps.timestamp(at))
     draft.wake(at)
 
 
 def of_node(draft: Draft, path: str) -> datetime | None:
     """When a node must have ended; None before its clock has started, or without one."""
-    return names.parse_timestamp(draft.statuses[path].deadline_at)
+    return timestamps.parse_timestamp(draft.statuses[path].deadline_at)
 
 
 def of_run(draft: Draft) -> datetime | None:
@@ -33,7 +33,7 @@ def of_run(draft: Draft) -> datetime | None:
     if draft.spec.deadline is None:
         return None
     status = draft.observed.status
-    began = names.parse_timestamp(status.round_started_at or status.started_at) or draft.now
+    began = timestamps.parse_timestamp(status.round_started_at or status.started_at) or draft.now
     return began + timedelta(seconds=parse_duration(draft.spec.deadline))
 
 

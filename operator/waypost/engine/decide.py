@@ -29,9 +29,9 @@ from waypost.engine.draft import Draft
 from waypost.engine.graph import kind_of
 from waypost.engine.inputs import Invalid, resolve
 from waypost.engine.model import After, Decision, Observed, ReleasePod, StopAttempt, Wants
-from waypost.engine.pods import PodSettings
 from waypost.engine.policy import DEFAULT_PARALLELISM
 from waypost.engine.scope import record_of
+from waypost.kube.manifests.pod import PodSettings
 from waypost.protocol.reasons import Reason
 
 LAUNCHES_PER_PASS = 20  # so that acting on a fence stays short, and a cancel is seen

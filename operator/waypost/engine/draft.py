@@ -10,13 +10,15 @@ from typing import Any, Final
 from waypost.api.base import JsonObject, JsonValue
 from waypost.api.status import FINAL_PHASES, KEPT_ATTEMPTS, AttemptStatus, NodeStatus
 from waypost.api.workflow import AgentWorkflowSpec, Node
-from waypost.engine import names, records, scope
+from waypost.engine import scope
 from waypost.engine.graph import Graph
-from waypost.engine.jobs import Owner
-from waypost.engine.model import After, Before, Note, Observed, PodFact, PutRecord
+from waypost.engine.model import After, Before, Note, Observed, PutRecord
 from waypost.engine.outcomes import Succeeded
-from waypost.engine.payloads import Whose
-from waypost.engine.pods import PodSettings
+from waypost.kube import names, node_records, timestamps
+from waypost.kube.manifests.attempt_job import Owner
+from waypost.kube.manifests.pod import PodSettings
+from waypost.kube.payloads import AttemptRef
+from waypost.kube.pods import PodFact
 from waypost.protocol import ijson
 from waypost.protocol.reasons import Reason
 from waypost.protocol.work import Trace
@@ -119,7 +121,7 @@ class Draft:
             tail=None,
             wake_at=None,
             output_digest=outcome.digest,
-            finished_at=names.timestamp(self.now),
+            finished_at=timestamps.timestamp(self.now),
             **placed,
         )
 
@@ -133,12 +135,12 @@ class Draft:
             message=shorten(message, _MESSAGE if wordy else _SHORT) or None,
             tail=(tail[-_TAIL:] or None) if wordy else None,
             wake_at=None,
-            finished_at=names.timestamp(self.now),
+            finished_at=timestamps.timestamp(self.now),
         )
         if phase == "Failed":
             self.note("Warning", "NodeFailed", f"{path}: {reason}: {message}")
 
-    def whose(self, path: str, attempt: int) -> Whose:
+    def whose(self, path: str, attempt: int) -> AttemptRef:
         """The attempt as its NodeRecords name it."""
         return whose(self.observed, self.statuses[path], attempt)
 
@@ -159,10 +161,10 @@ class Draft:
         status = self.statuses[path]
         # Not the round of the attempt: what a person gives stands beside what that one gave.
         numbers = (status.round or 1, max(status.attempt or 0, 1))
-        whose = Whose(self.owner.name, self.owner.uid, path, *numbers)
-        form = records.form_of(outcome.output, ijson.canonical(outcome.output))
+        whose = AttemptRef(self.owner.name, self.owner.uid, path, *numbers)
+        form = node_records.form_of(outcome.output, ijson.canonical(outcome.output))
         assert form is not None, "what came in a commit record or an answer fits"
-        manifest = records.manifest(
+        manifest = node_records.manifest(
             "Result",
             whose,
             digest=outcome.digest,
@@ -185,12 +187,12 @@ def has_closed(status: NodeStatus, pod: PodFact) -> bool:
     return superseded or (entry is not None and entry.finished_at is not None)
 
 
-def whose(observed: Observed, status: NodeStatus, number: int) -> Whose:
+def whose(observed: Observed, status: NodeStatus, number: int) -> AttemptRef:
     """An attempt of a node as its NodeRecords name it."""
     listed = (a for a in status.attempts or [] if a.number == number)
     attempt = next(listed, None)
     round_ = (attempt.round if attempt else status.round) or 1
-    return Whose(observed.name, observed.uid, status.path, round_, number)
+    return AttemptRef(observed.name, observed.uid, status.path, round_, number)
 
 
 def shorten(text: str, limit: int) -> str:

@@ -4,13 +4,14 @@ from datetime import timedelta
 
 from waypost.api.base import JsonObject
 from waypost.api.status import AgentWorkflowStatus, NodeStatus
-from waypost.engine import attempts, deadlines, names, pausing, scope, summary
+from waypost.engine import attempts, deadlines, pausing, scope, summary
 from waypost.engine.bounds import fit
 from waypost.engine.definition import inputs_changed
 from waypost.engine.draft import Draft, has_closed
 from waypost.engine.model import Decision, DeleteRun, Observed, ReleasePod
 from waypost.engine.templates import RenderError, references_in, render_json
 from waypost.engine.usage import total
+from waypost.kube import timestamps
 from waypost.protocol import ijson, schema
 from waypost.protocol.reasons import Reason
 
@@ -148,7 +149,7 @@ def _with_nodes(draft: Draft) -> AgentWorkflowStatus:
     before = draft.observed.status
     changes: JsonObject = {
         "nodes": list(draft.statuses.values()),
-        "started_at": before.started_at or names.timestamp(draft.now),
+        "started_at": before.started_at or timestamps.timestamp(draft.now),
     }
     if before.inputs is None and inputs_changed(draft.observed.definition):
         shown = draft.observed.definition.inputs
@@ -160,7 +161,7 @@ def _with_nodes(draft: Draft) -> AgentWorkflowStatus:
         (before.retired_usage, *(status.usage for status in draft.statuses.values()))
     )
     if draft.spec.cancel and not before.cancelled_at and not summary.is_finished(before):
-        changes["cancelled_at"] = names.timestamp(draft.now)
+        changes["cancelled_at"] = timestamps.timestamp(draft.now)
     return before.model_copy(update=changes)
 
 
@@ -176,7 +177,7 @@ def _finish(draft: Draft, status: AgentWorkflowStatus) -> AgentWorkflowStatus:
     )
     if result.broken_outputs:
         outputs = {}
-    changes: JsonObject = {"finished_at": names.timestamp(draft.now)}
+    changes: JsonObject = {"finished_at": timestamps.timestamp(draft.now)}
     if outputs:
         changes["outputs"] = outputs
     return summary.conclude(draft, status.model_copy(update=changes), result)
@@ -215,7 +216,7 @@ def _broken_outputs(draft: Draft, outputs: JsonObject) -> str:
 
 def _expire(draft: Draft, status: AgentWorkflowStatus) -> list[DeleteRun]:
     ttl = draft.spec.ttl_seconds_after_finished
-    finished = names.parse_timestamp(status.finished_at)
+    finished = timestamps.parse_timestamp(status.finished_at)
     if ttl is None or finished is None or draft.observed.tracked:
         return []
     due = finished + timedelta(seconds=ttl)

@@ -11,13 +11,15 @@ from typing import Final
 from waypost.api import meta
 from waypost.api.approval import ApprovalSpec, ApprovalStatus
 from waypost.api.base import JsonObject, StatusCondition, parse_duration
-from waypost.engine import names, questions
+from waypost.engine import questions
 from waypost.engine.ballots import Verdict, count
-from waypost.engine.conditions import set_condition
 from waypost.engine.draft import Draft
 from waypost.engine.inputs import Inputs, Invalid, resolve
-from waypost.engine.model import ApprovalFact, OpenApproval, SettleApproval
+from waypost.engine.model import OpenApproval, SettleApproval
 from waypost.engine.outcomes import checkpoint
+from waypost.kube import timestamps
+from waypost.kube.approvals import ApprovalFact
+from waypost.kube.conditions import set_condition
 from waypost.protocol.reasons import Reason
 
 _LOOK_AFTER: Final = 2.0
@@ -29,7 +31,7 @@ def open_gate(draft: Draft, path: str, inputs: Inputs) -> None:
     assert gate is not None, "only approval nodes are gates"
     expires = None
     if gate.timeout:
-        expires = names.timestamp(draft.now + timedelta(seconds=parse_duration(gate.timeout)))
+        expires = timestamps.timestamp(draft.now + timedelta(seconds=parse_duration(gate.timeout)))
     manifest = questions.manifest(draft, path, inputs, expires)
     if isinstance(manifest, Invalid):
         draft.end(path, "Failed", Reason.INPUT_INVALID, manifest.message)
@@ -41,7 +43,7 @@ def open_gate(draft: Draft, path: str, inputs: Inputs) -> None:
         approval=name,
         wake_at=expires,
         input_digest=inputs.digest,
-        started_at=names.timestamp(draft.now),
+        started_at=timestamps.timestamp(draft.now),
     )
     draft.after.append(OpenApproval(manifest=manifest))
     draft.note("Normal", "AwaitingApproval", f"{path} waits for approval {name}")
@@ -78,7 +80,7 @@ def withdraw_superseded(draft: Draft) -> None:
 
 
 def _wake_at_expiry(draft: Draft, path: str) -> None:
-    expires = names.parse_timestamp(draft.statuses[path].wake_at)
+    expires = timestamps.parse_timestamp(draft.statuses[path].wake_at)
     if expires:
         draft.wake(expires)
 
@@ -103,7 +105,7 @@ def _missing(draft: Draft, path: str, *, withdraw: bool) -> None:
 def _decide(
     draft: Draft, path: str, fact: ApprovalFact, spec: ApprovalSpec, *, withdraw: bool
 ) -> None:
-    expires = names.parse_timestamp(spec.expires_at)
+    expires = timestamps.parse_timestamp(spec.expires_at)
     expired = expires is not None and draft.now >= expires
     # A decision the API server took before the expiry counts, even if the operator was away.
     in_time = not expired or (
@@ -163,7 +165,7 @@ def _settle(draft: Draft, fact: ApprovalFact, status: ApprovalStatus, verdict: V
         judge(meta.Condition.EXPIRED, True, "Expired", "nobody answered in time")
     changes = {"conditions": conditions, "votes": verdict.tally}
     if status.state != "Open":
-        changes["decided_at"] = names.timestamp(draft.now)
+        changes["decided_at"] = timestamps.timestamp(draft.now)
     settled = status.model_copy(update=changes)
     if settled != fact.status:
         draft.before.append(

@@ -5,10 +5,11 @@ from datetime import datetime, timedelta
 
 from waypost.api.agent import AgentKind, AgentLimits
 from waypost.api.status import Allotment, AttemptStatus, NodeStatus
-from waypost.engine import joins, names, policy
+from waypost.engine import joins, policy
 from waypost.engine.agents import Missing, merged
 from waypost.engine.draft import Draft, shorten
 from waypost.engine.usage import Exhausted, allot, enlarged, short_of
+from waypost.kube import timestamps
 from waypost.protocol.reasons import Reason
 
 
@@ -26,7 +27,7 @@ def hold(draft: Draft, path: str, missing: Missing) -> None:
         phase="Pending",
         reason=str(Reason.MISSING_REFERENCE),
         message=shorten(missing.message, 1024),
-        wake_at=names.timestamp(deadline),
+        wake_at=timestamps.timestamp(deadline),
     )
     draft.wake(deadline)
 
@@ -35,7 +36,7 @@ def wants_references(status: NodeStatus | None, now: datetime) -> bool:
     """Whether a held node's time is up, so that what it misses must be looked for once more."""
     if status is None or status.phase != "Pending":
         return False
-    deadline = names.parse_timestamp(status.wake_at)
+    deadline = timestamps.parse_timestamp(status.wake_at)
     missing = status.reason == Reason.MISSING_REFERENCE
     return missing and deadline is not None and now >= deadline
 
@@ -112,7 +113,7 @@ def _sharers(draft: Draft) -> int:
 
 def _deadline(draft: Draft, path: str) -> datetime:
     status = draft.statuses[path]
-    known = names.parse_timestamp(status.wake_at)
+    known = timestamps.parse_timestamp(status.wake_at)
     if status.reason == Reason.MISSING_REFERENCE and known is not None:
         return known
     return draft.now + timedelta(seconds=policy.queue_timeout_of(draft.spec, draft.node(path)))

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 from waypost.api.base import JsonObject, JsonValue
 from waypost.api.workflow import Node
-from waypost.engine import names, scope
+from waypost.engine import scope
 from waypost.engine.cel_values import declare_numbers
 from waypost.engine.draft import Draft
 from waypost.engine.templates import NullPolicy, RenderError, render_json, render_text
+from waypost.kube import names
 from waypost.protocol import ijson, schema
 
 

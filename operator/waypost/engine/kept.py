@@ -8,7 +8,7 @@ from waypost.engine.draft import Draft
 from waypost.engine.draft import whose as whose_of
 from waypost.engine.model import Observed
 from waypost.engine.outcomes import wants_record
-from waypost.engine.payloads import RecordFact, Whose
+from waypost.kube.payloads import AttemptRef, RecordFact
 from waypost.protocol.record import Attempt
 
 
@@ -37,6 +37,6 @@ def found(draft: Draft, path: str, attempt: AttemptStatus) -> RecordFact | None:
     return fact if fact is not None and fact.is_of("Result", whose) else None
 
 
-def expected(whose: Whose, pod_uid: str) -> Attempt:
+def expected(whose: AttemptRef, pod_uid: str) -> Attempt:
     """The identity that a commit record of this attempt and pod carries."""
     return Attempt(whose.run_uid, whose.path, whose.round, whose.attempt, pod_uid)

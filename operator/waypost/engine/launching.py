@@ -6,16 +6,17 @@ from dataclasses import replace
 from waypost.api.base import JsonObject
 from waypost.api.status import AttemptStatus
 from waypost.api.workflow import Node
-from waypost.engine import policy, records
+from waypost.engine import policy
 from waypost.engine.agents import Missing, Surroundings, agent_work
 from waypost.engine.draft import Draft
 from waypost.engine.graph import kind_of
 from waypost.engine.inputs import Inputs, Invalid, own_view, render_strings
-from waypost.engine.jobs import TooLarge, attempt_manifests
 from waypost.engine.model import Launch
-from waypost.engine.pods import Rendered
 from waypost.engine.requests import http_work
-from waypost.engine.spans import traceparent
+from waypost.kube import node_records
+from waypost.kube.manifests.attempt_job import TooLarge, attempt_manifests
+from waypost.kube.manifests.pod import Rendered
+from waypost.kube.trace_ids import traceparent
 from waypost.protocol import ijson
 from waypost.protocol.request import PythonWork, Request
 
@@ -60,14 +61,14 @@ def _launch_with_stored_inputs(
 ) -> Launch:
     """Inputs that no ConfigMap holds: the pod gets them from the gateway."""
     canonical = ijson.canonical(request.inputs)
-    form = records.form_of(request.inputs, canonical)
+    form = node_records.form_of(request.inputs, canonical)
     if form is None:
         raise TooLarge(
-            f"{len(canonical)} bytes of inputs, the limit is {records.LARGEST}, of which 1 MiB "
-            "after compression; pass a reference instead of the data"
+            f"{len(canonical)} bytes of inputs, the limit is {node_records.LARGEST}, of which "
+            "1 MiB after compression; pass a reference instead of the data"
         )
     digest = ijson.digest(request.inputs)
-    record = records.manifest(
+    record = node_records.manifest(
         "Input",
         draft.whose(node.name, request.attempt),
         digest=digest,

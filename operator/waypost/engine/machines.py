@@ -10,8 +10,10 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from waypost.api.status import NodeStatus
-from waypost.engine import names
-from waypost.engine.model import MachineFact, Observed, PodFact
+from waypost.engine.model import Observed
+from waypost.kube import timestamps
+from waypost.kube.machines import MachineFact
+from waypost.kube.pods import PodFact
 
 _OVERDUE: Final = timedelta(seconds=5)  # after a deletion should have been done
 _LOOK_AGAIN: Final = timedelta(seconds=10)
@@ -74,7 +76,7 @@ def trouble(observed: Observed, pod: PodFact) -> str:
         return ""
     if not fact.found:
         return f"machine {fact.name} does not exist any more"
-    since = f" since {names.timestamp(fact.since)}" if fact.since else ""
+    since = f" since {timestamps.timestamp(fact.since)}" if fact.since else ""
     return f"machine {fact.name} has not been ready{since}"
 
 

@@ -9,113 +9,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from waypost.api.approval import ApprovalSpec, ApprovalStatus
+from waypost.api.approval import ApprovalStatus
 from waypost.api.base import JsonObject, JsonValue
 from waypost.api.provider import ModelProviderSpec
 from waypost.api.status import AgentWorkflowStatus
 from waypost.api.toolserver import ToolServerSpec
 from waypost.api.workflow import AgentWorkflowSpec
 from waypost.engine.definition import Definition
-from waypost.engine.payloads import RecordFact
-from waypost.engine.secrets import KeyFile
+from waypost.kube.approvals import ApprovalFact
+from waypost.kube.jobs import JobFact, LaunchProblem
+from waypost.kube.machines import MachineFact
+from waypost.kube.payloads import RecordFact
+from waypost.kube.pods import PodFact
 from waypost.protocol.work import Trace
 
 Traces = Mapping[tuple[str, int], Trace]  # by path and attempt
-
-
-@dataclass(frozen=True)
-class PodFact:
-    """What the engine needs to know of one pod: some scalars, never the body."""
-
-    name: str
-    uid: str
-    run_uid: str
-    path: str
-    attempt: int
-    phase: str
-    held: bool  # carries our finalizer
-    deleting: bool  # has a deletionTimestamp
-    scheduled: bool  # bound to a machine
-    machine: str = ""  # the machine it is bound to
-    deleting_since: datetime | None = None  # when its deletion was asked for
-    deleting_until: datetime | None = None  # when its deletion should be done, grace included
-    unready_since: datetime | None = None  # when its condition Ready turned False
-    round: int = 1
-    started_at: datetime | None = None  # container `node` started
-    finished_at: datetime | None = None  # container `node` terminated
-    terminated: bool = False  # container `node` has a terminated state
-    exit_code: int | None = None
-    terminated_reason: str = ""  # OOMKilled, Error, ContainerStatusUnknown...
-    message: str = ""  # the termination message
-    carries: bool = False  # has a sidecar that carries its output (protocol/carrying.py)
-    carried: str | None = None  # the sidecar's own message, once that has ended
-    waiting_reason: str = ""  # ErrImagePull, CreateContainerConfigError...
-    waiting_message: str = ""
-    unschedulable: str = ""  # the scheduler's own text
-    pod_reason: str = ""  # Evicted, DeadlineExceeded...
-    pod_message: str = ""
-    disruption: str = ""  # reason and message of DisruptionTarget
-    keys: tuple[KeyFile, ...] = ()  # that it mounts, until its container has started
-    mount_trouble: str = ""  # which of them is missing; from an Event, read live
-    mount_looked_at: datetime | None = None  # when that was read
-
-    @property
-    def over(self) -> bool:
-        """Certainly not running and never to run: only then may a next attempt start."""
-        told = not self.carries or self.carried is not None
-        ended = (self.terminated and told) or self.phase in ("Succeeded", "Failed")
-        return ended or (self.deleting and not self.scheduled)
-
-
-@dataclass(frozen=True)
-class JobFact:
-    """One Job, as created by us or as read live."""
-
-    name: str
-    uid: str
-    path: str
-    attempt: int
-    created_at: datetime
-    suspended: bool = False
-    ended: bool = False  # has a Complete or Failed condition
-    deleting: bool = False
-    trouble: str = ""  # the newest FailedCreate event's text, read live
-
-
-@dataclass(frozen=True)
-class MachineFact:
-    """A Node object of the cluster, as it was read at `looked_at`."""
-
-    name: str
-    looked_at: datetime
-    ready: bool
-    since: datetime | None = None  # of the condition Ready
-    found: bool = True
-    live: bool = False  # read in this pass
-
-
-@dataclass(frozen=True)
-class LaunchProblem:
-    """The API server refused an attempt's Job (or its ConfigMap). `permanent`: it would again."""
-
-    message: str
-    permanent: bool
-
-
-@dataclass(frozen=True)
-class ApprovalFact:
-    """One Approval object."""
-
-    name: str
-    uid: str
-    resource_version: str
-    owner_uid: str  # uid of its controller, "" when it has none
-    spec: ApprovalSpec | None  # None when the models refuse it
-    status: ApprovalStatus
-    generation: int = 1
-    answered_at: datetime | None = None  # when the API server took the decision or last vote
-    deleting: bool = False
-    round: int = 1
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from waypost.api.status import AttemptStatus
-from waypost.engine import names
-from waypost.engine.model import Observed, PodFact
+from waypost.engine.model import Observed
+from waypost.kube import timestamps
+from waypost.kube.pods import PodFact
 
 _LOOK_FIRST: Final = 3.0  # seconds after launch; a mount that works takes one or two
 _LOOK_LAST: Final = 60.0
@@ -37,7 +38,7 @@ def waits(pod: PodFact) -> bool:
 
 def look_at(observed: Observed, pod: PodFact, attempt: AttemptStatus) -> datetime:
     """When the Events of a pod that waits are next read: soon, then rarely."""
-    launched = names.parse_timestamp(attempt.launched_at) or observed.created_at
+    launched = timestamps.parse_timestamp(attempt.launched_at) or observed.created_at
     looked = pod.mount_looked_at
     if looked is None:
         return launched + timedelta(seconds=_LOOK_FIRST)

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from waypost.api.base import JsonValue
-from waypost.engine.model import PodFact
-from waypost.engine.payloads import RecordFact
-from waypost.engine.records import readable
+from waypost.engine.scope import readable
+from waypost.kube.payloads import RecordFact
+from waypost.kube.pods import PodFact, surely_not_started, trouble_of
 from waypost.protocol import ijson, schema
 from waypost.protocol.reasons import Reason
 from waypost.protocol.record import (
@@ -28,10 +28,6 @@ _SIGKILLED: Final = 137
 _LOST_SIGHT: Final = "ContainerStatusUnknown"
 # The kubelet's word, and containerd's when it comes up after a power cut: exit codes are made up.
 _NOBODY_SAW: Final = frozenset({_LOST_SIGHT, "Unknown"})
-# Reasons of DisruptionTarget with which nobody can say what happened on the machine since.
-_MACHINE_LOST: Final = ("DeletionByTaintManager", "DeletionByPodGC")
-# The kubelet refused the pod before it made a container.
-_NOT_ADMITTED: Final = ("OutOf", "Unexpected", "NodeAffinity", "NodeShutdown", "Topology")
 
 
 # For these an attempt is stopped whose container has not started.
@@ -288,18 +284,6 @@ def _without_record(pod: PodFact, *, kind: str, stopping: str | None, log: str |
     return _exit_code(pod, log)
 
 
-def surely_not_started(pod: PodFact) -> bool:
-    """Whether the program of a pod that is over certainly never ran (correctness E3). A lost
-    machine, or a bound pod without any word of its container, counts as started."""
-    if pod.started_at is not None or pod.terminated:
-        return False
-    if not pod.scheduled:
-        return True
-    if pod.disruption.startswith(_MACHINE_LOST):
-        return False
-    return bool(pod.waiting_reason) or pod.pod_reason.startswith(_NOT_ADMITTED)
-
-
 def _exit_code(pod: PodFact, log: str | None) -> Broken:
     detail = f" ({pod.terminated_reason})" if pod.terminated_reason not in ("", "Error") else ""
     said = f": {pod.message.strip()[:300]}" if pod.message.strip() else ""
@@ -330,24 +314,6 @@ def never_started(pod: PodFact) -> Reason:
     if pod.waiting_reason == "CreateContainerConfigError" or pod.mount_trouble:
         return Reason.MISSING_REFERENCE
     return Reason.UNSCHEDULABLE
-
-
-def trouble_of(pod: PodFact) -> str:
-    """The cluster's own text on why a pod's container has not started; "" when all is normal."""
-    if pod.started_at is not None or pod.terminated:
-        return ""
-    if pod.unschedulable:
-        return pod.unschedulable
-    if pod.waiting_reason and pod.waiting_reason not in ("ContainerCreating", "PodInitializing"):
-        return f"{pod.waiting_reason}: {pod.waiting_message}".removesuffix(": ")
-    return pod.mount_trouble
-
-
-def idle_of(pod: PodFact) -> str:
-    """What can be said of a pod that has waited for too long, and of which nobody tells why."""
-    if not pod.scheduled:
-        return "no machine has taken its pod"
-    return f"machine {pod.machine} took its pod and has not started it"
 
 
 def wants_log(pod: PodFact, *, kind: str) -> bool:

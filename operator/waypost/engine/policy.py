@@ -16,9 +16,6 @@ from waypost.protocol.reasons import Reason
 DEFAULT_TIMEOUT: Final = 600.0
 DEFAULT_QUEUE_TIMEOUT: Final = 600.0
 DEFAULT_PARALLELISM: Final = 20
-STOP_GRACE: Final = 30.0  # terminationGracePeriodSeconds of node pods
-# The runner's own timer comes first; the operator's is there for a runner that hangs.
-RUNNER_HEADSTART: Final = 5.0
 MAX_DISRUPTIONS: Final = 5
 MAX_LAUNCH_RETRIES: Final = 2  # of a pod that did not start within queueTimeout
 MAX_PROVIDER_RETRIES: Final = 5  # of a provider that asks to wait

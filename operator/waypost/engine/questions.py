@@ -5,11 +5,11 @@ from typing import Final
 from waypost.api import meta
 from waypost.api.approval import ApprovalSpec
 from waypost.api.base import JsonObject
-from waypost.engine import names
 from waypost.engine.draft import Draft
 from waypost.engine.fingerprint import downstream
 from waypost.engine.inputs import Inputs, Invalid, own_view, resolve
 from waypost.engine.templates import NullPolicy, RenderError, render_json, render_text
+from waypost.kube import names
 from waypost.protocol import ijson
 
 MAX_CONTEXT_BYTES: Final = 64 * 1024

@@ -8,10 +8,10 @@ from waypost.api.base import StatusCondition
 from waypost.api.meta import Condition
 from waypost.api.status import AgentWorkflowStatus
 from waypost.engine import rounds
-from waypost.engine.conditions import set_condition
 from waypost.engine.model import Decision, Note, Observed
-from waypost.engine.names import timestamp
 from waypost.engine.summary import CANCELLED_IS_FINAL
+from waypost.kube.conditions import set_condition
+from waypost.kube.timestamps import timestamp
 
 
 def is_refused(observed: Observed) -> bool:

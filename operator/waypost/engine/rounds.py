@@ -20,11 +20,12 @@ from waypost.api.status import (
     RoundStatus,
 )
 from waypost.api.workflow import AgentWorkflowSpec
-from waypost.engine import names, policy, scope
+from waypost.engine import policy, scope
 from waypost.engine.graph import Graph
 from waypost.engine.model import Observed
 from waypost.engine.problems import Problem
 from waypost.engine.usage import total
+from waypost.kube import timestamps
 from waypost.protocol.reasons import Reason
 
 # Of these dispositions the node has, or will have, another result than before.
@@ -71,7 +72,7 @@ def begin(observed: Observed, now: datetime) -> Observed:
         for name in observed.definition.graph.nodes
     ]
     gone = [status for path, status in known.items() if path not in fates]
-    moment = names.timestamp(now)
+    moment = timestamps.timestamp(now)
     status = before.model_copy(
         update={
             "round": asked.round,

@@ -13,7 +13,10 @@ from waypost.api.base import JsonObject, JsonValue
 from waypost.api.status import NodeStatus
 from waypost.api.workflow import Node
 from waypost.engine.cel_values import declare_numbers
-from waypost.engine.names import timestamp
+from waypost.engine.unread import Unread
+from waypost.kube.node_records import EVALUATED
+from waypost.kube.payloads import RecordFact
+from waypost.kube.timestamps import timestamp
 
 if TYPE_CHECKING:
     from waypost.engine.model import Observed  # which holds the definition that reads this
@@ -100,3 +103,13 @@ def _node_view(node: Node, status: NodeStatus, payloads: Mapping[str, JsonValue]
     if status.phase in ("Failed", "Skipped", "Cancelled"):
         seen["error"] = {"reason": status.reason or "", "message": status.message or ""}
     return seen
+
+
+def readable(fact: RecordFact) -> JsonValue:
+    """The payload of a record for expressions: its value, or why it is not there."""
+    payload = fact.payload
+    if fact.problem:
+        return Unread(f"NodeRecord {fact.name}: {fact.problem}")
+    if not payload.read:
+        return Unread(f"it has {payload.size} bytes, expressions read outputs up to {EVALUATED}")
+    return payload.value

@@ -12,14 +12,14 @@ Span names and attributes follow the OpenTelemetry GenAI conventions where they 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from hashlib import sha256
 
 from waypost.api.meta import Condition
 from waypost.api.status import AgentWorkflowStatus, NodeStatus
 from waypost.api.workflow import KINDS, Node
 from waypost.engine import genai
 from waypost.engine.model import Observed
-from waypost.engine.names import parse_timestamp
+from waypost.kube.timestamps import parse_timestamp
+from waypost.kube.trace_ids import span_id, trace_id
 
 Attribute = str | int | float | bool | tuple[str, ...]
 SUCCEEDED = "Succeeded"
@@ -91,27 +91,6 @@ class SpanFact:
     attributes: Mapping[str, Attribute] = field(default_factory=dict)
     events: tuple[SpanEvent, ...] = ()
     remote: bool = False
-
-
-def trace_id(run_uid: str) -> str:
-    """One trace per run, all rounds of it."""
-    return sha256(f"waypost/trace\0{run_uid}".encode()).hexdigest()[:32]
-
-
-def span_id(run_uid: str, path: str, round_: int, attempt: int) -> str:
-    """Id of an attempt's span; attempt 0 is the gate itself, and an empty path the run."""
-    return sha256(f"waypost/span\0{run_uid}\0{path}\0{round_}\0{attempt}".encode()).hexdigest()[:16]
-
-
-def part_id(run_uid: str, path: str, round_: int, attempt: int, part: str) -> str:
-    """Id of a span inside an attempt: `part` is what tells it from the others."""
-    text = f"waypost/span\0{run_uid}\0{path}\0{round_}\0{attempt}\0{part}"
-    return sha256(text.encode()).hexdigest()[:16]
-
-
-def traceparent(run_uid: str, path: str, round_: int, attempt: int) -> str:
-    """W3C traceparent for what an attempt itself traces: its parent is the attempt's span."""
-    return f"00-{trace_id(run_uid)}-{span_id(run_uid, path, round_, attempt)}-01"
 
 
 def ended(

@@ -7,9 +7,10 @@ from typing import Final, Literal
 from waypost.api.base import StatusCondition
 from waypost.api.meta import Condition
 from waypost.api.status import FINAL_PHASES, AgentWorkflowStatus, NodeStatus, RunPhase
-from waypost.engine import names, pausing
-from waypost.engine.conditions import set_condition
+from waypost.engine import pausing
 from waypost.engine.draft import Draft, shorten
+from waypost.kube import timestamps
+from waypost.kube.conditions import set_condition
 from waypost.protocol.reasons import Reason
 
 CANCELLED_IS_FINAL: Final = "a cancelled run is final: create a new one"
@@ -35,7 +36,7 @@ def is_finished(status: AgentWorkflowStatus) -> bool:
 
 def wake_time(status: NodeStatus) -> datetime | None:
     """When a Waiting or Backoff node is due."""
-    return names.parse_timestamp(status.wake_at)
+    return timestamps.parse_timestamp(status.wake_at)
 
 
 def restamp(status: AgentWorkflowStatus, generation: int) -> AgentWorkflowStatus:

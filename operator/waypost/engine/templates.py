@@ -193,15 +193,6 @@ def refuse_templates(value: Json) -> str | None:
     return None
 
 
-def escape_pod_string(text: str) -> str:
-    """`text` as it goes into command, args or env of a pod.
-
-    The kubelet expands `$(NAME)` there, so text written by a model could read a secret out of the
-    environment. Applied after evaluation and to nothing else: the node's request must not differ.
-    """
-    return text.replace("$", "$$")
-
-
 def strings_in(value: Json, path: str = "", *, keys: bool = False) -> Iterator[tuple[str, str]]:
     """Every string in `value` with its path; with `keys` the keys of objects too."""
     if isinstance(value, str):

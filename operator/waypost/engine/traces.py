@@ -2,13 +2,13 @@
 
 from waypost.api.base import JsonValue
 from waypost.api.status import NodeStatus
-from waypost.engine import records
 from waypost.engine.draft import Draft
 from waypost.engine.draft import whose as whose_of
 from waypost.engine.kept import expected
 from waypost.engine.model import Observed, PutRecord
 from waypost.engine.outcomes import wants_trace
-from waypost.engine.payloads import Whose
+from waypost.kube import node_records
+from waypost.kube.payloads import AttemptRef
 from waypost.protocol import ijson
 from waypost.protocol.work import Trace, trace_from_json
 
@@ -48,11 +48,11 @@ def keep(draft: Draft, path: str, number: int, trace: Trace | bool | None) -> st
     return name
 
 
-def _manifest(draft: Draft, whose: Whose, document: JsonValue) -> dict[str, JsonValue]:
+def _manifest(draft: Draft, whose: AttemptRef, document: JsonValue) -> dict[str, JsonValue]:
     canonical = ijson.canonical(document)
-    form = records.form_of(document, canonical)
+    form = node_records.form_of(document, canonical)
     assert form is not None, "what came in a commit record fits"
-    return records.manifest(
+    return node_records.manifest(
         "Trace",
         whose,
         digest=ijson.digest(document),

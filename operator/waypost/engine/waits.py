@@ -3,11 +3,11 @@
 from datetime import timedelta
 
 from waypost.api.base import parse_duration
-from waypost.engine import names
 from waypost.engine.draft import Draft
 from waypost.engine.inputs import Inputs, own_view
 from waypost.engine.outcomes import checkpoint
 from waypost.engine.templates import NullPolicy, RenderError, render_text
+from waypost.kube import timestamps
 from waypost.protocol.reasons import Reason
 
 
@@ -22,17 +22,17 @@ def start_wait(draft: Draft, path: str, inputs: Inputs) -> None:
             kind.until or "", own_view(inputs, path=path, attempt=1), null=NullPolicy.REFUSE
         )
         problem = text.message if isinstance(text, RenderError) else ""
-        parsed = None if isinstance(text, RenderError) else names.parse_timestamp(text)
+        parsed = None if isinstance(text, RenderError) else timestamps.parse_timestamp(text)
         if parsed is None:
             expected = f"expected an RFC 3339 time like 2026-11-24T03:10:00Z, found {text!r}"
             draft.end(path, "Failed", Reason.INPUT_INVALID, f"wait.until: {problem or expected}")
             return
         until = parsed
-    moment = names.timestamp(draft.now)
+    moment = timestamps.timestamp(draft.now)
     draft.change(
         path,
         phase="Waiting",
-        wake_at=names.timestamp(until),
+        wake_at=timestamps.timestamp(until),
         input_digest=inputs.digest,
         started_at=moment,
     )
@@ -42,7 +42,7 @@ def start_wait(draft: Draft, path: str, inputs: Inputs) -> None:
 def settle_wait(draft: Draft, path: str) -> None:
     """End a wait whose time has come."""
     text = draft.statuses[path].wake_at
-    until = names.parse_timestamp(text) or draft.now
+    until = timestamps.parse_timestamp(text) or draft.now
     if draft.now < until:
         draft.wake(until)
         return

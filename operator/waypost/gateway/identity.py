@@ -15,11 +15,11 @@ from pydantic import ValidationError
 
 from waypost.api import meta
 from waypost.api.status import AgentWorkflowStatus, AttemptStatus, NodeStatus
-from waypost.engine import facts
-from waypost.engine.model import PodFact
-from waypost.engine.payloads import JournalKey, Whose
-from waypost.engine.pods import GATEWAY_AUDIENCE
 from waypost.gateway.problems import Refused, Why
+from waypost.kube import objects, pods
+from waypost.kube.manifests.pod import GATEWAY_AUDIENCE
+from waypost.kube.payloads import AttemptRef, JournalKey
+from waypost.kube.pods import PodFact
 from waypost.ports.cluster import Cluster, Kind, NotFound, Obj, Rejected
 
 _REMEMBERED: Final = 4096
@@ -44,7 +44,7 @@ class Caller:
     """A pod that runs the current attempt of a node, and its run as it was read just now."""
 
     pod: TokenPod
-    whose: Whose
+    whose: AttemptRef
     run: Obj
     journal: JournalKey
 
@@ -98,15 +98,15 @@ class Doorkeeper:
             "spec": {"token": token, "audiences": [GATEWAY_AUDIENCE]},
         }
         answer = await self._cluster.create(Kind.TOKEN_REVIEW, namespace="", body=body)
-        status = facts.section(answer, "status")
+        status = objects.section(answer, "status")
         audiences = status.get("audiences")
         fits = isinstance(audiences, list) and GATEWAY_AUDIENCE in audiences
         if status.get("authenticated") is not True or not fits:
             # Not the server's own words: they may repeat the token.
             text = f"the token is expired, revoked or not for the audience {GATEWAY_AUDIENCE}"
             raise Refused(Why.TOKEN_REFUSED, text)
-        user = facts.section(status, "user")
-        account = _ACCOUNT.fullmatch(facts.text(user, "username"))
+        user = objects.section(status, "user")
+        account = _ACCOUNT.fullmatch(objects.text(user, "username"))
         name, uid = (_only(user, f"{_EXTRA}{part}") for part in ("name", "uid"))
         if account is None or not name or not uid:
             raise Refused(Why.NOT_A_POD, "the token is not bound to a pod")
@@ -117,9 +117,9 @@ class Doorkeeper:
             body = await self._cluster.get(Kind.POD, namespace=pod.namespace, name=pod.name)
         except NotFound:
             raise Refused(Why.POD_GONE, f"pod {pod.name} does not exist") from None
-        if facts.text(facts.section(body, "metadata"), "uid") != pod.uid:
+        if objects.text(objects.section(body, "metadata"), "uid") != pod.uid:
             raise Refused(Why.POD_GONE, f"pod {pod.name} was replaced by another")
-        fact = facts.pod_fact(body)
+        fact = pods.pod_fact(body)
         if fact is None:
             raise Refused(Why.NOT_A_NODE, f"pod {pod.name} is not an attempt of a node")
         # One that is being deleted may still hand in what it has, and so may the sidecar of a
@@ -129,16 +129,16 @@ class Doorkeeper:
         return fact, body
 
     async def _live_run(self, pod: TokenPod, fact: PodFact, body: Obj) -> Obj:
-        notes = facts.section(body, "metadata", "annotations")
-        name = facts.text(notes, meta.ANNOTATION_RUN_NAME)
+        notes = objects.section(body, "metadata", "annotations")
+        name = objects.text(notes, meta.ANNOTATION_RUN_NAME)
         if not name:
             raise Refused(Why.NOT_A_NODE, f"pod {pod.name} names no run")
         try:
             run = await self._cluster.get(Kind.AGENT_WORKFLOW, namespace=pod.namespace, name=name)
         except (NotFound, Rejected):  # Rejected: the annotation is not a name
             raise Refused(Why.RUN_GONE, f"run {name:.253} does not exist") from None
-        metadata = facts.section(run, "metadata")
-        if facts.text(metadata, "uid") != fact.run_uid:
+        metadata = objects.section(run, "metadata")
+        if objects.text(metadata, "uid") != fact.run_uid:
             raise Refused(Why.RUN_GONE, f"run {name} was replaced by another")
         if metadata.get("deletionTimestamp"):
             raise Refused(Why.RUN_GONE, f"run {name} is being deleted")
@@ -155,17 +155,17 @@ def _token(authorization: str) -> str:
 
 
 def _only(user: Obj, key: str) -> str:
-    listed = facts.section(user, "extra").get(key)
+    listed = objects.section(user, "extra").get(key)
     one = isinstance(listed, list) and len(listed) == 1 and isinstance(listed[0], str)
     return listed[0] if one else ""  # type: ignore[index]
 
 
-def _current(run: Obj, fact: PodFact, pod: Obj) -> tuple[Whose, JournalKey]:
+def _current(run: Obj, fact: PodFact, pod: Obj) -> tuple[AttemptRef, JournalKey]:
     """The attempt that this pod runs, if the run's status has it as current, and the journal it
     goes on with."""
-    name = facts.text(facts.section(run, "metadata"), "name")
+    name = objects.text(objects.section(run, "metadata"), "name")
     try:
-        status = AgentWorkflowStatus.model_validate(facts.section(run, "status"))
+        status = AgentWorkflowStatus.model_validate(objects.section(run, "status"))
     except ValidationError:
         raise Refused(Why.NOT_CURRENT, f"the status of run {name} cannot be read") from None
     told = f"attempt {fact.attempt} of {fact.path} in run {name}"
@@ -176,13 +176,13 @@ def _current(run: Obj, fact: PodFact, pod: Obj) -> tuple[Whose, JournalKey]:
         raise Refused(Why.NOT_CURRENT, f"{told} is not current: {found}")
     if attempt.finished_at is not None or node.phase != "Running":
         raise Refused(Why.NOT_CURRENT, f"{told} is not current: it has ended")
-    labels = facts.section(pod, "metadata", "labels")
+    labels = objects.section(pod, "metadata", "labels")
     round_ = attempt.round or 1
-    if facts.text(labels, meta.LABEL_ROUND) != str(round_):
+    if objects.text(labels, meta.LABEL_ROUND) != str(round_):
         raise Refused(Why.NOT_CURRENT, f"{told} was launched in round {round_}, the pod was not")
     if not _made_by(pod, attempt):
         raise Refused(Why.NOT_A_NODE, f"the pod of {told} was not made by its Job {attempt.job}")
-    whose = Whose(name, fact.run_uid, fact.path, round_, attempt.number)
+    whose = AttemptRef(name, fact.run_uid, fact.path, round_, attempt.number)
     return whose, _journal_of(node)
 
 
@@ -196,5 +196,5 @@ def _made_by(pod: Obj, attempt: AttemptStatus) -> bool:
     return any(
         owner.get("controller") is True
         and (owner.get("kind"), owner.get("name")) == ("Job", attempt.job)
-        for owner in facts.items(pod, "metadata", "ownerReferences")
+        for owner in objects.items(pod, "metadata", "ownerReferences")
     )

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from waypost.api.base import JsonObject
-from waypost.engine import facts, records
 from waypost.gateway.identity import Caller
 from waypost.gateway.intake import Payload
 from waypost.gateway.problems import Refused, Why
+from waypost.kube import node_records, objects
 from waypost.ports.cluster import AlreadyExists, Cluster, Kind, NotFound, Obj
 from waypost.protocol.ijson import Json
 
-LARGEST_SEGMENT: Final = records.EVALUATED
+LARGEST_SEGMENT: Final = node_records.EVALUATED
 MOST_SEGMENTS: Final = 10_000
 MOST_BYTES: Final = 64 * 1024 * 1024
 PAGE_BYTES: Final = 1024 * 1024
@@ -55,7 +55,7 @@ class Journals:
         if number > MOST_SEGMENTS or total > MOST_BYTES:
             text = f"the journal takes {MOST_SEGMENTS} segments and {MOST_BYTES} bytes; {_ADVICE}"
             raise Refused(Why.JOURNAL_FULL, text)
-        previous = facts.text(before["spec"], "digest") if before else None
+        previous = objects.text(before["spec"], "digest") if before else None
         manifest = _manifest(caller, number, payload, total=total, previous=previous)
         try:
             await self._cluster.create(
@@ -111,7 +111,7 @@ class Journals:
     async def _same(self, caller: Caller, number: int, wanted: JsonObject) -> None:
         """Raises Refused unless the segment of that number is what this pod wanted to append."""
         body = await self._segment(caller, number)
-        found = facts.section(body, "spec") if body else {}
+        found = objects.section(body, "spec") if body else {}
         if any(found.get(key) != wanted[key] for key in ("digest", "attempt", "journal")):
             by = f"attempt {found.get('attempt')}"
             text = f"segment {number} of the journal of {caller.whose.path} is another one, by {by}"
@@ -124,17 +124,17 @@ def segments(bodies: list[Obj]) -> list[JsonObject]:
 
 
 def _read(body: Obj) -> Segment:
-    fact = records.record_fact(body)
+    fact = node_records.record_fact(body)
     if fact.problem:
         raise Refused(Why.DAMAGED, f"NodeRecord {fact.name}: {fact.problem}")
-    place = facts.section(body, "spec", "journal")
+    place = objects.section(body, "spec", "journal")
     return Segment(place["number"], fact.attempt, place["podUid"], fact.payload.value)
 
 
 def _manifest(
     caller: Caller, number: int, payload: Payload, *, total: int, previous: str | None
 ) -> dict[str, Any]:
-    form = records.form_of(payload.value, payload.canonical)
+    form = node_records.form_of(payload.value, payload.canonical)
     assert form is not None, "a segment of at most LARGEST_SEGMENT bytes fits"
     place: JsonObject = {
         "fingerprint": caller.journal.fingerprint,
@@ -145,7 +145,7 @@ def _manifest(
     }
     if previous is not None:
         place["previous"] = previous
-    return records.manifest(
+    return node_records.manifest(
         "Journal",
         caller.whose,
         digest=payload.digest,
@@ -158,8 +158,8 @@ def _manifest(
 
 
 def _is_segment(body: Obj, caller: Caller, number: int) -> bool:
-    spec, place = facts.section(body, "spec"), facts.section(body, "spec", "journal")
-    found = (spec.get("type"), spec.get("runUid"), spec.get("path"), facts.controller_uid(body))
+    spec, place = objects.section(body, "spec"), objects.section(body, "spec", "journal")
+    found = (spec.get("type"), spec.get("runUid"), spec.get("path"), objects.controller_uid(body))
     whose, key = caller.whose, caller.journal
     wanted = ("Journal", whose.run_uid, whose.path, whose.run_uid)
     at = (place.get("fingerprint"), place.get("generation"), place.get("number"))
@@ -168,8 +168,8 @@ def _is_segment(body: Obj, caller: Caller, number: int) -> bool:
 
 def _follows(before: Obj | None, body: Obj) -> None:
     """Raises Refused where a segment was taken out, and another put in its place."""
-    wanted = facts.text(before["spec"], "digest") if before else None
-    if facts.section(body, "spec", "journal").get("previous") != wanted:
-        name = facts.text(facts.section(body, "metadata"), "name")
+    wanted = objects.text(before["spec"], "digest") if before else None
+    if objects.section(body, "spec", "journal").get("previous") != wanted:
+        name = objects.text(objects.section(body, "metadata"), "name")
         text = f"NodeRecord {name} does not follow the segment before it: one was removed"
         raise Refused(Why.DAMAGED, text)

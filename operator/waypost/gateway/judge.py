@@ -9,11 +9,11 @@ from pydantic import ValidationError
 
 from waypost.api.record import RecordType
 from waypost.api.workflow import AgentWorkflowSpec
-from waypost.engine import facts, records
 from waypost.engine.bundle import bundled
 from waypost.gateway.identity import Caller
 from waypost.gateway.intake import Payload
 from waypost.gateway.problems import Refused, Why
+from waypost.kube import node_records, objects
 from waypost.protocol import schema
 
 P = ParamSpec("P")
@@ -35,7 +35,7 @@ class OutputJudge:
     def check(self, caller: Caller, type_: RecordType, payload: Payload) -> None:
         """Raises Refused when an output is too big for the operator to judge, and does not meet
         the node's outputSchema."""
-        if type_ != "Result" or payload.size <= records.EVALUATED:
+        if type_ != "Result" or payload.size <= node_records.EVALUATED:
             return
         output_schema = _output_schema(caller)
         violations = schema.validate(output_schema, payload.value) if output_schema else []
@@ -46,7 +46,7 @@ class OutputJudge:
 
 def _output_schema(caller: Caller) -> object:
     try:
-        spec = bundled(AgentWorkflowSpec.model_validate(facts.section(caller.run, "spec")))
+        spec = bundled(AgentWorkflowSpec.model_validate(objects.section(caller.run, "spec")))
     except ValidationError:
         text = f"the spec of run {caller.whose.run} cannot be read"
         raise Refused(Why.NOT_CURRENT, text) from None

@@ -11,10 +11,12 @@ from typing import Any, Final, Protocol
 
 from waypost.api.base import JsonObject
 from waypost.api.record import RecordType
-from waypost.engine import facts, records
 from waypost.gateway.identity import Caller
 from waypost.gateway.intake import Payload
 from waypost.gateway.problems import Refused, Why
+from waypost.kube import node_records
+from waypost.kube import objects as kube_objects
+from waypost.kube.objects import section
 from waypost.ports.cluster import AlreadyExists, Cluster, Kind, NotFound, Obj
 from waypost.protocol import ijson
 
@@ -53,8 +55,8 @@ class Keeper:
     def limit(self, type_: RecordType) -> int:
         """Bytes that are taken of a payload of this type."""
         if type_ == "Trace":
-            return records.EVALUATED
-        return records.LARGEST if self._objects is None else self._largest
+            return node_records.EVALUATED
+        return node_records.LARGEST if self._objects is None else self._largest
 
     def advice(self, type_: RecordType) -> str:
         """What to do about a payload above the limit."""
@@ -64,9 +66,9 @@ class Keeper:
 
     def form_of(self, payload: Payload) -> JsonObject | None:
         """The record's field for a payload; None for the object store. Raises Refused. Slow."""
-        if self._objects is not None and payload.size > records.EVALUATED:
+        if self._objects is not None and payload.size > node_records.EVALUATED:
             return None
-        form = records.form_of(payload.value, payload.canonical)
+        form = node_records.form_of(payload.value, payload.canonical)
         if form is None:
             text = f"{payload.size} bytes that do not compress to 1 MiB; {_MORE}"
             raise Refused(Why.TOO_LARGE, text)
@@ -81,7 +83,7 @@ class Keeper:
             if await self._record(caller, type_) is not None:
                 return await self._same(caller, type_, payload)
             form = {"object": await self._put_object(caller, type_, payload)}
-        manifest = records.manifest(
+        manifest = node_records.manifest(
             type_,
             caller.whose,
             digest=payload.digest,
@@ -104,11 +106,11 @@ class Keeper:
         if body is None:
             text = f"attempt {caller.whose.attempt} of {caller.whose.path} has no {type_.lower()}"
             raise Refused(Why.NOT_FOUND, text)
-        fact = records.record_fact(body, limit=0)
+        fact = node_records.record_fact(body, limit=0)
         if fact.problem or not fact.is_of(type_, caller.whose):
             raise Refused(Why.DAMAGED, f"NodeRecord {fact.name} is not what its name says")
         size = fact.payload.size
-        pieces = self._pieces(facts.section(body, "spec"), fact.name, size)
+        pieces = self._pieces(section(body, "spec"), fact.name, size)
         return Kept(fact.payload.digest, size, pieces)
 
     async def _record(self, caller: Caller, type_: RecordType) -> Obj | None:
@@ -121,7 +123,7 @@ class Keeper:
             return None
 
     async def _same(self, caller: Caller, type_: RecordType, payload: Payload) -> bool:
-        fact = records.record_fact(await self._record(caller, type_), limit=0)
+        fact = node_records.record_fact(await self._record(caller, type_), limit=0)
         if not fact.is_of(type_, caller.whose) or fact.payload.digest != payload.digest:
             text = f"another {type_.lower()} of this attempt is stored; it is never replaced"
             raise Refused(Why.OTHER_PAYLOAD, text)
@@ -138,14 +140,14 @@ class Keeper:
         return key
 
     async def _pieces(self, spec: dict[str, Any], name: str, size: int) -> AsyncIterator[bytes]:
-        if key := facts.text(spec, "object"):
+        if key := kube_objects.text(spec, "object"):
             if self._objects is None:
                 raise Refused(Why.UNAVAILABLE, f"NodeRecord {name} needs the object store")
             async for piece in self._objects.read(key):
                 yield piece
-        elif text := facts.text(spec, "compressed"):
+        elif text := kube_objects.text(spec, "compressed"):
             try:
-                yield records.inflate(text, size)
+                yield node_records.inflate(text, size)
             except ValueError as error:
                 raise Refused(Why.DAMAGED, f"NodeRecord {name}: {error}") from None
         else:

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
 
-from waypost.engine import facts
 from waypost.gateway.keeper import ObjectError
 from waypost.gateway.objects import Bucket, RunObjects
+from waypost.kube import objects
 from waypost.ports.cluster import Cluster, ClusterError, Kind, NotFound
 
 # A run that is created now may be younger than what an API server behind the others knows.
@@ -57,4 +57,4 @@ class Sweeper:
             )
         except NotFound:
             return True
-        return facts.text(facts.section(body, "metadata"), "uid") != run.uid
+        return objects.text(objects.section(body, "metadata"), "uid") != run.uid

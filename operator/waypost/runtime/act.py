@@ -11,13 +11,11 @@ from collections.abc import Iterable
 from typing import Final
 
 from waypost.api import meta
-from waypost.engine import facts
 from waypost.engine.model import (
     After,
     Before,
     DeleteRun,
     Launch,
-    LaunchProblem,
     Observed,
     OpenApproval,
     PutRecord,
@@ -25,6 +23,8 @@ from waypost.engine.model import (
     SettleApproval,
     StopAttempt,
 )
+from waypost.kube import approvals, jobs, objects, pods
+from waypost.kube.jobs import LaunchProblem
 from waypost.ports.clock import Clock
 from waypost.ports.cluster import (
     AlreadyExists,
@@ -111,7 +111,7 @@ class Actor:
                 raise
             self._store.drop_pod(key.uid, uid)
             return
-        fact = facts.pod_fact(pod)
+        fact = pods.pod_fact(pod)
         if fact is not None:
             self._store.put_pod(fact, version_of(pod))
 
@@ -151,7 +151,7 @@ class Actor:
             self._note_refusal(key, name, error)
             return
         entry.launches.pop(name, None)
-        fact = facts.job_fact(job)
+        fact = jobs.job_fact(job)
         if fact is not None:
             entry.jobs[name] = fact
 
@@ -163,7 +163,7 @@ class Actor:
             name = body["metadata"]["name"]
             found = await self._cluster.get(kind, namespace=key.namespace, name=name)
         mine = _identity(body)
-        if facts.controller_uid(found) == key.uid and _identity(found) == mine:
+        if objects.controller_uid(found) == key.uid and _identity(found) == mine:
             return found
         text = f"{kind.kind} {name} exists and is not this attempt's; delete or rename it"
         raise Foreign(text, code=409, reason="AlreadyExists")
@@ -191,7 +191,7 @@ class Actor:
             raise error
 
     def _keep_approval(self, key: Key, body: Obj) -> None:
-        fact = facts.approval_fact(body)
+        fact = approvals.approval_fact(body)
         if fact is not None:
             self._store.put_approval(fact, key.uid, version_of(body))
 
@@ -215,7 +215,7 @@ class Actor:
             name = manifest["metadata"]["name"]
             found = await self._cluster.get(Kind.NODE_RECORD, namespace=key.namespace, name=name)
             wanted = manifest["spec"]["digest"]
-            if facts.section(found, "spec").get("digest") != wanted:
+            if objects.section(found, "spec").get("digest") != wanted:
                 text = f"NodeRecord {name} exists with another digest; delete it"
                 raise Foreign(text, code=409) from None
 
@@ -252,8 +252,8 @@ class Actor:
 
 
 def _identity(body: Obj) -> str:
-    notes = facts.section(body, "metadata", "annotations")
-    return facts.text(notes, meta.ANNOTATION_REQUEST_DIGEST)
+    notes = objects.section(body, "metadata", "annotations")
+    return objects.text(notes, meta.ANNOTATION_REQUEST_DIGEST)
 
 
 def _about(key: Key, action: Launch) -> dict[str, object]:

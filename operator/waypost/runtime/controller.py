@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from waypost.engine.decide import decide, plan
-from waypost.engine.facts import section, text
 from waypost.engine.model import Decision, Observed, Wants
-from waypost.engine.pods import PodSettings
 from waypost.engine.probes.job import ProbeSettings
+from waypost.kube.manifests.pod import PodSettings
+from waypost.kube.objects import section, text
 from waypost.ports.clock import Clock
 from waypost.ports.cluster import (
     Busy,

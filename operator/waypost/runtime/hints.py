@@ -6,7 +6,7 @@ that cannot be read.
 
 import logging
 
-from waypost.engine import facts
+from waypost.kube import objects
 from waypost.ports.cluster import Cluster, ClusterError, Kind
 from waypost.runtime.store import version_of
 
@@ -23,4 +23,4 @@ async def newest_event(cluster: Cluster, *, namespace: str, uid: str, reason: st
         log.info("events cannot be read: %s", error.message, extra={"namespace": namespace})
         return ""
     newest = max(events.items, key=version_of, default={})
-    return facts.text(newest, "message")
+    return objects.text(newest, "message")

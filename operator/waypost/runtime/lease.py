@@ -16,7 +16,7 @@ from datetime import datetime
 from math import inf
 from typing import Any, Final, Protocol
 
-from waypost.engine.facts import section, text
+from waypost.kube.objects import section, text
 from waypost.ports.clock import Clock
 from waypost.ports.cluster import (
     AlreadyExists,

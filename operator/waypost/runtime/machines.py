@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
-from waypost.engine import facts
-from waypost.engine.model import MachineFact
+from waypost.kube import machines
+from waypost.kube.machines import MachineFact
 from waypost.ports.clock import Clock
 from waypost.ports.cluster import Cluster, Kind, NotFound, Rejected
 
@@ -53,4 +53,4 @@ class Machines:
         except Rejected as error:
             log.warning("machines cannot be read, so none is given up: %s", error.message)
             return MachineFact(name, moment, ready=True)
-        return facts.machine_fact(body, name=name, looked_at=moment)
+        return machines.machine_fact(body, name=name, looked_at=moment)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from waypost.api import meta
 from waypost.engine.model import Note
-from waypost.engine.names import timestamp
+from waypost.kube.timestamps import timestamp
 from waypost.ports.clock import Clock
 from waypost.ports.cluster import AlreadyExists, Cluster, ClusterError, Kind
 from waypost.runtime.store import Key

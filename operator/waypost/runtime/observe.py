@@ -11,13 +11,16 @@ from typing import Any, Final
 
 from waypost.api import meta
 from waypost.api.status import AgentWorkflowStatus
-from waypost.engine import facts
 from waypost.engine.definition import Definition, define
-from waypost.engine.model import JobFact, Observed, PodFact, Wants
-from waypost.engine.names import parse_timestamp
-from waypost.engine.payloads import RecordFact
-from waypost.engine.records import readable, record_fact
-from waypost.engine.secrets import explain, missing_key
+from waypost.engine.model import Observed, Wants
+from waypost.engine.scope import readable
+from waypost.kube import approvals, objects, runs
+from waypost.kube.jobs import JobFact, job_fact
+from waypost.kube.node_records import record_fact
+from waypost.kube.payloads import RecordFact
+from waypost.kube.pods import PodFact, pod_fact
+from waypost.kube.secret_files import explain, missing_key
+from waypost.kube.timestamps import parse_timestamp
 from waypost.ports.clock import Clock
 from waypost.ports.cluster import Cluster, Kind, NotFound, Obj
 from waypost.runtime.catalog import PROBED, Catalog
@@ -63,7 +66,7 @@ class Observer:
 
     async def observe(self, key: Key, body: Obj) -> Observed:
         """The cached facts of a run."""
-        metadata = facts.section(body, "metadata")
+        metadata = objects.section(body, "metadata")
         generation = metadata.get("generation")
         generation = generation if isinstance(generation, int) else 1
         entry = self._store.entry(key.uid)
@@ -76,13 +79,13 @@ class Observer:
             namespace=key.namespace,
             uid=key.uid,
             generation=generation,
-            resource_version=facts.text(metadata, "resourceVersion"),
-            created_at=parse_timestamp(facts.text(metadata, "creationTimestamp"))
+            resource_version=objects.text(metadata, "resourceVersion"),
+            created_at=parse_timestamp(objects.text(metadata, "creationTimestamp"))
             or self._clock.now(),
             definition=self._definition(key.uid, generation, body),
             status=_status(body),
             deleting=deleting,
-            tracked=facts.tracked_by_git(body),
+            tracked=runs.tracked_by_git(body),
             pruned=_pruned(body),
             pods=pods,
             jobs=dict(entry.jobs),
@@ -125,7 +128,7 @@ class Observer:
         jobs = await self._list(Kind.JOB, key)
         entry = self._store.entry(key.uid)
         pods = await self._list(Kind.POD, key)
-        found = {f.uid: (f, version_of(b)) for b in pods if (f := facts.pod_fact(b))}
+        found = {f.uid: (f, version_of(b)) for b in pods if (f := pod_fact(b))}
         for uid in set(entry.pods) - set(found):
             self._store.drop_pod(key.uid, uid)
         for fact, version in found.values():
@@ -147,10 +150,10 @@ class Observer:
     async def _still_is(self, key: Key, version: str) -> None:
         """Raises Moved when the run has changed, NotFound when it was replaced."""
         body = await self._cluster.get(Kind.AGENT_WORKFLOW, namespace=key.namespace, name=key.name)
-        metadata = facts.section(body, "metadata")
-        if facts.text(metadata, "uid") != key.uid:
+        metadata = objects.section(body, "metadata")
+        if objects.text(metadata, "uid") != key.uid:
             raise NotFound(f"{key.namespace}/{key.name} was replaced by another run", code=404)
-        if facts.text(metadata, "resourceVersion") != version:
+        if objects.text(metadata, "resourceVersion") != version:
             self._store.put_run(body)
             raise Moved
 
@@ -163,7 +166,7 @@ class Observer:
             )
         except NotFound:
             return False
-        if facts.text(facts.section(body, "metadata"), "uid") != key.uid:
+        if objects.text(objects.section(body, "metadata"), "uid") != key.uid:
             return False
         self._store.put_run(body)
         if self._store.entry(key.uid).approvals:
@@ -178,7 +181,7 @@ class Observer:
             )
         except NotFound:
             return True
-        return facts.text(facts.section(body, "metadata"), "uid") != key.uid
+        return objects.text(objects.section(body, "metadata"), "uid") != key.uid
 
     def forget(self, uid: str) -> None:
         """The run is gone: drop what was kept for it."""
@@ -226,7 +229,7 @@ class Observer:
     async def _look_at_approvals(self, key: Key) -> None:
         entry = self._store.entry(key.uid)
         bodies = await self._list(Kind.APPROVAL, key)
-        present = {f.name: (f, version_of(b)) for b in bodies if (f := facts.approval_fact(b))}
+        present = {f.name: (f, version_of(b)) for b in bodies if (f := approvals.approval_fact(b))}
         for name in set(entry.approvals) - set(present):
             self._store.drop_approval(key.uid, name)
         for fact, version in present.values():
@@ -236,7 +239,7 @@ class Observer:
         self, key: Key, listed: tuple[Obj, ...], with_pod: set[tuple[str, int]]
     ) -> dict[str, JobFact]:
         known: dict[str, JobFact] = {}
-        for job in (f for b in listed if (f := facts.job_fact(b))):
+        for job in (f for b in listed if (f := job_fact(b))):
             podless = (job.path, job.attempt) not in with_pod and not job.ended
             trouble = await self._trouble(key, job) if podless and not job.suspended else ""
             known[job.name] = replace(job, trouble=trouble)
@@ -291,7 +294,7 @@ class Observer:
             return verdict
         try:
             body = await self._cluster.get(Kind.NAMESPACE, namespace=None, name=namespace)
-            verdict = facts.text(facts.section(body, "status"), "phase") == "Terminating"
+            verdict = objects.text(objects.section(body, "status"), "phase") == "Terminating"
         except NotFound:
             verdict = True
         self._namespaces[namespace] = (now, verdict)
@@ -311,14 +314,14 @@ def _pods(entry: RunEntry) -> tuple[PodFact, ...]:
 def _status(body: Obj) -> AgentWorkflowStatus:
     # Written by the operator alone and bounded by the CRD; a status that cannot be read must not
     # be taken for "nothing has run yet", so this is allowed to raise.
-    return AgentWorkflowStatus.model_validate(facts.section(body, "status"))
+    return AgentWorkflowStatus.model_validate(objects.section(body, "status"))
 
 
 def _pruned(body: Obj) -> tuple[str, ...]:
-    text = facts.last_applied_text(body)
+    text = runs.last_applied_text(body)
     if not text:
         return ()
     try:
-        return facts.pruned_fields(body, json.loads(text))
+        return runs.pruned_fields(body, json.loads(text))
     except (ValueError, RecursionError):
         return ()

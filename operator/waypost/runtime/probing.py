@@ -10,12 +10,12 @@ import logging
 from typing import Final
 
 from waypost.api import meta
-from waypost.engine import facts
-from waypost.engine.model import PodFact
 from waypost.engine.probes.decide import Look, Step, step, underway
 from waypost.engine.probes.findings import wants_log
 from waypost.engine.probes.job import ProbeSettings
 from waypost.engine.probes.subject import Subject
+from waypost.kube import objects
+from waypost.kube.pods import PodFact, probe_pod_fact
 from waypost.ports.clock import Clock
 from waypost.ports.cluster import (
     AlreadyExists,
@@ -135,7 +135,7 @@ class Prober:
         except AlreadyExists:
             name = job["metadata"]["name"]
             found = await self._cluster.get(Kind.JOB, namespace=key.namespace, name=name)
-            if facts.controller_uid(found) != key.uid:
+            if objects.controller_uid(found) != key.uid:
                 self._refuse(key, f"Job {name} exists and is not this probe's; delete it")
         except Rejected as error:
             self._refuse(key, f"its Job was refused: {error.message}")
@@ -154,7 +154,7 @@ class Prober:
         assert state is not None, "a probe is under way"
         labels = f"{meta.LABEL_PROBE}={key.uid},{meta.LABEL_ATTEMPT}={state.number}"
         listing = await self._cluster.list(Kind.POD, namespace=key.namespace, labels=labels)
-        pods = tuple(pod for body in listing.items if (pod := facts.probe_pod_fact(body)))
+        pods = tuple(pod for body in listing.items if (pod := probe_pod_fact(body)))
         refused = self._refused.get(key, "")
         if not pods:
             job = await self._job(key, state.job)
@@ -172,10 +172,10 @@ class Prober:
             body = await self._cluster.get(Kind.JOB, namespace=key.namespace, name=name)
         except NotFound:
             return None
-        return body if facts.controller_uid(body) == key.uid else None
+        return body if objects.controller_uid(body) == key.uid else None
 
     async def _trouble(self, key: SubjectKey, body: Obj, reason: str) -> str:
-        uid = facts.text(facts.section(body, "metadata"), "uid")
+        uid = objects.text(objects.section(body, "metadata"), "uid")
         return await newest_event(self._cluster, namespace=key.namespace, uid=uid, reason=reason)
 
     async def _pod_trouble(self, key: SubjectKey, pod: PodFact) -> str:

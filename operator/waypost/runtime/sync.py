@@ -13,7 +13,9 @@ from pydantic import ValidationError
 
 from waypost.api import meta
 from waypost.api.status import AgentWorkflowStatus
-from waypost.engine import facts
+from waypost.kube import jobs, objects
+from waypost.kube.approvals import approval_fact
+from waypost.kube.pods import pod_fact
 from waypost.ports.clock import Clock
 from waypost.ports.cluster import (
     Busy,
@@ -148,11 +150,11 @@ class Syncer:
             body = await self._cluster.get(Kind.NAMESPACE, namespace=None, name=namespace)
         except NotFound:
             return True
-        return facts.text(facts.section(body, "status"), "phase") == "Terminating"
+        return objects.text(objects.section(body, "status"), "phase") == "Terminating"
 
     def _take_run(self, raw: Obj, *, deleted: bool) -> Key | None:
-        metadata = facts.section(raw, "metadata")
-        uid = facts.text(metadata, "uid")
+        metadata = objects.section(raw, "metadata")
+        uid = objects.text(metadata, "uid")
         if not uid:
             return None
         if deleted:
@@ -162,7 +164,7 @@ class Syncer:
         return self._store.key_of(uid) if self._store.put_run(raw) else None
 
     def _take_pod(self, raw: Obj, *, deleted: bool) -> Key | None:
-        fact = facts.pod_fact(raw)
+        fact = pod_fact(raw)
         if fact is None:
             return None
         if deleted:
@@ -172,8 +174,8 @@ class Syncer:
         return key if key and self._store.put_pod(fact, version_of(raw)) else None
 
     def _take_approval(self, raw: Obj, *, deleted: bool) -> Key | None:
-        fact = facts.approval_fact(raw)
-        uid = facts.text(facts.section(raw, "metadata", "labels"), meta.LABEL_RUN)
+        fact = approval_fact(raw)
+        uid = objects.text(objects.section(raw, "metadata", "labels"), meta.LABEL_RUN)
         if fact is None or not uid:
             return None
         if deleted:
@@ -185,12 +187,12 @@ class Syncer:
     def _owner_key(self, raw: Obj, uid: str) -> Key | None:
         """The run that a child names. Labels can be forged: what is known of the run comes from
         the run alone, and nobody has children in another namespace."""
-        metadata = facts.section(raw, "metadata")
-        namespace = facts.text(metadata, "namespace")
+        metadata = objects.section(raw, "metadata")
+        namespace = objects.text(metadata, "namespace")
         known = self._store.last_key(uid)
         if known is not None:
             return known if known.namespace == namespace else None
-        name = facts.text(facts.section(metadata, "annotations"), meta.ANNOTATION_RUN_NAME)
+        name = objects.text(objects.section(metadata, "annotations"), meta.ANNOTATION_RUN_NAME)
         if not name:
             return None
         key = Key(namespace, name, uid)
@@ -215,8 +217,8 @@ class Syncer:
         )
 
     async def _sweep_job(self, body: Obj) -> int:
-        job = facts.job_fact(body)
-        uid = facts.text(facts.section(body, "metadata", "labels"), meta.LABEL_RUN)
+        job = jobs.job_fact(body)
+        uid = objects.text(objects.section(body, "metadata", "labels"), meta.LABEL_RUN)
         key = self._store.key_of(uid)
         if job is None or key is None or job.deleting:
             return 0  # a run that is gone: its Jobs go by their owner reference
@@ -250,14 +252,14 @@ class Syncer:
 
 def _names(body: Obj, path: str, attempt: int) -> bool:
     try:
-        status = AgentWorkflowStatus.model_validate(facts.section(body, "status"))
+        status = AgentWorkflowStatus.model_validate(objects.section(body, "status"))
     except ValidationError:
         return True  # nobody can tell: leave everything of this run alone
     return any(n.path == path and attempt <= (n.attempt or 0) for n in status.nodes)
 
 
 def _uids(bodies: Iterable[Obj]) -> frozenset[str]:
-    return frozenset(facts.text(facts.section(body, "metadata"), "uid") for body in bodies)
+    return frozenset(objects.text(objects.section(body, "metadata"), "uid") for body in bodies)
 
 
 def _number(listing: Listing) -> int:

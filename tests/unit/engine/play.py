@@ -16,23 +16,22 @@ from waypost.api.meta import ANNOTATION_PATH, LABEL_ROUND
 from waypost.api.status import AgentWorkflowStatus, NodeStatus
 from waypost.engine.decide import decide, plan
 from waypost.engine.model import (
-    ApprovalFact,
     Decision,
     DeleteRun,
-    JobFact,
     Launch,
-    LaunchProblem,
     Observed,
     OpenApproval,
-    PodFact,
     PutRecord,
     ReleasePod,
     SettleApproval,
     StopAttempt,
     Wants,
 )
-from waypost.engine.pods import PodSettings
 from waypost.engine.summary import is_finished
+from waypost.kube.approvals import ApprovalFact
+from waypost.kube.jobs import JobFact, LaunchProblem
+from waypost.kube.manifests.pod import PodSettings
+from waypost.kube.pods import PodFact
 from waypost.protocol.record import CommitRecord, encode
 from waypost.protocol.work import Trace, Usage
 

@@ -10,8 +10,9 @@ from waypost.engine import genai
 from waypost.engine.agent_spans import agent_spans
 from waypost.engine.definition import define
 from waypost.engine.model import Observed
-from waypost.engine.names import timestamp
-from waypost.engine.spans import AttemptEnded, SpanFact, span_id, trace_id
+from waypost.engine.spans import AttemptEnded, SpanFact
+from waypost.kube.timestamps import timestamp
+from waypost.kube.trace_ids import span_id, trace_id
 from waypost.protocol.work import Trace
 
 T0 = datetime(2026, 11, 23, 3, 10, tzinfo=UTC)

@@ -11,8 +11,8 @@ from waypost.api.provider import ModelProviderSpec
 from waypost.api.toolserver import ToolServerSpec
 from waypost.engine.definition import define
 from waypost.engine.model import PutRecord
-from waypost.engine.payloads import Payload, RecordFact
-from waypost.engine.pods import PodSettings
+from waypost.kube.manifests.pod import PodSettings
+from waypost.kube.payloads import Payload, RecordFact
 from waypost.protocol.work import Trace, Usage
 
 from tests.builders import RUN_UID, agent, python, spec

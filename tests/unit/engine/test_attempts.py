@@ -10,9 +10,11 @@ from waypost.api.base import JsonObject
 from waypost.api.status import NodeStatus
 from waypost.engine.decide import LAUNCHES_PER_PASS, decide, plan
 from waypost.engine.definition import define
-from waypost.engine.model import Decision, LaunchProblem, Observed, PodFact, StopAttempt
-from waypost.engine.names import parse_timestamp, timestamp
+from waypost.engine.model import Decision, Observed, StopAttempt
 from waypost.engine.policy import MAX_DISRUPTIONS, queue_timeout_of, timeout_of
+from waypost.kube.jobs import LaunchProblem
+from waypost.kube.pods import PodFact
+from waypost.kube.timestamps import parse_timestamp, timestamp
 
 from tests import builders
 from tests.builders import (

@@ -5,10 +5,9 @@ from typing import Any
 
 import pytest
 from waypost.api import meta
-from waypost.engine.facts import pod_fact
-from waypost.engine.model import PodFact
 from waypost.engine.outcomes import Broken, Outcome, Succeeded, judge, wants_record
-from waypost.engine.payloads import RecordFact
+from waypost.kube.payloads import RecordFact
+from waypost.kube.pods import PodFact, pod_fact
 from waypost.protocol import carrying
 from waypost.protocol.reasons import Reason
 from waypost.protocol.record import Attempt, CommitRecord, Stored, encode

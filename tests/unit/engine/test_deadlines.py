@@ -8,7 +8,7 @@ from waypost.api.base import JsonObject
 from waypost.engine.decide import decide
 from waypost.engine.definition import define
 from waypost.engine.model import StopAttempt
-from waypost.engine.names import timestamp
+from waypost.kube.timestamps import timestamp
 
 from tests import builders
 from tests.builders import (

@@ -24,13 +24,13 @@ from waypost.engine.expressions import (
 from waypost.engine.templates import (
     NullPolicy,
     RenderError,
-    escape_pod_string,
     parse_template,
     problems_in,
     references_in,
     render_json,
     render_text,
 )
+from waypost.kube.manifests.pod import escape_pod_string
 
 NAMES = st.sampled_from(["a", "b", "list", "map"])
 JSON = st.recursive(

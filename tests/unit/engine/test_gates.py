@@ -8,7 +8,7 @@ from waypost.api.approval import ApprovalSpec, ApprovalStatus
 from waypost.api.base import JsonObject
 from waypost.engine.ballots import MAX_ANSWER_BYTES, Verdict, count
 from waypost.engine.model import OpenApproval, SettleApproval
-from waypost.engine.names import timestamp
+from waypost.kube.timestamps import timestamp
 
 from tests.builders import NOW, after, container, gate, python, spec
 from tests.unit.engine.play import Play, launches, never_ends, raises

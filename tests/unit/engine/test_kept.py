@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 from waypost.api.base import JsonValue
-from waypost.engine import records
 from waypost.engine.decide import decide, plan
-from waypost.engine.model import Launch, Observed, PodFact, PutRecord
-from waypost.engine.payloads import Payload, RecordFact, Whose
+from waypost.engine.model import Launch, Observed, PutRecord
+from waypost.kube import node_records
+from waypost.kube.payloads import AttemptRef, Payload, RecordFact
+from waypost.kube.pods import PodFact
 from waypost.protocol import ijson
 from waypost.protocol.record import CommitRecord, Stored, encode
 
@@ -29,7 +30,7 @@ from tests.builders import (
     whose,
 )
 
-WHOSE = Whose(RUN, RUN_UID, "a", 1, 1)
+WHOSE = AttemptRef(RUN, RUN_UID, "a", 1, 1)
 NAME = WHOSE.record_name("Result")
 VALUE = {"text": "x" * 5000}
 DIGEST = ijson.digest(VALUE)
@@ -154,14 +155,14 @@ def test_inputs_above_a_config_map_wait_at_the_gateway() -> None:
     (launch,) = [x for x in decide(asked, NOW, GATEWAY).after if isinstance(x, Launch)]
     assert launch.input_record is not None
     assert launch.input_record["spec"]["type"] == "Input"
-    kept = records.record_fact(launch.input_record, limit=records.LARGEST)
+    kept = node_records.record_fact(launch.input_record, limit=node_records.LARGEST)
     assert kept.payload.value["x"] == kept.payload.value["y"] == "lorem ipsum " * 85_000
     without = decide(asked, NOW, SETTINGS).status.nodes[2]
     assert (without.phase, without.reason) == ("Failed", "InputTooLarge")
 
 
 def test_a_record_is_never_unpacked_beyond_its_size() -> None:
-    bomb = records.form_of("a" * 5_000_000, ijson.canonical("a" * 5_000_000))
+    bomb = node_records.form_of("a" * 5_000_000, ijson.canonical("a" * 5_000_000))
     assert bomb is not None
     with pytest.raises(ValueError, match="expected 100000 bytes"):
-        records.inflate(bomb["compressed"], 100_000)
+        node_records.inflate(bomb["compressed"], 100_000)

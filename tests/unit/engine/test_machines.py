@@ -7,18 +7,12 @@ from typing import Any
 import pytest
 from waypost.api.status import NodeStatus
 from waypost.engine.decide import decide, plan
-from waypost.engine.facts import machine_fact, pod_fact
 from waypost.engine.machines import look_at
-from waypost.engine.model import (
-    Decision,
-    MachineFact,
-    Observed,
-    PodFact,
-    ReleasePod,
-    StopAttempt,
-)
-from waypost.engine.names import timestamp
-from waypost.engine.payloads import Payload, RecordFact
+from waypost.engine.model import Decision, Observed, ReleasePod, StopAttempt
+from waypost.kube.machines import MachineFact, machine_fact
+from waypost.kube.payloads import Payload, RecordFact
+from waypost.kube.pods import PodFact, pod_fact
+from waypost.kube.timestamps import timestamp
 
 from tests import builders
 from tests.builders import (

@@ -4,8 +4,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from waypost.engine.model import PodFact
-from waypost.engine.outcomes import Broken, Succeeded, judge, never_started, trouble_of, wants_log
+from waypost.engine.outcomes import Broken, Succeeded, judge, never_started, wants_log
+from waypost.kube.pods import PodFact, trouble_of
 
 from tests.builders import (
     NOW,

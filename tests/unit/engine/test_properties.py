@@ -16,8 +16,11 @@ from waypost.api.base import JsonObject
 from waypost.api.status import FINAL_PHASES, AgentWorkflowStatus, NodeStatus
 from waypost.engine.decide import LAUNCHES_PER_PASS, decide, plan
 from waypost.engine.definition import define
-from waypost.engine.model import ApprovalFact, JobFact, LaunchProblem, Observed, PodFact
-from waypost.engine.names import timestamp
+from waypost.engine.model import Observed
+from waypost.kube.approvals import ApprovalFact
+from waypost.kube.jobs import JobFact, LaunchProblem
+from waypost.kube.pods import PodFact
+from waypost.kube.timestamps import timestamp
 from waypost.protocol.reasons import Reason
 
 from tests import builders

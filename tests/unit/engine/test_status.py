@@ -10,7 +10,7 @@ from waypost.engine.bounds import STATUS_LIMIT, fit
 from waypost.engine.decide import decide
 from waypost.engine.draft import INLINE_OUTPUT, INLINE_TOTAL
 from waypost.engine.model import DeleteRun, PutRecord, ReleasePod
-from waypost.engine.names import timestamp
+from waypost.kube.timestamps import timestamp
 from waypost.protocol import ijson
 
 from tests import builders

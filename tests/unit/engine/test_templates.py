@@ -9,7 +9,6 @@ from waypost.engine.templates import (
     RenderError,
     Template,
     TemplateProblem,
-    escape_pod_string,
     parse_template,
     problems_in,
     references_in,
@@ -18,6 +17,7 @@ from waypost.engine.templates import (
     render_json,
     render_text,
 )
+from waypost.kube.manifests.pod import escape_pod_string
 
 DATA: dict[str, Json] = {
     "inputs": {

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from waypost.engine.decide import decide
 from waypost.engine.model import Decision, Observed
-from waypost.engine.pods import PodSettings
+from waypost.kube.manifests.pod import PodSettings
 from waypost.ports.cluster import Busy, ClusterError, Kind, Obj, Unavailable
 from waypost.runtime import controller as controller_module
 

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from waypost.engine.facts import section
+from waypost.kube.objects import section
 from waypost.ports.cluster import Busy, Conflict, Kind, PatchType, Rejected, Unavailable
 
 from tests.builders import gate, python, spec, wait

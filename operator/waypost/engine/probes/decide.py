@@ -12,9 +12,6 @@ from typing import Final
 from waypost.api import meta
 from waypost.api.base import JsonObject, StatusCondition
 from waypost.api.probe import ProbedStatus, ProbeState
-from waypost.engine.conditions import set_condition
-from waypost.engine.model import PodFact
-from waypost.engine.names import parse_timestamp, timestamp
 from waypost.engine.probes.findings import (
     REASONS_OF_WAITING,
     Finding,
@@ -24,6 +21,9 @@ from waypost.engine.probes.findings import (
 )
 from waypost.engine.probes.job import DEADLINE, ProbeSettings, image_of, probe_job, probe_name
 from waypost.engine.probes.subject import Subject
+from waypost.kube.conditions import set_condition
+from waypost.kube.pods import PodFact
+from waypost.kube.timestamps import parse_timestamp, timestamp
 from waypost.protocol.probe import ProbeReason
 
 INVALID_SPEC: Final = "InvalidSpec"

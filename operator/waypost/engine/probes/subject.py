@@ -9,7 +9,7 @@ from waypost.api import meta
 from waypost.api.probe import ProbedStatus
 from waypost.api.provider import ModelProviderSpec, ModelProviderStatus
 from waypost.api.toolserver import ToolServerSpec, ToolServerStatus
-from waypost.engine import facts
+from waypost.kube import objects
 
 SubjectKind = Literal["ModelProvider", "ToolServer"]
 Spec = ModelProviderSpec | ToolServerSpec
@@ -34,22 +34,22 @@ class Subject:
 
 def subject(kind: SubjectKind, body: Any) -> Subject | None:
     """The subject in an object's body; None for a body without a uid."""
-    metadata = facts.section(body, "metadata")
-    uid, generation = facts.text(metadata, "uid"), metadata.get("generation")
+    metadata = objects.section(body, "metadata")
+    uid, generation = objects.text(metadata, "uid"), metadata.get("generation")
     if not uid:
         return None
-    spec, problem = _spec(kind, facts.section(body, "spec"))
-    asked = facts.text(facts.section(metadata, "annotations"), meta.ANNOTATION_PROBE_AT)
+    spec, problem = _spec(kind, objects.section(body, "spec"))
+    asked = objects.text(objects.section(metadata, "annotations"), meta.ANNOTATION_PROBE_AT)
     return Subject(
         kind=kind,
-        name=facts.text(metadata, "name"),
-        namespace=facts.text(metadata, "namespace"),
+        name=objects.text(metadata, "name"),
+        namespace=objects.text(metadata, "namespace"),
         uid=uid,
         generation=generation if isinstance(generation, int) else 1,
-        resource_version=facts.text(metadata, "resourceVersion"),
+        resource_version=objects.text(metadata, "resourceVersion"),
         spec=spec,
         problem=problem,
-        status=_status(kind, facts.section(body, "status")),
+        status=_status(kind, objects.section(body, "status")),
         asked=asked[:64] or None,
         deleting=bool(metadata.get("deletionTimestamp")),
     )

@@ -9,7 +9,7 @@ from typing import Final
 from waypost.api.base import JsonObject, parse_duration
 from waypost.api.provider import PUBLIC_URLS, ModelProviderSpec
 from waypost.api.toolserver import HttpServer, ToolServerSpec
-from waypost.engine.secrets import KeyFile, ca_file, value_file
+from waypost.kube.secret_files import KeyFile, ca_file, value_file
 
 DEFAULT_TOOL_TIMEOUT: Final = 60.0
 

@@ -9,8 +9,8 @@ from typing import Final
 from waypost.api import meta
 from waypost.api.base import JsonObject
 from waypost.api.workflow import Node
-from waypost.engine import names
-from waypost.engine.pods import PodSettings, Rendered, as_text, pod_spec
+from waypost.kube import names
+from waypost.kube.manifests.pod import PodSettings, Rendered, as_text, pod_spec
 from waypost.protocol import ijson
 from waypost.protocol.request import Request
 

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 from waypost.api.base import JsonValue
 from waypost.api.record import RecordType
-from waypost.engine import names
+from waypost.kube import names
 
 
 @dataclass(frozen=True)
-class Whose:
+class AttemptRef:
     """The attempt that a payload belongs to."""
 
     run: str
@@ -37,7 +37,7 @@ class JournalKey:
     fingerprint: str
     generation: int
 
-    def segment_name(self, whose: Whose, number: int) -> str:
+    def segment_name(self, whose: AttemptRef, number: int) -> str:
         """Name of the NodeRecord with that segment."""
         return names.segment_name(
             run=whose.run,
@@ -73,7 +73,7 @@ class RecordFact:
     payload: Payload
     problem: str = ""
 
-    def is_of(self, type_: RecordType, whose: Whose) -> bool:
+    def is_of(self, type_: RecordType, whose: AttemptRef) -> bool:
         """Whether it is this attempt's, by what it says and by who owns it."""
         found = (self.type, self.run_uid, self.path, self.round, self.attempt)
         wanted = (type_, whose.run_uid, whose.path, whose.round, whose.attempt)

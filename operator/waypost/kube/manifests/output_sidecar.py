@@ -16,7 +16,7 @@ _RESOURCES: Final = {
 }
 
 
-def add_carrier(
+def add_output_sidecar(
     pod: JsonObject,
     *,
     image: str,

@@ -12,9 +12,8 @@ from typing import Any, Final
 from waypost.api import meta
 from waypost.api.base import JsonObject, JsonValue
 from waypost.api.record import COMPRESSED_LENGTH, RecordType
-from waypost.engine import facts
-from waypost.engine.payloads import Payload, RecordFact, Whose
-from waypost.engine.unread import Unread
+from waypost.kube import objects
+from waypost.kube.payloads import AttemptRef, Payload, RecordFact
 from waypost.protocol import ijson
 
 INLINE: Final = 16 * 1024
@@ -39,7 +38,7 @@ def form_of(value: JsonValue, canonical: bytes) -> JsonObject | None:
 
 def manifest(
     type_: RecordType,
-    whose: Whose,
+    whose: AttemptRef,
     *,
     digest: str,
     size: int,
@@ -78,42 +77,32 @@ def manifest(
 def record_fact(body: Any, *, limit: int = EVALUATED) -> RecordFact:
     """The fact of a NodeRecord; its payload is read if it is in there and has at most `limit`
     bytes."""
-    metadata, spec = facts.section(body, "metadata"), facts.section(body, "spec")
+    metadata, spec = objects.section(body, "metadata"), objects.section(body, "spec")
     try:
         payload, problem = _payload(spec, limit), ""
     except ValueError as error:
-        payload, problem = Payload(facts.text(spec, "digest"), 0), str(error)
+        payload, problem = Payload(objects.text(spec, "digest"), 0), str(error)
     return RecordFact(
-        name=facts.text(metadata, "name"),
-        type=facts.text(spec, "type"),
-        run_uid=facts.text(spec, "runUid"),
-        path=facts.text(spec, "path"),
+        name=objects.text(metadata, "name"),
+        type=objects.text(spec, "type"),
+        run_uid=objects.text(spec, "runUid"),
+        path=objects.text(spec, "path"),
         round=spec.get("round"),
         attempt=spec.get("attempt"),
-        owner_uid=facts.controller_uid(body),
+        owner_uid=objects.controller_uid(body),
         payload=payload,
         problem=problem,
     )
 
 
-def readable(fact: RecordFact) -> JsonValue:
-    """The payload of a record for expressions: its value, or why it is not there."""
-    payload = fact.payload
-    if fact.problem:
-        return Unread(f"NodeRecord {fact.name}: {fact.problem}")
-    if not payload.read:
-        return Unread(f"it has {payload.size} bytes, expressions read outputs up to {EVALUATED}")
-    return payload.value
-
-
 def _payload(spec: JsonObject, limit: int) -> Payload:
-    digest, size = facts.text(spec, "digest"), spec.get("size")
+    digest, size = objects.text(spec, "digest"), spec.get("size")
     if not digest or not isinstance(size, int):
         raise ValueError("it has no digest or no size")
     if size > limit or "object" in spec:
         return Payload(digest, size)
     # The API server keeps a null, but nobody has to write one.
-    compressed = facts.text(spec, "compressed")
+    compressed = objects.text(spec, "compressed")
     value = ijson.parse(inflate(compressed, size)) if compressed else spec.get("data")
     if ijson.digest(value) != digest:
         raise ValueError(f"the payload does not match its digest {digest}")

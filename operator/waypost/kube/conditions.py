@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Literal
 
 from waypost.api.base import StatusCondition
-from waypost.engine.names import timestamp
+from waypost.kube.timestamps import timestamp
 
 
 def set_condition(

@@ -12,10 +12,8 @@ from waypost.api import meta
 from waypost.api.base import JsonObject, JsonValue
 from waypost.api.pod import EnvVar, Resources
 from waypost.api.workflow import Node
-from waypost.engine.carriers import add_carrier
-from waypost.engine.policy import RUNNER_HEADSTART, STOP_GRACE
-from waypost.engine.secrets import KeyFile, key_volume
-from waypost.engine.templates import escape_pod_string
+from waypost.kube.manifests.output_sidecar import add_output_sidecar
+from waypost.kube.secret_files import KeyFile, key_volume
 from waypost.protocol import carrying, ijson
 from waypost.protocol.request import Request
 
@@ -103,7 +101,7 @@ def pod_spec(
             pod["volumes"].append(extra[0])
             pod["containers"][0]["volumeMounts"].append(extra[1])
     if _carried(node):
-        add_carrier(
+        add_output_sidecar(
             pod, image=settings.runner_image, pull_policy=settings.image_pull_policy, token=token
         )
     if node.isolation and node.isolation.service_account_name:
@@ -224,3 +222,19 @@ def _resources(declared: Resources | None, settings: PodSettings) -> JsonObject:
         for name in set(declared.requests or {}) - set(declared.limits or {}):
             limits[name] = requests[name]
     return {"requests": requests, "limits": limits}
+
+
+STOP_GRACE: Final = 30.0  # terminationGracePeriodSeconds of node pods
+
+
+# The runner's own timer comes first; the operator's is there for a runner that hangs.
+RUNNER_HEADSTART: Final = 5.0
+
+
+def escape_pod_string(text: str) -> str:
+    """`text` as it goes into command, args or env of a pod.
+
+    The kubelet expands `$(NAME)` there, so text written by a model could read a secret out of the
+    environment. Applied after evaluation and to nothing else: the node's request must not differ.
+    """
+    return text.replace("$", "$$")

@@ -5,7 +5,6 @@ AlreadyExists instead of starting work twice; the readable part is for people.
 """
 
 import hashlib
-from datetime import UTC, datetime
 from typing import Final
 
 from waypost.api.record import RecordType
@@ -61,20 +60,3 @@ def idempotency_key(*, run_uid: str, path: str, input_digest: str, repeats: int)
     `repeats`, how often rerun.from named the node (semantics row 35)."""
     text = "\0".join((run_uid, path, input_digest, str(repeats)))
     return hashlib.sha256(text.encode()).hexdigest()[:40]
-
-
-def timestamp(moment: datetime) -> str:
-    """RFC 3339 in UTC with milliseconds."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def parse_timestamp(text: str | None) -> datetime | None:
-    """The time of an RFC 3339 text with an offset; None for none or for anything else, years too
-    far off to count with included."""
-    if not text:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return moment if moment.tzinfo and 1900 <= moment.year <= 9000 else None
