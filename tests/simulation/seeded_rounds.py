@@ -4,7 +4,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from waypost.engine import deadlines, decide, fingerprint, pausing, rounds, scope
+from waypost.compiler import on_failure
+from waypost.engine import deadlines, decide, fingerprint, pausing, rounds
 from waypost.engine.draft import Draft
 
 from tests.simulation.hunting import bug
@@ -75,7 +76,7 @@ def _pauses(plan: Scenario) -> bool:
 
 @bug("row 4", focus=_pauses)
 def _a_pause_taken_for_a_failure(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(scope, "pauses", lambda node: False)
+    patch.setattr(on_failure, "pauses", lambda node: False)
 
 
 @bug("row 4", "I11", "I16", focus=_pauses)

@@ -30,7 +30,7 @@ from waypost.engine.graph import kind_of
 from waypost.engine.inputs import Invalid, resolve
 from waypost.engine.model import After, Decision, Observed, ReleasePod, StopAttempt, Wants
 from waypost.engine.policy import DEFAULT_PARALLELISM
-from waypost.engine.scope import record_of
+from waypost.engine.state.visible import record_of
 from waypost.kube.manifests.pod import PodSettings
 from waypost.protocol.reasons import Reason
 

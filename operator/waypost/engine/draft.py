@@ -10,10 +10,10 @@ from typing import Any, Final
 from waypost.api.base import JsonObject, JsonValue
 from waypost.api.status import FINAL_PHASES, KEPT_ATTEMPTS, AttemptStatus, NodeStatus
 from waypost.api.workflow import AgentWorkflowSpec, Node
-from waypost.engine import scope
 from waypost.engine.graph import Graph
 from waypost.engine.model import After, Before, Note, Observed, PutRecord
 from waypost.engine.outcomes import Succeeded
+from waypost.engine.state import visible
 from waypost.kube import names, node_records, timestamps
 from waypost.kube.manifests.attempt_job import Owner
 from waypost.kube.manifests.pod import PodSettings
@@ -83,7 +83,7 @@ class Draft:
 
     def view(self, paths: Iterable[str]) -> JsonObject:
         """What expressions that refer to these nodes see, this pass's results included."""
-        return scope.view(
+        return visible.evaluation_context(
             self.observed, statuses=self.statuses, payloads=self._payloads, names=paths
         )
 

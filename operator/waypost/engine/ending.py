@@ -4,11 +4,13 @@ from datetime import timedelta
 
 from waypost.api.base import JsonObject
 from waypost.api.status import AgentWorkflowStatus, NodeStatus
-from waypost.engine import attempts, deadlines, pausing, scope, summary
+from waypost.compiler import on_failure
+from waypost.engine import attempts, deadlines, pausing, summary
 from waypost.engine.bounds import fit
 from waypost.engine.definition import inputs_changed
 from waypost.engine.draft import Draft, has_closed
 from waypost.engine.model import Decision, DeleteRun, Observed, ReleasePod
+from waypost.engine.state import visible
 from waypost.engine.templates import RenderError, references_in, render_json
 from waypost.engine.usage import total
 from waypost.kube import timestamps
@@ -27,7 +29,7 @@ def closing_reason(draft: Draft) -> Reason | None:
         return Reason.DEADLINE_EXCEEDED
     for path in draft.in_phase("Failed"):
         node = draft.node(path)
-        if not scope.tolerates(node) and not scope.pauses(node):
+        if not on_failure.tolerates(node) and not on_failure.pauses(node):
             return Reason.DEPENDENCY_FAILED
     return None
 
@@ -61,7 +63,7 @@ def close(draft: Draft, reason: Reason) -> None:
     """Semantics rows 3 and 27. After a failure running attempts finish and are recorded; after a
     cancel, and at the run's deadline, they are stopped. Gates are withdrawn where they are
     settled."""
-    failed = {p for p in draft.in_phase("Failed") if not scope.tolerates(draft.node(p))}
+    failed = {p for p in draft.in_phase("Failed") if not on_failure.tolerates(draft.node(p))}
     doomed = {name for path in failed for name in draft.graph.downstream(path)}
     for path in draft.in_phase("Pending", "Backoff", "Waiting"):
         status = draft.statuses[path]
@@ -134,7 +136,7 @@ def records_wanted(observed: Observed, known: dict[str, NodeStatus]) -> set[str]
     wanted = set()
     for reference in references_in(spec.outputs):
         status = known.get(reference.node)
-        record = scope.record_of(graph.nodes[reference.node], status) if status else None
+        record = visible.record_of(graph.nodes[reference.node], status) if status else None
         if record:
             wanted.add(record)
     return wanted
@@ -170,8 +172,8 @@ def _finish(draft: Draft, status: AgentWorkflowStatus) -> AgentWorkflowStatus:
     result = summary.Result(
         cancelled=closing_reason(draft) is Reason.CANCELLED,
         late=closing_reason(draft) is Reason.DEADLINE_EXCEEDED,
-        failed=[p for p in draft.in_phase("Failed") if not scope.tolerates(draft.node(p))],
-        tolerated=[p for p in draft.in_phase("Failed") if scope.tolerates(draft.node(p))],
+        failed=[p for p in draft.in_phase("Failed") if not on_failure.tolerates(draft.node(p))],
+        tolerated=[p for p in draft.in_phase("Failed") if on_failure.tolerates(draft.node(p))],
         left_out=left_out,
         broken_outputs=_broken_outputs(draft, outputs),
     )

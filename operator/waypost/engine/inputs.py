@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from waypost.api.base import JsonObject, JsonValue
 from waypost.api.workflow import Node
-from waypost.engine import scope
 from waypost.engine.cel_values import declare_numbers
 from waypost.engine.draft import Draft
+from waypost.engine.state import visible
 from waypost.engine.templates import NullPolicy, RenderError, render_json, render_text
 from waypost.kube import names
 from waypost.protocol import ijson, schema
@@ -30,7 +30,7 @@ class Invalid:
     message: str
 
 
-def scope_of(draft: Draft, path: str) -> JsonObject:
+def context_for(draft: Draft, path: str) -> JsonObject:
     """The data visible to the expressions of a node whose dependencies have all ended."""
     return draft.view(draft.graph.edges[path].all)
 
@@ -38,7 +38,7 @@ def scope_of(draft: Draft, path: str) -> JsonObject:
 def resolve(draft: Draft, path: str) -> Inputs | Invalid:
     """Evaluate `inputs`, apply defaults, check `inputSchema` (semantics row 8, last step)."""
     node = draft.node(path)
-    view = scope_of(draft, path)
+    view = context_for(draft, path)
     values = render_json(node.inputs or {}, view)
     if isinstance(values, RenderError):
         return Invalid(f"inputs.{values.path}: {values.message}{_missing_outputs(draft, path)}")
@@ -61,9 +61,9 @@ def resolve(draft: Draft, path: str) -> Inputs | Invalid:
     return Inputs(values, digest, key, view, node.input_schema)
 
 
-def own_view(inputs: Inputs, *, path: str, attempt: int) -> JsonObject:
+def own_context(inputs: Inputs, *, path: str, attempt: int) -> JsonObject:
     """The data for the node's own fields: everything above and `self`."""
-    return scope.own_view(
+    return visible.with_self(
         inputs.view,
         name=path,
         inputs=declare_numbers(inputs.values, inputs.schema),
@@ -99,6 +99,6 @@ def _missing_outputs(draft: Draft, path: str) -> str:
     absent = [
         f"{name} is {draft.statuses[name].phase}"
         for name in sorted(draft.graph.edges[path].all)
-        if not scope.has_output(draft.node(name), draft.statuses[name])
+        if not visible.has_output(draft.node(name), draft.statuses[name])
     ]
     return f" ({', '.join(absent)} and has no output)" if absent else ""

@@ -6,9 +6,10 @@ from typing import Final
 
 from waypost.api.status import NodeStatus
 from waypost.api.workflow import Node
-from waypost.engine import scope
+from waypost.compiler import on_failure
 from waypost.engine.draft import Draft
-from waypost.engine.inputs import Invalid, scope_of
+from waypost.engine.inputs import Invalid, context_for
+from waypost.engine.state import visible
 from waypost.engine.templates import RenderError, render_condition
 from waypost.protocol.reasons import Reason
 
@@ -49,14 +50,14 @@ def judge(draft: Draft, path: str) -> Join:
 
 
 def _settled(draft: Draft, name: str) -> bool:
-    paused = draft.statuses[name].phase == "Failed" and scope.pauses(draft.node(name))
+    paused = draft.statuses[name].phase == "Failed" and on_failure.pauses(draft.node(name))
     return draft.ended(name) and not paused
 
 
 def _blocks(name: str, node: Node, status: NodeStatus) -> Skip | None:
-    if scope.has_output(node, status):
+    if visible.has_output(node, status):
         return None
-    if status.phase == "Failed" and not scope.pauses(node):
+    if status.phase == "Failed" and not on_failure.pauses(node):
         return Skip(Reason.DEPENDENCY_FAILED, f"{name} failed: {status.reason}")
     if status.phase in ("Skipped", "Cancelled"):
         return Skip(Reason.DEPENDENCY_SKIPPED, f"{name} was {status.phase.lower()}")
@@ -68,5 +69,5 @@ def condition(draft: Draft, path: str) -> bool | Invalid:
     text = draft.node(path).when
     if text is None:
         return True
-    opened = render_condition(text, scope_of(draft, path))
+    opened = render_condition(text, context_for(draft, path))
     return Invalid(f"when: {opened.message}") if isinstance(opened, RenderError) else opened

@@ -10,7 +10,7 @@ from waypost.engine import policy
 from waypost.engine.agents import Missing, Surroundings, agent_work
 from waypost.engine.draft import Draft
 from waypost.engine.graph import kind_of
-from waypost.engine.inputs import Inputs, Invalid, own_view, render_strings
+from waypost.engine.inputs import Inputs, Invalid, own_context, render_strings
 from waypost.engine.model import Launch
 from waypost.engine.requests import http_work
 from waypost.kube import node_records
@@ -27,7 +27,7 @@ def prepare(
     """The Job of an attempt. The same attempt gives the same request whenever it is prepared,
     but for what a ModelProvider or ToolServer says by then."""
     node = draft.node(path)
-    view = own_view(inputs, path=path, attempt=attempt.number)
+    view = own_context(inputs, path=path, attempt=attempt.number)
     rendered = _render(draft, node, view, attempt)
     if isinstance(rendered, Invalid | Missing):
         return rendered

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from waypost.api.base import JsonValue
-from waypost.engine.scope import readable
+from waypost.engine.state.visible import readable
 from waypost.kube.payloads import RecordFact
 from waypost.kube.pods import PodFact, surely_not_started, trouble_of
 from waypost.protocol import ijson, schema

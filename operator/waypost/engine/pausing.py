@@ -6,13 +6,13 @@ passes, or when another node fails it.
 
 import json
 
-from waypost.engine import scope
+from waypost.compiler import on_failure
 from waypost.engine.draft import Draft, shorten
 
 
 def paused(draft: Draft) -> list[str]:
     """The failed nodes that hold the run until a person sees to them, in topological order."""
-    return [path for path in draft.in_phase("Failed") if scope.pauses(draft.node(path))]
+    return [path for path in draft.in_phase("Failed") if on_failure.pauses(draft.node(path))]
 
 
 def goes_on(draft: Draft, held: list[str]) -> bool:

@@ -7,7 +7,7 @@ from waypost.api.approval import ApprovalSpec
 from waypost.api.base import JsonObject
 from waypost.engine.draft import Draft
 from waypost.engine.fingerprint import downstream
-from waypost.engine.inputs import Inputs, Invalid, own_view, resolve
+from waypost.engine.inputs import Inputs, Invalid, own_context, resolve
 from waypost.engine.templates import NullPolicy, RenderError, render_json, render_text
 from waypost.kube import names
 from waypost.protocol import ijson
@@ -22,7 +22,7 @@ def manifest(draft: Draft, path: str, inputs: Inputs, expires: str | None) -> Js
     """The Approval of a gate, with its texts filled in."""
     gate = draft.node(path).approval
     assert gate is not None, "only approval nodes are gates"
-    view = own_view(inputs, path=path, attempt=1)
+    view = own_context(inputs, path=path, attempt=1)
     message = render_text(gate.message, view, null=NullPolicy.TEXT)
     if isinstance(message, RenderError):
         return Invalid(f"approval.message: {message.message}")

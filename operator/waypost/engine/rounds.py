@@ -20,7 +20,8 @@ from waypost.api.status import (
     RoundStatus,
 )
 from waypost.api.workflow import AgentWorkflowSpec
-from waypost.engine import policy, scope
+from waypost.compiler import on_failure
+from waypost.engine import policy
 from waypost.engine.graph import Graph
 from waypost.engine.model import Observed
 from waypost.engine.problems import Problem
@@ -154,7 +155,7 @@ def _why_anew(
 ) -> str:
     if status.phase == "Cancelled":
         return "it was cancelled"
-    if status.phase == "Failed" and not (asked.from_ and scope.tolerates(graph.nodes[path])):
+    if status.phase == "Failed" and not (asked.from_ and on_failure.tolerates(graph.nodes[path])):
         return f"it failed: {status.reason}"
     if _is_overdue(status):
         return "it was being stopped for a deadline, and clocks begin anew"
@@ -253,7 +254,7 @@ def _unrepeatable(observed: Observed) -> Iterator[Problem]:
         path = status.path
         if path in named or path not in graph.nodes:
             continue
-        if scope.tolerates(graph.nodes[path]) and status.phase == "Failed":
+        if on_failure.tolerates(graph.nodes[path]) and status.phase == "Failed":
             continue
         why = _why_unsure(status)
         if why and is_once(spec, graph, path) and may_have_run(status):

@@ -5,8 +5,8 @@ from typing import Final
 
 from waypost.api.base import JsonObject
 from waypost.api.workflow import AgentWorkflowSpec, Node
+from waypost.compiler.on_failure import has_fallback, tolerates
 from waypost.engine.graph import Graph
-from waypost.engine.scope import has_fallback, tolerates
 from waypost.engine.shapes import Linked, Unknown, conjuncts, linked, meet, properties_of
 from waypost.protocol.ijson import Json
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from waypost.api.base import parse_duration
 from waypost.engine.draft import Draft
-from waypost.engine.inputs import Inputs, own_view
+from waypost.engine.inputs import Inputs, own_context
 from waypost.engine.outcomes import checkpoint
 from waypost.engine.templates import NullPolicy, RenderError, render_text
 from waypost.kube import timestamps
@@ -19,7 +19,7 @@ def start_wait(draft: Draft, path: str, inputs: Inputs) -> None:
         until = draft.now + timedelta(seconds=parse_duration(kind.duration))
     else:
         text = render_text(
-            kind.until or "", own_view(inputs, path=path, attempt=1), null=NullPolicy.REFUSE
+            kind.until or "", own_context(inputs, path=path, attempt=1), null=NullPolicy.REFUSE
         )
         problem = text.message if isinstance(text, RenderError) else ""
         parsed = None if isinstance(text, RenderError) else timestamps.parse_timestamp(text)

@@ -13,7 +13,7 @@ from waypost.api import meta
 from waypost.api.status import AgentWorkflowStatus
 from waypost.engine.definition import Definition, define
 from waypost.engine.model import Observed, Wants
-from waypost.engine.scope import readable
+from waypost.engine.state.visible import readable
 from waypost.kube import approvals, objects, runs
 from waypost.kube.jobs import JobFact, job_fact
 from waypost.kube.node_records import record_fact

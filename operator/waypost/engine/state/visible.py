@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from waypost.api.base import JsonObject, JsonValue
 from waypost.api.status import NodeStatus
 from waypost.api.workflow import Node
+from waypost.compiler.on_failure import has_fallback
 from waypost.engine.cel_values import declare_numbers
 from waypost.engine.unread import Unread
 from waypost.kube.node_records import EVALUATED
@@ -20,21 +21,6 @@ from waypost.kube.timestamps import timestamp
 
 if TYPE_CHECKING:
     from waypost.engine.model import Observed  # which holds the definition that reads this
-
-
-def tolerates(node: Node) -> bool:
-    """Whether the graph goes on when this node fails."""
-    return node.on_failure == "Continue"
-
-
-def pauses(node: Node) -> bool:
-    """Whether the run waits for a person when this node fails."""
-    return node.on_failure == "Pause"
-
-
-def has_fallback(node: Node) -> bool:
-    """Whether dependants run on fallbackOutput when this node fails (null counts)."""
-    return tolerates(node) and "fallback_output" in node.model_fields_set
 
 
 def has_output(node: Node, status: NodeStatus) -> bool:
@@ -56,7 +42,7 @@ def output_of(node: Node, status: NodeStatus, payloads: Mapping[str, JsonValue])
     return status.output
 
 
-def view(
+def evaluation_context(
     observed: Observed,
     *,
     statuses: Mapping[str, NodeStatus],
@@ -82,7 +68,7 @@ def view(
     }
 
 
-def own_view(
+def with_self(
     scope: JsonObject, *, name: str, inputs: JsonObject, attempt: int, idempotency_key: str
 ) -> JsonObject:
     """`scope` with `self`, for the node's own fields (message, args, env, ...)."""
