@@ -12,12 +12,12 @@ from waypost.api.base import JsonValue, parse_duration
 from waypost.api.workflow import KINDS, AgentWorkflowSpec, Retry
 from waypost.engine.agent_rules import agent_problems
 from waypost.engine.bundle import schema_fields
-from waypost.engine.expressions import Visible
 from waypost.engine.graph import evaluated_fields
 from waypost.engine.problems import Problem
 from waypost.engine.rerun import rerun_problems
 from waypost.engine.signature import modules, signatures
-from waypost.engine.templates import (
+from waypost.expressions.expression import Variable
+from waypost.expressions.templates import (
     Template,
     parse_template,
     problems_in,
@@ -161,7 +161,7 @@ def _expressions_compile(spec: AgentWorkflowSpec) -> Iterator[Problem]:
 def _uses_self(value: JsonValue) -> bool:
     templates = (parse_template(text) for _, text in strings_in(value))
     return any(
-        Visible.SELF in part.roots
+        Variable.SELF in part.roots
         for template in templates
         if isinstance(template, Template)
         for part in template.parts

@@ -14,7 +14,7 @@ from waypost.api.provider import ModelProviderSpec
 from waypost.api.status import Allotment, Usage
 from waypost.api.toolserver import ToolServerSpec
 from waypost.engine.inputs import Invalid
-from waypost.engine.templates import NullPolicy, RenderError, render_text
+from waypost.expressions.templates import NullPolicy, RenderError, render_text
 from waypost.kube.manifests.endpoints import provider_access, server_access
 from waypost.kube.secret_files import KeyFile
 

@@ -12,12 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from waypost.engine import cel_library
-from waypost.engine.cel_ast import types_of
-from waypost.engine.cel_library import Declared, Rejection
-from waypost.engine.cel_messages import explain_rejection
-from waypost.engine.expressions import Compiled
 from waypost.engine.shapes import Unknown, alternatives, items_of
+from waypost.expressions import cel
+from waypost.expressions.cel import Declared, Rejection
+from waypost.expressions.expression import Compiled
+from waypost.expressions.messages import explain_rejection
+from waypost.expressions.tree import types_of
 from waypost.protocol.ijson import Json
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -68,14 +68,14 @@ def declared_type(schema: Json) -> Declared | None:
 def environment(types: Mapping[tuple[str, ...], Declared]) -> Any:
     """A typed environment; paths that cannot be written with dots are left out."""
     named = {path: kind for path, kind in types.items() if all(map(_NAME.fullmatch, path))}
-    return cel_library.typed_environment({".".join(path): kind for path, kind in named.items()})
+    return cel.typed_environment({".".join(path): kind for path, kind in named.items()})
 
 
 def check(compiled: Compiled, types: Any) -> Typed:
     """An accepted expression, checked in a typed `environment`."""
     if compiled.is_path:
         return Typed({})  # its type is that of its schema
-    checked = cel_library.check_typed(compiled.source, types)
+    checked = cel.check_typed(compiled.source, types)
     if isinstance(checked, bytes):
         return Typed(types_of(checked))
     told = [

@@ -14,16 +14,16 @@ from waypost.api.base import JsonObject, JsonValue
 from waypost.api.workflow import AgentWorkflowSpec, Node
 from waypost.engine import cel_types
 from waypost.engine.assignable import Comparison, Misfit
-from waypost.engine.cel_library import Declared
-from waypost.engine.expressions import Compiled
 from waypost.engine.graph import Graph, evaluated_fields
 from waypost.engine.inference import Inference, Inferred, Remark
 from waypost.engine.lookups import field_of
 from waypost.engine.narrowing import Steps, Tested
 from waypost.engine.problems import Problem
 from waypost.engine.shapes import Linked, Unknown
-from waypost.engine.templates import Template, parse_template, paths_in, references_in
 from waypost.engine.views import Views, closed, own_inputs
+from waypost.expressions.cel import Declared
+from waypost.expressions.expression import Compiled
+from waypost.expressions.templates import Template, parse_template, paths_in, references_in
 from waypost.protocol.ijson import Json
 
 _BOOLEAN: Final = {"type": "boolean"}

@@ -11,8 +11,8 @@ from waypost.engine.definition import inputs_changed
 from waypost.engine.draft import Draft, has_closed
 from waypost.engine.model import Decision, DeleteRun, Observed, ReleasePod
 from waypost.engine.state import visible
-from waypost.engine.templates import RenderError, references_in, render_json
 from waypost.engine.usage import total
+from waypost.expressions.templates import RenderError, references_in, render_json
 from waypost.kube import timestamps
 from waypost.protocol import ijson, schema
 from waypost.protocol.reasons import Reason

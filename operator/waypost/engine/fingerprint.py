@@ -15,7 +15,7 @@ from waypost.api.agent import AgentDefaults, AgentKind
 from waypost.api.base import JsonObject, JsonValue, Model
 from waypost.api.workflow import AgentWorkflowSpec, Node
 from waypost.engine.graph import Graph, evaluated_fields, kind_of
-from waypost.engine.templates import paths_in
+from waypost.expressions.templates import paths_in
 from waypost.protocol import ijson
 
 _VERSION: Final = "1"

@@ -11,7 +11,7 @@ from typing import Any
 
 from waypost.api.http import HttpKind
 from waypost.api.workflow import KINDS, Node
-from waypost.engine.templates import references_in
+from waypost.expressions.templates import references_in
 
 
 @dataclass(frozen=True)

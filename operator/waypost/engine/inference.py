@@ -10,8 +10,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from waypost.engine import cel_wire
-from waypost.engine.cel_ast import (
+from waypost.engine.cel_types import Typed
+from waypost.engine.lookups import element_of, field_of
+from waypost.engine.narrowing import Steps, Tested, not_null_where, tested_inside
+from waypost.engine.problems import Severity, did_you_mean
+from waypost.engine.shapes import Narrowed, Unknown, alternatives, is_a, kind_of, union
+from waypost.expressions import protobuf
+from waypost.expressions.expression import Compiled
+from waypost.expressions.references import ROOTS
+from waypost.expressions.tree import (
     Call,
     Comprehension,
     Constant,
@@ -23,13 +30,6 @@ from waypost.engine.cel_ast import (
     is_local_variable,
     walk,
 )
-from waypost.engine.cel_references import ROOTS
-from waypost.engine.cel_types import Typed
-from waypost.engine.expressions import Compiled
-from waypost.engine.lookups import element_of, field_of
-from waypost.engine.narrowing import Steps, Tested, not_null_where, tested_inside
-from waypost.engine.problems import Severity, did_you_mean
-from waypost.engine.shapes import Narrowed, Unknown, alternatives, is_a, kind_of, union
 from waypost.protocol.ijson import MAX_SAFE_INTEGER, Json
 
 _Scope = Mapping[str, "Inferred"]
@@ -289,7 +289,7 @@ _CONSTANTS: Final[Mapping[int, Callable[[Json], Json]]] = {
 def _constant(expr: Constant) -> dict[str, Json]:
     if expr.string is not None:
         return {"const": expr.string}
-    for number, value in cel_wire.fields(expr.raw):
+    for number, value in protobuf.fields(expr.raw):
         if number in _CONSTANTS:
             made: dict[str, Json] = _CONSTANTS[number](value)
             return made

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 from waypost.api.base import JsonObject, JsonValue
 from waypost.api.workflow import Node
-from waypost.engine.cel_values import declare_numbers
 from waypost.engine.draft import Draft
 from waypost.engine.state import visible
-from waypost.engine.templates import NullPolicy, RenderError, render_json, render_text
+from waypost.expressions.templates import NullPolicy, RenderError, render_json, render_text
+from waypost.expressions.values import declare_numbers
 from waypost.kube import names
 from waypost.protocol import ijson, schema
 

@@ -10,7 +10,7 @@ from waypost.compiler import on_failure
 from waypost.engine.draft import Draft
 from waypost.engine.inputs import Invalid, context_for
 from waypost.engine.state import visible
-from waypost.engine.templates import RenderError, render_condition
+from waypost.expressions.templates import RenderError, render_condition
 from waypost.protocol.reasons import Reason
 
 

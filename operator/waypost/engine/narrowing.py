@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from waypost.engine import cel_wire
-from waypost.engine.cel_ast import Call, Constant, Expr, Select, walk
-from waypost.engine.cel_references import chain_of, paths
+from waypost.expressions import protobuf
+from waypost.expressions.references import chain_of, paths
+from waypost.expressions.tree import Call, Constant, Expr, Select, walk
 
 Steps = tuple[str, ...]
 
@@ -80,7 +80,7 @@ def not_null_where(condition: Expr, *, holds: bool) -> frozenset[Steps]:
 
 def _is_null(expr: Expr) -> bool:
     return isinstance(expr, Constant) and any(
-        n == _NULL_FIELD for n, _ in cel_wire.fields(expr.raw)
+        n == _NULL_FIELD for n, _ in protobuf.fields(expr.raw)
     )
 
 

@@ -8,7 +8,7 @@ from waypost.api.base import JsonObject
 from waypost.engine.draft import Draft
 from waypost.engine.fingerprint import downstream
 from waypost.engine.inputs import Inputs, Invalid, own_context, resolve
-from waypost.engine.templates import NullPolicy, RenderError, render_json, render_text
+from waypost.expressions.templates import NullPolicy, RenderError, render_json, render_text
 from waypost.kube import names
 from waypost.protocol import ijson
 

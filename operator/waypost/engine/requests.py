@@ -8,7 +8,7 @@ from waypost.api.endpoint import KeyRef
 from waypost.api.http import HttpAuth, HttpKind
 from waypost.engine.agents import Resolved
 from waypost.engine.inputs import Invalid
-from waypost.engine.templates import NullPolicy, RenderError, render_json, render_text
+from waypost.expressions.templates import NullPolicy, RenderError, render_json, render_text
 from waypost.kube.secret_files import KeyFile, ca_file, value_file
 
 DEFAULT_MAX_BYTES: Final = 1024 * 1024

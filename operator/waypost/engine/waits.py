@@ -6,7 +6,7 @@ from waypost.api.base import parse_duration
 from waypost.engine.draft import Draft
 from waypost.engine.inputs import Inputs, own_context
 from waypost.engine.outcomes import checkpoint
-from waypost.engine.templates import NullPolicy, RenderError, render_text
+from waypost.expressions.templates import NullPolicy, RenderError, render_text
 from waypost.kube import timestamps
 from waypost.protocol.reasons import Reason
 

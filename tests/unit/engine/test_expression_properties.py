@@ -11,7 +11,7 @@ import sys
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from waypost.engine.expressions import (
+from waypost.expressions.expression import (
     Absent,
     Compiled,
     EvaluationError,
@@ -21,7 +21,7 @@ from waypost.engine.expressions import (
     evaluate,
     evaluate_condition,
 )
-from waypost.engine.templates import (
+from waypost.expressions.templates import (
     NullPolicy,
     RenderError,
     parse_template,

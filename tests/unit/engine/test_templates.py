@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from waypost.engine.expressions import ExpressionError, Json, Reference
-from waypost.engine.templates import (
+from waypost.expressions.expression import ExpressionError, Json, Reference
+from waypost.expressions.templates import (
     NullPolicy,
     RenderError,
     Template,

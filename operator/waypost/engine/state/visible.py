@@ -13,8 +13,7 @@ from waypost.api.base import JsonObject, JsonValue
 from waypost.api.status import NodeStatus
 from waypost.api.workflow import Node
 from waypost.compiler.on_failure import has_fallback
-from waypost.engine.cel_values import declare_numbers
-from waypost.engine.unread import Unread
+from waypost.expressions.values import Unavailable, declare_numbers
 from waypost.kube.node_records import EVALUATED
 from waypost.kube.payloads import RecordFact
 from waypost.kube.timestamps import timestamp
@@ -95,7 +94,9 @@ def readable(fact: RecordFact) -> JsonValue:
     """The payload of a record for expressions: its value, or why it is not there."""
     payload = fact.payload
     if fact.problem:
-        return Unread(f"NodeRecord {fact.name}: {fact.problem}")
+        return Unavailable(f"NodeRecord {fact.name}: {fact.problem}")
     if not payload.read:
-        return Unread(f"it has {payload.size} bytes, expressions read outputs up to {EVALUATED}")
+        return Unavailable(
+            f"it has {payload.size} bytes, expressions read outputs up to {EVALUATED}"
+        )
     return payload.value

@@ -11,9 +11,9 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from waypost.engine.unread import Unread
 from waypost.protocol.ijson import MAX_DEPTH, MAX_SAFE_INTEGER, Json
 
 _Convert = Callable[[Any, int], Json]
@@ -145,7 +145,7 @@ def _converted(value: object, convert: _Convert, depth: int) -> Json:
         return _converted_list(value, convert, depth + 1)
     if isinstance(value, Mapping):
         return _converted_object(value, convert, depth + 1)
-    if isinstance(value, Unread):
+    if isinstance(value, Unavailable):
         raise Unfit(value.why)
     kind = _FOREIGN.get(type(value).__name__, "a type")
     raise Unfit(f"{kind} is not JSON; convert it, for example with string(...)")
@@ -191,3 +191,10 @@ def _declared(value: int | float, types: Json) -> Json:
 
 def _mapping(value: Json) -> Mapping[str, Json]:
     return value if isinstance(value, Mapping) else {}
+
+
+@dataclass(frozen=True)
+class Unavailable:
+    """The value is somewhere else, whole and safe; `why` it is not here, as a sentence."""
+
+    why: str

@@ -6,11 +6,11 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from waypost.engine.cel_references import Path
+from waypost.expressions.references import Path
 from waypost.protocol.ijson import Json
 
 if TYPE_CHECKING:
-    from waypost.engine.cel_library import Rejection
+    from waypost.expressions.cel import Rejection
 
 RESERVED = ("item", "index", "previous", "memory", "event")
 

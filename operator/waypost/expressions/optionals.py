@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from waypost.engine.cel_ast import (
+from waypost.expressions.tree import (
     Call,
     CheckedTree,
     Comprehension,

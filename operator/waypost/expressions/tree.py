@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import TypeAlias
 
-from waypost.engine.cel_wire import Field, every, fields, integers, last, last_int, put, text
+from waypost.expressions.protobuf import Field, every, fields, integers, last, last_int, put, text
 
 
 @dataclass(frozen=True)

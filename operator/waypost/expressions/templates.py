@@ -13,9 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property, lru_cache
 
-from waypost.engine.cel_references import Path
-from waypost.engine.cel_scan import expression_end
-from waypost.engine.expressions import (
+from waypost.expressions.expression import (
     ABSENT,
     Absent,
     Compiled,
@@ -29,6 +27,8 @@ from waypost.engine.expressions import (
     json_text,
     merge,
 )
+from waypost.expressions.references import Path
+from waypost.expressions.scanner import expression_end
 
 _OPEN = "${"
 _ESCAPED = "$${"

@@ -10,7 +10,9 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import count
 
-from waypost.engine.cel_ast import (
+from waypost.expressions.protobuf import put
+from waypost.expressions.references import OPTIONAL_CALLS, chain_of, operand_of
+from waypost.expressions.tree import (
     Call,
     CheckedTree,
     Comprehension,
@@ -24,8 +26,6 @@ from waypost.engine.cel_ast import (
     is_local_variable,
     walk,
 )
-from waypost.engine.cel_references import OPTIONAL_CALLS, chain_of, operand_of
-from waypost.engine.cel_wire import put
 
 # Functions of the environment that cannot be written in an expression.
 REFUSE_RANGE = "@refuse_range"  # raises ONLY_LISTS

@@ -14,13 +14,12 @@ from enum import Enum, StrEnum
 from functools import cached_property, lru_cache
 from typing import Any, TypeAlias
 
-from waypost.engine import cel_library
-from waypost.engine.cel_ast import CheckedTree, Expr, decode, encode, path_tree
-from waypost.engine.cel_cost import LIMIT, amplifies, builds_too_much
-from waypost.engine.cel_guards import Guards
-from waypost.engine.cel_messages import explain_failure, explain_refusal, explain_rejection
-from waypost.engine.cel_optionals import Optionals
-from waypost.engine.cel_references import (
+from waypost.expressions import cel
+from waypost.expressions.cost import LIMIT, amplifies, builds_too_much
+from waypost.expressions.guards import Guards
+from waypost.expressions.messages import explain_failure, explain_refusal, explain_rejection
+from waypost.expressions.optionals import Optionals
+from waypost.expressions.references import (
     Path,
     Reference,
     chain_of,
@@ -29,16 +28,17 @@ from waypost.engine.cel_references import (
     paths,
     refused,
 )
-from waypost.engine.cel_references import references as references_of
-from waypost.engine.cel_values import (
+from waypost.expressions.references import references as references_of
+from waypost.expressions.tree import CheckedTree, Expr, decode, encode, path_tree
+from waypost.expressions.values import (
     Double,
+    Unavailable,
     Unfit,
     declare_numbers,
     into_cel,
     out_of_cel,
 )
-from waypost.engine.cel_values import compact_json as json_text
-from waypost.engine.unread import Unread
+from waypost.expressions.values import compact_json as json_text
 from waypost.protocol.ijson import Json
 
 __all__ = [
@@ -74,7 +74,7 @@ _NO_TEXT = re.compile(r"[\0\ud800-\udfff]")
 _MAX_OPTIONAL_MAPS = 4
 
 
-class Visible(StrEnum):
+class Variable(StrEnum):
     """The variables of an expression."""
 
     INPUTS = "inputs"
@@ -83,7 +83,7 @@ class Visible(StrEnum):
     RUN = "run"
 
 
-_ROOTS = frozenset(Visible)
+_ROOTS = frozenset(Variable)
 
 
 class Absent(Enum):
@@ -120,7 +120,7 @@ class Compiled:
 
     source: str
     references: tuple[Reference, ...] = field(compare=False)
-    roots: frozenset[Visible] = field(compare=False)
+    roots: frozenset[Variable] = field(compare=False)
     paths: tuple[Path, ...] = field(compare=False, repr=False)
     tree: CheckedTree = field(compare=False, repr=False)  # as written, without guards
     _needed: dict[str, Any] = field(compare=False, repr=False)
@@ -138,7 +138,7 @@ class Compiled:
         """What is run; made when it is first run, which a check never does."""
         guards = Guards(self.tree)
         guarded = guards.guarded_optional() if self._optional else guards.guarded()
-        return cel_library.load(encode(self.tree, guarded))
+        return cel.load(encode(self.tree, guarded))
 
 
 @lru_cache(maxsize=1024)  # about 25 KiB each
@@ -149,8 +149,8 @@ def compile_expression(source: str) -> Compiled | ExpressionError:
     plain = path_tree(source)
     if plain is not None:
         return _compiled_path(source, plain)
-    checked = cel_library.check(source)
-    if isinstance(checked, cel_library.Rejection):
+    checked = cel.check(source)
+    if isinstance(checked, cel.Rejection):
         return ExpressionError(*explain_rejection(source, checked))
     tree = decode(checked)
     if refusal := refused(tree):
@@ -182,7 +182,7 @@ def _compiled(
     return Compiled(
         source=source,
         references=references_of(used),
-        roots=frozenset(Visible(path.root) for path in used if path.root in _ROOTS),
+        roots=frozenset(Variable(path.root) for path in used if path.root in _ROOTS),
         tree=tree,
         paths=tuple(path for path in used if path.root in _ROOTS),
         _needed=_needed(used),
@@ -213,8 +213,8 @@ def evaluate(compiled: Compiled, data: Mapping[str, Json]) -> Json | Absent | Ev
         return EvaluationError(f"{unfit.path}: {unfit.message}")
     if compiled._amplifying and builds_too_much(compiled._amplifying, variables):
         return EvaluationError(_TOO_MUCH)
-    value = cel_library.run(compiled._program, variables)
-    if isinstance(value, cel_library.Failure):
+    value = cel.run(compiled._program, variables)
+    if isinstance(value, cel.Failure):
         return EvaluationError(explain_failure(value.message, compiled.paths, data))
     if compiled._optional:
         if not isinstance(value, list) or not value:
@@ -274,7 +274,7 @@ def _at_path(path: Path, data: Mapping[str, Json]) -> Json | EvaluationError:
     """What CEL makes of a plain path, without carrying a big value into the library and back."""
     value: Json = data
     for step in (path.root, *path.fields):
-        if isinstance(value, Unread):
+        if isinstance(value, Unavailable):
             break
         if not isinstance(value, Mapping) or step not in value:
             return EvaluationError(explain_failure("", (path,), data))

@@ -21,9 +21,9 @@ from cel_expr_python.ext import (  # type: ignore[import-untyped]
     ext_strings,
 )
 
-from waypost.engine.cel_guards import JSON_OF_ONE, REFUSE_RANGE, SPAN, SPANS
-from waypost.engine.cel_references import ONLY_LISTS, ROOTS
-from waypost.engine.cel_values import Unfit, compact_json, into_cel
+from waypost.expressions.guards import JSON_OF_ONE, REFUSE_RANGE, SPAN, SPANS
+from waypost.expressions.references import ONLY_LISTS, ROOTS
+from waypost.expressions.values import Unfit, compact_json, into_cel
 
 _T = cel.Type
 # What a path can be declared as: a scalar, a map, or a list of one of these (None: of anything).

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from waypost.engine.cel_ast import (
+from waypost.expressions.tree import (
     Call,
     CheckedTree,
     Comprehension,

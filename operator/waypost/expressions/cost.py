@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from waypost.engine.cel_ast import (
+from waypost.expressions.references import chain_of
+from waypost.expressions.tree import (
     Call,
     Comprehension,
     Constant,
@@ -25,7 +26,6 @@ from waypost.engine.cel_ast import (
     parts,
     walk,
 )
-from waypost.engine.cel_references import chain_of
 from waypost.protocol.ijson import Json
 
 LIMIT = 64 * 1024 * 1024
