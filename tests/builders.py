@@ -12,7 +12,7 @@ from typing import Any
 from waypost.api.approval import ApprovalSpec, ApprovalStatus
 from waypost.api.base import JsonObject, JsonValue
 from waypost.api.status import AgentWorkflowStatus, AttemptStatus, NodeStatus
-from waypost.engine.definition import define
+from waypost.compiler.definition import define
 from waypost.engine.model import Observed
 from waypost.kube import names
 from waypost.kube.approvals import ApprovalFact

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import pytest
 from waypost.api.status import AgentWorkflowStatus
+from waypost.compiler.definition import define
 from waypost.engine.decide import decide
-from waypost.engine.definition import define
 from waypost.engine.model import (
     Decision,
     DeleteRun,

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from waypost.api.base import parse_duration
+from waypost.compiler import node_settings
 from waypost.engine import (
     attempts,
     ballots,
@@ -184,19 +185,21 @@ def _disruptions_count_as_retries(patch: pytest.MonkeyPatch) -> None:
 
 @bug("row 17", focus=acts("fails", "silent", "oom", once=True, limit=1))
 def _once_repeated(patch: pytest.MonkeyPatch) -> None:
-    of = policy.retries_of
-    patch.setattr(policy, "retries_of", lambda spec, node: replace(of(spec, node), once=False))
+    of = node_settings.retries_of
+    patch.setattr(
+        node_settings, "retries_of", lambda spec, node: replace(of(spec, node), once=False)
+    )
 
 
 @bug("T11", focus=acts("fails"))
 def _one_retry_too_many(patch: pytest.MonkeyPatch) -> None:
-    of = policy.retries_of
+    of = node_settings.retries_of
 
-    def generous(spec: Any, node: Any) -> policy.Retries:
+    def generous(spec: Any, node: Any) -> node_settings.Retries:
         retries = of(spec, node)
         return replace(retries, limit=retries.limit + 1)
 
-    patch.setattr(policy, "retries_of", generous)
+    patch.setattr(node_settings, "retries_of", generous)
 
 
 @bug("T11", focus=acts("fails", limit=1))
@@ -224,7 +227,7 @@ def _terminating_taken_for_over(patch: pytest.MonkeyPatch) -> None:
 
 @bug("T11", focus=both(acts("hangs"), lambda plan: not plan.troubles))
 def _no_timeout(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(policy, "timeout_of", lambda spec, node: 3600.0)
+    patch.setattr(node_settings, "timeout_of", lambda spec, node: 3600.0)
 
 
 # --- the graph and its gates ---------------------------------------------------------------------

@@ -4,8 +4,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from waypost.compiler import on_failure
-from waypost.engine import deadlines, decide, fingerprint, pausing, rounds
+from waypost.compiler import fingerprints, on_failure
+from waypost.engine import deadlines, decide, pausing, rounds
 from waypost.engine.draft import Draft
 
 from tests.simulation.hunting import bug
@@ -28,7 +28,7 @@ def _edits_below_a_gate(plan: Scenario) -> bool:
 
 @bug("I8", focus=_edits_below_a_gate)
 def _a_yes_to_something_else(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(fingerprint, "downstream", lambda spec, graph, gate: [])
+    patch.setattr(fingerprints, "downstream", lambda spec, graph, gate: [])
 
 
 @bug("I6", "I8", focus=lambda plan: any(r.edit and r.moment == "ended" for r in plan.rounds))

@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from waypost.api.status import AttemptStatus, NodeStatus
-from waypost.engine import deadlines, holding, kept, machines, mounts, policy
+from waypost.compiler import node_settings
+from waypost.engine import deadlines, holding, kept, machines, mounts
 from waypost.engine.agents import Missing
 from waypost.engine.closing import break_off, settle_as, take_result
 from waypost.engine.draft import Draft, shorten
@@ -232,7 +233,7 @@ def _watch_pods(draft: Draft, path: str, attempt: AttemptStatus, pods: list[PodF
             _name_trouble(draft, path, Reason.NODE_LOST, silent)
         elif draft.statuses[path].reason:
             draft.change(path, reason=None, message=None)
-        allowed = policy.timeout_of(draft.spec, node)
+        allowed = node_settings.timeout_of(draft.spec, node)
         if not node.container:
             allowed += RUNNER_HEADSTART
         deadline = pod.started_at + timedelta(seconds=allowed)
@@ -254,4 +255,6 @@ def _name_trouble(draft: Draft, path: str, reason: Reason, text: str) -> None:
 
 def _queue_deadline(draft: Draft, path: str, attempt: AttemptStatus) -> datetime:
     launched = timestamps.parse_timestamp(attempt.launched_at) or draft.observed.created_at
-    return launched + timedelta(seconds=policy.queue_timeout_of(draft.spec, draft.node(path)))
+    return launched + timedelta(
+        seconds=node_settings.queue_timeout_of(draft.spec, draft.node(path))
+    )

@@ -11,12 +11,12 @@ from typing import Final
 from waypost.api.base import JsonObject
 from waypost.api.status import NodeStatus
 from waypost.api.workflow import AgentWorkflowSpec, Node
+from waypost.compiler.definition import Definition
+from waypost.compiler.graph import Dependencies, Graph
 from waypost.engine import refusal, summary
-from waypost.engine.definition import Definition
-from waypost.engine.graph import Edges, Graph
 from waypost.engine.model import Observed
 
-_ALONE: Final = Edges(hard=frozenset(), soft=frozenset())
+_ALONE: Final = Dependencies(hard=frozenset(), soft=frozenset())
 _GATE: Final[JsonObject] = {"approval": {"message": "?", "approvers": {"users": ["nobody"]}}}
 _PROGRAM: Final[JsonObject] = {"python": {"source": "def run(): ..."}}
 

@@ -4,9 +4,10 @@ from datetime import datetime
 from typing import Final
 
 from waypost.api.status import AttemptStatus
+from waypost.compiler import node_settings
+from waypost.compiler.graph import kind_of
 from waypost.engine import deadlines, holding, kept, machines, policy, traces
 from waypost.engine.draft import Draft, shorten
-from waypost.engine.graph import kind_of
 from waypost.engine.outcomes import Broken, Outcome, Succeeded, judge
 from waypost.engine.usage import recorded, total
 from waypost.kube import timestamps
@@ -70,7 +71,7 @@ def _stopped_for(draft: Draft, path: str, attempt: AttemptStatus, pod: PodFact) 
     if attempt.stopping != Reason.TIMEOUT or pod.started_at is None or pod.finished_at is None:
         return attempt.stopping
     ran = (pod.finished_at - pod.started_at).total_seconds()
-    allowed = policy.timeout_of(draft.spec, draft.node(path))
+    allowed = node_settings.timeout_of(draft.spec, draft.node(path))
     return None if ran < allowed - _WHOLE_SECONDS else attempt.stopping
 
 
@@ -127,7 +128,7 @@ def break_off(
         holding.wait_for_more(draft, path, broken.message)
         return
     verdict = policy.after_break(
-        retries=policy.retries_of(draft.spec, draft.node(path)),
+        retries=node_settings.retries_of(draft.spec, draft.node(path)),
         status=draft.statuses[path],
         broken=broken,
         seed=f"{draft.observed.uid}/{path}/{attempt.number}",

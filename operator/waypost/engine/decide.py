@@ -8,6 +8,8 @@ from datetime import datetime
 
 from waypost.api.status import FINAL_PHASES, NodeStatus
 from waypost.api.workflow import POD_KINDS
+from waypost.compiler.graph import kind_of
+from waypost.compiler.node_settings import DEFAULT_PARALLELISM
 from waypost.engine import (
     attempts,
     cancelling,
@@ -26,10 +28,8 @@ from waypost.engine import (
     waits,
 )
 from waypost.engine.draft import Draft
-from waypost.engine.graph import kind_of
 from waypost.engine.inputs import Invalid, resolve
 from waypost.engine.model import After, Decision, Observed, ReleasePod, StopAttempt, Wants
-from waypost.engine.policy import DEFAULT_PARALLELISM
 from waypost.engine.state.visible import record_of
 from waypost.kube.manifests.pod import PodSettings
 from waypost.protocol.reasons import Reason

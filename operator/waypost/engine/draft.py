@@ -10,7 +10,7 @@ from typing import Any, Final
 from waypost.api.base import JsonObject, JsonValue
 from waypost.api.status import FINAL_PHASES, KEPT_ATTEMPTS, AttemptStatus, NodeStatus
 from waypost.api.workflow import AgentWorkflowSpec, Node
-from waypost.engine.graph import Graph
+from waypost.compiler.graph import Graph
 from waypost.engine.model import After, Before, Note, Observed, PutRecord
 from waypost.engine.outcomes import Succeeded
 from waypost.engine.state import visible

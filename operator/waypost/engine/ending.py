@@ -5,9 +5,9 @@ from datetime import timedelta
 from waypost.api.base import JsonObject
 from waypost.api.status import AgentWorkflowStatus, NodeStatus
 from waypost.compiler import on_failure
+from waypost.compiler.definition import inputs_changed
 from waypost.engine import attempts, deadlines, pausing, summary
 from waypost.engine.bounds import fit
-from waypost.engine.definition import inputs_changed
 from waypost.engine.draft import Draft, has_closed
 from waypost.engine.model import Decision, DeleteRun, Observed, ReleasePod
 from waypost.engine.state import visible

@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 
 from waypost.api.agent import AgentKind, AgentLimits
 from waypost.api.status import Allotment, AttemptStatus, NodeStatus
-from waypost.engine import joins, policy
+from waypost.compiler import node_settings
+from waypost.engine import joins
 from waypost.engine.agents import Missing, merged
 from waypost.engine.draft import Draft, shorten
 from waypost.engine.usage import Exhausted, allot, enlarged, short_of
@@ -66,7 +67,7 @@ def may_get_more(draft: Draft, path: str) -> bool:
     before = _ran_out(status)
     if before is None or node.agent is None or before.number != status.attempt:
         return False
-    once = policy.retries_of(draft.spec, node).once
+    once = node_settings.retries_of(draft.spec, node).once
     return not once and short_of(before) is not None
 
 
@@ -116,4 +117,6 @@ def _deadline(draft: Draft, path: str) -> datetime:
     known = timestamps.parse_timestamp(status.wake_at)
     if status.reason == Reason.MISSING_REFERENCE and known is not None:
         return known
-    return draft.now + timedelta(seconds=policy.queue_timeout_of(draft.spec, draft.node(path)))
+    return draft.now + timedelta(
+        seconds=node_settings.queue_timeout_of(draft.spec, draft.node(path))
+    )

@@ -6,10 +6,10 @@ from dataclasses import replace
 from waypost.api.base import JsonObject
 from waypost.api.status import AttemptStatus
 from waypost.api.workflow import Node
-from waypost.engine import policy
+from waypost.compiler import node_settings
+from waypost.compiler.graph import kind_of
 from waypost.engine.agents import Missing, Surroundings, agent_work
 from waypost.engine.draft import Draft
-from waypost.engine.graph import kind_of
 from waypost.engine.inputs import Inputs, Invalid, own_context, render_strings
 from waypost.engine.model import Launch
 from waypost.engine.requests import http_work
@@ -44,14 +44,14 @@ def prepare(
 
 
 def _launch(draft: Draft, node: Node, request: Request, rendered: Rendered) -> Launch:
-    timeout = policy.timeout_of(draft.spec, node)
+    timeout = node_settings.timeout_of(draft.spec, node)
     job, config_map = attempt_manifests(
         owner=draft.owner,
         node=node,
         request=request,
         rendered=rendered,
         settings=draft.settings,
-        deadline_seconds=timeout + policy.queue_timeout_of(draft.spec, node),
+        deadline_seconds=timeout + node_settings.queue_timeout_of(draft.spec, node),
     )
     return Launch(path=node.name, attempt=request.attempt, job=job, config_map=config_map)
 
@@ -105,7 +105,7 @@ def _render(
             return work
         return Rendered(env=env, agent=work.document, files=work.files)
     if node.http:
-        request = http_work(node.http, effect=policy.effect_of(node), view=view)
+        request = http_work(node.http, effect=node_settings.effect_of(node), view=view)
         if isinstance(request, Invalid):
             return request
         return Rendered(http=request.document, files=request.files)
@@ -128,7 +128,7 @@ def _request(draft: Draft, path: str, inputs: Inputs, number: int, rendered: Ren
         attempt=number,
         fingerprint=observed.definition.fingerprints[path],
         idempotency_key=inputs.idempotency_key,
-        timeout_seconds=policy.timeout_of(draft.spec, node),
+        timeout_seconds=node_settings.timeout_of(draft.spec, node),
         traceparent=traceparent(observed.uid, path, draft.whose(path, number).round, number),
         inputs=inputs.values,
         input_schema=node.input_schema,

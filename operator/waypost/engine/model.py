@@ -15,7 +15,7 @@ from waypost.api.provider import ModelProviderSpec
 from waypost.api.status import AgentWorkflowStatus
 from waypost.api.toolserver import ToolServerSpec
 from waypost.api.workflow import AgentWorkflowSpec
-from waypost.engine.definition import Definition
+from waypost.compiler.definition import Definition
 from waypost.kube.approvals import ApprovalFact
 from waypost.kube.jobs import JobFact, LaunchProblem
 from waypost.kube.machines import MachineFact

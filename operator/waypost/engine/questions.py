@@ -5,8 +5,8 @@ from typing import Final
 from waypost.api import meta
 from waypost.api.approval import ApprovalSpec
 from waypost.api.base import JsonObject
+from waypost.compiler.fingerprints import downstream
 from waypost.engine.draft import Draft
-from waypost.engine.fingerprint import downstream
 from waypost.engine.inputs import Inputs, Invalid, own_context, resolve
 from waypost.expressions.templates import NullPolicy, RenderError, render_json, render_text
 from waypost.kube import names

@@ -20,11 +20,10 @@ from waypost.api.status import (
     RoundStatus,
 )
 from waypost.api.workflow import AgentWorkflowSpec
-from waypost.compiler import on_failure
-from waypost.engine import policy
-from waypost.engine.graph import Graph
+from waypost.compiler import node_settings, on_failure
+from waypost.compiler.graph import Graph
+from waypost.compiler.problems import Problem
 from waypost.engine.model import Observed
-from waypost.engine.problems import Problem
 from waypost.engine.usage import total
 from waypost.kube import timestamps
 from waypost.protocol.reasons import Reason
@@ -236,7 +235,7 @@ def _history(observed: Observed, moment: str) -> list[RoundStatus] | None:
 
 def is_once(spec: AgentWorkflowSpec, graph: Graph, path: str) -> bool:
     """Whether a node may take effect once only."""
-    return policy.retries_of(spec, graph.nodes[path]).once
+    return node_settings.retries_of(spec, graph.nodes[path]).once
 
 
 def may_have_run(status: NodeStatus) -> bool:

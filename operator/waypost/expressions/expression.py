@@ -51,7 +51,7 @@ __all__ = [
     "ExpressionError",
     "Json",
     "Reference",
-    "Visible",
+    "Variable",
     "compile_expression",
     "declare_numbers",
     "evaluate",

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from waypost.api.record import RecordType
 from waypost.api.workflow import AgentWorkflowSpec
-from waypost.engine.bundle import bundled
+from waypost.compiler.shared_schemas import bundled
 from waypost.gateway.identity import Caller
 from waypost.gateway.intake import Payload
 from waypost.gateway.problems import Refused, Why

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from waypost.api import meta
 from waypost.api.status import AgentWorkflowStatus
-from waypost.engine.definition import Definition, define
+from waypost.compiler.definition import Definition, define
 from waypost.engine.model import Observed, Wants
 from waypost.engine.state.visible import readable
 from waypost.kube import approvals, objects, runs

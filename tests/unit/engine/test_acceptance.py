@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
-from waypost.engine.acceptance import MAX_INPUT_BYTES, MAX_PROBLEMS
-from waypost.engine.definition import define
+from waypost.compiler.definition import define
+from waypost.compiler.rules.spec import MAX_INPUT_BYTES, MAX_PROBLEMS
 
 from tests.builders import container, gate, python, spec, wait
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 from waypost.api.status import AgentWorkflowStatus
+from waypost.compiler.definition import define
 from waypost.engine import genai
 from waypost.engine.agent_spans import agent_spans
-from waypost.engine.definition import define
 from waypost.engine.model import Observed
 from waypost.engine.spans import AttemptEnded, SpanFact
 from waypost.kube.timestamps import timestamp

@@ -9,7 +9,7 @@ from waypost.api import meta
 from waypost.api.base import JsonObject, JsonValue
 from waypost.api.provider import ModelProviderSpec
 from waypost.api.toolserver import ToolServerSpec
-from waypost.engine.definition import define
+from waypost.compiler.definition import define
 from waypost.engine.model import PutRecord
 from waypost.kube.manifests.pod import PodSettings
 from waypost.kube.payloads import Payload, RecordFact

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from waypost.api.base import JsonObject
 from waypost.api.status import NodeStatus
+from waypost.compiler.definition import define
+from waypost.compiler.node_settings import queue_timeout_of, timeout_of
 from waypost.engine.decide import LAUNCHES_PER_PASS, decide, plan
-from waypost.engine.definition import define
 from waypost.engine.model import Decision, Observed, StopAttempt
-from waypost.engine.policy import MAX_DISRUPTIONS, queue_timeout_of, timeout_of
+from waypost.engine.policy import MAX_DISRUPTIONS
 from waypost.kube.jobs import LaunchProblem
 from waypost.kube.pods import PodFact
 from waypost.kube.timestamps import parse_timestamp, timestamp

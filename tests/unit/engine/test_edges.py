@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 from waypost.api.base import JsonObject
-from waypost.engine.definition import Definition, define
+from waypost.compiler.definition import Definition, define
 from waypost.engine.model import Observed
 
 from tests import builders

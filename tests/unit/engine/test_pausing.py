@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from waypost.api.base import JsonObject
-from waypost.engine.definition import define
+from waypost.compiler.definition import define
 
 from tests.builders import NOW, after, gate, python, spec, wait
 from tests.unit.engine.play import Play, evicted, launches, never_ends, raises, returns

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from waypost.api.approval import ApprovalStatus
 from waypost.api.base import JsonObject
 from waypost.api.status import FINAL_PHASES, AgentWorkflowStatus, NodeStatus
+from waypost.compiler.definition import define
 from waypost.engine.decide import LAUNCHES_PER_PASS, decide, plan
-from waypost.engine.definition import define
 from waypost.engine.model import Observed
 from waypost.kube.approvals import ApprovalFact
 from waypost.kube.jobs import JobFact, LaunchProblem

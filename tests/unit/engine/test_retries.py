@@ -5,7 +5,8 @@ from typing import Any, get_args
 import pytest
 from waypost.api.base import JsonObject
 from waypost.api.workflow import RetriedReason
-from waypost.engine.definition import define
+from waypost.compiler.definition import define
+from waypost.compiler.node_settings import Retries, retries_of
 from waypost.engine.outcomes import Broken, Report, judge
 from waypost.engine.policy import (
     MAX_DISRUPTIONS,
@@ -15,9 +16,7 @@ from waypost.engine.policy import (
     Again,
     Budget,
     GiveUp,
-    Retries,
     after_break,
-    retries_of,
 )
 from waypost.protocol.reasons import Reason
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from waypost.api.approval import ApprovalStatus
 from waypost.api.status import AgentWorkflowStatus
-from waypost.engine.definition import define
+from waypost.compiler.definition import define
 from waypost.engine.model import Observed
 from waypost.engine.spans import ApprovalEnded, AttemptEnded, RunEnded, ended, spans
 from waypost.kube.approvals import ApprovalFact

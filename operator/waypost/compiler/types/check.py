@@ -12,15 +12,15 @@ from typing import Any, Final
 
 from waypost.api.base import JsonObject, JsonValue
 from waypost.api.workflow import AgentWorkflowSpec, Node
-from waypost.engine import cel_types
-from waypost.engine.assignable import Comparison, Misfit
-from waypost.engine.graph import Graph, evaluated_fields
-from waypost.engine.inference import Inference, Inferred, Remark
-from waypost.engine.lookups import field_of
-from waypost.engine.narrowing import Steps, Tested
-from waypost.engine.problems import Problem
-from waypost.engine.shapes import Linked, Unknown
-from waypost.engine.views import Views, closed, own_inputs
+from waypost.compiler.graph import Graph, evaluated_fields
+from waypost.compiler.problems import Problem
+from waypost.compiler.types import cel_checker
+from waypost.compiler.types.assignability import Comparison, Misfit
+from waypost.compiler.types.environment import Environment, closed, own_inputs
+from waypost.compiler.types.fields import field_of
+from waypost.compiler.types.inference import Inference, Inferred, Remark
+from waypost.compiler.types.narrowing import Steps, Tested
+from waypost.compiler.types.schemas import Linked, Unknown
 from waypost.expressions.cel import Declared
 from waypost.expressions.expression import Compiled
 from waypost.expressions.templates import Template, parse_template, paths_in, references_in
@@ -33,9 +33,9 @@ _NO_NULL: Final = ("container.args", "python.env", "container.env", "agent.env",
 _NOT_NULL: Final = {"type": ["boolean", "number", "string", "array", "object"]}
 
 
-def edge_problems(spec: AgentWorkflowSpec, graph: Graph, inputs: JsonObject) -> list[Problem]:
+def type_problems(spec: AgentWorkflowSpec, graph: Graph, inputs: JsonObject) -> list[Problem]:
     """Every misfit and doubt of an otherwise good spec, in its order. `inputs`: with defaults."""
-    return list(_Check(spec, graph, Views(spec, graph, inputs)).problems())
+    return list(_Check(spec, graph, Environment(spec, graph, inputs)).problems())
 
 
 @dataclass(frozen=True)
@@ -51,12 +51,12 @@ class _Value:
 class _Check:
     spec: AgentWorkflowSpec
     graph: Graph
-    views: Views
+    views: Environment
     comparison: Comparison = field(default_factory=Comparison)
     taken: Linked = field(default_factory=Linked)
 
     def problems(self) -> Iterator[Problem]:
-        self._types = cel_types.environment(self._path_types())
+        self._types = cel_checker.environment(self._path_types())
         upstream: dict[str, Tested] = {}
         tested: dict[str, Tested] = {}
         for name in self.graph.order:
@@ -205,7 +205,7 @@ class _Check:
     def _expression(
         self, compiled: Compiled, view: Json, tested: Tested
     ) -> tuple[Inferred, list[Remark]]:
-        typed = cel_types.check(compiled, self._types)
+        typed = cel_checker.check(compiled, self._types)
         inference = Inference(compiled, typed, view, tested)
         result = inference.result()
         if any(remark.severity == "error" for remark in inference.remarks):
@@ -234,7 +234,7 @@ class _Check:
                 continue
             schema = _at(view, steps)
             if id(schema) not in known:
-                known[id(schema)] = schema, cel_types.declared_type(schema)
+                known[id(schema)] = schema, cel_checker.declared_type(schema)
             kind = known[id(schema)][1]
             if kind is not None:
                 types[steps] = kind

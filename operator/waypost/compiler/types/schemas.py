@@ -146,7 +146,7 @@ def _conjuncts(schema: Json, seen: set[int]) -> Iterator[Part]:
         yield from _conjuncts(part, seen)
 
 
-def worlds(schema: Json) -> list[tuple[Part, ...]] | None:
+def alternatives_of(schema: Json) -> list[tuple[Part, ...]] | None:
     """The ways to meet `schema`, anyOf and oneOf spread out; None when there are too many."""
     found = list(islice(_spread(conjuncts(schema), 0), _MAX_ALTERNATIVES + 1))
     return found if len(found) <= _MAX_ALTERNATIVES else None
@@ -169,7 +169,7 @@ def _spread(parts: tuple[Part, ...], depth: int) -> Iterator[tuple[Part, ...]]:
 
 def alternatives(schema: Json) -> list[Alternative] | None:
     """What a value of `schema` can be; empty when nothing meets it, None when it is too much."""
-    spread = worlds(schema)
+    spread = alternatives_of(schema)
     if spread is None:
         return None
     found = [one for parts in spread for one in _alternatives_in(parts)]

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from waypost.engine.shapes import Unknown, alternatives, items_of
+from waypost.compiler.types.schemas import Unknown, alternatives, items_of
 from waypost.expressions import cel
 from waypost.expressions.cel import Declared, Rejection
 from waypost.expressions.expression import Compiled

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
-from waypost.engine.intervals import LENGTHS, NUMBERS, Interval
-from waypost.engine.misfits import (
+from waypost.compiler.types.intervals import LENGTHS, NUMBERS, Interval
+from waypost.compiler.types.mismatches import (
     At,
     Misfit,
     any_certain,
@@ -28,7 +28,7 @@ from waypost.engine.misfits import (
     type_misfits,
     unproven,
 )
-from waypost.engine.shapes import (
+from waypost.compiler.types.schemas import (
     Alternative,
     Narrowed,
     Part,

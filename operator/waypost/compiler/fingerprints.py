@@ -14,7 +14,7 @@ from typing import Final
 from waypost.api.agent import AgentDefaults, AgentKind
 from waypost.api.base import JsonObject, JsonValue, Model
 from waypost.api.workflow import AgentWorkflowSpec, Node
-from waypost.engine.graph import Graph, evaluated_fields, kind_of
+from waypost.compiler.graph import Graph, evaluated_fields, kind_of
 from waypost.expressions.templates import paths_in
 from waypost.protocol import ijson
 

@@ -10,12 +10,12 @@ from typing import Final
 
 from waypost.api.base import JsonValue, parse_duration
 from waypost.api.workflow import KINDS, AgentWorkflowSpec, Retry
-from waypost.engine.agent_rules import agent_problems
-from waypost.engine.bundle import schema_fields
-from waypost.engine.graph import evaluated_fields
-from waypost.engine.problems import Problem
-from waypost.engine.rerun import rerun_problems
-from waypost.engine.signature import modules, signatures
+from waypost.compiler.graph import evaluated_fields
+from waypost.compiler.problems import Problem
+from waypost.compiler.rules.agents import agent_problems
+from waypost.compiler.rules.python_code import modules, signatures
+from waypost.compiler.rules.rerun import rerun_problems
+from waypost.compiler.shared_schemas import schema_fields
 from waypost.expressions.expression import Variable
 from waypost.expressions.templates import (
     Template,

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from waypost.engine.cel_types import Typed
-from waypost.engine.lookups import element_of, field_of
-from waypost.engine.narrowing import Steps, Tested, not_null_where, tested_inside
-from waypost.engine.problems import Severity, did_you_mean
-from waypost.engine.shapes import Narrowed, Unknown, alternatives, is_a, kind_of, union
+from waypost.compiler.problems import Severity, did_you_mean
+from waypost.compiler.types.cel_checker import Typed
+from waypost.compiler.types.fields import element_of, field_of
+from waypost.compiler.types.narrowing import Steps, Tested, not_null_where, tested_inside
+from waypost.compiler.types.schemas import Narrowed, Unknown, alternatives, is_a, kind_of, union
 from waypost.expressions import protobuf
 from waypost.expressions.expression import Compiled
 from waypost.expressions.references import ROOTS

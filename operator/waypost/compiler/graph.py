@@ -15,7 +15,7 @@ from waypost.expressions.templates import references_in
 
 
 @dataclass(frozen=True)
-class Edges:
+class Dependencies:
     """What one node waits for: names of nodes that must succeed, and that must have ended."""
 
     hard: frozenset[str]
@@ -31,7 +31,7 @@ class Graph:
     """A checked, acyclic graph. `order` is topological, stable in the order of the spec."""
 
     nodes: dict[str, Node]
-    edges: dict[str, Edges]
+    edges: dict[str, Dependencies]
     order: tuple[str, ...]
 
     def downstream(self, name: str) -> frozenset[str]:
@@ -85,7 +85,7 @@ def kind_of(node: Node) -> str:
     return next(kind for kind in KINDS if getattr(node, kind))
 
 
-def edges_of(node: Node) -> Edges:
+def dependencies_of(node: Node) -> Dependencies:
     """What `node` waits for. A node referred to both ways is soft (semantics row 6), unless
     dependsOn names it."""
     hard: set[str] = set()
@@ -94,10 +94,10 @@ def edges_of(node: Node) -> Edges:
         for reference in references_in(value):
             (soft if reference.soft else hard).add(reference.node)
     required = set(node.depends_on or [])
-    return Edges(hard=frozenset((hard - soft) | required), soft=frozenset(soft - required))
+    return Dependencies(hard=frozenset((hard - soft) | required), soft=frozenset(soft - required))
 
 
-def find_cycle(edges: dict[str, Edges]) -> tuple[str, ...]:
+def find_cycle(edges: dict[str, Dependencies]) -> tuple[str, ...]:
     """The names along one cycle, the first repeated at the end; empty when there is none."""
     done: set[str] = set()
     for start in edges:
@@ -108,7 +108,7 @@ def find_cycle(edges: dict[str, Edges]) -> tuple[str, ...]:
     return ()
 
 
-def _walk(start: str, edges: dict[str, Edges], done: set[str]) -> tuple[str, ...]:
+def _walk(start: str, edges: dict[str, Dependencies], done: set[str]) -> tuple[str, ...]:
     path: list[str] = [start]
     pending = [iter(sorted(edges[start].all))]
     while pending:
@@ -124,7 +124,7 @@ def _walk(start: str, edges: dict[str, Edges], done: set[str]) -> tuple[str, ...
     return ()
 
 
-def sort(nodes: dict[str, Node], edges: dict[str, Edges]) -> Graph:
+def sort(nodes: dict[str, Node], edges: dict[str, Dependencies]) -> Graph:
     """The graph in topological order. The edges must be acyclic and closed."""
     order: list[str] = []
     placed: set[str] = set()

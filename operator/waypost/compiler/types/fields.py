@@ -3,16 +3,16 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from waypost.engine.problems import did_you_mean
-from waypost.engine.shapes import (
+from waypost.compiler.problems import did_you_mean
+from waypost.compiler.types.schemas import (
     Part,
     Unknown,
+    alternatives_of,
     items_of,
     kinds_of,
     members_of,
     properties_of,
     union,
-    worlds,
 )
 from waypost.protocol.ijson import Json
 
@@ -23,7 +23,7 @@ _OTHERWISE = frozenset(
 
 
 @dataclass(frozen=True)
-class Found:
+class FieldLookup:
     """The schema of a field; `problem` says that it cannot be there, `absent` that it may not."""
 
     schema: Json
@@ -31,7 +31,7 @@ class Found:
     absent: bool = False
 
 
-def field_of(schema: Json, name: str, *, where: str) -> Found:
+def field_of(schema: Json, name: str, *, where: str) -> FieldLookup:
     """The field `name` of a value of `schema`. `where`: how the author wrote that value."""
     if (
         isinstance(schema, dict)
@@ -39,12 +39,12 @@ def field_of(schema: Json, name: str, *, where: str) -> Found:
         and not _OTHERWISE & schema.keys()
     ):
         return _plain_field_of(schema, name, where)
-    spread = None if isinstance(schema, Unknown) else worlds(schema)
+    spread = None if isinstance(schema, Unknown) else alternatives_of(schema)
     if not spread or any(not parts for parts in spread):
-        return Found(Unknown())
+        return FieldLookup(Unknown())
     objects = [parts for parts in spread if "object" in kinds_of(parts)[0]]
     if not objects:
-        return Found(Unknown(), problem=_no_object(spread, name, where))
+        return FieldLookup(Unknown(), problem=_no_object(spread, name, where))
     found: list[Json] = []
     known: dict[str, None] = {}
     absent = len(objects) < len(spread)
@@ -52,7 +52,7 @@ def field_of(schema: Json, name: str, *, where: str) -> Found:
         kinds, declared = kinds_of(parts)
         absent = absent or (declared and len(kinds) > 1)
         if any(members_of(part) is not None for part in parts):
-            return Found(Unknown())
+            return FieldLookup(Unknown())
         properties = properties_of(parts)
         inner = properties.of(name)
         if inner is False:
@@ -62,26 +62,28 @@ def field_of(schema: Json, name: str, *, where: str) -> Found:
         absent = absent or (name in properties.declared and name not in properties.required)
         found.append(Unknown() if inner is True or inner == {} else inner)
     if not found:
-        return Found(Unknown(), problem=no_field(name, known, where=where))
-    return Found(union(found), absent=absent)
+        return FieldLookup(Unknown(), problem=no_field(name, known, where=where))
+    return FieldLookup(union(found), absent=absent)
 
 
-def _plain_field_of(schema: Part, name: str, where: str) -> Found:
+def _plain_field_of(schema: Part, name: str, where: str) -> FieldLookup:
     """The same for an object that is nothing but its properties: most are."""
     properties = schema.get("properties")
     declared = properties if isinstance(properties, dict) else {}
     if name not in declared:
         if "additionalProperties" not in schema and not declared:
-            return Found(Unknown())
+            return FieldLookup(Unknown())
         other = schema.get("additionalProperties", False)
         if other is False:
-            return Found(Unknown(), problem=no_field(name, declared, where=where), absent=True)
-        return Found(Unknown() if other is True or other == {} else other)
+            return FieldLookup(
+                Unknown(), problem=no_field(name, declared, where=where), absent=True
+            )
+        return FieldLookup(Unknown() if other is True or other == {} else other)
     inner = declared[name]
     if inner is False:
-        return Found(Unknown(), problem=no_field(name, declared, where=where), absent=True)
+        return FieldLookup(Unknown(), problem=no_field(name, declared, where=where), absent=True)
     absent = name not in (schema.get("required") or ())
-    return Found(Unknown() if inner is True or inner == {} else inner, absent=absent)
+    return FieldLookup(Unknown() if inner is True or inner == {} else inner, absent=absent)
 
 
 def no_field(name: str, known: Iterable[str], *, where: str) -> str:
@@ -93,7 +95,7 @@ def no_field(name: str, known: Iterable[str], *, where: str) -> str:
 
 def element_of(schema: Json, at: int | None) -> Json:
     """The schema of an item of a list, at an index or at any."""
-    spread = None if isinstance(schema, Unknown) else worlds(schema)
+    spread = None if isinstance(schema, Unknown) else alternatives_of(schema)
     lists = [parts for parts in spread or () if "array" in kinds_of(parts)[0] and parts]
     found = [item for parts in lists for item in _items(parts, at)]
     return union(found) if found else Unknown()

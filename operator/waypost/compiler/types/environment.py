@@ -5,9 +5,9 @@ from typing import Final
 
 from waypost.api.base import JsonObject
 from waypost.api.workflow import AgentWorkflowSpec, Node
+from waypost.compiler.graph import Graph
 from waypost.compiler.on_failure import has_fallback, tolerates
-from waypost.engine.graph import Graph
-from waypost.engine.shapes import Linked, Unknown, conjuncts, linked, meet, properties_of
+from waypost.compiler.types.schemas import Linked, Unknown, conjuncts, linked, meet, properties_of
 from waypost.protocol.ijson import Json
 
 _TEXT: Final = {"type": "string"}
@@ -35,7 +35,7 @@ _RUN: Final = closed(
 )
 
 
-class Views:
+class Environment:
     """What the expressions of one workflow see, by node."""
 
     def __init__(self, spec: AgentWorkflowSpec, graph: Graph, inputs: JsonObject) -> None:

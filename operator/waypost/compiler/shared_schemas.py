@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from waypost.api.workflow import AgentWorkflowSpec, Node
-from waypost.engine.problems import Problem, did_you_mean
+from waypost.compiler.problems import Problem, did_you_mean
 from waypost.protocol import schema
 from waypost.protocol.ijson import Json
 

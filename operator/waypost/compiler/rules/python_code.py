@@ -6,7 +6,7 @@ from keyword import iskeyword
 from typing import Final
 
 from waypost.api.workflow import AgentWorkflowSpec, Node
-from waypost.engine.problems import Problem, did_you_mean
+from waypost.compiler.problems import Problem, did_you_mean
 
 MAX_MODULES_BYTES: Final = 256 * 1024
 _ENTRY: Final = "run"

@@ -5,7 +5,7 @@ from typing import Any, Final, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from waypost.engine.problems import Problem, did_you_mean
+from waypost.compiler.problems import Problem, did_you_mean
 
 _MAX: Final = 5
 _SHOWN: Final = 60

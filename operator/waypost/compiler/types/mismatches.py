@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from waypost.engine.intervals import LENGTHS, NUMBERS, Interval
-from waypost.engine.shapes import (
+from waypost.compiler.types.intervals import LENGTHS, NUMBERS, Interval
+from waypost.compiler.types.schemas import (
     Alternative,
     Part,
     Properties,

@@ -14,13 +14,13 @@ from waypost.api.base import JsonObject, JsonValue
 from waypost.api.meta import Condition
 from waypost.api.status import AgentWorkflowStatus
 from waypost.api.workflow import AgentWorkflowSpec
-from waypost.engine import acceptance
-from waypost.engine.bundle import bundled, unknown_names
-from waypost.engine.edges import edge_problems
-from waypost.engine.fingerprint import fingerprints
-from waypost.engine.graph import Graph, edges_of, find_cycle, sort
-from waypost.engine.malformed import problems_of
-from waypost.engine.problems import Problem
+from waypost.compiler.fingerprints import fingerprints
+from waypost.compiler.graph import Graph, dependencies_of, find_cycle, sort
+from waypost.compiler.problems import Problem
+from waypost.compiler.rules.spec import MAX_PROBLEMS, check
+from waypost.compiler.shared_schemas import bundled, unknown_names
+from waypost.compiler.types.check import type_problems
+from waypost.compiler.validation_errors import problems_of
 from waypost.protocol import ijson, schema
 
 _EMPTY_GRAPH = Graph(nodes={}, edges={}, order=())
@@ -76,11 +76,11 @@ def _checked(raw_spec: Any) -> Definition:
     if problems:
         return Definition(spec=spec, problems=problems)
     spec = bundled(spec)
-    problems = acceptance.check(spec)
+    problems = check(spec)
     if problems:
         return Definition(spec=spec, problems=problems)
     nodes = {node.name: node for node in spec.nodes}
-    edges = {name: edges_of(node) for name, node in nodes.items()}
+    edges = {name: dependencies_of(node) for name, node in nodes.items()}
     cycle = find_cycle(edges)
     if cycle:
         text = (
@@ -91,7 +91,7 @@ def _checked(raw_spec: Any) -> Definition:
     if problems:
         return Definition(spec=spec, problems=problems)
     graph = sort(nodes, edges)
-    found = list(dict.fromkeys(edge_problems(spec, graph, inputs)))
+    found = list(dict.fromkeys(type_problems(spec, graph, inputs)))
     return Definition(
         spec=spec,
         graph=graph,
@@ -110,7 +110,7 @@ def _as_stored(value: JsonValue) -> JsonValue:
 
 
 def _some(problems: Iterable[Problem]) -> tuple[Problem, ...]:
-    return tuple(problems)[: acceptance.MAX_PROBLEMS]
+    return tuple(problems)[:MAX_PROBLEMS]
 
 
 def _complete_inputs(spec: AgentWorkflowSpec) -> tuple[JsonObject, tuple[Problem, ...]]:

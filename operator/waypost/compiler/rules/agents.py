@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from waypost.api.agent import AgentKind
 from waypost.api.workflow import AgentWorkflowSpec
-from waypost.engine.problems import Problem, did_you_mean
+from waypost.compiler.problems import Problem, did_you_mean
 
 
 def agent_problems(spec: AgentWorkflowSpec) -> Iterator[Problem]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from waypost.api.workflow import AgentWorkflowSpec, Node
-from waypost.engine.problems import Problem, did_you_mean
+from waypost.compiler.problems import Problem, did_you_mean
 from waypost.protocol import ijson, schema
 
 MAX_OUTPUT_BYTES: Final = 256 * 1024  # as of the run's inputs: both are kept in the spec
