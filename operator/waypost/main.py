@@ -21,11 +21,11 @@ from waypost.adapters.release import release_pods
 from waypost.adapters.supervise import OperatorFailed, Spawned, Watch, run_operator
 from waypost.adapters.telemetry import OperatorTelemetry
 from waypost.adapters.tracing import NoTracer, Tracer, otlp_tracer
-from waypost.engine.probes.job import ProbeSettings
 from waypost.kube.manifests.pod import PodSettings
 from waypost.ports.clock import Clock
 from waypost.ports.cluster import Cluster
 from waypost.ports.sink import Sink
+from waypost.probes.job import ProbeSettings
 from waypost.runtime.controller import Controller, ControllerSettings
 from waypost.runtime.lease import Alone, Leadership, Lease, LeaseSettings
 from waypost.settings import ClusterSettings, Settings, quantities

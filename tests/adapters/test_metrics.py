@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from waypost.adapters.active import CountingSink
 from waypost.adapters.metrics import OTHER, Bounded, Metrics
-from waypost.engine.spans import ApprovalEnded, AttemptEnded, RunEnded
 from waypost.gateway.metrics import GatewayMetrics
 from waypost.ports.cluster import Kind, Obj
+from waypost.telemetry.spans import ApprovalEnded, AttemptEnded, RunEnded
 
 DOCS = Path(__file__).parents[2] / "docs" / "metrics.md"
 T0 = datetime(2026, 11, 23, tzinfo=UTC)

@@ -10,8 +10,8 @@ from typing import Final
 from waypost.api.provider import ModelProviderSpec
 from waypost.api.status import AgentWorkflowStatus
 from waypost.api.toolserver import ToolServerSpec
-from waypost.engine.probes.subject import Subject, SubjectKind, subject
 from waypost.ports.cluster import Kind, Listing, Obj
+from waypost.probes.subject import Subject, SubjectKind, subject
 from waypost.protocol.reasons import Reason
 from waypost.runtime.store import Key, version_of
 

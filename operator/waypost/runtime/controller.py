@@ -12,7 +12,6 @@ from typing import Final
 
 from waypost.engine.decide import decide, plan
 from waypost.engine.model import Decision, Observed, Wants
-from waypost.engine.probes.job import ProbeSettings
 from waypost.kube.manifests.pod import PodSettings
 from waypost.kube.objects import section, text
 from waypost.ports.clock import Clock
@@ -28,6 +27,7 @@ from waypost.ports.cluster import (
     Rejected,
 )
 from waypost.ports.telemetry import Telemetry
+from waypost.probes.job import ProbeSettings
 from waypost.runtime.act import Actor, FenceExpired
 from waypost.runtime.catalog import PROBED, Catalog
 from waypost.runtime.lease import Alone, Leadership

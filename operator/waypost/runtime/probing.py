@@ -10,10 +10,6 @@ import logging
 from typing import Final
 
 from waypost.api import meta
-from waypost.engine.probes.decide import Look, Step, step, underway
-from waypost.engine.probes.findings import wants_log
-from waypost.engine.probes.job import ProbeSettings
-from waypost.engine.probes.subject import Subject
 from waypost.kube import objects
 from waypost.kube.pods import PodFact, probe_pod_fact
 from waypost.ports.clock import Clock
@@ -28,6 +24,10 @@ from waypost.ports.cluster import (
     PatchType,
     Rejected,
 )
+from waypost.probes.decide import Look, Step, step, underway
+from waypost.probes.findings import wants_log
+from waypost.probes.job import ProbeSettings
+from waypost.probes.subject import Subject
 from waypost.runtime.catalog import Catalog, SubjectKey
 from waypost.runtime.hints import newest_event
 from waypost.runtime.queue import KeyedQueue

@@ -9,10 +9,10 @@ from waypost.api.approval import ApprovalStatus
 from waypost.api.status import AgentWorkflowStatus
 from waypost.compiler.definition import define
 from waypost.engine.model import Observed
-from waypost.engine.spans import ApprovalEnded, AttemptEnded, RunEnded, ended, spans
 from waypost.kube.approvals import ApprovalFact
 from waypost.kube.timestamps import timestamp
 from waypost.kube.trace_ids import span_id, trace_id, traceparent
+from waypost.telemetry.spans import ApprovalEnded, AttemptEnded, RunEnded, ended, spans
 
 T0 = datetime(2026, 11, 23, 3, 10, tzinfo=UTC)
 SPEC = {

@@ -16,10 +16,10 @@ from contextvars import copy_context
 from typing import Any, Final, Self
 
 import pytest
-from waypost.engine.probes.job import ProbeSettings
 from waypost.kube.manifests.pod import PodSettings
 from waypost.kube.objects import items, section
 from waypost.ports.cluster import Kind, Obj, PatchType, Unavailable
+from waypost.probes.job import ProbeSettings
 from waypost.runtime.controller import Controller, ControllerSettings
 from waypost.runtime.lease import Alone, Lease, LeaseSettings
 

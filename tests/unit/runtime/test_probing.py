@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 from waypost.api import meta
-from waypost.engine.probes.job import ProbeSettings, probe_job
-from waypost.engine.probes.subject import subject
 from waypost.kube.objects import items, section
 from waypost.ports.cluster import Kind, Obj, PatchType, Rejected, Unavailable
+from waypost.probes.job import ProbeSettings, probe_job
+from waypost.probes.subject import subject
 from waypost.protocol.probe import (
     ProbeReason,
     Verdict,

@@ -16,10 +16,10 @@ from datetime import datetime
 from waypost.api.meta import Condition
 from waypost.api.status import AgentWorkflowStatus, NodeStatus
 from waypost.api.workflow import KINDS, Node
-from waypost.engine import genai
 from waypost.engine.model import Observed
 from waypost.kube.timestamps import parse_timestamp
 from waypost.kube.trace_ids import span_id, trace_id
+from waypost.telemetry import conventions
 
 Attribute = str | int | float | bool | tuple[str, ...]
 SUCCEEDED = "Succeeded"
@@ -191,7 +191,7 @@ def _span(observed: Observed, fact: Ended) -> SpanFact:
     common = run_attributes(observed, round_=fact.round)
     root = span_id(uid, "", fact.round, 0)
     if isinstance(fact, RunEnded):
-        name, path, number, parent = f"{genai.INVOKE_WORKFLOW} {observed.name}", "", 0, ""
+        name, path, number, parent = f"{conventions.INVOKE_WORKFLOW} {observed.name}", "", 0, ""
         start, error = fact.started, "" if fact.outcome == SUCCEEDED else fact.reason
     elif isinstance(fact, AttemptEnded):
         name, path, number, parent = f"node {fact.path}", fact.path, fact.number, root
@@ -202,7 +202,7 @@ def _span(observed: Observed, fact: Ended) -> SpanFact:
         start, error = fact.opened, ""
     attributes = {**common, **_attributes(observed, fact)}
     if error:
-        attributes[genai.ERROR_TYPE] = error
+        attributes[conventions.ERROR_TYPE] = error
     return SpanFact(
         name=name,
         trace_id=trace_id(uid),
@@ -218,37 +218,37 @@ def _span(observed: Observed, fact: Ended) -> SpanFact:
 def run_attributes(observed: Observed, *, round_: int) -> dict[str, Attribute]:
     """What every span of a run carries."""
     return {
-        genai.NAMESPACE: observed.namespace,
-        genai.RUN_NAME: observed.name,
-        genai.RUN_UID: observed.uid,
-        genai.RUN_ROUND: round_,
+        conventions.NAMESPACE: observed.namespace,
+        conventions.RUN_NAME: observed.name,
+        conventions.RUN_UID: observed.uid,
+        conventions.RUN_ROUND: round_,
     }
 
 
 def _attributes(observed: Observed, fact: Ended) -> dict[str, Attribute]:
     if isinstance(fact, RunEnded):
         return {
-            genai.OPERATION: genai.INVOKE_WORKFLOW,
-            genai.WORKFLOW_NAME: observed.name,
-            genai.RUN_OUTCOME: fact.outcome,
+            conventions.OPERATION: conventions.INVOKE_WORKFLOW,
+            conventions.WORKFLOW_NAME: observed.name,
+            conventions.RUN_OUTCOME: fact.outcome,
         }
     if isinstance(fact, ApprovalEnded):
         return {
-            genai.NODE_PATH: fact.path,
-            genai.NODE_KIND: "approval",
-            genai.APPROVAL_NAME: fact.approval,
-            genai.APPROVAL_OUTCOME: fact.outcome,
+            conventions.NODE_PATH: fact.path,
+            conventions.NODE_KIND: "approval",
+            conventions.APPROVAL_NAME: fact.approval,
+            conventions.APPROVAL_OUTCOME: fact.outcome,
         }
     told: dict[str, Attribute] = {
-        genai.NODE_PATH: fact.path,
-        genai.NODE_KIND: fact.kind,
-        genai.NODE_ATTEMPT: fact.number,
-        genai.NODE_OUTCOME: fact.outcome,
-        genai.JOB_NAME: fact.job,
+        conventions.NODE_PATH: fact.path,
+        conventions.NODE_KIND: fact.kind,
+        conventions.NODE_ATTEMPT: fact.number,
+        conventions.NODE_OUTCOME: fact.outcome,
+        conventions.JOB_NAME: fact.job,
     }
     if fact.pod_uid:
-        told[genai.POD_UID] = fact.pod_uid
+        told[conventions.POD_UID] = fact.pod_uid
     if fact.started is not None:
         waited = (fact.started - fact.launched).total_seconds()
-        told[genai.NODE_QUEUE_SECONDS] = max(waited, 0.0)
+        told[conventions.NODE_QUEUE_SECONDS] = max(waited, 0.0)
     return told

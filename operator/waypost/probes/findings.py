@@ -7,10 +7,10 @@ from typing import Any, Final, Literal, Self
 from pydantic import ValidationError
 
 from waypost.api.toolserver import Tool, ToolAnnotations
-from waypost.engine.probes.job import access_of
-from waypost.engine.probes.subject import Subject
 from waypost.kube.pods import PodFact, trouble_of
 from waypost.kube.secret_files import explain, missing_key
+from waypost.probes.job import access_of
+from waypost.probes.subject import Subject
 from waypost.protocol.probe import ProbeReason, Verdict, decode, tools_in
 
 MISSING_SECRET: Final = "MissingSecret"

@@ -10,13 +10,13 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from waypost.engine import genai
 from waypost.engine.model import Observed
-from waypost.engine.spans import AttemptEnded, Attribute, SpanEvent, SpanFact, run_attributes
 from waypost.kube.timestamps import parse_timestamp
 from waypost.kube.trace_ids import part_id, span_id, trace_id
 from waypost.protocol.reasons import Reason
 from waypost.protocol.work import Trace
+from waypost.telemetry import conventions
+from waypost.telemetry.spans import AttemptEnded, Attribute, SpanEvent, SpanFact, run_attributes
 
 Entry = Mapping[str, Any]
 _REASONS: Final = frozenset(reason.value for reason in Reason)
@@ -69,15 +69,15 @@ def _agent(
     provider: str | None,
 ) -> SpanFact:
     # No token sums here: backends add up what they find, and the chat spans carry the tokens.
-    attributes = _common(observed, attempt, genai.INVOKE_AGENT, provider=provider)
-    attributes[genai.AGENT_NAME] = attempt.path
+    attributes = _common(observed, attempt, conventions.INVOKE_AGENT, provider=provider)
+    attributes[conventions.AGENT_NAME] = attempt.path
     if trace.dropped:
-        attributes[genai.TRACE_DROPPED] = trace.dropped
+        attributes[conventions.TRACE_DROPPED] = trace.dropped
     error = "" if attempt.outcome == "Succeeded" else attempt.outcome
     if error:
-        attributes[genai.ERROR_TYPE] = error
+        attributes[conventions.ERROR_TYPE] = error
     return SpanFact(
-        name=f"{genai.INVOKE_AGENT} {attempt.path}",
+        name=f"{conventions.INVOKE_AGENT} {attempt.path}",
         trace_id=trace_id(observed.uid),
         span_id=part_id(observed.uid, attempt.path, attempt.round, attempt.number, "agent"),
         parent_id=span_id(observed.uid, attempt.path, attempt.round, attempt.number),
@@ -92,13 +92,13 @@ def _agent(
 def _events(timed: list[tuple[int, Entry, datetime, datetime]]) -> Iterator[SpanEvent]:
     for _, entry, start, end in timed:
         if entry["type"] == "reask":
-            yield SpanEvent(genai.REASK_EVENT, start, _replayed(entry))
+            yield SpanEvent(conventions.REASK_EVENT, start, _replayed(entry))
         elif entry["type"] == "wait":
             attributes: dict[str, Attribute] = {
-                genai.WAIT_REASON: _reason(entry.get("reason")),
-                genai.WAIT_SECONDS: (end - start).total_seconds(),
+                conventions.WAIT_REASON: _reason(entry.get("reason")),
+                conventions.WAIT_SECONDS: (end - start).total_seconds(),
             }
-            yield SpanEvent(genai.WAIT_EVENT, start, attributes)
+            yield SpanEvent(conventions.WAIT_EVENT, start, attributes)
 
 
 def _part(
@@ -113,11 +113,11 @@ def _part(
     provider: str | None,
 ) -> SpanFact | None:
     if entry["type"] == "model":
-        operation, subject, remote = genai.CHAT, str(entry.get("model", "")), True
+        operation, subject, remote = conventions.CHAT, str(entry.get("model", "")), True
         error = _reason(entry["error"]) if entry.get("error") else ""
         own = _chat(entry, model=subject)
     elif entry["type"] == "tool":
-        operation, subject, remote = genai.EXECUTE_TOOL, str(entry.get("name", "")), False
+        operation, subject, remote = conventions.EXECUTE_TOOL, str(entry.get("name", "")), False
         error = _FAILED_TOOL.get(str(entry.get("outcome")), "")
         own, provider = _tool(entry, name=subject), None
     else:
@@ -128,7 +128,7 @@ def _part(
         **_replayed(entry),
     }
     if error:
-        attributes[genai.ERROR_TYPE] = error
+        attributes[conventions.ERROR_TYPE] = error
     return SpanFact(
         name=f"{operation} {subject}".rstrip(),
         trace_id=agent.trace_id,
@@ -147,45 +147,48 @@ def _common(
 ) -> dict[str, Attribute]:
     attributes = run_attributes(observed, round_=attempt.round)
     attributes |= {
-        genai.OPERATION: operation,
-        genai.NODE_PATH: attempt.path,
-        genai.NODE_ATTEMPT: attempt.number,
+        conventions.OPERATION: operation,
+        conventions.NODE_PATH: attempt.path,
+        conventions.NODE_ATTEMPT: attempt.number,
     }
     if provider is not None:
-        attributes[genai.PROVIDER] = genai.PROVIDERS.get(provider, provider)
+        attributes[conventions.PROVIDER] = conventions.PROVIDERS.get(provider, provider)
     return attributes
 
 
 def _chat(entry: Entry, *, model: str) -> dict[str, Attribute]:
-    attributes: dict[str, Attribute] = {genai.REQUEST_MODEL: model}
+    attributes: dict[str, Attribute] = {conventions.REQUEST_MODEL: model}
     counted = {
-        genai.INPUT_TOKENS: entry.get("inputTokens"),
-        genai.CACHED_TOKENS: entry.get("cachedTokens"),
-        genai.OUTPUT_TOKENS: entry.get("outputTokens"),
+        conventions.INPUT_TOKENS: entry.get("inputTokens"),
+        conventions.CACHED_TOKENS: entry.get("cachedTokens"),
+        conventions.OUTPUT_TOKENS: entry.get("outputTokens"),
     }
     attributes |= {name: count for name, count in counted.items() if isinstance(count, int)}
     if entry.get("finish"):
-        attributes[genai.FINISH_REASONS] = (str(entry["finish"]),)
+        attributes[conventions.FINISH_REASONS] = (str(entry["finish"]),)
     return attributes
 
 
 def _tool(entry: Entry, *, name: str) -> dict[str, Attribute]:
     attributes: dict[str, Attribute] = {
-        genai.TOOL_NAME: name,
+        conventions.TOOL_NAME: name,
         # The conventions call a tool that runs beside the agent an extension.
-        genai.TOOL_TYPE: "extension" if entry.get("server") else "function",
-        genai.TOOL_OUTCOME: str(entry.get("outcome", "ok")),
+        conventions.TOOL_TYPE: "extension" if entry.get("server") else "function",
+        conventions.TOOL_OUTCOME: str(entry.get("outcome", "ok")),
     }
-    optional = {genai.TOOL_CALL_ID: entry.get("callId"), genai.TOOL_SERVER: entry.get("server")}
+    optional = {
+        conventions.TOOL_CALL_ID: entry.get("callId"),
+        conventions.TOOL_SERVER: entry.get("server"),
+    }
     return attributes | {key: str(value) for key, value in optional.items() if value}
 
 
 def _replayed(entry: Entry) -> dict[str, Attribute]:
     """The mark of what an earlier attempt has done and this one took from the journal."""
-    return {genai.REPLAYED: True} if entry.get("replayed") is True else {}
+    return {conventions.REPLAYED: True} if entry.get("replayed") is True else {}
 
 
 def _reason(text: object) -> str:
     """The reason that a text is or begins with; anything else is not told."""
     word = str(text).partition(":")[0]
-    return word if word in _REASONS else genai.OTHER_ERROR
+    return word if word in _REASONS else conventions.OTHER_ERROR

@@ -13,9 +13,9 @@ from waypost.api import meta
 from waypost.api.base import JsonObject, parse_duration
 from waypost.api.provider import ModelProviderSpec
 from waypost.api.toolserver import ToolServerSpec
-from waypost.engine.probes.subject import Subject
 from waypost.kube.manifests.endpoints import Access, provider_access, server_access
 from waypost.kube.secret_files import KeyFile, key_volume
+from waypost.probes.subject import Subject
 from waypost.protocol.probe import VERSION
 
 DEADLINE: Final = 120.0  # seconds of a probe, image pull included

@@ -12,18 +12,12 @@ from typing import Final
 from waypost.api import meta
 from waypost.api.base import JsonObject, StatusCondition
 from waypost.api.probe import ProbedStatus, ProbeState
-from waypost.engine.probes.findings import (
-    REASONS_OF_WAITING,
-    Finding,
-    findings,
-    judge,
-    waiting,
-)
-from waypost.engine.probes.job import DEADLINE, ProbeSettings, image_of, probe_job, probe_name
-from waypost.engine.probes.subject import Subject
 from waypost.kube.conditions import set_condition
 from waypost.kube.pods import PodFact
 from waypost.kube.timestamps import parse_timestamp, timestamp
+from waypost.probes.findings import REASONS_OF_WAITING, Finding, findings, judge, waiting
+from waypost.probes.job import DEADLINE, ProbeSettings, image_of, probe_job, probe_name
+from waypost.probes.subject import Subject
 from waypost.protocol.probe import ProbeReason
 
 INVALID_SPEC: Final = "InvalidSpec"
