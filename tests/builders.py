@@ -13,7 +13,7 @@ from waypost.api.approval import ApprovalSpec, ApprovalStatus
 from waypost.api.base import JsonObject, JsonValue
 from waypost.api.status import AgentWorkflowStatus, AttemptStatus, NodeStatus
 from waypost.compiler.definition import define
-from waypost.engine.model import Observed
+from waypost.engine.state.observed import Observed
 from waypost.kube import names
 from waypost.kube.approvals import ApprovalFact
 from waypost.kube.jobs import JobFact

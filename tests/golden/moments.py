@@ -12,17 +12,17 @@ import pytest
 from waypost.api.status import AgentWorkflowStatus
 from waypost.compiler.definition import define
 from waypost.engine.decide import decide
-from waypost.engine.model import (
+from waypost.engine.state.decision import (
     Decision,
     DeleteRun,
     Launch,
-    Observed,
     OpenApproval,
     PutRecord,
     ReleasePod,
     SettleApproval,
     StopAttempt,
 )
+from waypost.engine.state.observed import Observed
 from waypost.kube.approvals import approval_fact
 from waypost.kube.jobs import job_fact
 from waypost.kube.manifests.pod import PodSettings

@@ -22,7 +22,7 @@ from waypost.ports.cluster import Cluster, ClusterError, Kind, NotFound, Obj, Re
 
 if TYPE_CHECKING:
     from waypost.api.status import AgentWorkflowStatus
-    from waypost.engine.model import Observed
+    from waypost.engine.state.observed import Observed
 
 T = TypeVar("T")
 

@@ -11,18 +11,18 @@ from collections.abc import Iterable
 from typing import Final
 
 from waypost.api import meta
-from waypost.engine.model import (
+from waypost.engine.state.decision import (
     After,
     Before,
     DeleteRun,
     Launch,
-    Observed,
     OpenApproval,
     PutRecord,
     ReleasePod,
     SettleApproval,
     StopAttempt,
 )
+from waypost.engine.state.observed import Observed
 from waypost.kube import approvals, jobs, objects, pods
 from waypost.kube.jobs import LaunchProblem
 from waypost.ports.clock import Clock

@@ -10,8 +10,10 @@ import logging
 from dataclasses import dataclass, field
 from typing import Final
 
-from waypost.engine.decide import decide, plan
-from waypost.engine.model import Decision, Observed, Wants
+from waypost.engine.decide import decide
+from waypost.engine.reads import required_reads
+from waypost.engine.state.decision import Decision
+from waypost.engine.state.observed import Observed, Reads
 from waypost.kube.manifests.pod import PodSettings
 from waypost.kube.objects import section, text
 from waypost.ports.clock import Clock
@@ -292,8 +294,8 @@ class Controller:
     async def _observe(self, key: Key, body: Obj) -> Observed:
         observed = await self._observer.observe(key, body)
         for _ in range(_PLAN_ROUNDS):
-            wants = plan(observed, self.clock.now())
-            if wants == Wants():
+            wants = required_reads(observed, self.clock.now())
+            if wants == Reads():
                 break
             observed = await self._observer.satisfy(key, observed, wants)
         return observed

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Iterable
 
 from waypost.api import meta
-from waypost.engine.model import Note
+from waypost.engine.state.decision import Note
 from waypost.kube.timestamps import timestamp
 from waypost.ports.clock import Clock
 from waypost.ports.cluster import AlreadyExists, Cluster, ClusterError, Kind

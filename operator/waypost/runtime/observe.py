@@ -12,7 +12,7 @@ from typing import Any, Final
 from waypost.api import meta
 from waypost.api.status import AgentWorkflowStatus
 from waypost.compiler.definition import Definition, define
-from waypost.engine.model import Observed, Wants
+from waypost.engine.state.observed import Observed, Reads
 from waypost.engine.state.visible import readable
 from waypost.kube import approvals, objects, runs
 from waypost.kube.jobs import JobFact, job_fact
@@ -98,7 +98,7 @@ class Observer:
             live_at=self._looked.get(key.uid),
         )
 
-    async def satisfy(self, key: Key, observed: Observed, wants: Wants) -> Observed:
+    async def satisfy(self, key: Key, observed: Observed, wants: Reads) -> Observed:
         """Load what `plan` asked for. Raises Moved when a live read finds a newer run."""
         if wants.payloads:
             loaded = {name: await self._payload(key, name) for name in wants.payloads}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from waypost.api.status import AgentWorkflowStatus
 from waypost.compiler.definition import define
-from waypost.engine.model import Observed
+from waypost.engine.state.observed import Observed
 from waypost.kube.timestamps import timestamp
 from waypost.kube.trace_ids import span_id, trace_id
 from waypost.protocol.work import Trace

@@ -10,7 +10,7 @@ from waypost.api.base import JsonObject, JsonValue
 from waypost.api.provider import ModelProviderSpec
 from waypost.api.toolserver import ToolServerSpec
 from waypost.compiler.definition import define
-from waypost.engine.model import PutRecord
+from waypost.engine.state.decision import PutRecord
 from waypost.kube.manifests.pod import PodSettings
 from waypost.kube.payloads import Payload, RecordFact
 from waypost.protocol.work import Trace, Usage

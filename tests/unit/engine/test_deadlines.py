@@ -7,7 +7,7 @@ import pytest
 from waypost.api.base import JsonObject
 from waypost.compiler.definition import define
 from waypost.engine.decide import decide
-from waypost.engine.model import StopAttempt
+from waypost.engine.state.decision import StopAttempt
 from waypost.kube.timestamps import timestamp
 
 from tests import builders

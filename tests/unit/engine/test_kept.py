@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 from waypost.api.base import JsonValue
-from waypost.engine.decide import decide, plan
-from waypost.engine.model import Launch, Observed, PutRecord
+from waypost.engine.decide import decide
+from waypost.engine.reads import required_reads
+from waypost.engine.state.decision import Launch, PutRecord
+from waypost.engine.state.observed import Observed
 from waypost.kube import node_records
 from waypost.kube.payloads import AttemptRef, Payload, RecordFact
 from waypost.kube.pods import PodFact
@@ -69,7 +71,7 @@ def seen(*pods: PodFact, kept: RecordFact | None, node: Any = None, **fields: An
 )
 def test_a_record_is_looked_for_when_the_pod_does_not_tell(pod: PodFact, wanted: bool) -> None:
     asked = observed(spec(python("a")), pods=(pod,), status=status(in_flight()))
-    assert plan(asked, NOW).records == (frozenset({NAME}) if wanted else frozenset())
+    assert required_reads(asked, NOW).records == (frozenset({NAME}) if wanted else frozenset())
 
 
 @pytest.mark.parametrize(
@@ -112,7 +114,7 @@ def test_a_kept_output_meets_its_schema_or_fails() -> None:
 def test_a_job_whose_pod_is_gone_may_have_left_its_result() -> None:
     ended = job(ended=True)
     asked = seen(kept=fact(), jobs={ended.name: ended}, live=True)
-    assert plan(replace(asked, records={}), NOW).records == {NAME}
+    assert required_reads(replace(asked, records={}), NOW).records == {NAME}
     assert decide(asked, NOW, GATEWAY).status.nodes[0].phase == "Succeeded"
 
 

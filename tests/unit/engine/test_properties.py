@@ -15,8 +15,10 @@ from waypost.api.approval import ApprovalStatus
 from waypost.api.base import JsonObject
 from waypost.api.status import FINAL_PHASES, AgentWorkflowStatus, NodeStatus
 from waypost.compiler.definition import define
-from waypost.engine.decide import LAUNCHES_PER_PASS, decide, plan
-from waypost.engine.model import Observed
+from waypost.engine.decide import decide
+from waypost.engine.reads import required_reads
+from waypost.engine.start import LAUNCHES_PER_PASS
+from waypost.engine.state.observed import Observed
 from waypost.kube.approvals import ApprovalFact
 from waypost.kube.jobs import JobFact, LaunchProblem
 from waypost.kube.pods import PodFact
@@ -435,7 +437,7 @@ def observations(draw: st.DrawFn) -> Observed:
 @bounded(250)
 @given(observations(), _MOMENTS)
 def test_decide_is_total(seen: Observed, now: Any) -> None:
-    plan(seen, now)
+    required_reads(seen, now)
     decision = decide(seen, now, SETTINGS)
     AgentWorkflowStatus.model_validate(decision.status.model_dump(by_alias=True))
     assert len(launches(decision)) <= LAUNCHES_PER_PASS + len(seen.status.nodes)

@@ -7,7 +7,7 @@ import pytest
 from waypost.api.base import JsonObject, JsonValue
 from waypost.compiler.definition import define
 from waypost.engine.decide import decide
-from waypost.engine.model import ReleasePod, StopAttempt
+from waypost.engine.state.decision import ReleasePod, StopAttempt
 from waypost.kube.pods import PodFact
 from waypost.protocol.work import Usage
 

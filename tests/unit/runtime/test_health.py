@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from waypost.engine.decide import decide
-from waypost.engine.model import Decision, Observed
+from waypost.engine.state.decision import Decision
+from waypost.engine.state.observed import Observed
 from waypost.kube.manifests.pod import PodSettings
 from waypost.ports.cluster import Busy, ClusterError, Kind, Obj, Unavailable
 from waypost.runtime import controller as controller_module

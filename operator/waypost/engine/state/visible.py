@@ -19,7 +19,7 @@ from waypost.kube.payloads import RecordFact
 from waypost.kube.timestamps import timestamp
 
 if TYPE_CHECKING:
-    from waypost.engine.model import Observed  # which holds the definition that reads this
+    from waypost.engine.state.observed import Observed  # which holds the definition that reads this
 
 
 def has_output(node: Node, status: NodeStatus) -> bool:
