@@ -265,6 +265,6 @@ def observed(raw_spec: Any, **fields: Any) -> Observed:
 
 def wire_size(value: AgentWorkflowStatus) -> int:
     """Bytes of a status as JSON on the wire."""
-    from waypost.runtime.statuspatch import to_wire
+    from waypost.runtime.writes.status_patch import to_wire
 
     return len(json.dumps(to_wire(value), ensure_ascii=False, separators=(",", ":")).encode())

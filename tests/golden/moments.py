@@ -30,7 +30,7 @@ from waypost.kube.pods import pod_fact
 from waypost.kube.timestamps import parse_timestamp, timestamp
 from waypost.ports.cluster import Kind, Obj
 from waypost.runtime import controller
-from waypost.runtime.statuspatch import status_patch
+from waypost.runtime.writes.status_patch import status_patch
 
 from tests.builders import container, gate, python, spec, wait
 from tests.unit.runtime.harness import NAMESPACE, RUN, Script, World, fails, gives

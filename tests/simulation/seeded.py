@@ -29,8 +29,11 @@ from waypost.kube.pods import PodFact
 from waypost.kube.timestamps import timestamp
 from waypost.protocol import record
 from waypost.protocol.reasons import Reason
-from waypost.runtime import act, controller, statuspatch
-from waypost.runtime.observe import Observer
+from waypost.runtime import controller
+from waypost.runtime.reads.observer import Observer
+from waypost.runtime.writes import actions as writes_actions
+from waypost.runtime.writes import status_patch
+from waypost.runtime.writes.actions import ActionExecutor
 
 from tests.simulation.hunting import BUGS as BUGS
 from tests.simulation.hunting import acts, both, bug, holds, suffers
@@ -90,13 +93,13 @@ def _pods_released_unread(patch: pytest.MonkeyPatch) -> None:
 
 @bug("I5", focus=acts("big"))
 def _status_before_its_record(patch: pytest.MonkeyPatch) -> None:
-    prepare = act.Actor.prepare
+    prepare = ActionExecutor.prepare
 
-    async def later(self: act.Actor, key: Any, actions: Any) -> bool:
+    async def later(self: ActionExecutor, key: Any, actions: Any) -> bool:
         kept = [action for action in actions if not isinstance(action, PutRecord)]
         return await prepare(self, key, kept)
 
-    patch.setattr(act.Actor, "prepare", later)
+    patch.setattr(ActionExecutor, "prepare", later)
 
 
 @bug("I5", focus=acts("holes"))
@@ -106,7 +109,7 @@ def _merge_patch_drops_nulls(patch: pytest.MonkeyPatch) -> None:
             return {key: dropped(item) for key, item in value.items() if item is not None}
         return [dropped(item) for item in value] if isinstance(value, list) else value
 
-    whole = statuspatch.status_patch
+    whole = status_patch.status_patch
     patch.setattr(controller, "status_patch", lambda **how: dropped(whole(**how)))
 
 
@@ -127,7 +130,7 @@ def _a_checkpoint_forgotten(patch: pytest.MonkeyPatch) -> None:
 
 @bug("I3", "I2", "T11", "I1", "I10", focus=suffers("second", "freeze", "freeze_fence"))
 def _no_precondition(patch: pytest.MonkeyPatch) -> None:
-    whole = statuspatch.status_patch
+    whole = status_patch.status_patch
     patch.setattr(controller, "status_patch", lambda **how: whole(**how)[1:])
 
 
@@ -145,7 +148,7 @@ def _act_before_the_status_write(patch: pytest.MonkeyPatch) -> None:
 
 @bug("A3", focus=suffers("freeze_fence"))
 def _the_fence_never_expires(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(act, "FENCE_SECONDS", 1e9)
+    patch.setattr(writes_actions, "FENCE_SECONDS", 1e9)
 
 
 @bug("I2", "I3", "T11", "I4", focus=suffers("deaf", "kill", "delete_job", "relist"))

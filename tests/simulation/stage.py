@@ -19,7 +19,7 @@ from tests.simulation.rounds import judge
 from tests.simulation.troubles import COUNTED_WRITES, Saboteur, befall
 from tests.simulation.watcher import Watcher
 from tests.unit.runtime.harness import NAMESPACE, Operator, World
-from tests.unit.runtime.test_probing import OK, says
+from tests.unit.runtime.test_probe_controller import OK, says
 from tests.unit.runtime.virtual import VirtualLoop
 
 _DELIVERIES: Final[dict[str, Delivery]] = {

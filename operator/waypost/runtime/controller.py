@@ -30,18 +30,18 @@ from waypost.ports.cluster import (
 )
 from waypost.ports.telemetry import Telemetry
 from waypost.probes.job import ProbeSettings
-from waypost.runtime.act import Actor, FenceExpired
-from waypost.runtime.catalog import PROBED, Catalog
-from waypost.runtime.lease import Alone, Leadership
-from waypost.runtime.notes import Notes
-from waypost.runtime.observe import Moved, Observer
-from waypost.runtime.probing import Prober
+from waypost.runtime.cache.endpoints import PROBED, EndpointCache
+from waypost.runtime.cache.resync import Resync
+from waypost.runtime.cache.runs import Key, RunCache
+from waypost.runtime.leader_election import Leadership, NoElection
+from waypost.runtime.probe_controller import ProbeController
 from waypost.runtime.queue import KeyedQueue
-from waypost.runtime.statuspatch import status_patch
-from waypost.runtime.store import Key, Store
-from waypost.runtime.sync import Syncer
-from waypost.runtime.upkeep import Upkeep
-from waypost.runtime.writes import UPDATES, Bucket, Throttled
+from waypost.runtime.reads.observer import Observer, StaleRun
+from waypost.runtime.resync_loop import ResyncLoop
+from waypost.runtime.writes.actions import ActionExecutor, FenceExpired
+from waypost.runtime.writes.rate_limit import UPDATES, RateLimitedCluster, TokenBucket
+from waypost.runtime.writes.run_events import RunEvents
+from waypost.runtime.writes.status_patch import status_patch
 
 _STUCK_SECONDS: Final = 120.0  # runs are due and no worker has taken one up
 _PLAN_ROUNDS: Final = 4
@@ -74,13 +74,13 @@ class Controller:
     clock: Clock
     telemetry: Telemetry
     settings: ControllerSettings
-    leadership: Leadership = field(default_factory=Alone)
-    store: Store = field(default_factory=Store)
+    leadership: Leadership = field(default_factory=NoElection)
+    store: RunCache = field(default_factory=RunCache)
     ready: bool = False
 
     def __post_init__(self) -> None:
         self.queue: KeyedQueue[Key] = KeyedQueue(monotonic=self.clock.monotonic)
-        self._catalog = Catalog()
+        self._catalog = EndpointCache()
         self._observer = Observer(
             cluster=self.cluster,
             store=self.store,
@@ -88,18 +88,18 @@ class Controller:
             clock=self.clock,
             node_lost_seconds=self.settings.node_lost_seconds,
         )
-        self._bucket = Bucket(
+        self._bucket = TokenBucket(
             qps=self.settings.write_qps,
             burst=self.settings.write_burst,
             monotonic=self.clock.monotonic,
         )
-        limited = Throttled(cluster=self.cluster, bucket=self._bucket)
-        self._actor = Actor(cluster=limited, store=self.store, clock=self.clock)
-        self._notes = Notes(cluster=limited, clock=self.clock)
-        self._prober = Prober(
+        limited = RateLimitedCluster(cluster=self.cluster, bucket=self._bucket)
+        self._actor = ActionExecutor(cluster=limited, store=self.store, clock=self.clock)
+        self._notes = RunEvents(cluster=limited, clock=self.clock)
+        self._prober = ProbeController(
             cluster=limited, catalog=self._catalog, clock=self.clock, settings=self.settings.probes
         )
-        self._syncer = Syncer(
+        self._syncer = Resync(
             cluster=self.cluster,
             store=self.store,
             catalog=self._catalog,
@@ -108,7 +108,7 @@ class Controller:
             namespaces=self.settings.namespaces,
             wake=self._wake,
         )
-        self._upkeep = Upkeep(
+        self._upkeep = ResyncLoop(
             syncer=self._syncer,
             actor=self._actor,
             clock=self.clock,
@@ -225,7 +225,7 @@ class Controller:
             return "idle"  # it was frozen, or cannot renew: whoever leads looks at every run
         try:
             written = await self.reconcile(key)
-        except (Conflict, Moved):
+        except (Conflict, StaleRun):
             self.queue.add(key)  # someone was faster: look again
             return "conflict"
         except FenceExpired:

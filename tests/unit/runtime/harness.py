@@ -21,7 +21,7 @@ from waypost.kube.objects import items, section
 from waypost.ports.cluster import Kind, Obj, PatchType, Unavailable
 from waypost.probes.job import ProbeSettings
 from waypost.runtime.controller import Controller, ControllerSettings
-from waypost.runtime.lease import Alone, Lease, LeaseSettings
+from waypost.runtime.leader_election import Lease, LeaseSettings, NoElection
 
 from tests.fakes.clock import VirtualClock
 from tests.fakes.cluster import InMemoryCluster
@@ -75,7 +75,7 @@ class Operator:
             settings=settings,
             leadership=Lease(cluster=self.line, clock=world.clock, settings=lease)
             if lease
-            else Alone(),
+            else NoElection(),
         )
         self.stop = asyncio.Event()
         self._loop = world.loop

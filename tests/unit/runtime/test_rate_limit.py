@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from waypost.ports.cluster import Busy, Cluster, Kind, Listing, NotFound, Obj, PatchType
-from waypost.runtime.writes import LONGEST_PAUSE, Bucket, Throttled
+from waypost.runtime.writes.rate_limit import LONGEST_PAUSE, RateLimitedCluster, TokenBucket
 
 from tests.fakes.clock import ManualClock, VirtualClock
 
@@ -53,11 +53,11 @@ class Noted:
         return "text"
 
 
-def make(*, qps: float = 10, burst: int = 2) -> tuple[Throttled, Noted]:
+def make(*, qps: float = 10, burst: int = 2) -> tuple[RateLimitedCluster, Noted]:
     clock = VirtualClock()
     noted = Noted(clock)
-    bucket = Bucket(qps=qps, burst=burst, monotonic=clock.monotonic)
-    return Throttled(cluster=noted, bucket=bucket), noted
+    bucket = TokenBucket(qps=qps, burst=burst, monotonic=clock.monotonic)
+    return RateLimitedCluster(cluster=noted, bucket=bucket), noted
 
 
 async def create(cluster: Cluster, name: str) -> None:
@@ -136,8 +136,8 @@ async def test_creates_do_not_starve_either() -> None:
 
 async def test_waiting_writers_are_counted() -> None:
     clock = VirtualClock()
-    bucket = Bucket(qps=1, burst=1, monotonic=clock.monotonic)
-    cluster = Throttled(cluster=Noted(clock), bucket=bucket)
+    bucket = TokenBucket(qps=1, burst=1, monotonic=clock.monotonic)
+    cluster = RateLimitedCluster(cluster=Noted(clock), bucket=bucket)
     tasks = [asyncio.create_task(create(cluster, str(n))) for n in range(4)]
     await asyncio.sleep(0.5)
     assert bucket.waiting == 3
@@ -166,7 +166,7 @@ async def test_busy_counts_on_each_kind_of_write(write: Any) -> None:
 
 async def test_a_second_busy_does_not_shorten_the_pause() -> None:
     clock = VirtualClock()
-    bucket = Bucket(qps=10, burst=5, monotonic=clock.monotonic)
+    bucket = TokenBucket(qps=10, burst=5, monotonic=clock.monotonic)
     bucket.pause(9)
     bucket.pause(1)
     await bucket.permit(lane=0)
@@ -201,7 +201,7 @@ async def test_who_gives_up_waiting_uses_no_permit() -> None:
     assert noted.arrived == [("create first", 0), ("create second", 1)]
 
 
-async def three(bucket: Bucket) -> list[asyncio.Task[None]]:
+async def three(bucket: TokenBucket) -> list[asyncio.Task[None]]:
     """Three writers that wait, in order; the one permit there was is used up."""
     await bucket.permit(lane=0)
     tasks = [asyncio.create_task(bucket.permit(lane=0)) for _ in range(3)]
@@ -222,7 +222,7 @@ async def finished(tasks: list[asyncio.Task[None]]) -> list[bool]:
 @pytest.mark.looptime(False)  # here the clock is moved by hand, between two steps of a task
 async def test_a_permit_granted_in_the_moment_of_cancellation_goes_to_the_next() -> None:
     clock = ManualClock()
-    bucket = Bucket(qps=1, burst=1, monotonic=clock.monotonic)
+    bucket = TokenBucket(qps=1, burst=1, monotonic=clock.monotonic)
     tasks = await three(bucket)
     clock.advance(1)
     bucket._grant()
@@ -233,7 +233,7 @@ async def test_a_permit_granted_in_the_moment_of_cancellation_goes_to_the_next()
 @pytest.mark.looptime(False)
 async def test_a_writer_cancelled_in_the_moment_of_a_permit_uses_none() -> None:
     clock = ManualClock()
-    bucket = Bucket(qps=1, burst=1, monotonic=clock.monotonic)
+    bucket = TokenBucket(qps=1, burst=1, monotonic=clock.monotonic)
     tasks = await three(bucket)
     clock.advance(1)
     tasks[0].cancel()  # it does not know yet and still stands in the lane
@@ -244,7 +244,7 @@ async def test_a_writer_cancelled_in_the_moment_of_a_permit_uses_none() -> None:
 @pytest.mark.looptime(False)
 async def test_nobody_overtakes_those_who_wait() -> None:
     clock = ManualClock()
-    bucket = Bucket(qps=1, burst=1, monotonic=clock.monotonic)
+    bucket = TokenBucket(qps=1, burst=1, monotonic=clock.monotonic)
     tasks = await three(bucket)
     clock.advance(1)  # there is a permit, and the timer has not rung
     tasks.append(asyncio.create_task(bucket.permit(lane=1)))

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from waypost.runtime.store import Key, Store, version_of
+from waypost.runtime.cache.runs import Key, RunCache, version_of
 
 from tests.builders import RUN_UID, approval, pod
 
@@ -15,12 +15,12 @@ def run(version: Any = "5", **fields: Any) -> dict[str, Any]:
     return {"metadata": {**metadata, "managedFields": [1]}, "spec": {}, **fields}
 
 
-def names(store: Store, kind: str) -> set[str]:
+def names(store: RunCache, kind: str) -> set[str]:
     return set(getattr(store.entry(RUN_UID), kind))
 
 
 def test_newest_state_of_a_run_wins() -> None:
-    store = Store()
+    store = RunCache()
     assert store.put_run(run("5", status={"n": 5}))
     assert not store.put_run(run("5", status={"n": 5})), "an echo is no news"
     assert not store.put_run(run("4", status={"n": 4})), "an old state is none either"
@@ -45,7 +45,7 @@ ENDED = {"finishedAt": "2026-03-01T12:00:00Z", "observedGeneration": 2}
 def test_a_run_that_has_ended_and_is_not_asked_for_more(
     metadata: dict[str, Any], status: dict[str, Any], ended: bool
 ) -> None:
-    store = Store()
+    store = RunCache()
     body = run(status=status)
     body["metadata"] |= {"generation": 2, **metadata}
     store.put_run(body)
@@ -55,7 +55,7 @@ def test_a_run_that_has_ended_and_is_not_asked_for_more(
 
 
 def test_bodies_are_copies_without_managed_fields() -> None:
-    store = Store()
+    store = RunCache()
     store.put_run(run())
     first = store.run_body(KEY)
     assert first is not None
@@ -67,13 +67,13 @@ def test_bodies_are_copies_without_managed_fields() -> None:
 @pytest.mark.parametrize("version", [None, "", "abc", 7, {}])
 def test_odd_versions_count_as_old(version: Any) -> None:
     assert version_of(run(version)) == 0
-    store = Store()
+    store = RunCache()
     assert store.put_run(run(version)), "better than nothing"
     assert store.put_run(run("1")), "and replaced by anything"
 
 
 def test_newest_state_of_children_wins() -> None:
-    store = Store()
+    store = RunCache()
     assert store.put_pod(pod("a", phase="Running"), 5)
     assert not store.put_pod(pod("a"), 5)
     assert not store.put_pod(pod("a"), 4)
@@ -84,7 +84,7 @@ def test_newest_state_of_children_wins() -> None:
 
 
 def test_a_run_that_is_gone_leaves_its_pods() -> None:
-    store = Store()
+    store = RunCache()
     store.put_run(run())
     store.put_pod(pod("a"), 6)
     store.drop_run(RUN_UID)
@@ -96,7 +96,7 @@ def test_a_run_that_is_gone_leaves_its_pods() -> None:
 
 
 def test_a_run_that_comes_back_is_taken_whatever_its_version() -> None:
-    store = Store()
+    store = RunCache()
     store.put_run(run("50"))
     store.put_pod(pod("a"), 51)
     store.drop_run(RUN_UID)
@@ -105,7 +105,7 @@ def test_a_run_that_comes_back_is_taken_whatever_its_version() -> None:
 
 
 def test_children_first() -> None:
-    store = Store()
+    store = RunCache()
     store.remember(KEY)
     store.put_pod(pod("a"), 3)
     assert store.key_of(RUN_UID) is None, "a child does not prove its run"
@@ -113,14 +113,16 @@ def test_children_first() -> None:
 
 
 def test_dropping_what_is_not_there() -> None:
-    store = Store()
+    store = RunCache()
     store.drop_run("x")
     store.drop_pod("x", "y")
     store.drop_approval("x", "y")
     assert len(store) == 0
 
 
-def retain(store: Store, *, namespace: str | None = None, version: int, **kept: set[str]) -> None:
+def retain(
+    store: RunCache, *, namespace: str | None = None, version: int, **kept: set[str]
+) -> None:
     store.retain(
         namespace,
         runs=(frozenset(kept.get("runs", ())), version),
@@ -129,8 +131,8 @@ def retain(store: Store, *, namespace: str | None = None, version: int, **kept: 
     )
 
 
-def filled() -> Store:
-    store = Store()
+def filled() -> RunCache:
+    store = RunCache()
     store.put_run(run("5"))
     store.put_pod(pod("a"), 6)
     store.put_approval(approval(), RUN_UID, 7)
@@ -166,7 +168,7 @@ def test_lists_of_one_namespace_say_nothing_of_others() -> None:
 
 
 def test_a_recreated_approval_replaces_the_old_one() -> None:
-    store = Store()
+    store = RunCache()
     store.put_run(run())
     store.put_approval(approval(state="Denied"), RUN_UID, 5)
     store.drop_approval(RUN_UID, "ap")

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from waypost.api.status import AgentWorkflowStatus, NodeStatus
 from waypost.ports.cluster import Kind, Listing, Obj
-from waypost.runtime.catalog import Catalog
-from waypost.runtime.store import Key
+from waypost.runtime.cache.endpoints import EndpointCache
+from waypost.runtime.cache.runs import Key
 
 from tests.builders import agent, python, spec
 from tests.fakes.watch import ROUGH, Delivery
 from tests.unit.runtime.harness import World, gives
-from tests.unit.runtime.test_probing import OK, make, says
+from tests.unit.runtime.test_probe_controller import OK, make, says
 from tests.unit.runtime.virtual import virtual
 
 MAIN: Obj = {
@@ -136,7 +136,7 @@ def body(name: str, version: int, *, namespace: str = "default", spec: Any = Non
 
 
 def test_older_states_do_not_replace_newer_ones() -> None:
-    catalog = Catalog()
+    catalog = EndpointCache()
     assert catalog.take(Kind.MODEL_PROVIDER, body("a", 5)) is not None
     assert catalog.take(Kind.MODEL_PROVIDER, body("a", 4, spec={})) is None
     assert catalog.take(Kind.MODEL_PROVIDER, body("a", 5)) is None, "the watch repeats our write"
@@ -144,7 +144,7 @@ def test_older_states_do_not_replace_newer_ones() -> None:
 
 
 def test_a_complete_list_drops_what_it_lacks_and_nothing_newer() -> None:
-    catalog = Catalog()
+    catalog = EndpointCache()
     for name, version in (("old", 3), ("kept", 4), ("new", 12)):
         catalog.take(Kind.MODEL_PROVIDER, body(name, version))
     catalog.take(Kind.MODEL_PROVIDER, body("far", 2, namespace="other"))
@@ -158,13 +158,13 @@ def test_a_complete_list_drops_what_it_lacks_and_nothing_newer() -> None:
 
 
 def test_an_object_that_the_models_refuse_is_there_and_cannot_be_used() -> None:
-    catalog = Catalog()
+    catalog = EndpointCache()
     catalog.take(Kind.MODEL_PROVIDER, body("future", 1, spec={"type": "Future"}))
     assert catalog.providers("default") == {"future": None}
 
 
 def test_only_runs_that_wait_are_woken() -> None:
-    catalog = Catalog()
+    catalog = EndpointCache()
     waits = NodeStatus(path="think", phase="Pending", reason="MissingReference")
     catalog.note(RUN, AgentWorkflowStatus(nodes=[waits]))
     assert catalog.waiting("default") == [RUN]

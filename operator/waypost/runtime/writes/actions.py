@@ -38,8 +38,8 @@ from waypost.ports.cluster import (
     QuotaExceeded,
     Rejected,
 )
-from waypost.runtime.statuspatch import status_patch
-from waypost.runtime.store import Key, Store, version_of
+from waypost.runtime.cache.runs import Key, RunCache, version_of
+from waypost.runtime.writes.status_patch import status_patch
 
 FENCE_SECONDS: Final = 10.0
 _OTHER_UID: Final = 422  # what a pod patch with the uid of another pod of that name gives
@@ -55,10 +55,10 @@ class Foreign(ClusterError):
     """A child's name is taken by an object that is not this run's."""
 
 
-class Actor:
+class ActionExecutor:
     """The hands of one operator."""
 
-    def __init__(self, *, cluster: Cluster, store: Store, clock: Clock) -> None:
+    def __init__(self, *, cluster: Cluster, store: RunCache, clock: Clock) -> None:
         self._cluster = cluster
         self._store = store
         self._clock = clock

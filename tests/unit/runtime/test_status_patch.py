@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from waypost.api.approval import ApprovalStatus
 from waypost.api.status import AgentWorkflowStatus, NodeStatus
-from waypost.runtime.statuspatch import status_patch, to_wire
+from waypost.runtime.writes.status_patch import status_patch, to_wire
 
 from tests.builders import attempt, node_status, status
 

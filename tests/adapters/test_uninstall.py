@@ -2,7 +2,7 @@
 
 import pytest
 from waypost.adapters.kube import KubeCluster
-from waypost.adapters.release import release_pods
+from waypost.adapters.uninstall import release_pods
 from waypost.api.meta import FINALIZER_RESULT
 
 from tests.adapters.doubles import Reply, StubApi

@@ -23,10 +23,10 @@ from waypost.kube.secret_files import explain, missing_key
 from waypost.kube.timestamps import parse_timestamp
 from waypost.ports.clock import Clock
 from waypost.ports.cluster import Cluster, Kind, NotFound, Obj
-from waypost.runtime.catalog import PROBED, Catalog
-from waypost.runtime.hints import newest_event
-from waypost.runtime.machines import Machines
-from waypost.runtime.store import Key, RunEntry, Store, version_of
+from waypost.runtime.cache.endpoints import PROBED, EndpointCache
+from waypost.runtime.cache.runs import Key, RunCache, RunEntry, version_of
+from waypost.runtime.reads.events import newest_event
+from waypost.runtime.reads.machines import Machines
 
 _NAMESPACE_MEMORY: Final = 5.0  # seconds a namespace's phase is believed
 # Payloads that are kept in memory; as values they take some times their bytes.
@@ -36,7 +36,7 @@ _LOG_LINES: Final = 20
 _LOG_BYTES: Final = 2048
 
 
-class Moved(Exception):
+class StaleRun(Exception):
     """The run has changed since it was cached: start the pass again."""
 
 
@@ -47,8 +47,8 @@ class Observer:
         self,
         *,
         cluster: Cluster,
-        store: Store,
-        catalog: Catalog,
+        store: RunCache,
+        catalog: EndpointCache,
         clock: Clock,
         node_lost_seconds: float,
     ) -> None:
@@ -155,7 +155,7 @@ class Observer:
             raise NotFound(f"{key.namespace}/{key.name} was replaced by another run", code=404)
         if objects.text(metadata, "resourceVersion") != version:
             self._store.put_run(body)
-            raise Moved
+            raise StaleRun
 
     async def refresh(self, key: Key) -> bool:
         """Read anew what this operator writes conditionally: the run and its Approvals. False

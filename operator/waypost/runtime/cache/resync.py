@@ -28,9 +28,9 @@ from waypost.ports.cluster import (
     Unavailable,
 )
 from waypost.ports.telemetry import Telemetry
-from waypost.runtime.act import Actor
-from waypost.runtime.catalog import PROBED, Catalog
-from waypost.runtime.store import Key, Store, version_of
+from waypost.runtime.cache.endpoints import PROBED, EndpointCache
+from waypost.runtime.cache.runs import Key, RunCache, version_of
+from waypost.runtime.writes.actions import ActionExecutor
 
 STRAY_SECONDS = 60.0  # a child younger than this may belong to a status not yet seen
 _TRY_AGAIN: Final = (0.2, 0.5, 1.0)  # seconds before a list that failed is tried again
@@ -45,15 +45,15 @@ class Wake(Protocol):
     def __call__(self, key: Key, *, spare: bool = False) -> None: ...
 
 
-class Syncer:
+class Resync:
     """Keeps the store equal to the cluster, whatever the watch forgot to say."""
 
     def __init__(
         self,
         *,
         cluster: Cluster,
-        store: Store,
-        catalog: Catalog,
+        store: RunCache,
+        catalog: EndpointCache,
         clock: Clock,
         telemetry: Telemetry,
         namespaces: tuple[str, ...],
@@ -125,7 +125,7 @@ class Syncer:
             if key is not None:
                 self._wake(key, spare=self._store.has_ended(uid))
 
-    async def sweep(self, actor: Actor) -> None:
+    async def sweep(self, actor: ActionExecutor) -> None:
         """Delete Jobs that no status names, after a live look; release pods without a run."""
         removed = 0
         for namespace in self._namespaces:
@@ -135,7 +135,7 @@ class Syncer:
         if removed:
             self._telemetry.swept(what="jobs", count=removed)
 
-    async def release_terminating(self, actor: Actor) -> None:
+    async def release_terminating(self, actor: ActionExecutor) -> None:
         """Let go of every pod that is being deleted: nobody may be left to do it later."""
         for uid in self._store.uids():
             key = self._store.last_key(uid)

@@ -61,7 +61,7 @@ class Leadership(Protocol):
         ...
 
 
-class Alone:
+class NoElection:
     """A process that leads because there is no other."""
 
     leading = True

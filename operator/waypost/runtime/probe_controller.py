@@ -28,10 +28,10 @@ from waypost.probes.decide import Look, Step, step, underway
 from waypost.probes.findings import wants_log
 from waypost.probes.job import ProbeSettings
 from waypost.probes.subject import Subject
-from waypost.runtime.catalog import Catalog, SubjectKey
-from waypost.runtime.hints import newest_event
+from waypost.runtime.cache.endpoints import EndpointCache, SubjectKey
 from waypost.runtime.queue import KeyedQueue
-from waypost.runtime.statuspatch import status_patch, to_wire
+from waypost.runtime.reads.events import newest_event
+from waypost.runtime.writes.status_patch import status_patch, to_wire
 
 _WORKERS: Final = 4
 _LOG_LINES: Final = 400
@@ -40,11 +40,11 @@ _LOG_BYTES: Final = 128 * 1024
 log = logging.getLogger(__name__)
 
 
-class Prober:
+class ProbeController:
     """Keeps the Ready condition of every object in the catalog true."""
 
     def __init__(
-        self, *, cluster: Cluster, catalog: Catalog, clock: Clock, settings: ProbeSettings
+        self, *, cluster: Cluster, catalog: EndpointCache, clock: Clock, settings: ProbeSettings
     ) -> None:
         self._cluster = cluster
         self._catalog = catalog

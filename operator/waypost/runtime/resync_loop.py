@@ -7,22 +7,22 @@ from typing import Final
 
 from waypost.ports.clock import Clock
 from waypost.ports.cluster import ClusterError
-from waypost.runtime.act import Actor
-from waypost.runtime.sync import Syncer
+from waypost.runtime.cache.resync import Resync
+from waypost.runtime.writes.actions import ActionExecutor
 
 _FRESH_SECONDS: Final = 1.0  # a list so young, of a process that has just begun, is not made again
 
 log = logging.getLogger(__name__)
 
 
-class Upkeep:
+class ResyncLoop:
     """When the cache is corrected and the cluster swept; `Syncer` knows how."""
 
     def __init__(
         self,
         *,
-        syncer: Syncer,
-        actor: Actor,
+        syncer: Resync,
+        actor: ActionExecutor,
         clock: Clock,
         resync_seconds: float,
         sweep_seconds: float,

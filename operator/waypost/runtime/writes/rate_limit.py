@@ -20,7 +20,7 @@ LONGEST_PAUSE: Final = 30.0  # seconds; however long the API server asks us to s
 Lane = deque[asyncio.Future[None]]
 
 
-class Bucket:
+class TokenBucket:
     """`burst` permits at once, `qps` a second over time.
 
     Lives on one event loop, whose time `monotonic` must follow.
@@ -110,11 +110,11 @@ class Bucket:
             self._alarm = asyncio.get_running_loop().call_later(pause, self._ring)
 
 
-class Throttled:
+class RateLimitedCluster:
     """A Cluster whose writes wait for permits. A Busy answer pauses all writes for as long as
     the API server asks, and is raised to the caller: nothing is retried in here."""
 
-    def __init__(self, *, cluster: Cluster, bucket: Bucket) -> None:
+    def __init__(self, *, cluster: Cluster, bucket: TokenBucket) -> None:
         self._cluster = cluster
         self._bucket = bucket
 

@@ -21,7 +21,7 @@ T = TypeVar("T")
 _inside: ContextVar[bool] = ContextVar("inside_household", default=False)
 
 
-class Household:
+class TaskTracker:
     """Keeps the roll of a guest's tasks while it is entered; `strangers` are all others."""
 
     def __init__(self) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from waypost.adapters.household import Household
+from waypost.adapters.kopf_tasks import TaskTracker
 
 
 async def spawn(depth: int) -> list["asyncio.Task[None]"]:
@@ -27,7 +27,7 @@ async def end(tasks: list["asyncio.Task[None]"]) -> None:
 
 
 async def test_descendants_are_members_and_others_strangers() -> None:
-    with Household() as household:
+    with TaskTracker() as household:
         before = await spawn(1)
         with household.inside():
             guests = await spawn(2)
@@ -42,8 +42,8 @@ async def test_descendants_are_members_and_others_strangers() -> None:
 
 async def test_the_loop_is_given_back() -> None:
     loop = asyncio.get_running_loop()
-    with Household():
+    with TaskTracker():
         assert loop.get_task_factory() is not None
-        with pytest.raises(RuntimeError, match="factory"), Household():
+        with pytest.raises(RuntimeError, match="factory"), TaskTracker():
             pass
     assert loop.get_task_factory() is None

@@ -57,7 +57,7 @@ def _has_ended(body: Obj) -> bool:
     return bool(status.get("finishedAt")) and known and "deletionTimestamp" not in metadata
 
 
-class Store:
+class RunCache:
     """Entries by run uid. Not thread-safe: it lives on the event loop."""
 
     def __init__(self) -> None:

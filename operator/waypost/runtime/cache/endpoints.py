@@ -13,7 +13,7 @@ from waypost.api.toolserver import ToolServerSpec
 from waypost.ports.cluster import Kind, Listing, Obj
 from waypost.probes.subject import Subject, SubjectKind, subject
 from waypost.protocol.reasons import Reason
-from waypost.runtime.store import Key, version_of
+from waypost.runtime.cache.runs import Key, version_of
 
 PROBED: Final[Mapping[Kind, SubjectKind]] = {
     Kind.MODEL_PROVIDER: "ModelProvider",
@@ -37,7 +37,7 @@ class _Entry:
     version: int
 
 
-class Catalog:
+class EndpointCache:
     """Subjects by key. Not thread-safe: it lives on the event loop."""
 
     def __init__(self) -> None:

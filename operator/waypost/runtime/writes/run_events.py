@@ -9,12 +9,12 @@ from waypost.engine.state.decision import Note
 from waypost.kube.timestamps import timestamp
 from waypost.ports.clock import Clock
 from waypost.ports.cluster import AlreadyExists, Cluster, ClusterError, Kind
-from waypost.runtime.store import Key
+from waypost.runtime.cache.runs import Key
 
 log = logging.getLogger(__name__)
 
 
-class Notes:
+class RunEvents:
     """Posts the notes of a pass after its status has landed."""
 
     def __init__(self, *, cluster: Cluster, clock: Clock) -> None:
