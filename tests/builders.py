@@ -132,7 +132,7 @@ def exited(
     return pod(path, attempt, **{**changes, **fields})
 
 
-def whose(
+def ref(
     path: str = "a", attempt: int = 1, *, pod_uid: str | None = None, round_: int = 1
 ) -> Attempt:
     """The identity that a commit record of this attempt carries."""
@@ -154,7 +154,7 @@ def record(
     round_: int = 1,
 ) -> str:
     """The termination message of a python node that returned `output`."""
-    mine = whose(path, attempt, pod_uid=pod_uid, round_=round_)
+    mine = ref(path, attempt, pod_uid=pod_uid, round_=round_)
     made = CommitRecord(mine, "Succeeded", output)
     return encode(made).decode()
 
@@ -170,7 +170,7 @@ def failure_record(
     round_: int = 1,
 ) -> str:
     """The termination message of a python node that failed in its own words."""
-    mine = whose(path, attempt, pod_uid=pod_uid, round_=round_)
+    mine = ref(path, attempt, pod_uid=pod_uid, round_=round_)
     made = CommitRecord(mine, "Failed", None, reason, message, tail)
     return encode(made).decode()
 

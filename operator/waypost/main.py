@@ -10,7 +10,6 @@ import uuid
 
 from waypost import __version__
 from waypost.adapters import kopf_app
-from waypost.adapters.active import CountingSink
 from waypost.adapters.clock import SystemClock
 from waypost.adapters.credentials import CredentialSource, find_credentials
 from waypost.adapters.http import build_app, serve
@@ -81,12 +80,11 @@ async def _run(settings: Settings, tracer: Tracer) -> None:
     metrics.follow_queue(
         depth=lambda: controller.queue.depth, oldest=lambda: controller.queue.oldest_seconds
     )
-    sink = CountingSink(sink=controller)
-    metrics.follow_active_runs(sink.active)
+    metrics.follow_active_runs(controller.store.active)
     app = build_app(probed=controller, metrics=metrics.exposition)
     try:
         async with serve(app, host=settings.http_host, port=settings.http_port):
-            watch = _watch(sink, credentials, settings.namespaces)
+            watch = _watch(controller, credentials, settings.namespaces)
             await run_operator(controller=controller, watch=watch, stop=asyncio.Event())
     finally:
         await cluster.close()

@@ -20,9 +20,9 @@ from tests.cli.runs import (
     TRACE,
     at,
     attempt,
+    ref,
     run,
     serve,
-    whose,
 )
 
 Captured = pytest.CaptureFixture[str]
@@ -105,7 +105,7 @@ def keep(api: Api, *, number: int, form: dict[str, Any] | None = None, **changes
     canonical = ijson.canonical(TRACE)
     body = node_records.manifest(
         "Trace",
-        whose(number),
+        ref(number),
         digest=ijson.digest(TRACE),
         size=len(canonical),
         form=form or {"data": TRACE},
@@ -113,7 +113,7 @@ def keep(api: Api, *, number: int, form: dict[str, Any] | None = None, **changes
         namespace=NAMESPACE,
     )
     body["spec"] |= changes
-    name = whose(number).record_name("Trace")
+    name = ref(number).record_name("Trace")
     api.put(f"{GROUP}/namespaces/{NAMESPACE}/noderecords/{name}", body)
 
 

@@ -85,8 +85,8 @@ def _output_schema_ignored(patch: pytest.MonkeyPatch) -> None:
 
 @bug("I4", focus=lambda plan: len(plan.nodes) > 1)
 def _pods_released_unread(patch: pytest.MonkeyPatch) -> None:
-    def all_over(draft: Transition) -> list[ReleasePod]:
-        return [ReleasePod(p.name, p.uid) for p in draft.observed.pods if p.held]
+    def all_over(transition: Transition) -> list[ReleasePod]:
+        return [ReleasePod(p.name, p.uid) for p in transition.observed.pods if p.held]
 
     patch.setattr(cleanup, "release_closed", all_over)
 
@@ -120,7 +120,7 @@ def _a_checkpoint_forgotten(patch: pytest.MonkeyPatch) -> None:
     def forgetful(self: Transition, path: str, outcome: Succeeded) -> None:
         succeed(self, path, outcome)
         if len(self.in_phase("Succeeded")) == 2:
-            self.change(path, output=None, output_record=None)
+            self.update(path, output=None, output_record=None)
 
     patch.setattr(Transition, "succeed", forgetful)
 
@@ -153,10 +153,10 @@ def _the_fence_never_expires(patch: pytest.MonkeyPatch) -> None:
 
 @bug("I2", "I3", "T11", "I4", focus=suffers("deaf", "kill", "delete_job", "relist"))
 def _absence_inferred_from_the_cache(patch: pytest.MonkeyPatch) -> None:
-    def sure(draft: Transition, path: str, attempt: Any) -> None:
+    def sure(transition: Transition, path: str, attempt: Any) -> None:
         broken = Failed(Reason.DISRUPTED, "no pod is known")
-        if draft.now >= reads.look_at(draft.observed, path, attempt):
-            close.fail(draft, path, attempt, broken)
+        if transition.now >= reads.look_at(transition.observed, path, attempt):
+            close.fail(transition, path, attempt, broken)
 
     patch.setattr(watch, "_without_pod", sure)
 
@@ -212,10 +212,10 @@ def _no_backoff(patch: pytest.MonkeyPatch) -> None:
 def _attempt_numbers_reused(patch: pytest.MonkeyPatch) -> None:
     launch = attempts_launch.launch
 
-    def again(draft: Transition, path: str, inputs: Any) -> None:
-        known = draft.statuses[path].attempt or 0
-        draft.change(path, attempt=max(known - 1, 0))
-        launch(draft, path, inputs)
+    def again(transition: Transition, path: str, inputs: Any) -> None:
+        known = transition.statuses[path].attempt or 0
+        transition.update(path, attempt=max(known - 1, 0))
+        launch(transition, path, inputs)
 
     patch.setattr(attempts_launch, "launch", again)
 
@@ -238,8 +238,8 @@ def _no_timeout(patch: pytest.MonkeyPatch) -> None:
 def _an_error_in_when_is_true(patch: pytest.MonkeyPatch) -> None:
     condition = joins.condition
 
-    def lenient(draft: Transition, path: str) -> bool | Invalid:
-        opened = condition(draft, path)
+    def lenient(transition: Transition, path: str) -> bool | Invalid:
+        opened = condition(transition, path)
         return True if isinstance(opened, Invalid) else opened
 
     patch.setattr(joins, "condition", lenient)
@@ -254,16 +254,19 @@ def _failed_dependencies_ignored(patch: pytest.MonkeyPatch) -> None:
 def _foreign_approval_accepted(patch: pytest.MonkeyPatch) -> None:
     settle = approval.advance
 
-    def blind(draft: Transition, path: str, **how: Any) -> None:
-        name = draft.statuses[path].approval or ""
-        fact = draft.observed.approvals.get(name)
+    def blind(transition: Transition, path: str, **how: Any) -> None:
+        name = transition.statuses[path].approval or ""
+        fact = transition.observed.approvals.get(name)
         if fact is not None:
-            mine = {**draft.observed.approvals, name: replace(fact, owner_uid=draft.observed.uid)}
-            draft.observed = replace(draft.observed, approvals=mine)
-        settle(draft, path, **how)
+            mine = {
+                **transition.observed.approvals,
+                name: replace(fact, owner_uid=transition.observed.uid),
+            }
+            transition.observed = replace(transition.observed, approvals=mine)
+        settle(transition, path, **how)
 
     patch.setattr(approval, "advance", blind)
-    patch.setattr(approval_request, "matches_request", lambda draft, path, spec: True)
+    patch.setattr(approval_request, "matches_request", lambda transition, path, spec: True)
 
 
 def _silent(plan: Scenario) -> bool:
@@ -291,12 +294,12 @@ def _late(plan: Scenario) -> bool:
 def _gates_never_expire(patch: pytest.MonkeyPatch) -> None:
     manifest = approval_request.manifest
 
-    def endless(draft: Transition, path: str, inputs: Any, expires: str | None) -> Any:
-        far = timestamp(draft.now + timedelta(days=9)) if expires else None
-        return manifest(draft, path, inputs, far)
+    def endless(transition: Transition, path: str, inputs: Any, expires: str | None) -> Any:
+        far = timestamp(transition.now + timedelta(days=9)) if expires else None
+        return manifest(transition, path, inputs, far)
 
     patch.setattr(approval_request, "manifest", endless)
-    patch.setattr(approval_request, "matches_request", lambda draft, path, spec: True)
+    patch.setattr(approval_request, "matches_request", lambda transition, path, spec: True)
 
 
 def _waits(plan: Scenario) -> bool:
@@ -343,7 +346,7 @@ def _parallelism_ignored(patch: pytest.MonkeyPatch) -> None:
 
 @bug("I13", focus=lambda p: p.tokens == 100 and sum(n.kind == "agent" for n in p.nodes) > 1)
 def _budget_ignored(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(shares, "reserve", lambda draft, path: None)
+    patch.setattr(shares, "reserve", lambda transition, path: None)
 
 
 @bug("I12", focus=suffers("delete_run"))

@@ -66,7 +66,7 @@ def _a_running_attempt_forgotten(patch: pytest.MonkeyPatch) -> None:
 
 @bug("I12", focus=lambda plan: any(r.drop and r.moment == "begun" for r in plan.rounds))
 def _pods_of_a_dropped_node_forgotten(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(leftovers, "stop_leftovers", lambda draft: [])
+    patch.setattr(leftovers, "stop_leftovers", lambda transition: [])
 
 
 def _pauses(plan: Scenario) -> bool:
@@ -83,7 +83,7 @@ def _a_pause_taken_for_a_failure(patch: pytest.MonkeyPatch) -> None:
 
 @bug("row 4", "I11", "I16", focus=_pauses)
 def _nothing_waits_for_a_person(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(pausing, "paused", lambda draft: [])
+    patch.setattr(pausing, "paused", lambda transition: [])
 
 
 # --- deadlines -----------------------------------------------------------------------------------
@@ -101,15 +101,15 @@ def _a_slow_node_is_hurried(plan: Scenario) -> bool:
 
 @bug("deadline", focus=_a_slow_node_is_hurried)
 def _deadlines_of_nodes_ignored(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(deadlines, "begin", lambda draft, path: None)
+    patch.setattr(deadlines, "begin", lambda transition, path: None)
 
 
 @bug("deadline", focus=lambda plan: _hurried(plan) and (plan.deadline or AMPLE) < AMPLE)
 def _a_deadline_that_comes_early(patch: pytest.MonkeyPatch) -> None:
     of_run = deadlines.of_run
 
-    def early(draft: Transition) -> Any:
-        at = of_run(draft)
+    def early(transition: Transition) -> Any:
+        at = of_run(transition)
         return at and at - timedelta(seconds=15)
 
     patch.setattr(deadlines, "of_run", early)
@@ -117,4 +117,4 @@ def _a_deadline_that_comes_early(patch: pytest.MonkeyPatch) -> None:
 
 @bug("deadline", focus=lambda plan: _hurried(plan) and (plan.deadline or AMPLE) < AMPLE)
 def _the_deadline_of_the_run_ignored(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(deadlines, "of_run", lambda draft: None)
+    patch.setattr(deadlines, "of_run", lambda transition: None)

@@ -84,7 +84,7 @@ def build_registry(*, sink: Sink, credentials: CredentialSource) -> kopf.Operato
 
 def _forward(kind: Kind, sink: Sink) -> Callable[..., Any]:
     async def notice(*, event: kopf.RawEvent, **_kwargs: object) -> None:
-        sink.notice(kind, event["type"], cast(Obj, event["object"]))
+        sink.on_watch_event(kind, event["type"], cast(Obj, event["object"]))
 
     return notice
 

@@ -27,9 +27,9 @@ async def load_traces(session: Session, run: RunReport) -> dict[AttemptKey, Trac
     would bring every result as well."""
     turns = asyncio.Semaphore(_AT_ONCE)
 
-    async def ask(record: str, whose: AttemptRef) -> tuple[AttemptKey, TraceReport]:
+    async def ask(record: str, ref: AttemptRef) -> tuple[AttemptKey, TraceReport]:
         async with turns:
-            return (whose.path, whose.attempt), await _trace(session, record, whose)
+            return (ref.path, ref.attempt), await _trace(session, record, ref)
 
     wanted = [
         ask(
@@ -43,14 +43,14 @@ async def load_traces(session: Session, run: RunReport) -> dict[AttemptKey, Trac
     return dict(await asyncio.gather(*wanted))
 
 
-async def _trace(session: Session, record: str, whose: AttemptRef) -> TraceReport:
+async def _trace(session: Session, record: str, ref: AttemptRef) -> TraceReport:
     """The trace in a NodeRecord, judged as the operator judges it; or why there is none."""
     try:
         body = await session.cluster.get(Kind.NODE_RECORD, namespace=session.namespace, name=record)
     except NotFound:
         return TraceReport(note=f"NodeRecord {record} is gone")
     fact = node_records.record_fact(body, limit=node_records.LARGEST)
-    if not fact.is_of("Trace", whose):
+    if not fact.is_of("Trace", ref):
         return TraceReport(note=f"NodeRecord {record} is not this attempt's")
     if fact.problem:
         return TraceReport(note=f"NodeRecord {record}: {fact.problem}")

@@ -23,7 +23,7 @@ from waypost.compiler.types.check import type_problems
 from waypost.compiler.validation_errors import problems_of
 from waypost.protocol import ijson, schema
 
-_EMPTY_GRAPH = Graph(nodes={}, edges={}, order=())
+_EMPTY_GRAPH = Graph(nodes={}, dependencies={}, order=())
 
 
 @dataclass(frozen=True)

@@ -31,14 +31,14 @@ class Graph:
     """A checked, acyclic graph. `order` is topological, stable in the order of the spec."""
 
     nodes: dict[str, Node]
-    edges: dict[str, Dependencies]
+    dependencies: dict[str, Dependencies]
     order: tuple[str, ...]
 
     def downstream(self, name: str) -> frozenset[str]:
         """Every node that waits for `name`, directly or through others."""
         reached = {name}
         for other in self.order:
-            if self.edges[other].all & reached:
+            if self.dependencies[other].all & reached:
                 reached.add(other)
         return frozenset(reached - {name})
 
@@ -134,4 +134,4 @@ def sort(nodes: dict[str, Node], edges: dict[str, Dependencies]) -> Graph:
         order.extend(ready)
         placed.update(ready)
         waiting = [name for name in waiting if name not in placed]
-    return Graph(nodes=nodes, edges=edges, order=tuple(order))
+    return Graph(nodes=nodes, dependencies=edges, order=tuple(order))

@@ -33,32 +33,32 @@ def decide(observed: Observed, now: datetime, settings: PodSettings) -> Decision
             return Decision(status=observed.status, after=ending.release_closed(observed))
         return rejection.reject(observed, now)
     begun = begin.begin_round(observed, now)
-    draft = Transition(begun, now=now, settings=settings)
+    transition = Transition(begun, now=now, settings=settings)
     if begun is not observed:
-        draft.note("Normal", "RoundBegun", begin.round_message(begun.status))
+        transition.event("Normal", "RoundBegun", begin.round_message(begun.status))
     if not is_finished(begun.status):
-        _advance(draft)
-    draft.after += cleanup.seal_closed(draft)
-    draft.after += cleanup.release_closed(draft)
-    draft.after += leftovers.stop(draft)
-    return ending.build_decision(draft)
+        _advance(transition)
+    transition.after += cleanup.seal_closed(transition)
+    transition.after += cleanup.release_closed(transition)
+    transition.after += leftovers.stop(transition)
+    return ending.build_decision(transition)
 
 
-def _advance(draft: Transition) -> None:
-    for path in draft.in_phase(*watch.IN_POD):
-        watch.advance(draft, path)
-    overrides.apply_overrides(draft)
-    approval.withdraw_superseded(draft)
-    ending.enforce_deadlines(draft)
-    closing = ending.closing_reason(draft)
-    for path in draft.in_phase("Waiting"):
-        if draft.node(path).approval:
-            approval.advance(draft, path, withdraw=closing is not None)
+def _advance(transition: Transition) -> None:
+    for path in transition.in_phase(*watch.IN_POD):
+        watch.advance(transition, path)
+    overrides.apply_overrides(transition)
+    approval.withdraw_superseded(transition)
+    ending.enforce_deadlines(transition)
+    closing = ending.closing_reason(transition)
+    for path in transition.in_phase("Waiting"):
+        if transition.node(path).approval:
+            approval.advance(transition, path, withdraw=closing is not None)
         elif closing is None:
-            wait.advance(draft, path)
+            wait.advance(transition, path)
     # Settling a gate may itself have failed the run.
-    closing = ending.closing_reason(draft)
+    closing = ending.closing_reason(transition)
     if closing is not None:
-        ending.wind_down(draft, closing)
+        ending.wind_down(transition, closing)
         return
-    start.start_ready(draft)
+    start.start_ready(transition)

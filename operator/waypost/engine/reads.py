@@ -8,8 +8,8 @@ from waypost.engine.attempts import lost_machines, reads, stored_results, traces
 from waypost.engine.rounds import begin
 from waypost.engine.run import cancel_rejected, ending, rejection
 from waypost.engine.scheduling import missing_references
-from waypost.engine.state import transition
 from waypost.engine.state.observed import Observed, Reads
+from waypost.engine.state.transition import is_finished
 from waypost.engine.state.visible import record_of
 
 
@@ -41,7 +41,7 @@ def required_reads(observed: Observed, now: datetime) -> Reads:
             live = live or (status.approval or "") not in observed.approvals
         references = references or missing_references.needs_live_references(status, now)
         payloads |= _input_reads(observed, known, path)
-    if not transition.is_finished(observed.status):
+    if not is_finished(observed.status):
         payloads |= ending.output_reads(observed, known)
     return Reads(
         payloads=frozenset(payloads - set(observed.payloads)),
@@ -61,7 +61,7 @@ def _input_reads(observed: Observed, known: dict[str, NodeStatus], path: str) ->
         return set()
     graph = observed.definition.graph
     wanted = set()
-    for name in graph.edges[path].all:
+    for name in graph.dependencies[path].all:
         upstream = known.get(name)
         record = record_of(graph.nodes[name], upstream) if upstream else None
         if record:

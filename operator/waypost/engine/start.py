@@ -15,69 +15,69 @@ from waypost.protocol.reasons import Reason
 LAUNCHES_PER_PASS = 20  # so that acting on a fence stays short, and a cancel is seen
 
 
-def start_ready(draft: Transition) -> None:
-    busy = len(draft.in_phase(*watch.IN_POD))
-    free = (draft.spec.parallelism or DEFAULT_PARALLELISM) - busy
+def start_ready(transition: Transition) -> None:
+    busy = len(transition.in_phase(*watch.IN_POD))
+    free = (transition.spec.parallelism or DEFAULT_PARALLELISM) - busy
     capped = free > LAUNCHES_PER_PASS
     free = min(free, LAUNCHES_PER_PASS)
-    for path in draft.graph.order:
-        status = draft.statuses[path]
+    for path in transition.graph.order:
+        status = transition.statuses[path]
         if status.phase == "Pending":
-            _skip_or_start(draft, path, room=free > 0)
+            _skip_or_start(transition, path, room=free > 0)
         elif status.phase == "Backoff":
-            _retry(draft, path, status, room=free > 0)
-        phase = draft.statuses[path].phase
+            _retry(transition, path, status, room=free > 0)
+        phase = transition.statuses[path].phase
         if status.phase in ("Pending", "Backoff") and phase != status.phase:
-            draft.stamp(path)
+            transition.stamp_fingerprint(path)
         if phase == "Running" and status.phase != "Running":
             free -= 1
-        closing = ending.closing_reason(draft) if phase == "Failed" else None
+        closing = ending.closing_reason(transition) if phase == "Failed" else None
         if closing is not None:
-            ending.wind_down(draft, closing)
+            ending.wind_down(transition, closing)
             return
     if capped and free <= 0:
-        draft.wake(draft.now)  # for the rest: the write of this status wakes nobody
+        transition.requeue_at(transition.now)  # for the rest: the write of this status wakes nobody
 
 
-def _skip_or_start(draft: Transition, path: str, *, room: bool) -> None:
+def _skip_or_start(transition: Transition, path: str, *, room: bool) -> None:
     """Semantics row 8: hard dependencies, then `when`, then inputs and their schema."""
-    join = joins.judge(draft, path)
+    join = joins.judge(transition, path)
     if join is joins.READY:
-        deadlines.begin(draft, path)
-    if join is joins.WAIT or (join is joins.READY and draft.spec.suspend):
+        deadlines.begin(transition, path)
+    if join is joins.WAIT or (join is joins.READY and transition.spec.suspend):
         return
     if isinstance(join, joins.Skip):
-        draft.end(path, "Skipped", join.reason, join.message)
+        transition.end(path, "Skipped", join.reason, join.message)
         return
-    has_pod = kind_of(draft.node(path)) in POD_KINDS
+    has_pod = kind_of(transition.node(path)) in POD_KINDS
     if has_pod and not room:
         return
-    opened = joins.condition(draft, path)
+    opened = joins.condition(transition, path)
     if isinstance(opened, Invalid):
-        draft.end(path, "Failed", Reason.INPUT_INVALID, opened.message)
+        transition.end(path, "Failed", Reason.INPUT_INVALID, opened.message)
     elif not opened:
-        draft.end(path, "Skipped", Reason.CONDITION_FALSE, "when was false")
+        transition.end(path, "Skipped", Reason.CONDITION_FALSE, "when was false")
     else:
-        _start(draft, path)
+        _start(transition, path)
 
 
-def _start(draft: Transition, path: str) -> None:
-    inputs = resolve(draft, path)
+def _start(transition: Transition, path: str) -> None:
+    inputs = resolve(transition, path)
     if isinstance(inputs, Invalid):
-        draft.end(path, "Failed", Reason.INPUT_INVALID, inputs.message)
+        transition.end(path, "Failed", Reason.INPUT_INVALID, inputs.message)
         return
-    kind = kind_of(draft.node(path))
+    kind = kind_of(transition.node(path))
     if kind == "approval":
-        approval.start(draft, path, inputs)
+        approval.start(transition, path, inputs)
     elif kind == "wait":
-        wait.start(draft, path, inputs)
+        wait.start(transition, path, inputs)
     else:
-        launch.launch(draft, path, inputs)
+        launch.launch(transition, path, inputs)
 
 
-def _retry(draft: Transition, path: str, status: NodeStatus, *, room: bool) -> None:
+def _retry(transition: Transition, path: str, status: NodeStatus, *, room: bool) -> None:
     due = summary.wake_time(status)
-    if due is not None and draft.now < due:
-        draft.wake(due)
-    elif room and not draft.spec.suspend:
-        _start(draft, path)
+    if due is not None and transition.now < due:
+        transition.requeue_at(due)
+    elif room and not transition.spec.suspend:
+        _start(transition, path)

@@ -44,7 +44,7 @@ class Caller:
     """A pod that runs the current attempt of a node, and its run as it was read just now."""
 
     pod: TokenPod
-    whose: AttemptRef
+    ref: AttemptRef
     run: Obj
     journal: JournalKey
 
@@ -55,8 +55,8 @@ class Caller:
         return {
             "apiVersion": meta.API_VERSION,
             "kind": "AgentWorkflow",
-            "name": self.whose.run,
-            "uid": self.whose.run_uid,
+            "name": self.ref.run,
+            "uid": self.ref.run_uid,
             "controller": True,
         }
 
@@ -75,8 +75,8 @@ class Doorkeeper:
         pod = await self._pod_of(_token(authorization))
         fact, body = await self._live_pod(pod)
         run = await self._live_run(pod, fact, body)
-        whose, journal = _current(run, fact, body)
-        return Caller(pod=pod, whose=whose, run=run, journal=journal)
+        ref, journal = _current(run, fact, body)
+        return Caller(pod=pod, ref=ref, run=run, journal=journal)
 
     async def _pod_of(self, token: str) -> TokenPod:
         key = hashlib.sha256(token.encode()).digest()
@@ -182,8 +182,8 @@ def _current(run: Obj, fact: PodFact, pod: Obj) -> tuple[AttemptRef, JournalKey]
         raise Refused(Why.NOT_CURRENT, f"{told} was launched in round {round_}, the pod was not")
     if not _made_by(pod, attempt):
         raise Refused(Why.NOT_A_NODE, f"the pod of {told} was not made by its Job {attempt.job}")
-    whose = AttemptRef(name, fact.run_uid, fact.path, round_, attempt.number)
-    return whose, _journal_of(node)
+    ref = AttemptRef(name, fact.run_uid, fact.path, round_, attempt.number)
+    return ref, _journal_of(node)
 
 
 def _journal_of(node: NodeStatus) -> JournalKey:

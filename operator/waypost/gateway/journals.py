@@ -86,18 +86,18 @@ class Journals:
     async def _before(self, caller: Caller, number: int) -> Obj | None:
         """The segment before that number, which must be there; None before the first."""
         if not caller.journal.fingerprint:
-            text = f"the status of {caller.whose.path} has no fingerprint to tell its journal by"
+            text = f"the status of {caller.ref.path} has no fingerprint to tell its journal by"
             raise Refused(Why.NOT_CURRENT, text)
         if number <= 1:
             return None
         before = await self._segment(caller, number - 1)
         if before is None:
-            text = f"segment {number - 1} of the journal of {caller.whose.path} does not exist"
+            text = f"segment {number - 1} of the journal of {caller.ref.path} does not exist"
             raise Refused(Why.JOURNAL_GAP, text)
         return before
 
     async def _segment(self, caller: Caller, number: int) -> Obj | None:
-        name = caller.journal.segment_name(caller.whose, number)
+        name = caller.journal.segment_name(caller.ref, number)
         try:
             body = await self._cluster.get(
                 Kind.NODE_RECORD, namespace=caller.pod.namespace, name=name
@@ -114,7 +114,7 @@ class Journals:
         found = objects.section(body, "spec") if body else {}
         if any(found.get(key) != wanted[key] for key in ("digest", "attempt", "journal")):
             by = f"attempt {found.get('attempt')}"
-            text = f"segment {number} of the journal of {caller.whose.path} is another one, by {by}"
+            text = f"segment {number} of the journal of {caller.ref.path} is another one, by {by}"
             raise Refused(Why.JOURNAL_MOVED, text)
 
 
@@ -147,21 +147,21 @@ def _manifest(
         place["previous"] = previous
     return node_records.manifest(
         "Journal",
-        caller.whose,
+        caller.ref,
         digest=payload.digest,
         size=payload.size,
         form=form,
         owner=caller.owner,
         namespace=caller.pod.namespace,
-        segment=(caller.journal.segment_name(caller.whose, number), place),
+        segment=(caller.journal.segment_name(caller.ref, number), place),
     )
 
 
 def _is_segment(body: Obj, caller: Caller, number: int) -> bool:
     spec, place = objects.section(body, "spec"), objects.section(body, "spec", "journal")
     found = (spec.get("type"), spec.get("runUid"), spec.get("path"), objects.controller_uid(body))
-    whose, key = caller.whose, caller.journal
-    wanted = ("Journal", whose.run_uid, whose.path, whose.run_uid)
+    ref, key = caller.ref, caller.journal
+    wanted = ("Journal", ref.run_uid, ref.path, ref.run_uid)
     at = (place.get("fingerprint"), place.get("generation"), place.get("number"))
     return found == wanted and at == (key.fingerprint, key.generation, number)
 

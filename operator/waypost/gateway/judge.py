@@ -48,7 +48,7 @@ def _output_schema(caller: Caller) -> object:
     try:
         spec = bundled(AgentWorkflowSpec.model_validate(objects.section(caller.run, "spec")))
     except ValidationError:
-        text = f"the spec of run {caller.whose.run} cannot be read"
+        text = f"the spec of run {caller.ref.run} cannot be read"
         raise Refused(Why.NOT_CURRENT, text) from None
-    node = next((node for node in spec.nodes if node.name == caller.whose.path), None)
+    node = next((node for node in spec.nodes if node.name == caller.ref.path), None)
     return node.output_schema if node else None

@@ -85,7 +85,7 @@ class Keeper:
             form = {"object": await self._put_object(caller, type_, payload)}
         manifest = node_records.manifest(
             type_,
-            caller.whose,
+            caller.ref,
             digest=payload.digest,
             size=payload.size,
             form=form,
@@ -104,17 +104,17 @@ class Keeper:
         """The payload of the caller's own attempt. Raises Refused, ClusterError, ObjectError."""
         body = await self._record(caller, type_)
         if body is None:
-            text = f"attempt {caller.whose.attempt} of {caller.whose.path} has no {type_.lower()}"
+            text = f"attempt {caller.ref.attempt} of {caller.ref.path} has no {type_.lower()}"
             raise Refused(Why.NOT_FOUND, text)
         fact = node_records.record_fact(body, limit=0)
-        if fact.problem or not fact.is_of(type_, caller.whose):
+        if fact.problem or not fact.is_of(type_, caller.ref):
             raise Refused(Why.DAMAGED, f"NodeRecord {fact.name} is not what its name says")
         size = fact.payload.size
         pieces = self._pieces(section(body, "spec"), fact.name, size)
         return Kept(fact.payload.digest, size, pieces)
 
     async def _record(self, caller: Caller, type_: RecordType) -> Obj | None:
-        name = caller.whose.record_name(type_)
+        name = caller.ref.record_name(type_)
         try:
             return await self._cluster.get(
                 Kind.NODE_RECORD, namespace=caller.pod.namespace, name=name
@@ -124,18 +124,18 @@ class Keeper:
 
     async def _same(self, caller: Caller, type_: RecordType, payload: Payload) -> bool:
         fact = node_records.record_fact(await self._record(caller, type_), limit=0)
-        if not fact.is_of(type_, caller.whose) or fact.payload.digest != payload.digest:
+        if not fact.is_of(type_, caller.ref) or fact.payload.digest != payload.digest:
             text = f"another {type_.lower()} of this attempt is stored; it is never replaced"
             raise Refused(Why.OTHER_PAYLOAD, text)
         return False
 
     async def _put_object(self, caller: Caller, type_: RecordType, payload: Payload) -> str:
         assert self._objects is not None, "asked for by form_of only if there is one"
-        whose = caller.whose
-        numbers = f"{whose.round}-{whose.attempt}-{type_.lower()}"
+        ref = caller.ref
+        numbers = f"{ref.round}-{ref.attempt}-{type_.lower()}"
         digest = payload.digest.removeprefix("sha256:")
-        run = f"{caller.pod.namespace}/{whose.run}/{whose.run_uid}"
-        key = f"{run}/{whose.path}/{numbers}-{digest}"
+        run = f"{caller.pod.namespace}/{ref.run}/{ref.run_uid}"
+        key = f"{run}/{ref.path}/{numbers}-{digest}"
         await self._objects.put(key, payload.canonical)
         return key
 

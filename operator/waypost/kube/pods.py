@@ -51,8 +51,8 @@ class PodFact:
     exit_code: int | None = None
     terminated_reason: str = ""  # OOMKilled, Error, ContainerStatusUnknown...
     message: str = ""  # the termination message
-    carries: bool = False  # has a sidecar that carries its output (protocol/carrying.py)
-    carried: str | None = None  # the sidecar's own message, once that has ended
+    has_sidecar: bool = False  # has a sidecar that carries its output (protocol/carrying.py)
+    sidecar_message: str | None = None  # the sidecar's own message, once that has ended
     waiting_reason: str = ""  # ErrImagePull, CreateContainerConfigError...
     waiting_message: str = ""
     unschedulable: str = ""  # the scheduler's own text
@@ -66,7 +66,7 @@ class PodFact:
     @property
     def over(self) -> bool:
         """Certainly not running and never to run: only then may a next attempt start."""
-        told = not self.carries or self.carried is not None
+        told = not self.has_sidecar or self.sidecar_message is not None
         ended = (self.terminated and told) or self.phase in ("Succeeded", "Failed")
         return ended or (self.deleting and not self.scheduled)
 
@@ -123,8 +123,8 @@ def _pod_state(body: Any, *, run_uid: str, path: str, attempt: int) -> PodFact:
         exit_code=exit_code if isinstance(exit_code, int) else None,
         terminated_reason=text(ended, "reason"),
         message=text(ended, "message"),
-        carries=bool(named(sidecars, CARRIER)),
-        carried=text(carrier["terminated"], "message") if "terminated" in carrier else None,
+        has_sidecar=bool(named(sidecars, CARRIER)),
+        sidecar_message=text(carrier["terminated"], "message") if "terminated" in carrier else None,
         waiting_reason=text(waiting, "reason"),
         waiting_message=text(waiting, "message"),
         unschedulable=condition_text(status, "PodScheduled", "False", "Unschedulable"),

@@ -118,7 +118,7 @@ class Controller:
         )
         self._on_duty = False
 
-    def notice(self, kind: Kind, change: str | None, raw: Obj) -> None:
+    def on_watch_event(self, kind: Kind, change: str | None, raw: Obj) -> None:
         """Take a watch event. Never raises, never blocks."""
         if kind in PROBED:
             self._notice_subject(kind, raw, deleted=change == "DELETED")
@@ -253,7 +253,7 @@ class Controller:
         FenceExpired, Moved."""
         body = self.store.run_body(key)
         if body is None:
-            await self._let_go(key)
+            await self._release_run_pods(key)
             return False
         try:
             return await self._reconcile(key, body)
@@ -266,7 +266,7 @@ class Controller:
             if not await self._observer.gone(key):
                 raise
         self.store.drop_run(key.uid)
-        await self._let_go(key)
+        await self._release_run_pods(key)
         return False
 
     async def _reconcile(self, key: Key, body: Obj) -> bool:
@@ -288,7 +288,7 @@ class Controller:
         finally:
             # Events come last: they are a comfort, and the next Job must not wait for them.
             if written:
-                await self._notes.post(key, decision.notes)
+                await self._notes.post(key, decision.events)
         return written
 
     async def _observe(self, key: Key, body: Obj) -> Observed:
@@ -339,7 +339,7 @@ class Controller:
         metadata = section(self.store.run_body(key), "metadata")
         return text(metadata, "resourceVersion") != observed.resource_version
 
-    async def _let_go(self, key: Key) -> None:
+    async def _release_run_pods(self, key: Key) -> None:
         """A run that is not known: release its pods once it is certainly gone."""
         held = [pod for pod in self.store.entry(key.uid).pods.values() if pod.held]
         if held and await self._observer.gone(key):

@@ -77,7 +77,7 @@ def uses(
 
     def end(pod: PodFact) -> PodFact:
         made = CommitRecord(
-            builders.whose(pod.path, pod.attempt, pod_uid=pod.uid, round_=pod.round),
+            builders.ref(pod.path, pod.attempt, pod_uid=pod.uid, round_=pod.round),
             "Failed" if fails else "Succeeded",
             reason=fails or None,
             message=message,

@@ -374,7 +374,7 @@ def test_edges() -> None:
             after=["a"],
         ),
     )
-    edges = define(raw).graph.edges["y"]
+    edges = define(raw).graph.dependencies["y"]
     assert not edges.hard, "after makes a soft too"
     assert edges.soft == {"a", "b", "c"}
     assert define(raw).graph.downstream("a") == {"y"}

@@ -27,9 +27,9 @@ from tests.builders import (
     job,
     observed,
     python,
+    ref,
     spec,
     status,
-    whose,
 )
 
 WHOSE = AttemptRef(RUN, RUN_UID, "a", 1, 1)
@@ -48,7 +48,7 @@ def fact(value: JsonValue = VALUE, **changes: Any) -> RecordFact:
 
 def stored(digest: str = DIGEST) -> PodFact:
     """A pod whose commit record says that its output is at the gateway."""
-    made = CommitRecord(whose(), "Succeeded", stored=Stored(digest, 5011))
+    made = CommitRecord(ref(), "Succeeded", stored=Stored(digest, 5011))
     return exited(message=encode(made).decode())
 
 
@@ -147,7 +147,7 @@ def test_inputs_above_a_config_map_wait_at_the_gateway() -> None:
         exited(
             node,
             message=encode(
-                CommitRecord(whose(node), "Succeeded", stored=Stored(large.payload.digest, 1))
+                CommitRecord(ref(node), "Succeeded", stored=Stored(large.payload.digest, 1))
             ).decode(),
         )
         for node in ("n0", "n1")

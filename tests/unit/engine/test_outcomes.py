@@ -16,8 +16,8 @@ from tests.builders import (
     failure_record,
     pod,
     record,
+    ref,
     running,
-    whose,
 )
 
 OK = record({"n": 1})
@@ -307,7 +307,7 @@ def check(kind: str, pod: PodFact, expected: str, reason: str, more: dict[str, A
     outcome = judge_pod(
         pod,
         kind=kind,
-        expect=whose(attempt=more.get("attempt", 1), pod_uid=pod.uid),
+        expect=ref(attempt=more.get("attempt", 1), pod_uid=pod.uid),
         output_schema=more.get("output_schema"),
         stopping=more.get("stopping"),
         log="the log",
@@ -364,7 +364,7 @@ def test_container_nodes(pod: PodFact, expected: str, reason: str, more: dict[st
 )
 def test_e3_evidence_of_a_start(pod: PodFact, started: bool, reason: str) -> None:
     outcome = judge_pod(
-        pod, kind="container", expect=whose(), output_schema=None, stopping=None, log=None
+        pod, kind="container", expect=ref(), output_schema=None, stopping=None, log=None
     )
     assert isinstance(outcome, Failed)
     assert outcome.started is started, reason
@@ -374,7 +374,7 @@ def test_a_refused_record_is_told_and_counted() -> None:
     outcome = judge_pod(
         done({"n": 1}, uid="other"),
         kind="python",
-        expect=whose(pod_uid="other"),
+        expect=ref(pod_uid="other"),
         output_schema=None,
         stopping=None,
         log=None,
@@ -387,7 +387,7 @@ def test_texts_for_people() -> None:
     outcome = judge_pod(
         exited(code=3, message="no space"),
         kind="container",
-        expect=whose(),
+        expect=ref(),
         output_schema=None,
         stopping=None,
         log="line 1\nline 2",

@@ -191,7 +191,7 @@ def check_gates(play: Play) -> None:
     """I8: no Job of a node that needs an approval before that approval is recorded."""
     graph = define(play.spec).graph
     for path, _ in play.manifests:
-        for name in graph.edges[path].hard:
+        for name in graph.dependencies[path].hard:
             if graph.nodes[name].approval is None:
                 continue
             denied_is_fine = graph.nodes[name].approval.on_denied == "Continue"  # type: ignore[union-attr]

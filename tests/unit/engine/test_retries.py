@@ -343,7 +343,7 @@ def test_a_container_that_started_just_as_it_was_given_up(effect: str, stopping:
     found = judge_pod(
         over,
         kind="container",
-        expect=builders.whose(),
+        expect=builders.ref(),
         output_schema=None,
         stopping=stopping,
         log=None,

@@ -380,7 +380,7 @@ def test_refused_and_corrected() -> None:
     assert play.status.nodes == [], "nothing ran"
     assert "nodes.a.timeout" in play.condition("Accepted")[2], "field and reason"
     assert play.condition("Stalled")[2].startswith("correct the spec"), "it stays editable"
-    assert play.step().notes == (), "said once"
+    assert play.step().events == (), "said once"
     play.spec, play.generation = spec(python("a")), 2
     play.step()
     assert (play.status.phase, play.status.finished_at) == ("Running", None)

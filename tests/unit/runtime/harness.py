@@ -80,7 +80,9 @@ class Operator:
         self.stop = asyncio.Event()
         self._loop = world.loop
         # The watch is there before the first list, as with kopf: A2 is about just that.
-        self.watch = world.cluster.subscribe(self.controller.notice, delivery=delivery, seed=seed)
+        self.watch = world.cluster.subscribe(
+            self.controller.on_watch_event, delivery=delivery, seed=seed
+        )
         inside = copy_context()
         inside.run(PROCESS.set, self)
         self.task = asyncio.get_running_loop().create_task(

@@ -255,7 +255,7 @@ async def test_notice_never_raises(body: Obj) -> None:
         await world.quiet(1)
         for kind in Kind:
             for change in ("ADDED", "MODIFIED", "DELETED", None):
-                operator.controller.notice(kind, change, body)
+                operator.controller.on_watch_event(kind, change, body)
         await world.quiet(60)
         await world.submit(spec(python("a")))
         assert (await world.finished(within=60))["phase"] == "Succeeded"

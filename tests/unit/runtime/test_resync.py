@@ -189,7 +189,7 @@ async def test_nobody_has_children_in_another_namespace(early: bool) -> None:
             await world.quiet(10)
             ended = world.work.pods("a", namespace="elsewhere")[0].body
             operator = world.start(delivery=Delivery(delay=(5.0, 9.0)))
-            operator.controller.notice(Kind.POD, None, ended)
+            operator.controller.on_watch_event(Kind.POD, None, ended)
         status = await world.finished(within=120)
         assert status["nodes"][0]["phase"] == "Failed", "its end there says nothing about ours"
         wrong = [c for c in operator.line.calls if c.kind is Kind.AGENT_WORKFLOW and c.name == ""]

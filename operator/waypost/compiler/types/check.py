@@ -60,7 +60,7 @@ class _Check:
         upstream: dict[str, Tested] = {}
         tested: dict[str, Tested] = {}
         for name in self.graph.order:
-            gates = (tested[other] for other in self.graph.edges[name].hard)
+            gates = (tested[other] for other in self.graph.dependencies[name].hard)
             upstream[name] = reduce(or_, gates, Tested())
             tested[name] = upstream[name] | _tested_by(self.graph.nodes[name])
         for node in self.spec.nodes:

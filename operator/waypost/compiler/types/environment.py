@@ -47,7 +47,7 @@ class Environment:
 
     def of_node(self, name: str) -> Json:
         """What is visible where the inputs and the condition of a node are computed."""
-        edges = self._graph.edges[name]
+        edges = self._graph.dependencies[name]
         return self._view({x: x in edges.hard or x in self._sure for x in edges.all})
 
     def of_outputs(self) -> Json:
@@ -76,7 +76,7 @@ def _surely_given(graph: Graph) -> frozenset[str]:
     sure: set[str] = set()
     for name in graph.order:
         node = graph.nodes[name]
-        never_skipped = node.when is None and graph.edges[name].hard <= sure
+        never_skipped = node.when is None and graph.dependencies[name].hard <= sure
         if never_skipped and (not tolerates(node) or has_fallback(node)):
             sure.add(name)
     return frozenset(sure)

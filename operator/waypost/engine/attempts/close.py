@@ -21,9 +21,11 @@ from waypost.protocol.reasons import Reason
 _WHOLE_SECONDS: Final = 1.0  # in which the kubelet tells times
 
 
-def complete(draft: Transition, path: str, attempt: AttemptStatus, pods: list[PodFact]) -> None:
+def complete(
+    transition: Transition, path: str, attempt: AttemptStatus, pods: list[PodFact]
+) -> None:
     """Close an attempt whose pods are over by what they gave."""
-    judged = [(pod, _judge(draft, path, attempt, pod)) for pod in pods]
+    judged = [(pod, _judge(transition, path, attempt, pod)) for pod in pods]
     pod, outcome = next((j for j in judged if isinstance(j[1], Succeeded)), judged[-1])
     attempt = attempt.model_copy(
         update={
@@ -34,53 +36,57 @@ def complete(draft: Transition, path: str, attempt: AttemptStatus, pods: list[Po
     report = outcome.report
     if report.usage is not None:
         attempt = attempt.model_copy(update={"usage": as_status_usage(report.usage)})
-    if report.carried is not None:
-        attempt = attempt.model_copy(update={"carried": as_status_usage(report.carried)})
-    trace = traces.keep_trace(draft, path, attempt.number, report.trace)
+    if report.inherited_usage is not None:
+        attempt = attempt.model_copy(update={"carried": as_status_usage(report.inherited_usage)})
+    trace = traces.keep_trace(transition, path, attempt.number, report.trace)
     attempt = attempt.model_copy(update={"trace": trace})
-    complete_with(draft, path, attempt, outcome, pod.finished_at or draft.now)
+    complete_with(transition, path, attempt, outcome, pod.finished_at or transition.now)
 
 
 def complete_with(
-    draft: Transition, path: str, attempt: AttemptStatus, outcome: Outcome, ended: datetime
+    transition: Transition, path: str, attempt: AttemptStatus, outcome: Outcome, ended: datetime
 ) -> None:
     """Close an attempt with this outcome, and the node with it if that is the last word."""
-    if draft.statuses[path].phase == "Superseding":
-        _supersede(draft, path, attempt, ended)
+    if transition.statuses[path].phase == "Superseding":
+        _supersede(transition, path, attempt, ended)
     elif isinstance(outcome, Succeeded):
-        _record_end(draft, path, attempt, ended, "Succeeded", None)
-        draft.succeed(path, outcome)
+        _record_end(transition, path, attempt, ended, "Succeeded", None)
+        transition.succeed(path, outcome)
     else:
-        fail(draft, path, attempt, outcome, ended)
+        fail(transition, path, attempt, outcome, ended)
 
 
-def _judge(draft: Transition, path: str, attempt: AttemptStatus, pod: PodFact) -> Outcome:
-    node = draft.node(path)
+def _judge(transition: Transition, path: str, attempt: AttemptStatus, pod: PodFact) -> Outcome:
+    node = transition.node(path)
     return judge_pod(
         pod,
         kind=kind_of(node),
-        expect=stored_results.expected_identity(draft.whose(path, attempt.number), pod.uid),
+        expect=stored_results.expected_identity(
+            transition.attempt_ref(path, attempt.number), pod.uid
+        ),
         output_schema=node.output_schema,
-        stopping=_stopped_for(draft, path, attempt, pod),
-        log=draft.observed.logs.get(pod.uid),
-        trouble=_named_trouble(draft, path, attempt),
-        kept=stored_results.stored_result(draft, path, attempt),
-        lost=lost_machines.loss_reason(draft.observed, pod, draft.now),
+        stopping=_stopped_for(transition, path, attempt, pod),
+        log=transition.observed.logs.get(pod.uid),
+        trouble=_named_trouble(transition, path, attempt),
+        kept=stored_results.stored_result(transition, path, attempt),
+        lost=lost_machines.loss_reason(transition.observed, pod, transition.now),
     )
 
 
-def _stopped_for(draft: Transition, path: str, attempt: AttemptStatus, pod: PodFact) -> str | None:
+def _stopped_for(
+    transition: Transition, path: str, attempt: AttemptStatus, pod: PodFact
+) -> str | None:
     """Why the operator stopped the attempt. One that is told nothing takes a pod that has long
     ended for one that runs, and would blame the timeout for whatever had ended it."""
     if attempt.stopping != Reason.TIMEOUT or pod.started_at is None or pod.finished_at is None:
         return attempt.stopping
     ran = (pod.finished_at - pod.started_at).total_seconds()
-    allowed = node_settings.timeout_of(draft.spec, draft.node(path))
+    allowed = node_settings.timeout_of(transition.spec, transition.node(path))
     return None if ran < allowed - _WHOLE_SECONDS else attempt.stopping
 
 
 def _record_end(
-    draft: Transition,
+    transition: Transition,
     path: str,
     attempt: AttemptStatus,
     ended: datetime,
@@ -93,21 +99,21 @@ def _record_end(
         "message": shorten(message, 256) if message else None,
         "stopping": None,
     }
-    draft.record_attempt(path, attempt.model_copy(update=changes))
+    transition.record_attempt(path, attempt.model_copy(update=changes))
     if attempt.usage is not None or attempt.carried is not None:
-        used = total((draft.statuses[path].usage, attempt.usage, attempt.carried))
-        draft.change(path, usage=used)
+        used = total((transition.statuses[path].usage, attempt.usage, attempt.carried))
+        transition.update(path, usage=used)
 
 
-def _supersede(draft: Transition, path: str, attempt: AttemptStatus, ended: datetime) -> None:
+def _supersede(transition: Transition, path: str, attempt: AttemptStatus, ended: datetime) -> None:
     """Close an attempt of a definition that no longer stands, whatever it gave."""
     text = "a new round began while it ran"
-    _record_end(draft, path, attempt, ended, str(Reason.SUPERSEDED), text)
-    draft.change(path, phase="Pending", reason=None, message=None, tail=None)
+    _record_end(transition, path, attempt, ended, str(Reason.SUPERSEDED), text)
+    transition.update(path, phase="Pending", reason=None, message=None, tail=None)
 
 
 def fail(
-    draft: Transition,
+    transition: Transition,
     path: str,
     attempt: AttemptStatus,
     broken: Failed,
@@ -115,33 +121,35 @@ def fail(
 ) -> None:
     """Close the attempt and follow the retry policy."""
     if broken.refused:
-        draft.refusals.append(broken.refused)
+        transition.refusals.append(broken.refused)
     if not broken.started:
         attempt = attempt.model_copy(update={"never_started": True})
-    if draft.statuses[path].phase == "Superseding":
-        _supersede(draft, path, attempt, ended or draft.now)
+    if transition.statuses[path].phase == "Superseding":
+        _supersede(transition, path, attempt, ended or transition.now)
         return
-    _record_end(draft, path, attempt, ended or draft.now, str(broken.reason), broken.message)
+    _record_end(
+        transition, path, attempt, ended or transition.now, str(broken.reason), broken.message
+    )
     if broken.reason == Reason.CANCELLED:
-        draft.end(path, "Cancelled", Reason.CANCELLED, broken.message)
+        transition.end(path, "Cancelled", Reason.CANCELLED, broken.message)
         return
     if broken.reason == Reason.DEADLINE_EXCEEDED:
-        deadlines.end(draft, path, detail=broken.message, tail=broken.tail)
+        deadlines.end(transition, path, detail=broken.message, tail=broken.tail)
         return
-    if shares.may_get_larger_share(draft, path):
-        shares.wait_for_larger_share(draft, path, broken.message)
+    if shares.may_get_larger_share(transition, path):
+        shares.wait_for_larger_share(transition, path, broken.message)
         return
     verdict = retries.after_failure(
-        retries=node_settings.retries_of(draft.spec, draft.node(path)),
-        status=draft.statuses[path],
+        retries=node_settings.retries_of(transition.spec, transition.node(path)),
+        status=transition.statuses[path],
         broken=broken,
-        seed=f"{draft.observed.uid}/{path}/{attempt.number}",
+        seed=f"{transition.observed.uid}/{path}/{attempt.number}",
     )
     if isinstance(verdict, retries.GiveUp):
-        draft.end(path, "Failed", verdict.reason, verdict.message, tail=broken.tail)
+        transition.end(path, "Failed", verdict.reason, verdict.message, tail=broken.tail)
         return
-    wake_at = draft.now + verdict.delay
-    draft.change(
+    wake_at = transition.now + verdict.delay
+    transition.update(
         path,
         phase="Backoff",
         reason=str(broken.reason),
@@ -150,13 +158,13 @@ def fail(
         wake_at=timestamps.timestamp(wake_at),
         **{verdict.budget.value: verdict.count},
     )
-    draft.note("Warning", "NodeAttemptFailed", f"{path}: {broken.reason}: {broken.message}")
-    draft.wake(wake_at)
+    transition.event("Warning", "NodeAttemptFailed", f"{path}: {broken.reason}: {broken.message}")
+    transition.requeue_at(wake_at)
 
 
-def _named_trouble(draft: Transition, path: str, attempt: AttemptStatus) -> str:
+def _named_trouble(transition: Transition, path: str, attempt: AttemptStatus) -> str:
     """What was told of an attempt that was then stopped for it: its pod no longer knows."""
-    status = draft.statuses[path]
+    status = transition.statuses[path]
     if status.reason == attempt.stopping:
         return status.message or ""
     late = attempt.stopping == Reason.DEADLINE_EXCEEDED and status.reason

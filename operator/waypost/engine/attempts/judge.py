@@ -62,7 +62,7 @@ def judge_pod(
     found: Outcome | RecordProblem | None
     if kind == "container" and not _did_its_work(pod, stopping):
         found = None
-    elif kind == "container" and not pod.carries:
+    elif kind == "container" and not pod.has_sidecar:
         found = _plain_result(pod, output_schema)
     else:
         found = _recorded_result(pod, expect, output_schema, kept)
@@ -93,7 +93,7 @@ def _knows_only_of_a_signal(found: Failed, pod: PodFact, stopping: str | None) -
 
 def needs_record(pod: PodFact, expect: Attempt) -> bool:
     """Whether the result of a pod that is over may be in a NodeRecord."""
-    if pod.carries and pod.exit_code != 0:
+    if pod.has_sidecar and pod.exit_code != 0:
         return False
     record = _decoded(pod, expect)
     if isinstance(record, CommitRecord):
@@ -110,7 +110,7 @@ def needs_trace(pod: PodFact, expect: Attempt) -> bool:
 def _decoded(pod: PodFact, expect: Attempt) -> CommitRecord | RecordProblem:
     if pod.terminated_reason == _LOST_SIGHT:
         return RecordProblem("Missing", "the message is the kubelet's")
-    return decode(pod.carried or "" if pod.carries else pod.message, expect=expect)
+    return decode(pod.sidecar_message or "" if pod.has_sidecar else pod.message, expect=expect)
 
 
 def _recorded_result(
@@ -120,7 +120,7 @@ def _recorded_result(
     if isinstance(record, CommitRecord):
         report = Report(
             usage=record.usage,
-            carried=record.carried,
+            inherited_usage=record.carried,
             trace=record.trace,
             retry_after=record.retry_after_seconds,
         )
@@ -169,7 +169,7 @@ def _did_its_work(pod: PodFact, stopping: str | None) -> bool:
         return False
     if not _was_told_to_end(pod):
         return True
-    return not stopping and bool(pod.carries or pod.message.strip())
+    return not stopping and bool(pod.has_sidecar or pod.message.strip())
 
 
 def _was_told_to_end(pod: PodFact) -> bool:
@@ -229,7 +229,7 @@ def _without_record(pod: PodFact, *, kind: str, stopping: str | None, log: str |
         )
     if pod.deleting or pod.terminated_reason in _NOBODY_SAW or not pod.terminated:
         return Failed(Reason.DISRUPTED, pod.pod_message or "the pod was deleted while it ran")
-    if pod.exit_code == 0 and (kind != "container" or pod.carries):
+    if pod.exit_code == 0 and (kind != "container" or pod.has_sidecar):
         return Failed(Reason.RESULT_LOST, "exit code 0, but no record of a result was written")
     return _exit_code(pod, log)
 

@@ -28,42 +28,42 @@ from waypost.protocol.request import PythonWork, Request
 
 
 def prepare(
-    draft: Transition, path: str, inputs: Inputs, attempt: AttemptStatus
+    transition: Transition, path: str, inputs: Inputs, attempt: AttemptStatus
 ) -> Launch | Invalid | Missing | TooLarge:
     """The Job of an attempt. The same attempt gives the same request whenever it is prepared,
     but for what a ModelProvider or ToolServer says by then."""
-    node = draft.node(path)
+    node = transition.node(path)
     view = own_context(inputs, path=path, attempt=attempt.number)
-    rendered = _render(draft, node, view, attempt)
+    rendered = _render(transition, node, view, attempt)
     if isinstance(rendered, Invalid | Missing):
         return rendered
-    request = _request(draft, path, inputs, attempt.number, rendered)
+    request = _request(transition, path, inputs, attempt.number, rendered)
     try:
-        return _launch(draft, node, request, rendered)
+        return _launch(transition, node, request, rendered)
     except TooLarge as error:
-        if draft.settings.gateway_url is None or node.container:
+        if transition.settings.gateway_url is None or node.container:
             return error
     try:
-        return _launch_with_stored_inputs(draft, node, request, rendered)
+        return _launch_with_stored_inputs(transition, node, request, rendered)
     except TooLarge as error:
         return error
 
 
-def _launch(draft: Transition, node: Node, request: Request, rendered: Rendered) -> Launch:
-    timeout = node_settings.timeout_of(draft.spec, node)
+def _launch(transition: Transition, node: Node, request: Request, rendered: Rendered) -> Launch:
+    timeout = node_settings.timeout_of(transition.spec, node)
     job, config_map = attempt_manifests(
-        owner=draft.owner,
+        owner=transition.owner,
         node=node,
         request=request,
         rendered=rendered,
-        settings=draft.settings,
-        deadline_seconds=timeout + node_settings.queue_timeout_of(draft.spec, node),
+        settings=transition.settings,
+        deadline_seconds=timeout + node_settings.queue_timeout_of(transition.spec, node),
     )
     return Launch(path=node.name, attempt=request.attempt, job=job, config_map=config_map)
 
 
 def _launch_with_stored_inputs(
-    draft: Transition, node: Node, request: Request, rendered: Rendered
+    transition: Transition, node: Node, request: Request, rendered: Rendered
 ) -> Launch:
     """Inputs that no ConfigMap holds: the pod gets them from the gateway."""
     canonical = ijson.canonical(request.inputs)
@@ -76,34 +76,36 @@ def _launch_with_stored_inputs(
     digest = ijson.digest(request.inputs)
     record = node_records.manifest(
         "Input",
-        draft.whose(node.name, request.attempt),
+        transition.attempt_ref(node.name, request.attempt),
         digest=digest,
         size=len(canonical),
         form=form,
-        owner=draft.owner.reference(),
-        namespace=draft.owner.namespace,
+        owner=transition.owner.reference(),
+        namespace=transition.owner.namespace,
     )
-    launch = _launch(draft, node, request._replace(inputs={}, stored_inputs=digest), rendered)
+    launch = _launch(transition, node, request._replace(inputs={}, stored_inputs=digest), rendered)
     return replace(launch, input_record=record)
 
 
 def _render(
-    draft: Transition, node: Node, view: JsonObject, attempt: AttemptStatus
+    transition: Transition, node: Node, view: JsonObject, attempt: AttemptStatus
 ) -> Rendered | Invalid | Missing:
     strings = render_strings(node, view)
     if isinstance(strings, Invalid):
         return strings
     args, env = strings
     if node.agent:
-        if not (node.agent.image or draft.settings.agent_image):
+        if not (node.agent.image or transition.settings.agent_image):
             return Missing("this installation has no image for agent nodes; set agent.image in it")
         work = agent_work(
             node.agent,
-            defaults=draft.spec.defaults.agent if draft.spec.defaults else None,
+            defaults=transition.spec.defaults.agent if transition.spec.defaults else None,
             allotment=attempt.allotment,
-            used=draft.statuses[node.name].usage,
+            used=transition.statuses[node.name].usage,
             around=Surroundings(
-                draft.observed.namespace, draft.observed.providers, draft.observed.servers
+                transition.observed.namespace,
+                transition.observed.providers,
+                transition.observed.servers,
             ),
             view=view,
         )
@@ -119,9 +121,9 @@ def _render(
 
 
 def _request(
-    draft: Transition, path: str, inputs: Inputs, number: int, rendered: Rendered
+    transition: Transition, path: str, inputs: Inputs, number: int, rendered: Rendered
 ) -> Request:
-    node, observed = draft.node(path), draft.observed
+    node, observed = transition.node(path), transition.observed
     python = None
     if node.python:
         python = PythonWork(source=node.python.source, function=node.python.function)
@@ -132,48 +134,52 @@ def _request(
         run_uid=observed.uid,
         path=path,
         kind=kind_of(node),
-        round=draft.whose(path, number).round,
+        round=transition.attempt_ref(path, number).round,
         attempt=number,
         fingerprint=observed.definition.fingerprints[path],
         idempotency_key=inputs.idempotency_key,
-        timeout_seconds=node_settings.timeout_of(draft.spec, node),
-        traceparent=traceparent(observed.uid, path, draft.whose(path, number).round, number),
+        timeout_seconds=node_settings.timeout_of(transition.spec, node),
+        traceparent=traceparent(
+            observed.uid, path, transition.attempt_ref(path, number).round, number
+        ),
         inputs=inputs.values,
         input_schema=node.input_schema,
         output_schema=node.output_schema,
         python=python,
-        modules=draft.spec.modules if uses_modules else None,
+        modules=transition.spec.modules if uses_modules else None,
         agent=rendered.agent,
         http=rendered.http,
-        gateway=draft.settings.gateway_url,
+        gateway=transition.settings.gateway_url,
     )
 
 
-def launch(draft: Transition, path: str, inputs: Inputs) -> None:
+def launch(transition: Transition, path: str, inputs: Inputs) -> None:
     """Record the next attempt of a node and ask for its Job; hold the node while something that
     it refers to is missing, or while its budget is lent out."""
-    status = draft.statuses[path]
+    status = transition.statuses[path]
     number = (status.attempt or 0) + 1
-    moment = timestamps.timestamp(draft.now)
-    job = names.job_name(run=draft.owner.name, run_uid=draft.owner.uid, path=path, attempt=number)
+    moment = timestamps.timestamp(transition.now)
+    job = names.job_name(
+        run=transition.owner.name, run_uid=transition.owner.uid, path=path, attempt=number
+    )
     attempt = AttemptStatus(number=number, job=job, launched_at=moment, round=status.round)
-    share = shares.reserve(draft, path)
+    share = shares.reserve(transition, path)
     if isinstance(share, Exhausted):
-        shares.wait_for_budget(draft, path, share)
+        shares.wait_for_budget(transition, path, share)
         return
     attempt = attempt.model_copy(update={"allotment": share})
-    action = prepare(draft, path, inputs, attempt)
+    action = prepare(transition, path, inputs, attempt)
     if isinstance(action, Missing):
-        missing_references.wait_for_reference(draft, path, action)
+        missing_references.wait_for_reference(transition, path, action)
         return
     if isinstance(action, Invalid):
-        draft.end(path, "Failed", Reason.INPUT_INVALID, action.message)
+        transition.end(path, "Failed", Reason.INPUT_INVALID, action.message)
         return
     if isinstance(action, TooLarge):
-        draft.end(path, "Failed", Reason.INPUT_TOO_LARGE, str(action))
+        transition.end(path, "Failed", Reason.INPUT_TOO_LARGE, str(action))
         return
-    draft.record_attempt(path, attempt)
-    draft.change(
+    transition.record_attempt(path, attempt)
+    transition.update(
         path,
         phase="Running",
         reason=None,
@@ -184,5 +190,5 @@ def launch(draft: Transition, path: str, inputs: Inputs) -> None:
         input_digest=inputs.digest,
         started_at=status.started_at or moment,
     )
-    draft.after.append(action)
-    draft.wake(draft.now + timedelta(seconds=LOOK_FIRST))
+    transition.after.append(action)
+    transition.requeue_at(transition.now + timedelta(seconds=LOOK_FIRST))

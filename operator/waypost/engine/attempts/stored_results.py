@@ -6,8 +6,7 @@ from waypost.api.status import AttemptStatus, NodeStatus
 from waypost.engine.attempts import lost_machines
 from waypost.engine.attempts.judge import needs_record
 from waypost.engine.state.observed import Observed
-from waypost.engine.state.transition import Transition
-from waypost.engine.state.transition import attempt_ref as whose_of
+from waypost.engine.state.transition import Transition, attempt_ref
 from waypost.kube.payloads import AttemptRef, RecordFact
 from waypost.protocol.record import Attempt
 
@@ -17,26 +16,26 @@ def reads_of(observed: Observed, status: NodeStatus, kind: str, now: datetime) -
     attempt = status.latest_attempt
     if attempt is None or attempt.finished_at is not None:
         return set()
-    whose = whose_of(observed, status, attempt.number)
+    ref = attempt_ref(observed, status, attempt.number)
     pods = [p for p in observed.pods if (p.path, p.attempt) == (status.path, attempt.number)]
-    if kind == "container" and not any(pod.carries for pod in pods):
+    if kind == "container" and not any(pod.has_sidecar for pod in pods):
         return set()
     if pods:
         over = all(pod.over or lost_machines.loss_reason(observed, pod, now) for pod in pods)
-        looks = over and any(needs_record(pod, expected_identity(whose, pod.uid)) for pod in pods)
+        looks = over and any(needs_record(pod, expected_identity(ref, pod.uid)) for pod in pods)
     else:
         job = observed.jobs.get(attempt.job)
         looks = observed.live and job is not None and job.ended
-    return {whose.record_name("Result")} if looks else set()
+    return {ref.record_name("Result")} if looks else set()
 
 
-def stored_result(draft: Transition, path: str, attempt: AttemptStatus) -> RecordFact | None:
+def stored_result(transition: Transition, path: str, attempt: AttemptStatus) -> RecordFact | None:
     """The attempt's NodeRecord, if it was looked for and is what its name says."""
-    whose = draft.whose(path, attempt.number)
-    fact = draft.observed.records.get(whose.record_name("Result"))
-    return fact if fact is not None and fact.is_of("Result", whose) else None
+    ref = transition.attempt_ref(path, attempt.number)
+    fact = transition.observed.records.get(ref.record_name("Result"))
+    return fact if fact is not None and fact.is_of("Result", ref) else None
 
 
-def expected_identity(whose: AttemptRef, pod_uid: str) -> Attempt:
+def expected_identity(ref: AttemptRef, pod_uid: str) -> Attempt:
     """The identity that a commit record of this attempt and pod carries."""
-    return Attempt(whose.run_uid, whose.path, whose.round, whose.attempt, pod_uid)
+    return Attempt(ref.run_uid, ref.path, ref.round, ref.attempt, pod_uid)

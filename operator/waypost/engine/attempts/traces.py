@@ -6,8 +6,7 @@ from waypost.engine.attempts.judge import needs_trace
 from waypost.engine.attempts.stored_results import expected_identity
 from waypost.engine.state.decision import PutRecord
 from waypost.engine.state.observed import Observed
-from waypost.engine.state.transition import Transition
-from waypost.engine.state.transition import attempt_ref as whose_of
+from waypost.engine.state.transition import Transition, attempt_ref
 from waypost.kube import node_records
 from waypost.kube.payloads import AttemptRef
 from waypost.protocol import ijson
@@ -20,45 +19,47 @@ def reads_of(observed: Observed, status: NodeStatus) -> set[str]:
     attempt = status.latest_attempt
     if attempt is None or attempt.finished_at is not None:
         return set()
-    whose = whose_of(observed, status, attempt.number)
+    ref = attempt_ref(observed, status, attempt.number)
     pods = [p for p in observed.pods if (p.path, p.attempt) == (status.path, attempt.number)]
     over = all(pod.over for pod in pods)
-    looks = over and any(needs_trace(pod, expected_identity(whose, pod.uid)) for pod in pods)
-    return {whose.record_name("Trace")} if looks else set()
+    looks = over and any(needs_trace(pod, expected_identity(ref, pod.uid)) for pod in pods)
+    return {ref.record_name("Trace")} if looks else set()
 
 
-def keep_trace(draft: Transition, path: str, number: int, trace: Trace | bool | None) -> str | None:
+def keep_trace(
+    transition: Transition, path: str, number: int, trace: Trace | bool | None
+) -> str | None:
     """Keep an attempt's trace: what came in the commit record gets a NodeRecord of its own.
     Returns the record's name; None when there is nothing to keep."""
-    whose = draft.whose(path, number)
-    name = whose.record_name("Trace")
+    ref = transition.attempt_ref(path, number)
+    name = ref.record_name("Trace")
     if isinstance(trace, Trace):
         if not trace.entries:
             return None
-        draft.before.append(PutRecord(manifest=_manifest(draft, whose, trace.to_json())))
-        draft.traces[path, number] = trace
+        transition.before.append(PutRecord(manifest=_manifest(transition, ref, trace.to_json())))
+        transition.traces[path, number] = trace
         return name
     if not trace:
         return None
-    fact = draft.observed.records.get(name)
-    if fact is not None and fact.is_of("Trace", whose) and fact.payload.read:
+    fact = transition.observed.records.get(name)
+    if fact is not None and fact.is_of("Trace", ref) and fact.payload.read:
         try:
-            draft.traces[path, number] = trace_from_json(fact.payload.value)
+            transition.traces[path, number] = trace_from_json(fact.payload.value)
         except ValueError as error:
-            draft.note("Warning", "TraceUnreadable", f"{path}: NodeRecord {name}: {error}")
+            transition.event("Warning", "TraceUnreadable", f"{path}: NodeRecord {name}: {error}")
     return name
 
 
-def _manifest(draft: Transition, whose: AttemptRef, document: JsonValue) -> dict[str, JsonValue]:
+def _manifest(transition: Transition, ref: AttemptRef, document: JsonValue) -> dict[str, JsonValue]:
     canonical = ijson.canonical(document)
     form = node_records.form_of(document, canonical)
     assert form is not None, "what came in a commit record fits"
     return node_records.manifest(
         "Trace",
-        whose,
+        ref,
         digest=ijson.digest(document),
         size=len(canonical),
         form=form,
-        owner=draft.owner.reference(),
-        namespace=draft.owner.namespace,
+        owner=transition.owner.reference(),
+        namespace=transition.owner.namespace,
     )

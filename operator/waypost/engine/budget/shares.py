@@ -11,40 +11,40 @@ from waypost.engine.state.transition import Transition
 from waypost.protocol.reasons import Reason
 
 
-def reserve(draft: Transition, path: str) -> Allotment | Exhausted | None:
+def reserve(transition: Transition, path: str) -> Allotment | Exhausted | None:
     """What the next attempt of an agent node may use of the run's budget; None without one."""
-    agent, budget = draft.node(path).agent, draft.spec.budget
+    agent, budget = transition.node(path).agent, transition.spec.budget
     if agent is None or budget is None:
         return None
-    limits, nodes = _limits(draft, agent), draft.statuses.values()
-    before = _ran_out(draft.statuses[path])
+    limits, nodes = _limits(transition, agent), transition.statuses.values()
+    before = _ran_out(transition.statuses[path])
     name = None if before is None else short_of(before)
     # Another attempt gets all that is left: parted again, it might help nobody.
-    sharers = _sharers(draft) if name is None else 1
-    retired = draft.observed.status.retired_usage
+    sharers = _sharers(transition) if name is None else 1
+    retired = transition.observed.status.retired_usage
     share = allot(budget, nodes, sharers=sharers, limits=limits, retired=retired)
     if before is None or name is None:
         return share
-    goes_on = draft.settings.gateway_url is not None  # which keeps its journal
+    goes_on = transition.settings.gateway_url is not None  # which keeps its journal
     return enlarged(share, before, name=name, nodes=nodes, goes_on=goes_on)
 
 
-def may_get_larger_share(draft: Transition, path: str) -> bool:
+def may_get_larger_share(transition: Transition, path: str) -> bool:
     """Whether the attempt that has just ended may be followed by one with another share of the
     run's budget, as no limit of the node's own ended it."""
-    status, node = draft.statuses[path], draft.node(path)
+    status, node = transition.statuses[path], transition.node(path)
     before = _ran_out(status)
     if before is None or node.agent is None or before.number != status.attempt:
         return False
-    once = node_settings.retries_of(draft.spec, node).once
+    once = node_settings.retries_of(transition.spec, node).once
     return not once and short_of(before) is not None
 
 
-def wait_for_larger_share(draft: Transition, path: str, message: str) -> None:
+def wait_for_larger_share(transition: Transition, path: str, message: str) -> None:
     """Start again, in this pass or as soon as others have given enough back."""
     reason = str(Reason.BUDGET_EXCEEDED)
-    draft.change(path, phase="Pending", reason=reason, message=shorten(message, 1024))
-    draft.note("Warning", "NodeAttemptFailed", f"{path}: {reason}: {message}")
+    transition.update(path, phase="Pending", reason=reason, message=shorten(message, 1024))
+    transition.event("Warning", "NodeAttemptFailed", f"{path}: {reason}: {message}")
 
 
 def _ran_out(status: NodeStatus) -> AttemptStatus | None:
@@ -57,25 +57,25 @@ def _ran_out(status: NodeStatus) -> AttemptStatus | None:
     return ended[-1] if ended else None
 
 
-def _limits(draft: Transition, agent: AgentKind) -> AgentLimits:
-    base = draft.spec.defaults.agent if draft.spec.defaults else None
+def _limits(transition: Transition, agent: AgentKind) -> AgentLimits:
+    base = transition.spec.defaults.agent if transition.spec.defaults else None
     return merged(AgentLimits, base.limits if base else None, agent.limits)
 
 
-def wait_for_budget(draft: Transition, path: str, exhausted: Exhausted) -> None:
+def wait_for_budget(transition: Transition, path: str, exhausted: Exhausted) -> None:
     """Wait for what others may give back; fail when nothing is lent out (semantics row 31)."""
     if not exhausted.held:
-        draft.end(path, "Failed", Reason.BUDGET_EXCEEDED, exhausted.message)
+        transition.end(path, "Failed", Reason.BUDGET_EXCEEDED, exhausted.message)
         return
     text = f"{exhausted.message}, the rest is lent to attempts under way"
-    draft.change(path, phase="Pending", reason=str(Reason.BUDGET_EXCEEDED), message=text)
+    transition.update(path, phase="Pending", reason=str(Reason.BUDGET_EXCEEDED), message=text)
 
 
-def _sharers(draft: Transition) -> int:
+def _sharers(transition: Transition) -> int:
     """Agent nodes that could start now, the one that asks among them."""
     waiting = [
         path
-        for path in draft.in_phase("Pending", "Backoff")
-        if draft.node(path).agent and joins.judge(draft, path) is joins.READY
+        for path in transition.in_phase("Pending", "Backoff")
+        if transition.node(path).agent and joins.judge(transition, path) is joins.READY
     ]
     return max(len(waiting), 1)

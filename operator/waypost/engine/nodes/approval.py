@@ -25,102 +25,110 @@ from waypost.protocol.reasons import Reason
 _LOOK_AFTER: Final = 2.0
 
 
-def start(draft: Transition, path: str, inputs: Inputs) -> None:
+def start(transition: Transition, path: str, inputs: Inputs) -> None:
     """Record that the node waits for a human and ask for its Approval."""
-    gate = draft.node(path).approval
+    gate = transition.node(path).approval
     assert gate is not None, "only approval nodes are gates"
     expires = None
     if gate.timeout:
-        expires = timestamps.timestamp(draft.now + timedelta(seconds=parse_duration(gate.timeout)))
-    manifest = approval_request.manifest(draft, path, inputs, expires)
+        expires = timestamps.timestamp(
+            transition.now + timedelta(seconds=parse_duration(gate.timeout))
+        )
+    manifest = approval_request.manifest(transition, path, inputs, expires)
     if isinstance(manifest, Invalid):
-        draft.end(path, "Failed", Reason.INPUT_INVALID, manifest.message)
+        transition.end(path, "Failed", Reason.INPUT_INVALID, manifest.message)
         return
     name = manifest["metadata"]["name"]
-    draft.change(
+    transition.update(
         path,
         phase="Waiting",
         approval=name,
         wake_at=expires,
         input_digest=inputs.digest,
-        started_at=timestamps.timestamp(draft.now),
+        started_at=timestamps.timestamp(transition.now),
     )
-    draft.after.append(OpenApproval(manifest=manifest))
-    draft.note("Normal", "AwaitingApproval", f"{path} waits for approval {name}")
-    draft.wake(draft.now + timedelta(seconds=_LOOK_AFTER))  # was it refused?
-    _wake_at_expiry(draft, path)
+    transition.after.append(OpenApproval(manifest=manifest))
+    transition.event("Normal", "AwaitingApproval", f"{path} waits for approval {name}")
+    transition.requeue_at(transition.now + timedelta(seconds=_LOOK_AFTER))  # was it refused?
+    _wake_at_expiry(transition, path)
 
 
-def advance(draft: Transition, path: str, *, withdraw: bool) -> None:
+def advance(transition: Transition, path: str, *, withdraw: bool) -> None:
     """Follow a recorded decision, record a new one, or go on waiting."""
-    fact = draft.observed.approvals.get(draft.statuses[path].approval or "")
+    fact = transition.observed.approvals.get(transition.statuses[path].approval or "")
     if fact is None:
-        _missing(draft, path, withdraw=withdraw)
-    elif fact.owner_uid != draft.observed.uid or fact.spec is None:
+        _missing(transition, path, withdraw=withdraw)
+    elif fact.owner_uid != transition.observed.uid or fact.spec is None:
         text = f"an Approval {fact.name} exists that this run did not create; delete it"
-        draft.end(path, "Failed", Reason.LAUNCH_REJECTED, text)
+        transition.end(path, "Failed", Reason.LAUNCH_REJECTED, text)
     elif fact.status.state != "Open":
-        _follow(draft, path, fact.status)
-    elif not withdraw and not approval_request.matches_request(draft, path, fact.spec):
+        _follow(transition, path, fact.status)
+    elif not withdraw and not approval_request.matches_request(transition, path, fact.spec):
         text = f"the Approval {fact.name} does not ask what this node asks; delete it"
-        draft.end(path, "Failed", Reason.LAUNCH_REJECTED, text)
+        transition.end(path, "Failed", Reason.LAUNCH_REJECTED, text)
     else:
-        _record_answer(draft, path, fact, fact.spec, withdraw=withdraw)
+        _record_answer(transition, path, fact, fact.spec, withdraw=withdraw)
 
 
-def withdraw_superseded(draft: Transition) -> None:
+def withdraw_superseded(transition: Transition) -> None:
     """Questions of earlier rounds that no gate waits for any more must not stay answerable."""
-    named = {draft.statuses[path].approval for path in draft.graph.order}
-    for fact in draft.observed.approvals.values():
+    named = {transition.statuses[path].approval for path in transition.graph.order}
+    for fact in transition.observed.approvals.values():
         # One of this round may be newer than this copy of the status.
-        old = fact.round < draft.observed.status.round and fact.name not in named
-        ours = fact.owner_uid == draft.observed.uid and not fact.deleting
+        old = fact.round < transition.observed.status.round and fact.name not in named
+        ours = fact.owner_uid == transition.observed.uid and not fact.deleting
         if old and ours and fact.status.state == "Open" and fact.spec is not None:
-            _write_approval_status(draft, fact, ApprovalStatus(state="Withdrawn"), count(fact.spec))
+            _write_approval_status(
+                transition, fact, ApprovalStatus(state="Withdrawn"), count(fact.spec)
+            )
 
 
-def _wake_at_expiry(draft: Transition, path: str) -> None:
-    expires = timestamps.parse_timestamp(draft.statuses[path].wake_at)
+def _wake_at_expiry(transition: Transition, path: str) -> None:
+    expires = timestamps.parse_timestamp(transition.statuses[path].wake_at)
     if expires:
-        draft.wake(expires)
+        transition.requeue_at(expires)
 
 
-def _missing(draft: Transition, path: str, *, withdraw: bool) -> None:
-    problem = draft.observed.launches.get(draft.statuses[path].approval or "")
+def _missing(transition: Transition, path: str, *, withdraw: bool) -> None:
+    problem = transition.observed.launches.get(transition.statuses[path].approval or "")
     if problem is not None and problem.permanent:
-        draft.end(path, "Failed", Reason.LAUNCH_REJECTED, problem.message)
-    elif not draft.observed.live:
-        draft.wake(draft.now + timedelta(seconds=_LOOK_AFTER))
+        transition.end(path, "Failed", Reason.LAUNCH_REJECTED, problem.message)
+    elif not transition.observed.live:
+        transition.requeue_at(transition.now + timedelta(seconds=_LOOK_AFTER))
     elif withdraw:
-        draft.end(path, "Cancelled", Reason.CANCELLED, "the run ended before it was answered")
+        transition.end(path, "Cancelled", Reason.CANCELLED, "the run ended before it was answered")
     else:
-        inputs = resolve(draft, path)
+        inputs = resolve(transition, path)
         if not isinstance(inputs, Invalid):
-            manifest = approval_request.manifest(draft, path, inputs, draft.statuses[path].wake_at)
+            manifest = approval_request.manifest(
+                transition, path, inputs, transition.statuses[path].wake_at
+            )
             if not isinstance(manifest, Invalid):
-                draft.after.append(OpenApproval(manifest=manifest))
-        _wake_at_expiry(draft, path)
+                transition.after.append(OpenApproval(manifest=manifest))
+        _wake_at_expiry(transition, path)
 
 
 def _record_answer(
-    draft: Transition, path: str, fact: ApprovalFact, spec: ApprovalSpec, *, withdraw: bool
+    transition: Transition, path: str, fact: ApprovalFact, spec: ApprovalSpec, *, withdraw: bool
 ) -> None:
     expires = timestamps.parse_timestamp(spec.expires_at)
-    expired = expires is not None and draft.now >= expires
+    expired = expires is not None and transition.now >= expires
     # A decision the API server took before the expiry counts, even if the operator was away.
     in_time = not expired or (
         expires is not None and fact.answered_at is not None and fact.answered_at < expires
     )
     verdict = count(spec)
     if withdraw:
-        _write_approval_status(draft, fact, ApprovalStatus(state="Withdrawn"), verdict)
+        _write_approval_status(transition, fact, ApprovalStatus(state="Withdrawn"), verdict)
     elif verdict.decision and in_time:
-        _write_approval_status(draft, fact, _answered(verdict), verdict)
+        _write_approval_status(transition, fact, _answered(verdict), verdict)
     elif expired:
-        _write_approval_status(draft, fact, ApprovalStatus(state="Denied", expired=True), verdict)
+        _write_approval_status(
+            transition, fact, ApprovalStatus(state="Denied", expired=True), verdict
+        )
     else:
-        _write_approval_status(draft, fact, fact.status, verdict)
-        _wake_at_expiry(draft, path)
+        _write_approval_status(transition, fact, fact.status, verdict)
+        _wake_at_expiry(transition, path)
 
 
 def _answered(verdict: Tally) -> ApprovalStatus:
@@ -134,7 +142,7 @@ def _answered(verdict: Tally) -> ApprovalStatus:
 
 
 def _write_approval_status(
-    draft: Transition, fact: ApprovalFact, status: ApprovalStatus, verdict: Tally
+    transition: Transition, fact: ApprovalFact, status: ApprovalStatus, verdict: Tally
 ) -> None:
     """Write the Approval's status if it says something new."""
     conditions: list[StatusCondition] = list(fact.status.conditions)
@@ -147,7 +155,7 @@ def _write_approval_status(
             reason=reason,
             message=message,
             generation=fact.generation,
-            now=draft.now,
+            now=transition.now,
         )
 
     if verdict.problem:
@@ -167,19 +175,19 @@ def _write_approval_status(
         judge(meta.Condition.EXPIRED, True, "Expired", "nobody answered in time")
     changes = {"conditions": conditions, "votes": verdict.tally}
     if status.state != "Open":
-        changes["decided_at"] = timestamps.timestamp(draft.now)
+        changes["decided_at"] = timestamps.timestamp(transition.now)
     settled = status.model_copy(update=changes)
     if settled != fact.status:
-        draft.before.append(
+        transition.before.append(
             SettleApproval(name=fact.name, resource_version=fact.resource_version, status=settled)
         )
 
 
-def _follow(draft: Transition, path: str, recorded: ApprovalStatus) -> None:
-    gate = draft.node(path).approval
+def _follow(transition: Transition, path: str, recorded: ApprovalStatus) -> None:
+    gate = transition.node(path).approval
     assert gate is not None, "only approval nodes are gates"
     if recorded.state == "Withdrawn":
-        draft.end(path, "Cancelled", Reason.CANCELLED, "the run ended before it was answered")
+        transition.end(path, "Cancelled", Reason.CANCELLED, "the run ended before it was answered")
         return
     if recorded.state == "Denied":
         reason = Reason.APPROVAL_EXPIRED if recorded.expired else Reason.APPROVAL_DENIED
@@ -188,7 +196,7 @@ def _follow(draft: Transition, path: str, recorded: ApprovalStatus) -> None:
             continues = False
         if not continues:
             text = recorded.reason or ("no answer in time" if recorded.expired else "denied")
-            draft.end(path, "Failed", reason, text)
+            transition.end(path, "Failed", reason, text)
             return
     output: JsonObject = {"decision": recorded.state, "expired": bool(recorded.expired)}
     optional = {
@@ -198,4 +206,4 @@ def _follow(draft: Transition, path: str, recorded: ApprovalStatus) -> None:
         "decidedAt": recorded.decided_at,
     }
     output |= {key: value for key, value in optional.items() if value is not None}
-    draft.succeed(path, checkpoint(output))
+    transition.succeed(path, checkpoint(output))

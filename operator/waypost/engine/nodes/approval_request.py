@@ -19,10 +19,10 @@ _ASKED: Final = ("run", "path", "message", "context", "answer_schema", "approver
 
 
 def manifest(
-    draft: Transition, path: str, inputs: Inputs, expires: str | None
+    transition: Transition, path: str, inputs: Inputs, expires: str | None
 ) -> JsonObject | Invalid:
     """The Approval of a gate, with its texts filled in."""
-    gate = draft.node(path).approval
+    gate = transition.node(path).approval
     assert gate is not None, "only approval nodes are gates"
     view = own_context(inputs, path=path, attempt=1)
     message = render_text(gate.message, view, null=NullPolicy.TEXT)
@@ -35,7 +35,7 @@ def manifest(
     if size > MAX_CONTEXT_BYTES:
         return Invalid(f"approval.context: {size} bytes, the limit is {MAX_CONTEXT_BYTES}")
     question: JsonObject = {
-        "run": draft.observed.name,
+        "run": transition.observed.name,
         "path": path,
         "subject": "gate",
         "message": message[:32768],
@@ -47,24 +47,24 @@ def manifest(
         question["answerSchema"] = gate.answer_schema
     if expires:
         question["expiresAt"] = expires
-    after = downstream(draft.spec, draft.graph, path)
+    after = downstream(transition.spec, transition.graph, path)
     question["requestDigest"] = ijson.digest([question, after])
     return {
         "apiVersion": meta.API_VERSION,
         "kind": "Approval",
-        "metadata": _approval_metadata(draft, path),
+        "metadata": _approval_metadata(transition, path),
         "spec": question,
     }
 
 
-def matches_request(draft: Transition, path: str, spec: ApprovalSpec) -> bool:
+def matches_request(transition: Transition, path: str, spec: ApprovalSpec) -> bool:
     """Whether an Approval asks what the gate asks: its name can be foretold, so that anybody who
     may create Approvals could have put another question, to other people, in its place."""
-    inputs = resolve(draft, path)
+    inputs = resolve(transition, path)
     asked = (
         inputs
         if isinstance(inputs, Invalid)
-        else manifest(draft, path, inputs, draft.statuses[path].wake_at)
+        else manifest(transition, path, inputs, transition.statuses[path].wake_at)
     )
     if isinstance(asked, Invalid):
         return False
@@ -72,8 +72,8 @@ def matches_request(draft: Transition, path: str, spec: ApprovalSpec) -> bool:
     return all(getattr(spec, name) == getattr(wanted, name) for name in _ASKED)
 
 
-def _approval_metadata(draft: Transition, path: str) -> JsonObject:
-    observed, round_ = draft.observed, draft.statuses[path].round or 1
+def _approval_metadata(transition: Transition, path: str) -> JsonObject:
+    observed, round_ = transition.observed, transition.statuses[path].round or 1
     name = names.approval_name(run=observed.name, run_uid=observed.uid, path=path, round_=round_)
     return {
         "name": name,
@@ -84,5 +84,5 @@ def _approval_metadata(draft: Transition, path: str) -> JsonObject:
             meta.LABEL_ROUND: str(round_),
         },
         "annotations": {meta.ANNOTATION_RUN_NAME: observed.name, meta.ANNOTATION_PATH: path},
-        "ownerReferences": [draft.owner.reference()],
+        "ownerReferences": [transition.owner.reference()],
     }

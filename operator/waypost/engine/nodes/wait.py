@@ -11,12 +11,12 @@ from waypost.kube import timestamps
 from waypost.protocol.reasons import Reason
 
 
-def start(draft: Transition, path: str, inputs: Inputs) -> None:
+def start(transition: Transition, path: str, inputs: Inputs) -> None:
     """Record when the wait is over: an absolute time, so that a crash does not restart it."""
-    kind = draft.node(path).wait
+    kind = transition.node(path).wait
     assert kind is not None, "only wait nodes are started here"
     if kind.duration is not None:
-        until = draft.now + timedelta(seconds=parse_duration(kind.duration))
+        until = transition.now + timedelta(seconds=parse_duration(kind.duration))
     else:
         text = render_text(
             kind.until or "", own_context(inputs, path=path, attempt=1), null=NullPolicy.REFUSE
@@ -25,25 +25,27 @@ def start(draft: Transition, path: str, inputs: Inputs) -> None:
         parsed = None if isinstance(text, RenderError) else timestamps.parse_timestamp(text)
         if parsed is None:
             expected = f"expected an RFC 3339 time like 2026-11-24T03:10:00Z, found {text!r}"
-            draft.end(path, "Failed", Reason.INPUT_INVALID, f"wait.until: {problem or expected}")
+            transition.end(
+                path, "Failed", Reason.INPUT_INVALID, f"wait.until: {problem or expected}"
+            )
             return
         until = parsed
-    moment = timestamps.timestamp(draft.now)
-    draft.change(
+    moment = timestamps.timestamp(transition.now)
+    transition.update(
         path,
         phase="Waiting",
         wake_at=timestamps.timestamp(until),
         input_digest=inputs.digest,
         started_at=moment,
     )
-    advance(draft, path)
+    advance(transition, path)
 
 
-def advance(draft: Transition, path: str) -> None:
+def advance(transition: Transition, path: str) -> None:
     """End a wait whose time has come."""
-    text = draft.statuses[path].wake_at
-    until = timestamps.parse_timestamp(text) or draft.now
-    if draft.now < until:
-        draft.wake(until)
+    text = transition.statuses[path].wake_at
+    until = timestamps.parse_timestamp(text) or transition.now
+    if transition.now < until:
+        transition.requeue_at(until)
         return
-    draft.succeed(path, checkpoint({"until": text}))
+    transition.succeed(path, checkpoint({"until": text}))

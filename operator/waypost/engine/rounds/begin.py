@@ -163,7 +163,7 @@ def _why_anew(
         # Before the edges: an edit is what the person knows of.
         gate = graph.nodes[path].approval is not None
         return f"its definition {'or one after it ' if gate else ''}has changed"
-    for name in sorted(graph.edges[path].all):
+    for name in sorted(graph.dependencies[path].all):
         if fates[name].disposition in _ANEW:
             return f"{name} {_ANEW_WORDS[fates[name].disposition or '']}"
     return ""

@@ -6,17 +6,17 @@ from waypost.engine.state.transition import Transition
 from waypost.protocol.reasons import Reason
 
 
-def apply_overrides(draft: Transition) -> None:
+def apply_overrides(transition: Transition) -> None:
     """End the nodes that a person has decided on, once no attempt of them is under way."""
-    asked = draft.spec.rerun
+    asked = transition.spec.rerun
     if asked is None:
         return
-    for path in draft.in_phase("Pending"):
-        disposition = draft.statuses[path].disposition
+    for path in transition.in_phase("Pending"):
+        disposition = transition.statuses[path].disposition
         if disposition == "Given" and path in (asked.outputs or {}):
-            draft.succeed(path, checkpoint((asked.outputs or {})[path]))
+            transition.succeed(path, checkpoint((asked.outputs or {})[path]))
         elif disposition == "SkippedByUser":
-            draft.end(path, "Skipped", Reason.SKIPPED_BY_USER, "left out by a person")
+            transition.end(path, "Skipped", Reason.SKIPPED_BY_USER, "left out by a person")
         else:
             continue
-        draft.stamp(path)
+        transition.stamp_fingerprint(path)

@@ -14,8 +14,8 @@ from waypost.api.workflow import AgentWorkflowSpec, Node
 from waypost.compiler.definition import Definition
 from waypost.compiler.graph import Dependencies, Graph
 from waypost.engine.run import rejection
-from waypost.engine.state import transition
 from waypost.engine.state.observed import Observed
+from waypost.engine.state.transition import is_finished
 
 _ALONE: Final = Dependencies(hard=frozenset(), soft=frozenset())
 _GATE: Final[JsonObject] = {"approval": {"message": "?", "approvers": {"users": ["nobody"]}}}
@@ -27,7 +27,7 @@ def with_stand_in_nodes(observed: Observed) -> Observed:
     if not rejection.is_rejected(observed) or not _is_cancelled(observed):
         return observed
     nodes = {status.path: _stand_in(observed, status) for status in observed.status.nodes}
-    graph = Graph(nodes=nodes, edges=dict.fromkeys(nodes, _ALONE), order=tuple(nodes))
+    graph = Graph(nodes=nodes, dependencies=dict.fromkeys(nodes, _ALONE), order=tuple(nodes))
     definition = Definition(
         spec=_spec(observed, list(nodes.values())),
         graph=graph,
@@ -40,7 +40,7 @@ def _is_cancelled(observed: Observed) -> bool:
     """Whether the run has checkpoints and is to be, or was, cancelled. One that ended before its
     spec was changed is first told what is wrong with the spec."""
     status = observed.status
-    known = not transition.is_finished(status) or status.observed_generation == observed.generation
+    known = not is_finished(status) or status.observed_generation == observed.generation
     asked = observed.definition.cancelled or status.cancelled_at is not None
     return bool(status.nodes) and known and asked
 

@@ -11,10 +11,10 @@ from waypost.engine.budget.usage import total
 from waypost.engine.run import pausing, summary
 from waypost.engine.run.status_size import trim
 from waypost.engine.scheduling import deadlines
-from waypost.engine.state import transition, visible
+from waypost.engine.state import visible
 from waypost.engine.state.decision import Decision, DeleteRun, ReleasePod
 from waypost.engine.state.observed import Observed
-from waypost.engine.state.transition import Transition, has_closed
+from waypost.engine.state.transition import Transition, has_closed, is_finished
 from waypost.expressions.templates import RenderError, references_in, render_json
 from waypost.kube import timestamps
 from waypost.protocol import ijson, schema
@@ -23,95 +23,99 @@ from waypost.protocol.reasons import Reason
 OUTPUTS_LIMIT = 32 * 1024
 
 
-def closing_reason(draft: Transition) -> Reason | None:
+def closing_reason(transition: Transition) -> Reason | None:
     """Why nothing new may start: the run was cancelled, its deadline has passed, or a node failed
     that must not. One that waits for a person does not close the run."""
-    if draft.spec.cancel or draft.observed.status.cancelled_at:
+    if transition.spec.cancel or transition.observed.status.cancelled_at:
         return Reason.CANCELLED
-    if deadlines.run_over(draft) and _is_cut_short(draft):
+    if deadlines.run_over(transition) and _is_cut_short(transition):
         return Reason.DEADLINE_EXCEEDED
-    for path in draft.in_phase("Failed"):
-        node = draft.node(path)
+    for path in transition.in_phase("Failed"):
+        node = transition.node(path)
         if not on_failure.tolerates(node) and not on_failure.pauses(node):
             return Reason.DEPENDENCY_FAILED
     return None
 
 
-def _is_cut_short(draft: Transition) -> bool:
+def _is_cut_short(transition: Transition) -> bool:
     """Whether a deadline that has passed makes a difference: not if all was done before."""
-    undone = any(not draft.ended(path) for path in draft.graph.order)
-    return undone or bool(draft.in_phase("Cancelled")) or bool(pausing.paused(draft))
+    undone = any(not transition.ended(path) for path in transition.graph.order)
+    return undone or bool(transition.in_phase("Cancelled")) or bool(pausing.paused(transition))
 
 
-def enforce_deadlines(draft: Transition) -> None:
+def enforce_deadlines(transition: Transition) -> None:
     """End nodes whose deadline has passed, their attempts first; wake for those to come."""
-    for path in draft.in_phase("Pending", "Running", "Backoff"):
-        at = deadlines.of_node(draft, path)
+    for path in transition.in_phase("Pending", "Running", "Backoff"):
+        at = deadlines.of_node(transition, path)
         if at is None:
             continue
-        if draft.now < at:
-            draft.wake(at)
-        elif draft.statuses[path].phase == "Running":
-            _stop(draft, path, Reason.DEADLINE_EXCEEDED)
+        if transition.now < at:
+            transition.requeue_at(at)
+        elif transition.statuses[path].phase == "Running":
+            _stop(transition, path, Reason.DEADLINE_EXCEEDED)
         else:
-            status = draft.statuses[path]
+            status = transition.statuses[path]
             trouble = f"{status.reason}: {status.message}" if status.reason else ""
-            deadlines.end(draft, path, detail=trouble)
-    at = deadlines.of_run(draft)
-    if at is not None and draft.now < at:
-        draft.wake(at)
+            deadlines.end(transition, path, detail=trouble)
+    at = deadlines.of_run(transition)
+    if at is not None and transition.now < at:
+        transition.requeue_at(at)
 
 
-def wind_down(draft: Transition, reason: Reason) -> None:
+def wind_down(transition: Transition, reason: Reason) -> None:
     """Semantics rows 3 and 27. After a failure running attempts finish and are recorded; after a
     cancel, and at the run's deadline, they are stopped. Gates are withdrawn where they are
     settled."""
-    failed = {p for p in draft.in_phase("Failed") if not on_failure.tolerates(draft.node(p))}
-    doomed = {name for path in failed for name in draft.graph.downstream(path)}
-    for path in draft.in_phase("Pending", "Backoff", "Waiting"):
-        status = draft.statuses[path]
-        if status.phase == "Waiting" and draft.node(path).approval:
-            draft.wake(draft.now + timedelta(seconds=1))
+    failed = {
+        p for p in transition.in_phase("Failed") if not on_failure.tolerates(transition.node(p))
+    }
+    doomed = {name for path in failed for name in transition.graph.downstream(path)}
+    for path in transition.in_phase("Pending", "Backoff", "Waiting"):
+        status = transition.statuses[path]
+        if status.phase == "Waiting" and transition.node(path).approval:
+            transition.requeue_at(transition.now + timedelta(seconds=1))
         elif reason is Reason.CANCELLED:
-            draft.end(path, "Cancelled", Reason.CANCELLED, "the run was cancelled")
+            transition.end(path, "Cancelled", Reason.CANCELLED, "the run was cancelled")
         elif reason is Reason.DEADLINE_EXCEEDED:
-            deadlines.end(draft, path)
+            deadlines.end(transition, path)
         elif status.phase == "Pending" and path in doomed:
-            draft.end(path, "Skipped", Reason.DEPENDENCY_FAILED, _blame(draft, path, failed))
+            transition.end(
+                path, "Skipped", Reason.DEPENDENCY_FAILED, _blame(transition, path, failed)
+            )
         else:
-            draft.end(path, "Cancelled", Reason.CANCELLED, "another node failed the run")
+            transition.end(path, "Cancelled", Reason.CANCELLED, "another node failed the run")
     if reason in (Reason.CANCELLED, Reason.DEADLINE_EXCEEDED):
-        for path in draft.in_phase("Running"):
-            _stop(draft, path, reason)
+        for path in transition.in_phase("Running"):
+            _stop(transition, path, reason)
 
 
-def _stop(draft: Transition, path: str, reason: Reason) -> None:
-    attempt = draft.current_attempt(path)
+def _stop(transition: Transition, path: str, reason: Reason) -> None:
+    attempt = transition.current_attempt(path)
     if attempt is not None and attempt.stopping is None:
-        watch.stop(draft, path, reason)
+        watch.stop(transition, path, reason)
 
 
-def build_decision(draft: Transition) -> Decision:
+def build_decision(transition: Transition) -> Decision:
     """The whole next status, with the run ended if all its nodes have."""
-    status = _with_nodes(draft)
-    if not transition.is_finished(draft.observed.status):
-        finished = all(draft.ended(path) for path in draft.graph.order) and (
-            closing_reason(draft) is not None or not pausing.paused(draft)
+    status = _with_nodes(transition)
+    if not is_finished(transition.observed.status):
+        finished = all(transition.ended(path) for path in transition.graph.order) and (
+            closing_reason(transition) is not None or not pausing.paused(transition)
         )
         if finished:
-            status = _finish(draft, status)
-        status = summary.current_conditions(draft, status, finished=finished)
-    elif status.observed_generation != draft.observed.generation:
-        status = summary.restamp(status, draft.observed.generation)
-    draft.after += _expire(draft, status)
+            status = _finish(transition, status)
+        status = summary.current_conditions(transition, status, finished=finished)
+    elif status.observed_generation != transition.observed.generation:
+        status = summary.restamp(status, transition.observed.generation)
+    transition.after += _expire(transition, status)
     return Decision(
         status=trim(status),
-        before=tuple(draft.before),
-        after=tuple(draft.after),
-        notes=tuple(draft.notes),
-        refusals=tuple(draft.refusals),
-        traces=dict(draft.traces),
-        requeue_at=min(draft.timers, default=None),
+        before=tuple(transition.before),
+        after=tuple(transition.after),
+        events=tuple(transition.events),
+        refusals=tuple(transition.refusals),
+        traces=dict(transition.traces),
+        requeue_at=min(transition.timers, default=None),
     )
 
 
@@ -145,55 +149,59 @@ def output_reads(observed: Observed, known: dict[str, NodeStatus]) -> set[str]:
     return wanted
 
 
-def _blame(draft: Transition, path: str, failed: set[str]) -> str:
-    causes = sorted(name for name in failed if path in draft.graph.downstream(name))
+def _blame(transition: Transition, path: str, failed: set[str]) -> str:
+    causes = sorted(name for name in failed if path in transition.graph.downstream(name))
     return f"{', '.join(causes)} failed"
 
 
-def _with_nodes(draft: Transition) -> AgentWorkflowStatus:
-    before = draft.observed.status
+def _with_nodes(transition: Transition) -> AgentWorkflowStatus:
+    before = transition.observed.status
     changes: JsonObject = {
-        "nodes": list(draft.statuses.values()),
-        "started_at": before.started_at or timestamps.timestamp(draft.now),
+        "nodes": list(transition.statuses.values()),
+        "started_at": before.started_at or timestamps.timestamp(transition.now),
     }
-    if before.inputs is None and inputs_changed(draft.observed.definition):
-        shown = draft.observed.definition.inputs
+    if before.inputs is None and inputs_changed(transition.observed.definition):
+        shown = transition.observed.definition.inputs
         if len(ijson.canonical(shown)) <= 8 * 1024:
             changes["inputs"] = shown
     if before.phase == "Rejected":  # corrected since
         changes["finished_at"] = None
     changes["usage"] = total(
-        (before.retired_usage, *(status.usage for status in draft.statuses.values()))
+        (before.retired_usage, *(status.usage for status in transition.statuses.values()))
     )
-    if draft.spec.cancel and not before.cancelled_at and not transition.is_finished(before):
-        changes["cancelled_at"] = timestamps.timestamp(draft.now)
+    if transition.spec.cancel and not before.cancelled_at and not is_finished(before):
+        changes["cancelled_at"] = timestamps.timestamp(transition.now)
     return before.model_copy(update=changes)
 
 
-def _finish(draft: Transition, status: AgentWorkflowStatus) -> AgentWorkflowStatus:
-    outputs, left_out = _outputs(draft)
+def _finish(transition: Transition, status: AgentWorkflowStatus) -> AgentWorkflowStatus:
+    outputs, left_out = _outputs(transition)
     result = summary.Result(
-        cancelled=closing_reason(draft) is Reason.CANCELLED,
-        late=closing_reason(draft) is Reason.DEADLINE_EXCEEDED,
-        failed=[p for p in draft.in_phase("Failed") if not on_failure.tolerates(draft.node(p))],
-        tolerated=[p for p in draft.in_phase("Failed") if on_failure.tolerates(draft.node(p))],
+        cancelled=closing_reason(transition) is Reason.CANCELLED,
+        late=closing_reason(transition) is Reason.DEADLINE_EXCEEDED,
+        failed=[
+            p for p in transition.in_phase("Failed") if not on_failure.tolerates(transition.node(p))
+        ],
+        tolerated=[
+            p for p in transition.in_phase("Failed") if on_failure.tolerates(transition.node(p))
+        ],
         left_out=left_out,
-        broken_outputs=_broken_outputs(draft, outputs),
+        broken_outputs=_broken_outputs(transition, outputs),
     )
     if result.broken_outputs:
         outputs = {}
-    changes: JsonObject = {"finished_at": timestamps.timestamp(draft.now)}
+    changes: JsonObject = {"finished_at": timestamps.timestamp(transition.now)}
     if outputs:
         changes["outputs"] = outputs
-    return summary.final_conditions(draft, status.model_copy(update=changes), result)
+    return summary.final_conditions(transition, status.model_copy(update=changes), result)
 
 
-def _outputs(draft: Transition) -> tuple[JsonObject, list[str]]:
+def _outputs(transition: Transition) -> tuple[JsonObject, list[str]]:
     """Each output by itself: one whose source is missing is left out and named (row 25)."""
     outputs: JsonObject = {}
     left_out: list[str] = []
-    view = draft.view(_referenced(draft))
-    for key, template in (draft.spec.outputs or {}).items():
+    view = transition.context(_referenced(transition))
+    for key, template in (transition.spec.outputs or {}).items():
         value = render_json({key: template}, view)
         if isinstance(value, RenderError):
             left_out.append(f"{key} ({value.message})")
@@ -204,29 +212,29 @@ def _outputs(draft: Transition) -> tuple[JsonObject, list[str]]:
     return outputs, left_out
 
 
-def _referenced(draft: Transition) -> set[str]:
-    return {reference.node for reference in references_in(draft.spec.outputs or {})}
+def _referenced(transition: Transition) -> set[str]:
+    return {reference.node for reference in references_in(transition.spec.outputs or {})}
 
 
-def _broken_outputs(draft: Transition, outputs: JsonObject) -> str:
+def _broken_outputs(transition: Transition, outputs: JsonObject) -> str:
     size = len(ijson.canonical(outputs))
     if size > OUTPUTS_LIMIT:
         return f"{Reason.OUTPUT_TOO_LARGE}: outputs take {size} bytes, the limit is {OUTPUTS_LIMIT}"
-    if draft.spec.output_schema is None or closing_reason(draft) is not None:
+    if transition.spec.output_schema is None or closing_reason(transition) is not None:
         return ""
-    violations = schema.validate(draft.spec.output_schema, outputs)
+    violations = schema.validate(transition.spec.output_schema, outputs)
     listed = "; ".join(str(v) for v in violations)
     return f"{Reason.OUTPUT_INVALID}: outputs do not meet outputSchema: {listed}" if listed else ""
 
 
-def _expire(draft: Transition, status: AgentWorkflowStatus) -> list[DeleteRun]:
-    ttl = draft.spec.ttl_seconds_after_finished
+def _expire(transition: Transition, status: AgentWorkflowStatus) -> list[DeleteRun]:
+    ttl = transition.spec.ttl_seconds_after_finished
     finished = timestamps.parse_timestamp(status.finished_at)
-    if ttl is None or finished is None or draft.observed.tracked:
+    if ttl is None or finished is None or transition.observed.tracked:
         return []
     due = finished + timedelta(seconds=ttl)
-    if draft.now < due:
-        draft.wake(due)
+    if transition.now < due:
+        transition.requeue_at(due)
         return []
     # The object must not go while a pod still holds its finalizer for it.
-    return [] if any(p.held for p in draft.observed.pods) else [DeleteRun()]
+    return [] if any(p.held for p in transition.observed.pods) else [DeleteRun()]

@@ -101,4 +101,4 @@ def _put(
 def _told(observed: Observed, status: AgentWorkflowStatus, problems: str) -> Decision:
     known = status == observed.status
     notes = () if known else (Note(type="Warning", reason="InvalidSpec", message=problems[:1000]),)
-    return Decision(status=status, notes=notes)
+    return Decision(status=status, events=notes)

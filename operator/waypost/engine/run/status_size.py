@@ -1,7 +1,7 @@
 """The size of a status: every write of it is a whole copy in etcd and in every watch.
 
-Outputs have budgets of their own (`draft`). What grows beside them are attempts and texts; where
-a run has many, the least useful go first. Never a phase, a reason, a digest or the last attempt.
+Outputs have their own limits (`state/transition`). Beside them, attempts and texts grow: where a
+run has many, the least useful go first. Phases, reasons, digests and the last attempt always stay.
 """
 
 from collections.abc import Callable

@@ -45,80 +45,84 @@ def restamp(status: AgentWorkflowStatus, generation: int) -> AgentWorkflowStatus
 
 
 def current_conditions(
-    draft: Transition, status: AgentWorkflowStatus, *, finished: bool
+    transition: Transition, status: AgentWorkflowStatus, *, finished: bool
 ) -> AgentWorkflowStatus:
     """Fill in the summary fields of a run; of one that goes on, also its conditions."""
     ended = sum(1 for s in status.nodes if s.phase in FINAL_PHASES)
     changes: dict[str, object] = {
-        "observed_generation": draft.observed.generation,
+        "observed_generation": transition.observed.generation,
         "progress": f"{ended}/{len(status.nodes)}",
     }
     if finished:
         return status.model_copy(update={**changes, "waiting": None})
-    gates = _open_gates(draft)
-    held = pausing.paused(draft)
-    goes_on = not held or pausing.goes_on(draft, held)
-    changes["waiting"] = _waiting(draft, gates) if goes_on else f"rerun/{held[0]}"
-    changes["phase"] = _phase(draft) if goes_on else "Paused"
+    gates = _open_gates(transition)
+    held = pausing.paused(transition)
+    goes_on = not held or pausing.goes_on(transition, held)
+    changes["waiting"] = _waiting(transition, gates) if goes_on else f"rerun/{held[0]}"
+    changes["phase"] = _phase(transition) if goes_on else "Paused"
     conditions = list(status.conditions)
     word = "Running" if goes_on else "Paused"
-    running = _message(draft) if goes_on else pausing.explain(draft, held)
-    _accept(draft, conditions)
-    _put(draft, conditions, Condition.SUCCEEDED, "Unknown", word, running)
-    _put(draft, conditions, Condition.FINISHED, "False", word, running)
-    _put(draft, conditions, Condition.RECONCILING, "True" if goes_on else "False", word, running)
-    _stall(draft, conditions, held)
+    running = _message(transition) if goes_on else pausing.explain(transition, held)
+    _accept(transition, conditions)
+    _put(transition, conditions, Condition.SUCCEEDED, "Unknown", word, running)
+    _put(transition, conditions, Condition.FINISHED, "False", word, running)
+    _put(
+        transition, conditions, Condition.RECONCILING, "True" if goes_on else "False", word, running
+    )
+    _stall(transition, conditions, held)
     if gates:
-        text = "; ".join(f"{path}: {_how_to_answer(draft, path, name)}" for path, name in gates[:3])
-        _put(draft, conditions, Condition.AWAITING_APPROVAL, "True", "AwaitingApproval", text)
+        text = "; ".join(
+            f"{path}: {_how_to_answer(transition, path, name)}" for path, name in gates[:3]
+        )
+        _put(transition, conditions, Condition.AWAITING_APPROVAL, "True", "AwaitingApproval", text)
     else:
-        _put(draft, conditions, Condition.AWAITING_APPROVAL, "False", "NothingToApprove", "")
+        _put(transition, conditions, Condition.AWAITING_APPROVAL, "False", "NothingToApprove", "")
     return status.model_copy(update={**changes, "conditions": conditions})
 
 
-def _stall(draft: Transition, conditions: list[StatusCondition], held: list[str]) -> None:
+def _stall(transition: Transition, conditions: list[StatusCondition], held: list[str]) -> None:
     """Say that the run waits for a person, at once and once, even while other nodes go on."""
     if not held:
-        _put(draft, conditions, Condition.STALLED, "False", "Running", "")
+        _put(transition, conditions, Condition.STALLED, "False", "Running", "")
         return
-    text = pausing.explain(draft, held)
+    text = pausing.explain(transition, held)
     if not any(c.type == Condition.STALLED and c.status == "True" for c in conditions):
-        draft.note("Warning", "RunPaused", text)
-    _put(draft, conditions, Condition.STALLED, "True", "Paused", text)
+        transition.event("Warning", "RunPaused", text)
+    _put(transition, conditions, Condition.STALLED, "True", "Paused", text)
 
 
 def final_conditions(
-    draft: Transition, status: AgentWorkflowStatus, result: Result
+    transition: Transition, status: AgentWorkflowStatus, result: Result
 ) -> AgentWorkflowStatus:
     """The conditions and phase of a run whose nodes have all ended."""
-    phase, reason, message = _verdict(draft, result)
+    phase, reason, message = _verdict(transition, result)
     good = phase == "Succeeded"
     conditions = list(status.conditions)
-    _accept(draft, conditions)
-    _put(draft, conditions, Condition.SUCCEEDED, "True" if good else "False", reason, message)
-    _put(draft, conditions, Condition.FINISHED, "True", reason, message)
-    _put(draft, conditions, Condition.RECONCILING, "False", reason, "")
-    stalled = "" if good else f"{message}; {_how_to_go_on(draft)}"
-    _put(draft, conditions, Condition.STALLED, "False" if good else "True", reason, stalled)
-    _put(draft, conditions, Condition.AWAITING_APPROVAL, "False", "NothingToApprove", "")
-    draft.note("Normal" if good else "Warning", f"Run{phase}", message)
+    _accept(transition, conditions)
+    _put(transition, conditions, Condition.SUCCEEDED, "True" if good else "False", reason, message)
+    _put(transition, conditions, Condition.FINISHED, "True", reason, message)
+    _put(transition, conditions, Condition.RECONCILING, "False", reason, "")
+    stalled = "" if good else f"{message}; {_how_to_go_on(transition)}"
+    _put(transition, conditions, Condition.STALLED, "False" if good else "True", reason, stalled)
+    _put(transition, conditions, Condition.AWAITING_APPROVAL, "False", "NothingToApprove", "")
+    transition.event("Normal" if good else "Warning", f"Run{phase}", message)
     return status.model_copy(update={"phase": phase, "conditions": conditions})
 
 
-def _how_to_go_on(draft: Transition) -> str:
-    if draft.spec.cancel or draft.observed.status.cancelled_at:
+def _how_to_go_on(transition: Transition) -> str:
+    if transition.spec.cancel or transition.observed.status.cancelled_at:
         return CANCELLED_IS_FINAL
-    return f"to go on from here: {pausing.command(draft)}"
+    return f"to go on from here: {pausing.command(transition)}"
 
 
-def _verdict(draft: Transition, result: Result) -> tuple[RunPhase, str, str]:
+def _verdict(transition: Transition, result: Result) -> tuple[RunPhase, str, str]:
     if result.cancelled:
         return "Cancelled", "Cancelled", "the run was cancelled"
-    if result.late and set(result.failed) <= set(pausing.paused(draft)):
-        return "Failed", str(Reason.DEADLINE_EXCEEDED), _with_left_out(_late(draft), result)
+    if result.late and set(result.failed) <= set(pausing.paused(transition)):
+        return "Failed", str(Reason.DEADLINE_EXCEEDED), _with_left_out(_late(transition), result)
     if result.failed:
         path = result.failed[0]
-        status = draft.statuses[path]
+        status = transition.statuses[path]
         more = f" (and {len(result.failed) - 1} more)" if len(result.failed) > 1 else ""
         text = f"{path} failed: {status.reason}: {status.message}{more}"
         return "Failed", status.reason or "NodeFailed", _with_left_out(shorten(text, 1024), result)
@@ -133,11 +137,13 @@ def _verdict(draft: Transition, result: Result) -> tuple[RunPhase, str, str]:
     return "Succeeded", "Completed", _with_left_out("all nodes have ended", result)
 
 
-def _late(draft: Transition) -> str:
-    undone = [*pausing.paused(draft), *draft.in_phase("Cancelled")]
+def _late(transition: Transition) -> str:
+    undone = [*pausing.paused(transition), *transition.in_phase("Cancelled")]
     listed = ", ".join(undone[:10]) + (", ..." if len(undone) > 10 else "")
-    count = f"{len(undone)} of {len(draft.graph.order)} nodes"
-    return f"the run's deadline of {draft.spec.deadline} passed with {count} not done: {listed}"
+    count = f"{len(undone)} of {len(transition.graph.order)} nodes"
+    return (
+        f"the run's deadline of {transition.spec.deadline} passed with {count} not done: {listed}"
+    )
 
 
 def _with_left_out(message: str, result: Result) -> str:
@@ -147,7 +153,7 @@ def _with_left_out(message: str, result: Result) -> str:
 
 
 def _put(
-    draft: Transition,
+    transition: Transition,
     conditions: list[StatusCondition],
     type_: str,
     status: Literal["True", "False", "Unknown"],
@@ -160,28 +166,35 @@ def _put(
         status=status,
         reason=reason,
         message=message,
-        generation=draft.observed.generation,
-        now=draft.now,
+        generation=transition.observed.generation,
+        now=transition.now,
     )
 
 
-def _accept(draft: Transition, conditions: list[StatusCondition]) -> None:
-    if refused := draft.observed.definition.refused:
-        _put(draft, conditions, Condition.ACCEPTED, "False", "InvalidSpec", refused)
+def _accept(transition: Transition, conditions: list[StatusCondition]) -> None:
+    if refused := transition.observed.definition.refused:
+        _put(transition, conditions, Condition.ACCEPTED, "False", "InvalidSpec", refused)
     else:
-        _put(draft, conditions, Condition.ACCEPTED, "True", "Accepted", _accepted_message(draft))
+        _put(
+            transition,
+            conditions,
+            Condition.ACCEPTED,
+            "True",
+            "Accepted",
+            _accepted_message(transition),
+        )
 
 
-def _accepted_message(draft: Transition) -> str:
-    definition = draft.observed.definition
+def _accepted_message(transition: Transition) -> str:
+    definition = transition.observed.definition
     told = ["the spec is valid"]
-    if draft.observed.pruned:
-        fields = ", ".join(draft.observed.pruned[:10])
+    if transition.observed.pruned:
+        fields = ", ".join(transition.observed.pruned[:10])
         told = [
             f"accepted without unknown fields that the API server dropped: {fields}; "
             "check their spelling (kubectl apply --validate=strict refuses them)"
         ]
-    if draft.observed.tracked and draft.spec.ttl_seconds_after_finished is not None:
+    if transition.observed.tracked and transition.spec.ttl_seconds_after_finished is not None:
         told.append(
             "ttlSecondsAfterFinished is not honoured: Argo CD or Flux track this object, and Git "
             "would create and run it again"
@@ -194,52 +207,52 @@ def _accepted_message(draft: Transition) -> str:
     return ". ".join(told)
 
 
-def _open_gates(draft: Transition) -> list[tuple[str, str]]:
+def _open_gates(transition: Transition) -> list[tuple[str, str]]:
     return [
-        (path, draft.statuses[path].approval or "")
-        for path in draft.in_phase("Waiting")
-        if draft.node(path).approval
+        (path, transition.statuses[path].approval or "")
+        for path in transition.in_phase("Waiting")
+        if transition.node(path).approval
     ]
 
 
-def _phase(draft: Transition) -> RunPhase:
-    if draft.in_phase("Running", "Superseding"):
+def _phase(transition: Transition) -> RunPhase:
+    if transition.in_phase("Running", "Superseding"):
         return "Running"
-    if draft.spec.suspend:
+    if transition.spec.suspend:
         return "Suspended"
-    if draft.in_phase("Backoff"):
+    if transition.in_phase("Backoff"):
         return "Running"
-    return "Waiting" if draft.in_phase("Waiting") else "Running"
+    return "Waiting" if transition.in_phase("Waiting") else "Running"
 
 
-def _waiting(draft: Transition, gates: list[tuple[str, str]]) -> str | None:
+def _waiting(transition: Transition, gates: list[tuple[str, str]]) -> str | None:
     if gates:
         return f"approval/{gates[0][1]}"
-    waits = draft.in_phase("Waiting")
-    if waits and not draft.in_phase("Running", "Backoff"):
-        return f"until {draft.statuses[waits[0]].wake_at}"
+    waits = transition.in_phase("Waiting")
+    if waits and not transition.in_phase("Running", "Backoff"):
+        return f"until {transition.statuses[waits[0]].wake_at}"
     return None
 
 
-def _message(draft: Transition) -> str:
-    if draft.spec.suspend:
+def _message(transition: Transition) -> str:
+    if transition.spec.suspend:
         return "suspended: nothing new starts; patch spec.suspend to false to go on"
     open_phases = ("Running", "Backoff", "Pending")
-    troubled = [p for p in draft.in_phase(*open_phases) if draft.statuses[p].reason]
+    troubled = [p for p in transition.in_phase(*open_phases) if transition.statuses[p].reason]
     if troubled:
-        status = draft.statuses[troubled[0]]
+        status = transition.statuses[troubled[0]]
         return shorten(f"{troubled[0]}: {status.reason}: {status.message}", 512)
     return ""
 
 
-def _how_to_answer(draft: Transition, path: str, approval: str) -> str:
-    gate = draft.node(path).approval
+def _how_to_answer(transition: Transition, path: str, approval: str) -> str:
+    gate = transition.node(path).approval
     answer, vote = "", '"decision":"Approved"'
     if gate is not None and gate.answer_schema is not None:
         answer, vote = " (ANSWER: JSON that meets answerSchema)", f'{vote},"answer":ANSWER'
     if gate is not None and (gate.approvers.required or 1) > 1:
         vote = f'"votes":{{"YOUR-USER-NAME":{{{vote}}}}}'
     return (
-        f"kubectl patch approval {approval} -n {draft.observed.namespace} --type merge "
+        f"kubectl patch approval {approval} -n {transition.observed.namespace} --type merge "
         f"""-p '{{"spec":{{{vote}}}}}'{answer}"""
     )

@@ -30,18 +30,20 @@ class Invalid:
     message: str
 
 
-def context_for(draft: Transition, path: str) -> JsonObject:
+def context_for(transition: Transition, path: str) -> JsonObject:
     """The data visible to the expressions of a node whose dependencies have all ended."""
-    return draft.view(draft.graph.edges[path].all)
+    return transition.context(transition.graph.dependencies[path].all)
 
 
-def resolve(draft: Transition, path: str) -> Inputs | Invalid:
+def resolve(transition: Transition, path: str) -> Inputs | Invalid:
     """Evaluate `inputs`, apply defaults, check `inputSchema` (semantics row 8, last step)."""
-    node = draft.node(path)
-    view = context_for(draft, path)
+    node = transition.node(path)
+    view = context_for(transition, path)
     values = render_json(node.inputs or {}, view)
     if isinstance(values, RenderError):
-        return Invalid(f"inputs.{values.path}: {values.message}{_missing_outputs(draft, path)}")
+        return Invalid(
+            f"inputs.{values.path}: {values.message}{_missing_outputs(transition, path)}"
+        )
     assert isinstance(values, dict), "an object renders to an object"
     if node.input_schema is not None:
         completed = schema.apply_defaults(node.input_schema, values)
@@ -53,10 +55,10 @@ def resolve(draft: Transition, path: str) -> Inputs | Invalid:
         values = completed
     digest = ijson.digest(values)
     key = names.idempotency_key(
-        run_uid=draft.observed.uid,
+        run_uid=transition.observed.uid,
         path=path,
         input_digest=digest,
-        repeats=draft.statuses[path].repeats or 0,
+        repeats=transition.statuses[path].repeats or 0,
     )
     return Inputs(values, digest, key, view, node.input_schema)
 
@@ -94,12 +96,12 @@ def render_strings(
     return tuple(args), tuple(env)
 
 
-def _missing_outputs(draft: Transition, path: str) -> str:
+def _missing_outputs(transition: Transition, path: str) -> str:
     """Which referenced nodes gave no output, for the message of a failed evaluation (row 6)."""
     absent = [
-        f"{name} is {draft.statuses[name].phase}"
-        for name in sorted(draft.graph.edges[path].all)
-        if not visible.has_output(draft.node(name), draft.statuses[name])
+        f"{name} is {transition.statuses[name].phase}"
+        for name in sorted(transition.graph.dependencies[path].all)
+        if not visible.has_output(transition.node(name), transition.statuses[name])
     ]
     return f" ({', '.join(absent)} and has no output)" if absent else ""
 

@@ -34,24 +34,26 @@ class Skip:
 Join = _State | Skip
 
 
-def judge(draft: Transition, path: str) -> Join:
+def judge(transition: Transition, path: str) -> Join:
     """WAIT, READY or Skip, from the phases of the nodes this one waits for.
 
     A hard dependency that gave no output skips the node as soon as it is known; otherwise all
     dependencies must have ended. One that failed with onFailure: Pause is waited for, hard or soft:
     a person may yet have it run again (row 4).
     """
-    edges = draft.graph.edges[path]
+    edges = transition.graph.dependencies[path]
     for name in sorted(edges.hard):
-        skip = _blocks(name, draft.node(name), draft.statuses[name])
+        skip = _blocks(name, transition.node(name), transition.statuses[name])
         if skip is not None:
             return skip
-    return READY if all(_settled(draft, name) for name in edges.all) else WAIT
+    return READY if all(_settled(transition, name) for name in edges.all) else WAIT
 
 
-def _settled(draft: Transition, name: str) -> bool:
-    paused = draft.statuses[name].phase == "Failed" and on_failure.pauses(draft.node(name))
-    return draft.ended(name) and not paused
+def _settled(transition: Transition, name: str) -> bool:
+    paused = transition.statuses[name].phase == "Failed" and on_failure.pauses(
+        transition.node(name)
+    )
+    return transition.ended(name) and not paused
 
 
 def _blocks(name: str, node: Node, status: NodeStatus) -> Skip | None:
@@ -64,10 +66,10 @@ def _blocks(name: str, node: Node, status: NodeStatus) -> Skip | None:
     return None
 
 
-def condition(draft: Transition, path: str) -> bool | Invalid:
+def condition(transition: Transition, path: str) -> bool | Invalid:
     """The node's `when`: exactly true or exactly false; anything else is Invalid (row 8)."""
-    text = draft.node(path).when
+    text = transition.node(path).when
     if text is None:
         return True
-    opened = render_condition(text, context_for(draft, path))
+    opened = render_condition(text, context_for(transition, path))
     return Invalid(f"when: {opened.message}") if isinstance(opened, RenderError) else opened

@@ -12,23 +12,23 @@ from waypost.kube import timestamps
 from waypost.protocol.reasons import Reason
 
 
-def wait_for_reference(draft: Transition, path: str, missing: Missing) -> None:
+def wait_for_reference(transition: Transition, path: str, missing: Missing) -> None:
     """Wait for what is missing, at most queueTimeout (semantics row 29). The node fails only on
     a live look: until then the cache may be behind."""
-    deadline = _deadline(draft, path)
-    if draft.now >= deadline and draft.observed.references_live:
-        draft.end(path, "Failed", Reason.MISSING_REFERENCE, missing.message)
+    deadline = _deadline(transition, path)
+    if transition.now >= deadline and transition.observed.references_live:
+        transition.end(path, "Failed", Reason.MISSING_REFERENCE, missing.message)
         return
-    if draft.statuses[path].reason != Reason.MISSING_REFERENCE:
-        draft.note("Warning", str(Reason.MISSING_REFERENCE), f"{path}: {missing.message}")
-    draft.change(
+    if transition.statuses[path].reason != Reason.MISSING_REFERENCE:
+        transition.event("Warning", str(Reason.MISSING_REFERENCE), f"{path}: {missing.message}")
+    transition.update(
         path,
         phase="Pending",
         reason=str(Reason.MISSING_REFERENCE),
         message=shorten(missing.message, 1024),
         wake_at=timestamps.timestamp(deadline),
     )
-    draft.wake(deadline)
+    transition.requeue_at(deadline)
 
 
 def needs_live_references(status: NodeStatus | None, now: datetime) -> bool:
@@ -40,11 +40,11 @@ def needs_live_references(status: NodeStatus | None, now: datetime) -> bool:
     return missing and deadline is not None and now >= deadline
 
 
-def _deadline(draft: Transition, path: str) -> datetime:
-    status = draft.statuses[path]
+def _deadline(transition: Transition, path: str) -> datetime:
+    status = transition.statuses[path]
     known = timestamps.parse_timestamp(status.wake_at)
     if status.reason == Reason.MISSING_REFERENCE and known is not None:
         return known
-    return draft.now + timedelta(
-        seconds=node_settings.queue_timeout_of(draft.spec, draft.node(path))
+    return transition.now + timedelta(
+        seconds=node_settings.queue_timeout_of(transition.spec, transition.node(path))
     )

@@ -96,7 +96,7 @@ class Decision:
     status: AgentWorkflowStatus
     before: tuple[Before, ...] = ()
     after: tuple[After, ...] = ()
-    notes: tuple[Note, ...] = ()
+    events: tuple[Note, ...] = ()
     refusals: tuple[str, ...] = ()  # why results were refused, one word each, for a counter
     traces: Traces = field(default_factory=dict)
     requeue_at: datetime | None = None

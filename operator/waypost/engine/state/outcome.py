@@ -14,7 +14,7 @@ class Report:
     gateway has it. `retry_after`: seconds a provider asked to wait."""
 
     usage: Usage | None = None
-    carried: Usage | None = None
+    inherited_usage: Usage | None = None
     trace: Trace | bool | None = None
     retry_after: float | None = None
 

@@ -44,7 +44,7 @@ class Transition:
     """Statuses by path, actions, notes and timers of one pass."""
 
     def __init__(self, observed: Observed, *, now: datetime, settings: PodSettings) -> None:
-        assert observed.spec is not None, "a draft is made for accepted specs only"
+        assert observed.spec is not None, "only accepted specs have a transition"
         self.observed = observed
         self.now = now
         self.settings = settings
@@ -54,7 +54,7 @@ class Transition:
         self.statuses: dict[str, NodeStatus] = _initial(observed)
         self.before: list[Before] = []
         self.after: list[After] = []
-        self.notes: list[Note] = []
+        self.events: list[Note] = []
         self.refusals: list[str] = []
         self.traces: dict[tuple[str, int], Trace] = {}  # by path and attempt
         self.timers: list[datetime] = []
@@ -73,23 +73,23 @@ class Transition:
         """Whether a node has reached a phase it never leaves."""
         return self.statuses[path].phase in FINAL_PHASES
 
-    def change(self, path: str, **changes: Any) -> None:
+    def update(self, path: str, **changes: Any) -> None:
         """Replace fields of a node's status."""
         self.statuses[path] = self.statuses[path].model_copy(update=changes)
 
-    def stamp(self, path: str) -> None:
+    def stamp_fingerprint(self, path: str) -> None:
         """Note under which definition the node's checkpoint is made."""
-        self.change(path, fingerprint=self.observed.definition.fingerprints[path])
+        self.update(path, fingerprint=self.observed.definition.fingerprints[path])
 
-    def wake(self, at: datetime) -> None:
+    def requeue_at(self, at: datetime) -> None:
         """Ask for a pass at `at`, or at once if that has passed."""
         self.timers.append(max(at, self.now + timedelta(milliseconds=50)))
 
-    def note(self, type_: str, reason: str, message: str) -> None:
+    def event(self, type_: str, reason: str, message: str) -> None:
         """Tell a human through a Kubernetes Event, once the status has landed."""
-        self.notes.append(Note(type=type_, reason=reason, message=message[:1000]))
+        self.events.append(Note(type=type_, reason=reason, message=message[:1000]))
 
-    def view(self, paths: Iterable[str]) -> JsonObject:
+    def context(self, paths: Iterable[str]) -> JsonObject:
         """What expressions that refer to these nodes see, this pass's results included."""
         return visible.evaluation_context(
             self.observed, statuses=self.statuses, payloads=self._payloads, names=paths
@@ -121,7 +121,7 @@ class Transition:
             placed = {"output_record": self._put_record(path, outcome)}
         else:
             self._inline += outcome.size
-        self.change(
+        self.update(
             path,
             phase="Succeeded",
             reason=None,
@@ -136,7 +136,7 @@ class Transition:
     def end(self, path: str, phase: str, reason: Reason, message: str, *, tail: str = "") -> None:
         """End a node without an output: Failed, Skipped or Cancelled."""
         wordy = len(self.in_phase("Failed")) < _WORDY_FAILURES
-        self.change(
+        self.update(
             path,
             phase=phase,
             reason=str(reason),
@@ -146,9 +146,9 @@ class Transition:
             finished_at=timestamps.timestamp(self.now),
         )
         if phase == "Failed":
-            self.note("Warning", "NodeFailed", f"{path}: {reason}: {message}")
+            self.event("Warning", "NodeFailed", f"{path}: {reason}: {message}")
 
-    def whose(self, path: str, attempt: int) -> AttemptRef:
+    def attempt_ref(self, path: str, attempt: int) -> AttemptRef:
         """The attempt as its NodeRecords name it."""
         return attempt_ref(self.observed, self.statuses[path], attempt)
 
@@ -163,18 +163,18 @@ class Transition:
         kept = sorted([*kept, attempt], key=lambda a: a.number)
         if len(kept) > KEPT_ATTEMPTS:
             kept = [kept[0], *kept[-(KEPT_ATTEMPTS - 1) :]]
-        self.change(path, attempts=kept)
+        self.update(path, attempts=kept)
 
     def _put_record(self, path: str, outcome: Succeeded) -> str:
         status = self.statuses[path]
         # Not the round of the attempt: what a person gives stands beside what that one gave.
         numbers = (status.round or 1, max(status.attempt or 0, 1))
-        whose = AttemptRef(self.owner.name, self.owner.uid, path, *numbers)
+        ref = AttemptRef(self.owner.name, self.owner.uid, path, *numbers)
         form = node_records.form_of(outcome.output, ijson.canonical(outcome.output))
         assert form is not None, "what came in a commit record or an answer fits"
         manifest = node_records.manifest(
             "Result",
-            whose,
+            ref,
             digest=outcome.digest,
             size=outcome.size,
             form=form,
@@ -182,7 +182,7 @@ class Transition:
             namespace=self.owner.namespace,
         )
         self.before.append(PutRecord(manifest=manifest))
-        name = whose.record_name("Result")
+        name = ref.record_name("Result")
         self._payloads[name] = outcome.output
         return name
 

@@ -31,7 +31,8 @@ class RunEntry:
 
     body: bytes | None = None
     version: int = 0
-    ended: bool = False
+    finished: bool = False  # status.finishedAt is set
+    ended: bool = False  # finished, and nothing was asked of the run since
     pods: dict[str, PodFact] = field(default_factory=dict)  # by uid
     pod_versions: dict[str, int] = field(default_factory=dict)
     mounts: dict[str, tuple[datetime, str]] = field(default_factory=dict)  # pod uid -> when, why
@@ -104,8 +105,13 @@ class RunCache:
         slim = {k: v for k, v in metadata.items() if k != "managedFields"}
         entry.body = json.dumps({**body, "metadata": slim}).encode()
         entry.version = version
+        entry.finished = bool(section(body, "status").get("finishedAt"))
         entry.ended = _has_ended(body)
         return True
+
+    def active(self) -> int:
+        """Number of runs that are known to exist and have no finishedAt."""
+        return sum(not self.entry(uid).finished for uid in self._live)
 
     def has_ended(self, uid: str) -> bool:
         """Whether a run is over, and nobody has asked anything of it since: it can wait."""
@@ -117,7 +123,8 @@ class RunCache:
         self._live.discard(uid)
         entry = self._entries.get(uid)
         if entry is not None:
-            entry.body, entry.version, entry.ended = None, 0, False
+            entry.body, entry.version = None, 0
+            entry.finished = entry.ended = False
             self._forget_if_empty(uid)
 
     def run_body(self, key: Key) -> Obj | None:
