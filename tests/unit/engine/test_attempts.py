@@ -11,8 +11,6 @@ from waypost.api.status import NodeStatus
 from waypost.compiler.definition import define
 from waypost.compiler.node_settings import queue_timeout_of, timeout_of
 from waypost.engine.attempts.retries import MAX_DISRUPTIONS
-from waypost.engine.decide import decide
-from waypost.engine.reads import required_reads
 from waypost.engine.start import LAUNCHES_PER_PASS
 from waypost.engine.state.decision import Decision, StopAttempt
 from waypost.engine.state.observed import Observed
@@ -40,6 +38,7 @@ from tests.builders import (
     running,
     spec,
 )
+from tests.passes import decide, required_reads
 from tests.unit.engine.play import Play, evicted, launches, never_ends, raises, returns
 
 CLOCKS = {"timeout": "1m", "queueTimeout": "2m"}

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from waypost.api.base import JsonObject
 from waypost.compiler.definition import define
-from waypost.engine.decide import decide
 from waypost.engine.state.decision import StopAttempt
 from waypost.kube.timestamps import timestamp
 
@@ -28,6 +27,7 @@ from tests.builders import (
     spec,
     wait,
 )
+from tests.passes import decide
 from tests.unit.engine.play import Play, launches, never_ends, raises, returns
 
 HOUR = 3600.0

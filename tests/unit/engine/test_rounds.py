@@ -6,12 +6,12 @@ from dataclasses import replace
 import pytest
 from waypost.api.base import JsonObject, JsonValue
 from waypost.compiler.definition import define
-from waypost.engine.decide import decide
 from waypost.engine.state.decision import ReleasePod, StopAttempt
 from waypost.kube.pods import PodFact
 from waypost.protocol.work import Usage
 
 from tests.builders import SETTINGS, agent, container, gate, http, python, spec, wait
+from tests.passes import decide
 from tests.unit.engine.play import (
     Play,
     evicted,

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from waypost.api.base import JsonObject
 from waypost.api.status import AgentWorkflowStatus, NodeStatus
-from waypost.engine.decide import decide
 from waypost.engine.run.status_size import STATUS_LIMIT, trim
 from waypost.engine.state.decision import DeleteRun, PutRecord, ReleasePod
 from waypost.engine.state.transition import INLINE_OUTPUT, INLINE_TOTAL
@@ -31,6 +30,7 @@ from tests.builders import (
     wait,
     wire_size,
 )
+from tests.passes import decide
 from tests.unit.engine.play import Play, launches, never_ends, raises, returns
 
 # --- size ----------------------------------------------------------------------------------------

@@ -59,8 +59,8 @@ def problems(observed: Observed) -> tuple[Problem, ...]:
 
 
 def begin_round(observed: Observed, now: datetime) -> Observed:
-    """The run as the round that its spec asks for finds it; as it is when none is asked for. The
-    round must have no `problems`."""
+    """The run as the round that its spec asks for finds it; unchanged when none is asked for.
+    The round must have no `problems`."""
     if not is_requested(observed):
         return observed
     before = observed.status

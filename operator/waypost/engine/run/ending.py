@@ -90,7 +90,7 @@ def wind_down(transition: Transition, reason: Reason) -> None:
 
 
 def _stop(transition: Transition, path: str, reason: Reason) -> None:
-    attempt = transition.current_attempt(path)
+    attempt = transition.statuses[path].open_attempt
     if attempt is not None and attempt.stopping is None:
         watch.stop(transition, path, reason)
 
