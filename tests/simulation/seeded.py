@@ -1,4 +1,4 @@
-"""Seeded bugs (technique T12): deliberate breakages of the operator, each of which the simulator
+"""Seeded bugs (T12): deliberate breakages of the operator, each of which the simulator
 must catch, and by which invariant. One that is not caught says that a checker is blind.
 """
 
@@ -182,7 +182,7 @@ def _disruptions_count_as_retries(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(policy, "budget_of", to_the_user)
 
 
-@bug("row 17", focus=acts("fails", "silent", "oom", once=True, limit=1))
+@bug("S53", focus=acts("fails", "silent", "oom", once=True, limit=1))
 def _once_repeated(patch: pytest.MonkeyPatch) -> None:
     of = policy.retries_of
     patch.setattr(policy, "retries_of", lambda spec, node: replace(of(spec, node), once=False))
@@ -322,12 +322,12 @@ def _without(draft_field: str) -> Callable[[pytest.MonkeyPatch], None]:
     return plant
 
 
-@bug("row 26", focus=suffers("suspend"))
+@bug("S80", focus=suffers("suspend"))
 def _suspend_ignored(patch: pytest.MonkeyPatch) -> None:
     _without("suspend")(patch)
 
 
-@bug("row 27", "T11", focus=suffers("cancel"))
+@bug("S81", "T11", focus=suffers("cancel"))
 def _cancel_ignored(patch: pytest.MonkeyPatch) -> None:
     _without("cancel")(patch)
 

@@ -149,7 +149,7 @@ def _start_what_is_ready(draft: Draft) -> None:
 
 
 def _skip_or_start(draft: Draft, path: str, *, room: bool) -> None:
-    """Semantics row 8: hard dependencies, then `when`, then inputs and their schema."""
+    """S33: hard dependencies, then `when`, then inputs and their schema."""
     join = joins.judge(draft, path)
     if join is joins.READY:
         deadlines.begin(draft, path)

@@ -57,7 +57,7 @@ def end_overdue(draft: Draft) -> None:
 
 
 def close(draft: Draft, reason: Reason) -> None:
-    """Semantics rows 3 and 27. After a failure running attempts finish and are recorded; after a
+    """S40 and S81. After a failure running attempts finish and are recorded; after a
     cancel, and at the run's deadline, they are stopped. Gates are withdrawn where they are
     settled."""
     failed = {p for p in draft.in_phase("Failed") if not scope.tolerates(draft.node(p))}
@@ -183,7 +183,7 @@ def _finish(draft: Draft, status: AgentWorkflowStatus) -> AgentWorkflowStatus:
 
 
 def _outputs(draft: Draft) -> tuple[JsonObject, list[str]]:
-    """Each output by itself: one whose source is missing is left out and named (row 25)."""
+    """Each output by itself: one whose source is missing is left out and named (S43)."""
     outputs: JsonObject = {}
     left_out: list[str] = []
     view = draft.view(_referenced(draft))

@@ -1,7 +1,7 @@
 """From Kubernetes bodies to facts: the few scalars the engine needs.
 
 Total: a malformed body gives None or empty fields, never an exception, so that one poisoned
-object cannot stop the operator (invariant I16).
+object cannot stop the operator (I16).
 """
 
 from collections.abc import Iterable, Mapping
@@ -261,7 +261,7 @@ def tracked_by_git(body: Any) -> bool:
 
 def pruned_fields(body: Any, applied: Any) -> tuple[str, ...]:
     """Fields the user applied (`applied`: the last-applied configuration, parsed) that the API
-    server dropped because no schema knows them (semantics row 37)."""
+    server dropped because no schema knows them (S28)."""
     found: list[str] = []
     _compare(section(applied, "spec"), section(body, "spec"), "", found)
     return tuple(found[:20])

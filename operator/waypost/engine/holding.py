@@ -13,7 +13,7 @@ from waypost.protocol.reasons import Reason
 
 
 def hold(draft: Draft, path: str, missing: Missing) -> None:
-    """Wait for what is missing, at most queueTimeout (semantics row 29). The node fails only on
+    """Wait for what is missing, at most queueTimeout (S63). The node fails only on
     a live look: until then the cache may be behind."""
     deadline = _deadline(draft, path)
     if draft.now >= deadline and draft.observed.references_live:
@@ -92,7 +92,7 @@ def _limits(draft: Draft, agent: AgentKind) -> AgentLimits:
 
 
 def without_budget(draft: Draft, path: str, exhausted: Exhausted) -> None:
-    """Wait for what others may give back; fail when nothing is lent out (semantics row 31)."""
+    """Wait for what others may give back; fail when nothing is lent out (S64)."""
     if not exhausted.held:
         draft.end(path, "Failed", Reason.BUDGET_EXCEEDED, exhausted.message)
         return

@@ -1,6 +1,6 @@
 """How an attempt ended: one judgement of a pod, in one place.
 
-Order of evidence (correctness A5): a record that parses, names this attempt and pod and matches
+Order of evidence (A5): a record that parses, names this attempt and pod and matches
 its digest decides, whatever exit code, pod phase or Job condition say. Only the plain JSON of
 `container` nodes needs exit code 0. Without a record the cluster's own facts give the reason.
 """
@@ -289,7 +289,7 @@ def _without_record(pod: PodFact, *, kind: str, stopping: str | None, log: str |
 
 
 def surely_not_started(pod: PodFact) -> bool:
-    """Whether the program of a pod that is over certainly never ran (correctness E3). A lost
+    """Whether the program of a pod that is over certainly never ran (E3). A lost
     machine, or a bound pod without any word of its container, counts as started."""
     if pod.started_at is not None or pod.terminated:
         return False

@@ -88,7 +88,7 @@ def queue_timeout_of(spec: AgentWorkflowSpec, node: Node) -> float:
 
 
 def effect_of(node: Node) -> Effect:
-    """What running the node twice would do (semantics.md, "Side effects")."""
+    """What running the node twice would do (S53)."""
     if node.effect is not None:
         return node.effect
     if node.http is None:
@@ -97,7 +97,7 @@ def effect_of(node: Node) -> Effect:
 
 
 def retries_of(spec: AgentWorkflowSpec, node: Node) -> Retries:
-    """Retry settings in force: the node's fields over the run's defaults (semantics row 18)."""
+    """Retry settings in force: the node's fields over the run's defaults (S50)."""
     own = node.retry or Retry()
     base = (spec.defaults and spec.defaults.retry) or Retry()
     never = own.never if own.never is not None else own.limit is None and base.never

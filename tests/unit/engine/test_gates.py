@@ -223,7 +223,7 @@ def test_context_is_bounded() -> None:
 
 def test_null_in_a_message_is_a_word() -> None:
     play = opened(spec(gate("ok", message="v=${inputs.v}"), inputs={"v": None}))
-    assert the_approval(play).spec.message == "v=null", "row 11"
+    assert the_approval(play).spec.message == "v=null", "S13"
 
 
 def test_identity_is_not_claimed() -> None:
@@ -241,7 +241,7 @@ def test_suspended_gate_takes_answers() -> None:
     play.answer("ok", decision="Approved")
     play.step()
     play.step()
-    assert play.phases == {"ok": "Succeeded", "y": "Pending"}, "row 26: recorded, nothing starts"
+    assert play.phases == {"ok": "Succeeded", "y": "Pending"}, "S80: recorded, nothing starts"
 
 
 def test_row_27_cancel_withdraws() -> None:
@@ -322,7 +322,7 @@ YES, NO = {"decision": "Approved"}, {"decision": "Denied"}
             id="denied-without-answer",
         ),
         pytest.param(
-            ballot(decision="Denied", answer=1), None, None, "row 21", id="denied-with-answer"
+            ballot(decision="Denied", answer=1), None, None, "S71", id="denied-with-answer"
         ),
         pytest.param(
             ballot(2, votes={"ann": YES, "bob": {**YES, "answer": 2**60}}),

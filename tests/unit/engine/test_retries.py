@@ -71,7 +71,7 @@ def test_every_reason_by_class_and_effect(reason: str, effect: str, started: boo
     if budget is None:
         assert found == GiveUp(Reason(reason), "why"), "it would end the same way"
     elif effect == "once" and started:
-        assert isinstance(found, GiveUp), "row 17: no second attempt, whatever the reason"
+        assert isinstance(found, GiveUp), "S53: no second attempt, whatever the reason"
         unknown = reason in ("Disrupted", "NodeLost", "ResultLost")
         assert (found.reason == Reason.UNKNOWN_EFFECT) is unknown, "a person must look"
     else:
@@ -314,7 +314,7 @@ def test_a_pod_that_does_not_start_is_launched_anew(trouble: Any, reason: str, s
 def test_a_missing_reference_is_not_launched_anew() -> None:
     trouble = {"waiting_reason": "CreateContainerConfigError", "waiting_message": 'secret "s"'}
     play = stuck(Play(spec(python("a", queueTimeout="2m"))), **trouble)
-    assert (play.node("a").attempt, play.reasons["a"]) == (1, "MissingReference"), "row 29"
+    assert (play.node("a").attempt, play.reasons["a"]) == (1, "MissingReference"), "S63"
 
 
 def test_a_pod_that_starts_at_last_succeeds() -> None:
