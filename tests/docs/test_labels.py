@@ -15,8 +15,9 @@ SUFFIXES: Final = frozenset({".py", ".md", ".yaml", ".txt", ".sh", ".tpl"})
 
 _LABEL: Final = re.compile(r"(?<![\w./%+-])(?:S[1-9]\d|I[1-9]\d?|T[1-9]\d?|[A-F][1-9])(?!\w)")
 _DEFINED: Final = re.compile(r"^(?:- |\| )\*\*([A-Z]\d+)\*\*", re.MULTILINE)
+_NAMED: Final = re.compile(r"\bdef test_([sitabcdef][1-9]\d?)_")
 _OLD: Final = re.compile(
-    r"semantics rows? \d|\brows? \d+\b|\bcorrectness [A-F]\b|technique T\d", re.I
+    r"semantics rows? \d|\brows? \d+\b|\bcorrectness [A-F]\b|technique T\d|test_row_\d", re.I
 )
 
 
@@ -33,13 +34,17 @@ def _sources() -> Iterator[Path]:
     yield from ROOT.glob("*.md")
 
 
+def _labels(line: str) -> list[str]:
+    return [*_LABEL.findall(line), *(name.upper() for name in _NAMED.findall(line))]
+
+
 def _cited() -> dict[str, str]:
     """Each label that is cited, and one place where it is."""
     found: dict[str, str] = {}
     for path in _sources():
         place = path.relative_to(ROOT).as_posix()
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-            for label in _LABEL.findall(line):
+            for label in _labels(line):
                 found.setdefault(label, f"{place}:{number}")
     return found
 
@@ -60,6 +65,20 @@ def test_statements_stand_in_order() -> None:
     labels = _DEFINED.findall(_text(SEMANTICS))
     assert labels == sorted(labels)
     assert {label[0] for label in labels} == {"S"}
+
+
+def test_every_statement_is_named_by_a_test() -> None:
+    """That the test is a good one, no search can say."""
+    tests = [path for path in _sources() if path.relative_to(ROOT).parts[0] in ("tests", "e2e")]
+    named = {
+        label
+        for path in tests
+        for line in path.read_text(encoding="utf-8").splitlines()
+        for label in _labels(line)
+        if path != Path(__file__)
+    }
+    missing = set(_DEFINED.findall(_text(SEMANTICS))) - named
+    assert missing == set(), "name the label in the id, name or docstring of the test that plays it"
 
 
 def test_nothing_is_cited_by_the_number_of_a_row() -> None:

@@ -1,4 +1,4 @@
-"""Clocks above the single attempt: `deadline` of a node and of the run (semantics, "Clocks")."""
+"""Clocks above the single attempt: `deadline` of a node and of the run (S55, S56)."""
 
 from datetime import timedelta
 from typing import Any

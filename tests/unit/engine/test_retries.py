@@ -189,12 +189,12 @@ def settings_of(node: JsonObject, **defaults: Any) -> Retries:
         pytest.param({"backoff": {"factor": 3}}, {"limit": 4}, 4, False, id="field-by-field"),
     ],
 )
-def test_row_18_merge(own: JsonObject, default: JsonObject, limit: int, once: bool) -> None:
+def test_s50_merge(own: JsonObject, default: JsonObject, limit: int, once: bool) -> None:
     found = settings_of(python("a", retry=own), retry=default)
     assert (found.limit, found.once) == (limit, once)
 
 
-def test_row_18_backoff_merges_field_by_field() -> None:
+def test_s50_backoff_merges_field_by_field() -> None:
     own = {"backoff": {"initial": "7s"}}
     default = {"limit": 1, "backoff": {"initial": "1s", "factor": 5}}
     found = settings_of(python("a", retry=own), retry=default)
@@ -212,7 +212,7 @@ def test_row_18_backoff_merges_field_by_field() -> None:
         ),
     ],
 )
-def test_row_18_reasons_merge_as_a_whole(
+def test_s50_reasons_merge_as_a_whole(
     own: JsonObject, default: JsonObject, reasons: set[str] | None
 ) -> None:
     assert settings_of(python("a", retry=own), retry=default).reasons == reasons
@@ -233,7 +233,7 @@ def test_row_18_reasons_merge_as_a_whole(
         pytest.param([{"limit": 1}], {"reasons": ["Timeout"]}, [], id="a-node-has-a-limit"),
     ],
 )
-def test_reasons_without_a_retry_are_refused(
+def test_s52_reasons_without_a_retry_are_refused(
     nodes: list[JsonObject], default: JsonObject, fields: list[str]
 ) -> None:
     made = [python("abc"[at], retry=retry) for at, retry in enumerate(nodes)]
@@ -333,7 +333,7 @@ def test_a_pod_that_starts_at_last_succeeds() -> None:
 
 @pytest.mark.parametrize("effect", ["idempotent", "once"])
 @pytest.mark.parametrize("stopping", ["ImagePull", "Unschedulable", "MissingReference"])
-def test_a_container_that_started_just_as_it_was_given_up(effect: str, stopping: str) -> None:
+def test_s58_a_container_that_started_just_as_it_was_given_up(effect: str, stopping: str) -> None:
     """The stop was decided on an older state of the pod: the program has run after all."""
     over = exited("a", code=143, deleting=True)
     found = judge(

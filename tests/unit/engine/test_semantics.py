@@ -609,7 +609,7 @@ HALF = {"type": "object", "properties": {"n": {"$ref": "#/schemas/Amount"}}}
     ("type_", "half"),
     [pytest.param("number", 1.5, id="number"), pytest.param("integer", 1, id="integer")],
 )
-def test_a_declared_number_divides_as_one(type_: str, half: float) -> None:
+def test_s16_a_declared_number_divides_as_one(type_: str, half: float) -> None:
     """Whole or not: the API server stores 3.0 as 3."""
     every = python("x", inputs={"n": 3, "h": "${inputs.n / 2}"}, inputSchema=HALF)
     every["python"]["env"] = [{"name": "HALF", "value": "${self.inputs.n / 2}"}]
