@@ -1,4 +1,4 @@
-"""Seeded bugs (technique T12): deliberate breakages of the operator, each of which the simulator
+"""Seeded bugs (T12): deliberate breakages of the operator, each of which the simulator
 must catch, and by which invariant. One that is not caught says that a checker is blind.
 """
 
@@ -182,7 +182,7 @@ def _disruptions_count_as_retries(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(attempts_retries, "retry_class_of", to_the_user)
 
 
-@bug("row 17", focus=acts("fails", "silent", "oom", once=True, limit=1))
+@bug("S53", focus=acts("fails", "silent", "oom", once=True, limit=1))
 def _once_repeated(patch: pytest.MonkeyPatch) -> None:
     of = node_settings.retries_of
     patch.setattr(
@@ -327,12 +327,12 @@ def _without(spec_field: str) -> Callable[[pytest.MonkeyPatch], None]:
     return plant
 
 
-@bug("row 26", focus=suffers("suspend"))
+@bug("S80", focus=suffers("suspend"))
 def _suspend_ignored(patch: pytest.MonkeyPatch) -> None:
     _without("suspend")(patch)
 
 
-@bug("row 27", "T11", focus=suffers("cancel"))
+@bug("S81", "T11", focus=suffers("cancel"))
 def _cancel_ignored(patch: pytest.MonkeyPatch) -> None:
     _without("cancel")(patch)
 

@@ -183,7 +183,7 @@ def _unready_since(status: dict[str, Any]) -> datetime | None:
 
 
 def surely_not_started(pod: PodFact) -> bool:
-    """Whether the program of a pod that is over certainly never ran (correctness E3). A lost
+    """Whether the program of a pod that is over certainly never ran (E3). A lost
     machine, or a bound pod without any word of its container, counts as started."""
     if pod.started_at is not None or pod.terminated:
         return False

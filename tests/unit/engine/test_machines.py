@@ -1,4 +1,4 @@
-"""NodeLost (correctness A4): when a machine is asked for, when it is given up, what follows."""
+"""NodeLost (S57, A4): when a machine is asked for, when it is given up, what follows."""
 
 from dataclasses import replace
 from datetime import timedelta

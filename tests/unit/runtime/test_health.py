@@ -1,4 +1,4 @@
-"""Is it alive, is it ready, and what one run can do to the others (invariant I16)."""
+"""Is it alive, is it ready, and what one run can do to the others (I16)."""
 
 import asyncio
 from collections import Counter

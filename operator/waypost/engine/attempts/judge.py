@@ -1,6 +1,6 @@
 """How an attempt ended: one judgement of a pod, in one place.
 
-Order of evidence (correctness A5): a record that parses, names this attempt and pod and matches
+Order of evidence (A5): a record that parses, names this attempt and pod and matches
 its digest decides, whatever exit code, pod phase or Job condition say. Only the plain JSON of
 `container` nodes needs exit code 0. Without a record the cluster's own facts give the reason.
 """

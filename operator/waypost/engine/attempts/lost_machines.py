@@ -1,4 +1,4 @@
-"""Machines that fall silent: when one is read, and when its pods are given up (correctness A4).
+"""Machines that fall silent: when one is read, and when its pods are given up (A4).
 
 A pod on a dead machine stays as it was for ever: nobody is left to tell its end. It is lost once
 its machine has not been ready for a time, which is concluded from live reads only, of the machine

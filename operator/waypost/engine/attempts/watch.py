@@ -1,6 +1,6 @@
 """Attempts of nodes that have a pod: launch, watch, stop; `closing` has how they end.
 
-That an attempt has neither Job nor pod is concluded from a live read only (correctness A1, A2);
+That an attempt has neither Job nor pod is concluded from a live read only (A1, A2);
 a pod that exists is the attempt, whatever became of its Job.
 """
 

@@ -245,7 +245,7 @@ def may_have_run(status: NodeStatus) -> bool:
 
 
 def _unrepeatable(observed: Observed) -> Iterator[Problem]:
-    """Nodes with effect: once that broke off: nobody but a person can say what now (row 17)."""
+    """Nodes with effect: once that broke off: nobody but a person can say what now (S53)."""
     spec, asked = _asked(observed)
     named = {*(asked.from_ or []), *(asked.outputs or {}), *(asked.skip or [])}
     graph = observed.definition.graph
