@@ -268,7 +268,7 @@ def test_what_yaml_and_models_find(
     ],
 )
 def test_values_are_read_as_kubectl_reads_them(text: str, value: Any) -> None:
-    from waypost.cli.manifests import documents
+    from waypost.cli.lint.manifests import documents
 
     (document,) = documents(f"v: {text}\n")
     assert document.value == {"v": value}

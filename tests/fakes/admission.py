@@ -8,8 +8,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from waypost.api.crd_rules_approval import ANSWER
-from waypost.api.crd_rules_workflow import EDITABLE
+from waypost.api.crd.rules.approval import ANSWER
+from waypost.api.crd.rules.workflow import EDITABLE
 from waypost.engine.facts import items, section
 from waypost.ports.cluster import Kind, Obj, Rejected
 

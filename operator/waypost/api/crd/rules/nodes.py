@@ -1,38 +1,15 @@
-"""What the API server refuses about an AgentWorkflow by itself."""
+"""What the API server refuses about a node by itself."""
 
 from typing import Final
 
-from waypost.api.base import DURATION_PATTERN, NODE_NAME_PATTERN
-from waypost.api.crd_cel import (
-    REQUIRED,
-    Cel,
-    Rule,
-    any_of,
-    at_most_one_of,
-    changes_of,
-    names_of,
-    unchanged,
-    wire_names,
-)
-from waypost.api.workflow import KINDS, POD_KINDS, AgentWorkflowSpec
+from waypost.api.base import NODE_NAME_PATTERN
+from waypost.api.crd.cel_rule import REQUIRED, Cel, Rule, any_of, at_most_one_of, names_of
+from waypost.api.crd.rules.durations import not_zero
+from waypost.api.workflow import KINDS, POD_KINDS
 
 POD_FIELDS: Final = ("timeout", "queueTimeout", "deadline", "retry", "effect", "isolation")
-# What may change after a run was accepted. Every other field, also a future one, is frozen.
-EDITABLE: Final = frozenset({"suspend", "cancel", "ttlSecondsAfterFinished"})
 
 _NAME = Cel("self.name")
-
-
-def not_zero(field: str) -> Rule:
-    """A clock that has run out before it starts is a mistake."""
-    return Rule(
-        f"!has(self.{field}) || self.{field}.matches('[1-9]')",
-        [
-            f"a {field} of zero has always run out; write a duration such as 90s or 10m, "
-            f"or leave {field} out"
-        ],
-        field_path=f".{field}",
-    )
 
 
 def _not_itself(field: str) -> Rule:
@@ -247,88 +224,6 @@ NODE_NAME_TEXT = (
             Cel(
                 """(self.contains("-") ? ". Use _ instead of -: " + self.replace("-", "_") : "")"""
             ),
-        ],
-    ),
-)
-DURATION_TEXT = (
-    Rule(
-        f"self.matches('{DURATION_PATTERN}')",
-        [
-            Cel("self"),
-            " is not a duration; use whole numbers of h, m, s and ms, such as 90s, 10m or 1h30m "
-            "(a day is 24h)",
-        ],
-    ),
-)
-
-_ACCEPTED = (
-    "has(oldSelf.status) && has(oldSelf.status.conditions) && "
-    "oldSelf.status.conditions.exists(c, c.type == 'Accepted' && c.status == 'True')"
-)
-# A run that has begun is in a round, also while the next one is refused.
-_BEGUN = "has(oldSelf.status) && has(oldSelf.status.nodes) && oldSelf.status.nodes.size() > 0"
-_ROUND = "(has(oldSelf.status) && has(oldSelf.status.round) ? oldSelf.status.round : 1)"
-_RAISED = f"has(self.spec.rerun) && self.spec.rerun.round > {_ROUND}"
-_DEFINITION = wire_names(AgentWorkflowSpec, without=EDITABLE)
-
-WORKFLOW = (
-    # Until it is accepted a run stays editable, so that a typo does not need a new name.
-    Rule(
-        f"!({_ACCEPTED}) && !({_BEGUN}) || {_RAISED} || {unchanged(_DEFINITION, at='.spec')}",
-        [
-            "run ",
-            Cel("self.metadata.name"),
-            " was accepted, so what it runs is final; found a change of ",
-            changes_of(_DEFINITION, at=".spec"),
-            f"; only {', '.join(sorted(EDITABLE))} may change: create a new run, or run this one "
-            "again with the change by raising rerun.round above status.round in the same update",
-        ],
-        field_path=".spec",
-    ),
-    Rule(
-        # With the round that is there already: it may be one that was refused.
-        f"!({_RAISED}) || !has(self.spec.cancel) || !self.spec.cancel"
-        " || has(oldSelf.spec.rerun) && self.spec.rerun == oldSelf.spec.rerun",
-        [
-            "run ",
-            Cel("self.metadata.name"),
-            " is cancelled, which is final, so no round can begin; create a new run",
-        ],
-        field_path=".spec",
-    ),
-    Rule(
-        f"!({_ACCEPTED}) && !({_BEGUN}) || !has(oldSelf.spec.cancel) || !oldSelf.spec.cancel"
-        " || has(self.spec.cancel) && self.spec.cancel",
-        [
-            "run ",
-            Cel("self.metadata.name"),
-            " was cancelled, which cannot be taken back; keep cancel: true and create a new run",
-        ],
-        field_path=".spec",
-    ),
-    Rule(
-        "!has(oldSelf.status) || !has(oldSelf.status.nodes) || oldSelf.status.nodes.size() == 0"
-        " || has(self.status)",
-        ["the status holds the checkpoints of the run and cannot be removed"],
-    ),
-)
-
-STATUS = (
-    Rule(
-        "!has(oldSelf.nodes) || has(self.nodes) && self.nodes.size() >= oldSelf.nodes.size()"
-        " || has(self.round) && self.round > (has(oldSelf.round) ? oldSelf.round : 1)",
-        ["a checkpoint would be lost; a node leaves the status of its run in a new round only"],
-    ),
-)
-
-NODE_STATUS = (
-    Rule(
-        f"oldSelf.phase != 'Succeeded' || {unchanged(['phase', 'outputDigest'])}"
-        " || has(self.round) && self.round > (has(oldSelf.round) ? oldSelf.round : 1)",
-        [
-            "node ",
-            Cel("self.path"),
-            " has Succeeded, so its phase and its outputDigest are final in this round",
         ],
     ),
 )

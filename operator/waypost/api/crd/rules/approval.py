@@ -3,7 +3,7 @@
 from typing import Final
 
 from waypost.api.approval import ApprovalSpec
-from waypost.api.crd_cel import (
+from waypost.api.crd.cel_rule import (
     Cel,
     Rule,
     any_of,

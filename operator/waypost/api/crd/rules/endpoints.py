@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from waypost.api.crd_cel import REQUIRED, Cel, Rule, any_of, at_most_one_of
-from waypost.api.crd_rules_workflow import not_zero
+from waypost.api.crd.cel_rule import REQUIRED, Cel, Rule, any_of, at_most_one_of
+from waypost.api.crd.rules.durations import not_zero
 from waypost.api.endpoint import URL_PATTERN
 
 

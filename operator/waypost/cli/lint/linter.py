@@ -12,7 +12,7 @@ from waypost.api.approval import ApprovalSpec
 from waypost.api.provider import ModelProviderSpec
 from waypost.api.record import NodeRecordSpec
 from waypost.api.toolserver import ToolServerSpec
-from waypost.cli.manifests import Document, Place
+from waypost.cli.lint.manifests import Document, Place
 from waypost.engine.definition import define
 from waypost.engine.malformed import problems_of
 from waypost.engine.problems import Problem, Severity, did_you_mean
