@@ -58,8 +58,8 @@ RESOURCES: Final = (
     Resource(
         name=meta.AGENT_WORKFLOW,
         short="aw",
-        description="One durable run of a graph of nodes: what to run, with what inputs, and, in "
-        "status, the checkpoint of every node.",
+        description="One durable run of a graph of nodes. spec says what to run and with which "
+        "inputs; status holds the checkpoint of every node.",
         spec=AgentWorkflowSpec,
         status=AgentWorkflowStatus,
         columns=(
@@ -76,8 +76,8 @@ RESOURCES: Final = (
     Resource(
         name=meta.APPROVAL,
         short="ap",
-        description="One question of a run to a human. Answer it by patching spec.decision "
-        "(Approved or Denied); final once it is recorded in status.",
+        description="One question of a run to a person. To answer it, set spec.decision to "
+        "Approved or Denied. The answer is final once it is recorded in status.",
         spec=ApprovalSpec,
         status=ApprovalStatus,
         columns=(
@@ -93,7 +93,7 @@ RESOURCES: Final = (
     Resource(
         name=meta.NODE_RECORD,
         short="nr",
-        description="One immutable payload of one attempt of a node that is too big for the "
+        description="One immutable payload of one attempt of a node. It is too large for the "
         "status of its run.",
         spec=NodeRecordSpec,
         status=None,
@@ -109,8 +109,8 @@ RESOURCES: Final = (
     Resource(
         name=meta.MODEL_PROVIDER,
         short="mp",
-        description="Where models are, which Secret opens them and what their tokens cost. Agent "
-        "nodes of the namespace name it.",
+        description="A provider of models: its URL, the Secret with its key, and its prices. "
+        "Agent nodes of the same namespace refer to it by name.",
         spec=ModelProviderSpec,
         status=ModelProviderStatus,
         columns=(
@@ -124,8 +124,8 @@ RESOURCES: Final = (
     Resource(
         name=meta.TOOL_SERVER,
         short="ts",
-        description="An MCP server. Agent nodes of the namespace name it, and the tools of it "
-        "that they may call.",
+        description="An MCP server. Agent nodes of the same namespace refer to it by name and "
+        "list the tools that they may call.",
         spec=ToolServerSpec,
         status=ToolServerStatus,
         columns=(

@@ -5,12 +5,12 @@ from waypost.api.crd.cel_rule import Cel, Rule
 
 
 def not_zero(field: str) -> Rule:
-    """A clock that has run out before it starts is a mistake."""
+    """A duration of zero would expire before it starts."""
     return Rule(
         f"!has(self.{field}) || self.{field}.matches('[1-9]')",
         [
-            f"a {field} of zero has always run out; write a duration such as 90s or 10m, "
-            f"or leave {field} out"
+            f"{field} must be greater than zero; set a duration such as 90s or 10m, "
+            f"or remove {field}"
         ],
         field_path=f".{field}",
     )

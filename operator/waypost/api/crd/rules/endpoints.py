@@ -7,14 +7,14 @@ from waypost.api.crd.rules.durations import not_zero
 from waypost.api.endpoint import URL_PATTERN
 
 
-def _exactly_one(*fields: str, missing: str, both: str) -> tuple[Rule, Rule]:
+def _exactly_one(one: str, other: str, *, both: str = "keep one of them") -> tuple[Rule, Rule]:
     return (
         Rule(
-            any_of(fields),
-            [f"{missing}; set exactly one of {', '.join(fields)}"],
+            any_of([one, other]),
+            [f"neither {one} nor {other} is set; set one of them"],
             reason=REQUIRED,
         ),
-        Rule(at_most_one_of(fields), [f"both {' and '.join(fields)} are set; {both}"]),
+        Rule(at_most_one_of([one, other]), [f"both {one} and {other} are set; {both}"]),
     )
 
 
@@ -23,24 +23,17 @@ URL_TEXT: Final = (
         f"self.matches('{URL_PATTERN}')".replace("\\", "\\\\"),
         [
             Cel("self"),
-            " is not an address such as https://host:8443/v1; it must begin with http:// or "
-            "https:// and have no user name, query or fragment (a key belongs into a Secret)",
+            " is not a valid URL; start with http:// or https://, and use no user name, query or "
+            "fragment, as in https://host:8443/v1 (put keys into a Secret)",
         ],
     ),
 )
-TLS_SOURCE: Final = _exactly_one(
-    "caConfigMap",
-    "caSecret",
-    missing="no certificates are named",
-    both="keep one of them",
-)
-VALUE_SOURCE: Final = _exactly_one(
-    "secretKeyRef", "configMapKeyRef", missing="no source is named", both="keep one of them"
-)
+TLS_SOURCE: Final = _exactly_one("caConfigMap", "caSecret")
+VALUE_SOURCE: Final = _exactly_one("secretKeyRef", "configMapKeyRef")
 TOOL_HEADER: Final = (
     Rule(
         any_of(["value", "valueFrom"]),
-        ["header ", Cel("self.name"), " has no value; set exactly one of value, valueFrom"],
+        ["header ", Cel("self.name"), " has neither value nor valueFrom; set one of them"],
         reason=REQUIRED,
     ),
     Rule(
@@ -52,9 +45,9 @@ PROVIDER: Final = (
     Rule(
         any_of(["baseURL", "apiKey"]),
         [
-            "the public ",
+            "the public API of ",
             Cel("self.type"),
-            " takes no request without a key; set apiKey, or baseURL of a server of your own",
+            " requires a key; set apiKey, or set baseURL to your own server",
         ],
         reason=REQUIRED,
         field_path=".apiKey",
@@ -64,8 +57,7 @@ TOOL_SERVER: Final = (
     *_exactly_one(
         "http",
         "stdio",
-        missing="nothing says where the server is",
-        both="keep one and make a ToolServer of its own for the other",
+        both="keep one and create another ToolServer for the other",
     ),
     not_zero("timeout"),
 )

@@ -15,7 +15,7 @@ _NAME = Cel("self.name")
 def _not_itself(field: str) -> Rule:
     return Rule(
         f"!has(self.{field}) || !(self.name in self.{field})",
-        ["node ", _NAME, " waits for itself; remove ", _NAME, f" from {field}"],
+        ["node ", _NAME, f" lists itself in {field}; remove it from {field}"],
         field_path=f".{field}",
     )
 
@@ -26,7 +26,7 @@ NODE = (
         [
             "node ",
             _NAME,
-            f" has no kind; expected exactly one of {', '.join(KINDS)}: add one",
+            f" has no kind; set exactly one of {', '.join(KINDS)}",
         ],
         reason=REQUIRED,
     ),
@@ -37,8 +37,7 @@ NODE = (
             _NAME,
             " has the kinds ",
             names_of(KINDS),
-            f"; expected exactly one of {', '.join(KINDS)}: "
-            "keep one and move the others to nodes of their own",
+            "; keep one of them and move the others to new nodes",
         ],
     ),
     Rule(
@@ -46,9 +45,9 @@ NODE = (
         [
             "node name ",
             _NAME,
-            " is a word of the expression language, so nodes.",
+            " is a reserved word of CEL, so nodes.",
             _NAME,
-            ".output cannot be written; choose another, such as ",
+            ".output is not a valid expression; choose another name, such as ",
             _NAME,
             "_node",
         ],
@@ -59,18 +58,16 @@ NODE = (
         [
             "node ",
             _NAME,
-            " starts no pod but sets ",
+            " has no pod, but sets ",
             names_of(POD_FIELDS),
-            f", which only {', '.join(POD_KINDS)} nodes have; remove it "
-            "(clocks of its own: approval.timeout, wait.duration)",
+            f"; only {', '.join(POD_KINDS)} nodes can set these fields. Remove them; "
+            "to limit the time, use approval.timeout or wait.duration",
         ],
     ),
     Rule(
         "!has(dyn(self).fallbackOutput) || has(self.onFailure) && self.onFailure == 'Continue'",
         [
-            "node ",
-            _NAME,
-            " is none that the run goes on without, so nothing could use its fallbackOutput; "
+            "fallbackOutput is only used with onFailure: Continue; "
             "set onFailure: Continue or remove fallbackOutput",
         ],
         field_path=".fallbackOutput",
@@ -85,7 +82,10 @@ NODE = (
 PYTHON = (
     Rule(
         any_of(["source", "function"]),
-        ["neither source nor function is set; give the code, or name module:function"],
+        [
+            "neither source nor function is set; "
+            "set source to Python code, or function to module:name"
+        ],
         reason=REQUIRED,
     ),
     Rule(
@@ -97,33 +97,40 @@ PYTHON = (
 TOOLS = (
     Rule(
         any_of(["server", "module"]),
-        ["no source of tools is named; set server (a ToolServer) or module (Python)"],
+        [
+            "neither server nor module is set; "
+            "set server to a ToolServer, or module to a Python module"
+        ],
         reason=REQUIRED,
     ),
     Rule(
         at_most_one_of(["server", "module"]),
-        ["both server and module are set; make two entries of them"],
+        ["both server and module are set; write one entry for each"],
     ),
     Rule(
         "!has(self.server) || has(self.allow)",
-        ["server ", Cel("self.server"), ": which of its tools? List them in allow"],
+        ["allow is missing; list the tools of server ", Cel("self.server"), " that may be called"],
         reason=REQUIRED,
         field_path=".allow",
     ),
     Rule(
         "!has(self.module) || has(self.functions)",
-        ["module ", Cel("self.module"), ": which of its functions? List them in functions"],
+        [
+            "functions is missing; list the functions of module ",
+            Cel("self.module"),
+            " that may be called",
+        ],
         reason=REQUIRED,
         field_path=".functions",
     ),
     Rule(
         "has(self.server) || !has(self.allow)",
-        ["allow is for tools of a server; those of a module are listed in functions"],
+        ["allow is only used with server; list the functions of a module in functions"],
         field_path=".allow",
     ),
     Rule(
         "has(self.module) || !has(self.functions)",
-        ["functions is for a module; tools of a server are listed in allow"],
+        ["functions is only used with module; list the tools of a server in allow"],
         field_path=".functions",
     ),
 )
@@ -131,16 +138,16 @@ TOOLS = (
 HTTP_AUTH = (
     Rule(
         any_of(["bearer", "basic"]),
-        ["neither bearer nor basic is set; set one of them, or remove auth"],
+        ["neither bearer nor basic is set; set one of them or remove auth"],
         reason=REQUIRED,
     ),
-    Rule(at_most_one_of(["bearer", "basic"]), ["both bearer and basic are set; keep one"]),
+    Rule(at_most_one_of(["bearer", "basic"]), ["both bearer and basic are set; keep one of them"]),
 )
 
 WAIT = (
     Rule(
         any_of(["duration", "until"]),
-        ["neither duration nor until is set; set one, such as duration: 10m"],
+        ["neither duration nor until is set; set one of them, such as duration: 10m"],
         reason=REQUIRED,
     ),
     Rule(
@@ -165,7 +172,7 @@ ENV_VAR = (
     *VALUE_OR_SOURCE,
     Rule(
         "!self.name.startsWith('WAYPOST_')",
-        ["variable ", _NAME, ": names that start with WAYPOST_ are set by Waypost; rename it"],
+        ["the name ", _NAME, " is reserved: Waypost sets WAYPOST_ variables; choose another name"],
         field_path=".name",
     ),
 )
@@ -173,7 +180,7 @@ ENV_VAR = (
 ENV_SOURCE = (
     Rule(
         any_of(["secretKeyRef", "configMapKeyRef"]),
-        ["no source is named; set one of secretKeyRef, configMapKeyRef"],
+        ["neither secretKeyRef nor configMapKeyRef is set; set one of them"],
         reason=REQUIRED,
     ),
     Rule(
@@ -185,12 +192,18 @@ ENV_SOURCE = (
 RETRY = (
     Rule(
         "!has(self.never) || !self.never || !has(self.limit)",
-        ["never: true and limit are both set, but never means no second attempt; remove one"],
+        [
+            "both never: true and limit are set, but never allows no second attempt; "
+            "remove one of them"
+        ],
         field_path=".limit",
     ),
     Rule(
         "!has(self.never) || !self.never || !has(self.reasons)",
-        ["never: true and reasons are both set, but never means no second attempt; remove one"],
+        [
+            "both never: true and reasons are set, but never allows no second attempt; "
+            "remove one of them"
+        ],
         field_path=".reasons",
     ),
 )
@@ -198,14 +211,14 @@ RETRY = (
 APPROVERS = (
     Rule(
         "has(self.users) && self.users.size() > 0 || has(self.groups) && self.groups.size() > 0",
-        ["nobody is named, so nobody could answer; add at least one of users, groups"],
+        ["no approver is named; add at least one user to users or one group to groups"],
         reason=REQUIRED,
     ),
     Rule(
         "!has(self.required) || has(self.groups) && self.groups.size() > 0"
         " || !has(self.users) || self.users.size() == 0 || self.required <= self.users.size()",
         [
-            "more people must approve than users names, and there are no groups; "
+            "required is greater than the number of users, and there are no groups; "
             "lower required, or add users or groups"
         ],
         field_path=".required",
@@ -219,8 +232,8 @@ NODE_NAME_TEXT = (
         [
             "node name ",
             Cel("self"),
-            " could not be used in expressions (nodes.<name>.output); use lower case letters, "
-            "digits and _, begin with a letter, do not end with _",
+            " cannot be used in expressions (nodes.<name>.output); use lower case letters, "
+            "digits and _, start with a letter, and do not end with _",
             Cel(
                 """(self.contains("-") ? ". Use _ instead of -: " + self.replace("-", "_") : "")"""
             ),

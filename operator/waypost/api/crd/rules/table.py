@@ -17,12 +17,12 @@ _FOUND = names_of(_FORMS)
 _RECORD = (
     Rule(
         "self == oldSelf",
-        ["a record never changes; write a new one under the number of its own attempt"],
+        ["a NodeRecord cannot be changed; create a new one for the new attempt"],
     ),
     Rule(
         # Not exactly one: has() does not see a null, which is a payload too.
         at_most_one_of(_FORMS),
-        ["a record holds its payload in one of data, compressed and object; found ", _FOUND],
+        ["the payload must be in one of data, compressed and object; found ", _FOUND],
     ),
 )
 

@@ -25,10 +25,10 @@ WORKFLOW = (
         [
             "run ",
             Cel("self.metadata.name"),
-            " was accepted, so what it runs is final; found a change of ",
+            " was accepted, so its definition cannot change; found a change of ",
             changes_of(_DEFINITION, at=".spec"),
-            f"; only {', '.join(sorted(EDITABLE))} may change: create a new run, or run this one "
-            "again with the change by raising rerun.round above status.round in the same update",
+            f"; only {', '.join(sorted(EDITABLE))} can change. Create a new run, or rerun this one "
+            "with the change: raise rerun.round above status.round in the same update",
         ],
         field_path=".spec",
     ),
@@ -39,7 +39,7 @@ WORKFLOW = (
         [
             "run ",
             Cel("self.metadata.name"),
-            " is cancelled, which is final, so no round can begin; create a new run",
+            " is cancelled, so no new round can start; create a new run",
         ],
         field_path=".spec",
     ),
@@ -49,14 +49,14 @@ WORKFLOW = (
         [
             "run ",
             Cel("self.metadata.name"),
-            " was cancelled, which cannot be taken back; keep cancel: true and create a new run",
+            " is cancelled, and cancel cannot be undone; keep cancel: true and create a new run",
         ],
         field_path=".spec",
     ),
     Rule(
         "!has(oldSelf.status) || !has(oldSelf.status.nodes) || oldSelf.status.nodes.size() == 0"
         " || has(self.status)",
-        ["the status holds the checkpoints of the run and cannot be removed"],
+        ["status cannot be removed, because it holds the checkpoints of the run"],
     ),
 )
 
@@ -64,7 +64,7 @@ STATUS = (
     Rule(
         "!has(oldSelf.nodes) || has(self.nodes) && self.nodes.size() >= oldSelf.nodes.size()"
         " || has(self.round) && self.round > (has(oldSelf.round) ? oldSelf.round : 1)",
-        ["a checkpoint would be lost; a node leaves the status of its run in a new round only"],
+        ["a checkpoint would be lost; nodes can be removed from status only in a new round"],
     ),
 )
 
@@ -75,7 +75,7 @@ NODE_STATUS = (
         [
             "node ",
             Cel("self.path"),
-            " has Succeeded, so its phase and its outputDigest are final in this round",
+            " has Succeeded, so its phase and outputDigest cannot change in this round",
         ],
     ),
 )
