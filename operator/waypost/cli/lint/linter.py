@@ -1,32 +1,28 @@
-"""What is wrong with a manifest, found without a cluster: the operator's own check, with places."""
+"""What is wrong with a manifest, found without a cluster: the checks of the API server and of the
+operator, with the place of each problem in the file.
+"""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from waypost.api import meta
-from waypost.api.approval import ApprovalSpec
-from waypost.api.provider import ModelProviderSpec
-from waypost.api.record import NodeRecordSpec
-from waypost.api.toolserver import ToolServerSpec
+from waypost.api.crd.generate import object_schema
+from waypost.api.crd.resources import RESOURCES, Resource
+from waypost.cli.lint import envelope
 from waypost.cli.lint.manifests import Document, Place
+from waypost.cli.lint.rules import broken_rules
+from waypost.cli.lint.structure import UNKNOWN, Schema, Violation, examine
 from waypost.engine.definition import define
 from waypost.engine.malformed import problems_of
-from waypost.engine.problems import Problem, Severity, did_you_mean
+from waypost.engine.problems import Problem, Severity
 from waypost.protocol.ijson import Json
 
-WORKFLOW: Final = "AgentWorkflow"
-_MODELS: Final[dict[str, type[BaseModel]]] = {
-    "Approval": ApprovalSpec,
-    "ModelProvider": ModelProviderSpec,
-    "NodeRecord": NodeRecordSpec,
-    "ToolServer": ToolServerSpec,
-}
-_KINDS: Final = (WORKFLOW, *_MODELS)
-_FIELDS: Final = ("apiVersion", "kind", "metadata", "spec", "status")
+_RESOURCES: Final = {resource.kind: resource for resource in RESOURCES}
 
 
 @dataclass(frozen=True)
@@ -44,77 +40,95 @@ class Finding:
 
 def is_ours(value: Json) -> bool:
     """Whether a document is an object of Waypost."""
-    return isinstance(value, dict) and str(value.get("apiVersion", "")).startswith(
-        (f"{meta.GROUP}/", f"{meta.GROUP}")
-    )
+    if not isinstance(value, dict):
+        return False
+    return str(value.get("apiVersion", "")).partition("/")[0] == meta.GROUP
 
 
 def lint(file: str, document: Document) -> list[Finding]:
     """All findings of one object, in the order of the file."""
     value: dict[str, Any] = document.value
-    kind, name = str(value.get("kind", "")), _name(value)
-    found = [
+    found = [Problem(remark.field, remark.message, remark.severity) for remark in document.remarks]
+    places = [remark.place for remark in document.remarks]
+    for problem in _problems(value, document):
+        found.append(problem)
+        places.append(document.place_of(_path(value, problem.field)))
+    findings = [
         Finding(
             file=file,
-            place=document.place_of(_place(value, problem.field)),
+            place=place,
             severity=problem.severity,
-            kind=kind,
-            name=name,
-            field=problem.field,
+            kind=str(value.get("kind", "")),
+            name=_name(value),
+            field=problem.field.removeprefix("spec."),
             message=problem.message,
         )
-        for problem in _problems(value, kind)
+        for problem, place in zip(found, places, strict=True)
     ]
-    found += [
-        Finding(
-            file=file,
-            place=remark.place,
-            severity="error" if remark.severity == "error" else "warning",
-            kind=kind,
-            name=name,
-            field=remark.field.removeprefix("spec."),
-            message=remark.message,
-        )
-        for remark in document.remarks
-    ]
-    return sorted(found, key=lambda one: (one.place.line, one.place.column))
+    return sorted(findings, key=lambda one: (one.place.line, one.place.column))
 
 
-def _problems(value: dict[str, Any], kind: str) -> Iterator[Problem]:
-    yield from _envelope(value, kind)
-    spec = value.get("spec")
-    if kind == WORKFLOW:
+def server_violations(value: Mapping[str, Any]) -> list[Violation]:
+    """What the API server refuses about a new object, in the order of the schema; without
+    metadata. Empty for a kind that is not ours."""
+    return _examined(value)[0]
+
+
+def _examined(value: Mapping[str, Any]) -> tuple[list[Violation], Json]:
+    """What the API server refuses, and the object as it would be stored."""
+    resource = _RESOURCES.get(str(value.get("kind", "")))
+    if resource is None:
+        return [], None
+    schema = _schema(resource.kind, "status" in value)
+    examined = examine(schema, dict(value), kind=resource.kind)
+    violations = list(examined.violations)
+    if examined.is_sound:
+        violations += broken_rules(schema, examined.value)
+    return violations, examined.value
+
+
+@cache
+def _schema(kind: str, with_status: bool) -> Schema:
+    return object_schema(_RESOURCES[kind], with_status=with_status)
+
+
+def _problems(value: dict[str, Any], document: Document) -> Iterator[Problem]:
+    yield from envelope.problems(value)
+    resource = _RESOURCES.get(str(value.get("kind", "")))
+    if resource is None:
+        return
+    violations, stored = _examined(value)
+    for violation in violations:
+        yield Problem(violation.path, violation.message)
+    if any(violation.is_structural and violation.cause != UNKNOWN for violation in violations):
+        return  # the models would only repeat it
+    # The operator checks some of it again, in its own words and with its own names of fields.
+    known = {document.place_of(violation.path) for violation in violations}
+    spec = stored.get("spec") if isinstance(stored, dict) else None
+    for problem in _operators_problems(resource, spec):
+        place = document.place_of(_path(value, problem.field))
+        if problem.severity == "warning" or place not in known:
+            yield problem
+
+
+def _operators_problems(resource: Resource, spec: Json) -> Iterator[Problem]:
+    """What the operator says about a spec that the API server has stored."""
+    if resource.name == meta.AGENT_WORKFLOW:
         definition = define(spec)
         yield from (*definition.problems, *definition.warnings)
-    elif kind in _MODELS:
-        try:
-            _MODELS[kind].model_validate(spec)
-        except ValidationError as error:
-            yield from problems_of(error, _MODELS[kind])
+        return
+    try:
+        resource.spec.model_validate(spec)
+    except ValidationError as error:
+        yield from problems_of(error, resource.spec)
 
 
-def _envelope(value: dict[str, Any], kind: str) -> Iterator[Problem]:
-    version = value.get("apiVersion")
-    if version != meta.API_VERSION:
-        yield Problem("apiVersion", f"expected {meta.API_VERSION}, found {version!r}")
-    if kind not in _KINDS:
-        known = ", ".join(_KINDS)
-        hint = did_you_mean(kind, _KINDS)
-        yield Problem("kind", f"there is no kind {kind!r}; kinds: {known}{hint}")
-    for key in value:
-        if key not in _FIELDS:
-            yield Problem(key, f"unknown field{did_you_mean(key, _FIELDS)}")
-    metadata = value.get("metadata")
-    if not isinstance(metadata, dict) or not (metadata.get("name") or metadata.get("generateName")):
-        yield Problem("metadata", "has no name; add one, or generateName for kubectl create")
-
-
-def _place(value: dict[str, Any], field: str) -> str:
+def _path(value: Mapping[str, Any], field: str) -> str:
     """The path in the document of a field that is named as in conditions: without `spec.`"""
     first = re.split(r"[.\[]", field, maxsplit=1)[0]
     return field if first in value else f"spec.{field}"
 
 
-def _name(value: dict[str, Any]) -> str:
+def _name(value: Mapping[str, Any]) -> str:
     metadata = value.get("metadata")
     return str(metadata.get("name", "")) if isinstance(metadata, dict) else ""
