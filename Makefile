@@ -100,7 +100,7 @@ fmt: venv ## Format, and repair what the linter can repair
 
 .PHONY: crds
 crds: venv ## Write crds/ and the chart's copy from the models
-	@$(PYTHON) -m waypost.api.schema
+	@$(PYTHON) -m waypost.api.crd.generate
 	@mkdir -p charts/waypost/files/crds && rm -f charts/waypost/files/crds/*.yaml
 	@cp crds/*.yaml charts/waypost/files/crds/
 	@ls crds

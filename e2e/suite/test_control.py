@@ -61,7 +61,7 @@ def test_cancel_gives_pods_sigterm_keeps_checkpoints_and_is_final(
     assert [phases(seen)[p] for p in ("busy", "gate", "never")] == ["Cancelled"] * 3
     approval = space.get("approvals", gate) or {}
     assert approval["status"]["state"] == "Withdrawn"
-    with pytest.raises(ApiError, match="cannot be taken back"):
+    with pytest.raises(ApiError, match="cancel cannot be undone"):
         run.set(cancel=False)
 
 
@@ -125,7 +125,7 @@ def test_deadline_of_a_run_ends_programs_and_questions(
 def test_accepted_run_is_immutable_and_the_message_says_what_may_change(space: Space) -> None:
     run = space.start(workflow("frozen-spec").wait("pause", "60s"))
     run.reaches("pause", "Waiting")
-    with pytest.raises(ApiError, match=r"found a change of .*inputs.*create a new run"):
+    with pytest.raises(ApiError, match=r"found a change of .*inputs.*Create a new run"):
         run.set(inputs={"late": 1})
     run.set(cancel=True)
     run.finished()

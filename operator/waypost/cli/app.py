@@ -26,7 +26,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "suspend": "waypost.cli.suspend",
     "resume": "waypost.cli.resume",
     "cancel": "waypost.cli.cancel",
-    "lint": "waypost.cli.lint",
+    "lint": "waypost.cli.lint.command",
     "dev": "waypost.cli.dev",
     "run": "waypost.cli.run",
     "gateway": "waypost.cli.gateway",

@@ -3,7 +3,7 @@
 from typing import Final
 
 from waypost.api.approval import ApprovalSpec
-from waypost.api.crd_cel import (
+from waypost.api.crd.cel_rule import (
     Cel,
     Rule,
     any_of,
@@ -17,7 +17,9 @@ from waypost.api.crd_cel import (
 ANSWER: Final = ("decision", "answer", "reason", "decidedBy", "votes")
 
 _QUESTION = wire_names(ApprovalSpec, without=frozenset(ANSWER))
-_DENIAL_WITHOUT_ANSWER = "a denial carries no answer; remove answer, and say why in reason"
+_DENIAL_WITHOUT_ANSWER = (
+    "answer is only allowed with Approved; remove answer, and give the cause in reason"
+)
 
 APPROVAL_SPEC = (
     # Otherwise the name could be taken in advance by an Approval that is already answered.
@@ -26,17 +28,16 @@ APPROVAL_SPEC = (
         [
             "found ",
             names_of(ANSWER),
-            " on create, but a question starts unanswered; create it without, "
-            "then answer it with a patch",
+            " in a new Approval; create it without an answer, then answer it with a patch",
         ],
         on_create=True,
     ),
     Rule(
         unchanged(_QUESTION),
         [
-            "the question is final; found a change of ",
+            "the question cannot be changed; found a change of ",
             changes_of(_QUESTION),
-            f"; only {', '.join(ANSWER)} may change",
+            f"; only {', '.join(ANSWER)} can change",
         ],
     ),
     Rule(
@@ -46,7 +47,7 @@ APPROVAL_SPEC = (
     Rule(
         "!has(self.decision) || !has(self.approvers.required) || self.approvers.required <= 1",
         [
-            "several people must approve (approvers.required), so one decision does not answer; "
+            "approvers.required is greater than 1, so decision is not used; "
             "add your vote instead: votes: {<your user name>: {decision: Approved}}"
         ],
         field_path=".decision",
@@ -54,7 +55,7 @@ APPROVAL_SPEC = (
     Rule(
         "!has(oldSelf.votes) || has(self.votes) && oldSelf.votes.all(user, "
         "user in self.votes && self.votes[user] == oldSelf.votes[user])",
-        ["a vote that was given stays; keep the votes that are there and add your own"],
+        ["votes cannot be changed or withdrawn; keep the existing votes and add your own"],
         field_path=".votes",
     ),
 )
@@ -67,17 +68,17 @@ VOTE = (
 )
 
 _RECORDED = "has(oldSelf.status) && has(oldSelf.status.state) && oldSelf.status.state != 'Open'"
-_WHICH = ("approval ", Cel("self.metadata.name"), " was recorded as ", Cel("oldSelf.status.state"))
+_WHICH = ("approval ", Cel("self.metadata.name"), " is recorded as ", Cel("oldSelf.status.state"))
 
 APPROVAL = (
     Rule(
         f"!({_RECORDED}) || self.spec == oldSelf.spec",
-        [*_WHICH, ", which is final; its spec no longer changes"],
+        [*_WHICH, "; its spec can no longer change"],
         field_path=".spec",
     ),
     Rule(
         f"!({_RECORDED}) || has(self.status) && has(self.status.state)"
         " && self.status.state == oldSelf.status.state",
-        [*_WHICH, ", which is final; its state no longer changes"],
+        [*_WHICH, "; its state can no longer change"],
     ),
 )

@@ -37,23 +37,24 @@ def lint(
 
     Exit code 0: clean. 1: problems. 2: a file cannot be read, or holds no object of Waypost.
     """
-    from waypost.cli import lint_output, linting, manifests
+    from waypost.cli.lint import linter, manifests
+    from waypost.cli.lint import output as printing
 
-    findings: list[linting.Finding] = []
+    findings: list[linter.Finding] = []
     objects = 0
     unreadable: list[str] = []
     for name, text in _texts(files):
         try:
             for document in manifests.documents(text):
-                if linting.is_ours(document.value):
+                if linter.is_ours(document.value):
                     objects += 1
-                    findings += linting.lint(name, document)
+                    findings += linter.lint(name, document)
         except manifests.Unreadable as error:
             unreadable.append(f"{name}:{error}")
     printed = {
-        Format.TEXT: lint_output.as_text,
-        Format.JSON: lint_output.as_json,
-        Format.SARIF: lint_output.as_sarif,
+        Format.TEXT: printing.as_text,
+        Format.JSON: printing.as_json,
+        Format.SARIF: printing.as_sarif,
     }[output]
     typer.echo(printed(findings, objects=objects))
     if unreadable:
@@ -61,7 +62,7 @@ def lint(
     if not objects:
         text = f"no object of Waypost in {', '.join(files)}; expected apiVersion waypost.dev/..."
         raise CommandError(text, code=Exit.USAGE)
-    bad = len(findings) if strict else lint_output.errors_in(findings)
+    bad = len(findings) if strict else printing.errors_in(findings)
     raise typer.Exit(Exit.FAILED if bad else Exit.OK)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from waypost import __version__
-from waypost.cli.linting import Finding
+from waypost.cli.lint.linter import Finding
 
 _RULES: Final = {
     "error": "keeps a run from being accepted",

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import yaml
 
+from waypost.compiler.problems import Severity
 from waypost.protocol.ijson import Json
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -45,7 +46,7 @@ class Remark:
     place: Place
     field: str
     message: str
-    severity: str
+    severity: Severity
 
 
 @dataclass
@@ -200,7 +201,7 @@ class _Reader:
             return made
         return text
 
-    def _remark(self, node: Any, path: str, message: str, severity: str) -> None:
+    def _remark(self, node: Any, path: str, message: str, severity: Severity) -> None:
         mark = node.start_mark
         place = Place(mark.line + 1, mark.column + 1)
         self.remarks.append(Remark(place, path, message, severity))
