@@ -21,8 +21,8 @@ from waypost.protocol import ijson
 from waypost.protocol.reasons import Reason
 from waypost.protocol.request import Request
 from waypost.protocol.work import Usage, WorkFailed, WorkResult
-from waypost_agent import entries as journal_entries
-from waypost_agent import store
+from waypost_agent.journal import entries as journal_entries
+from waypost_agent.journal import store
 
 from tests.agent import deeds
 from tests.agent.deeds import LEDGER

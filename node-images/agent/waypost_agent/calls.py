@@ -3,10 +3,10 @@
 from collections.abc import Collection, Mapping
 from typing import Final, Literal
 
-from waypost_agent.entries import Result
 from waypost_agent.failures import one_line
-from waypost_agent.journal import Journal
-from waypost_agent.meter import Meter, cut, now
+from waypost_agent.journal.entries import Result
+from waypost_agent.journal.journal import Journal
+from waypost_agent.limits import Meter, cut, now
 
 Outcome = Literal["ok", "error", "refused"]
 _SHOWN: Final = 128  # characters of names and ids: a model may invent any

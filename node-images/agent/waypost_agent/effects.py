@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from pydantic_ai.tools import ToolDefinition
 
-from waypost_agent.assignment import Assignment
+from waypost_agent.agent_request import Assignment
 
 _OF_FUNCTIONS: Final = "idempotent"
 

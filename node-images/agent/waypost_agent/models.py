@@ -2,7 +2,7 @@
 
 Only the library of the provider in use is imported, and of that what is used. Each is given our own
 HTTP client, and none repeats a request by itself: waits are counted and traced, so they are ours
-(asking.py).
+(model_client.py).
 """
 
 from collections.abc import Callable
@@ -12,8 +12,8 @@ import httpx2
 from pydantic_ai.models import Model
 from pydantic_ai.settings import ModelSettings
 
-from waypost_agent import lazy
-from waypost_agent.assignment import BadAssignment, ModelWork
+from waypost_agent import lazy_imports
+from waypost_agent.agent_request import BadAssignment, ModelWork
 
 CONNECT_TIMEOUT: Final = 10.0  # seconds
 _NO_KEY: Final = "no-key"  # the libraries want one; the client below does not send it
@@ -40,7 +40,7 @@ def build(work: ModelWork, *, key: str | None, http: httpx2.AsyncClient) -> Mode
     if work.type not in makers:
         known = ", ".join(makers)
         raise BadAssignment(f"agent.model.type: expected one of {known}, found {work.type!r}")
-    lazy.install()
+    lazy_imports.install()
     if key is None:
         http.event_hooks["request"].append(_without_key)
     return makers[work.type](work, key or _NO_KEY, http)

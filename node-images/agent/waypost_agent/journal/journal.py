@@ -17,12 +17,12 @@ from waypost.protocol.reasons import Reason
 from waypost.protocol.work import Usage
 from waypost_node.gateway import GatewayError
 
-from waypost_agent import entries
-from waypost_agent.account import Account, tokens_of
-from waypost_agent.assignment import Price
-from waypost_agent.entries import Entry, Mark, Past, Result, Turn
+from waypost_agent.agent_request import Price
 from waypost_agent.failures import Stopped
-from waypost_agent.store import Full, Sealed, Store
+from waypost_agent.journal import entries
+from waypost_agent.journal.entries import Entry, Mark, Past, Result, Turn
+from waypost_agent.journal.store import Full, Sealed, Store
+from waypost_agent.usage import Account, tokens_of
 
 _T = TypeVar("_T")
 _OPENINGS: Final = 5  # tries, when others append at the same time

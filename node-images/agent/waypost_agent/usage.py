@@ -8,7 +8,7 @@ from typing import Final
 from pydantic_ai.messages import ModelResponse
 from waypost.protocol.work import Usage
 
-from waypost_agent.assignment import Price
+from waypost_agent.agent_request import Price
 
 _MILLION: Final = Decimal(1_000_000)
 _NAME: Final = 128  # characters of a tool's name: a model may invent any

@@ -23,18 +23,19 @@ from waypost.protocol.request import Request
 from waypost.protocol.work import Usage, WorkFailed, WorkResult
 from waypost_node import reach
 
-from waypost_agent import Stop, assignment, models, store, tooling
-from waypost_agent.account import tokens_of
-from waypost_agent.asking import Asking
-from waypost_agent.assignment import Assignment, BadAssignment
+from waypost_agent import Stop, agent_request, models, toolsets
+from waypost_agent.agent_request import Assignment, BadAssignment
 from waypost_agent.calls import Calls
 from waypost_agent.effects import Effects
 from waypost_agent.failures import SHOWN, Stopped, one_line
-from waypost_agent.journal import Journal
-from waypost_agent.meter import Meter, cut
+from waypost_agent.journal import store as journal_store
+from waypost_agent.journal.journal import Journal
+from waypost_agent.limits import Meter, cut
+from waypost_agent.model_client import Asking
 from waypost_agent.output import Output
-from waypost_agent.reasking import Reasking, unusable
-from waypost_agent.watching import Watched
+from waypost_agent.output_retries import Reasking, unusable
+from waypost_agent.tool_wrapper import Watched
+from waypost_agent.usage import tokens_of
 
 SPARE: Final = 1.5  # seconds of the attempt's time left for its record
 _TOOL_THREADS: Final = 8
@@ -54,7 +55,7 @@ def perform(
     model call and tool call of the loop before anything else does.
     """
     try:
-        work = assignment.read(request)
+        work = agent_request.read(request)
     except BadAssignment as error:
         raise WorkFailed(Reason.INPUT_INVALID, str(error)) from None
     loop = _Loop(work, request.inputs, request.gateway, deadline - SPARE)
@@ -140,8 +141,8 @@ class _Loop:
         """The journal, opened for this attempt. Raises Stopped."""
         place = None
         if self._gateway is not None:
-            http = await stack.enter_async_context(store.client())
-            place = store.GatewayStore(self._gateway, http=http, deadline=self._deadline)
+            http = await stack.enter_async_context(journal_store.client())
+            place = journal_store.GatewayStore(self._gateway, http=http, deadline=self._deadline)
         journal = Journal(place, self._told)
         await journal.open(
             library=f"pydantic-ai {pydantic_ai.__version__}",
@@ -163,7 +164,7 @@ class _Loop:
         settings: ModelSettings,
         journal: Journal,
     ) -> Json:
-        toolsets, servers = await tooling.offered(self._work, self.keys, stack)
+        tools, servers = await toolsets.offered(self._work, self.keys, stack)
         calls = Calls(self.meter, servers, journal)
         asking = Asking(
             model,
@@ -182,7 +183,7 @@ class _Loop:
             instructions=self._work.instructions,
             model_settings=settings,
             retries={"tools": _NO_BOUND, "output": self._work.reasks},
-            toolsets=[Watched(each, calls) for each in toolsets],
+            toolsets=[Watched(each, calls) for each in tools],
             capabilities=[*capabilities, reasking],
         )
         agent.output_validator(self._output.taken)

@@ -14,8 +14,8 @@ from waypost.protocol import ijson
 
 from waypost_agent.calls import Calls
 from waypost_agent.failures import one_line
-from waypost_agent.journal import Journal
-from waypost_agent.meter import Meter
+from waypost_agent.journal.journal import Journal
+from waypost_agent.limits import Meter
 
 _GAVE_UP: Final = "Exceeded maximum output retries"
 

@@ -12,9 +12,9 @@ from pydantic_ai.toolsets import ToolsetTool, WrapperToolset
 from waypost_node import calling
 
 from waypost_agent.calls import Calls
-from waypost_agent.entries import Result
 from waypost_agent.failures import one_line
-from waypost_agent.meter import cut
+from waypost_agent.journal.entries import Result
+from waypost_agent.limits import cut
 
 _SHOWN = 2000  # characters of an error that the model is told
 

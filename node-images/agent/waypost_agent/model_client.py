@@ -11,13 +11,13 @@ from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.settings import ModelSettings
 from waypost.protocol.reasons import Reason
 
-from waypost_agent.account import tokens_of
 from waypost_agent.calls import Calls
 from waypost_agent.effects import Effects
-from waypost_agent.entries import Mark
 from waypost_agent.failures import Refusal, Stopped, one_line, refusal_of
-from waypost_agent.journal import Journal
-from waypost_agent.meter import Meter, now
+from waypost_agent.journal.entries import Mark
+from waypost_agent.journal.journal import Journal
+from waypost_agent.limits import Meter, now
+from waypost_agent.usage import tokens_of
 
 PATIENCE: Final = 60.0  # seconds that an attempt waits for its provider in all
 TRIES: Final = 4  # of one call that is answered with 5xx or not at all

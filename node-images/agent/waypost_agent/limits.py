@@ -12,9 +12,9 @@ from typing import Any, Final
 from waypost.protocol.reasons import Reason
 from waypost.protocol.work import SHARE, Trace, Usage
 
-from waypost_agent.account import Account, plain
-from waypost_agent.assignment import Limits, Price
+from waypost_agent.agent_request import Limits, Price
 from waypost_agent.failures import Stopped
+from waypost_agent.usage import Account, plain
 
 _SHOWN: Final = 300
 UNLIMITED: Final = Limits(None, None, None, None)
