@@ -18,7 +18,7 @@ from pydantic_ai.models.wrapper import WrapperModel
 from waypost.protocol.work import WorkFailed, WorkResult
 from waypost_agent import loop
 from waypost_agent.journal.journal import Journal
-from waypost_agent.tool_wrapper import Watched
+from waypost_agent.tool_wrapper import ToolWrapper
 
 from tests.agent import deeds
 
@@ -128,7 +128,7 @@ def _wire(fuse: _Fuse) -> None:
     for owner, name, label in (
         (Journal, "_write", lambda _self, batch: f"append {'+'.join(_told(e) for e in batch)}"),
         (WrapperModel, "request", lambda *_: "model"),
-        (Watched, "_made", lambda _self, tool, *_: f"tool {tool}"),
+        (ToolWrapper, "_made", lambda _self, tool, *_: f"tool {tool}"),
     ):
         setattr(owner, name, _between(getattr(owner, name), fuse, label))
     kept = deeds._done

@@ -63,9 +63,9 @@ def refusal_of(error: Exception) -> Refusal:
     if unreadable or isinstance(error, UnexpectedModelBehavior):
         text = f"the answer cannot be read: {one_line(str(error))}; look whether baseURL is right"
         return Refusal(Reason.PROVIDER_ERROR, text, answered=True)
-    told = one_line(str(error)) or "no details"
+    text = one_line(str(error)) or "no details"
     name = "" if isinstance(error, ModelAPIError) else f"{type(error).__name__}: "
-    return Refusal(Reason.PROVIDER_ERROR, f"{name}{told}")
+    return Refusal(Reason.PROVIDER_ERROR, f"{name}{text}")
 
 
 def _of_status(error: ModelHTTPError) -> Refusal:
@@ -109,12 +109,12 @@ def _of_connection(error: ModelConnectionError) -> Refusal:
 
 
 def _causes(error: BaseException) -> "list[BaseException]":
-    found: list[BaseException] = []
+    causes: list[BaseException] = []
     cause: BaseException | None = error
-    while cause is not None and cause not in found:
-        found.append(cause)
+    while cause is not None and cause not in causes:
+        causes.append(cause)
         cause = cause.__cause__ or cause.__context__
-    return found
+    return causes
 
 
 def _said(body: Any) -> str:

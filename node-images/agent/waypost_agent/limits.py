@@ -14,7 +14,7 @@ from waypost.protocol.work import SHARE, Trace, Usage
 
 from waypost_agent.agent_request import Limits, Price
 from waypost_agent.failures import Stopped
-from waypost_agent.usage import Account, plain
+from waypost_agent.usage import UsageCounter, plain
 
 _SHOWN: Final = 300
 UNLIMITED: Final = Limits(None, None, None, None)
@@ -32,8 +32,8 @@ class Meter:
         allotment: Limits = UNLIMITED,
     ) -> None:
         self.trace = Trace()
-        self.own = Account(price)
-        self.earlier = Account(price)
+        self.own = UsageCounter(price)
+        self.earlier = UsageCounter(price)
         self._limits = limits
         self._allotment = allotment
         self._redact = redact
@@ -89,10 +89,10 @@ class Meter:
 
     def add(self, type_: str, *, start: str, **fields: Any) -> None:
         """An entry of the trace that ends now; its texts are redacted and cut."""
-        told = {k: self.told(v) if k in ("message", "error") else v for k, v in fields.items()}
-        self.trace.add(type_, start=start, end=now(), **told)
+        shown = {k: self.public(v) if k in ("message", "error") else v for k, v in fields.items()}
+        self.trace.add(type_, start=start, end=now(), **shown)
 
-    def told(self, text: str | None) -> str | None:
+    def public(self, text: str | None) -> str | None:
         """The text as it may be told to others: without a secret, and short."""
         # Redacted before it is cut: half a secret would not be found.
         return text if text is None else cut(self._redact(text), _SHOWN)

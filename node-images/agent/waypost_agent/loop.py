@@ -24,17 +24,17 @@ from waypost.protocol.work import Usage, WorkFailed, WorkResult
 from waypost_node import reach
 
 from waypost_agent import Stop, agent_request, models, toolsets
-from waypost_agent.agent_request import Assignment, BadAssignment
+from waypost_agent.agent_request import AgentRequest, InvalidAgentRequest
 from waypost_agent.calls import Calls
 from waypost_agent.effects import Effects
 from waypost_agent.failures import SHOWN, Stopped, one_line
 from waypost_agent.journal import store as journal_store
 from waypost_agent.journal.journal import Journal
 from waypost_agent.limits import Meter, cut
-from waypost_agent.model_client import Asking
+from waypost_agent.model_client import ModelClient
 from waypost_agent.output import Output
-from waypost_agent.output_retries import Reasking, unusable
-from waypost_agent.tool_wrapper import Watched
+from waypost_agent.output_retries import OutputRetries, unusable
+from waypost_agent.tool_wrapper import ToolWrapper
 from waypost_agent.usage import tokens_of
 
 SPARE: Final = 1.5  # seconds of the attempt's time left for its record
@@ -56,7 +56,7 @@ def perform(
     """
     try:
         work = agent_request.read(request)
-    except BadAssignment as error:
+    except InvalidAgentRequest as error:
         raise WorkFailed(Reason.INPUT_INVALID, str(error)) from None
     loop = _Loop(work, request.inputs, request.gateway, deadline - SPARE)
     meter, keys = loop.meter, loop.keys
@@ -78,10 +78,10 @@ class _Loop:
     """One run of the model loop, until `deadline`. `gateway`: where its journal is kept."""
 
     def __init__(
-        self, work: Assignment, inputs: Json, gateway: str | None, deadline: float
+        self, work: AgentRequest, inputs: Json, gateway: str | None, deadline: float
     ) -> None:
         self.keys = reach.Keys()
-        self.meter = Meter(work.limits, work.model.price, self._told, allotment=work.allotment)
+        self.meter = Meter(work.limits, work.model.price, self._redact, allotment=work.allotment)
         self.carried: Usage | None = None
         self._work = work
         self._gateway = gateway
@@ -90,22 +90,22 @@ class _Loop:
         self._effects = Effects(work)
         self._topic = ijson.digest([work.instructions, work.prompt, inputs])
 
-    def _told(self, text: str) -> str:
+    def _redact(self, text: str) -> str:
         return self.keys.redact(text)
 
     async def output(self, capabilities: Sequence[AbstractCapability[None]], stop: Stop) -> Json:
         """The output that meets the schema. Raises Stopped."""
-        asking = asyncio.create_task(self._in_time(capabilities))
+        conversation = asyncio.create_task(self._in_time(capabilities))
         loop = asyncio.get_running_loop()
 
         def end() -> None:
-            loop.call_soon_threadsafe(asking.cancel)
+            loop.call_soon_threadsafe(conversation.cancel)
 
         stop(end)
         try:
-            return await asking
+            return await conversation
         except asyncio.CancelledError:
-            if not asking.cancelled():
+            if not conversation.cancelled():
                 raise
             raise Stopped(Reason.DISRUPTED, "stopped by SIGTERM") from None
         finally:
@@ -143,7 +143,7 @@ class _Loop:
         if self._gateway is not None:
             http = await stack.enter_async_context(journal_store.client())
             place = journal_store.GatewayStore(self._gateway, http=http, deadline=self._deadline)
-        journal = Journal(place, self._told)
+        journal = Journal(place, self._redact)
         await journal.open(
             library=f"pydantic-ai {pydantic_ai.__version__}",
             topic=self._topic,
@@ -166,7 +166,7 @@ class _Loop:
     ) -> Json:
         tools, servers = await toolsets.offered(self._work, self.keys, stack)
         calls = Calls(self.meter, servers, journal)
-        asking = Asking(
+        client = ModelClient(
             model,
             meter=self.meter,
             calls=calls,
@@ -175,16 +175,16 @@ class _Loop:
             timeout=self._work.model.timeout,
             deadline=self._deadline,
         )
-        reasking = Reasking(self.meter, calls, journal, self._output.without_values)
+        output_retries = OutputRetries(self.meter, calls, journal, self._output.without_values)
         agent = Agent(
-            asking,
+            client,
             name="node",
             output_type=self._output.type,
             instructions=self._work.instructions,
             model_settings=settings,
             retries={"tools": _NO_BOUND, "output": self._work.reasks},
-            toolsets=[Watched(each, calls) for each in tools],
-            capabilities=[*capabilities, reasking],
+            toolsets=[ToolWrapper(each, calls) for each in tools],
+            capabilities=[*capabilities, output_retries],
         )
         agent.output_validator(self._output.taken)
         if not gc.isenabled():  # the runner turned it off for the start
@@ -192,7 +192,7 @@ class _Loop:
             gc.enable()
         output = await self._run(agent)
         text = ijson.canonical(output).decode()
-        if self._told(text) != text:
+        if self._redact(text) != text:
             problem = "the output repeats a secret of the node"
             raise Stopped(Reason.OUTPUT_INVALID, problem, of_answer=True)
         return output
@@ -229,5 +229,5 @@ class _Loop:
         except reach.Unfit as error:
             text = f"model {work.name}: {error.verdict.message}"
             raise Stopped(Reason.PROVIDER_ERROR, text) from None
-        except BadAssignment as error:
+        except InvalidAgentRequest as error:
             raise Stopped(Reason.INPUT_INVALID, str(error)) from None

@@ -26,7 +26,7 @@ _FILTERED: Final = "content_filter"
 _NO_TOKENS: Final = {"inputTokens": 0, "cachedTokens": 0, "outputTokens": 0}
 
 
-class Asking(WrapperModel):
+class ModelClient(WrapperModel):
     """The model, as the loop sees it. Raises Stopped where the attempt is over."""
 
     def __init__(
@@ -194,5 +194,5 @@ def _marks(
 
 def _refusal_in(response: ModelResponse) -> str:
     details = response.provider_details or {}
-    told = details.get("refusal") or details.get("block_reason_message") or response.text
-    return str(told or details.get("finish_reason") or "its content filter, without a text")
+    text = details.get("refusal") or details.get("block_reason_message") or response.text
+    return str(text or details.get("finish_reason") or "its content filter, without a text")

@@ -13,7 +13,7 @@ from pydantic_ai.models import Model
 from pydantic_ai.settings import ModelSettings
 
 from waypost_agent import lazy_imports
-from waypost_agent.agent_request import BadAssignment, ModelWork
+from waypost_agent.agent_request import InvalidAgentRequest, ModelWork
 
 CONNECT_TIMEOUT: Final = 10.0  # seconds
 _NO_KEY: Final = "no-key"  # the libraries want one; the client below does not send it
@@ -31,7 +31,7 @@ _SETTINGS: Final = {
 
 
 def build(work: ModelWork, *, key: str | None, http: httpx2.AsyncClient) -> Model:
-    """The model, reached through `http`. Raises BadAssignment for a type that is not known."""
+    """The model, reached through `http`. Raises InvalidAgentRequest for an unknown type."""
     makers: dict[str, Callable[[ModelWork, str, httpx2.AsyncClient], Model]] = {
         "OpenAI": _openai,
         "Anthropic": _anthropic,
@@ -39,7 +39,7 @@ def build(work: ModelWork, *, key: str | None, http: httpx2.AsyncClient) -> Mode
     }
     if work.type not in makers:
         known = ", ".join(makers)
-        raise BadAssignment(f"agent.model.type: expected one of {known}, found {work.type!r}")
+        raise InvalidAgentRequest(f"agent.model.type: expected one of {known}, found {work.type!r}")
     lazy_imports.install()
     if key is None:
         http.event_hooks["request"].append(_without_key)
@@ -47,12 +47,14 @@ def build(work: ModelWork, *, key: str | None, http: httpx2.AsyncClient) -> Mode
 
 
 def settings(work: ModelWork) -> ModelSettings:
-    """The settings of every call. Raises BadAssignment for one that is not known."""
+    """The settings of every call. Raises InvalidAgentRequest for one that is not known."""
     unknown = sorted(set(work.settings) - set(_SETTINGS))
     if unknown:
-        raise BadAssignment(f"agent.model.settings.{unknown[0]}: this runner does not know it")
-    found: Any = {_SETTINGS[name]: value for name, value in work.settings.items()}
-    return cast(ModelSettings, found)
+        raise InvalidAgentRequest(
+            f"agent.model.settings.{unknown[0]}: this runner does not know it"
+        )
+    mapped: Any = {_SETTINGS[name]: value for name, value in work.settings.items()}
+    return cast(ModelSettings, mapped)
 
 
 def _openai(work: ModelWork, key: str, http: httpx2.AsyncClient) -> Model:

@@ -21,7 +21,7 @@ _GAVE_UP: Final = "Exceeded maximum output retries"
 
 
 @dataclass
-class Reasking(AbstractCapability[None]):
+class OutputRetries(AbstractCapability[None]):
     """Counts re-asks, and notes tool calls whose arguments reached no tool.
 
     Before a model call and not at the model: there a re-ask looks like any other message.

@@ -7,13 +7,13 @@ from waypost.protocol.reasons import Reason
 from waypost_node import reach
 
 from waypost_agent import functions
-from waypost_agent.agent_request import Assignment
+from waypost_agent.agent_request import AgentRequest
 from waypost_agent.failures import Stopped
 from waypost_agent.output import TOOL
 
 
 async def offered(
-    work: Assignment, keys: reach.Keys, stack: AsyncExitStack
+    work: AgentRequest, keys: reach.Keys, stack: AsyncExitStack
 ) -> tuple[list[AbstractToolset[None]], dict[str, str]]:
     """The tools of a node, and the servers by name of their tools; connections live as long as
     `stack`. Raises Stopped."""

@@ -17,7 +17,7 @@ _OTHERS: Final = "(others)"
 
 
 def tokens_of(response: ModelResponse) -> dict[str, int]:
-    """The tokens of an answer, as Account.model_call takes them."""
+    """The tokens of an answer, as the arguments of UsageCounter.model_call."""
     usage = response.usage
     return {
         "input_tokens": usage.input_tokens,
@@ -26,7 +26,7 @@ def tokens_of(response: ModelResponse) -> dict[str, int]:
     }
 
 
-class Account:
+class UsageCounter:
     """What a number of calls used up."""
 
     def __init__(self, price: Price | None) -> None:

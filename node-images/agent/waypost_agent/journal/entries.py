@@ -57,8 +57,8 @@ class Result:
     def to_json(self, call_id: str, *, turn: int) -> Entry:
         """The entry of a call that the answer number `turn` asked for."""
         entry: Entry = {"k": "result", "turn": turn, "call": call_id, "outcome": self.outcome}
-        told = {"value": self.value} if self.outcome == "ok" else {"message": self.message}
-        return entry | told
+        content = {"value": self.value} if self.outcome == "ok" else {"message": self.message}
+        return entry | content
 
 
 @dataclass

@@ -22,7 +22,7 @@ from waypost_agent.failures import Stopped
 from waypost_agent.journal import entries
 from waypost_agent.journal.entries import Entry, Mark, Past, Result, Turn
 from waypost_agent.journal.store import Full, Sealed, Store
-from waypost_agent.usage import Account, tokens_of
+from waypost_agent.usage import UsageCounter, tokens_of
 
 _T = TypeVar("_T")
 _OPENINGS: Final = 5  # tries, when others append at the same time
@@ -109,13 +109,13 @@ class Journal:
         Raises Stopped for a call that no earlier attempt made, though it went on from there."""
         if self._turn is None:
             return None
-        found = self._turn.results.get(call_id)
-        if found is None and call_id in self._turn.rejected:
+        result = self._turn.results.get(call_id)
+        if result is None and call_id in self._turn.rejected:
             return Result("retry", message="the arguments were refused")
-        if found is None and self._ahead:
+        if result is None and self._ahead:
             text = "the journal goes on behind a call that it does not have; rerun.from this node "
             raise Stopped(Reason.NODE_ERROR, f"{text}begins anew")
-        return found
+        return result
 
     def was_rejected(self, call_id: str) -> bool:
         """Whether an earlier attempt saw these arguments refused."""
@@ -163,12 +163,12 @@ class Journal:
         """What attempts used up that have not reported it: nothing was accounted for since they
         opened the journal."""
         silent = {by for by, known in self._past.openings.items() if known == self._accounted}
-        account = Account(price)
+        counter = UsageCounter(price)
         for turn in self._past.turns:
             if turn.by in silent:
-                account.model_call(**tokens_of(turn.response))
-                account.tool_calls(turn.asked)
-        return account.usage if account.bare.model_calls else None
+                counter.model_call(**tokens_of(turn.response))
+                counter.tool_calls(turn.asked)
+        return counter.usage if counter.bare.model_calls else None
 
     def _read(self, segments: list[Json], library: str) -> Past:
         try:
