@@ -23,10 +23,15 @@ class Calls:
         self._known: set[str] = set()
 
     def asked(
-        self, calls: list[tuple[str, str]], *, offered: Collection[str], replayed: bool = False
+        self,
+        calls: list[tuple[str, str]],
+        *,
+        offered: Collection[str],
+        replayed: bool = False,
     ) -> None:
-        """Take the calls (id, name) of one answer. A tool that the node may not call is refused
-        here; the loop tells the model. Raises Stopped when they are more than the limit allows."""
+        """Take the calls (id, name) of one answer. A tool that is not `offered` is refused here,
+        and the loop says so to the model. Raises Stopped when they are more than the limit
+        allows."""
         self._meter.tool_calls([name for _, name in calls], replayed=replayed)
         for call_id, name in calls:
             self._known.add(call_id)
@@ -41,6 +46,7 @@ class Calls:
         if result is None:
             name, _ = self._open[call_id]
             self._open[call_id] = (name, now())
+            self._journal.began()
             return None
         self._meter.own.add(replayed_tool_calls=1)
         outcome: Outcome = "ok" if result.outcome == "ok" else "error"

@@ -12,7 +12,7 @@ import httpx2
 import pydantic_ai
 from pydantic_ai import Agent
 from pydantic_ai.capabilities import AbstractCapability, UseThreadExecutor
-from pydantic_ai.exceptions import OutputTokenLimitExceeded, UnexpectedModelBehavior
+from pydantic_ai.exceptions import UnexpectedModelBehavior
 from pydantic_ai.models import Model
 from pydantic_ai.settings import ModelSettings
 from pydantic_ai.usage import UsageLimits
@@ -34,6 +34,7 @@ from waypost_agent.limits import Meter, cut
 from waypost_agent.model_client import ModelClient
 from waypost_agent.output import Output
 from waypost_agent.output_retries import OutputRetries, unusable
+from waypost_agent.provider_retries import ProviderRetries
 from waypost_agent.tool_wrapper import ToolWrapper
 from waypost_agent.usage import tokens_of
 
@@ -168,12 +169,16 @@ class _Loop:
         calls = Calls(self.meter, servers, journal)
         client = ModelClient(
             model,
+            retries=ProviderRetries(
+                model.model_name,
+                meter=self.meter,
+                timeout=self._work.model.timeout,
+                deadline=self._deadline,
+            ),
             meter=self.meter,
             calls=calls,
             journal=journal,
             effects=self._effects,
-            timeout=self._work.model.timeout,
-            deadline=self._deadline,
         )
         output_retries = OutputRetries(self.meter, calls, journal, self._output.without_values)
         agent = Agent(
@@ -202,9 +207,6 @@ class _Loop:
             # Limits are the meter's, which names them.
             unlimited = UsageLimits(request_limit=None)
             result = await agent.run(self._work.prompt, usage_limits=unlimited)
-        except OutputTokenLimitExceeded as error:
-            text = f"the model's answer was cut short: {error.message}; raise settings.maxTokens"
-            raise Stopped(Reason.OUTPUT_INVALID, text, of_answer=True) from None
         except UnexpectedModelBehavior as error:
             problem = unusable(error)
             if problem is None:

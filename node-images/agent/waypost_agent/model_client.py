@@ -1,29 +1,26 @@
-"""Calls of the model: replayed or made, counted, held to the limits, waited for, and traced."""
+"""The model as the loop sees it: answers are replayed or asked for, and judged before they are
+journaled, so that a journal holds no answer that the loop would refuse."""
 
-import asyncio
 import hashlib
-import time
 from typing import Final
 
 from pydantic_ai.messages import ModelMessage, ModelResponse, ToolCallPart
 from pydantic_ai.models import Model, ModelRequestParameters
 from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.settings import ModelSettings
-from waypost.protocol.reasons import Reason
 
+from waypost_agent import answers
+from waypost_agent.answers import Problem
 from waypost_agent.calls import Calls
 from waypost_agent.effects import Effects
-from waypost_agent.failures import Refusal, Stopped, one_line, refusal_of
-from waypost_agent.journal.entries import Mark
+from waypost_agent.failures import Stopped
+from waypost_agent.journal.entries import Mark, Turn
 from waypost_agent.journal.journal import Journal
 from waypost_agent.limits import Meter, now
+from waypost_agent.provider_retries import ProviderRetries
 from waypost_agent.usage import tokens_of
 
-PATIENCE: Final = 60.0  # seconds that an attempt waits for its provider in all
-TRIES: Final = 4  # of one call that is answered with 5xx or not at all
-FIRST_WAIT: Final = 0.5  # seconds, doubled after every try
-_FILTERED: Final = "content_filter"
-_NO_TOKENS: Final = {"inputTokens": 0, "cachedTokens": 0, "outputTokens": 0}
+TRIES: Final = 4  # of a call whose answers are unusable by chance
 
 
 class ModelClient(WrapperModel):
@@ -33,22 +30,19 @@ class ModelClient(WrapperModel):
         self,
         model: Model,
         *,
+        retries: ProviderRetries,
         meter: Meter,
         calls: Calls,
         journal: Journal,
         effects: Effects,
-        timeout: float,
-        deadline: float,
     ) -> None:
-        """`timeout`: seconds of one call; `deadline`: the time.monotonic() of the attempt's end."""
         super().__init__(model)
+        self._retries = retries
         self._meter = meter
         self._calls = calls
         self._journal = journal
         self._effects = effects
-        self._timeout = timeout
-        self._deadline = deadline
-        self._patience = PATIENCE
+        self._ids: set[str] = set()  # of the conversation's tool calls
 
     async def request(
         self,
@@ -56,128 +50,95 @@ class ModelClient(WrapperModel):
         model_settings: ModelSettings | None,
         model_request_parameters: ModelRequestParameters,
     ) -> ModelResponse:
-        """The answer that an earlier attempt was given; else one of the model, however many tries
-        it takes."""
+        """The answer that an earlier attempt was given, else one of the model."""
         parameters = model_request_parameters
         earlier = self._journal.next_answer()
         if earlier is not None:
-            self._replay(earlier.response)
-            self._take(earlier.response, parameters, replayed=True)
+            self._replay(earlier, parameters, model_settings)
             return earlier.response
-        await self._journal.asking()
-        response = await self._asked(messages, model_settings, parameters)
-        marks = _marks(response, parameters, self._effects)
-        try:
-            asked = self._take(response, parameters)
-        except Stopped:
-            # It is paid, and judged the same another time; none of its calls begins.
+        ask = super().request
+        for left in reversed(range(TRIES)):
+            await self._journal.asking()
+            response = await self._retries.call(lambda: ask(messages, model_settings, parameters))
+            response = answers.with_own_ids(response, self._ids)
+            problem = self._problem_of(response, model_settings)
+            if problem is None or not problem.again or not left:
+                break
             await self._journal.answered(response, asked=(), marks=())
-            raise
-        await self._journal.answered(response, asked=asked, marks=marks)
+            self._journal.discard_answer()
+        await self._accept(response, parameters, problem)
         return response
 
-    async def _asked(
-        self,
-        messages: list[ModelMessage],
-        model_settings: ModelSettings | None,
-        parameters: ModelRequestParameters,
-    ) -> ModelResponse:
-        pause, tries = FIRST_WAIT, 1
-        while True:
-            self._meter.before_model_call()
-            start = now()
-            try:
-                async with asyncio.timeout(self._timeout) as clock:
-                    response = await super().request(messages, model_settings, parameters)
-            except asyncio.CancelledError:
-                self._unanswered("cut short: the attempt was ended", start)
-                raise
-            except Exception as error:  # noqa: BLE001 - of three libraries; refusal_of tells them apart
-                if isinstance(error, TimeoutError) and clock.expired():
-                    error = TimeoutError(f"no answer within {self._timeout:g} s")
-                refusal = refusal_of(error)
-                self._note_refusal(refusal, start)
-                await self._wait(refusal, pause, tries)
-                pause, tries = pause * 2, tries + 1
-            else:
-                self._count(response, start)
-                return response
-
-    def _note_refusal(self, refusal: Refusal, start: str) -> None:
-        if refusal.answered:
-            self._meter.model_call(input_tokens=0, cached_tokens=0, output_tokens=0)
-        self._unanswered(f"{refusal.reason}: {refusal.message}", start)
-
-    def _unanswered(self, error: str, start: str) -> None:
-        self._meter.add("model", start=start, model=self.model_name, **_NO_TOKENS, error=error)
-
-    async def _wait(self, refusal: Refusal, pause: float, tries: int) -> None:
-        """Wait before the next try. Raises Stopped when there will be none."""
-        seconds = max(pause, refusal.retry_after or 0.0)
-        enough = min(self._patience, self._deadline - time.monotonic())
-        last = refusal.reason is not Reason.RATE_LIMITED and tries == TRIES
-        if not refusal.again or last or seconds > enough:
-            often = f" ({tries} tries)" if tries > 1 else ""
-            raise Stopped(
-                refusal.reason,
-                f"model {self.model_name}: {refusal.message}{often}",
-                retry_after=refusal.retry_after,
-            )
-        self._patience -= seconds
-        start = now()
-        await asyncio.sleep(seconds)
-        self._meter.waited(refusal.reason, seconds, start=start)
-
-    def _count(self, response: ModelResponse, start: str) -> None:
-        tokens = tokens_of(response)
-        self._meter.model_call(**tokens)
-        self._meter.add(
-            "model",
-            start=start,
-            model=response.model_name or self.model_name,
-            inputTokens=tokens["input_tokens"],
-            cachedTokens=tokens["cached_tokens"],
-            outputTokens=tokens["output_tokens"],
-            finish=response.finish_reason,
-        )
-
-    def _replay(self, response: ModelResponse) -> None:
-        self._meter.replayed_model_call(**tokens_of(response))
-        # Without tokens: whoever adds up the traces of all attempts must not count them twice.
-        name = response.model_name or self.model_name
-        finish = response.finish_reason
-        self._meter.add("model", start=now(), model=name, finish=finish, replayed=True)
-
-    def _take(
+    async def _accept(
         self,
         response: ModelResponse,
         parameters: ModelRequestParameters,
+        problem: Problem | None,
+    ) -> None:
+        """Count the tool calls of an answer and keep it. Raises Stopped for one that ends the
+        attempt; none of its calls begins."""
+        calls = self._calls_of(response, parameters)
+        marks = _marks(calls, parameters, self._effects)
+        try:
+            self._stop_for(problem)
+            self._count_calls(calls, parameters)
+        except Stopped:
+            # It is paid for, and an attempt that replays it would judge it the same.
+            await self._journal.answered(response, asked=(), marks=())
+            raise
+        await self._journal.answered(
+            response, asked=[call.tool_name for call in calls], marks=marks
+        )
+
+    def _replay(
+        self, earlier: Turn, parameters: ModelRequestParameters, settings: ModelSettings | None
+    ) -> None:
+        """Count and trace an answer of the journal. Raises Stopped."""
+        response = earlier.response
+        self._ids.update(answers.call_ids(response))
+        self._meter.replayed_model_call(**tokens_of(response))
+        # Without tokens: the sum over the traces of all attempts must not count them twice.
+        name = response.model_name or self.model_name
+        finish = response.finish_reason
+        self._meter.add("model", start=now(), model=name, finish=finish, replayed=True)
+        if not earlier.marks and not self._journal.replaying:
+            # Earlier releases used answers that were cut; what was done with them stays done.
+            self._stop_for(self._problem_of(response, settings))
+        calls = self._calls_of(response, parameters)
+        self._count_calls(calls, parameters, replayed=True)
+
+    def _problem_of(
+        self, response: ModelResponse, settings: ModelSettings | None
+    ) -> Problem | None:
+        return answers.problem_of(response, max_tokens=(settings or {}).get("max_tokens"))
+
+    def _stop_for(self, problem: Problem | None) -> None:
+        if problem is not None:
+            text = f"model {self.model_name}: {problem.message}"
+            raise Stopped(problem.reason, text, of_answer=True)
+
+    def _count_calls(
+        self,
+        calls: list[ToolCallPart],
+        parameters: ModelRequestParameters,
         *,
         replayed: bool = False,
-    ) -> list[str]:
-        """Names of the tools that an answer asks for. Raises Stopped for one that ends the
-        attempt."""
-        if response.finish_reason == _FILTERED:
-            text = f"model {self.model_name} refuses: {one_line(_refusal_in(response))}"
-            raise Stopped(Reason.REFUSED, text, of_answer=True)
-        calls = [(part.tool_call_id, part.tool_name) for part in _calls(response, parameters)]
-        offered = {tool.name for tool in parameters.function_tools}
-        self._calls.asked(calls, offered=offered, replayed=replayed)
-        return [name for _, name in calls]
+    ) -> None:
+        self._calls.asked(
+            [(part.tool_call_id, part.tool_name) for part in calls],
+            offered={tool.name for tool in parameters.function_tools},
+            replayed=replayed,
+        )
 
-
-def _calls(response: ModelResponse, parameters: ModelRequestParameters) -> list[ToolCallPart]:
-    """The calls of tools, which that of the output is not."""
-    output_tools = {tool.name for tool in parameters.output_tools}
-    return [
-        part
-        for part in response.parts
-        if isinstance(part, ToolCallPart) and part.tool_name not in output_tools
-    ]
+    def _calls_of(
+        self, response: ModelResponse, parameters: ModelRequestParameters
+    ) -> list[ToolCallPart]:
+        output_tools = {tool.name for tool in parameters.output_tools}
+        return answers.tool_calls(response, output_tools=output_tools)
 
 
 def _marks(
-    response: ModelResponse, parameters: ModelRequestParameters, effects: Effects
+    calls: list[ToolCallPart], parameters: ModelRequestParameters, effects: Effects
 ) -> list[Mark]:
     offered = {tool.name: tool for tool in parameters.function_tools}
     return [
@@ -187,12 +148,6 @@ def _marks(
             f"sha256:{hashlib.sha256(part.args_as_json_str().encode()).hexdigest()}",
             effects.of(offered[part.tool_name]),
         )
-        for part in _calls(response, parameters)
+        for part in calls
         if part.tool_name in offered
     ]
-
-
-def _refusal_in(response: ModelResponse) -> str:
-    details = response.provider_details or {}
-    text = details.get("refusal") or details.get("block_reason_message") or response.text
-    return str(text or details.get("finish_reason") or "its content filter, without a text")

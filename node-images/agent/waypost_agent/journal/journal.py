@@ -49,7 +49,7 @@ class Journal:
         self._answers = 0  # in the journal
         self._last = -1  # number of the answer that the loop was given last
         self._begun: set[str] = set()  # calls of the last answer that have not ended
-        self._voidable = False
+        self._voidable = False  # nothing was done with the last answer
 
     async def open(self, *, library: str, topic: Json, accounted: Json) -> None:
         """Read the journal and take it over. Raises Stopped."""
@@ -74,7 +74,7 @@ class Journal:
         """Begin to replay. Raises Stopped where a call may have had its one effect already, by what
         the workflow has `declared` since, else by what was known when it began."""
         for turn in self._past.turns:
-            for mark in turn.unfinished():
+            for mark in turn.unfinished() if not turn.void else ():
                 if declared.get(mark.tool, mark.effect) == "once":
                     raise Stopped(Reason.UNKNOWN_EFFECT, _unknown(mark, turn.attempt))
         self._ahead = deque(turn for turn in self._mine if not turn.void)
@@ -132,8 +132,17 @@ class Journal:
         self._turn = None
         self._last, self._answers = self._answers, self._answers + 1
         self._begun = {mark.call_id for mark in marks}
-        self._voidable = not marks
+        self._voidable = True
         await self._append(entries.answer(response, asked=asked, marks=marks))
+
+    def began(self) -> None:
+        """A call of the last answer is made now."""
+        self._voidable = False
+
+    def discard_answer(self) -> None:
+        """The last answer counts for usage only: the model is asked again at once."""
+        self._pending.append(entries.void(turn=self._last))
+        self._voidable = False
 
     async def done(self, call_id: str, result: Result) -> None:
         """A call of a tool has ended. The last of an answer goes with the next model call."""
@@ -145,6 +154,7 @@ class Journal:
     def rejected(self, call_id: str) -> None:
         """The arguments of a call reached no tool."""
         self._begun.discard(call_id)
+        self._voidable = False
         self._pending.append(entries.rejected(call_id, turn=self._last))
 
     async def close(self, *, void: bool = False) -> None:

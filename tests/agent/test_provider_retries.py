@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from waypost.protocol import ijson
 from waypost.protocol.reasons import Reason
-from waypost_agent import model_client
+from waypost_agent import provider_retries
 
 from tests.agent.pods import BRIEF, KEY, Pod, entries, model_server
 from tests.runner.servers import Reply
@@ -47,7 +47,7 @@ def url() -> Iterator[str]:
 
 @pytest.fixture
 def pod(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pod:
-    monkeypatch.setattr(model_client, "FIRST_WAIT", 0.01)
+    monkeypatch.setattr(provider_retries, "FIRST_WAIT", 0.01)
     return Pod(tmp_path, url)
 
 
