@@ -2,7 +2,6 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ from waypost_agent import answers, model_client
 from waypost_agent.journal import entries as journal_entries
 
 from tests.agent.attempts import Node
-from tests.agent.journaled import Site, gateway
 from tests.agent.pods import BRIEF, Pod, entries
 from tests.agent.replies import Call, answer
 from tests.runner.servers import Reply, serving
@@ -22,12 +20,6 @@ from tests.runner.servers import Reply, serving
 FINAL = Call("final_result", json.dumps({"cause": "database", "confidence": 0.9}))
 LOOK = Call("look", '{"where": "here"}')
 ALL = ["OpenAI", "Anthropic", "Google"]
-
-
-@pytest.fixture
-def site() -> Iterator[Site]:
-    with gateway() as started:
-        yield started
 
 
 @pytest.fixture
@@ -107,11 +99,6 @@ def test_an_answer_that_fails_again_and_again_ends_the_attempt(tmp_path: Path) -
     assert "its finish reason is MALFORMED_FUNCTION_CALL" in failed.message
     assert failed.usage is not None
     assert failed.usage.model_calls == model_client.TRIES
-
-
-@pytest.fixture
-def node(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
-    return Node(site, "", tmp_path, monkeypatch)
 
 
 COUNT = '{"words": "one two"}'

@@ -7,14 +7,14 @@ conversation, and neither in the usage of this attempt nor against its allotment
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, Unpack
 
 from waypost.protocol.reasons import Reason
 from waypost.protocol.work import SHARE, Trace, Usage
 
 from waypost_agent.agent_request import Limits, Price
 from waypost_agent.failures import Stopped
-from waypost_agent.usage import UsageCounter, plain
+from waypost_agent.usage import Tokens, UsageCounter, plain
 
 _SHOWN: Final = 300
 UNLIMITED: Final = Limits(None, None, None, None)
@@ -55,11 +55,11 @@ class Meter:
         self._hold("tokens", tokens, self._allotment.tokens, "tokens", SHARE)
         self._hold("costUSD", self.own.cost, self._allotment.cost_usd, "US dollars", SHARE)
 
-    def model_call(self, **tokens: int) -> None:
+    def model_call(self, **tokens: Unpack[Tokens]) -> None:
         """Count a call that the provider answered."""
         self.own.model_call(**tokens)
 
-    def replayed_model_call(self, **tokens: int) -> None:
+    def replayed_model_call(self, **tokens: Unpack[Tokens]) -> None:
         """Count an answer that an earlier attempt has paid."""
         self.earlier.model_call(**tokens)
         self.own.add(replayed_model_calls=1)

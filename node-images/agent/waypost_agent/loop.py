@@ -2,7 +2,9 @@
 
 import asyncio
 import gc
+import sys
 import time
+import traceback
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
@@ -72,6 +74,17 @@ def perform(
             retry_after=stopped.retry_after,
             carried=loop.carried,
         ) from None
+    except Exception as error:  # noqa: BLE001 - of any library
+        # What it used up and did is known, whatever broke: budgets and readers need both.
+        print(keys.redact(traceback.format_exc()), file=sys.stderr)
+        text = f"the agent failed unexpectedly: {type(error).__name__}: {error}"
+        raise WorkFailed(
+            Reason.NODE_ERROR,
+            cut(keys.redact(one_line(f"{text}; its traceback is in the pod's log")), SHOWN),
+            usage=meter.usage,
+            trace=meter.trace,
+            carried=loop.carried,
+        ) from None
     return WorkResult(output, meter.usage, meter.trace, loop.carried)
 
 
@@ -134,6 +147,9 @@ class _Loop:
                 output = await self._converse(capabilities, stack, model, settings, journal)
             except Stopped as stopped:
                 await journal.close(void=stopped.of_answer)
+                raise
+            except Exception:
+                await journal.close()
                 raise
             await journal.close()
             return output

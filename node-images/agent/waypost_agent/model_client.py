@@ -13,6 +13,7 @@ from waypost_agent import answers
 from waypost_agent.answers import Problem
 from waypost_agent.calls import Calls
 from waypost_agent.effects import Effects
+from waypost_agent.estimates import with_estimate
 from waypost_agent.failures import Stopped
 from waypost_agent.journal.entries import Mark, Turn
 from waypost_agent.journal.journal import Journal
@@ -54,12 +55,17 @@ class ModelClient(WrapperModel):
         parameters = model_request_parameters
         earlier = self._journal.next_answer()
         if earlier is not None:
-            self._replay(earlier, parameters, model_settings)
-            return earlier.response
+            # Earlier releases kept answers without usage as they were.
+            response = with_estimate(earlier.response, messages, parameters)
+            self._replay(response, earlier, parameters, model_settings)
+            return response
         ask = super().request
         for left in reversed(range(TRIES)):
             await self._journal.asking()
-            response = await self._retries.call(lambda: ask(messages, model_settings, parameters))
+            response = await self._retries.call(
+                lambda: ask(messages, model_settings, parameters),
+                estimate=lambda answer: with_estimate(answer, messages, parameters),
+            )
             response = answers.with_own_ids(response, self._ids)
             problem = self._problem_of(response, model_settings)
             if problem is None or not problem.again or not left:
@@ -91,10 +97,13 @@ class ModelClient(WrapperModel):
         )
 
     def _replay(
-        self, earlier: Turn, parameters: ModelRequestParameters, settings: ModelSettings | None
+        self,
+        response: ModelResponse,
+        earlier: Turn,
+        parameters: ModelRequestParameters,
+        settings: ModelSettings | None,
     ) -> None:
         """Count and trace an answer of the journal. Raises Stopped."""
-        response = earlier.response
         self._ids.update(answers.call_ids(response))
         self._meter.replayed_model_call(**tokens_of(response))
         # Without tokens: the sum over the traces of all attempts must not count them twice.

@@ -6,14 +6,17 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from pydantic_ai.messages import ModelResponse
-from waypost.protocol.reasons import Reason
 
+from waypost_agent.estimates import is_estimated
 from waypost_agent.failures import Refusal, Stopped, refusal_of
 from waypost_agent.limits import Meter, now
 from waypost_agent.usage import tokens_of
 
 PATIENCE: Final = 60.0  # seconds that an attempt waits for its provider in all
-TRIES: Final = 4  # of one call that is answered with 5xx or not at all
+TRIES: Final = 4  # of one call that fails although the provider is not busy
+# Seconds after which a provider that is busy and names no time is tried by another attempt. The
+# operator waits five times, so that a bad quarter of an hour is outlasted.
+BUSY_WAIT: Final = 180.0
 FIRST_WAIT: Final = 0.5  # seconds, doubled after every try
 _NO_TOKENS: Final = {"inputTokens": 0, "cachedTokens": 0, "outputTokens": 0}
 
@@ -29,8 +32,14 @@ class ProviderRetries:
         self._deadline = deadline
         self._patience = PATIENCE
 
-    async def call(self, request: Callable[[], Awaitable[ModelResponse]]) -> ModelResponse:
-        """The answer to `request`, made as often as it takes. Raises Stopped."""
+    async def call(
+        self,
+        request: Callable[[], Awaitable[ModelResponse]],
+        *,
+        estimate: Callable[[ModelResponse], ModelResponse],
+    ) -> ModelResponse:
+        """The answer to `request`, made as often as it takes. `estimate` adds tokens to an answer
+        whose provider reports none. Raises Stopped."""
         pause, tries = FIRST_WAIT, 1
         while True:
             self._meter.before_model_call()
@@ -45,17 +54,15 @@ class ProviderRetries:
                 if isinstance(error, TimeoutError) and clock.expired():
                     error = TimeoutError(f"no answer within {self._timeout:g} s")
                 refusal = refusal_of(error)
-                self._count_refusal(refusal, start)
+                if refusal.answered:
+                    self._meter.model_call(**tokens_of(estimate(ModelResponse(parts=[]))))
+                self._trace_error(f"{refusal.reason}: {refusal.message}", start)
                 await self._wait(refusal, pause, tries)
                 pause, tries = pause * 2, tries + 1
             else:
+                response = estimate(response)
                 self._count(response, start)
                 return response
-
-    def _count_refusal(self, refusal: Refusal, start: str) -> None:
-        if refusal.answered:
-            self._meter.model_call(input_tokens=0, cached_tokens=0, output_tokens=0)
-        self._trace_error(f"{refusal.reason}: {refusal.message}", start)
 
     def _trace_error(self, error: str, start: str) -> None:
         self._meter.add("model", start=start, model=self._name, **_NO_TOKENS, error=error)
@@ -64,13 +71,13 @@ class ProviderRetries:
         """Wait before the next try. Raises Stopped when there will be none."""
         seconds = max(pause, refusal.retry_after or 0.0)
         left = min(self._patience, self._deadline - time.monotonic())
-        last = refusal.reason is not Reason.RATE_LIMITED and tries == TRIES
+        last = not refusal.busy and tries == TRIES
         if not refusal.again or last or seconds > left:
             count = f" ({tries} tries)" if tries > 1 else ""
             raise Stopped(
                 refusal.reason,
                 f"model {self._name}: {refusal.message}{count}",
-                retry_after=refusal.retry_after,
+                retry_after=refusal.retry_after or (BUSY_WAIT if refusal.busy else None),
             )
         self._patience -= seconds
         start = now()
@@ -88,4 +95,5 @@ class ProviderRetries:
             cachedTokens=tokens["cached_tokens"],
             outputTokens=tokens["output_tokens"],
             finish=response.finish_reason,
+            estimated=is_estimated(response) or None,
         )

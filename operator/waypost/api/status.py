@@ -59,6 +59,12 @@ class Usage(StatusModel):
     replayed_tool_calls: int | None = Field(
         default=None, ge=0, description="Results taken from the journal: nothing was done again."
     )
+    estimated_model_calls: int | None = Field(
+        default=None,
+        ge=0,
+        description="Model calls whose provider reported no tokens: their tokens and cost are "
+        "estimates.",
+    )
     cost_usd: str | None = Field(
         default=None, max_length=40, alias="costUSD", description="US dollars, as text."
     )
