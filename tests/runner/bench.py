@@ -68,8 +68,10 @@ class Bench:
         timeout: float | None = None,
         file_limit: int | None = None,
         environment: dict[str, str] | None = None,
+        program: str | None = None,
         **request: Any,
     ) -> "subprocess.Popen[str]":
+        """Start the runner; `program`: source that starts it in another way."""
         asked = request_of(
             kind="python",
             python=None if source is None else PythonWork(source=dedent(source)),
@@ -94,7 +96,7 @@ class Bench:
                 resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit))
 
         return subprocess.Popen(
-            [sys.executable, "-m", "waypost_node"],
+            [sys.executable, *(("-c", program) if program else ("-m", "waypost_node"))],
             preexec_fn=lower,
             env=variables,
             stdout=subprocess.PIPE,

@@ -69,6 +69,12 @@ class Usage(StatusModel):
         ge=0,
         description="Number of tool results taken from the journal. The calls were not repeated.",
     )
+    estimated_model_calls: int | None = Field(
+        default=None,
+        ge=0,
+        description="Model calls whose provider reported no tokens: their tokens and cost are "
+        "estimates.",
+    )
     cost_usd: str | None = Field(
         default=None, max_length=40, alias="costUSD", description="Cost in US dollars, as text."
     )

@@ -104,12 +104,14 @@ def _cells(run: "Obj") -> tuple[str, ...]:
     told = report(run, now=datetime.now(UTC))
     used = told.usage
     total = (used.input_tokens or 0) + (used.output_tokens or 0) if used else 0
+    estimated = bool(used and used.estimated_model_calls)
+    cost = words.cost(used.cost_usd, estimated=estimated) if used else ""
     return (
         told.name,
         told.phase,
         told.progress or "-",
         words.tame(told.waiting or "-"),
         f"{total:,}" if total else "-",
-        (words.cost(used.cost_usd) if used else "") or "-",
+        cost or "-",
         words.age(told.created_at, now=datetime.now(UTC)),
     )

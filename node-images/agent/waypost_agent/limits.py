@@ -7,14 +7,14 @@ conversation, and neither in the usage of this attempt nor against its allotment
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, Unpack
 
 from waypost.protocol.reasons import Reason
 from waypost.protocol.work import SHARE, Trace, Usage
 
-from waypost_agent.account import Account, plain
-from waypost_agent.assignment import Limits, Price
+from waypost_agent.agent_request import Limits, Price
 from waypost_agent.failures import Stopped
+from waypost_agent.usage import Tokens, UsageCounter, plain
 
 _SHOWN: Final = 300
 UNLIMITED: Final = Limits(None, None, None, None)
@@ -32,8 +32,8 @@ class Meter:
         allotment: Limits = UNLIMITED,
     ) -> None:
         self.trace = Trace()
-        self.own = Account(price)
-        self.earlier = Account(price)
+        self.own = UsageCounter(price)
+        self.earlier = UsageCounter(price)
         self._limits = limits
         self._allotment = allotment
         self._redact = redact
@@ -55,11 +55,11 @@ class Meter:
         self._hold("tokens", tokens, self._allotment.tokens, "tokens", SHARE)
         self._hold("costUSD", self.own.cost, self._allotment.cost_usd, "US dollars", SHARE)
 
-    def model_call(self, **tokens: int) -> None:
+    def model_call(self, **tokens: Unpack[Tokens]) -> None:
         """Count a call that the provider answered."""
         self.own.model_call(**tokens)
 
-    def replayed_model_call(self, **tokens: int) -> None:
+    def replayed_model_call(self, **tokens: Unpack[Tokens]) -> None:
         """Count an answer that an earlier attempt has paid."""
         self.earlier.model_call(**tokens)
         self.own.add(replayed_model_calls=1)
@@ -89,10 +89,10 @@ class Meter:
 
     def add(self, type_: str, *, start: str, **fields: Any) -> None:
         """An entry of the trace that ends now; its texts are redacted and cut."""
-        told = {k: self.told(v) if k in ("message", "error") else v for k, v in fields.items()}
-        self.trace.add(type_, start=start, end=now(), **told)
+        shown = {k: self.public(v) if k in ("message", "error") else v for k, v in fields.items()}
+        self.trace.add(type_, start=start, end=now(), **shown)
 
-    def told(self, text: str | None) -> str | None:
+    def public(self, text: str | None) -> str | None:
         """The text as it may be told to others: without a secret, and short."""
         # Redacted before it is cut: half a secret would not be found.
         return text if text is None else cut(self._redact(text), _SHOWN)

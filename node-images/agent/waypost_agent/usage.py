@@ -3,12 +3,13 @@
 from collections import Counter
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Final
+from typing import Final, NotRequired, TypedDict
 
 from pydantic_ai.messages import ModelResponse
 from waypost.protocol.work import Usage
 
-from waypost_agent.assignment import Price
+from waypost_agent.agent_request import Price
+from waypost_agent.estimates import is_estimated
 
 _MILLION: Final = Decimal(1_000_000)
 _NAME: Final = 128  # characters of a tool's name: a model may invent any
@@ -16,17 +17,27 @@ _NAMES: Final = 200  # different ones that are told apart
 _OTHERS: Final = "(others)"
 
 
-def tokens_of(response: ModelResponse) -> dict[str, int]:
-    """The tokens of an answer, as Account.model_call takes them."""
+class Tokens(TypedDict):
+    """The tokens of an answer. `estimated`: its provider reported none."""
+
+    input_tokens: int
+    cached_tokens: int
+    output_tokens: int
+    estimated: NotRequired[bool]
+
+
+def tokens_of(response: ModelResponse) -> Tokens:
+    """The tokens of an answer, as the arguments of UsageCounter.model_call."""
     usage = response.usage
     return {
         "input_tokens": usage.input_tokens,
         "cached_tokens": min(usage.cache_read_tokens, usage.input_tokens),
         "output_tokens": usage.output_tokens,
+        "estimated": is_estimated(response),
     }
 
 
-class Account:
+class UsageCounter:
     """What a number of calls used up."""
 
     def __init__(self, price: Price | None) -> None:
@@ -51,10 +62,18 @@ class Account:
         grown = {name: getattr(self._usage, name) + more for name, more in counts.items()}
         self._usage = self._usage._replace(**grown)
 
-    def model_call(self, *, input_tokens: int, cached_tokens: int, output_tokens: int) -> None:
+    def model_call(
+        self,
+        *,
+        input_tokens: int,
+        cached_tokens: int,
+        output_tokens: int,
+        estimated: bool = False,
+    ) -> None:
         """Count a call that the provider answered."""
         self.add(
             model_calls=1,
+            estimated_model_calls=int(estimated),
             input_tokens=input_tokens,
             cached_tokens=cached_tokens,
             output_tokens=output_tokens,

@@ -12,15 +12,15 @@ from pydantic_ai.toolsets import ToolsetTool, WrapperToolset
 from waypost_node import calling
 
 from waypost_agent.calls import Calls
-from waypost_agent.entries import Result
 from waypost_agent.failures import one_line
-from waypost_agent.meter import cut
+from waypost_agent.journal.entries import Result
+from waypost_agent.limits import cut
 
 _SHOWN = 2000  # characters of an error that the model is told
 
 
 @dataclass
-class Watched(WrapperToolset[None]):
+class ToolWrapper(WrapperToolset[None]):
     """A toolset whose failures the model is told, so that it can go on in another way."""
 
     calls: Calls
@@ -49,7 +49,7 @@ class Watched(WrapperToolset[None]):
         self, name: str, tool_args: dict[str, Any], ctx: RunContext[None], tool: ToolsetTool[None]
     ) -> Result:
         try:
-            return Result("ok", _telling(await self.wrapped.call_tool(name, tool_args, ctx, tool)))
+            return Result("ok", _as_json(await self.wrapped.call_tool(name, tool_args, ctx, tool)))
         except ModelRetry as error:
             return Result("retry", message=error.message)
         except ToolFailed as error:
@@ -57,11 +57,11 @@ class Watched(WrapperToolset[None]):
         except asyncio.CancelledError:
             raise
         except BaseException as error:  # noqa: BLE001 - SystemExit too: a tool ends no attempt
-            told = one_line(f"{type(error).__name__}: {_text(error)}")
-            return Result("failed", message=cut(told, _SHOWN))
+            message = one_line(f"{type(error).__name__}: {_text(error)}")
+            return Result("failed", message=cut(message, _SHOWN))
 
 
-def _telling(result: Any) -> Any:
+def _as_json(result: Any) -> Any:
     """The result as JSON, as it is told to a model and kept."""
     value = calling.jsonable(result)
     try:

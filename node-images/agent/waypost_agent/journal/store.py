@@ -47,13 +47,15 @@ class GatewayStore:
         self._deadline = deadline
 
     async def read(self, *, after: int) -> list[Json]:
-        found: list[Json] = []
+        segments: list[Json] = []
         more = True
         while more:
-            page = ijson.parse(await self._call("GET", f"{self._url}?after={after + len(found)}"))
+            page = ijson.parse(
+                await self._call("GET", f"{self._url}?after={after + len(segments)}")
+            )
             more = page["more"]
-            found += page["segments"]
-        return found
+            segments += page["segments"]
+        return segments
 
     async def append(self, number: int, document: Json) -> None:
         await self._call("PUT", f"{self._url}/{number}", document)

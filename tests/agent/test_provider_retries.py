@@ -1,5 +1,6 @@
 """What ends an attempt, waits in it, and what is told of it."""
 
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,9 +9,11 @@ from typing import Any
 import pytest
 from waypost.protocol import ijson
 from waypost.protocol.reasons import Reason
-from waypost_agent import asking
+from waypost_agent import provider_retries
+from waypost_agent.calls import Calls
 
 from tests.agent.pods import BRIEF, KEY, Pod, entries, model_server
+from tests.agent.replies import answer
 from tests.runner.servers import Reply
 from tests.runner.servers import serving as answering
 
@@ -26,6 +29,10 @@ scripts:
     turns: [{status: 429, message: slow down, retryAfter: 3600, repeat: forever}]
   down:
     turns: [{status: 500, message: out of order, repeat: forever}]
+  overloaded:
+    turns:
+    - {status: 529, message: Overloaded, repeat: 6}
+    - say: done
   hang:
     turns: [{hang: 60s, repeat: forever}]
   refusal:
@@ -47,7 +54,7 @@ def url() -> Iterator[str]:
 
 @pytest.fixture
 def pod(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pod:
-    monkeypatch.setattr(asking, "FIRST_WAIT", 0.01)
+    monkeypatch.setattr(provider_retries, "FIRST_WAIT", 0.01)
     return Pod(tmp_path, url)
 
 
@@ -136,6 +143,110 @@ def test_reasons(script: str, more: dict[str, Any], reason: Reason, message: str
     assert message in failed.message
 
 
+def test_a_provider_that_is_overloaded_for_a_while_is_waited_for(pod: Pod) -> None:
+    result = pod.perform("overloaded")
+    assert result.output == "done"
+    assert result.usage is not None
+    assert (result.usage.model_calls, result.usage.provider_waits) == (1, 6)
+
+
+@pytest.mark.parametrize("status", [429, 502, 503, 504, 529])
+def test_a_provider_that_stays_busy_is_left_to_the_operator(
+    status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provider_retries, "FIRST_WAIT", 0.01)
+    monkeypatch.setattr(provider_retries, "PATIENCE", 0.1)
+    with answering(error(status, openai("try later"))) as server:
+        failed = Pod(tmp_path, server.url).fail("any")
+    assert failed.retry_after == provider_retries.BUSY_WAIT
+    assert f"{status}: try later (4 tries)" in failed.message
+
+
+ERRORS_IN_200 = [
+    pytest.param({"code": 429, "message": "rate limited upstream"}, "OpenAI", id="number"),
+    pytest.param({"code": "502", "message": "rate limited upstream"}, "OpenAI", id="digits"),
+    pytest.param(
+        {"type": "overloaded_error", "message": "rate limited upstream"}, "Anthropic", id="type"
+    ),
+    pytest.param(
+        {"status": "UNAVAILABLE", "message": "rate limited upstream"}, "Google", id="word"
+    ),
+    pytest.param({"message": "rate limited upstream"}, "OpenAI", id="no-code"),
+]
+
+
+@pytest.mark.parametrize(("body", "type_"), ERRORS_IN_200)
+def test_an_error_in_a_success_is_an_error_like_any_other(
+    body: Any, type_: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provider_retries, "FIRST_WAIT", 0.01)
+    with answering(error(200, {"error": body, "user_id": "u"}), answer(type_, "done")) as server:
+        result = Pod(tmp_path, server.url, type_).perform("any")
+    assert result.output == "done"
+    assert "rate limited upstream" in entries(result)[0]["error"]
+    assert result.usage is not None
+    assert result.usage.model_calls == 1, "an error is no answer"
+
+
+def test_an_error_in_a_choice_is_told_with_its_words(tmp_path: Path) -> None:
+    choice = {"index": 0, "message": {"role": "assistant", "content": ""}, "finish_reason": "error",
+              "error": {"code": 400, "message": "prompt too odd"}}  # fmt: skip
+    with answering(error(200, {"choices": [choice]})) as server:
+        failed = Pod(tmp_path, server.url).fail("any")
+    assert "400: prompt too odd" in failed.message
+
+
+STRAYS = [
+    pytest.param({"id": None, "object": None, "created": None, "model": None}, id="head"),
+    pytest.param({"usage": {"prompt_tokens": 3, "completion_tokens": None}}, id="null-usage"),
+    pytest.param({"choices": [{"message": {"content": "hello"}}]}, id="bare-choice"),
+    pytest.param(
+        {"choices": [{"message": {"role": "model", "content": "hello", "tool_calls": []}}]},
+        id="role",
+    ),
+]
+
+
+@pytest.mark.parametrize("strays", STRAYS)
+def test_a_clear_answer_is_taken_whatever_else_is_missing(
+    strays: dict[str, Any], tmp_path: Path
+) -> None:
+    body = {**json.loads(answer("OpenAI", "hello").body), **strays}
+    with answering(error(200, body)) as server:
+        assert Pod(tmp_path, server.url).perform("any").output == "hello"
+
+
+def test_a_tool_call_without_type_and_with_an_object_of_arguments(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WAYPOST_TEST_LEDGER", str(tmp_path / "ledger"))
+    call = {"function": {"name": "count", "arguments": {"words": "one"}}}
+    body = {"choices": [{"message": {"content": None, "tool_calls": [call]}}]}
+    tools = [{"module": "tests.agent.deeds", "functions": ["count"]}]
+    with answering(error(200, body), answer("OpenAI", "done")) as server:
+        result = Pod(tmp_path, server.url).perform("any", tools=tools)
+    assert result.usage is not None
+    assert result.usage.tools == {"count": 1}
+
+
+def test_an_unexpected_exception_keeps_usage_and_trace(
+    pod: Pod, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise RuntimeError(f"a bug near {KEY}")
+
+    monkeypatch.setattr(Calls, "asked", broken)
+    failed = pod.fail("loop")
+    assert failed.reason is Reason.NODE_ERROR
+    assert "the agent failed unexpectedly: RuntimeError: a bug near [redacted]" in failed.message
+    assert failed.usage is not None
+    assert (failed.usage.model_calls, failed.usage.input_tokens) == (1, 60)
+    assert [entry["type"] for entry in entries(failed)] == ["model"]
+    logged = capfd.readouterr().err
+    assert "Traceback" in logged
+    assert KEY not in logged
+
+
 def test_long_wait_is_left_to_the_operator(pod: Pod) -> None:
     began = time.monotonic()
     failed = pod.fail("long")
@@ -178,7 +289,7 @@ def openai(message: str, **more: Any) -> dict[str, Any]:
             error(403, openai("no")), Reason.PROVIDER_ERROR, "403: no; the key is known", id="403"),
         pytest.param(
             error(404, openai("no such model")), Reason.PROVIDER_ERROR,
-            "404: no such model; look at the model's name", id="404"),
+            "404: no such model; check the model's name", id="404"),
         pytest.param(
             error(400, openai("bad tool")), Reason.PROVIDER_ERROR,
             "400: bad tool; the provider does not take the request", id="400"),
@@ -192,10 +303,22 @@ def openai(message: str, **more: Any) -> dict[str, Any]:
             error(404, b"<html>nginx</html>"), Reason.PROVIDER_ERROR, "404: <html>nginx</html>",
             id="html"),
         pytest.param(
-            error(200, b"<html>hello</html>"), Reason.PROVIDER_ERROR, "cannot be read",
-            id="not-it"),
+            error(200, b"<html>hello</html>"), Reason.PROVIDER_ERROR,
+            "the answer begins '<html>hello</html>': it is not a chat completion; check the "
+            "ModelProvider's baseURL", id="web-page"),
+        pytest.param(error(200, b""), Reason.PROVIDER_ERROR, "the answer is empty", id="empty"),
         pytest.param(
-            error(200, {"choices": []}), Reason.PROVIDER_ERROR, "cannot be read", id="no-choice"),
+            error(200, b'data: {"choices": []}'), Reason.PROVIDER_ERROR,
+            "the answer begins 'data: {", id="stream"),
+        pytest.param(
+            error(200, {"choices": []}), Reason.PROVIDER_ERROR, "not a chat completion",
+            id="no-choice"),
+        pytest.param(
+            error(200, {"choices": [{"finish_reason": "stop"}]}), Reason.PROVIDER_ERROR,
+            "choices.0.message: input should be a valid dictionary", id="no-message"),
+        pytest.param(
+            error(200, {"error": {"code": 401, "message": "no credits"}}), Reason.PROVIDER_ERROR,
+            "401: no credits; put a valid key", id="error-in-200"),
         pytest.param(
             error(302, {}, Location="http://127.0.0.1:1/"), Reason.PROVIDER_ERROR, "302",
             id="redirect"),

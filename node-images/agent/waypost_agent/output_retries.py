@@ -14,14 +14,14 @@ from waypost.protocol import ijson
 
 from waypost_agent.calls import Calls
 from waypost_agent.failures import one_line
-from waypost_agent.journal import Journal
-from waypost_agent.meter import Meter
+from waypost_agent.journal.journal import Journal
+from waypost_agent.limits import Meter
 
 _GAVE_UP: Final = "Exceeded maximum output retries"
 
 
 @dataclass
-class Reasking(AbstractCapability[None]):
+class OutputRetries(AbstractCapability[None]):
     """Counts re-asks, and notes tool calls whose arguments reached no tool.
 
     Before a model call and not at the model: there a re-ask looks like any other message.

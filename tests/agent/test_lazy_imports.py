@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from waypost_agent import lazy
+from waypost_agent import lazy_imports
 
 from tests.agent.pods import model_server
 from tests.runner.bench import Bench
@@ -24,8 +24,8 @@ print(json.dumps(told))
 """
 ASKED = """
 import importlib, json, sys
-from waypost_agent import lazy
-lazy.install()
+from waypost_agent import lazy_imports
+lazy_imports.install()
 importlib.import_module(sys.argv[1])
 wrong = []
 for name, exports in json.load(sys.stdin).items():
@@ -41,8 +41,8 @@ print(json.dumps(wrong))
 """
 BUILT = """
 import json, sys, httpx2
-from waypost_agent import assignment, models
-work = assignment.ModelWork(sys.argv[1], "m", "http://127.0.0.1:1", None, None, {}, None, 1.0)
+from waypost_agent import agent_request, models
+work = agent_request.ModelWork(sys.argv[1], "m", "http://127.0.0.1:1", None, None, {}, None, 1.0)
 models.build(work, key="k", http=httpx2.AsyncClient())
 print(json.dumps(sum(each.startswith(sys.argv[2]) for each in sys.modules)))
 """
@@ -55,7 +55,7 @@ def run(program: str, *arguments: str, given: str = "") -> Any:
     return json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("package", lazy.PACKAGES)
+@pytest.mark.parametrize("package", lazy_imports.PACKAGES)
 def test_a_lazy_package_has_all_that_it_has_otherwise(package: str) -> None:
     otherwise = run(TOLD, package)
     wrong = run(ASKED, package, given=json.dumps(otherwise))

@@ -57,8 +57,8 @@ class Result:
     def to_json(self, call_id: str, *, turn: int) -> Entry:
         """The entry of a call that the answer number `turn` asked for."""
         entry: Entry = {"k": "result", "turn": turn, "call": call_id, "outcome": self.outcome}
-        told = {"value": self.value} if self.outcome == "ok" else {"message": self.message}
-        return entry | told
+        content = {"value": self.value} if self.outcome == "ok" else {"message": self.message}
+        return entry | content
 
 
 @dataclass
@@ -199,7 +199,9 @@ def _take(past: Past, entry: Entry, *, attempt: int, by: str) -> None:
             past.turns.append(replace(turn, number=len(past.turns)))
         case "result":
             result = Result(entry["outcome"], entry.get("value"), entry.get("message", ""))
-            past.turns[entry["turn"]].results[entry["call"]] = result
+            turn = past.turns[entry["turn"]]
+            turn.results[entry["call"]] = result
+            turn.void = False  # it was acted on
         case "rejected":
             past.turns[entry["turn"]].rejected.add(entry["call"])
         case "void":
@@ -219,4 +221,8 @@ def _turn(entry: Entry, *, attempt: int, by: str, topic: Json) -> Turn:
         for mark in entry["started"]
     ]
     by_id = {mark.call_id: mark for mark in marks}
-    return Turn(response, tuple(entry["asked"]), by_id, by=by, attempt=attempt, topic=topic)
+    asked = tuple(entry["asked"])
+    # Earlier releases kept answers with two calls of one id, which the loop refused: without a
+    # result, none began.
+    void = len(by_id) < len(marks)
+    return Turn(response, asked, by_id, by=by, attempt=attempt, topic=topic, void=void)

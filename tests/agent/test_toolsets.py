@@ -11,7 +11,7 @@ import pytest
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from waypost.protocol.reasons import Reason
-from waypost_agent import servers
+from waypost_agent import mcp_tools
 from waypost_node import modules
 
 from tests.agent.pods import Pod, entries, model_server
@@ -264,7 +264,7 @@ async def test_a_session_that_ends_badly_costs_no_output(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     rude: Any = Rude()
-    async with servers.session("lib", rude):
+    async with mcp_tools.session("lib", rude):
         pass
     assert "tool server lib: closed with ReadTimeout: too late" in capfd.readouterr().err
 

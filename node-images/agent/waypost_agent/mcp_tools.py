@@ -14,8 +14,8 @@ from waypost.protocol.probe import Verdict
 from waypost.protocol.reasons import Reason
 from waypost_node import reach
 
-from waypost_agent import connecting
-from waypost_agent.assignment import ServerTools
+from waypost_agent import mcp_connection
+from waypost_agent.agent_request import ServerTools
 from waypost_agent.failures import Stopped, one_line
 
 
@@ -63,7 +63,7 @@ async def session(server: str, toolset: MCPToolset[None]) -> AsyncIterator[None]
         try:
             await toolset.__aexit__(None, None, None)
         except Exception as error:  # noqa: BLE001 - groups of whatever a transport raises
-            print(f"waypost: tool server {server}: closed with {connecting.said(error)}",
+            print(f"waypost: tool server {server}: closed with {mcp_connection.said(error)}",
                   file=sys.stderr)  # fmt: skip
 
 
@@ -74,7 +74,7 @@ def _transport(tools: ServerTools, keys: reach.Keys, refusals: list[Verdict]) ->
         # All of the environment: it is what agent.env is for, and holds no key.
         return StdioTransport(program, arguments, env=dict(os.environ), keep_alive=False)
     url = str(reach.address(document["url"]))
-    client = connecting.client(document, keys, seconds=tools.timeout, refusals=refusals)
+    client = mcp_connection.client(document, keys, seconds=tools.timeout, refusals=refusals)
 
     made: Any = lambda **_: client  # noqa: E731 - whatever the library offers, ours has its own
     return StreamableHttpTransport(url, httpx_client_factory=made)
@@ -86,9 +86,9 @@ def _problem(tools: ServerTools, error: Exception, refusals: list[Verdict]) -> s
     print(f"waypost: tool server {tools.server}: {type(error).__name__}", file=sys.stderr)
     if "url" in tools.document:
         url = httpx2.URL(tools.document["url"])
-        return connecting.failure(error, url, refusals).message
+        return mcp_connection.failure(error, url, refusals).message
     program = tools.document["command"][0]
-    if any(isinstance(leaf, FileNotFoundError) for leaf in connecting.leaves(error)):
+    if any(isinstance(leaf, FileNotFoundError) for leaf in mcp_connection.leaves(error)):
         return f"the image has no program {program}; name an image that has it in agent.image"
-    told = one_line(connecting.said(error))
+    told = one_line(mcp_connection.said(error))
     return f"{program} is no MCP server, or failed: {told}; the log of this pod has what it printed"

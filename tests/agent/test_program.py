@@ -9,7 +9,6 @@ import httpx2
 import pytest
 from waypost.protocol.reasons import Reason
 from waypost.protocol.work import Trace
-from waypost_node.supervisor import END_GRACE
 
 from tests.agent.pods import KEY, model_server
 from tests.runner.bench import Bench
@@ -85,6 +84,14 @@ def test_record_holds_output_usage_and_trace_and_no_key(tmp_path: Path, url: str
         assert KEY not in text
 
 
+# The supervisor never kills the program here: a record with usage and a trace was written by the
+# program itself, however slow the machine is.
+UNHURRIED = """
+import sys
+from waypost_node import __main__, supervisor
+supervisor.END_GRACE = 3600.0
+sys.exit(__main__.main())
+"""
 # What it used up, and what its trace ends with, stopped in its second turn.
 STOPPED = [
     pytest.param("waits-for-model", 1, "model", id="in a model call"),
@@ -100,17 +107,15 @@ def test_an_attempt_that_is_stopped_tells_what_it_used_up(
     tools = [{"module": "kit", "functions": ["shout", "wait"]}]
     model = {"type": "OpenAI", "name": script, "baseUrl": f"{url}/v1"}
     agent = {"model": model, "prompt": "go", "tools": tools}
-    process = bench.start(kind="agent", agent=agent, modules={"kit": SOURCE})
+    process = bench.start(kind="agent", agent=agent, modules={"kit": SOURCE}, program=UNHURRIED)
     assert process.stdout is not None
     assert process.stdout.readline() == "x" * 9000 + "\n"
     if last == "tool":
         assert process.stdout.readline() == "up\n"
     else:
         under_way(url, script)
-    began = time.monotonic()
     process.send_signal(signal.SIGTERM)
     ended = bench.finish(process)
-    assert time.monotonic() - began < END_GRACE, "it ended by itself"
     record = ended.record
     assert (record.outcome, record.reason) == ("Failed", Reason.DISRUPTED)
     assert record.message == "stopped by SIGTERM"

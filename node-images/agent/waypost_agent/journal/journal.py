@@ -17,12 +17,12 @@ from waypost.protocol.reasons import Reason
 from waypost.protocol.work import Usage
 from waypost_node.gateway import GatewayError
 
-from waypost_agent import entries
-from waypost_agent.account import Account, tokens_of
-from waypost_agent.assignment import Price
-from waypost_agent.entries import Entry, Mark, Past, Result, Turn
+from waypost_agent.agent_request import Price
 from waypost_agent.failures import Stopped
-from waypost_agent.store import Full, Sealed, Store
+from waypost_agent.journal import entries
+from waypost_agent.journal.entries import Entry, Mark, Past, Result, Turn
+from waypost_agent.journal.store import Full, Sealed, Store
+from waypost_agent.usage import UsageCounter, tokens_of
 
 _T = TypeVar("_T")
 _OPENINGS: Final = 5  # tries, when others append at the same time
@@ -49,7 +49,7 @@ class Journal:
         self._answers = 0  # in the journal
         self._last = -1  # number of the answer that the loop was given last
         self._begun: set[str] = set()  # calls of the last answer that have not ended
-        self._voidable = False
+        self._voidable = False  # nothing was done with the last answer
 
     async def open(self, *, library: str, topic: Json, accounted: Json) -> None:
         """Read the journal and take it over. Raises Stopped."""
@@ -74,7 +74,7 @@ class Journal:
         """Begin to replay. Raises Stopped where a call may have had its one effect already, by what
         the workflow has `declared` since, else by what was known when it began."""
         for turn in self._past.turns:
-            for mark in turn.unfinished():
+            for mark in turn.unfinished() if not turn.void else ():
                 if declared.get(mark.tool, mark.effect) == "once":
                     raise Stopped(Reason.UNKNOWN_EFFECT, _unknown(mark, turn.attempt))
         self._ahead = deque(turn for turn in self._mine if not turn.void)
@@ -109,13 +109,13 @@ class Journal:
         Raises Stopped for a call that no earlier attempt made, though it went on from there."""
         if self._turn is None:
             return None
-        found = self._turn.results.get(call_id)
-        if found is None and call_id in self._turn.rejected:
+        result = self._turn.results.get(call_id)
+        if result is None and call_id in self._turn.rejected:
             return Result("retry", message="the arguments were refused")
-        if found is None and self._ahead:
+        if result is None and self._ahead:
             text = "the journal goes on behind a call that it does not have; rerun.from this node "
             raise Stopped(Reason.NODE_ERROR, f"{text}begins anew")
-        return found
+        return result
 
     def was_rejected(self, call_id: str) -> bool:
         """Whether an earlier attempt saw these arguments refused."""
@@ -132,8 +132,17 @@ class Journal:
         self._turn = None
         self._last, self._answers = self._answers, self._answers + 1
         self._begun = {mark.call_id for mark in marks}
-        self._voidable = not marks
+        self._voidable = True
         await self._append(entries.answer(response, asked=asked, marks=marks))
+
+    def began(self) -> None:
+        """A call of the last answer is made now."""
+        self._voidable = False
+
+    def discard_answer(self) -> None:
+        """The last answer counts for usage only: the model is asked again at once."""
+        self._pending.append(entries.void(turn=self._last))
+        self._voidable = False
 
     async def done(self, call_id: str, result: Result) -> None:
         """A call of a tool has ended. The last of an answer goes with the next model call."""
@@ -145,6 +154,7 @@ class Journal:
     def rejected(self, call_id: str) -> None:
         """The arguments of a call reached no tool."""
         self._begun.discard(call_id)
+        self._voidable = False
         self._pending.append(entries.rejected(call_id, turn=self._last))
 
     async def close(self, *, void: bool = False) -> None:
@@ -163,12 +173,12 @@ class Journal:
         """What attempts used up that have not reported it: nothing was accounted for since they
         opened the journal."""
         silent = {by for by, known in self._past.openings.items() if known == self._accounted}
-        account = Account(price)
+        counter = UsageCounter(price)
         for turn in self._past.turns:
             if turn.by in silent:
-                account.model_call(**tokens_of(turn.response))
-                account.tool_calls(turn.asked)
-        return account.usage if account.bare.model_calls else None
+                counter.model_call(**tokens_of(turn.response))
+                counter.tool_calls(turn.asked)
+        return counter.usage if counter.bare.model_calls else None
 
     def _read(self, segments: list[Json], library: str) -> Past:
         try:

@@ -7,13 +7,13 @@ from waypost.protocol.reasons import Reason
 from waypost_node import reach
 
 from waypost_agent import functions
-from waypost_agent.assignment import Assignment
+from waypost_agent.agent_request import AgentRequest
 from waypost_agent.failures import Stopped
 from waypost_agent.output import TOOL
 
 
 async def offered(
-    work: Assignment, keys: reach.Keys, stack: AsyncExitStack
+    work: AgentRequest, keys: reach.Keys, stack: AsyncExitStack
 ) -> tuple[list[AbstractToolset[None]], dict[str, str]]:
     """The tools of a node, and the servers by name of their tools; connections live as long as
     `stack`. Raises Stopped."""
@@ -25,9 +25,9 @@ async def offered(
         sources += [(name, f"module {python.module}") for name in python.functions]
     for tools in work.servers:
         # Only here: MCP's libraries would be a second of the start of every agent.
-        from waypost_agent import servers as mcp
+        from waypost_agent import mcp_tools
 
-        toolsets.append(await mcp.connect(tools, keys, stack))
+        toolsets.append(await mcp_tools.connect(tools, keys, stack))
         sources += [(name, f"tool server {tools.server}") for name in tools.allow]
         servers |= dict.fromkeys(tools.allow, tools.server)
     _check_names(sources)

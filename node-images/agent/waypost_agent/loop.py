@@ -2,7 +2,9 @@
 
 import asyncio
 import gc
+import sys
 import time
+import traceback
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
@@ -12,7 +14,7 @@ import httpx2
 import pydantic_ai
 from pydantic_ai import Agent
 from pydantic_ai.capabilities import AbstractCapability, UseThreadExecutor
-from pydantic_ai.exceptions import OutputTokenLimitExceeded, UnexpectedModelBehavior
+from pydantic_ai.exceptions import UnexpectedModelBehavior
 from pydantic_ai.models import Model
 from pydantic_ai.settings import ModelSettings
 from pydantic_ai.usage import UsageLimits
@@ -23,18 +25,20 @@ from waypost.protocol.request import Request
 from waypost.protocol.work import Usage, WorkFailed, WorkResult
 from waypost_node import reach
 
-from waypost_agent import Stop, assignment, models, store, tooling
-from waypost_agent.account import tokens_of
-from waypost_agent.asking import Asking
-from waypost_agent.assignment import Assignment, BadAssignment
+from waypost_agent import Stop, agent_request, models, toolsets
+from waypost_agent.agent_request import AgentRequest, InvalidAgentRequest
 from waypost_agent.calls import Calls
 from waypost_agent.effects import Effects
 from waypost_agent.failures import SHOWN, Stopped, one_line
-from waypost_agent.journal import Journal
-from waypost_agent.meter import Meter, cut
+from waypost_agent.journal import store as journal_store
+from waypost_agent.journal.journal import Journal
+from waypost_agent.limits import Meter, cut
+from waypost_agent.model_client import ModelClient
 from waypost_agent.output import Output
-from waypost_agent.reasking import Reasking, unusable
-from waypost_agent.watching import Watched
+from waypost_agent.output_retries import OutputRetries, unusable
+from waypost_agent.provider_retries import ProviderRetries
+from waypost_agent.tool_wrapper import ToolWrapper
+from waypost_agent.usage import tokens_of
 
 SPARE: Final = 1.5  # seconds of the attempt's time left for its record
 _TOOL_THREADS: Final = 8
@@ -54,8 +58,8 @@ def perform(
     model call and tool call of the loop before anything else does.
     """
     try:
-        work = assignment.read(request)
-    except BadAssignment as error:
+        work = agent_request.read(request)
+    except InvalidAgentRequest as error:
         raise WorkFailed(Reason.INPUT_INVALID, str(error)) from None
     loop = _Loop(work, request.inputs, request.gateway, deadline - SPARE)
     meter, keys = loop.meter, loop.keys
@@ -70,6 +74,17 @@ def perform(
             retry_after=stopped.retry_after,
             carried=loop.carried,
         ) from None
+    except Exception as error:  # noqa: BLE001 - of any library
+        # What it used up and did is known, whatever broke: budgets and readers need both.
+        print(keys.redact(traceback.format_exc()), file=sys.stderr)
+        text = f"the agent failed unexpectedly: {type(error).__name__}: {error}"
+        raise WorkFailed(
+            Reason.NODE_ERROR,
+            cut(keys.redact(one_line(f"{text}; its traceback is in the pod's log")), SHOWN),
+            usage=meter.usage,
+            trace=meter.trace,
+            carried=loop.carried,
+        ) from None
     return WorkResult(output, meter.usage, meter.trace, loop.carried)
 
 
@@ -77,10 +92,10 @@ class _Loop:
     """One run of the model loop, until `deadline`. `gateway`: where its journal is kept."""
 
     def __init__(
-        self, work: Assignment, inputs: Json, gateway: str | None, deadline: float
+        self, work: AgentRequest, inputs: Json, gateway: str | None, deadline: float
     ) -> None:
         self.keys = reach.Keys()
-        self.meter = Meter(work.limits, work.model.price, self._told, allotment=work.allotment)
+        self.meter = Meter(work.limits, work.model.price, self._redact, allotment=work.allotment)
         self.carried: Usage | None = None
         self._work = work
         self._gateway = gateway
@@ -89,22 +104,22 @@ class _Loop:
         self._effects = Effects(work)
         self._topic = ijson.digest([work.instructions, work.prompt, inputs])
 
-    def _told(self, text: str) -> str:
+    def _redact(self, text: str) -> str:
         return self.keys.redact(text)
 
     async def output(self, capabilities: Sequence[AbstractCapability[None]], stop: Stop) -> Json:
         """The output that meets the schema. Raises Stopped."""
-        asking = asyncio.create_task(self._in_time(capabilities))
+        conversation = asyncio.create_task(self._in_time(capabilities))
         loop = asyncio.get_running_loop()
 
         def end() -> None:
-            loop.call_soon_threadsafe(asking.cancel)
+            loop.call_soon_threadsafe(conversation.cancel)
 
         stop(end)
         try:
-            return await asking
+            return await conversation
         except asyncio.CancelledError:
-            if not asking.cancelled():
+            if not conversation.cancelled():
                 raise
             raise Stopped(Reason.DISRUPTED, "stopped by SIGTERM") from None
         finally:
@@ -133,6 +148,9 @@ class _Loop:
             except Stopped as stopped:
                 await journal.close(void=stopped.of_answer)
                 raise
+            except Exception:
+                await journal.close()
+                raise
             await journal.close()
             return output
 
@@ -140,9 +158,9 @@ class _Loop:
         """The journal, opened for this attempt. Raises Stopped."""
         place = None
         if self._gateway is not None:
-            http = await stack.enter_async_context(store.client())
-            place = store.GatewayStore(self._gateway, http=http, deadline=self._deadline)
-        journal = Journal(place, self._told)
+            http = await stack.enter_async_context(journal_store.client())
+            place = journal_store.GatewayStore(self._gateway, http=http, deadline=self._deadline)
+        journal = Journal(place, self._redact)
         await journal.open(
             library=f"pydantic-ai {pydantic_ai.__version__}",
             topic=self._topic,
@@ -163,27 +181,31 @@ class _Loop:
         settings: ModelSettings,
         journal: Journal,
     ) -> Json:
-        toolsets, servers = await tooling.offered(self._work, self.keys, stack)
+        tools, servers = await toolsets.offered(self._work, self.keys, stack)
         calls = Calls(self.meter, servers, journal)
-        asking = Asking(
+        client = ModelClient(
             model,
+            retries=ProviderRetries(
+                model.model_name,
+                meter=self.meter,
+                timeout=self._work.model.timeout,
+                deadline=self._deadline,
+            ),
             meter=self.meter,
             calls=calls,
             journal=journal,
             effects=self._effects,
-            timeout=self._work.model.timeout,
-            deadline=self._deadline,
         )
-        reasking = Reasking(self.meter, calls, journal, self._output.without_values)
+        output_retries = OutputRetries(self.meter, calls, journal, self._output.without_values)
         agent = Agent(
-            asking,
+            client,
             name="node",
             output_type=self._output.type,
             instructions=self._work.instructions,
             model_settings=settings,
             retries={"tools": _NO_BOUND, "output": self._work.reasks},
-            toolsets=[Watched(each, calls) for each in toolsets],
-            capabilities=[*capabilities, reasking],
+            toolsets=[ToolWrapper(each, calls) for each in tools],
+            capabilities=[*capabilities, output_retries],
         )
         agent.output_validator(self._output.taken)
         if not gc.isenabled():  # the runner turned it off for the start
@@ -191,7 +213,7 @@ class _Loop:
             gc.enable()
         output = await self._run(agent)
         text = ijson.canonical(output).decode()
-        if self._told(text) != text:
+        if self._redact(text) != text:
             problem = "the output repeats a secret of the node"
             raise Stopped(Reason.OUTPUT_INVALID, problem, of_answer=True)
         return output
@@ -201,9 +223,6 @@ class _Loop:
             # Limits are the meter's, which names them.
             unlimited = UsageLimits(request_limit=None)
             result = await agent.run(self._work.prompt, usage_limits=unlimited)
-        except OutputTokenLimitExceeded as error:
-            text = f"the model's answer was cut short: {error.message}; raise settings.maxTokens"
-            raise Stopped(Reason.OUTPUT_INVALID, text, of_answer=True) from None
         except UnexpectedModelBehavior as error:
             problem = unusable(error)
             if problem is None:
@@ -228,5 +247,5 @@ class _Loop:
         except reach.Unfit as error:
             text = f"model {work.name}: {error.verdict.message}"
             raise Stopped(Reason.PROVIDER_ERROR, text) from None
-        except BadAssignment as error:
+        except InvalidAgentRequest as error:
             raise Stopped(Reason.INPUT_INVALID, str(error)) from None

@@ -10,7 +10,7 @@ REQUEST_TIMEOUT: Final = 300.0  # seconds that one model call may take
 _TOOL_TIMEOUT: Final = 60.0
 
 
-class BadAssignment(ValueError):
+class InvalidAgentRequest(ValueError):
     """The request does not say what to do; names the field."""
 
 
@@ -63,7 +63,7 @@ class Limits(NamedTuple):
     cost_usd: Decimal | None
 
 
-class Assignment(NamedTuple):
+class AgentRequest(NamedTuple):
     """The work of one agent node. `limits` hold over the whole conversation, `allotment` over
     this attempt; `accounted` is the usage of the node that its operator knows of."""
 
@@ -79,19 +79,19 @@ class Assignment(NamedTuple):
     output_schema: Json | None
 
 
-def read(request: Request) -> Assignment:
-    """The assignment in a request. Raises BadAssignment."""
+def read(request: Request) -> AgentRequest:
+    """The assignment in a request. Raises InvalidAgentRequest."""
     try:
         return _read(request.agent or {}, request.output_schema)
     except KeyError as error:
-        raise BadAssignment(f"agent: the request lacks {error}") from None
+        raise InvalidAgentRequest(f"agent: the request lacks {error}") from None
     except (ArithmeticError, AttributeError, TypeError, ValueError) as error:
-        raise BadAssignment(f"agent: the request cannot be read: {error}") from None
+        raise InvalidAgentRequest(f"agent: the request cannot be read: {error}") from None
 
 
-def _read(agent: dict[str, Any], output_schema: Json | None) -> Assignment:
+def _read(agent: dict[str, Any], output_schema: Json | None) -> AgentRequest:
     tools = agent.get("tools", [])
-    return Assignment(
+    return AgentRequest(
         model=_model(agent["model"]),
         instructions=agent.get("instructions"),
         prompt=agent["prompt"],

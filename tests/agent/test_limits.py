@@ -4,9 +4,9 @@ from decimal import Decimal
 
 import pytest
 from waypost.protocol.work import SHARE
-from waypost_agent.assignment import Limits, Price
+from waypost_agent.agent_request import Limits, Price
 from waypost_agent.failures import Stopped
-from waypost_agent.meter import UNLIMITED, Meter
+from waypost_agent.limits import UNLIMITED, Meter
 
 PRICE = Price(Decimal(1_000_000), Decimal(1_000_000), Decimal(1_000_000))
 ALL = [
