@@ -18,19 +18,19 @@ from waypost import __version__
 from waypost.cli.errors import CommandError, Exit
 
 COMMANDS: Final[Mapping[str, str]] = {
-    "runs": "waypost.cli.runs",
-    "get": "waypost.cli.get",
-    "trace": "waypost.cli.trace",
-    "logs": "waypost.cli.logs",
-    "rerun": "waypost.cli.rerun",
+    "runs": "waypost.cli.commands.runs",
+    "get": "waypost.cli.commands.get",
+    "trace": "waypost.cli.commands.trace",
+    "logs": "waypost.cli.commands.logs",
+    "rerun": "waypost.cli.commands.rerun",
     "suspend": "waypost.cli.suspend",
     "resume": "waypost.cli.resume",
     "cancel": "waypost.cli.cancel",
     "lint": "waypost.cli.lint",
-    "dev": "waypost.cli.dev",
-    "run": "waypost.cli.run",
-    "gateway": "waypost.cli.gateway",
-    "uninstall": "waypost.cli.uninstall",
+    "dev": "waypost.cli.commands.dev",
+    "run": "waypost.cli.commands.run",
+    "gateway": "waypost.cli.commands.gateway",
+    "uninstall": "waypost.cli.commands.uninstall",
 }
 
 

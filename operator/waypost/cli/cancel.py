@@ -1,6 +1,6 @@
 """`waypost cancel`: stop a run for good."""
 
-from waypost.cli.switch import switch
+from waypost.cli.commands.switches import switch
 
 app = switch(
     "cancel",

@@ -1,6 +1,6 @@
 """`waypost resume`: let a run go on."""
 
-from waypost.cli.switch import switch
+from waypost.cli.commands.switches import switch
 
 app = switch(
     "suspend",

@@ -1,6 +1,6 @@
 """`waypost suspend`: hold a run."""
 
-from waypost.cli.switch import switch
+from waypost.cli.commands.switches import switch
 
 app = switch(
     "suspend",

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from waypost.cli import options
+from waypost.cli.commands import options
 
 if TYPE_CHECKING:
-    from waypost.cli.report import RunReport
+    from waypost.cli.report.run_report import RunReport
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -36,9 +36,9 @@ def get(
 
     Phases, attempts, times, tokens, cost and reasons.
     """
-    from waypost.cli import render
-    from waypost.cli.cluster import Target
-    from waypost.cli.load import load_report
+    from waypost.cli.connection.cluster import Target
+    from waypost.cli.report import render
+    from waypost.cli.report.load_report import load_report
 
     found = load_report(Target(kubeconfig, context, namespace), run, with_traces=False)
     if output in (Output.JSON, Output.YAML):

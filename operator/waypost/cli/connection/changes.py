@@ -7,7 +7,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, Final
 
-from waypost.cli.cluster import Session, find_run
+from waypost.cli.connection.cluster import Session, find_run
 from waypost.cli.errors import CommandError, Exit
 from waypost.cli.manifests import Unreadable, documents
 from waypost.engine.facts import items, section, text

@@ -2,9 +2,9 @@
 
 from datetime import UTC, datetime
 
-from waypost.cli.cluster import Session, Target, find_run, with_cluster
-from waypost.cli.report import RunReport, report
-from waypost.cli.traces import load_approvals, load_traces
+from waypost.cli.connection.cluster import Session, Target, find_run, with_cluster
+from waypost.cli.report.run_report import RunReport, report
+from waypost.cli.report.traces import load_approvals, load_traces
 
 
 def load_report(target: Target, name: str, *, with_traces: bool) -> RunReport:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from waypost.cli import options
+from waypost.cli.commands import options
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -33,9 +33,9 @@ def trace(
     """
     import json
 
-    from waypost.cli import render
-    from waypost.cli.cluster import Target
-    from waypost.cli.load import load_report
+    from waypost.cli.connection.cluster import Target
+    from waypost.cli.report import render
+    from waypost.cli.report.load_report import load_report
 
     found = load_report(Target(kubeconfig, context, namespace), run, with_traces=True)
     if output is Output.JSON:

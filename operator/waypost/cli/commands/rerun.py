@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from waypost.cli import options
+from waypost.cli.commands import options
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -40,18 +40,18 @@ def rerun(
     Every other checkpoint is kept, if the definition of its node is unchanged. Exit code 1: the
     round was refused, and the run is as it was.
     """
-    from waypost.cli import steering
-    from waypost.cli.cluster import Session, Target, with_cluster
+    from waypost.cli.connection import changes
+    from waypost.cli.connection.cluster import Session, Target, with_cluster
     from waypost.engine.facts import items, text
 
-    given = steering.given_outputs(output or [])
+    given = changes.given_outputs(output or [])
     asked = {"from": from_, "skip": skip, "outputs": given}
-    edited = None if file is None else steering.edited_spec(file, run)
+    edited = None if file is None else changes.edited_spec(file, run)
 
     async def work(session: Session) -> None:
         named = {key: value for key, value in asked.items() if value}
-        number = await steering.begin_round(session, run, named, edited)
-        begun = await steering.verdict(session, run, number, seconds=wait)
+        number = await changes.begin_round(session, run, named, edited)
+        begun = await changes.verdict(session, run, number, seconds=wait)
         if begun is None:
             typer.echo(f"round {number} is asked for; no operator has taken it up yet")
             return

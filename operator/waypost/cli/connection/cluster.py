@@ -16,8 +16,8 @@ from waypost.adapters.credentials import (
     ServiceAccountSource,
 )
 from waypost.adapters.kube import KubeCluster
+from waypost.cli.connection.kubeconfig import choose
 from waypost.cli.errors import CommandError, Exit
-from waypost.cli.kubeconfig import choose
 from waypost.ports.cluster import Cluster, ClusterError, Kind, NotFound, Obj, Rejected
 
 if TYPE_CHECKING:

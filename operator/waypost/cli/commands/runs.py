@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from waypost.cli import options
+from waypost.cli.commands import options
 from waypost.cli.errors import CommandError, Exit
 
 if TYPE_CHECKING:
-    from waypost.cli.cluster import Session
+    from waypost.cli.connection.cluster import Session
     from waypost.ports.cluster import Obj
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -34,7 +34,7 @@ def runs(
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
     """List runs, the latest last."""
-    from waypost.cli.cluster import Target, with_cluster
+    from waypost.cli.connection.cluster import Target, with_cluster
 
     if everywhere and namespace:
         text = "--all-namespaces and --namespace: use one of them"
@@ -80,7 +80,7 @@ def _print(items: "list[Obj]", *, everywhere: bool, first: bool) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from waypost.cli import render
+    from waypost.cli.report import render
 
     if not items:
         return
@@ -98,8 +98,8 @@ def _print(items: "list[Obj]", *, everywhere: bool, first: bool) -> None:
 def _cells(run: "Obj") -> tuple[str, ...]:
     from datetime import UTC, datetime
 
-    from waypost.cli import words
-    from waypost.cli.report import report
+    from waypost.cli.report import format
+    from waypost.cli.report.run_report import report
 
     told = report(run, now=datetime.now(UTC))
     used = told.usage
@@ -108,8 +108,8 @@ def _cells(run: "Obj") -> tuple[str, ...]:
         told.name,
         told.phase,
         told.progress or "-",
-        words.tame(told.waiting or "-"),
+        format.tame(told.waiting or "-"),
         f"{total:,}" if total else "-",
-        (words.cost(used.cost_usd) if used else "") or "-",
-        words.age(told.created_at, now=datetime.now(UTC)),
+        (format.cost(used.cost_usd) if used else "") or "-",
+        format.age(told.created_at, now=datetime.now(UTC)),
     )

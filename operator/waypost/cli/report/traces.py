@@ -4,8 +4,8 @@ import asyncio
 from typing import Final
 
 from waypost.api.meta import LABEL_RUN
-from waypost.cli.cluster import Session
-from waypost.cli.report import AttemptKey, RunReport, TraceReport
+from waypost.cli.connection.cluster import Session
+from waypost.cli.report.run_report import AttemptKey, RunReport, TraceReport
 from waypost.engine import records
 from waypost.engine.payloads import Whose
 from waypost.ports.cluster import Kind, NotFound, Obj

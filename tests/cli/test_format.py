@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 from waypost.api.status import Usage
-from waypost.cli import words
+from waypost.cli.report import format
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ from waypost.cli import words
     ids=str,
 )
 def test_durations(seconds: float | None, text: str) -> None:
-    assert words.duration(seconds) == text
+    assert format.duration(seconds) == text
 
 
 @pytest.mark.parametrize(
@@ -35,17 +35,17 @@ def test_durations(seconds: float | None, text: str) -> None:
     ],
 )
 def test_foreign_text_is_tamed(text: str, tamed: str) -> None:
-    assert words.tame(text) == tamed
+    assert format.tame(text) == tamed
 
 
 def test_usage() -> None:
-    assert words.usage(None) == ""
-    assert words.usage(Usage(model_calls=1, output_tokens=5)) == "1 model call · 0 in, 5 out"
+    assert format.usage(None) == ""
+    assert format.usage(Usage(model_calls=1, output_tokens=5)) == "1 model call · 0 in, 5 out"
     replayed = Usage(replayed_model_calls=2, replayed_tool_calls=1)
-    assert words.usage(replayed) == "replayed 2 model calls, 1 tool call"
+    assert format.usage(replayed) == "replayed 2 model calls, 1 tool call"
 
 
 def test_age() -> None:
     now = datetime(2026, 11, 23, 3, 10, tzinfo=UTC)
-    assert words.age("2026-11-23T03:08:00Z", now=now) == "2m00s"
-    assert words.age(None, now=now) == "-"
+    assert format.age("2026-11-23T03:08:00Z", now=now) == "2m00s"
+    assert format.age(None, now=now) == "-"

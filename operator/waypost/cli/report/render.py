@@ -10,8 +10,8 @@ from rich.text import Text
 from rich.tree import Tree
 
 from waypost.api.status import Usage
-from waypost.cli import words
-from waypost.cli.report import ApprovalReport, AttemptReport, NodeReport, RunReport
+from waypost.cli.report import format
+from waypost.cli.report.run_report import ApprovalReport, AttemptReport, NodeReport, RunReport
 from waypost.engine.names import parse_timestamp
 
 _STYLES: Final = {
@@ -48,7 +48,7 @@ def headline(run: RunReport) -> Text:
     """`release-notes  Running  3/7  12.1s  in demo`."""
     line = Text(run.name, style="bold")
     line.append("  ").append(run.phase, style=_STYLES.get(run.phase, "red"))
-    facts = [run.progress, words.duration(run.seconds), f"in {run.namespace}"]
+    facts = [run.progress, format.duration(run.seconds), f"in {run.namespace}"]
     if run.round > 1:
         facts.append(f"round {run.round}")
     line.append(f"  {'  '.join(fact for fact in facts if fact)}", style="none")
@@ -58,14 +58,14 @@ def headline(run: RunReport) -> Text:
 def details(run: RunReport) -> Iterator[Text]:
     """The lines below the headline: usage, what is waited for, why it failed."""
     if run.usage:
-        yield Text(f"used     {words.usage(run.usage)}")
+        yield Text(f"used     {format.usage(run.usage)}")
     if run.budget:
         parts = ", ".join(f"{key} {value}" for key, value in run.budget.items())
-        yield Text(f"budget   {words.tame(parts)}")
+        yield Text(f"budget   {format.tame(parts)}")
     if run.waiting:
-        yield Text(f"waiting  {words.tame(run.waiting)}")
+        yield Text(f"waiting  {format.tame(run.waiting)}")
     if run.message and run.phase in ("Failed", "Rejected", "Cancelled", "Paused"):
-        yield Text(f"why      {run.reason}: {words.tame(run.message, limit=1000)}")
+        yield Text(f"why      {run.reason}: {format.tame(run.message, limit=1000)}")
 
 
 def node_table(run: RunReport, *, wide: bool) -> Table:
@@ -80,7 +80,7 @@ def node_table(run: RunReport, *, wide: bool) -> Table:
     for node in run.nodes:
         cells = [*_cells(node), *(_wide_cells(node) if wide else ())]
         cells += [node.disposition or "-"] if again else []
-        row = [Text(cell) for cell in [*cells, words.tame(_why(node), limit=160)]]
+        row = [Text(cell) for cell in [*cells, format.tame(_why(node), limit=160)]]
         row[2].stylize(_STYLES.get(node.phase, "red"))
         table.add_row(*row)
     return table
@@ -94,10 +94,10 @@ def _cells(node: NodeReport) -> Row:
         node.kind,
         node.phase,
         str(node.attempt or "-"),
-        words.duration(node.seconds),
+        format.duration(node.seconds),
         f"{total:,}" if total else "-",
         str(used.tool_calls or "-"),
-        words.cost(used.cost_usd) or "-",
+        format.cost(used.cost_usd) or "-",
     )
 
 
@@ -120,9 +120,9 @@ def tree(run: RunReport) -> Tree:
     """The run, its nodes, their attempts, and what was done in each."""
     top = Tree(headline(run), guide_style="dim")
     for node in run.nodes:
-        facts = [words.duration(node.seconds), words.usage(node.usage)]
+        facts = [format.duration(node.seconds), format.usage(node.usage)]
         if node.disposition:
-            why = words.tame(node.disposition_message or "")
+            why = format.tame(node.disposition_message or "")
             facts.append(f"{node.disposition}: {why}" if why else node.disposition)
         branch = top.add(_line(node.path, node.kind, node.phase, facts, why=_why(node)))
         if node.approval is not None and node.finished_at:
@@ -130,18 +130,18 @@ def tree(run: RunReport) -> Tree:
         hidden = node.attempt - len(node.attempts)
         for index, attempt in enumerate(node.attempts):
             if hidden > 0 and index == 1:
-                branch.add(Text(f"{words.count(hidden, 'attempt')} not kept", style="dim"))
+                branch.add(Text(f"{format.count(hidden, 'attempt')} not kept", style="dim"))
             _add_attempt(branch, attempt)
     return top
 
 
 def _add_attempt(branch: Tree, attempt: AttemptReport) -> None:
     outcome = attempt.reason or ("Running" if attempt.started_at else "Pending")
-    facts = [words.duration(attempt.seconds)]
+    facts = [format.duration(attempt.seconds)]
     if (attempt.queue_seconds or 0) >= 1:
-        facts.append(f"queued {words.duration(attempt.queue_seconds)}")
-    facts.append(words.usage(attempt.usage))
-    carried = words.usage(attempt.carried)
+        facts.append(f"queued {format.duration(attempt.queue_seconds)}")
+    facts.append(format.usage(attempt.usage))
+    carried = format.usage(attempt.carried)
     facts.append(f"carried from earlier attempts: {carried}" if carried else "-")
     why = "" if outcome == "Succeeded" else attempt.message or ""
     inner = branch.add(_line(f"attempt {attempt.number}", "", outcome, facts, why=why))
@@ -150,9 +150,9 @@ def _add_attempt(branch: Tree, attempt: AttemptReport) -> None:
     for entry in attempt.trace.entries:
         inner.add(_entry_line(entry, since=attempt.started_at or attempt.launched_at))
     if attempt.trace.note:
-        inner.add(Text(f"trace: {words.tame(attempt.trace.note)}", style="dim"))
+        inner.add(Text(f"trace: {format.tame(attempt.trace.note)}", style="dim"))
     if attempt.trace.dropped:
-        inner.add(Text(f"{words.count(attempt.trace.dropped, 'entry')} more", style="dim"))
+        inner.add(Text(f"{format.count(attempt.trace.dropped, 'entry')} more", style="dim"))
 
 
 def _line(name: str, kind: str, outcome: str, facts: list[str], *, why: str) -> Text:
@@ -160,9 +160,9 @@ def _line(name: str, kind: str, outcome: str, facts: list[str], *, why: str) -> 
     if kind:
         line.append(f"  {kind}", style="dim")
     line.append("  ").append(outcome, style=_STYLES.get(outcome, "red"))
-    told = words.joined(fact for fact in facts if fact != "-")
+    told = format.joined(fact for fact in facts if fact != "-")
     line.append(f"  {told}" if told else "", style="none")
-    line.append(f"  {words.tame(why)}" if why else "", style="none")
+    line.append(f"  {format.tame(why)}" if why else "", style="none")
     return line
 
 
@@ -175,11 +175,11 @@ def _entry_line(entry: dict[str, Any], *, since: str) -> Text:
     seconds = (end - start).total_seconds() if start and end else None
     what, said, good = _said(entry)
     if entry.get("replayed") is True:
-        said = words.joined([said, "replayed"])
-    line = Text(f"{offset}  ", style="dim").append(words.tame(what), style="none")
+        said = format.joined([said, "replayed"])
+    line = Text(f"{offset}  ", style="dim").append(format.tame(what), style="none")
     if entry.get("type") != "reask":
-        line.append(f"  {words.duration(seconds)}", style="none")
-    return line.append(f"  {words.tame(said)}" if said else "", style="none" if good else "red")
+        line.append(f"  {format.duration(seconds)}", style="none")
+    return line.append(f"  {format.tame(said)}" if said else "", style="none" if good else "red")
 
 
 def _said(entry: dict[str, Any]) -> tuple[str, str, bool]:
@@ -188,7 +188,7 @@ def _said(entry: dict[str, Any]) -> tuple[str, str, bool]:
     match entry.get("type"):
         case "model":
             counted = (entry.get(key) for key in ("inputTokens", "cachedTokens", "outputTokens"))
-            said = error or words.joined([words.tokens(*counted), str(entry.get("finish") or "")])
+            said = error or format.joined([format.tokens(*counted), str(entry.get("finish") or "")])
             return f"chat {entry.get('model')}", said, not error
         case "tool":
             server = f" ({entry['server']})" if entry.get("server") else ""

@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from waypost.cli import options
+from waypost.cli.commands import options
 from waypost.cli.errors import CommandError, Exit
 
 if TYPE_CHECKING:
-    from waypost.cli.cluster import Session
+    from waypost.cli.connection.cluster import Session
     from waypost.ports.cluster import Obj
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -30,7 +30,7 @@ def logs(
 ) -> None:
     """Print what a node printed, while its pod exists."""
     from waypost.api.meta import NODE_CONTAINER
-    from waypost.cli.cluster import Target, find_run, with_cluster
+    from waypost.cli.connection.cluster import Target, find_run, with_cluster
 
     async def work(session: "Session") -> str:
         found = await find_run(session, run)

@@ -2,7 +2,7 @@
 
 import typer
 
-from waypost.cli import options
+from waypost.cli.commands import options
 
 
 def switch(field: str, value: bool, *, help: str, said: str) -> typer.Typer:
@@ -16,8 +16,8 @@ def switch(field: str, value: bool, *, help: str, said: str) -> typer.Typer:
         context: options.Context = None,
         kubeconfig: options.Kubeconfig = None,
     ) -> None:
-        from waypost.cli.cluster import Target, with_cluster
-        from waypost.cli.steering import set_field
+        from waypost.cli.connection.changes import set_field
+        from waypost.cli.connection.cluster import Target, with_cluster
 
         target = Target(kubeconfig, context, namespace)
         with_cluster(target, lambda session: set_field(session, run, field, value))
