@@ -1,8 +1,8 @@
 """The `waypost` program: its commands, and what their failures become.
 
-A command lives in a module of its own, named in COMMANDS, with a typer `app`. The module is
-imported when its command is called (or listed by --help), so `waypost lint` never pays for kopf;
-what is large is imported inside the command's function.
+COMMANDS names the module of each command and, after a colon, its typer app (default: `app`). The
+module is imported when its command is called (or listed by --help), so `waypost lint` never pays
+for kopf; what is large is imported inside the command's function.
 """
 
 import sys
@@ -23,9 +23,9 @@ COMMANDS: Final[Mapping[str, str]] = {
     "trace": "waypost.cli.commands.trace",
     "logs": "waypost.cli.commands.logs",
     "rerun": "waypost.cli.commands.rerun",
-    "suspend": "waypost.cli.suspend",
-    "resume": "waypost.cli.resume",
-    "cancel": "waypost.cli.cancel",
+    "suspend": "waypost.cli.commands.switches:suspend",
+    "resume": "waypost.cli.commands.switches:resume",
+    "cancel": "waypost.cli.commands.switches:cancel",
     "lint": "waypost.cli.lint",
     "dev": "waypost.cli.commands.dev",
     "run": "waypost.cli.commands.run",
@@ -42,7 +42,8 @@ class LazyGroup(TyperGroup):
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name in COMMANDS and cmd_name not in self.commands:
-            command = get_command(import_module(COMMANDS[cmd_name]).app)
+            module, _, name = COMMANDS[cmd_name].partition(":")
+            command = get_command(getattr(import_module(module), name or "app"))
             command.name = cmd_name
             self.commands[cmd_name] = command
         return super().get_command(ctx, cmd_name)

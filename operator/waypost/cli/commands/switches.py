@@ -1,12 +1,12 @@
-"""Commands that set one field of a run's spec, which may change at any time."""
+"""`waypost suspend`, `resume` and `cancel`: set one field of a run that may change at any time."""
 
 import typer
 
 from waypost.cli.commands import options
 
 
-def switch(field: str, value: bool, *, help: str, said: str) -> typer.Typer:
-    """The app of such a command; `said` is told of the run once the API server has taken it."""
+def _switch(field: str, *, value: bool, help: str, done: str) -> typer.Typer:
+    """A command that sets `spec.<field>`; prints `done` once the API server has accepted it."""
     app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
     @app.command(help=help)
@@ -21,6 +21,26 @@ def switch(field: str, value: bool, *, help: str, said: str) -> typer.Typer:
 
         target = Target(kubeconfig, context, namespace)
         with_cluster(target, lambda session: set_field(session, run, field, value))
-        typer.echo(f"{run} {said.format(run=run)}")
+        typer.echo(f"{run} {done.format(run=run)}")
 
     return app
+
+
+suspend = _switch(
+    "suspend",
+    value=True,
+    help="Hold a run: what runs finishes, nothing starts.",
+    done="is held; waypost resume {run} lets it go on",
+)
+resume = _switch(
+    "suspend",
+    value=False,
+    help="Let a run that is held go on.",
+    done="goes on",
+)
+cancel = _switch(
+    "cancel",
+    value=True,
+    help="Stop everything of a run, for good. Results that are in stay.",
+    done="is being stopped",
+)

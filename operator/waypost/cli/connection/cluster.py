@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import typer
 
@@ -19,10 +19,6 @@ from waypost.adapters.kube import KubeCluster
 from waypost.cli.connection.kubeconfig import choose
 from waypost.cli.errors import CommandError, Exit
 from waypost.ports.cluster import Cluster, ClusterError, Kind, NotFound, Obj, Rejected
-
-if TYPE_CHECKING:
-    from waypost.api.status import AgentWorkflowStatus
-    from waypost.engine.model import Observed
 
 T = TypeVar("T")
 
@@ -44,17 +40,10 @@ class Session:
     namespace: str
 
 
-class _Silent:
-    """No telemetry: a command reports to the person who called it."""
+class _NoTelemetry:
+    """A command reports to the person who called it, not to a metrics system."""
 
-    def checkpoint(
-        self, observed: "Observed", before: "AgentWorkflowStatus", after: "AgentWorkflowStatus"
-    ) -> None: ...
-    def reconciled(self, *, seconds: float, outcome: str) -> None: ...
-    def queue(self, *, depth: int, oldest_seconds: float) -> None: ...
     def api_request(self, *, verb: str, resource: str, code: str, seconds: float) -> None: ...
-    def swept(self, *, what: str, count: int) -> None: ...
-    def refused(self, *, reason: str) -> None: ...
 
 
 def with_cluster(target: Target, work: Callable[[Session], Awaitable[T]]) -> T:
@@ -80,7 +69,7 @@ async def _connected(target: Target) -> AsyncIterator[Session]:
         if chosen.path is None
         else KubeconfigSource(path=chosen.path, context=chosen.context)
     )
-    cluster = KubeCluster(credentials=source, telemetry=_Silent())
+    cluster = KubeCluster(credentials=source, telemetry=_NoTelemetry())
     try:
         yield Session(cluster=cluster, namespace=target.namespace or chosen.namespace)
     finally:
