@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from obstore.store import MemoryStore
-from waypost.gateway.keeper import ObjectError
 from waypost.gateway.objects import Bucket, RunObjects, S3Settings, s3
+from waypost.gateway.payload_store import ObjectError
 from waypost.gateway.sweep import Sweeper
 from waypost.ports.cluster import Kind
 

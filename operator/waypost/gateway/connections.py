@@ -1,7 +1,7 @@
 """Connections that send nothing for long, or send their headers by the letter, are closed.
 
 uvicorn bounds the idle time after a request, but not the time until the first headers are
-complete; bodies are bounded by `intake`.
+complete; bodies are bounded by `upload_limiter`.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 HEADER_SECONDS: Final = 10.0
 
 
-class PatientProtocol(H11Protocol):
+class HeaderTimeoutProtocol(H11Protocol):
     """HTTP/1.1 with a deadline for the headers of every request."""
 
     _deadline: asyncio.TimerHandle | None = None
@@ -49,4 +49,4 @@ class PatientProtocol(H11Protocol):
 
 def options() -> dict[str, Any]:
     """What uvicorn.Config takes of this."""
-    return {"http": PatientProtocol, "ws": "none", "timeout_keep_alive": 5}
+    return {"http": HeaderTimeoutProtocol, "ws": "none", "timeout_keep_alive": 5}

@@ -10,9 +10,9 @@ from typing import Any, Final
 
 from waypost.api.base import JsonObject
 from waypost.engine import facts, records
-from waypost.gateway.identity import Caller
-from waypost.gateway.intake import Payload
-from waypost.gateway.problems import Refused, Why
+from waypost.gateway.authentication import Caller
+from waypost.gateway.refusals import RefusalReason, Refused
+from waypost.gateway.upload_limiter import Payload
 from waypost.ports.cluster import AlreadyExists, Cluster, Kind, NotFound, Obj
 from waypost.protocol.ijson import Json
 
@@ -54,7 +54,7 @@ class Journals:
         total = payload.size + (before["spec"]["journal"]["total"] if before else 0)
         if number > MOST_SEGMENTS or total > MOST_BYTES:
             text = f"the journal takes {MOST_SEGMENTS} segments and {MOST_BYTES} bytes; {_ADVICE}"
-            raise Refused(Why.JOURNAL_FULL, text)
+            raise Refused(RefusalReason.JOURNAL_FULL, text)
         previous = facts.text(before["spec"], "digest") if before else None
         manifest = _manifest(caller, number, payload, total=total, previous=previous)
         try:
@@ -87,13 +87,13 @@ class Journals:
         """The segment before that number, which must be there; None before the first."""
         if not caller.journal.fingerprint:
             text = f"the status of {caller.whose.path} has no fingerprint to tell its journal by"
-            raise Refused(Why.NOT_CURRENT, text)
+            raise Refused(RefusalReason.NOT_CURRENT, text)
         if number <= 1:
             return None
         before = await self._segment(caller, number - 1)
         if before is None:
             text = f"segment {number - 1} of the journal of {caller.whose.path} does not exist"
-            raise Refused(Why.JOURNAL_GAP, text)
+            raise Refused(RefusalReason.JOURNAL_GAP, text)
         return before
 
     async def _segment(self, caller: Caller, number: int) -> Obj | None:
@@ -105,7 +105,7 @@ class Journals:
         except NotFound:
             return None
         if not _is_segment(body, caller, number):
-            raise Refused(Why.DAMAGED, f"NodeRecord {name} is not what its name says")
+            raise Refused(RefusalReason.DAMAGED, f"NodeRecord {name} is not what its name says")
         return body
 
     async def _same(self, caller: Caller, number: int, wanted: JsonObject) -> None:
@@ -115,7 +115,7 @@ class Journals:
         if any(found.get(key) != wanted[key] for key in ("digest", "attempt", "journal")):
             by = f"attempt {found.get('attempt')}"
             text = f"segment {number} of the journal of {caller.whose.path} is another one, by {by}"
-            raise Refused(Why.JOURNAL_MOVED, text)
+            raise Refused(RefusalReason.JOURNAL_MOVED, text)
 
 
 def segments(bodies: list[Obj]) -> list[JsonObject]:
@@ -126,7 +126,7 @@ def segments(bodies: list[Obj]) -> list[JsonObject]:
 def _read(body: Obj) -> Segment:
     fact = records.record_fact(body)
     if fact.problem:
-        raise Refused(Why.DAMAGED, f"NodeRecord {fact.name}: {fact.problem}")
+        raise Refused(RefusalReason.DAMAGED, f"NodeRecord {fact.name}: {fact.problem}")
     place = facts.section(body, "spec", "journal")
     return Segment(place["number"], fact.attempt, place["podUid"], fact.payload.value)
 
@@ -172,4 +172,4 @@ def _follows(before: Obj | None, body: Obj) -> None:
     if facts.section(body, "spec", "journal").get("previous") != wanted:
         name = facts.text(facts.section(body, "metadata"), "name")
         text = f"NodeRecord {name} does not follow the segment before it: one was removed"
-        raise Refused(Why.DAMAGED, text)
+        raise Refused(RefusalReason.DAMAGED, text)

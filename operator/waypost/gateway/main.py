@@ -18,15 +18,15 @@ from waypost.adapters.logs import configure_logging
 from waypost.engine import facts
 from waypost.gateway import connections
 from waypost.gateway.app import Gateway, build_app
-from waypost.gateway.identity import Doorkeeper
-from waypost.gateway.intake import Intake
+from waypost.gateway.authentication import Authenticator
 from waypost.gateway.journals import Journals
-from waypost.gateway.judge import OutputJudge
-from waypost.gateway.keeper import Keeper, ObjectError
 from waypost.gateway.metrics import GatewayMetrics
 from waypost.gateway.objects import Bucket, S3Settings, s3
+from waypost.gateway.output_validation import OutputValidator
+from waypost.gateway.payload_store import ObjectError, PayloadStore
 from waypost.gateway.settings import GatewaySettings
 from waypost.gateway.sweep import Sweeper
+from waypost.gateway.upload_limiter import UploadLimiter
 from waypost.ports.cluster import Cluster, ClusterError, Kind
 
 log = logging.getLogger("waypost.gateway")
@@ -92,14 +92,14 @@ def assemble(
     settings: GatewaySettings, *, cluster: Cluster, bucket: Bucket | None, metrics: GatewayMetrics
 ) -> Gateway:
     """The parts of a gateway, put together."""
-    intake = Intake(room=settings.gateway_room, seconds=settings.gateway_body_seconds)
-    metrics.follow_in_flight(lambda: intake.in_flight)
+    uploads = UploadLimiter(room=settings.gateway_room, seconds=settings.gateway_body_seconds)
+    metrics.follow_in_flight(lambda: uploads.in_flight)
     return Gateway(
-        doorkeeper=Doorkeeper(cluster=cluster, monotonic=time.monotonic),
-        intake=intake,
-        keeper=Keeper(cluster=cluster, objects=bucket, largest=settings.s3_max_bytes),
+        authenticator=Authenticator(cluster=cluster, monotonic=time.monotonic),
+        uploads=uploads,
+        store=PayloadStore(cluster=cluster, objects=bucket, largest=settings.s3_max_bytes),
         journals=Journals(cluster=cluster),
-        judge=OutputJudge(),
+        validator=OutputValidator(),
         metrics=metrics,
     )
 

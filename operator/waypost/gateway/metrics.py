@@ -71,7 +71,7 @@ class GatewayMetrics:
         ProcessCollector(registry=self.registry)
 
     def served(self, *, method: str, type_: str, result: str, seconds: float) -> None:
-        """A request was answered. result: Stored, Same, Read or a reason of `problems`."""
+        """A request was answered. result: Stored, Same, Read or a RefusalReason."""
         self._requests.labels(method=method, type=type_, result=result).inc()
         self._seconds.labels(method=method, type=type_).observe(seconds)
 

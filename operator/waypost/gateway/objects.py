@@ -14,7 +14,7 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError
 from obstore.store import ObjectStore, S3Store
 
-from waypost.gateway.keeper import ObjectError
+from waypost.gateway.payload_store import ObjectError
 
 # One request is one try with few repeats: the pod asks again, and knows how long it may.
 _RETRIES: Final = 2
@@ -49,7 +49,7 @@ class RunObjects:
 
 
 class Bucket:
-    """`keeper.Objects` in a bucket, below a prefix."""
+    """`payload_store.Objects` in a bucket, below a prefix."""
 
     def __init__(self, store: ObjectStore) -> None:
         self._store = store

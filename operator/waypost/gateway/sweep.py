@@ -11,8 +11,8 @@ from datetime import timedelta
 from typing import Final
 
 from waypost.engine import facts
-from waypost.gateway.keeper import ObjectError
 from waypost.gateway.objects import Bucket, RunObjects
+from waypost.gateway.payload_store import ObjectError
 from waypost.ports.cluster import Cluster, ClusterError, Kind, NotFound
 
 # A run that is created now may be younger than what an API server behind the others knows.

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 
-class Why(StrEnum):
-    """Why a request was refused: the closed vocabulary of `reason` and of the metric's label."""
+class RefusalReason(StrEnum):
+    """Why a request was refused: the values of `reason` and of the metric label."""
 
     NOT_FOUND = "NotFound"
     BAD_REQUEST = "BadRequest"
@@ -32,37 +32,37 @@ class Why(StrEnum):
     FULL = "StoreFull"
 
 
-STATUS: Mapping[Why, int] = {
-    Why.NOT_FOUND: 404,
-    Why.BAD_REQUEST: 400,
-    Why.TOKEN_MISSING: 401,
-    Why.TOKEN_REFUSED: 401,
-    Why.NOT_A_POD: 403,
-    Why.POD_GONE: 403,
-    Why.POD_ENDED: 403,
-    Why.NOT_A_NODE: 403,
-    Why.RUN_GONE: 403,
-    Why.NOT_CURRENT: 403,
-    Why.SLOW: 408,
-    Why.OTHER_PAYLOAD: 409,
-    Why.JOURNAL_MOVED: 409,
-    Why.JOURNAL_GAP: 409,
-    Why.JOURNAL_FULL: 413,
-    Why.TOO_LARGE: 413,
-    Why.NOT_I_JSON: 422,
-    Why.WRONG_DIGEST: 422,
-    Why.INVALID: 422,
-    Why.BUSY: 503,
-    Why.DAMAGED: 500,
-    Why.UNAVAILABLE: 503,
-    Why.FULL: 507,
+STATUS: Mapping[RefusalReason, int] = {
+    RefusalReason.NOT_FOUND: 404,
+    RefusalReason.BAD_REQUEST: 400,
+    RefusalReason.TOKEN_MISSING: 401,
+    RefusalReason.TOKEN_REFUSED: 401,
+    RefusalReason.NOT_A_POD: 403,
+    RefusalReason.POD_GONE: 403,
+    RefusalReason.POD_ENDED: 403,
+    RefusalReason.NOT_A_NODE: 403,
+    RefusalReason.RUN_GONE: 403,
+    RefusalReason.NOT_CURRENT: 403,
+    RefusalReason.SLOW: 408,
+    RefusalReason.OTHER_PAYLOAD: 409,
+    RefusalReason.JOURNAL_MOVED: 409,
+    RefusalReason.JOURNAL_GAP: 409,
+    RefusalReason.JOURNAL_FULL: 413,
+    RefusalReason.TOO_LARGE: 413,
+    RefusalReason.NOT_I_JSON: 422,
+    RefusalReason.WRONG_DIGEST: 422,
+    RefusalReason.INVALID: 422,
+    RefusalReason.BUSY: 503,
+    RefusalReason.DAMAGED: 500,
+    RefusalReason.UNAVAILABLE: 503,
+    RefusalReason.FULL: 507,
 }
 
 
 class Refused(Exception):
     """A request that is not done. `again`: seconds after which another try is worth it."""
 
-    def __init__(self, why: Why, message: str, *, again: int | None = None) -> None:
+    def __init__(self, why: RefusalReason, message: str, *, again: int | None = None) -> None:
         super().__init__(message)
         self.why = why
         self.message = message

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from waypost.gateway.problems import Refused, Why
+from waypost.gateway.refusals import RefusalReason, Refused
 from waypost.protocol import ijson
 from waypost.protocol.ijson import Json
 
@@ -40,7 +40,7 @@ class Payload:
         return len(self.canonical)
 
 
-class Intake:
+class UploadLimiter:
     """Room for the bodies that are being taken in. `seconds`: how long one may take."""
 
     def __init__(self, *, room: int, seconds: float) -> None:
@@ -50,11 +50,11 @@ class Intake:
         self.in_flight = 0
 
     @contextlib.contextmanager
-    def turn(self, pod_uid: str) -> Iterator[None]:
+    def slot(self, pod_uid: str) -> Iterator[None]:
         """One upload of a pod. Raises Refused when it has too many at the same time."""
         if self._uploads[pod_uid] >= UPLOADS_PER_POD:
             text = f"a pod may send {UPLOADS_PER_POD} payloads at a time"
-            raise Refused(Why.BUSY, text, again=_AGAIN)
+            raise Refused(RefusalReason.BUSY, text, again=_AGAIN)
         self._uploads[pod_uid] += 1
         try:
             yield
@@ -85,14 +85,14 @@ class Intake:
             yield bytes(taken)
         except TimeoutError:
             text = f"the body did not arrive within {self._seconds:g} s"
-            raise Refused(Why.SLOW, text) from None
+            raise Refused(RefusalReason.SLOW, text) from None
         finally:
             self._give_back(taken)
 
     def _take(self, taken: bytearray, chunk: bytes) -> None:
         if self.in_flight + len(chunk) > self._room:
             text = "too many payloads are being taken in; try again"
-            raise Refused(Why.BUSY, text, again=_AGAIN)
+            raise Refused(RefusalReason.BUSY, text, again=_AGAIN)
         self.in_flight += len(chunk)
         taken += chunk
 
@@ -110,7 +110,7 @@ def announced_digest(header: str | None) -> str:
     """The Waypost-Digest header. Raises Refused."""
     if header is None or not _DIGEST.fullmatch(header):
         text = f"Waypost-Digest: expected sha256:<64 hex digits>, found {header!r:.90}"
-        raise Refused(Why.BAD_REQUEST, text)
+        raise Refused(RefusalReason.BAD_REQUEST, text)
     return header
 
 
@@ -121,21 +121,21 @@ def checked(body: bytes, *, digest: str) -> Payload:
     values = body.count(b",") + body.count(b"[") + body.count(b"{")
     if values > MOST_VALUES:
         text = f"the payload may have {values} values, {MOST_VALUES} are kept; store them as text"
-        raise Refused(Why.TOO_LARGE, text)
+        raise Refused(RefusalReason.TOO_LARGE, text)
     try:
         value = ijson.parse(body)
         canonical = ijson.canonical(value)
     except (ijson.IJsonError, RecursionError) as error:
-        raise Refused(Why.NOT_I_JSON, f"the payload is not I-JSON: {error}") from None
+        raise Refused(RefusalReason.NOT_I_JSON, f"the payload is not I-JSON: {error}") from None
     found = f"sha256:{hashlib.sha256(canonical).hexdigest()}"
     if found != digest:
         text = f"Waypost-Digest says {digest}, the payload's canonical form has {found}"
-        raise Refused(Why.WRONG_DIGEST, text)
+        raise Refused(RefusalReason.WRONG_DIGEST, text)
     return Payload(value, canonical, digest)
 
 
 def _too_large(size: int, limit: int, advice: str) -> Refused:
-    return Refused(Why.TOO_LARGE, f"{size} bytes or more, the limit is {limit}; {advice}")
+    return Refused(RefusalReason.TOO_LARGE, f"{size} bytes or more, the limit is {limit}; {advice}")
 
 
 async def _drain(stream: AsyncIterator[bytes]) -> None:

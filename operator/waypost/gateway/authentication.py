@@ -19,7 +19,7 @@ from waypost.engine import facts
 from waypost.engine.model import PodFact
 from waypost.engine.payloads import JournalKey, Whose
 from waypost.engine.pods import GATEWAY_AUDIENCE
-from waypost.gateway.problems import Refused, Why
+from waypost.gateway.refusals import RefusalReason, Refused
 from waypost.ports.cluster import Cluster, Kind, NotFound, Obj, Rejected
 
 _REMEMBERED: Final = 4096
@@ -61,7 +61,7 @@ class Caller:
         }
 
 
-class Doorkeeper:
+class Authenticator:
     """Finds out who calls. Every method raises Refused, or ClusterError when the API server
     cannot tell."""
 
@@ -70,7 +70,7 @@ class Doorkeeper:
         self._monotonic = monotonic
         self._known: OrderedDict[bytes, tuple[float, TokenPod]] = OrderedDict()
 
-    async def admit(self, authorization: str) -> Caller:
+    async def authenticate(self, authorization: str) -> Caller:
         """The caller with this Authorization header."""
         pod = await self._pod_of(_token(authorization))
         fact, body = await self._live_pod(pod)
@@ -104,53 +104,55 @@ class Doorkeeper:
         if status.get("authenticated") is not True or not fits:
             # Not the server's own words: they may repeat the token.
             text = f"the token is expired, revoked or not for the audience {GATEWAY_AUDIENCE}"
-            raise Refused(Why.TOKEN_REFUSED, text)
+            raise Refused(RefusalReason.TOKEN_REFUSED, text)
         user = facts.section(status, "user")
         account = _ACCOUNT.fullmatch(facts.text(user, "username"))
         name, uid = (_only(user, f"{_EXTRA}{part}") for part in ("name", "uid"))
         if account is None or not name or not uid:
-            raise Refused(Why.NOT_A_POD, "the token is not bound to a pod")
+            raise Refused(RefusalReason.NOT_A_POD, "the token is not bound to a pod")
         return TokenPod(account[1], name, uid)
 
     async def _live_pod(self, pod: TokenPod) -> tuple[PodFact, Obj]:
         try:
             body = await self._cluster.get(Kind.POD, namespace=pod.namespace, name=pod.name)
         except NotFound:
-            raise Refused(Why.POD_GONE, f"pod {pod.name} does not exist") from None
+            raise Refused(RefusalReason.POD_GONE, f"pod {pod.name} does not exist") from None
         if facts.text(facts.section(body, "metadata"), "uid") != pod.uid:
-            raise Refused(Why.POD_GONE, f"pod {pod.name} was replaced by another")
+            raise Refused(RefusalReason.POD_GONE, f"pod {pod.name} was replaced by another")
         fact = facts.pod_fact(body)
         if fact is None:
-            raise Refused(Why.NOT_A_NODE, f"pod {pod.name} is not an attempt of a node")
+            raise Refused(RefusalReason.NOT_A_NODE, f"pod {pod.name} is not an attempt of a node")
         # One that is being deleted may still hand in what it has, and so may the sidecar of a
         # program that has ended.
         if fact.over:
-            raise Refused(Why.POD_ENDED, f"pod {pod.name} has ended")
+            raise Refused(RefusalReason.POD_ENDED, f"pod {pod.name} has ended")
         return fact, body
 
     async def _live_run(self, pod: TokenPod, fact: PodFact, body: Obj) -> Obj:
         notes = facts.section(body, "metadata", "annotations")
         name = facts.text(notes, meta.ANNOTATION_RUN_NAME)
         if not name:
-            raise Refused(Why.NOT_A_NODE, f"pod {pod.name} names no run")
+            raise Refused(RefusalReason.NOT_A_NODE, f"pod {pod.name} names no run")
         try:
             run = await self._cluster.get(Kind.AGENT_WORKFLOW, namespace=pod.namespace, name=name)
         except (NotFound, Rejected):  # Rejected: the annotation is not a name
-            raise Refused(Why.RUN_GONE, f"run {name:.253} does not exist") from None
+            raise Refused(RefusalReason.RUN_GONE, f"run {name:.253} does not exist") from None
         metadata = facts.section(run, "metadata")
         if facts.text(metadata, "uid") != fact.run_uid:
-            raise Refused(Why.RUN_GONE, f"run {name} was replaced by another")
+            raise Refused(RefusalReason.RUN_GONE, f"run {name} was replaced by another")
         if metadata.get("deletionTimestamp"):
-            raise Refused(Why.RUN_GONE, f"run {name} is being deleted")
+            raise Refused(RefusalReason.RUN_GONE, f"run {name} is being deleted")
         return run
 
 
 def _token(authorization: str) -> str:
     if not authorization:
-        raise Refused(Why.TOKEN_MISSING, "no Authorization header; send Bearer <token of the pod>")
+        raise Refused(
+            RefusalReason.TOKEN_MISSING, "no Authorization header; send Bearer <token of the pod>"
+        )
     found = _BEARER.fullmatch(authorization)
     if found is None or len(found[1]) > _LONGEST_TOKEN:
-        raise Refused(Why.TOKEN_REFUSED, "the Authorization header is not Bearer <token>")
+        raise Refused(RefusalReason.TOKEN_REFUSED, "the Authorization header is not Bearer <token>")
     return found[1]
 
 
@@ -167,21 +169,27 @@ def _current(run: Obj, fact: PodFact, pod: Obj) -> tuple[Whose, JournalKey]:
     try:
         status = AgentWorkflowStatus.model_validate(facts.section(run, "status"))
     except ValidationError:
-        raise Refused(Why.NOT_CURRENT, f"the status of run {name} cannot be read") from None
+        raise Refused(
+            RefusalReason.NOT_CURRENT, f"the status of run {name} cannot be read"
+        ) from None
     told = f"attempt {fact.attempt} of {fact.path} in run {name}"
     node = next((n for n in status.nodes if n.path == fact.path), None)
     attempt = node.latest_attempt if node is not None else None
     if node is None or attempt is None or attempt.number != fact.attempt:
         found = f"the current one is {attempt.number}" if attempt else "it has none"
-        raise Refused(Why.NOT_CURRENT, f"{told} is not current: {found}")
+        raise Refused(RefusalReason.NOT_CURRENT, f"{told} is not current: {found}")
     if attempt.finished_at is not None or node.phase != "Running":
-        raise Refused(Why.NOT_CURRENT, f"{told} is not current: it has ended")
+        raise Refused(RefusalReason.NOT_CURRENT, f"{told} is not current: it has ended")
     labels = facts.section(pod, "metadata", "labels")
     round_ = attempt.round or 1
     if facts.text(labels, meta.LABEL_ROUND) != str(round_):
-        raise Refused(Why.NOT_CURRENT, f"{told} was launched in round {round_}, the pod was not")
+        raise Refused(
+            RefusalReason.NOT_CURRENT, f"{told} was launched in round {round_}, the pod was not"
+        )
     if not _made_by(pod, attempt):
-        raise Refused(Why.NOT_A_NODE, f"the pod of {told} was not made by its Job {attempt.job}")
+        raise Refused(
+            RefusalReason.NOT_A_NODE, f"the pod of {told} was not made by its Job {attempt.job}"
+        )
     whose = Whose(name, fact.run_uid, fact.path, round_, attempt.number)
     return whose, _journal_of(node)
 

@@ -12,9 +12,9 @@ from typing import Any, Final, Protocol
 from waypost.api.base import JsonObject
 from waypost.api.record import RecordType
 from waypost.engine import facts, records
-from waypost.gateway.identity import Caller
-from waypost.gateway.intake import Payload
-from waypost.gateway.problems import Refused, Why
+from waypost.gateway.authentication import Caller
+from waypost.gateway.refusals import RefusalReason, Refused
+from waypost.gateway.upload_limiter import Payload
 from waypost.ports.cluster import AlreadyExists, Cluster, Kind, NotFound, Obj
 from waypost.protocol import ijson
 
@@ -42,7 +42,7 @@ class Kept:
     body: AsyncIterator[bytes]
 
 
-class Keeper:
+class PayloadStore:
     """The stores of one gateway. `largest`: bytes that the object store takes."""
 
     def __init__(self, *, cluster: Cluster, objects: Objects | None, largest: int) -> None:
@@ -69,7 +69,7 @@ class Keeper:
         form = records.form_of(payload.value, payload.canonical)
         if form is None:
             text = f"{payload.size} bytes that do not compress to 1 MiB; {_MORE}"
-            raise Refused(Why.TOO_LARGE, text)
+            raise Refused(RefusalReason.TOO_LARGE, text)
         return form
 
     async def keep(
@@ -103,10 +103,12 @@ class Keeper:
         body = await self._record(caller, type_)
         if body is None:
             text = f"attempt {caller.whose.attempt} of {caller.whose.path} has no {type_.lower()}"
-            raise Refused(Why.NOT_FOUND, text)
+            raise Refused(RefusalReason.NOT_FOUND, text)
         fact = records.record_fact(body, limit=0)
         if fact.problem or not fact.is_of(type_, caller.whose):
-            raise Refused(Why.DAMAGED, f"NodeRecord {fact.name} is not what its name says")
+            raise Refused(
+                RefusalReason.DAMAGED, f"NodeRecord {fact.name} is not what its name says"
+            )
         size = fact.payload.size
         pieces = self._pieces(facts.section(body, "spec"), fact.name, size)
         return Kept(fact.payload.digest, size, pieces)
@@ -124,7 +126,7 @@ class Keeper:
         fact = records.record_fact(await self._record(caller, type_), limit=0)
         if not fact.is_of(type_, caller.whose) or fact.payload.digest != payload.digest:
             text = f"another {type_.lower()} of this attempt is stored; it is never replaced"
-            raise Refused(Why.OTHER_PAYLOAD, text)
+            raise Refused(RefusalReason.OTHER_PAYLOAD, text)
         return False
 
     async def _put_object(self, caller: Caller, type_: RecordType, payload: Payload) -> str:
@@ -140,13 +142,15 @@ class Keeper:
     async def _pieces(self, spec: dict[str, Any], name: str, size: int) -> AsyncIterator[bytes]:
         if key := facts.text(spec, "object"):
             if self._objects is None:
-                raise Refused(Why.UNAVAILABLE, f"NodeRecord {name} needs the object store")
+                raise Refused(
+                    RefusalReason.UNAVAILABLE, f"NodeRecord {name} needs the object store"
+                )
             async for piece in self._objects.read(key):
                 yield piece
         elif text := facts.text(spec, "compressed"):
             try:
                 yield records.inflate(text, size)
             except ValueError as error:
-                raise Refused(Why.DAMAGED, f"NodeRecord {name}: {error}") from None
+                raise Refused(RefusalReason.DAMAGED, f"NodeRecord {name}: {error}") from None
         else:
             yield ijson.canonical(spec.get("data"))

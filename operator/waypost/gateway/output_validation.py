@@ -11,9 +11,9 @@ from waypost.api.record import RecordType
 from waypost.api.workflow import AgentWorkflowSpec
 from waypost.engine import facts, records
 from waypost.engine.bundle import bundled
-from waypost.gateway.identity import Caller
-from waypost.gateway.intake import Payload
-from waypost.gateway.problems import Refused, Why
+from waypost.gateway.authentication import Caller
+from waypost.gateway.refusals import RefusalReason, Refused
+from waypost.gateway.upload_limiter import Payload
 from waypost.protocol import schema
 
 P = ParamSpec("P")
@@ -21,7 +21,7 @@ T = TypeVar("T")
 _TOLD: Final = 5
 
 
-class OutputJudge:
+class OutputValidator:
     """Does slow work, and holds outputs that the operator will never read to their schema."""
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ class OutputJudge:
         violations = schema.validate(output_schema, payload.value) if output_schema else []
         if violations:
             told = "; ".join(str(violation) for violation in violations[:_TOLD])
-            raise Refused(Why.INVALID, f"the output does not meet outputSchema: {told}")
+            raise Refused(RefusalReason.INVALID, f"the output does not meet outputSchema: {told}")
 
 
 def _output_schema(caller: Caller) -> object:
@@ -49,6 +49,6 @@ def _output_schema(caller: Caller) -> object:
         spec = bundled(AgentWorkflowSpec.model_validate(facts.section(caller.run, "spec")))
     except ValidationError:
         text = f"the spec of run {caller.whose.run} cannot be read"
-        raise Refused(Why.NOT_CURRENT, text) from None
+        raise Refused(RefusalReason.NOT_CURRENT, text) from None
     node = next((node for node in spec.nodes if node.name == caller.whose.path), None)
     return node.output_schema if node else None
