@@ -8,7 +8,7 @@ import resource
 import sys
 import time
 
-from waypost_node.program import perform
+from waypost_node.execute import perform
 from waypost_node.request import attempt_of, load
 from waypost_node.supervisor import supervise
 

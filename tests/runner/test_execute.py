@@ -13,7 +13,7 @@ from waypost.protocol.reasons import Reason
 from waypost.protocol.record import CommitRecord, decode
 from waypost.protocol.request import Request
 from waypost.protocol.work import Trace, Usage, WorkFailed, WorkResult
-from waypost_node import program
+from waypost_node import execute
 
 from tests.runner.bench import WHOSE, request_of
 
@@ -43,7 +43,7 @@ def performed(monkeypatch: pytest.MonkeyPatch, agent: Agent | None, **request: A
     module = None if agent is None else cast(ModuleType, SimpleNamespace(perform=agent))
     monkeypatch.setitem(sys.modules, "waypost_agent", module)
     asked = request_of(kind="agent", agent={"prompt": "p"}, **request)
-    verdict = program.perform(asked, WHOSE, deadline=None, work_is_over=lambda: None)
+    verdict = execute.perform(asked, WHOSE, deadline=None, work_is_over=lambda: None)
     found = decode(verdict.record.decode(), expect=WHOSE)
     assert isinstance(found, CommitRecord), found
     assert verdict.succeeded is (found.outcome == "Succeeded")

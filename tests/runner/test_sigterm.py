@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from waypost_node.stopping import Stop
+from waypost_node.sigterm import Stop
 
 PROGRAM = """
 import sys, time
 from waypost.protocol.record import Attempt
 from waypost_node import supervisor
-from waypost_node.stopping import Stop
+from waypost_node.sigterm import Stop
 
 output, keep, ends, works, keeps = sys.argv[1], *map(float, sys.argv[2:])
 supervisor.KEEP_GRACE, supervisor.END_GRACE = keep, ends

@@ -13,7 +13,7 @@ import pytest
 from waypost.protocol import carrying, ijson
 from waypost.protocol.reasons import Reason
 from waypost.protocol.record import LIMIT, CommitRecord, Stored, decode
-from waypost_node import carry
+from waypost_node import output_sidecar
 
 from tests.runner.bench import WHOSE, request_of
 from tests.runner.servers import Reply, serving
@@ -34,7 +34,7 @@ def carried(folder: Path, content: bytes | None, **request: Any) -> CommitRecord
     if content is not None:
         source.write_bytes(content)
     asked = request_of(kind="container", **request)
-    carry.carry(asked, WHOSE, source=str(source), record_file=str(written))
+    output_sidecar.carry(asked, WHOSE, source=str(source), record_file=str(written))
     assert len(written.read_bytes()) < LIMIT
     found = decode(written.read_text(), expect=WHOSE)
     assert isinstance(found, CommitRecord), found
@@ -100,7 +100,7 @@ def test_what_is_no_output_has_a_reason(
 
 
 def test_a_file_without_end_is_not_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(carry, "LARGEST", 1000)
+    monkeypatch.setattr(output_sidecar, "LARGEST", 1000)
     record = carried(folder, b"1" * 1001)
     assert record.reason == Reason.OUTPUT_TOO_LARGE
     assert "more than 1000 bytes" in (record.message or "")

@@ -10,7 +10,7 @@ from waypost.protocol import ijson, schema
 from waypost.protocol.ijson import Json
 from waypost.protocol.reasons import Reason
 
-from waypost_node.http_work import HttpWork
+from waypost_node.http.request import HttpWork
 
 CONNECT_TIMEOUT: Final = 10.0  # seconds
 _REDIRECTS: Final = 5

@@ -12,7 +12,7 @@ from waypost.protocol.record import Attempt, CommitRecord, encode
 from waypost.protocol.request import Request
 from waypost.protocol.work import Trace, WorkFailed, WorkResult
 
-from waypost_node import keeping, modules, python_node
+from waypost_node import modules, python_node, result_store
 from waypost_node.request import complete
 from waypost_node.supervisor import Verdict
 
@@ -37,7 +37,7 @@ def perform(
     record, trace = _outcome(request, attempt, ends, work_is_over)
     _flush()
     work_is_over()
-    record = keeping.keep_trace(record, trace, gateway=request.gateway, deadline=ends)
+    record = result_store.keep_trace(record, trace, gateway=request.gateway, deadline=ends)
     return Verdict(encode(record), record.outcome == "Succeeded")
 
 
@@ -62,8 +62,8 @@ def _kept(
     record: CommitRecord, request: Request, result: WorkResult, deadline: float
 ) -> CommitRecord:
     try:
-        return keeping.keep_output(record, gateway=request.gateway, deadline=deadline)
-    except keeping.Unkept as error:
+        return result_store.keep_output(record, gateway=request.gateway, deadline=deadline)
+    except result_store.Unkept as error:
         raise _unkept(error.reason, str(error), result) from None
 
 
@@ -115,9 +115,9 @@ def _with_inputs(request: Request, deadline: float) -> Request:
 
 def _by_kind(request: Request, deadline: float) -> WorkResult:
     if request.kind == "http":
-        from waypost_node import http_node
+        from waypost_node.http import node
 
-        return http_node.perform(request, deadline=deadline)
+        return node.perform(request, deadline=deadline)
     if request.kind == "agent":
         return _agent(request, deadline)
     return python_node.perform(request)
@@ -127,7 +127,7 @@ def _agent(request: Request, deadline: float) -> WorkResult:
     import gc
     import importlib
 
-    from waypost_node.stopping import Stop
+    from waypost_node.sigterm import Stop
 
     stop = Stop()
     # Until the loop begins, which turns it on again: what is imported stays, and looking through

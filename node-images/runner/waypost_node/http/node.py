@@ -16,9 +16,8 @@ from waypost.protocol.reasons import Reason
 from waypost.protocol.request import Request
 from waypost.protocol.work import Trace, Usage, WorkFailed, WorkResult
 
-from waypost_node import http_work
-from waypost_node.http_exchange import Broken, exchange
-from waypost_node.http_work import BadWork, HttpWork
+from waypost_node.http.exchange import Broken, exchange
+from waypost_node.http.request import BadWork, HttpWork, read
 
 TRIES: Final = 4
 FIRST_WAIT: Final = 0.5  # seconds, doubled after every try
@@ -32,7 +31,7 @@ def perform(request: Request, *, deadline: float) -> WorkResult:
     `deadline`: the time.monotonic() at which the attempt's time is over.
     """
     try:
-        work = http_work.read(request)
+        work = read(request)
         trust = _trust(work)
     except BadWork as error:
         raise WorkFailed(Reason.INPUT_INVALID, str(error)) from None

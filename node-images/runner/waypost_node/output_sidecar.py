@@ -21,7 +21,7 @@ from waypost.protocol.reasons import Reason
 from waypost.protocol.record import Attempt, CommitRecord, encode
 from waypost.protocol.request import Request
 
-from waypost_node import keeping
+from waypost_node import result_store
 from waypost_node.request import attempt_of, load
 from waypost_node.supervisor import write
 
@@ -59,10 +59,10 @@ def carry(request: Request, attempt: Attempt, *, source: str, record_file: str) 
     deadline = time.monotonic() + PATIENCE
     try:
         output = _output(Path(source), request.output_schema)
-        record = keeping.keep_output(
+        record = result_store.keep_output(
             CommitRecord(attempt, "Succeeded", output), gateway=request.gateway, deadline=deadline
         )
-    except (_Unfit, keeping.Unkept) as error:
+    except (_Unfit, result_store.Unkept) as error:
         record = CommitRecord(attempt, "Failed", reason=error.reason, message=str(error))
     write(record_file, encode(record))
 

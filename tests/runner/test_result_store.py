@@ -11,7 +11,7 @@ from waypost.protocol import ijson
 from waypost.protocol.reasons import Reason
 from waypost.protocol.record import LIMIT, Attempt, CommitRecord, Stored, uncut_size
 from waypost.protocol.work import Trace
-from waypost_node import gateway, keeping
+from waypost_node import gateway, result_store
 
 from tests.runner.bench import WHOSE, Bench
 from tests.runner.servers import Reply, serving
@@ -191,7 +191,7 @@ def trace_of(entries: int) -> Trace:
 
 def traced(trace: Trace | None, **how: Any) -> CommitRecord:
     record = CommitRecord(WHOSE, "Succeeded", {"n": 1})
-    return keeping.keep_trace(record, trace, **{"deadline": time.monotonic() + 3, **how})
+    return result_store.keep_trace(record, trace, **{"deadline": time.monotonic() + 3, **how})
 
 
 def test_a_short_trace_rides_in_the_record() -> None:
@@ -274,7 +274,7 @@ def test_the_limit_of_a_record_is_the_limit_of_what_rides_in_it() -> None:
         record = CommitRecord(whose, "Succeeded", "x" * length)
         fits = uncut_size(record) < LIMIT
         if fits:
-            assert keeping.keep_output(record, gateway=None, deadline=0.0) is record
+            assert result_store.keep_output(record, gateway=None, deadline=0.0) is record
         else:
-            with pytest.raises(keeping.Unkept):
-                keeping.keep_output(record, gateway=None, deadline=0.0)
+            with pytest.raises(result_store.Unkept):
+                result_store.keep_output(record, gateway=None, deadline=0.0)
