@@ -59,7 +59,7 @@ def test_a_round_is_begun_and_told(api: Api, capsys: Captured) -> None:
     ]
     told = capsys.readouterr().out.splitlines()
     assert told == [
-        "round 2 of notes has begun",
+        "round 2 of notes has started",
         "  a: Reused: as in round 1",
         "  b: Rerun: it failed: NodeError",
     ]
@@ -100,7 +100,7 @@ def test_somebody_was_faster(api: Api) -> None:
     ("arguments", "code", "says"),
     [
         pytest.param(["--output", "b"], Exit.USAGE, "expected NODE=JSON or NODE=@FILE", id="form"),
-        pytest.param(["--output", "b=yes"], Exit.USAGE, "JSON in quotes", id="json"),
+        pytest.param(["--output", "b=yes"], Exit.USAGE, "a string needs quotes", id="json"),
         pytest.param(["--output", "b=@/no/such"], Exit.USAGE, "/no/such", id="file"),
         pytest.param(["-f", "/no/such"], Exit.USAGE, "/no/such", id="manifest"),
     ],
@@ -138,14 +138,14 @@ def test_a_refusal_of_the_operator_is_told(api: Api, capsys: Captured) -> None:
 
     api.on_patch = patch
     assert main(["rerun", "notes", "--from", "x"]) == Exit.FAILED
-    assert "round 2 was refused: rerun.from: there is no node 'x'" in capsys.readouterr().err
+    assert "round 2 was rejected: rerun.from: there is no node 'x'" in capsys.readouterr().err
 
 
 def test_without_an_operator_it_says_so(api: Api, capsys: Captured) -> None:
     api.put(RUN_PATH, body())
     api.on_patch = lambda path, sent: (200, body())
     assert main(["rerun", "notes", "--wait", "0"]) == 0
-    assert "no operator has taken it up yet" in capsys.readouterr().out
+    assert "no operator has started it yet" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ def test_the_pods_own_account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         pytest.param("a: [", None, "cannot be read", id="no-yaml"),
         pytest.param("contexts: []", None, "no current context", id="no-current-context"),
         pytest.param("contexts: [{name: a}]", "b", "no context 'b' in", id="unknown-context"),
-        pytest.param("contexts: [{name: a}]", "b", "it has: a", id="what-there-is"),
+        pytest.param("contexts: [{name: a}]", "b", "contexts: a", id="what-there-is"),
     ],
 )
 def test_problems(tmp_path: Path, text: str | None, context: str | None, told: str) -> None:

@@ -1,8 +1,8 @@
-"""The `waypost` program: its commands, and what their failures become.
+"""The `waypost` program: finds and runs a command, and turns its errors into exit codes.
 
 COMMANDS names the module of each command and, after a colon, its typer app (default: `app`). The
 module is imported when its command is called (or listed by --help), so `waypost lint` never pays
-for kopf; what is large is imported inside the command's function.
+for kopf. Large libraries are imported inside the command's function.
 """
 
 import sys
@@ -35,7 +35,7 @@ COMMANDS: Final[Mapping[str, str]] = {
 
 
 class LazyGroup(TyperGroup):
-    """A group that imports a command when it is asked for."""
+    """A group that imports a command when it is called."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         return [*COMMANDS, *super().list_commands(ctx)]
@@ -67,7 +67,14 @@ def version() -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; gives the exit code (`errors.Exit`). argv: without the program's name."""
+    """Run a command.
+
+    Args:
+        argv: the arguments without the program's name; default: those of this process.
+
+    Returns:
+        The exit code, one of `errors.Exit`.
+    """
     try:
         get_command(app).main(args=argv, prog_name="waypost")
     except SystemExit as end:

@@ -1,4 +1,4 @@
-"""`waypost dev`: what helps while workflows are written and tested."""
+"""`waypost dev`: tools for writing and testing workflows."""
 
 import socket
 from contextlib import ExitStack
@@ -17,26 +17,29 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=T
 
 @app.callback()
 def dev() -> None:
-    """Help to write and test workflows."""
+    """Tools for writing and testing workflows."""
 
 
 @app.command("model-server")
 def model_server(
     script: Annotated[
-        list[Path], typer.Option(metavar="FILE", help="Scripts to answer from. May be repeated.")
+        list[Path], typer.Option(metavar="FILE", help="Script file. Can be repeated.")
     ],
     host: Annotated[
-        str, typer.Option(help="Address to listen on; 0.0.0.0 in a container.")
+        str, typer.Option(help="Address to listen on. Use 0.0.0.0 in a container.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8089,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port to listen on. 0 picks a free port.")
+    ] = 8089,
     log: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Append every request, a line of JSON each.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Append each request to this file, as one line of JSON."),
     ] = None,
 ) -> None:
-    """Answer as a model provider would, from scripts. No model is behind it.
+    """Serve scripted answers in place of a model provider.
 
-    Speaks as OpenAI, Anthropic and Google do. GET /_log tells what was asked and answered,
-    POST /_script adds scripts. The format is told in docs/testing-agents.md.
+    Implements the APIs of OpenAI, Anthropic and Google; no model is used. GET /_log lists requests
+    and answers, POST /_script adds scripts. docs/testing-agents.md describes the format.
     """
     import uvicorn
 
@@ -75,7 +78,7 @@ def _load(paths: list[Path]) -> "ScriptFile":
             raise CommandError(str(error), code=Exit.USAGE) from error
         twice = sorted(merged.scripts.keys() & found.scripts.keys())
         if twice:
-            text = f"{path}: the script {twice[0]!r} is in another file too; rename one of them"
+            text = f"{path}: the script {twice[0]!r} is also in another file; rename one of them"
             raise CommandError(text, code=Exit.USAGE)
         key = found.api_key or merged.api_key
         merged = ScriptFile(scripts=merged.scripts | found.scripts, api_key=key)
@@ -85,7 +88,7 @@ def _load(paths: list[Path]) -> "ScriptFile":
 def _banner(address: str, names: list[str]) -> str:
     return "\n".join(
         (
-            "waypost model server: the answers come from scripts, no model is behind them",
+            "waypost model server: answers come from scripts, no model is used",
             f"  models     {', '.join(f'scripted/{name}' for name in names)}",
             f"  OpenAI     {address}/v1",
             f"  Anthropic  {address}",

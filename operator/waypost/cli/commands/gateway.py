@@ -1,4 +1,4 @@
-"""`waypost gateway`: the service that keeps payloads, as its Deployment starts it."""
+"""`waypost gateway`: the payload service, as its Deployment starts it."""
 
 import typer
 
@@ -9,9 +9,9 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 @app.command()
 def gateway() -> None:
-    """Run the gateway for payloads until SIGTERM.
+    """Run the payload gateway until SIGTERM.
 
-    Settings come from WAYPOST_* variables.
+    Reads its settings from environment variables WAYPOST_*.
     """
     from waypost.gateway.settings import load_gateway_settings
     from waypost.settings import SettingsError

@@ -1,4 +1,4 @@
-"""`waypost get`: where a run stands, node by node."""
+"""`waypost get`: the state of a run and of its nodes."""
 
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
@@ -14,7 +14,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
 class Output(StrEnum):
-    """Forms of the answer."""
+    """Output formats."""
 
     TABLE = "table"
     WIDE = "wide"
@@ -26,15 +26,13 @@ class Output(StrEnum):
 def get(
     run: options.Run,
     namespace: options.Namespace = None,
-    output: Annotated[
-        Output, typer.Option("--output", "-o", help="Form of the answer.")
-    ] = Output.TABLE,
+    output: Annotated[Output, typer.Option("--output", "-o", help="Output format.")] = Output.TABLE,
     context: options.Context = None,
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
-    """Tell where a run stands, node by node.
+    """Show the state of a run and of each node.
 
-    Phases, attempts, times, tokens, cost and reasons.
+    Phases, attempts, durations, tokens, cost and reasons.
     """
     from waypost.cli.connection.cluster import Target
     from waypost.cli.report import render

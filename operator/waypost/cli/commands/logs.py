@@ -1,4 +1,4 @@
-"""`waypost logs`: what a node printed."""
+"""`waypost logs`: the log of a node."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,13 +22,15 @@ def logs(
     node: Annotated[str, typer.Argument(metavar="NODE", help="Name of the node.")],
     namespace: options.Namespace = None,
     attempt: Annotated[
-        int | None, typer.Option(min=1, help="Number of the attempt. Default: the latest.")
+        int | None, typer.Option(min=1, help="Attempt number. Default: the latest attempt.")
     ] = None,
-    tail: Annotated[int, typer.Option(min=1, help="How many lines at most, from the end.")] = 1000,
+    tail: Annotated[
+        int, typer.Option(min=1, help="Maximum number of lines, counted from the end.")
+    ] = 1000,
     context: options.Context = None,
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
-    """Print what a node printed, while its pod exists."""
+    """Print the log of a node, as long as its pod exists."""
     from waypost.api.meta import NODE_CONTAINER
     from waypost.cli.connection.cluster import Target, find_run, with_cluster
 
@@ -50,12 +52,12 @@ def logs(
 def _check_node(run: "Obj", node: str) -> None:
     names = [each["name"] for each in run["spec"].get("nodes") or ()]
     if node not in names:
-        text = f"no node {node!r} in {run['metadata']['name']}; it has: {', '.join(names)}"
+        text = f"no node {node!r} in {run['metadata']['name']}; its nodes are: {', '.join(names)}"
         raise CommandError(text, code=Exit.NOT_FOUND)
 
 
 async def _pod(session: "Session", run_uid: str, *, node: str, attempt: int | None) -> str:
-    """Name of the pod of an attempt, the latest unless one is named. Raises CommandError."""
+    """Name of the pod of an attempt; default: the latest attempt. Raises CommandError."""
     from waypost.api.meta import LABEL_ATTEMPT, LABEL_NODE, LABEL_RUN
     from waypost.ports.cluster import Kind
 
@@ -66,8 +68,8 @@ async def _pod(session: "Session", run_uid: str, *, node: str, attempt: int | No
     if not pods:
         which = f"attempt {attempt} of {node}" if attempt else node
         text = (
-            f"no pod of {which}: it has not started, is removed (job TTL), or is of a kind without "
-            "a pod; see waypost trace"
+            f"no pod found for {which}: it has not started, its pod was removed (job TTL), or its "
+            "kind has no pod; see `waypost trace`"
         )
         raise CommandError(text, code=Exit.NOT_FOUND)
     latest = max(pods, key=lambda pod: int(pod["metadata"]["labels"].get(LABEL_ATTEMPT, "0")))

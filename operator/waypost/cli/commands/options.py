@@ -1,4 +1,4 @@
-"""Options that mean what they mean in kubectl."""
+"""Options shared by several commands; they have the same meaning as in kubectl."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,10 +7,15 @@ import typer
 
 Kubeconfig = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="Kubeconfig. Default: KUBECONFIG, ~/.kube/config."),
+    typer.Option(
+        metavar="FILE", help="Kubeconfig file. Default: $KUBECONFIG, then ~/.kube/config."
+    ),
 ]
-Context = Annotated[str | None, typer.Option(help="Context of the kubeconfig. Default: its own.")]
+Context = Annotated[
+    str | None, typer.Option(help="Context in the kubeconfig. Default: the current context.")
+]
 Namespace = Annotated[
-    str | None, typer.Option("--namespace", "-n", help="Namespace. Default: that of the context.")
+    str | None,
+    typer.Option("--namespace", "-n", help="Namespace. Default: the namespace of the context."),
 ]
 Run = Annotated[str, typer.Argument(metavar="RUN", help="Name of the AgentWorkflow.")]

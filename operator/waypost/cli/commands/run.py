@@ -1,4 +1,4 @@
-"""`waypost run`: the operator itself, as its image starts it."""
+"""`waypost run`: the operator, as its image starts it."""
 
 import typer
 
@@ -11,9 +11,9 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 def run() -> None:
     """Run the operator until SIGTERM.
 
-    Settings come from WAYPOST_* variables.
+    Reads its settings from environment variables WAYPOST_*.
     """
-    # First the settings: a wrong one is told at once, before the large imports.
+    # Settings first: a wrong one is reported before the slow imports.
     from waypost.settings import SettingsError, load_settings
 
     try:

@@ -1,4 +1,4 @@
-"""`waypost runs`: the runs of a namespace, or of all."""
+"""`waypost runs`: the runs of a namespace or of all namespaces."""
 
 import asyncio
 from typing import TYPE_CHECKING, Annotated
@@ -22,22 +22,23 @@ COLUMNS = ("NAME", "PHASE", "PROGRESS", "WAITING", "TOKENS", "COST", "AGE")
 def runs(
     namespace: options.Namespace = None,
     everywhere: Annotated[
-        bool, typer.Option("--all-namespaces", "-A", help="Runs of all namespaces.")
+        bool, typer.Option("--all-namespaces", "-A", help="List runs in all namespaces.")
     ] = False,
     selector: Annotated[
-        str, typer.Option("--selector", "-l", help="Labels the runs must have, as in kubectl.")
+        str, typer.Option("--selector", "-l", help="Label selector, as in kubectl.")
     ] = "",
     watch: Annotated[
-        bool, typer.Option("--watch", "-w", help="Go on, and print every run that changes.")
+        bool,
+        typer.Option("--watch", "-w", help="Watch for changes and print each run that changes."),
     ] = False,
     context: options.Context = None,
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
-    """List runs, the latest last."""
+    """List runs, newest last."""
     from waypost.cli.connection.cluster import Target, with_cluster
 
     if everywhere and namespace:
-        text = "--all-namespaces and --namespace: use one of them"
+        text = "--all-namespaces and --namespace exclude each other; use one of them"
         raise CommandError(text, code=Exit.USAGE)
 
     async def work(session: "Session") -> None:
@@ -101,15 +102,15 @@ def _cells(run: "Obj") -> tuple[str, ...]:
     from waypost.cli.report import format
     from waypost.cli.report.run_report import report
 
-    told = report(run, now=datetime.now(UTC))
-    used = told.usage
+    shown = report(run, now=datetime.now(UTC))
+    used = shown.usage
     total = (used.input_tokens or 0) + (used.output_tokens or 0) if used else 0
     return (
-        told.name,
-        told.phase,
-        told.progress or "-",
-        format.tame(told.waiting or "-"),
+        shown.name,
+        shown.phase,
+        shown.progress or "-",
+        format.tame(shown.waiting or "-"),
         f"{total:,}" if total else "-",
         (format.cost(used.cost_usd) if used else "") or "-",
-        format.age(told.created_at, now=datetime.now(UTC)),
+        format.age(shown.created_at, now=datetime.now(UTC)),
     )

@@ -29,18 +29,18 @@ def _switch(field: str, *, value: bool, help: str, done: str) -> typer.Typer:
 suspend = _switch(
     "suspend",
     value=True,
-    help="Hold a run: what runs finishes, nothing starts.",
-    done="is held; waypost resume {run} lets it go on",
+    help="Suspend a run: running nodes finish, no new node starts.",
+    done="is suspended; continue with `waypost resume {run}`",
 )
 resume = _switch(
     "suspend",
     value=False,
-    help="Let a run that is held go on.",
-    done="goes on",
+    help="Resume a suspended run.",
+    done="is resumed",
 )
 cancel = _switch(
     "cancel",
     value=True,
-    help="Stop everything of a run, for good. Results that are in stay.",
-    done="is being stopped",
+    help="Cancel a run for good. Results that are already recorded are kept.",
+    done="is being cancelled",
 )

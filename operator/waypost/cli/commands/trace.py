@@ -1,4 +1,4 @@
-"""`waypost trace`: what happened in a run, down to every model and tool call."""
+"""`waypost trace`: what happened in a run, down to each model and tool call."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -11,7 +11,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
 class Output(StrEnum):
-    """Forms of the answer."""
+    """Output formats."""
 
     TEXT = "text"
     JSON = "json"
@@ -21,13 +21,11 @@ class Output(StrEnum):
 def trace(
     run: options.Run,
     namespace: options.Namespace = None,
-    output: Annotated[
-        Output, typer.Option("--output", "-o", help="Form of the answer.")
-    ] = Output.TEXT,
+    output: Annotated[Output, typer.Option("--output", "-o", help="Output format.")] = Output.TEXT,
     context: options.Context = None,
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
-    """Tell what happened in a run, call by call.
+    """Show what happened in a run, call by call.
 
     Attempts, model calls, tool calls, re-asks and waits.
     """

@@ -1,4 +1,4 @@
-"""`waypost uninstall`: what has to be done once the operator is gone."""
+"""`waypost uninstall`: cleanup after the operator has been removed."""
 
 import typer
 
@@ -9,10 +9,10 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 @app.command()
 def uninstall() -> None:
-    """Release all pods that wait for an operator.
+    """Release all pods that still wait for the operator.
 
-    Takes the finalizer waypost.dev/result off, in every namespace served. For use after the
-    operator is gone; results not yet recorded are given up. May be repeated.
+    Removes the finalizer waypost.dev/result from pods in all served namespaces. Use it after the
+    operator is removed: results that were not recorded are lost. Safe to repeat.
     """
     from waypost.settings import SettingsError, load_cluster_settings
 

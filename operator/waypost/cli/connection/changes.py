@@ -1,4 +1,4 @@
-"""Changing a run from the command line: one conditional patch, and what became of it."""
+"""Changes a run with one conditional patch, and reports what the operator did with it."""
 
 import asyncio
 import json
@@ -18,8 +18,11 @@ _TRIES: Final = 3
 
 
 async def change(session: Session, name: str, operations: list[Obj]) -> Obj:
-    """Apply JSON Patch operations to a run, which must exist. Raises CommandError with the API
-    server's words when it refuses."""
+    """Apply JSON Patch operations to an existing run, and return the changed object.
+
+    Raises:
+        CommandError: the API server refused; the message is the server's own.
+    """
     try:
         return await session.cluster.patch(
             Kind.AGENT_WORKFLOW,
@@ -35,18 +38,29 @@ async def change(session: Session, name: str, operations: list[Obj]) -> Obj:
 
 
 async def set_field(session: Session, name: str, field: str, value: bool) -> None:
-    """Set a field of the spec that may change at any time."""
+    """Set a boolean of the spec that may change at any time. Raises CommandError."""
     await find_run(session, name)
     await change(session, name, [{"op": "add", "path": f"/spec/{field}", "value": value}])
 
 
 async def begin_round(session: Session, name: str, asked: Obj, edited: Obj | None) -> int:
-    """Ask for the next round, with the spec `edited` if one is given; its number."""
+    """Request the next round.
+
+    Args:
+        asked: what to run again: `from`, `skip`, `outputs` (`spec.rerun` without `round`).
+        edited: a new spec; None keeps the present one.
+
+    Returns:
+        The number of the requested round.
+
+    Raises:
+        CommandError: the run does not exist or the API server refused.
+    """
     for left in reversed(range(_TRIES)):
         run = await find_run(session, name)
         rerun = {"round": _next_round(run), **asked}
         version = text(section(run, "metadata"), "resourceVersion")
-        # Conditional: the number was read, and the run may be in another round by now.
+        # Conditional: the run may have started another round since it was read.
         operations: list[Obj] = [
             {"op": "replace", "path": "/metadata/resourceVersion", "value": version}
         ]
@@ -71,8 +85,14 @@ def _next_round(run: Obj) -> int:
 
 
 async def verdict(session: Session, name: str, round_: int, *, seconds: float) -> Obj | None:
-    """The run once the operator has begun the round. None when it has not within `seconds`.
-    Raises CommandError when it has refused."""
+    """Wait until the operator has started the round.
+
+    Returns:
+        The run in that round; None if the round has not started within `seconds`.
+
+    Raises:
+        CommandError: the operator rejected the round.
+    """
     end = monotonic() + seconds
     while True:
         run = await find_run(session, name)
@@ -83,14 +103,14 @@ async def verdict(session: Session, name: str, round_: int, *, seconds: float) -
         for condition in items(status, "conditions"):
             judged = condition.get("observedGeneration") == generation
             if (condition.get("type"), condition.get("status")) == ("Accepted", "False") and judged:
-                raise CommandError(f"round {round_} was refused: {text(condition, 'message')}")
+                raise CommandError(f"round {round_} was rejected: {text(condition, 'message')}")
         if monotonic() >= end:
             return None
         await asyncio.sleep(_LOOK_AGAIN)
 
 
 def given_outputs(pairs: Iterable[str]) -> Obj:
-    """`NODE=JSON` and `NODE=@FILE` as a map. Raises CommandError."""
+    """Parse `NODE=JSON` and `NODE=@FILE` into outputs by node. Raises CommandError."""
     outputs: Obj = {}
     for pair in pairs:
         node, separator, value = pair.partition("=")
@@ -107,12 +127,12 @@ def _json_of(node: str, value: str) -> Any:
     except OSError as error:
         raise CommandError(f"--output {node}: {error}", code=Exit.USAGE) from error
     except ValueError as error:
-        text_ = f"--output {node}: {error}; a text is JSON in quotes: '\"text\"'"
+        text_ = f"--output {node}: {error}; expected JSON, so a string needs quotes: '\"text\"'"
         raise CommandError(text_, code=Exit.USAGE) from error
 
 
 def edited_spec(file: Path, name: str) -> Obj:
-    """The spec of the AgentWorkflow `name` in a file. Raises CommandError."""
+    """Read the spec of the AgentWorkflow `name` from a manifest file. Raises CommandError."""
     try:
         found = [
             document.value
@@ -124,5 +144,7 @@ def edited_spec(file: Path, name: str) -> Obj:
     named = [run for run in found if section(run, "metadata").get("name") == name]
     if len(named) == 1 or (not named and len(found) == 1):
         return section((named or found)[0], "spec")
-    told = f"{len(found)} AgentWorkflows, {len(named)} of them named {name}"
-    raise CommandError(f"{file}: expected the AgentWorkflow {name}, found {told}", code=Exit.USAGE)
+    counts = f"{len(found)} AgentWorkflows, {len(named)} of them named {name}"
+    raise CommandError(
+        f"{file}: expected the AgentWorkflow {name}, found {counts}", code=Exit.USAGE
+    )

@@ -1,4 +1,4 @@
-"""The cluster, as a command reaches it, and what its refusals mean to a person."""
+"""Connects a command to the cluster, and explains the cluster's errors to a person."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Target:
-    """Where a command was told to look."""
+    """The cluster and namespace named by the options of a command; None: the default."""
 
     kubeconfig: Path | None
     context: str | None
@@ -34,7 +34,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Session:
-    """A connection, and the namespace that is meant."""
+    """An open connection, and the namespace to work in."""
 
     cluster: Cluster
     namespace: str
@@ -47,7 +47,12 @@ class _NoTelemetry:
 
 
 def with_cluster(target: Target, work: Callable[[Session], Awaitable[T]]) -> T:
-    """Run `work` with a session. What the cluster refuses becomes a CommandError."""
+    """Run `work` in an event loop with a session, and return its result.
+
+    Raises:
+        CommandError: the cluster cannot be reached or refused a request.
+        typer.Exit: interrupted (Ctrl-C).
+    """
 
     async def run() -> T:
         async with _connected(target) as session:
@@ -77,25 +82,29 @@ async def _connected(target: Target) -> AsyncIterator[Session]:
 
 
 def explained(error: ClusterError | CredentialsError) -> CommandError:
-    """A refusal in words that say what to do."""
+    """The error as a CommandError that says what to do."""
     if isinstance(error, CredentialsError):
         return CommandError(str(error), code=Exit.CLUSTER)
     if isinstance(error, NotFound):
         if "could not find the requested resource" in error.message:
-            text = "this cluster has no AgentWorkflows: install Waypost, or name another context"
+            text = "this cluster has no AgentWorkflow CRD; install Waypost or use another --context"
             return CommandError(text, code=Exit.NOT_FOUND)
         return CommandError(error.message, code=Exit.NOT_FOUND)
     if isinstance(error, Rejected) and error.code == 403:
-        text = f"no access: {error.message}; the role waypost-view of the chart may read runs"
+        text = f"access denied: {error.message}; the chart's role waypost-view grants read access"
         return CommandError(text, code=Exit.CLUSTER)
     if error.code == 401:
-        text = f"the cluster does not know you: {error.message}; log in again"
+        text = f"not authenticated: {error.message}; log in again"
         return CommandError(text, code=Exit.CLUSTER)
-    return CommandError(f"the cluster cannot be asked: {error.message}", code=Exit.CLUSTER)
+    return CommandError(f"cannot reach the cluster: {error.message}", code=Exit.CLUSTER)
 
 
 async def find_run(session: Session, name: str) -> Obj:
-    """The AgentWorkflow `name`. Raises CommandError that says where it is, if elsewhere."""
+    """Read the AgentWorkflow `name` in the session's namespace.
+
+    Raises:
+        CommandError: it does not exist; names the namespaces that have a run of this name.
+    """
     try:
         return await session.cluster.get(
             Kind.AGENT_WORKFLOW, namespace=session.namespace, name=name
@@ -104,15 +113,15 @@ async def find_run(session: Session, name: str) -> Obj:
         if "could not find the requested resource" in error.message:
             raise
         others = await _elsewhere(session.cluster, name)
-        hint = f"it is in namespace {', '.join(others)}: use -n" if others else "see waypost runs"
+        hint = f"found in namespace {', '.join(others)}: use -n" if others else "see `waypost runs`"
         text = f"no AgentWorkflow {name!r} in namespace {session.namespace}; {hint}"
         raise CommandError(text, code=Exit.NOT_FOUND) from error
 
 
 async def _elsewhere(cluster: Cluster, name: str) -> list[str]:
-    """Namespaces that have such a run, as far as we may look."""
+    """Namespaces that have a run of this name, as far as the user may list them."""
     try:
         found = await cluster.list(Kind.AGENT_WORKFLOW, fields=f"metadata.name={name}")
     except ClusterError:
-        return []  # a hint less
+        return []  # only the hint is missing then
     return sorted(item["metadata"]["namespace"] for item in found.items)

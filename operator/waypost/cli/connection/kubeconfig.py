@@ -1,4 +1,4 @@
-"""Which file, context and namespace a command is about: the rules of kubectl."""
+"""Chooses kubeconfig file, context and namespace by the rules of kubectl."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -15,7 +15,7 @@ DEFAULT = Path("~/.kube/config")
 
 @dataclass(frozen=True)
 class Choice:
-    """A context of a kubeconfig file. `path` None: the service account of the pod."""
+    """A context in a kubeconfig file. `path` None: the service account of this pod."""
 
     path: Path | None
     context: str | None
@@ -25,10 +25,14 @@ class Choice:
 def choose(
     *, kubeconfig: Path | None, context: str | None, environ: Mapping[str, str] = os.environ
 ) -> Choice:
-    """The named file; else those in KUBECONFIG; else ~/.kube/config; else the pod's own account.
+    """Choose the context: from `kubeconfig`, else KUBECONFIG, else ~/.kube/config, else the pod's
+    service account.
 
-    Of several files the first that has the wanted context counts; contexts are not put together
-    from parts of several files. Raises CommandError.
+    With several files, the first one that has the context is used; unlike in kubectl, one context
+    is not merged from several files.
+
+    Raises:
+        CommandError: a file cannot be read, or no file has the context.
     """
     paths = _paths(kubeconfig, environ)
     files = list(_read(paths, required=kubeconfig is not None or "KUBECONFIG" in environ))
@@ -39,7 +43,7 @@ def choose(
     )
     shown = os.pathsep.join(str(path) for path in paths)
     if wanted is None:
-        text = f"no current context in {shown}; name one with --context"
+        text = f"no current context in {shown}; choose one with --context"
         raise CommandError(text, code=Exit.USAGE)
     known: list[str] = []
     for path, content in files:
@@ -48,7 +52,7 @@ def choose(
                 return Choice(path=path, context=wanted, namespace=namespace or "default")
             known.append(name)
     listed = ", ".join(sorted(known)) or "none"
-    text = f"no context {wanted!r} in {shown}; it has: {listed}"
+    text = f"no context {wanted!r} in {shown}; contexts: {listed}"
     raise CommandError(text, code=Exit.USAGE)
 
 
@@ -60,7 +64,7 @@ def _paths(kubeconfig: Path | None, environ: Mapping[str, str]) -> list[Path]:
 
 
 def _read(paths: list[Path], *, required: bool) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """The files that are there. Raises CommandError when a required one is not, or is no YAML."""
+    """The files that exist. Raises CommandError for a required file that is missing or not YAML."""
     for path in paths:
         try:
             content = yaml.safe_load(path.read_text(encoding="utf-8"))

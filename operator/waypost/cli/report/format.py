@@ -1,4 +1,4 @@
-"""How figures and foreign text are written for people."""
+"""Formats durations, counts, usage and foreign text for people."""
 
 import re
 from collections.abc import Iterable
@@ -8,19 +8,19 @@ from typing import Final
 from waypost.api.status import Usage
 from waypost.engine.names import parse_timestamp
 
-# C0 and C1 controls, and marks that turn the direction of text: what a model wrote must not
-# steer the terminal of who reads it.
+# C0 and C1 controls, and marks that change the direction of text: text written by a model must not
+# control the reader's terminal.
 _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]+")
 
 
 def tame(text: str, *, limit: int = 300) -> str:
-    """Foreign text on one line, without control characters, cut to `limit`."""
+    """Foreign text on one line, without control characters, cut to `limit` characters."""
     flat = _CONTROLS.sub(" ", text).strip()
     return flat if len(flat) <= limit else f"{flat[: limit - 1]}…"
 
 
 def duration(seconds: float | None) -> str:
-    """0.4s, 12.1s, 2m05s, 1h03m, 2d04h; a dash for none."""
+    """0.4s, 12.1s, 2m05s, 1h03m, 2d04h; a dash for None."""
     if seconds is None:
         return "-"
     if seconds < 99.95:
@@ -35,7 +35,7 @@ def duration(seconds: float | None) -> str:
 
 
 def age(moment: str | None, *, now: datetime) -> str:
-    """How long ago it was; a dash for never."""
+    """Time since `moment` (RFC 3339) as in `duration`; a dash for None."""
     then = parse_timestamp(moment)
     return duration(None if then is None else max((now - then).total_seconds(), 0.0))
 
@@ -54,7 +54,7 @@ def tokens(input_: int | None, cached: int | None, output: int | None) -> str:
 
 
 def usage(used: Usage | None) -> str:
-    """All of a usage, in one line; empty for none."""
+    """A usage in one line; empty for None."""
     if used is None:
         return ""
     parts = [
@@ -75,8 +75,8 @@ def replayed(model_calls: int | None, tool_calls: int | None) -> str:
         count(model_calls, "model call") if model_calls else "",
         count(tool_calls, "tool call") if tool_calls else "",
     ]
-    told = ", ".join(part for part in parts if part)
-    return f"replayed {told}" if told else ""
+    text = ", ".join(part for part in parts if part)
+    return f"replayed {text}" if text else ""
 
 
 def cost(dollars: str | None) -> str:
@@ -85,5 +85,5 @@ def cost(dollars: str | None) -> str:
 
 
 def joined(parts: Iterable[str]) -> str:
-    """The parts that say something, with dots between."""
+    """The parts that are not empty, separated by dots."""
     return " · ".join(part for part in parts if part)

@@ -1,4 +1,4 @@
-"""One run and all that belongs to it, from the cluster into a report."""
+"""Reads a run and what belongs to it from the cluster into a report."""
 
 from datetime import UTC, datetime
 
@@ -8,7 +8,11 @@ from waypost.cli.report.traces import load_approvals, load_traces
 
 
 def load_report(target: Target, name: str, *, with_traces: bool) -> RunReport:
-    """The report of a run. Raises CommandError."""
+    """Read the run `name` and describe it; `with_traces` also reads the traces of its attempts.
+
+    Raises:
+        CommandError: the run does not exist or cannot be read.
+    """
 
     async def work(session: Session) -> RunReport:
         run = await find_run(session, name)

@@ -1,4 +1,4 @@
-"""Reports on a terminal, where they have colours, or in a log, where they are plain text."""
+"""Prints reports: with colours on a terminal, as plain text elsewhere."""
 
 import sys
 from collections.abc import Iterator
@@ -33,14 +33,14 @@ Row = tuple[str, ...]
 
 
 def console() -> Console:
-    """Standard output: as wide as a terminal; lines of any length in a pipe, for grep. Colours
-    only on a terminal, and never with NO_COLOR."""
+    """Standard output: as wide as the terminal; in a pipe, lines of any length, so that grep works.
+    Colours on a terminal only, and never with NO_COLOR."""
     width = None if sys.stdout.isatty() else _UNFOLDED
     return Console(file=sys.stdout, width=width, highlight=False, markup=False, emoji=False)
 
 
 def show(out: Console, what: Tree | Table | Text) -> None:
-    """Print; what a terminal has no room for is cut, never folded."""
+    """Print; lines that are too long for the terminal are cut, not wrapped."""
     out.print(what, no_wrap=True, overflow="ellipsis", crop=True)
 
 
@@ -56,7 +56,7 @@ def headline(run: RunReport) -> Text:
 
 
 def details(run: RunReport) -> Iterator[Text]:
-    """The lines below the headline: usage, what is waited for, why it failed."""
+    """The lines below the headline: usage, budget, what the run waits for, why it failed."""
     if run.usage:
         yield Text(f"used     {format.usage(run.usage)}")
     if run.budget:
@@ -69,7 +69,7 @@ def details(run: RunReport) -> Iterator[Text]:
 
 
 def node_table(run: RunReport, *, wide: bool) -> Table:
-    """One line per node, as kubectl would write it."""
+    """One line per node, formatted as kubectl does."""
     columns = ["NODE", "KIND", "PHASE", "ATTEMPTS", "TIME", "TOKENS", "TOOLS", "COST"]
     columns += ["MODEL CALLS", "RE-ASKS", "WAITS", "JOB"] if wide else []
     again = run.round > 1
@@ -117,7 +117,7 @@ def _why(node: NodeReport) -> str:
 
 
 def tree(run: RunReport) -> Tree:
-    """The run, its nodes, their attempts, and what was done in each."""
+    """The run, its nodes, their attempts, and the calls made in each attempt."""
     top = Tree(headline(run), guide_style="dim")
     for node in run.nodes:
         facts = [format.duration(node.seconds), format.usage(node.usage)]
@@ -130,7 +130,9 @@ def tree(run: RunReport) -> Tree:
         hidden = node.attempt - len(node.attempts)
         for index, attempt in enumerate(node.attempts):
             if hidden > 0 and index == 1:
-                branch.add(Text(f"{format.count(hidden, 'attempt')} not kept", style="dim"))
+                branch.add(
+                    Text(f"{format.count(hidden, 'attempt')} not kept in status", style="dim")
+                )
             _add_attempt(branch, attempt)
     return top
 
@@ -142,7 +144,7 @@ def _add_attempt(branch: Tree, attempt: AttemptReport) -> None:
         facts.append(f"queued {format.duration(attempt.queue_seconds)}")
     facts.append(format.usage(attempt.usage))
     carried = format.usage(attempt.carried)
-    facts.append(f"carried from earlier attempts: {carried}" if carried else "-")
+    facts.append(f"from earlier attempts: {carried}" if carried else "-")
     why = "" if outcome == "Succeeded" else attempt.message or ""
     inner = branch.add(_line(f"attempt {attempt.number}", "", outcome, facts, why=why))
     if attempt.trace is None:
@@ -152,7 +154,7 @@ def _add_attempt(branch: Tree, attempt: AttemptReport) -> None:
     if attempt.trace.note:
         inner.add(Text(f"trace: {format.tame(attempt.trace.note)}", style="dim"))
     if attempt.trace.dropped:
-        inner.add(Text(f"{format.count(attempt.trace.dropped, 'entry')} more", style="dim"))
+        inner.add(Text(_more_entries(attempt.trace.dropped), style="dim"))
 
 
 def _line(name: str, kind: str, outcome: str, facts: list[str], *, why: str) -> Text:
@@ -160,8 +162,8 @@ def _line(name: str, kind: str, outcome: str, facts: list[str], *, why: str) -> 
     if kind:
         line.append(f"  {kind}", style="dim")
     line.append("  ").append(outcome, style=_STYLES.get(outcome, "red"))
-    told = format.joined(fact for fact in facts if fact != "-")
-    line.append(f"  {told}" if told else "", style="none")
+    details_ = format.joined(fact for fact in facts if fact != "-")
+    line.append(f"  {details_}" if details_ else "", style="none")
     line.append(f"  {format.tame(why)}" if why else "", style="none")
     return line
 
@@ -183,7 +185,7 @@ def _entry_line(entry: dict[str, Any], *, since: str) -> Text:
 
 
 def _said(entry: dict[str, Any]) -> tuple[str, str, bool]:
-    """What was done, what came of it, and whether that is good."""
+    """What was called, the result in words, and whether it succeeded."""
     error = str(entry.get("error") or "")
     match entry.get("type"):
         case "model":
@@ -221,3 +223,7 @@ def _asked(approval: ApprovalReport) -> str:
         f"({approval.reason})" if approval.reason else "",
     ]
     return " ".join(part for part in parts if part)
+
+
+def _more_entries(number: int) -> str:
+    return "1 more entry" if number == 1 else f"{number:,} more entries"

@@ -1,6 +1,6 @@
-"""What is known of a run, in one document: `waypost get` and `waypost trace` print it.
+"""The document that describes a run; `waypost get` and `waypost trace` print it.
 
-The JSON of these models is for programs: fields are added, never renamed (docs/cli.md).
+Programs read the JSON of these models: fields are added, never renamed (docs/cli.md).
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,8 +24,8 @@ AttemptKey = tuple[str, int]  # path, number
 
 
 class TraceReport(Model):
-    """What an attempt did: entries as in docs/adr/0008-agent-nodes.md. `note` says why there are
-    none that can be shown."""
+    """What an attempt did: entries as in docs/adr/0008-agent-nodes.md. `note` says why no entries
+    can be shown."""
 
     entries: list[JsonObject] = Field(default_factory=list)
     dropped: int = 0
@@ -33,7 +33,7 @@ class TraceReport(Model):
 
 
 class AttemptReport(Model):
-    """One attempt. Times in seconds; `queueSeconds` until its container started."""
+    """One attempt. Durations are in seconds; `queueSeconds` lasts until its container started."""
 
     number: int
     round: int
@@ -52,7 +52,7 @@ class AttemptReport(Model):
 
 
 class ApprovalReport(Model):
-    """The question of a gate."""
+    """The Approval that an approval node waits for."""
 
     name: str
     state: str
@@ -66,7 +66,7 @@ class ApprovalReport(Model):
 
 
 class NodeReport(Model):
-    """One node. `attempt` counts them all; status keeps the first and the last five."""
+    """One node. `attempt` counts all attempts; status keeps the first and the last five."""
 
     path: str
     kind: str
@@ -107,7 +107,7 @@ class RunReport(Model):
     nodes: list[NodeReport] = Field(default_factory=list)
 
     def to_json(self) -> JsonObject:
-        """The document; what is not known is left out."""
+        """The document; unknown values are left out."""
         return self.model_dump(by_alias=True, exclude_none=True, mode="json")
 
 
@@ -118,7 +118,17 @@ def report(
     approvals: Mapping[str, Obj] | None = None,
     traces: Mapping[AttemptKey, TraceReport] | None = None,
 ) -> RunReport:
-    """A report of what the API server gave. Raises CommandError for a status that is no status."""
+    """Describe a run as read from the API server.
+
+    Args:
+        run: the AgentWorkflow object.
+        now: the end of durations that are still running.
+        approvals: Approval objects by name.
+        traces: traces by path and attempt number.
+
+    Raises:
+        CommandError: the status does not have the known form.
+    """
     meta, spec = run["metadata"], run.get("spec") or {}
     try:
         status = AgentWorkflowStatus.model_validate(run.get("status") or {})
@@ -157,13 +167,13 @@ def report(
 
 
 def _verdict(status: AgentWorkflowStatus) -> tuple[str | None, str | None]:
-    """Why the run stands where it stands, when it is not simply running."""
+    """Reason and message of the run's phase; None while it is running."""
     conditions = {item.type: item for item in status.conditions}
     accepted = conditions.get(Condition.ACCEPTED)
     if accepted is not None and accepted.status == "False":
         return accepted.reason, accepted.message
-    told = conditions.get(Condition.SUCCEEDED)
-    return (told.reason, told.message) if told is not None else (None, None)
+    succeeded = conditions.get(Condition.SUCCEEDED)
+    return (succeeded.reason, succeeded.message) if succeeded is not None else (None, None)
 
 
 def _node(
@@ -238,7 +248,7 @@ def _approval(name: str | None, approvals: Mapping[str, Obj]) -> ApprovalReport 
 
 
 def _seconds(start: str | None, end: str | None, *, now: datetime) -> float | None:
-    """Time between two moments; until now where the second is still to come."""
+    """Seconds between two times; until now if the second is None."""
     begun = parse_timestamp(start)
     if begun is None:
         return None

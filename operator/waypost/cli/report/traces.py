@@ -1,4 +1,4 @@
-"""Loading what belongs to a run: its approvals, and the traces of its attempts."""
+"""Reads the approvals of a run and the traces of its attempts."""
 
 import asyncio
 from typing import Final
@@ -11,7 +11,7 @@ from waypost.engine.payloads import Whose
 from waypost.ports.cluster import Kind, NotFound, Obj
 from waypost.protocol.work import trace_from_json
 
-_AT_ONCE: Final = 8  # requests
+_AT_ONCE: Final = 8  # concurrent requests
 
 
 async def load_approvals(session: Session, run_uid: str) -> dict[str, Obj]:
@@ -23,8 +23,10 @@ async def load_approvals(session: Session, run_uid: str) -> dict[str, Obj]:
 
 
 async def load_traces(session: Session, run: RunReport) -> dict[AttemptKey, TraceReport]:
-    """The traces that a run's status names. Each is asked for by name: a list of NodeRecords
-    would bring every result as well."""
+    """The traces that a run's status names, by path and attempt number.
+
+    Each is read by name: a list of NodeRecords would transfer every result as well.
+    """
     turns = asyncio.Semaphore(_AT_ONCE)
 
     async def ask(record: str, whose: Whose) -> tuple[AttemptKey, TraceReport]:
@@ -43,18 +45,20 @@ async def load_traces(session: Session, run: RunReport) -> dict[AttemptKey, Trac
 
 
 async def _trace(session: Session, record: str, whose: Whose) -> TraceReport:
-    """The trace in a NodeRecord, judged as the operator judges it; or why there is none."""
+    """The trace in a NodeRecord, checked as the operator checks it; or a note why there is none."""
     try:
         body = await session.cluster.get(Kind.NODE_RECORD, namespace=session.namespace, name=record)
     except NotFound:
-        return TraceReport(note=f"NodeRecord {record} is gone")
+        return TraceReport(note=f"NodeRecord {record} does not exist any more")
     fact = records.record_fact(body, limit=records.LARGEST)
     if not fact.is_of("Trace", whose):
-        return TraceReport(note=f"NodeRecord {record} is not this attempt's")
+        return TraceReport(note=f"NodeRecord {record} belongs to another attempt")
     if fact.problem:
         return TraceReport(note=f"NodeRecord {record}: {fact.problem}")
     if not fact.payload.read:
-        return TraceReport(note=f"{fact.payload.size:,} bytes, in the gateway's object store")
+        return TraceReport(
+            note=f"the trace ({fact.payload.size:,} bytes) is in the gateway's object store"
+        )
     try:
         trace = trace_from_json(fact.payload.value)
     except ValueError as error:
