@@ -61,7 +61,7 @@ async def test_what_is_put_is_read_whole(bucket: Bucket) -> None:
 
 
 async def test_what_is_not_there_is_told(bucket: Bucket) -> None:
-    with pytest.raises(ObjectError, match="not there"):
+    with pytest.raises(ObjectError, match="not found"):
         await _read(bucket, "team/run/uid/draft/none")
 
 

@@ -1,7 +1,7 @@
-"""Whose payload it is: from a token to an attempt, by nothing that the caller says.
+"""Finds the attempt that a request comes from, using only the caller's token.
 
 Token -> pod (TokenReview) -> run, node, attempt (labels of the live pod) -> the attempt that is
-current in the status of the live run. Nothing but the first step is ever remembered.
+current in the status of the live run. Only the first step is cached.
 """
 
 import hashlib
@@ -22,8 +22,8 @@ from waypost.engine.pods import GATEWAY_AUDIENCE
 from waypost.gateway.refusals import RefusalReason, Refused
 from waypost.ports.cluster import Cluster, Kind, NotFound, Obj, Rejected
 
-_REMEMBERED: Final = 4096
-_REMEMBERED_SECONDS: Final = 30.0
+_CACHED_TOKENS: Final = 4096
+_CACHE_SECONDS: Final = 30.0
 _LONGEST_TOKEN: Final = 16 * 1024
 _EXTRA: Final = "authentication.kubernetes.io/pod-"
 _ACCOUNT: Final = re.compile(r"system:serviceaccount:([a-z0-9-]{1,63}):[a-z0-9.-]{1,253}")
@@ -32,7 +32,7 @@ _BEARER: Final = re.compile(r"[Bb]earer +([A-Za-z0-9._~+/=-]+)")
 
 @dataclass(frozen=True)
 class TokenPod:
-    """The pod that a token is bound to."""
+    """The pod to which a token is bound."""
 
     namespace: str
     name: str
@@ -41,7 +41,7 @@ class TokenPod:
 
 @dataclass(frozen=True)
 class Caller:
-    """A pod that runs the current attempt of a node, and its run as it was read just now."""
+    """A pod that runs the current attempt of a node, and its run as just read."""
 
     pod: TokenPod
     whose: Whose
@@ -50,8 +50,7 @@ class Caller:
 
     @property
     def owner(self) -> dict[str, Any]:
-        """Reference to the run, for what is kept for it. It blocks no deletion: that would need
-        a right more."""
+        """Owner reference to the run. Without blockOwnerDeletion, which needs another right."""
         return {
             "apiVersion": meta.API_VERSION,
             "kind": "AgentWorkflow",
@@ -62,8 +61,8 @@ class Caller:
 
 
 class Authenticator:
-    """Finds out who calls. Every method raises Refused, or ClusterError when the API server
-    cannot tell."""
+    """Identifies callers. Every method raises Refused, or ClusterError if the API server cannot
+    be reached."""
 
     def __init__(self, *, cluster: Cluster, monotonic: Callable[[], float]) -> None:
         self._cluster = cluster
@@ -71,7 +70,12 @@ class Authenticator:
         self._known: OrderedDict[bytes, tuple[float, TokenPod]] = OrderedDict()
 
     async def authenticate(self, authorization: str) -> Caller:
-        """The caller with this Authorization header."""
+        """Identify the caller by its Authorization header.
+
+        Raises:
+            Refused: the token is invalid, or its pod does not run the current attempt of a node.
+            ClusterError: the API server failed.
+        """
         pod = await self._pod_of(_token(authorization))
         fact, body = await self._live_pod(pod)
         run = await self._live_run(pod, fact, body)
@@ -85,9 +89,9 @@ class Authenticator:
         if known is not None and now < known[0]:
             return known[1]
         pod = await self._review(token)
-        self._known[key] = (now + _REMEMBERED_SECONDS, pod)
+        self._known[key] = (now + _CACHE_SECONDS, pod)
         self._known.move_to_end(key)
-        while len(self._known) > _REMEMBERED:
+        while len(self._known) > _CACHED_TOKENS:
             self._known.popitem(last=False)
         return pod
 
@@ -102,8 +106,8 @@ class Authenticator:
         audiences = status.get("audiences")
         fits = isinstance(audiences, list) and GATEWAY_AUDIENCE in audiences
         if status.get("authenticated") is not True or not fits:
-            # Not the server's own words: they may repeat the token.
-            text = f"the token is expired, revoked or not for the audience {GATEWAY_AUDIENCE}"
+            # Not the server's message: it may contain the token.
+            text = f"the token is expired, revoked or not issued for audience {GATEWAY_AUDIENCE}"
             raise Refused(RefusalReason.TOKEN_REFUSED, text)
         user = facts.section(status, "user")
         account = _ACCOUNT.fullmatch(facts.text(user, "username"))
@@ -122,7 +126,7 @@ class Authenticator:
         fact = facts.pod_fact(body)
         if fact is None:
             raise Refused(RefusalReason.NOT_A_NODE, f"pod {pod.name} is not an attempt of a node")
-        # One that is being deleted may still hand in what it has, and so may the sidecar of a
+        # A pod that is being deleted may still upload its result, and so may the sidecar of a
         # program that has ended.
         if fact.over:
             raise Refused(RefusalReason.POD_ENDED, f"pod {pod.name} has ended")
@@ -132,7 +136,9 @@ class Authenticator:
         notes = facts.section(body, "metadata", "annotations")
         name = facts.text(notes, meta.ANNOTATION_RUN_NAME)
         if not name:
-            raise Refused(RefusalReason.NOT_A_NODE, f"pod {pod.name} names no run")
+            raise Refused(
+                RefusalReason.NOT_A_NODE, f"pod {pod.name} has no annotation that names its run"
+            )
         try:
             run = await self._cluster.get(Kind.AGENT_WORKFLOW, namespace=pod.namespace, name=name)
         except (NotFound, Rejected):  # Rejected: the annotation is not a name
@@ -148,11 +154,15 @@ class Authenticator:
 def _token(authorization: str) -> str:
     if not authorization:
         raise Refused(
-            RefusalReason.TOKEN_MISSING, "no Authorization header; send Bearer <token of the pod>"
+            RefusalReason.TOKEN_MISSING,
+            "no Authorization header; expected Bearer <token of the pod>",
         )
     found = _BEARER.fullmatch(authorization)
     if found is None or len(found[1]) > _LONGEST_TOKEN:
-        raise Refused(RefusalReason.TOKEN_REFUSED, "the Authorization header is not Bearer <token>")
+        raise Refused(
+            RefusalReason.TOKEN_REFUSED,
+            "malformed Authorization header; expected Bearer <token of the pod>",
+        )
     return found[1]
 
 
@@ -163,8 +173,8 @@ def _only(user: Obj, key: str) -> str:
 
 
 def _current(run: Obj, fact: PodFact, pod: Obj) -> tuple[Whose, JournalKey]:
-    """The attempt that this pod runs, if the run's status has it as current, and the journal it
-    goes on with."""
+    """The attempt that this pod runs, and the journal that it continues. Raises Refused unless the
+    run's status says that the attempt is current."""
     name = facts.text(facts.section(run, "metadata"), "name")
     try:
         status = AgentWorkflowStatus.model_validate(facts.section(run, "status"))
@@ -172,35 +182,36 @@ def _current(run: Obj, fact: PodFact, pod: Obj) -> tuple[Whose, JournalKey]:
         raise Refused(
             RefusalReason.NOT_CURRENT, f"the status of run {name} cannot be read"
         ) from None
-    told = f"attempt {fact.attempt} of {fact.path} in run {name}"
+    which = f"attempt {fact.attempt} of {fact.path} in run {name}"
     node = next((n for n in status.nodes if n.path == fact.path), None)
     attempt = node.latest_attempt if node is not None else None
     if node is None or attempt is None or attempt.number != fact.attempt:
-        found = f"the current one is {attempt.number}" if attempt else "it has none"
-        raise Refused(RefusalReason.NOT_CURRENT, f"{told} is not current: {found}")
+        found = f"the current attempt is {attempt.number}" if attempt else "the node has no attempt"
+        raise Refused(RefusalReason.NOT_CURRENT, f"{which} is not current: {found}")
     if attempt.finished_at is not None or node.phase != "Running":
-        raise Refused(RefusalReason.NOT_CURRENT, f"{told} is not current: it has ended")
+        raise Refused(RefusalReason.NOT_CURRENT, f"{which} is not current: it has ended")
     labels = facts.section(pod, "metadata", "labels")
     round_ = attempt.round or 1
     if facts.text(labels, meta.LABEL_ROUND) != str(round_):
         raise Refused(
-            RefusalReason.NOT_CURRENT, f"{told} was launched in round {round_}, the pod was not"
+            RefusalReason.NOT_CURRENT,
+            f"{which} belongs to round {round_}, the pod to another round",
         )
     if not _made_by(pod, attempt):
         raise Refused(
-            RefusalReason.NOT_A_NODE, f"the pod of {told} was not made by its Job {attempt.job}"
+            RefusalReason.NOT_A_NODE, f"the pod of {which} is not controlled by Job {attempt.job}"
         )
     whose = Whose(name, fact.run_uid, fact.path, round_, attempt.number)
     return whose, _journal_of(node)
 
 
 def _journal_of(node: NodeStatus) -> JournalKey:
-    # An operator that knows no fingerprints knows no rerun either: the input then tells enough.
+    # An operator without fingerprints has no reruns either: the input digest is then enough.
     return JournalKey(node.fingerprint or node.input_digest or "", node.repeats or 0)
 
 
 def _made_by(pod: Obj, attempt: AttemptStatus) -> bool:
-    """Whether the attempt's Job controls the pod. Labels are anybody's who may create pods."""
+    """Whether the attempt's Job controls the pod. Anyone who may create pods can set labels."""
     return any(
         owner.get("controller") is True
         and (owner.get("kind"), owner.get("name")) == ("Job", attempt.job)

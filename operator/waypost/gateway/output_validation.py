@@ -1,5 +1,4 @@
-"""The slow part of an upload, away from the event loop, and one at a time: what a payload takes
-while it is checked is many times its text."""
+"""Checks uploads in a thread, one at a time: checking needs many times the memory of the text."""
 
 import asyncio
 from collections.abc import Callable
@@ -18,30 +17,32 @@ from waypost.protocol import schema
 
 P = ParamSpec("P")
 T = TypeVar("T")
-_TOLD: Final = 5
+_SHOWN: Final = 5
 
 
 class OutputValidator:
-    """Does slow work, and holds outputs that the operator will never read to their schema."""
+    """Does slow work, and validates outputs that are too large for the operator to read."""
 
     def __init__(self) -> None:
         self._alone = asyncio.Lock()
 
     async def work(self, slow: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """The result of `slow`, in a thread."""
+        """Run `slow` in a thread, one call at a time, and return its result."""
         async with self._alone:
             return await asyncio.to_thread(slow, *args, **kwargs)
 
     def check(self, caller: Caller, type_: RecordType, payload: Payload) -> None:
-        """Raises Refused when an output is too big for the operator to judge, and does not meet
+        """Raises Refused if an output is too large for the operator to validate and does not match
         the node's outputSchema."""
         if type_ != "Result" or payload.size <= records.EVALUATED:
             return
         output_schema = _output_schema(caller)
         violations = schema.validate(output_schema, payload.value) if output_schema else []
         if violations:
-            told = "; ".join(str(violation) for violation in violations[:_TOLD])
-            raise Refused(RefusalReason.INVALID, f"the output does not meet outputSchema: {told}")
+            problems = "; ".join(str(violation) for violation in violations[:_SHOWN])
+            raise Refused(
+                RefusalReason.INVALID, f"the output does not match outputSchema: {problems}"
+            )
 
 
 def _output_schema(caller: Caller) -> object:

@@ -1,8 +1,8 @@
-"""Keeping payloads: once, durably, under a name that follows from whose they are.
+"""Stores payloads once, durably, under a name derived from run, node, round and attempt.
 
-What expressions may read is always in a NodeRecord, so that the operator needs no other store.
-Above that an object store is used where there is one; its objects are named by digest, so two
-pods of one attempt cannot overwrite each other, and the NodeRecord says which one counts.
+Payloads that expressions may read are always in a NodeRecord, so the operator needs no other store.
+Larger payloads go to the object store, if there is one. Its objects are named by digest: two pods
+of one attempt cannot overwrite each other, and the NodeRecord says which object counts.
 """
 
 from collections.abc import AsyncIterator
@@ -18,15 +18,15 @@ from waypost.gateway.upload_limiter import Payload
 from waypost.ports.cluster import AlreadyExists, Cluster, Kind, NotFound, Obj
 from waypost.protocol import ijson
 
-_MORE: Final = "configure an object store for larger ones (gateway.objectStore in the chart)"
+_MORE: Final = "configure an object store for larger payloads (gateway.objectStore in the chart)"
 
 
 class ObjectError(Exception):
-    """The object store did not do what it was asked to. The message is its own."""
+    """The object store failed. The message is the store's."""
 
 
 class Objects(Protocol):
-    """An object store. Every method raises ObjectError; a write is durable when it returns."""
+    """An object store. Every method raises ObjectError; a write is durable once it returns."""
 
     async def put(self, key: str, body: bytes) -> None: ...
 
@@ -35,7 +35,7 @@ class Objects(Protocol):
 
 @dataclass(frozen=True)
 class Kept:
-    """A payload that is kept: its body in pieces, its digest and size."""
+    """A stored payload: its digest, its size in bytes and its body in pieces."""
 
     digest: str
     size: int
@@ -43,7 +43,7 @@ class Kept:
 
 
 class PayloadStore:
-    """The stores of one gateway. `largest`: bytes that the object store takes."""
+    """The stores of one gateway. `largest`: maximum bytes of an object in the object store."""
 
     def __init__(self, *, cluster: Cluster, objects: Objects | None, largest: int) -> None:
         self._cluster = cluster
@@ -51,32 +51,39 @@ class PayloadStore:
         self._largest = largest
 
     def limit(self, type_: RecordType) -> int:
-        """Bytes that are taken of a payload of this type."""
+        """Maximum size in bytes of a payload of this type."""
         if type_ == "Trace":
             return records.EVALUATED
         return records.LARGEST if self._objects is None else self._largest
 
     def advice(self, type_: RecordType) -> str:
-        """What to do about a payload above the limit."""
+        """What the user can do about a payload above the limit."""
         if type_ == "Trace":
             return "send a shorter trace"
         return _MORE if self._objects is None else "raise gateway.objectStore.maxBytes in the chart"
 
     def form_of(self, payload: Payload) -> JsonObject | None:
-        """The record's field for a payload; None for the object store. Raises Refused. Slow."""
+        """The record's field for a payload; None: use the object store. Slow. Raises Refused."""
         if self._objects is not None and payload.size > records.EVALUATED:
             return None
         form = records.form_of(payload.value, payload.canonical)
         if form is None:
-            text = f"{payload.size} bytes that do not compress to 1 MiB; {_MORE}"
+            text = f"{payload.size} bytes, which do not compress to 1 MiB; {_MORE}"
             raise Refused(RefusalReason.TOO_LARGE, text)
         return form
 
     async def keep(
         self, caller: Caller, type_: RecordType, payload: Payload, form: JsonObject | None
     ) -> bool:
-        """Make a payload durable; False when it was kept before. Raises Refused for another one
-        in its place, ClusterError and ObjectError when it may or may not be kept."""
+        """Store a payload durably.
+
+        Returns:
+            Whether it is new; False if it was stored before.
+
+        Raises:
+            Refused: another payload is stored in its place.
+            ClusterError, ObjectError: the outcome is unknown.
+        """
         if form is None:
             if await self._record(caller, type_) is not None:
                 return await self._same(caller, type_, payload)
@@ -107,7 +114,8 @@ class PayloadStore:
         fact = records.record_fact(body, limit=0)
         if fact.problem or not fact.is_of(type_, caller.whose):
             raise Refused(
-                RefusalReason.DAMAGED, f"NodeRecord {fact.name} is not what its name says"
+                RefusalReason.DAMAGED,
+                f"the content of NodeRecord {fact.name} does not match its name",
             )
         size = fact.payload.size
         pieces = self._pieces(facts.section(body, "spec"), fact.name, size)
@@ -125,12 +133,14 @@ class PayloadStore:
     async def _same(self, caller: Caller, type_: RecordType, payload: Payload) -> bool:
         fact = records.record_fact(await self._record(caller, type_), limit=0)
         if not fact.is_of(type_, caller.whose) or fact.payload.digest != payload.digest:
-            text = f"another {type_.lower()} of this attempt is stored; it is never replaced"
+            text = (
+                f"another {type_.lower()} of this attempt is already stored and cannot be replaced"
+            )
             raise Refused(RefusalReason.OTHER_PAYLOAD, text)
         return False
 
     async def _put_object(self, caller: Caller, type_: RecordType, payload: Payload) -> str:
-        assert self._objects is not None, "asked for by form_of only if there is one"
+        assert self._objects is not None, "form_of chooses the object store only if there is one"
         whose = caller.whose
         numbers = f"{whose.round}-{whose.attempt}-{type_.lower()}"
         digest = payload.digest.removeprefix("sha256:")
@@ -143,7 +153,8 @@ class PayloadStore:
         if key := facts.text(spec, "object"):
             if self._objects is None:
                 raise Refused(
-                    RefusalReason.UNAVAILABLE, f"NodeRecord {name} needs the object store"
+                    RefusalReason.UNAVAILABLE,
+                    f"NodeRecord {name} needs an object store, and none is configured",
                 )
             async for piece in self._objects.read(key):
                 yield piece

@@ -1,4 +1,4 @@
-"""What the gateway refuses, in a form that programs and people read."""
+"""Refusals of the gateway: a reason for programs, a message for people."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -60,7 +60,7 @@ STATUS: Mapping[RefusalReason, int] = {
 
 
 class Refused(Exception):
-    """A request that is not done. `again`: seconds after which another try is worth it."""
+    """A refused request. `again`: seconds after which a retry may succeed; None: do not retry."""
 
     def __init__(self, why: RefusalReason, message: str, *, again: int | None = None) -> None:
         super().__init__(message)
@@ -70,5 +70,5 @@ class Refused(Exception):
 
     @property
     def status(self) -> int:
-        """The HTTP status that goes with the reason."""
+        """The HTTP status of the reason."""
         return STATUS[self.why]

@@ -1,6 +1,6 @@
-"""Taking a body in: never more of it than is allowed, never more at once than there is room for.
+"""Receives request bodies within limits of size, time, memory and concurrency.
 
-A gateway that is out of room says so at once instead of letting uploads wait for each other.
+A gateway without free memory refuses at once; uploads never wait for each other.
 """
 
 import asyncio
@@ -17,9 +17,9 @@ from waypost.protocol import ijson
 from waypost.protocol.ijson import Json
 
 DIGEST_HEADER: Final = "waypost-digest"
-# What a pod sends at most at a time: its result and its trace.
+# A pod sends at most its result and its trace at the same time.
 UPLOADS_PER_POD: Final = 2
-# Values in one payload. Each takes some 100 bytes while it is checked, whatever it takes as text.
+# Values in one payload. Each needs about 100 bytes while it is checked, however short its text.
 MOST_VALUES: Final = 1_000_000
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 _DRAIN_SECONDS: Final = 10.0
@@ -28,7 +28,7 @@ _AGAIN: Final = 2
 
 @dataclass(frozen=True)
 class Payload:
-    """A payload that is what it claims to be."""
+    """A payload that is valid I-JSON and matches its digest."""
 
     value: Json
     canonical: bytes
@@ -41,7 +41,7 @@ class Payload:
 
 
 class UploadLimiter:
-    """Room for the bodies that are being taken in. `seconds`: how long one may take."""
+    """Limits for uploads. `room`: bytes of all bodies in flight; `seconds`: time for one body."""
 
     def __init__(self, *, room: int, seconds: float) -> None:
         self._room = room
@@ -51,9 +51,9 @@ class UploadLimiter:
 
     @contextlib.contextmanager
     def slot(self, pod_uid: str) -> Iterator[None]:
-        """One upload of a pod. Raises Refused when it has too many at the same time."""
+        """A slot for one request of a pod. Raises Refused if the pod has no slot left."""
         if self._uploads[pod_uid] >= UPLOADS_PER_POD:
-            text = f"a pod may send {UPLOADS_PER_POD} payloads at a time"
+            text = f"this pod already has {UPLOADS_PER_POD} requests in progress; retry later"
             raise Refused(RefusalReason.BUSY, text, again=_AGAIN)
         self._uploads[pod_uid] += 1
         try:
@@ -67,8 +67,16 @@ class UploadLimiter:
     async def body(
         self, stream: AsyncIterator[bytes], *, announced: int | None, limit: int, advice: str
     ) -> AsyncIterator[bytes]:
-        """The whole body, accounted for while the block lasts. `announced`: its Content-Length;
-        `advice`: what to do about a body above `limit` bytes. Raises Refused."""
+        """Receive the whole body; it counts against the room while the block lasts.
+
+        Args:
+            announced: Content-Length in bytes, if known.
+            limit: maximum size in bytes.
+            advice: what the user can do about a larger body.
+
+        Raises:
+            Refused: too large, too slow, or no room.
+        """
         taken = bytearray()
         try:
             async with asyncio.timeout(self._seconds):
@@ -84,14 +92,14 @@ class UploadLimiter:
                         raise _too_large(size, limit, advice)
             yield bytes(taken)
         except TimeoutError:
-            text = f"the body did not arrive within {self._seconds:g} s"
+            text = f"the request body did not arrive within {self._seconds:g} s"
             raise Refused(RefusalReason.SLOW, text) from None
         finally:
             self._give_back(taken)
 
     def _take(self, taken: bytearray, chunk: bytes) -> None:
         if self.in_flight + len(chunk) > self._room:
-            text = "too many payloads are being taken in; try again"
+            text = "too many uploads in progress; retry later"
             raise Refused(RefusalReason.BUSY, text, again=_AGAIN)
         self.in_flight += len(chunk)
         taken += chunk
@@ -102,7 +110,7 @@ class UploadLimiter:
 
 
 def announced_length(header: str | None) -> int | None:
-    """The Content-Length, if there is one."""
+    """The Content-Length in bytes; None if it is missing or malformed."""
     return int(header) if header and header.isdecimal() and len(header) < 19 else None
 
 
@@ -115,12 +123,17 @@ def announced_digest(header: str | None) -> str:
 
 
 def checked(body: bytes, *, digest: str) -> Payload:
-    """The payload in a body, if it is I-JSON and has this digest. Raises Refused. Slow: up to some
-    seconds for the largest."""
-    # Also counts what stands in strings, so it never counts too few.
+    """Parse a body and check its digest. Slow: up to some seconds for the largest bodies.
+
+    Raises:
+        Refused: too many values, not I-JSON, or another digest.
+    """
+    # Characters inside strings count too, so the count is never too low.
     values = body.count(b",") + body.count(b"[") + body.count(b"{")
     if values > MOST_VALUES:
-        text = f"the payload may have {values} values, {MOST_VALUES} are kept; store them as text"
+        text = (
+            f"the payload has up to {values} values, the limit is {MOST_VALUES}; store them as text"
+        )
         raise Refused(RefusalReason.TOO_LARGE, text)
     try:
         value = ijson.parse(body)
@@ -129,17 +142,20 @@ def checked(body: bytes, *, digest: str) -> Payload:
         raise Refused(RefusalReason.NOT_I_JSON, f"the payload is not I-JSON: {error}") from None
     found = f"sha256:{hashlib.sha256(canonical).hexdigest()}"
     if found != digest:
-        text = f"Waypost-Digest says {digest}, the payload's canonical form has {found}"
+        text = f"Waypost-Digest: expected {digest}, but the payload's digest is {found}"
         raise Refused(RefusalReason.WRONG_DIGEST, text)
     return Payload(value, canonical, digest)
 
 
 def _too_large(size: int, limit: int, advice: str) -> Refused:
-    return Refused(RefusalReason.TOO_LARGE, f"{size} bytes or more, the limit is {limit}; {advice}")
+    return Refused(
+        RefusalReason.TOO_LARGE,
+        f"the payload has at least {size} bytes, the limit is {limit}; {advice}",
+    )
 
 
 async def _drain(stream: AsyncIterator[bytes]) -> None:
-    """Read on and forget: a client that is cut off in mid-body may never read why."""
+    """Read and discard the rest: a client cut off in mid-body may never read the response."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_DRAIN_SECONDS):
             async for _ in stream:
