@@ -189,8 +189,10 @@ def _number(text: str, *, least: int) -> int:
 
 
 def _refusal(error: Refused | ClusterError | ObjectError) -> Refused:
-    """The refusal that a pod gets when a store fails. If the outcome is unknown the pod retries, and
-    the same payload is never stored twice."""
+    """The refusal that a pod gets when a store fails.
+
+    If the outcome is unknown the pod retries: the same payload is never stored twice.
+    """
     match error:
         case Refused():
             return error
