@@ -12,11 +12,14 @@ from typing import Any
 from waypost.api.approval import ApprovalSpec, ApprovalStatus
 from waypost.api.base import JsonObject, JsonValue
 from waypost.api.status import AgentWorkflowStatus, AttemptStatus, NodeStatus
-from waypost.engine import names
-from waypost.engine.definition import define
-from waypost.engine.model import ApprovalFact, JobFact, Observed, PodFact
-from waypost.engine.names import timestamp
-from waypost.engine.pods import PodSettings
+from waypost.compiler.definition import define
+from waypost.engine.state.observed import Observed
+from waypost.kube import names
+from waypost.kube.approvals import ApprovalFact
+from waypost.kube.jobs import JobFact
+from waypost.kube.manifests.pod import PodSettings
+from waypost.kube.pods import PodFact
+from waypost.kube.timestamps import timestamp
 from waypost.protocol.record import Attempt, CommitRecord, encode
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
@@ -129,7 +132,7 @@ def exited(
     return pod(path, attempt, **{**changes, **fields})
 
 
-def whose(
+def ref(
     path: str = "a", attempt: int = 1, *, pod_uid: str | None = None, round_: int = 1
 ) -> Attempt:
     """The identity that a commit record of this attempt carries."""
@@ -151,7 +154,7 @@ def record(
     round_: int = 1,
 ) -> str:
     """The termination message of a python node that returned `output`."""
-    mine = whose(path, attempt, pod_uid=pod_uid, round_=round_)
+    mine = ref(path, attempt, pod_uid=pod_uid, round_=round_)
     made = CommitRecord(mine, "Succeeded", output)
     return encode(made).decode()
 
@@ -167,7 +170,7 @@ def failure_record(
     round_: int = 1,
 ) -> str:
     """The termination message of a python node that failed in its own words."""
-    mine = whose(path, attempt, pod_uid=pod_uid, round_=round_)
+    mine = ref(path, attempt, pod_uid=pod_uid, round_=round_)
     made = CommitRecord(mine, "Failed", None, reason, message, tail)
     return encode(made).decode()
 
@@ -262,6 +265,6 @@ def observed(raw_spec: Any, **fields: Any) -> Observed:
 
 def wire_size(value: AgentWorkflowStatus) -> int:
     """Bytes of a status as JSON on the wire."""
-    from waypost.runtime.statuspatch import to_wire
+    from waypost.runtime.writes.status_patch import to_wire
 
     return len(json.dumps(to_wire(value), ensure_ascii=False, separators=(",", ":")).encode())

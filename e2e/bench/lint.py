@@ -19,8 +19,8 @@ from typing import Any
 import yaml
 from waypost.cli.linting import lint
 from waypost.cli.manifests import documents
-from waypost.engine.expressions import compile_expression
-from waypost.engine.templates import parse_template
+from waypost.expressions.expression import compile_expression
+from waypost.expressions.templates import parse_template
 
 NODES = 200
 ROUNDS = 10

@@ -26,7 +26,7 @@ class NotedSink:
         self.noticed: list[tuple[Kind, str | None, str]] = []
         self.changed = asyncio.Event()
 
-    def notice(self, kind: Kind, change: str | None, raw: Obj) -> None:
+    def on_watch_event(self, kind: Kind, change: str | None, raw: Obj) -> None:
         self.noticed.append((kind, change, raw["metadata"]["name"]))
         self.changed.set()
 

@@ -26,7 +26,7 @@ class Part:
     linger: float = 0.0
     log: list[str] = field(default_factory=list)
 
-    def notice(self, kind: Kind, change: str | None, raw: Obj) -> None:
+    def on_watch_event(self, kind: Kind, change: str | None, raw: Obj) -> None:
         return None
 
     def health(self) -> str | None:

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from waypost.adapters.metrics import Metrics
 from waypost.adapters.telemetry import OperatorTelemetry
-from waypost.engine.spans import SpanFact
 from waypost.ports.telemetry import Telemetry
+from waypost.telemetry.spans import SpanFact
 
 from tests.unit.engine.test_spans import attempt, observed, status, work
 

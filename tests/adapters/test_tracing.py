@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from waypost.adapters import tracing
 from waypost.adapters.tracing import NoTracer, OtlpTracer, otlp_tracer
-from waypost.engine.spans import SpanEvent, SpanFact
+from waypost.telemetry.spans import SpanEvent, SpanFact
 
 T0 = datetime(2026, 11, 23, 3, 10, 0, 123456, tzinfo=UTC)
 FACT = SpanFact(

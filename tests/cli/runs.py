@@ -3,8 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from waypost.engine.names import timestamp
-from waypost.engine.payloads import Whose
+from waypost.kube.payloads import AttemptRef
+from waypost.kube.timestamps import timestamp
 
 from tests.cli.conftest import Api
 
@@ -80,7 +80,7 @@ def attempt(number: int, start: float, end: float, *, reason: str, **more: Any) 
 def run(**status: Any) -> dict[str, Any]:
     """An agent that failed once, and a gate that is open."""
     failed = attempt(1, 2, 9, reason="ProviderError", message="503: overloaded")
-    good = attempt(2, 10, 16, reason="Succeeded", usage=USAGE, trace=whose(2).record_name("Trace"))
+    good = attempt(2, 10, 16, reason="Succeeded", usage=USAGE, trace=ref(2).record_name("Trace"))
     good["carried"] = {"modelCalls": 3}
     draft = {
         "path": "draft",
@@ -127,9 +127,9 @@ APPROVAL = {
 }
 
 
-def whose(number: int) -> Whose:
+def ref(number: int) -> AttemptRef:
     """An attempt of draft."""
-    return Whose(run="notes", run_uid="uid-1", path="draft", round=1, attempt=number)
+    return AttemptRef(run="notes", run_uid="uid-1", path="draft", round=1, attempt=number)
 
 
 def serve(api: Api, found: dict[str, Any]) -> None:

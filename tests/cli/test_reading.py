@@ -9,7 +9,7 @@ import pytest
 import yaml
 from waypost.cli.app import main
 from waypost.cli.errors import Exit
-from waypost.engine import records
+from waypost.kube import node_records
 from waypost.protocol import ijson
 
 from tests.cli.conftest import Api
@@ -20,9 +20,9 @@ from tests.cli.runs import (
     TRACE,
     at,
     attempt,
+    ref,
     run,
     serve,
-    whose,
 )
 
 Captured = pytest.CaptureFixture[str]
@@ -103,9 +103,9 @@ def load(api: Api, capsys: Captured) -> list[Any]:
 def keep(api: Api, *, number: int, form: dict[str, Any] | None = None, **changes: Any) -> None:
     """A NodeRecord with the trace of an attempt of draft."""
     canonical = ijson.canonical(TRACE)
-    body = records.manifest(
+    body = node_records.manifest(
         "Trace",
-        whose(number),
+        ref(number),
         digest=ijson.digest(TRACE),
         size=len(canonical),
         form=form or {"data": TRACE},
@@ -113,7 +113,7 @@ def keep(api: Api, *, number: int, form: dict[str, Any] | None = None, **changes
         namespace=NAMESPACE,
     )
     body["spec"] |= changes
-    name = whose(number).record_name("Trace")
+    name = ref(number).record_name("Trace")
     api.put(f"{GROUP}/namespaces/{NAMESPACE}/noderecords/{name}", body)
 
 

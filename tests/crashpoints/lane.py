@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from waypost.engine.facts import items
+from waypost.kube.objects import items
 
 from tests.crashpoints import reference
 from tests.crashpoints.api import MERGE, OURS, Api, Obj

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from waypost.api import meta
-from waypost.engine.facts import section, text
+from waypost.kube.objects import section, text
 
 from tests.crashpoints.api import MERGE, Api, Obj
 from tests.fakes.programs import Execution, Ledger, Outcome, PodView

@@ -20,6 +20,7 @@ from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.providers.openai import OpenAIProvider
 from pydantic_ai.toolsets import AbstractToolset, FunctionToolset
 from waypost.api.workflow import Node
+from waypost.compiler.definition import define
 from waypost.dev.script import (
     Call,
     Expectation,
@@ -30,7 +31,6 @@ from waypost.dev.script import (
     Turn,
     parse,
 )
-from waypost.engine.definition import define
 from waypost.protocol import schema
 
 from tests.dev.serving import Serving, listening, serving

@@ -1,7 +1,7 @@
 """The documents know every reason, and the map stays a map."""
 
 import pytest
-from waypost.engine.probes import decide, findings
+from waypost.probes import decide, findings
 from waypost.protocol.probe import ProbeReason
 from waypost.protocol.reasons import Reason
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from waypost.engine.definition import define
+from waypost.compiler.definition import define
 from waypost.protocol import ijson, schema
 
 from tests.examples.conftest import EXAMPLES

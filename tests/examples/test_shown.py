@@ -8,7 +8,7 @@ import yaml
 from pydantic import BaseModel
 from waypost.api.provider import ModelProviderSpec
 from waypost.api.toolserver import ToolServerSpec
-from waypost.engine.definition import define
+from waypost.compiler.definition import define
 
 from tests.examples.conftest import EXAMPLES, ROOT, Shown, documents, shown
 from tests.kubectl import Kubectl

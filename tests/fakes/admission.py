@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from waypost.api.crd_rules_approval import ANSWER
 from waypost.api.crd_rules_workflow import EDITABLE
-from waypost.engine.facts import items, section
+from waypost.kube.objects import items, section
 from waypost.ports.cluster import Kind, Obj, Rejected
 
 from tests.fakes import builtin, schemas

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from waypost.engine.facts import items, section
+from waypost.kube.objects import items, section
 from waypost.ports.cluster import Kind, Obj
 
 from tests.fakes.wire import copied

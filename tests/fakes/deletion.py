@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from waypost.engine.facts import section
+from waypost.kube.objects import section
 from waypost.ports.cluster import Conflict, Kind, Obj
 
 FOREGROUND: Final = "foregroundDeletion"

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from typing import Final
 
-from waypost.engine.facts import items, section
+from waypost.kube.objects import items, section
 from waypost.ports.cluster import Kind, NotFound, Obj
 
 from tests.fakes.deletion import FOREGROUND, ORPHAN, Deletion

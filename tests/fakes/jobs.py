@@ -4,7 +4,7 @@ import random
 from functools import partial
 from typing import Any, Final
 
-from waypost.engine.facts import items, section
+from waypost.kube.objects import items, section
 from waypost.ports.cluster import ClusterError, Kind, NotFound, Obj
 
 from tests.fakes.builtin import JOB_TRACKING

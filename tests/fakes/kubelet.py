@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final
 
-from waypost.engine.facts import items, section
+from waypost.kube.objects import items, section
 from waypost.ports.cluster import ClusterError, Kind, NotFound, Obj
 
 from tests.fakes import podstatus

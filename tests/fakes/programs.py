@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from waypost.api import meta
-from waypost.engine.facts import items, section, text
+from waypost.kube.objects import items, section, text
 from waypost.ports.cluster import Kind, Obj
 from waypost.protocol.ijson import canonical
 from waypost.protocol.record import Attempt, CommitRecord, encode

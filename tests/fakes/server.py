@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Final
 
-from waypost.engine.facts import section
+from waypost.kube.objects import section
 from waypost.ports.cluster import (
     AlreadyExists,
     Conflict,

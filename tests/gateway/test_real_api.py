@@ -16,11 +16,11 @@ import pytest
 from waypost.adapters.credentials import KubeconfigSource
 from waypost.adapters.kube import KubeCluster
 from waypost.api import meta
-from waypost.engine import records
 from waypost.gateway.app import build_app
 from waypost.gateway.main import assemble
 from waypost.gateway.metrics import GatewayMetrics
 from waypost.gateway.settings import GatewaySettings
+from waypost.kube import node_records
 from waypost.ports.cluster import Kind, Obj, PatchType
 from waypost.protocol import ijson
 
@@ -153,7 +153,7 @@ async def _pod(cluster: KubeCluster, run: Obj, node: str, **metadata: Any) -> Ob
 async def test_what_the_api_server_takes(kube_context: Kubectl) -> None:
     async with site(kube_context) as s:
         small = ijson.canonical({"text": "lorem ipsum " * 25_000})
-        largest = noise(records.EVALUATED - 100)
+        largest = noise(node_records.EVALUATED - 100)
         for node, body in (("one", small), ("two", largest)):
             token = s.token(node)
             first = await s.put(token, body)

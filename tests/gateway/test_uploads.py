@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from waypost.engine.records import record_fact
+from waypost.kube.node_records import record_fact
 from waypost.ports.cluster import Busy, Kind, QuotaExceeded, Unavailable
 from waypost.protocol import ijson
 

@@ -10,25 +10,27 @@ from typing import Any, Final
 
 import pytest
 from waypost.api.status import AgentWorkflowStatus
-from waypost.engine import facts
+from waypost.compiler.definition import define
 from waypost.engine.decide import decide
-from waypost.engine.definition import define
-from waypost.engine.model import (
+from waypost.engine.state.decision import (
     Decision,
     DeleteRun,
     Launch,
-    Observed,
     OpenApproval,
     PutRecord,
     ReleasePod,
     SettleApproval,
     StopAttempt,
 )
-from waypost.engine.names import parse_timestamp, timestamp
-from waypost.engine.pods import PodSettings
+from waypost.engine.state.observed import Observed
+from waypost.kube.approvals import approval_fact
+from waypost.kube.jobs import job_fact
+from waypost.kube.manifests.pod import PodSettings
+from waypost.kube.pods import pod_fact
+from waypost.kube.timestamps import parse_timestamp, timestamp
 from waypost.ports.cluster import Kind, Obj
 from waypost.runtime import controller
-from waypost.runtime.statuspatch import status_patch
+from waypost.runtime.writes.status_patch import status_patch
 
 from tests.builders import container, gate, python, spec, wait
 from tests.unit.runtime.harness import NAMESPACE, RUN, Script, World, fails, gives
@@ -97,9 +99,9 @@ def replayed(raw: Obj, moment: Obj) -> Obj:
     """The change of the status and the actions that follow from a recorded moment today."""
     run = moment["run"]
     now = _time(moment["now"])
-    pods = [facts.pod_fact(body) for body in moment["pods"]]
-    approvals = [facts.approval_fact(body) for body in moment["approvals"]]
-    jobs = [facts.job_fact(body) for body in moment["jobs"]]
+    pods = [pod_fact(body) for body in moment["pods"]]
+    approvals = [approval_fact(body) for body in moment["approvals"]]
+    jobs = [job_fact(body) for body in moment["jobs"]]
     observed = Observed(
         name=RUN,
         namespace=NAMESPACE,

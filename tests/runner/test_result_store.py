@@ -268,10 +268,10 @@ def test_a_missing_token_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_the_limit_of_a_record_is_the_limit_of_what_rides_in_it() -> None:
-    whose = Attempt("u", "p", 1, 1, "pod")
-    room = LIMIT - uncut_size(CommitRecord(whose, "Succeeded", "")) - 5
+    ref = Attempt("u", "p", 1, 1, "pod")
+    room = LIMIT - uncut_size(CommitRecord(ref, "Succeeded", "")) - 5
     for length in range(room, room + 12):
-        record = CommitRecord(whose, "Succeeded", "x" * length)
+        record = CommitRecord(ref, "Succeeded", "x" * length)
         fits = uncut_size(record) < LIMIT
         if fits:
             assert result_store.keep_output(record, gateway=None, deadline=0.0) is record

@@ -4,7 +4,7 @@ run. Nothing ends for a deadline before its time, and nothing starts long after 
 from collections.abc import Iterator
 from typing import Final
 
-from waypost.engine.facts import items
+from waypost.kube.objects import items
 from waypost.ports.cluster import Obj
 
 from tests.simulation.evidence import FINAL, Evidence, Violation

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from waypost.engine.facts import items, section
+from waypost.kube.objects import items, section
 from waypost.ports.cluster import Obj
 
 from tests.fakes.podstatus import MESSAGE_LIMIT

@@ -5,7 +5,7 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from waypost.engine.facts import items, section
+from waypost.kube.objects import items, section
 from waypost.ports.cluster import Obj
 
 from tests.simulation.manifest import node_of

@@ -4,7 +4,7 @@ ledger of program starts and the watcher's notes decide, never what the operator
 from collections.abc import Iterator
 from typing import Any, Final
 
-from waypost.engine.facts import items, section
+from waypost.kube.objects import items, section
 from waypost.ports.cluster import Obj
 
 from tests.fakes.programs import Ledger

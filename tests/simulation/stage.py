@@ -7,7 +7,7 @@ from contextvars import copy_context
 from typing import Any, Final
 
 from waypost.api import meta
-from waypost.engine.facts import section
+from waypost.kube.objects import section
 from waypost.ports.cluster import ClusterError, Kind, Obj, PatchType
 
 from tests.fakes.watch import DELAYED, IMMEDIATE, ROUGH, STALE, Delivery
@@ -19,7 +19,7 @@ from tests.simulation.rounds import judge
 from tests.simulation.troubles import COUNTED_WRITES, Saboteur, befall
 from tests.simulation.watcher import Watcher
 from tests.unit.runtime.harness import NAMESPACE, Operator, World
-from tests.unit.runtime.test_probing import OK, says
+from tests.unit.runtime.test_probe_controller import OK, says
 from tests.unit.runtime.virtual import VirtualLoop
 
 _DELIVERIES: Final[dict[str, Delivery]] = {

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final
 
 from waypost.api import meta
-from waypost.engine import names
+from waypost.kube import names
 from waypost.ports.cluster import ClusterError, Kind, Unavailable
 
 from tests.fakes.deletion import Deletion

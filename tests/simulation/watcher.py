@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from waypost.api import meta
-from waypost.engine.facts import items, section, text
+from waypost.kube.objects import items, section, text
 from waypost.ports.cluster import Kind, Obj
 
 from tests.fakes.programs import Outcome, PodView

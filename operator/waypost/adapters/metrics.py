@@ -20,7 +20,7 @@ from prometheus_client import (
 )
 
 from waypost import __version__
-from waypost.engine.spans import ApprovalEnded, AttemptEnded, Ended, RunEnded
+from waypost.telemetry.spans import ApprovalEnded, AttemptEnded, Ended, RunEnded
 
 _FAST: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _POD: Final = (0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)

@@ -5,10 +5,11 @@ import logging
 from waypost.adapters.metrics import Metrics
 from waypost.adapters.tracing import Tracer
 from waypost.api.status import AgentWorkflowStatus
-from waypost.engine import spans
-from waypost.engine.agent_spans import agent_spans, provider_type
-from waypost.engine.model import Observed, Traces
-from waypost.engine.spans import AttemptEnded, Ended
+from waypost.engine.state.decision import Traces
+from waypost.engine.state.observed import Observed
+from waypost.telemetry import spans
+from waypost.telemetry.agent_spans import agent_spans, provider_type
+from waypost.telemetry.spans import AttemptEnded, Ended
 
 logger = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ from opentelemetry.trace import SpanContext, SpanKind, TraceFlags
 from opentelemetry.trace.status import Status, StatusCode
 
 from waypost import __version__
-from waypost.engine.spans import SpanFact
+from waypost.telemetry.spans import SpanFact
 
 # The conventions our attributes are written to; backends translate from it.
 SCHEMA_URL = "https://opentelemetry.io/schemas/1.38.0"

@@ -13,9 +13,9 @@ from waypost.api.provider import ModelProviderSpec
 from waypost.api.record import NodeRecordSpec
 from waypost.api.toolserver import ToolServerSpec
 from waypost.cli.manifests import Document, Place
-from waypost.engine.definition import define
-from waypost.engine.malformed import problems_of
-from waypost.engine.problems import Problem, Severity, did_you_mean
+from waypost.compiler.definition import define
+from waypost.compiler.problems import Problem, Severity, did_you_mean
+from waypost.compiler.validation_errors import problems_of
 from waypost.protocol.ijson import Json
 
 WORKFLOW: Final = "AgentWorkflow"

@@ -238,10 +238,10 @@ async def _joined(
 
 
 def _about(caller: Caller) -> dict[str, object]:
-    whose = caller.whose
+    ref = caller.ref
     return {
-        "run": whose.run,
+        "run": ref.run,
         "namespace": caller.pod.namespace,
-        "node": whose.path,
-        "attempt": whose.attempt,
+        "node": ref.path,
+        "attempt": ref.attempt,
     }

@@ -15,11 +15,11 @@ from pydantic import ValidationError
 
 from waypost.api import meta
 from waypost.api.status import AgentWorkflowStatus, AttemptStatus, NodeStatus
-from waypost.engine import facts
-from waypost.engine.model import PodFact
-from waypost.engine.payloads import JournalKey, Whose
-from waypost.engine.pods import GATEWAY_AUDIENCE
 from waypost.gateway.refusals import RefusalReason, Refused
+from waypost.kube import objects, pods
+from waypost.kube.manifests.pod import GATEWAY_AUDIENCE
+from waypost.kube.payloads import AttemptRef, JournalKey
+from waypost.kube.pods import PodFact
 from waypost.ports.cluster import Cluster, Kind, NotFound, Obj, Rejected
 
 _CACHED_TOKENS: Final = 4096
@@ -44,7 +44,7 @@ class Caller:
     """A pod that runs the current attempt of a node, and its run as just read."""
 
     pod: TokenPod
-    whose: Whose
+    ref: AttemptRef
     run: Obj
     journal: JournalKey
 
@@ -54,8 +54,8 @@ class Caller:
         return {
             "apiVersion": meta.API_VERSION,
             "kind": "AgentWorkflow",
-            "name": self.whose.run,
-            "uid": self.whose.run_uid,
+            "name": self.ref.run,
+            "uid": self.ref.run_uid,
             "controller": True,
         }
 
@@ -79,8 +79,8 @@ class Authenticator:
         pod = await self._pod_of(_token(authorization))
         fact, body = await self._live_pod(pod)
         run = await self._live_run(pod, fact, body)
-        whose, journal = _current(run, fact, body)
-        return Caller(pod=pod, whose=whose, run=run, journal=journal)
+        ref, journal = _current(run, fact, body)
+        return Caller(pod=pod, ref=ref, run=run, journal=journal)
 
     async def _pod_of(self, token: str) -> TokenPod:
         key = hashlib.sha256(token.encode()).digest()
@@ -102,15 +102,15 @@ class Authenticator:
             "spec": {"token": token, "audiences": [GATEWAY_AUDIENCE]},
         }
         answer = await self._cluster.create(Kind.TOKEN_REVIEW, namespace="", body=body)
-        status = facts.section(answer, "status")
+        status = objects.section(answer, "status")
         audiences = status.get("audiences")
         fits = isinstance(audiences, list) and GATEWAY_AUDIENCE in audiences
         if status.get("authenticated") is not True or not fits:
             # Not the server's message: it may contain the token.
             text = f"the token is expired, revoked or not issued for audience {GATEWAY_AUDIENCE}"
             raise Refused(RefusalReason.TOKEN_REFUSED, text)
-        user = facts.section(status, "user")
-        account = _ACCOUNT.fullmatch(facts.text(user, "username"))
+        user = objects.section(status, "user")
+        account = _ACCOUNT.fullmatch(objects.text(user, "username"))
         name, uid = (_only(user, f"{_EXTRA}{part}") for part in ("name", "uid"))
         if account is None or not name or not uid:
             raise Refused(RefusalReason.NOT_A_POD, "the token is not bound to a pod")
@@ -121,9 +121,9 @@ class Authenticator:
             body = await self._cluster.get(Kind.POD, namespace=pod.namespace, name=pod.name)
         except NotFound:
             raise Refused(RefusalReason.POD_GONE, f"pod {pod.name} does not exist") from None
-        if facts.text(facts.section(body, "metadata"), "uid") != pod.uid:
+        if objects.text(objects.section(body, "metadata"), "uid") != pod.uid:
             raise Refused(RefusalReason.POD_GONE, f"pod {pod.name} was replaced by another")
-        fact = facts.pod_fact(body)
+        fact = pods.pod_fact(body)
         if fact is None:
             raise Refused(RefusalReason.NOT_A_NODE, f"pod {pod.name} is not an attempt of a node")
         # A pod that is being deleted may still upload its result, and so may the sidecar of a
@@ -133,8 +133,8 @@ class Authenticator:
         return fact, body
 
     async def _live_run(self, pod: TokenPod, fact: PodFact, body: Obj) -> Obj:
-        notes = facts.section(body, "metadata", "annotations")
-        name = facts.text(notes, meta.ANNOTATION_RUN_NAME)
+        notes = objects.section(body, "metadata", "annotations")
+        name = objects.text(notes, meta.ANNOTATION_RUN_NAME)
         if not name:
             raise Refused(
                 RefusalReason.NOT_A_NODE, f"pod {pod.name} has no annotation that names its run"
@@ -143,8 +143,8 @@ class Authenticator:
             run = await self._cluster.get(Kind.AGENT_WORKFLOW, namespace=pod.namespace, name=name)
         except (NotFound, Rejected):  # Rejected: the annotation is not a name
             raise Refused(RefusalReason.RUN_GONE, f"run {name:.253} does not exist") from None
-        metadata = facts.section(run, "metadata")
-        if facts.text(metadata, "uid") != fact.run_uid:
+        metadata = objects.section(run, "metadata")
+        if objects.text(metadata, "uid") != fact.run_uid:
             raise Refused(RefusalReason.RUN_GONE, f"run {name} was replaced by another")
         if metadata.get("deletionTimestamp"):
             raise Refused(RefusalReason.RUN_GONE, f"run {name} is being deleted")
@@ -167,17 +167,17 @@ def _token(authorization: str) -> str:
 
 
 def _only(user: Obj, key: str) -> str:
-    listed = facts.section(user, "extra").get(key)
+    listed = objects.section(user, "extra").get(key)
     one = isinstance(listed, list) and len(listed) == 1 and isinstance(listed[0], str)
     return listed[0] if one else ""  # type: ignore[index]
 
 
-def _current(run: Obj, fact: PodFact, pod: Obj) -> tuple[Whose, JournalKey]:
+def _current(run: Obj, fact: PodFact, pod: Obj) -> tuple[AttemptRef, JournalKey]:
     """The attempt that this pod runs, and the journal that it continues. Raises Refused unless the
     run's status says that the attempt is current."""
-    name = facts.text(facts.section(run, "metadata"), "name")
+    name = objects.text(objects.section(run, "metadata"), "name")
     try:
-        status = AgentWorkflowStatus.model_validate(facts.section(run, "status"))
+        status = AgentWorkflowStatus.model_validate(objects.section(run, "status"))
     except ValidationError:
         raise Refused(
             RefusalReason.NOT_CURRENT, f"the status of run {name} cannot be read"
@@ -190,9 +190,9 @@ def _current(run: Obj, fact: PodFact, pod: Obj) -> tuple[Whose, JournalKey]:
         raise Refused(RefusalReason.NOT_CURRENT, f"{which} is not current: {found}")
     if attempt.finished_at is not None or node.phase != "Running":
         raise Refused(RefusalReason.NOT_CURRENT, f"{which} is not current: it has ended")
-    labels = facts.section(pod, "metadata", "labels")
+    labels = objects.section(pod, "metadata", "labels")
     round_ = attempt.round or 1
-    if facts.text(labels, meta.LABEL_ROUND) != str(round_):
+    if objects.text(labels, meta.LABEL_ROUND) != str(round_):
         raise Refused(
             RefusalReason.NOT_CURRENT,
             f"{which} belongs to round {round_}, the pod to another round",
@@ -201,8 +201,8 @@ def _current(run: Obj, fact: PodFact, pod: Obj) -> tuple[Whose, JournalKey]:
         raise Refused(
             RefusalReason.NOT_A_NODE, f"the pod of {which} is not controlled by Job {attempt.job}"
         )
-    whose = Whose(name, fact.run_uid, fact.path, round_, attempt.number)
-    return whose, _journal_of(node)
+    ref = AttemptRef(name, fact.run_uid, fact.path, round_, attempt.number)
+    return ref, _journal_of(node)
 
 
 def _journal_of(node: NodeStatus) -> JournalKey:
@@ -215,5 +215,5 @@ def _made_by(pod: Obj, attempt: AttemptStatus) -> bool:
     return any(
         owner.get("controller") is True
         and (owner.get("kind"), owner.get("name")) == ("Job", attempt.job)
-        for owner in facts.items(pod, "metadata", "ownerReferences")
+        for owner in objects.items(pod, "metadata", "ownerReferences")
     )

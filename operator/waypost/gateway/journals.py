@@ -1,6 +1,6 @@
 """Journals of nodes: segments that are appended one after the other and read in order.
 
-A segment is a NodeRecord whose name is derived from its journal and its number. Of two writers of
+A segment is a NodeRecord ref name is derived from its journal and its number. Of two writers of
 the same number only one succeeds: appending is the fence between attempts
 (docs/adr/0011-agent-journal.md). No state is kept between requests, so replicas need no
 coordination.
@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from waypost.api.base import JsonObject
-from waypost.engine import facts, records
 from waypost.gateway.authentication import Caller
 from waypost.gateway.refusals import RefusalReason, Refused
 from waypost.gateway.upload_limiter import Payload
+from waypost.kube import node_records, objects
 from waypost.ports.cluster import AlreadyExists, Cluster, Kind, NotFound, Obj
 from waypost.protocol.ijson import Json
 
-LARGEST_SEGMENT: Final = records.EVALUATED
+LARGEST_SEGMENT: Final = node_records.EVALUATED
 MOST_SEGMENTS: Final = 10_000
 MOST_BYTES: Final = 64 * 1024 * 1024
 PAGE_BYTES: Final = 1024 * 1024
@@ -58,7 +58,7 @@ class Journals:
                 f"a journal has at most {MOST_SEGMENTS} segments and {MOST_BYTES} bytes; {_ADVICE}"
             )
             raise Refused(RefusalReason.JOURNAL_FULL, text)
-        previous = facts.text(before["spec"], "digest") if before else None
+        previous = objects.text(before["spec"], "digest") if before else None
         manifest = _manifest(caller, number, payload, total=total, previous=previous)
         try:
             await self._cluster.create(
@@ -91,18 +91,18 @@ class Journals:
     async def _before(self, caller: Caller, number: int) -> Obj | None:
         """The segment before `number`, which must exist; None before the first."""
         if not caller.journal.fingerprint:
-            text = f"the status of {caller.whose.path} has no fingerprint, so it has no journal"
+            text = f"the status of {caller.ref.path} has no fingerprint, so it has no journal"
             raise Refused(RefusalReason.NOT_CURRENT, text)
         if number <= 1:
             return None
         before = await self._segment(caller, number - 1)
         if before is None:
-            text = f"segment {number - 1} of the journal of {caller.whose.path} does not exist"
+            text = f"segment {number - 1} of the journal of {caller.ref.path} does not exist"
             raise Refused(RefusalReason.JOURNAL_GAP, text)
         return before
 
     async def _segment(self, caller: Caller, number: int) -> Obj | None:
-        name = caller.journal.segment_name(caller.whose, number)
+        name = caller.journal.segment_name(caller.ref, number)
         try:
             body = await self._cluster.get(
                 Kind.NODE_RECORD, namespace=caller.pod.namespace, name=name
@@ -118,10 +118,10 @@ class Journals:
     async def _same(self, caller: Caller, number: int, wanted: JsonObject) -> None:
         """Raises Refused unless the segment of that number equals the one this pod appends."""
         body = await self._segment(caller, number)
-        found = facts.section(body, "spec") if body else {}
+        found = objects.section(body, "spec") if body else {}
         if any(found.get(key) != wanted[key] for key in ("digest", "attempt", "journal")):
             writer = f"attempt {found.get('attempt')}"
-            text = f"{writer} has written segment {number} of the journal of {caller.whose.path}"
+            text = f"{writer} has written segment {number} of the journal of {caller.ref.path}"
             raise Refused(RefusalReason.JOURNAL_MOVED, text)
 
 
@@ -131,17 +131,17 @@ def segments(bodies: list[Obj]) -> list[JsonObject]:
 
 
 def _read(body: Obj) -> Segment:
-    fact = records.record_fact(body)
+    fact = node_records.record_fact(body)
     if fact.problem:
         raise Refused(RefusalReason.DAMAGED, f"NodeRecord {fact.name}: {fact.problem}")
-    place = facts.section(body, "spec", "journal")
+    place = objects.section(body, "spec", "journal")
     return Segment(place["number"], fact.attempt, place["podUid"], fact.payload.value)
 
 
 def _manifest(
     caller: Caller, number: int, payload: Payload, *, total: int, previous: str | None
 ) -> dict[str, Any]:
-    form = records.form_of(payload.value, payload.canonical)
+    form = node_records.form_of(payload.value, payload.canonical)
     assert form is not None, "a segment of at most LARGEST_SEGMENT bytes fits"
     place: JsonObject = {
         "fingerprint": caller.journal.fingerprint,
@@ -152,31 +152,31 @@ def _manifest(
     }
     if previous is not None:
         place["previous"] = previous
-    return records.manifest(
+    return node_records.manifest(
         "Journal",
-        caller.whose,
+        caller.ref,
         digest=payload.digest,
         size=payload.size,
         form=form,
         owner=caller.owner,
         namespace=caller.pod.namespace,
-        segment=(caller.journal.segment_name(caller.whose, number), place),
+        segment=(caller.journal.segment_name(caller.ref, number), place),
     )
 
 
 def _is_segment(body: Obj, caller: Caller, number: int) -> bool:
-    spec, place = facts.section(body, "spec"), facts.section(body, "spec", "journal")
-    found = (spec.get("type"), spec.get("runUid"), spec.get("path"), facts.controller_uid(body))
-    whose, key = caller.whose, caller.journal
-    wanted = ("Journal", whose.run_uid, whose.path, whose.run_uid)
+    spec, place = objects.section(body, "spec"), objects.section(body, "spec", "journal")
+    found = (spec.get("type"), spec.get("runUid"), spec.get("path"), objects.controller_uid(body))
+    ref, key = caller.ref, caller.journal
+    wanted = ("Journal", ref.run_uid, ref.path, ref.run_uid)
     at = (place.get("fingerprint"), place.get("generation"), place.get("number"))
     return found == wanted and at == (key.fingerprint, key.generation, number)
 
 
 def _follows(before: Obj | None, body: Obj) -> None:
     """Raises Refused if a segment was removed and another one put in its place."""
-    wanted = facts.text(before["spec"], "digest") if before else None
-    if facts.section(body, "spec", "journal").get("previous") != wanted:
-        name = facts.text(facts.section(body, "metadata"), "name")
+    wanted = objects.text(before["spec"], "digest") if before else None
+    if objects.section(body, "spec", "journal").get("previous") != wanted:
+        name = objects.text(objects.section(body, "metadata"), "name")
         text = f"NodeRecord {name} does not continue the segment before it: a segment was removed"
         raise Refused(RefusalReason.DAMAGED, text)

@@ -15,7 +15,6 @@ from waypost.adapters.http import build_app as build_probes
 from waypost.adapters.http import serve as serve_probes
 from waypost.adapters.kube import KubeCluster
 from waypost.adapters.logs import configure_logging
-from waypost.engine import facts
 from waypost.gateway import connections
 from waypost.gateway.app import Gateway, build_app
 from waypost.gateway.authentication import Authenticator
@@ -27,6 +26,7 @@ from waypost.gateway.payload_store import ObjectError, PayloadStore
 from waypost.gateway.settings import GatewaySettings
 from waypost.gateway.sweep import Sweeper
 from waypost.gateway.upload_limiter import UploadLimiter
+from waypost.kube import objects
 from waypost.ports.cluster import Cluster, ClusterError, Kind
 
 log = logging.getLogger("waypost.gateway")
@@ -135,7 +135,7 @@ async def _bucket(settings: GatewaySettings, cluster: Cluster) -> Bucket:
     try:
         # The uid is the same after a reinstallation and different in every cluster.
         system = await cluster.get(Kind.NAMESPACE, namespace=None, name="kube-system")
-        await bucket.claim(facts.text(facts.section(system, "metadata"), "uid"))
+        await bucket.claim(objects.text(objects.section(system, "metadata"), "uid"))
     except (ClusterError, ObjectError) as error:
         raise NotStarted(f"object store {found.bucket}/{found.prefix}: {error}") from error
     return bucket

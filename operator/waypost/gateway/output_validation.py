@@ -8,11 +8,11 @@ from pydantic import ValidationError
 
 from waypost.api.record import RecordType
 from waypost.api.workflow import AgentWorkflowSpec
-from waypost.engine import facts, records
-from waypost.engine.bundle import bundled
+from waypost.compiler.shared_schemas import bundled
 from waypost.gateway.authentication import Caller
 from waypost.gateway.refusals import RefusalReason, Refused
 from waypost.gateway.upload_limiter import Payload
+from waypost.kube import node_records, objects
 from waypost.protocol import schema
 
 P = ParamSpec("P")
@@ -34,7 +34,7 @@ class OutputValidator:
     def check(self, caller: Caller, type_: RecordType, payload: Payload) -> None:
         """Raises Refused if an output is too large for the operator to validate and does not match
         the node's outputSchema."""
-        if type_ != "Result" or payload.size <= records.EVALUATED:
+        if type_ != "Result" or payload.size <= node_records.EVALUATED:
             return
         output_schema = _output_schema(caller)
         violations = schema.validate(output_schema, payload.value) if output_schema else []
@@ -47,9 +47,9 @@ class OutputValidator:
 
 def _output_schema(caller: Caller) -> object:
     try:
-        spec = bundled(AgentWorkflowSpec.model_validate(facts.section(caller.run, "spec")))
+        spec = bundled(AgentWorkflowSpec.model_validate(objects.section(caller.run, "spec")))
     except ValidationError:
-        text = f"the spec of run {caller.whose.run} cannot be read"
+        text = f"the spec of run {caller.ref.run} cannot be read"
         raise Refused(RefusalReason.NOT_CURRENT, text) from None
-    node = next((node for node in spec.nodes if node.name == caller.whose.path), None)
+    node = next((node for node in spec.nodes if node.name == caller.ref.path), None)
     return node.output_schema if node else None

@@ -11,10 +11,12 @@ from typing import Any, Final, Protocol
 
 from waypost.api.base import JsonObject
 from waypost.api.record import RecordType
-from waypost.engine import facts, records
 from waypost.gateway.authentication import Caller
 from waypost.gateway.refusals import RefusalReason, Refused
 from waypost.gateway.upload_limiter import Payload
+from waypost.kube import node_records
+from waypost.kube.objects import section
+from waypost.kube.objects import text as text_of
 from waypost.ports.cluster import AlreadyExists, Cluster, Kind, NotFound, Obj
 from waypost.protocol import ijson
 
@@ -53,8 +55,8 @@ class PayloadStore:
     def limit(self, type_: RecordType) -> int:
         """Maximum size in bytes of a payload of this type."""
         if type_ == "Trace":
-            return records.EVALUATED
-        return records.LARGEST if self._objects is None else self._largest
+            return node_records.EVALUATED
+        return node_records.LARGEST if self._objects is None else self._largest
 
     def advice(self, type_: RecordType) -> str:
         """What the user can do about a payload above the limit."""
@@ -64,9 +66,9 @@ class PayloadStore:
 
     def form_of(self, payload: Payload) -> JsonObject | None:
         """The record's field for a payload; None: use the object store. Slow. Raises Refused."""
-        if self._objects is not None and payload.size > records.EVALUATED:
+        if self._objects is not None and payload.size > node_records.EVALUATED:
             return None
-        form = records.form_of(payload.value, payload.canonical)
+        form = node_records.form_of(payload.value, payload.canonical)
         if form is None:
             text = f"{payload.size} bytes, which do not compress to 1 MiB; {_MORE}"
             raise Refused(RefusalReason.TOO_LARGE, text)
@@ -88,9 +90,9 @@ class PayloadStore:
             if await self._record(caller, type_) is not None:
                 return await self._same(caller, type_, payload)
             form = {"object": await self._put_object(caller, type_, payload)}
-        manifest = records.manifest(
+        manifest = node_records.manifest(
             type_,
-            caller.whose,
+            caller.ref,
             digest=payload.digest,
             size=payload.size,
             form=form,
@@ -109,20 +111,20 @@ class PayloadStore:
         """The payload of the caller's own attempt. Raises Refused, ClusterError, ObjectError."""
         body = await self._record(caller, type_)
         if body is None:
-            text = f"attempt {caller.whose.attempt} of {caller.whose.path} has no {type_.lower()}"
+            text = f"attempt {caller.ref.attempt} of {caller.ref.path} has no {type_.lower()}"
             raise Refused(RefusalReason.NOT_FOUND, text)
-        fact = records.record_fact(body, limit=0)
-        if fact.problem or not fact.is_of(type_, caller.whose):
+        fact = node_records.record_fact(body, limit=0)
+        if fact.problem or not fact.is_of(type_, caller.ref):
             raise Refused(
                 RefusalReason.DAMAGED,
                 f"the content of NodeRecord {fact.name} does not match its name",
             )
         size = fact.payload.size
-        pieces = self._pieces(facts.section(body, "spec"), fact.name, size)
+        pieces = self._pieces(section(body, "spec"), fact.name, size)
         return Kept(fact.payload.digest, size, pieces)
 
     async def _record(self, caller: Caller, type_: RecordType) -> Obj | None:
-        name = caller.whose.record_name(type_)
+        name = caller.ref.record_name(type_)
         try:
             return await self._cluster.get(
                 Kind.NODE_RECORD, namespace=caller.pod.namespace, name=name
@@ -131,8 +133,8 @@ class PayloadStore:
             return None
 
     async def _same(self, caller: Caller, type_: RecordType, payload: Payload) -> bool:
-        fact = records.record_fact(await self._record(caller, type_), limit=0)
-        if not fact.is_of(type_, caller.whose) or fact.payload.digest != payload.digest:
+        fact = node_records.record_fact(await self._record(caller, type_), limit=0)
+        if not fact.is_of(type_, caller.ref) or fact.payload.digest != payload.digest:
             text = (
                 f"another {type_.lower()} of this attempt is already stored and cannot be replaced"
             )
@@ -141,16 +143,16 @@ class PayloadStore:
 
     async def _put_object(self, caller: Caller, type_: RecordType, payload: Payload) -> str:
         assert self._objects is not None, "form_of chooses the object store only if there is one"
-        whose = caller.whose
-        numbers = f"{whose.round}-{whose.attempt}-{type_.lower()}"
+        ref = caller.ref
+        numbers = f"{ref.round}-{ref.attempt}-{type_.lower()}"
         digest = payload.digest.removeprefix("sha256:")
-        run = f"{caller.pod.namespace}/{whose.run}/{whose.run_uid}"
-        key = f"{run}/{whose.path}/{numbers}-{digest}"
+        run = f"{caller.pod.namespace}/{ref.run}/{ref.run_uid}"
+        key = f"{run}/{ref.path}/{numbers}-{digest}"
         await self._objects.put(key, payload.canonical)
         return key
 
     async def _pieces(self, spec: dict[str, Any], name: str, size: int) -> AsyncIterator[bytes]:
-        if key := facts.text(spec, "object"):
+        if key := text_of(spec, "object"):
             if self._objects is None:
                 raise Refused(
                     RefusalReason.UNAVAILABLE,
@@ -158,9 +160,9 @@ class PayloadStore:
                 )
             async for piece in self._objects.read(key):
                 yield piece
-        elif text := facts.text(spec, "compressed"):
+        elif text := text_of(spec, "compressed"):
             try:
-                yield records.inflate(text, size)
+                yield node_records.inflate(text, size)
             except ValueError as error:
                 raise Refused(RefusalReason.DAMAGED, f"NodeRecord {name}: {error}") from None
         else:

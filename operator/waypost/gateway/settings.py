@@ -2,7 +2,7 @@
 
 from pydantic import Field, ValidationError, field_validator
 
-from waypost.engine.records import EVALUATED
+from waypost.kube.node_records import EVALUATED
 from waypost.settings import ClusterSettings, explained
 
 

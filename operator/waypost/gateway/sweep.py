@@ -10,9 +10,9 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
 
-from waypost.engine import facts
 from waypost.gateway.objects import Bucket, RunObjects
 from waypost.gateway.payload_store import ObjectError
+from waypost.kube import objects
 from waypost.ports.cluster import Cluster, ClusterError, Kind, NotFound
 
 # An API server that lags behind may not know a run that was just created.
@@ -60,4 +60,4 @@ class Sweeper:
             )
         except NotFound:
             return True
-        return facts.text(facts.section(body, "metadata"), "uid") != run.uid
+        return objects.text(objects.section(body, "metadata"), "uid") != run.uid

@@ -3,7 +3,8 @@
 from typing import Protocol
 
 from waypost.api.status import AgentWorkflowStatus
-from waypost.engine.model import Observed, Traces
+from waypost.engine.state.decision import Traces
+from waypost.engine.state.observed import Observed
 
 
 class Requests(Protocol):

@@ -102,14 +102,14 @@ def uncut_size(record: CommitRecord) -> int:
 
 
 def _body(record: CommitRecord) -> dict[str, Json]:
-    whose = record.attempt
+    ref = record.attempt
     body: dict[str, Json] = {
         "v": VERSION,
-        "run": whose.run_uid,
-        "path": whose.path,
-        "round": whose.round,
-        "attempt": whose.attempt,
-        "podUID": whose.pod_uid,
+        "run": ref.run_uid,
+        "path": ref.path,
+        "round": ref.round,
+        "attempt": ref.attempt,
+        "podUID": ref.pod_uid,
         "outcome": record.outcome,
     }
     if record.stored is not None:

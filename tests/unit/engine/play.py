@@ -14,25 +14,24 @@ from waypost.api.approval import ApprovalSpec
 from waypost.api.base import JsonObject, JsonValue
 from waypost.api.meta import ANNOTATION_PATH, LABEL_ROUND
 from waypost.api.status import AgentWorkflowStatus, NodeStatus
-from waypost.engine.decide import decide, plan
-from waypost.engine.model import (
-    ApprovalFact,
+from waypost.engine.decide import decide
+from waypost.engine.reads import required_reads
+from waypost.engine.state.decision import (
     Decision,
     DeleteRun,
-    JobFact,
     Launch,
-    LaunchProblem,
-    Observed,
     OpenApproval,
-    PodFact,
     PutRecord,
     ReleasePod,
     SettleApproval,
     StopAttempt,
-    Wants,
 )
-from waypost.engine.pods import PodSettings
-from waypost.engine.summary import is_finished
+from waypost.engine.state.observed import Observed, Reads
+from waypost.engine.state.transition import is_finished
+from waypost.kube.approvals import ApprovalFact
+from waypost.kube.jobs import JobFact, LaunchProblem
+from waypost.kube.manifests.pod import PodSettings
+from waypost.kube.pods import PodFact
 from waypost.protocol.record import CommitRecord, encode
 from waypost.protocol.work import Trace, Usage
 
@@ -78,7 +77,7 @@ def uses(
 
     def end(pod: PodFact) -> PodFact:
         made = CommitRecord(
-            builders.whose(pod.path, pod.attempt, pod_uid=pod.uid, round_=pod.round),
+            builders.ref(pod.path, pod.attempt, pod_uid=pod.uid, round_=pod.round),
             "Failed" if fails else "Succeeded",
             reason=fails or None,
             message=message,
@@ -180,7 +179,7 @@ class Play:
         )
         seen = replace(seen, **self.overrides)
         for _ in range(4):
-            wants = plan(seen, self.now)
+            wants = required_reads(seen, self.now)
             if wants.payloads:
                 loaded = {name: self.records[name] for name in wants.payloads}
                 seen = replace(seen, payloads={**seen.payloads, **loaded})
@@ -194,10 +193,10 @@ class Play:
                 seen = replace(seen, jobs=dict(self.jobs), live=True, live_at=self.now)
         return seen
 
-    def planned(self) -> Wants:
+    def planned(self) -> Reads:
         """What the engine asks for beside the cached facts."""
         seen = builders.observed(self.spec, status=self.status, pods=tuple(self.pods.values()))
-        return plan(replace(seen, **self.overrides), self.now)
+        return required_reads(replace(seen, **self.overrides), self.now)
 
     def step(self, *, crash_after: int | None = None) -> Decision:
         """One pass. With `crash_after` n only the first n of its effects happen, and Crash is

@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
-from waypost.engine.acceptance import MAX_INPUT_BYTES, MAX_PROBLEMS
-from waypost.engine.definition import define
+from waypost.compiler.definition import define
+from waypost.compiler.rules.spec import MAX_INPUT_BYTES, MAX_PROBLEMS
 
 from tests.builders import container, gate, python, spec, wait
 
@@ -374,7 +374,7 @@ def test_edges() -> None:
             after=["a"],
         ),
     )
-    edges = define(raw).graph.edges["y"]
+    edges = define(raw).graph.dependencies["y"]
     assert not edges.hard, "after makes a soft too"
     assert edges.soft == {"a", "b", "c"}
     assert define(raw).graph.downstream("a") == {"y"}

@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 from waypost.api.status import AgentWorkflowStatus
-from waypost.engine import genai
-from waypost.engine.agent_spans import agent_spans
-from waypost.engine.definition import define
-from waypost.engine.model import Observed
-from waypost.engine.names import timestamp
-from waypost.engine.spans import AttemptEnded, SpanFact, span_id, trace_id
+from waypost.compiler.definition import define
+from waypost.engine.state.observed import Observed
+from waypost.kube.timestamps import timestamp
+from waypost.kube.trace_ids import span_id, trace_id
 from waypost.protocol.work import Trace
+from waypost.telemetry import conventions
+from waypost.telemetry.agent_spans import agent_spans
+from waypost.telemetry.spans import AttemptEnded, SpanFact
 
 T0 = datetime(2026, 11, 23, 3, 10, tzinfo=UTC)
 SPEC = {"nodes": [{"name": "draft", "container": {"image": "x"}}]}
@@ -138,7 +139,7 @@ def test_a_tool(name: str, told: dict[str, str]) -> None:
     (span,) = by_name(agent_spans(OBSERVED, ATTEMPT, FULL), f"execute_tool {name}")
     assert told.items() <= {**span.attributes, "error": span.error}.items()
     assert not span.remote
-    assert genai.PROVIDER not in span.attributes
+    assert conventions.PROVIDER not in span.attributes
 
 
 def test_what_was_replayed_is_marked_and_counts_nothing() -> None:

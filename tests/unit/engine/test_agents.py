@@ -9,10 +9,10 @@ from waypost.api import meta
 from waypost.api.base import JsonObject, JsonValue
 from waypost.api.provider import ModelProviderSpec
 from waypost.api.toolserver import ToolServerSpec
-from waypost.engine.definition import define
-from waypost.engine.model import PutRecord
-from waypost.engine.payloads import Payload, RecordFact
-from waypost.engine.pods import PodSettings
+from waypost.compiler.definition import define
+from waypost.engine.state.decision import PutRecord
+from waypost.kube.manifests.pod import PodSettings
+from waypost.kube.payloads import Payload, RecordFact
 from waypost.protocol.work import Trace, Usage
 
 from tests.builders import RUN_UID, agent, python, spec

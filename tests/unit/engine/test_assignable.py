@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from waypost.engine.assignable import Comparison, Misfit
-from waypost.engine.shapes import linked
+from waypost.compiler.types.assignability import Comparison, Misfit
+from waypost.compiler.types.schemas import linked
 from waypost.protocol import schema
 
 Schema = Any

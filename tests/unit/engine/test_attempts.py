@@ -8,11 +8,17 @@ from typing import Any
 import pytest
 from waypost.api.base import JsonObject
 from waypost.api.status import NodeStatus
-from waypost.engine.decide import LAUNCHES_PER_PASS, decide, plan
-from waypost.engine.definition import define
-from waypost.engine.model import Decision, LaunchProblem, Observed, PodFact, StopAttempt
-from waypost.engine.names import parse_timestamp, timestamp
-from waypost.engine.policy import MAX_DISRUPTIONS, queue_timeout_of, timeout_of
+from waypost.compiler.definition import define
+from waypost.compiler.node_settings import queue_timeout_of, timeout_of
+from waypost.engine.attempts.retries import MAX_DISRUPTIONS
+from waypost.engine.decide import decide
+from waypost.engine.reads import required_reads
+from waypost.engine.start import LAUNCHES_PER_PASS
+from waypost.engine.state.decision import Decision, StopAttempt
+from waypost.engine.state.observed import Observed
+from waypost.kube.jobs import LaunchProblem
+from waypost.kube.pods import PodFact
+from waypost.kube.timestamps import parse_timestamp, timestamp
 
 from tests import builders
 from tests.builders import (
@@ -255,21 +261,23 @@ def test_plan_looks_soon_then_rarely(
     live_at: float | None, at: float, jobs: Any, wanted: bool
 ) -> None:
     moment = None if live_at is None else after(live_at)
-    assert plan(seen(jobs=jobs, live_at=moment), after(at)).live is wanted
+    assert required_reads(seen(jobs=jobs, live_at=moment), after(at)).live is wanted
 
 
 def test_plan_wants_nothing_needless() -> None:
-    assert not plan(seen(running("a")), after(600)).live, "its pod is there"
-    assert not plan(seen(live=True), after(600)).live, "asked in this pass already"
-    assert not plan(seen(deleting=True), after(600)).live, "it only lets go"
-    assert not plan(observed({"nodes": []}), NOW).live
+    assert not required_reads(seen(running("a")), after(600)).live, "its pod is there"
+    assert not required_reads(seen(live=True), after(600)).live, "asked in this pass already"
+    assert not required_reads(seen(deleting=True), after(600)).live, "it only lets go"
+    assert not required_reads(observed({"nodes": []}), NOW).live
 
 
 def test_plan_wants_logs_of_silent_ends() -> None:
     over = exited("a", code=1)
-    assert plan(seen(over), NOW).logs == (over,)
-    assert plan(seen(over, logs={over.uid: ""}), NOW).logs == (), "read once"
-    assert plan(seen(exited("a", attempt=2, code=1)), NOW).logs == (), "of this attempt only"
+    assert required_reads(seen(over), NOW).logs == (over,)
+    assert required_reads(seen(over, logs={over.uid: ""}), NOW).logs == (), "read once"
+    assert required_reads(seen(exited("a", attempt=2, code=1)), NOW).logs == (), (
+        "of this attempt only"
+    )
 
 
 def test_plan_wants_records_for_those_that_read_them() -> None:
@@ -281,12 +289,14 @@ def test_plan_wants_records_for_those_that_read_them() -> None:
     spilled = node_status("a", "Succeeded", output_record="rec")
     for b, wanted in (("Pending", {"rec"}), ("Backoff", {"rec"}), ("Succeeded", {"rec"})):
         status = builders.status(spilled, node_status("b", b))
-        assert plan(observed(raw, status=status), NOW).payloads == wanted, b
+        assert required_reads(observed(raw, status=status), NOW).payloads == wanted, b
     status = builders.status(spilled, node_status("b", "Succeeded"))
-    assert plan(observed({**raw, "outputs": {}}, status=status), NOW).payloads == set()
+    assert required_reads(observed({**raw, "outputs": {}}, status=status), NOW).payloads == set()
     done_ = status.model_copy(update={"phase": "Succeeded", "finished_at": timestamp(NOW)})
-    assert plan(observed(raw, status=done_), NOW).payloads == set(), "a finished run reads nothing"
-    assert plan(observed(raw, status=status, payloads={"rec": 1}), NOW).payloads == set()
+    assert required_reads(observed(raw, status=done_), NOW).payloads == set(), (
+        "a finished run reads nothing"
+    )
+    assert required_reads(observed(raw, status=status, payloads={"rec": 1}), NOW).payloads == set()
 
 
 # --- launch problems -----------------------------------------------------------------------------

@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
-from waypost.engine.bundle import bundle
-from waypost.engine.definition import define
+from waypost.compiler.definition import define
+from waypost.compiler.shared_schemas import bundle
 from waypost.protocol import schema
 
 from tests.builders import gate, python, spec

@@ -2,7 +2,7 @@
 
 import pytest
 from waypost.api.base import JsonObject
-from waypost.engine.model import DeleteRun
+from waypost.engine.state.decision import DeleteRun
 
 from tests.builders import gate, python, spec, wait
 from tests.unit.engine.play import Crash, Play, launches, never_ends, raises, returns

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 from waypost.api import meta
-from waypost.engine.facts import pod_fact
-from waypost.engine.model import PodFact
-from waypost.engine.outcomes import Broken, Outcome, Succeeded, judge, wants_record
-from waypost.engine.payloads import RecordFact
+from waypost.engine.attempts.judge import judge_pod, needs_record
+from waypost.engine.state.outcome import Failed, Outcome, Succeeded
+from waypost.kube.payloads import RecordFact
+from waypost.kube.pods import PodFact, pod_fact
 from waypost.protocol import carrying
 from waypost.protocol.reasons import Reason
 from waypost.protocol.record import Attempt, CommitRecord, Stored, encode
@@ -51,7 +51,7 @@ def record(**fields: Any) -> str:
 def judged(
     fact: PodFact, *, stopping: str | None = None, kept: RecordFact | None = None
 ) -> Outcome:
-    return judge(
+    return judge_pod(
         fact,
         kind="container",
         expect=WHOSE,
@@ -150,13 +150,13 @@ def test_what_is_no_success(
     if stopping:  # it was told so by the deletion of its pod
         fact = replace(fact, deleting=True, deleting_since=fact.finished_at)
     outcome = judged(fact, stopping=stopping)
-    assert isinstance(outcome, Broken), reason
+    assert isinstance(outcome, Failed), reason
     assert outcome.reason == expected, (reason, outcome)
 
 
 def test_the_program_s_own_message_explains_its_exit_code() -> None:
     outcome = judged(fact_of(ended(3, "no such customer"), ended(message=record(output=1))))
-    assert isinstance(outcome, Broken)
+    assert isinstance(outcome, Failed)
     assert outcome.message == "exit code 3: no such customer"
 
 
@@ -170,4 +170,4 @@ def test_the_program_s_own_message_explains_its_exit_code() -> None:
     ],
 )
 def test_a_node_record_is_looked_for_where_it_counts(code: int, message: str, wanted: bool) -> None:
-    assert wants_record(fact_of(ended(code), ended(message=message)), WHOSE) is wanted
+    assert needs_record(fact_of(ended(code), ended(message=message)), WHOSE) is wanted

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 from waypost.api.workflow import Node
-from waypost.engine.jobs import Owner, attempt_manifests
-from waypost.engine.pods import PodSettings, Rendered
+from waypost.kube.manifests.attempt_job import Owner, attempt_manifests
+from waypost.kube.manifests.pod import PodSettings, Rendered
 from waypost.protocol import carrying
 from waypost.protocol.request import Request
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 from waypost.api.base import JsonObject
+from waypost.compiler.definition import define
 from waypost.engine.decide import decide
-from waypost.engine.definition import define
-from waypost.engine.model import StopAttempt
-from waypost.engine.names import timestamp
+from waypost.engine.state.decision import StopAttempt
+from waypost.kube.timestamps import timestamp
 
 from tests import builders
 from tests.builders import (

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 from waypost.api.base import JsonObject
-from waypost.engine.definition import Definition, define
-from waypost.engine.model import Observed
+from waypost.compiler.definition import Definition, define
+from waypost.engine.state.observed import Observed
 
 from tests import builders
 from tests.builders import python, spec

@@ -11,7 +11,7 @@ import sys
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from waypost.engine.expressions import (
+from waypost.expressions.expression import (
     Absent,
     Compiled,
     EvaluationError,
@@ -21,16 +21,16 @@ from waypost.engine.expressions import (
     evaluate,
     evaluate_condition,
 )
-from waypost.engine.templates import (
+from waypost.expressions.templates import (
     NullPolicy,
     RenderError,
-    escape_pod_string,
     parse_template,
     problems_in,
     references_in,
     render_json,
     render_text,
 )
+from waypost.kube.manifests.pod import escape_pod_string
 
 NAMES = st.sampled_from(["a", "b", "list", "map"])
 JSON = st.recursive(
@@ -228,7 +228,7 @@ MAP_SOURCES = (
 )
 SCRIPT = """
 import json, sys
-from waypost.engine.expressions import compile_expression, evaluate, Compiled
+from waypost.expressions.expression import compile_expression, evaluate, Compiled
 data = {"inputs": {"m": {f"k{i}": i for i in range(20)}}}
 for source in json.loads(sys.argv[1]):
     compiled = compile_expression(source)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from waypost.engine.expressions import (
+from waypost.expressions.expression import (
     ABSENT,
     MAX_LENGTH,
     Compiled,
@@ -12,7 +12,7 @@ from waypost.engine.expressions import (
     ExpressionError,
     Json,
     Reference,
-    Visible,
+    Variable,
     compile_expression,
     declare_numbers,
     evaluate,
@@ -164,7 +164,7 @@ def test_text_that_looks_like_a_reference_is_none() -> None:
 
 def test_roots_are_what_is_read() -> None:
     compiled = accepted("inputs.a + self.inputs.b")
-    assert compiled.roots == {Visible.INPUTS, Visible.SELF}
+    assert compiled.roots == {Variable.INPUTS, Variable.SELF}
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from waypost.api import meta
-from waypost.engine import facts
-from waypost.engine.names import timestamp
+from waypost.kube import approvals, jobs, objects, pods, runs
+from waypost.kube.timestamps import timestamp
 
 from tests.builders import NOW, RUN_UID
 
@@ -27,19 +27,19 @@ def containers(*states: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_pod_of_another() -> None:
-    assert facts.pod_fact({"metadata": {"name": "p", "labels": {}}}) is None
-    assert facts.pod_fact(body(labels={**LABELS, meta.LABEL_ATTEMPT: "two"})) is None
+    assert pods.pod_fact({"metadata": {"name": "p", "labels": {}}}) is None
+    assert pods.pod_fact(body(labels={**LABELS, meta.LABEL_ATTEMPT: "two"})) is None
 
 
 def test_pod_identity() -> None:
-    fact = facts.pod_fact(body(annotations={meta.ANNOTATION_PATH: "scan/3"}))
+    fact = pods.pod_fact(body(annotations={meta.ANNOTATION_PATH: "scan/3"}))
     assert fact is not None
     assert (fact.path, fact.attempt, fact.run_uid) == ("scan/3", 2, RUN_UID)
     assert (fact.scheduled, fact.held, fact.deleting, fact.over) == (True, False, False, False)
 
 
 def test_pod_flags() -> None:
-    fact = facts.pod_fact(body(finalizers=["x", meta.FINALIZER_RESULT], deletionTimestamp=T))
+    fact = pods.pod_fact(body(finalizers=["x", meta.FINALIZER_RESULT], deletionTimestamp=T))
     assert fact is not None
     assert (fact.held, fact.deleting) == (True, True)
 
@@ -47,7 +47,7 @@ def test_pod_flags() -> None:
 def test_terminated_container() -> None:
     ended = {"exitCode": 3, "reason": "Error", "message": "m", "startedAt": T, "finishedAt": T}
     other = {"name": "sidecar", "state": {"running": {"startedAt": T}}}
-    fact = facts.pod_fact(body(containers(other, {"name": "node", "state": {"terminated": ended}})))
+    fact = pods.pod_fact(body(containers(other, {"name": "node", "state": {"terminated": ended}})))
     assert fact is not None
     assert (fact.terminated, fact.exit_code, fact.message) == (True, 3, "m")
     assert (fact.started_at, fact.finished_at) == (NOW, NOW)
@@ -67,7 +67,7 @@ def test_waiting_container_and_conditions() -> None:
             {"type": "DisruptionTarget", "status": "True", "reason": "D", "message": "why"},
         ],
     }
-    fact = facts.pod_fact(body(status))
+    fact = pods.pod_fact(body(status))
     assert fact is not None
     assert (fact.waiting_reason, fact.waiting_message) == ("R", "M")
     assert (fact.unschedulable, fact.disruption) == ("Unschedulable: 0/1", "D: why")
@@ -75,7 +75,7 @@ def test_waiting_container_and_conditions() -> None:
 
 def test_scheduling_gates_are_not_unschedulable() -> None:
     gated = {"type": "PodScheduled", "status": "False", "reason": "SchedulingGated"}
-    fact = facts.pod_fact(body({"conditions": [gated]}))
+    fact = pods.pod_fact(body({"conditions": [gated]}))
     assert fact is not None
     assert fact.unschedulable == ""
 
@@ -99,21 +99,21 @@ def test_scheduling_gates_are_not_unschedulable() -> None:
     ],
 )
 def test_when_it_was_answered(managed: Any, moment: Any) -> None:
-    fact = facts.approval_fact(body(managedFields=managed))
+    fact = approvals.approval_fact(body(managedFields=managed))
     assert fact is not None
     assert fact.answered_at == moment
 
 
 def test_approval_that_models_refuse() -> None:
-    fact = facts.approval_fact({**body(), "spec": {"decision": "Maybe"}})
+    fact = approvals.approval_fact({**body(), "spec": {"decision": "Maybe"}})
     assert fact is not None
     assert (fact.spec, fact.status.state) == (None, "Open")
 
 
 def test_controller() -> None:
     owners = [{"uid": "a"}, {"uid": "b", "controller": True}]
-    assert facts.controller_uid(body(ownerReferences=owners)) == "b"
-    assert facts.controller_uid(body(ownerReferences=[{"uid": "a", "controller": "true"}])) == ""
+    assert objects.controller_uid(body(ownerReferences=owners)) == "b"
+    assert objects.controller_uid(body(ownerReferences=[{"uid": "a", "controller": "true"}])) == ""
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_controller() -> None:
     ],
 )
 def test_tracked_by_git(metadata: Any, tracked: bool) -> None:
-    assert facts.tracked_by_git({"metadata": metadata}) is tracked
+    assert runs.tracked_by_git({"metadata": metadata}) is tracked
 
 
 @pytest.mark.parametrize(
@@ -147,13 +147,13 @@ def test_tracked_by_git(metadata: Any, tracked: bool) -> None:
     ],
 )
 def test_row_37_pruned(applied: Any, kept: Any, pruned: tuple[str, ...]) -> None:
-    assert facts.pruned_fields({"spec": kept}, {"spec": applied}) == pruned
+    assert runs.pruned_fields({"spec": kept}, {"spec": applied}) == pruned
 
 
 def test_job_fact() -> None:
     done = {"conditions": [{"type": "Complete", "status": "True"}]}
     made = {**body(done, creationTimestamp=T), "spec": {"suspend": True}}
-    fact = facts.job_fact(made, trouble="why")
+    fact = jobs.job_fact(made, trouble="why")
     assert fact is not None
     assert (fact.ended, fact.suspended, fact.trouble, fact.created_at) == (True, True, "why", NOW)
 
@@ -232,13 +232,13 @@ BODIES = st.fixed_dictionaries(
 @STEADY
 @given(BODIES | JUNK, JUNK)
 def test_i16_no_body_can_stop_the_operator(poisoned: Any, other: Any) -> None:
-    facts.pod_fact(poisoned)
-    facts.job_fact(poisoned)
-    facts.approval_fact(poisoned)
-    facts.controller_uid(poisoned)
-    facts.tracked_by_git(poisoned)
-    facts.pruned_fields(poisoned, other)
-    facts.last_applied_text(poisoned)
+    pods.pod_fact(poisoned)
+    jobs.job_fact(poisoned)
+    approvals.approval_fact(poisoned)
+    objects.controller_uid(poisoned)
+    runs.tracked_by_git(poisoned)
+    runs.pruned_fields(poisoned, other)
+    runs.last_applied_text(poisoned)
 
 
 @pytest.mark.parametrize(
@@ -252,7 +252,7 @@ def test_i16_no_body_can_stop_the_operator(poisoned: Any, other: Any) -> None:
 def test_when_a_deletion_was_asked_for(grace: int | None, asked: str) -> None:
     """The timestamp is when it should be done; whoever shortens the grace moves both."""
     fields = {"deletionTimestamp": "2026-03-01T12:00:30Z", "deletionGracePeriodSeconds": grace}
-    fact = facts.pod_fact(body(**fields))
+    fact = pods.pod_fact(body(**fields))
     assert fact is not None
     assert fact.deleting_since is not None
     assert timestamp(fact.deleting_since) == asked

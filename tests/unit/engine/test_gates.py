@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from waypost.api.approval import ApprovalSpec, ApprovalStatus
 from waypost.api.base import JsonObject
-from waypost.engine.ballots import MAX_ANSWER_BYTES, Verdict, count
-from waypost.engine.model import OpenApproval, SettleApproval
-from waypost.engine.names import timestamp
+from waypost.engine.nodes.votes import MAX_ANSWER_BYTES, Tally, count
+from waypost.engine.state.decision import OpenApproval, SettleApproval
+from waypost.kube.timestamps import timestamp
 
 from tests.builders import NOW, after, container, gate, python, spec
 from tests.unit.engine.play import Play, launches, never_ends, raises
@@ -348,7 +348,7 @@ def test_row_22_answer_of_the_last_vote() -> None:
 
 def test_problems_name_the_vote() -> None:
     verdict = count(ballot(2, votes={"eve": YES}))
-    assert verdict == Verdict(
+    assert verdict == Tally(
         problem="votes.eve: expected one of the approvers ann, bob, cid", tally="0/2"
     )
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from waypost.api import meta
 from waypost.api.base import JsonObject, JsonValue
-from waypost.engine.jobs import ANNOTATION_LIMIT
-from waypost.engine.model import Launch
+from waypost.engine.state.decision import Launch
+from waypost.kube.manifests.attempt_job import ANNOTATION_LIMIT
 
 from tests import builders
 from tests.builders import container, python, spec

@@ -5,10 +5,13 @@ from typing import Any
 
 import pytest
 from waypost.api.base import JsonValue
-from waypost.engine import records
-from waypost.engine.decide import decide, plan
-from waypost.engine.model import Launch, Observed, PodFact, PutRecord
-from waypost.engine.payloads import Payload, RecordFact, Whose
+from waypost.engine.decide import decide
+from waypost.engine.reads import required_reads
+from waypost.engine.state.decision import Launch, PutRecord
+from waypost.engine.state.observed import Observed
+from waypost.kube import node_records
+from waypost.kube.payloads import AttemptRef, Payload, RecordFact
+from waypost.kube.pods import PodFact
 from waypost.protocol import ijson
 from waypost.protocol.record import CommitRecord, Stored, encode
 
@@ -24,12 +27,12 @@ from tests.builders import (
     job,
     observed,
     python,
+    ref,
     spec,
     status,
-    whose,
 )
 
-WHOSE = Whose(RUN, RUN_UID, "a", 1, 1)
+WHOSE = AttemptRef(RUN, RUN_UID, "a", 1, 1)
 NAME = WHOSE.record_name("Result")
 VALUE = {"text": "x" * 5000}
 DIGEST = ijson.digest(VALUE)
@@ -45,7 +48,7 @@ def fact(value: JsonValue = VALUE, **changes: Any) -> RecordFact:
 
 def stored(digest: str = DIGEST) -> PodFact:
     """A pod whose commit record says that its output is at the gateway."""
-    made = CommitRecord(whose(), "Succeeded", stored=Stored(digest, 5011))
+    made = CommitRecord(ref(), "Succeeded", stored=Stored(digest, 5011))
     return exited(message=encode(made).decode())
 
 
@@ -68,7 +71,7 @@ def seen(*pods: PodFact, kept: RecordFact | None, node: Any = None, **fields: An
 )
 def test_a_record_is_looked_for_when_the_pod_does_not_tell(pod: PodFact, wanted: bool) -> None:
     asked = observed(spec(python("a")), pods=(pod,), status=status(in_flight()))
-    assert plan(asked, NOW).records == (frozenset({NAME}) if wanted else frozenset())
+    assert required_reads(asked, NOW).records == (frozenset({NAME}) if wanted else frozenset())
 
 
 @pytest.mark.parametrize(
@@ -111,7 +114,7 @@ def test_a_kept_output_meets_its_schema_or_fails() -> None:
 def test_a_job_whose_pod_is_gone_may_have_left_its_result() -> None:
     ended = job(ended=True)
     asked = seen(kept=fact(), jobs={ended.name: ended}, live=True)
-    assert plan(replace(asked, records={}), NOW).records == {NAME}
+    assert required_reads(replace(asked, records={}), NOW).records == {NAME}
     assert decide(asked, NOW, GATEWAY).status.nodes[0].phase == "Succeeded"
 
 
@@ -144,7 +147,7 @@ def test_inputs_above_a_config_map_wait_at_the_gateway() -> None:
         exited(
             node,
             message=encode(
-                CommitRecord(whose(node), "Succeeded", stored=Stored(large.payload.digest, 1))
+                CommitRecord(ref(node), "Succeeded", stored=Stored(large.payload.digest, 1))
             ).decode(),
         )
         for node in ("n0", "n1")
@@ -154,14 +157,14 @@ def test_inputs_above_a_config_map_wait_at_the_gateway() -> None:
     (launch,) = [x for x in decide(asked, NOW, GATEWAY).after if isinstance(x, Launch)]
     assert launch.input_record is not None
     assert launch.input_record["spec"]["type"] == "Input"
-    kept = records.record_fact(launch.input_record, limit=records.LARGEST)
+    kept = node_records.record_fact(launch.input_record, limit=node_records.LARGEST)
     assert kept.payload.value["x"] == kept.payload.value["y"] == "lorem ipsum " * 85_000
     without = decide(asked, NOW, SETTINGS).status.nodes[2]
     assert (without.phase, without.reason) == ("Failed", "InputTooLarge")
 
 
 def test_a_record_is_never_unpacked_beyond_its_size() -> None:
-    bomb = records.form_of("a" * 5_000_000, ijson.canonical("a" * 5_000_000))
+    bomb = node_records.form_of("a" * 5_000_000, ijson.canonical("a" * 5_000_000))
     assert bomb is not None
     with pytest.raises(ValueError, match="expected 100000 bytes"):
-        records.inflate(bomb["compressed"], 100_000)
+        node_records.inflate(bomb["compressed"], 100_000)

@@ -6,19 +6,15 @@ from typing import Any
 
 import pytest
 from waypost.api.status import NodeStatus
-from waypost.engine.decide import decide, plan
-from waypost.engine.facts import machine_fact, pod_fact
-from waypost.engine.machines import look_at
-from waypost.engine.model import (
-    Decision,
-    MachineFact,
-    Observed,
-    PodFact,
-    ReleasePod,
-    StopAttempt,
-)
-from waypost.engine.names import timestamp
-from waypost.engine.payloads import Payload, RecordFact
+from waypost.engine.attempts.lost_machines import look_at
+from waypost.engine.decide import decide
+from waypost.engine.reads import required_reads
+from waypost.engine.state.decision import Decision, ReleasePod, StopAttempt
+from waypost.engine.state.observed import Observed
+from waypost.kube.machines import MachineFact, machine_fact
+from waypost.kube.payloads import Payload, RecordFact
+from waypost.kube.pods import PodFact, pod_fact
+from waypost.kube.timestamps import timestamp
 
 from tests import builders
 from tests.builders import (
@@ -112,7 +108,7 @@ def decided(*pods: PodFact, at: float = 400, **fields: Any) -> Decision:
 def test_a_machine_is_read_when_its_pod_looks_left_alone(
     found: PodFact, at: float, wanted: bool
 ) -> None:
-    wants = plan(seen(found, fact=None), after(at))
+    wants = required_reads(seen(found, fact=None), after(at))
     assert wants.machines == ({"m1"} if wanted else frozenset())
 
 
@@ -130,20 +126,20 @@ def test_a_machine_is_read_when_its_pod_looks_left_alone(
 )
 def test_it_is_not_read_needlessly(fact: MachineFact, at: float, again: bool) -> None:
     known = seen(left_alone(), fact=fact)
-    assert bool(plan(known, after(at)).machines) is again
+    assert bool(required_reads(known, after(at)).machines) is again
     if not again and not fact.live:
         timer = decide(known, after(at), SETTINGS).requeue_at
         assert timer == look_at(known, left_alone())
         assert timer is not None
         assert timer - after(at) <= timedelta(seconds=60), "a timer of its own"
-        assert plan(known, timer).machines
+        assert required_reads(known, timer).machines
 
 
 def test_the_pods_are_read_live_before_one_is_given_up() -> None:
     early = seen(left_alone(), fact=machine(399), live=False)
-    assert not plan(early, after(399)).live
+    assert not required_reads(early, after(399)).live
     due = seen(left_alone(), fact=machine(400), live=False)
-    assert plan(due, GIVEN_UP).live, "it may have ended, and the watch lags"
+    assert required_reads(due, GIVEN_UP).live, "it may have ended, and the watch lags"
     assert the_node(decide(due, GIVEN_UP, SETTINGS)).phase == "Running"
 
 
@@ -176,7 +172,9 @@ def test_the_patience_is_a_setting(patience: float, at: float, lost: bool) -> No
     node = the_node(decided(left_alone(), at=at, fact=machine(at), **known))
     assert (node.phase == "Backoff") is lost
     if not patience:
-        assert not plan(seen(left_alone(), fact=None, **known), after(1e6)).machines, "0: never"
+        assert not required_reads(seen(left_alone(), fact=None, **known), after(1e6)).machines, (
+            "0: never"
+        )
 
 
 def test_the_trouble_is_told_before_it_is_given_up_and_forgotten_if_it_passes() -> None:
@@ -267,7 +265,7 @@ def test_a_record_that_came_in_time_counts() -> None:
 
 def test_a_result_that_was_handed_in_counts() -> None:
     ready = seen(left_alone(), fact=machine(400))
-    (name,) = plan(ready, GIVEN_UP).records
+    (name,) = required_reads(ready, GIVEN_UP).records
     payload = Payload("sha256:1", 1, read=True, value={"n": 1})
     kept = RecordFact(name, "Result", RUN_UID, "a", 1, 1, RUN_UID, payload)
     decision = decide(replace(ready, records={name: kept}), GIVEN_UP, SETTINGS)

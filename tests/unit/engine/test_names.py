@@ -7,13 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from waypost.api.base import NODE_NAME_PATTERN
-from waypost.engine.names import (
-    approval_name,
-    idempotency_key,
-    job_name,
-    parse_timestamp,
-    timestamp,
-)
+from waypost.kube.names import approval_name, idempotency_key, job_name
+from waypost.kube.timestamps import parse_timestamp, timestamp
 
 RUN_NAMES = st.from_regex(r"\A[a-z0-9]([-a-z0-9]{0,60}[a-z0-9])?(\.[a-z0-9]{1,20}){0,3}\Z")
 PATHS = st.from_regex(rf"\A{NODE_NAME_PATTERN[1:-1]}\Z")

@@ -4,8 +4,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from waypost.engine.model import PodFact
-from waypost.engine.outcomes import Broken, Succeeded, judge, never_started, trouble_of, wants_log
+from waypost.engine.attempts.judge import judge_pod, needs_log, never_started
+from waypost.engine.state.outcome import Failed, Succeeded
+from waypost.kube.pods import PodFact, trouble_of
 
 from tests.builders import (
     NOW,
@@ -15,8 +16,8 @@ from tests.builders import (
     failure_record,
     pod,
     record,
+    ref,
     running,
-    whose,
 )
 
 OK = record({"n": 1})
@@ -303,10 +304,10 @@ FOREIGN = [
 
 
 def check(kind: str, pod: PodFact, expected: str, reason: str, more: dict[str, Any]) -> None:
-    outcome = judge(
+    outcome = judge_pod(
         pod,
         kind=kind,
-        expect=whose(attempt=more.get("attempt", 1), pod_uid=pod.uid),
+        expect=ref(attempt=more.get("attempt", 1), pod_uid=pod.uid),
         output_schema=more.get("output_schema"),
         stopping=more.get("stopping"),
         log="the log",
@@ -362,36 +363,36 @@ def test_container_nodes(pod: PodFact, expected: str, reason: str, more: dict[st
     ],
 )
 def test_e3_evidence_of_a_start(pod: PodFact, started: bool, reason: str) -> None:
-    outcome = judge(
-        pod, kind="container", expect=whose(), output_schema=None, stopping=None, log=None
+    outcome = judge_pod(
+        pod, kind="container", expect=ref(), output_schema=None, stopping=None, log=None
     )
-    assert isinstance(outcome, Broken)
+    assert isinstance(outcome, Failed)
     assert outcome.started is started, reason
 
 
 def test_a_refused_record_is_told_and_counted() -> None:
-    outcome = judge(
+    outcome = judge_pod(
         done({"n": 1}, uid="other"),
         kind="python",
-        expect=whose(pod_uid="other"),
+        expect=ref(pod_uid="other"),
         output_schema=None,
         stopping=None,
         log=None,
     )
-    assert isinstance(outcome, Broken)
+    assert isinstance(outcome, Failed)
     assert (outcome.refused, "podUID" in outcome.message) == ("Foreign", True), "I14"
 
 
 def test_texts_for_people() -> None:
-    outcome = judge(
+    outcome = judge_pod(
         exited(code=3, message="no space"),
         kind="container",
-        expect=whose(),
+        expect=ref(),
         output_schema=None,
         stopping=None,
         log="line 1\nline 2",
     )
-    assert isinstance(outcome, Broken)
+    assert isinstance(outcome, Failed)
     assert outcome.message == "exit code 3: no space", "what it said stands in the message"
     assert outcome.tail == "line 1\nline 2", "and the end of its log in the tail"
 
@@ -440,4 +441,4 @@ def test_trouble_before_the_start(pod: PodFact, reason: str, text: str) -> None:
     ],
 )
 def test_logs_are_read_where_they_tell_more(pod: PodFact, kind: str, wanted: bool) -> None:
-    assert wants_log(pod, kind=kind) is wanted
+    assert needs_log(pod, kind=kind) is wanted

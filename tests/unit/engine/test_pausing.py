@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from waypost.api.base import JsonObject
-from waypost.engine.definition import define
+from waypost.compiler.definition import define
 
 from tests.builders import NOW, after, gate, python, spec, wait
 from tests.unit.engine.play import Play, evicted, launches, never_ends, raises, returns
@@ -82,7 +82,7 @@ def test_the_conditions_of_a_paused_run() -> None:
     assert (status, reason) == ("True", "Paused")
     assert message == f"x failed: NodeError: boom. Fix the cause, then: {PATCH}"
     assert play.condition("Finished")[2] == message, "kubectl wait tells it too"
-    told = [n for d in play.decisions for n in d.notes if n.reason == "RunPaused"]
+    told = [n for d in play.decisions for n in d.events if n.reason == "RunPaused"]
     assert [n.message for n in told] == [message], "one Event, however often it is looked at"
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from waypost.engine.probes.decide import Look, Step, step, underway
-from waypost.engine.probes.job import ProbeSettings, image_of, probe_job, probe_name
-from waypost.engine.probes.subject import Subject, SubjectKind, subject
+from waypost.probes.decide import Look, Step, step, underway
+from waypost.probes.job import ProbeSettings, image_of, probe_job, probe_name
+from waypost.probes.subject import Subject, SubjectKind, subject
 from waypost.protocol.probe import (
     MESSAGE_LIMIT,
     TOOL_PREFIX,

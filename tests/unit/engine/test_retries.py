@@ -5,20 +5,20 @@ from typing import Any, get_args
 import pytest
 from waypost.api.base import JsonObject
 from waypost.api.workflow import RetriedReason
-from waypost.engine.definition import define
-from waypost.engine.outcomes import Broken, Report, judge
-from waypost.engine.policy import (
+from waypost.compiler.definition import define
+from waypost.compiler.node_settings import Retries, retries_of
+from waypost.engine.attempts.judge import judge_pod
+from waypost.engine.attempts.retries import (
     MAX_DISRUPTIONS,
     MAX_LAUNCH_RETRIES,
     MAX_PROVIDER_RETRIES,
     USER_REASONS,
     Again,
-    Budget,
     GiveUp,
-    Retries,
-    after_break,
-    retries_of,
+    RetryClass,
+    after_failure,
 )
+from waypost.engine.state.outcome import Failed, Report
 from waypost.protocol.reasons import Reason
 
 from tests import builders
@@ -28,12 +28,12 @@ from tests.unit.engine.play import Play, launches, never_ends, raises, returns
 FREE = Retries(limit=5, initial=1, factor=2, max=9, once=False)
 ONCE = Retries(limit=5, initial=1, factor=2, max=9, once=True)
 OWN = {
-    "RateLimited": Budget.PROVIDER,
-    "Disrupted": Budget.CLUSTER,
-    "NodeLost": Budget.CLUSTER,
-    "Unschedulable": Budget.LAUNCH,
-    "ImagePull": Budget.LAUNCH,
-    "PodRejected": Budget.LAUNCH,
+    "RateLimited": RetryClass.PROVIDER,
+    "Disrupted": RetryClass.CLUSTER,
+    "NodeLost": RetryClass.CLUSTER,
+    "Unschedulable": RetryClass.LAUNCH,
+    "ImagePull": RetryClass.LAUNCH,
+    "PodRejected": RetryClass.LAUNCH,
 }
 USERS = {
     "NodeError",
@@ -46,19 +46,21 @@ USERS = {
     "ProviderError",
     "Refused",
 }
-CLASSES: dict[str, Budget] = OWN | dict.fromkeys(USERS, Budget.USER)  # every other reason: none
+CLASSES: dict[str, RetryClass] = OWN | dict.fromkeys(
+    USERS, RetryClass.USER
+)  # every other reason: none
 
 
 def broken(
     reason: str, *, started: bool = True, retry_after: float | None = None, message: str = "why"
-) -> Broken:
+) -> Failed:
     """An attempt that gave nothing."""
-    return Broken(Reason(reason), message, "", started, report=Report(retry_after=retry_after))
+    return Failed(Reason(reason), message, "", started, report=Report(retry_after=retry_after))
 
 
-def verdict(found: Broken, rules: Retries = FREE, *, seed: str = "s", **used: Any) -> Any:
+def verdict(found: Failed, rules: Retries = FREE, *, seed: str = "s", **used: Any) -> Any:
     """What follows, with these counters in the node's status."""
-    return after_break(retries=rules, status=node_status(**used), broken=found, seed=seed)
+    return after_failure(retries=rules, status=node_status(**used), broken=found, seed=seed)
 
 
 @pytest.mark.parametrize("reason", [str(reason) for reason in Reason])
@@ -86,10 +88,10 @@ def test_the_reasons_that_a_user_may_name() -> None:
 
 
 LIMITS = {
-    Budget.USER: 5,
-    Budget.PROVIDER: MAX_PROVIDER_RETRIES,
-    Budget.CLUSTER: MAX_DISRUPTIONS,
-    Budget.LAUNCH: MAX_LAUNCH_RETRIES,
+    RetryClass.USER: 5,
+    RetryClass.PROVIDER: MAX_PROVIDER_RETRIES,
+    RetryClass.CLUSTER: MAX_DISRUPTIONS,
+    RetryClass.LAUNCH: MAX_LAUNCH_RETRIES,
 }
 COUNTERS = ("retries", "provider_retries", "disruptions", "launch_retries")
 
@@ -109,22 +111,24 @@ def test_each_class_has_its_own_limit(reason: str) -> None:
 
 def test_busy_providers_use_up_the_users_retries_last() -> None:
     found = verdict(broken("RateLimited"), retries=1, provider_retries=MAX_PROVIDER_RETRIES)
-    assert (found.budget, found.count) == (Budget.USER, 2)
+    assert (found.budget, found.count) == (RetryClass.USER, 2)
 
 
 @pytest.mark.parametrize(
     ("reason", "retry_after", "budget", "at_least"),
     [
-        pytest.param("RateLimited", 90.0, Budget.PROVIDER, 90, id="429"),
-        pytest.param("RateLimited", None, Budget.PROVIDER, 5, id="429-without-a-time"),
-        pytest.param("ProviderError", 90.0, Budget.PROVIDER, 90, id="503-that-asks-to-wait"),
-        pytest.param("ProviderError", None, Budget.USER, 1, id="a-wrong-key-is-not-repeated-so"),
-        pytest.param("RateLimited", 1e9, Budget.PROVIDER, 3600, id="an-hour-at-most"),
-        pytest.param("NodeError", 90.0, Budget.USER, 90, id="whoever-is-asked-to-wait"),
+        pytest.param("RateLimited", 90.0, RetryClass.PROVIDER, 90, id="429"),
+        pytest.param("RateLimited", None, RetryClass.PROVIDER, 5, id="429-without-a-time"),
+        pytest.param("ProviderError", 90.0, RetryClass.PROVIDER, 90, id="503-that-asks-to-wait"),
+        pytest.param(
+            "ProviderError", None, RetryClass.USER, 1, id="a-wrong-key-is-not-repeated-so"
+        ),
+        pytest.param("RateLimited", 1e9, RetryClass.PROVIDER, 3600, id="an-hour-at-most"),
+        pytest.param("NodeError", 90.0, RetryClass.USER, 90, id="whoever-is-asked-to-wait"),
     ],
 )
 def test_retry_after_is_honoured(
-    reason: str, retry_after: float | None, budget: Budget, at_least: float
+    reason: str, retry_after: float | None, budget: RetryClass, at_least: float
 ) -> None:
     found = verdict(broken(reason, retry_after=retry_after))
     assert found.budget == budget
@@ -133,7 +137,7 @@ def test_retry_after_is_honoured(
 
 def test_a_provider_that_asks_for_too_much_time_also_in_the_users_retries() -> None:
     found = verdict(broken("ProviderError", retry_after=60.0), provider_retries=5)
-    assert (found.budget, found.delay.total_seconds() >= 60) == (Budget.USER, True)
+    assert (found.budget, found.delay.total_seconds() >= 60) == (RetryClass.USER, True)
 
 
 @pytest.mark.parametrize(
@@ -158,7 +162,7 @@ def test_the_end_says_how_often_it_was_tried(reason: str, says: str) -> None:
 def test_reasons_narrow_the_users_retries_only(reason: str) -> None:
     some = Retries(5, 1, 2, 9, once=False, reasons=frozenset({Reason.TIMEOUT, Reason.NODE_ERROR}))
     found = verdict(broken(reason), some)
-    if CLASSES[reason] is not Budget.USER or reason in ("Timeout", "NodeError"):
+    if CLASSES[reason] is not RetryClass.USER or reason in ("Timeout", "NodeError"):
         assert isinstance(found, Again)
     else:
         text = "why; retry.reasons has only NodeError, Timeout"
@@ -336,15 +340,15 @@ def test_a_pod_that_starts_at_last_succeeds() -> None:
 def test_a_container_that_started_just_as_it_was_given_up(effect: str, stopping: str) -> None:
     """The stop was decided on an older state of the pod: the program has run after all."""
     over = exited("a", code=143, deleting=True)
-    found = judge(
+    found = judge_pod(
         over,
         kind="container",
-        expect=builders.whose(),
+        expect=builders.ref(),
         output_schema=None,
         stopping=stopping,
         log=None,
     )
-    assert isinstance(found, Broken)
+    assert isinstance(found, Failed)
     assert (found.reason, found.started) == (Reason.DISRUPTED, True)
     if effect == "once":
         assert verdict(found, ONCE).reason == Reason.UNKNOWN_EFFECT

@@ -5,9 +5,10 @@ from dataclasses import replace
 
 import pytest
 from waypost.api.base import JsonObject, JsonValue
+from waypost.compiler.definition import define
 from waypost.engine.decide import decide
-from waypost.engine.definition import define
-from waypost.engine.model import PodFact, ReleasePod, StopAttempt
+from waypost.engine.state.decision import ReleasePod, StopAttempt
+from waypost.kube.pods import PodFact
 from waypost.protocol.work import Usage
 
 from tests.builders import SETTINGS, agent, container, gate, http, python, spec, wait

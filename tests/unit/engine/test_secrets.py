@@ -4,8 +4,8 @@ import pytest
 from waypost.api.endpoint import KeyRef
 from waypost.api.provider import ModelProviderSpec
 from waypost.api.toolserver import ToolServerSpec
-from waypost.engine.access import provider_access, server_access
-from waypost.engine.secrets import KeyFile, explain, key_volume, missing_key
+from waypost.kube.manifests.endpoints import provider_access, server_access
+from waypost.kube.secret_files import KeyFile, explain, key_volume, missing_key
 
 PROVIDER = ModelProviderSpec.model_validate(
     {

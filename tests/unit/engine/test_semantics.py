@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from waypost.api.base import JsonObject, JsonValue
 from waypost.api.meta import ANNOTATION_REQUEST
-from waypost.engine.definition import define
+from waypost.compiler.definition import define
 
 from tests.builders import container, gate, python, spec, wait
 from tests.unit.engine.play import Ending, Play, evicted, raises, returns, writes

@@ -17,10 +17,10 @@ def out(
     *,
     cost: str | None = None,
     tools: int = 0,
-    whose: str = f"{SHARE}.tokens",
+    ref: str = f"{SHARE}.tokens",
 ) -> Ending:
     """The attempt used this up, and then it had nothing left of `whose`."""
-    told = f"{whose}: all are used, and there is no output yet"
+    told = f"{ref}: all are used, and there is no output yet"
     return uses(spent(tokens, cost=cost, tools=tools), fails="BudgetExceeded", message=told)
 
 
@@ -43,7 +43,7 @@ CASES = [
     pytest.param(
         {"costUSD": "0.9"},
         {},
-        [out(9, cost="0.31", whose=f"{SHARE}.costUSD"), done(9, cost="0.1")],
+        [out(9, cost="0.31", ref=f"{SHARE}.costUSD"), done(9, cost="0.1")],
         "cost_usd",
         ["0.3", "0.57"],
         id="cost",
@@ -51,7 +51,7 @@ CASES = [
     pytest.param(
         {"toolCalls": 90},
         {},
-        [out(9, tools=28, whose=f"{SHARE}.toolCalls"), done(9, tools=1)],
+        [out(9, tools=28, ref=f"{SHARE}.toolCalls"), done(9, tools=1)],
         "tool_calls",
         [30, 60],
         id="tool calls, refused before they are made",
@@ -92,8 +92,8 @@ def test_it_is_started_again_with_what_others_gave_back(
 @pytest.mark.parametrize(
     ("own", "ending"),
     [
-        pytest.param({}, out(310, whose="limits.tokens"), id="a limit of its own"),
-        pytest.param({}, out(310, whose="limits.requests"), id="its model calls"),
+        pytest.param({}, out(310, ref="limits.tokens"), id="a limit of its own"),
+        pytest.param({}, out(310, ref="limits.requests"), id="its model calls"),
         pytest.param({"effect": "once"}, out(310), id="it must not run twice"),
     ],
 )
@@ -132,7 +132,7 @@ def test_a_share_must_be_larger_than_the_one_before(others: int, shares: list[in
     [
         pytest.param(out(300), {"tokens": 900}, "tokens", [300, 30], id="by less than before"),
         pytest.param(
-            out(1, tools=30, whose=f"{SHARE}.toolCalls"),
+            out(1, tools=30, ref=f"{SHARE}.toolCalls"),
             {"toolCalls": 90},
             "tool_calls",
             [30],

@@ -7,19 +7,12 @@ from typing import Any
 import pytest
 from waypost.api.approval import ApprovalStatus
 from waypost.api.status import AgentWorkflowStatus
-from waypost.engine.definition import define
-from waypost.engine.model import ApprovalFact, Observed
-from waypost.engine.names import timestamp
-from waypost.engine.spans import (
-    ApprovalEnded,
-    AttemptEnded,
-    RunEnded,
-    ended,
-    span_id,
-    spans,
-    trace_id,
-    traceparent,
-)
+from waypost.compiler.definition import define
+from waypost.engine.state.observed import Observed
+from waypost.kube.approvals import ApprovalFact
+from waypost.kube.timestamps import timestamp
+from waypost.kube.trace_ids import span_id, trace_id, traceparent
+from waypost.telemetry.spans import ApprovalEnded, AttemptEnded, RunEnded, ended, spans
 
 T0 = datetime(2026, 11, 23, 3, 10, tzinfo=UTC)
 SPEC = {

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from waypost.api.base import JsonObject
 from waypost.api.status import AgentWorkflowStatus, NodeStatus
-from waypost.engine.bounds import STATUS_LIMIT, fit
 from waypost.engine.decide import decide
-from waypost.engine.draft import INLINE_OUTPUT, INLINE_TOTAL
-from waypost.engine.model import DeleteRun, PutRecord, ReleasePod
-from waypost.engine.names import timestamp
+from waypost.engine.run.status_size import STATUS_LIMIT, trim
+from waypost.engine.state.decision import DeleteRun, PutRecord, ReleasePod
+from waypost.engine.state.transition import INLINE_OUTPUT, INLINE_TOTAL
+from waypost.kube.timestamps import timestamp
 from waypost.protocol import ijson
 
 from tests import builders
@@ -119,7 +119,7 @@ def test_200_failing_nodes_fit(text: str, attempts: int) -> None:
 
 def test_fit_leaves_small_statuses_alone() -> None:
     status = builders.status(in_flight("a", 6))
-    assert fit(status) is status
+    assert trim(status) is status
 
 
 def test_kept_attempts() -> None:
@@ -380,7 +380,7 @@ def test_refused_and_corrected() -> None:
     assert play.status.nodes == [], "nothing ran"
     assert "nodes.a.timeout" in play.condition("Accepted")[2], "field and reason"
     assert play.condition("Stalled")[2].startswith("correct the spec"), "it stays editable"
-    assert play.step().notes == (), "said once"
+    assert play.step().events == (), "said once"
     play.spec, play.generation = spec(python("a")), 2
     play.step()
     assert (play.status.phase, play.status.finished_at) == ("Running", None)

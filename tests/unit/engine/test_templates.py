@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from waypost.engine.expressions import ExpressionError, Json, Reference
-from waypost.engine.templates import (
+from waypost.expressions.expression import ExpressionError, Json, Reference
+from waypost.expressions.templates import (
     NullPolicy,
     RenderError,
     Template,
     TemplateProblem,
-    escape_pod_string,
     parse_template,
     problems_in,
     references_in,
@@ -18,6 +17,7 @@ from waypost.engine.templates import (
     render_json,
     render_text,
 )
+from waypost.kube.manifests.pod import escape_pod_string
 
 DATA: dict[str, Json] = {
     "inputs": {

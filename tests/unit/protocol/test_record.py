@@ -123,9 +123,9 @@ def test_a_trace_rides_along_where_it_fits() -> None:
 
 
 def test_an_envelope_that_leaves_no_room_is_told() -> None:
-    whose = WHOSE._replace(path="p" * LIMIT)
+    ref = WHOSE._replace(path="p" * LIMIT)
     with pytest.raises(TooLarge):
-        encode(CommitRecord(whose, "Failed", None, "NodeError", "m", "t"))
+        encode(CommitRecord(ref, "Failed", None, "NodeError", "m", "t"))
 
 
 def test_the_head_of_the_message_and_the_end_of_the_tail_are_kept() -> None:

@@ -16,12 +16,12 @@ from contextvars import copy_context
 from typing import Any, Final, Self
 
 import pytest
-from waypost.engine.facts import items, section
-from waypost.engine.pods import PodSettings
-from waypost.engine.probes.job import ProbeSettings
+from waypost.kube.manifests.pod import PodSettings
+from waypost.kube.objects import items, section
 from waypost.ports.cluster import Kind, Obj, PatchType, Unavailable
+from waypost.probes.job import ProbeSettings
 from waypost.runtime.controller import Controller, ControllerSettings
-from waypost.runtime.lease import Alone, Lease, LeaseSettings
+from waypost.runtime.leader_election import Lease, LeaseSettings, NoElection
 
 from tests.fakes.clock import VirtualClock
 from tests.fakes.cluster import InMemoryCluster
@@ -75,12 +75,14 @@ class Operator:
             settings=settings,
             leadership=Lease(cluster=self.line, clock=world.clock, settings=lease)
             if lease
-            else Alone(),
+            else NoElection(),
         )
         self.stop = asyncio.Event()
         self._loop = world.loop
         # The watch is there before the first list, as with kopf: A2 is about just that.
-        self.watch = world.cluster.subscribe(self.controller.notice, delivery=delivery, seed=seed)
+        self.watch = world.cluster.subscribe(
+            self.controller.on_watch_event, delivery=delivery, seed=seed
+        )
         inside = copy_context()
         inside.run(PROCESS.set, self)
         self.task = asyncio.get_running_loop().create_task(

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from waypost.api.status import AgentWorkflowStatus
-from waypost.engine.model import Observed, Traces
+from waypost.engine.state.decision import Traces
+from waypost.engine.state.observed import Observed
 from waypost.ports.cluster import Cluster, Kind, Listing, Obj, PatchType
 
 from tests.fakes.clock import VirtualClock

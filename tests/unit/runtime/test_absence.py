@@ -127,7 +127,7 @@ async def test_a2_the_run_is_delivered_long_before_its_pods() -> None:
         first.die()
         second = world.start(delivery=Delivery(delay=(5.0, 30.0)), seed=3)
         for body in world.all(Kind.AGENT_WORKFLOW):
-            second.controller.notice(Kind.AGENT_WORKFLOW, None, body)
+            second.controller.on_watch_event(Kind.AGENT_WORKFLOW, None, body)
         status = await world.finished(within=300)
         assert status["nodes"][0]["attempt"] == 1
         assert len(world.ledger.executions) == 1
@@ -156,7 +156,7 @@ async def test_a2_a_pod_that_the_watch_never_mentioned_is_looked_for() -> None:
     async with World(script={"a": [gives("kept", seconds=90)]}) as world:
         operator = world.start()
         operator.watch.close()
-        world.cluster.subscribe(operator.controller.notice, kinds=[Kind.AGENT_WORKFLOW])
+        world.cluster.subscribe(operator.controller.on_watch_event, kinds=[Kind.AGENT_WORKFLOW])
         await world.submit(spec(python("a")))
         status = await world.finished(within=600)
         assert (status["nodes"][0]["output"], status["nodes"][0]["attempt"]) == ("kept", 1)

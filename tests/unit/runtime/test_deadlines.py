@@ -1,7 +1,7 @@
 """Deadlines on a cluster: they pass while operators come and go, and pods get their grace."""
 
 import pytest
-from waypost.engine.names import parse_timestamp
+from waypost.kube.timestamps import parse_timestamp
 from waypost.ports.cluster import Kind
 
 from tests.builders import gate, python, spec, wait

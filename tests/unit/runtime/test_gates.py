@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from waypost.api import meta
-from waypost.engine.names import parse_timestamp
+from waypost.kube.timestamps import parse_timestamp
 from waypost.ports.cluster import ClusterError, Kind, Obj, PatchType, Rejected
 
 from tests.builders import gate, python, spec

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 from waypost.engine.decide import decide
-from waypost.engine.model import Decision, Observed
-from waypost.engine.pods import PodSettings
+from waypost.engine.state.decision import Decision
+from waypost.engine.state.observed import Observed
+from waypost.kube.manifests.pod import PodSettings
 from waypost.ports.cluster import Busy, ClusterError, Kind, Obj, Unavailable
 from waypost.runtime import controller as controller_module
 
@@ -254,7 +255,7 @@ async def test_notice_never_raises(body: Obj) -> None:
         await world.quiet(1)
         for kind in Kind:
             for change in ("ADDED", "MODIFIED", "DELETED", None):
-                operator.controller.notice(kind, change, body)
+                operator.controller.on_watch_event(kind, change, body)
         await world.quiet(60)
         await world.submit(spec(python("a")))
         assert (await world.finished(within=60))["phase"] == "Succeeded"

@@ -4,7 +4,7 @@ from collections import defaultdict
 
 import pytest
 from waypost.ports.cluster import Kind
-from waypost.runtime.store import Key
+from waypost.runtime.cache.runs import Key
 
 from tests.builders import python, spec
 from tests.fakes.watch import Delivery

@@ -52,7 +52,7 @@ def rerun(
     """
     from waypost.cli.connection import changes
     from waypost.cli.connection.cluster import Session, Target, with_cluster
-    from waypost.engine.facts import items, text
+    from waypost.kube.objects import items, text
 
     given = changes.given_outputs(output or [])
     request = {"from": from_, "skip": skip, "outputs": given}

@@ -10,7 +10,7 @@ from typing import Any, Final
 from waypost.cli.connection.cluster import Session, find_run
 from waypost.cli.errors import CommandError, Exit
 from waypost.cli.manifests import Unreadable, documents
-from waypost.engine.facts import items, section, text
+from waypost.kube.objects import items, section, text
 from waypost.ports.cluster import Conflict, Kind, Obj, PatchType, Rejected
 
 _LOOK_AGAIN: Final = 0.5

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from waypost.api.status import Usage
-from waypost.engine.names import parse_timestamp
+from waypost.kube.timestamps import parse_timestamp
 
 # C0 and C1 controls, and marks that change the direction of text: text written by a model must not
 # control the reader's terminal.

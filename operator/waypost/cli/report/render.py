@@ -12,7 +12,7 @@ from rich.tree import Tree
 from waypost.api.status import Usage
 from waypost.cli.report import format
 from waypost.cli.report.run_report import ApprovalReport, AttemptReport, NodeReport, RunReport
-from waypost.engine.names import parse_timestamp
+from waypost.kube.timestamps import parse_timestamp
 
 _STYLES: Final = {
     "Succeeded": "green",

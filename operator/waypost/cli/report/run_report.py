@@ -16,7 +16,7 @@ from waypost.api.meta import Condition
 from waypost.api.status import AgentWorkflowStatus, AttemptStatus, NodeStatus, Usage
 from waypost.api.workflow import KINDS
 from waypost.cli.errors import CommandError
-from waypost.engine.names import parse_timestamp
+from waypost.kube.timestamps import parse_timestamp
 from waypost.ports.cluster import Obj
 
 VERSION: Final = 1

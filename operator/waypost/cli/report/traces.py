@@ -6,8 +6,8 @@ from typing import Final
 from waypost.api.meta import LABEL_RUN
 from waypost.cli.connection.cluster import Session
 from waypost.cli.report.run_report import AttemptKey, RunReport, TraceReport
-from waypost.engine import records
-from waypost.engine.payloads import Whose
+from waypost.kube import node_records
+from waypost.kube.payloads import AttemptRef
 from waypost.ports.cluster import Kind, NotFound, Obj
 from waypost.protocol.work import trace_from_json
 
@@ -29,13 +29,14 @@ async def load_traces(session: Session, run: RunReport) -> dict[AttemptKey, Trac
     """
     turns = asyncio.Semaphore(_AT_ONCE)
 
-    async def ask(record: str, whose: Whose) -> tuple[AttemptKey, TraceReport]:
+    async def ask(record: str, ref: AttemptRef) -> tuple[AttemptKey, TraceReport]:
         async with turns:
-            return (whose.path, whose.attempt), await _trace(session, record, whose)
+            return (ref.path, ref.attempt), await _trace(session, record, ref)
 
     wanted = [
         ask(
-            attempt.trace_record, Whose(run.name, run.uid, node.path, attempt.round, attempt.number)
+            attempt.trace_record,
+            AttemptRef(run.name, run.uid, node.path, attempt.round, attempt.number),
         )
         for node in run.nodes
         for attempt in node.attempts
@@ -44,14 +45,14 @@ async def load_traces(session: Session, run: RunReport) -> dict[AttemptKey, Trac
     return dict(await asyncio.gather(*wanted))
 
 
-async def _trace(session: Session, record: str, whose: Whose) -> TraceReport:
+async def _trace(session: Session, record: str, ref: AttemptRef) -> TraceReport:
     """The trace in a NodeRecord, checked as the operator checks it; or a note why there is none."""
     try:
         body = await session.cluster.get(Kind.NODE_RECORD, namespace=session.namespace, name=record)
     except NotFound:
         return TraceReport(note=f"NodeRecord {record} does not exist any more")
-    fact = records.record_fact(body, limit=records.LARGEST)
-    if not fact.is_of("Trace", whose):
+    fact = node_records.record_fact(body, limit=node_records.LARGEST)
+    if not fact.is_of("Trace", ref):
         return TraceReport(note=f"NodeRecord {record} belongs to another attempt")
     if fact.problem:
         return TraceReport(note=f"NodeRecord {record}: {fact.problem}")

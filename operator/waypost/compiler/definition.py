@@ -1,0 +1,132 @@
+"""A spec made ready to run: parsed, its graph sorted, its problems named, its inputs completed.
+
+Depends on the spec alone, so the runtime computes it once per generation.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+from pydantic import ValidationError
+
+from waypost.api.base import JsonObject, JsonValue
+from waypost.api.meta import Condition
+from waypost.api.status import AgentWorkflowStatus
+from waypost.api.workflow import AgentWorkflowSpec
+from waypost.compiler.fingerprints import fingerprints
+from waypost.compiler.graph import Graph, dependencies_of, find_cycle, sort
+from waypost.compiler.problems import Problem
+from waypost.compiler.rules.spec import MAX_PROBLEMS, check
+from waypost.compiler.shared_schemas import bundled, unknown_names
+from waypost.compiler.types.check import type_problems
+from waypost.compiler.validation_errors import problems_of
+from waypost.protocol import ijson, schema
+
+_EMPTY_GRAPH = Graph(nodes={}, dependencies={}, order=())
+
+
+@dataclass(frozen=True)
+class Definition:
+    """What the engine runs. `problems` is empty exactly when the run may be accepted. `graph` and
+    `inputs` are to be used only when there are none, or when the run was accepted before."""
+
+    spec: AgentWorkflowSpec | None  # its schemas self-contained
+    graph: Graph = _EMPTY_GRAPH
+    inputs: JsonObject = field(default_factory=dict)  # with the defaults of inputSchema
+    problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+    cancelled: bool = False  # also told of a spec that is refused
+    refused: str = ""  # what was wrong with the spec that this one stands in for (cancelling.py)
+
+    @cached_property
+    def fingerprints(self) -> Mapping[str, str]:
+        """Fingerprint of every node of the graph."""
+        assert self.spec is not None, "asked of accepted specs only"
+        return fingerprints(self.spec, self.graph, self.inputs)
+
+    def stops(self, status: AgentWorkflowStatus) -> bool:
+        """Whether a run with this status cannot go on. One that was accepted does, whatever
+        this release finds about its types: it was not checked for that when it began."""
+        accepted = any(
+            c.type == Condition.ACCEPTED and c.status == "True" for c in status.conditions
+        )
+        return bool(self.problems) and not (accepted and self.graph.order)
+
+
+def define(raw_spec: Any) -> Definition:
+    """Check `raw_spec` (the object's spec as JSON) completely. Never raises: every defect,
+    of whatever kind, is a Problem that names its field."""
+    cancelled = isinstance(raw_spec, Mapping) and raw_spec.get("cancel") is True
+    return replace(_checked(raw_spec), cancelled=cancelled)
+
+
+def _checked(raw_spec: Any) -> Definition:
+    try:
+        # First of all: what is nested too deep, or has no digest, would break every later look.
+        ijson.check(raw_spec)
+    except ijson.IJsonError as error:
+        place = error.path.removeprefix("$").removeprefix(".")
+        return Definition(spec=None, problems=(Problem(place or "spec", error.problem),))
+    try:
+        spec = AgentWorkflowSpec.model_validate(_as_stored(raw_spec))
+    except ValidationError as error:
+        return Definition(spec=None, problems=problems_of(error, AgentWorkflowSpec))
+    problems = _some(unknown_names(spec))
+    if problems:
+        return Definition(spec=spec, problems=problems)
+    spec = bundled(spec)
+    problems = check(spec)
+    if problems:
+        return Definition(spec=spec, problems=problems)
+    nodes = {node.name: node for node in spec.nodes}
+    edges = {name: dependencies_of(node) for name, node in nodes.items()}
+    cycle = find_cycle(edges)
+    if cycle:
+        text = (
+            f"the nodes wait for each other: {' -> '.join(cycle)}; remove one of these references"
+        )
+        return Definition(spec=spec, problems=(Problem(field="nodes", message=text),))
+    inputs, problems = _complete_inputs(spec)
+    if problems:
+        return Definition(spec=spec, problems=problems)
+    graph = sort(nodes, edges)
+    found = list(dict.fromkeys(type_problems(spec, graph, inputs)))
+    return Definition(
+        spec=spec,
+        graph=graph,
+        inputs=inputs,
+        problems=_some(problem for problem in found if problem.severity == "error"),
+        warnings=_some(problem for problem in found if problem.severity == "warning"),
+    )
+
+
+def _as_stored(value: JsonValue) -> JsonValue:
+    """`value` with the keys of its objects in order, as the API server hands it out: so that a
+    file is told the same, in the same order, as the object made of it."""
+    if isinstance(value, dict):
+        return {key: _as_stored(value[key]) for key in sorted(value)}
+    return [_as_stored(item) for item in value] if isinstance(value, list) else value
+
+
+def _some(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    return tuple(problems)[:MAX_PROBLEMS]
+
+
+def _complete_inputs(spec: AgentWorkflowSpec) -> tuple[JsonObject, tuple[Problem, ...]]:
+    given = spec.inputs or {}
+    if spec.input_schema is None:
+        return given, ()
+    completed = schema.apply_defaults(spec.input_schema, given)
+    violations = schema.validate(spec.input_schema, completed)
+    problems = tuple(
+        Problem(field=f"inputs{violation.path.removeprefix('$')}", message=str(violation))
+        for violation in violations
+    )
+    return (completed if isinstance(completed, dict) else given), problems
+
+
+def inputs_changed(definition: Definition) -> bool:
+    """Whether defaults were filled in, so that status should show the completed inputs."""
+    given = definition.spec.inputs if definition.spec else None
+    return ijson.canonical(definition.inputs) != ijson.canonical(given or {})

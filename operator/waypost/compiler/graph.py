@@ -1,0 +1,137 @@
+"""The graph of a run: who waits for whom, found in the expressions and in dependsOn, after.
+
+The form of a reference decides the join (semantics.md, "Joins"): a soft one waits until the
+other node has ended, a hard one needs it to have succeeded.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from waypost.api.http import HttpKind
+from waypost.api.workflow import KINDS, Node
+from waypost.expressions.templates import references_in
+
+
+@dataclass(frozen=True)
+class Dependencies:
+    """What one node waits for: names of nodes that must succeed, and that must have ended."""
+
+    hard: frozenset[str]
+    soft: frozenset[str]
+
+    @cached_property
+    def all(self) -> frozenset[str]:
+        return self.hard | self.soft
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A checked, acyclic graph. `order` is topological, stable in the order of the spec."""
+
+    nodes: dict[str, Node]
+    dependencies: dict[str, Dependencies]
+    order: tuple[str, ...]
+
+    def downstream(self, name: str) -> frozenset[str]:
+        """Every node that waits for `name`, directly or through others."""
+        reached = {name}
+        for other in self.order:
+            if self.dependencies[other].all & reached:
+                reached.add(other)
+        return frozenset(reached - {name})
+
+
+def evaluated_fields(node: Node) -> Iterator[tuple[str, Any]]:
+    """The fields of a node in which ${...} is evaluated: (field path below the node, value)."""
+    for key, value in (node.inputs or {}).items():
+        yield f"inputs.{key}", value
+    if node.when is not None:
+        yield "when", node.when
+    if node.approval:
+        yield "approval.message", node.approval.message
+        yield "approval.context", node.approval.context or {}
+    if node.wait and node.wait.until is not None:
+        yield "wait.until", node.wait.until
+    if node.container:
+        for index, arg in enumerate(node.container.args or []):
+            yield f"container.args[{index}]", arg
+    if node.agent:
+        if node.agent.instructions is not None:
+            yield "agent.instructions", node.agent.instructions
+        yield "agent.prompt", node.agent.prompt
+    if node.http:
+        yield from _evaluated_in_http(node.http)
+    work = node.container or node.python or node.agent
+    for index, env in enumerate((work.env if work else None) or []):
+        if env.value is not None:
+            yield f"{kind_of(node)}.env[{index}].value", env.value
+
+
+def _evaluated_in_http(http: HttpKind) -> Iterator[tuple[str, Any]]:
+    yield "http.url", http.url
+    for key, value in (http.query or {}).items():
+        yield f"http.query.{key}", value
+    for index, header in enumerate(http.headers or []):
+        if header.value is not None:
+            yield f"http.headers[{index}].value", header.value
+    if http.body is not None:
+        yield "http.body", http.body
+
+
+def kind_of(node: Node) -> str:
+    """Which of the kinds a node is."""
+    return next(kind for kind in KINDS if getattr(node, kind))
+
+
+def dependencies_of(node: Node) -> Dependencies:
+    """What `node` waits for. A node referred to both ways is soft (semantics row 6), unless
+    dependsOn names it."""
+    hard: set[str] = set()
+    soft: set[str] = set(node.after or [])
+    for _, value in evaluated_fields(node):
+        for reference in references_in(value):
+            (soft if reference.soft else hard).add(reference.node)
+    required = set(node.depends_on or [])
+    return Dependencies(hard=frozenset((hard - soft) | required), soft=frozenset(soft - required))
+
+
+def find_cycle(edges: dict[str, Dependencies]) -> tuple[str, ...]:
+    """The names along one cycle, the first repeated at the end; empty when there is none."""
+    done: set[str] = set()
+    for start in edges:
+        if start not in done:
+            cycle = _walk(start, edges, done)
+            if cycle:
+                return cycle
+    return ()
+
+
+def _walk(start: str, edges: dict[str, Dependencies], done: set[str]) -> tuple[str, ...]:
+    path: list[str] = [start]
+    pending = [iter(sorted(edges[start].all))]
+    while pending:
+        step = next(pending[-1], None)
+        if step is None:
+            pending.pop()
+            done.add(path.pop())
+        elif step in path:
+            return (*path[path.index(step) :], step)
+        elif step not in done and step in edges:
+            path.append(step)
+            pending.append(iter(sorted(edges[step].all)))
+    return ()
+
+
+def sort(nodes: dict[str, Node], edges: dict[str, Dependencies]) -> Graph:
+    """The graph in topological order. The edges must be acyclic and closed."""
+    order: list[str] = []
+    placed: set[str] = set()
+    waiting = list(nodes)
+    while waiting:
+        ready = [name for name in waiting if edges[name].all <= placed]
+        order.extend(ready)
+        placed.update(ready)
+        waiting = [name for name in waiting if name not in placed]
+    return Graph(nodes=nodes, dependencies=edges, order=tuple(order))

@@ -1,0 +1,83 @@
+"""Clocks, retries and effect in force for a node: its own fields over the run's defaults."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from waypost.api.agent import Effect
+from waypost.api.base import parse_duration
+from waypost.api.workflow import AgentWorkflowSpec, Node, Retry
+from waypost.protocol.reasons import Reason
+
+DEFAULT_TIMEOUT: Final = 600.0
+
+
+DEFAULT_QUEUE_TIMEOUT: Final = 600.0
+
+
+DEFAULT_PARALLELISM: Final = 20
+
+
+_EFFECT_OF_METHOD: Final[dict[str, Effect]] = {
+    "GET": "none",
+    "HEAD": "none",
+    "POST": "once",
+    "PATCH": "once",
+}
+
+
+@dataclass(frozen=True)
+class Retries:
+    """The retry settings of a node with the run's defaults merged in, times in seconds."""
+
+    limit: int
+    initial: float
+    factor: int
+    max: float
+    once: bool
+    reasons: frozenset[Reason] | None = None  # those that are tried again; None: all
+
+
+def timeout_of(spec: AgentWorkflowSpec, node: Node) -> float:
+    """Seconds one attempt may run."""
+    text = node.timeout or (spec.defaults and spec.defaults.timeout)
+    return parse_duration(text) if text else DEFAULT_TIMEOUT
+
+
+def queue_timeout_of(spec: AgentWorkflowSpec, node: Node) -> float:
+    """Seconds from launch to the start of the container."""
+    text = node.queue_timeout or (spec.defaults and spec.defaults.queue_timeout)
+    return parse_duration(text) if text else DEFAULT_QUEUE_TIMEOUT
+
+
+def effect_of(node: Node) -> Effect:
+    """What running the node twice would do (semantics.md, "Side effects")."""
+    if node.effect is not None:
+        return node.effect
+    if node.http is None:
+        return "idempotent"
+    return _EFFECT_OF_METHOD.get(node.http.method or "GET", "idempotent")
+
+
+def retries_of(spec: AgentWorkflowSpec, node: Node) -> Retries:
+    """Retry settings in force: the node's fields over the run's defaults (semantics row 18)."""
+    own = node.retry or Retry()
+    base = (spec.defaults and spec.defaults.retry) or Retry()
+    never = own.never if own.never is not None else own.limit is None and base.never
+    limit = own.limit if own.limit is not None else base.limit
+    reasons = own.reasons if own.reasons is not None else base.reasons
+
+    def backoff(name: str, fallback: str) -> str:
+        for source in (own.backoff, base.backoff):
+            value = getattr(source, name) if source else None
+            if value is not None:
+                return str(value)
+        return fallback
+
+    return Retries(
+        limit=0 if never else (limit or 0),
+        initial=parse_duration(backoff("initial", "1s")),
+        factor=int(backoff("factor", "2")),
+        max=parse_duration(backoff("max", "5m")),
+        once=bool(never) or effect_of(node) == "once",
+        reasons=None if reasons is None else frozenset(Reason(name) for name in reasons),
+    )

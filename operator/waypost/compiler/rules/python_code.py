@@ -1,0 +1,108 @@
+"""Whether the Python in a spec parses, defines what is called, and takes what inputs gives."""
+
+import ast
+from collections.abc import Iterator
+from keyword import iskeyword
+from typing import Final
+
+from waypost.api.workflow import AgentWorkflowSpec, Node
+from waypost.compiler.problems import Problem, did_you_mean
+
+MAX_MODULES_BYTES: Final = 256 * 1024
+_ENTRY: Final = "run"
+_OURS: Final = ("waypost_node", "waypost_agent")
+
+
+def modules(spec: AgentWorkflowSpec) -> Iterator[Problem]:
+    """spec.modules that cannot be imported: their names, their syntax, their size in all."""
+    sources = spec.modules or {}
+    size = sum(len(source.encode()) for source in sources.values())
+    if size > MAX_MODULES_BYTES:
+        text = f"{size} bytes in all, the limit is {MAX_MODULES_BYTES}; build an image with them"
+        yield Problem("modules", text)
+    for name, source in sources.items():
+        place = f"modules.{name}"
+        if iskeyword(name) or not name.isidentifier():
+            yield Problem(place, f"{name!r} is no name that Python can import; choose another")
+        elif name in _OURS:
+            yield Problem(place, f"{name} is the runner's own package; choose another name")
+        parsed = _parsed(place, source)
+        if isinstance(parsed, Problem):
+            yield parsed
+
+
+def signatures(spec: AgentWorkflowSpec) -> Iterator[Problem]:
+    """Python nodes whose function does not take the inputs it would be given (row 33). What is
+    in an image is not known here."""
+    sources = spec.modules or {}
+    for node in spec.nodes:
+        if node.python and node.python.source is not None:
+            place = f"nodes.{node.name}.python.source"
+            yield from _signature(node, place, node.python.source, _ENTRY)
+        elif node.python and node.python.function:
+            module, _, function = node.python.function.partition(":")
+            if module in sources:
+                place = f"nodes.{node.name}.python.function"
+                yield from _signature(node, place, sources[module], function)
+
+
+def _parsed(place: str, source: str) -> ast.Module | Problem:
+    try:
+        return ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        line = f" (line {error.lineno})" if isinstance(error, SyntaxError) else ""
+        return Problem(place, f"is not Python: {getattr(error, 'msg', error)}{line}")
+
+
+def _signature(node: Node, place: str, source: str, function: str) -> Iterator[Problem]:
+    parsed = _parsed(place, source)
+    if isinstance(parsed, Problem):
+        if function == _ENTRY:
+            yield parsed  # a module's own problem is told at the module
+        return
+    defined = [i for i in parsed.body if isinstance(i, ast.FunctionDef | ast.AsyncFunctionDef)]
+    found = [item for item in defined if item.name == function]
+    if not found:
+        if function != _ENTRY and not _is_closed(parsed):
+            return  # it may be imported or assigned
+        hint = did_you_mean(function, [item.name for item in defined])
+        text = f"defines no function {function}; add def {function}(...): with the node's inputs"
+        yield Problem(place, f"{text}{hint}")
+        return
+    yield from _arguments(node, place, found[-1])
+
+
+def _is_closed(module: ast.Module) -> bool:
+    """Whether all names of a module come from its def and class statements."""
+    closed = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Expr
+    return all(isinstance(item, closed) for item in module.body)
+
+
+def _arguments(
+    node: Node, place: str, function: ast.FunctionDef | ast.AsyncFunctionDef
+) -> Iterator[Problem]:
+    name, arguments = function.name, function.args
+    named = [a.arg for a in (*arguments.args, *arguments.kwonlyargs)]
+    inputs = list(node.inputs or {})
+    if not arguments.kwarg:
+        for key in inputs:
+            if key not in named:
+                hint = did_you_mean(key, named)
+                text = f"{name} has no parameter {key!r}, which inputs gives; add it or **kw{hint}"
+                yield Problem(place, text)
+    optional = len(arguments.defaults)
+    required = [a.arg for a in arguments.args[: len(arguments.args) - optional]]
+    pairs = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+    required += [a.arg for a, default in pairs if default is None]
+    for key in required:
+        if key not in inputs and key not in _schema_defaults(node):
+            yield Problem(place, f"{name} needs {key!r}, which inputs does not give")
+    if arguments.posonlyargs:
+        yield Problem(place, f"{name} is called by keyword; remove the / from its parameters")
+
+
+def _schema_defaults(node: Node) -> set[str]:
+    properties = (node.input_schema or {}).get("properties")
+    if not isinstance(properties, dict):
+        return set()
+    return {k for k, v in properties.items() if isinstance(v, dict) and "default" in v}

@@ -1,0 +1,49 @@
+"""What must hold of `spec.rerun` whatever the run's status: names, and results given by people."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from waypost.api.workflow import AgentWorkflowSpec, Node
+from waypost.compiler.problems import Problem, did_you_mean
+from waypost.protocol import ijson, schema
+
+MAX_OUTPUT_BYTES: Final = 256 * 1024  # as of the run's inputs: both are kept in the spec
+
+
+def rerun_problems(spec: AgentWorkflowSpec) -> Iterator[Problem]:
+    """Every defect of a round that is asked for."""
+    asked = spec.rerun
+    if asked is None:
+        return
+    nodes = {node.name: node for node in spec.nodes}
+    named: dict[str, str] = {}
+    for field, names in (
+        ("from", asked.from_),
+        ("outputs", list(asked.outputs or {})),
+        ("skip", asked.skip),
+    ):
+        for name in names or []:
+            place = f"rerun.{field}{'.' + name if field == 'outputs' else ''}"
+            if name not in nodes:
+                yield Problem(place, f"there is no node {name!r}{did_you_mean(name, nodes)}")
+            elif name in named:
+                text = f"node {name} stands in rerun.{named[name]} too; name it in one of them"
+                yield Problem(place, text)
+            elif nodes[name].approval and field != "from":
+                text = f"node {name} is a gate, and only its approvers can answer for it"
+                yield Problem(place, text)
+            named.setdefault(name, field)
+    for name, value in (asked.outputs or {}).items():
+        if name in nodes:
+            yield from _given(nodes[name], value)
+
+
+def _given(node: Node, value: object) -> Iterator[Problem]:
+    place = f"rerun.outputs.{node.name}"
+    size = len(ijson.canonical(value))
+    if size > MAX_OUTPUT_BYTES:
+        yield Problem(place, f"{size} bytes of JSON, the limit is {MAX_OUTPUT_BYTES}")
+    if node.output_schema is None:
+        return
+    for violation in schema.validate(node.output_schema, value):
+        yield Problem(place, f"does not meet outputSchema of node {node.name}: {violation}")

@@ -1,0 +1,242 @@
+"""What must hold before anything runs: the static check behind the Accepted condition.
+
+Each rule is one function that yields problems; the chain is listed in `check`. A problem names
+the field, what was found and how to mend it.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Final
+
+from waypost.api.base import JsonValue, parse_duration
+from waypost.api.workflow import KINDS, AgentWorkflowSpec, Retry
+from waypost.compiler.graph import evaluated_fields
+from waypost.compiler.problems import Problem
+from waypost.compiler.rules.agents import agent_problems
+from waypost.compiler.rules.python_code import modules, signatures
+from waypost.compiler.rules.rerun import rerun_problems
+from waypost.compiler.shared_schemas import schema_fields
+from waypost.expressions.expression import Variable
+from waypost.expressions.templates import (
+    Template,
+    parse_template,
+    problems_in,
+    references_in,
+    refuse_templates,
+    strings_in,
+)
+from waypost.protocol import ijson, schema
+
+MAX_INPUT_BYTES: Final = 256 * 1024
+MAX_PROBLEMS: Final = 10
+# Fields computed before a node has inputs of its own.
+_BEFORE_SELF: Final = ("inputs.", "when")
+_YAML_BOOLEANS: Final = {"true": "on, yes, y or true", "false": "off, no, n or false"}
+
+
+def check(spec: AgentWorkflowSpec) -> tuple[Problem, ...]:
+    """All static problems of a spec but cycles and the inputs themselves; at most ten."""
+    problems: list[Problem] = []
+    for rule in (
+        _unique_names,  # before anything that looks nodes up by name
+        _keys_are_as_written,  # YAML reads an unquoted n, no, on... as a boolean
+        _inputs_are_bounded,
+        _schemas_are_usable,  # 2020-12, local $ref only
+        _durations_mean_something,  # zero refused
+        _retries_mean_something,  # reasons without a retry
+        _expressions_compile,  # before references are read from them
+        _references_resolve,  # names, dependsOn, after
+        _variables_are_distinct,  # two inputs of a container under one variable
+        _nothing_else_is_evaluated,  # ${ where it would be ignored
+        agent_problems,  # a model of their own or of the defaults, effects of their tools
+        _fallbacks_fit,  # fallbackOutput against outputSchema
+        modules,  # names, syntax
+        signatures,  # of python nodes, against inputs
+        rerun_problems,  # names, results given by people
+    ):
+        problems.extend(rule(spec))
+        if len(problems) >= MAX_PROBLEMS:
+            break
+    return tuple(problems[:MAX_PROBLEMS])
+
+
+def _unique_names(spec: AgentWorkflowSpec) -> Iterator[Problem]:
+    seen: set[str] = set()
+    for node in spec.nodes:
+        if node.name in seen:
+            yield Problem(f"nodes.{node.name}", "two nodes have this name; rename one of them")
+        if sum(1 for kind in KINDS if getattr(node, kind)) != 1:
+            yield Problem(f"nodes.{node.name}", f"expected exactly one of {', '.join(KINDS)}")
+        if node.wait and (node.wait.duration is None) == (node.wait.until is None):
+            yield Problem(f"nodes.{node.name}.wait", "expected exactly one of duration, until")
+        seen.add(node.name)
+
+
+def _keys_are_as_written(spec: AgentWorkflowSpec) -> Iterator[Problem]:
+    places = [("inputs", spec.inputs), ("outputs", spec.outputs)]
+    places += [(f"nodes.{node.name}.inputs", node.inputs) for node in spec.nodes]
+    for place, values in places:
+        for key, words in _YAML_BOOLEANS.items():
+            if key in (values or {}):
+                text = f"is what YAML makes of a key {words} without quotes; write it in quotes"
+                yield Problem(f"{place}.{key}", text)
+
+
+def _inputs_are_bounded(spec: AgentWorkflowSpec) -> Iterator[Problem]:
+    size = len(ijson.canonical(spec.inputs or {}))
+    if size > MAX_INPUT_BYTES:
+        yield Problem(
+            "inputs",
+            f"{size} bytes of JSON, the limit is {MAX_INPUT_BYTES}; pass a reference to the "
+            "data (a URL, a bucket key) instead of the data",
+        )
+
+
+def _schemas_are_usable(spec: AgentWorkflowSpec) -> Iterator[Problem]:
+    judged: dict[str, str | None] = {}
+    for place, value in schema_fields(spec):
+        text = json.dumps(value, sort_keys=True)
+        if text not in judged:  # most runs use a few schemas many times
+            judged[text] = schema.check_schema(value)
+        reason = judged[text]
+        if reason:
+            yield Problem(place, reason)
+
+
+def _durations_mean_something(spec: AgentWorkflowSpec) -> Iterator[Problem]:
+    defaults = spec.defaults
+    places = [("defaults.timeout", defaults and defaults.timeout)]
+    places.append(("defaults.queueTimeout", defaults and defaults.queue_timeout))
+    places.append(("deadline", spec.deadline))
+    for node in spec.nodes:
+        places.append((f"nodes.{node.name}.timeout", node.timeout))
+        places.append((f"nodes.{node.name}.queueTimeout", node.queue_timeout))
+        places.append((f"nodes.{node.name}.deadline", node.deadline))
+        if node.approval:
+            places.append((f"nodes.{node.name}.approval.timeout", node.approval.timeout))
+    for place, text in places:
+        if text and parse_duration(text) == 0:
+            yield Problem(place, f"{text} is no time at all; leave it out or give a duration")
+
+
+def _retries_mean_something(spec: AgentWorkflowSpec) -> Iterator[Problem]:
+    base = (spec.defaults and spec.defaults.retry) or Retry()
+    text = "has no effect without extra attempts; set retry.limit, or remove this"
+    limits = [base.limit]
+    for node in spec.nodes:
+        own = node.retry or Retry()
+        limit = own.limit if own.limit is not None or base.never else base.limit
+        if own.reasons and not limit:
+            yield Problem(f"nodes.{node.name}.retry.reasons", text)
+        limits.append(own.limit)
+    if base.reasons and not any(limits):
+        yield Problem("defaults.retry.reasons", text)
+
+
+def _all_evaluated(spec: AgentWorkflowSpec) -> Iterator[tuple[str, JsonValue, str]]:
+    """(field path, value, field path below its node or '') of everything that is evaluated."""
+    for node in spec.nodes:
+        for place, value in evaluated_fields(node):
+            yield f"nodes.{node.name}.{place}", value, place
+    for key, value in (spec.outputs or {}).items():
+        yield f"outputs.{key}", value, "outputs"
+
+
+def _expressions_compile(spec: AgentWorkflowSpec) -> Iterator[Problem]:
+    for place, value, below in _all_evaluated(spec):
+        problems = problems_in(value)
+        for problem in problems:
+            inside = f".{problem.path}" if problem.path else ""
+            yield Problem(f"{place}{inside}", problem.message)
+        if problems:
+            continue
+        if (below == "outputs" or below.startswith(_BEFORE_SELF)) and _uses_self(value):
+            text = "self is not known here; it is for message, args, env and the like"
+            yield Problem(place, text)
+        if below == "when" and not _is_one_expression(value):
+            text = f'expected one expression like "${{inputs.urgent}}", found {value!r}'
+            yield Problem(place, text)
+
+
+def _uses_self(value: JsonValue) -> bool:
+    templates = (parse_template(text) for _, text in strings_in(value))
+    return any(
+        Variable.SELF in part.roots
+        for template in templates
+        if isinstance(template, Template)
+        for part in template.parts
+        if not isinstance(part, str)
+    )
+
+
+def _is_one_expression(value: JsonValue) -> bool:
+    template = parse_template(str(value))
+    return isinstance(template, Template) and template.is_single
+
+
+def _references_resolve(spec: AgentWorkflowSpec) -> Iterator[Problem]:
+    names = {node.name for node in spec.nodes}
+    known = ", ".join(sorted(names)[:12])
+    for place, value, _ in _all_evaluated(spec):
+        owner = place.split(".")[1] if place.startswith("nodes.") else ""
+        for reference in references_in(value):
+            if reference.node not in names:
+                yield Problem(place, f"there is no node {reference.node!r}; nodes: {known}")
+            elif reference.node == owner:
+                yield Problem(
+                    place, "a node cannot refer to itself; for its inputs use self.inputs"
+                )
+    for node in spec.nodes:
+        for key, listed in (("dependsOn", node.depends_on), ("after", node.after)):
+            for name in listed or []:
+                if name not in names:
+                    text = f"there is no node {name!r}; nodes: {known}"
+                    yield Problem(f"nodes.{node.name}.{key}", text)
+
+
+def _variables_are_distinct(spec: AgentWorkflowSpec) -> Iterator[Problem]:
+    for node in spec.nodes:
+        seen: dict[str, str] = {}
+        for key in (node.inputs if node.container else None) or {}:
+            other = seen.setdefault(key.upper(), key)
+            if other != key:
+                text = f"would be WAYPOST_INPUT_{key.upper()}, as {other} is; rename one of them"
+                yield Problem(f"nodes.{node.name}.inputs.{key}", text)
+
+
+def _nothing_else_is_evaluated(spec: AgentWorkflowSpec) -> Iterator[Problem]:
+    agents = spec.defaults.agent if spec.defaults else None
+    reason = refuse_templates(agents.instructions) if agents else None
+    if reason:
+        yield Problem("defaults.agent.instructions", reason)
+    for node in spec.nodes:
+        opaque: list[tuple[str, JsonValue]] = [("name", node.name)]
+        for kind in ("container", "python", "agent"):
+            image = getattr(getattr(node, kind), "image", None)
+            opaque.append((f"{kind}.image", image))
+        if node.isolation:
+            name = node.isolation.service_account_name
+            opaque.append(("isolation.serviceAccountName", name))
+        opaque.append(("fallbackOutput", node.fallback_output))
+        for place, value in opaque:
+            reason = refuse_templates(value)
+            if reason:
+                yield Problem(f"nodes.{node.name}.{place}", reason)
+
+
+def _fallbacks_fit(spec: AgentWorkflowSpec) -> Iterator[Problem]:
+    for node in spec.nodes:
+        if "fallback_output" not in node.model_fields_set:
+            continue
+        place = f"nodes.{node.name}.fallbackOutput"
+        if node.on_failure != "Continue":
+            yield Problem(place, "is only used with onFailure: Continue; add it or remove this")
+        try:
+            ijson.check(node.fallback_output)
+        except ijson.IJsonError as error:
+            yield Problem(f"{place}{error.path.removeprefix('$')}", error.problem)
+            continue
+        usable = node.output_schema is not None and not schema.check_schema(node.output_schema)
+        if usable:
+            for violation in schema.validate(node.output_schema, node.fallback_output):
+                yield Problem(place, f"does not meet outputSchema: {violation}")

@@ -1,0 +1,196 @@
+"""`spec.schemas`: named once, used in every schema field as {$ref: "#/schemas/<name>"}.
+
+A schema field leaves here self-contained: what it names, directly or through others, stands in
+its own `$defs`, where validators, the runner and the providers of models look for it.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any, Final
+
+from waypost.api.workflow import AgentWorkflowSpec, Node
+from waypost.compiler.problems import Problem, did_you_mean
+from waypost.protocol import schema
+from waypost.protocol.ijson import Json
+
+_SHARED: Final = "#/schemas/"
+_OWN: Final = "#/$defs/"
+
+
+def schema_fields(spec: AgentWorkflowSpec) -> Iterator[tuple[str, Json]]:
+    """Every schema of a spec that is set, with the field it stands in."""
+    for name, value in (spec.schemas or {}).items():
+        yield f"schemas.{name}", value
+    fields: list[tuple[str, Json]] = [
+        ("inputSchema", spec.input_schema),
+        ("outputSchema", spec.output_schema),
+    ]
+    for node in spec.nodes:
+        place = f"nodes.{node.name}"
+        fields.append((f"{place}.inputSchema", node.input_schema))
+        fields.append((f"{place}.outputSchema", node.output_schema))
+        if node.approval:
+            fields.append((f"{place}.approval.answerSchema", node.approval.answer_schema))
+        if node.http:
+            fields.append((f"{place}.http.responseSchema", node.http.response_schema))
+    yield from ((field, value) for field, value in fields if value is not None)
+
+
+def unknown_names(spec: AgentWorkflowSpec) -> Iterator[Problem]:
+    """References to names that spec.schemas does not have, and what keeps one from being found."""
+    known = list(spec.schemas or {})
+    for field, value in schema_fields(spec):
+        for part in schema.parts(value) if _may_name(value) else ():
+            reference = part.get("$ref")
+            if not isinstance(reference, str) or not reference.startswith(_SHARED):
+                continue
+            name = _name_in(reference)
+            if name not in known:
+                listed = f"; schemas: {', '.join(known[:12])}" if known else ""
+                hint = did_you_mean(name, known) or listed
+                yield Problem(field, f"spec.schemas has no {name!r}{hint}")
+            if isinstance(value, dict) and "$id" in value:
+                text = f"$ref {reference!r} is looked up below $id; remove $id"
+                yield Problem(field, text)
+
+
+def bundled(spec: AgentWorkflowSpec) -> AgentWorkflowSpec:
+    """`spec` with every schema field self-contained. References must be known."""
+    shared = spec.schemas
+    if not shared:
+        return spec
+    once = _Bundling(shared)
+    nodes = [_bundled_node(node, once) for node in spec.nodes]
+    return spec.model_copy(
+        update={
+            "schemas": {name: once.of({"$ref": _SHARED + name}) for name in shared},
+            "input_schema": once.of(spec.input_schema),
+            "output_schema": once.of(spec.output_schema),
+            "nodes": nodes,
+        }
+    )
+
+
+class _Bundling:
+    """`bundle` for one spec: most use a few schemas many times."""
+
+    def __init__(self, shared: dict[str, Json]) -> None:
+        self._shared = shared
+        self._made: dict[str, Json] = {}
+
+    def of(self, value: Json) -> Json:
+        if not _may_name(value):
+            return value
+        text = json.dumps(value)
+        if text not in self._made:
+            self._made[text] = bundle(value, self._shared)
+        return self._made[text]
+
+
+def _may_name(value: Json) -> bool:
+    """Whether looking for references to spec.schemas is worth the while."""
+    return _SHARED in json.dumps(value)
+
+
+def _bundled_node(node: Node, once: _Bundling) -> Node:
+    changes: dict[str, Any] = {
+        "input_schema": once.of(node.input_schema),
+        "output_schema": once.of(node.output_schema),
+    }
+    if node.approval and node.approval.answer_schema is not None:
+        answer = once.of(node.approval.answer_schema)
+        changes["approval"] = node.approval.model_copy(update={"answer_schema": answer})
+    if node.http and node.http.response_schema is not None:
+        response = once.of(node.http.response_schema)
+        changes["http"] = node.http.model_copy(update={"response_schema": response})
+    same = all(getattr(node, name) is value for name, value in changes.items())
+    return node if same else node.model_copy(update=changes)
+
+
+def bundle(value: Json, shared: dict[str, Json]) -> Json:
+    """The schema `value` with what it names of `shared` in its own $defs; itself if it names
+    nothing."""
+    if not isinstance(value, dict) or not any(_names(value)):
+        return value
+    taken = set(value.get("$defs") or ())
+    titles = {name: _free(name, taken) for name in _reachable(value, shared)}
+    made: dict[str, Any] = schema.rewrite(value, lambda part: _pointed(part, titles, ""))
+    definitions = dict(made.pop("$defs", None) or {})
+    for name, title in titles.items():
+        definitions |= _definitions(shared[name], titles, title)
+    return _with_plain_root(made, definitions)
+
+
+def _names(value: Json) -> Iterator[str]:
+    for part in schema.parts(value):
+        reference = part.get("$ref")
+        if isinstance(reference, str) and reference.startswith(_SHARED):
+            yield _name_in(reference)
+
+
+def _name_in(reference: str) -> str:
+    return reference.removeprefix(_SHARED).partition("/")[0]
+
+
+def _reachable(value: Json, shared: dict[str, Json]) -> list[str]:
+    """The names `value` uses, directly or through others, in the order they are met."""
+    found: dict[str, None] = dict.fromkeys(_names(value))
+    pending = list(found)
+    while pending:
+        for name in _names(shared[pending.pop()]):
+            if name not in found:
+                found[name] = None
+                pending.append(name)
+    return list(found)
+
+
+def _free(name: str, taken: set[str]) -> str:
+    while name in taken:
+        name = f"schemas.{name}"
+    return name
+
+
+def _definitions(named: Json, titles: dict[str, str], title: str) -> dict[str, Json]:
+    """The definition `title`, and those in the named schema's own $defs beside it: readers of
+    `$defs` look one level deep."""
+    made: dict[str, Any] = schema.rewrite(named, lambda part: _pointed(part, titles, title))
+    inner = made.pop("$defs", None) or {}
+    return {title: made} | {f"{title}.{name}": part for name, part in inner.items()}
+
+
+def _pointed(part: dict[str, Json], titles: dict[str, str], title: str) -> dict[str, Json]:
+    """`part` with its $ref leading where its target now stands. `title`: of the named schema
+    that it is a part of, empty in the field itself."""
+    reference = part.get("$ref")
+    if not isinstance(reference, str):
+        return part
+    if reference.startswith(_SHARED):
+        name = _name_in(reference)
+        moved = _OWN + titles[name] + reference.removeprefix(_SHARED + name)
+    elif title and reference.startswith(_OWN):
+        moved = f"{_OWN}{title}.{reference.removeprefix(_OWN)}"
+    elif title and (reference == "#" or reference.startswith("#/")):
+        moved = f"{_OWN}{title}{reference[1:]}"
+    else:
+        return part
+    return part | {"$ref": moved}
+
+
+def _with_plain_root(made: dict[str, Any], definitions: dict[str, Json]) -> dict[str, Json]:
+    """A root that is nothing but a reference becomes what it refers to: providers of models, and
+    readers of messages, want to see the type."""
+    title = str(made.get("$ref", "")).removeprefix(_OWN)
+    target = definitions.get(title)
+    beside = {key: said for key, said in made.items() if key != "$ref"}
+    if isinstance(target, dict) and not beside.keys() & target.keys():
+        made = target | beside
+        rest = {key: part for key, part in definitions.items() if key != title}
+        if not any(_refers(part, title) for part in (made, *rest.values())):
+            definitions = rest
+    return made | {"$defs": definitions} if definitions else made
+
+
+def _refers(value: Json, title: str) -> bool:
+    start = _OWN + title
+    references = (str(part.get("$ref", "")) for part in schema.parts(value))
+    return any(ref == start or ref.startswith(f"{start}/") for ref in references)

@@ -1,0 +1,292 @@
+"""Whether every value of one schema can be taken by another, as far as that can be decided.
+
+A misfit is certain when something that the giver declares can never be taken: a type, null, a
+listed value, a missing property, bounds that do not meet. Whatever else is not proven is told as
+not proven; run time checks it all again.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Final, TypeAlias
+
+from waypost.compiler.types.intervals import LENGTHS, NUMBERS, Interval
+from waypost.compiler.types.mismatches import (
+    At,
+    Misfit,
+    any_certain,
+    bounded,
+    demands,
+    describe,
+    describe_all,
+    doubted,
+    fix_of,
+    leaf_misfits,
+    listed_misfits,
+    missing,
+    opaque,
+    spelled_out,
+    type_misfits,
+    unproven,
+)
+from waypost.compiler.types.schemas import (
+    Alternative,
+    Narrowed,
+    Part,
+    Properties,
+    Unknown,
+    alternatives,
+    conjuncts,
+    is_a,
+    items_of,
+    kinds_of,
+    properties_of,
+)
+from waypost.protocol import schema, violation
+from waypost.protocol.ijson import Json, step
+
+__all__ = ["MAX_STEPS", "Comparison", "Misfit"]
+
+# All of one workflow's edges together: real ones take a few hundred, hostile ones have an end.
+MAX_STEPS: Final = 20_000
+_MAX_DEPTH: Final = 48
+
+
+# Identities of what is given and taken, depth, strict, defaults: all that a finding depends on,
+# unless it assumed something of a pair further up.
+_Question: TypeAlias = tuple[int, int, int, bool, bool]
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What was found before, with paths from here on. Holds both schemas, so that their
+    identities stay theirs; asking again costs the same `steps`."""
+
+    gives: Json
+    takes: Json
+    found: list[Misfit]
+    steps: int
+
+
+class Comparison:
+    """Comparisons of one workflow, with what they may still cost together."""
+
+    def __init__(self, steps: int = MAX_STEPS) -> None:
+        self._left = steps
+        self._open: set[tuple[int, int]] = set()
+        self._assumed = 0  # how often an open pair was taken to fit
+        self._known: dict[_Question, _Known] = {}
+
+    def misfits(self, gives: Json, takes: Json, *, defaults: bool = False) -> tuple[Misfit, ...]:
+        """Why not all values of `gives` meet `takes`; empty when it is proven that they do.
+
+        Both are linked schemas. `defaults`: those of `takes` are filled in before it is checked.
+        """
+        return tuple(dict.fromkeys(self._schema(gives, takes, At(defaults=defaults))))
+
+    def _schema(self, gives: Json, takes: Json, at: At) -> list[Misfit]:
+        pair = (id(gives), id(takes))
+        if gives is takes or isinstance(gives, Unknown):
+            return []
+        if pair in self._open:
+            self._assumed += 1
+            return []
+        if self._left < 0 or len(self._open) > _MAX_DEPTH:
+            return [_too_large(at)]
+        question = (*pair, len(self._open), at.strict, at.defaults)
+        known = self._known.get(question)
+        if known is not None and known.steps <= self._left:
+            self._left -= known.steps
+        else:
+            left, assumed = self._left, self._assumed
+            found = self._compared(gives, takes, replace(at, path=""))
+            known = _Known(gives, takes, found, left - self._left)
+            if self._assumed == assumed and self._left >= 0:
+                self._known[question] = known
+        return [replace(misfit, path=at.path + misfit.path) for misfit in known.found]
+
+    def _compared(self, gives: Json, takes: Json, at: At) -> list[Misfit]:
+        pair = (id(gives), id(takes))
+        given = alternatives(gives)
+        if given is None:
+            return [unproven(at, "too many alternatives", "one that fits")]
+        self._left -= len(given)
+        if isinstance(gives, Narrowed):
+            at = replace(at, strict=False)
+        self._open.add(pair)
+        found = [m for part in conjuncts(takes) for m in self._part(given, part, at)]
+        self._open.discard(pair)
+        return found
+
+    def _part(self, given: list[Alternative], takes: Part, at: At) -> list[Misfit]:
+        judged = [(one, self._alternative(one, takes, at)) for one in given]
+        refused = [(one, found) for one, found in judged if any_certain(found)]
+        if not refused:
+            return [misfit for _, found in judged for misfit in found]
+        if len(refused) == len(judged):
+            return refused[0][1] if len(judged) == 1 else self._none_fits(given, refused, takes, at)
+        if not all(one.declared for one in given):
+            return [unproven(at, "a value of no declared type", demands(takes))]
+        fix = fix_of([one.kind for one, _ in refused])
+        return [
+            replace(misfit, certain=at.strict, gives=f"possibly {misfit.gives}", fix=fix)
+            for _, found in refused
+            for misfit in found
+            if misfit.certain
+        ]
+
+    def _none_fits(
+        self,
+        given: list[Alternative],
+        refused: list[tuple[Alternative, list[Misfit]]],
+        takes: Part,
+        at: At,
+    ) -> list[Misfit]:
+        places = {misfit.path for _, found in refused for misfit in found if misfit.certain}
+        if places == {at.path}:
+            return [Misfit(at.path, describe_all(given), demands(takes), certain=True)]
+        return [misfit for _, found in refused for misfit in found if misfit.certain]
+
+    def _against(self, one: Alternative, takes: Json, at: At) -> list[Misfit]:
+        return [m for part in conjuncts(takes) for m in self._alternative(one, part, at)]
+
+    def _alternative(self, one: Alternative, takes: Part, at: At) -> list[Misfit]:
+        self._left -= 1
+        if self._left < 0:
+            return [_too_large(at)]
+        if one.is_member and one.kind not in ("array", "object"):
+            found = list(leaf_misfits(one, takes, at))
+        else:
+            found = [*type_misfits(one, takes, at), *listed_misfits(one, takes, at)]
+            if any_certain(found):
+                return found
+            rule = self._RULES.get(one.kind)
+            found += rule(self, spelled_out(one), takes, at) if rule else []
+        if any_certain(found):
+            return found
+        return [*found, *self._choices(one, takes, at), *opaque(one, takes, at)]
+
+    def _choices(self, one: Alternative, takes: Part, at: At) -> Iterator[Misfit]:
+        for keyword in ("anyOf", "oneOf"):
+            branches = takes.get(keyword)
+            if not isinstance(branches, list):
+                continue
+            judged = [self._against(one, branch, at) for branch in branches]
+            possible = [found for found in judged if not any_certain(found)]
+            if not possible:
+                alike = [
+                    found
+                    for found, branch in zip(judged, branches, strict=True)
+                    if any(is_a(one.kind, kind) for kind in kinds_of(conjuncts(branch))[0])
+                ]
+                text = f"one of the {len(branches)} alternatives of {keyword}"
+                refused = Misfit(at.path, describe(one), text, certain=True)
+                yield from alike[0] if len(alike) == 1 else [refused]
+            elif not self._decided(one, keyword, branches, judged, at):
+                text = f"{'exactly ' if keyword == 'oneOf' else ''}one alternative of {keyword}"
+                yield unproven(at, describe(one), text)
+
+    def _decided(
+        self,
+        one: Alternative,
+        keyword: str,
+        branches: list[Json],
+        judged: list[list[Misfit]],
+        at: At,
+    ) -> bool:
+        """Whether a branch is proven to take it and, for oneOf, that no other can."""
+        proven = [at_ for at_, found in enumerate(judged) if not found]
+        if keyword == "anyOf" or not proven:
+            return bool(proven)
+        lenient = replace(at, strict=False)
+        others = (branch for at_, branch in enumerate(branches) if at_ != proven[0])
+        return all(any_certain(self._against(one, branch, lenient)) for branch in others)
+
+    def _number(self, one: Alternative, takes: Part, at: At) -> list[Misfit]:
+        whole = one.kind == "integer"
+        found = bounded(one, takes, at, NUMBERS, whole=whole)
+        divisor = takes.get("multipleOf")
+        if divisor is not None and not (whole and divisor == 1):
+            given = [part["multipleOf"] for part in one.parts if "multipleOf" in part]
+            if not any(number % divisor == 0 for number in given):
+                found.append(unproven(at, describe(one), violation.phrase("multipleOf", divisor)))
+        return found
+
+    def _string(self, one: Alternative, takes: Part, at: At) -> list[Misfit]:
+        found = bounded(one, takes, at, LENGTHS["string"], whole=True)
+        for keyword in ("pattern", "format"):
+            said = takes.get(keyword)
+            if said is None or (keyword == "format" and said not in schema.FORMATS):
+                continue
+            if not any(part.get(keyword) == said for part in one.parts):
+                found.append(unproven(at, describe(one), violation.phrase(keyword, said)))
+        return found
+
+    def _array(self, one: Alternative, takes: Part, at: At) -> list[Misfit]:
+        found = bounded(one, takes, at, LENGTHS["array"], whole=True)
+        count = Interval.of(one.parts, LENGTHS["array"], whole=True)
+        alone = count.high <= 1 or any(part.get("uniqueItems") is True for part in one.parts)
+        if takes.get("uniqueItems") is True and not alone:
+            found.append(unproven(at, describe(one), "no item twice"))
+        listed = max((len(p.get("prefixItems") or ()) for p in (*one.parts, takes)), default=0)
+        for index in range(listed):
+            if index < count.high:
+                inner = self._item(one, takes, index, at.below(f"[{index}]"))
+                found += inner if at.strict or count.low > index else doubted(inner)
+        if count.high > listed:
+            inner = self._item(one, takes, None, at.below("[]"))
+            found += inner if at.strict or count.low > listed else doubted(inner)
+        return found
+
+    def _item(self, one: Alternative, takes: Part, index: int | None, at: At) -> list[Misfit]:
+        given = items_of(one.parts, index)
+        return [] if given is False else self._schema(given, items_of([takes], index), at)
+
+    def _object(self, one: Alternative, takes: Part, at: At) -> list[Misfit]:
+        given, taken = properties_of(one.parts), properties_of([takes])
+        if given.dynamic and (taken.declared or taken.required):
+            names = ", ".join(map(repr, sorted(taken.required or taken.declared)[:6]))
+            return [unproven(at, "an object without declared properties", f"one with {names}")]
+        found = bounded(one, takes, at, LENGTHS["object"], whole=True)
+        found += missing(given, taken, at)
+        for name in taken.declared:
+            inner = given.of(name)
+            if inner is not False:
+                sure = name in given.required or (at.strict and name in given.declared)
+                compared = self._schema(inner, taken.declared[name], at.below(step(name)))
+                found += compared if sure else doubted(compared)
+        return found + self._others(given, takes, taken, at)
+
+    def _others(self, given: Properties, takes: Part, taken: Properties, at: At) -> list[Misfit]:
+        """Properties that `takes` does not name, where it says something about such."""
+        other = takes.get("additionalProperties", True)
+        if other is True or "patternProperties" in takes:
+            return []
+        found: list[Misfit] = []
+        for name in given.declared:
+            if name in taken.declared or given.declared[name] is False:
+                continue
+            if other is False:
+                certain = name in given.required
+                text = f"an object with {'' if certain else 'perhaps '}{name!r}"
+                found.append(Misfit(at.path, text, f"no property {name!r}", certain=certain))
+                continue
+            compared = self._schema(given.declared[name], other, at.below(step(name)))
+            found += compared if at.strict or name in given.required else doubted(compared)
+        if given.other is not False:
+            if other is False:
+                found.append(unproven(at, "an object with any properties", "no others"))
+            else:
+                found += doubted(self._schema(given.other, other, at.below("[*]")))
+        return found
+
+    _RULES: Final[Mapping[str, Callable[..., list[Misfit]]]] = {
+        "integer": _number,
+        "number": _number,
+        "string": _string,
+        "array": _array,
+        "object": _object,
+    }
+
+
+def _too_large(at: At) -> Misfit:
+    return unproven(at, "a schema", "one that fits: it is too large to compare")

@@ -1,0 +1,122 @@
+"""Expressions against the types of the data they read, by CEL's own type checker.
+
+Every path of a workflow's expressions whose schema says one type is declared as a variable of its
+own: CEL looks for the longest qualified name first, so `inputs.n` has a type and the rest of
+`inputs` is dynamic. What runs later are the untyped programs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from waypost.compiler.types.schemas import Unknown, alternatives, items_of
+from waypost.expressions import cel
+from waypost.expressions.cel import Declared, Rejection
+from waypost.expressions.expression import Compiled
+from waypost.expressions.messages import explain_rejection
+from waypost.expressions.tree import types_of
+from waypost.protocol.ijson import Json
+
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_OVERLOAD: Final = re.compile(r"no matching overload for '([^']*)' applied to '\((.*)\)'")
+_NUMERIC: Final = re.compile(r"\b(?:int|uint|double)\b")
+_WRAPPER: Final = re.compile(r"wrapper\((\w+)\)")
+_WORDS: Final = {
+    r"map\(string, dyn\)": "object",
+    r"\bnull_type\b": "null",
+    r"\bdyn\b": "any",
+    r"\bint\b": "integer",
+    r"\bdouble\b": "number",
+    r"\bbool\b": "boolean",
+    r"\blist\((\w+)\)": r"array of \1",
+}
+# Where an int may meet a double although the checker wants two of a kind: at run time both are
+# numbers of JSON.
+_MIXING: Final = frozenset(
+    ["_+_", "_-_", "_*_", "_/_", "_==_", "_!=_", "_<_", "_<=_", "_>_", "_>=_"]
+)
+
+
+@dataclass(frozen=True)
+class Typed:
+    """What the checker says: the types of parts of the expression by id, and its objections."""
+
+    types: Mapping[int, str]
+    problems: tuple[tuple[str, int], ...] = ()  # message, offset
+
+
+def declared_type(schema: Json) -> Declared | None:
+    """How a value of `schema` is declared to CEL; None when it has no one type."""
+    found = None if isinstance(schema, Unknown) else alternatives(schema)
+    if not found or not all(one.declared for one in found):
+        return None
+    kinds = {one.kind for one in found}
+    if kinds == {"array"}:
+        items = {declared_type(items_of(one.parts, None)) for one in found if not one.is_member}
+        return ("list", items.pop() if len(items) == 1 else None)
+    if kinds == {"object"}:
+        return "map"
+    scalars = kinds - {"null"}
+    if scalars == {"integer", "number"}:
+        scalars = {"number"}
+    return scalars.pop() if len(scalars) == 1 and not scalars & {"array", "object"} else None
+
+
+def environment(types: Mapping[tuple[str, ...], Declared]) -> Any:
+    """A typed environment; paths that cannot be written with dots are left out."""
+    named = {path: kind for path, kind in types.items() if all(map(_NAME.fullmatch, path))}
+    return cel.typed_environment({".".join(path): kind for path, kind in named.items()})
+
+
+def check(compiled: Compiled, types: Any) -> Typed:
+    """An accepted expression, checked in a typed `environment`."""
+    if compiled.is_path:
+        return Typed({})  # its type is that of its schema
+    checked = cel.check_typed(compiled.source, types)
+    if isinstance(checked, bytes):
+        return Typed(types_of(checked))
+    told = [
+        (_worded(rejection), explain_rejection(compiled.source, rejection)[1])
+        for rejection in checked
+        if not _only_mixes_numbers(rejection)
+    ]
+    return Typed(compiled.tree.types, tuple(told))
+
+
+def _worded(rejection: Rejection) -> str:
+    """The objection in the words of JSON Schema."""
+    found = _OVERLOAD.search(_WRAPPER.sub(r"\1", rejection.message))
+    if found is None:
+        return rejection.message
+    function, arguments = found.groups()
+    for word, ours in _WORDS.items():
+        arguments = re.sub(word, ours, arguments)
+    written = function.strip("_@").removesuffix("_")
+    if function in ("_==_", "_!=_"):
+        left, _, right = arguments.partition(", ")
+        return f"`{written}` compares {left} with {right}: they are never equal"
+    return f"`{written.replace('_', ' ')}` does not take ({arguments})"
+
+
+def _only_mixes_numbers(rejection: Rejection) -> bool:
+    """Whether the operands are of one type once all numbers are one."""
+    found = _OVERLOAD.search(_WRAPPER.sub(r"\1", rejection.message))
+    if found is None:
+        return False
+    function, arguments = found.groups()
+    left, _, right = arguments.partition(", ")
+    if function == "_?_:_":
+        condition, (left, _, right) = left, right.partition(", ")
+        return condition == "bool" and _mixed(left, right)
+    if function == "_%_":
+        return {_NUMERIC.sub("number", side) for side in (left, right)} == {"number"}
+    if function == "@in":
+        return _mixed(f"list({left})", right)
+    return function in _MIXING and _mixed(left, right)
+
+
+def _mixed(left: str, right: str) -> bool:
+    return left != right and _NUMERIC.sub("number", left) == _NUMERIC.sub("number", right)

@@ -1,0 +1,281 @@
+"""Typed edges: what nodes give against what others take, before anything runs.
+
+Three questions to every expression: do its paths lead somewhere, do its operators take what they
+are given, and does its result fit where it goes. docs/semantics.md, "Typed edges".
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import reduce
+from operator import or_
+from typing import Any, Final
+
+from waypost.api.base import JsonObject, JsonValue
+from waypost.api.workflow import AgentWorkflowSpec, Node
+from waypost.compiler.graph import Graph, evaluated_fields
+from waypost.compiler.problems import Problem
+from waypost.compiler.types import cel_checker
+from waypost.compiler.types.assignability import Comparison, Misfit
+from waypost.compiler.types.environment import Environment, closed, own_inputs
+from waypost.compiler.types.fields import field_of
+from waypost.compiler.types.inference import Inference, Inferred, Remark
+from waypost.compiler.types.narrowing import Steps, Tested
+from waypost.compiler.types.schemas import Linked, Unknown
+from waypost.expressions.cel import Declared
+from waypost.expressions.expression import Compiled
+from waypost.expressions.templates import Template, parse_template, paths_in, references_in
+from waypost.protocol.ijson import Json
+
+_BOOLEAN: Final = {"type": "boolean"}
+_STRING: Final = {"type": "string"}
+# Fields whose text has no place for null (semantics row 11).
+_NO_NULL: Final = ("container.args", "python.env", "container.env", "agent.env", "http.")
+_NOT_NULL: Final = {"type": ["boolean", "number", "string", "array", "object"]}
+
+
+def type_problems(spec: AgentWorkflowSpec, graph: Graph, inputs: JsonObject) -> list[Problem]:
+    """Every misfit and doubt of an otherwise good spec, in its order. `inputs`: with defaults."""
+    return list(_Check(spec, graph, Environment(spec, graph, inputs)).problems())
+
+
+@dataclass(frozen=True)
+class _Value:
+    """What a field gives; `remarks` about the expressions in it."""
+
+    schema: Json
+    present: bool = True  # false: its key may be left out
+    remarks: tuple[Remark, ...] = ()
+
+
+@dataclass
+class _Check:
+    spec: AgentWorkflowSpec
+    graph: Graph
+    views: Environment
+    comparison: Comparison = field(default_factory=Comparison)
+    taken: Linked = field(default_factory=Linked)
+
+    def problems(self) -> Iterator[Problem]:
+        self._types = cel_checker.environment(self._path_types())
+        upstream: dict[str, Tested] = {}
+        tested: dict[str, Tested] = {}
+        for name in self.graph.order:
+            gates = (tested[other] for other in self.graph.dependencies[name].hard)
+            upstream[name] = reduce(or_, gates, Tested())
+            tested[name] = upstream[name] | _tested_by(self.graph.nodes[name])
+        for node in self.spec.nodes:
+            yield from self._node(node, upstream[node.name], tested[node.name])
+        yield from self._outputs()
+        yield from self._undeclared()
+
+    def _node(self, node: Node, upstream: Tested, tested: Tested) -> Iterator[Problem]:
+        place = f"nodes.{node.name}"
+        view = self.views.of_node(node.name)
+        given: dict[str, _Value] = {}
+        for key, value in (node.inputs or {}).items():
+            given[key] = self._value(value, view, tested)
+        takes = None if node.input_schema is None else self.taken.of(node.input_schema)
+        yield from self._given(place, given, takes, "inputSchema", defaults=True)
+        required = [key for key, value in given.items() if value.present]
+        inputs = own_inputs(takes, {key: v.schema for key, v in given.items()}, required)
+        own = self.views.own(node.name, inputs)
+        for below, value in evaluated_fields(node):
+            if below == "when":
+                # What it tests itself is not yet known to hold.
+                yield from self._condition(f"{place}.when", value, view, upstream)
+            elif not below.startswith("inputs."):
+                yield from self._text(f"{place}.{below}", below, value, own, tested)
+
+    def _given(
+        self,
+        place: str,
+        given: dict[str, _Value],
+        takes: Json,
+        taker: str,
+        *,
+        defaults: bool,
+    ) -> Iterator[Problem]:
+        """An object put together from fields, against its linked schema. `place`: of the owner."""
+        base = f"{place}.inputs" if place else "outputs"
+        needed = _required_by(takes)
+        for key, value in given.items():
+            for remark in value.remarks:
+                urgent = remark.absent and key in needed
+                text = f"{remark.message}; {taker} requires {key!r}" if urgent else remark.message
+                yield Problem(f"{base}.{key}", text, "error" if urgent else remark.severity)
+        if takes is None:
+            return
+        schemas = {key: value.schema for key, value in given.items()}
+        gives = closed(schemas, [key for key, value in given.items() if value.present])
+        for misfit in self.comparison.misfits(gives, takes, defaults=defaults):
+            yield Problem(f"{base}{misfit.path}", _told(misfit, taker), _severity(misfit))
+
+    def _condition(
+        self, place: str, value: JsonValue, view: Json, tested: Tested
+    ) -> Iterator[Problem]:
+        found = self._value(value, view, tested)
+        yield from _remarked(place, found)
+        if not found.present:
+            text = "may be absent, and a condition is true or false; end it with .orValue(false)"
+            yield Problem(place, text, "warning")
+        for misfit in self.comparison.misfits(found.schema, _BOOLEAN):
+            yield Problem(place, _told(misfit, "a condition"), _severity(misfit))
+
+    def _text(
+        self, place: str, below: str, value: JsonValue, view: Json, tested: Tested
+    ) -> Iterator[Problem]:
+        found = self._value(value, view, tested)
+        yield from _remarked(place, found)
+        takes: Json = True
+        if below == "wait.until":
+            takes = _STRING
+        elif below.startswith(_NO_NULL) and isinstance(value, str) and below != "http.body":
+            takes = _NOT_NULL
+        for misfit in self.comparison.misfits(found.schema, takes):
+            yield Problem(place, _told(misfit, "this field"), _severity(misfit))
+
+    def _outputs(self) -> Iterator[Problem]:
+        view = self.views.of_outputs()
+        given = {
+            key: self._value(value, view, Tested())
+            for key, value in (self.spec.outputs or {}).items()
+        }
+        schema = self.spec.output_schema
+        takes = None if schema is None else self.taken.of(schema)
+        yield from self._given("", given, takes, "outputSchema", defaults=False)
+
+    def _undeclared(self) -> Iterator[Problem]:
+        """Outputs that are looked into although nothing declares them (row 34)."""
+        used: dict[str, str] = {}
+        for place, value in self._evaluated():
+            for reference in references_in(value):
+                if reference.fields[:1] == ("output",) and len(reference.fields) > 1:
+                    used.setdefault(reference.node, f"{place}: {'.'.join(reference.fields)}")
+        for node in self.spec.nodes:
+            if node.name in used and isinstance(self.views.outputs[node.name], Unknown):
+                text = f"has no outputSchema, so what reads it is not checked ({used[node.name]})"
+                yield Problem(f"nodes.{node.name}", text, "warning")
+
+    def _value(self, value: JsonValue, view: Json, tested: Tested) -> _Value:
+        """What a value of JSON type gives once its templates are filled in."""
+        if isinstance(value, str):
+            return self._string(value, view, tested)
+        if isinstance(value, dict):
+            inner = {key: self._value(item, view, tested) for key, item in value.items()}
+            present = [key for key, item in inner.items() if item.present]
+            schema = closed({key: item.schema for key, item in inner.items()}, present)
+            return _Value(schema, remarks=_all_remarks(inner.values()))
+        if isinstance(value, list):
+            items = [self._value(item, view, tested) for item in value]
+            made: dict[str, Any] = {
+                "type": "array",
+                "prefixItems": [
+                    item.schema if item.present else {"anyOf": [item.schema, {"const": None}]}
+                    for item in items
+                ],
+                "items": False,
+                "minItems": len(items),
+                "maxItems": len(items),
+            }
+            return _Value(made, remarks=_all_remarks(items))
+        return _Value({"const": value})
+
+    def _string(self, text: str, view: Json, tested: Tested) -> _Value:
+        template = parse_template(text)
+        assert isinstance(template, Template), "checked before"
+        compiled = [part for part in template.parts if isinstance(part, Compiled)]
+        if not compiled:
+            return _Value({"const": "".join(map(str, template.parts))})
+        results, remarks = [], []
+        for part in compiled:
+            result, told = self._expression(part, view, tested)
+            results.append(result)
+            remarks += told
+        if template.is_single:
+            only = results[0]
+            return _Value(only.schema, present=not only.optional, remarks=tuple(remarks))
+        for part, result in zip(compiled, results, strict=True):
+            if result.optional:
+                message = (
+                    f"{part.source} may be absent, which has no text: end it with .orValue('')"
+                )
+                remarks.append(Remark(message, "warning", absent=True))
+        return _Value(_STRING, remarks=tuple(remarks))
+
+    def _expression(
+        self, compiled: Compiled, view: Json, tested: Tested
+    ) -> tuple[Inferred, list[Remark]]:
+        typed = cel_checker.check(compiled, self._types)
+        inference = Inference(compiled, typed, view, tested)
+        result = inference.result()
+        if any(remark.severity == "error" for remark in inference.remarks):
+            return result, inference.remarks
+        told = [Remark(f"{compiled.source}: {text}", "error") for text, _ in typed.problems]
+        return result, [*inference.remarks, *told[:1]]
+
+    def _evaluated(self) -> Iterator[tuple[str, JsonValue]]:
+        for node in self.spec.nodes:
+            for below, value in evaluated_fields(node):
+                yield f"nodes.{node.name}.{below}", value
+        for key, value in (self.spec.outputs or {}).items():
+            yield f"outputs.{key}", value
+
+    def _path_types(self) -> dict[Steps, Declared]:
+        """How the paths of all expressions are declared to CEL. Not those of `self`, which differ
+        from node to node."""
+        view = self.views.of_outputs()
+        paths = [path for _, value in self._evaluated() for path in paths_in(value)]
+        # The checker takes has(x) of a variable x for x itself.
+        tested = {(p.root, *p.fields) for p in paths if p.steps and p.steps[-1].guarded}
+        types: dict[Steps, Declared] = {}
+        known: dict[int, tuple[Json, Declared | None]] = {}  # by identity: schemas are shared
+        for steps in dict.fromkeys((p.root, *p.fields) for p in paths if p.root != "self"):
+            if steps in tested:
+                continue
+            schema = _at(view, steps)
+            if id(schema) not in known:
+                known[id(schema)] = schema, cel_checker.declared_type(schema)
+            kind = known[id(schema)][1]
+            if kind is not None:
+                types[steps] = kind
+        return types
+
+
+def _at(view: Json, steps: Steps) -> Json:
+    schema = view
+    for step in steps:
+        schema = field_of(schema, step, where="").schema
+    return schema
+
+
+def _tested_by(node: Node) -> Tested:
+    """What a node's condition looks at: where the node runs, some alternatives are ruled out."""
+    template = None if node.when is None else parse_template(node.when)
+    if not isinstance(template, Template) or not isinstance(template.parts[0], Compiled):
+        return Tested()
+    return Tested.by(template.parts[0].tree.expr)
+
+
+def _required_by(takes: Json) -> frozenset[str]:
+    required = takes.get("required") if isinstance(takes, dict) else None
+    return frozenset(required) if isinstance(required, list) else frozenset()
+
+
+def _all_remarks(values: Iterable[_Value]) -> tuple[Remark, ...]:
+    return tuple(remark for value in values for remark in value.remarks)
+
+
+def _remarked(place: str, value: _Value) -> Iterator[Problem]:
+    for remark in value.remarks:
+        yield Problem(place, remark.message, remark.severity)
+
+
+def _severity(misfit: Misfit) -> Any:
+    return "error" if misfit.certain else "warning"
+
+
+def _told(misfit: Misfit, taker: str) -> str:
+    fix = f"; {misfit.fix}" if misfit.fix else ""
+    if misfit.certain:
+        return f"{taker} takes {misfit.takes}, found {misfit.gives}{fix}"
+    return f"{taker} takes {misfit.takes}; not proven of {misfit.gives}{fix}"

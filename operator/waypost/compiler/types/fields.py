@@ -1,0 +1,116 @@
+"""One step of a path through a schema: what is there, whether it surely is, or why not."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from waypost.compiler.problems import did_you_mean
+from waypost.compiler.types.schemas import (
+    Part,
+    Unknown,
+    alternatives_of,
+    items_of,
+    kinds_of,
+    members_of,
+    properties_of,
+    union,
+)
+from waypost.protocol.ijson import Json
+
+_SHOWN = 10
+_OTHERWISE = frozenset(
+    ("allOf", "anyOf", "oneOf", "enum", "const", "patternProperties", "$ref", "$dynamicRef")
+)
+
+
+@dataclass(frozen=True)
+class FieldLookup:
+    """The schema of a field; `problem` says that it cannot be there, `absent` that it may not."""
+
+    schema: Json
+    problem: str = ""
+    absent: bool = False
+
+
+def field_of(schema: Json, name: str, *, where: str) -> FieldLookup:
+    """The field `name` of a value of `schema`. `where`: how the author wrote that value."""
+    if (
+        isinstance(schema, dict)
+        and schema.get("type") == "object"
+        and not _OTHERWISE & schema.keys()
+    ):
+        return _plain_field_of(schema, name, where)
+    spread = None if isinstance(schema, Unknown) else alternatives_of(schema)
+    if not spread or any(not parts for parts in spread):
+        return FieldLookup(Unknown())
+    objects = [parts for parts in spread if "object" in kinds_of(parts)[0]]
+    if not objects:
+        return FieldLookup(Unknown(), problem=_no_object(spread, name, where))
+    found: list[Json] = []
+    known: dict[str, None] = {}
+    absent = len(objects) < len(spread)
+    for parts in objects:
+        kinds, declared = kinds_of(parts)
+        absent = absent or (declared and len(kinds) > 1)
+        if any(members_of(part) is not None for part in parts):
+            return FieldLookup(Unknown())
+        properties = properties_of(parts)
+        inner = properties.of(name)
+        if inner is False:
+            known |= dict.fromkeys(properties.declared)
+            absent = True
+            continue
+        absent = absent or (name in properties.declared and name not in properties.required)
+        found.append(Unknown() if inner is True or inner == {} else inner)
+    if not found:
+        return FieldLookup(Unknown(), problem=no_field(name, known, where=where))
+    return FieldLookup(union(found), absent=absent)
+
+
+def _plain_field_of(schema: Part, name: str, where: str) -> FieldLookup:
+    """The same for an object that is nothing but its properties: most are."""
+    properties = schema.get("properties")
+    declared = properties if isinstance(properties, dict) else {}
+    if name not in declared:
+        if "additionalProperties" not in schema and not declared:
+            return FieldLookup(Unknown())
+        other = schema.get("additionalProperties", False)
+        if other is False:
+            return FieldLookup(
+                Unknown(), problem=no_field(name, declared, where=where), absent=True
+            )
+        return FieldLookup(Unknown() if other is True or other == {} else other)
+    inner = declared[name]
+    if inner is False:
+        return FieldLookup(Unknown(), problem=no_field(name, declared, where=where), absent=True)
+    absent = name not in (schema.get("required") or ())
+    return FieldLookup(Unknown() if inner is True or inner == {} else inner, absent=absent)
+
+
+def no_field(name: str, known: Iterable[str], *, where: str) -> str:
+    """The words for a field that nothing declares."""
+    names = list(known)
+    has = f"it has {', '.join(names[:_SHOWN])}" if names else "it has no properties"
+    return f"{where} has no {name!r}: {has}{did_you_mean(name, names)}"
+
+
+def element_of(schema: Json, at: int | None) -> Json:
+    """The schema of an item of a list, at an index or at any."""
+    spread = None if isinstance(schema, Unknown) else alternatives_of(schema)
+    lists = [parts for parts in spread or () if "array" in kinds_of(parts)[0] and parts]
+    found = [item for parts in lists for item in _items(parts, at)]
+    return union(found) if found else Unknown()
+
+
+def _items(parts: tuple[Part, ...], at: int | None) -> Iterator[Json]:
+    longest = max((len(part.get("prefixItems") or ()) for part in parts), default=0)
+    for index in [*range(longest), None] if at is None else [at]:
+        item = items_of(parts, index)
+        if item is not False:
+            yield Unknown() if item is True or item == {} else item
+
+
+def _no_object(spread: Iterable[tuple[Part, ...]], name: str, where: str) -> str:
+    kinds = dict.fromkeys(kind for parts in spread for kind in kinds_of(parts)[0])
+    if list(kinds) == ["array"]:
+        return f"{where} is an array and has no {name!r}: take an item first, as in {where}[0]"
+    return f"{where} is {' or '.join(kinds) or 'nothing'} and has no field {name!r}"

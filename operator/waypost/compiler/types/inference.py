@@ -1,0 +1,303 @@
+"""What an expression can give, as a JSON Schema, and which of its paths lead nowhere.
+
+Follows the tree of an accepted expression through the schemas of what it reads. What is not
+known is `Unknown`, never a guess: a schema told here holds for every value the expression has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from waypost.compiler.problems import Severity, did_you_mean
+from waypost.compiler.types.cel_checker import Typed
+from waypost.compiler.types.fields import element_of, field_of
+from waypost.compiler.types.narrowing import Steps, Tested, not_null_where, tested_inside
+from waypost.compiler.types.schemas import Narrowed, Unknown, alternatives, is_a, kind_of, union
+from waypost.expressions import protobuf
+from waypost.expressions.expression import Compiled
+from waypost.expressions.references import ROOTS
+from waypost.expressions.tree import (
+    Call,
+    Comprehension,
+    Constant,
+    Expr,
+    Ident,
+    ListLiteral,
+    MapLiteral,
+    Select,
+    is_local_variable,
+    walk,
+)
+from waypost.protocol.ijson import MAX_SAFE_INTEGER, Json
+
+_Scope = Mapping[str, "Inferred"]
+
+_BOOLEAN: Final = {"type": "boolean"}
+_BY_TYPE: Final[Mapping[str, Json]] = {
+    "bool": _BOOLEAN,
+    "string": {"type": "string"},
+    "double": {"type": "number"},
+    "null": {"type": "null"},
+    "list": {"type": "array", "items": Unknown()},
+}
+_WHOLE: Final = frozenset(["size", "int", "uint", "indexOf", "lastIndexOf"])
+_NOT_NULL: Final = {"type": ["boolean", "number", "string", "array", "object"]}
+
+
+@dataclass(frozen=True)
+class Inferred:
+    """What a part of an expression gives. `optional`: a CEL optional, which may be empty.
+    `path`: where it is read from, when that is a path of a variable; `text`: the same for people,
+    items of lists too."""
+
+    schema: Json
+    optional: bool = False
+    path: Steps = ()
+    text: str = "the value"
+
+
+@dataclass(frozen=True)
+class Remark:
+    """What is wrong, or doubtful, about an expression. `absent`: something may not be there."""
+
+    message: str
+    severity: Severity
+    absent: bool = False
+
+
+@dataclass
+class Inference:
+    """One pass over one expression. `world` is the schema of all variables, `tested` the paths
+    that were tested before it is evaluated (by `when`, here or upstream)."""
+
+    compiled: Compiled
+    typed: Typed
+    world: Json
+    tested: Tested = field(default_factory=Tested)
+    remarks: list[Remark] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if not self.compiled.is_path:
+            self.tested |= tested_inside(self.compiled.tree.expr)
+
+    def result(self) -> Inferred:
+        """What the whole expression gives; `remarks` are complete afterwards."""
+        return self._of(self.compiled.tree.expr, {})
+
+    def _of(self, expr: Expr, scope: _Scope) -> Inferred:
+        match expr:
+            case Ident(name=name):
+                root = name.removeprefix(".")
+                if root in scope:
+                    return scope[root]
+                if root not in ROOTS:
+                    return Inferred(Unknown())
+                schema = field_of(self.world, root, where="").schema
+                return Inferred(schema, path=(root,), text=root)
+            case Constant():
+                return Inferred(_constant(expr))
+            case Select(test_only=True):
+                self._step(expr.operand, expr.field, scope, guarded=True)
+                return Inferred(_BOOLEAN)
+            case Select():
+                return self._step(expr.operand, expr.field, scope)
+            case ListLiteral():
+                return self._list(expr, scope)
+            case MapLiteral():
+                return self._map(expr, scope)
+            case Comprehension():
+                return self._loop(expr, scope)
+            case Call():
+                return self._call(expr, scope)
+        return Inferred(Unknown())
+
+    def _step(self, operand: Expr, name: str, scope: _Scope, *, guarded: bool = False) -> Inferred:
+        base = self._of(operand, scope)
+        path = (*base.path, name) if base.path else ()
+        found = field_of(base.schema, name, where=base.text)
+        if found.problem:
+            self.remarks.append(Remark(found.problem, "error"))
+        tested = bool(path) and self.tested.about(path)
+        if found.absent and not (guarded or base.optional or tested or found.problem):
+            self.remarks.append(Remark(_absence(base.text, name), "warning", absent=True))
+        schema = found.schema
+        if tested and isinstance(schema, dict) and not isinstance(schema, Unknown):
+            known = path in self.tested.not_null
+            schema = Narrowed({"allOf": [schema, _NOT_NULL]} if known else schema)
+        return Inferred(schema, base.optional, path, f"{base.text}.{name}")
+
+    def _call(self, call: Call, scope: _Scope) -> Inferred:
+        match call:
+            case Call(function="_?._" | "_[?_]", args=(operand, Constant(string=str(name)))):
+                return replace(self._step(operand, name, scope, guarded=True), optional=True)
+            case Call(function="_[_]", args=(operand, Constant(string=str(name)))):
+                return self._step(operand, name, scope)
+            case Call(function="_[_]" | "_[?_]", args=(operand, key)):
+                return self._item(operand, key, scope, optional=call.function == "_[?_]")
+            case Call(function="_?_:_", args=(condition, yes, no)):
+                self._of(condition, scope)
+                whether = [
+                    self._where(condition, yes, scope, holds=True),
+                    self._where(condition, no, scope, holds=False),
+                ]
+                return _either(whether)
+            case Call(function="_&&_" | "_||_", args=(left, right)):
+                self._of(left, scope)
+                self._where(left, right, scope, holds=call.function == "_&&_")
+                return Inferred(_BOOLEAN)
+        return self._function(call, scope)
+
+    def _function(self, call: Call, scope: _Scope) -> Inferred:
+        given = [self._of(arg, scope) for arg in call.args]
+        target = None if call.target is None else self._of(call.target, scope)
+        match call.function, target, given:
+            case "orValue", Inferred(), [other]:
+                return replace(_either([target, other]), optional=False)
+            case "or", Inferred(), [other]:
+                return replace(_either([target, other]), optional=True)
+            case "value", Inferred(), []:
+                return replace(target, optional=False)
+            case "optional.of", None, [one]:
+                return replace(one, optional=True)
+            case "optional.none", None, []:
+                return Inferred(False, optional=True)
+            case "_==_" | "_!=_", None, [left, right]:
+                self._compared(call.args, left, right)
+                self._compared(call.args[::-1], right, left)
+            case "@in", None, [left, right]:
+                self._compared(call.args, left, Inferred(element_of(right.schema, None)))
+        return Inferred(self._by_type(call))
+
+    def _where(self, condition: Expr, expr: Expr, scope: _Scope, *, holds: bool) -> Inferred:
+        """What `expr` gives where the condition holds, or where it does not."""
+        before = self.tested
+        self.tested |= Tested.of((), not_null_where(condition, holds=holds))
+        found = self._of(expr, scope)
+        self.tested = before
+        return found
+
+    def _item(self, operand: Expr, key: Expr, scope: _Scope, *, optional: bool) -> Inferred:
+        base = self._of(operand, scope)
+        self._of(key, scope)
+        index = _constant(key).get("const") if isinstance(key, Constant) else None
+        at = index if isinstance(index, int) and not isinstance(index, bool) else None
+        text = f"{base.text}[{'' if at is None else at}]"
+        return Inferred(element_of(base.schema, at), optional or base.optional, text=text)
+
+    def _by_type(self, call: Call) -> Json:
+        kind = self.typed.types.get(call.id, "dyn")
+        if kind in ("int", "uint"):
+            # An int that is made of dynamic values may turn out to be a double.
+            whole = all(self.typed.types.get(arg.id) in ("int", "uint") for arg in call.args)
+            return {"type": "integer" if call.function in _WHOLE or whole else "number"}
+        return _BY_TYPE.get(kind, Unknown())
+
+    def _compared(self, exprs: tuple[Expr, ...], one: Inferred, other: Inferred) -> None:
+        """Warn of a comparison with a literal text that a listed value never is."""
+        if not isinstance(exprs[1], Constant | ListLiteral):
+            return
+        wanted = [a.member for a in alternatives(other.schema) or [] if a.is_member]
+        given = None if isinstance(one.schema, Unknown) else alternatives(one.schema)
+        if not given or not wanted or not all(a.is_member for a in given):
+            return
+        members = [a.member for a in given]
+        for value in wanted:
+            alike = [m for m in members if is_a(kind_of(m), kind_of(value))]
+            if isinstance(value, str) and alike and value not in alike:
+                listed = ", ".join(map(repr, alike[:8]))
+                hint = did_you_mean(value, map(str, alike))
+                text = f"{one.text} is never {value!r}: it is one of {listed}{hint}"
+                self.remarks.append(Remark(text, "warning"))
+
+    def _list(self, expr: ListLiteral, scope: _Scope) -> Inferred:
+        items = [self._of(element, scope).schema for element in expr.elements]
+        if expr.optional:
+            return Inferred({"type": "array", "items": union(items)})
+        size = {"minItems": len(items), "maxItems": len(items)}
+        return Inferred({"type": "array", "prefixItems": items, "items": False, **size})
+
+    def _map(self, expr: MapLiteral, scope: _Scope) -> Inferred:
+        properties: dict[str, Json] = {}
+        required = []
+        computed = False
+        for entry in expr.entries:
+            self._of(entry.key, scope)
+            value = self._of(entry.value, scope).schema
+            if not isinstance(entry.key, Constant) or entry.key.string is None:
+                computed = True
+                continue
+            properties[entry.key.string] = value
+            required += [] if entry.optional else [entry.key.string]
+        made = {"type": "object", "properties": properties, "required": required}
+        return Inferred(Unknown() if computed else {**made, "additionalProperties": False})
+
+    def _loop(self, loop: Comprehension, scope: _Scope) -> Inferred:
+        if is_local_variable(loop):
+            value = replace(self._of(loop.accu_init, scope), optional=False)
+            return self._of(loop.result, {**scope, loop.accu_var: value})
+        over = self._of(loop.iter_range, scope)
+        item = Inferred(element_of(over.schema, None), text=f"{over.text}[]")
+        start = self._of(loop.accu_init, scope)
+        collects = isinstance(loop.accu_init, ListLiteral)
+        inner = {
+            **scope,
+            loop.iter_var: item,
+            loop.accu_var: Inferred(Unknown()) if collects else start,
+        }
+        self._of(loop.loop_condition, inner)
+        self._of(loop.loop_step, inner)
+        if not collects:
+            kind = self.typed.types.get(loop.id, "dyn")
+            return Inferred(_BY_TYPE.get(kind, Unknown()))
+        quiet = replace(self, remarks=[])
+        appended = [quiet._of(part, inner).schema for part in _appended(loop)]
+        return Inferred({"type": "array", "items": union(appended) if appended else Unknown()})
+
+
+def _appended(loop: Comprehension) -> Iterator[Expr]:
+    """What a loop that builds a list puts into it."""
+    for part in walk(loop.loop_step):
+        if isinstance(part, Call) and part.function == "_+_" and len(part.args) == 2:
+            accumulated, added = part.args
+            if isinstance(accumulated, Ident) and accumulated.name == loop.accu_var:
+                yield from added.elements if isinstance(added, ListLiteral) else ()
+
+
+def _either(branches: Iterable[Inferred]) -> Inferred:
+    listed = list(branches)
+    schemas = [one.schema for one in listed if one.schema is not False]
+    return Inferred(
+        union(schemas) if schemas else Unknown(), optional=any(one.optional for one in listed)
+    )
+
+
+def _whole(value: int) -> dict[str, Json]:
+    return {"const": value} if abs(value) <= MAX_SAFE_INTEGER else {"type": "integer"}
+
+
+_CONSTANTS: Final[Mapping[int, Callable[[Json], Json]]] = {
+    1: lambda _: {"type": "null"},
+    2: lambda value: {"const": bool(value)},
+    3: lambda value: _whole(value if value < 1 << 63 else value - (1 << 64)),
+    4: lambda value: _whole(value),
+    5: lambda _: {"type": "number"},
+}
+
+
+def _constant(expr: Constant) -> dict[str, Json]:
+    if expr.string is not None:
+        return {"const": expr.string}
+    for number, value in protobuf.fields(expr.raw):
+        if number in _CONSTANTS:
+            made: dict[str, Json] = _CONSTANTS[number](value)
+            return made
+    return Unknown()
+
+
+def _absence(where: str, name: str) -> str:
+    guard = f"{where}.?{name}.orValue(...)"
+    if where.startswith("nodes.") and where.count(".") == 1:
+        return f"{where}.{name} may be absent: write {guard}, or test {where}.phase first"
+    return f"{where}.{name} may be absent: write {guard}, test it with has(), or require it"

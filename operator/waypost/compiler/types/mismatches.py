@@ -1,0 +1,212 @@
+"""One kind of value against one schema: what does not fit, and in which words it is told."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from waypost.compiler.types.intervals import LENGTHS, NUMBERS, Interval
+from waypost.compiler.types.schemas import (
+    Alternative,
+    Part,
+    Properties,
+    conjuncts,
+    contains,
+    is_a,
+    kind_of,
+    members_of,
+    properties_of,
+)
+from waypost.protocol import schema, violation
+
+_LEAVES: Final = (
+    *("type", "enum", "const", "pattern", "format", "multipleOf"),
+    *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "minLength", "maxLength"),
+)
+# Keywords that are not compared, by the kind they are about ("": any kind).
+_OPAQUE: Final[Mapping[str, tuple[str, ...]]] = {
+    "": ("not", "if", "$ref", "$dynamicRef"),
+    "object": (
+        *("patternProperties", "propertyNames", "dependentSchemas", "dependentRequired"),
+        *("unevaluatedProperties", "dependencies"),
+    ),
+    "array": ("contains", "unevaluatedItems"),
+}
+
+
+@dataclass(frozen=True)
+class Misfit:
+    """Where a value does not fit, or may not: `path` reads `.items[].price`."""
+
+    path: str
+    gives: str
+    takes: str
+    certain: bool
+    fix: str = ""
+
+
+@dataclass(frozen=True)
+class At:
+    path: str = ""
+    strict: bool = True  # every declared alternative has to fit; else one that fits is enough
+    defaults: bool = False  # what has a default may be missing
+
+    def below(self, path: str) -> "At":
+        return replace(self, path=self.path + path)
+
+
+def describe(one: Alternative) -> str:
+    """An alternative in a few words: `string`, `'low' (string)`."""
+    if one.is_member:
+        return violation.show(one.member)
+    bounds = [text for part in one.parts for text in _bounds_in(part, one.kind)]
+    return f"{one.kind} ({', '.join(bounds)})" if bounds else one.kind
+
+
+def describe_all(given: Iterable[Alternative]) -> str:
+    """What any of several alternatives is; one value says nothing beside all of its kind."""
+    listed = list(given)
+    whole = {one.kind for one in listed if not one.is_member}
+    told = [describe(one) for one in listed if not (one.is_member and one.kind in whole)]
+    return " or ".join(dict.fromkeys(told))
+
+
+def demands(takes: Part) -> str:
+    """What a schema asks for, in a few words."""
+    members = members_of(takes)
+    if members is not None:
+        return violation.phrase("enum", members) if members else "nothing"
+    if "type" in takes:
+        return violation.phrase("type", takes["type"])
+    for keyword in ("anyOf", "oneOf"):
+        if isinstance(takes.get(keyword), list):
+            return f"one of the {len(takes[keyword])} alternatives of {keyword}"
+    return "another value"
+
+
+def _bounds_in(part: Part, kind: str) -> Iterator[str]:
+    keywords = NUMBERS if kind in ("integer", "number") else LENGTHS.get(kind, ())
+    for keyword in keywords:
+        if keyword and keyword in part:
+            yield violation.phrase(keyword, part[keyword])
+
+
+def type_misfits(one: Alternative, takes: Part, at: At) -> Iterator[Misfit]:
+    said = takes.get("type")
+    if said is None:
+        return
+    names = said if isinstance(said, list) else [said]
+    if any(is_a(one.kind, name) for name in names):
+        return
+    whole = one.kind == "number" and "integer" in names
+    fix = "" if whole else fix_of([one.kind], names)
+    yield Misfit(at.path, describe(one), violation.phrase("type", said), not whole, fix)
+
+
+def listed_misfits(one: Alternative, takes: Part, at: At) -> Iterator[Misfit]:
+    members = members_of(takes)
+    if members is None:
+        return
+    if one.is_member:
+        if not contains(members, one.member):
+            text = violation.phrase("enum", members)
+            yield Misfit(at.path, describe(one), text, certain=True)
+        return
+    possible = [
+        member
+        for member in members
+        if is_a(kind_of(member), one.kind)
+        and not any(schema.validate(_leaves(part), member) for part in one.parts)
+    ]
+    every = {"null": 1, "boolean": 2}.get(one.kind)
+    # Different ones: a list may name a value twice.
+    if every is None or len(set(possible)) != every:
+        text = violation.phrase("enum", members) if members else "nothing"
+        yield Misfit(at.path, describe(one), text, certain=not possible)
+
+
+def leaf_misfits(one: Alternative, takes: Part, at: At) -> Iterator[Misfit]:
+    """A single value is not compared but checked."""
+    for found in schema.validate(_leaves(takes), one.member):
+        yield Misfit(at.path, found.found, found.expected, certain=True)
+
+
+def _leaves(part: Part) -> Part:
+    return {keyword: part[keyword] for keyword in _LEAVES if keyword in part}
+
+
+def spelled_out(one: Alternative) -> Alternative:
+    """An array or object that is one value, as the schema that only it meets."""
+    value = one.member
+    if not one.is_member or isinstance(value, str):
+        return one
+    if isinstance(value, dict):
+        properties = {name: {"const": item} for name, item in value.items()}
+        part: Part = {"properties": properties, "required": list(value)}
+        part["additionalProperties"] = False
+    else:
+        size = len(value)
+        part = {"prefixItems": [{"const": item} for item in value], "items": False}
+        part |= {"minItems": size, "maxItems": size}
+    return replace(one, parts=(part,))
+
+
+def bounded(
+    one: Alternative, takes: Part, at: At, keywords: tuple[str, ...], *, whole: bool
+) -> list[Misfit]:
+    wanted = Interval.of([takes], keywords, whole=whole)
+    given = Interval.of(one.parts, keywords, whole=whole)
+    if keywords == LENGTHS["object"]:
+        given = given.at_least(len(properties_of(one.parts).required))
+    if given.inside(wanted):
+        return []
+    said = [violation.phrase(key, takes[key]) for key in keywords if key and key in takes]
+    return [Misfit(at.path, describe(one), " and ".join(said), certain=given.apart(wanted))]
+
+
+def missing(given: Properties, taken: Properties, at: At) -> list[Misfit]:
+    found = []
+    for name in sorted(taken.required - given.required):
+        inner = taken.declared.get(name)
+        if (
+            at.defaults
+            and isinstance(inner, dict)
+            and any("default" in p for p in conjuncts(inner))
+        ):
+            continue
+        has, wants = f"an object without {name!r}", f"a property {name!r}"
+        if name in given.declared and given.declared[name] is not False:
+            has = f"an object in which {name!r} may be absent"
+            fix = f"add {name!r} to required where it is given, or remove it from required here"
+            found.append(Misfit(at.path, has, wants, certain=at.strict, fix=fix))
+        elif given.other is False:
+            known = ", ".join(map(repr, list(given.declared)[:8])) or "none"
+            found.append(Misfit(at.path, f"{has} (it has {known})", wants, certain=True))
+        else:
+            found.append(unproven(at, "an object with any properties", wants))
+    return found
+
+
+def opaque(one: Alternative, takes: Part, at: At) -> Iterator[Misfit]:
+    for keyword in (*_OPAQUE[""], *_OPAQUE.get(one.kind, ())):
+        if keyword in takes and not any(part.get(keyword) is takes[keyword] for part in one.parts):
+            text = f"what {keyword!r} asks for (it is not compared)"
+            yield unproven(at, describe(one), text)
+
+
+def fix_of(kinds: Iterable[str], names: Iterable[str] = ()) -> str:
+    if set(kinds) == {"null"}:
+        return "replace null, as in x == null ? 'none' : x, or let it be taken too"
+    plain = set(kinds) <= {"integer", "number", "boolean"}
+    return "convert it with string(...)" if plain and list(names) == ["string"] else ""
+
+
+def unproven(at: At, gives: str, takes: str) -> Misfit:
+    return Misfit(at.path, gives, takes, certain=False)
+
+
+def doubted(found: list[Misfit]) -> list[Misfit]:
+    return [replace(misfit, certain=False) for misfit in found]
+
+
+def any_certain(found: Iterable[Misfit]) -> bool:
+    return any(misfit.certain for misfit in found)

@@ -1,0 +1,93 @@
+"""What conditions make sure of: paths they test, and paths that are not null where they hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from waypost.expressions import protobuf
+from waypost.expressions.references import chain_of, paths
+from waypost.expressions.tree import Call, Constant, Expr, Select, walk
+
+Steps = tuple[str, ...]
+
+_CHOOSING: Final = frozenset(["_?_:_", "_&&_", "_||_"])
+_NULL_FIELD: Final = 1  # of cel.expr.Constant
+
+
+@dataclass(frozen=True)
+class Tested:
+    """Paths that a condition looked at, all beginnings of theirs, and what is not null now."""
+
+    paths: frozenset[Steps] = frozenset()
+    beginnings: frozenset[Steps] = frozenset()
+    not_null: frozenset[Steps] = frozenset()
+
+    @classmethod
+    def of(cls, paths: Iterable[Steps], not_null: Iterable[Steps] = ()) -> Tested:
+        """These paths. The phase or the error of a node tells of all of the node."""
+        subjects = frozenset(map(_subject, paths))
+        begun = frozenset(steps[:end] for steps in subjects for end in range(1, len(steps)))
+        return cls(subjects, begun, frozenset(not_null))
+
+    @classmethod
+    def by(cls, condition: Expr) -> Tested:
+        """What is known where `condition` is true."""
+        return cls.of(_steps_in(condition), not_null_where(condition, holds=True))
+
+    def __or__(self, other: Tested) -> Tested:
+        return Tested(
+            self.paths | other.paths,
+            self.beginnings | other.beginnings,
+            self.not_null | other.not_null,
+        )
+
+    def about(self, path: Steps) -> bool:
+        """Whether a test tells something of `path`: of it, a part of it, or what it is in."""
+        within = any(path[:end] in self.paths for end in range(2, len(path) + 1))
+        return within or path in self.beginnings
+
+
+def tested_inside(expr: Expr) -> Tested:
+    """The paths an expression itself tests: with has(), before ?, or beside && and ||. What is
+    inferred of them holds only in some cases."""
+    tested: set[Steps] = set()
+    for part in walk(expr):
+        if isinstance(part, Select) and part.test_only:
+            tested |= _steps_in(part)
+        elif isinstance(part, Call) and part.function in _CHOOSING:
+            for arg in part.args[: 1 if part.function == "_?_:_" else None]:
+                tested |= _steps_in(arg)
+    return Tested.of(tested)
+
+
+def not_null_where(condition: Expr, *, holds: bool) -> frozenset[Steps]:
+    """The paths that are not null where `condition` is true, or where it is false."""
+    match condition:
+        case Call(function="!_", args=(inner,)):
+            return not_null_where(inner, holds=not holds)
+        case Call(function="_&&_" | "_||_", args=(left, right)):
+            if (condition.function == "_&&_") == holds:
+                return not_null_where(left, holds=holds) | not_null_where(right, holds=holds)
+        case Call(function="_==_" | "_!=_", args=(left, right)):
+            if (condition.function == "_!=_") == holds:
+                subject = left if _is_null(right) else right if _is_null(left) else None
+                path = None if subject is None else chain_of(subject)
+                return frozenset([(path.root, *path.fields)] if path else [])
+    return frozenset()
+
+
+def _is_null(expr: Expr) -> bool:
+    return isinstance(expr, Constant) and any(
+        n == _NULL_FIELD for n, _ in protobuf.fields(expr.raw)
+    )
+
+
+def _steps_in(expr: Expr) -> set[Steps]:
+    return {(path.root, *path.fields) for path in paths(expr) if path.fields}
+
+
+def _subject(steps: Steps) -> Steps:
+    about_node = len(steps) > 2 and steps[0] == "nodes" and steps[2] != "output"
+    return steps[:2] if about_node else steps

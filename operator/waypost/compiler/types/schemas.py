@@ -1,0 +1,341 @@
+"""JSON Schemas as the static check sees them: without references, split into alternatives.
+
+An object is read as having the properties that it declares: one that is not declared is not
+there, unless additionalProperties is true or a schema (semantics row 15).
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import islice
+from typing import Final
+
+from waypost.protocol import ijson
+from waypost.protocol.ijson import Json
+from waypost.protocol.schema import DATA, NAMED
+
+Part = dict[str, Json]
+
+KINDS: Final = ("null", "boolean", "number", "string", "array", "object")
+NOTHING: Final[Part] = {"enum": []}
+_MAX_ALTERNATIVES: Final = 64
+_MAX_DEPTH: Final = 16
+_CHOICES: Final = ("anyOf", "oneOf")
+
+
+class Unknown(dict[str, Json]):
+    """The schema of a value of which nothing is declared, so that nothing is said of it."""
+
+
+class Narrowed(dict[str, Json]):
+    """A schema of which a condition may have ruled out alternatives."""
+
+
+class _NoMember:
+    """Marks an alternative that is not one value."""
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """Values of one kind that meet all `parts`; or one value, when the schema lists them."""
+
+    kind: str  # null, boolean, integer, number, string, array, object
+    parts: tuple[Part, ...]
+    declared: bool  # the schema says this kind, instead of leaving it open
+    member: Json = field(default=_NoMember)
+
+    @property
+    def is_member(self) -> bool:
+        """Whether it is one value, `member`."""
+        return self.member is not _NoMember
+
+
+@dataclass(frozen=True)
+class Properties:
+    """What an object has: its declared properties, and the schema of any other (False: none)."""
+
+    declared: dict[str, Json]
+    required: frozenset[str]
+    other: Json
+    dynamic: bool  # no property is declared: anything may be there
+
+    def of(self, name: str) -> Json:
+        """The schema of a property; False when it is surely absent."""
+        return self.declared.get(name, self.other)
+
+
+def linked(schema: Json) -> Json:
+    """`schema` with every local $ref replaced by the very object it names: a graph, which may
+    have cycles. References that lead nowhere stay."""
+    return _Linking(schema).of(schema)
+
+
+class Linked:
+    """`linked` for many schemas: equal ones become the same object. What is given and what is
+    taken need one each, since a schema compared with itself is not looked into."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, Json] = {}
+
+    def of(self, schema: Json) -> Json:
+        text = json.dumps(schema)
+        if text not in self._made:
+            self._made[text] = linked(schema)
+        return self._made[text]
+
+
+class _Linking:
+    def __init__(self, root: Json) -> None:
+        self._root = root
+        self._made: dict[int, Part] = {}
+
+    def of(self, value: Json) -> Json:
+        if isinstance(value, list):
+            return [self.of(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        if id(value) in self._made:
+            return self._made[id(value)]
+        made: Part = {}
+        self._made[id(value)] = made
+        for keyword, inner in value.items():
+            if keyword in NAMED and isinstance(inner, dict):
+                made[keyword] = {name: self.of(part) for name, part in inner.items()}
+            else:
+                made[keyword] = inner if keyword in DATA else self.of(inner)
+        target = self._target(value.get("$ref"))
+        if target is not None:
+            del made["$ref"]
+            made["allOf"] = [*made.get("allOf", []), self.of(target)]
+        return made
+
+    def _target(self, reference: Json) -> Json:
+        if not isinstance(reference, str) or not (reference == "#" or reference.startswith("#/")):
+            return None
+        target = self._root
+        for step in reference[1:].split("/")[1:]:
+            key = step.replace("~1", "/").replace("~0", "~")
+            if isinstance(target, list) and key.isdigit() and int(key) < len(target):
+                target = target[int(key)]
+            else:
+                target = target.get(key) if isinstance(target, dict) else None
+        return target
+
+
+def conjuncts(schema: Json) -> tuple[Part, ...]:
+    """The schemas without allOf that a value must all meet."""
+    return tuple(_conjuncts(schema, set()))
+
+
+def _conjuncts(schema: Json, seen: set[int]) -> Iterator[Part]:
+    if schema is False:
+        yield NOTHING
+    if not isinstance(schema, dict) or id(schema) in seen:
+        return
+    seen.add(id(schema))
+    inner = schema.get("allOf")
+    if not isinstance(inner, list):
+        if schema:
+            yield schema
+        return
+    own = {keyword: said for keyword, said in schema.items() if keyword != "allOf"}
+    if own:
+        yield own
+    for part in inner:
+        yield from _conjuncts(part, seen)
+
+
+def alternatives_of(schema: Json) -> list[tuple[Part, ...]] | None:
+    """The ways to meet `schema`, anyOf and oneOf spread out; None when there are too many."""
+    found = list(islice(_spread(conjuncts(schema), 0), _MAX_ALTERNATIVES + 1))
+    return found if len(found) <= _MAX_ALTERNATIVES else None
+
+
+def _spread(parts: tuple[Part, ...], depth: int) -> Iterator[tuple[Part, ...]]:
+    for at, part in enumerate(parts):
+        for keyword in _CHOICES:
+            branches = part.get(keyword)
+            if isinstance(branches, list):
+                own = {key: said for key, said in part.items() if key != keyword}
+                rest = (*parts[:at], *([own] if own else []), *parts[at + 1 :])
+                if depth >= _MAX_DEPTH:
+                    branches = [True]  # more than there is: what follows from it holds
+                for branch in branches:
+                    yield from _spread((*rest, *conjuncts(branch)), depth + 1)
+                return
+    yield parts
+
+
+def alternatives(schema: Json) -> list[Alternative] | None:
+    """What a value of `schema` can be; empty when nothing meets it, None when it is too much."""
+    spread = alternatives_of(schema)
+    if spread is None:
+        return None
+    found = [one for parts in spread for one in _alternatives_in(parts)]
+    return found if len(found) <= 4 * _MAX_ALTERNATIVES else None
+
+
+def _alternatives_in(parts: tuple[Part, ...]) -> Iterator[Alternative]:
+    kinds, declared = kinds_of(parts)
+    listed = [members for part in parts if (members := members_of(part)) is not None]
+    if not listed:
+        yield from (Alternative(kind, parts, declared) for kind in kinds)
+        return
+    for member in listed[0]:
+        everywhere = all(contains(members, member) for members in listed[1:])
+        if everywhere and any(is_a(kind_of(member), kind) for kind in kinds):
+            yield Alternative(kind_of(member), parts, declared=True, member=member)
+
+
+def kinds_of(parts: Iterable[Part]) -> tuple[tuple[str, ...], bool]:
+    """The kinds that all parts allow, and whether any part says a type."""
+    kinds: tuple[str, ...] = KINDS
+    declared = False
+    for part in parts:
+        said = part.get("type")
+        if said is None:
+            continue
+        names = said if isinstance(said, list) else [said]
+        declared = True
+        kinds = _common(kinds, tuple(names))
+    return kinds, declared
+
+
+@lru_cache(maxsize=256)
+def _common(kinds: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, ...]:
+    found: dict[str, None] = {}
+    for kind in kinds:
+        if any(is_a(kind, name) for name in names):
+            found[kind] = None
+        elif kind == "number" and "integer" in names:
+            found["integer"] = None
+    return tuple(found)
+
+
+def is_a(kind: str, name: str) -> bool:
+    """Whether every value of `kind` has the JSON Schema type `name`."""
+    return kind == name or (kind == "integer" and name == "number")
+
+
+def members_of(part: Part) -> list[Json] | None:
+    """The values a part lists (const, enum); None when it lists none."""
+    if "const" in part:
+        return [part["const"]]
+    listed = part.get("enum")
+    return listed if isinstance(listed, list) else None
+
+
+def contains(members: Iterable[Json], value: Json) -> bool:
+    """Whether `value` is among `members` as JSON: 1.0 is 1, true is not."""
+    wanted = ijson.canonical(value)
+    return any(ijson.canonical(member) == wanted for member in members)
+
+
+def kind_of(value: Json) -> str:
+    """The kind of a value; integer for every number without fraction."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, int | float):
+        return "integer" if float(value).is_integer() else "number"
+    if isinstance(value, str):
+        return "string"
+    return "array" if isinstance(value, list) else "object"
+
+
+def properties_of(parts: Iterable[Part]) -> Properties:
+    """The properties of an object that meets all `parts`."""
+    listed = list(parts)
+    if len(listed) == 1:
+        return _properties_in(listed[0])
+    names = dict.fromkeys(name for part in listed for name in _mapping(part, "properties"))
+    required = frozenset(
+        name
+        for part in listed
+        if isinstance(part.get("required"), list)
+        for name in part["required"]
+    )
+    said = [part["additionalProperties"] for part in listed if "additionalProperties" in part]
+    patterns = any(_mapping(part, "patternProperties") for part in listed)
+    dynamic = not names and not said
+    other = meet(said) if said else (dynamic or patterns)
+    if other is False and patterns:
+        other = True
+    return Properties(
+        declared={name: meet(_property(part, name) for part in listed) for name in names},
+        required=required,
+        other=other,
+        dynamic=dynamic,
+    )
+
+
+def _properties_in(part: Part) -> Properties:
+    """The same for one part, with which nothing is to be combined: most objects are."""
+    declared = {name: _saying(schema) for name, schema in _mapping(part, "properties").items()}
+    required = part.get("required")
+    patterns = bool(_mapping(part, "patternProperties"))
+    dynamic = not declared and "additionalProperties" not in part
+    other: Json = dynamic or patterns
+    if "additionalProperties" in part:
+        other = _saying(part["additionalProperties"])
+    return Properties(
+        declared=declared,
+        required=frozenset(required) if isinstance(required, list) else frozenset(),
+        other=True if other is False and patterns else other,
+        dynamic=dynamic,
+    )
+
+
+def _saying(schema: Json) -> Json:
+    """The schema; True for any that says nothing."""
+    return True if schema == {} and not isinstance(schema, Unknown) else schema
+
+
+def _property(part: Part, name: str) -> Json:
+    properties = _mapping(part, "properties")
+    if name in properties:
+        return properties[name]
+    return True if "patternProperties" in part else part.get("additionalProperties", True)
+
+
+def items_of(parts: Iterable[Part], at: int | None) -> Json:
+    """The schema of the item at an index, of those after the listed ones when it is None."""
+    return meet(_item(part, at) for part in parts)
+
+
+def _item(part: Part, at: int | None) -> Json:
+    first = part.get("prefixItems")
+    if at is not None and isinstance(first, list) and at < len(first):
+        return first[at]
+    return part.get("items", True)
+
+
+def meet(schemas: Iterable[Json]) -> Json:
+    """One schema for all of `schemas`; the very object when only one says anything."""
+    saying = [s for s in schemas if s is not True and (isinstance(s, Unknown) or s != {})]
+    if any(schema is False for schema in saying):
+        return False
+    if not saying:
+        return True
+    return saying[0] if len(saying) == 1 else _as_narrowed({"allOf": saying}, saying)
+
+
+def union(schemas: Iterable[Json]) -> Json:
+    """A schema of the values of any of `schemas`."""
+    listed = list(schemas)
+    if any(isinstance(schema, Unknown) for schema in listed):
+        return Unknown()
+    if len(listed) == 1:
+        return listed[0]
+    return _as_narrowed({"anyOf": listed}, listed)
+
+
+def _as_narrowed(made: Part, of: Iterable[Json]) -> Part:
+    return Narrowed(made) if any(isinstance(schema, Narrowed) for schema in of) else made
+
+
+def _mapping(part: Part, keyword: str) -> dict[str, Json]:
+    value = part.get(keyword)
+    return value if isinstance(value, dict) else {}

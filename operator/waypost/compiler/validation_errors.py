@@ -1,0 +1,51 @@
+"""What the models refuse about an object, as problems: field, what is wrong, what was found."""
+
+from collections.abc import Iterator
+from typing import Any, Final, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from waypost.compiler.problems import Problem, did_you_mean
+
+_MAX: Final = 5
+_SHOWN: Final = 60
+
+
+def problems_of(error: ValidationError, model: type[BaseModel]) -> tuple[Problem, ...]:
+    """The first problems that `model` has with an object, at most five."""
+    details = error.errors(include_url=False, include_context=False)[:_MAX]
+    return tuple(_problem(dict(detail), model) for detail in details)
+
+
+def _problem(detail: dict[str, Any], model: type[BaseModel]) -> Problem:
+    place = "".join(
+        f"[{part}]" if isinstance(part, int) else f".{part}" for part in detail["loc"]
+    ).lstrip(".")
+    found = repr(detail["input"])
+    shown = found if len(found) <= _SHOWN else f"{found[: _SHOWN - 3]}..."
+    hint = ""
+    if detail["type"] == "extra_forbidden":
+        *path, name = detail["loc"]
+        hint = did_you_mean(str(name), _fields_at(model, path))
+    return Problem(field=place or "spec", message=f"{detail['msg']}, found {shown}{hint}")
+
+
+def _fields_at(model: type[BaseModel], path: list[int | str]) -> list[str]:
+    """The fields, as written in YAML, of the model that stands at `path` in `model`."""
+    current: type[BaseModel] | None = model
+    for part in path:
+        if current is None or isinstance(part, int):
+            continue
+        fields = current.model_fields
+        named = [f for name, f in fields.items() if part in (name, f.alias)]
+        current = next(_models_in(named[0].annotation), None) if named else None
+    if current is None:
+        return []
+    return [field.alias or name for name, field in current.model_fields.items()]
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _models_in(inner)

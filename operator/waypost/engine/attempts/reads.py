@@ -1,0 +1,61 @@
+"""What is read from the cluster for an open attempt, beside what the watch delivers, and when."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from waypost.api.status import AttemptStatus, NodeStatus
+from waypost.engine.attempts import missing_mounts
+from waypost.engine.attempts.judge import needs_log
+from waypost.engine.state.observed import Observed
+from waypost.kube import timestamps
+from waypost.kube.pods import PodFact
+
+LOOK_FIRST: Final = 3.0  # seconds after launch until a missing pod is looked for
+
+
+LOOK_LAST: Final = 60.0
+
+
+STOP_AGAIN: Final = 5.0
+
+
+def needs_live_read(observed: Observed, status: NodeStatus, now: datetime) -> bool:
+    """Whether a running attempt has no pod in the cache and it is time to look for one."""
+    attempt = status.latest_attempt
+    if attempt is None or attempt.finished_at is not None:
+        return False
+    if any(p.path == status.path and p.attempt == attempt.number for p in observed.pods):
+        return False
+    return now >= look_at(observed, status.path, attempt)
+
+
+def log_reads(observed: Observed, status: NodeStatus, kind: str) -> list[PodFact]:
+    """The pods of a running attempt whose logs would explain their end."""
+    attempt = status.latest_attempt
+    return [
+        pod
+        for pod in observed.pods
+        if attempt is not None
+        and (pod.path, pod.attempt) == (status.path, attempt.number)
+        and pod.over
+        and pod.uid not in observed.logs
+        and needs_log(pod, kind=kind)
+    ]
+
+
+def mount_reads(observed: Observed, status: NodeStatus, now: datetime) -> list[PodFact]:
+    """The pods of a running attempt of which it is time to ask whether a key is missing."""
+    return missing_mounts.reads_of(observed, status.latest_attempt, path=status.path, now=now)
+
+
+def look_at(observed: Observed, path: str, attempt: AttemptStatus) -> datetime:
+    """When the API server is next asked for a pod that has not been seen: soon, then rarely."""
+    launched = timestamps.parse_timestamp(attempt.launched_at) or observed.created_at
+    looked = observed.live_at if observed.live_at and observed.live_at >= launched else None
+    if looked is None:
+        known = attempt.job in observed.jobs
+        return launched + timedelta(seconds=LOOK_FIRST) if known else launched
+    if attempt.stopping:
+        return looked + timedelta(seconds=STOP_AGAIN)
+    age = (looked - launched).total_seconds()
+    return looked + timedelta(seconds=min(max(age / 2, LOOK_FIRST), LOOK_LAST))

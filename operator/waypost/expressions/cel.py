@@ -1,0 +1,221 @@
+"""The one module that touches the CEL library; everything it raises or returns is tamed here.
+
+An evaluation error comes back as a *value* of type ERROR whose plain form is its own text, which
+an unsuspecting caller would take for data; others are raised as RuntimeError, TypeError or
+SystemError. `run` knows both and hands out a `Failure` for either.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, TypeAlias
+
+# The wheel brings stubs but no py.typed marker.
+from cel_expr_python import cel  # type: ignore[import-untyped]
+from cel_expr_python.ext import (  # type: ignore[import-untyped]
+    ext_math,
+    ext_optional,
+    ext_strings,
+)
+
+from waypost.expressions.guards import JSON_OF_ONE, REFUSE_RANGE, SPAN, SPANS
+from waypost.expressions.references import ONLY_LISTS, ROOTS
+from waypost.expressions.values import Unfit, compact_json, into_cel
+
+_T = cel.Type
+# What a path can be declared as: a scalar, a map, or a list of one of these (None: of anything).
+Declared: TypeAlias = "str | tuple[str, Declared | None]"
+# Wrappers, so that comparing with null and `c ? x : null` are right.
+_WRAPPERS = {
+    "string": "google.protobuf.StringValue",
+    "integer": "google.protobuf.Int64Value",
+    "number": "google.protobuf.DoubleValue",
+    "boolean": "google.protobuf.BoolValue",
+}
+_RAISED = (RuntimeError, TypeError, ValueError, SystemError, OverflowError)
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """What the parser or the type checker objects to; line and column count from 1, 0 unknown."""
+
+    message: str
+    line: int = 0
+    column: int = 0
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An evaluation that gave no value: the library's text without its status codes."""
+
+    message: str
+
+
+def check(source: str) -> bytes | Rejection:
+    """Parse and type-check; the checked tree as `cel_ast.decode` reads it."""
+    try:
+        return bytes(_environment().compile(source).serialize())
+    except _RAISED as error:
+        return _rejection(str(error))
+
+
+def check_typed(source: str, environment: Any) -> bytes | list[Rejection]:
+    """Like `check`, in a `typed_environment`; every complaint instead of the first."""
+    try:
+        return bytes(environment.compile(source).serialize())
+    except _RAISED as error:
+        return _rejections(str(error))
+
+
+def typed_environment(types: Mapping[str, Declared]) -> Any:
+    """The environment in which `types` of paths are known: {"inputs.n": "integer"}. Only for
+    checking: what runs there sees data without types."""
+    return _made({path: _type(declared) for path, declared in types.items()})
+
+
+def _type(declared: Declared) -> Any:
+    if isinstance(declared, tuple):
+        return _T.List(_T.DYN if declared[1] is None else _type(declared[1]))
+    return _T.Map(_T.STRING, _T.DYN) if declared == "map" else _T(_WRAPPERS[declared])
+
+
+def load(checked: bytes) -> Any:
+    """A program for `run` from the bytes of a checked tree."""
+    return _environment().deserialize(checked)
+
+
+def run(program: Any, variables: Mapping[str, Any]) -> object:
+    """The plain Python value of `program`, or a `Failure`."""
+    try:
+        result = program.eval(data=variables)
+        value = result.plain_value()
+        if result.type() == _T.ERROR:
+            return Failure(_cleaned(str(value)))
+    except (TypeError, SystemError):
+        return Failure("the result holds a kind of value that JSON does not have")
+    except _RAISED as error:
+        return Failure(_cleaned(str(error)))
+    return value
+
+
+@cache
+def _environment() -> Any:
+    return _made({})
+
+
+def _made(types: Mapping[str, Any]) -> Any:
+    mapping = _T.Map(_T.STRING, _T.DYN)
+    return cel.NewEnv(
+        variables={**dict.fromkeys(ROOTS, mapping), **types},
+        extensions=[
+            ext_optional.ExtOptional(),
+            ext_strings.ExtStrings(),
+            ext_math.ExtMath(),
+            # As an extension, because only an extension may add overloads to standard functions.
+            cel.CelExtension("waypost", [*_mixed_arithmetic(), *_functions(mapping)]),
+        ],
+    )
+
+
+def _mixed_arithmetic() -> list[Any]:
+    """An int that meets a double becomes a double: JSON has one kind of number."""
+    operations: dict[str, tuple[str, Callable[[float, float], float]]] = {
+        "_+_": ("add", lambda a, b: a + b),
+        "_-_": ("subtract", lambda a, b: a - b),
+        "_*_": ("multiply", lambda a, b: a * b),
+        "_/_": ("divide", _divide),
+    }
+    return [
+        cel.FunctionDecl(
+            function,
+            [
+                cel.Overload(
+                    f"waypost_{name}_{left.name()}_{right.name()}".lower(),
+                    _T.DOUBLE,
+                    [left, right],
+                    impl=lambda a, b, operation=operation: operation(float(a), float(b)),
+                )
+                for left, right in ((_T.INT, _T.DOUBLE), (_T.DOUBLE, _T.INT))
+            ],
+        )
+        for function, (name, operation) in operations.items()
+    ]
+
+
+def _functions(mapping: Any) -> list[Any]:
+    return [
+        cel.FunctionDecl(
+            "keys",
+            [cel.Overload("waypost_keys", _T.List(_T.STRING), [mapping], impl=_keys)],
+        ),
+        # A Python function is not found for a parameter of type dyn: `json(x)` is only declared,
+        # and the guards turn it into a call with a list of one element.
+        cel.FunctionDecl("json", [cel.Overload("waypost_json", _T.STRING, [_T.DYN])]),
+        cel.FunctionDecl(
+            JSON_OF_ONE,
+            [cel.Overload("waypost_json_of_one", _T.STRING, [_T.LIST], impl=_json)],
+        ),
+        cel.FunctionDecl(
+            SPANS,
+            [cel.Overload("waypost_spans", _T.List(_T.List(_T.INT)), [_T.INT], impl=_spans)],
+        ),
+        cel.FunctionDecl(
+            REFUSE_RANGE,
+            [cel.Overload("waypost_refuse_range", _T.DYN, [], impl=_refuse_range)],
+        ),
+    ]
+
+
+def _divide(a: float, b: float) -> float:
+    if b == 0:
+        raise ValueError("divide by zero")
+    return a / b
+
+
+def _keys(value: dict[Any, Any]) -> list[str]:
+    if not all(isinstance(key, str) for key in value):
+        raise ValueError("keys(m): the keys of the map must be strings")
+    return [str(key) for key in into_cel(sorted(value))]
+
+
+def _json(one: list[Any]) -> str:
+    try:
+        return compact_json(one[0])
+    except Unfit as unfit:
+        raise ValueError(f"json(x): {unfit.message}") from None
+
+
+def _spans(length: int) -> list[list[int]]:
+    return [list(range(at, min(at + SPAN, length))) for at in range(0, length, SPAN)]
+
+
+def _refuse_range() -> Any:
+    raise ValueError(ONLY_LISTS)
+
+
+_ERRORS = re.compile(r"ERROR: <input>:(-?\d+):(-?\d+): ([^\n]*)")
+_STATUS = re.compile(r"^[A-Z_]+: (?=\S)|\s*\[[A-Z_]+\]$")
+_ADDRESS = re.compile(r"(?: at)? 0x[0-9a-fA-F]+")
+
+
+def _rejection(text: str) -> Rejection:
+    """The first complaint only: the others are usually its consequences."""
+    return _rejections(text)[0]
+
+
+def _rejections(text: str) -> list[Rejection]:
+    found = [
+        Rejection(_cleaned(message), max(int(line), 0), max(int(column), 0))
+        for line, column, message in _ERRORS.findall(text)
+    ]
+    return found or [Rejection(_cleaned(text))]
+
+
+def _cleaned(text: str) -> str:
+    """Without status codes and memory addresses, which differ between processes."""
+    if text.startswith("basic_string"):
+        return "the data holds a text that has no UTF-8 form"
+    return _ADDRESS.sub("", _STATUS.sub("", _STATUS.sub("", text))).strip()

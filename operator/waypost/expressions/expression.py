@@ -1,0 +1,314 @@
+"""The language of one `${...}`: CEL over `inputs`, `nodes`, `self` and `run`.
+
+The promise: the same expression and the same data give the same value in every process, or a
+typed error. Nothing here raises for what a user wrote or a node returned, and no error value can
+be taken for data. docs/adr/0003-cel-expressions.md has the reasons and the traps.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum, StrEnum
+from functools import cached_property, lru_cache
+from typing import Any, TypeAlias
+
+from waypost.expressions import cel
+from waypost.expressions.cost import LIMIT, amplifies, builds_too_much
+from waypost.expressions.guards import Guards
+from waypost.expressions.messages import explain_failure, explain_refusal, explain_rejection
+from waypost.expressions.optionals import Optionals
+from waypost.expressions.references import (
+    Path,
+    Reference,
+    chain_of,
+    merge,
+    node_path_problem,
+    paths,
+    refused,
+)
+from waypost.expressions.references import references as references_of
+from waypost.expressions.tree import CheckedTree, Expr, decode, encode, path_tree
+from waypost.expressions.values import (
+    Double,
+    Unavailable,
+    Unfit,
+    declare_numbers,
+    into_cel,
+    out_of_cel,
+)
+from waypost.expressions.values import compact_json as json_text
+from waypost.protocol.ijson import Json
+
+__all__ = [
+    "ABSENT",
+    "MAX_LENGTH",
+    "Absent",
+    "Compiled",
+    "Double",
+    "EvaluationError",
+    "ExpressionError",
+    "Json",
+    "Reference",
+    "Variable",
+    "compile_expression",
+    "declare_numbers",
+    "evaluate",
+    "evaluate_condition",
+    "json_text",
+    "merge",
+    "references",
+]
+
+MAX_LENGTH = 2048
+
+_OPTIONAL = "an optional value stands here: end it with .orValue(...), or test it with .hasValue()"
+
+_TOO_MUCH = f"the expression may build more than {LIMIT >> 20} MiB from this data"
+
+# NUL ends the text inside the library, a lone surrogate has no UTF-8 form.
+_NO_TEXT = re.compile(r"[\0\ud800-\udfff]")
+
+# optMap and optFlatMap repeat their operand in the tree: a chain of k of them costs 2^k.
+_MAX_OPTIONAL_MAPS = 4
+
+
+class Variable(StrEnum):
+    """The variables of an expression."""
+
+    INPUTS = "inputs"
+    NODES = "nodes"
+    SELF = "self"
+    RUN = "run"
+
+
+_ROOTS = frozenset(Variable)
+
+
+class Absent(Enum):
+    """The value of an expression whose optional is empty: its key is left out."""
+
+    ABSENT = "absent"
+
+
+ABSENT = Absent.ABSENT
+
+
+@dataclass(frozen=True)
+class ExpressionError:
+    """An expression that cannot be accepted; `offset` counts characters from its beginning."""
+
+    message: str
+    offset: int = 0
+
+
+@dataclass(frozen=True)
+class EvaluationError:
+    """An accepted expression that has no value for this data."""
+
+    message: str
+
+
+# What a variable needs to be bound with: None is the whole value, a map only these keys of it.
+_Needed: TypeAlias = dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """An accepted expression. Immutable; equal sources are equal."""
+
+    source: str
+    references: tuple[Reference, ...] = field(compare=False)
+    roots: frozenset[Variable] = field(compare=False)
+    paths: tuple[Path, ...] = field(compare=False, repr=False)
+    tree: CheckedTree = field(compare=False, repr=False)  # as written, without guards
+    _needed: dict[str, Any] = field(compare=False, repr=False)
+    _optional: bool = field(compare=False, repr=False)
+    _plain_path: Path | None = field(compare=False, repr=False)  # set when it is nothing else
+    _amplifying: Expr | None = field(compare=False, repr=False)  # set when it could build much
+
+    @property
+    def is_path(self) -> bool:
+        """Whether it is nothing but a path."""
+        return self._plain_path is not None
+
+    @cached_property
+    def _program(self) -> Any:
+        """What is run; made when it is first run, which a check never does."""
+        guards = Guards(self.tree)
+        guarded = guards.guarded_optional() if self._optional else guards.guarded()
+        return cel.load(encode(self.tree, guarded))
+
+
+@lru_cache(maxsize=1024)  # about 25 KiB each
+def compile_expression(source: str) -> Compiled | ExpressionError:
+    """Parse, type-check and judge the text between `${` and `}`."""
+    if problem := _bounds_problem(source):
+        return ExpressionError(problem)
+    plain = path_tree(source)
+    if plain is not None:
+        return _compiled_path(source, plain)
+    checked = cel.check(source)
+    if isinstance(checked, cel.Rejection):
+        return ExpressionError(*explain_rejection(source, checked))
+    tree = decode(checked)
+    if refusal := refused(tree):
+        return ExpressionError(explain_refusal(source, refusal.message), refusal.offset)
+    optionals = Optionals(tree)
+    if lost := optionals.lost():
+        return ExpressionError(_OPTIONAL, tree.offset(lost.id))
+    used = tuple(paths(tree.expr))
+    return _compiled(source, tree, used, _plain_path(tree), optional=tree.expr in optionals)
+
+
+def _compiled_path(source: str, tree: CheckedTree) -> Compiled | ExpressionError:
+    """The same for a plain path, in which little can be wrong."""
+    path = chain_of(tree.expr)
+    assert path is not None, "it was recognised as one"
+    if path.root == "nodes" and (problem := node_path_problem(path, tree.expr)):
+        return ExpressionError(explain_refusal(source, problem))
+    return _compiled(source, tree, (path,), path, optional=False)
+
+
+def _compiled(
+    source: str,
+    tree: CheckedTree,
+    used: tuple[Path, ...],
+    plain_path: Path | None,
+    *,
+    optional: bool,
+) -> Compiled:
+    return Compiled(
+        source=source,
+        references=references_of(used),
+        roots=frozenset(Variable(path.root) for path in used if path.root in _ROOTS),
+        tree=tree,
+        paths=tuple(path for path in used if path.root in _ROOTS),
+        _needed=_needed(used),
+        _optional=optional,
+        _plain_path=plain_path,
+        _amplifying=tree.expr if plain_path is None and amplifies(tree.expr) else None,
+    )
+
+
+def references(source: str) -> tuple[Reference, ...] | ExpressionError:
+    """The nodes an expression refers to, in source order."""
+    compiled = compile_expression(source)
+    return compiled.references if isinstance(compiled, Compiled) else compiled
+
+
+def evaluate(compiled: Compiled, data: Mapping[str, Json]) -> Json | Absent | EvaluationError:
+    """The value of an expression as JSON, `ABSENT`, or why it has none.
+
+    `data` holds the visible variables; only what the expression uses is read. Numbers without a
+    fraction are ints unless they are `Double` (see `declare_numbers`); an int that meets a double
+    becomes one. A result without a fraction is an int, as it will be after the API server.
+    """
+    if compiled._plain_path is not None:
+        return _at_path(compiled._plain_path, data)
+    try:
+        variables = _variables(compiled, data)
+    except Unfit as unfit:
+        return EvaluationError(f"{unfit.path}: {unfit.message}")
+    if compiled._amplifying and builds_too_much(compiled._amplifying, variables):
+        return EvaluationError(_TOO_MUCH)
+    value = cel.run(compiled._program, variables)
+    if isinstance(value, cel.Failure):
+        return EvaluationError(explain_failure(value.message, compiled.paths, data))
+    if compiled._optional:
+        if not isinstance(value, list) or not value:
+            return ABSENT
+        value = value[0]
+    return _result(value, "the result")
+
+
+def evaluate_condition(compiled: Compiled, data: Mapping[str, Json]) -> bool | EvaluationError:
+    """Exactly `true` opens and exactly `false` closes; everything else is an error.
+
+    A gate stands behind this: a text "true", a null or an error value must never open it.
+    """
+    value = evaluate(compiled, data)
+    if isinstance(value, bool | EvaluationError):
+        return value
+    kind = "absent" if value is ABSENT else _kind(value)
+    return EvaluationError(f"a condition must be true or false, this one is {kind}")
+
+
+def _bounds_problem(source: str) -> str:
+    if not source.strip():
+        return "the expression is empty"
+    if len(source) > MAX_LENGTH:
+        return f"the expression has {len(source)} characters, {MAX_LENGTH} are allowed"
+    if _NO_TEXT.search(source):
+        return "the expression holds a character that is not text"
+    if source.count("optMap") + source.count("optFlatMap") > _MAX_OPTIONAL_MAPS:
+        return f"more than {_MAX_OPTIONAL_MAPS} uses of optMap and optFlatMap"
+    return ""
+
+
+def _needed(used: tuple[Path, ...]) -> dict[str, Any]:
+    """What to bind for the paths used, so that a big input costs only what is looked at."""
+    needed: dict[str, Any] = {}
+    for path in used:
+        if path.root not in _ROOTS:
+            continue
+        level: dict[str, Any] = needed
+        steps = (path.root, *path.fields)
+        for step in steps[:-1]:
+            inner = level.setdefault(step, {})
+            if inner is None:
+                break
+            level = inner
+        else:
+            level[steps[-1]] = None
+    return needed
+
+
+def _plain_path(tree: CheckedTree) -> Path | None:
+    path = chain_of(tree.expr)
+    return path if path is not None and path.root in _ROOTS and not path.soft else None
+
+
+def _at_path(path: Path, data: Mapping[str, Json]) -> Json | EvaluationError:
+    """What CEL makes of a plain path, without carrying a big value into the library and back."""
+    value: Json = data
+    for step in (path.root, *path.fields):
+        if isinstance(value, Unavailable):
+            break
+        if not isinstance(value, Mapping) or step not in value:
+            return EvaluationError(explain_failure("", (path,), data))
+        value = value[step]
+    return _result(value, ".".join((path.root, *path.fields)))
+
+
+def _result(value: object, name: str) -> Json | EvaluationError:
+    try:
+        return out_of_cel(value)
+    except Unfit as unfit:
+        return EvaluationError(f"{name}{unfit.path}: {unfit.message}")
+
+
+def _variables(compiled: Compiled, data: Mapping[str, Json]) -> dict[str, Json]:
+    needed = compiled._needed
+    return {root: _bind(data.get(root, {}), wanted, root) for root, wanted in needed.items()}
+
+
+def _bind(value: Json, needed: _Needed, path: str) -> Json:
+    if needed is not None and isinstance(value, Mapping):
+        wanted = ((key, inner) for key, inner in needed.items() if key in value)
+        return {key: _bind(value[key], inner, f"{path}.{key}") for key, inner in wanted}
+    try:
+        return into_cel(value)
+    except Unfit as unfit:
+        raise Unfit(unfit.message, f"{path}{unfit.path}") from None
+
+
+def _kind(value: Json) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, str):
+        return "a string"
+    if isinstance(value, dict):
+        return "an object"
+    return "a list" if isinstance(value, list) else "a number"

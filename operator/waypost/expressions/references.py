@@ -1,0 +1,228 @@
+"""What an expression refers to, read from its checked tree, and the references that are refused.
+
+The form of a reference decides how a node joins on another one: `has(nodes.x.output...)`, `.?`,
+`nodes.x.phase` and `nodes.x.error` are soft (the node waits until x has ended, however), every
+other form is hard (x must have succeeded).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from waypost.expressions.tree import (
+    Call,
+    CheckedTree,
+    Comprehension,
+    Constant,
+    Expr,
+    Ident,
+    MessageLiteral,
+    Select,
+    parts,
+)
+
+ROOTS = ("inputs", "nodes", "self", "run")
+NODE_FIELDS = ("output", "phase", "error")
+OPTIONAL_CALLS = ("_?._", "_[?_]")
+
+ONLY_LISTS = "macros run over lists only; over a map take keys(m), whose order is always the same"
+_COMPUTED_NODE = "nodes[...] is refused: name the node literally, as in nodes.draft.output"
+
+
+@dataclass(frozen=True)
+class Reference:
+    """One use of another node: `fields` starts with output, phase or error."""
+
+    node: str
+    fields: tuple[str, ...]
+    soft: bool
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """An expression that is valid CEL and still not accepted: why, and where it stands."""
+
+    message: str
+    offset: int
+
+
+@dataclass(frozen=True)
+class Step:
+    """One literal step of a path; `guarded` when absence is tolerated (`.?`, `has()`)."""
+
+    field: str
+    guarded: bool = False
+
+
+@dataclass(frozen=True)
+class Path:
+    """A chain of literal steps from a variable: `inputs.a.b`, `nodes.x.?output`."""
+
+    root: str
+    steps: tuple[Step, ...]
+    id: int  # of the variable that begins it
+    guarded: bool = False  # a step after the literal ones is: `nodes.x.output[0].?a`
+
+    @cached_property
+    def fields(self) -> tuple[str, ...]:
+        return tuple(step.field for step in self.steps)
+
+    @property
+    def soft(self) -> bool:
+        return self.guarded or any(step.guarded for step in self.steps)
+
+
+def paths(
+    expr: Expr,
+    bound: frozenset[str] = frozenset(),
+    *,
+    guarded: bool = False,
+) -> Iterator[Path]:
+    """Every use of a variable of the environment, as the longest literal path that begins it."""
+    chain = chain_of(expr)
+    if chain is not None:
+        if chain.root not in bound:
+            yield replace(chain, guarded=True) if guarded else chain
+        return
+    if isinstance(expr, Comprehension):
+        inner = bound | {expr.iter_var, expr.accu_var}
+        yield from paths(expr.iter_range, bound)
+        yield from paths(expr.accu_init, bound)
+        for part in (expr.loop_condition, expr.loop_step):
+            yield from paths(part, inner)
+        yield from paths(expr.result, bound | {expr.accu_var})
+        return
+    operand = operand_of(expr)
+    for part in parts(expr):
+        yield from paths(part, bound, guarded=part is operand and (guarded or is_guard(expr)))
+
+
+def operand_of(expr: Expr) -> Expr | None:
+    """What a select or an index, optional or not, is applied to."""
+    match expr:
+        case Select():
+            return expr.operand
+        case Call(function="_?._" | "_[?_]" | "_[_]"):
+            return expr.args[0]
+        case _:
+            return None
+
+
+def is_guard(expr: Expr) -> bool:
+    """Whether `expr` tolerates that what it selects is absent: `has()`, `.?`, `[?]`."""
+    match expr:
+        case Select():
+            return expr.test_only
+        case Call():
+            return expr.function in OPTIONAL_CALLS
+        case _:
+            return False
+
+
+def chain_of(expr: Expr) -> Path | None:
+    """`expr` as a path, None when a step is computed or it does not begin at a name."""
+    steps: list[Step] = []
+    at = expr
+    while not isinstance(at, Ident):
+        match at:
+            case Select():
+                steps.append(Step(at.field, guarded=at.test_only))
+                at = at.operand
+            case Call(
+                function="_?._" | "_[?_]" | "_[_]", args=(operand, Constant(string=str(key)))
+            ):
+                steps.append(Step(key, guarded=is_guard(at)))
+                at = operand
+            case _:
+                return None
+    return Path(at.name.removeprefix("."), tuple(reversed(steps)), at.id)
+
+
+def references(used: Iterable[Path]) -> tuple[Reference, ...]:
+    """The nodes that the paths of an expression lead to, in their order, each form once."""
+    return merge(
+        Reference(
+            node=path.steps[0].field,
+            fields=path.fields[1:],
+            soft=path.soft or path.steps[1].field != "output",
+        )
+        for path in used
+        if path.root == "nodes"
+    )
+
+
+def merge(found: Iterable[Reference]) -> tuple[Reference, ...]:
+    """References without repetition; one soft use of a node makes all its uses soft."""
+    listed = list(found)
+    if len(listed) < 2:
+        return tuple(listed)
+    soft = {reference.node for reference in listed if reference.soft}
+    merged = (r if r.soft or r.node not in soft else replace(r, soft=True) for r in listed)
+    return tuple(dict.fromkeys(merged))
+
+
+def refused(tree: CheckedTree) -> Refusal | None:
+    """The first thing in the tree that Waypost does not evaluate, None when all is well."""
+    return next(_refusals(tree, tree.expr), None)
+
+
+def _refusals(tree: CheckedTree, expr: Expr) -> Iterator[Refusal]:
+    chain = chain_of(expr)
+    if chain is not None and chain.root == "nodes":
+        message = node_path_problem(chain, expr)
+        if message:
+            yield Refusal(message, tree.offset(chain.id))
+        return
+    match expr:
+        case Call(args=(Ident(name="nodes" | ".nodes") as nodes, _)):
+            yield Refusal(_COMPUTED_NODE, tree.offset(nodes.id))
+        case MessageLiteral():
+            message = f"{expr.name}{{...}}: there are no messages here, write a map"
+            yield Refusal(message, tree.offset(expr.id))
+        case Comprehension():
+            yield from _loop_refusals(tree, expr)
+    for part in parts(expr):
+        yield from _refusals(tree, part)
+
+
+def node_path_problem(path: Path, expr: Expr) -> str:
+    """Why `expr`, a path into `nodes`, is not accepted; empty when it is."""
+    fields = path.fields
+    if _first_step_is_index(expr):
+        return _COMPUTED_NODE
+    if not fields:
+        return "`nodes` stands alone: name one node literally, as in nodes.draft.output"
+    if len(fields) == 1:
+        return f"nodes.{fields[0]} is not a value: use .output, .phase or .error of it"
+    if fields[1] not in NODE_FIELDS:
+        return f"nodes.{fields[0]} has no field {fields[1]}: there are output, phase and error"
+    return ""
+
+
+def _first_step_is_index(expr: Expr) -> bool:
+    """True for `nodes['x']...`: one spelling only, so that a person can search for it."""
+    operand = operand_of(expr)
+    while operand is not None and not isinstance(operand, Ident):
+        expr, operand = operand, operand_of(operand)
+    return isinstance(expr, Call) and expr.function != "_?._"
+
+
+def _loop_refusals(tree: CheckedTree, loop: Comprehension) -> Iterator[Refusal]:
+    if loop.iter_var.removeprefix(".") in ROOTS:
+        message = f"`{loop.iter_var}` already names something: choose another loop variable"
+        yield Refusal(message, tree.offset(loop.id))
+    if is_surely_map(tree, loop.iter_range):
+        yield Refusal(ONLY_LISTS, tree.offset(loop.iter_range.id))
+
+
+def is_surely_map(tree: CheckedTree, expr: Expr) -> bool:
+    """What is a map whatever the data: by its type, or as a known part of the environment."""
+    chain = chain_of(expr)
+    fixed = chain is not None and (
+        (chain.root == "self" and chain.fields == ("inputs",))
+        or (chain.root == "nodes" and len(chain.steps) < 2)
+        or (chain.root == "nodes" and chain.fields[1:] == ("error",))
+    )
+    return fixed or expr.id in tree.maps

@@ -1,0 +1,263 @@
+"""`${...}` inside text and JSON values: found, checked and filled in, exactly once.
+
+A string that is one expression keeps the expression's type; expressions inside text become text.
+Nothing that an expression returned is looked at again, so data cannot carry a template in.
+`$${` is a literal `${`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from functools import cached_property, lru_cache
+
+from waypost.expressions.expression import (
+    ABSENT,
+    Absent,
+    Compiled,
+    EvaluationError,
+    ExpressionError,
+    Json,
+    Reference,
+    compile_expression,
+    evaluate,
+    evaluate_condition,
+    json_text,
+    merge,
+)
+from waypost.expressions.references import Path
+from waypost.expressions.scanner import expression_end
+
+_OPEN = "${"
+_ESCAPED = "$${"
+_ARGO = re.compile(r"\{\{.*?\}\}", re.DOTALL)
+
+
+class NullPolicy(Enum):
+    """What becomes of null in text."""
+
+    TEXT = "text"  # the word null: message, prompt, instructions
+    REFUSE = "refuse"  # an error: args, env, url, query, headers
+
+
+@dataclass(frozen=True)
+class Template:
+    """Literal text and expressions, alternating as they stand."""
+
+    parts: tuple[str | Compiled, ...]
+
+    @property
+    def is_single(self) -> bool:
+        """Exactly one expression and nothing around it: the value keeps its type."""
+        return len(self.parts) == 1 and isinstance(self.parts[0], Compiled)
+
+    @cached_property
+    def references(self) -> tuple[Reference, ...]:
+        compiled = (part for part in self.parts if isinstance(part, Compiled))
+        return merge(reference for part in compiled for reference in part.references)
+
+    @property
+    def argo_style(self) -> bool:
+        """`{{ ... }}` stands in the text: not an error, most likely a habit from elsewhere."""
+        return any(isinstance(part, str) and _ARGO.search(part) for part in self.parts)
+
+
+@dataclass(frozen=True)
+class RenderError:
+    """Why a field has no value; `path` leads from the field to the string: `items[0].url`."""
+
+    path: str
+    message: str
+
+
+@dataclass(frozen=True)
+class TemplateProblem:
+    """A template that can never be filled in, found before anything runs."""
+
+    path: str
+    message: str
+    offset: int = 0
+
+
+@lru_cache(maxsize=1024)
+def parse_template(text: str) -> Template | ExpressionError:
+    """Split `text` and compile its expressions; the offset of an error counts in `text`."""
+    parts: list[str | Compiled] = []
+    literal = ""
+    at = 0
+    while (dollar := text.find("$", at)) >= 0:
+        literal += text[at:dollar]
+        if text.startswith(_ESCAPED, dollar):
+            literal, at = literal + _OPEN, dollar + len(_ESCAPED)
+            continue
+        if not text.startswith(_OPEN, dollar):
+            literal, at = literal + "$", dollar + 1
+            continue
+        begin = dollar + len(_OPEN)
+        end = expression_end(text, begin)
+        if end is None:
+            return ExpressionError("`${` is never closed by `}`; write $${ for a literal", dollar)
+        compiled = compile_expression(text[begin:end].strip())
+        if isinstance(compiled, ExpressionError):
+            blanks = len(text[begin:end]) - len(text[begin:end].lstrip())
+            return ExpressionError(compiled.message, begin + blanks + compiled.offset)
+        parts += [literal, compiled] if literal else [compiled]
+        literal, at = "", end + 1
+    literal += text[at:]
+    return Template((*parts, literal) if literal or not parts else tuple(parts))
+
+
+def references_in(value: Json) -> tuple[Reference, ...]:
+    """The nodes that the templates in `value` refer to; strings with problems have none."""
+    if isinstance(value, str):
+        alone = parse_template(value)
+        return alone.references if isinstance(alone, Template) else ()
+    templates = (parse_template(text) for _, text in strings_in(value))
+    return merge(
+        reference
+        for template in templates
+        if isinstance(template, Template)
+        for reference in template.references
+    )
+
+
+def paths_in(value: Json) -> Iterator[Path]:
+    """Every use of a variable in the templates of `value`; strings with problems have none."""
+    for _, text in strings_in(value):
+        template = parse_template(text)
+        for part in template.parts if isinstance(template, Template) else ():
+            if isinstance(part, Compiled):
+                yield from part.paths
+
+
+def problems_in(value: Json) -> tuple[TemplateProblem, ...]:
+    """Every template in `value` that cannot be accepted, with the path to its string."""
+    return tuple(_problems(value))
+
+
+def render_json(value: Json, data: Mapping[str, Json]) -> Json | RenderError:
+    """`value` with its templates filled in, for a field of JSON type.
+
+    A lone `${...}` that is absent leaves its key out of its object and is null inside a list, or
+    when it is the whole field. Keys are never evaluated.
+    """
+    try:
+        rendered = _render(value, data, "")
+    except _Failed as failed:
+        return failed.error
+    return None if rendered is ABSENT else rendered
+
+
+def render_text(
+    text: str,
+    data: Mapping[str, Json],
+    *,
+    null: NullPolicy,
+    encode: Callable[[str], str] = str,
+) -> str | RenderError:
+    """`text` with its templates filled in, for a field that is a string whatever its parts are.
+
+    `encode` is applied to what expressions give, except to one that `text` begins with.
+    """
+    template = parse_template(text)
+    if isinstance(template, ExpressionError):
+        return RenderError("", template.message)
+    filled = []
+    for at, part in enumerate(template.parts):
+        piece = part if isinstance(part, str) else _text_of(part, data, null)
+        if isinstance(piece, RenderError):
+            return piece
+        filled.append(encode(piece) if at and not isinstance(part, str) else piece)
+    return "".join(filled)
+
+
+def render_condition(text: str, data: Mapping[str, Json]) -> bool | RenderError:
+    """The verdict of a `when`: one expression that is exactly true or exactly false."""
+    template = parse_template(text)
+    if isinstance(template, ExpressionError):
+        return RenderError("", template.message)
+    only = template.parts[0]
+    if len(template.parts) != 1 or not isinstance(only, Compiled):
+        return RenderError("", "a condition is one ${...} with nothing around it")
+    verdict = evaluate_condition(only, data)
+    return RenderError("", verdict.message) if isinstance(verdict, EvaluationError) else verdict
+
+
+def refuse_templates(value: Json) -> str | None:
+    """Where `${` stands in a field that is not evaluated, `$${` and keys included; or None."""
+    for path, text in strings_in(value, keys=True):
+        if _OPEN in text:
+            return f"{path or 'the value'}: ${{...}} is not evaluated here"
+    return None
+
+
+def strings_in(value: Json, path: str = "", *, keys: bool = False) -> Iterator[tuple[str, str]]:
+    """Every string in `value` with its path; with `keys` the keys of objects too."""
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            inner = _join(path, key)
+            if keys:
+                yield inner, str(key)
+            yield from strings_in(item, inner, keys=keys)
+    elif isinstance(value, list | tuple):
+        for at, item in enumerate(value):
+            yield from strings_in(item, f"{path}[{at}]", keys=keys)
+
+
+class _Failed(Exception):
+    def __init__(self, error: RenderError) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
+def _problems(value: Json) -> Iterator[TemplateProblem]:
+    for path, text in strings_in(value):
+        template = parse_template(text)
+        if isinstance(template, ExpressionError):
+            yield TemplateProblem(path, template.message, template.offset)
+
+
+def _render(value: Json, data: Mapping[str, Json], path: str) -> Json | Absent:
+    if isinstance(value, str):
+        return _render_string(value, data, path)
+    if isinstance(value, Mapping):
+        rendered = {key: _render(item, data, _join(path, key)) for key, item in value.items()}
+        return {key: item for key, item in rendered.items() if item is not ABSENT}
+    if isinstance(value, list | tuple):
+        items = [_render(item, data, f"{path}[{at}]") for at, item in enumerate(value)]
+        return [None if item is ABSENT else item for item in items]
+    return value
+
+
+def _render_string(text: str, data: Mapping[str, Json], path: str) -> Json | Absent:
+    template = parse_template(text)
+    if isinstance(template, Template) and template.is_single:
+        only = template.parts[0]
+        assert isinstance(only, Compiled)  # is_single says so
+        value = evaluate(only, data)
+        if isinstance(value, EvaluationError):
+            raise _Failed(RenderError(path, value.message))
+        return value
+    filled = render_text(text, data, null=NullPolicy.TEXT)
+    if isinstance(filled, RenderError):
+        raise _Failed(RenderError(path, filled.message))
+    return filled
+
+
+def _text_of(part: Compiled, data: Mapping[str, Json], null: NullPolicy) -> str | RenderError:
+    value = evaluate(part, data)
+    if isinstance(value, EvaluationError):
+        return RenderError("", value.message)
+    if value is ABSENT:
+        return RenderError("", f"{part.source} is absent: give a default with .orValue(...)")
+    if value is None and null is NullPolicy.REFUSE:
+        return RenderError("", f"{part.source} is null, which has no text here")
+    return value if isinstance(value, str) else json_text(value)
+
+
+def _join(path: str, key: object) -> str:
+    return f"{path}.{key}" if path else str(key)

@@ -1,0 +1,160 @@
+"""Manifests of one attempt: the Job, and the ConfigMap where its request is too big to ride along.
+
+Their pods carry the result finalizer from birth.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from waypost.api import meta
+from waypost.api.base import JsonObject
+from waypost.api.workflow import Node
+from waypost.kube import names
+from waypost.kube.manifests.pod import PodSettings, Rendered, as_text, pod_spec
+from waypost.protocol import ijson
+from waypost.protocol.request import Request
+
+ANNOTATION_LIMIT: Final = 8 * 1024
+CONFIG_MAP_LIMIT: Final = 1024 * 1024 - 16 * 1024  # room for metadata
+
+
+@dataclass(frozen=True)
+class Owner:
+    """The run that owns what is made."""
+
+    name: str
+    namespace: str
+    uid: str
+
+    def reference(self) -> JsonObject:
+        """As controller owner reference."""
+        return {
+            "apiVersion": meta.API_VERSION,
+            "kind": "AgentWorkflow",
+            "name": self.name,
+            "uid": self.uid,
+            "controller": True,
+            "blockOwnerDeletion": True,
+        }
+
+
+class TooLarge(ValueError):
+    """The request does not fit into a ConfigMap."""
+
+
+def attempt_manifests(
+    *,
+    owner: Owner,
+    node: Node,
+    request: Request,
+    rendered: Rendered,
+    settings: PodSettings,
+    deadline_seconds: float,
+) -> tuple[JsonObject, JsonObject | None]:
+    """The Job of an attempt and, when its request exceeds 8 KiB, the ConfigMap it reads.
+
+    `deadline_seconds` (queueTimeout + timeout) bounds the pod while no operator is there.
+    Raises TooLarge above 1 MiB.
+    """
+    document = ijson.canonical(request.to_json()).decode()
+    files = _input_files(node, request)
+    size = len(document.encode()) + sum(len(text.encode()) for text in files.values())
+    name = names.job_name(
+        run=owner.name, run_uid=owner.uid, path=request.path, attempt=request.attempt
+    )
+    metadata = _metadata(owner, request, name, _digest(request))
+    if size <= ANNOTATION_LIMIT:
+        riding = {meta.ANNOTATION_REQUEST: document}
+        riding |= {_annotation(at, key): text for at, (key, text) in enumerate(files.items())}
+        volume, config_map = _annotation_volume(files), None
+    elif size <= CONFIG_MAP_LIMIT:
+        riding = {}
+        volume, config_map = _config_map_volume(name, files), _config_map(metadata, document, files)
+    else:
+        raise TooLarge(f"{size} bytes of inputs, the limit is {CONFIG_MAP_LIMIT}")
+    pod = pod_spec(node, request, rendered, settings, volume, deadline_seconds)
+    pod_metadata = {
+        "labels": metadata["labels"],
+        "annotations": {**metadata["annotations"], **riding},
+        "finalizers": [meta.FINALIZER_RESULT],
+    }
+    job = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": metadata,
+        "spec": {
+            "backoffLimit": 0,
+            "completions": 1,
+            "parallelism": 1,
+            "podReplacementPolicy": "Failed",
+            "ttlSecondsAfterFinished": settings.job_ttl_seconds,
+            "template": {"metadata": pod_metadata, "spec": pod},
+        },
+    }
+    return job, config_map
+
+
+def _digest(request: Request) -> str:
+    """What makes a Job this attempt's. Not what a ModelProvider or ToolServer says: an edit of
+    those between fence and launch does not make it another attempt's."""
+    return ijson.digest(request._replace(agent=None).to_json())
+
+
+def _metadata(owner: Owner, request: Request, name: str, digest: str) -> JsonObject:
+    return {
+        "name": name,
+        "namespace": owner.namespace,
+        "labels": {
+            meta.LABEL_RUN: owner.uid,
+            meta.LABEL_NODE: request.path.replace("/", "."),
+            meta.LABEL_ATTEMPT: str(request.attempt),
+            meta.LABEL_ROUND: str(request.round),
+        },
+        "annotations": {
+            meta.ANNOTATION_RUN_NAME: owner.name,
+            meta.ANNOTATION_PATH: request.path,
+            meta.ANNOTATION_REQUEST_DIGEST: digest,
+        },
+        "ownerReferences": [owner.reference()],
+    }
+
+
+def _input_files(node: Node, request: Request) -> dict[str, str]:
+    if not node.container:
+        return {}  # the runner reads the request document
+    return {key: as_text(value) for key, value in request.inputs.items()}
+
+
+def _annotation_volume(files: dict[str, str]) -> JsonObject:
+    def item(path: str, annotation: str) -> JsonObject:
+        return {
+            "path": path,
+            "fieldRef": {"fieldPath": f"metadata.annotations['{annotation}']"},
+        }
+
+    items = [item("request.json", meta.ANNOTATION_REQUEST)]
+    items += [item(f"inputs/{key}", _annotation(at, key)) for at, key in enumerate(files)]
+    return {"name": "in", "downwardAPI": {"items": items}}
+
+
+def _annotation(at: int, key: str) -> str:
+    # The API server takes no annotation whose name begins or ends with _; no key is a number.
+    usable = key[0] != "_" and key[-1] != "_"
+    return meta.ANNOTATION_INPUT_PREFIX + (key if usable else str(at))
+
+
+def _config_map_volume(name: str, files: dict[str, str]) -> JsonObject:
+    items = [{"key": "request.json", "path": "request.json"}]
+    items += [{"key": f"input.{key}", "path": f"inputs/{key}"} for key in files]
+    return {"name": "in", "configMap": {"name": name, "items": items}}
+
+
+def _config_map(metadata: JsonObject, document: str, files: dict[str, str]) -> JsonObject:
+    data = {"request.json": document} | {f"input.{key}": text for key, text in files.items()}
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": metadata,
+        "immutable": True,
+        "data": data,
+    }

@@ -1,0 +1,71 @@
+"""What a pod must know to reach a provider or a tool server, and the keys it needs for it.
+
+The same for a node and for the probe, so that what the probe says is what a node would see.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from waypost.api.base import JsonObject, parse_duration
+from waypost.api.provider import PUBLIC_URLS, ModelProviderSpec
+from waypost.api.toolserver import HttpServer, ToolServerSpec
+from waypost.kube.secret_files import KeyFile, ca_file, value_file
+
+DEFAULT_TOOL_TIMEOUT: Final = 60.0
+
+
+@dataclass(frozen=True)
+class Access:
+    """A part of a request document, and the files that it names."""
+
+    document: JsonObject = field(default_factory=dict)
+    files: tuple[KeyFile, ...] = ()
+
+
+def provider_access(spec: ModelProviderSpec) -> Access:
+    """`type, baseUrl, keyFile?, caFile?`."""
+    key = KeyFile("model/key", "secret", spec.api_key) if spec.api_key else None
+    ca = ca_file("model/ca", spec.tls)
+    document: JsonObject = {
+        "type": spec.type,
+        "baseUrl": spec.base_url or PUBLIC_URLS[spec.type],
+        "keyFile": key.mounted if key else None,
+        "caFile": ca.mounted if ca else None,
+    }
+    return _access(document, key, ca)
+
+
+def server_access(name: str, spec: ToolServerSpec) -> Access:
+    """`url, headers?, caFile?` or `command`, and `timeoutSeconds`. `name` is that of the
+    ToolServer; its files are its own."""
+    seconds = parse_duration(spec.timeout) if spec.timeout else DEFAULT_TOOL_TIMEOUT
+    if spec.http is not None:
+        access = _http_access(name, spec.http)
+    else:
+        assert spec.stdio is not None, "refused by the CRD"
+        access = Access({"command": list(spec.stdio.command)})
+    return Access({**access.document, "timeoutSeconds": seconds}, access.files)
+
+
+def _http_access(name: str, http: HttpServer) -> Access:
+    headers: list[JsonObject] = []
+    files: list[KeyFile] = []
+    for at, header in enumerate(http.headers or []):
+        if header.value_from is None:
+            headers.append({"name": header.name, "value": header.value or ""})
+            continue
+        file = value_file(f"tools/{name}/{at}", header.value_from)
+        headers.append({"name": header.name, "file": file.mounted})
+        files.append(file)
+    ca = ca_file(f"tools/{name}/ca", http.tls)
+    document: JsonObject = {
+        "url": http.url,
+        "headers": headers or None,
+        "caFile": ca.mounted if ca else None,
+    }
+    return _access(document, *files, ca)
+
+
+def _access(document: JsonObject, *files: KeyFile | None) -> Access:
+    told = {key: value for key, value in document.items() if value is not None}
+    return Access(told, tuple(file for file in files if file is not None))

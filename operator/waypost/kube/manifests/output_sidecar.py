@@ -1,0 +1,53 @@
+"""The sidecar of a foreign image whose output may be big
+(docs/adr/0009-big-outputs-of-foreign-images.md)."""
+
+from typing import Final
+
+from waypost.api.base import JsonObject
+from waypost.protocol import carrying
+
+_VOLUME: Final = "out"
+_MOUNT: Final = {"name": _VOLUME, "mountPath": carrying.MOUNT}
+_SHARED: Final = ("WAYPOST_OUTPUT", "WAYPOST_POD_UID")
+# A whole output is in memory, as text and as values; until then a shell waits.
+_RESOURCES: Final = {
+    "requests": {"cpu": "10m", "memory": "32Mi"},
+    "limits": {"cpu": "1", "memory": "512Mi", "ephemeral-storage": "64Mi"},
+}
+
+
+def add_output_sidecar(
+    pod: JsonObject,
+    *,
+    image: str,
+    pull_policy: str,
+    token: tuple[JsonObject, JsonObject] | None,
+) -> None:
+    """Put the sidecar into a pod's spec, and the folder that it shares with the program.
+
+    Only the sidecar gets the `token` (volume and mount) of the pod. It has no /tmp: in a shared
+    one, the program could leave code for our Python to find.
+    """
+    program = pod["containers"][0]
+    volume = {"name": _VOLUME, "emptyDir": {"sizeLimit": carrying.FOLDER_LIMIT}}
+    mounts = [_MOUNT, *(each for each in program["volumeMounts"] if each["name"] == "in")]
+    pod["volumes"].append(volume)
+    if token is not None:
+        pod["volumes"].append(token[0])
+        mounts.append(token[1])
+    program["volumeMounts"].append(_MOUNT)
+    pod["initContainers"] = [
+        {
+            "name": carrying.CONTAINER,
+            "image": image,
+            "imagePullPolicy": pull_policy,
+            "restartPolicy": "Always",  # what makes it a sidecar
+            "command": list(carrying.COMMAND),
+            "env": [each for each in program["env"] if each["name"] in _SHARED],
+            "resources": _RESOURCES,
+            "terminationMessagePath": program["terminationMessagePath"],
+            "terminationMessagePolicy": "File",
+            "securityContext": program["securityContext"],
+            "volumeMounts": mounts,
+        }
+    ]

@@ -1,0 +1,240 @@
+"""The pod of one attempt.
+
+It meets the `restricted` Pod Security level and holds no API token. Every string that ends up in
+its spec has its `$` doubled, because the kubelet expands `$(NAME)` there (semantics.md, "The
+kubelet expands").
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from waypost.api import meta
+from waypost.api.base import JsonObject, JsonValue
+from waypost.api.pod import EnvVar, Resources
+from waypost.api.workflow import Node
+from waypost.kube.manifests.output_sidecar import add_output_sidecar
+from waypost.kube.secret_files import KeyFile, key_volume
+from waypost.protocol import carrying, ijson
+from waypost.protocol.request import Request
+
+MOUNT: Final = "/waypost/in"
+TOKEN_MOUNT: Final = "/waypost/token"
+GATEWAY_AUDIENCE: Final = "waypost-gateway"
+OUTPUT_FILE: Final = "/dev/termination-log"
+_USER: Final = 65532
+_LONGEST_DEADLINE: Final = 2**31 - 1  # what the API server takes
+
+
+@dataclass(frozen=True)
+class PodSettings:
+    """What the operator's own settings add to node pods."""
+
+    runner_image: str
+    agent_image: str = ""
+    gateway_url: str | None = None  # where payloads are kept that fit no commit record
+    image_pull_policy: str = "IfNotPresent"
+    job_ttl_seconds: int = 86400
+    default_requests: tuple[tuple[str, str], ...] = (("cpu", "50m"), ("memory", "64Mi"))
+    default_limits: tuple[tuple[str, str], ...] = (
+        ("cpu", "1"),
+        ("memory", "512Mi"),
+        ("ephemeral-storage", "1Gi"),
+    )
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """The node's own fields after evaluation, and the keys that its pod gets as files."""
+
+    args: tuple[str, ...] = ()
+    env: tuple[tuple[str, str], ...] = ()
+    agent: JsonObject | None = None
+    http: JsonObject | None = None
+    files: tuple[KeyFile, ...] = ()
+
+
+def as_text(value: JsonValue) -> str:
+    """An input as a file or a variable holds it: text as it is, anything else as JSON."""
+    return value if isinstance(value, str) else ijson.canonical(value).decode()
+
+
+def pod_spec(
+    node: Node,
+    request: Request,
+    rendered: Rendered,
+    settings: PodSettings,
+    volume: JsonObject,
+    deadline_seconds: float,
+) -> JsonObject:
+    """The pod's spec. `volume` holds its request; `deadline_seconds` (queueTimeout + timeout)
+    bounds it while no operator is there."""
+    pod: JsonObject = {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": int(STOP_GRACE),
+        "activeDeadlineSeconds": min(
+            int(deadline_seconds + RUNNER_HEADSTART + STOP_GRACE), _LONGEST_DEADLINE
+        ),
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": _USER,
+            "runAsGroup": _USER,
+            "fsGroup": _USER,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "tolerations": [
+            {
+                "key": f"node.kubernetes.io/{state}",
+                "operator": "Exists",
+                "effect": "NoExecute",
+                "tolerationSeconds": 60,
+            }
+            for state in ("not-ready", "unreachable")
+        ],
+        "volumes": [volume, {"name": "tmp", "emptyDir": {"sizeLimit": "256Mi"}}],
+        "containers": [_container(node, request, rendered, settings)],
+    }
+    token = _token_volume(settings)
+    for extra in (key_volume(rendered.files), None if node.container else token):
+        if extra is not None:
+            pod["volumes"].append(extra[0])
+            pod["containers"][0]["volumeMounts"].append(extra[1])
+    if _carried(node):
+        add_output_sidecar(
+            pod, image=settings.runner_image, pull_policy=settings.image_pull_policy, token=token
+        )
+    if node.isolation and node.isolation.service_account_name:
+        pod["serviceAccountName"] = node.isolation.service_account_name
+    return pod
+
+
+def _container(
+    node: Node, request: Request, rendered: Rendered, settings: PodSettings
+) -> JsonObject:
+    work = node.container or node.python or node.agent or node.http
+    assert work is not None, "approvals and waits have no pod"
+    container: JsonObject = {
+        "name": meta.NODE_CONTAINER,
+        "image": _image(node, settings),
+        "env": _environment(node, request, rendered, getattr(work, "env", None) or []),
+        "resources": _resources(work.resources, settings),
+        "terminationMessagePath": OUTPUT_FILE,
+        "terminationMessagePolicy": "File",
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "volumeMounts": [
+            {"name": "in", "mountPath": MOUNT, "readOnly": True},
+            {"name": "tmp", "mountPath": "/tmp"},
+        ],
+    }
+    policy = getattr(work, "image_pull_policy", None)
+    if policy is None and not getattr(work, "image", None):
+        policy = settings.image_pull_policy  # ours; for others the cluster's own rule
+    if policy:
+        container["imagePullPolicy"] = policy
+    if node.container and node.container.command:
+        container["command"] = [escape_pod_string(part) for part in node.container.command]
+    if rendered.args:
+        container["args"] = [escape_pod_string(part) for part in rendered.args]
+    return container
+
+
+def _image(node: Node, settings: PodSettings) -> str:
+    if node.container:
+        return node.container.image
+    if node.agent:
+        return node.agent.image or settings.agent_image
+    return (node.python and node.python.image) or settings.runner_image
+
+
+def _carried(node: Node) -> bool:
+    return bool(node.container and node.container.large_output)
+
+
+def _token_volume(settings: PodSettings) -> tuple[JsonObject, JsonObject] | None:
+    """The pod's identity towards the gateway: a token of no use to the API server."""
+    if settings.gateway_url is None:
+        return None
+    token = {
+        "audience": GATEWAY_AUDIENCE,
+        "expirationSeconds": 3600,
+        "path": "gateway",
+    }
+    projected = {"defaultMode": 0o440, "sources": [{"serviceAccountToken": token}]}
+    volume = {"name": "token", "projected": projected}
+    return volume, {"name": "token", "mountPath": TOKEN_MOUNT, "readOnly": True}
+
+
+def _environment(
+    node: Node, request: Request, rendered: Rendered, declared: list[EnvVar]
+) -> list[JsonObject]:
+    env: list[JsonObject] = [
+        {
+            "name": "WAYPOST_OUTPUT",
+            "value": carrying.OUTPUT_FILE if _carried(node) else OUTPUT_FILE,
+        },
+        {
+            "name": "WAYPOST_POD_UID",
+            "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}},
+        },
+        {"name": "HOME", "value": "/tmp"},
+    ]
+    own = {
+        "WAYPOST_RUN": request.run_name,
+        "WAYPOST_NODE": request.path,
+        "WAYPOST_ATTEMPT": str(request.attempt),
+        "WAYPOST_IDEMPOTENCY_KEY": request.idempotency_key,
+    }
+    if request.traceparent:
+        own["TRACEPARENT"] = request.traceparent
+    if node.container:
+        own |= {
+            f"WAYPOST_INPUT_{key.upper()}": as_text(value)
+            for key, value in request.inputs.items()
+            if isinstance(value, str | int | float | bool) and len(as_text(value)) <= 32768
+        }
+    texts = dict(rendered.env)
+    env += [{"name": name, "value": escape_pod_string(value)} for name, value in own.items()]
+    for variable in declared:
+        if variable.value_from:
+            source = variable.value_from.model_dump(by_alias=True, exclude_none=True)
+            env.append({"name": variable.name, "valueFrom": source})
+        else:
+            value = escape_pod_string(texts.get(variable.name, ""))
+            env.append({"name": variable.name, "value": value})
+    return env
+
+
+def _resources(declared: Resources | None, settings: PodSettings) -> JsonObject:
+    requests: dict[str, Any] = dict(settings.default_requests)
+    limits: dict[str, Any] = dict(settings.default_limits)
+    if declared:
+        limits |= declared.limits or {}
+        requests |= declared.requests or {}
+        # A default request above the declared limit, or a default limit below the declared
+        # request, would be refused by the API server: the declared one then stands for both.
+        for name in set(declared.limits or {}) - set(declared.requests or {}):
+            requests.pop(name, None)
+        for name in set(declared.requests or {}) - set(declared.limits or {}):
+            limits[name] = requests[name]
+    return {"requests": requests, "limits": limits}
+
+
+STOP_GRACE: Final = 30.0  # terminationGracePeriodSeconds of node pods
+
+
+# The runner's own timer comes first; the operator's is there for a runner that hangs.
+RUNNER_HEADSTART: Final = 5.0
+
+
+def escape_pod_string(text: str) -> str:
+    """`text` as it goes into command, args or env of a pod.
+
+    The kubelet expands `$(NAME)` there, so text written by a model could read a secret out of the
+    environment. Applied after evaluation and to nothing else: the node's request must not differ.
+    """
+    return text.replace("$", "$$")

@@ -1,0 +1,63 @@
+"""From Kubernetes bodies to facts: the few scalars the engine needs.
+
+Total: a malformed body gives None or empty fields, never an exception, so that one poisoned
+object cannot stop the operator (invariant I16).
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from waypost.kube.timestamps import parse_timestamp
+
+
+def section(body: Any, *path: str) -> dict[str, Any]:
+    """The object at `path`, or an empty one when anything on the way is not an object."""
+    for key in path:
+        body = body.get(key) if isinstance(body, dict) else None
+    return body if isinstance(body, dict) else {}
+
+
+def items(body: Any, *path: str) -> list[dict[str, Any]]:
+    """The objects of the list at `path`; anything else is left out."""
+    found = section(body, *path[:-1]).get(path[-1])
+    return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
+
+
+def text(body: Mapping[str, Any], key: str) -> str:
+    """The string at `key`, or ""."""
+    value = body.get(key)
+    return value if isinstance(value, str) else ""
+
+
+def moment(body: Mapping[str, Any], key: str) -> datetime | None:
+    return parse_timestamp(text(body, key))
+
+
+def whole_number(value: object) -> int:
+    return int(value) if isinstance(value, str) and value.isdecimal() and len(value) < 10 else 0
+
+
+def lists(value: object, wanted: str) -> bool:
+    return isinstance(value, list) and wanted in value
+
+
+def named(listed: Iterable[dict[str, Any]], name: str) -> dict[str, Any]:
+    return next((item for item in listed if item.get("name") == name), {})
+
+
+def condition_text(status: dict[str, Any], type_: str, value: str, reason: str = "") -> str:
+    for item in items(status, "conditions"):
+        if item.get("type") == type_ and item.get("status") == value:
+            if reason and item.get("reason") != reason:
+                return ""
+            return f"{text(item, 'reason')}: {text(item, 'message')}"
+    return ""
+
+
+def controller_uid(body: Any) -> str:
+    """uid of the controlling owner, or ""."""
+    for owner in items(body, "metadata", "ownerReferences"):
+        if owner.get("controller") is True:
+            return text(owner, "uid")
+    return ""

@@ -1,0 +1,199 @@
+"""Pods: the facts that the engine needs, read from bodies without ever raising."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from waypost.api import meta
+from waypost.api.endpoint import KeyRef
+from waypost.kube.objects import (
+    condition_text,
+    items,
+    lists,
+    moment,
+    named,
+    section,
+    text,
+    whole_number,
+)
+from waypost.kube.secret_files import VOLUME, KeyFile, Source
+from waypost.protocol.carrying import CONTAINER as CARRIER
+
+# Reasons of DisruptionTarget with which nobody can say what happened on the machine since.
+_MACHINE_LOST: Final = ("DeletionByTaintManager", "DeletionByPodGC")
+
+
+# The kubelet refused the pod before it made a container.
+_NOT_ADMITTED: Final = ("OutOf", "Unexpected", "NodeAffinity", "NodeShutdown", "Topology")
+
+
+@dataclass(frozen=True)
+class PodFact:
+    """What the engine needs to know of one pod: some scalars, never the body."""
+
+    name: str
+    uid: str
+    run_uid: str
+    path: str
+    attempt: int
+    phase: str
+    held: bool  # carries our finalizer
+    deleting: bool  # has a deletionTimestamp
+    scheduled: bool  # bound to a machine
+    machine: str = ""  # the machine it is bound to
+    deleting_since: datetime | None = None  # when its deletion was asked for
+    deleting_until: datetime | None = None  # when its deletion should be done, grace included
+    unready_since: datetime | None = None  # when its condition Ready turned False
+    round: int = 1
+    started_at: datetime | None = None  # container `node` started
+    finished_at: datetime | None = None  # container `node` terminated
+    terminated: bool = False  # container `node` has a terminated state
+    exit_code: int | None = None
+    terminated_reason: str = ""  # OOMKilled, Error, ContainerStatusUnknown...
+    message: str = ""  # the termination message
+    has_sidecar: bool = False  # has a sidecar that carries its output (protocol/carrying.py)
+    sidecar_message: str | None = None  # the sidecar's own message, once that has ended
+    waiting_reason: str = ""  # ErrImagePull, CreateContainerConfigError...
+    waiting_message: str = ""
+    unschedulable: str = ""  # the scheduler's own text
+    pod_reason: str = ""  # Evicted, DeadlineExceeded...
+    pod_message: str = ""
+    disruption: str = ""  # reason and message of DisruptionTarget
+    keys: tuple[KeyFile, ...] = ()  # that it mounts, until its container has started
+    mount_trouble: str = ""  # which of them is missing; from an Event, read live
+    mount_looked_at: datetime | None = None  # when that was read
+
+    @property
+    def over(self) -> bool:
+        """Certainly not running and never to run: only then may a next attempt start."""
+        told = not self.has_sidecar or self.sidecar_message is not None
+        ended = (self.terminated and told) or self.phase in ("Succeeded", "Failed")
+        return ended or (self.deleting and not self.scheduled)
+
+
+def pod_fact(body: Any) -> PodFact | None:
+    """The fact of a pod of ours; None for a pod without our labels."""
+    metadata = section(body, "metadata")
+    labels, notes = section(metadata, "labels"), section(metadata, "annotations")
+    run_uid, attempt = text(labels, meta.LABEL_RUN), whole_number(labels.get(meta.LABEL_ATTEMPT))
+    if not run_uid or not attempt:
+        return None
+    path = text(notes, meta.ANNOTATION_PATH) or text(labels, meta.LABEL_NODE)
+    return _pod_state(body, run_uid=run_uid, path=path, attempt=attempt)
+
+
+def probe_pod_fact(body: Any) -> PodFact | None:
+    """The fact of a probe's pod, by the uid of what is probed and the probe's number; None for
+    a pod without those labels."""
+    labels = section(body, "metadata", "labels")
+    uid, number = text(labels, meta.LABEL_PROBE), whole_number(labels.get(meta.LABEL_ATTEMPT))
+    return _pod_state(body, run_uid=uid, path="", attempt=number) if uid and number else None
+
+
+def _pod_state(body: Any, *, run_uid: str, path: str, attempt: int) -> PodFact:
+    metadata, status = section(body, "metadata"), section(body, "status")
+    found = named(items(status, "containerStatuses"), meta.NODE_CONTAINER)
+    state = section(found, "state")
+    ended, running, waiting = (section(state, k) for k in ("terminated", "running", "waiting"))
+    last = section(found, "lastState", "terminated") if not ended else {}
+    keys = () if running or ended else mounted_keys(section(body, "spec"))
+    exit_code = ended.get("exitCode")
+    sidecars = items(body, "spec", "initContainers")
+    carrier = section(named(items(status, "initContainerStatuses"), CARRIER), "state")
+    return PodFact(
+        name=text(metadata, "name"),
+        uid=text(metadata, "uid"),
+        run_uid=run_uid,
+        path=path,
+        attempt=attempt,
+        phase=text(status, "phase"),
+        held=lists(metadata.get("finalizers"), meta.FINALIZER_RESULT),
+        deleting=bool(metadata.get("deletionTimestamp")),
+        round=whole_number(section(metadata, "labels").get(meta.LABEL_ROUND)) or 1,
+        scheduled=bool(section(body, "spec").get("nodeName")),
+        machine=text(section(body, "spec"), "nodeName"),
+        deleting_since=_deletion_asked(metadata),
+        deleting_until=moment(metadata, "deletionTimestamp"),
+        unready_since=_unready_since(status),
+        started_at=moment(running, "startedAt")
+        or moment(ended, "startedAt")
+        or moment(last, "startedAt"),
+        finished_at=moment(ended, "finishedAt"),
+        terminated=bool(ended),
+        exit_code=exit_code if isinstance(exit_code, int) else None,
+        terminated_reason=text(ended, "reason"),
+        message=text(ended, "message"),
+        has_sidecar=bool(named(sidecars, CARRIER)),
+        sidecar_message=text(carrier["terminated"], "message") if "terminated" in carrier else None,
+        waiting_reason=text(waiting, "reason"),
+        waiting_message=text(waiting, "message"),
+        unschedulable=condition_text(status, "PodScheduled", "False", "Unschedulable"),
+        pod_reason=text(status, "reason"),
+        pod_message=text(status, "message"),
+        disruption=condition_text(status, "DisruptionTarget", "True"),
+        keys=keys,
+    )
+
+
+def mounted_keys(spec: Any) -> tuple[KeyFile, ...]:
+    """The keys that a pod of ours has as files, read back from its spec."""
+    volume = named(items(spec, "volumes"), VOLUME)
+    sources: tuple[Source, Source] = ("secret", "configMap")
+    return tuple(
+        KeyFile(text(item, "path"), kind, _key_ref(source, kind, item))
+        for source in items(volume, "projected", "sources")
+        for kind in sources
+        for item in items(source, kind, "items")
+    )
+
+
+def _key_ref(source: Any, kind: Source, item: dict[str, Any]) -> KeyRef:
+    # Unchecked: a pod can be forged, and this is only ever shown.
+    return KeyRef.model_construct(name=text(section(source, kind), "name"), key=text(item, "key"))
+
+
+def _deletion_asked(metadata: dict[str, Any]) -> datetime | None:
+    # Whoever shortens the grace moves the timestamp by as much: the difference stays.
+    until, grace = (
+        moment(metadata, "deletionTimestamp"),
+        metadata.get("deletionGracePeriodSeconds"),
+    )
+    seconds = grace if isinstance(grace, int) else 0
+    return None if until is None else until - timedelta(seconds=seconds)
+
+
+def _unready_since(status: dict[str, Any]) -> datetime | None:
+    for item in items(status, "conditions"):
+        if item.get("type") == "Ready" and item.get("status") == "False":
+            return moment(item, "lastTransitionTime")
+    return None
+
+
+def surely_not_started(pod: PodFact) -> bool:
+    """Whether the program of a pod that is over certainly never ran (correctness E3). A lost
+    machine, or a bound pod without any word of its container, counts as started."""
+    if pod.started_at is not None or pod.terminated:
+        return False
+    if not pod.scheduled:
+        return True
+    if pod.disruption.startswith(_MACHINE_LOST):
+        return False
+    return bool(pod.waiting_reason) or pod.pod_reason.startswith(_NOT_ADMITTED)
+
+
+def trouble_of(pod: PodFact) -> str:
+    """The cluster's own text on why a pod's container has not started; "" when all is normal."""
+    if pod.started_at is not None or pod.terminated:
+        return ""
+    if pod.unschedulable:
+        return pod.unschedulable
+    if pod.waiting_reason and pod.waiting_reason not in ("ContainerCreating", "PodInitializing"):
+        return f"{pod.waiting_reason}: {pod.waiting_message}".removesuffix(": ")
+    return pod.mount_trouble
+
+
+def idle_of(pod: PodFact) -> str:
+    """What can be said of a pod that has waited for too long, and of which nobody tells why."""
+    if not pod.scheduled:
+        return "no machine has taken its pod"
+    return f"machine {pod.machine} took its pod and has not started it"

@@ -1,0 +1,194 @@
+"""When to probe, and what to say of it: a pure function of what was observed.
+
+As with runs the status is the log and the fence: a probe is recorded in it before its Job is
+made, and found again by name and number after a crash.
+"""
+
+import hashlib
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from waypost.api import meta
+from waypost.api.base import JsonObject, StatusCondition
+from waypost.api.probe import ProbedStatus, ProbeState
+from waypost.kube.conditions import set_condition
+from waypost.kube.pods import PodFact
+from waypost.kube.timestamps import parse_timestamp, timestamp
+from waypost.probes.findings import REASONS_OF_WAITING, Finding, findings, judge, waiting
+from waypost.probes.job import DEADLINE, ProbeSettings, image_of, probe_job, probe_name
+from waypost.probes.subject import Subject
+from waypost.protocol.probe import ProbeReason
+
+INVALID_SPEC: Final = "InvalidSpec"
+NO_AGENT_IMAGE: Final = "NoAgentImage"
+PROBING: Final = "Probing"
+REASONS: Final = (INVALID_SPEC, NO_AGENT_IMAGE, PROBING)  # said without a probe
+PROBE_FAILED: Final = str(ProbeReason.PROBE_FAILED)
+_LAUNCH_AGAIN: Final = 10.0  # seconds for which the Job of a recorded probe may be made
+_FIRST_BACKOFF: Final = 10.0
+_LAST_BACKOFF: Final = 300.0
+_LOOKS: Final = (1.0, 2.0, 5.0)  # seconds between looks at a probe, by its age
+_ENDED_GRACE: Final = 10.0  # beyond its own deadline
+_NO_IMAGE: Final = (
+    "this installation has no agent image to ask it with; set agent.image in the chart"
+)
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a live look at the latest probe found."""
+
+    job: bool = False  # its Job exists
+    pods: tuple[PodFact, ...] = ()
+    trouble: str = ""  # newest FailedCreate of the Job, or FailedMount of the pod
+    log: str | None = None  # of the pod, where its verdict points to it
+    refused: str = ""  # why the API server did not take the Job
+
+
+@dataclass(frozen=True)
+class Step:
+    """The next status, and what follows from it once it is written."""
+
+    status: ProbedStatus
+    launch: JsonObject | None = None
+    stop: str | None = None  # a Job that nobody waits for any more
+    wake_at: datetime | None = None
+
+
+def underway(subject: Subject) -> bool:
+    """Whether a probe is recorded and not judged: the next step then needs a Look."""
+    return subject.status.probe is not None and subject.status.probe.finished_at is None
+
+
+def step(subject: Subject, look: Look | None, now: datetime, settings: ProbeSettings) -> Step:
+    """What to do for one subject now. `look` is needed while a probe is under way."""
+    state = subject.status.probe
+    if subject.deleting:
+        return Step(subject.status)
+    if subject.spec is None:
+        finding = Finding("False", INVALID_SPEC, f"{subject.problem}; correct the object")
+        return Step(_say(subject, subject.status, finding, now))
+    if not image_of(subject, settings):
+        finding = Finding("Unknown", NO_AGENT_IMAGE, _NO_IMAGE)
+        return Step(_say(subject, subject.status, finding, now))
+    if state is not None and state.finished_at is None:
+        if state.generation == subject.generation and state.asked == subject.asked:
+            return _attend(subject, state, look or Look(), now, settings)
+        return replace(_begin(subject, now, settings), stop=state.job)
+    due = _due(subject, state)
+    if due is None or now >= due:
+        return _begin(subject, now, settings)
+    return Step(subject.status, wake_at=due)
+
+
+def _due(subject: Subject, state: ProbeState | None) -> datetime | None:
+    """When the next probe is due; None for at once."""
+    if state is None or state.generation != subject.generation or state.asked != subject.asked:
+        return None
+    return parse_timestamp(state.next_at)
+
+
+def _begin(subject: Subject, now: datetime, settings: ProbeSettings) -> Step:
+    last = subject.status.probe
+    number = last.number + 1 if last else 1
+    fresh = last is None or last.generation != subject.generation
+    state = ProbeState(
+        number=number,
+        generation=subject.generation,
+        job=probe_name(subject, number),
+        started_at=timestamp(now),
+        failures=0 if last is None or fresh else last.failures,
+        asked=subject.asked,
+    )
+    status = subject.status.model_copy(update={"probe": state})
+    if fresh:  # what was said was said of another spec
+        finding = Finding("Unknown", PROBING, "a probe is under way")
+        status = _say(subject, status, finding, now)
+    return Step(
+        status,
+        launch=probe_job(subject, number, settings),
+        wake_at=now + timedelta(seconds=_LOOKS[0]),
+    )
+
+
+def _attend(
+    subject: Subject, state: ProbeState, look: Look, now: datetime, settings: ProbeSettings
+) -> Step:
+    started = parse_timestamp(state.started_at) or now
+    age = (now - started).total_seconds()
+    pods = [pod for pod in look.pods if pod.attempt == state.number]
+    if pods and all(pod.over for pod in pods):
+        ended = _kept(subject, pods[-1], judge(subject, pods[-1], look.log))
+        return _conclude(subject, state, ended, now, settings)
+    if look.refused:
+        return _conclude(subject, state, Finding.failed(look.refused), now, settings)
+    if not pods and not look.job:
+        if age < _LAUNCH_AGAIN:
+            again = now + timedelta(seconds=_LOOKS[0])
+            return Step(subject.status, probe_job(subject, state.number, settings), None, again)
+        lost = Finding.failed("its Job is gone without a result")
+        return _conclude(subject, state, lost, now, settings)
+    finding = waiting(subject, pods, look.trouble)
+    if age >= DEADLINE + _ENDED_GRACE:
+        if finding is None:
+            finding = Finding.failed(f"the probe did not end within {DEADLINE:.0f} s")
+        return replace(_conclude(subject, state, finding, now, settings), stop=state.job)
+    status = subject.status if finding is None else _say(subject, subject.status, finding, now)
+    return Step(status, wake_at=now + timedelta(seconds=_pause(age)))
+
+
+def _kept(subject: Subject, pod: PodFact, finding: Finding) -> Finding:
+    """What was said while the pod waited, if it never started: one that waits for a Secret or an
+    image until its deadline no longer knows why."""
+    said = next((c for c in subject.status.conditions if c.type == meta.Condition.READY), None)
+    if said is None or said.observed_generation != subject.generation:
+        return finding
+    if pod.started_at is not None or said.reason not in (*REASONS_OF_WAITING, PROBE_FAILED):
+        return finding
+    return Finding(said.status, said.reason, said.message)
+
+
+def _pause(age: float) -> float:
+    return _LOOKS[0] if age < 10 else _LOOKS[1] if age < 30 else _LOOKS[2]
+
+
+def _conclude(
+    subject: Subject, state: ProbeState, finding: Finding, now: datetime, settings: ProbeSettings
+) -> Step:
+    failures = 0 if finding.ready == "True" else state.failures + 1
+    pause = settings.again_seconds
+    if failures:
+        # The exponent is bounded, or the power overflows one day.
+        pause = min(_FIRST_BACKOFF * 2 ** min(failures - 1, 16), _LAST_BACKOFF, pause)
+    wake_at = now + _spread(pause, f"{subject.uid}/{state.number}")
+    ended = state.model_copy(
+        update={
+            "finished_at": timestamp(now),
+            "failures": failures,
+            "next_at": timestamp(wake_at),
+        }
+    )
+    status = subject.status.model_copy(update={"probe": ended, **findings(subject, finding)})
+    return Step(_say(subject, status, finding, now), wake_at=wake_at)
+
+
+def _spread(seconds: float, seed: str) -> timedelta:
+    # A hash and no chance: the same after a crash. Probes that began together drift apart.
+    fraction = int.from_bytes(hashlib.sha256(seed.encode()).digest()[:4]) / 2**32
+    return timedelta(seconds=round(seconds * (1.0 + 0.1 * fraction), 3))
+
+
+def _say(subject: Subject, status: ProbedStatus, finding: Finding, now: datetime) -> ProbedStatus:
+    conditions: list[StatusCondition] = list(status.conditions)
+    set_condition(
+        conditions,
+        type_=meta.Condition.READY,
+        status=finding.ready,
+        reason=finding.reason,
+        message=finding.message,
+        generation=subject.generation,
+        now=now,
+    )
+    changes = {"conditions": conditions, "observed_generation": subject.generation}
+    return status.model_copy(update=changes)

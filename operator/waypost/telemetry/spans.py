@@ -1,0 +1,254 @@
+"""What ended in a checkpoint, as facts for metrics and as spans for traces. Pure.
+
+A span is emitted when the checkpoint that ends it is written, never opened before: a trace does
+not depend on one process living through a run. All ids follow from the run's uid, so that a
+checkpoint reported twice (a crash right after the write) repeats spans instead of doubling them,
+and a pod can be told its parent before that parent is emitted.
+
+Span names and attributes follow the OpenTelemetry GenAI conventions where they have a word
+(a run is `invoke_workflow`). No content: inputs, outputs and messages stay in the cluster.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from waypost.api.meta import Condition
+from waypost.api.status import AgentWorkflowStatus, NodeStatus
+from waypost.api.workflow import KINDS, Node
+from waypost.engine.state.observed import Observed
+from waypost.kube.timestamps import parse_timestamp
+from waypost.kube.trace_ids import span_id, trace_id
+from waypost.telemetry import conventions
+
+Attribute = str | int | float | bool | tuple[str, ...]
+SUCCEEDED = "Succeeded"
+
+
+@dataclass(frozen=True)
+class RunEnded:
+    """The run reached its end (of this round)."""
+
+    round: int
+    outcome: str  # Succeeded, Failed, Cancelled
+    reason: str  # of the condition Succeeded
+    started: datetime
+    finished: datetime
+
+
+@dataclass(frozen=True)
+class AttemptEnded:
+    """One attempt of one node ended, however."""
+
+    path: str
+    kind: str  # python, container
+    round: int
+    number: int
+    outcome: str  # Succeeded or the reason
+    job: str
+    pod_uid: str
+    launched: datetime
+    started: datetime | None  # None: its container never started
+    finished: datetime
+
+
+@dataclass(frozen=True)
+class ApprovalEnded:
+    """A gate is closed: answered, expired or withdrawn."""
+
+    path: str
+    round: int
+    outcome: str  # Approved, Denied, Expired, Withdrawn, Unknown
+    approval: str
+    opened: datetime
+    finished: datetime
+
+
+Ended = RunEnded | AttemptEnded | ApprovalEnded
+
+
+@dataclass(frozen=True)
+class SpanEvent:
+    """A moment inside a span."""
+
+    name: str
+    time: datetime
+    attributes: Mapping[str, Attribute] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SpanFact:
+    """One finished span. Ids are lower-case hex; `parent_id` is empty at the root, `error` when
+    all went well; `remote`: it was work asked of another service."""
+
+    name: str
+    trace_id: str
+    span_id: str
+    parent_id: str
+    start: datetime
+    end: datetime
+    error: str = ""
+    attributes: Mapping[str, Attribute] = field(default_factory=dict)
+    events: tuple[SpanEvent, ...] = ()
+    remote: bool = False
+
+
+def ended(
+    observed: Observed, before: AgentWorkflowStatus, after: AgentWorkflowStatus
+) -> tuple[Ended, ...]:
+    """What `after` records as ended and `before` does not: attempts, gates, then the run."""
+    nodes = {node.name: node for node in observed.spec.nodes} if observed.spec else {}
+    known = {node.path: node for node in before.nodes}
+    facts: list[Ended] = []
+    for status in after.nodes:
+        past, node = known.get(status.path), nodes.get(status.path)
+        facts.extend(_attempts(past, status, node=node))
+        facts.extend(_gate(observed, past, status))
+    return (*facts, *_run(before, after))
+
+
+def spans(
+    observed: Observed, before: AgentWorkflowStatus, after: AgentWorkflowStatus
+) -> tuple[SpanFact, ...]:
+    """The spans of what ended in this checkpoint."""
+    return tuple(_span(observed, fact) for fact in ended(observed, before, after))
+
+
+def _attempts(
+    past: NodeStatus | None, status: NodeStatus, *, node: Node | None
+) -> Iterator[AttemptEnded]:
+    seen = {item.number for item in (past and past.attempts) or () if item.finished_at}
+    for item in status.attempts or ():
+        finished = parse_timestamp(item.finished_at)
+        if finished is None or item.number in seen:
+            continue
+        yield AttemptEnded(
+            path=status.path,
+            kind=_kind(node),
+            round=item.round or 1,
+            number=item.number,
+            outcome=item.reason or SUCCEEDED,
+            job=item.job,
+            pod_uid=item.pod_uid or "",
+            launched=parse_timestamp(item.launched_at) or finished,
+            started=parse_timestamp(item.started_at),
+            finished=finished,
+        )
+
+
+def _kind(node: Node | None) -> str:
+    if node is None:
+        return "unknown"  # a status from a definition that is gone
+    return next((kind for kind in KINDS if getattr(node, kind) is not None), "unknown")
+
+
+def _gate(
+    observed: Observed, past: NodeStatus | None, status: NodeStatus
+) -> Iterator[ApprovalEnded]:
+    finished = parse_timestamp(status.finished_at)
+    if status.approval is None or finished is None:
+        return
+    if past is not None and past.approval == status.approval and past.finished_at:
+        return
+    yield ApprovalEnded(
+        path=status.path,
+        round=status.round or 1,
+        outcome=_gate_outcome(observed, status),
+        approval=status.approval,
+        opened=parse_timestamp(status.started_at) or finished,
+        finished=finished,
+    )
+
+
+def _gate_outcome(observed: Observed, status: NodeStatus) -> str:
+    """The recorded state of the Approval; when that is gone, what the node says."""
+    fact = observed.approvals.get(status.approval or "")
+    if fact is not None and fact.status.state != "Open":
+        return "Expired" if fact.status.expired else fact.status.state
+    if status.phase == SUCCEEDED:
+        said = status.output.get("decision") if isinstance(status.output, dict) else None
+        return said if said in ("Approved", "Denied") else "Unknown"
+    reasons = {"ApprovalDenied": "Denied", "ApprovalExpired": "Expired"}
+    return reasons.get(status.reason or "", "Withdrawn")
+
+
+def _run(before: AgentWorkflowStatus, after: AgentWorkflowStatus) -> Iterator[RunEnded]:
+    finished = parse_timestamp(after.finished_at)
+    if finished is None or (before.finished_at and before.round == after.round):
+        return
+    verdict = [item for item in after.conditions if item.type == Condition.SUCCEEDED]
+    yield RunEnded(
+        round=after.round,
+        outcome=after.phase,
+        reason=verdict[0].reason if verdict else after.phase,
+        started=parse_timestamp(after.round_started_at or after.started_at) or finished,
+        finished=finished,
+    )
+
+
+def _span(observed: Observed, fact: Ended) -> SpanFact:
+    uid = observed.uid
+    common = run_attributes(observed, round_=fact.round)
+    root = span_id(uid, "", fact.round, 0)
+    if isinstance(fact, RunEnded):
+        name, path, number, parent = f"{conventions.INVOKE_WORKFLOW} {observed.name}", "", 0, ""
+        start, error = fact.started, "" if fact.outcome == SUCCEEDED else fact.reason
+    elif isinstance(fact, AttemptEnded):
+        name, path, number, parent = f"node {fact.path}", fact.path, fact.number, root
+        start, error = fact.launched, "" if fact.outcome == SUCCEEDED else fact.outcome
+    else:
+        # A denial is an answer, not an error.
+        name, path, number, parent = f"approval {fact.path}", fact.path, 0, root
+        start, error = fact.opened, ""
+    attributes = {**common, **_attributes(observed, fact)}
+    if error:
+        attributes[conventions.ERROR_TYPE] = error
+    return SpanFact(
+        name=name,
+        trace_id=trace_id(uid),
+        span_id=span_id(uid, path, fact.round, number),
+        parent_id=parent,
+        start=min(start, fact.finished),
+        end=fact.finished,
+        error=error,
+        attributes=attributes,
+    )
+
+
+def run_attributes(observed: Observed, *, round_: int) -> dict[str, Attribute]:
+    """What every span of a run carries."""
+    return {
+        conventions.NAMESPACE: observed.namespace,
+        conventions.RUN_NAME: observed.name,
+        conventions.RUN_UID: observed.uid,
+        conventions.RUN_ROUND: round_,
+    }
+
+
+def _attributes(observed: Observed, fact: Ended) -> dict[str, Attribute]:
+    if isinstance(fact, RunEnded):
+        return {
+            conventions.OPERATION: conventions.INVOKE_WORKFLOW,
+            conventions.WORKFLOW_NAME: observed.name,
+            conventions.RUN_OUTCOME: fact.outcome,
+        }
+    if isinstance(fact, ApprovalEnded):
+        return {
+            conventions.NODE_PATH: fact.path,
+            conventions.NODE_KIND: "approval",
+            conventions.APPROVAL_NAME: fact.approval,
+            conventions.APPROVAL_OUTCOME: fact.outcome,
+        }
+    told: dict[str, Attribute] = {
+        conventions.NODE_PATH: fact.path,
+        conventions.NODE_KIND: fact.kind,
+        conventions.NODE_ATTEMPT: fact.number,
+        conventions.NODE_OUTCOME: fact.outcome,
+        conventions.JOB_NAME: fact.job,
+    }
+    if fact.pod_uid:
+        told[conventions.POD_UID] = fact.pod_uid
+    if fact.started is not None:
+        waited = (fact.started - fact.launched).total_seconds()
+        told[conventions.NODE_QUEUE_SECONDS] = max(waited, 0.0)
+    return told
