@@ -1,4 +1,4 @@
-"""Crash points against a real API server (techniques T2, T5): every write of a run is disturbed.
+"""Crash points against a real API server (T2, T5): every write of a run is disturbed.
 
 The operator is a real process; the API server, its Job controller and its garbage collection are
 real; the pods are played. For each mutation of the reference run the operator is killed before it,

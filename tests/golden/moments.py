@@ -11,7 +11,8 @@ from typing import Any, Final
 import pytest
 from waypost.api.status import AgentWorkflowStatus
 from waypost.compiler.definition import define
-from waypost.engine.decide import decide
+from waypost.engine import decide as engine
+from waypost.engine.run.entry import Entry
 from waypost.engine.state.decision import (
     Decision,
     DeleteRun,
@@ -33,6 +34,7 @@ from waypost.runtime import controller
 from waypost.runtime.writes.status_patch import status_patch
 
 from tests.builders import container, gate, python, spec, wait
+from tests.passes import decide
 from tests.unit.runtime.harness import NAMESPACE, RUN, Script, World, fails, gives
 from tests.unit.runtime.virtual import virtual
 
@@ -138,8 +140,8 @@ def recorded() -> Obj:
         async with World(script=SCRIPT) as world:
             with pytest.MonkeyPatch.context() as patch:
 
-                def deciding(observed: Observed, now: datetime, settings: PodSettings) -> Decision:
-                    decision = decide(observed, now, settings)
+                def deciding(entry: Entry, now: datetime, settings: PodSettings) -> Decision:
+                    decision, observed = engine.decide(entry, now, settings), entry.observed
                     if decision.status != observed.status or decision.before:
                         moments.extend(_moment(world, observed, now))
                     return decision

@@ -17,7 +17,7 @@ FINAL: Final = frozenset({"Succeeded", "Failed", "Skipped", "Cancelled"})
 
 @dataclass(frozen=True)
 class Violation:
-    """An invariant that was broken (I1 to I16, or T11 for the reference interpreter)."""
+    """A broken label of docs/invariants.md or docs/semantics.md; T11 is the interpreter."""
 
     invariant: str
     text: str

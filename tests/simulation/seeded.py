@@ -1,4 +1,4 @@
-"""Seeded bugs (technique T12): deliberate breakages of the operator, each of which the simulator
+"""Seeded bugs (T12): deliberate breakages of the operator, each of which the simulator
 must catch, and by which invariant. One that is not caught says that a checker is blind.
 """
 
@@ -18,6 +18,7 @@ from waypost.engine.attempts.retries import RetryClass, retry_class_of
 from waypost.engine.budget import shares
 from waypost.engine.nodes import approval, approval_request, votes
 from waypost.engine.run import ending
+from waypost.engine.run.entry import Entry
 from waypost.engine.scheduling import joins
 from waypost.engine.scheduling.inputs import Invalid
 from waypost.engine.state.decision import PutRecord, ReleasePod
@@ -56,13 +57,10 @@ def _no_finalizer(patch: pytest.MonkeyPatch) -> None:
 
 @bug("T11", "I4", focus=acts("foreign"))
 def _no_check_of_attempt_and_pod(patch: pytest.MonkeyPatch) -> None:
-    def trusting(message: str, *, expect: record.Attempt) -> Any:
-        found = record.decode(message, expect=expect)
-        if isinstance(found, record.RecordProblem) and found.reason == "Foreign":
-            return record.decode(message, expect=expect._replace(attempt=expect.attempt + 1))
+    def trusting(found: Any, *, expect: record.Attempt) -> Any:
         return found
 
-    patch.setattr(judge, "decode", trusting)
+    patch.setattr(judge, "belonging_to", trusting)
 
 
 @bug("I4", focus=both(acts("dies"), lambda plan: not plan.troubles))
@@ -184,7 +182,7 @@ def _disruptions_count_as_retries(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(attempts_retries, "retry_class_of", to_the_user)
 
 
-@bug("row 17", focus=acts("fails", "silent", "oom", once=True, limit=1))
+@bug("S53", focus=acts("fails", "silent", "oom", once=True, limit=1))
 def _once_repeated(patch: pytest.MonkeyPatch) -> None:
     of = node_settings.retries_of
     patch.setattr(
@@ -314,27 +312,27 @@ def _waits_cut_short(patch: pytest.MonkeyPatch) -> None:
 # --- people --------------------------------------------------------------------------------------
 
 
-def _without(draft_field: str) -> Callable[[pytest.MonkeyPatch], None]:
+def _without(spec_field: str) -> Callable[[pytest.MonkeyPatch], None]:
     def plant(patch: pytest.MonkeyPatch) -> None:
-        def deaf(observed: Observed, now: Any, settings: Any) -> Any:
-            spec = observed.spec
-            if spec is not None:
-                heard = spec.model_copy(update={draft_field: None})
+        def deaf(entry: Entry, now: Any, settings: Any) -> Any:
+            observed = entry.observed
+            if observed.spec is not None:
+                heard = observed.spec.model_copy(update={spec_field: None})
                 definition = replace(observed.definition, spec=heard)
-                observed = replace(observed, definition=definition)
-            return decide.decide(observed, now, settings)
+                entry = replace(entry, observed=replace(observed, definition=definition))
+            return decide.decide(entry, now, settings)
 
         patch.setattr(controller, "decide", deaf)
 
     return plant
 
 
-@bug("row 26", focus=suffers("suspend"))
+@bug("S80", focus=suffers("suspend"))
 def _suspend_ignored(patch: pytest.MonkeyPatch) -> None:
     _without("suspend")(patch)
 
 
-@bug("row 27", "T11", focus=suffers("cancel"))
+@bug("S81", "T11", focus=suffers("cancel"))
 def _cancel_ignored(patch: pytest.MonkeyPatch) -> None:
     _without("cancel")(patch)
 

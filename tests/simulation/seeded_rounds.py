@@ -38,7 +38,7 @@ def _an_edit_overlooked(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Transition, "stamp", lambda self, path: None)
 
 
-@bug("row 17", focus=lambda plan: bool(plan.rounds) and any(n.once for n in plan.nodes))
+@bug("S53", focus=lambda plan: bool(plan.rounds) and any(n.once for n in plan.nodes))
 def _once_repeated_by_a_round(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(begin, "is_once", lambda spec, graph, path: False)
 
@@ -76,12 +76,12 @@ def _pauses(plan: Scenario) -> bool:
     )
 
 
-@bug("row 4", focus=_pauses)
+@bug("S42", focus=_pauses)
 def _a_pause_taken_for_a_failure(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(on_failure, "pauses", lambda node: False)
 
 
-@bug("row 4", "I11", "I16", focus=_pauses)
+@bug("S42", "I11", "I16", focus=_pauses)
 def _nothing_waits_for_a_person(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(pausing, "paused", lambda transition: [])
 

@@ -160,7 +160,7 @@ GRAPHS: dict[str, Wrong] = {
         spec(python("a"), modules={"tools": "def f(:"}),
         "modules.tools: is not Python: invalid syntax (line 1)",
     ),
-    "module-keyword": Wrong(
+    "S26-module-keyword": Wrong(
         spec(python("a"), modules={"class": "x = 1"}),
         "modules.class: 'class' is no name that Python can import; choose another",
     ),

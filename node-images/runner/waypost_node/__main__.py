@@ -13,7 +13,7 @@ from waypost_node.request import attempt_of, load
 from waypost_node.supervisor import supervise
 
 OUTPUT_FILE = "/dev/termination-log"
-# The termination file is not counted against the pod's storage limit (correctness B4): one file
+# The termination file is not counted against the pod's storage limit (B4): one file
 # may not be larger than the scratch volume at /tmp.
 LARGEST_FILE = 256 * 1024 * 1024
 

@@ -3,7 +3,7 @@
 A process and not a thread of the program, because
 - a C call that keeps the interpreter lock (a runaway regular expression, 10 ** 10**8) stops every
   other thread, and with them a timeout and the answer to SIGTERM;
-- as PID 1 a program would ignore SIGTERM by default (correctness E4) and have orphans to reap;
+- as PID 1 a program would ignore SIGTERM by default (E4) and have orphans to reap;
   as a child it has the usual signals, for itself and for what it starts.
 The record is written by this process alone, after the program is over: once, in place, durable.
 """

@@ -211,6 +211,12 @@ class NodeStatus(StatusModel):
         """The attempt that was recorded last, ended or not."""
         return self.attempts[-1] if self.attempts else None
 
+    @property
+    def open_attempt(self) -> AttemptStatus | None:
+        """The latest attempt while it has not ended."""
+        latest = self.latest_attempt
+        return latest if latest is not None and latest.finished_at is None else None
+
 
 class RoundStatus(StatusModel):
     """A round that is over."""

@@ -1,7 +1,7 @@
 """The fingerprint of a node: what its checkpoint was made under, so that a later round knows
 whether it still stands.
 
-Explicit and versioned (correctness F5). In it: the kind block, inputs, `when`, schemas, the code
+Explicit and versioned (F5). In it: the kind block, inputs, `when`, schemas, the code
 and the run inputs that the node uses. Not in it, because they decide when and how often and not
 what: retries, clocks, limits, resources, defaults of this release, images of the operator, the
 round. What comes from other nodes is not in it either: a node after one that runs again runs again.
@@ -40,7 +40,7 @@ def fingerprints(spec: AgentWorkflowSpec, graph: Graph, inputs: JsonObject) -> d
 
 def downstream(spec: AgentWorkflowSpec, graph: Graph, gate: str) -> JsonValue:
     """What a yes at a gate is a yes to: the definitions of all nodes after it, and what a person
-    puts in their place (correctness B1)."""
+    puts in their place (B1)."""
     after = sorted(graph.downstream(gate))
     told: list[JsonValue] = [_wire(graph.nodes[name]) for name in after]
     if spec.rerun is not None:

@@ -86,7 +86,7 @@ def kind_of(node: Node) -> str:
 
 
 def dependencies_of(node: Node) -> Dependencies:
-    """What `node` waits for. A node referred to both ways is soft (semantics row 6), unless
+    """What `node` waits for. A node referred to both ways is soft (S32), unless
     dependsOn names it."""
     hard: set[str] = set()
     soft: set[str] = set(node.after or [])

@@ -59,7 +59,7 @@ def effect_of(node: Node) -> Effect:
 
 
 def retries_of(spec: AgentWorkflowSpec, node: Node) -> Retries:
-    """Retry settings in force: the node's fields over the run's defaults (semantics row 18)."""
+    """Retry settings in force: the node's fields over the run's defaults (S50)."""
     own = node.retry or Retry()
     base = (spec.defaults and spec.defaults.retry) or Retry()
     never = own.never if own.never is not None else own.limit is None and base.never

@@ -9,34 +9,51 @@ from datetime import datetime
 from waypost.engine import start
 from waypost.engine.attempts import cleanup, watch
 from waypost.engine.nodes import approval, wait
-from waypost.engine.rounds import begin, leftovers, overrides
-from waypost.engine.run import cancel_rejected, ending, rejection
+from waypost.engine.rounds import leftovers, overrides
+from waypost.engine.rounds.begin import round_message
+from waypost.engine.run import ending, rejection
+from waypost.engine.run.entry import Active, Deleting, Entry, Rejected
 from waypost.engine.state.decision import Decision
 from waypost.engine.state.observed import Observed
 from waypost.engine.state.transition import Transition, is_finished
 from waypost.kube.manifests.pod import PodSettings
 
 
-def decide(observed: Observed, now: datetime, settings: PodSettings) -> Decision:
+def decide(entry: Entry, now: datetime, settings: PodSettings) -> Decision:
     """The next status of a run and the actions that follow from it.
 
-    Whatever `plan` wanted must have been loaded. Calling it again with the status it returned
-    and the same facts gives the same status: a crash at any point is repaired by the next pass.
+    Args:
+        entry: The run as this pass entered it, with all `required_reads` loaded.
+        now: The time of the pass.
+        settings: What the operator's own settings add to node pods.
+
+    Returns:
+        The whole next status, and the actions around its write. Calling `decide` again with that
+        status and the same facts gives the same status, so the next pass repairs a crash at any
+        point.
     """
-    if observed.deleting:
-        return Decision(status=observed.status, after=ending.release_all(observed))
-    observed = cancel_rejected.with_stand_in_nodes(observed)
-    if rejection.is_rejected(observed):
-        known = observed.status.observed_generation == observed.generation
-        # Under the rules of an earlier release.
-        if is_finished(observed.status) and known:
-            return Decision(status=observed.status, after=ending.release_closed(observed))
-        return rejection.reject(observed, now)
-    begun = begin.begin_round(observed, now)
-    transition = Transition(begun, now=now, settings=settings)
-    if begun is not observed:
-        transition.event("Normal", "RoundBegun", begin.round_message(begun.status))
-    if not is_finished(begun.status):
+    match entry:
+        case Deleting(observed):
+            return Decision(status=observed.status, after=ending.release_all(observed))
+        case Rejected(observed, problems):
+            return _reject(observed, problems, now)
+        case Active(observed, round_begun):
+            return _go_on(Transition(observed, now=now, settings=settings), round_begun)
+
+
+def _reject(observed: Observed, problems: str, now: datetime) -> Decision:
+    known = observed.status.observed_generation == observed.generation
+    # An earlier release accepted this spec, and the run has finished since.
+    if is_finished(observed.status) and known:
+        return Decision(status=observed.status, after=ending.release_closed(observed))
+    return rejection.reject(observed, problems, now)
+
+
+def _go_on(transition: Transition, round_begun: bool) -> Decision:
+    status = transition.observed.status
+    if round_begun:
+        transition.event("Normal", "RoundBegun", round_message(status))
+    if not is_finished(status):
         _advance(transition)
     transition.after += cleanup.seal_closed(transition)
     transition.after += cleanup.release_closed(transition)

@@ -5,20 +5,19 @@ from datetime import datetime
 from waypost.api.status import FINAL_PHASES, NodeStatus
 from waypost.compiler.graph import kind_of
 from waypost.engine.attempts import lost_machines, reads, stored_results, traces, watch
-from waypost.engine.rounds import begin
-from waypost.engine.run import cancel_rejected, ending, rejection
+from waypost.engine.run import ending
+from waypost.engine.run.entry import Active, Entry
 from waypost.engine.scheduling import missing_references
 from waypost.engine.state.observed import Observed, Reads
 from waypost.engine.state.transition import is_finished
 from waypost.engine.state.visible import record_of
 
 
-def required_reads(observed: Observed, now: datetime) -> Reads:
+def required_reads(entry: Entry, now: datetime) -> Reads:
     """What `decide` needs beside the cached facts; ask again after each thing was loaded."""
-    observed = cancel_rejected.with_stand_in_nodes(observed)
-    if observed.deleting or rejection.is_rejected(observed):
+    if not isinstance(entry, Active):
         return Reads()
-    observed = begin.begin_round(observed, now)
+    observed = entry.observed
     known = {status.path: status for status in observed.status.nodes}
     graph = observed.definition.graph
     live = references = False

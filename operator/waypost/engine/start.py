@@ -40,7 +40,7 @@ def start_ready(transition: Transition) -> None:
 
 
 def _skip_or_start(transition: Transition, path: str, *, room: bool) -> None:
-    """Semantics row 8: hard dependencies, then `when`, then inputs and their schema."""
+    """S33: hard dependencies, then `when`, then inputs and their schema."""
     join = joins.judge(transition, path)
     if join is joins.READY:
         deadlines.begin(transition, path)

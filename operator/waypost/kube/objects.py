@@ -1,7 +1,7 @@
 """From Kubernetes bodies to facts: the few scalars the engine needs.
 
 Total: a malformed body gives None or empty fields, never an exception, so that one poisoned
-object cannot stop the operator (invariant I16).
+object cannot stop the operator (I16).
 """
 
 from collections.abc import Iterable, Mapping

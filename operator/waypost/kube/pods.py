@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any, Final
 
 from waypost.api import meta
@@ -17,12 +18,16 @@ from waypost.kube.objects import (
     whole_number,
 )
 from waypost.kube.secret_files import VOLUME, KeyFile, Source
+from waypost.protocol import record as commit_record
 from waypost.protocol.carrying import CONTAINER as CARRIER
+from waypost.protocol.record import CommitRecord, RecordProblem
 
 # Reasons of DisruptionTarget with which nobody can say what happened on the machine since.
 _MACHINE_LOST: Final = ("DeletionByTaintManager", "DeletionByPodGC")
 
 
+# The kubelet could not tell how the container ended: exit code and message are made up.
+CONTAINER_STATUS_UNKNOWN: Final = "ContainerStatusUnknown"
 # The kubelet refused the pod before it made a container.
 _NOT_ADMITTED: Final = ("OutOf", "Unexpected", "NodeAffinity", "NodeShutdown", "Topology")
 
@@ -62,6 +67,14 @@ class PodFact:
     keys: tuple[KeyFile, ...] = ()  # that it mounts, until its container has started
     mount_trouble: str = ""  # which of them is missing; from an Event, read live
     mount_looked_at: datetime | None = None  # when that was read
+
+    @cached_property
+    def record(self) -> CommitRecord | RecordProblem:
+        """The commit record that the pod left, parsed once; whose it is remains to be checked."""
+        if self.terminated_reason == CONTAINER_STATUS_UNKNOWN:
+            return RecordProblem("Missing", "the message is the kubelet's")
+        message = (self.sidecar_message or "") if self.has_sidecar else self.message
+        return commit_record.parse(message)
 
     @property
     def over(self) -> bool:
@@ -170,7 +183,7 @@ def _unready_since(status: dict[str, Any]) -> datetime | None:
 
 
 def surely_not_started(pod: PodFact) -> bool:
-    """Whether the program of a pod that is over certainly never ran (correctness E3). A lost
+    """Whether the program of a pod that is over certainly never ran (E3). A lost
     machine, or a bound pod without any word of its container, counts as started."""
     if pod.started_at is not None or pod.terminated:
         return False

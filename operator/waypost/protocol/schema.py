@@ -108,7 +108,7 @@ def _validator(schema: Json) -> Any:
 
 
 def _asserting(schema: Json) -> Json:
-    """The schema without the formats that are not asserted (semantics row 16)."""
+    """The schema without the formats that are not asserted (S61)."""
     return rewrite(schema, _without_idle_format)
 
 

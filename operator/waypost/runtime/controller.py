@@ -7,11 +7,12 @@ that matters is in the run's status, so any pass may be the last of this process
 import asyncio
 import contextlib
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from waypost.engine.decide import decide
 from waypost.engine.reads import required_reads
+from waypost.engine.run.entry import Entry, enter
 from waypost.engine.state.decision import Decision
 from waypost.engine.state.observed import Observed, Reads
 from waypost.kube.manifests.pod import PodSettings
@@ -44,7 +45,7 @@ from waypost.runtime.writes.run_events import RunEvents
 from waypost.runtime.writes.status_patch import status_patch
 
 _STUCK_SECONDS: Final = 120.0  # runs are due and no worker has taken one up
-_PLAN_ROUNDS: Final = 4
+_READ_ROUNDS: Final = 8  # a run asks for two or three
 _BUSY_FACTOR: Final = 8  # of what a busy API server asks for, at most
 
 log = logging.getLogger(__name__)
@@ -271,8 +272,9 @@ class Controller:
 
     async def _reconcile(self, key: Key, body: Obj) -> bool:
         fence = self.clock.monotonic()
-        observed = await self._observe(key, body)
-        decision = decide(observed, self.clock.now(), self.settings.pods)
+        observed = await self._observer.observe(key, body)
+        entry = await self._read(key, enter(observed, self.clock.now()))
+        decision = decide(entry, self.clock.now(), self.settings.pods)
         self._catalog.note(key, decision.status)
         settled = await self._actor.prepare(key, decision.before)
         written = decision.status != observed.status
@@ -284,21 +286,23 @@ class Controller:
         if settled:
             self.queue.add(key)
         try:
-            await self._actor.carry_out(key, observed, decision.after, fence=fence)
+            await self._actor.carry_out(key, entry.observed, decision.after, fence=fence)
         finally:
             # Events come last: they are a comfort, and the next Job must not wait for them.
             if written:
                 await self._notes.post(key, decision.events)
         return written
 
-    async def _observe(self, key: Key, body: Obj) -> Observed:
-        observed = await self._observer.observe(key, body)
-        for _ in range(_PLAN_ROUNDS):
-            wants = required_reads(observed, self.clock.now())
-            if wants == Reads():
-                break
-            observed = await self._observer.satisfy(key, observed, wants)
-        return observed
+    async def _read(self, key: Key, entry: Entry) -> Entry:
+        """Load what `decide` needs. One read can show that another is needed."""
+        for _ in range(_READ_ROUNDS):
+            reads = required_reads(entry, self.clock.now())
+            if reads == Reads():
+                return entry
+            entry = replace(
+                entry, observed=await self._observer.satisfy(key, entry.observed, reads)
+            )
+        raise RuntimeError(f"a pass still needs reads after {_READ_ROUNDS} rounds: {reads}")
 
     async def _write(self, key: Key, body: Obj, observed: Observed, decision: Decision) -> float:
         """The fence: returns when (monotonic) the write was sent, the latest moment at which

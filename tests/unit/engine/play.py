@@ -14,8 +14,6 @@ from waypost.api.approval import ApprovalSpec
 from waypost.api.base import JsonObject, JsonValue
 from waypost.api.meta import ANNOTATION_PATH, LABEL_ROUND
 from waypost.api.status import AgentWorkflowStatus, NodeStatus
-from waypost.engine.decide import decide
-from waypost.engine.reads import required_reads
 from waypost.engine.state.decision import (
     Decision,
     DeleteRun,
@@ -37,6 +35,7 @@ from waypost.protocol.work import Trace, Usage
 
 from tests import builders
 from tests.builders import NOW, SETTINGS, exited, failure_record, record
+from tests.passes import decide, required_reads
 
 Ending = Callable[[PodFact], PodFact]
 Answer = Mapping[str, JsonValue]

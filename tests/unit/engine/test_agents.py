@@ -179,7 +179,7 @@ def test_an_edited_provider_does_not_make_the_job_another_attempts() -> None:
         ),
     ],
 )
-def test_row_29_a_node_waits_for_what_it_refers_to(around: dict[str, Any], says: str) -> None:
+def test_s63_a_node_waits_for_what_it_refers_to(around: dict[str, Any], says: str) -> None:
     node = agent("a", tools=[{"server": "runbooks", "allow": ["read"]}], queueTimeout="90s")
     run = play(node, around=around)
     run.step()
@@ -192,7 +192,7 @@ def test_row_29_a_node_waits_for_what_it_refers_to(around: dict[str, Any], says:
     assert launches(run.step()), "created a minute later, as Git does"
 
 
-def test_row_29_the_wait_ends_with_queue_timeout_and_a_live_look() -> None:
+def test_s63_the_wait_ends_with_queue_timeout_and_a_live_look() -> None:
     run = play(agent("a", queueTimeout="90s"), around={})
     run.step()
     run.advance(89)
@@ -339,7 +339,7 @@ def test_what_was_not_used_is_given_back() -> None:
     assert allotments(run) == [900, 800]
 
 
-def test_row_31_nothing_starts_beyond_the_budget() -> None:
+def test_s64_nothing_starts_beyond_the_budget() -> None:
     run = play(agent("a"), agent("b", dependsOn=["a"]), budget={"tokens": 100})
     run.endings = {"a": [uses(spent(120))]}
     run.finish()

@@ -11,8 +11,6 @@ from waypost.api.status import NodeStatus
 from waypost.compiler.definition import define
 from waypost.compiler.node_settings import queue_timeout_of, timeout_of
 from waypost.engine.attempts.retries import MAX_DISRUPTIONS
-from waypost.engine.decide import decide
-from waypost.engine.reads import required_reads
 from waypost.engine.start import LAUNCHES_PER_PASS
 from waypost.engine.state.decision import Decision, StopAttempt
 from waypost.engine.state.observed import Observed
@@ -40,6 +38,7 @@ from tests.builders import (
     running,
     spec,
 )
+from tests.passes import decide, required_reads
 from tests.unit.engine.play import Play, evicted, launches, never_ends, raises, returns
 
 CLOCKS = {"timeout": "1m", "queueTimeout": "2m"}
@@ -75,7 +74,9 @@ def stopping(decision: Decision) -> str | None:
         pytest.param(container("a"), 600.0, id="default"),
     ],
 )
-def test_timeout_counts_from_the_start_of_the_container(node: JsonObject, seconds: float) -> None:
+def test_s54_timeout_counts_from_the_start_of_the_container(
+    node: JsonObject, seconds: float
+) -> None:
     started = after(100)
     pod = running("a", since=started)
     early = decide(seen(pod, node=node), started + timedelta(seconds=seconds - 1), SETTINGS)
@@ -140,7 +141,7 @@ def test_a_stop_is_repeated_until_the_pod_is_over() -> None:
         pytest.param({"waiting_reason": "ContainerCreating"}, "Unschedulable", id="no-reason"),
     ],
 )
-def test_queue_timeout(trouble: Any, reason: str) -> None:
+def test_s54_queue_timeout(trouble: Any, reason: str) -> None:
     stuck = pod("a", **trouble)
     early = decide(seen(stuck), after(119), SETTINGS)
     assert not stops(early), "queueTimeout is 2m"
@@ -170,7 +171,7 @@ def test_a_pod_that_nobody_says_anything_of_is_told_when_its_time_is_up(
     assert told in ((the_node(ended).attempts or [])[-1].message or "")
 
 
-def test_row_29_missing_references_wait_and_are_not_refused() -> None:
+def test_s63_missing_references_wait_and_are_not_refused() -> None:
     stuck = pod("a", waiting_reason="CreateContainerConfigError", waiting_message='secret "s"')
     decision = decide(seen(stuck), after(10), SETTINGS)
     assert the_node(decision).phase == "Running", "the secret may be applied later"
@@ -206,7 +207,7 @@ def test_clock_settings() -> None:
     assert (timeout_of(made, b), queue_timeout_of(made, b)) == (1.0, 2.0)
 
 
-def test_row_19_defaults_do_not_reach_gates() -> None:
+def test_s65_defaults_do_not_reach_gates() -> None:
     raw = spec(gate("ok"), defaults={"timeout": "1s", "retry": {"limit": 3}})
     play = Play(raw)
     play.step()
@@ -370,7 +371,7 @@ def test_a_success_among_two_pods_counts() -> None:
         pytest.param(50, 200, LAUNCHES_PER_PASS, id="20-a-pass"),
     ],
 )
-def test_launches_of_one_pass(nodes: int, parallelism: int | None, started: int) -> None:
+def test_s82_launches_of_one_pass(nodes: int, parallelism: int | None, started: int) -> None:
     fields = {"parallelism": parallelism} if parallelism else {}
     raw = spec(*[python(f"n{i}") for i in range(nodes)], **fields)
     decision = decide(observed(raw), NOW, SETTINGS)

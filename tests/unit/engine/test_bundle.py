@@ -1,4 +1,4 @@
-"""spec.schemas: what a schema field becomes, and that it means the same."""
+"""spec.schemas (S25): what a schema field becomes, and that it means the same."""
 
 from typing import Any
 

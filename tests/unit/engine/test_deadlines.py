@@ -1,4 +1,4 @@
-"""Clocks above the single attempt: `deadline` of a node and of the run (semantics, "Clocks")."""
+"""Clocks above the single attempt: `deadline` of a node and of the run (S55, S56)."""
 
 from datetime import timedelta
 from typing import Any
@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from waypost.api.base import JsonObject
 from waypost.compiler.definition import define
-from waypost.engine.decide import decide
 from waypost.engine.state.decision import StopAttempt
 from waypost.kube.timestamps import timestamp
 
@@ -28,6 +27,7 @@ from tests.builders import (
     spec,
     wait,
 )
+from tests.passes import decide
 from tests.unit.engine.play import Play, launches, never_ends, raises, returns
 
 HOUR = 3600.0
@@ -205,14 +205,14 @@ def test_run_deadline_stops_everything_like_a_cancel() -> None:
     assert {n: play.reasons[n] for n in ("a", "w", "b", "later")} == dict.fromkeys(
         ("a", "w", "b", "later"), "DeadlineExceeded"
     )
-    assert [f.status.state for f in play.approvals.values()] == ["Withdrawn"], "row 27"
+    assert [f.status.state for f in play.approvals.values()] == ["Withdrawn"], "S81"
     assert play.status.phase == "Failed"
     _, reason, message = play.condition("Succeeded")
     assert reason == "DeadlineExceeded"
     assert message == (
         "the run's deadline of 1h passed with 5 of 6 nodes not done: w, ok, b, a, later"
     )
-    assert play.status.outputs == {"early": 1}, "row 25"
+    assert play.status.outputs == {"early": 1}, "S43"
 
 
 def test_run_deadline_makes_no_difference_to_what_was_done_by_then() -> None:
@@ -251,7 +251,7 @@ def test_run_deadline_after_a_failure_stops_what_still_runs() -> None:
     raw = spec(python("x"), python("a", timeout="9h"), deadline="1h")
     play = begun(raw, endings={**HANGS, "x": [raises("first")]})
     at(play, 1)
-    assert play.phases == {"x": "Failed", "a": "Running"}, "row 3: it may finish"
+    assert play.phases == {"x": "Failed", "a": "Running"}, "S40: it may finish"
     at(play, HOUR)
     assert stopped(play) == ["DeadlineExceeded"]
     play.finish()

@@ -1,4 +1,4 @@
-"""Typed edges: 100 wrong workflows with their message, right ones, and doubtful ones."""
+"""Typed edges (S20, S21, S22, S23): wrong workflows with their message, right and doubtful ones."""
 
 from dataclasses import replace
 
@@ -88,7 +88,7 @@ def accepted(definition: Definition) -> Observed:
         pytest.param("cycle", True, id="a-graph-that-cannot-run"),
     ],
 )
-def test_a_run_that_was_accepted_goes_on(id: str, stops: bool) -> None:
+def test_s24_a_run_that_was_accepted_goes_on(id: str, stops: bool) -> None:
     definition = define(WRONG[id].spec)
     seen = accepted(definition)
     assert definition.stops(seen.status) is stops

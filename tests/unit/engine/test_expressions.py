@@ -124,7 +124,7 @@ def test_values(source: str, expected: object) -> None:
     ],
 )
 def test_what_soft_references_see(source: str, expected: object) -> None:
-    assert value_of(source) == expected, "row 7: true iff the output exists, even when it is null"
+    assert value_of(source) == expected, "S35: true iff the output exists, even when it is null"
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_references(source: str, node: str, fields: str, soft: bool) -> None:
 def test_soft_and_hard_uses_are_soft() -> None:
     found = references("has(nodes.a.output) ? nodes.a.output.x : nodes.b.output")
     assert isinstance(found, tuple)
-    assert {(r.node, r.soft) for r in found} == {("a", True), ("b", False)}, "row 6"
+    assert {(r.node, r.soft) for r in found} == {("a", True), ("b", False)}, "S32"
 
 
 def test_text_that_looks_like_a_reference_is_none() -> None:

@@ -146,7 +146,7 @@ def test_tracked_by_git(metadata: Any, tracked: bool) -> None:
         pytest.param({str(n): 1 for n in range(50)}, {}, tuple(map(str, range(20))), id="bounded"),
     ],
 )
-def test_row_37_pruned(applied: Any, kept: Any, pruned: tuple[str, ...]) -> None:
+def test_s28_pruned(applied: Any, kept: Any, pruned: tuple[str, ...]) -> None:
     assert runs.pruned_fields({"spec": kept}, {"spec": applied}) == pruned
 
 

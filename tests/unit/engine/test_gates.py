@@ -70,7 +70,7 @@ def test_approval_first_then_the_run() -> None:
         pytest.param({"answer": {"n": 1, "t": "x" * MAX_ANSWER_BYTES}}, "the limit is", id="large"),
     ],
 )
-def test_row_21_invalid_answer_keeps_the_gate_open(answer: JsonObject, problem: str) -> None:
+def test_s71_invalid_answer_keeps_the_gate_open(answer: JsonObject, problem: str) -> None:
     schema = {"type": "object", "properties": {"n": {"type": "integer"}}}
     play = opened(spec(gate("ok", answerSchema=schema)))
     play.answer("ok", decision="Approved", **answer)
@@ -89,7 +89,7 @@ def test_row_21_invalid_answer_keeps_the_gate_open(answer: JsonObject, problem: 
     assert valid.status == "True"
 
 
-def test_row_21_unsafe_answer_without_a_schema() -> None:
+def test_s71_unsafe_answer_without_a_schema() -> None:
     play = opened()
     play.answer("ok", decision="Approved", answer=2**53)
     play.step()
@@ -97,7 +97,7 @@ def test_row_21_unsafe_answer_without_a_schema() -> None:
     assert play.phases["ok"] == "Waiting", "an answer without a digest could never be recorded"
 
 
-def test_row_20_expiry_is_recorded_on_the_approval() -> None:
+def test_s70_expiry_is_recorded_on_the_approval() -> None:
     play = opened()
     play.now = after(3600)
     play.step()
@@ -154,7 +154,7 @@ def test_recorded_decision_beats_a_withdrawal() -> None:
     assert play.phases == {"ok": "Succeeded", "x": "Failed"}, "what is recorded stays recorded"
 
 
-def test_foreign_approval_fails_the_gate() -> None:
+def test_s73_foreign_approval_fails_the_gate() -> None:
     play = opened()
     fact = the_approval(play)
     play.approvals[fact.name] = replace(fact, owner_uid="someone-else")
@@ -182,7 +182,7 @@ def test_b5_another_question_in_our_name_opens_nothing(change: JsonObject) -> No
     assert play.reasons["ok"] == "LaunchRejected", "our owner reference alone proves nothing"
 
 
-def test_deleted_approval_comes_back_with_its_clock() -> None:
+def test_s74_deleted_approval_comes_back_with_its_clock() -> None:
     play = opened()
     name = the_approval(play).name
     first = play.approvals.pop(name)
@@ -223,10 +223,10 @@ def test_context_is_bounded() -> None:
 
 def test_null_in_a_message_is_a_word() -> None:
     play = opened(spec(gate("ok", message="v=${inputs.v}"), inputs={"v": None}))
-    assert the_approval(play).spec.message == "v=null", "row 11"
+    assert the_approval(play).spec.message == "v=null", "S13"
 
 
-def test_identity_is_not_claimed() -> None:
+def test_s96_identity_is_not_claimed() -> None:
     play = opened()
     play.answer("ok", decision="Approved")
     play.step()
@@ -241,10 +241,10 @@ def test_suspended_gate_takes_answers() -> None:
     play.answer("ok", decision="Approved")
     play.step()
     play.step()
-    assert play.phases == {"ok": "Succeeded", "y": "Pending"}, "row 26: recorded, nothing starts"
+    assert play.phases == {"ok": "Succeeded", "y": "Pending"}, "S80: recorded, nothing starts"
 
 
-def test_row_27_cancel_withdraws() -> None:
+def test_s81_cancel_withdraws() -> None:
     play = opened(spec(gate("ok"), python("x")))
     play.endings = {"x": [never_ends()]}
     play.advance(0.2)
@@ -322,7 +322,7 @@ YES, NO = {"decision": "Approved"}, {"decision": "Denied"}
             id="denied-without-answer",
         ),
         pytest.param(
-            ballot(decision="Denied", answer=1), None, None, "row 21", id="denied-with-answer"
+            ballot(decision="Denied", answer=1), None, None, "S71", id="denied-with-answer"
         ),
         pytest.param(
             ballot(2, votes={"ann": YES, "bob": {**YES, "answer": 2**60}}),
@@ -333,14 +333,14 @@ YES, NO = {"decision": "Approved"}, {"decision": "Denied"}
         ),
     ],
 )
-def test_row_22_counting(
+def test_s72_counting(
     ballot: ApprovalSpec, decision: str | None, tally: str | None, reason: str
 ) -> None:
     verdict = count(ballot)
     assert (verdict.decision, verdict.tally) == (decision, tally), reason
 
 
-def test_row_22_answer_of_the_last_vote() -> None:
+def test_s72_answer_of_the_last_vote() -> None:
     votes = {"ann": {**YES, "answer": "a"}, "bob": {**YES, "answer": "b", "reason": "fine"}}
     verdict = count(ballot(2, votes=votes))
     assert (verdict.answer, verdict.reason, verdict.decided_by) == ("b", "fine", "ann, bob")

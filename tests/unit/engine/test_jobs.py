@@ -101,7 +101,7 @@ def test_pod_deadline_is_the_backstop(fields: JsonObject, seconds: int) -> None:
 HOSTILE = "$(SECRET) $$(X) ${Y} $"
 
 
-def test_dollars_are_doubled_in_the_pod_and_nowhere_else() -> None:
+def test_s17_dollars_are_doubled_in_the_pod_and_nowhere_else() -> None:
     node = container(
         "a",
         command=["sh", "-c", "echo $(SECRET)"],
@@ -154,7 +154,7 @@ def test_scalar_inputs_as_env(value: JsonValue, text: str | None) -> None:
     assert "WAYPOST_INPUT_SOME_KEY" not in runner, "the runner reads the request"
 
 
-def test_small_requests_ride_in_annotations() -> None:
+def test_s90_small_requests_ride_in_annotations() -> None:
     launch = launched(container("a", inputs={"text": "x", "o": {"b": 1, "a": [None]}}))
     notes = launch.job["spec"]["template"]["metadata"]["annotations"]
     assert launch.config_map is None
@@ -175,7 +175,7 @@ def test_keys_that_no_annotation_may_have(key: str) -> None:
     assert notes[path.removeprefix("metadata.annotations['").removesuffix("']")] == "v"
 
 
-def test_larger_requests_ride_in_a_config_map() -> None:
+def test_s90_larger_requests_ride_in_a_config_map() -> None:
     launch = launched(container("a", inputs={"v": "x" * ANNOTATION_LIMIT}))
     found = launch.config_map
     assert found is not None

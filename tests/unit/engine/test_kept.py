@@ -5,8 +5,6 @@ from typing import Any
 
 import pytest
 from waypost.api.base import JsonValue
-from waypost.engine.decide import decide
-from waypost.engine.reads import required_reads
 from waypost.engine.state.decision import Launch, PutRecord
 from waypost.engine.state.observed import Observed
 from waypost.kube import node_records
@@ -31,6 +29,7 @@ from tests.builders import (
     spec,
     status,
 )
+from tests.passes import decide, required_reads
 
 WHOSE = AttemptRef(RUN, RUN_UID, "a", 1, 1)
 NAME = WHOSE.record_name("Result")

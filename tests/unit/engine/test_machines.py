@@ -1,4 +1,4 @@
-"""NodeLost (correctness A4): when a machine is asked for, when it is given up, what follows."""
+"""NodeLost (S57, A4): when a machine is asked for, when it is given up, what follows."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -7,8 +7,6 @@ from typing import Any
 import pytest
 from waypost.api.status import NodeStatus
 from waypost.engine.attempts.lost_machines import look_at
-from waypost.engine.decide import decide
-from waypost.engine.reads import required_reads
 from waypost.engine.state.decision import Decision, ReleasePod, StopAttempt
 from waypost.engine.state.observed import Observed
 from waypost.kube.machines import MachineFact, machine_fact
@@ -33,6 +31,7 @@ from tests.builders import (
     running,
     spec,
 )
+from tests.passes import decide, required_reads
 from tests.unit.engine.play import launches
 
 SILENT = after(100)  # the machine's Ready condition turned Unknown
@@ -100,7 +99,7 @@ def decided(*pods: PodFact, at: float = 400, **fields: Any) -> Decision:
             True,
             id="never-started-and-should-be-gone",
         ),
-        pytest.param(left_alone(terminated=True, carries=True), 9999, False, id="has-ended"),
+        pytest.param(left_alone(terminated=True, has_sidecar=True), 9999, False, id="has-ended"),
         pytest.param(done(1, machine="m1", unready_since=NOW), 9999, False, id="is-over"),
         pytest.param(left_alone(attempt=2), 9999, False, id="of-another-attempt"),
     ],

@@ -1,4 +1,4 @@
-"""onFailure: Pause (semantics row 4): what waits for a person, what goes on, what ends it."""
+"""onFailure: Pause (S42): what waits for a person, what goes on, what ends it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -40,7 +40,7 @@ def rested(raw: JsonObject, *, passes: int = 40, **more: Any) -> Play:
         pytest.param({"after": ["x"]}, "order", id="after"),
     ],
 )
-def test_row_04_only_its_dependants_wait(link: JsonObject, reason: str) -> None:
+def test_s42_only_its_dependants_wait(link: JsonObject, reason: str) -> None:
     raw = spec(
         pausing(),
         python("y", **link),
@@ -62,7 +62,7 @@ def test_row_04_only_its_dependants_wait(link: JsonObject, reason: str) -> None:
     assert play.requeue is None, "nothing but a person moves it"
 
 
-def test_row_04_also_when_nothing_is_left() -> None:
+def test_s42_also_when_nothing_is_left() -> None:
     play = rested(spec(pausing()))
     assert (play.status.phase, play.finished) == ("Paused", False), "all have ended, the run not"
 

@@ -15,8 +15,6 @@ from waypost.api.approval import ApprovalStatus
 from waypost.api.base import JsonObject
 from waypost.api.status import FINAL_PHASES, AgentWorkflowStatus, NodeStatus
 from waypost.compiler.definition import define
-from waypost.engine.decide import decide
-from waypost.engine.reads import required_reads
 from waypost.engine.start import LAUNCHES_PER_PASS
 from waypost.engine.state.observed import Observed
 from waypost.kube.approvals import ApprovalFact
@@ -40,6 +38,7 @@ from tests.builders import (
     wait,
     wire_size,
 )
+from tests.passes import decide, required_reads
 from tests.unit.engine.play import (
     Crash,
     Ending,

@@ -73,7 +73,7 @@ def test_every_reason_by_class_and_effect(reason: str, effect: str, started: boo
     if budget is None:
         assert found == GiveUp(Reason(reason), "why"), "it would end the same way"
     elif effect == "once" and started:
-        assert isinstance(found, GiveUp), "row 17: no second attempt, whatever the reason"
+        assert isinstance(found, GiveUp), "S53: no second attempt, whatever the reason"
         unknown = reason in ("Disrupted", "NodeLost", "ResultLost")
         assert (found.reason == Reason.UNKNOWN_EFFECT) is unknown, "a person must look"
     else:
@@ -193,12 +193,12 @@ def settings_of(node: JsonObject, **defaults: Any) -> Retries:
         pytest.param({"backoff": {"factor": 3}}, {"limit": 4}, 4, False, id="field-by-field"),
     ],
 )
-def test_row_18_merge(own: JsonObject, default: JsonObject, limit: int, once: bool) -> None:
+def test_s50_merge(own: JsonObject, default: JsonObject, limit: int, once: bool) -> None:
     found = settings_of(python("a", retry=own), retry=default)
     assert (found.limit, found.once) == (limit, once)
 
 
-def test_row_18_backoff_merges_field_by_field() -> None:
+def test_s50_backoff_merges_field_by_field() -> None:
     own = {"backoff": {"initial": "7s"}}
     default = {"limit": 1, "backoff": {"initial": "1s", "factor": 5}}
     found = settings_of(python("a", retry=own), retry=default)
@@ -216,7 +216,7 @@ def test_row_18_backoff_merges_field_by_field() -> None:
         ),
     ],
 )
-def test_row_18_reasons_merge_as_a_whole(
+def test_s50_reasons_merge_as_a_whole(
     own: JsonObject, default: JsonObject, reasons: set[str] | None
 ) -> None:
     assert settings_of(python("a", retry=own), retry=default).reasons == reasons
@@ -237,7 +237,7 @@ def test_row_18_reasons_merge_as_a_whole(
         pytest.param([{"limit": 1}], {"reasons": ["Timeout"]}, [], id="a-node-has-a-limit"),
     ],
 )
-def test_reasons_without_a_retry_are_refused(
+def test_s52_reasons_without_a_retry_are_refused(
     nodes: list[JsonObject], default: JsonObject, fields: list[str]
 ) -> None:
     made = [python("abc"[at], retry=retry) for at, retry in enumerate(nodes)]
@@ -318,7 +318,7 @@ def test_a_pod_that_does_not_start_is_launched_anew(trouble: Any, reason: str, s
 def test_a_missing_reference_is_not_launched_anew() -> None:
     trouble = {"waiting_reason": "CreateContainerConfigError", "waiting_message": 'secret "s"'}
     play = stuck(Play(spec(python("a", queueTimeout="2m"))), **trouble)
-    assert (play.node("a").attempt, play.reasons["a"]) == (1, "MissingReference"), "row 29"
+    assert (play.node("a").attempt, play.reasons["a"]) == (1, "MissingReference"), "S63"
 
 
 def test_a_pod_that_starts_at_last_succeeds() -> None:
@@ -337,7 +337,7 @@ def test_a_pod_that_starts_at_last_succeeds() -> None:
 
 @pytest.mark.parametrize("effect", ["idempotent", "once"])
 @pytest.mark.parametrize("stopping", ["ImagePull", "Unschedulable", "MissingReference"])
-def test_a_container_that_started_just_as_it_was_given_up(effect: str, stopping: str) -> None:
+def test_s58_a_container_that_started_just_as_it_was_given_up(effect: str, stopping: str) -> None:
     """The stop was decided on an older state of the pod: the program has run after all."""
     over = exited("a", code=143, deleting=True)
     found = judge_pod(

@@ -1,4 +1,4 @@
-"""Rounds: what a person who raises rerun.round makes of the checkpoints (semantics row 28)."""
+"""Rounds: what a person who raises rerun.round makes of the checkpoints (S84)."""
 
 import json
 from dataclasses import replace
@@ -6,12 +6,12 @@ from dataclasses import replace
 import pytest
 from waypost.api.base import JsonObject, JsonValue
 from waypost.compiler.definition import define
-from waypost.engine.decide import decide
 from waypost.engine.state.decision import ReleasePod, StopAttempt
 from waypost.kube.pods import PodFact
 from waypost.protocol.work import Usage
 
 from tests.builders import SETTINGS, agent, container, gate, http, python, spec, wait
+from tests.passes import decide
 from tests.unit.engine.play import (
     Play,
     evicted,
@@ -154,7 +154,7 @@ def test_from_names_nodes_that_succeeded() -> None:
     keys.append(key_of(play, "b", 2))
     play.rerun(**{"from": ["a"]}).finish()
     keys.append(key_of(play, "b", 3))
-    assert keys[0] != keys[1] == keys[2], "row 35: new only when the person asks for a repetition"
+    assert keys[0] != keys[1] == keys[2], "S59: new only when the person asks for a repetition"
 
 
 def key_of(play: Play, path: str, attempt: int) -> str:
@@ -348,7 +348,7 @@ def test_a_yes_holds_for_what_it_was_given_to(
     for _ in range(12):
         play.step()
         play.advance(0.2)
-    assert (len(play.approvals) == 2) is again, "correctness B1"
+    assert (len(play.approvals) == 2) is again, "B1"
     assert (play.phases["ok"] == "Waiting") is again
     assert (play.executions.get(("publish", 2), 0) == 1) is (not again)
 
@@ -511,7 +511,7 @@ def test_once_is_not_repeated_by_a_round_that_overtakes_a_decision(decided: Json
     assert "node b has effect: once, was decided on in round 2" in play.condition("Accepted")[2]
     play.rerun(**decided).finish()
     assert play.executions["b", 1] == 1
-    assert play.node("b").attempt == 1, "row 17"
+    assert play.node("b").attempt == 1, "S53"
     assert play.status.phase == "Succeeded"
 
 

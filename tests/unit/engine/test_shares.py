@@ -1,4 +1,4 @@
-"""An attempt whose share of the run's budget was too small: started again with another."""
+"""An attempt whose share of the run's budget was too small (S64): started again with another."""
 
 from dataclasses import replace
 from typing import Any

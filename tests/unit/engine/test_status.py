@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from waypost.api.base import JsonObject
 from waypost.api.status import AgentWorkflowStatus, NodeStatus
-from waypost.engine.decide import decide
 from waypost.engine.run.status_size import STATUS_LIMIT, trim
 from waypost.engine.state.decision import DeleteRun, PutRecord, ReleasePod
 from waypost.engine.state.transition import INLINE_OUTPUT, INLINE_TOTAL
@@ -31,6 +30,7 @@ from tests.builders import (
     wait,
     wire_size,
 )
+from tests.passes import decide
 from tests.unit.engine.play import Play, launches, never_ends, raises, returns
 
 # --- size ----------------------------------------------------------------------------------------
@@ -48,7 +48,7 @@ def text_of(size: int) -> str:
         pytest.param(INLINE_OUTPUT + 1, False, id="+1"),
     ],
 )
-def test_spill_of_one_output(size: int, inline: bool) -> None:
+def test_s91_spill_of_one_output(size: int, inline: bool) -> None:
     value = text_of(size)
     raw = spec(python("a"), python("b", inputs={"v": "${nodes.a.output}"}))
     play = Play(raw, endings={"a": [returns(value)]}).finish()
@@ -246,7 +246,7 @@ def test_suspended_says_how_to_go_on() -> None:
     assert "patch spec.suspend to false" in play.condition("Succeeded")[2]
 
 
-def test_row_37_pruned_fields_are_told() -> None:
+def test_s28_pruned_fields_are_told() -> None:
     play = Play(spec(python("a")), overrides={"pruned": ("nodes[0].dependOn",)})
     play.step()
     assert "nodes[0].dependOn" in play.condition("Accepted")[2]
@@ -258,7 +258,7 @@ def test_row_37_pruned_fields_are_told() -> None:
 # --- suspend and cancel --------------------------------------------------------------------------
 
 
-def test_row_26_suspend() -> None:
+def test_s80_suspend() -> None:
     raw = spec(python("a"), python("b", dependsOn=["a"]), wait("w", duration="10s"))
     play = stage(raw)
     play.spec = {**raw, "suspend": True}
@@ -272,7 +272,7 @@ def test_row_26_suspend() -> None:
     assert play.phases["b"] == "Running", "and goes on where it stood"
 
 
-def test_row_26_suspend_holds_retries() -> None:
+def test_s80_suspend_holds_retries() -> None:
     raw = spec(python("a", retry={"limit": 1}))
     play = stage(raw, 1.0, endings={"a": [raises(), returns(1)]})
     play.spec = {**raw, "suspend": True}
@@ -284,7 +284,7 @@ def test_row_26_suspend_holds_retries() -> None:
     assert play.phases["a"] == "Running"
 
 
-def test_row_27_cancel_stops_and_keeps() -> None:
+def test_s81_cancel_stops_and_keeps() -> None:
     raw = spec(python("a"), python("h"), python("b", dependsOn=["a", "h"]), wait("w"))
     play = stage(raw, 1.0, endings={"h": [never_ends()]})
     play.spec = {**raw, "cancel": True}
@@ -300,7 +300,7 @@ def test_row_27_cancel_stops_and_keeps() -> None:
     assert play.status.phase == "Cancelled"
 
 
-def test_row_27_cancel_cannot_be_taken_back() -> None:
+def test_s81_cancel_cannot_be_taken_back() -> None:
     raw = spec(python("a"), python("b", dependsOn=["a"]))
     play = stage(raw, endings=HANG)
     play.spec = {**raw, "cancel": True}
@@ -357,7 +357,7 @@ def test_ttl(seconds: float, fields: dict[str, Any], deleted: bool) -> None:
         assert decision.requeue_at == after(60), "it comes back by itself"
 
 
-def test_a_ttl_that_git_would_undo_is_said_to_be_ignored() -> None:
+def test_s83_a_ttl_that_git_would_undo_is_said_to_be_ignored() -> None:
     raw = spec(python("a"), ttlSecondsAfterFinished=60)
     [accepted] = [
         c

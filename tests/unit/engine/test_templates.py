@@ -103,13 +103,13 @@ def test_broken_templates(text: str, offset: int) -> None:
     ],
 )
 def test_text_conversion(expression: str, expected: str) -> None:
-    assert text_of(f"${{{expression}}}") == expected, "row 12"
+    assert text_of(f"${{{expression}}}") == expected, "S11"
     assert text_of(f"<${{{expression}}}>") == f"<{expected}>"
 
 
 def test_null_and_absent_have_no_text_in_arguments() -> None:
     refused = text_of("--x=${inputs.nothing}", NullPolicy.REFUSE)
-    assert isinstance(refused, RenderError), "row 11: args, env, url, query, headers"
+    assert isinstance(refused, RenderError), "S13: args, env, url, query, headers"
     assert "inputs.nothing is null" in refused.message
     for null in NullPolicy:
         absent = text_of("--x=${inputs.?none}", null)

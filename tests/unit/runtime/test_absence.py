@@ -1,4 +1,4 @@
-"""What is missing, and what that means (correctness A1, A2, A5, A7, D6): nothing runs twice."""
+"""What is missing, and what that means (A1, A2, A5, A7, D6): nothing runs twice."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

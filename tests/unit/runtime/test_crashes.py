@@ -1,4 +1,4 @@
-"""Crash points (technique T2): the operator dies around each of its writes, one after the other.
+"""Crash points (T2): the operator dies around each of its writes, one after the other.
 
 The mutations of a clean reference run are counted; then, for each of them, the run is played anew
 and the operator is killed before that write, killed after it was committed but before it knew, or

@@ -35,7 +35,7 @@ async def test_a_node_ends_by_its_deadline(away: bool) -> None:
         assert 300 <= took <= (445 if away else 345), "the pod's grace comes on top, no more"
         assert world.node("a")["reason"] == "DeadlineExceeded"
         status = await world.finished()
-        assert world.node("b")["phase"] == "Succeeded", "row 3: what runs may finish"
+        assert world.node("b")["phase"] == "Succeeded", "S40: what runs may finish"
         assert status["phase"] == "Failed"
 
 

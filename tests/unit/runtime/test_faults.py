@@ -1,4 +1,4 @@
-"""API servers that refuse, stall and forget, and watches that lie (techniques T1, T3): same end."""
+"""API servers that refuse, stall and forget, and watches that lie (T1, T3): same end."""
 
 import itertools
 import random

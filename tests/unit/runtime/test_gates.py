@@ -1,4 +1,4 @@
-"""Gates on a cluster: of answer, expiry and withdrawal exactly one wins (correctness B5)."""
+"""Gates on a cluster: of answer, expiry and withdrawal exactly one wins (B5)."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -1,4 +1,4 @@
-"""Is it alive, is it ready, and what one run can do to the others (invariant I16)."""
+"""Is it alive, is it ready, and what one run can do to the others (I16)."""
 
 import asyncio
 from collections import Counter
@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from waypost.engine.decide import decide
+from waypost.engine.run.entry import Entry
 from waypost.engine.state.decision import Decision
-from waypost.engine.state.observed import Observed
 from waypost.kube.manifests.pod import PodSettings
 from waypost.ports.cluster import Busy, ClusterError, Kind, Obj, Unavailable
 from waypost.runtime import controller as controller_module
@@ -205,10 +205,10 @@ async def test_garbage_that_got_past_the_api_server(garbage: Obj) -> None:
 async def test_a_defect_in_the_engine_stops_one_run(monkeypatch: pytest.MonkeyPatch) -> None:
     broken = True
 
-    def faulty(observed: Observed, now: Any, settings: PodSettings) -> Decision:
-        if broken and observed.name == "poisoned":
+    def faulty(entry: Entry, now: Any, settings: PodSettings) -> Decision:
+        if broken and entry.observed.name == "poisoned":
             raise ZeroDivisionError("a defect")
-        return decide(observed, now, settings)
+        return decide(entry, now, settings)
 
     monkeypatch.setattr(controller_module, "decide", faulty)
     async with World() as world:

@@ -1,4 +1,4 @@
-"""A machine that dies (correctness A4): its attempts are given up after five minutes, and replaced
+"""A machine that dies (A4): its attempts are given up after five minutes, and replaced
 where that is allowed; what they did meanwhile is not taken."""
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the watch forgot, what nobody names, and what must be let go (correctness D, A3)."""
+"""What the watch forgot, what nobody names, and what must be let go (D2, D6, A3)."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -1,4 +1,4 @@
-"""Suspend and cancel on a cluster (semantics rows 26, 27): what still ends, what never starts."""
+"""Suspend and cancel on a cluster (S80, S81): what still ends, what never starts."""
 
 from typing import Any
 
@@ -134,7 +134,7 @@ async def test_suspend_starts_nothing_and_keeps_what_comes() -> None:
             "ok": "Succeeded",
             "w": "Succeeded",
             "last": "Pending",
-        }, "row 26: what runs ends, timers and expiries go on, nothing starts, retries included"
+        }, "S80: what runs ends, timers and expiries go on, nothing starts, retries included"
         assert world.node("ok")["output"]["expired"] is True
         assert world.status()["phase"] == "Suspended"
         assert {e.path for e in world.ledger.executions} == {"a", "flaky"}

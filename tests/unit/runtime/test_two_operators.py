@@ -1,4 +1,4 @@
-"""More than one operator, or one that was frozen: no program starts twice (correctness A3)."""
+"""More than one operator, or one that was frozen: no program starts twice (A3)."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -1,6 +1,6 @@
 """The program of http nodes: one request, tried again where that is safe, and its answer.
 
-What `effect` allows (semantics.md): `once` is sent again only when it was certainly not acted on,
+What `effect` allows (S53): `once` is sent again only when it was certainly not acted on,
 that is after a failed connect, 429 and 503; anything else also after a broken connection and any
 5xx. Waits are short: an attempt that is asked to wait longer ends, its record says for how long,
 and the operator waits without a pod.

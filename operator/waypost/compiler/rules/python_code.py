@@ -32,7 +32,7 @@ def modules(spec: AgentWorkflowSpec) -> Iterator[Problem]:
 
 
 def signatures(spec: AgentWorkflowSpec) -> Iterator[Problem]:
-    """Python nodes whose function does not take the inputs it would be given (row 33). What is
+    """Python nodes whose function does not take the inputs it would be given (S27). What is
     in an image is not known here."""
     sources = spec.modules or {}
     for node in spec.nodes:

@@ -28,7 +28,7 @@ from waypost.protocol.ijson import Json
 
 _BOOLEAN: Final = {"type": "boolean"}
 _STRING: Final = {"type": "string"}
-# Fields whose text has no place for null (semantics row 11).
+# Fields whose text has no place for null (S13).
 _NO_NULL: Final = ("container.args", "python.env", "container.env", "agent.env", "http.")
 _NOT_NULL: Final = {"type": ["boolean", "number", "string", "array", "object"]}
 
@@ -145,7 +145,7 @@ class _Check:
         yield from self._given("", given, takes, "outputSchema", defaults=False)
 
     def _undeclared(self) -> Iterator[Problem]:
-        """Outputs that are looked into although nothing declares them (row 34)."""
+        """Outputs that are looked into although nothing declares them (S20)."""
         used: dict[str, str] = {}
         for place, value in self._evaluated():
             for reference in references_in(value):

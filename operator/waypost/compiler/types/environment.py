@@ -51,7 +51,7 @@ class Environment:
         return self._view({x: x in edges.hard or x in self._sure for x in edges.all})
 
     def of_outputs(self) -> Json:
-        """What is visible to spec.outputs: one whose source is missing is left out (row 25)."""
+        """What is visible to spec.outputs: one whose source is missing is left out (S43)."""
         return self._view(dict.fromkeys(self._graph.nodes, True))
 
     def own(self, name: str, inputs: Json) -> Json:

@@ -1,7 +1,7 @@
 """JSON Schemas as the static check sees them: without references, split into alternatives.
 
 An object is read as having the properties that it declares: one that is not declared is not
-there, unless additionalProperties is true or a schema (semantics row 15).
+there, unless additionalProperties is true or a schema (S20).
 """
 
 import json

@@ -1,6 +1,6 @@
 """How an attempt ended: one judgement of a pod, in one place.
 
-Order of evidence (correctness A5): a record that parses, names this attempt and pod and matches
+Order of evidence (A5): a record that parses, names this attempt and pod and matches
 its digest decides, whatever exit code, pod phase or Job condition say. Only the plain JSON of
 `container` nodes needs exit code 0. Without a record the cluster's own facts give the reason.
 """
@@ -12,7 +12,7 @@ from waypost.api.base import JsonValue
 from waypost.engine.state.outcome import Failed, Outcome, Report, Succeeded, checkpoint, reason_of
 from waypost.engine.state.visible import readable
 from waypost.kube.payloads import RecordFact
-from waypost.kube.pods import PodFact, surely_not_started, trouble_of
+from waypost.kube.pods import CONTAINER_STATUS_UNKNOWN, PodFact, surely_not_started, trouble_of
 from waypost.protocol import ijson, schema
 from waypost.protocol.reasons import Reason
 from waypost.protocol.record import (
@@ -20,14 +20,13 @@ from waypost.protocol.record import (
     CommitRecord,
     RecordProblem,
     Stored,
-    decode,
+    belonging_to,
     decode_plain,
 )
 
 _SIGKILLED: Final = 137
-_LOST_SIGHT: Final = "ContainerStatusUnknown"
 # The kubelet's word, and containerd's when it comes up after a power cut: exit codes are made up.
-_NOBODY_SAW: Final = frozenset({_LOST_SIGHT, "Unknown"})
+_NOBODY_SAW: Final = frozenset({CONTAINER_STATUS_UNKNOWN, "Unknown"})
 
 
 # For these an attempt is stopped whose container has not started.
@@ -95,7 +94,7 @@ def needs_record(pod: PodFact, expect: Attempt) -> bool:
     """Whether the result of a pod that is over may be in a NodeRecord."""
     if pod.has_sidecar and pod.exit_code != 0:
         return False
-    record = _decoded(pod, expect)
+    record = belonging_to(pod.record, expect=expect)
     if isinstance(record, CommitRecord):
         return record.stored is not None
     return record.reason != "TooLarge"
@@ -103,20 +102,14 @@ def needs_record(pod: PodFact, expect: Attempt) -> bool:
 
 def needs_trace(pod: PodFact, expect: Attempt) -> bool:
     """Whether the trace of a pod that is over is in a NodeRecord."""
-    record = _decoded(pod, expect)
+    record = belonging_to(pod.record, expect=expect)
     return isinstance(record, CommitRecord) and record.trace is True
-
-
-def _decoded(pod: PodFact, expect: Attempt) -> CommitRecord | RecordProblem:
-    if pod.terminated_reason == _LOST_SIGHT:
-        return RecordProblem("Missing", "the message is the kubelet's")
-    return decode(pod.sidecar_message or "" if pod.has_sidecar else pod.message, expect=expect)
 
 
 def _recorded_result(
     pod: PodFact, expect: Attempt, output_schema: JsonValue | None, kept: RecordFact | None
 ) -> Outcome | RecordProblem | None:
-    record = _decoded(pod, expect)
+    record = belonging_to(pod.record, expect=expect)
     if isinstance(record, CommitRecord):
         report = Report(
             usage=record.usage,

@@ -1,4 +1,4 @@
-"""Machines that fall silent: when one is read, and when its pods are given up (correctness A4).
+"""Machines that fall silent: when one is read, and when its pods are given up (A4).
 
 A pod on a dead machine stays as it was for ever: nobody is left to tell its end. It is lost once
 its machine has not been ready for a time, which is concluded from live reads only, of the machine
@@ -94,7 +94,5 @@ def _lost_at(observed: Observed, fact: MachineFact, doubted: datetime) -> dateti
 
 def _current(observed: Observed, status: NodeStatus) -> list[PodFact]:
     """The pods of a node's attempt while it is open."""
-    latest = status.latest_attempt
-    if latest is None or latest.finished_at is not None:
-        return []
-    return [p for p in observed.pods if (p.path, p.attempt) == (status.path, latest.number)]
+    attempt = status.open_attempt
+    return observed.pods_of(status.path, attempt.number) if attempt is not None else []

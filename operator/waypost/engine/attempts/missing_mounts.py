@@ -15,21 +15,6 @@ _LOOK_LAST: Final = 60.0
 _CREATING: Final = ("", "ContainerCreating", "PodInitializing")
 
 
-def reads_of(
-    observed: Observed, attempt: AttemptStatus | None, *, path: str, now: datetime
-) -> list[PodFact]:
-    """The pods of a running attempt of which it is time to ask why they do not start."""
-    if attempt is None:
-        return []
-    return [
-        pod
-        for pod in observed.pods
-        if (pod.path, pod.attempt) == (path, attempt.number)
-        and waits_for_key(pod)
-        and now >= look_at(observed, pod, attempt)
-    ]
-
-
 def waits_for_key(pod: PodFact) -> bool:
     """Whether a pod may be waiting for one of the keys that it mounts."""
     bound = pod.scheduled and pod.started_at is None and not pod.over and not pod.deleting

@@ -11,41 +11,39 @@ from waypost.kube import timestamps
 from waypost.kube.pods import PodFact
 
 LOOK_FIRST: Final = 3.0  # seconds after launch until a missing pod is looked for
-
-
 LOOK_LAST: Final = 60.0
-
-
 STOP_AGAIN: Final = 5.0
 
 
 def needs_live_read(observed: Observed, status: NodeStatus, now: datetime) -> bool:
     """Whether a running attempt has no pod in the cache and it is time to look for one."""
-    attempt = status.latest_attempt
-    if attempt is None or attempt.finished_at is not None:
-        return False
-    if any(p.path == status.path and p.attempt == attempt.number for p in observed.pods):
+    attempt = status.open_attempt
+    if attempt is None or observed.pods_of(status.path, attempt.number):
         return False
     return now >= look_at(observed, status.path, attempt)
 
 
 def log_reads(observed: Observed, status: NodeStatus, kind: str) -> list[PodFact]:
     """The pods of a running attempt whose logs would explain their end."""
-    attempt = status.latest_attempt
+    attempt = status.open_attempt
     return [
         pod
-        for pod in observed.pods
-        if attempt is not None
-        and (pod.path, pod.attempt) == (status.path, attempt.number)
-        and pod.over
-        and pod.uid not in observed.logs
-        and needs_log(pod, kind=kind)
+        for pod in (observed.pods_of(status.path, attempt.number) if attempt else ())
+        if pod.over and pod.uid not in observed.logs and needs_log(pod, kind=kind)
     ]
 
 
 def mount_reads(observed: Observed, status: NodeStatus, now: datetime) -> list[PodFact]:
     """The pods of a running attempt of which it is time to ask whether a key is missing."""
-    return missing_mounts.reads_of(observed, status.latest_attempt, path=status.path, now=now)
+    attempt = status.open_attempt
+    if attempt is None:
+        return []
+    return [
+        pod
+        for pod in observed.pods_of(status.path, attempt.number)
+        if missing_mounts.waits_for_key(pod)
+        and now >= missing_mounts.look_at(observed, pod, attempt)
+    ]
 
 
 def look_at(observed: Observed, path: str, attempt: AttemptStatus) -> datetime:

@@ -13,11 +13,11 @@ from waypost.protocol.record import Attempt
 
 def reads_of(observed: Observed, status: NodeStatus, kind: str, now: datetime) -> set[str]:
     """The NodeRecord of a running attempt that is over and has told no result of its own."""
-    attempt = status.latest_attempt
-    if attempt is None or attempt.finished_at is not None:
+    attempt = status.open_attempt
+    if attempt is None:
         return set()
     ref = attempt_ref(observed, status, attempt.number)
-    pods = [p for p in observed.pods if (p.path, p.attempt) == (status.path, attempt.number)]
+    pods = observed.pods_of(status.path, attempt.number)
     if kind == "container" and not any(pod.has_sidecar for pod in pods):
         return set()
     if pods:

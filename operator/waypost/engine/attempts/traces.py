@@ -16,11 +16,11 @@ from waypost.protocol.work import Trace, trace_from_json
 def reads_of(observed: Observed, status: NodeStatus) -> set[str]:
     """The NodeRecord with the trace of a running attempt that is over and says that the gateway
     has it."""
-    attempt = status.latest_attempt
-    if attempt is None or attempt.finished_at is not None:
+    attempt = status.open_attempt
+    if attempt is None:
         return set()
     ref = attempt_ref(observed, status, attempt.number)
-    pods = [p for p in observed.pods if (p.path, p.attempt) == (status.path, attempt.number)]
+    pods = observed.pods_of(status.path, attempt.number)
     over = all(pod.over for pod in pods)
     looks = over and any(needs_trace(pod, expected_identity(ref, pod.uid)) for pod in pods)
     return {ref.record_name("Trace")} if looks else set()

@@ -1,6 +1,6 @@
 """Attempts of nodes that have a pod: launch, watch, stop; `closing` has how they end.
 
-That an attempt has neither Job nor pod is concluded from a live read only (correctness A1, A2);
+That an attempt has neither Job nor pod is concluded from a live read only (A1, A2);
 a pod that exists is the attempt, whatever became of its Job.
 """
 
@@ -32,11 +32,11 @@ _FENCE: Final = 12.0  # the ten seconds of a fence (runtime/act.py), and what cl
 
 def advance(transition: Transition, path: str) -> None:
     """Take the result of a running attempt, or see to its clocks and troubles."""
-    attempt = transition.current_attempt(path)
+    attempt = transition.statuses[path].open_attempt
     if attempt is None:  # a status nobody should have written; start over under the next number
         transition.update(path, phase="Pending")
         return
-    pods = transition.pods_of(path, attempt.number)
+    pods = transition.observed.pods_of(path, attempt.number)
     if not pods:
         _without_pod(transition, path, attempt)
     elif all(
@@ -50,13 +50,13 @@ def advance(transition: Transition, path: str) -> None:
 
 def stop(transition: Transition, path: str, reason: Reason) -> None:
     """Ask the cluster to end the current attempt; it is judged once its pod is over."""
-    attempt = transition.current_attempt(path)
+    attempt = transition.statuses[path].open_attempt
     if attempt is None:
         return
     if attempt.stopping is None:
         attempt = attempt.model_copy(update={"stopping": str(reason)})
         transition.record_attempt(path, attempt)
-    live_pods = tuple(p for p in transition.pods_of(path, attempt.number) if not p.over)
+    live_pods = tuple(p for p in transition.observed.pods_of(path, attempt.number) if not p.over)
     if not live_pods or not all(p.deleting for p in live_pods):
         transition.after.append(StopAttempt(job=attempt.job, pods=live_pods))
     transition.requeue_at(transition.now + timedelta(seconds=STOP_AGAIN))

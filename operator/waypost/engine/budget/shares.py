@@ -63,7 +63,7 @@ def _limits(transition: Transition, agent: AgentKind) -> AgentLimits:
 
 
 def wait_for_budget(transition: Transition, path: str, exhausted: Exhausted) -> None:
-    """Wait for what others may give back; fail when nothing is lent out (semantics row 31)."""
+    """Wait for what others may give back; fail when nothing is lent out (S64)."""
     if not exhausted.held:
         transition.end(path, "Failed", Reason.BUDGET_EXCEEDED, exhausted.message)
         return

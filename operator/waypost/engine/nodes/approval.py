@@ -2,7 +2,7 @@
 
 A gate's checkpoint follows from the recorded state of its Approval alone. The Approval's status
 is written first, under its own resourceVersion; the run's follows in a later pass, so a late
-patch, an expiry and a withdrawal can never both win (correctness B5). Silence never means yes.
+patch, an expiry and a withdrawal can never both win (B5). Silence never means yes.
 """
 
 from datetime import timedelta

@@ -24,7 +24,7 @@ class Tally:
 
 def count(spec: ApprovalSpec) -> Tally:
     """The verdict of the decision field, or of the votes where several are required: the first
-    denial ends it, approval takes `required` different approvers (semantics row 22)."""
+    denial ends it, approval takes `required` different approvers (S72)."""
     required = spec.approvers.required or 1
     if spec.votes or required > 1:
         voted = _count_votes(spec, required)

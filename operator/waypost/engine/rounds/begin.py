@@ -59,8 +59,8 @@ def problems(observed: Observed) -> tuple[Problem, ...]:
 
 
 def begin_round(observed: Observed, now: datetime) -> Observed:
-    """The run as the round that its spec asks for finds it; as it is when none is asked for. The
-    round must have no `problems`."""
+    """The run as the round that its spec asks for finds it; unchanged when none is asked for.
+    The round must have no `problems`."""
     if not is_requested(observed):
         return observed
     before = observed.status
@@ -245,7 +245,7 @@ def may_have_run(status: NodeStatus) -> bool:
 
 
 def _unrepeatable(observed: Observed) -> Iterator[Problem]:
-    """Nodes with effect: once that broke off: nobody but a person can say what now (row 17)."""
+    """Nodes with effect: once that broke off: nobody but a person can say what now (S53)."""
     spec, asked = _asked(observed)
     named = {*(asked.from_ or []), *(asked.outputs or {}), *(asked.skip or [])}
     graph = observed.definition.graph

@@ -13,7 +13,6 @@ from waypost.api.status import NodeStatus
 from waypost.api.workflow import AgentWorkflowSpec, Node
 from waypost.compiler.definition import Definition
 from waypost.compiler.graph import Dependencies, Graph
-from waypost.engine.run import rejection
 from waypost.engine.state.observed import Observed
 from waypost.engine.state.transition import is_finished
 
@@ -22,21 +21,19 @@ _GATE: Final[JsonObject] = {"approval": {"message": "?", "approvers": {"users": 
 _PROGRAM: Final[JsonObject] = {"python": {"source": "def run(): ..."}}
 
 
-def with_stand_in_nodes(observed: Observed) -> Observed:
-    """The run as it can be cancelled, if it is refused and cancelled; else as it is."""
-    if not rejection.is_rejected(observed) or not _is_cancelled(observed):
-        return observed
+def with_stand_in_nodes(observed: Observed, *, rejected: str) -> Observed:
+    """The run as it can be cancelled; `rejected` says why its spec cannot be run."""
     nodes = {status.path: _stand_in(observed, status) for status in observed.status.nodes}
     graph = Graph(nodes=nodes, dependencies=dict.fromkeys(nodes, _ALONE), order=tuple(nodes))
     definition = Definition(
         spec=_spec(observed, list(nodes.values())),
         graph=graph,
-        refused=rejection.problems_text(observed),
+        refused=rejected,
     )
     return replace(observed, definition=definition)
 
 
-def _is_cancelled(observed: Observed) -> bool:
+def is_cancelled(observed: Observed) -> bool:
     """Whether the run has checkpoints and is to be, or was, cancelled. One that ended before its
     spec was changed is first told what is wrong with the spec."""
     status = observed.status

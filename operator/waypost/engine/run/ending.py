@@ -63,7 +63,7 @@ def enforce_deadlines(transition: Transition) -> None:
 
 
 def wind_down(transition: Transition, reason: Reason) -> None:
-    """Semantics rows 3 and 27. After a failure running attempts finish and are recorded; after a
+    """S40 and S81. After a failure running attempts finish and are recorded; after a
     cancel, and at the run's deadline, they are stopped. Gates are withdrawn where they are
     settled."""
     failed = {
@@ -90,7 +90,7 @@ def wind_down(transition: Transition, reason: Reason) -> None:
 
 
 def _stop(transition: Transition, path: str, reason: Reason) -> None:
-    attempt = transition.current_attempt(path)
+    attempt = transition.statuses[path].open_attempt
     if attempt is not None and attempt.stopping is None:
         watch.stop(transition, path, reason)
 
@@ -197,7 +197,7 @@ def _finish(transition: Transition, status: AgentWorkflowStatus) -> AgentWorkflo
 
 
 def _outputs(transition: Transition) -> tuple[JsonObject, list[str]]:
-    """Each output by itself: one whose source is missing is left out and named (row 25)."""
+    """Each output by itself: one whose source is missing is left out and named (S43)."""
     outputs: JsonObject = {}
     left_out: list[str] = []
     view = transition.context(_referenced(transition))

@@ -1,4 +1,4 @@
-"""Runs that wait for a person: a node with `onFailure: Pause` has failed (semantics row 4).
+"""Runs that wait for a person: a node with `onFailure: Pause` has failed (S42).
 
 Only what waits for that node waits too. The run ends when somebody cancels it, when its deadline
 passes, or when another node fails it.

@@ -1,5 +1,6 @@
 """A spec that cannot be accepted: say why, where the user looks, and stay editable."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from functools import partial
 from typing import Literal
@@ -7,7 +8,8 @@ from typing import Literal
 from waypost.api.base import StatusCondition
 from waypost.api.meta import Condition
 from waypost.api.status import AgentWorkflowStatus
-from waypost.engine.rounds import begin
+from waypost.compiler.problems import Problem
+from waypost.engine.rounds.begin import problems as round_problems
 from waypost.engine.run.summary import CANCELLED_IS_FINAL
 from waypost.engine.state.decision import Decision, Note
 from waypost.engine.state.observed import Observed
@@ -15,27 +17,28 @@ from waypost.kube.conditions import set_condition
 from waypost.kube.timestamps import timestamp
 
 
-def is_rejected(observed: Observed) -> bool:
-    """Whether nothing may happen: the spec, or the round that it asks for, cannot be run."""
-    return observed.definition.stops(observed.status) or bool(begin.problems(observed))
+def problems_of(observed: Observed) -> tuple[Problem, ...]:
+    """Why the spec, or the round that it asks for, cannot be run; empty when it can."""
+    if observed.definition.stops(observed.status):
+        return observed.definition.problems
+    return round_problems(observed)
 
 
-def problems_text(observed: Observed) -> str:
-    """Every problem of a refused spec."""
-    problems = observed.definition.problems or begin.problems(observed)
-    told = "; ".join(str(problem) for problem in problems)
+def problems_text(observed: Observed, problems: Iterable[Problem]) -> str:
+    """Every problem of a rejected spec, and the fields that the API server dropped."""
+    text = "; ".join(str(problem) for problem in problems)
     if observed.pruned:
-        told += f"; unknown fields that the API server dropped: {', '.join(observed.pruned[:10])}"
-    return told
+        text += f"; unknown fields that the API server dropped: {', '.join(observed.pruned[:10])}"
+    return text
 
 
-def reject(observed: Observed, now: datetime) -> Decision:
+def reject(observed: Observed, problems: str, now: datetime) -> Decision:
     """Accepted=False with every problem. A run that never began is Finished, so that
     `kubectl wait` returns; one that has checkpoints stands still until its spec is corrected.
     """
     if observed.status.nodes:
-        return _stand_still(observed, problems_text(observed), now)
-    return _mark_rejected(observed, problems_text(observed), now)
+        return _stand_still(observed, problems, now)
+    return _mark_rejected(observed, problems, now)
 
 
 def _mark_rejected(observed: Observed, problems: str, now: datetime) -> Decision:

@@ -36,7 +36,7 @@ def context_for(transition: Transition, path: str) -> JsonObject:
 
 
 def resolve(transition: Transition, path: str) -> Inputs | Invalid:
-    """Evaluate `inputs`, apply defaults, check `inputSchema` (semantics row 8, last step)."""
+    """Evaluate `inputs`, apply defaults, check `inputSchema` (S33, last step)."""
     node = transition.node(path)
     view = context_for(transition, path)
     values = render_json(node.inputs or {}, view)
@@ -77,7 +77,7 @@ def own_context(inputs: Inputs, *, path: str, attempt: int) -> JsonObject:
 def render_strings(
     node: Node, view: JsonObject
 ) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]] | Invalid:
-    """The args and env of a node; null is refused there (semantics row 11)."""
+    """The args and env of a node; null is refused there (S13)."""
     work = node.container or node.python or node.agent
     args: list[str] = []
     for index, text in enumerate((node.container.args if node.container else None) or []):
@@ -97,7 +97,7 @@ def render_strings(
 
 
 def _missing_outputs(transition: Transition, path: str) -> str:
-    """Which referenced nodes gave no output, for the message of a failed evaluation (row 6)."""
+    """Which referenced nodes gave no output, for the message of a failed evaluation (S32)."""
     absent = [
         f"{name} is {transition.statuses[name].phase}"
         for name in sorted(transition.graph.dependencies[path].all)

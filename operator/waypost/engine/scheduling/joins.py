@@ -39,7 +39,7 @@ def judge(transition: Transition, path: str) -> Join:
 
     A hard dependency that gave no output skips the node as soon as it is known; otherwise all
     dependencies must have ended. One that failed with onFailure: Pause is waited for, hard or soft:
-    a person may yet have it run again (row 4).
+    a person may yet have it run again (S42).
     """
     edges = transition.graph.dependencies[path]
     for name in sorted(edges.hard):
@@ -67,7 +67,7 @@ def _blocks(name: str, node: Node, status: NodeStatus) -> Skip | None:
 
 
 def condition(transition: Transition, path: str) -> bool | Invalid:
-    """The node's `when`: exactly true or exactly false; anything else is Invalid (row 8)."""
+    """The node's `when`: exactly true or exactly false; anything else is Invalid (S33)."""
     text = transition.node(path).when
     if text is None:
         return True

@@ -13,7 +13,7 @@ from waypost.protocol.reasons import Reason
 
 
 def wait_for_reference(transition: Transition, path: str, missing: Missing) -> None:
-    """Wait for what is missing, at most queueTimeout (semantics row 29). The node fails only on
+    """Wait for what is missing, at most queueTimeout (S63). The node fails only on
     a live look: until then the cache may be behind."""
     deadline = _deadline(transition, path)
     if transition.now >= deadline and transition.observed.references_live:

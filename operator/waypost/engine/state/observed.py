@@ -66,6 +66,10 @@ class Observed:
         """The parsed spec; None when the models refuse it."""
         return self.definition.spec
 
+    def pods_of(self, path: str, attempt: int) -> list[PodFact]:
+        """The pods of one attempt; more than one only if the cluster started it twice."""
+        return [pod for pod in self.pods if (pod.path, pod.attempt) == (path, attempt)]
+
 
 @dataclass(frozen=True)
 class Reads:

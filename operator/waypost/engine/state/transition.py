@@ -95,10 +95,6 @@ class Transition:
             self.observed, statuses=self.statuses, payloads=self._payloads, names=paths
         )
 
-    def pods_of(self, path: str, attempt: int) -> list[PodFact]:
-        """The pods of one attempt; more than one only if the cluster started it twice."""
-        return [p for p in self.observed.pods if p.path == path and p.attempt == attempt]
-
     def has_closed(self, pod: PodFact) -> bool:
         """Whether the attempt of a pod has ended in this status."""
         status = self.statuses.get(pod.path)
@@ -151,11 +147,6 @@ class Transition:
     def attempt_ref(self, path: str, attempt: int) -> AttemptRef:
         """The attempt as its NodeRecords name it."""
         return attempt_ref(self.observed, self.statuses[path], attempt)
-
-    def current_attempt(self, path: str) -> AttemptStatus | None:
-        """The latest attempt while it has not ended."""
-        latest = self.statuses[path].latest_attempt
-        return latest if latest and latest.finished_at is None else None
 
     def record_attempt(self, path: str, attempt: AttemptStatus) -> None:
         """Add an attempt, or replace the entry with its number; keeps the first and last five."""

@@ -1,6 +1,6 @@
 """What expressions may see of a run: inputs, ended nodes, the node itself, the run.
 
-An output is visible when the node succeeded, or failed with a fallbackOutput (semantics row 7);
+An output is visible when the node succeeded, or failed with a fallbackOutput (S35);
 then the key is there even when the value is null.
 """
 

@@ -1,8 +1,7 @@
 """The pod of one attempt.
 
 It meets the `restricted` Pod Security level and holds no API token. Every string that ends up in
-its spec has its `$` doubled, because the kubelet expands `$(NAME)` there (semantics.md, "The
-kubelet expands").
+its spec has its `$` doubled, because the kubelet expands `$(NAME)` there (S17).
 """
 
 from dataclasses import dataclass

@@ -2,7 +2,7 @@
 
 Creates are guarded by a fence: they go out only within ten seconds (monotonic) of the status
 write, or the live read, that entitles to them. A process that was frozen in between finds its
-fence expired and creates nothing (correctness A3).
+fence expired and creates nothing (A3).
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """The conditional status write: the smallest JSON Patch, fenced by resourceVersion.
 
 JSON Patch because a merge patch drops nulls inside outputs; per node entry because a run's status
-is rewritten many times and every write is a whole watch event (correctness B3, C1).
+is rewritten many times and every write is a whole watch event (B3, C1).
 """
 
 from collections.abc import Mapping
