@@ -1,6 +1,7 @@
 """The node's program, start to end: from a request to the record of what came of it."""
 
 import contextlib
+import errno
 import math
 import sys
 from collections.abc import Callable
@@ -17,6 +18,8 @@ from waypost_node.request import complete
 from waypost_node.supervisor import Verdict
 
 _TAIL_LINES: Final = 12
+_NO_SPACE: Final = frozenset({errno.EFBIG, errno.ENOSPC, errno.EDQUOT})
+_ADVICE: Final = "the storage limit of the pod is reached: raise resources.limits.ephemeral-storage"
 # Frames before the first one of user code: the runner's own, and what it calls user code through.
 _NOT_USERS: Final = sys.stdlib_module_names | modules.OWN - {"node"}
 
@@ -54,8 +57,8 @@ def _outcome(
     except WorkFailed as failed:
         return _failed(attempt, failed), failed.trace
     except BaseException as error:  # noqa: BLE001 - SystemExit and KeyboardInterrupt are the node's
-        broken = WorkFailed(Reason.NODE_ERROR, _headline(error), tail=_tail(error))
-        return _failed(attempt, broken), None
+        reason, message = _judged(error)
+        return _failed(attempt, WorkFailed(reason, message, tail=_tail(error))), None
 
 
 def _kept(
@@ -157,6 +160,13 @@ def _unfit(request: Request, output: object) -> str | None:
 
     violations = schema.validate(request.output_schema, checked)
     return "; ".join(map(str, violations)) or None
+
+
+def _judged(error: BaseException) -> tuple[Reason, str]:
+    """Reason and message for what user code raised."""
+    if isinstance(error, OSError) and error.errno in _NO_SPACE:
+        return Reason.OUT_OF_DISK, f"{_headline(error)}; {_ADVICE}"
+    return Reason.NODE_ERROR, _headline(error)
 
 
 def _headline(error: BaseException) -> str:
