@@ -152,17 +152,17 @@ def test_sources_and_modules_import_each_other(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "whose"),
+    ("name", "owner"),
     [
         pytest.param("json", "Python's standard library", id="standard-library"),
         pytest.param("waypost", "Waypost", id="ours"),
         pytest.param("node", "Waypost", id="the-node's-own"),
     ],
 )
-def test_a_module_whose_name_is_taken_is_refused(bench: Bench, name: str, ref: str) -> None:
+def test_a_module_whose_name_is_taken_is_refused(bench: Bench, name: str, owner: str) -> None:
     record = bench.run("def run(): return 1", modules={name: "x = 1"}).record
     assert record.reason == Reason.NODE_ERROR
-    assert record.message == f"spec.modules.{name}: {ref} has a module of this name; rename it"
+    assert record.message == f"spec.modules.{name}: {owner} has a module of this name; rename it"
 
 
 @pytest.fixture

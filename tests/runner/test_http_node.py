@@ -20,7 +20,7 @@ from cryptography.x509.oid import NameOID
 from waypost.protocol.reasons import Reason
 from waypost.protocol.request import Request
 from waypost.protocol.work import WorkFailed, WorkResult
-from waypost_node import http_node
+from waypost_node.http import node
 
 from tests.runner.servers import Reply, serving
 
@@ -31,7 +31,7 @@ TEXT = (("Content-Type", "text/plain; charset=utf-8"),)
 
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_node, "FIRST_WAIT", 0.01)
+    monkeypatch.setattr(node, "FIRST_WAIT", 0.01)
 
 
 def asking(url: str, **http: Any) -> Request:
@@ -55,7 +55,7 @@ def asking(url: str, **http: Any) -> Request:
 
 
 def perform(url: str, *, seconds: float = 20, **http: Any) -> WorkResult:
-    return http_node.perform(asking(url, **http), deadline=time.monotonic() + seconds)
+    return node.perform(asking(url, **http), deadline=time.monotonic() + seconds)
 
 
 def fail(url: str, *, seconds: float = 20, **http: Any) -> WorkFailed:

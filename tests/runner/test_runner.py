@@ -540,7 +540,16 @@ def test_what_the_program_wrote_to_the_termination_file_gives_way(bench: Bench) 
     assert bench.run(source).record.output == "mine"
 
 
-def test_no_file_outgrows_the_limit(bench: Bench) -> None:
+@pytest.mark.parametrize(
+    ("environment", "limit"),
+    [
+        pytest.param({}, 256 * 1024 * 1024, id="no-storage-limit"),
+        pytest.param({"WAYPOST_STORAGE_BYTES": "4294967296"}, 4 * 1024**3, id="declared-4Gi"),
+    ],
+)
+def test_no_file_outgrows_the_storage_limit(
+    bench: Bench, environment: dict[str, str], limit: int
+) -> None:
     source = """
     import os, resource
     def run():
@@ -552,8 +561,30 @@ def test_no_file_outgrows_the_limit(bench: Bench) -> None:
             except OSError as error:
                 return [limit, error.strerror]
     """
-    ended = bench.run(source)
-    assert ended.record.output == [256 * 1024 * 1024, "File too large"]
+    ended = bench.run(source, environment=environment)
+    assert ended.record.output == [limit, "File too large"]
+
+
+@pytest.mark.parametrize("number", ["EFBIG", "ENOSPC", "EDQUOT"])
+def test_a_program_without_room_is_out_of_disk(bench: Bench, number: str) -> None:
+    source = (
+        f"import errno, os\ndef run(): raise OSError(errno.{number}, os.strerror(errno.{number}))"
+    )
+    record = bench.run(source).record
+    assert record.reason == Reason.OUT_OF_DISK
+    assert "raise resources.limits.ephemeral-storage" in (record.message or "")
+
+
+def test_a_file_above_the_storage_limit_is_out_of_disk(bench: Bench) -> None:
+    source = """
+    import tempfile
+    def run():
+        with tempfile.TemporaryFile(buffering=0) as file:
+            file.seek(1_000_000)
+            file.write(b"x")
+    """
+    record = bench.run(source, environment={"WAYPOST_STORAGE_BYTES": "1000000"}).record
+    assert record.reason == Reason.OUT_OF_DISK
 
 
 def test_a_lower_limit_of_the_machine_is_kept(bench: Bench) -> None:
@@ -585,4 +616,4 @@ def test_a_missing_request_is_told_and_is_no_result(tmp_path: Path) -> None:
         timeout=30,
     )
     assert ended.returncode == 2
-    assert "the request cannot be read" in ended.stderr
+    assert "cannot read the request" in ended.stderr

@@ -11,7 +11,7 @@ from mcp import Client, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import Tool
 from waypost.protocol.probe import ProbeReason, Verdict, lines_digest, tool_lines
-from waypost_node import probe, reach
+from waypost_node import endpoint_access, probe
 
 from waypost_agent import mcp_connection
 
@@ -24,7 +24,7 @@ def main() -> int:
     return probe.run(_ask)
 
 
-def _ask(request: dict[str, Any], keys: reach.Keys) -> Verdict:
+def _ask(request: dict[str, Any], keys: endpoint_access.Keys) -> Verdict:
     document, seconds = request["server"], float(request["timeoutSeconds"])
     if "command" in document:
         return anyio.run(_ask_program, document["command"], seconds)
@@ -47,8 +47,10 @@ async def _ask_program(command: list[str], seconds: float) -> Verdict:
         return Verdict(ProbeReason.UNEXPECTED_ANSWER, f"{text}; {hint}")
 
 
-async def _ask_address(document: dict[str, Any], keys: reach.Keys, seconds: float) -> Verdict:
-    url = reach.address(document["url"])
+async def _ask_address(
+    document: dict[str, Any], keys: endpoint_access.Keys, seconds: float
+) -> Verdict:
+    url = endpoint_access.address(document["url"])
     refusals: list[Verdict] = []
     async with mcp_connection.client(document, keys, seconds=seconds, refusals=refusals) as http:
         try:

@@ -23,7 +23,7 @@ from waypost.protocol.ijson import Json
 from waypost.protocol.reasons import Reason
 from waypost.protocol.request import Request
 from waypost.protocol.work import Usage, WorkFailed, WorkResult
-from waypost_node import reach
+from waypost_node import endpoint_access
 
 from waypost_agent import Stop, agent_request, models, toolsets
 from waypost_agent.agent_request import AgentRequest, InvalidAgentRequest
@@ -94,7 +94,7 @@ class _Loop:
     def __init__(
         self, work: AgentRequest, inputs: Json, gateway: str | None, deadline: float
     ) -> None:
-        self.keys = reach.Keys()
+        self.keys = endpoint_access.Keys()
         self.meter = Meter(work.limits, work.model.price, self._redact, allotment=work.allotment)
         self.carried: Usage | None = None
         self._work = work
@@ -239,12 +239,12 @@ class _Loop:
             key = None if work.key_file is None else self.keys.read(work.key_file)
             http = httpx2.AsyncClient(
                 headers={"User-Agent": "waypost"},
-                verify=reach.trust(work.ca_file),
+                verify=endpoint_access.trust(work.ca_file),
                 timeout=httpx2.Timeout(work.timeout, connect=models.CONNECT_TIMEOUT),
             )
             model = models.build(work, key=key, http=await stack.enter_async_context(http))
             return model, models.settings(work)
-        except reach.Unfit as error:
+        except endpoint_access.Unfit as error:
             text = f"model {work.name}: {error.verdict.message}"
             raise Stopped(Reason.PROVIDER_ERROR, text) from None
         except InvalidAgentRequest as error:

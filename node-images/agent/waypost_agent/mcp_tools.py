@@ -12,7 +12,7 @@ from pydantic_ai.mcp import MCPToolset
 from pydantic_ai.toolsets import AbstractToolset
 from waypost.protocol.probe import Verdict
 from waypost.protocol.reasons import Reason
-from waypost_node import reach
+from waypost_node import endpoint_access
 
 from waypost_agent import mcp_connection
 from waypost_agent.agent_request import ServerTools
@@ -20,7 +20,7 @@ from waypost_agent.failures import Stopped, one_line
 
 
 async def connect(
-    tools: ServerTools, keys: reach.Keys, stack: AsyncExitStack
+    tools: ServerTools, keys: endpoint_access.Keys, stack: AsyncExitStack
 ) -> AbstractToolset[None]:
     """The allowed tools of a server; the connection lives as long as `stack`.
 
@@ -67,13 +67,13 @@ async def session(server: str, toolset: MCPToolset[None]) -> AsyncIterator[None]
                   file=sys.stderr)  # fmt: skip
 
 
-def _transport(tools: ServerTools, keys: reach.Keys, refusals: list[Verdict]) -> Any:
+def _transport(tools: ServerTools, keys: endpoint_access.Keys, refusals: list[Verdict]) -> Any:
     document = tools.document
     if "command" in document:
         program, *arguments = document["command"]
         # All of the environment: it is what agent.env is for, and holds no key.
         return StdioTransport(program, arguments, env=dict(os.environ), keep_alive=False)
-    url = str(reach.address(document["url"]))
+    url = str(endpoint_access.address(document["url"]))
     client = mcp_connection.client(document, keys, seconds=tools.timeout, refusals=refusals)
 
     made: Any = lambda **_: client  # noqa: E731 - whatever the library offers, ours has its own
@@ -81,7 +81,7 @@ def _transport(tools: ServerTools, keys: reach.Keys, refusals: list[Verdict]) ->
 
 
 def _problem(tools: ServerTools, error: Exception, refusals: list[Verdict]) -> str:
-    if isinstance(error, reach.Unfit):
+    if isinstance(error, endpoint_access.Unfit):
         return error.verdict.message
     print(f"waypost: tool server {tools.server}: {type(error).__name__}", file=sys.stderr)
     if "url" in tools.document:

@@ -8,7 +8,7 @@ import json
 from typing import Any, Final
 
 import httpx2
-from waypost_node import reach
+from waypost_node import endpoint_access
 
 # The field that an answer has, by the type of provider.
 _ANSWER_FIELDS: Final = {
@@ -77,7 +77,7 @@ def problem_of(body: bytes, *, type_: str) -> UnusableAnswer | None:
         if not error and any(each or (each is not None and type_ != "OpenAI") for each in fields):
             return None
         if error:
-            words = reach.said_in(json.dumps({"error": error}).encode())
+            words = endpoint_access.said_in(json.dumps({"error": error}).encode())
             return UnusableAnswer(words, status=_status_of(error), is_error=True)
     return UnusableAnswer(f"the answer begins {text[:_SHOWN]!r}: {hint}")
 

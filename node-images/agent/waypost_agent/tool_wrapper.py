@@ -9,7 +9,7 @@ import pydantic_core
 from pydantic_ai import RunContext
 from pydantic_ai.exceptions import ModelRetry, ToolFailed
 from pydantic_ai.toolsets import ToolsetTool, WrapperToolset
-from waypost_node import calling
+from waypost_node import user_code
 
 from waypost_agent.calls import Calls
 from waypost_agent.failures import one_line
@@ -63,7 +63,7 @@ class ToolWrapper(WrapperToolset[None]):
 
 def _as_json(result: Any) -> Any:
     """The result as JSON, as it is told to a model and kept."""
-    value = calling.jsonable(result)
+    value = user_code.jsonable(result)
     try:
         return pydantic_core.from_json(pydantic_core.to_json(value))
     except (pydantic_core.PydanticSerializationError, ValueError):

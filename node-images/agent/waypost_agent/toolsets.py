@@ -4,7 +4,7 @@ from contextlib import AsyncExitStack
 
 from pydantic_ai.toolsets import AbstractToolset
 from waypost.protocol.reasons import Reason
-from waypost_node import reach
+from waypost_node import endpoint_access
 
 from waypost_agent import functions
 from waypost_agent.agent_request import AgentRequest
@@ -13,7 +13,7 @@ from waypost_agent.output import TOOL
 
 
 async def offered(
-    work: AgentRequest, keys: reach.Keys, stack: AsyncExitStack
+    work: AgentRequest, keys: endpoint_access.Keys, stack: AsyncExitStack
 ) -> tuple[list[AbstractToolset[None]], dict[str, str]]:
     """The tools of a node, and the servers by name of their tools; connections live as long as
     `stack`. Raises Stopped."""

@@ -20,7 +20,7 @@ from waypost.protocol.probe import (
     encode,
 )
 
-from waypost_node import reach
+from waypost_node import endpoint_access
 
 OUTPUT_FILE: Final = "/dev/termination-log"
 _BODY_LIMIT: Final = 8 * 1024 * 1024
@@ -60,7 +60,7 @@ def main() -> int:
     return run(_ask)
 
 
-def run(ask: Callable[[dict[str, Any], reach.Keys], Verdict]) -> int:
+def run(ask: Callable[[dict[str, Any], endpoint_access.Keys], Verdict]) -> int:
     """Let `ask` come to a verdict on the request of this pod, and leave it, free of secrets, as
     the termination message. Gives the exit code."""
     path = Path(os.environ.get("WAYPOST_PROBE_REQUEST", REQUEST_FILE))
@@ -68,10 +68,10 @@ def run(ask: Callable[[dict[str, Any], reach.Keys], Verdict]) -> int:
     if request.get("v") != VERSION:
         print(f"waypost: a probe of version {request.get('v')}, not {VERSION}", file=sys.stderr)
         return 2
-    keys = reach.Keys()
+    keys = endpoint_access.Keys()
     try:
         verdict = ask(request, keys)
-    except reach.Unfit as error:
+    except endpoint_access.Unfit as error:
         verdict = error.verdict
     told = verdict._replace(message=keys.redact(verdict.message))
     print(f"waypost: {told.reason}: {told.message}", file=sys.stderr)
@@ -79,25 +79,29 @@ def run(ask: Callable[[dict[str, Any], reach.Keys], Verdict]) -> int:
     return 0
 
 
-def _ask(request: dict[str, Any], keys: reach.Keys) -> Verdict:
+def _ask(request: dict[str, Any], keys: endpoint_access.Keys) -> Verdict:
     return ask_provider(request["provider"], keys, seconds=float(request["timeoutSeconds"]))
 
 
-def ask_provider(document: dict[str, Any], keys: reach.Keys, *, seconds: float) -> Verdict:
+def ask_provider(
+    document: dict[str, Any], keys: endpoint_access.Keys, *, seconds: float
+) -> Verdict:
     """List the models of a provider: cheap, and it needs the key. Raises Unfit."""
     interface = _INTERFACES[document["type"]]
     base = str(document["baseUrl"]).rstrip("/")
-    url = reach.address(base + interface.path)
+    url = endpoint_access.address(base + interface.path)
     headers = {"User-Agent": "waypost", **interface.extra}
     if "keyFile" in document:
         headers[interface.header] = interface.prefix + keys.read(document["keyFile"])
-    context = reach.trust(document.get("caFile"))
+    context = endpoint_access.trust(document.get("caFile"))
     try:
         status, body = _get(url, headers, context, seconds)
     except (httpx2.HTTPError, TimeoutError) as error:
-        return reach.unreachable(error, url)
+        return endpoint_access.unreachable(error, url)
     if status != 200:
-        return reach.refused(status, reach.said_in(body), url, hint=_hint(document, status))
+        return endpoint_access.refused(
+            status, endpoint_access.said_in(body), url, hint=_hint(document, status)
+        )
     return _judged(body, interface, document.get("models", []), url)
 
 

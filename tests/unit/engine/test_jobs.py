@@ -236,6 +236,26 @@ def test_resources(declared: JsonObject | None, expected: tuple[JsonObject, Json
     assert (found["requests"], found["limits"]) == expected
 
 
+@pytest.mark.parametrize(
+    ("declared", "expected"),
+    [
+        pytest.param(None, "1Gi", id="default"),
+        pytest.param({"limits": {"ephemeral-storage": "4Gi"}}, "4Gi", id="limit"),
+        pytest.param({"requests": {"ephemeral-storage": "2Gi"}}, "2Gi", id="request"),
+    ],
+)
+def test_one_storage_limit_holds_for_all_that_a_node_writes(
+    declared: JsonObject | None, expected: str
+) -> None:
+    node = python("a", resources=declared) if declared else python("a")
+    pod = launched(node).job["spec"]["template"]["spec"]
+    assert {"name": "tmp", "emptyDir": {"sizeLimit": expected}} in pod["volumes"]
+    [container] = pod["containers"]
+    assert container["resources"]["limits"]["ephemeral-storage"] == expected
+    source = {"resourceFieldRef": {"resource": "limits.ephemeral-storage", "divisor": "1"}}
+    assert {"name": "WAYPOST_STORAGE_BYTES", "valueFrom": source} in container["env"]
+
+
 def test_what_the_request_says() -> None:
     node = python(
         "a",

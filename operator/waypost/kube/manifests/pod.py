@@ -20,6 +20,9 @@ MOUNT: Final = "/waypost/in"
 TOKEN_MOUNT: Final = "/waypost/token"
 GATEWAY_AUDIENCE: Final = "waypost-gateway"
 OUTPUT_FILE: Final = "/dev/termination-log"
+STORAGE_VARIABLE: Final = "WAYPOST_STORAGE_BYTES"
+_STORAGE: Final = "ephemeral-storage"
+_DEFAULT_TMP: Final = "256Mi"  # only where neither the node nor the installation limits storage
 _USER: Final = 65532
 _LONGEST_DEADLINE: Final = 2**31 - 1  # what the API server takes
 
@@ -67,6 +70,9 @@ def pod_spec(
 ) -> JsonObject:
     """The pod's spec. `volume` holds its request; `deadline_seconds` (queueTimeout + timeout)
     bounds it while no operator is there."""
+    container = _container(node, request, rendered, settings)
+    # One limit for everything that the container writes: /tmp has no smaller one of its own.
+    tmp = {"sizeLimit": container["resources"]["limits"].get(_STORAGE, _DEFAULT_TMP)}
     pod: JsonObject = {
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
@@ -91,8 +97,8 @@ def pod_spec(
             }
             for state in ("not-ready", "unreachable")
         ],
-        "volumes": [volume, {"name": "tmp", "emptyDir": {"sizeLimit": "256Mi"}}],
-        "containers": [_container(node, request, rendered, settings)],
+        "volumes": [volume, {"name": "tmp", "emptyDir": tmp}],
+        "containers": [container],
     }
     token = _token_volume(settings)
     for extra in (key_volume(rendered.files), None if node.container else token):
@@ -130,6 +136,12 @@ def _container(
             {"name": "tmp", "mountPath": "/tmp"},
         ],
     }
+    if not node.container and _STORAGE in container["resources"]["limits"]:
+        # The runner limits the size of files with it, and the kubelet knows it in bytes.
+        source = {"resource": f"limits.{_STORAGE}", "divisor": "1"}
+        container["env"].append(
+            {"name": STORAGE_VARIABLE, "valueFrom": {"resourceFieldRef": source}}
+        )
     policy = getattr(work, "image_pull_policy", None)
     if policy is None and not getattr(work, "image", None):
         policy = settings.image_pull_policy  # ours; for others the cluster's own rule
