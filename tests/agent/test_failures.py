@@ -1,6 +1,5 @@
 """What ends an attempt, waits in it, and what is told of it."""
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -137,9 +136,7 @@ def test_reasons(script: str, more: dict[str, Any], reason: Reason, message: str
 
 
 def test_long_wait_is_left_to_the_operator(pod: Pod) -> None:
-    began = time.monotonic()
     failed = pod.fail("long")
-    assert time.monotonic() - began < 20
     assert failed.retry_after == 3600
     assert failed.usage is not None
     assert failed.usage.provider_waits == 0
