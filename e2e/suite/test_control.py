@@ -66,9 +66,9 @@ def test_cancel_gives_pods_sigterm_keeps_checkpoints_and_is_final(
 
 
 def test_parallelism_bounds_the_pods_of_a_run(space: Space, ledger: Ledger) -> None:
-    source = ledger.counted("def run():\n    time.sleep(1)\n    note('end')\n")
+    source = ledger.counted("def run():\n    time.sleep(3)\n    note('end')\n")
     wide = workflow("narrow").having(parallelism=2)
-    for n in range(5):
+    for n in range(4):
         wide.python(f"n{n}", source)
     run = space.start(wide)
     run.succeeded()

@@ -1,7 +1,6 @@
 """What ends an attempt, waits in it, and what is told of it."""
 
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -248,9 +247,7 @@ def test_an_unexpected_exception_keeps_usage_and_trace(
 
 
 def test_long_wait_is_left_to_the_operator(pod: Pod) -> None:
-    began = time.monotonic()
     failed = pod.fail("long")
-    assert time.monotonic() - began < 20
     assert failed.retry_after == 3600
     assert failed.usage is not None
     assert failed.usage.provider_waits == 0

@@ -13,6 +13,7 @@ from typing import Any
 from waypost.protocol.record import Attempt, CommitRecord, decode
 from waypost.protocol.request import PythonWork, Request
 
+ENDS_WITHIN = 100.0  # seconds: no claim about speed, but when a test gives a process up
 WHOSE = Attempt(run_uid="run-uid", path="draft", round=1, attempt=2, pod_uid="pod-uid")
 
 
@@ -105,7 +106,7 @@ class Bench:
         )
 
     def finish(self, process: "subprocess.Popen[str]") -> Ended:
-        stdout, stderr = process.communicate(timeout=30)
+        stdout, stderr = process.communicate(timeout=ENDS_WITHIN)
         output = self.folder / "termination-log"
         message = output.read_text() if output.exists() else ""
         return Ended(process.returncode, message, stdout, stderr)
