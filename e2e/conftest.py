@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from e2e.cluster import api
+from e2e.cluster.errors import ClusterError
 from e2e.suite.install import install
 from e2e.suite.kube import ApiError, Kube, connected
 from e2e.suite.ledger import Ledger, start_ledger
@@ -67,13 +68,13 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """When all tests are over every namespace of the suite must be able to go."""
     if sharing.is_worker(session.config) or not sharing.was_done(NAMESPACES):
         return
-    cluster = api.ensure_up(quiet=True)
-    with connected(cluster.kubeconfig, cluster.tools_dir) as kube:
-        try:
+    try:
+        cluster = api.ensure_up(quiet=True)
+        with connected(cluster.kubeconfig, cluster.tools_dir) as kube:
             _remove_namespaces(kube)
-        except AssertionError as error:
-            print(f"\nERROR at the end of the end-to-end tests: {error}", file=sys.stderr)
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    except (AssertionError, ClusterError) as error:
+        print(f"\nerror at the end of the end-to-end tests: {error}", file=sys.stderr)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.fixture(scope="session")
