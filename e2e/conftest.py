@@ -28,6 +28,7 @@ LABEL = "waypost-e2e"
 TEST_SECONDS = 300
 LAST = "test_uninstall"
 CHAOS = "chaos"
+BESIDE_OTHERS = "test_pods"  # breaks nothing but pods of its runs
 NAMESPACES = "namespaces"
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 
@@ -37,7 +38,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     ours = [item for item in items if Path(__file__).parent in item.path.parents]
     for item in ours:
         item.add_marker(pytest.mark.e2e)
-        if item.path.parent.name == CHAOS:
+        if item.path.parent.name == CHAOS and item.path.stem != BESIDE_OTHERS:
             item.add_marker(pytest.mark.alone)
         if item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(TEST_SECONDS))
