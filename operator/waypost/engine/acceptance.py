@@ -22,9 +22,9 @@ from waypost.engine.templates import (
     parse_template,
     problems_in,
     references_in,
-    refuse_templates,
     strings_in,
 )
+from waypost.engine.unevaluated import unevaluated_problems
 from waypost.protocol import ijson, schema
 
 MAX_INPUT_BYTES: Final = 256 * 1024
@@ -47,7 +47,7 @@ def check(spec: AgentWorkflowSpec) -> tuple[Problem, ...]:
         _expressions_compile,  # before references are read from them
         _references_resolve,  # names, dependsOn, after
         _variables_are_distinct,  # two inputs of a container under one variable
-        _nothing_else_is_evaluated,  # ${ where it would be ignored
+        unevaluated_problems,  # ${ where it would be ignored
         agent_problems,  # a model of their own or of the defaults, effects of their tools
         _fallbacks_fit,  # fallbackOutput against outputSchema
         modules,  # names, syntax
@@ -202,26 +202,6 @@ def _variables_are_distinct(spec: AgentWorkflowSpec) -> Iterator[Problem]:
             if other != key:
                 text = f"would be WAYPOST_INPUT_{key.upper()}, as {other} is; rename one of them"
                 yield Problem(f"nodes.{node.name}.inputs.{key}", text)
-
-
-def _nothing_else_is_evaluated(spec: AgentWorkflowSpec) -> Iterator[Problem]:
-    agents = spec.defaults.agent if spec.defaults else None
-    reason = refuse_templates(agents.instructions) if agents else None
-    if reason:
-        yield Problem("defaults.agent.instructions", reason)
-    for node in spec.nodes:
-        opaque: list[tuple[str, JsonValue]] = [("name", node.name)]
-        for kind in ("container", "python", "agent"):
-            image = getattr(getattr(node, kind), "image", None)
-            opaque.append((f"{kind}.image", image))
-        if node.isolation:
-            name = node.isolation.service_account_name
-            opaque.append(("isolation.serviceAccountName", name))
-        opaque.append(("fallbackOutput", node.fallback_output))
-        for place, value in opaque:
-            reason = refuse_templates(value)
-            if reason:
-                yield Problem(f"nodes.{node.name}.{place}", reason)
 
 
 def _fallbacks_fit(spec: AgentWorkflowSpec) -> Iterator[Problem]:

@@ -21,6 +21,7 @@ from waypost.engine.fingerprint import fingerprints
 from waypost.engine.graph import Graph, edges_of, find_cycle, sort
 from waypost.engine.malformed import problems_of
 from waypost.engine.problems import Problem
+from waypost.engine.unevaluated import lookalike_warnings
 from waypost.protocol import ijson, schema
 
 _EMPTY_GRAPH = Graph(nodes={}, edges={}, order=())
@@ -97,7 +98,10 @@ def _checked(raw_spec: Any) -> Definition:
         graph=graph,
         inputs=inputs,
         problems=_some(problem for problem in found if problem.severity == "error"),
-        warnings=_some(problem for problem in found if problem.severity == "warning"),
+        warnings=_some(
+            [problem for problem in found if problem.severity == "warning"]
+            + list(lookalike_warnings(spec))
+        ),
     )
 
 

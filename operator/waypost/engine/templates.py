@@ -185,14 +185,6 @@ def render_condition(text: str, data: Mapping[str, Json]) -> bool | RenderError:
     return RenderError("", verdict.message) if isinstance(verdict, EvaluationError) else verdict
 
 
-def refuse_templates(value: Json) -> str | None:
-    """Where `${` stands in a field that is not evaluated, `$${` and keys included; or None."""
-    for path, text in strings_in(value, keys=True):
-        if _OPEN in text:
-            return f"{path or 'the value'}: ${{...}} is not evaluated here"
-    return None
-
-
 def escape_pod_string(text: str) -> str:
     """`text` as it goes into command, args or env of a pod.
 

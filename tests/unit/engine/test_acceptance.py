@@ -162,7 +162,7 @@ TABLE = [
     bad(
         "fallback-is-not-evaluated",
         spec(python("a", onFailure="Continue", fallbackOutput={"v": "${inputs.x}"})),
-        "nodes.a.fallbackOutput",
+        "nodes.a.fallbackOutput.v",
         "not evaluated here",
     ),
     bad(
