@@ -23,6 +23,9 @@ OUTPUT_FILE: Final = "/dev/termination-log"
 STORAGE_VARIABLE: Final = "WAYPOST_STORAGE_BYTES"
 _STORAGE: Final = "ephemeral-storage"
 _DEFAULT_TMP: Final = "256Mi"  # only where neither the node nor the installation limits storage
+_LONGEST_STRING: Final = 128 * 1024 - 1  # MAX_ARG_STRLEN of execve(2), without the final NUL
+_LONGEST_INPUT_VARIABLE: Final = 32 * 1024 - 256  # characters; at 4 bytes each, with their name
+_AS_INPUT: Final = "pass it as an input, which is a file"
 _USER: Final = 65532
 _LONGEST_DEADLINE: Final = 2**31 - 1  # what the API server takes
 
@@ -206,7 +209,7 @@ def _environment(
         own |= {
             f"WAYPOST_INPUT_{key.upper()}": as_text(value)
             for key, value in request.inputs.items()
-            if isinstance(value, str | int | float | bool) and len(as_text(value)) <= 32768
+            if isinstance(value, str | int | float | bool) and _fits_variable(as_text(value))
         }
     texts = dict(rendered.env)
     env += [{"name": name, "value": escape_pod_string(value)} for name, value in own.items()]
@@ -240,6 +243,26 @@ STOP_GRACE: Final = 30.0  # terminationGracePeriodSeconds of node pods
 
 # The runner's own timer comes first; the operator's is there for a runner that hangs.
 RUNNER_HEADSTART: Final = 5.0
+
+
+def exec_problem(text: str) -> str | None:
+    """Why a program cannot be given `text` as an argument or as a variable (`NAME=value`).
+
+    Without this check the container would never start, and say only "invalid argument".
+
+    Returns:
+        The problem and what to do about it; None if there is none.
+    """
+    if "\0" in text:
+        return f"contains a NUL character, which arguments and variables cannot; {_AS_INPUT}"
+    size = len(text.encode("utf-8", "replace"))
+    if size > _LONGEST_STRING:
+        return f"has {size} bytes, the limit of Linux is {_LONGEST_STRING}; {_AS_INPUT}"
+    return None
+
+
+def _fits_variable(text: str) -> bool:
+    return len(text) <= _LONGEST_INPUT_VARIABLE and exec_problem(text) is None
 
 
 def escape_pod_string(text: str) -> str:
