@@ -16,6 +16,9 @@ from e2e.suite.operators import Operator
 from e2e.suite.space import FINALIZER, Run, Space, container_state, node_of
 from e2e.suite.waiting import until
 
+# Nothing may run beside tests that stop or replace the operator.
+pytestmark = pytest.mark.alone
+
 # Long enough that all of them still run when the operator has gone.
 WORK = """
 def run():

@@ -115,7 +115,7 @@ def test_wrong_arguments_ask_the_cluster_nothing(
 
 def test_a_refusal_of_the_api_server_is_told_in_its_words(api: Api, capsys: Captured) -> None:
     api.put(RUN_PATH, body())
-    text = "run notes is cancelled, which is final, so no round can begin"
+    text = "run notes is cancelled, so no new round can start"
     refusal = {"kind": "Status", "reason": "Invalid", "message": text}
     api.on_patch = lambda path, sent: (422, refusal)
     assert main(["rerun", "notes"]) == Exit.FAILED

@@ -41,6 +41,8 @@ def test_foreign_text_is_tamed(text: str, tamed: str) -> None:
 def test_usage() -> None:
     assert format.usage(None) == ""
     assert format.usage(Usage(model_calls=1, output_tokens=5)) == "1 model call · 0 in, 5 out"
+    estimated = Usage(estimated_model_calls=1, costUSD="0.01")
+    assert format.usage(estimated) == "~$0.01"
     replayed = Usage(replayed_model_calls=2, replayed_tool_calls=1)
     assert format.usage(replayed) == "replayed 2 model calls, 1 tool call"
 

@@ -28,9 +28,7 @@ def turns(text: str) -> str:
         pytest.param(
             turns("    - status: 200\n"), "f:4: scripts.s.turns[0].status: ", id="success"
         ),
-        pytest.param(
-            turns("    - {say: hi, retryAfter: 2}\n"), "require status", id="say"
-        ),
+        pytest.param(turns("    - {say: hi, retryAfter: 2}\n"), "require status", id="say"),
         pytest.param(
             turns("    - {status: 429, tokens: {input: 1}}\n"), "status is not an answer", id="cost"
         ),

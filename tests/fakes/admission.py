@@ -8,8 +8,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from waypost.api.crd_rules_approval import ANSWER
-from waypost.api.crd_rules_workflow import EDITABLE
+from waypost.api.crd.rules.approval import ANSWER
+from waypost.api.crd.rules.workflow import EDITABLE
 from waypost.kube.objects import items, section
 from waypost.ports.cluster import Kind, Obj, Rejected
 
@@ -94,7 +94,7 @@ def _workflow(old: Obj, new: Obj) -> list[str]:
     begun = section(old, "status").get("round", 1)
     raised = section(after, "rerun").get("round", 1) > begun
     if raised and after.get("cancel") is True:
-        problems.append("spec: is cancelled, which is final, so no round can begin")
+        problems.append("spec: is cancelled, so no new round can start")
     if items(old, "status", "nodes") or any(
         c.get("type") == "Accepted" and c.get("status") == "True" for c in conditions
     ):
@@ -102,7 +102,7 @@ def _workflow(old: Obj, new: Obj) -> list[str]:
         if changed:
             problems.append(f"spec: was accepted; found a change of {', '.join(sorted(changed))}")
         if before.get("cancel") is True and after.get("cancel") is not True:
-            problems.append("spec: was cancelled, which cannot be taken back")
+            problems.append("spec: is cancelled, and cancel cannot be undone")
     checkpoints, kept = items(old, "status", "nodes"), items(new, "status", "nodes")
     by_path = {node.get("path"): node for node in kept}
     if section(new, "status").get("round", 1) > begun:
@@ -114,31 +114,34 @@ def _workflow(old: Obj, new: Obj) -> list[str]:
         if node.get("phase") == "Succeeded" and any(
             now.get(field) != node.get(field) for field in ("phase", "outputDigest")
         ):
-            problems.append(f"status.nodes: node {node.get('path')} has Succeeded, which is final")
+            problems.append(
+                f"status.nodes: node {node.get('path')} has Succeeded, so its phase and "
+                "outputDigest cannot change"
+            )
     return problems
 
 
 def _approval(old: Obj, new: Obj) -> list[str]:
     before, after = section(old, "spec"), section(new, "spec")
     if not old:
-        return ["spec: a question starts unanswered"] if set(ANSWER) & after.keys() else []
+        return ["spec: found an answer in a new Approval"] if set(ANSWER) & after.keys() else []
     problems = []
     if asked := _changed(before, after) - set(ANSWER):
-        problems.append(f"spec: the question is final; found a change of {sorted(asked)}")
+        problems.append(f"spec: the question cannot be changed; found a change of {sorted(asked)}")
     votes, now = section(before, "votes"), section(after, "votes")
     if any(now.get(user) != vote for user, vote in votes.items()):
-        problems.append("spec.votes: a vote that was given stays")
+        problems.append("spec.votes: votes cannot be changed or withdrawn")
     state = section(old, "status").get("state", "Open")
     if state != "Open":
         if before != after:
-            problems.append(f"spec: was recorded as {state}, which is final")
+            problems.append(f"spec: is recorded as {state}; its spec can no longer change")
         if section(new, "status").get("state") != state:
-            problems.append(f"status: was recorded as {state}, which is final")
+            problems.append(f"status: is recorded as {state}; its state can no longer change")
     return problems
 
 
 def _record(old: Obj, new: Obj) -> list[str]:
-    return ["spec: a record never changes"] if old and old["spec"] != new["spec"] else []
+    return ["spec: a NodeRecord cannot be changed"] if old and old["spec"] != new["spec"] else []
 
 
 def _changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> set[str]:

@@ -5,7 +5,8 @@ from functools import cache
 from typing import Any
 
 import jsonschema_rs
-from waypost.api import schema as crds
+from waypost.api.crd import generate as crds
+from waypost.api.crd.resources import RESOURCES
 from waypost.ports.cluster import Kind, Obj
 
 from tests.fakes.wire import copied
@@ -78,7 +79,7 @@ def _complete(schema: Schema, value: Any) -> None:
                 _complete(others, value[key])
 
 
-_RESOURCES = {kind: r for r in crds.RESOURCES for kind in Kind if kind.kind == r.kind}
+_RESOURCES = {kind: r for r in RESOURCES for kind in Kind if kind.kind == r.kind}
 
 
 @cache

@@ -15,7 +15,7 @@ from waypost.protocol.reasons import Reason
 from waypost.protocol.record import LIMIT, CommitRecord, Stored, decode
 from waypost_node import output_sidecar
 
-from tests.runner.bench import WHOSE, request_of
+from tests.runner.bench import ENDS_WITHIN, WHOSE, request_of
 from tests.runner.servers import Reply, serving
 
 BIG = {"pages": ["x" * 1000] * 300}
@@ -120,6 +120,17 @@ def test_only_a_plain_file_is_read(folder: Path, kind: str) -> None:
     assert "expected a file" in (record.message or "")
 
 
+def _until_sigterm_is_caught(pid: int) -> None:
+    """Wait until the shell has set its trap: a SIGTERM before that would end it."""
+    status, deadline = Path(f"/proc/{pid}/status"), time.monotonic() + ENDS_WITHIN
+    while time.monotonic() < deadline:
+        caught = next(line for line in status.read_text().splitlines() if line.startswith("SigCgt"))
+        if int(caught.split()[1], 16) >> (signal.SIGTERM - 1) & 1:
+            return
+        time.sleep(0.01)
+    raise AssertionError(f"process {pid} has set no trap for SIGTERM")
+
+
 def test_the_shell_waits_and_hands_over_on_sigterm(folder: Path) -> None:
     (folder / "request.json").write_text(json.dumps(request_of(kind="container").to_json()))
     environment = {
@@ -131,12 +142,12 @@ def test_the_shell_waits_and_hands_over_on_sigterm(folder: Path) -> None:
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
     }
     process = subprocess.Popen(carrying.COMMAND, env=environment, start_new_session=True)
-    time.sleep(0.3)  # the program is not over before SIGTERM: nothing may be written until then
+    _until_sigterm_is_caught(process.pid)  # the program is not over before that
     assert not (folder / "termination-log").exists()
     (folder / "output").write_text('"late"')
     process.send_signal(signal.SIGTERM)
     try:
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=ENDS_WITHIN) == 0
     finally:
         os.killpg(process.pid, signal.SIGKILL)  # the shell's sleep, where nobody is PID 1
     found = decode((folder / "termination-log").read_text(), expect=WHOSE)

@@ -16,7 +16,7 @@ import pytest
 from waypost.protocol.reasons import Reason
 from waypost.protocol.record import LIMIT, RecordProblem, decode
 
-from tests.runner.bench import WHOSE, Bench
+from tests.runner.bench import ENDS_WITHIN, WHOSE, Bench
 
 
 @pytest.mark.parametrize(
@@ -406,11 +406,11 @@ def test_a_long_traceback_and_message_still_fit_a_record(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        pytest.param("time.sleep(60)", "a program that sleeps", id="sleeping"),
+        pytest.param("time.sleep(3600)", "a program that sleeps", id="sleeping"),
         pytest.param("while True: pass", "a program that computes", id="computing"),
         pytest.param("sum(range(10**12))", "a C call that keeps the lock", id="in-a-c-call"),
         pytest.param(
-            "import asyncio; asyncio.run(asyncio.sleep(60))", "an event loop", id="asyncio"
+            "import asyncio; asyncio.run(asyncio.sleep(3600))", "an event loop", id="asyncio"
         ),
     ],
 )
@@ -418,10 +418,8 @@ def test_sigterm_leaves_a_record_and_ends_the_process(bench: Bench, body: str, r
     process = bench.start(f"import time\ndef run():\n    print('up')\n    {body}")
     assert process.stdout is not None
     assert process.stdout.readline() == "up\n"
-    began = time.monotonic()
     process.send_signal(signal.SIGTERM)
     ended = bench.finish(process)
-    assert time.monotonic() - began < 10, reason
     assert ended.code == 128 + signal.SIGTERM, (reason, ended)
     assert ended.record.reason == Reason.DISRUPTED, reason
 
@@ -432,7 +430,7 @@ def test_a_child_process_can_still_be_terminated(bench: Bench) -> None:
     def run():
         child = subprocess.Popen(["sleep", "60"])
         child.terminate()
-        return child.wait(timeout=10)
+        return child.wait()
     """
     assert bench.run(source).record.output == -signal.SIGTERM
 
@@ -498,7 +496,7 @@ def test_what_the_program_left_running_is_killed(bench: Bench) -> None:
         return subprocess.Popen(["sleep", "300"]).pid
     """
     left = Path("/proc") / str(bench.run(source).record.output) / "stat"
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + ENDS_WITHIN
     # Gone, or dead and waiting for whoever adopted it.
     while left.exists() and " Z " not in left.read_text() and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -512,13 +510,11 @@ def test_a_daemon_that_the_program_forked_does_not_hold_up_its_end(bench: Bench)
         if os.fork() == 0:
             os.setsid()
             for stream in range(3): os.dup2(os.open(os.devnull, os.O_RDWR), stream)
-            time.sleep(15)
+            time.sleep(3600)
         time.sleep(0.2)
         os._exit(3)
     """
-    began = time.monotonic()
     assert bench.run(source).code == 3
-    assert time.monotonic() - began < 10
 
 
 def test_the_record_is_written_in_place(bench: Bench) -> None:
@@ -597,12 +593,10 @@ def test_a_thread_left_behind_does_not_keep_a_finished_attempt_alive(bench: Benc
     source = """
     import threading, time
     def run():
-        threading.Thread(target=time.sleep, args=(60,)).start()
+        threading.Thread(target=time.sleep, args=(3600,)).start()
         return "done"
     """
-    began = time.monotonic()
     assert bench.run(source).record.output == "done"
-    assert time.monotonic() - began < 20
 
 
 def test_a_missing_request_is_told_and_is_no_result(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ sys.exit(
     ("keep", "ends", "works", "keeps", "its_own"),
     [
         pytest.param(20, 8, 0, 0, True, id="at once"),
-        pytest.param(20, 1, 0, 2, True, id="its work in time, and then it keeps"),
+        pytest.param(20, 3, 0, 4, True, id="its work in time, and then it keeps"),
         pytest.param(20, 0.5, 9, 0, False, id="its work takes too long"),
         pytest.param(1, 0.5, 0, 9, False, id="keeping takes too long"),
     ],

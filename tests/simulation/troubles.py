@@ -306,6 +306,7 @@ _DOINGS: Final[dict[str, Doing]] = {
     "cancel": _cancel,
     "delete_run": _delete_run,
 }
+KINDS: Final = frozenset({*COUNTED_WRITES, *_DOINGS})
 _AFTER_SOMETHING: Final = ("delete_pod", "evict", "pressure", "delete_job", "delete_approval")
 
 

@@ -13,7 +13,7 @@ from mcp_types import Tool
 from waypost.protocol.probe import ProbeReason, Verdict, lines_digest, tool_lines
 from waypost_node import endpoint_access, probe
 
-from waypost_agent import connecting
+from waypost_agent import mcp_connection
 
 _PAGES: Final = 50
 _DESCRIPTION: Final = 512
@@ -42,7 +42,7 @@ async def _ask_program(command: list[str], seconds: float) -> Verdict:
         text = f"{command[0]} gave no list of tools within {seconds:g} s"
         return Verdict(ProbeReason.UNREACHABLE, f"{text}; the log of this pod has what it printed")
     except Exception as error:  # noqa: BLE001 - groups of whatever a transport raises
-        text = f"{command[0]} is no MCP server, or failed: {connecting.said(error)}"
+        text = f"{command[0]} is no MCP server, or failed: {mcp_connection.said(error)}"
         hint = "the log of this pod has what it printed"
         return Verdict(ProbeReason.UNEXPECTED_ANSWER, f"{text}; {hint}")
 
@@ -52,12 +52,12 @@ async def _ask_address(
 ) -> Verdict:
     url = endpoint_access.address(document["url"])
     refusals: list[Verdict] = []
-    async with connecting.client(document, keys, seconds=seconds, refusals=refusals) as http:
+    async with mcp_connection.client(document, keys, seconds=seconds, refusals=refusals) as http:
         try:
             transport = streamable_http_client(str(url), http_client=http)
             return await _listed(Client(transport), seconds)
         except Exception as error:  # noqa: BLE001 - groups of whatever a transport raises
-            return connecting.failure(error, url, refusals)
+            return mcp_connection.failure(error, url, refusals)
 
 
 async def _listed(client: Client, seconds: float) -> Verdict:

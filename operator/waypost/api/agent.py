@@ -17,7 +17,7 @@ PYTHON_PATH_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$"
 
 
 class ModelRef(Model):
-    """Which model answers."""
+    """Reference to a model."""
 
     provider: str = Field(
         min_length=1,
@@ -25,13 +25,13 @@ class ModelRef(Model):
         description="Name of a ModelProvider in the run's namespace.",
     )
     name: str = Field(
-        min_length=1, max_length=200, description="Name of the model, as the provider knows it."
+        min_length=1, max_length=200, description="Name of the model at the provider."
     )
 
 
 class Tools(Model):
-    """Tools of one source: a ToolServer, or functions of a Python module. Exactly one of
-    server, module."""
+    """Tools from one source: a ToolServer or functions of a Python module. Exactly one of server
+    and module."""
 
     server: str | None = Field(
         default=None,
@@ -43,115 +43,126 @@ class Tools(Model):
         default=None,
         min_length=1,
         max_length=64,
-        description="Tools of the server that this node may call; no other is offered to the "
-        "model, and a call of another is refused. Required with server.",
+        description="Tools of the server that this node may call. Only these are offered to the "
+        "model; calls of other tools are refused. Required with server.",
         json_schema_extra=UNIQUE_ITEMS,
     )
     effects: dict[ToolName, Effect] | None = Field(
         default=None,
         max_length=64,
-        description="What calling a tool twice would do, by tool. It decides whether a call that "
-        "was cut short may be made again. Default: what the server says of the tool, once if it "
-        "says nothing; idempotent for functions.",
+        description="Effect of calling a tool twice, by tool name. It decides whether an "
+        "interrupted call is repeated. Default: what the annotations of the server say, or once "
+        "without annotations; idempotent for functions.",
     )
     module: str | None = Field(
         default=None,
         max_length=200,
         pattern=PYTHON_PATH_PATTERN,
-        description="Python module: one of spec.modules, or one of the node's image.",
+        description="Python module: one of spec.modules or of the node's image.",
     )
     functions: list[FunctionName] | None = Field(
         default=None,
         min_length=1,
         max_length=64,
-        description="Functions of the module that the model may call. Their signatures and "
-        "docstrings are what the model sees. Required with module.",
+        description="Functions of the module that the model may call. The model sees their "
+        "signatures and docstrings. Required with module.",
         json_schema_extra=UNIQUE_ITEMS,
     )
 
 
 class AgentLimits(Model):
-    """What one conversation may use up, over all attempts that go on with it. Beyond it the node
-    fails with BudgetExceeded."""
+    """Limits of one conversation, over all attempts that continue it. When one is exceeded, the
+    node fails with BudgetExceeded."""
 
     requests: int | None = Field(
-        default=None, ge=1, le=1000, description="Model calls. Default 50."
+        default=None, ge=1, le=1000, description="Maximum number of model calls. Default 50."
     )
     tool_calls: int | None = Field(
-        default=None, ge=0, le=10000, description="Tool calls. Default: as many as it takes."
+        default=None, ge=0, le=10000, description="Maximum number of tool calls. Default: no limit."
     )
     tokens: int | None = Field(
-        default=None, ge=1, le=2**53 - 1, description="Input and output tokens together."
+        default=None,
+        ge=1,
+        le=2**53 - 1,
+        description="Maximum number of input and output tokens together.",
     )
     cost_usd: Money | None = Field(
         default=None,
         alias="costUSD",
-        description='US dollars, as text: "0.50". Needs prices in the ModelProvider.',
+        description='Maximum cost in US dollars, as text: "0.50". Requires prices in the '
+        "ModelProvider.",
     )
 
 
 class AgentDefaults(Model):
     """Defaults for the agent nodes of this run, merged field by field."""
 
-    model: ModelRef | None = Field(default=None, description="Default of agent.model.")
+    model: ModelRef | None = Field(default=None, description="Default for agent.model.")
     instructions: Template | None = Field(
-        default=None, description="Default of agent.instructions. ${...} is not evaluated here."
+        default=None, description="Default for agent.instructions. ${...} is not evaluated here."
     )
-    settings: ModelSettings | None = Field(default=None, description="Default of agent.settings.")
-    limits: AgentLimits | None = Field(default=None, description="Default of agent.limits.")
-    reasks: int | None = Field(default=None, ge=0, le=10, description="Default of agent.reasks.")
+    settings: ModelSettings | None = Field(default=None, description="Default for agent.settings.")
+    limits: AgentLimits | None = Field(default=None, description="Default for agent.limits.")
+    reasks: int | None = Field(default=None, ge=0, le=10, description="Default for agent.reasks.")
 
 
 class AgentKind(Model):
-    """Let a model work with tools until it gives an output that meets outputSchema."""
+    """Run a model with tools until it returns an output that matches outputSchema."""
 
     model: ModelRef | None = Field(
-        default=None, description="Which model answers. Default: defaults.agent.model."
+        default=None, description="Model to call. Default: defaults.agent.model."
     )
     instructions: Template | None = Field(
         default=None,
-        description="What the model is and how it works (the system prompt); ${...} is evaluated.",
+        description="System prompt: the role of the model and how it works. ${...} is evaluated.",
     )
     prompt: Template = Field(
-        min_length=1, description="The task; ${...} is evaluated, e.g. ${self.inputs.events}."
+        min_length=1,
+        description="Task for the model. ${...} is evaluated, for example ${self.inputs.events}.",
     )
     tools: list[Tools] | None = Field(
         default=None, max_length=16, description="Tools that the model may call."
     )
     settings: ModelSettings | None = Field(
-        default=None, description="Settings of the model, over those of the ModelProvider."
+        default=None, description="Settings of the model. They override those of the ModelProvider."
     )
     limits: AgentLimits | None = Field(default=None, description=AgentLimits.__doc__)
     reasks: int | None = Field(
         default=None,
         ge=0,
         le=10,
-        description="How often the model is asked again when its output does not meet "
-        "outputSchema, with the reason. Default 2.",
+        description="How often the model is asked again, with the reason, when its output does "
+        "not match outputSchema. Default 2.",
     )
     image: Image | None = Field(
         default=None,
         description="Image with your own tools and dependencies, built FROM Waypost's agent image.",
     )
     image_pull_policy: PullPolicy | None = Field(
-        default=None, description="As in core/v1. Default: the cluster's own rule."
+        default=None,
+        description="Image pull policy, as in core/v1. Default: the default of the cluster.",
     )
     env: list[EnvVar] | None = Field(
         default=None,
         max_length=50,
-        description="Environment variables, seen by tools that run in the pod.",
+        description="Environment variables for tools that run in the pod.",
         json_schema_extra=keyed_by("name"),
     )
     resources: Resources | None = Field(default=None, description="Compute resources.")
 
 
 class Budget(Model):
-    """What the whole run may use up. No attempt starts beyond it."""
+    """Limits of the whole run. No attempt starts once one of them is used up."""
 
     tokens: int | None = Field(
-        default=None, ge=1, le=2**53 - 1, description="Input and output tokens together."
+        default=None,
+        ge=1,
+        le=2**53 - 1,
+        description="Maximum number of input and output tokens together.",
     )
     cost_usd: Money | None = Field(
-        default=None, alias="costUSD", description='US dollars, as text: "2.50".'
+        default=None, alias="costUSD", description='Maximum cost in US dollars, as text: "2.50".'
     )
-    tool_calls: int | None = Field(default=None, ge=1, le=2**53 - 1, description="Tool calls.")
+    tool_calls: int | None = Field(
+        default=None, ge=1, le=2**53 - 1, description="Maximum number of tool calls."
+    )

@@ -58,14 +58,14 @@ class StatusModel(Model):
 class StatusCondition(StatusModel):
     """One condition, as in Kubernetes' own `metav1.Condition`."""
 
-    type: str = Field(max_length=64, description="What is judged, for example Succeeded.")
+    type: str = Field(max_length=64, description="Type of the condition, for example Succeeded.")
     status: Literal["True", "False", "Unknown"] = Field(description="True, False or Unknown.")
     observed_generation: int = Field(
-        default=0, ge=0, description="The metadata.generation this condition was judged on."
+        default=0, ge=0, description="The metadata.generation that the condition is based on."
     )
-    last_transition_time: Timestamp = Field(description="When the status last changed.")
-    reason: str = Field(max_length=64, description="One CamelCase word for programs.")
-    message: str = Field(default="", max_length=4096, description="A sentence for people.")
+    last_transition_time: Timestamp = Field(description="Time when the status last changed.")
+    reason: str = Field(max_length=64, description="CamelCase word for programs.")
+    message: str = Field(default="", max_length=4096, description="Explanation for people.")
 
 
 def parse_duration(text: str) -> float:

@@ -25,14 +25,15 @@ class KeyRef(Model):
 
 
 class ValueSource(Model):
-    """Where a value comes from: exactly one source."""
+    """Source of a value: exactly one of secretKeyRef and configMapKeyRef."""
 
     secret_key_ref: KeyRef | None = Field(default=None, description="From a Secret.")
     config_map_key_ref: KeyRef | None = Field(default=None, description="From a ConfigMap.")
 
 
 class TlsSource(Model):
-    """Certificates (PEM) to trust beside the usual ones: exactly one source."""
+    """CA certificates (PEM) to trust in addition to the public ones: exactly one of caConfigMap and
+    caSecret."""
 
     ca_config_map: KeyRef | None = Field(default=None, description="CA from a ConfigMap.")
     ca_secret: KeyRef | None = Field(default=None, description="CA from a Secret.")

@@ -20,46 +20,52 @@ class RequestHeader(Model):
         min_length=1, max_length=256, pattern=HEADER_PATTERN, description="Name of the header."
     )
     value: Template | None = Field(
-        default=None, description="Value; ${...} is evaluated. Never put a secret here."
+        default=None, description="Value. ${...} is evaluated. Do not put a secret here."
     )
     value_from: ValueSource | None = Field(
-        default=None, description="Take the value from a Secret or ConfigMap instead."
+        default=None, description="Source of the value: a Secret or ConfigMap."
     )
 
 
 class BasicAuth(Model):
-    """User name and password, from one Secret."""
+    """User name and password from one Secret."""
 
     name: str = Field(min_length=1, max_length=253, description="Name of the Secret.")
     username_key: str | None = Field(
-        default=None, min_length=1, max_length=253, description="Key. Default username."
+        default=None,
+        min_length=1,
+        max_length=253,
+        description="Key of the user name. Default username.",
     )
     password_key: str | None = Field(
-        default=None, min_length=1, max_length=253, description="Key. Default password."
+        default=None,
+        min_length=1,
+        max_length=253,
+        description="Key of the password. Default password.",
     )
 
 
 class HttpAuth(Model):
-    """How the request proves who it is: exactly one of bearer, basic."""
+    """Authentication of the request: exactly one of bearer and basic."""
 
-    bearer: KeyRef | None = Field(default=None, description="A token, from a Secret.")
+    bearer: KeyRef | None = Field(default=None, description="Bearer token from a Secret.")
     basic: BasicAuth | None = Field(default=None, description=BasicAuth.__doc__)
 
 
 class HttpKind(Model):
     """Make one HTTP request. The output is {status, headers, body}."""
 
-    method: Method | None = Field(default=None, description="Default GET.")
+    method: Method | None = Field(default=None, description="HTTP method. Default GET.")
     url: Template = Field(
         min_length=1,
-        description="http or https address; ${...} is evaluated and percent-encoded in paths.",
+        description="URL with http or https. ${...} is evaluated and percent-encoded in paths.",
     )
     query: (
         dict[Annotated[str, StringConstraints(min_length=1, max_length=253)], Template] | None
     ) = Field(
         default=None,
         max_length=64,
-        description="Query parameters by name; ${...} is evaluated, values are percent-encoded.",
+        description="Query parameters by name. ${...} is evaluated; values are percent-encoded.",
     )
     headers: list[RequestHeader] | None = Field(
         default=None,
@@ -70,24 +76,24 @@ class HttpKind(Model):
     auth: HttpAuth | None = Field(default=None, description=HttpAuth.__doc__)
     body: JsonValue | None = Field(
         default=None,
-        description="Body of the request: a string as it is, anything else as JSON. "
+        description="Body of the request. A string is sent as it is, any other value as JSON. "
         "${...} is evaluated.",
     )
     response_schema: JsonObject | None = Field(
-        default=None, description="JSON Schema (2020-12) that the body of the answer must meet."
+        default=None, description="JSON Schema (2020-12) for the body of the response."
     )
     success_codes: list[Annotated[int, Field(ge=100, le=599)]] | None = Field(
         default=None,
         min_length=1,
         max_length=64,
-        description="Status codes that are a success. Default: 200 to 299.",
+        description="Status codes that count as success. Default: 200 to 299.",
         json_schema_extra=UNIQUE_ITEMS,
     )
     max_bytes: int | None = Field(
         default=None,
         ge=1,
         le=64 * 1024 * 1024,
-        description="Longest body of an answer that is read. Default 1 MiB.",
+        description="Maximum size of the response body in bytes. Default 1048576 (1 MiB).",
     )
     tls: TlsSource | None = Field(default=None, description=TlsSource.__doc__)
     resources: Resources | None = Field(default=None, description="Compute resources.")

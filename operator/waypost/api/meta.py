@@ -3,12 +3,27 @@
 Anything another program may match on lives here once, so that a rename is one line and a review.
 """
 
-from typing import Final
+from typing import Final, NamedTuple
 
 GROUP: Final = "waypost.dev"
 VERSION: Final = "v1alpha1"
 API_VERSION: Final = f"{GROUP}/{VERSION}"
 CATEGORY: Final = "waypost"
+
+
+class ResourceName(NamedTuple):
+    """What the API server calls a kind."""
+
+    api_version: str
+    plural: str
+    kind: str
+
+
+AGENT_WORKFLOW: Final = ResourceName(API_VERSION, "agentworkflows", "AgentWorkflow")
+APPROVAL: Final = ResourceName(API_VERSION, "approvals", "Approval")
+NODE_RECORD: Final = ResourceName(API_VERSION, "noderecords", "NodeRecord")
+MODEL_PROVIDER: Final = ResourceName(API_VERSION, "modelproviders", "ModelProvider")
+TOOL_SERVER: Final = ResourceName(API_VERSION, "toolservers", "ToolServer")
 
 # Labels hold values of at most 63 characters, so the run is named by its uid;
 # the full names are in annotations.

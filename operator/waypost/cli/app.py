@@ -26,7 +26,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "suspend": "waypost.cli.commands.switches:suspend",
     "resume": "waypost.cli.commands.switches:resume",
     "cancel": "waypost.cli.commands.switches:cancel",
-    "lint": "waypost.cli.lint",
+    "lint": "waypost.cli.lint.command",
     "dev": "waypost.cli.commands.dev",
     "run": "waypost.cli.commands.run",
     "gateway": "waypost.cli.commands.gateway",

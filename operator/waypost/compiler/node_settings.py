@@ -50,7 +50,7 @@ def queue_timeout_of(spec: AgentWorkflowSpec, node: Node) -> float:
 
 
 def effect_of(node: Node) -> Effect:
-    """What running the node twice would do (semantics.md, "Side effects")."""
+    """What running the node twice would do (S53)."""
     if node.effect is not None:
         return node.effect
     if node.http is None:

@@ -18,37 +18,40 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol
 
+from waypost.api import meta
+from waypost.api.meta import ResourceName
+
 Obj = dict[str, Any]
 
 
 class Kind(Enum):
-    """The kinds that operator and gateway touch: (API group and version, plural, Kind)."""
+    """The kinds that operator and gateway touch."""
 
-    AGENT_WORKFLOW = ("waypost.dev/v1alpha1", "agentworkflows", "AgentWorkflow")
-    APPROVAL = ("waypost.dev/v1alpha1", "approvals", "Approval")
-    NODE_RECORD = ("waypost.dev/v1alpha1", "noderecords", "NodeRecord")
-    MODEL_PROVIDER = ("waypost.dev/v1alpha1", "modelproviders", "ModelProvider")
-    TOOL_SERVER = ("waypost.dev/v1alpha1", "toolservers", "ToolServer")
-    JOB = ("batch/v1", "jobs", "Job")
-    POD = ("v1", "pods", "Pod")
-    CONFIG_MAP = ("v1", "configmaps", "ConfigMap")
-    EVENT = ("v1", "events", "Event")
-    NAMESPACE = ("v1", "namespaces", "Namespace")
-    LEASE = ("coordination.k8s.io/v1", "leases", "Lease")
-    NODE = ("v1", "nodes", "Node")
-    TOKEN_REVIEW = ("authentication.k8s.io/v1", "tokenreviews", "TokenReview")
+    AGENT_WORKFLOW = meta.AGENT_WORKFLOW
+    APPROVAL = meta.APPROVAL
+    NODE_RECORD = meta.NODE_RECORD
+    MODEL_PROVIDER = meta.MODEL_PROVIDER
+    TOOL_SERVER = meta.TOOL_SERVER
+    JOB = ResourceName("batch/v1", "jobs", "Job")
+    POD = ResourceName("v1", "pods", "Pod")
+    CONFIG_MAP = ResourceName("v1", "configmaps", "ConfigMap")
+    EVENT = ResourceName("v1", "events", "Event")
+    NAMESPACE = ResourceName("v1", "namespaces", "Namespace")
+    LEASE = ResourceName("coordination.k8s.io/v1", "leases", "Lease")
+    NODE = ResourceName("v1", "nodes", "Node")
+    TOKEN_REVIEW = ResourceName("authentication.k8s.io/v1", "tokenreviews", "TokenReview")
 
     @property
     def api_version(self) -> str:
-        return self.value[0]
+        return self.value.api_version
 
     @property
     def plural(self) -> str:
-        return self.value[1]
+        return self.value.plural
 
     @property
     def kind(self) -> str:
-        return self.value[2]
+        return self.value.kind
 
 
 class PatchType(Enum):

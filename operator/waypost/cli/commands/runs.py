@@ -105,12 +105,14 @@ def _cells(run: "Obj") -> tuple[str, ...]:
     shown = report(run, now=datetime.now(UTC))
     used = shown.usage
     total = (used.input_tokens or 0) + (used.output_tokens or 0) if used else 0
+    estimated = bool(used and used.estimated_model_calls)
+    cost = format.cost(used.cost_usd, estimated=estimated) if used else ""
     return (
         shown.name,
         shown.phase,
         shown.progress or "-",
         format.tame(shown.waiting or "-"),
         f"{total:,}" if total else "-",
-        (format.cost(used.cost_usd) if used else "") or "-",
+        cost or "-",
         format.age(shown.created_at, now=datetime.now(UTC)),
     )

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from waypost.cli.connection.cluster import Session, find_run
 from waypost.cli.errors import CommandError, Exit
-from waypost.cli.manifests import Unreadable, documents
+from waypost.cli.lint.manifests import Unreadable, documents
 from waypost.kube.objects import items, section, text
 from waypost.ports.cluster import Conflict, Kind, Obj, PatchType, Rejected
 

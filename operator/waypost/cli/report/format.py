@@ -64,7 +64,7 @@ def usage(used: Usage | None) -> str:
         count(used.reasks, "re-ask") if used.reasks else "",
         count(used.provider_waits, "wait") if used.provider_waits else "",
         replayed(used.replayed_model_calls, used.replayed_tool_calls),
-        cost(used.cost_usd),
+        cost(used.cost_usd, estimated=bool(used.estimated_model_calls)),
     ]
     return joined(parts)
 
@@ -79,9 +79,9 @@ def replayed(model_calls: int | None, tool_calls: int | None) -> str:
     return f"replayed {text}" if text else ""
 
 
-def cost(dollars: str | None) -> str:
-    """`$0.0042`; empty for none."""
-    return f"${dollars}" if dollars else ""
+def cost(dollars: str | None, *, estimated: bool = False) -> str:
+    """`$0.0042`, `~$0.0042` for an estimate; empty for none."""
+    return f"{'~' if estimated else ''}${dollars}" if dollars else ""
 
 
 def joined(parts: Iterable[str]) -> str:

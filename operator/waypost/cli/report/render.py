@@ -97,7 +97,7 @@ def _cells(node: NodeReport) -> Row:
         format.duration(node.seconds),
         f"{total:,}" if total else "-",
         str(used.tool_calls or "-"),
-        format.cost(used.cost_usd) or "-",
+        format.cost(used.cost_usd, estimated=bool(used.estimated_model_calls)) or "-",
     )
 
 

@@ -26,6 +26,7 @@ _COUNTS: Final = (
     "provider_waits",
     "replayed_model_calls",
     "replayed_tool_calls",
+    "estimated_model_calls",
 )
 
 
