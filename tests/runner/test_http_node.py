@@ -234,6 +234,83 @@ def test_the_body_of_an_answer(
     assert result.output["status"] == reply.status, reason
 
 
+BIG = 7615917337495251231
+AS_TEXT: dict[str, Any] = {"bigIntegers": "AsText"}
+IDS = {"type": "array", "items": {"properties": {"id": {"type": "string"}}}}
+
+
+@pytest.mark.parametrize(
+    ("body", "http", "output"),
+    [
+        pytest.param(f'{{"id": {BIG}, "n": 3}}', {}, {"id": str(BIG), "n": 3}, id="no-schema"),
+        pytest.param(f"[{-BIG}]", {}, [str(-BIG)], id="negative"),
+        pytest.param(str(BIG), {}, str(BIG), id="whole-body"),
+        pytest.param("9007199254740991", {}, 2**53 - 1, id="largest-safe"),
+        pytest.param("9007199254740992", {}, "9007199254740992", id="first-unsafe"),
+        pytest.param("-9007199254740992", {}, "-9007199254740992", id="first-unsafe-negative"),
+        pytest.param("9" * 5000, {}, "9" * 5000, id="more-digits-than-python-takes"),
+        pytest.param(
+            f'[{{"id": {BIG}}}, {{"id": 7}}]',
+            {"responseSchema": IDS},
+            [{"id": str(BIG)}, {"id": "7"}],
+            id="a-small-id-is-text-where-the-schema-takes-a-string",
+        ),
+        pytest.param(
+            "7",
+            {"responseSchema": {"anyOf": [{"type": "string"}, {"type": "null"}]}},
+            "7",
+            id="nullable-id",
+        ),
+        pytest.param(
+            '[{"id": 7}, {"id": 8}]',
+            {"responseSchema": {"items": {"properties": {"id": {"type": ["string", "integer"]}}}}},
+            [{"id": 7}, {"id": 8}],
+            id="an-integer-that-is-allowed-stays",
+        ),
+    ],
+)
+def test_integers_beyond_2_53_as_text(body: str, http: dict[str, Any], output: Any) -> None:
+    with serving(Reply(body=body.encode())) as server:
+        assert perform(server.url, **AS_TEXT, **http).output["body"] == output
+
+
+@pytest.mark.parametrize(
+    ("body", "http", "fragment"),
+    [
+        pytest.param(
+            f'{{"id": {BIG}}}',
+            {},
+            "$.id: an integer beyond 2^53 loses digits in JSON; use a string; set "
+            "http.bigIntegers: AsText",
+            id="the-way-out-is-named",
+        ),
+        pytest.param(
+            '{"id": 7, "n": 1}',
+            {
+                **AS_TEXT,
+                "responseSchema": {
+                    "properties": {"id": {"type": "string"}, "n": {"type": "integer", "minimum": 2}}
+                },
+            },
+            "$.n: expected at least 2, found 1 (integer)",
+            id="an-integer-that-is-wrong-is-shown-as-sent",
+        ),
+        pytest.param(
+            str(BIG),
+            {**AS_TEXT, "responseSchema": {"type": "integer"}},
+            f"expected integer, found '{BIG}' (string)",
+            id="an-integer-is-asked-for",
+        ),
+        pytest.param("7.615917337495251231e18", AS_TEXT, "a number beyond 2^53", id="no-integer"),
+    ],
+)
+def test_big_integers_that_are_refused(body: str, http: dict[str, Any], fragment: str) -> None:
+    with serving(Reply(body=body.encode())) as server:
+        failed = fail(server.url, **http)
+    assert failed.reason == Reason.OUTPUT_INVALID
+    assert fragment in failed.message
+
+
 def test_headers_of_an_answer_are_lower_case_and_joined() -> None:
     headers = (*JSON, ("X-Page", "1"), ("X-Page", "2"), ("Set-Cookie", "session=key"))
     with serving(Reply(headers=headers)) as server:

@@ -10,6 +10,7 @@ from waypost.protocol import ijson, schema
 from waypost.protocol.ijson import Json
 from waypost.protocol.reasons import Reason
 
+from waypost_node.http import big_integers
 from waypost_node.http.request import HttpWork
 
 CONNECT_TIMEOUT: Final = 10.0  # seconds
@@ -147,7 +148,10 @@ def _body(work: HttpWork, response: httpx2.Response) -> Json:
         return _typed(work, None)
     if media == "application/json" or media.endswith("+json"):
         try:
-            value = ijson.parse(content)
+            value = _parsed(work, content)
+        except ijson.BigIntegerError as error:
+            text = f"the answer's body: {error}; {big_integers.ADVICE}"
+            raise Broken(Reason.OUTPUT_INVALID, text) from None
         except ijson.IJsonError as error:
             raise Broken(Reason.OUTPUT_INVALID, f"the answer's body: {error}") from None
         _hold_back(work, ijson.canonical(value).decode())  # as it is once unescaped
@@ -161,6 +165,12 @@ def _body(work: HttpWork, response: httpx2.Response) -> Json:
             f"the answer's body: {media or 'without a content type'}, not text; http nodes take "
             "JSON and text",
         ) from None
+
+
+def _parsed(work: HttpWork, content: bytes) -> Json:
+    if work.big_integers_as_text:
+        return big_integers.parse_as_text(content, work.response_schema)
+    return ijson.parse(content)
 
 
 def _decoded(content: bytes, response: httpx2.Response, errors: str = "strict") -> str:

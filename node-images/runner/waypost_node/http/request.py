@@ -36,6 +36,7 @@ class HttpWork(NamedTuple):
     ca_file: str | None
     effect: Effect
     redact: Redactor
+    big_integers_as_text: bool = False
 
     def accepts(self, status: int) -> bool:
         """Whether an answer with this status is a success."""
@@ -66,6 +67,7 @@ def read(request: Request) -> HttpWork:
         ca_file=document.get("caFile"),
         effect=_effect(document, method),
         redact=Redactor(secrets),
+        big_integers_as_text=document.get("bigIntegers") == "AsText",
     )
 
 
