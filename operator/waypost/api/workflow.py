@@ -7,20 +7,24 @@ from typing import Annotated, Final, Literal, get_args
 
 from pydantic import ConfigDict, Field, StringConstraints
 
-from waypost.api.agent import AgentDefaults, AgentKind, Budget, Effect
 from waypost.api.base import (
     ATOMIC,
     INPUT_KEY_PATTERN,
     UNIQUE_ITEMS,
     Duration,
+    Effect,
     JsonObject,
     JsonValue,
     Model,
     NodeName,
     keyed_by,
 )
-from waypost.api.http import HttpKind
-from waypost.api.kinds import ApprovalKind, ContainerKind, PythonKind, WaitKind
+from waypost.api.kinds.agent import AgentDefaults, AgentKind, Budget
+from waypost.api.kinds.approval import ApprovalKind
+from waypost.api.kinds.container import ContainerKind
+from waypost.api.kinds.http import HttpKind
+from waypost.api.kinds.python import PythonKind
+from waypost.api.kinds.wait import WaitKind
 from waypost.api.rerun import Rerun
 
 MAX_NODES = 200

@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from waypost.api.agent import AgentDefaults, AgentKind
 from waypost.api.base import JsonObject, JsonValue, Model
+from waypost.api.kinds.agent import AgentDefaults, AgentKind
 from waypost.api.workflow import AgentWorkflowSpec, Node
 from waypost.compiler.graph import Graph, evaluated_fields, kind_of
 from waypost.expressions.templates import paths_in

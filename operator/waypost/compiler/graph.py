@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from waypost.api.http import HttpKind
+from waypost.api.kinds.http import HttpKind
 from waypost.api.workflow import KINDS, Node
 from waypost.expressions.templates import references_in
 

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from waypost.api.agent import Effect
-from waypost.api.base import parse_duration
+from waypost.api.base import Effect, parse_duration
 from waypost.api.workflow import AgentWorkflowSpec, Node, Retry
 from waypost.protocol.reasons import Reason
 

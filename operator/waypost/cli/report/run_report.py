@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError
 
 from waypost.api.approval import ApprovalStatus
 from waypost.api.base import JsonObject, Model
-from waypost.api.kinds import Approvers
+from waypost.api.kinds.approval import Approvers
 from waypost.api.meta import Condition
 from waypost.api.status import AgentWorkflowStatus, AttemptStatus, NodeStatus, Usage
 from waypost.api.workflow import KINDS

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from waypost.api.agent import AgentKind
+from waypost.api.kinds.agent import AgentKind
 from waypost.api.workflow import AgentWorkflowSpec
 from waypost.compiler.problems import Problem, did_you_mean
 

@@ -1,6 +1,6 @@
 """Shares of the run's budget: reserve one at launch, wait while other attempts hold the rest."""
 
-from waypost.api.agent import AgentKind, AgentLimits
+from waypost.api.kinds.agent import AgentKind, AgentLimits
 from waypost.api.status import Allotment, AttemptStatus, NodeStatus
 from waypost.compiler import node_settings
 from waypost.engine.budget.usage import Exhausted, allot, enlarged, short_of

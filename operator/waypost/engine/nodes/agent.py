@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from waypost.api.agent import AgentDefaults, AgentKind, AgentLimits, ModelRef, Tools
 from waypost.api.base import JsonObject, Model
+from waypost.api.kinds.agent import AgentDefaults, AgentKind, AgentLimits, ModelRef, Tools
 from waypost.api.provider import ModelProviderSpec
 from waypost.api.status import Allotment, Usage
 from waypost.api.toolserver import ToolServerSpec

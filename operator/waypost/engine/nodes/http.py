@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 from waypost.api.base import JsonObject
 from waypost.api.endpoint import KeyRef
-from waypost.api.http import HttpAuth, HttpKind
+from waypost.api.kinds.http import HttpAuth, HttpKind
 from waypost.engine.nodes.resolved import Resolved
 from waypost.engine.scheduling.inputs import Invalid
 from waypost.expressions.templates import NullPolicy, RenderError, render_json, render_text
