@@ -1,4 +1,4 @@
-"""Bodies with integers beyond 2^53, such as 64-bit ids: kept as text (`http.bigIntegers: AsText`).
+"""Parses bodies with integers beyond 2^53, such as 64-bit ids, for `http.bigIntegers: AsText`.
 
 JSON readers, the API server among them, would round them to a double and lose digits.
 """
