@@ -9,6 +9,8 @@ start.
 
 from typing import Any
 
+__all__ = ["inputs"]
+
 
 def __getattr__(name: str) -> Any:
     # Lazy, so that importing the package does not slow down the start.
