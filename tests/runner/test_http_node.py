@@ -193,6 +193,18 @@ def test_secrets_come_from_files(kind: str, expected: str, secret: str, user: st
             "in the server's own encoding",
             id="latin-1",
         ),
+        *(
+            pytest.param(
+                Reply(
+                    body="ü".encode(), headers=(("Content-Type", f"text/plain; charset={name}"),)
+                ),
+                {},
+                "ü",
+                "an encoding that cannot be used is UTF-8",
+                id=f"charset-{name}",
+            )
+            for name in ("no-such", "idna", "hex", "punycode", "undefined", "unicode_escape")
+        ),
         pytest.param(Reply(204, b""), {}, None, "nothing is null", id="nothing"),
         pytest.param(Reply(body=b'{"n": 1}'), {"method": "HEAD"}, None, "as for HEAD", id="head"),
         pytest.param(
@@ -515,6 +527,7 @@ def test_retry_after_is_honoured() -> None:
     [
         pytest.param("120", 120, 120, id="seconds"),
         pytest.param("Fri, 31 Dec 2199 23:59:59 GMT", 10**9, 10**10, id="date"),
+        pytest.param("9" * 400, 1e9, 1e9, id="more-than-a-float"),
     ],
 )
 def test_a_long_wait_is_left_to_the_operator(after: str, low: float, high: float) -> None:

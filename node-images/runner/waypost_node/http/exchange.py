@@ -1,5 +1,6 @@
 """Sends the request of an http node once and reads the response."""
 
+import codecs
 import ssl
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -16,6 +17,11 @@ from waypost_node.http.request import HttpWork
 CONNECT_TIMEOUT: Final = 10.0  # seconds
 _REDIRECTS: Final = 5
 _SHOWN: Final = 500  # characters of a response in a message
+_LONGEST_RETRY_AFTER: Final = 1e9  # seconds; a record cannot hold infinity
+# Codecs of Python that are no character sets of texts.
+_NO_CHARSETS: Final = frozenset(
+    {"idna", "punycode", "raw_unicode_escape", "undefined", "unicode_escape"}
+)
 _RATE_LIMITED: Final = 429
 _UNAVAILABLE: Final = 503
 _LEFT_OUT: Final = frozenset({"set-cookie"})  # contains the key of a session
@@ -141,14 +147,15 @@ def _seconds(text: str | None) -> float | None:
     if not text:
         return None
     if text.strip().isdecimal():
-        return float(text)
+        return min(float(text), _LONGEST_RETRY_AFTER)
     try:
         moment = parsedate_to_datetime(text)
     except ValueError:
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    return max((moment - datetime.now(UTC)).total_seconds(), 0.0)
+    seconds = (moment - datetime.now(UTC)).total_seconds()
+    return min(max(seconds, 0.0), _LONGEST_RETRY_AFTER)
 
 
 def _body(work: HttpWork, response: httpx2.Response) -> Json:
@@ -186,9 +193,11 @@ def _parsed(work: HttpWork, content: bytes) -> Json:
 
 
 def _decoded(content: bytes, response: httpx2.Response, errors: str = "strict") -> str:
+    charset = response.charset_encoding or "utf-8"
     try:
-        return content.decode(response.charset_encoding or "utf-8", errors)
-    except LookupError:  # unknown encoding
+        known = codecs.lookup(charset).name.replace("-", "_") not in _NO_CHARSETS
+        return content.decode(charset if known else "utf-8", errors)
+    except (LookupError, UnicodeEncodeError):  # an unknown name, or no name at all
         return content.decode("utf-8", errors)
 
 
