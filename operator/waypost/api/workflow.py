@@ -3,7 +3,7 @@
 Descriptions are user documentation: they are what `kubectl explain` prints.
 """
 
-from typing import Annotated, Final, Literal, get_args
+from typing import Annotated, Literal, get_args
 
 from pydantic import ConfigDict, Field, StringConstraints
 
@@ -28,8 +28,6 @@ from waypost.api.kinds.wait import WaitKind
 from waypost.api.rerun import Rerun
 
 MAX_NODES = 200
-POD_KINDS: Final = ("python", "container", "agent", "http")  # an attempt of these is a pod
-KINDS: Final = (*POD_KINDS, "approval", "wait")
 
 InputKey = Annotated[str, StringConstraints(pattern=INPUT_KEY_PATTERN, max_length=63)]
 ModuleSource = Annotated[str, StringConstraints(min_length=1, max_length=65536)]

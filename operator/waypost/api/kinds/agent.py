@@ -1,10 +1,11 @@
 """The agent kind: a model loop with tools, typed output and limits, in a pod of its own."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field, StringConstraints
 
 from waypost.api.base import UNIQUE_ITEMS, Effect, Model, keyed_by
+from waypost.api.kinds.kind import NodeKind
 from waypost.api.pod import EnvVar, Image, PullPolicy, Resources, Template
 from waypost.api.provider import ModelSettings, Money
 
@@ -165,3 +166,6 @@ class Budget(Model):
     tool_calls: int | None = Field(
         default=None, ge=1, le=2**53 - 1, description="Maximum number of tool calls."
     )
+
+
+KIND: Final = NodeKind("agent", AgentKind)

@@ -1,10 +1,11 @@
 """Kind `approval`: wait for a person."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, StringConstraints
 
 from waypost.api.base import UNIQUE_ITEMS, Duration, JsonObject, Model
+from waypost.api.kinds.kind import NodeKind
 from waypost.api.pod import Template
 
 
@@ -62,3 +63,6 @@ class ApprovalKind(Model):
         description="Fail (default): a denial fails the node. Continue: the node succeeds and its "
         "output has decision: Denied, which other nodes can test.",
     )
+
+
+KIND: Final = NodeKind("approval", ApprovalKind, has_pod=False, is_gate=True)

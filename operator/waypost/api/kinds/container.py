@@ -1,10 +1,11 @@
-"""The kinds of node: what a node does. Exactly one of them stands on each node."""
+"""Kind `container`: run any image."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field, StringConstraints
 
 from waypost.api.base import Model, keyed_by
+from waypost.api.kinds.kind import NodeKind
 from waypost.api.pod import EnvVar, Image, PullPolicy, Resources, Template
 
 
@@ -40,3 +41,6 @@ class ContainerKind(Model):
         "to the gateway, which takes about a second after the program has ended.",
     )
     resources: Resources | None = Field(default=None, description="Compute resources.")
+
+
+KIND: Final = NodeKind("container", ContainerKind)

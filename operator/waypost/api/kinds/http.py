@@ -1,11 +1,12 @@
 """The http kind: one request to one address, typed on both ends."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, StringConstraints
 
 from waypost.api.base import UNIQUE_ITEMS, JsonObject, JsonValue, Model, keyed_by
 from waypost.api.endpoint import KeyRef, TlsSource, ValueSource
+from waypost.api.kinds.kind import NodeKind
 from waypost.api.pod import Resources, Template
 from waypost.api.toolserver import HEADER_PATTERN
 
@@ -102,3 +103,6 @@ class HttpKind(Model):
     )
     tls: TlsSource | None = Field(default=None, description=TlsSource.__doc__)
     resources: Resources | None = Field(default=None, description="Compute resources.")
+
+
+KIND: Final = NodeKind("http", HttpKind)

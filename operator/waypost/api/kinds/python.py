@@ -1,8 +1,11 @@
 """Kind `python`: run a Python function."""
 
+from typing import Final
+
 from pydantic import Field
 
 from waypost.api.base import Model, keyed_by
+from waypost.api.kinds.kind import NodeKind
 from waypost.api.pod import EnvVar, Image, PullPolicy, Resources
 
 FUNCTION_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*:[A-Za-z_][A-Za-z0-9_]*$"
@@ -41,3 +44,6 @@ class PythonKind(Model):
         json_schema_extra=keyed_by("name"),
     )
     resources: Resources | None = Field(default=None, description="Compute resources.")
+
+
+KIND: Final = NodeKind("python", PythonKind)

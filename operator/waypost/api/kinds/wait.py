@@ -1,8 +1,11 @@
 """Kind `wait`: wait without a pod."""
 
+from typing import Final
+
 from pydantic import Field
 
 from waypost.api.base import Duration, Model
+from waypost.api.kinds.kind import NodeKind
 from waypost.api.pod import Template
 
 
@@ -15,3 +18,6 @@ class WaitKind(Model):
         description="RFC 3339 time at which the wait ends. ${...} is evaluated, for example "
         '"${inputs.notBefore}".',
     )
+
+
+KIND: Final = NodeKind("wait", WaitKind, has_pod=False)

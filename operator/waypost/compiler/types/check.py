@@ -16,11 +16,11 @@ from waypost.compiler.graph import Graph, evaluated_fields
 from waypost.compiler.problems import Problem
 from waypost.compiler.types import cel_checker
 from waypost.compiler.types.assignability import Comparison, Misfit
-from waypost.compiler.types.environment import Environment, closed, own_inputs
+from waypost.compiler.types.environment import Environment, own_inputs
 from waypost.compiler.types.fields import field_of
 from waypost.compiler.types.inference import Inference, Inferred, Remark
 from waypost.compiler.types.narrowing import Steps, Tested
-from waypost.compiler.types.schemas import Linked, Unknown
+from waypost.compiler.types.schemas import Linked, Unknown, closed
 from waypost.expressions.cel import Declared
 from waypost.expressions.expression import Compiled
 from waypost.expressions.templates import Template, parse_template, paths_in, references_in

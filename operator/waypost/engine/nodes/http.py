@@ -6,9 +6,15 @@ from urllib.parse import quote
 from waypost.api.base import JsonObject
 from waypost.api.endpoint import KeyRef
 from waypost.api.kinds.http import HttpAuth, HttpKind
+from waypost.api.status import AttemptStatus
+from waypost.api.workflow import Node
+from waypost.compiler.node_settings import effect_of
+from waypost.engine.nodes.kind import EngineKind
 from waypost.engine.nodes.resolved import Resolved
 from waypost.engine.scheduling.inputs import Invalid
+from waypost.engine.state.transition import Transition
 from waypost.expressions.templates import NullPolicy, RenderError, render_json, render_text
+from waypost.kube.manifests.pod import Rendered
 from waypost.kube.secret_files import KeyFile, ca_file, value_file
 
 DEFAULT_MAX_BYTES: Final = 1024 * 1024
@@ -95,3 +101,16 @@ def _text(place: str, text: str, view: JsonObject, *, encoded: bool = False) -> 
 
 def _quoted(text: str) -> str:
     return quote(text, safe="")
+
+
+def _render(
+    transition: Transition, node: Node, view: JsonObject, attempt: AttemptStatus
+) -> Rendered | Invalid:
+    assert node.http is not None, "asked for http nodes only"
+    work = http_work(node.http, effect=effect_of(node), view=view)
+    if isinstance(work, Invalid):
+        return work
+    return Rendered(http=work.document, files=work.files)
+
+
+KIND: Final = EngineKind("http", render=_render)

@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from waypost.api import meta
-from waypost.api.base import JsonObject, JsonValue
+from waypost.api.base import JsonObject
+from waypost.api.kinds.table import work_of
 from waypost.api.pod import EnvVar, Resources
 from waypost.api.workflow import Node
+from waypost.kube.kinds.kind import OwnImages
+from waypost.kube.kinds.table import pod_kind
 from waypost.kube.manifests.output_sidecar import add_output_sidecar
 from waypost.kube.secret_files import KeyFile, key_volume
-from waypost.protocol import carrying, ijson
+from waypost.protocol import carrying
 from waypost.protocol.request import Request
 
 MOUNT: Final = "/waypost/in"
@@ -23,9 +26,6 @@ OUTPUT_FILE: Final = "/dev/termination-log"
 STORAGE_VARIABLE: Final = "WAYPOST_STORAGE_BYTES"
 _STORAGE: Final = "ephemeral-storage"
 _DEFAULT_TMP: Final = "256Mi"  # only where neither the node nor the installation limits storage
-_LONGEST_STRING: Final = 128 * 1024 - 1  # MAX_ARG_STRLEN of execve(2), without the final NUL
-_LONGEST_INPUT_VARIABLE: Final = 32 * 1024 - 256  # characters; at 4 bytes each, with their name
-_AS_INPUT: Final = "pass it as an input, which is a file"
 _USER: Final = 65532
 _LONGEST_DEADLINE: Final = 2**31 - 1  # what the API server takes
 
@@ -46,6 +46,11 @@ class PodSettings:
         ("ephemeral-storage", "1Gi"),
     )
 
+    @property
+    def images(self) -> OwnImages:
+        """The images of this installation."""
+        return OwnImages(runner=self.runner_image, agent=self.agent_image)
+
 
 @dataclass(frozen=True)
 class Rendered:
@@ -56,11 +61,6 @@ class Rendered:
     agent: JsonObject | None = None
     http: JsonObject | None = None
     files: tuple[KeyFile, ...] = ()
-
-
-def as_text(value: JsonValue) -> str:
-    """An input as a file or a variable holds it: text as it is, anything else as JSON."""
-    return value if isinstance(value, str) else ijson.canonical(value).decode()
 
 
 def pod_spec(
@@ -104,11 +104,11 @@ def pod_spec(
         "containers": [container],
     }
     token = _token_volume(settings)
-    for extra in (key_volume(rendered.files), None if node.container else token):
+    for extra in (key_volume(rendered.files), token if pod_kind(node).runs_waypost else None):
         if extra is not None:
             pod["volumes"].append(extra[0])
             pod["containers"][0]["volumeMounts"].append(extra[1])
-    if _carried(node):
+    if pod_kind(node).has_output_sidecar(node):
         add_output_sidecar(
             pod, image=settings.runner_image, pull_policy=settings.image_pull_policy, token=token
         )
@@ -120,11 +120,10 @@ def pod_spec(
 def _container(
     node: Node, request: Request, rendered: Rendered, settings: PodSettings
 ) -> JsonObject:
-    work = node.container or node.python or node.agent or node.http
-    assert work is not None, "approvals and waits have no pod"
+    work, kind = work_of(node), pod_kind(node)
     container: JsonObject = {
         "name": meta.NODE_CONTAINER,
-        "image": _image(node, settings),
+        "image": kind.image(node, settings.images),
         "env": _environment(node, request, rendered, getattr(work, "env", None) or []),
         "resources": _resources(work.resources, settings),
         "terminationMessagePath": OUTPUT_FILE,
@@ -139,7 +138,7 @@ def _container(
             {"name": "tmp", "mountPath": "/tmp"},
         ],
     }
-    if not node.container and _STORAGE in container["resources"]["limits"]:
+    if kind.runs_waypost and _STORAGE in container["resources"]["limits"]:
         # The runner limits the size of files with it, and the kubelet knows it in bytes.
         source = {"resource": f"limits.{_STORAGE}", "divisor": "1"}
         container["env"].append(
@@ -150,23 +149,11 @@ def _container(
         policy = settings.image_pull_policy  # ours; for others the cluster's own rule
     if policy:
         container["imagePullPolicy"] = policy
-    if node.container and node.container.command:
-        container["command"] = [escape_pod_string(part) for part in node.container.command]
+    if command := kind.command(node):
+        container["command"] = [escape_pod_string(part) for part in command]
     if rendered.args:
         container["args"] = [escape_pod_string(part) for part in rendered.args]
     return container
-
-
-def _image(node: Node, settings: PodSettings) -> str:
-    if node.container:
-        return node.container.image
-    if node.agent:
-        return node.agent.image or settings.agent_image
-    return (node.python and node.python.image) or settings.runner_image
-
-
-def _carried(node: Node) -> bool:
-    return bool(node.container and node.container.large_output)
 
 
 def _token_volume(settings: PodSettings) -> tuple[JsonObject, JsonObject] | None:
@@ -186,10 +173,11 @@ def _token_volume(settings: PodSettings) -> tuple[JsonObject, JsonObject] | None
 def _environment(
     node: Node, request: Request, rendered: Rendered, declared: list[EnvVar]
 ) -> list[JsonObject]:
+    kind = pod_kind(node)
     env: list[JsonObject] = [
         {
             "name": "WAYPOST_OUTPUT",
-            "value": carrying.OUTPUT_FILE if _carried(node) else OUTPUT_FILE,
+            "value": carrying.OUTPUT_FILE if kind.has_output_sidecar(node) else OUTPUT_FILE,
         },
         {
             "name": "WAYPOST_POD_UID",
@@ -205,12 +193,7 @@ def _environment(
     }
     if request.traceparent:
         own["TRACEPARENT"] = request.traceparent
-    if node.container:
-        own |= {
-            f"WAYPOST_INPUT_{key.upper()}": as_text(value)
-            for key, value in request.inputs.items()
-            if isinstance(value, str | int | float | bool) and _fits_variable(as_text(value))
-        }
+    own |= kind.input_variables(request.inputs)
     texts = dict(rendered.env)
     env += [{"name": name, "value": escape_pod_string(value)} for name, value in own.items()]
     for variable in declared:
@@ -243,26 +226,6 @@ STOP_GRACE: Final = 30.0  # terminationGracePeriodSeconds of node pods
 
 # The runner's own timer comes first; the operator's is there for a runner that hangs.
 RUNNER_HEADSTART: Final = 5.0
-
-
-def exec_problem(text: str) -> str | None:
-    """Why a program cannot be given `text` as an argument or as a variable (`NAME=value`).
-
-    Without this check the container would never start, and say only "invalid argument".
-
-    Returns:
-        The problem and what to do about it; None if there is none.
-    """
-    if "\0" in text:
-        return f"contains a NUL character, which arguments and variables cannot; {_AS_INPUT}"
-    size = len(text.encode("utf-8", "replace"))
-    if size > _LONGEST_STRING:
-        return f"has {size} bytes, the limit of Linux is {_LONGEST_STRING}; {_AS_INPUT}"
-    return None
-
-
-def _fits_variable(text: str) -> bool:
-    return len(text) <= _LONGEST_INPUT_VARIABLE and exec_problem(text) is None
 
 
 def escape_pod_string(text: str) -> str:

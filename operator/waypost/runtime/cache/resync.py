@@ -12,6 +12,7 @@ from typing import Final, Protocol
 from pydantic import ValidationError
 
 from waypost.api import meta
+from waypost.api.checkpoints import checkpoint_of
 from waypost.api.status import AgentWorkflowStatus
 from waypost.kube import jobs, objects
 from waypost.kube.approvals import approval_fact
@@ -255,7 +256,8 @@ def _names(body: Obj, path: str, attempt: int) -> bool:
         status = AgentWorkflowStatus.model_validate(objects.section(body, "status"))
     except ValidationError:
         return True  # nobody can tell: leave everything of this run alone
-    return any(n.path == path and attempt <= (n.attempt or 0) for n in status.nodes)
+    checkpoint = checkpoint_of(status.nodes, path)
+    return checkpoint is not None and checkpoint.knows(attempt)
 
 
 def _uids(bodies: Iterable[Obj]) -> frozenset[str]:
