@@ -96,6 +96,11 @@ class HttpKind(Model):
         le=64 * 1024 * 1024,
         description="Maximum size of the response body in bytes. Default 1048576 (1 MiB).",
     )
+    big_integers: Literal["Refuse", "AsText"] | None = Field(
+        default=None,
+        description="Integers beyond 2^53 in a JSON response, such as 64-bit ids. Refuse (default): "
+        "the node fails with OutputInvalid. AsText: they become strings.",
+    )
     tls: TlsSource | None = Field(default=None, description=TlsSource.__doc__)
     resources: Resources | None = Field(default=None, description="Compute resources.")
 

@@ -50,6 +50,8 @@ def _work(http: HttpKind, effect: str, view: JsonObject) -> Resolved:
         document["successCodes"] = http.success_codes
     if http.response_schema is not None:
         document["responseSchema"] = http.response_schema
+    if http.big_integers == "AsText":
+        document["bigIntegers"] = http.big_integers
     if "body" in http.model_fields_set:
         body = render_json(http.body, view)
         if isinstance(body, RenderError):

@@ -4,6 +4,7 @@ from typing import Final
 
 from waypost.api.base import JsonObject
 from waypost.api.workflow import Node
+from waypost.kube.exec_limits import exec_problem
 from waypost.kube.kinds.kind import MAX_VARIABLE_LENGTH, OwnImages, PodKind, as_text
 
 
@@ -21,11 +22,15 @@ def _files(inputs: JsonObject) -> dict[str, str]:
 
 
 def _variables(inputs: JsonObject) -> dict[str, str]:
-    return {
+    named = {
         f"WAYPOST_INPUT_{key.upper()}": as_text(value)
         for key, value in inputs.items()
         if isinstance(value, str | int | float | bool)
-        and len(as_text(value)) <= MAX_VARIABLE_LENGTH
+    }
+    return {
+        name: text
+        for name, text in named.items()
+        if len(text) <= MAX_VARIABLE_LENGTH and exec_problem(f"{name}={text}") is None
     }
 
 

@@ -138,7 +138,7 @@ def _container(
             {"name": "tmp", "mountPath": "/tmp"},
         ],
     }
-    if not node.container and _STORAGE in container["resources"]["limits"]:
+    if kind.runs_waypost and _STORAGE in container["resources"]["limits"]:
         # The runner limits the size of files with it, and the kubelet knows it in bytes.
         source = {"resource": f"limits.{_STORAGE}", "divisor": "1"}
         container["env"].append(
