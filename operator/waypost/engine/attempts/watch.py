@@ -18,13 +18,13 @@ from waypost.engine.scheduling import deadlines
 from waypost.engine.scheduling.inputs import Invalid, Missing, resolve
 from waypost.engine.state.decision import Launch, StopAttempt
 from waypost.engine.state.outcome import Failed, reason_of
-from waypost.engine.state.text import shorten
 from waypost.engine.state.transition import Transition
 from waypost.kube import timestamps
 from waypost.kube.jobs import JobFact
 from waypost.kube.manifests.pod import RUNNER_HEADSTART
 from waypost.kube.pods import PodFact, idle_of, trouble_of
 from waypost.protocol.reasons import Reason
+from waypost.protocol.text import shorten
 
 IN_POD: Final = ("Running", "Superseding")  # phases of a node whose attempt has a pod
 _FENCE: Final = 12.0  # the ten seconds of a fence (runtime/act.py), and what clocks differ by

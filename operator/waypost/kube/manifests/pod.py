@@ -12,6 +12,7 @@ from waypost.api.base import JsonObject, JsonValue
 from waypost.api.pod import EnvVar, Resources
 from waypost.api.workflow import Node
 from waypost.kube.manifests.output_sidecar import add_output_sidecar
+from waypost.kube.manifests.security import container_security, pod_security
 from waypost.kube.secret_files import KeyFile, key_volume
 from waypost.protocol import carrying, ijson
 from waypost.protocol.request import Request
@@ -23,7 +24,6 @@ OUTPUT_FILE: Final = "/dev/termination-log"
 STORAGE_VARIABLE: Final = "WAYPOST_STORAGE_BYTES"
 _STORAGE: Final = "ephemeral-storage"
 _DEFAULT_TMP: Final = "256Mi"  # only where neither the node nor the installation limits storage
-_USER: Final = 65532
 _LONGEST_DEADLINE: Final = 2**31 - 1  # what the API server takes
 
 
@@ -81,13 +81,7 @@ def pod_spec(
         "activeDeadlineSeconds": min(
             int(deadline_seconds + RUNNER_HEADSTART + STOP_GRACE), _LONGEST_DEADLINE
         ),
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": _USER,
-            "runAsGroup": _USER,
-            "fsGroup": _USER,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "securityContext": pod_security(),
         "tolerations": [
             {
                 "key": f"node.kubernetes.io/{state}",
@@ -126,11 +120,7 @@ def _container(
         "resources": _resources(work.resources, settings),
         "terminationMessagePath": OUTPUT_FILE,
         "terminationMessagePolicy": "File",
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
+        "securityContext": container_security(),
         "volumeMounts": [
             {"name": "in", "mountPath": MOUNT, "readOnly": True},
             {"name": "tmp", "mountPath": "/tmp"},
