@@ -68,7 +68,7 @@ def _without_pod(transition: Transition, path: str, attempt: AttemptStatus) -> N
         fail(transition, path, attempt, Failed(Reason.LAUNCH_REJECTED, problem.message, "", False))
         return
     if not transition.observed.live:
-        transition.requeue_at(look_at(transition.observed, path, attempt))
+        transition.requeue_at(look_at(transition.observed, attempt))
         return
     job = transition.observed.jobs.get(attempt.job)
     if job is None:
@@ -76,7 +76,7 @@ def _without_pod(transition: Transition, path: str, attempt: AttemptStatus) -> N
     else:
         _job_without_pod(transition, path, attempt, job)
     if not transition.ended(path):
-        transition.requeue_at(look_at(transition.observed, path, attempt))
+        transition.requeue_at(look_at(transition.observed, attempt))
 
 
 def _without_job(transition: Transition, path: str, attempt: AttemptStatus, problem: str) -> None:
