@@ -55,6 +55,7 @@ class Template:
 
     @cached_property
     def references(self) -> tuple[Reference, ...]:
+        """What all expressions of the template read."""
         compiled = (part for part in self.parts if isinstance(part, Compiled))
         return merge(reference for part in compiled for reference in part.references)
 
