@@ -21,7 +21,7 @@ from tests.crds.manifests import Manifest, approval, record, workflow
 from tests.crds.refused import LENIENT, STRICT
 from tests.crds.server import Server
 from tests.crds.transitions import QUORUM, TRANSITIONS, VOTES, Update
-from tests.kubectl import Kubectl
+from tests.support.kubectl import Kubectl
 
 pytestmark = [pytest.mark.real_api, pytest.mark.usefixtures("no_operator")]
 
