@@ -98,8 +98,8 @@ class HttpKind(Model):
     )
     big_integers: Literal["Refuse", "AsText"] | None = Field(
         default=None,
-        description="Integers beyond 2^53 in a JSON response, such as 64-bit ids. Refuse (default): "
-        "the node fails with OutputInvalid. AsText: they become strings.",
+        description="Integers beyond 2^53 in a JSON response, such as 64-bit ids. Refuse "
+        "(default): the node fails with OutputInvalid. AsText: they become strings.",
     )
     tls: TlsSource | None = Field(default=None, description=TlsSource.__doc__)
     resources: Resources | None = Field(default=None, description="Compute resources.")
