@@ -153,7 +153,7 @@ def _the_fence_never_expires(patch: pytest.MonkeyPatch) -> None:
 def _absence_inferred_from_the_cache(patch: pytest.MonkeyPatch) -> None:
     def sure(transition: Transition, path: str, attempt: Any) -> None:
         broken = Failed(Reason.DISRUPTED, "no pod is known")
-        if transition.now >= reads.look_at(transition.observed, path, attempt):
+        if transition.now >= reads.look_at(transition.observed, attempt):
             close.fail(transition, path, attempt, broken)
 
     patch.setattr(watch, "_without_pod", sure)

@@ -3,10 +3,13 @@
 from collections.abc import Collection, Mapping
 from typing import Final, Literal
 
+from waypost.protocol.text import shorten
+from waypost.protocol.timestamps import now
+
 from waypost_agent.failures import one_line
 from waypost_agent.journal.entries import Result
 from waypost_agent.journal.journal import Journal
-from waypost_agent.limits import Meter, cut, now
+from waypost_agent.limits import Meter
 
 Outcome = Literal["ok", "error", "refused"]
 _SHOWN: Final = 128  # characters of names and ids: a model may invent any
@@ -80,8 +83,8 @@ class Calls:
         self._meter.add(
             "tool",
             start=start,
-            name=cut(name, _SHOWN),
-            callId=cut(call_id, _SHOWN),
+            name=shorten(name, _SHOWN),
+            callId=shorten(call_id, _SHOWN),
             server=self._servers.get(name),
             outcome=outcome,
             error=error,

@@ -5,11 +5,12 @@ conversation, and neither in the usage of this attempt nor against its allotment
 """
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final, Unpack
 
 from waypost.protocol.reasons import Reason
+from waypost.protocol.text import shorten
+from waypost.protocol.timestamps import now
 from waypost.protocol.work import SHARE, Trace, Usage
 
 from waypost_agent.agent_request import Limits, Price
@@ -95,7 +96,7 @@ class Meter:
     def public(self, text: str | None) -> str | None:
         """The text as it may be told to others: without a secret, and short."""
         # Redacted before it is cut: half a secret would not be found.
-        return text if text is None else cut(self._redact(text), _SHOWN)
+        return text if text is None else shorten(self._redact(text), _SHOWN)
 
     def _hold(
         self,
@@ -115,13 +116,3 @@ class Meter:
         if limit is not None and used + more > limit:
             text = f"{used} of {limit} tool calls are used, the model asks for {more} more"
             raise Stopped(Reason.BUDGET_EXCEEDED, f"{whose}: {text}")
-
-
-def now() -> str:
-    """RFC 3339 in UTC with milliseconds."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def cut(text: str, length: int) -> str:
-    """The text, at most so long, with a mark where it was cut."""
-    return text if len(text) <= length else f"{text[: length - 1]}…"

@@ -22,6 +22,7 @@ from waypost.protocol import ijson
 from waypost.protocol.ijson import Json
 from waypost.protocol.reasons import Reason
 from waypost.protocol.request import Request
+from waypost.protocol.text import shorten
 from waypost.protocol.work import Usage, WorkFailed, WorkResult
 from waypost_node import endpoint_access
 
@@ -32,7 +33,7 @@ from waypost_agent.effects import Effects
 from waypost_agent.failures import SHOWN, Stopped, one_line
 from waypost_agent.journal import store as journal_store
 from waypost_agent.journal.journal import Journal
-from waypost_agent.limits import Meter, cut
+from waypost_agent.limits import Meter
 from waypost_agent.model_client import ModelClient
 from waypost_agent.output import Output
 from waypost_agent.output_retries import OutputRetries, unusable
@@ -68,7 +69,7 @@ def perform(
     except Stopped as stopped:
         raise WorkFailed(
             stopped.reason,
-            cut(keys.redact(stopped.message), SHOWN),
+            shorten(keys.redact(stopped.message), SHOWN),
             usage=meter.usage,
             trace=meter.trace,
             retry_after=stopped.retry_after,
@@ -80,7 +81,7 @@ def perform(
         text = f"the agent failed unexpectedly: {type(error).__name__}: {error}"
         raise WorkFailed(
             Reason.NODE_ERROR,
-            cut(keys.redact(one_line(f"{text}; its traceback is in the pod's log")), SHOWN),
+            shorten(keys.redact(one_line(f"{text}; its traceback is in the pod's log")), SHOWN),
             usage=meter.usage,
             trace=meter.trace,
             carried=loop.carried,

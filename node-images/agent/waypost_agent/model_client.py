@@ -8,6 +8,7 @@ from pydantic_ai.messages import ModelMessage, ModelResponse, ToolCallPart
 from pydantic_ai.models import Model, ModelRequestParameters
 from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.settings import ModelSettings
+from waypost.protocol.timestamps import now
 
 from waypost_agent import answers
 from waypost_agent.answers import Problem
@@ -17,7 +18,7 @@ from waypost_agent.estimates import with_estimate
 from waypost_agent.failures import Stopped
 from waypost_agent.journal.entries import Mark, Turn
 from waypost_agent.journal.journal import Journal
-from waypost_agent.limits import Meter, now
+from waypost_agent.limits import Meter
 from waypost_agent.provider_retries import ProviderRetries
 from waypost_agent.usage import tokens_of
 

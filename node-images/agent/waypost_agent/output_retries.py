@@ -34,7 +34,9 @@ class OutputRetries(AbstractCapability[None]):
     without_values: Callable[[str], str]
 
     async def before_model_request(
-        self, ctx: RunContext[None], request_context: ModelRequestContext
+        self,
+        ctx: RunContext[None],  # noqa: ARG002 -- the hook's signature
+        request_context: ModelRequestContext,
     ) -> ModelRequestContext:
         """Look at what the loop answers to the model's last answer."""
         last = request_context.messages[-1]

@@ -6,10 +6,11 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from pydantic_ai.messages import ModelResponse
+from waypost.protocol.timestamps import now
 
 from waypost_agent.estimates import is_estimated
 from waypost_agent.failures import Refusal, Stopped, refusal_of
-from waypost_agent.limits import Meter, now
+from waypost_agent.limits import Meter
 from waypost_agent.usage import tokens_of
 
 PATIENCE: Final = 60.0  # seconds that an attempt waits for its provider in all

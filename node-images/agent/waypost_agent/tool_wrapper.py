@@ -9,12 +9,12 @@ import pydantic_core
 from pydantic_ai import RunContext
 from pydantic_ai.exceptions import ModelRetry, ToolFailed
 from pydantic_ai.toolsets import ToolsetTool, WrapperToolset
+from waypost.protocol.text import shorten
 from waypost_node import user_code
 
 from waypost_agent.calls import Calls
 from waypost_agent.failures import one_line
 from waypost_agent.journal.entries import Result
-from waypost_agent.limits import cut
 
 _SHOWN = 2000  # characters of an error that the model is told
 
@@ -58,7 +58,7 @@ class ToolWrapper(WrapperToolset[None]):
             raise
         except BaseException as error:  # noqa: BLE001 - SystemExit too: a tool ends no attempt
             message = one_line(f"{type(error).__name__}: {_text(error)}")
-            return Result("failed", message=cut(message, _SHOWN))
+            return Result("failed", message=shorten(message, _SHOWN))
 
 
 def _as_json(result: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Names that stand on objects: group, labels, annotations, finalizer, condition types.
+"""Names that stand on objects: group, labels, annotations, finalizer, conditions, reasons.
 
 Anything another program may match on lives here once, so that a rename is one line and a review.
 """
@@ -46,6 +46,47 @@ FINALIZER_RESULT: Final = f"{GROUP}/result"  # on pods: the result is not yet in
 
 FIELD_MANAGER: Final = "waypost-operator"
 NODE_CONTAINER: Final = "node"  # the container of a pod that does the node's work
+
+
+class ConditionReason:
+    """Reasons of conditions, other than the reasons of nodes (`protocol.reasons.Reason`)."""
+
+    ACCEPTED: Final = "Accepted"
+    INVALID_SPEC: Final = "InvalidSpec"
+    RUNNING: Final = "Running"
+    PAUSED: Final = "Paused"
+    COMPLETED: Final = "Completed"
+    COMPLETED_WITH_FAILURES: Final = "CompletedWithFailures"
+    CANCELLED: Final = "Cancelled"
+    NODE_FAILED: Final = "NodeFailed"  # of a failed node that states no reason
+    AWAITING_APPROVAL: Final = "AwaitingApproval"
+    NOTHING_TO_APPROVE: Final = "NothingToApprove"
+    # of an Approval
+    ANSWER_VALID: Final = "AnswerValid"
+    ANSWER_INVALID: Final = "AnswerInvalid"
+    IDENTITY_DECLARED: Final = "Declared"
+    IDENTITY_ABSENT: Final = "Absent"
+    EXPIRED: Final = "Expired"
+    # of a ModelProvider or a ToolServer, other than `protocol.probe.ProbeReason`
+    NO_AGENT_IMAGE: Final = "NoAgentImage"
+    PROBING: Final = "Probing"
+    MISSING_SECRET: Final = "MissingSecret"
+    MISSING_CONFIG_MAP: Final = "MissingConfigMap"
+
+
+class EventReason:
+    """Reasons of the Events on a run, other than the reasons of nodes."""
+
+    INVALID_SPEC: Final = "InvalidSpec"
+    ROUND_BEGUN: Final = "RoundBegun"
+    RUN_PAUSED: Final = "RunPaused"
+    RUN_SUCCEEDED: Final = "RunSucceeded"
+    RUN_FAILED: Final = "RunFailed"
+    RUN_CANCELLED: Final = "RunCancelled"
+    NODE_FAILED: Final = "NodeFailed"
+    NODE_ATTEMPT_FAILED: Final = "NodeAttemptFailed"
+    TRACE_UNREADABLE: Final = "TraceUnreadable"
+    AWAITING_APPROVAL: Final = "AwaitingApproval"
 
 
 class Condition:

@@ -23,6 +23,7 @@ class Dependencies:
 
     @cached_property
     def all(self) -> frozenset[str]:
+        """Every node that this one waits for."""
         return self.hard | self.soft
 
 

@@ -91,7 +91,7 @@ class ModelServer:
         self.journal.note(ask, played)
         return await _delivered(request, wire, ask, played)
 
-    async def _models(self, request: Request) -> Response:
+    async def _models(self, _: Request) -> Response:
         names = [f"{PREFIX}{name}" for name in sorted(self.player.scripts)]
         listed = [{"id": name, "object": "model", "owned_by": "waypost"} for name in names]
         return _json({"object": "list", "data": listed})
@@ -109,7 +109,7 @@ class ModelServer:
         return _json({"loaded": sorted(scripts)})
 
 
-async def _health(request: Request) -> Response:
+async def _health(_: Request) -> Response:
     return _json({"status": "ok", "scripted": True})
 
 

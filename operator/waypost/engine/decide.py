@@ -6,6 +6,7 @@ outcomes, never exceptions.
 
 from datetime import datetime
 
+from waypost.api.meta import EventReason
 from waypost.engine import start
 from waypost.engine.attempts import cleanup, watch
 from waypost.engine.nodes.table import KINDS, engine_kind
@@ -52,7 +53,7 @@ def _reject(observed: Observed, problems: str, now: datetime) -> Decision:
 def _go_on(transition: Transition, round_begun: bool) -> Decision:
     status = transition.observed.status
     if round_begun:
-        transition.event("Normal", "RoundBegun", round_message(status))
+        transition.event("Normal", EventReason.ROUND_BEGUN, round_message(status))
     if not is_finished(status):
         _advance(transition)
     transition.after += cleanup.seal_closed(transition)

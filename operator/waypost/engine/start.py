@@ -15,7 +15,10 @@ LAUNCHES_PER_PASS = 20  # so that acting on a fence stays short, and a cancel is
 
 
 def start_ready(transition: Transition) -> None:
-    """Skip or start every node whose turn it is, as far as parallelism allows."""
+    """Start, skip or retry every node whose time has come, at most LAUNCHES_PER_PASS of them.
+
+    Changes `transition`. Ends the run when a node that fails here ends it.
+    """
     busy = len(transition.in_phase(*watch.IN_POD))
     free = (transition.spec.parallelism or DEFAULT_PARALLELISM) - busy
     capped = free > LAUNCHES_PER_PASS

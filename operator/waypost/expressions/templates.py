@@ -55,6 +55,7 @@ class Template:
 
     @cached_property
     def references(self) -> tuple[Reference, ...]:
+        """What all expressions of the template read."""
         compiled = (part for part in self.parts if isinstance(part, Compiled))
         return merge(reference for part in compiled for reference in part.references)
 
@@ -183,14 +184,6 @@ def render_condition(text: str, data: Mapping[str, Json]) -> bool | RenderError:
         return RenderError("", "a condition is one ${...} with nothing around it")
     verdict = evaluate_condition(only, data)
     return RenderError("", verdict.message) if isinstance(verdict, EvaluationError) else verdict
-
-
-def refuse_templates(value: Json) -> str | None:
-    """Where `${` stands in a field that is not evaluated, `$${` and keys included; or None."""
-    for path, text in strings_in(value, keys=True):
-        if _OPEN in text:
-            return f"{path or 'the value'}: ${{...}} is not evaluated here"
-    return None
 
 
 def strings_in(value: Json, path: str = "", *, keys: bool = False) -> Iterator[tuple[str, str]]:

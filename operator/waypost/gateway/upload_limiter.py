@@ -70,6 +70,7 @@ class UploadLimiter:
         """Receive the whole body; it counts against the room while the block lasts.
 
         Args:
+            stream: chunks of the body.
             announced: Content-Length in bytes, if known.
             limit: maximum size in bytes.
             advice: what the user can do about a larger body.

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from waypost.protocol import ijson
 from waypost.protocol.ijson import MAX_SAFE_INTEGER, Json
+from waypost.protocol.text import shorten
 from waypost.protocol.work import Trace, Usage, trace_from_json, usage_from_json
 
 VERSION: Final = 1
@@ -260,6 +261,6 @@ def decode_plain(message: str) -> Json | RecordProblem:
     try:
         return ijson.parse(message)
     except ijson.IJsonError as error:
-        shown = message[:80] + ("…" if len(message) > 80 else "")
+        shown = shorten(message, 80)
         text = message if isinstance(error, ijson.NotJsonError) else None
         return RecordProblem("Malformed", f"{error}; found {shown!r}", plain_text=text)

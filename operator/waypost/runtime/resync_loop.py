@@ -1,4 +1,4 @@
-"""Complete lists, before the first worker and again and again, and the sweep between them."""
+"""When the caches are corrected by complete lists, and when stray Jobs are swept."""
 
 import asyncio
 import logging
@@ -7,36 +7,38 @@ from typing import Final
 
 from waypost.ports.clock import Clock
 from waypost.ports.cluster import ClusterError
-from waypost.runtime.cache.resync import Resync
+from waypost.runtime.resync import Resync
 from waypost.runtime.writes.actions import ActionExecutor
 
-_FRESH_SECONDS: Final = 1.0  # a list so young, of a process that has just begun, is not made again
+_FRESH_SECONDS: Final = 1.0  # a process that has just started does not list twice
 
 log = logging.getLogger(__name__)
 
 
 class ResyncLoop:
-    """When the cache is corrected and the cluster swept; `Syncer` knows how."""
+    """Calls `Resync.sync` and `Sweeper.sweep` at their intervals, in seconds.
+
+    `synced` is called after every list that this loop made, except the first of the process.
+    """
 
     def __init__(
         self,
         *,
         syncer: Resync,
-        actor: ActionExecutor,
+        actor: ActionExecutor,  # noqa: ARG002 -- nothing here needs it any more
         clock: Clock,
         resync_seconds: float,
         sweep_seconds: float,
         synced: Callable[[], None],
     ) -> None:
         self._syncer = syncer
-        self._actor = actor
         self._clock = clock
         self._resync_seconds = resync_seconds
         self._sweep_seconds = sweep_seconds
         self._synced = synced
 
     async def list_all(self) -> None:
-        """Return once every kind has been listed completely."""
+        """List every kind completely; tries again, without limit, after a failure."""
         delay = 0.5
         while True:
             try:
@@ -49,9 +51,9 @@ class ResyncLoop:
                 return
 
     async def run(self) -> None:
-        """Resync and sweep until cancelled; the leader's alone."""
+        """Resync and sweep until cancelled. Only the leader does this."""
         if self._syncer.since_sync() >= _FRESH_SECONDS:
-            await self.list_all()  # what the watch has missed while this process stood by
+            await self.list_all()  # what the watch has missed while this process was a standby
             self._synced()
         sweep_at = self._clock.monotonic()
         while True:
@@ -61,7 +63,7 @@ class ResyncLoop:
                     await self._syncer.sync()
                     self._synced()
                 if self._clock.monotonic() - sweep_at >= self._sweep_seconds:
-                    await self._syncer.sweep(self._actor)
+                    await self._syncer.sweeper.sweep()
                     sweep_at = self._clock.monotonic()
             except ClusterError as error:
                 log.warning("resync failed, trying again later: %s", error.message)

@@ -38,6 +38,7 @@ class Mark:
     effect: str
 
     def to_json(self) -> Entry:
+        """The entry in the journal."""
         return {
             "call": self.call_id,
             "tool": self.tool,

@@ -32,10 +32,10 @@ class Store(Protocol):
     """Segments, in order. Every method raises Sealed, Full or GatewayError."""
 
     async def read(self, *, after: int) -> list[Json]:
-        """All segments behind that number."""
+        """All segments after number `after`, in order."""
 
     async def append(self, number: int, document: Json) -> None:
-        """Append the next segment; durable when it returns."""
+        """Append the next segment, with this number; durable when it returns."""
 
 
 class GatewayStore:
@@ -47,6 +47,7 @@ class GatewayStore:
         self._deadline = deadline
 
     async def read(self, *, after: int) -> list[Json]:
+        """Read all pages of the segments after number `after`."""
         segments: list[Json] = []
         more = True
         while more:
@@ -58,6 +59,7 @@ class GatewayStore:
         return segments
 
     async def append(self, number: int, document: Json) -> None:
+        """Append the next segment, with this number."""
         await self._call("PUT", f"{self._url}/{number}", document)
 
     async def _call(self, method: str, address: str, document: Json | None = None) -> bytes:

@@ -8,12 +8,12 @@ and the operator waits without a pod.
 
 import ssl
 import time
-from datetime import UTC, datetime
 from typing import Final
 
 import httpx2
 from waypost.protocol.reasons import Reason
 from waypost.protocol.request import Request
+from waypost.protocol.timestamps import now
 from waypost.protocol.work import Trace, Usage, WorkFailed, WorkResult
 
 from waypost_node.http.exchange import Broken, exchange
@@ -85,10 +85,10 @@ class _Tries:
                 pause, number = pause * 2, number + 1
 
     def _wait(self, seconds: float, reason: Reason) -> None:
-        start = _now()
+        start = now()
         time.sleep(seconds)
         self._trace.add(
-            "wait", start=start, end=_now(), reason=str(reason), seconds=round(seconds, 3)
+            "wait", start=start, end=now(), reason=str(reason), seconds=round(seconds, 3)
         )
 
     def _usage(self) -> Usage:
@@ -105,8 +105,3 @@ class _Tries:
             trace=self._trace,
             retry_after=broken.retry_after,
         )
-
-
-def _now() -> str:
-    """RFC 3339 in UTC with milliseconds."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

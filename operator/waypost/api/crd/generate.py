@@ -81,7 +81,7 @@ def render() -> dict[str, str]:
 class _Plain(yaml.SafeDumper):
     """No anchors: a schema that is used twice is written twice."""
 
-    def ignore_aliases(self, data: object) -> bool:
+    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 -- overrides
         return True
 
 

@@ -111,7 +111,7 @@ class _Renderer:
             if "required" in source:
                 schema["required"] = list(source["required"])
             schema["properties"] = {
-                name: self._property(name, field, at=f"{at}.{name}", inside=inside)
+                name: self._property(field, at=f"{at}.{name}", inside=inside)
                 for name, field in source["properties"].items()
             }
         elif entries is None or not entries:
@@ -123,7 +123,7 @@ class _Renderer:
             schema["additionalProperties"] = self.value(entries, at=f"{at}.*", inside=inside)
         return schema
 
-    def _property(self, name: str, field: Schema, *, at: str, inside: tuple[str, ...]) -> Schema:
+    def _property(self, field: Schema, *, at: str, inside: tuple[str, ...]) -> Schema:
         if not field.get("description"):
             raise UnstructuralError(f"{at}: has no description, which kubectl explain would print")
         return self.value(field, at=at, inside=inside)

@@ -47,6 +47,8 @@ async def begin_round(session: Session, name: str, asked: Obj, edited: Obj | Non
     """Request the next round.
 
     Args:
+        session: where to.
+        name: the run.
         asked: what to run again: `from`, `skip`, `outputs` (`spec.rerun` without `round`).
         edited: a new spec; None keeps the present one.
 

@@ -15,6 +15,7 @@ from typing import Any, Final
 from waypost.api.crd.openapi import INT_OR_STRING, LIST_TYPE, PRESERVE
 from waypost.api.vocabulary import unknown_field
 from waypost.protocol.ijson import Json
+from waypost.protocol.text import shorten
 
 Schema = Mapping[str, Any]
 
@@ -239,7 +240,7 @@ def shown(value: Json) -> str:
     if isinstance(value, list):
         return "a list"
     text = json.dumps(value, ensure_ascii=False)
-    short = text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
+    short = shorten(text, _SHOWN)
     if isinstance(value, bool):
         return f"the boolean {short}"
     return short if isinstance(value, str) else f"the number {short}"

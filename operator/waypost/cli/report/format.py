@@ -7,6 +7,7 @@ from typing import Final
 
 from waypost.api.status import Usage
 from waypost.kube.timestamps import parse_timestamp
+from waypost.protocol.text import shorten
 
 # C0 and C1 controls, and marks that change the direction of text: text written by a model must not
 # control the reader's terminal.
@@ -16,7 +17,7 @@ _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]+"
 def tame(text: str, *, limit: int = 300) -> str:
     """Foreign text on one line, without control characters, cut to `limit` characters."""
     flat = _CONTROLS.sub(" ", text).strip()
-    return flat if len(flat) <= limit else f"{flat[: limit - 1]}…"
+    return shorten(flat, limit)
 
 
 def duration(seconds: float | None) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from waypost.api.base import JsonObject, JsonValue
+from waypost.api.base import JsonObject
 from waypost.api.kinds.agent import AgentKind
 from waypost.api.workflow import AgentWorkflowSpec, Node
 from waypost.compiler.kinds.kind import CompilerKind, Fields, env_fields, wire
@@ -20,10 +20,6 @@ def _evaluated(node: Node) -> Fields:
         yield "agent.instructions", _work(node).instructions
     yield "agent.prompt", _work(node).prompt
     yield from env_fields("agent", _work(node).env)
-
-
-def _opaque(node: Node) -> Iterator[tuple[str, JsonValue]]:
-    yield "agent.image", _work(node).image
 
 
 def _problems(spec: AgentWorkflowSpec, node: Node) -> Iterator[Problem]:
@@ -74,7 +70,7 @@ def _defaults(spec: AgentWorkflowSpec, node: Node) -> JsonObject | None:
 KIND: Final = CompilerKind(
     "agent",
     evaluated_fields=_evaluated,
-    opaque_fields=_opaque,
+    program_texts=("agent.settings.stopSequences",),
     problems=_problems,
     code=_code,
     fingerprinted_work=_fingerprinted,

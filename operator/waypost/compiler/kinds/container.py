@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from typing import Final
 
-from waypost.api.base import JsonValue
 from waypost.api.kinds.container import ContainerKind
 from waypost.api.workflow import AgentWorkflowSpec, Node
 from waypost.compiler.kinds.kind import CompilerKind, Fields, env_fields
@@ -21,10 +20,6 @@ def _evaluated(node: Node) -> Fields:
     yield from env_fields("container", _work(node).env)
 
 
-def _opaque(node: Node) -> Iterator[tuple[str, JsonValue]]:
-    yield "container.image", _work(node).image
-
-
 def _variables_are_distinct(spec: AgentWorkflowSpec, node: Node) -> Iterator[Problem]:
     seen: dict[str, str] = {}
     for key in node.inputs or {}:
@@ -37,6 +32,6 @@ def _variables_are_distinct(spec: AgentWorkflowSpec, node: Node) -> Iterator[Pro
 KIND: Final = CompilerKind(
     "container",
     evaluated_fields=_evaluated,
-    opaque_fields=_opaque,
+    program_texts=("container.command",),
     problems=_variables_are_distinct,
 )

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from waypost.api.base import Effect, JsonObject, JsonValue, Model
+from waypost.api.base import Effect, JsonObject, Model
 from waypost.api.pod import EnvVar
 from waypost.api.workflow import AgentWorkflowSpec, Node
 from waypost.compiler.problems import Problem
@@ -68,7 +68,8 @@ class CompilerKind:
     Attributes:
         name: As in `api.kinds`.
         evaluated_fields: Fields with `${...}`, with their values, in order.
-        opaque_fields: Fields where `${` would have no effect and is rejected.
+        program_texts: Fields with texts for other programs, in which `${` may mean something else.
+        code_fields: Names of the block's attributes that hold code.
         schema_fields: Names of the block's attributes that hold a JSON Schema.
         durations: Fields with a duration of the kind, with their texts.
         problems: What is wrong with the node beyond what every kind is checked for.
@@ -81,7 +82,8 @@ class CompilerKind:
 
     name: str
     evaluated_fields: Callable[[Node], Fields] = no_fields
-    opaque_fields: Callable[[Node], Iterator[tuple[str, JsonValue]]] = no_fields
+    program_texts: tuple[str, ...] = ()
+    code_fields: tuple[str, ...] = ()
     schema_fields: tuple[str, ...] = ()
     durations: Callable[[Node], Iterator[tuple[str, str | None]]] = no_fields
     problems: Callable[[AgentWorkflowSpec, Node], Iterator[Problem]] = no_problems

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from typing import Final
 
-from waypost.api.base import JsonValue
 from waypost.api.kinds.python import PythonKind
 from waypost.api.workflow import AgentWorkflowSpec, Node
 from waypost.compiler.kinds.kind import CompilerKind, Fields, env_fields
@@ -18,10 +17,6 @@ def _work(node: Node) -> PythonKind:
 
 def _evaluated(node: Node) -> Fields:
     yield from env_fields("python", _work(node).env)
-
-
-def _opaque(node: Node) -> Iterator[tuple[str, JsonValue]]:
-    yield "python.image", _work(node).image
 
 
 def _takes_its_inputs(spec: AgentWorkflowSpec, node: Node) -> Iterator[Problem]:
@@ -44,7 +39,7 @@ def _code(node: Node) -> str:
 KIND: Final = CompilerKind(
     "python",
     evaluated_fields=_evaluated,
-    opaque_fields=_opaque,
+    code_fields=("source",),
     problems=_takes_its_inputs,
     code=_code,
 )

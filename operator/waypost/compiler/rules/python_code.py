@@ -40,6 +40,7 @@ def _parsed(place: str, source: str) -> ast.Module | Problem:
 
 
 def signature(node: Node, place: str, source: str, function: str) -> Iterator[Problem]:
+    """What keeps `function` in `source` from taking the inputs of `node` as keyword arguments."""
     parsed = _parsed(place, source)
     if isinstance(parsed, Problem):
         if function == ENTRY:

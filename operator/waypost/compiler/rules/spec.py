@@ -16,6 +16,7 @@ from waypost.compiler.kinds.table import compiler_kind
 from waypost.compiler.problems import Problem
 from waypost.compiler.rules.python_code import modules
 from waypost.compiler.rules.rerun import rerun_problems
+from waypost.compiler.rules.unevaluated import unevaluated_problems
 from waypost.compiler.shared_schemas import schema_fields
 from waypost.expressions.expression import Variable
 from waypost.expressions.templates import (
@@ -23,7 +24,6 @@ from waypost.expressions.templates import (
     parse_template,
     problems_in,
     references_in,
-    refuse_templates,
     strings_in,
 )
 from waypost.protocol import ijson, schema
@@ -47,7 +47,7 @@ def check(spec: AgentWorkflowSpec) -> tuple[Problem, ...]:
         _retries_mean_something,  # reasons without a retry
         _expressions_compile,  # before references are read from them
         _references_resolve,  # names, dependsOn, after
-        _nothing_else_is_evaluated,  # ${ where it would be ignored
+        unevaluated_problems,  # ${ where it would be ignored
         _kinds_are_well_formed,  # what each kind asks for
         _fallbacks_fit,  # fallbackOutput against outputSchema
         modules,  # names, syntax
@@ -194,24 +194,6 @@ def _references_resolve(spec: AgentWorkflowSpec) -> Iterator[Problem]:
 def _kinds_are_well_formed(spec: AgentWorkflowSpec) -> Iterator[Problem]:
     for node in spec.nodes:
         yield from compiler_kind(node).problems(spec, node)
-
-
-def _nothing_else_is_evaluated(spec: AgentWorkflowSpec) -> Iterator[Problem]:
-    agents = spec.defaults.agent if spec.defaults else None
-    reason = refuse_templates(agents.instructions) if agents else None
-    if reason:
-        yield Problem("defaults.agent.instructions", reason)
-    for node in spec.nodes:
-        opaque: list[tuple[str, JsonValue]] = [("name", node.name)]
-        opaque += compiler_kind(node).opaque_fields(node)
-        if node.isolation:
-            name = node.isolation.service_account_name
-            opaque.append(("isolation.serviceAccountName", name))
-        opaque.append(("fallbackOutput", node.fallback_output))
-        for place, value in opaque:
-            reason = refuse_templates(value)
-            if reason:
-                yield Problem(f"nodes.{node.name}.{place}", reason)
 
 
 def _fallbacks_fit(spec: AgentWorkflowSpec) -> Iterator[Problem]:

@@ -210,7 +210,9 @@ class _Check:
         result = inference.result()
         if any(remark.severity == "error" for remark in inference.remarks):
             return result, inference.remarks
-        told = [Remark(f"{compiled.source}: {text}", "error") for text, _ in typed.problems]
+        texts = [text for text, _ in typed.problems]
+        unfit = cel_checker.not_json(compiled, typed)
+        told = [Remark(f"{compiled.source}: {text}", "error") for text in [*texts, unfit] if text]
         return result, [*inference.remarks, *told[:1]]
 
     def _evaluated(self) -> Iterator[tuple[str, JsonValue]]:

@@ -82,6 +82,7 @@ class Linked:
         self._made: dict[str, Json] = {}
 
     def of(self, schema: Json) -> Json:
+        """The schema with its references replaced, as `linked` does."""
         text = json.dumps(schema)
         if text not in self._made:
             self._made[text] = linked(schema)

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Final
 
 from waypost.api.kinds.table import kind_of
+from waypost.api.meta import EventReason
 from waypost.api.status import AttemptStatus
 from waypost.compiler import node_settings
 from waypost.engine.attempts import lost_machines, retries, stored_results, traces
@@ -12,11 +13,11 @@ from waypost.engine.budget import shares
 from waypost.engine.budget.usage import as_status_usage, total
 from waypost.engine.scheduling import deadlines
 from waypost.engine.state.outcome import Failed, Outcome, Succeeded
-from waypost.engine.state.text import shorten
 from waypost.engine.state.transition import Transition
 from waypost.kube import timestamps
 from waypost.kube.pods import PodFact
 from waypost.protocol.reasons import Reason
+from waypost.protocol.text import shorten
 
 _WHOLE_SECONDS: Final = 1.0  # in which the kubelet tells times
 
@@ -158,7 +159,8 @@ def fail(
         wake_at=timestamps.timestamp(wake_at),
         **{verdict.budget.value: verdict.count},
     )
-    transition.event("Warning", "NodeAttemptFailed", f"{path}: {broken.reason}: {broken.message}")
+    message = f"{path}: {broken.reason}: {broken.message}"
+    transition.event("Warning", EventReason.NODE_ATTEMPT_FAILED, message)
     transition.requeue_at(wake_at)
 
 

@@ -22,7 +22,7 @@ def needs_live_read(observed: Observed, status: NodeStatus, now: datetime) -> bo
     attempt = status.open_attempt
     if attempt is None or observed.pods_of(status.path, attempt.number):
         return False
-    return now >= look_at(observed, status.path, attempt)
+    return now >= look_at(observed, attempt)
 
 
 def log_reads(observed: Observed, status: NodeStatus, node: Node) -> list[PodFact]:
@@ -48,7 +48,7 @@ def mount_reads(observed: Observed, status: NodeStatus, now: datetime) -> list[P
     ]
 
 
-def look_at(observed: Observed, path: str, attempt: AttemptStatus) -> datetime:
+def look_at(observed: Observed, attempt: AttemptStatus) -> datetime:
     """When the API server is next asked for a pod that has not been seen: soon, then rarely."""
     launched = timestamps.parse_timestamp(attempt.launched_at) or observed.created_at
     looked = observed.live_at if observed.live_at and observed.live_at >= launched else None

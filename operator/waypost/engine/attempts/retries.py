@@ -1,6 +1,5 @@
 """Clocks and retries: the settings in force for a node, and what follows a broken attempt."""
 
-import hashlib
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -10,6 +9,7 @@ from waypost.api.status import NodeStatus
 from waypost.api.workflow import RetriedReason
 from waypost.compiler.node_settings import Retries
 from waypost.engine.state.outcome import Failed
+from waypost.kube.jitter import jittered
 from waypost.protocol.reasons import Reason
 
 MAX_DISRUPTIONS: Final = 5
@@ -81,16 +81,16 @@ def after_failure(
     used = _used(status, budget)
     if budget is RetryClass.CLUSTER:
         if used < MAX_DISRUPTIONS:
-            return Again(_spread(2.0**used, seed), budget, used + 1)
+            return Again(_delay(2.0**used, seed), budget, used + 1)
         text = f"{broken.message}; disrupted {used + 1} times, the limit is {MAX_DISRUPTIONS}"
         return GiveUp(broken.reason, text)
     if budget is RetryClass.LAUNCH:
         if used < MAX_LAUNCH_RETRIES:
-            return Again(_spread(10.0 * 2**used, seed), budget, used + 1)
+            return Again(_delay(10.0 * 2**used, seed), budget, used + 1)
         return GiveUp(broken.reason, f"{broken.message}; launched {used + 1} times in vain")
     asked = min(broken.report.retry_after or 0.0, _LONGEST_WAIT)
     if budget is RetryClass.PROVIDER and used < MAX_PROVIDER_RETRIES:
-        return Again(_spread(max(5.0 * 2**used, asked), seed), budget, used + 1)
+        return Again(_delay(max(5.0 * 2**used, asked), seed), budget, used + 1)
     return _by_the_user(retries, status=status, broken=broken, asked=asked, seed=seed)
 
 
@@ -104,7 +104,7 @@ def _by_the_user(
         listed = ", ".join(sorted(retries.reasons))
         return GiveUp(broken.reason, f"{broken.message}; retry.reasons has only {listed}")
     wait = min(retries.initial * retries.factor**used, retries.max)
-    return Again(_spread(max(wait, asked), seed), RetryClass.USER, used + 1)
+    return Again(_delay(max(wait, asked), seed), RetryClass.USER, used + 1)
 
 
 def _used(status: NodeStatus, budget: RetryClass) -> int:
@@ -112,6 +112,5 @@ def _used(status: NodeStatus, budget: RetryClass) -> int:
     return used or 0
 
 
-def _spread(seconds: float, seed: str) -> timedelta:
-    fraction = int.from_bytes(hashlib.sha256(seed.encode()).digest()[:4]) / 2**32
-    return timedelta(seconds=round(seconds * (1.0 + 0.2 * fraction), 3))
+def _delay(seconds: float, seed: str) -> timedelta:
+    return jittered(seconds, seed=seed, spread=0.2)

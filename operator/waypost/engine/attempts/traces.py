@@ -1,6 +1,7 @@
 """Traces of attempts: asked for, kept in NodeRecords, and told to whoever exports spans."""
 
 from waypost.api.base import JsonValue
+from waypost.api.meta import EventReason
 from waypost.api.status import NodeStatus
 from waypost.engine.attempts.judge import needs_trace
 from waypost.engine.attempts.stored_results import expected_identity
@@ -46,7 +47,9 @@ def keep_trace(
         try:
             transition.traces[path, number] = trace_from_json(fact.payload.value)
         except ValueError as error:
-            transition.event("Warning", "TraceUnreadable", f"{path}: NodeRecord {name}: {error}")
+            transition.event(
+                "Warning", EventReason.TRACE_UNREADABLE, f"{path}: NodeRecord {name}: {error}"
+            )
     return name
 
 

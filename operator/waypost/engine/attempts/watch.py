@@ -18,7 +18,6 @@ from waypost.engine.scheduling import deadlines
 from waypost.engine.scheduling.inputs import Invalid, Missing, resolve
 from waypost.engine.state.decision import Launch, StopAttempt
 from waypost.engine.state.outcome import Failed, reason_of
-from waypost.engine.state.text import shorten
 from waypost.engine.state.transition import Transition
 from waypost.kube import timestamps
 from waypost.kube.jobs import JobFact
@@ -26,6 +25,7 @@ from waypost.kube.kinds.table import pod_kind
 from waypost.kube.manifests.pod import RUNNER_HEADSTART
 from waypost.kube.pods import PodFact, idle_of, trouble_of
 from waypost.protocol.reasons import Reason
+from waypost.protocol.text import shorten
 
 IN_POD: Final = ("Running", "Superseding")  # phases of a node whose attempt has a pod
 _FENCE: Final = 12.0  # the ten seconds of a fence (runtime/act.py), and what clocks differ by
@@ -69,7 +69,7 @@ def _without_pod(transition: Transition, path: str, attempt: AttemptStatus) -> N
         fail(transition, path, attempt, Failed(Reason.LAUNCH_REJECTED, problem.message, "", False))
         return
     if not transition.observed.live:
-        transition.requeue_at(look_at(transition.observed, path, attempt))
+        transition.requeue_at(look_at(transition.observed, attempt))
         return
     job = transition.observed.jobs.get(attempt.job)
     if job is None:
@@ -77,7 +77,7 @@ def _without_pod(transition: Transition, path: str, attempt: AttemptStatus) -> N
     else:
         _job_without_pod(transition, path, attempt, job)
     if not transition.ended(path):
-        transition.requeue_at(look_at(transition.observed, path, attempt))
+        transition.requeue_at(look_at(transition.observed, attempt))
 
 
 def _without_job(transition: Transition, path: str, attempt: AttemptStatus, problem: str) -> None:

@@ -1,13 +1,14 @@
 """Shares of the run's budget: reserve one at launch, wait while other attempts hold the rest."""
 
+from waypost.api.meta import EventReason
 from waypost.api.status import Allotment, AttemptStatus, NodeStatus
 from waypost.compiler import node_settings
 from waypost.engine.budget.usage import Exhausted, allot, enlarged, short_of
 from waypost.engine.nodes.table import engine_kind
 from waypost.engine.scheduling import joins
-from waypost.engine.state.text import shorten
 from waypost.engine.state.transition import Transition
 from waypost.protocol.reasons import Reason
+from waypost.protocol.text import shorten
 
 
 def reserve(transition: Transition, path: str) -> Allotment | Exhausted | None:
@@ -45,7 +46,7 @@ def wait_for_larger_share(transition: Transition, path: str, message: str) -> No
     """Start again, in this pass or as soon as others have given enough back."""
     reason = str(Reason.BUDGET_EXCEEDED)
     transition.update(path, phase="Pending", reason=reason, message=shorten(message, 1024))
-    transition.event("Warning", "NodeAttemptFailed", f"{path}: {reason}: {message}")
+    transition.event("Warning", EventReason.NODE_ATTEMPT_FAILED, f"{path}: {reason}: {message}")
 
 
 def _ran_out(status: NodeStatus) -> AttemptStatus | None:

@@ -11,6 +11,7 @@ from typing import Final
 from waypost.api import meta
 from waypost.api.approval import ApprovalSpec, ApprovalStatus
 from waypost.api.base import JsonObject, StatusCondition, parse_duration
+from waypost.api.meta import ConditionReason, EventReason
 from waypost.api.status import NodeStatus
 from waypost.engine.nodes import approval_request
 from waypost.engine.nodes.kind import EngineKind
@@ -51,7 +52,7 @@ def start(transition: Transition, path: str, inputs: Inputs) -> None:
         started_at=timestamps.timestamp(transition.now),
     )
     transition.after.append(OpenApproval(manifest=manifest))
-    transition.event("Normal", "AwaitingApproval", f"{path} waits for approval {name}")
+    transition.event("Normal", EventReason.AWAITING_APPROVAL, f"{path} waits for approval {name}")
     transition.requeue_at(transition.now + timedelta(seconds=_LOOK_AFTER))  # was it refused?
     _wake_at_expiry(transition, path)
 
@@ -162,9 +163,14 @@ def _write_approval_status(
         )
 
     if verdict.problem:
-        judge(meta.Condition.ANSWER_VALID, False, "AnswerInvalid", verdict.problem)
+        judge(meta.Condition.ANSWER_VALID, False, ConditionReason.ANSWER_INVALID, verdict.problem)
     elif any(c.type == meta.Condition.ANSWER_VALID for c in conditions):
-        judge(meta.Condition.ANSWER_VALID, True, "AnswerValid", "the answer meets answerSchema")
+        judge(
+            meta.Condition.ANSWER_VALID,
+            True,
+            ConditionReason.ANSWER_VALID,
+            "the answer meets answerSchema",
+        )
     if status.state in ("Approved", "Denied") and not status.expired:
         known = status.decided_by
         text = (
@@ -173,9 +179,10 @@ def _write_approval_status(
             else ("authorized by the API server, identity not recorded")
         )
         # Nobody but the API server can attest who patched, and it does not write it down.
-        judge(meta.Condition.IDENTITY_VERIFIED, False, "Declared" if known else "Absent", text)
+        reason = ConditionReason.IDENTITY_DECLARED if known else ConditionReason.IDENTITY_ABSENT
+        judge(meta.Condition.IDENTITY_VERIFIED, False, reason, text)
     if status.expired:
-        judge(meta.Condition.EXPIRED, True, "Expired", "nobody answered in time")
+        judge(meta.Condition.EXPIRED, True, ConditionReason.EXPIRED, "nobody answered in time")
     changes = {"conditions": conditions, "votes": verdict.tally}
     if status.state != "Open":
         changes["decided_at"] = timestamps.timestamp(transition.now)

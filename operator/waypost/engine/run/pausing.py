@@ -7,8 +7,8 @@ passes, or when another node fails it.
 import json
 
 from waypost.compiler import on_failure
-from waypost.engine.state.text import shorten
 from waypost.engine.state.transition import Transition
+from waypost.protocol.text import shorten
 
 
 def paused(transition: Transition) -> list[str]:

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Literal
 
 from waypost.api.base import StatusCondition
-from waypost.api.meta import Condition
+from waypost.api.meta import Condition, ConditionReason, EventReason
 from waypost.api.status import AgentWorkflowStatus
 from waypost.compiler.problems import Problem
 from waypost.engine.rounds.begin import problems as round_problems
@@ -94,7 +94,7 @@ def _put(
         conditions,
         type_=type_,
         status=status,
-        reason="InvalidSpec",
+        reason=ConditionReason.INVALID_SPEC,
         message=message,
         generation=observed.generation,
         now=now,
@@ -103,5 +103,5 @@ def _put(
 
 def _told(observed: Observed, status: AgentWorkflowStatus, problems: str) -> Decision:
     known = status == observed.status
-    notes = () if known else (Note(type="Warning", reason="InvalidSpec", message=problems[:1000]),)
-    return Decision(status=status, events=notes)
+    note = Note(type="Warning", reason=EventReason.INVALID_SPEC, message=problems[:1000])
+    return Decision(status=status, events=() if known else (note,))

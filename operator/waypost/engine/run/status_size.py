@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from waypost.api.status import AgentWorkflowStatus, AttemptStatus, NodeStatus
+from waypost.protocol.text import shorten
 
 STATUS_LIMIT: Final = 256 * 1024
 _SHORT: Final = 160
@@ -39,7 +40,10 @@ def _first_and_last_attempt(node: NodeStatus) -> NodeStatus:
 
 
 def _short_texts(node: NodeStatus) -> NodeStatus:
-    changes = {"tail": node.tail and node.tail[-_SHORT:], "message": _cut(node.message, _SHORT)}
+    changes = {
+        "tail": node.tail and node.tail[-_SHORT:],
+        "message": node.message and shorten(node.message, _SHORT),
+    }
     return node.model_copy(update=changes)
 
 
@@ -48,7 +52,7 @@ def _last_attempt(node: NodeStatus) -> NodeStatus:
 
 
 def _shortest_texts(node: NodeStatus) -> NodeStatus:
-    changes = {"tail": None, "message": _cut(node.message, _SHORTEST)}
+    changes = {"tail": None, "message": node.message and shorten(node.message, _SHORTEST)}
     return node.model_copy(update=changes)
 
 
@@ -67,7 +71,3 @@ def _attempts(node: NodeStatus) -> list[AttemptStatus]:
 
 def _with_attempts(node: NodeStatus, attempts: list[AttemptStatus]) -> NodeStatus:
     return node.model_copy(update={"attempts": attempts or None})
-
-
-def _cut(text: str | None, limit: int) -> str | None:
-    return text if text is None or len(text) <= limit else f"{text[: limit - 1]}…"

@@ -5,17 +5,22 @@ from datetime import datetime
 from typing import Final, Literal
 
 from waypost.api.base import StatusCondition
-from waypost.api.meta import Condition
+from waypost.api.meta import Condition, ConditionReason, EventReason
 from waypost.api.status import FINAL_PHASES, AgentWorkflowStatus, NodeStatus, RunPhase
 from waypost.engine.run import pausing
-from waypost.engine.state.text import shorten
 from waypost.engine.state.transition import Transition
 from waypost.kube import timestamps
 from waypost.kube.conditions import set_condition
 from waypost.protocol.reasons import Reason
+from waypost.protocol.text import shorten
 
 CANCELLED_IS_FINAL: Final = "a cancelled run is final: create a new one"
 _WARNINGS_TOLD: Final = 5
+_EVENT_REASONS: Final = {
+    "Succeeded": EventReason.RUN_SUCCEEDED,
+    "Failed": EventReason.RUN_FAILED,
+    "Cancelled": EventReason.RUN_CANCELLED,
+}
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,7 @@ def current_conditions(
     changes["waiting"] = _waiting(transition, gates) if goes_on else f"rerun/{held[0]}"
     changes["phase"] = _phase(transition) if goes_on else "Paused"
     conditions = list(status.conditions)
-    word = "Running" if goes_on else "Paused"
+    word = ConditionReason.RUNNING if goes_on else ConditionReason.PAUSED
     running = _message(transition) if goes_on else pausing.explain(transition, held)
     _accept(transition, conditions)
     _put(transition, conditions, Condition.SUCCEEDED, "Unknown", word, running)
@@ -74,21 +79,21 @@ def current_conditions(
         text = "; ".join(
             f"{path}: {_how_to_answer(transition, path, name)}" for path, name in gates[:3]
         )
-        _put(transition, conditions, Condition.AWAITING_APPROVAL, "True", "AwaitingApproval", text)
+        _put_awaiting(transition, conditions, text)
     else:
-        _put(transition, conditions, Condition.AWAITING_APPROVAL, "False", "NothingToApprove", "")
+        _put_awaiting(transition, conditions, "")
     return status.model_copy(update={**changes, "conditions": conditions})
 
 
 def _stall(transition: Transition, conditions: list[StatusCondition], held: list[str]) -> None:
     """Say that the run waits for a person, at once and once, even while other nodes go on."""
     if not held:
-        _put(transition, conditions, Condition.STALLED, "False", "Running", "")
+        _put(transition, conditions, Condition.STALLED, "False", ConditionReason.RUNNING, "")
         return
     text = pausing.explain(transition, held)
     if not any(c.type == Condition.STALLED and c.status == "True" for c in conditions):
-        transition.event("Warning", "RunPaused", text)
-    _put(transition, conditions, Condition.STALLED, "True", "Paused", text)
+        transition.event("Warning", EventReason.RUN_PAUSED, text)
+    _put(transition, conditions, Condition.STALLED, "True", ConditionReason.PAUSED, text)
 
 
 def final_conditions(
@@ -104,8 +109,8 @@ def final_conditions(
     _put(transition, conditions, Condition.RECONCILING, "False", reason, "")
     stalled = "" if good else f"{message}; {_how_to_go_on(transition)}"
     _put(transition, conditions, Condition.STALLED, "False" if good else "True", reason, stalled)
-    _put(transition, conditions, Condition.AWAITING_APPROVAL, "False", "NothingToApprove", "")
-    transition.event("Normal" if good else "Warning", f"Run{phase}", message)
+    _put_awaiting(transition, conditions, "")
+    transition.event("Normal" if good else "Warning", _EVENT_REASONS[phase], message)
     return status.model_copy(update={"phase": phase, "conditions": conditions})
 
 
@@ -117,7 +122,7 @@ def _how_to_go_on(transition: Transition) -> str:
 
 def _verdict(transition: Transition, result: Result) -> tuple[RunPhase, str, str]:
     if result.cancelled:
-        return "Cancelled", "Cancelled", "the run was cancelled"
+        return "Cancelled", ConditionReason.CANCELLED, "the run was cancelled"
     if result.late and set(result.failed) <= set(pausing.paused(transition)):
         return "Failed", str(Reason.DEADLINE_EXCEEDED), _with_left_out(_late(transition), result)
     if result.failed:
@@ -125,7 +130,11 @@ def _verdict(transition: Transition, result: Result) -> tuple[RunPhase, str, str
         status = transition.statuses[path]
         more = f" (and {len(result.failed) - 1} more)" if len(result.failed) > 1 else ""
         text = f"{path} failed: {status.reason}: {status.message}{more}"
-        return "Failed", status.reason or "NodeFailed", _with_left_out(shorten(text, 1024), result)
+        return (
+            "Failed",
+            status.reason or ConditionReason.NODE_FAILED,
+            _with_left_out(shorten(text, 1024), result),
+        )
     if result.broken_outputs:
         reason, _, message = result.broken_outputs.partition(": ")
         return "Failed", reason, message
@@ -133,8 +142,8 @@ def _verdict(transition: Transition, result: Result) -> tuple[RunPhase, str, str
         failures = "failure" if len(result.tolerated) == 1 else "failures"
         listed = ", ".join(result.tolerated[:10])
         text = f"{len(result.tolerated)} tolerated {failures}: {listed}"
-        return "Succeeded", "CompletedWithFailures", _with_left_out(text, result)
-    return "Succeeded", "Completed", _with_left_out("all nodes have ended", result)
+        return "Succeeded", ConditionReason.COMPLETED_WITH_FAILURES, _with_left_out(text, result)
+    return "Succeeded", ConditionReason.COMPLETED, _with_left_out("all nodes have ended", result)
 
 
 def _late(transition: Transition) -> str:
@@ -171,16 +180,30 @@ def _put(
     )
 
 
+def _put_awaiting(transition: Transition, conditions: list[StatusCondition], text: str) -> None:
+    """Set AwaitingApproval; `text` says how to answer, and is empty when no gate is open."""
+    status: Literal["True", "False"] = "True" if text else "False"
+    reason = ConditionReason.AWAITING_APPROVAL if text else ConditionReason.NOTHING_TO_APPROVE
+    _put(transition, conditions, Condition.AWAITING_APPROVAL, status, reason, text)
+
+
 def _accept(transition: Transition, conditions: list[StatusCondition]) -> None:
     if refused := transition.observed.definition.refused:
-        _put(transition, conditions, Condition.ACCEPTED, "False", "InvalidSpec", refused)
+        _put(
+            transition,
+            conditions,
+            Condition.ACCEPTED,
+            "False",
+            ConditionReason.INVALID_SPEC,
+            refused,
+        )
     else:
         _put(
             transition,
             conditions,
             Condition.ACCEPTED,
             "True",
-            "Accepted",
+            ConditionReason.ACCEPTED,
             _accepted_message(transition),
         )
 

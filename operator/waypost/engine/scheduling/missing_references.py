@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from waypost.api.status import NodeStatus
 from waypost.compiler import node_settings
 from waypost.engine.scheduling.inputs import Missing
-from waypost.engine.state.text import shorten
 from waypost.engine.state.transition import Transition
 from waypost.kube import timestamps
 from waypost.protocol.reasons import Reason
+from waypost.protocol.text import shorten
 
 
 def wait_for_reference(transition: Transition, path: str, missing: Missing) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from waypost.api.base import JsonObject, JsonValue
 from waypost.api.checkpoints import Checkpoint, checkpoint_of
+from waypost.api.meta import EventReason
 from waypost.api.status import (
     FINAL_PHASES,
     KEPT_ATTEMPTS,
@@ -22,7 +23,6 @@ from waypost.engine.state import visible
 from waypost.engine.state.decision import After, Before, Note, PutRecord
 from waypost.engine.state.observed import Observed
 from waypost.engine.state.outcome import Succeeded
-from waypost.engine.state.text import shorten
 from waypost.kube import names, node_records, timestamps
 from waypost.kube.manifests.attempt_job import Owner
 from waypost.kube.manifests.pod import PodSettings
@@ -30,6 +30,7 @@ from waypost.kube.payloads import AttemptRef
 from waypost.kube.pods import PodFact
 from waypost.protocol import ijson
 from waypost.protocol.reasons import Reason
+from waypost.protocol.text import shorten
 from waypost.protocol.work import Trace
 
 INLINE_OUTPUT: Final = 2 * 1024
@@ -147,7 +148,7 @@ class Transition:
             finished_at=timestamps.timestamp(self.now),
         )
         if phase == "Failed":
-            self.event("Warning", "NodeFailed", f"{path}: {reason}: {message}")
+            self.event("Warning", EventReason.NODE_FAILED, f"{path}: {reason}: {message}")
 
     def attempt_ref(self, path: str, attempt: int) -> AttemptRef:
         """The attempt as its NodeRecords name it."""

@@ -15,6 +15,7 @@ from waypost.api.workflow import Node
 from waypost.kube.kinds.kind import OwnImages
 from waypost.kube.kinds.table import pod_kind
 from waypost.kube.manifests.output_sidecar import add_output_sidecar
+from waypost.kube.manifests.security import container_security, pod_security
 from waypost.kube.secret_files import KeyFile, key_volume
 from waypost.protocol import carrying
 from waypost.protocol.request import Request
@@ -26,7 +27,6 @@ OUTPUT_FILE: Final = "/dev/termination-log"
 STORAGE_VARIABLE: Final = "WAYPOST_STORAGE_BYTES"
 _STORAGE: Final = "ephemeral-storage"
 _DEFAULT_TMP: Final = "256Mi"  # only where neither the node nor the installation limits storage
-_USER: Final = 65532
 _LONGEST_DEADLINE: Final = 2**31 - 1  # what the API server takes
 
 
@@ -84,13 +84,7 @@ def pod_spec(
         "activeDeadlineSeconds": min(
             int(deadline_seconds + RUNNER_HEADSTART + STOP_GRACE), _LONGEST_DEADLINE
         ),
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": _USER,
-            "runAsGroup": _USER,
-            "fsGroup": _USER,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "securityContext": pod_security(),
         "tolerations": [
             {
                 "key": f"node.kubernetes.io/{state}",
@@ -128,11 +122,7 @@ def _container(
         "resources": _resources(work.resources, settings),
         "terminationMessagePath": OUTPUT_FILE,
         "terminationMessagePolicy": "File",
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
+        "securityContext": container_security(),
         "volumeMounts": [
             {"name": "in", "mountPath": MOUNT, "readOnly": True},
             {"name": "tmp", "mountPath": "/tmp"},
