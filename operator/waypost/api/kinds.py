@@ -1,4 +1,4 @@
-"""The kinds of node: what a node does. Exactly one of them stands on each node."""
+"""The kinds of node: what a node does. Each node has exactly one kind."""
 
 from typing import Annotated, Literal
 

@@ -24,7 +24,7 @@ from waypost.api.kinds import ApprovalKind, ContainerKind, PythonKind, WaitKind
 from waypost.api.rerun import Rerun
 
 MAX_NODES = 200
-POD_KINDS: Final = ("python", "container", "agent", "http")  # an attempt of these is a pod
+POD_KINDS: Final = ("python", "container", "agent", "http")  # each attempt of these runs in a pod
 KINDS: Final = (*POD_KINDS, "approval", "wait")
 
 InputKey = Annotated[str, StringConstraints(pattern=INPUT_KEY_PATTERN, max_length=63)]
@@ -43,7 +43,7 @@ class Backoff(Model):
     max: Duration | None = Field(default=None, description="Maximum delay. Default 5m.")
 
 
-# Failures of the node's own work. What the cluster does has counters and limits of its own.
+# Failures of the node's own work. Failures of the cluster have separate counters and limits.
 RetriedReason = Literal[
     "NodeError",
     "OutputInvalid",
