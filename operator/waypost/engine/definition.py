@@ -19,6 +19,7 @@ from waypost.engine.bundle import bundled, unknown_names
 from waypost.engine.edges import edge_problems
 from waypost.engine.fingerprint import fingerprints
 from waypost.engine.graph import Graph, edges_of, find_cycle, sort
+from waypost.engine.known_inputs import known_input_problems
 from waypost.engine.malformed import problems_of
 from waypost.engine.problems import Problem
 from waypost.engine.unevaluated import lookalike_warnings
@@ -92,7 +93,7 @@ def _checked(raw_spec: Any) -> Definition:
     if problems:
         return Definition(spec=spec, problems=problems)
     graph = sort(nodes, edges)
-    found = list(dict.fromkeys(edge_problems(spec, graph, inputs)))
+    found = _found(spec, graph, inputs)
     return Definition(
         spec=spec,
         graph=graph,
@@ -103,6 +104,16 @@ def _checked(raw_spec: Any) -> Definition:
             + list(lookalike_warnings(spec))
         ),
     )
+
+
+def _found(spec: AgentWorkflowSpec, graph: Graph, inputs: JsonObject) -> list[Problem]:
+    """What is wrong with, or doubtful about, the values that go from node to node."""
+    typed = list(dict.fromkeys(edge_problems(spec, graph, inputs)))
+    certain = {problem.field for problem in typed if problem.severity == "error"}
+    known = [one for one in known_input_problems(spec, graph, inputs) if one.field not in certain]
+    # Where the value is known, what is not proven of its type does not matter.
+    judged = {problem.field for problem in known}
+    return [one for one in typed if one.field not in judged] + known
 
 
 def _as_stored(value: JsonValue) -> JsonValue:
