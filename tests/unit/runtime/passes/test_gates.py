@@ -69,7 +69,7 @@ async def test_answered_around_the_expiry(offset: float, seed: int) -> None:
             assert state == "Approved", "the API server took it in time"
         if offset >= 3.0:
             assert state == "Denied", "silence never means yes"
-            assert "final" in refused, "a late patch is refused by the root rule"
+            assert "can no longer change" in refused, "a late patch is refused by the root rule"
 
 
 @pytest.mark.parametrize("first", ["answer", "cancel"])
