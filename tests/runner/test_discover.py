@@ -17,6 +17,7 @@ from mcp_types import ToolAnnotations
 from waypost.protocol.probe import TOOL_PREFIX, ProbeReason, Verdict, decode, tools_in
 from waypost_agent import discover
 
+from tests.agent import mcp_server
 from tests.runner.outside import Answer, answering
 
 CANARY = "Bearer canary-4f0a9b1c77de"
@@ -147,6 +148,17 @@ def test_tools_that_do_not_fit_are_left_out_and_counted(ask: Ask) -> None:
     assert 50 < len(told) < 128, "64 KiB are the tighter bound"
     assert sum(line.startswith(TOOL_PREFIX) for line in log.splitlines()) == len(told)
     assert max(map(len, log.splitlines())) < 16 * 1024, "or the log would tear it"
+
+
+def test_a_tool_that_no_model_can_be_given_is_left_out_and_named(ask: Ask) -> None:
+    tools = [mcp_server.tool("send"), {"name": "merge", "inputSchema": {}}]
+    with mcp_server.serving(tools=tools) as server:
+        verdict, log = ask(url=server.url)
+    assert (verdict.reason, verdict.found) == (ProbeReason.ANSWERED, 1)
+    assert verdict.message == "1 tools; merge is left out: inputSchema.type: expected 'object'"
+    told = tools_in(log, verdict)
+    assert told is not None
+    assert [each["name"] for each in told] == ["send"]
 
 
 def test_a_server_without_tools_is_ready(ask: Ask) -> None:

@@ -45,6 +45,14 @@ class Stopped(Exception):
         self.of_answer = of_answer
 
 
+class CallNotMade(Stopped):
+    """A tool server refused a call before it did anything: it is made when the cause is mended."""
+
+
+class OutcomeUnknown(Exception):
+    """A tool call began, and nobody knows whether it was carried out."""
+
+
 class Refusal(NamedTuple):
     """A model call that gave no answer.
 

@@ -26,7 +26,7 @@ from waypost.protocol.work import Usage, WorkFailed, WorkResult
 from waypost_node import reach
 
 from waypost_agent import Stop, agent_request, models, toolsets
-from waypost_agent.agent_request import AgentRequest, InvalidAgentRequest
+from waypost_agent.agent_request import MAX_RESULT_BYTES, AgentRequest, InvalidAgentRequest
 from waypost_agent.calls import Calls
 from waypost_agent.effects import Effects
 from waypost_agent.failures import SHOWN, Stopped, one_line
@@ -37,6 +37,7 @@ from waypost_agent.model_client import ModelClient
 from waypost_agent.output import Output
 from waypost_agent.output_retries import OutputRetries, unusable
 from waypost_agent.provider_retries import ProviderRetries
+from waypost_agent.result_pages import ResultPages
 from waypost_agent.tool_wrapper import ToolWrapper
 from waypost_agent.usage import tokens_of
 
@@ -181,8 +182,10 @@ class _Loop:
         settings: ModelSettings,
         journal: Journal,
     ) -> Json:
-        tools, servers = await toolsets.offered(self._work, self.keys, stack)
+        tools, servers = await toolsets.offered(self._work, self.keys, stack, self._effects)
         calls = Calls(self.meter, servers, journal)
+        pages = ResultPages(limit=MAX_RESULT_BYTES)
+        wrap = ToolWrapper.factory(self._work, calls, self._effects.declared, pages)
         client = ModelClient(
             model,
             retries=ProviderRetries(
@@ -204,7 +207,7 @@ class _Loop:
             instructions=self._work.instructions,
             model_settings=settings,
             retries={"tools": _NO_BOUND, "output": self._work.reasks},
-            toolsets=[ToolWrapper(each, calls) for each in tools],
+            toolsets=[wrap(each) for each in (*tools, pages)],
             capabilities=[*capabilities, output_retries],
         )
         agent.output_validator(self._output.taken)

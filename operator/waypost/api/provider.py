@@ -4,7 +4,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field, StringConstraints
 
-from waypost.api.base import Model, keyed_by
+from waypost.api.base import UNIQUE_ITEMS, Model, keyed_by
 from waypost.api.endpoint import KeyRef, TlsSource, Url
 from waypost.api.probe import ProbedStatus
 
@@ -60,6 +60,9 @@ class Price(Model):
     output: Money = Field(description="Price of output tokens.")
 
 
+Input = Literal["Image", "Audio", "PDF"]
+
+
 class ModelEntry(Model):
     """What is known of one model."""
 
@@ -71,6 +74,13 @@ class ModelEntry(Model):
     )
     settings: ModelSettings | None = Field(
         default=None, description="Settings of this model, over those of the provider."
+    )
+    inputs: list[Input] | None = Field(
+        default=None,
+        max_length=3,
+        description="What the model takes besides text in the results of tools. Anything else is "
+        "described to it in text, for example [image/png, 12 KiB, not shown]. Default: nothing.",
+        json_schema_extra=UNIQUE_ITEMS,
     )
 
 

@@ -67,6 +67,13 @@ class ToolServerSpec(Model):
     timeout: Duration | None = Field(
         default=None, description="Longest time of one call of a tool. Default 60s."
     )
+    max_result_bytes: int | None = Field(
+        default=None,
+        ge=1024,
+        le=4 * 1024 * 1024,
+        description="Maximum size of a tool's result that a model is given at once. A larger one "
+        "is cut with a note, and the model can read on page by page. Default 65536.",
+    )
 
 
 class ToolAnnotations(StatusModel):

@@ -44,7 +44,10 @@ def server_access(name: str, spec: ToolServerSpec) -> Access:
     else:
         assert spec.stdio is not None, "refused by the CRD"
         access = Access({"command": list(spec.stdio.command)})
-    return Access({**access.document, "timeoutSeconds": seconds}, access.files)
+    document: JsonObject = {**access.document, "timeoutSeconds": seconds}
+    if spec.max_result_bytes is not None:
+        document["maxResultBytes"] = spec.max_result_bytes
+    return Access(document, access.files)
 
 
 def _http_access(name: str, http: HttpServer) -> Access:

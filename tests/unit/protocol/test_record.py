@@ -61,6 +61,7 @@ usages = st.builds(
     provider_waits=counts,
     replayed_model_calls=counts,
     replayed_tool_calls=counts,
+    estimated_model_calls=counts,
     cost_usd=st.none() | st.decimals(0, 10**6, places=6).map(lambda d: f"{d:f}"),
     tools=st.none()
     | st.dictionaries(st.text(max_size=128), st.integers(1, 10**6), min_size=1, max_size=60),
