@@ -17,6 +17,7 @@ from pydantic_ai.capabilities import AbstractCapability, UseThreadExecutor
 from pydantic_ai.exceptions import UnexpectedModelBehavior
 from pydantic_ai.models import Model
 from pydantic_ai.settings import ModelSettings
+from pydantic_ai.toolsets import AbstractToolset, RenamedToolset
 from pydantic_ai.usage import UsageLimits
 from waypost.protocol import ijson
 from waypost.protocol.ijson import Json
@@ -38,6 +39,7 @@ from waypost_agent.output import Output
 from waypost_agent.output_retries import OutputRetries, unusable
 from waypost_agent.provider_retries import ProviderRetries
 from waypost_agent.result_pages import ResultPages
+from waypost_agent.tool_names import ToolNames
 from waypost_agent.tool_wrapper import ToolWrapper
 from waypost_agent.usage import tokens_of
 
@@ -182,7 +184,7 @@ class _Loop:
         settings: ModelSettings,
         journal: Journal,
     ) -> Json:
-        tools, servers = await toolsets.offered(self._work, self.keys, stack, self._effects)
+        tools, servers, names = await toolsets.offered(self._work, self.keys, stack, self._effects)
         calls = Calls(self.meter, servers, journal)
         pages = ResultPages(limit=MAX_RESULT_BYTES)
         wrap = ToolWrapper.factory(self._work, calls, self._effects.declared, pages)
@@ -198,6 +200,7 @@ class _Loop:
             calls=calls,
             journal=journal,
             effects=self._effects,
+            names=names,
         )
         output_retries = OutputRetries(self.meter, calls, journal, self._output.without_values)
         agent = Agent(
@@ -207,7 +210,7 @@ class _Loop:
             instructions=self._work.instructions,
             model_settings=settings,
             retries={"tools": _NO_BOUND, "output": self._work.reasks},
-            toolsets=[wrap(each) for each in (*tools, pages)],
+            toolsets=[_renamed(wrap(each), names) for each in tools] + [wrap(pages)],
             capabilities=[*capabilities, output_retries],
         )
         agent.output_validator(self._output.taken)
@@ -252,3 +255,7 @@ class _Loop:
             raise Stopped(Reason.PROVIDER_ERROR, text) from None
         except InvalidAgentRequest as error:
             raise Stopped(Reason.INPUT_INVALID, str(error)) from None
+
+
+def _renamed(toolset: AbstractToolset[None], names: ToolNames) -> AbstractToolset[None]:
+    return RenamedToolset(toolset, names.aliases) if names.aliases else toolset

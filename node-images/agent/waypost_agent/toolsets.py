@@ -12,13 +12,14 @@ from waypost_agent.effects import Effects
 from waypost_agent.failures import Stopped
 from waypost_agent.output import TOOL
 from waypost_agent.result_pages import NAME as PAGES
+from waypost_agent.tool_names import ToolNames
 
 
 async def offered(
     work: AgentRequest, keys: reach.Keys, stack: AsyncExitStack, effects: Effects
-) -> tuple[list[AbstractToolset[None]], dict[str, str]]:
-    """The tools of a node, and the servers by name of their tools; connections live as long as
-    `stack`. Raises Stopped."""
+) -> tuple[list[AbstractToolset[None]], dict[str, str], ToolNames]:
+    """The tools of a node, the servers by name of their tools, and the names that models are given;
+    connections live as long as `stack`. Raises Stopped."""
     toolsets: list[AbstractToolset[None]] = []
     sources: list[tuple[str, str]] = []
     servers: dict[str, str] = {}
@@ -33,7 +34,7 @@ async def offered(
         sources += [(name, f"tool server {tools.server}") for name in tools.allow]
         servers |= dict.fromkeys(tools.allow, tools.server)
     _check_names(sources)
-    return toolsets, servers
+    return toolsets, servers, ToolNames(name for name, _ in sources)
 
 
 def _check_names(sources: list[tuple[str, str]]) -> None:
