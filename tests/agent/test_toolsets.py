@@ -282,7 +282,7 @@ async def test_a_session_that_ends_badly_costs_no_output(
                      "127.0.0.1:1 cannot be reached", id="nobody-there"),
         pytest.param({"command": ["/no/program"]}, Reason.PROVIDER_ERROR,
                      "no program /no/program", id="no-program"),
-        pytest.param({"command": ["true"]}, Reason.PROVIDER_ERROR, "true is no MCP server",
+        pytest.param({"command": ["true"]}, Reason.PROVIDER_ERROR, "true is not an MCP server",
                      id="no-server"),
     ],
 )  # fmt: skip

@@ -226,8 +226,8 @@ def test_a_program_is_asked_over_stdio(ask: Ask, tmp_path: Path) -> None:
 
 PROGRAMS = [
     pytest.param(["no-such-program"], ProbeReason.NOT_FOUND, "no program no-such", id="missing"),
-    pytest.param(["false"], ProbeReason.UNEXPECTED_ANSWER, "false is no MCP server", id="ends"),
-    pytest.param(["cat"], ProbeReason.UNEXPECTED_ANSWER, "cat is no MCP server", id="echo"),
+    pytest.param(["false"], ProbeReason.UNEXPECTED_ANSWER, "false is not an MCP server", id="ends"),
+    pytest.param(["cat"], ProbeReason.UNEXPECTED_ANSWER, "cat is not an MCP server", id="echo"),
     pytest.param(["sleep", "60"], ProbeReason.UNREACHABLE, "gave no list of tools", id="silent"),
 ]
 

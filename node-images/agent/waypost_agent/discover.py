@@ -1,4 +1,4 @@
-"""The program of a tool server's probe: which tools an MCP server has.
+"""The program of a tool server's probe: lists the tools of an MCP server.
 
 Those that fit are printed, a line each; the operator reads them from the log by their digest.
 """
@@ -42,7 +42,7 @@ async def _ask_program(command: list[str], seconds: float) -> Verdict:
         text = f"{command[0]} gave no list of tools within {seconds:g} s"
         return Verdict(ProbeReason.UNREACHABLE, f"{text}; the log of this pod has what it printed")
     except Exception as error:  # noqa: BLE001 - groups of whatever a transport raises
-        text = f"{command[0]} is no MCP server, or failed: {mcp_connection.said(error)}"
+        text = f"{command[0]} is not an MCP server, or failed: {mcp_connection.said(error)}"
         hint = "the log of this pod has what it printed"
         return Verdict(ProbeReason.UNEXPECTED_ANSWER, f"{text}; {hint}")
 

@@ -1,4 +1,4 @@
-"""Why an attempt of an agent ends without an output, in the closed vocabulary."""
+"""Why an attempt of an agent ends without an output, as a reason and a message."""
 
 import json
 import ssl
@@ -50,7 +50,7 @@ class CallNotMade(Stopped):
 
 
 class OutcomeUnknown(Exception):
-    """A tool call began, and nobody knows whether it was carried out."""
+    """A tool call began, and it is not known whether it was carried out."""
 
 
 class Refusal(NamedTuple):

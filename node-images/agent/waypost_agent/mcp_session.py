@@ -15,8 +15,8 @@ FIRST_WAIT: Final = 0.5  # seconds between tries to begin again, doubled after e
 
 
 class McpSession:
-    """Owns the connection in a task of its own: the library's scopes must be left by the task that
-    entered them, and calls come from many.
+    """Owns the connection in a separate task: the library's scopes must be left by the task that
+    entered them, and calls come from many tasks.
 
     `connect` gives a new connection, within `seconds`.
     """

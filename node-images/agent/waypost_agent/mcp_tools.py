@@ -71,7 +71,7 @@ async def connect(
 
 
 class _Failure(NamedTuple):
-    """A call that gave no result. `made`: whether the tool was called, None where nobody knows;
+    """A call that gave no result. `made`: whether the tool was called, None where that is unknown;
     `session_over`: a new session may help."""
 
     message: str
@@ -226,4 +226,5 @@ def _problem(tools: ServerTools, error: Exception, refusals: Refusals) -> str:
     if any(isinstance(leaf, FileNotFoundError) for leaf in mcp_connection.leaves(error)):
         return f"the image has no program {program}; name an image that has it in agent.image"
     text = one_line(mcp_connection.said(error))
-    return f"{program} is no MCP server, or failed: {text}; the log of this pod has what it printed"
+    hint = "the log of this pod has what it printed"
+    return f"{program} is not an MCP server, or failed: {text}; {hint}"

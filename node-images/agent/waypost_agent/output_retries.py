@@ -1,4 +1,4 @@
-"""What the loop makes of an answer that it cannot use: asked again, and told when it gives up."""
+"""Answers that do not give an output: the model is asked again, and what was wrong is reported."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

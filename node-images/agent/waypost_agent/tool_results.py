@@ -1,7 +1,7 @@
 """What a tool gave, as a model can be shown it. Pure: no I/O.
 
-A call that was made and ended well is never told as failed because its result cannot be carried:
-what has no form that the model takes is described in text.
+A call that ended well never counts as failed because of the form of its result: what the model
+cannot take is described in text.
 """
 
 import base64

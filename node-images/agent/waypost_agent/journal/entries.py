@@ -50,7 +50,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Result:
-    """What a tool call gave: a value, or an error that the model is told."""
+    """What a tool call gave: a value, or an error that the model is shown."""
 
     outcome: str  # ok, failed or retry
     value: Any = None
@@ -98,7 +98,7 @@ class Turn:
 
 @dataclass
 class Past:
-    """What a journal says. `openings`: what each program was told to be accounted for."""
+    """What a journal says. `openings`: the usage that the operator knew of when a program began."""
 
     turns: list[Turn] = field(default_factory=list)
     openings: dict[str, Json] = field(default_factory=dict)

@@ -1,7 +1,7 @@
 """The journal of a node as one attempt uses it: what is replayed of it, and what is appended.
 
 Every method that appends raises Stopped when another attempt has gone on with the journal, or when
-it cannot be kept: what is not in it must neither begin nor be used.
+it cannot be kept: nothing begins or is used before it is in the journal.
 """
 
 import asyncio
@@ -118,8 +118,10 @@ class Journal:
         if result is None and call_id in self._turn.rejected:
             return Result("retry", message="the arguments were refused")
         if result is None and self._ahead:
-            text = "the journal goes on behind a call that it does not have; rerun.from this node "
-            raise Stopped(Reason.NODE_ERROR, f"{text}begins anew")
+            text = (
+                "the journal has later answers, but no result of an earlier tool call; start this "
+            )
+            raise Stopped(Reason.NODE_ERROR, f"{text}node from the beginning with rerun.from")
         return result
 
     def was_rejected(self, call_id: str) -> bool:
@@ -200,8 +202,8 @@ class Journal:
         try:
             return entries.read(segments)
         except entries.Unreadable as error:
-            text = f"the journal of this node cannot be read by {library}: {error}; rerun.from this"
-            raise Stopped(Reason.NODE_ERROR, f"{text} node begins anew") from None
+            text = f"the journal of this node cannot be read by {library}: {error}; start the node"
+            raise Stopped(Reason.NODE_ERROR, f"{text} from the beginning with rerun.from") from None
 
     async def _append(self, *more: Entry) -> None:
         if self._store is None:
@@ -240,5 +242,5 @@ class Journal:
 def _unfinished_text(mark: Mark, attempt: int) -> str:
     return (
         f"attempt {attempt} began tool {mark.tool} (call {mark.call_id}, arguments "
-        f"{mark.arguments}) and nobody knows whether it was done; {UNKNOWN_HINT}"
+        f"{mark.arguments}) and it is not known whether it was carried out; {UNKNOWN_HINT}"
     )
