@@ -35,6 +35,7 @@ class ModelWork(NamedTuple):
     price: Price | None
     timeout: float
     inputs: frozenset[str] = frozenset()  # what it takes besides text: Image, Audio, PDF
+    headers: tuple[dict[str, str], ...] = ()  # name, and value or file
 
 
 class ServerTools(NamedTuple):
@@ -129,6 +130,7 @@ def _model(model: dict[str, Any]) -> ModelWork:
         price=_price(model["price"]) if "price" in model else None,
         timeout=float(model.get("timeoutSeconds", REQUEST_TIMEOUT)),
         inputs=frozenset(model.get("inputs", ())),
+        headers=tuple(model.get("headers", ())),
     )
 
 

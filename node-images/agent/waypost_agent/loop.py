@@ -244,7 +244,10 @@ class _Loop:
         try:
             key = None if work.key_file is None else self.keys.read(work.key_file)
             http = httpx2.AsyncClient(
-                headers={"User-Agent": "waypost"},
+                headers={
+                    "User-Agent": "waypost",
+                    **reach.headers_of({"headers": work.headers}, self.keys),
+                },
                 verify=reach.trust(work.ca_file),
                 timeout=httpx2.Timeout(work.timeout, connect=models.CONNECT_TIMEOUT),
             )

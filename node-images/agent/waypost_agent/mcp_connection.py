@@ -70,8 +70,7 @@ def client(
             refusals.note(answer.request, Refused(answer.status_code, words, verdict))
 
     headers = httpx2.Headers({"User-Agent": "waypost"})
-    for header in document.get("headers", []):
-        headers[header["name"]] = keys.read(header["file"]) if "file" in header else header["value"]
+    headers.update(reach.headers_of(document, keys))
     http = _Client(
         headers=headers,
         verify=reach.trust(document.get("caFile")),

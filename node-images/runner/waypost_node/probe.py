@@ -88,7 +88,7 @@ def ask_provider(document: dict[str, Any], keys: reach.Keys, *, seconds: float) 
     interface = _INTERFACES[document["type"]]
     base = str(document["baseUrl"]).rstrip("/")
     url = reach.address(base + interface.path)
-    headers = {"User-Agent": "waypost", **interface.extra}
+    headers = {"User-Agent": "waypost", **interface.extra, **reach.headers_of(document, keys)}
     if "keyFile" in document:
         headers[interface.header] = interface.prefix + keys.read(document["keyFile"])
     context = reach.trust(document.get("caFile"))

@@ -7,6 +7,7 @@ from pydantic import Field, StringConstraints
 from waypost.api.base import UNIQUE_ITEMS, Model, keyed_by
 from waypost.api.endpoint import KeyRef, TlsSource, Url
 from waypost.api.probe import ProbedStatus
+from waypost.api.toolserver import ToolHeader
 
 ProviderType = Literal["OpenAI", "Anthropic", "Google"]
 
@@ -46,6 +47,11 @@ class ModelSettings(Model):
     )
     parallel_tool_calls: bool | None = Field(
         default=None, description="false: at most one tool call in an answer."
+    )
+    reasoning_effort: Literal["Minimal", "Low", "Medium", "High"] | None = Field(
+        default=None,
+        description="How much a reasoning model thinks before it answers. Only for models that "
+        "can: others refuse the request, or ignore it.",
     )
 
 
@@ -102,6 +108,12 @@ class ModelProviderSpec(Model):
         default=None,
         description="Key of a Secret that holds the API key. The operator never reads it: it is "
         "one file in the pods that need it. Absent: no key is sent.",
+    )
+    headers: list[ToolHeader] | None = Field(
+        default=None,
+        max_length=20,
+        description="Further headers of every request, for example for a gateway.",
+        json_schema_extra=keyed_by("name"),
     )
     tls: TlsSource | None = Field(default=None, description=TlsSource.__doc__)
     settings: ModelSettings | None = Field(

@@ -151,6 +151,21 @@ def test_the_pod_is_told_what_the_model_takes_and_how_large_results_may_be() -> 
     assert [each.get("maxResultBytes") for each in told["tools"]] == [2048, 4096, 1024]
 
 
+def test_headers_of_a_provider_come_as_values_and_files() -> None:
+    secret = {"secretKeyRef": {"name": "gate", "key": "team"}}
+    headers: list[JsonValue] = [
+        {"name": "X-Plain", "value": "1"},
+        {"name": "X-Team", "valueFrom": secret},
+    ]
+    around = world(headers=headers, settings={"reasoningEffort": "High"})
+    told = asked(first(agent("a"), around=around))["agent"]["model"]
+    assert told["headers"] == [
+        {"name": "X-Plain", "value": "1"},
+        {"name": "X-Team", "file": "/waypost/secrets/model/header/1"},
+    ]
+    assert told["settings"]["reasoningEffort"] == "High"
+
+
 def test_a_pod_gets_the_keys_its_node_needs_as_files_and_no_other() -> None:
     pod = pod_of(first(agent("a")))["spec"]
     [volume] = [v for v in pod["volumes"] if v["name"] == "secrets"]
