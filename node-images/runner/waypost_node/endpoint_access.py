@@ -70,6 +70,15 @@ class Keys:
         return Redactor(self._secrets)
 
 
+def headers_of(document: dict[str, Any], keys: Keys) -> dict[str, str]:
+    """The headers in the document of a provider or server: values, or files that hold them.
+    Raises Unfit."""
+    return {
+        each["name"]: keys.read(each["file"]) if "file" in each else each["value"]
+        for each in document.get("headers", [])
+    }
+
+
 def trust(ca_file: str | None) -> ssl.SSLContext:
     """A TLS context that trusts the usual CAs and those in `ca_file` (PEM). Raises Unfit."""
     context = httpx2.create_ssl_context()

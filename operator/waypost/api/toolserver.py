@@ -69,6 +69,13 @@ class ToolServerSpec(Model):
     timeout: Duration | None = Field(
         default=None, description="Maximum duration of one tool call. Default 60s."
     )
+    max_result_bytes: int | None = Field(
+        default=None,
+        ge=1024,
+        le=4 * 1024 * 1024,
+        description="Maximum size of a tool's result that a model is given at once. A larger one "
+        "is cut with a note, and the model can read on page by page. Default 65536.",
+    )
 
 
 class ToolAnnotations(StatusModel):

@@ -136,6 +136,36 @@ def test_tools_come_with_address_headers_and_allow_list() -> None:
     assert told["modules"] == {"texts": "def count(): ..."}
 
 
+def test_the_pod_is_told_what_the_model_takes_and_how_large_results_may_be() -> None:
+    around = world(models=[{"name": "m", "inputs": ["Image", "PDF"]}])
+    server = ToolServerSpec.model_validate(SERVER | {"maxResultBytes": 2048})
+    tools: list[JsonObject] = [
+        {"server": "runbooks", "allow": ["read"]},
+        {"server": "runbooks", "allow": ["find"], "maxResultBytes": 4096},
+        {"module": "texts", "functions": ["count"], "maxResultBytes": 1024},
+    ]
+    around["servers"] = {"runbooks": server}
+    modules = {"texts": "def count(): ..."}
+    told = asked(first(agent("a", tools=tools), modules=modules, around=around))["agent"]
+    assert told["model"]["inputs"] == ["Image", "PDF"]
+    assert [each.get("maxResultBytes") for each in told["tools"]] == [2048, 4096, 1024]
+
+
+def test_headers_of_a_provider_come_as_values_and_files() -> None:
+    secret = {"secretKeyRef": {"name": "gate", "key": "team"}}
+    headers: list[JsonValue] = [
+        {"name": "X-Plain", "value": "1"},
+        {"name": "X-Team", "valueFrom": secret},
+    ]
+    around = world(headers=headers, settings={"reasoningEffort": "High"})
+    told = asked(first(agent("a"), around=around))["agent"]["model"]
+    assert told["headers"] == [
+        {"name": "X-Plain", "value": "1"},
+        {"name": "X-Team", "file": "/waypost/secrets/model/header/1"},
+    ]
+    assert told["settings"]["reasoningEffort"] == "High"
+
+
 def test_a_pod_gets_the_keys_its_node_needs_as_files_and_no_other() -> None:
     pod = pod_of(first(agent("a")))["spec"]
     [volume] = [v for v in pod["volumes"] if v["name"] == "secrets"]
