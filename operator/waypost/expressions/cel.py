@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, TypeAlias
 
 # The wheel brings stubs but no py.typed marker.
@@ -83,14 +83,25 @@ def _type(declared: Declared) -> Any:
 
 
 def load(checked: bytes) -> Any:
-    """A program for `run` from the bytes of a checked tree."""
-    return _environment().deserialize(checked)
-
-
-def run(program: Any, variables: Mapping[str, Any]) -> object:
-    """The plain Python value of `program`, or a `Failure`."""
+    """A program for `run` from the bytes of a checked tree, or a `Rejection`."""
     try:
-        result = program.eval(data=variables)
+        return _environment().deserialize(checked)
+    except _RAISED as error:
+        return _rejection(str(error))
+
+
+@lru_cache(maxsize=256)
+def _loaded(program: bytes) -> Any:
+    return load(program)
+
+
+def run(program: bytes, variables: Mapping[str, Any]) -> object:
+    """The plain Python value of a checked tree, or a `Failure`."""
+    loaded = _loaded(program)
+    if isinstance(loaded, Rejection):
+        return Failure(loaded.message)
+    try:
+        result = loaded.eval(data=variables)
         value = result.plain_value()
         if result.type() == _T.ERROR:
             return Failure(_cleaned(str(value)))

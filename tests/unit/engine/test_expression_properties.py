@@ -228,7 +228,7 @@ MAP_SOURCES = (
 )
 SCRIPT = """
 import json, sys
-from waypost.engine.expressions import compile_expression, evaluate, Compiled
+from waypost.expressions.expression import compile_expression, evaluate, Compiled
 data = {"inputs": {"m": {f"k{i}": i for i in range(20)}}}
 for source in json.loads(sys.argv[1]):
     compiled = compile_expression(source)

@@ -239,7 +239,8 @@ def test_problems_of_a_whole_field() -> None:
     assert problems_in({"ok": "${inputs.a}", "l": [{"x": "a ${foo}"}]}) == (
         TemplateProblem(
             "l[0].x",
-            "nothing is named `foo` here: there are inputs, nodes.<name>, self and run",
+            "nothing is named `foo` here: there are inputs, nodes.<name>, self and run"
+            "; write $${foo} if a shell is to read it",
             4,
         ),
     )

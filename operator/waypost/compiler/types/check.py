@@ -28,6 +28,7 @@ from waypost.protocol.ijson import Json
 
 _BOOLEAN: Final = {"type": "boolean"}
 _STRING: Final = {"type": "string"}
+_ARGO_STYLE: Final = "{{...}} is not evaluated and stays as it is; an expression is ${...}"
 # Fields whose text has no place for null (semantics row 11).
 _NO_NULL: Final = ("container.args", "python.env", "container.env", "agent.env", "http.")
 _NOT_NULL: Final = {"type": ["boolean", "number", "string", "array", "object"]}
@@ -185,12 +186,20 @@ class _Check:
         assert isinstance(template, Template), "checked before"
         compiled = [part for part in template.parts if isinstance(part, Compiled)]
         if not compiled:
-            return _Value({"const": "".join(map(str, template.parts))})
-        results, remarks = [], []
+            habit = (Remark(_ARGO_STYLE, "warning"),) if template.argo_style else ()
+            return _Value({"const": "".join(map(str, template.parts))}, remarks=habit)
+        results: list[Inferred] = []
+        remarks: list[Remark] = []
         for part in compiled:
             result, told = self._expression(part, view, tested)
             results.append(result)
             remarks += told
+        if not template.is_single or text.strip("${} ").isdecimal():
+            remarks += [
+                Remark(_constant_remark(source), "warning") for source in template.constants
+            ]
+        if template.argo_style:
+            remarks.append(Remark(_ARGO_STYLE, "warning"))
         if template.is_single:
             only = results[0]
             return _Value(only.schema, present=not only.optional, remarks=tuple(remarks))
@@ -239,6 +248,10 @@ class _Check:
             if kind is not None:
                 types[steps] = kind
         return types
+
+
+def _constant_remark(source: str) -> str:
+    return f"${{{source}}} reads nothing of the run; write $${{{source}}} to keep it as text"
 
 
 def _at(view: Json, steps: Steps) -> Json:
