@@ -122,7 +122,7 @@ GRAPHS: dict[str, Wrong] = {
     ),
     "schema-of-no-type": Wrong(
         spec(python("a", outputSchema={"type": "text"})),
-        'nodes.a.outputSchema: not a usable JSON Schema: "text" is not valid under any of the '
+        'nodes.a.outputSchema: not a usable JSON Schema: $.type: "text" is not valid under any of the '
         "schemas listed in the 'anyOf' keyword",
     ),
     "schema-ref-nowhere": Wrong(
@@ -140,7 +140,7 @@ GRAPHS: dict[str, Wrong] = {
     ),
     "schema-shared-unusable": Wrong(
         spec(python("a"), schemas={"A": {"type": 3}}),
-        "schemas.A: not a usable JSON Schema: 3 is not valid under any of the schemas listed "
+        "schemas.A: not a usable JSON Schema: $.type: 3 is not valid under any of the schemas listed "
         "in the 'anyOf' keyword",
     ),
     "input-breaks-schema": Wrong(

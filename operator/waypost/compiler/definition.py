@@ -17,6 +17,7 @@ from waypost.api.workflow import AgentWorkflowSpec
 from waypost.compiler.fingerprints import fingerprints
 from waypost.compiler.graph import Graph, dependencies_of, find_cycle, sort
 from waypost.compiler.problems import Problem
+from waypost.compiler.rules.schemas import schema_warnings
 from waypost.compiler.rules.spec import MAX_PROBLEMS, check
 from waypost.compiler.shared_schemas import bundled, unknown_names
 from waypost.compiler.types.check import type_problems
@@ -97,7 +98,7 @@ def _checked(raw_spec: Any) -> Definition:
         graph=graph,
         inputs=inputs,
         problems=_some(problem for problem in found if problem.severity == "error"),
-        warnings=_some(problem for problem in found if problem.severity == "warning"),
+        warnings=_some([*(p for p in found if p.severity == "warning"), *schema_warnings(spec)]),
     )
 
 

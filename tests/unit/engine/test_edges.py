@@ -112,3 +112,44 @@ def test_hostile_schemas_come_to_an_end() -> None:
     definition = define(spec(python("a", outputSchema=given), b))
     assert not definition.problems
     assert any("too large to compare" in warning.message for warning in definition.warnings)
+
+
+@pytest.mark.parametrize(
+    ("declared", "says"),
+    [
+        pytest.param(
+            {"properties": {"m": {"enum": ["fast", "slow"], "default": "medium"}}},
+            "the default 'medium' (string) does not meet its own schema",
+            id="default-that-is-not-listed",
+        ),
+        pytest.param(
+            {"properties": {"m": {"$ref": "#/$defs/d", "default": 1}}, "$defs": {"d": TEXT}},
+            "the default 1 (integer) does not meet",
+            id="default-beside-a-reference",
+        ),
+        pytest.param({"properties": {"m": {**TEXT, "nullable": True}}}, "'null'", id="nullable"),
+        pytest.param(
+            {"properties": {"m": {**TEXT, "maxLenght": 3}}},
+            "there is no keyword 'maxLenght'; did you mean 'maxLength'?",
+            id="misspelt",
+        ),
+        pytest.param({"items": {}, "additionalItems": {}}, "prefixItems", id="other-draft"),
+    ],
+)
+def test_odd_schemas_are_accepted_with_a_warning(declared: JsonObject, says: str) -> None:
+    definition = define(spec(python("a", outputSchema=declared)))
+    assert not definition.problems
+    assert [w for w in definition.warnings if says in w.message]
+
+
+@pytest.mark.parametrize(
+    "declared",
+    [
+        pytest.param({"properties": {"m": {"default": {"n": 1}}}}, id="fits"),
+        pytest.param({"properties": {"nullable": TEXT, "maxLenght": TEXT}}, id="names"),
+        pytest.param({**TEXT, "x-order": 1, "": "see the wiki"}, id="extensions"),
+        pytest.param({**TEXT, "nullable": False}, id="not-nullable"),
+    ],
+)
+def test_usual_schemas_are_not_odd(declared: JsonObject) -> None:
+    assert not define(spec(python("a", outputSchema=declared))).warnings
