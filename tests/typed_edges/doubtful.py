@@ -45,8 +45,28 @@ DOUBTFUL: dict[str, Wrong] = {
             python("b", inputs={"v": "${nodes.a.output.n}", "p": "${nodes.a.phase}"}),
             inputs={"go": True},
         ),
-        "nodes.b.inputs.v: nodes.a.output may be absent: write nodes.a.?output.orValue(...), "
-        "or test nodes.a.phase first",
+        "nodes.b.inputs.v: nodes.a.output may be absent: a need not have succeeded, because of "
+        "nodes.a.phase in inputs.p; write nodes.a.?output.orValue(...) here too, or add a to "
+        "dependsOn",
+    ),
+    "skipped-node-after": Wrong(
+        spec(
+            python("a", when="${inputs.go}", outputSchema=shape(n=WHOLE)),
+            python("b", inputs={"v": "${nodes.a.output.n}"}, after=["a"]),
+            inputs={"go": True},
+        ),
+        "nodes.b.inputs.v: nodes.a.output may be absent: a need not have succeeded, because of "
+        "after: [a]; write nodes.a.?output.orValue(...) here too, or add a to dependsOn",
+    ),
+    "soft-by-a-property": Wrong(
+        spec(
+            python("a", when="${inputs.go}", outputSchema=loose(x=TEXT)),
+            python("b", inputs={"v": "${nodes.a.output.?x}"}),
+            inputs={"go": True},
+        ),
+        "nodes.b: runs also when a was skipped or failed, because of nodes.a.output.?x in "
+        "inputs.v; if only that property is optional, add a to dependsOn, else say so with "
+        "after: [a]",
     ),
     "number-for-integer": Wrong(
         edge(NUMBER, WHOLE), "nodes.b.inputs.v: inputSchema takes integer; not proven of number"

@@ -14,7 +14,7 @@ from enum import Enum, StrEnum
 from functools import cached_property, lru_cache
 from typing import Any, TypeAlias
 
-from waypost.expressions import cel
+from waypost.expressions import cel, evaluation
 from waypost.expressions.cost import Budget, needs_estimate
 from waypost.expressions.guards import Guards
 from waypost.expressions.messages import explain_failure, explain_refusal, explain_rejection
@@ -62,6 +62,8 @@ __all__ = [
 ]
 
 MAX_LENGTH = 2048
+
+_SHOWN = 120
 
 _OPTIONAL = "an optional value stands here: end it with .orValue(...), or test it with .hasValue()"
 
@@ -236,14 +238,29 @@ def evaluate(
     budget = budget or Budget()
     if compiled._costly and (reason := budget.refusal(compiled._costly, variables)):
         return EvaluationError(reason)
-    value = cel.run(compiled.program, variables)
-    if isinstance(value, cel.Failure):
-        return EvaluationError(explain_failure(value.message, compiled.paths, data))
-    if compiled._optional:
-        if not isinstance(value, list) or not value:
-            return ABSENT
-        value = value[0]
-    return _result(value, "the result")
+    return _outcome(compiled, data, evaluation.run(compiled.program, variables))
+
+
+def _outcome(
+    compiled: Compiled, data: Mapping[str, Json], outcome: evaluation.Outcome
+) -> Json | Absent | EvaluationError:
+    # An optional comes as a list of one element, or of none.
+    match outcome:
+        case evaluation.Value(json=value):
+            if not compiled._optional:
+                return value
+            return value[0] if isinstance(value, list) and value else ABSENT
+        case cel.Failure(message=message):
+            return EvaluationError(explain_failure(message, compiled.paths, data))
+        case evaluation.NotJson(message=message, path=path):
+            place = path.removeprefix("[0]") if compiled._optional else path
+            return EvaluationError(f"the result{place}: {message}")
+        case evaluation.Stopped(limit=limit):
+            return EvaluationError(f"{_short(compiled.source)} was stopped: {limit}")
+
+
+def _short(source: str) -> str:
+    return source if len(source) <= _SHOWN else f"{source[:_SHOWN]}…"
 
 
 def evaluate_condition(compiled: Compiled, data: Mapping[str, Json]) -> bool | EvaluationError:

@@ -140,13 +140,19 @@ def references_in(value: Json) -> tuple[Reference, ...]:
     )
 
 
-def paths_in(value: Json) -> Iterator[Path]:
-    """Every use of a variable in the templates of `value`; strings with problems have none."""
+def expressions_in(value: Json) -> Iterator[Compiled]:
+    """Every expression in the templates of `value`; strings with problems have none."""
     for _, text in strings_in(value):
         template = parse_template(text)
         for part in template.parts if isinstance(template, Template) else ():
             if isinstance(part, Compiled):
-                yield from part.paths
+                yield part
+
+
+def paths_in(value: Json) -> Iterator[Path]:
+    """Every use of a variable in the templates of `value`; strings with problems have none."""
+    for compiled in expressions_in(value):
+        yield from compiled.paths
 
 
 def problems_in(value: Json) -> tuple[TemplateProblem, ...]:

@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from waypost.protocol import defaults, ijson, patterns, violation
 from waypost.protocol.defaults import apply_defaults
@@ -63,7 +63,7 @@ def check_schema(schema: object) -> str | None:
         return f"not JSON: {error}"
     if size > MAX_SIZE:
         return f"a schema of {size} bytes, the limit is {MAX_SIZE}"
-    return _keywords_problem(schema) or _compiling_problem(schema)
+    return _keywords_problem(schema) or _checker.problem(schema)
 
 
 def _keywords_problem(schema: Json) -> str | None:
@@ -86,7 +86,8 @@ def _keywords_problem(schema: Json) -> str | None:
     return None
 
 
-def _compiling_problem(schema: Json) -> str | None:
+def compiling_problem(schema: Json) -> str | None:
+    """Why the validator cannot use a schema that stands by itself; None if it can."""
     try:
         known = _validator(schema)
     except ValueError as error:
@@ -109,6 +110,11 @@ def validate(schema: Json, value: Json, *, limit: int = 5) -> tuple[Violation, .
     A value that would take more than MAX_VISITS is not looked at and is a violation. Raises
     ValueError for a schema that check_schema refuses.
     """
+    return _checker.violations(schema, value, limit)
+
+
+def validate_here(schema: Json, value: Json, *, limit: int = 5) -> tuple[Violation, ...]:
+    """`validate` in this process, whatever is in use: for single values of a static check."""
     known = _validator(schema)
     try:
         visits = known.visits.of(value)
@@ -151,6 +157,36 @@ def parts(schema: Json) -> Iterator[dict[str, Any]]:
                     pending.extend(inner.values())
                 elif keyword not in DATA:
                     pending.append(inner)
+
+
+class Checker(Protocol):
+    """Validates, and knows which schemas can be used to."""
+
+    def violations(self, schema: Json, value: Json, limit: int) -> tuple[Violation, ...]:
+        """As `validate`."""
+
+    def problem(self, schema: Json) -> str | None:
+        """As `compiling_problem`."""
+
+
+class _Here:
+    """Checks in this process."""
+
+    def violations(self, schema: Json, value: Json, limit: int) -> tuple[Violation, ...]:
+        return validate_here(schema, value, limit=limit)
+
+    def problem(self, schema: Json) -> str | None:
+        return compiling_problem(schema)
+
+
+_HERE: Final = _Here()
+_checker: Checker = _HERE
+
+
+def use(checker: Checker | None) -> None:
+    """Check everything in this process with `checker`; in the process again with None."""
+    global _checker  # one per process, set once when it starts
+    _checker = checker or _HERE
 
 
 _validators: OrderedDict[str, _Known] = OrderedDict()

@@ -26,6 +26,7 @@ from waypost.ports.cluster import (
     PatchType,
     Rejected,
 )
+from waypost.ports.offload import Offload, inline
 from waypost.ports.telemetry import Telemetry
 from waypost.probes.job import ProbeSettings
 from waypost.runtime.act import Actor, FenceExpired
@@ -74,6 +75,7 @@ class Controller:
     settings: ControllerSettings
     leadership: Leadership = field(default_factory=Alone)
     store: Store = field(default_factory=Store)
+    offload: Offload = inline
     ready: bool = False
 
     def __post_init__(self) -> None:
@@ -85,6 +87,7 @@ class Controller:
             catalog=self._catalog,
             clock=self.clock,
             node_lost_seconds=self.settings.node_lost_seconds,
+            offload=self.offload,
         )
         self._bucket = Bucket(
             qps=self.settings.write_qps,
@@ -270,7 +273,7 @@ class Controller:
     async def _reconcile(self, key: Key, body: Obj) -> bool:
         fence = self.clock.monotonic()
         observed = await self._observe(key, body)
-        decision = decide(observed, self.clock.now(), self.settings.pods)
+        decision = await self.offload(decide, observed, self.clock.now(), self.settings.pods)
         self._catalog.note(key, decision.status)
         settled = await self._actor.prepare(key, decision.before)
         written = decision.status != observed.status
@@ -292,7 +295,7 @@ class Controller:
     async def _observe(self, key: Key, body: Obj) -> Observed:
         observed = await self._observer.observe(key, body)
         for _ in range(_PLAN_ROUNDS):
-            wants = plan(observed, self.clock.now())
+            wants = await self.offload(plan, observed, self.clock.now())
             if wants == Wants():
                 break
             observed = await self._observer.satisfy(key, observed, wants)

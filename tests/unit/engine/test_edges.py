@@ -153,3 +153,32 @@ def test_odd_schemas_are_accepted_with_a_warning(declared: JsonObject, says: str
 )
 def test_usual_schemas_are_not_odd(declared: JsonObject) -> None:
     assert not define(spec(python("a", outputSchema=declared))).warnings
+
+
+LOOSE = {"type": "object", "properties": {"x": TEXT}}
+
+
+@pytest.mark.parametrize(
+    "b",
+    [
+        pytest.param({"dependsOn": ["a"]}, id="needed"),
+        pytest.param({"after": ["a"]}, id="said"),
+        pytest.param({"inputs": {"v": "${nodes.a.?output.?x}"}}, id="whole-output-guarded"),
+        pytest.param(
+            {"inputs": {"v": "${nodes.a.output.?x}", "p": "${nodes.a.phase}"}}, id="phase"
+        ),
+    ],
+)
+def test_a_join_that_is_meant_to_be_soft_is_no_surprise(b: JsonObject) -> None:
+    wanted = {"inputs": {"v": "${nodes.a.output.?x}"}, **b}
+    a = python("a", when="${inputs.go}", outputSchema=LOOSE)
+    definition = define(spec(a, python("b", **wanted), inputs={"go": True}))
+    assert not definition.problems
+    assert not [w for w in definition.warnings if "runs also when" in w.message]
+
+
+def test_a_node_that_always_gives_an_output_makes_no_surprise() -> None:
+    reader = python("b", inputs={"v": "${nodes.a.output.?x}"})
+    definition = define(spec(python("a", outputSchema=LOOSE), reader))
+    assert not definition.problems
+    assert not definition.warnings

@@ -45,6 +45,10 @@ class Environment:
         self.outputs = {name: output_of(node, once) for name, node in graph.nodes.items()}
         self._sure = _surely_given(graph)
 
+    def is_sure(self, name: str) -> bool:
+        """Whether a node has an output whenever another starts after it."""
+        return name in self._sure
+
     def of_node(self, name: str) -> Json:
         """What is visible where the inputs and the condition of a node are computed."""
         edges = self._graph.edges[name]

@@ -70,12 +70,14 @@ class Remark:
 @dataclass
 class Inference:
     """One pass over one expression. `world` is the schema of all variables, `tested` the paths
-    that were tested before it is evaluated (by `when`, here or upstream)."""
+    that were tested before it is evaluated (by `when`, here or upstream), `softened` what keeps
+    the node from needing others to succeed, by their names."""
 
     compiled: Compiled
     typed: Typed
     world: Json
     tested: Tested = field(default_factory=Tested)
+    softened: Mapping[str, str] = field(default_factory=dict)
     remarks: list[Remark] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -121,12 +123,25 @@ class Inference:
             self.remarks.append(Remark(found.problem, "error"))
         tested = bool(path) and self.tested.about(path)
         if found.absent and not (guarded or base.optional or tested or found.problem):
-            self.remarks.append(Remark(_absence(base.text, name), "warning", absent=True))
+            self.remarks.append(Remark(self._absence(base.text, name), "warning", absent=True))
         schema = found.schema
         if tested and isinstance(schema, dict) and not isinstance(schema, Unknown):
             known = path in self.tested.not_null
             schema = Narrowed({"allOf": [schema, _NOT_NULL]} if known else schema)
         return Inferred(schema, base.optional, path, f"{base.text}.{name}")
+
+    def _absence(self, where: str, name: str) -> str:
+        guard = f"{where}.?{name}.orValue(...)"
+        if not where.startswith("nodes.") or where.count(".") != 1:
+            return f"{where}.{name} may be absent: write {guard}, test it with has(), or require it"
+        node = where.removeprefix("nodes.")
+        cause = self.softened.get(node) if name == "output" else None
+        if cause is None:
+            return f"{where}.{name} may be absent: write {guard}, or test {where}.phase first"
+        return (
+            f"{where}.{name} may be absent: {node} need not have succeeded, because of {cause}; "
+            f"write {guard} here too, or add {node} to dependsOn"
+        )
 
     def _call(self, call: Call, scope: _Scope) -> Inferred:
         match call:
@@ -294,10 +309,3 @@ def _constant(expr: Constant) -> dict[str, Json]:
             made: dict[str, Json] = _CONSTANTS[number](value)
             return made
     return Unknown()
-
-
-def _absence(where: str, name: str) -> str:
-    guard = f"{where}.?{name}.orValue(...)"
-    if where.startswith("nodes.") and where.count(".") == 1:
-        return f"{where}.{name} may be absent: write {guard}, or test {where}.phase first"
-    return f"{where}.{name} may be absent: write {guard}, test it with has(), or require it"

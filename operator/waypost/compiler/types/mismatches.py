@@ -123,7 +123,7 @@ def listed_misfits(one: Alternative, takes: Part, at: At) -> Iterator[Misfit]:
         member
         for member in members
         if is_a(kind_of(member), one.kind)
-        and not any(schema.validate(_leaves(part), member) for part in one.parts)
+        and not any(schema.validate_here(_leaves(part), member) for part in one.parts)
     ]
     every = {"null": 1, "boolean": 2}.get(one.kind)
     # Different ones: a list may name a value twice.
@@ -134,7 +134,7 @@ def listed_misfits(one: Alternative, takes: Part, at: At) -> Iterator[Misfit]:
 
 def leaf_misfits(one: Alternative, takes: Part, at: At) -> Iterator[Misfit]:
     """A single value is not compared but checked."""
-    for found in schema.validate(_leaves(takes), one.member):
+    for found in schema.validate_here(_leaves(takes), one.member):
         yield Misfit(at.path, found.found, found.expected, certain=True)
 
 

@@ -14,7 +14,7 @@ from typing import Final
 from waypost.protocol import ijson
 from waypost.protocol.ijson import Json
 from waypost.protocol.references import target_of
-from waypost.protocol.schema import DATA, NAMED, validate
+from waypost.protocol.schema import DATA, NAMED, validate_here
 
 Part = dict[str, Json]
 
@@ -196,7 +196,7 @@ def _alternatives_in(parts: tuple[Part, ...]) -> Iterator[Alternative]:
     bounds = [bound for part in parts if (bound := _bounds_in(part))]
     for member in listed[0]:
         everywhere = all(contains(members, member) for members in listed[1:])
-        if any(validate(bound, member) for bound in bounds):
+        if any(validate_here(bound, member) for bound in bounds):
             continue
         if everywhere and any(is_a(kind_of(member), kind) for kind in kinds):
             yield Alternative(kind_of(member), parts, declared=True, member=member)
