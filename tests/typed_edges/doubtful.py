@@ -5,12 +5,14 @@ from tests.typed_edges.words import (
     FLAG,
     KIND,
     NUMBER,
+    OPTIONAL_TEXT,
     TEXT,
     TEXTS,
     WHOLE,
     Wrong,
     edge,
     gives,
+    http,
     loose,
     reads,
     shape,
@@ -33,6 +35,34 @@ DOUBTFUL: dict[str, Wrong] = {
         spec(python("a", outputSchema=loose(x=FLAG)), python("b", when="${nodes.a.output.x}")),
         "nodes.b.when: nodes.a.output.x may be absent: write nodes.a.output.?x.orValue(...), "
         "test it with has(), or require it",
+    ),
+    "additional-may-be-absent": Wrong(
+        spec(
+            python("a", outputSchema={"type": "object", "additionalProperties": WHOLE}),
+            takes("${nodes.a.output.other}", WHOLE),
+        ),
+        "nodes.b.inputs.v: nodes.a.output.other may be absent: write "
+        "nodes.a.output.?other.orValue(...), test it with has(), or require it",
+    ),
+    "header-may-be-absent": Wrong(
+        spec(http("h"), takes("${nodes.h.output.headers['x-total']}", TEXT)),
+        "nodes.b.inputs.v: nodes.h.output.headers.x-total may be absent: write "
+        "nodes.h.output.headers[?'x-total'].orValue(...), test it with has(), or require it",
+    ),
+    "null-operand": Wrong(
+        reads("nodes.a.output.x + 'low'", x=OPTIONAL_TEXT),
+        "nodes.b.inputs.v: nodes.a.output.x may be null, which `+` does not take: write "
+        "nodes.a.output.x == null ? ... : ..., or test it first",
+    ),
+    "null-target": Wrong(
+        reads("nodes.a.output.x.trim()", x=OPTIONAL_TEXT),
+        "nodes.b.inputs.v: nodes.a.output.x may be null, which `trim` does not take: write "
+        "nodes.a.output.x == null ? ... : ..., or test it first",
+    ),
+    "null-negated": Wrong(
+        reads("-nodes.a.output.x", x={"anyOf": [WHOLE, {"type": "null"}]}),
+        "nodes.b.inputs.v: nodes.a.output.x may be null, which `-` does not take: write "
+        "nodes.a.output.x == null ? ... : ..., or test it first",
     ),
     "absent-in-text": Wrong(
         spec(python("a", outputSchema=loose(x=TEXT)), gate("g", message="${nodes.a.output.?x}!")),

@@ -120,6 +120,10 @@ GRAPHS: dict[str, Wrong] = {
         spec(python("b", inputs={"v": "${nodes.b.output}"})),
         "nodes.b.inputs.v: a node cannot refer to itself; for its inputs use self.inputs",
     ),
+    "number-of-a-text-in-a-tuple": Wrong(
+        reads("math.abs(nodes.a.output.t[0])", t={"type": "array", "prefixItems": [TEXT, WHOLE]}),
+        "nodes.b.inputs.v: nodes.a.output.t[0] is string, `math.abs` takes numbers",
+    ),
     "schema-of-no-type": Wrong(
         spec(python("a", outputSchema={"type": "text"})),
         'nodes.a.outputSchema: not a usable JSON Schema: $.type: "text" is not valid under any '
