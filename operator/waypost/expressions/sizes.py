@@ -21,6 +21,7 @@ from waypost.expressions.values import Unfit, compact_json
 from waypost.protocol.ijson import Json
 
 SCALAR: Final = 8.0
+HOLDER: Final = 64.0  # an empty list or map
 ITEM: Final = 48.0  # what a list of the library costs for each of its elements
 CONTROL: Final = "\x00"  # stands for every control character when characters are counted
 # Longer lists are not looked into: a loop over one ends with an error of the library anyway.
@@ -313,9 +314,9 @@ def measure(value: Json) -> float:
     if isinstance(value, str):
         return SCALAR + (len(value) if value.isascii() else len(value.encode(errors="replace")))
     if isinstance(value, Mapping):
-        return SCALAR + sum(SCALAR + measure(key) + measure(item) for key, item in value.items())
+        return HOLDER + sum(SCALAR + measure(key) + measure(item) for key, item in value.items())
     if isinstance(value, list):
-        return SCALAR + sum(map(measure, value))
+        return HOLDER + sum(map(measure, value))
     return SCALAR
 
 
