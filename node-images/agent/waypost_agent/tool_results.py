@@ -11,7 +11,7 @@ import math
 from collections.abc import Collection, Sequence
 from typing import Any, Final, NamedTuple
 
-from waypost_node import calling
+from waypost_node import user_code
 
 _KIB: Final = 1024
 # How a media type is named in ModelProvider models[].inputs.
@@ -40,7 +40,7 @@ class Content(NamedTuple):
 
 def from_python(result: Any) -> Content:
     """The result of a function."""
-    return Content(as_json(calling.jsonable(result)))
+    return Content(as_json(user_code.jsonable(result)))
 
 
 def as_json(value: Any) -> Any:

@@ -18,6 +18,7 @@ from waypost.compiler.fingerprints import fingerprints
 from waypost.compiler.graph import Graph, dependencies_of, find_cycle, sort
 from waypost.compiler.problems import Problem
 from waypost.compiler.rules.known_inputs import known_input_problems
+from waypost.compiler.rules.schemas import schema_warnings
 from waypost.compiler.rules.spec import MAX_PROBLEMS, check
 from waypost.compiler.rules.unevaluated import lookalike_warnings
 from waypost.compiler.shared_schemas import bundled, unknown_names
@@ -100,8 +101,11 @@ def _checked(raw_spec: Any) -> Definition:
         inputs=inputs,
         problems=_some(problem for problem in found if problem.severity == "error"),
         warnings=_some(
-            [problem for problem in found if problem.severity == "warning"]
-            + list(lookalike_warnings(spec))
+            [
+                *(problem for problem in found if problem.severity == "warning"),
+                *lookalike_warnings(spec),
+                *schema_warnings(spec),
+            ]
         ),
     )
 

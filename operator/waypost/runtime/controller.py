@@ -29,6 +29,7 @@ from waypost.ports.cluster import (
     PatchType,
     Rejected,
 )
+from waypost.ports.offload import Offload, inline
 from waypost.ports.telemetry import Telemetry
 from waypost.probes.job import ProbeSettings
 from waypost.runtime.cache.endpoints import PROBED, EndpointCache
@@ -77,6 +78,7 @@ class Controller:
     settings: ControllerSettings
     leadership: Leadership = field(default_factory=NoElection)
     store: RunCache = field(default_factory=RunCache)
+    offload: Offload = inline
     ready: bool = False
 
     def __post_init__(self) -> None:
@@ -88,6 +90,7 @@ class Controller:
             catalog=self._catalog,
             clock=self.clock,
             node_lost_seconds=self.settings.node_lost_seconds,
+            offload=self.offload,
         )
         self._bucket = TokenBucket(
             qps=self.settings.write_qps,
@@ -274,7 +277,7 @@ class Controller:
         fence = self.clock.monotonic()
         observed = await self._observer.observe(key, body)
         entry = await self._read(key, enter(observed, self.clock.now()))
-        decision = decide(entry, self.clock.now(), self.settings.pods)
+        decision = await self.offload(decide, entry, self.clock.now(), self.settings.pods)
         self._catalog.note(key, decision.status)
         settled = await self._actor.prepare(key, decision.before)
         written = decision.status != observed.status
@@ -296,7 +299,7 @@ class Controller:
     async def _read(self, key: Key, entry: Entry) -> Entry:
         """Load what `decide` needs. One read can show that another is needed."""
         for _ in range(_READ_ROUNDS):
-            reads = required_reads(entry, self.clock.now())
+            reads = await self.offload(required_reads, entry, self.clock.now())
             if reads == Reads():
                 return entry
             entry = replace(

@@ -236,6 +236,62 @@ def test_nothing_is_refused_while_a_value_fits_both(
             True,
             id="a-format-that-is-not-asserted",
         ),
+        pytest.param(
+            {"properties": {"a": {}, "b": {}}, "unevaluatedProperties": False},
+            {"properties": {"a": {}}, "unevaluatedProperties": False},
+            False,
+            id="unevaluated-properties-depend-on-all-beside",
+        ),
+        pytest.param(
+            {"prefixItems": [{}], "unevaluatedItems": False},
+            {"unevaluatedItems": False},
+            False,
+            id="unevaluated-items",
+        ),
+        pytest.param(
+            {"if": True}, {"if": True, "then": {"type": "string"}}, False, id="if-with-then"
+        ),
+        pytest.param(
+            {"contains": True}, {"contains": True, "minContains": 3}, False, id="contains-more"
+        ),
+        pytest.param(
+            {
+                "type": "object",
+                "patternProperties": {"^a": {}},
+                "additionalProperties": {"type": "integer"},
+            },
+            {"properties": {"a": {"type": "integer"}}},
+            False,
+            id="a-pattern-may-match",
+        ),
+        pytest.param(
+            {"const": 1},
+            {"$ref": "#/$defs/a%20b", "$defs": {"a b": {"type": "string"}, "a%20b": {}}},
+            False,
+            id="encoded-reference",
+        ),
+        pytest.param(
+            {"enum": [0, 1], "minimum": 1}, {"minimum": 1}, True, id="member-out-of-bounds"
+        ),
+        pytest.param(
+            {"allOf": [{"enum": [0, 1]}, {"exclusiveMinimum": 0}]},
+            {"exclusiveMinimum": 0},
+            True,
+            id="member-out-of-bounds-beside",
+        ),
+        pytest.param(
+            {"oneOf": [{"type": "null"}, {"type": ["number", "null"]}]},
+            {"type": "number"},
+            True,
+            id="what-meets-two-alternatives-meets-none",
+        ),
+        pytest.param(
+            {"oneOf": [{"type": "integer"}, {"type": "number"}]},
+            {"type": "number"},
+            True,
+            id="integers-are-numbers",
+        ),
+        pytest.param({"type": "string"}, {"type": "string", "": "text"}, True, id="empty-keyword"),
     ],
 )
 def test_table(gives: Schema, takes: Schema, fits: bool) -> None:
@@ -287,3 +343,31 @@ def test_a_value_that_is_listed_twice_counts_once() -> None:
     assert misfits({"type": "boolean"}, {"enum": [True, True]}), "false is not among them"
     assert not misfits({"type": "boolean"}, {"enum": [True, False, True]})
     assert not misfits({"type": "null"}, {"enum": [None, None]})
+
+
+@pytest.mark.parametrize(
+    ("takes", "fits"),
+    [
+        pytest.param(
+            {"allOf": [{"properties": {"a": {"default": 1}}, "required": ["a"]}]}, True, id="allOf"
+        ),
+        pytest.param(
+            {"allOf": [{"required": ["a"]}, {"properties": {"a": {"default": 1}}}]},
+            True,
+            id="required-beside",
+        ),
+        pytest.param(
+            {"properties": {"a": {"allOf": [{"default": 1}]}}, "required": ["a"]}, True, id="below"
+        ),
+        pytest.param(
+            {"anyOf": [{"properties": {"a": {"default": 1}}, "required": ["a"]}]}, False, id="anyOf"
+        ),
+        pytest.param(
+            {"oneOf": [{"properties": {"a": {"default": 1}}, "required": ["a"]}]}, False, id="oneOf"
+        ),
+    ],
+)
+def test_defaults_are_filled_in_where_they_are_said_to_be(takes: Schema, fits: bool) -> None:
+    found = Comparison().misfits(linked({"const": {}}), linked(takes), defaults=True)
+    assert (not found) is fits
+    assert (not schema.validate(takes, schema.apply_defaults(takes, {}))) is fits

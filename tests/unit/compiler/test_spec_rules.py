@@ -8,6 +8,7 @@ from waypost.compiler.rules.spec import MAX_INPUT_BYTES, MAX_PROBLEMS
 
 from tests.support.builders import container, gate, python, spec, wait
 
+DEEP_LOOPS = "".join(f"inputs.l.map({name}, " for name in "abcdefg") + "1" + ")" * 7
 STRING = {"type": "object", "properties": {"v": {"type": "string"}}}
 
 
@@ -55,6 +56,34 @@ TABLE = [
         "exactly one of duration, until",
     ),
     bad("wait-of-none", spec({"name": "a", "wait": {}}), "nodes.a.wait", "exactly one of"),
+    bad(
+        "positional-parameter-of-a-shell",
+        spec({"name": "a", "container": {"image": "i", "args": ["-ec", "echo ${1}", "x"]}}),
+        "nodes.a.container.args[1]",
+        "write $${1} for a shell",
+    ),
+    bad(
+        "constant-in-env",
+        spec(
+            python(
+                "a", python={"source": "def run(): ...", "env": [{"name": "X", "value": "${2}"}]}
+            )
+        ),
+        "nodes.a.python.env[0].value",
+        "reads nothing of the run",
+    ),
+    bad(
+        "variable-of-a-shell",
+        spec({"name": "a", "container": {"image": "i", "args": ["${TARGET:-staging}"]}}),
+        "nodes.a.container.args[0]",
+        "write $${TARGET:-staging} if a shell is to read it",
+    ),
+    bad(
+        "loops-nested-too-deeply",
+        spec(python("a", inputs={"v": "${" + DEEP_LOOPS + "}"}), inputs={"l": [1]}),
+        "nodes.a.inputs.v",
+        "nested too deeply",
+    ),
     bad("self-dependency", spec(python("a", dependsOn=["a"])), "nodes", "a -> a"),
     bad(
         "self-reference",

@@ -112,3 +112,73 @@ def test_hostile_schemas_come_to_an_end() -> None:
     definition = define(spec(python("a", outputSchema=given), b))
     assert not definition.problems
     assert any("too large to compare" in warning.message for warning in definition.warnings)
+
+
+@pytest.mark.parametrize(
+    ("declared", "says"),
+    [
+        pytest.param(
+            {"properties": {"m": {"enum": ["fast", "slow"], "default": "medium"}}},
+            "the default 'medium' (string) does not meet its own schema",
+            id="default-that-is-not-listed",
+        ),
+        pytest.param(
+            {"properties": {"m": {"$ref": "#/$defs/d", "default": 1}}, "$defs": {"d": TEXT}},
+            "the default 1 (integer) does not meet",
+            id="default-beside-a-reference",
+        ),
+        pytest.param({"properties": {"m": {**TEXT, "nullable": True}}}, "'null'", id="nullable"),
+        pytest.param(
+            {"properties": {"m": {**TEXT, "maxLenght": 3}}},
+            "there is no keyword 'maxLenght'; did you mean 'maxLength'?",
+            id="misspelt",
+        ),
+        pytest.param({"items": {}, "additionalItems": {}}, "prefixItems", id="other-draft"),
+    ],
+)
+def test_odd_schemas_are_accepted_with_a_warning(declared: JsonObject, says: str) -> None:
+    definition = define(spec(python("a", outputSchema=declared)))
+    assert not definition.problems
+    assert [w for w in definition.warnings if says in w.message]
+
+
+@pytest.mark.parametrize(
+    "declared",
+    [
+        pytest.param({"properties": {"m": {"default": {"n": 1}}}}, id="fits"),
+        pytest.param({"properties": {"nullable": TEXT, "maxLenght": TEXT}}, id="names"),
+        pytest.param({**TEXT, "x-order": 1, "": "see the wiki"}, id="extensions"),
+        pytest.param({**TEXT, "nullable": False}, id="not-nullable"),
+    ],
+)
+def test_usual_schemas_are_not_odd(declared: JsonObject) -> None:
+    assert not define(spec(python("a", outputSchema=declared))).warnings
+
+
+LOOSE = {"type": "object", "properties": {"x": TEXT}}
+
+
+@pytest.mark.parametrize(
+    "b",
+    [
+        pytest.param({"dependsOn": ["a"]}, id="needed"),
+        pytest.param({"after": ["a"]}, id="said"),
+        pytest.param({"inputs": {"v": "${nodes.a.?output.?x}"}}, id="whole-output-guarded"),
+        pytest.param(
+            {"inputs": {"v": "${nodes.a.output.?x}", "p": "${nodes.a.phase}"}}, id="phase"
+        ),
+    ],
+)
+def test_a_join_that_is_meant_to_be_soft_is_no_surprise(b: JsonObject) -> None:
+    wanted = {"inputs": {"v": "${nodes.a.output.?x}"}, **b}
+    a = python("a", when="${inputs.go}", outputSchema=LOOSE)
+    definition = define(spec(a, python("b", **wanted), inputs={"go": True}))
+    assert not definition.problems
+    assert not [w for w in definition.warnings if "runs also when" in w.message]
+
+
+def test_a_node_that_always_gives_an_output_makes_no_surprise() -> None:
+    reader = python("b", inputs={"v": "${nodes.a.output.?x}"})
+    definition = define(spec(python("a", outputSchema=LOOSE), reader))
+    assert not definition.problems
+    assert not definition.warnings

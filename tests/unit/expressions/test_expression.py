@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from waypost.expressions.expression import (
     ABSENT,
@@ -368,3 +370,10 @@ def test_nothing_but_true_opens(source: str) -> None:
 
 def test_equal_sources_compile_once() -> None:
     assert compile_expression("inputs.cached") is compile_expression("inputs.cached")
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="None does not count there")
+def test_results_of_null_do_not_use_up_none() -> None:
+    for _ in range(2000):
+        assert value_of("inputs.i > 0 ? null : null") is None
+    assert sys.getrefcount(None) > 20_000

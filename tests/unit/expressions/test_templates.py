@@ -206,19 +206,19 @@ def test_conditions(text: str, verdict: bool | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "is_single", "argo_style"),
+    ("text", "is_single"),
     [
-        pytest.param("${inputs.n}", True, False, id="single"),
-        pytest.param("${inputs.n} ", False, False, id="blank-after"),
-        pytest.param("plain", False, False, id="plain"),
-        pytest.param("{{inputs.parameters.x}}", False, True, id="argo"),
-        pytest.param("${ {'a': {'b': 1}}.a.b }", True, False, id="braces-of-ours"),
+        pytest.param("${inputs.n}", True, id="single"),
+        pytest.param("${inputs.n} ", False, id="blank-after"),
+        pytest.param("plain", False, id="plain"),
+        pytest.param("{{inputs.parameters.x}}", False, id="braces-of-others"),
+        pytest.param("${ {'a': {'b': 1}}.a.b }", True, id="braces-of-ours"),
     ],
 )
-def test_shape(text: str, is_single: bool, argo_style: bool) -> None:
+def test_shape(text: str, is_single: bool) -> None:
     template = parse_template(text)
     assert isinstance(template, Template)
-    assert (template.is_single, template.argo_style) == (is_single, argo_style)
+    assert template.is_single is is_single
 
 
 def test_references_of_a_whole_field() -> None:
@@ -238,7 +238,8 @@ def test_problems_of_a_whole_field() -> None:
     assert problems_in({"ok": "${inputs.a}", "l": [{"x": "a ${foo}"}]}) == (
         TemplateProblem(
             "l[0].x",
-            "nothing is named `foo` here: there are inputs, nodes.<name>, self and run",
+            "nothing is named `foo` here: there are inputs, nodes.<name>, self and run"
+            "; write $${foo} if a shell is to read it",
             4,
         ),
     )

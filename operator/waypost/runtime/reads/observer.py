@@ -23,6 +23,7 @@ from waypost.kube.secret_files import explain, missing_key
 from waypost.kube.timestamps import parse_timestamp
 from waypost.ports.clock import Clock
 from waypost.ports.cluster import Cluster, Kind, NotFound, Obj
+from waypost.ports.offload import Offload, inline
 from waypost.runtime.cache.endpoints import PROBED, EndpointCache
 from waypost.runtime.cache.runs import Key, RunCache, RunEntry, version_of
 from waypost.runtime.reads.events import newest_event
@@ -51,7 +52,9 @@ class Observer:
         catalog: EndpointCache,
         clock: Clock,
         node_lost_seconds: float,
+        offload: Offload = inline,
     ) -> None:
+        self._offload = offload
         self._cluster = cluster
         self._node_lost_seconds = node_lost_seconds
         self._machines = Machines(cluster=cluster, clock=clock)
@@ -69,6 +72,8 @@ class Observer:
         metadata = objects.section(body, "metadata")
         generation = metadata.get("generation")
         generation = generation if isinstance(generation, int) else 1
+        # Before anything is looked at: it may take a while.
+        definition = await self._definition(key.uid, generation, body)
         entry = self._store.entry(key.uid)
         pods = _pods(entry)
         deleting = bool(metadata.get("deletionTimestamp"))
@@ -82,7 +87,7 @@ class Observer:
             resource_version=objects.text(metadata, "resourceVersion"),
             created_at=parse_timestamp(objects.text(metadata, "creationTimestamp"))
             or self._clock.now(),
-            definition=self._definition(key.uid, generation, body),
+            definition=definition,
             status=_status(body),
             deleting=deleting,
             tracked=runs.tracked_by_git(body),
@@ -187,10 +192,10 @@ class Observer:
         """The run is gone: drop what was kept for it."""
         self._looked.pop(uid, None)
 
-    def _definition(self, uid: str, generation: int, body: Obj) -> Definition:
+    async def _definition(self, uid: str, generation: int, body: Obj) -> Definition:
         known = self._definitions.get((uid, generation))
         if known is None:
-            known = define(body.get("spec"))
+            known = await self._offload(define, body.get("spec"))
             self._definitions[uid, generation] = known
             while len(self._definitions) > 500:
                 self._definitions.popitem(last=False)
