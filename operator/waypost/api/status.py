@@ -34,6 +34,8 @@ RunPhase = Literal[
 FINAL_PHASES: frozenset[str] = frozenset({"Succeeded", "Failed", "Skipped", "Cancelled"})
 KEPT_ATTEMPTS = 6  # the first and the last five; `attempt` counts them all
 KEPT_ROUNDS = 10
+# Version of the rules that write a status. A status with a higher one is left alone.
+ENGINE_VERSION = 1
 
 
 class Usage(StatusModel):
@@ -263,7 +265,8 @@ class AgentWorkflowStatus(StatusModel):
     conditions: list[StatusCondition] = Field(
         default_factory=list,
         max_length=16,
-        description="Accepted, Succeeded, Finished, AwaitingApproval, Reconciling, Stalled.",
+        description="Accepted, Succeeded, Finished, AwaitingApproval, Reconciling, Stalled; "
+        "SetAside when the operator cannot serve the run, and why.",
         json_schema_extra=keyed_by("type"),
     )
     nodes: list[NodeStatus] = Field(

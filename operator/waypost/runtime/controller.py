@@ -38,6 +38,7 @@ from waypost.runtime.probe_controller import ProbeController
 from waypost.runtime.queue import KeyedQueue
 from waypost.runtime.reads.observer import Observer, StaleRun
 from waypost.runtime.resync_loop import ResyncLoop
+from waypost.runtime.set_aside import SetAsideRuns
 from waypost.runtime.writes.actions import ActionExecutor, FenceExpired
 from waypost.runtime.writes.rate_limit import UPDATES, RateLimitedCluster, TokenBucket
 from waypost.runtime.writes.run_events import RunEvents
@@ -96,6 +97,9 @@ class Controller:
         limited = RateLimitedCluster(cluster=self.cluster, bucket=self._bucket)
         self._actor = ActionExecutor(cluster=limited, store=self.store, clock=self.clock)
         self._notes = RunEvents(cluster=limited, clock=self.clock)
+        self.set_aside = SetAsideRuns(
+            cluster=limited, store=self.store, clock=self.clock, events=self._notes
+        )
         self._prober = ProbeController(
             cluster=limited, catalog=self._catalog, clock=self.clock, settings=self.settings.probes
         )
@@ -181,6 +185,7 @@ class Controller:
         """Work on every run for as long as this process leads."""
         # Anew each time: timers and backoffs of an earlier lead are of an old state.
         self.queue = KeyedQueue(monotonic=self.clock.monotonic)
+        self.set_aside.reset()
         async with asyncio.TaskGroup() as group:
             count = range(self.settings.workers)
             workers = [group.create_task(self._work(), name=f"worker-{n}") for n in count]
@@ -223,8 +228,12 @@ class Controller:
         about = {"run": key.name, "namespace": key.namespace}
         if not self.leadership.leading:
             return "idle"  # it was frozen, or cannot renew: whoever leads looks at every run
+        if rest := self.set_aside.rest(key):
+            self.queue.add_at(key, self.clock.monotonic() + rest)
+            return "idle"
         try:
             written = await self.reconcile(key)
+            await self.set_aside.succeeded(key)
         except (Conflict, StaleRun):
             self.queue.add(key)  # someone was faster: look again
             return "conflict"
@@ -239,14 +248,22 @@ class Controller:
         except (ClusterError, TimeoutError) as error:
             text = getattr(error, "message", "") or type(error).__name__
             log.warning("pass failed, trying again: %s", text, extra=about)
-            self.queue.retry(key)
+            await self._try_again(key, error)
             return "error"
-        except Exception:
+        except Exception as error:
             log.exception("a defect of the operator; the run is retried", extra=about)
-            self.queue.retry(key)
+            await self._try_again(key, error)
             return "bug"
         self.queue.forget(key)
         return "written" if written else "idle"
+
+    async def _try_again(self, key: Key, error: Exception) -> None:
+        """After a failure: soon, or rarely once it has become clear that it does not pass."""
+        passing = isinstance(error, ClusterError | TimeoutError) and not isinstance(error, Rejected)
+        if not passing and await self.set_aside.failed(key, error):
+            self.queue.add_at(key, self.clock.monotonic() + self.set_aside.rest(key))
+        else:
+            self.queue.retry(key)
 
     async def reconcile(self, key: Key) -> bool:
         """One pass over one run; True when its status was written. Raises ClusterError,
@@ -254,6 +271,10 @@ class Controller:
         body = self.store.run_body(key)
         if body is None:
             await self._release_run_pods(key)
+            return False
+        if await self.set_aside.is_newer(key, body):
+            if section(body, "metadata").get("deletionTimestamp"):
+                await self._release_held(key)
             return False
         try:
             return await self._reconcile(key, body)
@@ -341,10 +362,14 @@ class Controller:
 
     async def _release_run_pods(self, key: Key) -> None:
         """A run that is not known: release its pods once it is certainly gone."""
-        held = [pod for pod in self.store.entry(key.uid).pods.values() if pod.held]
+        held = any(pod.held for pod in self.store.entry(key.uid).pods.values())
         if held and await self._observer.gone(key):
-            for pod in held:
-                await self._actor.release(key, name=pod.name, uid=pod.uid)
-            log.info("released %d pods of a run that is gone", len(held), extra={"run": key.name})
+            await self._release_held(key)
+            log.info("released the pods of a run that is gone", extra={"run": key.name})
         self._observer.forget(key.uid)
+        self.set_aside.forget(key.uid)
         self._catalog.forget(key)
+
+    async def _release_held(self, key: Key) -> None:
+        for pod in [pod for pod in self.store.entry(key.uid).pods.values() if pod.held]:
+            await self._actor.release(key, name=pod.name, uid=pod.uid)

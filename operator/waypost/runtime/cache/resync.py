@@ -16,6 +16,7 @@ from waypost.api.status import AgentWorkflowStatus
 from waypost.kube import jobs, objects
 from waypost.kube.approvals import approval_fact
 from waypost.kube.pods import pod_fact
+from waypost.kube.runs import written_by_newer_engine
 from waypost.ports.clock import Clock
 from waypost.ports.cluster import (
     Busy,
@@ -251,6 +252,8 @@ class Resync:
 
 
 def _names(body: Obj, path: str, attempt: int) -> bool:
+    if written_by_newer_engine(body):
+        return True  # what it names may stand where this release does not look
     try:
         status = AgentWorkflowStatus.model_validate(objects.section(body, "status"))
     except ValidationError:
