@@ -102,6 +102,11 @@ class AttemptStatus(StatusModel):
         max_length=64,
         description="Set while the attempt is being stopped: the reason it will end with.",
     )
+    stopping_at: Timestamp | None = Field(
+        default=None,
+        description="When an attempt that is being stopped was first seen to have no Job. It is "
+        "closed 12 seconds later: until then another operator may still create one.",
+    )
     never_started: bool | None = Field(
         default=None, description="true: its program certainly never ran."
     )

@@ -8,7 +8,7 @@ from waypost.engine.attempts import launch, watch
 from waypost.engine.nodes import approval, wait
 from waypost.engine.run import ending, summary
 from waypost.engine.scheduling import deadlines, joins
-from waypost.engine.scheduling.inputs import Invalid, resolve
+from waypost.engine.scheduling.inputs import Invalid, invalid_reason, resolve
 from waypost.engine.state.transition import Transition
 from waypost.protocol.reasons import Reason
 
@@ -54,7 +54,7 @@ def _skip_or_start(transition: Transition, path: str, *, room: bool) -> None:
         return
     opened = joins.condition(transition, path)
     if isinstance(opened, Invalid):
-        transition.end(path, "Failed", Reason.INPUT_INVALID, opened.message)
+        _end_invalid(transition, path, opened)
     elif not opened:
         transition.end(path, "Skipped", Reason.CONDITION_FALSE, "when was false")
     else:
@@ -64,7 +64,7 @@ def _skip_or_start(transition: Transition, path: str, *, room: bool) -> None:
 def _start(transition: Transition, path: str) -> None:
     inputs = resolve(transition, path)
     if isinstance(inputs, Invalid):
-        transition.end(path, "Failed", Reason.INPUT_INVALID, inputs.message)
+        _end_invalid(transition, path, inputs)
         return
     kind = kind_of(transition.node(path))
     if kind == "approval":
@@ -73,6 +73,11 @@ def _start(transition: Transition, path: str) -> None:
         wait.start(transition, path, inputs)
     else:
         launch.launch(transition, path, inputs)
+
+
+def _end_invalid(transition: Transition, path: str, invalid: Invalid) -> None:
+    reason = invalid_reason(transition, invalid.message)
+    transition.end(path, "Failed", reason, invalid.message)
 
 
 def _retry(transition: Transition, path: str, status: NodeStatus, *, room: bool) -> None:

@@ -1,11 +1,13 @@
 """Jobs: the facts that the engine needs, read from bodies without ever raising."""
 
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from waypost.api import meta
 from waypost.kube.objects import items, moment, section, text, whole_number
+
+_PATIENCE: Final = timedelta(seconds=30)
 
 
 @dataclass(frozen=True)
@@ -25,10 +27,17 @@ class JobFact:
 
 @dataclass(frozen=True)
 class LaunchProblem:
-    """The API server refused an attempt's Job (or its ConfigMap). `permanent`: it would again."""
+    """The API server refused a child of a run. `permanent`: it would again. `since`: when this
+    operator was first refused it."""
 
     message: str
     permanent: bool
+    since: datetime | None = None
+
+
+def lasts_long(problem: LaunchProblem, now: datetime) -> bool:
+    """Whether a trouble that may pass has not passed for a while: what ends now does not wait."""
+    return problem.since is not None and now >= problem.since + _PATIENCE
 
 
 def job_fact(body: Any, *, trouble: str = "") -> JobFact | None:

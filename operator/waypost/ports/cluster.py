@@ -8,7 +8,8 @@ strict in-memory cluster of the tests.
     ├── Conflict          409: stale resourceVersion, or a precondition failed
     ├── AlreadyExists     409: the name is taken
     ├── Rejected          400, 403, 405, 413, 415, 422: will be refused again as it is
-    │   └── QuotaExceeded 403 "exceeded quota": may pass later
+    │   └── RefusedForNow 403 for a reason that is not in the request: may pass later
+    │       └── QuotaExceeded  403 "exceeded quota"
     ├── Busy              429: try again after `retry_after` seconds
     └── Unavailable       5xx, timeouts, broken connections: the outcome is unknown
 """
@@ -93,7 +94,11 @@ class Rejected(ClusterError):
     """Refused for good: the same request will be refused again."""
 
 
-class QuotaExceeded(Rejected):
+class RefusedForNow(Rejected):
+    """Refused for a reason outside the request: may pass without a change of it."""
+
+
+class QuotaExceeded(RefusedForNow):
     """Refused by a ResourceQuota: may pass once others are gone."""
 
 

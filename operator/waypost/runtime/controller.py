@@ -7,12 +7,12 @@ that matters is in the run's status, so any pass may be the last of this process
 import asyncio
 import contextlib
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from waypost.engine.decide import decide
 from waypost.engine.reads import required_reads
-from waypost.engine.state.decision import Decision
+from waypost.engine.state.decision import Decision, Note
 from waypost.engine.state.observed import Observed, Reads
 from waypost.kube.manifests.pod import PodSettings
 from waypost.kube.objects import section, text
@@ -26,6 +26,7 @@ from waypost.ports.cluster import (
     NotFound,
     Obj,
     PatchType,
+    RefusedForNow,
     Rejected,
 )
 from waypost.ports.telemetry import Telemetry
@@ -39,7 +40,12 @@ from waypost.runtime.queue import KeyedQueue
 from waypost.runtime.reads.observer import Observer, StaleRun
 from waypost.runtime.resync_loop import ResyncLoop
 from waypost.runtime.set_aside import SetAsideRuns
-from waypost.runtime.writes.actions import ActionExecutor, FenceExpired
+from waypost.runtime.writes.actions import (
+    ActionExecutor,
+    ActionRefused,
+    FenceExpired,
+    Prepared,
+)
 from waypost.runtime.writes.rate_limit import UPDATES, RateLimitedCluster, TokenBucket
 from waypost.runtime.writes.run_events import RunEvents
 from waypost.runtime.writes.status_patch import status_patch
@@ -259,7 +265,8 @@ class Controller:
 
     async def _try_again(self, key: Key, error: Exception) -> None:
         """After a failure: soon, or rarely once it has become clear that it does not pass."""
-        passing = isinstance(error, ClusterError | TimeoutError) and not isinstance(error, Rejected)
+        cluster = isinstance(error, ClusterError | TimeoutError)
+        passing = cluster and (isinstance(error, RefusedForNow) or not isinstance(error, Rejected))
         if not passing and await self.set_aside.failed(key, error):
             self.queue.add_at(key, self.clock.monotonic() + self.set_aside.rest(key))
         else:
@@ -293,9 +300,8 @@ class Controller:
     async def _reconcile(self, key: Key, body: Obj) -> bool:
         fence = self.clock.monotonic()
         observed = await self._observe(key, body)
-        decision = decide(observed, self.clock.now(), self.settings.pods)
+        decision, settled = await self._prepared(key, observed)
         self._catalog.note(key, decision.status)
-        settled = await self._actor.prepare(key, decision.before)
         written = decision.status != observed.status
         if written:
             fence = await self._write(key, body, observed, decision)
@@ -306,11 +312,26 @@ class Controller:
             self.queue.add(key)
         try:
             await self._actor.carry_out(key, observed, decision.after, fence=fence)
+        except ActionRefused as refused:
+            await self._notes.post(key, [Note("Warning", "ActionRefused", refused.message)])
+            raise
         finally:
             # Events come last: they are a comfort, and the next Job must not wait for them.
             if written:
                 await self._notes.post(key, decision.events)
         return written
+
+    async def _prepared(self, key: Key, observed: Observed) -> tuple[Decision, bool]:
+        """A decision of which everything stands that its status refers to, and whether an
+        Approval was settled. What could not be written is decided on once more."""
+        done = Prepared()
+        while True:
+            decision = decide(observed, self.clock.now(), self.settings.pods)
+            known = done.surprises
+            await self._actor.prepare(key, decision.before, done)
+            if done.surprises == known:
+                return decision, done.settled
+            observed = replace(observed, unkept=dict(done.unkept), standing=dict(done.standing))
 
     async def _observe(self, key: Key, body: Obj) -> Observed:
         observed = await self._observer.observe(key, body)
