@@ -23,6 +23,8 @@ class JobController:
 
     def __init__(self, *, server: ApiServer, seed: int) -> None:
         self.refusal: Any = lambda job: None  # job -> the text its pod is refused with, or None
+        # Job -> containers that a webhook of others puts into its pod.
+        self.injected: Any = lambda job: []
         self._server = server
         self._random = random.Random(seed)
         self._planned: set[str] = set()
@@ -135,6 +137,7 @@ class JobController:
             self._refused(job, refusal)
             return
         template = copied(section(job, "spec", "template"))
+        template["spec"]["containers"] += self.injected(copied(job))
         suffix = f"{self._random.randrange(16**5):05x}"
         pod_metadata = {
             **template.get("metadata", {}),

@@ -59,6 +59,11 @@ class Workloads:
         missing ServiceAccount...), or None."""
         self._jobs.refusal = refusal
 
+    def inject(self, injected: Callable[[Obj], list[Obj]]) -> None:
+        """From now on `injected(job)` gives containers that others put into a Job's pod; they
+        run until the pod is deleted."""
+        self._jobs.injected = injected
+
     def pods(self, path: str | None = None, *, namespace: str | None = None) -> list[PodView]:
         """The pods there are, by age; of one node, if `path` is given."""
         bodies = self._server.storage.scan(Kind.POD, namespace)

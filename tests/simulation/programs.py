@@ -86,7 +86,7 @@ def meaning(node: Node, act: Act, inputs: Any) -> Meaning:
         case "oom":
             return Broke("OutOfMemory")
         case "dies":  # with its record written: the record decides, where there is one
-            return Broke("OutOfMemory") if plain else _checked(node, output_of(node, act, inputs))
+            return Broke("NodeError") if plain else _checked(node, output_of(node, act, inputs))
         case "silent":
             return _checked(node, None) if plain else Broke("ResultLost")
         case "garbage":

@@ -39,6 +39,7 @@ def decide(observed: Observed, now: datetime, settings: PodSettings) -> Decision
     if not is_finished(begun.status):
         _advance(transition)
     transition.after += cleanup.seal_closed(transition)
+    transition.after += cleanup.stop_sidecars(transition)
     transition.after += cleanup.release_closed(transition)
     transition.after += leftovers.stop(transition)
     return ending.build_decision(transition)

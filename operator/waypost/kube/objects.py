@@ -6,9 +6,11 @@ object cannot stop the operator (invariant I16).
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from waypost.kube.timestamps import parse_timestamp
+
+_FIRST_YEAR: Final = 2000  # no cluster is older
 
 
 def section(body: Any, *path: str) -> dict[str, Any]:
@@ -31,7 +33,10 @@ def text(body: Mapping[str, Any], key: str) -> str:
 
 
 def moment(body: Mapping[str, Any], key: str) -> datetime | None:
-    return parse_timestamp(text(body, key))
+    """The time at `key`; None for a placeholder: runtimes tell epoch 0, and Go year 1, of what
+    never happened."""
+    found = parse_timestamp(text(body, key))
+    return found if found is not None and found.year >= _FIRST_YEAR else None
 
 
 def whole_number(value: object) -> int:

@@ -19,6 +19,7 @@ from waypost.kube.jobs import LaunchProblem, lasts_long
 from waypost.kube.pods import PodFact
 from waypost.protocol.reasons import Reason
 
+_KUBELET_WAITED: Final = (Reason.IMAGE_PULL, Reason.MISSING_REFERENCE)
 _WHOLE_SECONDS: Final = 1.0  # in which the kubelet tells times
 
 
@@ -98,6 +99,8 @@ def _judge(transition: Transition, path: str, attempt: AttemptStatus, pod: PodFa
         trouble=_named_trouble(transition, path, attempt),
         kept=stored_results.stored_result(transition, path, attempt),
         lost=lost_machines.loss_reason(transition.observed, pod, transition.now),
+        # Named while the pod waited, and taken back once its container had started.
+        waited=transition.statuses[path].reason in _KUBELET_WAITED,
     )
 
 

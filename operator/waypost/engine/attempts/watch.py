@@ -148,11 +148,19 @@ def _job_without_pod(
             transition, path, attempt, Failed(Reason.DISRUPTED, "its pod is gone without a result")
         )
     elif transition.now >= _queue_deadline(transition, path, attempt):
-        transition.name_trouble(path, Reason.POD_REJECTED, job.trouble or "no pod was created")
+        text = _podless(job) or "no pod was created"
+        transition.name_trouble(path, Reason.POD_REJECTED, text)
         stop(transition, path, Reason.POD_REJECTED)
     else:
-        transition.name_trouble(path, Reason.POD_REJECTED, job.trouble)
+        transition.name_trouble(path, Reason.POD_REJECTED, _podless(job))
         transition.requeue_at(_queue_deadline(transition, path, attempt))
+
+
+def _podless(job: JobFact) -> str:
+    """Why a Job that is to run has no pod; "" when nothing is known."""
+    if job.suspended:
+        return f"Job {job.name} is suspended, by a queue (such as Kueue) or by a person"
+    return job.trouble
 
 
 def _watch_pods(

@@ -105,7 +105,7 @@ def _missing(transition: Transition, path: str, *, withdraw: bool) -> None:
         transition.requeue_at(transition.now + timedelta(seconds=_LOOK_AFTER))
     elif withdraw:
         transition.end(path, "Cancelled", Reason.CANCELLED, _CUT_SHORT)
-    elif _is_expired(transition, path):
+    elif problem is not None and _is_expired(transition, path):  # nobody could answer
         _follow(transition, path, ApprovalStatus(state="Denied", expired=True))
     else:
         if problem is not None:
