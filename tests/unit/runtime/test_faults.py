@@ -242,6 +242,32 @@ async def test_pods_that_are_refused_are_told_and_then_given_up() -> None:
 
 
 @virtual
+async def test_pods_that_are_refused_for_good_are_not_waited_for() -> None:
+    """A policy or a LimitRange says the same in half an hour."""
+    async with World() as world:
+        world.start()
+        world.work.refuse_pods(lambda job: 'pods "a" is forbidden: violates PodSecurity "baseline"')
+        await world.submit(spec(python("a", effect="once", retry={"never": True})))
+        status = await world.finished(within=60)
+        node = status["nodes"][0]
+        assert (node["reason"], node["attempt"]) == ("PodRejected", 1)
+        assert "violates PodSecurity" in node["message"]
+        assert node["attempts"][0]["neverStarted"] is True
+
+
+@virtual
+async def test_an_image_name_that_is_none_is_not_waited_for() -> None:
+    stuck = Outcome(blocked="ErrImagePull", blocked_text="InvalidImageName: cannot be parsed")
+    async with World(script={"a": [lambda _: stuck]}) as world:
+        world.start()
+        await world.submit(spec(container("a")))
+        status = await world.finished(within=60)
+        node = status["nodes"][0]
+        assert (node["reason"], node["attempt"]) == ("ImagePull", 1)
+        assert "cannot be parsed" in node["message"]
+
+
+@virtual
 async def test_pods_that_are_refused_for_a_while() -> None:
     async with World() as world:
         world.start()

@@ -11,6 +11,7 @@ from typing import Final
 from waypost.api.base import JsonValue
 from waypost.engine.state.outcome import Failed, Outcome, Report, Succeeded, checkpoint, reason_of
 from waypost.engine.state.visible import readable
+from waypost.kube import refusals
 from waypost.kube.payloads import RecordFact
 from waypost.kube.pods import (
     LOST_SIGHT,
@@ -90,11 +91,16 @@ def judge_pod(
     if isinstance(found, Failed):
         broken = replace(broken, report=found.report)
     if stopping and trouble:
-        broken = replace(broken, message=f"{broken.message}: {trouble}")
+        text = f"{broken.message}: {trouble}"
+        broken = replace(broken, message=text, lasting=_is_hopeless(stopping, trouble))
     if isinstance(found, RecordProblem):
         text = f"{broken.message}; a record was refused: {found.message}"
         return replace(broken, message=text, refused=found.reason)
     return broken
+
+
+def _is_hopeless(stopping: str, trouble: str) -> bool:
+    return reason_of(stopping) in _NOT_STARTED and refusals.lasts(trouble)
 
 
 def _knows_only_of_a_signal(found: Failed, pod: PodFact, stopping: str | None) -> bool:

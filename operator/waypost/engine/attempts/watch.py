@@ -4,6 +4,7 @@ That an attempt has neither Job nor pod is concluded from a live read only (corr
 a pod that exists is the attempt, whatever became of its Job.
 """
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -19,7 +20,7 @@ from waypost.engine.scheduling.inputs import Invalid, Missing, invalid_reason, r
 from waypost.engine.state.decision import Launch, StopAttempt
 from waypost.engine.state.outcome import Failed, reason_of
 from waypost.engine.state.transition import Transition
-from waypost.kube import timestamps
+from waypost.kube import refusals, timestamps
 from waypost.kube.jobs import JobFact
 from waypost.kube.manifests.pod import RUNNER_HEADSTART
 from waypost.kube.pods import PodFact, idle_of, trouble_of
@@ -132,7 +133,9 @@ def _job_without_pod(
 ) -> None:
     if attempt.stopping and (job.suspended or job.ended):
         text = transition.statuses[path].message or "stopped before it started"
-        fail(transition, path, attempt, Failed(reason_of(attempt.stopping), text, "", False))
+        broken = Failed(reason_of(attempt.stopping), text, "", False)
+        hopeless = broken.reason == Reason.POD_REJECTED and refusals.lasts(text)
+        fail(transition, path, attempt, replace(broken, lasting=hopeless))
     elif attempt.stopping:
         stop(transition, path, reason_of(attempt.stopping))
     elif job.ended and (found := stored_results.stored_result(transition, path, attempt)):
@@ -147,7 +150,9 @@ def _job_without_pod(
         fail(
             transition, path, attempt, Failed(Reason.DISRUPTED, "its pod is gone without a result")
         )
-    elif transition.now >= _queue_deadline(transition, path, attempt):
+    elif refusals.lasts(job.trouble) or transition.now >= _queue_deadline(
+        transition, path, attempt
+    ):
         text = _podless(job) or "no pod was created"
         transition.name_trouble(path, Reason.POD_REJECTED, text)
         stop(transition, path, Reason.POD_REJECTED)
@@ -174,8 +179,9 @@ def _watch_pods(
         stop(transition, path, reason_of(attempt.stopping))
     elif pod.started_at is None:
         deadline = _queue_deadline(transition, path, attempt)
-        reason, late = never_started(pod), transition.now >= deadline
-        transition.name_trouble(path, reason, trouble_of(pod) or (idle_of(pod) if late else ""))
+        reason, trouble = never_started(pod), trouble_of(pod)
+        late = transition.now >= deadline or refusals.lasts(trouble)
+        transition.name_trouble(path, reason, trouble or (idle_of(pod) if late else ""))
         if late and not pod.deleting:
             stop(transition, path, reason)
         else:
