@@ -65,7 +65,7 @@ def advance(transition: Transition, path: str, *, withdraw: bool) -> None:
     if transition.statuses[path].reason == Reason.LAUNCH_REJECTED:  # it was refused, and is there
         transition.update(path, reason=None, message=None)
     if fact.owner_uid != transition.observed.uid or fact.spec is None:
-        text = f"an Approval {fact.name} exists that this run did not create; delete it"
+        text = f"an Approval {fact.name} exists that this run did not create; {_advice(fact)}"
         transition.end(path, "Failed", Reason.LAUNCH_REJECTED, text)
     elif fact.status.state != "Open":
         _follow(transition, path, fact.status)
@@ -76,6 +76,13 @@ def advance(transition: Transition, path: str, *, withdraw: bool) -> None:
         transition.end(path, "Failed", Reason.LAUNCH_REJECTED, text)
     else:
         _record_answer(transition, path, fact, fact.spec, withdraw=withdraw)
+
+
+def _advice(fact: ApprovalFact) -> str:
+    if not fact.owner_uid:
+        return "delete it"
+    whose = f" run {fact.spec.run}" if fact.spec is not None else " another object"
+    return f"it is a question of{whose}: leave it alone, and begin a round that names this node"
 
 
 def withdraw_superseded(transition: Transition) -> None:

@@ -134,7 +134,8 @@ class ActionExecutor:
         elif _same_place(found, wanted) and found.owner_uid == key.uid:
             done.standing[name] = found
         else:
-            text = f"a NodeRecord {name} exists that this run did not create; delete it"
+            text = f"a NodeRecord {name} exists that this run did not create; "
+            text += _advice(found.owner_uid)
             raise Foreign(text, code=409)
 
     async def carry_out(
@@ -226,7 +227,8 @@ class ActionExecutor:
         mine = _identity(body)
         if objects.controller_uid(found) == key.uid and _identity(found) == mine:
             return found
-        text = f"{kind.kind} {name} exists and is not this attempt's; delete or rename it"
+        text = f"{kind.kind} {name} exists and is not this attempt's; "
+        text += _advice(objects.controller_uid(found))
         raise Foreign(text, code=409, reason="AlreadyExists")
 
     async def _open_approval(self, key: Key, action: OpenApproval) -> None:
@@ -329,6 +331,13 @@ def _as_refusal(action: After, error: Exception) -> Exception:
     if isinstance(error, Rejected) and not isinstance(error, RefusedForNow):
         return ActionRefused(f"{type(action).__name__}: {error.message}", code=error.code)
     return error
+
+
+def _advice(owner_uid: str) -> str:
+    """What to do about an object that stands in our place."""
+    if owner_uid:
+        return f"it belongs to the object with uid {owner_uid}: leave it alone"
+    return "delete or rename it"
 
 
 def _same_place(found: RecordFact, wanted: RecordFact) -> bool:
