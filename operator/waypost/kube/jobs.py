@@ -20,6 +20,7 @@ class JobFact:
     attempt: int
     created_at: datetime
     suspended: bool = False
+    halted: bool = False  # parallelism 0: it makes no pod, even if somebody resumes it
     ended: bool = False  # has a Complete or Failed condition
     deleting: bool = False
     trouble: str = ""  # the newest FailedCreate event's text, read live
@@ -58,6 +59,7 @@ def job_fact(body: Any, *, trouble: str = "") -> JobFact | None:
         attempt=attempt,
         created_at=created,
         suspended=section(body, "spec").get("suspend") is True,
+        halted=section(body, "spec").get("parallelism") == 0,
         ended=any(
             c.get("type") in ("Complete", "Failed") and c.get("status") == "True"
             for c in conditions

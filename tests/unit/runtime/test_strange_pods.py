@@ -152,3 +152,18 @@ async def test_a_job_that_stays_suspended_ends_after_its_queue_timeout() -> None
         await world.until(lambda: bool(world.all(Kind.JOB)), "there is a Job", within=10, step=0.05)
         await suspend_job(world, True)
         await world.until(lambda: world.node("a").get("attempt") == 2, "given up", within=120)
+
+
+@virtual
+async def test_a_stopped_attempt_does_not_start_when_a_queue_resumes_its_job() -> None:
+    async with World() as world:
+        world.start()
+        world.work.queue_jobs(True)
+        once = python("a", queueTimeout="20s", effect="once", retry={"never": True})
+        await world.submit(spec(once, python("b", after=["a"])))
+        await world.until(lambda: world.node("a").get("attempt") == 2, "given up", within=120)
+        world.work.queue_jobs(False)
+        status = await world.finished(within=300)
+        assert status["phase"] == "Succeeded"
+        assert [e.attempt for e in world.ledger.executions if e.path == "a"] != [1]
+        assert [e.path for e in world.ledger.executions].count("a") == 1

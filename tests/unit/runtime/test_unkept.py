@@ -287,3 +287,24 @@ async def test_a_pod_that_cannot_be_released_is_told() -> None:
         assert (await world.finished(within=30))["phase"] == "Succeeded"
         await world.until(lambda: "ActionRefused" in events(world), "an Event", within=10)
         assert operator.controller.set_aside.count("Failing") == 0
+
+
+@virtual
+async def test_a_record_that_stands_already_counts_under_a_quota() -> None:
+    """The operator was killed between the record and the status; the quota is full since."""
+    async with World(script={"a": [gives(LARGE)]}) as world:
+        first = world.start()
+        refused = world.cluster.server.refusals
+
+        async def intercept(call: Call, send: Callable[[], Awaitable[Any]]) -> Any:
+            answer = await send()
+            if call.verb == "create" and call.kind is Kind.NODE_RECORD:
+                refused["create", Kind.NODE_RECORD] = lambda: QUOTA
+                first.die()
+            return answer
+
+        first.line.intercept = intercept
+        await world.submit(spec(python("a")))
+        await world.until(lambda: bool(refused), "the record is there", within=30)
+        world.start()
+        assert (await world.finished(within=60))["phase"] == "Succeeded"

@@ -131,7 +131,7 @@ def _close_stopped(transition: Transition, path: str, attempt: AttemptStatus) ->
 def _job_without_pod(
     transition: Transition, path: str, attempt: AttemptStatus, job: JobFact
 ) -> None:
-    if attempt.stopping and (job.suspended or job.ended):
+    if attempt.stopping and (job.suspended or job.halted or job.ended):
         text = transition.statuses[path].message or "stopped before it started"
         broken = Failed(reason_of(attempt.stopping), text, "", False)
         hopeless = broken.reason == Reason.POD_REJECTED and refusals.lasts(text)

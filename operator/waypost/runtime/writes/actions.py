@@ -277,11 +277,17 @@ class ActionExecutor:
 
     async def _put_record(self, key: Key, manifest: Obj) -> RecordFact | None:
         """Create a NodeRecord; the one that was there already, if its name was taken."""
+        name = manifest["metadata"]["name"]
         try:
             await self._cluster.create(Kind.NODE_RECORD, namespace=key.namespace, body=manifest)
-        except AlreadyExists:
-            name = manifest["metadata"]["name"]
-            found = await self._cluster.get(Kind.NODE_RECORD, namespace=key.namespace, name=name)
+        except (AlreadyExists, Rejected) as error:
+            # Quotas and policies are asked before names: it may stand already.
+            try:
+                found = await self._cluster.get(
+                    Kind.NODE_RECORD, namespace=key.namespace, name=name
+                )
+            except NotFound:
+                raise error from None
             return record_fact(found)
         return None
 
@@ -297,7 +303,8 @@ class ActionExecutor:
                 Kind.JOB,
                 namespace=key.namespace,
                 name=action.job,
-                body={"spec": {"suspend": True}},
+                # Nothing starts either when a queue, which takes it for its own, resumes it.
+                body={"spec": {"suspend": True, "parallelism": 0}},
                 patch_type=PatchType.MERGE,
             )
         except RefusedForNow:
