@@ -66,7 +66,7 @@ def _a_running_attempt_forgotten(patch: pytest.MonkeyPatch) -> None:
 
 @bug("I12", focus=lambda plan: any(r.drop and r.moment == "begun" for r in plan.rounds))
 def _pods_of_a_dropped_node_forgotten(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(leftovers, "stop_leftovers", lambda transition: [])
+    patch.setattr(leftovers, "stop", lambda transition: [])
 
 
 def _pauses(plan: Scenario) -> bool:

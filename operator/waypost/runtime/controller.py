@@ -281,7 +281,7 @@ class Controller:
             return False
         if await self.set_aside.is_newer(key, body):
             if section(body, "metadata").get("deletionTimestamp"):
-                await self._release_held(key)
+                await self._actor.release_held(key)
             return False
         try:
             return await self._reconcile(key, body)
@@ -385,12 +385,8 @@ class Controller:
         """A run that is not known: release its pods once it is certainly gone."""
         held = any(pod.held for pod in self.store.entry(key.uid).pods.values())
         if held and await self._observer.gone(key):
-            await self._release_held(key)
+            await self._actor.release_held(key)
             log.info("released the pods of a run that is gone", extra={"run": key.name})
         self._observer.forget(key.uid)
         self.set_aside.forget(key.uid)
         self._catalog.forget(key)
-
-    async def _release_held(self, key: Key) -> None:
-        for pod in [pod for pod in self.store.entry(key.uid).pods.values() if pod.held]:
-            await self._actor.release(key, name=pod.name, uid=pod.uid)

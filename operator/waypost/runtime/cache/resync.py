@@ -5,6 +5,7 @@ the operator lists for itself: before the first worker starts, and periodically.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Iterable
 from typing import Final, Protocol
@@ -21,11 +22,13 @@ from waypost.ports.clock import Clock
 from waypost.ports.cluster import (
     Busy,
     Cluster,
+    ClusterError,
     Conflict,
     Kind,
     Listing,
     NotFound,
     Obj,
+    Rejected,
     Unavailable,
 )
 from waypost.ports.telemetry import Telemetry
@@ -144,7 +147,8 @@ class Resync:
                 if key is None or not (pod.held and pod.deleting):
                     continue
                 if await self._namespace_terminating(key.namespace):
-                    await actor.release(key, name=pod.name, uid=pod.uid)
+                    with contextlib.suppress(ClusterError):  # the next one may be let go
+                        await actor.release(key, name=pod.name, uid=pod.uid)
 
     async def _namespace_terminating(self, namespace: str) -> bool:
         try:
@@ -234,6 +238,9 @@ class Resync:
                 Kind.JOB, namespace=key.namespace, name=job.name, uid=job.uid
             )
         except (NotFound, Conflict):
+            return 0
+        except Rejected as error:  # one that may not be deleted must not hold up the others
+            log.warning("Job %s cannot be deleted: %s", job.name, error.message)
             return 0
         log.warning(
             "deleted Job %s: no status names it",

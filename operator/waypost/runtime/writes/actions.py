@@ -152,6 +152,18 @@ class ActionExecutor:
         if failure is not None:
             raise failure
 
+    async def release_held(self, key: Key) -> None:
+        """Let all pods of a run go; the first failure is raised at the end."""
+        held = [pod for pod in self._store.entry(key.uid).pods.values() if pod.held]
+        failure: Exception | None = None
+        for pod in held:
+            try:
+                await self.release(key, name=pod.name, uid=pod.uid)
+            except (ClusterError, TimeoutError) as error:
+                failure = failure or error
+        if failure is not None:
+            raise failure
+
     async def release(self, key: Key, *, name: str, uid: str) -> None:
         """Take the result finalizer off a pod; a pod that is gone is fine."""
         body = {
