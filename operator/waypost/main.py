@@ -30,6 +30,7 @@ from waypost.ports.sink import Sink
 from waypost.probes.job import ProbeSettings
 from waypost.runtime.controller import Controller, ControllerSettings
 from waypost.runtime.leader_election import Leadership, Lease, LeaseSettings, NoElection
+from waypost.runtime.set_aside import REASONS
 from waypost.settings import ClusterSettings, Settings, quantities
 
 # The controller releases pods after it has drained, within what the supervisor gives it.
@@ -87,6 +88,7 @@ async def _run(settings: Settings, tracer: Tracer) -> None:
         depth=lambda: controller.queue.depth, oldest=lambda: controller.queue.oldest_seconds
     )
     metrics.follow_active_runs(controller.store.active)
+    metrics.follow_set_aside(REASONS, controller.set_aside.count)
     app = build_app(probed=controller, metrics=metrics.exposition)
     try:
         await passes(child.start)

@@ -16,6 +16,7 @@ from tests.simulation.manifest import PROVIDER, spec_of
 from tests.simulation.people import look_after
 from tests.simulation.plan import RUN, Round, Scenario, Trouble
 from tests.simulation.rounds import judge
+from tests.simulation.strange_judge import StrangeJudge
 from tests.simulation.troubles import COUNTED_WRITES, Saboteur, befall
 from tests.simulation.watcher import Watcher
 from tests.support.harness import NAMESPACE, Operator, World
@@ -201,6 +202,9 @@ class Stage:
         if self.seen.run.get("status", {}).get("phase") == "Rejected":
             self.watcher.blame("T11", f"refused: {self.seen.run['status']['conditions']}")
         self.seen.digest = self.watcher.digest()
+        if self.scenario.is_strange:
+            judged = StrangeJudge(self.scenario, self.seen, self.world.ledger).all()
+            return [*self.seen.violations, *judged]
         return judge(self.scenario, self.seen, self.world.ledger)
 
     # --- operators ---------------------------------------------------------------------------

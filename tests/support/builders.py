@@ -13,6 +13,7 @@ from waypost.api.approval import ApprovalSpec, ApprovalStatus
 from waypost.api.base import JsonObject, JsonValue
 from waypost.api.status import AgentWorkflowStatus, AttemptStatus, NodeStatus
 from waypost.compiler.definition import define
+from waypost.engine.state.decision import Launch
 from waypost.engine.state.observed import Observed
 from waypost.kube import names
 from waypost.kube.approvals import ApprovalFact
@@ -21,6 +22,8 @@ from waypost.kube.manifests.pod import PodSettings
 from waypost.kube.pods import PodFact
 from waypost.kube.timestamps import timestamp
 from waypost.protocol.record import Attempt, CommitRecord, encode
+
+from tests.support.passes import decide
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 RUN = "brief"
@@ -262,6 +265,19 @@ def observed(raw_spec: Any, **fields: Any) -> Observed:
         status=AgentWorkflowStatus(),
     )
     return replace(made, **fields)
+
+
+def without_a_job(
+    raw_spec: Any, status_: AgentWorkflowStatus, *moments: float
+) -> AgentWorkflowStatus:
+    """The status after passes at these times (seconds), each with a live look that finds no Job.
+    Fails when one of them launches something."""
+    for moment in moments:
+        seen = observed(raw_spec, status=status_, live=True, live_at=after(moment))
+        decision = decide(seen, after(moment), SETTINGS)
+        assert not any(isinstance(action, Launch) for action in decision.after)
+        status_ = decision.status
+    return status_
 
 
 def wire_size(value: AgentWorkflowStatus) -> int:

@@ -101,4 +101,5 @@ class Condition:
     ANSWER_VALID: Final = "AnswerValid"
     IDENTITY_VERIFIED: Final = "IdentityVerified"
     EXPIRED: Final = "Expired"
+    SET_ASIDE: Final = "SetAside"  # the operator cannot serve the run
     READY: Final = "Ready"  # of a ModelProvider or a ToolServer

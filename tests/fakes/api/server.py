@@ -13,6 +13,7 @@ from typing import Any, Final
 from waypost.kube.objects import section
 from waypost.ports.cluster import (
     AlreadyExists,
+    ClusterError,
     Conflict,
     Kind,
     Listing,
@@ -40,6 +41,8 @@ class ApiServer:
     def __init__(self, *, agenda: Agenda, seed: int = 0) -> None:
         self.agenda = agenda
         self.storage = Storage()
+        # By verb (create, patch_status) and kind: what a quota or a policy answers.
+        self.refusals: dict[tuple[str, Kind], Callable[[], ClusterError]] = {}
         self._random = random.Random(seed)
 
     def time(self, *, after: float = 0.0) -> str:
@@ -63,6 +66,7 @@ class ApiServer:
 
     def create(self, kind: Kind, *, namespace: str, body: Obj, by: str) -> Obj:
         body = self._prepared(kind, namespace, body)
+        self._admit("create", kind)
         metadata = body["metadata"]
         if self.storage.read(kind, metadata.get("namespace"), metadata["name"]) is not None:
             text = f'{kind.plural} "{metadata["name"]}" already exists'
@@ -84,6 +88,8 @@ class ApiServer:
         if patch_type is PatchType.STRATEGIC and schemas.is_custom(kind):
             raise Rejected("the body of the request was in an unknown format", code=415)
         old = self._stored(kind, namespace, name)
+        if subresource:
+            self._admit("patch_status", kind)
         if subresource and not schemas.has_status(kind):
             raise NotFound("the server could not find the requested resource", code=404)
         return self._replace(kind, old, patches.apply(old, body, patch_type), subresource, by)
@@ -115,6 +121,11 @@ class ApiServer:
         else:
             self.storage.write(kind, new)
         return True
+
+    def _admit(self, verb: str, kind: Kind) -> None:
+        """Quotas and policies come before names are looked at."""
+        if refusal := self.refusals.get((verb, kind)):
+            raise refusal()
 
     def _stored(self, kind: Kind, namespace: str | None, name: str) -> Obj:
         body = self.storage.read(kind, None if kind in _OF_THE_CLUSTER else namespace, name)

@@ -23,6 +23,9 @@ class JobController:
 
     def __init__(self, *, server: ApiServer, seed: int) -> None:
         self.refusal: Any = lambda job: None  # job -> the text its pod is refused with, or None
+        self.queued = False  # a queue of others suspends each new Job
+        # Job -> containers that a webhook of others puts into its pod.
+        self.injected: Any = lambda job: []
         self._server = server
         self._random = random.Random(seed)
         self._planned: set[str] = set()
@@ -32,6 +35,8 @@ class JobController:
 
     def _changed(self, kind: Kind, change: str, body: Obj) -> None:
         metadata = body["metadata"]
+        if kind is Kind.JOB and change == "ADDED" and self.queued:
+            self._server.agenda.after(0.0, partial(self.hold, metadata["uid"], True))
         if kind is Kind.JOB:
             self._homes[metadata["uid"]] = (metadata["namespace"], metadata["name"])
             self._plan(metadata["uid"], self._random.uniform(*_SYNC))
@@ -42,6 +47,19 @@ class JobController:
                 self._plan(uid, pause)
             if not jobs and change == "MODIFIED" and _tracked(body):  # its Job orphaned it
                 self._server.agenda.after(pause, partial(self._disown, metadata["uid"]))
+
+    def hold(self, uid: str, suspended: bool) -> None:
+        """Suspend or resume a Job, as a queue of others does."""
+        found = self._server.storage.find(uid)
+        if found is not None:
+            metadata = found[1]["metadata"]
+            self._server.update(
+                Kind.JOB,
+                namespace=metadata["namespace"],
+                name=metadata["name"],
+                change=lambda job: job["spec"].update(suspend=suspended),
+                by="queue",
+            )
 
     def _plan(self, uid: str, seconds: float) -> None:
         if uid not in self._planned:
@@ -79,6 +97,8 @@ class JobController:
             self._finish(job, "SuccessCriteriaMet", "Complete", "CompletionsReached")
         elif spec.get("suspend"):
             self._suspend(job, busy)
+        elif spec.get("parallelism") == 0:
+            self._let_end(busy)
         elif not status.get("failed") and not status.get("succeeded") and all(map(_ended, pods)):
             self._make_pod(job)
 
@@ -101,6 +121,9 @@ class JobController:
 
         if not any(c["type"] == "Suspended" for c in items(job, "status", "conditions")):
             self._update(job, change)
+        self._let_end(busy)
+
+    def _let_end(self, busy: list[Obj]) -> None:
         for pod in busy:
             self._untrack(pod)  # so that it never counts as failed
             metadata = pod["metadata"]
@@ -135,6 +158,7 @@ class JobController:
             self._refused(job, refusal)
             return
         template = copied(section(job, "spec", "template"))
+        template["spec"]["containers"] += self.injected(copied(job))
         suffix = f"{self._random.randrange(16**5):05x}"
         pod_metadata = {
             **template.get("metadata", {}),

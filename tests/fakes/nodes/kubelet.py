@@ -7,11 +7,12 @@ from functools import partial
 from typing import Any, Final
 
 from waypost.kube.objects import items, section
-from waypost.ports.cluster import ClusterError, Kind, NotFound, Obj
+from waypost.ports.cluster import Kind, NotFound, Obj
 
 from tests.fakes.api.deletion import Deletion
 from tests.fakes.api.server import ApiServer
 from tests.fakes.api.wire import copied
+from tests.fakes.events import post_event
 from tests.fakes.nodes import podstatus
 from tests.fakes.nodes.programs import Execution, Ledger, Outcome, Program, view
 
@@ -190,11 +191,8 @@ class Kubelet:
             return
         if "deletionTimestamp" in body["metadata"]:
             return
-        if run.outcome.blocked in ("ErrImagePull", "FailedMount") and not pulled:
-            if run.outcome.blocked == "FailedMount":  # the status keeps saying ContainerCreating
-                self._post_event(body, "FailedMount", run.outcome.blocked_text)
-            else:
-                self._update(uid, partial(podstatus.waiting, why=run.outcome.blocked_text))
+        if run.outcome.blocked and run.outcome.blocked != "Unschedulable" and not pulled:
+            self._blocked(uid, run, body)
             if run.outcome.blocked_seconds is not None:
                 later = partial(self._start, uid, pulled=True)
                 self._agenda.after(run.outcome.blocked_seconds, later)
@@ -209,6 +207,22 @@ class Kubelet:
         if outcome.seconds is not None:
             end = partial(self._end, uid, outcome.exit_code, outcome.message, reason=outcome.reason)
             self._agenda.after(outcome.seconds, end)
+
+    def _blocked(self, uid: str, run: _Run, body: Obj) -> None:
+        why = run.outcome.blocked_text
+        match run.outcome.blocked:
+            case "FailedMount":  # the status keeps saying ContainerCreating
+                post_event(self._server, body, "FailedMount", why)
+            case "StartError":
+                run.stage, run.told = "ended", podstatus.start_error(why)
+                self._tell_end(uid)
+            case "InitFails":
+                run.stage = "ended"
+                self._update(uid, partial(podstatus.init_failed, why=why))
+            case "InitPull":
+                self._update(uid, partial(podstatus.init_waiting, why=why))
+            case _:
+                self._update(uid, partial(podstatus.waiting, why=why))
 
     def _end(self, uid: str, code: int, message: str, *, reason: str = "") -> None:
         """The program is over: remembered at once, told a moment later."""
@@ -226,6 +240,9 @@ class Kubelet:
         if section(body, "status").get("phase") not in ("Succeeded", "Failed") and not run.why:
             # A pod that the kubelet ends for a reason of its own is told of in one piece.
             self._update(uid, partial(podstatus.terminated, end=run.told))
+            alone = len(items(body, "spec", "containers")) == 1
+            if not alone and "deletionTimestamp" not in body["metadata"]:
+                return  # containers of others run on
             if self._random.random() < self._pace.split_phase:
                 self._later(self._pace.report, partial(self._tell_phase, uid))
                 return
@@ -344,26 +361,6 @@ class Kubelet:
             subresource="status",
             by="kubelet",
         )
-
-    def _post_event(self, body: Obj, reason: str, message: str) -> None:
-        metadata = body["metadata"]
-        about = {key: metadata[key] for key in ("name", "namespace", "uid")}
-        event = {
-            "apiVersion": "v1",
-            "kind": "Event",
-            "metadata": {"name": f"{metadata['name']}.{reason.lower()}"},
-            "involvedObject": {"apiVersion": "v1", "kind": "Pod", **about},
-            "reason": reason,
-            "type": "Warning",
-            "message": message,
-            "source": {"component": "kubelet"},
-        }
-        try:
-            self._server.create(
-                Kind.EVENT, namespace=metadata["namespace"], body=event, by="kubelet"
-            )
-        except ClusterError:
-            return  # an Event that cannot be written is lost
 
     def _delete(self, uid: str, options: Deletion) -> None:
         body = self._body(uid)

@@ -36,6 +36,33 @@ def unknown() -> Obj:
     }
 
 
+def start_error(why: str) -> Obj:
+    """The end of a container that the runtime could not start, as containerd tells it."""
+    never = "1970-01-01T00:00:00Z"
+    end = {"exitCode": 128, "reason": "StartError", "startedAt": never, "finishedAt": never}
+    return {**end, "message": f"failed to start containerd task: {why}"}
+
+
+def init_waiting(status: Obj, *, why: str) -> None:
+    """An init container that others have put in cannot be pulled."""
+    _init(status, {"waiting": {"reason": "ErrImagePull", "message": why}})
+
+
+def init_failed(status: Obj, *, why: str) -> None:
+    """It failed, and with it the pod."""
+    _init(status, {"terminated": {"exitCode": 7, "reason": "Error", "message": why}})
+    status["phase"] = "Failed"
+
+
+def init_done(status: Obj) -> None:
+    _init(status, {"terminated": {"exitCode": 0, "reason": "Completed"}})
+
+
+def _init(status: Obj, state: Obj) -> None:
+    status["initContainerStatuses"] = [{"name": "vault-agent-init", "state": state}]
+    _container(status, {"waiting": {"reason": "PodInitializing"}})
+
+
 def unschedulable(status: Obj, *, why: str) -> None:
     _condition(status, "PodScheduled", "False", reason="Unschedulable", message=why)
 

@@ -32,7 +32,9 @@ class Outcome:
     stop_code: int = 143
     stop_message: str = ""
     # Before it starts: why it does not, and for how long (None: for good).
-    blocked: Literal["", "Unschedulable", "ErrImagePull", "FailedMount"] = ""
+    blocked: Literal[
+        "", "Unschedulable", "ErrImagePull", "FailedMount", "StartError", "InitPull", "InitFails"
+    ] = ""
     blocked_text: str = ""
     blocked_seconds: float | None = None
 

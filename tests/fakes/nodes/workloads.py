@@ -59,6 +59,18 @@ class Workloads:
         missing ServiceAccount...), or None."""
         self._jobs.refusal = refusal
 
+    def queue_jobs(self, held: bool) -> None:
+        """From now on a queue of others suspends each new Job; or it resumes all there are."""
+        self._jobs.queued = held
+        for body in list(self._server.storage.scan(Kind.JOB)) if not held else []:
+            if body["spec"].get("suspend"):
+                self._jobs.hold(body["metadata"]["uid"], False)
+
+    def inject(self, injected: Callable[[Obj], list[Obj]]) -> None:
+        """From now on `injected(job)` gives containers that others put into a Job's pod; they
+        run until the pod is deleted."""
+        self._jobs.injected = injected
+
     def pods(self, path: str | None = None, *, namespace: str | None = None) -> list[PodView]:
         """The pods there are, by age; of one node, if `path` is given."""
         bodies = self._server.storage.scan(Kind.POD, namespace)

@@ -54,6 +54,110 @@ def test_terminated_container() -> None:
     assert fact.over, "done when the container is, whatever the phase says"
 
 
+EPOCH, YEAR_1 = "1970-01-01T00:00:00Z", "0001-01-01T00:00:00Z"
+
+
+@pytest.mark.parametrize("never", [EPOCH, YEAR_1, None, "soon"])
+def test_placeholders_are_no_times(never: Any) -> None:
+    """containerd tells epoch 0 of a container that it could not start."""
+    ended = {"exitCode": 128, "reason": "StartError", "startedAt": never, "finishedAt": never}
+    fact = pods.pod_fact(body(containers({"name": "node", "state": {"terminated": ended}})))
+    assert fact is not None
+    assert (fact.started_at, fact.finished_at, fact.over) == (None, None, True)
+    assert pods.surely_not_started(fact)
+    condition = {"type": "Ready", "status": "False", "lastTransitionTime": never}
+    quiet = pods.pod_fact(body({"phase": "Running", "conditions": [condition]}))
+    assert quiet is not None
+    assert quiet.unready_since is None
+
+
+UNKNOWN = {"exitCode": 137, "reason": "ContainerStatusUnknown"}
+NOT_FOUND = "The container could not be located when the pod was terminated"
+LOST = "The container could not be located when the pod was deleted. It used to be Running"
+
+
+@pytest.mark.parametrize(
+    ("ended", "waited", "never"),
+    [
+        pytest.param({"message": NOT_FOUND}, True, True, id="seen-waiting"),
+        pytest.param({"message": NOT_FOUND}, False, False, id="nobody-saw-it-wait"),
+        pytest.param({"message": LOST}, True, False, id="used-to-run"),
+        pytest.param({"message": NOT_FOUND, "startedAt": T}, True, False, id="has-started"),
+        pytest.param({"message": NOT_FOUND, "finishedAt": T}, True, False, id="has-an-end"),
+        pytest.param({"reason": "Error"}, True, False, id="killed"),
+    ],
+)
+def test_status_unknown_of_a_pod_that_waited(
+    ended: dict[str, Any], waited: bool, never: bool
+) -> None:
+    state = {"terminated": {**UNKNOWN, **ended}}
+    fact = pods.pod_fact(body(containers({"name": "node", "state": state})))
+    assert fact is not None
+    assert pods.surely_not_started(fact, waited=waited) is never
+
+
+def test_a_lost_machine_leaves_it_open() -> None:
+    status = containers({"name": "node", "state": {"terminated": UNKNOWN}})
+    told = {"type": "DisruptionTarget", "status": "True", "reason": "DeletionByTaintManager"}
+    fact = pods.pod_fact(body({**status, "conditions": [told]}))
+    assert fact is not None
+    assert not pods.surely_not_started(fact, waited=True)
+
+
+PULL = {"waiting": {"reason": "ErrImagePull", "message": "no such tag"}}
+FAILED = {"terminated": {"exitCode": 7, "reason": "Error", "message": "no token"}}
+DONE = {"terminated": {"exitCode": 0, "reason": "Completed"}}
+RUNS = {"running": {"startedAt": T}}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "reason", "text"),
+    [
+        pytest.param(PULL, None, "ErrImagePull", "ErrImagePull: no such tag", id="pull"),
+        pytest.param(FAILED, None, "Failed", "exit code 7: no token", id="failed"),
+        pytest.param(DONE, RUNS, "Running", "init container two is still running", id="runs"),
+        pytest.param(DONE, DONE, "", "", id="done"),
+        pytest.param({"waiting": {"reason": "PodInitializing"}}, None, "", "", id="quiet"),
+    ],
+)
+def test_init_containers_of_others(first: Any, second: Any, reason: str, text: str) -> None:
+    inits = [{"name": "one", "state": first}, {"name": "two", "state": second or {}}]
+    waiting = {"name": "node", "state": {"waiting": {"reason": "PodInitializing"}}}
+    status = {**containers(waiting), "initContainerStatuses": inits}
+    fact = pods.pod_fact(body(status))
+    assert fact is not None
+    assert (fact.init.reason if fact.init else "") == reason
+    assert text in (fact.init.text if fact.init else "")
+    late = pods.idle_of(fact)
+    assert (text in late) or reason == "", "at the end of queueTimeout it is named"
+
+
+def test_a_native_sidecar_that_is_up_keeps_nothing_waiting() -> None:
+    sidecar = {"name": "proxy", "restartPolicy": "Always"}
+    up = {"name": "proxy", "state": RUNS, "started": True}
+    made = body({**containers(), "initContainerStatuses": [up]})
+    made["spec"]["initContainers"] = [sidecar]
+    fact = pods.pod_fact(made)
+    assert fact is not None
+    assert fact.init is None
+    made["status"]["initContainerStatuses"] = [{**up, "started": False}]
+    fact = pods.pod_fact(made)
+    assert fact is not None
+    assert fact.init is not None
+
+
+def test_a_scheduling_gate_is_named() -> None:
+    condition = {
+        "type": "PodScheduled",
+        "status": "False",
+        "reason": "SchedulingGated",
+        "message": "Scheduling is blocked due to non-empty scheduling gates",
+    }
+    fact = pods.pod_fact(body({"phase": "Pending", "conditions": [condition]}))
+    assert fact is not None
+    assert "scheduling gates" in pods.trouble_of(fact)
+
+
 def test_waiting_container_and_conditions() -> None:
     status = {
         **containers({"name": "node", "state": {"waiting": {"reason": "R", "message": "M"}}}),

@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
+from uuid import UUID
 
 import pytest
 from hypothesis import given, settings
@@ -93,3 +94,26 @@ def test_no_times(text: str | None) -> None:
 
 def test_zones_are_understood() -> None:
     assert parse_timestamp("2026-01-01T02:00:00+02:00") == datetime(2026, 1, 1, tzinfo=UTC)
+
+
+LONG = "supplier-invoice-intake-eu-central-1-production-weekly-"
+
+
+def test_gates_of_runs_with_long_names_do_not_meet() -> None:
+    """Twenty thousand runs that only differ where their name is cut off."""
+    made = {
+        approval_name(
+            run=f"{LONG}{number:05d}", run_uid=str(UUID(int=number)), path="sign_off", round_=1
+        )
+        for number in range(20_000)
+    }
+    assert len(made) == 20_000
+    assert all(LABEL.fullmatch(name) and len(name) <= 63 for name in made)
+
+
+@pytest.mark.parametrize(
+    ("length", "digits"), [(47, 4), (48, 10)], ids=["whole-name", "name-that-is-cut"]
+)
+def test_digits_of_a_gate(length: int, digits: int) -> None:
+    name = approval_name(run="r" * length, run_uid="u", path="sign_off", round_=1)
+    assert len(name.rpartition("-")[2]) == digits

@@ -13,7 +13,7 @@ from waypost.api import meta
 from waypost.api.status import AgentWorkflowStatus
 from waypost.compiler.definition import Definition, define
 from waypost.engine.state.observed import Observed, Reads
-from waypost.engine.state.visible import readable
+from waypost.engine.state.visible import lost, readable
 from waypost.kube import approvals, objects, runs
 from waypost.kube.jobs import JobFact, job_fact
 from waypost.kube.node_records import record_fact
@@ -22,7 +22,7 @@ from waypost.kube.pods import PodFact, pod_fact
 from waypost.kube.secret_files import explain, missing_key
 from waypost.kube.timestamps import parse_timestamp
 from waypost.ports.clock import Clock
-from waypost.ports.cluster import Cluster, Kind, NotFound, Obj
+from waypost.ports.cluster import Cluster, ClusterError, Kind, NotFound, Obj
 from waypost.ports.offload import Offload, inline
 from waypost.runtime.cache.endpoints import PROBED, EndpointCache
 from waypost.runtime.cache.runs import Key, RunCache, RunEntry, version_of
@@ -268,7 +268,10 @@ class Observer:
         known = self._payloads.get((key.uid, name))
         if known is not None:
             return known[0]
-        body = await self._cluster.get(Kind.NODE_RECORD, namespace=key.namespace, name=name)
+        try:
+            body = await self._cluster.get(Kind.NODE_RECORD, namespace=key.namespace, name=name)
+        except NotFound:
+            return lost(name)
         fact = record_fact(body)
         value = readable(fact)
         size = fact.payload.size if fact.payload.read else 0
@@ -289,8 +292,8 @@ class Observer:
                 tail_lines=_LOG_LINES,
                 limit_bytes=_LOG_BYTES,
             )
-        except NotFound:
-            return ""
+        except (ClusterError, TimeoutError):
+            return ""  # a comfort: its machine, or the right to read it, may be missing
 
     async def _terminating(self, namespace: str) -> bool:
         at, verdict = self._namespaces.get(namespace, (float("-inf"), False))

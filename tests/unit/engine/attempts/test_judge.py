@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from waypost.engine.attempts.judge import judge_pod, needs_log, never_started
 from waypost.engine.state.outcome import Failed, Succeeded
-from waypost.kube.pods import PodFact, trouble_of
+from waypost.kube.pods import InitFact, PodFact, trouble_of
 
 from tests.support.builders import (
     NOW,
@@ -247,7 +247,29 @@ FOREIGN = [
         stopping="Cancelled",
     ),
     row("E2-oom", exited(code=137, terminated_reason="OOMKilled"), "OutOfMemory", "by name"),
-    row("E2-137-started", exited(code=137), "OutOfMemory", "by 137 of a container that ran"),
+    row("E2-137-started", exited(code=137), "NodeError", "137 alone does not say why"),
+    row(
+        "E1-start-error",
+        exited(code=128, started_at=None, finished_at=None, terminated_reason="StartError"),
+        "NodeError",
+        "the runtime could not start it",
+    ),
+    row(
+        "E1-status-unknown-alone",
+        exited(code=137, finished_at=None, terminated_reason="ContainerStatusUnknown"),
+        "Disrupted",
+        "137 of a placeholder is not out of memory",
+    ),
+    row(
+        "K3-init-container-failed",
+        pod(
+            phase="Failed",
+            waiting_reason="PodInitializing",
+            init=InitFact("Failed", "init container vault failed with exit code 7: no token"),
+        ),
+        "PodRejected",
+        "nothing of the node has run",
+    ),
     row("E2-137-deleted", exited(code=137, deleting=True), "Disrupted", "the grace ran out"),
     row(
         "E2-evicted-for-own-storage",

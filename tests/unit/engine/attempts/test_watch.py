@@ -35,8 +35,10 @@ from tests.support.builders import (
     observed,
     pod,
     python,
+    record,
     running,
     spec,
+    without_a_job,
 )
 from tests.support.passes import decide, required_reads
 from tests.support.play import Play, evicted, launches, never_ends, raises, returns
@@ -116,7 +118,8 @@ def test_a_timeout_is_not_blamed_for_what_ended_before_it(ran: float, reason: st
 @pytest.mark.parametrize("over", [True, False], ids=["pod-over", "no-pod"])
 def test_a_stop_for_a_reason_of_another_release_ends_too(over: bool) -> None:
     """After a rollback: a word that is not known must not stop the run for ever."""
-    status = builders.status(in_flight("a", attempts=[attempt(stopping="Superseded")]))
+    stopped = attempt(stopping="Superseded", stopping_at=timestamp(after(50)))
+    status = builders.status(in_flight("a", attempts=[stopped]))
     pods = (exited("a", code=143, deleting=True),) if over else ()
     seen_ = seen(*pods, status=status, live=True, live_at=after(70))
     assert the_node(decide(seen_, after(70), SETTINGS)).phase == "Failed"
@@ -342,14 +345,34 @@ def test_a7_pod_refused() -> None:
 
 
 def test_stopping_without_a_job_ends() -> None:
+    """Twelve seconds after its stop was seen to be stored: whoever looked just before may still
+    make its Job, however long ago the attempt was recorded (A3)."""
+    raw = spec(container("a", **CLOCKS))
     status = builders.status(in_flight("a", attempts=[attempt(stopping="Cancelled")]))
-    early = decide(seen(status=status, live=True), after(10), SETTINGS)
-    assert the_node(early).phase == "Running", "who recorded it may still make its Job (A3)"
-    assert early.requeue_at is not None
-    decision = decide(seen(status=status, live=True), after(12), SETTINGS)
-    assert the_node(decision).phase == "Cancelled"
-    assert not launches(early)
-    assert not launches(decision)
+    open_ = without_a_job(raw, status, 500, 505, 511)
+    found = open_.nodes[0].latest_attempt
+    assert (open_.nodes[0].phase, found and found.stopping_at) == (
+        "Running",
+        timestamp(after(500)),
+    )
+    closed = without_a_job(raw, open_, 512).nodes[0]
+    assert closed.phase == "Cancelled"
+    assert closed.latest_attempt is not None
+    assert closed.latest_attempt.stopping_at is None
+
+
+def test_of_two_pods_the_one_that_ended_first_counts_whoever_looks() -> None:
+
+    def gave(output: int, uid: str, ended: float) -> PodFact:
+        message = record(output, "a", 1, pod_uid=uid)
+        return exited("a", message=message, uid=uid, finished_at=after(ended))
+
+    first, second = gave(1, "pod-z", 5), gave(2, "pod-a", 6)
+    same = gave(3, "pod-b", 5)
+    for pods in ((first, second), (second, first)):
+        assert the_node(decide(seen(*pods), after(10), SETTINGS)).output == 1
+    for pods in ((first, same), (same, first)):
+        assert the_node(decide(seen(*pods), after(10), SETTINGS)).output == 3, "by uid"
 
 
 def test_a_success_among_two_pods_counts() -> None:

@@ -161,7 +161,7 @@ def test_s73_foreign_approval_fails_the_gate() -> None:
     play.answer("ok", decision="Approved")
     play.step()
     assert play.reasons["ok"] == "LaunchRejected", "an Approval made by another opens nothing"
-    assert "delete it" in (play.node("ok").message or "")
+    assert "leave it alone" in (play.node("ok").message or "")
 
 
 @pytest.mark.parametrize(
@@ -373,3 +373,33 @@ def test_recorded_states_are_followed() -> None:
         play.approvals[fact.name] = replace(fact, status=recorded)
         play.step()
         assert play.phases["ok"] == phase, "the recorded state alone decides"
+
+
+@pytest.mark.parametrize(
+    ("owner", "advice", "never"),
+    [
+        pytest.param("", "delete it", "leave it alone", id="nobodys"),
+        pytest.param("another-run", "of run brief: leave it alone", "delete it", id="of-a-run"),
+    ],
+)
+def test_e08_an_approval_of_another_is_told_with_the_right_advice(
+    owner: str, advice: str, never: str
+) -> None:
+    play = opened()
+    name = play.node("ok").approval or ""
+    play.approvals[name] = replace(play.approvals[name], owner_uid=owner)
+    play.step()
+    assert play.reasons["ok"] == "LaunchRejected"
+    message = play.node("ok").message or ""
+    assert advice in message
+    assert never not in message
+
+
+def test_a_gate_is_asked_again_under_the_name_that_status_has() -> None:
+    """An earlier release named it otherwise."""
+    play = opened()
+    nodes = [n.model_copy(update={"approval": "old-name"}) for n in play.status.nodes]
+    play.status = play.status.model_copy(update={"nodes": nodes})
+    play.approvals.clear()
+    play.step()
+    assert list(play.approvals) == ["old-name"]

@@ -26,9 +26,10 @@ from tests.support.builders import (
     running,
     spec,
     wait,
+    without_a_job,
 )
 from tests.support.passes import decide
-from tests.support.play import Play, launches, never_ends, raises, returns
+from tests.support.play import Play, never_ends, raises, returns
 
 HOUR = 3600.0
 HANGS = {"a": [never_ends()]}
@@ -136,10 +137,7 @@ def test_a_result_written_in_time_counts() -> None:
 
 def test_an_attempt_that_was_not_launched_by_then_never_is() -> None:
     status = builders.status(in_flight("a", deadline_at=timestamp(after(120))))
-    seen = observed(spec(python("a", deadline="2m")), status=status, live=True, live_at=after(120))
-    decision = decide(seen, after(120), SETTINGS)
-    assert launches(decision) == []
-    node = decision.status.nodes[0]
+    node = without_a_job(spec(python("a", deadline="2m")), status, 120, 121, 133).nodes[0]
     assert (node.phase, node.reason) == ("Failed", "DeadlineExceeded")
     assert "stopped before it started" in (node.message or "")
 
@@ -276,10 +274,8 @@ def test_run_deadline_counts_from_its_acceptance() -> None:
 def test_nothing_is_launched_after_the_runs_deadline() -> None:
     status = builders.status(in_flight("a"))
     raw = spec(python("a"), python("b"), deadline="1h")
-    seen = observed(raw, status=status, live=True, live_at=after(HOUR))
-    decision = decide(seen, after(HOUR), SETTINGS)
-    assert launches(decision) == [], "neither what was recorded before nor what is ready"
-    assert {n.phase for n in decision.status.nodes} == {"Cancelled"}
+    ended = without_a_job(raw, status, HOUR, HOUR + 1, HOUR + 13)
+    assert {n.phase for n in ended.nodes} == {"Cancelled"}
 
 
 def test_a_foreign_program_that_runs_on_is_stopped_once() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from waypost.api import meta
-from waypost.ports.cluster import Kind, NotFound, Obj, Unavailable
+from waypost.ports.cluster import Kind, NotFound, Obj, Rejected, Unavailable
 
 from tests.fakes.api.deletion import Deletion
 from tests.fakes.api.watch import Delivery
@@ -198,6 +198,30 @@ async def test_nobody_has_children_in_another_namespace(early: bool) -> None:
 
 
 # --- the sweep -----------------------------------------------------------------------------------
+
+
+@virtual
+async def test_a_stray_job_that_may_not_be_deleted_does_not_hold_up_the_next() -> None:
+    async with World(script={"a": [hangs()]}) as world:
+        operator = world.start(sweep_seconds=10.0)
+
+        async def intercept(call: Call, send: Callable[[], Awaitable[Any]]) -> Any:
+            if call.verb == "delete" and call.name == "stray":
+                raise Rejected("a policy keeps it", code=403)
+            return await send()
+
+        operator.line.intercept = intercept
+        await world.submit(spec(python("a")))
+        await world.until(lambda: bool(world.node("a")), "it is accepted")
+        for name in ("stray", "stray-too"):
+            body = stray(world)
+            body["metadata"]["name"] = name
+            await world.user.create(Kind.JOB, namespace="default", body=body)
+        await world.until(
+            lambda: "stray-too" not in [j["metadata"]["name"] for j in world.all(Kind.JOB)],
+            "the other one is swept",
+            within=120,
+        )
 
 
 @virtual

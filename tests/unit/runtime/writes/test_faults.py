@@ -181,11 +181,10 @@ async def test_a_node_record_that_somebody_made_beforehand_is_not_taken_for_ours
         await world.submit(
             spec(python("a"), python("b", inputs={"x": "${nodes.a.output}"})),
         )
-        await world.quiet(120)
-        assert world.node("a")["phase"] == "Running", "nothing is recorded that is not kept"
-        await world.delete(Kind.NODE_RECORD, made[0])
-        assert (await world.finished(within=200))["phase"] == "Succeeded"
-        assert world.work.pods("b")[0].inputs == {"x": "x" * 3000}
+        status = await world.finished(within=60)
+        assert status["phase"] == "Failed", "nothing is recorded that is not kept"
+        assert world.node("a")["reason"] == "RecordRejected"
+        assert made[0] in world.node("a")["message"]
 
 
 async def forge_record(world: World, name: str) -> None:
@@ -240,6 +239,32 @@ async def test_pods_that_are_refused_are_told_and_then_given_up() -> None:
         assert (node["reason"], node["attempt"], node["launchRetries"]) == ("PodRejected", 3, 2)
         assert 'serviceaccount "none" not found; launched 3 times in vain' in node["message"]
         assert world.ledger.executions == []
+
+
+@virtual
+async def test_pods_that_are_refused_for_good_are_not_waited_for() -> None:
+    """A policy or a LimitRange says the same in half an hour."""
+    async with World() as world:
+        world.start()
+        world.work.refuse_pods(lambda job: 'pods "a" is forbidden: violates PodSecurity "baseline"')
+        await world.submit(spec(python("a", effect="once", retry={"never": True})))
+        status = await world.finished(within=60)
+        node = status["nodes"][0]
+        assert (node["reason"], node["attempt"]) == ("PodRejected", 1)
+        assert "violates PodSecurity" in node["message"]
+        assert node["attempts"][0]["neverStarted"] is True
+
+
+@virtual
+async def test_an_image_name_that_is_none_is_not_waited_for() -> None:
+    stuck = Outcome(blocked="ErrImagePull", blocked_text="InvalidImageName: cannot be parsed")
+    async with World(script={"a": [lambda _: stuck]}) as world:
+        world.start()
+        await world.submit(spec(container("a")))
+        status = await world.finished(within=60)
+        node = status["nodes"][0]
+        assert (node["reason"], node["attempt"]) == ("ImagePull", 1)
+        assert "cannot be parsed" in node["message"]
 
 
 @virtual
