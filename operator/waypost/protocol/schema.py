@@ -1,4 +1,4 @@
-"""JSON Schema 2020-12 at the boundaries: usable schemas, violations with path, defaults."""
+"""JSON Schema 2020-12: check a schema, validate a value, walk and rewrite schemas."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
@@ -33,7 +33,11 @@ DATA: Final = frozenset({"const", "enum", "default", "examples"})
 
 
 def check_schema(schema: object) -> str | None:
-    """Why `schema` cannot be used, in a sentence; None if it can."""
+    """Check that Waypost can use a schema.
+
+    Returns:
+        Why it cannot, as a sentence; None if it can.
+    """
     if not isinstance(schema, dict | bool):
         return f"expected a JSON Schema (an object), found {violation.show(schema)}"
     try:
@@ -59,16 +63,25 @@ def check_schema(schema: object) -> str | None:
 
 
 def validate(schema: Json, value: Json, *, limit: int = 5) -> tuple[Violation, ...]:
-    """The first violations of `value`, at most `limit`; empty when it conforms.
+    """Validate a value.
 
-    Raises ValueError for a schema that check_schema refuses.
+    Args:
+        schema: A schema that `check_schema` accepts.
+        value: The value.
+        limit: Maximum number of violations to return.
+
+    Returns:
+        The first violations; empty when the value conforms.
+
+    Raises:
+        ValueError: `check_schema` refuses the schema.
     """
-    found: list[Violation] = []
+    violations: list[Violation] = []
     for error in _validator(schema).iter_errors(value):
-        found.append(violation.of(error))
-        if len(found) >= limit:
+        violations.append(violation.of(error))
+        if len(violations) >= limit:
             break
-    return tuple(found)
+    return tuple(violations)
 
 
 def parts(schema: Json) -> Iterator[dict[str, Any]]:
@@ -92,43 +105,43 @@ _validators: OrderedDict[str, Any] = OrderedDict()
 
 def _validator(schema: Json) -> Any:
     key = ijson.digest(schema)
-    known = _validators.get(key)
-    if known is None:
+    validator = _validators.get(key)
+    if validator is None:
         import jsonschema_rs
 
-        # offline: a schema is a user's, and without it names files and addresses to be read.
-        known = jsonschema_rs.Draft202012Validator(
+        # offline: users write schemas, and a $ref could otherwise read files and addresses.
+        validator = jsonschema_rs.Draft202012Validator(
             _asserting(schema), validate_formats=True, offline=True
         )
-        _validators[key] = known
+        _validators[key] = validator
         while len(_validators) > _CACHE:
             _validators.popitem(last=False)
     _validators.move_to_end(key)
-    return known
+    return validator
 
 
 def _asserting(schema: Json) -> Json:
-    """The schema without the formats that are not asserted (S61)."""
+    """The schema without formats that Waypost does not check (docs/semantics.md, S61)."""
     return rewrite(schema, _without_idle_format)
 
 
 def _without_idle_format(part: dict[str, Json]) -> dict[str, Json]:
     idle = isinstance(part.get("format"), str) and part["format"] not in FORMATS
-    return {keyword: said for keyword, said in part.items() if keyword != "format" or not idle}
+    return {key: value for key, value in part.items() if key != "format" or not idle}
 
 
 def rewrite(schema: Json, change: Callable[[dict[str, Json]], Json]) -> Json:
-    """A copy of `schema` in which every schema is what `change` makes of it, inner ones first."""
+    """A copy of `schema` with every schema in it replaced by `change(schema)`, inner ones first."""
     if isinstance(schema, list):
         return [rewrite(part, change) for part in schema]
     if not isinstance(schema, dict):
         return schema
-    made: dict[str, Json] = {}
+    copy: dict[str, Json] = {}
     for keyword, inner in schema.items():
         if keyword in DATA:
-            made[keyword] = inner
+            copy[keyword] = inner
         elif keyword in NAMED and isinstance(inner, dict):
-            made[keyword] = {name: rewrite(part, change) for name, part in inner.items()}
+            copy[keyword] = {name: rewrite(part, change) for name, part in inner.items()}
         else:
-            made[keyword] = rewrite(inner, change)
-    return change(made)
+            copy[keyword] = rewrite(inner, change)
+    return change(copy)
