@@ -60,7 +60,8 @@ def agent(name: str, *, prompt: str = "Think.", **fields: JsonValue) -> JsonObje
 
 def http(name: str, *, url: str = "https://example.com/", **fields: JsonValue) -> JsonObject:
     """An http node; a GET unless `method` says otherwise."""
-    keys = ("method", "query", "headers", "auth", "body", "responseSchema", "successCodes", "tls")
+    request = ("method", "query", "headers", "auth", "body", "tls")
+    keys = (*request, "responseSchema", "successCodes", "bigIntegers")
     block = {key: fields.pop(key) for key in keys if key in fields}
     return {"name": name, "http": {"url": url, **block}, **fields}
 

@@ -7,11 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 EVERY_SECONDS = 15.0  # between two lines
+_FETCHED = "go: downloading "
 _KNOWS_MORE = 20.0  # seconds before a guess of the time that is left means anything
 
 
 class Compiling:
-    """Reads the log of `go build -v`, which names each package once it is compiled."""
+    """Reads the log of `go build -v`, which names each package once it is compiled. `total` 0: of
+    `go list`, which fetches the modules that are missing."""
 
     def __init__(
         self,
@@ -33,8 +35,12 @@ class Compiling:
         if now - self._said < EVERY_SECONDS:
             return
         self._said = now
-        done = min(compiled(log.read_text(errors="replace")), self._total)
-        self._say(f"{self._what}: {self._told(done, now - self._began)}")
+        text = log.read_text(errors="replace")
+        if self._total:
+            told = self._told(min(compiled(text), self._total), now - self._began)
+        else:
+            told = f"{text.count(_FETCHED)} modules fetched"
+        self._say(f"{self._what}: {told}")
 
     def _told(self, done: int, seconds: float) -> str:
         if done >= self._total:

@@ -128,7 +128,9 @@ def _build_node(settings: Settings, staging: Path, progress: Progress) -> None:
     # Also fetches the sources. Output and errors share the log, so only names of packages count.
     log = "list-kubernetes"
     progress.say("fetching its sources")
-    _go(settings, ["list", "-deps", *chosen, *wanted], log=log, cwd=SOURCES)
+    fetching = compiling.Compiling("Kubernetes", total=0, say=progress.say)
+    listing = ["list", "-deps", *chosen, *wanted]
+    _go(settings, listing, log=log, cwd=SOURCES, look=fetching.look)
     total = compiling.compiled((settings.cache / "logs" / f"{log}.log").read_text())
     flags = ["-v", "-trimpath", *chosen, "-ldflags", _linker_flags()]
     build = ["build", *flags, "-o", f"{staging}/", *wanted]

@@ -16,9 +16,6 @@ from e2e.suite.operators import Operator
 from e2e.suite.space import FINALIZER, Run, Space, container_state, node_of
 from e2e.suite.waiting import until
 
-# Nothing may run beside tests that stop or replace the operator.
-pytestmark = pytest.mark.alone
-
 # Long enough that all of them still run when the operator has gone.
 WORK = """
 def run():
@@ -98,6 +95,7 @@ def ended(run: Run) -> Obj:
     )
 
 
+@pytest.mark.alone  # the operator is stopped
 @pytest.mark.parametrize("name", MISHAPS)
 def test_result_that_nobody_saw_is_recorded_and_nothing_runs_again(
     survivors: dict[str, Run], ledger: Ledger, name: str

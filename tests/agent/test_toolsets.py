@@ -102,7 +102,7 @@ def mute() -> None:
 
 def sleep() -> None:
     """Sleep."""
-    time.sleep(6)
+    time.sleep(12)
 
 def positional(*rest: object) -> None:
     """Untypable."""
@@ -329,7 +329,7 @@ def test_no_function_can_end_the_loop(pod: Pod) -> None:
 
 @pytest.mark.usefixtures("code")
 def test_function_that_hangs_costs_no_account(pod: Pod) -> None:
-    failed = pod.fail("hanging", tools=[{"module": "kit", "functions": ["sleep"]}], seconds=3.0)
+    failed = pod.fail("hanging", tools=[{"module": "kit", "functions": ["sleep"]}], seconds=6.0)
     assert failed.reason is Reason.TIMEOUT
     assert failed.usage is not None
     assert failed.usage.tools == {"sleep": 1}

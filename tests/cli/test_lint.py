@@ -206,7 +206,7 @@ def row(id: str, text: str, line: int, field: str, says: str) -> Any:
             f"{HEAD}spec:\n  nodes:\n{NODE}    timeout: 1m\n    timeout: 2m\n",
             9,
             "nodes[0].timeout",
-            "stands twice",
+            "is written twice",
         ),
         row(
             "boolean-value",

@@ -11,10 +11,11 @@ import pytest
 from waypost.cli.lint import envelope
 from waypost.cli.lint.linter import Finding, lint, server_violations
 from waypost.cli.lint.manifests import documents
+from waypost.cli.lint.structure import examine
 
 from tests.crds import endpoints
 from tests.crds.accepted import ACCEPTED
-from tests.crds.manifests import Manifest, approval, node, workflow
+from tests.crds.manifests import Manifest, approval, node, record, workflow
 from tests.crds.refused import LENIENT, STRICT
 from tests.crds.transitions import TRANSITIONS
 
@@ -144,9 +145,41 @@ def test_the_operator_still_checks_what_unknown_fields_leave() -> None:
     assert [one.field for one in found] == ["nodes[0].dependOn", "nodes.gather.dependsOn"]
 
 
-def test_defaults_are_filled_in_before_the_rules_are_evaluated() -> None:
-    manifest = approval(subject=None)
-    assert server_violations(manifest) == []
+def test_a_null_payload_is_not_seen_by_the_rules() -> None:
+    """has() of CEL is false for a null, so a record of null may be in the object store too."""
+    assert server_violations(record(data=None, object="k")) == []
+
+
+SCHEMA = {
+    "type": "object",
+    "required": ["count"],
+    "properties": {
+        "count": {"type": "integer", "default": 3},
+        "label": {"type": "string", "maxLength": 5, "pattern": "^[a-z]*$"},
+        "any": {"nullable": True, "x-kubernetes-preserve-unknown-fields": True},
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("value", "stored"),
+    [
+        pytest.param({}, {"count": 3}, id="default"),
+        pytest.param({"count": None}, {"count": 3}, id="default-for-null"),
+        pytest.param({"count": 1, "label": None}, {"count": 1}, id="null-is-dropped"),
+        pytest.param({"count": 1, "any": None}, {"count": 1, "any": None}, id="null-is-a-value"),
+        pytest.param({"count": 1, "any": [None]}, {"count": 1, "any": [None]}, id="any-value"),
+        pytest.param({"count": 1.0}, {"count": 1.0}, id="a-whole-number"),
+    ],
+)
+def test_stored_as_the_api_server_stores_it(value: Any, stored: Any) -> None:
+    examined = examine(SCHEMA, value, kind="AgentWorkflow")
+    assert (examined.value, examined.violations) == (stored, [])
+
+
+def test_a_pattern_ends_with_the_text() -> None:
+    examined = examine(SCHEMA, {"label": "a\n"}, kind="AgentWorkflow")
+    assert [one.cause for one in examined.violations] == ["Invalid value"]
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,7 @@ def test_only_names_of_packages_are_counted() -> None:
         pytest.param(
             99.0, 3, ["Kubernetes: all 3 packages are compiled; linking"], id="at-the-end"
         ),
+        pytest.param(99.0, 0, ["Kubernetes: 1 modules fetched"], id="fetching"),
     ],
 )
 def test_how_far_it_is(at: float, total: int, told: list[str], tmp_path: Path) -> None:

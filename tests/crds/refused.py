@@ -174,6 +174,12 @@ STRICT = [
         "2d is not a duration; use whole numbers of h, m, s and ms, such as 90s, 10m or 1h30m "
         "(a day is 24h)",
     ),
+    row(
+        "duration-as-an-expression",
+        workflow(pause(wait={"duration": "${inputs.n}s"})),
+        "${inputs.n}s is not a duration; use whole numbers of h, m, s and ms, such as 90s, 10m or "
+        "1h30m (a day is 24h). ${...} is not evaluated in this field",
+    ),
     row("duration-with-fraction", workflow(node(timeout="1.5h")), "1.5h is not a duration"),
     row("duration-as-number", workflow(node(timeout=10)), "spec.nodes[0].timeout", "integer"),
     row(

@@ -117,7 +117,7 @@ def test_only_a_plain_file_is_read(folder: Path, kind: str) -> None:
         source.mkdir()
     record = carried(folder, None)
     assert record.reason == Reason.OUTPUT_INVALID
-    assert "expected a file" in (record.message or "")
+    assert "expected a regular file" in (record.message or "")
 
 
 def _until_sigterm_is_caught(pid: int) -> None:

@@ -83,7 +83,7 @@ def test_an_upload_is_tried_again(bench: Bench, first: Reply, reason: str) -> No
         pytest.param(
             Reply(500, b"no disk"),
             Reason.RESULT_LOST,
-            "no success in time, last 500: no disk",
+            "gave up at the deadline; last error: 500: no disk",
             "there is an end to trying",
             id="never-in-time",
         ),
@@ -253,13 +253,13 @@ def test_a_gateway_that_is_not_there_is_named() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
-        with pytest.raises(gateway.GatewayError, match=f"the result at the gateway {url}: no"):
+        with pytest.raises(gateway.GatewayError, match=f"the result at the gateway {url}: gave up"):
             gateway.Gateway(url, deadline=time.monotonic()).put("result", b"1", digest="d")
 
 
 def test_a_missing_token_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WAYPOST_TOKEN", "/nowhere")
-    with pytest.raises(gateway.GatewayError, match="token cannot be read"):
+    with pytest.raises(gateway.GatewayError, match="cannot read the token"):
         gateway.Gateway("http://127.0.0.1:1", deadline=time.monotonic() + 60).get(
             "input", digest=""
         )

@@ -32,6 +32,21 @@ EXPRESSIONS: dict[str, Wrong] = {
         "nodes.b.when: nodes.a.output.tags == 'x': `==` compares array of string with string: "
         "they are never equal",
     ),
+    "a-time-is-not-json": Wrong(
+        reads("timestamp(nodes.a.output.at) + duration('5m')", at=TEXT),
+        "nodes.b.inputs.v: timestamp(nodes.a.output.at) + duration('5m'): a timestamp is not JSON; "
+        "convert it, for example with string(...)",
+    ),
+    "a-duration-inside-a-list": Wrong(
+        reads("[nodes.a.output.at, duration('5m')]", at=TEXT),
+        "nodes.b.inputs.v: [nodes.a.output.at, duration('5m')]: a duration is not JSON; "
+        "convert it, for example with string(...)",
+    ),
+    "bytes-in-both-branches": Wrong(
+        reads("nodes.a.output.n > 1.0 ? b'a' : b'b'", n=NUMBER),
+        "nodes.b.inputs.v: nodes.a.output.n > 1.0 ? b'a' : b'b': bytes is not JSON; "
+        "convert it, for example with string(...)",
+    ),
     "add-text-and-number": Wrong(
         reads("nodes.a.output.title + 1", title=TEXT),
         "nodes.b.inputs.v: nodes.a.output.title + 1: `+` does not take (string, integer)",

@@ -1,4 +1,4 @@
-"""Reaching an address that a user wrote: keys from files, trust, and what went wrong in words."""
+"""Access to an address from a user's spec: keys from files, trust, and errors in words."""
 
 import json
 import ssl
@@ -11,13 +11,13 @@ from waypost.protocol.probe import ProbeReason, Verdict
 
 from waypost_node.redaction import Redactor
 
-_SAID: Final = 300  # characters of somebody else's text
+_SHOWN: Final = 300  # characters of foreign text in a message
 _HINTS: Final[Mapping[ProbeReason, str]] = {
-    ProbeReason.UNAUTHORIZED: "the key is wrong, expired or missing; put a valid one into the "
+    ProbeReason.UNAUTHORIZED: "the key is wrong, expired or missing; put a valid key into the "
     "Secret that the spec names",
-    ProbeReason.FORBIDDEN: "the key is known, and may not do this; look at its rights",
-    ProbeReason.NOT_FOUND: "there is nothing at this address; look at its path",
-    ProbeReason.UNEXPECTED_ANSWER: "look at the address, and at the log of the server",
+    ProbeReason.FORBIDDEN: "the key is valid but lacks permission; check its permissions",
+    ProbeReason.NOT_FOUND: "nothing exists at this address; check its path",
+    ProbeReason.UNEXPECTED_ANSWER: "check the address and the log of the server",
 }
 _BY_STATUS: Final = {
     401: ProbeReason.UNAUTHORIZED,
@@ -29,7 +29,7 @@ _BY_STATUS: Final = {
 
 
 class Unfit(Exception):
-    """It cannot even be tried. `verdict` says why."""
+    """The address cannot be tried. `verdict` says why."""
 
     def __init__(self, verdict: Verdict) -> None:
         super().__init__(verdict.message)
@@ -37,82 +37,87 @@ class Unfit(Exception):
 
 
 class Keys:
-    """The secrets of this pod: read once, and struck out of everything that is said."""
+    """The secrets that this pod has read; `redact` removes them from messages."""
 
     def __init__(self) -> None:
         self._secrets: list[str] = []
 
     def read(self, path: str) -> str:
-        """The text of a mounted key, without the line break that editors leave at its end.
-        Raises Unfit."""
+        """Read a mounted key, without a line break at its end.
+
+        Raises:
+            Unfit: the file cannot be read, is empty, or has characters that no header can hold.
+        """
         try:
             text = Path(path).read_text(encoding="utf-8").strip("\r\n")
         except (OSError, UnicodeDecodeError) as error:
-            # The error's own text could show bytes of the secret.
+            # The text of the error could contain bytes of the secret.
             raise _unfit(f"{path} cannot be read: {type(error).__name__}") from None
-        # A header's value is often a word, which is no secret, and the key itself.
+        # A header value is often a word, which is not secret, followed by the key.
         self._secrets += [text, *text.split()[1:]]
         if not text.strip():
             raise _unfit(f"the key at {path} is empty; put the API key into the Secret")
         if not text.isascii() or not text.isprintable():
-            raise _unfit(f"the key at {path} has characters that no header takes, such as a line "
-                         "break; write the Secret anew")  # fmt: skip
+            text_ = (
+                f"the key at {path} has characters that no header can hold, such as a line break"
+            )
+            raise _unfit(f"{text_}; correct the Secret")
         return text
 
     @property
     def redact(self) -> Callable[[str], str]:
-        """Strikes out every key that was read so far."""
+        """A function that replaces every key read so far by a mark."""
         return Redactor(self._secrets)
 
 
 def trust(ca_file: str | None) -> ssl.SSLContext:
-    """The usual certificates, and those of `ca_file`. Raises Unfit."""
+    """A TLS context that trusts the usual CAs and those in `ca_file` (PEM). Raises Unfit."""
     context = httpx2.create_ssl_context()
     if ca_file is not None:
         try:
             context.load_verify_locations(cafile=ca_file)
         except (OSError, ssl.SSLError) as error:
-            text = f"spec.tls: there are no certificates (PEM) in the key that it names: {error}"
+            text = f"spec.tls: the key that it names contains no certificates (PEM): {error}"
             raise Unfit(Verdict(ProbeReason.UNREACHABLE, text)) from None
     return context
 
 
 def address(text: str) -> httpx2.URL:
-    """The address. Raises Unfit."""
+    """Parse an http or https URL. Raises Unfit."""
     try:
         url = httpx2.URL(text)
     except (httpx2.InvalidURL, ValueError) as error:
-        raise Unfit(Verdict(ProbeReason.BAD_URL, f"{text} is no address: {error}")) from None
+        raise Unfit(Verdict(ProbeReason.BAD_URL, f"{text} is not a valid URL: {error}")) from None
     if url.scheme not in ("http", "https") or not url.host:
-        told = f"{text} is no address; expected http://host or https://host"
-        raise Unfit(Verdict(ProbeReason.BAD_URL, told))
+        problem = f"{text} is not a valid URL; expected http://host or https://host"
+        raise Unfit(Verdict(ProbeReason.BAD_URL, problem))
     return url
 
 
 def unreachable(error: Exception, url: httpx2.URL) -> Verdict:
-    """What a request that got no answer met."""
+    """The verdict on a request without a response."""
     place = url.host if url.port is None else f"{url.host}:{url.port}"
     if isinstance(error, httpx2.TimeoutException | TimeoutError):
-        text = f"{place} did not answer in time; look whether it runs and may be reached from pods"
+        text = f"{place} did not respond in time; check that it runs and that pods can reach it"
         return Verdict(ProbeReason.UNREACHABLE, text)
-    said = _root(error)
-    hint = "look whether the name is right, the server runs, and pods may reach it"
-    if "CERTIFICATE_VERIFY_FAILED" in said:
-        hint = "if its CA is your own, name it in spec.tls"
-    elif "SSL" in said.upper():
-        hint = "look whether the port speaks TLS, or write http://"
-    return Verdict(ProbeReason.UNREACHABLE, f"{place} cannot be reached: {said}; {hint}")
+    cause = _root(error)
+    hint = "check that the name is right, the server runs, and pods can reach it"
+    if "CERTIFICATE_VERIFY_FAILED" in cause:
+        hint = "for a private CA set spec.tls"
+    elif "SSL" in cause.upper():
+        hint = "check that the port uses TLS, or use http://"
+    return Verdict(ProbeReason.UNREACHABLE, f"{place} cannot be reached: {cause}; {hint}")
 
 
 def refused(status: int, said: str, url: httpx2.URL, *, hint: str = "") -> Verdict:
-    """What an answer that is no success means."""
+    """The verdict on an error response. `said`: the server's message; `hint`: what to do."""
     reason = _BY_STATUS.get(status, ProbeReason.UNEXPECTED_ANSWER)
-    told = f": {said}" if said else ""
-    return Verdict(reason, f"{url} answered {status}{told}; {hint or _HINTS[reason]}")
+    detail = f": {said}" if said else ""
+    return Verdict(reason, f"{url} answered {status}{detail}; {hint or _HINTS[reason]}")
 
 
 def said_in(body: bytes) -> str:
-    """The sentence in an error's body, in whichever of the usual forms."""
+    """The message in the body of an error response, in any of the usual JSON forms or as text."""
     text = body.decode("utf-8", "replace")
     try:
         document: Any = json.loads(text)
@@ -122,14 +127,14 @@ def said_in(body: bytes) -> str:
         error = document.get("error", document)
         found = error.get("message") if isinstance(error, dict) else error
         text = found if isinstance(found, str) else text
-    return " ".join(text.split())[:_SAID]
+    return " ".join(text.split())[:_SHOWN]
 
 
 def _root(error: BaseException) -> str:
-    """The text of the first cause that has one; httpx wraps what the socket said."""
+    """The text of the first cause that has one: httpx wraps errors of the socket."""
     text = " ".join(str(error).split())
     cause = error.__cause__ or error.__context__
-    return (text or (_root(cause) if cause else type(error).__name__))[:_SAID]
+    return (text or (_root(cause) if cause else type(error).__name__))[:_SHOWN]
 
 
 def _unfit(text: str) -> Unfit:

@@ -1,4 +1,4 @@
-"""The node's program, start to end: from a request to the record of what came of it."""
+"""Executes a node: from its request to its commit record."""
 
 import contextlib
 import errno
@@ -20,7 +20,7 @@ from waypost_node.supervisor import Verdict
 _TAIL_LINES: Final = 12
 _NO_SPACE: Final = frozenset({errno.EFBIG, errno.ENOSPC, errno.EDQUOT})
 _ADVICE: Final = "the storage limit of the pod is reached: raise resources.limits.ephemeral-storage"
-# Frames before the first one of user code: the runner's own, and what it calls user code through.
+# Frames before the first one of user code: the runner's, and the library code that calls it.
 _NOT_USERS: Final = sys.stdlib_module_names | modules.OWN - {"node"}
 
 
@@ -31,10 +31,16 @@ def perform(
     deadline: float | None,
     work_is_over: Callable[[], None],
 ) -> Verdict:
-    """Do what the request asks and judge the result; whatever it does, there is a record.
+    """Execute the node, validate its result and store it. Never raises.
 
-    `deadline`: the time.monotonic() at which the attempt's time is over. `work_is_over` is called
-    when the work is done and only its result remains to be kept; more than once does no harm.
+    Args:
+        request: the request of this pod.
+        attempt: the attempt whose record this is.
+        deadline: the time.monotonic() at which the attempt ends; None: no limit.
+        work_is_over: called when only storing the result remains; may be called twice.
+
+    Returns:
+        The encoded record, and whether the node succeeded.
     """
     ends = math.inf if deadline is None else deadline
     record, trace = _outcome(request, attempt, ends, work_is_over)
@@ -84,14 +90,14 @@ def _failed(attempt: Attempt, failed: WorkFailed) -> CommitRecord:
 
 
 def _unkept(reason: Reason, message: str, result: WorkResult) -> WorkFailed:
-    """The failure of work that was done and gives no output all the same."""
+    """The failure of a node whose work is done but whose output cannot be used."""
     return WorkFailed(
         reason, message, usage=result.usage, trace=result.trace, carried=result.carried
     )
 
 
 def _worked(request: Request, deadline: float) -> WorkResult:
-    """The result of the node's work, checked. Raises WorkFailed, and what user code raises."""
+    """The validated result. Raises WorkFailed, or whatever user code raises."""
     if request.stored_inputs is not None:
         request = _with_inputs(request, deadline)
     if request.modules:
@@ -112,7 +118,7 @@ def _with_inputs(request: Request, deadline: float) -> Request:
     try:
         return complete(request, deadline=deadline)
     except GatewayError as error:
-        # Nothing has run yet, and it is no fault of the node's.
+        # Nothing has run yet, and the node is not at fault.
         raise WorkFailed(Reason.DISRUPTED, str(error)) from None
 
 
@@ -133,8 +139,8 @@ def _agent(request: Request, deadline: float) -> WorkResult:
     from waypost_node.sigterm import Stop
 
     stop = Stop()
-    # Until the loop begins, which turns it on again: what is imported stays, and looking through
-    # it for garbage would be a sixth of the start.
+    # Until the agent's loop starts, which enables it again: imports create no garbage, and
+    # searching them for it would take a sixth of the start.
     gc.disable()
     try:
         # By name: only the agent image has it, and this package does not depend on it.
@@ -142,21 +148,21 @@ def _agent(request: Request, deadline: float) -> WorkResult:
     except ModuleNotFoundError as error:
         if error.name != "waypost_agent":
             raise
-        text = "the image holds no waypost_agent; build it FROM Waypost's agent image"
+        text = "the image does not contain waypost_agent; build it FROM Waypost's agent image"
         raise WorkFailed(Reason.NODE_ERROR, text) from None
     result: WorkResult = agent.perform(request, deadline=deadline, stop=stop.ends)
     return result
 
 
 def _unfit(request: Request, output: object) -> str | None:
-    """Why an output cannot be the node's; None if it can."""
+    """Why the output is invalid; None if it is valid."""
     try:
         checked = ijson.check(output)
     except ijson.IJsonError as error:
         return str(error)
     if request.output_schema is None:
         return None
-    from waypost.protocol import schema  # not before user code: it costs the cold start 30 ms
+    from waypost.protocol import schema  # imported late: it takes 30 ms
 
     violations = schema.validate(request.output_schema, checked)
     return "; ".join(map(str, violations)) or None
@@ -171,23 +177,23 @@ def _judged(error: BaseException) -> tuple[Reason, str]:
 
 def _headline(error: BaseException) -> str:
     if isinstance(error, SystemExit):
-        return f"called exit({error.code!r}); return the result from run instead"
+        return f"the code called exit({error.code!r}); return the result from run instead"
     try:
         text = str(error)
-    except Exception:  # noqa: BLE001 - an exception of the node's that cannot say what it is
-        text = "(its text cannot be read)"
+    except Exception:  # noqa: BLE001 - user code may define a broken __str__
+        text = "(its message cannot be read)"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def _tail(error: BaseException) -> str:
-    """The end of the traceback, from the first line of user code on; all of it to stderr."""
+    """The end of the traceback, starting in user code; prints all of it to stderr."""
     import traceback
 
     own = error.__traceback__
     while own is not None and _is_ours(own.tb_frame.f_globals.get("__name__")):
         own = own.tb_next
     text = "".join(traceback.format_exception(type(error), error, own))
-    with contextlib.suppress(OSError, ValueError):  # closed by the program; the record still tells
+    with contextlib.suppress(OSError, ValueError):  # closed by user code; the record has the end
         print(text, end="", file=sys.stderr)
     return "\n".join(text.splitlines()[-_TAIL_LINES:])
 

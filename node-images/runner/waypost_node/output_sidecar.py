@@ -1,10 +1,10 @@
-"""Beside a foreign image: carries its output out of the pod once the image's program is over.
+"""Stores the output of a foreign image after its program has ended.
 
-Runs in a native sidecar (an init container that is always restarted): the kubelet sends it SIGTERM
-when the program has ended, and waits. Until then a shell waits there, which needs next to nothing;
-it starts this program, which reads the file that both share, keeps what is in it in a commit
-record or at the gateway, and leaves the record as the sidecar's termination message. Whether the
-program succeeded is not for it to say: that is the program's exit code
+Runs in a native sidecar (an init container that is always restarted). A shell waits there, which
+needs little memory. When the program has ended, the kubelet sends SIGTERM to the sidecar and waits;
+the shell then starts this module. It reads the shared output file, stores the output in a commit
+record or at the gateway, and writes the record as the sidecar's termination message. Whether the
+program succeeded is decided by the program's exit code, not here
 (docs/adr/0009-big-outputs-of-foreign-images.md).
 """
 
@@ -26,12 +26,12 @@ from waypost_node.request import attempt_of, load
 from waypost_node.supervisor import write
 
 RECORD_FILE: Final = "/dev/termination-log"
-PATIENCE: Final = 25.0  # seconds, of the 30 that the kubelet gives
+PATIENCE: Final = 25.0  # seconds, of the pod's grace period of 30
 _SHOWN: Final = 80
 
 
 class _Unfit(Exception):
-    """What stands in the output file cannot be the node's output, for `reason`."""
+    """The output file cannot be used; `reason` says why."""
 
     def __init__(self, reason: Reason, message: str) -> None:
         super().__init__(message)
@@ -39,11 +39,11 @@ class _Unfit(Exception):
 
 
 def main() -> int:
-    """Carry the output of the pod; gives the exit code."""
+    """Store the output of this pod; returns the exit code, 2 if the request cannot be read."""
     try:
         request = load()
     except (OSError, ValueError) as error:
-        print(f"waypost: the request cannot be read: {error}", file=sys.stderr)
+        print(f"waypost: cannot read the request: {error}", file=sys.stderr)
         return 2
     carry(
         request,
@@ -55,7 +55,7 @@ def main() -> int:
 
 
 def carry(request: Request, attempt: Attempt, *, source: str, record_file: str) -> None:
-    """Keep what stands in the file `source`, and write the record of it."""
+    """Store the content of the file `source`, and write its record to `record_file`."""
     deadline = time.monotonic() + PATIENCE
     try:
         output = _output(Path(source), request.output_schema)
@@ -68,7 +68,7 @@ def carry(request: Request, attempt: Attempt, *, source: str, record_file: str) 
 
 
 def _output(path: Path, output_schema: Json | None) -> Json:
-    """The value in the file: JSON, nothing is null, and text where the schema takes a string."""
+    """The value in the file: JSON; an empty file is null; other text is a string if allowed."""
     content = _content(path)
     if not content.strip():
         return _checked(None, output_schema)
@@ -77,7 +77,7 @@ def _output(path: Path, output_schema: Json | None) -> Json:
     except ijson.NotJsonError as error:
         text = content.decode("utf-8", "replace")
         fits = output_schema is None or not schema.validate(output_schema, text)
-        # Text that is cut or not UTF-8 is nobody's string.
+        # Text that is not UTF-8 is not a string.
         if fits and text.encode() == content:
             return text
         raise _Unfit(Reason.OUTPUT_INVALID, f"{error}; found {text[:_SHOWN]!r}") from None
@@ -86,19 +86,24 @@ def _output(path: Path, output_schema: Json | None) -> Json:
 
 
 def _content(path: Path) -> bytes:
-    # A link would lead to a file of this container, and no other kind of file is an output.
+    # A link could lead to a file of this container.
     if path.is_symlink() or (path.exists() and not path.is_file()):
-        raise _Unfit(Reason.OUTPUT_INVALID, f"{path.name}: expected a file, found a link or device")
+        raise _Unfit(
+            Reason.OUTPUT_INVALID, f"{path.name}: expected a regular file, found a link or device"
+        )
     try:
         with path.open("rb") as file:
             content = file.read(LARGEST + 1)
     except FileNotFoundError:
         return b""
     except OSError as error:
-        text = f"the output file cannot be read: {error.strerror}; write it readable for its group"
+        text = f"cannot read the output file: {error.strerror}; make it readable for its group"
         raise _Unfit(Reason.OUTPUT_INVALID, text) from None
     if len(content) > LARGEST:
-        raise _Unfit(Reason.OUTPUT_TOO_LARGE, f"the output file has more than {LARGEST} bytes")
+        text = f"the output file has more than {LARGEST} bytes, the limit of container.largeOutput"
+        raise _Unfit(
+            Reason.OUTPUT_TOO_LARGE, f"{text}; store the data elsewhere and output a reference"
+        )
     return content
 
 

@@ -1,4 +1,4 @@
-"""The program of python nodes: one call of one function."""
+"""Runs a python node: one call of one function."""
 
 from waypost.protocol.reasons import Reason
 from waypost.protocol.request import PythonWork, Request
@@ -8,8 +8,15 @@ from waypost_node import user_code
 
 
 def perform(request: Request) -> WorkResult:
-    """Call the function with the node's inputs. Raises WorkFailed when it cannot be called, and
-    what user code raises."""
+    """Call the node's function with its inputs.
+
+    Returns:
+        The output, not validated yet.
+
+    Raises:
+        WorkFailed: the function does not exist or does not accept the inputs.
+        BaseException: whatever user code raises.
+    """
     try:
         return WorkResult(_value(request, request.python or PythonWork(source="")))
     except user_code.BadSignature as error:

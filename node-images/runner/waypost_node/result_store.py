@@ -1,4 +1,4 @@
-"""Where an attempt's output and trace are kept: in its commit record, else at the gateway."""
+"""Stores the output and the trace of an attempt: in its commit record, else at the gateway."""
 
 import sys
 import time
@@ -10,12 +10,12 @@ from waypost.protocol.reasons import Reason
 from waypost.protocol.record import LIMIT, CommitRecord, Stored, uncut_size
 from waypost.protocol.work import Trace
 
-_SPARE: Final = 1.0  # seconds of an attempt's time left for the record itself
-_TRACE_PATIENCE: Final = 10.0  # seconds that a trace may hold up a result
+_SPARE: Final = 1.0  # seconds reserved for writing the record
+_TRACE_PATIENCE: Final = 10.0  # maximum seconds that a trace may delay a result
 
 
 class Unkept(Exception):
-    """An output that could be kept nowhere, for `reason`."""
+    """An output that could not be stored; `reason` says why."""
 
     def __init__(self, reason: Reason, message: str) -> None:
         super().__init__(message)
@@ -23,9 +23,18 @@ class Unkept(Exception):
 
 
 def keep_output(record: CommitRecord, *, gateway: str | None, deadline: float) -> CommitRecord:
-    """The record of a result, with its output or with `stored`. Raises Unkept.
+    """Store the output of a Succeeded record.
 
-    `deadline`: the time.monotonic() at which the attempt's time is over.
+    Args:
+        record: the record with its output.
+        gateway: URL of the gateway, None if there is none.
+        deadline: the time.monotonic() at which the attempt ends.
+
+    Returns:
+        The record with its output if it fits, else with `stored`.
+
+    Raises:
+        Unkept: the output fits nowhere, or the gateway failed.
     """
     size = uncut_size(record)
     if size < LIMIT:
@@ -33,10 +42,10 @@ def keep_output(record: CommitRecord, *, gateway: str | None, deadline: float) -
     if gateway is None:
         raise Unkept(
             Reason.OUTPUT_TOO_LARGE,
-            f"the result takes {size} bytes with its envelope, the limit is {LIMIT - 1} without a "
-            "gateway; turn it on (gateway.enabled in the chart's values)",
+            f"the record of the result has {size} bytes, the limit is {LIMIT - 1} without a "
+            "gateway; set gateway.enabled in the chart's values",
         )
-    # Not before it is needed: an HTTP client would double the runner's cold start.
+    # Imported when needed: an HTTP client doubles the start time of a node.
     from waypost_node.gateway import Gateway, GatewayError, TooLarge
 
     body = ijson.canonical(record.output)
@@ -46,7 +55,7 @@ def keep_output(record: CommitRecord, *, gateway: str | None, deadline: float) -
     except TooLarge as error:
         raise Unkept(Reason.OUTPUT_TOO_LARGE, str(error)) from None
     except GatewayError as error:
-        text = f"the output of {len(body)} bytes is lost: {error}"
+        text = f"the output of {len(body)} bytes could not be stored: {error}"
         raise Unkept(Reason.RESULT_LOST, text) from None
     return record._replace(output=None, stored=Stored(digest, len(body)))
 
@@ -54,17 +63,26 @@ def keep_output(record: CommitRecord, *, gateway: str | None, deadline: float) -
 def keep_trace(
     record: CommitRecord, trace: Trace | None, *, gateway: str | None, deadline: float
 ) -> CommitRecord:
-    """The record with its trace, or with the word that it is stored or lost: a trace never costs
-    an attempt its outcome."""
+    """Store the trace of an attempt. Never fails: a lost trace must not change the outcome.
+
+    Args:
+        record: the record, with its output stored.
+        trace: the trace, if any.
+        gateway: URL of the gateway, None if there is none.
+        deadline: the time.monotonic() at which the attempt ends.
+
+    Returns:
+        The record with the trace if it fits, else with True (at the gateway) or False (lost).
+    """
     if trace is None or not (trace.entries or trace.dropped):
         return record
     try:
         document = ijson.check(trace.to_json())
-        told = record._replace(trace=trace)
-        if uncut_size(told) < LIMIT:
-            return told
+        with_trace = record._replace(trace=trace)
+        if uncut_size(with_trace) < LIMIT:
+            return with_trace
         if gateway is None:
-            raise ValueError("it does not fit the commit record, and there is no gateway")
+            raise ValueError("it does not fit into the commit record, and there is no gateway")
         _put_trace(document, gateway, deadline)
     except ValueError as error:
         print(f"waypost: the trace is lost: {error}", file=sys.stderr)

@@ -1,27 +1,27 @@
-"""SIGTERM, in a program that can end by itself and say what it has done so far."""
+"""SIGTERM in a program that can end by itself and report its progress."""
 
 import signal
 from collections.abc import Callable
 
 
 class Stop:
-    """From now on SIGTERM ends nothing by itself: it calls what is to end, once it is known.
+    """Handles SIGTERM by calling a function instead of ending the process.
 
-    The process that passes it on (supervisor.py) kills a program that takes too long.
+    The supervisor sends the signal, and kills a program that takes too long.
     """
 
     def __init__(self) -> None:
         self._end: Callable[[], None] | None = None
-        self._came = False
+        self._arrived = False
         signal.signal(signal.SIGTERM, self._take)
 
     def ends(self, end: Callable[[], None] | None) -> None:
-        """Have `end` called when SIGTERM comes, or at once if it has come; None for nothing."""
+        """Call `end` when SIGTERM arrives, or now if it has arrived; None: call nothing."""
         self._end = end
-        if end is not None and self._came:
+        if end is not None and self._arrived:
             end()
 
     def _take(self, _number: int, _frame: object) -> None:
-        self._came = True
+        self._arrived = True
         if self._end is not None:
             self._end()

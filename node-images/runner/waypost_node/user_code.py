@@ -1,4 +1,4 @@
-"""User code: load the function, check its signature, call it, make its result JSON."""
+"""Loads a user's function, checks its signature, calls it, and converts the result to JSON."""
 
 import _ast
 import sys
@@ -16,15 +16,15 @@ _SHOWN: Final = 8
 
 
 class BadSignature(Exception):
-    """The function cannot be called with the node's inputs."""
+    """The function does not accept the node's inputs."""
 
 
 class NoFunction(Exception):
-    """There is no function to be called; says where it was looked for."""
+    """The function does not exist. The message says where it was expected."""
 
 
 class _Parameters(NamedTuple):
-    """What a function takes. `rest`: it has **kw."""
+    """The parameters of a function. `rest`: it has **kwargs."""
 
     position_only: list[str]
     names: list[str]
@@ -33,17 +33,20 @@ class _Parameters(NamedTuple):
 
 
 def parse(source: str, *, filename: str) -> _ast.Module:
-    """The syntax tree of a source. Raises SyntaxError."""
-    # What ast.parse does, without the import of ast.
+    """Parse Python source into a syntax tree. Raises SyntaxError."""
+    # As ast.parse, without importing ast.
     tree = compile(source, filename, "exec", _ast.PyCF_ONLY_AST)
     assert isinstance(tree, _ast.Module)
     return tree
 
 
 def check_signature(tree: _ast.Module, inputs: Mapping[str, Json]) -> None:
-    """Raise BadSignature, naming the parameter, before any user code has run.
+    """Check that `run` accepts the inputs, before any user code runs.
 
-    Judges a plain `def run`; of a decorated or assigned one only the call itself can tell.
+    Only for a plain `def run`: a decorated or assigned function is checked by the call itself.
+
+    Raises:
+        BadSignature: names the parameter.
     """
     run = _definition(tree)
     if run is None:
@@ -58,13 +61,17 @@ def check_signature(tree: _ast.Module, inputs: Mapping[str, Json]) -> None:
 
 
 def check_function(function: Callable[..., Any], name: str, inputs: Mapping[str, Json]) -> None:
-    """The same for a function that is loaded already."""
-    import inspect  # not for every node: it would be a tenth of the cold start
+    """Check that a loaded function accepts the inputs.
+
+    Raises:
+        BadSignature: names the parameter.
+    """
+    import inspect  # slow to import: a tenth of the start of a node
 
     try:
-        # A wrapper may give arguments of its own: what is called counts, not what it wraps.
+        # A wrapper may add arguments: check the function that is called, not the wrapped one.
         found = inspect.signature(function, follow_wrapped=False).parameters.values()
-    except ValueError:  # built in C, without a signature: only the call itself can tell
+    except ValueError:  # built in C, without a signature: checked by the call itself
         return
     named = [p for p in found if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
     takes = _Parameters(
@@ -79,17 +86,19 @@ def check_function(function: Callable[..., Any], name: str, inputs: Mapping[str,
 def _check(name: str, takes: _Parameters, inputs: Mapping[str, Json]) -> None:
     if takes.position_only:
         first = takes.position_only[0]
-        raise BadSignature(f"{name} takes {first!r} by position only, but inputs are given by name")
+        raise BadSignature(
+            f"{name} has the positional-only parameter {first!r}, but inputs are passed by name"
+        )
     unexpected = sorted(set(inputs) - set(takes.names))
     if unexpected and not takes.rest:
-        raise BadSignature(f"{name} has no parameter {_listed(unexpected)}, which inputs gives")
+        raise BadSignature(f"{name} has no parameter {_listed(unexpected)}, which inputs contains")
     missing = [each for each in takes.required if each not in inputs]
     if missing:
-        raise BadSignature(f"{name} needs {_listed(missing)}, which inputs does not give")
+        raise BadSignature(f"{name} requires {_listed(missing)}, missing in inputs")
 
 
 def _definition(tree: _ast.Module) -> _ast.FunctionDef | _ast.AsyncFunctionDef | None:
-    """The definition of run at the end of the source, if it is a plain one."""
+    """The last definition of run in the source, if it is a plain function."""
     found = None
     for statement in tree.body:
         if isinstance(statement, _ast.FunctionDef | _ast.AsyncFunctionDef):
@@ -106,7 +115,12 @@ def _listed(names: list[str]) -> str:
 
 
 def load(tree: _ast.Module, source: str, *, filename: str) -> Callable[..., Any]:
-    """The function `run` of a node's source. Raises what the source raises, or NoFunction."""
+    """Execute a node's source and return its function `run`.
+
+    Raises:
+        NoFunction: the source defines no function run.
+        BaseException: whatever the source raises.
+    """
     module = ModuleType(MODULE)
     module.__file__ = filename
     loader: Any = Source(source, filename=filename)
@@ -122,7 +136,12 @@ def load(tree: _ast.Module, source: str, *, filename: str) -> Callable[..., Any]
 
 
 def find(reference: str) -> Callable[..., Any]:
-    """The function `module:name`. Raises NoFunction, or what importing the module raises."""
+    """Import the function `module:name`.
+
+    Raises:
+        NoFunction: malformed reference, or no such module or function.
+        BaseException: whatever importing the module raises.
+    """
     import importlib
 
     module_name, _, name = reference.partition(":")
@@ -131,12 +150,12 @@ def find(reference: str) -> Callable[..., Any]:
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
-        # Of a module that it imports in turn, its own traceback tells more.
+        # For a module that it imports in turn, the traceback says more.
         if not error.name or not f"{module_name}.".startswith(f"{error.name}."):
             raise
         raise NoFunction(
-            f"python.function: neither spec.modules nor the image has a module {error.name!r}; "
-            "an image's own modules belong into a folder on its PYTHONPATH"
+            f"python.function: module {error.name!r} is neither in spec.modules nor in the image; "
+            "put modules of the image into a folder on its PYTHONPATH"
         ) from None
     function = getattr(module, name, None)
     if not callable(function):
@@ -151,7 +170,7 @@ def _is_function(value: object, module_name: str) -> bool:
 
 
 def call(run: Callable[..., Any], inputs: Mapping[str, Json]) -> Any:
-    """The value of run(**inputs); a coroutine is awaited."""
+    """Call run(**inputs) and return its value; a coroutine is awaited."""
     result = run(**inputs)
     if hasattr(result, "__await__"):
         import asyncio
@@ -164,8 +183,14 @@ def call(run: Callable[..., Any], inputs: Mapping[str, Json]) -> Any:
 
 
 def jsonable(value: Any, *, depth: int = 0) -> Any:
-    """The value with pydantic models, dataclasses and tuples turned into JSON types. What has no
-    JSON form is left as it is, for the check that follows to name with its path."""
+    """Convert pydantic models, dataclasses and tuples to JSON types.
+
+    Values without a JSON form are left unchanged: the check that follows names their path.
+
+    Args:
+        value: the result of user code.
+        depth: levels above `value`; conversion ends at ijson.MAX_DEPTH.
+    """
     deeper = depth + 1
     if depth > MAX_DEPTH or isinstance(value, type):
         return value

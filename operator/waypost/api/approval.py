@@ -13,7 +13,7 @@ from waypost.api.base import (
     Timestamp,
     keyed_by,
 )
-from waypost.api.kinds import Approvers
+from waypost.api.kinds.approval import Approvers
 
 Decision = Literal["Approved", "Denied"]
 State = Literal["Open", "Approved", "Denied", "Withdrawn"]

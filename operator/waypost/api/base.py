@@ -77,3 +77,6 @@ def parse_duration(text: str) -> float:
         raise ValueError(f"{text!r} is not a duration like 90s, 10m or 1h30m")
     parts = re.findall(r"([0-9]+)(ms|h|m|s)", text)
     return sum(int(number) * _SECONDS_PER_UNIT[unit] for number, unit in parts)
+
+
+Effect = Literal["none", "idempotent", "once"]

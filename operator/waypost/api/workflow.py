@@ -3,29 +3,31 @@
 Descriptions are user documentation: they are what `kubectl explain` prints.
 """
 
-from typing import Annotated, Final, Literal, get_args
+from typing import Annotated, Literal, get_args
 
 from pydantic import ConfigDict, Field, StringConstraints
 
-from waypost.api.agent import AgentDefaults, AgentKind, Budget, Effect
 from waypost.api.base import (
     ATOMIC,
     INPUT_KEY_PATTERN,
     UNIQUE_ITEMS,
     Duration,
+    Effect,
     JsonObject,
     JsonValue,
     Model,
     NodeName,
     keyed_by,
 )
-from waypost.api.http import HttpKind
-from waypost.api.kinds import ApprovalKind, ContainerKind, PythonKind, WaitKind
+from waypost.api.kinds.agent import AgentDefaults, AgentKind, Budget
+from waypost.api.kinds.approval import ApprovalKind
+from waypost.api.kinds.container import ContainerKind
+from waypost.api.kinds.http import HttpKind
+from waypost.api.kinds.python import PythonKind
+from waypost.api.kinds.wait import WaitKind
 from waypost.api.rerun import Rerun
 
 MAX_NODES = 200
-POD_KINDS: Final = ("python", "container", "agent", "http")  # an attempt of these is a pod
-KINDS: Final = (*POD_KINDS, "approval", "wait")
 
 InputKey = Annotated[str, StringConstraints(pattern=INPUT_KEY_PATTERN, max_length=63)]
 ModuleSource = Annotated[str, StringConstraints(min_length=1, max_length=65536)]

@@ -18,6 +18,7 @@ from waypost.compiler.fingerprints import fingerprints
 from waypost.compiler.graph import Graph, dependencies_of, find_cycle, sort
 from waypost.compiler.problems import Problem
 from waypost.compiler.rules.spec import MAX_PROBLEMS, check
+from waypost.compiler.rules.unevaluated import lookalike_warnings
 from waypost.compiler.shared_schemas import bundled, unknown_names
 from waypost.compiler.types.check import type_problems
 from waypost.compiler.validation_errors import problems_of
@@ -97,7 +98,10 @@ def _checked(raw_spec: Any) -> Definition:
         graph=graph,
         inputs=inputs,
         problems=_some(problem for problem in found if problem.severity == "error"),
-        warnings=_some(problem for problem in found if problem.severity == "warning"),
+        warnings=_some(
+            [problem for problem in found if problem.severity == "warning"]
+            + list(lookalike_warnings(spec))
+        ),
     )
 
 

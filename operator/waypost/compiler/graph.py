@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from waypost.api.http import HttpKind
-from waypost.api.workflow import KINDS, Node
+from waypost.api.workflow import Node
+from waypost.compiler.kinds.table import compiler_kind
 from waypost.expressions.templates import references_in
 
 
@@ -50,40 +50,7 @@ def evaluated_fields(node: Node) -> Iterator[tuple[str, Any]]:
         yield f"inputs.{key}", value
     if node.when is not None:
         yield "when", node.when
-    if node.approval:
-        yield "approval.message", node.approval.message
-        yield "approval.context", node.approval.context or {}
-    if node.wait and node.wait.until is not None:
-        yield "wait.until", node.wait.until
-    if node.container:
-        for index, arg in enumerate(node.container.args or []):
-            yield f"container.args[{index}]", arg
-    if node.agent:
-        if node.agent.instructions is not None:
-            yield "agent.instructions", node.agent.instructions
-        yield "agent.prompt", node.agent.prompt
-    if node.http:
-        yield from _evaluated_in_http(node.http)
-    work = node.container or node.python or node.agent
-    for index, env in enumerate((work.env if work else None) or []):
-        if env.value is not None:
-            yield f"{kind_of(node)}.env[{index}].value", env.value
-
-
-def _evaluated_in_http(http: HttpKind) -> Iterator[tuple[str, Any]]:
-    yield "http.url", http.url
-    for key, value in (http.query or {}).items():
-        yield f"http.query.{key}", value
-    for index, header in enumerate(http.headers or []):
-        if header.value is not None:
-            yield f"http.headers[{index}].value", header.value
-    if http.body is not None:
-        yield "http.body", http.body
-
-
-def kind_of(node: Node) -> str:
-    """Which of the kinds a node is."""
-    return next(kind for kind in KINDS if getattr(node, kind))
+    yield from compiler_kind(node).evaluated_fields(node)
 
 
 def dependencies_of(node: Node) -> Dependencies:

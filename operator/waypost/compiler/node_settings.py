@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Final
 
-from waypost.api.agent import Effect
-from waypost.api.base import parse_duration
+from waypost.api.base import Effect, parse_duration
 from waypost.api.workflow import AgentWorkflowSpec, Node, Retry
+from waypost.compiler.kinds.table import compiler_kind
 from waypost.protocol.reasons import Reason
 
 DEFAULT_TIMEOUT: Final = 600.0
@@ -15,14 +15,6 @@ DEFAULT_QUEUE_TIMEOUT: Final = 600.0
 
 
 DEFAULT_PARALLELISM: Final = 20
-
-
-_EFFECT_OF_METHOD: Final[dict[str, Effect]] = {
-    "GET": "none",
-    "HEAD": "none",
-    "POST": "once",
-    "PATCH": "once",
-}
 
 
 @dataclass(frozen=True)
@@ -53,9 +45,7 @@ def effect_of(node: Node) -> Effect:
     """What running the node twice would do (S53)."""
     if node.effect is not None:
         return node.effect
-    if node.http is None:
-        return "idempotent"
-    return _EFFECT_OF_METHOD.get(node.http.method or "GET", "idempotent")
+    return compiler_kind(node).effect(node)
 
 
 def retries_of(spec: AgentWorkflowSpec, node: Node) -> Retries:

@@ -9,7 +9,7 @@ from datetime import datetime
 from waypost.api.meta import EventReason
 from waypost.engine import start
 from waypost.engine.attempts import cleanup, watch
-from waypost.engine.nodes import approval, wait
+from waypost.engine.nodes.table import KINDS, engine_kind
 from waypost.engine.rounds import leftovers, overrides
 from waypost.engine.rounds.begin import round_message
 from waypost.engine.run import ending, rejection
@@ -66,15 +66,14 @@ def _advance(transition: Transition) -> None:
     for path in transition.in_phase(*watch.IN_POD):
         watch.advance(transition, path)
     overrides.apply_overrides(transition)
-    approval.withdraw_superseded(transition)
+    for kind in KINDS.values():
+        kind.clean_up(transition)
     ending.enforce_deadlines(transition)
     closing = ending.closing_reason(transition)
     for path in transition.in_phase("Waiting"):
-        if transition.node(path).approval:
-            approval.advance(transition, path, withdraw=closing is not None)
-        elif closing is None:
-            wait.advance(transition, path)
-    # Settling a gate may itself have failed the run.
+        advance = engine_kind(transition.node(path)).advance
+        advance(transition, path, withdraw=closing is not None)
+    # What a waiting node came to may itself have failed the run.
     closing = ending.closing_reason(transition)
     if closing is not None:
         ending.wind_down(transition, closing)

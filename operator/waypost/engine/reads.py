@@ -3,8 +3,8 @@
 from datetime import datetime
 
 from waypost.api.status import FINAL_PHASES, NodeStatus
-from waypost.compiler.graph import kind_of
 from waypost.engine.attempts import lost_machines, reads, stored_results, traces, watch
+from waypost.engine.nodes.table import engine_kind
 from waypost.engine.run import ending
 from waypost.engine.run.entry import Active, Entry
 from waypost.engine.scheduling import missing_references
@@ -32,12 +32,12 @@ def required_reads(entry: Entry, now: datetime) -> Reads:
             live = live or reads.needs_live_read(observed, status, now)
             live = live or lost_machines.needs_live_read(observed, status, now)
             silent |= lost_machines.reads_of(observed, status, now)
-            logs += reads.log_reads(observed, status, kind_of(graph.nodes[path]))
+            logs += reads.log_reads(observed, status, graph.nodes[path])
             mounts += reads.mount_reads(observed, status, now)
-            records |= stored_results.reads_of(observed, status, kind_of(graph.nodes[path]), now)
+            records |= stored_results.reads_of(observed, status, graph.nodes[path], now)
             records |= traces.reads_of(observed, status)
-        elif status and status.phase == "Waiting" and graph.nodes[path].approval:
-            live = live or (status.approval or "") not in observed.approvals
+        elif status and status.phase == "Waiting":
+            live = live or engine_kind(graph.nodes[path]).needs_live_read(observed, status)
         references = references or missing_references.needs_live_references(status, now)
         payloads |= _input_reads(observed, known, path)
     if not is_finished(observed.status):

@@ -1,11 +1,10 @@
 """Nodes that can start: skipped, started, or started once more."""
 
+from waypost.api.kinds.table import kind_of
 from waypost.api.status import NodeStatus
-from waypost.api.workflow import POD_KINDS
-from waypost.compiler.graph import kind_of
 from waypost.compiler.node_settings import DEFAULT_PARALLELISM
 from waypost.engine.attempts import launch, watch
-from waypost.engine.nodes import approval, wait
+from waypost.engine.nodes.table import engine_kind
 from waypost.engine.run import ending, summary
 from waypost.engine.scheduling import deadlines, joins
 from waypost.engine.scheduling.inputs import Invalid, resolve
@@ -53,8 +52,7 @@ def _skip_or_start(transition: Transition, path: str, *, room: bool) -> None:
     if isinstance(join, joins.Skip):
         transition.end(path, "Skipped", join.reason, join.message)
         return
-    has_pod = kind_of(transition.node(path)) in POD_KINDS
-    if has_pod and not room:
+    if kind_of(transition.node(path)).has_pod and not room:
         return
     opened = joins.condition(transition, path)
     if isinstance(opened, Invalid):
@@ -70,13 +68,8 @@ def _start(transition: Transition, path: str) -> None:
     if isinstance(inputs, Invalid):
         transition.end(path, "Failed", Reason.INPUT_INVALID, inputs.message)
         return
-    kind = kind_of(transition.node(path))
-    if kind == "approval":
-        approval.start(transition, path, inputs)
-    elif kind == "wait":
-        wait.start(transition, path, inputs)
-    else:
-        launch.launch(transition, path, inputs)
+    start = engine_kind(transition.node(path)).start or launch.launch
+    start(transition, path, inputs)
 
 
 def _retry(transition: Transition, path: str, status: NodeStatus, *, room: bool) -> None:

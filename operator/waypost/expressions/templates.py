@@ -186,14 +186,6 @@ def render_condition(text: str, data: Mapping[str, Json]) -> bool | RenderError:
     return RenderError("", verdict.message) if isinstance(verdict, EvaluationError) else verdict
 
 
-def refuse_templates(value: Json) -> str | None:
-    """Where `${` stands in a field that is not evaluated, `$${` and keys included; or None."""
-    for path, text in strings_in(value, keys=True):
-        if _OPEN in text:
-            return f"{path or 'the value'}: ${{...}} is not evaluated here"
-    return None
-
-
 def strings_in(value: Json, path: str = "", *, keys: bool = False) -> Iterator[tuple[str, str]]:
     """Every string in `value` with its path; with `keys` the keys of objects too."""
     if isinstance(value, str):

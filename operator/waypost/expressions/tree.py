@@ -137,7 +137,9 @@ _LONGEST_PATH = 24
 _ANY_URL = "type.googleapis.com/cel.expr.CheckedExpr"
 _MAP_TYPE, _ABSTRACT_TYPE = 7, 14
 # Fields of cel.expr.Type, and of its enumeration of scalars (bare ones and wrappers).
-_TYPES = {2: "null", 6: "list", _MAP_TYPE: "map", _ABSTRACT_TYPE: "optional"}
+_TYPES = {2: "null", 6: "list", _MAP_TYPE: "map", 11: "type", _ABSTRACT_TYPE: "optional"}
+_WELL_KNOWN_TYPE = 5
+_WELL_KNOWN_TYPES = {2: "timestamp", 3: "duration"}
 _SCALAR_TYPES = {1: "bool", 2: "int", 3: "uint", 4: "double", 5: "string", 6: "bytes"}
 
 
@@ -186,6 +188,8 @@ def _type_name(type_: bytes) -> str:
     for number, value in fields(type_):
         if number in (3, 4) and isinstance(value, int):
             return _SCALAR_TYPES.get(value, "dyn")
+        if number == _WELL_KNOWN_TYPE and isinstance(value, int):
+            return _WELL_KNOWN_TYPES.get(value, "dyn")
         if number in _TYPES:
             return _TYPES[number]
     return "dyn"

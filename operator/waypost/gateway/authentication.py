@@ -14,6 +14,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from waypost.api import meta
+from waypost.api.checkpoints import checkpoint_of
 from waypost.api.status import AgentWorkflowStatus, AttemptStatus, NodeStatus
 from waypost.gateway.refusals import RefusalReason, Refused
 from waypost.kube import objects, pods
@@ -183,12 +184,12 @@ def _current(run: Obj, fact: PodFact, pod: Obj) -> tuple[AttemptRef, JournalKey]
             RefusalReason.NOT_CURRENT, f"the status of run {name} cannot be read"
         ) from None
     which = f"attempt {fact.attempt} of {fact.path} in run {name}"
-    node = next((n for n in status.nodes if n.path == fact.path), None)
-    attempt = node.latest_attempt if node is not None else None
-    if node is None or attempt is None or attempt.number != fact.attempt:
+    checkpoint = checkpoint_of(status.nodes, fact.path)
+    attempt = checkpoint.latest_attempt if checkpoint is not None else None
+    if checkpoint is None or attempt is None or attempt.number != fact.attempt:
         found = f"the current attempt is {attempt.number}" if attempt else "the node has no attempt"
         raise Refused(RefusalReason.NOT_CURRENT, f"{which} is not current: {found}")
-    if attempt.finished_at is not None or node.phase != "Running":
+    if not checkpoint.is_running:
         raise Refused(RefusalReason.NOT_CURRENT, f"{which} is not current: it has ended")
     labels = objects.section(pod, "metadata", "labels")
     round_ = attempt.round or 1
@@ -202,7 +203,7 @@ def _current(run: Obj, fact: PodFact, pod: Obj) -> tuple[AttemptRef, JournalKey]
             RefusalReason.NOT_A_NODE, f"the pod of {which} is not controlled by Job {attempt.job}"
         )
     ref = AttemptRef(name, fact.run_uid, fact.path, round_, attempt.number)
-    return ref, _journal_of(node)
+    return ref, _journal_of(checkpoint.status)
 
 
 def _journal_of(node: NodeStatus) -> JournalKey:

@@ -13,6 +13,7 @@ from typing import Any, Final, TypeAlias
 Json: TypeAlias = Any
 
 MAX_SAFE_INTEGER: Final = 2**53 - 1
+_SAFE_DIGITS: Final = len(str(MAX_SAFE_INTEGER))
 MAX_DEPTH: Final = 64
 _FIRST_EXPONENT: Final = 1e21  # from here on RFC 8785 writes an exponent
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
@@ -37,23 +38,32 @@ class NotJsonError(IJsonError):
     """A text is not JSON at all; it may be meant as plain text."""
 
 
+class BigIntegerError(IJsonError):
+    """An integer beyond 2^53, which would lose digits."""
+
+
 class _Twice(dict[str, Json]):
     """An object whose text has `key` twice; `check` reports it with its path."""
 
     key = ""
 
 
-def parse(text: bytes | str) -> Json:
-    """Parse a text as strict I-JSON.
+def parse(text: bytes | str, *, big_integers_as_text: bool = False) -> Json:
+    """Parse a JSON text strictly.
+
+    Args:
+        text: the JSON text; bytes are UTF-8.
+        big_integers_as_text: turn integers beyond 2^53 into strings of their digits.
 
     Raises:
-        NotJsonError: The text is not UTF-8 or not JSON.
-        IJsonError: It is JSON with duplicate keys, NaN, Infinity, integers beyond 2^53, lone
-            surrogates, or more than MAX_DEPTH levels.
+        NotJsonError: the text is not JSON at all.
+        IJsonError: it is not I-JSON: duplicate keys, NaN, Infinity, unsafe integers, lone
+            surrogates, deep nesting.
     """
     try:
         decoded = text.decode("utf-8") if isinstance(text, bytes) else text
-        value = json.loads(decoded, object_pairs_hook=_object)
+        integer = _integer_or_text if big_integers_as_text else None
+        value = json.loads(decoded, object_pairs_hook=_object, parse_int=integer)
     except UnicodeDecodeError as error:
         raise NotJsonError("$", f"not UTF-8 at byte {error.start}") from None
     except json.JSONDecodeError as error:
@@ -62,6 +72,13 @@ def parse(text: bytes | str) -> Json:
     except (ValueError, RecursionError) as error:
         raise IJsonError("$", f"not JSON that can be read: {error}") from None
     return check(value)
+
+
+def _integer_or_text(digits: str) -> int | str:
+    if len(digits) > _SAFE_DIGITS + 1:  # int() refuses thousands of digits
+        return digits
+    value = int(digits)
+    return digits if abs(value) > MAX_SAFE_INTEGER else value
 
 
 def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
@@ -116,7 +133,7 @@ def _check_scalar(value: object, at: tuple[str | int, ...]) -> None:
     elif isinstance(value, int):
         if abs(value) > MAX_SAFE_INTEGER:
             text = "an integer beyond 2^53 loses digits in JSON; use a string"
-            raise IJsonError(_path(at), text)
+            raise BigIntegerError(_path(at), text)
     elif isinstance(value, float):
         if not math.isfinite(value):
             raise IJsonError(_path(at), f"{json.dumps(value)} is not a JSON number")

@@ -20,6 +20,7 @@ __all__ = [
     "parts",
     "rewrite",
     "validate",
+    "violating_paths",
 ]
 
 MAX_SIZE: Final = 64 * 1024
@@ -82,6 +83,16 @@ def validate(schema: Json, value: Json, *, limit: int = 5) -> tuple[Violation, .
         if len(violations) >= limit:
             break
     return tuple(violations)
+
+
+def violating_paths(schema: Json, value: Json) -> Iterator[tuple[str | int, ...]]:
+    """The path (keys and indexes) of each part of `value` that violates the schema.
+
+    Raises:
+        ValueError: check_schema refuses the schema.
+    """
+    for error in _validator(schema).iter_errors(value):
+        yield tuple(error.instance_path)
 
 
 def parts(schema: Json) -> Iterator[dict[str, Any]]:

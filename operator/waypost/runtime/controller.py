@@ -32,12 +32,12 @@ from waypost.ports.cluster import (
 from waypost.ports.telemetry import Telemetry
 from waypost.probes.job import ProbeSettings
 from waypost.runtime.cache.endpoints import PROBED, EndpointCache
-from waypost.runtime.cache.resync import Resync
 from waypost.runtime.cache.runs import Key, RunCache
 from waypost.runtime.leader_election import Leadership, NoElection
 from waypost.runtime.probe_controller import ProbeController
 from waypost.runtime.queue import KeyedQueue
 from waypost.runtime.reads.observer import Observer, StaleRun
+from waypost.runtime.resync import Resync
 from waypost.runtime.resync_loop import ResyncLoop
 from waypost.runtime.writes.actions import ActionExecutor, FenceExpired
 from waypost.runtime.writes.rate_limit import UPDATES, RateLimitedCluster, TokenBucket

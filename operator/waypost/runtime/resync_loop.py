@@ -7,7 +7,7 @@ from typing import Final
 
 from waypost.ports.clock import Clock
 from waypost.ports.cluster import ClusterError
-from waypost.runtime.cache.resync import Resync
+from waypost.runtime.resync import Resync
 from waypost.runtime.writes.actions import ActionExecutor
 
 _FRESH_SECONDS: Final = 1.0  # a process that has just started does not list twice

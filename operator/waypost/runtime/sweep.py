@@ -9,6 +9,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from waypost.api import meta
+from waypost.api.checkpoints import checkpoint_of
 from waypost.api.status import AgentWorkflowStatus
 from waypost.kube import jobs, objects
 from waypost.kube.jobs import JobFact
@@ -94,4 +95,5 @@ def _names(body: Obj, job: JobFact) -> bool:
         status = AgentWorkflowStatus.model_validate(objects.section(body, "status"))
     except ValidationError:
         return True  # an unreadable status may name it: delete nothing of this run
-    return any(n.path == job.path and job.attempt <= (n.attempt or 0) for n in status.nodes)
+    checkpoint = checkpoint_of(status.nodes, job.path)
+    return checkpoint is not None and checkpoint.knows(job.attempt)

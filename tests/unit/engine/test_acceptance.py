@@ -30,9 +30,12 @@ TABLE = [
     bad("no-nodes", {}, "nodes", "Field required"),
     bad("empty-nodes", spec(), "nodes", "at least 1"),
     bad("201-nodes", spec(*[python(f"n{i}") for i in range(201)]), "nodes", "at most 200"),
-    bad("unknown-field", spec(python("a"), nodse=1), "nodse", "not permitted"),
+    bad("unknown-field", spec(python("a"), nodse=1), "nodse", "did you mean nodes?"),
     bad(
-        "unknown-node-field", spec(python("a", dependOn=["b"])), "nodes[0].dependOn", "found ['b']"
+        "unknown-node-field",
+        spec(python("a", dependOn=["b"])),
+        "nodes[0].dependOn",
+        "mean dependsOn?",
     ),
     bad("name-with-hyphen", spec(python("gather-logs")), "nodes[0].name", "pattern"),
     bad("name-300-characters", spec(python("n" * 300)), "nodes[0].name", "at most 40"),
@@ -159,7 +162,7 @@ TABLE = [
     bad(
         "fallback-is-not-evaluated",
         spec(python("a", onFailure="Continue", fallbackOutput={"v": "${inputs.x}"})),
-        "nodes.a.fallbackOutput",
+        "nodes.a.fallbackOutput.v",
         "not evaluated here",
     ),
     bad(

@@ -143,6 +143,8 @@ def test_env_from_secrets() -> None:
         pytest.param(3, "3", id="integer"),
         pytest.param(2.5, "2.5", id="double"),
         pytest.param("y" * 40_000, None, id="too-long-for-env"),
+        pytest.param("\U0001f600" * 32_000, "\U0001f600" * 32_000, id="long-and-of-4-bytes"),
+        pytest.param("a\0b", None, id="nul"),
         pytest.param([1], None, id="list"),
         pytest.param(None, None, id="null"),
     ],

@@ -97,6 +97,18 @@ def test_body_headers_auth_and_ca() -> None:
 
 
 @pytest.mark.parametrize(
+    ("declared", "sent"),
+    [
+        pytest.param({}, None, id="default"),
+        pytest.param({"bigIntegers": "Refuse"}, None, id="refuse"),
+        pytest.param({"bigIntegers": "AsText"}, "AsText", id="as-text"),
+    ],
+)
+def test_big_integers(declared: JsonObject, sent: str | None) -> None:
+    assert told(http("a", **declared)).get("bigIntegers") == sent
+
+
+@pytest.mark.parametrize(
     ("method", "declared", "effect"),
     [
         pytest.param("GET", None, "none", id="get"),

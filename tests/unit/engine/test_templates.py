@@ -12,7 +12,6 @@ from waypost.expressions.templates import (
     parse_template,
     problems_in,
     references_in,
-    refuse_templates,
     render_condition,
     render_json,
     render_text,
@@ -243,17 +242,3 @@ def test_problems_of_a_whole_field() -> None:
             4,
         ),
     )
-
-
-@pytest.mark.parametrize(
-    ("value", "where"),
-    [
-        pytest.param("a ${x}", "the value", id="text"),
-        pytest.param({"a": [{"b": "$${x}"}]}, "a[0].b", id="escaped-too"),
-        pytest.param({"a": {"${x}": 1}}, "a.${x}", id="key"),
-        pytest.param({"a": ["$x", "{y}", 1, None]}, None, id="nothing"),
-    ],
-)
-def test_refused_where_nothing_is_evaluated(value: Json, where: str | None) -> None:
-    found = refuse_templates(value)
-    assert found is None if where is None else (found or "").startswith(f"{where}: ")

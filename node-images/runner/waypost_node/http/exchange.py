@@ -1,5 +1,6 @@
-"""One try of an http node's request: the output it gives, or why it gives none."""
+"""Sends the request of an http node once and reads the response."""
 
+import codecs
 import ssl
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -10,19 +11,25 @@ from waypost.protocol import ijson, schema
 from waypost.protocol.ijson import Json
 from waypost.protocol.reasons import Reason
 
+from waypost_node.http import big_integers
 from waypost_node.http.request import HttpWork
 
 CONNECT_TIMEOUT: Final = 10.0  # seconds
 _REDIRECTS: Final = 5
-_SHOWN: Final = 500  # characters of an answer in a message
+_SHOWN: Final = 500  # characters of a response in a message
+_LONGEST_RETRY_AFTER: Final = 1e9  # seconds; a record cannot hold infinity
+# Codecs of Python that are no character sets of texts.
+_NO_CHARSETS: Final = frozenset(
+    {"idna", "punycode", "raw_unicode_escape", "undefined", "unicode_escape"}
+)
 _RATE_LIMITED: Final = 429
 _UNAVAILABLE: Final = 503
-_LEFT_OUT: Final = frozenset({"set-cookie"})  # a session's key has no business in a status
+_LEFT_OUT: Final = frozenset({"set-cookie"})  # contains the key of a session
 
 
 class Broken(Exception):
-    """A try without a success. `again`: another one is allowed and may help; `retry_after`:
-    seconds that the server asked for."""
+    """A failed try. `again`: a retry is allowed and may help; `retry_after`: seconds that the
+    server asked to wait."""
 
     def __init__(
         self, reason: Reason, message: str, *, again: bool = False, retry_after: float | None = None
@@ -34,9 +41,18 @@ class Broken(Exception):
 
 
 def exchange(client: httpx2.Client, work: HttpWork, *, seconds: float) -> Json:
-    """Send the request, following redirects on its host: `{status, headers, body}`.
+    """Send the request once, and follow redirects on the same host.
 
-    `seconds` is the longest wait for the server to go on. Raises Broken.
+    Args:
+        client: the client, which must not follow redirects.
+        work: the request.
+        seconds: maximum wait for each step of the server.
+
+    Returns:
+        The output `{status, headers, body}`.
+
+    Raises:
+        Broken: no successful response.
     """
     message = client.build_request(
         work.method,
@@ -56,35 +72,36 @@ def exchange(client: httpx2.Client, work: HttpWork, *, seconds: float) -> Json:
             message = _redirected(message, response.next_request, response.status_code)
     except httpx2.RequestError as error:
         raise _without_answer(work, error) from None
-    raise Broken(Reason.NODE_ERROR, f"more than {_REDIRECTS} redirects; give the last url")
+    raise Broken(
+        Reason.NODE_ERROR, f"more than {_REDIRECTS} redirects; set http.url to the final address"
+    )
 
 
 def _redirected(sent: httpx2.Request, target: httpx2.Request, status: int) -> httpx2.Request:
-    # The same host over TLS is no other place; over http it would be: the answer to a downgrade
-    # is to name it.
+    # The same host with TLS is the same place; a redirect from https to http is refused.
     same = sent.url.host == target.url.host and sent.url.port == target.url.port
     if same and target.url.scheme in (sent.url.scheme, "https"):
         return target
     place = target.url.copy_with(raw_path=b"/", fragment=None)
     raise Broken(
         Reason.NODE_ERROR,
-        f"{status}: redirects to another host, {place}, which is not followed; if it is the right "
-        "one, name it in http.url",
+        f"{status}: redirect to another host, {place}, not followed; if the host is right, set "
+        "http.url to it",
     )
 
 
 def _without_answer(work: HttpWork, error: httpx2.RequestError) -> Broken:
     text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     if isinstance(error.__context__, ssl.SSLCertVerificationError) or "CERTIFICATE" in text:
-        hint = "the server's certificate is not trusted; name its CA in http.tls"
+        hint = "the server's certificate is not trusted; for a private CA set http.tls"
         return Broken(Reason.PROVIDER_ERROR, f"{hint}: {text}")
     if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
         return Broken(Reason.PROVIDER_ERROR, f"no connection: {text}", again=True)
     if isinstance(error, httpx2.ReadTimeout):
-        return Broken(Reason.TIMEOUT, "no answer within the node's timeout")
+        return Broken(Reason.TIMEOUT, "no response within the node's timeout")
     if isinstance(error, httpx2.DecodingError | httpx2.UnsupportedProtocol):
         return Broken(Reason.PROVIDER_ERROR, text)
-    # The server may have acted on it.
+    # The server may have processed the request.
     return Broken(Reason.PROVIDER_ERROR, text, again=work.effect != "once")
 
 
@@ -98,19 +115,21 @@ def _judged(work: HttpWork, response: httpx2.Response) -> Json:
 
 
 def _hold_back(work: HttpWork, text: str) -> None:
-    """Refuse an answer that repeats a secret: outputs are kept in the status of the run, for many
-    to read. Before anything of it is shown, for half a secret would not be found."""
+    """Refuse a response that contains a secret: outputs are stored in the status of the run.
+
+    Called before the text is cut for a message: part of a secret would not be found.
+    """
     if work.redact.finds(text):
         raise Broken(
             Reason.OUTPUT_INVALID,
-            "the answer repeats a secret of the request, and outputs are kept in the clear",
+            "the response contains a secret of the request, and outputs are stored unencrypted",
         )
 
 
 def _refused(work: HttpWork, response: httpx2.Response) -> Broken:
     status = response.status_code
     first = _limited(response, _SHOWN * 4, cut=True)
-    # Struck out before it is cut: half a secret would not be found.
+    # Redacted before it is cut: part of a secret would not be found.
     whole = work.redact(_decoded(first, response, "replace"))
     said = " ".join(whole.split())[:_SHOWN]
     text = f"{status} {response.reason_phrase}".strip() + (f": {said}" if said else "")
@@ -124,22 +143,23 @@ def _refused(work: HttpWork, response: httpx2.Response) -> Broken:
 
 
 def _seconds(text: str | None) -> float | None:
-    """Of a Retry-After header: seconds or a date."""
+    """The seconds in a Retry-After header, which holds seconds or a date."""
     if not text:
         return None
     if text.strip().isdecimal():
-        return float(text)
+        return min(float(text), _LONGEST_RETRY_AFTER)
     try:
         moment = parsedate_to_datetime(text)
     except ValueError:
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    return max((moment - datetime.now(UTC)).total_seconds(), 0.0)
+    seconds = (moment - datetime.now(UTC)).total_seconds()
+    return min(max(seconds, 0.0), _LONGEST_RETRY_AFTER)
 
 
 def _body(work: HttpWork, response: httpx2.Response) -> Json:
-    """JSON where the server says it is or the schema asks for it, else text; nothing is null."""
+    """The body: JSON if the content type says so, else text; an empty body is null."""
     content = _limited(response, work.max_bytes)
     _hold_back(work, _decoded(content, response, "replace"))
     media = response.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -147,10 +167,13 @@ def _body(work: HttpWork, response: httpx2.Response) -> Json:
         return _typed(work, None)
     if media == "application/json" or media.endswith("+json"):
         try:
-            value = ijson.parse(content)
+            value = _parsed(work, content)
+        except ijson.BigIntegerError as error:
+            text = f"the response body: {error}; {big_integers.ADVICE}"
+            raise Broken(Reason.OUTPUT_INVALID, text) from None
         except ijson.IJsonError as error:
-            raise Broken(Reason.OUTPUT_INVALID, f"the answer's body: {error}") from None
-        _hold_back(work, ijson.canonical(value).decode())  # as it is once unescaped
+            raise Broken(Reason.OUTPUT_INVALID, f"the response body: {error}") from None
+        _hold_back(work, ijson.canonical(value).decode())  # escapes are resolved now
         return _typed(work, value)
     try:
         text = _decoded(content, response)
@@ -158,20 +181,28 @@ def _body(work: HttpWork, response: httpx2.Response) -> Json:
     except (UnicodeDecodeError, ijson.IJsonError):
         raise Broken(
             Reason.OUTPUT_INVALID,
-            f"the answer's body: {media or 'without a content type'}, not text; http nodes take "
-            "JSON and text",
+            f"the response body ({media or 'no content type'}) is neither JSON nor text; http "
+            "nodes take nothing else",
         ) from None
 
 
+def _parsed(work: HttpWork, content: bytes) -> Json:
+    if work.big_integers_as_text:
+        return big_integers.parse_as_text(content, work.response_schema)
+    return ijson.parse(content)
+
+
 def _decoded(content: bytes, response: httpx2.Response, errors: str = "strict") -> str:
+    charset = response.charset_encoding or "utf-8"
     try:
-        return content.decode(response.charset_encoding or "utf-8", errors)
-    except LookupError:  # an encoding that nobody knows
+        known = codecs.lookup(charset).name.replace("-", "_") not in _NO_CHARSETS
+        return content.decode(charset if known else "utf-8", errors)
+    except (LookupError, UnicodeEncodeError):  # an unknown name, or no name at all
         return content.decode("utf-8", errors)
 
 
 def _limited(response: httpx2.Response, limit: int, *, cut: bool = False) -> bytes:
-    """The body, or its beginning if `cut`; decompressed, so that a small answer cannot grow."""
+    """The decompressed body, at most `limit` bytes; if `cut`, the start of a longer one."""
     found = bytearray()
     for part in response.iter_bytes():
         found += part
@@ -180,7 +211,8 @@ def _limited(response: httpx2.Response, limit: int, *, cut: bool = False) -> byt
                 break
             raise Broken(
                 Reason.OUTPUT_TOO_LARGE,
-                f"the answer's body has more than http.maxBytes, {limit}; ask for less or raise it",
+                f"the response body is larger than http.maxBytes ({limit}); request less or raise "
+                "the limit",
             )
     return bytes(found[:limit])
 
@@ -191,5 +223,7 @@ def _typed(work: HttpWork, body: Json) -> Json:
     violations = schema.validate(work.response_schema, body)
     if violations:
         shown = "; ".join(map(str, violations))
-        raise Broken(Reason.OUTPUT_INVALID, f"the answer's body does not meet the schema: {shown}")
+        raise Broken(
+            Reason.OUTPUT_INVALID, f"the response body does not match responseSchema: {shown}"
+        )
     return body

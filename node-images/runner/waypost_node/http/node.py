@@ -1,4 +1,4 @@
-"""The program of http nodes: one request, tried again where that is safe, and its answer.
+"""Runs an http node: sends one request and retries it where that is safe.
 
 What `effect` allows (S53): `once` is sent again only when it was certainly not acted on,
 that is after a failed connect, 429 and 503; anything else also after a broken connection and any
@@ -20,15 +20,23 @@ from waypost_node.http.exchange import Broken, exchange
 from waypost_node.http.request import BadWork, HttpWork, read
 
 TRIES: Final = 4
-FIRST_WAIT: Final = 0.5  # seconds, doubled after every try
+FIRST_WAIT: Final = 0.5  # seconds, doubled after each try
 LONGEST_WAIT: Final = 30.0  # seconds
-SPARE: Final = 0.5  # seconds of the attempt's time left for its record
+SPARE: Final = 0.5  # seconds reserved for writing the record
 
 
 def perform(request: Request, *, deadline: float) -> WorkResult:
-    """Make the request of an http node. Raises WorkFailed.
+    """Send the request of an http node.
 
-    `deadline`: the time.monotonic() at which the attempt's time is over.
+    Args:
+        request: the request of this pod.
+        deadline: the time.monotonic() at which the attempt ends.
+
+    Returns:
+        The output `{status, headers, body}`, with usage and trace.
+
+    Raises:
+        WorkFailed: no successful response.
     """
     try:
         work = read(request)
@@ -44,12 +52,14 @@ def _trust(work: HttpWork) -> ssl.SSLContext:
         try:
             trust.load_verify_locations(cafile=work.ca_file)
         except (OSError, ssl.SSLError) as error:
-            raise BadWork(f"http.tls: no certificates in {work.ca_file}: {error}") from None
+            raise BadWork(
+                f"http.tls: {work.ca_file} contains no certificates (PEM): {error}"
+            ) from None
     return trust
 
 
 class _Tries:
-    """The tries of one attempt, and the account of the waits between them."""
+    """The tries of one attempt, and a trace of the waits between them."""
 
     def __init__(self, work: HttpWork, deadline: float) -> None:
         self._work = work

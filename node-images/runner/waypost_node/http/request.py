@@ -1,4 +1,4 @@
-"""What an http node is asked to do: the `http` part of the request, read and checked."""
+"""Reads the `http` part of the request document."""
 
 import base64
 import re
@@ -20,11 +20,11 @@ Effect = Literal["none", "idempotent", "once"]
 
 
 class BadWork(ValueError):
-    """The request cannot be made: names the field, what is wrong and what is expected."""
+    """The request cannot be sent. The message names the field and what is wrong."""
 
 
 class HttpWork(NamedTuple):
-    """One request to be made. `success` None: 200 to 299; `url` includes the query."""
+    """One HTTP request. `success` None: 200 to 299; `url` includes the query."""
 
     method: str
     url: httpx2.URL
@@ -36,17 +36,22 @@ class HttpWork(NamedTuple):
     ca_file: str | None
     effect: Effect
     redact: Redactor
+    big_integers_as_text: bool = False
 
     def accepts(self, status: int) -> bool:
-        """Whether an answer with this status is a success."""
+        """Whether a response with this status is a success."""
         return 200 <= status <= 299 if self.success is None else status in self.success
 
 
 def read(request: Request) -> HttpWork:
-    """The work of an http node; reads the files with its secrets. Raises BadWork."""
+    """Read the request of an http node, and the files with its secrets.
+
+    Raises:
+        BadWork: a field or a secret cannot be used.
+    """
     document = request.http
     if document is None:
-        raise BadWork("http: the request does not say what to do")
+        raise BadWork("http: missing in the request document")
     method = str(document.get("method", "GET"))
     secrets: list[str] = []
     headers = _headers(document, secrets)
@@ -66,6 +71,7 @@ def read(request: Request) -> HttpWork:
         ca_file=document.get("caFile"),
         effect=_effect(document, method),
         redact=Redactor(secrets),
+        big_integers_as_text=document.get("bigIntegers") == "AsText",
     )
 
 
@@ -88,7 +94,7 @@ def _url(document: dict[str, Any]) -> httpx2.URL:
     if found.scheme not in ("http", "https") or not found.host:
         raise BadWork(f"http.url: expected http://... or https://..., found {text!r:.200}")
     if found.userinfo:
-        raise BadWork("http.url: holds a user name or password; put them into auth.basic")
+        raise BadWork("http.url: contains a user name or password; use auth.basic instead")
     return found
 
 
@@ -101,7 +107,9 @@ def _headers(document: dict[str, Any], secrets: list[str]) -> httpx2.Headers:
         else:
             value = header.get("value", "")
         if not _HEADER_VALUE.fullmatch(value):
-            raise BadWork(f"http.headers: the value of {name} has characters that no header takes")
+            raise BadWork(
+                f"http.headers: the value of {name} has characters that no header can hold"
+            )
         pairs.append((name, value))
     headers = httpx2.Headers(pairs)
     auth = document.get("auth")
@@ -114,7 +122,7 @@ def _authorization(auth: dict[str, str], secrets: list[str]) -> str:
     if "bearerFile" in auth:
         token = _secret(auth["bearerFile"], "the secret of auth.bearer", secrets)
         if not _HEADER_VALUE.fullmatch(token):
-            raise BadWork("http.auth.bearer: the secret has characters that no header takes")
+            raise BadWork("http.auth.bearer: the secret has characters that no header can hold")
         return f"Bearer {token}"
     user = _secret(auth["usernameFile"], "the user name of auth.basic", [])
     password = _secret(auth["passwordFile"], "the password of auth.basic", secrets)
@@ -124,15 +132,15 @@ def _authorization(auth: dict[str, str], secrets: list[str]) -> str:
 
 
 def _secret(path: str, what: str, secrets: list[str]) -> str:
-    """The text of a mounted secret, without the line break that editors leave at its end."""
+    """The text of a mounted secret, without a line break at its end."""
     try:
         text = Path(path).read_text().rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
-        # The error's own text would show bytes of the secret.
-        raise BadWork(f"{what} cannot be read: {type(error).__name__} at {path}") from None
+        # The text of the error could contain bytes of the secret.
+        raise BadWork(f"cannot read {what}: {type(error).__name__} at {path}") from None
     if not text:
-        raise BadWork(f"{what} is empty; look at the key that the node names")
-    # A header's value is often a word and the key itself.
+        raise BadWork(f"{what} is empty; check the key in the Secret that the node names")
+    # A header value is often a word followed by the key.
     secrets += [text, *(part for part in text.split() if len(part) >= _SHORTEST_PART)]
     return text
 

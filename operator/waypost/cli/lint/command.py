@@ -1,4 +1,4 @@
-"""`waypost lint`: the operator's verdict on manifests, without a cluster."""
+"""`waypost lint`: check manifests without a cluster."""
 
 import sys
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from waypost.cli.errors import CommandError, Exit
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 _STDIN: Final = "-"
-_SUFFIXES: Final = (".yaml", ".yml")
+_SUFFIXES: Final = (".yaml", ".yml", ".json")
 
 
 class Format(StrEnum):
@@ -28,14 +28,14 @@ class Format(StrEnum):
 def lint(
     files: Annotated[
         list[str],
-        typer.Argument(metavar="FILE...", help="YAML files, directories, or - for stdin."),
+        typer.Argument(metavar="FILE...", help="YAML or JSON files, directories, or - for stdin."),
     ],
-    output: Annotated[Format, typer.Option("--output", "-o", help="How to print.")] = Format.TEXT,
+    output: Annotated[Format, typer.Option("--output", "-o", help="Output format.")] = Format.TEXT,
     strict: Annotated[bool, typer.Option("--strict", help="Warnings count as problems.")] = False,
 ) -> None:
-    """Check manifests as the operator does, offline.
+    """Check manifests as a cluster does, without one.
 
-    Exit code 0: clean. 1: problems. 2: a file cannot be read, or holds no object of Waypost.
+    Exit code 0: clean. 1: problems. 2: a file cannot be read, or has no object of Waypost.
     """
     from waypost.cli.lint import linter, manifests
     from waypost.cli.lint import output as printing

@@ -81,10 +81,8 @@ def _examined(value: Mapping[str, Any]) -> tuple[list[Violation], Json]:
         return [], None
     schema = _schema(resource.kind, "status" in value)
     examined = examine(schema, dict(value), kind=resource.kind)
-    violations = list(examined.violations)
-    if examined.is_sound:
-        violations += broken_rules(schema, examined.value)
-    return violations, examined.value
+    broken = list(broken_rules(schema, examined.value)) if examined.is_sound else []
+    return [*examined.violations, *broken], examined.value
 
 
 @cache
@@ -98,8 +96,11 @@ def _problems(value: dict[str, Any], document: Document) -> Iterator[Problem]:
     if resource is None:
         return
     violations, stored = _examined(value)
+    # A pattern is for programs; where a rule says the same in words, the words are enough.
+    worded = {violation.path for violation in violations if not violation.is_structural}
     for violation in violations:
-        yield Problem(violation.path, violation.message)
+        if not violation.is_structural or violation.path not in worded:
+            yield Problem(violation.path, violation.message)
     if any(violation.is_structural and violation.cause != UNKNOWN for violation in violations):
         return  # the models would only repeat it
     # The operator checks some of it again, in its own words and with its own names of fields.

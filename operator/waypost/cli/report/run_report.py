@@ -11,10 +11,10 @@ from pydantic import Field, ValidationError
 
 from waypost.api.approval import ApprovalStatus
 from waypost.api.base import JsonObject, Model
-from waypost.api.kinds import Approvers
+from waypost.api.kinds.approval import Approvers
+from waypost.api.kinds.table import KINDS
 from waypost.api.meta import Condition
 from waypost.api.status import AgentWorkflowStatus, AttemptStatus, NodeStatus, Usage
-from waypost.api.workflow import KINDS
 from waypost.cli.errors import CommandError
 from waypost.kube.timestamps import parse_timestamp
 from waypost.ports.cluster import Obj

@@ -16,11 +16,11 @@ from waypost.compiler.graph import Graph, evaluated_fields
 from waypost.compiler.problems import Problem
 from waypost.compiler.types import cel_checker
 from waypost.compiler.types.assignability import Comparison, Misfit
-from waypost.compiler.types.environment import Environment, closed, own_inputs
+from waypost.compiler.types.environment import Environment, own_inputs
 from waypost.compiler.types.fields import field_of
 from waypost.compiler.types.inference import Inference, Inferred, Remark
 from waypost.compiler.types.narrowing import Steps, Tested
-from waypost.compiler.types.schemas import Linked, Unknown
+from waypost.compiler.types.schemas import Linked, Unknown, closed
 from waypost.expressions.cel import Declared
 from waypost.expressions.expression import Compiled
 from waypost.expressions.templates import Template, parse_template, paths_in, references_in
@@ -210,7 +210,9 @@ class _Check:
         result = inference.result()
         if any(remark.severity == "error" for remark in inference.remarks):
             return result, inference.remarks
-        told = [Remark(f"{compiled.source}: {text}", "error") for text, _ in typed.problems]
+        texts = [text for text, _ in typed.problems]
+        unfit = cel_checker.not_json(compiled, typed)
+        told = [Remark(f"{compiled.source}: {text}", "error") for text in [*texts, unfit] if text]
         return result, [*inference.remarks, *told[:1]]
 
     def _evaluated(self) -> Iterator[tuple[str, JsonValue]]:

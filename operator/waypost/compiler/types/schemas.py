@@ -5,7 +5,7 @@ there, unless additionalProperties is true or a schema (S20).
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice
@@ -18,6 +18,9 @@ from waypost.protocol.schema import DATA, NAMED
 Part = dict[str, Json]
 
 KINDS: Final = ("null", "boolean", "number", "string", "array", "object")
+TEXT: Final = {"type": "string"}
+WHOLE: Final = {"type": "integer"}
+HEADERS: Final = {"type": "object", "additionalProperties": TEXT}
 NOTHING: Final[Part] = {"enum": []}
 _MAX_ALTERNATIVES: Final = 64
 _MAX_DEPTH: Final = 16
@@ -340,3 +343,13 @@ def _as_narrowed(made: Part, of: Iterable[Json]) -> Part:
 def _mapping(part: Part, keyword: str) -> dict[str, Json]:
     value = part.get(keyword)
     return value if isinstance(value, dict) else {}
+
+
+def closed(properties: Mapping[str, Json], required: Iterable[str] | None = None) -> Json:
+    """An object with exactly these properties; `required` are all of them by default."""
+    return {
+        "type": "object",
+        "properties": dict(properties),
+        "required": list(properties if required is None else required),
+        "additionalProperties": False,
+    }

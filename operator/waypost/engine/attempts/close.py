@@ -3,10 +3,10 @@
 from datetime import datetime
 from typing import Final
 
+from waypost.api.kinds.table import kind_of
 from waypost.api.meta import EventReason
 from waypost.api.status import AttemptStatus
 from waypost.compiler import node_settings
-from waypost.compiler.graph import kind_of
 from waypost.engine.attempts import lost_machines, retries, stored_results, traces
 from waypost.engine.attempts.judge import judge_pod
 from waypost.engine.budget import shares
@@ -61,7 +61,7 @@ def _judge(transition: Transition, path: str, attempt: AttemptStatus, pod: PodFa
     node = transition.node(path)
     return judge_pod(
         pod,
-        kind=kind_of(node),
+        kind=kind_of(node).name,
         expect=stored_results.expected_identity(
             transition.attempt_ref(path, attempt.number), pod.uid
         ),

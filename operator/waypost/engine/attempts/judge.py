@@ -11,6 +11,7 @@ from typing import Final
 from waypost.api.base import JsonValue
 from waypost.engine.state.outcome import Failed, Outcome, Report, Succeeded, checkpoint, reason_of
 from waypost.engine.state.visible import readable
+from waypost.kube.kinds.table import KINDS
 from waypost.kube.payloads import RecordFact
 from waypost.kube.pods import CONTAINER_STATUS_UNKNOWN, PodFact, surely_not_started, trouble_of
 from waypost.protocol import ijson, schema
@@ -59,9 +60,10 @@ def judge_pod(
     where that was looked for (`wants_record`) and found.
     """
     found: Outcome | RecordProblem | None
-    if kind == "container" and not _did_its_work(pod, stopping):
+    foreign = not KINDS[kind].runs_waypost
+    if foreign and not _did_its_work(pod, stopping):
         found = None
-    elif kind == "container" and not pod.has_sidecar:
+    elif foreign and not pod.has_sidecar:
         found = _plain_result(pod, output_schema)
     else:
         found = _recorded_result(pod, expect, output_schema, kept)
@@ -222,7 +224,7 @@ def _without_record(pod: PodFact, *, kind: str, stopping: str | None, log: str |
         )
     if pod.deleting or pod.terminated_reason in _NOBODY_SAW or not pod.terminated:
         return Failed(Reason.DISRUPTED, pod.pod_message or "the pod was deleted while it ran")
-    if pod.exit_code == 0 and (kind != "container" or pod.has_sidecar):
+    if pod.exit_code == 0 and (KINDS[kind].runs_waypost or pod.has_sidecar):
         return Failed(Reason.RESULT_LOST, "exit code 0, but no record of a result was written")
     return _exit_code(pod, log)
 
@@ -263,4 +265,4 @@ def needs_log(pod: PodFact, *, kind: str) -> bool:
     """Whether the end of the log would tell more than the pod's own facts do."""
     if not pod.terminated or pod.exit_code == 0 or pod.disruption:
         return False
-    return kind == "container" or not pod.message
+    return not KINDS[kind].runs_waypost or not pod.message

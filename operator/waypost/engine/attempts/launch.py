@@ -4,27 +4,25 @@ Job that carries it out."""
 from dataclasses import replace
 from datetime import timedelta
 
-from waypost.api.base import JsonObject
 from waypost.api.status import AttemptStatus
 from waypost.api.workflow import Node
 from waypost.compiler import node_settings
-from waypost.compiler.graph import kind_of
 from waypost.engine.attempts.reads import LOOK_FIRST
 from waypost.engine.budget import shares
 from waypost.engine.budget.usage import Exhausted
-from waypost.engine.nodes.agent import Surroundings, agent_work
-from waypost.engine.nodes.http import http_work
+from waypost.engine.nodes.table import engine_kind
 from waypost.engine.scheduling import missing_references
-from waypost.engine.scheduling.inputs import Inputs, Invalid, Missing, own_context, render_strings
+from waypost.engine.scheduling.inputs import Inputs, Invalid, Missing, own_context
 from waypost.engine.state.decision import Launch
 from waypost.engine.state.transition import Transition
 from waypost.kube import names, node_records, timestamps
+from waypost.kube.kinds.table import pod_kind
 from waypost.kube.manifests.attempt_job import TooLarge, attempt_manifests
 from waypost.kube.manifests.pod import Rendered
 from waypost.kube.trace_ids import traceparent
 from waypost.protocol import ijson
 from waypost.protocol.reasons import Reason
-from waypost.protocol.request import PythonWork, Request
+from waypost.protocol.request import Request
 
 
 def prepare(
@@ -34,14 +32,14 @@ def prepare(
     but for what a ModelProvider or ToolServer says by then."""
     node = transition.node(path)
     view = own_context(inputs, path=path, attempt=attempt.number)
-    rendered = _render(transition, node, view, attempt)
+    rendered = engine_kind(node).render(transition, node, view, attempt)
     if isinstance(rendered, Invalid | Missing):
         return rendered
     request = _request(transition, path, inputs, attempt.number, rendered)
     try:
         return _launch(transition, node, request, rendered)
     except TooLarge as error:
-        if transition.settings.gateway_url is None or node.container:
+        if transition.settings.gateway_url is None or not pod_kind(node).runs_waypost:
             return error
     try:
         return _launch_with_stored_inputs(transition, node, request, rendered)
@@ -87,53 +85,17 @@ def _launch_with_stored_inputs(
     return replace(launch, input_record=record)
 
 
-def _render(
-    transition: Transition, node: Node, view: JsonObject, attempt: AttemptStatus
-) -> Rendered | Invalid | Missing:
-    strings = render_strings(node, view)
-    if isinstance(strings, Invalid):
-        return strings
-    args, env = strings
-    if node.agent:
-        if not (node.agent.image or transition.settings.agent_image):
-            return Missing("this installation has no image for agent nodes; set agent.image in it")
-        work = agent_work(
-            node.agent,
-            defaults=transition.spec.defaults.agent if transition.spec.defaults else None,
-            allotment=attempt.allotment,
-            used=transition.statuses[node.name].usage,
-            around=Surroundings(
-                transition.observed.namespace,
-                transition.observed.providers,
-                transition.observed.servers,
-            ),
-            view=view,
-        )
-        if isinstance(work, Missing | Invalid):
-            return work
-        return Rendered(env=env, agent=work.document, files=work.files)
-    if node.http:
-        request = http_work(node.http, effect=node_settings.effect_of(node), view=view)
-        if isinstance(request, Invalid):
-            return request
-        return Rendered(http=request.document, files=request.files)
-    return Rendered(args=args, env=env)
-
-
 def _request(
     transition: Transition, path: str, inputs: Inputs, number: int, rendered: Rendered
 ) -> Request:
     node, observed = transition.node(path), transition.observed
-    python = None
-    if node.python:
-        python = PythonWork(source=node.python.source, function=node.python.function)
-    uses_modules = node.python or node.agent
+    kind = engine_kind(node)
     return Request(
         run_name=observed.name,
         namespace=observed.namespace,
         run_uid=observed.uid,
         path=path,
-        kind=kind_of(node),
+        kind=kind.name,
         round=transition.attempt_ref(path, number).round,
         attempt=number,
         fingerprint=observed.definition.fingerprints[path],
@@ -145,8 +107,8 @@ def _request(
         inputs=inputs.values,
         input_schema=node.input_schema,
         output_schema=node.output_schema,
-        python=python,
-        modules=transition.spec.modules if uses_modules else None,
+        python=kind.python(node),
+        modules=transition.spec.modules if kind.gets_modules else None,
         agent=rendered.agent,
         http=rendered.http,
         gateway=transition.settings.gateway_url,

@@ -3,22 +3,24 @@
 from datetime import datetime
 
 from waypost.api.status import AttemptStatus, NodeStatus
+from waypost.api.workflow import Node
 from waypost.engine.attempts import lost_machines
 from waypost.engine.attempts.judge import needs_record
 from waypost.engine.state.observed import Observed
 from waypost.engine.state.transition import Transition, attempt_ref
+from waypost.kube.kinds.table import pod_kind
 from waypost.kube.payloads import AttemptRef, RecordFact
 from waypost.protocol.record import Attempt
 
 
-def reads_of(observed: Observed, status: NodeStatus, kind: str, now: datetime) -> set[str]:
+def reads_of(observed: Observed, status: NodeStatus, node: Node, now: datetime) -> set[str]:
     """The NodeRecord of a running attempt that is over and has told no result of its own."""
     attempt = status.open_attempt
     if attempt is None:
         return set()
     ref = attempt_ref(observed, status, attempt.number)
     pods = observed.pods_of(status.path, attempt.number)
-    if kind == "container" and not any(pod.has_sidecar for pod in pods):
+    if not pod_kind(node).runs_waypost and not any(pod.has_sidecar for pod in pods):
         return set()
     if pods:
         over = all(pod.over or lost_machines.loss_reason(observed, pod, now) for pod in pods)

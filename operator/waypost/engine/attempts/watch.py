@@ -21,6 +21,7 @@ from waypost.engine.state.outcome import Failed, reason_of
 from waypost.engine.state.transition import Transition
 from waypost.kube import timestamps
 from waypost.kube.jobs import JobFact
+from waypost.kube.kinds.table import pod_kind
 from waypost.kube.manifests.pod import RUNNER_HEADSTART
 from waypost.kube.pods import PodFact, idle_of, trouble_of
 from waypost.protocol.reasons import Reason
@@ -164,7 +165,7 @@ def _watch_pods(
         elif transition.statuses[path].reason:
             transition.update(path, reason=None, message=None)
         allowed = node_settings.timeout_of(transition.spec, node)
-        if not node.container:
+        if pod_kind(node).runs_waypost:
             allowed += RUNNER_HEADSTART
         deadline = pod.started_at + timedelta(seconds=allowed)
         if pod.terminated:

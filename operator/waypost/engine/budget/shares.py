@@ -1,11 +1,10 @@
 """Shares of the run's budget: reserve one at launch, wait while other attempts hold the rest."""
 
-from waypost.api.agent import AgentKind, AgentLimits
 from waypost.api.meta import EventReason
 from waypost.api.status import Allotment, AttemptStatus, NodeStatus
 from waypost.compiler import node_settings
 from waypost.engine.budget.usage import Exhausted, allot, enlarged, short_of
-from waypost.engine.nodes.resolved import merged
+from waypost.engine.nodes.table import engine_kind
 from waypost.engine.scheduling import joins
 from waypost.engine.state.transition import Transition
 from waypost.protocol.reasons import Reason
@@ -13,11 +12,13 @@ from waypost.protocol.text import shorten
 
 
 def reserve(transition: Transition, path: str) -> Allotment | Exhausted | None:
-    """What the next attempt of an agent node may use of the run's budget; None without one."""
-    agent, budget = transition.node(path).agent, transition.spec.budget
-    if agent is None or budget is None:
+    """What the next attempt of a node may use of the run's budget; None where there is no budget,
+    or the kind of the node uses none."""
+    node, budget = transition.node(path), transition.spec.budget
+    limits_of = engine_kind(node).limits
+    if limits_of is None or budget is None:
         return None
-    limits, nodes = _limits(transition, agent), transition.statuses.values()
+    limits, nodes = limits_of(transition.spec, node), transition.statuses.values()
     before = _ran_out(transition.statuses[path])
     name = None if before is None else short_of(before)
     # Another attempt gets all that is left: parted again, it might help nobody.
@@ -35,7 +36,7 @@ def may_get_larger_share(transition: Transition, path: str) -> bool:
     run's budget, as no limit of the node's own ended it."""
     status, node = transition.statuses[path], transition.node(path)
     before = _ran_out(status)
-    if before is None or node.agent is None or before.number != status.attempt:
+    if before is None or engine_kind(node).limits is None or before.number != status.attempt:
         return False
     once = node_settings.retries_of(transition.spec, node).once
     return not once and short_of(before) is not None
@@ -58,11 +59,6 @@ def _ran_out(status: NodeStatus) -> AttemptStatus | None:
     return ended[-1] if ended else None
 
 
-def _limits(transition: Transition, agent: AgentKind) -> AgentLimits:
-    base = transition.spec.defaults.agent if transition.spec.defaults else None
-    return merged(AgentLimits, base.limits if base else None, agent.limits)
-
-
 def wait_for_budget(transition: Transition, path: str, exhausted: Exhausted) -> None:
     """Wait for what others may give back; fail when nothing is lent out (S64)."""
     if not exhausted.held:
@@ -77,6 +73,7 @@ def _sharers(transition: Transition) -> int:
     waiting = [
         path
         for path in transition.in_phase("Pending", "Backoff")
-        if transition.node(path).agent and joins.judge(transition, path) is joins.READY
+        if engine_kind(transition.node(path)).limits
+        and joins.judge(transition, path) is joins.READY
     ]
     return max(len(waiting), 1)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from waypost.api.agent import AgentLimits, Budget
+from waypost.api.kinds.agent import AgentLimits, Budget
 from waypost.api.status import Allotment, AttemptStatus, NodeStatus, Usage
 from waypost.protocol import work
 

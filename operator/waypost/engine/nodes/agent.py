@@ -8,15 +8,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from waypost.api.agent import AgentDefaults, AgentKind, AgentLimits, ModelRef, Tools
 from waypost.api.base import JsonObject, Model
+from waypost.api.kinds.agent import AgentDefaults, AgentKind, AgentLimits, ModelRef, Tools
 from waypost.api.provider import ModelProviderSpec
-from waypost.api.status import Allotment, Usage
+from waypost.api.status import Allotment, AttemptStatus, Usage
 from waypost.api.toolserver import ToolServerSpec
+from waypost.api.workflow import AgentWorkflowSpec, Node
+from waypost.engine.nodes.kind import EngineKind
 from waypost.engine.nodes.resolved import Resolved, merged
+from waypost.engine.nodes.texts import render_env
 from waypost.engine.scheduling.inputs import Invalid, Missing
+from waypost.engine.state.transition import Transition
 from waypost.expressions.templates import NullPolicy, RenderError, render_text
 from waypost.kube.manifests.endpoints import provider_access, server_access
+from waypost.kube.manifests.pod import Rendered
 from waypost.kube.secret_files import KeyFile
 
 DEFAULT_REASKS: Final = 2
@@ -132,3 +137,35 @@ def _absent(kind: str, name: str, around: Surroundings, *, known: Mapping[str, o
 
 def _wire(model: Model) -> JsonObject:
     return model.model_dump(by_alias=True, exclude_none=True)
+
+
+def _render(
+    transition: Transition, node: Node, view: JsonObject, attempt: AttemptStatus
+) -> Rendered | Invalid | Missing:
+    assert node.agent is not None, "asked for agent nodes only"
+    env = render_env(node.agent.env, view)
+    if isinstance(env, Invalid):
+        return env
+    if not (node.agent.image or transition.settings.agent_image):
+        return Missing("this installation has no image for agent nodes; set agent.image in it")
+    observed = transition.observed
+    work = agent_work(
+        node.agent,
+        defaults=transition.spec.defaults.agent if transition.spec.defaults else None,
+        allotment=attempt.allotment,
+        used=transition.statuses[node.name].usage,
+        around=Surroundings(observed.namespace, observed.providers, observed.servers),
+        view=view,
+    )
+    if isinstance(work, Missing | Invalid):
+        return work
+    return Rendered(env=env, agent=work.document, files=work.files)
+
+
+def _limits(spec: AgentWorkflowSpec, node: Node) -> AgentLimits:
+    assert node.agent is not None, "asked for agent nodes only"
+    base = spec.defaults.agent if spec.defaults else None
+    return merged(AgentLimits, base.limits if base else None, node.agent.limits)
+
+
+KIND: Final = EngineKind("agent", render=_render, gets_modules=True, limits=_limits)

@@ -12,10 +12,13 @@ from waypost.api import meta
 from waypost.api.approval import ApprovalSpec, ApprovalStatus
 from waypost.api.base import JsonObject, StatusCondition, parse_duration
 from waypost.api.meta import ConditionReason, EventReason
+from waypost.api.status import NodeStatus
 from waypost.engine.nodes import approval_request
+from waypost.engine.nodes.kind import EngineKind
 from waypost.engine.nodes.votes import Tally, count
 from waypost.engine.scheduling.inputs import Inputs, Invalid, resolve
 from waypost.engine.state.decision import OpenApproval, SettleApproval
+from waypost.engine.state.observed import Observed
 from waypost.engine.state.outcome import checkpoint
 from waypost.engine.state.transition import Transition
 from waypost.kube import timestamps
@@ -214,3 +217,16 @@ def _follow(transition: Transition, path: str, recorded: ApprovalStatus) -> None
     }
     output |= {key: value for key, value in optional.items() if value is not None}
     transition.succeed(path, checkpoint(output))
+
+
+def _needs_live_read(observed: Observed, status: NodeStatus) -> bool:
+    return (status.approval or "") not in observed.approvals
+
+
+KIND: Final = EngineKind(
+    "approval",
+    start=start,
+    advance=advance,
+    needs_live_read=_needs_live_read,
+    clean_up=withdraw_superseded,
+)

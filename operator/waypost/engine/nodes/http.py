@@ -5,10 +5,16 @@ from urllib.parse import quote
 
 from waypost.api.base import JsonObject
 from waypost.api.endpoint import KeyRef
-from waypost.api.http import HttpAuth, HttpKind
+from waypost.api.kinds.http import HttpAuth, HttpKind
+from waypost.api.status import AttemptStatus
+from waypost.api.workflow import Node
+from waypost.compiler.node_settings import effect_of
+from waypost.engine.nodes.kind import EngineKind
 from waypost.engine.nodes.resolved import Resolved
 from waypost.engine.scheduling.inputs import Invalid
+from waypost.engine.state.transition import Transition
 from waypost.expressions.templates import NullPolicy, RenderError, render_json, render_text
+from waypost.kube.manifests.pod import Rendered
 from waypost.kube.secret_files import KeyFile, ca_file, value_file
 
 DEFAULT_MAX_BYTES: Final = 1024 * 1024
@@ -44,6 +50,8 @@ def _work(http: HttpKind, effect: str, view: JsonObject) -> Resolved:
         document["successCodes"] = http.success_codes
     if http.response_schema is not None:
         document["responseSchema"] = http.response_schema
+    if http.big_integers == "AsText":
+        document["bigIntegers"] = http.big_integers
     if "body" in http.model_fields_set:
         body = render_json(http.body, view)
         if isinstance(body, RenderError):
@@ -93,3 +101,16 @@ def _text(place: str, text: str, view: JsonObject, *, encoded: bool = False) -> 
 
 def _quoted(text: str) -> str:
     return quote(text, safe="")
+
+
+def _render(
+    transition: Transition, node: Node, view: JsonObject, attempt: AttemptStatus
+) -> Rendered | Invalid:
+    assert node.http is not None, "asked for http nodes only"
+    work = http_work(node.http, effect=effect_of(node), view=view)
+    if isinstance(work, Invalid):
+        return work
+    return Rendered(http=work.document, files=work.files)
+
+
+KIND: Final = EngineKind("http", render=_render)

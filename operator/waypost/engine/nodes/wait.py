@@ -1,8 +1,10 @@
 """Waits: nodes that wait for a time, without a pod."""
 
 from datetime import timedelta
+from typing import Final
 
 from waypost.api.base import parse_duration
+from waypost.engine.nodes.kind import EngineKind
 from waypost.engine.scheduling.inputs import Inputs, own_context
 from waypost.engine.state.outcome import checkpoint
 from waypost.engine.state.transition import Transition
@@ -38,14 +40,19 @@ def start(transition: Transition, path: str, inputs: Inputs) -> None:
         input_digest=inputs.digest,
         started_at=moment,
     )
-    advance(transition, path)
+    advance(transition, path, withdraw=False)
 
 
-def advance(transition: Transition, path: str) -> None:
-    """End a wait whose time has come."""
+def advance(transition: Transition, path: str, *, withdraw: bool) -> None:
+    """End a wait whose time has come, unless the run winds down (`withdraw`)."""
+    if withdraw:
+        return
     text = transition.statuses[path].wake_at
     until = timestamps.parse_timestamp(text) or transition.now
     if transition.now < until:
         transition.requeue_at(until)
         return
     transition.succeed(path, checkpoint({"until": text}))
+
+
+KIND: Final = EngineKind("wait", start=start, advance=advance)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
+from waypost.api.kinds.table import kind_of
 from waypost.api.meta import Condition
 from waypost.api.rerun import Rerun
 from waypost.api.status import (
@@ -161,7 +162,7 @@ def _why_anew(
     fingerprint = observed.definition.fingerprints[path]
     if status.fingerprint is not None and status.fingerprint != fingerprint:
         # Before the edges: an edit is what the person knows of.
-        gate = graph.nodes[path].approval is not None
+        gate = kind_of(graph.nodes[path]).is_gate
         return f"its definition {'or one after it ' if gate else ''}has changed"
     for name in sorted(graph.dependencies[path].all):
         if fates[name].disposition in _ANEW:

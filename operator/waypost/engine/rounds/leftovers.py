@@ -9,7 +9,7 @@ def stop(transition: Transition) -> list[After]:
     strays: list[After] = []
     for pod in transition.observed.pods:
         # A pod of a later round is not known to this copy of the status yet.
-        if pod.path in transition.statuses or pod.round >= transition.observed.status.round:
+        if transition.checkpoint_of(pod) or pod.round >= transition.observed.status.round:
             continue
         if not pod.over and not pod.deleting:
             strays.append(StopAttempt(job=transition.job_of(pod), pods=(pod,)))

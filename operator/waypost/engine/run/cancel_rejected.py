@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Final
 
 from waypost.api.base import JsonObject
+from waypost.api.kinds.table import kind_of
 from waypost.api.status import NodeStatus
 from waypost.api.workflow import AgentWorkflowSpec, Node
 from waypost.compiler.definition import Definition
@@ -53,6 +54,6 @@ def _stand_in(observed: Observed, status: NodeStatus) -> Node:
     the schema it was made under may be gone."""
     is_gate = status.approval is not None
     for node in observed.spec.nodes if observed.spec else ():
-        if node.name == status.path and (node.approval is not None) == is_gate:
+        if node.name == status.path and kind_of(node).is_gate == is_gate:
             return node.model_copy(update={"output_schema": None})
     return Node.model_validate({"name": status.path, **(_GATE if is_gate else _PROGRAM)})

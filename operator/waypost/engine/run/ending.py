@@ -3,6 +3,8 @@
 from datetime import timedelta
 
 from waypost.api.base import JsonObject
+from waypost.api.checkpoints import checkpoint_of
+from waypost.api.kinds.table import kind_of
 from waypost.api.status import AgentWorkflowStatus, NodeStatus
 from waypost.compiler import on_failure
 from waypost.compiler.definition import inputs_changed
@@ -14,7 +16,7 @@ from waypost.engine.scheduling import deadlines
 from waypost.engine.state import visible
 from waypost.engine.state.decision import Decision, DeleteRun, ReleasePod
 from waypost.engine.state.observed import Observed
-from waypost.engine.state.transition import Transition, has_closed, is_finished
+from waypost.engine.state.transition import Transition, is_finished
 from waypost.expressions.templates import RenderError, references_in, render_json
 from waypost.kube import timestamps
 from waypost.protocol import ijson, schema
@@ -72,7 +74,7 @@ def wind_down(transition: Transition, reason: Reason) -> None:
     doomed = {name for path in failed for name in transition.graph.downstream(path)}
     for path in transition.in_phase("Pending", "Backoff", "Waiting"):
         status = transition.statuses[path]
-        if status.phase == "Waiting" and transition.node(path).approval:
+        if status.phase == "Waiting" and kind_of(transition.node(path)).is_gate:
             transition.requeue_at(transition.now + timedelta(seconds=1))
         elif reason is Reason.CANCELLED:
             transition.end(path, "Cancelled", Reason.CANCELLED, "the run was cancelled")
@@ -127,11 +129,12 @@ def release_all(observed: Observed) -> tuple[ReleasePod, ...]:
 def release_closed(observed: Observed) -> tuple[ReleasePod, ...]:
     """What a run that stands still lets go: pods whose attempts have ended. Others may be of a
     round that has begun since this copy of the run was read."""
-    known = {status.path: status for status in observed.status.nodes}
     return tuple(
         ReleasePod(name=pod.name, uid=pod.uid)
         for pod in observed.pods
-        if pod.held and pod.path in known and has_closed(known[pod.path], pod)
+        if pod.held
+        and (checkpoint := checkpoint_of(observed.status.nodes, pod.path))
+        and checkpoint.has_closed(pod.attempt)
     )
 
 

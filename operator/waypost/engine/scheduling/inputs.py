@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 
 from waypost.api.base import JsonObject, JsonValue
-from waypost.api.workflow import Node
 from waypost.engine.state import visible
 from waypost.engine.state.transition import Transition
-from waypost.expressions.templates import NullPolicy, RenderError, render_json, render_text
+from waypost.expressions.templates import RenderError, render_json
 from waypost.expressions.values import declare_numbers
 from waypost.kube import names
 from waypost.protocol import ijson, schema
@@ -72,28 +71,6 @@ def own_context(inputs: Inputs, *, path: str, attempt: int) -> JsonObject:
         attempt=attempt,
         idempotency_key=inputs.idempotency_key,
     )
-
-
-def render_strings(
-    node: Node, view: JsonObject
-) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]] | Invalid:
-    """The args and env of a node; null is refused there (S13)."""
-    work = node.container or node.python or node.agent
-    args: list[str] = []
-    for index, text in enumerate((node.container.args if node.container else None) or []):
-        value = render_text(text, view, null=NullPolicy.REFUSE)
-        if isinstance(value, RenderError):
-            return Invalid(f"args[{index}]: {value.message}")
-        args.append(value)
-    env: list[tuple[str, str]] = []
-    for variable in (work.env if work else None) or []:
-        if variable.value is None:
-            continue
-        value = render_text(variable.value, view, null=NullPolicy.REFUSE)
-        if isinstance(value, RenderError):
-            return Invalid(f"env {variable.name}: {value.message}")
-        env.append((variable.name, value))
-    return tuple(args), tuple(env)
 
 
 def _missing_outputs(transition: Transition, path: str) -> str:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from waypost.api.base import JsonObject, JsonValue
+from waypost.api.checkpoints import Checkpoint, checkpoint_of
 from waypost.api.meta import EventReason
 from waypost.api.status import (
     FINAL_PHASES,
@@ -96,10 +97,14 @@ class Transition:
             self.observed, statuses=self.statuses, payloads=self._payloads, names=paths
         )
 
+    def checkpoint_of(self, pod: PodFact) -> Checkpoint | None:
+        """What this status says of the path of a pod."""
+        return checkpoint_of(self.statuses.values(), pod.path)
+
     def has_closed(self, pod: PodFact) -> bool:
         """Whether the attempt of a pod has ended in this status."""
-        status = self.statuses.get(pod.path)
-        return status is not None and has_closed(status, pod)
+        checkpoint = self.checkpoint_of(pod)
+        return checkpoint is not None and checkpoint.has_closed(pod.attempt)
 
     def job_of(self, pod: PodFact) -> str:
         """Name of the Job of a pod's attempt."""
@@ -177,14 +182,6 @@ class Transition:
         name = ref.record_name("Result")
         self._payloads[name] = outcome.output
         return name
-
-
-def has_closed(status: NodeStatus, pod: PodFact) -> bool:
-    """Whether the attempt of a pod of this node has ended. Once true it stays so, and may be acted
-    on whatever the age of the status."""
-    entry = next((a for a in status.attempts or [] if a.number == pod.attempt), None)
-    superseded = pod.attempt < (status.attempt or 0)
-    return superseded or (entry is not None and entry.finished_at is not None)
 
 
 def attempt_ref(observed: Observed, status: NodeStatus, number: int) -> AttemptRef:

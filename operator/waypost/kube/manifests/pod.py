@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from waypost.api import meta
-from waypost.api.base import JsonObject, JsonValue
+from waypost.api.base import JsonObject
+from waypost.api.kinds.table import work_of
 from waypost.api.pod import EnvVar, Resources
 from waypost.api.workflow import Node
+from waypost.kube.kinds.kind import OwnImages
+from waypost.kube.kinds.table import pod_kind
 from waypost.kube.manifests.output_sidecar import add_output_sidecar
 from waypost.kube.manifests.security import container_security, pod_security
 from waypost.kube.secret_files import KeyFile, key_volume
-from waypost.protocol import carrying, ijson
+from waypost.protocol import carrying
 from waypost.protocol.request import Request
 
 MOUNT: Final = "/waypost/in"
@@ -43,6 +46,11 @@ class PodSettings:
         ("ephemeral-storage", "1Gi"),
     )
 
+    @property
+    def images(self) -> OwnImages:
+        """The images of this installation."""
+        return OwnImages(runner=self.runner_image, agent=self.agent_image)
+
 
 @dataclass(frozen=True)
 class Rendered:
@@ -53,11 +61,6 @@ class Rendered:
     agent: JsonObject | None = None
     http: JsonObject | None = None
     files: tuple[KeyFile, ...] = ()
-
-
-def as_text(value: JsonValue) -> str:
-    """An input as a file or a variable holds it: text as it is, anything else as JSON."""
-    return value if isinstance(value, str) else ijson.canonical(value).decode()
 
 
 def pod_spec(
@@ -95,11 +98,11 @@ def pod_spec(
         "containers": [container],
     }
     token = _token_volume(settings)
-    for extra in (key_volume(rendered.files), None if node.container else token):
+    for extra in (key_volume(rendered.files), token if pod_kind(node).runs_waypost else None):
         if extra is not None:
             pod["volumes"].append(extra[0])
             pod["containers"][0]["volumeMounts"].append(extra[1])
-    if _carried(node):
+    if pod_kind(node).has_output_sidecar(node):
         add_output_sidecar(
             pod, image=settings.runner_image, pull_policy=settings.image_pull_policy, token=token
         )
@@ -111,11 +114,10 @@ def pod_spec(
 def _container(
     node: Node, request: Request, rendered: Rendered, settings: PodSettings
 ) -> JsonObject:
-    work = node.container or node.python or node.agent or node.http
-    assert work is not None, "approvals and waits have no pod"
+    work, kind = work_of(node), pod_kind(node)
     container: JsonObject = {
         "name": meta.NODE_CONTAINER,
-        "image": _image(node, settings),
+        "image": kind.image(node, settings.images),
         "env": _environment(node, request, rendered, getattr(work, "env", None) or []),
         "resources": _resources(work.resources, settings),
         "terminationMessagePath": OUTPUT_FILE,
@@ -126,7 +128,7 @@ def _container(
             {"name": "tmp", "mountPath": "/tmp"},
         ],
     }
-    if not node.container and _STORAGE in container["resources"]["limits"]:
+    if kind.runs_waypost and _STORAGE in container["resources"]["limits"]:
         # The runner limits the size of files with it, and the kubelet knows it in bytes.
         source = {"resource": f"limits.{_STORAGE}", "divisor": "1"}
         container["env"].append(
@@ -137,23 +139,11 @@ def _container(
         policy = settings.image_pull_policy  # ours; for others the cluster's own rule
     if policy:
         container["imagePullPolicy"] = policy
-    if node.container and node.container.command:
-        container["command"] = [escape_pod_string(part) for part in node.container.command]
+    if command := kind.command(node):
+        container["command"] = [escape_pod_string(part) for part in command]
     if rendered.args:
         container["args"] = [escape_pod_string(part) for part in rendered.args]
     return container
-
-
-def _image(node: Node, settings: PodSettings) -> str:
-    if node.container:
-        return node.container.image
-    if node.agent:
-        return node.agent.image or settings.agent_image
-    return (node.python and node.python.image) or settings.runner_image
-
-
-def _carried(node: Node) -> bool:
-    return bool(node.container and node.container.large_output)
 
 
 def _token_volume(settings: PodSettings) -> tuple[JsonObject, JsonObject] | None:
@@ -173,10 +163,11 @@ def _token_volume(settings: PodSettings) -> tuple[JsonObject, JsonObject] | None
 def _environment(
     node: Node, request: Request, rendered: Rendered, declared: list[EnvVar]
 ) -> list[JsonObject]:
+    kind = pod_kind(node)
     env: list[JsonObject] = [
         {
             "name": "WAYPOST_OUTPUT",
-            "value": carrying.OUTPUT_FILE if _carried(node) else OUTPUT_FILE,
+            "value": carrying.OUTPUT_FILE if kind.has_output_sidecar(node) else OUTPUT_FILE,
         },
         {
             "name": "WAYPOST_POD_UID",
@@ -192,12 +183,7 @@ def _environment(
     }
     if request.traceparent:
         own["TRACEPARENT"] = request.traceparent
-    if node.container:
-        own |= {
-            f"WAYPOST_INPUT_{key.upper()}": as_text(value)
-            for key, value in request.inputs.items()
-            if isinstance(value, str | int | float | bool) and len(as_text(value)) <= 32768
-        }
+    own |= kind.input_variables(request.inputs)
     texts = dict(rendered.env)
     env += [{"name": name, "value": escape_pod_string(value)} for name, value in own.items()]
     for variable in declared:

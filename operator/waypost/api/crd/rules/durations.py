@@ -23,6 +23,7 @@ DURATION_TEXT = (
             Cel("self"),
             " is not a duration; use whole numbers of h, m, s and ms, such as 90s, 10m or 1h30m "
             "(a day is 24h)",
+            Cel("""(self.contains("${") ? ". ${...} is not evaluated in this field" : "")"""),
         ],
     ),
 )

@@ -5,7 +5,7 @@ from typing import Final
 from waypost.api.base import NODE_NAME_PATTERN
 from waypost.api.crd.cel_rule import REQUIRED, Cel, Rule, any_of, at_most_one_of, names_of
 from waypost.api.crd.rules.durations import not_zero
-from waypost.api.workflow import KINDS, POD_KINDS
+from waypost.api.kinds.table import KINDS, kinds_with_pod
 
 POD_FIELDS: Final = ("timeout", "queueTimeout", "deadline", "retry", "effect", "isolation")
 
@@ -22,7 +22,7 @@ def _not_itself(field: str) -> Rule:
 
 NODE = (
     Rule(
-        any_of(KINDS),
+        any_of(tuple(KINDS)),
         [
             "node ",
             _NAME,
@@ -31,12 +31,12 @@ NODE = (
         reason=REQUIRED,
     ),
     Rule(
-        at_most_one_of(KINDS),
+        at_most_one_of(tuple(KINDS)),
         [
             "node ",
             _NAME,
             " has the kinds ",
-            names_of(KINDS),
+            names_of(tuple(KINDS)),
             "; keep one of them and move the others to new nodes",
         ],
     ),
@@ -60,7 +60,7 @@ NODE = (
             _NAME,
             " has no pod, but sets ",
             names_of(POD_FIELDS),
-            f"; only {', '.join(POD_KINDS)} nodes can set these fields. Remove them; "
+            f"; only {', '.join(kinds_with_pod())} nodes can set these fields. Remove them; "
             "to limit the time, use approval.timeout or wait.duration",
         ],
     ),

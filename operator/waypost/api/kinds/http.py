@@ -1,11 +1,12 @@
 """The http kind: one request to one address, typed on both ends."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, StringConstraints
 
 from waypost.api.base import UNIQUE_ITEMS, JsonObject, JsonValue, Model, keyed_by
 from waypost.api.endpoint import KeyRef, TlsSource, ValueSource
+from waypost.api.kinds.kind import NodeKind
 from waypost.api.pod import Resources, Template
 from waypost.api.toolserver import HEADER_PATTERN
 
@@ -95,5 +96,13 @@ class HttpKind(Model):
         le=64 * 1024 * 1024,
         description="Maximum size of the response body in bytes. Default 1048576 (1 MiB).",
     )
+    big_integers: Literal["Refuse", "AsText"] | None = Field(
+        default=None,
+        description="Integers beyond 2^53 in a JSON response, such as 64-bit ids. Refuse "
+        "(default): the node fails with OutputInvalid. AsText: they become strings.",
+    )
     tls: TlsSource | None = Field(default=None, description=TlsSource.__doc__)
     resources: Resources | None = Field(default=None, description="Compute resources.")
+
+
+KIND: Final = NodeKind("http", HttpKind)

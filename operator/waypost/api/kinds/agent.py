@@ -1,14 +1,14 @@
 """The agent kind: a model loop with tools, typed output and limits, in a pod of its own."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final
 
 from pydantic import Field, StringConstraints
 
-from waypost.api.base import UNIQUE_ITEMS, Model, keyed_by
+from waypost.api.base import UNIQUE_ITEMS, Effect, Model, keyed_by
+from waypost.api.kinds.kind import NodeKind
 from waypost.api.pod import EnvVar, Image, PullPolicy, Resources, Template
 from waypost.api.provider import ModelSettings, Money
 
-Effect = Literal["none", "idempotent", "once"]
 ToolName = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 FunctionName = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=128)
@@ -166,3 +166,6 @@ class Budget(Model):
     tool_calls: int | None = Field(
         default=None, ge=1, le=2**53 - 1, description="Maximum number of tool calls."
     )
+
+
+KIND: Final = NodeKind("agent", AgentKind)
