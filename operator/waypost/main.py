@@ -1,6 +1,6 @@
-"""The composition root: settings become adapters, adapters a controller, both a process.
+"""The composition root: builds adapters from settings, the controller from adapters, and runs it.
 
-The one place that knows every part; nothing imports it but `__main__`.
+Only the command line imports it.
 """
 
 import asyncio
@@ -33,17 +33,17 @@ from waypost.runtime.leader_election import Leadership, Lease, LeaseSettings, No
 from waypost.runtime.set_aside import REASONS
 from waypost.settings import ClusterSettings, Settings, quantities
 
-# The controller releases pods after it has drained, within what the supervisor gives it.
+# After it has drained, the controller releases pods, within STOP_CONTROLLER_SECONDS in all.
 DRAIN_SECONDS = 9.0
-# The Job controller makes the pod of a Job that the operator created last within this time; it
-# would be born with the finalizer after the first release.
+# Within this time the Job controller creates the pods of the last Jobs of the operator. They get
+# the finalizer, so they need a second release.
 LAST_PODS_SECONDS = 3.0
 
 logger = logging.getLogger("waypost")
 
 
 def run(settings: Settings) -> int:
-    """Run the operator until it is told to stop; gives the exit code."""
+    """Run the operator until a signal stops it. Returns the exit code."""
     configure_logging(level=settings.log_level, style=settings.log_format)
     logger.info("waypost %s starts", __version__)
     tracer = otlp_tracer(endpoint=settings.otlp_endpoint) if settings.otlp_endpoint else NoTracer()
@@ -62,7 +62,7 @@ def run(settings: Settings) -> int:
 
 
 def uninstall(settings: ClusterSettings) -> int:
-    """Release every held pod; gives the exit code."""
+    """Release every pod that waits for its result to be read. Returns the exit code."""
     configure_logging(level=settings.log_level, style=settings.log_format)
     return asyncio.run(_uninstall(settings))
 
@@ -104,7 +104,7 @@ async def _run(settings: Settings, tracer: Tracer) -> None:
 def _leadership(settings: Settings, cluster: Cluster, clock: Clock) -> Leadership:
     if not settings.lease_namespace:
         return NoElection()
-    # In a pod the host's name is the pod's; the rest tells a process from the one before it.
+    # The host name is the pod's; the suffix distinguishes a restarted process.
     identity = f"{socket.gethostname()}_{uuid.uuid4().hex[:12]}"
     lease = LeaseSettings(
         namespace=settings.lease_namespace,

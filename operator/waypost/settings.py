@@ -1,6 +1,6 @@
-"""All knobs of the operator, from the environment. Bad values are told in one line.
+"""All settings of the operator, from environment variables.
 
-Every variable starts with WAYPOST_, except the collector's, which has a standard name.
+Their names start with WAYPOST_, except OTEL_EXPORTER_OTLP_ENDPOINT, which OpenTelemetry defines.
 """
 
 from pathlib import Path
@@ -11,16 +11,16 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "WAYPOST_"
 
-# Comma-separated text, as people write lists in a Deployment; pydantic would want JSON.
+# Comma-separated text, as people write lists in a Deployment; pydantic expects JSON.
 TextList = Annotated[tuple[str, ...], NoDecode]
 
 
 class SettingsError(Exception):
-    """The environment cannot be used. The message names each variable, in one line."""
+    """A variable is missing or invalid. The message names each one, on one line."""
 
 
 class ClusterSettings(BaseSettings):
-    """What every command needs: where the cluster is, how to log."""
+    """Settings of every command: which cluster, how to log."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
 
@@ -36,7 +36,8 @@ class ClusterSettings(BaseSettings):
         default="INFO", description="Least severity that is logged."
     )
     log_format: Literal["json", "text"] = Field(
-        default="json", description="json: an object a line, for collectors. text: for terminals."
+        default="json",
+        description="json: one object per line, for collectors. text: for terminals.",
     )
 
     @field_validator("namespaces", mode="before")
@@ -53,7 +54,7 @@ class ClusterSettings(BaseSettings):
 
 
 class Settings(ClusterSettings):
-    """What `run` needs on top."""
+    """Settings of `run`."""
 
     runner_image: str = Field(
         min_length=1, description="Image of python nodes: the Waypost runner. Required."
@@ -70,7 +71,7 @@ class Settings(ClusterSettings):
     probe_seconds: float = Field(
         default=1800,
         ge=60,
-        description="How often a ModelProvider or ToolServer that is Ready is tried again.",
+        description="Seconds between probes of a ModelProvider or ToolServer that is Ready.",
     )
     http_host: str = Field(
         default="", description="Address to serve probes and metrics on. Empty: every address."
@@ -80,8 +81,8 @@ class Settings(ClusterSettings):
     )
     lease_namespace: str = Field(
         default="",
-        description="Namespace of the Lease by which one of several operators is chosen to work. "
-        "Empty: this one works without asking; a second one would do no harm, and waste requests.",
+        description="Namespace of the Lease that elects the leader among several operators. "
+        "Empty: no election; a second operator would do no harm but duplicate requests.",
     )
     lease_name: str = Field(
         default="waypost-operator",
@@ -93,7 +94,8 @@ class Settings(ClusterSettings):
         ge=2,
         le=60,
         description="How long after its last renewal another operator takes over. It is renewed "
-        "four times as often; who could not renew for three quarters of it stops working.",
+        "four times as often; an operator that cannot renew it for three quarters of that time "
+        "stops working.",
     )
     workers: int = Field(
         default=16, ge=1, le=256, description="How many runs are worked on at the same time."
@@ -102,25 +104,25 @@ class Settings(ClusterSettings):
         default=50, gt=0, description="Writes to the API server per second, over time."
     )
     write_burst: int = Field(
-        default=100, ge=1, description="Writes that may go out at once after a quiet time."
+        default=100, ge=1, description="Writes that may be sent at once after an idle time."
     )
     resync_seconds: float = Field(
-        default=300, ge=5, description="How often everything is listed again, in seconds."
+        default=300, ge=5, description="Seconds between complete lists of everything."
     )
     sweep_seconds: float = Field(
-        default=600, ge=5, description="How often children that no run names are looked for."
+        default=600, ge=5, description="Seconds between searches for Jobs that no run names."
     )
     job_ttl_seconds: int = Field(
         default=86400,
         ge=3600,
-        description="How long an ended Job is kept, in seconds. Jobs are tombstones: they keep "
-        "a finished attempt from being started again, so keep them longer than any outage.",
+        description="How long a finished Job is kept, in seconds. Its name keeps "
+        "a finished attempt from being started again: keep Jobs longer than any outage.",
     )
     node_lost_seconds: float = Field(
         default=300,
         ge=0,
-        description="How long a machine may not be ready until the attempts on it are given up "
-        "(NodeLost), in seconds. 0: they are waited for.",
+        description="How long a machine may be not ready, in seconds, before attempts on it fail "
+        "(NodeLost). 0: without limit.",
     )
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = Field(
         default="IfNotPresent", description="Pull policy of the runner image."
@@ -159,13 +161,13 @@ class Settings(ClusterSettings):
 
 
 def quantities(pairs: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-    """("cpu=50m", ...) as (("cpu", "50m"), ...)."""
+    """Split pairs: ("cpu=50m", ...) becomes (("cpu", "50m"), ...)."""
     parts = [pair.partition("=") for pair in pairs]
     return tuple((name.strip(), quantity.strip()) for name, _, quantity in parts)
 
 
 def load_settings() -> Settings:
-    """The settings of `run`. Raises SettingsError."""
+    """Read the settings of `run`. Raises SettingsError."""
     try:
         return Settings()  # type: ignore[call-arg]  # from the environment
     except ValidationError as error:
@@ -173,7 +175,7 @@ def load_settings() -> Settings:
 
 
 def load_cluster_settings() -> ClusterSettings:
-    """The settings of the other commands. Raises SettingsError."""
+    """Read the settings of the other commands. Raises SettingsError."""
     try:
         return ClusterSettings()
     except ValidationError as error:
@@ -181,7 +183,7 @@ def load_cluster_settings() -> ClusterSettings:
 
 
 def explained(error: ValidationError) -> SettingsError:
-    """What pydantic found, as one line for people."""
+    """A validation error of settings, as one line for people."""
     return SettingsError("; ".join(_explain(detail) for detail in error.errors()))
 
 

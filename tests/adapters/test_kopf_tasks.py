@@ -27,16 +27,16 @@ async def end(tasks: list["asyncio.Task[None]"]) -> None:
 
 
 async def test_descendants_are_members_and_others_strangers() -> None:
-    with TaskTracker() as household:
+    with TaskTracker() as tracker:
         before = await spawn(1)
-        with household.inside():
+        with tracker.inside():
             guests = await spawn(2)
         after = await spawn(1)
         assert len(guests) == 3
-        assert not any(task in household.strangers for task in guests)
-        assert all(task in household.strangers for task in (*before, *after))
-        assert set(household.strangers) >= {*before, *after}
-        assert len(household.strangers) == len(list(household.strangers))
+        assert not any(task in tracker.strangers for task in guests)
+        assert all(task in tracker.strangers for task in (*before, *after))
+        assert set(tracker.strangers) >= {*before, *after}
+        assert len(tracker.strangers) == len(list(tracker.strangers))
         await end([*before, *guests, *after])
 
 

@@ -1,4 +1,4 @@
-"""The machine's own time."""
+"""The clock of this machine."""
 
 import time
 from datetime import UTC, datetime

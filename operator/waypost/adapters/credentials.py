@@ -1,8 +1,8 @@
-"""Who we are at the API server, and how that is found out again when it changes.
+"""The credentials for the API server, and how they are renewed.
 
 Two sources: the files of a pod's service account (the kubelet rotates the token), and a
 kubeconfig, read by the Kubernetes client library so that certificates, tokens, token files and
-exec plugins work as they do in kubectl. The watch shell and `KubeCluster` share one source.
+exec plugins work as in kubectl. The watch and `KubeCluster` share one source.
 """
 
 import asyncio
@@ -19,12 +19,12 @@ TOKEN_MAX_AGE = 60.0  # seconds; client-go re-reads its token file as often
 
 
 class CredentialsError(Exception):
-    """There are no usable credentials. The message says where they were looked for."""
+    """There are no usable credentials. The message names the file that was read."""
 
 
 @dataclass(frozen=True)
 class Credentials:
-    """One way to reach and convince an API server. Secrets stay out of repr."""
+    """Address and identity for an API server. Secrets are left out of repr."""
 
     server: str
     authorization: str = field(default="", repr=False)  # the whole header value
@@ -37,8 +37,8 @@ class Credentials:
 
     @property
     def connection(self) -> tuple[object, ...]:
-        """What a connection pool depends on. The header does not belong to it: a rotated token
-        costs no new connections."""
+        """What a connection pool depends on: all but the header, so that a rotated token needs no
+        new connections."""
         return (
             self.server,
             self.ca_path,
@@ -49,7 +49,11 @@ class Credentials:
         )
 
     def ssl_context(self) -> ssl.SSLContext:
-        """A context read from the files as they are now. Blocks for some milliseconds."""
+        """A TLS context from the current files. Blocks for some milliseconds.
+
+        Raises:
+            CredentialsError: A certificate or key cannot be read.
+        """
         try:
             context = ssl.create_default_context(cafile=self.ca_path)
             if self.certificate_path:
@@ -63,19 +67,19 @@ class Credentials:
 
 
 class CredentialSource(Protocol):
-    """Gives credentials and, when those were refused, newer ones."""
+    """Provides credentials, and newer ones after a 401."""
 
     async def current(self) -> Credentials:
-        """What to use for the next request; cheap. Raises CredentialsError."""
+        """The credentials for the next request; cheap. Raises CredentialsError."""
         ...
 
     async def renew(self, *, refused: Credentials) -> Credentials:
-        """Log in again after a 401. May give the same ones again. Raises CredentialsError."""
+        """Log in again after a 401; may return the same credentials. Raises CredentialsError."""
         ...
 
 
 class ServiceAccountSource:
-    """The service account of the pod we run in."""
+    """The service account of the pod that this process runs in."""
 
     def __init__(
         self,
@@ -118,7 +122,7 @@ class ServiceAccountSource:
 
 
 class KubeconfigSource:
-    """A kubeconfig file and one of its contexts; the current one, unless another is named."""
+    """One context of a kubeconfig file; its current context by default."""
 
     def __init__(self, *, path: Path, context: str | None = None) -> None:
         self._path = path
@@ -133,7 +137,7 @@ class KubeconfigSource:
         return await self._load(unless=refused)
 
     async def _load(self, *, unless: Credentials | None) -> Credentials:
-        """Load once for all who wait: an exec plugin may ask a person or take seconds."""
+        """Load once for all callers: an exec plugin may prompt a person or take seconds."""
         async with self._lock:
             if self._cached is None or self._cached == unless:
                 self._cached = await _read_kubeconfig(self._path, context=self._context)
@@ -143,7 +147,7 @@ class KubeconfigSource:
 async def _read_kubeconfig(path: Path, *, context: str | None) -> Credentials:
     if not path.is_file():  # noqa: ASYNC240 -- once, at login
         raise CredentialsError(f"kubeconfig {path} does not exist")
-    # Half a second of import that a pod with a service account never pays.
+    # The import takes half a second, which a pod with a service account does not need.
     from kubernetes.aio import client, config
 
     loaded = client.Configuration()

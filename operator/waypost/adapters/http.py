@@ -1,7 +1,7 @@
-"""The operator's own port: /healthz, /readyz, /metrics.
+"""The operator's HTTP port: /healthz, /readyz, /metrics.
 
-One server for all three, on the event loop that does the work, so that a blocked loop answers
-nothing and the kubelet's probe times out. kopf's own endpoint has one path and caches results.
+The server runs on the event loop that does the work, so that the kubelet's probe times out when
+the loop is blocked. The endpoint that kopf offers has only one path, and caches results.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -14,7 +14,7 @@ Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 
 class Probed(Protocol):
-    """Who is asked."""
+    """What the probes report on: the controller."""
 
     @property
     def ready(self) -> bool: ...
@@ -23,7 +23,7 @@ class Probed(Protocol):
 
 
 def build_app(*, probed: Probed, metrics: Callable[[], tuple[bytes, str]]) -> web.Application:
-    """`metrics` gives the exposition and its content type."""
+    """The application. `metrics` returns the exposition and its content type."""
 
     async def healthz(_: web.Request) -> web.Response:
         problem = probed.health()
@@ -49,8 +49,17 @@ def build_app(*, probed: Probed, metrics: Callable[[], tuple[bytes, str]]) -> we
 
 @asynccontextmanager
 async def serve(app: web.Application, *, host: str, port: int) -> AsyncIterator[int]:
-    """Serve until the block is left; gives the port in use. An empty host is every address
-    (then with a port of one's own choice: each address family would take another free one)."""
+    """Serve until the block ends.
+
+    Args:
+        app: What to serve.
+        host: Address; "" for every address.
+        port: Port; 0 for a free one, with a `host` only: without it, IPv4 and IPv6 would each
+            get another port.
+
+    Yields:
+        The port in use.
+    """
     runner = web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     try:

@@ -1,8 +1,8 @@
-"""kopf as a watch shell: lists, watches, logs in, reconnects. It decides and writes nothing.
+"""kopf as a watch: it lists, watches, logs in and reconnects. It decides and writes nothing.
 
-Only `on.event` handlers are registered, and all they do is hand the object to the sink. kopf's
-own machinery (annotations, finalizers, retries of handlers) stays switched off: it writes to
-users' objects and forgets edges. The settings below were measured; see
+Only `on.event` handlers are registered, which pass the object to the sink. Other features of kopf
+(annotations, finalizers, retries of handlers) are off: they write to users' objects and can miss
+changes. The settings below were measured; see
 docs/adr/0004-kopf-as-watch-shell.md.
 """
 
@@ -30,9 +30,9 @@ _LOGIN_BACKOFF = 5.0
 
 
 class NullDiffBase(kopf.DiffBaseStorage):
-    """Keeps nothing and compares nothing: we register no handler that wants to know what changed.
+    """Stores and compares nothing, for no handler of ours needs to know what changed.
 
-    kopf's own deep-copies every object on every event, three quarters of its cost.
+    The default storage copies every object on every event, three quarters of kopf's CPU time.
     """
 
     def build(self, *, body: kopf.Body, extra_fields: object = None) -> kopf.BodyEssence:
@@ -46,16 +46,18 @@ class NullDiffBase(kopf.DiffBaseStorage):
 
 
 def build_settings() -> kopf.OperatorSettings:
-    """What we ask of kopf. Each line answers a trap that somebody fell into."""
+    """The settings of kopf. Each line avoids a known problem."""
     settings = kopf.OperatorSettings()
-    settings.process.ultimate_exiting_timeout = None  # it is our process: no SIGKILL from below
-    settings.posting.enabled = False  # our Events go through the port, with our own identity
-    settings.peering.standalone = True  # peering is no leader election
+    settings.process.ultimate_exiting_timeout = None  # kopf must not SIGKILL this process
+    settings.posting.enabled = False  # Events go through the port, with our identity
+    settings.peering.standalone = True  # peering is not a leader election
     settings.scanning.disabled = True  # no watching of CRDs and namespaces, no RBAC for it
     settings.watching.server_timeout = 300
     settings.watching.client_timeout = 310
     settings.watching.connect_timeout = 10
-    settings.watching.inactivity_timeout = 70  # bookmarks come each minute: silence is a dead link
+    settings.watching.inactivity_timeout = (
+        70  # bookmarks come every minute: without one, the connection is dead
+    )
     settings.watching.chunk_size = 500
     settings.watching.label_selectors[WATCHED[Kind.POD]] = LABEL_RUN  # filtered by the server
     settings.queueing.idle_timeout = 0.2  # an idle object's task holds memory
@@ -64,7 +66,7 @@ def build_settings() -> kopf.OperatorSettings:
     settings.networking.error_backoffs = (0.5, 1, 2, 4, 8)
     settings.networking.enforce_retry_after = True
     settings.execution.max_workers = 4
-    # Never used, but read: with the defaults kopf takes another kopf operator's finalizer off.
+    # With the defaults, kopf would remove the finalizer of another kopf operator.
     settings.persistence.finalizer = f"{GROUP}/never-set-by-the-watch-shell"
     settings.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix=f"kopf.{GROUP}")
     settings.persistence.diffbase_storage = NullDiffBase()
@@ -90,22 +92,25 @@ def _forward(kind: Kind, sink: Sink) -> Callable[..., Any]:
 
 
 def _login(source: CredentialSource) -> Callable[..., Any]:
-    given: Credentials | None = None
+    credentials: Credentials | None = None
 
     async def login(**_kwargs: object) -> kopf.ConnectionInfo:
-        # kopf asks again only when what it was given has been refused.
-        nonlocal given
-        given = await (source.current() if given is None else source.renew(refused=given))
-        scheme, _, token = given.authorization.partition(" ")
+        # kopf logs in again only when the API server has refused the last credentials.
+        nonlocal credentials
+        if credentials is None:
+            credentials = await source.current()
+        else:
+            credentials = await source.renew(refused=credentials)
+        scheme, _, token = credentials.authorization.partition(" ")
         return kopf.ConnectionInfo(
-            server=given.server,
-            ca_path=given.ca_path,
-            insecure=given.insecure,
+            server=credentials.server,
+            ca_path=credentials.ca_path,
+            insecure=credentials.insecure,
             scheme=scheme or None,
             token=token or None,
-            certificate_path=given.certificate_path,
-            private_key_path=given.key_path,
-            proxy_url=given.proxy,
+            certificate_path=credentials.certificate_path,
+            private_key_path=credentials.key_path,
+            proxy_url=credentials.proxy,
         )
 
     return login
@@ -119,14 +124,21 @@ async def watch(
     stop: asyncio.Event,
     spawned: Callable[[], None] = lambda: None,
 ) -> None:
-    """Feed the sink until `stop` is set. No namespaces: all of them.
+    """Feed the sink until `stop` is set.
 
-    Raises what ended a watch for good (a CRD that is gone, no right to watch, no way to log in):
-    a watcher that is dead and keeps quiet is the worst of operators. `spawned` is called once
-    kopf has put its own signal handlers in place, to replace them.
+    Args:
+        sink: Receives every event.
+        credentials: For logging in.
+        namespaces: What to watch; empty for all namespaces.
+        stop: Ends the watch.
+        spawned: Called once kopf has installed its signal handlers, to replace them.
+
+    Raises:
+        Exception: What ended a watch (a missing CRD, no right to watch, no way to log in): a watch
+            that dies silently would be the worst failure.
     """
-    with TaskTracker() as household:
-        with household.inside():
+    with TaskTracker() as tracker:
+        with tracker.inside():
             tasks = await kopf.spawn_tasks(
                 registry=build_registry(sink=sink, credentials=credentials),
                 settings=build_settings(),
@@ -136,4 +148,4 @@ async def watch(
                 stop_flag=stop,
             )
         spawned()
-        await kopf.run_tasks(tasks, ignored=household.strangers)
+        await kopf.run_tasks(tasks, ignored=tracker.strangers)

@@ -1,10 +1,9 @@
-"""Tells the tasks of a guest on our event loop from our own.
+"""Tracks which asyncio tasks belong to kopf.
 
-When kopf ends, it cancels every task of the loop that it has not been told to ignore ("an
-assumption! the loop is not fully ours!", says its source): the controller's and the HTTP
-server's too, and those come and go. It must be let do so to its own, because watchers outlive
-the task that started them when one of them fails. A context variable is inherited by all tasks
-that descend from kopf's, and a task factory sees each one being made.
+When kopf ends, it cancels all tasks of the event loop except those in a list to ignore. That list
+must have the tasks of the controller and of the HTTP server, which come and go; but none of kopf's
+own, because its watchers outlive the task that started them when one of them fails. All tasks
+that descend from kopf's inherit a context variable, and a task factory sees each new task.
 """
 
 import asyncio
@@ -18,11 +17,14 @@ from weakref import WeakSet
 AnyTask = asyncio.Task[Any]
 T = TypeVar("T")
 
-_inside: ContextVar[bool] = ContextVar("inside_household", default=False)
+_inside: ContextVar[bool] = ContextVar("inside_kopf", default=False)
 
 
 class TaskTracker:
-    """Keeps the roll of a guest's tasks while it is entered; `strangers` are all others."""
+    """Records the tasks that are created `inside`; `strangers` are all others.
+
+    Use it as a context manager: it installs a task factory in the running loop.
+    """
 
     def __init__(self) -> None:
         self._members: WeakSet[AnyTask] = WeakSet()
@@ -47,7 +49,7 @@ class TaskTracker:
 
     @contextmanager
     def inside(self) -> Iterator[None]:
-        """Tasks that are created in here, and all that they create, are members."""
+        """Record the tasks that are created in this block, and all tasks that they create."""
         token = _inside.set(True)
         try:
             yield
@@ -67,7 +69,7 @@ class TaskTracker:
 
 
 class _Strangers(Collection[AnyTask]):
-    """All tasks of the running loop but the members, whenever it is asked."""
+    """All tasks of the running loop but the members, computed at each use."""
 
     def __init__(self, members: WeakSet[AnyTask]) -> None:
         self._members = members

@@ -1,4 +1,4 @@
-"""Answers of the API server as the exceptions of `ports.cluster`. Pure."""
+"""From responses of the API server to the exceptions of `ports.cluster`. Pure."""
 
 import json
 from collections.abc import Mapping
@@ -17,9 +17,9 @@ from waypost.ports.cluster import (
     Unavailable,
 )
 
-# The cause the API server names inside a 403 when nothing new may be made in a namespace.
+# The cause in a 403 for a create in a namespace that is being deleted.
 NAMESPACE_TERMINATING = "NamespaceTerminating"
-# What an object above etcd's limit gives: a 500 that no repetition will cure.
+# Texts of the 500 for an object above etcd's limit: repeating it does not help.
 _TOO_LARGE = ("request is too large", "larger than max")
 # What refuses a request that is in order: our own rights (which an upgrade of the chart may be
 # about to change), admission plugins that have just begun, and webhooks that do not answer.
@@ -38,10 +38,9 @@ _NOT_NOW = {
 
 
 def error_from(*, status: int, headers: Mapping[str, str], payload: bytes) -> ClusterError:
-    """The exception for an answer that is not 2xx.
+    """The exception for a response that is not 2xx.
 
-    `reason` is the cause when the server names a more telling one (NamespaceTerminating),
-    otherwise the reason of its Status object.
+    Its `reason` is that of the Status object, or the cause NamespaceTerminating if there is one.
     """
     answer = _status_object(payload)
     message = _message(answer, status=status, payload=payload)
@@ -60,8 +59,8 @@ def _class_of(status: int, *, reason: str, message: str) -> type[ClusterError]:
         return NotFound
     if status == HTTPStatus.CONFLICT:
         return AlreadyExists if reason == "AlreadyExists" else Conflict
-    # 401 is about us and not about the object: judged as Rejected, a lapse of our credentials
-    # would fail users' nodes for good.
+    # 401 concerns our credentials, not the object: as Rejected, an expired token would fail
+    # users' nodes.
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.REQUEST_TIMEOUT):
         return Unavailable
     if any(text in message for text in _NOT_NOW.get(status, ())):
@@ -83,7 +82,7 @@ def _message(answer: Mapping[str, Any], *, status: int, payload: bytes) -> str:
     text = answer.get("message")
     if isinstance(text, str) and text:
         return text
-    # A proxy in between answers with its own page: its beginning is better than nothing.
+    # A proxy answers with its own page: show its beginning.
     return payload[:500].decode("utf-8", "replace").strip() or f"HTTP status {status}"
 
 

@@ -1,8 +1,8 @@
-"""One request to the API server: connections, identity, a deadline, and how it can fail.
+"""One request to the API server: connections, credentials, deadline and errors.
 
-Nothing is repeated in here, because only the caller knows whether its fence still stands; the
-one exception is 401, which says that nothing was done. (aiohttp itself repeats a GET or a DELETE
-once when a kept connection turns out to be closed; never a POST or a PATCH.)
+No request is repeated here, because only the caller can tell whether its fence still holds. The
+exception is a 401, which guarantees that nothing was done. (aiohttp itself repeats a GET or DELETE
+once when a kept connection turns out to be closed; never a POST or PATCH.)
 """
 
 import asyncio
@@ -22,14 +22,14 @@ from waypost.ports.cluster import ClusterError, Obj, Unavailable
 from waypost.ports.telemetry import Requests
 
 USER_AGENT = f"waypost-operator/{__version__}"
-REQUEST_TIMEOUT = 10.0  # seconds; a fence lasts as long, no request may outlive it
+REQUEST_TIMEOUT = 10.0  # seconds; as long as a fence, which no request may outlive
 CONNECTIONS = 64
 STREAMED = 512 * 1024
 
 
 @dataclass(frozen=True)
 class Call:
-    """One request, ready to be sent, and what metrics call it."""
+    """One request, and its `verb` and `resource` for metrics."""
 
     method: str
     path: str
@@ -50,7 +50,7 @@ class Answer:
 
 
 class Transport:
-    """A pool of connections to one API server, logged in."""
+    """A pool of authenticated connections to one API server."""
 
     def __init__(
         self,
@@ -67,12 +67,12 @@ class Transport:
         self._closed = False
 
     async def close(self) -> None:
-        """Close all connections; every later request is Unavailable."""
+        """Close all connections; later requests raise Unavailable."""
         self._closed = True
         await self._drop_session()
 
     async def json(self, call: Call) -> Obj:
-        """The JSON object that answers `call`. Raises ClusterError."""
+        """Send `call` and parse the response as a JSON object. Raises ClusterError."""
         answer = await self.request(call)
         try:
             parsed = json.loads(answer.payload)
@@ -83,7 +83,7 @@ class Transport:
         return parsed
 
     async def request(self, call: Call) -> Answer:
-        """The answer to `call`, if it is 2xx. Raises ClusterError, after the timeout at last."""
+        """Send `call` and return the 2xx response. Raises ClusterError, also after the timeout."""
         try:
             async with asyncio.timeout(self._timeout):
                 answer = await self._logged_in(call)
@@ -152,7 +152,7 @@ class Transport:
 
 
 def _sendable(body: bytes | None) -> bytes | io.BytesIO | None:
-    """A large body as a stream: aiohttp would write it in one piece, and warns of that."""
+    """A large body as a stream: aiohttp warns when it has to write it in one piece."""
     return io.BytesIO(body) if body is not None and len(body) > STREAMED else body
 
 

@@ -1,4 +1,4 @@
-"""Logs: one JSON object a line for collectors, aligned text for terminals."""
+"""Logs: one JSON object per line for collectors, aligned text for terminals."""
 
 import json
 import logging
@@ -8,10 +8,10 @@ from typing import Final, Literal, TextIO
 
 Format = Literal["json", "text"]
 
-# What a record may say about its subject: `logger.info("...", extra={"run": name, ...})`.
+# Fields of a record about its subject: `logger.info("...", extra={"run": name, ...})`.
 SUBJECT_FIELDS: Final = ("run", "namespace", "node", "attempt")
 
-# kopf logs per object and per handler, aiohttp per request: our own lines would drown.
+# kopf logs per object and handler, aiohttp per request: that would hide our own lines.
 _QUIET: Final = {
     "kopf": logging.WARNING,
     "kopf.objects": logging.ERROR,
@@ -24,7 +24,7 @@ _QUIET: Final = {
 
 
 class JsonFormatter(logging.Formatter):
-    """{"ts", "level", "logger", "message"} and, where given, the subject and the error."""
+    """Objects with `ts`, `level`, `logger`, `message`, and where given the subject and `error`."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, object] = {
@@ -44,7 +44,7 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         clock = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S.%f")[:-3]
-        # Messages quote users' data: a line break in it must not start what looks like a record.
+        # Messages quote users' data: a line break in it must not look like another record.
         message = record.getMessage().replace("\r", "\\r").replace("\n", "\\n")
         subject = "".join(f" {key}={value}" for key, value in _subject(record).items())
         line = f"{clock} {record.levelname:<7} {message}{' ' + subject if subject else ''}"
@@ -52,7 +52,7 @@ class TextFormatter(logging.Formatter):
 
 
 def configure_logging(*, level: str, style: Format, stream: TextIO | None = None) -> None:
-    """Set up the root logger once, replacing what was there. Goes to stderr by default."""
+    """Replace the handlers of the root logger. Logs go to stderr by default."""
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonFormatter() if style == "json" else TextFormatter())
     root = logging.getLogger()

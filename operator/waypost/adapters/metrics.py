@@ -1,7 +1,7 @@
-"""Prometheus metrics, on a registry of our own. Each one is described in docs/metrics.md.
+"""Prometheus metrics, in a separate registry. docs/metrics.md describes each one.
 
-Labels are bounded: kinds, outcomes, reasons, verbs. Never a name of an object: a fleet makes
-thousands of those a day, and each would be a time series for ever.
+Labels are bounded: kinds, outcomes, reasons, verbs. Names of objects are no labels: thousands of
+runs a day would each leave a time series.
 """
 
 import platform
@@ -28,13 +28,13 @@ _POD: Final = (0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
 _RUN: Final = (1, 5, 15, 60, 300, 900, 3600, 4 * 3600, 12 * 3600, 86400, 7 * 86400)
 _HUMAN: Final = (60, 300, 900, 3600, 4 * 3600, 12 * 3600, 86400, 3 * 86400, 7 * 86400)
 
-# More distinct values of one label than any vocabulary of ours has: someone passes data.
+# More values of one label than any of our vocabularies has: then data is passed as a label.
 _MAX_VALUES: Final = 64
 OTHER: Final = "Other"
 
 
 class Bounded:
-    """Lets the first values of a label through and calls all later ones Other."""
+    """Passes the first `limit` values of a label, and replaces all others by Other."""
 
     def __init__(self, *, limit: int = _MAX_VALUES) -> None:
         self._seen: set[str] = set()
@@ -48,10 +48,10 @@ class Bounded:
 
 
 class Metrics:
-    """All metrics of the operator and how facts move them."""
+    """All metrics of the operator, and the methods that change them."""
 
     def __init__(self) -> None:
-        # Else each counter comes with a second series that nobody reads.
+        # Otherwise each counter has a second series, `_created`.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         self._bounded = {name: Bounded() for name in ("outcome", "resource", "what", "reason")}
@@ -145,15 +145,15 @@ class Metrics:
         self.api_seconds.labels(verb=verb, resource=resource).observe(seconds)
 
     def swept_objects(self, *, what: str, count: int) -> None:
-        """Count what the sweep took away."""
+        """Count objects that the sweep deleted."""
         self.swept.labels(what=self._bounded["what"](what)).inc(count)
 
     def refused_result(self, *, reason: str) -> None:
-        """Count a result that was not taken."""
+        """Count a result that was not accepted."""
         self.refused.labels(reason=self._bounded["reason"](reason)).inc()
 
     def follow_active_runs(self, count: Callable[[], int]) -> None:
-        """Take the number of unfinished runs from `count` at each scrape."""
+        """Call `count` for the number of unfinished runs at each scrape."""
         self.runs_active.set_function(lambda: float(count()))
 
     def follow_set_aside(self, reasons: Iterable[str], count: Callable[[str], int]) -> None:
@@ -163,11 +163,11 @@ class Metrics:
             gauge.set_function(partial(count, reason))
 
     def follow_leader(self, leading: Callable[[], bool]) -> None:
-        """Ask `leading` at each scrape."""
+        """Call `leading` at each scrape."""
         self.leader.set_function(lambda: float(leading()))
 
     def follow_queue(self, *, depth: Callable[[], int], oldest: Callable[[], float]) -> None:
-        """Take the state of the queue at each scrape: a queue that is stuck reports nothing."""
+        """Call `depth` and `oldest` at each scrape, for a stuck queue reports nothing itself."""
         self.queue_depth.set_function(lambda: float(depth()))
         self.queue_oldest.set_function(oldest)
 

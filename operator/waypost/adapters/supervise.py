@@ -1,7 +1,7 @@
-"""Runs the controller and the watch side by side, and ends both when one ends.
+"""Runs the controller and the watch concurrently, and ends both when one ends.
 
-The process is the unit of recovery: everything that matters is in the cluster, so a part that
-died takes the process with it and Kubernetes starts a new one.
+Recovery is by process: all state is in the cluster, so when one part fails the process exits, and
+Kubernetes starts a new one.
 """
 
 import asyncio
@@ -27,20 +27,20 @@ Watch = Callable[[asyncio.Event, Spawned], Awaitable[None]]
 
 
 class Runnable(Sink, Protocol):
-    """The controller, as far as running it goes."""
+    """What is needed of the controller to run it."""
 
     @property
     def ready(self) -> bool:
-        """The first list of every kind is complete."""
+        """Whether the first list of every kind is complete."""
         ...
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop` is set, then finish what is under way and return."""
+        """Work until `stop` is set, then finish running passes and return."""
         ...
 
 
 class OperatorFailed(Exception):
-    """A part of the operator ended by itself. The message says which and why."""
+    """The controller or the watch ended by itself. The message says which and why."""
 
 
 class Signals:
@@ -50,13 +50,13 @@ class Signals:
         self._stop = stop
 
     def install(self) -> None:
-        """Take over the signals of the running loop, from whoever has them."""
+        """Handle the signals in the running loop, instead of any other handler."""
         loop = asyncio.get_running_loop()
         for number in _SIGNALS:
             loop.add_signal_handler(number, self._received, number)
 
     def remove(self) -> None:
-        """Give the signals back to the interpreter."""
+        """Restore the default handlers."""
         loop = asyncio.get_running_loop()
         for number in _SIGNALS:
             loop.remove_signal_handler(number)
@@ -70,11 +70,13 @@ class Signals:
 
 
 async def run_operator(*, controller: Runnable, watch: Watch, stop: asyncio.Event) -> None:
-    """Run until `stop` is set or a signal arrives; at most 20 seconds longer.
+    """Run until `stop` is set or a signal arrives, and at most 20 seconds longer.
 
-    Raises OperatorFailed when the controller or the watch ended by itself. The watch starts after
-    the controller's first list: by then the kinds are known to be served (the watch resolves them
-    only once), and as it begins with a list of its own, nothing is missed in between.
+    The watch starts after the controller's first list, which proves that the API server serves all
+    kinds: the watch looks them up only once. It begins with a list too, so it misses nothing.
+
+    Raises:
+        OperatorFailed: The controller or the watch ended by itself.
     """
     signals = Signals(stop=stop)
     signals.install()
@@ -86,18 +88,18 @@ async def run_operator(*, controller: Runnable, watch: Watch, stop: asyncio.Even
     stopping = asyncio.create_task(stop.wait(), name="stop")
     try:
         await asyncio.wait({working, watching, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        asked = stop.is_set()
+        stopped = stop.is_set()
         ended = [task for task in (working, watching) if task.done()]
     finally:
-        # The controller goes first: it needs the watch to see what it has still under way.
+        # The controller stops first: its running passes still need the watch.
         stop.set()
         await _end(working, within=STOP_CONTROLLER_SECONDS)
         watch_stop.set()
         await _end(watching, within=STOP_WATCH_SECONDS)
         stopping.cancel()
         signals.remove()
-    for task in [working, watching] if asked else ended:
-        _judge(task, asked=asked)
+    for task in [working, watching] if stopped else ended:
+        _check(task, stopped=stopped)
 
 
 async def _watch_when_ready(
@@ -111,7 +113,7 @@ async def _watch_when_ready(
 
 
 async def _end(task: asyncio.Task[None], *, within: float) -> None:
-    """Wait for a task that has been asked to end, and cancel it when it takes too long."""
+    """Wait for a task that should end, and cancel it after `within` seconds."""
     _, late = await asyncio.wait({task}, timeout=within)
     if late:
         logger.warning("%s did not stop within %g s: cancelled", task.get_name(), within)
@@ -119,17 +121,17 @@ async def _end(task: asyncio.Task[None], *, within: float) -> None:
         await asyncio.wait({task}, timeout=1.0)
 
 
-def _judge(task: asyncio.Task[None], *, asked: bool) -> None:
-    """Raise OperatorFailed unless the task ended because it was asked to."""
+def _check(task: asyncio.Task[None], *, stopped: bool) -> None:
+    """Raise OperatorFailed unless the task ended without error because of `stop`."""
     error = None if task.cancelled() or not task.done() else task.exception()
     if error is not None:
         raise OperatorFailed(f"{task.get_name()} failed: {_reason(error)}") from error
-    if not asked:
+    if not stopped:
         raise OperatorFailed(f"{task.get_name()} ended by itself")
 
 
 def _reason(error: BaseException) -> str:
-    """The errors inside of groups, whose own text is no more than how many there are."""
+    """The text of an error; of a group, the texts of the errors in it."""
     if isinstance(error, BaseExceptionGroup):
         return "; ".join(_reason(inner) for inner in error.exceptions)
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

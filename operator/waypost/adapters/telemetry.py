@@ -1,4 +1,4 @@
-"""`ports.telemetry.Telemetry`: one report in, metrics and spans out."""
+"""`ports.telemetry.Telemetry` with Prometheus metrics and OpenTelemetry spans."""
 
 import logging
 
@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 
 class OperatorTelemetry:
-    """Feeds metrics and tracer. A report that fails is logged: it must not fail a checkpoint."""
+    """Updates metrics and emits spans. A failure is only logged: it must not fail a pass."""
 
     def __init__(self, *, metrics: Metrics, tracer: Tracer) -> None:
         self._metrics = metrics

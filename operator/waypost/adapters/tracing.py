@@ -1,8 +1,8 @@
-"""Spans over OTLP, with the ids and times the engine gave them.
+"""Exports finished spans over OTLP, with their given ids and times.
 
-The SDK's tracer makes ids and takes times itself; spans here were over before they are made, so
-they are handed to its batch processor directly. That never blocks: when the collector is away,
-the batch fills and the oldest spans are dropped.
+The SDK's tracer would create ids and read the clock itself. So spans are passed directly to its
+batch processor. That never blocks: while the collector cannot be reached, the batch fills and the
+oldest spans are dropped.
 """
 
 import logging
@@ -21,7 +21,7 @@ from opentelemetry.trace.status import Status, StatusCode
 from waypost import __version__
 from waypost.telemetry.spans import SpanFact
 
-# The conventions our attributes are written to; backends translate from it.
+# The version of the conventions that our attributes follow; backends may translate from it.
 SCHEMA_URL = "https://opentelemetry.io/schemas/1.38.0"
 SHUTDOWN_SECONDS = 2.0
 
@@ -29,11 +29,15 @@ logger = logging.getLogger(__name__)
 
 
 class Tracer(Protocol):
-    """Takes finished spans. Never raises, never blocks."""
+    """Exports finished spans. Implementations never raise and never block."""
 
-    def emit(self, fact: SpanFact) -> None: ...
+    def emit(self, fact: SpanFact) -> None:
+        """Export one span, possibly later."""
+        ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Export what is left, for a few seconds at most."""
+        ...
 
 
 class NoTracer:
@@ -47,7 +51,7 @@ class NoTracer:
 
 
 class OtlpTracer:
-    """Sends spans in batches from a thread of its own."""
+    """Sends spans in batches from a separate thread."""
 
     def __init__(self, *, exporter: SpanExporter, service_name: str = "waypost") -> None:
         self._processor = BatchSpanProcessor(exporter)
@@ -60,12 +64,12 @@ class OtlpTracer:
         self._processor.on_end(self._readable(fact))
 
     def close(self) -> None:
-        """Send what is left, for a bounded time: a collector that is away must not hold us."""
+        """Send what is left, for at most SHUTDOWN_SECONDS."""
         thread = threading.Thread(target=self._processor.shutdown, daemon=True)
         thread.start()
         thread.join(SHUTDOWN_SECONDS)
         if thread.is_alive():
-            logger.warning("the trace collector does not answer: spans were dropped")
+            logger.warning("the trace collector does not respond: spans were dropped")
 
     def _readable(self, fact: SpanFact) -> ReadableSpan:
         context = _context(fact.trace_id, fact.span_id)
@@ -90,8 +94,13 @@ class OtlpTracer:
 
 
 def otlp_tracer(*, endpoint: str) -> Tracer:
-    """A tracer for a collector's base URL, as in OTEL_EXPORTER_OTLP_ENDPOINT. The other standard
-    variables (headers, certificate, timeout) are read by the exporter itself."""
+    """A tracer that sends to a collector.
+
+    The exporter itself reads the other standard variables (headers, certificate, timeout).
+
+    Args:
+        endpoint: Base URL, as in OTEL_EXPORTER_OTLP_ENDPOINT.
+    """
     return OtlpTracer(exporter=OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces"))
 
 
@@ -105,5 +114,5 @@ def _context(trace_id: str, span_id: str) -> SpanContext:
 
 
 def _nanoseconds(moment: datetime) -> int:
-    # Through microseconds: a float holds nanoseconds since 1970 only to a quarter of one micro.
+    # Not `timestamp() * 1e9`: a float of that size is precise to a quarter of a microsecond only.
     return int(moment.timestamp()) * 1_000_000_000 + moment.microsecond * 1000

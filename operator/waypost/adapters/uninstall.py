@@ -1,21 +1,27 @@
-"""Lets go of every pod that is held for its result, for when no operator will come for it."""
+"""Releases every pod that waits for its result to be read, before the operator is removed."""
 
 from collections.abc import Callable, Collection
 
 from waypost.api.meta import FINALIZER_RESULT, LABEL_RUN
 from waypost.ports.cluster import Cluster, ClusterError, Kind, NotFound, Obj, PatchType
 
-# A strategic delete names one entry and leaves the rest. A merge patch carries the whole list and
-# brings back what others have removed meanwhile.
+# A strategic merge patch can delete one entry. A merge patch has the whole list, and would restore
+# entries that others have removed meanwhile.
 RELEASE_PATCH: Obj = {"metadata": {"$deleteFromPrimitiveList/finalizers": [FINALIZER_RESULT]}}
 
 
 async def release_pods(
     *, cluster: Cluster, namespaces: Collection[str], say: Callable[[str], None]
 ) -> int:
-    """Release all held pods in `namespaces` (none: everywhere); gives how many stayed held.
+    """Release all held pods. May be repeated.
 
-    May be repeated. A pod that is gone meanwhile counts as released.
+    Args:
+        cluster: Where.
+        namespaces: Namespaces to search; empty for all.
+        say: Prints one line of progress.
+
+    Returns:
+        The number of pods that were not released and of namespaces that could not be listed.
     """
     released = failed = 0
     for namespace in namespaces or (None,):
@@ -37,7 +43,7 @@ async def release_pods(
 
 
 async def _release(cluster: Cluster, namespace: str, name: str) -> str:
-    """What went wrong, or an empty text."""
+    """What went wrong; "" if nothing did, or the pod no longer exists."""
     try:
         await cluster.patch(
             Kind.POD,

@@ -1,7 +1,7 @@
-"""When to probe, and what to say of it: a pure function of what was observed.
+"""When a probe starts, and what its result means: a pure function of what was observed.
 
-As with runs the status is the log and the fence: a probe is recorded in it before its Job is
-made, and found again by name and number after a crash.
+As with runs, the status is the log and the fence: a probe is recorded before its Job is created,
+and found again by name and number after a crash.
 """
 
 from dataclasses import dataclass, replace
@@ -28,44 +28,58 @@ REASONS: Final = (
     ConditionReason.PROBING,
 )
 PROBE_FAILED: Final = str(ProbeReason.PROBE_FAILED)
-_LAUNCH_AGAIN: Final = 10.0  # seconds for which the Job of a recorded probe may be made
+_LAUNCH_AGAIN: Final = 10.0  # seconds within which the Job of a recorded probe may be created
 _FIRST_BACKOFF: Final = 10.0
 _LAST_BACKOFF: Final = 300.0
-_LOOKS: Final = (1.0, 2.0, 5.0)  # seconds between looks at a probe, by its age
-_ENDED_GRACE: Final = 10.0  # beyond its own deadline
+_LOOKS: Final = (1.0, 2.0, 5.0)  # seconds between live reads of a probe, by its age
+_ENDED_GRACE: Final = 10.0  # seconds beyond its own deadline
 _NO_IMAGE: Final = (
-    "this installation has no agent image to ask it with; set agent.image in the chart"
+    "this installation has no agent image for its probe; set agent.image in the chart"
 )
 
 
 @dataclass(frozen=True)
 class Look:
-    """What a live look at the latest probe found."""
+    """A live read of the latest probe."""
 
-    job: bool = False  # its Job exists
+    job: bool = False  # whether its Job exists
     pods: tuple[PodFact, ...] = ()
     trouble: str = ""  # newest FailedCreate of the Job, or FailedMount of the pod
-    log: str | None = None  # of the pod, where its verdict points to it
-    refused: str = ""  # why the API server did not take the Job
+    log: str | None = None  # of the pod, if the verdict refers to it
+    refused: str = ""  # why the API server refused the Job; "" if it did not
 
 
 @dataclass(frozen=True)
 class Step:
-    """The next status, and what follows from it once it is written."""
+    """The next status, and what to do once it is written.
+
+    Attributes:
+        status: The status to write, if it differs.
+        launch: A Job to create.
+        stop: Name of a Job to delete, whose result is no longer needed.
+        wake_at: When the next step is due; None for after the next change.
+    """
 
     status: ProbedStatus
     launch: JsonObject | None = None
-    stop: str | None = None  # a Job that nobody waits for any more
+    stop: str | None = None
     wake_at: datetime | None = None
 
 
 def underway(subject: Subject) -> bool:
-    """Whether a probe is recorded and not judged: the next step then needs a Look."""
+    """Whether a probe is recorded and has no result: the next step then needs a Look."""
     return subject.status.probe is not None and subject.status.probe.finished_at is None
 
 
 def step(subject: Subject, look: Look | None, now: datetime, settings: ProbeSettings) -> Step:
-    """What to do for one subject now. `look` is needed while a probe is under way."""
+    """Decide what to do for one subject now.
+
+    Args:
+        subject: The subject as it was observed.
+        look: A live read of its latest probe; needed while `underway(subject)`.
+        now: The current time.
+        settings: Of the operator.
+    """
     state = subject.status.probe
     if subject.deleting:
         return Step(subject.status)
@@ -73,10 +87,10 @@ def step(subject: Subject, look: Look | None, now: datetime, settings: ProbeSett
         finding = Finding(
             "False", ConditionReason.INVALID_SPEC, f"{subject.problem}; correct the object"
         )
-        return Step(_say(subject, subject.status, finding, now))
+        return Step(_with_condition(subject, subject.status, finding, now))
     if not image_of(subject, settings):
         finding = Finding("Unknown", ConditionReason.NO_AGENT_IMAGE, _NO_IMAGE)
-        return Step(_say(subject, subject.status, finding, now))
+        return Step(_with_condition(subject, subject.status, finding, now))
     if state is not None and state.finished_at is None:
         if state.generation == subject.generation and state.asked == subject.asked:
             return _attend(subject, state, look or Look(), now, settings)
@@ -107,9 +121,9 @@ def _begin(subject: Subject, now: datetime, settings: ProbeSettings) -> Step:
         asked=subject.asked,
     )
     status = subject.status.model_copy(update={"probe": state})
-    if fresh:  # what was said was said of another spec
-        finding = Finding("Unknown", ConditionReason.PROBING, "a probe is under way")
-        status = _say(subject, status, finding, now)
+    if fresh:  # the condition is of another spec
+        finding = Finding("Unknown", ConditionReason.PROBING, "a probe is running")
+        status = _with_condition(subject, status, finding, now)
     return Step(
         status,
         launch=probe_job(subject, number, settings),
@@ -139,19 +153,25 @@ def _attend(
         if finding is None:
             finding = Finding.failed(f"the probe did not end within {DEADLINE:.0f} s")
         return replace(_conclude(subject, state, finding, now, settings), stop=state.job)
-    status = subject.status if finding is None else _say(subject, subject.status, finding, now)
+    status = (
+        subject.status
+        if finding is None
+        else _with_condition(subject, subject.status, finding, now)
+    )
     return Step(status, wake_at=now + timedelta(seconds=_pause(age)))
 
 
 def _kept(subject: Subject, pod: PodFact, finding: Finding) -> Finding:
-    """What was said while the pod waited, if it never started: one that waits for a Secret or an
-    image until its deadline no longer knows why."""
-    said = next((c for c in subject.status.conditions if c.type == meta.Condition.READY), None)
-    if said is None or said.observed_generation != subject.generation:
+    """The condition from while the pod waited, if it never started.
+
+    A pod that has waited for a Secret or an image until its deadline no longer states the cause.
+    """
+    ready = next((c for c in subject.status.conditions if c.type == meta.Condition.READY), None)
+    if ready is None or ready.observed_generation != subject.generation:
         return finding
-    if pod.started_at is not None or said.reason not in (*REASONS_OF_WAITING, PROBE_FAILED):
+    if pod.started_at is not None or ready.reason not in (*REASONS_OF_WAITING, PROBE_FAILED):
         return finding
-    return Finding(said.status, said.reason, said.message)
+    return Finding(ready.status, ready.reason, ready.message)
 
 
 def _pause(age: float) -> float:
@@ -164,7 +184,7 @@ def _conclude(
     failures = 0 if finding.ready == "True" else state.failures + 1
     pause = settings.again_seconds
     if failures:
-        # The exponent is bounded, or the power overflows one day.
+        # The exponent is bounded, so that the power cannot overflow.
         pause = min(_FIRST_BACKOFF * 2 ** min(failures - 1, 16), _LAST_BACKOFF, pause)
     wake_at = now + jittered(pause, seed=f"{subject.uid}/{state.number}", spread=0.1)
     ended = state.model_copy(
@@ -175,10 +195,12 @@ def _conclude(
         }
     )
     status = subject.status.model_copy(update={"probe": ended, **findings(subject, finding)})
-    return Step(_say(subject, status, finding, now), wake_at=wake_at)
+    return Step(_with_condition(subject, status, finding, now), wake_at=wake_at)
 
 
-def _say(subject: Subject, status: ProbedStatus, finding: Finding, now: datetime) -> ProbedStatus:
+def _with_condition(
+    subject: Subject, status: ProbedStatus, finding: Finding, now: datetime
+) -> ProbedStatus:
     conditions: list[StatusCondition] = list(status.conditions)
     set_condition(
         conditions,

@@ -1,4 +1,4 @@
-"""What is said of a provider or a server: condition Ready, and what was found beside it."""
+"""From the end of a probe to the status of its subject: condition Ready, models and tools."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +24,15 @@ _DESCRIPTION_LIMIT: Final = 512
 
 @dataclass(frozen=True)
 class Finding:
-    """One judgement. `verdict` is the probe's own, where it came to one."""
+    """A value of the condition Ready.
+
+    Attributes:
+        ready: Its status.
+        reason: Its reason.
+        message: Its message.
+        verdict: The probe's result; None when the probe itself failed.
+        tools: The tools of a server; None when they are not known.
+    """
 
     ready: Literal["True", "False", "Unknown"]
     reason: str
@@ -34,19 +42,19 @@ class Finding:
 
     @classmethod
     def failed(cls, why: str) -> Self:
-        """The probe itself came to nothing: that says nothing of what was to be probed."""
+        """The probe itself failed, which says nothing about its subject."""
         text = f"{why[:_TEXT_LIMIT]}; the probe is repeated"
         return cls("Unknown", str(ProbeReason.PROBE_FAILED), text)
 
 
 def wants_log(pod: PodFact) -> bool:
-    """Whether the verdict of a pod points to lines of its log."""
+    """Whether the verdict of a pod refers to lines of its log."""
     verdict = decode(pod.message) if pod.over else None
     return verdict is not None and verdict.lines > 0
 
 
 def judge(subject: Subject, pod: PodFact, log: str | None) -> Finding:
-    """What a probe whose pod is over has found."""
+    """The finding of a probe whose pod has ended. `log` is needed if `wants_log(pod)`."""
     verdict = decode(pod.message)
     if verdict is None:
         return Finding.failed(_end_of(pod))
@@ -59,13 +67,19 @@ def judge(subject: Subject, pod: PodFact, log: str | None) -> Finding:
 
 
 def waiting(subject: Subject, pods: Sequence[PodFact], trouble: str) -> Finding | None:
-    """What keeps a probe from starting, if anything does that will not pass by itself."""
+    """What keeps the pod of a probe from starting; None if nothing does, or it has started.
+
+    Args:
+        subject: What is probed.
+        pods: The pods of the probe.
+        trouble: The newest Event of its Job or pod that reports a failure, or "".
+    """
     text = next((text for pod in pods if (text := trouble_of(pod))), "") or trouble
     started = any(pod.started_at is not None for pod in pods)
     if started or not text:
         return None
     if missing_key(text):
-        # Certain, and what a node would meet: so no Unknown.
+        # Not Unknown: nodes that use the subject would fail the same way.
         message = explain(text, access_of(subject).files)
         is_secret = message.startswith("Secret")
         reason = ConditionReason.MISSING_SECRET if is_secret else ConditionReason.MISSING_CONFIG_MAP
@@ -74,8 +88,10 @@ def waiting(subject: Subject, pods: Sequence[PodFact], trouble: str) -> Finding 
 
 
 def findings(subject: Subject, finding: Finding) -> dict[str, Any]:
-    """The fields of the status beside the condition. A probe that failed leaves the tools that
-    were known: nodes are still written against them."""
+    """The status fields other than the condition, by field name.
+
+    A probe that failed changes none: nodes may still use the tools of the last one.
+    """
     verdict = finding.verdict
     if verdict is None or not verdict.ok:
         return {}
@@ -90,32 +106,32 @@ def findings(subject: Subject, finding: Finding) -> dict[str, Any]:
 def _end_of(pod: PodFact) -> str:
     if pod.pod_reason == "DeadlineExceeded" or not pod.terminated:
         return trouble_of(pod) or pod.pod_message or "its pod ended before it had started"
-    said = f": {pod.message.strip()[:300]}" if pod.message.strip() else ""
+    message = f": {pod.message.strip()[:300]}" if pod.message.strip() else ""
     reason = f" ({pod.terminated_reason})" if pod.terminated_reason not in ("", "Error") else ""
-    return f"its program ended with exit code {pod.exit_code}{reason}{said}; see its log"
+    return f"its program ended with exit code {pod.exit_code}{reason}{message}; see its log"
 
 
 def _tools(log: str | None, verdict: Verdict) -> tuple[Tool, ...] | None:
-    """The tools in the log; None when it does not hold (all of) them."""
+    """The tools in the log; None when the log does not have all of them."""
     if not verdict.lines:
         return ()
-    told = tools_in(log, verdict) if log is not None else None
-    if told is None:
+    documents = tools_in(log, verdict) if log is not None else None
+    if documents is None:
         return None
     try:
-        return tuple(_tool(tool) for tool in told)
+        return tuple(_tool(document) for document in documents)
     except ValidationError:
         return None
 
 
-def _tool(told: dict[str, Any]) -> Tool:
-    description = told.get("description")
+def _tool(document: dict[str, Any]) -> Tool:
+    description = document.get("description")
     return Tool(
-        name=told.get("name", ""),
+        name=document.get("name", ""),
         description=description[:_DESCRIPTION_LIMIT] if description else None,
-        input_schema=told.get("inputSchema"),
-        annotations=ToolAnnotations.model_validate(told["annotations"])
-        if told.get("annotations")
+        input_schema=document.get("inputSchema"),
+        annotations=ToolAnnotations.model_validate(document["annotations"])
+        if document.get("annotations")
         else None,
     )
 
@@ -126,4 +142,4 @@ def _about_tools(verdict: Verdict, tools: tuple[Tool, ...] | None) -> str:
     if verdict.found is not None and verdict.found > len(tools):
         return f"; the first {len(tools)} are listed in status.tools"
     without = sum(tool.input_schema is None for tool in tools)
-    return f"; {without} of them have a schema that is too big to be listed" if without else ""
+    return f"; {without} of them have a schema that is too large to be listed" if without else ""

@@ -1,7 +1,7 @@
-"""The Job of a probe: a pod as a node's would be, that only looks.
+"""The Job of a probe: a pod like that of a node, which only lists models or tools.
 
-It carries the labels of no run, so that it wakes nobody, and no finalizer: what it found can be
-found out again.
+It has no label of a run, so that it wakes none, and no finalizer, because a lost result is only
+probed again.
 """
 
 import hashlib
@@ -21,23 +21,23 @@ from waypost.protocol.probe import VERSION
 
 DEADLINE: Final = 120.0  # seconds of a probe, image pull included
 _PROGRAMS: Final = {"ModelProvider": "waypost_node.probe", "ToolServer": "waypost_agent.discover"}
-_ANSWER_SECONDS: Final = 20.0  # what the other side is given
+_ANSWER_SECONDS: Final = 20.0  # how long the provider or server may take to answer
 _KEPT_SECONDS: Final = 600
 _NAME_LIMIT: Final = 63
 
 
 @dataclass(frozen=True)
 class ProbeSettings:
-    """What the operator's own settings add to probes. Times in seconds."""
+    """Settings of probes that come from the operator's. Times in seconds."""
 
     runner_image: str
     agent_image: str
     image_pull_policy: str = "IfNotPresent"
-    again_seconds: float = 1800.0  # between probes of what is Ready
+    again_seconds: float = 1800.0  # between probes of a subject that is Ready
 
 
 def access_of(subject: Subject) -> Access:
-    """What its pods must know, and the keys they need."""
+    """The address of the subject and the files of keys that its pods need."""
     if isinstance(subject.spec, ModelProviderSpec):
         return provider_access(subject.spec)
     if isinstance(subject.spec, ToolServerSpec):
@@ -54,7 +54,7 @@ def probe_name(subject: Subject, number: int) -> str:
 
 
 def probe_job(subject: Subject, number: int, settings: ProbeSettings) -> JsonObject:
-    """The Job of probe `number` of a subject whose spec was read."""
+    """The manifest of the Job of probe `number`; the subject's spec must be valid."""
     access = access_of(subject)
     name = probe_name(subject, number)
     labels = {meta.LABEL_PROBE: subject.uid, meta.LABEL_ATTEMPT: str(number)}
@@ -91,7 +91,7 @@ def probe_job(subject: Subject, number: int, settings: ProbeSettings) -> JsonObj
 
 
 def image_of(subject: Subject, settings: ProbeSettings) -> str:
-    """The image of its probes; "" when this installation has none that could ask it."""
+    """The image of its probes; "" when this installation has none."""
     if isinstance(subject.spec, ModelProviderSpec):
         return settings.runner_image
     stdio = subject.spec.stdio if subject.spec else None
@@ -102,12 +102,12 @@ def _request(subject: Subject, access: Access) -> JsonObject:
     seconds = _ANSWER_SECONDS
     if isinstance(subject.spec, ModelProviderSpec):
         names = [model.name for model in subject.spec.models or []]
-        asked = {"provider": {**access.document, "models": names}}
+        body = {"provider": {**access.document, "models": names}}
     else:
         timeout = subject.spec.timeout if subject.spec else None
         seconds = min(parse_duration(timeout), seconds) if timeout else seconds
-        asked = {"server": access.document}
-    return {"v": VERSION, "timeoutSeconds": seconds, **asked}
+        body = {"server": access.document}
+    return {"v": VERSION, "timeoutSeconds": seconds, **body}
 
 
 def _pod(subject: Subject, files: tuple[KeyFile, ...], settings: ProbeSettings) -> JsonObject:

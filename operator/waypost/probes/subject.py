@@ -17,7 +17,7 @@ Spec = ModelProviderSpec | ToolServerSpec
 
 @dataclass(frozen=True)
 class Subject:
-    """What is probed. `spec` is None when the models refuse it; `problem` then says why."""
+    """What is probed. `spec` is None when it is invalid; `problem` then says why, else it is ""."""
 
     kind: SubjectKind
     name: str
@@ -71,4 +71,4 @@ def _status(kind: SubjectKind, body: Any) -> ProbedStatus:
     try:
         return model.model_validate(body)
     except ValidationError:
-        return model()  # nothing rests on it: it is found out again
+        return model()  # no harm: a probe finds out again

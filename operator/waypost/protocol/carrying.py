@@ -1,17 +1,19 @@
-"""The sidecar that carries the output of a foreign image out of its pod: what the operator puts
-into the pod, and what the sidecar's program expects
-(docs/adr/0009-big-outputs-of-foreign-images.md)."""
+"""The output sidecar: it uploads the output file of a container node whose image is not ours.
+
+The operator puts these values into the pod, and the sidecar's program uses them
+(docs/adr/0009-big-outputs-of-foreign-images.md).
+"""
 
 from typing import Final
 
 CONTAINER: Final = "carry"
 MOUNT: Final = "/waypost/out"
 OUTPUT_FILE: Final = f"{MOUNT}/output"
-# Above what any program of the pod may leave in the shared folder, the pod is evicted.
+# The kubelet evicts a pod whose shared folder exceeds this.
 FOLDER_LIMIT: Final = "128Mi"
 LARGEST: Final = 32 * 1024 * 1024  # bytes of the output file
-# A shell waits, for it needs next to nothing. Its trap is set a moment after its start, long before
-# another container can have run and ended.
+# A shell waits, because it needs less memory than Python. It sets its trap right after its start,
+# before any other container can have ended.
 COMMAND: Final = (
     "/bin/sh",
     "-c",

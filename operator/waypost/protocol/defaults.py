@@ -1,4 +1,4 @@
-"""`default`s of a schema, filled into a value (S62)."""
+"""Fills `default`s of a schema into a value (docs/semantics.md, S62)."""
 
 import copy
 from collections.abc import Iterator
@@ -19,11 +19,14 @@ class _TooMuch(Exception):
 
 
 def apply_defaults(schema: Json, value: Json) -> Json:
-    """`value` with `default`s of missing properties filled in, nested ones too; a new value.
+    """Fill in the `default`s of missing properties, nested ones too.
 
-    Follows properties, items, prefixItems, allOf and local $ref; not anyOf, oneOf or if, where it
-    depends on the value which of them speaks. The value comes back as it was when its defaults
-    would add more than LIMIT characters; what is missing then is for validation to find.
+    Follows `properties`, `items`, `prefixItems`, `allOf` and local `$ref`s; not `anyOf`, `oneOf`
+    or `if`, where the value decides which branch applies.
+
+    Returns:
+        A new value; `value` itself if its defaults would add more than LIMIT characters. The
+        validation that follows then reports the missing properties.
     """
     try:
         return _Filling(schema).fill(schema, value, 0)
@@ -32,7 +35,12 @@ def apply_defaults(schema: Json, value: Json) -> Json:
 
 
 def run_away(schema: Json, parts: Iterator[Json]) -> bool:
-    """Whether the defaults in `parts` of `schema` fill each other beyond LIMIT or MAX_DEPTH."""
+    """Whether defaults add more than LIMIT characters or nest deeper than MAX_DEPTH.
+
+    Args:
+        schema: The root, which local `$ref`s refer to.
+        parts: The schemas inside it, as `protocol.schema.parts` yields them.
+    """
     filling = _Filling(schema)
     try:
         for part in parts:
@@ -43,7 +51,7 @@ def run_away(schema: Json, parts: Iterator[Json]) -> bool:
 
 
 class _Filling:
-    """One pass over a value, with what its defaults may still add."""
+    """One pass over a value, with the number of characters that defaults may still add."""
 
     def __init__(self, root: Json) -> None:
         self._root = root
@@ -74,10 +82,10 @@ class _Filling:
         filled = dict(value)
         for key, declared in properties.items():
             if key not in filled:
-                given = next((p for p in self._resolved(declared) if "default" in p), None)
-                if given is None:
+                part = next((p for p in self._resolved(declared) if "default" in p), None)
+                if part is None:
                     continue
-                filled[key] = self._copied(given["default"])
+                filled[key] = self._copied(part["default"])
             filled[key] = self.fill(declared, filled[key], depth + 1)
         return filled
 
@@ -88,7 +96,7 @@ class _Filling:
         return copy.deepcopy(default)
 
     def _resolved(self, schema: Json) -> Iterator[dict[str, Any]]:
-        """The schema, then what its allOf and its $ref say: its own keywords come first."""
+        """The schema, then the schemas of its allOf and $ref: its own keywords come first."""
         pending = [schema]
         for _ in range(_HOPS):
             if not pending:

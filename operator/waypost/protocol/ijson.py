@@ -1,8 +1,8 @@
 """I-JSON (RFC 7493) values: strict parsing, checking, the canonical form and its digest.
 
-What crosses a boundary must mean the same on both sides: the API server turns 1.0 into 1 and
-12345678901234567890 into 12345678901234567000 without a word, so such values are refused by path
-or made equal in the canonical form (RFC 8785) that digests are computed over.
+Both sides of a boundary must read the same value. The API server silently turns 1.0 into 1 and
+12345678901234567890 into 12345678901234567000. So the first two are equal in the canonical form
+(RFC 8785), which digests are computed over, and values like the last are refused with their path.
 """
 
 import json
@@ -27,7 +27,12 @@ _NO_CHARACTER: Final = re.compile(
 
 
 class IJsonError(ValueError):
-    """A value that is not I-JSON: `path` (`$.a[0].b`) and `problem`, a sentence without it."""
+    """A value is not I-JSON.
+
+    Attributes:
+        path: Where, such as `$.a[0].b`.
+        problem: What is wrong, without the path.
+    """
 
     def __init__(self, path: str, problem: str) -> None:
         super().__init__(f"{path}: {problem}")
@@ -36,7 +41,7 @@ class IJsonError(ValueError):
 
 
 class NotJsonError(IJsonError):
-    """A text that is not JSON at all, so that it might be meant as plain text."""
+    """A text is not JSON at all; it may be meant as plain text."""
 
 
 class BigIntegerError(IJsonError):
@@ -44,7 +49,7 @@ class BigIntegerError(IJsonError):
 
 
 class _Twice(dict[str, Json]):
-    """An object in whose text `key` stood twice; marked, for the check to name its path."""
+    """An object whose text has `key` twice; `check` reports it with its path."""
 
     key = ""
 
@@ -83,11 +88,11 @@ def _integer_or_text(digits: str) -> int | str:
 
 
 def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
-    found = dict(pairs)
-    if len(found) == len(pairs):
-        return found
-    marked = _Twice(found)
-    unseen = set(found)
+    merged = dict(pairs)
+    if len(merged) == len(pairs):
+        return merged
+    marked = _Twice(merged)
+    unseen = set(merged)
     for key, _ in pairs:
         if key not in unseen:
             marked.key = key
@@ -97,8 +102,11 @@ def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
 
 
 def check(value: object) -> Json:
-    """`value` itself if it is I-JSON made of dict, list, str, int, float, bool, None; raises
-    IJsonError naming the path otherwise."""
+    """Return `value` unchanged if it is I-JSON of dict, list, str, int, float, bool and None.
+
+    Raises:
+        IJsonError: It is not; the error has the path.
+    """
     _check(value, ())
     return value
 
@@ -135,7 +143,7 @@ def _check_scalar(value: object, at: tuple[str | int, ...]) -> None:
     elif isinstance(value, float):
         if not math.isfinite(value):
             raise IJsonError(_path(at), f"{json.dumps(value)} is not a JSON number")
-        # Written without an exponent, such a number comes back as an integer that is refused.
+        # Written without an exponent, such a number would be read back as an unsafe integer.
         if MAX_SAFE_INTEGER < abs(value) < _FIRST_EXPONENT:
             text = "a number beyond 2^53 loses digits in JSON; use a string"
             raise IJsonError(_path(at), text)
@@ -159,7 +167,7 @@ def _path(at: tuple[str | int, ...]) -> str:
 
 
 def step(key: str | int) -> str:
-    """What a path is extended by: `.name`, `[3]`, or `["odd key"]`, short and on one line."""
+    """One step of a path: `.name`, `[3]`, or `["odd key"]`, short and on one line."""
     if isinstance(key, int):
         return f"[{key}]"
     return f".{key}" if _NAME.fullmatch(key) else f"[{_short(key)}]"
@@ -171,7 +179,7 @@ def _short(value: object) -> str:
 
 
 def canonical(value: Json) -> bytes:
-    """The RFC 8785 form: equal bytes for equal values, 1.0 and 1 included."""
+    """The canonical form (RFC 8785): equal bytes for equal values, also for 1.0 and 1."""
     import rfc8785
 
     encoded: bytes = rfc8785.dumps(value)

@@ -1,7 +1,7 @@
-"""What a probe is asked, and what it tells: shared by the operator and the probe's pod.
+"""The request and the result of a probe, for the operator and the probe's pod.
 
-The verdict is the pod's termination message. The tools of a server are lines of its log, one
-each: a log line above 16 KiB is torn into several by the container runtime.
+The verdict is the pod's termination message. The tools of a server are lines of the pod's log, one
+line each, of at most 8 KiB: the container runtime splits lines above 16 KiB.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from waypost.protocol import ijson
 
 VERSION: Final = 1
 REQUEST_FILE: Final = "/waypost/in/probe.json"
-MESSAGE_LIMIT: Final = 4095  # bytes of a termination message; the kubelet cuts longer ones
+MESSAGE_LIMIT: Final = 4095  # bytes of a termination message; the kubelet truncates longer ones
 TOOL_PREFIX: Final = "waypost-tool "
 MOST_TOOLS: Final = 128
 LINE_LIMIT: Final = 8 * 1024  # bytes of one tool
@@ -24,7 +24,7 @@ _NAMES_LIMIT: Final = 1000  # bytes of the names in a verdict
 
 
 class ProbeReason(StrEnum):
-    """How a probe ended; docs/troubleshooting.md tells what to do about each."""
+    """How a probe ended; docs/troubleshooting.md says what to do about each."""
 
     ANSWERED = "Answered"
     UNKNOWN_MODELS = "UnknownModels"
@@ -38,8 +38,16 @@ class ProbeReason(StrEnum):
 
 
 class Verdict(NamedTuple):
-    """What a probe found. `found` counts models or tools, `unknown` names models that the
-    provider does not list, `lines` and `digest` are of the tools in the log."""
+    """The result of a probe.
+
+    Attributes:
+        reason: How it ended.
+        message: The same in a sentence.
+        found: Number of models or tools; None if they were not listed.
+        unknown: Models of the ModelProvider that the provider does not list.
+        lines: Number of tool lines in the log.
+        digest: `lines_digest` of those lines; "" when there are none.
+    """
 
     reason: ProbeReason
     message: str
@@ -50,12 +58,12 @@ class Verdict(NamedTuple):
 
     @property
     def ok(self) -> bool:
-        """Whether nodes can use it."""
+        """Whether nodes can use the provider or server."""
         return self.reason in (ProbeReason.ANSWERED, ProbeReason.UNKNOWN_MODELS)
 
 
 def encode(verdict: Verdict) -> bytes:
-    """The termination message. What does not fit is left out: the message says how many."""
+    """The verdict as a termination message: names that do not fit are left out, texts are cut."""
     document: dict[str, Any] = {
         "v": VERSION,
         "reason": str(verdict.reason),
@@ -65,11 +73,11 @@ def encode(verdict: Verdict) -> bytes:
         "lines": verdict.lines,
         "digest": verdict.digest,
     }
-    told = {key: value for key, value in document.items() if value not in (None, "", [])}
-    encoded = ijson.canonical(told)
+    present = {key: value for key, value in document.items() if value not in (None, "", [])}
+    encoded = ijson.canonical(present)
     while len(encoded) > MESSAGE_LIMIT:  # characters of more than one byte
-        told["message"] = told["message"][: len(told["message"]) // 2]
-        encoded = ijson.canonical(told)
+        present["message"] = present["message"][: len(present["message"]) // 2]
+        encoded = ijson.canonical(present)
     return encoded
 
 
@@ -92,8 +100,14 @@ def decode(text: str) -> Verdict | None:
 
 
 def tool_lines(tools: Iterable[dict[str, Any]]) -> list[str]:
-    """Lines for the log: one tool each, the first that fit. A schema that is too big is left
-    out of its tool."""
+    """Lines for the log, one for each tool, as many as fit.
+
+    Args:
+        tools: As MCP lists them: `name`, `description`, `inputSchema`, `annotations`.
+
+    Returns:
+        Lines without their ends. A tool whose schema is too large comes without `inputSchema`.
+    """
     lines: list[str] = []
     room = LINES_LIMIT
     for tool in tools:
@@ -108,12 +122,12 @@ def tool_lines(tools: Iterable[dict[str, Any]]) -> list[str]:
 
 
 def lines_digest(lines: Sequence[str]) -> str:
-    """By which the operator knows that it has read the lines that were written."""
+    """A digest of tool lines, with which the operator checks that it read all of them."""
     return "sha256:" + hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def tools_in(log: str, verdict: Verdict) -> list[dict[str, Any]] | None:
-    """The tools that a log tells; None when they are not those of the verdict."""
+    """The tools in a log; None when its lines do not match the verdict's count and digest."""
     lines = [line for line in log.splitlines() if line.startswith(TOOL_PREFIX)]
     lines = lines[-verdict.lines :] if verdict.lines else []
     if len(lines) != verdict.lines or lines_digest(lines) != verdict.digest:
@@ -122,19 +136,19 @@ def tools_in(log: str, verdict: Verdict) -> list[dict[str, Any]] | None:
 
 
 def _line(tool: dict[str, Any]) -> str:
-    # ASCII: characters and bytes are one, and no reader of logs can take it for two lines.
+    # ASCII: length is size, and no character can be read as a line end.
     return TOOL_PREFIX + json.dumps(tool, separators=(",", ":"), sort_keys=True)
 
 
 def _fitting(names: Sequence[str]) -> list[str]:
-    kept: list[str] = []
+    fitting: list[str] = []
     room = _NAMES_LIMIT
     for name in names:
         room -= len(name.encode()) + 3
         if room < 0:
             break
-        kept.append(name)
-    return kept
+        fitting.append(name)
+    return fitting
 
 
 def _text(value: object) -> str:

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class Reason(StrEnum):
-    """One CamelCase word for programs; docs/troubleshooting.md tells what to do about each."""
+    """One CamelCase word for programs; docs/troubleshooting.md says what to do about each."""
 
     INPUT_INVALID = "InputInvalid"
     INPUT_TOO_LARGE = "InputTooLarge"

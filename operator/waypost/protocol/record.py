@@ -1,7 +1,7 @@
 """The commit record: what an attempt leaves in its termination message.
 
-The kubelet keeps the tail of messages of 4096 bytes and more, so a record of that size is never
-parsed; it attests that the message came from this pod, and the record names whose it is.
+The kubelet truncates a message of more than 4096 bytes, so a text of that size is never parsed.
+It also attests that the message is of this pod; the record itself names its attempt.
 """
 
 import json
@@ -15,16 +15,16 @@ from waypost.protocol.work import Trace, Usage, trace_from_json, usage_from_json
 
 VERSION: Final = 1
 LIMIT: Final = 4096
-_REPLACEMENT: Final = "\ufffd"  # what stands in a message for bytes that are not UTF-8
+_REPLACEMENT: Final = "\ufffd"  # replaces bytes that are not UTF-8
 _ESCAPED: Final = "\\ufffd"
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 _IDENTITY: Final = ("run", "path", "round", "attempt", "podUID")  # the keys of an Attempt
-_TOOLS: Final = 1024  # bytes of tool names and counts; what is beyond is in the trace
+_TOOLS: Final = 1024  # bytes of tool names and counts; the trace has the others
 _CARRIED_TOOLS: Final = 256
 
 
 class TooLarge(ValueError):
-    """A result that does not fit a record: `size` bytes with its envelope, `limit` allowed."""
+    """A result does not fit: the record has `size` bytes, `limit` are allowed."""
 
     def __init__(self, size: int, limit: int) -> None:
         super().__init__(f"the result takes {size} bytes with its envelope, the limit is {limit}")
@@ -33,7 +33,7 @@ class TooLarge(ValueError):
 
 
 class Attempt(NamedTuple):
-    """Whose record it is."""
+    """The attempt that a record belongs to."""
 
     run_uid: str
     path: str
@@ -43,19 +43,27 @@ class Attempt(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """An output that is kept by the gateway: digest and size of its canonical form."""
+    """An output that the gateway stores: digest, and size in bytes, of its canonical form."""
 
     digest: str
     size: int
 
 
 class CommitRecord(NamedTuple):
-    """How an attempt ended, in its own words.
+    """How an attempt ended, as its pod reports it.
 
-    A Succeeded record has `stored` in the place of an `output` that does not fit. `trace` is the
-    trace where it fits; True when the gateway has it, False when it is lost. `usage.tools` holds
-    the tools called most, as many as fit. `carried`: what earlier attempts used up that could not
-    report it. `retry_after_seconds`: what a provider asked for.
+    Attributes:
+        attempt: Whose record it is.
+        outcome: Succeeded or Failed.
+        output: Of a Succeeded record, unless it is `stored`.
+        reason: Of a Failed record; `protocol.reasons.Reason`, not checked.
+        message: Of a Failed record: the reason in a sentence.
+        tail: The end of what a failed program printed.
+        stored: Set when the gateway stores the output, because it does not fit.
+        usage: What the attempt used; `tools` has the most called tools, as many as fit.
+        carried: What earlier attempts used and could not report.
+        retry_after_seconds: How long a provider asked to wait.
+        trace: The trace if it fits; True when the gateway stores it, False when it is lost.
     """
 
     attempt: Attempt
@@ -72,7 +80,7 @@ class CommitRecord(NamedTuple):
 
 
 class RecordProblem(NamedTuple):
-    """Why there is no usable record. `plain_text`: the message, where it might be a string."""
+    """Why there is no usable record. `plain_text` is the message, if it may be plain text."""
 
     reason: Literal["Missing", "TooLarge", "Malformed", "Foreign"]
     message: str
@@ -80,8 +88,13 @@ class RecordProblem(NamedTuple):
 
 
 def encode(record: CommitRecord) -> bytes:
-    """The record as UTF-8, always below LIMIT: a failure keeps the head of its message and the
-    end of its tail, as much as fits. Raises TooLarge for a result, which is never cut."""
+    """The record as UTF-8, always shorter than LIMIT bytes.
+
+    A failure that does not fit keeps the head of its message and the end of its tail.
+
+    Raises:
+        TooLarge: An output does not fit; outputs are never cut.
+    """
     body = _body(record)
     encoded = _dump(body)
     if len(encoded) < LIMIT:
@@ -99,7 +112,7 @@ def encode(record: CommitRecord) -> bytes:
 
 
 def uncut_size(record: CommitRecord) -> int:
-    """Bytes of the record if nothing of it were cut."""
+    """The size of the record in bytes, before anything is cut."""
     return len(_dump(_body(record)))
 
 
@@ -136,30 +149,32 @@ def _body(record: CommitRecord) -> dict[str, Json]:
 
 
 def _usage_body(usage: Usage, room: int) -> dict[str, Json] | None:
-    kept: dict[str, int] = {}
+    tools: dict[str, int] = {}
     for name, calls in sorted((usage.tools or {}).items(), key=lambda each: (-each[1], each[0])):
         room -= len(_dump({name: calls}))
         if room < 0:
             break
-        kept[name] = calls
-    return usage._replace(tools=kept).to_json() or None
+        tools[name] = calls
+    return usage._replace(tools=tools).to_json() or None
 
 
 def _dump(body: dict[str, Json]) -> bytes:
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    # Escaped, the character is the program's own; bare, it is the mark of bytes that were cut.
+    # Escaped, the program wrote the character; unescaped, it replaces bytes that were cut.
     return text.replace(_REPLACEMENT, _ESCAPED).encode("utf-8", "replace")
 
 
 def decode(message: str, *, expect: Attempt) -> CommitRecord | RecordProblem:
-    """The record in a termination message, if it parses, matches its digest and is `expect`'s."""
+    """Parse a termination message and check that the record is of the attempt `expect`."""
     return belonging_to(parse(message), expect=expect)
 
 
 def parse(message: str) -> CommitRecord | RecordProblem:
-    """The record in a termination message, if it parses and matches its digest.
+    """Parse a termination message and check the digest of its output.
 
-    Its `attempt` is what the message claims: compare it with `belonging_to` before use.
+    Returns:
+        The record, whose `attempt` is what the message claims: check it with `belonging_to`
+        before use. A RecordProblem for anything else.
     """
     problem = _unusable(message)
     if problem is not None:
@@ -177,11 +192,11 @@ def parse(message: str) -> CommitRecord | RecordProblem:
 def belonging_to(
     record: CommitRecord | RecordProblem, *, expect: Attempt
 ) -> CommitRecord | RecordProblem:
-    """`record` if it is `expect`'s, else the problem Foreign; a problem stays as it is."""
+    """`record` if it is of the attempt `expect`, else the problem Foreign; problems unchanged."""
     if isinstance(record, RecordProblem) or record.attempt == expect:
         return record
     pairs = zip(_IDENTITY, record.attempt, expect, strict=True)
-    odd = ", ".join(key for key, claimed, wanted in pairs if claimed != wanted)
+    odd = ", ".join(key for key, claimed, expected in pairs if claimed != expected)
     return RecordProblem("Foreign", f"the record is another attempt's: {odd} differ")
 
 
@@ -240,7 +255,7 @@ def _unusable(message: str) -> RecordProblem | None:
     if not message:
         return RecordProblem("Missing", "no record was written")
     size = len(message.encode("utf-8", "replace"))
-    # A cut character comes back as three bytes, so the text may be longer than what was kept.
+    # A truncated character is read back as three bytes, so the text may be longer than 4096 bytes.
     if size >= LIMIT:
         text = f"the termination message has {size} bytes or more, the limit is {LIMIT - 1}"
         return RecordProblem("TooLarge", text)
@@ -250,9 +265,13 @@ def _unusable(message: str) -> RecordProblem | None:
 
 
 def decode_plain(message: str) -> Json | RecordProblem:
-    """The output of a `container` node: nothing is null, else I-JSON. A text that is not JSON
-    comes back as a problem with `plain_text`, for a schema that takes a string; JSON that is
-    refused (a key twice, an unsafe integer) does not: it was never meant as text."""
+    """The output of a `container` node, from its termination message.
+
+    Returns:
+        null for no text, else the I-JSON value. A RecordProblem otherwise: with `plain_text` if
+        the text is not JSON, so that a schema may take it as a string; without it if the text is
+        JSON that is refused (a duplicate key, an unsafe integer).
+    """
     problem = _unusable(message)
     if problem is not None:
         return None if problem.reason == "Missing" else problem

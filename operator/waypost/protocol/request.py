@@ -1,4 +1,4 @@
-"""The request document: what one attempt is asked to do, read by the pod."""
+"""The request document: what the operator asks the pod of one attempt to do."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
@@ -11,24 +11,45 @@ _T = TypeVar("_T")
 
 # NamedTuples: importing dataclasses would be a sixth of the runner's cold start.
 class PythonWork(NamedTuple):
-    """What a `python` node runs: the function `run` of `source`, or `function`, written
-    `module:name`. Exactly one of them."""
+    """What a `python` node runs; exactly one field is set.
+
+    Attributes:
+        source: Python code that defines the function `run`.
+        function: A function of the image, written `module:name`.
+    """
 
     source: str | None = None
     function: str | None = None
 
     def to_json(self) -> dict[str, Json]:
-        """The one that is set."""
+        """The document: the field that is set."""
         return {key: value for key, value in self._asdict().items() if value is not None}
 
 
 class Request(NamedTuple):
-    """All an attempt may know. Times in seconds; absent schemas allow anything.
+    """All that the pod of an attempt gets from the operator.
 
-    `modules` are sources that the node's code may import, by name. `gateway` is the base URL where
-    payloads are kept. `stored_inputs` is the digest of inputs that are too big to ride along: they
-    are fetched from the gateway, and `inputs` is empty until then. `agent` and `http` are as
-    docs/adr/0008-agent-nodes.md has them; the programs of those kinds read them.
+    Attributes:
+        run_name: Name of the AgentWorkflow.
+        namespace: Its namespace.
+        run_uid: Its uid.
+        path: The node's path.
+        kind: The node's kind: python, http or agent.
+        round: Number of the round, from 1.
+        attempt: Number of the attempt, from 1.
+        fingerprint: Hash of all that determines the node's result.
+        idempotency_key: Shared by all attempts of the node.
+        timeout_seconds: Limit of the attempt; None for no limit.
+        traceparent: The attempt's span, in the format of W3C Trace Context.
+        inputs: The node's inputs by name; empty while they are only stored.
+        input_schema: JSON Schema of the inputs; None allows anything.
+        output_schema: JSON Schema of the output; None allows anything.
+        python: The code, of a python node.
+        modules: Sources that the code may import, by module name.
+        agent: The agent's part, as in docs/adr/0008-agent-nodes.md; its program reads it.
+        http: The request's part, likewise.
+        gateway: Base URL of the gateway; None when there is none.
+        stored_inputs: Digest of inputs that are too large and must be fetched from the gateway.
     """
 
     run_name: str
@@ -53,7 +74,7 @@ class Request(NamedTuple):
     stored_inputs: str | None = None
 
     def to_json(self) -> dict[str, Json]:
-        """The document, absent optionals left out."""
+        """The document, without optional fields that are None."""
         document: dict[str, Json] = {
             "v": VERSION,
             "run": {"name": self.run_name, "namespace": self.namespace, "uid": self.run_uid},
@@ -81,7 +102,11 @@ class Request(NamedTuple):
 
 
 def from_json(document: Json) -> Request:
-    """Read a document. Raises ValueError that names the field which is missing or wrong."""
+    """Read a document.
+
+    Raises:
+        ValueError: A field is missing or wrong; the message names it.
+    """
     if not isinstance(document, dict):
         raise ValueError("the request is not an object")
     if document.get("v") != VERSION:
@@ -118,17 +143,17 @@ def _optional(
 
 
 def _python(document: dict[str, Any]) -> PythonWork | None:
-    found = _optional(_object, document, "python")
-    if found is None:
+    work = _optional(_object, document, "python")
+    if work is None:
         return None
-    if "function" in found:
-        return PythonWork(function=_text(found, "function", inside="python."))
-    return PythonWork(source=_text(found, "source", inside="python."))
+    if "function" in work:
+        return PythonWork(function=_text(work, "function", inside="python."))
+    return PythonWork(source=_text(work, "source", inside="python."))
 
 
 def _sources(document: dict[str, Any], name: str) -> dict[str, str]:
-    found = _object(document, name)
-    return {module: _text(found, module, inside=f"{name}.") for module in found}
+    sources = _object(document, name)
+    return {module: _text(sources, module, inside=f"{name}.") for module in sources}
 
 
 def _text(document: dict[str, Any], name: str, *, inside: str = "") -> str:

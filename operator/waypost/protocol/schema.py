@@ -1,4 +1,4 @@
-"""JSON Schema 2020-12 at the boundaries: usable schemas, violations with path, defaults."""
+"""JSON Schema 2020-12: check a schema, validate a value, walk and rewrite schemas."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
@@ -55,7 +55,11 @@ class _Known:
 
 
 def check_schema(schema: object) -> str | None:
-    """Why `schema` cannot be used, in a sentence; None if it can."""
+    """Check that Waypost can use a schema.
+
+    Returns:
+        Why it cannot, as a sentence; None if it can.
+    """
     if not isinstance(schema, dict | bool):
         return f"expected a JSON Schema (an object), found {violation.show(schema)}"
     try:
@@ -106,10 +110,19 @@ def compiling_problem(schema: Json) -> str | None:
 
 
 def validate(schema: Json, value: Json, *, limit: int = 5) -> tuple[Violation, ...]:
-    """The first violations of `value`, at most `limit`; empty when it conforms.
+    """Validate a value.
 
-    A value that would take more than MAX_VISITS is not looked at and is a violation. Raises
-    ValueError for a schema that check_schema refuses.
+    Args:
+        schema: A schema that `check_schema` accepts.
+        value: The value. One that would take more than MAX_VISITS is not checked; it is a
+            violation.
+        limit: Maximum number of violations to return.
+
+    Returns:
+        The first violations; empty when the value conforms.
+
+    Raises:
+        ValueError: `check_schema` refuses the schema.
     """
     return _checker.violations(schema, value, limit)
 
@@ -215,27 +228,27 @@ def _validator(schema: Json) -> _Known:
 
 
 def _asserting(schema: Json) -> Json:
-    """The schema without the formats that are not asserted (S61)."""
+    """The schema without formats that Waypost does not check (docs/semantics.md, S61)."""
     return rewrite(schema, _without_idle_format)
 
 
 def _without_idle_format(part: dict[str, Json]) -> dict[str, Json]:
     idle = isinstance(part.get("format"), str) and part["format"] not in FORMATS
-    return {keyword: said for keyword, said in part.items() if keyword != "format" or not idle}
+    return {key: value for key, value in part.items() if key != "format" or not idle}
 
 
 def rewrite(schema: Json, change: Callable[[dict[str, Json]], Json]) -> Json:
-    """A copy of `schema` in which every schema is what `change` makes of it, inner ones first."""
+    """A copy of `schema` with every schema in it replaced by `change(schema)`, inner ones first."""
     if isinstance(schema, list):
         return [rewrite(part, change) for part in schema]
     if not isinstance(schema, dict):
         return schema
-    made: dict[str, Json] = {}
+    copy: dict[str, Json] = {}
     for keyword, inner in schema.items():
         if keyword in DATA:
-            made[keyword] = inner
+            copy[keyword] = inner
         elif keyword in NAMED and isinstance(inner, dict):
-            made[keyword] = {name: rewrite(part, change) for name, part in inner.items()}
+            copy[keyword] = {name: rewrite(part, change) for name, part in inner.items()}
         else:
-            made[keyword] = rewrite(inner, change)
-    return change(made)
+            copy[keyword] = rewrite(inner, change)
+    return change(copy)

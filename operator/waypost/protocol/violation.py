@@ -1,4 +1,4 @@
-"""Where and how a value breaks its schema, in words for the author of either."""
+"""Violations of a JSON Schema, worded for the author of the value or of the schema."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -11,7 +11,7 @@ _SHOWN: Final = 80
 
 @dataclass(frozen=True)
 class Violation:
-    """Where a value breaks its schema: JSON path, what was expected, what was found."""
+    """One violation: the path (`$.a[0]`), what the schema expects, what the value has."""
 
     path: str
     expected: str
@@ -22,7 +22,7 @@ class Violation:
 
 
 def of(error: Any) -> Violation:
-    """The violation that a jsonschema_rs.ValidationError tells."""
+    """The violation in a jsonschema_rs.ValidationError."""
     path = "$" + "".join(map(step, error.instance_path))
     return Violation(path=path, expected=_expected(error), found=show(error.instance))
 
@@ -34,7 +34,7 @@ def of_schema(error: ValueError) -> str:
     return said if place == "$" else f"{place}: {said}"
 
 
-# By the name of the validator's error kind; {0} is what the keyword says in the schema.
+# By the name of the validator's error kind; {0} is the value of the keyword in the schema.
 _PHRASES: Final = {
     "minLength": "at least {0} characters",
     "maxLength": "at most {0} characters",
@@ -69,20 +69,20 @@ def _expected(error: Any) -> str:
     return message if len(message) <= 2 * _SHOWN else f"…{message[-2 * _SHOWN :]}"
 
 
-def phrase(keyword: str, said: Json) -> str:
-    """What a keyword of a schema demands, in words; `said` is its value there."""
+def phrase(keyword: str, value: Json) -> str:
+    """What a keyword of a schema demands, in words; `value` is its value in the schema."""
     if keyword == "type":
-        listed = said if isinstance(said, list) else [said]
+        listed = value if isinstance(value, list) else [value]
         return " or ".join(str(item) for item in listed)
-    if isinstance(said, list):
-        text = ", ".join(repr(item) for item in said[:12])
+    if isinstance(value, list):
+        text = ", ".join(repr(item) for item in value[:12])
     else:
-        text = str(said) if keyword == "format" else repr(said)
+        text = str(value) if keyword == "format" else repr(value)
     return _PHRASES[keyword].format(text if len(text) <= 2 * _SHOWN else f"{text[: 2 * _SHOWN]}…")
 
 
 def show(value: Json) -> str:
-    """A value, short and on one line, with its type."""
+    """A value with its type, on one line of about 80 characters."""
     kind = {
         str: "string",
         bool: "boolean",

@@ -1,5 +1,6 @@
-"""What came of the work of one attempt: its output or why there is none, what it used up, and
-what it did when. The program of a kind hands it to the runner, which makes the commit record of it.
+"""The result of one attempt: its output or why there is none, its usage and its trace.
+
+The program of a node kind returns it to the runner, which writes the commit record.
 """
 
 from typing import Any, Final, NamedTuple
@@ -9,8 +10,8 @@ from waypost.protocol.reasons import Reason
 
 TRACE_VERSION: Final = 1
 TRACE_ENTRIES: Final = 2000
-# How the message of an attempt begins that its share of the run's budget ended, and no limit of the
-# node's own; `.tokens: `, `.costUSD: ` or `.toolCalls: ` follows.
+# Begins the message of an attempt that reached its share of the run's budget, not a limit of its
+# node; `.tokens: `, `.costUSD: ` or `.toolCalls: ` follows.
 SHARE: Final = "the attempt's share of spec.budget"
 _LONGEST_MONEY: Final = 40
 _COUNTS: Final = {
@@ -29,10 +30,23 @@ _COUNTS: Final = {
 
 # NamedTuples: importing dataclasses would be a sixth of the runner's cold start.
 class Usage(NamedTuple):
-    """What an attempt used up. `cost_usd` is dollars as decimal text, None where no price is
-    known; `tools` are calls by tool name. What was replayed cost nothing, and is in no other
-    count. `estimated_model_calls` are those whose provider reported no tokens: their tokens and
-    cost are estimates."""
+    """What an attempt used.
+
+    Attributes:
+        model_calls: Calls of the model.
+        input_tokens: Tokens sent, `cached_tokens` included.
+        cached_tokens: Tokens that the provider read from its cache.
+        output_tokens: Tokens received.
+        tool_calls: Calls of tools.
+        reasks: Answers that the model had to repeat, because they did not fit the schema.
+        provider_waits: Pauses that the provider asked for.
+        cost_usd: US dollars as decimal text, such as "0.25"; None when no price is known.
+        tools: Number of calls by tool name.
+        replayed_model_calls: Calls taken from the journal: they cost nothing, and no other
+            count includes them.
+        replayed_tool_calls: The same for tools.
+        estimated_model_calls: Calls without reported tokens: their tokens and cost are estimates.
+    """
 
     model_calls: int = 0
     input_tokens: int = 0
@@ -48,15 +62,18 @@ class Usage(NamedTuple):
     estimated_model_calls: int = 0
 
     def to_json(self) -> dict[str, Json]:
-        """The document; zero and absent are left out."""
+        """The document, without fields that are zero or None."""
         body: dict[str, Json] = {key: getattr(self, name) for key, name in _COUNTS.items()}
         body |= {"costUSD": self.cost_usd, "tools": self.tools}
         return {key: value for key, value in body.items() if value}
 
 
 def usage_from_json(document: Json) -> Usage:
-    """Read a document. Raises ValueError that names the field which is wrong: whoever could
-    report less than nothing would be given budget back."""
+    """Read a document. Negative counts are refused: they would increase the run's budget.
+
+    Raises:
+        ValueError: A field is wrong; the message names it.
+    """
     if not isinstance(document, dict):
         raise ValueError(f"usage: expected an object, found {document!r:.60}")
     counts = {name: _count(document, key, inside="usage.") for key, name in _COUNTS.items()}
@@ -90,16 +107,26 @@ def _money(document: dict[str, Any]) -> str | None:
 
 
 class Trace:
-    """What an attempt did when: entries as docs/adr/0008-agent-nodes.md has them, without any
-    prompt, answer, argument or result. Beyond TRACE_ENTRIES they are only counted."""
+    """What an attempt did, and when, without prompts, answers, arguments and results.
+
+    Attributes:
+        entries: Documents as in docs/adr/0008-agent-nodes.md, at most TRACE_ENTRIES.
+        dropped: Number of entries beyond that.
+    """
 
     def __init__(self) -> None:
         self.entries: list[dict[str, Json]] = []
         self.dropped = 0
 
     def add(self, type_: str, *, start: str, end: str, **fields: Json) -> None:
-        """Append an entry; `start` and `end` are RFC 3339 times, fields that are None are left
-        out."""
+        """Append an entry.
+
+        Args:
+            type_: model, tool, reask or wait.
+            start: RFC 3339 time.
+            end: RFC 3339 time.
+            **fields: Further fields; those that are None are left out.
+        """
         if len(self.entries) >= TRACE_ENTRIES:
             self.dropped += 1
             return
@@ -112,7 +139,11 @@ class Trace:
 
 
 def trace_from_json(document: Json) -> Trace:
-    """Read a document. Raises ValueError that names the field which is wrong."""
+    """Read a document.
+
+    Raises:
+        ValueError: A field is wrong; the message names it.
+    """
     if not isinstance(document, dict) or document.get("v") != TRACE_VERSION:
         raise ValueError(f"trace: expected an object of version {TRACE_VERSION}")
     entries = document.get("entries")
@@ -129,8 +160,10 @@ def trace_from_json(document: Json) -> Trace:
 
 
 class WorkResult(NamedTuple):
-    """An attempt's output, not yet checked against the node's outputSchema. `carried`: what
-    earlier attempts used up that could not report it."""
+    """An attempt with an output, which is not yet checked against the node's outputSchema.
+
+    `carried` is what earlier attempts used and could not report.
+    """
 
     output: Json
     usage: Usage | None = None
@@ -139,8 +172,17 @@ class WorkResult(NamedTuple):
 
 
 class WorkFailed(Exception):
-    """An attempt without an output. `retry_after` are the seconds of a provider's last refusal,
-    `tail` is the end of what a program said about it, `carried` is as in WorkResult."""
+    """An attempt without an output.
+
+    Attributes:
+        reason: Why.
+        message: The same in a sentence.
+        usage: What it used.
+        trace: What it did.
+        retry_after: Seconds that the provider asked to wait with its last refusal.
+        tail: The end of what the program printed.
+        carried: As in WorkResult.
+    """
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
-"""The loop: observe, decide, write the status, act, sleep until the next timer.
+"""The loop: observe, decide, write the status, act, wait for the next timer.
 
-One worker per run at a time; wake-ups are hints that may be late, doubled or lost. Everything
-that matters is in the run's status, so any pass may be the last of this process.
+One worker at a time for each run. Wake-ups are hints: they may be late, repeated or lost. All
+state is in the status of runs, so this process may end after any request.
 """
 
 import asyncio
@@ -52,16 +52,16 @@ from waypost.runtime.writes.rate_limit import UPDATES, RateLimitedCluster, Token
 from waypost.runtime.writes.run_events import RunEvents
 from waypost.runtime.writes.status_patch import status_patch
 
-_STUCK_SECONDS: Final = 120.0  # runs are due and no worker has taken one up
+_STUCK_SECONDS: Final = 120.0  # for which runs are due and no worker has started a pass
 _READ_ROUNDS: Final = 8  # a run asks for two or three
-_BUSY_FACTOR: Final = 8  # of what a busy API server asks for, at most
+_BUSY_FACTOR: Final = 8  # longest backoff, in multiples of what a busy API server asks for
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class ControllerSettings:
-    """How the loop runs."""
+    """Settings of the loop. Times in seconds, writes per second."""
 
     pods: PodSettings
     probes: ProbeSettings
@@ -72,12 +72,12 @@ class ControllerSettings:
     shutdown_seconds: float = 15.0
     write_qps: float = 50.0
     write_burst: int = 100
-    node_lost_seconds: float = 300.0  # a machine silent for so long is given up; 0: none is
+    node_lost_seconds: float = 300.0  # a machine that is not ready for so long is lost; 0: none is
 
 
 @dataclass
 class Controller:
-    """One operator process's view of the cluster and its loop."""
+    """The caches, queue and workers of one operator process."""
 
     cluster: Cluster
     clock: Clock
@@ -133,7 +133,7 @@ class Controller:
         self._on_duty = False
 
     def on_watch_event(self, kind: Kind, change: str | None, raw: Obj) -> None:
-        """Take a watch event. Never raises, never blocks."""
+        """Put a watch event into the cache and queue what it concerns, as in `ports.sink.Sink`."""
         if kind in PROBED:
             self._notice_subject(kind, raw, deleted=change == "DELETED")
             return
@@ -149,14 +149,14 @@ class Controller:
                 self._wake(run)
 
     def _wake(self, key: Key, *, spare: bool = False) -> None:
-        # A standby keeps its cache, no more: who comes to lead looks at every run.
+        # A standby only maintains its cache: a new leader queues every run.
         if self._on_duty:
             self.queue.add(key, spare=spare)
 
     def health(self) -> str | None:
-        """What is wrong with this process, if anything; for the liveness probe."""
+        """What is wrong with this process, as in `ports.sink.Sink`; for the liveness probe."""
         if self.ready and not self._on_duty:
-            return None  # a standby has nothing to do; if its watch ends, so does the process
+            return None  # a standby has nothing to do; a failed watch ends the process
         # Not the age of the oldest run: a long queue that moves is no reason to restart.
         stalled = self.queue.stalled_seconds
         if self.ready and stalled > _STUCK_SECONDS:
@@ -166,12 +166,15 @@ class Controller:
 
     @property
     def leading(self) -> bool:
-        """Runs are worked on by this process."""
+        """Whether this process works on runs now."""
         return self._on_duty and self.leadership.leading
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop` is set, then finish the passes under way, let another process lead,
-        and release what a terminating namespace waits for."""
+        """Work until `stop` is set, then shut down.
+
+        Shutdown finishes running passes, gives up the lead, and releases the pods that a
+        namespace which is being deleted waits for.
+        """
         async with asyncio.TaskGroup() as group:
             serving = group.create_task(self._serve(stop))
             await stop.wait()
@@ -193,7 +196,7 @@ class Controller:
 
     async def _lead(self) -> None:
         """Work on every run for as long as this process leads."""
-        # Anew each time: timers and backoffs of an earlier lead are of an old state.
+        # A new queue: timers and backoffs from an earlier term are stale.
         self.queue = KeyedQueue(monotonic=self.clock.monotonic)
         self.set_aside.reset()
         async with asyncio.TaskGroup() as group:
@@ -234,7 +237,11 @@ class Controller:
                 )
 
     async def _pass(self, key: Key) -> str:
-        """One pass that never raises: a run that cannot be served waits, the others go on."""
+        """One pass. Never raises: a run whose pass fails is queued with a backoff.
+
+        Returns:
+            The outcome for metrics, as in `ports.telemetry.Telemetry.reconciled`.
+        """
         about = {"run": key.name, "namespace": key.namespace}
         if not self.leadership.leading:
             return "idle"  # it was frozen, or cannot renew: whoever leads looks at every run
@@ -351,12 +358,16 @@ class Controller:
             entry = replace(entry, observed=seen)
 
     async def _write(self, key: Key, body: Obj, observed: Observed, decision: Decision) -> float:
-        """The fence: returns when (monotonic) the write was sent, the latest moment at which
-        this process surely still knew the run's state."""
+        """Write the status, which is the fence for the actions that follow.
+
+        Returns:
+            The monotonic time at which the write was sent. From then on, another operator may
+            have changed the run.
+        """
         patch = status_patch(
             body=body, resource_version=observed.resource_version, status=decision.status
         )
-        # The wait for a permit must not count against the fence, so it is taken here.
+        # Waiting for a permit must not use up the time of the fence, so take it before.
         await self._bucket.permit(lane=UPDATES)
         sent = self.clock.monotonic()
         try:
@@ -372,7 +383,7 @@ class Controller:
             self._bucket.pause(busy.retry_after)
             raise
         except Rejected as error:
-            # Of a stale patch an operation may fail before the fence is looked at.
+            # With a stale patch, an operation may fail before the fence is checked.
             if await self._is_stale(key, observed):
                 raise Conflict(error.message, code=409) from error
             raise
@@ -383,7 +394,7 @@ class Controller:
         return sent
 
     async def _is_stale(self, key: Key, observed: Observed) -> bool:
-        """Whether the run has certainly changed since it was observed (a live read)."""
+        """Whether a live read shows that the run has changed since it was observed."""
         if not await self._observer.refresh(key):
             return True
         metadata = section(self.store.run_body(key), "metadata")

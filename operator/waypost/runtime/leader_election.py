@@ -1,11 +1,11 @@
-"""Who works: the one operator process that holds the Lease, while the others stand by.
+"""Leader election: the operator process that holds the Lease works, the others are on standby.
 
-Nothing but economy rests on it. Two processes at once do no harm, for the conditional write of a
-run's status is the fence; they would only waste requests. So the lease may be short, and a
-standby, whose cache is warm, goes on within seconds of a crash.
+Safety does not depend on it: two leaders would only duplicate requests, for the conditional write
+of a run's status is the fence. So the lease may be short, and a standby, whose cache is complete,
+takes over within seconds of a crash.
 
-Time is each process's own: a standby counts from when it saw the last renewal, the leader from
-when it sent the last one that was taken. No two clocks are ever compared.
+Clocks of two processes are never compared: a standby counts from when it saw the last renewal,
+the leader from when it sent the last renewal that succeeded.
 """
 
 import asyncio
@@ -29,27 +29,29 @@ from waypost.ports.cluster import (
     PatchType,
 )
 
-LONGEST_SECONDS: Final = 60  # however long somebody else's Lease says that it lasts
+LONGEST_SECONDS: Final = 60  # a Lease of another process may state a longer duration
 
 log = logging.getLogger(__name__)
 
 
 class Leadership(Protocol):
-    """Whether this process is the one that works."""
+    """Whether this process is the leader."""
 
     @property
     def leading(self) -> bool:
-        """A pass may be started now. Never true again after `hold` has returned, until
-        `acquire` has. Cheap."""
+        """Whether a pass may be started now. False from the return of `hold` to that of `acquire`.
+
+        Cheap enough to ask before every pass.
+        """
         ...
 
     @property
     def grace(self) -> float:
-        """Seconds that a pass under way has left once the lead is lost."""
+        """Seconds that a running pass may still take once the lead is lost."""
         ...
 
     async def acquire(self) -> None:
-        """Stand by; return once this process leads."""
+        """Wait on standby; return once this process leads."""
         ...
 
     async def hold(self) -> None:
@@ -57,12 +59,12 @@ class Leadership(Protocol):
         ...
 
     async def release(self) -> None:
-        """Let another process lead at once. Nothing may be under way any more."""
+        """Let another process lead at once. Call it only when no pass is running."""
         ...
 
 
 class NoElection:
-    """A process that leads because there is no other."""
+    """Leads always; for an installation with one operator process."""
 
     leading = True
     grace = 0.0
@@ -79,16 +81,16 @@ class NoElection:
 
 @dataclass(frozen=True)
 class LeaseSettings:
-    """Where the Lease is, who we are, and how long it lasts without being renewed."""
+    """Where the Lease is, who this process is, and how long the Lease lasts without a renewal."""
 
     namespace: str
     name: str
-    identity: str  # of this process: one that is started again must not take itself for the old
+    identity: str  # of this process: a restarted one needs another
     seconds: int = 3
 
     @property
     def deadline(self) -> float:
-        """How long after a renewal was sent its sender leads."""
+        """Seconds after it sent a renewal for which a process leads."""
         return self.seconds * 0.75
 
     @property
@@ -101,20 +103,22 @@ class LeaseSettings:
 
     @property
     def patience(self) -> float:
-        """With one request; so that a renewal that is lost can be tried again in time."""
+        """Seconds for one request, short enough to repeat a failed renewal in time."""
         return self.seconds * 0.375
 
 
 class Lease:
-    """`Leadership` by a coordination.k8s.io Lease, as client-go does it."""
+    """`Leadership` by a coordination.k8s.io/v1 Lease, with the protocol of client-go."""
 
     def __init__(self, *, cluster: Cluster, clock: Clock, settings: LeaseSettings) -> None:
         self._cluster = cluster
         self._clock = clock
         self._settings = settings
         self._until = -inf  # monotonic
-        self._version: str | None = None  # of the Lease that may be written; None: look first
-        self._spec: Obj = {}  # as it was seen last
+        self._version: str | None = (
+            None  # resourceVersion to write with; None: read the Lease first
+        )
+        self._spec: Obj = {}  # as last read
         self._seen_at = -inf
         self._trouble = ""
 
@@ -141,14 +145,16 @@ class Lease:
                     await asyncio.sleep(self._pause())
                     await self._round()
             if self._clock.monotonic() >= until:
-                break  # a renewal that comes so late does not count: passes were refused
+                break  # a renewal after its deadline does not count: passes were refused
         self._until = -inf
         self._version = None
-        log.warning("this process leads no more", extra={"lease": self._settings.name})
+        log.warning("this process no longer leads", extra={"lease": self._settings.name})
 
     def _pause(self) -> float:
-        """Until the next renewal. Counted from when the last was sent: with a slow API server
-        renewals follow each other closely, and are still in time."""
+        """Seconds until the next renewal.
+
+        Counted from when the last one was sent, so that they are in time with a slow API server.
+        """
         sent = self._until - self._settings.deadline
         left = sent + self._settings.renew_every - self._clock.monotonic()
         return max(left, 0.0 if self._version else self._settings.look_every)
@@ -160,12 +166,12 @@ class Lease:
         try:
             async with asyncio.timeout(self._settings.patience):
                 while not await self._released():
-                    self._version = None  # a renewal was still on its way
+                    self._version = None  # a renewal was still in flight
         except (ClusterError, TimeoutError) as error:
             log.warning("the Lease was not released and will expire: %s", _words(error))
 
     async def _released(self) -> bool:
-        """One try; False when the Lease has changed meanwhile."""
+        """Try to release once; False when the Lease has changed meanwhile."""
         if self._version is None and await self._taken():
             return True
         if self._version is None or self._holder() != self._settings.identity:
@@ -179,40 +185,40 @@ class Lease:
         return True
 
     async def _round(self) -> None:
-        """Look if need be, and take or renew the Lease if it may be had."""
+        """Read the Lease if necessary, and acquire or renew it if it is free or ours."""
         try:
             async with asyncio.timeout(self._settings.patience):
                 if self._version is None and await self._taken():
                     return
                 await self._claim()
         except (Conflict, AlreadyExists):
-            self._version = None  # somebody was faster: look again
+            self._version = None  # another process was faster: read again
         except (ClusterError, TimeoutError) as error:
-            self._version = None  # the write may have been made
+            self._version = None  # the write may have happened
             self._complain(_words(error))
         else:
             self._trouble = ""
 
     def _complain(self, trouble: str) -> None:
-        if trouble != self._trouble:  # once, and not twice a second
-            log.warning("the Lease cannot be had or renewed: %s", trouble)
+        if trouble != self._trouble:  # log it once, not with every try
+            log.warning("the Lease cannot be acquired or renewed: %s", trouble)
         self._trouble = trouble
 
     async def _taken(self) -> bool:
-        """Read the Lease; whether another process holds it."""
+        """Read the Lease; True when another process holds it."""
         try:
-            found = await self._cluster.get(
+            lease = await self._cluster.get(
                 Kind.LEASE, namespace=self._settings.namespace, name=self._settings.name
             )
         except NotFound:
             self._spec = {}
             return False
-        spec = section(found, "spec")
+        spec = section(lease, "spec")
         if spec != self._spec:
             self._spec, self._seen_at = spec, self._clock.monotonic()
         holder = self._holder()
         if holder in ("", self._settings.identity) or self._expired():
-            self._version = text(section(found, "metadata"), "resourceVersion")
+            self._version = text(section(lease, "metadata"), "resourceVersion")
             return False
         self._until = -inf
         return True

@@ -1,7 +1,7 @@
-"""The loop beside the loop: probes of ModelProviders and ToolServers.
+"""The loop for probes of ModelProviders and ToolServers.
 
-One pass over one object at a time, as with runs, by workers of their own: however many providers
-are broken, no run waits for them, and one that is broken holds up no other.
+It has its own queue and workers, so that no run waits for a provider that does not answer. One
+worker at a time handles an object, as with runs.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 
 
 class ProbeController:
-    """Keeps the Ready condition of every object in the catalog true."""
+    """Keeps the Ready condition of every ModelProvider and ToolServer up to date."""
 
     def __init__(
         self, *, cluster: Cluster, catalog: EndpointCache, clock: Clock, settings: ProbeSettings
@@ -51,14 +51,14 @@ class ProbeController:
         self._clock = clock
         self._settings = settings
         self._queue: KeyedQueue[SubjectKey] = KeyedQueue(monotonic=clock.monotonic)
-        self._refused: dict[SubjectKey, str] = {}  # why the Job of a probe was not taken
+        self._refused: dict[SubjectKey, str] = {}  # why the API server refused the Job of a probe
 
     def wake(self, key: SubjectKey) -> None:
-        """Something is new of this object."""
+        """Queue an object: it has changed."""
         self._queue.add(key)
 
     def wake_all(self) -> None:
-        """After a complete list: look at everything again."""
+        """Queue all objects, as after a complete list."""
         for key in self._catalog.known():
             self._queue.add(key)
 
@@ -77,7 +77,7 @@ class ProbeController:
                 self._queue.done(key)
 
     async def _pass(self, key: SubjectKey) -> None:
-        """One pass that never raises: an object that cannot be served waits, others go on."""
+        """One pass. Never raises: an object whose pass fails is queued with a backoff."""
         about = {"object": f"{key.kind.kind}/{key.name}", "namespace": key.namespace}
         try:
             await self.reconcile(key)
@@ -96,24 +96,30 @@ class ProbeController:
             self._queue.forget(key)
 
     async def reconcile(self, key: SubjectKey) -> None:
-        """One pass over one object. Raises ClusterError; NotFound when the object is gone."""
+        """One pass over one object.
+
+        Raises:
+            NotFound: The object no longer exists.
+            Conflict: The object has changed since it was cached.
+            ClusterError: A request failed.
+        """
         subject = self._catalog.subject(key)
         if subject is None:
             self._refused.pop(key, None)
             return
         look = await self._look(key, subject) if underway(subject) else None
-        found = step(subject, look, self._clock.now(), self._settings)
-        if found.wake_at is not None:
-            wait = (found.wake_at - self._clock.now()).total_seconds()
+        decision = step(subject, look, self._clock.now(), self._settings)
+        if decision.wake_at is not None:
+            wait = (decision.wake_at - self._clock.now()).total_seconds()
             self._queue.add_at(key, self._clock.monotonic() + max(wait, 0.0))
-        if to_wire(found.status) != to_wire(subject.status):
-            await self._write(key, subject, found)
-        if found.stop is not None:
-            await self._stop(key, found.stop)
-        if found.launch is not None:
-            await self._launch(key, found.launch)
+        if to_wire(decision.status) != to_wire(subject.status):
+            await self._write(key, subject, decision)
+        if decision.stop is not None:
+            await self._stop(key, decision.stop)
+        if decision.launch is not None:
+            await self._launch(key, decision.launch)
 
-    async def _write(self, key: SubjectKey, subject: Subject, found: Step) -> None:
+    async def _write(self, key: SubjectKey, subject: Subject, decision: Step) -> None:
         landed = await self._cluster.patch(
             key.kind,
             namespace=key.namespace,
@@ -121,7 +127,7 @@ class ProbeController:
             body=status_patch(
                 body={"status": to_wire(subject.status)} if _has_status(subject) else {},
                 resource_version=subject.resource_version,
-                status=found.status,
+                status=decision.status,
             ),
             patch_type=PatchType.JSON,
             subresource="status",
@@ -134,8 +140,8 @@ class ProbeController:
             await self._cluster.create(Kind.JOB, namespace=key.namespace, body=job)
         except AlreadyExists:
             name = job["metadata"]["name"]
-            found = await self._cluster.get(Kind.JOB, namespace=key.namespace, name=name)
-            if objects.controller_uid(found) != key.uid:
+            existing = await self._cluster.get(Kind.JOB, namespace=key.namespace, name=name)
+            if objects.controller_uid(existing) != key.uid:
                 self._refuse(key, f"Job {name} exists and is not this probe's; delete it")
         except Rejected as error:
             self._refuse(key, f"its Job was refused: {error.message}")
@@ -149,9 +155,9 @@ class ProbeController:
             await self._cluster.delete(Kind.JOB, namespace=key.namespace, name=job)
 
     async def _look(self, key: SubjectKey, subject: Subject) -> Look:
-        """The latest probe, read live: what is not there is not there."""
+        """Read the Job and pod of the latest probe live."""
         state = subject.status.probe
-        assert state is not None, "a probe is under way"
+        assert state is not None, "called while a probe is running"
         labels = f"{meta.LABEL_PROBE}={key.uid},{meta.LABEL_ATTEMPT}={state.number}"
         listing = await self._cluster.list(Kind.POD, namespace=key.namespace, labels=labels)
         pods = tuple(pod for body in listing.items if (pod := probe_pod_fact(body)))
@@ -198,7 +204,7 @@ class ProbeController:
             return None
 
     async def _refresh(self, key: SubjectKey) -> None:
-        """Someone else has changed the object, and the watch may take its time to tell."""
+        """Read the object after a conflict: the watch may deliver the change later."""
         try:
             body = await self._cluster.get(key.kind, namespace=key.namespace, name=key.name)
         except NotFound:

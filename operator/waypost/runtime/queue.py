@@ -1,8 +1,8 @@
-"""A keyed work queue: each key is worked on by one worker at a time, wake-ups are merged.
+"""A keyed work queue: one worker at a time for each key, wake-ups are merged.
 
-A pass over a key answers for everything that was pending when it began. So handing a key out
-drops its timer: the pass tells anew when it wants to be called again (`add_at`), or that it
-failed (`retry`). Wake-ups that come while the pass runs are kept for one more pass.
+A pass over a key handles everything that was pending when it began. So handing a key out drops
+its timer: the pass sets the next one (`add_at`), or reports that it failed (`retry`). Wake-ups
+that come during the pass cause one more pass.
 """
 
 import asyncio
@@ -15,22 +15,24 @@ K = TypeVar("K", bound=Hashable)
 
 _FIRST_BACKOFF: Final = 0.5
 _LAST_BACKOFF: Final = 60.0
-_STALE_TIMERS: Final = 64  # replaced timers that may lie around before the heap is built anew
+_STALE_TIMERS: Final = 64  # replaced timers in the heap, until it is rebuilt
 
 
 class KeyedQueue(Generic[K]):
     """Keys that are due now, keys that are due later, keys that are being worked on.
 
-    Due keys are handed out first come, first served, spare ones when no other is due. Not
-    thread-safe: it lives on one event loop, whose time `monotonic` must follow.
+    Due keys are handed out first in, first out; spare ones when no other is due. Use it on one
+    event loop only; `monotonic` returns that loop's time in seconds.
     """
 
     def __init__(self, *, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
-        self._due: dict[K, float] = {}  # key -> due since, in order
-        self._spare: dict[K, float] = {}  # the same of keys that can wait
+        self._due: dict[K, float] = {}  # key -> since when it is due, in order
+        self._spare: dict[K, float] = {}  # the same, for spare keys
         self._timer: dict[K, float] = {}  # key -> when it becomes due
-        self._heap: list[tuple[float, int, K]] = []  # also replaced timers, told by `_timer`
+        self._heap: list[
+            tuple[float, int, K]
+        ] = []  # also replaced timers, which differ from `_timer`
         self._sequence = 0
         self._busy: set[K] = set()
         self._again: set[K] = set()
@@ -50,20 +52,26 @@ class KeyedQueue(Generic[K]):
 
     @property
     def oldest_seconds(self) -> float:
-        """How long the oldest due key has been waiting for a worker; grows with honest load."""
+        """How long the oldest due key has waited for a worker; grows with load."""
         self._promote()
         return self._monotonic() - self._due_since
 
     @property
     def stalled_seconds(self) -> float:
-        """How long keys have been due without any being handed out or finished: 0 however long
-        the queue is, as long as it moves. What a liveness probe should ask."""
+        """How long keys have been due while none was handed out or finished.
+
+        0 for a long queue that moves: that is no reason to restart the process.
+        """
         self._promote()
         return max(self._monotonic() - max(self._moved_at, self._due_since), 0.0)
 
     def add(self, key: K, *, spare: bool = False) -> None:
-        """The key is due now; `spare`: when no other is. While it is being worked on: once more
-        afterwards."""
+        """Make a key due now, or once more after the pass that is working on it.
+
+        Args:
+            key: What is due.
+            spare: Hand it out only when no other key is due.
+        """
         if key in self._busy:
             self._again.add(key)
         elif key not in self._due and not (spare and key in self._spare):
@@ -72,26 +80,34 @@ class KeyedQueue(Generic[K]):
             self._wake_one()
 
     def add_at(self, key: K, when: float) -> None:
-        """The key is due at `when` (monotonic) at the latest: of several, the earliest counts."""
+        """Make a key due at `when` (monotonic) at the latest; the earliest of several counts."""
         if when < self._timer.get(key, float("inf")):
             self._set_timer(key, when)
 
     def retry(self, key: K, *, longest: float = _LAST_BACKOFF) -> None:
-        """The pass failed: due again after an exponential backoff, whatever timer it had set,
-        for that may have passed and would make this a loop without a pause."""
+        """Make a key due again after its pass failed, with an exponential backoff.
+
+        Replaces the timer that the pass has set: one in the past would make a loop without pause.
+
+        Args:
+            key: What failed.
+            longest: Maximum backoff in seconds.
+        """
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
-        # The exponent is bounded, or the power overflows on the thousandth failure.
+        # The exponent is bounded: after a thousand failures the power would overflow.
         pause = min(_FIRST_BACKOFF * 2 ** min(failures, 16), longest, _LAST_BACKOFF)
         self._set_timer(key, self._monotonic() + pause)
 
     def forget(self, key: K) -> None:
-        """The key succeeded: its backoff starts anew."""
+        """Reset the backoff of a key that succeeded."""
         self._failures.pop(key, None)
 
     async def get(self) -> K:
-        """The next due key, which is then this worker's until done(key). Once the queue is
-        closed it waits for good, to be cancelled."""
+        """Wait for the next due key. The caller owns it until it calls `done`.
+
+        Never returns once the queue is closed: cancel the worker.
+        """
         while True:
             self._promote()
             if (self._due or self._spare) and not self._closed:
@@ -105,11 +121,11 @@ class KeyedQueue(Generic[K]):
                 if getter in self._getters:
                     self._getters.remove(getter)
                 else:
-                    self._wake_one()  # it was this one's turn: pass it on
+                    self._wake_one()  # it had been woken: wake another worker instead
                 raise
 
     def done(self, key: K) -> None:
-        """The worker has finished with the key."""
+        """Give a key back after its pass."""
         self._busy.discard(key)
         self._moved_at = self._monotonic()
         if not self._busy:
@@ -129,13 +145,13 @@ class KeyedQueue(Generic[K]):
             self._alarm = None
 
     async def drain(self) -> None:
-        """Wait until no key is being worked on. Close first, or more may be handed out."""
+        """Wait until no key is being worked on. Call `close` before."""
         while self._busy:
             await self._idle.wait()
 
     @property
     def _due_since(self) -> float:
-        """Since when the oldest key waits for a worker; now, if none does."""
+        """Since when the oldest due key waits; now, if none is due."""
         return min((*self._due.values(), *self._spare.values()), default=self._monotonic())
 
     def _hand_out(self) -> K:
@@ -160,8 +176,8 @@ class KeyedQueue(Generic[K]):
             self._set_alarm()
 
     def _promote(self) -> None:
-        """Make due what has come of time. A key in work waits for its `done`, because the pass
-        may yet replace its timer by a backoff."""
+        """Make keys due whose time has come. A key that is worked on waits for its `done`, because
+        the pass may still replace its timer by a backoff."""
         now = self._monotonic()
         while self._heap and self._heap[0][0] <= now:
             when, _, key = heapq.heappop(self._heap)
@@ -177,7 +193,7 @@ class KeyedQueue(Generic[K]):
                 return
 
     def _set_alarm(self) -> None:
-        """One timer of the event loop for the earliest of ours, whatever the number of workers."""
+        """Set one timer of the event loop, for the earliest of ours."""
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None

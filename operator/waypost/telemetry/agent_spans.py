@@ -1,9 +1,9 @@
-"""What an agent did in an attempt, as spans under the attempt's own. Pure.
+"""What an agent did in an attempt, as spans below the attempt's span. Pure.
 
-The pod has no way to a collector: it hands in a trace, and the operator emits it at the
+The pod cannot reach a collector: it uploads a trace, and the operator emits the spans at the
 checkpoint. Ids follow from the run, the attempt and the place of an entry in the trace, so a
-checkpoint that is reported twice repeats spans. Messages stay behind: what a validator or a
-provider says may quote what a model was told.
+checkpoint that is reported twice repeats its spans. Messages are left out, for those of a
+validator or provider may quote prompts.
 """
 
 from collections.abc import Iterator, Mapping
@@ -26,10 +26,17 @@ _FAILED_TOOL: Final = {"error": "tool_error", "refused": "tool_refused"}
 def agent_spans(
     observed: Observed, attempt: AttemptEnded, trace: Trace, *, provider: str | None = None
 ) -> tuple[SpanFact, ...]:
-    """One invoke_agent with its chat and execute_tool spans; none for an empty trace.
+    """The spans of one agent attempt, named by the OpenTelemetry GenAI conventions.
 
-    Waits for the provider and questions asked again are events of invoke_agent. `provider` is
-    the type of the ModelProvider. An entry whose times cannot be read is left out.
+    Args:
+        observed: The run.
+        attempt: The attempt that ended.
+        trace: What its agent did. Entries with invalid times are left out.
+        provider: `spec.type` of the ModelProvider; None if it is not known.
+
+    Returns:
+        An invoke_agent span, with events for provider waits and reasks, and its chat and
+        execute_tool spans. Nothing for an empty trace.
     """
     timed = list(_timed(trace))
     if not timed:
@@ -43,7 +50,7 @@ def agent_spans(
 
 
 def provider_type(observed: Observed, attempt: AttemptEnded) -> str | None:
-    """The type of the ModelProvider that an agent node names, while it exists."""
+    """`spec.type` of the ModelProvider that the node uses; None if it no longer exists."""
     node = observed.definition.graph.nodes.get(attempt.path)
     if node is None or node.agent is None or observed.spec is None:
         return None
@@ -68,7 +75,7 @@ def _agent(
     timed: list[tuple[int, Entry, datetime, datetime]],
     provider: str | None,
 ) -> SpanFact:
-    # No token sums here: backends add up what they find, and the chat spans carry the tokens.
+    # No token sums here: backends would add them to the tokens of the chat spans.
     attributes = _common(observed, attempt, conventions.INVOKE_AGENT, provider=provider)
     attributes[conventions.AGENT_NAME] = attempt.path
     if trace.dropped:
@@ -184,11 +191,11 @@ def _tool(entry: Entry, *, name: str) -> dict[str, Attribute]:
 
 
 def _replayed(entry: Entry) -> dict[str, Attribute]:
-    """The mark of what an earlier attempt has done and this one took from the journal."""
+    """Marks what an earlier attempt did and this one took from the journal."""
     return {conventions.REPLAYED: True} if entry.get("replayed") is True else {}
 
 
 def _reason(text: object) -> str:
-    """The reason that a text is or begins with; anything else is not told."""
+    """The reason that a text begins with, or _OTHER: the rest may quote prompts."""
     word = str(text).partition(":")[0]
     return word if word in _REASONS else conventions.OTHER_ERROR

@@ -1,13 +1,12 @@
-"""Every name of the OpenTelemetry GenAI conventions that we write, and our own beside them.
+"""All names of the OpenTelemetry GenAI semantic conventions that Waypost writes, and its own.
 
-The conventions are in development and names will change: then they change here and nowhere else.
-Ours start with waypost., for what the conventions have no word for (node, attempt, approval,
-a wait for the provider, a question asked again).
+The conventions are in development: when a name changes, it changes here only. Names that start
+with `waypost.` are for what they do not cover: node, attempt, approval, provider wait, reask.
 """
 
 from typing import Final
 
-# gen_ai.operation.name, which is also how the names of spans begin.
+# Values of gen_ai.operation.name, which also begin the names of spans.
 INVOKE_WORKFLOW: Final = "invoke_workflow"
 INVOKE_AGENT: Final = "invoke_agent"
 CHAT: Final = "chat"

@@ -1,12 +1,12 @@
 """What ended in a checkpoint, as facts for metrics and as spans for traces. Pure.
 
-A span is emitted when the checkpoint that ends it is written, never opened before: a trace does
-not depend on one process living through a run. All ids follow from the run's uid, so that a
-checkpoint reported twice (a crash right after the write) repeats spans instead of doubling them,
-and a pod can be told its parent before that parent is emitted.
+A span is emitted once the checkpoint that ends it is written, and never opened before, so a trace
+does not depend on one process that lives as long as the run. All ids follow from the run's uid:
+a checkpoint that is reported twice (after a crash) repeats spans with the same ids, and a pod
+gets the id of its parent span before that span is emitted.
 
 Span names and attributes follow the OpenTelemetry GenAI conventions where they have a word
-(a run is `invoke_workflow`). No content: inputs, outputs and messages stay in the cluster.
+(a run is `invoke_workflow`). Spans have no content: inputs, outputs and messages are left out.
 """
 
 from collections.abc import Iterator, Mapping
@@ -28,7 +28,7 @@ SUCCEEDED = "Succeeded"
 
 @dataclass(frozen=True)
 class RunEnded:
-    """The run reached its end (of this round)."""
+    """A run finished its current round."""
 
     round: int
     outcome: str  # Succeeded, Failed, Cancelled
@@ -39,23 +39,23 @@ class RunEnded:
 
 @dataclass(frozen=True)
 class AttemptEnded:
-    """One attempt of one node ended, however."""
+    """One attempt of one node ended, for whatever reason."""
 
     path: str
-    kind: str  # python, container
+    kind: str  # python, http, agent or container
     round: int
     number: int
     outcome: str  # Succeeded or the reason
     job: str
     pod_uid: str
     launched: datetime
-    started: datetime | None  # None: its container never started
+    started: datetime | None  # None when its container never started
     finished: datetime
 
 
 @dataclass(frozen=True)
 class ApprovalEnded:
-    """A gate is closed: answered, expired or withdrawn."""
+    """An approval was answered, expired or was withdrawn."""
 
     path: str
     round: int
@@ -70,7 +70,7 @@ Ended = RunEnded | AttemptEnded | ApprovalEnded
 
 @dataclass(frozen=True)
 class SpanEvent:
-    """A moment inside a span."""
+    """An event inside a span."""
 
     name: str
     time: datetime
@@ -79,8 +79,20 @@ class SpanEvent:
 
 @dataclass(frozen=True)
 class SpanFact:
-    """One finished span. Ids are lower-case hex; `parent_id` is empty at the root, `error` when
-    all went well; `remote`: it was work asked of another service."""
+    """One finished span.
+
+    Attributes:
+        name: Its name.
+        trace_id: 32 lower-case hex digits.
+        span_id: 16 lower-case hex digits.
+        parent_id: The same of its parent; "" at the root.
+        start: Begin.
+        end: End, not before `start`.
+        error: `error.type`; "" without an error.
+        attributes: By their full name.
+        events: In no particular order.
+        remote: Whether another service did the work (a client span).
+    """
 
     name: str
     trace_id: str
@@ -97,12 +109,12 @@ class SpanFact:
 def ended(
     observed: Observed, before: AgentWorkflowStatus, after: AgentWorkflowStatus
 ) -> tuple[Ended, ...]:
-    """What `after` records as ended and `before` does not: attempts, gates, then the run."""
+    """What `after` records as ended and `before` does not: attempts, approvals, then the run."""
     nodes = {node.name: node for node in observed.spec.nodes} if observed.spec else {}
-    known = {node.path: node for node in before.nodes}
+    earlier = {node.path: node for node in before.nodes}
     facts: list[Ended] = []
     for status in after.nodes:
-        past, node = known.get(status.path), nodes.get(status.path)
+        past, node = earlier.get(status.path), nodes.get(status.path)
         facts.extend(_attempts(past, status, node=node))
         facts.extend(_gate(observed, past, status))
     return (*facts, *_run(before, after))
@@ -118,10 +130,10 @@ def spans(
 def _attempts(
     past: NodeStatus | None, status: NodeStatus, *, node: Node | None
 ) -> Iterator[AttemptEnded]:
-    seen = {item.number for item in (past and past.attempts) or () if item.finished_at}
+    ended_before = {item.number for item in (past and past.attempts) or () if item.finished_at}
     for item in status.attempts or ():
         finished = parse_timestamp(item.finished_at)
-        if finished is None or item.number in seen:
+        if finished is None or item.number in ended_before:
             continue
         yield AttemptEnded(
             path=status.path,
@@ -162,13 +174,13 @@ def _gate(
 
 
 def _gate_outcome(observed: Observed, status: NodeStatus) -> str:
-    """The recorded state of the Approval; when that is gone, what the node says."""
+    """The state of the Approval; when that no longer exists, the outcome in the node's status."""
     fact = observed.approvals.get(status.approval or "")
     if fact is not None and fact.status.state != "Open":
         return "Expired" if fact.status.expired else fact.status.state
     if status.phase == SUCCEEDED:
-        said = status.output.get("decision") if isinstance(status.output, dict) else None
-        return said if said in ("Approved", "Denied") else "Unknown"
+        decision = status.output.get("decision") if isinstance(status.output, dict) else None
+        return decision if decision in ("Approved", "Denied") else "Unknown"
     reasons = {"ApprovalDenied": "Denied", "ApprovalExpired": "Expired"}
     return reasons.get(status.reason or "", "Withdrawn")
 
@@ -177,11 +189,11 @@ def _run(before: AgentWorkflowStatus, after: AgentWorkflowStatus) -> Iterator[Ru
     finished = parse_timestamp(after.finished_at)
     if finished is None or (before.finished_at and before.round == after.round):
         return
-    verdict = [item for item in after.conditions if item.type == Condition.SUCCEEDED]
+    succeeded = [item for item in after.conditions if item.type == Condition.SUCCEEDED]
     yield RunEnded(
         round=after.round,
         outcome=after.phase,
-        reason=verdict[0].reason if verdict else after.phase,
+        reason=succeeded[0].reason if succeeded else after.phase,
         started=parse_timestamp(after.round_started_at or after.started_at) or finished,
         finished=finished,
     )
@@ -217,7 +229,7 @@ def _span(observed: Observed, fact: Ended) -> SpanFact:
 
 
 def run_attributes(observed: Observed, *, round_: int) -> dict[str, Attribute]:
-    """What every span of a run carries."""
+    """The attributes of every span of a run."""
     return {
         conventions.NAMESPACE: observed.namespace,
         conventions.RUN_NAME: observed.name,
@@ -240,7 +252,7 @@ def _attributes(observed: Observed, fact: Ended) -> dict[str, Attribute]:
             conventions.APPROVAL_NAME: fact.approval,
             conventions.APPROVAL_OUTCOME: fact.outcome,
         }
-    told: dict[str, Attribute] = {
+    attributes: dict[str, Attribute] = {
         conventions.NODE_PATH: fact.path,
         conventions.NODE_KIND: fact.kind,
         conventions.NODE_ATTEMPT: fact.number,
@@ -248,8 +260,8 @@ def _attributes(observed: Observed, fact: Ended) -> dict[str, Attribute]:
         conventions.JOB_NAME: fact.job,
     }
     if fact.pod_uid:
-        told[conventions.POD_UID] = fact.pod_uid
+        attributes[conventions.POD_UID] = fact.pod_uid
     if fact.started is not None:
         waited = (fact.started - fact.launched).total_seconds()
-        told[conventions.NODE_QUEUE_SECONDS] = max(waited, 0.0)
-    return told
+        attributes[conventions.NODE_QUEUE_SECONDS] = max(waited, 0.0)
+    return attributes

@@ -196,7 +196,7 @@ async def test_a_server_shows_its_tools() -> None:
         status = found.body()["status"]
         assert status["toolsFound"] == 2
         assert status["tools"] == [hinted, tool], "nulls in schemas included"
-        assert ready["message"] == "2 tools; 1 of them have a schema that is too big to be listed"
+        assert ready["message"] == "2 tools; 1 of them have a schema that is too large to be listed"
         assert found.jobs()[0]["spec"]["template"]["spec"]["containers"][0]["image"] == "agent:test"
 
 

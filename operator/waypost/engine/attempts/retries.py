@@ -1,4 +1,4 @@
-"""Clocks and retries: the settings in force for a node, and what follows a broken attempt."""
+"""What follows a failed attempt: another one after a pause, or the failure of the node."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -77,7 +77,8 @@ def after_failure(
         return GiveUp(broken.reason, broken.message)
     if retries.once and broken.started:
         if broken.reason in _UNKNOWN:
-            text = f"{broken.message}; it may have taken effect, and effect: once forbids to repeat"
+            rule = "it may have taken effect, and effect: once does not allow a second attempt"
+            text = f"{broken.message}; {rule}"
             return GiveUp(Reason.UNKNOWN_EFFECT, text)
         return GiveUp(broken.reason, broken.message)
     used = _used(status, budget)
@@ -89,7 +90,7 @@ def after_failure(
     if budget is RetryClass.LAUNCH:
         if used < MAX_LAUNCH_RETRIES:
             return Again(_delay(10.0 * 2**used, seed), budget, used + 1)
-        return GiveUp(broken.reason, f"{broken.message}; launched {used + 1} times in vain")
+        return GiveUp(broken.reason, f"{broken.message}; gave up after {used + 1} launches")
     asked = min(broken.report.retry_after or 0.0, _LONGEST_WAIT)
     if budget is RetryClass.PROVIDER and used < MAX_PROVIDER_RETRIES:
         return Again(_delay(max(5.0 * 2**used, asked), seed), budget, used + 1)

@@ -1,6 +1,6 @@
-"""The ModelProviders and ToolServers that the watch has told of, and the runs that wait for one.
+"""The ModelProviders and ToolServers that the watch delivered, and the runs that wait for one.
 
-A cache like the store: that a name is not in it says nothing until a complete list was put in.
+A cache: that a name is not in it proves nothing, except right after a complete list was put in.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ PROBED: Final[Mapping[Kind, SubjectKind]] = {
 
 @dataclass(frozen=True)
 class SubjectKey:
-    """One object: kind, namespace and name for the API, uid because names come back."""
+    """One object: kind, namespace and name for requests, uid because a name may be used again."""
 
     kind: Kind
     namespace: str
@@ -38,61 +38,76 @@ class _Entry:
 
 
 class EndpointCache:
-    """Subjects by key. Not thread-safe: it lives on the event loop."""
+    """Subjects by key. Not thread-safe: use it on the event loop only."""
 
     def __init__(self) -> None:
         self._entries: dict[SubjectKey, _Entry] = {}
         self._waiting: dict[str, set[Key]] = {}  # by namespace
 
     def take(self, kind: Kind, raw: Obj, *, deleted: bool = False) -> SubjectKey | None:
-        """Take a state of an object; its key if that tells something new."""
-        found = subject(PROBED[kind], raw)
-        if found is None:
+        """Put in a state of an object.
+
+        Args:
+            kind: MODEL_PROVIDER or TOOL_SERVER.
+            raw: The object's body.
+            deleted: The watch reported that the object is gone.
+
+        Returns:
+            Its key, if the state is newer than the cached one.
+        """
+        state = subject(PROBED[kind], raw)
+        if state is None:
             return None
-        key = _key(kind, found)
+        key = _key(kind, state)
         if deleted:
             return key if self._entries.pop(key, None) else None
-        return key if self._put(key, _Entry(found, version_of(raw))) else None
+        return key if self._put(key, _Entry(state, version_of(raw))) else None
 
     def replace(self, kind: Kind, namespace: str | None, listing: Listing) -> None:
-        """Take a complete list: what it no longer has is dropped, unless it is newer."""
+        """Put in a complete list, and drop what it does not contain.
+
+        Args:
+            kind: MODEL_PROVIDER or TOOL_SERVER.
+            namespace: What was listed; None for all namespaces.
+            listing: The list. Cached states that are newer than it stay.
+        """
         listed = listing.resource_version
         until = int(listed) if listed.isdecimal() else 0
         present: set[SubjectKey] = set()
         for raw in listing.items:
-            if (found := subject(PROBED[kind], raw)) is not None:
-                present.add(_key(kind, found))
-                self._put(_key(kind, found), _Entry(found, version_of(raw)))
+            if (state := subject(PROBED[kind], raw)) is not None:
+                present.add(_key(kind, state))
+                self._put(_key(kind, state), _Entry(state, version_of(raw)))
         for key, entry in list(self._entries.items()):
             covered = key.kind is kind and namespace in (None, key.namespace)
             if covered and key not in present and entry.version <= until:
                 del self._entries[key]
 
     def drop(self, key: SubjectKey) -> None:
-        """The object is gone."""
+        """Remove an object that no longer exists."""
         self._entries.pop(key, None)
 
     def known(self) -> list[SubjectKey]:
-        """Every object that is known."""
+        """The keys of all cached objects."""
         return list(self._entries)
 
     def subject(self, key: SubjectKey) -> Subject | None:
-        """The newest known state of an object."""
+        """The newest cached state of an object; None when there is none."""
         entry = self._entries.get(key)
         return entry.subject if entry else None
 
     def providers(self, namespace: str) -> dict[str, ModelProviderSpec | None]:
-        """The ModelProviders of a namespace by name; None where the models refuse one."""
-        found = self._in(Kind.MODEL_PROVIDER, namespace)
-        return {s.name: s.spec for s in found if not isinstance(s.spec, ToolServerSpec)}
+        """The ModelProviders of a namespace: name to spec, None if the spec is invalid."""
+        subjects = self._in(Kind.MODEL_PROVIDER, namespace)
+        return {s.name: s.spec for s in subjects if not isinstance(s.spec, ToolServerSpec)}
 
     def servers(self, namespace: str) -> dict[str, ToolServerSpec | None]:
-        """The ToolServers of a namespace by name; None where the models refuse one."""
-        found = self._in(Kind.TOOL_SERVER, namespace)
-        return {s.name: s.spec for s in found if not isinstance(s.spec, ModelProviderSpec)}
+        """The ToolServers of a namespace: name to spec, None if the spec is invalid."""
+        subjects = self._in(Kind.TOOL_SERVER, namespace)
+        return {s.name: s.spec for s in subjects if not isinstance(s.spec, ModelProviderSpec)}
 
     def note(self, run: Key, status: AgentWorkflowStatus) -> None:
-        """Remember whether a run waits for something that is missing."""
+        """Remember whether a run waits for an object that does not exist (yet)."""
         waits = any(
             node.phase == "Pending" and node.reason == Reason.MISSING_REFERENCE
             for node in status.nodes
@@ -103,7 +118,7 @@ class EndpointCache:
             self.forget(run)
 
     def forget(self, run: Key) -> None:
-        """A run waits no longer, or is gone."""
+        """Remember that a run does not wait, or is gone."""
         runs = self._waiting.get(run.namespace)
         if runs is not None:
             runs.discard(run)
@@ -111,7 +126,7 @@ class EndpointCache:
                 del self._waiting[run.namespace]
 
     def waiting(self, namespace: str) -> list[Key]:
-        """The runs of a namespace that wait for something that is missing."""
+        """The runs of a namespace that wait for an object that does not exist (yet)."""
         return sorted(self._waiting.get(namespace, ()))
 
     def _put(self, key: SubjectKey, entry: _Entry) -> bool:
@@ -129,5 +144,5 @@ class EndpointCache:
         ]
 
 
-def _key(kind: Kind, found: Subject) -> SubjectKey:
-    return SubjectKey(kind, found.namespace, found.name, found.uid)
+def _key(kind: Kind, state: Subject) -> SubjectKey:
+    return SubjectKey(kind, state.namespace, state.name, state.uid)

@@ -1,7 +1,7 @@
-"""What the watch has told: bodies of runs, slim facts of their pods and approvals.
+"""What the watch delivered: bodies of runs, and facts of their pods and Approvals.
 
-A cache and nothing more: it may lag, and what is not in it may still exist. Facts of our own
-writes are put in at once, so a pass never works on less than it has itself written.
+A cache: it may lag, and what is not in it may still exist. The results of our own writes are put
+in at once, so a pass always sees what earlier passes wrote.
 """
 
 import json
@@ -18,7 +18,7 @@ from waypost.ports.cluster import Obj
 
 @dataclass(frozen=True, order=True)
 class Key:
-    """A run: namespace and name for the API, uid because names come back."""
+    """A run: namespace and name for requests, uid because a name may be used again."""
 
     namespace: str
     name: str
@@ -27,27 +27,27 @@ class Key:
 
 @dataclass
 class RunEntry:
-    """All that is cached of one run. The body is kept as bytes: most runs are idle."""
+    """What is cached of one run. The body is kept as JSON, to save memory: most runs are idle."""
 
     body: bytes | None = None
     version: int = 0
     finished: bool = False  # status.finishedAt is set
-    ended: bool = False  # finished, and nothing was asked of the run since
+    ended: bool = False  # finished, and its spec has not changed since
     pods: dict[str, PodFact] = field(default_factory=dict)  # by uid
     pod_versions: dict[str, int] = field(default_factory=dict)
     mounts: dict[str, tuple[datetime, str]] = field(default_factory=dict)  # pod uid -> when, why
     approvals: dict[str, ApprovalFact] = field(default_factory=dict)  # by name
     approval_versions: dict[str, int] = field(default_factory=dict)
-    jobs: dict[str, JobFact] = field(default_factory=dict)  # of our own creates and live reads
+    jobs: dict[str, JobFact] = field(default_factory=dict)  # by name; from creates and live reads
     launches: dict[str, LaunchProblem] = field(default_factory=dict)  # by Job name
     unkept: dict[str, LaunchProblem] = field(default_factory=dict)  # by NodeRecord or Approval
 
 
 def version_of(body: Obj) -> int:
-    """resourceVersion as a number, to tell which of two states of ONE object is newer.
+    """The resourceVersion as a number, to compare two states of ONE object; newer is higher.
 
-    Ordered for one object in every release of etcd3 storage, and by contract since 1.35
-    (KEP-5504). 0 when it is no number: such a state counts as old.
+    The order is a fact of etcd3 storage, and guaranteed since Kubernetes 1.35 (KEP-5504). A
+    resourceVersion that is not a number gives 0, the oldest.
     """
     version = text(section(body, "metadata"), "resourceVersion")
     return int(version) if version.isdecimal() else 0
@@ -55,48 +55,50 @@ def version_of(body: Obj) -> int:
 
 def _has_ended(body: Obj) -> bool:
     metadata, status = section(body, "metadata"), section(body, "status")
-    known = status.get("observedGeneration") == metadata.get("generation")
-    return bool(status.get("finishedAt")) and known and "deletionTimestamp" not in metadata
+    current = status.get("observedGeneration") == metadata.get("generation")
+    return bool(status.get("finishedAt")) and current and "deletionTimestamp" not in metadata
 
 
 class RunCache:
-    """Entries by run uid. Not thread-safe: it lives on the event loop."""
+    """Entries by run uid. Not thread-safe: use it on the event loop only."""
 
     def __init__(self) -> None:
         self._entries: dict[str, RunEntry] = {}
-        self._keys: dict[str, Key] = {}  # of runs that exist, and of those with children left
+        self._keys: dict[
+            str, Key
+        ] = {}  # of runs that exist, and of deleted runs with pods or Approvals left
         self._live: set[str] = set()  # uids of runs that are known to exist
 
     def __len__(self) -> int:
         return len(self._live)
 
     def uids(self) -> list[str]:
-        """Every run of which anything is known."""
+        """The uids of all runs of which anything is cached."""
         return list(self._keys)
 
     def key_of(self, uid: str) -> Key | None:
-        """The run with this uid, if it is known to exist."""
+        """The run with this uid, if the cache has its body."""
         return self._keys.get(uid) if uid in self._live else None
 
     def last_key(self, uid: str) -> Key | None:
-        """The run with this uid, even if it is gone while children of it are left."""
+        """The run with this uid, also if only children of it are cached."""
         return self._keys.get(uid)
 
     def remember(self, key: Key) -> None:
-        """Name a run of which so far only a child is known."""
+        """Add the key of a run of which so far only a child is cached."""
         self._keys.setdefault(key.uid, key)
 
     def entry(self, uid: str) -> RunEntry:
-        """What is cached of a run; an empty entry when nothing is."""
+        """The entry of a run; a new, empty one when nothing is cached."""
         return self._entries.setdefault(uid, RunEntry())
 
     def put_run(self, body: Obj) -> bool:
-        """Take a state of a run; False when it, or a newer one, is known already."""
+        """Put in a state of a run; False when this or a newer one is cached already."""
         metadata = section(body, "metadata")
         key = Key(text(metadata, "namespace"), text(metadata, "name"), text(metadata, "uid"))
         claimed = self._keys.get(key.uid)
         if claimed is not None and claimed.namespace != key.namespace:
-            self._entries.pop(key.uid, None)  # children from elsewhere had claimed its uid
+            self._entries.pop(key.uid, None)  # pods in another namespace had forged its uid
         entry = self.entry(key.uid)
         version = version_of(body)
         self._keys[key.uid] = key
@@ -111,16 +113,16 @@ class RunCache:
         return True
 
     def active(self) -> int:
-        """Number of runs that are known to exist and have no finishedAt."""
+        """Number of cached runs without status.finishedAt."""
         return sum(not self.entry(uid).finished for uid in self._live)
 
     def has_ended(self, uid: str) -> bool:
-        """Whether a run is over, and nobody has asked anything of it since: it can wait."""
+        """Whether a run is finished, and its spec has not changed since: a pass can wait."""
         entry = self._entries.get(uid)
         return entry is not None and entry.ended
 
     def drop_run(self, uid: str) -> None:
-        """The run is gone. Its pods stay known until they have gone too: they may be held."""
+        """Remove a run that no longer exists. Its pods stay cached, for they may need a release."""
         self._live.discard(uid)
         entry = self._entries.get(uid)
         if entry is not None:
@@ -129,7 +131,7 @@ class RunCache:
             self._forget_if_empty(uid)
 
     def run_body(self, key: Key) -> Obj | None:
-        """The newest known state of a run, decoded anew."""
+        """A new copy of the newest cached body; None when there is none."""
         entry = self._entries.get(key.uid)
         if entry is None or entry.body is None:
             return None
@@ -137,7 +139,7 @@ class RunCache:
         return body if isinstance(body, dict) else None
 
     def put_pod(self, fact: PodFact, version: int) -> bool:
-        """Take a state of a pod; False when it, or a newer one, is known already."""
+        """Put in a state of a pod; False when this or a newer one is cached already."""
         entry = self.entry(fact.run_uid)
         if version <= entry.pod_versions.get(fact.uid, -1):
             return False
@@ -146,7 +148,7 @@ class RunCache:
         return True
 
     def drop_pod(self, run_uid: str, uid: str) -> None:
-        """The pod is gone."""
+        """Remove a pod that no longer exists."""
         entry = self._entries.get(run_uid)
         if entry is not None:
             entry.pods.pop(uid, None)
@@ -155,7 +157,7 @@ class RunCache:
             self._forget_if_empty(run_uid)
 
     def put_approval(self, fact: ApprovalFact, run_uid: str, version: int) -> bool:
-        """Take a state of an Approval; False when it, or a newer one, is known already."""
+        """Put in a state of an Approval; False when this or a newer one is cached already."""
         entry = self.entry(run_uid)
         if version <= entry.approval_versions.get(fact.name, -1):
             return False
@@ -164,7 +166,7 @@ class RunCache:
         return True
 
     def drop_approval(self, run_uid: str, name: str) -> None:
-        """The Approval is gone."""
+        """Remove an Approval that no longer exists."""
         entry = self._entries.get(run_uid)
         if entry is not None:
             entry.approvals.pop(name, None)
@@ -179,8 +181,14 @@ class RunCache:
         pods: tuple[frozenset[str], int],
         approvals: tuple[frozenset[str], int],
     ) -> None:
-        """Drop what complete lists no longer have: each is (uids listed, version of the list).
-        What is newer than its list was made after it and stays."""
+        """Drop what complete lists do not contain, unless it is newer than its list.
+
+        Args:
+            namespace: What was listed; None for all namespaces.
+            runs: The uids in the list of runs, and the resourceVersion of the list.
+            pods: The same of pods.
+            approvals: The same of Approvals.
+        """
         for uid, key in list(self._keys.items()):
             if namespace is not None and key.namespace != namespace:
                 continue

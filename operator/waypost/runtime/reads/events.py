@@ -1,7 +1,7 @@
-"""Kubernetes Events, read live: why a thing does not come about, in the cluster's own words.
+"""Kubernetes Events, read live: why a Job has no pod, or a pod does not start.
 
-Hints and never evidence: Events are merged, expire, and may be lost. So nothing fails for one
-that cannot be read.
+They are hints: Events are merged, expire and may be lost. So no decision depends on one, and a
+read that fails is only logged.
 """
 
 import logging
@@ -14,8 +14,17 @@ log = logging.getLogger(__name__)
 
 
 async def newest_event(cluster: Cluster, *, namespace: str, uid: str, reason: str) -> str:
-    """The text of the newest Event with `reason` on the object with that uid; "" when there is
-    none, or none can be read."""
+    """The message of the newest Event on an object.
+
+    Args:
+        cluster: Where to read.
+        namespace: The object's namespace.
+        uid: The object's uid.
+        reason: The Event's reason, such as FailedMount.
+
+    Returns:
+        The message; "" when there is no such Event or Events cannot be read.
+    """
     selector = f"involvedObject.uid={uid},reason={reason}"
     try:
         events = await cluster.list(Kind.EVENT, namespace=namespace, fields=selector)

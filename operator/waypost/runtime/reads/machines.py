@@ -1,6 +1,6 @@
-"""The machines of the cluster, read one by one when a pod looks as if its own were dead.
+"""The machines (Kubernetes nodes), read one by one when a pod looks as if its machine were dead.
 
-Not watched: every machine reports every few seconds, and hardly any is ever of interest.
+They are not watched: each one changes every few seconds, and few are ever needed.
 """
 
 import logging
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 class Machines:
-    """Reads of Node objects, the last one of each remembered."""
+    """Reads Node objects, and remembers the last read of each, of at most 1000 machines."""
 
     def __init__(self, *, cluster: Cluster, clock: Clock) -> None:
         self._cluster = cluster
@@ -28,21 +28,30 @@ class Machines:
         self._known: OrderedDict[str, MachineFact] = OrderedDict()
 
     def known(self, names: Iterable[str]) -> dict[str, MachineFact]:
-        """What the last reads of these have told."""
+        """The last reads of these machines, by name; machines that were never read are left out."""
         return {name: self._known[name] for name in set(names) if name in self._known}
 
     async def read(self, names: Iterable[str]) -> dict[str, MachineFact]:
-        """Read these now. Raises ClusterError, but not where machines may not be read at all:
-        then none is ever given up."""
-        found = {}
+        """Read these machines now.
+
+        Without the right to read machines, each one counts as ready, so that no attempt is ever
+        given up because of it.
+
+        Returns:
+            One fact for each name, marked as live.
+
+        Raises:
+            ClusterError: A machine could not be read for another reason.
+        """
+        facts = {}
         for name in sorted(names):
             fact = await self._read(name)
             self._known[name] = fact
             self._known.move_to_end(name)
-            found[name] = replace(fact, live=True)
+            facts[name] = replace(fact, live=True)
         while len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)
-        return found
+        return facts
 
     async def _read(self, name: str) -> MachineFact:
         moment = self._clock.now()
@@ -51,6 +60,6 @@ class Machines:
         except NotFound:
             return MachineFact(name, moment, ready=False, found=False)
         except Rejected as error:
-            log.warning("machines cannot be read, so none is given up: %s", error.message)
+            log.warning("no right to read machines, so each counts as ready: %s", error.message)
             return MachineFact(name, moment, ready=True)
         return machines.machine_fact(body, name=name, looked_at=moment)

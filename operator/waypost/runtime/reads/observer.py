@@ -1,6 +1,6 @@
-"""Build what the engine decides on: the cached facts of a run, and live reads where it asks.
+"""Builds what the engine decides on: cached facts of a run, and the live reads it needs.
 
-Absence is never inferred from the cache: only `look` may say that something is not there.
+That an object does not exist is never concluded from the cache, only from live reads.
 """
 
 import json
@@ -29,8 +29,8 @@ from waypost.runtime.cache.runs import Key, RunCache, RunEntry, version_of
 from waypost.runtime.reads.events import newest_event
 from waypost.runtime.reads.machines import Machines
 
-_NAMESPACE_MEMORY: Final = 5.0  # seconds a namespace's phase is believed
-# Payloads that are kept in memory; as values they take some times their bytes.
+_NAMESPACE_MEMORY: Final = 5.0  # seconds for which the phase of a namespace is cached
+# Limits of the payload cache. As Python values, payloads take several times their bytes.
 _PAYLOADS: Final = 256
 _PAYLOAD_BYTES: Final = 16 * 1024 * 1024
 _LOG_LINES: Final = 20
@@ -42,7 +42,7 @@ class StaleRun(Exception):
 
 
 class Observer:
-    """Reads for one operator. Definitions and NodeRecords never change, so they are kept."""
+    """Reads for one operator process. Caches definitions and NodeRecords, which never change."""
 
     def __init__(
         self,
@@ -68,7 +68,16 @@ class Observer:
         self._namespaces: dict[str, tuple[float, bool]] = {}
 
     async def observe(self, key: Key, body: Obj) -> Observed:
-        """The cached facts of a run."""
+        """The cached facts of a run.
+
+        Args:
+            key: The run.
+            body: Its body, from the cache.
+
+        Raises:
+            ClusterError: A pod is being deleted, and its namespace cannot be read.
+            ValidationError: The status cannot be read.
+        """
         metadata = objects.section(body, "metadata")
         generation = metadata.get("generation")
         generation = generation if isinstance(generation, int) else 1
@@ -104,7 +113,20 @@ class Observer:
         )
 
     async def satisfy(self, key: Key, observed: Observed, wants: Reads) -> Observed:
-        """Load what `plan` asked for. Raises Moved when a live read finds a newer run."""
+        """Perform the reads that the engine needs.
+
+        Args:
+            key: The run.
+            observed: What is known so far.
+            wants: The reads, from `engine.reads.required_reads`.
+
+        Returns:
+            `observed` with the results.
+
+        Raises:
+            StaleRun: A live read found a newer version of the run.
+            ClusterError: A read failed.
+        """
         if wants.payloads:
             loaded = {name: await self._payload(key, name) for name in wants.payloads}
             observed = replace(observed, payloads={**observed.payloads, **loaded})
@@ -124,10 +146,15 @@ class Observer:
         return await self.look(key, observed) if wants.live else observed
 
     async def look(self, key: Key, observed: Observed) -> Observed:
-        """Read the run's Jobs, pods and Approvals live: now absence means absence.
+        """Read the run's Jobs, pods and Approvals live, so that what is not read does not exist.
 
-        In this order, and the run last: a Job may be deleted meanwhile, but it leaves its pod, and
-        the pod is held until a status has closed its attempt, which moves the run.
+        The order matters. A Job that is deleted meanwhile leaves its pod, and the finalizer keeps
+        the pod until a status has closed its attempt; that changes the run, which is read last.
+
+        Raises:
+            StaleRun: The run has changed since `observed`.
+            NotFound: The run no longer exists.
+            ClusterError: A read failed.
         """
         moment = self._clock.now()
         jobs = await self._list(Kind.JOB, key)
@@ -153,7 +180,7 @@ class Observer:
         )
 
     async def _still_is(self, key: Key, version: str) -> None:
-        """Raises Moved when the run has changed, NotFound when it was replaced."""
+        """Raise StaleRun when the run has changed, NotFound when it no longer exists."""
         body = await self._cluster.get(Kind.AGENT_WORKFLOW, namespace=key.namespace, name=key.name)
         metadata = objects.section(body, "metadata")
         if objects.text(metadata, "uid") != key.uid:
@@ -163,8 +190,11 @@ class Observer:
             raise StaleRun
 
     async def refresh(self, key: Key) -> bool:
-        """Read anew what this operator writes conditionally: the run and its Approvals. False
-        when the run is gone, whoever may have its name now."""
+        """Read the run and its Approvals into the cache, after a conflict.
+
+        Returns:
+            False when the run no longer exists, even if another run has its name.
+        """
         try:
             body = await self._cluster.get(
                 Kind.AGENT_WORKFLOW, namespace=key.namespace, name=key.name
@@ -179,7 +209,7 @@ class Observer:
         return True
 
     async def gone(self, key: Key) -> bool:
-        """Whether the run certainly no longer exists (a live read)."""
+        """Whether a live read shows that the run no longer exists."""
         try:
             body = await self._cluster.get(
                 Kind.AGENT_WORKFLOW, namespace=key.namespace, name=key.name
@@ -189,7 +219,7 @@ class Observer:
         return objects.text(objects.section(body, "metadata"), "uid") != key.uid
 
     def forget(self, uid: str) -> None:
-        """The run is gone: drop what was kept for it."""
+        """Drop what is cached here of a run that no longer exists."""
         self._looked.pop(uid, None)
 
     async def _definition(self, uid: str, generation: int, body: Obj) -> Definition:
@@ -209,13 +239,13 @@ class Observer:
     async def _look_at_mounts(
         self, key: Key, observed: Observed, pods: tuple[PodFact, ...]
     ) -> Observed:
-        """Ask the Events of pods that do not start for a key that is missing."""
+        """Read the Events of pods that do not start, to find a missing key."""
         entry = self._store.entry(key.uid)
         for pod in pods:
             text = await newest_event(
                 self._cluster, namespace=key.namespace, uid=pod.uid, reason="FailedMount"
             )
-            # What passes by itself, such as a cache that is being filled, is not worth a word.
+            # Other causes are temporary, such as a cache of the kubelet that is not yet filled.
             trouble = explain(text, pod.keys) if missing_key(text) else ""
             entry.mounts[pod.uid] = (self._clock.now(), trouble)
         return replace(observed, pods=_pods(entry))
@@ -310,7 +340,7 @@ class Observer:
 
 
 def _pods(entry: RunEntry) -> tuple[PodFact, ...]:
-    """The pods, with what was read of their mounts while they have not started."""
+    """The pods; those that have not started with what their Events say about mounts."""
     return tuple(
         replace(pod, mount_looked_at=looked[0], mount_trouble=looked[1])
         if pod.started_at is None and (looked := entry.mounts.get(pod.uid))
@@ -320,8 +350,8 @@ def _pods(entry: RunEntry) -> tuple[PodFact, ...]:
 
 
 def _status(body: Obj) -> AgentWorkflowStatus:
-    # Written by the operator alone and bounded by the CRD; a status that cannot be read must not
-    # be taken for "nothing has run yet", so this is allowed to raise.
+    # Only the operator writes it, and the CRD bounds it. This may raise, because an unreadable
+    # status must not be taken for "nothing has run yet".
     return AgentWorkflowStatus.model_validate(objects.section(body, "status"))
 
 

@@ -1,8 +1,8 @@
-"""Carry out a decision: each action is idempotent, so a pass that broke off is simply repeated.
+"""Performs the actions of a decision. Each one is idempotent: an interrupted pass is retried.
 
-Creates are guarded by a fence: they go out only within ten seconds (monotonic) of the status
-write, or the live read, that entitles to them. A process that was frozen in between finds its
-fence expired and creates nothing (A3).
+A fence guards creates: they are sent only within ten seconds (monotonic) of the status write, or
+the live read, that permits them. After a process was frozen in between, the fence has expired and
+it creates nothing.
 """
 
 import asyncio
@@ -45,7 +45,7 @@ from waypost.runtime.cache.runs import Key, RunCache, version_of
 from waypost.runtime.writes.status_patch import status_patch
 
 FENCE_SECONDS: Final = 10.0
-_OTHER_UID: Final = 422  # what a pod patch with the uid of another pod of that name gives
+_OTHER_UID: Final = 422  # code of a patch with the uid of another pod of that name
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ class ActionRefused(ClusterError):
 
 
 class Foreign(ClusterError):
-    """A child's name is taken by an object that is not this run's."""
+    """The name of a child is taken by an object of another owner."""
 
 
 @dataclass
@@ -165,7 +165,7 @@ class ActionExecutor:
             raise failure
 
     async def release(self, key: Key, *, name: str, uid: str) -> None:
-        """Take the result finalizer off a pod; a pod that is gone is fine."""
+        """Take the result finalizer off a pod. It is no error if the pod no longer exists."""
         body = {
             "metadata": {"uid": uid, "$deleteFromPrimitiveList/finalizers": [meta.FINALIZER_RESULT]}
         }

@@ -1,9 +1,8 @@
-"""A limit on writes to the API server, so that one operator cannot crowd out everybody else.
+"""A rate limit on writes to the API server, so that the operator leaves room for other clients.
 
-A token bucket in front of a Cluster; reads pass. Creates and all other writes wait in two lanes
-that take turns: a thousand Jobs to create hold up neither checkpoints nor releases of pods, and
-those do not hold up the creates whose fence is running out. Within a lane: first come, first
-served.
+A token bucket in front of a Cluster; reads are not limited. Creates and other writes wait in two
+lanes that take turns: a thousand creates of Jobs delay neither checkpoints nor releases of pods,
+and those do not delay creates whose fence expires soon. Each lane is first in, first out.
 """
 
 import asyncio
@@ -13,17 +12,17 @@ from typing import Any, Final
 
 from waypost.ports.cluster import Busy, Cluster, Kind, Listing, Obj, PatchType
 
-CREATES: Final = 0  # lanes of a Bucket
+CREATES: Final = 0  # lanes of a TokenBucket
 UPDATES: Final = 1
-LONGEST_PAUSE: Final = 30.0  # seconds; however long the API server asks us to stay away
+LONGEST_PAUSE: Final = 30.0  # seconds; the API server may ask for a longer pause
 
 Lane = deque[asyncio.Future[None]]
 
 
 class TokenBucket:
-    """`burst` permits at once, `qps` a second over time.
+    """`burst` permits at once, `qps` per second over time.
 
-    Lives on one event loop, whose time `monotonic` must follow.
+    Use it on one event loop only; `monotonic` returns that loop's time in seconds.
     """
 
     def __init__(self, *, qps: float, burst: int, monotonic: Callable[[], float]) -> None:
@@ -42,7 +41,7 @@ class TokenBucket:
         return sum(len(lane) for lane in self._lanes)
 
     async def permit(self, *, lane: int) -> None:
-        """Wait for a permit. One that is cancelled while it waits uses none up."""
+        """Wait for a permit in CREATES or UPDATES. A wait that is cancelled uses none."""
         if not self.waiting and self._take():
             return
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -51,7 +50,7 @@ class TokenBucket:
         try:
             await place
         except asyncio.CancelledError:
-            if not place.cancelled():  # granted in the same moment: give it back
+            if not place.cancelled():  # granted at the same moment: return it
                 self._permits = min(self._permits + 1, self._burst)
                 self._grant()
             elif place in self._lanes[lane]:
@@ -59,7 +58,7 @@ class TokenBucket:
             raise
 
     def pause(self, seconds: float) -> None:
-        """No permits for so long, and no burst right afterwards."""
+        """Grant no permits for some seconds, at most LONGEST_PAUSE, and no burst after that."""
         now = self._monotonic()
         self._count(now)
         self._permits = min(self._permits, 0.0)
@@ -67,7 +66,7 @@ class TokenBucket:
         self._set_alarm()
 
     def _count(self, now: float) -> None:
-        """Add what has grown since; during a pause `_counted_at` lies ahead and nothing grows."""
+        """Add the permits of the time that has passed; `_counted_at` is ahead during a pause."""
         if now > self._counted_at:
             grown = self._permits + (now - self._counted_at) * self._qps
             self._permits = min(grown, self._burst)
@@ -75,8 +74,8 @@ class TokenBucket:
 
     def _take(self) -> bool:
         self._count(self._monotonic())
-        # The slack is far below one permit: without it a timer that rings a rounding error
-        # early would ring once more for nothing.
+        # The slack is far below one permit. Without it, a timer that fires early by a rounding
+        # error would have to fire twice.
         if self._permits < 1 - 1e-6:
             return False
         self._permits -= 1
@@ -111,8 +110,11 @@ class TokenBucket:
 
 
 class RateLimitedCluster:
-    """A Cluster whose writes wait for permits. A Busy answer pauses all writes for as long as
-    the API server asks, and is raised to the caller: nothing is retried in here."""
+    """A Cluster whose writes wait for permits.
+
+    A Busy answer pauses all writes for as long as the API server asks, and is raised to the
+    caller: nothing is retried here.
+    """
 
     def __init__(self, *, cluster: Cluster, bucket: TokenBucket) -> None:
         self._cluster = cluster

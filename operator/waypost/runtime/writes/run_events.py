@@ -1,4 +1,4 @@
-"""Kubernetes Events on runs: a comfort for people, never a record. Failure to post is logged."""
+"""Kubernetes Events on runs, for people. No decision depends on one; a failure is only logged."""
 
 import hashlib
 import logging
@@ -15,14 +15,17 @@ log = logging.getLogger(__name__)
 
 
 class RunEvents:
-    """Posts the notes of a pass after its status has landed."""
+    """Posts the Events of a pass after its status was written."""
 
     def __init__(self, *, cluster: Cluster, clock: Clock) -> None:
         self._cluster = cluster
         self._clock = clock
 
     async def post(self, key: Key, notes: Iterable[Note]) -> None:
-        """Post each note as an Event on the run; the same note again is the same Event."""
+        """Post each note as an Event on the run. Never raises for the API server.
+
+        The name follows from the note, so that a repeated note makes no second Event.
+        """
         for note in notes:
             try:
                 await self._cluster.create(

@@ -1,7 +1,7 @@
 """The conditional status write: the smallest JSON Patch, fenced by resourceVersion.
 
-JSON Patch because a merge patch drops nulls inside outputs; per node entry because a run's status
-is rewritten many times and every write is a whole watch event (B3, C1).
+A JSON Patch (RFC 6902), because a merge patch drops nulls inside outputs; and one operation per
+node that changed, because the status may have a megabyte and is written many times.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from waypost.api.status import AgentWorkflowStatus
 
 
 def to_wire(status: StatusModel) -> dict[str, Any]:
-    """A status model as JSON: camelCase, absent fields left out, nulls inside outputs kept."""
+    """A status model as JSON: camelCase keys, no fields that are None, but nulls inside outputs."""
     wire: dict[str, Any] = {}
     for name, info in type(status).model_fields.items():
         value = getattr(status, name)
@@ -31,10 +31,15 @@ def to_wire(status: StatusModel) -> dict[str, Any]:
 def status_patch(
     *, body: Mapping[str, Any], resource_version: str, status: StatusModel
 ) -> list[dict[str, Any]]:
-    """Operations that turn the status in `body` into `status`; only the fence when equal. With
-    an empty `body` the whole status is put in place of whatever is there.
+    """A JSON Patch that turns the status in `body` into `status`.
 
-    The first operation makes the API server answer 409 when `resource_version` is stale.
+    Args:
+        body: The object as it was read; with an empty one, the whole status is replaced.
+        resource_version: Of the object. The API server answers 409 when it is stale.
+        status: The status to write.
+
+    Returns:
+        The operations. The first one is the fence; it is the only one when nothing changed.
     """
     fence = {"op": "replace", "path": "/metadata/resourceVersion", "value": resource_version}
     new = to_wire(status)
@@ -56,7 +61,7 @@ def status_patch(
 
 
 def _entries(place: str, old: list[Any], new: list[Any]) -> list[dict[str, Any]]:
-    """Entries are compared by index: the engine keeps the order of the spec."""
+    """Compares entries by index, for the engine keeps their order."""
     operations = [
         {"op": "replace", "path": f"{place}/{index}", "value": entry}
         for index, entry in enumerate(new[: len(old)])

@@ -145,8 +145,8 @@ def test_a_provider_that_asks_for_too_much_time_also_in_the_users_retries() -> N
     [
         ("Disrupted", "why; disrupted 6 times, the limit is 5"),
         ("NodeLost", "why; disrupted 6 times, the limit is 5"),
-        ("ImagePull", "why; launched 3 times in vain"),
-        ("Unschedulable", "why; launched 3 times in vain"),
+        ("ImagePull", "why; gave up after 3 launches"),
+        ("Unschedulable", "why; gave up after 3 launches"),
     ],
 )
 def test_the_end_says_how_often_it_was_tried(reason: str, says: str) -> None:
@@ -311,7 +311,7 @@ def test_a_pod_that_does_not_start_is_launched_anew(trouble: Any, reason: str, s
     assert node.attempt == MAX_LAUNCH_RETRIES + 1
     assert (node.launch_retries, node.retries) == (MAX_LAUNCH_RETRIES, None)
     assert said in (node.message or ""), "in the cluster's own words"
-    assert "launched 3 times in vain" in (node.message or "")
+    assert "gave up after 3 launches" in (node.message or "")
     assert [said in (a.message or "") for a in node.attempts or []] == [True] * 3, "each of them"
 
 

@@ -237,7 +237,7 @@ async def test_pods_that_are_refused_are_told_and_then_given_up() -> None:
         status = await world.finished(within=1200)
         node = status["nodes"][0]
         assert (node["reason"], node["attempt"], node["launchRetries"]) == ("PodRejected", 3, 2)
-        assert 'serviceaccount "none" not found; launched 3 times in vain' in node["message"]
+        assert 'serviceaccount "none" not found; gave up after 3 launches' in node["message"]
         assert world.ledger.executions == []
 
 
