@@ -12,7 +12,7 @@ from typing import Any, Final
 from waypost.protocol.record import Attempt, CommitRecord, encode
 from waypost.protocol.work import Usage
 
-from tests.fakes.programs import Outcome, PodView
+from tests.fakes.nodes.programs import Outcome, PodView
 from tests.simulation.plan import Act, Node
 
 PADDING: Final = "x" * 2600  # fits a commit record, and no status

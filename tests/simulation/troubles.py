@@ -14,12 +14,12 @@ from waypost.api import meta
 from waypost.kube import names
 from waypost.ports.cluster import ClusterError, Kind, Unavailable
 
-from tests.fakes.deletion import Deletion
-from tests.fakes.programs import view
+from tests.fakes.api.deletion import Deletion
+from tests.fakes.nodes.programs import view
 from tests.simulation.evidence import PodStory
 from tests.simulation.plan import RUN, Trouble
-from tests.unit.runtime.accidents import RESET, befalls
-from tests.unit.runtime.harness import NAMESPACE, Call, Operator
+from tests.support.accidents import RESET, befalls
+from tests.support.harness import NAMESPACE, Call, Operator
 
 if TYPE_CHECKING:
     from tests.simulation.stage import Stage

@@ -1,6 +1,6 @@
 """Operators that cannot take what they are given; graphs and schemas that are none."""
 
-from tests.builders import python, spec
+from tests.support.builders import python, spec
 from tests.typed_edges.words import (
     FLAG,
     NUMBER,

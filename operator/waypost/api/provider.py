@@ -1,4 +1,4 @@
-"""ModelProvider: where models are, which secret opens them, what their tokens cost."""
+"""ModelProvider: the URL of a provider of models, its key, and the prices of its models."""
 
 from typing import Annotated, Final, Literal
 
@@ -10,7 +10,7 @@ from waypost.api.probe import ProbedStatus
 
 ProviderType = Literal["OpenAI", "Anthropic", "Google"]
 
-# What an absent baseURL means.
+# Used when baseURL is not set.
 PUBLIC_URLS: Final[dict[ProviderType, str]] = {
     "OpenAI": "https://api.openai.com/v1",
     "Anthropic": "https://api.anthropic.com",

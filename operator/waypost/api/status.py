@@ -1,4 +1,4 @@
-"""Status of an AgentWorkflow: the checkpoint log of the run. Written by the operator alone."""
+"""Status of an AgentWorkflow: the checkpoint log of the run. Only the operator writes it."""
 
 from typing import Literal
 
@@ -17,7 +17,7 @@ NodePhase = Literal[
     "Skipped",
     "Cancelled",
 ]
-# What a round of a run made of a node's checkpoint.
+# How a round treated the checkpoint of a node.
 Disposition = Literal["Reused", "Adopted", "Rerun", "New", "Given", "SkippedByUser"]
 RunPhase = Literal[
     "Pending",
@@ -244,7 +244,7 @@ class NodeStatus(StatusModel):
 
     @property
     def latest_attempt(self) -> AttemptStatus | None:
-        """The attempt that was recorded last, ended or not."""
+        """The attempt that was recorded last, whether it has ended or not."""
         return self.attempts[-1] if self.attempts else None
 
     @property

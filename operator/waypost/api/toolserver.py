@@ -1,4 +1,4 @@
-"""ToolServer: an MCP server, and the tools of it that nodes may use."""
+"""ToolServer: an MCP server and the tools that nodes can use."""
 
 from typing import Annotated
 

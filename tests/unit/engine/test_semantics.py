@@ -13,8 +13,8 @@ from waypost.api.base import JsonObject, JsonValue
 from waypost.api.meta import ANNOTATION_REQUEST
 from waypost.compiler.definition import define
 
-from tests.builders import container, gate, python, spec, wait
-from tests.unit.engine.play import Ending, Play, evicted, raises, returns, writes
+from tests.support.builders import container, gate, python, spec, wait
+from tests.support.play import Ending, Play, evicted, raises, returns, writes
 
 
 @dataclass(frozen=True)
