@@ -3,8 +3,9 @@
 from typing import Any
 
 import pytest
-from tests.support.builders import python, spec
 from waypost.compiler.definition import define
+
+from tests.support.builders import python, spec
 
 TEXT = {"type": "object", "properties": {"zip": {"type": "string", "minLength": 5}}}
 
