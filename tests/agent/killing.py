@@ -18,7 +18,7 @@ from pydantic_ai.models.wrapper import WrapperModel
 from waypost.protocol.work import WorkFailed, WorkResult
 from waypost_agent import loop
 from waypost_agent.journal.journal import Journal
-from waypost_agent.tool_wrapper import ToolWrapper
+from waypost_agent.tools.tool_wrapper import ToolWrapper
 
 from tests.agent import deeds
 

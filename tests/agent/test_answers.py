@@ -9,8 +9,8 @@ import pytest
 from pydantic_ai.messages import ModelResponse, TextPart, ToolCallPart
 from waypost.protocol.reasons import Reason
 from waypost.protocol.work import WorkFailed, WorkResult
-from waypost_agent import answers, model_client
 from waypost_agent.journal import entries as journal_entries
+from waypost_agent.provider import answers, model_client
 
 from tests.agent.attempts import Node
 from tests.agent.pods import BRIEF, Pod, entries

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from waypost.protocol.reasons import Reason
 from waypost.protocol.work import WorkFailed, WorkResult
-from waypost_agent import mcp_session
+from waypost_agent.tools import mcp_session
 
 from tests.agent import mcp_server
 from tests.agent.attempts import Node

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from waypost.protocol import ijson
 from waypost.protocol.reasons import Reason
-from waypost_agent import provider_retries
 from waypost_agent.calls import Calls
+from waypost_agent.provider import provider_retries
 
 from tests.agent.pods import BRIEF, KEY, Pod, entries, model_server
 from tests.agent.replies import answer

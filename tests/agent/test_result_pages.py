@@ -10,8 +10,8 @@ from waypost.protocol.work import WorkFailed, WorkResult
 from waypost_agent.agent_request import MAX_RESULT_BYTES
 from waypost_agent.journal.entries import Result
 from waypost_agent.journal.journal import Journal
-from waypost_agent.result_pages import NAME, ResultPages
-from waypost_agent.tool_results import Content
+from waypost_agent.tools.result_pages import NAME, ResultPages
+from waypost_agent.tools.tool_results import Content
 
 from tests.agent import deeds
 from tests.agent.attempts import MODULE, Node

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from waypost.protocol.work import WorkFailed, WorkResult
-from waypost_agent.tool_names import ToolNames
+from waypost_agent.tools.tool_names import ToolNames
 
 from tests.agent import mcp_server
 from tests.agent.attempts import Node

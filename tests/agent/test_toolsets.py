@@ -11,7 +11,7 @@ import pytest
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from waypost.protocol.reasons import Reason
-from waypost_agent.mcp_session import McpSession
+from waypost_agent.tools.mcp_session import McpSession
 from waypost_node import modules
 
 from tests.agent.pods import Pod, entries, model_server

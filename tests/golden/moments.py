@@ -24,10 +24,10 @@ from waypost.engine.state.decision import (
     StopAttempt,
 )
 from waypost.engine.state.observed import Observed
-from waypost.kube.approvals import approval_fact
-from waypost.kube.jobs import job_fact
+from waypost.kube.facts.approvals import approval_fact
+from waypost.kube.facts.jobs import job_fact
+from waypost.kube.facts.pods import pod_fact
 from waypost.kube.manifests.pod import PodSettings
-from waypost.kube.pods import pod_fact
 from waypost.kube.timestamps import parse_timestamp, timestamp
 from waypost.ports.cluster import Kind, Obj
 from waypost.runtime import controller

@@ -25,8 +25,8 @@ from waypost.engine.state.decision import PutRecord, ReleasePod
 from waypost.engine.state.observed import Observed
 from waypost.engine.state.outcome import Failed, Succeeded
 from waypost.engine.state.transition import Transition
+from waypost.kube.facts.pods import PodFact
 from waypost.kube.manifests import attempt_job
-from waypost.kube.pods import PodFact
 from waypost.kube.timestamps import timestamp
 from waypost.protocol import record
 from waypost.protocol.reasons import Reason
@@ -36,8 +36,6 @@ from waypost.runtime.writes import actions as writes_actions
 from waypost.runtime.writes import status_patch
 from waypost.runtime.writes.actions import ActionExecutor
 
-from tests.simulation import seeded_rounds as seeded_rounds
-from tests.simulation import seeded_strange as seeded_strange
 from tests.simulation.hunting import BUGS as BUGS
 from tests.simulation.hunting import acts, both, bug, holds, suffers
 from tests.simulation.plan import Scenario

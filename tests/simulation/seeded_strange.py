@@ -9,9 +9,9 @@ import pytest
 from waypost.engine.attempts import cleanup, judge
 from waypost.engine.nodes import approval
 from waypost.engine.state.transition import Transition
-from waypost.kube import pods
+from waypost.kube.facts import pods
+from waypost.kube.facts.pods import PodFact
 from waypost.kube.objects import text
-from waypost.kube.pods import PodFact
 from waypost.kube.timestamps import parse_timestamp
 from waypost.ports.cluster import NotFound
 from waypost.runtime.reads import observer

@@ -16,10 +16,10 @@ from waypost.compiler.definition import define
 from waypost.engine.state.decision import Launch
 from waypost.engine.state.observed import Observed
 from waypost.kube import names
-from waypost.kube.approvals import ApprovalFact
-from waypost.kube.jobs import JobFact
+from waypost.kube.facts.approvals import ApprovalFact
+from waypost.kube.facts.jobs import JobFact
+from waypost.kube.facts.pods import PodFact
 from waypost.kube.manifests.pod import PodSettings
-from waypost.kube.pods import PodFact
 from waypost.kube.timestamps import timestamp
 from waypost.protocol.record import Attempt, CommitRecord, encode
 

@@ -26,10 +26,10 @@ from waypost.engine.state.decision import (
 )
 from waypost.engine.state.observed import Observed, Reads
 from waypost.engine.state.transition import is_finished
-from waypost.kube.approvals import ApprovalFact
-from waypost.kube.jobs import JobFact, LaunchProblem
+from waypost.kube.facts.approvals import ApprovalFact
+from waypost.kube.facts.jobs import JobFact, LaunchProblem
+from waypost.kube.facts.pods import PodFact
 from waypost.kube.manifests.pod import PodSettings
-from waypost.kube.pods import PodFact
 from waypost.protocol.record import CommitRecord, encode
 from waypost.protocol.work import Trace, Usage
 

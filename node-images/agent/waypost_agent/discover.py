@@ -13,8 +13,8 @@ from mcp_types import Tool
 from waypost.protocol.probe import ProbeReason, Verdict, lines_digest, tool_lines
 from waypost_node import endpoint_access, probe
 
-from waypost_agent import mcp_connection
-from waypost_agent.mcp_listing import left_out_text, list_tools
+from waypost_agent.tools import mcp_connection
+from waypost_agent.tools.mcp_listing import left_out_text, list_tools
 
 _DESCRIPTION: Final = 512
 

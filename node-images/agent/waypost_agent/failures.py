@@ -18,7 +18,7 @@ from pydantic_ai.exceptions import (
 )
 from waypost.protocol.reasons import Reason
 
-from waypost_agent.provider_http import UnusableAnswer
+from waypost_agent.provider.provider_http import UnusableAnswer
 
 SHOWN: Final = 600  # characters of what a provider said
 _RATE_LIMITED: Final = 429

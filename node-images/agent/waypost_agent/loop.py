@@ -27,21 +27,23 @@ from waypost.protocol.text import shorten
 from waypost.protocol.work import Usage, WorkFailed, WorkResult
 from waypost_node import endpoint_access
 
-from waypost_agent import Stop, agent_request, models, toolsets
+from waypost_agent import Stop, agent_request
 from waypost_agent.agent_request import MAX_RESULT_BYTES, AgentRequest, InvalidAgentRequest
 from waypost_agent.calls import Calls
-from waypost_agent.effects import Effects
 from waypost_agent.failures import SHOWN, Stopped, one_line
 from waypost_agent.journal import store as journal_store
 from waypost_agent.journal.journal import Journal
 from waypost_agent.limits import Meter
-from waypost_agent.model_client import ModelClient
 from waypost_agent.output import Output
 from waypost_agent.output_retries import OutputRetries, unusable
-from waypost_agent.provider_retries import ProviderRetries
-from waypost_agent.result_pages import ResultPages
-from waypost_agent.tool_names import ToolNames
-from waypost_agent.tool_wrapper import ToolWrapper
+from waypost_agent.provider import models
+from waypost_agent.provider.model_client import ModelClient
+from waypost_agent.provider.provider_retries import ProviderRetries
+from waypost_agent.tools import toolsets
+from waypost_agent.tools.effects import Effects
+from waypost_agent.tools.result_pages import ResultPages
+from waypost_agent.tools.tool_names import ToolNames
+from waypost_agent.tools.tool_wrapper import ToolWrapper
 from waypost_agent.usage import tokens_of
 
 SPARE: Final = 1.5  # seconds of the attempt's time left for its record

@@ -9,7 +9,7 @@ from pydantic_ai.messages import ModelResponse
 from waypost.protocol.work import Usage
 
 from waypost_agent.agent_request import Price
-from waypost_agent.estimates import is_estimated
+from waypost_agent.provider.estimates import is_estimated
 
 _MILLION: Final = Decimal(1_000_000)
 _NAME: Final = 128  # characters of a tool's name: a model may invent any

@@ -15,7 +15,7 @@ from functools import cached_property, lru_cache
 from typing import Any, TypeAlias
 
 from waypost.expressions import cel, evaluation
-from waypost.expressions.cost import Budget, needs_estimate
+from waypost.expressions.estimates.cost import Budget, needs_estimate
 from waypost.expressions.guards import Guards
 from waypost.expressions.messages import explain_failure, explain_refusal, explain_rejection
 from waypost.expressions.optionals import Optionals

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property, lru_cache
 
-from waypost.expressions.cost import MAX_RENDERED, Budget
+from waypost.expressions.estimates.cost import MAX_RENDERED, Budget
 from waypost.expressions.expression import (
     ABSENT,
     Absent,

@@ -17,10 +17,11 @@ from waypost.api import meta
 from waypost.api.checkpoints import checkpoint_of
 from waypost.api.status import AgentWorkflowStatus, AttemptStatus, NodeStatus
 from waypost.gateway.refusals import RefusalReason, Refused
-from waypost.kube import objects, pods
+from waypost.kube import objects
+from waypost.kube.facts import pods
+from waypost.kube.facts.pods import PodFact
 from waypost.kube.manifests.pod import GATEWAY_AUDIENCE
 from waypost.kube.payloads import AttemptRef, JournalKey
-from waypost.kube.pods import PodFact
 from waypost.ports.cluster import Cluster, Kind, NotFound, Obj, Rejected
 
 _CACHED_TOKENS: Final = 4096

@@ -13,8 +13,8 @@ from waypost.api.base import JsonObject, StatusCondition
 from waypost.api.meta import ConditionReason
 from waypost.api.probe import ProbedStatus, ProbeState
 from waypost.kube.conditions import set_condition
+from waypost.kube.facts.pods import PodFact
 from waypost.kube.jitter import jittered
-from waypost.kube.pods import PodFact
 from waypost.kube.timestamps import parse_timestamp, timestamp
 from waypost.probes.findings import REASONS_OF_WAITING, Finding, findings, judge, waiting
 from waypost.probes.job import DEADLINE, ProbeSettings, image_of, probe_job, probe_name

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from waypost.api.meta import ConditionReason
 from waypost.api.toolserver import Tool, ToolAnnotations
-from waypost.kube.pods import PodFact, trouble_of
+from waypost.kube.facts.pods import PodFact, trouble_of
 from waypost.kube.secret_files import explain, missing_key
 from waypost.probes.job import access_of
 from waypost.probes.subject import Subject

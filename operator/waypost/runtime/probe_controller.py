@@ -11,7 +11,7 @@ from typing import Final
 
 from waypost.api import meta
 from waypost.kube import objects
-from waypost.kube.pods import PodFact, probe_pod_fact
+from waypost.kube.facts.pods import PodFact, probe_pod_fact
 from waypost.ports.clock import Clock
 from waypost.ports.cluster import (
     AlreadyExists,

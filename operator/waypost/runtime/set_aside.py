@@ -12,8 +12,8 @@ from typing import Any, Final, Literal
 from waypost.api.meta import Condition
 from waypost.api.status import ENGINE_VERSION
 from waypost.engine.state.decision import Note
+from waypost.kube.facts.runs import written_by_newer_engine
 from waypost.kube.objects import items, section
-from waypost.kube.runs import written_by_newer_engine
 from waypost.kube.timestamps import timestamp
 from waypost.ports.clock import Clock
 from waypost.ports.cluster import Cluster, ClusterError, Conflict, Kind, Obj, PatchType

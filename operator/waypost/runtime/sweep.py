@@ -11,9 +11,10 @@ from pydantic import ValidationError
 from waypost.api import meta
 from waypost.api.checkpoints import checkpoint_of
 from waypost.api.status import AgentWorkflowStatus
-from waypost.kube import jobs, objects
-from waypost.kube.jobs import JobFact
-from waypost.kube.runs import written_by_newer_engine
+from waypost.kube import objects
+from waypost.kube.facts import jobs
+from waypost.kube.facts.jobs import JobFact
+from waypost.kube.facts.runs import written_by_newer_engine
 from waypost.ports.clock import Clock
 from waypost.ports.cluster import Cluster, Conflict, Kind, NotFound, Obj, Rejected
 from waypost.ports.telemetry import Telemetry

@@ -17,9 +17,9 @@ from waypost.api.status import FINAL_PHASES, AgentWorkflowStatus, NodeStatus
 from waypost.compiler.definition import define
 from waypost.engine.start import LAUNCHES_PER_PASS
 from waypost.engine.state.observed import Observed
-from waypost.kube.approvals import ApprovalFact
-from waypost.kube.jobs import JobFact, LaunchProblem
-from waypost.kube.pods import PodFact
+from waypost.kube.facts.approvals import ApprovalFact
+from waypost.kube.facts.jobs import JobFact, LaunchProblem
+from waypost.kube.facts.pods import PodFact
 from waypost.kube.timestamps import timestamp
 from waypost.protocol.reasons import Reason
 

@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from waypost.expressions.cost import MAX_BUILT, costs, needs_estimate
+from waypost.expressions.estimates.cost import MAX_BUILT, costs, needs_estimate
 from waypost.expressions.expression import Compiled, EvaluationError, compile_expression, evaluate
 
 ROUNDS = 15

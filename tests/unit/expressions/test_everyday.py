@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from waypost.expressions.cost import costs, refusal
+from waypost.expressions.estimates.cost import costs, refusal
 from waypost.expressions.expression import Compiled, EvaluationError, compile_expression, evaluate
 
 ROWS: Any = [

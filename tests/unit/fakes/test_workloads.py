@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from waypost.api import meta
-from waypost.kube.pods import PodFact, pod_fact
+from waypost.kube.facts.pods import PodFact, pod_fact
 from waypost.ports.cluster import Kind, NotFound, Obj, PatchType
 from waypost.protocol.record import LIMIT, Attempt, CommitRecord, decode
 

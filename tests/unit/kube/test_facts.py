@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from waypost.api import meta
-from waypost.kube import approvals, jobs, objects, pods, runs
+from waypost.kube import objects
+from waypost.kube.facts import approvals, jobs, pods, runs
 from waypost.kube.timestamps import timestamp
 
 from tests.support.builders import NOW, RUN_UID

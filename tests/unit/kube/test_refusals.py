@@ -1,7 +1,7 @@
 """Which troubles of pods pass by themselves (K6)."""
 
 import pytest
-from waypost.kube.refusals import lasts
+from waypost.kube.facts.refusals import lasts
 
 QUOTA = 'pods "x" is forbidden: exceeded quota: team, requested: {}, used: {}, limited: {}'
 

@@ -9,7 +9,7 @@ from waypost.api.approval import ApprovalStatus
 from waypost.api.status import AgentWorkflowStatus
 from waypost.compiler.definition import define
 from waypost.engine.state.observed import Observed
-from waypost.kube.approvals import ApprovalFact
+from waypost.kube.facts.approvals import ApprovalFact
 from waypost.kube.timestamps import timestamp
 from waypost.kube.trace_ids import span_id, trace_id, traceparent
 from waypost.telemetry.spans import ApprovalEnded, AttemptEnded, RunEnded, ended, spans

@@ -15,7 +15,7 @@ import pydantic
 from pydantic_ai.messages import ModelMessagesTypeAdapter, ModelResponse
 from waypost.protocol.ijson import Json
 
-from waypost_agent.tool_results import Media
+from waypost_agent.tools.tool_results import Media
 
 FORMAT: Final = 1
 # Characters: at most 4 bytes each, so far below what a segment may have.

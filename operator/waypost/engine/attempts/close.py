@@ -15,8 +15,8 @@ from waypost.engine.scheduling import deadlines
 from waypost.engine.state.outcome import Failed, Outcome, Succeeded, reason_of
 from waypost.engine.state.transition import Transition
 from waypost.kube import timestamps
-from waypost.kube.jobs import LaunchProblem, lasts_long
-from waypost.kube.pods import PodFact
+from waypost.kube.facts.jobs import LaunchProblem, lasts_long
+from waypost.kube.facts.pods import PodFact
 from waypost.protocol.reasons import Reason
 from waypost.protocol.text import shorten
 

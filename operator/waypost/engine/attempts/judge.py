@@ -11,16 +11,16 @@ from typing import Final
 from waypost.api.base import JsonValue
 from waypost.engine.state.outcome import Failed, Outcome, Report, Succeeded, checkpoint, reason_of
 from waypost.engine.state.visible import readable
-from waypost.kube import refusals
-from waypost.kube.kinds.table import KINDS
-from waypost.kube.payloads import RecordFact
-from waypost.kube.pods import (
+from waypost.kube.facts import refusals
+from waypost.kube.facts.pods import (
     CONTAINER_STATUS_UNKNOWN,
     START_FAILED,
     PodFact,
     surely_not_started,
     trouble_of,
 )
+from waypost.kube.kinds.table import KINDS
+from waypost.kube.payloads import RecordFact
 from waypost.protocol import ijson, schema
 from waypost.protocol.reasons import Reason
 from waypost.protocol.record import (

@@ -12,8 +12,8 @@ from typing import Final
 from waypost.api.status import NodeStatus
 from waypost.engine.state.observed import Observed
 from waypost.kube import timestamps
-from waypost.kube.machines import MachineFact
-from waypost.kube.pods import PodFact
+from waypost.kube.facts.machines import MachineFact
+from waypost.kube.facts.pods import PodFact
 
 _OVERDUE: Final = timedelta(seconds=5)  # after a deletion should have been done
 _LOOK_AGAIN: Final = timedelta(seconds=10)

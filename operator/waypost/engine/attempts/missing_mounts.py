@@ -8,7 +8,7 @@ from typing import Final
 from waypost.api.status import AttemptStatus
 from waypost.engine.state.observed import Observed
 from waypost.kube import timestamps
-from waypost.kube.pods import PodFact
+from waypost.kube.facts.pods import PodFact
 
 _LOOK_FIRST: Final = 3.0  # seconds after launch; a mount that works takes one or two
 _LOOK_LAST: Final = 60.0

@@ -10,7 +10,7 @@ from waypost.engine.attempts import missing_mounts
 from waypost.engine.attempts.judge import needs_log
 from waypost.engine.state.observed import Observed
 from waypost.kube import timestamps
-from waypost.kube.pods import PodFact
+from waypost.kube.facts.pods import PodFact
 
 LOOK_FIRST: Final = 3.0  # seconds after launch until a missing pod is looked for
 LOOK_LAST: Final = 60.0

@@ -20,11 +20,12 @@ from waypost.engine.scheduling.inputs import Invalid, Missing, invalid_reason, r
 from waypost.engine.state.decision import Launch, StopAttempt
 from waypost.engine.state.outcome import Failed, reason_of
 from waypost.engine.state.transition import Transition
-from waypost.kube import refusals, timestamps
-from waypost.kube.jobs import JobFact
+from waypost.kube import timestamps
+from waypost.kube.facts import refusals
+from waypost.kube.facts.jobs import JobFact
+from waypost.kube.facts.pods import PodFact, idle_of, trouble_of
 from waypost.kube.kinds.table import pod_kind
 from waypost.kube.manifests.pod import RUNNER_HEADSTART
-from waypost.kube.pods import PodFact, idle_of, trouble_of
 from waypost.protocol.reasons import Reason
 
 IN_POD: Final = ("Running", "Superseding")  # phases of a node whose attempt has a pod

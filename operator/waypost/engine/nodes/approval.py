@@ -22,9 +22,9 @@ from waypost.engine.state.observed import Observed
 from waypost.engine.state.outcome import checkpoint
 from waypost.engine.state.transition import Transition
 from waypost.kube import timestamps
-from waypost.kube.approvals import ApprovalFact
 from waypost.kube.conditions import set_condition
-from waypost.kube.jobs import LaunchProblem, lasts_long
+from waypost.kube.facts.approvals import ApprovalFact
+from waypost.kube.facts.jobs import LaunchProblem, lasts_long
 from waypost.protocol.reasons import Reason
 
 _LOOK_AFTER: Final = 2.0

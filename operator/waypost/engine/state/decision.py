@@ -11,7 +11,7 @@ from datetime import datetime
 from waypost.api.approval import ApprovalStatus
 from waypost.api.base import JsonObject
 from waypost.api.status import AgentWorkflowStatus
-from waypost.kube.pods import PodFact
+from waypost.kube.facts.pods import PodFact
 from waypost.protocol.work import Trace
 
 Traces = Mapping[tuple[str, int], Trace]  # by path and attempt

@@ -15,11 +15,11 @@ from waypost.api.status import AgentWorkflowStatus
 from waypost.api.toolserver import ToolServerSpec
 from waypost.api.workflow import AgentWorkflowSpec
 from waypost.compiler.definition import Definition
-from waypost.kube.approvals import ApprovalFact
-from waypost.kube.jobs import JobFact, LaunchProblem
-from waypost.kube.machines import MachineFact
+from waypost.kube.facts.approvals import ApprovalFact
+from waypost.kube.facts.jobs import JobFact, LaunchProblem
+from waypost.kube.facts.machines import MachineFact
+from waypost.kube.facts.pods import PodFact
 from waypost.kube.payloads import RecordFact
-from waypost.kube.pods import PodFact
 
 
 @dataclass(frozen=True)

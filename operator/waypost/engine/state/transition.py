@@ -25,11 +25,11 @@ from waypost.engine.state.decision import After, Before, Note, PutRecord
 from waypost.engine.state.observed import Observed
 from waypost.engine.state.outcome import Succeeded
 from waypost.kube import names, node_records, timestamps
-from waypost.kube.jobs import LaunchProblem
+from waypost.kube.facts.jobs import LaunchProblem
+from waypost.kube.facts.pods import PodFact
 from waypost.kube.manifests.attempt_job import Owner
 from waypost.kube.manifests.pod import PodSettings
 from waypost.kube.payloads import AttemptRef, RecordFact
-from waypost.kube.pods import PodFact
 from waypost.protocol import ijson
 from waypost.protocol.reasons import Reason
 from waypost.protocol.text import shorten

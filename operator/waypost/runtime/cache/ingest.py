@@ -6,8 +6,8 @@ namespace, and says nothing about the run itself.
 
 from waypost.api import meta
 from waypost.kube import objects
-from waypost.kube.approvals import approval_fact
-from waypost.kube.pods import pod_fact
+from waypost.kube.facts.approvals import approval_fact
+from waypost.kube.facts.pods import pod_fact
 from waypost.ports.cluster import Kind, Obj
 from waypost.runtime.cache.runs import Key, RunCache, version_of
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from waypost.kube.approvals import ApprovalFact
-from waypost.kube.jobs import JobFact, LaunchProblem
+from waypost.kube.facts.approvals import ApprovalFact
+from waypost.kube.facts.jobs import JobFact, LaunchProblem
+from waypost.kube.facts.pods import PodFact
 from waypost.kube.objects import section, text
-from waypost.kube.pods import PodFact
 from waypost.ports.cluster import Obj
 
 

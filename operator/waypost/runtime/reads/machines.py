@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
-from waypost.kube import machines
-from waypost.kube.machines import MachineFact
+from waypost.kube.facts import machines
+from waypost.kube.facts.machines import MachineFact
 from waypost.ports.clock import Clock
 from waypost.ports.cluster import Cluster, Kind, NotFound, Rejected
 

@@ -14,11 +14,12 @@ from waypost.api.status import AgentWorkflowStatus
 from waypost.compiler.definition import Definition, define
 from waypost.engine.state.observed import Observed, Reads
 from waypost.engine.state.visible import lost, readable
-from waypost.kube import approvals, objects, runs
-from waypost.kube.jobs import JobFact, job_fact
+from waypost.kube import objects
+from waypost.kube.facts import approvals, runs
+from waypost.kube.facts.jobs import JobFact, job_fact
+from waypost.kube.facts.pods import PodFact, pod_fact
 from waypost.kube.node_records import record_fact
 from waypost.kube.payloads import RecordFact
-from waypost.kube.pods import PodFact, pod_fact
 from waypost.kube.secret_files import explain, missing_key
 from waypost.kube.timestamps import parse_timestamp
 from waypost.ports.clock import Clock

@@ -24,8 +24,9 @@ from waypost.engine.state.decision import (
     StopAttempt,
 )
 from waypost.engine.state.observed import Observed
-from waypost.kube import approvals, jobs, objects, pods
-from waypost.kube.jobs import LaunchProblem
+from waypost.kube import objects
+from waypost.kube.facts import approvals, jobs, pods
+from waypost.kube.facts.jobs import LaunchProblem
 from waypost.kube.node_records import record_fact
 from waypost.kube.payloads import RecordFact
 from waypost.ports.clock import Clock

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from waypost.engine.attempts.judge import judge_pod, needs_log, never_started
 from waypost.engine.state.outcome import Failed, Succeeded
-from waypost.kube.pods import InitFact, PodFact, trouble_of
+from waypost.kube.facts.pods import InitFact, PodFact, trouble_of
 
 from tests.support.builders import (
     NOW,

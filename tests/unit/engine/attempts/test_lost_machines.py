@@ -9,9 +9,9 @@ from waypost.api.status import NodeStatus
 from waypost.engine.attempts.lost_machines import look_at
 from waypost.engine.state.decision import Decision, ReleasePod, StopAttempt
 from waypost.engine.state.observed import Observed
-from waypost.kube.machines import MachineFact, machine_fact
+from waypost.kube.facts.machines import MachineFact, machine_fact
+from waypost.kube.facts.pods import PodFact, pod_fact
 from waypost.kube.payloads import Payload, RecordFact
-from waypost.kube.pods import PodFact, pod_fact
 from waypost.kube.timestamps import timestamp
 
 from tests.support import builders

@@ -8,8 +8,8 @@ from waypost.api.base import JsonValue
 from waypost.engine.state.decision import Launch, PutRecord
 from waypost.engine.state.observed import Observed
 from waypost.kube import node_records
+from waypost.kube.facts.pods import PodFact
 from waypost.kube.payloads import AttemptRef, Payload, RecordFact
-from waypost.kube.pods import PodFact
 from waypost.protocol import ijson
 from waypost.protocol.record import CommitRecord, Stored, encode
 

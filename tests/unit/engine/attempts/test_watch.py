@@ -14,8 +14,8 @@ from waypost.engine.attempts.retries import MAX_DISRUPTIONS
 from waypost.engine.start import LAUNCHES_PER_PASS
 from waypost.engine.state.decision import Decision, StopAttempt
 from waypost.engine.state.observed import Observed
-from waypost.kube.jobs import LaunchProblem
-from waypost.kube.pods import PodFact
+from waypost.kube.facts.jobs import LaunchProblem
+from waypost.kube.facts.pods import PodFact
 from waypost.kube.timestamps import parse_timestamp, timestamp
 
 from tests.support import builders

@@ -7,8 +7,8 @@ import pytest
 from waypost.api import meta
 from waypost.engine.attempts.judge import judge_pod, needs_record
 from waypost.engine.state.outcome import Failed, Outcome, Succeeded
+from waypost.kube.facts.pods import PodFact, pod_fact
 from waypost.kube.payloads import RecordFact
-from waypost.kube.pods import PodFact, pod_fact
 from waypost.protocol import carrying
 from waypost.protocol.reasons import Reason
 from waypost.protocol.record import Attempt, CommitRecord, Stored, encode

@@ -7,7 +7,7 @@ import pytest
 from waypost.api.base import JsonObject, JsonValue
 from waypost.compiler.definition import define
 from waypost.engine.state.decision import ReleasePod, StopAttempt
-from waypost.kube.pods import PodFact
+from waypost.kube.facts.pods import PodFact
 from waypost.protocol.work import Usage
 
 from tests.support.builders import SETTINGS, agent, container, gate, http, python, spec, wait

@@ -13,13 +13,13 @@ from pydantic_ai.messages import BinaryContent
 from pydantic_ai.toolsets import AbstractToolset, ToolsetTool, WrapperToolset
 from waypost.protocol.text import shorten
 
-from waypost_agent import result_pages, tool_results
 from waypost_agent.agent_request import MAX_RESULT_BYTES, AgentRequest
 from waypost_agent.calls import Calls
 from waypost_agent.failures import CallNotMade, OutcomeUnknown, Stopped, one_line
 from waypost_agent.journal.entries import Result
-from waypost_agent.result_pages import ResultPages
-from waypost_agent.tool_results import Content
+from waypost_agent.tools import result_pages, tool_results
+from waypost_agent.tools.result_pages import ResultPages
+from waypost_agent.tools.tool_results import Content
 
 _SHOWN: Final = 2000  # characters of an exception that the model is shown
 _ERROR: Final = 8000  # characters of an error that a tool reports

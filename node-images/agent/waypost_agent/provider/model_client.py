@@ -12,17 +12,17 @@ from pydantic_ai.settings import ModelSettings
 from pydantic_ai.tools import ToolDefinition
 from waypost.protocol.timestamps import now
 
-from waypost_agent import answers
-from waypost_agent.answers import Problem
 from waypost_agent.calls import Calls
-from waypost_agent.effects import Effects
-from waypost_agent.estimates import with_estimate
 from waypost_agent.failures import Stopped
 from waypost_agent.journal.entries import Mark, Turn
 from waypost_agent.journal.journal import Journal
 from waypost_agent.limits import Meter
-from waypost_agent.provider_retries import ProviderRetries
-from waypost_agent.tool_names import ToolNames
+from waypost_agent.provider import answers
+from waypost_agent.provider.answers import Problem
+from waypost_agent.provider.estimates import with_estimate
+from waypost_agent.provider.provider_retries import ProviderRetries
+from waypost_agent.tools.effects import Effects
+from waypost_agent.tools.tool_names import ToolNames
 from waypost_agent.usage import tokens_of
 
 TRIES: Final = 4  # of a call whose answers are unusable by chance

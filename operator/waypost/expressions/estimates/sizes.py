@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final, Protocol
 
-from waypost.expressions.linear import (
+from waypost.expressions.estimates.linear import (
     Linear,
     Quantities,
     Quantity,

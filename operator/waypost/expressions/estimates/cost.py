@@ -11,10 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from waypost.expressions.functions import FREE, Outcome, result_of
-from waypost.expressions.linear import Linear, Quantities, constant, numeric, plus, summed
-from waypost.expressions.references import Path, chain_of
-from waypost.expressions.sizes import (
+from waypost.expressions.estimates.functions import FREE, Outcome, result_of
+from waypost.expressions.estimates.linear import Linear, Quantities, constant, numeric, plus, summed
+from waypost.expressions.estimates.sizes import (
     ITEM,
     SCALAR,
     Data,
@@ -29,6 +28,7 @@ from waypost.expressions.sizes import (
     one_of,
     together,
 )
+from waypost.expressions.references import Path, chain_of
 from waypost.expressions.tree import (
     Call,
     Comprehension,

@@ -6,13 +6,13 @@ from pydantic_ai.toolsets import AbstractToolset
 from waypost.protocol.reasons import Reason
 from waypost_node import endpoint_access
 
-from waypost_agent import functions
 from waypost_agent.agent_request import AgentRequest
-from waypost_agent.effects import Effects
 from waypost_agent.failures import Stopped
 from waypost_agent.output import TOOL
-from waypost_agent.result_pages import NAME as PAGES
-from waypost_agent.tool_names import ToolNames
+from waypost_agent.tools import functions
+from waypost_agent.tools.effects import Effects
+from waypost_agent.tools.result_pages import NAME as PAGES
+from waypost_agent.tools.tool_names import ToolNames
 
 
 async def offered(
@@ -28,7 +28,7 @@ async def offered(
         sources += [(name, f"module {python.module}") for name in python.functions]
     for tools in work.servers:
         # Only here: MCP's libraries would be a second of the start of every agent.
-        from waypost_agent import mcp_tools
+        from waypost_agent.tools import mcp_tools
 
         toolsets.append(await mcp_tools.connect(tools, keys, stack, effects.of))
         sources += [(name, f"tool server {tools.server}") for name in tools.allow]

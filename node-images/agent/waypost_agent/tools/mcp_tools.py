@@ -20,13 +20,13 @@ from pydantic_ai.toolsets import AbstractToolset, ToolsetTool
 from waypost.protocol.reasons import Reason
 from waypost_node import endpoint_access
 
-from waypost_agent import mcp_connection, tool_results
 from waypost_agent.agent_request import ServerTools
 from waypost_agent.failures import CallNotMade, OutcomeUnknown, Stopped, one_line
-from waypost_agent.mcp_connection import Refusals
-from waypost_agent.mcp_listing import left_out_text, list_tools
-from waypost_agent.mcp_session import McpSession
-from waypost_agent.tool_results import Content
+from waypost_agent.tools import mcp_connection, tool_results
+from waypost_agent.tools.mcp_connection import Refusals
+from waypost_agent.tools.mcp_listing import left_out_text, list_tools
+from waypost_agent.tools.mcp_session import McpSession
+from waypost_agent.tools.tool_results import Content
 
 _LARGEST_EVENT: Final = 64 * 1024 * 1024  # bytes of one event; a larger result is cut by us
 _NO_SESSION: Final = re.compile(r"session|not initiali[sz]ed|before initiali[sz]ation", re.I)

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from waypost.expressions.linear import Linear, Quantities, constant, numeric, plus, times
-from waypost.expressions.sizes import (
+from waypost.expressions.estimates.linear import Linear, Quantities, constant, numeric, plus, times
+from waypost.expressions.estimates.sizes import (
     CONTROL,
     ITEM,
     SCALAR,

@@ -8,9 +8,9 @@ from typing import Final
 from pydantic_ai.messages import ModelResponse
 from waypost.protocol.timestamps import now
 
-from waypost_agent.estimates import is_estimated
 from waypost_agent.failures import Refusal, Stopped, refusal_of
 from waypost_agent.limits import Meter
+from waypost_agent.provider.estimates import is_estimated
 from waypost_agent.usage import tokens_of
 
 PATIENCE: Final = 60.0  # seconds that an attempt waits for its provider in all

@@ -8,7 +8,7 @@ from typing import Final
 
 from mcp import Client
 
-from waypost_agent import mcp_connection
+from waypost_agent.tools import mcp_connection
 
 _TRIES: Final = 4
 FIRST_WAIT: Final = 0.5  # seconds between tries to begin again, doubled after each

@@ -12,8 +12,9 @@ import httpx2
 from pydantic_ai.models import Model
 from pydantic_ai.settings import ModelSettings
 
-from waypost_agent import lazy_imports, provider_http
+from waypost_agent import lazy_imports
 from waypost_agent.agent_request import InvalidAgentRequest, ModelWork
+from waypost_agent.provider import provider_http
 
 CONNECT_TIMEOUT: Final = 10.0  # seconds
 _NO_KEY: Final = "no-key"  # the libraries want one; the client below does not send it
@@ -70,7 +71,7 @@ def _openai(work: ModelWork, key: str, http: httpx2.AsyncClient) -> Model:
     from pydantic_ai.providers.openai import OpenAIProvider
     from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 
-    from waypost_agent.openai_compatible import CompatibleChatModel
+    from waypost_agent.provider.openai_compatible import CompatibleChatModel
 
     client = AsyncOpenAI(base_url=work.base_url, api_key=key, http_client=http, max_retries=0)
     if f".{httpx2.URL(work.base_url).host}".endswith(_OPENAI_HOSTS):

@@ -12,7 +12,7 @@ from pydantic_ai.mcp import TOOL_SCHEMA_VALIDATOR
 from pydantic_ai.tools import ToolDefinition
 from pydantic_ai.toolsets import AbstractToolset, ToolsetTool
 
-from waypost_agent.tool_results import Content, as_text
+from waypost_agent.tools.tool_results import Content, as_text
 
 NAME: Final = "read_tool_result"
 _KEPT: Final = 64 * 1024 * 1024  # characters of all results that are kept whole
