@@ -73,6 +73,17 @@ def test_a_model_brings_what_it_uses_of_its_library(type_: str, package: str, mo
     assert run(BUILT, type_, package) < most
 
 
+LOADED = """
+import json, sys
+from waypost_agent import loop
+print(json.dumps([each for each in sys.argv[1:] if each in sys.modules]))
+"""
+
+
+def test_a_node_without_tool_servers_loads_nothing_of_mcp() -> None:
+    assert run(LOADED, "mcp", "mcp_types", "fastmcp", "pydantic_ai.mcp", "openai") == []
+
+
 COLLECTING = """
 import gc
 
