@@ -12,6 +12,8 @@ from waypost_agent import lazy_imports
 from tests.agent.pods import model_server
 from tests.runner.bench import Bench
 
+# Importing everything of a provider's library takes a minute on a busy machine.
+pytestmark = pytest.mark.timeout(300)
 TOLD = """
 import importlib, json, pkgutil, sys
 package = importlib.import_module(sys.argv[1])
@@ -41,7 +43,8 @@ print(json.dumps(wrong))
 """
 BUILT = """
 import json, sys, httpx2
-from waypost_agent import agent_request, models
+from waypost_agent import agent_request
+from waypost_agent.provider import models
 work = agent_request.ModelWork(sys.argv[1], "m", "http://127.0.0.1:1", None, None, {}, None, 1.0)
 models.build(work, key="k", http=httpx2.AsyncClient())
 print(json.dumps(sum(each.startswith(sys.argv[2]) for each in sys.modules)))
@@ -71,6 +74,17 @@ def test_a_lazy_package_has_all_that_it_has_otherwise(package: str) -> None:
 )
 def test_a_model_brings_what_it_uses_of_its_library(type_: str, package: str, most: int) -> None:
     assert run(BUILT, type_, package) < most
+
+
+LOADED = """
+import json, sys
+from waypost_agent import loop
+print(json.dumps([each for each in sys.argv[1:] if each in sys.modules]))
+"""
+
+
+def test_a_node_without_tool_servers_loads_nothing_of_mcp() -> None:
+    assert run(LOADED, "mcp", "mcp_types", "fastmcp", "pydantic_ai.mcp", "openai") == []
 
 
 COLLECTING = """

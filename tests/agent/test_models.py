@@ -26,6 +26,17 @@ def test_headers_are_sent_and_their_secrets_struck_out(type_: str, tmp_path: Pat
     assert "repeats a secret" in failed.message
 
 
+@pytest.mark.parametrize("type_", ["OpenAI", "Anthropic", "Google"])
+def test_a_header_may_stand_for_the_key(type_: str, tmp_path: Path) -> None:
+    headers = [{"name": "Authorization", "value": "Basic abc"}]
+    model = {"headers": headers, "keyFile": None}
+    with serving(answer(type_, "done")) as server:
+        Pod(tmp_path, server.url, type_).perform("any", model=model)
+    sent = server.asked[0].headers
+    assert sent["authorization"] == "Basic abc"
+    assert not {"x-api-key", "x-goog-api-key"} & set(sent)
+
+
 @pytest.mark.parametrize(
     ("effort", "sent"), [("Minimal", "minimal"), ("High", "high"), (None, None)], ids=str
 )

@@ -43,16 +43,22 @@ SETTINGS = {
     "seed": -7,
     "stopSequences": ["END"],
     "parallelToolCalls": False,
+    "reasoningEffort": "Medium",
 }
 FULL_PROVIDER = provider(
     baseURL="https://models.internal:8443/openai/v1",
     tls={"caConfigMap": {"name": "trust", "key": "ca.crt"}},
     settings=SETTINGS,
+    headers=[
+        {"name": "X-Team", "value": "ops"},
+        {"name": "X-Id", "valueFrom": FROM_SECRET},
+    ],
     models=[
         {
             "name": "meta-llama/Llama-3.3-70B-Instruct",
             "price": {"input": "0.25", "cachedInput": "0.025", "output": "2"},
             "settings": {"temperature": 0},
+            "inputs": ["Image", "Audio", "PDF"],
         },
         {"name": "gpt-5-mini"},
     ],
@@ -68,6 +74,7 @@ FULL_SERVER = server(
         "tls": {"caSecret": {"name": "runbooks", "key": "ca.crt"}},
     },
     timeout="1m30s",
+    maxResultBytes=131072,
 )
 PRICES = {"input": "0.25", "output": "2.00"}
 

@@ -81,6 +81,16 @@ def test_each_type_is_asked_its_own_way(
     assert server.asked[0][1][header] == value
 
 
+def test_headers_of_the_provider_are_sent(bench: Bench) -> None:
+    headers = [
+        {"name": "X-Plain", "value": "1"},
+        {"name": "X-Team", "file": bench.file("team", CANARY + "\n")},
+    ]
+    _, server = ask(bench, Answer(body={"data": []}), headers=headers)
+    sent = server.asked[0][1]
+    assert (sent["x-plain"], sent["x-team"]) == ("1", CANARY)
+
+
 def test_models_that_are_not_listed_are_named(bench: Bench) -> None:
     verdict, _ = ask(bench, Answer(body=MODELS), models=["gpt-5-mini", "gpt-5-mimi"])
     assert verdict.reason == ProbeReason.UNKNOWN_MODELS

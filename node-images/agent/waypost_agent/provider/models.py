@@ -46,7 +46,7 @@ def build(work: ModelWork, *, key: str | None, http: httpx2.AsyncClient) -> Mode
     lazy_imports.install()
     provider_http.check_answers(http, type_=work.type)
     if key is None:
-        http.event_hooks["request"].append(_without_key)
+        _send_no_key(http)
     return makers[work.type](work, key or _NO_KEY, http)
 
 
@@ -106,6 +106,14 @@ def _google(work: ModelWork, key: str, http: httpx2.AsyncClient) -> Model:
     return GoogleModel(work.name, provider=provider)
 
 
-async def _without_key(request: httpx2.Request) -> None:
-    for name in _KEY_HEADERS:
-        request.headers.pop(name, None)
+def _send_no_key(http: httpx2.AsyncClient) -> None:
+    """Let `http` send none of the headers in which the libraries put a key, unless the
+    ModelProvider's own headers have it."""
+
+    async def drop(request: httpx2.Request) -> None:
+        for name in _KEY_HEADERS:
+            request.headers.pop(name, None)
+            if name in http.headers:
+                request.headers[name] = http.headers[name]
+
+    http.event_hooks["request"].append(drop)

@@ -14,7 +14,6 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CONNECTION_CLOSED, PARSE_ERROR, REQUEST_TIMEOUT, CallToolResult, Tool
 from pydantic_ai import RunContext
 from pydantic_ai.exceptions import ToolFailed
-from pydantic_ai.mcp import TOOL_SCHEMA_VALIDATOR
 from pydantic_ai.tools import ToolDefinition
 from pydantic_ai.toolsets import AbstractToolset, ToolsetTool
 from waypost.protocol.reasons import Reason
@@ -26,6 +25,7 @@ from waypost_agent.tools import mcp_connection, tool_results
 from waypost_agent.tools.mcp_connection import Refusals
 from waypost_agent.tools.mcp_listing import left_out_text, list_tools
 from waypost_agent.tools.mcp_session import McpSession
+from waypost_agent.tools.result_pages import ANY_OBJECT
 from waypost_agent.tools.tool_results import Content
 
 _LARGEST_EVENT: Final = 64 * 1024 * 1024  # bytes of one event; a larger result is cut by us
@@ -110,7 +110,7 @@ class McpTools(AbstractToolset[None]):
                 toolset=self,
                 tool_def=_definition(tool),
                 max_retries=ctx.max_retries,
-                args_validator=TOOL_SCHEMA_VALIDATOR,
+                args_validator=ANY_OBJECT,
             )
             for tool in self._allowed
         }

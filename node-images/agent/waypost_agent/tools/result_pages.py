@@ -8,13 +8,17 @@ from typing import Any, Final
 
 from pydantic_ai import RunContext
 from pydantic_ai.exceptions import ToolFailed
-from pydantic_ai.mcp import TOOL_SCHEMA_VALIDATOR
 from pydantic_ai.tools import ToolDefinition
 from pydantic_ai.toolsets import AbstractToolset, ToolsetTool
+from pydantic_core import SchemaValidator, core_schema
 
 from waypost_agent.tools.tool_results import Content, as_text
 
 NAME: Final = "read_tool_result"
+# Arguments as they come; who answers a call judges them.
+ANY_OBJECT: Final = SchemaValidator(
+    core_schema.dict_schema(core_schema.str_schema(), core_schema.any_schema())
+)
 _KEPT: Final = 64 * 1024 * 1024  # characters of all results that are kept whole
 _DEFINITION: Final = ToolDefinition(
     name=NAME,
@@ -69,7 +73,7 @@ class ResultPages(AbstractToolset[None]):
             toolset=self,
             tool_def=_DEFINITION,
             max_retries=ctx.max_retries,
-            args_validator=TOOL_SCHEMA_VALIDATOR,
+            args_validator=ANY_OBJECT,
         )
         return {NAME: tool}
 
