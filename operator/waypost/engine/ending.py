@@ -12,6 +12,7 @@ from waypost.engine.draft import Draft, has_closed
 from waypost.engine.model import Decision, DeleteRun, Observed, ReleasePod
 from waypost.engine.state import visible
 from waypost.engine.usage import total
+from waypost.expressions.cost import Budget
 from waypost.expressions.templates import RenderError, references_in, render_json
 from waypost.kube import timestamps
 from waypost.protocol import ijson, schema
@@ -190,8 +191,9 @@ def _outputs(draft: Draft) -> tuple[JsonObject, list[str]]:
     outputs: JsonObject = {}
     left_out: list[str] = []
     view = draft.view(_referenced(draft))
+    budget = Budget.of_many()
     for key, template in (draft.spec.outputs or {}).items():
-        value = render_json({key: template}, view)
+        value = render_json({key: template}, view, budget)
         if isinstance(value, RenderError):
             left_out.append(f"{key} ({value.message})")
         elif isinstance(value, dict) and key in value:

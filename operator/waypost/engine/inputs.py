@@ -6,6 +6,7 @@ from waypost.api.base import JsonObject, JsonValue
 from waypost.api.workflow import Node
 from waypost.engine.draft import Draft
 from waypost.engine.state import visible
+from waypost.expressions.cost import Budget
 from waypost.expressions.templates import NullPolicy, RenderError, render_json, render_text
 from waypost.expressions.values import declare_numbers
 from waypost.kube import names
@@ -77,9 +78,10 @@ def render_strings(
 ) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]] | Invalid:
     """The args and env of a node; null is refused there (semantics row 11)."""
     work = node.container or node.python or node.agent
+    budget = Budget.of_many()
     args: list[str] = []
     for index, text in enumerate((node.container.args if node.container else None) or []):
-        value = render_text(text, view, null=NullPolicy.REFUSE)
+        value = render_text(text, view, null=NullPolicy.REFUSE, budget=budget)
         if isinstance(value, RenderError):
             return Invalid(f"args[{index}]: {value.message}")
         args.append(value)
@@ -87,7 +89,7 @@ def render_strings(
     for variable in (work.env if work else None) or []:
         if variable.value is None:
             continue
-        value = render_text(variable.value, view, null=NullPolicy.REFUSE)
+        value = render_text(variable.value, view, null=NullPolicy.REFUSE, budget=budget)
         if isinstance(value, RenderError):
             return Invalid(f"env {variable.name}: {value.message}")
         env.append((variable.name, value))

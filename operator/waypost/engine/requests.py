@@ -8,6 +8,7 @@ from waypost.api.endpoint import KeyRef
 from waypost.api.http import HttpAuth, HttpKind
 from waypost.engine.agents import Resolved
 from waypost.engine.inputs import Invalid
+from waypost.expressions.cost import Budget
 from waypost.expressions.templates import NullPolicy, RenderError, render_json, render_text
 from waypost.kube.secret_files import KeyFile, ca_file, value_file
 
@@ -28,14 +29,18 @@ class _Unfit(Exception):
 
 
 def _work(http: HttpKind, effect: str, view: JsonObject) -> Resolved:
-    url = _text("http.url", http.url, view, encoded=True)
+    budget = Budget.of_many()
+    url = _text("http.url", http.url, view, budget, encoded=True)
     if not url.startswith(_SCHEMES):
         raise _Unfit(f"http.url: expected an http or https address, found {url[:80]!r}")
-    headers, files = _headers(http, view)
+    headers, files = _headers(http, view, budget)
     document: JsonObject = {
         "method": http.method or "GET",
         "url": url,
-        "query": {k: _text(f"http.query.{k}", v, view) for k, v in (http.query or {}).items()},
+        "query": {
+            key: _text(f"http.query.{key}", text, view, budget)
+            for key, text in (http.query or {}).items()
+        },
         "headers": headers,
         "maxBytes": http.max_bytes or DEFAULT_MAX_BYTES,
         "effect": effect,
@@ -45,7 +50,7 @@ def _work(http: HttpKind, effect: str, view: JsonObject) -> Resolved:
     if http.response_schema is not None:
         document["responseSchema"] = http.response_schema
     if "body" in http.model_fields_set:
-        body = render_json(http.body, view)
+        body = render_json(http.body, view, budget)
         if isinstance(body, RenderError):
             raise _Unfit(f"http.body{'.' if body.path else ''}{body.path}: {body.message}")
         document["body"] = body
@@ -58,12 +63,14 @@ def _work(http: HttpKind, effect: str, view: JsonObject) -> Resolved:
     return Resolved(document, tuple(files))
 
 
-def _headers(http: HttpKind, view: JsonObject) -> tuple[list[JsonObject], list[KeyFile]]:
+def _headers(
+    http: HttpKind, view: JsonObject, budget: Budget
+) -> tuple[list[JsonObject], list[KeyFile]]:
     headers: list[JsonObject] = []
     files: list[KeyFile] = []
     for at, header in enumerate(http.headers or []):
         if header.value_from is None:
-            value = _text(f"http.headers[{at}].value", header.value or "", view)
+            value = _text(f"http.headers[{at}].value", header.value or "", view, budget)
             if "\n" in value or "\r" in value:
                 raise _Unfit(f"http.headers[{at}].value: a header cannot hold a line break")
             headers.append({"name": header.name, "value": value})
@@ -84,8 +91,9 @@ def _auth_files(auth: HttpAuth) -> list[KeyFile]:
     ]
 
 
-def _text(place: str, text: str, view: JsonObject, *, encoded: bool = False) -> str:
-    value = render_text(text, view, null=NullPolicy.REFUSE, encode=_quoted if encoded else str)
+def _text(place: str, text: str, view: JsonObject, budget: Budget, *, encoded: bool = False) -> str:
+    encode = _quoted if encoded else str
+    value = render_text(text, view, null=NullPolicy.REFUSE, encode=encode, budget=budget)
     if isinstance(value, RenderError):
         raise _Unfit(f"{place}: {value.message}")
     return value
