@@ -13,6 +13,7 @@ SYSTEM_PYTHON = $$(scripts/find-python.sh)
 
 RUNS = 200
 MINUTES = 60
+NIGHTLY_SEEDS = 20000
 
 # Hints are for people: with CI=true the last line is that of the tests.
 next = @[ -n "$$CI" ] || printf 'next: %s\n' $(1)
@@ -30,23 +31,14 @@ demo: ## Waypost on a cluster, running a workflow with a human in it (YES=1: ask
 	@$(SYSTEM_PYTHON) -m e2e.demo
 
 .PHONY: test
-test: venv ## Everything: unit tests, then a cluster, then the tests that need it
-	@echo "test 1/3: without a cluster"
-	@$(PYTEST) tests -m "not real_api and not e2e and not chart" $(PYTEST_ARGS)
-	@echo "test 2/3: cluster, tools and images"
-	@$(PYTHON) -m e2e.cluster up
-	@$(PYTHON) -m e2e.cluster images
-	@echo "test 3/3: chart, API server, end to end"
-	@. scripts/cluster-env.sh && $(PYTEST) $(WITH_CLUSTER) $(PYTEST_ARGS)
+test: venv ## Everything: without a cluster while one comes up, then the tests that need it
+	@scripts/test.sh $(PYTEST_ARGS)
 	$(call next,"make check (linters and types)" "make demo")
-
-# Tests that need a cluster stand beside those that do not; -m keeps them apart.
-WITH_CLUSTER = tests e2e -m "real_api or e2e or chart"
 
 .PHONY: unit
 unit: venv ## Tests that need no cluster (PYTEST_ARGS="-k joins -x")
 	@echo "unit: tests that need no cluster"
-	@$(PYTEST) tests -m "not real_api and not e2e" $(PYTEST_ARGS)
+	@$(PYTEST) tests -m "not real_api and not e2e" -n auto --dist worksteal $(PYTEST_ARGS)
 	$(call next,"make check" "make e2e (on a real cluster)")
 
 .PHONY: simulate
@@ -61,11 +53,23 @@ seeded-bugs: venv ## Break the operator on purpose: the simulator must notice ea
 
 .PHONY: e2e
 e2e: venv ## Tests on a real cluster, brought up when needed
-	@echo "e2e: cluster, tools and images"
-	@$(PYTHON) -m e2e.cluster up
-	@$(PYTHON) -m e2e.cluster images
-	@. scripts/cluster-env.sh && $(PYTEST) $(WITH_CLUSTER) $(PYTEST_ARGS)
+	@scripts/test.sh --only-cluster $(PYTEST_ARGS)
 	$(call next,"make bench" "make clean (removes the cluster)")
+
+.PHONY: nightly
+nightly: venv ## What the gate only samples: other seeds and examples, all crash points, long chaos
+	@echo "nightly 1/5: $(NIGHTLY_SEEDS) seeds of the simulator"
+	@$(PYTHON) -m tests.simulation run --seeds $(NIGHTLY_SEEDS) --start $(or $(SEED_START),0)
+	@echo "nightly 2/5: seeded bugs"
+	@$(PYTHON) -m tests.simulation seeded-bugs
+	@echo "nightly 3/5: random examples"
+	@HYPOTHESIS_PROFILE=deep $(PYTEST) tests/unit -m "not real_api" -k "properties or queue" \
+		-n auto --dist worksteal --timeout 3600
+	@echo "nightly 4/5: all crash points"
+	@$(MAKE) crashpoints
+	@echo "nightly 5/5: chaos for $(MINUTES) minutes"
+	@$(MAKE) chaos
+	$(call next,"less build/chaos.json")
 
 .PHONY: chaos
 chaos: venv ## Runs under random faults on a real cluster (RUNS=200 MINUTES=60)
@@ -100,7 +104,7 @@ fmt: venv ## Format, and repair what the linter can repair
 
 .PHONY: crds
 crds: venv ## Write crds/ and the chart's copy from the models
-	@$(PYTHON) -m waypost.api.schema
+	@$(PYTHON) -m waypost.api.crd.generate
 	@mkdir -p charts/waypost/files/crds && rm -f charts/waypost/files/crds/*.yaml
 	@cp crds/*.yaml charts/waypost/files/crds/
 	@ls crds

@@ -1,6 +1,13 @@
-"""Fixtures of the end-to-end suite: the cluster, the installed chart, a namespace per module."""
+"""Fixtures of the end-to-end suite: the cluster, the installed chart, a namespace per module.
+
+Workers of one run share the cluster. What is there once (the chart, the removal of old namespaces)
+is done by the first that needs it; the namespaces are removed by the process that hands out the
+tests, when all are over. Tests that kill, stop, replace or remove the operator, or what all others
+stand on, are marked `alone`.
+"""
 
 import os
+import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,17 +15,21 @@ from pathlib import Path
 import pytest
 
 from e2e.cluster import api
+from e2e.cluster.errors import ClusterError
 from e2e.suite.install import install
 from e2e.suite.kube import ApiError, Kube, connected
 from e2e.suite.ledger import Ledger, start_ledger
 from e2e.suite.operators import Machine, Operator, machine_of
 from e2e.suite.space import Space
 from e2e.suite.waiting import until
+from tests import sharing
 
 LABEL = "waypost-e2e"
-TEST_SECONDS = 150
+TEST_SECONDS = 300
 LAST = "test_uninstall"
 CHAOS = "chaos"
+BESIDE_OTHERS = "test_pods"  # breaks nothing but pods of its runs
+NAMESPACES = "namespaces"
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 
 
@@ -27,6 +38,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     ours = [item for item in items if Path(__file__).parent in item.path.parents]
     for item in ours:
         item.add_marker(pytest.mark.e2e)
+        if item.path.parent.name == CHAOS and item.path.stem != BESIDE_OTHERS:
+            item.add_marker(pytest.mark.alone)
         if item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(TEST_SECONDS))
     items.sort(key=lambda item: (item.path.stem == LAST, item.path.parent.name == CHAOS))
@@ -45,17 +58,30 @@ def cluster() -> api.Cluster:
 
 @pytest.fixture(scope="session")
 def kube(cluster: api.Cluster) -> Iterator[Kube]:
-    """The cluster's API. At the end every namespace of the suite must be able to go."""
+    """The cluster's API."""
     with connected(cluster.kubeconfig, cluster.tools_dir) as found:
-        _remove_namespaces(found)  # of a run that was cut short
+        # Of a run that was cut short.
+        sharing.once(NAMESPACES, lambda: _remove_namespaces(found))
         yield found
-        _remove_namespaces(found)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """When all tests are over every namespace of the suite must be able to go."""
+    if sharing.is_worker(session.config) or not sharing.was_done(NAMESPACES):
+        return
+    try:
+        cluster = api.ensure_up(quiet=True)
+        with connected(cluster.kubeconfig, cluster.tools_dir) as kube:
+            _remove_namespaces(kube)
+    except (AssertionError, ClusterError) as error:
+        print(f"\nerror at the end of the end-to-end tests: {error}", file=sys.stderr)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.fixture(scope="session")
 def operator(cluster: api.Cluster, kube: Kube) -> Operator:
     """The operator, installed with helm from this tree."""
-    install(kube, cluster.chart_values)
+    sharing.once("chart", lambda: install(kube, cluster.chart_values))
     found = Operator(kube, machine_of(cluster.provider, cluster.name))
     found.ready()
     return found

@@ -23,7 +23,7 @@ check lint $bin/ruff check .
 check format $bin/ruff format --check .
 check types $bin/mypy operator/waypost node-images/runner/waypost_node node-images/agent/waypost_agent e2e tests examples scripts
 check layers $bin/lint-imports --no-cache
-check crds $bin/python -m waypost.api.schema --check
+check crds $bin/python -m waypost.api.crd.generate --check
 check chart-crds diff -r crds charts/waypost/files/crds
 check module-length $bin/python scripts/module_length.py
 

@@ -1,13 +1,16 @@
 """For every test: no event loop that nobody asked for, and a real API server on request."""
 
 import asyncio
+import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
-from tests.kubectl import Kubectl, given_kubeconfig
+from tests import sharing
+from tests.support.kubectl import Kubectl, given_kubeconfig
 
 CRDS = Path(__file__).parents[1] / "crds"
 CRD_NAMES = ("agentworkflows", "approvals", "modelproviders", "noderecords", "toolservers")
@@ -16,39 +19,58 @@ CRD_NAMES = ("agentworkflows", "approvals", "modelproviders", "noderecords", "to
 # closes: a ResourceWarning at the end of the session, which fails it.
 asyncio.set_event_loop(None)
 
+# The gate tries the same examples each time, however fast the machine is; `make nightly` others.
+_SLOW = [HealthCheck.too_slow]
+settings.register_profile("gate", derandomize=True, deadline=None, suppress_health_check=_SLOW)
+settings.register_profile("deep", max_examples=1000, deadline=None, suppress_health_check=_SLOW)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "gate"))
+
 
 @pytest.fixture(scope="session")
 def kube_context() -> Iterator[Kubectl]:
     """kubectl on a cluster that has this tree's CRDs, in a namespace that goes away again."""
     kubectl = Kubectl(given_kubeconfig(), namespace=f"waypost-crds-{uuid.uuid4().hex[:8]}")
+    sharing.once("crds", lambda: _install_crds(kubectl))
+    assert kubectl.run("create", "namespace", kubectl.namespace).returncode == 0
+    yield kubectl
+    kubectl.run("delete", "namespace", kubectl.namespace, "--wait=false")
+
+
+def _install_crds(kubectl: Kubectl) -> None:
     installed = kubectl.run("apply", "--server-side", "--force-conflicts", "-f", str(CRDS))
     assert installed.returncode == 0, installed.stderr
     names = [f"crd/{plural}.waypost.dev" for plural in CRD_NAMES]
     waited = kubectl.run("wait", "--for=condition=Established", "--timeout=30s", *names)
     assert waited.returncode == 0, waited.stderr
-    assert kubectl.run("create", "namespace", kubectl.namespace).returncode == 0
-    yield kubectl
-    kubectl.run("delete", "namespace", kubectl.namespace, "--wait=false")
 
 
 @pytest.fixture(scope="module")
 def no_operator(kube_context: Kubectl) -> Iterator[None]:
     """No operator runs meanwhile: one that `make demo` left behind would judge these runs, and
     what may be changed depends on its judgement."""
+
+    def back(places: list[tuple[str, str, int]]) -> None:
+        for namespace, name, replicas in places:
+            _scale(kube_context, namespace, name, replicas)
+
+    with sharing.while_needed("no-operator", lambda: _scale_to_nothing(kube_context), back):
+        yield
+
+
+def _scale_to_nothing(kubectl: Kubectl) -> list[tuple[str, str, int]]:
+    """Stop every operator; returns namespace, name and replicas of its Deployment."""
     selector = "--selector=app.kubernetes.io/name=waypost,app.kubernetes.io/component=operator"
-    found = kube_context.json("get", "deployments", "--all-namespaces", selector)
+    found = kubectl.json("get", "deployments", "--all-namespaces", selector)
     places = [
         (body["metadata"]["namespace"], body["metadata"]["name"], body["spec"]["replicas"])
         for body in found["items"]
     ]
     for namespace, name, _ in places:
-        _scale(kube_context, namespace, name, 0)
+        _scale(kubectl, namespace, name, 0)
         gone = ("wait", "pods", f"--namespace={namespace}", selector, "--for=delete")
-        waited = kube_context.run(*gone, "--timeout=45s")
+        waited = kubectl.run(*gone, "--timeout=45s")
         assert waited.returncode == 0, waited.stderr
-    yield
-    for namespace, name, replicas in places:
-        _scale(kube_context, namespace, name, replicas)
+    return places
 
 
 def _scale(kubectl: Kubectl, namespace: str, name: str, replicas: int) -> None:

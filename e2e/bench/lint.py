@@ -17,8 +17,8 @@ from statistics import median
 from typing import Any
 
 import yaml
-from waypost.cli.linting import lint
-from waypost.cli.manifests import documents
+from waypost.cli.lint.linter import lint
+from waypost.cli.lint.manifests import documents
 from waypost.expressions.expression import compile_expression
 from waypost.expressions.templates import parse_template
 

@@ -3,7 +3,7 @@ saw to the sentences that say what is wrong.
 
 The witnesses are a watch of the objects, the list of program starts, and the audit log of the API
 server; nothing is believed because the operator says so. The names I1, I2, ... are those of
-docs/chaos.md.
+docs/invariants.md.
 """
 
 from collections import Counter, defaultdict

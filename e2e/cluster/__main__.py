@@ -123,7 +123,8 @@ def _kubeconfig(options: argparse.Namespace, settings: Settings, progress: Progr
 
 
 def _tools(options: argparse.Namespace, settings: Settings, progress: Progress) -> int:
-    print(golang.tools(settings, progress))
+    wanted = golang.TOOLS if options.kubeconform else golang.HELM_ALONE
+    print(golang.tools(settings, progress, wanted))
     return 0
 
 
@@ -183,6 +184,13 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--purge", action="store_true", help="also empty the cache")
         if name == "images":
             command.add_argument("--print-json", action="store_true", help="print one object")
+        if name == "tools":
+            command.add_argument(
+                "--without-kubeconform",
+                dest="kubeconform",
+                action="store_false",
+                help="kubectl and helm",
+            )
         if name == "machine":
             command.add_argument("action", choices=MACHINE_ACTIONS)
             command.add_argument("number", nargs="?", type=int, default=2, choices=range(2, 6))

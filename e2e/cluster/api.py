@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from e2e.cluster import chart, golang, images, lock, providers
 from e2e.cluster.providers import Provider
-from e2e.cluster.settings import Settings, from_environment
+from e2e.cluster.settings import REPOSITORY, Settings, from_environment
 from e2e.cluster.shell import Progress
 
 LOCK_SECONDS = 1800.0
+HELM_COMMAND = [sys.executable, "-m", "e2e.cluster", "tools", "--without-kubeconform"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +35,20 @@ class Cluster:
         return chart.values(self.provider, self.images)
 
 
-def ensure_up(*, provider: str | None = None, quiet: bool = False) -> Cluster:
-    """Bring the cluster up with Waypost's images and the tools; seconds when all is there."""
-    settings, progress = from_environment(provider=provider), Progress(quiet=quiet)
+def ensure_up(
+    *, provider: str | None = None, quiet: bool = False, progress: Progress | None = None
+) -> Cluster:
+    """Bring the cluster up with Waypost's images, kubectl and helm; seconds when all is there.
+    `progress` has the long steps afterwards."""
+    settings, progress = from_environment(provider=provider), progress or Progress(quiet=quiet)
     chosen, cluster = bring_up(settings, progress)
-    loaded = load_images(chosen, cluster, settings, progress)
+    with helm_meanwhile(settings, progress):
+        loaded = load_images(chosen, cluster, settings, progress)
     return Cluster(
         name=settings.name,
         provider=chosen,
         kubeconfig=cluster.kubeconfig,
-        tools_dir=golang.tools(settings, progress),
+        tools_dir=golang.tools(settings, progress, golang.HELM_ALONE),
         audit_log=cluster.audit_log,
         images=loaded,
     )
@@ -54,8 +61,31 @@ def bring_up(settings: Settings, progress: Progress) -> tuple[str, Provider]:
         cluster = providers.PROVIDERS[chosen](settings, progress)
         # Remembered before the work: a run cut short must be cleaned up by the right one.
         providers.remember(settings, chosen)
-        cluster.up()
+        with progress.step("cluster, with what was built for it"):
+            cluster.up()
     return chosen, cluster
+
+
+@contextmanager
+def helm_meanwhile(settings: Settings, progress: Progress) -> Iterator[None]:
+    """Compile helm, unless it is there, in a process beside this one while the block runs."""
+    [helm] = golang.HELM_ALONE
+    if golang.is_installed(settings, helm):
+        yield
+        return
+    log = settings.cache / "logs" / "helm-meanwhile.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    progress.say(f"building helm {helm.version} from source meanwhile")
+    with log.open("w") as output, progress.step(f"helm {helm.version}, compiled beside the images"):
+        child = subprocess.Popen(HELM_COMMAND, cwd=REPOSITORY, stdout=output, stderr=output)
+        try:
+            yield
+            # Its failure is not the end: what is missing is built again, and then tells why not.
+            child.wait()
+        finally:
+            if child.poll() is None:
+                child.terminate()
+                child.wait()
 
 
 def load_images(

@@ -51,16 +51,42 @@ def mounts(environment: Mapping[str, str], folder: Path) -> list[str]:
     """Volume options that lend the machine's CA bundle and index settings to the build."""
     folder.mkdir(parents=True, exist_ok=True)
     shared = [(CERTIFICATES, CERTIFICATES)] if CERTIFICATES.is_dir() else []
-    bundle = next((Path(environment[name]) for name in _BUNDLES if environment.get(name)), None)
-    if bundle is not None and bundle.is_file() and bundle.parent != CERTIFICATES:
+    bundle = _named_bundle(environment)
+    if bundle is not None and bundle.parent != CERTIFICATES:
         shared.append((bundle, BUNDLE))
-    pip, uv = folder / "pip.conf", folder / "uv.toml"
     links = {path: f"{_LINKS}{number}" for number, path in enumerate(_local_links(environment))}
-    pip.write_text(pip_configuration(environment, links))
-    uv.write_text(uv_configuration(environment))
+    pip, uv = _write_settings(environment, folder, links)
     shared += [(pip, Path("/etc/pip.conf")), (uv, Path("/etc/uv/uv.toml"))]
     shared += [(path, Path(inside)) for path, inside in links.items()]
     return [part for here, there in shared for part in ("--volume", f"{here}:{there}:ro")]
+
+
+def secrets(environment: Mapping[str, str], folder: Path) -> list[str]:
+    """The same for Docker, which mounts no folders during a build: options that lend files as
+    secrets. A Dockerfile mounts those it names with `RUN --mount=type=secret`; without this option
+    such a mount is nothing."""
+    folder.mkdir(parents=True, exist_ok=True)
+    pip, uv = _write_settings(environment, folder, {})
+    lent = {"pip.conf": pip, "uv.toml": uv}
+    bundle = _named_bundle(environment) or BUNDLE
+    if bundle.is_file():
+        lent["ca-bundle"] = bundle
+    return [part for name, path in lent.items() for part in ("--secret", f"id={name},src={path}")]
+
+
+def _named_bundle(environment: Mapping[str, str]) -> Path | None:
+    """The CA bundle that the environment names, if it is there."""
+    named = next((Path(environment[name]) for name in _BUNDLES if environment.get(name)), None)
+    return named if named is not None and named.is_file() else None
+
+
+def _write_settings(
+    environment: Mapping[str, str], folder: Path, links: Mapping[Path, str]
+) -> tuple[Path, Path]:
+    pip, uv = folder / "pip.conf", folder / "uv.toml"
+    pip.write_text(pip_configuration(environment, links))
+    uv.write_text(uv_configuration(environment))
+    return pip, uv
 
 
 def pip_configuration(environment: Mapping[str, str], links: Mapping[Path, str]) -> str:

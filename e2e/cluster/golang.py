@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from e2e.cluster import files, lock, shell
+from e2e.cluster import compiling, files, lock, shell
 from e2e.cluster.errors import ClusterError
 from e2e.cluster.settings import Settings
 from e2e.cluster.shell import Progress
@@ -52,10 +52,8 @@ class Installable:
 
 
 KIND = Installable("sigs.k8s.io/kind", KIND_VERSION)
-TOOLS = (
-    Installable("github.com/yannh/kubeconform/cmd/kubeconform", KUBECONFORM),
-    Installable("helm.sh/helm/v3/cmd/helm", HELM),
-)
+HELM_ALONE = (Installable("helm.sh/helm/v3/cmd/helm", HELM),)
+TOOLS = (*HELM_ALONE, Installable("github.com/yannh/kubeconform/cmd/kubeconform", KUBECONFORM))
 
 
 def node_binaries(settings: Settings, progress: Progress) -> Path:
@@ -66,21 +64,23 @@ def node_binaries(settings: Settings, progress: Progress) -> Path:
     with lock.hold(settings.cache / "build.lock", wait=_BUILD_WAIT, waiting=progress.say):
         if not folder.is_dir():
             progress.say(f"building Kubernetes {KUBERNETES} from source (2 cores: ~6 min, once)")
-            _into(folder, lambda staging: _build_node(settings, staging))
+            with progress.step(f"Kubernetes {KUBERNETES}, compiled from source"):
+                _into(folder, lambda staging: _build_node(settings, staging, progress))
     return folder
 
 
-def tools(settings: Settings, progress: Progress) -> Path:
-    """Return a folder with kubectl, helm and kubeconform; builds what is missing."""
+def tools(settings: Settings, progress: Progress, wanted: Sequence[Installable] = TOOLS) -> Path:
+    """Return a folder with kubectl and these programs, helm and kubeconform if nothing is said;
+    builds what is missing."""
     node = node_binaries(settings, progress)
-    versions = f"helm-{HELM}-kubeconform-{KUBECONFORM}"
+    versions = "-".join(f"{tool.program}-{tool.version}" for tool in sorted(wanted, key=_name))
     folder = settings.cache / "tools" / f"{versions}-{node.name}"
     if folder.is_dir():
         return folder
     with lock.hold(settings.cache / "build.lock", wait=_BUILD_WAIT, waiting=progress.say):
         if folder.is_dir():
             return folder
-        built = [installed(settings, tool, progress) for tool in TOOLS]
+        built = [installed(settings, tool, progress) for tool in wanted]
 
         def link(staging: Path) -> None:
             for program in (*built, node / "kubectl"):
@@ -103,19 +103,39 @@ def installed(settings: Settings, tool: Installable, progress: Progress) -> Path
         progress.say(f"building {tool.program} {tool.version} from source")
         target = f"{tool.package}@v{tool.version}"
         argv = ["install", "-trimpath", "-ldflags", "-s -w", target]
-        _into(
-            folder,
-            lambda staging: _go(
-                settings, argv, log=f"build-{tool.program}", env={"GOBIN": str(staging)}
-            ),
-        )
+        with progress.step(f"{tool.program} {tool.version}, compiled from source"):
+            _into(
+                folder,
+                lambda staging: _go(
+                    settings, argv, log=f"build-{tool.program}", env={"GOBIN": str(staging)}
+                ),
+            )
     return folder / tool.program
 
 
-def _build_node(settings: Settings, staging: Path) -> None:
-    flags = ["-trimpath", "-tags", "nolegacyproviders", "-ldflags", _linker_flags()]
-    build = ["build", *flags, "-o", f"{staging}/", "./node", "./pause", "./pki"]
-    _go(settings, build, log="build-kubernetes", cwd=SOURCES)
+def is_installed(settings: Settings, tool: Installable) -> bool:
+    """Whether the cache has the program."""
+    return (settings.cache / "bin" / f"{tool.program}-{tool.version}").is_dir()
+
+
+def _name(tool: Installable) -> str:
+    return tool.program
+
+
+def _build_node(settings: Settings, staging: Path, progress: Progress) -> None:
+    chosen = ["-tags", "nolegacyproviders"]
+    wanted = ["./node", "./pause", "./pki"]
+    # Also fetches the sources. Output and errors share the log, so only names of packages count.
+    log = "list-kubernetes"
+    progress.say("fetching its sources")
+    fetching = compiling.Compiling("Kubernetes", total=0, say=progress.say)
+    listing = ["list", "-deps", *chosen, *wanted]
+    _go(settings, listing, log=log, cwd=SOURCES, look=fetching.look)
+    total = compiling.compiled((settings.cache / "logs" / f"{log}.log").read_text())
+    flags = ["-v", "-trimpath", *chosen, "-ldflags", _linker_flags()]
+    build = ["build", *flags, "-o", f"{staging}/", *wanted]
+    watch = compiling.Compiling("Kubernetes", total=total, say=progress.say)
+    _go(settings, build, log="build-kubernetes", cwd=SOURCES, look=watch.look)
     for component in COMPONENTS:
         (staging / component).symlink_to("node")
 
@@ -138,17 +158,19 @@ def _go(
     log: str,
     env: dict[str, str] | None = None,
     cwd: Path | None = None,
+    look: Callable[[Path], None] | None = None,
 ) -> None:
     """Run go with the toolchain at hand; let it fetch a newer one only when a module asks."""
     go = _find_go(settings)
     path = settings.cache / "logs" / f"{log}.log"
     base = {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", **(env or {})}
     try:
-        shell.logged([go, *arguments], log=path, env=base, cwd=cwd)
+        shell.logged([go, *arguments], log=path, env=base, cwd=cwd, look=look)
     except ClusterError as error:
         if "requires go >=" not in error.found:
             raise
-        shell.logged([go, *arguments], log=path, env={**base, "GOTOOLCHAIN": "auto"}, cwd=cwd)
+        newer = {**base, "GOTOOLCHAIN": "auto"}
+        shell.logged([go, *arguments], log=path, env=newer, cwd=cwd, look=look)
 
 
 def _find_go(settings: Settings) -> str:

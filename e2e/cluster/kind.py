@@ -68,6 +68,21 @@ nodes:
 """
 
 
+def build_command(
+    image: str,
+    dockerfile: Path,
+    context: Path,
+    *,
+    environment: Mapping[str, str],
+    parents: Mapping[str, str],
+    lent: Path,
+) -> list[str]:
+    """`docker build` with what this machine lends to it; `lent` is a folder for its settings."""
+    argv = ["docker", "build", "--network", "host", "--file", str(dockerfile), "--tag", image]
+    argv += buildenv.secrets(environment, lent)
+    return [*argv, *buildenv.arguments(environment, parents), str(context)]
+
+
 class Kind:
     """The cluster `name` of kind; kind keeps its own state, in Docker."""
 
@@ -121,12 +136,17 @@ class Kind:
     ) -> None:
         """Build with Docker; the base image is the Dockerfile's own unless one is named."""
         base = os.environ.get("WAYPOST_BASE_IMAGE")
-        arguments = buildenv.arguments(
-            os.environ | ({"BASE_IMAGE": base} if base else {}), parents or {}
+        argv = build_command(
+            image,
+            dockerfile,
+            context,
+            environment=os.environ | ({"BASE_IMAGE": base} if base else {}),
+            parents=parents or {},
+            lent=self._settings.cache / "build-settings",
         )
-        argv = ["docker", "build", "--network", "host", "--file", str(dockerfile), "--tag", image]
         log = self._settings.cache / "logs" / f"image-{dockerfile.parent.name}.log"
-        shell.logged([*argv, *arguments, str(context)], log=log)
+        # Old versions of Docker have BuildKit, which secrets need, and use it only when asked to.
+        shell.logged(argv, log=log, env={**os.environ, "DOCKER_BUILDKIT": "1"})
 
     def has(self, image: str) -> bool:
         node = f"{self._settings.name}-control-plane"

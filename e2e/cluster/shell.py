@@ -9,18 +9,29 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from e2e.cluster.errors import ClusterError, tail
 
+LOOK_SECONDS = 1.0
+
 
 class Progress:
-    """Lines with the time since the start, on standard error: standard output carries results."""
+    """Lines with the time since the start, on standard error: standard output carries results.
+    `steps` are the long steps that were taken, with their seconds, in the order of their ends."""
 
     def __init__(self, *, quiet: bool = False) -> None:
+        self.steps: list[tuple[str, float]] = []
         self._start = time.monotonic()
         self._quiet = quiet
+
+    @contextlib.contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Note how long the block takes."""
+        began = time.monotonic()
+        yield
+        self.steps.append((name, time.monotonic() - began))
 
     def say(self, text: str) -> None:
         if not self._quiet:
@@ -60,8 +71,10 @@ def logged(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
     do: str = "read the log, repair the cause, run the same command again",
+    look: Callable[[Path], None] | None = None,
 ) -> None:
-    """Run a long command with its output in `log`; on failure quote the end of the log."""
+    """Run a long command with its output in `log`; on failure quote the end of the log. `look` is
+    called with the log once a second meanwhile."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w") as stream:
         stream.write(f"$ {' '.join(argv)}\n")
@@ -78,15 +91,19 @@ def logged(
             )
         except OSError as error:
             raise _failed(argv, str(error)) from error
-        code = _wait(child)
+        code = _wait(child, look and (lambda: look(log)))
     if code != 0:
         found = f"exit code {code}; the end of {log}:\n{tail(log)}"
         raise ClusterError(f"run {_short(argv)}", found=found, do=do)
 
 
-def _wait(child: subprocess.Popen[bytes]) -> int:
+def _wait(child: subprocess.Popen[bytes], look: Callable[[], None] | None) -> int:
     """Wait for the end; an interruption ends the child's whole group before it goes on."""
     try:
+        while look is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                return child.wait(timeout=LOOK_SECONDS)
+            look()
         return child.wait()
     except BaseException:
         for number in (signal.SIGTERM, signal.SIGKILL):

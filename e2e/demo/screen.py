@@ -21,6 +21,7 @@ class Screen:
         self.live = sys.stdout.isatty() and os.environ.get("TERM", "") not in ("", "dumb")
         self._colour = self.live and not os.environ.get("NO_COLOR")
         self._start = time.monotonic()
+        self._titles: list[tuple[str, float]] = []
         self._drawn = 0
         self._shown: Sequence[Row] = ()
 
@@ -28,8 +29,15 @@ class Screen:
     def elapsed(self) -> float:
         return time.monotonic() - self._start
 
+    def took(self) -> list[tuple[str, float]]:
+        """The steps that have ended, with their seconds."""
+        ends = [began for _, began in self._titles[1:]]
+        begun = self._titles[:-1]
+        return [(text, end - began) for (text, began), end in zip(begun, ends, strict=True)]
+
     def title(self, text: str) -> None:
         """The start of a step."""
+        self._titles.append((text, self.elapsed))
         self.say("")
         self.say(f"[{self.elapsed:5.1f}s] {text}", style=BOLD)
 

@@ -6,13 +6,14 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from e2e.cluster import api
 from e2e.cluster.errors import ClusterError
+from e2e.cluster.shell import Progress
 from e2e.demo import models, run, table
 from e2e.demo.kube import OPERATOR_NAMESPACE, Kube
 from e2e.demo.screen import Screen
@@ -36,6 +37,7 @@ class Story:
 
     screen: Screen
     automatic: bool
+    progress: Progress = field(default_factory=Progress)
     kube: Kube = field(init=False)
     provider: str = ""
     image: str = ""  # of the operator: it has the scripted model server too
@@ -55,7 +57,7 @@ class Story:
 
     def _cluster(self) -> api.Cluster:
         self.screen.title("1/6 a cluster, and Waypost's images on it")
-        cluster = api.ensure_up()
+        cluster = api.ensure_up(progress=self.progress)
         self.kube = Kube(tools=cluster.tools_dir, kubeconfig=cluster.kubeconfig)
         self.provider = cluster.provider
         self.screen.say(f"  {cluster.provider} cluster {cluster.name!r} is up")
@@ -201,6 +203,8 @@ class Story:
         self.screen.say("")
 
     def _next(self) -> None:
+        self.screen.title("what took how long")
+        self._indented(times(self.screen.took(), self.progress.steps))
         self.screen.title("try next")
         if self.provider != "current":
             self.screen.say(f"  export KUBECONFIG={self.kube.kubeconfig}")
@@ -258,6 +262,17 @@ class Story:
         if self.provider == "current" or os.environ.get("KUBECONFIG") == str(self.kube.kubeconfig):
             return command
         return f"KUBECONFIG={self.kube.kubeconfig} {command}"
+
+
+def times(titles: Sequence[tuple[str, float]], parts: Sequence[tuple[str, float]]) -> list[str]:
+    """Seconds of each step; below the first, which brings everything up, those of its parts that
+    took more than a second."""
+    lines: list[str] = []
+    for number, (text, seconds) in enumerate(titles):
+        lines.append(f"{seconds:6.1f} s  {text}")
+        if number == 0:
+            lines += [f"{took:6.1f} s      {part}" for part, took in parts if took >= 1.0]
+    return lines
 
 
 def verdict(attempts: dict[str, int]) -> list[str]:

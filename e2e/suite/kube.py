@@ -16,15 +16,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+from waypost.api.crd.resources import RESOURCES
+
 Obj = dict[str, Any]
 
-_WAYPOST = "/apis/waypost.dev/v1alpha1"
 PREFIXES: Mapping[str, str] = {
-    "agentworkflows": _WAYPOST,
-    "approvals": _WAYPOST,
-    "noderecords": _WAYPOST,
-    "modelproviders": _WAYPOST,
-    "toolservers": _WAYPOST,
+    **{resource.name.plural: f"/apis/{resource.name.api_version}" for resource in RESOURCES},
     "jobs": "/apis/batch/v1",
     "deployments": "/apis/apps/v1",
     "leases": "/apis/coordination.k8s.io/v1",

@@ -13,7 +13,7 @@ from e2e.suite import outside
 from e2e.suite.conversation import ANSWERS, LONG, answers, asked, conversation, done, script
 from e2e.suite.kube import Obj
 from e2e.suite.ledger import Ledger
-from e2e.suite.operators import Machine, Operator
+from e2e.suite.operators import Operator
 from e2e.suite.space import Run, Space
 from e2e.suite.test_providers import provider
 from e2e.suite.waiting import until
@@ -52,19 +52,36 @@ def models(space: Space, cluster: api.Cluster, operator: Operator) -> str:
     return "scripted"
 
 
+@pytest.fixture(scope="module")
+def killed(space: Space, models: str, ledger: Ledger, operator: Operator) -> dict[str, Run]:
+    """All of them at the same time: each run goes on until its process can be killed."""
+    machine = operator.machine
+    if machine is None:
+        pytest.skip("needs the machine the pods run on: CLUSTER=kind or CLUSTER=embedded")
+    runs = {name: space.start(conversation(name, models, ledger)) for name in KILLS}
+    left = dict(runs)
+
+    def all_killed() -> bool:
+        for name, run in list(left.items()):
+            if _is_there(run, KILLS[name], ledger):
+                pod = run.running_pod("a")
+                machine.signal(pod["metadata"]["uid"], signal.SIGKILL)
+                del left[name]
+        return not left
+
+    until(all_killed, within=120, what="each is at the place to kill it", seen=lambda: list(left))
+    return runs
+
+
+def _is_there(run: Run, kill: Kill, ledger: Ledger) -> bool:
+    return asked(run.space, run) >= kill.asked and kill.begun in ("", *done(ledger, run))
+
+
 @pytest.mark.parametrize("name", KILLS)
 def test_the_next_attempt_goes_on(
-    name: str, space: Space, models: str, ledger: Ledger, machine: Machine
+    name: str, space: Space, killed: dict[str, Run], ledger: Ledger
 ) -> None:
-    kill = KILLS[name]
-    run = space.start(conversation(name, models, ledger))
-    pod = run.running_pod("a")
-
-    def there() -> bool:
-        return asked(space, run) >= kill.asked and kill.begun in ("", *done(ledger, run))
-
-    until(there, within=60, what=f"{name}: the place to kill it", seen=run.shown)
-    machine.signal(pod["metadata"]["uid"], signal.SIGKILL)
+    kill, run = KILLS[name], killed[name]
     if kill.begun == "send":
         _stops_for_a_person(run)
     else:
@@ -97,9 +114,10 @@ def _adds_up(run: Run, kill: Kill) -> None:
     assert last.get("carried", {}).get("modelCalls", 0) == kill.kept
 
 
-def test_the_trace_tells_replayed_from_live(space: Space, models: str) -> None:
+def test_the_trace_tells_replayed_from_live(space: Space, killed: dict[str, Run]) -> None:
     name = "after-a-once-tool"
-    run = Run(space, name, (space.get("agentworkflows", name) or {})["metadata"]["uid"])
+    run = killed[name]
+    run.finished(within=90)
     last = run.node("a")["attempts"][-1]
     text = space.kube.must(
         sys.executable,

@@ -43,7 +43,7 @@ def test_run_pauses_without_a_pod_and_one_kubectl_patch_continues_it(space: Spac
     seen = run.succeeded()
     assert seen["status"]["outputs"]["decision"]["decision"] == "Approved"
     assert seen["status"]["outputs"]["decision"]["expired"] is False
-    with pytest.raises(ApiError, match="final"):
+    with pytest.raises(ApiError, match="can no longer change"):
         space.patch("approvals", gate, {"spec": {"decision": "Denied"}})
 
 

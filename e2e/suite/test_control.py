@@ -61,14 +61,14 @@ def test_cancel_gives_pods_sigterm_keeps_checkpoints_and_is_final(
     assert [phases(seen)[p] for p in ("busy", "gate", "never")] == ["Cancelled"] * 3
     approval = space.get("approvals", gate) or {}
     assert approval["status"]["state"] == "Withdrawn"
-    with pytest.raises(ApiError, match="cannot be taken back"):
+    with pytest.raises(ApiError, match="cancel cannot be undone"):
         run.set(cancel=False)
 
 
 def test_parallelism_bounds_the_pods_of_a_run(space: Space, ledger: Ledger) -> None:
-    source = ledger.counted("def run():\n    time.sleep(1)\n    note('end')\n")
+    source = ledger.counted("def run():\n    time.sleep(3)\n    note('end')\n")
     wide = workflow("narrow").having(parallelism=2)
-    for n in range(5):
+    for n in range(4):
         wide.python(f"n{n}", source)
     run = space.start(wide)
     run.succeeded()
@@ -125,7 +125,7 @@ def test_deadline_of_a_run_ends_programs_and_questions(
 def test_accepted_run_is_immutable_and_the_message_says_what_may_change(space: Space) -> None:
     run = space.start(workflow("frozen-spec").wait("pause", "60s"))
     run.reaches("pause", "Waiting")
-    with pytest.raises(ApiError, match=r"found a change of .*inputs.*create a new run"):
+    with pytest.raises(ApiError, match=r"found a change of .*inputs.*Create a new run"):
         run.set(inputs={"late": 1})
     run.set(cancel=True)
     run.finished()

@@ -45,6 +45,7 @@ def test_namespace_deleted_with_the_operator_up(own_space: Space, kube: Kube) ->
     delete_namespace(kube, own_space)
 
 
+@pytest.mark.alone
 def test_run_and_namespace_deleted_with_the_operator_down(
     own_space: Space, space: Space, kube: Kube, operator: Operator
 ) -> None:

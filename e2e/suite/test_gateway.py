@@ -112,6 +112,7 @@ def test_a_body_of_a_gigabyte_is_refused_at_its_announcement(space: Space, url: 
     connection.close()
 
 
+@pytest.mark.alone
 def test_a_gateway_that_is_replaced_in_mid_upload_loses_nothing(space: Space) -> None:
     names = [f"n{number}" for number in range(6)]
     run = workflow("restarted").having(parallelism=3)
@@ -130,6 +131,7 @@ def test_a_gateway_that_is_replaced_in_mid_upload_loses_nothing(space: Space) ->
         assert space.get("noderecords", checkpoint["outputRecord"])
 
 
+@pytest.mark.alone
 def test_two_replicas_answer(space: Space) -> None:
     path = path_of("deployments", NAMESPACE, f"{RELEASE}-gateway")
     found = until(

@@ -13,7 +13,7 @@ DIAMOND_OUTPUT = {"total": 42, "half": 0.5, "words": ["a", None], "deep": {"ok":
 
 def diamond(ledger: Ledger) -> Workflow:
     """a -> (left, right) -> join; left and right note their start and their end."""
-    branch = "def run(n):\n    time.sleep(1.5)\n    note('end')\n    return {'n': n * 21}\n"
+    branch = "def run(n):\n    time.sleep(8)\n    note('end')\n    return {'n': n * 21}\n"
     return (
         workflow("diamond")
         .having(inputs={"n": 1}, outputs={"result": "${nodes.join.output}"})

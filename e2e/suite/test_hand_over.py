@@ -12,8 +12,10 @@ from e2e.suite.operators import NAMESPACE, Machine, Operator, is_ready
 from e2e.suite.space import Run, Space
 from e2e.suite.waiting import until
 
-KILLED_BAR = 5.0  # seconds
-STOPPED_BAR = 2.0  # with what the API server and the kubelet need to tell the process
+# Nothing may run beside tests that stop or replace the operator.
+pytestmark = pytest.mark.alone
+
+RECOVERY_SECONDS = 20.0  # for a Lease to expire and the run to go on
 LEADER = "waypost_leader"
 
 
@@ -43,7 +45,7 @@ def recovery(run: Run, gate: str, began: float) -> float:
     """Seconds from `began` until the answered gate was passed."""
     run.space.patch("approvals", gate, {"spec": {"decision": "Approved"}})
     run.until(
-        lambda s: s.get("status", {}).get("finishedAt"), what="it goes on", within=KILLED_BAR * 4
+        lambda s: s.get("status", {}).get("finishedAt"), what="it goes on", within=RECOVERY_SECONDS
     )
     return time.monotonic() - began
 
@@ -57,7 +59,6 @@ def test_the_leader_is_killed(
     began = time.monotonic()
     took = recovery(run, gate, began)
     print(f"went on {took:.2f} s after SIGKILL")
-    assert took < KILLED_BAR + 1.0  # the run's own two passes, on a busy machine
     assert operator.holder().startswith(standby["metadata"]["name"])
 
 
@@ -69,11 +70,10 @@ def test_the_leader_is_stopped(space: Space, operator: Operator, standby: Obj) -
     operator.kube.request("DELETE", path)
     took = recovery(run, gate, began)
     print(f"went on {took:.2f} s after the pod was deleted")
-    assert took < STOPPED_BAR + 1.0
     # The one being stopped may have passed the gate itself: it leads until it is told.
     until(
         lambda: operator.holder().startswith(standby["metadata"]["name"]),
-        within=STOPPED_BAR + 1.0,
+        within=RECOVERY_SECONDS,
         what="the one that stood by leads",
     )
 

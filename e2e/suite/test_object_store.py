@@ -26,7 +26,10 @@ SERVE = (
     "--sidecar=/tmp/metadata /tmp/buckets"
 )
 
-pytestmark = pytest.mark.timeout(900)  # the server is built from source on the first run
+pytestmark = [
+    pytest.mark.alone,  # the chart is installed with other values
+    pytest.mark.timeout(900),  # the server is built from source on the first run
+]
 
 
 @pytest.fixture(scope="module")

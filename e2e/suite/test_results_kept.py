@@ -95,6 +95,7 @@ def ended(run: Run) -> Obj:
     )
 
 
+@pytest.mark.alone  # the operator is stopped
 @pytest.mark.parametrize("name", MISHAPS)
 def test_result_that_nobody_saw_is_recorded_and_nothing_runs_again(
     survivors: dict[str, Run], ledger: Ledger, name: str

@@ -210,5 +210,5 @@ def test_a_run_is_cancelled_while_its_next_round_is_refused(
     asked = space.get("approvals", gate)
     assert asked is not None
     assert asked["status"]["state"] == "Withdrawn"
-    with pytest.raises(ApiError, match="which cannot be taken back"):
+    with pytest.raises(ApiError, match="cancel cannot be undone"):
         run.set(cancel=None)

@@ -1,5 +1,7 @@
 """The chart goes while runs are on their way. Always the last test: nobody installs it again."""
 
+import pytest
+
 from e2e.suite.build import workflow
 from e2e.suite.install import uninstall
 from e2e.suite.kube import Kube
@@ -9,6 +11,7 @@ from e2e.suite.test_deletions import delete_namespace, midway
 from e2e.suite.waiting import until
 
 
+@pytest.mark.alone
 def test_uninstalling_the_chart_with_runs_in_flight_strands_nothing(
     own_space: Space, kube: Kube, operator: Operator
 ) -> None:

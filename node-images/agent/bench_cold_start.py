@@ -75,7 +75,7 @@ def cpu_seconds(runner: int) -> float:
 def uncompiled() -> int:
     """How many modules of an agent's start have no bytecode."""
     program = """if True:
-        import pathlib, sys, openai, waypost_agent.node, waypost_node.__main__
+        import pathlib, sys, openai, waypost_agent.loop, waypost_node.__main__
         files = [getattr(each, "__cached__", None) for each in sys.modules.values()]
         print(sum(not pathlib.Path(file).exists() for file in files if file))"""
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)

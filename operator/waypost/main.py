@@ -10,7 +10,6 @@ import uuid
 
 from waypost import __version__
 from waypost.adapters import kopf_app
-from waypost.adapters.active import CountingSink
 from waypost.adapters.clock import SystemClock
 from waypost.adapters.credentials import CredentialSource, find_credentials
 from waypost.adapters.evaluation import pool
@@ -20,17 +19,17 @@ from waypost.adapters.http import build_app, serve
 from waypost.adapters.kube import KubeCluster
 from waypost.adapters.logs import configure_logging
 from waypost.adapters.metrics import Metrics
-from waypost.adapters.release import release_pods
 from waypost.adapters.supervise import OperatorFailed, Spawned, Watch, run_operator
 from waypost.adapters.telemetry import OperatorTelemetry
 from waypost.adapters.tracing import NoTracer, Tracer, otlp_tracer
+from waypost.adapters.uninstall import release_pods
 from waypost.kube.manifests.pod import PodSettings
 from waypost.ports.clock import Clock
 from waypost.ports.cluster import Cluster
 from waypost.ports.sink import Sink
 from waypost.probes.job import ProbeSettings
 from waypost.runtime.controller import Controller, ControllerSettings
-from waypost.runtime.lease import Alone, Leadership, Lease, LeaseSettings
+from waypost.runtime.leader_election import Leadership, Lease, LeaseSettings, NoElection
 from waypost.settings import ClusterSettings, Settings, quantities
 
 # The controller releases pods after it has drained, within what the supervisor gives it.
@@ -87,13 +86,12 @@ async def _run(settings: Settings, tracer: Tracer) -> None:
     metrics.follow_queue(
         depth=lambda: controller.queue.depth, oldest=lambda: controller.queue.oldest_seconds
     )
-    sink = CountingSink(sink=controller)
-    metrics.follow_active_runs(sink.active)
+    metrics.follow_active_runs(controller.store.active)
     app = build_app(probed=controller, metrics=metrics.exposition)
     try:
         await passes(child.start)
         async with serve(app, host=settings.http_host, port=settings.http_port):
-            watch = _watch(sink, credentials, settings.namespaces)
+            watch = _watch(controller, credentials, settings.namespaces)
             await run_operator(controller=controller, watch=watch, stop=asyncio.Event())
     finally:
         passes.close()
@@ -103,7 +101,7 @@ async def _run(settings: Settings, tracer: Tracer) -> None:
 
 def _leadership(settings: Settings, cluster: Cluster, clock: Clock) -> Leadership:
     if not settings.lease_namespace:
-        return Alone()
+        return NoElection()
     # In a pod the host's name is the pod's; the rest tells a process from the one before it.
     identity = f"{socket.gethostname()}_{uuid.uuid4().hex[:12]}"
     lease = LeaseSettings(

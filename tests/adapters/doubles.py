@@ -10,7 +10,8 @@ from typing import Any
 from aiohttp import web
 from waypost.adapters.credentials import Credentials
 from waypost.api.status import AgentWorkflowStatus
-from waypost.engine.model import Observed, Traces
+from waypost.engine.state.decision import Traces
+from waypost.engine.state.observed import Observed
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ class NotedSink:
         self.noticed: list[tuple[Kind, str | None, str]] = []
         self.changed = asyncio.Event()
 
-    def notice(self, kind: Kind, change: str | None, raw: Obj) -> None:
+    def on_watch_event(self, kind: Kind, change: str | None, raw: Obj) -> None:
         self.noticed.append((kind, change, raw["metadata"]["name"]))
         self.changed.set()
 
@@ -34,7 +34,7 @@ class NotedSink:
         return None
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(100):
             while not condition():
                 self.changed.clear()
                 await self.changed.wait()
@@ -136,7 +136,7 @@ async def test_a_dead_watcher_is_an_error(
     source = StubCredentials(server=str(kmock.url).rstrip("/"))
     before = asyncio.all_tasks()
     with pytest.raises(Exception) as caught:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(100):
             await watch(sink=sink, credentials=source, namespaces=(), stop=asyncio.Event())
     assert type(caught.value).__name__ == "APINotFoundError"
     left = {task for task in asyncio.all_tasks() - before if "kmock" not in repr(task)}

@@ -1,6 +1,5 @@
 """KubeCluster against a server of prepared answers: what goes over the wire, and how often."""
 
-import time
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -213,11 +212,9 @@ class TestNoRetries:
     async def test_timeout(self, api: StubApi, telemetry: NotedTelemetry) -> None:
         source = StubCredentials(server=api.url)
         cluster = KubeCluster(credentials=source, telemetry=telemetry, timeout=0.2)
-        api.prepare(Reply(delay=30))
-        started = time.monotonic()
+        api.prepare(Reply(delay=3600))
         with pytest.raises(Unavailable, match=r"no answer within 0\.2 s"):
             await create(cluster)
-        assert time.monotonic() - started < 2
         assert telemetry.requests == [("create", "jobs", "error")]
         await cluster.close()
 

@@ -5,10 +5,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from waypost.adapters.active import CountingSink
 from waypost.adapters.metrics import OTHER, Bounded, Metrics
 from waypost.gateway.metrics import GatewayMetrics
-from waypost.ports.cluster import Kind, Obj
 from waypost.telemetry.spans import ApprovalEnded, AttemptEnded, RunEnded
 
 DOCS = Path(__file__).parents[2] / "docs" / "metrics.md"
@@ -141,29 +139,3 @@ def test_every_metric_is_documented_and_every_documented_one_exists() -> None:
             used = {key for sample in family.samples for key in sample.labels} - {"le"}
             exported[name] = (family.type, ", ".join(f"`{label}`" for label in sorted(used)))
     assert documented == exported
-
-
-class Sink:
-    def notice(self, kind: Kind, change: str | None, raw: Obj) -> None:
-        return None
-
-    def health(self) -> str | None:
-        return "x"
-
-
-def run(uid: str, **status: str) -> Obj:
-    return {"metadata": {"uid": uid}, "status": status}
-
-
-def test_active_runs_follow_the_watch() -> None:
-    sink = CountingSink(sink=Sink())
-    sink.notice(Kind.AGENT_WORKFLOW, None, run("a"))
-    sink.notice(Kind.AGENT_WORKFLOW, None, run("a", phase="Running"))
-    sink.notice(Kind.AGENT_WORKFLOW, "ADDED", run("b", finishedAt="x"))
-    sink.notice(Kind.AGENT_WORKFLOW, "ADDED", {"metadata": {"uid": "c"}})
-    sink.notice(Kind.POD, "ADDED", run("pod"))
-    assert sink.active() == 2
-    sink.notice(Kind.AGENT_WORKFLOW, "MODIFIED", run("a", finishedAt="x"))
-    sink.notice(Kind.AGENT_WORKFLOW, "DELETED", run("c"))
-    assert sink.active() == 0
-    assert sink.health() == "x"

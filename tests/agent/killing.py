@@ -16,9 +16,9 @@ from typing import Any
 
 from pydantic_ai.models.wrapper import WrapperModel
 from waypost.protocol.work import WorkFailed, WorkResult
-from waypost_agent import node
-from waypost_agent.journal import Journal
-from waypost_agent.watching import Watched
+from waypost_agent import loop
+from waypost_agent.journal.journal import Journal
+from waypost_agent.tool_wrapper import ToolWrapper
 
 from tests.agent import deeds
 
@@ -102,7 +102,7 @@ def _child(plan: Plan, send: Any) -> None:
     fuse = _Fuse(plan)
     _wire(fuse)
     try:
-        result = node.perform(plan.request, deadline=plan.deadline, stop=lambda _: None)
+        result = loop.perform(plan.request, deadline=plan.deadline, stop=lambda _: None)
         send.send(("result", {**result._asdict(), "trace": None}))
     except WorkFailed as failed:
         told = {name: getattr(failed, name) for name in ("message", "usage", "carried")}
@@ -128,7 +128,7 @@ def _wire(fuse: _Fuse) -> None:
     for owner, name, label in (
         (Journal, "_write", lambda _self, batch: f"append {'+'.join(_told(e) for e in batch)}"),
         (WrapperModel, "request", lambda *_: "model"),
-        (Watched, "_made", lambda _self, tool, *_: f"tool {tool}"),
+        (ToolWrapper, "_made", lambda _self, tool, *_: f"tool {tool}"),
     ):
         setattr(owner, name, _between(getattr(owner, name), fuse, label))
     kept = deeds._done

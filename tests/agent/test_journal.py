@@ -19,19 +19,16 @@ from waypost.gateway import journals
 from waypost.ports.cluster import Kind, Unavailable
 from waypost.protocol import ijson
 from waypost.protocol.reasons import Reason
-from waypost.protocol.request import Request
 from waypost.protocol.work import Usage, WorkFailed, WorkResult
-from waypost_agent import entries as journal_entries
-from waypost_agent import store
+from waypost_agent.journal import entries as journal_entries
+from waypost_agent.journal import store
 
 from tests.agent import deeds
-from tests.agent.deeds import LEDGER
+from tests.agent.attempts import MODULE, TOOLS, Node
 from tests.agent.journaled import Site, gateway
 from tests.agent.pods import BRIEF, KEY, entries, model_server
-from tests.runner.bench import request_of
 from tests.runner.test_discover import serving as mcp_serving
 
-MODULE = "tests.agent.deeds"
 SCRIPTS = f"""
 scripts:
   work: &work
@@ -80,7 +77,6 @@ scripts:
       tokens: {{input: 50, output: 50}}
       repeat: forever
 """
-TOOLS = [{"module": MODULE, "functions": ["look", "count", "fail", "send"]}]
 
 
 @pytest.fixture(scope="module")
@@ -93,60 +89,6 @@ def models() -> Iterator[str]:
 def site() -> Iterator[Site]:
     with gateway() as found:
         yield found
-
-
-class Node:
-    """The attempts of an agent node, one after the other, in this process."""
-
-    def __init__(self, site: Site, models: str, folder: Path, patch: pytest.MonkeyPatch) -> None:
-        self.site = site
-        self._models = models
-        self._folder = folder
-        self._patch = patch
-        self._number = 2
-        (folder / "key").write_text(KEY)
-        patch.setenv(LEDGER, str(folder / "ledger"))
-
-    def request(self, script: str, *, output_schema: Any = None, **agent: Any) -> Request:
-        """The request of the next attempt, which becomes the current one."""
-        self._number += 1
-        token = self._folder / f"token-{self._number}"
-        token.write_text(self.site.attempt(self._number))
-        self._patch.setenv("WAYPOST_TOKEN", str(token))
-        model = {
-            "type": "OpenAI",
-            "name": script,
-            "baseUrl": f"{self._models}/v1",
-            "keyFile": str(self._folder / "key"),
-        }
-        document = {
-            "model": model,
-            "prompt": f"Go, {self._folder.name}.",
-            "tools": TOOLS,
-            "limits": {"requests": 50},
-            "reasks": 0,
-            **agent,
-        }
-        return request_of(
-            kind="agent", agent=document, output_schema=output_schema, gateway=self.site.url
-        )
-
-    def attempt(self, script: str, **more: Any) -> WorkResult | WorkFailed:
-        """The outcome of the next attempt."""
-        try:
-            request = self.request(script, **more)
-            return waypost_agent.perform(request, deadline=time.monotonic() + 30)
-        except WorkFailed as failed:
-            return failed
-
-    @property
-    def deeds(self) -> list[str]:
-        ledger = self._folder / "ledger"
-        return ledger.read_text().splitlines() if ledger.exists() else []
-
-    def texts(self) -> list[str]:
-        """The texts of the segments."""
-        return [body["spec"]["data"]["text"] for body in self.site.segments()]
 
 
 @pytest.fixture
@@ -403,7 +345,7 @@ def test_of_two_pods_of_an_attempt_the_one_that_opened_first_stops(
     monkeypatch.setattr(deeds, "look", look)
     first = second()
     assert first.reason is Reason.DISRUPTED
-    assert "JournalMoved" in first.message or "another one" in first.message
+    assert "JournalMoved" in first.message or "has written segment" in first.message
     assert outcomes[0].reason is Reason.BUDGET_EXCEEDED
     assert outcomes[0].usage.replayed_model_calls == 1
     assert first.usage.model_calls == 1

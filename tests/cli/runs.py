@@ -80,7 +80,7 @@ def attempt(number: int, start: float, end: float, *, reason: str, **more: Any) 
 def run(**status: Any) -> dict[str, Any]:
     """An agent that failed once, and a gate that is open."""
     failed = attempt(1, 2, 9, reason="ProviderError", message="503: overloaded")
-    good = attempt(2, 10, 16, reason="Succeeded", usage=USAGE, trace=whose(2).record_name("Trace"))
+    good = attempt(2, 10, 16, reason="Succeeded", usage=USAGE, trace=ref(2).record_name("Trace"))
     good["carried"] = {"modelCalls": 3}
     draft = {
         "path": "draft",
@@ -127,7 +127,7 @@ APPROVAL = {
 }
 
 
-def whose(number: int) -> AttemptRef:
+def ref(number: int) -> AttemptRef:
     """An attempt of draft."""
     return AttemptRef(run="notes", run_uid="uid-1", path="draft", round=1, attempt=number)
 

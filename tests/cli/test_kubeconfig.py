@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 
 import pytest
+from waypost.cli.connection.kubeconfig import choose
 from waypost.cli.errors import CommandError
-from waypost.cli.kubeconfig import choose
 
 from tests.cli.conftest import write_kubeconfig
 
@@ -41,7 +41,7 @@ def test_a_kubeconfig_goes_before_the_pods_own_account(files: tuple[Path, Path])
 
 
 def test_the_pods_own_account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("waypost.cli.kubeconfig.DEFAULT", tmp_path / "none")
+    monkeypatch.setattr("waypost.cli.connection.kubeconfig.DEFAULT", tmp_path / "none")
     environ = {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}
     assert choose(kubeconfig=None, context=None, environ=environ).path is None
 
@@ -53,7 +53,7 @@ def test_the_pods_own_account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         pytest.param("a: [", None, "cannot be read", id="no-yaml"),
         pytest.param("contexts: []", None, "no current context", id="no-current-context"),
         pytest.param("contexts: [{name: a}]", "b", "no context 'b' in", id="unknown-context"),
-        pytest.param("contexts: [{name: a}]", "b", "it has: a", id="what-there-is"),
+        pytest.param("contexts: [{name: a}]", "b", "contexts: a", id="what-there-is"),
     ],
 )
 def test_problems(tmp_path: Path, text: str | None, context: str | None, told: str) -> None:

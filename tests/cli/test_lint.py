@@ -156,28 +156,28 @@ def row(id: str, text: str, line: int, field: str, says: str) -> Any:
             f"{HEAD}spec:\n  nodes:\n{NODE}    dependOn: [b]\n",
             8,
             "nodes[0].dependOn",
-            "did you mean 'dependsOn'",
+            "unknown field dependOn in nodes[0]; did you mean dependsOn? (see docs/concepts.md)",
         ),
         row(
             "unknown-field-of-spec",
             f"{HEAD}spec:\n  node: []\n  nodes:\n{NODE}",
             5,
             "node",
-            "did you mean 'nodes'",
+            "unknown field node in the spec; did you mean nodes?",
         ),
         row(
             "unknown-field-of-kind",
             f"{HEAD}spec:\n  nodes:\n  - name: a\n    python: {{souce: x}}\n",
             7,
             "nodes[0].python.souce",
-            "did you mean 'source'",
+            "unknown field souce in nodes[0].python; did you mean source?",
         ),
         row(
             "unknown-field-at-top",
             f"{HEAD}specs: {{}}\nspec:\n  nodes:\n{NODE}",
             4,
             "specs",
-            "unknown field; did you mean 'spec'",
+            "unknown field specs in the object; did you mean spec?",
         ),
         row(
             "unknown-kind",
@@ -200,13 +200,13 @@ def row(id: str, text: str, line: int, field: str, says: str) -> Any:
             "metadata",
             "has no name",
         ),
-        row("no-spec", HEAD, 1, "spec", "found None"),
+        row("no-spec", HEAD, 1, "spec", "is required"),
         row(
             "key-twice",
             f"{HEAD}spec:\n  nodes:\n{NODE}    timeout: 1m\n    timeout: 2m\n",
             9,
             "nodes[0].timeout",
-            "stands twice",
+            "is written twice",
         ),
         row(
             "boolean-value",
@@ -227,21 +227,21 @@ def row(id: str, text: str, line: int, field: str, says: str) -> Any:
             f"{of('Approval')}spec: {{run: r}}\n",
             4,
             "path",
-            "Field required",
+            "is required",
         ),
         row(
             "provider",
             f"{of('ModelProvider')}spec: {{typ: OpenAI}}\n",
             4,
             "typ",
-            "did you mean 'type'",
+            "unknown field typ in the spec; did you mean type? (see docs/providers.md)",
         ),
         row(
             "tool-server",
             f"{of('ToolServer')}spec:\n  timout: 1s\n",
             5,
             "timout",
-            "not permitted",
+            "unknown field timout in the spec; did you mean timeout?",
         ),
     ],
 )
@@ -268,7 +268,7 @@ def test_what_yaml_and_models_find(
     ],
 )
 def test_values_are_read_as_kubectl_reads_them(text: str, value: Any) -> None:
-    from waypost.cli.manifests import documents
+    from waypost.cli.lint.manifests import documents
 
     (document,) = documents(f"v: {text}\n")
     assert document.value == {"v": value}

@@ -43,8 +43,10 @@ def test_a_named_attempt(api: Api, capsys: Captured) -> None:
 @pytest.mark.parametrize(
     ("node", "told"),
     [
-        pytest.param("drfat", "no node 'drfat' in notes; it has: draft, review", id="no-node"),
-        pytest.param("review", "no pod of review", id="no-pod"),
+        pytest.param(
+            "drfat", "no node 'drfat' in notes; its nodes are: draft, review", id="no-node"
+        ),
+        pytest.param("review", "no pod found for review", id="no-pod"),
     ],
 )
 def test_nothing_to_print(api: Api, capsys: Captured, node: str, told: str) -> None:

@@ -20,9 +20,9 @@ from tests.cli.runs import (
     TRACE,
     at,
     attempt,
+    ref,
     run,
     serve,
-    whose,
 )
 
 Captured = pytest.CaptureFixture[str]
@@ -31,7 +31,7 @@ TREE = """\
 · 1 re-ask · 1 wait · $0.0042
 │   ├── attempt 1  ProviderError  7.0s  503: overloaded
 │   └── attempt 2  Succeeded  6.0s · 2 model calls · 1,200 in (400 cached), 90 out · 1 tool call \
-· 1 re-ask · 1 wait · $0.0042 · carried from earlier attempts: 3 model calls
+· 1 re-ask · 1 wait · $0.0042 · from earlier attempts: 3 model calls
 │       ├── +0.1s  chat gpt  0.0s  tool_call · replayed
 │       ├── +0.5s  chat gpt  1.0s  500 in (400 cached), 40 out · tool_calls
 │       ├── +1.5s  tool search (books)  0.2s  ok
@@ -105,7 +105,7 @@ def keep(api: Api, *, number: int, form: dict[str, Any] | None = None, **changes
     canonical = ijson.canonical(TRACE)
     body = node_records.manifest(
         "Trace",
-        whose(number),
+        ref(number),
         digest=ijson.digest(TRACE),
         size=len(canonical),
         form=form or {"data": TRACE},
@@ -113,7 +113,7 @@ def keep(api: Api, *, number: int, form: dict[str, Any] | None = None, **changes
         namespace=NAMESPACE,
     )
     body["spec"] |= changes
-    name = whose(number).record_name("Trace")
+    name = ref(number).record_name("Trace")
     api.put(f"{GROUP}/namespaces/{NAMESPACE}/noderecords/{name}", body)
 
 
@@ -138,8 +138,8 @@ def test_traces_in_records(api: Api, capsys: Captured, form: dict[str, Any]) -> 
     [
         pytest.param({"data": None, "object": "k"}, "object store", id="elsewhere"),
         pytest.param({"data": {"v": 1}}, "does not match its digest", id="forged"),
-        pytest.param({"attempt": 1}, "is not this attempt's", id="of-another-attempt"),
-        pytest.param(None, "is gone", id="gone"),
+        pytest.param({"attempt": 1}, "belongs to another attempt", id="of-another-attempt"),
+        pytest.param(None, "does not exist any more", id="gone"),
     ],
 )
 def test_traces_that_cannot_be_shown(
@@ -159,7 +159,7 @@ def test_attempts_that_are_not_kept_are_counted(api: Api, capsys: Captured) -> N
     serve(api, run(nodes=[draft]))
     assert main(["trace", "notes"]) == 0
     lines = [line.split("─ ")[-1].split("  ")[0] for line in capsys.readouterr().out.splitlines()]
-    assert lines[2:5] == ["attempt 1", "14 attempts not kept", "attempt 16"]
+    assert lines[2:5] == ["attempt 1", "14 attempts not kept in status", "attempt 16"]
 
 
 def test_why_a_run_failed(api: Api, capsys: Captured) -> None:
@@ -195,7 +195,7 @@ def test_no_runs(api: Api, capsys: Captured) -> None:
 def test_a_run_in_another_namespace_is_named(api: Api, capsys: Captured) -> None:
     serve(api, run())
     assert main(["get", "notes", "-n", "there"]) == Exit.NOT_FOUND
-    assert "it is in namespace here: use -n" in capsys.readouterr().err
+    assert "found in namespace here: use -n" in capsys.readouterr().err
     assert api.asked[-1][1]["fieldSelector"] == ["metadata.name=notes"]
 
 
@@ -206,10 +206,12 @@ def test_a_run_in_another_namespace_is_named(api: Api, capsys: Captured) -> None
             404,
             "the server could not find the requested resource",
             Exit.NOT_FOUND,
-            "no AgentWorkflows",
+            "no AgentWorkflow CRD",
             id="no-crd",
         ),
-        pytest.param(403, "ann cannot get", Exit.CLUSTER, "no access: ann cannot get", id="403"),
+        pytest.param(
+            403, "ann cannot get", Exit.CLUSTER, "access denied: ann cannot get", id="403"
+        ),
         pytest.param(401, "Unauthorized", Exit.CLUSTER, "log in again", id="401"),
         pytest.param(500, "etcd is gone", Exit.CLUSTER, "etcd is gone", id="500"),
     ],
@@ -229,7 +231,7 @@ def test_a_cluster_that_is_not_there(
 ) -> None:
     api.kubeconfig.write_text(api.kubeconfig.read_text().replace("127.0.0.1", "127.0.0.1:1/x?"))
     assert main(["get", "notes"]) == Exit.CLUSTER
-    assert "cannot be asked" in capsys.readouterr().err
+    assert "cannot reach the cluster" in capsys.readouterr().err
 
 
 def test_a_status_that_is_none(api: Api, capsys: Captured) -> None:
@@ -251,7 +253,7 @@ def test_watching_prints_what_changed(
             changed["metadata"]["resourceVersion"] = "6"
             serve(api, changed)
 
-    monkeypatch.setattr("waypost.cli.runs.asyncio.sleep", pause)
+    monkeypatch.setattr("waypost.cli.commands.runs.asyncio.sleep", pause)
     assert main(["runs", "--watch"]) == Exit.INTERRUPTED
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[1] for line in lines] == ["PHASE", "Waiting", "Succeeded"]

@@ -133,6 +133,7 @@ EVERYTHING = workflow(
             "responseSchema": SCHEMA,
             "successCodes": [200, 404],
             "maxBytes": 1024,
+            "bigIntegers": "AsText",
             "tls": {"caConfigMap": {"name": "ca", "key": "ca.crt"}},
             "resources": {"limits": {"cpu": 1}},
         },

@@ -105,17 +105,17 @@ REFUSED = [
     row(
         "provider-public-without-key",
         provider(apiKey=None),
-        "spec.apiKey: Required value: the public OpenAI takes no request without a key; set "
-        "apiKey, or baseURL of a server of your own",
+        "spec.apiKey: Required value: the public API of OpenAI requires a key; set apiKey, "
+        "or set baseURL to your own server",
     ),
     row(
         "provider-key-in-the-address",
         provider(baseURL="https://me:secret@models.example/v1"),
-        " is not an address such as https://host:8443/v1; it must begin with http:// or https://",
-        "(a key belongs into a Secret)",
+        " is not a valid URL; start with http:// or https://, and use no user name, query or ",
+        "fragment, as in https://host:8443/v1 (put keys into a Secret)",
     ),
     row("provider-not-http", provider(baseURL="ftp://models.example"), "ftp://models.example is"),
-    row("provider-with-query", provider(baseURL="https://x/v1?key=1"), "is not an address such as"),
+    row("provider-with-query", provider(baseURL="https://x/v1?key=1"), "is not a valid URL"),
     row("provider-key-in-plain-text", provider(apiKey="sk-123"), "spec.apiKey", "object"),
     row(
         "provider-key-without-name",
@@ -127,7 +127,7 @@ REFUSED = [
         provider(apiKey={**KEY, "optional": True}),
         'unknown field "spec.apiKey.optional"',
     ),
-    row("provider-tls-empty", provider(tls={}), "no certificates are named; set exactly one of"),
+    row("provider-tls-empty", provider(tls={}), "neither caConfigMap nor caSecret is set; set one"),
     row(
         "provider-tls-both",
         provider(tls={"caConfigMap": KEY, "caSecret": KEY}),
@@ -153,23 +153,23 @@ REFUSED = [
     row(
         "server-nowhere",
         server(timeout="5s"),
-        "spec: Required value: nothing says where the server is; set exactly one of http, stdio",
+        "spec: Required value: neither http nor stdio is set; set one of them",
     ),
     row(
         "server-twice",
         server(http={"url": URL}, stdio={"command": ["x"]}),
-        "both http and stdio are set; keep one and make a ToolServer of its own for the other",
+        "both http and stdio are set; keep one and create another ToolServer for the other",
     ),
-    row("server-url", over_http(url="runbooks:8000"), "runbooks:8000 is not an address such as"),
+    row("server-url", over_http(url="runbooks:8000"), "runbooks:8000 is not a valid URL"),
     row(
         "server-timeout-zero",
         server(http={"url": URL}, timeout="0s"),
-        "spec.timeout: Forbidden: a timeout of zero has always run out",
+        "spec.timeout: Forbidden: timeout must be greater than zero",
     ),
     row(
         "server-header-without-value",
         over_http(headers=[{"name": "X"}]),
-        "header X has no value; set exactly one of value, valueFrom",
+        "header X has neither value nor valueFrom; set one of them",
     ),
     row(
         "server-header-with-two-values",
@@ -179,7 +179,7 @@ REFUSED = [
     row(
         "server-header-from-nowhere",
         over_http(headers=[{"name": "X", "valueFrom": {}}]),
-        "no source is named; set exactly one of secretKeyRef, configMapKeyRef",
+        "neither secretKeyRef nor configMapKeyRef is set; set one of them",
     ),
     row(
         "server-header-from-two-places",

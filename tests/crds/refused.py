@@ -2,12 +2,9 @@
 
 from typing import Any
 
-import pytest
-
 from tests.crds.manifests import (
     PYTHON,
     Manifest,
-    agent,
     approval,
     container,
     gate,
@@ -15,14 +12,9 @@ from tests.crds.manifests import (
     node,
     pause,
     record,
-    request,
     workflow,
 )
-
-
-def row(id: str, manifest: Manifest, *says: str) -> Any:
-    """One row: what kubectl prints contains each of `says`."""
-    return pytest.param(manifest, says, id=id)
+from tests.crds.refused_kinds import KINDS, row
 
 
 def with_env(**variable: Any) -> Manifest:
@@ -34,84 +26,7 @@ SECRET = {"secretKeyRef": {"name": "s", "key": "k"}}
 CONFIG = {"configMapKeyRef": {"name": "c", "key": "k"}}
 
 STRICT = [
-    row(
-        "model-by-name-alone",
-        workflow(agent(model="m")),
-        'spec.nodes[0].agent.model: Invalid value: "string"',
-    ),
-    row("agent-without-prompt", workflow(agent(prompt=None)), "agent.prompt: Required value"),
-    row(
-        "tools-of-nobody",
-        workflow(agent(tools=[{"allow": ["search"]}])),
-        "no source of tools is named; set server (a ToolServer) or module (Python)",
-    ),
-    row(
-        "tools-of-two",
-        workflow(agent(tools=[{"server": "s", "allow": ["a"], "module": "m", "functions": ["f"]}])),
-        "both server and module are set; make two entries of them",
-    ),
-    row(
-        "server-without-allow",
-        workflow(agent(tools=[{"server": "runbooks"}])),
-        "server runbooks: which of its tools? List them in allow",
-    ),
-    row(
-        "module-without-functions",
-        workflow(agent(tools=[{"module": "texts"}])),
-        "module texts: which of its functions? List them in functions",
-    ),
-    row(
-        "allow-for-a-module",
-        workflow(agent(tools=[{"module": "m", "functions": ["f"], "allow": ["f"]}])),
-        "allow is for tools of a server; those of a module are listed in functions",
-    ),
-    row(
-        "functions-of-a-server",
-        workflow(agent(tools=[{"server": "s", "allow": ["a"], "functions": ["a"]}])),
-        "functions is for a module; tools of a server are listed in allow",
-    ),
-    row(
-        "cost-as-a-number",
-        workflow(agent(limits={"costUSD": 0.5})),
-        "agent.limits.costUSD: Invalid value",
-    ),
-    row("budget-of-nothing", workflow(budget={"tokens": 0}), "spec.budget.tokens: Invalid value"),
-    row(
-        "python-without-code",
-        workflow({"name": "a", "python": {"env": []}}),
-        "neither source nor function is set; give the code, or name module:function",
-    ),
-    row(
-        "python-twice",
-        workflow(node(python=PYTHON | {"function": "m:run"})),
-        "both source and function are set; keep one of them",
-    ),
-    row(
-        "function-without-module",
-        workflow(node(python={"function": "run"})),
-        "spec.nodes[0].python.function: Invalid value",
-    ),
-    row("unknown-method", workflow(request(method="FETCH")), "Unsupported value", "FETCH"),
-    row(
-        "header-without-value",
-        workflow(request(headers=[{"name": "X-A"}])),
-        "Required value: X-A has neither value nor valueFrom; set one of them",
-    ),
-    row(
-        "header-twice",
-        workflow(request(headers=[{"name": "A", "value": "1"}, {"name": "A", "value": "2"}])),
-        "spec.nodes[0].http.headers[1]: Duplicate value",
-    ),
-    row(
-        "auth-of-no-kind",
-        workflow(request(auth={})),
-        "neither bearer nor basic is set; set one of them, or remove auth",
-    ),
-    row(
-        "auth-of-two-kinds",
-        workflow(request(auth={"bearer": {"name": "s", "key": "k"}, "basic": {"name": "s"}})),
-        "both bearer and basic are set; keep one",
-    ),
+    *KINDS,
     row(
         "rerun-of-the-first-round",
         workflow(rerun={"round": 1}),
@@ -121,8 +36,8 @@ STRICT = [
     row(
         "two-kinds",
         workflow(node(wait={"duration": "1m"})),
-        "spec.nodes[0]: Forbidden: node gather has the kinds python, wait; expected exactly one of",
-        "keep one and move the others to nodes of their own",
+        "spec.nodes[0]: Forbidden: node gather has the kinds python, wait; keep one of them and "
+        "move the others to new nodes",
     ),
     row("no-nodes", workflow() | {"spec": {"nodes": []}}, "spec.nodes", "at least 1 items"),
     row("spec-missing", {**workflow(), "spec": None}, "spec: Required value"),
@@ -140,27 +55,27 @@ STRICT = [
     row(
         "name-with-hyphen",
         workflow(node("gather-logs")),
-        "spec.nodes[0].name: Forbidden: node name gather-logs could not be used in expressions",
+        "spec.nodes[0].name: Forbidden: node name gather-logs cannot be used in expressions",
         "Use _ instead of -: gather_logs",
     ),
     row(
         "name-upper-case",
         workflow(node("Gather")),
-        "node name Gather could not be used in expressions (nodes.<name>.output); use lower case "
-        "letters, digits and _, begin with a letter, do not end with _",
+        "node name Gather cannot be used in expressions (nodes.<name>.output); use lower case "
+        "letters, digits and _, start with a letter, and do not end with _",
     ),
     row("name-too-long", workflow(node("n" * 41)), "spec.nodes[0].name: Too long"),
     row(
         "name-is-a-word-of-cel",
         workflow(node("true")),
         "spec.nodes[0].name: Forbidden: "
-        "node name true is a word of the expression language, so nodes.true.output cannot be "
-        "written; choose another, such as true_node",
+        "node name true is a reserved word of CEL, so nodes.true.output is not a valid expression; "
+        "choose another name, such as true_node",
     ),
     row(
         "wait-without-time",
         workflow(pause(wait={})),
-        "spec.nodes[0].wait: Required value: neither duration nor until is set; set one",
+        "spec.nodes[0].wait: Required value: neither duration nor until is set; set one of",
     ),
     row(
         "wait-with-two-times",
@@ -174,52 +89,58 @@ STRICT = [
         "2d is not a duration; use whole numbers of h, m, s and ms, such as 90s, 10m or 1h30m "
         "(a day is 24h)",
     ),
+    row(
+        "duration-as-an-expression",
+        workflow(pause(wait={"duration": "${inputs.n}s"})),
+        "${inputs.n}s is not a duration; use whole numbers of h, m, s and ms, such as 90s, 10m or "
+        "1h30m (a day is 24h). ${...} is not evaluated in this field",
+    ),
     row("duration-with-fraction", workflow(node(timeout="1.5h")), "1.5h is not a duration"),
     row("duration-as-number", workflow(node(timeout=10)), "spec.nodes[0].timeout", "integer"),
     row(
         "timeout-zero",
         workflow(node(timeout="0s")),
         "spec.nodes[0].timeout: Forbidden: "
-        "a timeout of zero has always run out; write a duration such as 90s or 10m",
+        "timeout must be greater than zero; set a duration such as 90s or 10m",
     ),
     row(
         "queue-timeout-zero",
         workflow(node(queueTimeout="0m0s")),
-        "spec.nodes[0].queueTimeout: Forbidden: a queueTimeout of zero has always run out",
+        "spec.nodes[0].queueTimeout: Forbidden: queueTimeout must be greater than zero",
     ),
     row(
         "deadline-zero",
         workflow(node(deadline="0h")),
-        "spec.nodes[0].deadline: Forbidden: a deadline of zero has always run out; write a "
-        "duration such as 90s or 10m, or leave deadline out",
+        "spec.nodes[0].deadline: Forbidden: deadline must be greater than zero; set a "
+        "duration such as 90s or 10m, or remove deadline",
     ),
     row(
         "run-deadline-zero",
         workflow(deadline="0s"),
-        "spec.deadline: Forbidden: a deadline of zero has always run out",
+        "spec.deadline: Forbidden: deadline must be greater than zero",
     ),
     row("default-deadline", workflow(defaults={"deadline": "1h"}), 'unknown field "spec.defaults'),
     row(
         "deadline-on-approval",
         workflow(gate(deadline="1h")),
-        "spec.nodes[0]: Forbidden: node review starts no pod but sets deadline, which only python, "
-        "container, agent, http nodes have; remove it (clocks of its own: approval.timeout, ",
+        "spec.nodes[0]: Forbidden: node review has no pod, but sets deadline; only python, "
+        "container, agent, http nodes can set these fields. Remove them; to limit the time, use ",
     ),
-    row("deadline-on-wait", workflow(pause(deadline="1h")), "but sets deadline, which only"),
+    row("deadline-on-wait", workflow(pause(deadline="1h")), "has no pod, but sets deadline;"),
     row(
         "default-timeout-zero",
         workflow(defaults={"timeout": "0s"}),
-        "spec.defaults.timeout: Forbidden: a timeout of zero has always run out",
+        "spec.defaults.timeout: Forbidden: timeout must be greater than zero",
     ),
     row(
         "default-queue-timeout-zero",
         workflow(defaults={"queueTimeout": "0s"}),
-        "spec.defaults.queueTimeout: Forbidden: a queueTimeout of zero has always run out",
+        "spec.defaults.queueTimeout: Forbidden: queueTimeout must be greater than zero",
     ),
     row(
         "approval-timeout-zero",
         workflow(gate(approval={"timeout": "0h"})),
-        "spec.nodes[0].approval.timeout: Forbidden: a timeout of zero has always run out",
+        "spec.nodes[0].approval.timeout: Forbidden: timeout must be greater than zero",
     ),
     row(
         "env-without-value",
@@ -235,7 +156,8 @@ STRICT = [
     row(
         "env-without-source",
         with_env(name="A", valueFrom={}),
-        "spec.nodes[0].container.env[0].valueFrom: Required value: no source is named; set one of",
+        "spec.nodes[0].container.env[0].valueFrom: Required value: neither secretKeyRef nor "
+        "configMapKeyRef is set; set one of them",
     ),
     row(
         "env-with-two-sources",
@@ -245,13 +167,13 @@ STRICT = [
     row(
         "env-reserved",
         with_env(name="WAYPOST_OUTPUT", value="1"),
-        "spec.nodes[0].container.env[0].name: Forbidden: variable WAYPOST_OUTPUT: names that start "
-        "with WAYPOST_ are set by Waypost; rename it",
+        "spec.nodes[0].container.env[0].name: Forbidden: the name WAYPOST_OUTPUT is "
+        "reserved: Waypost sets WAYPOST_ variables; choose another name",
     ),
     row(
         "env-reserved-in-python",
         workflow(node(python=PYTHON | {"env": [{"name": "WAYPOST_X", "value": "1"}]})),
-        "spec.nodes[0].python.env[0].name: Forbidden: variable WAYPOST_X",
+        "spec.nodes[0].python.env[0].name: Forbidden: the name WAYPOST_X is",
     ),
     row(
         "env-twice",
@@ -267,14 +189,14 @@ STRICT = [
     row(
         "retry-never-and-limit",
         workflow(node(retry={"never": True, "limit": 3})),
-        "spec.nodes[0].retry.limit: Forbidden: never: true and limit are both set, but never means "
-        "no second attempt; remove one",
+        "spec.nodes[0].retry.limit: Forbidden: both never: true and limit are set, but never "
+        "allows no second attempt; remove one of them",
     ),
     row(
         "retry-never-and-reasons",
         workflow(node(retry={"never": True, "reasons": ["Timeout"]})),
-        "spec.nodes[0].retry.reasons: Forbidden: never: true and reasons are both set, but never "
-        "means no second attempt; remove one",
+        "spec.nodes[0].retry.reasons: Forbidden: both never: true and reasons are set, but "
+        "never allows no second attempt; remove one of them",
     ),
     row(
         "retry-of-what-the-cluster-did",
@@ -297,37 +219,37 @@ STRICT = [
     row(
         "retry-on-approval",
         workflow(gate(retry={"limit": 1}, timeout="1h")),
-        "spec.nodes[0]: Forbidden: node review starts no pod but sets timeout, retry, which only "
-        "python, container, agent, http nodes have; remove it (clocks of its own: "
-        "approval.timeout, wait.duration)",
+        "spec.nodes[0]: Forbidden: node review has no pod, but sets timeout, retry; only python, "
+        "container, agent, http nodes can set these fields. Remove them; to limit the time, use "
+        "approval.timeout or wait.duration",
     ),
-    row("queue-timeout-on-wait", workflow(pause(queueTimeout="1m")), "but sets queueTimeout,"),
-    row("isolation-on-wait", workflow(pause(isolation={})), "but sets isolation, which"),
-    row("effect-on-approval", workflow(gate(effect="once")), "but sets effect, which"),
+    row("queue-timeout-on-wait", workflow(pause(queueTimeout="1m")), "but sets queueTimeout;"),
+    row("isolation-on-wait", workflow(pause(isolation={})), "but sets isolation;"),
+    row("effect-on-approval", workflow(gate(effect="once")), "but sets effect;"),
     row("effect-unknown", workflow(node(effect="twice")), "effect: Unsupported value", '"once"'),
     row(
         "fallback-without-continue",
         workflow(node(fallbackOutput={"events": []})),
-        "spec.nodes[0].fallbackOutput: Forbidden: node gather is none that the run goes on "
-        "without, so nothing could use its fallbackOutput; set onFailure: Continue or remove",
+        "spec.nodes[0].fallbackOutput: Forbidden: fallbackOutput is only used with onFailure: "
+        "Continue; set onFailure: Continue or remove",
     ),
     row(
         "fallback-with-pause",
         workflow(node(onFailure="Pause", fallbackOutput=1)),
-        "spec.nodes[0].fallbackOutput: Forbidden: node gather is none that the run goes on without",
+        "spec.nodes[0].fallbackOutput: Forbidden: fallbackOutput is only used with onFailure",
     ),
     row("on-failure-unknown", workflow(node(onFailure="Stop")), "Unsupported value", '"Pause"'),
     row(
         "approvers-nobody",
         workflow(gate(approval={"approvers": {"users": [], "required": 1}})),
-        "spec.nodes[0].approval.approvers: Required value: nobody is named, so nobody could "
-        "answer; add at least one of users, groups",
+        "spec.nodes[0].approval.approvers: Required value: no approver is named; add at "
+        "least one user to users or one group to groups",
     ),
     row(
         "approvers-too-few",
         workflow(gate(approval={"approvers": {"users": ["ann"], "required": 2}})),
         "spec.nodes[0].approval.approvers.required: Forbidden: "
-        "more people must approve than users names, and there are no groups; lower required, or",
+        "required is greater than the number of users, and there are no groups; lower required, or",
     ),
     row(
         "approver-twice",
@@ -343,12 +265,12 @@ STRICT = [
         "depends-on-itself",
         workflow(node(dependsOn=["gather"])),
         "spec.nodes[0].dependsOn: Forbidden: "
-        "node gather waits for itself; remove gather from dependsOn",
+        "node gather lists itself in dependsOn; remove it from dependsOn",
     ),
     row(
         "after-itself",
         workflow(node(after=["gather"])),
-        "spec.nodes[0].after: Forbidden: node gather waits for itself; remove gather from after",
+        "spec.nodes[0].after: Forbidden: node gather lists itself in after; remove it from after",
     ),
     row(
         "depends-on-twice",
@@ -367,21 +289,21 @@ STRICT = [
     row(
         "approval-already-answered",
         approval(decision="Approved", decidedBy="eve"),
-        "spec: Forbidden: found decision, decidedBy on create, but a question starts unanswered; "
-        "create it without, then answer it with a patch",
+        "spec: Forbidden: found decision, decidedBy in a new Approval; create it without an "
+        "answer, then answer it with a patch",
     ),
     row(
         "approval-already-voted",
         approval(votes={"eve": {"decision": "Approved"}}),
-        "found votes on create",
+        "found votes in a new Approval",
     ),
-    row("approval-with-answer", approval(answer=False), "found answer on create"),
+    row("approval-with-answer", approval(answer=False), "found answer in a new Approval"),
     row("record-of-nobody", record(run=None), "spec.run"),
     row("record-of-unknown-type", record(type="Memory"), "spec.type: Unsupported value"),
     row(
         "record-in-two-forms",
         record(object="k"),
-        "a record holds its payload in one of data, compressed and object; found data, object",
+        "the payload must be in one of data, compressed and object; found data, object",
     ),
     row("record-in-two-places", kept(compressed="a", object="k"), "found compressed, object"),
     row("record-too-long", kept(compressed="A" * 1_400_001), "spec.compressed: Too long"),
@@ -393,6 +315,6 @@ LENIENT = [
     row(
         "unknown-kind-is-dropped",
         workflow({"name": "each", "forEach": {"items": []}}),
-        "node each has no kind; expected exactly one of python, container, agent, http, approval",
+        "node each has no kind; set exactly one of python, container, agent, http, approval",
     ),
 ]

@@ -1,22 +1,29 @@
-"""The CRDs judged by a real API server, and read through kubectl as users read them."""
+"""The CRDs judged by a real API server, and their tables as kubectl shows them."""
 
+import asyncio
 import itertools
+from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from pydantic import BaseModel
+from waypost.adapters.credentials import KubeconfigSource
 from waypost.api.approval import ApprovalSpec
 from waypost.api.provider import ModelProviderSpec
 from waypost.api.record import NodeRecordSpec
 from waypost.api.toolserver import ToolServerSpec
 from waypost.api.workflow import AgentWorkflowSpec
+from waypost.cli.lint.linter import server_violations
+from waypost.cli.lint.structure import UNKNOWN
 
 from tests.crds import endpoints
 from tests.crds.accepted import ACCEPTED
 from tests.crds.manifests import Manifest, approval, record, workflow
 from tests.crds.refused import LENIENT, STRICT
+from tests.crds.server import Server
 from tests.crds.transitions import QUORUM, TRANSITIONS, VOTES, Update
-from tests.kubectl import Kubectl
+from tests.support.kubectl import Kubectl
 
 pytestmark = [pytest.mark.real_api, pytest.mark.usefixtures("no_operator")]
 
@@ -30,78 +37,87 @@ MODELS: dict[str, type[BaseModel]] = {
 _numbers = itertools.count()
 
 
-def dry_run(kubectl: Kubectl, manifest: Manifest, validate: str = "strict") -> tuple[int, str]:
-    done = kubectl.run(
-        *("create", "-f", "-", "--dry-run=server", f"--validate={validate}"), stdin=manifest
+@pytest.fixture(scope="module")
+def server(kube_context: Kubectl) -> Iterator[Server]:
+    """The API server, asked in the namespace of `kube_context`."""
+    found = asyncio.run(KubeconfigSource(path=kube_context.kubeconfig).current())
+    opened = Server(
+        host=urlsplit(found.server).netloc,
+        trust=found.ssl_context(),
+        authorization=found.authorization or None,
+        namespace=kube_context.namespace,
     )
-    return done.returncode, done.stderr
+    yield opened
+    opened.close()
 
 
-def stored(kubectl: Kubectl, manifest: Manifest, status: Manifest | None) -> str:
-    """Create it under a name of its own, write its status, and return kind/name."""
+def stored(server: Server, manifest: Manifest, status: Manifest | None) -> str:
+    """Create it under another name each time, write its status, and return plural/name."""
     name = f"{manifest['kind'].lower()}-{next(_numbers)}"
-    kubectl.create({**manifest, "metadata": {"name": name}})
-    reference = f"{manifest['kind']}.waypost.dev/{name}"
+    reference = server.create({**manifest, "metadata": {"name": name}})
     if status is not None:
-        written = kubectl.patch(reference, {"status": status}, status=True)
-        assert written.returncode == 0, written.stderr
+        written = server.patch(reference, {"status": status}, status=True)
+        assert not written.refused, written.text
     return reference
 
 
 @pytest.mark.parametrize(("manifest", "says"), [*STRICT, *endpoints.REFUSED])
-def test_refused(kube_context: Kubectl, manifest: Manifest, says: tuple[str, ...]) -> None:
-    code, text = dry_run(kube_context, manifest)
-    assert code != 0
+def test_refused(server: Server, manifest: Manifest, says: tuple[str, ...]) -> None:
+    said = server.try_to_create(manifest)
+    assert said.refused
     for part in says:
-        assert part in text
+        assert part in said.text
+    violations = server_violations(manifest)
+    if all(one.cause != UNKNOWN for one in violations):  # else nothing but these is printed
+        for one in violations:
+            assert one.is_structural or one.message in said.text, "lint says the same"
 
 
 @pytest.mark.parametrize(("manifest", "says"), LENIENT)
 def test_refused_though_unknown_fields_are_dropped(
-    kube_context: Kubectl, manifest: Manifest, says: tuple[str, ...]
+    server: Server, manifest: Manifest, says: tuple[str, ...]
 ) -> None:
-    code, text = dry_run(kube_context, manifest, validate="ignore")
-    assert code != 0
+    said = server.try_to_create(manifest, strict=False)
+    assert said.refused
     for part in says:
-        assert part in text
+        assert part in said.text
 
 
 @pytest.mark.parametrize(("manifest", "reason"), [*ACCEPTED, *endpoints.ACCEPTED])
 def test_accepted_and_stored_to_the_last_field(
-    kube_context: Kubectl, manifest: Manifest, reason: str
+    server: Server, manifest: Manifest, reason: str
 ) -> None:
-    answer = kube_context.json(
-        *("create", "-f", "-", "--dry-run=server", "--validate=strict"), stdin=manifest
-    )
-    assert answer["spec"] == manifest["spec"], reason
-    MODELS[manifest["kind"]].model_validate(answer["spec"])
+    said = server.try_to_create(manifest)
+    assert not said.refused, said.text
+    assert said.body["spec"] == manifest["spec"], reason
+    MODELS[manifest["kind"]].model_validate(said.body["spec"])
 
 
 @pytest.mark.parametrize(("before", "status", "update", "says"), TRANSITIONS)
 def test_update(
-    kube_context: Kubectl,
+    server: Server,
     before: Manifest,
     status: Manifest | None,
     update: Update,
     says: tuple[str, ...],
 ) -> None:
-    reference = stored(kube_context, before, status)
+    reference = stored(server, before, status)
     kind = "json" if isinstance(update.patch, list) else "merge"
-    done = kube_context.patch(reference, update.patch, status=update.status, kind=kind)
-    assert (done.returncode != 0) == bool(says), done.stderr
+    said = server.patch(reference, update.patch, status=update.status, kind=kind)
+    assert said.refused == bool(says), said.text
     for part in says:
-        assert part in done.stderr
+        assert part in said.text
 
 
 @pytest.mark.parametrize(("votes", "says"), VOTES)
-def test_votes(kube_context: Kubectl, votes: Any, says: tuple[str, ...]) -> None:
-    reference = stored(kube_context, QUORUM, None)
-    first = kube_context.patch(reference, {"spec": {"votes": {"ann": {"decision": "Approved"}}}})
-    assert first.returncode == 0, first.stderr
-    done = kube_context.patch(reference, {"spec": {"votes": votes}})
-    assert (done.returncode != 0) == bool(says), done.stderr
+def test_votes(server: Server, votes: Any, says: tuple[str, ...]) -> None:
+    reference = stored(server, QUORUM, None)
+    first = server.patch(reference, {"spec": {"votes": {"ann": {"decision": "Approved"}}}})
+    assert not first.refused, first.text
+    said = server.patch(reference, {"spec": {"votes": votes}})
+    assert said.refused == bool(says), said.text
     for part in says:
-        assert part in done.stderr
+        assert part in said.text
 
 
 COLUMNS = [
@@ -119,17 +135,27 @@ COLUMNS = [
 
 
 @pytest.mark.parametrize(("manifest", "short", "header"), COLUMNS)
-def test_columns(kube_context: Kubectl, manifest: Manifest, short: str, header: str) -> None:
-    name = stored(kube_context, manifest, None).rpartition("/")[2]
+def test_columns(
+    kube_context: Kubectl, server: Server, manifest: Manifest, short: str, header: str
+) -> None:
+    name = stored(server, manifest, None).rpartition("/")[2]
     table = kube_context.run("get", short, name).stdout.splitlines()
     assert table[0].split() == header.split()
     assert "<invalid>" not in table[1], "a time to come is not an age"
 
 
-def test_nulls_inside_outputs_survive_in_status(kube_context: Kubectl) -> None:
-    reference = stored(kube_context, QUORUM, {"state": "Open"})
+def test_nulls_inside_outputs_survive_in_status(server: Server) -> None:
+    reference = stored(server, QUORUM, {"state": "Open"})
     answer = {"n": None, "l": [None, {"y": None}]}
     patch = [{"op": "add", "path": "/status/answer", "value": answer}]
-    done = kube_context.patch(reference, patch, status=True, kind="json")
-    assert done.returncode == 0, done.stderr
-    assert kube_context.json("get", reference)["status"]["answer"] == answer
+    said = server.patch(reference, patch, status=True, kind="json")
+    assert not said.refused, said.text
+    assert server.read(reference)["status"]["answer"] == answer
+
+
+def test_kubectl_says_what_the_server_says(kube_context: Kubectl, server: Server) -> None:
+    manifest = workflow(surprise=True)
+    said = server.try_to_create(manifest).text.partition(": ")[2]
+    shown = kube_context.run("create", "-f", "-", "--dry-run=server", stdin=manifest)
+    assert shown.returncode != 0
+    assert said in shown.stderr

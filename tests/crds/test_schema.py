@@ -7,10 +7,11 @@ from typing import Annotated, Any
 import pytest
 import yaml
 from pydantic import BaseModel, Field
-from waypost.api import crd_structural, schema
-from waypost.api.crd_cel import Cel
-from waypost.api.crd_rules import RULES
-from waypost.api.crd_structural import UnstructuralError, structural
+from waypost.api.crd import generate, openapi
+from waypost.api.crd.cel_rule import Cel
+from waypost.api.crd.openapi import UnstructuralError, structural
+from waypost.api.crd.resources import RESOURCES
+from waypost.api.crd.rules.table import RULES
 
 from tests.crds import endpoints
 from tests.crds.refused import LENIENT, STRICT
@@ -44,24 +45,24 @@ def walk(node: dict[str, Any], at: str) -> Iterator[tuple[str, dict[str, Any]]]:
 def schemas() -> list[tuple[str, dict[str, Any]]]:
     """Every schema of every kind."""
     found: list[tuple[str, dict[str, Any]]] = []
-    for resource in schema.RESOURCES:
-        version = schema.manifest(resource)["spec"]["versions"][0]
+    for resource in RESOURCES:
+        version = generate.manifest(resource)["spec"]["versions"][0]
         found += walk(version["schema"]["openAPIV3Schema"], resource.kind)
     return found
 
 
 def test_files_are_what_the_models_say() -> None:
     written = {path.name: path.read_text() for path in CRDS.glob("*.yaml")}
-    assert written == schema.render(), "run `make crds` and commit the result"
+    assert written == generate.render(), "run `make crds` and commit the result"
 
 
 def test_check_names_the_drift(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert schema.main(["--directory", str(tmp_path)]) == 0
-    assert schema.main(["--check", "--directory", str(tmp_path)]) == 0
+    assert generate.main(["--directory", str(tmp_path)]) == 0
+    assert generate.main(["--check", "--directory", str(tmp_path)]) == 0
     drifted = tmp_path / "waypost.dev_approvals.yaml"
     drifted.write_text(drifted.read_text().replace("maxLength: 32768", "maxLength: 1"))
     capsys.readouterr()
-    assert schema.main(["--check", "--directory", str(tmp_path)]) == 1
+    assert generate.main(["--check", "--directory", str(tmp_path)]) == 1
     assert "+                maxLength: 32768" in capsys.readouterr().out
 
 
@@ -115,15 +116,15 @@ def test_owners_are_noted_by_node_not_by_leaf() -> None:
 
 
 def test_rendering_is_stable() -> None:
-    assert schema.render() == schema.render()
-    for text in schema.render().values():
+    assert generate.render() == generate.render()
+    for text in generate.render().values():
         assert "&id" not in text, "an anchor: not every YAML reader follows it"
         assert yaml.safe_load(text)["kind"] == "CustomResourceDefinition"
 
 
 def schema_kinds() -> set[str]:
     """The kinds, which are also the roots of walk()."""
-    return {resource.kind for resource in schema.RESOURCES}
+    return {resource.kind for resource in RESOURCES}
 
 
 class Leaf(BaseModel):
@@ -245,9 +246,9 @@ def test_rules_hang_on_the_model_and_on_the_pattern() -> None:
         name: str = Field(max_length=5, pattern="^a$", description="Name.")
 
     rendered = structural(Named, {"Named": [{"rule": "1 == 1"}], "^a$": [{"rule": "2 == 2"}]})
-    assert rendered[crd_structural.VALIDATIONS] == [{"rule": "1 == 1"}]
+    assert rendered[openapi.VALIDATIONS] == [{"rule": "1 == 1"}]
     name = rendered["properties"]["name"]
-    assert name[crd_structural.VALIDATIONS] == [{"rule": "2 == 2"}]
+    assert name[openapi.VALIDATIONS] == [{"rule": "2 == 2"}]
 
 
 def test_every_rule_has_a_row() -> None:
@@ -255,7 +256,7 @@ def test_every_rule_has_a_row() -> None:
     expected = [part for row in rows for part in row.values[-1]]
     for key, rules in RULES.items():
         for rule in rules:
-            literals = [part.strip()[:20] for part in rule.says if not isinstance(part, Cel)]
+            literals = [part.strip()[:20] for part in rule.message if not isinstance(part, Cel)]
             telling = [text for text in literals if len(text) > 10]
             found = any(text in part for text in telling for part in expected)
             assert found, f"{key}: no row of the tables expects any of {telling}"

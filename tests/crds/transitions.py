@@ -76,11 +76,11 @@ TWO = workflow(
 REVERSED = list(reversed(TWO["spec"]["nodes"]))
 CANCELLED = workflow(cancel=True)
 YES = judged("True")
-FINAL = ("was accepted, so what it runs is final", "create a new run")
+FINAL = ("was accepted, so its definition cannot change", "Create a new run")
 ROUND_2 = judged("True", round=2)
 DONE = judged("True", nodes=[checkpoint(outputDigest="sha256:1", output={"a": None})])
 CANNOT_TAKE_BACK = (
-    "was cancelled, which cannot be taken back; keep cancel: true and create a new run"
+    "is cancelled, and cancel cannot be undone; keep cancel: true and create a new run"
 )
 
 RUNS = [
@@ -92,7 +92,7 @@ RUNS = [
         YES,
         spec(nodes=[node("c")], inputs={"n": 2}),
         "spec: Forbidden: run",
-        "found a change of inputs, nodes; only cancel, suspend, ttlSecondsAfterFinished may change",
+        "found a change of inputs, nodes; only cancel, suspend, ttlSecondsAfterFinished can change",
         *FINAL,
     ),
     row("inside-inputs", TWO, YES, spec(inputs={"n": {"m": 2}}), "a change of inputs;", *FINAL),
@@ -156,7 +156,7 @@ RUNS = [
         ROUND_2,
         spec(nodes=[node("c")], rerun={"round": 2}),
         "a change of nodes, rerun;",
-        "by raising rerun.round above status.round in the same update",
+        "raise rerun.round above status.round in the same update",
     ),
     row(
         "rerun-without-a-higher-round",
@@ -184,14 +184,14 @@ RUNS = [
         CANCELLED,
         YES,
         spec(rerun={"round": 2}),
-        "is cancelled, which is final, so no round can begin; create a new run",
+        "is cancelled, so no new round can start; create a new run",
     ),
     row(
         "cancelled-and-raised-at-once",
         TWO,
         YES,
         spec(rerun={"round": 2}, cancel=True),
-        "is cancelled, which is final, so no round can begin; create a new run",
+        "is cancelled, so no new round can start; create a new run",
     ),
     row(
         "a-run-with-a-refused-round-is-cancelled",
@@ -236,14 +236,14 @@ RUNS = [
         TWO,
         DONE,
         status(replace("/status/nodes/0/phase", "Running")),
-        "status.nodes[0]: Forbidden: node gather has Succeeded, so its phase and its outputDigest",
+        "status.nodes[0]: Forbidden: node gather has Succeeded, so its phase and outputDigest",
     ),
     row(
         "result-replaced",
         TWO,
         DONE,
         status(replace("/status/nodes/0/outputDigest", "sha256:2")),
-        "node gather has Succeeded, so its phase and its outputDigest are final",
+        "node gather has Succeeded, so its phase and outputDigest cannot change",
     ),
     row(
         "result-digest-removed",
@@ -257,15 +257,15 @@ RUNS = [
         TWO,
         DONE,
         status(replace("/status/nodes", [])),
-        "status: Forbidden: a checkpoint would be lost; a node leaves the status of its run in a "
-        "new round only",
+        "status: Forbidden: a checkpoint would be lost; nodes can be removed from status only in a "
+        "new round",
     ),
     row(
         "status-lost",
         TWO,
         DONE,
         status(remove("/status")),
-        "the status holds the checkpoints of the run and cannot be removed",
+        "status cannot be removed, because it holds the checkpoints of the run",
     ),
     row(
         "message-of-a-success-may-change",
@@ -279,9 +279,9 @@ ASKED = approval(expiresAt=NOW, answerSchema={"type": "object"})
 QUORUM = approval(approvers={"groups": ["sre"], "required": 2})
 OPEN: Manifest = {"state": "Open"}
 RECORDED: Manifest = {"state": "Approved", "decidedAt": NOW}
-FINAL_QUESTION = ("spec: Forbidden: the question is final; found a change of",)
-FINAL_ANSWER = "was recorded as Approved, which is final; its spec no longer changes"
-FINAL_STATE = "was recorded as Approved, which is final; its state no longer changes"
+FINAL_QUESTION = ("spec: Forbidden: the question cannot be changed; found a change of",)
+FINAL_ANSWER = "is recorded as Approved; its spec can no longer change"
+FINAL_STATE = "is recorded as Approved; its state can no longer change"
 
 APPROVALS = [
     row("decide", ASKED, None, spec(decision="Approved")),
@@ -293,7 +293,7 @@ APPROVALS = [
         ASKED,
         OPEN,
         spec(decision="Denied", answer={"n": 1}),
-        "spec: Forbidden: a denial carries no answer; remove answer, and say why in reason",
+        "spec: Forbidden: answer is only allowed with Approved; remove answer, and give the cause",
     ),
     row("message", ASKED, None, spec(message="Else?"), *FINAL_QUESTION, "message; only decision"),
     row("context-inside", ASKED, None, spec(context={"diff": {"lines": 4}}), *FINAL_QUESTION),
@@ -325,15 +325,15 @@ APPROVALS = [
         QUORUM,
         OPEN,
         spec(votes={"ann": {"decision": "Denied", "answer": 1}}),
-        "spec.votes[ann]: Forbidden: a denial carries no answer",
+        "spec.votes[ann]: Forbidden: answer is only allowed with Approved",
     ),
     row(
         "decision-where-votes-count",
         QUORUM,
         OPEN,
         spec(decision="Approved"),
-        "spec.decision: Forbidden: several people must approve (approvers.required), so one "
-        "decision does not answer; add your vote instead: votes: {<your user name>: {decision: Ap",
+        "spec.decision: Forbidden: approvers.required is greater than 1, so decision is not "
+        "used; add your vote instead: votes: {<your user name>: {decision: Ap",
     ),
 ]
 
@@ -341,18 +341,32 @@ APPROVALS = [
 VOTES = [
     pytest.param({"bob": {"decision": "Denied"}}, (), id="second-vote"),
     pytest.param({"ann": {"decision": "Approved"}}, (), id="same-vote-again"),
-    pytest.param({"ann": {"decision": "Denied"}}, ("a vote that was given stays",), id="changed"),
-    pytest.param({"ann": {"reason": "else"}}, ("a vote that was given stays",), id="reason-added"),
-    pytest.param({"ann": None}, ("spec.votes: Forbidden: a vote that was given",), id="removed"),
-    pytest.param(None, ("a vote that was given stays; keep the votes",), id="all-removed"),
+    pytest.param(
+        {"ann": {"decision": "Denied"}}, ("votes cannot be changed or withdrawn",), id="changed"
+    ),
+    pytest.param(
+        {"ann": {"reason": "else"}}, ("votes cannot be changed or withdrawn",), id="reason-added"
+    ),
+    pytest.param({"ann": None}, ("spec.votes: Forbidden: votes cannot be changed",), id="removed"),
+    pytest.param(None, ("votes cannot be changed or withdrawn; keep the",), id="all-removed"),
 ]
 
 RECORDS = [
-    row("record-data", record(data={"a": 1}), None, spec(data={"a": 2}), "a record never changes"),
     row(
-        "record-null", record(data=[None]), None, spec(data=[1]), "spec: Forbidden: a record never"
+        "record-data",
+        record(data={"a": 1}),
+        None,
+        spec(data={"a": 2}),
+        "a NodeRecord cannot be changed",
     ),
-    row("record-attempt", record(), None, spec(attempt=2), "write a new one under the number of"),
+    row(
+        "record-null",
+        record(data=[None]),
+        None,
+        spec(data=[1]),
+        "spec: Forbidden: a NodeRecord cannot",
+    ),
+    row("record-attempt", record(), None, spec(attempt=2), "create a new one for the new attempt"),
     row("record-label", record(), None, Update({"metadata": {"labels": {"a": "b"}}})),
 ]
 

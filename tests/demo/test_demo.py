@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import yaml
 
-from e2e.demo import kube, run, story, table
+from e2e.demo import kube, run, screen, story, table
 from e2e.demo.table import Row
 
 
@@ -108,3 +108,25 @@ def test_nobody_is_asked_where_nobody_is(
     monkeypatch.delenv("CI", raising=False)
     monkeypatch.setenv(variable, value)
     assert story.is_automatic() is expected
+
+
+def test_times_of_steps_and_of_the_parts_of_the_first() -> None:
+    titles = [("1/6 a cluster", 400.0), ("2/6 install", 9.04)]
+    parts = [("Kubernetes, compiled from source", 361.7), ("image runner", 0.2)]
+    assert [line.split() for line in story.times(titles, parts)] == [
+        ["400.0", "s", "1/6", "a", "cluster"],
+        ["361.7", "s", "Kubernetes,", "compiled", "from", "source"],
+        ["9.0", "s", "2/6", "install"],
+    ]
+
+
+def test_a_step_ends_where_the_next_begins(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    times = iter([100.0, *[100.5] * 2, *[104.5] * 2, *[111.0] * 2])
+    monkeypatch.setattr("e2e.demo.screen.time.monotonic", lambda: next(times))
+    shown = screen.Screen()
+    for title in ("one", "two", "three"):
+        shown.title(title)
+    assert shown.took() == [("one", 4.0), ("two", 6.5)]
+    assert "[ 11.0s] three" in capsys.readouterr().out

@@ -185,7 +185,7 @@ async def test_unknown_model() -> None:
         got = await server.ask("scripted/t")
         models = (await server.http.get("/v1/models")).json()
     assert got.status_code == 404
-    assert "plays one of: s" in got.json()["error"]["message"]
+    assert "selects one of: s" in got.json()["error"]["message"]
     assert [model["id"] for model in models["data"]] == ["scripted/s"]
 
 

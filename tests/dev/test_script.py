@@ -24,20 +24,18 @@ def turns(text: str) -> str:
             "f:4: scripts.s.turns[0]: expected one of",
             id="two-actions",
         ),
-        pytest.param(turns("    - {repeat: 2}\n"), "found none of them", id="no-action"),
+        pytest.param(turns("    - {repeat: 2}\n"), "found none", id="no-action"),
         pytest.param(
             turns("    - status: 200\n"), "f:4: scripts.s.turns[0].status: ", id="success"
         ),
+        pytest.param(turns("    - {say: hi, retryAfter: 2}\n"), "require status", id="say"),
         pytest.param(
-            turns("    - {say: hi, retryAfter: 2}\n"), "only stand beside status", id="say"
-        ),
-        pytest.param(
-            turns("    - {status: 429, tokens: {input: 1}}\n"), "status is none", id="cost"
+            turns("    - {status: 429, tokens: {input: 1}}\n"), "status is not an answer", id="cost"
         ),
         pytest.param(turns("    - hang: forever\n"), "turns[0].hang: ", id="no-duration"),
         pytest.param(
             turns("    - {say: hi, tokens: {input: 3, cached: 4}}\n"),
-            "cached is a part of input",
+            "cached is part of input",
             id="cached",
         ),
         pytest.param(

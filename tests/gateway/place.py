@@ -11,12 +11,12 @@ from typing import Any
 import httpx2
 from waypost.api import meta
 from waypost.gateway.app import Gateway, build_app
-from waypost.gateway.identity import Doorkeeper
-from waypost.gateway.intake import Intake
+from waypost.gateway.authentication import Authenticator
 from waypost.gateway.journals import Journals
-from waypost.gateway.judge import OutputJudge
-from waypost.gateway.keeper import Keeper, Objects
 from waypost.gateway.metrics import GatewayMetrics
+from waypost.gateway.output_validation import OutputValidator
+from waypost.gateway.payload_store import Objects, PayloadStore
+from waypost.gateway.upload_limiter import UploadLimiter
 from waypost.ports.cluster import Kind, Obj
 from waypost.protocol import ijson
 
@@ -175,19 +175,19 @@ async def place(
     cluster = Cluster(inner)
     pod = _run_with_pod(inner, output_schema)
     cluster.tokens[TOKEN] = reviewed(pod)
-    intake = Intake(room=room, seconds=seconds)
+    uploads = UploadLimiter(room=room, seconds=seconds)
     gateway = Gateway(
-        doorkeeper=Doorkeeper(cluster=cluster, monotonic=clock.monotonic),
-        intake=intake,
-        keeper=Keeper(cluster=cluster, objects=objects, largest=32 * 1024 * 1024),
+        authenticator=Authenticator(cluster=cluster, monotonic=clock.monotonic),
+        uploads=uploads,
+        store=PayloadStore(cluster=cluster, objects=objects, largest=32 * 1024 * 1024),
         journals=Journals(cluster=cluster),
-        judge=OutputJudge(),
+        validator=OutputValidator(),
         metrics=GatewayMetrics(),
     )
     transport = httpx2.ASGITransport(app=build_app(gateway))
     async with httpx2.AsyncClient(transport=transport, base_url=URL) as client:
         yield Place(cluster, clock, gateway, client)
-        assert intake.in_flight == 0, "what was taken in is given back"
+        assert uploads.in_flight == 0, "what was taken in is given back"
 
 
 def _run_with_pod(inner: InMemoryCluster, output_schema: Any) -> Obj:

@@ -179,7 +179,7 @@ async def test_a_segment_that_was_taken_out_is_noticed() -> None:
         assert (await p.append(2, {"v": 1, "text": "forged"}, token=LATER)).status_code == 201
         damaged = await p.journal(token=LATER)
         assert (damaged.status_code, damaged.json()["reason"]) == (500, "Damaged")
-        assert "one was removed" in damaged.json()["message"]
+        assert "a segment was removed" in damaged.json()["message"]
 
 
 async def test_a_record_in_the_place_of_a_segment_is_not_taken_for_one() -> None:

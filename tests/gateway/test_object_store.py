@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from obstore.store import MemoryStore
-from waypost.gateway.keeper import ObjectError
 from waypost.gateway.objects import Bucket, RunObjects, S3Settings, s3
+from waypost.gateway.payload_store import ObjectError
 from waypost.gateway.sweep import Sweeper
 from waypost.ports.cluster import Kind
 
@@ -61,7 +61,7 @@ async def test_what_is_put_is_read_whole(bucket: Bucket) -> None:
 
 
 async def test_what_is_not_there_is_told(bucket: Bucket) -> None:
-    with pytest.raises(ObjectError, match="not there"):
+    with pytest.raises(ObjectError, match="not found"):
         await _read(bucket, "team/run/uid/draft/none")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from waypost.gateway import intake
+from waypost.gateway import upload_limiter
 from waypost.ports.cluster import Kind
 
 from tests.gateway.place import RUN, TOKEN, Place, make_pod, noise, place, reviewed
@@ -211,7 +211,7 @@ class Stream:
 async def test_a_gigabyte_is_refused_before_it_is_taken(
     announced: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(intake, "_DRAIN_SECONDS", 0.05)
+    monkeypatch.setattr(upload_limiter, "_DRAIN_SECONDS", 0.05)
     async with place() as p:
         body = Stream(1_000_000_000)
         length = {"content-length": "1000000000"} if announced else {}
@@ -232,7 +232,7 @@ async def test_what_does_not_compress_is_refused_without_an_object_store() -> No
 
 async def test_more_values_than_memory_is_for() -> None:
     async with place() as p:
-        body = b"[" + b"0," * intake.MOST_VALUES + b"0]"
+        body = b"[" + b"0," * upload_limiter.MOST_VALUES + b"0]"
         refused = await p.put(body, digest=NONE)
         assert (refused.status_code, refused.json()["reason"]) == (413, "TooLarge")
 

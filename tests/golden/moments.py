@@ -11,18 +11,19 @@ from typing import Any, Final
 import pytest
 from waypost.api.status import AgentWorkflowStatus
 from waypost.compiler.definition import define
-from waypost.engine.decide import decide
-from waypost.engine.model import (
+from waypost.engine import decide as engine
+from waypost.engine.run.entry import Entry
+from waypost.engine.state.decision import (
     Decision,
     DeleteRun,
     Launch,
-    Observed,
     OpenApproval,
     PutRecord,
     ReleasePod,
     SettleApproval,
     StopAttempt,
 )
+from waypost.engine.state.observed import Observed
 from waypost.kube.approvals import approval_fact
 from waypost.kube.jobs import job_fact
 from waypost.kube.manifests.pod import PodSettings
@@ -30,11 +31,12 @@ from waypost.kube.pods import pod_fact
 from waypost.kube.timestamps import parse_timestamp, timestamp
 from waypost.ports.cluster import Kind, Obj
 from waypost.runtime import controller
-from waypost.runtime.statuspatch import status_patch
+from waypost.runtime.writes.status_patch import status_patch
 
-from tests.builders import container, gate, python, spec, wait
-from tests.unit.runtime.harness import NAMESPACE, RUN, Script, World, fails, gives
-from tests.unit.runtime.virtual import virtual
+from tests.support.builders import container, gate, python, spec, wait
+from tests.support.harness import NAMESPACE, RUN, Script, World, fails, gives
+from tests.support.passes import decide
+from tests.support.virtual import virtual
 
 SETTINGS: Final = PodSettings(runner_image="runner:test", agent_image="agent:test")
 # Small, and with every phase that a checkpoint can be in.
@@ -138,8 +140,8 @@ def recorded() -> Obj:
         async with World(script=SCRIPT) as world:
             with pytest.MonkeyPatch.context() as patch:
 
-                def deciding(observed: Observed, now: datetime, settings: PodSettings) -> Decision:
-                    decision = decide(observed, now, settings)
+                def deciding(entry: Entry, now: datetime, settings: PodSettings) -> Decision:
+                    decision, observed = engine.decide(entry, now, settings), entry.observed
                     if decision.status != observed.status or decision.before:
                         moments.extend(_moment(world, observed, now))
                     return decision

@@ -1,4 +1,4 @@
-"""What every release left behind is decided today as it was then (technique T8).
+"""What every release left behind is decided today as it was then (T8).
 
 A difference is either a defect or a decision; a decision is written into ALLOWED with its reason.
 """

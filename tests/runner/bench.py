@@ -13,6 +13,7 @@ from typing import Any
 from waypost.protocol.record import Attempt, CommitRecord, decode
 from waypost.protocol.request import PythonWork, Request
 
+ENDS_WITHIN = 100.0  # seconds: no claim about speed, but when a test gives a process up
 WHOSE = Attempt(run_uid="run-uid", path="draft", round=1, attempt=2, pod_uid="pod-uid")
 
 
@@ -68,8 +69,10 @@ class Bench:
         timeout: float | None = None,
         file_limit: int | None = None,
         environment: dict[str, str] | None = None,
+        program: str | None = None,
         **request: Any,
     ) -> "subprocess.Popen[str]":
+        """Start the runner; `program`: source that starts it in another way."""
         asked = request_of(
             kind="python",
             python=None if source is None else PythonWork(source=dedent(source)),
@@ -94,7 +97,7 @@ class Bench:
                 resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit))
 
         return subprocess.Popen(
-            [sys.executable, "-m", "waypost_node"],
+            [sys.executable, *(("-c", program) if program else ("-m", "waypost_node"))],
             preexec_fn=lower,
             env=variables,
             stdout=subprocess.PIPE,
@@ -103,7 +106,7 @@ class Bench:
         )
 
     def finish(self, process: "subprocess.Popen[str]") -> Ended:
-        stdout, stderr = process.communicate(timeout=30)
+        stdout, stderr = process.communicate(timeout=ENDS_WITHIN)
         output = self.folder / "termination-log"
         message = output.read_text() if output.exists() else ""
         return Ended(process.returncode, message, stdout, stderr)

@@ -78,21 +78,21 @@ def test_a_function_is_called_by_name(
             "texttools:clean",
             {"text": "a", "sign": "?"},
             Reason.INPUT_INVALID,
-            "clean has no parameter 'sign', which inputs gives",
+            "clean has no parameter 'sign', which inputs contains",
             id="unexpected",
         ),
         pytest.param(
             "texttools:clean",
             {},
             Reason.INPUT_INVALID,
-            "clean needs 'text', which inputs does not give",
+            "clean requires 'text', missing in inputs",
             id="missing",
         ),
         pytest.param(
             "texttools:only",
             {"text": "a"},
             Reason.INPUT_INVALID,
-            "only takes 'text' by position only",
+            "only has the positional-only parameter 'text'",
             id="by-position",
         ),
         pytest.param(
@@ -109,14 +109,14 @@ def test_a_function_is_called_by_name(
             "texttolls:clean",
             {},
             Reason.NODE_ERROR,
-            "neither spec.modules nor the image has a module 'texttolls'",
+            "module 'texttolls' is neither in spec.modules nor in the image",
             id="no-module",
         ),
         pytest.param(
             "texttools.sub:clean",
             {},
             Reason.NODE_ERROR,
-            "neither spec.modules nor the image has a module 'texttools.sub'",
+            "module 'texttools.sub' is neither in spec.modules nor in the image",
             id="no-package",
         ),
         pytest.param(
@@ -152,17 +152,17 @@ def test_sources_and_modules_import_each_other(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "whose"),
+    ("name", "owner"),
     [
         pytest.param("json", "Python's standard library", id="standard-library"),
         pytest.param("waypost", "Waypost", id="ours"),
         pytest.param("node", "Waypost", id="the-node's-own"),
     ],
 )
-def test_a_module_whose_name_is_taken_is_refused(bench: Bench, name: str, whose: str) -> None:
+def test_a_module_whose_name_is_taken_is_refused(bench: Bench, name: str, owner: str) -> None:
     record = bench.run("def run(): return 1", modules={name: "x = 1"}).record
     assert record.reason == Reason.NODE_ERROR
-    assert record.message == f"spec.modules.{name}: {whose} has a module of this name; rename it"
+    assert record.message == f"spec.modules.{name}: {owner} has a module of this name; rename it"
 
 
 @pytest.fixture

@@ -102,7 +102,7 @@ REFUSALS = [
     pytest.param(
         Answer(401, error("Incorrect API key provided")),
         ProbeReason.UNAUTHORIZED,
-        ["answered 401: Incorrect API key provided; it wants a key; name one in spec.apiKey"],
+        ["answered 401: Incorrect API key provided; it requires a key; set spec.apiKey"],
         id="unauthorized",
     ),
     pytest.param(
@@ -114,17 +114,20 @@ REFUSALS = [
     pytest.param(
         Answer(404, b"404 page not found"),
         ProbeReason.NOT_FOUND,
-        ["answered 404: 404 page not found; look at the path of spec.baseURL"],
+        ["answered 404: 404 page not found; check the path of spec.baseURL"],
         id="not-found",
     ),
     pytest.param(
         Answer(200, b"<html>Welcome</html>"),
         ProbeReason.UNEXPECTED_ANSWER,
-        ["no list of models (<html>Welcome</html>)", "a web page"],
+        ["not with a list of models (<html>Welcome</html>)", "a web page"],
         id="web-page",
     ),
     pytest.param(
-        Answer(200, {"data": "none"}), ProbeReason.UNEXPECTED_ANSWER, ["no list"], id="other-json"
+        Answer(200, {"data": "none"}),
+        ProbeReason.UNEXPECTED_ANSWER,
+        ["not with a list"],
+        id="other-json",
     ),
     pytest.param(
         Answer(500, b"x" * 5000), ProbeReason.UNEXPECTED_ANSWER, ["answered 500: xxx"], id="broken"
@@ -159,7 +162,7 @@ def test_a_refusal_is_told_in_the_server_s_words(
 def test_the_usual_mistake_has_its_own_hint(bench: Bench) -> None:
     with answering(Answer(404, b"")) as server:
         verdict = bench.provider(server.url)
-    assert verdict.message.endswith("ends in /v1: add it to spec.baseURL")
+    assert verdict.message.endswith("ends with /v1: add it to spec.baseURL")
 
 
 def free_port() -> int:
@@ -183,7 +186,7 @@ def test_no_answer_is_unreachable(bench: Bench, url: str, says: str) -> None:
     verdict = bench.provider(url)
     assert verdict.reason == ProbeReason.UNREACHABLE
     assert says in verdict.message
-    assert "look whether the name is right" in verdict.message
+    assert "check that the name is right" in verdict.message
 
 
 def test_silence_is_unreachable(bench: Bench) -> None:
@@ -191,7 +194,7 @@ def test_silence_is_unreachable(bench: Bench) -> None:
         port = silent.getsockname()[1]
         verdict = bench.provider(f"http://127.0.0.1:{port}", seconds=0.3)
     assert verdict.reason == ProbeReason.UNREACHABLE
-    assert f"127.0.0.1:{port} did not answer in time" in verdict.message
+    assert f"127.0.0.1:{port} did not respond in time" in verdict.message
 
 
 @pytest.mark.parametrize(
@@ -228,26 +231,28 @@ def test_an_unknown_ca_is_named_and_can_be_trusted(bench: Bench, certificate: Pa
         trusting = bench.provider(server.url, caFile=str(certificate))
     assert verdict.reason == ProbeReason.UNREACHABLE
     assert "CERTIFICATE_VERIFY_FAILED" in verdict.message
-    assert verdict.message.endswith("name it in spec.tls")
+    assert verdict.message.endswith("for a private CA set spec.tls")
     assert trusting.ok
 
 
 def test_plain_http_behind_https_says_so(bench: Bench) -> None:
     with answering(Answer(body=MODELS)) as server:
         verdict = bench.provider(server.url.replace("http:", "https:"))
-    assert "look whether the port speaks TLS" in verdict.message
+    assert "check that the port uses TLS" in verdict.message
 
 
 def test_no_certificates_in_the_key_is_said(bench: Bench) -> None:
     verdict = bench.provider("https://x", caFile=bench.file("ca", "not PEM"))
-    assert verdict.message.startswith("spec.tls: there are no certificates (PEM)")
+    assert verdict.message.startswith(
+        "spec.tls: the key that it names contains no certificates (PEM)"
+    )
 
 
 BAD_KEYS = [
     pytest.param("", "is empty", id="empty"),
     pytest.param("\n", "is empty", id="line-break"),
-    pytest.param("sk-1\nsk-2", "characters that no header takes", id="two-lines"),
-    pytest.param("schlüssel", "characters that no header takes", id="umlaut"),
+    pytest.param("sk-1\nsk-2", "characters that no header can hold", id="two-lines"),
+    pytest.param("schlüssel", "characters that no header can hold", id="umlaut"),
 ]
 
 

@@ -16,7 +16,7 @@ import pytest
 from waypost.protocol.reasons import Reason
 from waypost.protocol.record import LIMIT, RecordProblem, decode
 
-from tests.runner.bench import WHOSE, Bench
+from tests.runner.bench import ENDS_WITHIN, WHOSE, Bench
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_succeeds(
             "def run(a): return a",
             {},
             Reason.INPUT_INVALID,
-            "run needs 'a'",
+            "run requires 'a'",
             "a missing parameter is found before user code runs",
             id="missing-input",
         ),
@@ -251,7 +251,7 @@ def test_succeeds(
             "def run(a, b): return a",
             {},
             Reason.INPUT_INVALID,
-            "run needs 'a', 'b'",
+            "run requires 'a', 'b'",
             "all that is missing is named at once",
             id="missing-inputs",
         ),
@@ -259,7 +259,7 @@ def test_succeeds(
             "def run(a, /): return a",
             {"a": 1},
             Reason.INPUT_INVALID,
-            "'a' by position only",
+            "positional-only parameter 'a'",
             "inputs are given by name",
             id="position-only",
         ),
@@ -279,7 +279,7 @@ def test_succeeds(
             """,
             {},
             Reason.NODE_ERROR,
-            "Odd: (its text",
+            "Odd: (its message",
             "an exception that cannot be printed is still told",
             id="unprintable-exception",
         ),
@@ -406,11 +406,11 @@ def test_a_long_traceback_and_message_still_fit_a_record(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        pytest.param("time.sleep(60)", "a program that sleeps", id="sleeping"),
+        pytest.param("time.sleep(3600)", "a program that sleeps", id="sleeping"),
         pytest.param("while True: pass", "a program that computes", id="computing"),
         pytest.param("sum(range(10**12))", "a C call that keeps the lock", id="in-a-c-call"),
         pytest.param(
-            "import asyncio; asyncio.run(asyncio.sleep(60))", "an event loop", id="asyncio"
+            "import asyncio; asyncio.run(asyncio.sleep(3600))", "an event loop", id="asyncio"
         ),
     ],
 )
@@ -418,10 +418,8 @@ def test_sigterm_leaves_a_record_and_ends_the_process(bench: Bench, body: str, r
     process = bench.start(f"import time\ndef run():\n    print('up')\n    {body}")
     assert process.stdout is not None
     assert process.stdout.readline() == "up\n"
-    began = time.monotonic()
     process.send_signal(signal.SIGTERM)
     ended = bench.finish(process)
-    assert time.monotonic() - began < 10, reason
     assert ended.code == 128 + signal.SIGTERM, (reason, ended)
     assert ended.record.reason == Reason.DISRUPTED, reason
 
@@ -432,7 +430,7 @@ def test_a_child_process_can_still_be_terminated(bench: Bench) -> None:
     def run():
         child = subprocess.Popen(["sleep", "60"])
         child.terminate()
-        return child.wait(timeout=10)
+        return child.wait()
     """
     assert bench.run(source).record.output == -signal.SIGTERM
 
@@ -498,7 +496,7 @@ def test_what_the_program_left_running_is_killed(bench: Bench) -> None:
         return subprocess.Popen(["sleep", "300"]).pid
     """
     left = Path("/proc") / str(bench.run(source).record.output) / "stat"
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + ENDS_WITHIN
     # Gone, or dead and waiting for whoever adopted it.
     while left.exists() and " Z " not in left.read_text() and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -512,13 +510,11 @@ def test_a_daemon_that_the_program_forked_does_not_hold_up_its_end(bench: Bench)
         if os.fork() == 0:
             os.setsid()
             for stream in range(3): os.dup2(os.open(os.devnull, os.O_RDWR), stream)
-            time.sleep(15)
+            time.sleep(3600)
         time.sleep(0.2)
         os._exit(3)
     """
-    began = time.monotonic()
     assert bench.run(source).code == 3
-    assert time.monotonic() - began < 10
 
 
 def test_the_record_is_written_in_place(bench: Bench) -> None:
@@ -540,7 +536,16 @@ def test_what_the_program_wrote_to_the_termination_file_gives_way(bench: Bench) 
     assert bench.run(source).record.output == "mine"
 
 
-def test_no_file_outgrows_the_limit(bench: Bench) -> None:
+@pytest.mark.parametrize(
+    ("environment", "limit"),
+    [
+        pytest.param({}, 256 * 1024 * 1024, id="no-storage-limit"),
+        pytest.param({"WAYPOST_STORAGE_BYTES": "4294967296"}, 4 * 1024**3, id="declared-4Gi"),
+    ],
+)
+def test_no_file_outgrows_the_storage_limit(
+    bench: Bench, environment: dict[str, str], limit: int
+) -> None:
     source = """
     import os, resource
     def run():
@@ -552,8 +557,36 @@ def test_no_file_outgrows_the_limit(bench: Bench) -> None:
             except OSError as error:
                 return [limit, error.strerror]
     """
-    ended = bench.run(source)
-    assert ended.record.output == [256 * 1024 * 1024, "File too large"]
+    ended = bench.run(source, environment=environment)
+    assert ended.record.output == [limit, "File too large"]
+
+
+def test_nul_characters_go_in_and_out_as_they_are(bench: Bench) -> None:
+    value = {"t": "a\0b"}
+    record = bench.run("def run(v): return v", inputs={"v": value}).record
+    assert (record.outcome, record.output) == ("Succeeded", value)
+
+
+@pytest.mark.parametrize("number", ["EFBIG", "ENOSPC", "EDQUOT"])
+def test_a_program_without_room_is_out_of_disk(bench: Bench, number: str) -> None:
+    source = (
+        f"import errno, os\ndef run(): raise OSError(errno.{number}, os.strerror(errno.{number}))"
+    )
+    record = bench.run(source).record
+    assert record.reason == Reason.OUT_OF_DISK
+    assert "raise resources.limits.ephemeral-storage" in (record.message or "")
+
+
+def test_a_file_above_the_storage_limit_is_out_of_disk(bench: Bench) -> None:
+    source = """
+    import tempfile
+    def run():
+        with tempfile.TemporaryFile(buffering=0) as file:
+            file.seek(1_000_000)
+            file.write(b"x")
+    """
+    record = bench.run(source, environment={"WAYPOST_STORAGE_BYTES": "1000000"}).record
+    assert record.reason == Reason.OUT_OF_DISK
 
 
 def test_a_lower_limit_of_the_machine_is_kept(bench: Bench) -> None:
@@ -566,12 +599,10 @@ def test_a_thread_left_behind_does_not_keep_a_finished_attempt_alive(bench: Benc
     source = """
     import threading, time
     def run():
-        threading.Thread(target=time.sleep, args=(60,)).start()
+        threading.Thread(target=time.sleep, args=(3600,)).start()
         return "done"
     """
-    began = time.monotonic()
     assert bench.run(source).record.output == "done"
-    assert time.monotonic() - began < 20
 
 
 def test_a_missing_request_is_told_and_is_no_result(tmp_path: Path) -> None:
@@ -585,4 +616,4 @@ def test_a_missing_request_is_told_and_is_no_result(tmp_path: Path) -> None:
         timeout=30,
     )
     assert ended.returncode == 2
-    assert "the request cannot be read" in ended.stderr
+    assert "cannot read the request" in ended.stderr

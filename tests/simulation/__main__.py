@@ -3,6 +3,8 @@
 python -m tests.simulation run --seeds 20000 --start 0
 python -m tests.simulation replay 42 --without-nodes n3 --without-troubles 0
 python -m tests.simulation shrink 42
+python -m tests.simulation choose           # the seeds of `make test`, again
+python -m tests.simulation choose --bugs    # only add seeds for seeded bugs that lack them
 """
 
 import argparse
@@ -11,9 +13,11 @@ import os
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import Final
 
+from tests.simulation import choose, pinned
 from tests.simulation.generate import scenario
 from tests.simulation.seeded import BUGS
 from tests.simulation.shrink import Cut, broken, shrunk, told
@@ -39,6 +43,11 @@ def main(words: list[str] | None = None) -> int:
             one.add_argument("--without-troubles", default="")
             one.add_argument("--without-rounds", default="")
     commands.add_parser("seeded-bugs", help="plant each bug, and hunt it")
+    chooser = commands.add_parser("choose", help="choose the seeds that `make test` plays")
+    chooser.add_argument("--bugs", action="store_true", help="keep the list, add for seeded bugs")
+    chooser.add_argument("--pool", type=int, default=4000)
+    chooser.add_argument("--size", type=int, default=300)
+    chooser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     asked = parser.parse_args(words)
     match asked.command:
         case "run":
@@ -49,6 +58,8 @@ def main(words: list[str] | None = None) -> int:
             return _tell(Cut(asked.seed, names, troubles, rounds))
         case "seeded-bugs":
             return _hunt()
+        case "choose":
+            return _choose(asked)
         case _:
             cut = shrunk(asked.seed)
             return _tell(cut if cut is not None else Cut(asked.seed))
@@ -64,11 +75,11 @@ def _tell(cut: Cut) -> int:
     return 0 if "no invariant is broken" in text else 1
 
 
-def play_seeds(first: int, last: int) -> tuple[dict[int, str], Counter[str]]:
+def play_seeds(seeds: Iterable[int]) -> tuple[dict[int, str], Counter[str]]:
     """The seeds that fail, with what is wrong first, and how often each thing was exercised."""
     failing: dict[int, str] = {}
     exercised: Counter[str] = Counter()
-    for seed in range(first, last):
+    for seed in seeds:
         plan = scenario(seed)
         violations, seen = play(plan)
         if violations:
@@ -101,8 +112,8 @@ def _run(*, start: int, seeds: int, jobs: int) -> int:
     done = 0
     with ProcessPoolExecutor(max_workers=jobs, initializer=_quiet) as pool:
         end = start + seeds
-        parts = [(first, min(first + _CHUNK, end)) for first in range(start, end, _CHUNK)]
-        for part in as_completed([pool.submit(play_seeds, *part) for part in parts]):
+        parts = [range(first, min(first + _CHUNK, end)) for first in range(start, end, _CHUNK)]
+        for part in as_completed([pool.submit(play_seeds, part) for part in parts]):
             found, counted = part.result()
             failing |= found
             for seed, why in found.items():
@@ -134,6 +145,21 @@ def _hunt() -> int:
         print(f"{bug.name:34} caught by {who} ({where})", flush=True)
     print(f"{len(BUGS)} seeded bugs, {hidden} not caught")
     return 1 if hidden else 0
+
+
+def _choose(asked: argparse.Namespace) -> int:
+    """Write the pinned seeds; exit code 1 when too few of them catch a seeded bug."""
+    if asked.bugs:
+        found = choose.add_catches(BUGS)
+    else:
+        found, troubles = choose.choose(BUGS, pool=asked.pool, size=asked.size, jobs=asked.jobs)
+        print("; ".join(f"{name} {count}" for name, count in sorted(troubles.items())))
+    pinned.write(found)
+    catches = Counter(name for names in found.values() for name in names)
+    missed = [bug.name for bug in BUGS if catches[bug.name] < choose.CATCHES]
+    print(f"{len(found)} seeds in {pinned.PATH}")
+    print("\n".join(f"caught by {catches[name]}: {name}" for name in missed))
+    return 1 if missed else 0
 
 
 def _summary(exercised: Counter[str]) -> None:

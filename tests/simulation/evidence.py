@@ -6,8 +6,8 @@ from typing import Any, Final
 from waypost.kube.objects import items, section
 from waypost.ports.cluster import Obj
 
-from tests.fakes.podstatus import MESSAGE_LIMIT
-from tests.fakes.programs import Outcome
+from tests.fakes.nodes.podstatus import MESSAGE_LIMIT
+from tests.fakes.nodes.programs import Outcome
 from tests.simulation import programs
 from tests.simulation.plan import Act, Node
 from tests.simulation.programs import Meaning
@@ -17,7 +17,7 @@ FINAL: Final = frozenset({"Succeeded", "Failed", "Skipped", "Cancelled"})
 
 @dataclass(frozen=True)
 class Violation:
-    """An invariant that was broken (I1 to I16, or T11 for the reference interpreter)."""
+    """A broken label of docs/invariants.md or docs/semantics.md; T11 is the interpreter."""
 
     invariant: str
     text: str

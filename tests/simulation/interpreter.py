@@ -1,4 +1,4 @@
-"""The reference interpreter (technique T11): how a run must end, from its plan and from what has
+"""The reference interpreter (T11): how a run must end, from its plan and from what has
 befallen its programs.
 
 It is written from docs/semantics.md and the words of docs/node-protocol.md, and shares no code with
@@ -114,7 +114,7 @@ class Starts:
 
 def start(scenario: Scenario, node: Node, ends: Mapping[str, End]) -> Starts | tuple[End, ...]:
     """What becomes of a node once everything before it has ended: it runs, or ends in one of
-    these ways (semantics row 8)."""
+    these ways (S33)."""
     blocked = tuple(
         End("Skipped", "DependencyFailed" if ends[name].phase == "Failed" else "DependencySkipped")
         for name in node.hard
@@ -142,7 +142,7 @@ def inputs_of(
 
 
 def outputs_of(scenario: Scenario, ends: Mapping[str, End]) -> dict[str, Any]:
-    """spec.outputs: those whose source is missing are left out (row 25)."""
+    """spec.outputs: those whose source is missing are left out (S43)."""
     values: dict[str, Any] = {}
     for at, one in enumerate(scenario.outputs):
         try:

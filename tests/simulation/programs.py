@@ -12,7 +12,7 @@ from typing import Any, Final
 from waypost.protocol.record import Attempt, CommitRecord, encode
 from waypost.protocol.work import Usage
 
-from tests.fakes.programs import Outcome, PodView
+from tests.fakes.nodes.programs import Outcome, PodView
 from tests.simulation.plan import Act, Node
 
 PADDING: Final = "x" * 2600  # fits a commit record, and no status
@@ -174,6 +174,6 @@ def spends(node: Node, pod: PodView) -> int:
 
 
 def _record(pod: PodView, output: Any, *, attempt: int | None = None, tokens: int = 0) -> str:
-    whose = Attempt(pod.run_uid, pod.path, pod.round, attempt or pod.attempt, pod.uid)
+    ref = Attempt(pod.run_uid, pod.path, pod.round, attempt or pod.attempt, pod.uid)
     usage = Usage(model_calls=1, output_tokens=tokens) if tokens else None
-    return encode(CommitRecord(whose, "Succeeded", output, usage=usage)).decode()
+    return encode(CommitRecord(ref, "Succeeded", output, usage=usage)).decode()

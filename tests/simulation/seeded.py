@@ -1,4 +1,4 @@
-"""Seeded bugs (technique T12): deliberate breakages of the operator, each of which the simulator
+"""Seeded bugs (T12): deliberate breakages of the operator, each of which the simulator
 must catch, and by which invariant. One that is not caught says that a checker is blind.
 """
 
@@ -10,30 +10,31 @@ from typing import Any
 import pytest
 from waypost.api.base import parse_duration
 from waypost.compiler import node_settings
-from waypost.engine import (
-    attempts,
-    ballots,
-    closing,
-    decide,
-    ending,
-    gates,
-    holding,
-    joins,
-    outcomes,
-    policy,
-    questions,
-)
-from waypost.engine.draft import Draft
-from waypost.engine.inputs import Invalid
-from waypost.engine.model import Observed, PutRecord, ReleasePod
-from waypost.engine.outcomes import Broken, Succeeded
+from waypost.engine import decide
+from waypost.engine.attempts import cleanup, close, judge, reads, watch
+from waypost.engine.attempts import launch as attempts_launch
+from waypost.engine.attempts import retries as attempts_retries
+from waypost.engine.attempts.retries import RetryClass, retry_class_of
+from waypost.engine.budget import shares
+from waypost.engine.nodes import approval, approval_request, votes
+from waypost.engine.run import ending
+from waypost.engine.run.entry import Entry
+from waypost.engine.scheduling import joins
+from waypost.engine.scheduling.inputs import Invalid
+from waypost.engine.state.decision import PutRecord, ReleasePod
+from waypost.engine.state.observed import Observed
+from waypost.engine.state.outcome import Failed, Succeeded
+from waypost.engine.state.transition import Transition
 from waypost.kube.manifests import attempt_job
 from waypost.kube.pods import PodFact
 from waypost.kube.timestamps import timestamp
 from waypost.protocol import record
 from waypost.protocol.reasons import Reason
-from waypost.runtime import act, controller, statuspatch
-from waypost.runtime.observe import Observer
+from waypost.runtime import controller
+from waypost.runtime.reads.observer import Observer
+from waypost.runtime.writes import actions as writes_actions
+from waypost.runtime.writes import status_patch
+from waypost.runtime.writes.actions import ActionExecutor
 
 from tests.simulation.hunting import BUGS as BUGS
 from tests.simulation.hunting import acts, both, bug, holds, suffers
@@ -51,55 +52,52 @@ def _no_finalizer(patch: pytest.MonkeyPatch) -> None:
         job["spec"]["template"]["metadata"]["finalizers"] = []
         return job, config_map
 
-    patch.setattr("waypost.engine.launching.attempt_manifests", without)
+    patch.setattr("waypost.engine.attempts.launch.attempt_manifests", without)
 
 
 @bug("T11", "I4", focus=acts("foreign"))
 def _no_check_of_attempt_and_pod(patch: pytest.MonkeyPatch) -> None:
-    def trusting(message: str, *, expect: record.Attempt) -> Any:
-        found = record.decode(message, expect=expect)
-        if isinstance(found, record.RecordProblem) and found.reason == "Foreign":
-            return record.decode(message, expect=expect._replace(attempt=expect.attempt + 1))
+    def trusting(found: Any, *, expect: record.Attempt) -> Any:
         return found
 
-    patch.setattr(outcomes, "decode", trusting)
+    patch.setattr(judge, "belonging_to", trusting)
 
 
 @bug("I4", focus=both(acts("dies"), lambda plan: not plan.troubles))
 def _exit_code_beats_record(patch: pytest.MonkeyPatch) -> None:
-    judged = outcomes.judge
+    judged = judge.judge_pod
 
     def by_exit_code(pod: PodFact, **how: Any) -> Any:
         if pod.exit_code == 137:
-            return Broken(Reason.OUT_OF_MEMORY, "killed")
+            return Failed(Reason.OUT_OF_MEMORY, "killed")
         return judged(pod, **how)
 
-    patch.setattr(closing, "judge", by_exit_code)
+    patch.setattr(close, "judge_pod", by_exit_code)
 
 
 @bug("T11", focus=acts("invalid"))
 def _output_schema_ignored(patch: pytest.MonkeyPatch) -> None:
-    checked = outcomes._checked
-    patch.setattr(outcomes, "_checked", lambda output, schema: checked(output, None))
+    checked = judge._checked
+    patch.setattr(judge, "_checked", lambda output, schema: checked(output, None))
 
 
 @bug("I4", focus=lambda plan: len(plan.nodes) > 1)
 def _pods_released_unread(patch: pytest.MonkeyPatch) -> None:
-    def all_over(draft: Draft) -> list[ReleasePod]:
-        return [ReleasePod(p.name, p.uid) for p in draft.observed.pods if p.held]
+    def all_over(transition: Transition) -> list[ReleasePod]:
+        return [ReleasePod(p.name, p.uid) for p in transition.observed.pods if p.held]
 
-    patch.setattr(decide, "_releases", all_over)
+    patch.setattr(cleanup, "release_closed", all_over)
 
 
 @bug("I5", focus=acts("big"))
 def _status_before_its_record(patch: pytest.MonkeyPatch) -> None:
-    prepare = act.Actor.prepare
+    prepare = ActionExecutor.prepare
 
-    async def later(self: act.Actor, key: Any, actions: Any) -> bool:
+    async def later(self: ActionExecutor, key: Any, actions: Any) -> bool:
         kept = [action for action in actions if not isinstance(action, PutRecord)]
         return await prepare(self, key, kept)
 
-    patch.setattr(act.Actor, "prepare", later)
+    patch.setattr(ActionExecutor, "prepare", later)
 
 
 @bug("I5", focus=acts("holes"))
@@ -109,20 +107,20 @@ def _merge_patch_drops_nulls(patch: pytest.MonkeyPatch) -> None:
             return {key: dropped(item) for key, item in value.items() if item is not None}
         return [dropped(item) for item in value] if isinstance(value, list) else value
 
-    whole = statuspatch.status_patch
+    whole = status_patch.status_patch
     patch.setattr(controller, "status_patch", lambda **how: dropped(whole(**how)))
 
 
 @bug("I1", "I10", "I5", focus=lambda plan: len(plan.nodes) > 2)
 def _a_checkpoint_forgotten(patch: pytest.MonkeyPatch) -> None:
-    succeed = Draft.succeed
+    succeed = Transition.succeed
 
-    def forgetful(self: Draft, path: str, outcome: Succeeded) -> None:
+    def forgetful(self: Transition, path: str, outcome: Succeeded) -> None:
         succeed(self, path, outcome)
         if len(self.in_phase("Succeeded")) == 2:
-            self.change(path, output=None, output_record=None)
+            self.update(path, output=None, output_record=None)
 
-    patch.setattr(Draft, "succeed", forgetful)
+    patch.setattr(Transition, "succeed", forgetful)
 
 
 # --- the fence -----------------------------------------------------------------------------------
@@ -130,7 +128,7 @@ def _a_checkpoint_forgotten(patch: pytest.MonkeyPatch) -> None:
 
 @bug("I3", "I2", "T11", "I1", "I10", focus=suffers("second", "freeze", "freeze_fence"))
 def _no_precondition(patch: pytest.MonkeyPatch) -> None:
-    whole = statuspatch.status_patch
+    whole = status_patch.status_patch
     patch.setattr(controller, "status_patch", lambda **how: whole(**how)[1:])
 
 
@@ -148,17 +146,17 @@ def _act_before_the_status_write(patch: pytest.MonkeyPatch) -> None:
 
 @bug("A3", focus=suffers("freeze_fence"))
 def _the_fence_never_expires(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(act, "FENCE_SECONDS", 1e9)
+    patch.setattr(writes_actions, "FENCE_SECONDS", 1e9)
 
 
 @bug("I2", "I3", "T11", "I4", focus=suffers("deaf", "kill", "delete_job", "relist"))
 def _absence_inferred_from_the_cache(patch: pytest.MonkeyPatch) -> None:
-    def sure(draft: Draft, path: str, attempt: Any) -> None:
-        broken = Broken(Reason.DISRUPTED, "no pod is known")
-        if draft.now >= attempts._look_at(draft.observed, path, attempt):
-            closing.break_off(draft, path, attempt, broken)
+    def sure(transition: Transition, path: str, attempt: Any) -> None:
+        broken = Failed(Reason.DISRUPTED, "no pod is known")
+        if transition.now >= reads.look_at(transition.observed, attempt):
+            close.fail(transition, path, attempt, broken)
 
-    patch.setattr(attempts, "_without_pod", sure)
+    patch.setattr(watch, "_without_pod", sure)
 
 
 @bug("I11", focus=suffers("kill", "freeze_fence"))
@@ -166,7 +164,8 @@ def _never_looks_again(patch: pytest.MonkeyPatch) -> None:
     def tomorrow(observed: Observed, path: str, attempt: Any) -> datetime:
         return observed.created_at + timedelta(days=1)
 
-    patch.setattr(attempts, "_look_at", tomorrow)
+    patch.setattr(reads, "look_at", tomorrow)
+    patch.setattr(watch, "look_at", tomorrow)
 
 
 # --- attempts ------------------------------------------------------------------------------------
@@ -174,16 +173,16 @@ def _never_looks_again(patch: pytest.MonkeyPatch) -> None:
 
 @bug("T11", focus=suffers("evict", "delete_pod"))
 def _disruptions_count_as_retries(patch: pytest.MonkeyPatch) -> None:
-    of = policy.budget_of
+    of = retry_class_of
 
-    def to_the_user(broken: Broken) -> policy.Budget | None:
+    def to_the_user(broken: Failed) -> RetryClass | None:
         budget = of(broken)
-        return policy.Budget.USER if budget is policy.Budget.CLUSTER else budget
+        return RetryClass.USER if budget is RetryClass.CLUSTER else budget
 
-    patch.setattr(policy, "budget_of", to_the_user)
+    patch.setattr(attempts_retries, "retry_class_of", to_the_user)
 
 
-@bug("row 17", focus=acts("fails", "silent", "oom", once=True, limit=1))
+@bug("S53", focus=acts("fails", "silent", "oom", once=True, limit=1))
 def _once_repeated(patch: pytest.MonkeyPatch) -> None:
     of = node_settings.retries_of
     patch.setattr(
@@ -204,19 +203,19 @@ def _one_retry_too_many(patch: pytest.MonkeyPatch) -> None:
 
 @bug("T11", focus=acts("fails", limit=1))
 def _no_backoff(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(policy, "_spread", lambda seconds, seed: timedelta(0))
+    patch.setattr(attempts_retries, "_spread", lambda seconds, seed: timedelta(0))
 
 
 @bug("I3", "I2", "I1", "I11", focus=acts("fails", limit=1))
 def _attempt_numbers_reused(patch: pytest.MonkeyPatch) -> None:
-    launch = attempts.launch
+    launch = attempts_launch.launch
 
-    def again(draft: Draft, path: str, inputs: Any) -> None:
-        known = draft.statuses[path].attempt or 0
-        draft.change(path, attempt=max(known - 1, 0))
-        launch(draft, path, inputs)
+    def again(transition: Transition, path: str, inputs: Any) -> None:
+        known = transition.statuses[path].attempt or 0
+        transition.update(path, attempt=max(known - 1, 0))
+        launch(transition, path, inputs)
 
-    patch.setattr(attempts, "launch", again)
+    patch.setattr(attempts_launch, "launch", again)
 
 
 @bug("I2", focus=suffers("delete_pod", "evict"))
@@ -237,8 +236,8 @@ def _no_timeout(patch: pytest.MonkeyPatch) -> None:
 def _an_error_in_when_is_true(patch: pytest.MonkeyPatch) -> None:
     condition = joins.condition
 
-    def lenient(draft: Draft, path: str) -> bool | Invalid:
-        opened = condition(draft, path)
+    def lenient(transition: Transition, path: str) -> bool | Invalid:
+        opened = condition(transition, path)
         return True if isinstance(opened, Invalid) else opened
 
     patch.setattr(joins, "condition", lenient)
@@ -251,18 +250,21 @@ def _failed_dependencies_ignored(patch: pytest.MonkeyPatch) -> None:
 
 @bug("I5", "I9", "T11", focus=both(suffers("forge_approval"), holds("approval")))
 def _foreign_approval_accepted(patch: pytest.MonkeyPatch) -> None:
-    settle = gates.settle_gate
+    settle = approval.advance
 
-    def blind(draft: Draft, path: str, **how: Any) -> None:
-        name = draft.statuses[path].approval or ""
-        fact = draft.observed.approvals.get(name)
+    def blind(transition: Transition, path: str, **how: Any) -> None:
+        name = transition.statuses[path].approval or ""
+        fact = transition.observed.approvals.get(name)
         if fact is not None:
-            mine = {**draft.observed.approvals, name: replace(fact, owner_uid=draft.observed.uid)}
-            draft.observed = replace(draft.observed, approvals=mine)
-        settle(draft, path, **how)
+            mine = {
+                **transition.observed.approvals,
+                name: replace(fact, owner_uid=transition.observed.uid),
+            }
+            transition.observed = replace(transition.observed, approvals=mine)
+        settle(transition, path, **how)
 
-    patch.setattr(gates, "settle_gate", blind)
-    patch.setattr(questions, "is_asked_by", lambda draft, path, spec: True)
+    patch.setattr(approval, "advance", blind)
+    patch.setattr(approval_request, "matches_request", lambda transition, path, spec: True)
 
 
 def _silent(plan: Scenario) -> bool:
@@ -273,10 +275,10 @@ def _silent(plan: Scenario) -> bool:
 def _silence_means_yes(patch: pytest.MonkeyPatch) -> None:
 
     def willing(spec: Any) -> Any:
-        verdict = ballots.count(spec)
+        verdict = votes.count(spec)
         return replace(verdict, decision=verdict.decision or "Approved")
 
-    patch.setattr(gates, "count", willing)
+    patch.setattr(approval, "count", willing)
 
 
 def _late(plan: Scenario) -> bool:
@@ -288,14 +290,14 @@ def _late(plan: Scenario) -> bool:
 
 @bug("T11", "I9", "I11", focus=_late)
 def _gates_never_expire(patch: pytest.MonkeyPatch) -> None:
-    manifest = questions.manifest
+    manifest = approval_request.manifest
 
-    def endless(draft: Draft, path: str, inputs: Any, expires: str | None) -> Any:
-        far = timestamp(draft.now + timedelta(days=9)) if expires else None
-        return manifest(draft, path, inputs, far)
+    def endless(transition: Transition, path: str, inputs: Any, expires: str | None) -> Any:
+        far = timestamp(transition.now + timedelta(days=9)) if expires else None
+        return manifest(transition, path, inputs, far)
 
-    patch.setattr(questions, "manifest", endless)
-    patch.setattr(questions, "is_asked_by", lambda draft, path, spec: True)
+    patch.setattr(approval_request, "manifest", endless)
+    patch.setattr(approval_request, "matches_request", lambda transition, path, spec: True)
 
 
 def _waits(plan: Scenario) -> bool:
@@ -304,33 +306,33 @@ def _waits(plan: Scenario) -> bool:
 
 @bug("T11", focus=_waits)
 def _waits_cut_short(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("waypost.engine.waits.parse_duration", lambda text: parse_duration(text) / 5)
+    patch.setattr("waypost.engine.nodes.wait.parse_duration", lambda text: parse_duration(text) / 5)
 
 
 # --- people --------------------------------------------------------------------------------------
 
 
-def _without(draft_field: str) -> Callable[[pytest.MonkeyPatch], None]:
+def _without(spec_field: str) -> Callable[[pytest.MonkeyPatch], None]:
     def plant(patch: pytest.MonkeyPatch) -> None:
-        def deaf(observed: Observed, now: Any, settings: Any) -> Any:
-            spec = observed.spec
-            if spec is not None:
-                heard = spec.model_copy(update={draft_field: None})
+        def deaf(entry: Entry, now: Any, settings: Any) -> Any:
+            observed = entry.observed
+            if observed.spec is not None:
+                heard = observed.spec.model_copy(update={spec_field: None})
                 definition = replace(observed.definition, spec=heard)
-                observed = replace(observed, definition=definition)
-            return decide.decide(observed, now, settings)
+                entry = replace(entry, observed=replace(observed, definition=definition))
+            return decide.decide(entry, now, settings)
 
         patch.setattr(controller, "decide", deaf)
 
     return plant
 
 
-@bug("row 26", focus=suffers("suspend"))
+@bug("S80", focus=suffers("suspend"))
 def _suspend_ignored(patch: pytest.MonkeyPatch) -> None:
     _without("suspend")(patch)
 
 
-@bug("row 27", "T11", focus=suffers("cancel"))
+@bug("S81", "T11", focus=suffers("cancel"))
 def _cancel_ignored(patch: pytest.MonkeyPatch) -> None:
     _without("cancel")(patch)
 
@@ -342,7 +344,7 @@ def _parallelism_ignored(patch: pytest.MonkeyPatch) -> None:
 
 @bug("I13", focus=lambda p: p.tokens == 100 and sum(n.kind == "agent" for n in p.nodes) > 1)
 def _budget_ignored(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(holding, "share_of", lambda draft, path: None)
+    patch.setattr(shares, "reserve", lambda transition, path: None)
 
 
 @bug("I12", focus=suffers("delete_run"))

@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 from waypost.compiler import fingerprints, on_failure
-from waypost.engine import deadlines, decide, pausing, rounds
-from waypost.engine.draft import Draft
+from waypost.engine.rounds import begin, leftovers
+from waypost.engine.run import pausing
+from waypost.engine.scheduling import deadlines
+from waypost.engine.state.transition import Transition
 
 from tests.simulation.hunting import bug
 from tests.simulation.plan import AMPLE, Scenario
@@ -14,8 +16,8 @@ from tests.simulation.plan import AMPLE, Scenario
 
 @bug("I7", focus=lambda plan: any(r.moment == "ended" and not r.again for r in plan.rounds))
 def _a_kept_node_runs_again(patch: pytest.MonkeyPatch) -> None:
-    why_anew = rounds._why_anew
-    patch.setattr(rounds, "_why_anew", lambda *known, **how: why_anew(*known, **how) or "why not")
+    why_anew = begin._why_anew
+    patch.setattr(begin, "_why_anew", lambda *known, **how: why_anew(*known, **how) or "why not")
 
 
 def _edits_below_a_gate(plan: Scenario) -> bool:
@@ -33,38 +35,38 @@ def _a_yes_to_something_else(patch: pytest.MonkeyPatch) -> None:
 
 @bug("I6", "I8", focus=lambda plan: any(r.edit and r.moment == "ended" for r in plan.rounds))
 def _an_edit_overlooked(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Draft, "stamp", lambda self, path: None)
+    patch.setattr(Transition, "stamp", lambda self, path: None)
 
 
-@bug("row 17", focus=lambda plan: bool(plan.rounds) and any(n.once for n in plan.nodes))
+@bug("S53", focus=lambda plan: bool(plan.rounds) and any(n.once for n in plan.nodes))
 def _once_repeated_by_a_round(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(rounds, "is_once", lambda spec, graph, path: False)
+    patch.setattr(begin, "is_once", lambda spec, graph, path: False)
 
 
 @bug("I5", "T11", focus=lambda plan: any(r.given for r in plan.rounds))
 def _a_given_result_forgotten(patch: pytest.MonkeyPatch) -> None:
-    fate = rounds._fate
+    fate = begin._fate
 
     def deaf(observed: Any, spec: Any, asked: Any, **how: Any) -> Any:
         return fate(observed, spec, asked.model_copy(update={"outputs": None}), **how)
 
-    patch.setattr(rounds, "_fate", deaf)
+    patch.setattr(begin, "_fate", deaf)
 
 
 @bug("I2", "I3", focus=lambda plan: any(r.moment == "begun" and r.again for r in plan.rounds))
 def _a_running_attempt_forgotten(patch: pytest.MonkeyPatch) -> None:
-    begun = rounds._begun
+    begun = begin._begun
 
     def hasty(status: Any, **how: Any) -> Any:
         made = begun(status, **how)
         return made.model_copy(update={"phase": "Pending"}) if made.phase == "Superseding" else made
 
-    patch.setattr(rounds, "_begun", hasty)
+    patch.setattr(begin, "_begun", hasty)
 
 
 @bug("I12", focus=lambda plan: any(r.drop and r.moment == "begun" for r in plan.rounds))
 def _pods_of_a_dropped_node_forgotten(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(decide, "_strays", lambda draft: [])
+    patch.setattr(leftovers, "stop_leftovers", lambda transition: [])
 
 
 def _pauses(plan: Scenario) -> bool:
@@ -74,14 +76,14 @@ def _pauses(plan: Scenario) -> bool:
     )
 
 
-@bug("row 4", focus=_pauses)
+@bug("S42", focus=_pauses)
 def _a_pause_taken_for_a_failure(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(on_failure, "pauses", lambda node: False)
 
 
-@bug("row 4", "I11", "I16", focus=_pauses)
+@bug("S42", "I11", "I16", focus=_pauses)
 def _nothing_waits_for_a_person(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(pausing, "paused", lambda draft: [])
+    patch.setattr(pausing, "paused", lambda transition: [])
 
 
 # --- deadlines -----------------------------------------------------------------------------------
@@ -99,15 +101,15 @@ def _a_slow_node_is_hurried(plan: Scenario) -> bool:
 
 @bug("deadline", focus=_a_slow_node_is_hurried)
 def _deadlines_of_nodes_ignored(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(deadlines, "begin", lambda draft, path: None)
+    patch.setattr(deadlines, "begin", lambda transition, path: None)
 
 
 @bug("deadline", focus=lambda plan: _hurried(plan) and (plan.deadline or AMPLE) < AMPLE)
 def _a_deadline_that_comes_early(patch: pytest.MonkeyPatch) -> None:
     of_run = deadlines.of_run
 
-    def early(draft: Draft) -> Any:
-        at = of_run(draft)
+    def early(transition: Transition) -> Any:
+        at = of_run(transition)
         return at and at - timedelta(seconds=15)
 
     patch.setattr(deadlines, "of_run", early)
@@ -115,4 +117,4 @@ def _a_deadline_that_comes_early(patch: pytest.MonkeyPatch) -> None:
 
 @bug("deadline", focus=lambda plan: _hurried(plan) and (plan.deadline or AMPLE) < AMPLE)
 def _the_deadline_of_the_run_ignored(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(deadlines, "of_run", lambda draft: None)
+    patch.setattr(deadlines, "of_run", lambda transition: None)

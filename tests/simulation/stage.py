@@ -10,7 +10,7 @@ from waypost.api import meta
 from waypost.kube.objects import section
 from waypost.ports.cluster import ClusterError, Kind, Obj, PatchType
 
-from tests.fakes.watch import DELAYED, IMMEDIATE, ROUGH, STALE, Delivery
+from tests.fakes.api.watch import DELAYED, IMMEDIATE, ROUGH, STALE, Delivery
 from tests.simulation.evidence import Evidence, GateStory, Violation
 from tests.simulation.manifest import PROVIDER, spec_of
 from tests.simulation.people import look_after
@@ -18,9 +18,9 @@ from tests.simulation.plan import RUN, Round, Scenario, Trouble
 from tests.simulation.rounds import judge
 from tests.simulation.troubles import COUNTED_WRITES, Saboteur, befall
 from tests.simulation.watcher import Watcher
-from tests.unit.runtime.harness import NAMESPACE, Operator, World
-from tests.unit.runtime.test_probing import OK, says
-from tests.unit.runtime.virtual import VirtualLoop
+from tests.support.harness import NAMESPACE, Operator, World
+from tests.support.virtual import VirtualLoop
+from tests.unit.runtime.test_probe_controller import OK, says
 
 _DELIVERIES: Final[dict[str, Delivery]] = {
     "immediate": IMMEDIATE,

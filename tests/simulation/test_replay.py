@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from waypost.engine import policy
+from waypost.engine.attempts import retries
 
 from tests.simulation.__main__ import main
 from tests.simulation.generate import scenario
@@ -59,11 +59,11 @@ def test_a_failing_seed_shrinks_to_what_matters(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     # A defect: no retry is ever made.
-    def stingy(**how: object) -> policy.GiveUp:
+    def stingy(**how: object) -> retries.GiveUp:
         broken = how["broken"]
-        return policy.GiveUp(broken.reason, broken.message)  # type: ignore[attr-defined]
+        return retries.GiveUp(broken.reason, broken.message)  # type: ignore[attr-defined]
 
-    monkeypatch.setattr(policy, "after_break", stingy)
+    monkeypatch.setattr(retries, "after_failure", stingy)
     seed = failing_seed()
     cut = shrunk(seed)
     assert cut is not None

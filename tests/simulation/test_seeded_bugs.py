@@ -1,4 +1,4 @@
-"""Each seeded bug is caught, by an invariant that is about it (technique T12)."""
+"""Each seeded bug is caught, by an invariant that is about it (T12)."""
 
 import pytest
 

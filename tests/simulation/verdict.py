@@ -7,7 +7,7 @@ from typing import Any, Final
 from waypost.kube.objects import items, section
 from waypost.ports.cluster import Obj
 
-from tests.fakes.programs import Ledger
+from tests.fakes.nodes.programs import Ledger
 from tests.simulation.evidence import AttemptStory, Evidence, GateStory, PodStory, Violation
 from tests.simulation.interpreter import (
     Again,
@@ -68,7 +68,7 @@ class Judge:
             runs = self._ledger.of(path)
             again = any((path, run.attempt) in self._seen.reopened for run in runs)
             if node.never_twice and len(runs) > self._starts_allowed(node) and not again:
-                yield Violation("row 17", f"{path}: effect once, and it ran {len(runs)} times")
+                yield Violation("S53", f"{path}: effect once, and it ran {len(runs)} times")
             for execution in runs:
                 if (path, execution.attempt) not in self._seen.attempts:
                     yield Violation("I3", f"{path}: attempt {execution.attempt} is in no status")

@@ -12,7 +12,7 @@ from waypost.api import meta
 from waypost.kube.objects import items, section, text
 from waypost.ports.cluster import Kind, Obj
 
-from tests.fakes.programs import Outcome, PodView
+from tests.fakes.nodes.programs import Outcome, PodView
 from tests.simulation import programs
 from tests.simulation.clocks import Clocks
 from tests.simulation.evidence import (
@@ -25,7 +25,7 @@ from tests.simulation.evidence import (
 )
 from tests.simulation.plan import RUN, Scenario
 from tests.simulation.rounds import Rounds
-from tests.unit.runtime.harness import World
+from tests.support.harness import World
 
 _LARGEST_STATUS: Final = 256 * 1024
 _FENCE: Final = 10.5
@@ -202,9 +202,9 @@ class Watcher:
     ) -> None:
         names = ", ".join(f"{story.path} {story.number}" for story in started)
         if spec.get("suspend"):
-            self.blame("row 26", f"attempts of a suspended run were started: {names}")
+            self.blame("S80", f"attempts of a suspended run were started: {names}")
         if spec.get("cancel") or old.get("cancelledAt"):
-            self.blame("row 27", f"attempts of a cancelled run were started: {names}")
+            self.blame("S81", f"attempts of a cancelled run were started: {names}")
         if was_finished:
             self.blame("I10", f"attempts of a finished run were started: {names}")
 
@@ -214,7 +214,7 @@ class Watcher:
             self.blame("parallelism", f"{', '.join(running)} run at the same time")
 
     def _paused(self, status: Obj, *, cancelled: bool) -> None:
-        """Row 4: what needs a node that waits for a person waits too, and nothing else does."""
+        """S42: what needs a node that waits for a person waits too, and nothing else does."""
         entries = {node["path"]: node for node in items(status, "nodes")}
         failed = {path for path, entry in entries.items() if entry["phase"] == "Failed"}
         held = {path for path in failed if self._nodes[path].pauses}
@@ -223,15 +223,15 @@ class Watcher:
             return
         self.seen.exercised["pause"] = 1
         if self._finished(status):
-            self.blame("row 4", f"the run ended, and {', '.join(sorted(held))} waits for a person")
+            self.blame("S42", f"the run ended, and {', '.join(sorted(held))} waits for a person")
         below = {name for path in held for name in self._scenario.downstream(path)}
         for path, entry in entries.items():
             waits = entry["phase"] not in FINAL
             if status.get("phase") == "Paused" and waits and path not in below:
-                self.blame("row 4", f"{path} is {entry['phase']} while the run is paused")
+                self.blame("S42", f"{path} is {entry['phase']} while the run is paused")
             doomed = failed.intersection(self._nodes[path].hard)
             if doomed and doomed <= held and entry.get("reason") == "DependencyFailed":
-                self.blame("row 4", f"{path} is Skipped, and {', '.join(doomed)} only pause")
+                self.blame("S42", f"{path} is Skipped, and {', '.join(doomed)} only pause")
 
     def _is_fatal(self, path: str) -> bool:
         return not self._nodes[path].tolerated and not self._nodes[path].pauses

@@ -1,6 +1,6 @@
 """Workflows that are accepted with a warning: what is not proven, or may not be there."""
 
-from tests.builders import gate, python, spec
+from tests.support.builders import gate, python, spec
 from tests.typed_edges.words import (
     FLAG,
     KIND,

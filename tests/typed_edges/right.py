@@ -4,7 +4,7 @@ from typing import Any
 
 from waypost.api.base import JsonObject
 
-from tests.builders import container, gate, python, spec, wait
+from tests.support.builders import container, gate, python, spec, wait
 from tests.typed_edges.words import (
     FLAG,
     KIND,

@@ -1,6 +1,6 @@
 """Operators that cannot take what they are given; graphs and schemas that are none."""
 
-from tests.builders import python, spec
+from tests.support.builders import python, spec
 from tests.typed_edges.words import (
     FLAG,
     NUMBER,
@@ -31,6 +31,21 @@ EXPRESSIONS: dict[str, Wrong] = {
         when("${nodes.a.output.tags == 'x'}", tags=TEXTS),
         "nodes.b.when: nodes.a.output.tags == 'x': `==` compares array of string with string: "
         "they are never equal",
+    ),
+    "a-time-is-not-json": Wrong(
+        reads("timestamp(nodes.a.output.at) + duration('5m')", at=TEXT),
+        "nodes.b.inputs.v: timestamp(nodes.a.output.at) + duration('5m'): a timestamp is not JSON; "
+        "convert it, for example with string(...)",
+    ),
+    "a-duration-inside-a-list": Wrong(
+        reads("[nodes.a.output.at, duration('5m')]", at=TEXT),
+        "nodes.b.inputs.v: [nodes.a.output.at, duration('5m')]: a duration is not JSON; "
+        "convert it, for example with string(...)",
+    ),
+    "bytes-in-both-branches": Wrong(
+        reads("nodes.a.output.n > 1.0 ? b'a' : b'b'", n=NUMBER),
+        "nodes.b.inputs.v: nodes.a.output.n > 1.0 ? b'a' : b'b': bytes is not JSON; "
+        "convert it, for example with string(...)",
     ),
     "add-text-and-number": Wrong(
         reads("nodes.a.output.title + 1", title=TEXT),
@@ -164,7 +179,7 @@ GRAPHS: dict[str, Wrong] = {
         spec(python("a"), modules={"tools": "def f(:"}),
         "modules.tools: is not Python: invalid syntax (line 1)",
     ),
-    "module-keyword": Wrong(
+    "S26-module-keyword": Wrong(
         spec(python("a"), modules={"class": "x = 1"}),
         "modules.class: 'class' is no name that Python can import; choose another",
     ),

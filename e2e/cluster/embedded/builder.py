@@ -60,7 +60,8 @@ class Builder:
         with self._locked():
             if not self.archive(self.base).exists():
                 self._progress.say(f"building {self.base} from Debian {SUITE} (~1 min, once)")
-                self._bootstrap()
+                with self._progress.step("base image"):
+                    self._bootstrap()
 
     def build(
         self, image: str, dockerfile: Path, context: Path, parents: Mapping[str, str]
@@ -72,9 +73,10 @@ class Builder:
             if self.archive(image).exists():
                 return
             self._progress.say(f"building {image}")
-            for needed in (self.base, *parents.values()):
-                self._have(needed)
-            self._build(image, dockerfile, context, parents)
+            with self._progress.step(f"image {dockerfile.parent.name}"):
+                for needed in (self.base, *parents.values()):
+                    self._have(needed)
+                self._build(image, dockerfile, context, parents)
             self._prune(image)
 
     def _have(self, image: str) -> None:
@@ -134,5 +136,5 @@ class Builder:
             path.unlink()
 
     def _locked(self) -> AbstractContextManager[None]:
-        path = self._settings.cache / "build.lock"
+        path = self._settings.cache / "image-builds.lock"  # programs are compiled meanwhile
         return lock.hold(path, wait=_BUILD_WAIT, waiting=self._progress.say)

@@ -58,11 +58,12 @@ def ensure(settings: Settings, progress: Progress, programs: dict[str, str]) -> 
     progress.say(f"installing {' '.join(missing)}")
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     logs = settings.cache / "logs"
-    # One broken third-party source fails an update that brought everything needed.
-    shell.succeeds([apt, "update", "-qq"], timeout=300)
     install = [apt, "install", "-y", "-qq", "--no-install-recommends", *missing]
     do = f"run `apt-get update && apt-get install {' '.join(missing)}` by hand and look why"
-    shell.logged(install, log=logs / "apt.log", env=env, do=do)
+    with progress.step(f"system packages: {' '.join(missing)}"):
+        # One broken third-party source fails an update that brought everything needed.
+        shell.succeeds([apt, "update", "-qq"], timeout=300)
+        shell.logged(install, log=logs / "apt.log", env=env, do=do)
 
 
 def cni_folder() -> Path | None:

@@ -3,10 +3,14 @@
 from collections.abc import Collection, Mapping
 from typing import Final, Literal
 
-from waypost_agent.entries import Result
-from waypost_agent.failures import one_line
-from waypost_agent.journal import Journal
-from waypost_agent.meter import Meter, cut, now
+from waypost.protocol.reasons import Reason
+from waypost.protocol.text import shorten
+from waypost.protocol.timestamps import now
+
+from waypost_agent.failures import Stopped, one_line
+from waypost_agent.journal.entries import Result
+from waypost_agent.journal.journal import UNKNOWN_HINT, Journal
+from waypost_agent.limits import Meter
 
 Outcome = Literal["ok", "error", "refused"]
 _SHOWN: Final = 128  # characters of names and ids: a model may invent any
@@ -23,29 +27,36 @@ class Calls:
         self._known: set[str] = set()
 
     def asked(
-        self, calls: list[tuple[str, str]], *, offered: Collection[str], replayed: bool = False
+        self,
+        calls: list[tuple[str, str]],
+        *,
+        offered: Collection[str],
+        replayed: bool = False,
     ) -> None:
-        """Take the calls (id, name) of one answer. A tool that the node may not call is refused
-        here; the loop tells the model. Raises Stopped when they are more than the limit allows."""
+        """Take the calls (id, name) of one answer. A tool that is not `offered` is refused here,
+        and the loop says so to the model. Raises Stopped when they are more than the limit
+        allows."""
         self._meter.tool_calls([name for _, name in calls], replayed=replayed)
         for call_id, name in calls:
             self._known.add(call_id)
             self._open[call_id] = (name, now())
             if name not in offered:
-                self._told(call_id, "refused", "not a tool of this node", replayed=replayed)
+                self._trace(call_id, "refused", "not a tool of this node", replayed=replayed)
 
     async def replayed(self, call_id: str) -> Result | None:
         """What an earlier attempt was given by this call; None if it is to be made now: its
         arguments fit. Raises Stopped."""
-        found = self._journal.recorded(call_id)
-        if found is None:
+        result = self._journal.recorded(call_id)
+        if result is None:
             name, _ = self._open[call_id]
             self._open[call_id] = (name, now())
+            await self._journal.begins_again(call_id)
+            self._journal.began()
             return None
         self._meter.own.add(replayed_tool_calls=1)
-        outcome: Outcome = "ok" if found.outcome == "ok" else "error"
-        self._told(call_id, outcome, found.message or None, replayed=True)
-        return found
+        outcome: Outcome = "ok" if result.outcome == "ok" else "error"
+        self._trace(call_id, outcome, result.message or None, replayed=True)
+        return result
 
     def rejected(self, call_id: str, error: str) -> bool:
         """Note a call whose arguments never reached the tool; False when it is no call of a
@@ -54,28 +65,40 @@ class Calls:
             replayed = self._journal.was_rejected(call_id)
             if not replayed:
                 self._journal.rejected(call_id)
-            self._told(call_id, "error", error, replayed=replayed)
+            self._trace(call_id, "error", error, replayed=replayed)
         return call_id in self._known
 
     async def done(self, call_id: str, result: Result) -> None:
         """A call was made and has ended. Raises Stopped when that cannot be kept."""
         outcome: Outcome = "ok" if result.outcome == "ok" else "error"
-        self._told(call_id, outcome, one_line(result.message) or None)
+        self._trace(call_id, outcome, one_line(result.message) or None)
         await self._journal.done(call_id, result)
 
-    def cut_short(self, call_id: str) -> None:
-        """A call was made, and the attempt ended before it did."""
-        self._told(call_id, "error", "cut short: the attempt was ended")
+    def cut_short(self, call_id: str, error: str = "cut short: the attempt was ended") -> None:
+        """A call began, and the attempt ended before it did."""
+        self._trace(call_id, "error", error)
 
-    def _told(
+    async def not_made(self, call_id: str, error: str) -> None:
+        """A call was refused before its tool did anything, and ends the attempt."""
+        self._trace(call_id, "error", error)
+        await self._journal.not_made(call_id)
+
+    def unknown(self, call_id: str, error: str) -> Stopped:
+        """What ends the attempt where a tool of effect once may have been called, or not."""
+        name, _ = self._open[call_id]
+        self._trace(call_id, "error", error)
+        text = f"tool {shorten(name, _SHOWN)} (call {call_id}): {error}; {UNKNOWN_HINT}"
+        return Stopped(Reason.UNKNOWN_EFFECT, text)
+
+    def _trace(
         self, call_id: str, outcome: Outcome, error: str | None = None, *, replayed: bool = False
     ) -> None:
         name, start = self._open.pop(call_id)
         self._meter.add(
             "tool",
             start=start,
-            name=cut(name, _SHOWN),
-            callId=cut(call_id, _SHOWN),
+            name=shorten(name, _SHOWN),
+            callId=shorten(call_id, _SHOWN),
             server=self._servers.get(name),
             outcome=outcome,
             error=error,

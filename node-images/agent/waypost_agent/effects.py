@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from pydantic_ai.tools import ToolDefinition
 
-from waypost_agent.assignment import Assignment
+from waypost_agent.agent_request import AgentRequest
 
 _OF_FUNCTIONS: Final = "idempotent"
 
@@ -16,7 +16,7 @@ class Effects:
 
     `declared`: the workflow's word alone, by tool."""
 
-    def __init__(self, work: Assignment) -> None:
+    def __init__(self, work: AgentRequest) -> None:
         self.declared: dict[str, str] = {}
         self._usual: dict[str, str] = {}
         for python in work.modules:

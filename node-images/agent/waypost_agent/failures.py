@@ -1,9 +1,11 @@
-"""Why an attempt of an agent ends without an output, in the closed vocabulary."""
+"""Why an attempt of an agent ends without an output, as a reason and a message."""
 
+import json
 import ssl
 from typing import Any, Final, NamedTuple
 
 import httpx2
+import pydantic
 from pydantic_ai.exceptions import (
     ModelAPIError,
     ModelAuthenticationError,
@@ -16,9 +18,12 @@ from pydantic_ai.exceptions import (
 )
 from waypost.protocol.reasons import Reason
 
+from waypost_agent.provider_http import UnusableAnswer
+
 SHOWN: Final = 600  # characters of what a provider said
 _RATE_LIMITED: Final = 429
 _AGAIN: Final = frozenset({408, 409, 425, _RATE_LIMITED})
+_BUSY: Final = frozenset({_RATE_LIMITED, 502, 503, 504, 529})
 
 
 class Stopped(Exception):
@@ -40,19 +45,34 @@ class Stopped(Exception):
         self.of_answer = of_answer
 
 
+class CallNotMade(Stopped):
+    """A tool server refused a call before it did anything: it is made when the cause is mended."""
+
+
+class OutcomeUnknown(Exception):
+    """A tool call began, and it is not known whether it was carried out."""
+
+
 class Refusal(NamedTuple):
-    """A model call that gave no answer. `again`: another one may help; `answered`: the provider
-    answered with a success, so that it counts as a call."""
+    """A model call that gave no answer.
+
+    `again`: another one may help; `busy`: the provider has too much to do, which passes with time;
+    `answered`: a model answered, so that it counts as a call.
+    """
 
     reason: Reason
     message: str
     again: bool = False
+    busy: bool = False
     retry_after: float | None = None
     answered: bool = False
 
 
 def refusal_of(error: Exception) -> Refusal:
     """What an exception of a provider's library means."""
+    unusable = next((c for c in _causes(error) if isinstance(c, UnusableAnswer)), None)
+    if unusable is not None:
+        return _of_unusable(unusable)
     if isinstance(error, ModelHTTPError):
         return _of_status(error)
     if isinstance(error, ModelConnectionError):
@@ -61,39 +81,63 @@ def refusal_of(error: Exception) -> Refusal:
         return Refusal(Reason.PROVIDER_ERROR, str(error))
     unreadable = isinstance(error.__cause__, ValueError) and isinstance(error, ModelAPIError)
     if unreadable or isinstance(error, UnexpectedModelBehavior):
-        text = f"the answer cannot be read: {one_line(str(error))}; look whether baseURL is right"
+        hint = "check the ModelProvider's baseURL and type"
+        text = f"the answer cannot be read: {_invalid_field(error)}; {hint}"
         return Refusal(Reason.PROVIDER_ERROR, text, answered=True)
-    told = one_line(str(error)) or "no details"
+    text = one_line(str(error)) or "no details"
     name = "" if isinstance(error, ModelAPIError) else f"{type(error).__name__}: "
-    return Refusal(Reason.PROVIDER_ERROR, f"{name}{told}")
+    return Refusal(Reason.PROVIDER_ERROR, f"{name}{text}")
 
 
 def _of_status(error: ModelHTTPError) -> Refusal:
-    status = error.status_code
-    said = one_line(_said(error.body))
-    text = f"{status}: {said}" if said else f"status {status}"
-    hint = _hint(error)
+    hint = _hint(error) or _hint_of(error.status_code)
+    return _refusal(error.status_code, _error_text(error.body), hint, error.retry_after)
+
+
+def _of_unusable(error: UnusableAnswer) -> Refusal:
+    if not error.is_error:
+        return Refusal(Reason.PROVIDER_ERROR, str(error))
+    if error.status is None:
+        return Refusal(Reason.PROVIDER_ERROR, str(error), again=True)
+    return _refusal(error.status, str(error), _hint_of(error.status), None)
+
+
+def _refusal(status: int, text: str, hint: str | None, retry_after: float | None) -> Refusal:
+    """What an HTTP status and the words of the provider mean."""
+    text = f"{status}: {one_line(text)}" if text else f"status {status}"
     if hint:
         return Refusal(Reason.PROVIDER_ERROR, f"{text}; {hint}")
-    again = status in _AGAIN or status >= 500
-    reason = Reason.RATE_LIMITED if status == _RATE_LIMITED else Reason.PROVIDER_ERROR
-    return Refusal(reason, text, again=again, retry_after=error.retry_after)
+    return Refusal(
+        Reason.RATE_LIMITED if status == _RATE_LIMITED else Reason.PROVIDER_ERROR,
+        text,
+        again=status in _AGAIN or status >= 500,
+        busy=status in _BUSY,
+        retry_after=retry_after,
+    )
+
+
+def _hint_of(status: int) -> str | None:
+    if status == 401:
+        return "put a valid key into the Secret that the ModelProvider names"
+    if status == 403:
+        return "the key is known, but has no right to do this; check its rights"
+    if status == 404:
+        return "check the model's name and the ModelProvider's baseURL"
+    if 400 <= status < 500 and status not in _AGAIN:
+        return "the provider does not take the request; check settings, tools and outputSchema"
+    return None
 
 
 def _hint(error: ModelHTTPError) -> str | None:
-    """What to do about an answer that would be the same another time."""
+    """What to do about an answer that would be the same another time, by its category."""
     if isinstance(error, ModelQuotaExceededError):
         return "the account's quota or credit is used up"
     if isinstance(error, ModelAuthenticationError):
-        if error.status_code == 403:
-            return "the key is known and may not do this; look at its rights"
-        return "put a valid key into the Secret that the ModelProvider names"
+        return _hint_of(403 if error.status_code == 403 else 401)
     if isinstance(error, ModelNotFoundError):
-        return "look at the model's name and the ModelProvider's baseURL"
+        return _hint_of(404)
     if isinstance(error, ModelContextWindowExceededError):
         return "the conversation is longer than the model takes; shorten the prompt or the results"
-    if 400 <= error.status_code < 500 and error.status_code not in _AGAIN:
-        return "the provider does not take the request; look at settings, tools and outputSchema"
     return None
 
 
@@ -109,22 +153,34 @@ def _of_connection(error: ModelConnectionError) -> Refusal:
 
 
 def _causes(error: BaseException) -> "list[BaseException]":
-    found: list[BaseException] = []
+    causes: list[BaseException] = []
     cause: BaseException | None = error
-    while cause is not None and cause not in found:
-        found.append(cause)
+    while cause is not None and cause not in causes:
+        causes.append(cause)
         cause = cause.__cause__ or cause.__context__
-    return found
+    return causes
 
 
-def _said(body: Any) -> str:
-    """The sentence in an error's body, in whichever of the usual forms."""
+def _error_text(body: Any) -> str:
+    """The sentence in an error's body, in any of the usual forms."""
     while isinstance(body, dict):
-        inner = body.get("error", body.get("message"))
+        inner = body.get("error") or body.get("message") or body.get("detail")
         if inner is None:
-            return str(body)
+            return json.dumps(body, ensure_ascii=False, default=str)
         body = inner
+    if isinstance(body, list):
+        return json.dumps(body, ensure_ascii=False, default=str)
     return "" if body is None else str(body)
+
+
+def _invalid_field(error: Exception) -> str:
+    """What is wrong in an answer: the field, without the library's dump."""
+    for cause in _causes(error):
+        if isinstance(cause, pydantic.ValidationError):
+            first = cause.errors(include_url=False, include_input=False)[0]
+            path = ".".join(map(str, first["loc"]))
+            return f"{path}: {first['msg'].lower()}"
+    return one_line(str(error))
 
 
 def one_line(text: str) -> str:

@@ -10,7 +10,7 @@ from pydantic_ai.exceptions import UserError
 from pydantic_ai.toolsets import AbstractToolset, FunctionToolset
 from waypost.protocol.reasons import Reason
 
-from waypost_agent.assignment import PythonTools
+from waypost_agent.agent_request import PythonTools
 from waypost_agent.failures import Stopped, one_line
 
 

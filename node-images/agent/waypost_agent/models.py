@@ -2,7 +2,7 @@
 
 Only the library of the provider in use is imported, and of that what is used. Each is given our own
 HTTP client, and none repeats a request by itself: waits are counted and traced, so they are ours
-(asking.py).
+(provider_retries.py).
 """
 
 from collections.abc import Callable
@@ -12,14 +12,15 @@ import httpx2
 from pydantic_ai.models import Model
 from pydantic_ai.settings import ModelSettings
 
-from waypost_agent import lazy
-from waypost_agent.assignment import BadAssignment, ModelWork
+from waypost_agent import lazy_imports, provider_http
+from waypost_agent.agent_request import InvalidAgentRequest, ModelWork
 
 CONNECT_TIMEOUT: Final = 10.0  # seconds
 _NO_KEY: Final = "no-key"  # the libraries want one; the client below does not send it
 _KEY_HEADERS: Final = ("Authorization", "x-api-key", "api-key", "x-goog-api-key")
 # What OpenAI itself answers; others know an older name for the most tokens of an answer.
 _OPENAI_HOSTS: Final = (".openai.com", ".openai.azure.com")
+_EFFORT: Final = "openai_reasoning_effort"
 _SETTINGS: Final = {
     "temperature": "temperature",
     "topP": "top_p",
@@ -27,11 +28,12 @@ _SETTINGS: Final = {
     "seed": "seed",
     "stopSequences": "stop_sequences",
     "parallelToolCalls": "parallel_tool_calls",
+    "reasoningEffort": _EFFORT,
 }
 
 
 def build(work: ModelWork, *, key: str | None, http: httpx2.AsyncClient) -> Model:
-    """The model, reached through `http`. Raises BadAssignment for a type that is not known."""
+    """The model, reached through `http`. Raises InvalidAgentRequest for an unknown type."""
     makers: dict[str, Callable[[ModelWork, str, httpx2.AsyncClient], Model]] = {
         "OpenAI": _openai,
         "Anthropic": _anthropic,
@@ -39,44 +41,59 @@ def build(work: ModelWork, *, key: str | None, http: httpx2.AsyncClient) -> Mode
     }
     if work.type not in makers:
         known = ", ".join(makers)
-        raise BadAssignment(f"agent.model.type: expected one of {known}, found {work.type!r}")
-    lazy.install()
+        raise InvalidAgentRequest(f"agent.model.type: expected one of {known}, found {work.type!r}")
+    lazy_imports.install()
+    provider_http.check_answers(http, type_=work.type)
     if key is None:
         http.event_hooks["request"].append(_without_key)
     return makers[work.type](work, key or _NO_KEY, http)
 
 
 def settings(work: ModelWork) -> ModelSettings:
-    """The settings of every call. Raises BadAssignment for one that is not known."""
+    """The settings of every call. Raises InvalidAgentRequest for one that is not known."""
     unknown = sorted(set(work.settings) - set(_SETTINGS))
     if unknown:
-        raise BadAssignment(f"agent.model.settings.{unknown[0]}: this runner does not know it")
-    found: Any = {_SETTINGS[name]: value for name, value in work.settings.items()}
-    return cast(ModelSettings, found)
+        raise InvalidAgentRequest(
+            f"agent.model.settings.{unknown[0]}: this runner does not know it"
+        )
+    mapped: Any = {_SETTINGS[name]: value for name, value in work.settings.items()}
+    effort = mapped.pop(_EFFORT, None)
+    if effort is not None:
+        # For OpenAI as it is: what a server behind that interface can, no profile knows.
+        mapped[_EFFORT if work.type == "OpenAI" else "thinking"] = str(effort).lower()
+    return cast(ModelSettings, mapped)
 
 
 def _openai(work: ModelWork, key: str, http: httpx2.AsyncClient) -> Model:
     from openai import AsyncOpenAI
-    from pydantic_ai.models.openai import OpenAIChatModel
     from pydantic_ai.profiles.openai import OpenAIModelProfile
     from pydantic_ai.providers.openai import OpenAIProvider
     from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 
+    from waypost_agent.openai_compatible import CompatibleChatModel
+
     client = AsyncOpenAI(base_url=work.base_url, api_key=key, http_client=http, max_retries=0)
     if f".{httpx2.URL(work.base_url).host}".endswith(_OPENAI_HOSTS):
-        return OpenAIChatModel(work.name, provider=OpenAIProvider(openai_client=client))
+        return CompatibleChatModel(work.name, provider=OpenAIProvider(openai_client=client))
     older = OpenAIModelProfile(openai_chat_supports_max_completion_tokens=False)
     provider = OpenAICompatibleProvider("openai-compatible", openai_client=client, profile=older)
-    return OpenAIChatModel(work.name, provider=provider)
+    return CompatibleChatModel(work.name, provider=provider)
 
 
 def _anthropic(work: ModelWork, key: str, http: httpx2.AsyncClient) -> Model:
     from anthropic import AsyncAnthropic
+    from anthropic.types.beta import BetaUsage
     from pydantic_ai.models.anthropic import AnthropicModel
     from pydantic_ai.providers.anthropic import AnthropicProvider
 
+    class CompatibleAnthropicModel(AnthropicModel):
+        def _process_response(self, response: Any, *args: Any, **more: Any) -> Any:
+            if response.usage is None:  # of gateways; the tokens are estimated then
+                response.usage = BetaUsage(input_tokens=0, output_tokens=0)
+            return super()._process_response(response, *args, **more)
+
     client = AsyncAnthropic(base_url=work.base_url, api_key=key, http_client=http, max_retries=0)
-    return AnthropicModel(work.name, provider=AnthropicProvider(anthropic_client=client))
+    return CompatibleAnthropicModel(work.name, provider=AnthropicProvider(anthropic_client=client))
 
 
 def _google(work: ModelWork, key: str, http: httpx2.AsyncClient) -> Model:

@@ -1,4 +1,4 @@
-"""The runner of a node's pod: reads the request, runs it, leaves the commit record.
+"""The entry point of the runner: reads the request, runs the node, writes the commit record.
 
 Exit code 0 means that a Succeeded record is durable, unless the program itself ended the process.
 """
@@ -8,24 +8,27 @@ import resource
 import sys
 import time
 
-from waypost_node.program import perform
+from waypost_node.execute import perform
 from waypost_node.request import attempt_of, load
 from waypost_node.supervisor import supervise
 
 OUTPUT_FILE = "/dev/termination-log"
-# The termination file is not counted against the pod's storage limit (correctness B4): one file
-# may not be larger than the scratch volume at /tmp.
-LARGEST_FILE = 256 * 1024 * 1024
+STORAGE_VARIABLE = "WAYPOST_STORAGE_BYTES"
+LARGEST_FILE = 256 * 1024 * 1024  # bytes, for a pod without a storage limit
 
 
 def main() -> int:
-    """Run the node; gives the exit code."""
+    """Run the node of this pod.
+
+    Returns:
+        The exit code: 0 after a Succeeded record, 2 if the request cannot be read.
+    """
     try:
         request = load()
     except (OSError, ValueError) as error:
-        print(f"waypost: the request cannot be read: {error}", file=sys.stderr)
+        print(f"waypost: cannot read the request: {error}", file=sys.stderr)
         return 2
-    _limit_files()
+    _limit_file_size()
     attempt = attempt_of(request)
     timeout = request.timeout_seconds
     deadline = None if timeout is None else time.monotonic() + timeout
@@ -34,14 +37,19 @@ def main() -> int:
         attempt=attempt,
         output=os.environ.get("WAYPOST_OUTPUT", OUTPUT_FILE),
         timeout=timeout,
-        # What its model calls cost must not be lost.
+        # An agent ends by itself, so that its record reports what its model calls cost.
         ends_itself=request.kind == "agent",
     )
 
 
-def _limit_files() -> None:
+def _limit_file_size() -> None:
+    """No file may be larger than the pod's storage limit (B4).
+
+    The kubelet counts /tmp against that limit, but not the termination file.
+    """
     _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    most = LARGEST_FILE if hard == resource.RLIM_INFINITY else min(hard, LARGEST_FILE)
+    limit = int(os.environ.get(STORAGE_VARIABLE, LARGEST_FILE))
+    most = limit if hard == resource.RLIM_INFINITY else min(hard, limit)
     resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
 
 

@@ -1,6 +1,6 @@
-"""Client of the gateway, which keeps what a commit record or a request has no room for.
+"""Client of the gateway, which stores payloads that fit neither a commit record nor a request.
 
-Whose payload it is follows from the pod's token alone (docs/adr/0008-agent-nodes.md).
+The pod's token alone identifies the attempt (docs/adr/0008-agent-nodes.md).
 """
 
 import os
@@ -15,8 +15,8 @@ from waypost.protocol.ijson import Json
 
 TOKEN_FILE: Final = "/waypost/token/gateway"
 DIGEST_HEADER: Final = "Waypost-Digest"
-TIMES: Final = httpx2.Timeout(30.0, connect=5.0)  # seconds, of one step of one try
-FIRST_WAIT: Final = 0.2  # seconds, doubled after every try
+TIMES: Final = httpx2.Timeout(30.0, connect=5.0)  # seconds per step of one try
+FIRST_WAIT: Final = 0.2  # seconds, doubled after each try
 LONGEST_WAIT: Final = 10.0
 _AGAIN: Final = frozenset({401, 408, 425, 429})
 _TOO_LARGE: Final = 413
@@ -26,8 +26,8 @@ Type: TypeAlias = Literal["result", "trace", "input"]
 
 
 class GatewayError(Exception):
-    """A payload that could not be kept or had: which, where, and what the gateway said. `reason`
-    is the gateway's word for it, "" where there is none."""
+    """A payload could not be stored or read; the message names it, the gateway and its answer.
+    `reason`: the gateway's reason, "" if it gave none."""
 
     def __init__(self, message: str, *, reason: str = "") -> None:
         super().__init__(message)
@@ -35,11 +35,11 @@ class GatewayError(Exception):
 
 
 class TooLarge(GatewayError):
-    """A payload above the gateway's limit; says the limit and what to configure."""
+    """A payload above the gateway's limit; the message has the limit and what to configure."""
 
 
 class Passing(Exception):
-    """A try that failed for the time being; asked to wait for `seconds`."""
+    """A try that failed temporarily. `seconds`: how long the server asked to wait."""
 
     def __init__(self, problem: str, seconds: float = 0.0) -> None:
         super().__init__(problem)
@@ -47,10 +47,11 @@ class Passing(Exception):
 
 
 class Gateway:
-    """The gateway at `url`. Every call tries until `deadline`, a time.monotonic(), at least once.
+    """The gateway at `url`. Each call is tried at least once, and until `deadline`, a
+    time.monotonic().
 
-    Tried again: no connection, a broken one, 401 (the kubelet renews the token while we wait),
-    429 and 5xx. Whatever else is refused stays refused.
+    Retried: connection errors, 401 (the kubelet renews the token meanwhile), 408, 425, 429, 5xx.
+    Other refusals are final.
     """
 
     def __init__(self, url: str, *, deadline: float) -> None:
@@ -58,11 +59,29 @@ class Gateway:
         self._deadline = deadline
 
     def put(self, type_: Type, body: bytes, *, digest: str) -> None:
-        """Keep a payload in canonical form; returns when it is durable. Raises GatewayError."""
+        """Store a payload; returns when it is durable.
+
+        Args:
+            type_: what it is.
+            body: its canonical form (RFC 8785).
+            digest: `sha256:<hex>` of the body.
+
+        Raises:
+            TooLarge: above the gateway's limit.
+            GatewayError: refused, or not stored in time.
+        """
         self._call("PUT", type_, body, digest)
 
     def get(self, type_: Type, *, digest: str) -> Json:
-        """The payload with this digest. Raises GatewayError, also for another payload."""
+        """Read a payload.
+
+        Args:
+            type_: what it is.
+            digest: the expected `sha256:<hex>` of its canonical form.
+
+        Raises:
+            GatewayError: refused, not read in time, or its digest is not `digest`.
+        """
         answer = self._call("GET", type_, None, None)
         try:
             value = ijson.parse(answer)
@@ -78,7 +97,7 @@ class Gateway:
 
     def _call(self, method: str, type_: Type, body: bytes | None, digest: str | None) -> bytes:
         wait = FIRST_WAIT
-        # trust_env: neither a proxy nor a .netrc of the image has to do with this token.
+        # trust_env: a proxy or .netrc of the image must not get this token.
         with httpx2.Client(timeout=TIMES, trust_env=False) as client:
             while True:
                 try:
@@ -86,7 +105,9 @@ class Gateway:
                 except Passing as passing:
                     pause = pause_after(passing, wait)
                     if time.monotonic() + pause >= self._deadline:
-                        text = f"{self._named(type_)}: no success in time, last {passing}"
+                        text = (
+                            f"{self._named(type_)}: gave up at the deadline; last error: {passing}"
+                        )
                         raise GatewayError(text) from None
                 time.sleep(pause)
                 wait = min(wait * 2, LONGEST_WAIT)
@@ -99,7 +120,7 @@ class Gateway:
         body: bytes | None,
         digest: str | None,
     ) -> bytes:
-        """One try. Raises Passing for what a later one may not meet."""
+        """One try. Raises Passing if a later try may succeed."""
         address = f"{self._url}/v1/payloads/{type_}"
         headers = headers_of(body, digest)
         try:
@@ -110,8 +131,16 @@ class Gateway:
 
 
 def content_of(response: httpx2.Response, *, named: str) -> bytes:
-    """The body of a success. Raises Passing for what another try may not meet, GatewayError for
-    what stays refused; `named`: what was asked for."""
+    """The body of a successful response.
+
+    Args:
+        response: the response.
+        named: what was requested, for messages.
+
+    Raises:
+        Passing: a later try may succeed.
+        GatewayError: the refusal is final.
+    """
     if response.is_success:
         return response.content
     reason, message = _said(response)
@@ -123,16 +152,21 @@ def content_of(response: httpx2.Response, *, named: str) -> bytes:
 
 
 def pause_after(passing: Passing, wait: float) -> float:
-    """Seconds until the next try, of `wait` at most or of what was asked for."""
-    # Spread, or all pods that wait for a restarted gateway come back at once.
+    """Seconds until the next try.
+
+    Args:
+        passing: the failed try, which may say how long to wait.
+        wait: seconds of the present step of the backoff; half of it is random.
+    """
+    # Jitter: otherwise all pods that wait for a restarted gateway return at once.
     return max(wait * random.uniform(0.5, 1.0), passing.seconds)
 
 
 def _said(response: httpx2.Response) -> tuple[str, str]:
-    """The gateway's own words; of whatever else answers, the beginning."""
+    """Reason and message of a refusal; of another server's response, the start of its text."""
     try:
-        told = response.json()
-        reason, message = str(told["reason"]), str(told["message"])
+        body = response.json()
+        reason, message = str(body["reason"]), str(body["message"])
     except (ValueError, TypeError, LookupError):
         reason, message = "", response.text
     return reason, message[:_SHOWN].strip()
@@ -143,12 +177,20 @@ def _seconds(text: str | None) -> float:
 
 
 def headers_of(body: bytes | None, digest: str | None) -> dict[str, str]:
-    """The headers of a request. Raises GatewayError when the token cannot be read."""
+    """The headers of a request, with the pod's token.
+
+    Args:
+        body: the JSON to send, None for none.
+        digest: `sha256:<hex>` of the body, None for none.
+
+    Raises:
+        GatewayError: the token cannot be read.
+    """
     try:
-        # Each time anew: the kubelet renews it.
+        # Read for each request: the kubelet renews it.
         token = Path(os.environ.get("WAYPOST_TOKEN", TOKEN_FILE)).read_text().strip()
     except OSError as error:
-        raise GatewayError(f"the gateway's token cannot be read: {error}") from None
+        raise GatewayError(f"cannot read the token for the gateway: {error}") from None
     headers = {"Authorization": f"Bearer {token}"}
     if body is not None:
         headers["Content-Type"] = "application/json"

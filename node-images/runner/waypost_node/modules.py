@@ -1,4 +1,4 @@
-"""Sources of the workflow (`spec.modules`) that a node's code can import by name."""
+"""Makes the modules of a workflow (`spec.modules`) importable for a node's code."""
 
 import sys
 from _frozen_importlib import ModuleSpec
@@ -10,25 +10,25 @@ OWN: Final = frozenset({"node", "waypost", "waypost_agent", "waypost_node"})
 
 
 class BadName(Exception):
-    """A module whose name is taken: code that imports it would get another one."""
+    """A module name that is already used: an import would load the other module."""
 
 
 class Source:
-    """A loader that knows the source: tracebacks, warnings and inspect show its lines."""
+    """A loader with the source text, so that tracebacks, warnings and inspect show its lines."""
 
     def __init__(self, text: str, *, filename: str) -> None:
         self._text = text
         self._filename = filename
 
     def get_source(self, _name: str) -> str:
-        """The text."""
+        """The source text."""
         return self._text
 
     def create_module(self, _spec: ModuleSpec) -> None:
-        """None: an ordinary module."""
+        """None: create an ordinary module."""
 
     def exec_module(self, module: ModuleType) -> None:
-        """Run the source in `module`."""
+        """Execute the source in `module`."""
         module.__file__ = self._filename
         exec(compile(self._text, self._filename, "exec"), module.__dict__)
 
@@ -40,7 +40,7 @@ class _Finder:
     def find_spec(
         self, name: str, _path: object = None, _target: object = None
     ) -> ModuleSpec | None:
-        """What the import system asks for a module that is not loaded yet."""
+        """Called by the import system for a module that is not loaded yet."""
         text = self._sources.get(name)
         if text is None:
             return None
@@ -52,13 +52,14 @@ class _Finder:
 
 
 def provide(sources: Mapping[str, str]) -> None:
-    """Make `sources` importable, before modules of the same name that the image has.
+    """Make `sources` (text by module name) importable, before modules of the image.
 
-    Raises BadName for a name of the standard library or of Waypost.
+    Raises:
+        BadName: the standard library or Waypost has a module of this name.
     """
     for name in sources:
         if name in OWN or name in sys.stdlib_module_names:
             whose = "Waypost" if name in OWN else "Python's standard library"
             raise BadName(f"spec.modules.{name}: {whose} has a module of this name; rename it")
-    # First, so that a workflow says the same in every image.
+    # First, so that a workflow behaves the same in every image.
     sys.meta_path.insert(0, _Finder(sources))

@@ -1,6 +1,6 @@
-"""The program of a probe's pod: tries what a node would do, and says how that went.
+"""The program of a probe pod: tries what a node would do, and reports the result.
 
-It ends with 0 whenever it came to a verdict, good or bad.
+Exit code 0: there is a verdict, good or bad.
 """
 
 import json
@@ -20,22 +20,22 @@ from waypost.protocol.probe import (
     encode,
 )
 
-from waypost_node import reach
+from waypost_node import endpoint_access
 
 OUTPUT_FILE: Final = "/dev/termination-log"
 _BODY_LIMIT: Final = 8 * 1024 * 1024
 
 
 class _Interface(NamedTuple):
-    """How one type of provider lists its models."""
+    """How the API of one type of provider lists its models."""
 
     path: str
-    header: str  # that carries the key
-    prefix: str  # before the key
+    header: str  # header of the key
+    prefix: str  # text before the key
     extra: dict[str, str]
     models: str  # field of the list
     name: str  # field of a model
-    more: str  # field that is set when the list goes on
+    more: str  # field that is set if the list has another page
 
 
 _INTERFACES: Final = {
@@ -56,55 +56,81 @@ _INTERFACES: Final = {
 
 
 def main() -> int:
-    """Probe the provider that the request names; gives the exit code."""
+    """Probe the provider in the request; returns the exit code."""
     return run(_ask)
 
 
-def run(ask: Callable[[dict[str, Any], reach.Keys], Verdict]) -> int:
-    """Let `ask` come to a verdict on the request of this pod, and leave it, free of secrets, as
-    the termination message. Gives the exit code."""
+def run(ask: Callable[[dict[str, Any], endpoint_access.Keys], Verdict]) -> int:
+    """Run a probe and write its verdict, without secrets, as the termination message.
+
+    Args:
+        ask: probes the address in a request document; may raise endpoint_access.Unfit.
+
+    Returns:
+        The exit code: 0 with a verdict, 2 if the request has another version.
+    """
     path = Path(os.environ.get("WAYPOST_PROBE_REQUEST", REQUEST_FILE))
     request = json.loads(path.read_bytes())
     if request.get("v") != VERSION:
-        print(f"waypost: a probe of version {request.get('v')}, not {VERSION}", file=sys.stderr)
+        print(
+            f"waypost: expected a probe request of version {VERSION}, found {request.get('v')!r}",
+            file=sys.stderr,
+        )
         return 2
-    keys = reach.Keys()
+    keys = endpoint_access.Keys()
     try:
         verdict = ask(request, keys)
-    except reach.Unfit as error:
+    except endpoint_access.Unfit as error:
         verdict = error.verdict
-    told = verdict._replace(message=keys.redact(verdict.message))
-    print(f"waypost: {told.reason}: {told.message}", file=sys.stderr)
-    Path(os.environ.get("WAYPOST_OUTPUT", OUTPUT_FILE)).write_bytes(encode(told))
+    clean = verdict._replace(message=keys.redact(verdict.message))
+    print(f"waypost: {clean.reason}: {clean.message}", file=sys.stderr)
+    Path(os.environ.get("WAYPOST_OUTPUT", OUTPUT_FILE)).write_bytes(encode(clean))
     return 0
 
 
-def _ask(request: dict[str, Any], keys: reach.Keys) -> Verdict:
+def _ask(request: dict[str, Any], keys: endpoint_access.Keys) -> Verdict:
     return ask_provider(request["provider"], keys, seconds=float(request["timeoutSeconds"]))
 
 
-def ask_provider(document: dict[str, Any], keys: reach.Keys, *, seconds: float) -> Verdict:
-    """List the models of a provider: cheap, and it needs the key. Raises Unfit."""
+def ask_provider(
+    document: dict[str, Any], keys: endpoint_access.Keys, *, seconds: float
+) -> Verdict:
+    """Probe a provider by listing its models, which is cheap and requires the key.
+
+    Args:
+        document: `type`, `baseUrl`, and optionally `keyFile`, `caFile`, `models` (wanted names).
+        keys: records the key, so that it can be redacted.
+        seconds: time limit.
+
+    Raises:
+        endpoint_access.Unfit: the address or the key cannot be used.
+    """
     interface = _INTERFACES[document["type"]]
     base = str(document["baseUrl"]).rstrip("/")
-    url = reach.address(base + interface.path)
-    headers = {"User-Agent": "waypost", **interface.extra}
+    url = endpoint_access.address(base + interface.path)
+    headers = {
+        "User-Agent": "waypost",
+        **interface.extra,
+        **endpoint_access.headers_of(document, keys),
+    }
     if "keyFile" in document:
         headers[interface.header] = interface.prefix + keys.read(document["keyFile"])
-    context = reach.trust(document.get("caFile"))
+    context = endpoint_access.trust(document.get("caFile"))
     try:
         status, body = _get(url, headers, context, seconds)
     except (httpx2.HTTPError, TimeoutError) as error:
-        return reach.unreachable(error, url)
+        return endpoint_access.unreachable(error, url)
     if status != 200:
-        return reach.refused(status, reach.said_in(body), url, hint=_hint(document, status))
+        return endpoint_access.refused(
+            status, endpoint_access.said_in(body), url, hint=_hint(document, status)
+        )
     return _judged(body, interface, document.get("models", []), url)
 
 
 def _get(
     url: httpx2.URL, headers: dict[str, str], context: Any, seconds: float
 ) -> tuple[int, bytes]:
-    """Status and body of the answer. Raises httpx2.HTTPError, TimeoutError."""
+    """Status and body of the response. Raises httpx2.HTTPError or TimeoutError."""
     ends = time.monotonic() + seconds
     body = b""
     with (
@@ -113,7 +139,7 @@ def _get(
     ):
         for chunk in answer.iter_bytes():
             body += chunk
-            if time.monotonic() > ends:  # the client's own clock is of one read
+            if time.monotonic() > ends:  # the client's timeout is per read
                 raise TimeoutError
             if len(body) > _BODY_LIMIT:
                 break
@@ -125,32 +151,32 @@ def _judged(body: bytes, interface: _Interface, wanted: list[str], url: httpx2.U
         document = json.loads(body)
         listed = {str(model[interface.name]) for model in document[interface.models] or []}
     except (ValueError, TypeError, KeyError, RecursionError):
-        text = f"{url} answered 200 with something that is no list of models"
+        text = f"{url} answered 200, but not with a list of models"
         said = " ".join(body[:200].decode("utf-8", "replace").split())
-        hint = "look at the address: is the last part of its path missing, or a web page there?"
+        hint = "check the address: its path may be incomplete, or a web page may be there"
         return Verdict(ProbeReason.UNEXPECTED_ANSWER, f"{text} ({said[:100]}); {hint}")
     names = listed | {name.removeprefix("models/") for name in listed}
     names |= {name.removesuffix(":latest") for name in listed}
     unknown = tuple(name for name in wanted if name not in names)
-    told = f"{len(listed)} models"
+    count = f"{len(listed)} models"
     if not unknown or document.get(interface.more):
-        return Verdict(ProbeReason.ANSWERED, told, found=len(listed))
-    text = f"{told}, but not {_few(unknown)}; look at the spelling of spec.models[].name"
+        return Verdict(ProbeReason.ANSWERED, count, found=len(listed))
+    text = f"{count}, but not {_few(unknown)}; check the spelling of spec.models[].name"
     return Verdict(ProbeReason.UNKNOWN_MODELS, text, found=len(listed), unknown=unknown)
 
 
 def _few(names: tuple[str, ...]) -> str:
-    told = ", ".join(names[:5])
-    return told if len(names) <= 5 else f"{told} and {len(names) - 5} more"
+    listed = ", ".join(names[:5])
+    return listed if len(names) <= 5 else f"{listed} and {len(names) - 5} more"
 
 
 def _hint(document: dict[str, Any], status: int) -> str:
     if status in (401, 403) and "keyFile" not in document:
-        return "it wants a key; name one in spec.apiKey"
+        return "it requires a key; set spec.apiKey"
     if status == 404 and document["type"] == "OpenAI" and "/v1" not in document["baseUrl"]:
-        return "the address of most servers ends in /v1: add it to spec.baseURL"
+        return "the address of most servers ends with /v1: add it to spec.baseURL"
     if status == 404:
-        return "look at the path of spec.baseURL, and at spec.type"
+        return "check the path of spec.baseURL, and spec.type"
     return ""
 
 

@@ -1,31 +1,38 @@
-"""The program of python nodes: one call of one function."""
+"""Runs a python node: one call of one function."""
 
 from waypost.protocol.reasons import Reason
 from waypost.protocol.request import PythonWork, Request
 from waypost.protocol.work import WorkFailed, WorkResult
 
-from waypost_node import calling
+from waypost_node import user_code
 
 
 def perform(request: Request) -> WorkResult:
-    """Call the function with the node's inputs. Raises WorkFailed when it cannot be called, and
-    what user code raises."""
+    """Call the node's function with its inputs.
+
+    Returns:
+        The output, not validated yet.
+
+    Raises:
+        WorkFailed: the function does not exist or does not accept the inputs.
+        BaseException: whatever user code raises.
+    """
     try:
         return WorkResult(_value(request, request.python or PythonWork(source="")))
-    except calling.BadSignature as error:
+    except user_code.BadSignature as error:
         raise WorkFailed(Reason.INPUT_INVALID, str(error)) from None
-    except calling.NoFunction as error:
+    except user_code.NoFunction as error:
         raise WorkFailed(Reason.NODE_ERROR, str(error)) from None
 
 
 def _value(request: Request, work: PythonWork) -> object:
     if work.function is not None:
-        function = calling.find(work.function)
+        function = user_code.find(work.function)
         name = work.function.partition(":")[2]
-        calling.check_function(function, name, request.inputs)
+        user_code.check_function(function, name, request.inputs)
     else:
         filename = f"{request.path}.py"
-        tree = calling.parse(work.source or "", filename=filename)
-        calling.check_signature(tree, request.inputs)
-        function = calling.load(tree, work.source or "", filename=filename)
-    return calling.jsonable(calling.call(function, request.inputs))
+        tree = user_code.parse(work.source or "", filename=filename)
+        user_code.check_signature(tree, request.inputs)
+        function = user_code.load(tree, work.source or "", filename=filename)
+    return user_code.jsonable(user_code.call(function, request.inputs))

@@ -1,4 +1,4 @@
-"""Keeping secrets out of what people and machines get to read."""
+"""Removes secrets from texts."""
 
 import base64
 import json
@@ -7,11 +7,11 @@ from typing import Final
 from urllib.parse import quote, quote_plus
 
 MARK: Final = "[redacted]"
-SHORTEST: Final = 6  # characters; anything shorter would strike out innocent text
+SHORTEST: Final = 6  # characters; a shorter one would match innocent text
 
 
 class Redactor:
-    """Knows the secrets of a node, in the forms in which a server may echo them."""
+    """Finds secrets in every form in which a server may repeat them (JSON, base64, URL)."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
         forms = {form for secret in secrets for form in _forms(secret)}
@@ -19,13 +19,13 @@ class Redactor:
         self._forms = sorted((f for f in forms if len(f) >= SHORTEST), key=len, reverse=True)
 
     def __call__(self, text: str) -> str:
-        """The text with MARK in the place of every secret."""
+        """The text with MARK in place of every secret."""
         for form in self._forms:
             text = text.replace(form, MARK)
         return text
 
     def finds(self, text: str) -> bool:
-        """Whether a secret stands in the text."""
+        """Whether the text contains a secret."""
         return any(form in text for form in self._forms)
 
 

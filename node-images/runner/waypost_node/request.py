@@ -1,4 +1,4 @@
-"""Where the request document is, and reading it with the inputs that did not fit into it."""
+"""Reads the request document, and the inputs that did not fit into it."""
 
 import json
 import os
@@ -10,19 +10,23 @@ from waypost.protocol.record import Attempt
 from waypost.protocol.request import Request, from_json
 
 REQUEST_FILE = "/waypost/in/request.json"
-PATIENCE = 60.0  # seconds to wait for stored inputs where nobody says how long
+PATIENCE = 60.0  # seconds to wait for stored inputs without a deadline
 
 _fetched: dict[str, Json] = {}
 
 
 def load() -> Request:
-    """The request of this pod. Raises OSError or ValueError when there is none to be read."""
+    """Read the request of this pod.
+
+    Raises:
+        OSError, ValueError: the file is missing or malformed.
+    """
     path = Path(os.environ.get("WAYPOST_REQUEST", REQUEST_FILE))
     return from_json(json.loads(path.read_bytes()))
 
 
 def attempt_of(request: Request) -> Attempt:
-    """Whose record this pod writes."""
+    """The attempt whose record this pod writes."""
     return Attempt(
         run_uid=request.run_uid,
         path=request.path,
@@ -33,10 +37,14 @@ def attempt_of(request: Request) -> Attempt:
 
 
 def complete(request: Request, *, deadline: float | None = None) -> Request:
-    """The request with its inputs, fetched from the gateway where they are stored there.
+    """The request with its inputs; reads them from the gateway if they are stored there.
 
-    Raises waypost_node.gateway.GatewayError when they cannot be had by `deadline`, a
-    time.monotonic(); default: PATIENCE from now.
+    Args:
+        request: the request as loaded.
+        deadline: a time.monotonic(); default: PATIENCE seconds from now.
+
+    Raises:
+        waypost_node.gateway.GatewayError: the inputs could not be read in time.
     """
     digest = request.stored_inputs
     if digest is None:
@@ -49,6 +57,6 @@ def complete(request: Request, *, deadline: float | None = None) -> Request:
             raise GatewayError("the inputs are stored, but the request names no gateway")
         found = Gateway(request.gateway, deadline=until).get("input", digest=digest)
         if not isinstance(found, dict):
-            raise GatewayError(f"the stored inputs {digest} are no object")
+            raise GatewayError(f"the stored inputs {digest} are not an object")
         _fetched[digest] = found
     return request._replace(inputs=_fetched[digest])

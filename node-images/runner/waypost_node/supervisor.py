@@ -1,11 +1,11 @@
-"""PID 1: starts the program as its child, watches it, and writes the one record of the attempt.
+"""PID 1 of the pod: starts the program as a child, watches it, and writes the attempt's record.
 
-A process and not a thread of the program, because
-- a C call that keeps the interpreter lock (a runaway regular expression, 10 ** 10**8) stops every
-  other thread, and with them a timeout and the answer to SIGTERM;
-- as PID 1 a program would ignore SIGTERM by default (correctness E4) and have orphans to reap;
-  as a child it has the usual signals, for itself and for what it starts.
-The record is written by this process alone, after the program is over: once, in place, durable.
+The program is a process and not a thread, because
+- a C call that keeps the interpreter lock (a runaway regular expression, 10 ** 10**8) stops all
+  other threads, and with them timeouts and the response to SIGTERM;
+- as PID 1 a program would ignore SIGTERM by default (E4) and would have
+  to reap orphans; as a child it has the usual signals, and so do its own children.
+Only this process writes the record, after the program has ended: once, in place, durably.
 """
 
 import os
@@ -19,27 +19,27 @@ from waypost.protocol.reasons import Reason
 from waypost.protocol.record import LIMIT, Attempt, CommitRecord, encode
 
 TERMINATED: Final = 128 + signal.SIGTERM
-KEEP_GRACE: Final = 20.0  # seconds that a finished result may still take to be kept after SIGTERM
-END_GRACE: Final = 8.0  # seconds that a program which ends itself has for that, before it keeps
+KEEP_GRACE: Final = 20.0  # seconds to store a finished result after SIGTERM
+END_GRACE: Final = 8.0  # seconds for a program that ends itself, before it stores
 _NEVER: Final = float("inf")
-# Goes ahead of the record when the work is done; before JSON, blanks mean nothing.
+# Sent before the record when the work is done; JSON ignores leading blanks.
 _WORK_IS_OVER: Final = b" "
 _WATCHED: Final = frozenset({signal.SIGTERM, signal.SIGCHLD})
 
 
 class Verdict(NamedTuple):
-    """A program's own record, encoded."""
+    """The record of a program, encoded, and whether it succeeded."""
 
     record: bytes
     succeeded: bool
 
 
-# What a program is given: a function to call when its work is over and only keeping remains.
+# The argument: a function to call when the work is done and only storing remains.
 Program = Callable[[Callable[[], None]], Verdict]
 
 
 class _End(NamedTuple):
-    """How the program ended: its exit code, and the reason for which it was stopped, if any."""
+    """How the program ended: its exit code, and why it was stopped, if it was."""
 
     code: int
     stopped: Reason | None = None
@@ -53,14 +53,20 @@ def supervise(
     timeout: float | None,
     ends_itself: bool = False,
 ) -> int:
-    """Run `program` until it ends, SIGTERM comes, or `timeout` seconds are over.
+    """Run `program` until it ends, SIGTERM arrives, or the timeout is over.
 
-    A program whose work is over has KEEP_GRACE seconds after SIGTERM to keep its result. To one
-    that `ends_itself` SIGTERM is passed on, and its work has END_GRACE seconds to be over.
+    After SIGTERM a program whose work is done has KEEP_GRACE seconds to store its result.
 
-    Its record goes to the file `output`, or one that says why it was stopped; the exit code is 0
-    for a Succeeded record. A program that ends without a record (os._exit, a crash) leaves none:
-    the exit code is then its own, 128 + N after signal N.
+    Args:
+        program: runs in a child process.
+        attempt: the attempt, for a record that says why the program was stopped.
+        output: path of the file for the record.
+        timeout: seconds; None: no limit.
+        ends_itself: pass SIGTERM on and give the program END_GRACE seconds to end its work.
+
+    Returns:
+        The exit code: 0 after a Succeeded record. A program that ends without a record (os._exit,
+        a crash) leaves none; the exit code is then its own, 128 + N after signal N.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
     results, sink = os.pipe()
@@ -69,25 +75,25 @@ def supervise(
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         _become(program, sink)
     os.close(sink)
-    # Not to its end: a process that the program left behind may hold the pipe open.
+    # Non-blocking: a process that the program left behind may hold the pipe open.
     os.set_blocking(results, False)
     end = _wait(child, results, timeout, ends_itself)
     record = _received(results).strip(_WORK_IS_OVER)
     if not record and end.stopped:
-        told = "stopped by SIGTERM"
+        message = "stopped by SIGTERM"
         if end.stopped is Reason.TIMEOUT:
-            told = f"ran longer than its timeout of {timeout:g} s"
-        record = encode(CommitRecord(attempt, "Failed", None, end.stopped, told))
+            message = f"ran longer than its timeout of {timeout:g} s"
+        record = encode(CommitRecord(attempt, "Failed", None, end.stopped, message))
     if record:
         write(output, record)
     else:
-        told = f"signal {end.code - 128}" if end.code > 128 else f"exit code {end.code}"
-        print(f"waypost: the program ended with {told} and gave no result", file=sys.stderr)
+        how = f"signal {end.code - 128}" if end.code > 128 else f"exit code {end.code}"
+        print(f"waypost: the program ended with {how} and without a result", file=sys.stderr)
     return end.code
 
 
 def _become(program: Program, sink: int) -> NoReturn:
-    """In the child: run the program, hand its record over, and end with all its threads."""
+    """In the child: run the program, send its record to the parent, and end with all threads."""
     code = 1
     try:
         os.setsid()
@@ -95,15 +101,15 @@ def _become(program: Program, sink: int) -> NoReturn:
 
         def tell(text: bytes) -> None:
             if os.getpid() != me:
-                os._exit(1)  # a copy that the program forked and let run on has nothing to say
-            # Below PIPE_BUF: arrives whole or not at all.
+                os._exit(1)  # a fork of the program must not send a record
+            # Below PIPE_BUF: written as a whole or not at all.
             os.write(sink, text)
 
         verdict = program(lambda: tell(_WORK_IS_OVER))
         tell(verdict.record)
         code = 0 if verdict.succeeded else 1
     finally:
-        # Threads that were left behind must not keep a finished attempt alive.
+        # Remaining threads must not keep a finished attempt alive.
         os._exit(code)
 
 
@@ -117,7 +123,7 @@ def _wait(child: int, results: int, timeout: float | None, ends_itself: bool) ->
         if caught is None:
             if ends == keeps or not _something_to_read(results):
                 return _stop(child, late)
-            ends = keeps  # its work was over in time
+            ends = keeps  # its work was done in time
         elif caught == signal.SIGTERM and late.stopped is not Reason.DISRUPTED:
             late = _End(TERMINATED, Reason.DISRUPTED)
             ends = keeps = min(over, time.monotonic() + KEEP_GRACE)
@@ -135,7 +141,7 @@ def _wait(child: int, results: int, timeout: float | None, ends_itself: bool) ->
 
 
 def _caught(ends: float) -> int | None:
-    """The next signal; None when `ends` comes first."""
+    """The next signal; None if `ends` is reached first."""
     if ends == _NEVER:
         return signal.sigwaitinfo(_WATCHED).si_signo
     found = signal.sigtimedwait(_WATCHED, max(ends - time.monotonic(), 0))
@@ -143,7 +149,7 @@ def _caught(ends: float) -> int | None:
 
 
 def _reap(child: int) -> int | None:
-    """Collect what has ended, orphans of the program too; the child's status if it has."""
+    """Reap ended processes, orphans included; the child's status if it has ended."""
     found = None
     while True:
         try:
@@ -164,7 +170,7 @@ def _stop(child: int, end: _End) -> _End:
 
 
 def _kill_group(child: int) -> None:
-    # What the program started and left: the kernel sees to it only where this process is PID 1.
+    # Processes that the program left behind: the kernel kills them only if this process is PID 1.
     try:
         os.killpg(child, signal.SIGKILL)
     except ProcessLookupError:
@@ -185,7 +191,15 @@ def _received(results: int) -> bytes:
 
 
 def write(path: str, record: bytes) -> None:
-    """Write a record, durably. Raises OSError."""
+    """Write an encoded record durably.
+
+    Args:
+        path: the termination message file.
+        record: the encoded record.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
     # In place: the file is a bind mount, a rename onto it fails with EBUSY.
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
     try:

@@ -13,7 +13,7 @@ from typing import Any, Final, cast
 import kopf
 
 from waypost.adapters.credentials import Credentials, CredentialSource
-from waypost.adapters.household import Household
+from waypost.adapters.kopf_tasks import TaskTracker
 from waypost.api.meta import GROUP, LABEL_RUN, VERSION
 from waypost.ports.cluster import Kind, Obj
 from waypost.ports.sink import Sink
@@ -84,7 +84,7 @@ def build_registry(*, sink: Sink, credentials: CredentialSource) -> kopf.Operato
 
 def _forward(kind: Kind, sink: Sink) -> Callable[..., Any]:
     async def notice(*, event: kopf.RawEvent, **_kwargs: object) -> None:
-        sink.notice(kind, event["type"], cast(Obj, event["object"]))
+        sink.on_watch_event(kind, event["type"], cast(Obj, event["object"]))
 
     return notice
 
@@ -125,7 +125,7 @@ async def watch(
     a watcher that is dead and keeps quiet is the worst of operators. `spawned` is called once
     kopf has put its own signal handlers in place, to replace them.
     """
-    with Household() as household:
+    with TaskTracker() as household:
         with household.inside():
             tasks = await kopf.spawn_tasks(
                 registry=build_registry(sink=sink, credentials=credentials),

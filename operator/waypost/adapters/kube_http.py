@@ -42,6 +42,8 @@ class Call:
 
 @dataclass(frozen=True)
 class Answer:
+    """A response of the API server: HTTP status, headers and the undecoded body."""
+
     status: int
     headers: Mapping[str, str]
     payload: bytes

@@ -5,7 +5,8 @@ import logging
 from waypost.adapters.metrics import Metrics
 from waypost.adapters.tracing import Tracer
 from waypost.api.status import AgentWorkflowStatus
-from waypost.engine.model import Observed, Traces
+from waypost.engine.state.decision import Traces
+from waypost.engine.state.observed import Observed
 from waypost.telemetry import spans
 from waypost.telemetry.agent_spans import agent_spans, provider_type
 from waypost.telemetry.spans import AttemptEnded, Ended

@@ -1,4 +1,4 @@
-"""Approval: one question to a human, created by the operator, answered by one patch."""
+"""Approval: one question to a person. The operator creates it, one patch answers it."""
 
 from typing import Annotated, Literal
 
@@ -13,75 +13,89 @@ from waypost.api.base import (
     Timestamp,
     keyed_by,
 )
-from waypost.api.kinds import Approvers
+from waypost.api.kinds.approval import Approvers
 
 Decision = Literal["Approved", "Denied"]
 State = Literal["Open", "Approved", "Denied", "Withdrawn"]
 
 
 class Vote(Model):
-    """One approver's word, where more than one is required."""
+    """Vote of one approver, when more than one is required."""
 
     decision: Decision = Field(description="Approved or Denied.")
-    answer: JsonValue | None = Field(default=None, description="Typed answer, with Approved only.")
-    reason: str | None = Field(default=None, max_length=2048, description="Why.")
+    answer: JsonValue | None = Field(default=None, description="Typed answer. Only with Approved.")
+    reason: str | None = Field(default=None, max_length=2048, description="Reason for the vote.")
 
 
 class ApprovalSpec(Model):
-    """The question (immutable, written by the operator) and the answer (written by a human)."""
+    """The question (immutable, written by the operator) and the answer (written by a person)."""
 
     run: str = Field(max_length=253, description="Name of the AgentWorkflow that asks.")
     path: str = Field(max_length=128, description="Node that asks.")
-    subject: Literal["gate"] = Field(default="gate", description="What is asked about.")
+    subject: Literal["gate"] = Field(default="gate", description="Subject of the question.")
     message: str = Field(max_length=32768, description="The question.")
     context: JsonObject | None = Field(
-        default=None, max_length=50, description="What to look at before answering."
+        default=None, max_length=50, description="Information for the approver."
     )
     answer_schema: JsonObject | None = Field(
-        default=None, description="JSON Schema that answer must meet when approving."
+        default=None,
+        description="JSON Schema that the answer must match when the decision is Approved.",
     )
-    approvers: Approvers = Field(description="Who is asked.")
+    approvers: Approvers = Field(description="People who may answer.")
     expires_at: Timestamp | None = Field(
-        default=None, description="No answer by then: denied or failed, never approved."
+        default=None,
+        description="Time limit for the answer. Without an answer by then, the "
+        "decision is Denied or the node fails; it is never Approved.",
     )
     request_digest: str = Field(
         max_length=80,
-        description="sha256 of the question and of the definitions of every node after the gate.",
+        description="sha256 of the question and of the definitions of all nodes after the gate.",
     )
     decision: Decision | None = Field(
-        default=None, description="Approved or Denied: the one field that answers the question."
+        default=None, description="The answer to the question: Approved or Denied."
     )
     answer: JsonValue | None = Field(
-        default=None, description="Typed answer; required when answerSchema is set, on Approved."
+        default=None, description="Typed answer. Required with Approved when answerSchema is set."
     )
-    reason: str | None = Field(default=None, max_length=2048, description="Why, for the record.")
+    reason: str | None = Field(
+        default=None, max_length=2048, description="Reason for the decision."
+    )
     decided_by: str | None = Field(
-        default=None, max_length=253, description="Who decided, as declared by the approver."
+        default=None,
+        max_length=253,
+        description="Name of the approver, as the approver entered it.",
     )
     votes: dict[Annotated[str, StringConstraints(min_length=1, max_length=253)], Vote] | None = (
         Field(
             default=None,
             max_length=20,
-            description="With approvers.required above 1: one entry per approver, by user name.",
+            description="Votes by user name, one per approver. Only when approvers.required is "
+            "above 1.",
         )
     )
 
 
 class ApprovalStatus(StatusModel):
-    """What was recorded. Final once state is not Open."""
+    """The recorded answer. It is final once state is not Open."""
 
     state: State = Field(default="Open", description="Open, Approved, Denied or Withdrawn.")
-    expired: bool | None = Field(default=None, description="true: denied by the clock.")
-    decided_by: str | None = Field(default=None, max_length=253, description="Who decided.")
-    decided_at: Timestamp | None = Field(default=None, description="When it was recorded.")
+    expired: bool | None = Field(default=None, description="true: denied because expiresAt passed.")
+    decided_by: str | None = Field(
+        default=None, max_length=253, description="Name of the approver."
+    )
+    decided_at: Timestamp | None = Field(
+        default=None, description="Time when the decision was recorded."
+    )
     answer: JsonValue | None = Field(default=None, description="The recorded answer.")
     reason: str | None = Field(default=None, max_length=2048, description="The recorded reason.")
     votes: str | None = Field(
-        default=None, max_length=16, description="Approvals of required: 1/2."
+        default=None,
+        max_length=16,
+        description="Approvals so far and approvals required, for example 1/2.",
     )
     conditions: list[StatusCondition] = Field(
         default_factory=list,
         max_length=8,
-        description="AnswerValid, IdentityVerified, Expired.",
+        description="Conditions: AnswerValid, IdentityVerified, Expired.",
         json_schema_extra=keyed_by("type"),
     )

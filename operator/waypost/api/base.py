@@ -1,4 +1,4 @@
-"""What every resource model shares: camelCase on the wire, strict fields, durations, conditions."""
+"""Shared by all resource models: camelCase names, strict fields, durations, conditions."""
 
 import re
 from typing import Annotated, Any, Literal
@@ -26,13 +26,13 @@ Timestamp = Annotated[str, Field(max_length=40, json_schema_extra={"format": "da
 UNIQUE_ITEMS: dict[str, Any] = {"x-kubernetes-list-type": "set"}
 
 
-# An object that is owned and replaced as a whole. On the items of long lists: the API server
-# otherwise notes the owner of every leaf in managedFields, 150 KiB for a run of 200 nodes.
+# An object that has one owner and is replaced as a whole. Set on the items of long lists: without
+# it, managedFields records the owner of every leaf, 150 KiB for a run of 200 nodes.
 ATOMIC: dict[str, Any] = {"x-kubernetes-map-type": "atomic"}
 
 
 def keyed_by(field: str) -> dict[str, Any]:
-    """A list whose items are told apart by `field`: unique, in any order, merged one by one."""
+    """A list whose items are identified by `field`: unique, in any order, merged one by one."""
     return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [field]}
 
 
@@ -58,14 +58,14 @@ class StatusModel(Model):
 class StatusCondition(StatusModel):
     """One condition, as in Kubernetes' own `metav1.Condition`."""
 
-    type: str = Field(max_length=64, description="What is judged, for example Succeeded.")
+    type: str = Field(max_length=64, description="Type of the condition, for example Succeeded.")
     status: Literal["True", "False", "Unknown"] = Field(description="True, False or Unknown.")
     observed_generation: int = Field(
-        default=0, ge=0, description="The metadata.generation this condition was judged on."
+        default=0, ge=0, description="The metadata.generation that the condition is based on."
     )
-    last_transition_time: Timestamp = Field(description="When the status last changed.")
-    reason: str = Field(max_length=64, description="One CamelCase word for programs.")
-    message: str = Field(default="", max_length=4096, description="A sentence for people.")
+    last_transition_time: Timestamp = Field(description="Time when the status last changed.")
+    reason: str = Field(max_length=64, description="CamelCase word for programs.")
+    message: str = Field(default="", max_length=4096, description="Explanation for people.")
 
 
 def parse_duration(text: str) -> float:
@@ -77,3 +77,6 @@ def parse_duration(text: str) -> float:
         raise ValueError(f"{text!r} is not a duration like 90s, 10m or 1h30m")
     parts = re.findall(r"([0-9]+)(ms|h|m|s)", text)
     return sum(int(number) * _SECONDS_PER_UNIT[unit] for number, unit in parts)
+
+
+Effect = Literal["none", "idempotent", "once"]

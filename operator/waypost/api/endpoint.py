@@ -1,4 +1,4 @@
-"""How an address outside is reached: its URL, the CA that signs it, the keys that open it."""
+"""How an external endpoint is reached: URL, trusted CA, keys from Secrets."""
 
 from typing import Annotated
 
@@ -6,7 +6,7 @@ from pydantic import Field, StringConstraints
 
 from waypost.api.base import Model
 
-# Neither user:password@ (a secret where everybody reads it), nor a query, nor a fragment.
+# No user:password@ (a secret that everybody can read), no query, no fragment.
 URL_PATTERN = r"^https?://[^/?#@\s]+(/[^?#\s]*)?$"
 
 Url = Annotated[str, StringConstraints(pattern=URL_PATTERN, max_length=2048)]
@@ -25,14 +25,15 @@ class KeyRef(Model):
 
 
 class ValueSource(Model):
-    """Where a value comes from: exactly one source."""
+    """Source of a value: exactly one of secretKeyRef and configMapKeyRef."""
 
     secret_key_ref: KeyRef | None = Field(default=None, description="From a Secret.")
     config_map_key_ref: KeyRef | None = Field(default=None, description="From a ConfigMap.")
 
 
 class TlsSource(Model):
-    """Certificates (PEM) to trust beside the usual ones: exactly one source."""
+    """CA certificates (PEM) to trust in addition to the public ones: exactly one of caConfigMap and
+    caSecret."""
 
     ca_config_map: KeyRef | None = Field(default=None, description="CA from a ConfigMap.")
     ca_secret: KeyRef | None = Field(default=None, description="CA from a Secret.")

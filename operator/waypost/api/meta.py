@@ -1,17 +1,32 @@
-"""Names that stand on objects: group, labels, annotations, finalizer, condition types.
+"""Names that are used on objects: group, labels, annotations, finalizer, conditions, reasons.
 
 Anything another program may match on lives here once, so that a rename is one line and a review.
 """
 
-from typing import Final
+from typing import Final, NamedTuple
 
 GROUP: Final = "waypost.dev"
 VERSION: Final = "v1alpha1"
 API_VERSION: Final = f"{GROUP}/{VERSION}"
 CATEGORY: Final = "waypost"
 
-# Labels hold values of at most 63 characters, so the run is named by its uid;
-# the full names are in annotations.
+
+class ResourceName(NamedTuple):
+    """What the API server calls a kind."""
+
+    api_version: str
+    plural: str
+    kind: str
+
+
+AGENT_WORKFLOW: Final = ResourceName(API_VERSION, "agentworkflows", "AgentWorkflow")
+APPROVAL: Final = ResourceName(API_VERSION, "approvals", "Approval")
+NODE_RECORD: Final = ResourceName(API_VERSION, "noderecords", "NodeRecord")
+MODEL_PROVIDER: Final = ResourceName(API_VERSION, "modelproviders", "ModelProvider")
+TOOL_SERVER: Final = ResourceName(API_VERSION, "toolservers", "ToolServer")
+
+# A label value has at most 63 characters, so labels identify the run by uid; annotations have
+# the full names.
 LABEL_RUN: Final = f"{GROUP}/run"  # uid of the AgentWorkflow
 LABEL_NODE: Final = f"{GROUP}/node"  # node path, "/" as "."
 LABEL_ATTEMPT: Final = f"{GROUP}/attempt"  # attempt number, decimal
@@ -24,13 +39,54 @@ ANNOTATION_INPUT_PREFIX: Final = f"input.{GROUP}/"  # one per input key, contain
 ANNOTATION_REQUEST_DIGEST: Final = f"{GROUP}/request-digest"
 
 LABEL_PROBE: Final = f"{GROUP}/probe"  # uid of the ModelProvider or ToolServer that is probed
-ANNOTATION_PROBE: Final = f"{GROUP}/probe-request"  # what a probe is asked to do
-ANNOTATION_PROBE_AT: Final = f"{GROUP}/probe-at"  # on a probed resource: any new value asks anew
+ANNOTATION_PROBE: Final = f"{GROUP}/probe-request"  # the request of a probe
+ANNOTATION_PROBE_AT: Final = f"{GROUP}/probe-at"  # on a resource: a new value requests a probe
 
 FINALIZER_RESULT: Final = f"{GROUP}/result"  # on pods: the result is not yet in status
 
 FIELD_MANAGER: Final = "waypost-operator"
 NODE_CONTAINER: Final = "node"  # the container of a pod that does the node's work
+
+
+class ConditionReason:
+    """Reasons of conditions, other than the reasons of nodes (`protocol.reasons.Reason`)."""
+
+    ACCEPTED: Final = "Accepted"
+    INVALID_SPEC: Final = "InvalidSpec"
+    RUNNING: Final = "Running"
+    PAUSED: Final = "Paused"
+    COMPLETED: Final = "Completed"
+    COMPLETED_WITH_FAILURES: Final = "CompletedWithFailures"
+    CANCELLED: Final = "Cancelled"
+    NODE_FAILED: Final = "NodeFailed"  # of a failed node that states no reason
+    AWAITING_APPROVAL: Final = "AwaitingApproval"
+    NOTHING_TO_APPROVE: Final = "NothingToApprove"
+    # of an Approval
+    ANSWER_VALID: Final = "AnswerValid"
+    ANSWER_INVALID: Final = "AnswerInvalid"
+    IDENTITY_DECLARED: Final = "Declared"
+    IDENTITY_ABSENT: Final = "Absent"
+    EXPIRED: Final = "Expired"
+    # of a ModelProvider or a ToolServer, other than `protocol.probe.ProbeReason`
+    NO_AGENT_IMAGE: Final = "NoAgentImage"
+    PROBING: Final = "Probing"
+    MISSING_SECRET: Final = "MissingSecret"
+    MISSING_CONFIG_MAP: Final = "MissingConfigMap"
+
+
+class EventReason:
+    """Reasons of the Events on a run, other than the reasons of nodes."""
+
+    INVALID_SPEC: Final = "InvalidSpec"
+    ROUND_BEGUN: Final = "RoundBegun"
+    RUN_PAUSED: Final = "RunPaused"
+    RUN_SUCCEEDED: Final = "RunSucceeded"
+    RUN_FAILED: Final = "RunFailed"
+    RUN_CANCELLED: Final = "RunCancelled"
+    NODE_FAILED: Final = "NodeFailed"
+    NODE_ATTEMPT_FAILED: Final = "NodeAttemptFailed"
+    TRACE_UNREADABLE: Final = "TraceUnreadable"
+    AWAITING_APPROVAL: Final = "AwaitingApproval"
 
 
 class Condition:

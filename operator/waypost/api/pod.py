@@ -1,4 +1,4 @@
-"""What the kinds with a pod share: environment, resources, keys of Secrets and ConfigMaps."""
+"""Shared by the kinds with a pod: environment, resources, keys of Secrets and ConfigMaps."""
 
 from typing import Annotated, Literal
 
@@ -6,7 +6,7 @@ from pydantic import Field, StringConstraints
 
 from waypost.api.base import Model
 
-# As the API server reads one; the pattern holds for text, a plain number is one too.
+# As in the API server: text that matches the pattern, or an integer.
 QUANTITY_PATTERN = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]+)?$"
 Quantity = Annotated[
     str | int,
@@ -28,7 +28,9 @@ class SecretKeyRef(Model):
 
     name: str = Field(min_length=1, max_length=253, description="Name of the Secret.")
     key: str = Field(min_length=1, max_length=253, description="Key inside the Secret.")
-    optional: bool | None = Field(default=None, description="Start even when it is missing.")
+    optional: bool | None = Field(
+        default=None, description="true: start the container even if the key is missing."
+    )
 
 
 class ConfigMapKeyRef(Model):
@@ -36,11 +38,14 @@ class ConfigMapKeyRef(Model):
 
     name: str = Field(min_length=1, max_length=253, description="Name of the ConfigMap.")
     key: str = Field(min_length=1, max_length=253, description="Key inside the ConfigMap.")
-    optional: bool | None = Field(default=None, description="Start even when it is missing.")
+    optional: bool | None = Field(
+        default=None, description="true: start the container even if the key is missing."
+    )
 
 
 class EnvSource(Model):
-    """Where the value of an environment variable comes from: exactly one source."""
+    """Source of the value of an environment variable: exactly one of secretKeyRef and
+    configMapKeyRef."""
 
     secret_key_ref: SecretKeyRef | None = Field(default=None, description="From a Secret.")
     config_map_key_ref: ConfigMapKeyRef | None = Field(
@@ -58,10 +63,10 @@ class EnvVar(Model):
         description="Name. Names that start with WAYPOST_ are reserved.",
     )
     value: Template | None = Field(
-        default=None, description="Value; ${...} is evaluated. Never put a secret here."
+        default=None, description="Value. ${...} is evaluated. Do not put a secret here."
     )
     value_from: EnvSource | None = Field(
-        default=None, description="Take the value from a Secret or ConfigMap instead."
+        default=None, description="Source of the value: a Secret or ConfigMap."
     )
 
 
@@ -69,8 +74,10 @@ class Resources(Model):
     """Compute resources of the node's container, as in core/v1."""
 
     requests: dict[str, Quantity] | None = Field(
-        default=None, max_length=10, description="What the scheduler reserves, e.g. cpu: 100m."
+        default=None,
+        max_length=10,
+        description="Resources that the scheduler reserves, for example cpu: 100m.",
     )
     limits: dict[str, Quantity] | None = Field(
-        default=None, max_length=10, description="What the node may use at most."
+        default=None, max_length=10, description="Maximum resources that the container may use."
     )

@@ -1,4 +1,4 @@
-"""NodeRecord: an immutable payload of one attempt that is too big for the run's status."""
+"""NodeRecord: an immutable payload of one attempt that is too large for the status of the run."""
 
 from typing import Literal
 
@@ -13,45 +13,46 @@ COMPRESSED_LENGTH = 1_400_000
 
 
 class JournalPlace(Model):
-    """Where a segment stands in the journal of a node. The journal goes on over attempts."""
+    """Position of a segment in the journal of a node. Later attempts continue the journal."""
 
     fingerprint: str = Field(
-        min_length=1, max_length=80, description="What the node does, as a digest."
+        min_length=1, max_length=80, description="Digest of the definition of the node."
     )
-    generation: int = Field(ge=0, description="How often rerun.from has named the node.")
-    number: int = Field(ge=1, description="Place in the journal, counted from 1 without a gap.")
-    total: int = Field(ge=0, description="Bytes of the journal up to here.")
+    generation: int = Field(ge=0, description="Number of times that rerun.from has named the node.")
+    number: int = Field(ge=1, description="Number of the segment, counted from 1 without gaps.")
+    total: int = Field(ge=0, description="Size of the journal in bytes, including this segment.")
     previous: str | None = Field(
-        default=None, max_length=80, description="Digest of the segment before."
+        default=None, max_length=80, description="Digest of the previous segment."
     )
-    pod_uid: str = Field(max_length=64, description="The pod that wrote the segment.")
+    pod_uid: str = Field(max_length=64, description="uid of the pod that wrote the segment.")
 
 
 class NodeRecordSpec(Model):
-    """The payload and whose it is. Immutable. It stands in one of data, compressed and object."""
+    """The payload and the attempt it belongs to. Immutable. The payload is in one of data,
+    compressed and object."""
 
     run: str = Field(max_length=253, description="Name of the AgentWorkflow.")
     run_uid: str = Field(max_length=64, description="uid of the AgentWorkflow.")
-    path: str = Field(max_length=128, description="Node.")
+    path: str = Field(max_length=128, description="Node that the payload belongs to.")
     round: int = Field(ge=1, description="Round of the run.")
     attempt: int = Field(ge=1, description="Attempt of the node.")
     type: RecordType = Field(
-        description="What the payload is: the attempt's output, its inputs, what it did (Trace), "
-        "or what it must not do twice (Journal)."
+        description="Type of the payload: the output of the attempt (Result), its inputs (Input), "
+        "what it did (Trace), or calls that must not be repeated (Journal)."
     )
     journal: JournalPlace | None = Field(
-        default=None, description="Of a Journal: which segment of which journal it is."
+        default=None, description="Only for a Journal: the segment and the journal it belongs to."
     )
     digest: str = Field(max_length=80, description="sha256 of the payload (RFC 8785).")
-    size: int = Field(ge=0, description="Bytes of the payload as canonical JSON.")
+    size: int = Field(ge=0, description="Size of the payload in bytes, as canonical JSON.")
     data: JsonValue | None = Field(
-        default=None, description="The payload itself: any JSON value, while it is small."
+        default=None, description="The payload as a JSON value, if it is small."
     )
     compressed: str | None = Field(
         default=None,
         min_length=1,
         max_length=COMPRESSED_LENGTH,
-        description="The payload as canonical JSON, gzip, base64.",
+        description="The payload as canonical JSON, compressed with gzip and encoded as base64.",
     )
     object: str | None = Field(
         default=None,

@@ -1,4 +1,4 @@
-"""Running a run again, in part: a new round, asked for by a person."""
+"""Rerun: a new round of a run, requested by a person, which repeats a part of its nodes."""
 
 from pydantic import Field
 
@@ -6,35 +6,35 @@ from waypost.api.base import UNIQUE_ITEMS, JsonValue, Model, NodeName
 
 
 class Rerun(Model):
-    """Begin a new round. Failed and cancelled nodes and everything after them run again, with the
-    spec as it is in this update; every other checkpoint is kept if the definition of its node is
-    unchanged. Raise round to begin one: kubectl patch aw NAME --type merge -p
-    '{"spec":{"rerun":{"round":2}}}'."""
+    """Start a new round by raising round: kubectl patch aw NAME --type merge -p
+    '{"spec":{"rerun":{"round":2}}}'. Failed and cancelled nodes and everything after them run
+    again with the spec of this update. Every other checkpoint is kept if the definition of its
+    node is unchanged."""
 
     round: int = Field(
         ge=2,
         le=1000000,
-        description="Number of the round; a run begins in round 1. Only up. Raising it begins a "
-        "round, and any other field of spec may be changed in the same update.",
+        description="Number of the round. A run starts in round 1, and the number can only grow. "
+        "Raising it starts a round; the same update can change any other field of spec.",
     )
     from_: list[NodeName] | None = Field(
         default=None,
         alias="from",
         max_length=200,
-        description="Nodes to run again whatever became of them, and everything after them. "
-        "A node with effect: once is repeated only if it is named here. Empty: the failed and "
-        "cancelled ones.",
+        description="Nodes to run again whatever their result, with everything after them. A node "
+        "with effect: once is repeated only if it is listed here. Default: the failed and "
+        "cancelled nodes.",
         json_schema_extra=UNIQUE_ITEMS,
     )
     outputs: dict[NodeName, JsonValue] | None = Field(
         default=None,
         max_length=50,
-        description="Results given by a person instead of running the node; they must meet its "
-        "outputSchema. What comes after runs again. Not for approval nodes.",
+        description="Outputs by node, entered by a person instead of running the node. They must "
+        "match its outputSchema. Everything after these nodes runs again. Not for approval nodes.",
     )
     skip: list[NodeName] | None = Field(
         default=None,
         max_length=200,
-        description="Nodes to leave out in this round: they end Skipped. Not for approval nodes.",
+        description="Nodes to skip in this round. They end as Skipped. Not for approval nodes.",
         json_schema_extra=UNIQUE_ITEMS,
     )

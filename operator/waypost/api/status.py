@@ -1,4 +1,4 @@
-"""Status of an AgentWorkflow: the checkpoint log of the run. Written by the operator alone."""
+"""Status of an AgentWorkflow: the checkpoint log of the run. Only the operator writes it."""
 
 from typing import Literal
 
@@ -17,7 +17,7 @@ NodePhase = Literal[
     "Skipped",
     "Cancelled",
 ]
-# What a round of a run made of a node's checkpoint.
+# How a round treated the checkpoint of a node.
 Disposition = Literal["Reused", "Adopted", "Rerun", "New", "Given", "SkippedByUser"]
 RunPhase = Literal[
     "Pending",
@@ -37,81 +37,106 @@ KEPT_ROUNDS = 10
 
 
 class Usage(StatusModel):
-    """What was used up: counted by the pod, added up by the operator."""
+    """Resources that were used, counted by the pods and added up by the operator."""
 
-    model_calls: int | None = Field(default=None, ge=0, description="Answers of a model.")
-    input_tokens: int | None = Field(default=None, ge=0, description="Tokens sent.")
+    model_calls: int | None = Field(default=None, ge=0, description="Number of model responses.")
+    input_tokens: int | None = Field(default=None, ge=0, description="Number of input tokens.")
     cached_tokens: int | None = Field(
-        default=None, ge=0, description="Tokens sent that the provider had in its cache."
+        default=None,
+        ge=0,
+        description="Number of input tokens read from the cache of the provider.",
     )
-    output_tokens: int | None = Field(default=None, ge=0, description="Tokens received.")
-    total_tokens: int | None = Field(default=None, ge=0, description="Sent and received.")
-    tool_calls: int | None = Field(default=None, ge=0, description="Calls of tools.")
+    output_tokens: int | None = Field(default=None, ge=0, description="Number of output tokens.")
+    total_tokens: int | None = Field(
+        default=None, ge=0, description="Number of input and output tokens together."
+    )
+    tool_calls: int | None = Field(default=None, ge=0, description="Number of tool calls.")
     reasks: int | None = Field(
-        default=None, ge=0, description="Answers that broke outputSchema and were asked again."
+        default=None,
+        ge=0,
+        description="Number of responses that did not match outputSchema and were asked for again.",
     )
     provider_waits: int | None = Field(
-        default=None, ge=0, description="Waits for a provider that was busy or down."
+        default=None, ge=0, description="Number of waits for a provider that was busy or down."
     )
     replayed_model_calls: int | None = Field(
-        default=None, ge=0, description="Answers taken from the journal: nothing was paid again."
+        default=None,
+        ge=0,
+        description="Number of model responses taken from the journal. They cost nothing again.",
     )
     replayed_tool_calls: int | None = Field(
-        default=None, ge=0, description="Results taken from the journal: nothing was done again."
+        default=None,
+        ge=0,
+        description="Number of tool results taken from the journal. The calls were not repeated.",
+    )
+    estimated_model_calls: int | None = Field(
+        default=None,
+        ge=0,
+        description="Model calls whose provider reported no tokens: their tokens and cost are "
+        "estimates.",
     )
     cost_usd: str | None = Field(
-        default=None, max_length=40, alias="costUSD", description="US dollars, as text."
+        default=None, max_length=40, alias="costUSD", description="Cost in US dollars, as text."
     )
     tools: dict[str, int] | None = Field(
-        default=None, max_length=64, description="Calls by tool; the most used 64."
+        default=None,
+        max_length=64,
+        description="Number of calls by tool, for the 64 most used tools.",
     )
 
 
 class Allotment(StatusModel):
-    """The share of the run's budget that an attempt may use up."""
+    """Share of the budget of the run that is reserved for the attempt."""
 
-    tokens: int | None = Field(default=None, ge=0, description="Tokens.")
+    tokens: int | None = Field(default=None, ge=0, description="Maximum number of tokens.")
     cost_usd: str | None = Field(
-        default=None, max_length=40, alias="costUSD", description="US dollars, as text."
+        default=None, max_length=40, alias="costUSD", description="Cost in US dollars, as text."
     )
-    tool_calls: int | None = Field(default=None, ge=0, description="Tool calls.")
+    tool_calls: int | None = Field(default=None, ge=0, description="Maximum number of tool calls.")
 
 
 class AttemptStatus(StatusModel):
     """One attempt of a node: one Job, one pod."""
 
-    number: int = Field(ge=1, description="1 for the first attempt; numbers run on, never restart.")
+    number: int = Field(
+        ge=1,
+        description="Number of the attempt. The first is 1, and a new round continues the count.",
+    )
     job: str = Field(max_length=63, description="Name of the attempt's Job.")
     round: int | None = Field(
-        default=None, ge=1, description="Round in which it was launched. Absent: 1."
+        default=None, ge=1, description="Round in which the attempt was launched. Absent: 1."
     )
-    launched_at: Timestamp = Field(description="When the attempt was recorded, before its Job.")
+    launched_at: Timestamp = Field(
+        description="Time when the attempt was recorded, before its Job was created."
+    )
     pod_uid: str | None = Field(
-        default=None, max_length=64, description="The pod whose result was taken."
+        default=None, max_length=64, description="uid of the pod whose result was used."
     )
-    started_at: Timestamp | None = Field(default=None, description="When its container started.")
-    finished_at: Timestamp | None = Field(default=None, description="When the attempt ended.")
+    started_at: Timestamp | None = Field(
+        default=None, description="Time when its container started."
+    )
+    finished_at: Timestamp | None = Field(default=None, description="Time when the attempt ended.")
     reason: str | None = Field(
-        default=None, max_length=64, description="How it ended: Succeeded or a failure reason."
+        default=None,
+        max_length=64,
+        description="Result of the attempt: Succeeded or the reason of the failure.",
     )
-    message: str | None = Field(default=None, max_length=512, description="Why, for people.")
+    message: str | None = Field(default=None, max_length=512, description="Explanation for people.")
     stopping: str | None = Field(
         default=None,
         max_length=64,
-        description="Set while the attempt is being stopped: the reason it will end with.",
+        description="Reason with which the attempt will end. Set while it is being stopped.",
     )
-    never_started: bool | None = Field(
-        default=None, description="true: its program certainly never ran."
-    )
+    never_started: bool | None = Field(default=None, description="true: its program never ran.")
     allotment: Allotment | None = Field(default=None, description=Allotment.__doc__)
-    usage: Usage | None = Field(default=None, description="What this attempt used up.")
+    usage: Usage | None = Field(default=None, description="Resources that this attempt used.")
     carried: Usage | None = Field(
         default=None,
-        description="What earlier attempts used up that ended without a word: this one found it "
-        "in their journal.",
+        description="Resources that earlier attempts used and could not report. This attempt "
+        "found them in their journal.",
     )
     trace: str | None = Field(
-        default=None, max_length=253, description="NodeRecord that holds the attempt's trace."
+        default=None, max_length=253, description="NodeRecord that holds the trace of the attempt."
     )
 
 
@@ -120,38 +145,42 @@ class NodeStatus(StatusModel):
 
     model_config = ConfigDict(json_schema_extra=ATOMIC)
 
-    path: str = Field(max_length=128, description="Identity of the node in the run.")
-    phase: NodePhase = Field(description="Where the node stands.")
+    path: str = Field(max_length=128, description="Path of the node in the run.")
+    phase: NodePhase = Field(description="Phase of the node.")
     reason: str | None = Field(
-        default=None, max_length=64, description="One word of the closed vocabulary of reasons."
+        default=None,
+        max_length=64,
+        description="Reason of the phase: one of the reasons in docs/troubleshooting.md.",
     )
-    message: str | None = Field(default=None, max_length=3072, description="Why, for people.")
+    message: str | None = Field(
+        default=None, max_length=3072, description="Explanation for people."
+    )
     tail: str | None = Field(
-        default=None, max_length=2048, description="Last lines a failed node printed."
+        default=None, max_length=2048, description="Last lines that a failed node printed."
     )
     round: int | None = Field(
         default=None,
         ge=1,
-        description="Round in which this checkpoint was begun. Absent: 1.",
+        description="Round in which this checkpoint began. Absent: 1.",
     )
     disposition: Disposition | None = Field(
         default=None,
-        description="What the latest round made of the checkpoint: Reused (as it was), Adopted "
-        "(under way, goes on), Rerun, New, Given (by a person, in rerun.outputs), SkippedByUser "
-        "(in rerun.skip).",
+        description="How the latest round treated the checkpoint: Reused (unchanged), Adopted (in "
+        "progress, continues), Rerun, New, Given (output entered in rerun.outputs), SkippedByUser "
+        "(listed in rerun.skip).",
     )
     disposition_message: str | None = Field(
-        default=None, max_length=512, description="Why, for people."
+        default=None, max_length=512, description="Explanation for people."
     )
     fingerprint: str | None = Field(
         default=None,
         max_length=80,
-        description="Digest of the definition that the checkpoint was made under: kind, inputs, "
-        "when, schemas. Equal: a later round reuses it, and an attempt goes on where an earlier "
-        "one stopped.",
+        description="Digest of the definition that the checkpoint was made with: kind, inputs, "
+        "when, schemas. If it is unchanged, a later round reuses the checkpoint, and a new "
+        "attempt continues where an earlier one stopped.",
     )
     repeats: int | None = Field(
-        default=None, ge=0, description="How often rerun.from named the node."
+        default=None, ge=0, description="Number of times that rerun.from has named the node."
     )
     attempt: int | None = Field(default=None, ge=0, description="Number of the latest attempt.")
     attempts: list[AttemptStatus] | None = Field(
@@ -160,74 +189,91 @@ class NodeStatus(StatusModel):
         description="The first and the last five attempts.",
     )
     retries: int | None = Field(
-        default=None, ge=0, description="Extra attempts used up of retry.limit."
+        default=None, ge=0, description="Number of extra attempts that count against retry.limit."
     )
     disruptions: int | None = Field(
-        default=None, ge=0, description="Attempts lost to the cluster; not counted as retries."
+        default=None,
+        ge=0,
+        description="Number of attempts lost to the cluster. They do not count as retries.",
     )
     provider_retries: int | None = Field(
         default=None,
         ge=0,
-        description="Attempts that a provider asked to repeat later; not counted as retries.",
+        description="Number of attempts that a provider asked to repeat later. They do not count "
+        "as retries.",
     )
     launch_retries: int | None = Field(
         default=None,
         ge=0,
-        description="Attempts whose pod did not start within queueTimeout and that were launched "
-        "anew; not counted as retries.",
+        description="Number of attempts that were launched again because their pod did not start "
+        "within queueTimeout. They do not count as retries.",
     )
     input_digest: str | None = Field(
         default=None, max_length=80, description="sha256 of the resolved inputs (RFC 8785)."
     )
     output: JsonValue | None = Field(
         default=None,
-        description="The output, while it is small. Absent as well as null when the output is "
-        "null: outputDigest tells that there is one.",
+        description="Output of the node, if it is small. A null output is stored as null or left "
+        "out; outputDigest is set in both cases.",
     )
     output_record: str | None = Field(
-        default=None, max_length=253, description="NodeRecord that holds the output instead."
+        default=None,
+        max_length=253,
+        description="NodeRecord that holds the output if it is too large for status.",
     )
     output_digest: str | None = Field(
         default=None, max_length=80, description="sha256 of the output (RFC 8785)."
     )
-    usage: Usage | None = Field(default=None, description="What all attempts used up.")
+    usage: Usage | None = Field(default=None, description="Resources that all attempts used.")
     approval: str | None = Field(
-        default=None, max_length=253, description="Name of the node's Approval."
+        default=None, max_length=253, description="Name of the Approval of the node."
     )
     wake_at: Timestamp | None = Field(
         default=None,
-        description="When a wait ends, an approval expires or the next attempt starts.",
+        description="Time when a wait ends, an approval expires or the next attempt starts.",
     )
     deadline_at: Timestamp | None = Field(
         default=None,
-        description="When the node must have ended: its deadline after what it waits for had "
-        "ended.",
+        description="Time by which the node must end: its deadline after the end of its "
+        "dependencies.",
     )
-    started_at: Timestamp | None = Field(default=None, description="When the node left Pending.")
-    finished_at: Timestamp | None = Field(default=None, description="When the node ended.")
+    started_at: Timestamp | None = Field(
+        default=None, description="Time when the node left Pending."
+    )
+    finished_at: Timestamp | None = Field(default=None, description="Time when the node ended.")
 
     @property
     def latest_attempt(self) -> AttemptStatus | None:
-        """The attempt that was recorded last, ended or not."""
+        """The attempt that was recorded last, whether it has ended or not."""
         return self.attempts[-1] if self.attempts else None
+
+    @property
+    def open_attempt(self) -> AttemptStatus | None:
+        """The latest attempt while it has not ended."""
+        latest = self.latest_attempt
+        return latest if latest is not None and latest.finished_at is None else None
 
 
 class RoundStatus(StatusModel):
-    """A round that is over."""
+    """A round that has ended."""
 
-    round: int = Field(ge=1, description="Its number.")
-    started_at: Timestamp | None = Field(default=None, description="When it began.")
-    ended_at: Timestamp = Field(description="When the run ended in it, or the next round began.")
-    phase: str = Field(max_length=32, description="Phase of the run at its end.")
-    message: str | None = Field(default=None, max_length=512, description="How it ended.")
-    generation: int | None = Field(
-        default=None, ge=1, description="The metadata.generation that it ran."
+    round: int = Field(ge=1, description="Number of the round.")
+    started_at: Timestamp | None = Field(default=None, description="Time when the round began.")
+    ended_at: Timestamp = Field(
+        description="Time when the run ended in this round, or when the next round began."
     )
-    launched: int = Field(default=0, ge=0, description="Attempts launched so far, in all rounds.")
+    phase: str = Field(max_length=32, description="Phase of the run at the end of the round.")
+    message: str | None = Field(default=None, max_length=512, description="Result of the round.")
+    generation: int | None = Field(
+        default=None, ge=1, description="The metadata.generation that the round ran."
+    )
+    launched: int = Field(
+        default=0, ge=0, description="Number of attempts launched so far, in all rounds."
+    )
 
 
 class AgentWorkflowStatus(StatusModel):
-    """What has happened. Conditions are for programs, phase is for people."""
+    """State of the run. Conditions are for programs, phase is for people."""
 
     observed_generation: int = Field(
         default=0, ge=0, description="The metadata.generation this status was computed from."
@@ -235,40 +281,53 @@ class AgentWorkflowStatus(StatusModel):
     engine_version: int = Field(
         default=1, ge=1, description="Version of the rules that wrote this status."
     )
-    phase: RunPhase = Field(default="Pending", description="Summary for people.")
-    progress: str = Field(default="", max_length=32, description="Ended nodes of all: 3/7.")
-    waiting: str | None = Field(
-        default=None, max_length=300, description="What the run waits for, if for one thing."
+    phase: RunPhase = Field(
+        default="Pending",
+        description="Summary of the run for people. Programs should read the conditions.",
     )
-    round: int = Field(default=1, ge=1, description="Round of the run; 1 until it is rerun.")
+    progress: str = Field(
+        default="", max_length=32, description="Ended nodes and all nodes, for example 3/7."
+    )
+    waiting: str | None = Field(
+        default=None,
+        max_length=300,
+        description="What the run waits for, if it waits for one thing.",
+    )
+    round: int = Field(
+        default=1, ge=1, description="Round of the run. It is 1 until the run is rerun."
+    )
     round_started_at: Timestamp | None = Field(
-        default=None, description="When this round began. Absent in round 1: see startedAt."
+        default=None, description="Time when this round began. Absent in round 1: see startedAt."
     )
     rounds: list[RoundStatus] | None = Field(
-        default=None, max_length=KEPT_ROUNDS, description="The rounds before; the latest ten."
+        default=None, max_length=KEPT_ROUNDS, description="The latest ten of the previous rounds."
     )
     retired_usage: Usage | None = Field(
-        default=None, description="What nodes used up that a later round took out of the spec."
+        default=None,
+        description="Resources used by nodes that a later round removed from the spec.",
     )
     inputs: JsonValue | None = Field(
-        default=None, description="The inputs with schema defaults applied, if any were."
+        default=None, description="Inputs with the defaults of inputSchema, if any were applied."
     )
-    outputs: JsonValue | None = Field(default=None, description="What the run gave.")
-    usage: Usage | None = Field(default=None, description="What all nodes used up.")
+    outputs: JsonValue | None = Field(default=None, description="Outputs of the run.")
+    usage: Usage | None = Field(default=None, description="Resources that all nodes used.")
     cancelled_at: Timestamp | None = Field(
-        default=None, description="When cancel was first seen; it cannot be taken back."
+        default=None, description="Time when cancel was first seen. It cannot be taken back."
     )
-    started_at: Timestamp | None = Field(default=None, description="When the run was accepted.")
-    finished_at: Timestamp | None = Field(default=None, description="When the run ended.")
+    started_at: Timestamp | None = Field(
+        default=None, description="Time when the run was accepted."
+    )
+    finished_at: Timestamp | None = Field(default=None, description="Time when the run ended.")
     conditions: list[StatusCondition] = Field(
         default_factory=list,
         max_length=16,
-        description="Accepted, Succeeded, Finished, AwaitingApproval, Reconciling, Stalled.",
+        description="Conditions: Accepted, Succeeded, Finished, AwaitingApproval, Reconciling, "
+        "Stalled.",
         json_schema_extra=keyed_by("type"),
     )
     nodes: list[NodeStatus] = Field(
         default_factory=list,
         max_length=200,
-        description="One checkpoint per node.",
+        description="One checkpoint for each node.",
         json_schema_extra=keyed_by("path"),
     )

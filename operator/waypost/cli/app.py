@@ -1,8 +1,8 @@
-"""The `waypost` program: its commands, and what their failures become.
+"""The `waypost` program: finds and runs a command, and turns its errors into exit codes.
 
-A command lives in a module of its own, named in COMMANDS, with a typer `app`. The module is
-imported when its command is called (or listed by --help), so `waypost lint` never pays for kopf;
-what is large is imported inside the command's function.
+COMMANDS names the module of each command and, after a colon, its typer app (default: `app`). The
+module is imported when its command is called (or listed by --help), so `waypost lint` never pays
+for kopf. Large libraries are imported inside the command's function.
 """
 
 import sys
@@ -18,31 +18,34 @@ from waypost import __version__
 from waypost.cli.errors import CommandError, Exit
 
 COMMANDS: Final[Mapping[str, str]] = {
-    "runs": "waypost.cli.runs",
-    "get": "waypost.cli.get",
-    "trace": "waypost.cli.trace",
-    "logs": "waypost.cli.logs",
-    "rerun": "waypost.cli.rerun",
-    "suspend": "waypost.cli.suspend",
-    "resume": "waypost.cli.resume",
-    "cancel": "waypost.cli.cancel",
-    "lint": "waypost.cli.lint",
-    "dev": "waypost.cli.dev",
-    "run": "waypost.cli.run",
-    "gateway": "waypost.cli.gateway",
-    "uninstall": "waypost.cli.uninstall",
+    "runs": "waypost.cli.commands.runs",
+    "get": "waypost.cli.commands.get",
+    "trace": "waypost.cli.commands.trace",
+    "logs": "waypost.cli.commands.logs",
+    "rerun": "waypost.cli.commands.rerun",
+    "suspend": "waypost.cli.commands.switches:suspend",
+    "resume": "waypost.cli.commands.switches:resume",
+    "cancel": "waypost.cli.commands.switches:cancel",
+    "lint": "waypost.cli.lint.command",
+    "dev": "waypost.cli.commands.dev",
+    "run": "waypost.cli.commands.run",
+    "gateway": "waypost.cli.commands.gateway",
+    "uninstall": "waypost.cli.commands.uninstall",
 }
 
 
 class LazyGroup(TyperGroup):
-    """A group that imports a command when it is asked for."""
+    """A group that imports a command when it is called."""
 
     def list_commands(self, ctx: Any) -> list[str]:
+        """Names of all commands, without importing any."""
         return [*COMMANDS, *super().list_commands(ctx)]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command of this name, imported now; None if there is none."""
         if cmd_name in COMMANDS and cmd_name not in self.commands:
-            command = get_command(import_module(COMMANDS[cmd_name]).app)
+            module, _, name = COMMANDS[cmd_name].partition(":")
+            command = get_command(getattr(import_module(module), name or "app"))
             command.name = cmd_name
             self.commands[cmd_name] = command
         return super().get_command(ctx, cmd_name)
@@ -66,7 +69,14 @@ def version() -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; gives the exit code (`errors.Exit`). argv: without the program's name."""
+    """Run a command.
+
+    Args:
+        argv: the arguments without the program's name; default: those of this process.
+
+    Returns:
+        The exit code, one of `errors.Exit`.
+    """
     try:
         get_command(app).main(args=argv, prog_name="waypost")
     except SystemExit as end:

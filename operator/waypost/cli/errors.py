@@ -1,4 +1,4 @@
-"""How a command ends, and how it says that it could not do its work."""
+"""Exit codes of commands, and the error that a command raises."""
 
 from enum import IntEnum
 
@@ -7,16 +7,16 @@ class Exit(IntEnum):
     """Exit codes of every command."""
 
     OK = 0
-    FAILED = 1  # the work was done and the answer is bad, or it could not be done
-    USAGE = 2  # arguments, files or settings are wrong
-    NOT_FOUND = 3  # the named object, its namespace or its kind does not exist
-    CLUSTER = 4  # the cluster cannot be reached, or refuses
+    FAILED = 1  # the check found problems, or the command failed
+    USAGE = 2  # wrong arguments, files or settings
+    NOT_FOUND = 3  # the object, its namespace or its kind does not exist
+    CLUSTER = 4  # the cluster cannot be reached or denies access
     INTERRUPTED = 130
 
 
 class CommandError(Exception):
-    """A command cannot do its work. The message says what was found and how to repair it; `main`
-    prints it in place of a traceback and exits with `code`."""
+    """A command failed. The message says what is wrong and how to fix it; `main` prints it instead
+    of a traceback and exits with `code`."""
 
     def __init__(self, message: str, *, code: Exit = Exit.FAILED) -> None:
         super().__init__(message)

@@ -1,20 +1,22 @@
 """The fingerprint of a node: what its checkpoint was made under, so that a later round knows
 whether it still stands.
 
-Explicit and versioned (correctness F5). In it: the kind block, inputs, `when`, schemas, the code
+Explicit and versioned (F5). In it: the kind block, inputs, `when`, schemas, the code
 and the run inputs that the node uses. Not in it, because they decide when and how often and not
 what: retries, clocks, limits, resources, defaults of this release, images of the operator, the
 round. What comes from other nodes is not in it either: a node after one that runs again runs again.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
-from waypost.api.agent import AgentDefaults, AgentKind
-from waypost.api.base import JsonObject, JsonValue, Model
+from waypost.api.base import JsonObject, JsonValue
+from waypost.api.kinds.table import kind_of, work_of
 from waypost.api.workflow import AgentWorkflowSpec, Node
-from waypost.compiler.graph import Graph, evaluated_fields, kind_of
+from waypost.compiler.graph import Graph, evaluated_fields
+from waypost.compiler.kinds.kind import wire
+from waypost.compiler.kinds.table import compiler_kind
 from waypost.expressions.templates import paths_in
 from waypost.protocol import ijson
 
@@ -32,7 +34,7 @@ def fingerprints(spec: AgentWorkflowSpec, graph: Graph, inputs: JsonObject) -> d
     found = {}
     for name, node in graph.nodes.items():
         document = documents[name]
-        if node.approval:
+        if kind_of(node).is_gate:
             document = {**document, "after": downstream(spec, graph, name)}
         found[name] = f"{_VERSION}:{ijson.digest(document).removeprefix('sha256:')[:40]}"
     return found
@@ -40,9 +42,9 @@ def fingerprints(spec: AgentWorkflowSpec, graph: Graph, inputs: JsonObject) -> d
 
 def downstream(spec: AgentWorkflowSpec, graph: Graph, gate: str) -> JsonValue:
     """What a yes at a gate is a yes to: the definitions of all nodes after it, and what a person
-    puts in their place (correctness B1)."""
+    puts in their place (B1)."""
     after = sorted(graph.downstream(gate))
-    told: list[JsonValue] = [_wire(graph.nodes[name]) for name in after]
+    told: list[JsonValue] = [wire(graph.nodes[name]) for name in after]
     if spec.rerun is not None:
         given, skipped = spec.rerun.outputs or {}, spec.rerun.skip or []
         told += [{"given": name, "output": given[name]} for name in after if name in given]
@@ -52,7 +54,7 @@ def downstream(spec: AgentWorkflowSpec, graph: Graph, gate: str) -> JsonValue:
 
 def _document(node: Node, spec: AgentWorkflowSpec, inputs: JsonObject) -> JsonObject:
     document: JsonObject = {
-        "kind": kind_of(node),
+        "kind": kind_of(node).name,
         "work": _work(node),
         "inputs": node.inputs or {},
         "when": node.when,
@@ -61,21 +63,15 @@ def _document(node: Node, spec: AgentWorkflowSpec, inputs: JsonObject) -> JsonOb
         "runInputs": _run_inputs(node, inputs),
         "modules": _modules(node, spec.modules or {}),
     }
-    defaults = spec.defaults.agent if spec.defaults else None
-    if node.agent and defaults is not None:
-        document["defaults"] = _without(_agent_defaults(node.agent, defaults), _HOW)
+    defaults = compiler_kind(node).fingerprinted_defaults(spec, node)
+    if defaults is not None:
+        document["defaults"] = _without(defaults, _HOW)
     return document
 
 
 def _work(node: Node) -> JsonObject:
-    work = _without(_wire(getattr(node, kind_of(node))), _HOW)
-    if node.agent and node.agent.tools:
-        # What repeating a call would do is no other work: the journal of a run that stopped for
-        # not knowing it must go on once it is told.
-        work["tools"] = [
-            _without(_wire(tools), frozenset({"effects"})) for tools in node.agent.tools
-        ]
-    return work
+    work = _without(wire(work_of(node)), _HOW)
+    return compiler_kind(node).fingerprinted_work(work)
 
 
 def _run_inputs(node: Node, inputs: JsonObject) -> JsonObject:
@@ -96,31 +92,13 @@ def _modules(node: Node, modules: Mapping[str, str]) -> JsonObject:
     """The modules whose names the node's code mentions, directly or through others. A mention in
     a comment counts: better a node too much than old code under a kept checkpoint."""
     mentioned: dict[str, str] = {}
-    waiting = [_code(node)]
+    waiting = [compiler_kind(node).code(node)]
     while waiting:
         words = set(_WORD.findall(waiting.pop()))
         for name in sorted((words & modules.keys()) - mentioned.keys()):
             mentioned[name] = modules[name]
             waiting.append(modules[name])
     return dict(sorted(mentioned.items()))
-
-
-def _code(node: Node) -> str:
-    if node.python:
-        return node.python.source or node.python.function or ""
-    tools: Iterable[str | None] = (t.module for t in (node.agent and node.agent.tools) or [])
-    return " ".join(filter(None, tools))
-
-
-def _agent_defaults(agent: AgentKind, defaults: AgentDefaults) -> JsonObject:
-    """The defaults that this agent takes up."""
-    own = _wire(agent)
-    usual = _wire(defaults)
-    return {key: value for key, value in usual.items() if key == "settings" or key not in own}
-
-
-def _wire(model: Model) -> JsonObject:
-    return model.model_dump(by_alias=True, exclude_none=True, mode="json")
 
 
 def _without(document: JsonObject, keys: frozenset[str]) -> JsonObject:

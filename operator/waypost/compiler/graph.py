@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from waypost.api.http import HttpKind
-from waypost.api.workflow import KINDS, Node
+from waypost.api.workflow import Node
+from waypost.compiler.kinds.table import compiler_kind
 from waypost.expressions.references import Path
 from waypost.expressions.templates import expressions_in, references_in
 
@@ -24,6 +24,7 @@ class Dependencies:
 
     @cached_property
     def all(self) -> frozenset[str]:
+        """Every node that this one waits for."""
         return self.hard | self.soft
 
 
@@ -32,14 +33,14 @@ class Graph:
     """A checked, acyclic graph. `order` is topological, stable in the order of the spec."""
 
     nodes: dict[str, Node]
-    edges: dict[str, Dependencies]
+    dependencies: dict[str, Dependencies]
     order: tuple[str, ...]
 
     def downstream(self, name: str) -> frozenset[str]:
         """Every node that waits for `name`, directly or through others."""
         reached = {name}
         for other in self.order:
-            if self.edges[other].all & reached:
+            if self.dependencies[other].all & reached:
                 reached.add(other)
         return frozenset(reached - {name})
 
@@ -50,44 +51,11 @@ def evaluated_fields(node: Node) -> Iterator[tuple[str, Any]]:
         yield f"inputs.{key}", value
     if node.when is not None:
         yield "when", node.when
-    if node.approval:
-        yield "approval.message", node.approval.message
-        yield "approval.context", node.approval.context or {}
-    if node.wait and node.wait.until is not None:
-        yield "wait.until", node.wait.until
-    if node.container:
-        for index, arg in enumerate(node.container.args or []):
-            yield f"container.args[{index}]", arg
-    if node.agent:
-        if node.agent.instructions is not None:
-            yield "agent.instructions", node.agent.instructions
-        yield "agent.prompt", node.agent.prompt
-    if node.http:
-        yield from _evaluated_in_http(node.http)
-    work = node.container or node.python or node.agent
-    for index, env in enumerate((work.env if work else None) or []):
-        if env.value is not None:
-            yield f"{kind_of(node)}.env[{index}].value", env.value
-
-
-def _evaluated_in_http(http: HttpKind) -> Iterator[tuple[str, Any]]:
-    yield "http.url", http.url
-    for key, value in (http.query or {}).items():
-        yield f"http.query.{key}", value
-    for index, header in enumerate(http.headers or []):
-        if header.value is not None:
-            yield f"http.headers[{index}].value", header.value
-    if http.body is not None:
-        yield "http.body", http.body
-
-
-def kind_of(node: Node) -> str:
-    """Which of the kinds a node is."""
-    return next(kind for kind in KINDS if getattr(node, kind))
+    yield from compiler_kind(node).evaluated_fields(node)
 
 
 def dependencies_of(node: Node) -> Dependencies:
-    """What `node` waits for. A node referred to both ways is soft (semantics row 6), unless
+    """What `node` waits for. A node referred to both ways is soft (S32), unless
     dependsOn names it."""
     hard: set[str] = set()
     soft: set[str] = set(node.after or [])
@@ -168,4 +136,4 @@ def sort(nodes: dict[str, Node], edges: dict[str, Dependencies]) -> Graph:
         order.extend(ready)
         placed.update(ready)
         waiting = [name for name in waiting if name not in placed]
-    return Graph(nodes=nodes, edges=edges, order=tuple(order))
+    return Graph(nodes=nodes, dependencies=edges, order=tuple(order))

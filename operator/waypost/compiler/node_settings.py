@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Final
 
-from waypost.api.agent import Effect
-from waypost.api.base import parse_duration
+from waypost.api.base import Effect, parse_duration
 from waypost.api.workflow import AgentWorkflowSpec, Node, Retry
+from waypost.compiler.kinds.table import compiler_kind
 from waypost.protocol.reasons import Reason
 
 DEFAULT_TIMEOUT: Final = 600.0
@@ -15,14 +15,6 @@ DEFAULT_QUEUE_TIMEOUT: Final = 600.0
 
 
 DEFAULT_PARALLELISM: Final = 20
-
-
-_EFFECT_OF_METHOD: Final[dict[str, Effect]] = {
-    "GET": "none",
-    "HEAD": "none",
-    "POST": "once",
-    "PATCH": "once",
-}
 
 
 @dataclass(frozen=True)
@@ -50,16 +42,14 @@ def queue_timeout_of(spec: AgentWorkflowSpec, node: Node) -> float:
 
 
 def effect_of(node: Node) -> Effect:
-    """What running the node twice would do (semantics.md, "Side effects")."""
+    """What running the node twice would do (S53)."""
     if node.effect is not None:
         return node.effect
-    if node.http is None:
-        return "idempotent"
-    return _EFFECT_OF_METHOD.get(node.http.method or "GET", "idempotent")
+    return compiler_kind(node).effect(node)
 
 
 def retries_of(spec: AgentWorkflowSpec, node: Node) -> Retries:
-    """Retry settings in force: the node's fields over the run's defaults (semantics row 18)."""
+    """Retry settings in force: the node's fields over the run's defaults (S50)."""
     own = node.retry or Retry()
     base = (spec.defaults and spec.defaults.retry) or Retry()
     never = own.never if own.never is not None else own.limit is None and base.never

@@ -8,7 +8,9 @@ import json
 from collections.abc import Iterator
 from typing import Any, Final
 
+from waypost.api.kinds.table import work_of
 from waypost.api.workflow import AgentWorkflowSpec, Node
+from waypost.compiler.kinds.table import compiler_kind
 from waypost.compiler.problems import Problem, did_you_mean
 from waypost.protocol import schema
 from waypost.protocol.ijson import Json
@@ -29,10 +31,10 @@ def schema_fields(spec: AgentWorkflowSpec) -> Iterator[tuple[str, Json]]:
         place = f"nodes.{node.name}"
         fields.append((f"{place}.inputSchema", node.input_schema))
         fields.append((f"{place}.outputSchema", node.output_schema))
-        if node.approval:
-            fields.append((f"{place}.approval.answerSchema", node.approval.answer_schema))
-        if node.http:
-            fields.append((f"{place}.http.responseSchema", node.http.response_schema))
+        work, kind = work_of(node), compiler_kind(node)
+        for attribute in kind.schema_fields:
+            field = f"{place}.{kind.name}.{type(work).model_fields[attribute].alias}"
+            fields.append((field, getattr(work, attribute)))
     yield from ((field, value) for field, value in fields if value is not None)
 
 
@@ -97,12 +99,11 @@ def _bundled_node(node: Node, once: _Bundling) -> Node:
         "input_schema": once.of(node.input_schema),
         "output_schema": once.of(node.output_schema),
     }
-    if node.approval and node.approval.answer_schema is not None:
-        answer = once.of(node.approval.answer_schema)
-        changes["approval"] = node.approval.model_copy(update={"answer_schema": answer})
-    if node.http and node.http.response_schema is not None:
-        response = once.of(node.http.response_schema)
-        changes["http"] = node.http.model_copy(update={"response_schema": response})
+    work, kind = work_of(node), compiler_kind(node)
+    given = {name: getattr(work, name) for name in kind.schema_fields}
+    own = {name: once.of(value) for name, value in given.items() if value is not None}
+    if own:
+        changes[kind.name] = work.model_copy(update=own)
     same = all(getattr(node, name) is value for name, value in changes.items())
     return node if same else node.model_copy(update=changes)
 

@@ -5,7 +5,8 @@ from typing import Any, Final, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from waypost.compiler.problems import Problem, did_you_mean
+from waypost.api.vocabulary import unknown_field
+from waypost.compiler.problems import Problem
 
 _MAX: Final = 5
 _SHOWN: Final = 60
@@ -21,13 +22,15 @@ def _problem(detail: dict[str, Any], model: type[BaseModel]) -> Problem:
     place = "".join(
         f"[{part}]" if isinstance(part, int) else f".{part}" for part in detail["loc"]
     ).lstrip(".")
-    found = repr(detail["input"])
-    shown = found if len(found) <= _SHOWN else f"{found[: _SHOWN - 3]}..."
-    hint = ""
     if detail["type"] == "extra_forbidden":
         *path, name = detail["loc"]
-        hint = did_you_mean(str(name), _fields_at(model, path))
-    return Problem(field=place or "spec", message=f"{detail['msg']}, found {shown}{hint}")
+        parent = place.removesuffix(str(name)).rstrip(".") or "spec"
+        kind = model.__name__.removesuffix("Spec")
+        text = unknown_field(str(name), path=parent, known=_fields_at(model, path), kind=kind)
+        return Problem(field=place, message=text)
+    found = repr(detail["input"])
+    shown = found if len(found) <= _SHOWN else f"{found[: _SHOWN - 3]}..."
+    return Problem(field=place or "spec", message=f"{detail['msg']}, found {shown}")
 
 
 def _fields_at(model: type[BaseModel], path: list[int | str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Anthropic's messages, as a conversation and back."""
+"""Converts Anthropic's messages API to conversations and back."""
 
 import json
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ _KINDS = {
 
 
 def read(body: dict[str, Any]) -> Ask:
-    """A request as a conversation. Raises KeyError, TypeError for what is none."""
+    """Parse a request. Raises KeyError or TypeError on malformed input."""
     names: dict[str, str] = {}
     messages: list[Message] = []
     for item in body["messages"]:
@@ -53,7 +53,7 @@ def _text(content: Json) -> str:
 
 
 def write(ask: Ask, answer: Answer) -> dict[str, Json]:
-    """The whole answer."""
+    """The response as one document."""
     return {
         **_head(ask, answer),
         "content": _blocks(answer),

@@ -1,4 +1,4 @@
-"""A request to a model and the answer to it, told apart from any provider's way of writing them."""
+"""A request to a model and its answer, independent of the API of any provider."""
 
 import hashlib
 import json
@@ -13,7 +13,7 @@ _STEP: Final = re.compile(r"\.?([A-Za-z0-9_-]+)|\[(-?[0-9]+)\]")
 
 @dataclass(frozen=True)
 class Message:
-    """One message. `tool`: whose result it is."""
+    """One message. `tool`: the tool that returned it as its result."""
 
     role: Literal["user", "assistant", "tool"]
     text: str
@@ -22,7 +22,7 @@ class Message:
 
 @dataclass(frozen=True)
 class Ask:
-    """A request. `json_text`: the answer has to be JSON text; `body` is what was sent."""
+    """A request. `json_text`: the answer must be JSON text; `body`: the request as received."""
 
     provider: str
     model: str
@@ -35,19 +35,19 @@ class Ask:
 
     @property
     def is_opening(self) -> bool:
-        """Whether nothing has been answered in it yet."""
+        """Whether the request contains no answer yet."""
         return all(message.role == "user" for message in self.messages)
 
     @property
     def answers(self) -> int:
-        """How many answers stand in it."""
+        """Number of answers in the request."""
         roles = [message.role for message in self.messages]
         before = ["user", *roles]
         return sum(role == "assistant" != last for last, role in zip(before, roles, strict=False))
 
     @property
     def opening(self) -> str:
-        """What tells conversations apart: a digest of all that stands before the first answer."""
+        """Identifies the conversation: a digest of everything before the first answer."""
         texts = [self.system]
         for message in self.messages:
             if message.role != "user":
@@ -56,11 +56,11 @@ class Ask:
         return hashlib.sha256("\0".join(texts).encode()).hexdigest()
 
     def results(self) -> dict[str, Json]:
-        """The last result of each tool: JSON where it is JSON, else text."""
+        """The last result of each tool: parsed if it is JSON, else text."""
         return {m.tool: _loose(m.text) for m in self.messages if m.role == "tool"}
 
     def document(self) -> dict[str, Json]:
-        """What expectations look at."""
+        """The document that expectations are checked against."""
         users = [message.text for message in self.messages if message.role == "user"]
         return {
             "model": self.model,
@@ -76,21 +76,21 @@ class Ask:
 
 @dataclass(frozen=True)
 class ToolCall:
-    """A tool call; `arguments` is JSON text, or meant to be."""
+    """A tool call; `arguments` should be JSON text, but a script may break it."""
 
     id: str
     name: str
     arguments: str
 
     def argument_object(self) -> dict[str, Json]:
-        """The arguments for providers that carry an object; a text that is none is kept in it."""
+        """The arguments as an object, for providers that send one; broken JSON becomes a field."""
         value = _loose(self.arguments)
         return value if isinstance(value, dict) else {"malformed": self.arguments}
 
 
 @dataclass(frozen=True)
 class Usage:
-    """Tokens of one answer; cached ones are part of the input."""
+    """Tokens of one answer; `input` includes the cached tokens."""
 
     input: int = 0
     cached: int = 0
@@ -99,7 +99,7 @@ class Usage:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the model says. At most one of text with calls, and refusal."""
+    """An answer of the model: text and calls, or a refusal."""
 
     id: str
     text: str = ""
@@ -121,7 +121,7 @@ class Failure:
 
 
 class NoValue(LookupError):
-    """A path that leads nowhere. The message names the step."""
+    """No value at a path. The message names the step that failed."""
 
 
 def look(document: Json, path: str) -> Json:
@@ -145,20 +145,20 @@ def _member(value: Json, name: str) -> Json:
 
 
 def plain(value: Json) -> str:
-    """Text as it is, anything else as compact JSON."""
+    """A string unchanged, anything else as compact JSON."""
     if isinstance(value, str):
         return value
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def tokens_of(value: Json) -> int:
-    """A token for every 4 bytes, begun ones included: a count that anyone can repeat."""
+    """One token for every 4 bytes, rounded up: reproducible without a tokenizer."""
     return -(-len(plain(value).encode()) // 4)
 
 
 def filled(value: Json, results: Mapping[str, Json]) -> Json:
-    """`value` with every ${results.TOOL.path} in its texts replaced; a text that is one keeps the
-    type of what it names. Raises NoValue."""
+    """`value` with every ${results.TOOL.path} in its strings replaced. A string that is only a
+    reference becomes the referenced value, whatever its type. Raises NoValue."""
     if isinstance(value, dict):
         return {key: filled(item, results) for key, item in value.items()}
     if isinstance(value, list):

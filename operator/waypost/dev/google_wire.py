@@ -1,4 +1,4 @@
-"""Google's generateContent, as a conversation and back."""
+"""Converts Google's generateContent API to conversations and back."""
 
 import json
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ _BUSY = {429: "RESOURCE_EXHAUSTED", 503: "UNAVAILABLE", 504: "DEADLINE_EXCEEDED"
 
 
 def read(body: dict[str, Any], *, model: str, streamed: bool) -> Ask:
-    """A request as a conversation. Raises KeyError, TypeError for what is none."""
+    """Parse a request. Raises KeyError or TypeError on malformed input."""
     messages: list[Message] = []
     for item in body["contents"]:
         parts = item["parts"]
@@ -42,14 +42,14 @@ def read(body: dict[str, Any], *, model: str, streamed: bool) -> Ask:
 
 
 def _result(response: Json) -> str:
-    """A result; clients wrap what is no object in one of a single key."""
+    """A tool result; clients wrap a value that is not an object in an object with one key."""
     if isinstance(response, dict) and list(response) in (["return_value"], ["result"]):
         return plain(next(iter(response.values())))
     return plain(response)
 
 
 def write(ask: Ask, answer: Answer) -> dict[str, Json]:
-    """The whole answer."""
+    """The response as one document."""
     return _chunk(ask, answer, _parts(answer), last=True)
 
 

@@ -1,4 +1,4 @@
-"""What the model server was asked and what it answered: sums for tests, entries for people."""
+"""The log of the model server: sums for tests, entries for people."""
 
 import json
 from collections import Counter, deque
@@ -16,7 +16,7 @@ _BODY_LIMIT: Final = 65536
 
 @dataclass
 class Sums:
-    """What one script has been asked and has answered."""
+    """Counts of one script."""
 
     requests: int = 0
     answers: int = 0
@@ -27,6 +27,7 @@ class Sums:
     tool_calls: Counter[str] = field(default_factory=Counter)
 
     def to_json(self) -> dict[str, Json]:
+        """The counts by name, as in GET /_log."""
         return {
             "requests": self.requests,
             "answers": self.answers,
@@ -40,7 +41,7 @@ class Sums:
 
 @dataclass
 class Journal:
-    """The request log. Headers, and with them keys, never get into it."""
+    """The request log. It contains no headers, and so no keys."""
 
     out: TextIO | None = None
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -48,7 +49,7 @@ class Journal:
     entries: deque[dict[str, Json]] = field(default_factory=lambda: deque(maxlen=_KEPT))
 
     def note(self, ask: Ask, played: Played) -> None:
-        """One request and its end."""
+        """Record one request and its result."""
         result = played.result
         status = 200 if isinstance(result, Answer) else result.status
         sums = self.sums.setdefault(played.script, Sums())
@@ -85,7 +86,7 @@ class Journal:
             self.out.flush()
 
     def to_json(self, *, script: str | None = None) -> dict[str, Json]:
-        """Sums by script, and the last 1000 requests; of one script only, when named."""
+        """Counts by script and the last 1000 requests; of one script only, if named."""
         return {
             "scripts": {
                 name: sums.to_json()

@@ -1,6 +1,6 @@
-"""A model server that answers from scripts: no model is behind it, and it says so.
+"""A model server that answers from scripts, without a model.
 
-It speaks as OpenAI, Anthropic and Google do, so that the real clients are tested and not stand-ins.
+It implements the APIs of OpenAI, Anthropic and Google, so that tests use the real clients.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ HEADERS: Final = {"x-waypost-scripted": "true"}
 
 @dataclass(frozen=True)
 class Wire:
-    """How one provider writes."""
+    """The wire format of one provider."""
 
     write: Callable[[Ask, Answer], dict[str, Json]]
     stream: Callable[[Ask, Answer], Iterator[Chunk]]
@@ -68,7 +68,7 @@ class ModelServer:
     async def _google(self, request: Request) -> Response:
         model, _, verb = request.path_params["call"].rpartition(":")
         if verb not in ("generateContent", "streamGenerateContent"):
-            text = f"no method {verb!r} here; generateContent and streamGenerateContent are"
+            text = f"unknown method {verb!r}; expected generateContent or streamGenerateContent"
             return _failed(Failure(404, text), _GOOGLE)
         streamed = verb == "streamGenerateContent"
         return await self._answered(
@@ -85,13 +85,13 @@ class ModelServer:
         try:
             ask = read(await request.json())
         except (ValueError, LookupError, TypeError, AttributeError) as error:
-            text = f"not a request of this interface: {type(error).__name__}: {error}"
+            text = f"malformed request: {type(error).__name__}: {error}"
             return _failed(Failure(400, text, code="invalid_request"), wire)
         played = self.player.play(ask)
         self.journal.note(ask, played)
         return await _delivered(request, wire, ask, played)
 
-    async def _models(self, request: Request) -> Response:
+    async def _models(self, _: Request) -> Response:
         names = [f"{PREFIX}{name}" for name in sorted(self.player.scripts)]
         listed = [{"id": name, "object": "model", "owned_by": "waypost"} for name in names]
         return _json({"object": "list", "data": listed})
@@ -109,7 +109,7 @@ class ModelServer:
         return _json({"loaded": sorted(scripts)})
 
 
-async def _health(request: Request) -> Response:
+async def _health(_: Request) -> Response:
     return _json({"status": "ok", "scripted": True})
 
 
@@ -130,7 +130,7 @@ async def _delivered(request: Request, wire: Wire, ask: Ask, played: Played) -> 
 
 
 async def _pause(request: Request, seconds: float) -> None:
-    """Wait, unless the client goes away first."""
+    """Wait, but not longer than the client stays connected."""
     if seconds <= 0:
         return
     gone = asyncio.create_task(_disconnected(request))
@@ -152,7 +152,7 @@ async def _paced(chunks: Iterable[Chunk], tokens_per_second: float | None) -> As
 
 
 def _keys(request: Request) -> set[str]:
-    """The API keys a request carries, in any provider's way."""
+    """The API keys in a request, in the headers of all providers."""
     headers = request.headers
     bearer = headers.get("authorization", "").removeprefix("Bearer ")
     return {bearer, headers.get("x-api-key", ""), headers.get("x-goog-api-key", "")}

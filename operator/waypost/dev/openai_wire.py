@@ -1,4 +1,4 @@
-"""OpenAI's chat completions, as a conversation and back."""
+"""Converts OpenAI's chat completions API to conversations and back."""
 
 import json
 import time
@@ -12,7 +12,7 @@ PROVIDER = "OpenAI"
 
 
 def read(body: dict[str, Any]) -> Ask:
-    """A request as a conversation. Raises KeyError, TypeError for what is none."""
+    """Parse a request. Raises KeyError or TypeError on malformed input."""
     names: dict[str, str] = {}
     system: list[str] = []
     messages: list[Message] = []
@@ -47,7 +47,7 @@ def _text(content: Json) -> str:
 
 
 def write(ask: Ask, answer: Answer) -> dict[str, Json]:
-    """The whole answer."""
+    """The response as one document."""
     message: dict[str, Json] = {"role": "assistant", "content": answer.text or None}
     if answer.refusal:
         message["refusal"] = answer.refusal

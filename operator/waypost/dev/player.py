@@ -1,4 +1,4 @@
-"""Plays scripts: which turn a request gets, and what that turn becomes. No I/O, no clock."""
+"""Plays scripts: chooses the turn for a request and builds its answer. No I/O, no clock."""
 
 import json
 import math
@@ -26,7 +26,7 @@ PREFIX = "scripted/"
 
 @dataclass(frozen=True)
 class Played:
-    """What a request gets. `turn` counts from 1; None: no turn was used up."""
+    """The result of a request. `turn` counts from 1; None: no turn was used."""
 
     script: str
     turn: int | None
@@ -35,37 +35,37 @@ class Played:
 
 @dataclass
 class Progress:
-    """How far one conversation has come."""
+    """The progress of one conversation."""
 
     turn: int = 0
-    times: int = 0  # how often that turn was played
+    times: int = 0  # how often this turn was played
     requests: int = 0
     answered: bool = False
-    failed: dict[int, int] = field(default_factory=dict)  # by turn, how often it was played
+    failed: dict[int, int] = field(default_factory=dict)  # plays by turn
 
 
 @dataclass
 class Player:
-    """Scripts by name, and the conversations that play them."""
+    """Scripts by name, and the conversations that use them."""
 
     scripts: dict[str, Script]
     _progress: dict[tuple[str, str], Progress] = field(default_factory=dict)
 
     def load(self, scripts: Mapping[str, Script]) -> None:
-        """Add scripts, or put them in the place of those of the same name, which start over."""
+        """Add scripts. One with the name of an existing script replaces it and starts over."""
         self.scripts.update(scripts)
         for key in [key for key in self._progress if key[0] in scripts]:
             del self._progress[key]
 
     def play(self, ask: Ask) -> Played:
-        """The next turn of the script that the model's name selects."""
+        """Play the next turn of the script that the model name selects."""
         name = self._chosen(ask)
         script = self.scripts.get(name)
         if script is None:
             known = ", ".join(sorted(self.scripts))
             text = (
-                f"no script {name!r} here, and none whose match holds; a model scripted/NAME plays "
-                f"one of: {known}"
+                f"no script {name!r}, and no script whose match fits; a model scripted/NAME "
+                f"selects one of: {known}"
             )
             return Played(name, None, Failure(404, text, code="model_not_found"))
         progress = self._progress.setdefault((name, ask.opening), Progress())
@@ -75,8 +75,8 @@ class Player:
             progress.turn = _turn_of(script, ask.answers, progress.failed)
         if progress.turn >= len(script.turns):
             text = (
-                f"script {name!r} is over: all {len(script.turns)} turns of this conversation were "
-                "played; add a turn, or set repeat or restart"
+                f"script {name!r} has ended: this conversation has used all {len(script.turns)} "
+                "turns; add a turn, or set repeat or restart"
             )
             return Played(name, None, Failure(410, text, code="script_over"))
         turn, number = script.turns[progress.turn], progress.turn + 1
@@ -93,7 +93,7 @@ class Player:
         return Played(name, number, result)
 
     def _chosen(self, ask: Ask) -> str:
-        """Name of the script: that in the model's name, else the first whose match holds."""
+        """Name of the script: from the model name, else the first script whose match fits."""
         name = ask.model.removeprefix(PREFIX)
         if name in self.scripts:
             return name
@@ -105,8 +105,8 @@ class Player:
 
 
 def _turn_of(script: Script, answers: int, failed: dict[int, int]) -> int:
-    """The turn for a request with so many answers in it; failures go before the answer that
-    follows them, as often as they are to be played."""
+    """Index of the turn for a request that contains this many answers. Turns that fail are played
+    before the answer that follows them, as often as they repeat."""
     seen = 0
     for index, turn in enumerate(script.turns):
         times = math.inf if turn.repeat == FOREVER else turn.repeat
@@ -131,7 +131,7 @@ def _advance(progress: Progress, turn: Turn) -> None:
 
 
 def _broken(expectations: list[Expectation], document: Json) -> str:
-    """The first expectation that does not hold, as a sentence; empty when all do."""
+    """Describes the first expectation that fails; empty if all hold."""
     for wanted in expectations:
         try:
             found = look(document, wanted.at)
@@ -159,7 +159,7 @@ def _result(script: Script, turn: Turn, ask: Ask, *, serial: int) -> Answer | Fa
         text = turn.message or f"scripted failure with status {turn.status}"
         return Failure(turn.status, text, retry_after=turn.retry_after)
     if turn.hang is not None:
-        text = f"scripted silence of {turn.hang} is over"
+        text = f"scripted hang of {turn.hang} has ended"
         return Failure(504, text, hang=parse_duration(turn.hang))
     mark = f"{ask.opening[:8]}_{serial}"
     text, calls = _spoken(script, turn, ask, mark=mark)
@@ -181,7 +181,7 @@ def _result(script: Script, turn: Turn, ask: Ask, *, serial: int) -> Answer | Fa
 
 
 def _spoken(script: Script, turn: Turn, ask: Ask, *, mark: str) -> tuple[str, tuple[ToolCall, ...]]:
-    """Text and tool calls of a turn."""
+    """The text and the tool calls of a turn."""
     results = ask.results()
     text = filled(turn.say or "", results)
     wanted = [(call.tool, _written(filled(call.arguments, results))) for call in turn.call or ()]

@@ -1,4 +1,4 @@
-"""Answers in pieces: server-sent events, at the speed of the script."""
+"""Streams answers as server-sent events, at the speed of the script."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,22 +11,23 @@ _PIECE: Final = 16  # characters: four tokens
 
 @dataclass(frozen=True)
 class Chunk:
-    """One event. `text`: what of the answer is in it, which takes its time."""
+    """One event. `text`: its part of the answer, which determines how long it takes."""
 
     data: str
     event: str = ""
     text: str = ""
 
     def encode(self) -> bytes:
+        """The event in the format of server-sent events."""
         head = f"event: {self.event}\n" if self.event else ""
         return f"{head}data: {self.data}\n\n".encode()
 
     def seconds(self, tokens_per_second: float | None) -> float:
-        """How long the model takes for it."""
+        """Seconds that the model takes for it."""
         return tokens_of(self.text) / tokens_per_second if tokens_per_second else 0.0
 
 
 def pieces(text: str) -> Iterator[str]:
-    """A text as a model would send it, bit by bit."""
+    """Split a text as a model would stream it."""
     for start in range(0, len(text), _PIECE):
         yield text[start : start + _PIECE]

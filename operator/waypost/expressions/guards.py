@@ -45,6 +45,7 @@ class Guards:
         self._ids = count(max(expr.id for expr in walk(tree.expr)) + 1)
 
     def guarded(self) -> Expr:
+        """The tree with guards around what could run too long or read what is absent."""
         return self._rewrite(self._tree.expr)
 
     def guarded_optional(self) -> Expr:

@@ -28,6 +28,7 @@ Quantities = dict[Variable, Quantity]
 
 
 def constant(value: float) -> Linear:
+    """A bound without variables."""
     return {None: value}
 
 

@@ -19,6 +19,7 @@ _NO_OVERLOAD = re.compile(r"found no matching overload for '([^']*)' applied to 
 _NO_RUN_OVERLOAD = re.compile(r"No matching overloads found : (.*)")
 _DASHED_NODE = re.compile(r"\bnodes\.([a-z0-9_]+(?:-[a-z0-9_]+)+)")
 _KEY_NOT_FOUND = re.compile(r'Key not found in map : "(.*)"', re.DOTALL)
+_DOUBLE_BRACES = re.compile(r"\{\s*([^{}:]*[^{}:\s])\s*\}")
 _OPERATOR = re.compile(r"^_(.+)_$")
 
 
@@ -42,6 +43,8 @@ def explain_refusal(source: str, message: str) -> str:
 def _rejection_text(source: str, message: str) -> str:
     if "recursion" in message or "node count" in message:
         return "the expression is nested too deeply, or has too many operators in a row"
+    if found := _DOUBLE_BRACES.fullmatch(source):
+        return f"expressions have one pair of braces: write ${{{found.group(1)}}}"
     if "Syntax error" in message:
         return _syntax_text(message)
     if found := _UNDECLARED.search(message):

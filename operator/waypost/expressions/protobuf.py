@@ -54,6 +54,7 @@ def last_int(message: list[Field], number: int) -> int:
 
 
 def text(message: list[Field], number: int) -> str:
+    """The string of a field that stands once; "" when it is left out."""
     return last(message, number).decode()
 
 

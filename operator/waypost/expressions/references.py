@@ -67,10 +67,12 @@ class Path:
 
     @cached_property
     def fields(self) -> tuple[str, ...]:
+        """The names of the steps."""
         return tuple(step.field for step in self.steps)
 
     @property
     def soft(self) -> bool:
+        """Whether the path allows that what it reads is absent."""
         return self.guarded or any(step.guarded for step in self.steps)
 
 

@@ -33,7 +33,6 @@ from waypost.expressions.scanner import expression_end
 
 _OPEN = "${"
 _ESCAPED = "$${"
-_ARGO = re.compile(r"\{\{[^{}]*\}\}")
 
 
 _TOO_LONG = f"the field would have more than {MAX_RENDERED >> 20} MiB with its templates filled in"
@@ -61,6 +60,7 @@ class Template:
 
     @cached_property
     def references(self) -> tuple[Reference, ...]:
+        """What all expressions of the template read."""
         compiled = (part for part in self.parts if isinstance(part, Compiled))
         return merge(reference for part in compiled for reference in part.references)
 
@@ -70,11 +70,6 @@ class Template:
         return tuple(
             part.source for part in self.parts if isinstance(part, Compiled) and part.is_constant
         )
-
-    @property
-    def argo_style(self) -> bool:
-        """`{{ ... }}` stands in the text: not an error, most likely a habit from elsewhere."""
-        return any(isinstance(part, str) and _ARGO.search(part) for part in self.parts)
 
 
 @dataclass(frozen=True)
@@ -232,14 +227,6 @@ def render_condition(text: str, data: Mapping[str, Json]) -> bool | RenderError:
         return RenderError("", "a condition is one ${...} with nothing around it")
     verdict = evaluate_condition(only, data)
     return RenderError("", verdict.message) if isinstance(verdict, EvaluationError) else verdict
-
-
-def refuse_templates(value: Json) -> str | None:
-    """Where `${` stands in a field that is not evaluated, `$${` and keys included; or None."""
-    for path, text in strings_in(value, keys=True):
-        if _OPEN in text:
-            return f"{path or 'the value'}: ${{...}} is not evaluated here"
-    return None
 
 
 def strings_in(value: Json, path: str = "", *, keys: bool = False) -> Iterator[tuple[str, str]]:

@@ -19,6 +19,8 @@ from waypost.expressions.protobuf import Field, every, fields, integers, last, l
 
 @dataclass(frozen=True)
 class Constant:
+    """A literal. `raw` is its protobuf message."""
+
     id: int
     raw: bytes
     string: str | None = None  # set when it is a string literal
@@ -26,6 +28,8 @@ class Constant:
 
 @dataclass(frozen=True)
 class Ident:
+    """The name of a variable."""
+
     id: int
     name: str
 
@@ -42,6 +46,8 @@ class Select:
 
 @dataclass(frozen=True)
 class Call:
+    """A function or operator; a method has a `target`."""
+
     id: int
     function: str
     args: tuple[Expr, ...]
@@ -59,6 +65,8 @@ class ListLiteral:
 
 @dataclass(frozen=True)
 class Entry:
+    """One `key: value` of a map; `?key: value` is optional."""
+
     id: int
     key: Expr
     value: Expr
@@ -67,6 +75,8 @@ class Entry:
 
 @dataclass(frozen=True)
 class MapLiteral:
+    """`{key: value, ...}`."""
+
     id: int
     entries: tuple[Entry, ...]
 
@@ -127,7 +137,9 @@ _LONGEST_PATH = 24
 _ANY_URL = "type.googleapis.com/cel.expr.CheckedExpr"
 _MAP_TYPE, _ABSTRACT_TYPE = 7, 14
 # Fields of cel.expr.Type, and of its enumeration of scalars (bare ones and wrappers).
-_TYPES = {2: "null", 6: "list", _MAP_TYPE: "map", _ABSTRACT_TYPE: "optional"}
+_TYPES = {2: "null", 6: "list", _MAP_TYPE: "map", 11: "type", _ABSTRACT_TYPE: "optional"}
+_WELL_KNOWN_TYPE = 5
+_WELL_KNOWN_TYPES = {2: "timestamp", 3: "duration"}
 _SCALAR_TYPES = {1: "bool", 2: "int", 3: "uint", 4: "double", 5: "string", 6: "bytes"}
 
 
@@ -182,6 +194,8 @@ def _type_name(type_: bytes) -> str:
     for number, value in fields(type_):
         if number in (3, 4) and isinstance(value, int):
             return _SCALAR_TYPES.get(value, "dyn")
+        if number == _WELL_KNOWN_TYPE and isinstance(value, int):
+            return _WELL_KNOWN_TYPES.get(value, "dyn")
         if number in _TYPES:
             return _TYPES[number]
     return "dyn"
@@ -251,26 +265,26 @@ def _read_constant(expr_id: int, message: list[Field], raw: bytes) -> Expr:
     return Constant(expr_id, raw, text(message, 6) if is_string else None)
 
 
-def _read_ident(expr_id: int, message: list[Field], raw: bytes) -> Expr:
+def _read_ident(expr_id: int, message: list[Field], _raw: bytes) -> Expr:
     return Ident(expr_id, text(message, 1))
 
 
-def _read_select(expr_id: int, message: list[Field], raw: bytes) -> Expr:
+def _read_select(expr_id: int, message: list[Field], _raw: bytes) -> Expr:
     return Select(expr_id, _read(last(message, 1)), text(message, 2), bool(last_int(message, 3)))
 
 
-def _read_call(expr_id: int, message: list[Field], raw: bytes) -> Expr:
+def _read_call(expr_id: int, message: list[Field], _raw: bytes) -> Expr:
     target = last(message, 1)
     args = tuple(_read(arg) for arg in every(message, 3))
     return Call(expr_id, text(message, 2), args, _read(target) if target else None)
 
 
-def _read_list(expr_id: int, message: list[Field], raw: bytes) -> Expr:
+def _read_list(expr_id: int, message: list[Field], _raw: bytes) -> Expr:
     elements = tuple(_read(element) for element in every(message, 1))
     return ListLiteral(expr_id, elements, tuple(integers(message, 2)))
 
 
-def _read_struct(expr_id: int, message: list[Field], raw: bytes) -> Expr:
+def _read_struct(expr_id: int, message: list[Field], _raw: bytes) -> Expr:
     if name := text(message, 1):
         return MessageLiteral(expr_id, name)
     entries = (fields(entry) for entry in every(message, 2))
@@ -283,7 +297,7 @@ def _read_struct(expr_id: int, message: list[Field], raw: bytes) -> Expr:
     )
 
 
-def _read_comprehension(expr_id: int, message: list[Field], raw: bytes) -> Expr:
+def _read_comprehension(expr_id: int, message: list[Field], _raw: bytes) -> Expr:
     return Comprehension(
         expr_id,
         iter_var=text(message, 1),

@@ -125,7 +125,7 @@ _FOREIGN = {
 
 
 def _whole_text(value: str) -> str:
-    """The library ends a text at NUL without a word: 'admin' and 'admin\\0x' would be equal."""
+    """The text. The library ends one at NUL silently, so `admin` would equal `admin<NUL>x`."""
     if "\0" in value:
         raise Unfit("the text holds a NUL character, which expressions cannot read")
     return value

@@ -1,2 +1,7 @@
-"""The gateway: a small service that keeps payloads which fit neither a commit record nor a request
-document (docs/adr/0008-agent-nodes.md). Any number of replicas; none holds state."""
+"""The gateway: stores payloads that are too large for a commit record or a request document.
+
+Pods upload results and traces and read their inputs; agents keep their journal here
+(docs/adr/0008-agent-nodes.md, 0011-agent-journal.md). Replicas hold no state. `main` wires the
+service, `app` is its HTTP interface. Nothing outside this package imports it, except the command
+`waypost gateway`.
+"""

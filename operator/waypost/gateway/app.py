@@ -1,11 +1,11 @@
 """The gateway's HTTP interface.
 
-    PUT /v1/payloads/{result,trace}         keep a payload of the attempt that calls
-    GET /v1/payloads/{input,result,trace}   get one of its own
-    PUT /v1/journal/NUMBER                  append a segment to the journal of its node
-    GET /v1/journal?after=NUMBER            the segments behind that one, a page of them
+    PUT /v1/payloads/{result,trace}         store a payload of the calling attempt
+    GET /v1/payloads/{input,result,trace}   read a payload of the calling attempt
+    PUT /v1/journal/NUMBER                  append a segment to the journal of the caller's node
+    GET /v1/journal?after=NUMBER            read the segments after NUMBER, one page
 
-A refusal is a JSON object {reason, message}; nothing of a payload or a token is in it.
+A refusal is a JSON object {reason, message}. It never contains parts of a payload or a token.
 """
 
 import logging
@@ -21,14 +21,14 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from waypost.api.record import RecordType
-from waypost.gateway import intake, journals
-from waypost.gateway.identity import Caller, Doorkeeper
-from waypost.gateway.intake import Intake, Payload
+from waypost.gateway import journals, upload_limiter
+from waypost.gateway.authentication import Authenticator, Caller
 from waypost.gateway.journals import Journals
-from waypost.gateway.judge import OutputJudge
-from waypost.gateway.keeper import Keeper, ObjectError
 from waypost.gateway.metrics import GatewayMetrics
-from waypost.gateway.problems import Refused, Why
+from waypost.gateway.output_validation import OutputValidator
+from waypost.gateway.payload_store import ObjectError, PayloadStore
+from waypost.gateway.refusals import RefusalReason, Refused
+from waypost.gateway.upload_limiter import Payload, UploadLimiter
 from waypost.ports.cluster import Busy, ClusterError, QuotaExceeded, Rejected
 from waypost.protocol import ijson
 
@@ -42,51 +42,51 @@ log = logging.getLogger("waypost.gateway")
 
 @dataclass(frozen=True)
 class Gateway:
-    """The parts of a gateway, and what they do with a request."""
+    """The parts of a gateway, and how they handle a request."""
 
-    doorkeeper: Doorkeeper
-    intake: Intake
-    keeper: Keeper
+    authenticator: Authenticator
+    uploads: UploadLimiter
+    store: PayloadStore
     journals: Journals
-    judge: OutputJudge
+    validator: OutputValidator
     metrics: GatewayMetrics
 
     async def put(self, request: Request, name: str) -> tuple[Response, str]:
-        """Keep a payload: 201, or 200 for one that is kept already; only when it is durable."""
+        """Store a payload: 201, or 200 if it is stored already. Responds once it is durable."""
         type_ = TYPES[name]
-        caller = await self.doorkeeper.admit(request.headers.get("authorization", ""))
-        digest = intake.announced_digest(request.headers.get(intake.DIGEST_HEADER))
-        announced = intake.announced_length(request.headers.get("content-length"))
-        with self.intake.turn(caller.pod.uid):
-            async with self.intake.body(
+        caller = await self.authenticator.authenticate(request.headers.get("authorization", ""))
+        digest = upload_limiter.announced_digest(request.headers.get(upload_limiter.DIGEST_HEADER))
+        announced = upload_limiter.announced_length(request.headers.get("content-length"))
+        with self.uploads.slot(caller.pod.uid):
+            async with self.uploads.body(
                 request.stream(),
                 announced=announced,
-                limit=self.keeper.limit(type_),
-                advice=self.keeper.advice(type_),
+                limit=self.store.limit(type_),
+                advice=self.store.advice(type_),
             ) as body:
-                payload, form = await self.judge.work(self._judged, caller, type_, body, digest)
-                new = await self.keeper.keep(caller, type_, payload, form)
+                payload, form = await self.validator.work(self._judged, caller, type_, body, digest)
+                new = await self.store.keep(caller, type_, payload, form)
         if new:
             self.metrics.stored(type_=name, size=payload.size)
             log.info("%s of %d bytes stored", name, payload.size, extra=_about(caller))
-        headers = {intake.DIGEST_HEADER: payload.digest}
+        headers = {upload_limiter.DIGEST_HEADER: payload.digest}
         return Response(
             status_code=201 if new else 200, headers=headers
         ), "Stored" if new else "Same"
 
     async def append(self, request: Request, number: int) -> tuple[Response, str]:
-        """Append a segment: 201, or 200 for one that this pod has appended already."""
-        caller = await self.doorkeeper.admit(request.headers.get("authorization", ""))
-        digest = intake.announced_digest(request.headers.get(intake.DIGEST_HEADER))
-        announced = intake.announced_length(request.headers.get("content-length"))
-        with self.intake.turn(caller.pod.uid):
-            async with self.intake.body(
+        """Append a segment: 201, or 200 if this pod has appended it already."""
+        caller = await self.authenticator.authenticate(request.headers.get("authorization", ""))
+        digest = upload_limiter.announced_digest(request.headers.get(upload_limiter.DIGEST_HEADER))
+        announced = upload_limiter.announced_length(request.headers.get("content-length"))
+        with self.uploads.slot(caller.pod.uid):
+            async with self.uploads.body(
                 request.stream(),
                 announced=announced,
                 limit=journals.LARGEST_SEGMENT,
-                advice="send it in parts",
+                advice="split it into several segments",
             ) as body:
-                payload = await self.judge.work(intake.checked, body, digest=digest)
+                payload = await self.validator.work(upload_limiter.checked, body, digest=digest)
                 new = await self.journals.append(caller, number, payload)
         if new:
             self.metrics.stored(type_=_JOURNAL, size=payload.size)
@@ -94,34 +94,34 @@ class Gateway:
 
     async def journal(self, request: Request, after: int) -> tuple[Response, str]:
         """A page of the journal of the caller's node."""
-        caller = await self.doorkeeper.admit(request.headers.get("authorization", ""))
-        with self.intake.turn(caller.pod.uid):
+        caller = await self.authenticator.authenticate(request.headers.get("authorization", ""))
+        with self.uploads.slot(caller.pod.uid):
             bodies, more = await self.journals.page(caller, after=after)
-            listed = await self.judge.work(journals.segments, bodies)
+            listed = await self.validator.work(journals.segments, bodies)
         page = ijson.canonical({"segments": listed, "more": more})
         return Response(page, media_type="application/json"), "Read"
 
     async def get(self, request: Request, name: str) -> tuple[Response, str]:
-        """A payload of the attempt that calls, in canonical form."""
-        caller = await self.doorkeeper.admit(request.headers.get("authorization", ""))
-        with self.intake.turn(caller.pod.uid):
-            kept = await self.keeper.find(caller, TYPES[name])
-            # What cannot be read is told before the answer has begun.
+        """A payload of the calling attempt, in canonical form."""
+        caller = await self.authenticator.authenticate(request.headers.get("authorization", ""))
+        with self.uploads.slot(caller.pod.uid):
+            kept = await self.store.find(caller, TYPES[name])
+            # Read the first piece before the response starts: an error can still change the status.
             first = await anext(kept.body, b"")
-        headers = {intake.DIGEST_HEADER: kept.digest, "content-length": str(kept.size)}
-        pieces = _joined(self.intake.turn(caller.pod.uid), first, kept.body)
+        headers = {upload_limiter.DIGEST_HEADER: kept.digest, "content-length": str(kept.size)}
+        pieces = _joined(self.uploads.slot(caller.pod.uid), first, kept.body)
         return StreamingResponse(pieces, media_type="application/json", headers=headers), "Read"
 
     def _judged(
         self, caller: Caller, type_: RecordType, body: bytes, digest: str
     ) -> tuple[Payload, dict[str, object] | None]:
-        payload = intake.checked(body, digest=digest)
-        self.judge.check(caller, type_, payload)
-        return payload, self.keeper.form_of(payload)
+        payload = upload_limiter.checked(body, digest=digest)
+        self.validator.check(caller, type_, payload)
+        return payload, self.store.form_of(payload)
 
 
 def build_app(gateway: Gateway) -> Starlette:
-    """The application; probes and metrics are served elsewhere, where no upload is in the way."""
+    """The application. Another server has probes and metrics, so uploads cannot block them."""
 
     async def payloads(request: Request) -> Response:
         name = request.path_params["type"]
@@ -129,8 +129,11 @@ def build_app(gateway: Gateway) -> Starlette:
 
         async def do() -> tuple[Response, str]:
             if not known:
-                text = f"{request.method} of a payload of type {name:.20}; there are "
-                raise Refused(Why.NOT_FOUND, text + ", ".join(TYPES))
+                text = f"cannot {request.method} a payload of type {name:.20}; types: "
+                raise Refused(
+                    RefusalReason.NOT_FOUND,
+                    text + ", ".join(_PUT if request.method == "PUT" else TYPES),
+                )
             return await (gateway.put if request.method == "PUT" else gateway.get)(request, name)
 
         return await _answered(gateway, request, name if known else "other", do)
@@ -162,7 +165,7 @@ async def _answered(
     label: str,
     do: Callable[[], Awaitable[tuple[Response, str]]],
 ) -> Response:
-    """The response to a request, counted; a refusal too. `label`: what it is about."""
+    """Handle a request and count it, refused or not. `label`: the type of payload for metrics."""
     started = time.monotonic()
     try:
         response, result = await do()
@@ -178,58 +181,67 @@ async def _answered(
 
 
 def _number(text: str, *, least: int) -> int:
-    """The number of a segment. Raises Refused."""
+    """Parse the number of a segment. Raises Refused."""
     if not text.isascii() or not text.isdecimal() or len(text) > 9 or int(text) < least:
-        text = f"expected the number of a segment, at least {least}, found {text!r:.30}"
-        raise Refused(Why.BAD_REQUEST, text)
+        text = f"expected a segment number of at least {least}, found {text!r:.30}"
+        raise Refused(RefusalReason.BAD_REQUEST, text)
     return int(text)
 
 
 def _refusal(error: Refused | ClusterError | ObjectError) -> Refused:
-    """What a failure of a store means to the pod. Where the outcome is unknown it asks again: the
-    same payload is never stored twice."""
+    """The refusal that a pod gets when a store fails.
+
+    If the outcome is unknown the pod retries: the same payload is never stored twice.
+    """
     match error:
         case Refused():
             return error
         case QuotaExceeded():
-            return Refused(Why.FULL, f"the payload was not kept: {error.message}", again=_AGAIN)
+            return Refused(
+                RefusalReason.FULL, f"the payload was not stored: {error.message}", again=_AGAIN
+            )
         case Busy():
-            text = "the API server asks to slow down"
-            return Refused(Why.BUSY, text, again=max(round(error.retry_after), 1))
+            text = "the API server is overloaded; retry later"
+            return Refused(RefusalReason.BUSY, text, again=max(round(error.retry_after), 1))
         case Rejected() if error.code == 413:
-            return Refused(Why.TOO_LARGE, f"the API server takes no such object: {error.message}")
+            return Refused(
+                RefusalReason.TOO_LARGE,
+                f"the API server rejects an object of this size: {error.message}",
+            )
         case ObjectError():
             log.error("object store: %s", error)
-            return Refused(Why.UNAVAILABLE, "the object store did not take it", again=_AGAIN)
+            return Refused(
+                RefusalReason.UNAVAILABLE, "the object store failed; retry", again=_AGAIN
+            )
         case _:
             log.error("API server: %s", error.message)
-            return Refused(Why.UNAVAILABLE, "the API server did not take it", again=_AGAIN)
+            return Refused(RefusalReason.UNAVAILABLE, "the API server failed; retry", again=_AGAIN)
 
 
 def _problem(refused: Refused) -> Response:
     headers = {"retry-after": str(refused.again)} if refused.again else {}
     if refused.status == 401:
         headers["www-authenticate"] = "Bearer"
-    if refused.why in (Why.TOO_LARGE, Why.SLOW):
-        headers["connection"] = "close"  # there may be more of the body
+    if refused.why in (RefusalReason.TOO_LARGE, RefusalReason.SLOW):
+        headers["connection"] = "close"  # the rest of the body may still arrive
     body = {"reason": str(refused.why), "message": refused.message}
     return JSONResponse(body, status_code=refused.status, headers=headers)
 
 
 async def _joined(
-    turn: AbstractContextManager[None], first: bytes, rest: AsyncIterator[bytes]
+    slot: AbstractContextManager[None], first: bytes, rest: AsyncIterator[bytes]
 ) -> AsyncIterator[bytes]:
-    with turn:
+    with slot:
         yield first
         async for piece in rest:
             yield piece
 
 
 def _about(caller: Caller) -> dict[str, object]:
-    whose = caller.whose
+    ref = caller.ref
     return {
-        "run": whose.run,
+        "run": ref.run,
         "namespace": caller.pod.namespace,
-        "node": whose.path,
-        "attempt": whose.attempt,
+        "node": ref.path,
+        "attempt": ref.attempt,
     }

@@ -1,7 +1,7 @@
-"""Connections that send nothing for long, or send their headers by the letter, are closed.
+"""Closes connections that stay idle or send their headers too slowly.
 
-uvicorn bounds the idle time after a request, but not the time until the first headers are
-complete; bodies are bounded by `intake`.
+uvicorn limits the idle time after a request, but not the time until the first headers are
+complete; `upload_limiter` limits the time of a body.
 """
 
 import asyncio
@@ -12,28 +12,32 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 HEADER_SECONDS: Final = 10.0
 
 
-class PatientProtocol(H11Protocol):
+class HeaderTimeoutProtocol(H11Protocol):
     """HTTP/1.1 with a deadline for the headers of every request."""
 
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Start the deadline of the first request."""
         super().connection_made(transport)
         self._wait_for_headers()
 
     def handle_events(self) -> None:
+        """Stop the deadline once a request's headers are complete."""
         before = self.cycle
         super().handle_events()
         if self.cycle is not before:
             self._have_headers()
 
     def on_response_complete(self) -> None:
-        # Before, because the next request may be there already.
+        """Start the deadline of the next request."""
+        # First, because the next request may have arrived already.
         if not self.transport.is_closing():
             self._wait_for_headers()
         super().on_response_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """Stop the deadline of a closed connection."""
         self._have_headers()
         super().connection_lost(exc)
 
@@ -48,5 +52,5 @@ class PatientProtocol(H11Protocol):
 
 
 def options() -> dict[str, Any]:
-    """What uvicorn.Config takes of this."""
-    return {"http": PatientProtocol, "ws": "none", "timeout_keep_alive": 5}
+    """Arguments for uvicorn.Config."""
+    return {"http": HeaderTimeoutProtocol, "ws": "none", "timeout_keep_alive": 5}

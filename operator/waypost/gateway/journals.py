@@ -1,17 +1,18 @@
-"""Journals of nodes: segments that are appended one after the other, and read again in order.
+"""Journals of nodes: segments that are appended one after the other and read in order.
 
-A segment is a NodeRecord whose name follows from its journal and its number, so that of two writers
-of one number one loses: appending is the fence between attempts (docs/adr/0011-agent-journal.md).
-Nothing is remembered between requests; replicas need not know of each other.
+A segment is a NodeRecord ref name is derived from its journal and its number. Of two writers of
+the same number only one succeeds: appending is the fence between attempts
+(docs/adr/0011-agent-journal.md). No state is kept between requests, so replicas need no
+coordination.
 """
 
 from dataclasses import dataclass
 from typing import Any, Final
 
 from waypost.api.base import JsonObject
-from waypost.gateway.identity import Caller
-from waypost.gateway.intake import Payload
-from waypost.gateway.problems import Refused, Why
+from waypost.gateway.authentication import Caller
+from waypost.gateway.refusals import RefusalReason, Refused
+from waypost.gateway.upload_limiter import Payload
 from waypost.kube import node_records, objects
 from waypost.ports.cluster import AlreadyExists, Cluster, Kind, NotFound, Obj
 from waypost.protocol.ijson import Json
@@ -20,12 +21,12 @@ LARGEST_SEGMENT: Final = node_records.EVALUATED
 MOST_SEGMENTS: Final = 10_000
 MOST_BYTES: Final = 64 * 1024 * 1024
 PAGE_BYTES: Final = 1024 * 1024
-_ADVICE: Final = "a conversation that long does not end by itself; lower agent.limits"
+_ADVICE: Final = "limit the conversation with agent.limits"
 
 
 @dataclass(frozen=True)
 class Segment:
-    """A segment that is kept: its document, and who wrote it."""
+    """A stored segment: its document and its writer."""
 
     number: int
     attempt: object
@@ -33,6 +34,7 @@ class Segment:
     document: Json
 
     def to_json(self) -> JsonObject:
+        """The segment as in the response of GET /v1/journal."""
         return {
             "number": self.number,
             "attempt": self.attempt,
@@ -42,19 +44,21 @@ class Segment:
 
 
 class Journals:
-    """The journals of one cluster. Every method raises Refused, or ClusterError when the outcome
-    is not known."""
+    """The journals of one cluster. Every method raises Refused, or ClusterError if the outcome is
+    unknown."""
 
     def __init__(self, *, cluster: Cluster) -> None:
         self._cluster = cluster
 
     async def append(self, caller: Caller, number: int, payload: Payload) -> bool:
-        """Make a segment durable as the next one; False when this pod has done so before."""
+        """Store a segment as the next one; False if this pod has stored it before."""
         before = await self._before(caller, number)
         total = payload.size + (before["spec"]["journal"]["total"] if before else 0)
         if number > MOST_SEGMENTS or total > MOST_BYTES:
-            text = f"the journal takes {MOST_SEGMENTS} segments and {MOST_BYTES} bytes; {_ADVICE}"
-            raise Refused(Why.JOURNAL_FULL, text)
+            text = (
+                f"a journal has at most {MOST_SEGMENTS} segments and {MOST_BYTES} bytes; {_ADVICE}"
+            )
+            raise Refused(RefusalReason.JOURNAL_FULL, text)
         previous = objects.text(before["spec"], "digest") if before else None
         manifest = _manifest(caller, number, payload, total=total, previous=previous)
         try:
@@ -67,8 +71,10 @@ class Journals:
         return True
 
     async def page(self, caller: Caller, *, after: int) -> tuple[list[Obj], bool]:
-        """NodeRecords of the segments behind `after`, in order, and whether there are more.
-        They are not looked into yet."""
+        """NodeRecords of the segments after number `after`, in order, and whether there are more.
+
+        Their payloads are not parsed yet.
+        """
         before = await self._before(caller, after + 1)
         found: list[Obj] = []
         size = 0
@@ -84,20 +90,20 @@ class Journals:
         return found, True
 
     async def _before(self, caller: Caller, number: int) -> Obj | None:
-        """The segment before that number, which must be there; None before the first."""
+        """The segment before `number`, which must exist; None before the first."""
         if not caller.journal.fingerprint:
-            text = f"the status of {caller.whose.path} has no fingerprint to tell its journal by"
-            raise Refused(Why.NOT_CURRENT, text)
+            text = f"the status of {caller.ref.path} has no fingerprint, so it has no journal"
+            raise Refused(RefusalReason.NOT_CURRENT, text)
         if number <= 1:
             return None
         before = await self._segment(caller, number - 1)
         if before is None:
-            text = f"segment {number - 1} of the journal of {caller.whose.path} does not exist"
-            raise Refused(Why.JOURNAL_GAP, text)
+            text = f"segment {number - 1} of the journal of {caller.ref.path} does not exist"
+            raise Refused(RefusalReason.JOURNAL_GAP, text)
         return before
 
     async def _segment(self, caller: Caller, number: int) -> Obj | None:
-        name = caller.journal.segment_name(caller.whose, number)
+        name = caller.journal.segment_name(caller.ref, number)
         try:
             body = await self._cluster.get(
                 Kind.NODE_RECORD, namespace=caller.pod.namespace, name=name
@@ -105,28 +111,30 @@ class Journals:
         except NotFound:
             return None
         if not _is_segment(body, caller, number):
-            raise Refused(Why.DAMAGED, f"NodeRecord {name} is not what its name says")
+            raise Refused(
+                RefusalReason.DAMAGED, f"the content of NodeRecord {name} does not match its name"
+            )
         return body
 
     async def _same(self, caller: Caller, number: int, wanted: JsonObject) -> None:
-        """Raises Refused unless the segment of that number is what this pod wanted to append."""
+        """Raises Refused unless the segment of that number equals the one this pod appends."""
         body = await self._segment(caller, number)
         found = objects.section(body, "spec") if body else {}
         if any(found.get(key) != wanted[key] for key in ("digest", "attempt", "journal")):
-            by = f"attempt {found.get('attempt')}"
-            text = f"segment {number} of the journal of {caller.whose.path} is another one, by {by}"
-            raise Refused(Why.JOURNAL_MOVED, text)
+            writer = f"attempt {found.get('attempt')}"
+            text = f"{writer} has written segment {number} of the journal of {caller.ref.path}"
+            raise Refused(RefusalReason.JOURNAL_MOVED, text)
 
 
 def segments(bodies: list[Obj]) -> list[JsonObject]:
-    """What is in these NodeRecords. Raises Refused. Slow."""
+    """Parse the segments in these NodeRecords. Slow. Raises Refused."""
     return [_read(body).to_json() for body in bodies]
 
 
 def _read(body: Obj) -> Segment:
     fact = node_records.record_fact(body)
     if fact.problem:
-        raise Refused(Why.DAMAGED, f"NodeRecord {fact.name}: {fact.problem}")
+        raise Refused(RefusalReason.DAMAGED, f"NodeRecord {fact.name}: {fact.problem}")
     place = objects.section(body, "spec", "journal")
     return Segment(place["number"], fact.attempt, place["podUid"], fact.payload.value)
 
@@ -147,29 +155,29 @@ def _manifest(
         place["previous"] = previous
     return node_records.manifest(
         "Journal",
-        caller.whose,
+        caller.ref,
         digest=payload.digest,
         size=payload.size,
         form=form,
         owner=caller.owner,
         namespace=caller.pod.namespace,
-        segment=(caller.journal.segment_name(caller.whose, number), place),
+        segment=(caller.journal.segment_name(caller.ref, number), place),
     )
 
 
 def _is_segment(body: Obj, caller: Caller, number: int) -> bool:
     spec, place = objects.section(body, "spec"), objects.section(body, "spec", "journal")
     found = (spec.get("type"), spec.get("runUid"), spec.get("path"), objects.controller_uid(body))
-    whose, key = caller.whose, caller.journal
-    wanted = ("Journal", whose.run_uid, whose.path, whose.run_uid)
+    ref, key = caller.ref, caller.journal
+    wanted = ("Journal", ref.run_uid, ref.path, ref.run_uid)
     at = (place.get("fingerprint"), place.get("generation"), place.get("number"))
     return found == wanted and at == (key.fingerprint, key.generation, number)
 
 
 def _follows(before: Obj | None, body: Obj) -> None:
-    """Raises Refused where a segment was taken out, and another put in its place."""
+    """Raises Refused if a segment was removed and another one put in its place."""
     wanted = objects.text(before["spec"], "digest") if before else None
     if objects.section(body, "spec", "journal").get("previous") != wanted:
         name = objects.text(objects.section(body, "metadata"), "name")
-        text = f"NodeRecord {name} does not follow the segment before it: one was removed"
-        raise Refused(Why.DAMAGED, text)
+        text = f"NodeRecord {name} does not continue the segment before it: a segment was removed"
+        raise Refused(RefusalReason.DAMAGED, text)

@@ -17,15 +17,15 @@ from waypost.adapters.kube import KubeCluster
 from waypost.adapters.logs import configure_logging
 from waypost.gateway import connections
 from waypost.gateway.app import Gateway, build_app
-from waypost.gateway.identity import Doorkeeper
-from waypost.gateway.intake import Intake
+from waypost.gateway.authentication import Authenticator
 from waypost.gateway.journals import Journals
-from waypost.gateway.judge import OutputJudge
-from waypost.gateway.keeper import Keeper, ObjectError
 from waypost.gateway.metrics import GatewayMetrics
 from waypost.gateway.objects import Bucket, S3Settings, s3
+from waypost.gateway.output_validation import OutputValidator
+from waypost.gateway.payload_store import ObjectError, PayloadStore
 from waypost.gateway.settings import GatewaySettings
 from waypost.gateway.sweep import Sweeper
+from waypost.gateway.upload_limiter import UploadLimiter
 from waypost.kube import objects
 from waypost.ports.cluster import Cluster, ClusterError, Kind
 
@@ -38,25 +38,25 @@ class NotStarted(Exception):
 
 @dataclass(frozen=True)
 class Serving:
-    """What the probes ask."""
+    """The state that probes read."""
 
     server: uvicorn.Server
 
     @property
     def ready(self) -> bool:
-        """Whether connections are taken."""
+        """Whether the server accepts connections."""
         return self.server.started and not self.server.should_exit
 
     def health(self) -> str | None:
-        """None: a stuck event loop does not answer at all."""
+        """None: always healthy. A blocked event loop does not answer at all."""
         return None
 
 
 def run(settings: GatewaySettings) -> int:
-    """Serve until SIGTERM, then finish the uploads under way; gives the exit code."""
+    """Serve until SIGTERM, finish uploads in progress, and return the exit code."""
     configure_logging(level=settings.log_level, style=settings.log_format)
     log.info("waypost gateway %s starts", __version__)
-    # uvicorn takes the signal, shuts down, and raises it again for whom it may still concern.
+    # uvicorn shuts down on the signal and then raises it again; ignore it then.
     signal.signal(signal.SIGTERM, lambda *_: None)
     try:
         asyncio.run(_run(settings))
@@ -91,21 +91,21 @@ async def _run(settings: GatewaySettings) -> None:
 def assemble(
     settings: GatewaySettings, *, cluster: Cluster, bucket: Bucket | None, metrics: GatewayMetrics
 ) -> Gateway:
-    """The parts of a gateway, put together."""
-    intake = Intake(room=settings.gateway_room, seconds=settings.gateway_body_seconds)
-    metrics.follow_in_flight(lambda: intake.in_flight)
+    """Create the parts of a gateway."""
+    uploads = UploadLimiter(room=settings.gateway_room, seconds=settings.gateway_body_seconds)
+    metrics.follow_in_flight(lambda: uploads.in_flight)
     return Gateway(
-        doorkeeper=Doorkeeper(cluster=cluster, monotonic=time.monotonic),
-        intake=intake,
-        keeper=Keeper(cluster=cluster, objects=bucket, largest=settings.s3_max_bytes),
+        authenticator=Authenticator(cluster=cluster, monotonic=time.monotonic),
+        uploads=uploads,
+        store=PayloadStore(cluster=cluster, objects=bucket, largest=settings.s3_max_bytes),
         journals=Journals(cluster=cluster),
-        judge=OutputJudge(),
+        validator=OutputValidator(),
         metrics=metrics,
     )
 
 
 def uvicorn_config(gateway: Gateway, settings: GatewaySettings) -> uvicorn.Config:
-    """How the gateway is served."""
+    """The configuration of the HTTP server."""
     return uvicorn.Config(
         build_app(gateway),
         host=settings.gateway_host or "",
@@ -122,7 +122,7 @@ def uvicorn_config(gateway: Gateway, settings: GatewaySettings) -> uvicorn.Confi
 
 async def _bucket(settings: GatewaySettings, cluster: Cluster) -> Bucket:
     if not settings.s3_prefix:
-        text = "WAYPOST_S3_PREFIX: is not set; choose a prefix that no other installation has"
+        text = "WAYPOST_S3_PREFIX is not set; choose a prefix that no other installation uses"
         raise NotStarted(text)
     found = S3Settings(
         bucket=settings.s3_bucket,
@@ -133,7 +133,7 @@ async def _bucket(settings: GatewaySettings, cluster: Cluster) -> Bucket:
     )
     bucket = s3(found)
     try:
-        # Stable over reinstallations, and different in every cluster.
+        # The uid is the same after a reinstallation and different in every cluster.
         system = await cluster.get(Kind.NAMESPACE, namespace=None, name="kube-system")
         await bucket.claim(objects.text(objects.section(system, "metadata"), "uid"))
     except (ClusterError, ObjectError) as error:

@@ -1,5 +1,5 @@
-"""Prometheus metrics of the gateway; docs/metrics.md describes each. Labels hold words of closed
-vocabularies only."""
+"""Prometheus metrics of the gateway, described in docs/metrics.md. Label values come from closed
+lists."""
 
 from collections.abc import Callable
 from typing import Final
@@ -20,39 +20,39 @@ _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 
 
 
 class GatewayMetrics:
-    """What a gateway counts."""
+    """Counters and gauges of a gateway."""
 
     def __init__(self) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         self._requests = Counter(
             "waypost_gateway_requests_total",
-            "Payloads that were put or got, and those that were refused.",
+            "Requests for payloads by result, refused requests included.",
             ("method", "type", "result"),
             registry=self.registry,
         )
         self._seconds = Histogram(
             "waypost_gateway_request_seconds",
-            "From the request's headers to the end of the answer.",
+            "Time from the request's headers to the end of the response.",
             ("method", "type"),
             registry=self.registry,
             buckets=_SECONDS,
         )
         self._bytes = Histogram(
             "waypost_gateway_payload_bytes",
-            "Size of payloads that were stored.",
+            "Size of stored payloads.",
             ("type",),
             registry=self.registry,
             buckets=_BYTES,
         )
         self._in_flight = Gauge(
             "waypost_gateway_bytes_in_flight",
-            "Bytes of bodies that are being taken in.",
+            "Bytes of request bodies being received.",
             registry=self.registry,
         )
         self._swept = Counter(
             "waypost_gateway_swept_objects_total",
-            "Objects removed because their run is gone.",
+            "Objects removed because their run was deleted.",
             registry=self.registry,
         )
         self._api_requests = Counter(
@@ -71,7 +71,7 @@ class GatewayMetrics:
         ProcessCollector(registry=self.registry)
 
     def served(self, *, method: str, type_: str, result: str, seconds: float) -> None:
-        """A request was answered. result: Stored, Same, Read or a reason of `problems`."""
+        """A request was answered. result: Stored, Same, Read or a RefusalReason."""
         self._requests.labels(method=method, type=type_, result=result).inc()
         self._seconds.labels(method=method, type=type_).observe(seconds)
 
@@ -84,7 +84,7 @@ class GatewayMetrics:
         self._swept.inc(count)
 
     def follow_in_flight(self, count: Callable[[], int]) -> None:
-        """Take the bytes in flight from `count` at each scrape."""
+        """Read the bytes in flight from `count` at each scrape."""
         self._in_flight.set_function(lambda: float(count()))
 
     def api_request(self, *, verb: str, resource: str, code: str, seconds: float) -> None:

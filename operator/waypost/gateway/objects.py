@@ -1,7 +1,7 @@
-"""The object store: anything that speaks S3, through obstore.
+"""The object store: any service with the S3 API, through obstore.
 
-Keys and ways of logging in come from the usual variables (AWS_ACCESS_KEY_ID and the like, or the
-web identity of the pod), so no secret passes through our settings.
+Credentials come from the usual variables (AWS_ACCESS_KEY_ID and others, or the web identity of the
+pod), so no secret passes through our settings.
 """
 
 from collections.abc import AsyncIterator, Iterator
@@ -14,9 +14,9 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError
 from obstore.store import ObjectStore, S3Store
 
-from waypost.gateway.keeper import ObjectError
+from waypost.gateway.payload_store import ObjectError
 
-# One request is one try with few repeats: the pod asks again, and knows how long it may.
+# Few retries here: the pod retries, and knows how much time it has.
 _RETRIES: Final = 2
 _PIECE: Final = 1024 * 1024
 _OWNER_KEY: Final = "waypost-owner"
@@ -24,8 +24,8 @@ _OWNER_KEY: Final = "waypost-owner"
 
 @dataclass(frozen=True)
 class S3Settings:
-    """Where payloads go. `prefix` belongs to one installation alone: what it does not know
-    there, it removes. `endpoint`: "" is AWS itself."""
+    """Where payloads are stored. `prefix` must belong to one installation only: it removes objects
+    that it does not know. `endpoint` "": AWS."""
 
     bucket: str
     prefix: str
@@ -37,7 +37,7 @@ class S3Settings:
 
 @dataclass(frozen=True)
 class RunObjects:
-    """The run that objects belong to: namespace, name and uid."""
+    """The run to which objects belong."""
 
     namespace: str
     run: str
@@ -45,18 +45,19 @@ class RunObjects:
 
     @property
     def prefix(self) -> str:
+        """Start of the keys of all objects of the run."""
         return f"{self.namespace}/{self.run}/{self.uid}/"
 
 
 class Bucket:
-    """`keeper.Objects` in a bucket, below a prefix."""
+    """Implements `payload_store.Objects` in a bucket, below a prefix."""
 
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
 
     async def claim(self, owner: str) -> None:
-        """Make the prefix this installation's. Raises ObjectError when it is another's."""
-        with _told("claim the prefix"):
+        """Claim the prefix for this installation. Raises ObjectError if another one has it."""
+        with _errors_as("claim the prefix"):
             try:
                 await obstore.put_async(self._store, _OWNER_KEY, owner.encode(), mode="create")
                 return
@@ -65,28 +66,28 @@ class Bucket:
                 found = bytes(await answer.bytes_async()).decode("utf-8", "replace")
         if found != owner:
             raise ObjectError(
-                f"the prefix belongs to another installation of Waypost ({found:.80}), whose "
-                "payloads this one would remove; choose another gateway.objectStore.prefix"
+                f"another installation of Waypost ({found:.80}) uses this prefix; each would "
+                "remove the payloads of the other, so choose another gateway.objectStore.prefix"
             )
 
     async def put(self, key: str, body: bytes) -> None:
         """Store an object; durable when it returns."""
         attributes = {"Content-Type": "application/json"}
-        with _told(f"store {key}"):
+        with _errors_as(f"store {key}"):
             await obstore.put_async(
                 self._store, key, body, attributes=attributes, use_multipart=False
             )
 
     async def read(self, key: str) -> AsyncIterator[bytes]:
         """The object in pieces."""
-        with _told(f"read {key}"):
+        with _errors_as(f"read {key}"):
             answer = await obstore.get_async(self._store, key)
             async for piece in answer.stream(min_chunk_size=_PIECE):
                 yield bytes(piece)
 
     async def runs(self) -> list[RunObjects]:
-        """Every run of which there are objects."""
-        with _told("list"):
+        """All runs that have objects."""
+        with _errors_as("list"):
             return [
                 RunObjects(*parts)
                 for namespace in await self._folders(None)
@@ -96,10 +97,10 @@ class Bucket:
             ]
 
     async def remove(self, of: RunObjects, *, older: timedelta) -> int:
-        """Remove the objects of a run that are older than that; how many."""
+        """Remove the objects of a run that are older than `older`; returns how many."""
         before = datetime.now(UTC) - older
         removed = 0
-        with _told(f"remove {of.prefix}"):
+        with _errors_as(f"remove {of.prefix}"):
             async for listed in obstore.list(self._store, of.prefix):
                 keys = [each["path"] for each in listed if each["last_modified"] < before]
                 if keys:
@@ -113,7 +114,7 @@ class Bucket:
 
 
 def s3(settings: S3Settings) -> Bucket:
-    """A bucket of an S3 service. Does not connect yet."""
+    """A bucket of an S3 service. Does not connect."""
     plain = settings.endpoint.startswith("http://")
     store = S3Store(
         settings.bucket,
@@ -132,15 +133,15 @@ def s3(settings: S3Settings) -> Bucket:
 
 
 @contextmanager
-def _told(doing: str) -> Iterator[None]:
+def _errors_as(doing: str) -> Iterator[None]:
     try:
         yield
     except (NotFoundError, FileNotFoundError) as error:  # obstore raises the latter
-        raise ObjectError(f"{doing}: it is not there: {_first_line(error)}") from error
+        raise ObjectError(f"{doing}: not found: {_first_line(error)}") from error
     except (BaseError, OSError) as error:
         raise ObjectError(f"{doing}: {_first_line(error)}") from error
 
 
 def _first_line(error: BaseException) -> str:
-    # What follows is a dump of the request; it holds no key, but nobody reads it either.
+    # The following lines dump the request: long, and without further information.
     return (str(error).splitlines() or [type(error).__name__])[0][:500]

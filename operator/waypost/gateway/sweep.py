@@ -1,7 +1,7 @@
-"""Objects of runs that are gone are removed; NodeRecords go with their run by themselves.
+"""Removes objects of deleted runs from the object store; Kubernetes removes their NodeRecords.
 
-That a run is gone is concluded from a live read alone, and its uid never comes back, so replicas
-need not agree on who sweeps.
+Only a live read tells that a run is deleted, and a uid is never reused, so replicas need not agree
+on who sweeps.
 """
 
 import asyncio
@@ -10,19 +10,19 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
 
-from waypost.gateway.keeper import ObjectError
 from waypost.gateway.objects import Bucket, RunObjects
+from waypost.gateway.payload_store import ObjectError
 from waypost.kube import objects
 from waypost.ports.cluster import Cluster, ClusterError, Kind, NotFound
 
-# A run that is created now may be younger than what an API server behind the others knows.
+# An API server that lags behind may not know a run that was just created.
 YOUNG: Final = timedelta(hours=1)
 
 log = logging.getLogger("waypost.gateway")
 
 
 class Sweeper:
-    """Removes what nobody can ask for any more. `swept` is told how many objects went."""
+    """Removes objects that nobody can read any more. `swept` gets the number of removed objects."""
 
     def __init__(self, *, cluster: Cluster, bucket: Bucket, swept: Callable[[int], None]) -> None:
         self._cluster = cluster
@@ -30,24 +30,27 @@ class Sweeper:
         self._swept = swept
 
     async def run(self, *, every: float) -> None:
-        """Sweep for ever, every so many seconds."""
+        """Sweep every `every` seconds, until cancelled."""
         while True:
             await asyncio.sleep(every)
             try:
                 await self.sweep()
             except (ObjectError, ClusterError) as error:
-                log.warning("the sweep of the object store is tried again later: %s", error)
+                log.warning("sweeping the object store failed and will be retried: %s", error)
 
     async def sweep(self, *, older: timedelta = YOUNG) -> int:
-        """Remove the objects of all runs that are gone; how many. Raises ObjectError,
-        ClusterError."""
+        """Remove the objects of all deleted runs, if older than `older`; returns how many.
+
+        Raises:
+            ObjectError, ClusterError: a store failed.
+        """
         removed = 0
         for run in await self._bucket.runs():
             if await self._gone(run):
                 removed += await self._bucket.remove(run, older=older)
         if removed:
             self._swept(removed)
-            log.info("%d objects of runs that are gone were removed", removed)
+            log.info("removed %d objects of deleted runs", removed)
         return removed
 
     async def _gone(self, run: RunObjects) -> bool:

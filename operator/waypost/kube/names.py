@@ -57,6 +57,6 @@ def segment_name(
 
 def idempotency_key(*, run_uid: str, path: str, input_digest: str, repeats: int) -> str:
     """Equal over all attempts of a node with the same input, until a person asks for a repetition:
-    `repeats`, how often rerun.from named the node (semantics row 35)."""
+    `repeats`, how often rerun.from named the node (S59)."""
     text = "\0".join((run_uid, path, input_digest, str(repeats)))
     return hashlib.sha256(text.encode()).hexdigest()[:40]

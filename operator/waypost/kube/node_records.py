@@ -38,7 +38,7 @@ def form_of(value: JsonValue, canonical: bytes) -> JsonObject | None:
 
 def manifest(
     type_: RecordType,
-    whose: AttemptRef,
+    ref: AttemptRef,
     *,
     digest: str,
     size: int,
@@ -49,22 +49,22 @@ def manifest(
 ) -> JsonObject:
     """The NodeRecord of a payload in the given form, owned by its run. `segment`: the name and
     the place of one in a journal, which are not its attempt's alone."""
-    name, place = segment or (whose.record_name(type_), None)
+    name, place = segment or (ref.record_name(type_), None)
     return {
         "apiVersion": meta.API_VERSION,
         "kind": "NodeRecord",
         "metadata": {
             "name": name,
             "namespace": namespace,
-            "labels": {meta.LABEL_RUN: whose.run_uid},
+            "labels": {meta.LABEL_RUN: ref.run_uid},
             "ownerReferences": [owner],
         },
         "spec": {
-            "run": whose.run,
-            "runUid": whose.run_uid,
-            "path": whose.path,
-            "round": whose.round,
-            "attempt": whose.attempt,
+            "run": ref.run,
+            "runUid": ref.run_uid,
+            "path": ref.path,
+            "round": ref.round,
+            "attempt": ref.attempt,
             "type": type_,
             "digest": digest,
             "size": size,

@@ -1,7 +1,7 @@
 """From Kubernetes bodies to facts: the few scalars the engine needs.
 
 Total: a malformed body gives None or empty fields, never an exception, so that one poisoned
-object cannot stop the operator (invariant I16).
+object cannot stop the operator (I16).
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,8 +20,8 @@ def section(body: Any, *path: str) -> dict[str, Any]:
 
 def items(body: Any, *path: str) -> list[dict[str, Any]]:
     """The objects of the list at `path`; anything else is left out."""
-    found = section(body, *path[:-1]).get(path[-1])
-    return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
+    listed = section(body, *path[:-1]).get(path[-1])
+    return [item for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
 
 
 def text(body: Mapping[str, Any], key: str) -> str:
@@ -31,22 +31,37 @@ def text(body: Mapping[str, Any], key: str) -> str:
 
 
 def moment(body: Mapping[str, Any], key: str) -> datetime | None:
+    """The time at `key`; None when there is no valid one."""
     return parse_timestamp(text(body, key))
 
 
 def whole_number(value: object) -> int:
+    """A decimal text of up to 9 digits as a number; 0 for anything else."""
     return int(value) if isinstance(value, str) and value.isdecimal() and len(value) < 10 else 0
 
 
-def lists(value: object, wanted: str) -> bool:
-    return isinstance(value, list) and wanted in value
+def lists(value: object, item: str) -> bool:
+    """Whether `value` is a list that contains `item`."""
+    return isinstance(value, list) and item in value
 
 
 def named(listed: Iterable[dict[str, Any]], name: str) -> dict[str, Any]:
+    """The first object whose `name` this is; empty when there is none."""
     return next((item for item in listed if item.get("name") == name), {})
 
 
 def condition_text(status: dict[str, Any], type_: str, value: str, reason: str = "") -> str:
+    """`reason: message` of a condition.
+
+    Args:
+        status: The status that holds `conditions`.
+        type_: The condition's type.
+        value: The status it must have: True, False or Unknown.
+        reason: The reason it must have; "" for any.
+
+    Returns:
+        The text, or "" when no condition matches.
+    """
     for item in items(status, "conditions"):
         if item.get("type") == type_ and item.get("status") == value:
             if reason and item.get("reason") != reason:
@@ -56,7 +71,7 @@ def condition_text(status: dict[str, Any], type_: str, value: str, reason: str =
 
 
 def controller_uid(body: Any) -> str:
-    """uid of the controlling owner, or ""."""
+    """The uid of the owner that is the controller, or ""."""
     for owner in items(body, "metadata", "ownerReferences"):
         if owner.get("controller") is True:
             return text(owner, "uid")

@@ -37,12 +37,12 @@ class JournalKey:
     fingerprint: str
     generation: int
 
-    def segment_name(self, whose: AttemptRef, number: int) -> str:
+    def segment_name(self, ref: AttemptRef, number: int) -> str:
         """Name of the NodeRecord with that segment."""
         return names.segment_name(
-            run=whose.run,
-            run_uid=whose.run_uid,
-            path=whose.path,
+            run=ref.run,
+            run_uid=ref.run_uid,
+            path=ref.path,
             fingerprint=self.fingerprint,
             generation=self.generation,
             number=number,
@@ -73,8 +73,8 @@ class RecordFact:
     payload: Payload
     problem: str = ""
 
-    def is_of(self, type_: RecordType, whose: AttemptRef) -> bool:
+    def is_of(self, type_: RecordType, ref: AttemptRef) -> bool:
         """Whether it is this attempt's, by what it says and by who owns it."""
         found = (self.type, self.run_uid, self.path, self.round, self.attempt)
-        wanted = (type_, whose.run_uid, whose.path, whose.round, whose.attempt)
-        return found == wanted and self.owner_uid == whose.run_uid
+        wanted = (type_, ref.run_uid, ref.path, ref.round, ref.attempt)
+        return found == wanted and self.owner_uid == ref.run_uid

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any, Final
 
 from waypost.api import meta
@@ -17,12 +18,16 @@ from waypost.kube.objects import (
     whole_number,
 )
 from waypost.kube.secret_files import VOLUME, KeyFile, Source
+from waypost.protocol import record as commit_record
 from waypost.protocol.carrying import CONTAINER as CARRIER
+from waypost.protocol.record import CommitRecord, RecordProblem
 
 # Reasons of DisruptionTarget with which nobody can say what happened on the machine since.
 _MACHINE_LOST: Final = ("DeletionByTaintManager", "DeletionByPodGC")
 
 
+# The kubelet could not tell how the container ended: exit code and message are made up.
+CONTAINER_STATUS_UNKNOWN: Final = "ContainerStatusUnknown"
 # The kubelet refused the pod before it made a container.
 _NOT_ADMITTED: Final = ("OutOf", "Unexpected", "NodeAffinity", "NodeShutdown", "Topology")
 
@@ -51,8 +56,8 @@ class PodFact:
     exit_code: int | None = None
     terminated_reason: str = ""  # OOMKilled, Error, ContainerStatusUnknown...
     message: str = ""  # the termination message
-    carries: bool = False  # has a sidecar that carries its output (protocol/carrying.py)
-    carried: str | None = None  # the sidecar's own message, once that has ended
+    has_sidecar: bool = False  # has a sidecar that carries its output (protocol/carrying.py)
+    sidecar_message: str | None = None  # the sidecar's own message, once that has ended
     waiting_reason: str = ""  # ErrImagePull, CreateContainerConfigError...
     waiting_message: str = ""
     unschedulable: str = ""  # the scheduler's own text
@@ -63,10 +68,18 @@ class PodFact:
     mount_trouble: str = ""  # which of them is missing; from an Event, read live
     mount_looked_at: datetime | None = None  # when that was read
 
+    @cached_property
+    def record(self) -> CommitRecord | RecordProblem:
+        """The commit record that the pod left, parsed once; whose it is remains to be checked."""
+        if self.terminated_reason == CONTAINER_STATUS_UNKNOWN:
+            return RecordProblem("Missing", "the message is the kubelet's")
+        message = (self.sidecar_message or "") if self.has_sidecar else self.message
+        return commit_record.parse(message)
+
     @property
     def over(self) -> bool:
         """Certainly not running and never to run: only then may a next attempt start."""
-        told = not self.carries or self.carried is not None
+        told = not self.has_sidecar or self.sidecar_message is not None
         ended = (self.terminated and told) or self.phase in ("Succeeded", "Failed")
         return ended or (self.deleting and not self.scheduled)
 
@@ -123,8 +136,8 @@ def _pod_state(body: Any, *, run_uid: str, path: str, attempt: int) -> PodFact:
         exit_code=exit_code if isinstance(exit_code, int) else None,
         terminated_reason=text(ended, "reason"),
         message=text(ended, "message"),
-        carries=bool(named(sidecars, CARRIER)),
-        carried=text(carrier["terminated"], "message") if "terminated" in carrier else None,
+        has_sidecar=bool(named(sidecars, CARRIER)),
+        sidecar_message=text(carrier["terminated"], "message") if "terminated" in carrier else None,
         waiting_reason=text(waiting, "reason"),
         waiting_message=text(waiting, "message"),
         unschedulable=condition_text(status, "PodScheduled", "False", "Unschedulable"),
@@ -170,7 +183,7 @@ def _unready_since(status: dict[str, Any]) -> datetime | None:
 
 
 def surely_not_started(pod: PodFact) -> bool:
-    """Whether the program of a pod that is over certainly never ran (correctness E3). A lost
+    """Whether the program of a pod that is over certainly never ran (E3). A lost
     machine, or a bound pod without any word of its container, counts as started."""
     if pod.started_at is not None or pod.terminated:
         return False

@@ -24,7 +24,7 @@ def tracked_by_git(body: Any) -> bool:
 
 def pruned_fields(body: Any, applied: Any) -> tuple[str, ...]:
     """Fields the user applied (`applied`: the last-applied configuration, parsed) that the API
-    server dropped because no schema knows them (semantics row 37)."""
+    server dropped because no schema knows them (S28)."""
     found: list[str] = []
     _compare(section(applied, "spec"), section(body, "spec"), "", found)
     return tuple(found[:20])

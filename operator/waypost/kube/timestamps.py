@@ -1,16 +1,19 @@
-"""The one form of time that the operator writes, and what it reads."""
+"""The times in Kubernetes objects."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
+from waypost.protocol.timestamps import timestamp
 
-def timestamp(moment: datetime) -> str:
-    """RFC 3339 in UTC with milliseconds."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+__all__ = ["parse_timestamp", "timestamp"]
 
 
 def parse_timestamp(text: str | None) -> datetime | None:
-    """The time of an RFC 3339 text with an offset; None for none or for anything else, years too
-    far off to count with included."""
+    """Parse an RFC 3339 text with an offset.
+
+    Returns:
+        The time; None for None, for text of another form, and for years before 1900 or after
+        9000, which `datetime` could not safely add to.
+    """
     if not text:
         return None
     try:

@@ -1,13 +1,13 @@
-"""The door to Kubernetes: what the runtime may ask of a cluster, and how it can fail.
+"""Requests to the API server: what the runtime may send, and the errors it may get.
 
-Two implementations meet one contract suite (tests/contract): `adapters.kube` over HTTP and the
-strict in-memory cluster of the tests.
+One contract suite (tests/contract) tests both implementations: `adapters.kube` over HTTP and the
+in-memory cluster of the tests. Codes and reasons are those of the Kubernetes API conventions.
 
     ClusterError
     ├── NotFound          404: the object or its namespace does not exist
     ├── Conflict          409: stale resourceVersion, or a precondition failed
     ├── AlreadyExists     409: the name is taken
-    ├── Rejected          400, 403, 405, 413, 415, 422: will be refused again as it is
+    ├── Rejected          400, 403, 405, 413, 415, 422: the same request will fail again
     │   └── QuotaExceeded 403 "exceeded quota": may pass later
     ├── Busy              429: try again after `retry_after` seconds
     └── Unavailable       5xx, timeouts, broken connections: the outcome is unknown
@@ -18,41 +18,47 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol
 
+from waypost.api import meta
+from waypost.api.meta import ResourceName
+
 Obj = dict[str, Any]
 
 
 class Kind(Enum):
-    """The kinds that operator and gateway touch: (API group and version, plural, Kind)."""
+    """The kinds that operator and gateway touch."""
 
-    AGENT_WORKFLOW = ("waypost.dev/v1alpha1", "agentworkflows", "AgentWorkflow")
-    APPROVAL = ("waypost.dev/v1alpha1", "approvals", "Approval")
-    NODE_RECORD = ("waypost.dev/v1alpha1", "noderecords", "NodeRecord")
-    MODEL_PROVIDER = ("waypost.dev/v1alpha1", "modelproviders", "ModelProvider")
-    TOOL_SERVER = ("waypost.dev/v1alpha1", "toolservers", "ToolServer")
-    JOB = ("batch/v1", "jobs", "Job")
-    POD = ("v1", "pods", "Pod")
-    CONFIG_MAP = ("v1", "configmaps", "ConfigMap")
-    EVENT = ("v1", "events", "Event")
-    NAMESPACE = ("v1", "namespaces", "Namespace")
-    LEASE = ("coordination.k8s.io/v1", "leases", "Lease")
-    NODE = ("v1", "nodes", "Node")
-    TOKEN_REVIEW = ("authentication.k8s.io/v1", "tokenreviews", "TokenReview")
+    AGENT_WORKFLOW = meta.AGENT_WORKFLOW
+    APPROVAL = meta.APPROVAL
+    NODE_RECORD = meta.NODE_RECORD
+    MODEL_PROVIDER = meta.MODEL_PROVIDER
+    TOOL_SERVER = meta.TOOL_SERVER
+    JOB = ResourceName("batch/v1", "jobs", "Job")
+    POD = ResourceName("v1", "pods", "Pod")
+    CONFIG_MAP = ResourceName("v1", "configmaps", "ConfigMap")
+    EVENT = ResourceName("v1", "events", "Event")
+    NAMESPACE = ResourceName("v1", "namespaces", "Namespace")
+    LEASE = ResourceName("coordination.k8s.io/v1", "leases", "Lease")
+    NODE = ResourceName("v1", "nodes", "Node")
+    TOKEN_REVIEW = ResourceName("authentication.k8s.io/v1", "tokenreviews", "TokenReview")
 
     @property
     def api_version(self) -> str:
-        return self.value[0]
+        """Group and version, such as `batch/v1`."""
+        return self.value.api_version
 
     @property
     def plural(self) -> str:
-        return self.value[1]
+        """The name in URLs, such as `jobs`."""
+        return self.value.plural
 
     @property
     def kind(self) -> str:
-        return self.value[2]
+        """The name in manifests, such as `Job`."""
+        return self.value.kind
 
 
 class PatchType(Enum):
-    """How a patch body is to be read, by its content type."""
+    """The format of a patch body, as its content type."""
 
     JSON = "application/json-patch+json"
     MERGE = "application/merge-patch+json"
@@ -61,14 +67,20 @@ class PatchType(Enum):
 
 @dataclass(frozen=True)
 class Listing:
-    """A complete list (all pages) and the resourceVersion it stands for."""
+    """A complete list (all pages), and its own resourceVersion."""
 
     items: tuple[Obj, ...]
     resource_version: str
 
 
 class ClusterError(Exception):
-    """A request that did not succeed. `message` is the cluster's own text."""
+    """A request failed.
+
+    Attributes:
+        message: The text of the API server, or of the connection's error.
+        code: The HTTP status; None when there was no response.
+        reason: The `reason` of the Status object, or "".
+    """
 
     def __init__(self, message: str, *, code: int | None = None, reason: str = "") -> None:
         super().__init__(message)
@@ -90,15 +102,15 @@ class AlreadyExists(ClusterError):
 
 
 class Rejected(ClusterError):
-    """Refused for good: the same request will be refused again."""
+    """The API server refused the request, and will refuse the same one again."""
 
 
 class QuotaExceeded(Rejected):
-    """Refused by a ResourceQuota: may pass once others are gone."""
+    """A ResourceQuota refused the request: it may succeed when other objects are gone."""
 
 
 class Busy(ClusterError):
-    """The API server asks to slow down."""
+    """The API server asks for fewer requests; `retry_after` is in seconds."""
 
     def __init__(self, message: str, *, retry_after: float = 1.0) -> None:
         super().__init__(message, code=429, reason="TooManyRequests")
@@ -106,15 +118,30 @@ class Busy(ClusterError):
 
 
 class Unavailable(ClusterError):
-    """No usable answer: a write may or may not have happened."""
+    """No usable response: a write may or may not have happened."""
 
 
 class Cluster(Protocol):
-    """Every method is one request (lists: one per page), bounded in time to 10 seconds, and
-    raises a ClusterError. Writes are never retried inside: only the caller knows whether its
-    fence still stands."""
+    """Requests to one API server.
 
-    async def get(self, kind: Kind, *, namespace: str | None, name: str) -> Obj: ...
+    Every method sends one request (`list`: one per page) that takes at most 10 seconds, and
+    raises a ClusterError when it fails. Writes are never retried here: only the caller can tell
+    whether its fence still holds. Bodies are JSON as the API server sends and takes it.
+    """
+
+    async def get(self, kind: Kind, *, namespace: str | None, name: str) -> Obj:
+        """Read one object live (quorum, never from the watch cache).
+
+        Args:
+            kind: The object's kind.
+            namespace: Its namespace; None for kinds without one.
+            name: Its name.
+
+        Raises:
+            NotFound: There is no such object now.
+            ClusterError: The request failed.
+        """
+        ...
 
     async def list(
         self,
@@ -124,13 +151,35 @@ class Cluster(Protocol):
         labels: str = "",
         fields: str = "",
     ) -> Listing:
-        """A live read (quorum, never from the watch cache). `labels` and `fields` are selector
-        texts; namespace None means all namespaces the operator may see."""
+        """Read all objects that match, live (quorum, never from the watch cache).
+
+        Args:
+            kind: The objects' kind.
+            namespace: None for all namespaces that the operator may read.
+            labels: A label selector, such as `waypost.dev/run=UID`; "" matches all.
+            fields: A field selector; "" matches all.
+
+        Raises:
+            ClusterError: The request for a page failed; there is no partial result.
+        """
         ...
 
     async def create(self, kind: Kind, *, namespace: str, body: Obj) -> Obj:
-        """POST with fieldValidation=Strict. Raises AlreadyExists, Rejected. `namespace` is "" for
-        kinds without one; a TokenReview is answered and not kept."""
+        """POST an object, with fieldValidation=Strict.
+
+        Args:
+            kind: The object's kind.
+            namespace: "" for kinds without one.
+            body: The manifest.
+
+        Returns:
+            The object as stored. A TokenReview is answered and not stored.
+
+        Raises:
+            AlreadyExists: The name is taken.
+            Rejected: The object is invalid or not permitted.
+            ClusterError: The request failed.
+        """
         ...
 
     async def patch(
@@ -143,10 +192,25 @@ class Cluster(Protocol):
         patch_type: PatchType,
         subresource: str = "",
     ) -> Obj:
-        """PATCH with fieldValidation=Strict; `subresource` is "" or "status".
+        """PATCH an object, with fieldValidation=Strict.
 
-        A JSON Patch whose first operation replaces /metadata/resourceVersion with a stale value
-        raises Conflict. A `test` operation that fails raises Rejected (422)."""
+        Args:
+            kind: The object's kind.
+            namespace: Its namespace.
+            name: Its name.
+            body: A list of operations for a JSON Patch (RFC 6902), else an object.
+            patch_type: The format of `body`.
+            subresource: "" or "status".
+
+        Returns:
+            The object after the patch.
+
+        Raises:
+            NotFound: There is no such object.
+            Conflict: The patch states a stale resourceVersion or another uid.
+            Rejected: The result is invalid, or a `test` operation failed (422).
+            ClusterError: The request failed.
+        """
         ...
 
     async def delete(
@@ -159,11 +223,30 @@ class Cluster(Protocol):
         resource_version: str | None = None,
         propagation: str = "Background",
     ) -> None:
-        """DELETE; uid and resource_version are preconditions (Conflict when they differ)."""
+        """DELETE an object.
+
+        Args:
+            kind: The object's kind.
+            namespace: Its namespace.
+            name: Its name.
+            uid: Precondition; None for any.
+            resource_version: Precondition; None for any.
+            propagation: `propagationPolicy` for the objects that it owns.
+
+        Raises:
+            NotFound: There is no such object.
+            Conflict: A precondition does not hold.
+            ClusterError: The request failed.
+        """
         ...
 
     async def read_log(
         self, *, namespace: str, pod: str, container: str, tail_lines: int, limit_bytes: int
     ) -> str:
-        """The end of a container's log; NotFound when there is none (any more)."""
+        """Read the end of a container's log: the last `tail_lines`, at most `limit_bytes`.
+
+        Raises:
+            NotFound: The pod or its log does not exist (any more).
+            ClusterError: The request failed.
+        """
         ...

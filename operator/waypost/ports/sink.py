@@ -1,4 +1,4 @@
-"""Where watch events go: the one thing the watch shell knows of the controller."""
+"""Where watch events go: all that the watch needs of the controller."""
 
 from typing import Protocol
 
@@ -6,13 +6,18 @@ from waypost.ports.cluster import Kind, Obj
 
 
 class Sink(Protocol):
-    """Takes what the watch delivers. Events are hints: they may be late, doubled or lost."""
+    """Receives watch events. They are hints: an event may be late, repeated or lost."""
 
-    def notice(self, kind: Kind, change: str | None, raw: Obj) -> None:
-        """An object was seen. `change` is ADDED, MODIFIED, DELETED, or None when it came from a
-        list. `raw` is lent, not given: keep no reference to it. Never raises, never blocks."""
+    def on_watch_event(self, kind: Kind, change: str | None, raw: Obj) -> None:
+        """Receive one object. Never raises, never blocks.
+
+        Args:
+            kind: The object's kind.
+            change: ADDED, MODIFIED, DELETED, or None when the object came from a list.
+            raw: Its body. The caller may change it later: keep no reference to it.
+        """
         ...
 
     def health(self) -> str | None:
-        """What is wrong, in a sentence; None while all is well. Cheap enough for every probe."""
+        """What is wrong, as one sentence; None if nothing is. Called for every liveness probe."""
         ...

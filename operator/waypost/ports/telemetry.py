@@ -1,16 +1,27 @@
-"""What the runtime tells the outside about itself. Never object names: labels stay bounded."""
+"""What the runtime reports about itself.
+
+No argument that becomes a label of a metric is an object's name: their number must be bounded.
+"""
 
 from typing import Protocol
 
 from waypost.api.status import AgentWorkflowStatus
-from waypost.engine.model import Observed, Traces
+from waypost.engine.state.decision import Traces
+from waypost.engine.state.observed import Observed
 
 
 class Requests(Protocol):
-    """What a client of the API server reports. Never raises, never blocks."""
+    """Reports of a client of the API server. Implementations never raise and never block."""
 
     def api_request(self, *, verb: str, resource: str, code: str, seconds: float) -> None:
-        """One request to the API server was answered (code "error" when it was not)."""
+        """One request to the API server ended.
+
+        Args:
+            verb: As in RBAC: get, list, create, patch, delete.
+            resource: Plural and subresource, such as `pods/log`.
+            code: The HTTP status as text, or "error" when there was no response.
+            seconds: Until the response was complete.
+        """
         ...
 
 
@@ -24,22 +35,28 @@ class Telemetry(Requests, Protocol):
         after: AgentWorkflowStatus,
         traces: Traces,
     ) -> None:
-        """A status write landed: emit spans and counters for what ended in it, with the traces
-        of attempts among that."""
+        """The API server accepted a status write: count what ended in it, and emit its spans.
+
+        Args:
+            observed: The run as the pass observed it.
+            before: Its status before the write.
+            after: Its status now.
+            traces: Traces of agent attempts that ended, by (path, attempt number).
+        """
         ...
 
     def reconciled(self, *, seconds: float, outcome: str) -> None:
-        """A pass ended. outcome: idle, written, conflict, error."""
+        """A pass ended. `outcome` is idle, written, conflict, fence, error or bug."""
         ...
 
     def queue(self, *, depth: int, oldest_seconds: float) -> None:
-        """The state of the work queue."""
+        """Runs that are due and wait for a worker: how many, and for how long the oldest."""
         ...
 
     def swept(self, *, what: str, count: int) -> None:
-        """The sweep removed or released objects that no run names."""
+        """The sweep deleted `count` objects of the kind `what` that no run names."""
         ...
 
     def refused(self, *, reason: str) -> None:
-        """A result was refused (foreign pod, old attempt, wrong digest)."""
+        """A pod's result was not accepted: another pod's, an old attempt's, or a wrong digest."""
         ...

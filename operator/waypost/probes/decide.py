@@ -4,15 +4,16 @@ As with runs the status is the log and the fence: a probe is recorded in it befo
 made, and found again by name and number after a crash.
 """
 
-import hashlib
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from waypost.api import meta
 from waypost.api.base import JsonObject, StatusCondition
+from waypost.api.meta import ConditionReason
 from waypost.api.probe import ProbedStatus, ProbeState
 from waypost.kube.conditions import set_condition
+from waypost.kube.jitter import jittered
 from waypost.kube.pods import PodFact
 from waypost.kube.timestamps import parse_timestamp, timestamp
 from waypost.probes.findings import REASONS_OF_WAITING, Finding, findings, judge, waiting
@@ -20,10 +21,12 @@ from waypost.probes.job import DEADLINE, ProbeSettings, image_of, probe_job, pro
 from waypost.probes.subject import Subject
 from waypost.protocol.probe import ProbeReason
 
-INVALID_SPEC: Final = "InvalidSpec"
-NO_AGENT_IMAGE: Final = "NoAgentImage"
-PROBING: Final = "Probing"
-REASONS: Final = (INVALID_SPEC, NO_AGENT_IMAGE, PROBING)  # said without a probe
+# Reasons of the condition Ready that need no result of a probe.
+REASONS: Final = (
+    ConditionReason.INVALID_SPEC,
+    ConditionReason.NO_AGENT_IMAGE,
+    ConditionReason.PROBING,
+)
 PROBE_FAILED: Final = str(ProbeReason.PROBE_FAILED)
 _LAUNCH_AGAIN: Final = 10.0  # seconds for which the Job of a recorded probe may be made
 _FIRST_BACKOFF: Final = 10.0
@@ -67,10 +70,12 @@ def step(subject: Subject, look: Look | None, now: datetime, settings: ProbeSett
     if subject.deleting:
         return Step(subject.status)
     if subject.spec is None:
-        finding = Finding("False", INVALID_SPEC, f"{subject.problem}; correct the object")
+        finding = Finding(
+            "False", ConditionReason.INVALID_SPEC, f"{subject.problem}; correct the object"
+        )
         return Step(_say(subject, subject.status, finding, now))
     if not image_of(subject, settings):
-        finding = Finding("Unknown", NO_AGENT_IMAGE, _NO_IMAGE)
+        finding = Finding("Unknown", ConditionReason.NO_AGENT_IMAGE, _NO_IMAGE)
         return Step(_say(subject, subject.status, finding, now))
     if state is not None and state.finished_at is None:
         if state.generation == subject.generation and state.asked == subject.asked:
@@ -103,7 +108,7 @@ def _begin(subject: Subject, now: datetime, settings: ProbeSettings) -> Step:
     )
     status = subject.status.model_copy(update={"probe": state})
     if fresh:  # what was said was said of another spec
-        finding = Finding("Unknown", PROBING, "a probe is under way")
+        finding = Finding("Unknown", ConditionReason.PROBING, "a probe is under way")
         status = _say(subject, status, finding, now)
     return Step(
         status,
@@ -161,7 +166,7 @@ def _conclude(
     if failures:
         # The exponent is bounded, or the power overflows one day.
         pause = min(_FIRST_BACKOFF * 2 ** min(failures - 1, 16), _LAST_BACKOFF, pause)
-    wake_at = now + _spread(pause, f"{subject.uid}/{state.number}")
+    wake_at = now + jittered(pause, seed=f"{subject.uid}/{state.number}", spread=0.1)
     ended = state.model_copy(
         update={
             "finished_at": timestamp(now),
@@ -171,12 +176,6 @@ def _conclude(
     )
     status = subject.status.model_copy(update={"probe": ended, **findings(subject, finding)})
     return Step(_say(subject, status, finding, now), wake_at=wake_at)
-
-
-def _spread(seconds: float, seed: str) -> timedelta:
-    # A hash and no chance: the same after a crash. Probes that began together drift apart.
-    fraction = int.from_bytes(hashlib.sha256(seed.encode()).digest()[:4]) / 2**32
-    return timedelta(seconds=round(seconds * (1.0 + 0.1 * fraction), 3))
 
 
 def _say(subject: Subject, status: ProbedStatus, finding: Finding, now: datetime) -> ProbedStatus:

@@ -6,6 +6,7 @@ from typing import Any, Final, Literal, Self
 
 from pydantic import ValidationError
 
+from waypost.api.meta import ConditionReason
 from waypost.api.toolserver import Tool, ToolAnnotations
 from waypost.kube.pods import PodFact, trouble_of
 from waypost.kube.secret_files import explain, missing_key
@@ -13,9 +14,10 @@ from waypost.probes.job import access_of
 from waypost.probes.subject import Subject
 from waypost.protocol.probe import ProbeReason, Verdict, decode, tools_in
 
-MISSING_SECRET: Final = "MissingSecret"
-MISSING_CONFIG_MAP: Final = "MissingConfigMap"
-REASONS_OF_WAITING: Final = (MISSING_SECRET, MISSING_CONFIG_MAP)
+REASONS_OF_WAITING: Final = (
+    ConditionReason.MISSING_SECRET,
+    ConditionReason.MISSING_CONFIG_MAP,
+)
 _TEXT_LIMIT: Final = 1024
 _DESCRIPTION_LIMIT: Final = 512
 
@@ -64,9 +66,10 @@ def waiting(subject: Subject, pods: Sequence[PodFact], trouble: str) -> Finding 
         return None
     if missing_key(text):
         # Certain, and what a node would meet: so no Unknown.
-        told = explain(text, access_of(subject).files)
-        reason = MISSING_SECRET if told.startswith("Secret") else MISSING_CONFIG_MAP
-        return Finding("False", reason, told[:_TEXT_LIMIT])
+        message = explain(text, access_of(subject).files)
+        is_secret = message.startswith("Secret")
+        reason = ConditionReason.MISSING_SECRET if is_secret else ConditionReason.MISSING_CONFIG_MAP
+        return Finding("False", reason, message[:_TEXT_LIMIT])
     return Finding("Unknown", str(ProbeReason.PROBE_FAILED), text[:_TEXT_LIMIT])
 
 

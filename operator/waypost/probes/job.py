@@ -14,6 +14,7 @@ from waypost.api.base import JsonObject, parse_duration
 from waypost.api.provider import ModelProviderSpec
 from waypost.api.toolserver import ToolServerSpec
 from waypost.kube.manifests.endpoints import Access, provider_access, server_access
+from waypost.kube.manifests.security import container_security, pod_security
 from waypost.kube.secret_files import KeyFile, key_volume
 from waypost.probes.subject import Subject
 from waypost.protocol.probe import VERSION
@@ -22,7 +23,6 @@ DEADLINE: Final = 120.0  # seconds of a probe, image pull included
 _PROGRAMS: Final = {"ModelProvider": "waypost_node.probe", "ToolServer": "waypost_agent.discover"}
 _ANSWER_SECONDS: Final = 20.0  # what the other side is given
 _KEPT_SECONDS: Final = 600
-_USER: Final = 65532
 _NAME_LIMIT: Final = 63
 
 
@@ -130,13 +130,7 @@ def _pod(subject: Subject, files: tuple[KeyFile, ...], settings: ProbeSettings) 
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": 5,
         "activeDeadlineSeconds": int(DEADLINE),
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": _USER,
-            "runAsGroup": _USER,
-            "fsGroup": _USER,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "securityContext": pod_security(),
         "volumes": volumes,
         "containers": [
             {
@@ -151,11 +145,7 @@ def _pod(subject: Subject, files: tuple[KeyFile, ...], settings: ProbeSettings) 
                 },
                 "terminationMessagePath": "/dev/termination-log",
                 "terminationMessagePolicy": "File",
-                "securityContext": {
-                    "allowPrivilegeEscalation": False,
-                    "readOnlyRootFilesystem": True,
-                    "capabilities": {"drop": ["ALL"]},
-                },
+                "securityContext": container_security(),
                 "volumeMounts": mounts,
             }
         ],

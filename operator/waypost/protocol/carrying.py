@@ -15,5 +15,5 @@ LARGEST: Final = 32 * 1024 * 1024  # bytes of the output file
 COMMAND: Final = (
     "/bin/sh",
     "-c",
-    "trap 'exec python3 -m waypost_node.carry' TERM; sleep infinity & wait",
+    "trap 'exec python3 -m waypost_node.output_sidecar' TERM; sleep infinity & wait",
 )

@@ -1,4 +1,4 @@
-"""`default`s of a schema, filled into a value (semantics row 14)."""
+"""`default`s of a schema, filled into a value (S62)."""
 
 import copy
 from collections.abc import Iterator

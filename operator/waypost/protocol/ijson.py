@@ -13,6 +13,7 @@ from typing import Any, Final, TypeAlias
 Json: TypeAlias = Any
 
 MAX_SAFE_INTEGER: Final = 2**53 - 1
+_SAFE_DIGITS: Final = len(str(MAX_SAFE_INTEGER))
 MAX_DEPTH: Final = 64
 _FIRST_EXPONENT: Final = 1e21  # from here on RFC 8785 writes an exponent
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
@@ -38,18 +39,32 @@ class NotJsonError(IJsonError):
     """A text that is not JSON at all, so that it might be meant as plain text."""
 
 
+class BigIntegerError(IJsonError):
+    """An integer beyond 2^53, which would lose digits."""
+
+
 class _Twice(dict[str, Json]):
     """An object in whose text `key` stood twice; marked, for the check to name its path."""
 
     key = ""
 
 
-def parse(text: bytes | str) -> Json:
-    """The value of a JSON text. Raises IJsonError for anything that is not strict I-JSON:
-    duplicate keys, NaN, Infinity, unsafe integers, lone surrogates, invalid UTF-8, deep nesting."""
+def parse(text: bytes | str, *, big_integers_as_text: bool = False) -> Json:
+    """Parse a JSON text strictly.
+
+    Args:
+        text: the JSON text; bytes are UTF-8.
+        big_integers_as_text: turn integers beyond 2^53 into strings of their digits.
+
+    Raises:
+        NotJsonError: the text is not JSON at all.
+        IJsonError: it is not I-JSON: duplicate keys, NaN, Infinity, unsafe integers, lone
+            surrogates, deep nesting.
+    """
     try:
         decoded = text.decode("utf-8") if isinstance(text, bytes) else text
-        value = json.loads(decoded, object_pairs_hook=_object)
+        integer = _integer_or_text if big_integers_as_text else None
+        value = json.loads(decoded, object_pairs_hook=_object, parse_int=integer)
     except UnicodeDecodeError as error:
         raise NotJsonError("$", f"not UTF-8 at byte {error.start}") from None
     except json.JSONDecodeError as error:
@@ -58,6 +73,13 @@ def parse(text: bytes | str) -> Json:
     except (ValueError, RecursionError) as error:
         raise IJsonError("$", f"not JSON that can be read: {error}") from None
     return check(value)
+
+
+def _integer_or_text(digits: str) -> int | str:
+    if len(digits) > _SAFE_DIGITS + 1:  # int() refuses thousands of digits
+        return digits
+    value = int(digits)
+    return digits if abs(value) > MAX_SAFE_INTEGER else value
 
 
 def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
@@ -109,7 +131,7 @@ def _check_scalar(value: object, at: tuple[str | int, ...]) -> None:
     elif isinstance(value, int):
         if abs(value) > MAX_SAFE_INTEGER:
             text = "an integer beyond 2^53 loses digits in JSON; use a string"
-            raise IJsonError(_path(at), text)
+            raise BigIntegerError(_path(at), text)
     elif isinstance(value, float):
         if not math.isfinite(value):
             raise IJsonError(_path(at), f"{json.dumps(value)} is not a JSON number")

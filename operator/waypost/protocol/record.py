@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from waypost.protocol import ijson
 from waypost.protocol.ijson import MAX_SAFE_INTEGER, Json
+from waypost.protocol.text import shorten
 from waypost.protocol.work import Trace, Usage, trace_from_json, usage_from_json
 
 VERSION: Final = 1
@@ -17,6 +18,7 @@ LIMIT: Final = 4096
 _REPLACEMENT: Final = "\ufffd"  # what stands in a message for bytes that are not UTF-8
 _ESCAPED: Final = "\\ufffd"
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
+_IDENTITY: Final = ("run", "path", "round", "attempt", "podUID")  # the keys of an Attempt
 _TOOLS: Final = 1024  # bytes of tool names and counts; what is beyond is in the trace
 _CARRIED_TOOLS: Final = 256
 
@@ -102,14 +104,14 @@ def uncut_size(record: CommitRecord) -> int:
 
 
 def _body(record: CommitRecord) -> dict[str, Json]:
-    whose = record.attempt
+    ref = record.attempt
     body: dict[str, Json] = {
         "v": VERSION,
-        "run": whose.run_uid,
-        "path": whose.path,
-        "round": whose.round,
-        "attempt": whose.attempt,
-        "podUID": whose.pod_uid,
+        "run": ref.run_uid,
+        "path": ref.path,
+        "round": ref.round,
+        "attempt": ref.attempt,
+        "podUID": ref.pod_uid,
         "outcome": record.outcome,
     }
     if record.stored is not None:
@@ -150,7 +152,15 @@ def _dump(body: dict[str, Json]) -> bytes:
 
 
 def decode(message: str, *, expect: Attempt) -> CommitRecord | RecordProblem:
-    """The record in a termination message, if it parses, is `expect`'s and matches its digest."""
+    """The record in a termination message, if it parses, matches its digest and is `expect`'s."""
+    return belonging_to(parse(message), expect=expect)
+
+
+def parse(message: str) -> CommitRecord | RecordProblem:
+    """The record in a termination message, if it parses and matches its digest.
+
+    Its `attempt` is what the message claims: compare it with `belonging_to` before use.
+    """
     problem = _unusable(message)
     if problem is not None:
         return problem
@@ -160,21 +170,22 @@ def decode(message: str, *, expect: Attempt) -> CommitRecord | RecordProblem:
         return RecordProblem("Malformed", str(error))
     if not isinstance(body, dict) or body.get("v") != VERSION:
         return RecordProblem("Malformed", "not a commit record of version 1")
-    found = {key: body.get(key) for key in ("run", "path", "round", "attempt", "podUID")}
-    wanted = {
-        "run": expect.run_uid,
-        "path": expect.path,
-        "round": expect.round,
-        "attempt": expect.attempt,
-        "podUID": expect.pod_uid,
-    }
-    if found != wanted:
-        odd = ", ".join(key for key in wanted if found[key] != wanted[key])
-        return RecordProblem("Foreign", f"the record is another attempt's: {odd} differ")
-    return _judged(body, expect)
+    claimed: Any = [body.get(key) for key in _IDENTITY]
+    return _judged(body, Attempt(*claimed))
 
 
-def _judged(body: dict[str, Any], expect: Attempt) -> CommitRecord | RecordProblem:
+def belonging_to(
+    record: CommitRecord | RecordProblem, *, expect: Attempt
+) -> CommitRecord | RecordProblem:
+    """`record` if it is `expect`'s, else the problem Foreign; a problem stays as it is."""
+    if isinstance(record, RecordProblem) or record.attempt == expect:
+        return record
+    pairs = zip(_IDENTITY, record.attempt, expect, strict=True)
+    odd = ", ".join(key for key, claimed, wanted in pairs if claimed != wanted)
+    return RecordProblem("Foreign", f"the record is another attempt's: {odd} differ")
+
+
+def _judged(body: dict[str, Any], claimed: Attempt) -> CommitRecord | RecordProblem:
     outcome = body.get("outcome")
     if outcome not in ("Succeeded", "Failed"):
         return RecordProblem(
@@ -183,7 +194,7 @@ def _judged(body: dict[str, Any], expect: Attempt) -> CommitRecord | RecordProbl
     trace = body.get("trace")
     try:
         record = CommitRecord(
-            expect,
+            claimed,
             outcome,
             usage=usage_from_json(body["usage"]) if "usage" in body else None,
             carried=usage_from_json(body["carried"]) if "carried" in body else None,
@@ -250,6 +261,6 @@ def decode_plain(message: str) -> Json | RecordProblem:
     try:
         return ijson.parse(message)
     except ijson.IJsonError as error:
-        shown = message[:80] + ("…" if len(message) > 80 else "")
+        shown = shorten(message, 80)
         text = message if isinstance(error, ijson.NotJsonError) else None
         return RecordProblem("Malformed", f"{error}; found {shown!r}", plain_text=text)

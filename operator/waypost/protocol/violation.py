@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from waypost.protocol.ijson import Json, step
+from waypost.protocol.text import shorten
 
 _SHOWN: Final = 80
 
@@ -98,4 +99,4 @@ def show(value: Json) -> str:
     if isinstance(value, list):
         return f"an array of {len(value)}"
     text = repr(value)
-    return f"{text if len(text) <= _SHOWN else text[: _SHOWN - 1] + '…'} ({kind})"
+    return f"{shorten(text, _SHOWN)} ({kind})"

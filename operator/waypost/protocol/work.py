@@ -23,6 +23,7 @@ _COUNTS: Final = {
     "providerWaits": "provider_waits",
     "replayedModelCalls": "replayed_model_calls",
     "replayedToolCalls": "replayed_tool_calls",
+    "estimatedModelCalls": "estimated_model_calls",
 }
 
 
@@ -30,7 +31,8 @@ _COUNTS: Final = {
 class Usage(NamedTuple):
     """What an attempt used up. `cost_usd` is dollars as decimal text, None where no price is
     known; `tools` are calls by tool name. What was replayed cost nothing, and is in no other
-    count."""
+    count. `estimated_model_calls` are those whose provider reported no tokens: their tokens and
+    cost are estimates."""
 
     model_calls: int = 0
     input_tokens: int = 0
@@ -43,6 +45,7 @@ class Usage(NamedTuple):
     tools: dict[str, int] | None = None
     replayed_model_calls: int = 0
     replayed_tool_calls: int = 0
+    estimated_model_calls: int = 0
 
     def to_json(self) -> dict[str, Json]:
         """The document; zero and absent are left out."""

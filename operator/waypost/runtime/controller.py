@@ -7,11 +7,14 @@ that matters is in the run's status, so any pass may be the last of this process
 import asyncio
 import contextlib
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
-from waypost.engine.decide import decide, plan
-from waypost.engine.model import Decision, Observed, Wants
+from waypost.engine.decide import decide
+from waypost.engine.reads import required_reads
+from waypost.engine.run.entry import Entry, enter
+from waypost.engine.state.decision import Decision
+from waypost.engine.state.observed import Observed, Reads
 from waypost.kube.manifests.pod import PodSettings
 from waypost.kube.objects import section, text
 from waypost.ports.clock import Clock
@@ -29,21 +32,21 @@ from waypost.ports.cluster import (
 from waypost.ports.offload import Offload, inline
 from waypost.ports.telemetry import Telemetry
 from waypost.probes.job import ProbeSettings
-from waypost.runtime.act import Actor, FenceExpired
-from waypost.runtime.catalog import PROBED, Catalog
-from waypost.runtime.lease import Alone, Leadership
-from waypost.runtime.notes import Notes
-from waypost.runtime.observe import Moved, Observer
-from waypost.runtime.probing import Prober
+from waypost.runtime.cache.endpoints import PROBED, EndpointCache
+from waypost.runtime.cache.runs import Key, RunCache
+from waypost.runtime.leader_election import Leadership, NoElection
+from waypost.runtime.probe_controller import ProbeController
 from waypost.runtime.queue import KeyedQueue
-from waypost.runtime.statuspatch import status_patch
-from waypost.runtime.store import Key, Store
-from waypost.runtime.sync import Syncer
-from waypost.runtime.upkeep import Upkeep
-from waypost.runtime.writes import UPDATES, Bucket, Throttled
+from waypost.runtime.reads.observer import Observer, StaleRun
+from waypost.runtime.resync import Resync
+from waypost.runtime.resync_loop import ResyncLoop
+from waypost.runtime.writes.actions import ActionExecutor, FenceExpired
+from waypost.runtime.writes.rate_limit import UPDATES, RateLimitedCluster, TokenBucket
+from waypost.runtime.writes.run_events import RunEvents
+from waypost.runtime.writes.status_patch import status_patch
 
 _STUCK_SECONDS: Final = 120.0  # runs are due and no worker has taken one up
-_PLAN_ROUNDS: Final = 4
+_READ_ROUNDS: Final = 8  # a run asks for two or three
 _BUSY_FACTOR: Final = 8  # of what a busy API server asks for, at most
 
 log = logging.getLogger(__name__)
@@ -73,14 +76,14 @@ class Controller:
     clock: Clock
     telemetry: Telemetry
     settings: ControllerSettings
-    leadership: Leadership = field(default_factory=Alone)
-    store: Store = field(default_factory=Store)
+    leadership: Leadership = field(default_factory=NoElection)
+    store: RunCache = field(default_factory=RunCache)
     offload: Offload = inline
     ready: bool = False
 
     def __post_init__(self) -> None:
         self.queue: KeyedQueue[Key] = KeyedQueue(monotonic=self.clock.monotonic)
-        self._catalog = Catalog()
+        self._catalog = EndpointCache()
         self._observer = Observer(
             cluster=self.cluster,
             store=self.store,
@@ -89,18 +92,18 @@ class Controller:
             node_lost_seconds=self.settings.node_lost_seconds,
             offload=self.offload,
         )
-        self._bucket = Bucket(
+        self._bucket = TokenBucket(
             qps=self.settings.write_qps,
             burst=self.settings.write_burst,
             monotonic=self.clock.monotonic,
         )
-        limited = Throttled(cluster=self.cluster, bucket=self._bucket)
-        self._actor = Actor(cluster=limited, store=self.store, clock=self.clock)
-        self._notes = Notes(cluster=limited, clock=self.clock)
-        self._prober = Prober(
+        limited = RateLimitedCluster(cluster=self.cluster, bucket=self._bucket)
+        self._actor = ActionExecutor(cluster=limited, store=self.store, clock=self.clock)
+        self._notes = RunEvents(cluster=limited, clock=self.clock)
+        self._prober = ProbeController(
             cluster=limited, catalog=self._catalog, clock=self.clock, settings=self.settings.probes
         )
-        self._syncer = Syncer(
+        self._syncer = Resync(
             cluster=self.cluster,
             store=self.store,
             catalog=self._catalog,
@@ -109,7 +112,7 @@ class Controller:
             namespaces=self.settings.namespaces,
             wake=self._wake,
         )
-        self._upkeep = Upkeep(
+        self._upkeep = ResyncLoop(
             syncer=self._syncer,
             actor=self._actor,
             clock=self.clock,
@@ -119,7 +122,7 @@ class Controller:
         )
         self._on_duty = False
 
-    def notice(self, kind: Kind, change: str | None, raw: Obj) -> None:
+    def on_watch_event(self, kind: Kind, change: str | None, raw: Obj) -> None:
         """Take a watch event. Never raises, never blocks."""
         if kind in PROBED:
             self._notice_subject(kind, raw, deleted=change == "DELETED")
@@ -226,7 +229,7 @@ class Controller:
             return "idle"  # it was frozen, or cannot renew: whoever leads looks at every run
         try:
             written = await self.reconcile(key)
-        except (Conflict, Moved):
+        except (Conflict, StaleRun):
             self.queue.add(key)  # someone was faster: look again
             return "conflict"
         except FenceExpired:
@@ -254,7 +257,7 @@ class Controller:
         FenceExpired, Moved."""
         body = self.store.run_body(key)
         if body is None:
-            await self._let_go(key)
+            await self._release_run_pods(key)
             return False
         try:
             return await self._reconcile(key, body)
@@ -267,13 +270,15 @@ class Controller:
             if not await self._observer.gone(key):
                 raise
         self.store.drop_run(key.uid)
-        await self._let_go(key)
+        await self._release_run_pods(key)
         return False
 
     async def _reconcile(self, key: Key, body: Obj) -> bool:
         fence = self.clock.monotonic()
-        observed = await self._observe(key, body)
-        decision = await self.offload(decide, observed, self.clock.now(), self.settings.pods)
+        observed = await self._observer.observe(key, body)
+        entered = await self.offload(enter, observed, self.clock.now())
+        entry = await self._read(key, entered)
+        decision = await self.offload(decide, entry, self.clock.now(), self.settings.pods)
         self._catalog.note(key, decision.status)
         settled = await self._actor.prepare(key, decision.before)
         written = decision.status != observed.status
@@ -285,21 +290,23 @@ class Controller:
         if settled:
             self.queue.add(key)
         try:
-            await self._actor.carry_out(key, observed, decision.after, fence=fence)
+            await self._actor.carry_out(key, entry.observed, decision.after, fence=fence)
         finally:
             # Events come last: they are a comfort, and the next Job must not wait for them.
             if written:
-                await self._notes.post(key, decision.notes)
+                await self._notes.post(key, decision.events)
         return written
 
-    async def _observe(self, key: Key, body: Obj) -> Observed:
-        observed = await self._observer.observe(key, body)
-        for _ in range(_PLAN_ROUNDS):
-            wants = await self.offload(plan, observed, self.clock.now())
-            if wants == Wants():
-                break
-            observed = await self._observer.satisfy(key, observed, wants)
-        return observed
+    async def _read(self, key: Key, entry: Entry) -> Entry:
+        """Load what `decide` needs. One read can show that another is needed."""
+        for _ in range(_READ_ROUNDS):
+            reads = await self.offload(required_reads, entry, self.clock.now())
+            if reads == Reads():
+                return entry
+            entry = replace(
+                entry, observed=await self._observer.satisfy(key, entry.observed, reads)
+            )
+        raise RuntimeError(f"a pass still needs reads after {_READ_ROUNDS} rounds: {reads}")
 
     async def _write(self, key: Key, body: Obj, observed: Observed, decision: Decision) -> float:
         """The fence: returns when (monotonic) the write was sent, the latest moment at which
@@ -340,7 +347,7 @@ class Controller:
         metadata = section(self.store.run_body(key), "metadata")
         return text(metadata, "resourceVersion") != observed.resource_version
 
-    async def _let_go(self, key: Key) -> None:
+    async def _release_run_pods(self, key: Key) -> None:
         """A run that is not known: release its pods once it is certainly gone."""
         held = [pod for pod in self.store.entry(key.uid).pods.values() if pod.held]
         if held and await self._observer.gone(key):

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from waypost.engine.model import Observed
+from waypost.engine.state.observed import Observed
 from waypost.kube.timestamps import parse_timestamp
 from waypost.kube.trace_ids import part_id, span_id, trace_id
 from waypost.protocol.reasons import Reason

@@ -13,10 +13,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from waypost.api.kinds.table import KINDS
 from waypost.api.meta import Condition
 from waypost.api.status import AgentWorkflowStatus, NodeStatus
-from waypost.api.workflow import KINDS, Node
-from waypost.engine.model import Observed
+from waypost.api.workflow import Node
+from waypost.engine.state.observed import Observed
 from waypost.kube.timestamps import parse_timestamp
 from waypost.kube.trace_ids import span_id, trace_id
 from waypost.telemetry import conventions

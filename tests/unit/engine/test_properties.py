@@ -15,16 +15,16 @@ from waypost.api.approval import ApprovalStatus
 from waypost.api.base import JsonObject
 from waypost.api.status import FINAL_PHASES, AgentWorkflowStatus, NodeStatus
 from waypost.compiler.definition import define
-from waypost.engine.decide import LAUNCHES_PER_PASS, decide, plan
-from waypost.engine.model import Observed
+from waypost.engine.start import LAUNCHES_PER_PASS
+from waypost.engine.state.observed import Observed
 from waypost.kube.approvals import ApprovalFact
 from waypost.kube.jobs import JobFact, LaunchProblem
 from waypost.kube.pods import PodFact
 from waypost.kube.timestamps import timestamp
 from waypost.protocol.reasons import Reason
 
-from tests import builders
-from tests.builders import (
+from tests.support import builders
+from tests.support.builders import (
     NOW,
     SETTINGS,
     after,
@@ -38,7 +38,8 @@ from tests.builders import (
     wait,
     wire_size,
 )
-from tests.unit.engine.play import (
+from tests.support.passes import decide, required_reads
+from tests.support.play import (
     Crash,
     Ending,
     Play,
@@ -189,7 +190,7 @@ def check_gates(play: Play) -> None:
     """I8: no Job of a node that needs an approval before that approval is recorded."""
     graph = define(play.spec).graph
     for path, _ in play.manifests:
-        for name in graph.edges[path].hard:
+        for name in graph.dependencies[path].hard:
             if graph.nodes[name].approval is None:
                 continue
             denied_is_fine = graph.nodes[name].approval.on_denied == "Continue"  # type: ignore[union-attr]
@@ -435,7 +436,7 @@ def observations(draw: st.DrawFn) -> Observed:
 @bounded(250)
 @given(observations(), _MOMENTS)
 def test_decide_is_total(seen: Observed, now: Any) -> None:
-    plan(seen, now)
+    required_reads(seen, now)
     decision = decide(seen, now, SETTINGS)
     AgentWorkflowStatus.model_validate(decision.status.model_dump(by_alias=True))
     assert len(launches(decision)) <= LAUNCHES_PER_PASS + len(seen.status.nodes)

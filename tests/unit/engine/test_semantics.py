@@ -1,6 +1,6 @@
-"""The decision table of docs/semantics.md, row by row: what the engine promises to users.
+"""The statements of docs/semantics.md, played: what the engine promises to users.
 
-Ids name the row. Rows that this release does not reach are in `test_rows_not_reached`.
+Ids begin with the label of the statement.
 """
 
 import json
@@ -13,8 +13,8 @@ from waypost.api.base import JsonObject, JsonValue
 from waypost.api.meta import ANNOTATION_REQUEST
 from waypost.compiler.definition import define
 
-from tests.builders import container, gate, python, spec, wait
-from tests.unit.engine.play import Ending, Play, evicted, raises, returns, writes
+from tests.support.builders import container, gate, python, spec, wait
+from tests.support.play import Ending, Play, evicted, raises, returns, writes
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Case:
 
 
 def case(id: str, *nodes: JsonObject, reason: str, phases: str, **more: Any) -> Any:
-    """One row; `phases` reads `a=Succeeded b=Skipped`."""
+    """One statement; `phases` reads `a=Succeeded b=Skipped`."""
     expected = dict(pair.split("=") for pair in phases.split())
     return pytest.param(Case(nodes=nodes, phases=expected, reason=reason, **more), id=id)
 
@@ -46,7 +46,7 @@ TOLERATED = python("x", onFailure="Continue")
 
 TABLE = [
     case(
-        "row-01-hard-after-skip",
+        "S34-hard-after-skip",
         SKIPPED,
         python("y", inputs={"v": "${nodes.x.output}"}),
         phases="x=Skipped y=Skipped",
@@ -54,7 +54,7 @@ TABLE = [
         reason="a node that needs a skipped node's output cannot run",
     ),
     case(
-        "row-01-depends-on-after-skip",
+        "S34-depends-on-after-skip",
         SKIPPED,
         python("y", dependsOn=["x"]),
         python("z", dependsOn=["y"]),
@@ -63,7 +63,7 @@ TABLE = [
         reason="dependsOn is hard, and skips go down the chain",
     ),
     case(
-        "row-02-hard-after-tolerated-failure",
+        "S34-hard-after-tolerated-failure",
         TOLERATED,
         python("y", inputs={"v": "${nodes.x.output}"}),
         phases="x=Failed y=Skipped",
@@ -73,7 +73,7 @@ TABLE = [
         reason="without a fallback there is nothing to run on, but the run may still succeed",
     ),
     case(
-        "row-02-hard-after-fallback",
+        "S30-hard-after-fallback",
         python("x", onFailure="Continue", fallbackOutput={"v": 7}),
         python("y", inputs={"v": "${nodes.x.output.v}"}),
         phases="x=Failed y=Succeeded",
@@ -84,7 +84,7 @@ TABLE = [
         reason="dependants run on fallbackOutput while the phase stays Failed",
     ),
     case(
-        "row-03-failure-fails-the-run",
+        "S40-failure-fails-the-run",
         python("x"),
         python("y", dependsOn=["x"]),
         python("z", dependsOn=["w"]),
@@ -97,7 +97,7 @@ TABLE = [
         reason="downstream is Skipped, what has nothing to do with it is Cancelled",
     ),
     case(
-        "row-03-running-siblings-finish",
+        "S40-running-siblings-finish",
         python("x"),
         python("s"),
         phases="x=Failed s=Succeeded",
@@ -106,7 +106,7 @@ TABLE = [
         reason="what runs when another node fails is finished and recorded",
     ),
     case(
-        "row-03-open-gate-is-withdrawn",
+        "S40-open-gate-is-withdrawn",
         python("x"),
         gate("ok"),
         phases="x=Failed ok=Cancelled",
@@ -115,21 +115,21 @@ TABLE = [
         reason="nobody is asked about a run that has failed",
     ),
     case(
-        "row-05-soft-after-success",
+        "S31-soft-after-success",
         python("x"),
         python("y", inputs={"v": "${has(nodes.x.output) ? nodes.x.output : 0}"}),
         phases="x=Succeeded y=Succeeded",
         reason="a soft join runs after a success",
     ),
     case(
-        "row-05-soft-join-after-skip",
+        "S31-soft-join-after-skip",
         SKIPPED,
         python("y", inputs={"v": "${has(nodes.x.output)}"}),
         phases="x=Skipped y=Succeeded",
         reason="a soft join runs after a skip",
     ),
     case(
-        "row-05-soft-after-tolerated-failure",
+        "S31-soft-after-tolerated-failure",
         TOLERATED,
         python("y", inputs={"why": "${nodes.x.error.reason}", "phase": "${nodes.x.phase}"}),
         phases="x=Failed y=Succeeded",
@@ -140,14 +140,14 @@ TABLE = [
         reason="a soft join runs after a tolerated failure and sees why",
     ),
     case(
-        "row-05-after-is-soft",
+        "S31-after-is-soft",
         SKIPPED,
         python("y", after=["x"]),
         phases="x=Skipped y=Succeeded",
         reason="after orders, it does not need success",
     ),
     case(
-        "row-05-exclusive-branches-join",
+        "S31-exclusive-branches-join",
         python("left", when="${inputs.n > 1}"),
         python("right", when="${inputs.n <= 1}"),
         python("join", inputs={"v": "${nodes.left.?output.or(nodes.right.?output)}"}),
@@ -156,7 +156,7 @@ TABLE = [
         reason="an if and an else meet again in a soft join",
     ),
     case(
-        "row-06-soft-and-hard-is-soft",
+        "S32-soft-and-hard-is-soft",
         SKIPPED,
         python("y", inputs={"a": "${has(nodes.x.output)}", "b": "${nodes.x.output.v}"}),
         phases="x=Skipped y=Failed",
@@ -166,7 +166,7 @@ TABLE = [
         reason="referred to both ways x is soft; the unguarded use then finds nothing",
     ),
     case(
-        "row-06-depends-on-beats-soft",
+        "S32-depends-on-beats-soft",
         SKIPPED,
         python("y", dependsOn=["x"], inputs={"a": "${has(nodes.x.output)}"}),
         phases="x=Skipped y=Skipped",
@@ -174,7 +174,7 @@ TABLE = [
         reason="dependsOn says outright that x must have succeeded",
     ),
     case(
-        "row-07-has-output-that-is-null",
+        "S35-has-output-that-is-null",
         python("x"),
         python("y", inputs={"has": "${has(nodes.x.output)}"}),
         phases="x=Succeeded y=Succeeded",
@@ -184,7 +184,7 @@ TABLE = [
         reason="null is an output",
     ),
     case(
-        "row-07-has-output-of-null-fallback",
+        "S35-has-output-of-null-fallback",
         python("x", onFailure="Continue", fallbackOutput=None),
         python("y", dependsOn=["x"]),
         phases="x=Failed y=Succeeded",
@@ -195,7 +195,7 @@ TABLE = [
         reason="a fallback of null is one",
     ),
     case(
-        "row-07-no-output-after-skip",
+        "S35-no-output-after-skip",
         SKIPPED,
         phases="x=Skipped",
         fields={"outputs": {"has": "${has(nodes.x.output)}"}},
@@ -203,7 +203,7 @@ TABLE = [
         reason="a skipped node has no output",
     ),
     case(
-        "row-08-dependencies-before-when",
+        "S33-dependencies-before-when",
         SKIPPED,
         python("y", dependsOn=["x"], when="${1/0 == 1}"),
         phases="x=Skipped y=Skipped",
@@ -211,7 +211,7 @@ TABLE = [
         reason="when is not evaluated for a node whose dependency was skipped",
     ),
     case(
-        "row-08-when-before-inputs",
+        "S33-when-before-inputs",
         python("y", when="${false}", inputs={"v": "${inputs.a.missing}"}),
         fields={"inputs": {"a": {}}},
         phases="y=Skipped",
@@ -219,7 +219,7 @@ TABLE = [
         reason="inputs are not evaluated for a node whose when is false",
     ),
     case(
-        "row-08-error-in-when-fails",
+        "S33-error-in-when-fails",
         python("y", when="${inputs.a.missing == 'Approved'}"),
         fields={"inputs": {"a": {}}},
         phases="y=Failed",
@@ -228,7 +228,7 @@ TABLE = [
         reason="an error in a condition must neither skip nor open",
     ),
     case(
-        "row-08-when-must-be-a-boolean",
+        "S33-when-must-be-a-boolean",
         python("y", when="${inputs.n}"),
         phases="y=Failed",
         reasons={"y": "InputInvalid"},
@@ -237,7 +237,7 @@ TABLE = [
         reason="the text true is not true",
     ),
     case(
-        "row-08-input-schema-last",
+        "S33-input-schema-last",
         python(
             "y",
             inputs={"n": "${inputs.n}"},
@@ -250,14 +250,14 @@ TABLE = [
         reason="inputs are checked before any pod starts",
     ),
     case(
-        "row-09-when-false-on-approval",
+        "S36-when-false-on-approval",
         gate("ok", when="${false}"),
         wait("w", when="${false}"),
         phases="ok=Skipped w=Skipped",
         reason="no Approval is created and no timer starts",
     ),
     case(
-        "row-10-absent-property-unguarded",
+        "S14-absent-property-unguarded",
         python("x"),
         python("y", inputs={"v": "${nodes.x.output.missing}"}),
         phases="x=Succeeded y=Failed",
@@ -266,7 +266,7 @@ TABLE = [
         reason="an absent property fails the node that reads it",
     ),
     case(
-        "row-10-absent-optional-leaves-the-key-out",
+        "S14-absent-optional-leaves-the-key-out",
         python("x"),
         python(
             "y",
@@ -277,7 +277,7 @@ TABLE = [
         reason="an empty optional leaves its key out",
     ),
     case(
-        "row-11-null-in-args-refused",
+        "S13-null-in-args-refused",
         container("y", args=["${inputs.v}"]),
         phases="y=Failed",
         reasons={"y": "InputInvalid"},
@@ -286,7 +286,7 @@ TABLE = [
         reason="null has no text in args",
     ),
     case(
-        "row-11-null-in-env-refused",
+        "S13-null-in-env-refused",
         python("y", env=[{"name": "V", "value": "${inputs.v}"}]),
         phases="y=Failed",
         reasons={"y": "InputInvalid"},
@@ -295,7 +295,42 @@ TABLE = [
         reason="null has no text in env",
     ),
     case(
-        "row-14-run-input-defaults",
+        "S13-nul-in-args-refused",
+        container("y", args=["${inputs.v}"]),
+        phases="y=Failed",
+        reasons={"y": "InputInvalid"},
+        fields={"inputs": {"v": "a\0b"}},
+        run="Failed",
+        reason="execve cannot take a NUL character",
+    ),
+    case(
+        "S13-nul-in-env-refused",
+        python("y", env=[{"name": "V", "value": "x${inputs.v}"}]),
+        phases="y=Failed",
+        reasons={"y": "InputInvalid"},
+        fields={"inputs": {"v": "a\0b"}},
+        run="Failed",
+        reason="execve cannot take a NUL character",
+    ),
+    case(
+        "S13-long-args-refused",
+        container("y", args=["${inputs.v}"]),
+        phases="y=Failed",
+        reasons={"y": "InputInvalid"},
+        fields={"inputs": {"v": "x" * 131_072}},
+        run="Failed",
+        reason="execve cannot take an argument of 128 KiB",
+    ),
+    case(
+        "S13-nul-in-inputs-is-carried",
+        container("y", inputs={"v": "${inputs.v}"}),
+        phases="y=Succeeded",
+        fields={"inputs": {"v": "a\0b"}, "outputs": {"v": "${inputs.v}"}},
+        outputs={"v": "a\0b"},
+        reason="files and JSON can hold a NUL character",
+    ),
+    case(
+        "S62-run-input-defaults",
         python("y", inputs={"v": "${inputs.deep.n}"}),
         phases="y=Succeeded",
         fields={
@@ -309,7 +344,7 @@ TABLE = [
         reason="defaults of inputSchema are applied, nested ones too",
     ),
     case(
-        "row-17-once-is-not-repeated",
+        "S53-once-is-not-repeated",
         python("x", effect="once", retry={"limit": 3}),
         phases="x=Failed",
         reasons={"x": "NodeError"},
@@ -318,7 +353,7 @@ TABLE = [
         reason="effect: once forbids a second attempt once the program may have started",
     ),
     case(
-        "row-17-once-and-disrupted-is-unknown",
+        "S53-once-and-disrupted-is-unknown",
         container("x", effect="once"),
         phases="x=Failed",
         reasons={"x": "UnknownEffect"},
@@ -327,7 +362,7 @@ TABLE = [
         reason="nobody knows whether it took effect, so a person must look",
     ),
     case(
-        "row-17-never-is-once",
+        "S53-never-is-once",
         python("x", retry={"never": True}),
         phases="x=Failed",
         reasons={"x": "UnknownEffect"},
@@ -336,14 +371,14 @@ TABLE = [
         reason="retry.never is an alias of effect: once",
     ),
     case(
-        "row-18-limit-counts-extra-attempts",
+        "S50-limit-counts-extra-attempts",
         python("x", retry={"limit": 2}),
         phases="x=Succeeded",
         endings={"x": [raises(), raises(), returns(1)]},
         reason="limit 2 means three attempts in all",
     ),
     case(
-        "row-18-limit-is-a-limit",
+        "S50-limit-is-a-limit",
         python("x", retry={"limit": 1}),
         phases="x=Failed",
         endings={"x": [raises(), raises(), returns(1)]},
@@ -351,7 +386,7 @@ TABLE = [
         reason="limit 1 does not give a third attempt",
     ),
     case(
-        "row-18-limit-from-defaults",
+        "S50-limit-from-defaults",
         python("x"),
         phases="x=Succeeded",
         fields={"defaults": {"retry": {"limit": 1}}},
@@ -359,7 +394,7 @@ TABLE = [
         reason="defaults.retry holds for nodes without their own",
     ),
     case(
-        "row-18-never-beats-default-limit",
+        "S50-never-beats-default-limit",
         python("x", retry={"never": True}),
         phases="x=Failed",
         fields={"defaults": {"retry": {"limit": 5}}},
@@ -368,14 +403,14 @@ TABLE = [
         reason="never beats a limit from defaults",
     ),
     case(
-        "row-18-disruptions-are-not-retries",
+        "S51-disruptions-are-not-retries",
         python("x"),
         phases="x=Succeeded",
         endings={"x": [evicted(), evicted(), returns(1)]},
         reason="what the cluster takes away does not use up the user's retries",
     ),
     case(
-        "row-20-expiry-denies",
+        "S70-expiry-denies",
         gate("ok", timeout="1h"),
         phases="ok=Failed",
         reasons={"ok": "ApprovalExpired"},
@@ -384,7 +419,7 @@ TABLE = [
         reason="silence never means yes",
     ),
     case(
-        "row-20-on-denied-continue-covers-expiry",
+        "S70-on-denied-continue-covers-expiry",
         gate("ok", timeout="1h", onDenied="Continue"),
         phases="ok=Succeeded",
         fields={"outputs": {"d": "${nodes.ok.output.decision}", "e": "${nodes.ok.output.expired}"}},
@@ -392,7 +427,7 @@ TABLE = [
         reason="onDenied: Continue lets the graph branch on an expiry too",
     ),
     case(
-        "row-20-on-timeout-fail",
+        "S70-on-timeout-fail",
         gate("ok", timeout="1h", onTimeout="Fail", onDenied="Continue"),
         phases="ok=Failed",
         reasons={"ok": "ApprovalExpired"},
@@ -400,7 +435,7 @@ TABLE = [
         reason="onTimeout: Fail fails however a denial is handled",
     ),
     case(
-        "row-20-denied-fails",
+        "S75-denied-fails",
         gate("ok"),
         python("y", dependsOn=["ok"]),
         phases="ok=Failed y=Skipped",
@@ -411,7 +446,7 @@ TABLE = [
         reason="a denial fails the run unless told otherwise",
     ),
     case(
-        "row-21-answer-goes-downstream",
+        "S71-answer-goes-downstream",
         gate("ok", answerSchema={"type": "object", "required": ["pick"]}),
         python("y", when="${nodes.ok.output.answer.pick == 'b'}"),
         phases="ok=Succeeded y=Succeeded",
@@ -419,7 +454,7 @@ TABLE = [
         reason="a human picks a branch with a typed answer",
     ),
     case(
-        "row-24-tolerated-failures",
+        "S41-tolerated-failures",
         TOLERATED,
         python("z"),
         phases="x=Failed z=Succeeded",
@@ -428,7 +463,7 @@ TABLE = [
         reason="a tolerated failure is visible in the reason of a success",
     ),
     case(
-        "row-25-outputs-of-a-failed-run",
+        "S43-outputs-of-a-failed-run",
         python("a"),
         python("x", dependsOn=["a"]),
         phases="a=Succeeded x=Failed",
@@ -439,7 +474,7 @@ TABLE = [
         reason="outputs whose source is there are given even when the run failed",
     ),
     case(
-        "row-34-no-schema-any-json",
+        "S20-no-schema-any-json",
         python("x"),
         phases="x=Succeeded",
         endings={"x": [returns([None, {"a": 1.5}])]},
@@ -448,7 +483,7 @@ TABLE = [
         reason="without outputSchema any JSON is an output",
     ),
     case(
-        "rule-silent-container-succeeded",
+        "S60-silent-container-succeeded",
         container("x"),
         phases="x=Succeeded",
         endings={"x": [writes("")]},
@@ -457,7 +492,7 @@ TABLE = [
         reason="a container that writes nothing and exits 0 has succeeded with null",
     ),
     case(
-        "rule-results-are-data",
+        "S10-results-are-data",
         python("x"),
         python("y", inputs={"v": "${nodes.x.output}"}),
         phases="x=Succeeded y=Succeeded",
@@ -488,13 +523,13 @@ def test_decision_table(case: Case) -> None:
     assert not any(pod.held for pod in play.pods.values()), "a finished run holds no pod"
 
 
-def test_row_03_one_look_shows_what_failed() -> None:
+def test_s40_one_look_shows_what_failed() -> None:
     play = Play(spec(python("x"), python("y")), endings={"x": BOOM, "y": BOOM}).finish()
     message = play.condition("Succeeded")[2]
     assert message == "x failed: NodeError: boom (and 1 more)", "the message names the first cause"
 
 
-def test_row_03_blame_names_the_cause() -> None:
+def test_s40_blame_names_the_cause() -> None:
     play = Play(
         spec(python("x"), python("y", dependsOn=["x"]), python("z", dependsOn=["y"])),
         endings={"x": BOOM},
@@ -502,25 +537,25 @@ def test_row_03_blame_names_the_cause() -> None:
     assert play.node("z").message == "x failed", "the root cause, not the neighbour"
 
 
-def test_row_06_message_names_the_node_and_its_phase() -> None:
+def test_s32_message_names_the_node_and_its_phase() -> None:
     play = Play(
         spec(SKIPPED, python("y", inputs={"a": "${has(nodes.x.output)}", "b": "${nodes.x.output}"}))
     ).finish()
     assert "x is Skipped" in (play.node("y").message or ""), "the user sees which guard is missing"
 
 
-def test_row_09_no_objects_for_what_is_skipped() -> None:
+def test_s36_no_objects_for_what_is_skipped() -> None:
     play = Play(spec(gate("ok", when="${false}"), wait("w", when="${false}"))).finish()
     assert play.approvals == {}, "a skipped gate asks nobody"
     assert play.node("w").wake_at is None, "a skipped wait has no timer"
 
 
-def test_row_10_path_in_the_message() -> None:
+def test_s14_path_in_the_message() -> None:
     play = Play(spec(python("x"), python("y", inputs={"v": {"deep": "${nodes.x.output.no}"}})))
     assert "inputs.v.deep" in (play.finish().node("y").message or ""), "the field is named"
 
 
-def test_row_12_lone_expression_keeps_its_type() -> None:
+def test_s11_lone_expression_keeps_its_type() -> None:
     play = Play(
         spec(
             python("y"),
@@ -528,17 +563,17 @@ def test_row_12_lone_expression_keeps_its_type() -> None:
             outputs={"n": "${inputs.n}", "text": "n=${inputs.n} o=${inputs.o}"},
         )
     ).finish()
-    assert play.status.outputs == {"n": 2, "text": 'n=2 o={"a":"x","b":1}'}, "row 12"
+    assert play.status.outputs == {"n": 2, "text": 'n=2 o={"a":"x","b":1}'}, "S11"
 
 
-def test_row_14_defaults_are_shown_in_status() -> None:
+def test_s62_defaults_are_shown_in_status() -> None:
     raw = spec(python("y"), inputs={}, inputSchema={"properties": {"n": {"default": 3}}})
     assert Play(raw).finish().status.inputs == {"n": 3}, "people see what the run really used"
     same = spec(python("y"), inputs={"n": 3}, inputSchema={"properties": {"n": {"default": 3}}})
     assert Play(same).finish().status.inputs is None, "nothing is repeated that stands in the spec"
 
 
-def test_row_14_never_to_outputs() -> None:
+def test_s62_never_to_outputs() -> None:
     schema = {"type": "object", "properties": {"n": {"default": 3}}}
     play = Play(
         spec(python("x", outputSchema=schema), outputs={"x": "${nodes.x.output}"}),
@@ -556,7 +591,7 @@ def test_row_14_never_to_outputs() -> None:
         pytest.param('{"a": 9007199254740993}', id="beyond-2-53"),
     ],
 )
-def test_row_16_output_that_is_not_ijson(text: str) -> None:
+def test_s61_output_that_is_not_ijson(text: str) -> None:
     raw = spec(container("x", outputSchema={"type": ["object", "array"]}))
     play = Play(raw, endings={"x": [writes(text)]}).finish()
     assert play.node("x").reason == "OutputInvalid", "it would not mean the same to its readers"
@@ -575,13 +610,13 @@ def test_row_16_output_that_is_not_ijson(text: str) -> None:
         pytest.param("regex", "(", False, id="regex-ignored"),
     ],
 )
-def test_row_16_formats(format_: str, bad: str, asserted: bool) -> None:
+def test_s61_formats(format_: str, bad: str, asserted: bool) -> None:
     raw = spec(python("x", outputSchema={"type": "string", "format": format_}))
     play = Play(raw, endings={"x": [returns(bad)]}).finish()
     assert (play.phases["x"] == "Failed") is asserted, "only these five formats are asserted"
 
 
-def test_row_25_left_out_outputs_are_named() -> None:
+def test_s43_left_out_outputs_are_named() -> None:
     play = Play(
         spec(SKIPPED, python("a"), outputs={"x": "${nodes.x.output}", "a": "${nodes.a.output}"})
     ).finish()
@@ -589,7 +624,7 @@ def test_row_25_left_out_outputs_are_named() -> None:
     assert "left out: x" in play.condition("Succeeded")[2], "and is named"
 
 
-def test_row_35_idempotency_key_is_equal_over_attempts() -> None:
+def test_s59_idempotency_key_is_equal_over_attempts() -> None:
     raw = spec(python("x", retry={"limit": 1}, env=[{"name": "K", "value": "${self.attempt}"}]))
     play = Play(raw, endings={"x": [raises(), returns(1)]}).finish()
 
@@ -609,7 +644,7 @@ HALF = {"type": "object", "properties": {"n": {"$ref": "#/schemas/Amount"}}}
     ("type_", "half"),
     [pytest.param("number", 1.5, id="number"), pytest.param("integer", 1, id="integer")],
 )
-def test_a_declared_number_divides_as_one(type_: str, half: float) -> None:
+def test_s16_a_declared_number_divides_as_one(type_: str, half: float) -> None:
     """Whole or not: the API server stores 3.0 as 3."""
     every = python("x", inputs={"n": 3, "h": "${inputs.n / 2}"}, inputSchema=HALF)
     every["python"]["env"] = [{"name": "HALF", "value": "${self.inputs.n / 2}"}]
@@ -632,7 +667,7 @@ def test_a_declared_number_divides_as_one(type_: str, half: float) -> None:
     assert type((play.status.outputs or {})["n"]) is int, "and stays what it was"
 
 
-def test_row_35_idempotency_key_follows_the_input() -> None:
+def test_s59_idempotency_key_follows_the_input() -> None:
     def key(n: int) -> str:
         play = Play(spec(python("x", inputs={"n": n}))).finish()
         pod = play.manifests["x", 1]["spec"]["template"]["spec"]["containers"][0]
@@ -648,29 +683,32 @@ def test_row_35_idempotency_key_follows_the_input() -> None:
             spec(python("x"), python("y", inputs={"v": "${nodes['x'].output}"})),
             "nodes.y.inputs.v",
             "nodes",
-            id="row-13-index",
+            id="S12-index",
         ),
         pytest.param(
             spec(python("x"), python("y", inputs={"v": "${nodes.all(n, true)}"})),
             "nodes.y.inputs.v",
             "macros run over lists only",
-            id="row-13-macro",
+            id="S12-macro",
         ),
         pytest.param(
-            spec(gate("ok", onTimeout="Escalate")), "onTimeout", "'Deny' or 'Fail'", id="row-20"
+            spec(gate("ok", onTimeout="Escalate")),
+            "onTimeout",
+            "'Deny' or 'Fail'",
+            id="S95-escalate",
         ),
-        pytest.param(spec(python("x", timeout="1d")), "timeout", "pattern", id="row-32-days"),
-        pytest.param(spec(python("x", timeout="0s")), "timeout", "no time", id="row-32-zero"),
+        pytest.param(spec(python("x", timeout="1d")), "timeout", "pattern", id="S29-days"),
+        pytest.param(spec(python("x", timeout="0s")), "timeout", "longer than 0s", id="S29-zero"),
         pytest.param(
-            spec(python("x", forEach={"items": "${[1]}"})), "forEach", "", id="reserved-for-each"
+            spec(python("x", forEach={"items": "${[1]}"})), "forEach", "", id="S95-for-each"
         ),
-        pytest.param(spec(python("x", repeat={"max": 5})), "repeat", "", id="reserved-repeat"),
+        pytest.param(spec(python("x", repeat={"max": 5})), "repeat", "", id="S95-repeat"),
         pytest.param(
-            spec(python("x"), templateRef={"name": "t"}), "templateRef", "", id="reserved-template"
+            spec(python("x"), templateRef={"name": "t"}), "templateRef", "", id="S95-template"
         ),
     ],
 )
-def test_rows_not_reached_are_refused(raw: JsonObject, field: str, says: str) -> None:
+def test_what_does_not_exist_is_refused(raw: JsonObject, field: str, says: str) -> None:
     problems = define(raw).problems
     assert any(field in p.field and says in p.message for p in problems), (
         f"what does not exist yet is refused by name, never ignored; found {problems}"

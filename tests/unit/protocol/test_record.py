@@ -61,6 +61,7 @@ usages = st.builds(
     provider_waits=counts,
     replayed_model_calls=counts,
     replayed_tool_calls=counts,
+    estimated_model_calls=counts,
     cost_usd=st.none() | st.decimals(0, 10**6, places=6).map(lambda d: f"{d:f}"),
     tools=st.none()
     | st.dictionaries(st.text(max_size=128), st.integers(1, 10**6), min_size=1, max_size=60),
@@ -123,9 +124,9 @@ def test_a_trace_rides_along_where_it_fits() -> None:
 
 
 def test_an_envelope_that_leaves_no_room_is_told() -> None:
-    whose = WHOSE._replace(path="p" * LIMIT)
+    ref = WHOSE._replace(path="p" * LIMIT)
     with pytest.raises(TooLarge):
-        encode(CommitRecord(whose, "Failed", None, "NodeError", "m", "t"))
+        encode(CommitRecord(ref, "Failed", None, "NodeError", "m", "t"))
 
 
 def test_the_head_of_the_message_and_the_end_of_the_tail_are_kept() -> None:

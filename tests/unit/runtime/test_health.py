@@ -1,4 +1,4 @@
-"""Is it alive, is it ready, and what one run can do to the others (invariant I16)."""
+"""Is it alive, is it ready, and what one run can do to the others (I16)."""
 
 import asyncio
 from collections import Counter
@@ -7,14 +7,15 @@ from typing import Any
 
 import pytest
 from waypost.engine.decide import decide
-from waypost.engine.model import Decision, Observed
+from waypost.engine.run.entry import Entry
+from waypost.engine.state.decision import Decision
 from waypost.kube.manifests.pod import PodSettings
 from waypost.ports.cluster import Busy, ClusterError, Kind, Obj, Unavailable
 from waypost.runtime import controller as controller_module
 
-from tests.builders import python, spec
-from tests.unit.runtime.harness import Call, World, gives
-from tests.unit.runtime.virtual import virtual
+from tests.support.builders import python, spec
+from tests.support.harness import Call, World, gives
+from tests.support.virtual import virtual
 
 
 @virtual
@@ -204,10 +205,10 @@ async def test_garbage_that_got_past_the_api_server(garbage: Obj) -> None:
 async def test_a_defect_in_the_engine_stops_one_run(monkeypatch: pytest.MonkeyPatch) -> None:
     broken = True
 
-    def faulty(observed: Observed, now: Any, settings: PodSettings) -> Decision:
-        if broken and observed.name == "poisoned":
+    def faulty(entry: Entry, now: Any, settings: PodSettings) -> Decision:
+        if broken and entry.observed.name == "poisoned":
             raise ZeroDivisionError("a defect")
-        return decide(observed, now, settings)
+        return decide(entry, now, settings)
 
     monkeypatch.setattr(controller_module, "decide", faulty)
     async with World() as world:
@@ -254,7 +255,7 @@ async def test_notice_never_raises(body: Obj) -> None:
         await world.quiet(1)
         for kind in Kind:
             for change in ("ADDED", "MODIFIED", "DELETED", None):
-                operator.controller.notice(kind, change, body)
+                operator.controller.on_watch_event(kind, change, body)
         await world.quiet(60)
         await world.submit(spec(python("a")))
         assert (await world.finished(within=60))["phase"] == "Succeeded"

@@ -1,0 +1,1 @@
+"""The child process that evaluates and validates users' text, and the thread that waits for it."""

@@ -9,7 +9,7 @@ from waypost.api.workflow import AgentWorkflowSpec, Node
 from waypost.compiler.problems import Problem, did_you_mean
 
 MAX_MODULES_BYTES: Final = 256 * 1024
-_ENTRY: Final = "run"
+ENTRY: Final = "run"
 _OURS: Final = ("waypost_node", "waypost_agent")
 
 
@@ -31,21 +31,6 @@ def modules(spec: AgentWorkflowSpec) -> Iterator[Problem]:
             yield parsed
 
 
-def signatures(spec: AgentWorkflowSpec) -> Iterator[Problem]:
-    """Python nodes whose function does not take the inputs it would be given (row 33). What is
-    in an image is not known here."""
-    sources = spec.modules or {}
-    for node in spec.nodes:
-        if node.python and node.python.source is not None:
-            place = f"nodes.{node.name}.python.source"
-            yield from _signature(node, place, node.python.source, _ENTRY)
-        elif node.python and node.python.function:
-            module, _, function = node.python.function.partition(":")
-            if module in sources:
-                place = f"nodes.{node.name}.python.function"
-                yield from _signature(node, place, sources[module], function)
-
-
 def _parsed(place: str, source: str) -> ast.Module | Problem:
     try:
         return ast.parse(source)
@@ -54,16 +39,17 @@ def _parsed(place: str, source: str) -> ast.Module | Problem:
         return Problem(place, f"is not Python: {getattr(error, 'msg', error)}{line}")
 
 
-def _signature(node: Node, place: str, source: str, function: str) -> Iterator[Problem]:
+def signature(node: Node, place: str, source: str, function: str) -> Iterator[Problem]:
+    """What keeps `function` in `source` from taking the inputs of `node` as keyword arguments."""
     parsed = _parsed(place, source)
     if isinstance(parsed, Problem):
-        if function == _ENTRY:
+        if function == ENTRY:
             yield parsed  # a module's own problem is told at the module
         return
     defined = [i for i in parsed.body if isinstance(i, ast.FunctionDef | ast.AsyncFunctionDef)]
     found = [item for item in defined if item.name == function]
     if not found:
-        if function != _ENTRY and not _is_closed(parsed):
+        if function != ENTRY and not _is_closed(parsed):
             return  # it may be imported or assigned
         hint = did_you_mean(function, [item.name for item in defined])
         text = f"defines no function {function}; add def {function}(...): with the node's inputs"

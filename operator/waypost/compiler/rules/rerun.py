@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
+from waypost.api.kinds.table import kind_of
 from waypost.api.workflow import AgentWorkflowSpec, Node
 from waypost.compiler.problems import Problem, did_you_mean
 from waypost.protocol import ijson, schema
@@ -29,7 +30,7 @@ def rerun_problems(spec: AgentWorkflowSpec) -> Iterator[Problem]:
             elif name in named:
                 text = f"node {name} stands in rerun.{named[name]} too; name it in one of them"
                 yield Problem(place, text)
-            elif nodes[name].approval and field != "from":
+            elif kind_of(nodes[name]).is_gate and field != "from":
                 text = f"node {name} is a gate, and only its approvers can answer for it"
                 yield Problem(place, text)
             named.setdefault(name, field)

@@ -9,12 +9,14 @@ from collections.abc import Iterator
 from typing import Final
 
 from waypost.api.base import JsonValue, parse_duration
-from waypost.api.workflow import KINDS, AgentWorkflowSpec, Retry
+from waypost.api.kinds.table import KINDS
+from waypost.api.workflow import AgentWorkflowSpec, Retry
 from waypost.compiler.graph import evaluated_fields
+from waypost.compiler.kinds.table import compiler_kind
 from waypost.compiler.problems import Problem
-from waypost.compiler.rules.agents import agent_problems
-from waypost.compiler.rules.python_code import modules, signatures
+from waypost.compiler.rules.python_code import modules
 from waypost.compiler.rules.rerun import rerun_problems
+from waypost.compiler.rules.unevaluated import unevaluated_problems
 from waypost.compiler.shared_schemas import schema_fields
 from waypost.expressions.expression import Variable
 from waypost.expressions.templates import (
@@ -22,7 +24,6 @@ from waypost.expressions.templates import (
     parse_template,
     problems_in,
     references_in,
-    refuse_templates,
     sources_in,
     strings_in,
 )
@@ -52,12 +53,10 @@ def check(spec: AgentWorkflowSpec) -> tuple[Problem, ...]:
         _expressions_are_bounded,  # before they are compiled
         _expressions_compile,  # before references are read from them
         _references_resolve,  # names, dependsOn, after
-        _variables_are_distinct,  # two inputs of a container under one variable
-        _nothing_else_is_evaluated,  # ${ where it would be ignored
-        agent_problems,  # a model of their own or of the defaults, effects of their tools
+        unevaluated_problems,  # ${ where it would be ignored
+        _kinds_are_well_formed,  # what each kind asks for
         _fallbacks_fit,  # fallbackOutput against outputSchema
         modules,  # names, syntax
-        signatures,  # of python nodes, against inputs
         rerun_problems,  # names, results given by people
     ):
         problems.extend(rule(spec))
@@ -71,10 +70,8 @@ def _unique_names(spec: AgentWorkflowSpec) -> Iterator[Problem]:
     for node in spec.nodes:
         if node.name in seen:
             yield Problem(f"nodes.{node.name}", "two nodes have this name; rename one of them")
-        if sum(1 for kind in KINDS if getattr(node, kind)) != 1:
+        if sum(1 for kind in KINDS if getattr(node, kind, None) is not None) != 1:
             yield Problem(f"nodes.{node.name}", f"expected exactly one of {', '.join(KINDS)}")
-        if node.wait and (node.wait.duration is None) == (node.wait.until is None):
-            yield Problem(f"nodes.{node.name}.wait", "expected exactly one of duration, until")
         seen.add(node.name)
 
 
@@ -118,11 +115,11 @@ def _durations_mean_something(spec: AgentWorkflowSpec) -> Iterator[Problem]:
         places.append((f"nodes.{node.name}.timeout", node.timeout))
         places.append((f"nodes.{node.name}.queueTimeout", node.queue_timeout))
         places.append((f"nodes.{node.name}.deadline", node.deadline))
-        if node.approval:
-            places.append((f"nodes.{node.name}.approval.timeout", node.approval.timeout))
+        own = compiler_kind(node).durations(node)
+        places += [(f"nodes.{node.name}.{field}", text) for field, text in own]
     for place, text in places:
         if text and parse_duration(text) == 0:
-            yield Problem(place, f"{text} is no time at all; leave it out or give a duration")
+            yield Problem(place, f"{text} must be longer than 0s; remove it or set a duration")
 
 
 def _retries_mean_something(spec: AgentWorkflowSpec) -> Iterator[Problem]:
@@ -230,34 +227,9 @@ def _references_resolve(spec: AgentWorkflowSpec) -> Iterator[Problem]:
                     yield Problem(f"nodes.{node.name}.{key}", text)
 
 
-def _variables_are_distinct(spec: AgentWorkflowSpec) -> Iterator[Problem]:
+def _kinds_are_well_formed(spec: AgentWorkflowSpec) -> Iterator[Problem]:
     for node in spec.nodes:
-        seen: dict[str, str] = {}
-        for key in (node.inputs if node.container else None) or {}:
-            other = seen.setdefault(key.upper(), key)
-            if other != key:
-                text = f"would be WAYPOST_INPUT_{key.upper()}, as {other} is; rename one of them"
-                yield Problem(f"nodes.{node.name}.inputs.{key}", text)
-
-
-def _nothing_else_is_evaluated(spec: AgentWorkflowSpec) -> Iterator[Problem]:
-    agents = spec.defaults.agent if spec.defaults else None
-    reason = refuse_templates(agents.instructions) if agents else None
-    if reason:
-        yield Problem("defaults.agent.instructions", reason)
-    for node in spec.nodes:
-        opaque: list[tuple[str, JsonValue]] = [("name", node.name)]
-        for kind in ("container", "python", "agent"):
-            image = getattr(getattr(node, kind), "image", None)
-            opaque.append((f"{kind}.image", image))
-        if node.isolation:
-            name = node.isolation.service_account_name
-            opaque.append(("isolation.serviceAccountName", name))
-        opaque.append(("fallbackOutput", node.fallback_output))
-        for place, value in opaque:
-            reason = refuse_templates(value)
-            if reason:
-                yield Problem(f"nodes.{node.name}.{place}", reason)
+        yield from compiler_kind(node).problems(spec, node)
 
 
 def _fallbacks_fit(spec: AgentWorkflowSpec) -> Iterator[Problem]:

@@ -8,7 +8,7 @@ own: CEL looks for the longest qualified name first, so `inputs.n` has a type an
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,9 +17,15 @@ from waypost.expressions import cel
 from waypost.expressions.cel import Declared, Rejection
 from waypost.expressions.expression import Compiled
 from waypost.expressions.messages import explain_rejection
-from waypost.expressions.tree import types_of
+from waypost.expressions.tree import Call, Expr, ListLiteral, MapLiteral, types_of
 from waypost.protocol.ijson import Json
 
+_NOT_JSON: Final = {
+    "timestamp": "a timestamp",
+    "duration": "a duration",
+    "bytes": "bytes",
+    "type": "a type",
+}
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OVERLOAD: Final = re.compile(r"no matching overload for '([^']*)' applied to '\((.*)\)'")
 _NUMERIC: Final = re.compile(r"\b(?:int|uint|double)\b")
@@ -84,6 +90,31 @@ def check(compiled: Compiled, types: Any) -> Typed:
         if not _only_mixes_numbers(rejection)
     ]
     return Typed(compiled.tree.types, tuple(told))
+
+
+def not_json(compiled: Compiled, typed: Typed) -> str | None:
+    """What an expression certainly gives that JSON does not have; None if that is not certain."""
+    for part in _results(compiled.tree.expr):
+        kind = _NOT_JSON.get(typed.types.get(part.id, "dyn"))
+        if kind is not None:
+            return f"{kind} is not JSON; convert it, for example with string(...)"
+    return None
+
+
+def _results(expr: Expr) -> Iterator[Expr]:
+    """`expr` and the parts of it that come out as they are."""
+    yield expr
+    match expr:
+        case ListLiteral():
+            inner = expr.elements
+        case MapLiteral():
+            inner = tuple(entry.value for entry in expr.entries)
+        case Call(function="_?_:_"):
+            inner = expr.args[1:]
+        case _:
+            return
+    for part in inner:
+        yield from _results(part)
 
 
 def _worded(rejection: Rejection) -> str:

@@ -16,11 +16,11 @@ from waypost.compiler.graph import Graph, evaluated_fields, softened_by
 from waypost.compiler.problems import Problem
 from waypost.compiler.types import cel_checker
 from waypost.compiler.types.assignability import Comparison, Misfit
-from waypost.compiler.types.environment import Environment, closed, own_inputs
+from waypost.compiler.types.environment import Environment, own_inputs
 from waypost.compiler.types.fields import field_of
 from waypost.compiler.types.inference import Inference, Inferred, Remark
 from waypost.compiler.types.narrowing import Steps, Tested
-from waypost.compiler.types.schemas import Linked, Unknown
+from waypost.compiler.types.schemas import Linked, Unknown, closed
 from waypost.expressions.cel import Declared
 from waypost.expressions.expression import Compiled
 from waypost.expressions.templates import Template, parse_template, paths_in, references_in
@@ -28,8 +28,7 @@ from waypost.protocol.ijson import Json
 
 _BOOLEAN: Final = {"type": "boolean"}
 _STRING: Final = {"type": "string"}
-_ARGO_STYLE: Final = "{{...}} is not evaluated and stays as it is; an expression is ${...}"
-# Fields whose text has no place for null (semantics row 11).
+# Fields whose text has no place for null (S13).
 _NO_NULL: Final = ("container.args", "python.env", "container.env", "agent.env", "http.")
 _NOT_NULL: Final = {"type": ["boolean", "number", "string", "array", "object"]}
 
@@ -62,7 +61,7 @@ class _Check:
         upstream: dict[str, Tested] = {}
         tested: dict[str, Tested] = {}
         for name in self.graph.order:
-            gates = (tested[other] for other in self.graph.edges[name].hard)
+            gates = (tested[other] for other in self.graph.dependencies[name].hard)
             upstream[name] = reduce(or_, gates, Tested())
             tested[name] = upstream[name] | _tested_by(self.graph.nodes[name])
         for node in self.spec.nodes:
@@ -161,7 +160,7 @@ class _Check:
         yield from self._given("", given, takes, "outputSchema", defaults=False)
 
     def _undeclared(self) -> Iterator[Problem]:
-        """Outputs that are looked into although nothing declares them (row 34)."""
+        """Outputs that are looked into although nothing declares them (S20)."""
         used: dict[str, str] = {}
         for place, value in self._evaluated():
             for reference in references_in(value):
@@ -201,8 +200,7 @@ class _Check:
         assert isinstance(template, Template), "checked before"
         compiled = [part for part in template.parts if isinstance(part, Compiled)]
         if not compiled:
-            habit = (Remark(_ARGO_STYLE, "warning"),) if template.argo_style else ()
-            return _Value({"const": "".join(map(str, template.parts))}, remarks=habit)
+            return _Value({"const": "".join(map(str, template.parts))})
         results: list[Inferred] = []
         remarks: list[Remark] = []
         for part in compiled:
@@ -213,8 +211,6 @@ class _Check:
             remarks += [
                 Remark(_constant_remark(source), "warning") for source in template.constants
             ]
-        if template.argo_style:
-            remarks.append(Remark(_ARGO_STYLE, "warning"))
         if template.is_single:
             only = results[0]
             return _Value(only.schema, present=not only.optional, remarks=tuple(remarks))
@@ -234,7 +230,9 @@ class _Check:
         result = inference.result()
         if any(remark.severity == "error" for remark in inference.remarks):
             return result, inference.remarks
-        told = [Remark(f"{compiled.source}: {text}", "error") for text, _ in typed.problems]
+        texts = [text for text, _ in typed.problems]
+        unfit = cel_checker.not_json(compiled, typed)
+        told = [Remark(f"{compiled.source}: {text}", "error") for text in [*texts, unfit] if text]
         return result, [*inference.remarks, *told[:1]]
 
     def _evaluated(self) -> Iterator[tuple[str, JsonValue]]:

@@ -1,36 +1,32 @@
-"""The schemas of what expressions see: `scope.view` and `scope.own_view`, before anything runs."""
+"""The schemas of what expressions see (`engine/state/visible`), before anything runs."""
 
 from collections.abc import Iterable, Mapping
 from typing import Final
 
 from waypost.api.base import JsonObject
-from waypost.api.workflow import AgentWorkflowSpec, Node
+from waypost.api.workflow import AgentWorkflowSpec
 from waypost.compiler.graph import Graph
+from waypost.compiler.kinds.table import compiler_kind
 from waypost.compiler.on_failure import has_fallback, tolerates
-from waypost.compiler.types.schemas import Linked, Unknown, conjuncts, linked, meet, properties_of
+from waypost.compiler.types.schemas import (
+    TEXT,
+    WHOLE,
+    Linked,
+    Unknown,
+    closed,
+    conjuncts,
+    linked,
+    meet,
+    properties_of,
+)
 from waypost.protocol.ijson import Json
 
-_TEXT: Final = {"type": "string"}
-_WHOLE: Final = {"type": "integer"}
-_HEADERS: Final = {"type": "object", "additionalProperties": _TEXT}
 _PHASES: Final = {"enum": ["Succeeded", "Failed", "Skipped", "Cancelled"]}
-
-
-def closed(properties: Mapping[str, Json], required: Iterable[str] | None = None) -> Json:
-    """An object with exactly these properties; all of them required unless told otherwise."""
-    return {
-        "type": "object",
-        "properties": dict(properties),
-        "required": list(properties if required is None else required),
-        "additionalProperties": False,
-    }
-
-
-_ERROR: Final = closed({"reason": _TEXT, "message": _TEXT})
+_ERROR: Final = closed({"reason": TEXT, "message": TEXT})
 _RUN: Final = closed(
     {
-        **dict.fromkeys(("name", "namespace", "uid", "createdAt", "scheduledAt"), _TEXT),
-        "round": _WHOLE,
+        **dict.fromkeys(("name", "namespace", "uid", "createdAt", "scheduledAt"), TEXT),
+        "round": WHOLE,
     }
 )
 
@@ -42,7 +38,9 @@ class Environment:
         self._graph = graph
         self.inputs = _inputs(spec, inputs)
         once = Linked()
-        self.outputs = {name: output_of(node, once) for name, node in graph.nodes.items()}
+        self.outputs = {
+            name: compiler_kind(node).output_type(node, once) for name, node in graph.nodes.items()
+        }
         self._sure = _surely_given(graph)
 
     def is_sure(self, name: str) -> bool:
@@ -51,16 +49,16 @@ class Environment:
 
     def of_node(self, name: str) -> Json:
         """What is visible where the inputs and the condition of a node are computed."""
-        edges = self._graph.edges[name]
+        edges = self._graph.dependencies[name]
         return self._view({x: x in edges.hard or x in self._sure for x in edges.all})
 
     def of_outputs(self) -> Json:
-        """What is visible to spec.outputs: one whose source is missing is left out (row 25)."""
+        """What is visible to spec.outputs: one whose source is missing is left out (S43)."""
         return self._view(dict.fromkeys(self._graph.nodes, True))
 
     def own(self, name: str, inputs: Json) -> Json:
         """What a node's own fields see; `inputs` is the schema of its resolved inputs."""
-        me = closed({"inputs": inputs, "name": _TEXT, "attempt": _WHOLE, "idempotencyKey": _TEXT})
+        me = closed({"inputs": inputs, "name": TEXT, "attempt": WHOLE, "idempotencyKey": TEXT})
         seen: JsonObject = self.of_node(name)
         return closed({**seen["properties"], "self": me})
 
@@ -80,41 +78,10 @@ def _surely_given(graph: Graph) -> frozenset[str]:
     sure: set[str] = set()
     for name in graph.order:
         node = graph.nodes[name]
-        never_skipped = node.when is None and graph.edges[name].hard <= sure
+        never_skipped = node.when is None and graph.dependencies[name].hard <= sure
         if never_skipped and (not tolerates(node) or has_fallback(node)):
             sure.add(name)
     return frozenset(sure)
-
-
-def output_of(node: Node, once: Linked) -> Json:
-    """The schema of what a node gives; Unknown when nothing declares it."""
-    if node.approval:
-        return _decision(node, once)
-    if node.wait:
-        return closed({"until": _TEXT})
-    if node.output_schema is not None:
-        return once.of(node.output_schema)
-    if node.http:
-        body = node.http.response_schema
-        shape = Unknown() if body is None else once.of(body)
-        return closed({"status": _WHOLE, "headers": _HEADERS, "body": shape})
-    return Unknown()
-
-
-def _decision(node: Node, once: Linked) -> Json:
-    assert node.approval is not None, "asked for approval nodes only"
-    both = node.approval.on_denied == "Continue"
-    properties: dict[str, Json] = {
-        "decision": {"enum": ["Approved", "Denied"] if both else ["Approved"]},
-        "expired": {"type": "boolean"},
-        **dict.fromkeys(("reason", "decidedBy", "decidedAt"), _TEXT),
-    }
-    required = ["decision", "expired"]
-    answer = node.approval.answer_schema
-    properties["answer"] = Unknown() if answer is None else once.of(answer)
-    if answer is not None and not both:
-        required.append("answer")
-    return closed(properties, required)
 
 
 def _inputs(spec: AgentWorkflowSpec, given: JsonObject) -> Json:

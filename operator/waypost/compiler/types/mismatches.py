@@ -1,4 +1,4 @@
-"""One kind of value against one schema: what does not fit, and in which words it is told."""
+"""One kind of value against one schema: what does not fit, and how that is worded."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -53,12 +53,18 @@ class Misfit:
 
 @dataclass(frozen=True)
 class At:
+    """The place that is compared, and how strictly.
+
+    `path` is as in `Misfit`.
+    """
+
     path: str = ""
     strict: bool = True  # every declared alternative has to fit; else one that fits is enough
     defaults: bool = False  # what has a default may be missing
     filled: frozenset[str] = frozenset()  # properties of this object that have one
 
     def below(self, path: str) -> "At":
+        """The place at `path` below this one, such as `.price` or `[]`."""
         return replace(self, path=self.path + path)
 
 
@@ -74,8 +80,8 @@ def describe_all(given: Iterable[Alternative]) -> str:
     """What any of several alternatives is; one value says nothing beside all of its kind."""
     listed = list(given)
     whole = {one.kind for one in listed if not one.is_member}
-    told = [describe(one) for one in listed if not (one.is_member and one.kind in whole)]
-    return " or ".join(dict.fromkeys(told))
+    texts = [describe(one) for one in listed if not (one.is_member and one.kind in whole)]
+    return " or ".join(dict.fromkeys(texts))
 
 
 def demands(takes: Part) -> str:
@@ -99,6 +105,7 @@ def _bounds_in(part: Part, kind: str) -> Iterator[str]:
 
 
 def type_misfits(one: Alternative, takes: Part, at: At) -> Iterator[Misfit]:
+    """Compare the kind of the value with the keyword `type`."""
     said = takes.get("type")
     if said is None:
         return
@@ -111,6 +118,7 @@ def type_misfits(one: Alternative, takes: Part, at: At) -> Iterator[Misfit]:
 
 
 def listed_misfits(one: Alternative, takes: Part, at: At) -> Iterator[Misfit]:
+    """Compare the value, or all values it can be, with `enum` and `const`."""
     members = members_of(takes)
     if members is None:
         return
@@ -161,6 +169,15 @@ def spelled_out(one: Alternative) -> Alternative:
 def bounded(
     one: Alternative, takes: Part, at: At, keywords: Keywords, *, whole: bool
 ) -> list[Misfit]:
+    """Compare the range of a number, or of a length, with the bounds in `takes`.
+
+    Args:
+        one: What is given.
+        takes: The schema it has to meet.
+        at: Where in the value this is.
+        keywords: The names of the bounds, in the order of `Interval.of`.
+        whole: Only integers are possible.
+    """
     wanted = Interval.of([takes], keywords, whole=whole)
     given = Interval.of(one.parts, keywords, whole=whole)
     if keywords == LENGTHS["object"]:
@@ -182,6 +199,7 @@ def filled_in(takes: Json) -> frozenset[str]:
 
 
 def missing(given: Properties, taken: Properties, at: At) -> list[Misfit]:
+    """The required properties that the given object lacks or may lack."""
     found = []
     for name in sorted(taken.required - given.required):
         if name in at.filled:
@@ -200,6 +218,7 @@ def missing(given: Properties, taken: Properties, at: At) -> list[Misfit]:
 
 
 def opaque(one: Alternative, takes: Part, at: At) -> Iterator[Misfit]:
+    """The keywords of `takes` that are not compared, unless the value states the same ones."""
     for keyword in (*_OPAQUE[""], *_OPAQUE.get(one.kind, ())):
         if keyword in takes and not any(_says_the_same(part, takes, keyword) for part in one.parts):
             text = f"what {keyword!r} asks for (it is not compared)"
@@ -215,6 +234,7 @@ def _says_the_same(part: Part, takes: Part, keyword: str) -> bool:
 
 
 def fix_of(kinds: Iterable[str], names: Iterable[str] = ()) -> str:
+    """How to make values of these kinds fit the types `names`; "" when there is no short advice."""
     if set(kinds) == {"null"}:
         return "replace null, as in x == null ? 'none' : x, or let it be taken too"
     plain = set(kinds) <= {"integer", "number", "boolean"}
@@ -222,12 +242,15 @@ def fix_of(kinds: Iterable[str], names: Iterable[str] = ()) -> str:
 
 
 def unproven(at: At, gives: str, takes: str) -> Misfit:
+    """A misfit that is possible and not certain."""
     return Misfit(at.path, gives, takes, certain=False)
 
 
 def doubted(found: list[Misfit]) -> list[Misfit]:
+    """The same misfits, none of them certain."""
     return [replace(misfit, certain=False) for misfit in found]
 
 
 def any_certain(found: Iterable[Misfit]) -> bool:
+    """Whether at least one misfit is certain."""
     return any(misfit.certain for misfit in found)

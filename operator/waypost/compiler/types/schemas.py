@@ -1,11 +1,11 @@
 """JSON Schemas as the static check sees them: without references, split into alternatives.
 
 An object is read as having the properties that it declares: one that is not declared is not
-there, unless additionalProperties is true or a schema (semantics row 15).
+there, unless additionalProperties is true or a schema (S20).
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice
@@ -19,6 +19,9 @@ from waypost.protocol.schema import DATA, NAMED, validate_here
 Part = dict[str, Json]
 
 KINDS: Final = ("null", "boolean", "number", "string", "array", "object")
+TEXT: Final = {"type": "string"}
+WHOLE: Final = {"type": "integer"}
+HEADERS: Final = {"type": "object", "additionalProperties": TEXT}
 NOTHING: Final[Part] = {"enum": []}
 _MAX_ALTERNATIVES: Final = 64
 _MAX_DEPTH: Final = 16
@@ -84,6 +87,7 @@ class Linked:
         self._made: dict[str, Json] = {}
 
     def of(self, schema: Json) -> Json:
+        """The schema with its references replaced, as `linked` does."""
         text = json.dumps(schema)
         if text not in self._made:
             self._made[text] = linked(schema)
@@ -357,3 +361,13 @@ def _as_narrowed(made: Part, of: Iterable[Json]) -> Part:
 def _mapping(part: Part, keyword: str) -> dict[str, Json]:
     value = part.get(keyword)
     return value if isinstance(value, dict) else {}
+
+
+def closed(properties: Mapping[str, Json], required: Iterable[str] | None = None) -> Json:
+    """An object with exactly these properties; `required` are all of them by default."""
+    return {
+        "type": "object",
+        "properties": dict(properties),
+        "required": list(properties if required is None else required),
+        "additionalProperties": False,
+    }

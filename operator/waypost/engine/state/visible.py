@@ -1,6 +1,6 @@
 """What expressions may see of a run: inputs, ended nodes, the node itself, the run.
 
-An output is visible when the node succeeded, or failed with a fallbackOutput (semantics row 7);
+An output is visible when the node succeeded, or failed with a fallbackOutput (S35);
 then the key is there even when the value is null.
 """
 
@@ -19,7 +19,7 @@ from waypost.kube.payloads import RecordFact
 from waypost.kube.timestamps import timestamp
 
 if TYPE_CHECKING:
-    from waypost.engine.model import Observed  # which holds the definition that reads this
+    from waypost.engine.state.observed import Observed  # which holds the definition that reads this
 
 
 def has_output(node: Node, status: NodeStatus) -> bool:

@@ -10,7 +10,8 @@ from waypost.api import meta
 from waypost.api.base import JsonObject
 from waypost.api.workflow import Node
 from waypost.kube import names
-from waypost.kube.manifests.pod import PodSettings, Rendered, as_text, pod_spec
+from waypost.kube.kinds.table import pod_kind
+from waypost.kube.manifests.pod import PodSettings, Rendered, pod_spec
 from waypost.protocol import ijson
 from waypost.protocol.request import Request
 
@@ -57,7 +58,7 @@ def attempt_manifests(
     Raises TooLarge above 1 MiB.
     """
     document = ijson.canonical(request.to_json()).decode()
-    files = _input_files(node, request)
+    files = pod_kind(node).input_files(request.inputs)
     size = len(document.encode()) + sum(len(text.encode()) for text in files.values())
     name = names.job_name(
         run=owner.name, run_uid=owner.uid, path=request.path, attempt=request.attempt
@@ -117,12 +118,6 @@ def _metadata(owner: Owner, request: Request, name: str, digest: str) -> JsonObj
         },
         "ownerReferences": [owner.reference()],
     }
-
-
-def _input_files(node: Node, request: Request) -> dict[str, str]:
-    if not node.container:
-        return {}  # the runner reads the request document
-    return {key: as_text(value) for key, value in request.inputs.items()}
 
 
 def _annotation_volume(files: dict[str, str]) -> JsonObject:

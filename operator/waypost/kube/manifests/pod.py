@@ -1,27 +1,32 @@
 """The pod of one attempt.
 
 It meets the `restricted` Pod Security level and holds no API token. Every string that ends up in
-its spec has its `$` doubled, because the kubelet expands `$(NAME)` there (semantics.md, "The
-kubelet expands").
+its spec has its `$` doubled, because the kubelet expands `$(NAME)` there (S17).
 """
 
 from dataclasses import dataclass
 from typing import Any, Final
 
 from waypost.api import meta
-from waypost.api.base import JsonObject, JsonValue
+from waypost.api.base import JsonObject
+from waypost.api.kinds.table import work_of
 from waypost.api.pod import EnvVar, Resources
 from waypost.api.workflow import Node
+from waypost.kube.kinds.kind import OwnImages
+from waypost.kube.kinds.table import pod_kind
 from waypost.kube.manifests.output_sidecar import add_output_sidecar
+from waypost.kube.manifests.security import container_security, pod_security
 from waypost.kube.secret_files import KeyFile, key_volume
-from waypost.protocol import carrying, ijson
+from waypost.protocol import carrying
 from waypost.protocol.request import Request
 
 MOUNT: Final = "/waypost/in"
 TOKEN_MOUNT: Final = "/waypost/token"
 GATEWAY_AUDIENCE: Final = "waypost-gateway"
 OUTPUT_FILE: Final = "/dev/termination-log"
-_USER: Final = 65532
+STORAGE_VARIABLE: Final = "WAYPOST_STORAGE_BYTES"
+_STORAGE: Final = "ephemeral-storage"
+_DEFAULT_TMP: Final = "256Mi"  # only where neither the node nor the installation limits storage
 _LONGEST_DEADLINE: Final = 2**31 - 1  # what the API server takes
 
 
@@ -41,6 +46,11 @@ class PodSettings:
         ("ephemeral-storage", "1Gi"),
     )
 
+    @property
+    def images(self) -> OwnImages:
+        """The images of this installation."""
+        return OwnImages(runner=self.runner_image, agent=self.agent_image)
+
 
 @dataclass(frozen=True)
 class Rendered:
@@ -53,11 +63,6 @@ class Rendered:
     files: tuple[KeyFile, ...] = ()
 
 
-def as_text(value: JsonValue) -> str:
-    """An input as a file or a variable holds it: text as it is, anything else as JSON."""
-    return value if isinstance(value, str) else ijson.canonical(value).decode()
-
-
 def pod_spec(
     node: Node,
     request: Request,
@@ -68,6 +73,9 @@ def pod_spec(
 ) -> JsonObject:
     """The pod's spec. `volume` holds its request; `deadline_seconds` (queueTimeout + timeout)
     bounds it while no operator is there."""
+    container = _container(node, request, rendered, settings)
+    # One limit for everything that the container writes: /tmp has no smaller one of its own.
+    tmp = {"sizeLimit": container["resources"]["limits"].get(_STORAGE, _DEFAULT_TMP)}
     pod: JsonObject = {
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
@@ -76,13 +84,7 @@ def pod_spec(
         "activeDeadlineSeconds": min(
             int(deadline_seconds + RUNNER_HEADSTART + STOP_GRACE), _LONGEST_DEADLINE
         ),
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": _USER,
-            "runAsGroup": _USER,
-            "fsGroup": _USER,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "securityContext": pod_security(),
         "tolerations": [
             {
                 "key": f"node.kubernetes.io/{state}",
@@ -92,15 +94,15 @@ def pod_spec(
             }
             for state in ("not-ready", "unreachable")
         ],
-        "volumes": [volume, {"name": "tmp", "emptyDir": {"sizeLimit": "256Mi"}}],
-        "containers": [_container(node, request, rendered, settings)],
+        "volumes": [volume, {"name": "tmp", "emptyDir": tmp}],
+        "containers": [container],
     }
     token = _token_volume(settings)
-    for extra in (key_volume(rendered.files), None if node.container else token):
+    for extra in (key_volume(rendered.files), token if pod_kind(node).runs_waypost else None):
         if extra is not None:
             pod["volumes"].append(extra[0])
             pod["containers"][0]["volumeMounts"].append(extra[1])
-    if _carried(node):
+    if pod_kind(node).has_output_sidecar(node):
         add_output_sidecar(
             pod, image=settings.runner_image, pull_policy=settings.image_pull_policy, token=token
         )
@@ -112,47 +114,36 @@ def pod_spec(
 def _container(
     node: Node, request: Request, rendered: Rendered, settings: PodSettings
 ) -> JsonObject:
-    work = node.container or node.python or node.agent or node.http
-    assert work is not None, "approvals and waits have no pod"
+    work, kind = work_of(node), pod_kind(node)
     container: JsonObject = {
         "name": meta.NODE_CONTAINER,
-        "image": _image(node, settings),
+        "image": kind.image(node, settings.images),
         "env": _environment(node, request, rendered, getattr(work, "env", None) or []),
         "resources": _resources(work.resources, settings),
         "terminationMessagePath": OUTPUT_FILE,
         "terminationMessagePolicy": "File",
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
+        "securityContext": container_security(),
         "volumeMounts": [
             {"name": "in", "mountPath": MOUNT, "readOnly": True},
             {"name": "tmp", "mountPath": "/tmp"},
         ],
     }
+    if kind.runs_waypost and _STORAGE in container["resources"]["limits"]:
+        # The runner limits the size of files with it, and the kubelet knows it in bytes.
+        source = {"resource": f"limits.{_STORAGE}", "divisor": "1"}
+        container["env"].append(
+            {"name": STORAGE_VARIABLE, "valueFrom": {"resourceFieldRef": source}}
+        )
     policy = getattr(work, "image_pull_policy", None)
     if policy is None and not getattr(work, "image", None):
         policy = settings.image_pull_policy  # ours; for others the cluster's own rule
     if policy:
         container["imagePullPolicy"] = policy
-    if node.container and node.container.command:
-        container["command"] = [escape_pod_string(part) for part in node.container.command]
+    if command := kind.command(node):
+        container["command"] = [escape_pod_string(part) for part in command]
     if rendered.args:
         container["args"] = [escape_pod_string(part) for part in rendered.args]
     return container
-
-
-def _image(node: Node, settings: PodSettings) -> str:
-    if node.container:
-        return node.container.image
-    if node.agent:
-        return node.agent.image or settings.agent_image
-    return (node.python and node.python.image) or settings.runner_image
-
-
-def _carried(node: Node) -> bool:
-    return bool(node.container and node.container.large_output)
 
 
 def _token_volume(settings: PodSettings) -> tuple[JsonObject, JsonObject] | None:
@@ -172,10 +163,11 @@ def _token_volume(settings: PodSettings) -> tuple[JsonObject, JsonObject] | None
 def _environment(
     node: Node, request: Request, rendered: Rendered, declared: list[EnvVar]
 ) -> list[JsonObject]:
+    kind = pod_kind(node)
     env: list[JsonObject] = [
         {
             "name": "WAYPOST_OUTPUT",
-            "value": carrying.OUTPUT_FILE if _carried(node) else OUTPUT_FILE,
+            "value": carrying.OUTPUT_FILE if kind.has_output_sidecar(node) else OUTPUT_FILE,
         },
         {
             "name": "WAYPOST_POD_UID",
@@ -191,12 +183,7 @@ def _environment(
     }
     if request.traceparent:
         own["TRACEPARENT"] = request.traceparent
-    if node.container:
-        own |= {
-            f"WAYPOST_INPUT_{key.upper()}": as_text(value)
-            for key, value in request.inputs.items()
-            if isinstance(value, str | int | float | bool) and len(as_text(value)) <= 32768
-        }
+    own |= kind.input_variables(request.inputs)
     texts = dict(rendered.env)
     env += [{"name": name, "value": escape_pod_string(value)} for name, value in own.items()]
     for variable in declared:

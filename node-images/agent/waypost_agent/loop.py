@@ -1,0 +1,265 @@
+"""The program of agent nodes: everything is put together here, and judged."""
+
+import asyncio
+import gc
+import sys
+import time
+import traceback
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from typing import Any, Final
+
+import httpx2
+import pydantic_ai
+from pydantic_ai import Agent
+from pydantic_ai.capabilities import AbstractCapability, UseThreadExecutor
+from pydantic_ai.exceptions import UnexpectedModelBehavior
+from pydantic_ai.models import Model
+from pydantic_ai.settings import ModelSettings
+from pydantic_ai.toolsets import AbstractToolset, RenamedToolset
+from pydantic_ai.usage import UsageLimits
+from waypost.protocol import ijson
+from waypost.protocol.ijson import Json
+from waypost.protocol.reasons import Reason
+from waypost.protocol.request import Request
+from waypost.protocol.text import shorten
+from waypost.protocol.work import Usage, WorkFailed, WorkResult
+from waypost_node import endpoint_access
+
+from waypost_agent import Stop, agent_request, models, toolsets
+from waypost_agent.agent_request import MAX_RESULT_BYTES, AgentRequest, InvalidAgentRequest
+from waypost_agent.calls import Calls
+from waypost_agent.effects import Effects
+from waypost_agent.failures import SHOWN, Stopped, one_line
+from waypost_agent.journal import store as journal_store
+from waypost_agent.journal.journal import Journal
+from waypost_agent.limits import Meter
+from waypost_agent.model_client import ModelClient
+from waypost_agent.output import Output
+from waypost_agent.output_retries import OutputRetries, unusable
+from waypost_agent.provider_retries import ProviderRetries
+from waypost_agent.result_pages import ResultPages
+from waypost_agent.tool_names import ToolNames
+from waypost_agent.tool_wrapper import ToolWrapper
+from waypost_agent.usage import tokens_of
+
+SPARE: Final = 1.5  # seconds of the attempt's time left for its record
+_TOOL_THREADS: Final = 8
+_NO_BOUND: Final = 1_000_000  # of a tool's failures: limits.requests bounds them
+
+
+def perform(
+    request: Request,
+    *,
+    deadline: float,
+    stop: Stop,
+    capabilities: Sequence[AbstractCapability[None]] = (),
+) -> WorkResult:
+    """The output of an agent node. Raises WorkFailed.
+
+    `deadline`: the time.monotonic() at which the attempt's time is over. `capabilities` see every
+    model call and tool call of the loop before anything else does.
+    """
+    try:
+        work = agent_request.read(request)
+    except InvalidAgentRequest as error:
+        raise WorkFailed(Reason.INPUT_INVALID, str(error)) from None
+    loop = _Loop(work, request.inputs, request.gateway, deadline - SPARE)
+    meter, keys = loop.meter, loop.keys
+    try:
+        output = asyncio.run(loop.output(capabilities, stop))
+    except Stopped as stopped:
+        raise WorkFailed(
+            stopped.reason,
+            shorten(keys.redact(stopped.message), SHOWN),
+            usage=meter.usage,
+            trace=meter.trace,
+            retry_after=stopped.retry_after,
+            carried=loop.carried,
+        ) from None
+    except Exception as error:  # noqa: BLE001 - of any library
+        # What it used up and did is known, whatever broke: budgets and readers need both.
+        print(keys.redact(traceback.format_exc()), file=sys.stderr)
+        text = f"the agent failed unexpectedly: {type(error).__name__}: {error}"
+        raise WorkFailed(
+            Reason.NODE_ERROR,
+            shorten(keys.redact(one_line(f"{text}; its traceback is in the pod's log")), SHOWN),
+            usage=meter.usage,
+            trace=meter.trace,
+            carried=loop.carried,
+        ) from None
+    return WorkResult(output, meter.usage, meter.trace, loop.carried)
+
+
+class _Loop:
+    """One run of the model loop, until `deadline`. `gateway`: where its journal is kept."""
+
+    def __init__(
+        self, work: AgentRequest, inputs: Json, gateway: str | None, deadline: float
+    ) -> None:
+        self.keys = endpoint_access.Keys()
+        self.meter = Meter(work.limits, work.model.price, self._redact, allotment=work.allotment)
+        self.carried: Usage | None = None
+        self._work = work
+        self._gateway = gateway
+        self._deadline = deadline
+        self._output = Output(work.output_schema)
+        self._effects = Effects(work)
+        self._topic = ijson.digest([work.instructions, work.prompt, inputs])
+
+    def _redact(self, text: str) -> str:
+        return self.keys.redact(text)
+
+    async def output(self, capabilities: Sequence[AbstractCapability[None]], stop: Stop) -> Json:
+        """The output that meets the schema. Raises Stopped."""
+        conversation = asyncio.create_task(self._in_time(capabilities))
+        loop = asyncio.get_running_loop()
+
+        def end() -> None:
+            loop.call_soon_threadsafe(conversation.cancel)
+
+        stop(end)
+        try:
+            return await conversation
+        except asyncio.CancelledError:
+            if not conversation.cancelled():
+                raise
+            raise Stopped(Reason.DISRUPTED, "stopped by SIGTERM") from None
+        finally:
+            stop(None)
+
+    async def _in_time(self, capabilities: Sequence[AbstractCapability[None]]) -> Json:
+        left = self._deadline - time.monotonic()
+        threads = ThreadPoolExecutor(_TOOL_THREADS, thread_name_prefix="tool")
+        try:
+            async with asyncio.timeout(left if left < 1e9 else None) as clock:
+                return await self._ask([*capabilities, UseThreadExecutor(threads)])
+        except TimeoutError:
+            if not clock.expired():
+                raise
+            raise Stopped(Reason.TIMEOUT, "the loop ran longer than the node's timeout") from None
+        finally:
+            # A function that hangs must not hold up the record.
+            threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _ask(self, capabilities: Sequence[AbstractCapability[None]]) -> Json:
+        async with AsyncExitStack() as stack:
+            model, settings = await self._model(stack)
+            journal = await self._journal(stack)
+            try:
+                output = await self._converse(capabilities, stack, model, settings, journal)
+            except Stopped as stopped:
+                await journal.close(void=stopped.of_answer)
+                raise
+            except Exception:
+                await journal.close()
+                raise
+            await journal.close()
+            return output
+
+    async def _journal(self, stack: AsyncExitStack) -> Journal:
+        """The journal, opened for this attempt. Raises Stopped."""
+        place = None
+        if self._gateway is not None:
+            http = await stack.enter_async_context(journal_store.client())
+            place = journal_store.GatewayStore(self._gateway, http=http, deadline=self._deadline)
+        journal = Journal(place, self._redact)
+        await journal.open(
+            library=f"pydantic-ai {pydantic_ai.__version__}",
+            topic=self._topic,
+            accounted=ijson.digest(self._work.accounted),
+        )
+        self.carried = journal.carried(self._work.model.price)
+        for turn in journal.voided:
+            self.meter.earlier.model_call(**tokens_of(turn.response))
+            self.meter.earlier.tool_calls(turn.asked)
+        journal.resume(self._effects.declared)
+        return journal
+
+    async def _converse(
+        self,
+        capabilities: Sequence[AbstractCapability[None]],
+        stack: AsyncExitStack,
+        model: Model,
+        settings: ModelSettings,
+        journal: Journal,
+    ) -> Json:
+        tools, servers, names = await toolsets.offered(self._work, self.keys, stack, self._effects)
+        calls = Calls(self.meter, servers, journal)
+        pages = ResultPages(limit=MAX_RESULT_BYTES)
+        wrap = ToolWrapper.factory(self._work, calls, self._effects.declared, pages)
+        client = ModelClient(
+            model,
+            retries=ProviderRetries(
+                model.model_name,
+                meter=self.meter,
+                timeout=self._work.model.timeout,
+                deadline=self._deadline,
+            ),
+            meter=self.meter,
+            calls=calls,
+            journal=journal,
+            effects=self._effects,
+            names=names,
+        )
+        output_retries = OutputRetries(self.meter, calls, journal, self._output.without_values)
+        agent = Agent(
+            client,
+            name="node",
+            output_type=self._output.type,
+            instructions=self._work.instructions,
+            model_settings=settings,
+            retries={"tools": _NO_BOUND, "output": self._work.reasks},
+            toolsets=[_renamed(wrap(each), names) for each in tools] + [wrap(pages)],
+            capabilities=[*capabilities, output_retries],
+        )
+        agent.output_validator(self._output.taken)
+        if not gc.isenabled():  # the runner turned it off for the start
+            gc.freeze()
+            gc.enable()
+        output = await self._run(agent)
+        text = ijson.canonical(output).decode()
+        if self._redact(text) != text:
+            problem = "the output repeats a secret of the node"
+            raise Stopped(Reason.OUTPUT_INVALID, problem, of_answer=True)
+        return output
+
+    async def _run(self, agent: Agent[None, Any]) -> Json:
+        try:
+            # Limits are the meter's, which names them.
+            unlimited = UsageLimits(request_limit=None)
+            result = await agent.run(self._work.prompt, usage_limits=unlimited)
+        except UnexpectedModelBehavior as error:
+            problem = unusable(error)
+            if problem is None:
+                text = f"model {self._work.model.name}: {one_line(str(error))}"
+                raise Stopped(Reason.PROVIDER_ERROR, text, of_answer=True) from None
+            asked = self.meter.usage.reasks
+            text = f"{problem} (asked again {asked} times; agent.reasks is {self._work.reasks})"
+            raise Stopped(Reason.OUTPUT_INVALID, text, of_answer=True) from None
+        return result.output
+
+    async def _model(self, stack: AsyncExitStack) -> tuple[Model, ModelSettings]:
+        work = self._work.model
+        try:
+            key = None if work.key_file is None else self.keys.read(work.key_file)
+            http = httpx2.AsyncClient(
+                headers={
+                    "User-Agent": "waypost",
+                    **endpoint_access.headers_of({"headers": work.headers}, self.keys),
+                },
+                verify=endpoint_access.trust(work.ca_file),
+                timeout=httpx2.Timeout(work.timeout, connect=models.CONNECT_TIMEOUT),
+            )
+            model = models.build(work, key=key, http=await stack.enter_async_context(http))
+            return model, models.settings(work)
+        except endpoint_access.Unfit as error:
+            text = f"model {work.name}: {error.verdict.message}"
+            raise Stopped(Reason.PROVIDER_ERROR, text) from None
+        except InvalidAgentRequest as error:
+            raise Stopped(Reason.INPUT_INVALID, str(error)) from None
+
+
+def _renamed(toolset: AbstractToolset[None], names: ToolNames) -> AbstractToolset[None]:
+    return RenamedToolset(toolset, names.aliases) if names.aliases else toolset

@@ -1,0 +1,101 @@
+"""Sums of what calls used."""
+
+from collections import Counter
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Final, NotRequired, TypedDict
+
+from pydantic_ai.messages import ModelResponse
+from waypost.protocol.work import Usage
+
+from waypost_agent.agent_request import Price
+from waypost_agent.estimates import is_estimated
+
+_MILLION: Final = Decimal(1_000_000)
+_NAME: Final = 128  # characters of a tool's name: a model may invent any
+_NAMES: Final = 200  # tools that are counted by name
+_OTHERS: Final = "(others)"
+
+
+class Tokens(TypedDict):
+    """The tokens of an answer. `estimated`: its provider reported none."""
+
+    input_tokens: int
+    cached_tokens: int
+    output_tokens: int
+    estimated: NotRequired[bool]
+
+
+def tokens_of(response: ModelResponse) -> Tokens:
+    """The tokens of an answer, as the arguments of UsageCounter.model_call."""
+    usage = response.usage
+    return {
+        "input_tokens": usage.input_tokens,
+        "cached_tokens": min(usage.cache_read_tokens, usage.input_tokens),
+        "output_tokens": usage.output_tokens,
+        "estimated": is_estimated(response),
+    }
+
+
+class UsageCounter:
+    """What a number of calls used up."""
+
+    def __init__(self, price: Price | None) -> None:
+        self._price = price
+        self._usage = Usage()
+        self._tools: Counter[str] = Counter()
+        self.cost = Decimal(0)
+
+    @property
+    def usage(self) -> Usage:
+        """The sum."""
+        cost = None if self._price is None else plain(self.cost)
+        return self._usage._replace(cost_usd=cost, tools=dict(self._tools) or None)
+
+    @property
+    def bare(self) -> Usage:
+        """The sum of what is counted, without cost and tools."""
+        return self._usage
+
+    def add(self, **counts: int) -> None:
+        """Count more of these fields of a Usage."""
+        grown = {name: getattr(self._usage, name) + more for name, more in counts.items()}
+        self._usage = self._usage._replace(**grown)
+
+    def model_call(
+        self,
+        *,
+        input_tokens: int,
+        cached_tokens: int,
+        output_tokens: int,
+        estimated: bool = False,
+    ) -> None:
+        """Count a call that the provider answered."""
+        self.add(
+            model_calls=1,
+            estimated_model_calls=int(estimated),
+            input_tokens=input_tokens,
+            cached_tokens=cached_tokens,
+            output_tokens=output_tokens,
+        )
+        if self._price is not None:
+            price = self._price
+            self.cost += (
+                (input_tokens - cached_tokens) * price.input
+                + cached_tokens * price.cached_input
+                + output_tokens * price.output
+            ) / _MILLION
+
+    def tool_calls(self, names: Sequence[str]) -> None:
+        """Count calls of tools."""
+        self.add(tool_calls=len(names))
+        for name in names:
+            key = name[:_NAME]
+            by_name = key in self._tools or len(self._tools) < _NAMES
+            self._tools[key if by_name else _OTHERS] += 1
+
+
+def plain(amount: Decimal) -> str:
+    """An amount as decimal text, without an exponent and without zeros at its end."""
+    text = f"{amount:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -1,0 +1,229 @@
+"""Sends the request of an http node once and reads the response."""
+
+import codecs
+import ssl
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+import httpx2
+from waypost.protocol import ijson, schema
+from waypost.protocol.ijson import Json
+from waypost.protocol.reasons import Reason
+
+from waypost_node.http import big_integers
+from waypost_node.http.request import HttpWork
+
+CONNECT_TIMEOUT: Final = 10.0  # seconds
+_REDIRECTS: Final = 5
+_SHOWN: Final = 500  # characters of a response in a message
+_LONGEST_RETRY_AFTER: Final = 1e9  # seconds; a record cannot hold infinity
+# Codecs of Python that are no character sets of texts.
+_NO_CHARSETS: Final = frozenset(
+    {"idna", "punycode", "raw_unicode_escape", "undefined", "unicode_escape"}
+)
+_RATE_LIMITED: Final = 429
+_UNAVAILABLE: Final = 503
+_LEFT_OUT: Final = frozenset({"set-cookie"})  # contains the key of a session
+
+
+class Broken(Exception):
+    """A failed try. `again`: a retry is allowed and may help; `retry_after`: seconds that the
+    server asked to wait."""
+
+    def __init__(
+        self, reason: Reason, message: str, *, again: bool = False, retry_after: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.again = again
+        self.retry_after = retry_after
+
+
+def exchange(client: httpx2.Client, work: HttpWork, *, seconds: float) -> Json:
+    """Send the request once, and follow redirects on the same host.
+
+    Args:
+        client: the client, which must not follow redirects.
+        work: the request.
+        seconds: maximum wait for each step of the server.
+
+    Returns:
+        The output `{status, headers, body}`.
+
+    Raises:
+        Broken: no successful response.
+    """
+    message = client.build_request(
+        work.method,
+        work.url,
+        headers=work.headers,
+        content=work.body,
+        timeout=httpx2.Timeout(seconds, connect=min(CONNECT_TIMEOUT, seconds)),
+    )
+    try:
+        for _ in range(_REDIRECTS + 1):
+            response = client.send(message, stream=True)
+            try:
+                if response.next_request is None or work.accepts(response.status_code):
+                    return _judged(work, response)
+            finally:
+                response.close()
+            message = _redirected(message, response.next_request, response.status_code)
+    except httpx2.RequestError as error:
+        raise _without_answer(work, error) from None
+    raise Broken(
+        Reason.NODE_ERROR, f"more than {_REDIRECTS} redirects; set http.url to the final address"
+    )
+
+
+def _redirected(sent: httpx2.Request, target: httpx2.Request, status: int) -> httpx2.Request:
+    # The same host with TLS is the same place; a redirect from https to http is refused.
+    same = sent.url.host == target.url.host and sent.url.port == target.url.port
+    if same and target.url.scheme in (sent.url.scheme, "https"):
+        return target
+    place = target.url.copy_with(raw_path=b"/", fragment=None)
+    raise Broken(
+        Reason.NODE_ERROR,
+        f"{status}: redirect to another host, {place}, not followed; if the host is right, set "
+        "http.url to it",
+    )
+
+
+def _without_answer(work: HttpWork, error: httpx2.RequestError) -> Broken:
+    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    if isinstance(error.__context__, ssl.SSLCertVerificationError) or "CERTIFICATE" in text:
+        hint = "the server's certificate is not trusted; for a private CA set http.tls"
+        return Broken(Reason.PROVIDER_ERROR, f"{hint}: {text}")
+    if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
+        return Broken(Reason.PROVIDER_ERROR, f"no connection: {text}", again=True)
+    if isinstance(error, httpx2.ReadTimeout):
+        return Broken(Reason.TIMEOUT, "no response within the node's timeout")
+    if isinstance(error, httpx2.DecodingError | httpx2.UnsupportedProtocol):
+        return Broken(Reason.PROVIDER_ERROR, text)
+    # The server may have processed the request.
+    return Broken(Reason.PROVIDER_ERROR, text, again=work.effect != "once")
+
+
+def _judged(work: HttpWork, response: httpx2.Response) -> Json:
+    status = response.status_code
+    if not work.accepts(status):
+        raise _refused(work, response)
+    headers = {k.lower(): v for k, v in response.headers.items() if k not in _LEFT_OUT}
+    _hold_back(work, "\n".join(headers.values()))
+    return {"status": status, "headers": headers, "body": _body(work, response)}
+
+
+def _hold_back(work: HttpWork, text: str) -> None:
+    """Refuse a response that contains a secret: outputs are stored in the status of the run.
+
+    Called before the text is cut for a message: part of a secret would not be found.
+    """
+    if work.redact.finds(text):
+        raise Broken(
+            Reason.OUTPUT_INVALID,
+            "the response contains a secret of the request, and outputs are stored unencrypted",
+        )
+
+
+def _refused(work: HttpWork, response: httpx2.Response) -> Broken:
+    status = response.status_code
+    first = _limited(response, _SHOWN * 4, cut=True)
+    # Redacted before it is cut: part of a secret would not be found.
+    whole = work.redact(_decoded(first, response, "replace"))
+    said = " ".join(whole.split())[:_SHOWN]
+    text = f"{status} {response.reason_phrase}".strip() + (f": {said}" if said else "")
+    after = _seconds(response.headers.get("retry-after"))
+    if status == _RATE_LIMITED:
+        return Broken(Reason.RATE_LIMITED, text, again=True, retry_after=after)
+    if response.is_server_error:
+        again = status == _UNAVAILABLE or work.effect != "once"
+        return Broken(Reason.PROVIDER_ERROR, text, again=again, retry_after=after)
+    return Broken(Reason.NODE_ERROR, text)
+
+
+def _seconds(text: str | None) -> float | None:
+    """The seconds in a Retry-After header, which holds seconds or a date."""
+    if not text:
+        return None
+    if text.strip().isdecimal():
+        return min(float(text), _LONGEST_RETRY_AFTER)
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    seconds = (moment - datetime.now(UTC)).total_seconds()
+    return min(max(seconds, 0.0), _LONGEST_RETRY_AFTER)
+
+
+def _body(work: HttpWork, response: httpx2.Response) -> Json:
+    """The body: JSON if the content type says so, else text; an empty body is null."""
+    content = _limited(response, work.max_bytes)
+    _hold_back(work, _decoded(content, response, "replace"))
+    media = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if not content:
+        return _typed(work, None)
+    if media == "application/json" or media.endswith("+json"):
+        try:
+            value = _parsed(work, content)
+        except ijson.BigIntegerError as error:
+            text = f"the response body: {error}; {big_integers.ADVICE}"
+            raise Broken(Reason.OUTPUT_INVALID, text) from None
+        except ijson.IJsonError as error:
+            raise Broken(Reason.OUTPUT_INVALID, f"the response body: {error}") from None
+        _hold_back(work, ijson.canonical(value).decode())  # escapes are resolved now
+        return _typed(work, value)
+    try:
+        text = _decoded(content, response)
+        return _typed(work, ijson.check(text))
+    except (UnicodeDecodeError, ijson.IJsonError):
+        raise Broken(
+            Reason.OUTPUT_INVALID,
+            f"the response body ({media or 'no content type'}) is neither JSON nor text; http "
+            "nodes take nothing else",
+        ) from None
+
+
+def _parsed(work: HttpWork, content: bytes) -> Json:
+    if work.big_integers_as_text:
+        return big_integers.parse_as_text(content, work.response_schema)
+    return ijson.parse(content)
+
+
+def _decoded(content: bytes, response: httpx2.Response, errors: str = "strict") -> str:
+    charset = response.charset_encoding or "utf-8"
+    try:
+        known = codecs.lookup(charset).name.replace("-", "_") not in _NO_CHARSETS
+        return content.decode(charset if known else "utf-8", errors)
+    except (LookupError, UnicodeEncodeError):  # an unknown name, or no name at all
+        return content.decode("utf-8", errors)
+
+
+def _limited(response: httpx2.Response, limit: int, *, cut: bool = False) -> bytes:
+    """The decompressed body, at most `limit` bytes; if `cut`, the start of a longer one."""
+    found = bytearray()
+    for part in response.iter_bytes():
+        found += part
+        if len(found) > limit:
+            if cut:
+                break
+            raise Broken(
+                Reason.OUTPUT_TOO_LARGE,
+                f"the response body is larger than http.maxBytes ({limit}); request less or raise "
+                "the limit",
+            )
+    return bytes(found[:limit])
+
+
+def _typed(work: HttpWork, body: Json) -> Json:
+    if work.response_schema is None:
+        return body
+    violations = schema.validate(work.response_schema, body)
+    if violations:
+        shown = "; ".join(map(str, violations))
+        raise Broken(
+            Reason.OUTPUT_INVALID, f"the response body does not match responseSchema: {shown}"
+        )
+    return body

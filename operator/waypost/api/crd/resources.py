@@ -1,0 +1,139 @@
+"""The kinds of Waypost: their models, and how kubectl shows them."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+from waypost.api import meta
+from waypost.api.approval import ApprovalSpec, ApprovalStatus
+from waypost.api.provider import ModelProviderSpec, ModelProviderStatus
+from waypost.api.record import NodeRecordSpec
+from waypost.api.status import AgentWorkflowStatus
+from waypost.api.toolserver import ToolServerSpec, ToolServerStatus
+from waypost.api.workflow import AgentWorkflowSpec
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of `kubectl get`; `wide` ones show with `-o wide` only."""
+
+    name: str
+    path: str
+    type: str = "string"
+    wide: bool = False
+
+    def render(self) -> dict[str, Any]:
+        """The entry of additionalPrinterColumns."""
+        entry: dict[str, Any] = {"name": self.name, "type": self.type, "jsonPath": self.path}
+        return {**entry, "priority": 1} if self.wide else entry
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One kind and how kubectl shows it."""
+
+    name: meta.ResourceName
+    short: str
+    description: str
+    spec: type[BaseModel]
+    status: type[BaseModel] | None
+    columns: tuple[Column, ...]
+
+    @property
+    def kind(self) -> str:
+        """Its kind, as manifests write it."""
+        return self.name.kind
+
+    @property
+    def file(self) -> str:
+        """Name of its file in crds/."""
+        return f"{meta.GROUP}_{self.name.plural}.yaml"
+
+
+_AGE = Column("AGE", ".metadata.creationTimestamp", "date")
+_READY = ".status.conditions[?(@.type=='Ready')]"
+
+RESOURCES: Final = (
+    Resource(
+        name=meta.AGENT_WORKFLOW,
+        short="aw",
+        description="One durable run of a graph of nodes. spec says what to run and with which "
+        "inputs; status holds the checkpoint of every node.",
+        spec=AgentWorkflowSpec,
+        status=AgentWorkflowStatus,
+        columns=(
+            Column("PHASE", ".status.phase"),
+            Column("PROGRESS", ".status.progress"),
+            Column("WAITING", ".status.waiting"),
+            Column("TOKENS", ".status.usage.totalTokens", "integer"),
+            Column("COST", ".status.usage.costUSD"),
+            Column("STARTED", ".status.startedAt", "date", wide=True),
+            Column("FINISHED", ".status.finishedAt", "date", wide=True),
+            _AGE,
+        ),
+    ),
+    Resource(
+        name=meta.APPROVAL,
+        short="ap",
+        description="One question of a run to a person. To answer it, set spec.decision to "
+        "Approved or Denied. The answer is final once it is recorded in status.",
+        spec=ApprovalSpec,
+        status=ApprovalStatus,
+        columns=(
+            Column("RUN", ".spec.run"),
+            Column("NODE", ".spec.path"),
+            Column("MESSAGE", ".spec.message"),
+            Column("DECISION", ".status.state"),
+            # Not a date: kubectl prints dates as ages, and future times as <invalid>.
+            Column("EXPIRES", ".spec.expiresAt"),
+            _AGE,
+        ),
+    ),
+    Resource(
+        name=meta.NODE_RECORD,
+        short="nr",
+        description="One immutable payload of one attempt of a node. It is too large for the "
+        "status of its run.",
+        spec=NodeRecordSpec,
+        status=None,
+        columns=(
+            Column("RUN", ".spec.run"),
+            Column("PATH", ".spec.path"),
+            Column("ATTEMPT", ".spec.attempt", "integer"),
+            Column("TYPE", ".spec.type"),
+            Column("SIZE", ".spec.size", "integer"),
+            _AGE,
+        ),
+    ),
+    Resource(
+        name=meta.MODEL_PROVIDER,
+        short="mp",
+        description="A provider of models: its URL, the Secret with its key, and its prices. "
+        "Agent nodes of the same namespace refer to it by name.",
+        spec=ModelProviderSpec,
+        status=ModelProviderStatus,
+        columns=(
+            Column("TYPE", ".spec.type"),
+            Column("READY", f"{_READY}.status"),
+            Column("REASON", f"{_READY}.reason"),
+            Column("MESSAGE", f"{_READY}.message", wide=True),
+            _AGE,
+        ),
+    ),
+    Resource(
+        name=meta.TOOL_SERVER,
+        short="ts",
+        description="An MCP server. Agent nodes of the same namespace refer to it by name and "
+        "list the tools that they may call.",
+        spec=ToolServerSpec,
+        status=ToolServerStatus,
+        columns=(
+            Column("READY", f"{_READY}.status"),
+            Column("REASON", f"{_READY}.reason"),
+            Column("TOOLS", ".status.toolsFound", "integer"),
+            Column("MESSAGE", f"{_READY}.message", wide=True),
+            _AGE,
+        ),
+    ),
+)

@@ -1,0 +1,242 @@
+"""Validation rules for a node and its parts."""
+
+from typing import Final
+
+from waypost.api.base import NODE_NAME_PATTERN
+from waypost.api.crd.cel_rule import REQUIRED, Cel, Rule, any_of, at_most_one_of, names_of
+from waypost.api.crd.rules.durations import not_zero
+from waypost.api.kinds.table import KINDS, kinds_with_pod
+
+POD_FIELDS: Final = ("timeout", "queueTimeout", "deadline", "retry", "effect", "isolation")
+
+_NAME = Cel("self.name")
+
+
+def _not_itself(field: str) -> Rule:
+    return Rule(
+        f"!has(self.{field}) || !(self.name in self.{field})",
+        ["node ", _NAME, f" lists itself in {field}; remove it from {field}"],
+        field_path=f".{field}",
+    )
+
+
+NODE = (
+    Rule(
+        any_of(tuple(KINDS)),
+        [
+            "node ",
+            _NAME,
+            f" has no kind; set exactly one of {', '.join(KINDS)}",
+        ],
+        reason=REQUIRED,
+    ),
+    Rule(
+        at_most_one_of(tuple(KINDS)),
+        [
+            "node ",
+            _NAME,
+            " has the kinds ",
+            names_of(tuple(KINDS)),
+            "; keep one of them and move the others to new nodes",
+        ],
+    ),
+    Rule(
+        "!(self.name in ['in', 'true', 'false', 'null'])",
+        [
+            "node name ",
+            _NAME,
+            " is a reserved word of CEL, so nodes.",
+            _NAME,
+            ".output is not a valid expression; choose another name, such as ",
+            _NAME,
+            "_node",
+        ],
+        field_path=".name",
+    ),
+    Rule(
+        f"!has(self.approval) && !has(self.wait) || !{any_of(POD_FIELDS)}",
+        [
+            "node ",
+            _NAME,
+            " has no pod, but sets ",
+            names_of(POD_FIELDS),
+            f"; only {', '.join(kinds_with_pod())} nodes can set these fields. Remove them; "
+            "to limit the time, use approval.timeout or wait.duration",
+        ],
+    ),
+    Rule(
+        "!has(dyn(self).fallbackOutput) || has(self.onFailure) && self.onFailure == 'Continue'",
+        [
+            "fallbackOutput is only used with onFailure: Continue; "
+            "set onFailure: Continue or remove fallbackOutput",
+        ],
+        field_path=".fallbackOutput",
+    ),
+    not_zero("timeout"),
+    not_zero("queueTimeout"),
+    not_zero("deadline"),
+    _not_itself("dependsOn"),
+    _not_itself("after"),
+)
+
+PYTHON = (
+    Rule(
+        any_of(["source", "function"]),
+        [
+            "neither source nor function is set; "
+            "set source to Python code, or function to module:name"
+        ],
+        reason=REQUIRED,
+    ),
+    Rule(
+        at_most_one_of(["source", "function"]),
+        ["both source and function are set; keep one of them"],
+    ),
+)
+
+TOOLS = (
+    Rule(
+        any_of(["server", "module"]),
+        [
+            "neither server nor module is set; "
+            "set server to a ToolServer, or module to a Python module"
+        ],
+        reason=REQUIRED,
+    ),
+    Rule(
+        at_most_one_of(["server", "module"]),
+        ["both server and module are set; write one entry for each"],
+    ),
+    Rule(
+        "!has(self.server) || has(self.allow)",
+        ["allow is missing; list the tools of server ", Cel("self.server"), " that may be called"],
+        reason=REQUIRED,
+        field_path=".allow",
+    ),
+    Rule(
+        "!has(self.module) || has(self.functions)",
+        [
+            "functions is missing; list the functions of module ",
+            Cel("self.module"),
+            " that may be called",
+        ],
+        reason=REQUIRED,
+        field_path=".functions",
+    ),
+    Rule(
+        "has(self.server) || !has(self.allow)",
+        ["allow is only used with server; list the functions of a module in functions"],
+        field_path=".allow",
+    ),
+    Rule(
+        "has(self.module) || !has(self.functions)",
+        ["functions is only used with module; list the tools of a server in allow"],
+        field_path=".functions",
+    ),
+)
+
+HTTP_AUTH = (
+    Rule(
+        any_of(["bearer", "basic"]),
+        ["neither bearer nor basic is set; set one of them or remove auth"],
+        reason=REQUIRED,
+    ),
+    Rule(at_most_one_of(["bearer", "basic"]), ["both bearer and basic are set; keep one of them"]),
+)
+
+WAIT = (
+    Rule(
+        any_of(["duration", "until"]),
+        ["neither duration nor until is set; set one of them, such as duration: 10m"],
+        reason=REQUIRED,
+    ),
+    Rule(
+        at_most_one_of(["duration", "until"]),
+        ["both duration and until are set; keep one of them"],
+    ),
+)
+
+VALUE_OR_SOURCE = (
+    Rule(
+        any_of(["value", "valueFrom"]),
+        [_NAME, " has neither value nor valueFrom; set one of them"],
+        reason=REQUIRED,
+    ),
+    Rule(
+        at_most_one_of(["value", "valueFrom"]),
+        [_NAME, " has both value and valueFrom; keep one of them"],
+    ),
+)
+
+ENV_VAR = (
+    *VALUE_OR_SOURCE,
+    Rule(
+        "!self.name.startsWith('WAYPOST_')",
+        ["the name ", _NAME, " is reserved: Waypost sets WAYPOST_ variables; choose another name"],
+        field_path=".name",
+    ),
+)
+
+ENV_SOURCE = (
+    Rule(
+        any_of(["secretKeyRef", "configMapKeyRef"]),
+        ["neither secretKeyRef nor configMapKeyRef is set; set one of them"],
+        reason=REQUIRED,
+    ),
+    Rule(
+        at_most_one_of(["secretKeyRef", "configMapKeyRef"]),
+        ["both secretKeyRef and configMapKeyRef are set; keep one of them"],
+    ),
+)
+
+RETRY = (
+    Rule(
+        "!has(self.never) || !self.never || !has(self.limit)",
+        [
+            "both never: true and limit are set, but never allows no second attempt; "
+            "remove one of them"
+        ],
+        field_path=".limit",
+    ),
+    Rule(
+        "!has(self.never) || !self.never || !has(self.reasons)",
+        [
+            "both never: true and reasons are set, but never allows no second attempt; "
+            "remove one of them"
+        ],
+        field_path=".reasons",
+    ),
+)
+
+APPROVERS = (
+    Rule(
+        "has(self.users) && self.users.size() > 0 || has(self.groups) && self.groups.size() > 0",
+        ["no approver is named; add at least one user to users or one group to groups"],
+        reason=REQUIRED,
+    ),
+    Rule(
+        "!has(self.required) || has(self.groups) && self.groups.size() > 0"
+        " || !has(self.users) || self.users.size() == 0 || self.required <= self.users.size()",
+        [
+            "required is greater than the number of users, and there are no groups; "
+            "lower required, or add users or groups"
+        ],
+        field_path=".required",
+    ),
+)
+
+# Patterns are for programs (editors, kubeconform); these rules have messages for people.
+NODE_NAME_TEXT = (
+    Rule(
+        f"self.matches('{NODE_NAME_PATTERN}')",
+        [
+            "node name ",
+            Cel("self"),
+            " cannot be used in expressions (nodes.<name>.output); use lower case letters, "
+            "digits and _, start with a letter, and do not end with _",
+            Cel(
+                """(self.contains("-") ? ". Use _ instead of -: " + self.replace("-", "_") : "")"""
+            ),
+        ],
+    ),
+)

@@ -1,0 +1,60 @@
+"""All validation rules of the CRDs, which the API server evaluates before the operator sees an
+object.
+
+The operator checks everything that needs the whole graph (dangling references, cycles,
+expressions, size of the inputs) and reports it in the condition Accepted.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from waypost.api.base import DURATION_PATTERN, NODE_NAME_PATTERN
+from waypost.api.crd.cel_rule import Rule, at_most_one_of, names_of
+from waypost.api.crd.rules import approval, durations, endpoints, nodes, workflow
+from waypost.api.endpoint import URL_PATTERN
+
+_FORMS = ("data", "compressed", "object")
+_FOUND = names_of(_FORMS)
+_RECORD = (
+    Rule(
+        "self == oldSelf",
+        ["a NodeRecord cannot be changed; create a new one for the new attempt"],
+    ),
+    Rule(
+        # At most one, not exactly one: has() is false for a null, which is a payload too.
+        at_most_one_of(_FORMS),
+        ["the payload must be in one of data, compressed and object; found ", _FOUND],
+    ),
+)
+
+# Keys: a resource, a model, or the pattern of a string.
+RULES: Final[Mapping[str, Sequence[Rule]]] = {
+    "AgentWorkflow": workflow.WORKFLOW,
+    "AgentWorkflowSpec": (durations.not_zero("deadline"),),
+    "Node": nodes.NODE,
+    "Defaults": (durations.not_zero("timeout"), durations.not_zero("queueTimeout")),
+    "Retry": nodes.RETRY,
+    "EnvVar": nodes.ENV_VAR,
+    "EnvSource": nodes.ENV_SOURCE,
+    "ApprovalKind": (durations.not_zero("timeout"),),
+    "Approvers": nodes.APPROVERS,
+    "WaitKind": nodes.WAIT,
+    "PythonKind": nodes.PYTHON,
+    "Tools": nodes.TOOLS,
+    "HttpAuth": nodes.HTTP_AUTH,
+    "RequestHeader": nodes.VALUE_OR_SOURCE,
+    "AgentWorkflowStatus": workflow.STATUS,
+    "NodeStatus": workflow.NODE_STATUS,
+    "Approval": approval.APPROVAL,
+    "ApprovalSpec": approval.APPROVAL_SPEC,
+    "Vote": approval.VOTE,
+    "NodeRecordSpec": _RECORD,
+    "ModelProviderSpec": endpoints.PROVIDER,
+    "ToolServerSpec": endpoints.TOOL_SERVER,
+    "ToolHeader": endpoints.TOOL_HEADER,
+    "ValueSource": endpoints.VALUE_SOURCE,
+    "TlsSource": endpoints.TLS_SOURCE,
+    URL_PATTERN: endpoints.URL_TEXT,
+    DURATION_PATTERN: durations.DURATION_TEXT,
+    NODE_NAME_PATTERN: nodes.NODE_NAME_TEXT,
+}

@@ -1,0 +1,81 @@
+"""Validation rules for an AgentWorkflow as a whole and for its changes."""
+
+from typing import Final
+
+from waypost.api.crd.cel_rule import Cel, Rule, changes_of, unchanged, wire_names
+from waypost.api.workflow import AgentWorkflowSpec
+
+# Fields that can change after a run was accepted. All others, also future ones, are frozen.
+EDITABLE: Final = frozenset({"suspend", "cancel", "ttlSecondsAfterFinished"})
+
+_ACCEPTED = (
+    "has(oldSelf.status) && has(oldSelf.status.conditions) && "
+    "oldSelf.status.conditions.exists(c, c.type == 'Accepted' && c.status == 'True')"
+)
+# A run that has started is in a round, even while its next round is rejected.
+_BEGUN = "has(oldSelf.status) && has(oldSelf.status.nodes) && oldSelf.status.nodes.size() > 0"
+_ROUND = "(has(oldSelf.status) && has(oldSelf.status.round) ? oldSelf.status.round : 1)"
+_RAISED = f"has(self.spec.rerun) && self.spec.rerun.round > {_ROUND}"
+_DEFINITION = wire_names(AgentWorkflowSpec, without=EDITABLE)
+
+WORKFLOW = (
+    # A run can be edited until it is accepted, so that a typo does not need a new name.
+    Rule(
+        f"!({_ACCEPTED}) && !({_BEGUN}) || {_RAISED} || {unchanged(_DEFINITION, at='.spec')}",
+        [
+            "run ",
+            Cel("self.metadata.name"),
+            " was accepted, so its definition cannot change; found a change of ",
+            changes_of(_DEFINITION, at=".spec"),
+            f"; only {', '.join(sorted(EDITABLE))} can change. Create a new run, or rerun this one "
+            "with the change: raise rerun.round above status.round in the same update",
+        ],
+        field_path=".spec",
+    ),
+    Rule(
+        # An unchanged rerun is allowed: its round may be one that was rejected.
+        f"!({_RAISED}) || !has(self.spec.cancel) || !self.spec.cancel"
+        " || has(oldSelf.spec.rerun) && self.spec.rerun == oldSelf.spec.rerun",
+        [
+            "run ",
+            Cel("self.metadata.name"),
+            " is cancelled, so no new round can start; create a new run",
+        ],
+        field_path=".spec",
+    ),
+    Rule(
+        f"!({_ACCEPTED}) && !({_BEGUN}) || !has(oldSelf.spec.cancel) || !oldSelf.spec.cancel"
+        " || has(self.spec.cancel) && self.spec.cancel",
+        [
+            "run ",
+            Cel("self.metadata.name"),
+            " is cancelled, and cancel cannot be undone; keep cancel: true and create a new run",
+        ],
+        field_path=".spec",
+    ),
+    Rule(
+        "!has(oldSelf.status) || !has(oldSelf.status.nodes) || oldSelf.status.nodes.size() == 0"
+        " || has(self.status)",
+        ["status cannot be removed, because it holds the checkpoints of the run"],
+    ),
+)
+
+STATUS = (
+    Rule(
+        "!has(oldSelf.nodes) || has(self.nodes) && self.nodes.size() >= oldSelf.nodes.size()"
+        " || has(self.round) && self.round > (has(oldSelf.round) ? oldSelf.round : 1)",
+        ["a checkpoint would be lost; nodes can be removed from status only in a new round"],
+    ),
+)
+
+NODE_STATUS = (
+    Rule(
+        f"oldSelf.phase != 'Succeeded' || {unchanged(['phase', 'outputDigest'])}"
+        " || has(self.round) && self.round > (has(oldSelf.round) ? oldSelf.round : 1)",
+        [
+            "node ",
+            Cel("self.path"),
+            " has Succeeded, so its phase and outputDigest cannot change in this round",
+        ],
+    ),
+)

@@ -1,0 +1,52 @@
+"""Paths: what an attempt, an Approval or a record belongs to.
+
+A path names a node (`scan`), an item or iteration of it (`scan/3`), or its compensation
+(`charge/compensate`). Paths stand in labels, annotations, records and status as text.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+_NODE: Final = re.compile(r"[a-z][a-z0-9_]*")
+_INDEX: Final = re.compile(r"0|[1-9][0-9]{0,8}")
+_COMPENSATE: Final = "compensate"
+
+
+@dataclass(frozen=True)
+class NodePath:
+    """A parsed path; `str()` gives its text.
+
+    Attributes:
+        node: Name of the node.
+        index: Number of the item or iteration, from 0; None for the node itself.
+        compensates: Whether it is the compensation of the node.
+    """
+
+    node: str
+    index: int | None = None
+    compensates: bool = False
+
+    def __str__(self) -> str:
+        if self.compensates:
+            return f"{self.node}/{_COMPENSATE}"
+        return self.node if self.index is None else f"{self.node}/{self.index}"
+
+    @property
+    def is_node(self) -> bool:
+        """Whether the path is a node itself, and not a part of one."""
+        return self.index is None and not self.compensates
+
+
+def parse_path(text: str) -> NodePath:
+    """The path that `text` writes; the inverse of `str()`. Raises ValueError."""
+    node, separator, part = text.partition("/")
+    if not _NODE.fullmatch(node):
+        raise ValueError(f"path {text!r}: expected the name of a node, found {node!r}")
+    if not separator:
+        return NodePath(node)
+    if part == _COMPENSATE:
+        return NodePath(node, compensates=True)
+    if not _INDEX.fullmatch(part):
+        raise ValueError(f"path {text!r}: expected a number or {_COMPENSATE!r}, found {part!r}")
+    return NodePath(node, index=int(part))

@@ -1,0 +1,99 @@
+"""Messages about unknown fields: the nearest known field, or our word for one of another system.
+
+Plain text only, so that the operator, `waypost lint` and the docs say the same.
+"""
+
+import re
+from collections.abc import Collection, Mapping
+from difflib import get_close_matches
+from typing import Final
+
+_LATER: Final = "Waypost does not support it yet"
+_DOCS: Final = "docs"
+
+# Only words whose meaning exists today are translated; for the others the message says so.
+OUR_FIELD: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("needs", "depends", "dependencies", "dependsOnNodes"), "dependsOn"),
+    **dict.fromkeys(("if", "condition", "runIf"), "when"),
+    **dict.fromkeys(("retryStrategy", "retryPolicy", "retries", "maxRetries"), "retry"),
+    **dict.fromkeys(
+        ("maxConcurrency", "concurrencyLimit", "maxParallel", "maxParallelism", "concurrency"),
+        "parallelism of the run",
+    ),
+    **dict.fromkeys(
+        ("continueOn", "continueOnError", "failFast", "toleratedFailureCount", "ignoreErrors"),
+        "onFailure",
+    ),
+    **dict.fromkeys(("timeoutSeconds", "timeoutMinutes", "startToCloseTimeout"), "timeout"),
+    **dict.fromkeys(
+        ("wallTime", "walltime", "activeDeadlineSeconds", "maxDuration", "executionTimeout"),
+        "deadline of the run or of a node",
+    ),
+    **dict.fromkeys(("steps", "tasks", "jobs", "dag", "states", "activities"), "nodes of the run"),
+    **dict.fromkeys(("arguments", "parameters", "params", "with"), "inputs"),
+    **dict.fromkeys(("script", "code"), "python.source of a node"),
+    **dict.fromkeys(("ttlStrategy", "ttl", "historyLimit"), "ttlSecondsAfterFinished of the run"),
+}
+# word -> what to do instead today
+NOT_YET: Final[Mapping[str, str]] = {
+    **dict.fromkeys(
+        ("withItems", "withParam", "withSequence", "matrix", "forEach", "foreach", "map"),
+        "write one node for each item, or loop inside a python node",
+    ),
+    **dict.fromkeys(("loop", "while", "repeat"), "loop inside a python node"),
+    **dict.fromkeys(
+        ("onExit", "exitHandler", "finally"),
+        "use a node with after, which runs whatever the result of the nodes it lists",
+    ),
+    **dict.fromkeys(
+        ("call", "subworkflow", "template", "templates", "templateRef", "uses"),
+        "write the nodes into this run",
+    ),
+    **dict.fromkeys(
+        ("signal", "waitForEvent", "event", "events"),
+        "use an approval node, which a program can answer too",
+    ),
+    **dict.fromkeys(("cron", "schedule", "schedules"), "create the runs from a CronJob"),
+    **dict.fromkeys(("volumes", "volumeMounts"), "pass data by inputs and outputs"),
+}
+# The page about a field, by the name of the innermost field around it that has one.
+_PAGES: Final[Mapping[str, str]] = {
+    "agent": "agent-nodes.md",
+    "budget": "agent-nodes.md",
+    "http": "http-nodes.md",
+    "container": "node-protocol.md",
+    "rerun": "recovery.md",
+    "retry": "semantics.md",
+    "approval": "semantics.md",
+    "ModelProvider": "providers.md",
+    "ToolServer": "providers.md",
+    "NodeRecord": "payloads.md",
+}
+_PAGE: Final = "concepts.md"
+
+
+def unknown_field(
+    name: str, *, path: str, known: Collection[str], kind: str = "AgentWorkflow"
+) -> str:
+    """The message about the field `name`, which the object at `path` of a `kind` does not have.
+
+    `path` is as the API server writes it (`spec.nodes[0].retry`, with or without `spec`), `known`
+    are the fields that could stand there.
+    """
+    steps = re.findall(r"[^.\[\]]+|\[[^\]]*\]", path.removeprefix("spec").removeprefix("."))
+    place = "the spec" if path == "spec" else path.removeprefix("spec.") or "the object"
+    page = next((_PAGES[step] for step in reversed([kind, *steps]) if step in _PAGES), _PAGE)
+    return f"unknown field {name} in {place}{_advice(name, known)} (see {_DOCS}/{page})"
+
+
+def _advice(name: str, known: Collection[str]) -> str:
+    ours = OUR_FIELD.get(name)
+    if ours is not None:
+        return f"; did you mean {ours}?"
+    if name in NOT_YET:
+        return f"; {_LATER}: {NOT_YET[name]}"
+    by_lower = {field.lower(): field for field in known}
+    close = get_close_matches(name.lower(), list(by_lower), n=1, cutoff=0.6)
+    if close:
+        return f"; did you mean {by_lower[close[0]]}?"
+    return f"; known fields: {', '.join(sorted(known))}" if known else ""

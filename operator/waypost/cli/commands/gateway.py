@@ -1,0 +1,25 @@
+"""`waypost gateway`: the payload service, as its Deployment starts it."""
+
+import typer
+
+from waypost.cli.errors import CommandError, Exit
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command()
+def gateway() -> None:
+    """Run the payload gateway until SIGTERM.
+
+    Reads its settings from environment variables WAYPOST_*.
+    """
+    from waypost.gateway.settings import load_gateway_settings
+    from waypost.settings import SettingsError
+
+    try:
+        settings = load_gateway_settings()
+    except SettingsError as error:
+        raise CommandError(str(error), code=Exit.USAGE) from error
+    from waypost.gateway import main
+
+    raise typer.Exit(main.run(settings))

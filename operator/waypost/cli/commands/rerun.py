@@ -1,0 +1,75 @@
+"""`waypost rerun`: start a new round of a run."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from waypost.cli.commands import options
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command()
+def rerun(
+    run: options.Run,
+    from_: Annotated[
+        list[str] | None,
+        typer.Option("--from", metavar="NODE", help="Run this node and all nodes after it again."),
+    ] = None,
+    skip: Annotated[
+        list[str] | None, typer.Option("--skip", metavar="NODE", help="Skip this node.")
+    ] = None,
+    output: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--output",
+            metavar="NODE=JSON",
+            help="Set the output of a node; @FILE reads it from a file.",
+        ),
+    ] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option("--filename", "-f", metavar="FILE", help="Manifest with a changed spec."),
+    ] = None,
+    wait: Annotated[
+        float,
+        typer.Option(
+            "--wait",
+            metavar="SECONDS",
+            help="How long to wait until the operator starts the round.",
+        ),
+    ] = 15.0,
+    namespace: options.Namespace = None,
+    context: options.Context = None,
+    kubeconfig: options.Kubeconfig = None,
+) -> None:
+    """Start a new round of a run.
+
+    Runs failed nodes, or the nodes you name, and all nodes after them again. Results of all other
+    nodes are kept if their definition is unchanged. Exit code 1: the round was rejected and the run
+    is unchanged.
+    """
+    from waypost.cli.connection import changes
+    from waypost.cli.connection.cluster import Session, Target, with_cluster
+    from waypost.kube.objects import items, text
+
+    given = changes.given_outputs(output or [])
+    request = {"from": from_, "skip": skip, "outputs": given}
+    edited = None if file is None else changes.edited_spec(file, run)
+
+    async def work(session: Session) -> None:
+        named = {key: value for key, value in request.items() if value}
+        number = await changes.begin_round(session, run, named, edited)
+        started = await changes.verdict(session, run, number, seconds=wait)
+        if started is None:
+            typer.echo(f"round {number} is requested, but no operator has started it yet")
+            return
+        typer.echo(f"round {number} of {run} has started")
+        for node in items(started, "status", "nodes"):
+            if disposition := text(node, "disposition"):
+                typer.echo(
+                    f"  {text(node, 'path')}: {disposition}: {text(node, 'dispositionMessage')}"
+                )
+
+    with_cluster(Target(kubeconfig, context, namespace), work)

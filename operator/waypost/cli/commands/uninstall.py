@@ -1,0 +1,25 @@
+"""`waypost uninstall`: cleanup after the operator has been removed."""
+
+import typer
+
+from waypost.cli.errors import CommandError, Exit
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command()
+def uninstall() -> None:
+    """Release all pods that still wait for the operator.
+
+    Removes the finalizer waypost.dev/result from pods in all served namespaces. Use it after the
+    operator is removed: results that were not recorded are lost. Safe to repeat.
+    """
+    from waypost.settings import SettingsError, load_cluster_settings
+
+    try:
+        settings = load_cluster_settings()
+    except SettingsError as error:
+        raise CommandError(str(error), code=Exit.USAGE) from error
+    from waypost import main
+
+    raise typer.Exit(main.uninstall(settings))

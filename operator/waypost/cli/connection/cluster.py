@@ -1,0 +1,127 @@
+"""Connects a command to the cluster, and explains the cluster's errors to a person."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import typer
+
+from waypost.adapters.credentials import (
+    CredentialsError,
+    CredentialSource,
+    KubeconfigSource,
+    ServiceAccountSource,
+)
+from waypost.adapters.kube import KubeCluster
+from waypost.cli.connection.kubeconfig import choose
+from waypost.cli.errors import CommandError, Exit
+from waypost.ports.cluster import Cluster, ClusterError, Kind, NotFound, Obj, Rejected
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Target:
+    """The cluster and namespace named by the options of a command; None: the default."""
+
+    kubeconfig: Path | None
+    context: str | None
+    namespace: str | None
+
+
+@dataclass(frozen=True)
+class Session:
+    """An open connection, and the namespace to work in."""
+
+    cluster: Cluster
+    namespace: str
+
+
+class _NoTelemetry:
+    """A command reports to the person who called it, not to a metrics system."""
+
+    def api_request(self, *, verb: str, resource: str, code: str, seconds: float) -> None: ...
+
+
+def with_cluster(target: Target, work: Callable[[Session], Awaitable[T]]) -> T:
+    """Run `work` in an event loop with a session, and return its result.
+
+    Raises:
+        CommandError: the cluster cannot be reached or refused a request.
+        typer.Exit: interrupted (Ctrl-C).
+    """
+
+    async def run() -> T:
+        async with _connected(target) as session:
+            return await work(session)
+
+    try:
+        return asyncio.run(run())
+    except KeyboardInterrupt:
+        raise typer.Exit(Exit.INTERRUPTED) from None
+    except (ClusterError, CredentialsError) as error:
+        raise explained(error) from error
+
+
+@asynccontextmanager
+async def _connected(target: Target) -> AsyncIterator[Session]:
+    chosen = choose(kubeconfig=target.kubeconfig, context=target.context)
+    source: CredentialSource = (
+        ServiceAccountSource()
+        if chosen.path is None
+        else KubeconfigSource(path=chosen.path, context=chosen.context)
+    )
+    cluster = KubeCluster(credentials=source, telemetry=_NoTelemetry())
+    try:
+        yield Session(cluster=cluster, namespace=target.namespace or chosen.namespace)
+    finally:
+        await cluster.close()
+
+
+def explained(error: ClusterError | CredentialsError) -> CommandError:
+    """The error as a CommandError that says what to do."""
+    if isinstance(error, CredentialsError):
+        return CommandError(str(error), code=Exit.CLUSTER)
+    if isinstance(error, NotFound):
+        if "could not find the requested resource" in error.message:
+            text = "this cluster has no AgentWorkflow CRD; install Waypost or use another --context"
+            return CommandError(text, code=Exit.NOT_FOUND)
+        return CommandError(error.message, code=Exit.NOT_FOUND)
+    if isinstance(error, Rejected) and error.code == 403:
+        text = f"access denied: {error.message}; the chart's role waypost-view grants read access"
+        return CommandError(text, code=Exit.CLUSTER)
+    if error.code == 401:
+        text = f"not authenticated: {error.message}; log in again"
+        return CommandError(text, code=Exit.CLUSTER)
+    return CommandError(f"cannot reach the cluster: {error.message}", code=Exit.CLUSTER)
+
+
+async def find_run(session: Session, name: str) -> Obj:
+    """Read the AgentWorkflow `name` in the session's namespace.
+
+    Raises:
+        CommandError: it does not exist; names the namespaces that have a run of this name.
+    """
+    try:
+        return await session.cluster.get(
+            Kind.AGENT_WORKFLOW, namespace=session.namespace, name=name
+        )
+    except NotFound as error:
+        if "could not find the requested resource" in error.message:
+            raise
+        others = await _elsewhere(session.cluster, name)
+        hint = f"found in namespace {', '.join(others)}: use -n" if others else "see `waypost runs`"
+        text = f"no AgentWorkflow {name!r} in namespace {session.namespace}; {hint}"
+        raise CommandError(text, code=Exit.NOT_FOUND) from error
+
+
+async def _elsewhere(cluster: Cluster, name: str) -> list[str]:
+    """Namespaces that have a run of this name, as far as the user may list them."""
+    try:
+        found = await cluster.list(Kind.AGENT_WORKFLOW, fields=f"metadata.name={name}")
+    except ClusterError:
+        return []  # only the hint is missing then
+    return sorted(item["metadata"]["namespace"] for item in found.items)

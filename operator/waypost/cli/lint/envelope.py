@@ -1,0 +1,77 @@
+"""What is around the spec of a manifest: apiVersion, kind and metadata."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from waypost.api import meta
+from waypost.api.crd.resources import RESOURCES
+from waypost.compiler.problems import Problem, did_you_mean
+
+KINDS: Final = tuple(resource.kind for resource in RESOURCES)
+_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_NAME_LENGTH: Final = 253
+_MAPS: Final = {"labels": "label", "annotations": "annotation"}
+# The kinds that people write. On the others the operator sets labels and annotations.
+_WRITTEN_BY_USERS: Final = ("AgentWorkflow", "ModelProvider", "ToolServer")
+_FOR_USERS: Final = frozenset({meta.ANNOTATION_PROBE_AT})
+
+
+def problems(value: Mapping[str, Any]) -> Iterator[Problem]:
+    """Everything wrong with the envelope of a manifest of waypost.dev."""
+    version, kind = value.get("apiVersion"), str(value.get("kind", ""))
+    if version != meta.API_VERSION:
+        yield Problem("apiVersion", f"expected {meta.API_VERSION}, found {version!r}")
+    if kind not in KINDS:
+        hint = did_you_mean(kind, KINDS)
+        yield Problem("kind", f"there is no kind {kind!r}; kinds: {', '.join(KINDS)}{hint}")
+    metadata = value.get("metadata")
+    named = isinstance(metadata, dict) and (metadata.get("name") or metadata.get("generateName"))
+    if not isinstance(metadata, dict) or not named:
+        text = "has no name; add one, or generateName for kubectl create"
+        yield Problem("metadata", text)
+        return
+    yield from _name(metadata.get("name"))
+    for field in _MAPS:
+        yield from _texts(field, metadata.get(field))
+    if kind in _WRITTEN_BY_USERS:
+        yield from _reserved(metadata)
+
+
+def _name(name: Any) -> Iterator[Problem]:
+    if name is None:
+        return
+    if not isinstance(name, str):
+        yield Problem("metadata.name", f"expected a string, found {name!r}; write it in quotes")
+    elif len(name) > _NAME_LENGTH:
+        text = f"must have no more than {_NAME_LENGTH} characters, found {len(name)}"
+        yield Problem("metadata.name", text)
+    elif not _NAME.fullmatch(name):
+        text = f"expected lower case letters, digits, - and ., found {name!r}"
+        yield Problem("metadata.name", text)
+
+
+def _texts(field: str, entries: Any) -> Iterator[Problem]:
+    if entries is None:
+        return
+    if not isinstance(entries, dict):
+        yield Problem(f"metadata.{field}", f"expected an object, found {entries!r}")
+        return
+    for key, text in entries.items():
+        if not isinstance(text, str):
+            found = f"expected a string, found {text!r}; write it in quotes"
+            yield Problem(f"metadata.{field}.{key}", found)
+
+
+def _reserved(metadata: Mapping[str, Any]) -> Iterator[Problem]:
+    for field, noun in _MAPS.items():
+        entries = metadata.get(field)
+        for key in entries if isinstance(entries, dict) else ():
+            domain = str(key).partition("/")[0]
+            ours = domain == meta.GROUP or domain.endswith(f".{meta.GROUP}")
+            if ours and key not in _FOR_USERS:
+                text = (
+                    f"the {noun} {key} has no effect: the domain {meta.GROUP} is reserved for "
+                    "Waypost. Remove it or use another domain"
+                )
+                yield Problem(f"metadata.{field}.{key}", text, severity="warning")

@@ -1,0 +1,138 @@
+"""What is wrong with a manifest, found without a cluster: the checks of the API server and of the
+operator, with the place of each problem in the file.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from waypost.api import meta
+from waypost.api.crd.generate import object_schema
+from waypost.api.crd.resources import RESOURCES, Resource
+from waypost.cli.lint import envelope
+from waypost.cli.lint.manifests import Document, Place
+from waypost.cli.lint.rules import broken_rules
+from waypost.cli.lint.structure import UNKNOWN, Schema, Violation, examine
+from waypost.compiler.definition import define
+from waypost.compiler.problems import Problem, Severity
+from waypost.compiler.validation_errors import problems_of
+from waypost.protocol.ijson import Json
+
+_RESOURCES: Final = {resource.kind: resource for resource in RESOURCES}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One problem of one object, and where it is."""
+
+    file: str
+    place: Place
+    severity: Severity
+    kind: str
+    name: str
+    field: str
+    message: str
+
+
+def is_ours(value: Json) -> bool:
+    """Whether a document is an object of Waypost."""
+    if not isinstance(value, dict):
+        return False
+    return str(value.get("apiVersion", "")).partition("/")[0] == meta.GROUP
+
+
+def lint(file: str, document: Document) -> list[Finding]:
+    """All findings of one object, in the order of the file."""
+    value: dict[str, Any] = document.value
+    found = [Problem(remark.field, remark.message, remark.severity) for remark in document.remarks]
+    places = [remark.place for remark in document.remarks]
+    for problem in _problems(value, document):
+        found.append(problem)
+        places.append(document.place_of(_path(value, problem.field)))
+    findings = [
+        Finding(
+            file=file,
+            place=place,
+            severity=problem.severity,
+            kind=str(value.get("kind", "")),
+            name=_name(value),
+            field=problem.field.removeprefix("spec."),
+            message=problem.message,
+        )
+        for problem, place in zip(found, places, strict=True)
+    ]
+    return sorted(findings, key=lambda one: (one.place.line, one.place.column))
+
+
+def server_violations(value: Mapping[str, Any]) -> list[Violation]:
+    """What the API server refuses about a new object, in the order of the schema; without
+    metadata. Empty for a kind that is not ours."""
+    return _examined(value)[0]
+
+
+def _examined(value: Mapping[str, Any]) -> tuple[list[Violation], Json]:
+    """What the API server refuses, and the object as it would be stored."""
+    resource = _RESOURCES.get(str(value.get("kind", "")))
+    if resource is None:
+        return [], None
+    schema = _schema(resource.kind)
+    # The API server drops the status of a new object before it looks at the object.
+    left_out = {"status"} if resource.status is not None else set()
+    created = {key: inner for key, inner in value.items() if key not in left_out}
+    examined = examine(schema, created, kind=resource.kind)
+    broken = list(broken_rules(schema, examined.value)) if examined.is_sound else []
+    return [*examined.violations, *broken], examined.value
+
+
+@cache
+def _schema(kind: str) -> Schema:
+    return object_schema(_RESOURCES[kind], with_status=False)
+
+
+def _problems(value: dict[str, Any], document: Document) -> Iterator[Problem]:
+    yield from envelope.problems(value)
+    resource = _RESOURCES.get(str(value.get("kind", "")))
+    if resource is None:
+        return
+    violations, stored = _examined(value)
+    # A pattern is for programs; where a rule says the same in words, the words are enough.
+    worded = {violation.path for violation in violations if not violation.is_structural}
+    for violation in violations:
+        if not violation.is_structural or violation.path not in worded:
+            yield Problem(violation.path, violation.message)
+    if any(violation.is_structural and violation.cause != UNKNOWN for violation in violations):
+        return  # the models would only repeat it
+    # The operator checks some of it again, in its own words and with its own names of fields.
+    known = {document.place_of(violation.path) for violation in violations}
+    spec = stored.get("spec") if isinstance(stored, dict) else None
+    for problem in _operators_problems(resource, spec):
+        place = document.place_of(_path(value, problem.field))
+        if problem.severity == "warning" or place not in known:
+            yield problem
+
+
+def _operators_problems(resource: Resource, spec: Json) -> Iterator[Problem]:
+    """What the operator says about a spec that the API server has stored."""
+    if resource.name == meta.AGENT_WORKFLOW:
+        definition = define(spec)
+        yield from (*definition.problems, *definition.warnings)
+        return
+    try:
+        resource.spec.model_validate(spec)
+    except ValidationError as error:
+        yield from problems_of(error, resource.spec)
+
+
+def _path(value: Mapping[str, Any], field: str) -> str:
+    """The path in the document of a field that is named as in conditions: without `spec.`"""
+    first = re.split(r"[.\[]", field, maxsplit=1)[0]
+    return field if first in value else f"spec.{field}"
+
+
+def _name(value: Mapping[str, Any]) -> str:
+    metadata = value.get("metadata")
+    return str(metadata.get("name", "")) if isinstance(metadata, dict) else ""

@@ -1,0 +1,229 @@
+"""Prints reports: with colours on a terminal, as plain text elsewhere."""
+
+import sys
+from collections.abc import Iterator
+from typing import Any, Final
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+from rich.tree import Tree
+
+from waypost.api.status import Usage
+from waypost.cli.report import format
+from waypost.cli.report.run_report import ApprovalReport, AttemptReport, NodeReport, RunReport
+from waypost.kube.timestamps import parse_timestamp
+
+_STYLES: Final = {
+    "Succeeded": "green",
+    "Approved": "green",
+    "Running": "cyan",
+    "Waiting": "yellow",
+    "Open": "yellow",
+    "Paused": "yellow",
+    "Suspended": "yellow",
+    "Backoff": "yellow",
+    "Failed": "red",
+    "Rejected": "red",
+    "Pending": "dim",
+    "Skipped": "dim",
+}
+_UNFOLDED: Final = 10_000  # columns
+Row = tuple[str, ...]
+
+
+def console() -> Console:
+    """Standard output: as wide as the terminal; in a pipe, lines of any length, so that grep works.
+    Colours on a terminal only, and never with NO_COLOR."""
+    width = None if sys.stdout.isatty() else _UNFOLDED
+    return Console(file=sys.stdout, width=width, highlight=False, markup=False, emoji=False)
+
+
+def show(out: Console, what: Tree | Table | Text) -> None:
+    """Print; lines that are too long for the terminal are cut, not wrapped."""
+    out.print(what, no_wrap=True, overflow="ellipsis", crop=True)
+
+
+def headline(run: RunReport) -> Text:
+    """`release-notes  Running  3/7  12.1s  in demo`."""
+    line = Text(run.name, style="bold")
+    line.append("  ").append(run.phase, style=_STYLES.get(run.phase, "red"))
+    facts = [run.progress, format.duration(run.seconds), f"in {run.namespace}"]
+    if run.round > 1:
+        facts.append(f"round {run.round}")
+    line.append(f"  {'  '.join(fact for fact in facts if fact)}", style="none")
+    return line
+
+
+def details(run: RunReport) -> Iterator[Text]:
+    """The lines below the headline: usage, budget, what the run waits for, why it failed."""
+    if run.usage:
+        yield Text(f"used     {format.usage(run.usage)}")
+    if run.budget:
+        parts = ", ".join(f"{key} {value}" for key, value in run.budget.items())
+        yield Text(f"budget   {format.tame(parts)}")
+    if run.waiting:
+        yield Text(f"waiting  {format.tame(run.waiting)}")
+    if run.message and run.phase in ("Failed", "Rejected", "Cancelled", "Paused"):
+        yield Text(f"why      {run.reason}: {format.tame(run.message, limit=1000)}")
+
+
+def node_table(run: RunReport, *, wide: bool) -> Table:
+    """One line per node, formatted as kubectl does."""
+    columns = ["NODE", "KIND", "PHASE", "ATTEMPTS", "TIME", "TOKENS", "TOOLS", "COST"]
+    columns += ["MODEL CALLS", "RE-ASKS", "WAITS", "JOB"] if wide else []
+    again = run.round > 1
+    columns += [f"ROUND {run.round}"] if again else []
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="none")
+    for column in [*columns, "REASON"]:
+        table.add_column(column, no_wrap=True, overflow="ellipsis")
+    for node in run.nodes:
+        cells = [*_cells(node), *(_wide_cells(node) if wide else ())]
+        cells += [node.disposition or "-"] if again else []
+        row = [Text(cell) for cell in [*cells, format.tame(_why(node), limit=160)]]
+        row[2].stylize(_STYLES.get(node.phase, "red"))
+        table.add_row(*row)
+    return table
+
+
+def _cells(node: NodeReport) -> Row:
+    used = node.usage or Usage()
+    total = (used.input_tokens or 0) + (used.output_tokens or 0)
+    return (
+        node.path,
+        node.kind,
+        node.phase,
+        str(node.attempt or "-"),
+        format.duration(node.seconds),
+        f"{total:,}" if total else "-",
+        str(used.tool_calls or "-"),
+        format.cost(used.cost_usd, estimated=bool(used.estimated_model_calls)) or "-",
+    )
+
+
+def _wide_cells(node: NodeReport) -> Row:
+    used = node.usage or Usage()
+    counts = (used.model_calls, used.reasks, used.provider_waits)
+    job = node.attempts[-1].job if node.attempts else "-"
+    return (*(str(number or "-") for number in counts), job)
+
+
+def _why(node: NodeReport) -> str:
+    if node.phase == "Succeeded":
+        return ""
+    if node.approval is not None and not node.finished_at:
+        return _asked(node.approval)
+    return ": ".join(part for part in (node.reason, node.message) if part)
+
+
+def tree(run: RunReport) -> Tree:
+    """The run, its nodes, their attempts, and the calls made in each attempt."""
+    top = Tree(headline(run), guide_style="dim")
+    for node in run.nodes:
+        facts = [format.duration(node.seconds), format.usage(node.usage)]
+        if node.disposition:
+            why = format.tame(node.disposition_message or "")
+            facts.append(f"{node.disposition}: {why}" if why else node.disposition)
+        branch = top.add(_line(node.path, node.kind, node.phase, facts, why=_why(node)))
+        if node.approval is not None and node.finished_at:
+            branch.add(Text(_asked(node.approval)))
+        hidden = node.attempt - len(node.attempts)
+        for index, attempt in enumerate(node.attempts):
+            if hidden > 0 and index == 1:
+                branch.add(
+                    Text(f"{format.count(hidden, 'attempt')} not kept in status", style="dim")
+                )
+            _add_attempt(branch, attempt)
+    return top
+
+
+def _add_attempt(branch: Tree, attempt: AttemptReport) -> None:
+    outcome = attempt.reason or ("Running" if attempt.started_at else "Pending")
+    facts = [format.duration(attempt.seconds)]
+    if (attempt.queue_seconds or 0) >= 1:
+        facts.append(f"queued {format.duration(attempt.queue_seconds)}")
+    facts.append(format.usage(attempt.usage))
+    carried = format.usage(attempt.carried)
+    facts.append(f"from earlier attempts: {carried}" if carried else "-")
+    why = "" if outcome == "Succeeded" else attempt.message or ""
+    inner = branch.add(_line(f"attempt {attempt.number}", "", outcome, facts, why=why))
+    if attempt.trace is None:
+        return
+    for entry in attempt.trace.entries:
+        inner.add(_entry_line(entry, since=attempt.started_at or attempt.launched_at))
+    if attempt.trace.note:
+        inner.add(Text(f"trace: {format.tame(attempt.trace.note)}", style="dim"))
+    if attempt.trace.dropped:
+        inner.add(Text(_more_entries(attempt.trace.dropped), style="dim"))
+
+
+def _line(name: str, kind: str, outcome: str, facts: list[str], *, why: str) -> Text:
+    line = Text(name)
+    if kind:
+        line.append(f"  {kind}", style="dim")
+    line.append("  ").append(outcome, style=_STYLES.get(outcome, "red"))
+    details_ = format.joined(fact for fact in facts if fact != "-")
+    line.append(f"  {details_}" if details_ else "", style="none")
+    line.append(f"  {format.tame(why)}" if why else "", style="none")
+    return line
+
+
+def _entry_line(entry: dict[str, Any], *, since: str) -> Text:
+    """`+1.3s  tool search (runbooks)  0.2s  ok`."""
+    start, end, zero = (
+        parse_timestamp(str(text)) for text in (entry.get("start"), entry.get("end"), since)
+    )
+    offset = f"+{(start - zero).total_seconds():.1f}s" if start and zero else "+?"
+    seconds = (end - start).total_seconds() if start and end else None
+    what, said, good = _said(entry)
+    if entry.get("replayed") is True:
+        said = format.joined([said, "replayed"])
+    line = Text(f"{offset}  ", style="dim").append(format.tame(what), style="none")
+    if entry.get("type") != "reask":
+        line.append(f"  {format.duration(seconds)}", style="none")
+    return line.append(f"  {format.tame(said)}" if said else "", style="none" if good else "red")
+
+
+def _said(entry: dict[str, Any]) -> tuple[str, str, bool]:
+    """What was called, the result in words, and whether it succeeded."""
+    error = str(entry.get("error") or "")
+    match entry.get("type"):
+        case "model":
+            counted = (entry.get(key) for key in ("inputTokens", "cachedTokens", "outputTokens"))
+            said = error or format.joined([format.tokens(*counted), str(entry.get("finish") or "")])
+            return f"chat {entry.get('model')}", said, not error
+        case "tool":
+            server = f" ({entry['server']})" if entry.get("server") else ""
+            outcome = str(entry.get("outcome"))
+            said = ": ".join(part for part in (outcome, error) if part)
+            return f"tool {entry.get('name')}{server}", said, outcome == "ok"
+        case "reask":
+            return "re-ask", str(entry.get("message") or ""), False
+        case "wait":
+            return "wait", str(entry.get("reason") or ""), False
+        case other:
+            return str(other), "", True
+
+
+def _asked(approval: ApprovalReport) -> str:
+    """`approval release-notes-review-1-7c1f Approved by ann`."""
+    asked = approval.approvers
+    whom = (
+        ", ".join([*(asked.users or ()), *(f"group {g}" for g in asked.groups or ())])
+        if asked
+        else ""
+    )
+    open_ = approval.state == "Open"
+    parts = [
+        f"approval {approval.name} {approval.state}",
+        f"by {approval.decided_by}" if approval.decided_by else "",
+        f"asked {whom}" if open_ and whom else "",
+        f"votes {approval.votes}" if approval.votes else "",
+        f"until {approval.expires_at}" if open_ and approval.expires_at else "",
+        f"({approval.reason})" if approval.reason else "",
+    ]
+    return " ".join(part for part in parts if part)
+
+
+def _more_entries(number: int) -> str:
+    return "1 more entry" if number == 1 else f"{number:,} more entries"

@@ -1,0 +1,256 @@
+"""The document that describes a run; `waypost get` and `waypost trace` print it.
+
+Programs read the JSON of these models: fields are added, never renamed (docs/cli.md).
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from pydantic import Field, ValidationError
+
+from waypost.api.approval import ApprovalStatus
+from waypost.api.base import JsonObject, Model
+from waypost.api.kinds.approval import Approvers
+from waypost.api.kinds.table import KINDS
+from waypost.api.meta import Condition
+from waypost.api.status import AgentWorkflowStatus, AttemptStatus, NodeStatus, Usage
+from waypost.cli.errors import CommandError
+from waypost.kube.timestamps import parse_timestamp
+from waypost.ports.cluster import Obj
+
+VERSION: Final = 1
+AttemptKey = tuple[str, int]  # path, number
+
+
+class TraceReport(Model):
+    """What an attempt did: entries as in docs/adr/0008-agent-nodes.md. `note` says why no entries
+    can be shown."""
+
+    entries: list[JsonObject] = Field(default_factory=list)
+    dropped: int = 0
+    note: str | None = None
+
+
+class AttemptReport(Model):
+    """One attempt. Durations are in seconds; `queueSeconds` lasts until its container started."""
+
+    number: int
+    round: int
+    job: str
+    reason: str | None = None
+    message: str | None = None
+    launched_at: str
+    started_at: str | None = None
+    finished_at: str | None = None
+    queue_seconds: float | None = None
+    seconds: float | None = None
+    usage: Usage | None = None
+    carried: Usage | None = None
+    trace_record: str | None = None
+    trace: TraceReport | None = None
+
+
+class ApprovalReport(Model):
+    """The Approval that an approval node waits for."""
+
+    name: str
+    state: str
+    message: str | None = None
+    approvers: Approvers | None = None
+    votes: str | None = None
+    decided_by: str | None = None
+    decided_at: str | None = None
+    expires_at: str | None = None
+    reason: str | None = None
+
+
+class NodeReport(Model):
+    """One node. `attempt` counts all attempts; status keeps the first and the last five."""
+
+    path: str
+    kind: str
+    phase: str
+    reason: str | None = None
+    message: str | None = None
+    started_at: str | None = None
+    finished_at: str | None = None
+    seconds: float | None = None
+    wake_at: str | None = None
+    usage: Usage | None = None
+    approval: ApprovalReport | None = None
+    disposition: str | None = None
+    disposition_message: str | None = None
+    attempt: int = 0
+    attempts: list[AttemptReport] = Field(default_factory=list)
+
+
+class RunReport(Model):
+    """A run."""
+
+    v: int = VERSION
+    name: str
+    namespace: str
+    uid: str
+    round: int
+    phase: str
+    progress: str
+    waiting: str | None = None
+    reason: str | None = None
+    message: str | None = None
+    created_at: str | None = None
+    started_at: str | None = None
+    finished_at: str | None = None
+    seconds: float | None = None
+    usage: Usage | None = None
+    budget: JsonObject | None = None
+    nodes: list[NodeReport] = Field(default_factory=list)
+
+    def to_json(self) -> JsonObject:
+        """The document; unknown values are left out."""
+        return self.model_dump(by_alias=True, exclude_none=True, mode="json")
+
+
+def report(
+    run: Obj,
+    *,
+    now: datetime,
+    approvals: Mapping[str, Obj] | None = None,
+    traces: Mapping[AttemptKey, TraceReport] | None = None,
+) -> RunReport:
+    """Describe a run as read from the API server.
+
+    Args:
+        run: the AgentWorkflow object.
+        now: the end of durations that are still running.
+        approvals: Approval objects by name.
+        traces: traces by path and attempt number.
+
+    Raises:
+        CommandError: the status does not have the known form.
+    """
+    meta, spec = run["metadata"], run.get("spec") or {}
+    try:
+        status = AgentWorkflowStatus.model_validate(run.get("status") or {})
+    except ValidationError as error:
+        text = f"the status of {meta['name']} cannot be read: {error.errors()[0]['msg']}"
+        raise CommandError(text) from error
+    known = {node.path: node for node in status.nodes}
+    reason, message = _verdict(status)
+    return RunReport(
+        name=meta["name"],
+        namespace=meta["namespace"],
+        uid=meta["uid"],
+        round=status.round,
+        phase=status.phase,
+        progress=status.progress,
+        waiting=status.waiting,
+        reason=reason,
+        message=message,
+        created_at=meta.get("creationTimestamp"),
+        started_at=status.started_at,
+        finished_at=status.finished_at,
+        seconds=_seconds(status.started_at, status.finished_at, now=now),
+        usage=status.usage,
+        budget=spec.get("budget"),
+        nodes=[
+            _node(
+                node,
+                known.get(node["name"]),
+                now=now,
+                approvals=approvals or {},
+                traces=traces or {},
+            )
+            for node in spec.get("nodes") or ()
+        ],
+    )
+
+
+def _verdict(status: AgentWorkflowStatus) -> tuple[str | None, str | None]:
+    """Reason and message of the run's phase; None while it is running."""
+    conditions = {item.type: item for item in status.conditions}
+    accepted = conditions.get(Condition.ACCEPTED)
+    if accepted is not None and accepted.status == "False":
+        return accepted.reason, accepted.message
+    succeeded = conditions.get(Condition.SUCCEEDED)
+    return (succeeded.reason, succeeded.message) if succeeded is not None else (None, None)
+
+
+def _node(
+    spec: Mapping[str, Any],
+    status: NodeStatus | None,
+    *,
+    now: datetime,
+    approvals: Mapping[str, Obj],
+    traces: Mapping[AttemptKey, TraceReport],
+) -> NodeReport:
+    name, kind = spec["name"], next((kind for kind in KINDS if kind in spec), "unknown")
+    if status is None:
+        return NodeReport(path=name, kind=kind, phase="Pending")
+    attempts: Sequence[AttemptStatus] = status.attempts or ()
+    return NodeReport(
+        path=name,
+        kind=kind,
+        phase=status.phase,
+        reason=status.reason,
+        message=status.message,
+        started_at=status.started_at,
+        finished_at=status.finished_at,
+        seconds=_seconds(status.started_at, status.finished_at, now=now),
+        wake_at=status.wake_at,
+        usage=status.usage,
+        approval=_approval(status.approval, approvals),
+        disposition=status.disposition,
+        disposition_message=status.disposition_message,
+        attempt=status.attempt or 0,
+        attempts=[_attempt(item, traces.get((name, item.number)), now=now) for item in attempts],
+    )
+
+
+def _attempt(item: AttemptStatus, trace: TraceReport | None, *, now: datetime) -> AttemptReport:
+    return AttemptReport(
+        number=item.number,
+        round=item.round or 1,
+        job=item.job,
+        reason=item.reason,
+        message=item.message,
+        launched_at=item.launched_at,
+        started_at=item.started_at,
+        finished_at=item.finished_at,
+        queue_seconds=_seconds(item.launched_at, item.started_at or item.finished_at, now=now),
+        seconds=_seconds(item.started_at, item.finished_at, now=now),
+        usage=item.usage,
+        carried=item.carried,
+        trace_record=item.trace,
+        trace=trace,
+    )
+
+
+def _approval(name: str | None, approvals: Mapping[str, Obj]) -> ApprovalReport | None:
+    if name is None:
+        return None
+    found = approvals.get(name)
+    if found is None:
+        return ApprovalReport(name=name, state="Unknown")
+    spec = found.get("spec") or {}
+    status = ApprovalStatus.model_validate(found.get("status") or {})
+    return ApprovalReport(
+        name=name,
+        state="Expired" if status.expired else status.state,
+        message=spec.get("message"),
+        approvers=spec.get("approvers"),
+        votes=status.votes,
+        decided_by=status.decided_by,
+        decided_at=status.decided_at,
+        expires_at=spec.get("expiresAt"),
+        reason=status.reason,
+    )
+
+
+def _seconds(start: str | None, end: str | None, *, now: datetime) -> float | None:
+    """Seconds between two times; until now if the second is None."""
+    begun = parse_timestamp(start)
+    if begun is None:
+        return None
+    ended = parse_timestamp(end) or now
+    return max(round((ended - begun).total_seconds(), 3), 0.0)

@@ -1,0 +1,78 @@
+"""Kind `agent`, for the compiler."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from waypost.api.base import JsonObject
+from waypost.api.kinds.agent import AgentKind
+from waypost.api.workflow import AgentWorkflowSpec, Node
+from waypost.compiler.kinds.kind import CompilerKind, Fields, env_fields, wire
+from waypost.compiler.problems import Problem, did_you_mean
+
+
+def _work(node: Node) -> AgentKind:
+    assert node.agent is not None, "asked for agent nodes only"
+    return node.agent
+
+
+def _evaluated(node: Node) -> Fields:
+    if _work(node).instructions is not None:
+        yield "agent.instructions", _work(node).instructions
+    yield "agent.prompt", _work(node).prompt
+    yield from env_fields("agent", _work(node).env)
+
+
+def _problems(spec: AgentWorkflowSpec, node: Node) -> Iterator[Problem]:
+    """An agent without a model, and effects of tools that it does not have."""
+    place, usual = f"nodes.{node.name}.agent", spec.defaults.agent if spec.defaults else None
+    if not _work(node).model and not (usual and usual.model):
+        text = "name one: model: {provider: ..., name: ...}, or set defaults.agent.model"
+        yield Problem(f"{place}.model", text)
+    yield from _effects(_work(node), place)
+
+
+def _effects(agent: AgentKind, place: str) -> Iterator[Problem]:
+    for index, tools in enumerate(agent.tools or []):
+        listed = "functions" if tools.module else "allow"
+        known = (tools.functions if tools.module else tools.allow) or []
+        for name in tools.effects or {}:
+            if name not in known:
+                text = f"{name!r} is not in {listed}, so this has no effect; add it there or remove"
+                hint = did_you_mean(name, known)
+                yield Problem(f"{place}.tools[{index}].effects", f"{text} it here{hint}")
+
+
+def _code(node: Node) -> str:
+    modules = (tools.module for tools in _work(node).tools or [])
+    return " ".join(module for module in modules if module)
+
+
+def _fingerprinted(work: JsonObject) -> JsonObject:
+    # What repeating a call would do is no other work: the journal of a run that stopped because
+    # that was unknown continues once the effect is declared.
+    if not work.get("tools"):
+        return work
+    tools = [
+        {key: value for key, value in entry.items() if key != "effects"} for entry in work["tools"]
+    ]
+    return {**work, "tools": tools}
+
+
+def _defaults(spec: AgentWorkflowSpec, node: Node) -> JsonObject | None:
+    """The defaults that this agent takes up: settings are merged, other fields replaced."""
+    defaults = spec.defaults.agent if spec.defaults else None
+    if defaults is None:
+        return None
+    own, usual = wire(_work(node)), wire(defaults)
+    return {key: value for key, value in usual.items() if key == "settings" or key not in own}
+
+
+KIND: Final = CompilerKind(
+    "agent",
+    evaluated_fields=_evaluated,
+    program_texts=("agent.settings.stopSequences",),
+    problems=_problems,
+    code=_code,
+    fingerprinted_work=_fingerprinted,
+    fingerprinted_defaults=_defaults,
+)

@@ -1,0 +1,49 @@
+"""Kind `approval`, for the compiler."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from waypost.api.kinds.approval import ApprovalKind
+from waypost.api.workflow import Node
+from waypost.compiler.kinds.kind import CompilerKind, Fields
+from waypost.compiler.types.schemas import TEXT, Linked, Unknown, closed
+from waypost.protocol.ijson import Json
+
+
+def _work(node: Node) -> ApprovalKind:
+    assert node.approval is not None, "asked for approval nodes only"
+    return node.approval
+
+
+def _evaluated(node: Node) -> Fields:
+    yield "approval.message", _work(node).message
+    yield "approval.context", _work(node).context or {}
+
+
+def _durations(node: Node) -> Iterator[tuple[str, str | None]]:
+    yield "approval.timeout", _work(node).timeout
+
+
+def _output(node: Node, once: Linked) -> Json:
+    gate = _work(node)
+    both = gate.on_denied == "Continue"
+    properties: dict[str, Json] = {
+        "decision": {"enum": ["Approved", "Denied"] if both else ["Approved"]},
+        "expired": {"type": "boolean"},
+        **dict.fromkeys(("reason", "decidedBy", "decidedAt"), TEXT),
+    }
+    required = ["decision", "expired"]
+    answer = gate.answer_schema
+    properties["answer"] = Unknown() if answer is None else once.of(answer)
+    if answer is not None and not both:
+        required.append("answer")
+    return closed(properties, required)
+
+
+KIND: Final = CompilerKind(
+    "approval",
+    evaluated_fields=_evaluated,
+    schema_fields=("answer_schema",),
+    durations=_durations,
+    output_type=_output,
+)

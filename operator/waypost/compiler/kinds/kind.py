@@ -1,0 +1,94 @@
+"""The parts of a kind that the compiler asks for, with what holds for most kinds."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from waypost.api.base import Effect, JsonObject, Model
+from waypost.api.pod import EnvVar
+from waypost.api.workflow import AgentWorkflowSpec, Node
+from waypost.compiler.problems import Problem
+from waypost.compiler.types.schemas import Linked, Unknown
+from waypost.protocol.ijson import Json
+
+Fields = Iterator[tuple[str, Any]]
+
+
+def no_fields(node: Node) -> Fields:
+    """No fields."""
+    return iter(())
+
+
+def no_problems(spec: AgentWorkflowSpec, node: Node) -> Iterator[Problem]:
+    """No problems."""
+    return iter(())
+
+
+def declared_output(node: Node, once: Linked) -> Json:
+    """The schema that the node declares; Unknown when it declares none."""
+    return Unknown() if node.output_schema is None else once.of(node.output_schema)
+
+
+def idempotent(node: Node) -> Effect:
+    """Repeating the node is harmless."""
+    return "idempotent"
+
+
+def no_code(node: Node) -> str:
+    """The node runs no Python of the run."""
+    return ""
+
+
+def wire(model: Model) -> JsonObject:
+    """The fields of a model that are set, as a manifest has them."""
+    return model.model_dump(by_alias=True, exclude_none=True, mode="json")
+
+
+def same_work(work: JsonObject) -> JsonObject:
+    """Every field of the block decides what the node does."""
+    return work
+
+
+def no_defaults(spec: AgentWorkflowSpec, node: Node) -> JsonObject | None:
+    """The node takes nothing from spec.defaults that decides what it does."""
+    return None
+
+
+def env_fields(kind: str, env: list[EnvVar] | None) -> Fields:
+    """The evaluated values of environment variables."""
+    for index, variable in enumerate(env or []):
+        if variable.value is not None:
+            yield f"{kind}.env[{index}].value", variable.value
+
+
+@dataclass(frozen=True)
+class CompilerKind:
+    """One kind of node, for the compiler. Field paths are relative to the node.
+
+    Attributes:
+        name: As in `api.kinds`.
+        evaluated_fields: Fields with `${...}`, with their values, in order.
+        program_texts: Fields with texts for other programs, in which `${` may mean something else.
+        code_fields: Names of the block's attributes that hold code.
+        schema_fields: Names of the block's attributes that hold a JSON Schema.
+        durations: Fields with a duration of the kind, with their texts.
+        problems: What is wrong with the node beyond what every kind is checked for.
+        output_type: The schema of `nodes.x.output`.
+        effect: What running the node twice would do, where the node does not say.
+        code: Python text in which names of spec.modules may stand.
+        fingerprinted_work: The part of the block that decides what the node does.
+        fingerprinted_defaults: The defaults of the run that the node takes up.
+    """
+
+    name: str
+    evaluated_fields: Callable[[Node], Fields] = no_fields
+    program_texts: tuple[str, ...] = ()
+    code_fields: tuple[str, ...] = ()
+    schema_fields: tuple[str, ...] = ()
+    durations: Callable[[Node], Iterator[tuple[str, str | None]]] = no_fields
+    problems: Callable[[AgentWorkflowSpec, Node], Iterator[Problem]] = no_problems
+    output_type: Callable[[Node, Linked], Json] = declared_output
+    effect: Callable[[Node], Effect] = idempotent
+    code: Callable[[Node], str] = no_code
+    fingerprinted_work: Callable[[JsonObject], JsonObject] = same_work
+    fingerprinted_defaults: Callable[[AgentWorkflowSpec, Node], JsonObject | None] = no_defaults

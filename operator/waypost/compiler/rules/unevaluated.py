@@ -1,0 +1,118 @@
+"""`${...}` and `{{ }}` where nothing evaluates them: refused, or warned of where they may be meant.
+
+Every field of a node is looked at, so that a new one is covered without an entry here.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+from waypost.api.workflow import AgentWorkflowSpec, Node
+from waypost.compiler.graph import evaluated_fields
+from waypost.compiler.kinds.table import compiler_kind
+from waypost.compiler.problems import Problem
+from waypost.expressions.templates import Template, parse_template, strings_in
+from waypost.protocol.ijson import Json
+
+_OPEN: Final = "${"
+_BRACES: Final = "{{"
+_PROGRAM_TEXTS_OF_DEFAULTS: Final = ("agent.settings.stopSequences",)
+# Of every node: evaluated as a whole, or a schema.
+_LEFT_OUT: Final[dict[str, Any]] = {
+    "name": True,
+    "inputs": True,
+    "input_schema": True,
+    "output_schema": True,
+}
+_OUR_EXPRESSION: Final = re.compile(r"\$\{\s*(inputs|nodes|self|run)\b[^}]*\}")
+_DOUBLE_BRACES: Final = re.compile(r"\{\{-?\s*[A-Za-z_.$][^{}]*\}\}")
+_SHOWN: Final = 60
+
+
+def unevaluated_problems(spec: AgentWorkflowSpec) -> Iterator[Problem]:
+    """Fields with `${` in which nothing is evaluated."""
+    defaults = spec.defaults.model_dump(by_alias=True, exclude_none=True) if spec.defaults else {}
+    for path, text in strings_in(defaults, keys=True):
+        if _OPEN in text and not _is_below(path, _PROGRAM_TEXTS_OF_DEFAULTS):
+            yield _refused(f"defaults.{path}", text)
+    for node in spec.nodes:
+        for path, text in _strings_of(node):
+            literal = compiler_kind(node).program_texts
+            if _OPEN in text and not _is_below(path, (*literal, *_evaluated(node))):
+                yield _refused(f"nodes.{node.name}.{path}", text)
+
+
+def lookalike_warnings(spec: AgentWorkflowSpec) -> Iterator[Problem]:
+    """Text that looks like an expression and is passed on as it is: `{{ }}` of other systems, and
+    our own expressions in `command`."""
+    for place, text in _literal_texts(spec):
+        found = _DOUBLE_BRACES.search(text)
+        if found is not None:
+            shown = _short(found.group())
+            message = (
+                f"{shown} is passed on as text; expressions are written ${{...}}, "
+                "such as ${inputs.x} or ${nodes.a.output}"
+            )
+            yield Problem(place, message, "warning")
+    for node in spec.nodes:
+        for path, text in _strings_of(node):
+            found = _OUR_EXPRESSION.search(text)
+            if found is not None and _is_below(path, compiler_kind(node).program_texts):
+                message = (
+                    f"{_short(found.group())} is not evaluated here; pass the value by inputs, "
+                    "args or env"
+                )
+                yield Problem(f"nodes.{node.name}.{path}", message, "warning")
+
+
+def _literal_texts(spec: AgentWorkflowSpec) -> Iterator[tuple[str, str]]:
+    """Every text that stays as it is, expressions and foreign code left out."""
+    for node in spec.nodes:
+        place = f"nodes.{node.name}"
+        for path, value in evaluated_fields(node):
+            yield from _around_expressions(f"{place}.{path}", value)
+        for path, text in _strings_of(node):
+            if _BRACES in text and not _is_below(path, _evaluated(node)):
+                yield f"{place}.{path}", text
+    for key, value in (spec.outputs or {}).items():
+        yield from _around_expressions(f"outputs.{key}", value)
+    for path, text in strings_in(spec.inputs or {}):
+        yield f"inputs.{path}", text
+
+
+def _around_expressions(place: str, value: Json) -> Iterator[tuple[str, str]]:
+    for path, text in strings_in(value):
+        if _BRACES not in text:
+            continue
+        template = parse_template(text)
+        parts = template.parts if isinstance(template, Template) else ()
+        for part in parts:
+            if isinstance(part, str):
+                yield f"{place}.{path}" if path else place, part
+
+
+def _strings_of(node: Node) -> Iterator[tuple[str, str]]:
+    kind = compiler_kind(node)
+    left_out = {**_LEFT_OUT, kind.name: {*kind.schema_fields, *kind.code_fields}}
+    dumped = node.model_dump(by_alias=True, exclude_none=True, exclude=left_out)
+    yield from strings_in(dumped, keys=True)
+
+
+def _evaluated(node: Node) -> tuple[str, ...]:
+    return tuple(place for place, _ in evaluated_fields(node))
+
+
+def _is_below(path: str, places: tuple[str, ...]) -> bool:
+    return any(
+        path == place or path.startswith((f"{place}.", f"{place}[", f'{place}["'))
+        for place in places
+    )
+
+
+def _refused(place: str, text: str) -> Problem:
+    shown = _short(text[text.index(_OPEN) :].partition("}")[0] + "}")
+    return Problem(place, f"{shown} is not evaluated here; write the value itself")
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"

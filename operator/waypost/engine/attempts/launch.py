@@ -1,0 +1,156 @@
+"""What an attempt is asked to do: the node's fields filled in, what it refers to resolved, and the
+Job that carries it out."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from waypost.api.status import AttemptStatus
+from waypost.api.workflow import Node
+from waypost.compiler import node_settings
+from waypost.engine.attempts.reads import LOOK_FIRST
+from waypost.engine.budget import shares
+from waypost.engine.budget.usage import Exhausted
+from waypost.engine.nodes.table import engine_kind
+from waypost.engine.scheduling import missing_references
+from waypost.engine.scheduling.inputs import Inputs, Invalid, Missing, own_context
+from waypost.engine.state.decision import Launch
+from waypost.engine.state.transition import Transition
+from waypost.kube import names, node_records, timestamps
+from waypost.kube.kinds.table import pod_kind
+from waypost.kube.manifests.attempt_job import TooLarge, attempt_manifests
+from waypost.kube.manifests.pod import Rendered
+from waypost.kube.trace_ids import traceparent
+from waypost.protocol import ijson
+from waypost.protocol.reasons import Reason
+from waypost.protocol.request import Request
+
+
+def prepare(
+    transition: Transition, path: str, inputs: Inputs, attempt: AttemptStatus
+) -> Launch | Invalid | Missing | TooLarge:
+    """The Job of an attempt. The same attempt gives the same request whenever it is prepared,
+    but for what a ModelProvider or ToolServer says by then."""
+    node = transition.node(path)
+    view = own_context(inputs, path=path, attempt=attempt.number)
+    rendered = engine_kind(node).render(transition, node, view, attempt)
+    if isinstance(rendered, Invalid | Missing):
+        return rendered
+    request = _request(transition, path, inputs, attempt.number, rendered)
+    try:
+        return _launch(transition, node, request, rendered)
+    except TooLarge as error:
+        if transition.settings.gateway_url is None or not pod_kind(node).runs_waypost:
+            return error
+    try:
+        return _launch_with_stored_inputs(transition, node, request, rendered)
+    except TooLarge as error:
+        return error
+
+
+def _launch(transition: Transition, node: Node, request: Request, rendered: Rendered) -> Launch:
+    timeout = node_settings.timeout_of(transition.spec, node)
+    job, config_map = attempt_manifests(
+        owner=transition.owner,
+        node=node,
+        request=request,
+        rendered=rendered,
+        settings=transition.settings,
+        deadline_seconds=timeout + node_settings.queue_timeout_of(transition.spec, node),
+    )
+    return Launch(path=node.name, attempt=request.attempt, job=job, config_map=config_map)
+
+
+def _launch_with_stored_inputs(
+    transition: Transition, node: Node, request: Request, rendered: Rendered
+) -> Launch:
+    """Inputs that no ConfigMap holds: the pod gets them from the gateway."""
+    canonical = ijson.canonical(request.inputs)
+    form = node_records.form_of(request.inputs, canonical)
+    if form is None:
+        raise TooLarge(
+            f"{len(canonical)} bytes of inputs, the limit is {node_records.LARGEST}, of which "
+            "1 MiB after compression; pass a reference instead of the data"
+        )
+    digest = ijson.digest(request.inputs)
+    record = node_records.manifest(
+        "Input",
+        transition.attempt_ref(node.name, request.attempt),
+        digest=digest,
+        size=len(canonical),
+        form=form,
+        owner=transition.owner.reference(),
+        namespace=transition.owner.namespace,
+    )
+    launch = _launch(transition, node, request._replace(inputs={}, stored_inputs=digest), rendered)
+    return replace(launch, input_record=record)
+
+
+def _request(
+    transition: Transition, path: str, inputs: Inputs, number: int, rendered: Rendered
+) -> Request:
+    node, observed = transition.node(path), transition.observed
+    kind = engine_kind(node)
+    return Request(
+        run_name=observed.name,
+        namespace=observed.namespace,
+        run_uid=observed.uid,
+        path=path,
+        kind=kind.name,
+        round=transition.attempt_ref(path, number).round,
+        attempt=number,
+        fingerprint=observed.definition.fingerprints[path],
+        idempotency_key=inputs.idempotency_key,
+        timeout_seconds=node_settings.timeout_of(transition.spec, node),
+        traceparent=traceparent(
+            observed.uid, path, transition.attempt_ref(path, number).round, number
+        ),
+        inputs=inputs.values,
+        input_schema=node.input_schema,
+        output_schema=node.output_schema,
+        python=kind.python(node),
+        modules=transition.spec.modules if kind.gets_modules else None,
+        agent=rendered.agent,
+        http=rendered.http,
+        gateway=transition.settings.gateway_url,
+    )
+
+
+def launch(transition: Transition, path: str, inputs: Inputs) -> None:
+    """Record the next attempt of a node and ask for its Job; hold the node while something that
+    it refers to is missing, or while its budget is lent out."""
+    status = transition.statuses[path]
+    number = (status.attempt or 0) + 1
+    moment = timestamps.timestamp(transition.now)
+    job = names.job_name(
+        run=transition.owner.name, run_uid=transition.owner.uid, path=path, attempt=number
+    )
+    attempt = AttemptStatus(number=number, job=job, launched_at=moment, round=status.round)
+    share = shares.reserve(transition, path)
+    if isinstance(share, Exhausted):
+        shares.wait_for_budget(transition, path, share)
+        return
+    attempt = attempt.model_copy(update={"allotment": share})
+    action = prepare(transition, path, inputs, attempt)
+    if isinstance(action, Missing):
+        missing_references.wait_for_reference(transition, path, action)
+        return
+    if isinstance(action, Invalid):
+        transition.end(path, "Failed", Reason.INPUT_INVALID, action.message)
+        return
+    if isinstance(action, TooLarge):
+        transition.end(path, "Failed", Reason.INPUT_TOO_LARGE, str(action))
+        return
+    transition.record_attempt(path, attempt)
+    transition.update(
+        path,
+        phase="Running",
+        reason=None,
+        message=None,
+        tail=None,
+        wake_at=None,
+        attempt=number,
+        input_digest=inputs.digest,
+        started_at=status.started_at or moment,
+    )
+    transition.after.append(action)
+    transition.requeue_at(transition.now + timedelta(seconds=LOOK_FIRST))

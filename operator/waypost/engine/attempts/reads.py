@@ -1,0 +1,61 @@
+"""What is read from the cluster for an open attempt, beside what the watch delivers, and when."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from waypost.api.kinds.table import kind_of
+from waypost.api.status import AttemptStatus, NodeStatus
+from waypost.api.workflow import Node
+from waypost.engine.attempts import missing_mounts
+from waypost.engine.attempts.judge import needs_log
+from waypost.engine.state.observed import Observed
+from waypost.kube import timestamps
+from waypost.kube.pods import PodFact
+
+LOOK_FIRST: Final = 3.0  # seconds after launch until a missing pod is looked for
+LOOK_LAST: Final = 60.0
+STOP_AGAIN: Final = 5.0
+
+
+def needs_live_read(observed: Observed, status: NodeStatus, now: datetime) -> bool:
+    """Whether a running attempt has no pod in the cache and it is time to look for one."""
+    attempt = status.open_attempt
+    if attempt is None or observed.pods_of(status.path, attempt.number):
+        return False
+    return now >= look_at(observed, attempt)
+
+
+def log_reads(observed: Observed, status: NodeStatus, node: Node) -> list[PodFact]:
+    """The pods of a running attempt whose logs would explain their end."""
+    attempt = status.open_attempt
+    return [
+        pod
+        for pod in (observed.pods_of(status.path, attempt.number) if attempt else ())
+        if pod.over and pod.uid not in observed.logs and needs_log(pod, kind=kind_of(node).name)
+    ]
+
+
+def mount_reads(observed: Observed, status: NodeStatus, now: datetime) -> list[PodFact]:
+    """The pods of a running attempt of which it is time to ask whether a key is missing."""
+    attempt = status.open_attempt
+    if attempt is None:
+        return []
+    return [
+        pod
+        for pod in observed.pods_of(status.path, attempt.number)
+        if missing_mounts.waits_for_key(pod)
+        and now >= missing_mounts.look_at(observed, pod, attempt)
+    ]
+
+
+def look_at(observed: Observed, attempt: AttemptStatus) -> datetime:
+    """When the API server is next asked for a pod that has not been seen: soon, then rarely."""
+    launched = timestamps.parse_timestamp(attempt.launched_at) or observed.created_at
+    looked = observed.live_at if observed.live_at and observed.live_at >= launched else None
+    if looked is None:
+        known = attempt.job in observed.jobs
+        return launched + timedelta(seconds=LOOK_FIRST) if known else launched
+    if attempt.stopping:
+        return looked + timedelta(seconds=STOP_AGAIN)
+    age = (looked - launched).total_seconds()
+    return looked + timedelta(seconds=min(max(age / 2, LOOK_FIRST), LOOK_LAST))

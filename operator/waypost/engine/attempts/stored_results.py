@@ -1,0 +1,43 @@
+"""Results that a pod handed in at the gateway: when to look for one, and whether it counts."""
+
+from datetime import datetime
+
+from waypost.api.status import AttemptStatus, NodeStatus
+from waypost.api.workflow import Node
+from waypost.engine.attempts import lost_machines
+from waypost.engine.attempts.judge import needs_record
+from waypost.engine.state.observed import Observed
+from waypost.engine.state.transition import Transition, attempt_ref
+from waypost.kube.kinds.table import pod_kind
+from waypost.kube.payloads import AttemptRef, RecordFact
+from waypost.protocol.record import Attempt
+
+
+def reads_of(observed: Observed, status: NodeStatus, node: Node, now: datetime) -> set[str]:
+    """The NodeRecord of a running attempt that is over and has told no result of its own."""
+    attempt = status.open_attempt
+    if attempt is None:
+        return set()
+    ref = attempt_ref(observed, status, attempt.number)
+    pods = observed.pods_of(status.path, attempt.number)
+    if not pod_kind(node).runs_waypost and not any(pod.has_sidecar for pod in pods):
+        return set()
+    if pods:
+        over = all(pod.over or lost_machines.loss_reason(observed, pod, now) for pod in pods)
+        looks = over and any(needs_record(pod, expected_identity(ref, pod.uid)) for pod in pods)
+    else:
+        job = observed.jobs.get(attempt.job)
+        looks = observed.live and job is not None and job.ended
+    return {ref.record_name("Result")} if looks else set()
+
+
+def stored_result(transition: Transition, path: str, attempt: AttemptStatus) -> RecordFact | None:
+    """The attempt's NodeRecord, if it was looked for and is what its name says."""
+    ref = transition.attempt_ref(path, attempt.number)
+    fact = transition.observed.records.get(ref.record_name("Result"))
+    return fact if fact is not None and fact.is_of("Result", ref) else None
+
+
+def expected_identity(ref: AttemptRef, pod_uid: str) -> Attempt:
+    """The identity that a commit record of this attempt and pod carries."""
+    return Attempt(ref.run_uid, ref.path, ref.round, ref.attempt, pod_uid)

@@ -1,0 +1,68 @@
+"""Traces of attempts: asked for, kept in NodeRecords, and told to whoever exports spans."""
+
+from waypost.api.base import JsonValue
+from waypost.api.meta import EventReason
+from waypost.api.status import NodeStatus
+from waypost.engine.attempts.judge import needs_trace
+from waypost.engine.attempts.stored_results import expected_identity
+from waypost.engine.state.decision import PutRecord
+from waypost.engine.state.observed import Observed
+from waypost.engine.state.transition import Transition, attempt_ref
+from waypost.kube import node_records
+from waypost.kube.payloads import AttemptRef
+from waypost.protocol import ijson
+from waypost.protocol.work import Trace, trace_from_json
+
+
+def reads_of(observed: Observed, status: NodeStatus) -> set[str]:
+    """The NodeRecord with the trace of a running attempt that is over and says that the gateway
+    has it."""
+    attempt = status.open_attempt
+    if attempt is None:
+        return set()
+    ref = attempt_ref(observed, status, attempt.number)
+    pods = observed.pods_of(status.path, attempt.number)
+    over = all(pod.over for pod in pods)
+    looks = over and any(needs_trace(pod, expected_identity(ref, pod.uid)) for pod in pods)
+    return {ref.record_name("Trace")} if looks else set()
+
+
+def keep_trace(
+    transition: Transition, path: str, number: int, trace: Trace | bool | None
+) -> str | None:
+    """Keep an attempt's trace: what came in the commit record gets a NodeRecord of its own.
+    Returns the record's name; None when there is nothing to keep."""
+    ref = transition.attempt_ref(path, number)
+    name = ref.record_name("Trace")
+    if isinstance(trace, Trace):
+        if not trace.entries:
+            return None
+        transition.before.append(PutRecord(manifest=_manifest(transition, ref, trace.to_json())))
+        transition.traces[path, number] = trace
+        return name
+    if not trace:
+        return None
+    fact = transition.observed.records.get(name)
+    if fact is not None and fact.is_of("Trace", ref) and fact.payload.read:
+        try:
+            transition.traces[path, number] = trace_from_json(fact.payload.value)
+        except ValueError as error:
+            transition.event(
+                "Warning", EventReason.TRACE_UNREADABLE, f"{path}: NodeRecord {name}: {error}"
+            )
+    return name
+
+
+def _manifest(transition: Transition, ref: AttemptRef, document: JsonValue) -> dict[str, JsonValue]:
+    canonical = ijson.canonical(document)
+    form = node_records.form_of(document, canonical)
+    assert form is not None, "what came in a commit record fits"
+    return node_records.manifest(
+        "Trace",
+        ref,
+        digest=ijson.digest(document),
+        size=len(canonical),
+        form=form,
+        owner=transition.owner.reference(),
+        namespace=transition.owner.namespace,
+    )

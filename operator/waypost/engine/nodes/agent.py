@@ -1,0 +1,174 @@
+"""The work of an agent node: its texts filled in, its provider and tool servers resolved.
+
+What comes out is the `agent` part of the request document (docs/adr/0008-agent-nodes.md), and the
+keys that go into the pod as files beside it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from waypost.api.base import JsonObject, Model
+from waypost.api.kinds.agent import AgentDefaults, AgentKind, AgentLimits, ModelRef, Tools
+from waypost.api.provider import ModelProviderSpec
+from waypost.api.status import Allotment, AttemptStatus, Usage
+from waypost.api.toolserver import ToolServerSpec
+from waypost.api.workflow import AgentWorkflowSpec, Node
+from waypost.engine.nodes.kind import EngineKind
+from waypost.engine.nodes.resolved import Resolved, merged
+from waypost.engine.nodes.texts import render_env
+from waypost.engine.scheduling.inputs import Invalid, Missing
+from waypost.engine.state.transition import Transition
+from waypost.expressions.templates import NullPolicy, RenderError, render_text
+from waypost.kube.manifests.endpoints import provider_access, server_access
+from waypost.kube.manifests.pod import Rendered
+from waypost.kube.secret_files import KeyFile
+
+DEFAULT_REASKS: Final = 2
+DEFAULT_REQUESTS: Final = 50
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a run's namespace offers, by name; None for an object that the models refuse."""
+
+    namespace: str
+    providers: Mapping[str, ModelProviderSpec | None]
+    servers: Mapping[str, ToolServerSpec | None]
+
+
+def agent_work(
+    agent: AgentKind,
+    *,
+    defaults: AgentDefaults | None,
+    allotment: Allotment | None,
+    used: Usage | None,
+    around: Surroundings,
+    view: JsonObject,
+) -> Resolved | Missing | Invalid:
+    """The node's agent block over the run's defaults, ready for its pod. `used`: the node's usage
+    as it is known, from which the pod sees what earlier attempts could not report."""
+    base = defaults or AgentDefaults()
+    model = agent.model or base.model
+    assert model is not None, "an agent without a model is not accepted"
+    settings = (base.settings, agent.settings)
+    resolved = _model(model, settings, around)
+    tools = _tools(agent.tools or [], around)
+    instructions = agent.instructions or base.instructions
+    texts = _texts({"instructions": instructions, "prompt": agent.prompt}, view)
+    if isinstance(resolved, Missing) or isinstance(tools, Missing):
+        return resolved if isinstance(resolved, Missing) else tools
+    if isinstance(texts, Invalid):
+        return texts
+    own, usual = agent.reasks, base.reasks
+    document: JsonObject = {
+        **resolved.document,
+        **texts.document,
+        **tools.document,
+        "limits": {"requests": DEFAULT_REQUESTS}
+        | _wire(merged(AgentLimits, base.limits, agent.limits)),
+        **({"allotment": _wire(allotment)} if allotment else {}),
+        **({"accounted": _wire(used)} if used else {}),
+        "reasks": next((n for n in (own, usual) if n is not None), DEFAULT_REASKS),
+    }
+    return Resolved(document, (*resolved.files, *tools.files))
+
+
+def _model(
+    ref: ModelRef, settings: tuple[Model | None, ...], around: Surroundings
+) -> Resolved | Missing:
+    provider = around.providers.get(ref.provider)
+    if provider is None:
+        return _absent("ModelProvider", ref.provider, around, known=around.providers)
+    entry = next((m for m in provider.models or [] if m.name == ref.name), None)
+    layers = (provider.settings, entry and entry.settings, *settings)
+    access = provider_access(provider)
+    document: JsonObject = {
+        **access.document,
+        "name": ref.name,
+        "settings": {k: v for layer in layers if layer for k, v in _wire(layer).items()},
+    }
+    if entry and entry.inputs:
+        document["inputs"] = list(entry.inputs)
+    if entry and entry.price:
+        document["price"] = _wire(entry.price)
+    return Resolved({"model": document}, access.files)
+
+
+def _tools(wanted: list[Tools], around: Surroundings) -> Resolved | Missing:
+    documents: list[JsonObject] = []
+    files: list[KeyFile] = []
+    for tools in wanted:
+        limit = {"maxResultBytes": tools.max_result_bytes} if tools.max_result_bytes else {}
+        if tools.module is not None:
+            effects = {"effects": tools.effects} if tools.effects else {}
+            documents.append(
+                {"module": tools.module, "functions": tools.functions or [], **effects, **limit}
+            )
+            continue
+        name = tools.server or ""
+        server = around.servers.get(name)
+        if server is None:
+            return _absent("ToolServer", name, around, known=around.servers)
+        access = server_access(name, server)
+        files += access.files
+        chosen = {"allow": tools.allow or [], "effects": tools.effects or {}}
+        documents.append({"server": name, **access.document, **chosen, **limit})
+    return Resolved({"tools": documents}, tuple(files))
+
+
+def _texts(texts: dict[str, str | None], view: JsonObject) -> Resolved | Invalid:
+    filled: JsonObject = {}
+    for name, text in texts.items():
+        if text is None:
+            continue
+        value = render_text(text, view, null=NullPolicy.TEXT)
+        if isinstance(value, RenderError):
+            return Invalid(f"agent.{name}: {value.message}")
+        filled[name] = value
+    return Resolved(filled)
+
+
+def _absent(kind: str, name: str, around: Surroundings, *, known: Mapping[str, object]) -> Missing:
+    place = f"namespace {around.namespace}"
+    if name in known:
+        return Missing(f"{kind} {name} in {place} cannot be read; its condition Ready says why")
+    listed = ", ".join(sorted(known)[:8])
+    there = f"there are: {listed}" if listed else "there is none"
+    return Missing(f"{kind} {name} does not exist in {place} ({there}); create it")
+
+
+def _wire(model: Model) -> JsonObject:
+    return model.model_dump(by_alias=True, exclude_none=True)
+
+
+def _render(
+    transition: Transition, node: Node, view: JsonObject, attempt: AttemptStatus
+) -> Rendered | Invalid | Missing:
+    assert node.agent is not None, "asked for agent nodes only"
+    env = render_env(node.agent.env, view)
+    if isinstance(env, Invalid):
+        return env
+    if not (node.agent.image or transition.settings.agent_image):
+        return Missing("this installation has no image for agent nodes; set agent.image in it")
+    observed = transition.observed
+    work = agent_work(
+        node.agent,
+        defaults=transition.spec.defaults.agent if transition.spec.defaults else None,
+        allotment=attempt.allotment,
+        used=transition.statuses[node.name].usage,
+        around=Surroundings(observed.namespace, observed.providers, observed.servers),
+        view=view,
+    )
+    if isinstance(work, Missing | Invalid):
+        return work
+    return Rendered(env=env, agent=work.document, files=work.files)
+
+
+def _limits(spec: AgentWorkflowSpec, node: Node) -> AgentLimits:
+    assert node.agent is not None, "asked for agent nodes only"
+    base = spec.defaults.agent if spec.defaults else None
+    return merged(AgentLimits, base.limits if base else None, node.agent.limits)
+
+
+KIND: Final = EngineKind("agent", render=_render, gets_modules=True, limits=_limits)

@@ -1,0 +1,232 @@
+"""Approval gates: nodes that wait for a human, without a pod.
+
+A gate's checkpoint follows from the recorded state of its Approval alone. The Approval's status
+is written first, under its own resourceVersion; the run's follows in a later pass, so a late
+patch, an expiry and a withdrawal can never both win (B5). Silence never means yes.
+"""
+
+from datetime import timedelta
+from typing import Final
+
+from waypost.api import meta
+from waypost.api.approval import ApprovalSpec, ApprovalStatus
+from waypost.api.base import JsonObject, StatusCondition, parse_duration
+from waypost.api.meta import ConditionReason, EventReason
+from waypost.api.status import NodeStatus
+from waypost.engine.nodes import approval_request
+from waypost.engine.nodes.kind import EngineKind
+from waypost.engine.nodes.votes import Tally, count
+from waypost.engine.scheduling.inputs import Inputs, Invalid, resolve
+from waypost.engine.state.decision import OpenApproval, SettleApproval
+from waypost.engine.state.observed import Observed
+from waypost.engine.state.outcome import checkpoint
+from waypost.engine.state.transition import Transition
+from waypost.kube import timestamps
+from waypost.kube.approvals import ApprovalFact
+from waypost.kube.conditions import set_condition
+from waypost.protocol.reasons import Reason
+
+_LOOK_AFTER: Final = 2.0
+
+
+def start(transition: Transition, path: str, inputs: Inputs) -> None:
+    """Record that the node waits for a human and ask for its Approval."""
+    gate = transition.node(path).approval
+    assert gate is not None, "only approval nodes are gates"
+    expires = None
+    if gate.timeout:
+        expires = timestamps.timestamp(
+            transition.now + timedelta(seconds=parse_duration(gate.timeout))
+        )
+    manifest = approval_request.manifest(transition, path, inputs, expires)
+    if isinstance(manifest, Invalid):
+        transition.end(path, "Failed", Reason.INPUT_INVALID, manifest.message)
+        return
+    name = manifest["metadata"]["name"]
+    transition.update(
+        path,
+        phase="Waiting",
+        approval=name,
+        wake_at=expires,
+        input_digest=inputs.digest,
+        started_at=timestamps.timestamp(transition.now),
+    )
+    transition.after.append(OpenApproval(manifest=manifest))
+    transition.event("Normal", EventReason.AWAITING_APPROVAL, f"{path} waits for approval {name}")
+    transition.requeue_at(transition.now + timedelta(seconds=_LOOK_AFTER))  # was it refused?
+    _wake_at_expiry(transition, path)
+
+
+def advance(transition: Transition, path: str, *, withdraw: bool) -> None:
+    """Follow a recorded decision, record a new one, or go on waiting."""
+    fact = transition.observed.approvals.get(transition.statuses[path].approval or "")
+    if fact is None:
+        _missing(transition, path, withdraw=withdraw)
+    elif fact.owner_uid != transition.observed.uid or fact.spec is None:
+        text = f"an Approval {fact.name} exists that this run did not create; delete it"
+        transition.end(path, "Failed", Reason.LAUNCH_REJECTED, text)
+    elif fact.status.state != "Open":
+        _follow(transition, path, fact.status)
+    elif not withdraw and not approval_request.matches_request(transition, path, fact.spec):
+        text = f"the Approval {fact.name} does not ask what this node asks; delete it"
+        transition.end(path, "Failed", Reason.LAUNCH_REJECTED, text)
+    else:
+        _record_answer(transition, path, fact, fact.spec, withdraw=withdraw)
+
+
+def withdraw_superseded(transition: Transition) -> None:
+    """Questions of earlier rounds that no gate waits for any more must not stay answerable."""
+    named = {transition.statuses[path].approval for path in transition.graph.order}
+    for fact in transition.observed.approvals.values():
+        # One of this round may be newer than this copy of the status.
+        old = fact.round < transition.observed.status.round and fact.name not in named
+        ours = fact.owner_uid == transition.observed.uid and not fact.deleting
+        if old and ours and fact.status.state == "Open" and fact.spec is not None:
+            _write_approval_status(
+                transition, fact, ApprovalStatus(state="Withdrawn"), count(fact.spec)
+            )
+
+
+def _wake_at_expiry(transition: Transition, path: str) -> None:
+    expires = timestamps.parse_timestamp(transition.statuses[path].wake_at)
+    if expires:
+        transition.requeue_at(expires)
+
+
+def _missing(transition: Transition, path: str, *, withdraw: bool) -> None:
+    problem = transition.observed.launches.get(transition.statuses[path].approval or "")
+    if problem is not None and problem.permanent:
+        transition.end(path, "Failed", Reason.LAUNCH_REJECTED, problem.message)
+    elif not transition.observed.live:
+        transition.requeue_at(transition.now + timedelta(seconds=_LOOK_AFTER))
+    elif withdraw:
+        transition.end(path, "Cancelled", Reason.CANCELLED, "the run ended before it was answered")
+    else:
+        inputs = resolve(transition, path)
+        if not isinstance(inputs, Invalid):
+            manifest = approval_request.manifest(
+                transition, path, inputs, transition.statuses[path].wake_at
+            )
+            if not isinstance(manifest, Invalid):
+                transition.after.append(OpenApproval(manifest=manifest))
+        _wake_at_expiry(transition, path)
+
+
+def _record_answer(
+    transition: Transition, path: str, fact: ApprovalFact, spec: ApprovalSpec, *, withdraw: bool
+) -> None:
+    expires = timestamps.parse_timestamp(spec.expires_at)
+    expired = expires is not None and transition.now >= expires
+    # A decision the API server took before the expiry counts, even if the operator was away.
+    in_time = not expired or (
+        expires is not None and fact.answered_at is not None and fact.answered_at < expires
+    )
+    verdict = count(spec)
+    if withdraw:
+        _write_approval_status(transition, fact, ApprovalStatus(state="Withdrawn"), verdict)
+    elif verdict.decision and in_time:
+        _write_approval_status(transition, fact, _answered(verdict), verdict)
+    elif expired:
+        _write_approval_status(
+            transition, fact, ApprovalStatus(state="Denied", expired=True), verdict
+        )
+    else:
+        _write_approval_status(transition, fact, fact.status, verdict)
+        _wake_at_expiry(transition, path)
+
+
+def _answered(verdict: Tally) -> ApprovalStatus:
+    assert verdict.decision is not None, "called for a verdict only"
+    return ApprovalStatus(
+        state=verdict.decision,
+        answer=verdict.answer,
+        reason=verdict.reason,
+        decided_by=verdict.decided_by,
+    )
+
+
+def _write_approval_status(
+    transition: Transition, fact: ApprovalFact, status: ApprovalStatus, verdict: Tally
+) -> None:
+    """Write the Approval's status if it says something new."""
+    conditions: list[StatusCondition] = list(fact.status.conditions)
+
+    def judge(type_: str, status: bool, reason: str, message: str) -> None:
+        set_condition(
+            conditions,
+            type_=type_,
+            status="True" if status else "False",
+            reason=reason,
+            message=message,
+            generation=fact.generation,
+            now=transition.now,
+        )
+
+    if verdict.problem:
+        judge(meta.Condition.ANSWER_VALID, False, ConditionReason.ANSWER_INVALID, verdict.problem)
+    elif any(c.type == meta.Condition.ANSWER_VALID for c in conditions):
+        judge(
+            meta.Condition.ANSWER_VALID,
+            True,
+            ConditionReason.ANSWER_VALID,
+            "the answer meets answerSchema",
+        )
+    if status.state in ("Approved", "Denied") and not status.expired:
+        known = status.decided_by
+        text = (
+            f"declared by the approver: {known}"
+            if known
+            else ("authorized by the API server, identity not recorded")
+        )
+        # Nobody but the API server can attest who patched, and it does not write it down.
+        reason = ConditionReason.IDENTITY_DECLARED if known else ConditionReason.IDENTITY_ABSENT
+        judge(meta.Condition.IDENTITY_VERIFIED, False, reason, text)
+    if status.expired:
+        judge(meta.Condition.EXPIRED, True, ConditionReason.EXPIRED, "nobody answered in time")
+    changes = {"conditions": conditions, "votes": verdict.tally}
+    if status.state != "Open":
+        changes["decided_at"] = timestamps.timestamp(transition.now)
+    settled = status.model_copy(update=changes)
+    if settled != fact.status:
+        transition.before.append(
+            SettleApproval(name=fact.name, resource_version=fact.resource_version, status=settled)
+        )
+
+
+def _follow(transition: Transition, path: str, recorded: ApprovalStatus) -> None:
+    gate = transition.node(path).approval
+    assert gate is not None, "only approval nodes are gates"
+    if recorded.state == "Withdrawn":
+        transition.end(path, "Cancelled", Reason.CANCELLED, "the run ended before it was answered")
+        return
+    if recorded.state == "Denied":
+        reason = Reason.APPROVAL_EXPIRED if recorded.expired else Reason.APPROVAL_DENIED
+        continues = gate.on_denied == "Continue"
+        if recorded.expired and gate.on_timeout == "Fail":
+            continues = False
+        if not continues:
+            text = recorded.reason or ("no answer in time" if recorded.expired else "denied")
+            transition.end(path, "Failed", reason, text)
+            return
+    output: JsonObject = {"decision": recorded.state, "expired": bool(recorded.expired)}
+    optional = {
+        "answer": recorded.answer,
+        "reason": recorded.reason,
+        "decidedBy": recorded.decided_by,
+        "decidedAt": recorded.decided_at,
+    }
+    output |= {key: value for key, value in optional.items() if value is not None}
+    transition.succeed(path, checkpoint(output))
+
+
+def _needs_live_read(observed: Observed, status: NodeStatus) -> bool:
+    return (status.approval or "") not in observed.approvals
+
+
+KIND: Final = EngineKind(
+    "approval",
+    start=start,
+    advance=advance,
+    needs_live_read=_needs_live_read,
+    clean_up=withdraw_superseded,
+)

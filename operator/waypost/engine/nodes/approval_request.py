@@ -1,0 +1,88 @@
+"""What a gate asks: the Approval it creates, and whether one that is there asks the same."""
+
+from typing import Final
+
+from waypost.api import meta
+from waypost.api.approval import ApprovalSpec
+from waypost.api.base import JsonObject
+from waypost.compiler.fingerprints import downstream
+from waypost.engine.scheduling.inputs import Inputs, Invalid, own_context, resolve
+from waypost.engine.state.transition import Transition
+from waypost.expressions.templates import NullPolicy, RenderError, render_json, render_text
+from waypost.kube import names
+from waypost.protocol import ijson
+
+MAX_CONTEXT_BYTES: Final = 64 * 1024
+# What an approver reads and who may answer. Not the digest: it covers definitions as this release
+# writes them, and an upgrade must not make a question foreign.
+_ASKED: Final = ("run", "path", "message", "context", "answer_schema", "approvers", "expires_at")
+
+
+def manifest(
+    transition: Transition, path: str, inputs: Inputs, expires: str | None
+) -> JsonObject | Invalid:
+    """The Approval of a gate, with its texts filled in."""
+    gate = transition.node(path).approval
+    assert gate is not None, "only approval nodes are gates"
+    view = own_context(inputs, path=path, attempt=1)
+    message = render_text(gate.message, view, null=NullPolicy.TEXT)
+    if isinstance(message, RenderError):
+        return Invalid(f"approval.message: {message.message}")
+    context = render_json(gate.context or {}, view)
+    if isinstance(context, RenderError):
+        return Invalid(f"approval.context.{context.path}: {context.message}")
+    size = len(ijson.canonical(context))
+    if size > MAX_CONTEXT_BYTES:
+        return Invalid(f"approval.context: {size} bytes, the limit is {MAX_CONTEXT_BYTES}")
+    question: JsonObject = {
+        "run": transition.observed.name,
+        "path": path,
+        "subject": "gate",
+        "message": message[:32768],
+        "approvers": gate.approvers.model_dump(by_alias=True, exclude_none=True),
+    }
+    if context:
+        question["context"] = context
+    if gate.answer_schema is not None:
+        question["answerSchema"] = gate.answer_schema
+    if expires:
+        question["expiresAt"] = expires
+    after = downstream(transition.spec, transition.graph, path)
+    question["requestDigest"] = ijson.digest([question, after])
+    return {
+        "apiVersion": meta.API_VERSION,
+        "kind": "Approval",
+        "metadata": _approval_metadata(transition, path),
+        "spec": question,
+    }
+
+
+def matches_request(transition: Transition, path: str, spec: ApprovalSpec) -> bool:
+    """Whether an Approval asks what the gate asks: its name can be foretold, so that anybody who
+    may create Approvals could have put another question, to other people, in its place."""
+    inputs = resolve(transition, path)
+    asked = (
+        inputs
+        if isinstance(inputs, Invalid)
+        else manifest(transition, path, inputs, transition.statuses[path].wake_at)
+    )
+    if isinstance(asked, Invalid):
+        return False
+    wanted = ApprovalSpec.model_validate(asked["spec"])
+    return all(getattr(spec, name) == getattr(wanted, name) for name in _ASKED)
+
+
+def _approval_metadata(transition: Transition, path: str) -> JsonObject:
+    observed, round_ = transition.observed, transition.statuses[path].round or 1
+    name = names.approval_name(run=observed.name, run_uid=observed.uid, path=path, round_=round_)
+    return {
+        "name": name,
+        "namespace": observed.namespace,
+        "labels": {
+            meta.LABEL_RUN: observed.uid,
+            meta.LABEL_NODE: path.replace("/", "."),
+            meta.LABEL_ROUND: str(round_),
+        },
+        "annotations": {meta.ANNOTATION_RUN_NAME: observed.name, meta.ANNOTATION_PATH: path},
+        "ownerReferences": [transition.owner.reference()],
+    }

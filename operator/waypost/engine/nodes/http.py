@@ -1,0 +1,124 @@
+"""The work of an http node: its request with every expression filled in, keys left as files."""
+
+from typing import Final
+from urllib.parse import quote
+
+from waypost.api.base import JsonObject
+from waypost.api.endpoint import KeyRef
+from waypost.api.kinds.http import HttpAuth, HttpKind
+from waypost.api.status import AttemptStatus
+from waypost.api.workflow import Node
+from waypost.compiler.node_settings import effect_of
+from waypost.engine.nodes.kind import EngineKind
+from waypost.engine.nodes.resolved import Resolved
+from waypost.engine.scheduling.inputs import Invalid
+from waypost.engine.state.transition import Transition
+from waypost.expressions.cost import Budget
+from waypost.expressions.templates import NullPolicy, RenderError, render_json, render_text
+from waypost.kube.manifests.pod import Rendered
+from waypost.kube.secret_files import KeyFile, ca_file, value_file
+
+DEFAULT_MAX_BYTES: Final = 1024 * 1024
+_SCHEMES: Final = ("http://", "https://")
+
+
+def http_work(http: HttpKind, *, effect: str, view: JsonObject) -> Resolved | Invalid:
+    """The `http` part of the request document (docs/adr/0008-agent-nodes.md)."""
+    try:
+        return _work(http, effect, view)
+    except _Unfit as error:
+        return Invalid(str(error))
+
+
+class _Unfit(Exception):
+    """A field that cannot be filled in."""
+
+
+def _work(http: HttpKind, effect: str, view: JsonObject) -> Resolved:
+    budget = Budget.of_many()
+    url = _text("http.url", http.url, view, budget, encoded=True)
+    if not url.startswith(_SCHEMES):
+        raise _Unfit(f"http.url: expected an http or https address, found {url[:80]!r}")
+    headers, files = _headers(http, view, budget)
+    document: JsonObject = {
+        "method": http.method or "GET",
+        "url": url,
+        "query": {
+            key: _text(f"http.query.{key}", text, view, budget)
+            for key, text in (http.query or {}).items()
+        },
+        "headers": headers,
+        "maxBytes": http.max_bytes or DEFAULT_MAX_BYTES,
+        "effect": effect,
+    }
+    if http.success_codes:
+        document["successCodes"] = http.success_codes
+    if http.response_schema is not None:
+        document["responseSchema"] = http.response_schema
+    if http.big_integers == "AsText":
+        document["bigIntegers"] = http.big_integers
+    if "body" in http.model_fields_set:
+        body = render_json(http.body, view, budget)
+        if isinstance(body, RenderError):
+            raise _Unfit(f"http.body{'.' if body.path else ''}{body.path}: {body.message}")
+        document["body"] = body
+    if http.auth:
+        files += (own := _auth_files(http.auth))
+        document["auth"] = {f"{file.path.rpartition('/')[2]}File": file.mounted for file in own}
+    if ca := ca_file("http/ca", http.tls):
+        files.append(ca)
+        document["caFile"] = ca.mounted
+    return Resolved(document, tuple(files))
+
+
+def _headers(
+    http: HttpKind, view: JsonObject, budget: Budget
+) -> tuple[list[JsonObject], list[KeyFile]]:
+    headers: list[JsonObject] = []
+    files: list[KeyFile] = []
+    for at, header in enumerate(http.headers or []):
+        if header.value_from is None:
+            value = _text(f"http.headers[{at}].value", header.value or "", view, budget)
+            if "\n" in value or "\r" in value:
+                raise _Unfit(f"http.headers[{at}].value: a header cannot hold a line break")
+            headers.append({"name": header.name, "value": value})
+        else:
+            files.append(value_file(f"http/{at}", header.value_from))
+            headers.append({"name": header.name, "file": files[-1].mounted})
+    return headers, files
+
+
+def _auth_files(auth: HttpAuth) -> list[KeyFile]:
+    if auth.bearer:
+        return [KeyFile("http/bearer", "secret", auth.bearer)]
+    assert auth.basic is not None, "refused by the CRD"
+    name, user, word = auth.basic.name, auth.basic.username_key, auth.basic.password_key
+    return [
+        KeyFile("http/username", "secret", KeyRef(name=name, key=user or "username")),
+        KeyFile("http/password", "secret", KeyRef(name=name, key=word or "password")),
+    ]
+
+
+def _text(place: str, text: str, view: JsonObject, budget: Budget, *, encoded: bool = False) -> str:
+    encode = _quoted if encoded else str
+    value = render_text(text, view, null=NullPolicy.REFUSE, encode=encode, budget=budget)
+    if isinstance(value, RenderError):
+        raise _Unfit(f"{place}: {value.message}")
+    return value
+
+
+def _quoted(text: str) -> str:
+    return quote(text, safe="")
+
+
+def _render(
+    transition: Transition, node: Node, view: JsonObject, attempt: AttemptStatus
+) -> Rendered | Invalid:
+    assert node.http is not None, "asked for http nodes only"
+    work = http_work(node.http, effect=effect_of(node), view=view)
+    if isinstance(work, Invalid):
+        return work
+    return Rendered(http=work.document, files=work.files)
+
+
+KIND: Final = EngineKind("http", render=_render)

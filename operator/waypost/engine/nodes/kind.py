@@ -1,0 +1,70 @@
+"""The parts of a kind that the engine asks for, with what holds for most kinds."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from waypost.api.base import JsonObject
+from waypost.api.kinds.agent import AgentLimits
+from waypost.api.status import AttemptStatus, NodeStatus
+from waypost.api.workflow import AgentWorkflowSpec, Node
+from waypost.engine.scheduling.inputs import Inputs, Invalid, Missing
+from waypost.engine.state.observed import Observed
+from waypost.engine.state.transition import Transition
+from waypost.kube.manifests.pod import Rendered
+from waypost.protocol.request import PythonWork
+
+Start = Callable[[Transition, str, Inputs], None]
+Render = Callable[[Transition, Node, JsonObject, AttemptStatus], Rendered | Invalid | Missing]
+
+
+def nothing_rendered(
+    transition: Transition, node: Node, view: JsonObject, attempt: AttemptStatus
+) -> Rendered:
+    """No field of the kind is evaluated for its pod."""
+    return Rendered()
+
+
+def no_python(node: Node) -> PythonWork | None:
+    """The node runs no function of the user."""
+    return None
+
+
+def ends_by_itself(transition: Transition, path: str, *, withdraw: bool) -> None:
+    """The node never waits."""
+
+
+def no_live_read(observed: Observed, status: NodeStatus) -> bool:
+    """What the watch delivers is enough while the node waits."""
+    return False
+
+
+def nothing_to_clean_up(transition: Transition) -> None:
+    """The kind leaves nothing behind in other rounds."""
+
+
+@dataclass(frozen=True)
+class EngineKind:
+    """One kind of node, for the engine.
+
+    Attributes:
+        name: As in `api.kinds`.
+        start: Starts a node without a pod; None: its attempt is launched as a Job.
+        advance: What a pass does for a Waiting node; `withdraw`: nothing new may happen, because
+            the run winds down.
+        needs_live_read: Whether a Waiting node needs a live read before a decision.
+        clean_up: What every pass does for nodes of the kind that are no longer in the spec.
+        render: The fields of the kind that its pod gets, evaluated.
+        python: The function of the user that the pod calls.
+        gets_modules: The pod gets spec.modules.
+        limits: The limits of one attempt, for a kind that uses the run's budget; else None.
+    """
+
+    name: str
+    start: Start | None = None
+    advance: Callable[..., None] = ends_by_itself
+    needs_live_read: Callable[[Observed, NodeStatus], bool] = no_live_read
+    clean_up: Callable[[Transition], None] = nothing_to_clean_up
+    render: Render = nothing_rendered
+    python: Callable[[Node], PythonWork | None] = no_python
+    gets_modules: bool = False
+    limits: Callable[[AgentWorkflowSpec, Node], AgentLimits] | None = None

@@ -1,0 +1,18 @@
+"""What the engine does for each kind, found by a node."""
+
+from typing import Final
+
+from waypost.api.kinds.table import kind_of
+from waypost.api.workflow import Node
+from waypost.engine.nodes import agent, approval, container, http, python, wait
+from waypost.engine.nodes.kind import EngineKind
+
+KINDS: Final[dict[str, EngineKind]] = {
+    kind.name: kind
+    for kind in (python.KIND, container.KIND, agent.KIND, http.KIND, approval.KIND, wait.KIND)
+}
+
+
+def engine_kind(node: Node) -> EngineKind:
+    """What the engine does for the kind of an accepted node."""
+    return KINDS[kind_of(node).name]

@@ -1,0 +1,97 @@
+"""What the answers on an Approval amount to. Pure counting; clocks and recording are elsewhere."""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from waypost.api.approval import ApprovalSpec, Vote
+from waypost.api.base import JsonValue
+from waypost.protocol import ijson, schema
+
+MAX_ANSWER_BYTES: Final = 64 * 1024  # it is kept three times: in the Approval and in the run
+
+
+@dataclass(frozen=True)
+class Tally:
+    """`decision` is None while the question is open; `problem` says why an answer cannot count."""
+
+    decision: Literal["Approved", "Denied"] | None = None
+    answer: JsonValue | None = None
+    reason: str | None = None
+    decided_by: str | None = None
+    problem: str = ""
+    tally: str | None = None
+
+
+def count(spec: ApprovalSpec) -> Tally:
+    """The verdict of the decision field, or of the votes where several are required: the first
+    denial ends it, approval takes `required` different approvers (S72)."""
+    required = spec.approvers.required or 1
+    if spec.votes or required > 1:
+        voted = _count_votes(spec, required)
+        # A vote that cannot count must not shut out the decision of one who may answer alone.
+        if voted.decision or required > 1 or spec.decision is None:
+            return voted
+    if spec.decision is None:
+        return Tally()
+    problem = _answer_problem(spec, spec.decision, spec.answer, "answer")
+    if problem:
+        return Tally(problem=problem)
+    return Tally(
+        decision=spec.decision,
+        answer=spec.answer if spec.decision == "Approved" else None,
+        reason=spec.reason,
+        decided_by=spec.decided_by,
+    )
+
+
+def _count_votes(spec: ApprovalSpec, required: int) -> Tally:
+    votes = spec.votes or {}
+    problems = []
+    valid: dict[str, Vote] = {}
+    for user, vote in votes.items():
+        problem = _voter_problem(spec, user) or _answer_problem(
+            spec, vote.decision, vote.answer, f"votes.{user}.answer"
+        )
+        if problem:
+            problems.append(problem)
+        else:
+            valid[user] = vote
+    approvals = [user for user, vote in valid.items() if vote.decision == "Approved"]
+    tally = f"{len(approvals)}/{required}"
+    problem = "; ".join(problems)
+    for user, vote in valid.items():
+        if vote.decision == "Denied":
+            return Tally("Denied", None, vote.reason, user, problem, tally)
+    if len(approvals) < required:
+        return Tally(problem=problem, tally=tally)
+    last = valid[approvals[-1]]
+    by = ", ".join(approvals)
+    return Tally("Approved", last.answer, last.reason, by, problem, tally)
+
+
+def _voter_problem(spec: ApprovalSpec, user: str) -> str:
+    users = spec.approvers.users or []
+    # Membership of groups is for the API server's policy to check; a list of users is not.
+    if users and not spec.approvers.groups and user not in users:
+        return f"votes.{user}: expected one of the approvers {', '.join(users)}"
+    return ""
+
+
+def _answer_problem(spec: ApprovalSpec, decision: str, answer: JsonValue | None, place: str) -> str:
+    if decision == "Denied":
+        return f"{place}: a denial takes no answer; remove it" if answer is not None else ""
+    try:
+        size = len(ijson.canonical(ijson.check(answer)))
+    except ijson.IJsonError as error:
+        return f"{place}{error.path.removeprefix('$')}: {error.problem}"
+    if size > MAX_ANSWER_BYTES:
+        return f"{place}: {size} bytes of JSON, the limit is {MAX_ANSWER_BYTES}; shorten it"
+    if spec.answer_schema is None:
+        return ""
+    if answer is None:
+        return f"{place}: required by answerSchema when approving; add it"
+    violations = schema.validate(spec.answer_schema, answer)
+    return "; ".join(
+        f"{place}{v.path.removeprefix('$')}: expected {v.expected}, found {v.found}"
+        for v in violations
+    )

@@ -1,0 +1,68 @@
+"""What `decide` needs beside the cached facts."""
+
+from datetime import datetime
+
+from waypost.api.status import FINAL_PHASES, NodeStatus
+from waypost.engine.attempts import lost_machines, reads, stored_results, traces, watch
+from waypost.engine.nodes.table import engine_kind
+from waypost.engine.run import ending
+from waypost.engine.run.entry import Active, Entry
+from waypost.engine.scheduling import missing_references
+from waypost.engine.state.observed import Observed, Reads
+from waypost.engine.state.transition import is_finished
+from waypost.engine.state.visible import record_of
+
+
+def required_reads(entry: Entry, now: datetime) -> Reads:
+    """What `decide` needs beside the cached facts; ask again after each thing was loaded."""
+    if not isinstance(entry, Active):
+        return Reads()
+    observed = entry.observed
+    known = {status.path: status for status in observed.status.nodes}
+    graph = observed.definition.graph
+    live = references = False
+    logs = []
+    mounts = []
+    silent: set[str] = set()
+    payloads: set[str] = set()
+    records: set[str] = set()
+    for path in graph.order:
+        status = known.get(path)
+        if status and status.phase in watch.IN_POD:
+            live = live or reads.needs_live_read(observed, status, now)
+            live = live or lost_machines.needs_live_read(observed, status, now)
+            silent |= lost_machines.reads_of(observed, status, now)
+            logs += reads.log_reads(observed, status, graph.nodes[path])
+            mounts += reads.mount_reads(observed, status, now)
+            records |= stored_results.reads_of(observed, status, graph.nodes[path], now)
+            records |= traces.reads_of(observed, status)
+        elif status and status.phase == "Waiting":
+            live = live or engine_kind(graph.nodes[path]).needs_live_read(observed, status)
+        references = references or missing_references.needs_live_references(status, now)
+        payloads |= _input_reads(observed, known, path)
+    if not is_finished(observed.status):
+        payloads |= ending.output_reads(observed, known)
+    return Reads(
+        payloads=frozenset(payloads - set(observed.payloads)),
+        records=frozenset(records - set(observed.records)),
+        logs=tuple(logs),
+        live=live and not observed.live,
+        references=references and not observed.references_live,
+        mounts=tuple(mounts),
+        machines=frozenset(silent),
+    )
+
+
+def _input_reads(observed: Observed, known: dict[str, NodeStatus], path: str) -> set[str]:
+    """NodeRecords that a node's expressions may read, once all it waits for has ended."""
+    status = known.get(path)
+    if status is not None and status.phase in FINAL_PHASES:  # Superseding may start in this pass
+        return set()
+    graph = observed.definition.graph
+    wanted = set()
+    for name in graph.dependencies[path].all:
+        upstream = known.get(name)
+        record = record_of(graph.nodes[name], upstream) if upstream else None
+        if record:
+            wanted.add(record)
+    return wanted

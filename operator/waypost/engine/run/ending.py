@@ -1,0 +1,245 @@
+"""How a run ends: closing down after a failure or a cancel, outputs, the last conditions."""
+
+from datetime import timedelta
+
+from waypost.api.base import JsonObject
+from waypost.api.checkpoints import checkpoint_of
+from waypost.api.kinds.table import kind_of
+from waypost.api.status import AgentWorkflowStatus, NodeStatus
+from waypost.compiler import on_failure
+from waypost.compiler.definition import inputs_changed
+from waypost.engine.attempts import watch
+from waypost.engine.budget.usage import total
+from waypost.engine.run import pausing, summary
+from waypost.engine.run.status_size import trim
+from waypost.engine.scheduling import deadlines
+from waypost.engine.state import visible
+from waypost.engine.state.decision import Decision, DeleteRun, ReleasePod
+from waypost.engine.state.observed import Observed
+from waypost.engine.state.transition import Transition, is_finished
+from waypost.expressions.cost import Budget
+from waypost.expressions.templates import RenderError, references_in, render_json
+from waypost.kube import timestamps
+from waypost.protocol import ijson, schema
+from waypost.protocol.reasons import Reason
+
+OUTPUTS_LIMIT = 32 * 1024
+
+
+def closing_reason(transition: Transition) -> Reason | None:
+    """Why nothing new may start: the run was cancelled, its deadline has passed, or a node failed
+    that must not. One that waits for a person does not close the run."""
+    if transition.spec.cancel or transition.observed.status.cancelled_at:
+        return Reason.CANCELLED
+    if deadlines.run_over(transition) and _is_cut_short(transition):
+        return Reason.DEADLINE_EXCEEDED
+    for path in transition.in_phase("Failed"):
+        node = transition.node(path)
+        if not on_failure.tolerates(node) and not on_failure.pauses(node):
+            return Reason.DEPENDENCY_FAILED
+    return None
+
+
+def _is_cut_short(transition: Transition) -> bool:
+    """Whether a deadline that has passed makes a difference: not if all was done before."""
+    undone = any(not transition.ended(path) for path in transition.graph.order)
+    return undone or bool(transition.in_phase("Cancelled")) or bool(pausing.paused(transition))
+
+
+def enforce_deadlines(transition: Transition) -> None:
+    """End nodes whose deadline has passed, their attempts first; wake for those to come."""
+    for path in transition.in_phase("Pending", "Running", "Backoff"):
+        at = deadlines.of_node(transition, path)
+        if at is None:
+            continue
+        if transition.now < at:
+            transition.requeue_at(at)
+        elif transition.statuses[path].phase == "Running":
+            _stop(transition, path, Reason.DEADLINE_EXCEEDED)
+        else:
+            status = transition.statuses[path]
+            trouble = f"{status.reason}: {status.message}" if status.reason else ""
+            deadlines.end(transition, path, detail=trouble)
+    at = deadlines.of_run(transition)
+    if at is not None and transition.now < at:
+        transition.requeue_at(at)
+
+
+def wind_down(transition: Transition, reason: Reason) -> None:
+    """S40 and S81. After a failure running attempts finish and are recorded; after a
+    cancel, and at the run's deadline, they are stopped. Gates are withdrawn where they are
+    settled."""
+    failed = {
+        p for p in transition.in_phase("Failed") if not on_failure.tolerates(transition.node(p))
+    }
+    doomed = {name for path in failed for name in transition.graph.downstream(path)}
+    for path in transition.in_phase("Pending", "Backoff", "Waiting"):
+        status = transition.statuses[path]
+        if status.phase == "Waiting" and kind_of(transition.node(path)).is_gate:
+            transition.requeue_at(transition.now + timedelta(seconds=1))
+        elif reason is Reason.CANCELLED:
+            transition.end(path, "Cancelled", Reason.CANCELLED, "the run was cancelled")
+        elif reason is Reason.DEADLINE_EXCEEDED:
+            deadlines.end(transition, path)
+        elif status.phase == "Pending" and path in doomed:
+            transition.end(
+                path, "Skipped", Reason.DEPENDENCY_FAILED, _blame(transition, path, failed)
+            )
+        else:
+            transition.end(path, "Cancelled", Reason.CANCELLED, "another node failed the run")
+    if reason in (Reason.CANCELLED, Reason.DEADLINE_EXCEEDED):
+        for path in transition.in_phase("Running"):
+            _stop(transition, path, reason)
+
+
+def _stop(transition: Transition, path: str, reason: Reason) -> None:
+    attempt = transition.statuses[path].open_attempt
+    if attempt is not None and attempt.stopping is None:
+        watch.stop(transition, path, reason)
+
+
+def build_decision(transition: Transition) -> Decision:
+    """The whole next status, with the run ended if all its nodes have."""
+    status = _with_nodes(transition)
+    if not is_finished(transition.observed.status):
+        finished = all(transition.ended(path) for path in transition.graph.order) and (
+            closing_reason(transition) is not None or not pausing.paused(transition)
+        )
+        if finished:
+            status = _finish(transition, status)
+        status = summary.current_conditions(transition, status, finished=finished)
+    elif status.observed_generation != transition.observed.generation:
+        status = summary.restamp(status, transition.observed.generation)
+    transition.after += _expire(transition, status)
+    return Decision(
+        status=trim(status),
+        before=tuple(transition.before),
+        after=tuple(transition.after),
+        events=tuple(transition.events),
+        refusals=tuple(transition.refusals),
+        traces=dict(transition.traces),
+        requeue_at=min(transition.timers, default=None),
+    )
+
+
+def release_all(observed: Observed) -> tuple[ReleasePod, ...]:
+    """A run that is being deleted starts nothing and writes nothing; it only lets go."""
+    return tuple(ReleasePod(name=p.name, uid=p.uid) for p in observed.pods if p.held)
+
+
+def release_closed(observed: Observed) -> tuple[ReleasePod, ...]:
+    """What a run that stands still lets go: pods whose attempts have ended. Others may be of a
+    round that has begun since this copy of the run was read."""
+    return tuple(
+        ReleasePod(name=pod.name, uid=pod.uid)
+        for pod in observed.pods
+        if pod.held
+        and (checkpoint := checkpoint_of(observed.status.nodes, pod.path))
+        and checkpoint.has_closed(pod.attempt)
+    )
+
+
+def output_reads(observed: Observed, known: dict[str, NodeStatus]) -> set[str]:
+    """NodeRecords that the run's outputs refer to, once nothing but the last nodes is open."""
+    spec, graph = observed.spec, observed.definition.graph
+    if spec is None or not spec.outputs:
+        return set()
+    wanted = set()
+    for reference in references_in(spec.outputs):
+        status = known.get(reference.node)
+        record = visible.record_of(graph.nodes[reference.node], status) if status else None
+        if record:
+            wanted.add(record)
+    return wanted
+
+
+def _blame(transition: Transition, path: str, failed: set[str]) -> str:
+    causes = sorted(name for name in failed if path in transition.graph.downstream(name))
+    return f"{', '.join(causes)} failed"
+
+
+def _with_nodes(transition: Transition) -> AgentWorkflowStatus:
+    before = transition.observed.status
+    changes: JsonObject = {
+        "nodes": list(transition.statuses.values()),
+        "started_at": before.started_at or timestamps.timestamp(transition.now),
+    }
+    if before.inputs is None and inputs_changed(transition.observed.definition):
+        shown = transition.observed.definition.inputs
+        if len(ijson.canonical(shown)) <= 8 * 1024:
+            changes["inputs"] = shown
+    if before.phase == "Rejected":  # corrected since
+        changes["finished_at"] = None
+    changes["usage"] = total(
+        (before.retired_usage, *(status.usage for status in transition.statuses.values()))
+    )
+    if transition.spec.cancel and not before.cancelled_at and not is_finished(before):
+        changes["cancelled_at"] = timestamps.timestamp(transition.now)
+    return before.model_copy(update=changes)
+
+
+def _finish(transition: Transition, status: AgentWorkflowStatus) -> AgentWorkflowStatus:
+    outputs, left_out = _outputs(transition)
+    result = summary.Result(
+        cancelled=closing_reason(transition) is Reason.CANCELLED,
+        late=closing_reason(transition) is Reason.DEADLINE_EXCEEDED,
+        failed=[
+            p for p in transition.in_phase("Failed") if not on_failure.tolerates(transition.node(p))
+        ],
+        tolerated=[
+            p for p in transition.in_phase("Failed") if on_failure.tolerates(transition.node(p))
+        ],
+        left_out=left_out,
+        broken_outputs=_broken_outputs(transition, outputs),
+    )
+    if result.broken_outputs:
+        outputs = {}
+    changes: JsonObject = {"finished_at": timestamps.timestamp(transition.now)}
+    if outputs:
+        changes["outputs"] = outputs
+    return summary.final_conditions(transition, status.model_copy(update=changes), result)
+
+
+def _outputs(transition: Transition) -> tuple[JsonObject, list[str]]:
+    """Each output by itself: one whose source is missing is left out and named (S43)."""
+    outputs: JsonObject = {}
+    left_out: list[str] = []
+    view = transition.context(_referenced(transition))
+    budget = Budget.of_many()
+    for key, template in (transition.spec.outputs or {}).items():
+        value = render_json({key: template}, view, budget)
+        if isinstance(value, RenderError):
+            left_out.append(f"{key} ({value.message})")
+        elif isinstance(value, dict) and key in value:
+            outputs[key] = value[key]
+        else:
+            left_out.append(key)
+    return outputs, left_out
+
+
+def _referenced(transition: Transition) -> set[str]:
+    return {reference.node for reference in references_in(transition.spec.outputs or {})}
+
+
+def _broken_outputs(transition: Transition, outputs: JsonObject) -> str:
+    size = len(ijson.canonical(outputs))
+    if size > OUTPUTS_LIMIT:
+        return f"{Reason.OUTPUT_TOO_LARGE}: outputs take {size} bytes, the limit is {OUTPUTS_LIMIT}"
+    if transition.spec.output_schema is None or closing_reason(transition) is not None:
+        return ""
+    violations = schema.validate(transition.spec.output_schema, outputs)
+    listed = "; ".join(str(v) for v in violations)
+    return f"{Reason.OUTPUT_INVALID}: outputs do not meet outputSchema: {listed}" if listed else ""
+
+
+def _expire(transition: Transition, status: AgentWorkflowStatus) -> list[DeleteRun]:
+    ttl = transition.spec.ttl_seconds_after_finished
+    finished = timestamps.parse_timestamp(status.finished_at)
+    if ttl is None or finished is None or transition.observed.tracked:
+        return []
+    due = finished + timedelta(seconds=ttl)
+    if transition.now < due:
+        transition.requeue_at(due)
+        return []
+    # The object must not go while a pod still holds its finalizer for it.
+    return [] if any(p.held for p in transition.observed.pods) else [DeleteRun()]

@@ -1,0 +1,50 @@
+"""Runs that wait for a person: a node with `onFailure: Pause` has failed (S42).
+
+Only what waits for that node waits too. The run ends when somebody cancels it, when its deadline
+passes, or when another node fails it.
+"""
+
+import json
+
+from waypost.compiler import on_failure
+from waypost.engine.state.transition import Transition
+from waypost.protocol.text import shorten
+
+
+def paused(transition: Transition) -> list[str]:
+    """The failed nodes that hold the run until a person sees to them, in topological order."""
+    return [
+        path for path in transition.in_phase("Failed") if on_failure.pauses(transition.node(path))
+    ]
+
+
+def goes_on(transition: Transition, held: list[str]) -> bool:
+    """Whether something of the run still moves by itself while the nodes `held` hold it."""
+    blocked = {name for path in held for name in transition.graph.downstream(path)}
+    return any(
+        not transition.ended(path)
+        and not (transition.statuses[path].phase == "Pending" and path in blocked)
+        for path in transition.graph.order
+    )
+
+
+def explain(transition: Transition, held: list[str]) -> str:
+    """What failed and how to go on, for the condition Stalled."""
+    status = transition.statuses[held[0]]
+    more = f" (and {len(held) - 1} more)" if len(held) > 1 else ""
+    failed = shorten(f"{held[0]} failed: {status.reason}: {status.message}", 1024)
+    return f"{failed}{more}. Fix the cause, then: {command(transition)}"
+
+
+def command(transition: Transition) -> str:
+    """The kubectl command that begins the next round: the failed nodes and what comes after them
+    run again."""
+    observed = transition.observed
+    asked: dict[str, int | None] = {"round": observed.status.round + 1}
+    if transition.spec.rerun is not None:
+        # A merge patch keeps what it does not name, and these were meant for one round.
+        last = transition.spec.rerun.model_dump(by_alias=True, exclude_none=True)
+        asked |= {key: None for key in last if key != "round"}
+    patch = json.dumps({"spec": {"rerun": asked}}, separators=(",", ":"))
+    where = f"-n {observed.namespace} --type merge"
+    return f"kubectl patch aw {observed.name} {where} -p '{patch}'"

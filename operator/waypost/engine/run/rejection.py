@@ -1,0 +1,107 @@
+"""A spec that cannot be accepted: say why, where the user looks, and stay editable."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from functools import partial
+from typing import Literal
+
+from waypost.api.base import StatusCondition
+from waypost.api.meta import Condition, ConditionReason, EventReason
+from waypost.api.status import AgentWorkflowStatus
+from waypost.compiler.problems import Problem
+from waypost.engine.rounds.begin import problems as round_problems
+from waypost.engine.run.summary import CANCELLED_IS_FINAL
+from waypost.engine.state.decision import Decision, Note
+from waypost.engine.state.observed import Observed
+from waypost.kube.conditions import set_condition
+from waypost.kube.timestamps import timestamp
+
+
+def problems_of(observed: Observed) -> tuple[Problem, ...]:
+    """Why the spec, or the round that it asks for, cannot be run; empty when it can."""
+    if observed.definition.stops(observed.status):
+        return observed.definition.problems
+    return round_problems(observed)
+
+
+def problems_text(observed: Observed, problems: Iterable[Problem]) -> str:
+    """Every problem of a rejected spec, and the fields that the API server dropped."""
+    text = "; ".join(str(problem) for problem in problems)
+    if observed.pruned:
+        text += f"; unknown fields that the API server dropped: {', '.join(observed.pruned[:10])}"
+    return text
+
+
+def reject(observed: Observed, problems: str, now: datetime) -> Decision:
+    """Accepted=False with every problem. A run that never began is Finished, so that
+    `kubectl wait` returns; one that has checkpoints stands still until its spec is corrected.
+    """
+    if observed.status.nodes:
+        return _stand_still(observed, problems, now)
+    return _mark_rejected(observed, problems, now)
+
+
+def _mark_rejected(observed: Observed, problems: str, now: datetime) -> Decision:
+    conditions: list[StatusCondition] = list(observed.status.conditions)
+
+    put = partial(_put, observed, conditions, now)
+    put(Condition.ACCEPTED, "False", problems)
+    put(Condition.SUCCEEDED, "False", "not accepted: see the Accepted condition")
+    put(Condition.FINISHED, "True", "not accepted: see the Accepted condition")
+    put(Condition.RECONCILING, "False", "")
+    put(Condition.STALLED, "True", "correct the spec: it can be edited while it is not accepted")
+    status = observed.status.model_copy(
+        update={
+            "observed_generation": observed.generation,
+            "phase": "Rejected",
+            "finished_at": observed.status.finished_at or timestamp(now),
+            "conditions": conditions,
+        }
+    )
+    return _told(observed, status, problems)
+
+
+def _stand_still(observed: Observed, problems: str, now: datetime) -> Decision:
+    """Nothing is lost and nothing starts: attempts under way run on, and what they give stays on
+    their pods until the spec is corrected."""
+    conditions: list[StatusCondition] = list(observed.status.conditions)
+    put = partial(_put, observed, conditions, now)
+    put(Condition.ACCEPTED, "False", problems)
+    put(Condition.RECONCILING, "False", "")
+    text = (
+        f"round {observed.status.round + 1} was not begun: see the Accepted condition, and correct "
+        "the spec in an update with rerun.round above "
+        f"{observed.status.round}"
+    )
+    if observed.status.cancelled_at:
+        text = CANCELLED_IS_FINAL
+    put(Condition.STALLED, "True", text)
+    status = observed.status.model_copy(
+        update={"observed_generation": observed.generation, "conditions": conditions}
+    )
+    return _told(observed, status, problems)
+
+
+def _put(
+    observed: Observed,
+    conditions: list[StatusCondition],
+    now: datetime,
+    type_: str,
+    status: Literal["True", "False", "Unknown"],
+    message: str,
+) -> None:
+    set_condition(
+        conditions,
+        type_=type_,
+        status=status,
+        reason=ConditionReason.INVALID_SPEC,
+        message=message,
+        generation=observed.generation,
+        now=now,
+    )
+
+
+def _told(observed: Observed, status: AgentWorkflowStatus, problems: str) -> Decision:
+    known = status == observed.status
+    note = Note(type="Warning", reason=EventReason.INVALID_SPEC, message=problems[:1000])
+    return Decision(status=status, events=() if known else (note,))

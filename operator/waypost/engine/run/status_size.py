@@ -1,0 +1,73 @@
+"""The size of a status: every write of it is a whole copy in etcd and in every watch.
+
+Outputs have their own limits (`state/transition`). Beside them, attempts and texts grow: where a
+run has many, the least useful go first. Phases, reasons, digests and the last attempt always stay.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from waypost.api.status import AgentWorkflowStatus, AttemptStatus, NodeStatus
+from waypost.protocol.text import shorten
+
+STATUS_LIMIT: Final = 256 * 1024
+_SHORT: Final = 160
+_SHORTEST: Final = 60
+
+
+def trim(status: AgentWorkflowStatus) -> AgentWorkflowStatus:
+    """`status`, with attempts and texts thinned out until it meets the limit. The same again for
+    a status that was fitted before."""
+    for thin in _STEPS:
+        if _size(status) <= STATUS_LIMIT:
+            break
+        status = status.model_copy(update={"nodes": [thin(node) for node in status.nodes]})
+    return status
+
+
+def _size(status: AgentWorkflowStatus) -> int:
+    return len(status.model_dump_json(by_alias=True, exclude_none=True).encode())
+
+
+def _silent_attempts(node: NodeStatus) -> NodeStatus:
+    # The last one's message stands in the node's own.
+    return _with_attempts(node, [a.model_copy(update={"message": None}) for a in _attempts(node)])
+
+
+def _first_and_last_attempt(node: NodeStatus) -> NodeStatus:
+    attempts = _attempts(node)
+    return _with_attempts(node, [attempts[0], attempts[-1]]) if len(attempts) > 2 else node
+
+
+def _short_texts(node: NodeStatus) -> NodeStatus:
+    changes = {
+        "tail": node.tail and node.tail[-_SHORT:],
+        "message": node.message and shorten(node.message, _SHORT),
+    }
+    return node.model_copy(update=changes)
+
+
+def _last_attempt(node: NodeStatus) -> NodeStatus:
+    return _with_attempts(node, _attempts(node)[-1:])
+
+
+def _shortest_texts(node: NodeStatus) -> NodeStatus:
+    changes = {"tail": None, "message": node.message and shorten(node.message, _SHORTEST)}
+    return node.model_copy(update=changes)
+
+
+_STEPS: Final[tuple[Callable[[NodeStatus], NodeStatus], ...]] = (
+    _silent_attempts,
+    _first_and_last_attempt,
+    _short_texts,
+    _last_attempt,
+    _shortest_texts,
+)
+
+
+def _attempts(node: NodeStatus) -> list[AttemptStatus]:
+    return node.attempts or []
+
+
+def _with_attempts(node: NodeStatus, attempts: list[AttemptStatus]) -> NodeStatus:
+    return node.model_copy(update={"attempts": attempts or None})

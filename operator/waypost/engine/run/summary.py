@@ -1,0 +1,281 @@
+"""What a status says at a glance: conditions, phase, progress, what the run waits for."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Literal
+
+from waypost.api.base import StatusCondition
+from waypost.api.meta import Condition, ConditionReason, EventReason
+from waypost.api.status import FINAL_PHASES, AgentWorkflowStatus, NodeStatus, RunPhase
+from waypost.engine.run import pausing
+from waypost.engine.state.transition import Transition
+from waypost.kube import timestamps
+from waypost.kube.conditions import set_condition
+from waypost.protocol.reasons import Reason
+from waypost.protocol.text import shorten
+
+CANCELLED_IS_FINAL: Final = "a cancelled run is final: create a new one"
+_WARNINGS_TOLD: Final = 5
+_EVENT_REASONS: Final = {
+    "Succeeded": EventReason.RUN_SUCCEEDED,
+    "Failed": EventReason.RUN_FAILED,
+    "Cancelled": EventReason.RUN_CANCELLED,
+}
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a run ended."""
+
+    cancelled: bool
+    late: bool
+    failed: list[str]
+    tolerated: list[str]
+    left_out: list[str]
+    broken_outputs: str
+
+
+def wake_time(status: NodeStatus) -> datetime | None:
+    """When a Waiting or Backoff node is due."""
+    return timestamps.parse_timestamp(status.wake_at)
+
+
+def restamp(status: AgentWorkflowStatus, generation: int) -> AgentWorkflowStatus:
+    """A finished run whose spec changed in a field that no longer matters (suspend, ttl)."""
+    conditions = [
+        c.model_copy(update={"observed_generation": generation}) for c in status.conditions
+    ]
+    changes = {"observed_generation": generation, "conditions": conditions}
+    return status.model_copy(update=changes)
+
+
+def current_conditions(
+    transition: Transition, status: AgentWorkflowStatus, *, finished: bool
+) -> AgentWorkflowStatus:
+    """Fill in the summary fields of a run; of one that goes on, also its conditions."""
+    ended = sum(1 for s in status.nodes if s.phase in FINAL_PHASES)
+    changes: dict[str, object] = {
+        "observed_generation": transition.observed.generation,
+        "progress": f"{ended}/{len(status.nodes)}",
+    }
+    if finished:
+        return status.model_copy(update={**changes, "waiting": None})
+    gates = _open_gates(transition)
+    held = pausing.paused(transition)
+    goes_on = not held or pausing.goes_on(transition, held)
+    changes["waiting"] = _waiting(transition, gates) if goes_on else f"rerun/{held[0]}"
+    changes["phase"] = _phase(transition) if goes_on else "Paused"
+    conditions = list(status.conditions)
+    word = ConditionReason.RUNNING if goes_on else ConditionReason.PAUSED
+    running = _message(transition) if goes_on else pausing.explain(transition, held)
+    _accept(transition, conditions)
+    _put(transition, conditions, Condition.SUCCEEDED, "Unknown", word, running)
+    _put(transition, conditions, Condition.FINISHED, "False", word, running)
+    _put(
+        transition, conditions, Condition.RECONCILING, "True" if goes_on else "False", word, running
+    )
+    _stall(transition, conditions, held)
+    if gates:
+        text = "; ".join(
+            f"{path}: {_how_to_answer(transition, path, name)}" for path, name in gates[:3]
+        )
+        _put_awaiting(transition, conditions, text)
+    else:
+        _put_awaiting(transition, conditions, "")
+    return status.model_copy(update={**changes, "conditions": conditions})
+
+
+def _stall(transition: Transition, conditions: list[StatusCondition], held: list[str]) -> None:
+    """Say that the run waits for a person, at once and once, even while other nodes go on."""
+    if not held:
+        _put(transition, conditions, Condition.STALLED, "False", ConditionReason.RUNNING, "")
+        return
+    text = pausing.explain(transition, held)
+    if not any(c.type == Condition.STALLED and c.status == "True" for c in conditions):
+        transition.event("Warning", EventReason.RUN_PAUSED, text)
+    _put(transition, conditions, Condition.STALLED, "True", ConditionReason.PAUSED, text)
+
+
+def final_conditions(
+    transition: Transition, status: AgentWorkflowStatus, result: Result
+) -> AgentWorkflowStatus:
+    """The conditions and phase of a run whose nodes have all ended."""
+    phase, reason, message = _verdict(transition, result)
+    good = phase == "Succeeded"
+    conditions = list(status.conditions)
+    _accept(transition, conditions)
+    _put(transition, conditions, Condition.SUCCEEDED, "True" if good else "False", reason, message)
+    _put(transition, conditions, Condition.FINISHED, "True", reason, message)
+    _put(transition, conditions, Condition.RECONCILING, "False", reason, "")
+    stalled = "" if good else f"{message}; {_how_to_go_on(transition)}"
+    _put(transition, conditions, Condition.STALLED, "False" if good else "True", reason, stalled)
+    _put_awaiting(transition, conditions, "")
+    transition.event("Normal" if good else "Warning", _EVENT_REASONS[phase], message)
+    return status.model_copy(update={"phase": phase, "conditions": conditions})
+
+
+def _how_to_go_on(transition: Transition) -> str:
+    if transition.spec.cancel or transition.observed.status.cancelled_at:
+        return CANCELLED_IS_FINAL
+    return f"to go on from here: {pausing.command(transition)}"
+
+
+def _verdict(transition: Transition, result: Result) -> tuple[RunPhase, str, str]:
+    if result.cancelled:
+        return "Cancelled", ConditionReason.CANCELLED, "the run was cancelled"
+    if result.late and set(result.failed) <= set(pausing.paused(transition)):
+        return "Failed", str(Reason.DEADLINE_EXCEEDED), _with_left_out(_late(transition), result)
+    if result.failed:
+        path = result.failed[0]
+        status = transition.statuses[path]
+        more = f" (and {len(result.failed) - 1} more)" if len(result.failed) > 1 else ""
+        text = f"{path} failed: {status.reason}: {status.message}{more}"
+        return (
+            "Failed",
+            status.reason or ConditionReason.NODE_FAILED,
+            _with_left_out(shorten(text, 1024), result),
+        )
+    if result.broken_outputs:
+        reason, _, message = result.broken_outputs.partition(": ")
+        return "Failed", reason, message
+    if result.tolerated:
+        failures = "failure" if len(result.tolerated) == 1 else "failures"
+        listed = ", ".join(result.tolerated[:10])
+        text = f"{len(result.tolerated)} tolerated {failures}: {listed}"
+        return "Succeeded", ConditionReason.COMPLETED_WITH_FAILURES, _with_left_out(text, result)
+    return "Succeeded", ConditionReason.COMPLETED, _with_left_out("all nodes have ended", result)
+
+
+def _late(transition: Transition) -> str:
+    undone = [*pausing.paused(transition), *transition.in_phase("Cancelled")]
+    listed = ", ".join(undone[:10]) + (", ..." if len(undone) > 10 else "")
+    count = f"{len(undone)} of {len(transition.graph.order)} nodes"
+    return (
+        f"the run's deadline of {transition.spec.deadline} passed with {count} not done: {listed}"
+    )
+
+
+def _with_left_out(message: str, result: Result) -> str:
+    if not result.left_out:
+        return message
+    return f"{message}; outputs without a source left out: {', '.join(result.left_out)}"
+
+
+def _put(
+    transition: Transition,
+    conditions: list[StatusCondition],
+    type_: str,
+    status: Literal["True", "False", "Unknown"],
+    reason: str,
+    message: str,
+) -> None:
+    set_condition(
+        conditions,
+        type_=type_,
+        status=status,
+        reason=reason,
+        message=message,
+        generation=transition.observed.generation,
+        now=transition.now,
+    )
+
+
+def _put_awaiting(transition: Transition, conditions: list[StatusCondition], text: str) -> None:
+    """Set AwaitingApproval; `text` says how to answer, and is empty when no gate is open."""
+    status: Literal["True", "False"] = "True" if text else "False"
+    reason = ConditionReason.AWAITING_APPROVAL if text else ConditionReason.NOTHING_TO_APPROVE
+    _put(transition, conditions, Condition.AWAITING_APPROVAL, status, reason, text)
+
+
+def _accept(transition: Transition, conditions: list[StatusCondition]) -> None:
+    if refused := transition.observed.definition.refused:
+        _put(
+            transition,
+            conditions,
+            Condition.ACCEPTED,
+            "False",
+            ConditionReason.INVALID_SPEC,
+            refused,
+        )
+    else:
+        _put(
+            transition,
+            conditions,
+            Condition.ACCEPTED,
+            "True",
+            ConditionReason.ACCEPTED,
+            _accepted_message(transition),
+        )
+
+
+def _accepted_message(transition: Transition) -> str:
+    definition = transition.observed.definition
+    told = ["the spec is valid"]
+    if transition.observed.pruned:
+        fields = ", ".join(transition.observed.pruned[:10])
+        told = [
+            f"accepted without unknown fields that the API server dropped: {fields}; "
+            "check their spelling (kubectl apply --validate=strict refuses them)"
+        ]
+    if transition.observed.tracked and transition.spec.ttl_seconds_after_finished is not None:
+        told.append(
+            "ttlSecondsAfterFinished is not honoured: Argo CD or Flux track this object, and Git "
+            "would create and run it again"
+        )
+    # problems: found in a run that an earlier release accepted
+    doubts = [str(found) for found in (*definition.problems, *definition.warnings)]
+    told += [f"warning: {doubt}" for doubt in doubts[:_WARNINGS_TOLD]]
+    if len(doubts) > _WARNINGS_TOLD:
+        told.append(f"{len(doubts) - _WARNINGS_TOLD} more warnings: `waypost lint` lists them")
+    return ". ".join(told)
+
+
+def _open_gates(transition: Transition) -> list[tuple[str, str]]:
+    return [
+        (path, transition.statuses[path].approval or "")
+        for path in transition.in_phase("Waiting")
+        if transition.node(path).approval
+    ]
+
+
+def _phase(transition: Transition) -> RunPhase:
+    if transition.in_phase("Running", "Superseding"):
+        return "Running"
+    if transition.spec.suspend:
+        return "Suspended"
+    if transition.in_phase("Backoff"):
+        return "Running"
+    return "Waiting" if transition.in_phase("Waiting") else "Running"
+
+
+def _waiting(transition: Transition, gates: list[tuple[str, str]]) -> str | None:
+    if gates:
+        return f"approval/{gates[0][1]}"
+    waits = transition.in_phase("Waiting")
+    if waits and not transition.in_phase("Running", "Backoff"):
+        return f"until {transition.statuses[waits[0]].wake_at}"
+    return None
+
+
+def _message(transition: Transition) -> str:
+    if transition.spec.suspend:
+        return "suspended: nothing new starts; patch spec.suspend to false to go on"
+    open_phases = ("Running", "Backoff", "Pending")
+    troubled = [p for p in transition.in_phase(*open_phases) if transition.statuses[p].reason]
+    if troubled:
+        status = transition.statuses[troubled[0]]
+        return shorten(f"{troubled[0]}: {status.reason}: {status.message}", 512)
+    return ""
+
+
+def _how_to_answer(transition: Transition, path: str, approval: str) -> str:
+    gate = transition.node(path).approval
+    answer, vote = "", '"decision":"Approved"'
+    if gate is not None and gate.answer_schema is not None:
+        answer, vote = " (ANSWER: JSON that meets answerSchema)", f'{vote},"answer":ANSWER'
+    if gate is not None and (gate.approvers.required or 1) > 1:
+        vote = f'"votes":{{"YOUR-USER-NAME":{{{vote}}}}}'
+    return (
+        f"kubectl patch approval {approval} -n {transition.observed.namespace} --type merge "
+        f"""-p '{{"spec":{{{vote}}}}}'{answer}"""
+    )

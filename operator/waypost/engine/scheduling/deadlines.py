@@ -1,0 +1,70 @@
+"""Clocks above the single attempt: the deadline of a node, and that of the run.
+
+Both are absolute times that follow from what is stored, so neither a crash nor a suspension gives
+more time. What has to be stopped is stopped first and judged once it is over, as after a cancel: a
+result that was written in time counts.
+"""
+
+from datetime import datetime, timedelta
+
+from waypost.api.base import parse_duration
+from waypost.engine.state.transition import Transition
+from waypost.kube import timestamps
+from waypost.protocol.reasons import Reason
+
+
+def begin(transition: Transition, path: str) -> None:
+    """Start a node's clock, once: what it waits for has ended."""
+    text = transition.node(path).deadline
+    if text is None or transition.statuses[path].deadline_at is not None:
+        return
+    at = transition.now + timedelta(seconds=parse_duration(text))
+    transition.update(path, deadline_at=timestamps.timestamp(at))
+    transition.requeue_at(at)
+
+
+def of_node(transition: Transition, path: str) -> datetime | None:
+    """When a node must have ended; None before its clock has started, or without one."""
+    return timestamps.parse_timestamp(transition.statuses[path].deadline_at)
+
+
+def of_run(transition: Transition) -> datetime | None:
+    """When the run must have ended: counted from the beginning of its round."""
+    if transition.spec.deadline is None:
+        return None
+    status = transition.observed.status
+    began = (
+        timestamps.parse_timestamp(status.round_started_at or status.started_at) or transition.now
+    )
+    return began + timedelta(seconds=parse_duration(transition.spec.deadline))
+
+
+def node_over(transition: Transition, path: str) -> bool:
+    """Whether a node's deadline has passed."""
+    at = of_node(transition, path)
+    return at is not None and transition.now >= at
+
+
+def run_over(transition: Transition) -> bool:
+    """Whether the run's deadline has passed."""
+    at = of_run(transition)
+    return at is not None and transition.now >= at
+
+
+def why_not_started(transition: Transition, path: str) -> Reason | None:
+    """Why an attempt that was recorded, and never launched, must not be launched any more."""
+    if transition.spec.cancel or transition.observed.status.cancelled_at:
+        return Reason.CANCELLED
+    late = node_over(transition, path) or run_over(transition)
+    return Reason.DEADLINE_EXCEEDED if late else None
+
+
+def end(transition: Transition, path: str, *, detail: str = "", tail: str = "") -> None:
+    """End a node, of which nothing runs any more, for its own deadline or else for the run's."""
+    more = f"; {detail}" if detail else ""
+    if node_over(transition, path) or transition.spec.deadline is None:
+        text = f"not done within {transition.node(path).deadline}, the node's deadline{more}"
+        transition.end(path, "Failed", Reason.DEADLINE_EXCEEDED, text, tail=tail)
+    else:
+        text = f"not done within {transition.spec.deadline}, the run's deadline{more}"
+        transition.end(path, "Cancelled", Reason.DEADLINE_EXCEEDED, text, tail=tail)

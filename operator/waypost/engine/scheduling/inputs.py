@@ -1,0 +1,90 @@
+"""A node's own data: resolved inputs, checked against its schema, and its own texts."""
+
+from dataclasses import dataclass
+
+from waypost.api.base import JsonObject, JsonValue
+from waypost.engine.state import visible
+from waypost.engine.state.transition import Transition
+from waypost.expressions.templates import RenderError, render_json
+from waypost.expressions.values import declare_numbers
+from waypost.kube import names
+from waypost.protocol import ijson, schema
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Resolved inputs of a node, with the data its own fields may see."""
+
+    values: JsonObject
+    digest: str
+    idempotency_key: str
+    view: JsonObject  # inputs, nodes, run: without self
+    schema: JsonValue = None
+
+
+@dataclass(frozen=True)
+class Invalid:
+    """Why a node's data cannot be used: field, what was expected, what was found."""
+
+    message: str
+
+
+def context_for(transition: Transition, path: str) -> JsonObject:
+    """The data visible to the expressions of a node whose dependencies have all ended."""
+    return transition.context(transition.graph.dependencies[path].all)
+
+
+def resolve(transition: Transition, path: str) -> Inputs | Invalid:
+    """Evaluate `inputs`, apply defaults, check `inputSchema` (S33, last step)."""
+    node = transition.node(path)
+    view = context_for(transition, path)
+    values = render_json(node.inputs or {}, view)
+    if isinstance(values, RenderError):
+        return Invalid(
+            f"inputs.{values.path}: {values.message}{_missing_outputs(transition, path)}"
+        )
+    assert isinstance(values, dict), "an object renders to an object"
+    if node.input_schema is not None:
+        completed = schema.apply_defaults(node.input_schema, values)
+        violations = schema.validate(node.input_schema, completed)
+        if violations:
+            listed = "; ".join(str(v) for v in violations)
+            return Invalid(f"inputs do not meet inputSchema: {listed}")
+        assert isinstance(completed, dict), "defaults keep an object an object"
+        values = completed
+    digest = ijson.digest(values)
+    key = names.idempotency_key(
+        run_uid=transition.observed.uid,
+        path=path,
+        input_digest=digest,
+        repeats=transition.statuses[path].repeats or 0,
+    )
+    return Inputs(values, digest, key, view, node.input_schema)
+
+
+def own_context(inputs: Inputs, *, path: str, attempt: int) -> JsonObject:
+    """The data for the node's own fields: everything above and `self`."""
+    return visible.with_self(
+        inputs.view,
+        name=path,
+        inputs=declare_numbers(inputs.values, inputs.schema),
+        attempt=attempt,
+        idempotency_key=inputs.idempotency_key,
+    )
+
+
+def _missing_outputs(transition: Transition, path: str) -> str:
+    """Which referenced nodes gave no output, for the message of a failed evaluation (S32)."""
+    absent = [
+        f"{name} is {transition.statuses[name].phase}"
+        for name in sorted(transition.graph.dependencies[path].all)
+        if not visible.has_output(transition.node(name), transition.statuses[name])
+    ]
+    return f" ({', '.join(absent)} and has no output)" if absent else ""
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Something the node refers to is not there (yet); `message` names it and its namespace."""
+
+    message: str

@@ -1,0 +1,75 @@
+"""Whether a node may start: its dependencies and its condition (semantics.md, "Joins")."""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from waypost.api.status import NodeStatus
+from waypost.api.workflow import Node
+from waypost.compiler import on_failure
+from waypost.engine.scheduling.inputs import Invalid, context_for
+from waypost.engine.state import visible
+from waypost.engine.state.transition import Transition
+from waypost.expressions.templates import RenderError, render_condition
+from waypost.protocol.reasons import Reason
+
+
+class _State(Enum):
+    WAIT = "wait"
+    READY = "ready"
+
+
+WAIT: Final = _State.WAIT
+READY: Final = _State.READY
+
+
+@dataclass(frozen=True)
+class Skip:
+    """The node will never run, and why."""
+
+    reason: Reason
+    message: str
+
+
+Join = _State | Skip
+
+
+def judge(transition: Transition, path: str) -> Join:
+    """WAIT, READY or Skip, from the phases of the nodes this one waits for.
+
+    A hard dependency that gave no output skips the node as soon as it is known; otherwise all
+    dependencies must have ended. One that failed with onFailure: Pause is waited for, hard or soft:
+    a person may yet have it run again (S42).
+    """
+    edges = transition.graph.dependencies[path]
+    for name in sorted(edges.hard):
+        skip = _blocks(name, transition.node(name), transition.statuses[name])
+        if skip is not None:
+            return skip
+    return READY if all(_settled(transition, name) for name in edges.all) else WAIT
+
+
+def _settled(transition: Transition, name: str) -> bool:
+    paused = transition.statuses[name].phase == "Failed" and on_failure.pauses(
+        transition.node(name)
+    )
+    return transition.ended(name) and not paused
+
+
+def _blocks(name: str, node: Node, status: NodeStatus) -> Skip | None:
+    if visible.has_output(node, status):
+        return None
+    if status.phase == "Failed" and not on_failure.pauses(node):
+        return Skip(Reason.DEPENDENCY_FAILED, f"{name} failed: {status.reason}")
+    if status.phase in ("Skipped", "Cancelled"):
+        return Skip(Reason.DEPENDENCY_SKIPPED, f"{name} was {status.phase.lower()}")
+    return None
+
+
+def condition(transition: Transition, path: str) -> bool | Invalid:
+    """The node's `when`: exactly true or exactly false; anything else is Invalid (S33)."""
+    text = transition.node(path).when
+    if text is None:
+        return True
+    opened = render_condition(text, context_for(transition, path))
+    return Invalid(f"when: {opened.message}") if isinstance(opened, RenderError) else opened

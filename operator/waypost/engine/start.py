@@ -1,0 +1,80 @@
+"""Nodes that can start: skipped, started, or started once more."""
+
+from waypost.api.kinds.table import kind_of
+from waypost.api.status import NodeStatus
+from waypost.compiler.node_settings import DEFAULT_PARALLELISM
+from waypost.engine.attempts import launch, watch
+from waypost.engine.nodes.table import engine_kind
+from waypost.engine.run import ending, summary
+from waypost.engine.scheduling import deadlines, joins
+from waypost.engine.scheduling.inputs import Invalid, resolve
+from waypost.engine.state.transition import Transition
+from waypost.protocol.reasons import Reason
+
+LAUNCHES_PER_PASS = 20  # so that acting on a fence stays short, and a cancel is seen
+
+
+def start_ready(transition: Transition) -> None:
+    """Start, skip or retry every node whose time has come, at most LAUNCHES_PER_PASS of them.
+
+    Changes `transition`. Ends the run when a node that fails here ends it.
+    """
+    busy = len(transition.in_phase(*watch.IN_POD))
+    free = (transition.spec.parallelism or DEFAULT_PARALLELISM) - busy
+    capped = free > LAUNCHES_PER_PASS
+    free = min(free, LAUNCHES_PER_PASS)
+    for path in transition.graph.order:
+        status = transition.statuses[path]
+        if status.phase == "Pending":
+            _skip_or_start(transition, path, room=free > 0)
+        elif status.phase == "Backoff":
+            _retry(transition, path, status, room=free > 0)
+        phase = transition.statuses[path].phase
+        if status.phase in ("Pending", "Backoff") and phase != status.phase:
+            transition.stamp_fingerprint(path)
+        if phase == "Running" and status.phase != "Running":
+            free -= 1
+        closing = ending.closing_reason(transition) if phase == "Failed" else None
+        if closing is not None:
+            ending.wind_down(transition, closing)
+            return
+    if capped and free <= 0:
+        transition.requeue_at(transition.now)  # for the rest: the write of this status wakes nobody
+
+
+def _skip_or_start(transition: Transition, path: str, *, room: bool) -> None:
+    """S33: hard dependencies, then `when`, then inputs and their schema."""
+    join = joins.judge(transition, path)
+    if join is joins.READY:
+        deadlines.begin(transition, path)
+    if join is joins.WAIT or (join is joins.READY and transition.spec.suspend):
+        return
+    if isinstance(join, joins.Skip):
+        transition.end(path, "Skipped", join.reason, join.message)
+        return
+    if kind_of(transition.node(path)).has_pod and not room:
+        return
+    opened = joins.condition(transition, path)
+    if isinstance(opened, Invalid):
+        transition.end(path, "Failed", Reason.INPUT_INVALID, opened.message)
+    elif not opened:
+        transition.end(path, "Skipped", Reason.CONDITION_FALSE, "when was false")
+    else:
+        _start(transition, path)
+
+
+def _start(transition: Transition, path: str) -> None:
+    inputs = resolve(transition, path)
+    if isinstance(inputs, Invalid):
+        transition.end(path, "Failed", Reason.INPUT_INVALID, inputs.message)
+        return
+    start = engine_kind(transition.node(path)).start or launch.launch
+    start(transition, path, inputs)
+
+
+def _retry(transition: Transition, path: str, status: NodeStatus, *, room: bool) -> None:
+    due = summary.wake_time(status)
+    if due is not None and transition.now < due:
+        transition.requeue_at(due)
+    elif room and not transition.spec.suspend:
+        _start(transition, path)

@@ -1,0 +1,210 @@
+"""The next status while it is being worked out, and the actions that go with it.
+
+The only mutable thing in the engine; it lives for one call of `decide`.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from waypost.api.base import JsonObject, JsonValue
+from waypost.api.checkpoints import Checkpoint, checkpoint_of
+from waypost.api.meta import EventReason
+from waypost.api.status import (
+    FINAL_PHASES,
+    KEPT_ATTEMPTS,
+    AgentWorkflowStatus,
+    AttemptStatus,
+    NodeStatus,
+)
+from waypost.api.workflow import AgentWorkflowSpec, Node
+from waypost.compiler.graph import Graph
+from waypost.engine.state import visible
+from waypost.engine.state.decision import After, Before, Note, PutRecord
+from waypost.engine.state.observed import Observed
+from waypost.engine.state.outcome import Succeeded
+from waypost.kube import names, node_records, timestamps
+from waypost.kube.manifests.attempt_job import Owner
+from waypost.kube.manifests.pod import PodSettings
+from waypost.kube.payloads import AttemptRef
+from waypost.kube.pods import PodFact
+from waypost.protocol import ijson
+from waypost.protocol.reasons import Reason
+from waypost.protocol.text import shorten
+from waypost.protocol.work import Trace
+
+INLINE_OUTPUT: Final = 2 * 1024
+INLINE_TOTAL: Final = 64 * 1024
+_MESSAGE: Final = 1024
+_TAIL: Final = 1024
+# Many failures with long texts would outgrow the status: after these, texts are short.
+_WORDY_FAILURES: Final = 32
+_SHORT: Final = 200
+
+
+class Transition:
+    """Statuses by path, actions, notes and timers of one pass."""
+
+    def __init__(self, observed: Observed, *, now: datetime, settings: PodSettings) -> None:
+        assert observed.spec is not None, "only accepted specs have a transition"
+        self.observed = observed
+        self.now = now
+        self.settings = settings
+        self.spec: AgentWorkflowSpec = observed.spec
+        self.graph: Graph = observed.definition.graph
+        self.owner = Owner(name=observed.name, namespace=observed.namespace, uid=observed.uid)
+        self.statuses: dict[str, NodeStatus] = _initial(observed)
+        self.before: list[Before] = []
+        self.after: list[After] = []
+        self.events: list[Note] = []
+        self.refusals: list[str] = []
+        self.traces: dict[tuple[str, int], Trace] = {}  # by path and attempt
+        self.timers: list[datetime] = []
+        self._payloads: dict[str, JsonValue] = dict(observed.payloads)
+        self._inline = sum(_inline_size(status) for status in self.statuses.values())
+
+    def in_phase(self, *phases: str) -> list[str]:
+        """Paths in one of these phases, in topological order."""
+        return [path for path in self.graph.order if self.statuses[path].phase in phases]
+
+    def node(self, path: str) -> Node:
+        """The definition of a node."""
+        return self.graph.nodes[path]
+
+    def ended(self, path: str) -> bool:
+        """Whether a node has reached a phase it never leaves."""
+        return self.statuses[path].phase in FINAL_PHASES
+
+    def update(self, path: str, **changes: Any) -> None:
+        """Replace fields of a node's status."""
+        self.statuses[path] = self.statuses[path].model_copy(update=changes)
+
+    def stamp_fingerprint(self, path: str) -> None:
+        """Note under which definition the node's checkpoint is made."""
+        self.update(path, fingerprint=self.observed.definition.fingerprints[path])
+
+    def requeue_at(self, at: datetime) -> None:
+        """Ask for a pass at `at`, or at once if that has passed."""
+        self.timers.append(max(at, self.now + timedelta(milliseconds=50)))
+
+    def event(self, type_: str, reason: str, message: str) -> None:
+        """Tell a human through a Kubernetes Event, once the status has landed."""
+        self.events.append(Note(type=type_, reason=reason, message=message[:1000]))
+
+    def context(self, paths: Iterable[str]) -> JsonObject:
+        """What expressions that refer to these nodes see, this pass's results included."""
+        return visible.evaluation_context(
+            self.observed, statuses=self.statuses, payloads=self._payloads, names=paths
+        )
+
+    def checkpoint_of(self, pod: PodFact) -> Checkpoint | None:
+        """What this status says of the path of a pod."""
+        return checkpoint_of(self.statuses.values(), pod.path)
+
+    def has_closed(self, pod: PodFact) -> bool:
+        """Whether the attempt of a pod has ended in this status."""
+        checkpoint = self.checkpoint_of(pod)
+        return checkpoint is not None and checkpoint.has_closed(pod.attempt)
+
+    def job_of(self, pod: PodFact) -> str:
+        """Name of the Job of a pod's attempt."""
+        return names.job_name(
+            run=self.owner.name, run_uid=self.owner.uid, path=pod.path, attempt=pod.attempt
+        )
+
+    def succeed(self, path: str, outcome: Succeeded) -> None:
+        """Checkpoint a node's output: inline while it is small, else in a NodeRecord; in the one
+        that has it already, where the gateway took it."""
+        placed: dict[str, Any] = {"output": outcome.output}
+        if outcome.record is not None:
+            placed = {"output_record": outcome.record}
+            self._payloads[outcome.record] = outcome.output
+        elif outcome.size > INLINE_OUTPUT or self._inline + outcome.size > INLINE_TOTAL:
+            placed = {"output_record": self._put_record(path, outcome)}
+        else:
+            self._inline += outcome.size
+        self.update(
+            path,
+            phase="Succeeded",
+            reason=None,
+            message=None,
+            tail=None,
+            wake_at=None,
+            output_digest=outcome.digest,
+            finished_at=timestamps.timestamp(self.now),
+            **placed,
+        )
+
+    def end(self, path: str, phase: str, reason: Reason, message: str, *, tail: str = "") -> None:
+        """End a node without an output: Failed, Skipped or Cancelled."""
+        wordy = len(self.in_phase("Failed")) < _WORDY_FAILURES
+        self.update(
+            path,
+            phase=phase,
+            reason=str(reason),
+            message=shorten(message, _MESSAGE if wordy else _SHORT) or None,
+            tail=(tail[-_TAIL:] or None) if wordy else None,
+            wake_at=None,
+            finished_at=timestamps.timestamp(self.now),
+        )
+        if phase == "Failed":
+            self.event("Warning", EventReason.NODE_FAILED, f"{path}: {reason}: {message}")
+
+    def attempt_ref(self, path: str, attempt: int) -> AttemptRef:
+        """The attempt as its NodeRecords name it."""
+        return attempt_ref(self.observed, self.statuses[path], attempt)
+
+    def record_attempt(self, path: str, attempt: AttemptStatus) -> None:
+        """Add an attempt, or replace the entry with its number; keeps the first and last five."""
+        kept = [a for a in self.statuses[path].attempts or [] if a.number != attempt.number]
+        kept = sorted([*kept, attempt], key=lambda a: a.number)
+        if len(kept) > KEPT_ATTEMPTS:
+            kept = [kept[0], *kept[-(KEPT_ATTEMPTS - 1) :]]
+        self.update(path, attempts=kept)
+
+    def _put_record(self, path: str, outcome: Succeeded) -> str:
+        status = self.statuses[path]
+        # Not the round of the attempt: what a person gives stands beside what that one gave.
+        numbers = (status.round or 1, max(status.attempt or 0, 1))
+        ref = AttemptRef(self.owner.name, self.owner.uid, path, *numbers)
+        form = node_records.form_of(outcome.output, ijson.canonical(outcome.output))
+        assert form is not None, "what came in a commit record or an answer fits"
+        manifest = node_records.manifest(
+            "Result",
+            ref,
+            digest=outcome.digest,
+            size=outcome.size,
+            form=form,
+            owner=self.owner.reference(),
+            namespace=self.owner.namespace,
+        )
+        self.before.append(PutRecord(manifest=manifest))
+        name = ref.record_name("Result")
+        self._payloads[name] = outcome.output
+        return name
+
+
+def attempt_ref(observed: Observed, status: NodeStatus, number: int) -> AttemptRef:
+    """An attempt of a node as its NodeRecords name it."""
+    listed = (a for a in status.attempts or [] if a.number == number)
+    attempt = next(listed, None)
+    round_ = (attempt.round if attempt else status.round) or 1
+    return AttemptRef(observed.name, observed.uid, status.path, round_, number)
+
+
+def _initial(observed: Observed) -> dict[str, NodeStatus]:
+    known: Mapping[str, NodeStatus] = {status.path: status for status in observed.status.nodes}
+    return {
+        name: known.get(name) or NodeStatus(path=name, phase="Pending")
+        for name in observed.definition.graph.nodes
+    }
+
+
+def _inline_size(status: NodeStatus) -> int:
+    output: JsonValue = status.output
+    return len(ijson.canonical(output)) if output is not None else 0
+
+
+def is_finished(status: AgentWorkflowStatus) -> bool:
+    """Whether the run has ended for good."""
+    return status.finished_at is not None and status.phase != "Rejected"

@@ -1,0 +1,85 @@
+"""From watch events and lists into the cache: which run an object concerns, and what is new.
+
+Labels and annotations of children can be forged. So a child counts only for a run in its own
+namespace, and says nothing about the run itself.
+"""
+
+from waypost.api import meta
+from waypost.kube import objects
+from waypost.kube.approvals import approval_fact
+from waypost.kube.pods import pod_fact
+from waypost.ports.cluster import Kind, Obj
+from waypost.runtime.cache.runs import Key, RunCache, version_of
+
+
+class Ingest:
+    """Puts runs, pods and Approvals into the cache."""
+
+    def __init__(self, *, store: RunCache) -> None:
+        self._store = store
+
+    def take(self, kind: Kind, raw: Obj, *, deleted: bool) -> Key | None:
+        """Put one object into the cache.
+
+        Args:
+            kind: The object's kind; other kinds than run, pod and Approval are ignored.
+            raw: Its body. No reference to it is kept.
+            deleted: The watch reported DELETED, and `raw` is the last state.
+
+        Returns:
+            The run that it concerns, if the object brings news. A state that this operator
+            itself has written and put into the cache is none when the watch repeats it.
+        """
+        if kind is Kind.AGENT_WORKFLOW:
+            return self._take_run(raw, deleted=deleted)
+        if kind is Kind.POD:
+            return self._take_pod(raw, deleted=deleted)
+        if kind is Kind.APPROVAL:
+            return self._take_approval(raw, deleted=deleted)
+        return None
+
+    def _take_run(self, raw: Obj, *, deleted: bool) -> Key | None:
+        metadata = objects.section(raw, "metadata")
+        uid = objects.text(metadata, "uid")
+        if not uid:
+            return None
+        if deleted:
+            key = self._store.key_of(uid) or self._store.last_key(uid)
+            self._store.drop_run(uid)
+            return key
+        return self._store.key_of(uid) if self._store.put_run(raw) else None
+
+    def _take_pod(self, raw: Obj, *, deleted: bool) -> Key | None:
+        fact = pod_fact(raw)
+        if fact is None:
+            return None
+        if deleted:
+            self._store.drop_pod(fact.run_uid, fact.uid)
+            return self._store.last_key(fact.run_uid)
+        key = self._owner_key(raw, fact.run_uid)
+        return key if key and self._store.put_pod(fact, version_of(raw)) else None
+
+    def _take_approval(self, raw: Obj, *, deleted: bool) -> Key | None:
+        fact = approval_fact(raw)
+        uid = objects.text(objects.section(raw, "metadata", "labels"), meta.LABEL_RUN)
+        if fact is None or not uid:
+            return None
+        if deleted:
+            self._store.drop_approval(uid, fact.name)
+            return self._store.last_key(uid)
+        key = self._owner_key(raw, uid)
+        return key if key and self._store.put_approval(fact, uid, version_of(raw)) else None
+
+    def _owner_key(self, raw: Obj, uid: str) -> Key | None:
+        """The run that a child names; None when it is in another namespace or not named."""
+        metadata = objects.section(raw, "metadata")
+        namespace = objects.text(metadata, "namespace")
+        known = self._store.last_key(uid)
+        if known is not None:
+            return known if known.namespace == namespace else None
+        name = objects.text(objects.section(metadata, "annotations"), meta.ANNOTATION_RUN_NAME)
+        if not name:
+            return None
+        key = Key(namespace, name, uid)
+        self._store.remember(key)
+        return key

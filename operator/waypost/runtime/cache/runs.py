@@ -1,0 +1,200 @@
+"""What the watch has told: bodies of runs, slim facts of their pods and approvals.
+
+A cache and nothing more: it may lag, and what is not in it may still exist. Facts of our own
+writes are put in at once, so a pass never works on less than it has itself written.
+"""
+
+import json
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from waypost.kube.approvals import ApprovalFact
+from waypost.kube.jobs import JobFact, LaunchProblem
+from waypost.kube.objects import section, text
+from waypost.kube.pods import PodFact
+from waypost.ports.cluster import Obj
+
+
+@dataclass(frozen=True, order=True)
+class Key:
+    """A run: namespace and name for the API, uid because names come back."""
+
+    namespace: str
+    name: str
+    uid: str
+
+
+@dataclass
+class RunEntry:
+    """All that is cached of one run. The body is kept as bytes: most runs are idle."""
+
+    body: bytes | None = None
+    version: int = 0
+    finished: bool = False  # status.finishedAt is set
+    ended: bool = False  # finished, and nothing was asked of the run since
+    pods: dict[str, PodFact] = field(default_factory=dict)  # by uid
+    pod_versions: dict[str, int] = field(default_factory=dict)
+    mounts: dict[str, tuple[datetime, str]] = field(default_factory=dict)  # pod uid -> when, why
+    approvals: dict[str, ApprovalFact] = field(default_factory=dict)  # by name
+    approval_versions: dict[str, int] = field(default_factory=dict)
+    jobs: dict[str, JobFact] = field(default_factory=dict)  # of our own creates and live reads
+    launches: dict[str, LaunchProblem] = field(default_factory=dict)  # by Job name
+
+
+def version_of(body: Obj) -> int:
+    """resourceVersion as a number, to tell which of two states of ONE object is newer.
+
+    Ordered for one object in every release of etcd3 storage, and by contract since 1.35
+    (KEP-5504). 0 when it is no number: such a state counts as old.
+    """
+    version = text(section(body, "metadata"), "resourceVersion")
+    return int(version) if version.isdecimal() else 0
+
+
+def _has_ended(body: Obj) -> bool:
+    metadata, status = section(body, "metadata"), section(body, "status")
+    known = status.get("observedGeneration") == metadata.get("generation")
+    return bool(status.get("finishedAt")) and known and "deletionTimestamp" not in metadata
+
+
+class RunCache:
+    """Entries by run uid. Not thread-safe: it lives on the event loop."""
+
+    def __init__(self) -> None:
+        self._entries: dict[str, RunEntry] = {}
+        self._keys: dict[str, Key] = {}  # of runs that exist, and of those with children left
+        self._live: set[str] = set()  # uids of runs that are known to exist
+
+    def __len__(self) -> int:
+        return len(self._live)
+
+    def uids(self) -> list[str]:
+        """Every run of which anything is known."""
+        return list(self._keys)
+
+    def key_of(self, uid: str) -> Key | None:
+        """The run with this uid, if it is known to exist."""
+        return self._keys.get(uid) if uid in self._live else None
+
+    def last_key(self, uid: str) -> Key | None:
+        """The run with this uid, even if it is gone while children of it are left."""
+        return self._keys.get(uid)
+
+    def remember(self, key: Key) -> None:
+        """Name a run of which so far only a child is known."""
+        self._keys.setdefault(key.uid, key)
+
+    def entry(self, uid: str) -> RunEntry:
+        """What is cached of a run; an empty entry when nothing is."""
+        return self._entries.setdefault(uid, RunEntry())
+
+    def put_run(self, body: Obj) -> bool:
+        """Take a state of a run; False when it, or a newer one, is known already."""
+        metadata = section(body, "metadata")
+        key = Key(text(metadata, "namespace"), text(metadata, "name"), text(metadata, "uid"))
+        claimed = self._keys.get(key.uid)
+        if claimed is not None and claimed.namespace != key.namespace:
+            self._entries.pop(key.uid, None)  # children from elsewhere had claimed its uid
+        entry = self.entry(key.uid)
+        version = version_of(body)
+        self._keys[key.uid] = key
+        self._live.add(key.uid)
+        if entry.body is not None and version <= entry.version:
+            return False
+        slim = {k: v for k, v in metadata.items() if k != "managedFields"}
+        entry.body = json.dumps({**body, "metadata": slim}).encode()
+        entry.version = version
+        entry.finished = bool(section(body, "status").get("finishedAt"))
+        entry.ended = _has_ended(body)
+        return True
+
+    def active(self) -> int:
+        """Number of runs that are known to exist and have no finishedAt."""
+        return sum(not self.entry(uid).finished for uid in self._live)
+
+    def has_ended(self, uid: str) -> bool:
+        """Whether a run is over, and nobody has asked anything of it since: it can wait."""
+        entry = self._entries.get(uid)
+        return entry is not None and entry.ended
+
+    def drop_run(self, uid: str) -> None:
+        """The run is gone. Its pods stay known until they have gone too: they may be held."""
+        self._live.discard(uid)
+        entry = self._entries.get(uid)
+        if entry is not None:
+            entry.body, entry.version = None, 0
+            entry.finished = entry.ended = False
+            self._forget_if_empty(uid)
+
+    def run_body(self, key: Key) -> Obj | None:
+        """The newest known state of a run, decoded anew."""
+        entry = self._entries.get(key.uid)
+        if entry is None or entry.body is None:
+            return None
+        body: Any = json.loads(entry.body)
+        return body if isinstance(body, dict) else None
+
+    def put_pod(self, fact: PodFact, version: int) -> bool:
+        """Take a state of a pod; False when it, or a newer one, is known already."""
+        entry = self.entry(fact.run_uid)
+        if version <= entry.pod_versions.get(fact.uid, -1):
+            return False
+        entry.pods[fact.uid] = fact
+        entry.pod_versions[fact.uid] = version
+        return True
+
+    def drop_pod(self, run_uid: str, uid: str) -> None:
+        """The pod is gone."""
+        entry = self._entries.get(run_uid)
+        if entry is not None:
+            entry.pods.pop(uid, None)
+            entry.pod_versions.pop(uid, None)
+            entry.mounts.pop(uid, None)
+            self._forget_if_empty(run_uid)
+
+    def put_approval(self, fact: ApprovalFact, run_uid: str, version: int) -> bool:
+        """Take a state of an Approval; False when it, or a newer one, is known already."""
+        entry = self.entry(run_uid)
+        if version <= entry.approval_versions.get(fact.name, -1):
+            return False
+        entry.approvals[fact.name] = fact
+        entry.approval_versions[fact.name] = version
+        return True
+
+    def drop_approval(self, run_uid: str, name: str) -> None:
+        """The Approval is gone."""
+        entry = self._entries.get(run_uid)
+        if entry is not None:
+            entry.approvals.pop(name, None)
+            entry.approval_versions.pop(name, None)
+            self._forget_if_empty(run_uid)
+
+    def retain(
+        self,
+        namespace: str | None,
+        *,
+        runs: tuple[frozenset[str], int],
+        pods: tuple[frozenset[str], int],
+        approvals: tuple[frozenset[str], int],
+    ) -> None:
+        """Drop what complete lists no longer have: each is (uids listed, version of the list).
+        What is newer than its list was made after it and stays."""
+        for uid, key in list(self._keys.items()):
+            if namespace is not None and key.namespace != namespace:
+                continue
+            entry = self.entry(uid)
+            for pod in list(entry.pods):
+                if pod not in pods[0] and entry.pod_versions[pod] <= pods[1]:
+                    self.drop_pod(uid, pod)
+            for name, fact in list(entry.approvals.items()):
+                if fact.uid not in approvals[0] and entry.approval_versions[name] <= approvals[1]:
+                    self.drop_approval(uid, name)
+            if uid not in runs[0] and entry.version <= runs[1]:
+                self.drop_run(uid)
+
+    def _forget_if_empty(self, uid: str) -> None:
+        entry = self._entries.get(uid)
+        if uid not in self._live and entry and not (entry.pods or entry.approvals):
+            self._entries.pop(uid, None)
+            self._keys.pop(uid, None)

@@ -1,0 +1,216 @@
+"""The loop beside the loop: probes of ModelProviders and ToolServers.
+
+One pass over one object at a time, as with runs, by workers of their own: however many providers
+are broken, no run waits for them, and one that is broken holds up no other.
+"""
+
+import asyncio
+import contextlib
+import logging
+from typing import Final
+
+from waypost.api import meta
+from waypost.kube import objects
+from waypost.kube.pods import PodFact, probe_pod_fact
+from waypost.ports.clock import Clock
+from waypost.ports.cluster import (
+    AlreadyExists,
+    Cluster,
+    ClusterError,
+    Conflict,
+    Kind,
+    NotFound,
+    Obj,
+    PatchType,
+    Rejected,
+)
+from waypost.probes.decide import Look, Step, step, underway
+from waypost.probes.findings import wants_log
+from waypost.probes.job import ProbeSettings
+from waypost.probes.subject import Subject
+from waypost.runtime.cache.endpoints import EndpointCache, SubjectKey
+from waypost.runtime.queue import KeyedQueue
+from waypost.runtime.reads.events import newest_event
+from waypost.runtime.writes.status_patch import status_patch, to_wire
+
+_WORKERS: Final = 4
+_LOG_LINES: Final = 400
+_LOG_BYTES: Final = 128 * 1024
+
+log = logging.getLogger(__name__)
+
+
+class ProbeController:
+    """Keeps the Ready condition of every object in the catalog true."""
+
+    def __init__(
+        self, *, cluster: Cluster, catalog: EndpointCache, clock: Clock, settings: ProbeSettings
+    ) -> None:
+        self._cluster = cluster
+        self._catalog = catalog
+        self._clock = clock
+        self._settings = settings
+        self._queue: KeyedQueue[SubjectKey] = KeyedQueue(monotonic=clock.monotonic)
+        self._refused: dict[SubjectKey, str] = {}  # why the Job of a probe was not taken
+
+    def wake(self, key: SubjectKey) -> None:
+        """Something is new of this object."""
+        self._queue.add(key)
+
+    def wake_all(self) -> None:
+        """After a complete list: look at everything again."""
+        for key in self._catalog.known():
+            self._queue.add(key)
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for number in range(_WORKERS):
+                group.create_task(self._work(), name=f"prober-{number}")
+
+    async def _work(self) -> None:
+        while True:
+            key = await self._queue.get()
+            try:
+                await self._pass(key)
+            finally:
+                self._queue.done(key)
+
+    async def _pass(self, key: SubjectKey) -> None:
+        """One pass that never raises: an object that cannot be served waits, others go on."""
+        about = {"object": f"{key.kind.kind}/{key.name}", "namespace": key.namespace}
+        try:
+            await self.reconcile(key)
+        except Conflict:
+            await self._refresh(key)
+        except NotFound:
+            self._catalog.drop(key)
+        except (ClusterError, TimeoutError) as error:
+            text = getattr(error, "message", "") or type(error).__name__
+            log.warning("a probe failed, trying again: %s", text, extra=about)
+            self._queue.retry(key)
+        except Exception:
+            log.exception("a defect of the operator; the probe is retried", extra=about)
+            self._queue.retry(key)
+        else:
+            self._queue.forget(key)
+
+    async def reconcile(self, key: SubjectKey) -> None:
+        """One pass over one object. Raises ClusterError; NotFound when the object is gone."""
+        subject = self._catalog.subject(key)
+        if subject is None:
+            self._refused.pop(key, None)
+            return
+        look = await self._look(key, subject) if underway(subject) else None
+        found = step(subject, look, self._clock.now(), self._settings)
+        if found.wake_at is not None:
+            wait = (found.wake_at - self._clock.now()).total_seconds()
+            self._queue.add_at(key, self._clock.monotonic() + max(wait, 0.0))
+        if to_wire(found.status) != to_wire(subject.status):
+            await self._write(key, subject, found)
+        if found.stop is not None:
+            await self._stop(key, found.stop)
+        if found.launch is not None:
+            await self._launch(key, found.launch)
+
+    async def _write(self, key: SubjectKey, subject: Subject, found: Step) -> None:
+        landed = await self._cluster.patch(
+            key.kind,
+            namespace=key.namespace,
+            name=key.name,
+            body=status_patch(
+                body={"status": to_wire(subject.status)} if _has_status(subject) else {},
+                resource_version=subject.resource_version,
+                status=found.status,
+            ),
+            patch_type=PatchType.JSON,
+            subresource="status",
+        )
+        self._catalog.take(key.kind, landed)
+
+    async def _launch(self, key: SubjectKey, job: Obj) -> None:
+        self._refused.pop(key, None)
+        try:
+            await self._cluster.create(Kind.JOB, namespace=key.namespace, body=job)
+        except AlreadyExists:
+            name = job["metadata"]["name"]
+            found = await self._cluster.get(Kind.JOB, namespace=key.namespace, name=name)
+            if objects.controller_uid(found) != key.uid:
+                self._refuse(key, f"Job {name} exists and is not this probe's; delete it")
+        except Rejected as error:
+            self._refuse(key, f"its Job was refused: {error.message}")
+
+    def _refuse(self, key: SubjectKey, why: str) -> None:
+        self._refused[key] = why
+        self._queue.add(key)
+
+    async def _stop(self, key: SubjectKey, job: str) -> None:
+        with contextlib.suppress(NotFound):
+            await self._cluster.delete(Kind.JOB, namespace=key.namespace, name=job)
+
+    async def _look(self, key: SubjectKey, subject: Subject) -> Look:
+        """The latest probe, read live: what is not there is not there."""
+        state = subject.status.probe
+        assert state is not None, "a probe is under way"
+        labels = f"{meta.LABEL_PROBE}={key.uid},{meta.LABEL_ATTEMPT}={state.number}"
+        listing = await self._cluster.list(Kind.POD, namespace=key.namespace, labels=labels)
+        pods = tuple(pod for body in listing.items if (pod := probe_pod_fact(body)))
+        refused = self._refused.get(key, "")
+        if not pods:
+            job = await self._job(key, state.job)
+            trouble = await self._trouble(key, job, "FailedCreate") if job else ""
+            return Look(job=job is not None, trouble=trouble, refused=refused)
+        pod = pods[-1]
+        if pod.over:
+            return Look(job=True, pods=pods, log=await self._log(key, pod))
+        waits = pod.scheduled and pod.started_at is None
+        trouble = await self._pod_trouble(key, pod) if waits else ""
+        return Look(job=True, pods=pods, trouble=trouble)
+
+    async def _job(self, key: SubjectKey, name: str) -> Obj | None:
+        try:
+            body = await self._cluster.get(Kind.JOB, namespace=key.namespace, name=name)
+        except NotFound:
+            return None
+        return body if objects.controller_uid(body) == key.uid else None
+
+    async def _trouble(self, key: SubjectKey, body: Obj, reason: str) -> str:
+        uid = objects.text(objects.section(body, "metadata"), "uid")
+        return await newest_event(self._cluster, namespace=key.namespace, uid=uid, reason=reason)
+
+    async def _pod_trouble(self, key: SubjectKey, pod: PodFact) -> str:
+        return await newest_event(
+            self._cluster, namespace=key.namespace, uid=pod.uid, reason="FailedMount"
+        )
+
+    async def _log(self, key: SubjectKey, pod: PodFact) -> str | None:
+        if not wants_log(pod):
+            return None
+        try:
+            return await self._cluster.read_log(
+                namespace=key.namespace,
+                pod=pod.name,
+                container=meta.NODE_CONTAINER,
+                tail_lines=_LOG_LINES,
+                limit_bytes=_LOG_BYTES,
+            )
+        except NotFound:
+            return None
+
+    async def _refresh(self, key: SubjectKey) -> None:
+        """Someone else has changed the object, and the watch may take its time to tell."""
+        try:
+            body = await self._cluster.get(key.kind, namespace=key.namespace, name=key.name)
+        except NotFound:
+            self._catalog.drop(key)
+            return
+        except ClusterError as error:
+            log.info("cannot read %s yet: %s", key.name, error.message)
+            self._queue.retry(key)
+            return
+        self._catalog.take(key.kind, body)
+        self._queue.add(key)
+
+
+def _has_status(subject: Subject) -> bool:
+    return subject.status.observed_generation > 0

@@ -1,0 +1,332 @@
+"""Build what the engine decides on: the cached facts of a run, and live reads where it asks.
+
+Absence is never inferred from the cache: only `look` may say that something is not there.
+"""
+
+import json
+from collections import OrderedDict
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Final
+
+from waypost.api import meta
+from waypost.api.status import AgentWorkflowStatus
+from waypost.compiler.definition import Definition, define
+from waypost.engine.state.observed import Observed, Reads
+from waypost.engine.state.visible import readable
+from waypost.kube import approvals, objects, runs
+from waypost.kube.jobs import JobFact, job_fact
+from waypost.kube.node_records import record_fact
+from waypost.kube.payloads import RecordFact
+from waypost.kube.pods import PodFact, pod_fact
+from waypost.kube.secret_files import explain, missing_key
+from waypost.kube.timestamps import parse_timestamp
+from waypost.ports.clock import Clock
+from waypost.ports.cluster import Cluster, Kind, NotFound, Obj
+from waypost.ports.offload import Offload, inline
+from waypost.runtime.cache.endpoints import PROBED, EndpointCache
+from waypost.runtime.cache.runs import Key, RunCache, RunEntry, version_of
+from waypost.runtime.reads.events import newest_event
+from waypost.runtime.reads.machines import Machines
+
+_NAMESPACE_MEMORY: Final = 5.0  # seconds a namespace's phase is believed
+# Payloads that are kept in memory; as values they take some times their bytes.
+_PAYLOADS: Final = 256
+_PAYLOAD_BYTES: Final = 16 * 1024 * 1024
+_LOG_LINES: Final = 20
+_LOG_BYTES: Final = 2048
+
+
+class StaleRun(Exception):
+    """The run has changed since it was cached: start the pass again."""
+
+
+class Observer:
+    """Reads for one operator. Definitions and NodeRecords never change, so they are kept."""
+
+    def __init__(
+        self,
+        *,
+        cluster: Cluster,
+        store: RunCache,
+        catalog: EndpointCache,
+        clock: Clock,
+        node_lost_seconds: float,
+        offload: Offload = inline,
+    ) -> None:
+        self._offload = offload
+        self._cluster = cluster
+        self._node_lost_seconds = node_lost_seconds
+        self._machines = Machines(cluster=cluster, clock=clock)
+        self._store = store
+        self._catalog = catalog
+        self._clock = clock
+        self._definitions: OrderedDict[tuple[str, int], Definition] = OrderedDict()
+        self._payloads: OrderedDict[tuple[str, str], tuple[Any, int]] = OrderedDict()
+        self._payload_bytes = 0
+        self._looked: dict[str, datetime] = {}
+        self._namespaces: dict[str, tuple[float, bool]] = {}
+
+    async def observe(self, key: Key, body: Obj) -> Observed:
+        """The cached facts of a run."""
+        metadata = objects.section(body, "metadata")
+        generation = metadata.get("generation")
+        generation = generation if isinstance(generation, int) else 1
+        # Before anything is looked at: it may take a while.
+        definition = await self._definition(key.uid, generation, body)
+        entry = self._store.entry(key.uid)
+        pods = _pods(entry)
+        deleting = bool(metadata.get("deletionTimestamp"))
+        if not deleting and any(pod.deleting for pod in pods):
+            deleting = await self._terminating(key.namespace)
+        return Observed(
+            name=key.name,
+            namespace=key.namespace,
+            uid=key.uid,
+            generation=generation,
+            resource_version=objects.text(metadata, "resourceVersion"),
+            created_at=parse_timestamp(objects.text(metadata, "creationTimestamp"))
+            or self._clock.now(),
+            definition=definition,
+            status=_status(body),
+            deleting=deleting,
+            tracked=runs.tracked_by_git(body),
+            pruned=_pruned(body),
+            pods=pods,
+            jobs=dict(entry.jobs),
+            approvals=dict(entry.approvals),
+            launches=dict(entry.launches),
+            providers=self._catalog.providers(key.namespace),
+            servers=self._catalog.servers(key.namespace),
+            machines=self._machines.known(pod.machine for pod in pods),
+            node_lost_seconds=self._node_lost_seconds,
+            live_at=self._looked.get(key.uid),
+        )
+
+    async def satisfy(self, key: Key, observed: Observed, wants: Reads) -> Observed:
+        """Load what `plan` asked for. Raises Moved when a live read finds a newer run."""
+        if wants.payloads:
+            loaded = {name: await self._payload(key, name) for name in wants.payloads}
+            observed = replace(observed, payloads={**observed.payloads, **loaded})
+        if wants.records:
+            seen = {name: await self._look_up(key, name) for name in wants.records}
+            observed = replace(observed, records={**observed.records, **seen})
+        if wants.logs:
+            read = {pod.uid: await self._log(key, pod) for pod in wants.logs}
+            observed = replace(observed, logs={**observed.logs, **read})
+        if wants.mounts:
+            observed = await self._look_at_mounts(key, observed, wants.mounts)
+        if wants.references:
+            observed = await self._look_at_references(key, observed)
+        if wants.machines:
+            read_now = await self._machines.read(wants.machines)
+            observed = replace(observed, machines={**observed.machines, **read_now})
+        return await self.look(key, observed) if wants.live else observed
+
+    async def look(self, key: Key, observed: Observed) -> Observed:
+        """Read the run's Jobs, pods and Approvals live: now absence means absence.
+
+        In this order, and the run last: a Job may be deleted meanwhile, but it leaves its pod, and
+        the pod is held until a status has closed its attempt, which moves the run.
+        """
+        moment = self._clock.now()
+        jobs = await self._list(Kind.JOB, key)
+        entry = self._store.entry(key.uid)
+        pods = await self._list(Kind.POD, key)
+        found = {f.uid: (f, version_of(b)) for b in pods if (f := pod_fact(b))}
+        for uid in set(entry.pods) - set(found):
+            self._store.drop_pod(key.uid, uid)
+        for fact, version in found.values():
+            self._store.put_pod(fact, version)
+        await self._look_at_approvals(key)
+        with_pod = {(f.path, f.attempt) for f, _ in found.values()}
+        entry.jobs = await self._jobs(key, jobs, with_pod)
+        await self._still_is(key, observed.resource_version)
+        self._looked[key.uid] = moment
+        return replace(
+            observed,
+            pods=_pods(entry),
+            jobs=dict(entry.jobs),
+            approvals=dict(entry.approvals),
+            live=True,
+            live_at=moment,
+        )
+
+    async def _still_is(self, key: Key, version: str) -> None:
+        """Raises Moved when the run has changed, NotFound when it was replaced."""
+        body = await self._cluster.get(Kind.AGENT_WORKFLOW, namespace=key.namespace, name=key.name)
+        metadata = objects.section(body, "metadata")
+        if objects.text(metadata, "uid") != key.uid:
+            raise NotFound(f"{key.namespace}/{key.name} was replaced by another run", code=404)
+        if objects.text(metadata, "resourceVersion") != version:
+            self._store.put_run(body)
+            raise StaleRun
+
+    async def refresh(self, key: Key) -> bool:
+        """Read anew what this operator writes conditionally: the run and its Approvals. False
+        when the run is gone, whoever may have its name now."""
+        try:
+            body = await self._cluster.get(
+                Kind.AGENT_WORKFLOW, namespace=key.namespace, name=key.name
+            )
+        except NotFound:
+            return False
+        if objects.text(objects.section(body, "metadata"), "uid") != key.uid:
+            return False
+        self._store.put_run(body)
+        if self._store.entry(key.uid).approvals:
+            await self._look_at_approvals(key)
+        return True
+
+    async def gone(self, key: Key) -> bool:
+        """Whether the run certainly no longer exists (a live read)."""
+        try:
+            body = await self._cluster.get(
+                Kind.AGENT_WORKFLOW, namespace=key.namespace, name=key.name
+            )
+        except NotFound:
+            return True
+        return objects.text(objects.section(body, "metadata"), "uid") != key.uid
+
+    def forget(self, uid: str) -> None:
+        """The run is gone: drop what was kept for it."""
+        self._looked.pop(uid, None)
+
+    async def _definition(self, uid: str, generation: int, body: Obj) -> Definition:
+        known = self._definitions.get((uid, generation))
+        if known is None:
+            known = await self._offload(define, body.get("spec"))
+            self._definitions[uid, generation] = known
+            while len(self._definitions) > 500:
+                self._definitions.popitem(last=False)
+        self._definitions.move_to_end((uid, generation))
+        return known
+
+    async def _list(self, kind: Kind, key: Key) -> tuple[Obj, ...]:
+        labels = f"{meta.LABEL_RUN}={key.uid}"
+        return (await self._cluster.list(kind, namespace=key.namespace, labels=labels)).items
+
+    async def _look_at_mounts(
+        self, key: Key, observed: Observed, pods: tuple[PodFact, ...]
+    ) -> Observed:
+        """Ask the Events of pods that do not start for a key that is missing."""
+        entry = self._store.entry(key.uid)
+        for pod in pods:
+            text = await newest_event(
+                self._cluster, namespace=key.namespace, uid=pod.uid, reason="FailedMount"
+            )
+            # What passes by itself, such as a cache that is being filled, is not worth a word.
+            trouble = explain(text, pod.keys) if missing_key(text) else ""
+            entry.mounts[pod.uid] = (self._clock.now(), trouble)
+        return replace(observed, pods=_pods(entry))
+
+    async def _look_at_references(self, key: Key, observed: Observed) -> Observed:
+        for kind in PROBED:
+            listing = await self._cluster.list(kind, namespace=key.namespace)
+            self._catalog.replace(kind, key.namespace, listing)
+        return replace(
+            observed,
+            providers=self._catalog.providers(key.namespace),
+            servers=self._catalog.servers(key.namespace),
+            references_live=True,
+        )
+
+    async def _look_at_approvals(self, key: Key) -> None:
+        entry = self._store.entry(key.uid)
+        bodies = await self._list(Kind.APPROVAL, key)
+        present = {f.name: (f, version_of(b)) for b in bodies if (f := approvals.approval_fact(b))}
+        for name in set(entry.approvals) - set(present):
+            self._store.drop_approval(key.uid, name)
+        for fact, version in present.values():
+            self._store.put_approval(fact, key.uid, version)
+
+    async def _jobs(
+        self, key: Key, listed: tuple[Obj, ...], with_pod: set[tuple[str, int]]
+    ) -> dict[str, JobFact]:
+        known: dict[str, JobFact] = {}
+        for job in (f for b in listed if (f := job_fact(b))):
+            podless = (job.path, job.attempt) not in with_pod and not job.ended
+            trouble = await self._trouble(key, job) if podless and not job.suspended else ""
+            known[job.name] = replace(job, trouble=trouble)
+        return known
+
+    async def _trouble(self, key: Key, job: JobFact) -> str:
+        """Why the Job controller makes no pod: the newest FailedCreate, in the cluster's words."""
+        return await newest_event(
+            self._cluster, namespace=key.namespace, uid=job.uid, reason="FailedCreate"
+        )
+
+    async def _look_up(self, key: Key, name: str) -> RecordFact | None:
+        """A live read; None when there certainly is no such record."""
+        try:
+            body = await self._cluster.get(Kind.NODE_RECORD, namespace=key.namespace, name=name)
+        except NotFound:
+            return None
+        return record_fact(body)
+
+    async def _payload(self, key: Key, name: str) -> Any:
+        known = self._payloads.get((key.uid, name))
+        if known is not None:
+            return known[0]
+        body = await self._cluster.get(Kind.NODE_RECORD, namespace=key.namespace, name=name)
+        fact = record_fact(body)
+        value = readable(fact)
+        size = fact.payload.size if fact.payload.read else 0
+        self._payloads[key.uid, name] = (value, size)
+        self._payload_bytes += size
+        while len(self._payloads) > 1 and (
+            self._payload_bytes > _PAYLOAD_BYTES or len(self._payloads) > _PAYLOADS
+        ):
+            self._payload_bytes -= self._payloads.popitem(last=False)[1][1]
+        return value
+
+    async def _log(self, key: Key, pod: PodFact) -> str:
+        try:
+            return await self._cluster.read_log(
+                namespace=key.namespace,
+                pod=pod.name,
+                container=meta.NODE_CONTAINER,
+                tail_lines=_LOG_LINES,
+                limit_bytes=_LOG_BYTES,
+            )
+        except NotFound:
+            return ""
+
+    async def _terminating(self, namespace: str) -> bool:
+        at, verdict = self._namespaces.get(namespace, (float("-inf"), False))
+        now = self._clock.monotonic()
+        if now - at < _NAMESPACE_MEMORY:
+            return verdict
+        try:
+            body = await self._cluster.get(Kind.NAMESPACE, namespace=None, name=namespace)
+            verdict = objects.text(objects.section(body, "status"), "phase") == "Terminating"
+        except NotFound:
+            verdict = True
+        self._namespaces[namespace] = (now, verdict)
+        return verdict
+
+
+def _pods(entry: RunEntry) -> tuple[PodFact, ...]:
+    """The pods, with what was read of their mounts while they have not started."""
+    return tuple(
+        replace(pod, mount_looked_at=looked[0], mount_trouble=looked[1])
+        if pod.started_at is None and (looked := entry.mounts.get(pod.uid))
+        else pod
+        for pod in entry.pods.values()
+    )
+
+
+def _status(body: Obj) -> AgentWorkflowStatus:
+    # Written by the operator alone and bounded by the CRD; a status that cannot be read must not
+    # be taken for "nothing has run yet", so this is allowed to raise.
+    return AgentWorkflowStatus.model_validate(objects.section(body, "status"))
+
+
+def _pruned(body: Obj) -> tuple[str, ...]:
+    text = runs.last_applied_text(body)
+    if not text:
+        return ()
+    try:
+        return runs.pruned_fields(body, json.loads(text))
+    except (ValueError, RecursionError):
+        return ()

@@ -1,0 +1,172 @@
+"""Complete lists that correct the cache.
+
+kopf reports neither the end of its first list nor what was deleted while its watch was down. So
+the operator lists for itself: before the first worker starts, and periodically.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Final, Protocol
+
+from waypost.api import meta
+from waypost.kube import objects
+from waypost.ports.clock import Clock
+from waypost.ports.cluster import Busy, Cluster, Kind, Listing, Obj, Unavailable
+from waypost.ports.telemetry import Telemetry
+from waypost.runtime.cache.endpoints import PROBED, EndpointCache
+from waypost.runtime.cache.ingest import Ingest
+from waypost.runtime.cache.runs import Key, RunCache
+from waypost.runtime.reads.namespaces import is_terminating
+from waypost.runtime.sweep import Sweeper
+
+_TRY_AGAIN: Final = (0.2, 0.5, 1.0)  # seconds before a list that failed is tried again
+_LONGEST_PAUSE: Final = 5.0
+
+
+class Wake(Protocol):
+    """Queues a run."""
+
+    def __call__(self, key: Key, *, spare: bool = False) -> None:
+        """Queue a run for a pass; with `spare` after all runs that are queued without it."""
+        ...
+
+
+class Releases(Protocol):
+    """Takes the result finalizer off pods: `runtime.writes.actions.ActionExecutor`."""
+
+    async def release(self, key: Key, *, name: str, uid: str) -> None:
+        """Take the finalizer off a pod; a pod that is gone is no error. Raises ClusterError."""
+        ...
+
+
+class Resync:
+    """Makes the caches equal to the cluster, whatever the watch has missed."""
+
+    def __init__(
+        self,
+        *,
+        cluster: Cluster,
+        store: RunCache,
+        catalog: EndpointCache,
+        clock: Clock,
+        telemetry: Telemetry,
+        namespaces: tuple[str, ...],
+        wake: Wake,
+    ) -> None:
+        self._cluster = cluster
+        self._store = store
+        self._catalog = catalog
+        self._clock = clock
+        self._namespaces: tuple[str | None, ...] = namespaces or (None,)
+        self._wake = wake
+        self._ingest = Ingest(store=store)
+        self.sweeper = Sweeper(
+            cluster=cluster,
+            store=store,
+            clock=clock,
+            telemetry=telemetry,
+            namespaces=self._namespaces,
+        )
+        self._synced_at = clock.monotonic()
+        self._expected_since = self._synced_at
+
+    def expect(self) -> None:
+        """From now on lists are due at their interval; a standby makes none."""
+        self._expected_since = self._clock.monotonic()
+
+    def since_sync(self) -> float:
+        """Seconds since the last complete list."""
+        return self._clock.monotonic() - self._synced_at
+
+    def overdue(self, interval: float) -> float:
+        """The age of the last complete list, if three lists in a row are missing.
+
+        Args:
+            interval: Seconds between lists.
+
+        Returns:
+            Seconds; 0 when the last list is recent enough, or none was expected.
+        """
+        age = self._clock.monotonic() - max(self._synced_at, self._expected_since)
+        return age if age > 3 * interval + 60 else 0.0
+
+    def take(self, kind: Kind, raw: Obj, *, deleted: bool) -> Key | None:
+        """Put one object into the cache, as `Ingest.take` does."""
+        return self._ingest.take(kind, raw, deleted=deleted)
+
+    async def sync(self) -> None:
+        """List every watched kind, correct the caches, queue every run. Raises ClusterError."""
+        started = self._clock.monotonic()
+        for namespace in self._namespaces:
+            runs = await self._list(Kind.AGENT_WORKFLOW, namespace)
+            pods = await self._list(Kind.POD, namespace, labels=meta.LABEL_RUN)
+            approvals = await self._list(Kind.APPROVAL, namespace)
+            self._correct(namespace, runs, pods, approvals)
+            for kind in PROBED:
+                self._catalog.replace(kind, namespace, await self._list(kind, namespace))
+        self._synced_at = started
+        self.wake_all()
+
+    async def _list(self, kind: Kind, namespace: str | None, *, labels: str = "") -> Listing:
+        """One list, tried several times.
+
+        A resync makes some lists for every namespace and fails with any of them: when one request
+        in ten is refused, it would otherwise hardly ever succeed.
+        """
+        for pause in _TRY_AGAIN:
+            try:
+                return await self._cluster.list(kind, namespace=namespace, labels=labels)
+            except (Busy, Unavailable) as error:
+                retry_after = error.retry_after if isinstance(error, Busy) else 0.0
+                await asyncio.sleep(max(pause, min(retry_after, _LONGEST_PAUSE)))
+        return await self._cluster.list(kind, namespace=namespace, labels=labels)
+
+    def wake_all(self) -> None:
+        """Queue every known run, ended ones last.
+
+        The number of ended runs only grows, and a new leader must first continue active ones.
+        """
+        for uid in self._store.uids():
+            key = self._store.last_key(uid)
+            if key is not None:
+                self._wake(key, spare=self._store.has_ended(uid))
+
+    async def release_terminating(self, actor: Releases) -> None:
+        """Release the pods of namespaces that are being deleted.
+
+        Called at shutdown: if this operator is being uninstalled, nothing releases them later,
+        and the namespace would never be deleted. Raises ClusterError.
+        """
+        for uid in self._store.uids():
+            key = self._store.last_key(uid)
+            for pod in list(self._store.entry(uid).pods.values()):
+                if key is None or not (pod.held and pod.deleting):
+                    continue
+                if await is_terminating(self._cluster, key.namespace):
+                    await actor.release(key, name=pod.name, uid=pod.uid)
+
+    def _correct(
+        self, namespace: str | None, runs: Listing, pods: Listing, approvals: Listing
+    ) -> None:
+        for kind, listing in (
+            (Kind.AGENT_WORKFLOW, runs),
+            (Kind.POD, pods),
+            (Kind.APPROVAL, approvals),
+        ):
+            for raw in listing.items:
+                self._ingest.take(kind, raw, deleted=False)
+        self._store.retain(
+            namespace,
+            runs=(_uids(runs.items), _number(runs)),
+            pods=(_uids(pods.items), _number(pods)),
+            approvals=(_uids(approvals.items), _number(approvals)),
+        )
+
+
+def _uids(bodies: Iterable[Obj]) -> frozenset[str]:
+    return frozenset(objects.text(objects.section(body, "metadata"), "uid") for body in bodies)
+
+
+def _number(listing: Listing) -> int:
+    version = listing.resource_version
+    return int(version) if version.isdecimal() else 0

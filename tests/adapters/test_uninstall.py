@@ -1,0 +1,59 @@
+"""Uninstalling: every held pod is let go, whatever happens to single ones."""
+
+import pytest
+from waypost.adapters.kube import KubeCluster
+from waypost.adapters.uninstall import release_pods
+from waypost.api.meta import FINALIZER_RESULT
+
+from tests.adapters.doubles import Reply, StubApi
+
+
+def listing(*pods: tuple[str, list[str]]) -> Reply:
+    items = [
+        {"metadata": {"name": name, "namespace": "n", "finalizers": finalizers}}
+        for name, finalizers in pods
+    ]
+    return Reply(body={"metadata": {"resourceVersion": "1"}, "items": items})
+
+
+HELD = ["batch.kubernetes.io/job-tracking", FINALIZER_RESULT]
+
+
+async def test_only_our_finalizer_is_taken_off(api: StubApi, cluster: KubeCluster) -> None:
+    said: list[str] = []
+    api.prepare(listing(("a", HELD), ("b", ["other"]), ("c", [])), Reply())
+    assert await release_pods(cluster=cluster, namespaces=(), say=said.append) == 0
+    (listed, patched) = api.seen
+    assert dict(listed.query)["labelSelector"] == "waypost.dev/run"
+    assert patched.path == "/api/v1/namespaces/n/pods/a"
+    assert patched.headers["Content-Type"] == "application/strategic-merge-patch+json"
+    assert patched.json() == {
+        "metadata": {"$deleteFromPrimitiveList/finalizers": [FINALIZER_RESULT]}
+    }, "a list of finalizers would bring back those that others have removed"
+    assert said == ["released: pod n/a", "1 pods released, 0 problems"]
+
+
+@pytest.mark.parametrize(
+    ("status", "problems"),
+    [
+        pytest.param(404, 0, id="gone-is-released"),
+        pytest.param(403, 1, id="forbidden"),
+        pytest.param(500, 1, id="broken"),
+    ],
+)
+async def test_one_pod_does_not_stop_the_others(
+    status: int, problems: int, api: StubApi, cluster: KubeCluster
+) -> None:
+    said: list[str] = []
+    api.prepare(listing(("a", HELD), ("b", HELD)), Reply(status=status), Reply())
+    assert await release_pods(cluster=cluster, namespaces=("n",), say=said.append) == problems
+    assert said[1] == "released: pod n/b"
+    assert api.seen[0].path == "/api/v1/namespaces/n/pods"
+
+
+async def test_a_namespace_that_cannot_be_listed(api: StubApi, cluster: KubeCluster) -> None:
+    said: list[str] = []
+    api.prepare(Reply(status=403, body={"message": "no right"}), listing())
+    assert await release_pods(cluster=cluster, namespaces=("a", "b"), say=said.append) == 1
+    assert said[0] == "cannot list pods in a: no right"
+    assert len(api.seen) == 2

@@ -1,0 +1,168 @@
+"""`waypost rerun`, `suspend`, `resume`, `cancel`: the patch they send, and what they say of it."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from waypost.cli.app import main
+from waypost.cli.errors import Exit
+
+from tests.cli.conftest import Answer, Api
+from tests.cli.runs import RUN_PATH
+
+Captured = pytest.CaptureFixture[str]
+
+
+def body(
+    *, round_: int = 1, generation: int = 3, conditions: Any = (), nodes: Any = ()
+) -> dict[str, Any]:
+    return {
+        "metadata": {
+            "name": "notes",
+            "uid": "u",
+            "resourceVersion": "41",
+            "generation": generation,
+        },
+        "spec": {"nodes": []},
+        "status": {"round": round_, "conditions": list(conditions), "nodes": list(nodes)},
+    }
+
+
+def begins(api: Api, round_: int = 2) -> None:
+    """An operator that begins the round as soon as it is asked for."""
+    api.put(RUN_PATH, body())
+    nodes = [
+        {"path": "a", "disposition": "Reused", "dispositionMessage": "as in round 1"},
+        {"path": "b", "disposition": "Rerun", "dispositionMessage": "it failed: NodeError"},
+        {"path": "c"},
+    ]
+
+    def patch(path: str, sent: Any) -> Answer:
+        api.put(RUN_PATH, body(round_=round_, nodes=nodes))
+        return 200, body()
+
+    api.on_patch = patch
+
+
+def test_a_round_is_begun_and_told(api: Api, capsys: Captured) -> None:
+    begins(api)
+    assert main(["rerun", "notes", "--from", "b", "--output", 'd={"n": null}', "--skip", "e"]) == 0
+    rerun = {"round": 2, "from": ["b"], "skip": ["e"], "outputs": {"d": {"n": None}}}
+    assert api.patched == [
+        (
+            RUN_PATH,
+            [
+                {"op": "replace", "path": "/metadata/resourceVersion", "value": "41"},
+                {"op": "add", "path": "/spec/rerun", "value": rerun},
+            ],
+        )
+    ]
+    told = capsys.readouterr().out.splitlines()
+    assert told == [
+        "round 2 of notes has started",
+        "  a: Reused: as in round 1",
+        "  b: Rerun: it failed: NodeError",
+    ]
+
+
+def test_what_the_last_round_asked_for_is_not_asked_again(api: Api) -> None:
+    begins(api)
+    assert main(["rerun", "notes"]) == 0
+    assert api.patched[0][1][1]["value"] == {"round": 2}
+
+
+def test_an_edited_manifest_comes_along(api: Api, tmp_path: Path) -> None:
+    begins(api)
+    file = tmp_path / "run.yaml"
+    file.write_text(
+        "kind: AgentWorkflow\nmetadata: {name: notes}\nspec: {nodes: [{name: a}]}\n---\nkind: X\n"
+    )
+    assert main(["rerun", "notes", "-f", str(file)]) == 0
+    sent = {"nodes": [{"name": "a"}], "rerun": {"round": 2}}
+    assert api.patched[0][1][1] == {"op": "replace", "path": "/spec", "value": sent}
+
+
+def test_somebody_was_faster(api: Api) -> None:
+    begins(api, round_=3)
+    begin = api.on_patch
+
+    def patch(path: str, sent: Any) -> Answer:
+        api.put(RUN_PATH, body(round_=2))
+        api.on_patch = begin
+        return 409, {"kind": "Status", "reason": "Conflict", "message": "modified"}
+
+    api.on_patch = patch
+    assert main(["rerun", "notes"]) == 0
+    assert [sent[1]["value"]["round"] for _, sent in api.patched] == [2, 3]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        pytest.param(["--output", "b"], Exit.USAGE, "expected NODE=JSON or NODE=@FILE", id="form"),
+        pytest.param(["--output", "b=yes"], Exit.USAGE, "a string needs quotes", id="json"),
+        pytest.param(["--output", "b=@/no/such"], Exit.USAGE, "/no/such", id="file"),
+        pytest.param(["-f", "/no/such"], Exit.USAGE, "/no/such", id="manifest"),
+    ],
+)
+def test_wrong_arguments_ask_the_cluster_nothing(
+    api: Api, capsys: Captured, arguments: list[str], code: int, says: str
+) -> None:
+    assert main(["rerun", "notes", *arguments]) == code
+    assert says in capsys.readouterr().err
+    assert (api.asked, api.patched) == ([], [])
+
+
+def test_a_refusal_of_the_api_server_is_told_in_its_words(api: Api, capsys: Captured) -> None:
+    api.put(RUN_PATH, body())
+    text = "run notes is cancelled, so no new round can start"
+    refusal = {"kind": "Status", "reason": "Invalid", "message": text}
+    api.on_patch = lambda path, sent: (422, refusal)
+    assert main(["rerun", "notes"]) == Exit.FAILED
+    assert text in capsys.readouterr().err
+
+
+def test_a_refusal_of_the_operator_is_told(api: Api, capsys: Captured) -> None:
+    accepted = {
+        "type": "Accepted",
+        "status": "False",
+        "observedGeneration": 4,
+        "message": "rerun.from: there is no node 'x'",
+    }
+    old = {**accepted, "observedGeneration": 3, "message": "of an earlier spec"}
+    api.put(RUN_PATH, body(conditions=[old]))
+
+    def patch(path: str, sent: Any) -> Answer:
+        api.put(RUN_PATH, body(generation=4, conditions=[accepted]))
+        return 200, body()
+
+    api.on_patch = patch
+    assert main(["rerun", "notes", "--from", "x"]) == Exit.FAILED
+    assert "round 2 was rejected: rerun.from: there is no node 'x'" in capsys.readouterr().err
+
+
+def test_without_an_operator_it_says_so(api: Api, capsys: Captured) -> None:
+    api.put(RUN_PATH, body())
+    api.on_patch = lambda path, sent: (200, body())
+    assert main(["rerun", "notes", "--wait", "0"]) == 0
+    assert "no operator has started it yet" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("command", "field", "value"),
+    [("suspend", "suspend", True), ("resume", "suspend", False), ("cancel", "cancel", True)],
+)
+def test_a_run_is_held_let_go_and_stopped(
+    api: Api, capsys: Captured, command: str, field: str, value: bool
+) -> None:
+    api.put(RUN_PATH, body())
+    api.on_patch = lambda path, sent: (200, body())
+    assert main([command, "notes"]) == 0
+    assert api.patched[0][1] == [{"op": "add", "path": f"/spec/{field}", "value": value}]
+    assert capsys.readouterr().out.startswith("notes ")
+
+
+@pytest.mark.parametrize("command", ["rerun", "suspend", "resume", "cancel"])
+def test_an_unknown_run(api: Api, capsys: Captured, command: str) -> None:
+    assert main([command, "no"]) == Exit.NOT_FOUND
+    assert "no AgentWorkflow 'no'" in capsys.readouterr().err

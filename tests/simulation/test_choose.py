@@ -1,0 +1,42 @@
+"""How the pinned seeds are chosen and stored."""
+
+from collections import Counter
+from pathlib import Path
+
+from tests.simulation import pinned
+from tests.simulation.choose import Pairs, cover, pairs_of
+from tests.simulation.generate import scenario
+
+
+def of(*names: str) -> Pairs:
+    return frozenset(("kill", name) for name in names)
+
+
+def test_what_adds_most_is_chosen_first() -> None:
+    pairs = {1: of("a"), 2: of("a", "b", "c"), 3: of("c", "d"), 4: of("a", "b")}
+    assert cover(pairs, size=2, covered=Counter()) == [2, 3]
+
+
+def test_what_is_covered_already_counts_less() -> None:
+    covered = Counter(dict.fromkeys(of("a", "b", "c"), 3))
+    assert cover({1: of("a", "b", "c"), 2: of("d")}, size=1, covered=covered) == [2]
+
+
+def test_no_more_are_chosen_than_there_are() -> None:
+    assert cover({5: of("a")}, size=9, covered=Counter()) == [5]
+
+
+def test_a_seed_is_known_by_what_happened_in_it() -> None:
+    stormy = next(seed for seed in range(100) if len(scenario(seed).troubles) > 4)
+    pairs = pairs_of(stormy)
+    assert len({trouble for trouble, _ in pairs}) >= 3
+    for group in ("node ", "end ", "attempt "):
+        assert any(event.startswith(group) for _, event in pairs)
+
+
+def test_the_file_is_read_as_it_was_written(tmp_path: Path) -> None:
+    path = tmp_path / "seeds.txt"
+    pinned.write({7: ["no-backoff", "a-bug"], 3: []}, path)
+    assert pinned.read(path) == {3: (), 7: ("a-bug", "no-backoff")}
+    assert pinned.catching("no-backoff", path) == [7]
+    assert pinned.read(tmp_path / "none.txt") == {}

@@ -1,0 +1,90 @@
+"""What is said about an unknown field: the nearest known one, or our word for a foreign one."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from waypost.api.crd.generate import object_schema
+from waypost.api.crd.resources import RESOURCES
+from waypost.api.vocabulary import NOT_YET, OUR_FIELD, unknown_field
+
+DOCS = Path(__file__).parents[3] / "docs"
+BUDGET = ("tokens", "costUSD", "toolCalls")
+NODE = ("name", "python", "dependsOn", "when", "retry")
+
+
+def row(id: str, name: str, path: str, known: tuple[str, ...], says: str) -> Any:
+    return pytest.param(name, path, known, says, id=id)
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "known", "says"),
+    [
+        row(
+            "misspelt",
+            "dependOn",
+            "spec.nodes[0]",
+            NODE,
+            "unknown field dependOn in nodes[0]; did you mean dependsOn? (see docs/concepts.md)",
+        ),
+        row("other-case", "costusd", "spec.budget", BUDGET, "; did you mean costUSD?"),
+        row(
+            "a-foreign-word",
+            "wallTime",
+            "spec.budget",
+            BUDGET,
+            "unknown field wallTime in budget; did you mean deadline of the run or of a node? "
+            "(see docs/agent-nodes.md)",
+        ),
+        row("argo", "depends", "spec.nodes[3]", NODE, "; did you mean dependsOn?"),
+        row("actions", "if", "nodes[3]", NODE, "; did you mean when?"),
+        row(
+            "not-there-yet",
+            "withItems",
+            "spec.nodes[3]",
+            NODE,
+            "; Waypost does not support it yet: write one node for each item, or loop",
+        ),
+        row("nothing-near", "xyz", "spec.budget", BUDGET, "; known fields: costUSD, tokens, "),
+        row("page-of-the-innermost", "x", "spec.nodes[0].http.auth", NODE, "docs/http-nodes.md"),
+    ],
+)
+def test_message(name: str, path: str, known: tuple[str, ...], says: str) -> None:
+    assert says in unknown_field(name, path=path, known=known)
+
+
+def test_page_of_a_kind() -> None:
+    text = unknown_field("x", path="spec", known=["type"], kind="ModelProvider")
+    assert text == "unknown field x in the spec; known fields: type (see docs/providers.md)"
+
+
+def fields(schema: dict[str, Any]) -> Iterator[str]:
+    """The names of all fields below `schema`."""
+    for name, below in schema.get("properties", {}).items():
+        yield name
+        yield from fields(below)
+    for key in ("items", "additionalProperties"):
+        if isinstance(schema.get(key), dict):
+            yield from fields(schema[key])
+
+
+RUN_FIELDS = set(fields(object_schema(RESOURCES[0], with_status=False)["properties"]["spec"]))
+
+
+@pytest.mark.parametrize(("word", "ours"), OUR_FIELD.items(), ids=OUR_FIELD)
+def test_our_word_is_a_field(word: str, ours: str) -> None:
+    assert set(ours.partition(" ")[0].split(".")) <= RUN_FIELDS
+
+
+@pytest.mark.parametrize("word", NOT_YET)
+def test_what_is_there_is_not_called_missing(word: str) -> None:
+    assert word not in RUN_FIELDS, "it is a field now: move it to OUR_FIELD or remove it"
+
+
+def test_pages_exist() -> None:
+    for resource in RESOURCES:
+        for path in ("spec", "spec.nodes[0].agent", "spec.nodes[0].retry", "spec.rerun"):
+            text = unknown_field("x", path=path, known=(), kind=resource.kind)
+            page = text.rpartition("(see docs/")[2].removesuffix(")")
+            assert (DOCS / page).is_file()
