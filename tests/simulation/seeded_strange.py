@@ -76,7 +76,7 @@ def _a_held_result_says_nothing(patch: pytest.MonkeyPatch) -> None:
 @bug("K1", "I11", focus=both(refused(*PASSING, cancels=True), gives_much))
 def _a_held_result_outlasts_a_cancel(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
-        "waypost.engine.attempts.watch.watch.close.lasts_long", lambda problem, now: False
+        "waypost.engine.attempts.watch.watch.watch.close.lasts_long", lambda problem, now: False
     )
 
 
@@ -112,7 +112,7 @@ def _init_containers_are_not_looked_at(patch: pytest.MonkeyPatch) -> None:
     def blind(pod: PodFact, **how: Any) -> Any:
         return judged(replace(pod, init=None), **how)
 
-    patch.setattr("waypost.engine.attempts.watch.watch.close.judge_pod", blind)
+    patch.setattr("waypost.engine.attempts.watch.watch.watch.close.judge_pod", blind)
 
 
 @bug("K3", focus=others("sidecars"))
@@ -122,4 +122,4 @@ def _sidecars_live_on(patch: pytest.MonkeyPatch) -> None:
 
 @bug("said", focus=others("queue"))
 def _suspended_jobs_are_not_told(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("waypost.engine.attempts.watch.watch.watch._podless", lambda job: "")
+    patch.setattr("waypost.engine.attempts.watch.watch.watch.watch._podless", lambda job: "")

@@ -52,7 +52,7 @@ class InProcess:
     """Runs programs where it is called. Nothing but the estimates before it bounds them."""
 
     def run(self, program: bytes, variables: Mapping[str, Json]) -> Outcome:
-        """Evaluate in this process."""
+        """As `Evaluator.run`; never Stopped."""
         result: Any = cel.run(program, variables)
         if isinstance(result, Failure):
             return result

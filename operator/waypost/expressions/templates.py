@@ -121,6 +121,23 @@ def parse_template(text: str) -> Template | ExpressionError:
     return Template((*parts, literal) if literal or not parts else tuple(parts))
 
 
+def sources_in(text: str) -> Iterator[str]:
+    """The expressions of `text` as they are written, without compiling them."""
+    at = 0
+    while (dollar := text.find("$", at)) >= 0:
+        if text.startswith(_ESCAPED, dollar):
+            at = dollar + len(_ESCAPED)
+        elif text.startswith(_OPEN, dollar):
+            begin = dollar + len(_OPEN)
+            end = expression_end(text, begin)
+            if end is None:
+                return
+            yield text[begin:end].strip()
+            at = end + 1
+        else:
+            at = dollar + 1
+
+
 def references_in(value: Json) -> tuple[Reference, ...]:
     """The nodes that the templates in `value` refer to; strings with problems have none."""
     if isinstance(value, str):
@@ -155,14 +172,16 @@ def problems_in(value: Json) -> tuple[TemplateProblem, ...]:
     return tuple(_problems(value))
 
 
-def render_json(value: Json, data: Mapping[str, Json]) -> Json | RenderError:
+def render_json(
+    value: Json, data: Mapping[str, Json], budget: Budget | None = None
+) -> Json | RenderError:
     """`value` with its templates filled in, for a field of JSON type.
 
     A lone `${...}` that is absent leaves its key out of its object and is null inside a list, or
-    when it is the whole field. Keys are never evaluated.
+    when it is the whole field. Keys are never evaluated. `budget`: of several fields together.
     """
     try:
-        rendered = _render(value, data, "", Budget())
+        rendered = _render(value, data, "", budget or Budget())
     except _Failed as failed:
         return failed.error
     return None if rendered is ABSENT else rendered

@@ -167,16 +167,22 @@ def _types(message: list[Field]) -> dict[int, str]:
     return {last_int(pair, 1): _type_name(last(pair, 2)) for pair in pairs}
 
 
+def is_plain_path(source: str) -> bool:
+    """Whether `source` is nothing but names with dots between them."""
+    names = source.split(".", _LONGEST_PATH)
+    if not 2 <= len(names) <= _LONGEST_PATH or names[0] not in _PATH_ROOTS:
+        return False
+    return not _KEYWORDS.intersection(names) and all(map(_NAME.fullmatch, names))
+
+
 def path_tree(source: str) -> CheckedTree | None:
     """The tree of a plain path such as `nodes.draft.output.title`, None for anything else.
 
     Most expressions are one, and the library takes 0.1 ms to say so.
     """
+    if not is_plain_path(source):
+        return None
     names = source.split(".")
-    if not 2 <= len(names) <= _LONGEST_PATH or names[0] not in _PATH_ROOTS:
-        return None
-    if _KEYWORDS.intersection(names) or not all(_NAME.fullmatch(name) for name in names):
-        return None
     expr: Expr = Ident(1, names[0])
     for at, name in enumerate(names[1:], start=2):
         expr = Select(at, expr, name)

@@ -141,30 +141,40 @@ def validate_here(schema: Json, value: Json, *, limit: int = 5) -> tuple[Violati
 
 
 def _violations(known: _Known, value: Json, visits: float, limit: int) -> tuple[Violation, ...]:
-    # The library makes all errors, with a copy of the schemas that failed, before it gives one.
-    if visits <= _EVERY_ERROR:
-        errors = islice(known.validator.iter_errors(value), limit)
-        return tuple(violation.of(error) for error in errors)
     if known.has_choices and visits > _FIRST_ERROR:
         expected = "a value that meets its schema, which has alternatives"
         return (Violation("$", expected, violation.show(value)),)
-    import jsonschema_rs
+    return tuple(map(violation.of, islice(_errors(known, value, visits), limit)))
 
-    try:
-        known.validator.validate(value)
-    except jsonschema_rs.ValidationError as error:
-        return (violation.of(error),)
-    return ()
+
+def _errors(known: _Known, value: Json, visits: float) -> Iterator[Any]:
+    """Every error of a value that does not conform, or the first if it takes many visits: the
+    library makes all errors, each with a copy of what failed, before it gives one."""
+    if visits <= _EVERY_ERROR:
+        yield from known.validator.iter_errors(value)
+    elif not (known.has_choices and visits > _FIRST_ERROR):
+        import jsonschema_rs
+
+        try:
+            known.validator.validate(value)
+        except jsonschema_rs.ValidationError as error:
+            yield error
 
 
 def violating_paths(schema: Json, value: Json) -> Iterator[tuple[str | int, ...]]:
-    """The path (keys and indexes) of each part of `value` that violates the schema.
+    """The path (keys and indexes) of each part of `value` that violates the schema; of a value
+    that takes many visits only the first, or none.
 
     Raises:
         ValueError: check_schema refuses the schema.
     """
-    for error in _validator(schema).validator.iter_errors(value):
-        yield tuple(error.instance_path)
+    known = _validator(schema)
+    try:
+        visits = known.visits.of(value)
+    except TooMany:
+        return
+    if not known.validator.is_valid(value):
+        yield from (tuple(error.instance_path) for error in _errors(known, value, visits))
 
 
 def parts(schema: Json) -> Iterator[dict[str, Any]]:

@@ -311,7 +311,8 @@ class Controller:
     async def _reconcile(self, key: Key, body: Obj) -> bool:
         fence = self.clock.monotonic()
         observed = await self._observer.observe(key, body)
-        entry = await self._read(key, enter(observed, self.clock.now()))
+        entered = await self.offload(enter, observed, self.clock.now())
+        entry = await self._read(key, entered)
         entry, decision, settled = await self._prepared(key, entry)
         self._catalog.note(key, decision.status)
         written = decision.status != observed.status

@@ -8,6 +8,7 @@ from waypost.compiler.rules.spec import MAX_INPUT_BYTES, MAX_PROBLEMS
 
 from tests.support.builders import container, gate, python, spec, wait
 
+LONG = " || ".join(["run.round == 1"] * 111)[:2000]
 DEEP_LOOPS = "".join(f"inputs.l.map({name}, " for name in "abcdefg") + "1" + ")" * 7
 STRING = {"type": "object", "properties": {"v": {"type": "string"}}}
 
@@ -77,6 +78,12 @@ TABLE = [
         spec({"name": "a", "container": {"image": "i", "args": ["${TARGET:-staging}"]}}),
         "nodes.a.container.args[0]",
         "write $${TARGET:-staging} if a shell is to read it",
+    ),
+    bad(
+        "expressions-without-end",
+        spec(*[python(f"n{n}", inputs={"v": "${" + LONG + "}"}) for n in range(150)]),
+        "nodes.n131.inputs.v",
+        "more than 262144 characters",
     ),
     bad(
         "loops-nested-too-deeply",

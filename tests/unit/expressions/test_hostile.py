@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from waypost.expressions import cel
+from waypost.expressions.estimates.cost import Budget
 from waypost.expressions.expression import (
     Compiled,
     EvaluationError,
@@ -153,3 +154,10 @@ def test_a_field_has_a_bound(text: Any, whole: bool) -> None:
 def test_a_field_of_many_small_parts_is_rendered() -> None:
     rendered = render_text("${inputs.one[0]}," * 5000, DATA, null=NullPolicy.TEXT)
     assert rendered == "1," * 5000
+
+
+def test_fields_of_one_node_share_what_they_may_have() -> None:
+    budget = Budget.of_many()
+    rendered = [render_json("${inputs.long}", DATA, budget) for _ in range(100)]
+    refused_ones = [one for one in rendered if isinstance(one, RenderError)]
+    assert rendered.index(refused_ones[0]) == 33, "32 MiB of texts of a megabyte"

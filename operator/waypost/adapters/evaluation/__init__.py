@@ -1,4 +1,5 @@
-"""Evaluation of users' text in a child process under limits (docs/adr/0018-bounded-evaluation.md).
+"""The child process that evaluates and validates users' text under limits, and its pool
+(docs/adr/0018-bounded-evaluation.md).
 
 Imports `waypost.expressions`, `waypost.protocol` and `waypost.ports`.
 """

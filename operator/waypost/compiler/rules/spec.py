@@ -24,11 +24,14 @@ from waypost.expressions.templates import (
     parse_template,
     problems_in,
     references_in,
+    sources_in,
     strings_in,
 )
+from waypost.expressions.tree import is_plain_path
 from waypost.protocol import ijson, schema
 
 MAX_INPUT_BYTES: Final = 256 * 1024
+MAX_EXPRESSIONS: Final = 256 * 1024
 MAX_PROBLEMS: Final = 10
 # Fields computed before a node has inputs of its own.
 _BEFORE_SELF: Final = ("inputs.", "when")
@@ -47,6 +50,7 @@ def check(spec: AgentWorkflowSpec) -> tuple[Problem, ...]:
         _schemas_are_usable,  # 2020-12, local $ref only
         _durations_mean_something,  # zero refused
         _retries_mean_something,  # reasons without a retry
+        _expressions_are_bounded,  # before they are compiled
         _expressions_compile,  # before references are read from them
         _references_resolve,  # names, dependsOn, after
         unevaluated_problems,  # ${ where it would be ignored
@@ -144,6 +148,22 @@ def _all_evaluated(spec: AgentWorkflowSpec) -> Iterator[tuple[str, JsonValue, st
             yield f"nodes.{node.name}.{place}", value, place
     for key, value in (spec.outputs or {}).items():
         yield f"outputs.{key}", value, "outputs"
+
+
+def _expressions_are_bounded(spec: AgentWorkflowSpec) -> Iterator[Problem]:
+    """Compiling and checking takes a hundredth of a second for a long one, and a spec has place
+    for hundreds. Plain paths cost nothing."""
+    left = MAX_EXPRESSIONS
+    for place, value, _ in _all_evaluated(spec):
+        for _, text in strings_in(value):
+            left -= sum(len(source) for source in sources_in(text) if not is_plain_path(source))
+        if left < 0:
+            text = (
+                f"the expressions up to here have more than {MAX_EXPRESSIONS} characters, paths "
+                "such as inputs.a not counted; compute in a node, or split the workflow"
+            )
+            yield Problem(place, text)
+            return
 
 
 def _expressions_compile(spec: AgentWorkflowSpec) -> Iterator[Problem]:

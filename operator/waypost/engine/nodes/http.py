@@ -13,6 +13,7 @@ from waypost.engine.nodes.kind import EngineKind
 from waypost.engine.nodes.resolved import Resolved
 from waypost.engine.scheduling.inputs import Invalid
 from waypost.engine.state.transition import Transition
+from waypost.expressions.estimates.cost import Budget
 from waypost.expressions.templates import NullPolicy, RenderError, render_json, render_text
 from waypost.kube.manifests.pod import Rendered
 from waypost.kube.secret_files import KeyFile, ca_file, value_file
@@ -34,14 +35,18 @@ class _Unfit(Exception):
 
 
 def _work(http: HttpKind, effect: str, view: JsonObject) -> Resolved:
-    url = _text("http.url", http.url, view, encoded=True)
+    budget = Budget.of_many()
+    url = _text("http.url", http.url, view, budget, encoded=True)
     if not url.startswith(_SCHEMES):
         raise _Unfit(f"http.url: expected an http or https address, found {url[:80]!r}")
-    headers, files = _headers(http, view)
+    headers, files = _headers(http, view, budget)
     document: JsonObject = {
         "method": http.method or "GET",
         "url": url,
-        "query": {k: _text(f"http.query.{k}", v, view) for k, v in (http.query or {}).items()},
+        "query": {
+            key: _text(f"http.query.{key}", text, view, budget)
+            for key, text in (http.query or {}).items()
+        },
         "headers": headers,
         "maxBytes": http.max_bytes or DEFAULT_MAX_BYTES,
         "effect": effect,
@@ -53,7 +58,7 @@ def _work(http: HttpKind, effect: str, view: JsonObject) -> Resolved:
     if http.big_integers == "AsText":
         document["bigIntegers"] = http.big_integers
     if "body" in http.model_fields_set:
-        body = render_json(http.body, view)
+        body = render_json(http.body, view, budget)
         if isinstance(body, RenderError):
             raise _Unfit(f"http.body{'.' if body.path else ''}{body.path}: {body.message}")
         document["body"] = body
@@ -66,12 +71,14 @@ def _work(http: HttpKind, effect: str, view: JsonObject) -> Resolved:
     return Resolved(document, tuple(files))
 
 
-def _headers(http: HttpKind, view: JsonObject) -> tuple[list[JsonObject], list[KeyFile]]:
+def _headers(
+    http: HttpKind, view: JsonObject, budget: Budget
+) -> tuple[list[JsonObject], list[KeyFile]]:
     headers: list[JsonObject] = []
     files: list[KeyFile] = []
     for at, header in enumerate(http.headers or []):
         if header.value_from is None:
-            value = _text(f"http.headers[{at}].value", header.value or "", view)
+            value = _text(f"http.headers[{at}].value", header.value or "", view, budget)
             if "\n" in value or "\r" in value:
                 raise _Unfit(f"http.headers[{at}].value: a header cannot hold a line break")
             headers.append({"name": header.name, "value": value})
@@ -92,8 +99,9 @@ def _auth_files(auth: HttpAuth) -> list[KeyFile]:
     ]
 
 
-def _text(place: str, text: str, view: JsonObject, *, encoded: bool = False) -> str:
-    value = render_text(text, view, null=NullPolicy.REFUSE, encode=_quoted if encoded else str)
+def _text(place: str, text: str, view: JsonObject, budget: Budget, *, encoded: bool = False) -> str:
+    encode = _quoted if encoded else str
+    value = render_text(text, view, null=NullPolicy.REFUSE, encode=encode, budget=budget)
     if isinstance(value, RenderError):
         raise _Unfit(f"{place}: {value.message}")
     return value

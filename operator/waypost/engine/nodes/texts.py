@@ -5,15 +5,17 @@ from collections.abc import Iterable
 from waypost.api.base import JsonObject
 from waypost.api.pod import EnvVar
 from waypost.engine.scheduling.inputs import Invalid
+from waypost.expressions.estimates.cost import Budget
 from waypost.expressions.templates import NullPolicy, RenderError, render_text
 from waypost.kube.exec_limits import exec_problem
 
 
 def render_args(args: Iterable[str] | None, view: JsonObject) -> tuple[str, ...] | Invalid:
     """The arguments of a program. Invalid: null (S13), or text that no program can be given."""
+    budget = Budget.of_many()
     rendered: list[str] = []
     for index, text in enumerate(args or ()):
-        value = render_text(text, view, null=NullPolicy.REFUSE)
+        value = render_text(text, view, null=NullPolicy.REFUSE, budget=budget)
         if isinstance(value, RenderError):
             return Invalid(f"args[{index}]: {value.message}")
         if problem := exec_problem(value):
@@ -27,11 +29,12 @@ def render_env(
 ) -> tuple[tuple[str, str], ...] | Invalid:
     """Names and values of variables that have a value here. Invalid: null (S13), or text that no
     program can be given."""
+    budget = Budget.of_many()
     rendered: list[tuple[str, str]] = []
     for variable in env or ():
         if variable.value is None:
             continue
-        value = render_text(variable.value, view, null=NullPolicy.REFUSE)
+        value = render_text(variable.value, view, null=NullPolicy.REFUSE, budget=budget)
         if isinstance(value, RenderError):
             return Invalid(f"env {variable.name}: {value.message}")
         if problem := exec_problem(f"{variable.name}={value}"):

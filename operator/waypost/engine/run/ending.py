@@ -17,6 +17,7 @@ from waypost.engine.state import visible
 from waypost.engine.state.decision import Decision, DeleteRun, ReleasePod
 from waypost.engine.state.observed import Observed
 from waypost.engine.state.transition import Transition, is_finished
+from waypost.expressions.estimates.cost import Budget
 from waypost.expressions.templates import RenderError, references_in, render_json
 from waypost.kube import timestamps
 from waypost.protocol import ijson, schema
@@ -204,8 +205,9 @@ def _outputs(transition: Transition) -> tuple[JsonObject, list[str]]:
     outputs: JsonObject = {}
     left_out: list[str] = []
     view = transition.context(_referenced(transition))
+    budget = Budget.of_many()
     for key, template in (transition.spec.outputs or {}).items():
-        value = render_json({key: template}, view)
+        value = render_json({key: template}, view, budget)
         if isinstance(value, RenderError):
             left_out.append(f"{key} ({value.message})")
         elif isinstance(value, dict) and key in value:

@@ -69,6 +69,11 @@ class Budget:
     read: float = MAX_READ
     rendered: float = MAX_RENDERED
 
+    @classmethod
+    def of_many(cls) -> Budget:
+        """For fields of which there may be hundreds: they are in memory together."""
+        return cls(read=8 * MAX_READ)
+
     def refusal(self, expr: Expr, data: Mapping[str, Json]) -> str:
         """Why `expr` is not to be evaluated on `data`; empty when its cost is bounded."""
         built, read = costs(expr, data)

@@ -52,6 +52,15 @@ class Outcome:
     read: Linear
 
 
+@dataclass(frozen=True)
+class Applied:
+    """A call with the sizes of its parts, the target first."""
+
+    call: Call
+    sizes: list[Size]
+    known: Quantities
+
+
 def result_of(call: Call, sizes: list[Size], known: Quantities) -> Outcome:
     """What `call` gives when its parts, the target first, are of `sizes`."""
     looked: Linear = constant(SCALAR)
@@ -66,7 +75,7 @@ def result_of(call: Call, sizes: list[Size], known: Quantities) -> Outcome:
         longest = numeric(sizes[1].bytes, known) if len(sizes) > 1 else 0.0
         read = plus(looked, sizes[0].bytes, longest / _PATTERN)
         return Outcome(flat(SCALAR), constant(SCALAR), read)
-    made = _MAKERS.get(name, _of_any)(call, sizes, known)
+    made = _MAKERS.get(name, _of_any)(Applied(call, sizes, known))
     longest = numeric(sizes[1].bytes, known) / _PATTERN if name in ("replace", "split") else 0.0
     read = plus(plus(looked, sizes[0].bytes, longest) if sizes else looked, made.bytes)
     built = plus(made.bytes, made.count, ITEM) if name in ("split", "keys") else made.bytes
@@ -84,18 +93,18 @@ def _selected(name: str, call: Call, sizes: list[Size]) -> Size:
     return sizes[0] if name in ("value", "optional.of") else flat(SCALAR)
 
 
-def _sum(call: Call, sizes: list[Size], known: Quantities) -> Size:
-    return together(sizes[0], sizes[1])
+def _sum(at: Applied) -> Size:
+    return together(at.sizes[0], at.sizes[1])
 
 
-def _piece(call: Call, sizes: list[Size], known: Quantities) -> Size:
+def _piece(at: Applied) -> Size:
     """A part of a text, or its characters in another order."""
-    text = sizes[0]
+    text = at.sizes[0]
     return Made(text.bytes, text.count, characters=text.chars)
 
 
-def _cased(call: Call, sizes: list[Size], known: Quantities) -> Size:
-    text = sizes[0]
+def _cased(at: Applied) -> Size:
+    text = at.sizes[0]
 
     def characters(char: str) -> Linear:
         return plus(text.chars(char.lower()), text.chars(char.upper()))
@@ -103,26 +112,26 @@ def _cased(call: Call, sizes: list[Size], known: Quantities) -> Size:
     return Made(text.bytes, text.count, characters=characters)
 
 
-def _char(call: Call, sizes: list[Size], known: Quantities) -> Size:
+def _char(_: Applied) -> Size:
     return flat(SCALAR)
 
 
-def _joined(call: Call, sizes: list[Size], known: Quantities) -> Size:
-    items, count = sizes[0].items, sizes[0].count
-    if len(sizes) == 1:
+def _joined(at: Applied) -> Size:
+    items, count = at.sizes[0].items, at.sizes[0].count
+    if len(at.sizes) == 1:
         return Made(items.bytes, items.bytes, characters=items.chars)
-    between = sizes[1]
+    between = at.sizes[1]
 
     def characters(char: str) -> Linear:
-        return plus(items.chars(char), times(between.chars(char), count, known))
+        return plus(items.chars(char), times(between.chars(char), count, at.known))
 
-    size = plus(items.bytes, times(between.bytes, count, known))
+    size = plus(items.bytes, times(between.bytes, count, at.known))
     return Made(size, size, characters=characters)
 
 
-def _split(call: Call, sizes: list[Size], known: Quantities) -> Size:
-    text = sizes[0]
-    pattern = _literal(call.args[0])
+def _split(at: Applied) -> Size:
+    text = at.sizes[0]
+    pattern = _literal(at.call.args[0])
     found = text.bytes if not pattern else text.occurrences(pattern)
     count = plus(found, constant(1.0))
     piece = Made(text.bytes, text.count, characters=text.chars)
@@ -135,11 +144,11 @@ def _split(call: Call, sizes: list[Size], known: Quantities) -> Size:
     )
 
 
-def _replaced(call: Call, sizes: list[Size], known: Quantities) -> Size:
-    text, by = sizes[0], sizes[2]
-    pattern, put = _literal(call.args[0]), _literal(call.args[1])
+def _replaced(at: Applied) -> Size:
+    text, by = at.sizes[0], at.sizes[2]
+    pattern, put = _literal(at.call.args[0]), _literal(at.call.args[1])
     found = text.occurrences(pattern) if pattern else plus(text.bytes, constant(1.0))
-    grown = len(put.encode(errors="replace")) if put is not None else numeric(by.bytes, known)
+    grown = len(put.encode(errors="replace")) if put is not None else numeric(by.bytes, at.known)
     size = plus(text.bytes, found, float(grown))
 
     def characters(char: str) -> Linear:
@@ -163,12 +172,12 @@ def _quoted(text: Size) -> Size:
     return Made(size, size, characters=characters)
 
 
-def _quote(call: Call, sizes: list[Size], known: Quantities) -> Size:
-    return _quoted(sizes[0])
+def _quote(at: Applied) -> Size:
+    return _quoted(at.sizes[0])
 
 
-def _json(call: Call, sizes: list[Size], known: Quantities) -> Size:
-    value = sizes[0]
+def _json(at: Applied) -> Size:
+    value = at.sizes[0]
     exact = value.as_json() if isinstance(value, Data) else None
     if exact is not None:
         return exact
@@ -185,31 +194,31 @@ def _is_text(value: Size) -> bool:
     )
 
 
-def _text(call: Call, sizes: list[Size], known: Quantities) -> Size:
-    value = sizes[0]
+def _text(at: Applied) -> Size:
+    value = at.sizes[0]
     size = plus(value.bytes, constant(_NUMBER))
     return Made(size, size, characters=lambda char: plus(value.chars(char), constant(_NUMBER)))
 
 
-def _formatted(call: Call, sizes: list[Size], known: Quantities) -> Size:
-    pattern = _literal(call.target) if call.target is not None else None
+def _formatted(at: Applied) -> Size:
+    pattern = _literal(at.call.target) if at.call.target is not None else None
     verb = _FORMATTED if pattern is not None and "." not in pattern else _PRECISE
-    arguments = sizes[-1]
-    size = plus(plus(sizes[0].bytes, arguments.bytes, 4.0), arguments.count, verb)
+    arguments = at.sizes[-1]
+    size = plus(plus(at.sizes[0].bytes, arguments.bytes, 4.0), arguments.count, verb)
     return Made(size, size)
 
 
-def _keys(call: Call, sizes: list[Size], known: Quantities) -> Size:
-    value = sizes[0]
+def _keys(at: Applied) -> Size:
+    value = at.sizes[0]
     if isinstance(value, Data):
         listed = (tuple(list(v) for v in group if isinstance(v, Mapping)) for group in value.groups)
         return Data(tuple(listed))
     return Made(value.bytes, value.count)
 
 
-def _of_any(call: Call, sizes: list[Size], known: Quantities) -> Size:
+def _of_any(at: Applied) -> Size:
     size: Linear = constant(64.0)
-    for part in sizes:
+    for part in at.sizes:
         size = plus(size, part.bytes, 2.0)
     return Made(size, size)
 
@@ -218,7 +227,7 @@ def _literal(expr: Expr | None) -> str | None:
     return expr.string if isinstance(expr, Constant) else None
 
 
-_Maker = Callable[[Call, list[Size], Quantities], Size]
+_Maker = Callable[[Applied], Size]
 _MAKERS: Final[Mapping[str, _Maker]] = {
     "_+_": _sum,
     **dict.fromkeys(("trim", "substring", "reverse"), _piece),

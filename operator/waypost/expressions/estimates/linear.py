@@ -28,7 +28,7 @@ Quantities = dict[Variable, Quantity]
 
 
 def constant(value: float) -> Linear:
-    """The number `value`, whatever the data are."""
+    """A bound without variables."""
     return {None: value}
 
 

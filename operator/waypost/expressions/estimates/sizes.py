@@ -67,14 +67,17 @@ class Data:
 
     @cached_property
     def bytes(self) -> Linear:
+        """As `Size.bytes`."""
         return self._largest(measure)
 
     @cached_property
     def count(self) -> Linear:
+        """As `Size.count`."""
         return self._largest(lambda value: float(len(value)) if _has_items(value) else 0.0)
 
     @cached_property
     def items(self) -> Size:
+        """As `Size.items`."""
         groups = tuple(tuple(_items(group)) for group in self.groups)
         if sum(map(len, groups)) > _SHARP:
             return Made(bytes=self.bytes, count=self.bytes)
@@ -82,11 +85,13 @@ class Data:
 
     @cached_property
     def item(self) -> Size:
+        """As `Size.item`."""
         if numeric(self.count, {}) > _SHARP:
             return Made(bytes=self.bytes, count=self.bytes)
         return Data(tuple((item,) for group in self.groups for item in _items(group)))
 
     def field(self, name: str) -> Size:
+        """As `Size.field`."""
         if name not in self._fields:
             groups = (
                 tuple(v[name] for v in group if isinstance(v, Mapping) and name in v)
@@ -96,9 +101,11 @@ class Data:
         return self._fields[name]
 
     def chars(self, char: str) -> Linear:
+        """As `Size.chars`."""
         return self._largest(lambda value: _count_of(value, char))
 
     def occurrences(self, pattern: str) -> Linear:
+        """As `Size.occurrences`."""
         return self._largest(lambda value: _count_of(value, pattern))
 
     def as_json(self) -> Data | None:
@@ -132,16 +139,20 @@ class Made:
 
     @property
     def items(self) -> Size:
+        """As `Size.items`."""
         return self.all_items() if self.all_items else Made(self.bytes, self.bytes)
 
     @property
     def item(self) -> Size:
+        """As `Size.item`."""
         return self.one_item() if self.one_item else Made(self.bytes, self.bytes)
 
     def field(self, name: str) -> Size:
+        """As `Size.field`."""
         return self.fields.get(name) or Made(self.bytes, self.bytes, characters=self.characters)
 
     def chars(self, char: str) -> Linear:
+        """As `Size.chars`."""
         if self.constant_text is not None:
             return constant(_count_of(self.constant_text, char))
         return self.characters(char) if self.characters else self.bytes
@@ -168,27 +179,34 @@ class Element:
 
     @property
     def bytes(self) -> Linear:
+        """As `Size.bytes`."""
         return self._quantity("bytes", lambda size: size.bytes)
 
     @property
     def count(self) -> Linear:
+        """As `Size.count`."""
         return self._quantity("count", lambda size: size.count)
 
     @property
     def items(self) -> Size:
+        """As `Size.items`."""
         return self._part("[]", lambda size: size.items)
 
     @property
     def item(self) -> Size:
+        """As `Size.item`."""
         return self.top.item
 
     def field(self, name: str) -> Size:
+        """As `Size.field`."""
         return self._part(name, lambda size: size.field(name))
 
     def chars(self, char: str) -> Linear:
+        """As `Size.chars`."""
         return self._quantity(("chars", char), lambda size: size.chars(char))
 
     def occurrences(self, pattern: str) -> Linear:
+        """As `Size.occurrences`."""
         return self._quantity(("in", pattern), lambda size: size.occurrences(pattern))
 
     def _quantity(self, what: object, of: Callable[[Size], Linear]) -> Linear:
@@ -214,27 +232,34 @@ class Summed:
 
     @property
     def bytes(self) -> Linear:
+        """As `Size.bytes`."""
         return self._sum(self.step.bytes)
 
     @property
     def count(self) -> Linear:
+        """As `Size.count`."""
         return self._sum(self.step.count)
 
     @property
     def items(self) -> Size:
+        """As `Size.items`."""
         return Summed(self.loop, self.turns, self.step.items, self.known)
 
     @property
     def item(self) -> Size:
+        """As `Size.item`."""
         return Numbers(self.step.item, self.known)
 
     def field(self, name: str) -> Size:
+        """As `Size.field`."""
         return Summed(self.loop, self.turns, self.step.field(name), self.known)
 
     def chars(self, char: str) -> Linear:
+        """As `Size.chars`."""
         return self._sum(self.step.chars(char))
 
     def occurrences(self, pattern: str) -> Linear:
+        """As `Size.occurrences`."""
         return self._sum(self.step.occurrences(pattern))
 
     def _sum(self, linear: Linear) -> Linear:
@@ -250,27 +275,34 @@ class Numbers:
 
     @property
     def bytes(self) -> Linear:
+        """As `Size.bytes`."""
         return self._number(self.of.bytes)
 
     @property
     def count(self) -> Linear:
+        """As `Size.count`."""
         return self._number(self.of.count)
 
     @property
     def items(self) -> Size:
+        """As `Size.items`."""
         return Numbers(self.of.items, self.known)
 
     @property
     def item(self) -> Size:
+        """As `Size.item`."""
         return Numbers(self.of.item, self.known)
 
     def field(self, name: str) -> Size:
+        """As `Size.field`."""
         return Numbers(self.of.field(name), self.known)
 
     def chars(self, char: str) -> Linear:
+        """As `Size.chars`."""
         return self._number(self.of.chars(char))
 
     def occurrences(self, pattern: str) -> Linear:
+        """As `Size.occurrences`."""
         return self._number(self.of.occurrences(pattern))
 
     def _number(self, linear: Linear) -> Linear:
@@ -283,7 +315,7 @@ def flat(size: float) -> Size:
 
 
 def literal(text: str) -> Size:
-    """The size of a text that stands in the expression."""
+    """A text that stands in the expression."""
     size = constant(SCALAR + len(text.encode(errors="replace")))
     return Made(size, constant(float(len(text))), constant_text=text)
 

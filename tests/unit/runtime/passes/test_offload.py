@@ -2,17 +2,19 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import ParamSpec, TypeVar
 
 import pytest
 from waypost.ports.offload import inline
 from waypost.runtime.controller import Controller
 
+from tests.support import harness
 from tests.support.builders import python, spec
 from tests.support.harness import World, gives
 from tests.support.virtual import virtual
-from tests.unit.runtime import harness
 
+P = ParamSpec("P")
+T = TypeVar("T")
 SPEC = spec(python("a"), python("b", inputs={"v": "${nodes.a.output}"}))
 
 
@@ -22,7 +24,7 @@ async def test_definitions_and_decisions_are_handed_to_the_offload(
 ) -> None:
     done: list[str] = []
 
-    async def noting(work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    async def noting(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         done.append(work.__name__)
         return await inline(work, *args, **kwargs)
 
@@ -31,5 +33,5 @@ async def test_definitions_and_decisions_are_handed_to_the_offload(
         world.start()
         await world.submit(SPEC)
         assert (await world.finished())["phase"] == "Succeeded"
-    assert set(done) == {"define", "required_reads", "decide"}
+    assert set(done) == {"define", "enter", "required_reads", "decide"}
     assert done.count("define") == 1
