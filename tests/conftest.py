@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests import sharing
-from tests.kubectl import Kubectl, given_kubeconfig
+from tests.support.kubectl import Kubectl, given_kubeconfig
 
 CRDS = Path(__file__).parents[1] / "crds"
 CRD_NAMES = ("agentworkflows", "approvals", "modelproviders", "noderecords", "toolservers")

@@ -131,6 +131,7 @@ def mcp_image(cluster: api.Cluster) -> str:
         context = settings.cache / "mcp-server"
         context.mkdir(parents=True, exist_ok=True)
         (context / "Dockerfile").write_text(text)
-        provider.build(image, context / "Dockerfile", context)
+        parents = {"AGENT_IMAGE": cluster.images["agent"]}  # what the builder must have
+        provider.build(image, context / "Dockerfile", context, parents)
         provider.load(image)
     return image

@@ -103,36 +103,3 @@ def test_trouble_is_named_in_the_clusters_own_words_and_ends_by_its_own_clock(
     assert trouble.said in ended["message"], "the words outlive the pod"
     assert ended["attempt"] == trouble.launches, "what may pass by itself is launched anew, twice"
     assert trouble.said in condition(seen, "Succeeded")["message"]
-
-
-def quota(**hard: str) -> Obj:
-    metadata = {"name": "tight"}
-    spec = {"hard": {key.replace("_", "/"): value for key, value in hard.items()}}
-    return {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": metadata, "spec": spec}
-
-
-@pytest.mark.timeout(600)
-def test_pods_over_quota_wait_and_start_when_there_is_room(own_space: Space) -> None:
-    own_space.create("resourcequotas", quota(pods="0"))
-    run = own_space.start(workflow("pod-quota").python("work", "return 1", queueTimeout="3m"))
-    doomed = own_space.start(workflow("doomed").python("work", "return 1", queueTimeout="5s"))
-    for waiting in (run, doomed):
-        told = waiting.troubled("work", "PodRejected", within=NAMED_WITHIN)
-        assert "exceeded quota: tight" in told["message"]
-    ended = node_of(doomed.finished(within=120), "work")
-    assert (ended["phase"], ended["reason"]) == ("Failed", "PodRejected")
-    assert "exceeded quota" in ended["message"]
-    own_space.delete("resourcequotas", "tight")
-    # The Job controller doubles its waits: the sooner there is room, the sooner it looks again.
-    assert node_of(run.succeeded(within=120), "work")["attempt"] == 1
-
-
-def test_jobs_over_quota_wait_and_start_when_there_is_room(own_space: Space) -> None:
-    own_space.create("resourcequotas", quota(**{"count/jobs.batch": "0"}))
-    run = own_space.start(workflow("job-quota").python("work", "return 1"))
-    told = run.troubled("work", "LaunchRejected", within=NAMED_WITHIN)
-    assert "exceeded quota: tight" in told["message"]
-    own_space.delete("resourcequotas", "tight")
-    done = node_of(run.succeeded(), "work")
-    assert done["attempt"] == 1
-    assert "reason" not in done, "the trouble is over and no longer shown"

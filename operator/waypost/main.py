@@ -12,6 +12,9 @@ from waypost import __version__
 from waypost.adapters import kopf_app
 from waypost.adapters.clock import SystemClock
 from waypost.adapters.credentials import CredentialSource, find_credentials
+from waypost.adapters.evaluation import pool
+from waypost.adapters.evaluation.pool import ChildProcess
+from waypost.adapters.evaluation.thread import OneThread
 from waypost.adapters.http import build_app, serve
 from waypost.adapters.kube import KubeCluster
 from waypost.adapters.logs import configure_logging
@@ -27,6 +30,7 @@ from waypost.ports.sink import Sink
 from waypost.probes.job import ProbeSettings
 from waypost.runtime.controller import Controller, ControllerSettings
 from waypost.runtime.leader_election import Leadership, Lease, LeaseSettings, NoElection
+from waypost.runtime.set_aside import REASONS
 from waypost.settings import ClusterSettings, Settings, quantities
 
 # After it has drained, the controller releases pods, within STOP_CONTROLLER_SECONDS in all.
@@ -69,24 +73,31 @@ async def _run(settings: Settings, tracer: Tracer) -> None:
     credentials = find_credentials(kubeconfig=settings.kubeconfig)
     cluster = KubeCluster(credentials=credentials, telemetry=telemetry)
     clock = SystemClock()
+    passes, child = OneThread(), ChildProcess()
+    pool.use(child)
     controller = Controller(
         cluster=cluster,
         clock=clock,
         telemetry=telemetry,
         settings=_controller_settings(settings),
         leadership=_leadership(settings, cluster, clock),
+        offload=passes,
     )
     metrics.follow_leader(lambda: controller.leading)
     metrics.follow_queue(
         depth=lambda: controller.queue.depth, oldest=lambda: controller.queue.oldest_seconds
     )
     metrics.follow_active_runs(controller.store.active)
+    metrics.follow_set_aside(REASONS, controller.set_aside.count)
     app = build_app(probed=controller, metrics=metrics.exposition)
     try:
+        await passes(child.start)
         async with serve(app, host=settings.http_host, port=settings.http_port):
             watch = _watch(controller, credentials, settings.namespaces)
             await run_operator(controller=controller, watch=watch, stop=asyncio.Event())
     finally:
+        passes.close()
+        child.close()
         await cluster.close()
 
 

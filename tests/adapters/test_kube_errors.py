@@ -12,6 +12,7 @@ from waypost.ports.cluster import (
     Conflict,
     NotFound,
     QuotaExceeded,
+    RefusedForNow,
     Rejected,
     Unavailable,
 )
@@ -23,6 +24,10 @@ def status_object(code: int, reason: str, message: str, **details: Any) -> bytes
 
 
 QUOTA = 'jobs.batch "x" is forbidden: exceeded quota: q, requested: count/jobs.batch=1'
+OURS = (
+    'noderecords.waypost.dev is forbidden: User "system:serviceaccount:w:operator" cannot create '
+    'resource "noderecords" in API group "waypost.dev" in the namespace "n"'
+)
 TERMINATING = "unable to create new content in namespace n because it is being terminated"
 
 TABLE = [
@@ -50,6 +55,39 @@ TABLE = [
     ),
     pytest.param(403, "Forbidden", QUOTA, QuotaExceeded, "Forbidden", id="quota-may-pass-later"),
     pytest.param(403, "Forbidden", "no right", Rejected, "Forbidden", id="rbac"),
+    pytest.param(403, "Forbidden", OURS, RefusedForNow, "Forbidden", id="rights-of-ours"),
+    pytest.param(
+        403,
+        "Forbidden",
+        'jobs.batch "x" is forbidden: not yet ready to handle request',
+        RefusedForNow,
+        "Forbidden",
+        id="admission-has-just-begun",
+    ),
+    pytest.param(
+        403,
+        "Forbidden",
+        'pods "x" is forbidden: status unknown for quota: q, resources: pods',
+        RefusedForNow,
+        "Forbidden",
+        id="quota-has-just-been-made",
+    ),
+    pytest.param(
+        500,
+        "InternalError",
+        'failed calling webhook "w": connection refused',
+        RefusedForNow,
+        "InternalError",
+        id="nothing-was-written",
+    ),
+    pytest.param(
+        403,
+        "Forbidden",
+        'admission webhook "w" denied the request: no',
+        Rejected,
+        "Forbidden",
+        id="policy-says-no",
+    ),
     pytest.param(400, "BadRequest", "unknown field", Rejected, "BadRequest", id="strict-field"),
     pytest.param(405, "MethodNotAllowed", "no", Rejected, "MethodNotAllowed", id="method"),
     pytest.param(413, "RequestEntityTooLarge", "limit", Rejected, "RequestEntityTooLarge", id="3M"),

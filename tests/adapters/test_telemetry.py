@@ -9,7 +9,7 @@ from waypost.adapters.telemetry import OperatorTelemetry
 from waypost.ports.telemetry import Telemetry
 from waypost.telemetry.spans import SpanFact
 
-from tests.unit.engine.test_spans import attempt, observed, status, work
+from tests.unit.telemetry.test_spans import attempt, observed, status, work
 
 BEFORE = status(work(attempt(1)))
 AFTER = status(work(attempt(1, reason="Timeout"), attempt(2)))

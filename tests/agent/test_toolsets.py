@@ -11,7 +11,7 @@ import pytest
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from waypost.protocol.reasons import Reason
-from waypost_agent import mcp_tools
+from waypost_agent.mcp_session import McpSession
 from waypost_node import modules
 
 from tests.agent.pods import Pod, entries, model_server
@@ -236,7 +236,12 @@ def test_tool_outside_the_allow_list_is_refused_and_visible(pod: Pod, shelf: str
     ("script", "tool", "error"),
     [
         pytest.param("failing", "broken", "the disk is full", id="raises"),
-        pytest.param("slow", "slow", "imed out", id="too-slow"),
+        pytest.param(
+            "slow",
+            "slow",
+            "not known whether the call was carried out: no answer within 1 s",
+            id="too-slow",
+        ),
     ],
 )
 def test_error_of_a_tool_is_told_to_the_model_and_traced(
@@ -251,10 +256,10 @@ def test_error_of_a_tool_is_told_to_the_model_and_traced(
 
 
 class Rude:
-    """A session that cannot be closed in peace."""
+    """A connection that cannot be closed in peace."""
 
-    async def __aenter__(self) -> None:
-        return None
+    async def __aenter__(self) -> "Rude":
+        return self
 
     async def __aexit__(self, *_ended: object) -> None:
         raise ExceptionGroup("unhandled errors", [httpx2.ReadTimeout("too late")])
@@ -263,9 +268,10 @@ class Rude:
 async def test_a_session_that_ends_badly_costs_no_output(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    rude: Any = Rude()
-    async with mcp_tools.session("lib", rude):
-        pass
+    connect: Any = Rude
+    session = McpSession(connect, server="lib", seconds=5)
+    await session.start()
+    await session.close()
     assert "tool server lib: closed with ReadTimeout: too late" in capfd.readouterr().err
 
 
@@ -276,7 +282,7 @@ async def test_a_session_that_ends_badly_costs_no_output(
                      "127.0.0.1:1 cannot be reached", id="nobody-there"),
         pytest.param({"command": ["/no/program"]}, Reason.PROVIDER_ERROR,
                      "no program /no/program", id="no-program"),
-        pytest.param({"command": ["true"]}, Reason.PROVIDER_ERROR, "true is no MCP server",
+        pytest.param({"command": ["true"]}, Reason.PROVIDER_ERROR, "true is not an MCP server",
                      id="no-server"),
     ],
 )  # fmt: skip
@@ -322,14 +328,14 @@ def test_no_function_can_end_the_loop(pod: Pod) -> None:
     assert outcomes == {
         "leave": "SystemExit: it called exit(3); return the result instead",
         "shout": None,
-        "odd": "TypeError: the tool returned a object, which is not JSON",
+        "odd": None,
         "mute": "Mute: (its text cannot be read)",
     }
 
 
 @pytest.mark.usefixtures("code")
 def test_function_that_hangs_costs_no_account(pod: Pod) -> None:
-    failed = pod.fail("hanging", tools=[{"module": "kit", "functions": ["sleep"]}], seconds=6.0)
+    failed = pod.fail("hanging", tools=[{"module": "kit", "functions": ["sleep"]}], seconds=8.0)
     assert failed.reason is Reason.TIMEOUT
     assert failed.usage is not None
     assert failed.usage.tools == {"sleep": 1}

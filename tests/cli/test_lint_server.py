@@ -150,6 +150,17 @@ def test_a_null_payload_is_not_seen_by_the_rules() -> None:
     assert server_violations(record(data=None, object="k")) == []
 
 
+@pytest.mark.parametrize(
+    ("manifest", "expected"),
+    [
+        pytest.param({**workflow(), "status": {"phase": 7}}, [], id="dropped"),
+        pytest.param({**record(), "status": {}}, ["status"], id="a-kind-without-status"),
+    ],
+)
+def test_the_status_of_a_new_object_is_dropped(manifest: Manifest, expected: list[str]) -> None:
+    assert [one.path for one in server_violations(manifest)] == expected
+
+
 SCHEMA = {
     "type": "object",
     "required": ["count"],

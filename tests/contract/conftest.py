@@ -18,7 +18,7 @@ from waypost.ports.cluster import Cluster, Kind, NotFound, Obj, PatchType, Rejec
 from tests.adapters.doubles import NotedTelemetry
 from tests.fakes.clock import ManualClock
 from tests.fakes.cluster import InMemoryCluster
-from tests.kubectl import given_kubeconfig
+from tests.support.kubectl import given_kubeconfig
 
 _PATIENCE = 30.0  # seconds that a real cluster's controllers may take
 

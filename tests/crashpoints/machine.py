@@ -14,8 +14,8 @@ from waypost.api import meta
 from waypost.kube.objects import section, text
 
 from tests.crashpoints.api import MERGE, Api, Obj
-from tests.fakes.programs import Execution, Ledger, Outcome, PodView
-from tests.unit.runtime.harness import Script
+from tests.fakes.nodes.programs import Execution, Ledger, Outcome, PodView
+from tests.support.harness import Script
 
 
 class Machine:

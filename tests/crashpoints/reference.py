@@ -4,11 +4,11 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tests.builders import agent
 from tests.crashpoints.api import Obj
-from tests.fakes.programs import Ledger
-from tests.unit.runtime import reference
-from tests.unit.runtime.harness import Script, fails, gives
+from tests.fakes.nodes.programs import Ledger
+from tests.support import reference
+from tests.support.builders import agent
+from tests.support.harness import Script, fails, gives
 
 PROVIDER: Final[Obj] = {
     "apiVersion": "waypost.dev/v1alpha1",

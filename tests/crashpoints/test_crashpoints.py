@@ -22,7 +22,7 @@ import pytest_asyncio
 from tests.crashpoints.api import Api
 from tests.crashpoints.lane import Lane
 from tests.crashpoints.points import MODES, Finding, Mode, Point, calm, disturb
-from tests.kubectl import given_kubeconfig
+from tests.support.kubectl import given_kubeconfig
 
 pytestmark = pytest.mark.real_api
 

@@ -11,7 +11,7 @@ from tests.crashpoints.api import Api
 from tests.crashpoints.lane import Lane
 from tests.crashpoints.proxy import Faults
 from tests.crashpoints.weather import EVERYTHING, KINDS, Weather
-from tests.kubectl import given_kubeconfig
+from tests.support.kubectl import given_kubeconfig
 
 pytestmark = [
     pytest.mark.real_api,

@@ -14,6 +14,8 @@ from waypost.api.provider import ModelProviderSpec
 from waypost.api.record import NodeRecordSpec
 from waypost.api.toolserver import ToolServerSpec
 from waypost.api.workflow import AgentWorkflowSpec
+from waypost.cli.lint.linter import server_violations
+from waypost.cli.lint.structure import UNKNOWN
 
 from tests.crds import endpoints
 from tests.crds.accepted import ACCEPTED
@@ -21,7 +23,7 @@ from tests.crds.manifests import Manifest, approval, record, workflow
 from tests.crds.refused import LENIENT, STRICT
 from tests.crds.server import Server
 from tests.crds.transitions import QUORUM, TRANSITIONS, VOTES, Update
-from tests.kubectl import Kubectl
+from tests.support.kubectl import Kubectl
 
 pytestmark = [pytest.mark.real_api, pytest.mark.usefixtures("no_operator")]
 
@@ -65,6 +67,10 @@ def test_refused(server: Server, manifest: Manifest, says: tuple[str, ...]) -> N
     assert said.refused
     for part in says:
         assert part in said.text
+    violations = server_violations(manifest)
+    if all(one.cause != UNKNOWN for one in violations):  # else nothing but these is printed
+        for one in violations:
+            assert one.is_structural or one.message in said.text, "lint says the same"
 
 
 @pytest.mark.parametrize(("manifest", "says"), LENIENT)

@@ -256,7 +256,7 @@ def test_every_rule_has_a_row() -> None:
     expected = [part for row in rows for part in row.values[-1]]
     for key, rules in RULES.items():
         for rule in rules:
-            literals = [part.strip()[:20] for part in rule.says if not isinstance(part, Cel)]
+            literals = [part.strip()[:20] for part in rule.message if not isinstance(part, Cel)]
             telling = [text for text in literals if len(text) > 10]
             found = any(text in part for text in telling for part in expected)
             assert found, f"{key}: no row of the tables expects any of {telling}"

@@ -11,7 +11,7 @@ from waypost.api.toolserver import ToolServerSpec
 from waypost.compiler.definition import define
 
 from tests.examples.conftest import EXAMPLES, ROOT, Shown, documents, shown
-from tests.kubectl import Kubectl
+from tests.support.kubectl import Kubectl
 
 README = ROOT / "README.md"
 WITHOUT_A_RUN = {"providers"}

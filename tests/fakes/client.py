@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from waypost.ports.cluster import ClusterError, Kind, Listing, Obj, PatchType, Unavailable
 
-from tests.fakes.deletion import Deletion
+from tests.fakes.api.deletion import Deletion
+from tests.fakes.api.server import ApiServer
 from tests.fakes.faults import WRITES, Faults, Request, Written
-from tests.fakes.server import ApiServer
 
 REQUEST_TIMEOUT: Final = 10.0
 

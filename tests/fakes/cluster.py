@@ -13,12 +13,12 @@ from typing import Final
 from waypost.ports.cluster import ClusterError, Kind
 
 from tests.fakes.agenda import Agenda
+from tests.fakes.api.garbage import Garbage
+from tests.fakes.api.server import ApiServer
+from tests.fakes.api.watch import IMMEDIATE, Delivery, SinkCall, Subscription
 from tests.fakes.client import Client, LogReader, Wire
 from tests.fakes.clock import ManualClock, VirtualClock
 from tests.fakes.faults import Gate, Written, matcher
-from tests.fakes.garbage import Garbage
-from tests.fakes.server import ApiServer
-from tests.fakes.watch import IMMEDIATE, Delivery, SinkCall, Subscription
 
 OPERATOR: Final = "waypost-operator"
 WATCHED: Final = (

@@ -25,7 +25,7 @@ from waypost.ports.cluster import Kind, Obj, PatchType
 from waypost.protocol import ijson
 
 from tests.gateway.place import noise
-from tests.kubectl import Kubectl
+from tests.support.kubectl import Kubectl
 
 pytestmark = pytest.mark.real_api
 NODES = ("one", "two", "three")

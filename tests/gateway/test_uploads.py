@@ -44,6 +44,15 @@ async def test_a_result_is_kept_once_in_its_canonical_form(value: Any, form: str
         assert (p.counted("Stored"), p.counted("Same")) == (1, 1)
 
 
+async def test_nul_characters_are_stored_as_they_are() -> None:
+    value = {"a\0": "b\0c"}
+    async with place() as p:
+        assert (await p.put(ijson.canonical(value))).status_code == 201
+        (record,) = p.records()
+        assert record_fact(record).payload.value == value
+        assert ijson.parse((await p.get("result")).content) == value
+
+
 async def test_people_can_read_what_is_compressed() -> None:
     async with place() as p:
         await p.put(ijson.canonical(LARGE))

@@ -10,6 +10,7 @@ from typing import Final
 
 from waypost.api.crd.cel_rule import Cel, Rule
 from waypost.api.crd.rules.table import RULES
+from waypost.api.vocabulary import NOT_YET, OUR_FIELD, unknown_field
 
 FILE: Final = Path(__file__).parent / "messages.txt"
 _LONGEST_SHOWN = 30
@@ -29,15 +30,21 @@ def _rules_of_crds() -> Iterator[str]:
             yield f"{carrier}{rule.field_path or ''}: {_text(rule)}"
 
 
+def _words_of_other_systems() -> Iterator[str]:
+    for word in (*OUR_FIELD, *NOT_YET):
+        yield unknown_field(word, path="spec.nodes[0]", known=("name",))
+
+
 def _text(rule: Rule) -> str:
     return "".join(
         f"<{part if len(part) <= _LONGEST_SHOWN else '...'}>" if isinstance(part, Cel) else part
-        for part in rule.says
+        for part in rule.message
     )
 
 
 SECTIONS: Final[Mapping[str, Callable[[], Iterator[str]]]] = {
     "Rules of the CustomResourceDefinitions (the API server and `waypost lint`)": _rules_of_crds,
+    "Unknown fields that are words of other systems": _words_of_other_systems,
 }
 
 

@@ -33,10 +33,10 @@ from waypost.ports.cluster import Kind, Obj
 from waypost.runtime import controller
 from waypost.runtime.writes.status_patch import status_patch
 
-from tests.builders import container, gate, python, spec, wait
-from tests.passes import decide
-from tests.unit.runtime.harness import NAMESPACE, RUN, Script, World, fails, gives
-from tests.unit.runtime.virtual import virtual
+from tests.support.builders import container, gate, python, spec, wait
+from tests.support.harness import NAMESPACE, RUN, Script, World, fails, gives
+from tests.support.passes import decide
+from tests.support.virtual import virtual
 
 SETTINGS: Final = PodSettings(runner_image="runner:test", agent_image="agent:test")
 # Small, and with every phase that a checkpoint can be in.

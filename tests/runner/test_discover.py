@@ -17,6 +17,7 @@ from mcp_types import ToolAnnotations
 from waypost.protocol.probe import TOOL_PREFIX, ProbeReason, Verdict, decode, tools_in
 from waypost_agent import discover
 
+from tests.agent import mcp_server
 from tests.runner.outside import Answer, answering
 
 CANARY = "Bearer canary-4f0a9b1c77de"
@@ -149,6 +150,17 @@ def test_tools_that_do_not_fit_are_left_out_and_counted(ask: Ask) -> None:
     assert max(map(len, log.splitlines())) < 16 * 1024, "or the log would tear it"
 
 
+def test_a_tool_that_no_model_can_be_given_is_left_out_and_named(ask: Ask) -> None:
+    tools = [mcp_server.tool("send"), {"name": "merge", "inputSchema": {}}]
+    with mcp_server.serving(tools=tools) as server:
+        verdict, log = ask(url=server.url)
+    assert (verdict.reason, verdict.found) == (ProbeReason.ANSWERED, 1)
+    assert verdict.message == "1 tools; merge is left out: inputSchema.type: expected 'object'"
+    told = tools_in(log, verdict)
+    assert told is not None
+    assert [each["name"] for each in told] == ["send"]
+
+
 def test_a_server_without_tools_is_ready(ask: Ask) -> None:
     with serving(MCPServer("bare")) as url:
         verdict, log = ask(url=url)
@@ -214,8 +226,8 @@ def test_a_program_is_asked_over_stdio(ask: Ask, tmp_path: Path) -> None:
 
 PROGRAMS = [
     pytest.param(["no-such-program"], ProbeReason.NOT_FOUND, "no program no-such", id="missing"),
-    pytest.param(["false"], ProbeReason.UNEXPECTED_ANSWER, "false is no MCP server", id="ends"),
-    pytest.param(["cat"], ProbeReason.UNEXPECTED_ANSWER, "cat is no MCP server", id="echo"),
+    pytest.param(["false"], ProbeReason.UNEXPECTED_ANSWER, "false is not an MCP server", id="ends"),
+    pytest.param(["cat"], ProbeReason.UNEXPECTED_ANSWER, "cat is not an MCP server", id="echo"),
     pytest.param(["sleep", "3600"], ProbeReason.UNREACHABLE, "gave no list of tools", id="silent"),
 ]
 

@@ -186,6 +186,8 @@ def test_secrets_come_from_files(kind: str, expected: str, secret: str, user: st
             id="plus-json",
         ),
         pytest.param(Reply(body="ü".encode(), headers=TEXT), {}, "ü", "text is text", id="text"),
+        pytest.param(Reply(body=b'"a\\u0000b"'), {}, "a\0b", "NUL is JSON", id="nul-in-json"),
+        pytest.param(Reply(body=b"a\0b", headers=TEXT), {}, "a\0b", "and text", id="nul-in-text"),
         pytest.param(
             Reply(body=b"\xfc", headers=(("Content-Type", "text/plain; charset=latin-1"),)),
             {},

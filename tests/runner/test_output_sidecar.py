@@ -50,6 +50,8 @@ def carried(folder: Path, content: bytes | None, **request: Any) -> CommitRecord
         pytest.param("deployed ü\n".encode(), None, "deployed ü\n", "text is a string", id="text"),
         pytest.param(b"v1.2", {"type": "string"}, "v1.2", "if it may be one", id="text-by-schema"),
         pytest.param(b"42", {"type": "integer"}, 42, "JSON first", id="number"),
+        pytest.param(b'{"t": "a\\u0000b"}', None, {"t": "a\0b"}, "NUL is JSON", id="nul-in-json"),
+        pytest.param(b"a\0b", None, "a\0b", "and text", id="nul-in-text"),
     ],
 )
 def test_small_outputs_ride_in_the_record(

@@ -561,6 +561,12 @@ def test_no_file_outgrows_the_storage_limit(
     assert ended.record.output == [limit, "File too large"]
 
 
+def test_nul_characters_go_in_and_out_as_they_are(bench: Bench) -> None:
+    value = {"t": "a\0b"}
+    record = bench.run("def run(v): return v", inputs={"v": value}).record
+    assert (record.outcome, record.output) == ("Succeeded", value)
+
+
 @pytest.mark.parametrize("number", ["EFBIG", "ENOSPC", "EDQUOT"])
 def test_a_program_without_room_is_out_of_disk(bench: Bench, number: str) -> None:
     source = (

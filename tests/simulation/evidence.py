@@ -6,8 +6,8 @@ from typing import Any, Final
 from waypost.kube.objects import items, section
 from waypost.ports.cluster import Obj
 
-from tests.fakes.podstatus import MESSAGE_LIMIT
-from tests.fakes.programs import Outcome
+from tests.fakes.nodes.podstatus import MESSAGE_LIMIT
+from tests.fakes.nodes.programs import Outcome
 from tests.simulation import programs
 from tests.simulation.plan import Act, Node
 from tests.simulation.programs import Meaning

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from tests.simulation.generate_strange import with_others
 from tests.simulation.plan import (
     AMPLE,
     Act,
@@ -87,7 +88,7 @@ def scenario(seed: int) -> Scenario:
         deadline=hurry.choice([None, *_DEADLINES]) if deadlines else None,
         rounds=_rounds(random.Random(f"rounds of {seed}"), nodes),
     )
-    return _reshaped(random.Random(f"shapes of {seed}"), made, agents=agents)
+    return with_others(_reshaped(random.Random(f"shapes of {seed}"), made, agents=agents))
 
 
 def _reshaped(rng: random.Random, made: Scenario, *, agents: bool) -> Scenario:

@@ -21,6 +21,9 @@ FIELDS: Final = {"approval": "decision", "wait": "until", "http": "status"}
 AMPLE: Final = 36000.0  # a deadline that never passes
 NOTHING: Final = "NOTHING"  # no fallbackOutput; None is a value
 
+STRANGE: Final = frozenset({"refuse", "record_gone", "queue", "sidecars"})  # kinds of Trouble
+STRANGE_ACTS: Final = frozenset({"unstartable", "initless", "initpull"})
+
 # Forms of a reference to another node. `%(x)s` is the node, `%(f)s` the field.
 READS: Final = {
     "whole": "${nodes.%(x)s.output}",
@@ -238,6 +241,12 @@ class Scenario:
         """Whether a deadline may pass."""
         clocks = (self.deadline, *(node.deadline for node in self.nodes))
         return any(clock is not None and clock < AMPLE for clock in clocks)
+
+    @property
+    def is_strange(self) -> bool:
+        """Whether others have a hand in the cluster (`strange`)."""
+        acts = {act.name for node in self.nodes for act in node.acts}
+        return bool({t.kind for t in self.troubles} & STRANGE or acts & STRANGE_ACTS)
 
     @property
     def needs_people(self) -> bool:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from waypost.protocol.record import Attempt, CommitRecord, encode
 from waypost.protocol.work import Usage
 
-from tests.fakes.programs import Outcome, PodView
+from tests.fakes.nodes.programs import Outcome, PodView
 from tests.simulation.plan import Act, Node
 
 PADDING: Final = "x" * 2600  # fits a commit record, and no status
@@ -78,31 +78,32 @@ def ends_by_itself(act: Act) -> bool:
 def meaning(node: Node, act: Act, inputs: Any) -> Meaning:
     """How an attempt ends that nobody disturbs."""
     plain = node.kind == "container"
+    if act.name in _BROKEN:
+        return Broke(_BROKEN[act.name])
     match act.name:
-        case "fails":
-            return Broke("NodeError")
-        case "limited":
-            return Broke("RateLimited")
-        case "oom":
-            return Broke("OutOfMemory")
         case "dies":  # with its record written: the record decides, where there is one
-            return Broke("OutOfMemory") if plain else _checked(node, output_of(node, act, inputs))
+            return Broke("NodeError") if plain else _checked(node, output_of(node, act, inputs))
         case "silent":
             return _checked(node, None) if plain else Broke("ResultLost")
         case "garbage":
             return _checked(node, '{"n":') if plain else Broke("ResultLost")
-        case "foreign":
-            return Broke("ResultLost")
-        case "huge":
-            return Broke("OutputTooLarge")
-        case "stuck":
-            return Broke("Unschedulable")
-        case "imageless":
-            return Broke("ImagePull")
-        case "hangs" | "saves":
-            return Broke("Timeout")
         case _:
             return _checked(node, output_of(node, act, inputs))
+
+
+_BROKEN: Final = {
+    "fails": "NodeError",
+    "limited": "RateLimited",
+    "oom": "OutOfMemory",
+    "foreign": "ResultLost",
+    "huge": "OutputTooLarge",
+    "stuck": "Unschedulable",
+    "imageless": "ImagePull",
+    "unstartable": "NodeError",
+    "initless": "PodRejected",
+    "hangs": "Timeout",
+    "saves": "Timeout",
+}
 
 
 def stopped_meaning(node: Node, act: Act, inputs: Any) -> Meaning | None:
@@ -140,6 +141,10 @@ def _outcome(node: Node, act: Act, pod: PodView) -> Outcome:
             return replace(made, exit_code=137)
         case "late":
             return replace(made, blocked="Unschedulable", blocked_text=_FULL, blocked_seconds=20.0)
+        case "initpull":
+            return replace(
+                made, blocked="InitPull", blocked_text="no such tag", blocked_seconds=20.0
+            )
         case "saves":
             return Outcome(stop_message="" if node.kind == "container" else made.message)
         case _:
@@ -155,6 +160,8 @@ _FIXED: Final = {
     "stuck": Outcome(blocked="Unschedulable", blocked_text=_FULL),
     "imageless": Outcome(blocked="ErrImagePull", blocked_text="not found"),
     "hangs": Outcome(),
+    "unstartable": Outcome(blocked="StartError", blocked_text="no such file"),
+    "initless": Outcome(blocked="InitFails", blocked_text="no token"),
 }
 
 

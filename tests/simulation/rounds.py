@@ -7,7 +7,7 @@ from typing import Any, Final
 from waypost.kube.objects import items, section
 from waypost.ports.cluster import Obj
 
-from tests.fakes.programs import Ledger
+from tests.fakes.nodes.programs import Ledger
 from tests.simulation.evidence import AttemptStory, Evidence, RoundStory, Violation
 from tests.simulation.interpreter import End, Starts, start
 from tests.simulation.plan import Node, Scenario

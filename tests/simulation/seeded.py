@@ -36,6 +36,8 @@ from waypost.runtime.writes import actions as writes_actions
 from waypost.runtime.writes import status_patch
 from waypost.runtime.writes.actions import ActionExecutor
 
+from tests.simulation import seeded_rounds as seeded_rounds
+from tests.simulation import seeded_strange as seeded_strange
 from tests.simulation.hunting import BUGS as BUGS
 from tests.simulation.hunting import acts, both, bug, holds, suffers
 from tests.simulation.plan import Scenario
@@ -93,9 +95,9 @@ def _pods_released_unread(patch: pytest.MonkeyPatch) -> None:
 def _status_before_its_record(patch: pytest.MonkeyPatch) -> None:
     prepare = ActionExecutor.prepare
 
-    async def later(self: ActionExecutor, key: Any, actions: Any) -> bool:
+    async def later(self: ActionExecutor, key: Any, actions: Any, done: Any) -> Any:
         kept = [action for action in actions if not isinstance(action, PutRecord)]
-        return await prepare(self, key, kept)
+        return await prepare(self, key, kept, done)
 
     patch.setattr(ActionExecutor, "prepare", later)
 
@@ -353,7 +355,7 @@ def _pods_of_a_deleted_run_held(patch: pytest.MonkeyPatch) -> None:
         self._observer.forget(key.uid)
 
     patch.setattr(ending, "release_all", lambda observed: ())
-    patch.setattr(controller.Controller, "_let_go", nothing)
+    patch.setattr(controller.Controller, "_release_run_pods", nothing)
 
 
 @bug("D2", "I12", focus=suffers("delete_run", choice="Foreground"))

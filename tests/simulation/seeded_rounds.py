@@ -35,7 +35,7 @@ def _a_yes_to_something_else(patch: pytest.MonkeyPatch) -> None:
 
 @bug("I6", "I8", focus=lambda plan: any(r.edit and r.moment == "ended" for r in plan.rounds))
 def _an_edit_overlooked(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Transition, "stamp", lambda self, path: None)
+    patch.setattr(Transition, "stamp_fingerprint", lambda self, path: None)
 
 
 @bug("S53", focus=lambda plan: bool(plan.rounds) and any(n.once for n in plan.nodes))
@@ -66,7 +66,7 @@ def _a_running_attempt_forgotten(patch: pytest.MonkeyPatch) -> None:
 
 @bug("I12", focus=lambda plan: any(r.drop and r.moment == "begun" for r in plan.rounds))
 def _pods_of_a_dropped_node_forgotten(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(leftovers, "stop_leftovers", lambda transition: [])
+    patch.setattr(leftovers, "stop", lambda transition: [])
 
 
 def _pauses(plan: Scenario) -> bool:

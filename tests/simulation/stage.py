@@ -10,17 +10,18 @@ from waypost.api import meta
 from waypost.kube.objects import section
 from waypost.ports.cluster import ClusterError, Kind, Obj, PatchType
 
-from tests.fakes.watch import DELAYED, IMMEDIATE, ROUGH, STALE, Delivery
+from tests.fakes.api.watch import DELAYED, IMMEDIATE, ROUGH, STALE, Delivery
 from tests.simulation.evidence import Evidence, GateStory, Violation
 from tests.simulation.manifest import PROVIDER, spec_of
 from tests.simulation.people import look_after
 from tests.simulation.plan import RUN, Round, Scenario, Trouble
 from tests.simulation.rounds import judge
+from tests.simulation.strange_judge import StrangeJudge
 from tests.simulation.troubles import COUNTED_WRITES, Saboteur, befall
 from tests.simulation.watcher import Watcher
-from tests.unit.runtime.harness import NAMESPACE, Operator, World
+from tests.support.harness import NAMESPACE, Operator, World
+from tests.support.virtual import VirtualLoop
 from tests.unit.runtime.test_probe_controller import OK, says
-from tests.unit.runtime.virtual import VirtualLoop
 
 _DELIVERIES: Final[dict[str, Delivery]] = {
     "immediate": IMMEDIATE,
@@ -201,6 +202,9 @@ class Stage:
         if self.seen.run.get("status", {}).get("phase") == "Rejected":
             self.watcher.blame("T11", f"refused: {self.seen.run['status']['conditions']}")
         self.seen.digest = self.watcher.digest()
+        if self.scenario.is_strange:
+            judged = StrangeJudge(self.scenario, self.seen, self.world.ledger).all()
+            return [*self.seen.violations, *judged]
         return judge(self.scenario, self.seen, self.world.ledger)
 
     # --- operators ---------------------------------------------------------------------------

@@ -14,12 +14,13 @@ from waypost.api import meta
 from waypost.kube import names
 from waypost.ports.cluster import ClusterError, Kind, Unavailable
 
-from tests.fakes.deletion import Deletion
-from tests.fakes.programs import view
+from tests.fakes.api.deletion import Deletion
+from tests.fakes.nodes.programs import view
+from tests.simulation import strange
 from tests.simulation.evidence import PodStory
 from tests.simulation.plan import RUN, Trouble
-from tests.unit.runtime.accidents import RESET, befalls
-from tests.unit.runtime.harness import NAMESPACE, Call, Operator
+from tests.support.accidents import RESET, befalls
+from tests.support.harness import NAMESPACE, Call, Operator
 
 if TYPE_CHECKING:
     from tests.simulation.stage import Stage
@@ -305,13 +306,18 @@ _DOINGS: Final[dict[str, Doing]] = {
     "suspend": _suspend,
     "cancel": _cancel,
     "delete_run": _delete_run,
+    **strange.DOINGS,
 }
 KINDS: Final = frozenset({*COUNTED_WRITES, *_DOINGS})
 _AFTER_SOMETHING: Final = ("delete_pod", "evict", "pressure", "delete_job", "delete_approval")
+_TELLS_ITSELF: Final = ("record_gone",)
 
 
 async def befall(stage: "Stage", trouble: Trouble) -> None:
     """Let a trouble happen when its time comes."""
+    if trouble.kind in _TELLS_ITSELF:
+        await _DOINGS[trouble.kind](stage, trouble)
+        return
     if trouble.kind not in _AFTER_SOMETHING:
         await asyncio.sleep(trouble.at)
         stage.exercise(trouble)

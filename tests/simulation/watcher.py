@@ -12,7 +12,7 @@ from waypost.api import meta
 from waypost.kube.objects import items, section, text
 from waypost.ports.cluster import Kind, Obj
 
-from tests.fakes.programs import Outcome, PodView
+from tests.fakes.nodes.programs import Outcome, PodView
 from tests.simulation import programs
 from tests.simulation.clocks import Clocks
 from tests.simulation.evidence import (
@@ -25,7 +25,7 @@ from tests.simulation.evidence import (
 )
 from tests.simulation.plan import RUN, Scenario
 from tests.simulation.rounds import Rounds
-from tests.unit.runtime.harness import World
+from tests.support.harness import World
 
 _LARGEST_STATUS: Final = 256 * 1024
 _FENCE: Final = 10.5

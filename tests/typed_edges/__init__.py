@@ -1,6 +1,6 @@
 """Workflows with one mistake each, and right ones: what the check of typed edges is held to.
 
-The wrong ones pass the API server; `tests/unit/engine/test_edges.py` runs them through the
+The wrong ones pass the API server; `tests/unit/compiler/test_type_check.py` runs them through the
 engine, `tests/cli/test_lint.py` through lint, `e2e/suite/test_typed_edges.py` on a cluster. The
 message is the same everywhere.
 """

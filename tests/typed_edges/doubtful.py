@@ -1,16 +1,18 @@
 """Workflows that are accepted with a warning: what is not proven, or may not be there."""
 
-from tests.builders import gate, python, spec
+from tests.support.builders import gate, python, spec
 from tests.typed_edges.words import (
     FLAG,
     KIND,
     NUMBER,
+    OPTIONAL_TEXT,
     TEXT,
     TEXTS,
     WHOLE,
     Wrong,
     edge,
     gives,
+    http,
     loose,
     reads,
     shape,
@@ -34,6 +36,34 @@ DOUBTFUL: dict[str, Wrong] = {
         "nodes.b.when: nodes.a.output.x may be absent: write nodes.a.output.?x.orValue(...), "
         "test it with has(), or require it",
     ),
+    "additional-may-be-absent": Wrong(
+        spec(
+            python("a", outputSchema={"type": "object", "additionalProperties": WHOLE}),
+            takes("${nodes.a.output.other}", WHOLE),
+        ),
+        "nodes.b.inputs.v: nodes.a.output.other may be absent: write "
+        "nodes.a.output.?other.orValue(...), test it with has(), or require it",
+    ),
+    "header-may-be-absent": Wrong(
+        spec(http("h"), takes("${nodes.h.output.headers['x-total']}", TEXT)),
+        "nodes.b.inputs.v: nodes.h.output.headers.x-total may be absent: write "
+        "nodes.h.output.headers[?'x-total'].orValue(...), test it with has(), or require it",
+    ),
+    "null-operand": Wrong(
+        reads("nodes.a.output.x + 'low'", x=OPTIONAL_TEXT),
+        "nodes.b.inputs.v: nodes.a.output.x may be null, which `+` does not take: write "
+        "nodes.a.output.x == null ? ... : ..., or test it first",
+    ),
+    "null-target": Wrong(
+        reads("nodes.a.output.x.trim()", x=OPTIONAL_TEXT),
+        "nodes.b.inputs.v: nodes.a.output.x may be null, which `trim` does not take: write "
+        "nodes.a.output.x == null ? ... : ..., or test it first",
+    ),
+    "null-negated": Wrong(
+        reads("-nodes.a.output.x", x={"anyOf": [WHOLE, {"type": "null"}]}),
+        "nodes.b.inputs.v: nodes.a.output.x may be null, which `-` does not take: write "
+        "nodes.a.output.x == null ? ... : ..., or test it first",
+    ),
     "absent-in-text": Wrong(
         spec(python("a", outputSchema=loose(x=TEXT)), gate("g", message="${nodes.a.output.?x}!")),
         "nodes.g.approval.message: nodes.a.output.?x may be absent, which has no text: end it "
@@ -45,8 +75,28 @@ DOUBTFUL: dict[str, Wrong] = {
             python("b", inputs={"v": "${nodes.a.output.n}", "p": "${nodes.a.phase}"}),
             inputs={"go": True},
         ),
-        "nodes.b.inputs.v: nodes.a.output may be absent: write nodes.a.?output.orValue(...), "
-        "or test nodes.a.phase first",
+        "nodes.b.inputs.v: nodes.a.output may be absent: a need not have succeeded, because of "
+        "nodes.a.phase in inputs.p; write nodes.a.?output.orValue(...) here too, or add a to "
+        "dependsOn",
+    ),
+    "skipped-node-after": Wrong(
+        spec(
+            python("a", when="${inputs.go}", outputSchema=shape(n=WHOLE)),
+            python("b", inputs={"v": "${nodes.a.output.n}"}, after=["a"]),
+            inputs={"go": True},
+        ),
+        "nodes.b.inputs.v: nodes.a.output may be absent: a need not have succeeded, because of "
+        "after: [a]; write nodes.a.?output.orValue(...) here too, or add a to dependsOn",
+    ),
+    "soft-by-a-property": Wrong(
+        spec(
+            python("a", when="${inputs.go}", outputSchema=loose(x=TEXT)),
+            python("b", inputs={"v": "${nodes.a.output.?x}"}),
+            inputs={"go": True},
+        ),
+        "nodes.b: runs also when a was skipped or failed, because of nodes.a.output.?x in "
+        "inputs.v; if only that property is optional, add a to dependsOn, else say so with "
+        "after: [a]",
     ),
     "number-for-integer": Wrong(
         edge(NUMBER, WHOLE), "nodes.b.inputs.v: inputSchema takes integer; not proven of number"

@@ -4,7 +4,7 @@ from typing import Any
 
 from waypost.api.base import JsonObject
 
-from tests.builders import container, gate, python, spec, wait
+from tests.support.builders import container, gate, python, spec, wait
 from tests.typed_edges.words import (
     FLAG,
     KIND,
@@ -56,9 +56,19 @@ RIGHT: dict[str, JsonObject] = {
         python("a", outputSchema={**shape(x=TEXT), "additionalProperties": True}),
         takes("${nodes.a.output.other}", None),
     ),
+    "optional-that-is-always-empty": reads("{?'a': optional.none()}.?a.orValue(1)"),
+    "null-tested": reads(
+        "nodes.a.output.x == null ? 'a' : nodes.a.output.x + 'b'", x=OPTIONAL_TEXT
+    ),
+    "null-tested-beside": reads(
+        "nodes.a.output.x != null && nodes.a.output.x.trim() == 'x'", x=OPTIONAL_TEXT
+    ),
+    "number-in-a-tuple": reads(
+        "math.abs(nodes.a.output.t[1])", t={"type": "array", "prefixItems": [TEXT, WHOLE]}
+    ),
     "path-additional-schema": spec(
         python("a", outputSchema={"type": "object", "additionalProperties": WHOLE}),
-        takes("${nodes.a.output.other}", WHOLE),
+        takes("${nodes.a.output.?other.orValue(0)}", WHOLE),
     ),
     "path-dynamic": reads("nodes.a.output.doc.anything.at.all", doc={"type": "object"}),
     "path-in-one-alternative": spec(
@@ -113,7 +123,9 @@ RIGHT: dict[str, JsonObject] = {
     "http": spec(
         http("h", responseSchema=shape(id=TEXT)), takes("${nodes.h.output.body.id}", TEXT)
     ),
-    "http-headers": spec(http("h"), takes("${nodes.h.output.headers['content-type']}", TEXT)),
+    "http-headers": spec(
+        http("h"), takes("${nodes.h.output.headers[?'content-type'].orValue('')}", TEXT)
+    ),
     "integer-for-number": only(WHOLE, NUMBER),
     "member-for-list": only({"enum": ["incident"]}, KIND),
     "member-for-text": only(KIND, TEXT),

@@ -5,7 +5,7 @@ from typing import Any
 
 from waypost.api.base import JsonObject
 
-from tests.builders import python, spec
+from tests.support.builders import python, spec
 
 Schema = dict[str, Any]
 

@@ -1,6 +1,6 @@
 """Operators that cannot take what they are given; graphs and schemas that are none."""
 
-from tests.builders import python, spec
+from tests.support.builders import python, spec
 from tests.typed_edges.words import (
     FLAG,
     NUMBER,
@@ -135,10 +135,14 @@ GRAPHS: dict[str, Wrong] = {
         spec(python("b", inputs={"v": "${nodes.b.output}"})),
         "nodes.b.inputs.v: a node cannot refer to itself; for its inputs use self.inputs",
     ),
+    "number-of-a-text-in-a-tuple": Wrong(
+        reads("math.abs(nodes.a.output.t[0])", t={"type": "array", "prefixItems": [TEXT, WHOLE]}),
+        "nodes.b.inputs.v: nodes.a.output.t[0] is string, `math.abs` takes numbers",
+    ),
     "schema-of-no-type": Wrong(
         spec(python("a", outputSchema={"type": "text"})),
-        'nodes.a.outputSchema: not a usable JSON Schema: "text" is not valid under any of the '
-        "schemas listed in the 'anyOf' keyword",
+        'nodes.a.outputSchema: not a usable JSON Schema: $.type: "text" is not valid under any '
+        "of the schemas listed in the 'anyOf' keyword",
     ),
     "schema-ref-nowhere": Wrong(
         spec(python("a", outputSchema={"$ref": "#/$defs/X"})),
@@ -155,8 +159,8 @@ GRAPHS: dict[str, Wrong] = {
     ),
     "schema-shared-unusable": Wrong(
         spec(python("a"), schemas={"A": {"type": 3}}),
-        "schemas.A: not a usable JSON Schema: 3 is not valid under any of the schemas listed "
-        "in the 'anyOf' keyword",
+        "schemas.A: not a usable JSON Schema: $.type: 3 is not valid under any of the schemas "
+        "listed in the 'anyOf' keyword",
     ),
     "input-breaks-schema": Wrong(
         spec(python("a"), inputs={"n": "x"}, inputSchema=shape(n=WHOLE)),

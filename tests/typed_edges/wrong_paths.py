@@ -1,6 +1,6 @@
 """Paths that lead nowhere."""
 
-from tests.builders import container, gate, python, spec, wait
+from tests.support.builders import container, gate, python, spec, wait
 from tests.typed_edges.words import (
     FLAG,
     LINE,

@@ -1,6 +1,6 @@
 """Values that cannot go where they are sent."""
 
-from tests.builders import container, gate, python, spec, wait
+from tests.support.builders import container, gate, python, spec, wait
 from tests.typed_edges.words import (
     FLAG,
     KIND,

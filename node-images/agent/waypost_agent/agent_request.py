@@ -7,6 +7,7 @@ from waypost.protocol.ijson import Json
 from waypost.protocol.request import Request
 
 REQUEST_TIMEOUT: Final = 300.0  # seconds that one model call may take
+MAX_RESULT_BYTES: Final = 64 * 1024  # of a tool's result that a model is given at once
 _TOOL_TIMEOUT: Final = 60.0
 
 
@@ -33,6 +34,8 @@ class ModelWork(NamedTuple):
     settings: dict[str, Json]
     price: Price | None
     timeout: float
+    inputs: frozenset[str] = frozenset()  # what it takes besides text: Image, Audio, PDF
+    headers: tuple[dict[str, str], ...] = ()  # name, and value or file
 
 
 class ServerTools(NamedTuple):
@@ -44,6 +47,7 @@ class ServerTools(NamedTuple):
     allow: tuple[str, ...]
     timeout: float
     effects: dict[str, str]
+    max_result_bytes: int = MAX_RESULT_BYTES
 
 
 class PythonTools(NamedTuple):
@@ -52,6 +56,7 @@ class PythonTools(NamedTuple):
     module: str
     functions: tuple[str, ...]
     effects: dict[str, str]
+    max_result_bytes: int = MAX_RESULT_BYTES
 
 
 class Limits(NamedTuple):
@@ -97,7 +102,12 @@ def _read(agent: dict[str, Any], output_schema: Json | None) -> AgentRequest:
         prompt=agent["prompt"],
         servers=tuple(_server(each) for each in tools if "server" in each),
         modules=tuple(
-            PythonTools(each["module"], tuple(each["functions"]), dict(each.get("effects", {})))
+            PythonTools(
+                each["module"],
+                tuple(each["functions"]),
+                dict(each.get("effects", {})),
+                int(each.get("maxResultBytes", MAX_RESULT_BYTES)),
+            )
             for each in tools
             if "module" in each
         ),
@@ -119,6 +129,8 @@ def _model(model: dict[str, Any]) -> ModelWork:
         settings=dict(model.get("settings", {})),
         price=_price(model["price"]) if "price" in model else None,
         timeout=float(model.get("timeoutSeconds", REQUEST_TIMEOUT)),
+        inputs=frozenset(model.get("inputs", ())),
+        headers=tuple(model.get("headers", ())),
     )
 
 
@@ -134,6 +146,7 @@ def _server(tools: dict[str, Any]) -> ServerTools:
         allow=tuple(tools.get("allow", ())),
         timeout=float(tools.get("timeoutSeconds", _TOOL_TIMEOUT)),
         effects=dict(tools.get("effects", {})),
+        max_result_bytes=int(tools.get("maxResultBytes", MAX_RESULT_BYTES)),
     )
 
 

@@ -3,12 +3,13 @@
 from collections.abc import Collection, Mapping
 from typing import Final, Literal
 
+from waypost.protocol.reasons import Reason
 from waypost.protocol.text import shorten
 from waypost.protocol.timestamps import now
 
-from waypost_agent.failures import one_line
+from waypost_agent.failures import Stopped, one_line
 from waypost_agent.journal.entries import Result
-from waypost_agent.journal.journal import Journal
+from waypost_agent.journal.journal import UNKNOWN_HINT, Journal
 from waypost_agent.limits import Meter
 
 Outcome = Literal["ok", "error", "refused"]
@@ -49,6 +50,7 @@ class Calls:
         if result is None:
             name, _ = self._open[call_id]
             self._open[call_id] = (name, now())
+            await self._journal.begins_again(call_id)
             self._journal.began()
             return None
         self._meter.own.add(replayed_tool_calls=1)
@@ -72,9 +74,21 @@ class Calls:
         self._trace(call_id, outcome, one_line(result.message) or None)
         await self._journal.done(call_id, result)
 
-    def cut_short(self, call_id: str) -> None:
-        """A call was made, and the attempt ended before it did."""
-        self._trace(call_id, "error", "cut short: the attempt was ended")
+    def cut_short(self, call_id: str, error: str = "cut short: the attempt was ended") -> None:
+        """A call began, and the attempt ended before it did."""
+        self._trace(call_id, "error", error)
+
+    async def not_made(self, call_id: str, error: str) -> None:
+        """A call was refused before its tool did anything, and ends the attempt."""
+        self._trace(call_id, "error", error)
+        await self._journal.not_made(call_id)
+
+    def unknown(self, call_id: str, error: str) -> Stopped:
+        """What ends the attempt where a tool of effect once may have been called, or not."""
+        name, _ = self._open[call_id]
+        self._trace(call_id, "error", error)
+        text = f"tool {shorten(name, _SHOWN)} (call {call_id}): {error}; {UNKNOWN_HINT}"
+        return Stopped(Reason.UNKNOWN_EFFECT, text)
 
     def _trace(
         self, call_id: str, outcome: Outcome, error: str | None = None, *, replayed: bool = False

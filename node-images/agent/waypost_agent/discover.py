@@ -1,4 +1,4 @@
-"""The program of a tool server's probe: which tools an MCP server has.
+"""The program of a tool server's probe: lists the tools of an MCP server.
 
 Those that fit are printed, a line each; the operator reads them from the log by their digest.
 """
@@ -14,8 +14,8 @@ from waypost.protocol.probe import ProbeReason, Verdict, lines_digest, tool_line
 from waypost_node import endpoint_access, probe
 
 from waypost_agent import mcp_connection
+from waypost_agent.mcp_listing import left_out_text, list_tools
 
-_PAGES: Final = 50
 _DESCRIPTION: Final = 512
 
 
@@ -42,7 +42,7 @@ async def _ask_program(command: list[str], seconds: float) -> Verdict:
         text = f"{command[0]} gave no list of tools within {seconds:g} s"
         return Verdict(ProbeReason.UNREACHABLE, f"{text}; the log of this pod has what it printed")
     except Exception as error:  # noqa: BLE001 - groups of whatever a transport raises
-        text = f"{command[0]} is no MCP server, or failed: {mcp_connection.said(error)}"
+        text = f"{command[0]} is not an MCP server, or failed: {mcp_connection.said(error)}"
         hint = "the log of this pod has what it printed"
         return Verdict(ProbeReason.UNEXPECTED_ANSWER, f"{text}; {hint}")
 
@@ -51,7 +51,7 @@ async def _ask_address(
     document: dict[str, Any], keys: endpoint_access.Keys, seconds: float
 ) -> Verdict:
     url = endpoint_access.address(document["url"])
-    refusals: list[Verdict] = []
+    refusals = mcp_connection.Refusals()
     async with mcp_connection.client(document, keys, seconds=seconds, refusals=refusals) as http:
         try:
             transport = streamable_http_client(str(url), http_client=http)
@@ -62,43 +62,36 @@ async def _ask_address(
 
 async def _listed(client: Client, seconds: float) -> Verdict:
     """Connect, list, print. Raises whatever the library raises, TimeoutError after `seconds`."""
-    tools: list[Tool] = []
     with anyio.fail_after(seconds):
         async with client:
-            cursor: str | None = None
-            for _ in range(_PAGES):
-                page = await client.list_tools(cursor=cursor)
-                tools += page.tools
-                cursor = page.next_cursor
-                if not cursor:
-                    break
-    lines = tool_lines(_told(tool) for tool in sorted(tools, key=lambda tool: tool.name))
+            tools, left_out = await list_tools(client)
+    lines = tool_lines(_document(tool) for tool in sorted(tools, key=lambda tool: tool.name))
     for line in lines:
         print(line)
     sys.stdout.flush()
     return Verdict(
         ProbeReason.ANSWERED,
-        f"{len(tools)} tools",
+        f"{len(tools)} tools; {left_out_text(left_out)}" if left_out else f"{len(tools)} tools",
         found=len(tools),
         lines=len(lines),
         digest=lines_digest(lines),
     )
 
 
-def _told(tool: Tool) -> dict[str, Any]:
+def _document(tool: Tool) -> dict[str, Any]:
     hints = tool.annotations
     annotations = {
         "readOnly": hints.read_only_hint if hints else None,
         "idempotent": hints.idempotent_hint if hints else None,
         "destructive": hints.destructive_hint if hints else None,
     }
-    told = {
+    document = {
         "name": tool.name,
         "description": (tool.description or tool.title or "")[:_DESCRIPTION],
         "inputSchema": tool.input_schema,
         "annotations": {key: value for key, value in annotations.items() if value is not None},
     }
-    return {key: value for key, value in told.items() if value not in (None, "", {})}
+    return {key: value for key, value in document.items() if value not in (None, "", {})}
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Why an attempt of an agent ends without an output, in the closed vocabulary."""
+"""Why an attempt of an agent ends without an output, as a reason and a message."""
 
 import json
 import ssl
@@ -43,6 +43,14 @@ class Stopped(Exception):
         self.message = message
         self.retry_after = retry_after
         self.of_answer = of_answer
+
+
+class CallNotMade(Stopped):
+    """A tool server refused a call before it did anything: it is made when the cause is mended."""
+
+
+class OutcomeUnknown(Exception):
+    """A tool call began, and it is not known whether it was carried out."""
 
 
 class Refusal(NamedTuple):

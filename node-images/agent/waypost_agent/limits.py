@@ -1,7 +1,7 @@
-"""The account of an attempt: what it used up, against the limits, and its trace.
+"""What an attempt used, against its limits, and its trace.
 
-What is replayed was used up by an earlier attempt: it counts against the limits of the
-conversation, and neither in the usage of this attempt nor against its allotment.
+What is replayed was used by an earlier attempt: it counts against the limits of the
+conversation, but neither in the usage of this attempt nor against its allotment.
 """
 
 from collections.abc import Callable
@@ -94,7 +94,7 @@ class Meter:
         self.trace.add(type_, start=start, end=now(), **shown)
 
     def public(self, text: str | None) -> str | None:
-        """The text as it may be told to others: without a secret, and short."""
+        """The text as traces and messages may have it: without a secret, and short."""
         # Redacted before it is cut: half a secret would not be found.
         return text if text is None else shorten(self._redact(text), _SHOWN)
 

@@ -17,6 +17,7 @@ from pydantic_ai.capabilities import AbstractCapability, UseThreadExecutor
 from pydantic_ai.exceptions import UnexpectedModelBehavior
 from pydantic_ai.models import Model
 from pydantic_ai.settings import ModelSettings
+from pydantic_ai.toolsets import AbstractToolset, RenamedToolset
 from pydantic_ai.usage import UsageLimits
 from waypost.protocol import ijson
 from waypost.protocol.ijson import Json
@@ -27,7 +28,7 @@ from waypost.protocol.work import Usage, WorkFailed, WorkResult
 from waypost_node import endpoint_access
 
 from waypost_agent import Stop, agent_request, models, toolsets
-from waypost_agent.agent_request import AgentRequest, InvalidAgentRequest
+from waypost_agent.agent_request import MAX_RESULT_BYTES, AgentRequest, InvalidAgentRequest
 from waypost_agent.calls import Calls
 from waypost_agent.effects import Effects
 from waypost_agent.failures import SHOWN, Stopped, one_line
@@ -38,6 +39,8 @@ from waypost_agent.model_client import ModelClient
 from waypost_agent.output import Output
 from waypost_agent.output_retries import OutputRetries, unusable
 from waypost_agent.provider_retries import ProviderRetries
+from waypost_agent.result_pages import ResultPages
+from waypost_agent.tool_names import ToolNames
 from waypost_agent.tool_wrapper import ToolWrapper
 from waypost_agent.usage import tokens_of
 
@@ -182,8 +185,10 @@ class _Loop:
         settings: ModelSettings,
         journal: Journal,
     ) -> Json:
-        tools, servers = await toolsets.offered(self._work, self.keys, stack)
+        tools, servers, names = await toolsets.offered(self._work, self.keys, stack, self._effects)
         calls = Calls(self.meter, servers, journal)
+        pages = ResultPages(limit=MAX_RESULT_BYTES)
+        wrap = ToolWrapper.factory(self._work, calls, self._effects.declared, pages)
         client = ModelClient(
             model,
             retries=ProviderRetries(
@@ -196,6 +201,7 @@ class _Loop:
             calls=calls,
             journal=journal,
             effects=self._effects,
+            names=names,
         )
         output_retries = OutputRetries(self.meter, calls, journal, self._output.without_values)
         agent = Agent(
@@ -205,7 +211,7 @@ class _Loop:
             instructions=self._work.instructions,
             model_settings=settings,
             retries={"tools": _NO_BOUND, "output": self._work.reasks},
-            toolsets=[ToolWrapper(each, calls) for each in tools],
+            toolsets=[_renamed(wrap(each), names) for each in tools] + [wrap(pages)],
             capabilities=[*capabilities, output_retries],
         )
         agent.output_validator(self._output.taken)
@@ -239,7 +245,10 @@ class _Loop:
         try:
             key = None if work.key_file is None else self.keys.read(work.key_file)
             http = httpx2.AsyncClient(
-                headers={"User-Agent": "waypost"},
+                headers={
+                    "User-Agent": "waypost",
+                    **endpoint_access.headers_of({"headers": work.headers}, self.keys),
+                },
                 verify=endpoint_access.trust(work.ca_file),
                 timeout=httpx2.Timeout(work.timeout, connect=models.CONNECT_TIMEOUT),
             )
@@ -250,3 +259,7 @@ class _Loop:
             raise Stopped(Reason.PROVIDER_ERROR, text) from None
         except InvalidAgentRequest as error:
             raise Stopped(Reason.INPUT_INVALID, str(error)) from None
+
+
+def _renamed(toolset: AbstractToolset[None], names: ToolNames) -> AbstractToolset[None]:
+    return RenamedToolset(toolset, names.aliases) if names.aliases else toolset

@@ -1,86 +1,223 @@
 """The tools of MCP servers: connected before the first model call, the allowed ones offered."""
 
 import os
+import re
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 import httpx2
-from fastmcp.client.transports import StdioTransport, StreamableHttpTransport
-from pydantic_ai.mcp import MCPToolset
-from pydantic_ai.toolsets import AbstractToolset
-from waypost.protocol.probe import Verdict
+import pydantic
+from mcp import Client, MCPError, StdioServerParameters
+from mcp.client.streamable_http import streamable_http_client
+from mcp_types import CONNECTION_CLOSED, PARSE_ERROR, REQUEST_TIMEOUT, CallToolResult, Tool
+from pydantic_ai import RunContext
+from pydantic_ai.exceptions import ToolFailed
+from pydantic_ai.mcp import TOOL_SCHEMA_VALIDATOR
+from pydantic_ai.tools import ToolDefinition
+from pydantic_ai.toolsets import AbstractToolset, ToolsetTool
 from waypost.protocol.reasons import Reason
 from waypost_node import endpoint_access
 
-from waypost_agent import mcp_connection
+from waypost_agent import mcp_connection, tool_results
 from waypost_agent.agent_request import ServerTools
-from waypost_agent.failures import Stopped, one_line
+from waypost_agent.failures import CallNotMade, OutcomeUnknown, Stopped, one_line
+from waypost_agent.mcp_connection import Refusals
+from waypost_agent.mcp_listing import left_out_text, list_tools
+from waypost_agent.mcp_session import McpSession
+from waypost_agent.tool_results import Content
+
+_LARGEST_EVENT: Final = 64 * 1024 * 1024  # bytes of one event; a larger result is cut by us
+_NO_SESSION: Final = re.compile(r"session|not initiali[sz]ed|before initiali[sz]ation", re.I)
+_NO_SESSION_CODES: Final = frozenset({-32600, -32602, -32001})
+EffectOf = Callable[[ToolDefinition], str]
 
 
 async def connect(
-    tools: ServerTools, keys: endpoint_access.Keys, stack: AsyncExitStack
-) -> AbstractToolset[None]:
+    tools: ServerTools, keys: endpoint_access.Keys, stack: AsyncExitStack, effect_of: EffectOf
+) -> "McpTools":
     """The allowed tools of a server; the connection lives as long as `stack`.
 
     Raises Stopped that names the server, when it cannot be reached or lacks an allowed tool.
     """
-    refusals: list[Verdict] = []
+    refusals = Refusals()
+    session = McpSession(
+        lambda: _open(tools, keys, refusals), server=tools.server, seconds=tools.timeout
+    )
+    stack.push_async_callback(session.close)
     try:
-        toolset: MCPToolset[None] = MCPToolset(
-            _transport(tools, keys, refusals),
-            id=tools.server,
-            tool_error_behavior="failed",
-            init_timeout=tools.timeout,
-            read_timeout=tools.timeout,
-        )
-        await stack.enter_async_context(session(tools.server, toolset))
-        names = {tool.name for tool in await toolset.list_tools()}
+        listing = await list_tools(await session.start())
     except Exception as error:  # noqa: BLE001 - groups of whatever a transport raises
         problem = _problem(tools, error, refusals)
         raise Stopped(Reason.PROVIDER_ERROR, f"tool server {tools.server}: {problem}") from None
-    missing = sorted(set(tools.allow) - names)
-    if missing:
-        listed = ", ".join(sorted(names)[:12]) or "none"
-        raise Stopped(
-            Reason.MISSING_REFERENCE,
-            f"tool server {tools.server} has no tool {missing[0]!r}, which agent.tools allows; it "
-            f"has: {listed}",
-        )
-    allowed = frozenset(tools.allow)
-    return toolset.filtered(lambda _, tool: tool.name in allowed)
+    by_name = {tool.name: tool for tool in listing.tools}
+    if listing.left_out:
+        text = left_out_text(listing.left_out)
+        print(f"waypost: tool server {tools.server}: {one_line(text)}", file=sys.stderr)
+    for name in tools.allow:
+        if name in listing.left_out and name not in by_name:
+            text = f"tool server {tools.server}: {name}, which agent.tools allows, is left out: "
+            raise Stopped(Reason.MISSING_REFERENCE, text + listing.left_out[name])
+        if name not in by_name:
+            listed = ", ".join(sorted(by_name)[:12]) or "none"
+            raise Stopped(
+                Reason.MISSING_REFERENCE,
+                f"tool server {tools.server} has no tool {name!r}, which agent.tools allows; it "
+                f"has: {listed}",
+            )
+    allowed = [by_name[name] for name in tools.allow]
+    return McpTools(tools, allowed, session=session, refusals=refusals, effect_of=effect_of)
+
+
+class _Failure(NamedTuple):
+    """A call that gave no result. `made`: whether the tool was called, None where that is unknown;
+    `session_over`: a new session may help."""
+
+    message: str
+    made: bool | None
+    session_over: bool = False
+
+
+class McpTools(AbstractToolset[None]):
+    """Tools of one server. A session that the server ended is begun again; a call is repeated only
+    where it surely was not made, or where its effect allows it."""
+
+    def __init__(
+        self,
+        tools: ServerTools,
+        allowed: list[Tool],
+        *,
+        session: McpSession,
+        refusals: Refusals,
+        effect_of: EffectOf,
+    ) -> None:
+        self._tools = tools
+        self._session = session
+        self._refusals = refusals
+        self._effect_of = effect_of
+        self._allowed = allowed
+
+    @property
+    def id(self) -> str:
+        """The name of the tool server."""
+        return self._tools.server
+
+    async def get_tools(self, ctx: RunContext[None]) -> dict[str, ToolsetTool[None]]:
+        """The allowed tools, as the server described them when the attempt began."""
+        return {
+            tool.name: ToolsetTool(
+                toolset=self,
+                tool_def=_definition(tool),
+                max_retries=ctx.max_retries,
+                args_validator=TOOL_SCHEMA_VALIDATOR,
+            )
+            for tool in self._allowed
+        }
+
+    async def call_tool(
+        self, name: str, tool_args: dict[str, Any], ctx: RunContext[None], tool: ToolsetTool[None]
+    ) -> Content:
+        """The result of a call. Raises ToolFailed, OutcomeUnknown and CallNotMade."""
+        repeatable = self._effect_of(tool.tool_def) != "once"
+        for left in (True, False):
+            client = await self._client()
+            try:
+                result = await client.call_tool(
+                    name, tool_args, read_timeout_seconds=self._tools.timeout
+                )
+            except Exception as error:  # noqa: BLE001 - groups of whatever a transport raises
+                failure = self._failure_of(error, name, tool_args)
+            else:
+                return _content_of(result, name)
+            if failure.session_over:
+                self._session.ended(client)
+            again = failure.made is False or (failure.made is None and repeatable)
+            if not (left and failure.session_over and again):
+                break
+        if failure.made is None:
+            raise OutcomeUnknown(failure.message)
+        raise ToolFailed(failure.message)
+
+    async def _client(self) -> Client:
+        try:
+            return await self._session.live()
+        except Exception as error:  # noqa: BLE001 - groups of whatever a transport raises
+            problem = _problem(self._tools, error, self._refusals)
+            raise ToolFailed(f"the call was not made: tool server {self.id}: {problem}") from None
+
+    def _failure_of(self, error: Exception, name: str, arguments: dict[str, Any]) -> _Failure:
+        """What an exception of the library means. Raises CallNotMade where the attempt is over."""
+        refused = self._refusals.of_call(name, arguments)
+        if refused is not None:
+            return self._failure_of_http(refused)
+        leaf = mcp_connection.leaves(error)[0]
+        if isinstance(leaf, pydantic.ValidationError):
+            first = leaf.errors(include_url=False, include_input=False)[0]
+            field = ".".join(map(str, first["loc"]))
+            text = f"the call was made, but its result cannot be read: {field}: {first['msg']}"
+            return _Failure(text, made=True)
+        code = leaf.code if isinstance(leaf, MCPError) else CONNECTION_CLOSED
+        if code == REQUEST_TIMEOUT and "timed out" in str(leaf):
+            return _Failure(f"no answer within {self._tools.timeout:g} s", made=None)
+        if code == CONNECTION_CLOSED:
+            text = f"the connection to tool server {self.id} was lost: {mcp_connection.said(error)}"
+            return _Failure(text, made=None, session_over=True)
+        if code == PARSE_ERROR and str(leaf).startswith("Failed to parse"):  # the library's words
+            text = f"the call was made, but the answer of tool server {self.id} cannot be read"
+            return _Failure(text, made=True)
+        gone = code in _NO_SESSION_CODES and _NO_SESSION.search(str(leaf)) is not None
+        return _Failure(mcp_connection.said(error), made=not gone, session_over=gone)
+
+    def _failure_of_http(self, refused: mcp_connection.Refused) -> _Failure:
+        message, status = refused.verdict.message, refused.status
+        if status is None:
+            return _Failure(message, made=False, session_over=True)
+        if status == 401:
+            raise CallNotMade(Reason.PROVIDER_ERROR, f"tool server {self.id}: {message}")
+        if status == 404 or (status == 400 and _NO_SESSION.search(refused.words)):
+            return _Failure(message, made=False, session_over=True)
+        return _Failure(message, made=None if status >= 500 or status == 408 else False)
+
+
+def _content_of(result: CallToolResult, name: str) -> Content:
+    content = tool_results.from_mcp(result.content, result.structured_content)
+    if result.is_error:
+        raise ToolFailed(tool_results.error_text(content) or f"tool {name} returned an error")
+    return content
+
+
+def _definition(tool: Tool) -> ToolDefinition:
+    hints = tool.annotations
+    return ToolDefinition(
+        name=tool.name,
+        description=tool.description or tool.title,
+        parameters_json_schema=tool.input_schema,
+        metadata={"annotations": hints.model_dump(by_alias=True) if hints else None},
+    )
 
 
 @asynccontextmanager
-async def session(server: str, toolset: MCPToolset[None]) -> AsyncIterator[None]:
-    """The session while the context lasts. How it ends changes nothing: by then it is known what
-    its calls gave, and a server that hangs up late must not cost an attempt its output."""
-    await toolset.__aenter__()
-    try:
-        yield
-    finally:
-        try:
-            await toolset.__aexit__(None, None, None)
-        except Exception as error:  # noqa: BLE001 - groups of whatever a transport raises
-            print(f"waypost: tool server {server}: closed with {mcp_connection.said(error)}",
-                  file=sys.stderr)  # fmt: skip
-
-
-def _transport(tools: ServerTools, keys: endpoint_access.Keys, refusals: list[Verdict]) -> Any:
+async def _open(
+    tools: ServerTools, keys: endpoint_access.Keys, refusals: Refusals
+) -> AsyncIterator[Client]:
     document = tools.document
     if "command" in document:
         program, *arguments = document["command"]
         # All of the environment: it is what agent.env is for, and holds no key.
-        return StdioTransport(program, arguments, env=dict(os.environ), keep_alive=False)
+        server = StdioServerParameters(command=program, args=arguments, env=dict(os.environ))
+        async with Client(server) as client:
+            yield client
+        return
     url = str(endpoint_access.address(document["url"]))
-    client = mcp_connection.client(document, keys, seconds=tools.timeout, refusals=refusals)
+    http = mcp_connection.client(document, keys, seconds=tools.timeout, refusals=refusals)
+    async with http:
+        transport = streamable_http_client(url, http_client=http, max_sse_event_size=_LARGEST_EVENT)
+        async with Client(transport) as client:
+            yield client
 
-    made: Any = lambda **_: client  # noqa: E731 - whatever the library offers, ours has its own
-    return StreamableHttpTransport(url, httpx_client_factory=made)
 
-
-def _problem(tools: ServerTools, error: Exception, refusals: list[Verdict]) -> str:
+def _problem(tools: ServerTools, error: Exception, refusals: Refusals) -> str:
     if isinstance(error, endpoint_access.Unfit):
         return error.verdict.message
     print(f"waypost: tool server {tools.server}: {type(error).__name__}", file=sys.stderr)
@@ -90,5 +227,6 @@ def _problem(tools: ServerTools, error: Exception, refusals: list[Verdict]) -> s
     program = tools.document["command"][0]
     if any(isinstance(leaf, FileNotFoundError) for leaf in mcp_connection.leaves(error)):
         return f"the image has no program {program}; name an image that has it in agent.image"
-    told = one_line(mcp_connection.said(error))
-    return f"{program} is no MCP server, or failed: {told}; the log of this pod has what it printed"
+    text = one_line(mcp_connection.said(error))
+    hint = "the log of this pod has what it printed"
+    return f"{program} is not an MCP server, or failed: {text}; {hint}"

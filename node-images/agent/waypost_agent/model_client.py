@@ -2,12 +2,14 @@
 journaled, so that a journal holds no answer that the loop would refuse."""
 
 import hashlib
-from typing import Final
+from dataclasses import replace
+from typing import Any, Final
 
 from pydantic_ai.messages import ModelMessage, ModelResponse, ToolCallPart
 from pydantic_ai.models import Model, ModelRequestParameters
 from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.settings import ModelSettings
+from pydantic_ai.tools import ToolDefinition
 from waypost.protocol.timestamps import now
 
 from waypost_agent import answers
@@ -20,6 +22,7 @@ from waypost_agent.journal.entries import Mark, Turn
 from waypost_agent.journal.journal import Journal
 from waypost_agent.limits import Meter
 from waypost_agent.provider_retries import ProviderRetries
+from waypost_agent.tool_names import ToolNames
 from waypost_agent.usage import tokens_of
 
 TRIES: Final = 4  # of a call whose answers are unusable by chance
@@ -37,6 +40,7 @@ class ModelClient(WrapperModel):
         calls: Calls,
         journal: Journal,
         effects: Effects,
+        names: ToolNames,
     ) -> None:
         super().__init__(model)
         self._retries = retries
@@ -44,6 +48,7 @@ class ModelClient(WrapperModel):
         self._calls = calls
         self._journal = journal
         self._effects = effects
+        self._names = names
         self._ids: set[str] = set()  # of the conversation's tool calls
 
     async def request(
@@ -57,7 +62,8 @@ class ModelClient(WrapperModel):
         earlier = self._journal.next_answer()
         if earlier is not None:
             # Earlier releases kept answers without usage as they were.
-            response = with_estimate(earlier.response, messages, parameters)
+            response = self._with_given_names(earlier.response)
+            response = with_estimate(response, messages, parameters)
             self._replay(response, earlier, parameters, model_settings)
             return response
         ask = super().request
@@ -67,7 +73,7 @@ class ModelClient(WrapperModel):
                 lambda: ask(messages, model_settings, parameters),
                 estimate=lambda answer: with_estimate(answer, messages, parameters),
             )
-            response = answers.with_own_ids(response, self._ids)
+            response = answers.with_own_ids(self._with_given_names(response), self._ids)
             problem = self._problem_of(response, model_settings)
             if problem is None or not problem.again or not left:
                 break
@@ -85,7 +91,7 @@ class ModelClient(WrapperModel):
         """Count the tool calls of an answer and keep it. Raises Stopped for one that ends the
         attempt; none of its calls begins."""
         calls = self._calls_of(response, parameters)
-        marks = _marks(calls, parameters, self._effects)
+        marks = self._marks(calls, parameters)
         try:
             self._stop_for(problem)
             self._count_calls(calls, parameters)
@@ -94,7 +100,7 @@ class ModelClient(WrapperModel):
             await self._journal.answered(response, asked=(), marks=())
             raise
         await self._journal.answered(
-            response, asked=[call.tool_name for call in calls], marks=marks
+            response, asked=[self._names.own(call.tool_name) for call in calls], marks=marks
         )
 
     def _replay(
@@ -135,8 +141,8 @@ class ModelClient(WrapperModel):
         replayed: bool = False,
     ) -> None:
         self._calls.asked(
-            [(part.tool_call_id, part.tool_name) for part in calls],
-            offered={tool.name for tool in parameters.function_tools},
+            [(part.tool_call_id, self._names.own(part.tool_name)) for part in calls],
+            offered={self._names.own(tool.name) for tool in parameters.function_tools},
             replayed=replayed,
         )
 
@@ -146,18 +152,30 @@ class ModelClient(WrapperModel):
         output_tools = {tool.name for tool in parameters.output_tools}
         return answers.tool_calls(response, output_tools=output_tools)
 
+    def _with_given_names(self, response: ModelResponse) -> ModelResponse:
+        """The answer, with the names that the model was given: it may say a tool's own name."""
+        parts = list(response.parts)
+        for index, part in enumerate(parts):
+            if (
+                isinstance(part, ToolCallPart)
+                and self._names.given(part.tool_name) != part.tool_name
+            ):
+                given: Any = self._names.given(part.tool_name)
+                parts[index] = replace(part, tool_name=given)
+        return replace(response, parts=parts)
 
-def _marks(
-    calls: list[ToolCallPart], parameters: ModelRequestParameters, effects: Effects
-) -> list[Mark]:
-    offered = {tool.name: tool for tool in parameters.function_tools}
-    return [
-        Mark(
-            part.tool_call_id,
-            part.tool_name,
-            f"sha256:{hashlib.sha256(part.args_as_json_str().encode()).hexdigest()}",
-            effects.of(offered[part.tool_name]),
-        )
-        for part in calls
-        if part.tool_name in offered
-    ]
+    def _marks(self, calls: list[ToolCallPart], parameters: ModelRequestParameters) -> list[Mark]:
+        offered = {tool.name: tool for tool in parameters.function_tools}
+        return [
+            Mark(
+                part.tool_call_id,
+                self._names.own(part.tool_name),
+                f"sha256:{hashlib.sha256(part.args_as_json_str().encode()).hexdigest()}",
+                self._effect_of(offered[part.tool_name]),
+            )
+            for part in calls
+            if part.tool_name in offered
+        ]
+
+    def _effect_of(self, tool: ToolDefinition) -> str:
+        return self._effects.of(replace(tool, name=self._names.own(tool.name)))

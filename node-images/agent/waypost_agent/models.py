@@ -20,6 +20,7 @@ _NO_KEY: Final = "no-key"  # the libraries want one; the client below does not s
 _KEY_HEADERS: Final = ("Authorization", "x-api-key", "api-key", "x-goog-api-key")
 # What OpenAI itself answers; others know an older name for the most tokens of an answer.
 _OPENAI_HOSTS: Final = (".openai.com", ".openai.azure.com")
+_EFFORT: Final = "openai_reasoning_effort"
 _SETTINGS: Final = {
     "temperature": "temperature",
     "topP": "top_p",
@@ -27,6 +28,7 @@ _SETTINGS: Final = {
     "seed": "seed",
     "stopSequences": "stop_sequences",
     "parallelToolCalls": "parallel_tool_calls",
+    "reasoningEffort": _EFFORT,
 }
 
 
@@ -55,6 +57,10 @@ def settings(work: ModelWork) -> ModelSettings:
             f"agent.model.settings.{unknown[0]}: this runner does not know it"
         )
     mapped: Any = {_SETTINGS[name]: value for name, value in work.settings.items()}
+    effort = mapped.pop(_EFFORT, None)
+    if effort is not None:
+        # For OpenAI as it is: what a server behind that interface can, no profile knows.
+        mapped[_EFFORT if work.type == "OpenAI" else "thinking"] = str(effort).lower()
     return cast(ModelSettings, mapped)
 
 

@@ -2,14 +2,31 @@
 provider of type OpenAI: it brings that library."""
 
 import json
-from typing import Any
+from dataclasses import replace
+from typing import Any, cast
 
 from openai.types.chat import ChatCompletion
+from pydantic_ai.models import ModelRequestParameters
 from pydantic_ai.models.openai import OpenAIChatModel
+from pydantic_ai.tools import ToolDefinition
+from waypost.protocol import schema
+from waypost.protocol.ijson import Json
 
 
 class CompatibleChatModel(OpenAIChatModel):
     """Takes an answer whose text and tool calls are clear, whatever else is missing in it."""
+
+    def customize_request_parameters(
+        self, model_request_parameters: ModelRequestParameters
+    ) -> ModelRequestParameters:
+        """The parameters with tools as their schemas say: the library closes every object that is
+        silent, so that a map of anything could only be empty."""
+        parameters = replace(
+            model_request_parameters,
+            function_tools=_opened(model_request_parameters.function_tools),
+            output_tools=_opened(model_request_parameters.output_tools),
+        )
+        return super().customize_request_parameters(parameters)
 
     def _validate_completion(self, response: ChatCompletion) -> Any:
         document = completed(response.model_dump(warnings=False))
@@ -61,3 +78,24 @@ def _usage(usage: Any) -> Any:
     counts = {name: usage.get(name) for name in ("prompt_tokens", "completion_tokens")}
     known = {name: value if type(value) is int else 0 for name, value in counts.items()}
     return {**usage, **known, "total_tokens": sum(known.values())}
+
+
+def _open(part: dict[str, Json]) -> Json:
+    """An object schema that is silent about other properties, which allows them, says so."""
+    silent = "additionalProperties" not in part and "unevaluatedProperties" not in part
+    type_ = part.get("type")
+    types = type_ if isinstance(type_, list) else [type_]
+    is_object = "object" in types or "properties" in part
+    return part | {"additionalProperties": True} if silent and is_object else part
+
+
+def _opened(tools: list[ToolDefinition]) -> list[ToolDefinition]:
+    return [
+        replace(
+            tool,
+            parameters_json_schema=cast(
+                dict[str, Any], schema.rewrite(tool.parameters_json_schema, _open)
+            ),
+        )
+        for tool in tools
+    ]

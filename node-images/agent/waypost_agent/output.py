@@ -9,7 +9,7 @@ from waypost.protocol.ijson import Json
 
 TOOL: Final = "final_result"  # by which the model gives its output
 _WRAPPED: Final = "value"  # arguments of a tool are an object; another value is put into one
-_TOLD: Final = 4  # kilobytes, of a schema in words
+_SHOWN: Final = 4  # kilobytes, of a schema in words
 
 
 class Output:
@@ -88,7 +88,7 @@ def _structured(shown: dict[str, Json]) -> Any:
     try:
         return StructuredDict(shown)
     except UserError:
-        # A schema that refers to itself cannot be a tool's; it is told in words, and validated all
-        # the same.
-        told = ijson.canonical(shown).decode()[: _TOLD * 1024]
-        return StructuredDict({"type": "object"}, description=f"It must meet this schema: {told}")
+        # A tool cannot have a schema that refers to itself: the model reads it as text, and the
+        # output is validated as always.
+        text = ijson.canonical(shown).decode()[: _SHOWN * 1024]
+        return StructuredDict({"type": "object"}, description=f"It must meet this schema: {text}")

@@ -1,4 +1,4 @@
-"""What the loop makes of an answer that it cannot use: asked again, and told when it gives up."""
+"""Answers that do not give an output: the model is asked again, and what was wrong is reported."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class OutputRetries(AbstractCapability[None]):
 
     async def before_model_request(
         self,
-        ctx: RunContext[None],  # noqa: ARG002 -- the hook's signature
+        ctx: RunContext[None],
         request_context: ModelRequestContext,
     ) -> ModelRequestContext:
         """Look at what the loop answers to the model's last answer."""

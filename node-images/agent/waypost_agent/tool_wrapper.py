@@ -1,73 +1,145 @@
 """Every call of a tool passes here: replayed or made, traced, and whatever it raises becomes an
-answer."""
+answer to the model."""
 
 import asyncio
+import base64
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-import pydantic_core
 from pydantic_ai import RunContext
 from pydantic_ai.exceptions import ModelRetry, ToolFailed
-from pydantic_ai.toolsets import ToolsetTool, WrapperToolset
+from pydantic_ai.messages import BinaryContent
+from pydantic_ai.toolsets import AbstractToolset, ToolsetTool, WrapperToolset
 from waypost.protocol.text import shorten
-from waypost_node import user_code
 
+from waypost_agent import result_pages, tool_results
+from waypost_agent.agent_request import MAX_RESULT_BYTES, AgentRequest
 from waypost_agent.calls import Calls
-from waypost_agent.failures import one_line
+from waypost_agent.failures import CallNotMade, OutcomeUnknown, Stopped, one_line
 from waypost_agent.journal.entries import Result
+from waypost_agent.result_pages import ResultPages
+from waypost_agent.tool_results import Content
 
-_SHOWN = 2000  # characters of an error that the model is told
+_SHOWN: Final = 2000  # characters of an exception that the model is shown
+_ERROR: Final = 8000  # characters of an error that a tool reports
+_UNKNOWN: Final = (
+    "it is not known whether the call was carried out: {0}. Find out before you call it again"
+)
 
 
 @dataclass
 class ToolWrapper(WrapperToolset[None]):
-    """A toolset whose failures the model is told, so that it can go on in another way."""
+    """A toolset whose failures the model is shown, so that it can go on in another way.
+
+    `declared`: effects by tool as the workflow declares them; `limits`: bytes of a result by tool;
+    `inputs`: what the model takes besides text.
+    """
 
     calls: Calls
+    pages: ResultPages
+    declared: Mapping[str, str]
+    limits: Mapping[str, int]
+    inputs: frozenset[str]
+
+    @staticmethod
+    def factory(
+        work: AgentRequest, calls: Calls, declared: Mapping[str, str], pages: ResultPages
+    ) -> "Callable[[AbstractToolset[None]], ToolWrapper]":
+        """A function that wraps the toolsets of a node."""
+        limits: dict[str, int] = {}
+        for server in work.servers:
+            limits |= dict.fromkeys(server.allow, server.max_result_bytes)
+        for python in work.modules:
+            limits |= dict.fromkeys(python.functions, python.max_result_bytes)
+        # A page and where to read on: never cut again.
+        limits[result_pages.NAME] = 2 * MAX_RESULT_BYTES
+        inputs = work.model.inputs
+        return lambda toolset: ToolWrapper(toolset, calls, pages, declared, limits, inputs)
 
     async def call_tool(
         self, name: str, tool_args: dict[str, Any], ctx: RunContext[None], tool: ToolsetTool[None]
     ) -> Any:
-        """The result of the tool. Raises ToolFailed or ModelRetry, which the loop tells, and
-        Stopped."""
+        """The result of the tool. Raises ToolFailed or ModelRetry, which the loop shows the model,
+        and Stopped."""
         call_id = ctx.tool_call_id or ""
         result = await self.calls.replayed(call_id)
         if result is None:
-            try:
-                result = await self._made(name, tool_args, ctx, tool)
-            except asyncio.CancelledError:
-                self.calls.cut_short(call_id)
-                raise
-            await self.calls.done(call_id, result)
+            result = await self._ended(call_id, name, tool_args, ctx, tool)
+        elif result.cut:
+            self.pages.expect()
         if result.outcome == "retry":
             raise ModelRetry(result.message)
         if result.outcome != "ok":
             raise ToolFailed(result.message)
-        return result.value
+        return self._for_model(call_id, name, result)
+
+    async def _ended(
+        self,
+        call_id: str,
+        name: str,
+        tool_args: dict[str, Any],
+        ctx: RunContext[None],
+        tool: ToolsetTool[None],
+    ) -> Result:
+        """The result of a call that is made now, kept in the journal."""
+        try:
+            result = await self._made(name, tool_args, ctx, tool)
+        except asyncio.CancelledError:
+            self.calls.cut_short(call_id)
+            raise
+        except CallNotMade as error:
+            await self.calls.not_made(call_id, error.message)
+            raise
+        except OutcomeUnknown as error:
+            text = _UNKNOWN.format(one_line(str(error)))
+            if self.declared.get(name) == "once":
+                # The workflow says that it must not happen twice: a person finds out, no model.
+                raise self.calls.unknown(call_id, text) from None
+            result = Result("failed", message=shorten(text, _SHOWN))
+        await self.calls.done(call_id, result)
+        return result
 
     async def _made(
         self, name: str, tool_args: dict[str, Any], ctx: RunContext[None], tool: ToolsetTool[None]
     ) -> Result:
         try:
-            return Result("ok", _as_json(await self.wrapped.call_tool(name, tool_args, ctx, tool)))
+            raw = await self.wrapped.call_tool(name, tool_args, ctx, tool)
+            content = raw if isinstance(raw, Content) else tool_results.from_python(raw)
+            return self._result(content, name, call_id=ctx.tool_call_id or "")
         except ModelRetry as error:
             return Result("retry", message=error.message)
         except ToolFailed as error:
-            return Result("failed", message=error.message)
-        except asyncio.CancelledError:
+            return Result("failed", message=shorten(error.message, _ERROR))
+        except (asyncio.CancelledError, Stopped, OutcomeUnknown):
             raise
         except BaseException as error:  # noqa: BLE001 - SystemExit too: a tool ends no attempt
             message = one_line(f"{type(error).__name__}: {_text(error)}")
             return Result("failed", message=shorten(message, _SHOWN))
 
+    def _result(self, content: Content, name: str, *, call_id: str) -> Result:
+        """The result as it is kept and shown: bounded, and in forms that the model takes."""
+        limit = self._limit(name)
+        shown = tool_results.shown(content, inputs=self.inputs, limit=limit)
+        shown = self.pages.bounded(shown, call_id=call_id, limit=limit, keep=True)
+        return Result("ok", shown.value, media=shown.media, cut=shown.cut)
 
-def _as_json(result: Any) -> Any:
-    """The result as JSON, as it is told to a model and kept."""
-    value = user_code.jsonable(result)
-    try:
-        return pydantic_core.from_json(pydantic_core.to_json(value))
-    except (pydantic_core.PydanticSerializationError, ValueError):
-        raise TypeError(f"the tool returned a {type(result).__name__}, which is not JSON") from None
+    def _for_model(self, call_id: str, name: str, result: Result) -> Any:
+        content = Content(result.value, result.media)
+        if not result.cut:
+            # Earlier releases kept results of any size; a smaller limit holds for them as well.
+            limit = self._limit(name)
+            content = self.pages.bounded(content, call_id=call_id, limit=limit, keep=False)
+        if not content.media:
+            return content.value
+        files = [
+            BinaryContent(base64.b64decode(each.data), media_type=each.type)
+            for each in content.media
+        ]
+        return [content.value, *files] if content.value != "" else files
+
+    def _limit(self, name: str) -> int:
+        return self.limits.get(name, MAX_RESULT_BYTES)
 
 
 def _text(error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""Adding up what calls used up."""
+"""Sums of what calls used."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from waypost_agent.estimates import is_estimated
 
 _MILLION: Final = Decimal(1_000_000)
 _NAME: Final = 128  # characters of a tool's name: a model may invent any
-_NAMES: Final = 200  # different ones that are told apart
+_NAMES: Final = 200  # tools that are counted by name
 _OTHERS: Final = "(others)"
 
 
@@ -91,8 +91,8 @@ class UsageCounter:
         self.add(tool_calls=len(names))
         for name in names:
             key = name[:_NAME]
-            told_apart = key in self._tools or len(self._tools) < _NAMES
-            self._tools[key if told_apart else _OTHERS] += 1
+            by_name = key in self._tools or len(self._tools) < _NAMES
+            self._tools[key if by_name else _OTHERS] += 1
 
 
 def plain(amount: Decimal) -> str:

@@ -70,6 +70,15 @@ class Keys:
         return Redactor(self._secrets)
 
 
+def headers_of(document: dict[str, Any], keys: Keys) -> dict[str, str]:
+    """The headers in the document of a provider or server: values, or files that hold them.
+    Raises Unfit."""
+    return {
+        each["name"]: keys.read(each["file"]) if "file" in each else each["value"]
+        for each in document.get("headers", [])
+    }
+
+
 def trust(ca_file: str | None) -> ssl.SSLContext:
     """A TLS context that trusts the usual CAs and those in `ca_file` (PEM). Raises Unfit."""
     context = httpx2.create_ssl_context()
@@ -95,7 +104,12 @@ def address(text: str) -> httpx2.URL:
 
 
 def unreachable(error: Exception, url: httpx2.URL) -> Verdict:
-    """The verdict on a request without a response."""
+    """The verdict on a request without a response.
+
+    Args:
+        error: what the client raised.
+        url: the address of the request.
+    """
     place = url.host if url.port is None else f"{url.host}:{url.port}"
     if isinstance(error, httpx2.TimeoutException | TimeoutError):
         text = f"{place} did not respond in time; check that it runs and that pods can reach it"
@@ -110,7 +124,14 @@ def unreachable(error: Exception, url: httpx2.URL) -> Verdict:
 
 
 def refused(status: int, said: str, url: httpx2.URL, *, hint: str = "") -> Verdict:
-    """The verdict on an error response. `said`: the server's message; `hint`: what to do."""
+    """The verdict on an error response.
+
+    Args:
+        status: its HTTP status.
+        said: the server's message, "" if there is none.
+        url: the address of the request.
+        hint: what to do about it; default: the usual advice for this status.
+    """
     reason = _BY_STATUS.get(status, ProbeReason.UNEXPECTED_ANSWER)
     detail = f": {said}" if said else ""
     return Verdict(reason, f"{url} answered {status}{detail}; {hint or _HINTS[reason]}")

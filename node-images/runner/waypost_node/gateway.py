@@ -75,6 +75,10 @@ class Gateway:
     def get(self, type_: Type, *, digest: str) -> Json:
         """Read a payload.
 
+        Args:
+            type_: what it is.
+            digest: the expected `sha256:<hex>` of its canonical form.
+
         Raises:
             GatewayError: refused, not read in time, or its digest is not `digest`.
         """
@@ -148,7 +152,12 @@ def content_of(response: httpx2.Response, *, named: str) -> bytes:
 
 
 def pause_after(passing: Passing, wait: float) -> float:
-    """Seconds until the next try: up to `wait`, or longer if the server asked for it."""
+    """Seconds until the next try.
+
+    Args:
+        passing: the failed try, which may say how long to wait.
+        wait: seconds of the present step of the backoff; half of it is random.
+    """
     # Jitter: otherwise all pods that wait for a restarted gateway return at once.
     return max(wait * random.uniform(0.5, 1.0), passing.seconds)
 
@@ -169,6 +178,10 @@ def _seconds(text: str | None) -> float:
 
 def headers_of(body: bytes | None, digest: str | None) -> dict[str, str]:
     """The headers of a request, with the pod's token.
+
+    Args:
+        body: the JSON to send, None for none.
+        digest: `sha256:<hex>` of the body, None for none.
 
     Raises:
         GatewayError: the token cannot be read.

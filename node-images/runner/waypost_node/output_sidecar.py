@@ -55,7 +55,17 @@ def main() -> int:
 
 
 def carry(request: Request, attempt: Attempt, *, source: str, record_file: str) -> None:
-    """Store the content of the file `source`, and write its record to `record_file`."""
+    """Store the output in a file, and write a record of it. Never raises for a bad output.
+
+    Args:
+        request: the request of this pod.
+        attempt: the attempt whose record this is.
+        source: path of the output file; a missing or empty file is null.
+        record_file: path of the sidecar's termination message.
+
+    Raises:
+        OSError: the record cannot be written.
+    """
     deadline = time.monotonic() + PATIENCE
     try:
         output = _output(Path(source), request.output_schema)

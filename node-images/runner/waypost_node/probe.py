@@ -108,7 +108,11 @@ def ask_provider(
     interface = _INTERFACES[document["type"]]
     base = str(document["baseUrl"]).rstrip("/")
     url = endpoint_access.address(base + interface.path)
-    headers = {"User-Agent": "waypost", **interface.extra}
+    headers = {
+        "User-Agent": "waypost",
+        **interface.extra,
+        **endpoint_access.headers_of(document, keys),
+    }
     if "keyFile" in document:
         headers[interface.header] = interface.prefix + keys.read(document["keyFile"])
     context = endpoint_access.trust(document.get("caFile"))

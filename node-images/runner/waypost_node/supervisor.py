@@ -191,7 +191,15 @@ def _received(results: int) -> bytes:
 
 
 def write(path: str, record: bytes) -> None:
-    """Write a record durably. Raises OSError."""
+    """Write an encoded record durably.
+
+    Args:
+        path: the termination message file.
+        record: the encoded record.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
     # In place: the file is a bind mount, a rename onto it fails with EBUSY.
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
     try:

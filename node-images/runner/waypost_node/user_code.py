@@ -33,7 +33,15 @@ class _Parameters(NamedTuple):
 
 
 def parse(source: str, *, filename: str) -> _ast.Module:
-    """Parse Python source into a syntax tree. Raises SyntaxError."""
+    """Parse Python source into a syntax tree.
+
+    Args:
+        source: the source text.
+        filename: its name in tracebacks.
+
+    Raises:
+        SyntaxError: the source is not Python.
+    """
     # As ast.parse, without importing ast.
     tree = compile(source, filename, "exec", _ast.PyCF_ONLY_AST)
     assert isinstance(tree, _ast.Module)
@@ -44,6 +52,10 @@ def check_signature(tree: _ast.Module, inputs: Mapping[str, Json]) -> None:
     """Check that `run` accepts the inputs, before any user code runs.
 
     Only for a plain `def run`: a decorated or assigned function is checked by the call itself.
+
+    Args:
+        tree: the parsed source.
+        inputs: the node's inputs by name.
 
     Raises:
         BadSignature: names the parameter.
@@ -62,6 +74,11 @@ def check_signature(tree: _ast.Module, inputs: Mapping[str, Json]) -> None:
 
 def check_function(function: Callable[..., Any], name: str, inputs: Mapping[str, Json]) -> None:
     """Check that a loaded function accepts the inputs.
+
+    Args:
+        function: the function.
+        name: its name in messages.
+        inputs: the node's inputs by name.
 
     Raises:
         BadSignature: names the parameter.
@@ -117,6 +134,11 @@ def _listed(names: list[str]) -> str:
 def load(tree: _ast.Module, source: str, *, filename: str) -> Callable[..., Any]:
     """Execute a node's source and return its function `run`.
 
+    Args:
+        tree: the parsed source.
+        source: its text, for tracebacks and inspect.
+        filename: its name in tracebacks.
+
     Raises:
         NoFunction: the source defines no function run.
         BaseException: whatever the source raises.
@@ -170,7 +192,18 @@ def _is_function(value: object, module_name: str) -> bool:
 
 
 def call(run: Callable[..., Any], inputs: Mapping[str, Json]) -> Any:
-    """Call run(**inputs) and return its value; a coroutine is awaited."""
+    """Call a user's function; a coroutine is awaited.
+
+    Args:
+        run: the function.
+        inputs: its keyword arguments.
+
+    Returns:
+        Its value, not converted to JSON yet.
+
+    Raises:
+        BaseException: whatever user code raises.
+    """
     result = run(**inputs)
     if hasattr(result, "__await__"):
         import asyncio

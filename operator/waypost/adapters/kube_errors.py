@@ -12,6 +12,7 @@ from waypost.ports.cluster import (
     Conflict,
     NotFound,
     QuotaExceeded,
+    RefusedForNow,
     Rejected,
     Unavailable,
 )
@@ -20,6 +21,20 @@ from waypost.ports.cluster import (
 NAMESPACE_TERMINATING = "NamespaceTerminating"
 # Texts of the 500 for an object above etcd's limit: repeating it does not help.
 _TOO_LARGE = ("request is too large", "larger than max")
+# What refuses a request that is in order: our own rights (which an upgrade of the chart may be
+# about to change), admission plugins that have just begun, and webhooks that do not answer.
+# Admission comes before storage, so nothing was written.
+_NOT_NOW = {
+    403: (
+        "cannot create resource",
+        "cannot patch resource",
+        "cannot update resource",
+        "cannot delete resource",
+        "not yet ready to handle request",
+        "status unknown for quota",
+    ),
+    500: ("failed calling webhook",),
+}
 
 
 def error_from(*, status: int, headers: Mapping[str, str], payload: bytes) -> ClusterError:
@@ -48,6 +63,8 @@ def _class_of(status: int, *, reason: str, message: str) -> type[ClusterError]:
     # users' nodes.
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.REQUEST_TIMEOUT):
         return Unavailable
+    if any(text in message for text in _NOT_NOW.get(status, ())):
+        return RefusedForNow
     if 400 <= status < 500 or any(text in message for text in _TOO_LARGE):
         return Rejected
     return Unavailable

@@ -5,7 +5,8 @@ runs a day would each leave a time series.
 """
 
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Final
 
 from prometheus_client import (
@@ -63,6 +64,9 @@ class Metrics:
     def _define_work(self) -> None:
         self.runs = self._counter("runs_total", "Runs that ended.", "outcome")
         self.runs_active = self._gauge("runs_active", "Runs that are not finished.")
+        self.runs_set_aside = self._gauge(
+            "runs_set_aside", "Runs that this operator cannot serve.", "reason"
+        )
         self.run_seconds = self._histogram(
             "run_duration_seconds", "From acceptance of a run to its end.", _RUN, "outcome"
         )
@@ -151,6 +155,12 @@ class Metrics:
     def follow_active_runs(self, count: Callable[[], int]) -> None:
         """Call `count` for the number of unfinished runs at each scrape."""
         self.runs_active.set_function(lambda: float(count()))
+
+    def follow_set_aside(self, reasons: Iterable[str], count: Callable[[str], int]) -> None:
+        """Take the number of runs that are set aside for each reason at each scrape."""
+        for reason in reasons:
+            gauge = self.runs_set_aside.labels(reason=reason)
+            gauge.set_function(partial(count, reason))
 
     def follow_leader(self, leading: Callable[[], bool]) -> None:
         """Call `leading` at each scrape."""

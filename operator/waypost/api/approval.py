@@ -1,4 +1,4 @@
-"""Approval: one question to a human, created by the operator, answered by one patch."""
+"""Approval: one question to a person. The operator creates it, one patch answers it."""
 
 from typing import Annotated, Literal
 

@@ -1,4 +1,4 @@
-"""What every resource model shares: camelCase on the wire, strict fields, durations, conditions."""
+"""Shared by all resource models: camelCase names, strict fields, durations, conditions."""
 
 import re
 from typing import Annotated, Any, Literal
@@ -26,13 +26,13 @@ Timestamp = Annotated[str, Field(max_length=40, json_schema_extra={"format": "da
 UNIQUE_ITEMS: dict[str, Any] = {"x-kubernetes-list-type": "set"}
 
 
-# An object that is owned and replaced as a whole. On the items of long lists: the API server
-# otherwise notes the owner of every leaf in managedFields, 150 KiB for a run of 200 nodes.
+# An object that has one owner and is replaced as a whole. Set on the items of long lists: without
+# it, managedFields records the owner of every leaf, 150 KiB for a run of 200 nodes.
 ATOMIC: dict[str, Any] = {"x-kubernetes-map-type": "atomic"}
 
 
 def keyed_by(field: str) -> dict[str, Any]:
-    """A list whose items are told apart by `field`: unique, in any order, merged one by one."""
+    """A list whose items are identified by `field`: unique, in any order, merged one by one."""
     return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [field]}
 
 

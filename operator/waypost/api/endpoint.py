@@ -1,4 +1,4 @@
-"""How an address outside is reached: its URL, the CA that signs it, the keys that open it."""
+"""How an external endpoint is reached: URL, trusted CA, keys from Secrets."""
 
 from typing import Annotated
 
@@ -6,7 +6,7 @@ from pydantic import Field, StringConstraints
 
 from waypost.api.base import Model
 
-# Neither user:password@ (a secret where everybody reads it), nor a query, nor a fragment.
+# No user:password@ (a secret that everybody can read), no query, no fragment.
 URL_PATTERN = r"^https?://[^/?#@\s]+(/[^?#\s]*)?$"
 
 Url = Annotated[str, StringConstraints(pattern=URL_PATTERN, max_length=2048)]

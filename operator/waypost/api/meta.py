@@ -1,4 +1,4 @@
-"""Names that stand on objects: group, labels, annotations, finalizer, conditions, reasons.
+"""Names that are used on objects: group, labels, annotations, finalizer, conditions, reasons.
 
 Anything another program may match on lives here once, so that a rename is one line and a review.
 """
@@ -25,8 +25,8 @@ NODE_RECORD: Final = ResourceName(API_VERSION, "noderecords", "NodeRecord")
 MODEL_PROVIDER: Final = ResourceName(API_VERSION, "modelproviders", "ModelProvider")
 TOOL_SERVER: Final = ResourceName(API_VERSION, "toolservers", "ToolServer")
 
-# Labels hold values of at most 63 characters, so the run is named by its uid;
-# the full names are in annotations.
+# A label value has at most 63 characters, so labels identify the run by uid; annotations have
+# the full names.
 LABEL_RUN: Final = f"{GROUP}/run"  # uid of the AgentWorkflow
 LABEL_NODE: Final = f"{GROUP}/node"  # node path, "/" as "."
 LABEL_ATTEMPT: Final = f"{GROUP}/attempt"  # attempt number, decimal
@@ -39,8 +39,8 @@ ANNOTATION_INPUT_PREFIX: Final = f"input.{GROUP}/"  # one per input key, contain
 ANNOTATION_REQUEST_DIGEST: Final = f"{GROUP}/request-digest"
 
 LABEL_PROBE: Final = f"{GROUP}/probe"  # uid of the ModelProvider or ToolServer that is probed
-ANNOTATION_PROBE: Final = f"{GROUP}/probe-request"  # what a probe is asked to do
-ANNOTATION_PROBE_AT: Final = f"{GROUP}/probe-at"  # on a probed resource: any new value asks anew
+ANNOTATION_PROBE: Final = f"{GROUP}/probe-request"  # the request of a probe
+ANNOTATION_PROBE_AT: Final = f"{GROUP}/probe-at"  # on a resource: a new value requests a probe
 
 FINALIZER_RESULT: Final = f"{GROUP}/result"  # on pods: the result is not yet in status
 
@@ -101,4 +101,5 @@ class Condition:
     ANSWER_VALID: Final = "AnswerValid"
     IDENTITY_VERIFIED: Final = "IdentityVerified"
     EXPIRED: Final = "Expired"
+    SET_ASIDE: Final = "SetAside"  # the operator cannot serve the run
     READY: Final = "Ready"  # of a ModelProvider or a ToolServer

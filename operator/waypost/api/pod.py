@@ -1,4 +1,4 @@
-"""What the kinds with a pod share: environment, resources, keys of Secrets and ConfigMaps."""
+"""Shared by the kinds with a pod: environment, resources, keys of Secrets and ConfigMaps."""
 
 from typing import Annotated, Literal
 
@@ -6,7 +6,7 @@ from pydantic import Field, StringConstraints
 
 from waypost.api.base import Model
 
-# As the API server reads one; the pattern holds for text, a plain number is one too.
+# As in the API server: text that matches the pattern, or an integer.
 QUANTITY_PATTERN = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]+)?$"
 Quantity = Annotated[
     str | int,

@@ -1,4 +1,4 @@
-"""What the statuses of ModelProvider and ToolServer share: the probe that judges them."""
+"""Shared by the statuses of ModelProvider and ToolServer: the latest probe and its result."""
 
 from pydantic import Field
 

@@ -1,16 +1,17 @@
-"""ModelProvider: where models are, which secret opens them, what their tokens cost."""
+"""ModelProvider: the URL of a provider of models, its key, and the prices of its models."""
 
 from typing import Annotated, Final, Literal
 
 from pydantic import Field, StringConstraints
 
-from waypost.api.base import Model, keyed_by
+from waypost.api.base import UNIQUE_ITEMS, Model, keyed_by
 from waypost.api.endpoint import KeyRef, TlsSource, Url
 from waypost.api.probe import ProbedStatus
+from waypost.api.toolserver import ToolHeader
 
 ProviderType = Literal["OpenAI", "Anthropic", "Google"]
 
-# What an absent baseURL means.
+# Used when baseURL is not set.
 PUBLIC_URLS: Final[dict[ProviderType, str]] = {
     "OpenAI": "https://api.openai.com/v1",
     "Anthropic": "https://api.anthropic.com",
@@ -52,6 +53,11 @@ class ModelSettings(Model):
     parallel_tool_calls: bool | None = Field(
         default=None, description="false: at most one tool call in a response."
     )
+    reasoning_effort: Literal["Minimal", "Low", "Medium", "High"] | None = Field(
+        default=None,
+        description="How much a reasoning model thinks before it answers. Only for models that "
+        "can: others refuse the request, or ignore it.",
+    )
 
 
 class Price(Model):
@@ -66,6 +72,9 @@ class Price(Model):
     output: Money = Field(description="Price of output tokens.")
 
 
+Input = Literal["Image", "Audio", "PDF"]
+
+
 class ModelEntry(Model):
     """Price and settings of one model."""
 
@@ -77,6 +86,13 @@ class ModelEntry(Model):
     )
     settings: ModelSettings | None = Field(
         default=None, description="Settings of this model. They override those of the provider."
+    )
+    inputs: list[Input] | None = Field(
+        default=None,
+        max_length=3,
+        description="What the model takes besides text in the results of tools. Anything else is "
+        "described to it in text, for example [image/png, 12 KiB, not shown]. Default: nothing.",
+        json_schema_extra=UNIQUE_ITEMS,
     )
 
 
@@ -97,6 +113,12 @@ class ModelProviderSpec(Model):
         default=None,
         description="Key of a Secret that holds the API key. The operator never reads it; it is "
         "mounted as a file in the pods that need it. Default: no key is sent.",
+    )
+    headers: list[ToolHeader] | None = Field(
+        default=None,
+        max_length=20,
+        description="Further headers of every request, for example for a gateway.",
+        json_schema_extra=keyed_by("name"),
     )
     tls: TlsSource | None = Field(default=None, description=TlsSource.__doc__)
     settings: ModelSettings | None = Field(

@@ -1,4 +1,4 @@
-"""NodeRecord: an immutable payload of one attempt that is too big for the run's status."""
+"""NodeRecord: an immutable payload of one attempt that is too large for the status of the run."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""Running a run again, in part: a new round, asked for by a person."""
+"""Rerun: a new round of a run, requested by a person, which repeats a part of its nodes."""
 
 from pydantic import Field
 

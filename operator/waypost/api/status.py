@@ -1,4 +1,4 @@
-"""Status of an AgentWorkflow: the checkpoint log of the run. Written by the operator alone."""
+"""Status of an AgentWorkflow: the checkpoint log of the run. Only the operator writes it."""
 
 from typing import Literal
 
@@ -17,7 +17,7 @@ NodePhase = Literal[
     "Skipped",
     "Cancelled",
 ]
-# What a round of a run made of a node's checkpoint.
+# How a round treated the checkpoint of a node.
 Disposition = Literal["Reused", "Adopted", "Rerun", "New", "Given", "SkippedByUser"]
 RunPhase = Literal[
     "Pending",
@@ -34,6 +34,8 @@ RunPhase = Literal[
 FINAL_PHASES: frozenset[str] = frozenset({"Succeeded", "Failed", "Skipped", "Cancelled"})
 KEPT_ATTEMPTS = 6  # the first and the last five; `attempt` counts them all
 KEPT_ROUNDS = 10
+# Version of the rules that write a status. A status with a higher one is left alone.
+ENGINE_VERSION = 1
 
 
 class Usage(StatusModel):
@@ -126,6 +128,11 @@ class AttemptStatus(StatusModel):
         default=None,
         max_length=64,
         description="Reason with which the attempt will end. Set while it is being stopped.",
+    )
+    stopping_at: Timestamp | None = Field(
+        default=None,
+        description="Time at which an attempt that is being stopped was first seen to have no "
+        "Job. It is closed 12 seconds later: until then another operator may still create one.",
     )
     never_started: bool | None = Field(default=None, description="true: its program never ran.")
     allotment: Allotment | None = Field(default=None, description=Allotment.__doc__)
@@ -244,7 +251,7 @@ class NodeStatus(StatusModel):
 
     @property
     def latest_attempt(self) -> AttemptStatus | None:
-        """The attempt that was recorded last, ended or not."""
+        """The attempt that was recorded last, whether it has ended or not."""
         return self.attempts[-1] if self.attempts else None
 
     @property
@@ -322,7 +329,7 @@ class AgentWorkflowStatus(StatusModel):
         default_factory=list,
         max_length=16,
         description="Conditions: Accepted, Succeeded, Finished, AwaitingApproval, Reconciling, "
-        "Stalled.",
+        "Stalled. SetAside when the operator cannot serve the run, with the cause.",
         json_schema_extra=keyed_by("type"),
     )
     nodes: list[NodeStatus] = Field(

@@ -1,4 +1,4 @@
-"""ToolServer: an MCP server, and the tools of it that nodes may use."""
+"""ToolServer: an MCP server and the tools that nodes can use."""
 
 from typing import Annotated
 
@@ -68,6 +68,13 @@ class ToolServerSpec(Model):
     stdio: StdioServer | None = Field(default=None, description=StdioServer.__doc__)
     timeout: Duration | None = Field(
         default=None, description="Maximum duration of one tool call. Default 60s."
+    )
+    max_result_bytes: int | None = Field(
+        default=None,
+        ge=1024,
+        le=4 * 1024 * 1024,
+        description="Maximum size of a tool's result that a model is given at once. A larger one "
+        "is cut with a note, and the model can read on page by page. Default 65536.",
     )
 
 

@@ -1,4 +1,4 @@
-"""Words that users of other systems write, and ours for them: what is said about an unknown field.
+"""Messages about unknown fields: the nearest known field, or our word for one of another system.
 
 Plain text only, so that the operator, `waypost lint` and the docs say the same.
 """
@@ -42,7 +42,7 @@ NOT_YET: Final[Mapping[str, str]] = {
     ),
     **dict.fromkeys(("loop", "while", "repeat"), "loop inside a python node"),
     **dict.fromkeys(
-        ("onExit", "exitHandler", "finally", "onSuccess", "compensate"),
+        ("onExit", "exitHandler", "finally"),
         "use a node with after, which runs whatever the result of the nodes it lists",
     ),
     **dict.fromkeys(

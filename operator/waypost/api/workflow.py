@@ -45,7 +45,7 @@ class Backoff(Model):
     max: Duration | None = Field(default=None, description="Maximum delay. Default 5m.")
 
 
-# Failures of the node's own work. What the cluster does has counters and limits of its own.
+# Failures of the node's own work. Failures of the cluster have separate counters and limits.
 RetriedReason = Literal[
     "NodeError",
     "OutputInvalid",

@@ -38,9 +38,11 @@ class LazyGroup(TyperGroup):
     """A group that imports a command when it is called."""
 
     def list_commands(self, ctx: Any) -> list[str]:
+        """Names of all commands, without importing any."""
         return [*COMMANDS, *super().list_commands(ctx)]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command of this name, imported now; None if there is none."""
         if cmd_name in COMMANDS and cmd_name not in self.commands:
             module, _, name = COMMANDS[cmd_name].partition(":")
             command = get_command(getattr(import_module(module), name or "app"))

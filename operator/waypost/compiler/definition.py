@@ -17,6 +17,8 @@ from waypost.api.workflow import AgentWorkflowSpec
 from waypost.compiler.fingerprints import fingerprints
 from waypost.compiler.graph import Graph, dependencies_of, find_cycle, sort
 from waypost.compiler.problems import Problem
+from waypost.compiler.rules.known_inputs import known_input_problems
+from waypost.compiler.rules.schemas import schema_warnings
 from waypost.compiler.rules.spec import MAX_PROBLEMS, check
 from waypost.compiler.rules.unevaluated import lookalike_warnings
 from waypost.compiler.shared_schemas import bundled, unknown_names
@@ -92,17 +94,30 @@ def _checked(raw_spec: Any) -> Definition:
     if problems:
         return Definition(spec=spec, problems=problems)
     graph = sort(nodes, edges)
-    found = list(dict.fromkeys(type_problems(spec, graph, inputs)))
+    found = _found(spec, graph, inputs)
     return Definition(
         spec=spec,
         graph=graph,
         inputs=inputs,
         problems=_some(problem for problem in found if problem.severity == "error"),
         warnings=_some(
-            [problem for problem in found if problem.severity == "warning"]
-            + list(lookalike_warnings(spec))
+            [
+                *(problem for problem in found if problem.severity == "warning"),
+                *lookalike_warnings(spec),
+                *schema_warnings(spec),
+            ]
         ),
     )
+
+
+def _found(spec: AgentWorkflowSpec, graph: Graph, inputs: JsonObject) -> list[Problem]:
+    """What is wrong with, or doubtful about, the values that go from node to node."""
+    typed = list(dict.fromkeys(type_problems(spec, graph, inputs)))
+    certain = {problem.field for problem in typed if problem.severity == "error"}
+    known = [one for one in known_input_problems(spec, graph, inputs) if one.field not in certain]
+    # Where the value is known, what is not proven of its type does not matter.
+    judged = {problem.field for problem in known}
+    return [one for one in typed if one.field not in judged] + known
 
 
 def _as_stored(value: JsonValue) -> JsonValue:

@@ -11,7 +11,8 @@ from typing import Any
 
 from waypost.api.workflow import Node
 from waypost.compiler.kinds.table import compiler_kind
-from waypost.expressions.templates import references_in
+from waypost.expressions.references import Path
+from waypost.expressions.templates import expressions_in, references_in
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,39 @@ def dependencies_of(node: Node) -> Dependencies:
             (soft if reference.soft else hard).add(reference.node)
     required = set(node.depends_on or [])
     return Dependencies(hard=frozenset((hard - soft) | required), soft=frozenset(soft - required))
+
+
+@dataclass(frozen=True)
+class Softening:
+    """What makes a node wait for the end of another one instead of its success: the expression
+    and its field; `of_property`: every such expression only looks for a property of its output."""
+
+    cause: str
+    of_property: bool
+
+
+def softened_by(node: Node) -> dict[str, Softening]:
+    """By the names of nodes that `node` need not see succeed; not those that dependsOn names."""
+    found: dict[str, Softening] = {}
+    for name in node.after or []:
+        found[name] = Softening(f"after: [{name}]", of_property=False)
+    for place, value in evaluated_fields(node):
+        for compiled in expressions_in(value):
+            for path in compiled.paths:
+                if path.root != "nodes" or not _is_soft(path):
+                    continue
+                name = path.fields[0]
+                inside = path.fields[1] == "output" and not path.steps[1].guarded
+                known = found.get(name)
+                cause = known.cause if known else f"{compiled.source} in {place}"
+                found[name] = Softening(cause, inside and (known is None or known.of_property))
+    for name in node.depends_on or []:
+        found.pop(name, None)
+    return found
+
+
+def _is_soft(path: Path) -> bool:
+    return path.soft or path.fields[1] != "output"
 
 
 def find_cycle(edges: dict[str, Dependencies]) -> tuple[str, ...]:

@@ -27,6 +27,7 @@ class Sums:
     tool_calls: Counter[str] = field(default_factory=Counter)
 
     def to_json(self) -> dict[str, Json]:
+        """The counts by name, as in GET /_log."""
         return {
             "requests": self.requests,
             "answers": self.answers,

@@ -18,6 +18,7 @@ class Chunk:
     text: str = ""
 
     def encode(self) -> bytes:
+        """The event in the format of server-sent events."""
         head = f"event: {self.event}\n" if self.event else ""
         return f"{head}data: {self.data}\n\n".encode()
 

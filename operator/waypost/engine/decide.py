@@ -57,6 +57,7 @@ def _go_on(transition: Transition, round_begun: bool) -> Decision:
     if not is_finished(status):
         _advance(transition)
     transition.after += cleanup.seal_closed(transition)
+    transition.after += cleanup.stop_sidecars(transition)
     transition.after += cleanup.release_closed(transition)
     transition.after += leftovers.stop(transition)
     return ending.build_decision(transition)

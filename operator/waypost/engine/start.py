@@ -7,7 +7,7 @@ from waypost.engine.attempts import launch, watch
 from waypost.engine.nodes.table import engine_kind
 from waypost.engine.run import ending, summary
 from waypost.engine.scheduling import deadlines, joins
-from waypost.engine.scheduling.inputs import Invalid, resolve
+from waypost.engine.scheduling.inputs import Invalid, invalid_reason, resolve
 from waypost.engine.state.transition import Transition
 from waypost.protocol.reasons import Reason
 
@@ -56,7 +56,7 @@ def _skip_or_start(transition: Transition, path: str, *, room: bool) -> None:
         return
     opened = joins.condition(transition, path)
     if isinstance(opened, Invalid):
-        transition.end(path, "Failed", Reason.INPUT_INVALID, opened.message)
+        _end_invalid(transition, path, opened)
     elif not opened:
         transition.end(path, "Skipped", Reason.CONDITION_FALSE, "when was false")
     else:
@@ -66,10 +66,15 @@ def _skip_or_start(transition: Transition, path: str, *, room: bool) -> None:
 def _start(transition: Transition, path: str) -> None:
     inputs = resolve(transition, path)
     if isinstance(inputs, Invalid):
-        transition.end(path, "Failed", Reason.INPUT_INVALID, inputs.message)
+        _end_invalid(transition, path, inputs)
         return
     start = engine_kind(transition.node(path)).start or launch.launch
     start(transition, path, inputs)
+
+
+def _end_invalid(transition: Transition, path: str, invalid: Invalid) -> None:
+    reason = invalid_reason(transition, invalid.message)
+    transition.end(path, "Failed", reason, invalid.message)
 
 
 def _retry(transition: Transition, path: str, status: NodeStatus, *, room: bool) -> None:

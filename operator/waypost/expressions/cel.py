@@ -8,9 +8,10 @@ SystemError. `run` knows both and hands out a `Failure` for either.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, TypeAlias
 
 # The wheel brings stubs but no py.typed marker.
@@ -83,14 +84,37 @@ def _type(declared: Declared) -> Any:
 
 
 def load(checked: bytes) -> Any:
-    """A program for `run` from the bytes of a checked tree."""
-    return _environment().deserialize(checked)
-
-
-def run(program: Any, variables: Mapping[str, Any]) -> object:
-    """The plain Python value of `program`, or a `Failure`."""
+    """A program for `run` from the bytes of a checked tree, or a `Rejection`."""
     try:
-        result = program.eval(data=variables)
+        return _environment().deserialize(checked)
+    except _RAISED as error:
+        return _rejection(str(error))
+
+
+@lru_cache(maxsize=256)
+def _loaded(program: bytes) -> Any:
+    return load(program)
+
+
+# Every expression that gives null takes one reference of None from the interpreter, which ends
+# the process when none is left; from Python 3.12 on None does not count.
+_NONES: list[None] = []
+_FEW_NONES = 50_000
+
+
+def _keep_none_alive() -> None:
+    if sys.version_info < (3, 12) and sys.getrefcount(None) < _FEW_NONES:
+        _NONES.extend([None] * _FEW_NONES)
+
+
+def run(program: bytes, variables: Mapping[str, Any]) -> object:
+    """The plain Python value of a checked tree, or a `Failure`."""
+    _keep_none_alive()
+    loaded = _loaded(program)
+    if isinstance(loaded, Rejection):
+        return Failure(loaded.message)
+    try:
+        result = loaded.eval(data=variables)
         value = result.plain_value()
         if result.type() == _T.ERROR:
             return Failure(_cleaned(str(value)))
@@ -194,7 +218,9 @@ def _divide(a: float, b: float) -> float:
 def _keys(value: dict[Any, Any]) -> list[str]:
     if not all(isinstance(key, str) for key in value):
         raise ValueError("keys(m): the keys of the map must be strings")
-    return [str(key) for key in into_cel(sorted(value))]
+    names = sorted(value)
+    value.clear()
+    return [str(key) for key in into_cel(names)]
 
 
 def _json(one: list[Any]) -> str:
@@ -202,8 +228,21 @@ def _json(one: list[Any]) -> str:
         return compact_json(one[0])
     except Unfit as unfit:
         raise ValueError(f"json(x): {unfit.message}") from None
+    finally:
+        _emptied(one)
 
 
+def _emptied(value: object) -> None:
+    """The library never gives back what it hands to a function: here it is as small as can be."""
+    pending = [value]
+    while pending:
+        one = pending.pop()
+        if isinstance(one, list | dict):
+            pending += one if isinstance(one, list) else one.values()
+            one.clear()
+
+
+@lru_cache(maxsize=512)  # the library never gives back what a function returns
 def _spans(length: int) -> list[list[int]]:
     return [list(range(at, min(at + SPAN, length))) for at in range(0, length, SPAN)]
 

@@ -14,8 +14,8 @@ from enum import Enum, StrEnum
 from functools import cached_property, lru_cache
 from typing import Any, TypeAlias
 
-from waypost.expressions import cel
-from waypost.expressions.cost import LIMIT, amplifies, builds_too_much
+from waypost.expressions import cel, evaluation
+from waypost.expressions.cost import Budget, needs_estimate
 from waypost.expressions.guards import Guards
 from waypost.expressions.messages import explain_failure, explain_refusal, explain_rejection
 from waypost.expressions.optionals import Optionals
@@ -29,7 +29,7 @@ from waypost.expressions.references import (
     refused,
 )
 from waypost.expressions.references import references as references_of
-from waypost.expressions.tree import CheckedTree, Expr, decode, encode, path_tree
+from waypost.expressions.tree import CheckedTree, Expr, decode, depth, encode, path_tree
 from waypost.expressions.values import (
     Double,
     Unavailable,
@@ -63,15 +63,20 @@ __all__ = [
 
 MAX_LENGTH = 2048
 
-_OPTIONAL = "an optional value stands here: end it with .orValue(...), or test it with .hasValue()"
+_SHOWN = 120
 
-_TOO_MUCH = f"the expression may build more than {LIMIT >> 20} MiB from this data"
+_OPTIONAL = "an optional value stands here: end it with .orValue(...), or test it with .hasValue()"
 
 # NUL ends the text inside the library, a lone surrogate has no UTF-8 form.
 _NO_TEXT = re.compile(r"[\0\ud800-\udfff]")
 
 # optMap and optFlatMap repeat their operand in the tree: a chain of k of them costs 2^k.
 _MAX_OPTIONAL_MAPS = 4
+
+# The guards make a tree deeper, and the library reads 100 levels of its own form, three or more
+# for one of ours.
+_SURELY_SHALLOW = 16
+_TOO_DEEP = "the expression is nested too deeply: take a part of it into an input of the node"
 
 
 class Variable(StrEnum):
@@ -126,19 +131,34 @@ class Compiled:
     _needed: dict[str, Any] = field(compare=False, repr=False)
     _optional: bool = field(compare=False, repr=False)
     _plain_path: Path | None = field(compare=False, repr=False)  # set when it is nothing else
-    _amplifying: Expr | None = field(compare=False, repr=False)  # set when it could build much
+    _costly: Expr | None = field(compare=False, repr=False)  # set when it could cost much
 
     @property
     def is_path(self) -> bool:
         """Whether it is nothing but a path."""
         return self._plain_path is not None
 
+    @property
+    def is_constant(self) -> bool:
+        """Whether it gives the same whatever the data is: it reads no variable."""
+        return not self.paths
+
+    @property
+    def can_be_loaded(self) -> bool:
+        """Whether the library takes the guarded tree."""
+        if self.is_path or depth(self._guarded) <= _SURELY_SHALLOW:
+            return True
+        return not isinstance(cel.load(self.program), cel.Rejection)
+
     @cached_property
-    def _program(self) -> Any:
-        """What is run; made when it is first run, which a check never does."""
+    def program(self) -> bytes:
+        """What is run, for `cel.load`; made when it is first run, which a check never does."""
+        return encode(self.tree, self._guarded)
+
+    @cached_property
+    def _guarded(self) -> Expr:
         guards = Guards(self.tree)
-        guarded = guards.guarded_optional() if self._optional else guards.guarded()
-        return cel.load(encode(self.tree, guarded))
+        return guards.guarded_optional() if self._optional else guards.guarded()
 
 
 @lru_cache(maxsize=1024)  # about 25 KiB each
@@ -159,7 +179,8 @@ def compile_expression(source: str) -> Compiled | ExpressionError:
     if lost := optionals.lost():
         return ExpressionError(_OPTIONAL, tree.offset(lost.id))
     used = tuple(paths(tree.expr))
-    return _compiled(source, tree, used, _plain_path(tree), optional=tree.expr in optionals)
+    compiled = _compiled(source, tree, used, _plain_path(tree), optional=tree.expr in optionals)
+    return compiled if compiled.can_be_loaded else ExpressionError(_TOO_DEEP)
 
 
 def _compiled_path(source: str, tree: CheckedTree) -> Compiled | ExpressionError:
@@ -188,7 +209,7 @@ def _compiled(
         _needed=_needed(used),
         _optional=optional,
         _plain_path=plain_path,
-        _amplifying=tree.expr if plain_path is None and amplifies(tree.expr) else None,
+        _costly=tree.expr if plain_path is None and needs_estimate(tree.expr) else None,
     )
 
 
@@ -198,12 +219,15 @@ def references(source: str) -> tuple[Reference, ...] | ExpressionError:
     return compiled.references if isinstance(compiled, Compiled) else compiled
 
 
-def evaluate(compiled: Compiled, data: Mapping[str, Json]) -> Json | Absent | EvaluationError:
+def evaluate(
+    compiled: Compiled, data: Mapping[str, Json], budget: Budget | None = None
+) -> Json | Absent | EvaluationError:
     """The value of an expression as JSON, `ABSENT`, or why it has none.
 
     `data` holds the visible variables; only what the expression uses is read. Numbers without a
     fraction are ints unless they are `Double` (see `declare_numbers`); an int that meets a double
     becomes one. A result without a fraction is an int, as it will be after the API server.
+    `budget`: of the field that the expression is a part of.
     """
     if compiled._plain_path is not None:
         return _at_path(compiled._plain_path, data)
@@ -211,16 +235,32 @@ def evaluate(compiled: Compiled, data: Mapping[str, Json]) -> Json | Absent | Ev
         variables = _variables(compiled, data)
     except Unfit as unfit:
         return EvaluationError(f"{unfit.path}: {unfit.message}")
-    if compiled._amplifying and builds_too_much(compiled._amplifying, variables):
-        return EvaluationError(_TOO_MUCH)
-    value = cel.run(compiled._program, variables)
-    if isinstance(value, cel.Failure):
-        return EvaluationError(explain_failure(value.message, compiled.paths, data))
-    if compiled._optional:
-        if not isinstance(value, list) or not value:
-            return ABSENT
-        value = value[0]
-    return _result(value, "the result")
+    budget = budget or Budget()
+    if compiled._costly and (reason := budget.refusal(compiled._costly, variables)):
+        return EvaluationError(reason)
+    return _outcome(compiled, data, evaluation.run(compiled.program, variables))
+
+
+def _outcome(
+    compiled: Compiled, data: Mapping[str, Json], outcome: evaluation.Outcome
+) -> Json | Absent | EvaluationError:
+    # An optional comes as a list of one element, or of none.
+    match outcome:
+        case evaluation.Value(json=value):
+            if not compiled._optional:
+                return value
+            return value[0] if isinstance(value, list) and value else ABSENT
+        case cel.Failure(message=message):
+            return EvaluationError(explain_failure(message, compiled.paths, data))
+        case evaluation.NotJson(message=message, path=path):
+            place = path.removeprefix("[0]") if compiled._optional else path
+            return EvaluationError(f"the result{place}: {message}")
+        case evaluation.Stopped(limit=limit):
+            return EvaluationError(f"{_short(compiled.source)} was stopped: {limit}")
+
+
+def _short(source: str) -> str:
+    return source if len(source) <= _SHOWN else f"{source[:_SHOWN]}…"
 
 
 def evaluate_condition(compiled: Compiled, data: Mapping[str, Json]) -> bool | EvaluationError:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property, lru_cache
 
+from waypost.expressions.cost import MAX_RENDERED, Budget
 from waypost.expressions.expression import (
     ABSENT,
     Absent,
@@ -32,7 +33,11 @@ from waypost.expressions.scanner import expression_end
 
 _OPEN = "${"
 _ESCAPED = "$${"
-_ARGO = re.compile(r"\{\{.*?\}\}", re.DOTALL)
+
+
+_TOO_LONG = f"the field would have more than {MAX_RENDERED >> 20} MiB with its templates filled in"
+# What a shell makes of ${...}: a variable, with an operator or not, and positional parameters.
+_SHELL = re.compile(r"(?:[A-Za-z_][A-Za-z0-9_]*|[0-9@*#?$!-]+)(?:\[[^\]]*\])?(?:[:#%/^,@+=?-].*)?")
 
 
 class NullPolicy(Enum):
@@ -60,9 +65,11 @@ class Template:
         return merge(reference for part in compiled for reference in part.references)
 
     @property
-    def argo_style(self) -> bool:
-        """`{{ ... }}` stands in the text: not an error, most likely a habit from elsewhere."""
-        return any(isinstance(part, str) and _ARGO.search(part) for part in self.parts)
+    def constants(self) -> tuple[str, ...]:
+        """The expressions that read nothing, such as `1`: most likely meant for a shell."""
+        return tuple(
+            part.source for part in self.parts if isinstance(part, Compiled) and part.is_constant
+        )
 
 
 @dataclass(frozen=True)
@@ -103,7 +110,11 @@ def parse_template(text: str) -> Template | ExpressionError:
         compiled = compile_expression(text[begin:end].strip())
         if isinstance(compiled, ExpressionError):
             blanks = len(text[begin:end]) - len(text[begin:end].lstrip())
-            return ExpressionError(compiled.message, begin + blanks + compiled.offset)
+            source = text[begin:end].strip()
+            hint = (
+                f"; write $${{{source}}} if a shell is to read it" if _is_of_shells(source) else ""
+            )
+            return ExpressionError(compiled.message + hint, begin + blanks + compiled.offset)
         parts += [literal, compiled] if literal else [compiled]
         literal, at = "", end + 1
     literal += text[at:]
@@ -124,13 +135,19 @@ def references_in(value: Json) -> tuple[Reference, ...]:
     )
 
 
-def paths_in(value: Json) -> Iterator[Path]:
-    """Every use of a variable in the templates of `value`; strings with problems have none."""
+def expressions_in(value: Json) -> Iterator[Compiled]:
+    """Every expression in the templates of `value`; strings with problems have none."""
     for _, text in strings_in(value):
         template = parse_template(text)
         for part in template.parts if isinstance(template, Template) else ():
             if isinstance(part, Compiled):
-                yield from part.paths
+                yield part
+
+
+def paths_in(value: Json) -> Iterator[Path]:
+    """Every use of a variable in the templates of `value`; strings with problems have none."""
+    for compiled in expressions_in(value):
+        yield from compiled.paths
 
 
 def problems_in(value: Json) -> tuple[TemplateProblem, ...]:
@@ -145,7 +162,7 @@ def render_json(value: Json, data: Mapping[str, Json]) -> Json | RenderError:
     when it is the whole field. Keys are never evaluated.
     """
     try:
-        rendered = _render(value, data, "")
+        rendered = _render(value, data, "", Budget())
     except _Failed as failed:
         return failed.error
     return None if rendered is ABSENT else rendered
@@ -157,20 +174,27 @@ def render_text(
     *,
     null: NullPolicy,
     encode: Callable[[str], str] = str,
+    budget: Budget | None = None,
 ) -> str | RenderError:
     """`text` with its templates filled in, for a field that is a string whatever its parts are.
 
     `encode` is applied to what expressions give, except to one that `text` begins with.
+    `budget`: of the field that `text` is a part of.
     """
+    budget = budget or Budget()
     template = parse_template(text)
     if isinstance(template, ExpressionError):
         return RenderError("", template.message)
     filled = []
     for at, part in enumerate(template.parts):
-        piece = part if isinstance(part, str) else _text_of(part, data, null)
+        piece = part if isinstance(part, str) else _text_of(part, data, null, budget)
         if isinstance(piece, RenderError):
             return piece
-        filled.append(encode(piece) if at and not isinstance(part, str) else piece)
+        if at and not isinstance(part, str):
+            piece = encode(piece)
+        if budget.is_exceeded_by(piece):
+            return RenderError("", _TOO_LONG)
+        filled.append(piece)
     return "".join(filled)
 
 
@@ -214,35 +238,41 @@ def _problems(value: Json) -> Iterator[TemplateProblem]:
             yield TemplateProblem(path, template.message, template.offset)
 
 
-def _render(value: Json, data: Mapping[str, Json], path: str) -> Json | Absent:
+def _render(value: Json, data: Mapping[str, Json], path: str, budget: Budget) -> Json | Absent:
     if isinstance(value, str):
-        return _render_string(value, data, path)
+        return _render_string(value, data, path, budget)
     if isinstance(value, Mapping):
-        rendered = {key: _render(item, data, _join(path, key)) for key, item in value.items()}
+        rendered = {
+            key: _render(item, data, _join(path, key), budget) for key, item in value.items()
+        }
         return {key: item for key, item in rendered.items() if item is not ABSENT}
     if isinstance(value, list | tuple):
-        items = [_render(item, data, f"{path}[{at}]") for at, item in enumerate(value)]
+        items = [_render(item, data, f"{path}[{at}]", budget) for at, item in enumerate(value)]
         return [None if item is ABSENT else item for item in items]
     return value
 
 
-def _render_string(text: str, data: Mapping[str, Json], path: str) -> Json | Absent:
+def _render_string(text: str, data: Mapping[str, Json], path: str, budget: Budget) -> Json | Absent:
     template = parse_template(text)
     if isinstance(template, Template) and template.is_single:
         only = template.parts[0]
         assert isinstance(only, Compiled)  # is_single says so
-        value = evaluate(only, data)
+        value = evaluate(only, data, budget)
         if isinstance(value, EvaluationError):
             raise _Failed(RenderError(path, value.message))
+        if value is not ABSENT and budget.is_exceeded_by(value):
+            raise _Failed(RenderError(path, _TOO_LONG))
         return value
-    filled = render_text(text, data, null=NullPolicy.TEXT)
+    filled = render_text(text, data, null=NullPolicy.TEXT, budget=budget)
     if isinstance(filled, RenderError):
         raise _Failed(RenderError(path, filled.message))
     return filled
 
 
-def _text_of(part: Compiled, data: Mapping[str, Json], null: NullPolicy) -> str | RenderError:
-    value = evaluate(part, data)
+def _text_of(
+    part: Compiled, data: Mapping[str, Json], null: NullPolicy, budget: Budget
+) -> str | RenderError:
+    value = evaluate(part, data, budget)
     if isinstance(value, EvaluationError):
         return RenderError("", value.message)
     if value is ABSENT:
@@ -250,6 +280,10 @@ def _text_of(part: Compiled, data: Mapping[str, Json], null: NullPolicy) -> str 
     if value is None and null is NullPolicy.REFUSE:
         return RenderError("", f"{part.source} is null, which has no text here")
     return value if isinstance(value, str) else json_text(value)
+
+
+def _is_of_shells(source: str) -> bool:
+    return len(source) < 80 and _SHELL.fullmatch(source) is not None
 
 
 def _join(path: str, key: object) -> str:

@@ -231,6 +231,15 @@ def parts(expr: Expr) -> tuple[Expr, ...]:
             return ()
 
 
+def depth(expr: Expr) -> int:
+    """How many expressions are inside each other at most."""
+    deepest, level = 0, [expr]
+    while level:
+        deepest += 1
+        level = [part for one in level for part in parts(one)]
+    return deepest
+
+
 def is_local_variable(loop: Comprehension) -> bool:
     """A loop over an empty list literal: how CEL spells a local variable."""
     return isinstance(loop.iter_range, ListLiteral) and not loop.iter_range.elements

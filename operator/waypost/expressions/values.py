@@ -195,6 +195,7 @@ def _mapping(value: Json) -> Mapping[str, Json]:
 
 @dataclass(frozen=True)
 class Unavailable:
-    """The value is somewhere else, whole and safe; `why` it is not here, as a sentence."""
+    """The value is not here; `why`, as a sentence. `lost`: it is nowhere else either."""
 
     why: str
+    lost: bool = False

@@ -18,22 +18,26 @@ class HeaderTimeoutProtocol(H11Protocol):
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Start the deadline of the first request."""
         super().connection_made(transport)
         self._wait_for_headers()
 
     def handle_events(self) -> None:
+        """Stop the deadline once a request's headers are complete."""
         before = self.cycle
         super().handle_events()
         if self.cycle is not before:
             self._have_headers()
 
     def on_response_complete(self) -> None:
+        """Start the deadline of the next request."""
         # First, because the next request may have arrived already.
         if not self.transport.is_closing():
             self._wait_for_headers()
         super().on_response_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """Stop the deadline of a closed connection."""
         self._have_headers()
         super().connection_lost(exc)
 

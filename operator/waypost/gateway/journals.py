@@ -34,6 +34,7 @@ class Segment:
     document: Json
 
     def to_json(self) -> JsonObject:
+        """The segment as in the response of GET /v1/journal."""
         return {
             "number": self.number,
             "attempt": self.attempt,

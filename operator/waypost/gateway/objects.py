@@ -45,6 +45,7 @@ class RunObjects:
 
     @property
     def prefix(self) -> str:
+        """Start of the keys of all objects of the run."""
         return f"{self.namespace}/{self.run}/{self.uid}/"
 
 

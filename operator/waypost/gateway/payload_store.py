@@ -30,9 +30,13 @@ class ObjectError(Exception):
 class Objects(Protocol):
     """An object store. Every method raises ObjectError; a write is durable once it returns."""
 
-    async def put(self, key: str, body: bytes) -> None: ...
+    async def put(self, key: str, body: bytes) -> None:
+        """Store an object; durable when it returns."""
+        ...
 
-    def read(self, key: str) -> AsyncIterator[bytes]: ...
+    def read(self, key: str) -> AsyncIterator[bytes]:
+        """The object in pieces."""
+        ...
 
 
 @dataclass(frozen=True)

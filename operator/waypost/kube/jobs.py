@@ -1,11 +1,13 @@
 """Jobs: the facts that the engine needs, read from bodies without ever raising."""
 
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from waypost.api import meta
 from waypost.kube.objects import items, moment, section, text, whole_number
+
+_PATIENCE: Final = timedelta(seconds=30)
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,7 @@ class JobFact:
     attempt: int
     created_at: datetime
     suspended: bool = False
+    halted: bool = False  # parallelism 0: it makes no pod, even if somebody resumes it
     ended: bool = False  # has a Complete or Failed condition
     deleting: bool = False
     trouble: str = ""  # the newest FailedCreate event's text, read live
@@ -25,10 +28,17 @@ class JobFact:
 
 @dataclass(frozen=True)
 class LaunchProblem:
-    """The API server refused an attempt's Job (or its ConfigMap). `permanent`: it would again."""
+    """The API server refused a child of a run. `permanent`: it would again. `since`: when this
+    operator was first refused it."""
 
     message: str
     permanent: bool
+    since: datetime | None = None
+
+
+def lasts_long(problem: LaunchProblem, now: datetime) -> bool:
+    """Whether a trouble that may pass has not passed for a while: what ends now does not wait."""
+    return problem.since is not None and now >= problem.since + _PATIENCE
 
 
 def job_fact(body: Any, *, trouble: str = "") -> JobFact | None:
@@ -49,6 +59,7 @@ def job_fact(body: Any, *, trouble: str = "") -> JobFact | None:
         attempt=attempt,
         created_at=created,
         suspended=section(body, "spec").get("suspend") is True,
+        halted=section(body, "spec").get("parallelism") == 0,
         ended=any(
             c.get("type") in ("Complete", "Failed") and c.get("status") == "True"
             for c in conditions

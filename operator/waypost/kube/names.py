@@ -12,9 +12,9 @@ from waypost.api.record import RecordType
 _NAME_LIMIT: Final = 63  # a Job's name becomes a label value of its pod
 
 
-def _short_hash(*parts: str) -> str:
+def _short_hash(*parts: str, digits: int = 8) -> str:
     # The separator cannot stand in a part, so no two tuples share a text.
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:8]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:digits]
 
 
 def _readable(run: str, path: str, limit: int) -> str:
@@ -31,8 +31,12 @@ def job_name(*, run: str, run_uid: str, path: str, attempt: int) -> str:
 
 
 def approval_name(*, run: str, run_uid: str, path: str, round_: int) -> str:
-    """Name of the Approval of a gate in one round."""
-    tail = f"-{round_}-{_short_hash(run_uid, path, str(round_))[:4]}"
+    """Name of the Approval of a gate in one round. People type it, so its hash is short while the
+    run's whole name stands before it; of a name that is cut the hash alone tells runs apart."""
+    marks = (run_uid, path, str(round_))
+    short, long = (f"-{round_}-{_short_hash(*marks, digits=digits)}" for digits in (4, 10))
+    whole = len(run) + 1 + len(path) + len(short) <= _NAME_LIMIT
+    tail = short if whole else long
     return _readable(run, path, _NAME_LIMIT - len(tail)) + tail
 
 

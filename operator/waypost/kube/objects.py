@@ -6,9 +6,11 @@ object cannot stop the operator (I16).
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from waypost.kube.timestamps import parse_timestamp
+
+_FIRST_YEAR: Final = 2000  # no cluster is older
 
 
 def section(body: Any, *path: str) -> dict[str, Any]:
@@ -31,8 +33,10 @@ def text(body: Mapping[str, Any], key: str) -> str:
 
 
 def moment(body: Mapping[str, Any], key: str) -> datetime | None:
-    """The time at `key`; None when there is no valid one."""
-    return parse_timestamp(text(body, key))
+    """The time at `key`; None where there is none, and for a placeholder: runtimes write epoch 0,
+    and Go year 1, for what never happened."""
+    found = parse_timestamp(text(body, key))
+    return found if found is not None and found.year >= _FIRST_YEAR else None
 
 
 def whole_number(value: object) -> int:

@@ -28,8 +28,21 @@ _MACHINE_LOST: Final = ("DeletionByTaintManager", "DeletionByPodGC")
 
 # The kubelet could not tell how the container ended: exit code and message are made up.
 CONTAINER_STATUS_UNKNOWN: Final = "ContainerStatusUnknown"
+# Words of runtimes for a container that they could not start: its program never ran. The exit code
+# beside them (127, 128) and the times are made up.
+START_FAILED: Final = ("StartError", "ContainerCannotRun")
+_CREATING: Final = ("", "ContainerCreating", "PodInitializing")
 # The kubelet refused the pod before it made a container.
 _NOT_ADMITTED: Final = ("OutOf", "Unexpected", "NodeAffinity", "NodeShutdown", "Topology")
+
+
+@dataclass(frozen=True)
+class InitFact:
+    """An init container that has not let the pod's container start. `reason`: Failed, Running,
+    or why it waits, in the kubelet's word."""
+
+    reason: str
+    text: str
 
 
 @dataclass(frozen=True)
@@ -61,9 +74,12 @@ class PodFact:
     waiting_reason: str = ""  # ErrImagePull, CreateContainerConfigError...
     waiting_message: str = ""
     unschedulable: str = ""  # the scheduler's own text
+    gated: str = ""  # why nothing may schedule it yet: a queue holds it
     pod_reason: str = ""  # Evicted, DeadlineExceeded...
     pod_message: str = ""
     disruption: str = ""  # reason and message of DisruptionTarget
+    init: InitFact | None = None  # the init container of others that keeps it from starting
+    has_others: bool = False  # has containers beside `node`, which others have put in
     keys: tuple[KeyFile, ...] = ()  # that it mounts, until its container has started
     mount_trouble: str = ""  # which of them is missing; from an Event, read live
     mount_looked_at: datetime | None = None  # when that was read
@@ -71,7 +87,7 @@ class PodFact:
     @cached_property
     def record(self) -> CommitRecord | RecordProblem:
         """The commit record that the pod left, parsed once; whose it is remains to be checked."""
-        if self.terminated_reason == CONTAINER_STATUS_UNKNOWN:
+        if self.terminated_reason in (CONTAINER_STATUS_UNKNOWN, *START_FAILED):
             return RecordProblem("Missing", "the message is the kubelet's")
         message = (self.sidecar_message or "") if self.has_sidecar else self.message
         return commit_record.parse(message)
@@ -82,6 +98,11 @@ class PodFact:
         told = not self.has_sidecar or self.sidecar_message is not None
         ended = (self.terminated and told) or self.phase in ("Succeeded", "Failed")
         return ended or (self.deleting and not self.scheduled)
+
+    @property
+    def lives_on(self) -> bool:
+        """Whether containers of others may run on though `node` has ended."""
+        return self.has_others and self.terminated and self.phase not in ("Succeeded", "Failed")
 
 
 def pod_fact(body: Any) -> PodFact | None:
@@ -141,11 +162,40 @@ def _pod_state(body: Any, *, run_uid: str, path: str, attempt: int) -> PodFact:
         waiting_reason=text(waiting, "reason"),
         waiting_message=text(waiting, "message"),
         unschedulable=condition_text(status, "PodScheduled", "False", "Unschedulable"),
+        gated=condition_text(status, "PodScheduled", "False", "SchedulingGated"),
         pod_reason=text(status, "reason"),
         pod_message=text(status, "message"),
         disruption=condition_text(status, "DisruptionTarget", "True"),
         keys=keys,
+        init=None if running or ended else _init_fact(body),
+        has_others=any(
+            text(item, "name") != meta.NODE_CONTAINER for item in items(body, "spec", "containers")
+        ),
     )
+
+
+def _init_fact(body: Any) -> InitFact | None:
+    """The first init container, in their order, that has not done its part."""
+    sidecars = {
+        text(item, "name")
+        for item in items(body, "spec", "initContainers")
+        if item.get("restartPolicy") == "Always"
+    }
+    for status in items(body, "status", "initContainerStatuses"):
+        name, state = text(status, "name"), section(status, "state")
+        about = f"init container {name}"
+        ended, waiting = section(state, "terminated"), section(state, "waiting")
+        if ended and ended.get("exitCode") != 0:
+            said = text(ended, "message").strip()[:300] or text(ended, "reason")
+            return InitFact(
+                "Failed", f"{about} failed with exit code {ended.get('exitCode')}: {said}"
+            )
+        if waiting and text(waiting, "reason") not in _CREATING:
+            told = f"{text(waiting, 'reason')}: {text(waiting, 'message')}".removesuffix(": ")
+            return InitFact(text(waiting, "reason"), f"{about}: {told}")
+        if "running" in state and not (name in sidecars and status.get("started") is True):
+            return InitFact("Running", f"{about} is still running")
+    return None
 
 
 def mounted_keys(spec: Any) -> tuple[KeyFile, ...]:
@@ -182,16 +232,27 @@ def _unready_since(status: dict[str, Any]) -> datetime | None:
     return None
 
 
-def surely_not_started(pod: PodFact) -> bool:
+def surely_not_started(pod: PodFact, *, waited: bool = False) -> bool:
     """Whether the program of a pod that is over certainly never ran (E3). A lost
-    machine, or a bound pod without any word of its container, counts as started."""
-    if pod.started_at is not None or pod.terminated:
+    machine, or a bound pod without any word of its container, counts as started. `waited`: its
+    kubelet was seen to say why it had not started it."""
+    if pod.started_at is not None:
         return False
+    if pod.terminated:
+        return pod.terminated_reason in START_FAILED or (waited and _was_never_made(pod))
     if not pod.scheduled:
         return True
     if pod.disruption.startswith(_MACHINE_LOST):
         return False
     return bool(pod.waiting_reason) or pod.pod_reason.startswith(_NOT_ADMITTED)
+
+
+def _was_never_made(pod: PodFact) -> bool:
+    """The kubelet found no container of that name when it ended the pod. Of one that had run it
+    says "used to be Running"; of one on a lost machine nobody knows."""
+    placeholder = pod.terminated_reason == CONTAINER_STATUS_UNKNOWN and pod.finished_at is None
+    lost = pod.disruption.startswith(_MACHINE_LOST)
+    return placeholder and not lost and "used to be" not in pod.message
 
 
 def trouble_of(pod: PodFact) -> str:
@@ -200,7 +261,11 @@ def trouble_of(pod: PodFact) -> str:
         return ""
     if pod.unschedulable:
         return pod.unschedulable
-    if pod.waiting_reason and pod.waiting_reason not in ("ContainerCreating", "PodInitializing"):
+    if pod.gated:
+        return pod.gated.removesuffix(": ")
+    if pod.init is not None and pod.init.reason != "Running":
+        return pod.init.text
+    if pod.waiting_reason not in _CREATING:
         return f"{pod.waiting_reason}: {pod.waiting_message}".removesuffix(": ")
     return pod.mount_trouble
 
@@ -209,4 +274,6 @@ def idle_of(pod: PodFact) -> str:
     """What can be said of a pod that has waited for too long, and of which nobody tells why."""
     if not pod.scheduled:
         return "no machine has taken its pod"
+    if pod.init is not None:
+        return pod.init.text
     return f"machine {pod.machine} took its pod and has not started it"

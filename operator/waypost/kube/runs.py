@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from waypost.api.status import ENGINE_VERSION
 from waypost.kube.objects import section, text
 
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
@@ -46,3 +47,9 @@ def _compare(applied: Any, kept: Any, place: str, found: list[str]) -> None:
     elif isinstance(applied, list) and isinstance(kept, list) and len(applied) == len(kept):
         for index, (mine, theirs) in enumerate(zip(applied, kept, strict=True)):
             _compare(mine, theirs, f"{place}[{index}]", found)
+
+
+def written_by_newer_engine(body: Any) -> bool:
+    """Whether a run's status follows rules that this release does not know."""
+    found = section(body, "status").get("engineVersion")
+    return isinstance(found, int) and found > ENGINE_VERSION

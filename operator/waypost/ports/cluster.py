@@ -8,7 +8,8 @@ in-memory cluster of the tests. Codes and reasons are those of the Kubernetes AP
     ├── Conflict          409: stale resourceVersion, or a precondition failed
     ├── AlreadyExists     409: the name is taken
     ├── Rejected          400, 403, 405, 413, 415, 422: the same request will fail again
-    │   └── QuotaExceeded 403 "exceeded quota": may pass later
+    │   └── RefusedForNow 403 for a reason that is not in the request: may pass later
+    │       └── QuotaExceeded  403 "exceeded quota"
     ├── Busy              429: try again after `retry_after` seconds
     └── Unavailable       5xx, timeouts, broken connections: the outcome is unknown
 """
@@ -105,7 +106,11 @@ class Rejected(ClusterError):
     """The API server refused the request, and will refuse the same one again."""
 
 
-class QuotaExceeded(Rejected):
+class RefusedForNow(Rejected):
+    """Refused for a reason outside the request: the same request may succeed later."""
+
+
+class QuotaExceeded(RefusedForNow):
     """A ResourceQuota refused the request: it may succeed when other objects are gone."""
 
 

@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from waypost.protocol.ijson import MAX_DEPTH, Json
+from waypost.protocol.references import target_of
 
 # An object that is a default may have defaults in turn: thirty definitions of three lines each
 # could otherwise fill a gigabyte.
 LIMIT: Final = 64 * 1024
 _FILLING: Final = 16  # what a default costs beside its own text: the work, and its key
-_HOPS: Final = 8
+_HOPS: Final = 64
 
 
 class _TooMuch(Exception):
@@ -20,7 +21,8 @@ class _TooMuch(Exception):
 def apply_defaults(schema: Json, value: Json) -> Json:
     """Fill in the `default`s of missing properties, nested ones too.
 
-    Follows `properties`, `items` and local `$ref`s.
+    Follows `properties`, `items`, `prefixItems`, `allOf` and local `$ref`s; not `anyOf`, `oneOf`
+    or `if`, where the value decides which branch applies.
 
     Returns:
         A new value; `value` itself if its defaults would add more than LIMIT characters. The
@@ -62,9 +64,19 @@ class _Filling:
             properties = part.get("properties")
             if isinstance(value, dict) and isinstance(properties, dict):
                 value = self._object(properties, value, depth)
-            elif isinstance(value, list) and "items" in part:
-                value = [self.fill(part["items"], item, depth + 1) for item in value]
+            elif isinstance(value, list):
+                value = self._list(part, value, depth)
         return value
+
+    def _list(self, part: dict[str, Any], value: list[Json], depth: int) -> list[Json]:
+        heads = part.get("prefixItems")
+        heads = heads if isinstance(heads, list) else []
+        if not heads and "items" not in part:
+            return value
+        schemas = [*heads[: len(value)], *[part.get("items", True)] * (len(value) - len(heads))]
+        return [
+            self.fill(schema, item, depth + 1) for schema, item in zip(schemas, value, strict=True)
+        ]
 
     def _object(self, properties: Json, value: Json, depth: int) -> Json:
         filled = dict(value)
@@ -84,22 +96,15 @@ class _Filling:
         return copy.deepcopy(default)
 
     def _resolved(self, schema: Json) -> Iterator[dict[str, Any]]:
-        """The schema, then the schemas its $ref leads to: keywords beside a $ref come first."""
+        """The schema, then the schemas of its allOf and $ref: its own keywords come first."""
+        pending = [schema]
         for _ in range(_HOPS):
-            if not isinstance(schema, dict):
+            if not pending:
                 return
-            yield schema
-            reference = schema.get("$ref")
-            if not isinstance(reference, str):
-                return
-            schema = _named(self._root, reference)
-
-
-def _named(root: Json, reference: str) -> Json:
-    """The schema that a local reference leads to; None when there is none."""
-    pointer = reference.removeprefix("#")
-    target = root
-    for part in pointer.split("/")[1:]:
-        key = part.replace("~1", "/").replace("~0", "~")
-        target = target.get(key) if isinstance(target, dict) else None
-    return target if not pointer or pointer.startswith("/") else None
+            part = pending.pop(0)
+            if not isinstance(part, dict):
+                continue
+            yield part
+            listed = part.get("allOf")
+            pending += listed if isinstance(listed, list) else []
+            pending.append(target_of(self._root, part.get("$ref")))

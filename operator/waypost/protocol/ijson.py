@@ -18,6 +18,12 @@ MAX_DEPTH: Final = 64
 _FIRST_EXPONENT: Final = 1e21  # from here on RFC 8785 writes an exponent
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 _SHOWN: Final = 64
+# RFC 7493, 2.1: the code points that Unicode keeps free of characters.
+_NO_CHARACTER: Final = re.compile(
+    "[\ufdd0-\ufdef"
+    + "".join(f"{chr(plane << 16 | 0xFFFE)}{chr(plane << 16 | 0xFFFF)}" for plane in range(17))
+    + "]"
+)
 
 
 class IJsonError(ValueError):
@@ -152,6 +158,8 @@ def _check_text(text: str, at: tuple[str | int, ...]) -> None:
         text.encode("utf-8")
     except UnicodeEncodeError:
         raise IJsonError(_path(at), "a lone surrogate is not valid Unicode text") from None
+    if found := _NO_CHARACTER.search(text):
+        raise IJsonError(_path(at), f"U+{ord(found.group()):04X} is not a character of Unicode")
 
 
 def _path(at: tuple[str | int, ...]) -> str:

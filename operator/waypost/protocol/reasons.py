@@ -23,6 +23,7 @@ class Reason(StrEnum):
     LAUNCH_REJECTED = "LaunchRejected"
     POD_REJECTED = "PodRejected"
     RESULT_LOST = "ResultLost"
+    RECORD_REJECTED = "RecordRejected"
     PROVIDER_ERROR = "ProviderError"
     RATE_LIMITED = "RateLimited"
     REFUSED = "Refused"

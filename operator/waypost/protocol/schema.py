@@ -2,12 +2,14 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from typing import Any, Final
+from itertools import islice
+from typing import Any, Final, Protocol
 
-from waypost.protocol import defaults, ijson, violation
+from waypost.protocol import defaults, ijson, patterns, violation
 from waypost.protocol.defaults import apply_defaults
 from waypost.protocol.ijson import Json
 from waypost.protocol.violation import Violation
+from waypost.protocol.visits import MAX_VISITS, TooMany, Visits
 
 __all__ = [
     "DATA",
@@ -26,11 +28,30 @@ __all__ = [
 MAX_SIZE: Final = 64 * 1024
 FORMATS: Final = frozenset({"date-time", "date", "uri", "email", "uuid"})
 _CACHE: Final = 256
+# Up to so many visits every error is made; up to so many an alternative's errors are looked for.
+_EVERY_ERROR: Final = 20_000
+_FIRST_ERROR: Final = 50_000
+_BACKTRACKING: Final = 20_000
 # Keywords whose value is a map of names to schemas, and those whose value is data.
 NAMED: Final = frozenset(
     {"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"}
 )
 DATA: Final = frozenset({"const", "enum", "default", "examples"})
+
+
+class _Known:
+    """A schema made ready. Raises ValueError when the library cannot use it."""
+
+    def __init__(self, schema: Json) -> None:
+        import jsonschema_rs
+
+        options = jsonschema_rs.FancyRegexOptions(backtrack_limit=_BACKTRACKING)
+        # offline: a schema is a user's, and without it names files and addresses to be read.
+        self.validator: Any = jsonschema_rs.Draft202012Validator(
+            _asserting(schema), validate_formats=True, offline=True, pattern_options=options
+        )
+        self.visits = Visits(schema)
+        self.has_choices = any("anyOf" in part or "oneOf" in part for part in parts(schema))
 
 
 def check_schema(schema: object) -> str | None:
@@ -47,6 +68,11 @@ def check_schema(schema: object) -> str | None:
         return f"not JSON: {error}"
     if size > MAX_SIZE:
         return f"a schema of {size} bytes, the limit is {MAX_SIZE}"
+    return _keywords_problem(schema) or _checker.problem(schema)
+
+
+def _keywords_problem(schema: Json) -> str | None:
+    repeated = 0
     for part in parts(schema):
         for keyword in ("$ref", "$dynamicRef"):
             target = part.get(keyword)
@@ -54,10 +80,30 @@ def check_schema(schema: object) -> str | None:
                 return (
                     f"{keyword} {target!r}: only references inside the schema (#/...) are allowed"
                 )
+        if "$id" in part and part is not schema:
+            return f"$id {part['$id']!r} below the root is not supported; remove it"
+        repeated += sum(map(patterns.size, patterns.of(part)))
+    if repeated > patterns.MAX_SIZE:
+        return (
+            f"its patterns take {repeated} states with their repetitions written out, the limit "
+            f"is {patterns.MAX_SIZE}; use maxLength for lengths"
+        )
+    return None
+
+
+def compiling_problem(schema: Json) -> str | None:
+    """Why the validator cannot use a schema that stands by itself; None if it can."""
     try:
-        _validator(schema)
+        known = _validator(schema)
     except ValueError as error:
-        return f"not a usable JSON Schema: {str(error).splitlines()[0][:300]}"
+        return f"not a usable JSON Schema: {violation.of_schema(error)}"
+    try:
+        known.visits.check()
+    except TooMany:
+        return (
+            "checking a value would visit parts of this schema too often: definitions name each "
+            "other again and again (in allOf, anyOf, oneOf, $ref); name each one once"
+        )
     if defaults.run_away(schema, parts(schema)):
         return f"its defaults fill each other beyond {defaults.LIMIT} characters"
     return None
@@ -68,7 +114,8 @@ def validate(schema: Json, value: Json, *, limit: int = 5) -> tuple[Violation, .
 
     Args:
         schema: A schema that `check_schema` accepts.
-        value: The value.
+        value: The value. One that would take more than MAX_VISITS is not checked; it is a
+            violation.
         limit: Maximum number of violations to return.
 
     Returns:
@@ -77,12 +124,37 @@ def validate(schema: Json, value: Json, *, limit: int = 5) -> tuple[Violation, .
     Raises:
         ValueError: `check_schema` refuses the schema.
     """
-    violations: list[Violation] = []
-    for error in _validator(schema).iter_errors(value):
-        violations.append(violation.of(error))
-        if len(violations) >= limit:
-            break
-    return tuple(violations)
+    return _checker.violations(schema, value, limit)
+
+
+def validate_here(schema: Json, value: Json, *, limit: int = 5) -> tuple[Violation, ...]:
+    """`validate` in this process, whatever is in use: for single values of a static check."""
+    known = _validator(schema)
+    try:
+        visits = known.visits.of(value)
+    except TooMany:
+        expected = f"a value that is checked in {MAX_VISITS} steps"
+        return (Violation("$", expected, f"{violation.show(value)}, which takes more"),)
+    if known.validator.is_valid(value):
+        return ()
+    return _violations(known, value, visits, limit)
+
+
+def _violations(known: _Known, value: Json, visits: float, limit: int) -> tuple[Violation, ...]:
+    # The library makes all errors, with a copy of the schemas that failed, before it gives one.
+    if visits <= _EVERY_ERROR:
+        errors = islice(known.validator.iter_errors(value), limit)
+        return tuple(violation.of(error) for error in errors)
+    if known.has_choices and visits > _FIRST_ERROR:
+        expected = "a value that meets its schema, which has alternatives"
+        return (Violation("$", expected, violation.show(value)),)
+    import jsonschema_rs
+
+    try:
+        known.validator.validate(value)
+    except jsonschema_rs.ValidationError as error:
+        return (violation.of(error),)
+    return ()
 
 
 def violating_paths(schema: Json, value: Json) -> Iterator[tuple[str | int, ...]]:
@@ -91,7 +163,7 @@ def violating_paths(schema: Json, value: Json) -> Iterator[tuple[str | int, ...]
     Raises:
         ValueError: check_schema refuses the schema.
     """
-    for error in _validator(schema).iter_errors(value):
+    for error in _validator(schema).validator.iter_errors(value):
         yield tuple(error.instance_path)
 
 
@@ -111,24 +183,48 @@ def parts(schema: Json) -> Iterator[dict[str, Any]]:
                     pending.append(inner)
 
 
-_validators: OrderedDict[str, Any] = OrderedDict()
+class Checker(Protocol):
+    """Validates, and knows which schemas can be used to."""
+
+    def violations(self, schema: Json, value: Json, limit: int) -> tuple[Violation, ...]:
+        """As `validate`."""
+
+    def problem(self, schema: Json) -> str | None:
+        """As `compiling_problem`."""
 
 
-def _validator(schema: Json) -> Any:
+class _Here:
+    """Checks in this process."""
+
+    def violations(self, schema: Json, value: Json, limit: int) -> tuple[Violation, ...]:
+        return validate_here(schema, value, limit=limit)
+
+    def problem(self, schema: Json) -> str | None:
+        return compiling_problem(schema)
+
+
+_HERE: Final = _Here()
+_checker: Checker = _HERE
+
+
+def use(checker: Checker | None) -> None:
+    """Check everything in this process with `checker`; in the process again with None."""
+    global _checker  # one per process, set once when it starts
+    _checker = checker or _HERE
+
+
+_validators: OrderedDict[str, _Known] = OrderedDict()
+
+
+def _validator(schema: Json) -> _Known:
     key = ijson.digest(schema)
-    validator = _validators.get(key)
-    if validator is None:
-        import jsonschema_rs
-
-        # offline: users write schemas, and a $ref could otherwise read files and addresses.
-        validator = jsonschema_rs.Draft202012Validator(
-            _asserting(schema), validate_formats=True, offline=True
-        )
-        _validators[key] = validator
+    known = _validators.get(key)
+    if known is None:
+        known = _Known(schema)
+        _validators[key] = known
         while len(_validators) > _CACHE:
             _validators.popitem(last=False)
-    _validators.move_to_end(key)
-    return validator
+    return known
 
 
 def _asserting(schema: Json) -> Json:

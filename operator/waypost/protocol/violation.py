@@ -27,6 +27,13 @@ def of(error: Any) -> Violation:
     return Violation(path=path, expected=_expected(error), found=show(error.instance))
 
 
+def of_schema(error: ValueError) -> str:
+    """What the validator objects to in a schema, with the place of the keyword."""
+    said = str(error).splitlines()[0][:300]
+    place = "$" + "".join(map(step, getattr(error, "instance_path", ())))
+    return said if place == "$" else f"{place}: {said}"
+
+
 # By the name of the validator's error kind; {0} is the value of the keyword in the schema.
 _PHRASES: Final = {
     "minLength": "at least {0} characters",
@@ -54,6 +61,8 @@ _PHRASES: Final = {
 
 
 def _expected(error: Any) -> str:
+    if "backtracking" in str(error.message) and error.kind.name == "pattern":
+        return "a text of which its pattern is decided in fewer steps: repeat less in the pattern"
     if error.kind.name in _PHRASES:
         return phrase(error.kind.name, error.kind.value)
     message = str(error.message)

@@ -13,7 +13,7 @@ from typing import Final
 from waypost.engine.decide import decide
 from waypost.engine.reads import required_reads
 from waypost.engine.run.entry import Entry, enter
-from waypost.engine.state.decision import Decision
+from waypost.engine.state.decision import Decision, Note
 from waypost.engine.state.observed import Observed, Reads
 from waypost.kube.manifests.pod import PodSettings
 from waypost.kube.objects import section, text
@@ -27,8 +27,10 @@ from waypost.ports.cluster import (
     NotFound,
     Obj,
     PatchType,
+    RefusedForNow,
     Rejected,
 )
+from waypost.ports.offload import Offload, inline
 from waypost.ports.telemetry import Telemetry
 from waypost.probes.job import ProbeSettings
 from waypost.runtime.cache.endpoints import PROBED, EndpointCache
@@ -39,7 +41,13 @@ from waypost.runtime.queue import KeyedQueue
 from waypost.runtime.reads.observer import Observer, StaleRun
 from waypost.runtime.resync import Resync
 from waypost.runtime.resync_loop import ResyncLoop
-from waypost.runtime.writes.actions import ActionExecutor, FenceExpired
+from waypost.runtime.set_aside import SetAsideRuns
+from waypost.runtime.writes.actions import (
+    ActionExecutor,
+    ActionRefused,
+    FenceExpired,
+    Prepared,
+)
 from waypost.runtime.writes.rate_limit import UPDATES, RateLimitedCluster, TokenBucket
 from waypost.runtime.writes.run_events import RunEvents
 from waypost.runtime.writes.status_patch import status_patch
@@ -77,6 +85,7 @@ class Controller:
     settings: ControllerSettings
     leadership: Leadership = field(default_factory=NoElection)
     store: RunCache = field(default_factory=RunCache)
+    offload: Offload = inline
     ready: bool = False
 
     def __post_init__(self) -> None:
@@ -88,6 +97,7 @@ class Controller:
             catalog=self._catalog,
             clock=self.clock,
             node_lost_seconds=self.settings.node_lost_seconds,
+            offload=self.offload,
         )
         self._bucket = TokenBucket(
             qps=self.settings.write_qps,
@@ -97,6 +107,9 @@ class Controller:
         limited = RateLimitedCluster(cluster=self.cluster, bucket=self._bucket)
         self._actor = ActionExecutor(cluster=limited, store=self.store, clock=self.clock)
         self._notes = RunEvents(cluster=limited, clock=self.clock)
+        self.set_aside = SetAsideRuns(
+            cluster=limited, store=self.store, clock=self.clock, events=self._notes
+        )
         self._prober = ProbeController(
             cluster=limited, catalog=self._catalog, clock=self.clock, settings=self.settings.probes
         )
@@ -185,6 +198,7 @@ class Controller:
         """Work on every run for as long as this process leads."""
         # A new queue: timers and backoffs from an earlier term are stale.
         self.queue = KeyedQueue(monotonic=self.clock.monotonic)
+        self.set_aside.reset()
         async with asyncio.TaskGroup() as group:
             count = range(self.settings.workers)
             workers = [group.create_task(self._work(), name=f"worker-{n}") for n in count]
@@ -231,8 +245,12 @@ class Controller:
         about = {"run": key.name, "namespace": key.namespace}
         if not self.leadership.leading:
             return "idle"  # it was frozen, or cannot renew: whoever leads looks at every run
+        if rest := self.set_aside.rest(key):
+            self.queue.add_at(key, self.clock.monotonic() + rest)
+            return "idle"
         try:
             written = await self.reconcile(key)
+            await self.set_aside.succeeded(key)
         except (Conflict, StaleRun):
             self.queue.add(key)  # someone was faster: look again
             return "conflict"
@@ -247,14 +265,23 @@ class Controller:
         except (ClusterError, TimeoutError) as error:
             text = getattr(error, "message", "") or type(error).__name__
             log.warning("pass failed, trying again: %s", text, extra=about)
-            self.queue.retry(key)
+            await self._try_again(key, error)
             return "error"
-        except Exception:
+        except Exception as error:
             log.exception("a defect of the operator; the run is retried", extra=about)
-            self.queue.retry(key)
+            await self._try_again(key, error)
             return "bug"
         self.queue.forget(key)
         return "written" if written else "idle"
+
+    async def _try_again(self, key: Key, error: Exception) -> None:
+        """After a failure: soon, or rarely once it has become clear that it does not pass."""
+        cluster = isinstance(error, ClusterError | TimeoutError)
+        passing = cluster and (isinstance(error, RefusedForNow) or not isinstance(error, Rejected))
+        if not passing and await self.set_aside.failed(key, error):
+            self.queue.add_at(key, self.clock.monotonic() + self.set_aside.rest(key))
+        else:
+            self.queue.retry(key)
 
     async def reconcile(self, key: Key) -> bool:
         """One pass over one run; True when its status was written. Raises ClusterError,
@@ -262,6 +289,10 @@ class Controller:
         body = self.store.run_body(key)
         if body is None:
             await self._release_run_pods(key)
+            return False
+        if await self.set_aside.is_newer(key, body):
+            if section(body, "metadata").get("deletionTimestamp"):
+                await self._actor.release_held(key)
             return False
         try:
             return await self._reconcile(key, body)
@@ -281,9 +312,8 @@ class Controller:
         fence = self.clock.monotonic()
         observed = await self._observer.observe(key, body)
         entry = await self._read(key, enter(observed, self.clock.now()))
-        decision = decide(entry, self.clock.now(), self.settings.pods)
+        entry, decision, settled = await self._prepared(key, entry)
         self._catalog.note(key, decision.status)
-        settled = await self._actor.prepare(key, decision.before)
         written = decision.status != observed.status
         if written:
             fence = await self._write(key, body, observed, decision)
@@ -294,6 +324,9 @@ class Controller:
             self.queue.add(key)
         try:
             await self._actor.carry_out(key, entry.observed, decision.after, fence=fence)
+        except ActionRefused as refused:
+            await self._notes.post(key, [Note("Warning", "ActionRefused", refused.message)])
+            raise
         finally:
             # Events come last: they are a comfort, and the next Job must not wait for them.
             if written:
@@ -303,13 +336,26 @@ class Controller:
     async def _read(self, key: Key, entry: Entry) -> Entry:
         """Load what `decide` needs. One read can show that another is needed."""
         for _ in range(_READ_ROUNDS):
-            reads = required_reads(entry, self.clock.now())
+            reads = await self.offload(required_reads, entry, self.clock.now())
             if reads == Reads():
                 return entry
             entry = replace(
                 entry, observed=await self._observer.satisfy(key, entry.observed, reads)
             )
         raise RuntimeError(f"a pass still needs reads after {_READ_ROUNDS} rounds: {reads}")
+
+    async def _prepared(self, key: Key, entry: Entry) -> tuple[Entry, Decision, bool]:
+        """A decision of which everything exists that its status refers to, and whether an
+        Approval was answered. What could not be written is decided on once more."""
+        done = Prepared()
+        while True:
+            decision = await self.offload(decide, entry, self.clock.now(), self.settings.pods)
+            known = done.surprises
+            await self._actor.prepare(key, decision.before, done)
+            if done.surprises == known:
+                return entry, decision, done.settled
+            seen = replace(entry.observed, unkept=dict(done.unkept), standing=dict(done.standing))
+            entry = replace(entry, observed=seen)
 
     async def _write(self, key: Key, body: Obj, observed: Observed, decision: Decision) -> float:
         """Write the status, which is the fence for the actions that follow.
@@ -356,10 +402,10 @@ class Controller:
 
     async def _release_run_pods(self, key: Key) -> None:
         """A run that is not known: release its pods once it is certainly gone."""
-        held = [pod for pod in self.store.entry(key.uid).pods.values() if pod.held]
+        held = any(pod.held for pod in self.store.entry(key.uid).pods.values())
         if held and await self._observer.gone(key):
-            for pod in held:
-                await self._actor.release(key, name=pod.name, uid=pod.uid)
-            log.info("released %d pods of a run that is gone", len(held), extra={"run": key.name})
+            await self._actor.release_held(key)
+            log.info("released the pods of a run that is gone", extra={"run": key.name})
         self._observer.forget(key.uid)
+        self.set_aside.forget(key.uid)
         self._catalog.forget(key)

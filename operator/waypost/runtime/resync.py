@@ -5,13 +5,14 @@ the operator lists for itself: before the first worker starts, and periodically.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Iterable
 from typing import Final, Protocol
 
 from waypost.api import meta
 from waypost.kube import objects
 from waypost.ports.clock import Clock
-from waypost.ports.cluster import Busy, Cluster, Kind, Listing, Obj, Unavailable
+from waypost.ports.cluster import Busy, Cluster, ClusterError, Kind, Listing, Obj, Unavailable
 from waypost.ports.telemetry import Telemetry
 from waypost.runtime.cache.endpoints import PROBED, EndpointCache
 from waypost.runtime.cache.ingest import Ingest
@@ -143,7 +144,8 @@ class Resync:
                 if key is None or not (pod.held and pod.deleting):
                     continue
                 if await is_terminating(self._cluster, key.namespace):
-                    await actor.release(key, name=pod.name, uid=pod.uid)
+                    with contextlib.suppress(ClusterError):  # the next one may be released
+                        await actor.release(key, name=pod.name, uid=pod.uid)
 
     def _correct(
         self, namespace: str | None, runs: Listing, pods: Listing, approvals: Listing

@@ -13,8 +13,9 @@ from waypost.api.checkpoints import checkpoint_of
 from waypost.api.status import AgentWorkflowStatus
 from waypost.kube import jobs, objects
 from waypost.kube.jobs import JobFact
+from waypost.kube.runs import written_by_newer_engine
 from waypost.ports.clock import Clock
-from waypost.ports.cluster import Cluster, Conflict, Kind, NotFound, Obj
+from waypost.ports.cluster import Cluster, Conflict, Kind, NotFound, Obj, Rejected
 from waypost.ports.telemetry import Telemetry
 from waypost.runtime.cache.runs import Key, RunCache
 
@@ -74,6 +75,9 @@ class Sweeper:
             )
         except (NotFound, Conflict):
             return 0
+        except Rejected as error:  # one that may not be deleted must not hold up the others
+            log.warning("Job %s cannot be deleted: %s", job.name, error.message)
+            return 0
         log.warning(
             "deleted Job %s: no status names it",
             job.name,
@@ -91,6 +95,8 @@ class Sweeper:
 
 
 def _names(body: Obj, job: JobFact) -> bool:
+    if written_by_newer_engine(body):
+        return True  # what it names may stand where this release does not look
     try:
         status = AgentWorkflowStatus.model_validate(objects.section(body, "status"))
     except ValidationError:

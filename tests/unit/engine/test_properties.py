@@ -23,8 +23,8 @@ from waypost.kube.pods import PodFact
 from waypost.kube.timestamps import timestamp
 from waypost.protocol.reasons import Reason
 
-from tests import builders
-from tests.builders import (
+from tests.support import builders
+from tests.support.builders import (
     NOW,
     SETTINGS,
     after,
@@ -38,8 +38,8 @@ from tests.builders import (
     wait,
     wire_size,
 )
-from tests.passes import decide, required_reads
-from tests.unit.engine.play import (
+from tests.support.passes import decide, required_reads
+from tests.support.play import (
     Crash,
     Ending,
     Play,

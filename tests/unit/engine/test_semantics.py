@@ -13,8 +13,8 @@ from waypost.api.base import JsonObject, JsonValue
 from waypost.api.meta import ANNOTATION_REQUEST
 from waypost.compiler.definition import define
 
-from tests.builders import container, gate, python, spec, wait
-from tests.unit.engine.play import Ending, Play, evicted, raises, returns, writes
+from tests.support.builders import container, gate, python, spec, wait
+from tests.support.play import Ending, Play, evicted, raises, returns, writes
 
 
 @dataclass(frozen=True)
@@ -698,7 +698,7 @@ def test_s59_idempotency_key_follows_the_input() -> None:
             id="S95-escalate",
         ),
         pytest.param(spec(python("x", timeout="1d")), "timeout", "pattern", id="S29-days"),
-        pytest.param(spec(python("x", timeout="0s")), "timeout", "no time", id="S29-zero"),
+        pytest.param(spec(python("x", timeout="0s")), "timeout", "longer than 0s", id="S29-zero"),
         pytest.param(
             spec(python("x", forEach={"items": "${[1]}"})), "forEach", "", id="S95-for-each"
         ),

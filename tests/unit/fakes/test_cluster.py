@@ -9,10 +9,10 @@ from waypost.ports.cluster import Busy, Conflict, Kind, NotFound, Obj, PatchType
 
 from tests.contract.bodies import config_map
 from tests.crds.manifests import workflow
+from tests.fakes.api.watch import ROUGH, STALE, Delivery
 from tests.fakes.clock import ManualClock, VirtualClock
 from tests.fakes.cluster import InMemoryCluster
 from tests.fakes.faults import Written
-from tests.fakes.watch import ROUGH, STALE, Delivery
 
 RUN = Kind.AGENT_WORKFLOW
 

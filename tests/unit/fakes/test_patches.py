@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from waypost.ports.cluster import Obj, PatchType, Rejected
 
-from tests.fakes.patches import apply
+from tests.fakes.api.patches import apply
 
 BODY: Obj = {"metadata": {"name": "x"}, "a": {"b": [1, 2, 3], "c/d": 1, "e~f": 2}, "n": None}
 

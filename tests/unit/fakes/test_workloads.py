@@ -8,12 +8,12 @@ from waypost.kube.pods import PodFact, pod_fact
 from waypost.ports.cluster import Kind, NotFound, Obj, PatchType
 from waypost.protocol.record import LIMIT, Attempt, CommitRecord, decode
 
-from tests.fakes.builtin import JOB_TRACKING
+from tests.fakes.api.builtin import JOB_TRACKING
 from tests.fakes.clock import ManualClock
 from tests.fakes.cluster import InMemoryCluster
-from tests.fakes.kubelet import Pace
-from tests.fakes.programs import Outcome, PodView, Program
-from tests.fakes.workloads import Workloads
+from tests.fakes.nodes.kubelet import Pace
+from tests.fakes.nodes.programs import Outcome, PodView, Program
+from tests.fakes.nodes.workloads import Workloads
 
 RELEASE = {"metadata": {"$deleteFromPrimitiveList/finalizers": [meta.FINALIZER_RESULT]}}
 

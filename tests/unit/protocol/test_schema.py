@@ -74,6 +74,10 @@ def test_the_number_of_violations_is_bounded() -> None:
         pytest.param(DEEP, "nested", id="deep"),
         pytest.param({"description": "x" * 70_000}, "the limit is", id="too-big"),
         pytest.param({"minimum": "1"}, "1", id="keyword-of-wrong-type"),
+        pytest.param(
+            {"properties": {"p": {"type": ["strin"]}}}, "$.properties.p.type", id="place-of-keyword"
+        ),
+        pytest.param({"properties": {"p": {"$id": "http://x/b"}}}, "below the root", id="inner-id"),
     ],
 )
 def test_unusable_schemas(value: object, fragment: str) -> None:
@@ -156,6 +160,54 @@ def test_a_property_that_is_called_like_a_keyword_is_none(name: str) -> None:
             id="a default beside a $ref wins, and what it names is filled",
         ),
         pytest.param({"properties": {"a": {"default": 1}}}, "text", "text", id="other-type"),
+        pytest.param(
+            {"allOf": [{"properties": {"a": {"default": 1}}, "required": ["a"]}]},
+            {},
+            {"a": 1},
+            id="below-all-of",
+        ),
+        pytest.param(
+            {"properties": {"a": {"allOf": [{"type": "integer", "default": 1}]}}},
+            {},
+            {"a": 1},
+            id="default-below-all-of",
+        ),
+        pytest.param(
+            {"anyOf": [{"properties": {"a": {"default": 1}}}]}, {}, {}, id="not-below-any-of"
+        ),
+        pytest.param(
+            {
+                "properties": {"a": {"$ref": "#/$defs/L/prefixItems/0"}},
+                "$defs": {"L": {"prefixItems": [{"default": 1}]}},
+            },
+            {},
+            {"a": 1},
+            id="reference-into-a-list",
+        ),
+        pytest.param(
+            {
+                "properties": {"a": {"$ref": "#/$defs/a%20b"}},
+                "$defs": {"a b": {"default": 1}, "a%20b": {"default": 2}},
+            },
+            {},
+            {"a": 1},
+            id="encoded-reference",
+        ),
+        pytest.param(
+            {
+                "prefixItems": [{"additionalProperties": False}],
+                "items": {"properties": {"a": {"default": 1}}},
+            },
+            [{}, {}],
+            [{}, {"a": 1}],
+            id="items-are-those-after-the-first-ones",
+        ),
+        pytest.param(
+            {"prefixItems": [{"properties": {"a": {"default": 1}}}]},
+            [{}, {}],
+            [{"a": 1}, {}],
+            id="first-items",
+        ),
     ],
 )
 def test_defaults(declared: Any, value: Any, filled: Any) -> None:

@@ -13,9 +13,9 @@ from waypost.kube.manifests.pod import PodSettings
 from waypost.ports.cluster import Busy, ClusterError, Kind, Obj, Unavailable
 from waypost.runtime import controller as controller_module
 
-from tests.builders import python, spec
-from tests.unit.runtime.harness import Call, World, gives
-from tests.unit.runtime.virtual import virtual
+from tests.support.builders import python, spec
+from tests.support.harness import Call, World, gives
+from tests.support.virtual import virtual
 
 
 @virtual

@@ -13,11 +13,11 @@ import pytest
 from waypost.kube.objects import section
 from waypost.ports.cluster import Busy, Conflict, Kind, PatchType, Rejected, Unavailable
 
-from tests.builders import gate, python, spec, wait
-from tests.fakes.watch import DELAYED, IMMEDIATE, ROUGH, Delivery
-from tests.unit.runtime import reference
-from tests.unit.runtime.harness import LEASE, NAMESPACE, Call, Operator, World, gives
-from tests.unit.runtime.virtual import virtual
+from tests.fakes.api.watch import DELAYED, IMMEDIATE, ROUGH, Delivery
+from tests.support import reference
+from tests.support.builders import gate, python, spec, wait
+from tests.support.harness import LEASE, NAMESPACE, Call, Operator, World, gives
+from tests.support.virtual import virtual
 
 BAR = 5.0  # seconds from the death of the leader to the next one's first pass
 SECONDS = 3.0  # the Lease's

@@ -6,10 +6,10 @@ import pytest
 from waypost.ports.cluster import Kind
 from waypost.runtime.cache.runs import Key
 
-from tests.builders import python, spec
-from tests.fakes.watch import Delivery
-from tests.unit.runtime.harness import World, gives, hangs
-from tests.unit.runtime.virtual import virtual
+from tests.fakes.api.watch import Delivery
+from tests.support.builders import python, spec
+from tests.support.harness import World, gives, hangs
+from tests.support.virtual import virtual
 
 SOON = Delivery(delay=(0.05, 0.05))  # after the answer to the write that it tells of
 

@@ -18,11 +18,11 @@ from waypost.protocol.probe import (
     tool_lines,
 )
 
-from tests.builders import python, spec
-from tests.fakes.programs import Outcome, PodView, Program
-from tests.fakes.watch import ROUGH, Delivery
-from tests.unit.runtime.harness import NAMESPACE, World, gives
-from tests.unit.runtime.virtual import virtual
+from tests.fakes.api.watch import ROUGH, Delivery
+from tests.fakes.nodes.programs import Outcome, PodView, Program
+from tests.support.builders import python, spec
+from tests.support.harness import NAMESPACE, World, gives
+from tests.support.virtual import virtual
 
 PROVIDER: Obj = {
     "type": "OpenAI",

@@ -15,6 +15,8 @@ import pydantic
 from pydantic_ai.messages import ModelMessagesTypeAdapter, ModelResponse
 from waypost.protocol.ijson import Json
 
+from waypost_agent.tool_results import Media
+
 FORMAT: Final = 1
 # Characters: at most 4 bytes each, so far below what a segment may have.
 _LONGEST: Final = 200_000
@@ -49,17 +51,23 @@ class Mark:
 
 @dataclass(frozen=True)
 class Result:
-    """What a tool call gave: a value, or an error that the model is told."""
+    """What a tool call gave: a value, or an error that the model is shown."""
 
     outcome: str  # ok, failed or retry
     value: Any = None
     message: str = ""
+    media: tuple[Media, ...] = ()
+    cut: bool = False  # the value is a part of the result
 
     def to_json(self, call_id: str, *, turn: int) -> Entry:
         """The entry of a call that the answer number `turn` asked for."""
         entry: Entry = {"k": "result", "turn": turn, "call": call_id, "outcome": self.outcome}
-        content = {"value": self.value} if self.outcome == "ok" else {"message": self.message}
-        return entry | content
+        content: Entry = (
+            {"value": self.value} if self.outcome == "ok" else {"message": self.message}
+        )
+        if self.media:
+            content["media"] = [{"type": each.type, "data": each.data} for each in self.media]
+        return entry | content | ({"cut": True} if self.cut else {})
 
 
 @dataclass
@@ -77,18 +85,21 @@ class Turn:
     number: int = 0  # among all answers of the journal
     results: dict[str, Result] = field(default_factory=dict)
     rejected: set[str] = field(default_factory=set)
+    not_made: set[str] = field(default_factory=set)
     void: bool = False
 
     def unfinished(self) -> Iterator[Mark]:
         """The calls that began, and whose end is not known."""
         for mark in self.marks.values():
-            if mark.call_id not in self.results and mark.call_id not in self.rejected:
+            if not any(
+                mark.call_id in ended for ended in (self.results, self.rejected, self.not_made)
+            ):
                 yield mark
 
 
 @dataclass
 class Past:
-    """What a journal says. `openings`: what each program was told to be accounted for."""
+    """What a journal says. `openings`: the usage that the operator knew of when a program began."""
 
     turns: list[Turn] = field(default_factory=list)
     openings: dict[str, Json] = field(default_factory=dict)
@@ -121,6 +132,16 @@ def answer(response: ModelResponse, *, asked: Sequence[str], marks: Sequence[Mar
 def rejected(call_id: str, *, turn: int) -> Entry:
     """The arguments of a call reached no tool."""
     return {"k": "rejected", "turn": turn, "call": call_id}
+
+
+def not_made(call_id: str, *, turn: int) -> Entry:
+    """A call was refused before the tool did anything: it is to be made."""
+    return {"k": "notMade", "turn": turn, "call": call_id}
+
+
+def begun(call_id: str, *, turn: int) -> Entry:
+    """A call that was not made begins again."""
+    return {"k": "begun", "turn": turn, "call": call_id}
 
 
 def void(*, turn: int) -> Entry:
@@ -199,18 +220,33 @@ def _take(past: Past, entry: Entry, *, attempt: int, by: str) -> None:
             turn = _turn(entry, attempt=attempt, by=by, topic=past.topic)
             past.turns.append(replace(turn, number=len(past.turns)))
         case "result":
-            result = Result(entry["outcome"], entry.get("value"), entry.get("message", ""))
+            result = _result(entry)
             turn = past.turns[entry["turn"]]
             turn.results[entry["call"]] = result
             turn.void = False  # it was acted on
         case "rejected":
             past.turns[entry["turn"]].rejected.add(entry["call"])
+        case "notMade":
+            past.turns[entry["turn"]].not_made.add(entry["call"])
+        case "begun":
+            past.turns[entry["turn"]].not_made.discard(entry["call"])
         case "void":
             past.turns[entry["turn"]].void = True
         case "asking":
             pass
         case other:
             raise ValueError(f"entry {other!r:.40} is not known")
+
+
+def _result(entry: Entry) -> Result:
+    media = tuple(Media(each["type"], each["data"]) for each in entry.get("media", ()))
+    return Result(
+        entry["outcome"],
+        entry.get("value"),
+        entry.get("message", ""),
+        media=media,
+        cut=bool(entry.get("cut")),
+    )
 
 
 def _turn(entry: Entry, *, attempt: int, by: str, topic: Json) -> Turn:

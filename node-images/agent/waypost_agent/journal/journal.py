@@ -1,7 +1,7 @@
 """The journal of a node as one attempt uses it: what is replayed of it, and what is appended.
 
 Every method that appends raises Stopped when another attempt has gone on with the journal, or when
-it cannot be kept: what is not in it must neither begin nor be used.
+it cannot be kept: nothing begins or is used before it is in the journal.
 """
 
 import asyncio
@@ -26,6 +26,11 @@ from waypost_agent.usage import UsageCounter, tokens_of
 
 _T = TypeVar("_T")
 _OPENINGS: Final = 5  # tries, when others append at the same time
+UNKNOWN_HINT: Final = (
+    "its effect is once. Find out, then give the node's output with rerun.outputs, or start the "
+    "node from the beginning with rerun.from, or declare in a new round that the call may be "
+    "repeated (tools[].effects); with onFailure: Pause the run waits"
+)
 _LAST_WORDS: Final = 5.0  # seconds for what is appended once the outcome is known
 
 
@@ -76,7 +81,7 @@ class Journal:
         for turn in self._past.turns:
             for mark in turn.unfinished() if not turn.void else ():
                 if declared.get(mark.tool, mark.effect) == "once":
-                    raise Stopped(Reason.UNKNOWN_EFFECT, _unknown(mark, turn.attempt))
+                    raise Stopped(Reason.UNKNOWN_EFFECT, _unfinished_text(mark, turn.attempt))
         self._ahead = deque(turn for turn in self._mine if not turn.void)
 
     @property
@@ -113,8 +118,10 @@ class Journal:
         if result is None and call_id in self._turn.rejected:
             return Result("retry", message="the arguments were refused")
         if result is None and self._ahead:
-            text = "the journal goes on behind a call that it does not have; rerun.from this node "
-            raise Stopped(Reason.NODE_ERROR, f"{text}begins anew")
+            text = (
+                "the journal has later answers, but no result of an earlier tool call; start this "
+            )
+            raise Stopped(Reason.NODE_ERROR, f"{text}node from the beginning with rerun.from")
         return result
 
     def was_rejected(self, call_id: str) -> bool:
@@ -151,6 +158,17 @@ class Journal:
         if self._begun:
             await self._append()
 
+    async def not_made(self, call_id: str) -> None:
+        """A call was refused before its tool did anything; a later attempt makes it."""
+        self._begun.discard(call_id)
+        self._pending.append(entries.not_made(call_id, turn=self._last))
+        await self._append()
+
+    async def begins_again(self, call_id: str) -> None:
+        """A call of the last answer is about to be made, which an earlier attempt did not make."""
+        if self._turn is not None and call_id in self._turn.not_made:
+            await self._append(entries.begun(call_id, turn=self._last))
+
     def rejected(self, call_id: str) -> None:
         """The arguments of a call reached no tool."""
         self._begun.discard(call_id)
@@ -184,8 +202,8 @@ class Journal:
         try:
             return entries.read(segments)
         except entries.Unreadable as error:
-            text = f"the journal of this node cannot be read by {library}: {error}; rerun.from this"
-            raise Stopped(Reason.NODE_ERROR, f"{text} node begins anew") from None
+            text = f"the journal of this node cannot be read by {library}: {error}; start the node"
+            raise Stopped(Reason.NODE_ERROR, f"{text} from the beginning with rerun.from") from None
 
     async def _append(self, *more: Entry) -> None:
         if self._store is None:
@@ -221,10 +239,8 @@ class Journal:
         return self._over
 
 
-def _unknown(mark: Mark, attempt: int) -> str:
+def _unfinished_text(mark: Mark, attempt: int) -> str:
     return (
         f"attempt {attempt} began tool {mark.tool} (call {mark.call_id}, arguments "
-        f"{mark.arguments}) and nobody knows whether it was done; its effect is once. Look, then "
-        "give the node's output with rerun.outputs, or begin anew with rerun.from, or declare in a "
-        "new round that it may be repeated (tools[].effects); with onFailure: Pause the run waits"
+        f"{mark.arguments}) and it is not known whether it was carried out; {UNKNOWN_HINT}"
     )

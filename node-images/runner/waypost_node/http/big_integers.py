@@ -18,6 +18,10 @@ def parse_as_text(content: bytes, response_schema: Json | None) -> Json:
     An id must not change its type with its size: a smaller integer becomes a string too where
     `response_schema` takes a string and no integer.
 
+    Args:
+        content: the body, in UTF-8.
+        response_schema: JSON Schema of the body, None for none.
+
     Raises:
         ijson.IJsonError: the body is not I-JSON for another reason.
     """

@@ -1,4 +1,4 @@
-"""One CEL rule of a CRD, and the few phrases from which the rules are put together."""
+"""One CEL validation rule of a CRD, and building blocks for its expression and message."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -22,25 +22,25 @@ class Cel(str):
 class Rule:
     """One entry of `x-kubernetes-validations`.
 
-    `holds` is the CEL that must be true. `says` is what the user reads otherwise: what was found,
-    what is expected, what to do. The server prints the object, the field and, from `reason`, a
-    word or two before it.
+    `condition` is the CEL expression that must be true. `message` is shown if it is not: what was
+    found, what is expected, what to do. Before it the API server prints the object, the field and,
+    from `reason`, a word or two.
     """
 
-    holds: str
-    says: Sequence[str | Cel]
+    condition: str
+    message: Sequence[str | Cel]
     field_path: str | None = None
-    # The default word is Invalid, which prints the type of the value instead of anything useful.
+    # With the default, Invalid, the API server prints the type of the value instead of the value.
     reason: str = FORBIDDEN
-    on_create: bool = False  # judged on create too; oldSelf is then an optional
+    on_create: bool = False  # also evaluated on create; oldSelf is then an optional
 
     def render(self) -> dict[str, Any]:
-        """The entry as it stands in the CRD."""
-        entry: dict[str, Any] = {"rule": self.holds}
-        if any(isinstance(part, Cel) for part in self.says):
-            entry["messageExpression"] = " + ".join(map(_term, self.says))
+        """The entry of the CRD."""
+        entry: dict[str, Any] = {"rule": self.condition}
+        if any(isinstance(part, Cel) for part in self.message):
+            entry["messageExpression"] = " + ".join(map(_term, self.message))
         else:
-            entry["message"] = "".join(self.says)
+            entry["message"] = "".join(self.message)
         if self.field_path:
             entry["fieldPath"] = self.field_path
         entry["reason"] = self.reason
@@ -59,38 +59,38 @@ def any_of(fields: Iterable[str]) -> str:
 
 
 def at_most_one_of(fields: Iterable[str]) -> str:
-    """Not two of `fields` are set."""
+    """At most one of `fields` is set."""
     return f"[{', '.join(map(_has, fields))}].filter(found, found).size() <= 1"
 
 
 def names_of(fields: Iterable[str]) -> Cel:
-    """Text: those of `fields` that are set."""
+    """Text: the names of those `fields` that are set."""
     return _names_where((field, _has(field)) for field in fields)
 
 
 def unchanged(fields: Iterable[str], *, at: str = "") -> str:
-    """None of `fields` of the object at `at` differs from the old one."""
+    """All `fields` of the object at `at` are as in the old object."""
     return "(" + " && ".join(_same(field, at) for field in fields) + ")"
 
 
 def changes_of(fields: Iterable[str], *, at: str = "") -> Cel:
-    """Text: those of `fields` of the object at `at` that differ from the old one."""
+    """Text: the names of those `fields` of the object at `at` that differ from the old object."""
     return _names_where((field, f"!({_same(field, at)})") for field in fields)
 
 
 def _has(field: str) -> str:
-    # dyn(): CEL does not see a field of any type on a typed value.
+    # dyn(): CEL cannot see fields without a type on a typed value.
     return f"has(dyn(self).{field})" if field in _ANY_TYPE else f"has(self.{field})"
 
 
 def _same(field: str, at: str) -> str:
-    # Not `self.?x == oldSelf.?x`, which says the same: its cost is estimated as endless.
+    # Not `self.?x == oldSelf.?x`, which means the same: its estimated cost is unbounded.
     new, old = f"self{at}.{field}", f"oldSelf{at}.{field}"
     return f"has({new}) == has({old}) && (!has({new}) || {new} == {old})"
 
 
 def _names_where(tests: Iterable[tuple[str, str]]) -> Cel:
-    # Not a list and join(), whose result has no bound in the estimate.
+    # Not a list and join(): the estimated size of its result is unbounded.
     names = " + ".join(f'({test} ? ", {name}" : "")' for name, test in tests)
     return Cel(f"({names}).substring(2)")
 

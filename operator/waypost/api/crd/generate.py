@@ -1,4 +1,4 @@
-"""The CRDs: rendered from the models, written to crds/.
+"""Render the CRDs from the models and write them to crds/.
 
 `python -m waypost.api.crd.generate` writes them; with `--check` it writes nothing, prints what
 differs and exits 1.

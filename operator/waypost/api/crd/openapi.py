@@ -1,4 +1,4 @@
-"""Pydantic's JSON Schema 2020-12, rewritten as the structural OpenAPI v3 schema of a CRD.
+"""Rewrite pydantic's JSON Schema 2020-12 as the structural OpenAPI v3 schema of a CRD.
 
 Only what the API server accepts comes out; what it cannot hold is refused by name, never
 dropped, so that no bound of a model is lost on the way without anybody noticing.

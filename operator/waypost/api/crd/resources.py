@@ -85,7 +85,7 @@ RESOURCES: Final = (
             Column("NODE", ".spec.path"),
             Column("MESSAGE", ".spec.message"),
             Column("DECISION", ".status.state"),
-            # Not a date: kubectl prints dates as ages, and a time to come as <invalid>.
+            # Not a date: kubectl prints dates as ages, and future times as <invalid>.
             Column("EXPIRES", ".spec.expiresAt"),
             _AGE,
         ),

@@ -68,6 +68,13 @@ class Tools(Model):
         "signatures and docstrings. Required with module.",
         json_schema_extra=UNIQUE_ITEMS,
     )
+    max_result_bytes: int | None = Field(
+        default=None,
+        ge=1024,
+        le=4 * 1024 * 1024,
+        description="Maximum size of a result of these tools that the model is given at once. "
+        "Default: that of the ToolServer, else 65536.",
+    )
 
 
 class AgentLimits(Model):

@@ -1,4 +1,4 @@
-"""The http kind: one request to one address, typed on both ends."""
+"""The http kind: one HTTP request with a typed request and a typed response."""
 
 from typing import Annotated, Final, Literal
 

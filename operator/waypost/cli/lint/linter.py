@@ -79,15 +79,18 @@ def _examined(value: Mapping[str, Any]) -> tuple[list[Violation], Json]:
     resource = _RESOURCES.get(str(value.get("kind", "")))
     if resource is None:
         return [], None
-    schema = _schema(resource.kind, "status" in value)
-    examined = examine(schema, dict(value), kind=resource.kind)
+    schema = _schema(resource.kind)
+    # The API server drops the status of a new object before it looks at the object.
+    left_out = {"status"} if resource.status is not None else set()
+    created = {key: inner for key, inner in value.items() if key not in left_out}
+    examined = examine(schema, created, kind=resource.kind)
     broken = list(broken_rules(schema, examined.value)) if examined.is_sound else []
     return [*examined.violations, *broken], examined.value
 
 
 @cache
-def _schema(kind: str, with_status: bool) -> Schema:
-    return object_schema(_RESOURCES[kind], with_status=with_status)
+def _schema(kind: str) -> Schema:
+    return object_schema(_RESOURCES[kind], with_status=False)
 
 
 def _problems(value: dict[str, Any], document: Document) -> Iterator[Problem]:

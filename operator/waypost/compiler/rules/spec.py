@@ -32,6 +32,8 @@ MAX_INPUT_BYTES: Final = 256 * 1024
 MAX_PROBLEMS: Final = 10
 # Fields computed before a node has inputs of its own.
 _BEFORE_SELF: Final = ("inputs.", "when")
+# Fields that programs read, shells among them.
+_FOR_PROGRAMS: Final = ("container.args", "container.env", "python.env", "agent.env")
 _YAML_BOOLEANS: Final = {"true": "on, yes, y or true", "false": "off, no, n or false"}
 
 
@@ -150,9 +152,23 @@ def _expressions_compile(spec: AgentWorkflowSpec) -> Iterator[Problem]:
         if (below == "outputs" or below.startswith(_BEFORE_SELF)) and _uses_self(value):
             text = "self is not known here; it is for message, args, env and the like"
             yield Problem(place, text)
+        if below.startswith(_FOR_PROGRAMS):
+            for constant in _constants_in(value):
+                text = (
+                    f"${{{constant}}} reads nothing of the run; write $${{{constant}}} for a "
+                    "shell, or the value itself"
+                )
+                yield Problem(place, text)
         if below == "when" and not _is_one_expression(value):
             text = f'expected one expression like "${{inputs.urgent}}", found {value!r}'
             yield Problem(place, text)
+
+
+def _constants_in(value: JsonValue) -> Iterator[str]:
+    for _, text in strings_in(value):
+        template = parse_template(text)
+        if isinstance(template, Template):
+            yield from template.constants
 
 
 def _uses_self(value: JsonValue) -> bool:

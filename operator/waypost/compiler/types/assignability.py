@@ -19,6 +19,7 @@ from waypost.compiler.types.mismatches import (
     describe,
     describe_all,
     doubted,
+    filled_in,
     fix_of,
     leaf_misfits,
     listed_misfits,
@@ -112,6 +113,7 @@ class Comparison:
         self._left -= len(given)
         if isinstance(gives, Narrowed):
             at = replace(at, strict=False)
+        at = replace(at, filled=filled_in(takes) if at.defaults else frozenset())
         self._open.add(pair)
         found = [m for part in conjuncts(takes) for m in self._part(given, part, at)]
         self._open.discard(pair)
@@ -170,7 +172,9 @@ class Comparison:
             branches = takes.get(keyword)
             if not isinstance(branches, list):
                 continue
-            judged = [self._against(one, branch, at) for branch in branches]
+            # Which branch speaks depends on the value, so none fills in defaults.
+            unfilled = replace(at, defaults=False, filled=frozenset())
+            judged = [self._against(one, branch, unfilled) for branch in branches]
             possible = [found for found in judged if not any_certain(found)]
             if not possible:
                 alike = [

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from waypost.api.base import JsonObject, JsonValue
 from waypost.api.workflow import AgentWorkflowSpec, Node
-from waypost.compiler.graph import Graph, evaluated_fields
+from waypost.compiler.graph import Graph, evaluated_fields, softened_by
 from waypost.compiler.problems import Problem
 from waypost.compiler.types import cel_checker
 from waypost.compiler.types.assignability import Comparison, Misfit
@@ -54,6 +54,7 @@ class _Check:
     views: Environment
     comparison: Comparison = field(default_factory=Comparison)
     taken: Linked = field(default_factory=Linked)
+    _softened: dict[str, str] = field(default_factory=dict)  # of the node that is looked at
 
     def problems(self) -> Iterator[Problem]:
         self._types = cel_checker.environment(self._path_types())
@@ -70,6 +71,8 @@ class _Check:
 
     def _node(self, node: Node, upstream: Tested, tested: Tested) -> Iterator[Problem]:
         place = f"nodes.{node.name}"
+        self._softened = {name: soft.cause for name, soft in softened_by(node).items()}
+        yield from self._surprising_joins(node)
         view = self.views.of_node(node.name)
         given: dict[str, _Value] = {}
         for key, value in (node.inputs or {}).items():
@@ -134,8 +137,20 @@ class _Check:
         for misfit in self.comparison.misfits(found.schema, takes):
             yield Problem(place, _told(misfit, "this field"), _severity(misfit))
 
+    def _surprising_joins(self, node: Node) -> Iterator[Problem]:
+        """Nodes that this one need not see succeed, only because it looks for a property."""
+        for name, soft in softened_by(node).items():
+            if soft.of_property and name in self.graph.nodes and not self.views.is_sure(name):
+                text = (
+                    f"runs also when {name} was skipped or failed, because of {soft.cause}; if "
+                    f"only that property is optional, add {name} to dependsOn, else say so with "
+                    f"after: [{name}]"
+                )
+                yield Problem(f"nodes.{node.name}", text, "warning")
+
     def _outputs(self) -> Iterator[Problem]:
         view = self.views.of_outputs()
+        self._softened = {}
         given = {
             key: self._value(value, view, Tested())
             for key, value in (self.spec.outputs or {}).items()
@@ -186,11 +201,16 @@ class _Check:
         compiled = [part for part in template.parts if isinstance(part, Compiled)]
         if not compiled:
             return _Value({"const": "".join(map(str, template.parts))})
-        results, remarks = [], []
+        results: list[Inferred] = []
+        remarks: list[Remark] = []
         for part in compiled:
             result, told = self._expression(part, view, tested)
             results.append(result)
             remarks += told
+        if not template.is_single or text.strip("${} ").isdecimal():
+            remarks += [
+                Remark(_constant_remark(source), "warning") for source in template.constants
+            ]
         if template.is_single:
             only = results[0]
             return _Value(only.schema, present=not only.optional, remarks=tuple(remarks))
@@ -206,7 +226,7 @@ class _Check:
         self, compiled: Compiled, view: Json, tested: Tested
     ) -> tuple[Inferred, list[Remark]]:
         typed = cel_checker.check(compiled, self._types)
-        inference = Inference(compiled, typed, view, tested)
+        inference = Inference(compiled, typed, view, tested, self._softened)
         result = inference.result()
         if any(remark.severity == "error" for remark in inference.remarks):
             return result, inference.remarks
@@ -241,6 +261,10 @@ class _Check:
             if kind is not None:
                 types[steps] = kind
         return types
+
+
+def _constant_remark(source: str) -> str:
+    return f"${{{source}}} reads nothing of the run; write $${{{source}}} to keep it as text"
 
 
 def _at(view: Json, steps: Steps) -> Json:

@@ -43,6 +43,10 @@ class Environment:
         }
         self._sure = _surely_given(graph)
 
+    def is_sure(self, name: str) -> bool:
+        """Whether a node has an output whenever another starts after it."""
+        return name in self._sure
+
     def of_node(self, name: str) -> Json:
         """What is visible where the inputs and the condition of a node are computed."""
         edges = self._graph.dependencies[name]

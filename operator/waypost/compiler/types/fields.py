@@ -24,11 +24,13 @@ _OTHERWISE = frozenset(
 
 @dataclass(frozen=True)
 class FieldLookup:
-    """The schema of a field; `problem` says that it cannot be there, `absent` that it may not."""
+    """The schema of a field; `problem` says that it cannot be there, `absent` that it may not.
+    `undeclared`: nothing names it, it is one of any others."""
 
     schema: Json
     problem: str = ""
     absent: bool = False
+    undeclared: bool = False
 
 
 def field_of(schema: Json, name: str, *, where: str) -> FieldLookup:
@@ -48,6 +50,7 @@ def field_of(schema: Json, name: str, *, where: str) -> FieldLookup:
     found: list[Json] = []
     known: dict[str, None] = {}
     absent = len(objects) < len(spread)
+    undeclared = False
     for parts in objects:
         kinds, declared = kinds_of(parts)
         absent = absent or (declared and len(kinds) > 1)
@@ -59,11 +62,16 @@ def field_of(schema: Json, name: str, *, where: str) -> FieldLookup:
             known |= dict.fromkeys(properties.declared)
             absent = True
             continue
-        absent = absent or (name in properties.declared and name not in properties.required)
-        found.append(Unknown() if inner is True or inner == {} else inner)
+        says_nothing = inner is True or inner == {}
+        if name not in properties.required:
+            absent = absent or name in properties.declared
+            undeclared = undeclared or not (says_nothing or name in properties.declared)
+        found.append(Unknown() if says_nothing else inner)
     if not found:
         return FieldLookup(Unknown(), problem=no_field(name, known, where=where))
-    return FieldLookup(union(found), absent=absent)
+    return FieldLookup(
+        union(found), absent=absent or undeclared, undeclared=undeclared and not absent
+    )
 
 
 def _plain_field_of(schema: Part, name: str, where: str) -> FieldLookup:
@@ -78,7 +86,9 @@ def _plain_field_of(schema: Part, name: str, where: str) -> FieldLookup:
             return FieldLookup(
                 Unknown(), problem=no_field(name, declared, where=where), absent=True
             )
-        return FieldLookup(Unknown() if other is True or other == {} else other)
+        if other is True or other == {}:
+            return FieldLookup(Unknown())
+        return FieldLookup(other, absent=True, undeclared=True)
     inner = declared[name]
     if inner is False:
         return FieldLookup(Unknown(), problem=no_field(name, declared, where=where), absent=True)

@@ -6,6 +6,7 @@ known is `Unknown`, never a guess: a schema told here holds for every value the 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -42,6 +43,10 @@ _BY_TYPE: Final[Mapping[str, Json]] = {
     "null": {"type": "null"},
     "list": {"type": "array", "items": Unknown()},
 }
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_NO_NULL_OPERANDS: Final = frozenset(
+    ("_+_", "_-_", "_*_", "_/_", "_%_", "-_", "!_", "_<_", "_<=_", "_>_", "_>=_", "size")
+)
 _WHOLE: Final = frozenset(["size", "int", "uint", "indexOf", "lastIndexOf"])
 _NOT_NULL: Final = {"type": ["boolean", "number", "string", "array", "object"]}
 
@@ -70,12 +75,14 @@ class Remark:
 @dataclass
 class Inference:
     """One pass over one expression. `world` is the schema of all variables, `tested` the paths
-    that were tested before it is evaluated (by `when`, here or upstream)."""
+    that were tested before it is evaluated (by `when`, here or upstream), `softened` what keeps
+    the node from needing others to succeed, by their names."""
 
     compiled: Compiled
     typed: Typed
     world: Json
     tested: Tested = field(default_factory=Tested)
+    softened: Mapping[str, str] = field(default_factory=dict)
     remarks: list[Remark] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -121,12 +128,27 @@ class Inference:
             self.remarks.append(Remark(found.problem, "error"))
         tested = bool(path) and self.tested.about(path)
         if found.absent and not (guarded or base.optional or tested or found.problem):
-            self.remarks.append(Remark(_absence(base.text, name), "warning", absent=True))
+            message = self._absence(base.text, name)
+            self.remarks.append(Remark(message, "warning", absent=not found.undeclared))
         schema = found.schema
         if tested and isinstance(schema, dict) and not isinstance(schema, Unknown):
             known = path in self.tested.not_null
             schema = Narrowed({"allOf": [schema, _NOT_NULL]} if known else schema)
         return Inferred(schema, base.optional, path, f"{base.text}.{name}")
+
+    def _absence(self, where: str, name: str) -> str:
+        dotted = _NAME.fullmatch(name) is not None
+        guard = f"{where}.?{name}.orValue(...)" if dotted else f"{where}[?{name!r}].orValue(...)"
+        if not where.startswith("nodes.") or where.count(".") != 1:
+            return f"{where}.{name} may be absent: write {guard}, test it with has(), or require it"
+        node = where.removeprefix("nodes.")
+        cause = self.softened.get(node) if name == "output" else None
+        if cause is None:
+            return f"{where}.{name} may be absent: write {guard}, or test {where}.phase first"
+        return (
+            f"{where}.{name} may be absent: {node} need not have succeeded, because of {cause}; "
+            f"write {guard} here too, or add {node} to dependsOn"
+        )
 
     def _call(self, call: Call, scope: _Scope) -> Inferred:
         match call:
@@ -168,7 +190,45 @@ class Inference:
                 self._compared(call.args[::-1], right, left)
             case "@in", None, [left, right]:
                 self._compared(call.args, left, Inferred(element_of(right.schema, None)))
+            case function, None, [*operands] if function in _NO_NULL_OPERANDS:
+                self._not_null(call, operands)
+            case function, None, [*operands] if function.startswith("math."):
+                self._not_null(call, operands)
+                self._numeric(call, operands)
+            case _, Inferred(), _:
+                self._not_null(call, [target])
         return Inferred(self._by_type(call))
+
+    def _not_null(self, call: Call, operands: Iterable[Inferred]) -> None:
+        """Warn of operands that may be null, which no operator and no method takes."""
+        for one in operands:
+            if one.optional or isinstance(one.schema, Unknown) or one.path in self.tested.not_null:
+                continue
+            kinds = {a.kind for a in alternatives(one.schema) or () if a.declared}
+            if "null" in kinds and len(kinds) > 1 and not isinstance(one.schema, Narrowed):
+                name = call.function.strip("_@")
+                text = (
+                    f"{one.text} may be null, which `{name}` does not take: write "
+                    f"{one.text} == null ? ... : ..., or test it first"
+                )
+                self.remarks.append(Remark(text, "warning"))
+
+    def _numeric(self, call: Call, operands: Iterable[Inferred]) -> None:
+        """Refuse operands of math functions that can be no number and no list."""
+        for one in operands:
+            if one.optional or isinstance(one.schema, Unknown | Narrowed):
+                continue
+            given = alternatives(one.schema)
+            kinds = {a.kind for a in given or () if a.declared}
+            if (
+                kinds
+                and not kinds & {"integer", "number", "array"}
+                and len(kinds) == len(given or ())
+            ):
+                text = (
+                    f"{one.text} is {' or '.join(sorted(kinds))}, `{call.function}` takes numbers"
+                )
+                self.remarks.append(Remark(text, "error"))
 
     def _where(self, condition: Expr, expr: Expr, scope: _Scope, *, holds: bool) -> Inferred:
         """What `expr` gives where the condition holds, or where it does not."""
@@ -225,6 +285,7 @@ class Inference:
         for entry in expr.entries:
             self._of(entry.key, scope)
             value = self._of(entry.value, scope).schema
+            value = Unknown() if value is False else value  # of an optional that is always empty
             if not isinstance(entry.key, Constant) or entry.key.string is None:
                 computed = True
                 continue
@@ -294,10 +355,3 @@ def _constant(expr: Constant) -> dict[str, Json]:
             made: dict[str, Json] = _CONSTANTS[number](value)
             return made
     return Unknown()
-
-
-def _absence(where: str, name: str) -> str:
-    guard = f"{where}.?{name}.orValue(...)"
-    if where.startswith("nodes.") and where.count(".") == 1:
-        return f"{where}.{name} may be absent: write {guard}, or test {where}.phase first"
-    return f"{where}.{name} may be absent: write {guard}, test it with has(), or require it"

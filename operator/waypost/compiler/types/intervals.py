@@ -3,16 +3,18 @@
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, TypeAlias
 
 from waypost.protocol.ijson import Json
 
+Keywords: TypeAlias = tuple[str | None, str | None, str | None, str | None]
+
 # The keywords of a lower, an exclusive lower, an upper and an exclusive upper bound.
-NUMBERS: Final = ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum")
-LENGTHS: Final = {
-    "string": ("minLength", "", "maxLength", ""),
-    "array": ("minItems", "", "maxItems", ""),
-    "object": ("minProperties", "", "maxProperties", ""),
+NUMBERS: Final[Keywords] = ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum")
+LENGTHS: Final[dict[str, Keywords]] = {
+    "string": ("minLength", None, "maxLength", None),
+    "array": ("minItems", None, "maxItems", None),
+    "object": ("minProperties", None, "maxProperties", None),
 }
 
 
@@ -26,16 +28,15 @@ class Interval:
     open_high: bool = False
 
     @classmethod
-    def of(
-        cls, parts: Iterable[dict[str, Json]], keywords: tuple[str, ...], *, whole: bool
-    ) -> "Interval":
+    def of(cls, parts: Iterable[dict[str, Json]], keywords: Keywords, *, whole: bool) -> "Interval":
         """What all `parts` leave. `whole`: of whole numbers, where bounds can be closed."""
         low, above, high, below = keywords
         made = cls(low=0.0) if keywords != NUMBERS else cls()
         for part in parts:
-            made = made._cut_low(part.get(low), closed=True)._cut_low(part.get(above), closed=False)
-            made = made._cut_high(part.get(high), closed=True)
-            made = made._cut_high(part.get(below), closed=False)
+            made = made._cut_low(_said(part, low), closed=True)
+            made = made._cut_low(_said(part, above), closed=False)
+            made = made._cut_high(_said(part, high), closed=True)
+            made = made._cut_high(_said(part, below), closed=False)
         return made._whole() if whole else made
 
     def inside(self, other: "Interval") -> bool:
@@ -77,3 +78,7 @@ class Interval:
         if math.isfinite(high):
             high = math.ceil(high) - 1 if self.open_high else math.floor(high)
         return Interval(low=low, high=high)
+
+
+def _said(part: dict[str, Json], keyword: str | None) -> Json:
+    return None if keyword is None else part.get(keyword)

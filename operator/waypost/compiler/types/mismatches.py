@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from waypost.compiler.types.intervals import LENGTHS, NUMBERS, Interval
+from waypost.compiler.types.intervals import LENGTHS, NUMBERS, Interval, Keywords
 from waypost.compiler.types.schemas import (
     Alternative,
     Part,
@@ -17,6 +17,7 @@ from waypost.compiler.types.schemas import (
     properties_of,
 )
 from waypost.protocol import schema, violation
+from waypost.protocol.ijson import Json
 
 _LEAVES: Final = (
     *("type", "enum", "const", "pattern", "format", "multipleOf"),
@@ -31,6 +32,12 @@ _OPAQUE: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "array": ("contains", "unevaluatedItems"),
 }
+# What these mean depends on keywords beside them; of unevaluated... on all.
+_BESIDE: Final[Mapping[str, tuple[str, ...]]] = {
+    "if": ("then", "else"),
+    "contains": ("minContains", "maxContains"),
+}
+_BY_ALL_BESIDE: Final = frozenset(("unevaluatedProperties", "unevaluatedItems"))
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,7 @@ class At:
     path: str = ""
     strict: bool = True  # every declared alternative has to fit; else one that fits is enough
     defaults: bool = False  # what has a default may be missing
+    filled: frozenset[str] = frozenset()  # properties of this object that have one
 
     def below(self, path: str) -> "At":
         """The place at `path` below this one, such as `.price` or `[]`."""
@@ -90,8 +98,8 @@ def demands(takes: Part) -> str:
 
 
 def _bounds_in(part: Part, kind: str) -> Iterator[str]:
-    keywords = NUMBERS if kind in ("integer", "number") else LENGTHS.get(kind, ())
-    for keyword in keywords:
+    keywords = NUMBERS if kind in ("integer", "number") else LENGTHS.get(kind)
+    for keyword in keywords or ():
         if keyword and keyword in part:
             yield violation.phrase(keyword, part[keyword])
 
@@ -123,7 +131,7 @@ def listed_misfits(one: Alternative, takes: Part, at: At) -> Iterator[Misfit]:
         member
         for member in members
         if is_a(kind_of(member), one.kind)
-        and not any(schema.validate(_leaves(part), member) for part in one.parts)
+        and not any(schema.validate_here(_leaves(part), member) for part in one.parts)
     ]
     every = {"null": 1, "boolean": 2}.get(one.kind)
     # Different ones: a list may name a value twice.
@@ -134,7 +142,7 @@ def listed_misfits(one: Alternative, takes: Part, at: At) -> Iterator[Misfit]:
 
 def leaf_misfits(one: Alternative, takes: Part, at: At) -> Iterator[Misfit]:
     """A single value is not compared but checked."""
-    for found in schema.validate(_leaves(takes), one.member):
+    for found in schema.validate_here(_leaves(takes), one.member):
         yield Misfit(at.path, found.found, found.expected, certain=True)
 
 
@@ -159,7 +167,7 @@ def spelled_out(one: Alternative) -> Alternative:
 
 
 def bounded(
-    one: Alternative, takes: Part, at: At, keywords: tuple[str, ...], *, whole: bool
+    one: Alternative, takes: Part, at: At, keywords: Keywords, *, whole: bool
 ) -> list[Misfit]:
     """Compare the range of a number, or of a length, with the bounds in `takes`.
 
@@ -180,16 +188,21 @@ def bounded(
     return [Misfit(at.path, describe(one), " and ".join(said), certain=given.apart(wanted))]
 
 
+def filled_in(takes: Json) -> frozenset[str]:
+    """The properties that are filled in when they are missing; as `apply_defaults` does."""
+    declared = properties_of(conjuncts(takes)).declared
+    return frozenset(
+        name
+        for name, inner in declared.items()
+        if isinstance(inner, dict) and any("default" in part for part in conjuncts(inner))
+    )
+
+
 def missing(given: Properties, taken: Properties, at: At) -> list[Misfit]:
     """The required properties that the given object lacks or may lack."""
     found = []
     for name in sorted(taken.required - given.required):
-        inner = taken.declared.get(name)
-        if (
-            at.defaults
-            and isinstance(inner, dict)
-            and any("default" in p for p in conjuncts(inner))
-        ):
+        if name in at.filled:
             continue
         has, wants = f"an object without {name!r}", f"a property {name!r}"
         if name in given.declared and given.declared[name] is not False:
@@ -207,9 +220,17 @@ def missing(given: Properties, taken: Properties, at: At) -> list[Misfit]:
 def opaque(one: Alternative, takes: Part, at: At) -> Iterator[Misfit]:
     """The keywords of `takes` that are not compared, unless the value states the same ones."""
     for keyword in (*_OPAQUE[""], *_OPAQUE.get(one.kind, ())):
-        if keyword in takes and not any(part.get(keyword) is takes[keyword] for part in one.parts):
+        if keyword in takes and not any(_says_the_same(part, takes, keyword) for part in one.parts):
             text = f"what {keyword!r} asks for (it is not compared)"
             yield unproven(at, describe(one), text)
+
+
+def _says_the_same(part: Part, takes: Part, keyword: str) -> bool:
+    """Whether a keyword has one meaning in both: the same value, and beside it what it goes by."""
+    if keyword in _BY_ALL_BESIDE:
+        return False
+    together = (keyword, *_BESIDE.get(keyword, ()))
+    return keyword in part and all(part.get(word) is takes.get(word) for word in together)
 
 
 def fix_of(kinds: Iterable[str], names: Iterable[str] = ()) -> str:

@@ -13,7 +13,8 @@ from typing import Final
 
 from waypost.protocol import ijson
 from waypost.protocol.ijson import Json
-from waypost.protocol.schema import DATA, NAMED
+from waypost.protocol.references import target_of
+from waypost.protocol.schema import DATA, NAMED, validate_here
 
 Part = dict[str, Json]
 
@@ -25,6 +26,10 @@ NOTHING: Final[Part] = {"enum": []}
 _MAX_ALTERNATIVES: Final = 64
 _MAX_DEPTH: Final = 16
 _CHOICES: Final = ("anyOf", "oneOf")
+_BOUNDS: Final = (
+    *("pattern", "format", "multipleOf", "minLength", "maxLength"),
+    *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"),
+)
 
 
 class Unknown(dict[str, Json]):
@@ -108,23 +113,11 @@ class _Linking:
                 made[keyword] = {name: self.of(part) for name, part in inner.items()}
             else:
                 made[keyword] = inner if keyword in DATA else self.of(inner)
-        target = self._target(value.get("$ref"))
+        target = target_of(self._root, value.get("$ref"))
         if target is not None:
             del made["$ref"]
             made["allOf"] = [*made.get("allOf", []), self.of(target)]
         return made
-
-    def _target(self, reference: Json) -> Json:
-        if not isinstance(reference, str) or not (reference == "#" or reference.startswith("#/")):
-            return None
-        target = self._root
-        for step in reference[1:].split("/")[1:]:
-            key = step.replace("~1", "/").replace("~0", "~")
-            if isinstance(target, list) and key.isdigit() and int(key) < len(target):
-                target = target[int(key)]
-            else:
-                target = target.get(key) if isinstance(target, dict) else None
-        return target
 
 
 def conjuncts(schema: Json) -> tuple[Part, ...]:
@@ -161,6 +154,8 @@ def _spread(parts: tuple[Part, ...], depth: int) -> Iterator[tuple[Part, ...]]:
         for keyword in _CHOICES:
             branches = part.get(keyword)
             if isinstance(branches, list):
+                if keyword == "oneOf":
+                    branches = _exclusive(branches)
                 own = {key: said for key, said in part.items() if key != keyword}
                 rest = (*parts[:at], *([own] if own else []), *parts[at + 1 :])
                 if depth >= _MAX_DEPTH:
@@ -169,6 +164,22 @@ def _spread(parts: tuple[Part, ...], depth: int) -> Iterator[tuple[Part, ...]]:
                     yield from _spread((*rest, *conjuncts(branch)), depth + 1)
                 return
     yield parts
+
+
+def _exclusive(branches: list[Json]) -> list[Json]:
+    """The branches of a oneOf without the types that several of them take: what meets two
+    alternatives meets none. Only where they say nothing but types."""
+    if not all(isinstance(branch, dict) and set(branch) == {"type"} for branch in branches):
+        return branches
+    said = [branch["type"] for branch in branches]
+    listed = [names if isinstance(names, list) else [names] for names in said]
+    # An integer is a number too, so that neither of these is taken out.
+    times = {name: sum(name in names for names in listed) for names in listed for name in names}
+    kept = [
+        [name for name in names if times[name] == 1 or name in ("integer", "number")]
+        for names in listed
+    ]
+    return [{"type": names} for names in kept if names]
 
 
 def alternatives(schema: Json) -> list[Alternative] | None:
@@ -186,10 +197,18 @@ def _alternatives_in(parts: tuple[Part, ...]) -> Iterator[Alternative]:
     if not listed:
         yield from (Alternative(kind, parts, declared) for kind in kinds)
         return
+    bounds = [bound for part in parts if (bound := _bounds_in(part))]
     for member in listed[0]:
         everywhere = all(contains(members, member) for members in listed[1:])
+        if any(validate_here(bound, member) for bound in bounds):
+            continue
         if everywhere and any(is_a(kind_of(member), kind) for kind in kinds):
             yield Alternative(kind_of(member), parts, declared=True, member=member)
+
+
+def _bounds_in(part: Part) -> Part:
+    """What a part asks of numbers and texts, beside their type."""
+    return {keyword: part[keyword] for keyword in _BOUNDS if keyword in part}
 
 
 def kinds_of(parts: Iterable[Part]) -> tuple[tuple[str, ...], bool]:
@@ -264,9 +283,8 @@ def properties_of(parts: Iterable[Part]) -> Properties:
     said = [part["additionalProperties"] for part in listed if "additionalProperties" in part]
     patterns = any(_mapping(part, "patternProperties") for part in listed)
     dynamic = not names and not said
-    other = meet(said) if said else (dynamic or patterns)
-    if other is False and patterns:
-        other = True
+    # A pattern may match any name that is not declared, and then the others do not count.
+    other = True if patterns else meet(said) if said else dynamic
     return Properties(
         declared={name: meet(_property(part, name) for part in listed) for name in names},
         required=required,
@@ -281,13 +299,13 @@ def _properties_in(part: Part) -> Properties:
     required = part.get("required")
     patterns = bool(_mapping(part, "patternProperties"))
     dynamic = not declared and "additionalProperties" not in part
-    other: Json = dynamic or patterns
+    other: Json = dynamic
     if "additionalProperties" in part:
         other = _saying(part["additionalProperties"])
     return Properties(
         declared=declared,
         required=frozenset(required) if isinstance(required, list) else frozenset(),
-        other=True if other is False and patterns else other,
+        other=True if patterns else other,
         dynamic=dynamic,
     )
 

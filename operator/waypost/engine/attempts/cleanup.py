@@ -1,7 +1,13 @@
 """Pods of closed attempts: stop those that may still run, release those with a checkpoint."""
 
+from datetime import timedelta
+from typing import Final
+
 from waypost.engine.state.decision import ReleasePod, StopAttempt
 from waypost.engine.state.transition import Transition
+
+_SIDECARS_ALONE: Final = timedelta(seconds=5)  # many see the end and follow by themselves
+_AGAIN: Final = timedelta(seconds=10)
 
 
 def seal_closed(transition: Transition) -> list[StopAttempt]:
@@ -12,6 +18,21 @@ def seal_closed(transition: Transition) -> list[StopAttempt]:
         for pod in transition.observed.pods
         if transition.has_closed(pod) and not pod.over and not pod.deleting
     ]
+
+
+def stop_sidecars(transition: Transition) -> list[StopAttempt]:
+    """Pods of closed attempts whose program has ended while containers of others run on: they
+    hold requests and quota for nothing, and are stopped after a while of their own."""
+    stops = []
+    for pod in transition.observed.pods:
+        if not pod.lives_on or pod.deleting or not transition.has_closed(pod):
+            continue
+        due = (pod.finished_at or transition.now) + _SIDECARS_ALONE
+        if transition.now >= due:
+            stops.append(StopAttempt(job=transition.job_of(pod), pods=(pod,)))
+            due = transition.now + _AGAIN
+        transition.requeue_at(due)
+    return stops
 
 
 def release_closed(transition: Transition) -> list[ReleasePod]:

@@ -12,20 +12,24 @@ from waypost.engine.attempts.judge import judge_pod
 from waypost.engine.budget import shares
 from waypost.engine.budget.usage import as_status_usage, total
 from waypost.engine.scheduling import deadlines
-from waypost.engine.state.outcome import Failed, Outcome, Succeeded
+from waypost.engine.state.outcome import Failed, Outcome, Succeeded, reason_of
 from waypost.engine.state.transition import Transition
 from waypost.kube import timestamps
+from waypost.kube.jobs import LaunchProblem, lasts_long
 from waypost.kube.pods import PodFact
 from waypost.protocol.reasons import Reason
 from waypost.protocol.text import shorten
 
+_KUBELET_WAITED: Final = (Reason.IMAGE_PULL, Reason.MISSING_REFERENCE)
 _WHOLE_SECONDS: Final = 1.0  # in which the kubelet tells times
 
 
 def complete(
     transition: Transition, path: str, attempt: AttemptStatus, pods: list[PodFact]
 ) -> None:
-    """Close an attempt whose pods are over by what they gave."""
+    """Close an attempt whose pods are over by what they gave; keep it open while that cannot be
+    kept. Of several pods the one that ended first counts, whoever looks."""
+    pods = sorted(pods, key=lambda pod: (pod.finished_at or transition.now, pod.uid))
     judged = [(pod, _judge(transition, path, attempt, pod)) for pod in pods]
     pod, outcome = next((j for j in judged if isinstance(j[1], Succeeded)), judged[-1])
     attempt = attempt.model_copy(
@@ -41,6 +45,10 @@ def complete(
         attempt = attempt.model_copy(update={"carried": as_status_usage(report.inherited_usage)})
     trace = traces.keep_trace(transition, path, attempt.number, report.trace)
     attempt = attempt.model_copy(update={"trace": trace})
+    problem = transition.unkept_trace(path, attempt.number)
+    if problem is not None and not _gives_up(transition, attempt, problem):
+        transition.hold(path, problem)
+        return
     complete_with(transition, path, attempt, outcome, pod.finished_at or transition.now)
 
 
@@ -50,11 +58,32 @@ def complete_with(
     """Close an attempt with this outcome, and the node with it if that is the last word."""
     if transition.statuses[path].phase == "Superseding":
         _supersede(transition, path, attempt, ended)
+        return
+    problem = transition.unkept_result(path, outcome) if isinstance(outcome, Succeeded) else None
+    if problem is not None and not _gives_up(transition, attempt, problem):
+        transition.hold(path, problem)
+    elif problem is not None:
+        fail(transition, path, attempt, _unkept(attempt, problem), ended)
     elif isinstance(outcome, Succeeded):
         _record_end(transition, path, attempt, ended, "Succeeded", None)
         transition.succeed(path, outcome)
     else:
         fail(transition, path, attempt, outcome, ended)
+
+
+def _gives_up(transition: Transition, attempt: AttemptStatus, problem: LaunchProblem) -> bool:
+    """Whether what cannot be written is given up: it is refused for good, or the attempt has to
+    end now."""
+    return problem.permanent or (
+        attempt.stopping is not None and lasts_long(problem, transition.now)
+    )
+
+
+def _unkept(attempt: AttemptStatus, problem: LaunchProblem) -> Failed:
+    text = f"its result could not be kept: {problem.message}"
+    return Failed(
+        Reason.RECORD_REJECTED if problem.permanent else reason_of(attempt.stopping), text
+    )
 
 
 def _judge(transition: Transition, path: str, attempt: AttemptStatus, pod: PodFact) -> Outcome:
@@ -71,6 +100,8 @@ def _judge(transition: Transition, path: str, attempt: AttemptStatus, pod: PodFa
         trouble=_named_trouble(transition, path, attempt),
         kept=stored_results.stored_result(transition, path, attempt),
         lost=lost_machines.loss_reason(transition.observed, pod, transition.now),
+        # Named while the pod waited, and taken back once its container had started.
+        waited=transition.statuses[path].reason in _KUBELET_WAITED,
     )
 
 
@@ -99,6 +130,7 @@ def _record_end(
         "reason": reason,
         "message": shorten(message, 256) if message else None,
         "stopping": None,
+        "stopping_at": None,
     }
     transition.record_attempt(path, attempt.model_copy(update=changes))
     if attempt.usage is not None or attempt.carried is not None:

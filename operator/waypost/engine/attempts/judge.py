@@ -11,9 +11,16 @@ from typing import Final
 from waypost.api.base import JsonValue
 from waypost.engine.state.outcome import Failed, Outcome, Report, Succeeded, checkpoint, reason_of
 from waypost.engine.state.visible import readable
+from waypost.kube import refusals
 from waypost.kube.kinds.table import KINDS
 from waypost.kube.payloads import RecordFact
-from waypost.kube.pods import CONTAINER_STATUS_UNKNOWN, PodFact, surely_not_started, trouble_of
+from waypost.kube.pods import (
+    CONTAINER_STATUS_UNKNOWN,
+    START_FAILED,
+    PodFact,
+    surely_not_started,
+    trouble_of,
+)
 from waypost.protocol import ijson, schema
 from waypost.protocol.reasons import Reason
 from waypost.protocol.record import (
@@ -52,12 +59,14 @@ def judge_pod(
     trouble: str = "",
     kept: RecordFact | None = None,
     lost: str = "",
+    waited: bool = False,
 ) -> Outcome:
     """The outcome of an attempt whose pod is over (`pod.over`), or given up: `lost` says why.
 
     `stopping` is the reason for which the operator stopped it, `trouble` what the cluster said
     of it before, `log` the end of its log where that was read, `kept` the attempt's NodeRecord
-    where that was looked for (`wants_record`) and found.
+    where that was looked for (`wants_record`) and found. `waited`: the kubelet was seen to
+    say why it had not started the attempt's container.
     """
     found: Outcome | RecordProblem | None
     foreign = not KINDS[kind].runs_waypost
@@ -74,15 +83,26 @@ def judge_pod(
     ends_anyway = stopping and reason_of(stopping) not in (*_NOT_STARTED, Reason.TIMEOUT)
     if lost and not ends_anyway:
         return Failed(Reason.NODE_LOST, lost)
-    broken = _without_record(pod, kind=kind, stopping=stopping, log=log)
+    broken = _without_record(
+        pod,
+        kind=kind,
+        stopping=stopping,
+        log=log,
+        started=not surely_not_started(pod, waited=waited),
+    )
     if isinstance(found, Failed):
         broken = replace(broken, report=found.report)
     if stopping and trouble:
-        broken = replace(broken, message=f"{broken.message}: {trouble}")
+        text = f"{broken.message}: {trouble}"
+        broken = replace(broken, message=text, lasting=_is_hopeless(stopping, trouble))
     if isinstance(found, RecordProblem):
         text = f"{broken.message}; a record was refused: {found.message}"
         return replace(broken, message=text, refused=found.reason)
     return broken
+
+
+def _is_hopeless(stopping: str, trouble: str) -> bool:
+    return reason_of(stopping) in _NOT_STARTED and refusals.lasts(trouble)
 
 
 def _knows_only_of_a_signal(found: Failed, pod: PodFact, stopping: str | None) -> bool:
@@ -200,8 +220,9 @@ def _checked(output: JsonValue, output_schema: JsonValue | None) -> Outcome:
     return found
 
 
-def _without_record(pod: PodFact, *, kind: str, stopping: str | None, log: str | None) -> Failed:
-    started = not surely_not_started(pod)
+def _without_record(
+    pod: PodFact, *, kind: str, stopping: str | None, log: str | None, started: bool
+) -> Failed:
     if stopping and pod.started_at is not None and reason_of(stopping) in _NOT_STARTED:
         text = f"its container started just as it was stopped ({stopping})"
         return Failed(Reason.DISRUPTED, text, log or "")
@@ -213,12 +234,14 @@ def _without_record(pod: PodFact, *, kind: str, stopping: str | None, log: str |
         return Failed(Reason.OUT_OF_DISK, pod.pod_message or "evicted by the kubelet", "", started)
     if pod.pod_reason == "DeadlineExceeded":
         return _deadline(pod, started)
+    if pod.terminated_reason in START_FAILED:
+        return replace(_exit_code(pod, log), started=False)
+    if pod.init is not None and pod.init.reason == "Failed":
+        return Failed(Reason.POD_REJECTED, pod.init.text, "", started=False)
     if not started:
         text = pod.pod_message or "the pod was deleted before its container started"
         return Failed(Reason.DISRUPTED, text, "", started=False)
-    if pod.terminated_reason == "OOMKilled" or (
-        pod.exit_code == _SIGKILLED and not pod.deleting and not pod.pod_reason
-    ):
+    if pod.terminated_reason == "OOMKilled":
         return Failed(
             Reason.OUT_OF_MEMORY, "killed: out of memory (raise limits.memory)", log or ""
         )
@@ -231,6 +254,9 @@ def _without_record(pod: PodFact, *, kind: str, stopping: str | None, log: str |
 
 def _exit_code(pod: PodFact, log: str | None) -> Failed:
     detail = f" ({pod.terminated_reason})" if pod.terminated_reason not in ("", "Error") else ""
+    if pod.exit_code == _SIGKILLED and not detail:
+        # Of a child that was killed for its memory a shell gives 137 too: nobody says which.
+        detail = " (SIGKILL, by itself or for the memory of a child process)"
     said = f": {pod.message.strip()[:300]}" if pod.message.strip() else ""
     return Failed(Reason.NODE_ERROR, f"exit code {pod.exit_code}{detail}{said}", log or "")
 
@@ -254,9 +280,12 @@ def never_started(pod: PodFact) -> Reason:
     """The reason for which a pod's container has not started."""
     if pod.unschedulable:
         return Reason.UNSCHEDULABLE
-    if "Image" in pod.waiting_reason:
+    waits_for = pod.init.reason if pod.init is not None else pod.waiting_reason
+    if waits_for in ("Failed", "CrashLoopBackOff"):
+        return Reason.POD_REJECTED
+    if "Image" in waits_for:
         return Reason.IMAGE_PULL
-    if pod.waiting_reason == "CreateContainerConfigError" or pod.mount_trouble:
+    if waits_for == "CreateContainerConfigError" or pod.mount_trouble:
         return Reason.MISSING_REFERENCE
     return Reason.UNSCHEDULABLE
 

@@ -12,7 +12,13 @@ from waypost.engine.budget import shares
 from waypost.engine.budget.usage import Exhausted
 from waypost.engine.nodes.table import engine_kind
 from waypost.engine.scheduling import missing_references
-from waypost.engine.scheduling.inputs import Inputs, Invalid, Missing, own_context
+from waypost.engine.scheduling.inputs import (
+    Inputs,
+    Invalid,
+    Missing,
+    invalid_reason,
+    own_context,
+)
 from waypost.engine.state.decision import Launch
 from waypost.engine.state.transition import Transition
 from waypost.kube import names, node_records, timestamps
@@ -135,7 +141,8 @@ def launch(transition: Transition, path: str, inputs: Inputs) -> None:
         missing_references.wait_for_reference(transition, path, action)
         return
     if isinstance(action, Invalid):
-        transition.end(path, "Failed", Reason.INPUT_INVALID, action.message)
+        reason = invalid_reason(transition, action.message)
+        transition.end(path, "Failed", reason, action.message)
         return
     if isinstance(action, TooLarge):
         transition.end(path, "Failed", Reason.INPUT_TOO_LARGE, str(action))

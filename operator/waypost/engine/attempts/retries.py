@@ -53,6 +53,8 @@ class GiveUp:
 def retry_class_of(broken: Failed) -> RetryClass | None:
     """What another attempt after this one would be counted against; None when none may follow:
     it would end the same way, or has had a clock of its own."""
+    if broken.lasting:
+        return None
     asked_to_wait = broken.report.retry_after is not None
     if broken.reason is Reason.RATE_LIMITED or (
         broken.reason is Reason.PROVIDER_ERROR and asked_to_wait

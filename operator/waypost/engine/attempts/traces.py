@@ -37,6 +37,10 @@ def keep_trace(
     if isinstance(trace, Trace):
         if not trace.entries:
             return None
+        problem = transition.observed.unkept.get(name)
+        if problem is not None:
+            transition.event("Warning", "TraceLost", f"{path}: {problem.message}")
+            return None
         transition.before.append(PutRecord(manifest=_manifest(transition, ref, trace.to_json())))
         transition.traces[path, number] = trace
         return name

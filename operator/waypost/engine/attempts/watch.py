@@ -4,6 +4,7 @@ That an attempt has neither Job nor pod is concluded from a live read only (A1, 
 a pod that exists is the attempt, whatever became of its Job.
 """
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -15,20 +16,20 @@ from waypost.engine.attempts.judge import from_stored_result, never_started
 from waypost.engine.attempts.launch import prepare
 from waypost.engine.attempts.reads import STOP_AGAIN, look_at
 from waypost.engine.scheduling import deadlines
-from waypost.engine.scheduling.inputs import Invalid, Missing, resolve
+from waypost.engine.scheduling.inputs import Invalid, Missing, invalid_reason, resolve
 from waypost.engine.state.decision import Launch, StopAttempt
 from waypost.engine.state.outcome import Failed, reason_of
 from waypost.engine.state.transition import Transition
-from waypost.kube import timestamps
+from waypost.kube import refusals, timestamps
 from waypost.kube.jobs import JobFact
 from waypost.kube.kinds.table import pod_kind
 from waypost.kube.manifests.pod import RUNNER_HEADSTART
 from waypost.kube.pods import PodFact, idle_of, trouble_of
 from waypost.protocol.reasons import Reason
-from waypost.protocol.text import shorten
 
 IN_POD: Final = ("Running", "Superseding")  # phases of a node whose attempt has a pod
-_FENCE: Final = 12.0  # the ten seconds of a fence (runtime/act.py), and what clocks differ by
+_FENCE: Final = 12.0  # the ten seconds of a fence (runtime/writes/actions.py), and what clocks
+# differ by
 
 
 def advance(transition: Transition, path: str) -> None:
@@ -81,18 +82,13 @@ def _without_pod(transition: Transition, path: str, attempt: AttemptStatus) -> N
 
 
 def _without_job(transition: Transition, path: str, attempt: AttemptStatus, problem: str) -> None:
-    stopped = attempt.stopping or deadlines.why_not_started(transition, path)
-    if stopped:
-        # Another operator may have recorded it, and may create its Job for as long as its fence
-        # lasts: closed before, the attempt would start after its end.
-        launched = timestamps.parse_timestamp(attempt.launched_at) or transition.observed.created_at
-        if transition.now < (until := launched + timedelta(seconds=_FENCE)):
-            transition.requeue_at(until)
-            return
-        broken = Failed(reason_of(stopped), "stopped before it started", "", False)
-        fail(transition, path, attempt, broken)
+    if attempt.stopping:
+        _close_stopped(transition, path, attempt)
         return
-    _name_trouble(transition, path, Reason.LAUNCH_REJECTED, problem)
+    if reason := deadlines.why_not_started(transition, path):
+        stop(transition, path, reason)
+        return
+    transition.name_trouble(path, Reason.LAUNCH_REJECTED, problem)
     if transition.now >= _queue_deadline(transition, path, attempt):
         status = transition.statuses[path]
         if status.reason == Reason.LAUNCH_REJECTED:
@@ -105,19 +101,42 @@ def _without_job(transition: Transition, path: str, attempt: AttemptStatus, prob
     inputs = resolve(transition, path)
     action = inputs if isinstance(inputs, Invalid) else prepare(transition, path, inputs, attempt)
     # The same evaluation succeeded when the attempt was recorded, and its data cannot change;
-    # what it refers to can be gone by now, and come back.
-    if isinstance(action, Launch):
+    # what it refers to can be gone by now: a resource comes back, a result does not.
+    if isinstance(action, Invalid):
+        reason = invalid_reason(transition, action.message)
+        transition.name_trouble(path, reason, action.message)
+        stop(transition, path, reason)
+    elif isinstance(action, Launch):
         transition.after.append(action)
     elif isinstance(action, Missing):
-        _name_trouble(transition, path, Reason.MISSING_REFERENCE, action.message)
+        transition.name_trouble(path, Reason.MISSING_REFERENCE, action.message)
+
+
+def _close_stopped(transition: Transition, path: str, attempt: AttemptStatus) -> None:
+    """Close an attempt that has no Job, 12 s after its stop was read from the stored status. Who
+    looked live before the stop was written may create the Job for another ten."""
+    seen = timestamps.parse_timestamp(attempt.stopping_at)
+    if seen is None:
+        moment = timestamps.timestamp(transition.now)
+        transition.record_attempt(path, attempt.model_copy(update={"stopping_at": moment}))
+        transition.requeue_at(transition.now + timedelta(seconds=_FENCE))
+    elif transition.now < (until := seen + timedelta(seconds=_FENCE)):
+        transition.requeue_at(until)
+    else:
+        status = transition.statuses[path]
+        known = status.message if status.reason == attempt.stopping else None
+        text = known or "stopped before it started"
+        fail(transition, path, attempt, Failed(reason_of(attempt.stopping), text, "", False))
 
 
 def _job_without_pod(
     transition: Transition, path: str, attempt: AttemptStatus, job: JobFact
 ) -> None:
-    if attempt.stopping and (job.suspended or job.ended):
+    if attempt.stopping and (job.suspended or job.halted or job.ended):
         text = transition.statuses[path].message or "stopped before it started"
-        fail(transition, path, attempt, Failed(reason_of(attempt.stopping), text, "", False))
+        broken = Failed(reason_of(attempt.stopping), text, "", False)
+        hopeless = broken.reason == Reason.POD_REJECTED and refusals.lasts(text)
+        fail(transition, path, attempt, replace(broken, lasting=hopeless))
     elif attempt.stopping:
         stop(transition, path, reason_of(attempt.stopping))
     elif job.ended and (found := stored_results.stored_result(transition, path, attempt)):
@@ -132,12 +151,22 @@ def _job_without_pod(
         fail(
             transition, path, attempt, Failed(Reason.DISRUPTED, "its pod is gone without a result")
         )
-    elif transition.now >= _queue_deadline(transition, path, attempt):
-        _name_trouble(transition, path, Reason.POD_REJECTED, job.trouble or "no pod was created")
+    elif refusals.lasts(job.trouble) or transition.now >= _queue_deadline(
+        transition, path, attempt
+    ):
+        text = _podless(job) or "no pod was created"
+        transition.name_trouble(path, Reason.POD_REJECTED, text)
         stop(transition, path, Reason.POD_REJECTED)
     else:
-        _name_trouble(transition, path, Reason.POD_REJECTED, job.trouble)
+        transition.name_trouble(path, Reason.POD_REJECTED, _podless(job))
         transition.requeue_at(_queue_deadline(transition, path, attempt))
+
+
+def _podless(job: JobFact) -> str:
+    """Why a Job that is to run has no pod; "" when nothing is known."""
+    if job.suspended:
+        return f"Job {job.name} is suspended, by a queue (such as Kueue) or by a person"
+    return job.trouble
 
 
 def _watch_pods(
@@ -151,8 +180,9 @@ def _watch_pods(
         stop(transition, path, reason_of(attempt.stopping))
     elif pod.started_at is None:
         deadline = _queue_deadline(transition, path, attempt)
-        reason, late = never_started(pod), transition.now >= deadline
-        _name_trouble(transition, path, reason, trouble_of(pod) or (idle_of(pod) if late else ""))
+        reason, trouble = never_started(pod), trouble_of(pod)
+        late = transition.now >= deadline or refusals.lasts(trouble)
+        transition.name_trouble(path, reason, trouble or (idle_of(pod) if late else ""))
         if late and not pod.deleting:
             stop(transition, path, reason)
         else:
@@ -161,7 +191,7 @@ def _watch_pods(
                 transition.requeue_at(missing_mounts.look_at(transition.observed, pod, attempt))
     else:
         if silent := lost_machines.trouble(transition.observed, pod):
-            _name_trouble(transition, path, Reason.NODE_LOST, silent)
+            transition.name_trouble(path, Reason.NODE_LOST, silent)
         elif transition.statuses[path].reason:
             transition.update(path, reason=None, message=None)
         allowed = node_settings.timeout_of(transition.spec, node)
@@ -174,14 +204,6 @@ def _watch_pods(
             stop(transition, path, Reason.TIMEOUT)
         elif transition.now < deadline:
             transition.requeue_at(deadline)
-
-
-def _name_trouble(transition: Transition, path: str, reason: Reason, text: str) -> None:
-    # The first text is kept while the reason stands: the kubelet alternates between a detailed
-    # and a terse one, and each change would be a status write.
-    if text and transition.statuses[path].reason != reason:
-        transition.update(path, reason=str(reason), message=shorten(text, 1024))
-        transition.event("Warning", str(reason), f"{path}: {text}")
 
 
 def _queue_deadline(transition: Transition, path: str, attempt: AttemptStatus) -> datetime:

@@ -88,6 +88,8 @@ def _model(
         "name": ref.name,
         "settings": {k: v for layer in layers if layer for k, v in _wire(layer).items()},
     }
+    if entry and entry.inputs:
+        document["inputs"] = list(entry.inputs)
     if entry and entry.price:
         document["price"] = _wire(entry.price)
     return Resolved({"model": document}, access.files)
@@ -97,10 +99,11 @@ def _tools(wanted: list[Tools], around: Surroundings) -> Resolved | Missing:
     documents: list[JsonObject] = []
     files: list[KeyFile] = []
     for tools in wanted:
+        limit = {"maxResultBytes": tools.max_result_bytes} if tools.max_result_bytes else {}
         if tools.module is not None:
             effects = {"effects": tools.effects} if tools.effects else {}
             documents.append(
-                {"module": tools.module, "functions": tools.functions or [], **effects}
+                {"module": tools.module, "functions": tools.functions or [], **effects, **limit}
             )
             continue
         name = tools.server or ""
@@ -110,7 +113,7 @@ def _tools(wanted: list[Tools], around: Surroundings) -> Resolved | Missing:
         access = server_access(name, server)
         files += access.files
         chosen = {"allow": tools.allow or [], "effects": tools.effects or {}}
-        documents.append({"server": name, **access.document, **chosen})
+        documents.append({"server": name, **access.document, **chosen, **limit})
     return Resolved({"tools": documents}, tuple(files))
 
 

@@ -16,7 +16,7 @@ from waypost.api.status import NodeStatus
 from waypost.engine.nodes import approval_request
 from waypost.engine.nodes.kind import EngineKind
 from waypost.engine.nodes.votes import Tally, count
-from waypost.engine.scheduling.inputs import Inputs, Invalid, resolve
+from waypost.engine.scheduling.inputs import Inputs, Invalid, invalid_reason, resolve
 from waypost.engine.state.decision import OpenApproval, SettleApproval
 from waypost.engine.state.observed import Observed
 from waypost.engine.state.outcome import checkpoint
@@ -24,9 +24,11 @@ from waypost.engine.state.transition import Transition
 from waypost.kube import timestamps
 from waypost.kube.approvals import ApprovalFact
 from waypost.kube.conditions import set_condition
+from waypost.kube.jobs import LaunchProblem, lasts_long
 from waypost.protocol.reasons import Reason
 
 _LOOK_AFTER: Final = 2.0
+_CUT_SHORT: Final = "the run ended before it was answered"
 
 
 def start(transition: Transition, path: str, inputs: Inputs) -> None:
@@ -40,7 +42,8 @@ def start(transition: Transition, path: str, inputs: Inputs) -> None:
         )
     manifest = approval_request.manifest(transition, path, inputs, expires)
     if isinstance(manifest, Invalid):
-        transition.end(path, "Failed", Reason.INPUT_INVALID, manifest.message)
+        reason = invalid_reason(transition, manifest.message)
+        transition.end(path, "Failed", reason, manifest.message)
         return
     name = manifest["metadata"]["name"]
     transition.update(
@@ -62,16 +65,28 @@ def advance(transition: Transition, path: str, *, withdraw: bool) -> None:
     fact = transition.observed.approvals.get(transition.statuses[path].approval or "")
     if fact is None:
         _missing(transition, path, withdraw=withdraw)
-    elif fact.owner_uid != transition.observed.uid or fact.spec is None:
-        text = f"an Approval {fact.name} exists that this run did not create; delete it"
+        return
+    if transition.statuses[path].reason == Reason.LAUNCH_REJECTED:  # it was refused, and is there
+        transition.update(path, reason=None, message=None)
+    if fact.owner_uid != transition.observed.uid or fact.spec is None:
+        text = f"an Approval {fact.name} exists that this run did not create; {_advice(fact)}"
         transition.end(path, "Failed", Reason.LAUNCH_REJECTED, text)
     elif fact.status.state != "Open":
         _follow(transition, path, fact.status)
+        if withdraw and not transition.ended(path):  # its answer cannot be kept
+            transition.end(path, "Cancelled", Reason.CANCELLED, _CUT_SHORT)
     elif not withdraw and not approval_request.matches_request(transition, path, fact.spec):
         text = f"the Approval {fact.name} does not ask what this node asks; delete it"
         transition.end(path, "Failed", Reason.LAUNCH_REJECTED, text)
     else:
         _record_answer(transition, path, fact, fact.spec, withdraw=withdraw)
+
+
+def _advice(fact: ApprovalFact) -> str:
+    if not fact.owner_uid:
+        return "delete it"
+    whose = f" run {fact.spec.run}" if fact.spec is not None else " another object"
+    return f"it is a question of{whose}: leave it alone, and begin a round that names this node"
 
 
 def withdraw_superseded(transition: Transition) -> None:
@@ -100,8 +115,12 @@ def _missing(transition: Transition, path: str, *, withdraw: bool) -> None:
     elif not transition.observed.live:
         transition.requeue_at(transition.now + timedelta(seconds=_LOOK_AFTER))
     elif withdraw:
-        transition.end(path, "Cancelled", Reason.CANCELLED, "the run ended before it was answered")
+        transition.end(path, "Cancelled", Reason.CANCELLED, _CUT_SHORT)
+    elif problem is not None and _is_expired(transition, path):  # nobody could answer
+        _follow(transition, path, ApprovalStatus(state="Denied", expired=True))
     else:
+        if problem is not None:
+            transition.name_trouble(path, Reason.LAUNCH_REJECTED, problem.message)
         inputs = resolve(transition, path)
         if not isinstance(inputs, Invalid):
             manifest = approval_request.manifest(
@@ -122,7 +141,10 @@ def _record_answer(
         expires is not None and fact.answered_at is not None and fact.answered_at < expires
     )
     verdict = count(spec)
-    if withdraw:
+    refused = transition.observed.unkept.get(fact.name)
+    if refused is not None:
+        _unwritten(transition, path, refused, withdraw=withdraw)
+    elif withdraw:
         _write_approval_status(transition, fact, ApprovalStatus(state="Withdrawn"), verdict)
     elif verdict.decision and in_time:
         _write_approval_status(transition, fact, _answered(verdict), verdict)
@@ -133,6 +155,25 @@ def _record_answer(
     else:
         _write_approval_status(transition, fact, fact.status, verdict)
         _wake_at_expiry(transition, path)
+
+
+def _unwritten(
+    transition: Transition, path: str, problem: LaunchProblem, *, withdraw: bool
+) -> None:
+    """The Approval's status cannot be written, so its gate cannot be settled."""
+    lasts = problem.permanent or lasts_long(problem, transition.now)
+    if withdraw and lasts:
+        transition.end(path, "Cancelled", Reason.CANCELLED, f"{_CUT_SHORT}: {problem.message}")
+    elif problem.permanent:
+        text = f"its Approval cannot be settled: {problem.message}"
+        transition.end(path, "Failed", Reason.RECORD_REJECTED, text)
+    else:
+        transition.hold(path, problem)
+
+
+def _is_expired(transition: Transition, path: str) -> bool:
+    expires = timestamps.parse_timestamp(transition.statuses[path].wake_at)
+    return expires is not None and transition.now >= expires
 
 
 def _answered(verdict: Tally) -> ApprovalStatus:
@@ -197,7 +238,7 @@ def _follow(transition: Transition, path: str, recorded: ApprovalStatus) -> None
     gate = transition.node(path).approval
     assert gate is not None, "only approval nodes are gates"
     if recorded.state == "Withdrawn":
-        transition.end(path, "Cancelled", Reason.CANCELLED, "the run ended before it was answered")
+        transition.end(path, "Cancelled", Reason.CANCELLED, _CUT_SHORT)
         return
     if recorded.state == "Denied":
         reason = Reason.APPROVAL_EXPIRED if recorded.expired else Reason.APPROVAL_DENIED

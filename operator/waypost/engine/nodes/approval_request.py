@@ -74,9 +74,11 @@ def matches_request(transition: Transition, path: str, spec: ApprovalSpec) -> bo
 
 def _approval_metadata(transition: Transition, path: str) -> JsonObject:
     observed, round_ = transition.observed, transition.statuses[path].round or 1
-    name = names.approval_name(run=observed.name, run_uid=observed.uid, path=path, round_=round_)
+    name = transition.statuses[path].approval if _is_asked(transition, path) else None
     return {
-        "name": name,
+        # As it was recorded: a release may name gates otherwise.
+        "name": name
+        or names.approval_name(run=observed.name, run_uid=observed.uid, path=path, round_=round_),
         "namespace": observed.namespace,
         "labels": {
             meta.LABEL_RUN: observed.uid,
@@ -86,3 +88,8 @@ def _approval_metadata(transition: Transition, path: str) -> JsonObject:
         "annotations": {meta.ANNOTATION_RUN_NAME: observed.name, meta.ANNOTATION_PATH: path},
         "ownerReferences": [transition.owner.reference()],
     }
+
+
+def _is_asked(transition: Transition, path: str) -> bool:
+    """Whether the gate of this round has its Approval's name in status."""
+    return transition.statuses[path].phase == "Waiting"

@@ -5,12 +5,11 @@ from typing import Final
 
 from waypost.api.base import parse_duration
 from waypost.engine.nodes.kind import EngineKind
-from waypost.engine.scheduling.inputs import Inputs, own_context
+from waypost.engine.scheduling.inputs import Inputs, invalid_reason, own_context
 from waypost.engine.state.outcome import checkpoint
 from waypost.engine.state.transition import Transition
 from waypost.expressions.templates import NullPolicy, RenderError, render_text
 from waypost.kube import timestamps
-from waypost.protocol.reasons import Reason
 
 
 def start(transition: Transition, path: str, inputs: Inputs) -> None:
@@ -27,9 +26,8 @@ def start(transition: Transition, path: str, inputs: Inputs) -> None:
         parsed = None if isinstance(text, RenderError) else timestamps.parse_timestamp(text)
         if parsed is None:
             expected = f"expected an RFC 3339 time like 2026-11-24T03:10:00Z, found {text!r}"
-            transition.end(
-                path, "Failed", Reason.INPUT_INVALID, f"wait.until: {problem or expected}"
-            )
+            message = f"wait.until: {problem or expected}"
+            transition.end(path, "Failed", invalid_reason(transition, message), message)
             return
         until = parsed
     moment = timestamps.timestamp(transition.now)

@@ -260,7 +260,7 @@ def _waiting(transition: Transition, gates: list[tuple[str, str]]) -> str | None
 def _message(transition: Transition) -> str:
     if transition.spec.suspend:
         return "suspended: nothing new starts; patch spec.suspend to false to go on"
-    open_phases = ("Running", "Backoff", "Pending")
+    open_phases = ("Running", "Waiting", "Backoff", "Pending")
     troubled = [p for p in transition.in_phase(*open_phases) if transition.statuses[p].reason]
     if troubled:
         status = transition.statuses[troubled[0]]
@@ -269,6 +269,9 @@ def _message(transition: Transition) -> str:
 
 
 def _how_to_answer(transition: Transition, path: str, approval: str) -> str:
+    status = transition.statuses[path]
+    if status.reason:  # there is nothing to answer yet
+        return f"{status.reason}: {status.message}"
     gate = transition.node(path).approval
     answer, vote = "", '"decision":"Approved"'
     if gate is not None and gate.answer_schema is not None:

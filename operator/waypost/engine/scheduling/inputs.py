@@ -6,9 +6,10 @@ from waypost.api.base import JsonObject, JsonValue
 from waypost.engine.state import visible
 from waypost.engine.state.transition import Transition
 from waypost.expressions.templates import RenderError, render_json
-from waypost.expressions.values import declare_numbers
+from waypost.expressions.values import Unavailable, declare_numbers
 from waypost.kube import names
 from waypost.protocol import ijson, schema
+from waypost.protocol.reasons import Reason
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,15 @@ class Invalid:
     """Why a node's data cannot be used: field, what was expected, what was found."""
 
     message: str
+
+
+def invalid_reason(transition: Transition, message: str) -> Reason:
+    """The reason of a node whose data cannot be used: ResultLost when a record that it reads is
+    gone, else InputInvalid."""
+    for value in transition.observed.payloads.values():
+        if isinstance(value, Unavailable) and value.lost and value.why in message:
+            return Reason.RESULT_LOST
+    return Reason.INPUT_INVALID
 
 
 def context_for(transition: Transition, path: str) -> JsonObject:

@@ -51,6 +51,10 @@ class Observed:
     records: Mapping[str, RecordFact | None] = field(default_factory=dict)
     logs: Mapping[str, str] = field(default_factory=dict)  # pod uid -> end of its log
     launches: Mapping[str, LaunchProblem] = field(default_factory=dict)  # by Job name
+    # What could not be written in this pass before its status, by name of NodeRecord or Approval.
+    unkept: Mapping[str, LaunchProblem] = field(default_factory=dict)
+    # NodeRecords that stood already under names that this pass wanted to write, and are ours.
+    standing: Mapping[str, RecordFact] = field(default_factory=dict)
     # Of the run's namespace, by name; None where the models refuse the object. That a name is
     # missing may only be concluded when `references_live` is true.
     providers: Mapping[str, ModelProviderSpec | None] = field(default_factory=dict)

@@ -38,6 +38,7 @@ class Failed:
     message: str
     tail: str = ""
     started: bool = True
+    lasting: bool = False  # the same attempt would end so again, whatever else happens
     refused: str = ""  # why a record that was there was refused: Malformed or Foreign
     report: Report = Report()
 

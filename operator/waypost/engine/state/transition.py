@@ -4,6 +4,7 @@ The only mutable thing in the engine; it lives for one call of `decide`.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -24,9 +25,10 @@ from waypost.engine.state.decision import After, Before, Note, PutRecord
 from waypost.engine.state.observed import Observed
 from waypost.engine.state.outcome import Succeeded
 from waypost.kube import names, node_records, timestamps
+from waypost.kube.jobs import LaunchProblem
 from waypost.kube.manifests.attempt_job import Owner
 from waypost.kube.manifests.pod import PodSettings
-from waypost.kube.payloads import AttemptRef
+from waypost.kube.payloads import AttemptRef, RecordFact
 from waypost.kube.pods import PodFact
 from waypost.protocol import ijson
 from waypost.protocol.reasons import Reason
@@ -37,6 +39,7 @@ INLINE_OUTPUT: Final = 2 * 1024
 INLINE_TOTAL: Final = 64 * 1024
 _MESSAGE: Final = 1024
 _TAIL: Final = 1024
+_KEEP_AGAIN: Final = 10.0  # seconds until a result that could not be kept is tried again
 # Many failures with long texts would outgrow the status: after these, texts are short.
 _WORDY_FAILURES: Final = 32
 _SHORT: Final = 200
@@ -115,11 +118,20 @@ class Transition:
     def succeed(self, path: str, outcome: Succeeded) -> None:
         """Checkpoint a node's output: inline while it is small, else in a NodeRecord; in the one
         that has it already, where the gateway took it."""
+        problem = self.unkept_result(path, outcome)
+        if problem is not None:
+            self._without_record(path, problem)
+            return
+        standing = self._standing(path, outcome)
+        if standing is not None:
+            payload = standing.payload
+            outcome = Succeeded(visible.readable(standing), payload.digest, payload.size)
+            outcome = replace(outcome, record=standing.name)
         placed: dict[str, Any] = {"output": outcome.output}
         if outcome.record is not None:
             placed = {"output_record": outcome.record}
             self._payloads[outcome.record] = outcome.output
-        elif outcome.size > INLINE_OUTPUT or self._inline + outcome.size > INLINE_TOTAL:
+        elif self._needs_record(outcome):
             placed = {"output_record": self._put_record(path, outcome)}
         else:
             self._inline += outcome.size
@@ -134,6 +146,47 @@ class Transition:
             finished_at=timestamps.timestamp(self.now),
             **placed,
         )
+
+    def unkept_result(self, path: str, outcome: Succeeded) -> LaunchProblem | None:
+        """Why the NodeRecord that this output needs could not be written; None when it could, or
+        none is needed."""
+        if not self._needs_record(outcome):
+            return None
+        return self.observed.unkept.get(self._result_ref(path).record_name("Result"))
+
+    def unkept_trace(self, path: str, attempt: int) -> LaunchProblem | None:
+        """Why the NodeRecord with an attempt's trace could not be written, if it could not."""
+        return self.observed.unkept.get(self.attempt_ref(path, attempt).record_name("Trace"))
+
+    def name_trouble(self, path: str, reason: Reason, text: str) -> None:
+        """Say what a node waits for. The first text is kept while the reason stands: the kubelet
+        alternates between a detailed and a terse one, and each change would be a status write."""
+        if text and self.statuses[path].reason != reason:
+            self.update(path, reason=str(reason), message=shorten(text, _MESSAGE))
+            self.event("Warning", str(reason), f"{path}: {text}")
+
+    def hold(self, path: str, problem: LaunchProblem) -> None:
+        """A node whose result could not be kept stays as it is, says why, and is tried again."""
+        text = f"its result cannot be kept: {problem.message}"
+        self.name_trouble(path, Reason.RECORD_REJECTED, text)
+        self.requeue_at(self.now + timedelta(seconds=_KEEP_AGAIN))
+
+    def _without_record(self, path: str, problem: LaunchProblem) -> None:
+        if problem.permanent:
+            text = f"its result could not be kept: {problem.message}"
+            self.end(path, "Failed", Reason.RECORD_REJECTED, text)
+        else:
+            self.hold(path, problem)
+
+    def _needs_record(self, outcome: Succeeded) -> bool:
+        large = outcome.size > INLINE_OUTPUT or self._inline + outcome.size > INLINE_TOTAL
+        return outcome.record is None and large
+
+    def _standing(self, path: str, outcome: Succeeded) -> RecordFact | None:
+        """This attempt's record of an earlier pass, which saw another of its pods first."""
+        if not self._needs_record(outcome):
+            return None
+        return self.observed.standing.get(self._result_ref(path).record_name("Result"))
 
     def end(self, path: str, phase: str, reason: Reason, message: str, *, tail: str = "") -> None:
         """End a node without an output: Failed, Skipped or Cancelled."""
@@ -163,10 +216,7 @@ class Transition:
         self.update(path, attempts=kept)
 
     def _put_record(self, path: str, outcome: Succeeded) -> str:
-        status = self.statuses[path]
-        # Not the round of the attempt: what a person gives stands beside what that one gave.
-        numbers = (status.round or 1, max(status.attempt or 0, 1))
-        ref = AttemptRef(self.owner.name, self.owner.uid, path, *numbers)
+        ref = self._result_ref(path)
         form = node_records.form_of(outcome.output, ijson.canonical(outcome.output))
         assert form is not None, "what came in a commit record or an answer fits"
         manifest = node_records.manifest(
@@ -182,6 +232,12 @@ class Transition:
         name = ref.record_name("Result")
         self._payloads[name] = outcome.output
         return name
+
+    def _result_ref(self, path: str) -> AttemptRef:
+        status = self.statuses[path]
+        # Not the round of the attempt: what a person gives stands beside what that one gave.
+        numbers = (status.round or 1, max(status.attempt or 0, 1))
+        return AttemptRef(self.owner.name, self.owner.uid, path, *numbers)
 
 
 def attempt_ref(observed: Observed, status: NodeStatus, number: int) -> AttemptRef:

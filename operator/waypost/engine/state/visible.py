@@ -100,3 +100,8 @@ def readable(fact: RecordFact) -> JsonValue:
             f"it has {payload.size} bytes, expressions read outputs up to {EVALUATED}"
         )
     return payload.value
+
+
+def lost(name: str) -> Unavailable:
+    """What stands for the payload of a record that is certainly gone."""
+    return Unavailable(f"NodeRecord {name}, which held it, is gone", lost=True)

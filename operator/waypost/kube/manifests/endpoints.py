@@ -8,7 +8,7 @@ from typing import Final
 
 from waypost.api.base import JsonObject, parse_duration
 from waypost.api.provider import PUBLIC_URLS, ModelProviderSpec
-from waypost.api.toolserver import HttpServer, ToolServerSpec
+from waypost.api.toolserver import HttpServer, ToolHeader, ToolServerSpec
 from waypost.kube.secret_files import KeyFile, ca_file, value_file
 
 DEFAULT_TOOL_TIMEOUT: Final = 60.0
@@ -23,16 +23,18 @@ class Access:
 
 
 def provider_access(spec: ModelProviderSpec) -> Access:
-    """`type, baseUrl, keyFile?, caFile?`."""
+    """`type, baseUrl, keyFile?, caFile?, headers?`."""
     key = KeyFile("model/key", "secret", spec.api_key) if spec.api_key else None
     ca = ca_file("model/ca", spec.tls)
+    headers, files = _headers("model/header", spec.headers or [])
     document: JsonObject = {
         "type": spec.type,
         "baseUrl": spec.base_url or PUBLIC_URLS[spec.type],
         "keyFile": key.mounted if key else None,
         "caFile": ca.mounted if ca else None,
+        "headers": headers or None,
     }
-    return _access(document, key, ca)
+    return _access(document, key, ca, *files)
 
 
 def server_access(name: str, spec: ToolServerSpec) -> Access:
@@ -44,19 +46,14 @@ def server_access(name: str, spec: ToolServerSpec) -> Access:
     else:
         assert spec.stdio is not None, "refused by the CRD"
         access = Access({"command": list(spec.stdio.command)})
-    return Access({**access.document, "timeoutSeconds": seconds}, access.files)
+    document: JsonObject = {**access.document, "timeoutSeconds": seconds}
+    if spec.max_result_bytes is not None:
+        document["maxResultBytes"] = spec.max_result_bytes
+    return Access(document, access.files)
 
 
 def _http_access(name: str, http: HttpServer) -> Access:
-    headers: list[JsonObject] = []
-    files: list[KeyFile] = []
-    for at, header in enumerate(http.headers or []):
-        if header.value_from is None:
-            headers.append({"name": header.name, "value": header.value or ""})
-            continue
-        file = value_file(f"tools/{name}/{at}", header.value_from)
-        headers.append({"name": header.name, "file": file.mounted})
-        files.append(file)
+    headers, files = _headers(f"tools/{name}", http.headers or [])
     ca = ca_file(f"tools/{name}/ca", http.tls)
     document: JsonObject = {
         "url": http.url,
@@ -64,6 +61,20 @@ def _http_access(name: str, http: HttpServer) -> Access:
         "caFile": ca.mounted if ca else None,
     }
     return _access(document, *files, ca)
+
+
+def _headers(folder: str, given: list[ToolHeader]) -> tuple[list[JsonObject], list[KeyFile]]:
+    """`name` and `value` or `file` of each header, and the files, by place in the list."""
+    headers: list[JsonObject] = []
+    files: list[KeyFile] = []
+    for at, header in enumerate(given):
+        if header.value_from is None:
+            headers.append({"name": header.name, "value": header.value or ""})
+            continue
+        file = value_file(f"{folder}/{at}", header.value_from)
+        headers.append({"name": header.name, "file": file.mounted})
+        files.append(file)
+    return headers, files
 
 
 def _access(document: JsonObject, *files: KeyFile | None) -> Access:

@@ -40,6 +40,7 @@ class RunEntry:
     approval_versions: dict[str, int] = field(default_factory=dict)
     jobs: dict[str, JobFact] = field(default_factory=dict)  # by name; from creates and live reads
     launches: dict[str, LaunchProblem] = field(default_factory=dict)  # by Job name
+    unkept: dict[str, LaunchProblem] = field(default_factory=dict)  # by NodeRecord or Approval
 
 
 def version_of(body: Obj) -> int:

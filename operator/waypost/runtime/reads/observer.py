@@ -13,7 +13,7 @@ from waypost.api import meta
 from waypost.api.status import AgentWorkflowStatus
 from waypost.compiler.definition import Definition, define
 from waypost.engine.state.observed import Observed, Reads
-from waypost.engine.state.visible import readable
+from waypost.engine.state.visible import lost, readable
 from waypost.kube import approvals, objects, runs
 from waypost.kube.jobs import JobFact, job_fact
 from waypost.kube.node_records import record_fact
@@ -22,7 +22,8 @@ from waypost.kube.pods import PodFact, pod_fact
 from waypost.kube.secret_files import explain, missing_key
 from waypost.kube.timestamps import parse_timestamp
 from waypost.ports.clock import Clock
-from waypost.ports.cluster import Cluster, Kind, NotFound, Obj
+from waypost.ports.cluster import Cluster, ClusterError, Kind, NotFound, Obj
+from waypost.ports.offload import Offload, inline
 from waypost.runtime.cache.endpoints import PROBED, EndpointCache
 from waypost.runtime.cache.runs import Key, RunCache, RunEntry, version_of
 from waypost.runtime.reads.events import newest_event
@@ -51,7 +52,9 @@ class Observer:
         catalog: EndpointCache,
         clock: Clock,
         node_lost_seconds: float,
+        offload: Offload = inline,
     ) -> None:
+        self._offload = offload
         self._cluster = cluster
         self._node_lost_seconds = node_lost_seconds
         self._machines = Machines(cluster=cluster, clock=clock)
@@ -78,6 +81,8 @@ class Observer:
         metadata = objects.section(body, "metadata")
         generation = metadata.get("generation")
         generation = generation if isinstance(generation, int) else 1
+        # Before anything is looked at: it may take a while.
+        definition = await self._definition(key.uid, generation, body)
         entry = self._store.entry(key.uid)
         pods = _pods(entry)
         deleting = bool(metadata.get("deletionTimestamp"))
@@ -91,7 +96,7 @@ class Observer:
             resource_version=objects.text(metadata, "resourceVersion"),
             created_at=parse_timestamp(objects.text(metadata, "creationTimestamp"))
             or self._clock.now(),
-            definition=self._definition(key.uid, generation, body),
+            definition=definition,
             status=_status(body),
             deleting=deleting,
             tracked=runs.tracked_by_git(body),
@@ -217,10 +222,10 @@ class Observer:
         """Drop what is cached here of a run that no longer exists."""
         self._looked.pop(uid, None)
 
-    def _definition(self, uid: str, generation: int, body: Obj) -> Definition:
+    async def _definition(self, uid: str, generation: int, body: Obj) -> Definition:
         known = self._definitions.get((uid, generation))
         if known is None:
-            known = define(body.get("spec"))
+            known = await self._offload(define, body.get("spec"))
             self._definitions[uid, generation] = known
             while len(self._definitions) > 500:
                 self._definitions.popitem(last=False)
@@ -293,7 +298,10 @@ class Observer:
         known = self._payloads.get((key.uid, name))
         if known is not None:
             return known[0]
-        body = await self._cluster.get(Kind.NODE_RECORD, namespace=key.namespace, name=name)
+        try:
+            body = await self._cluster.get(Kind.NODE_RECORD, namespace=key.namespace, name=name)
+        except NotFound:
+            return lost(name)
         fact = record_fact(body)
         value = readable(fact)
         size = fact.payload.size if fact.payload.read else 0
@@ -314,8 +322,8 @@ class Observer:
                 tail_lines=_LOG_LINES,
                 limit_bytes=_LOG_BYTES,
             )
-        except NotFound:
-            return ""
+        except (ClusterError, TimeoutError):
+            return ""  # a comfort: its machine, or the right to read it, may be missing
 
     async def _terminating(self, namespace: str) -> bool:
         at, verdict = self._namespaces.get(namespace, (float("-inf"), False))

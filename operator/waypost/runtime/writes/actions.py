@@ -7,8 +7,9 @@ it creates nothing.
 
 import asyncio
 import logging
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Coroutine, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 from waypost.api import meta
 from waypost.engine.state.decision import (
@@ -25,6 +26,8 @@ from waypost.engine.state.decision import (
 from waypost.engine.state.observed import Observed
 from waypost.kube import approvals, jobs, objects, pods
 from waypost.kube.jobs import LaunchProblem
+from waypost.kube.node_records import record_fact
+from waypost.kube.payloads import RecordFact
 from waypost.ports.clock import Clock
 from waypost.ports.cluster import (
     AlreadyExists,
@@ -35,7 +38,7 @@ from waypost.ports.cluster import (
     NotFound,
     Obj,
     PatchType,
-    QuotaExceeded,
+    RefusedForNow,
     Rejected,
 )
 from waypost.runtime.cache.runs import Key, RunCache, version_of
@@ -51,8 +54,31 @@ class FenceExpired(Exception):
     """Too long since the write that entitled to a create: observe again."""
 
 
+class ActionRefused(ClusterError):
+    """Something that follows from a status was refused for good; all else of it was done."""
+
+
 class Foreign(ClusterError):
     """The name of a child is taken by an object of another owner."""
+
+
+@dataclass
+class Prepared:
+    """What was written before a status, and what could not be."""
+
+    written: set[str] = field(default_factory=set)
+    settled: bool = False  # an Approval was: the run should be looked at again
+    unkept: dict[str, LaunchProblem] = field(default_factory=dict)
+    standing: dict[str, RecordFact] = field(default_factory=dict)
+
+    def knows(self, name: str) -> bool:
+        """Whether that object was tried in this pass."""
+        return name in self.written or name in self.unkept or name in self.standing
+
+    @property
+    def surprises(self) -> int:
+        """How many of them did not become what the engine had decided."""
+        return len(self.unkept) + len(self.standing)
 
 
 class ActionExecutor:
@@ -63,18 +89,54 @@ class ActionExecutor:
         self._store = store
         self._clock = clock
 
-    async def prepare(self, key: Key, actions: Iterable[Before]) -> bool:
-        """Do what must stand before the run's status is written. True when an Approval was
-        settled, so that the run should be looked at again. Raises ClusterError."""
-        settled = False
+    async def prepare(self, key: Key, actions: Iterable[Before], done: Prepared) -> Prepared:
+        """Do what must stand before the run's status is written, but for what is `done`. What
+        cannot be written is a fact to decide on and stops nothing else. Raises Conflict, and
+        NotFound, when an Approval has changed or is gone."""
         for action in actions:
             match action:
                 case PutRecord():
-                    await self._put_record(key, action.manifest)
+                    name = action.manifest["metadata"]["name"]
+                    if not done.knows(name):
+                        await self._keep(key, name, self._record(key, action, done), done)
                 case SettleApproval():
-                    await self._settle_approval(key, action)
-                    settled = True
-        return settled
+                    if not done.knows(action.name):
+                        settling = self._settle_approval(key, action, done)
+                        await self._keep(key, action.name, settling, done)
+        return done
+
+    async def _keep(
+        self, key: Key, name: str, writing: Coroutine[Any, Any, None], done: Prepared
+    ) -> None:
+        known = self._store.entry(key.uid).unkept
+        try:
+            await writing
+        except (Conflict, NotFound):
+            raise
+        except (ClusterError, TimeoutError) as error:
+            permanent = isinstance(error, Rejected | Foreign) and not isinstance(
+                error, RefusedForNow
+            )
+            since = known[name].since if name in known else self._clock.now()
+            message = getattr(error, "message", "") or type(error).__name__
+            problem = LaunchProblem(message=message, permanent=permanent, since=since)
+            log.warning("%s was not written: %s", name, message, extra={"run": key.name})
+            known[name] = done.unkept[name] = problem
+        else:
+            known.pop(name, None)
+
+    async def _record(self, key: Key, action: PutRecord, done: Prepared) -> None:
+        """Create a record. One that is there with another digest is what counts, if it is ours."""
+        found = await self._put_record(key, action.manifest)
+        name, wanted = action.manifest["metadata"]["name"], record_fact(action.manifest)
+        if found is None or found.payload.digest == wanted.payload.digest:
+            done.written.add(name)
+        elif _same_place(found, wanted) and found.owner_uid == key.uid:
+            done.standing[name] = found
+        else:
+            text = f"a NodeRecord {name} exists that this run did not create; "
+            text += _advice(found.owner_uid)
+            raise Foreign(text, code=409)
 
     async def carry_out(
         self, key: Key, observed: Observed, actions: Iterable[After], *, fence: float
@@ -86,6 +148,18 @@ class ActionExecutor:
             try:
                 await self._one(key, observed, action, fence)
             except (ClusterError, FenceExpired, TimeoutError) as error:
+                failure = failure or _as_refusal(action, error)
+        if failure is not None:
+            raise failure
+
+    async def release_held(self, key: Key) -> None:
+        """Let all pods of a run go; the first failure is raised at the end."""
+        held = [pod for pod in self._store.entry(key.uid).pods.values() if pod.held]
+        failure: Exception | None = None
+        for pod in held:
+            try:
+                await self.release(key, name=pod.name, uid=pod.uid)
+            except (ClusterError, TimeoutError) as error:
                 failure = failure or error
         if failure is not None:
             raise failure
@@ -144,7 +218,7 @@ class ActionExecutor:
             if action.config_map is not None:
                 await self._create_child(Kind.CONFIG_MAP, key, action.config_map)
             if action.input_record is not None:
-                await self._put_record(key, action.input_record)
+                await self._put_inputs(key, action.input_record)
             job = await self._create_child(Kind.JOB, key, action.job)
         except (Rejected, Foreign) as error:
             log.warning("the Job was refused: %s", error.message, extra=_about(key, action))
@@ -165,7 +239,8 @@ class ActionExecutor:
         mine = _identity(body)
         if objects.controller_uid(found) == key.uid and _identity(found) == mine:
             return found
-        text = f"{kind.kind} {name} exists and is not this attempt's; delete or rename it"
+        text = f"{kind.kind} {name} exists and is not this attempt's; "
+        text += _advice(objects.controller_uid(found))
         raise Foreign(text, code=409, reason="AlreadyExists")
 
     async def _open_approval(self, key: Key, action: OpenApproval) -> None:
@@ -179,14 +254,16 @@ class ActionExecutor:
         except Rejected as error:
             self._note_refusal(key, action.manifest["metadata"]["name"], error)
             return
+        self._store.entry(key.uid).launches.pop(action.manifest["metadata"]["name"], None)
         self._keep_approval(key, body)
 
     def _note_refusal(self, key: Key, name: str, error: Rejected | Foreign) -> None:
         """Keep why a child was refused, for the next pass to decide on. Raises the error again
         if it may pass by itself."""
-        permanent = not isinstance(error, QuotaExceeded)
-        problem = LaunchProblem(message=error.message, permanent=permanent)
-        self._store.entry(key.uid).launches[name] = problem
+        permanent = not isinstance(error, RefusedForNow)
+        known = self._store.entry(key.uid).launches
+        since = known[name].since if name in known else self._clock.now()
+        known[name] = LaunchProblem(message=error.message, permanent=permanent, since=since)
         if not permanent:
             raise error
 
@@ -195,7 +272,7 @@ class ActionExecutor:
         if fact is not None:
             self._store.put_approval(fact, key.uid, version_of(body))
 
-    async def _settle_approval(self, key: Key, action: SettleApproval) -> None:
+    async def _settle_approval(self, key: Key, action: SettleApproval, done: Prepared) -> None:
         body = await self._cluster.patch(
             Kind.APPROVAL,
             namespace=key.namespace,
@@ -207,17 +284,30 @@ class ActionExecutor:
             subresource="status",
         )
         self._keep_approval(key, body)
+        done.written.add(action.name)
+        done.settled = True
 
-    async def _put_record(self, key: Key, manifest: Obj) -> None:
+    async def _put_record(self, key: Key, manifest: Obj) -> RecordFact | None:
+        """Create a NodeRecord; the one that was there already, if its name was taken."""
+        name = manifest["metadata"]["name"]
         try:
             await self._cluster.create(Kind.NODE_RECORD, namespace=key.namespace, body=manifest)
-        except AlreadyExists:
-            name = manifest["metadata"]["name"]
-            found = await self._cluster.get(Kind.NODE_RECORD, namespace=key.namespace, name=name)
-            wanted = manifest["spec"]["digest"]
-            if objects.section(found, "spec").get("digest") != wanted:
-                text = f"NodeRecord {name} exists with another digest; delete it"
-                raise Foreign(text, code=409) from None
+        except (AlreadyExists, Rejected) as error:
+            # Quotas and policies are asked before names: it may stand already.
+            try:
+                found = await self._cluster.get(
+                    Kind.NODE_RECORD, namespace=key.namespace, name=name
+                )
+            except NotFound:
+                raise error from None
+            return record_fact(found)
+        return None
+
+    async def _put_inputs(self, key: Key, manifest: Obj) -> None:
+        found = await self._put_record(key, manifest)
+        if found is not None and found.payload.digest != manifest["spec"]["digest"]:
+            text = f"NodeRecord {found.name} exists with another digest; delete it"
+            raise Foreign(text, code=409)
 
     async def _stop(self, key: Key, action: StopAttempt) -> None:
         try:
@@ -225,10 +315,15 @@ class ActionExecutor:
                 Kind.JOB,
                 namespace=key.namespace,
                 name=action.job,
-                body={"spec": {"suspend": True}},
+                # Nothing starts either when a queue, which takes it for its own, resumes it.
+                body={"spec": {"suspend": True, "parallelism": 0}},
                 patch_type=PatchType.MERGE,
             )
-        except NotFound:
+        except RefusedForNow:
+            raise
+        except (NotFound, Rejected) as error:
+            if isinstance(error, Rejected):
+                log.warning("Job %s cannot be suspended: %s", action.job, error.message)
             for pod in action.pods:
                 await self._delete_pod(key, pod.name, pod.uid)
 
@@ -249,6 +344,24 @@ class ActionExecutor:
             )
         except NotFound:
             self._store.drop_run(key.uid)
+
+
+def _as_refusal(action: After, error: Exception) -> Exception:
+    if isinstance(error, Rejected) and not isinstance(error, RefusedForNow):
+        return ActionRefused(f"{type(action).__name__}: {error.message}", code=error.code)
+    return error
+
+
+def _advice(owner_uid: str) -> str:
+    """What to do about an object that stands in our place."""
+    if owner_uid:
+        return f"it belongs to the object with uid {owner_uid}: leave it alone"
+    return "delete or rename it"
+
+
+def _same_place(found: RecordFact, wanted: RecordFact) -> bool:
+    places = [(f.type, f.run_uid, f.path, f.round, f.attempt) for f in (found, wanted)]
+    return places[0] == places[1]
 
 
 def _identity(body: Obj) -> str:

@@ -1,4 +1,4 @@
-"""The validation rules of the CRDs, by what they are about; `table` says what carries each.
+"""The validation rules of the CRDs by subject; `table` maps each model to its rules.
 
 Imports the models of `waypost.api` and `waypost.api.crd.cel_rule`.
 """

@@ -1,4 +1,4 @@
-"""What the API server refuses about an Approval by itself: who may write what, and until when."""
+"""Validation rules for an Approval: who can write what, and until when."""
 
 from typing import Final
 
@@ -13,7 +13,7 @@ from waypost.api.crd.cel_rule import (
     wire_names,
 )
 
-# Every other field of the spec, also a future one, is the question.
+# Every other field of the spec, also a future one, belongs to the question.
 ANSWER: Final = ("decision", "answer", "reason", "decidedBy", "votes")
 
 _QUESTION = wire_names(ApprovalSpec, without=frozenset(ANSWER))
@@ -22,7 +22,7 @@ _DENIAL_WITHOUT_ANSWER = (
 )
 
 APPROVAL_SPEC = (
-    # Otherwise the name could be taken in advance by an Approval that is already answered.
+    # Otherwise somebody could create an answered Approval under the name in advance.
     Rule(
         f"oldSelf.hasValue() || !{any_of(ANSWER)}",
         [

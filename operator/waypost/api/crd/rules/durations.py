@@ -1,4 +1,4 @@
-"""What the API server refuses about a duration by itself."""
+"""Validation rules for durations."""
 
 from waypost.api.base import DURATION_PATTERN
 from waypost.api.crd.cel_rule import Cel, Rule

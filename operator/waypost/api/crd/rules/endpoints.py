@@ -1,4 +1,4 @@
-"""What the API server refuses about a ModelProvider and a ToolServer by itself."""
+"""Validation rules for a ModelProvider and a ToolServer."""
 
 from typing import Final
 

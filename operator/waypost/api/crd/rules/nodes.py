@@ -1,4 +1,4 @@
-"""What the API server refuses about a node by itself."""
+"""Validation rules for a node and its parts."""
 
 from typing import Final
 
@@ -225,7 +225,7 @@ APPROVERS = (
     ),
 )
 
-# A pattern says what is right for programs (editors, kubeconform); these say it for people.
+# Patterns are for programs (editors, kubeconform); these rules have messages for people.
 NODE_NAME_TEXT = (
     Rule(
         f"self.matches('{NODE_NAME_PATTERN}')",

@@ -1,7 +1,8 @@
-"""What the API server refuses by itself, before the operator sees it.
+"""All validation rules of the CRDs, which the API server evaluates before the operator sees an
+object.
 
-Everything that needs the whole graph (dangling references, cycles, expressions, size of the
-inputs) is judged by the operator, in the condition Accepted.
+The operator checks everything that needs the whole graph (dangling references, cycles,
+expressions, size of the inputs) and reports it in the condition Accepted.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,13 +21,13 @@ _RECORD = (
         ["a NodeRecord cannot be changed; create a new one for the new attempt"],
     ),
     Rule(
-        # Not exactly one: has() does not see a null, which is a payload too.
+        # At most one, not exactly one: has() is false for a null, which is a payload too.
         at_most_one_of(_FORMS),
         ["the payload must be in one of data, compressed and object; found ", _FOUND],
     ),
 )
 
-# By what carries them: a resource, a model, or a string with that pattern.
+# Keys: a resource, a model, or the pattern of a string.
 RULES: Final[Mapping[str, Sequence[Rule]]] = {
     "AgentWorkflow": workflow.WORKFLOW,
     "AgentWorkflowSpec": (durations.not_zero("deadline"),),

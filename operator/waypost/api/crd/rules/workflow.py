@@ -1,25 +1,25 @@
-"""What the API server refuses about an AgentWorkflow as a whole, and about changes of one."""
+"""Validation rules for an AgentWorkflow as a whole and for its changes."""
 
 from typing import Final
 
 from waypost.api.crd.cel_rule import Cel, Rule, changes_of, unchanged, wire_names
 from waypost.api.workflow import AgentWorkflowSpec
 
-# What may change after a run was accepted. Every other field, also a future one, is frozen.
+# Fields that can change after a run was accepted. All others, also future ones, are frozen.
 EDITABLE: Final = frozenset({"suspend", "cancel", "ttlSecondsAfterFinished"})
 
 _ACCEPTED = (
     "has(oldSelf.status) && has(oldSelf.status.conditions) && "
     "oldSelf.status.conditions.exists(c, c.type == 'Accepted' && c.status == 'True')"
 )
-# A run that has begun is in a round, also while the next one is refused.
+# A run that has started is in a round, even while its next round is rejected.
 _BEGUN = "has(oldSelf.status) && has(oldSelf.status.nodes) && oldSelf.status.nodes.size() > 0"
 _ROUND = "(has(oldSelf.status) && has(oldSelf.status.round) ? oldSelf.status.round : 1)"
 _RAISED = f"has(self.spec.rerun) && self.spec.rerun.round > {_ROUND}"
 _DEFINITION = wire_names(AgentWorkflowSpec, without=EDITABLE)
 
 WORKFLOW = (
-    # Until it is accepted a run stays editable, so that a typo does not need a new name.
+    # A run can be edited until it is accepted, so that a typo does not need a new name.
     Rule(
         f"!({_ACCEPTED}) && !({_BEGUN}) || {_RAISED} || {unchanged(_DEFINITION, at='.spec')}",
         [
@@ -33,7 +33,7 @@ WORKFLOW = (
         field_path=".spec",
     ),
     Rule(
-        # With the round that is there already: it may be one that was refused.
+        # An unchanged rerun is allowed: its round may be one that was rejected.
         f"!({_RAISED}) || !has(self.spec.cancel) || !self.spec.cancel"
         " || has(oldSelf.spec.rerun) && self.spec.rerun == oldSelf.spec.rerun",
         [

@@ -1,0 +1,151 @@
+"""What a tool gave, as a model can be shown it. Pure: no I/O.
+
+A call that ended well never counts as failed because of the form of its result: what the model
+cannot take is described in text.
+"""
+
+import base64
+import binascii
+import json
+import math
+from collections.abc import Collection, Sequence
+from typing import Any, Final, NamedTuple
+
+from waypost_node import user_code
+
+_KIB: Final = 1024
+# How a media type is named in ModelProvider models[].inputs.
+_INPUTS: Final = (("image/", "Image"), ("audio/", "Audio"), ("application/pdf", "PDF"))
+
+
+class Media(NamedTuple):
+    """A picture, a sound or a document of a result; `data` is base64."""
+
+    type: str
+    data: str
+
+    @property
+    def size(self) -> int:
+        """Bytes of the content."""
+        return len(self.data) * 3 // 4 - self.data[-2:].count("=")
+
+
+class Content(NamedTuple):
+    """A result: JSON, and media in the order in which they came. `cut`: the value is a part."""
+
+    value: Any
+    media: tuple[Media, ...] = ()
+    cut: bool = False
+
+
+def from_python(result: Any) -> Content:
+    """The result of a function."""
+    return Content(as_json(user_code.jsonable(result)))
+
+
+def as_json(value: Any) -> Any:
+    """The value as JSON; what is none is described in its place."""
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, str):
+        # Lone surrogates are no text that any provider takes.
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, dict):
+        return {as_json(key if isinstance(key, str) else str(key)): as_json(item)
+                for key, item in value.items()}  # fmt: skip
+    if isinstance(value, list | tuple | set | frozenset):
+        return [as_json(item) for item in value]
+    if isinstance(value, bytes | bytearray | memoryview):
+        return f"[{_size(len(value))} of binary data, not shown]"
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
+    return f"[a {type(value).__name__}, which is not JSON and cannot be shown]"
+
+
+def from_mcp(content: Sequence[Any], structured: Any) -> Content:
+    """The result of a tool of an MCP server: its content blocks and its structured content.
+
+    Texts usually repeat the structured content, which is then taken alone.
+    """
+    blocks = [_block(each) for each in content]
+    texts = [each for each in blocks if isinstance(each, str)]
+    if structured is not None and (len(texts) == len(blocks) or not texts):
+        single = isinstance(structured, dict) and set(structured) == {"result"}
+        blocks = [structured["result"] if single else structured, *_only_media(blocks)]
+    media = tuple(each for each in blocks if isinstance(each, Media))
+    values = [as_json(each) for each in blocks if not isinstance(each, Media)]
+    if not values:
+        return Content("" if media else "(no content)", media)
+    return Content(values[0] if len(values) == 1 else values, media)
+
+
+def shown(content: Content, *, inputs: Collection[str], limit: int) -> Content:
+    """The content as a model sees it that takes `inputs` (Image, Audio, PDF) besides text: media
+    that it does not take, or that are larger than `limit` bytes, are described."""
+    kept: list[Media] = []
+    notes: list[str] = []
+    for each in content.media:
+        kind = next((name for start, name in _INPUTS if each.type.startswith(start)), None)
+        if kind not in inputs:
+            notes.append(f"[{each.type}, {_size(each.size)}, not shown]")
+        elif len(each.data) > limit:
+            size = _size(each.size)
+            notes.append(f"[{each.type}, {size}, not shown: maxResultBytes is {limit}]")
+        else:
+            kept.append(each)
+    if not notes:
+        return content
+    values = content.value if isinstance(content.value, list) else [content.value]
+    values = [each for each in values if each != ""] + notes
+    return Content(values[0] if len(values) == 1 else values, tuple(kept))
+
+
+def error_text(content: Content) -> str:
+    """The content of an error, as one text."""
+    values = content.value if isinstance(content.value, list) else [content.value]
+    return "\n".join(map(as_text, values))
+
+
+def as_text(value: Any) -> str:
+    """A value as a model reads it: text as it is, else JSON."""
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _only_media(blocks: list[Any]) -> list[Any]:
+    return [each for each in blocks if isinstance(each, Media)]
+
+
+def _block(block: Any) -> Any:
+    """A content block as text or media, by the names that all kinds of blocks share."""
+    match block.type:
+        case "text":
+            return block.text
+        case "image" | "audio":
+            return _media(block.mime_type, block.data, block.type)
+        case "resource":
+            resource = block.resource
+            text = getattr(resource, "text", None)
+            if text is not None:
+                return text
+            return _media(resource.mime_type or "application/octet-stream", resource.blob,
+                          str(resource.uri))  # fmt: skip
+        case "resource_link":
+            about = [block.title or block.name, block.description, block.mime_type]
+            return f"[link: {block.uri} ({', '.join(each for each in about if each)})]"
+    return f"[content of type {block.type}, not shown]"
+
+
+def _media(type_: str, data: str, what: str) -> Any:
+    try:
+        base64.b64decode(data, validate=True)
+    except (binascii.Error, ValueError):
+        return f"[{what}: {type_} that cannot be decoded, not shown]"
+    return Media(type_, data)
+
+
+def _size(count: int) -> str:
+    return f"{count} bytes" if count < _KIB else f"{math.ceil(count / _KIB)} KiB"

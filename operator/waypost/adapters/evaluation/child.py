@@ -1,0 +1,165 @@
+"""The process that evaluates users' text: run as `python -m`, asked over its standard streams.
+
+It loads the libraries once and forks workers, one at a time. A worker answers some hundred
+questions under limits and ends, so that what the libraries never give back goes with it, and the
+next is there in a millisecond. When one breaks down, so does this process, after it has said why:
+a part of a question may have been read. Questions and answers are JSON, each after its length in
+eight bytes.
+"""
+
+import base64
+import contextlib
+import json
+import os
+import resource
+import signal
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from waypost.expressions import cel, evaluation
+from waypost.protocol import schema
+
+_GROWN: Final = 48 * 1024 * 1024  # beyond this a worker ends early
+_STATM: Final = Path("/proc/self/statm")
+_PAGE: Final = resource.getpagesize()
+
+# Why a worker ended, as its exit code.
+_DONE, _NO_MORE_QUESTIONS = 0, 3
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a worker may take: memory in bytes beside what it begins with, processor time for one
+    question, and how many questions it answers."""
+
+    memory: int = 128 * 1024 * 1024
+    cpu_seconds: float = 3.0
+    questions: int = 500
+
+
+def main(limits: Limits) -> int:
+    """Fork workers until nobody asks any more."""
+    evaluation.InProcess().run(_warm_program(), {"inputs": {"x": 1}})
+    schema.compiling_problem({"type": "object"})
+    while True:
+        worker = os.fork()
+        if worker == 0:
+            os._exit(_work(limits))
+        _, status = os.waitpid(worker, 0)
+        if os.WIFEXITED(status) and os.WEXITSTATUS(status) == _NO_MORE_QUESTIONS:
+            return 0
+        if not os.WIFEXITED(status) or os.WEXITSTATUS(status) != _DONE:
+            again = not _took_too_long(status)
+            _send(json.dumps({"stopped": _why(status, limits), "again": again}).encode())
+            return 1
+
+
+def _warm_program() -> bytes:
+    checked = cel.check("[inputs.x].map(x, x)")
+    assert isinstance(checked, bytes), "a constant of this program"
+    return checked
+
+
+def _took_too_long(status: int) -> bool:
+    return os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGPROF
+
+
+def _why(status: int, limits: Limits) -> str:
+    if _took_too_long(status):
+        return f"it took more than {limits.cpu_seconds:g} s of processor time"
+    if os.WIFSIGNALED(status):
+        # Without memory the library aborts or reads where nothing is, as it does of a defect.
+        number = os.WTERMSIG(status)
+        return f"{_too_much_memory(limits)}, or broke the library (signal {number})"
+    return f"the process that evaluates it ended with exit code {os.WEXITSTATUS(status)}"
+
+
+def _too_much_memory(limits: Limits) -> str:
+    return f"it took more than {limits.memory >> 20} MiB of memory"
+
+
+def _work(limits: Limits) -> int:
+    limit = _pages(0) * _PAGE + limits.memory
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resident = _pages(1)
+    for _ in range(limits.questions):
+        question = _read()
+        if question is None:
+            return _NO_MORE_QUESTIONS
+        signal.setitimer(signal.ITIMER_PROF, limits.cpu_seconds)
+        try:
+            answer = _answered(question)
+        except MemoryError:
+            question = None
+            answer = json.dumps({"stopped": _too_much_memory(limits)}).encode()
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        _send(answer)
+        if (_pages(1) - resident) * _PAGE > _GROWN:
+            break
+    return _DONE
+
+
+def _answered(question: bytes) -> bytes:
+    return json.dumps({"worker": os.getpid(), **_answer(json.loads(question))}).encode()
+
+
+def _answer(question: Any) -> Any:
+    match question:
+        case {"program": program, "variables": variables}:
+            return _evaluated(base64.b64decode(program), variables)
+        case {"schema": declared, "value": value, "limit": limit}:
+            try:
+                found = schema.validate_here(declared, value, limit=limit)
+            except ValueError as error:
+                return {"unusable": str(error)}
+            return {"violations": [[one.path, one.expected, one.found] for one in found]}
+        case {"schema": declared}:
+            return {"problem": schema.compiling_problem(declared)}
+    raise ValueError("not a question")
+
+
+def _evaluated(program: bytes, variables: Any) -> Any:
+    match evaluation.InProcess().run(program, variables):
+        case evaluation.Value(json=value):
+            return {"value": value}
+        case cel.Failure(message=message):
+            return {"failure": message}
+        case evaluation.NotJson(message=message, path=path):
+            return {"unfit": message, "path": path}
+    raise ValueError("not an outcome of this process")
+
+
+def _pages(which: int) -> int:
+    """Memory of this process in pages: its address space (0), or what is resident (1)."""
+    return int(_STATM.read_bytes().split()[which])
+
+
+def _read() -> bytes | None:
+    size = _exactly(8)
+    return None if size is None else _exactly(int.from_bytes(size, "big"))
+
+
+def _exactly(size: int) -> bytes | None:
+    parts: list[bytes] = []
+    while size:
+        part = os.read(0, min(size, 1 << 20))
+        if not part:
+            return None
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
+
+
+def _send(answer: bytes) -> None:
+    view = memoryview(len(answer).to_bytes(8, "big") + answer)
+    while view:
+        view = view[os.write(1, view) :]
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal: whoever asks ends first
+    with contextlib.suppress(BrokenPipeError):
+        sys.exit(main(Limits(**json.loads(sys.argv[1]))))

@@ -1,0 +1,54 @@
+"""Inputs of nodes that are known before the run: values of `spec.inputs` that are passed on."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from waypost.api.base import JsonObject
+from waypost.api.workflow import AgentWorkflowSpec, Node
+from waypost.compiler.graph import Graph
+from waypost.compiler.problems import Problem, Severity
+from waypost.expressions.expression import Absent, Compiled, EvaluationError, evaluate
+from waypost.expressions.templates import Template, parse_template
+from waypost.protocol import schema
+from waypost.protocol.ijson import Json
+
+# What a single input must meet. Other keywords may depend on inputs that are not known yet.
+_OF_ONE_INPUT: Final = ("$schema", "$defs", "definitions", "properties")
+
+
+def known_input_problems(
+    spec: AgentWorkflowSpec, graph: Graph, inputs: JsonObject
+) -> Iterator[Problem]:
+    """Known inputs that do not match the inputSchema of their node. `inputs`: with defaults.
+
+    An error where the node surely starts, a warning where it may be skipped.
+    """
+    for node in spec.nodes:
+        takes = node.input_schema
+        known = dict(_known(node, inputs)) if takes is not None else {}
+        if takes is None or not known:
+            continue
+        starts = node.when is None and not graph.dependencies[node.name].all
+        severity: Severity = "error" if starts else "warning"
+        properties = {keyword: takes[keyword] for keyword in _OF_ONE_INPUT if keyword in takes}
+        for violation in schema.validate(properties, known):
+            place = f"nodes.{node.name}.inputs{violation.path.removeprefix('$')}"
+            text = f"inputSchema expects {violation.expected}, found {violation.found}"
+            yield Problem(place, text, severity)
+
+
+def _known(node: Node, inputs: JsonObject) -> Iterator[tuple[str, Json]]:
+    for key, text in (node.inputs or {}).items():
+        compiled = _single_path(text)
+        if compiled is not None and compiled.roots == {"inputs"}:
+            value = evaluate(compiled, {"inputs": inputs})
+            if not isinstance(value, Absent | EvaluationError):
+                yield key, value
+
+
+def _single_path(text: Json) -> Compiled | None:
+    template = parse_template(text) if isinstance(text, str) else None
+    if not isinstance(template, Template) or not template.is_single:
+        return None
+    part = template.parts[0]
+    return part if isinstance(part, Compiled) and part.is_path else None

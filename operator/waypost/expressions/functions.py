@@ -1,0 +1,235 @@
+"""What each function of the language makes of the sizes of its arguments, and what it costs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from waypost.expressions.linear import Linear, Quantities, constant, numeric, plus, times
+from waypost.expressions.sizes import (
+    CONTROL,
+    ITEM,
+    SCALAR,
+    Data,
+    Made,
+    Size,
+    flat,
+    one_of,
+    together,
+)
+from waypost.expressions.tree import Call, Constant, Expr
+
+_NUMBER: Final = 24.0  # the longest text of a number or a boolean
+_FORMATTED: Final = 80.0  # what a verb adds to its argument at most, unless it has a precision
+_PRECISE: Final = 1500.0  # %.1000f, the largest precision there is
+_PATTERN: Final = 16.0  # characters of a pattern that cost as much as looking at the text again
+
+# Neither copied nor looked through, whatever they are applied to.
+FREE: Final = frozenset(
+    (
+        *("_[_]", "_[?_]", "_?._", "_?_:_", "_&&_", "_||_", "!_", "-_", "@not_strictly_false"),
+        *("_-_", "_*_", "_/_", "_%_", "hasValue", "value", "orValue", "or", "type"),
+        *("optional.of", "optional.none", "startsWith", "endsWith"),
+    )
+)
+# They look at their arguments and give a scalar.
+_TELLING: Final = frozenset(
+    (
+        *("_==_", "_!=_", "_<_", "_<=_", "_>_", "_>=_", "@in", "size"),
+        *("int", "uint", "double", "bool"),
+    )
+)
+_SEARCHING: Final = frozenset(("contains", "indexOf", "lastIndexOf", "matches"))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The size of a result, the bytes it allocates and the bytes looked at for it."""
+
+    size: Size
+    built: Linear
+    read: Linear
+
+
+def result_of(call: Call, sizes: list[Size], known: Quantities) -> Outcome:
+    """What `call` gives when its parts, the target first, are of `sizes`."""
+    looked: Linear = constant(SCALAR)
+    for size in sizes:
+        looked = plus(looked, size.bytes)
+    name = call.function
+    if name in FREE or name.startswith("math."):
+        return Outcome(_selected(name, call, sizes), constant(SCALAR), constant(SCALAR))
+    if name in _TELLING:
+        return Outcome(flat(SCALAR), constant(SCALAR), looked)
+    if name in _SEARCHING:
+        longest = numeric(sizes[1].bytes, known) if len(sizes) > 1 else 0.0
+        read = plus(looked, sizes[0].bytes, longest / _PATTERN)
+        return Outcome(flat(SCALAR), constant(SCALAR), read)
+    made = _MAKERS.get(name, _of_any)(call, sizes, known)
+    longest = numeric(sizes[1].bytes, known) / _PATTERN if name in ("replace", "split") else 0.0
+    read = plus(plus(looked, sizes[0].bytes, longest) if sizes else looked, made.bytes)
+    built = plus(made.bytes, made.count, ITEM) if name in ("split", "keys") else made.bytes
+    return Outcome(made, built, read)
+
+
+def _selected(name: str, call: Call, sizes: list[Size]) -> Size:
+    if name in ("_[_]", "_[?_]", "_?._"):
+        name_of_field = _literal(call.args[-1])
+        return sizes[0].item if name_of_field is None else sizes[0].field(name_of_field)
+    if name == "_?_:_":
+        return one_of(sizes[1], sizes[2])
+    if name in ("orValue", "or"):
+        return one_of(sizes[0], sizes[1])
+    return sizes[0] if name in ("value", "optional.of") else flat(SCALAR)
+
+
+def _sum(call: Call, sizes: list[Size], known: Quantities) -> Size:
+    return together(sizes[0], sizes[1])
+
+
+def _piece(call: Call, sizes: list[Size], known: Quantities) -> Size:
+    """A part of a text, or its characters in another order."""
+    text = sizes[0]
+    return Made(text.bytes, text.count, characters=text.chars)
+
+
+def _cased(call: Call, sizes: list[Size], known: Quantities) -> Size:
+    text = sizes[0]
+
+    def characters(char: str) -> Linear:
+        return plus(text.chars(char.lower()), text.chars(char.upper()))
+
+    return Made(text.bytes, text.count, characters=characters)
+
+
+def _char(call: Call, sizes: list[Size], known: Quantities) -> Size:
+    return flat(SCALAR)
+
+
+def _joined(call: Call, sizes: list[Size], known: Quantities) -> Size:
+    items, count = sizes[0].items, sizes[0].count
+    if len(sizes) == 1:
+        return Made(items.bytes, items.bytes, characters=items.chars)
+    between = sizes[1]
+
+    def characters(char: str) -> Linear:
+        return plus(items.chars(char), times(between.chars(char), count, known))
+
+    size = plus(items.bytes, times(between.bytes, count, known))
+    return Made(size, size, characters=characters)
+
+
+def _split(call: Call, sizes: list[Size], known: Quantities) -> Size:
+    text = sizes[0]
+    pattern = _literal(call.args[0])
+    found = text.bytes if not pattern else text.occurrences(pattern)
+    count = plus(found, constant(1.0))
+    piece = Made(text.bytes, text.count, characters=text.chars)
+    pieces = Made(plus(text.bytes, count, SCALAR), text.count, characters=text.chars)
+    return Made(
+        plus(text.bytes, count, SCALAR),
+        count,
+        all_items=lambda: pieces,
+        one_item=lambda: piece,
+    )
+
+
+def _replaced(call: Call, sizes: list[Size], known: Quantities) -> Size:
+    text, by = sizes[0], sizes[2]
+    pattern, put = _literal(call.args[0]), _literal(call.args[1])
+    found = text.occurrences(pattern) if pattern else plus(text.bytes, constant(1.0))
+    grown = len(put.encode(errors="replace")) if put is not None else numeric(by.bytes, known)
+    size = plus(text.bytes, found, float(grown))
+
+    def characters(char: str) -> Linear:
+        each = float(put.count(char)) if put is not None and char != CONTROL else float(grown)
+        return plus(text.chars(char), found, each)
+
+    return Made(size, size, characters=characters)
+
+
+def _quoted(text: Size) -> Size:
+    """A text in quotes, with what is special in it escaped."""
+    quotes, slashes, controls = text.chars('"'), text.chars("\\"), text.chars(CONTROL)
+    added = plus(plus(plus(constant(2.0), quotes), slashes), controls, 6.0)
+
+    def characters(char: str) -> Linear:
+        if char == CONTROL:
+            return constant(0.0)
+        return plus(text.chars(char), added)
+
+    size = plus(text.bytes, added)
+    return Made(size, size, characters=characters)
+
+
+def _quote(call: Call, sizes: list[Size], known: Quantities) -> Size:
+    return _quoted(sizes[0])
+
+
+def _json(call: Call, sizes: list[Size], known: Quantities) -> Size:
+    value = sizes[0]
+    exact = value.as_json() if isinstance(value, Data) else None
+    if exact is not None:
+        return exact
+    # Every scalar may be a number, every item has a comma and every key quotes and a colon.
+    plain = Made(plus({}, value.bytes, 4.0), value.count, characters=value.chars)
+    return _quoted(plain if not _is_text(value) else value)
+
+
+def _is_text(value: Size) -> bool:
+    """Whether it is surely a text, which has no items."""
+    return isinstance(value, Made) and (
+        value.constant_text is not None
+        or (value.characters is not None and value.all_items is None and not value.fields)
+    )
+
+
+def _text(call: Call, sizes: list[Size], known: Quantities) -> Size:
+    value = sizes[0]
+    size = plus(value.bytes, constant(_NUMBER))
+    return Made(size, size, characters=lambda char: plus(value.chars(char), constant(_NUMBER)))
+
+
+def _formatted(call: Call, sizes: list[Size], known: Quantities) -> Size:
+    pattern = _literal(call.target) if call.target is not None else None
+    verb = _FORMATTED if pattern is not None and "." not in pattern else _PRECISE
+    arguments = sizes[-1]
+    size = plus(plus(sizes[0].bytes, arguments.bytes, 4.0), arguments.count, verb)
+    return Made(size, size)
+
+
+def _keys(call: Call, sizes: list[Size], known: Quantities) -> Size:
+    value = sizes[0]
+    if isinstance(value, Data):
+        listed = (tuple(list(v) for v in group if isinstance(v, Mapping)) for group in value.groups)
+        return Data(tuple(listed))
+    return Made(value.bytes, value.count)
+
+
+def _of_any(call: Call, sizes: list[Size], known: Quantities) -> Size:
+    size: Linear = constant(64.0)
+    for part in sizes:
+        size = plus(size, part.bytes, 2.0)
+    return Made(size, size)
+
+
+def _literal(expr: Expr | None) -> str | None:
+    return expr.string if isinstance(expr, Constant) else None
+
+
+_Maker = Callable[[Call, list[Size], Quantities], Size]
+_MAKERS: Final[Mapping[str, _Maker]] = {
+    "_+_": _sum,
+    **dict.fromkeys(("trim", "substring", "reverse"), _piece),
+    **dict.fromkeys(("lowerAscii", "upperAscii"), _cased),
+    "charAt": _char,
+    "join": _joined,
+    "split": _split,
+    "replace": _replaced,
+    "strings.quote": _quote,
+    "json": _json,
+    "string": _text,
+    "format": _formatted,
+    "keys": _keys,
+}

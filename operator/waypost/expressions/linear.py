@@ -1,0 +1,72 @@
+"""Bounds that are linear in the elements of loops, so that a sum over a loop stays exact.
+
+`map(x, x.name + '!')` builds as much as all names together and one byte for every element. With
+the longest name times the number of elements, one long name would make ten rows look like
+gigabytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+# A quantity of the element of one loop: (id of the loop, what is measured).
+Variable = tuple[int, object]
+# Coefficients by variable; the constant stands under None. All are zero or more.
+Linear = dict[Variable | None, float]
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """What one variable is: at most `top` for one element, `total` for all of them together."""
+
+    top: float
+    total: Callable[[], Linear]
+
+
+Quantities = dict[Variable, Quantity]
+
+
+def constant(value: float) -> Linear:
+    """The number `value`, whatever the data are."""
+    return {None: value}
+
+
+def plus(left: Linear, right: Linear, factor: float = 1.0) -> Linear:
+    """left + factor * right."""
+    total = dict(left)
+    for name, coefficient in right.items():
+        total[name] = total.get(name, 0.0) + coefficient * factor
+    return total
+
+
+def either(left: Linear, right: Linear) -> Linear:
+    """A bound of both, whatever the variables are."""
+    names = left.keys() | right.keys()
+    return {name: max(left.get(name, 0.0), right.get(name, 0.0)) for name in names}
+
+
+def numeric(linear: Linear, known: Mapping[Variable, Quantity]) -> float:
+    """The largest value of `linear`."""
+    return sum(
+        factor * (1.0 if name is None else known[name].top) for name, factor in linear.items()
+    )
+
+
+def times(linear: Linear, count: Linear, known: Mapping[Variable, Quantity]) -> Linear:
+    """A bound of linear * count. One of them becomes a number, since a product is not linear."""
+    if set(count) <= {None}:
+        return plus({}, linear, count.get(None, 0.0))
+    return plus({}, count, numeric(linear, known))
+
+
+def summed(linear: Linear, loop: int, count: Linear, known: Mapping[Variable, Quantity]) -> Linear:
+    """The sum of `linear` over the elements of `loop`, of which there are `count`."""
+    outside: Linear = {}
+    total: Linear = {}
+    for name, factor in linear.items():
+        if name is not None and name[0] == loop:
+            total = plus(total, known[name].total(), factor)
+        else:
+            outside[name] = factor
+    return plus(total, times(outside, count, known))

@@ -1,0 +1,342 @@
+"""How big the values of an expression are, before it runs: of data exactly, of results at most."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Final, Protocol
+
+from waypost.expressions.linear import (
+    Linear,
+    Quantities,
+    Quantity,
+    constant,
+    either,
+    numeric,
+    plus,
+    summed,
+)
+from waypost.expressions.values import Unfit, compact_json
+from waypost.protocol.ijson import Json
+
+SCALAR: Final = 8.0
+HOLDER: Final = 64.0  # an empty list or map
+ITEM: Final = 48.0  # what a list of the library costs for each of its elements
+CONTROL: Final = "\x00"  # stands for every control character when characters are counted
+# Longer lists are not looked into: a loop over one ends with an error of the library anyway.
+_SHARP: Final = 20_000
+
+
+class Size(Protocol):
+    """Bounds of a value. Of a loop's element they are linear in quantities of that loop."""
+
+    @property
+    def bytes(self) -> Linear:
+        """Of the whole value."""
+
+    @property
+    def count(self) -> Linear:
+        """How many elements or entries it has."""
+
+    @property
+    def items(self) -> Size:
+        """All its elements together: the sums of their bytes and of their counts."""
+
+    @property
+    def item(self) -> Size:
+        """The largest of its elements."""
+
+    def field(self, name: str) -> Size:
+        """The field of a map."""
+
+    def chars(self, char: str) -> Linear:
+        """How often one character stands in a text."""
+
+    def occurrences(self, pattern: str) -> Linear:
+        """How often `pattern` stands in a text."""
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """Values that are known: the largest sum over any of the `groups` of them."""
+
+    groups: tuple[tuple[Json, ...], ...]
+    quoted: bool = False  # a text that json(...) made: not to be doubled again and again
+    _fields: dict[str, Data] = field(default_factory=dict)
+
+    @cached_property
+    def bytes(self) -> Linear:
+        return self._largest(measure)
+
+    @cached_property
+    def count(self) -> Linear:
+        return self._largest(lambda value: float(len(value)) if _has_items(value) else 0.0)
+
+    @cached_property
+    def items(self) -> Size:
+        groups = tuple(tuple(_items(group)) for group in self.groups)
+        if sum(map(len, groups)) > _SHARP:
+            return Made(bytes=self.bytes, count=self.bytes)
+        return Data(groups)
+
+    @cached_property
+    def item(self) -> Size:
+        if numeric(self.count, {}) > _SHARP:
+            return Made(bytes=self.bytes, count=self.bytes)
+        return Data(tuple((item,) for group in self.groups for item in _items(group)))
+
+    def field(self, name: str) -> Size:
+        if name not in self._fields:
+            groups = (
+                tuple(v[name] for v in group if isinstance(v, Mapping) and name in v)
+                for group in self.groups
+            )
+            self._fields[name] = Data(tuple(groups))
+        return self._fields[name]
+
+    def chars(self, char: str) -> Linear:
+        return self._largest(lambda value: _count_of(value, char))
+
+    def occurrences(self, pattern: str) -> Linear:
+        return self._largest(lambda value: _count_of(value, pattern))
+
+    def as_json(self) -> Data | None:
+        """The size of its JSON text; None when that is not to be made."""
+        if self.quoted or numeric(self.bytes, {}) > _JSON_MADE:
+            return None
+        try:
+            made = (tuple(compact_json(value) for value in group) for group in self.groups)
+            return Data(tuple(made), quoted=True)
+        except Unfit:
+            return None  # the evaluation will say it
+
+    def _largest(self, of: Callable[[Json], float]) -> Linear:
+        return constant(max((sum(map(of, group)) for group in self.groups), default=0.0))
+
+
+_JSON_MADE: Final = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, eq=False)
+class Made:
+    """A value that the expression makes. What is not said about its inside is bounded by it."""
+
+    bytes: Linear
+    count: Linear
+    all_items: Callable[[], Size] | None = None
+    one_item: Callable[[], Size] | None = None
+    fields: Mapping[str, Size] = field(default_factory=dict)
+    characters: Callable[[str], Linear] | None = None
+    constant_text: str | None = None
+
+    @property
+    def items(self) -> Size:
+        return self.all_items() if self.all_items else Made(self.bytes, self.bytes)
+
+    @property
+    def item(self) -> Size:
+        return self.one_item() if self.one_item else Made(self.bytes, self.bytes)
+
+    def field(self, name: str) -> Size:
+        return self.fields.get(name) or Made(self.bytes, self.bytes, characters=self.characters)
+
+    def chars(self, char: str) -> Linear:
+        if self.constant_text is not None:
+            return constant(_count_of(self.constant_text, char))
+        return self.characters(char) if self.characters else self.bytes
+
+    def occurrences(self, pattern: str) -> Linear:
+        """Of every pattern each character must be there, so the rarest bounds it."""
+        if self.constant_text is not None:
+            return constant(float(self.constant_text.count(pattern)))
+        if not pattern:
+            return plus(self.bytes, constant(1.0))
+        bounds = (plus({}, self.chars(char), 1.0 / pattern.count(char)) for char in set(pattern))
+        return min(bounds, key=lambda linear: (sum(linear.values()), sorted(linear.values())))
+
+
+@dataclass(frozen=True, eq=False)
+class Element:
+    """The element of one loop: of all of them together `total`, of one at most `top`."""
+
+    loop: int
+    place: tuple[object, ...]  # which part of the element it is, for the names of its quantities
+    total: Size
+    top: Size
+    known: Quantities
+
+    @property
+    def bytes(self) -> Linear:
+        return self._quantity("bytes", lambda size: size.bytes)
+
+    @property
+    def count(self) -> Linear:
+        return self._quantity("count", lambda size: size.count)
+
+    @property
+    def items(self) -> Size:
+        return self._part("[]", lambda size: size.items)
+
+    @property
+    def item(self) -> Size:
+        return self.top.item
+
+    def field(self, name: str) -> Size:
+        return self._part(name, lambda size: size.field(name))
+
+    def chars(self, char: str) -> Linear:
+        return self._quantity(("chars", char), lambda size: size.chars(char))
+
+    def occurrences(self, pattern: str) -> Linear:
+        return self._quantity(("in", pattern), lambda size: size.occurrences(pattern))
+
+    def _quantity(self, what: object, of: Callable[[Size], Linear]) -> Linear:
+        name = (self.loop, (*self.place, what))
+        if name not in self.known:
+            top = numeric(of(self.top), self.known)
+            self.known[name] = Quantity(top, lambda: of(self.total))
+        return {name: 1.0}
+
+    def _part(self, step: str, of: Callable[[Size], Size]) -> Size:
+        place = (*self.place, step)
+        return Element(self.loop, place, of(self.total), of(self.top), self.known)
+
+
+@dataclass(frozen=True, eq=False)
+class Summed:
+    """What every turn of a loop makes, all of it together."""
+
+    loop: int
+    turns: Linear
+    step: Size
+    known: Quantities
+
+    @property
+    def bytes(self) -> Linear:
+        return self._sum(self.step.bytes)
+
+    @property
+    def count(self) -> Linear:
+        return self._sum(self.step.count)
+
+    @property
+    def items(self) -> Size:
+        return Summed(self.loop, self.turns, self.step.items, self.known)
+
+    @property
+    def item(self) -> Size:
+        return Numbers(self.step.item, self.known)
+
+    def field(self, name: str) -> Size:
+        return Summed(self.loop, self.turns, self.step.field(name), self.known)
+
+    def chars(self, char: str) -> Linear:
+        return self._sum(self.step.chars(char))
+
+    def occurrences(self, pattern: str) -> Linear:
+        return self._sum(self.step.occurrences(pattern))
+
+    def _sum(self, linear: Linear) -> Linear:
+        return summed(linear, self.loop, self.turns, self.known)
+
+
+@dataclass(frozen=True, eq=False)
+class Numbers:
+    """The largest that `of` can be, as numbers: outside of its loop nothing else is known."""
+
+    of: Size
+    known: Quantities
+
+    @property
+    def bytes(self) -> Linear:
+        return self._number(self.of.bytes)
+
+    @property
+    def count(self) -> Linear:
+        return self._number(self.of.count)
+
+    @property
+    def items(self) -> Size:
+        return Numbers(self.of.items, self.known)
+
+    @property
+    def item(self) -> Size:
+        return Numbers(self.of.item, self.known)
+
+    def field(self, name: str) -> Size:
+        return Numbers(self.of.field(name), self.known)
+
+    def chars(self, char: str) -> Linear:
+        return self._number(self.of.chars(char))
+
+    def occurrences(self, pattern: str) -> Linear:
+        return self._number(self.of.occurrences(pattern))
+
+    def _number(self, linear: Linear) -> Linear:
+        return constant(numeric(linear, self.known))
+
+
+def flat(size: float) -> Size:
+    """A scalar or a value of which only the size is known."""
+    return Made(constant(size), constant(size))
+
+
+def literal(text: str) -> Size:
+    """The size of a text that stands in the expression."""
+    size = constant(SCALAR + len(text.encode(errors="replace")))
+    return Made(size, constant(float(len(text))), constant_text=text)
+
+
+def together(left: Size, right: Size) -> Size:
+    """Two texts or two lists, one after the other."""
+    return Made(
+        plus(left.bytes, right.bytes),
+        plus(left.count, right.count),
+        all_items=lambda: together(left.items, right.items),
+        one_item=lambda: one_of(left.item, right.item),
+        characters=lambda char: plus(left.chars(char), right.chars(char)),
+    )
+
+
+def one_of(left: Size, right: Size) -> Size:
+    """Either of two values."""
+    return Made(
+        either(left.bytes, right.bytes),
+        either(left.count, right.count),
+        all_items=lambda: one_of(left.items, right.items),
+        one_item=lambda: one_of(left.item, right.item),
+        characters=lambda char: either(left.chars(char), right.chars(char)),
+    )
+
+
+def measure(value: Json) -> float:
+    """The bytes of a value that is known."""
+    if isinstance(value, str):
+        return SCALAR + (len(value) if value.isascii() else len(value.encode(errors="replace")))
+    if isinstance(value, Mapping):
+        return HOLDER + sum(SCALAR + measure(key) + measure(item) for key, item in value.items())
+    if isinstance(value, list):
+        return HOLDER + sum(map(measure, value))
+    return SCALAR
+
+
+def _has_items(value: Json) -> bool:
+    return isinstance(value, str | list | Mapping)
+
+
+def _items(group: Iterable[Json]) -> Iterable[Json]:
+    for value in group:
+        if isinstance(value, list):
+            yield from value
+        elif isinstance(value, Mapping):
+            yield from value.values()
+
+
+def _count_of(value: Json, pattern: str) -> float:
+    """Of a text exactly; anything else may become a text of about its size."""
+    if not isinstance(value, str):
+        return measure(value) if isinstance(value, list | Mapping) else SCALAR * 3
+    if pattern == CONTROL:
+        return float(sum(char < " " for char in value)) if not value.isprintable() else 0.0
+    return float(value.count(pattern))

@@ -1,0 +1,58 @@
+"""Whether a trouble that the cluster tells of a pod can pass without a change of the run.
+
+The texts are those of the API server, its admission plugins and the kubelet (1.31 to 1.35). A text
+that is not known is waited for.
+"""
+
+import re
+from decimal import Decimal
+from typing import Final
+
+_LASTING: Final = (
+    "InvalidImageName",
+    "ErrImageNeverPull",
+    " is invalid: ",  # validation of the object
+    "violates PodSecurity",
+    "denied the request",  # an admission webhook or policy
+    "must specify ",  # a quota that wants a request or a limit
+    " per Container is ",  # a LimitRange
+    " per Pod is ",
+    " per PersistentVolumeClaim is ",
+)
+_QUOTA: Final = re.compile(r"exceeded quota: [^,]+, requested: (.+), used: .+, limited: (.+)$")
+_QUANTITY: Final = re.compile(r"^(\d+(?:\.\d+)?)([a-zA-Z]{0,2})$")
+_SUFFIXES: Final = {
+    "": Decimal(1),
+    "n": Decimal("1e-9"),
+    "u": Decimal("1e-6"),
+    "m": Decimal("1e-3"),
+    **{name: Decimal(1000) ** power for power, name in enumerate("kMGTPE", start=1)},
+    **{f"{name}i": Decimal(1024) ** power for power, name in enumerate("KMGTPE", start=1)},
+}
+
+
+def lasts(trouble: str) -> bool:
+    """Whether the same pod would be refused again whatever else happens in the cluster."""
+    if "exceeded quota" in trouble:
+        return _more_than_there_is(trouble)
+    return any(text in trouble for text in _LASTING)
+
+
+def _more_than_there_is(trouble: str) -> bool:
+    """Whether a quota, were it empty, would still be too small."""
+    found = _QUOTA.search(trouble.strip())
+    if found is None:
+        return False
+    wanted, hard = _amounts(found[1]), _amounts(found[2])
+    # A quota of nothing is how people close a namespace for a while.
+    return any(0 < hard[name] < amount for name, amount in wanted.items() if name in hard)
+
+
+def _amounts(text: str) -> dict[str, Decimal]:
+    pairs = (item.partition("=") for item in text.split(","))
+    known = ((name.strip(), _QUANTITY.match(value.strip())) for name, _, value in pairs)
+    return {
+        name: Decimal(match[1]) * _SUFFIXES[match[2]]
+        for name, match in known
+        if match is not None and match[2] in _SUFFIXES
+    }

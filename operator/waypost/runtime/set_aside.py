@@ -1,0 +1,197 @@
+"""Runs that are set aside: one whose pass fails again and again, and one of a newer release.
+
+The condition is written from the raw body, not through the models or the engine: what failed may
+be just those. Nothing here raises for what the API server answers.
+"""
+
+import logging
+import traceback
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from waypost.api.meta import Condition
+from waypost.api.status import ENGINE_VERSION
+from waypost.engine.state.decision import Note
+from waypost.kube.objects import items, section
+from waypost.kube.runs import written_by_newer_engine
+from waypost.kube.timestamps import timestamp
+from waypost.ports.clock import Clock
+from waypost.ports.cluster import Cluster, ClusterError, Conflict, Kind, Obj, PatchType
+from waypost.runtime.cache.runs import Key, RunCache
+from waypost.runtime.writes.run_events import RunEvents
+
+Why = Literal["Failing", "NewerEngine"]
+REASONS: Final[tuple[Why, ...]] = ("Failing", "NewerEngine")
+FAILURES: Final = 5  # in a row, then the run is set aside
+PAUSE: Final = 300.0  # seconds between two tries of a run that is set aside
+_WRITES: Final = 4  # tries of one condition, when others write at the same time
+_MESSAGE: Final = 1024
+_TYPE: Final = Condition.SET_ASIDE
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class _Case:
+    why: Why
+    failures: int = 0
+    told: bool = False
+    until: float = 0.0  # monotonic; it rests until then
+    generation: object = None
+
+
+class SetAsideRuns:
+    """What this operator knows of the runs that it cannot serve."""
+
+    def __init__(
+        self, *, cluster: Cluster, store: RunCache, clock: Clock, events: RunEvents
+    ) -> None:
+        self._cluster = cluster
+        self._store = store
+        self._clock = clock
+        self._events = events
+        self._cases: dict[str, _Case] = {}
+
+    def count(self, why: str) -> int:
+        """Number of runs that are set aside for this reason."""
+        return sum(case.told and case.why == why for case in self._cases.values())
+
+    def rest(self, key: Key) -> float:
+        """Seconds until the run is tried again; 0 when it may be tried now, as after an edit."""
+        case = self._cases.get(key.uid)
+        if case is None or _generation(self._store.run_body(key)) != case.generation:
+            return 0.0
+        return max(case.until - self._clock.monotonic(), 0.0)
+
+    def reset(self) -> None:
+        """Another process may have worked on the runs meanwhile: each is tried at once."""
+        self._cases.clear()
+
+    def forget(self, uid: str) -> None:
+        """The run is gone."""
+        self._cases.pop(uid, None)
+
+    async def failed(self, key: Key, error: Exception) -> bool:
+        """A pass failed for a reason that does not pass by itself. True when the run is set aside
+        and rests (`rest`); the pass is then not to be repeated before."""
+        case = self._cases.get(key.uid)
+        if case is None or case.why != "Failing":
+            case = self._cases[key.uid] = _Case("Failing")
+        case.failures += 1
+        if case.failures < FAILURES:
+            return False
+        case.until = self._clock.monotonic() + PAUSE
+        case.generation = _generation(self._store.run_body(key))
+        text = (
+            f"the operator failed {FAILURES} times in a row on this run: {_explain(error)}. "
+            f"Nothing of it is lost. It is tried again every {PAUSE / 60:.0f} minutes, and at once "
+            "after an edit; the operator's log has the details"
+        )
+        await self._put(key, status="True", reason="Failing", message=text[:_MESSAGE])
+        if not case.told:
+            case.told = True
+            await self._events.post(key, [Note("Warning", "SetAside", text[:_MESSAGE])])
+        return True
+
+    async def succeeded(self, key: Key) -> None:
+        """A pass succeeded: the run is no longer set aside, whoever set it aside."""
+        body = self._store.run_body(key)
+        if body is None or written_by_newer_engine(body):
+            return
+        self.forget(key.uid)
+        known = _condition(body)
+        if known.get("status") == "True":
+            await self._put(key, status="False", reason="Served", message="the last pass succeeded")
+
+    async def is_newer(self, key: Key, body: Obj) -> bool:
+        """Whether a newer release has written this run's status. Nothing may be concluded from
+        it here: the run is counted and an Event says so, nothing else is done."""
+        case = self._cases.get(key.uid)
+        known = case is not None and case.why == "NewerEngine"
+        if not written_by_newer_engine(body):
+            if known:
+                self.forget(key.uid)
+            return False
+        if not known:
+            self._cases[key.uid] = _Case("NewerEngine", told=True)
+            found = section(body, "status").get("engineVersion")
+            text = (
+                f"status.engineVersion is {found}, this operator knows {ENGINE_VERSION}: a newer "
+                "release has worked on the run. Nothing is done for it until an operator of that "
+                "release or a later one serves it"
+            )
+            await self._events.post(key, [Note("Warning", "NewerEngine", text)])
+        return True
+
+    async def _put(self, key: Key, *, status: str, reason: str, message: str) -> None:
+        """Put the condition SetAside on the run as it is now."""
+        for _ in range(_WRITES):
+            try:
+                await self._put_once(key, {"status": status, "reason": reason, "message": message})
+            except Conflict:
+                continue
+            except (ClusterError, TimeoutError) as error:
+                log.warning("the condition SetAside was not written: %s", error, extra=_about(key))
+            return
+
+    async def _put_once(self, key: Key, said: dict[str, str]) -> None:
+        body = await self._cluster.get(Kind.AGENT_WORKFLOW, namespace=key.namespace, name=key.name)
+        metadata, known = section(body, "metadata"), _condition(body)
+        if metadata.get("uid") != key.uid or {**known, **said} == known:
+            return
+        now = timestamp(self._clock.now())
+        same = known.get("status") == said["status"]
+        condition = {
+            "type": _TYPE,
+            **said,
+            "observedGeneration": _generation(body) or 1,
+            "lastTransitionTime": known.get("lastTransitionTime", now) if same else now,
+        }
+        landed = await self._cluster.patch(
+            Kind.AGENT_WORKFLOW,
+            namespace=key.namespace,
+            name=key.name,
+            body=_patch(body, condition),
+            patch_type=PatchType.JSON,
+            subresource="status",
+        )
+        self._store.put_run(landed)
+
+
+def _patch(body: Obj, condition: dict[str, Any]) -> list[dict[str, Any]]:
+    version = section(body, "metadata").get("resourceVersion")
+    fence = {"op": "replace", "path": "/metadata/resourceVersion", "value": version}
+    status = body.get("status")
+    if not isinstance(status, dict):
+        return [fence, {"op": "add", "path": "/status", "value": {"conditions": [condition]}}]
+    listed = status.get("conditions")
+    if not isinstance(listed, list):
+        return [fence, {"op": "add", "path": "/status/conditions", "value": [condition]}]
+    at = next(
+        (i for i, c in enumerate(listed) if isinstance(c, dict) and c.get("type") == _TYPE), None
+    )
+    if at is None:
+        return [fence, {"op": "add", "path": "/status/conditions/-", "value": condition}]
+    return [fence, {"op": "replace", "path": f"/status/conditions/{at}", "value": condition}]
+
+
+def _condition(body: Obj | None) -> Obj:
+    found = (c for c in items(body or {}, "status", "conditions") if c.get("type") == _TYPE)
+    return next(found, {})
+
+
+def _generation(body: Obj | None) -> object:
+    return section(body or {}, "metadata").get("generation")
+
+
+def _explain(error: Exception) -> str:
+    """The server's words; of a defect its kind and place, for its text may hold a user's data."""
+    if isinstance(error, ClusterError):
+        return error.message
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" in {frames[-1].name}, line {frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{place}"
+
+
+def _about(key: Key) -> dict[str, str]:
+    return {"run": key.name, "namespace": key.namespace}

@@ -1,0 +1,242 @@
+"""The child process that evaluates: the same values, and limits that hold whatever happens."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from waypost.adapters.evaluation import pool
+from waypost.adapters.evaluation.child import Limits
+from waypost.adapters.evaluation.pool import ChildProcess
+from waypost.adapters.evaluation.thread import OneThread
+from waypost.expressions import evaluation
+from waypost.expressions.expression import Compiled, EvaluationError, compile_expression, evaluate
+from waypost.protocol import schema
+
+from tests.unit.expressions.test_everyday import DATA, EVERYDAY
+
+MIB = 1024 * 1024
+BAD: Any = {"items": {"type": "string"}}
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[ChildProcess]:
+    child = ChildProcess()
+    yield child
+    child.close()
+
+
+@pytest.fixture
+def child(shared: ChildProcess) -> Iterator[ChildProcess]:
+    pool.use(shared)
+    yield shared
+    pool.use(None)
+
+
+@pytest.fixture
+def strict() -> Iterator[ChildProcess]:
+    child = ChildProcess(Limits(cpu_seconds=0.3, questions=50))
+    yield child
+    child.close()
+
+
+def accepted(source: str) -> Compiled:
+    compiled = compile_expression(source)
+    assert isinstance(compiled, Compiled), compiled
+    return compiled
+
+
+@pytest.mark.parametrize("source", EVERYDAY)
+def test_everyday_expressions_give_the_same_there(child: ChildProcess, source: str) -> None:
+    there = evaluate(accepted(source), DATA)
+    pool.use(None)
+    assert there == evaluate(accepted(source), DATA)
+    assert not isinstance(there, EvaluationError)
+
+
+SAME: tuple[tuple[str, Any], ...] = (
+    ("inputs.a / 2", {"a": 3.0}),
+    ("inputs.a + 0.5", {"a": 1}),
+    ("1 / 0", {}),
+    ("timestamp('2026-01-01T00:00:00Z')", {}),
+    ("inputs.?x", {}),
+    ("inputs.?x", {"x": None}),
+    ("inputs.t + 'ü\U0001f600'", {"t": "\x7f\u2028"}),
+    ("[1.0, 2.5, null, true]", {}),
+    ("inputs.x.y.z + 1", {"x": {}}),
+    ("{'b': 1, 'a': inputs.l}", {"l": [1, 2.5]}),
+)
+
+
+@pytest.mark.parametrize(("source", "inputs"), SAME)
+def test_values_and_errors_are_the_same_there(
+    child: ChildProcess, source: str, inputs: Any
+) -> None:
+    there = evaluate(accepted(source), {"inputs": inputs})
+    pool.use(None)
+    here = evaluate(accepted(source), {"inputs": inputs})
+    assert repr(there) == repr(here)
+
+
+def test_violations_are_the_same_there(child: ChildProcess) -> None:
+    there = schema.validate(BAD, ["a", 1, None, 2], limit=2)
+    unusable = schema.check_schema({"type": "text"})
+    pool.use(None)
+    assert there == schema.validate(BAD, ["a", 1, None, 2], limit=2)
+    assert unusable == schema.check_schema({"type": "text"})
+    assert unusable
+
+
+def test_an_unusable_schema_is_a_value_error_there_too(child: ChildProcess) -> None:
+    with pytest.raises(ValueError, match="text"):
+        schema.validate({"type": "text"}, 1)
+
+
+def direct(child: ChildProcess, source: str, **inputs: Any) -> evaluation.Outcome:
+    """Without the estimate that would refuse it."""
+    return child.run(accepted(source).program, {"inputs": inputs})
+
+
+@pytest.mark.parametrize(
+    ("source", "inputs", "limit"),
+    [
+        pytest.param(
+            "inputs.l.all(a, !inputs.s.contains('xxxxxxxxxxxxxxxxxxz'))",
+            {"s": "x" * 250_000, "l": list(range(9000))},
+            "0.3 s of processor time",
+            id="time",
+        ),
+        pytest.param(
+            f"[{','.join(['inputs.s + inputs.s'] * 40)}].size()",
+            {"s": "x" * 8_000_000},
+            "128 MiB of memory",
+            id="memory",
+        ),
+        pytest.param(
+            "json(" * 22 + "inputs.s" + ")" * 22,
+            {"s": '"' * 100},
+            "128 MiB of memory",
+            id="result",
+        ),
+    ],
+)
+def test_what_gets_past_the_estimate_is_stopped(
+    strict: ChildProcess, source: str, inputs: Any, limit: str
+) -> None:
+    stopped = direct(strict, source, **inputs)
+    assert isinstance(stopped, evaluation.Stopped)
+    assert limit in stopped.limit
+    assert direct(strict, "inputs.a + 1", a=1) == evaluation.Value(2), "the next one is answered"
+
+
+def test_validation_is_stopped_too(strict: ChildProcess) -> None:
+    (found,) = strict.violations({"items": {"type": "string"}}, ["a" * 10] * 3_000_000, 5)
+    assert "more than" in found.found
+
+
+def test_a_stop_names_the_expression_and_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    stopped = evaluation.Stopped("it took more than 3 s of processor time")
+    monkeypatch.setattr(evaluation, "run", lambda *_: stopped)
+    value = evaluate(accepted("inputs.a + 1"), {"inputs": {"a": 1}})
+    assert value == EvaluationError(
+        "inputs.a + 1 was stopped: it took more than 3 s of processor time"
+    )
+
+
+def workers_of(child: ChildProcess) -> list[int]:
+    assert child._process is not None
+    pid = child._process.pid
+    return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def test_a_worker_that_breaks_down_is_replaced(strict: ChildProcess) -> None:
+    assert direct(strict, "inputs.a + 1", a=1) == evaluation.Value(2)
+    for worker in workers_of(strict):
+        os.kill(worker, signal.SIGSEGV)
+    for number in range(5):
+        assert direct(strict, "inputs.a + 1", a=number) == evaluation.Value(number + 1)
+    assert strict.workers == 2
+
+
+def test_a_child_that_is_gone_is_started_again(strict: ChildProcess) -> None:
+    assert direct(strict, "inputs.a + 1", a=1) == evaluation.Value(2)
+    assert strict._process is not None
+    os.killpg(strict._process.pid, signal.SIGKILL)
+    assert direct(strict, "inputs.a + 1", a=2) == evaluation.Value(3)
+    assert strict.started == 2
+
+
+def test_a_child_that_is_silent_is_replaced() -> None:
+    child = ChildProcess(patience_seconds=5.0)
+    assert direct(child, "inputs.a + 1", a=1) == evaluation.Value(2)
+    child._patience = 0.2
+    for worker in workers_of(child):
+        os.kill(worker, signal.SIGSTOP)
+    first = child._process
+    direct(child, "inputs.a + 1", a=1)
+    assert child._process is not first
+    child.close()
+
+
+def test_nothing_is_started_after_the_end() -> None:
+    child = ChildProcess()
+    child.close()
+    assert isinstance(direct(child, "inputs.a + 1", a=1), evaluation.Stopped)
+    assert child.started == 0
+
+
+def test_ten_thousand_evaluations_leave_memory_as_it_was() -> None:
+    child = ChildProcess()
+    rows = [{"id": at, "name": "abc"} for at in range(20)]
+    program = accepted("json(inputs.l.map(x, x.id))").program
+    sizes = []
+    for at in range(10_000):
+        child.run(program, {"inputs": {"l": rows}})
+        if at in (1000, 9999):
+            sizes.append(sum(resident(pid) for pid in (os.getpid(), *workers_of(child))))
+    assert child.workers == 20, "a worker answers 500 questions"
+    assert sizes[1] - sizes[0] < 24 * MIB
+    child.close()
+
+
+def test_a_worker_that_grows_ends_before_its_time() -> None:
+    child = ChildProcess()
+    rows = [{"id": at, "name": "abc" * 30} for at in range(5000)]
+    program = accepted("json(inputs.l).size()").program
+    for _ in range(40):
+        child.run(program, {"inputs": {"l": rows}})
+        assert all(resident(pid) < 260 * MIB for pid in workers_of(child))
+    child.close()
+
+
+def resident(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+
+
+def test_the_child_knows_nothing_of_the_environment(
+    strict: ChildProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "secret")
+    direct(strict, "inputs.a + 1", a=1)
+    assert strict._process is not None
+    environment = Path(f"/proc/{strict._process.pid}/environ").read_bytes()
+    assert b"secret" not in environment
+
+
+async def test_the_event_loop_goes_on_while_a_pass_takes_its_time() -> None:
+    passes = OneThread()
+    done = threading.Event()
+    asyncio.get_running_loop().call_soon(done.set)
+    assert await passes(done.wait, 30.0), "it waited for the loop, which was free"
+    with pytest.raises(ZeroDivisionError):
+        await passes(lambda: 1 / 0)
+    passes.close()

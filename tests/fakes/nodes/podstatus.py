@@ -1,0 +1,125 @@
+"""Statuses of a pod as the kubelet and its helpers write them. Each function changes a status."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from waypost.api.meta import NODE_CONTAINER
+from waypost.ports.cluster import Obj
+
+MESSAGE_LIMIT: Final = 4096
+DEADLINE: Final = {
+    "reason": "DeadlineExceeded",
+    "message": "Pod was active on the node longer than the specified deadline",
+}
+Time = Callable[[], str]
+
+
+def ended(code: int, message: str, reason: str, now: str) -> Obj:
+    """How a container ended; of a long message the tail is kept, cut characters and all."""
+    tail = message.encode()[-MESSAGE_LIMIT:].decode("utf-8", "replace")
+    end: Obj = {
+        "exitCode": code,
+        "reason": reason or ("Completed" if code == 0 else "Error"),
+        "finishedAt": now,
+    }
+    return {**end, "message": tail} if tail else end
+
+
+def unknown() -> Obj:
+    """The end of a container that never was, as the kubelet writes it."""
+    return {
+        "exitCode": 137,
+        "reason": "ContainerStatusUnknown",
+        "message": "The container could not be located when the pod was terminated",
+        "startedAt": None,
+        "finishedAt": None,
+    }
+
+
+def start_error(why: str) -> Obj:
+    """The end of a container that the runtime could not start, as containerd tells it."""
+    never = "1970-01-01T00:00:00Z"
+    end = {"exitCode": 128, "reason": "StartError", "startedAt": never, "finishedAt": never}
+    return {**end, "message": f"failed to start containerd task: {why}"}
+
+
+def init_waiting(status: Obj, *, why: str) -> None:
+    """An init container that others have put in cannot be pulled."""
+    _init(status, {"waiting": {"reason": "ErrImagePull", "message": why}})
+
+
+def init_failed(status: Obj, *, why: str) -> None:
+    """It failed, and with it the pod."""
+    _init(status, {"terminated": {"exitCode": 7, "reason": "Error", "message": why}})
+    status["phase"] = "Failed"
+
+
+def init_done(status: Obj) -> None:
+    _init(status, {"terminated": {"exitCode": 0, "reason": "Completed"}})
+
+
+def _init(status: Obj, state: Obj) -> None:
+    status["initContainerStatuses"] = [{"name": "vault-agent-init", "state": state}]
+    _container(status, {"waiting": {"reason": "PodInitializing"}})
+
+
+def unschedulable(status: Obj, *, why: str) -> None:
+    _condition(status, "PodScheduled", "False", reason="Unschedulable", message=why)
+
+
+def bound(status: Obj, *, time: Time) -> None:
+    _condition(status, "PodScheduled", "True")
+    status["startTime"] = time()
+    _container(status, {"waiting": {"reason": "ContainerCreating"}})
+
+
+def waiting(status: Obj, *, why: str) -> None:
+    _container(status, {"waiting": {"reason": "ErrImagePull", "message": why}})
+
+
+def running(status: Obj, *, started: str) -> None:
+    status["phase"] = "Running"
+    _container(status, {"running": {"startedAt": started}})
+
+
+def unready(status: Obj, *, time: Time) -> None:
+    """Its machine is silent, says the node lifecycle controller."""
+    _condition(status, "Ready", "False", lastTransitionTime=time())
+
+
+def ready(status: Obj, *, time: Time) -> None:
+    _condition(status, "Ready", "True", lastTransitionTime=time())
+
+
+def terminated(status: Obj, *, end: Obj) -> None:
+    _container(status, {"terminated": end})
+
+
+def over(status: Obj, *, end: Obj, why: Mapping[str, str]) -> None:
+    status["phase"] = "Failed" if why or end.get("exitCode") else "Succeeded"
+    status.update(why)
+
+
+def disrupted(status: Obj, *, reason: str, time: Time) -> None:
+    _condition(status, "DisruptionTarget", "True", reason=reason, lastTransitionTime=time())
+
+
+def orphaned(status: Obj, *, time: Time) -> None:
+    """Its machine is gone: PodGC says that it failed, and nothing about its container."""
+    disrupted(status, reason="DeletionByPodGC", time=time)
+    status["phase"] = "Failed"
+
+
+def never_ran(status: Obj) -> None:
+    """Deleted before a machine had it."""
+    status["phase"] = "Failed"
+
+
+def _container(status: Obj, state: Obj) -> None:
+    entry = {"name": NODE_CONTAINER, "state": state, "restartCount": 0, "ready": "running" in state}
+    status["containerStatuses"] = [entry]
+
+
+def _condition(status: Obj, type_: str, value: str, **more: Any) -> None:
+    others = [c for c in status.get("conditions", []) if c["type"] != type_]
+    status["conditions"] = [*others, {"type": type_, "status": value, **more}]

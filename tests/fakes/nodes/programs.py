@@ -1,0 +1,180 @@
+"""What runs in the simulated pods, and the ledger of what has run."""
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from waypost.api import meta
+from waypost.kube.objects import items, section, text
+from waypost.ports.cluster import Kind, Obj
+from waypost.protocol.ijson import canonical
+from waypost.protocol.record import Attempt, CommitRecord, encode
+
+from tests.fakes.api.server import ApiServer
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a pod's program does. `seconds` None: it runs until it is killed.
+
+    `stop_seconds` is how long it takes to end after SIGTERM, with `stop_code` and
+    `stop_message`; None: it ignores the signal and is killed after the grace period.
+    """
+
+    seconds: float | None = 1.0
+    exit_code: int = 0
+    message: str = ""  # the termination message, untruncated
+    reason: str = ""  # "" means Completed or Error, by the exit code
+    log: str = ""
+    stop_seconds: float | None = 0.2
+    stop_code: int = 143
+    stop_message: str = ""
+    # Before it starts: why it does not, and for how long (None: for good).
+    blocked: Literal[
+        "", "Unschedulable", "ErrImagePull", "FailedMount", "StartError", "InitPull", "InitFails"
+    ] = ""
+    blocked_text: str = ""
+    blocked_seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class PodView:
+    """A pod of ours as its program sees it."""
+
+    body: Obj
+    request: Obj  # {} for pods that are not ours
+
+    @property
+    def name(self) -> str:
+        return text(self.body["metadata"], "name")
+
+    @property
+    def uid(self) -> str:
+        return text(self.body["metadata"], "uid")
+
+    @property
+    def path(self) -> str:
+        return text(section(self.body, "metadata", "annotations"), meta.ANNOTATION_PATH)
+
+    @property
+    def attempt(self) -> int:
+        label = self._label(meta.LABEL_ATTEMPT)
+        return int(label) if label.isdecimal() else 0
+
+    @property
+    def round(self) -> int:
+        return int(self._label(meta.LABEL_ROUND) or 1)
+
+    @property
+    def run_uid(self) -> str:
+        return self._label(meta.LABEL_RUN)
+
+    @property
+    def run_name(self) -> str:
+        return text(section(self.body, "metadata", "annotations"), meta.ANNOTATION_RUN_NAME)
+
+    @property
+    def inputs(self) -> Obj:
+        return section(self.request, "inputs")
+
+    def succeeds(self, output: Any = None, **how: Any) -> Outcome:
+        """It gives `output`: by a commit record, or as plain JSON for container nodes."""
+        if self.request.get("kind") == "container":
+            return Outcome(message=canonical(output).decode(), **how)
+        return Outcome(message=self._record(CommitRecord(self._whose, "Succeeded", output)), **how)
+
+    def fails(self, message: str = "boom", *, reason: str = "NodeError", **how: Any) -> Outcome:
+        """It fails: by a record that says why, or by its exit code for container nodes."""
+        if self.request.get("kind") == "container":
+            return Outcome(exit_code=1, message=message, **how)
+        record = CommitRecord(self._whose, "Failed", None, reason, message, None)
+        return Outcome(exit_code=1, message=self._record(record), **how)
+
+    def hangs(self, **how: Any) -> Outcome:
+        """It runs until it is stopped."""
+        return Outcome(seconds=None, **how)
+
+    def stops_with(self, output: Any) -> Outcome:
+        """It runs until it is stopped and then still gives a result."""
+        done = self.succeeds(output)
+        return replace(done, seconds=None, message="", stop_message=done.message)
+
+    @property
+    def _whose(self) -> Attempt:
+        return Attempt(self.run_uid, self.path, self.round, self.attempt, self.uid)
+
+    def _record(self, record: CommitRecord) -> str:
+        return encode(record).decode()
+
+    def _label(self, key: str) -> str:
+        return text(section(self.body, "metadata", "labels"), key)
+
+
+Program = Callable[[PodView], Outcome]
+
+
+def view(server: ApiServer, body: Obj) -> PodView:
+    """The pod with the request document it was given, by annotation or by ConfigMap."""
+    notes = section(body, "metadata", "annotations")
+    document = text(notes, meta.ANNOTATION_REQUEST)
+    for volume in items(body, "spec", "volumes"):
+        name = text(section(volume, "configMap"), "name")
+        namespace = body["metadata"]["namespace"]
+        found = server.storage.read(Kind.CONFIG_MAP, namespace, name) if name else None
+        document = text(section(found, "data"), "request.json") or document
+    request: Obj = json.loads(document) if document else {}
+    return PodView(body, request)
+
+
+def echo(pod: PodView) -> Outcome:
+    """The program of tests that care about none: the output is the inputs."""
+    return pod.succeeds(pod.inputs)
+
+
+@dataclass
+class Execution:
+    """One start of a program. `ended_at` None: it still runs."""
+
+    run_uid: str
+    path: str
+    attempt: int
+    pod_uid: str
+    pod: str
+    started_at: float
+    ended_at: float | None = None
+
+    @property
+    def key(self) -> tuple[str, str, int]:
+        return self.run_uid, self.path, self.attempt
+
+
+class Ledger:
+    """Every program start, in order, kept apart from the cluster: an operator that loses track
+    of what it started cannot make it vanish from here."""
+
+    def __init__(self) -> None:
+        self.executions: list[Execution] = []
+
+    def of(self, path: str, *, run_uid: str | None = None) -> list[Execution]:
+        """The starts of one node."""
+        return [e for e in self.executions if e.path == path and run_uid in (None, e.run_uid)]
+
+    def counts(self) -> Counter[tuple[str, str, int]]:
+        """Starts by (run uid, path, attempt)."""
+        return Counter(execution.key for execution in self.executions)
+
+    def doubled(self) -> list[tuple[str, str, int]]:
+        """Attempts whose program was started more than once."""
+        return [key for key, count in self.counts().items() if count > 1]
+
+    def overlaps(self) -> list[tuple[Execution, Execution]]:
+        """Pairs of executions of one node that ran at the same time."""
+        return [
+            (first, second)
+            for index, first in enumerate(self.executions)
+            for second in self.executions[index + 1 :]
+            if first.key[:2] == second.key[:2]
+            and second.started_at < (float("inf") if first.ended_at is None else first.ended_at)
+        ]

@@ -1,0 +1,184 @@
+"""Typed edges (S20, S21, S22, S23): wrong workflows with their message, right and doubtful ones."""
+
+from dataclasses import replace
+
+import pytest
+from waypost.api.base import JsonObject
+from waypost.compiler.definition import Definition, define
+from waypost.engine.state.observed import Observed
+
+from tests.support import builders
+from tests.support.builders import python, spec
+from tests.support.play import Play
+from tests.typed_edges import DOUBTFUL, RIGHT, WRONG, Wrong
+from tests.typed_edges.words import OPTIONAL_TEXT, TEXT, WHOLE, gives, shape, takes
+
+
+def test_there_are_enough() -> None:
+    assert len(WRONG) >= 60
+    assert len(RIGHT) >= 40
+
+
+@pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
+def test_wrong_is_refused_with_its_message(wrong: Wrong) -> None:
+    problems = define(wrong.spec).problems
+    assert problems, "it must not be accepted"
+    assert str(problems[0]) == wrong.says
+    assert {problem.severity for problem in problems} == {"error"}
+
+
+@pytest.mark.parametrize("right", RIGHT.values(), ids=RIGHT)
+def test_right_is_neither_refused_nor_doubted(right: JsonObject) -> None:
+    definition = define(right)
+    assert not definition.problems
+    assert not [w for w in definition.warnings if "has no outputSchema" not in w.message]
+
+
+@pytest.mark.parametrize("doubtful", DOUBTFUL.values(), ids=DOUBTFUL)
+def test_doubtful_is_accepted_with_a_warning(doubtful: Wrong) -> None:
+    definition = define(doubtful.spec)
+    assert not definition.problems
+    assert str(definition.warnings[0]) == doubtful.says
+    assert {problem.severity for problem in definition.warnings} == {"warning"}
+
+
+def test_a_warning_stands_in_the_accepted_condition() -> None:
+    doubtful = DOUBTFUL["number-for-integer"]
+    play = Play(doubtful.spec)
+    play.step()
+    status, reason, message = play.condition("Accepted")
+    assert (status, reason) == ("True", "Accepted")
+    assert message == f"the spec is valid. warning: {doubtful.says}"
+
+
+def test_many_warnings_are_counted() -> None:
+    nodes = [
+        python(f"b{n}", inputs={"v": "${nodes.a.output.v}"}, inputSchema=shape(v=WHOLE))
+        for n in range(30)
+    ]
+    raw = spec(gives(v={"type": "number"}), *nodes)
+    play = Play(raw)
+    play.step()
+    message = play.condition("Accepted")[2]
+    assert message.count("warning:") == 5
+    assert message.endswith("5 more warnings: `waypost lint` lists them")
+
+
+def test_every_wrong_edge_is_named() -> None:
+    raw = spec(
+        gives(title=TEXT, note=OPTIONAL_TEXT),
+        takes("${nodes.a.output.title}", WHOLE, when="${nodes.a.output.titel == 'x'}"),
+        python("c", inputs={"v": "${nodes.a.output.note}"}, inputSchema=shape(v=TEXT)),
+    )
+    fields = [problem.field for problem in define(raw).problems]
+    assert fields == ["nodes.b.inputs.v", "nodes.b.when", "nodes.c.inputs.v"]
+
+
+def accepted(definition: Definition) -> Observed:
+    """A run of this definition that an earlier release accepted."""
+    status = Play(spec(python("a"))).step().status
+    seen = builders.observed(spec(python("a")), status=status)
+    return replace(seen, definition=definition)
+
+
+@pytest.mark.parametrize(
+    ("id", "stops"),
+    [
+        pytest.param("type-text-for-number", False, id="types-of-a-later-release"),
+        pytest.param("cycle", True, id="a-graph-that-cannot-run"),
+    ],
+)
+def test_s24_a_run_that_was_accepted_goes_on(id: str, stops: bool) -> None:
+    definition = define(WRONG[id].spec)
+    seen = accepted(definition)
+    assert definition.stops(seen.status) is stops
+    assert definition.stops(builders.observed(spec(python("a"))).status), "a new one is refused"
+
+
+@pytest.mark.timeout(10)
+def test_hostile_schemas_come_to_an_end() -> None:
+    branches = [{"type": "array", "items": {"$ref": "#/$defs/D"}} for _ in range(60)]
+    names = [f"p{n}" for n in range(100)]
+    given = {
+        "type": "object",
+        "properties": {name: {"$ref": "#/$defs/D"} for name in names},
+        "$defs": {"D": {"anyOf": branches}},
+    }
+    taken = {
+        "properties": {"v": {"properties": {name: {"$ref": "#/$defs/D"} for name in names}}},
+        "$defs": {"D": {"oneOf": branches}},
+    }
+    b = python("b", inputs={"v": "${nodes.a.output}"}, inputSchema=taken)
+    definition = define(spec(python("a", outputSchema=given), b))
+    assert not definition.problems
+    assert any("too large to compare" in warning.message for warning in definition.warnings)
+
+
+@pytest.mark.parametrize(
+    ("declared", "says"),
+    [
+        pytest.param(
+            {"properties": {"m": {"enum": ["fast", "slow"], "default": "medium"}}},
+            "the default 'medium' (string) does not meet its own schema",
+            id="default-that-is-not-listed",
+        ),
+        pytest.param(
+            {"properties": {"m": {"$ref": "#/$defs/d", "default": 1}}, "$defs": {"d": TEXT}},
+            "the default 1 (integer) does not meet",
+            id="default-beside-a-reference",
+        ),
+        pytest.param({"properties": {"m": {**TEXT, "nullable": True}}}, "'null'", id="nullable"),
+        pytest.param(
+            {"properties": {"m": {**TEXT, "maxLenght": 3}}},
+            "there is no keyword 'maxLenght'; did you mean 'maxLength'?",
+            id="misspelt",
+        ),
+        pytest.param({"items": {}, "additionalItems": {}}, "prefixItems", id="other-draft"),
+    ],
+)
+def test_odd_schemas_are_accepted_with_a_warning(declared: JsonObject, says: str) -> None:
+    definition = define(spec(python("a", outputSchema=declared)))
+    assert not definition.problems
+    assert [w for w in definition.warnings if says in w.message]
+
+
+@pytest.mark.parametrize(
+    "declared",
+    [
+        pytest.param({"properties": {"m": {"default": {"n": 1}}}}, id="fits"),
+        pytest.param({"properties": {"nullable": TEXT, "maxLenght": TEXT}}, id="names"),
+        pytest.param({**TEXT, "x-order": 1, "": "see the wiki"}, id="extensions"),
+        pytest.param({**TEXT, "nullable": False}, id="not-nullable"),
+    ],
+)
+def test_usual_schemas_are_not_odd(declared: JsonObject) -> None:
+    assert not define(spec(python("a", outputSchema=declared))).warnings
+
+
+LOOSE = {"type": "object", "properties": {"x": TEXT}}
+
+
+@pytest.mark.parametrize(
+    "b",
+    [
+        pytest.param({"dependsOn": ["a"]}, id="needed"),
+        pytest.param({"after": ["a"]}, id="said"),
+        pytest.param({"inputs": {"v": "${nodes.a.?output.?x}"}}, id="whole-output-guarded"),
+        pytest.param(
+            {"inputs": {"v": "${nodes.a.output.?x}", "p": "${nodes.a.phase}"}}, id="phase"
+        ),
+    ],
+)
+def test_a_join_that_is_meant_to_be_soft_is_no_surprise(b: JsonObject) -> None:
+    wanted = {"inputs": {"v": "${nodes.a.output.?x}"}, **b}
+    a = python("a", when="${inputs.go}", outputSchema=LOOSE)
+    definition = define(spec(a, python("b", **wanted), inputs={"go": True}))
+    assert not definition.problems
+    assert not [w for w in definition.warnings if "runs also when" in w.message]
+
+
+def test_a_node_that_always_gives_an_output_makes_no_surprise() -> None:
+    reader = python("b", inputs={"v": "${nodes.a.output.?x}"})
+    definition = define(spec(python("a", outputSchema=LOOSE), reader))
+    assert not definition.problems
+    assert not definition.warnings

@@ -1,0 +1,118 @@
+"""What people write on what they have: none of it may be refused for its cost."""
+
+import json
+from typing import Any
+
+import pytest
+from waypost.expressions.cost import costs, refusal
+from waypost.expressions.expression import Compiled, EvaluationError, compile_expression, evaluate
+
+ROWS: Any = [
+    {
+        "id": at,
+        "name": f"part {at}",
+        "price": at / 4,
+        "tags": ["new", "blue"],
+        "note": None,
+        "lines": [{"sku": f"s{at}-{n}", "qty": n} for n in range(4)],
+    }
+    for at in range(1000)
+]
+CSV = "\n".join(f"{at},bolt {at},{at * 10},in stock" for at in range(1, 4000))
+SHORT_CSV = CSV[:30_000]  # the library takes 10,000 steps of loops
+SMALL_CSV = "id,name,qty\n" + "\n".join(f"{at},bolt{at},{at}0" for at in range(1, 40))
+SENTENCE = 'The quick brown fox <b>jumps</b> over "the" lazy dog & runs away. '
+PROSE = (SENTENCE * 5 + "\n") * 3000
+LOG = "\n".join(f"2026-11-28T12:00:{at % 60:02} INFO request={at} took=12ms" for at in range(4000))
+DATA: Any = {
+    "inputs": {
+        "rows": ROWS,
+        "csv": CSV,
+        "short": SHORT_CSV,
+        "small": SMALL_CSV,
+        "prose": PROSE,
+        "log": LOG,
+        "name": "Ada Lovelace",
+        "email": "ada@example.com",
+        "words": [f"word{at}" for at in range(5000)],
+        "counts": list(range(4000)),
+        "labels": {f"key{at}": f"value {at}" for at in range(500)},
+        "pairs": "ab=cd,ef=gh," * 40_000,
+        "n": 3,
+        "ok": True,
+        "nothing": None,
+    }
+}
+EVERYDAY = (
+    "inputs.small.split('\\n').map(l, l.split(',').map(c, c.trim()))",
+    "inputs.csv.split('\\n').map(l, l.split(','))",
+    "inputs.short.split('\\n').map(l, l.split(',').map(c, c.trim()))",
+    "inputs.csv.split('\\n').filter(l, l.contains('9')).map(l, l.split(',')[1])",
+    "inputs.csv.split('\\n').map(l, {'id': l.split(',')[0], 'name': l.split(',')[1]})",
+    "inputs.log.split('\\n').map(l, l.trim()).filter(l, l != '').join('\\n')",
+    "inputs.log.split('\\n').filter(l, l.contains('request=7'))",
+    "inputs.log.split('\\n').filter(l, l.matches('took=[0-9]+ms$')).size()",
+    "inputs.log.split('\\n').map(l, l.split(' ')[2])",
+    "inputs.prose.replace('&','&amp;').replace('<','&lt;').replace('>','&gt;').replace('\"','&quot;')",
+    "inputs.prose.replace('a','b').replace('c','d').replace('e','f').replace('g','h').replace('i','j')",
+    "inputs.prose.replace('quick', 'slow').replace('lazy', 'busy')",
+    "inputs.prose.replace('\\n', '\\n> ')",
+    "inputs.prose.split('\\n').map(l, '- ' + l).join('\\n')",
+    "inputs.prose.split('\\n').size()",
+    "inputs.prose.contains('fox') && inputs.prose.contains('dog') && !inputs.prose.contains('cat')",
+    "inputs.prose.lowerAscii().contains('quick')",
+    "inputs.prose.size() > 1000 ? inputs.prose.substring(0, 1000) + '…' : inputs.prose",
+    "'# Report\\n\\n' + inputs.prose + '\\n\\nby ' + inputs.name + '\\n'",
+    "{'text': inputs.prose, 'by': inputs.name, 'size': size(inputs.prose)}",
+    "json({'text': inputs.prose})",
+    "json(inputs.rows)",
+    "json(inputs.rows.map(r, {'id': r.id, 'name': r.name}))",
+    "strings.quote(inputs.prose)",
+    "inputs.pairs.split(',').size()",
+    "inputs.pairs.substring(0, 20000).split(',').map(w, w.split('=')[0])",
+    "inputs.rows.map(r, r.name)",
+    "inputs.rows.map(r, r.name + ': ' + string(r.price)).join('\\n')",
+    "inputs.rows.filter(r, r.price > 100.0).map(r, r.id)",
+    "inputs.rows.filter(r, 'blue' in r.tags).size()",
+    "inputs.rows.map(r, r.lines.filter(l, l.qty > 1).map(l, l.sku))",
+    "inputs.rows.map(r, r.lines.map(l, l.sku).join(',')).join(';')",
+    "inputs.rows.exists(r, r.id == 999)",
+    "inputs.rows.all(r, r.name.startsWith('part'))",
+    "inputs.rows.filter(r, r.note != null).size() == 0",
+    "inputs.rows + inputs.rows.filter(r, r.id > 500)",
+    "inputs.rows.map(r, '%s costs %.2f'.format([r.name, r.price])).join('\\n')",
+    "inputs.words.join(', ')",
+    "inputs.words.map(w, w.upperAscii())",
+    "inputs.words.filter(w, w in ['word1', 'word2', 'word3'])",
+    "inputs.counts.map(c, c * 2).filter(c, c > 100)",
+    "keys(inputs.labels).map(k, k + '=' + inputs.labels[k]).join(',')",
+    "keys(inputs.labels).filter(k, k.startsWith('key1'))",
+    "inputs.?missing.orValue(inputs.rows)",
+    "inputs.email.split('@')[1]",
+    "inputs.name.split(' ').map(w, w.charAt(0)).join('')",
+    "'Dear %s, you have %d of %s'.format([inputs.name, inputs.n, inputs.ok])",
+    "math.greatest(inputs.counts[0], inputs.counts[3999])",
+)
+
+
+@pytest.mark.parametrize("source", EVERYDAY)
+def test_everyday_expressions_are_evaluated(source: str) -> None:
+    compiled = compile_expression(source)
+    assert isinstance(compiled, Compiled), compiled
+    value = evaluate(compiled, DATA)
+    assert not isinstance(value, EvaluationError), value
+
+
+def test_the_data_is_as_big_as_it_comes() -> None:
+    sizes = {key: len(json.dumps(value)) for key, value in DATA["inputs"].items()}
+    assert sizes["prose"] > 1024 * 1024 - 50_000
+
+
+@pytest.mark.parametrize("source", EVERYDAY)
+def test_an_estimate_is_never_below_what_the_result_holds(source: str) -> None:
+    compiled = compile_expression(source)
+    assert isinstance(compiled, Compiled)
+    value = evaluate(compiled, DATA)
+    built, _ = costs(compiled.tree.expr, DATA)
+    assert built * 1.05 + 64 >= len(json.dumps(value, ensure_ascii=False)) * 0.6
+    assert not refusal(compiled.tree.expr, DATA)

@@ -1,0 +1,362 @@
+"""Facts from bodies: what is read, and that no body whatever can stop the operator (I16)."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from waypost.api import meta
+from waypost.kube import approvals, jobs, objects, pods, runs
+from waypost.kube.timestamps import timestamp
+
+from tests.support.builders import NOW, RUN_UID
+
+STEADY = settings(derandomize=True, database=None, max_examples=200, deadline=None)
+
+LABELS = {meta.LABEL_RUN: RUN_UID, meta.LABEL_NODE: "scan.3", meta.LABEL_ATTEMPT: "2"}
+T = "2026-03-01T12:00:00Z"
+
+
+def body(status: Any = None, **metadata: Any) -> dict[str, Any]:
+    base = {"name": "p", "uid": "u", "labels": LABELS, "resourceVersion": "5"}
+    return {"metadata": {**base, **metadata}, "spec": {"nodeName": "m"}, "status": status or {}}
+
+
+def containers(*states: dict[str, Any]) -> dict[str, Any]:
+    return {"phase": "Running", "containerStatuses": list(states)}
+
+
+def test_pod_of_another() -> None:
+    assert pods.pod_fact({"metadata": {"name": "p", "labels": {}}}) is None
+    assert pods.pod_fact(body(labels={**LABELS, meta.LABEL_ATTEMPT: "two"})) is None
+
+
+def test_pod_identity() -> None:
+    fact = pods.pod_fact(body(annotations={meta.ANNOTATION_PATH: "scan/3"}))
+    assert fact is not None
+    assert (fact.path, fact.attempt, fact.run_uid) == ("scan/3", 2, RUN_UID)
+    assert (fact.scheduled, fact.held, fact.deleting, fact.over) == (True, False, False, False)
+
+
+def test_pod_flags() -> None:
+    fact = pods.pod_fact(body(finalizers=["x", meta.FINALIZER_RESULT], deletionTimestamp=T))
+    assert fact is not None
+    assert (fact.held, fact.deleting) == (True, True)
+
+
+def test_terminated_container() -> None:
+    ended = {"exitCode": 3, "reason": "Error", "message": "m", "startedAt": T, "finishedAt": T}
+    other = {"name": "sidecar", "state": {"running": {"startedAt": T}}}
+    fact = pods.pod_fact(body(containers(other, {"name": "node", "state": {"terminated": ended}})))
+    assert fact is not None
+    assert (fact.terminated, fact.exit_code, fact.message) == (True, 3, "m")
+    assert (fact.started_at, fact.finished_at) == (NOW, NOW)
+    assert fact.over, "done when the container is, whatever the phase says"
+
+
+EPOCH, YEAR_1 = "1970-01-01T00:00:00Z", "0001-01-01T00:00:00Z"
+
+
+@pytest.mark.parametrize("never", [EPOCH, YEAR_1, None, "soon"])
+def test_placeholders_are_no_times(never: Any) -> None:
+    """containerd tells epoch 0 of a container that it could not start."""
+    ended = {"exitCode": 128, "reason": "StartError", "startedAt": never, "finishedAt": never}
+    fact = pods.pod_fact(body(containers({"name": "node", "state": {"terminated": ended}})))
+    assert fact is not None
+    assert (fact.started_at, fact.finished_at, fact.over) == (None, None, True)
+    assert pods.surely_not_started(fact)
+    condition = {"type": "Ready", "status": "False", "lastTransitionTime": never}
+    quiet = pods.pod_fact(body({"phase": "Running", "conditions": [condition]}))
+    assert quiet is not None
+    assert quiet.unready_since is None
+
+
+UNKNOWN = {"exitCode": 137, "reason": "ContainerStatusUnknown"}
+NOT_FOUND = "The container could not be located when the pod was terminated"
+LOST = "The container could not be located when the pod was deleted. It used to be Running"
+
+
+@pytest.mark.parametrize(
+    ("ended", "waited", "never"),
+    [
+        pytest.param({"message": NOT_FOUND}, True, True, id="seen-waiting"),
+        pytest.param({"message": NOT_FOUND}, False, False, id="nobody-saw-it-wait"),
+        pytest.param({"message": LOST}, True, False, id="used-to-run"),
+        pytest.param({"message": NOT_FOUND, "startedAt": T}, True, False, id="has-started"),
+        pytest.param({"message": NOT_FOUND, "finishedAt": T}, True, False, id="has-an-end"),
+        pytest.param({"reason": "Error"}, True, False, id="killed"),
+    ],
+)
+def test_status_unknown_of_a_pod_that_waited(
+    ended: dict[str, Any], waited: bool, never: bool
+) -> None:
+    state = {"terminated": {**UNKNOWN, **ended}}
+    fact = pods.pod_fact(body(containers({"name": "node", "state": state})))
+    assert fact is not None
+    assert pods.surely_not_started(fact, waited=waited) is never
+
+
+def test_a_lost_machine_leaves_it_open() -> None:
+    status = containers({"name": "node", "state": {"terminated": UNKNOWN}})
+    told = {"type": "DisruptionTarget", "status": "True", "reason": "DeletionByTaintManager"}
+    fact = pods.pod_fact(body({**status, "conditions": [told]}))
+    assert fact is not None
+    assert not pods.surely_not_started(fact, waited=True)
+
+
+PULL = {"waiting": {"reason": "ErrImagePull", "message": "no such tag"}}
+FAILED = {"terminated": {"exitCode": 7, "reason": "Error", "message": "no token"}}
+DONE = {"terminated": {"exitCode": 0, "reason": "Completed"}}
+RUNS = {"running": {"startedAt": T}}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "reason", "text"),
+    [
+        pytest.param(PULL, None, "ErrImagePull", "ErrImagePull: no such tag", id="pull"),
+        pytest.param(FAILED, None, "Failed", "exit code 7: no token", id="failed"),
+        pytest.param(DONE, RUNS, "Running", "init container two is still running", id="runs"),
+        pytest.param(DONE, DONE, "", "", id="done"),
+        pytest.param({"waiting": {"reason": "PodInitializing"}}, None, "", "", id="quiet"),
+    ],
+)
+def test_init_containers_of_others(first: Any, second: Any, reason: str, text: str) -> None:
+    inits = [{"name": "one", "state": first}, {"name": "two", "state": second or {}}]
+    waiting = {"name": "node", "state": {"waiting": {"reason": "PodInitializing"}}}
+    status = {**containers(waiting), "initContainerStatuses": inits}
+    fact = pods.pod_fact(body(status))
+    assert fact is not None
+    assert (fact.init.reason if fact.init else "") == reason
+    assert text in (fact.init.text if fact.init else "")
+    late = pods.idle_of(fact)
+    assert (text in late) or reason == "", "at the end of queueTimeout it is named"
+
+
+def test_a_native_sidecar_that_is_up_keeps_nothing_waiting() -> None:
+    sidecar = {"name": "proxy", "restartPolicy": "Always"}
+    up = {"name": "proxy", "state": RUNS, "started": True}
+    made = body({**containers(), "initContainerStatuses": [up]})
+    made["spec"]["initContainers"] = [sidecar]
+    fact = pods.pod_fact(made)
+    assert fact is not None
+    assert fact.init is None
+    made["status"]["initContainerStatuses"] = [{**up, "started": False}]
+    fact = pods.pod_fact(made)
+    assert fact is not None
+    assert fact.init is not None
+
+
+def test_a_scheduling_gate_is_named() -> None:
+    condition = {
+        "type": "PodScheduled",
+        "status": "False",
+        "reason": "SchedulingGated",
+        "message": "Scheduling is blocked due to non-empty scheduling gates",
+    }
+    fact = pods.pod_fact(body({"phase": "Pending", "conditions": [condition]}))
+    assert fact is not None
+    assert "scheduling gates" in pods.trouble_of(fact)
+
+
+def test_waiting_container_and_conditions() -> None:
+    status = {
+        **containers({"name": "node", "state": {"waiting": {"reason": "R", "message": "M"}}}),
+        "conditions": [
+            {
+                "type": "PodScheduled",
+                "status": "False",
+                "reason": "Unschedulable",
+                "message": "0/1",
+            },
+            {"type": "DisruptionTarget", "status": "True", "reason": "D", "message": "why"},
+        ],
+    }
+    fact = pods.pod_fact(body(status))
+    assert fact is not None
+    assert (fact.waiting_reason, fact.waiting_message) == ("R", "M")
+    assert (fact.unschedulable, fact.disruption) == ("Unschedulable: 0/1", "D: why")
+
+
+def test_scheduling_gates_are_not_unschedulable() -> None:
+    gated = {"type": "PodScheduled", "status": "False", "reason": "SchedulingGated"}
+    fact = pods.pod_fact(body({"conditions": [gated]}))
+    assert fact is not None
+    assert fact.unschedulable == ""
+
+
+@pytest.mark.parametrize(
+    ("managed", "moment"),
+    [
+        pytest.param([], None, id="nothing"),
+        pytest.param([{"time": T, "fieldsV1": {"f:spec": {"f:message": {}}}}], None, id="other"),
+        pytest.param([{"time": T, "fieldsV1": {"f:spec": {"f:decision": {}}}}], NOW, id="decision"),
+        pytest.param([{"time": T, "fieldsV1": {"f:spec": {"f:votes": {}}}}], NOW, id="votes"),
+        pytest.param([{"time": "x", "fieldsV1": {"f:spec": {"f:votes": {}}}}], None, id="no-time"),
+        pytest.param(
+            [
+                {"time": "2026-03-01T11:00:00Z", "fieldsV1": {"f:spec": {"f:votes": {}}}},
+                {"time": T, "fieldsV1": {"f:spec": {"f:decision": {}}}},
+            ],
+            NOW,
+            id="the-latest",
+        ),
+    ],
+)
+def test_when_it_was_answered(managed: Any, moment: Any) -> None:
+    fact = approvals.approval_fact(body(managedFields=managed))
+    assert fact is not None
+    assert fact.answered_at == moment
+
+
+def test_approval_that_models_refuse() -> None:
+    fact = approvals.approval_fact({**body(), "spec": {"decision": "Maybe"}})
+    assert fact is not None
+    assert (fact.spec, fact.status.state) == (None, "Open")
+
+
+def test_controller() -> None:
+    owners = [{"uid": "a"}, {"uid": "b", "controller": True}]
+    assert objects.controller_uid(body(ownerReferences=owners)) == "b"
+    assert objects.controller_uid(body(ownerReferences=[{"uid": "a", "controller": "true"}])) == ""
+
+
+@pytest.mark.parametrize(
+    ("metadata", "tracked"),
+    [
+        pytest.param({}, False, id="by-hand"),
+        pytest.param({"annotations": {"argocd.argoproj.io/tracking-id": "x"}}, True, id="argo"),
+        pytest.param({"labels": {"kustomize.toolkit.fluxcd.io/name": "x"}}, True, id="flux"),
+        pytest.param({"labels": {"helm.toolkit.fluxcd.io/name": "x"}}, True, id="flux-helm"),
+        pytest.param({"annotations": {"meta.helm.sh/release-name": "x"}}, False, id="helm"),
+    ],
+)
+def test_tracked_by_git(metadata: Any, tracked: bool) -> None:
+    assert runs.tracked_by_git({"metadata": metadata}) is tracked
+
+
+@pytest.mark.parametrize(
+    ("applied", "kept", "pruned"),
+    [
+        pytest.param({"a": 1}, {"a": 1, "new": 2}, (), id="nothing"),
+        pytest.param({"a": 1, "b": {"c": 1}}, {"b": {}}, ("a", "b.c"), id="fields"),
+        pytest.param(
+            {"nodes": [{"name": "x", "typo": 1}]},
+            {"nodes": [{"name": "x"}]},
+            ("nodes[0].typo",),
+            id="in-lists",
+        ),
+        pytest.param({"a": None}, {}, (), id="null-means-absent"),
+        pytest.param({"l": [1, 2]}, {"l": [1]}, (), id="lists-of-other-length"),
+        pytest.param({str(n): 1 for n in range(50)}, {}, tuple(map(str, range(20))), id="bounded"),
+    ],
+)
+def test_s28_pruned(applied: Any, kept: Any, pruned: tuple[str, ...]) -> None:
+    assert runs.pruned_fields({"spec": kept}, {"spec": applied}) == pruned
+
+
+def test_job_fact() -> None:
+    done = {"conditions": [{"type": "Complete", "status": "True"}]}
+    made = {**body(done, creationTimestamp=T), "spec": {"suspend": True}}
+    fact = jobs.job_fact(made, trouble="why")
+    assert fact is not None
+    assert (fact.ended, fact.suspended, fact.trouble, fact.created_at) == (True, True, "why", NOW)
+
+
+JUNK = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-5, 5)
+    | st.floats(allow_nan=True)
+    | st.sampled_from(["", T, "True", "node", "9999-12-31T23:59:59-23:59", meta.FINALIZER_RESULT])
+    | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "name",
+                    "uid",
+                    "type",
+                    "status",
+                    "state",
+                    "terminated",
+                    "running",
+                    "startedAt",
+                    "time",
+                    "fieldsV1",
+                    "f:spec",
+                    "decision",
+                    "controller",
+                    "exitCode",
+                    "message",
+                    "reason",
+                ]
+            ),
+            inner,
+            max_size=5,
+        )
+    ),
+    max_leaves=12,
+)
+SECTIONS = st.fixed_dictionaries(
+    {},
+    optional={
+        "labels": st.just(LABELS) | JUNK,
+        "annotations": JUNK,
+        "finalizers": JUNK,
+        "ownerReferences": JUNK,
+        "managedFields": JUNK,
+        "creationTimestamp": JUNK,
+        "deletionTimestamp": JUNK,
+        "generation": JUNK,
+        "name": st.just("x") | JUNK,
+        "uid": JUNK,
+    },
+)
+STATUSES = st.fixed_dictionaries(
+    {},
+    optional={
+        "containerStatuses": st.lists(
+            st.fixed_dictionaries({"name": st.just("node"), "state": JUNK, "lastState": JUNK})
+            | JUNK,
+            max_size=2,
+        )
+        | JUNK,
+        "conditions": JUNK,
+        "phase": JUNK,
+        "state": JUNK,
+        "reason": JUNK,
+    },
+)
+BODIES = st.fixed_dictionaries(
+    {}, optional={"metadata": SECTIONS | JUNK, "spec": JUNK, "status": STATUSES | JUNK}
+)
+
+
+@STEADY
+@given(BODIES | JUNK, JUNK)
+def test_i16_no_body_can_stop_the_operator(poisoned: Any, other: Any) -> None:
+    pods.pod_fact(poisoned)
+    jobs.job_fact(poisoned)
+    approvals.approval_fact(poisoned)
+    objects.controller_uid(poisoned)
+    runs.tracked_by_git(poisoned)
+    runs.pruned_fields(poisoned, other)
+    runs.last_applied_text(poisoned)
+
+
+@pytest.mark.parametrize(
+    ("grace", "asked"),
+    [
+        (30, "2026-03-01T12:00:00.000Z"),
+        (0, "2026-03-01T12:00:30.000Z"),
+        (None, "2026-03-01T12:00:30.000Z"),
+    ],
+)
+def test_when_a_deletion_was_asked_for(grace: int | None, asked: str) -> None:
+    """The timestamp is when it should be done; whoever shortens the grace moves both."""
+    fields = {"deletionTimestamp": "2026-03-01T12:00:30Z", "deletionGracePeriodSeconds": grace}
+    fact = pods.pod_fact(body(**fields))
+    assert fact is not None
+    assert fact.deleting_since is not None
+    assert timestamp(fact.deleting_since) == asked

@@ -1,0 +1,119 @@
+"""Names of children: short enough, valid, and never the same for two things."""
+
+import re
+from datetime import UTC, datetime, timedelta, timezone
+from uuid import UUID
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from waypost.api.base import NODE_NAME_PATTERN
+from waypost.kube.names import approval_name, idempotency_key, job_name
+from waypost.kube.timestamps import parse_timestamp, timestamp
+
+RUN_NAMES = st.from_regex(r"\A[a-z0-9]([-a-z0-9]{0,60}[a-z0-9])?(\.[a-z0-9]{1,20}){0,3}\Z")
+PATHS = st.from_regex(rf"\A{NODE_NAME_PATTERN[1:-1]}\Z")
+UIDS = st.uuids().map(str)
+LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+STEADY = settings(derandomize=True, database=None, max_examples=150, deadline=None)
+
+
+@STEADY
+@given(RUN_NAMES, UIDS, PATHS, st.integers(1, 99_999))
+def test_names_are_labels_of_63_characters(run: str, uid: str, path: str, number: int) -> None:
+    for name in (
+        job_name(run=run, run_uid=uid, path=path, attempt=number),
+        approval_name(run=run, run_uid=uid, path=path, round_=number),
+    ):
+        assert len(name) <= 63
+        assert LABEL.fullmatch(name), name
+
+
+@STEADY
+@given(st.lists(st.tuples(RUN_NAMES, UIDS, PATHS, st.integers(1, 200)), unique=True, max_size=8))
+def test_job_names_are_injective(children: list[tuple[str, str, str, int]]) -> None:
+    made = {(u, p, n): job_name(run=r, run_uid=u, path=p, attempt=n) for r, u, p, n in children}
+    assert len(set(made.values())) == len(made)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        pytest.param(("a-b", "u", "c", 1), ("a", "u", "b_c", 1), id="B5-run-and-path"),
+        pytest.param(("r", "u1", "a", 1), ("r", "u2", "a", 1), id="a-run-of-the-same-name"),
+        pytest.param(("r", "u", "a", 1), ("r", "u", "a", 2), id="attempts"),
+        pytest.param(("r", "u", "a", 11), ("r", "u", "a1", 1), id="digits"),
+    ],
+)
+def test_names_differ(one: tuple[str, str, str, int], other: tuple[str, str, str, int]) -> None:
+    names = {job_name(run=r, run_uid=u, path=p, attempt=n) for r, u, p, n in (one, other)}
+    assert len(names) == 2
+    names = {approval_name(run=r, run_uid=u, path=p, round_=n) for r, u, p, n in (one, other)}
+    assert len(names) == 2
+
+
+def test_names_stay_as_they_are() -> None:
+    uid = "11111111-2222-3333-4444-555555555555"
+    assert job_name(run="brief", run_uid=uid, path="get_it", attempt=2) == "brief-get-it-2-b6127479"
+    assert approval_name(run="brief", run_uid=uid, path="ok", round_=1) == "brief-ok-1-8047"
+    assert idempotency_key(run_uid=uid, path="a", input_digest="sha256:0", repeats=0) == (
+        "6b5e6bc79cd3757b9aadfe20c86d7dd44a25d057"
+    ), "a new operator must find what an old one made"
+
+
+@STEADY
+@given(st.datetimes(datetime(1900, 1, 2), datetime(9000, 1, 1)), st.integers(-1439, 1439))  # noqa: DTZ001
+def test_times_survive(moment: datetime, offset: int) -> None:
+    aware = moment.replace(tzinfo=timezone(timedelta(minutes=offset)))
+    text = timestamp(aware)
+    assert text.endswith("Z")
+    back = parse_timestamp(text)
+    assert back is not None
+    assert abs(back - aware) < timedelta(milliseconds=1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        None,
+        "",
+        "soon",
+        "2026-01-01",
+        "2026-01-01T00:00:00",
+        "2026-13-01T00:00:00Z",
+        "9999-12-31T23:59:59Z",
+        "9999-12-31T23:59:59-23:59",
+        "0001-01-01T00:00:00+23:59",
+        "9" * 400,
+        "2026-01-01T00:00:00+99:99",
+    ],
+)
+def test_no_times(text: str | None) -> None:
+    assert parse_timestamp(text) is None, "never an exception, never a time without a zone"
+
+
+def test_zones_are_understood() -> None:
+    assert parse_timestamp("2026-01-01T02:00:00+02:00") == datetime(2026, 1, 1, tzinfo=UTC)
+
+
+LONG = "supplier-invoice-intake-eu-central-1-production-weekly-"
+
+
+def test_gates_of_runs_with_long_names_do_not_meet() -> None:
+    """Twenty thousand runs that only differ where their name is cut off."""
+    made = {
+        approval_name(
+            run=f"{LONG}{number:05d}", run_uid=str(UUID(int=number)), path="sign_off", round_=1
+        )
+        for number in range(20_000)
+    }
+    assert len(made) == 20_000
+    assert all(LABEL.fullmatch(name) and len(name) <= 63 for name in made)
+
+
+@pytest.mark.parametrize(
+    ("length", "digits"), [(47, 4), (48, 10)], ids=["whole-name", "name-that-is-cut"]
+)
+def test_digits_of_a_gate(length: int, digits: int) -> None:
+    name = approval_name(run="r" * length, run_uid="u", path="sign_off", round_=1)
+    assert len(name.rpartition("-")[2]) == digits

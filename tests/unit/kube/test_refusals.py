@@ -1,0 +1,46 @@
+"""Which troubles of pods pass by themselves (K6)."""
+
+import pytest
+from waypost.kube.refusals import lasts
+
+QUOTA = 'pods "x" is forbidden: exceeded quota: team, requested: {}, used: {}, limited: {}'
+
+
+@pytest.mark.parametrize(
+    ("trouble", "lasting"),
+    [
+        pytest.param('Pod "x" is invalid: spec.containers[0].image', True, id="invalid"),
+        pytest.param('pods "x" is forbidden: violates PodSecurity "restricted"', True, id="psa"),
+        pytest.param(
+            "maximum cpu usage per Container is 1, but limit is 2", True, id="limit-range"
+        ),
+        pytest.param("failed quota: q: must specify limits.cpu", True, id="quota-wants-a-limit"),
+        pytest.param('admission webhook "w" denied the request: no', True, id="policy"),
+        pytest.param("InvalidImageName: couldn't parse image", True, id="image-name"),
+        pytest.param("init container v: InvalidImageName", True, id="image-name-of-others"),
+        pytest.param(QUOTA.format("pods=1", "pods=5", "pods=5"), False, id="quota-is-full"),
+        pytest.param(QUOTA.format("pods=1", "pods=0", "pods=0"), False, id="quota-of-nothing"),
+        pytest.param(
+            QUOTA.format("limits.cpu=4", "limits.cpu=0", "limits.cpu=2"), True, id="never-enough"
+        ),
+        pytest.param(
+            QUOTA.format(
+                "limits.memory=3Gi,pods=1", "limits.memory=1Gi,pods=1", "limits.memory=2G,pods=9"
+            ),
+            True,
+            id="never-enough-of-one",
+        ),
+        pytest.param(
+            QUOTA.format("limits.cpu=500m", "limits.cpu=1900m", "limits.cpu=2"), False, id="later"
+        ),
+        pytest.param("exceeded quota: in other words", False, id="quota-in-other-words"),
+        pytest.param('serviceaccount "none" not found', False, id="service-account"),
+        pytest.param('failed calling webhook "w": connection refused', False, id="webhook-down"),
+        pytest.param("ErrImagePull: not found", False, id="pull"),
+        pytest.param("CreateContainerConfigError: secret x not found", False, id="secret"),
+        pytest.param("0/3 nodes are available", False, id="no-room"),
+        pytest.param("", False, id="nothing"),
+    ],
+)
+def test_what_passes_by_itself(trouble: str, lasting: bool) -> None:
+    assert lasts(trouble) is lasting

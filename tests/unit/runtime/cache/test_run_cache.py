@@ -1,0 +1,189 @@
+"""The cache: newest wins, echoes are known, what is gone is gone."""
+
+from typing import Any
+
+import pytest
+from waypost.runtime.cache.runs import Key, RunCache, version_of
+
+from tests.support.builders import RUN_UID, approval, pod
+
+KEY = Key("team", "brief", RUN_UID)
+
+
+def run(version: Any = "5", **fields: Any) -> dict[str, Any]:
+    metadata = {"namespace": "team", "name": "brief", "uid": RUN_UID, "resourceVersion": version}
+    return {"metadata": {**metadata, "managedFields": [1]}, "spec": {}, **fields}
+
+
+def names(store: RunCache, kind: str) -> set[str]:
+    return set(getattr(store.entry(RUN_UID), kind))
+
+
+def test_newest_state_of_a_run_wins() -> None:
+    store = RunCache()
+    assert store.put_run(run("5", status={"n": 5}))
+    assert not store.put_run(run("5", status={"n": 5})), "an echo is no news"
+    assert not store.put_run(run("4", status={"n": 4})), "an old state is none either"
+    assert (store.run_body(KEY) or {})["status"] == {"n": 5}
+    assert store.put_run(run("10", status={"n": 10})), "numbers, not texts"
+    assert (store.run_body(KEY) or {})["status"] == {"n": 10}
+    assert len(store) == 1
+
+
+ENDED = {"finishedAt": "2026-03-01T12:00:00Z", "observedGeneration": 2}
+
+
+@pytest.mark.parametrize(
+    ("metadata", "status", "ended"),
+    [
+        pytest.param({}, ENDED, True, id="ended"),
+        pytest.param({}, {"observedGeneration": 2}, False, id="under-way"),
+        pytest.param({"generation": 3}, ENDED, False, id="changed-since"),
+        pytest.param({"deletionTimestamp": "2026-03-01T12:00:01Z"}, ENDED, False, id="deleted"),
+    ],
+)
+def test_a_run_that_has_ended_and_is_not_asked_for_more(
+    metadata: dict[str, Any], status: dict[str, Any], ended: bool
+) -> None:
+    store = RunCache()
+    body = run(status=status)
+    body["metadata"] |= {"generation": 2, **metadata}
+    store.put_run(body)
+    assert store.has_ended(RUN_UID) == ended
+    store.drop_run(RUN_UID)
+    assert not store.has_ended(RUN_UID)
+
+
+def test_bodies_are_copies_without_managed_fields() -> None:
+    store = RunCache()
+    store.put_run(run())
+    first = store.run_body(KEY)
+    assert first is not None
+    assert "managedFields" not in first["metadata"]
+    first["spec"]["x"] = 1
+    assert (store.run_body(KEY) or {})["spec"] == {}, "a pass cannot spoil the cache"
+
+
+@pytest.mark.parametrize("version", [None, "", "abc", 7, {}])
+def test_odd_versions_count_as_old(version: Any) -> None:
+    assert version_of(run(version)) == 0
+    store = RunCache()
+    assert store.put_run(run(version)), "better than nothing"
+    assert store.put_run(run("1")), "and replaced by anything"
+
+
+def test_newest_state_of_children_wins() -> None:
+    store = RunCache()
+    assert store.put_pod(pod("a", phase="Running"), 5)
+    assert not store.put_pod(pod("a"), 5)
+    assert not store.put_pod(pod("a"), 4)
+    assert store.entry(RUN_UID).pods["pod-a-1"].phase == "Running"
+    assert store.put_approval(approval(state="Approved"), RUN_UID, 5)
+    assert not store.put_approval(approval(), RUN_UID, 4)
+    assert store.entry(RUN_UID).approvals["ap"].status.state == "Approved"
+
+
+def test_a_run_that_is_gone_leaves_its_pods() -> None:
+    store = RunCache()
+    store.put_run(run())
+    store.put_pod(pod("a"), 6)
+    store.drop_run(RUN_UID)
+    assert (len(store), store.run_body(KEY), store.key_of(RUN_UID)) == (0, None, None)
+    assert store.last_key(RUN_UID) == KEY, "its pods may still be held"
+    store.drop_pod(RUN_UID, "pod-a-1")
+    assert store.last_key(RUN_UID) is None, "then nothing is left"
+    assert store.uids() == []
+
+
+def test_a_run_that_comes_back_is_taken_whatever_its_version() -> None:
+    store = RunCache()
+    store.put_run(run("50"))
+    store.put_pod(pod("a"), 51)
+    store.drop_run(RUN_UID)
+    assert store.put_run(run("7"))
+    assert store.key_of(RUN_UID) == KEY
+
+
+def test_children_first() -> None:
+    store = RunCache()
+    store.remember(KEY)
+    store.put_pod(pod("a"), 3)
+    assert store.key_of(RUN_UID) is None, "a child does not prove its run"
+    assert store.last_key(RUN_UID) == KEY
+
+
+def test_dropping_what_is_not_there() -> None:
+    store = RunCache()
+    store.drop_run("x")
+    store.drop_pod("x", "y")
+    store.drop_approval("x", "y")
+    assert len(store) == 0
+
+
+def retain(
+    store: RunCache, *, namespace: str | None = None, version: int, **kept: set[str]
+) -> None:
+    store.retain(
+        namespace,
+        runs=(frozenset(kept.get("runs", ())), version),
+        pods=(frozenset(kept.get("pods", ())), version),
+        approvals=(frozenset(kept.get("approvals", ())), version),
+    )
+
+
+def filled() -> RunCache:
+    store = RunCache()
+    store.put_run(run("5"))
+    store.put_pod(pod("a"), 6)
+    store.put_approval(approval(), RUN_UID, 7)
+    return store
+
+
+def test_lists_drop_what_they_no_longer_have() -> None:
+    store = filled()
+    retain(store, version=10)
+    assert (len(store), store.uids()) == (0, [])
+
+
+def test_lists_keep_what_they_have() -> None:
+    store = filled()
+    retain(store, version=10, runs={RUN_UID}, pods={"pod-a-1"}, approvals={"approval-uid"})
+    assert len(store) == 1
+    assert (names(store, "pods"), names(store, "approvals")) == ({"pod-a-1"}, {"ap"})
+
+
+def test_lists_keep_what_is_newer_than_they_are() -> None:
+    store = filled()
+    retain(store, version=4)
+    assert len(store) == 1
+    assert (names(store, "pods"), names(store, "approvals")) == ({"pod-a-1"}, {"ap"})
+    retain(store, version=6, runs={RUN_UID})
+    assert (names(store, "pods"), names(store, "approvals")) == (set(), {"ap"})
+
+
+def test_lists_of_one_namespace_say_nothing_of_others() -> None:
+    store = filled()
+    retain(store, namespace="elsewhere", version=10)
+    assert (len(store), names(store, "pods")) == (1, {"pod-a-1"})
+
+
+def test_a_recreated_approval_replaces_the_old_one() -> None:
+    store = RunCache()
+    store.put_run(run())
+    store.put_approval(approval(state="Denied"), RUN_UID, 5)
+    store.drop_approval(RUN_UID, "ap")
+    assert store.put_approval(approval(), RUN_UID, 3), "another object: its versions start anew"
+
+
+def test_active_runs_are_those_without_an_end() -> None:
+    store = RunCache()
+    assert store.active() == 0
+    store.put_run(run("5"))
+    assert store.active() == 1
+    store.put_run(run("6", status=ENDED))
+    assert store.active() == 0, "it has ended"
+    store.put_run(run("7", status={"phase": "Running"}))
+    assert store.active() == 1, "a later round is under way"
+    store.put_pod(pod("fetch"), 8)
+    store.drop_run(RUN_UID)
+    assert store.active() == 0, "it is gone, its pod is not"
