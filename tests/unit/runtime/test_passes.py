@@ -8,10 +8,10 @@ import pytest
 from waypost.ports.offload import inline
 from waypost.runtime.controller import Controller
 
+from tests.support import harness
 from tests.support.builders import python, spec
 from tests.support.harness import World, gives
 from tests.support.virtual import virtual
-from tests.unit.runtime import harness
 
 SPEC = spec(python("a"), python("b", inputs={"v": "${nodes.a.output}"}))
 
