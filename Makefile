@@ -63,7 +63,7 @@ nightly: venv ## What the gate only samples: other seeds and examples, all crash
 	@echo "nightly 2/5: seeded bugs"
 	@$(PYTHON) -m tests.simulation seeded-bugs
 	@echo "nightly 3/5: random examples"
-	@HYPOTHESIS_PROFILE=deep $(PYTEST) tests/unit -m "not real_api" -k "properties or queue" \
+	@HYPOTHESIS_PROFILE=deep $(PYTEST) tests -m "hypothesis and not real_api" \
 		-n auto --dist worksteal --timeout 3600
 	@echo "nightly 4/5: all crash points"
 	@$(MAKE) crashpoints

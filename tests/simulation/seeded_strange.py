@@ -75,7 +75,7 @@ def _a_held_result_says_nothing(patch: pytest.MonkeyPatch) -> None:
 
 @bug("K1", "I11", focus=both(refused(*PASSING, cancels=True), gives_much))
 def _a_held_result_outlasts_a_cancel(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("waypost.engine.attempts.close.lasts_long", lambda problem, now: False)
+    patch.setattr("waypost.engine.attempts.watch.close.lasts_long", lambda problem, now: False)
 
 
 @bug("said", focus=refused("quota approvals", "webhook approvals"))
@@ -110,7 +110,7 @@ def _init_containers_are_not_looked_at(patch: pytest.MonkeyPatch) -> None:
     def blind(pod: PodFact, **how: Any) -> Any:
         return judged(replace(pod, init=None), **how)
 
-    patch.setattr("waypost.engine.attempts.close.judge_pod", blind)
+    patch.setattr("waypost.engine.attempts.watch.close.judge_pod", blind)
 
 
 @bug("K3", focus=others("sidecars"))
@@ -120,4 +120,4 @@ def _sidecars_live_on(patch: pytest.MonkeyPatch) -> None:
 
 @bug("said", focus=others("queue"))
 def _suspended_jobs_are_not_told(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("waypost.engine.attempts.watch._podless", lambda job: "")
+    patch.setattr("waypost.engine.attempts.watch.watch._podless", lambda job: "")

@@ -193,6 +193,6 @@ GRAPHS: dict[str, Wrong] = {
     ),
     "parameter-missing": Wrong(
         spec(python("a", source="def run(x):\n    return x\n")),
-        "nodes.a.python.source: run needs 'x', which inputs does not give",
+        "nodes.a.python.source: run requires 'x', missing in inputs; add it there",
     ),
 }

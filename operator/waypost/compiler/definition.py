@@ -19,7 +19,7 @@ from waypost.compiler.graph import Graph, dependencies_of, find_cycle, sort
 from waypost.compiler.problems import Problem
 from waypost.compiler.rules.known_inputs import known_input_problems
 from waypost.compiler.rules.schemas import schema_warnings
-from waypost.compiler.rules.spec import MAX_PROBLEMS, check
+from waypost.compiler.rules.spec import MAX_PROBLEMS, check, kind_problems
 from waypost.compiler.rules.unevaluated import lookalike_warnings
 from waypost.compiler.shared_schemas import bundled, unknown_names
 from waypost.compiler.types.check import type_problems
@@ -75,7 +75,7 @@ def _checked(raw_spec: Any) -> Definition:
         spec = AgentWorkflowSpec.model_validate(_as_stored(raw_spec))
     except ValidationError as error:
         return Definition(spec=None, problems=problems_of(error, AgentWorkflowSpec))
-    problems = _some(unknown_names(spec))
+    problems = _some(kind_problems(spec)) or _some(unknown_names(spec))
     if problems:
         return Definition(spec=spec, problems=problems)
     spec = bundled(spec)

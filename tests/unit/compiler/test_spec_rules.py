@@ -236,12 +236,22 @@ TABLE = [
         "nodes.a.approval.answerSchema",
         "not a usable JSON Schema",
     ),
-    bad("zero-timeout", spec(python("a", timeout="0s")), "nodes.a.timeout", "no time at all"),
-    bad("zero-queue-timeout", spec(python("a", queueTimeout="0ms")), "nodes.a.queueTimeout", "no"),
+    bad("zero-timeout", spec(python("a", timeout="0s")), "nodes.a.timeout", "longer than 0s"),
     bad(
-        "zero-default", spec(python("a"), defaults={"timeout": "0h"}), "defaults.timeout", "no time"
+        "zero-queue-timeout",
+        spec(python("a", queueTimeout="0ms")),
+        "nodes.a.queueTimeout",
+        "longer than 0s",
     ),
-    bad("zero-approval", spec(gate("a", timeout="0s")), "nodes.a.approval.timeout", "no time"),
+    bad(
+        "zero-default",
+        spec(python("a"), defaults={"timeout": "0h"}),
+        "defaults.timeout",
+        "longer than 0s",
+    ),
+    bad(
+        "zero-approval", spec(gate("a", timeout="0s")), "nodes.a.approval.timeout", "longer than 0s"
+    ),
     bad("not-a-duration", spec(wait("a", duration="1d")), "nodes[0].wait.duration", "pattern"),
     bad(
         "inputs-break-schema",
@@ -302,8 +312,8 @@ TABLE = [
         SOURCE_FIELD,
         "no parameter 'v'",
     ),
-    bad("S27-python-missing-input", code("def run(v): pass"), SOURCE_FIELD, "run needs 'v'"),
-    bad("python-keyword-only", code("def run(*, v): pass"), SOURCE_FIELD, "run needs 'v'"),
+    bad("S27-python-missing-input", code("def run(v): pass"), SOURCE_FIELD, "run requires 'v'"),
+    bad("python-keyword-only", code("def run(*, v): pass"), SOURCE_FIELD, "run requires 'v'"),
     bad("python-positional-only", code("def run(v, /): pass", v=1), SOURCE_FIELD, "remove the /"),
     bad("python-null-byte", code("def run():\0 pass"), SOURCE_FIELD, "is not Python"),
     bad("python-nested", code("(" * 9000), SOURCE_FIELD, "is not Python"),

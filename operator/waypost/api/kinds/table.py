@@ -23,6 +23,11 @@ def kinds_with_pod() -> tuple[str, ...]:
     return tuple(name for name, kind in KINDS.items() if kind.has_pod)
 
 
+def has_one_kind(node: object) -> bool:
+    """Whether exactly one of the fields among the kinds is set, as in every accepted node."""
+    return sum(getattr(node, name, None) is not None for name in KINDS) == 1
+
+
 def kind_of(node: object) -> NodeKind:
     """The kind of an accepted node: the one field among the kinds that is set."""
     return next(kind for name, kind in KINDS.items() if getattr(node, name, None) is not None)

@@ -74,7 +74,9 @@ def _arguments(
         for key in inputs:
             if key not in named:
                 hint = did_you_mean(key, named)
-                text = f"{name} has no parameter {key!r}, which inputs gives; add it or **kw{hint}"
+                text = (
+                    f"{name} has no parameter {key!r}, which inputs contains; add it or **kw{hint}"
+                )
                 yield Problem(place, text)
     optional = len(arguments.defaults)
     required = [a.arg for a in arguments.args[: len(arguments.args) - optional]]
@@ -82,7 +84,7 @@ def _arguments(
     required += [a.arg for a, default in pairs if default is None]
     for key in required:
         if key not in inputs and key not in _schema_defaults(node):
-            yield Problem(place, f"{name} needs {key!r}, which inputs does not give")
+            yield Problem(place, f"{name} requires {key!r}, missing in inputs; add it there")
     if arguments.posonlyargs:
         yield Problem(place, f"{name} is called by keyword; remove the / from its parameters")
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from waypost.api.base import JsonValue, parse_duration
-from waypost.api.kinds.table import KINDS
+from waypost.api.kinds.table import KINDS, has_one_kind
 from waypost.api.workflow import AgentWorkflowSpec, Retry
 from waypost.compiler.graph import evaluated_fields
 from waypost.compiler.kinds.table import compiler_kind
@@ -61,13 +61,18 @@ def check(spec: AgentWorkflowSpec) -> tuple[Problem, ...]:
     return tuple(problems[:MAX_PROBLEMS])
 
 
+def kind_problems(spec: AgentWorkflowSpec) -> Iterator[Problem]:
+    """Nodes without exactly one kind. Comes before everything that asks for the kind of a node."""
+    for node in spec.nodes:
+        if not has_one_kind(node):
+            yield Problem(f"nodes.{node.name}", f"expected exactly one of {', '.join(KINDS)}")
+
+
 def _unique_names(spec: AgentWorkflowSpec) -> Iterator[Problem]:
     seen: set[str] = set()
     for node in spec.nodes:
         if node.name in seen:
             yield Problem(f"nodes.{node.name}", "two nodes have this name; rename one of them")
-        if sum(1 for kind in KINDS if getattr(node, kind, None) is not None) != 1:
-            yield Problem(f"nodes.{node.name}", f"expected exactly one of {', '.join(KINDS)}")
         seen.add(node.name)
 
 

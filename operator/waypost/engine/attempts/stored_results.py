@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from waypost.api.kinds.table import kind_of
 from waypost.api.status import AttemptStatus, NodeStatus
 from waypost.api.workflow import Node
 from waypost.engine.attempts import lost_machines
@@ -16,7 +17,7 @@ from waypost.protocol.record import Attempt
 def reads_of(observed: Observed, status: NodeStatus, node: Node, now: datetime) -> set[str]:
     """The NodeRecord of a running attempt that is over and has told no result of its own."""
     attempt = status.open_attempt
-    if attempt is None:
+    if attempt is None or not kind_of(node).has_pod:
         return set()
     ref = attempt_ref(observed, status, attempt.number)
     pods = observed.pods_of(status.path, attempt.number)
