@@ -161,7 +161,7 @@ def _absence_inferred_from_the_cache(patch: pytest.MonkeyPatch) -> None:
 
 @bug("I11", focus=suffers("kill", "freeze_fence"))
 def _never_looks_again(patch: pytest.MonkeyPatch) -> None:
-    def tomorrow(observed: Observed, path: str, attempt: Any) -> datetime:
+    def tomorrow(observed: Observed, attempt: Any) -> datetime:
         return observed.created_at + timedelta(days=1)
 
     patch.setattr(reads, "look_at", tomorrow)
@@ -203,7 +203,7 @@ def _one_retry_too_many(patch: pytest.MonkeyPatch) -> None:
 
 @bug("T11", focus=acts("fails", limit=1))
 def _no_backoff(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(attempts_retries, "_spread", lambda seconds, seed: timedelta(0))
+    patch.setattr(attempts_retries, "_delay", lambda seconds, seed: timedelta(0))
 
 
 @bug("I3", "I2", "I1", "I11", focus=acts("fails", limit=1))

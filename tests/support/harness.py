@@ -122,6 +122,20 @@ class Operator:
         return self.controller.leading
 
 
+# Shorter intervals than those of waypost.settings, so that a test sees several of each; fewer
+# workers, so that a test can make them wait.
+_SETTINGS: Final[Mapping[str, Any]] = {
+    "workers": 8,
+    "namespaces": (),
+    "resync_seconds": 300.0,
+    "sweep_seconds": 120.0,
+    "shutdown_seconds": 15.0,
+    "write_qps": 50.0,
+    "write_burst": 100,
+    "node_lost_seconds": 300.0,
+}
+
+
 class World:
     """A cluster with machines, users, and any number of operators. Ends all of them on exit."""
 
@@ -176,7 +190,7 @@ class World:
             settings=ControllerSettings(
                 pods=PodSettings(runner_image="runner:test", agent_image="agent:test"),
                 probes=ProbeSettings(runner_image="runner:test", agent_image="agent:test"),
-                **settings,
+                **{**_SETTINGS, **settings},
             ),
             lease=LeaseSettings(namespace=NAMESPACE, name=LEASE, identity=identity)
             if replica

@@ -170,11 +170,8 @@ class Controller:
         return self._on_duty and self.leadership.leading
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop` is set, then shut down.
-
-        Shutdown finishes running passes, gives up the lead, and releases the pods that a
-        namespace which is being deleted waits for.
-        """
+        """Work until `stop` is set. Then finish running passes, give up the lead, and release
+        the pods that a terminating namespace waits for."""
         async with asyncio.TaskGroup() as group:
             serving = group.create_task(self._serve(stop))
             await stop.wait()
@@ -237,14 +234,10 @@ class Controller:
                 )
 
     async def _pass(self, key: Key) -> str:
-        """One pass. Never raises: a run whose pass fails is queued with a backoff.
-
-        Returns:
-            The outcome for metrics, as in `ports.telemetry.Telemetry.reconciled`.
-        """
+        """One pass that never raises; its outcome, as in `Telemetry.reconciled`."""
         about = {"run": key.name, "namespace": key.namespace}
         if not self.leadership.leading:
-            return "idle"  # it was frozen, or cannot renew: whoever leads looks at every run
+            return "idle"  # it was frozen, or cannot renew: the leader queues every run
         if rest := self.set_aside.rest(key):
             self.queue.add_at(key, self.clock.monotonic() + rest)
             return "idle"
@@ -284,8 +277,7 @@ class Controller:
             self.queue.retry(key)
 
     async def reconcile(self, key: Key) -> bool:
-        """One pass over one run; True when its status was written. Raises ClusterError,
-        FenceExpired, Moved."""
+        """One pass; True when it wrote the status. Raises ClusterError, FenceExpired, StaleRun."""
         body = self.store.run_body(key)
         if body is None:
             await self._release_run_pods(key)
@@ -329,7 +321,7 @@ class Controller:
             await self._notes.post(key, [Note("Warning", "ActionRefused", refused.message)])
             raise
         finally:
-            # Events come last: they are a comfort, and the next Job must not wait for them.
+            # Events come last: they are only for people, and the next Job must not wait for them.
             if written:
                 await self._notes.post(key, decision.events)
         return written
@@ -359,12 +351,8 @@ class Controller:
             entry = replace(entry, observed=seen)
 
     async def _write(self, key: Key, body: Obj, observed: Observed, decision: Decision) -> float:
-        """Write the status, which is the fence for the actions that follow.
-
-        Returns:
-            The monotonic time at which the write was sent. From then on, another operator may
-            have changed the run.
-        """
+        """Write the status: the fence. Returns the monotonic time when the write was sent; from
+        then on, another operator may have changed the run."""
         patch = status_patch(
             body=body, resource_version=observed.resource_version, status=decision.status
         )
