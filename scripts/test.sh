@@ -36,8 +36,9 @@ prepare() { # one process after the other, the last with the signal that ends th
     set -e
     began=$SECONDS
     trap 'kill -TERM "$child" 2>/dev/null; wait "$child"; exit 1' TERM
-    for command in up images tools; do
-        $python -m e2e.cluster "$command" &
+    for command in "cluster up" "cluster images" "cluster tools" "cluster.objectstore"; do
+        # shellcheck disable=SC2086  # a module and its argument
+        $python -m e2e.$command &
         child=$!
         wait "$child"
     done
