@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from waypost.engine import cel_library
-from waypost.engine.cel_ast import Call, Expr, ListLiteral, MapLiteral, types_of
+from waypost.engine.cel_ast import Expr, ListLiteral, MapLiteral, types_of
 from waypost.engine.cel_library import Declared, Rejection
 from waypost.engine.cel_messages import explain_rejection
 from waypost.engine.expressions import Compiled
@@ -102,15 +102,13 @@ def not_json(compiled: Compiled, typed: Typed) -> str | None:
 
 
 def _results(expr: Expr) -> Iterator[Expr]:
-    """`expr` and the parts of it that come out as they are."""
+    """`expr` and the parts of it that are in every result."""
     yield expr
     match expr:
         case ListLiteral():
             inner = expr.elements
         case MapLiteral():
             inner = tuple(entry.value for entry in expr.entries)
-        case Call(function="_?_:_"):
-            inner = expr.args[1:]
         case _:
             return
     for part in inner:
