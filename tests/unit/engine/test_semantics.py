@@ -240,7 +240,7 @@ TABLE = [
         "S33-input-schema-last",
         python(
             "y",
-            inputs={"n": "${inputs.n}"},
+            inputs={"n": "${dyn(inputs.n)}"},
             inputSchema={"type": "object", "properties": {"n": {"type": "string"}}},
         ),
         phases="y=Failed",

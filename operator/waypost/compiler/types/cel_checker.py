@@ -17,7 +17,7 @@ from waypost.expressions import cel
 from waypost.expressions.cel import Declared, Rejection
 from waypost.expressions.expression import Compiled
 from waypost.expressions.messages import explain_rejection
-from waypost.expressions.tree import Call, Expr, ListLiteral, MapLiteral, types_of
+from waypost.expressions.tree import Expr, ListLiteral, MapLiteral, types_of
 from waypost.protocol.ijson import Json
 
 _NOT_JSON: Final = {
@@ -102,15 +102,13 @@ def not_json(compiled: Compiled, typed: Typed) -> str | None:
 
 
 def _results(expr: Expr) -> Iterator[Expr]:
-    """`expr` and the parts of it that come out as they are."""
+    """`expr` and the parts of it that are in every result."""
     yield expr
     match expr:
         case ListLiteral():
             inner = expr.elements
         case MapLiteral():
             inner = tuple(entry.value for entry in expr.entries)
-        case Call(function="_?_:_"):
-            inner = expr.args[1:]
         case _:
             return
     for part in inner:
