@@ -17,6 +17,7 @@ from waypost.engine.attempts import retries as attempts_retries
 from waypost.engine.attempts.retries import RetryClass, retry_class_of
 from waypost.engine.budget import shares
 from waypost.engine.nodes import approval, approval_request, votes
+from waypost.engine.nodes.table import KINDS
 from waypost.engine.run import ending
 from waypost.engine.run.entry import Entry
 from waypost.engine.scheduling import joins
@@ -263,7 +264,7 @@ def _foreign_approval_accepted(patch: pytest.MonkeyPatch) -> None:
             transition.observed = replace(transition.observed, approvals=mine)
         settle(transition, path, **how)
 
-    patch.setattr(approval, "advance", blind)
+    patch.setitem(KINDS, "approval", replace(KINDS["approval"], advance=blind))
     patch.setattr(approval_request, "matches_request", lambda transition, path, spec: True)
 
 

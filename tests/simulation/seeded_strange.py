@@ -112,7 +112,7 @@ def _init_containers_are_not_looked_at(patch: pytest.MonkeyPatch) -> None:
     def blind(pod: PodFact, **how: Any) -> Any:
         return judged(replace(pod, init=None), **how)
 
-    patch.setattr("waypost.engine.attempts.watch.watch.watch.close.judge_pod", blind)
+    patch.setattr("waypost.engine.attempts.close.judge_pod", blind)
 
 
 @bug("K3", focus=others("sidecars"))
@@ -122,4 +122,4 @@ def _sidecars_live_on(patch: pytest.MonkeyPatch) -> None:
 
 @bug("said", focus=others("queue"))
 def _suspended_jobs_are_not_told(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("waypost.engine.attempts.watch.watch.watch.watch._podless", lambda job: "")
+    patch.setattr("waypost.engine.attempts.watch._podless", lambda job: "")
