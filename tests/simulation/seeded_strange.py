@@ -76,7 +76,7 @@ def _a_held_result_says_nothing(patch: pytest.MonkeyPatch) -> None:
 @bug("K1", "I11", focus=both(refused(*PASSING, cancels=True), gives_much))
 def _a_held_result_outlasts_a_cancel(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
-        "waypost.engine.attempts.watch.watch.watch.close.lasts_long", lambda problem, now: False
+        "waypost.engine.attempts.close.lasts_long", lambda problem, now: False
     )
 
 
