@@ -1,4 +1,4 @@
-"""Schemas and values that try to cost much: refused, or checked in a bounded number of visits."""
+"""Schemas and values that try to cost much: refused, or checked in a bounded number of visits (S68)."""
 
 from typing import Any
 
