@@ -75,9 +75,7 @@ def _a_held_result_says_nothing(patch: pytest.MonkeyPatch) -> None:
 
 @bug("K1", "I11", focus=both(refused(*PASSING, cancels=True), gives_much))
 def _a_held_result_outlasts_a_cancel(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(
-        "waypost.engine.attempts.close.lasts_long", lambda problem, now: False
-    )
+    patch.setattr("waypost.engine.attempts.close.lasts_long", lambda problem, now: False)
 
 
 @bug("said", focus=refused("quota approvals", "webhook approvals"))

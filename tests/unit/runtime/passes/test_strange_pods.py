@@ -17,6 +17,7 @@ NO_IMAGE = Outcome(blocked="ErrImagePull", blocked_text="not found")
 @pytest.mark.parametrize("make", [container, python], ids=["container", "python"])
 @virtual
 async def test_a_program_that_cannot_be_started_has_no_times(make: object) -> None:
+    """S67"""
     async with World(script={"a": [lambda _: START_ERROR]}) as world:
         world.start()
         assert callable(make)
@@ -60,6 +61,7 @@ async def test_a_deleted_pod_that_was_seen_waiting_never_started() -> None:
 
 @virtual
 async def test_an_init_container_that_fails_is_named() -> None:
+    """S66"""
     stuck = Outcome(blocked="InitFails", blocked_text="no token")
     async with World(script={"a": [lambda _: stuck]}) as world:
         world.start()
@@ -100,6 +102,19 @@ async def test_a_sidecar_does_not_outlive_its_node() -> None:
         assert section(pod.body, "status")["phase"] == "Running", "the sidecar lives on"
         await world.until(lambda: not world.work.pods("a"), "the pod is gone", within=60)
         assert world.status() == status
+
+
+@virtual
+async def test_a_sidecar_is_stopped_once_though_the_watch_is_silent() -> None:
+    async with World() as world:
+        world.work.inject(lambda job: [{"name": "proxy", "image": "proxy:1"}])
+        operator = world.start(resync_seconds=7200.0)
+        await world.submit(spec(python("a")))
+        await world.finished(within=30)
+        operator.watch.pause()
+        await world.quiet(600)
+        assert not world.work.pods("a")
+        assert [c.verb for c in operator.line.writes(Kind.JOB)] == ["create", "patch"]
 
 
 @virtual
