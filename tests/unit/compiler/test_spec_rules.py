@@ -58,13 +58,13 @@ TABLE = [
     ),
     bad("wait-of-none", spec({"name": "a", "wait": {}}), "nodes.a.wait", "exactly one of"),
     bad(
-        "positional-parameter-of-a-shell",
+        "S19-positional-parameter-of-a-shell",
         spec({"name": "a", "container": {"image": "i", "args": ["-ec", "echo ${1}", "x"]}}),
         "nodes.a.container.args[1]",
         "write $${1} for a shell",
     ),
     bad(
-        "constant-in-env",
+        "S19-constant-in-env",
         spec(
             python(
                 "a", python={"source": "def run(): ...", "env": [{"name": "X", "value": "${2}"}]}

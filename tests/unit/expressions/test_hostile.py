@@ -1,4 +1,4 @@
-"""Expressions and templates that try to cost much: refused before they do."""
+"""Expressions and templates that try to cost much: refused before they do (S18)."""
 
 from __future__ import annotations
 
@@ -91,12 +91,14 @@ READING = {
 
 
 @pytest.mark.parametrize("source", BUILDING.values(), ids=BUILDING.keys())
-def test_what_builds_much_is_refused_first(source: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_s18_what_builds_much_is_refused_first(
+    source: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert "MiB" in refused(source, monkeypatch)
 
 
 @pytest.mark.parametrize("source", READING.values(), ids=READING.keys())
-def test_what_reads_much_is_refused_first(source: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_s18_what_reads_much_is_refused_first(source: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "MiB" in refused(source, monkeypatch)
 
 

@@ -38,7 +38,7 @@ PROTOCOL = {
 }
 NODE = {
     "waypost_node.endpoint_access": {
-        *("Keys", "Unfit", "address", "refused", "said_in", "trust", "unreachable"),
+        *("Keys", "Unfit", "address", "headers_of", "refused", "said_in", "trust", "unreachable"),
     },
     "waypost_node.gateway": {
         *("FIRST_WAIT", "GatewayError", "LONGEST_WAIT", "Passing", "TIMES"),

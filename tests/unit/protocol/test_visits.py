@@ -1,4 +1,4 @@
-"""Schemas and values that try to cost much: refused, or checked in a bounded number of visits."""
+"""Schemas and values that try to cost much (S68): refused, or checked in few enough visits."""
 
 from typing import Any
 
@@ -90,7 +90,7 @@ BOMBS = {
 
 
 @pytest.mark.parametrize("bomb", BOMBS.values(), ids=BOMBS.keys())
-def test_a_schema_that_costs_much_for_any_value_is_refused(bomb: Any) -> None:
+def test_s68_a_schema_that_costs_much_for_any_value_is_refused(bomb: Any) -> None:
     problem = schema.check_schema(bomb)
     assert problem is not None
     assert "too often" in problem or "patterns" in problem
@@ -152,7 +152,7 @@ COSTLY = {
 
 
 @pytest.mark.parametrize(("declared", "value"), COSTLY.values(), ids=COSTLY.keys())
-def test_a_value_that_costs_much_is_a_violation(declared: Any, value: Any) -> None:
+def test_s68_a_value_that_costs_much_is_a_violation(declared: Any, value: Any) -> None:
     assert schema.check_schema(declared) is None
     with pytest.raises(TooMany):
         Visits(declared).of(value)

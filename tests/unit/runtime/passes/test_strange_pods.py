@@ -16,8 +16,7 @@ NO_IMAGE = Outcome(blocked="ErrImagePull", blocked_text="not found")
 
 @pytest.mark.parametrize("make", [container, python], ids=["container", "python"])
 @virtual
-async def test_a_program_that_cannot_be_started_has_no_times(make: object) -> None:
-    """S67"""
+async def test_s67_a_program_that_cannot_be_started_has_no_times(make: object) -> None:
     async with World(script={"a": [lambda _: START_ERROR]}) as world:
         world.start()
         assert callable(make)
@@ -60,8 +59,7 @@ async def test_a_deleted_pod_that_was_seen_waiting_never_started() -> None:
 
 
 @virtual
-async def test_an_init_container_that_fails_is_named() -> None:
-    """S66"""
+async def test_s66_an_init_container_that_fails_is_named() -> None:
     stuck = Outcome(blocked="InitFails", blocked_text="no token")
     async with World(script={"a": [lambda _: stuck]}) as world:
         world.start()
@@ -91,7 +89,7 @@ async def test_an_init_container_that_cannot_be_pulled_is_named_at_once() -> Non
 
 
 @virtual
-async def test_a_sidecar_does_not_outlive_its_node() -> None:
+async def test_s66_a_sidecar_does_not_outlive_its_node() -> None:
     async with World() as world:
         world.work.inject(lambda job: [{"name": "proxy", "image": "proxy:1"}])
         world.start()
@@ -141,7 +139,7 @@ async def suspend_job(world: World, suspended: bool) -> None:
 
 
 @virtual
-async def test_a_job_that_a_queue_holds_is_told_and_goes_on() -> None:
+async def test_s66_a_job_that_a_queue_holds_is_told_and_goes_on() -> None:
     async with World() as world:
         world.start()
         world.work.refuse_pods(lambda job: "held" if world.clock.monotonic() < 3 else None)
