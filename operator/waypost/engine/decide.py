@@ -13,10 +13,11 @@ from waypost.engine.nodes.table import KINDS, engine_kind
 from waypost.engine.rounds import leftovers, overrides
 from waypost.engine.rounds.begin import round_message
 from waypost.engine.run import ending, rejection
+from waypost.engine.run.closing import closing_reason
 from waypost.engine.run.entry import Active, Deleting, Entry, Rejected
 from waypost.engine.state.decision import Decision
 from waypost.engine.state.observed import Observed
-from waypost.engine.state.transition import Transition, is_finished
+from waypost.engine.state.transition import IN_POD, Transition, is_finished
 from waypost.kube.manifests.pod import PodSettings
 
 
@@ -64,19 +65,22 @@ def _go_on(transition: Transition, round_begun: bool) -> Decision:
 
 
 def _advance(transition: Transition) -> None:
-    for path in transition.in_phase(*watch.IN_POD):
+    for path in transition.in_phase(*IN_POD):
         watch.advance(transition, path)
     overrides.apply_overrides(transition)
     for kind in KINDS.values():
         kind.clean_up(transition)
     ending.enforce_deadlines(transition)
-    closing = ending.closing_reason(transition)
+    closing = closing_reason(transition)
     for path in transition.in_phase("Waiting"):
         advance = engine_kind(transition.node(path)).advance
         advance(transition, path, withdraw=closing is not None)
     # What a waiting node came to may itself have failed the run.
-    closing = ending.closing_reason(transition)
+    closing = closing_reason(transition)
     if closing is not None:
         ending.wind_down(transition, closing)
         return
     start.start_ready(transition)
+    closing = closing_reason(transition)
+    if closing is not None:
+        ending.wind_down(transition, closing)

@@ -3,14 +3,15 @@
 from datetime import datetime
 
 from waypost.api.status import FINAL_PHASES, NodeStatus
-from waypost.engine.attempts import lost_machines, reads, stored_results, traces, watch
+from waypost.engine.attempts import lost_machines, reads, stored_results, traces
 from waypost.engine.nodes.table import engine_kind
-from waypost.engine.run import ending
 from waypost.engine.run.entry import Active, Entry
 from waypost.engine.scheduling import missing_references
+from waypost.engine.state import transition, visible
 from waypost.engine.state.observed import Observed, Reads
 from waypost.engine.state.transition import is_finished
 from waypost.engine.state.visible import record_of
+from waypost.expressions.templates import references_in
 
 
 def required_reads(entry: Entry, now: datetime) -> Reads:
@@ -28,7 +29,7 @@ def required_reads(entry: Entry, now: datetime) -> Reads:
     records: set[str] = set()
     for path in graph.order:
         status = known.get(path)
-        if status and status.phase in watch.IN_POD:
+        if status and status.phase in transition.IN_POD:
             live = live or reads.needs_live_read(observed, status, now)
             live = live or lost_machines.needs_live_read(observed, status, now)
             silent |= lost_machines.reads_of(observed, status, now)
@@ -41,7 +42,7 @@ def required_reads(entry: Entry, now: datetime) -> Reads:
         references = references or missing_references.needs_live_references(status, now)
         payloads |= _input_reads(observed, known, path)
     if not is_finished(observed.status):
-        payloads |= ending.output_reads(observed, known)
+        payloads |= output_reads(observed, known)
     return Reads(
         payloads=frozenset(payloads - set(observed.payloads)),
         records=frozenset(records - set(observed.records)),
@@ -63,6 +64,20 @@ def _input_reads(observed: Observed, known: dict[str, NodeStatus], path: str) ->
     for name in graph.dependencies[path].all:
         upstream = known.get(name)
         record = record_of(graph.nodes[name], upstream) if upstream else None
+        if record:
+            wanted.add(record)
+    return wanted
+
+
+def output_reads(observed: Observed, known: dict[str, NodeStatus]) -> set[str]:
+    """NodeRecords that the run's outputs refer to, once nothing but the last nodes is open."""
+    spec, graph = observed.spec, observed.definition.graph
+    if spec is None or not spec.outputs:
+        return set()
+    wanted = set()
+    for reference in references_in(spec.outputs):
+        status = known.get(reference.node)
+        record = visible.record_of(graph.nodes[reference.node], status) if status else None
         if record:
             wanted.add(record)
     return wanted

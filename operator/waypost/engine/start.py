@@ -3,12 +3,13 @@
 from waypost.api.kinds.table import kind_of
 from waypost.api.status import NodeStatus
 from waypost.compiler.node_settings import DEFAULT_PARALLELISM
-from waypost.engine.attempts import launch, watch
+from waypost.engine.attempts import launch
 from waypost.engine.nodes.table import engine_kind
-from waypost.engine.run import ending, summary
+from waypost.engine.run.closing import closing_reason
 from waypost.engine.scheduling import deadlines, joins
-from waypost.engine.scheduling.inputs import Invalid, invalid_reason, resolve
-from waypost.engine.state.transition import Transition
+from waypost.engine.scheduling.inputs import invalid_reason, resolve
+from waypost.engine.state.inputs import Invalid
+from waypost.engine.state.transition import IN_POD, Transition, wake_time
 from waypost.protocol.reasons import Reason
 
 LAUNCHES_PER_PASS = 20  # so that acting on a fence stays short, and a cancel is seen
@@ -17,9 +18,9 @@ LAUNCHES_PER_PASS = 20  # so that acting on a fence stays short, and a cancel is
 def start_ready(transition: Transition) -> None:
     """Start, skip or retry every node whose time has come, at most LAUNCHES_PER_PASS of them.
 
-    Changes `transition`. Ends the run when a node that fails here ends it.
+    Changes `transition`. Stops early when a node that fails here closes the run.
     """
-    busy = len(transition.in_phase(*watch.IN_POD))
+    busy = len(transition.in_phase(*IN_POD))
     free = (transition.spec.parallelism or DEFAULT_PARALLELISM) - busy
     capped = free > LAUNCHES_PER_PASS
     free = min(free, LAUNCHES_PER_PASS)
@@ -34,9 +35,7 @@ def start_ready(transition: Transition) -> None:
             transition.stamp_fingerprint(path)
         if phase == "Running" and status.phase != "Running":
             free -= 1
-        closing = ending.closing_reason(transition) if phase == "Failed" else None
-        if closing is not None:
-            ending.wind_down(transition, closing)
+        if phase == "Failed" and closing_reason(transition) is not None:
             return
     if capped and free <= 0:
         transition.requeue_at(transition.now)  # for the rest: the write of this status wakes nobody
@@ -78,7 +77,7 @@ def _end_invalid(transition: Transition, path: str, invalid: Invalid) -> None:
 
 
 def _retry(transition: Transition, path: str, status: NodeStatus, *, room: bool) -> None:
-    due = summary.wake_time(status)
+    due = wake_time(status)
     if due is not None and transition.now < due:
         transition.requeue_at(due)
     elif room and not transition.spec.suspend:

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from waypost.api.base import JsonObject
-from waypost.api.kinds.agent import AgentKind
+from waypost.api.kinds.agent import AgentKind, AgentLimits
 from waypost.api.workflow import AgentWorkflowSpec, Node
-from waypost.compiler.kinds.kind import CompilerKind, Fields, env_fields, wire
+from waypost.compiler.kinds.kind import CompilerKind, Fields, env_fields, merged, wire
 from waypost.compiler.problems import Problem, did_you_mean
 
 
@@ -67,6 +67,11 @@ def _defaults(spec: AgentWorkflowSpec, node: Node) -> JsonObject | None:
     return {key: value for key, value in usual.items() if key == "settings" or key not in own}
 
 
+def _limits(spec: AgentWorkflowSpec, node: Node) -> AgentLimits:
+    base = spec.defaults.agent if spec.defaults else None
+    return merged(AgentLimits, base.limits if base else None, _work(node).limits)
+
+
 KIND: Final = CompilerKind(
     "agent",
     evaluated_fields=_evaluated,
@@ -75,4 +80,5 @@ KIND: Final = CompilerKind(
     code=_code,
     fingerprinted_work=_fingerprinted,
     fingerprinted_defaults=_defaults,
+    limits=_limits,
 )

@@ -12,14 +12,9 @@ from waypost.engine.budget import shares
 from waypost.engine.budget.usage import Exhausted
 from waypost.engine.nodes.table import engine_kind
 from waypost.engine.scheduling import missing_references
-from waypost.engine.scheduling.inputs import (
-    Inputs,
-    Invalid,
-    Missing,
-    invalid_reason,
-    own_context,
-)
+from waypost.engine.scheduling.inputs import invalid_reason, own_context
 from waypost.engine.state.decision import Launch
+from waypost.engine.state.inputs import Inputs, Invalid, Missing
 from waypost.engine.state.transition import Transition
 from waypost.kube import names, node_records, timestamps
 from waypost.kube.kinds.table import pod_kind

@@ -14,10 +14,12 @@ from waypost.engine.attempts import lost_machines, missing_mounts, stored_result
 from waypost.engine.attempts.close import complete, complete_with, fail
 from waypost.engine.attempts.judge import from_stored_result, never_started
 from waypost.engine.attempts.launch import prepare
-from waypost.engine.attempts.reads import STOP_AGAIN, look_at
+from waypost.engine.attempts.reads import look_at
+from waypost.engine.attempts.stop import stop
 from waypost.engine.scheduling import deadlines
-from waypost.engine.scheduling.inputs import Invalid, Missing, invalid_reason, resolve
-from waypost.engine.state.decision import Launch, StopAttempt
+from waypost.engine.scheduling.inputs import invalid_reason, resolve
+from waypost.engine.state.decision import Launch
+from waypost.engine.state.inputs import Invalid, Missing
 from waypost.engine.state.outcome import Failed, reason_of
 from waypost.engine.state.transition import Transition
 from waypost.kube import timestamps
@@ -28,7 +30,6 @@ from waypost.kube.kinds.table import pod_kind
 from waypost.kube.manifests.pod import RUNNER_HEADSTART
 from waypost.protocol.reasons import Reason
 
-IN_POD: Final = ("Running", "Superseding")  # phases of a node whose attempt has a pod
 _FENCE: Final = 12.0  # the ten seconds of a fence (runtime/writes/actions.py), and what clocks
 # differ by
 
@@ -49,20 +50,6 @@ def advance(transition: Transition, path: str) -> None:
         complete(transition, path, attempt, pods)
     else:
         _watch_pods(transition, path, attempt, pods)
-
-
-def stop(transition: Transition, path: str, reason: Reason) -> None:
-    """Ask the cluster to end the current attempt; it is judged once its pod is over."""
-    attempt = transition.statuses[path].open_attempt
-    if attempt is None:
-        return
-    if attempt.stopping is None:
-        attempt = attempt.model_copy(update={"stopping": str(reason)})
-        transition.record_attempt(path, attempt)
-    live_pods = tuple(p for p in transition.observed.pods_of(path, attempt.number) if not p.over)
-    if not live_pods or not all(p.deleting for p in live_pods):
-        transition.after.append(StopAttempt(job=attempt.job, pods=live_pods))
-    transition.requeue_at(transition.now + timedelta(seconds=STOP_AGAIN))
 
 
 def _without_pod(transition: Transition, path: str, attempt: AttemptStatus) -> None:

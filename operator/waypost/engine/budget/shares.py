@@ -3,8 +3,8 @@
 from waypost.api.meta import EventReason
 from waypost.api.status import Allotment, AttemptStatus, NodeStatus
 from waypost.compiler import node_settings
+from waypost.compiler.kinds.table import compiler_kind
 from waypost.engine.budget.usage import Exhausted, allot, enlarged, short_of
-from waypost.engine.nodes.table import engine_kind
 from waypost.engine.scheduling import joins
 from waypost.engine.state.transition import Transition
 from waypost.protocol.reasons import Reason
@@ -15,7 +15,7 @@ def reserve(transition: Transition, path: str) -> Allotment | Exhausted | None:
     """What the next attempt of a node may use of the run's budget; None where there is no budget,
     or the kind of the node uses none."""
     node, budget = transition.node(path), transition.spec.budget
-    limits_of = engine_kind(node).limits
+    limits_of = compiler_kind(node).limits
     if limits_of is None or budget is None:
         return None
     limits, nodes = limits_of(transition.spec, node), transition.statuses.values()
@@ -36,7 +36,7 @@ def may_get_larger_share(transition: Transition, path: str) -> bool:
     run's budget, as no limit of the node's own ended it."""
     status, node = transition.statuses[path], transition.node(path)
     before = _ran_out(status)
-    if before is None or engine_kind(node).limits is None or before.number != status.attempt:
+    if before is None or compiler_kind(node).limits is None or before.number != status.attempt:
         return False
     once = node_settings.retries_of(transition.spec, node).once
     return not once and short_of(before) is not None
@@ -73,7 +73,7 @@ def _sharers(transition: Transition) -> int:
     waiting = [
         path
         for path in transition.in_phase("Pending", "Backoff")
-        if engine_kind(transition.node(path)).limits
+        if compiler_kind(transition.node(path)).limits
         and joins.judge(transition, path) is joins.READY
     ]
     return max(len(waiting), 1)

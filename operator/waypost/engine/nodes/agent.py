@@ -13,11 +13,12 @@ from waypost.api.kinds.agent import AgentDefaults, AgentKind, AgentLimits, Model
 from waypost.api.provider import ModelProviderSpec
 from waypost.api.status import Allotment, AttemptStatus, Usage
 from waypost.api.toolserver import ToolServerSpec
-from waypost.api.workflow import AgentWorkflowSpec, Node
+from waypost.api.workflow import Node
+from waypost.compiler.kinds.kind import merged
 from waypost.engine.nodes.kind import EngineKind
-from waypost.engine.nodes.resolved import Resolved, merged
+from waypost.engine.nodes.resolved import Resolved
 from waypost.engine.nodes.texts import render_env
-from waypost.engine.scheduling.inputs import Invalid, Missing
+from waypost.engine.state.inputs import Invalid, Missing
 from waypost.engine.state.transition import Transition
 from waypost.expressions.templates import NullPolicy, RenderError, render_text
 from waypost.kube.manifests.endpoints import provider_access, server_access
@@ -165,10 +166,4 @@ def _render(
     return Rendered(env=env, agent=work.document, files=work.files)
 
 
-def _limits(spec: AgentWorkflowSpec, node: Node) -> AgentLimits:
-    assert node.agent is not None, "asked for agent nodes only"
-    base = spec.defaults.agent if spec.defaults else None
-    return merged(AgentLimits, base.limits if base else None, node.agent.limits)
-
-
-KIND: Final = EngineKind("agent", render=_render, gets_modules=True, limits=_limits)
+KIND: Final = EngineKind("agent", render=_render, gets_modules=True)

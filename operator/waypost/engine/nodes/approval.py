@@ -16,8 +16,9 @@ from waypost.api.status import NodeStatus
 from waypost.engine.nodes import approval_request
 from waypost.engine.nodes.kind import EngineKind
 from waypost.engine.nodes.votes import Tally, count
-from waypost.engine.scheduling.inputs import Inputs, Invalid, invalid_reason, resolve
+from waypost.engine.scheduling.inputs import invalid_reason, resolve
 from waypost.engine.state.decision import OpenApproval, SettleApproval
+from waypost.engine.state.inputs import Inputs, Invalid
 from waypost.engine.state.observed import Observed
 from waypost.engine.state.outcome import checkpoint
 from waypost.engine.state.transition import Transition

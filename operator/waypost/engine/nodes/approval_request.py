@@ -6,7 +6,8 @@ from waypost.api import meta
 from waypost.api.approval import ApprovalSpec
 from waypost.api.base import JsonObject
 from waypost.compiler.fingerprints import downstream
-from waypost.engine.scheduling.inputs import Inputs, Invalid, own_context, resolve
+from waypost.engine.scheduling.inputs import own_context, resolve
+from waypost.engine.state.inputs import Inputs, Invalid
 from waypost.engine.state.transition import Transition
 from waypost.expressions.templates import NullPolicy, RenderError, render_json, render_text
 from waypost.kube import names

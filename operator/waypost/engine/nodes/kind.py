@@ -4,10 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from waypost.api.base import JsonObject
-from waypost.api.kinds.agent import AgentLimits
 from waypost.api.status import AttemptStatus, NodeStatus
-from waypost.api.workflow import AgentWorkflowSpec, Node
-from waypost.engine.scheduling.inputs import Inputs, Invalid, Missing
+from waypost.api.workflow import Node
+from waypost.engine.state.inputs import Inputs, Invalid, Missing
 from waypost.engine.state.observed import Observed
 from waypost.engine.state.transition import Transition
 from waypost.kube.manifests.pod import Rendered
@@ -56,7 +55,6 @@ class EngineKind:
         render: The fields of the kind that its pod gets, evaluated.
         python: The function of the user that the pod calls.
         gets_modules: The pod gets spec.modules.
-        limits: The limits of one attempt, for a kind that uses the run's budget; else None.
     """
 
     name: str
@@ -67,4 +65,3 @@ class EngineKind:
     render: Render = nothing_rendered
     python: Callable[[Node], PythonWork | None] = no_python
     gets_modules: bool = False
-    limits: Callable[[AgentWorkflowSpec, Node], AgentLimits] | None = None

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from waypost.api.base import JsonObject
 from waypost.api.pod import EnvVar
-from waypost.engine.scheduling.inputs import Invalid
+from waypost.engine.state.inputs import Invalid
 from waypost.expressions.estimates.cost import Budget
 from waypost.expressions.templates import NullPolicy, RenderError, render_text
 from waypost.kube.exec_limits import exec_problem

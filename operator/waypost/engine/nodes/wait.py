@@ -5,7 +5,8 @@ from typing import Final
 
 from waypost.api.base import parse_duration
 from waypost.engine.nodes.kind import EngineKind
-from waypost.engine.scheduling.inputs import Inputs, invalid_reason, own_context
+from waypost.engine.scheduling.inputs import invalid_reason, own_context
+from waypost.engine.state.inputs import Inputs
 from waypost.engine.state.outcome import checkpoint
 from waypost.engine.state.transition import Transition
 from waypost.expressions.templates import NullPolicy, RenderError, render_text

@@ -5,15 +5,15 @@ from datetime import timedelta
 from waypost.api.base import JsonObject
 from waypost.api.checkpoints import checkpoint_of
 from waypost.api.kinds.table import kind_of
-from waypost.api.status import AgentWorkflowStatus, NodeStatus
+from waypost.api.status import AgentWorkflowStatus
 from waypost.compiler import on_failure
 from waypost.compiler.definition import inputs_changed
-from waypost.engine.attempts import watch
+from waypost.engine.attempts import stop
 from waypost.engine.budget.usage import total
 from waypost.engine.run import pausing, summary
+from waypost.engine.run.closing import closing_reason
 from waypost.engine.run.status_size import trim
 from waypost.engine.scheduling import deadlines
-from waypost.engine.state import visible
 from waypost.engine.state.decision import Decision, DeleteRun, ReleasePod
 from waypost.engine.state.observed import Observed
 from waypost.engine.state.transition import Transition, is_finished
@@ -24,26 +24,6 @@ from waypost.protocol import ijson, schema
 from waypost.protocol.reasons import Reason
 
 OUTPUTS_LIMIT = 32 * 1024
-
-
-def closing_reason(transition: Transition) -> Reason | None:
-    """Why nothing new may start: the run was cancelled, its deadline has passed, or a node failed
-    that must not. One that waits for a person does not close the run."""
-    if transition.spec.cancel or transition.observed.status.cancelled_at:
-        return Reason.CANCELLED
-    if deadlines.run_over(transition) and _is_cut_short(transition):
-        return Reason.DEADLINE_EXCEEDED
-    for path in transition.in_phase("Failed"):
-        node = transition.node(path)
-        if not on_failure.tolerates(node) and not on_failure.pauses(node):
-            return Reason.DEPENDENCY_FAILED
-    return None
-
-
-def _is_cut_short(transition: Transition) -> bool:
-    """Whether a deadline that has passed makes a difference: not if all was done before."""
-    undone = any(not transition.ended(path) for path in transition.graph.order)
-    return undone or bool(transition.in_phase("Cancelled")) or bool(pausing.paused(transition))
 
 
 def enforce_deadlines(transition: Transition) -> None:
@@ -95,7 +75,7 @@ def wind_down(transition: Transition, reason: Reason) -> None:
 def _stop(transition: Transition, path: str, reason: Reason) -> None:
     attempt = transition.statuses[path].open_attempt
     if attempt is not None and attempt.stopping is None:
-        watch.stop(transition, path, reason)
+        stop.stop(transition, path, reason)
 
 
 def build_decision(transition: Transition) -> Decision:
@@ -137,20 +117,6 @@ def release_closed(observed: Observed) -> tuple[ReleasePod, ...]:
         and (checkpoint := checkpoint_of(observed.status.nodes, pod.path))
         and checkpoint.has_closed(pod.attempt)
     )
-
-
-def output_reads(observed: Observed, known: dict[str, NodeStatus]) -> set[str]:
-    """NodeRecords that the run's outputs refer to, once nothing but the last nodes is open."""
-    spec, graph = observed.spec, observed.definition.graph
-    if spec is None or not spec.outputs:
-        return set()
-    wanted = set()
-    for reference in references_in(spec.outputs):
-        status = known.get(reference.node)
-        record = visible.record_of(graph.nodes[reference.node], status) if status else None
-        if record:
-            wanted.add(record)
-    return wanted
 
 
 def _blame(transition: Transition, path: str, failed: set[str]) -> str:

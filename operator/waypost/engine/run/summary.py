@@ -1,15 +1,13 @@
 """What a status says at a glance: conditions, phase, progress, what the run waits for."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final, Literal
 
 from waypost.api.base import StatusCondition
 from waypost.api.meta import Condition, ConditionReason, EventReason
-from waypost.api.status import FINAL_PHASES, AgentWorkflowStatus, NodeStatus, RunPhase
+from waypost.api.status import FINAL_PHASES, AgentWorkflowStatus, RunPhase
 from waypost.engine.run import pausing
 from waypost.engine.state.transition import Transition
-from waypost.kube import timestamps
 from waypost.kube.conditions import set_condition
 from waypost.protocol.reasons import Reason
 from waypost.protocol.text import shorten
@@ -33,11 +31,6 @@ class Result:
     tolerated: list[str]
     left_out: list[str]
     broken_outputs: str
-
-
-def wake_time(status: NodeStatus) -> datetime | None:
-    """When a Waiting or Backoff node is due."""
-    return timestamps.parse_timestamp(status.wake_at)
 
 
 def restamp(status: AgentWorkflowStatus, generation: int) -> AgentWorkflowStatus:

@@ -1,33 +1,14 @@
 """A node's own data: resolved inputs, checked against its schema, and its own texts."""
 
-from dataclasses import dataclass
-
-from waypost.api.base import JsonObject, JsonValue
+from waypost.api.base import JsonObject
 from waypost.engine.state import visible
+from waypost.engine.state.inputs import Inputs, Invalid
 from waypost.engine.state.transition import Transition
 from waypost.expressions.templates import RenderError, render_json
 from waypost.expressions.values import Unavailable, declare_numbers
 from waypost.kube import names
 from waypost.protocol import ijson, schema
 from waypost.protocol.reasons import Reason
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """Resolved inputs of a node, with the data its own fields may see."""
-
-    values: JsonObject
-    digest: str
-    idempotency_key: str
-    view: JsonObject  # inputs, nodes, run: without self
-    schema: JsonValue = None
-
-
-@dataclass(frozen=True)
-class Invalid:
-    """Why a node's data cannot be used: field, what was expected, what was found."""
-
-    message: str
 
 
 def invalid_reason(transition: Transition, message: str) -> Reason:
@@ -91,10 +72,3 @@ def _missing_outputs(transition: Transition, path: str) -> str:
         if not visible.has_output(transition.node(name), transition.statuses[name])
     ]
     return f" ({', '.join(absent)} and has no output)" if absent else ""
-
-
-@dataclass(frozen=True)
-class Missing:
-    """Something the node refers to is not there (yet); `message` names it and its namespace."""
-
-    message: str

@@ -7,8 +7,9 @@ from typing import Final
 from waypost.api.status import NodeStatus
 from waypost.api.workflow import Node
 from waypost.compiler import on_failure
-from waypost.engine.scheduling.inputs import Invalid, context_for
+from waypost.engine.scheduling.inputs import context_for
 from waypost.engine.state import visible
+from waypost.engine.state.inputs import Invalid
 from waypost.engine.state.transition import Transition
 from waypost.expressions.templates import RenderError, render_condition
 from waypost.protocol.reasons import Reason

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from waypost.api.status import NodeStatus
 from waypost.compiler import node_settings
-from waypost.engine.scheduling.inputs import Missing
+from waypost.engine.state.inputs import Missing
 from waypost.engine.state.transition import Transition
 from waypost.kube import timestamps
 from waypost.protocol.reasons import Reason

@@ -264,3 +264,11 @@ def _inline_size(status: NodeStatus) -> int:
 def is_finished(status: AgentWorkflowStatus) -> bool:
     """Whether the run has ended for good."""
     return status.finished_at is not None and status.phase != "Rejected"
+
+
+IN_POD: Final = ("Running", "Superseding")  # phases of a node whose attempt has a pod
+
+
+def wake_time(status: NodeStatus) -> datetime | None:
+    """When a Waiting or Backoff node is due."""
+    return timestamps.parse_timestamp(status.wake_at)
