@@ -45,12 +45,15 @@ def chain(package: str) -> list[str]:
     def longest(module: str) -> tuple[str, ...]:
         assert module not in under_way, f"a cycle: {[*under_way, module]}"
         under_way.append(module)
-        below = max((longest(name) for name in imports_of(module, package)), key=len, default=())
+        below: tuple[str, ...] = ()
+        for name in imports_of(module, package):
+            other = longest(name)
+            below = other if len(other) > len(below) else below
         under_way.pop()
         return (module, *below)
 
-    inside = [name for name in MODULES if name.startswith(package)]
-    return list(max((longest(name) for name in inside), key=len))
+    found = [longest(name) for name in MODULES if name.startswith(package)]
+    return list(sorted(found, key=len)[-1])
 
 
 def test_chains_of_imports_in_the_engine_are_short() -> None:
