@@ -84,7 +84,7 @@ def _type(declared: Declared) -> Any:
 
 
 def load(checked: bytes) -> Any:
-    """A program for `run` from the bytes of a checked tree, or a `Rejection`."""
+    """A program for `run_loaded` from the bytes of a checked tree, or a `Rejection`."""
     try:
         return _environment().deserialize(checked)
     except _RAISED as error:
@@ -109,12 +109,17 @@ def _keep_none_alive() -> None:
 
 def run(program: bytes, variables: Mapping[str, Any]) -> object:
     """The plain Python value of a checked tree, or a `Failure`."""
-    _keep_none_alive()
     loaded = _loaded(program)
     if isinstance(loaded, Rejection):
         return Failure(loaded.message)
+    return run_loaded(loaded, variables)
+
+
+def run_loaded(program: Any, variables: Mapping[str, Any]) -> object:
+    """Like `run`, for a program of `load` or `compile_rule`."""
+    _keep_none_alive()
     try:
-        result = loaded.eval(data=variables)
+        result = program.eval(data=variables)
         value = result.plain_value()
         if result.type() == _T.ERROR:
             return Failure(_cleaned(str(value)))
