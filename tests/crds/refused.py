@@ -87,11 +87,11 @@ STRICT = [
         workflow(pause(wait={"duration": "2d"})),
         "spec.nodes[0].wait.duration: Forbidden: "
         "2d is not a duration; use whole numbers of h, m, s and ms, such as 90s, 10m or 1h30m "
-        "(a day is 24h)",
+        '(a day is 24h), or an expression such as "${inputs.seconds}s"',
     ),
     row(
-        "duration-as-an-expression",
-        workflow(pause(wait={"duration": "${inputs.n}s"})),
+        "timeout-as-an-expression",
+        workflow(node(timeout="${inputs.n}s")),
         "${inputs.n}s is not a duration; use whole numbers of h, m, s and ms, such as 90s, 10m or "
         "1h30m (a day is 24h). ${...} is not evaluated in this field",
     ),

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from waypost.api.base import NODE_NAME_PATTERN
+from waypost.api.base import DURATION_PATTERN, NODE_NAME_PATTERN
 from waypost.api.crd.cel_rule import REQUIRED, Cel, Rule, any_of, at_most_one_of, names_of
 from waypost.api.crd.rules.durations import not_zero
 from waypost.api.kinds.table import KINDS, kinds_with_pod
@@ -153,6 +153,16 @@ WAIT = (
     Rule(
         at_most_one_of(["duration", "until"]),
         ["both duration and until are set; keep one of them"],
+    ),
+    Rule(
+        "!has(self.duration) || self.duration.contains('${')"
+        f" || self.duration.matches('{DURATION_PATTERN}')",
+        [
+            Cel("self.duration"),
+            " is not a duration; use whole numbers of h, m, s and ms, such as 90s, 10m or 1h30m "
+            '(a day is 24h), or an expression such as "${inputs.seconds}s"',
+        ],
+        field_path=".duration",
     ),
 )
 
