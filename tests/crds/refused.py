@@ -199,6 +199,41 @@ STRICT = [
         "never allows no second attempt; remove one of them",
     ),
     row(
+        "exit-codes-and-never",
+        workflow(container() | {"retry": {"never": True, "exitCodes": {"retry": [75]}}}),
+        "spec.nodes[0].retry.exitCodes: Forbidden: both never: true and exitCodes are set, but "
+        "never allows no second attempt; remove one of them",
+    ),
+    row(
+        "exit-codes-neither",
+        workflow(container() | {"retry": {"limit": 1, "exitCodes": {}}}),
+        "spec.nodes[0].retry.exitCodes: Required value: neither retry nor fail is set; list the "
+        "exit codes to retry in retry, or the exit codes not to retry in fail",
+    ),
+    row(
+        "exit-codes-both",
+        workflow(container() | {"retry": {"limit": 1, "exitCodes": {"retry": [1], "fail": [2]}}}),
+        "spec.nodes[0].retry.exitCodes: Forbidden: both retry and fail are set, but with retry "
+        "every other exit code fails; remove one of them",
+    ),
+    row(
+        "exit-codes-of-python",
+        workflow(node(retry={"limit": 1, "exitCodes": {"retry": [75]}})),
+        "spec.nodes[0].retry: Forbidden: node gather sets retry.exitCodes, which is only used "
+        "with container; use retry.reasons",
+    ),
+    row(
+        "exit-code-zero",
+        workflow(container() | {"retry": {"limit": 1, "exitCodes": {"fail": [0]}}}),
+        "spec.nodes[0].retry.exitCodes.fail[0]",
+        "greater than or equal to 1",
+    ),
+    row(
+        "exit-code-twice",
+        workflow(container() | {"retry": {"limit": 1, "exitCodes": {"fail": [2, 2]}}}),
+        "spec.nodes[0].retry.exitCodes.fail[1]: Duplicate value: 2",
+    ),
+    row(
         "retry-of-what-the-cluster-did",
         workflow(node(retry={"limit": 1, "reasons": ["Disrupted"]})),
         'retry.reasons[0]: Unsupported value: "Disrupted"',

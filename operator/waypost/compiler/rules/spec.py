@@ -10,7 +10,7 @@ from typing import Final
 
 from waypost.api.base import JsonValue, parse_duration
 from waypost.api.kinds.table import KINDS, has_one_kind
-from waypost.api.workflow import AgentWorkflowSpec, Retry
+from waypost.api.workflow import AgentWorkflowSpec, ExitCodes, Retry
 from waypost.compiler.graph import evaluated_fields
 from waypost.compiler.kinds.table import compiler_kind
 from waypost.compiler.problems import Problem
@@ -49,7 +49,7 @@ def check(spec: AgentWorkflowSpec) -> tuple[Problem, ...]:
         _inputs_are_bounded,
         _schemas_are_usable,  # 2020-12, local $ref only
         _durations_mean_something,  # zero refused
-        _retries_mean_something,  # reasons without a retry
+        _retries_mean_something,  # reasons and exit codes without a retry
         _expressions_are_bounded,  # before they are compiled
         _expressions_compile,  # before references are read from them
         _references_resolve,  # names, dependsOn, after
@@ -136,9 +136,28 @@ def _retries_mean_something(spec: AgentWorkflowSpec) -> Iterator[Problem]:
         limit = own.limit if own.limit is not None or base.never else base.limit
         if own.reasons and not limit:
             yield Problem(f"nodes.{node.name}.retry.reasons", text)
+        if own.exit_codes:
+            place = f"nodes.{node.name}.retry.exitCodes"
+            yield from _exit_codes_mean_something(place, own.exit_codes)
+            if not compiler_kind(node).has_exit_codes:
+                yield Problem(place, "is only used with container; use retry.reasons")
+            elif not limit:
+                yield Problem(place, text)
         limits.append(own.limit)
     if base.reasons and not any(limits):
         yield Problem("defaults.retry.reasons", text)
+    if base.exit_codes:
+        place = "defaults.retry.exitCodes"
+        yield from _exit_codes_mean_something(place, base.exit_codes)
+        if not any(compiler_kind(node).has_exit_codes for node in spec.nodes):
+            yield Problem(place, "is only used with container, and no node is one; remove it")
+        elif not any(limits):
+            yield Problem(place, text)
+
+
+def _exit_codes_mean_something(place: str, codes: ExitCodes) -> Iterator[Problem]:
+    if (codes.retry is None) == (codes.fail is None):
+        yield Problem(place, "expected exactly one of retry, fail")
 
 
 def _all_evaluated(spec: AgentWorkflowSpec) -> Iterator[tuple[str, JsonValue, str]]:

@@ -72,6 +72,15 @@ NODE = (
         ],
         field_path=".fallbackOutput",
     ),
+    Rule(
+        "has(self.container) || !has(self.retry) || !has(self.retry.exitCodes)",
+        [
+            "node ",
+            _NAME,
+            " sets retry.exitCodes, which is only used with container; use retry.reasons",
+        ],
+        field_path=".retry",
+    ),
     not_zero("timeout"),
     not_zero("queueTimeout"),
     not_zero("deadline"),
@@ -215,6 +224,32 @@ RETRY = (
             "remove one of them"
         ],
         field_path=".reasons",
+    ),
+    Rule(
+        "!has(self.never) || !self.never || !has(self.exitCodes)",
+        [
+            "both never: true and exitCodes are set, but never allows no second attempt; "
+            "remove one of them"
+        ],
+        field_path=".exitCodes",
+    ),
+)
+
+EXIT_CODES = (
+    Rule(
+        any_of(["retry", "fail"]),
+        [
+            "neither retry nor fail is set; list the exit codes to retry in retry, or the "
+            "exit codes not to retry in fail"
+        ],
+        reason=REQUIRED,
+    ),
+    Rule(
+        at_most_one_of(["retry", "fail"]),
+        [
+            "both retry and fail are set, but with retry every other exit code fails; "
+            "remove one of them"
+        ],
     ),
 )
 
