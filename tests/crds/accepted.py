@@ -227,6 +227,11 @@ ACCEPTED = [
         workflow(container() | {"retry": {"limit": 1, "exitCodes": {"retry": [1, 75, 255]}}}),
         "S69",
     ),
+    row(
+        "default-resources",
+        workflow(defaults={"resources": {"limits": {"ephemeral-storage": "4Gi", "cpu": 2}}}),
+        "S92",
+    ),
     row("computed-wait", workflow(pause(wait={"duration": "${inputs.n}s"})), "S76"),
     row("record-compressed", kept(compressed="H4sI"), "gzip and base64"),
     row("record-compressed-most", kept(compressed="A" * 1_400_000), "etcd takes 1.5 MiB"),

@@ -187,6 +187,11 @@ STRICT = [
         "spec.nodes[0].container.resources.limits.memory",
     ),
     row(
+        "default-not-a-quantity",
+        workflow(defaults={"resources": {"limits": {"memory": "lots"}}}),
+        "spec.defaults.resources.limits.memory",
+    ),
+    row(
         "retry-never-and-limit",
         workflow(node(retry={"never": True, "limit": 3})),
         "spec.nodes[0].retry.limit: Forbidden: both never: true and limit are set, but never "

@@ -25,6 +25,7 @@ from waypost.api.kinds.container import ContainerKind
 from waypost.api.kinds.http import HttpKind
 from waypost.api.kinds.python import PythonKind
 from waypost.api.kinds.wait import WaitKind
+from waypost.api.pod import Resources
 from waypost.api.rerun import Rerun
 
 MAX_NODES = 200
@@ -226,6 +227,11 @@ class Defaults(Model):
     )
     retry: Retry | None = Field(
         default=None, description="Default for retry of a node, merged field by field."
+    )
+    resources: Resources | None = Field(
+        default=None,
+        description="Default for resources of a node, merged by resource. "
+        "limits.ephemeral-storage is also the size of /tmp.",
     )
     agent: AgentDefaults | None = Field(default=None, description=AgentDefaults.__doc__)
 
