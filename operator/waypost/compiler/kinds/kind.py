@@ -76,6 +76,7 @@ class CompilerKind:
         problems: What is wrong with the node beyond what every kind is checked for.
         output_type: The schema of `nodes.x.output`.
         effect: What running the node twice would do, where the node does not say.
+        has_exit_codes: Whether the exit code of the program says how it failed.
         code: Python text in which names of spec.modules may stand.
         fingerprinted_work: The part of the block that decides what the node does.
         fingerprinted_defaults: The defaults of the run that the node takes up.
@@ -91,6 +92,7 @@ class CompilerKind:
     problems: Callable[[AgentWorkflowSpec, Node], Iterator[Problem]] = no_problems
     output_type: Callable[[Node, Linked], Json] = declared_output
     effect: Callable[[Node], Effect] = idempotent
+    has_exit_codes: bool = False
     code: Callable[[Node], str] = no_code
     fingerprinted_work: Callable[[JsonObject], JsonObject] = same_work
     fingerprinted_defaults: Callable[[AgentWorkflowSpec, Node], JsonObject | None] = no_defaults

@@ -124,8 +124,11 @@ def _record_end(
     ended: datetime,
     reason: str,
     message: str | None,
+    *,
+    exit_code: int | None = None,
 ) -> None:
     changes = {
+        "exit_code": exit_code,
         "finished_at": timestamps.timestamp(ended),
         "reason": reason,
         "message": shorten(message, 256) if message else None,
@@ -161,7 +164,13 @@ def fail(
         _supersede(transition, path, attempt, ended or transition.now)
         return
     _record_end(
-        transition, path, attempt, ended or transition.now, str(broken.reason), broken.message
+        transition,
+        path,
+        attempt,
+        ended or transition.now,
+        str(broken.reason),
+        broken.message,
+        exit_code=broken.exit_code,
     )
     if broken.reason == Reason.CANCELLED:
         transition.end(path, "Cancelled", Reason.CANCELLED, broken.message)

@@ -235,7 +235,7 @@ def _without_record(
     if pod.pod_reason == "DeadlineExceeded":
         return _deadline(pod, started)
     if pod.terminated_reason in START_FAILED:
-        return replace(_exit_code(pod, log), started=False)
+        return replace(_exit_code(pod, log), started=False, exit_code=None)
     if pod.init is not None and pod.init.reason == "Failed":
         return Failed(Reason.POD_REJECTED, pod.init.text, "", started=False)
     if not started:
@@ -258,7 +258,8 @@ def _exit_code(pod: PodFact, log: str | None) -> Failed:
         # Of a child that was killed for its memory a shell gives 137 too: nobody says which.
         detail = " (SIGKILL, by itself or for the memory of a child process)"
     said = f": {pod.message.strip()[:300]}" if pod.message.strip() else ""
-    return Failed(Reason.NODE_ERROR, f"exit code {pod.exit_code}{detail}{said}", log or "")
+    text = f"exit code {pod.exit_code}{detail}{said}"
+    return Failed(Reason.NODE_ERROR, text, log or "", exit_code=pod.exit_code)
 
 
 def _deadline(pod: PodFact, started: bool) -> Failed:

@@ -50,6 +50,7 @@ def prepare(
 
 def _launch(transition: Transition, node: Node, request: Request, rendered: Rendered) -> Launch:
     timeout = node_settings.timeout_of(transition.spec, node)
+    defaults = transition.spec.defaults
     job, config_map = attempt_manifests(
         owner=transition.owner,
         node=node,
@@ -57,6 +58,7 @@ def _launch(transition: Transition, node: Node, request: Request, rendered: Rend
         rendered=rendered,
         settings=transition.settings,
         deadline_seconds=timeout + node_settings.queue_timeout_of(transition.spec, node),
+        default_resources=defaults.resources if defaults else None,
     )
     return Launch(path=node.name, attempt=request.attempt, job=job, config_map=config_map)
 

@@ -103,11 +103,24 @@ def _by_the_user(
     used = _used(status, RetryClass.USER)
     if used >= retries.limit:
         return GiveUp(broken.reason, broken.message)
-    if retries.reasons is not None and broken.reason not in retries.reasons:
-        listed = ", ".join(sorted(retries.reasons))
-        return GiveUp(broken.reason, f"{broken.message}; retry.reasons has only {listed}")
+    if barred := _barred(retries, broken):
+        return GiveUp(broken.reason, f"{broken.message}; {barred}")
     wait = min(retries.initial * retries.factor**used, retries.max)
     return Again(_delay(max(wait, asked), seed), RetryClass.USER, used + 1)
+
+
+def _barred(retries: Retries, broken: Failed) -> str:
+    """Why the user's own settings allow no retry of this failure; "" if they do (S49)."""
+    codes, code = retries.exit_codes, broken.exit_code
+    if codes is not None and code is not None:
+        if codes.retry is not None:
+            listed = ", ".join(map(str, sorted(codes.retry)))
+            return "" if code in codes.retry else f"retry.exitCodes.retry has only {listed}"
+        if code in (codes.fail or []):
+            return f"retry.exitCodes.fail has {code}"
+    if retries.reasons is not None and broken.reason not in retries.reasons:
+        return f"retry.reasons has only {', '.join(sorted(retries.reasons))}"
+    return ""
 
 
 def _used(status: NodeStatus, budget: RetryClass) -> int:

@@ -41,6 +41,7 @@ class Failed:
     lasting: bool = False  # the same attempt would end so again, whatever else happens
     refused: str = ""  # why a record that was there was refused: Malformed or Foreign
     report: Report = Report()
+    exit_code: int | None = None  # of a program that failed by it
 
 
 Outcome = Succeeded | Failed

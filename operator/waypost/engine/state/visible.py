@@ -86,7 +86,15 @@ def _node_view(node: Node, status: NodeStatus, payloads: Mapping[str, JsonValue]
         output = output_of(node, status, payloads)
         seen["output"] = declare_numbers(output, node.output_schema)
     if status.phase in ("Failed", "Skipped", "Cancelled"):
-        seen["error"] = {"reason": status.reason or "", "message": status.message or ""}
+        seen["error"] = _error_view(status)
+    return seen
+
+
+def _error_view(status: NodeStatus) -> JsonObject:
+    seen: JsonObject = {"reason": status.reason or "", "message": status.message or ""}
+    latest = status.latest_attempt
+    if latest is not None and latest.exit_code is not None and latest.reason == status.reason:
+        seen["exitCode"] = latest.exit_code
     return seen
 
 

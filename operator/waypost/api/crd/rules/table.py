@@ -34,6 +34,7 @@ RULES: Final[Mapping[str, Sequence[Rule]]] = {
     "Node": nodes.NODE,
     "Defaults": (durations.not_zero("timeout"), durations.not_zero("queueTimeout")),
     "Retry": nodes.RETRY,
+    "ExitCodes": nodes.EXIT_CODES,
     "EnvVar": nodes.ENV_VAR,
     "EnvSource": nodes.ENV_SOURCE,
     "ApprovalKind": (durations.not_zero("timeout"),),
