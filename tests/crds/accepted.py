@@ -119,6 +119,13 @@ EVERYTHING = workflow(
         },
     },
     {
+        "name": "think-again",
+        "agent": {
+            "models": [{"provider": "main", "name": "m"}, {"provider": "backup", "name": "m"}],
+            "prompt": "Think.",
+        },
+    },
+    {
         "name": "fetch",
         "http": {
             "method": "POST",

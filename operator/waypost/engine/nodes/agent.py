@@ -9,7 +9,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from waypost.api.base import JsonObject, Model
-from waypost.api.kinds.agent import AgentDefaults, AgentKind, AgentLimits, ModelRef, Tools
+from waypost.api.kinds.agent import (
+    AgentDefaults,
+    AgentKind,
+    AgentLimits,
+    ModelRef,
+    Tools,
+    models_of,
+)
 from waypost.api.provider import ModelProviderSpec
 from waypost.api.status import Allotment, AttemptStatus, Usage
 from waypost.api.toolserver import ToolServerSpec
@@ -50,10 +57,9 @@ def agent_work(
     """The node's agent block over the run's defaults, ready for its pod. `used`: the node's usage
     as it is known, from which the pod sees what earlier attempts could not report."""
     base = defaults or AgentDefaults()
-    model = agent.model or base.model
-    assert model is not None, "an agent without a model is not accepted"
-    settings = (base.settings, agent.settings)
-    resolved = _model(model, settings, around)
+    models = models_of(agent, base)
+    assert models, "an agent without a model is not accepted"
+    resolved = _models(models, (base.settings, agent.settings), around)
     tools = _tools(agent.tools or [], around)
     instructions = agent.instructions or base.instructions
     texts = _texts({"instructions": instructions, "prompt": agent.prompt}, view)
@@ -75,15 +81,32 @@ def agent_work(
     return Resolved(document, (*resolved.files, *tools.files))
 
 
+def _models(
+    refs: list[ModelRef], settings: tuple[Model | None, ...], around: Surroundings
+) -> Resolved | Missing:
+    """`model`, and where there are more of them `fallbacks`, each with the name of its provider."""
+    documents: list[JsonObject] = []
+    files: list[KeyFile] = []
+    for at, ref in enumerate(refs):
+        model = _model(ref, settings, around, folder=f"model/{at}" if at else "model")
+        if isinstance(model, Missing):
+            return model
+        named = {"provider": ref.provider} if len(refs) > 1 else {}
+        documents.append({**model.document, **named})
+        files += model.files
+    first, *others = documents
+    return Resolved({"model": first, **({"fallbacks": others} if others else {})}, tuple(files))
+
+
 def _model(
-    ref: ModelRef, settings: tuple[Model | None, ...], around: Surroundings
+    ref: ModelRef, settings: tuple[Model | None, ...], around: Surroundings, *, folder: str
 ) -> Resolved | Missing:
     provider = around.providers.get(ref.provider)
     if provider is None:
         return _absent("ModelProvider", ref.provider, around, known=around.providers)
     entry = next((m for m in provider.models or [] if m.name == ref.name), None)
     layers = (provider.settings, entry and entry.settings, *settings)
-    access = provider_access(provider)
+    access = provider_access(provider, folder=folder)
     document: JsonObject = {
         **access.document,
         "name": ref.name,
@@ -93,7 +116,7 @@ def _model(
         document["inputs"] = list(entry.inputs)
     if entry and entry.price:
         document["price"] = _wire(entry.price)
-    return Resolved({"model": document}, access.files)
+    return Resolved(document, access.files)
 
 
 def _tools(wanted: list[Tools], around: Surroundings) -> Resolved | Missing:
