@@ -221,6 +221,18 @@ def test_context_is_bounded() -> None:
     assert "approval.context" in (play.node("ok").message or "")
 
 
+@pytest.mark.parametrize(("length", "phase"), [(32_768, "Waiting"), (32_769, "Failed")])
+def test_a_question_is_shown_whole_or_not_asked(length: int, phase: str) -> None:
+    play = opened(spec(gate("ok", message="${inputs.v}"), inputs={"v": "x" * length}))
+    assert play.phases["ok"] == phase
+    if phase == "Waiting":
+        assert len(the_approval(play).spec.message) == length
+    else:
+        assert play.reasons["ok"] == "InputInvalid"
+        assert "32769 characters, the limit is 32768" in (play.node("ok").message or "")
+        assert not play.approvals
+
+
 def test_null_in_a_message_is_a_word() -> None:
     play = opened(spec(gate("ok", message="v=${inputs.v}"), inputs={"v": None}))
     assert the_approval(play).spec.message == "v=null", "S13"
