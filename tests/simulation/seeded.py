@@ -5,7 +5,7 @@ must catch, and by which invariant. One that is not caught says that a checker i
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from waypost.api.base import parse_duration
@@ -37,9 +37,13 @@ from waypost.runtime.writes import actions as writes_actions
 from waypost.runtime.writes import status_patch
 from waypost.runtime.writes.actions import ActionExecutor
 
+from tests.simulation import seeded_rounds, seeded_strange
 from tests.simulation.hunting import BUGS as BUGS
 from tests.simulation.hunting import acts, both, bug, holds, suffers
 from tests.simulation.plan import Scenario
+
+# Importing them puts their bugs on the list.
+PARTS: Final = (seeded_rounds, seeded_strange)
 
 # --- results -------------------------------------------------------------------------------------
 

@@ -109,12 +109,21 @@ def _keep_none_alive() -> None:
 
 def run(program: bytes, variables: Mapping[str, Any]) -> object:
     """The plain Python value of a checked tree, or a `Failure`."""
-    _keep_none_alive()
     loaded = _loaded(program)
     if isinstance(loaded, Rejection):
         return Failure(loaded.message)
+    return _evaluated(loaded, variables)
+
+
+def run_rule(rule: Any, value: Any) -> object:
+    """The plain Python value of a rule from `compile_rule` for `self`, or a `Failure`."""
+    return _evaluated(rule, {"self": value})
+
+
+def _evaluated(program: Any, variables: Mapping[str, Any]) -> object:
+    _keep_none_alive()
     try:
-        result = loaded.eval(data=variables)
+        result = program.eval(data=variables)
         value = result.plain_value()
         if result.type() == _T.ERROR:
             return Failure(_cleaned(str(value)))
@@ -126,7 +135,7 @@ def run(program: bytes, variables: Mapping[str, Any]) -> object:
 
 
 def compile_rule(source: str) -> Any:
-    """A program for `run` from a validation rule of a CRD, whose only variable is `self`.
+    """A program for `run_rule` from a validation rule of a CRD, whose only variable is `self`.
 
     Raises RuntimeError or ValueError for a rule that does not compile: a defect of ours.
     """

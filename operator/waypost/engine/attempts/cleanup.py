@@ -7,7 +7,6 @@ from waypost.engine.state.decision import ReleasePod, StopAttempt
 from waypost.engine.state.transition import Transition
 
 _SIDECARS_ALONE: Final = timedelta(seconds=5)  # many see the end and follow by themselves
-_AGAIN: Final = timedelta(seconds=10)
 
 
 def seal_closed(transition: Transition) -> list[StopAttempt]:
@@ -28,10 +27,11 @@ def stop_sidecars(transition: Transition) -> list[StopAttempt]:
         if not pod.lives_on or pod.deleting or not transition.has_closed(pod):
             continue
         due = (pod.finished_at or transition.now) + _SIDECARS_ALONE
-        if transition.now >= due:
+        job = transition.observed.jobs.get(transition.job_of(pod))
+        if transition.now < due:
+            transition.requeue_at(due)
+        elif job is None or not job.halted:  # by us: the pod may be gone, and its watch silent
             stops.append(StopAttempt(job=transition.job_of(pod), pods=(pod,)))
-            due = transition.now + _AGAIN
-        transition.requeue_at(due)
     return stops
 
 

@@ -66,7 +66,8 @@ def advance(transition: Transition, path: str, *, withdraw: bool) -> None:
     if fact is None:
         _missing(transition, path, withdraw=withdraw)
         return
-    if transition.statuses[path].reason == Reason.LAUNCH_REJECTED:  # it was refused, and is there
+    refused = (Reason.LAUNCH_REJECTED, Reason.RECORD_REJECTED)
+    if transition.statuses[path].reason in refused and fact.name not in transition.observed.unkept:
         transition.update(path, reason=None, message=None)
     if fact.owner_uid != transition.observed.uid or fact.spec is None:
         text = f"an Approval {fact.name} exists that this run did not create; {_advice(fact)}"
