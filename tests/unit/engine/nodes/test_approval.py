@@ -8,6 +8,7 @@ from waypost.api.approval import ApprovalSpec, ApprovalStatus
 from waypost.api.base import JsonObject
 from waypost.engine.nodes.votes import MAX_ANSWER_BYTES, Tally, count
 from waypost.engine.state.decision import OpenApproval, SettleApproval
+from waypost.kube.facts.jobs import LaunchProblem
 from waypost.kube.timestamps import timestamp
 
 from tests.support.builders import NOW, after, container, gate, python, spec
@@ -198,6 +199,17 @@ def test_missing_approval_is_concluded_from_a_live_read_only() -> None:
     play.overrides = {"live": False}
     seen = play.observe()
     assert seen.live, "plan asks for a live read first"
+
+
+def test_a_question_that_was_never_asked_expires_with_the_cause() -> None:
+    play = opened()
+    play.approvals.clear()
+    problem = LaunchProblem("exceeded quota: objects", permanent=False)
+    play.overrides = {"launches": {play.node("ok").approval: problem}, "live": True}
+    play.now = after(3600)
+    play.step()
+    assert play.reasons["ok"] == "ApprovalExpired"
+    assert play.node("ok").message == "nobody could be asked: exceeded quota: objects"
 
 
 def test_b1_digest_covers_what_is_downstream() -> None:
