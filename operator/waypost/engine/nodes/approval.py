@@ -118,8 +118,9 @@ def _missing(transition: Transition, path: str, *, withdraw: bool) -> None:
         transition.requeue_at(transition.now + timedelta(seconds=_LOOK_AFTER))
     elif withdraw:
         transition.end(path, "Cancelled", Reason.CANCELLED, _CUT_SHORT)
-    elif problem is not None and _is_expired(transition, path):  # nobody could answer
-        _follow(transition, path, ApprovalStatus(state="Denied", expired=True))
+    elif problem is not None and _is_expired(transition, path):
+        text = f"nobody could be asked: {problem.message}"
+        _follow(transition, path, ApprovalStatus(state="Denied", expired=True, reason=text[:2048]))
     else:
         if problem is not None:
             transition.name_trouble(path, Reason.LAUNCH_REJECTED, problem.message)

@@ -13,6 +13,7 @@ from waypost.expressions.templates import NullPolicy, RenderError, render_json, 
 from waypost.kube import names
 from waypost.protocol import ijson
 
+MAX_MESSAGE_LENGTH: Final = 32768  # characters, as the schema of Approval has it
 MAX_CONTEXT_BYTES: Final = 64 * 1024
 # What an approver reads and who may answer. Not the digest: it covers definitions as this release
 # writes them, and an upgrade must not make a question foreign.
@@ -29,6 +30,11 @@ def manifest(
     message = render_text(gate.message, view, null=NullPolicy.TEXT)
     if isinstance(message, RenderError):
         return Invalid(f"approval.message: {message.message}")
+    if len(message) > MAX_MESSAGE_LENGTH:  # cut, it would hide what is approved
+        return Invalid(
+            f"approval.message: {len(message)} characters, the limit is {MAX_MESSAGE_LENGTH}; "
+            "summarise it, or name where the whole text can be read"
+        )
     context = render_json(gate.context or {}, view)
     if isinstance(context, RenderError):
         return Invalid(f"approval.context.{context.path}: {context.message}")
@@ -39,7 +45,7 @@ def manifest(
         "run": transition.observed.name,
         "path": path,
         "subject": "gate",
-        "message": message[:32768],
+        "message": message,
         "approvers": gate.approvers.model_dump(by_alias=True, exclude_none=True),
     }
     if context:
