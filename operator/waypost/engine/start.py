@@ -1,4 +1,4 @@
-"""Nodes that can start: skipped, started, or started once more."""
+"""Start, skip or retry the nodes whose dependencies are met."""
 
 from waypost.api.kinds.table import kind_of
 from waypost.api.status import NodeStatus
@@ -11,17 +11,17 @@ from waypost.engine.scheduling.inputs import Invalid, invalid_reason, resolve
 from waypost.engine.state.transition import Transition
 from waypost.protocol.reasons import Reason
 
-LAUNCHES_PER_PASS = 20  # so that acting on a fence stays short, and a cancel is seen
+LAUNCHES_PER_PASS = 20  # so that a pass is shorter than the fence, and a cancel acts soon
 
 
 def start_ready(transition: Transition) -> None:
-    """Start, skip or retry every node whose time has come, at most LAUNCHES_PER_PASS of them.
+    """Start, skip or retry all nodes that can, and launch at most LAUNCHES_PER_PASS attempts.
 
-    Changes `transition`. Ends the run when a node that fails here ends it.
+    Changes `transition`. Winds the run down if a node fails here that fails the run.
     """
     busy = len(transition.in_phase(*watch.IN_POD))
     free = (transition.spec.parallelism or DEFAULT_PARALLELISM) - busy
-    capped = free > LAUNCHES_PER_PASS
+    limited = free > LAUNCHES_PER_PASS
     free = min(free, LAUNCHES_PER_PASS)
     for path in transition.graph.order:
         status = transition.statuses[path]
@@ -38,8 +38,9 @@ def start_ready(transition: Transition) -> None:
         if closing is not None:
             ending.wind_down(transition, closing)
             return
-    if capped and free <= 0:
-        transition.requeue_at(transition.now)  # for the rest: the write of this status wakes nobody
+    if limited and free <= 0:
+        # For the rest: the write of this status causes no pass.
+        transition.requeue_at(transition.now)
 
 
 def _skip_or_start(transition: Transition, path: str, *, room: bool) -> None:
