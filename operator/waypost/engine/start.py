@@ -1,4 +1,4 @@
-"""Nodes that can start: skipped, started, or started once more."""
+"""Start, skip or retry the nodes whose dependencies are met."""
 
 from waypost.api.kinds.table import kind_of
 from waypost.api.status import NodeStatus
@@ -12,17 +12,17 @@ from waypost.engine.state.inputs import Invalid
 from waypost.engine.state.transition import IN_POD, Transition, wake_time
 from waypost.protocol.reasons import Reason
 
-LAUNCHES_PER_PASS = 20  # so that acting on a fence stays short, and a cancel is seen
+LAUNCHES_PER_PASS = 20  # so that a pass is shorter than the fence, and a cancel acts soon
 
 
 def start_ready(transition: Transition) -> None:
-    """Start, skip or retry every node whose time has come, at most LAUNCHES_PER_PASS of them.
+    """Start, skip or retry all nodes that can, and launch at most LAUNCHES_PER_PASS attempts.
 
     Changes `transition`. Stops early when a node that fails here closes the run.
     """
     busy = len(transition.in_phase(*IN_POD))
     free = (transition.spec.parallelism or DEFAULT_PARALLELISM) - busy
-    capped = free > LAUNCHES_PER_PASS
+    limited = free > LAUNCHES_PER_PASS
     free = min(free, LAUNCHES_PER_PASS)
     for path in transition.graph.order:
         status = transition.statuses[path]
@@ -37,8 +37,9 @@ def start_ready(transition: Transition) -> None:
             free -= 1
         if phase == "Failed" and closing_reason(transition) is not None:
             return
-    if capped and free <= 0:
-        transition.requeue_at(transition.now)  # for the rest: the write of this status wakes nobody
+    if limited and free <= 0:
+        # For the rest: the write of this status causes no pass.
+        transition.requeue_at(transition.now)
 
 
 def _skip_or_start(transition: Transition, path: str, *, room: bool) -> None:

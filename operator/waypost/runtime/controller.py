@@ -13,7 +13,7 @@ from typing import Final
 from waypost.engine.decide import decide
 from waypost.engine.reads import required_reads
 from waypost.engine.run.entry import Entry, enter
-from waypost.engine.state.decision import Decision, Note
+from waypost.engine.state.decision import Decision, RunEvent
 from waypost.engine.state.observed import Observed, Reads
 from waypost.kube.objects import section, text
 from waypost.ports.clock import Clock
@@ -313,7 +313,7 @@ class Controller:
         try:
             await self._actor.carry_out(key, entry.observed, decision.after, fence=fence)
         except ActionRefused as refused:
-            await self._notes.post(key, [Note("Warning", "ActionRefused", refused.message)])
+            await self._notes.post(key, [RunEvent("Warning", "ActionRefused", refused.message)])
             raise
         finally:
             # Events come last: they are only for people, and the next Job must not wait for them.

@@ -1,7 +1,7 @@
-"""The work of an agent node: its texts filled in, its provider and tool servers resolved.
+"""The work of an agent node: its texts are evaluated, its provider and tool servers resolved.
 
-What comes out is the `agent` part of the request document (docs/adr/0008-agent-nodes.md), and the
-keys that go into the pod as files beside it.
+The result is the `agent` part of the request document (docs/adr/0008-agent-nodes.md), and the keys
+that the pod mounts as files.
 """
 
 from collections.abc import Mapping
@@ -38,7 +38,8 @@ DEFAULT_REQUESTS: Final = 50
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a run's namespace offers, by name; None for an object that the models refuse."""
+    """The providers and tool servers of a run's namespace, by name; None for an object that the
+    models refuse."""
 
     namespace: str
     providers: Mapping[str, ModelProviderSpec | None]
@@ -54,8 +55,21 @@ def agent_work(
     around: Surroundings,
     view: JsonObject,
 ) -> Resolved | Missing | Invalid:
-    """The node's agent block over the run's defaults, ready for its pod. `used`: the node's usage
-    as it is known, from which the pod sees what earlier attempts could not report."""
+    """The node's agent block merged over the run's defaults, ready for its pod.
+
+    Args:
+        agent: The node's agent block.
+        defaults: `spec.defaults.agent`.
+        allotment: The attempt's share of the run's budget.
+        used: The recorded usage of the node, by which the pod finds out what earlier attempts
+            could not report.
+        around: The providers and tool servers of the namespace.
+        view: The evaluation context, with `self`.
+
+    Returns:
+        The `agent` part of the request document and its key files; Missing if a provider or tool
+        server does not exist; Invalid if a text cannot be evaluated.
+    """
     base = defaults or AgentDefaults()
     models = models_of(agent, base)
     assert models, "an agent without a model is not accepted"
@@ -119,10 +133,10 @@ def _model(
     return Resolved(document, access.files)
 
 
-def _tools(wanted: list[Tools], around: Surroundings) -> Resolved | Missing:
+def _tools(selected: list[Tools], around: Surroundings) -> Resolved | Missing:
     documents: list[JsonObject] = []
     files: list[KeyFile] = []
-    for tools in wanted:
+    for tools in selected:
         limit = {"maxResultBytes": tools.max_result_bytes} if tools.max_result_bytes else {}
         if tools.module is not None:
             effects = {"effects": tools.effects} if tools.effects else {}
@@ -156,9 +170,9 @@ def _texts(texts: dict[str, str | None], view: JsonObject) -> Resolved | Invalid
 def _absent(kind: str, name: str, around: Surroundings, *, known: Mapping[str, object]) -> Missing:
     place = f"namespace {around.namespace}"
     if name in known:
-        return Missing(f"{kind} {name} in {place} cannot be read; its condition Ready says why")
+        return Missing(f"{kind} {name} in {place} cannot be read; see its condition Ready")
     listed = ", ".join(sorted(known)[:8])
-    there = f"there are: {listed}" if listed else "there is none"
+    there = f"there are: {listed}" if listed else "there are none"
     return Missing(f"{kind} {name} does not exist in {place} ({there}); create it")
 
 
@@ -169,7 +183,7 @@ def _wire(model: Model) -> JsonObject:
 def _render(
     transition: Transition, node: Node, view: JsonObject, attempt: AttemptStatus
 ) -> Rendered | Invalid | Missing:
-    assert node.agent is not None, "asked for agent nodes only"
+    assert node.agent is not None, "called for agent nodes only"
     env = render_env(node.agent.env, view)
     if isinstance(env, Invalid):
         return env

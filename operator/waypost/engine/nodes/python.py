@@ -15,7 +15,7 @@ from waypost.protocol.request import PythonWork
 
 
 def _work(node: Node) -> PythonKind:
-    assert node.python is not None, "asked for python nodes only"
+    assert node.python is not None, "called for python nodes only"
     return node.python
 
 

@@ -1,4 +1,4 @@
-"""What a node refers to, resolved: documents and key files."""
+"""Resolved references of a node: documents and key files."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from waypost.kube.secret_files import KeyFile
 
 @dataclass(frozen=True)
 class Resolved:
-    """A part of the request document, and the files it speaks of."""
+    """A part of the request document, and the key files that it names."""
 
     document: JsonObject
     files: tuple[KeyFile, ...] = ()

@@ -1,4 +1,4 @@
-"""Waits: nodes that wait for a time, without a pod."""
+"""Kind `wait`: nodes without a pod that end at a given time."""
 
 from datetime import datetime, timedelta
 from typing import Final

@@ -9,7 +9,7 @@ from waypost.protocol.reasons import Reason
 
 def closing_reason(transition: Transition) -> Reason | None:
     """Why nothing new may start: the run was cancelled, its deadline has passed, or a node failed
-    that must not. One that waits for a person does not close the run."""
+    with `onFailure: Fail`; None if nodes may start."""
     if transition.spec.cancel or transition.observed.status.cancelled_at:
         return Reason.CANCELLED
     if deadlines.run_over(transition) and _is_cut_short(transition):
@@ -22,6 +22,6 @@ def closing_reason(transition: Transition) -> Reason | None:
 
 
 def _is_cut_short(transition: Transition) -> bool:
-    """Whether a deadline that has passed makes a difference: not if all was done before."""
+    """Whether the run's deadline ends anything: not if all nodes had ended before."""
     undone = any(not transition.ended(path) for path in transition.graph.order)
     return undone or bool(transition.in_phase("Cancelled")) or bool(pausing.paused(transition))

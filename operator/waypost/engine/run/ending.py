@@ -1,4 +1,4 @@
-"""How a run ends: closing down after a failure or a cancel, outputs, the last conditions."""
+"""How a run ends: wind down after a failure or a cancel, outputs, final conditions."""
 
 from datetime import timedelta
 
@@ -27,7 +27,8 @@ OUTPUTS_LIMIT = 32 * 1024
 
 
 def enforce_deadlines(transition: Transition) -> None:
-    """End nodes whose deadline has passed, their attempts first; wake for those to come."""
+    """Stop the attempts of nodes whose deadline has passed, then end the nodes; requeue for the
+    deadlines to come."""
     for path in transition.in_phase("Pending", "Running", "Backoff"):
         at = deadlines.of_node(transition, path)
         if at is None:
@@ -46,13 +47,15 @@ def enforce_deadlines(transition: Transition) -> None:
 
 
 def wind_down(transition: Transition, reason: Reason) -> None:
-    """S40 and S81. After a failure running attempts finish and are recorded; after a
-    cancel, and at the run's deadline, they are stopped. Gates are withdrawn where they are
-    settled."""
+    """End all nodes that have not started, for `reason` (S40 and S81).
+
+    After a failure, running attempts finish and are recorded; after a cancel and at the run's
+    deadline they are stopped. `nodes.approval` withdraws open gates.
+    """
     failed = {
         p for p in transition.in_phase("Failed") if not on_failure.tolerates(transition.node(p))
     }
-    doomed = {name for path in failed for name in transition.graph.downstream(path)}
+    unreachable = {name for path in failed for name in transition.graph.downstream(path)}
     for path in transition.in_phase("Pending", "Backoff", "Waiting"):
         status = transition.statuses[path]
         if status.phase == "Waiting" and kind_of(transition.node(path)).is_gate:
@@ -61,7 +64,7 @@ def wind_down(transition: Transition, reason: Reason) -> None:
             transition.end(path, "Cancelled", Reason.CANCELLED, "the run was cancelled")
         elif reason is Reason.DEADLINE_EXCEEDED:
             deadlines.end(transition, path)
-        elif status.phase == "Pending" and path in doomed:
+        elif status.phase == "Pending" and path in unreachable:
             transition.end(
                 path, "Skipped", Reason.DEPENDENCY_FAILED, _blame(transition, path, failed)
             )
@@ -79,7 +82,7 @@ def _stop(transition: Transition, path: str, reason: Reason) -> None:
 
 
 def build_decision(transition: Transition) -> Decision:
-    """The whole next status, with the run ended if all its nodes have."""
+    """The complete next status, in which the run has finished if all its nodes have ended."""
     status = _with_nodes(transition)
     if not is_finished(transition.observed.status):
         finished = all(transition.ended(path) for path in transition.graph.order) and (
@@ -103,13 +106,15 @@ def build_decision(transition: Transition) -> Decision:
 
 
 def release_all(observed: Observed) -> tuple[ReleasePod, ...]:
-    """A run that is being deleted starts nothing and writes nothing; it only lets go."""
+    """Release all pods of a run that is being deleted; it starts and writes nothing."""
     return tuple(ReleasePod(name=p.name, uid=p.uid) for p in observed.pods if p.held)
 
 
 def release_closed(observed: Observed) -> tuple[ReleasePod, ...]:
-    """What a run that stands still lets go: pods whose attempts have ended. Others may be of a
-    round that has begun since this copy of the run was read."""
+    """Release the pods whose attempts have ended, of a finished run with a rejected spec.
+
+    Other pods may belong to a round that has begun since this copy of the run was read.
+    """
     return tuple(
         ReleasePod(name=pod.name, uid=pod.uid)
         for pod in observed.pods
@@ -156,9 +161,9 @@ def _finish(transition: Transition, status: AgentWorkflowStatus) -> AgentWorkflo
             p for p in transition.in_phase("Failed") if on_failure.tolerates(transition.node(p))
         ],
         left_out=left_out,
-        broken_outputs=_broken_outputs(transition, outputs),
+        invalid_outputs=_invalid_outputs(transition, outputs),
     )
-    if result.broken_outputs:
+    if result.invalid_outputs:
         outputs = {}
     changes: JsonObject = {"finished_at": timestamps.timestamp(transition.now)}
     if outputs:
@@ -167,7 +172,8 @@ def _finish(transition: Transition, status: AgentWorkflowStatus) -> AgentWorkflo
 
 
 def _outputs(transition: Transition) -> tuple[JsonObject, list[str]]:
-    """Each output by itself: one whose source is missing is left out and named (S43)."""
+    """The outputs of the run, and the names of those that were left out because their source is
+    missing (S43). Each output is evaluated separately."""
     outputs: JsonObject = {}
     left_out: list[str] = []
     view = transition.context(_referenced(transition))
@@ -187,10 +193,10 @@ def _referenced(transition: Transition) -> set[str]:
     return {reference.node for reference in references_in(transition.spec.outputs or {})}
 
 
-def _broken_outputs(transition: Transition, outputs: JsonObject) -> str:
+def _invalid_outputs(transition: Transition, outputs: JsonObject) -> str:
     size = len(ijson.canonical(outputs))
     if size > OUTPUTS_LIMIT:
-        return f"{Reason.OUTPUT_TOO_LARGE}: outputs take {size} bytes, the limit is {OUTPUTS_LIMIT}"
+        return f"{Reason.OUTPUT_TOO_LARGE}: outputs have {size} bytes, the limit is {OUTPUTS_LIMIT}"
     if transition.spec.output_schema is None or closing_reason(transition) is not None:
         return ""
     violations = schema.validate(transition.spec.output_schema, outputs)
@@ -207,5 +213,5 @@ def _expire(transition: Transition, status: AgentWorkflowStatus) -> list[DeleteR
     if transition.now < due:
         transition.requeue_at(due)
         return []
-    # The object must not go while a pod still holds its finalizer for it.
+    # The run must exist as long as one of its pods has the finalizer.
     return [] if any(p.held for p in transition.observed.pods) else [DeleteRun()]

@@ -1,4 +1,4 @@
-"""A node's own data: resolved inputs, checked against its schema, and its own texts."""
+"""The data of a node: inputs, checked against its schema, and the context of its fields."""
 
 from waypost.api.base import JsonObject
 from waypost.engine.state import visible
@@ -12,7 +12,7 @@ from waypost.protocol.reasons import Reason
 
 
 def invalid_reason(transition: Transition, message: str) -> Reason:
-    """The reason of a node whose data cannot be used: ResultLost when a record that it reads is
+    """The reason of a node whose data cannot be used: ResultLost if a NodeRecord that it reads is
     gone, else InputInvalid."""
     for value in transition.observed.payloads.values():
         if isinstance(value, Unavailable) and value.lost and value.why in message:
@@ -21,12 +21,12 @@ def invalid_reason(transition: Transition, message: str) -> Reason:
 
 
 def context_for(transition: Transition, path: str) -> JsonObject:
-    """The data visible to the expressions of a node whose dependencies have all ended."""
+    """The evaluation context of a node whose dependencies have all ended."""
     return transition.context(transition.graph.dependencies[path].all)
 
 
 def resolve(transition: Transition, path: str) -> Inputs | Invalid:
-    """Evaluate `inputs`, apply defaults, check `inputSchema` (S33, last step)."""
+    """Evaluate `inputs`, apply defaults, and check `inputSchema` (S33, last step)."""
     node = transition.node(path)
     view = context_for(transition, path)
     values = render_json(node.inputs or {}, view)
@@ -54,7 +54,7 @@ def resolve(transition: Transition, path: str) -> Inputs | Invalid:
 
 
 def own_context(inputs: Inputs, *, path: str, attempt: int) -> JsonObject:
-    """The data for the node's own fields: everything above and `self`."""
+    """The evaluation context of the node's own fields: `inputs.view` with `self`."""
     return visible.with_self(
         inputs.view,
         name=path,

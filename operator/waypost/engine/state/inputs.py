@@ -7,24 +7,24 @@ from waypost.api.base import JsonObject, JsonValue
 
 @dataclass(frozen=True)
 class Inputs:
-    """Resolved inputs of a node, with the data its own fields may see."""
+    """The resolved inputs of a node, and the context of its own fields."""
 
     values: JsonObject
     digest: str
     idempotency_key: str
-    view: JsonObject  # inputs, nodes, run: without self
-    schema: JsonValue = None
+    view: JsonObject  # the evaluation context, with inputs, nodes and run, without self
+    schema: JsonValue = None  # the node's inputSchema
 
 
 @dataclass(frozen=True)
 class Invalid:
-    """Why a node's data cannot be used: field, what was expected, what was found."""
+    """Why a node's data cannot be used: the field, the expected value and the actual one."""
 
     message: str
 
 
 @dataclass(frozen=True)
 class Missing:
-    """Something the node refers to is not there (yet); `message` names it and its namespace."""
+    """A resource that the node refers to does not exist; `message` names it and its namespace."""
 
     message: str

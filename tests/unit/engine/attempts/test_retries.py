@@ -70,7 +70,7 @@ def broken(
 
 def verdict(found: Failed, rules: Retries = FREE, *, seed: str = "s", **used: Any) -> Any:
     """What follows, with these counters in the node's status."""
-    return after_failure(retries=rules, status=node_status(**used), broken=found, seed=seed)
+    return after_failure(retries=rules, status=node_status(**used), failure=found, seed=seed)
 
 
 @pytest.mark.parametrize("reason", [str(reason) for reason in Reason])
@@ -88,7 +88,7 @@ def test_every_reason_by_class_and_effect(reason: str, effect: str, started: boo
         assert (found.reason == Reason.UNKNOWN_EFFECT) is unknown, "a person must look"
     else:
         assert isinstance(found, Again), "E3: what surely never started does not count as once"
-        assert (found.budget, found.count) == (budget, 1)
+        assert (found.retry_class, found.count) == (budget, 1)
 
 
 def test_the_reasons_that_a_user_may_name() -> None:
@@ -121,7 +121,7 @@ def test_each_class_has_its_own_limit(reason: str) -> None:
 
 def test_busy_providers_use_up_the_users_retries_last() -> None:
     found = verdict(broken("RateLimited"), retries=1, provider_retries=MAX_PROVIDER_RETRIES)
-    assert (found.budget, found.count) == (RetryClass.USER, 2)
+    assert (found.retry_class, found.count) == (RetryClass.USER, 2)
 
 
 @pytest.mark.parametrize(
@@ -141,13 +141,13 @@ def test_retry_after_is_honoured(
     reason: str, retry_after: float | None, budget: RetryClass, at_least: float
 ) -> None:
     found = verdict(broken(reason, retry_after=retry_after))
-    assert found.budget == budget
+    assert found.retry_class == budget
     assert at_least <= found.delay.total_seconds() <= at_least * 1.2
 
 
 def test_a_provider_that_asks_for_too_much_time_also_in_the_users_retries() -> None:
     found = verdict(broken("ProviderError", retry_after=60.0), provider_retries=5)
-    assert (found.budget, found.delay.total_seconds() >= 60) == (RetryClass.USER, True)
+    assert (found.retry_class, found.delay.total_seconds() >= 60) == (RetryClass.USER, True)
 
 
 @pytest.mark.parametrize(

@@ -238,7 +238,7 @@ def test_an_edited_provider_does_not_make_the_job_another_attempts() -> None:
     [
         pytest.param(
             {},
-            "ModelProvider main does not exist in namespace team (there is none); create it",
+            "ModelProvider main does not exist in namespace team (there are none); create it",
             id="no-provider",
         ),
         pytest.param(
@@ -248,7 +248,7 @@ def test_an_edited_provider_does_not_make_the_job_another_attempts() -> None:
         ),
         pytest.param(
             {"providers": {"main": None}},
-            "ModelProvider main in namespace team cannot be read; its condition Ready says why",
+            "ModelProvider main in namespace team cannot be read; see its condition Ready",
             id="unreadable-provider",
         ),
         pytest.param(
@@ -424,7 +424,7 @@ def test_s64_nothing_starts_beyond_the_budget() -> None:
     run.finish()
     last = run.status.nodes[1]
     assert (last.phase, last.reason, last.attempt) == ("Failed", "BudgetExceeded", None)
-    assert "spec.budget.tokens is 100, and 120 are used up" in (last.message or "")
+    assert "spec.budget.tokens is 100, 120 are used" in (last.message or "")
 
 
 def test_a_node_waits_for_budget_that_is_lent_out() -> None:
@@ -432,7 +432,7 @@ def test_a_node_waits_for_budget_that_is_lent_out() -> None:
     run.endings = {"a": [uses(spent(1))], "b": [uses(spent(1))]}
     run.step()
     assert [node.phase for node in run.status.nodes] == ["Running", "Pending"]
-    assert "lent to attempts under way" in (run.status.nodes[1].message or "")
+    assert "reserved by running attempts" in (run.status.nodes[1].message or "")
     run.finish()
     assert run.status.phase == "Succeeded", "the first gave its share back"
 
