@@ -31,8 +31,8 @@ from waypost.api.rerun import Rerun
 MAX_NODES = 200
 
 InputKey = Annotated[str, StringConstraints(pattern=INPUT_KEY_PATTERN, max_length=63)]
-# Without the pattern of NodeName: a rule for each name in 200 lists of 200 would exceed the cost that
-# the API server allows. A name of another form is refused as the name of no node.
+# Without the pattern of NodeName: a rule for each name in 200 lists of 200 would exceed the cost
+# that the API server allows. A name of another form is refused as the name of no node.
 ListedName = Annotated[str, StringConstraints(max_length=40)]
 ModuleSource = Annotated[str, StringConstraints(min_length=1, max_length=65536)]
 

@@ -453,6 +453,6 @@ def test_a_chain_of_200_is_fine() -> None:
 
 @pytest.mark.parametrize("field", ["dependsOn", "after"])
 def test_a_node_may_come_after_all_others(field: str) -> None:
-    names = [f"n{i}" for i in range(MAX_NODES - 1)]
-    last = python("last", **{field: names})
-    assert define(spec(*map(python, names), last)).problems == ()
+    names: Any = [f"n{i}" for i in range(MAX_NODES - 1)]
+    last = python("last") | {field: names}
+    assert define(spec(*[python(f"n{i}") for i in range(MAX_NODES - 1)], last)).problems == ()
