@@ -119,6 +119,13 @@ EVERYTHING = workflow(
         },
     },
     {
+        "name": "think-again",
+        "agent": {
+            "models": [{"provider": "main", "name": "m"}, {"provider": "backup", "name": "m"}],
+            "prompt": "Think.",
+        },
+    },
+    {
         "name": "fetch",
         "http": {
             "method": "POST",
@@ -225,7 +232,7 @@ ACCEPTED = [
     row(
         "exit-codes",
         workflow(container() | {"retry": {"limit": 1, "exitCodes": {"retry": [1, 75, 255]}}}),
-        "S69",
+        "S49",
     ),
     row(
         "default-resources",

@@ -5,7 +5,7 @@ must catch, and by which invariant. One that is not caught says that a checker i
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from waypost.api.base import parse_duration
@@ -21,8 +21,8 @@ from waypost.engine.nodes.table import KINDS
 from waypost.engine.run import ending
 from waypost.engine.run.entry import Entry
 from waypost.engine.scheduling import joins
-from waypost.engine.scheduling.inputs import Invalid
 from waypost.engine.state.decision import PutRecord, ReleasePod
+from waypost.engine.state.inputs import Invalid
 from waypost.engine.state.observed import Observed
 from waypost.engine.state.outcome import Failed, Succeeded
 from waypost.engine.state.transition import Transition
@@ -37,9 +37,13 @@ from waypost.runtime.writes import actions as writes_actions
 from waypost.runtime.writes import status_patch
 from waypost.runtime.writes.actions import ActionExecutor
 
+from tests.simulation import seeded_rounds, seeded_strange
 from tests.simulation.hunting import BUGS as BUGS
 from tests.simulation.hunting import acts, both, bug, holds, suffers
 from tests.simulation.plan import Scenario
+
+# Importing them puts their bugs on the list.
+PARTS: Final = (seeded_rounds, seeded_strange)
 
 # --- results -------------------------------------------------------------------------------------
 

@@ -19,7 +19,7 @@ from waypost.compiler.graph import Graph, dependencies_of, find_cycle, sort
 from waypost.compiler.problems import Problem
 from waypost.compiler.rules.known_inputs import known_input_problems
 from waypost.compiler.rules.schemas import schema_warnings
-from waypost.compiler.rules.spec import MAX_PROBLEMS, check, kind_problems
+from waypost.compiler.rules.spec import MAX_PROBLEMS, check, kind_problems, structural_problems
 from waypost.compiler.rules.unevaluated import lookalike_warnings
 from waypost.compiler.shared_schemas import bundled, unknown_names
 from waypost.compiler.types.check import type_problems
@@ -50,7 +50,7 @@ class Definition:
 
     def stops(self, status: AgentWorkflowStatus) -> bool:
         """Whether a run with this status cannot go on. One that was accepted does, whatever
-        this release finds about its types: it was not checked for that when it began."""
+        this release finds: it was not checked for that when it began (S24)."""
         accepted = any(
             c.type == Condition.ACCEPTED and c.status == "True" for c in status.conditions
         )
@@ -81,19 +81,13 @@ def _checked(raw_spec: Any) -> Definition:
     spec = bundled(spec)
     problems = check(spec)
     if problems:
+        return _with_problems(spec, problems)
+    graph, problems = _graph_of(spec)
+    if problems:
         return Definition(spec=spec, problems=problems)
-    nodes = {node.name: node for node in spec.nodes}
-    edges = {name: dependencies_of(node) for name, node in nodes.items()}
-    cycle = find_cycle(edges)
-    if cycle:
-        text = (
-            f"the nodes wait for each other: {' -> '.join(cycle)}; remove one of these references"
-        )
-        return Definition(spec=spec, problems=(Problem(field="nodes", message=text),))
     inputs, problems = _complete_inputs(spec)
     if problems:
         return Definition(spec=spec, problems=problems)
-    graph = sort(nodes, edges)
     found = _found(spec, graph, inputs)
     return Definition(
         spec=spec,
@@ -108,6 +102,28 @@ def _checked(raw_spec: Any) -> Definition:
             ]
         ),
     )
+
+
+def _graph_of(spec: AgentWorkflowSpec) -> tuple[Graph, tuple[Problem, ...]]:
+    nodes = {node.name: node for node in spec.nodes}
+    dependencies = {name: dependencies_of(node) for name, node in nodes.items()}
+    cycle = find_cycle(dependencies)
+    if cycle:
+        text = (
+            f"the nodes wait for each other: {' -> '.join(cycle)}; remove one of these references"
+        )
+        return _EMPTY_GRAPH, (Problem(field="nodes", message=text),)
+    return sort(nodes, dependencies), ()
+
+
+def _with_problems(spec: AgentWorkflowSpec, problems: tuple[Problem, ...]) -> Definition:
+    """A definition that is refused, with the graph for a run that an earlier release accepted
+    where the problems leave one."""
+    refused = Definition(spec=spec, problems=problems)
+    if structural_problems(spec):
+        return refused
+    (graph, cycle), (inputs, violations) = _graph_of(spec), _complete_inputs(spec)
+    return refused if cycle or violations else replace(refused, graph=graph, inputs=inputs)
 
 
 def _found(spec: AgentWorkflowSpec, graph: Graph, inputs: JsonObject) -> list[Problem]:

@@ -112,11 +112,15 @@ def run(program: bytes, variables: Mapping[str, Any]) -> object:
     loaded = _loaded(program)
     if isinstance(loaded, Rejection):
         return Failure(loaded.message)
-    return run_loaded(loaded, variables)
+    return _evaluated(loaded, variables)
 
 
-def run_loaded(program: Any, variables: Mapping[str, Any]) -> object:
-    """Like `run`, for a program of `load` or `compile_rule`."""
+def run_rule(rule: Any, value: Any) -> object:
+    """The plain Python value of a rule from `compile_rule` for `self`, or a `Failure`."""
+    return _evaluated(rule, {"self": value})
+
+
+def _evaluated(program: Any, variables: Mapping[str, Any]) -> object:
     _keep_none_alive()
     try:
         result = program.eval(data=variables)
@@ -131,7 +135,7 @@ def run_loaded(program: Any, variables: Mapping[str, Any]) -> object:
 
 
 def compile_rule(source: str) -> Any:
-    """A program for `run` from a validation rule of a CRD, whose only variable is `self`.
+    """A program for `run_rule` from a validation rule of a CRD, whose only variable is `self`.
 
     Raises RuntimeError or ValueError for a rule that does not compile: a defect of ours.
     """

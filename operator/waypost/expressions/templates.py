@@ -37,7 +37,9 @@ _ESCAPED = "$${"
 
 _TOO_LONG = f"the field would have more than {MAX_RENDERED >> 20} MiB with its templates filled in"
 # What a shell makes of ${...}: a variable, with an operator or not, and positional parameters.
-_SHELL = re.compile(r"(?:[A-Za-z_][A-Za-z0-9_]*|[0-9@*#?$!-]+)(?:\[[^\]]*\])?(?:[:#%/^,@+=?-].*)?")
+_SHELL = re.compile(
+    r"[#!]?(?:[A-Za-z_][A-Za-z0-9_]*|[0-9@*#?$!-]+)(?:\[[^\]]*\])?(?:[:#%/^,@+=?-].*)?"
+)
 
 
 class NullPolicy(Enum):

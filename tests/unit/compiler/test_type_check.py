@@ -1,6 +1,7 @@
 """Typed edges (S20, S21, S22, S23): wrong workflows with their message, right and doubtful ones."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from waypost.api.base import JsonObject
@@ -93,6 +94,22 @@ def test_s24_a_run_that_was_accepted_goes_on(id: str, stops: bool) -> None:
     seen = accepted(definition)
     assert definition.stops(seen.status) is stops
     assert definition.stops(builders.observed(spec(python("a"))).status), "a new one is refused"
+
+
+LATER_RULES = [
+    pytest.param({"container": {"image": "i", "args": ["echo ${1}"]}}, id="constant-in-args"),
+    pytest.param(
+        {"agent": {"model": {"provider": "p", "name": "${x}"}, "prompt": "go"}}, id="unevaluated"
+    ),
+]
+
+
+@pytest.mark.parametrize("work", LATER_RULES)
+def test_s24_rules_of_a_later_release_stop_no_accepted_run(work: dict[str, Any]) -> None:
+    definition = define(spec({"name": "a", **work}))
+    assert definition.problems, "a new run is refused"
+    assert not definition.stops(accepted(definition).status)
+    assert definition.graph.order == ("a",)
 
 
 @pytest.mark.timeout(10)

@@ -250,10 +250,13 @@ def test_deciding_twice_changes_nothing(play: Play) -> None:
 @bounded(120)
 @given(plays(), st.lists(st.integers(0, 4), max_size=12))
 def test_a_crash_anywhere_ends_in_the_same_state(play: Play, crashes: list[int]) -> None:
-    # Which of two failures is seen first depends on when a pass happens: such runs are left out.
-    failing = sum(1 for n in play.spec["nodes"] if n.get("onFailure") != "Continue")
+    # Which of two failures is seen first, and whether an approval is answered or withdrawn when
+    # the run fails, depends on when a pass happens: such runs are left out.
+    nodes = play.spec["nodes"]
+    failing = sum(1 for n in nodes if n.get("onFailure") != "Continue")
+    asked = any("approval" in n for n in nodes)
     calm = run_checked(again(play))
-    assume(calm.status.phase == "Succeeded" or failing <= 1)
+    assume(calm.status.phase == "Succeeded" or (failing <= 1 and not asked))
     passes = iter(crashes)
     for _ in range(400):
         before = play.status

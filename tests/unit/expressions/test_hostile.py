@@ -1,4 +1,4 @@
-"""Expressions and templates that try to cost much: refused before they do."""
+"""Expressions and templates that try to cost much: refused before they do (S18)."""
 
 from __future__ import annotations
 

@@ -243,3 +243,26 @@ def test_problems_of_a_whole_field() -> None:
             4,
         ),
     )
+
+
+@pytest.mark.parametrize("source", ["HOME", "TARGET:-staging", "FILE%.txt", "@", "#ARGS", "a[0]"])
+def test_what_a_shell_reads_is_recognised(source: str) -> None:
+    """S19."""
+    (problem,) = problems_in(f"cat ${{{source}}}")
+    assert f"write $${{{source}}} if a shell is to read it" in problem.message
+
+
+@pytest.mark.parametrize(
+    ("text", "constants"),
+    [
+        pytest.param("archived ${1} as ${2}", ("1", "2"), id="positional"),
+        pytest.param("${'x'}", ("'x'",), id="text"),
+        pytest.param("${inputs.a}", (), id="path"),
+        pytest.param("$${1}", (), id="escaped"),
+    ],
+)
+def test_constants_are_recognised(text: str, constants: tuple[str, ...]) -> None:
+    """S19."""
+    template = parse_template(text)
+    assert isinstance(template, Template)
+    assert template.constants == constants

@@ -1,4 +1,4 @@
-"""Schemas and values that try to cost much: refused, or checked in a bounded number of visits."""
+"""Schemas and values that try to cost much (S68): refused, or checked in few enough visits."""
 
 from typing import Any
 

@@ -66,16 +66,15 @@ def _broken(schema: Schema, value: Json, path: str) -> Iterator[Violation]:
 
 def _broken_here(entries: str, value: Json, path: str) -> Iterator[Violation]:
     rules = _compiled(entries)
-    variables = {"self": value}
-    if cel.run_loaded(rules.all_hold, variables) is True:
+    if cel.run_rule(rules.all_hold, value) is True:
         return
     for rule in rules.each:
-        holds = cel.run_loaded(rule.program, variables)
+        holds = cel.run_rule(rule.program, value)
         if holds is True:
             continue
         message = rule.message
         if not isinstance(message, str):
-            message = cel.run_loaded(message, variables)
+            message = cel.run_rule(message, value)
         if isinstance(holds, cel.Failure):
             message = f"the rule cannot be evaluated: {holds.message}"
         field = f"{path}{rule.field_path}".lstrip(".")

@@ -1,11 +1,11 @@
 """What must hold before anything runs: the static check behind the Accepted condition.
 
-Each rule is one function that yields problems; the chain is listed in `check`. A problem names
-the field, what was found and how to mend it.
+Each rule is one function that yields problems; the chains are at the end of the file. A problem
+names the field, what was found and how to mend it.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from waypost.api.base import JsonValue, parse_duration
@@ -39,26 +39,22 @@ _BEFORE_SELF: Final = ("inputs.", "when")
 _FOR_PROGRAMS: Final = ("container.args", "container.env", "python.env", "agent.env")
 _YAML_BOOLEANS: Final = {"true": "on, yes, y or true", "false": "off, no, n or false"}
 
+Rule = Callable[[AgentWorkflowSpec], Iterator[Problem]]
+
 
 def check(spec: AgentWorkflowSpec) -> tuple[Problem, ...]:
     """All static problems of a spec but cycles and the inputs themselves; at most ten."""
+    return _first(spec, (*_STRUCTURAL, *_OTHERS))
+
+
+def structural_problems(spec: AgentWorkflowSpec) -> tuple[Problem, ...]:
+    """The problems without whose repair a spec has no usable graph; at most ten."""
+    return _first(spec, _STRUCTURAL)
+
+
+def _first(spec: AgentWorkflowSpec, rules: tuple[Rule, ...]) -> tuple[Problem, ...]:
     problems: list[Problem] = []
-    for rule in (
-        _unique_names,  # before anything that looks nodes up by name
-        _keys_are_as_written,  # YAML reads an unquoted n, no, on... as a boolean
-        _inputs_are_bounded,
-        _schemas_are_usable,  # 2020-12, local $ref only
-        _durations_mean_something,  # zero refused
-        _retries_mean_something,  # reasons and exit codes without a retry
-        _expressions_are_bounded,  # before they are compiled
-        _expressions_compile,  # before references are read from them
-        _references_resolve,  # names, dependsOn, after
-        unevaluated_problems,  # ${ where it would be ignored
-        _kinds_are_well_formed,  # what each kind asks for
-        _fallbacks_fit,  # fallbackOutput against outputSchema
-        modules,  # names, syntax
-        rerun_problems,  # names, results given by people
-    ):
+    for rule in rules:
         problems.extend(rule(spec))
         if len(problems) >= MAX_PROBLEMS:
             break
@@ -196,15 +192,20 @@ def _expressions_compile(spec: AgentWorkflowSpec) -> Iterator[Problem]:
         if (below == "outputs" or below.startswith(_BEFORE_SELF)) and _uses_self(value):
             text = "self is not known here; it is for message, args, env and the like"
             yield Problem(place, text)
-        if below.startswith(_FOR_PROGRAMS):
-            for constant in _constants_in(value):
-                text = (
-                    f"${{{constant}}} reads nothing of the run; write $${{{constant}}} for a "
-                    "shell, or the value itself"
-                )
-                yield Problem(place, text)
         if below == "when" and not _is_one_expression(value):
             text = f'expected one expression like "${{inputs.urgent}}", found {value!r}'
+            yield Problem(place, text)
+
+
+def _constants_are_meant(spec: AgentWorkflowSpec) -> Iterator[Problem]:
+    for place, value, below in _all_evaluated(spec):
+        if not below.startswith(_FOR_PROGRAMS) or problems_in(value):
+            continue
+        for constant in _constants_in(value):
+            text = (
+                f"${{{constant}}} reads nothing of the run; write $${{{constant}}} for a "
+                "shell, or the value itself"
+            )
             yield Problem(place, text)
 
 
@@ -272,3 +273,25 @@ def _fallbacks_fit(spec: AgentWorkflowSpec) -> Iterator[Problem]:
         if usable:
             for violation in schema.validate(node.output_schema, node.fallback_output):
                 yield Problem(place, f"does not meet outputSchema: {violation}")
+
+
+_STRUCTURAL: Final[tuple[Rule, ...]] = (
+    _unique_names,  # before anything that looks nodes up by name
+    _schemas_are_usable,  # 2020-12, local $ref only
+    _expressions_are_bounded,  # before they are compiled
+    _expressions_compile,  # before references are read from them
+    _references_resolve,  # names, dependsOn, after
+)
+# A run that an earlier release accepted continues, whatever these find (S24).
+_OTHERS: Final[tuple[Rule, ...]] = (
+    _keys_are_as_written,  # YAML reads an unquoted n, no, on... as a boolean
+    _inputs_are_bounded,
+    _durations_mean_something,  # zero refused
+    _retries_mean_something,  # reasons and exit codes without a retry
+    _constants_are_meant,  # ${1} of a shell
+    unevaluated_problems,  # ${ where it would be ignored
+    _kinds_are_well_formed,  # what each kind asks for
+    _fallbacks_fit,  # fallbackOutput against outputSchema
+    modules,  # names, syntax
+    rerun_problems,  # names, results given by people
+)

@@ -6,13 +6,14 @@ from typing import Final
 from waypost.engine.state.decision import ReleasePod, StopAttempt
 from waypost.engine.state.transition import Transition
 
-_SIDECARS_ALONE: Final = timedelta(seconds=5)  # many see the end and follow by themselves
-_AGAIN: Final = timedelta(seconds=10)
+_SIDECARS_ALONE: Final = timedelta(seconds=5)  # many end by themselves once the program has ended
 
 
 def seal_closed(transition: Transition) -> list[StopAttempt]:
-    """Pods of closed attempts that may still run, on machines that were given up: stopped as soon
-    as the machine is back, however often it takes."""
+    """Stop the pods of closed attempts that may still run on machines that were given up.
+
+    The stop is repeated in every pass, so that it takes effect once the machine is back.
+    """
     return [
         StopAttempt(job=transition.job_of(pod), pods=(pod,))
         for pod in transition.observed.pods
@@ -21,22 +22,25 @@ def seal_closed(transition: Transition) -> list[StopAttempt]:
 
 
 def stop_sidecars(transition: Transition) -> list[StopAttempt]:
-    """Pods of closed attempts whose program has ended while containers of others run on: they
-    hold requests and quota for nothing, and are stopped after a while of their own."""
+    """Stop the pods of closed attempts whose program has ended while injected sidecars still run.
+
+    Such pods occupy requests and quota. They are stopped five seconds after the program ended.
+    """
     stops = []
     for pod in transition.observed.pods:
         if not pod.lives_on or pod.deleting or not transition.has_closed(pod):
             continue
         due = (pod.finished_at or transition.now) + _SIDECARS_ALONE
-        if transition.now >= due:
+        job = transition.observed.jobs.get(transition.job_of(pod))
+        if transition.now < due:
+            transition.requeue_at(due)
+        elif job is None or not job.halted:  # by us: the pod may be gone, and its watch silent
             stops.append(StopAttempt(job=transition.job_of(pod), pods=(pod,)))
-            due = transition.now + _AGAIN
-        transition.requeue_at(due)
     return stops
 
 
 def release_closed(transition: Transition) -> list[ReleasePod]:
-    """Pods whose result is checkpointed by this status: their finalizer may go."""
+    """Release the pods whose result this status checkpoints: their finalizer is removed."""
     return [
         ReleasePod(name=pod.name, uid=pod.uid)
         for pod in transition.observed.pods

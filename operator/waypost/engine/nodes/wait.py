@@ -1,11 +1,12 @@
-"""Waits: nodes that wait for a time, without a pod."""
+"""Kind `wait`: nodes without a pod that end at a given time."""
 
 from datetime import datetime, timedelta
 from typing import Final
 
 from waypost.api.base import parse_computed_duration
 from waypost.engine.nodes.kind import EngineKind
-from waypost.engine.scheduling.inputs import Inputs, invalid_reason, own_context
+from waypost.engine.scheduling.inputs import invalid_reason, own_context
+from waypost.engine.state.inputs import Inputs
 from waypost.engine.state.outcome import checkpoint
 from waypost.engine.state.transition import Transition
 from waypost.expressions.templates import NullPolicy, RenderError, render_text

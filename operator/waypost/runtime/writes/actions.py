@@ -274,16 +274,21 @@ class ActionExecutor:
             self._store.put_approval(fact, key.uid, version_of(body))
 
     async def _settle_approval(self, key: Key, action: SettleApproval, done: Prepared) -> None:
-        body = await self._cluster.patch(
-            Kind.APPROVAL,
-            namespace=key.namespace,
-            name=action.name,
-            body=status_patch(
-                body={}, resource_version=action.resource_version, status=action.status
-            ),
-            patch_type=PatchType.JSON,
-            subresource="status",
+        patch = status_patch(
+            body={}, resource_version=action.resource_version, status=action.status
         )
+        try:
+            body = await self._cluster.patch(
+                Kind.APPROVAL,
+                namespace=key.namespace,
+                name=action.name,
+                body=patch,
+                patch_type=PatchType.JSON,
+                subresource="status",
+            )
+        except NotFound:
+            self._store.drop_approval(key.uid, action.name)  # the watch may report it late
+            raise
         self._keep_approval(key, body)
         done.written.add(action.name)
         done.settled = True
@@ -312,7 +317,7 @@ class ActionExecutor:
 
     async def _stop(self, key: Key, action: StopAttempt) -> None:
         try:
-            await self._cluster.patch(
+            job = await self._cluster.patch(
                 Kind.JOB,
                 namespace=key.namespace,
                 name=action.job,
@@ -327,12 +332,16 @@ class ActionExecutor:
                 log.warning("Job %s cannot be suspended: %s", action.job, error.message)
             for pod in action.pods:
                 await self._delete_pod(key, pod.name, pod.uid)
+            return
+        fact = jobs.job_fact(job)
+        if fact is not None:
+            self._store.entry(key.uid).jobs[action.job] = fact
 
     async def _delete_pod(self, key: Key, name: str, uid: str) -> None:
         try:
             await self._cluster.delete(Kind.POD, namespace=key.namespace, name=name, uid=uid)
         except (NotFound, Conflict):
-            log.debug("pod %s is gone already", name)
+            self._store.drop_pod(key.uid, uid)  # the watch may report it late
 
     async def _delete_run(self, key: Key, observed: Observed) -> None:
         try:

@@ -70,7 +70,7 @@ def broken(
 
 def verdict(found: Failed, rules: Retries = FREE, *, seed: str = "s", **used: Any) -> Any:
     """What follows, with these counters in the node's status."""
-    return after_failure(retries=rules, status=node_status(**used), broken=found, seed=seed)
+    return after_failure(retries=rules, status=node_status(**used), failure=found, seed=seed)
 
 
 @pytest.mark.parametrize("reason", [str(reason) for reason in Reason])
@@ -88,7 +88,7 @@ def test_every_reason_by_class_and_effect(reason: str, effect: str, started: boo
         assert (found.reason == Reason.UNKNOWN_EFFECT) is unknown, "a person must look"
     else:
         assert isinstance(found, Again), "E3: what surely never started does not count as once"
-        assert (found.budget, found.count) == (budget, 1)
+        assert (found.retry_class, found.count) == (budget, 1)
 
 
 def test_the_reasons_that_a_user_may_name() -> None:
@@ -121,7 +121,7 @@ def test_each_class_has_its_own_limit(reason: str) -> None:
 
 def test_busy_providers_use_up_the_users_retries_last() -> None:
     found = verdict(broken("RateLimited"), retries=1, provider_retries=MAX_PROVIDER_RETRIES)
-    assert (found.budget, found.count) == (RetryClass.USER, 2)
+    assert (found.retry_class, found.count) == (RetryClass.USER, 2)
 
 
 @pytest.mark.parametrize(
@@ -141,13 +141,13 @@ def test_retry_after_is_honoured(
     reason: str, retry_after: float | None, budget: RetryClass, at_least: float
 ) -> None:
     found = verdict(broken(reason, retry_after=retry_after))
-    assert found.budget == budget
+    assert found.retry_class == budget
     assert at_least <= found.delay.total_seconds() <= at_least * 1.2
 
 
 def test_a_provider_that_asks_for_too_much_time_also_in_the_users_retries() -> None:
     found = verdict(broken("ProviderError", retry_after=60.0), provider_retries=5)
-    assert (found.budget, found.delay.total_seconds() >= 60) == (RetryClass.USER, True)
+    assert (found.retry_class, found.delay.total_seconds() >= 60) == (RetryClass.USER, True)
 
 
 @pytest.mark.parametrize(
@@ -282,7 +282,7 @@ NOT_78 = {"fail": [2, 78]}
         pytest.param(None, None, 3, None, id="none-listed"),
     ],
 )
-def test_s69_exit_codes_in_a_run(
+def test_s49_exit_codes_in_a_run(
     codes: JsonObject | None, reasons: list[str] | None, code: int, says: str | None
 ) -> None:
     retry: JsonObject = {"limit": 1}
@@ -297,13 +297,13 @@ def test_s69_exit_codes_in_a_run(
 
 
 @pytest.mark.parametrize("reason", sorted(USERS - {"NodeError"}))
-def test_s69_other_failures_follow_reasons(reason: str) -> None:
+def test_s49_other_failures_follow_reasons(reason: str) -> None:
     codes = ExitCodes(retry=[75])
     some = Retries(5, 1, 2, 9, once=False, reasons=frozenset({Reason.TIMEOUT}), exit_codes=codes)
     assert isinstance(verdict(broken(reason), some), Again) == (reason == "Timeout")
 
 
-def test_s69_no_exit_code_beats_limit_or_effect_once() -> None:
+def test_s49_no_exit_code_beats_limit_or_effect_once() -> None:
     codes, found = ExitCodes(retry=[75]), replace(broken("NodeError"), exit_code=75)
     spent = Retries(1, 1, 2, 9, once=False, exit_codes=codes)
     assert verdict(found, spent, retries=1) == GiveUp(Reason.NODE_ERROR, "why")
@@ -311,7 +311,7 @@ def test_s69_no_exit_code_beats_limit_or_effect_once() -> None:
     assert verdict(found, once) == GiveUp(Reason.NODE_ERROR, "why")
 
 
-def test_s69_the_exit_code_is_visible_to_later_nodes() -> None:
+def test_s49_the_exit_code_is_visible_to_later_nodes() -> None:
     after = python("b", when="${nodes.a.error.?exitCode == optional.of(78)}")
     node = container("a", retry={"limit": 3, "exitCodes": NOT_78}, onFailure="Continue")
     play = Play(spec(node, after), endings={"a": [writes("", 3), writes("", 78)]}).finish()
@@ -320,7 +320,7 @@ def test_s69_the_exit_code_is_visible_to_later_nodes() -> None:
     assert codes == [3, 78]
 
 
-def test_s69_defaults_are_for_container_nodes() -> None:
+def test_s49_defaults_are_for_container_nodes() -> None:
     default = {"limit": 2, "exitCodes": ONLY_75}
     assert settings_of(container("a"), retry=default).exit_codes == ExitCodes(retry=[75])
     made = define(spec(python("a"), container("b"), defaults={"retry": default})).spec
@@ -384,7 +384,7 @@ def test_s69_defaults_are_for_container_nodes() -> None:
         ),
     ],
 )
-def test_s69_exit_codes_without_effect_are_refused(
+def test_s49_exit_codes_without_effect_are_refused(
     node: JsonObject, default: JsonObject, field: str, says: str
 ) -> None:
     found = define(spec(node, defaults={"retry": default} if default else {})).problems

@@ -8,6 +8,7 @@ from waypost.api.approval import ApprovalSpec, ApprovalStatus
 from waypost.api.base import JsonObject
 from waypost.engine.nodes.votes import MAX_ANSWER_BYTES, Tally, count
 from waypost.engine.state.decision import OpenApproval, SettleApproval
+from waypost.kube.facts.jobs import LaunchProblem
 from waypost.kube.timestamps import timestamp
 
 from tests.support.builders import NOW, after, container, gate, python, spec
@@ -161,7 +162,7 @@ def test_s73_foreign_approval_fails_the_gate() -> None:
     play.answer("ok", decision="Approved")
     play.step()
     assert play.reasons["ok"] == "LaunchRejected", "an Approval made by another opens nothing"
-    assert "leave it alone" in (play.node("ok").message or "")
+    assert "keep it" in (play.node("ok").message or "")
 
 
 @pytest.mark.parametrize(
@@ -200,6 +201,17 @@ def test_missing_approval_is_concluded_from_a_live_read_only() -> None:
     assert seen.live, "plan asks for a live read first"
 
 
+def test_a_question_that_was_never_asked_expires_with_the_cause() -> None:
+    play = opened()
+    play.approvals.clear()
+    problem = LaunchProblem("exceeded quota: objects", permanent=False)
+    play.overrides = {"launches": {play.node("ok").approval: problem}, "live": True}
+    play.now = after(3600)
+    play.step()
+    assert play.reasons["ok"] == "ApprovalExpired"
+    assert play.node("ok").message == "the Approval could not be created: exceeded quota: objects"
+
+
 def test_b1_digest_covers_what_is_downstream() -> None:
     def digest(*nodes: JsonObject) -> str:
         play = opened(spec(gate("ok"), *nodes))
@@ -219,6 +231,18 @@ def test_context_is_bounded() -> None:
     play = opened(spec(gate("ok", context={"v": "${inputs.v}"}), inputs={"v": "x" * 70_000}))
     assert play.reasons["ok"] == "InputInvalid", "an Approval must fit into etcd"
     assert "approval.context" in (play.node("ok").message or "")
+
+
+@pytest.mark.parametrize(("length", "phase"), [(32_768, "Waiting"), (32_769, "Failed")])
+def test_a_question_is_shown_whole_or_not_asked(length: int, phase: str) -> None:
+    play = opened(spec(gate("ok", message="${inputs.v}"), inputs={"v": "x" * length}))
+    assert play.phases["ok"] == phase
+    if phase == "Waiting":
+        assert len(the_approval(play).spec.message) == length
+    else:
+        assert play.reasons["ok"] == "InputInvalid"
+        assert "32769 characters, the limit is 32768" in (play.node("ok").message or "")
+        assert not play.approvals
 
 
 def test_null_in_a_message_is_a_word() -> None:
@@ -378,8 +402,8 @@ def test_recorded_states_are_followed() -> None:
 @pytest.mark.parametrize(
     ("owner", "advice", "never"),
     [
-        pytest.param("", "delete it", "leave it alone", id="nobodys"),
-        pytest.param("another-run", "of run brief: leave it alone", "delete it", id="of-a-run"),
+        pytest.param("", "delete it", "keep it", id="nobodys"),
+        pytest.param("another-run", "belongs to run brief: keep it", "delete it", id="of-a-run"),
     ],
 )
 def test_e08_an_approval_of_another_is_told_with_the_right_advice(

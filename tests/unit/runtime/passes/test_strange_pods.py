@@ -103,6 +103,19 @@ async def test_s66_a_sidecar_does_not_outlive_its_node() -> None:
 
 
 @virtual
+async def test_a_sidecar_is_stopped_once_though_the_watch_is_silent() -> None:
+    async with World() as world:
+        world.work.inject(lambda job: [{"name": "proxy", "image": "proxy:1"}])
+        operator = world.start(resync_seconds=7200.0)
+        await world.submit(spec(python("a")))
+        await world.finished(within=30)
+        operator.watch.pause()
+        await world.quiet(600)
+        assert not world.work.pods("a")
+        assert [c.verb for c in operator.line.writes(Kind.JOB)] == ["create", "patch"]
+
+
+@virtual
 async def test_a_pod_without_sidecars_is_not_touched() -> None:
     async with World() as world:
         operator = world.start()

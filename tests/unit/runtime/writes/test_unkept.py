@@ -54,6 +54,7 @@ def condition(world: World, type_: str) -> Obj:
 async def test_a_result_that_cannot_be_kept_is_told_held_and_kept_later(
     error: ClusterError,
 ) -> None:
+    """S69"""
     async with World(script={"a": [gives(LARGE)]}) as world:
         refusal = Refusal(world.start(), error, Kind.NODE_RECORD)
         await world.submit(spec(python("a"), python("b", inputs={"x": "${nodes.a.output}"})))
@@ -186,6 +187,19 @@ async def test_a_gate_whose_answer_cannot_be_settled(error: ClusterError) -> Non
         refusal.on = False
         await world.finished(within=90)
         assert world.node("g")["output"]["decision"] == "Approved"
+
+
+@virtual
+async def test_a_gate_whose_vote_could_not_be_counted_forgets_the_trouble() -> None:
+    async with World() as world:
+        refusal = Refusal(world.start(), WEBHOOK, Kind.APPROVAL, verb="patch_status")
+        approvers = {"users": ["ann", "ben"], "required": 2}
+        await world.submit(spec(gate("g", approvers=approvers)))
+        await world.answer(votes={"ann": {"decision": "Approved"}})
+        await world.until(lambda: bool(world.node("g").get("reason")), "told", within=60)
+        refusal.on = False
+        await world.until(lambda: "reason" not in world.node("g"), "forgotten", within=60)
+        assert world.node("g")["phase"] == "Waiting"
 
 
 @pytest.mark.parametrize("error", [*PASSING, pytest.param(POLICY, id="policy")])

@@ -103,6 +103,12 @@ PYTHON = (
     ),
 )
 
+ONE_MODEL = (
+    Rule(
+        at_most_one_of(["model", "models"]),
+        ["both model and models are set; keep one of them: models lists the models to try"],
+    ),
+)
 TOOLS = (
     Rule(
         any_of(["server", "module"]),

@@ -41,6 +41,8 @@ RULES: Final[Mapping[str, Sequence[Rule]]] = {
     "Approvers": nodes.APPROVERS,
     "WaitKind": nodes.WAIT,
     "PythonKind": nodes.PYTHON,
+    "AgentKind": nodes.ONE_MODEL,
+    "AgentDefaults": nodes.ONE_MODEL,
     "Tools": nodes.TOOLS,
     "HttpAuth": nodes.HTTP_AUTH,
     "RequestHeader": nodes.VALUE_OR_SOURCE,
