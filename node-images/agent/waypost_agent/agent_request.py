@@ -36,6 +36,7 @@ class ModelWork(NamedTuple):
     timeout: float
     inputs: frozenset[str] = frozenset()  # what it takes besides text: Image, Audio, PDF
     headers: tuple[dict[str, str], ...] = ()  # name, and value or file
+    query: tuple[dict[str, str], ...] = ()  # name, and value or file
     provider: str | None = None  # name of the ModelProvider, where the node has several models
 
     @property
@@ -153,6 +154,7 @@ def _model(model: dict[str, Any]) -> ModelWork:
         timeout=float(model.get("timeoutSeconds", REQUEST_TIMEOUT)),
         inputs=frozenset(model.get("inputs", ())),
         headers=tuple(model.get("headers", ())),
+        query=tuple(model.get("query", ())),
         provider=model.get("provider"),
     )
 

@@ -258,6 +258,8 @@ class _Loop:
                 verify=endpoint_access.trust(work.ca_file),
                 timeout=httpx2.Timeout(work.timeout, connect=models.CONNECT_TIMEOUT),
             )
+            query = endpoint_access.query_of({"query": work.query}, self.keys)
+            endpoint_access.add_query(http, query)
             model = models.build(work, key=key, http=await stack.enter_async_context(http))
             retries = ProviderRetries(work, meter=self.meter, deadline=self._deadline)
             return Candidate(work, model, models.settings(work), retries)

@@ -7,7 +7,7 @@ from pydantic import Field, StringConstraints
 from waypost.api.base import UNIQUE_ITEMS, Model, keyed_by
 from waypost.api.endpoint import KeyRef, TlsSource, Url
 from waypost.api.probe import ProbedStatus
-from waypost.api.toolserver import ToolHeader
+from waypost.api.toolserver import QueryParameter, ToolHeader
 
 ProviderType = Literal["OpenAI", "Anthropic", "Google"]
 
@@ -118,6 +118,12 @@ class ModelProviderSpec(Model):
         default=None,
         max_length=20,
         description="Further headers of every request, for example for a gateway.",
+        json_schema_extra=keyed_by("name"),
+    )
+    query: list[QueryParameter] | None = Field(
+        default=None,
+        max_length=20,
+        description="Query parameters of every request, for example api-version for a gateway.",
         json_schema_extra=keyed_by("name"),
     )
     tls: TlsSource | None = Field(default=None, description=TlsSource.__doc__)
