@@ -58,6 +58,7 @@ FULL_PROVIDER = provider(
         {
             "name": "meta-llama/Llama-3.3-70B-Instruct",
             "price": {"input": "0.25", "cachedInput": "0.025", "output": "2"},
+            "structuredOutput": "JsonObject",
             "settings": {"temperature": 0},
             "inputs": ["Image", "Audio", "PDF"],
         },
@@ -179,6 +180,12 @@ REFUSED = [
         "server-header-without-value",
         over_http(headers=[{"name": "X"}]),
         "header X has neither value nor valueFrom; set one of them",
+    ),
+    row(
+        "provider-json-mode-of-another-type",
+        provider(type="Google", models=[{"name": "m", "structuredOutput": "JsonSchema"}]),
+        "structuredOutput JsonSchema and JsonObject need type OpenAI; remove structuredOutput: "
+        "models of type Google",
     ),
     row(
         "server-query-without-value",

@@ -208,7 +208,9 @@ def test_tools_come_with_address_headers_and_allow_list() -> None:
 
 
 def test_the_pod_is_told_what_the_model_takes_and_how_large_results_may_be() -> None:
-    around = world(models=[{"name": "m", "inputs": ["Image", "PDF"]}])
+    around = world(
+        models=[{"name": "m", "inputs": ["Image", "PDF"], "structuredOutput": "JsonObject"}]
+    )
     server = ToolServerSpec.model_validate(SERVER | {"maxResultBytes": 2048})
     tools: list[JsonObject] = [
         {"server": "runbooks", "allow": ["read"]},
@@ -219,6 +221,7 @@ def test_the_pod_is_told_what_the_model_takes_and_how_large_results_may_be() -> 
     modules = {"texts": "def count(): ..."}
     told = asked(first(agent("a", tools=tools), modules=modules, around=around))["agent"]
     assert told["model"]["inputs"] == ["Image", "PDF"]
+    assert told["model"]["structuredOutput"] == "JsonObject"
     assert [each.get("maxResultBytes") for each in told["tools"]] == [2048, 4096, 1024]
 
 

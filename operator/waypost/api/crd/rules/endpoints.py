@@ -57,6 +57,17 @@ PROVIDER: Final = (
         reason=REQUIRED,
         field_path=".apiKey",
     ),
+    Rule(
+        "self.type == 'OpenAI' || !has(self.models) || self.models.all(m, "
+        "!has(m.structuredOutput) || m.structuredOutput == 'Tools')",
+        [
+            "structuredOutput JsonSchema and JsonObject need type OpenAI; remove structuredOutput: "
+            "models of type ",
+            Cel("self.type"),
+            " give their output by tool calls",
+        ],
+        field_path=".models",
+    ),
 )
 TOOL_SERVER: Final = (
     *_exactly_one(
