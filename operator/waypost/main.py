@@ -28,9 +28,10 @@ from waypost.ports.clock import Clock
 from waypost.ports.cluster import Cluster
 from waypost.ports.sink import Sink
 from waypost.probes.job import ProbeSettings
-from waypost.runtime.controller import Controller, ControllerSettings
+from waypost.runtime.controller import Controller
 from waypost.runtime.leader_election import Leadership, Lease, LeaseSettings, NoElection
 from waypost.runtime.set_aside import REASONS
+from waypost.runtime.settings import ControllerSettings
 from waypost.settings import ClusterSettings, Settings, quantities
 
 # After it has drained, the controller releases pods, within STOP_CONTROLLER_SECONDS in all.

@@ -178,7 +178,7 @@ def test_a_journal_of_an_earlier_release_with_one_id_for_two_calls_is_void() -> 
     response = ModelResponse(parts=[ToolCallPart("send", {}, "same")] * 2)
     batch = [
         journal_entries.opened(library="x", topic=None, accounted=None),
-        journal_entries.answer(response, asked=["send", "send"], marks=[mark, mark]),
+        journal_entries.answer(response, asked=["send", "send"], marks=[mark, mark], model="/m"),
     ]
     segments: list[Any] = [
         {"number": n, "attempt": 1, "podUID": "p", "document": document}

@@ -263,7 +263,7 @@ def test_what_is_longer_than_a_segment_goes_on_in_the_next() -> None:
 
 def _answer() -> dict[str, Any]:
     response = pydantic_ai.ModelResponse(parts=[pydantic_ai.ToolCallPart("long", {}, "c")])
-    return journal_entries.answer(response, asked=["long"], marks=[])
+    return journal_entries.answer(response, asked=["long"], marks=[], model="/m")
 
 
 def _segments(documents: list[Any]) -> list[Any]:
@@ -451,7 +451,7 @@ def test_a_result_belongs_to_the_answer_that_asked_for_it() -> None:
         response = pydantic_ai.ModelResponse(parts=[pydantic_ai.ToolCallPart("long", {}, call_id)])
         return [
             journal_entries.opened(library="x", topic=topic, accounted=None),
-            journal_entries.answer(response, asked=["long"], marks=[mark]),
+            journal_entries.answer(response, asked=["long"], marks=[mark], model="/m"),
         ]
 
     late = journal_entries.Result("ok", 1).to_json("c", turn=0)

@@ -20,8 +20,8 @@ ALL = [
 @pytest.mark.parametrize("shared", [True, False], ids=["share", "limit"])
 def test_the_message_says_whose_it_was(limits: Limits, name: str, shared: bool) -> None:
     own, allotment = (UNLIMITED, limits) if shared else (limits, UNLIMITED)
-    meter = Meter(own, PRICE, lambda text: text, allotment=allotment)
-    meter.model_call(input_tokens=10, cached_tokens=0, output_tokens=0)
+    meter = Meter(own, lambda text: text, priced=True, allotment=allotment)
+    meter.model_call(PRICE, input_tokens=10, cached_tokens=0, output_tokens=0)
     with pytest.raises(Stopped) as stopped:
         _next_turn(meter)
     assert stopped.value.message.startswith(f"{SHARE if shared else 'limits'}.{name}: ")

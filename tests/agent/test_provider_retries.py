@@ -291,8 +291,27 @@ def openai(message: str, **more: Any) -> dict[str, Any]:
             error(400, openai("bad tool")), Reason.PROVIDER_ERROR,
             "400: bad tool; the provider does not take the request", id="400"),
         pytest.param(
-            error(400, openai("too long", code="context_length_exceeded")), Reason.PROVIDER_ERROR,
-            "longer than the model takes", id="context"),
+            error(400, openai("over 8192 tokens", code="context_length_exceeded")),
+            Reason.INPUT_TOO_LARGE,
+            "longer than the model takes: 400: over 8192 tokens; lower maxResultBytes of its tools",
+            id="context"),
+        pytest.param(
+            error(400, openai("This model's maximum context length is 8192 tokens")),
+            Reason.INPUT_TOO_LARGE, "maximum context length is 8192 tokens; lower",
+            id="context-in-words"),
+        pytest.param(
+            error(400, openai("prompt is too long: 214000 tokens > 200000 maximum")),
+            Reason.INPUT_TOO_LARGE, "214000 tokens > 200000 maximum; lower",
+            id="context-anthropic"),
+        pytest.param(
+            error(400, openai("The input token count (99) exceeds the maximum number of tokens")),
+            Reason.INPUT_TOO_LARGE, "(99) exceeds the maximum number", id="context-google"),
+        pytest.param(
+            error(413, b"<html>Request Entity Too Large</html>"), Reason.INPUT_TOO_LARGE,
+            "413: <html>Request Entity Too Large", id="context-gateway"),
+        pytest.param(
+            error(200, {"error": {"code": 400, "message": "exceeds the context window"}}),
+            Reason.INPUT_TOO_LARGE, "longer than the model takes: 400", id="context-in-200"),
         pytest.param(
             error(429, openai("pay first", code="insufficient_quota")), Reason.PROVIDER_ERROR,
             "429: pay first; the account's quota", id="quota"),

@@ -119,6 +119,13 @@ EVERYTHING = workflow(
         },
     },
     {
+        "name": "think-again",
+        "agent": {
+            "models": [{"provider": "main", "name": "m"}, {"provider": "backup", "name": "m"}],
+            "prompt": "Think.",
+        },
+    },
+    {
         "name": "fetch",
         "http": {
             "method": "POST",
@@ -222,6 +229,17 @@ ACCEPTED = [
     row("record-of-a-scalar", record(data=False), "any value"),
     row("record-of-null", record(data=None), "null is a value"),
     row("record-of-a-list", record(data=[None, 1]), "any value"),
+    row(
+        "exit-codes",
+        workflow(container() | {"retry": {"limit": 1, "exitCodes": {"retry": [1, 75, 255]}}}),
+        "S49",
+    ),
+    row(
+        "default-resources",
+        workflow(defaults={"resources": {"limits": {"ephemeral-storage": "4Gi", "cpu": 2}}}),
+        "S92",
+    ),
+    row("computed-wait", workflow(pause(wait={"duration": "${inputs.n}s"})), "S76"),
     row("record-compressed", kept(compressed="H4sI"), "gzip and base64"),
     row("record-compressed-most", kept(compressed="A" * 1_400_000), "etcd takes 1.5 MiB"),
     row("record-in-the-object-store", kept(object="wp/u/a/1-1-result"), "only its key"),

@@ -87,11 +87,11 @@ STRICT = [
         workflow(pause(wait={"duration": "2d"})),
         "spec.nodes[0].wait.duration: Forbidden: "
         "2d is not a duration; use whole numbers of h, m, s and ms, such as 90s, 10m or 1h30m "
-        "(a day is 24h)",
+        '(a day is 24h), or an expression such as "${inputs.seconds}s"',
     ),
     row(
-        "duration-as-an-expression",
-        workflow(pause(wait={"duration": "${inputs.n}s"})),
+        "timeout-as-an-expression",
+        workflow(node(timeout="${inputs.n}s")),
         "${inputs.n}s is not a duration; use whole numbers of h, m, s and ms, such as 90s, 10m or "
         "1h30m (a day is 24h). ${...} is not evaluated in this field",
     ),
@@ -187,6 +187,11 @@ STRICT = [
         "spec.nodes[0].container.resources.limits.memory",
     ),
     row(
+        "default-not-a-quantity",
+        workflow(defaults={"resources": {"limits": {"memory": "lots"}}}),
+        "spec.defaults.resources.limits.memory",
+    ),
+    row(
         "retry-never-and-limit",
         workflow(node(retry={"never": True, "limit": 3})),
         "spec.nodes[0].retry.limit: Forbidden: both never: true and limit are set, but never "
@@ -197,6 +202,41 @@ STRICT = [
         workflow(node(retry={"never": True, "reasons": ["Timeout"]})),
         "spec.nodes[0].retry.reasons: Forbidden: both never: true and reasons are set, but "
         "never allows no second attempt; remove one of them",
+    ),
+    row(
+        "exit-codes-and-never",
+        workflow(container() | {"retry": {"never": True, "exitCodes": {"retry": [75]}}}),
+        "spec.nodes[0].retry.exitCodes: Forbidden: both never: true and exitCodes are set, but "
+        "never allows no second attempt; remove one of them",
+    ),
+    row(
+        "exit-codes-neither",
+        workflow(container() | {"retry": {"limit": 1, "exitCodes": {}}}),
+        "spec.nodes[0].retry.exitCodes: Required value: neither retry nor fail is set; list the "
+        "exit codes to retry in retry, or the exit codes not to retry in fail",
+    ),
+    row(
+        "exit-codes-both",
+        workflow(container() | {"retry": {"limit": 1, "exitCodes": {"retry": [1], "fail": [2]}}}),
+        "spec.nodes[0].retry.exitCodes: Forbidden: both retry and fail are set, but with retry "
+        "every other exit code fails; remove one of them",
+    ),
+    row(
+        "exit-codes-of-python",
+        workflow(node(retry={"limit": 1, "exitCodes": {"retry": [75]}})),
+        "spec.nodes[0].retry: Forbidden: node gather sets retry.exitCodes, which is only used "
+        "with container; use retry.reasons",
+    ),
+    row(
+        "exit-code-zero",
+        workflow(container() | {"retry": {"limit": 1, "exitCodes": {"fail": [0]}}}),
+        "spec.nodes[0].retry.exitCodes.fail[0]",
+        "greater than or equal to 1",
+    ),
+    row(
+        "exit-code-twice",
+        workflow(container() | {"retry": {"limit": 1, "exitCodes": {"fail": [2, 2]}}}),
+        "spec.nodes[0].retry.exitCodes.fail[1]: Duplicate value: 2",
     ),
     row(
         "retry-of-what-the-cluster-did",

@@ -18,6 +18,25 @@ KINDS = [
         workflow(agent(model="m")),
         'spec.nodes[0].agent.model: Invalid value: "string"',
     ),
+    row(
+        "model-and-models",
+        workflow(agent(models=[{"provider": "p", "name": "m"}])),
+        "both model and models are set; keep one of them: models lists the models to try",
+    ),
+    row(
+        "model-and-models-of-defaults",
+        workflow(
+            agent(),
+            defaults={
+                "agent": {
+                    "model": {"provider": "p", "name": "m"},
+                    "models": [{"provider": "p", "name": "m"}],
+                }
+            },
+        ),
+        "both model and models are set; keep one of them: models lists the models to try",
+    ),
+    row("no-models", workflow(agent(model=None, models=[])), "agent.models: Invalid value"),
     row("agent-without-prompt", workflow(agent(prompt=None)), "agent.prompt: Required value"),
     row(
         "tools-of-nobody",

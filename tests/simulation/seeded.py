@@ -21,8 +21,8 @@ from waypost.engine.nodes.table import KINDS
 from waypost.engine.run import ending
 from waypost.engine.run.entry import Entry
 from waypost.engine.scheduling import joins
-from waypost.engine.scheduling.inputs import Invalid
 from waypost.engine.state.decision import PutRecord, ReleasePod
+from waypost.engine.state.inputs import Invalid
 from waypost.engine.state.observed import Observed
 from waypost.engine.state.outcome import Failed, Succeeded
 from waypost.engine.state.transition import Transition

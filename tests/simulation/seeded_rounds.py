@@ -16,8 +16,8 @@ from tests.simulation.plan import AMPLE, Scenario
 
 @bug("I7", focus=lambda plan: any(r.moment == "ended" and not r.again for r in plan.rounds))
 def _a_kept_node_runs_again(patch: pytest.MonkeyPatch) -> None:
-    why_anew = begin._why_anew
-    patch.setattr(begin, "_why_anew", lambda *known, **how: why_anew(*known, **how) or "why not")
+    why_anew = begin._rerun_cause
+    patch.setattr(begin, "_rerun_cause", lambda *known, **how: why_anew(*known, **how) or "why not")
 
 
 def _edits_below_a_gate(plan: Scenario) -> bool:
@@ -45,12 +45,12 @@ def _once_repeated_by_a_round(patch: pytest.MonkeyPatch) -> None:
 
 @bug("I5", "T11", focus=lambda plan: any(r.given for r in plan.rounds))
 def _a_given_result_forgotten(patch: pytest.MonkeyPatch) -> None:
-    fate = begin._fate
+    fate = begin._choose
 
     def deaf(observed: Any, spec: Any, asked: Any, **how: Any) -> Any:
         return fate(observed, spec, asked.model_copy(update={"outputs": None}), **how)
 
-    patch.setattr(begin, "_fate", deaf)
+    patch.setattr(begin, "_choose", deaf)
 
 
 @bug("I2", "I3", focus=lambda plan: any(r.moment == "begun" and r.again for r in plan.rounds))

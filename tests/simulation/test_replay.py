@@ -60,8 +60,8 @@ def test_a_failing_seed_shrinks_to_what_matters(
 ) -> None:
     # A defect: no retry is ever made.
     def stingy(**how: object) -> retries.GiveUp:
-        broken = how["broken"]
-        return retries.GiveUp(broken.reason, broken.message)  # type: ignore[attr-defined]
+        failure = how["failure"]
+        return retries.GiveUp(failure.reason, failure.message)  # type: ignore[attr-defined]
 
     monkeypatch.setattr(retries, "after_failure", stingy)
     seed = failing_seed()

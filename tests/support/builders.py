@@ -55,7 +55,7 @@ def container(name: str, *, image: str = "work:1", **fields: JsonValue) -> JsonO
 
 def agent(name: str, *, prompt: str = "Think.", **fields: JsonValue) -> JsonObject:
     """An agent node of model m of the provider `main`."""
-    keys = ("instructions", "tools", "settings", "limits", "reasks", "image", "env")
+    keys = ("models", "instructions", "tools", "settings", "limits", "reasks", "image", "env")
     block: JsonObject = {"model": {"provider": "main", "name": "m"}}
     block |= {key: fields.pop(key) for key in keys if key in fields}
     return {"name": name, "agent": {"prompt": prompt, **block}, **fields}

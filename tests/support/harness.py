@@ -20,8 +20,9 @@ from waypost.kube.manifests.pod import PodSettings
 from waypost.kube.objects import items, section
 from waypost.ports.cluster import Kind, Obj, PatchType, Unavailable
 from waypost.probes.job import ProbeSettings
-from waypost.runtime.controller import Controller, ControllerSettings
+from waypost.runtime.controller import Controller
 from waypost.runtime.leader_election import Lease, LeaseSettings, NoElection
+from waypost.runtime.settings import ControllerSettings
 
 from tests.fakes.api.watch import IMMEDIATE, Delivery
 from tests.fakes.clock import VirtualClock

@@ -212,6 +212,11 @@ TYPES: dict[str, Wrong] = {
         "object, found possibly null; replace null, as in x == null ? 'none' : x, or let it be "
         "taken too",
     ),
+    "duration-of-number": Wrong(
+        spec(gives(n=WHOLE), wait("w", duration="${nodes.a.output.n}")),
+        "nodes.w.wait.duration: this field takes string, found integer; add a unit, such as "
+        '"${...}s"',
+    ),
     "until-of-number": Wrong(
         spec(gives(at=WHOLE), wait("w", until="${nodes.a.output.at}")),
         "nodes.w.wait.until: this field takes string, found integer; convert it with string(...)",

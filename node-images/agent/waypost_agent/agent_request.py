@@ -36,6 +36,17 @@ class ModelWork(NamedTuple):
     timeout: float
     inputs: frozenset[str] = frozenset()  # what it takes besides text: Image, Audio, PDF
     headers: tuple[dict[str, str], ...] = ()  # name, and value or file
+    provider: str | None = None  # name of the ModelProvider, where the node has several models
+
+    @property
+    def key(self) -> str:
+        """What tells this model from the others of the node, also in another attempt."""
+        return f"{self.provider or ''}/{self.name}"
+
+
+def provider_in(key: str | None) -> str | None:
+    """The name of the ModelProvider in a key of a model, None where it has none."""
+    return (key or "").partition("/")[0] or None
 
 
 class ServerTools(NamedTuple):
@@ -69,10 +80,11 @@ class Limits(NamedTuple):
 
 
 class AgentRequest(NamedTuple):
-    """The work of one agent node. `limits` hold over the whole conversation, `allotment` over
-    this attempt; `accounted` is the usage of the node that its operator knows of."""
+    """The work of one agent node. `models` are in the order in which they are tried. `limits` hold
+    over the whole conversation, `allotment` over this attempt; `accounted` is the usage of the node
+    that its operator knows of."""
 
-    model: ModelWork
+    models: tuple[ModelWork, ...]
     instructions: str | None
     prompt: str
     servers: tuple[ServerTools, ...]
@@ -82,6 +94,16 @@ class AgentRequest(NamedTuple):
     accounted: dict[str, Json]
     reasks: int
     output_schema: Json | None
+
+    @property
+    def inputs(self) -> frozenset[str]:
+        """What every one of the models takes besides text: any may get the conversation."""
+        return frozenset.intersection(*(model.inputs for model in self.models))
+
+    def price_of(self, key: str | None) -> Price | None:
+        """The price of the model with this key; of the first one for a key that is not known."""
+        known = {model.key: model.price for model in self.models}
+        return known[key] if key in known else self.models[0].price
 
 
 def read(request: Request) -> AgentRequest:
@@ -97,7 +119,7 @@ def read(request: Request) -> AgentRequest:
 def _read(agent: dict[str, Any], output_schema: Json | None) -> AgentRequest:
     tools = agent.get("tools", [])
     return AgentRequest(
-        model=_model(agent["model"]),
+        models=tuple(map(_model, [agent["model"], *agent.get("fallbacks", ())])),
         instructions=agent.get("instructions"),
         prompt=agent["prompt"],
         servers=tuple(_server(each) for each in tools if "server" in each),
@@ -131,6 +153,7 @@ def _model(model: dict[str, Any]) -> ModelWork:
         timeout=float(model.get("timeoutSeconds", REQUEST_TIMEOUT)),
         inputs=frozenset(model.get("inputs", ())),
         headers=tuple(model.get("headers", ())),
+        provider=model.get("provider"),
     )
 
 

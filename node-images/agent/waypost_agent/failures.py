@@ -1,6 +1,7 @@
 """Why an attempt of an agent ends without an output, as a reason and a message."""
 
 import json
+import re
 import ssl
 from typing import Any, Final, NamedTuple
 
@@ -24,6 +25,21 @@ SHOWN: Final = 600  # characters of what a provider said
 _RATE_LIMITED: Final = 429
 _AGAIN: Final = frozenset({408, 409, 425, _RATE_LIMITED})
 _BUSY: Final = frozenset({_RATE_LIMITED, 502, 503, 504, 529})
+
+_TOO_LONG_STATUSES: Final = frozenset({400, 413, 422})
+_TOO_LONG_WORDS: Final = re.compile(
+    r"context_length_exceeded|maximum context length|context (window|length|size)|"
+    r"prompt is too long|prompt too long|input is too long|input token count .* exceeds|"
+    r"too many (input )?tokens|reduce the length of the (messages|prompt)|"
+    r"request (entity )?too large|exceeds? the (maximum )?(context|number of tokens)",
+    re.IGNORECASE,
+)
+_TOO_LONG: Final = "the conversation is longer than the model takes"
+_SHORTEN: Final = (
+    "lower maxResultBytes of its tools, shorten prompt or inputs, or use a model with a larger "
+    "context window (models: the next one is tried); then start the node from the beginning with "
+    "rerun.from"
+)
 
 
 class Stopped(Exception):
@@ -90,6 +106,11 @@ def refusal_of(error: Exception) -> Refusal:
 
 
 def _of_status(error: ModelHTTPError) -> Refusal:
+    if isinstance(error, ModelContextWindowExceededError):
+        said = one_line(_error_text(error.body))
+        return Refusal(
+            Reason.INPUT_TOO_LARGE, f"{_TOO_LONG}: {error.status_code}: {said}; {_SHORTEN}"
+        )
     hint = _hint(error) or _hint_of(error.status_code)
     return _refusal(error.status_code, _error_text(error.body), hint, error.retry_after)
 
@@ -105,6 +126,8 @@ def _of_unusable(error: UnusableAnswer) -> Refusal:
 def _refusal(status: int, text: str, hint: str | None, retry_after: float | None) -> Refusal:
     """What an HTTP status and the words of the provider mean."""
     text = f"{status}: {one_line(text)}" if text else f"status {status}"
+    if _is_too_long(status, text):
+        return Refusal(Reason.INPUT_TOO_LARGE, f"{_TOO_LONG}: {text}; {_SHORTEN}")
     if hint:
         return Refusal(Reason.PROVIDER_ERROR, f"{text}; {hint}")
     return Refusal(
@@ -136,9 +159,13 @@ def _hint(error: ModelHTTPError) -> str | None:
         return _hint_of(403 if error.status_code == 403 else 401)
     if isinstance(error, ModelNotFoundError):
         return _hint_of(404)
-    if isinstance(error, ModelContextWindowExceededError):
-        return "the conversation is longer than the model takes; shorten the prompt or the results"
     return None
+
+
+def _is_too_long(status: int, text: str) -> bool:
+    """Whether the provider refuses the conversation for its length, by the words of providers and
+    gateways: few of them send a code for it."""
+    return status in _TOO_LONG_STATUSES and _TOO_LONG_WORDS.search(text) is not None
 
 
 def _of_connection(error: ModelConnectionError) -> Refusal:

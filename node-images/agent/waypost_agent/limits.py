@@ -27,14 +27,14 @@ class Meter:
     def __init__(
         self,
         limits: Limits,
-        price: Price | None,
         redact: Callable[[str], str],
         *,
+        priced: bool,
         allotment: Limits = UNLIMITED,
     ) -> None:
         self.trace = Trace()
-        self.own = UsageCounter(price)
-        self.earlier = UsageCounter(price)
+        self.own = UsageCounter(priced=priced)
+        self.earlier = UsageCounter(priced=priced)
         self._limits = limits
         self._allotment = allotment
         self._redact = redact
@@ -56,13 +56,13 @@ class Meter:
         self._hold("tokens", tokens, self._allotment.tokens, "tokens", SHARE)
         self._hold("costUSD", self.own.cost, self._allotment.cost_usd, "US dollars", SHARE)
 
-    def model_call(self, **tokens: Unpack[Tokens]) -> None:
+    def model_call(self, price: Price | None, **tokens: Unpack[Tokens]) -> None:
         """Count a call that the provider answered."""
-        self.own.model_call(**tokens)
+        self.own.model_call(price=price, **tokens)
 
-    def replayed_model_call(self, **tokens: Unpack[Tokens]) -> None:
+    def replayed_model_call(self, price: Price | None, **tokens: Unpack[Tokens]) -> None:
         """Count an answer that an earlier attempt has paid."""
-        self.earlier.model_call(**tokens)
+        self.earlier.model_call(price=price, **tokens)
         self.own.add(replayed_model_calls=1)
 
     def tool_calls(self, names: list[str], *, replayed: bool = False) -> None:

@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any, Final
 
 import httpx2
@@ -15,8 +16,6 @@ import pydantic_ai
 from pydantic_ai import Agent
 from pydantic_ai.capabilities import AbstractCapability, UseThreadExecutor
 from pydantic_ai.exceptions import UnexpectedModelBehavior
-from pydantic_ai.models import Model
-from pydantic_ai.settings import ModelSettings
 from pydantic_ai.toolsets import AbstractToolset, RenamedToolset
 from pydantic_ai.usage import UsageLimits
 from waypost.protocol import ijson
@@ -28,7 +27,12 @@ from waypost.protocol.work import Usage, WorkFailed, WorkResult
 from waypost_node import endpoint_access
 
 from waypost_agent import Stop, agent_request
-from waypost_agent.agent_request import MAX_RESULT_BYTES, AgentRequest, InvalidAgentRequest
+from waypost_agent.agent_request import (
+    MAX_RESULT_BYTES,
+    AgentRequest,
+    InvalidAgentRequest,
+    ModelWork,
+)
 from waypost_agent.calls import Calls
 from waypost_agent.failures import SHOWN, Stopped, one_line
 from waypost_agent.journal import store as journal_store
@@ -37,6 +41,7 @@ from waypost_agent.limits import Meter
 from waypost_agent.output import Output
 from waypost_agent.output_retries import OutputRetries, unusable
 from waypost_agent.provider import models
+from waypost_agent.provider.candidates import Candidate, Candidates
 from waypost_agent.provider.model_client import ModelClient
 from waypost_agent.provider.provider_retries import ProviderRetries
 from waypost_agent.tools import toolsets
@@ -101,7 +106,8 @@ class _Loop:
         self, work: AgentRequest, inputs: Json, gateway: str | None, deadline: float
     ) -> None:
         self.keys = endpoint_access.Keys()
-        self.meter = Meter(work.limits, work.model.price, self._redact, allotment=work.allotment)
+        self._priced = any(model.price for model in work.models)
+        self.meter = Meter(work.limits, self._redact, priced=self._priced, allotment=work.allotment)
         self.carried: Usage | None = None
         self._work = work
         self._gateway = gateway
@@ -147,10 +153,11 @@ class _Loop:
 
     async def _ask(self, capabilities: Sequence[AbstractCapability[None]]) -> Json:
         async with AsyncExitStack() as stack:
-            model, settings = await self._model(stack)
+            candidates = Candidates(self._work.models, build=partial(self._candidate, stack=stack))
+            candidate = await candidates.first()
             journal = await self._journal(stack)
             try:
-                output = await self._converse(capabilities, stack, model, settings, journal)
+                output = await self._converse(capabilities, stack, candidate, candidates, journal)
             except Stopped as stopped:
                 await journal.close(void=stopped.of_answer)
                 raise
@@ -172,9 +179,11 @@ class _Loop:
             topic=self._topic,
             accounted=ijson.digest(self._work.accounted),
         )
-        self.carried = journal.carried(self._work.model.price)
+        self.carried = journal.carried(self._work.price_of, priced=self._priced)
         for turn in journal.voided:
-            self.meter.earlier.model_call(**tokens_of(turn.response))
+            self.meter.earlier.model_call(
+                price=self._work.price_of(turn.model), **tokens_of(turn.response)
+            )
             self.meter.earlier.tool_calls(turn.asked)
         journal.resume(self._effects.declared)
         return journal
@@ -183,8 +192,8 @@ class _Loop:
         self,
         capabilities: Sequence[AbstractCapability[None]],
         stack: AsyncExitStack,
-        model: Model,
-        settings: ModelSettings,
+        candidate: Candidate,
+        candidates: Candidates,
         journal: Journal,
     ) -> Json:
         tools, servers, names = await toolsets.offered(self._work, self.keys, stack, self._effects)
@@ -192,13 +201,9 @@ class _Loop:
         pages = ResultPages(limit=MAX_RESULT_BYTES)
         wrap = ToolWrapper.factory(self._work, calls, self._effects.declared, pages)
         client = ModelClient(
-            model,
-            retries=ProviderRetries(
-                model.model_name,
-                meter=self.meter,
-                timeout=self._work.model.timeout,
-                deadline=self._deadline,
-            ),
+            candidate,
+            candidates=candidates,
+            price_of=self._work.price_of,
             meter=self.meter,
             calls=calls,
             journal=journal,
@@ -211,7 +216,6 @@ class _Loop:
             name="node",
             output_type=self._output.type,
             instructions=self._work.instructions,
-            model_settings=settings,
             retries={"tools": _NO_BOUND, "output": self._work.reasks},
             toolsets=[_renamed(wrap(each), names) for each in tools] + [wrap(pages)],
             capabilities=[*capabilities, output_retries],
@@ -220,14 +224,14 @@ class _Loop:
         if not gc.isenabled():  # the runner turned it off for the start
             gc.freeze()
             gc.enable()
-        output = await self._run(agent)
+        output = await self._run(agent, client)
         text = ijson.canonical(output).decode()
         if self._redact(text) != text:
             problem = "the output repeats a secret of the node"
             raise Stopped(Reason.OUTPUT_INVALID, problem, of_answer=True)
         return output
 
-    async def _run(self, agent: Agent[None, Any]) -> Json:
+    async def _run(self, agent: Agent[None, Any], client: ModelClient) -> Json:
         try:
             # Limits are the meter's, which names them.
             unlimited = UsageLimits(request_limit=None)
@@ -235,15 +239,15 @@ class _Loop:
         except UnexpectedModelBehavior as error:
             problem = unusable(error)
             if problem is None:
-                text = f"model {self._work.model.name}: {one_line(str(error))}"
+                text = f"model {client.model_name}: {one_line(str(error))}"
                 raise Stopped(Reason.PROVIDER_ERROR, text, of_answer=True) from None
             asked = self.meter.usage.reasks
             text = f"{problem} (asked again {asked} times; agent.reasks is {self._work.reasks})"
             raise Stopped(Reason.OUTPUT_INVALID, text, of_answer=True) from None
         return result.output
 
-    async def _model(self, stack: AsyncExitStack) -> tuple[Model, ModelSettings]:
-        work = self._work.model
+    async def _candidate(self, work: ModelWork, *, stack: AsyncExitStack) -> Candidate:
+        """One of the node's models, ready to be called. Raises Stopped."""
         try:
             key = None if work.key_file is None else self.keys.read(work.key_file)
             http = httpx2.AsyncClient(
@@ -255,7 +259,8 @@ class _Loop:
                 timeout=httpx2.Timeout(work.timeout, connect=models.CONNECT_TIMEOUT),
             )
             model = models.build(work, key=key, http=await stack.enter_async_context(http))
-            return model, models.settings(work)
+            retries = ProviderRetries(work, meter=self.meter, deadline=self._deadline)
+            return Candidate(work, model, models.settings(work), retries)
         except endpoint_access.Unfit as error:
             text = f"model {work.name}: {error.verdict.message}"
             raise Stopped(Reason.PROVIDER_ERROR, text) from None

@@ -40,8 +40,9 @@ def tokens_of(response: ModelResponse) -> Tokens:
 class UsageCounter:
     """What a number of calls used up."""
 
-    def __init__(self, price: Price | None) -> None:
-        self._price = price
+    def __init__(self, *, priced: bool) -> None:
+        """`priced`: a price is known, so that there is a cost."""
+        self._priced = priced
         self._usage = Usage()
         self._tools: Counter[str] = Counter()
         self.cost = Decimal(0)
@@ -49,7 +50,7 @@ class UsageCounter:
     @property
     def usage(self) -> Usage:
         """The sum."""
-        cost = None if self._price is None else plain(self.cost)
+        cost = plain(self.cost) if self._priced else None
         return self._usage._replace(cost_usd=cost, tools=dict(self._tools) or None)
 
     @property
@@ -65,12 +66,13 @@ class UsageCounter:
     def model_call(
         self,
         *,
+        price: Price | None,
         input_tokens: int,
         cached_tokens: int,
         output_tokens: int,
         estimated: bool = False,
     ) -> None:
-        """Count a call that the provider answered."""
+        """Count a call that the provider answered, at the price of the model that answered."""
         self.add(
             model_calls=1,
             estimated_model_calls=int(estimated),
@@ -78,8 +80,7 @@ class UsageCounter:
             cached_tokens=cached_tokens,
             output_tokens=output_tokens,
         )
-        if self._price is not None:
-            price = self._price
+        if price is not None:
             self.cost += (
                 (input_tokens - cached_tokens) * price.input
                 + cached_tokens * price.cached_input

@@ -1,7 +1,7 @@
 """Shared by all resource models: camelCase names, strict fields, durations, conditions."""
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
@@ -11,6 +11,9 @@ NODE_NAME_PATTERN = r"^[a-z]([a-z0-9_]{0,38}[a-z0-9])?$"
 INPUT_KEY_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]{0,62}$"
 
 _SECONDS_PER_UNIT = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+LONGEST_WAIT: Final = 99999 * 3600  # seconds: as far as one number of hours in a manifest goes
+_COMPUTED_DURATION: Final = re.compile(r"([0-9]{1,15}(\.[0-9]{1,9})?(h|ms|m|s)){1,4}", re.ASCII)
+_COMPUTED_PART: Final = re.compile(r"([0-9.]+)(ms|h|m|s)")
 
 # Any JSON value; rendered in the CRD as x-kubernetes-preserve-unknown-fields.
 JsonValue = Any
@@ -77,6 +80,21 @@ def parse_duration(text: str) -> float:
         raise ValueError(f"{text!r} is not a duration like 90s, 10m or 1h30m")
     parts = re.findall(r"([0-9]+)(ms|h|m|s)", text)
     return sum(int(number) * _SECONDS_PER_UNIT[unit] for number, unit in parts)
+
+
+def parse_computed_duration(text: str) -> float:
+    """Seconds of a duration that an expression gave. Fractions and more digits than in a manifest
+    are accepted, so that `${seconds}s` and `string(duration(...))` work.
+
+    Raises ValueError when `text` is not one, or when it is longer than LONGEST_WAIT.
+    """
+    if not _COMPUTED_DURATION.fullmatch(text):
+        raise ValueError(f"expected a duration like 90s, 1.5h or 1h30m, found {text[:80]!r}")
+    parts = _COMPUTED_PART.findall(text)
+    seconds = sum(float(number) * _SECONDS_PER_UNIT[unit] for number, unit in parts)
+    if seconds > LONGEST_WAIT:
+        raise ValueError(f"expected at most {LONGEST_WAIT // 3600}h, found {text[:80]!r}")
+    return seconds
 
 
 Effect = Literal["none", "idempotent", "once"]

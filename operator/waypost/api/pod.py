@@ -79,5 +79,8 @@ class Resources(Model):
         description="Resources that the scheduler reserves, for example cpu: 100m.",
     )
     limits: dict[str, Quantity] | None = Field(
-        default=None, max_length=10, description="Maximum resources that the container may use."
+        default=None,
+        max_length=10,
+        description="Maximum resources that the container may use. ephemeral-storage is also "
+        "the size of /tmp.",
     )

@@ -124,6 +124,10 @@ class AttemptStatus(StatusModel):
         description="Result of the attempt: Succeeded or the reason of the failure.",
     )
     message: str | None = Field(default=None, max_length=512, description="Explanation for people.")
+    exit_code: int | None = Field(
+        default=None,
+        description="Exit code of the program, if it is why the attempt failed.",
+    )
     stopping: str | None = Field(
         default=None,
         max_length=64,

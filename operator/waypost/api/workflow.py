@@ -25,6 +25,7 @@ from waypost.api.kinds.container import ContainerKind
 from waypost.api.kinds.http import HttpKind
 from waypost.api.kinds.python import PythonKind
 from waypost.api.kinds.wait import WaitKind
+from waypost.api.pod import Resources
 from waypost.api.rerun import Rerun
 
 MAX_NODES = 200
@@ -60,6 +61,28 @@ RetriedReason = Literal[
 ]
 
 
+ExitCode = Annotated[int, Field(ge=1, le=255)]
+_ExitCodes = Annotated[
+    list[ExitCode],
+    Field(min_length=1, max_length=64, json_schema_extra=UNIQUE_ITEMS),
+]
+
+
+class ExitCodes(Model):
+    """Exit codes that are retried, or that are not. Exactly one of retry and fail."""
+
+    retry: _ExitCodes | None = Field(
+        default=None,
+        description="Only these exit codes are retried, whatever reasons lists. After any other "
+        "exit code the node fails at once. For example [75].",
+    )
+    fail: _ExitCodes | None = Field(
+        default=None,
+        description="After these exit codes the node fails at once. All others are retried if "
+        "reasons allows NodeError. For example [2, 78].",
+    )
+
+
 class Retry(Model):
     """Extra attempts after a failure of the node's own work."""
 
@@ -79,11 +102,17 @@ class Retry(Model):
         "Default: all of them. The list of a node replaces the list in defaults.",
         json_schema_extra=UNIQUE_ITEMS,
     )
+    exit_codes: ExitCodes | None = Field(
+        default=None,
+        description="Only for container nodes. Exit codes that are retried, or that are not. "
+        "Default: reasons decides, where an exit code is a NodeError. exitCodes of a node replaces "
+        "exitCodes in defaults.",
+    )
     backoff: Backoff | None = Field(default=None, description="Delays between attempts.")
     never: bool | None = Field(
         default=None,
         description="Same as effect: once. No second attempt starts once the program may have "
-        "started. Must not be combined with limit or reasons.",
+        "started. Must not be combined with limit, reasons or exitCodes.",
     )
 
 
@@ -198,6 +227,11 @@ class Defaults(Model):
     )
     retry: Retry | None = Field(
         default=None, description="Default for retry of a node, merged field by field."
+    )
+    resources: Resources | None = Field(
+        default=None,
+        description="Default for resources of a node, merged by resource. "
+        "limits.ephemeral-storage is also the size of /tmp.",
     )
     agent: AgentDefaults | None = Field(default=None, description=AgentDefaults.__doc__)
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from waypost.api.base import Effect, parse_duration
-from waypost.api.workflow import AgentWorkflowSpec, Node, Retry
+from waypost.api.workflow import AgentWorkflowSpec, ExitCodes, Node, Retry
 from waypost.compiler.kinds.table import compiler_kind
 from waypost.protocol.reasons import Reason
 
@@ -27,6 +27,7 @@ class Retries:
     max: float
     once: bool
     reasons: frozenset[Reason] | None = None  # those that are tried again; None: all
+    exit_codes: ExitCodes | None = None
 
 
 def timeout_of(spec: AgentWorkflowSpec, node: Node) -> float:
@@ -56,6 +57,8 @@ def retries_of(spec: AgentWorkflowSpec, node: Node) -> Retries:
     limit = own.limit if own.limit is not None else base.limit
     reasons = own.reasons if own.reasons is not None else base.reasons
 
+    codes = own.exit_codes or base.exit_codes
+
     def backoff(name: str, fallback: str) -> str:
         for source in (own.backoff, base.backoff):
             value = getattr(source, name) if source else None
@@ -70,4 +73,5 @@ def retries_of(spec: AgentWorkflowSpec, node: Node) -> Retries:
         max=parse_duration(backoff("max", "5m")),
         once=bool(never) or effect_of(node) == "once",
         reasons=None if reasons is None else frozenset(Reason(name) for name in reasons),
+        exit_codes=codes if compiler_kind(node).has_exit_codes else None,
     )

@@ -1,4 +1,4 @@
-"""What happens next: a total, pure function from what was observed and the time to a decision.
+"""What happens next: a total, pure function from the observed run and the time to a decision.
 
 Read it as the product's specification. No clock, no I/O, no randomness; user errors are
 outcomes, never exceptions.
@@ -13,10 +13,11 @@ from waypost.engine.nodes.table import KINDS, engine_kind
 from waypost.engine.rounds import leftovers, overrides
 from waypost.engine.rounds.begin import round_message
 from waypost.engine.run import ending, rejection
+from waypost.engine.run.closing import closing_reason
 from waypost.engine.run.entry import Active, Deleting, Entry, Rejected
 from waypost.engine.state.decision import Decision
 from waypost.engine.state.observed import Observed
-from waypost.engine.state.transition import Transition, is_finished
+from waypost.engine.state.transition import IN_POD, Transition, is_finished
 from waypost.kube.manifests.pod import PodSettings
 
 
@@ -26,7 +27,7 @@ def decide(entry: Entry, now: datetime, settings: PodSettings) -> Decision:
     Args:
         entry: The run as this pass entered it, with all `required_reads` loaded.
         now: The time of the pass.
-        settings: What the operator's own settings add to node pods.
+        settings: What the operator's settings add to node pods.
 
     Returns:
         The whole next status, and the actions around its write. Calling `decide` again with that
@@ -39,7 +40,7 @@ def decide(entry: Entry, now: datetime, settings: PodSettings) -> Decision:
         case Rejected(observed, problems):
             return _reject(observed, problems, now)
         case Active(observed, round_begun):
-            return _go_on(Transition(observed, now=now, settings=settings), round_begun)
+            return _continue(Transition(observed, now=now, settings=settings), round_begun)
 
 
 def _reject(observed: Observed, problems: str, now: datetime) -> Decision:
@@ -50,7 +51,7 @@ def _reject(observed: Observed, problems: str, now: datetime) -> Decision:
     return rejection.reject(observed, problems, now)
 
 
-def _go_on(transition: Transition, round_begun: bool) -> Decision:
+def _continue(transition: Transition, round_begun: bool) -> Decision:
     status = transition.observed.status
     if round_begun:
         transition.event("Normal", EventReason.ROUND_BEGUN, round_message(status))
@@ -64,19 +65,22 @@ def _go_on(transition: Transition, round_begun: bool) -> Decision:
 
 
 def _advance(transition: Transition) -> None:
-    for path in transition.in_phase(*watch.IN_POD):
+    for path in transition.in_phase(*IN_POD):
         watch.advance(transition, path)
     overrides.apply_overrides(transition)
     for kind in KINDS.values():
         kind.clean_up(transition)
     ending.enforce_deadlines(transition)
-    closing = ending.closing_reason(transition)
+    closing = closing_reason(transition)
     for path in transition.in_phase("Waiting"):
         advance = engine_kind(transition.node(path)).advance
         advance(transition, path, withdraw=closing is not None)
-    # What a waiting node came to may itself have failed the run.
-    closing = ending.closing_reason(transition)
+    # The end of a waiting node may have failed the run.
+    closing = closing_reason(transition)
     if closing is not None:
         ending.wind_down(transition, closing)
         return
     start.start_ready(transition)
+    closing = closing_reason(transition)
+    if closing is not None:
+        ending.wind_down(transition, closing)

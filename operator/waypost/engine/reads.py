@@ -1,20 +1,31 @@
-"""What `decide` needs beside the cached facts."""
+"""The live reads that a pass still needs before `decide`."""
 
 from datetime import datetime
 
 from waypost.api.status import FINAL_PHASES, NodeStatus
-from waypost.engine.attempts import lost_machines, reads, stored_results, traces, watch
+from waypost.engine.attempts import lost_machines, reads, stored_results, traces
 from waypost.engine.nodes.table import engine_kind
-from waypost.engine.run import ending
 from waypost.engine.run.entry import Active, Entry
 from waypost.engine.scheduling import missing_references
+from waypost.engine.state import transition, visible
 from waypost.engine.state.observed import Observed, Reads
 from waypost.engine.state.transition import is_finished
 from waypost.engine.state.visible import record_of
+from waypost.expressions.templates import references_in
 
 
 def required_reads(entry: Entry, now: datetime) -> Reads:
-    """What `decide` needs beside the cached facts; ask again after each thing was loaded."""
+    """The reads that `decide` needs in addition to the cached facts.
+
+    Call it again after the reads were loaded: what they contain may require others.
+
+    Args:
+        entry: The run as this pass entered it.
+        now: The time of the pass.
+
+    Returns:
+        The reads that are not loaded yet; falsy fields only if `decide` can be called.
+    """
     if not isinstance(entry, Active):
         return Reads()
     observed = entry.observed
@@ -23,15 +34,15 @@ def required_reads(entry: Entry, now: datetime) -> Reads:
     live = references = False
     logs = []
     mounts = []
-    silent: set[str] = set()
+    machines: set[str] = set()
     payloads: set[str] = set()
     records: set[str] = set()
     for path in graph.order:
         status = known.get(path)
-        if status and status.phase in watch.IN_POD:
+        if status and status.phase in transition.IN_POD:
             live = live or reads.needs_live_read(observed, status, now)
             live = live or lost_machines.needs_live_read(observed, status, now)
-            silent |= lost_machines.reads_of(observed, status, now)
+            machines |= lost_machines.reads_of(observed, status, now)
             logs += reads.log_reads(observed, status, graph.nodes[path])
             mounts += reads.mount_reads(observed, status, now)
             records |= stored_results.reads_of(observed, status, graph.nodes[path], now)
@@ -41,7 +52,7 @@ def required_reads(entry: Entry, now: datetime) -> Reads:
         references = references or missing_references.needs_live_references(status, now)
         payloads |= _input_reads(observed, known, path)
     if not is_finished(observed.status):
-        payloads |= ending.output_reads(observed, known)
+        payloads |= output_reads(observed, known)
     return Reads(
         payloads=frozenset(payloads - set(observed.payloads)),
         records=frozenset(records - set(observed.records)),
@@ -49,20 +60,34 @@ def required_reads(entry: Entry, now: datetime) -> Reads:
         live=live and not observed.live,
         references=references and not observed.references_live,
         mounts=tuple(mounts),
-        machines=frozenset(silent),
+        machines=frozenset(machines),
     )
 
 
 def _input_reads(observed: Observed, known: dict[str, NodeStatus], path: str) -> set[str]:
-    """NodeRecords that a node's expressions may read, once all it waits for has ended."""
+    """Names of the NodeRecords that the expressions of a node may read."""
     status = known.get(path)
     if status is not None and status.phase in FINAL_PHASES:  # Superseding may start in this pass
         return set()
     graph = observed.definition.graph
-    wanted = set()
+    names = set()
     for name in graph.dependencies[path].all:
         upstream = known.get(name)
         record = record_of(graph.nodes[name], upstream) if upstream else None
         if record:
-            wanted.add(record)
-    return wanted
+            names.add(record)
+    return names
+
+
+def output_reads(observed: Observed, known: dict[str, NodeStatus]) -> set[str]:
+    """Names of the NodeRecords that the run's outputs refer to."""
+    spec, graph = observed.spec, observed.definition.graph
+    if spec is None or not spec.outputs:
+        return set()
+    names = set()
+    for reference in references_in(spec.outputs):
+        status = known.get(reference.node)
+        record = visible.record_of(graph.nodes[reference.node], status) if status else None
+        if record:
+            names.add(record)
+    return names

@@ -1,27 +1,28 @@
-"""Nodes that can start: skipped, started, or started once more."""
+"""Start, skip or retry the nodes whose dependencies are met."""
 
 from waypost.api.kinds.table import kind_of
 from waypost.api.status import NodeStatus
 from waypost.compiler.node_settings import DEFAULT_PARALLELISM
-from waypost.engine.attempts import launch, watch
+from waypost.engine.attempts import launch
 from waypost.engine.nodes.table import engine_kind
-from waypost.engine.run import ending, summary
+from waypost.engine.run.closing import closing_reason
 from waypost.engine.scheduling import deadlines, joins
-from waypost.engine.scheduling.inputs import Invalid, invalid_reason, resolve
-from waypost.engine.state.transition import Transition
+from waypost.engine.scheduling.inputs import invalid_reason, resolve
+from waypost.engine.state.inputs import Invalid
+from waypost.engine.state.transition import IN_POD, Transition, wake_time
 from waypost.protocol.reasons import Reason
 
-LAUNCHES_PER_PASS = 20  # so that acting on a fence stays short, and a cancel is seen
+LAUNCHES_PER_PASS = 20  # so that a pass is shorter than the fence, and a cancel acts soon
 
 
 def start_ready(transition: Transition) -> None:
-    """Start, skip or retry every node whose time has come, at most LAUNCHES_PER_PASS of them.
+    """Start, skip or retry all nodes that can, and launch at most LAUNCHES_PER_PASS attempts.
 
-    Changes `transition`. Ends the run when a node that fails here ends it.
+    Changes `transition`. Stops early when a node that fails here closes the run.
     """
-    busy = len(transition.in_phase(*watch.IN_POD))
+    busy = len(transition.in_phase(*IN_POD))
     free = (transition.spec.parallelism or DEFAULT_PARALLELISM) - busy
-    capped = free > LAUNCHES_PER_PASS
+    limited = free > LAUNCHES_PER_PASS
     free = min(free, LAUNCHES_PER_PASS)
     for path in transition.graph.order:
         status = transition.statuses[path]
@@ -34,12 +35,11 @@ def start_ready(transition: Transition) -> None:
             transition.stamp_fingerprint(path)
         if phase == "Running" and status.phase != "Running":
             free -= 1
-        closing = ending.closing_reason(transition) if phase == "Failed" else None
-        if closing is not None:
-            ending.wind_down(transition, closing)
+        if phase == "Failed" and closing_reason(transition) is not None:
             return
-    if capped and free <= 0:
-        transition.requeue_at(transition.now)  # for the rest: the write of this status wakes nobody
+    if limited and free <= 0:
+        # For the rest: the write of this status causes no pass.
+        transition.requeue_at(transition.now)
 
 
 def _skip_or_start(transition: Transition, path: str, *, room: bool) -> None:
@@ -78,7 +78,7 @@ def _end_invalid(transition: Transition, path: str, invalid: Invalid) -> None:
 
 
 def _retry(transition: Transition, path: str, status: NodeStatus, *, room: bool) -> None:
-    due = summary.wake_time(status)
+    due = wake_time(status)
     if due is not None and transition.now < due:
         transition.requeue_at(due)
     elif room and not transition.spec.suspend:

@@ -84,7 +84,7 @@ def _type(declared: Declared) -> Any:
 
 
 def load(checked: bytes) -> Any:
-    """A program for `run` from the bytes of a checked tree, or a `Rejection`."""
+    """A program for `run_loaded` from the bytes of a checked tree, or a `Rejection`."""
     try:
         return _environment().deserialize(checked)
     except _RAISED as error:

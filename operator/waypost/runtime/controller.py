@@ -13,9 +13,8 @@ from typing import Final
 from waypost.engine.decide import decide
 from waypost.engine.reads import required_reads
 from waypost.engine.run.entry import Entry, enter
-from waypost.engine.state.decision import Decision, Note
+from waypost.engine.state.decision import Decision, RunEvent
 from waypost.engine.state.observed import Observed, Reads
-from waypost.kube.manifests.pod import PodSettings
 from waypost.kube.objects import section, text
 from waypost.ports.clock import Clock
 from waypost.ports.cluster import (
@@ -32,8 +31,8 @@ from waypost.ports.cluster import (
 )
 from waypost.ports.offload import Offload, inline
 from waypost.ports.telemetry import Telemetry
-from waypost.probes.job import ProbeSettings
 from waypost.runtime.cache.endpoints import PROBED, EndpointCache
+from waypost.runtime.cache.ingest import Ingest
 from waypost.runtime.cache.runs import Key, RunCache
 from waypost.runtime.leader_election import Leadership, NoElection
 from waypost.runtime.probe_controller import ProbeController
@@ -42,6 +41,9 @@ from waypost.runtime.reads.observer import Observer, StaleRun
 from waypost.runtime.resync import Resync
 from waypost.runtime.resync_loop import ResyncLoop
 from waypost.runtime.set_aside import SetAsideRuns
+from waypost.runtime.settings import ControllerSettings
+from waypost.runtime.shutdown import release_terminating
+from waypost.runtime.sweep import Sweeper
 from waypost.runtime.writes.actions import (
     ActionExecutor,
     ActionRefused,
@@ -57,22 +59,6 @@ _READ_ROUNDS: Final = 8  # a run asks for two or three
 _BUSY_FACTOR: Final = 8  # longest backoff, in multiples of what a busy API server asks for
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class ControllerSettings:
-    """Settings of the loop. Times in seconds, writes per second."""
-
-    pods: PodSettings
-    probes: ProbeSettings
-    workers: int = 8
-    namespaces: tuple[str, ...] = ()  # empty: all
-    resync_seconds: float = 300.0
-    sweep_seconds: float = 120.0
-    shutdown_seconds: float = 15.0
-    write_qps: float = 50.0
-    write_burst: int = 100
-    node_lost_seconds: float = 300.0  # a machine that is not ready for so long is lost; 0: none is
 
 
 @dataclass
@@ -113,18 +99,27 @@ class Controller:
         self._prober = ProbeController(
             cluster=limited, catalog=self._catalog, clock=self.clock, settings=self.settings.probes
         )
+        self._ingest = Ingest(store=self.store)
+        namespaces: tuple[str | None, ...] = self.settings.namespaces or (None,)
         self._syncer = Resync(
             cluster=self.cluster,
             store=self.store,
             catalog=self._catalog,
+            ingest=self._ingest,
+            clock=self.clock,
+            namespaces=namespaces,
+            wake=self._wake,
+        )
+        sweeper = Sweeper(
+            cluster=self.cluster,
+            store=self.store,
             clock=self.clock,
             telemetry=self.telemetry,
-            namespaces=self.settings.namespaces,
-            wake=self._wake,
+            namespaces=namespaces,
         )
         self._upkeep = ResyncLoop(
             syncer=self._syncer,
-            actor=self._actor,
+            sweeper=sweeper,
             clock=self.clock,
             resync_seconds=self.settings.resync_seconds,
             sweep_seconds=self.settings.sweep_seconds,
@@ -137,7 +132,7 @@ class Controller:
         if kind in PROBED:
             self._notice_subject(kind, raw, deleted=change == "DELETED")
             return
-        key = self._syncer.take(kind, raw, deleted=change == "DELETED")
+        key = self._ingest.take(kind, raw, deleted=change == "DELETED")
         if key is not None:
             self._wake(key)
 
@@ -181,7 +176,7 @@ class Controller:
         with contextlib.suppress(ClusterError, TimeoutError):
             async with asyncio.timeout(5):
                 await self.leadership.release()
-                await self._syncer.release_terminating(self._actor)
+                await release_terminating(self.cluster, self.store, self._actor)
 
     async def _serve(self, stop: asyncio.Event) -> None:
         await self._upkeep.list_all()
@@ -318,7 +313,7 @@ class Controller:
         try:
             await self._actor.carry_out(key, entry.observed, decision.after, fence=fence)
         except ActionRefused as refused:
-            await self._notes.post(key, [Note("Warning", "ActionRefused", refused.message)])
+            await self._notes.post(key, [RunEvent("Warning", "ActionRefused", refused.message)])
             raise
         finally:
             # Events come last: they are only for people, and the next Job must not wait for them.

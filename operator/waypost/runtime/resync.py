@@ -5,20 +5,16 @@ the operator lists for itself: before the first worker starts, and periodically.
 """
 
 import asyncio
-import contextlib
 from collections.abc import Iterable
 from typing import Final, Protocol
 
 from waypost.api import meta
 from waypost.kube import objects
 from waypost.ports.clock import Clock
-from waypost.ports.cluster import Busy, Cluster, ClusterError, Kind, Listing, Obj, Unavailable
-from waypost.ports.telemetry import Telemetry
+from waypost.ports.cluster import Busy, Cluster, Kind, Listing, Obj, Unavailable
 from waypost.runtime.cache.endpoints import PROBED, EndpointCache
 from waypost.runtime.cache.ingest import Ingest
 from waypost.runtime.cache.runs import Key, RunCache
-from waypost.runtime.reads.namespaces import is_terminating
-from waypost.runtime.sweep import Sweeper
 
 _TRY_AGAIN: Final = (0.2, 0.5, 1.0)  # seconds before a list that failed is tried again
 _LONGEST_PAUSE: Final = 5.0
@@ -32,14 +28,6 @@ class Wake(Protocol):
         ...
 
 
-class Releases(Protocol):
-    """Takes the result finalizer off pods: `runtime.writes.actions.ActionExecutor`."""
-
-    async def release(self, key: Key, *, name: str, uid: str) -> None:
-        """Take the finalizer off a pod; a pod that is gone is no error. Raises ClusterError."""
-        ...
-
-
 class Resync:
     """Makes the caches equal to the cluster, whatever the watch has missed."""
 
@@ -49,25 +37,18 @@ class Resync:
         cluster: Cluster,
         store: RunCache,
         catalog: EndpointCache,
+        ingest: Ingest,
         clock: Clock,
-        telemetry: Telemetry,
-        namespaces: tuple[str, ...],
+        namespaces: tuple[str | None, ...],
         wake: Wake,
     ) -> None:
         self._cluster = cluster
         self._store = store
         self._catalog = catalog
         self._clock = clock
-        self._namespaces: tuple[str | None, ...] = namespaces or (None,)
+        self._namespaces = namespaces
         self._wake = wake
-        self._ingest = Ingest(store=store)
-        self.sweeper = Sweeper(
-            cluster=cluster,
-            store=store,
-            clock=clock,
-            telemetry=telemetry,
-            namespaces=self._namespaces,
-        )
+        self._ingest = ingest
         self._synced_at = clock.monotonic()
         self._expected_since = self._synced_at
 
@@ -90,10 +71,6 @@ class Resync:
         """
         age = self._clock.monotonic() - max(self._synced_at, self._expected_since)
         return age if age > 3 * interval + 60 else 0.0
-
-    def take(self, kind: Kind, raw: Obj, *, deleted: bool) -> Key | None:
-        """Put one object into the cache, as `Ingest.take` does."""
-        return self._ingest.take(kind, raw, deleted=deleted)
 
     async def sync(self) -> None:
         """List every watched kind, correct the caches, queue every run. Raises ClusterError."""
@@ -131,21 +108,6 @@ class Resync:
             key = self._store.last_key(uid)
             if key is not None:
                 self._wake(key, spare=self._store.has_ended(uid))
-
-    async def release_terminating(self, actor: Releases) -> None:
-        """Release the pods of namespaces that are being deleted.
-
-        Called at shutdown: if this operator is being uninstalled, nothing releases them later,
-        and the namespace would never be deleted. Raises ClusterError.
-        """
-        for uid in self._store.uids():
-            key = self._store.last_key(uid)
-            for pod in list(self._store.entry(uid).pods.values()):
-                if key is None or not (pod.held and pod.deleting):
-                    continue
-                if await is_terminating(self._cluster, key.namespace):
-                    with contextlib.suppress(ClusterError):  # the next one may be released
-                        await actor.release(key, name=pod.name, uid=pod.uid)
 
     def _correct(
         self, namespace: str | None, runs: Listing, pods: Listing, approvals: Listing

@@ -8,7 +8,7 @@ from typing import Final
 from waypost.ports.clock import Clock
 from waypost.ports.cluster import ClusterError
 from waypost.runtime.resync import Resync
-from waypost.runtime.writes.actions import ActionExecutor
+from waypost.runtime.sweep import Sweeper
 
 _FRESH_SECONDS: Final = 1.0  # a process that has just started does not list twice
 
@@ -25,13 +25,14 @@ class ResyncLoop:
         self,
         *,
         syncer: Resync,
-        actor: ActionExecutor,  # noqa: ARG002 -- nothing here needs it any more
+        sweeper: Sweeper,
         clock: Clock,
         resync_seconds: float,
         sweep_seconds: float,
         synced: Callable[[], None],
     ) -> None:
         self._syncer = syncer
+        self._sweeper = sweeper
         self._clock = clock
         self._resync_seconds = resync_seconds
         self._sweep_seconds = sweep_seconds
@@ -63,7 +64,7 @@ class ResyncLoop:
                     await self._syncer.sync()
                     self._synced()
                 if self._clock.monotonic() - sweep_at >= self._sweep_seconds:
-                    await self._syncer.sweeper.sweep()
+                    await self._sweeper.sweep()
                     sweep_at = self._clock.monotonic()
             except ClusterError as error:
                 log.warning("resync failed, trying again later: %s", error.message)

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 
 from waypost.api.meta import Condition
 from waypost.api.status import ENGINE_VERSION
-from waypost.engine.state.decision import Note
+from waypost.engine.state.decision import RunEvent
 from waypost.kube.facts.runs import written_by_newer_engine
 from waypost.kube.objects import items, section
 from waypost.kube.timestamps import timestamp
@@ -90,7 +90,7 @@ class SetAsideRuns:
         await self._put(key, status="True", reason="Failing", message=text[:_MESSAGE])
         if not case.told:
             case.told = True
-            await self._events.post(key, [Note("Warning", "SetAside", text[:_MESSAGE])])
+            await self._events.post(key, [RunEvent("Warning", "SetAside", text[:_MESSAGE])])
         return True
 
     async def succeeded(self, key: Key) -> None:
@@ -120,7 +120,7 @@ class SetAsideRuns:
                 "release has worked on the run. Nothing is done for it until an operator of that "
                 "release or a later one serves it"
             )
-            await self._events.post(key, [Note("Warning", "NewerEngine", text)])
+            await self._events.post(key, [RunEvent("Warning", "NewerEngine", text)])
         return True
 
     async def _put(self, key: Key, *, status: str, reason: str, message: str) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from waypost.api.kinds.agent import models_of
 from waypost.engine.state.observed import Observed
 from waypost.kube.timestamps import parse_timestamp
 from waypost.kube.trace_ids import part_id, span_id, trace_id
@@ -50,13 +51,13 @@ def agent_spans(
 
 
 def provider_type(observed: Observed, attempt: AttemptEnded) -> str | None:
-    """`spec.type` of the ModelProvider that the node uses; None if it no longer exists."""
+    """`spec.type` of the ModelProvider of the node's first model; None if it no longer exists."""
     node = observed.definition.graph.nodes.get(attempt.path)
     if node is None or node.agent is None or observed.spec is None:
         return None
     usual = observed.spec.defaults.agent if observed.spec.defaults else None
-    model = node.agent.model or (usual.model if usual else None)
-    provider = observed.providers.get(model.provider) if model else None
+    models = models_of(node.agent, usual)
+    provider = observed.providers.get(models[0].provider) if models else None
     return provider.type if provider else None
 
 
@@ -123,6 +124,9 @@ def _part(
         operation, subject, remote = conventions.CHAT, str(entry.get("model", "")), True
         error = _reason(entry["error"]) if entry.get("error") else ""
         own = _chat(entry, model=subject)
+        if entry.get("provider"):  # one of several that the node may use
+            answering = observed.providers.get(str(entry["provider"]))
+            provider = answering.type if answering else None
     elif entry["type"] == "tool":
         operation, subject, remote = conventions.EXECUTE_TOOL, str(entry.get("name", "")), False
         error = _FAILED_TOOL.get(str(entry.get("outcome")), "")

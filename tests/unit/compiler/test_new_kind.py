@@ -18,7 +18,8 @@ from waypost.compiler.kinds.kind import CompilerKind
 from waypost.compiler.types.schemas import TEXT, Linked, closed
 from waypost.engine.nodes import table as engine_table
 from waypost.engine.nodes.kind import EngineKind
-from waypost.engine.scheduling.inputs import Inputs, own_context
+from waypost.engine.scheduling.inputs import own_context
+from waypost.engine.state.inputs import Inputs
 from waypost.engine.state.outcome import checkpoint
 from waypost.engine.state.transition import Transition
 from waypost.expressions.templates import NullPolicy, render_text

@@ -182,6 +182,9 @@ TABLE = [
     ),
     bad("bad-message", spec(gate("a", message="${)}")), "nodes.a.approval.message", ""),
     bad("bad-context", spec(gate("a", context={"v": "${)}"})), "nodes.a.approval.context.v", ""),
+    bad("bad-duration", spec(wait("a", duration="${)}")), "nodes.a.wait.duration", ""),
+    bad("S76-days", spec(wait("a", duration="3d")), "nodes.a.wait.duration", "not a duration"),
+    bad("S76-escaped", spec(wait("a", duration="$${x}s")), "nodes.a.wait.duration", "not a dur"),
     bad("bad-until", spec(wait("a", until="${)}")), "nodes.a.wait.until", ""),
     bad(
         "image-is-not-evaluated",
@@ -259,7 +262,7 @@ TABLE = [
     bad(
         "zero-approval", spec(gate("a", timeout="0s")), "nodes.a.approval.timeout", "longer than 0s"
     ),
-    bad("not-a-duration", spec(wait("a", duration="1d")), "nodes[0].wait.duration", "pattern"),
+    bad("not-a-duration", spec(python("a", timeout="1d")), "nodes[0].timeout", "pattern"),
     bad(
         "inputs-break-schema",
         spec(python("a"), inputs={"v": 1}, inputSchema=STRING),

@@ -6,6 +6,7 @@ Ids begin with the label of the statement.
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -548,6 +549,50 @@ def test_s36_no_objects_for_what_is_skipped() -> None:
     play = Play(spec(gate("ok", when="${false}"), wait("w", when="${false}"))).finish()
     assert play.approvals == {}, "a skipped gate asks nobody"
     assert play.node("w").wake_at is None, "a skipped wait has no timer"
+
+
+@pytest.mark.parametrize(
+    ("duration", "value", "seconds"),
+    [
+        pytest.param("${inputs.x}s", 90, 90, id="unit-outside"),
+        pytest.param("${inputs.x}", "1h30m", 5400, id="whole"),
+        pytest.param("${inputs.x}s", 1.5, 1.5, id="fraction"),
+        pytest.param("${inputs.x}s", 400000, 400000, id="more-digits-than-in-a-manifest"),
+        pytest.param("${string(duration(inputs.x))}", "1m", 60, id="cel-duration"),
+        pytest.param("${inputs.x}m${inputs.x}ms", 2, 120.002, id="two-units"),
+    ],
+)
+def test_s76_computed_duration(duration: str, value: JsonValue, seconds: float) -> None:
+    play = Play(spec(wait("w", duration=duration), inputs={"x": value}))
+    play.step()
+    play.step()
+    started, ends = play.node("w").started_at, play.node("w").wake_at
+    assert started, play.node("w").message
+    assert ends
+    lasts = datetime.fromisoformat(ends) - datetime.fromisoformat(started)
+    assert lasts.total_seconds() == pytest.approx(seconds, abs=0.001)
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        pytest.param(90, "expected a duration like 90s, 1.5h or 1h30m, found '90'", id="number"),
+        pytest.param("soon", "found 'soon'", id="text"),
+        pytest.param("-5s", "found '-5s'", id="negative"),
+        pytest.param("2d", "found '2d'", id="days"),
+        pytest.param("1.2.3s", "found '1.2.3s'", id="two-points"),
+        pytest.param("\u0661s", "found", id="digits-of-another-script"),
+        pytest.param("100000h", "expected at most 99999h, found '100000h'", id="too-long"),
+        pytest.param("9" * 15 + "h", "expected at most 99999h", id="beyond-all-calendars"),
+        pytest.param(None, "null", id="null"),
+    ],
+)
+def test_s76_what_is_no_duration(value: JsonValue, says: str) -> None:
+    play = Play(spec(wait("w", duration="${dyn(inputs).x}"), inputs={"x": value})).finish()
+    assert (play.phases["w"], play.reasons["w"]) == ("Failed", "InputInvalid")
+    message = play.node("w").message or ""
+    assert message.startswith("wait.duration: ")
+    assert says in message
 
 
 def test_s14_path_in_the_message() -> None:

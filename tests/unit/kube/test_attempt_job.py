@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from waypost.api import meta
 from waypost.api.base import JsonObject, JsonValue
+from waypost.compiler.definition import define
 from waypost.engine.state.decision import Launch
 from waypost.kube.manifests.attempt_job import ANNOTATION_LIMIT
 
@@ -256,6 +257,57 @@ def test_one_storage_limit_holds_for_all_that_a_node_writes(
     assert container["resources"]["limits"]["ephemeral-storage"] == expected
     source = {"resourceFieldRef": {"resource": "limits.ephemeral-storage", "divisor": "1"}}
     assert {"name": "WAYPOST_STORAGE_BYTES", "valueFrom": source} in container["env"]
+
+
+@pytest.mark.parametrize(
+    ("default", "own", "expected"),
+    [
+        pytest.param(
+            {"limits": {"memory": "2Gi"}},
+            None,
+            ({"cpu": "50m"}, {"cpu": "1", "memory": "2Gi"}),
+            id="of-the-run",
+        ),
+        pytest.param(
+            {"limits": {"memory": "2Gi", "cpu": "2"}, "requests": {"cpu": "500m"}},
+            {"limits": {"memory": "3Gi"}},
+            ({"cpu": "500m"}, {"cpu": "2", "memory": "3Gi"}),
+            id="merged-by-resource",
+        ),
+        pytest.param(
+            {"requests": {"memory": "2Gi"}},
+            {"limits": {"memory": "1Gi"}},
+            ({"cpu": "50m"}, {"cpu": "1", "memory": "1Gi"}),
+            id="own-limit-below-the-runs-request",
+        ),
+        pytest.param(
+            {"limits": {"memory": "1Gi"}},
+            {"requests": {"memory": "2Gi"}},
+            ({"cpu": "50m", "memory": "2Gi"}, {"cpu": "1", "memory": "2Gi"}),
+            id="own-request-above-the-runs-limit",
+        ),
+    ],
+)
+def test_s92_defaults_of_the_run(
+    default: JsonObject, own: JsonObject | None, expected: tuple[JsonObject, JsonObject]
+) -> None:
+    for made in (python, container):
+        node = made("a", resources=own) if own else made("a")
+        found = container_of(node, defaults={"resources": default})["resources"]
+        found["limits"].pop("ephemeral-storage")
+        assert (found["requests"], found["limits"]) == expected
+
+
+def test_s92_the_run_sets_the_size_of_tmp() -> None:
+    limit = {"limits": {"ephemeral-storage": "4Gi"}}
+    pod = pod_of(launched(container("a"), defaults={"resources": limit}))
+    assert {"name": "tmp", "emptyDir": {"sizeLimit": "4Gi"}} in pod["volumes"]
+
+
+def test_s92_the_resources_of_the_run_are_not_in_the_fingerprint() -> None:
+    plain = define(spec(python("a")))
+    big = define(spec(python("a"), defaults={"resources": {"limits": {"memory": "8Gi"}}}))
+    assert plain.fingerprints == big.fingerprints
 
 
 def test_what_the_request_says() -> None:

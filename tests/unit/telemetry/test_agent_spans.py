@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from waypost.api.provider import ModelProviderSpec
 from waypost.api.status import AgentWorkflowStatus
 from waypost.compiler.definition import define
 from waypost.engine.state.observed import Observed
@@ -51,6 +52,21 @@ def trace(*entries: tuple[str, float, float, dict[str, Any]], dropped: int = 0) 
         made.add(type_, start=at(start), end=at(end), **fields)
     made.dropped = dropped
     return made
+
+
+def test_a_call_of_one_of_several_models_has_its_own_provider() -> None:
+    around = {
+        name: ModelProviderSpec.model_validate({"type": type_})
+        for name, type_ in (("main", "OpenAI"), ("backup", "Anthropic"))
+    }
+    entry = {"inputTokens": 1, "cachedTokens": 0, "outputTokens": 1}
+    made = trace(
+        ("model", 1, 2, {"model": "a", "provider": "main", **entry}),
+        ("model", 2, 3, {"model": "b", "provider": "backup", **entry}),
+    )
+    spans = agent_spans(replace(OBSERVED, providers=around), ATTEMPT, made, provider="OpenAI")
+    chats = [span.attributes[conventions.PROVIDER] for span in spans if "chat" in span.name]
+    assert chats == [conventions.PROVIDERS["OpenAI"], conventions.PROVIDERS["Anthropic"]]
 
 
 FULL = trace(

@@ -82,6 +82,7 @@ class Turn:
     by: str
     attempt: int
     topic: Json
+    model: str | None = None  # key of the model that answered; earlier releases kept none
     number: int = 0  # among all answers of the journal
     results: dict[str, Result] = field(default_factory=dict)
     rejected: set[str] = field(default_factory=set)
@@ -118,12 +119,15 @@ def asking() -> Entry:
     return {"k": "asking"}
 
 
-def answer(response: ModelResponse, *, asked: Sequence[str], marks: Sequence[Mark]) -> Entry:
-    """A model call has ended, and the calls of tools that it asks for begin."""
+def answer(
+    response: ModelResponse, *, asked: Sequence[str], marks: Sequence[Mark], model: str
+) -> Entry:
+    """A call of `model` has ended, and the calls of tools that it asks for begin."""
     [message] = json.loads(ModelMessagesTypeAdapter.dump_json([response]))
     return {
         "k": "answer",
         "message": message,
+        "model": model,
         "asked": list(asked),
         "started": [mark.to_json() for mark in marks],
     }
@@ -262,4 +266,13 @@ def _turn(entry: Entry, *, attempt: int, by: str, topic: Json) -> Turn:
     # Earlier releases kept answers with two calls of one id, which the loop refused: without a
     # result, none began.
     void = len(by_id) < len(marks)
-    return Turn(response, asked, by_id, by=by, attempt=attempt, topic=topic, void=void)
+    return Turn(
+        response,
+        asked,
+        by_id,
+        by=by,
+        attempt=attempt,
+        topic=topic,
+        model=entry.get("model"),
+        void=void,
+    )

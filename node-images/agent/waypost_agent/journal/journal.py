@@ -133,14 +133,14 @@ class Journal:
         await self._append(entries.asking())
 
     async def answered(
-        self, response: ModelResponse, *, asked: Sequence[str], marks: Sequence[Mark]
+        self, response: ModelResponse, *, asked: Sequence[str], marks: Sequence[Mark], model: str
     ) -> None:
-        """A model call has ended; the calls with a mark are about to begin."""
+        """A call of `model` has ended; the calls with a mark are about to begin."""
         self._turn = None
         self._last, self._answers = self._answers, self._answers + 1
         self._begun = {mark.call_id for mark in marks}
         self._voidable = True
-        await self._append(entries.answer(response, asked=asked, marks=marks))
+        await self._append(entries.answer(response, asked=asked, marks=marks, model=model))
 
     def began(self) -> None:
         """A call of the last answer is made now."""
@@ -187,14 +187,16 @@ class Journal:
         except (Stopped, TimeoutError) as error:
             print(f"waypost: the end of the journal is lost: {error}", file=sys.stderr)
 
-    def carried(self, price: Price | None) -> Usage | None:
+    def carried(
+        self, price_of: Callable[[str | None], Price | None], *, priced: bool
+    ) -> Usage | None:
         """What attempts used up that have not reported it: nothing was accounted for since they
-        opened the journal."""
+        opened the journal. `price_of` gives the price of the model with a key."""
         silent = {by for by, known in self._past.openings.items() if known == self._accounted}
-        counter = UsageCounter(price)
+        counter = UsageCounter(priced=priced)
         for turn in self._past.turns:
             if turn.by in silent:
-                counter.model_call(**tokens_of(turn.response))
+                counter.model_call(price=price_of(turn.model), **tokens_of(turn.response))
                 counter.tool_calls(turn.asked)
         return counter.usage if counter.bare.model_calls else None
 

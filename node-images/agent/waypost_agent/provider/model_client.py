@@ -2,16 +2,18 @@
 journaled, so that a journal holds no answer that the loop would refuse."""
 
 import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
 from pydantic_ai.messages import ModelMessage, ModelResponse, ToolCallPart
-from pydantic_ai.models import Model, ModelRequestParameters
+from pydantic_ai.models import ModelRequestParameters
 from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.settings import ModelSettings
 from pydantic_ai.tools import ToolDefinition
 from waypost.protocol.timestamps import now
 
+from waypost_agent.agent_request import Price, provider_in
 from waypost_agent.calls import Calls
 from waypost_agent.failures import Stopped
 from waypost_agent.journal.entries import Mark, Turn
@@ -19,8 +21,8 @@ from waypost_agent.journal.journal import Journal
 from waypost_agent.limits import Meter
 from waypost_agent.provider import answers
 from waypost_agent.provider.answers import Problem
+from waypost_agent.provider.candidates import Candidate, Candidates
 from waypost_agent.provider.estimates import with_estimate
-from waypost_agent.provider.provider_retries import ProviderRetries
 from waypost_agent.tools.effects import Effects
 from waypost_agent.tools.tool_names import ToolNames
 from waypost_agent.usage import tokens_of
@@ -29,21 +31,25 @@ TRIES: Final = 4  # of a call whose answers are unusable by chance
 
 
 class ModelClient(WrapperModel):
-    """The model, as the loop sees it. Raises Stopped where the attempt is over."""
+    """The model, as the loop sees it: `candidate`, and those after it when it does not answer.
+    Raises Stopped where the attempt is over."""
 
     def __init__(
         self,
-        model: Model,
+        candidate: Candidate,
         *,
-        retries: ProviderRetries,
+        candidates: Candidates,
+        price_of: Callable[[str | None], Price | None],
         meter: Meter,
         calls: Calls,
         journal: Journal,
         effects: Effects,
         names: ToolNames,
     ) -> None:
-        super().__init__(model)
-        self._retries = retries
+        super().__init__(candidate.model)
+        self._candidate = candidate
+        self._candidates = candidates
+        self._price_of = price_of
         self._meter = meter
         self._calls = calls
         self._journal = journal
@@ -64,23 +70,52 @@ class ModelClient(WrapperModel):
             # Earlier releases kept answers without usage as they were.
             response = self._with_given_names(earlier.response)
             response = with_estimate(response, messages, parameters)
-            self._replay(response, earlier, parameters, model_settings)
+            self._replay(response, earlier, parameters)
             return response
-        ask = super().request
+        while True:
+            try:
+                response, problem = await self._ask(messages, parameters)
+            except Stopped as stopped:
+                await self._fall_back(stopped)
+                continue
+            if problem is None or not problem.again or not self._candidates.left:
+                await self._accept(response, parameters, problem)
+                return response
+            await self._discard(response)
+            await self._fall_back(self._stopped(problem))
+
+    async def _ask(
+        self, messages: list[ModelMessage], parameters: ModelRequestParameters
+    ) -> tuple[ModelResponse, Problem | None]:
+        """The answer of the current model, and what is wrong with it after all tries."""
+        _, model, settings, retries = self._candidate
         for left in reversed(range(TRIES)):
             await self._journal.asking()
-            response = await self._retries.call(
-                lambda: ask(messages, model_settings, parameters),
+            response = await retries.call(
+                lambda: model.request(messages, settings, parameters),
                 estimate=lambda answer: with_estimate(answer, messages, parameters),
             )
             response = answers.with_own_ids(self._with_given_names(response), self._ids)
-            problem = self._problem_of(response, model_settings)
+            problem = self._problem_of(response)
             if problem is None or not problem.again or not left:
                 break
-            await self._journal.answered(response, asked=(), marks=())
-            self._journal.discard_answer()
-        await self._accept(response, parameters, problem)
-        return response
+            await self._discard(response)
+        return response, problem
+
+    async def _fall_back(self, failure: Stopped) -> None:
+        """Go on with the next model. Raises Stopped when there is none, or none can help."""
+        self._candidate = await self._candidates.after(failure)
+        self.wrapped = self._candidate.model
+
+    async def _discard(self, response: ModelResponse) -> None:
+        await self._keep(response)
+        self._journal.discard_answer()
+
+    async def _keep(
+        self, response: ModelResponse, *, asked: Sequence[str] = (), marks: Sequence[Mark] = ()
+    ) -> None:
+        key = self._candidate.work.key
+        await self._journal.answered(response, asked=asked, marks=marks, model=key)
 
     async def _accept(
         self,
@@ -97,9 +132,9 @@ class ModelClient(WrapperModel):
             self._count_calls(calls, parameters)
         except Stopped:
             # It is paid for, and an attempt that replays it would judge it the same.
-            await self._journal.answered(response, asked=(), marks=())
+            await self._keep(response)
             raise
-        await self._journal.answered(
+        await self._keep(
             response, asked=[self._names.own(call.tool_name) for call in calls], marks=marks
         )
 
@@ -108,30 +143,37 @@ class ModelClient(WrapperModel):
         response: ModelResponse,
         earlier: Turn,
         parameters: ModelRequestParameters,
-        settings: ModelSettings | None,
     ) -> None:
         """Count and trace an answer of the journal. Raises Stopped."""
         self._ids.update(answers.call_ids(response))
-        self._meter.replayed_model_call(**tokens_of(response))
+        self._meter.replayed_model_call(self._price_of(earlier.model), **tokens_of(response))
         # Without tokens: the sum over the traces of all attempts must not count them twice.
         name = response.model_name or self.model_name
-        finish = response.finish_reason
-        self._meter.add("model", start=now(), model=name, finish=finish, replayed=True)
+        self._meter.add(
+            "model",
+            start=now(),
+            model=name,
+            provider=provider_in(earlier.model),
+            finish=response.finish_reason,
+            replayed=True,
+        )
         if not earlier.marks and not self._journal.replaying:
             # Earlier releases used answers that were cut; what was done with them stays done.
-            self._stop_for(self._problem_of(response, settings))
+            self._stop_for(self._problem_of(response))
         calls = self._calls_of(response, parameters)
         self._count_calls(calls, parameters, replayed=True)
 
-    def _problem_of(
-        self, response: ModelResponse, settings: ModelSettings | None
-    ) -> Problem | None:
-        return answers.problem_of(response, max_tokens=(settings or {}).get("max_tokens"))
+    def _problem_of(self, response: ModelResponse) -> Problem | None:
+        limit = self._candidate.settings.get("max_tokens")
+        return answers.problem_of(response, max_tokens=limit)
 
     def _stop_for(self, problem: Problem | None) -> None:
         if problem is not None:
-            text = f"model {self.model_name}: {problem.message}"
-            raise Stopped(problem.reason, text, of_answer=True)
+            raise self._stopped(problem)
+
+    def _stopped(self, problem: Problem) -> Stopped:
+        text = f"model {self.model_name}: {problem.message}"
+        return Stopped(problem.reason, text, of_answer=True)
 
     def _count_calls(
         self,

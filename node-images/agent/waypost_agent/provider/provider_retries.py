@@ -8,6 +8,7 @@ from typing import Final
 from pydantic_ai.messages import ModelResponse
 from waypost.protocol.timestamps import now
 
+from waypost_agent.agent_request import ModelWork
 from waypost_agent.failures import Refusal, Stopped, refusal_of
 from waypost_agent.limits import Meter
 from waypost_agent.provider.estimates import is_estimated
@@ -23,13 +24,15 @@ _NO_TOKENS: Final = {"inputTokens": 0, "cachedTokens": 0, "outputTokens": 0}
 
 
 class ProviderRetries:
-    """The calls of one attempt. `timeout`: seconds of one call; `deadline`: the time.monotonic()
-    at which the attempt ends."""
+    """The calls of one model in one attempt. `deadline`: the time.monotonic() at which the attempt
+    ends."""
 
-    def __init__(self, name: str, *, meter: Meter, timeout: float, deadline: float) -> None:
-        self._name = name
+    def __init__(self, work: ModelWork, *, meter: Meter, deadline: float) -> None:
+        self._name = work.name
+        self._provider = work.provider
+        self._price = work.price
+        self._timeout = work.timeout
         self._meter = meter
-        self._timeout = timeout
         self._deadline = deadline
         self._patience = PATIENCE
 
@@ -56,7 +59,9 @@ class ProviderRetries:
                     error = TimeoutError(f"no answer within {self._timeout:g} s")
                 refusal = refusal_of(error)
                 if refusal.answered:
-                    self._meter.model_call(**tokens_of(estimate(ModelResponse(parts=[]))))
+                    self._meter.model_call(
+                        self._price, **tokens_of(estimate(ModelResponse(parts=[])))
+                    )
                 self._trace_error(f"{refusal.reason}: {refusal.message}", start)
                 await self._wait(refusal, pause, tries)
                 pause, tries = pause * 2, tries + 1
@@ -66,7 +71,14 @@ class ProviderRetries:
                 return response
 
     def _trace_error(self, error: str, start: str) -> None:
-        self._meter.add("model", start=start, model=self._name, **_NO_TOKENS, error=error)
+        self._meter.add(
+            "model",
+            start=start,
+            model=self._name,
+            provider=self._provider,
+            **_NO_TOKENS,
+            error=error,
+        )
 
     async def _wait(self, refusal: Refusal, pause: float, tries: int) -> None:
         """Wait before the next try. Raises Stopped when there will be none."""
@@ -87,11 +99,12 @@ class ProviderRetries:
 
     def _count(self, response: ModelResponse, start: str) -> None:
         tokens = tokens_of(response)
-        self._meter.model_call(**tokens)
+        self._meter.model_call(self._price, **tokens)
         self._meter.add(
             "model",
             start=start,
             model=response.model_name or self._name,
+            provider=self._provider,
             inputTokens=tokens["input_tokens"],
             cachedTokens=tokens["cached_tokens"],
             outputTokens=tokens["output_tokens"],

@@ -54,7 +54,7 @@ class ToolWrapper(WrapperToolset[None]):
             limits |= dict.fromkeys(python.functions, python.max_result_bytes)
         # A page and where to read on: never cut again.
         limits[result_pages.NAME] = 2 * MAX_RESULT_BYTES
-        inputs = work.model.inputs
+        inputs = work.inputs
         return lambda toolset: ToolWrapper(toolset, calls, pages, declared, limits, inputs)
 
     async def call_tool(

@@ -13,6 +13,7 @@ ToolName = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 FunctionName = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=128)
 ]
+MAX_MODELS: Final = 8
 PYTHON_PATH_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$"
 
 
@@ -105,6 +106,12 @@ class AgentDefaults(Model):
     """Defaults for the agent nodes of this run, merged field by field."""
 
     model: ModelRef | None = Field(default=None, description="Default for agent.model.")
+    models: list[ModelRef] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=MAX_MODELS,
+        description="Default for agent.models. It is not used by nodes that set agent.model.",
+    )
     instructions: Template | None = Field(
         default=None, description="Default for agent.instructions. ${...} is not evaluated here."
     )
@@ -117,7 +124,15 @@ class AgentKind(Model):
     """Run a model with tools until it returns an output that matches outputSchema."""
 
     model: ModelRef | None = Field(
-        default=None, description="Model to call. Default: defaults.agent.model."
+        default=None,
+        description="Model to call. Default: defaults.agent.model. Do not set it with models.",
+    )
+    models: list[ModelRef] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=MAX_MODELS,
+        description="Models to call, in this order: the next one is used when one fails with "
+        "ProviderError or RateLimited. Default: defaults.agent.models. Do not set it with model.",
     )
     instructions: Template | None = Field(
         default=None,
@@ -156,6 +171,15 @@ class AgentKind(Model):
         json_schema_extra=keyed_by("name"),
     )
     resources: Resources | None = Field(default=None, description="Compute resources.")
+
+
+def models_of(agent: AgentKind, defaults: AgentDefaults | None) -> list[ModelRef]:
+    """The models of an agent node in the order in which they are tried; empty where neither the
+    node nor the defaults of its run name one."""
+    for part in (agent, defaults):
+        if part is not None and (part.model or part.models):
+            return [part.model] if part.model else list(part.models or [])
+    return []
 
 
 class Budget(Model):

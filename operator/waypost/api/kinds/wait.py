@@ -1,10 +1,10 @@
 """Kind `wait`: wait without a pod."""
 
-from typing import Final
+from typing import Annotated, Final
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
-from waypost.api.base import Duration, Model
+from waypost.api.base import Model
 from waypost.api.kinds.kind import NodeKind
 from waypost.api.pod import Template
 
@@ -12,7 +12,11 @@ from waypost.api.pod import Template
 class WaitKind(Model):
     """Wait without a pod: for a duration or until a time."""
 
-    duration: Duration | None = Field(default=None, description="Duration of the wait.")
+    duration: Annotated[str, StringConstraints(max_length=2056)] | None = Field(
+        default=None,
+        description="Duration of the wait, for example 90s or 1h30m. ${...} is evaluated, for "
+        'example "${nodes.ask.output.retryAfter}s".',
+    )
     until: Template | None = Field(
         default=None,
         description="RFC 3339 time at which the wait ends. ${...} is evaluated, for example "

@@ -191,7 +191,8 @@ def _said(entry: dict[str, Any]) -> tuple[str, str, bool]:
         case "model":
             counted = (entry.get(key) for key in ("inputTokens", "cachedTokens", "outputTokens"))
             said = error or format.joined([format.tokens(*counted), str(entry.get("finish") or "")])
-            return f"chat {entry.get('model')}", said, not error
+            provider = f" ({entry['provider']})" if entry.get("provider") else ""
+            return f"chat {entry.get('model')}{provider}", said, not error
         case "tool":
             server = f" ({entry['server']})" if entry.get("server") else ""
             outcome = str(entry.get("outcome"))

@@ -4,10 +4,12 @@ from collections.abc import Iterator
 from typing import Final
 
 from waypost.api.base import JsonObject
-from waypost.api.kinds.agent import AgentKind
+from waypost.api.kinds.agent import AgentKind, AgentLimits, models_of
 from waypost.api.workflow import AgentWorkflowSpec, Node
-from waypost.compiler.kinds.kind import CompilerKind, Fields, env_fields, wire
+from waypost.compiler.kinds.kind import CompilerKind, Fields, env_fields, merged, wire
 from waypost.compiler.problems import Problem, did_you_mean
+
+_MODEL_FIELDS: Final = {"model", "models"}  # one of a node replaces both of the defaults
 
 
 def _work(node: Node) -> AgentKind:
@@ -25,7 +27,7 @@ def _evaluated(node: Node) -> Fields:
 def _problems(spec: AgentWorkflowSpec, node: Node) -> Iterator[Problem]:
     """An agent without a model, and effects of tools that it does not have."""
     place, usual = f"nodes.{node.name}.agent", spec.defaults.agent if spec.defaults else None
-    if not _work(node).model and not (usual and usual.model):
+    if not models_of(_work(node), usual):
         text = "name one: model: {provider: ..., name: ...}, or set defaults.agent.model"
         yield Problem(f"{place}.model", text)
     yield from _effects(_work(node), place)
@@ -64,7 +66,13 @@ def _defaults(spec: AgentWorkflowSpec, node: Node) -> JsonObject | None:
     if defaults is None:
         return None
     own, usual = wire(_work(node)), wire(defaults)
-    return {key: value for key, value in usual.items() if key == "settings" or key not in own}
+    replaced = set(own) | (_MODEL_FIELDS if _MODEL_FIELDS & set(own) else set())
+    return {key: value for key, value in usual.items() if key == "settings" or key not in replaced}
+
+
+def _limits(spec: AgentWorkflowSpec, node: Node) -> AgentLimits:
+    base = spec.defaults.agent if spec.defaults else None
+    return merged(AgentLimits, base.limits if base else None, _work(node).limits)
 
 
 KIND: Final = CompilerKind(
@@ -75,4 +83,5 @@ KIND: Final = CompilerKind(
     code=_code,
     fingerprinted_work=_fingerprinted,
     fingerprinted_defaults=_defaults,
+    limits=_limits,
 )

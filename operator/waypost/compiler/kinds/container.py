@@ -34,4 +34,5 @@ KIND: Final = CompilerKind(
     evaluated_fields=_evaluated,
     program_texts=("container.command",),
     problems=_variables_are_distinct,
+    has_exit_codes=True,
 )

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from waypost.api.base import Effect, JsonObject, Model
+from waypost.api.kinds.agent import AgentLimits
 from waypost.api.pod import EnvVar
 from waypost.api.workflow import AgentWorkflowSpec, Node
 from waypost.compiler.problems import Problem
@@ -75,9 +76,11 @@ class CompilerKind:
         problems: What is wrong with the node beyond what every kind is checked for.
         output_type: The schema of `nodes.x.output`.
         effect: What running the node twice would do, where the node does not say.
+        has_exit_codes: Whether the exit code of the program says how it failed.
         code: Python text in which names of spec.modules may stand.
         fingerprinted_work: The part of the block that decides what the node does.
         fingerprinted_defaults: The defaults of the run that the node takes up.
+        limits: The limits of one attempt, for a kind that uses the budget of the run; else None.
     """
 
     name: str
@@ -89,6 +92,20 @@ class CompilerKind:
     problems: Callable[[AgentWorkflowSpec, Node], Iterator[Problem]] = no_problems
     output_type: Callable[[Node, Linked], Json] = declared_output
     effect: Callable[[Node], Effect] = idempotent
+    has_exit_codes: bool = False
     code: Callable[[Node], str] = no_code
     fingerprinted_work: Callable[[JsonObject], JsonObject] = same_work
     fingerprinted_defaults: Callable[[AgentWorkflowSpec, Node], JsonObject | None] = no_defaults
+    limits: Callable[[AgentWorkflowSpec, Node], AgentLimits] | None = None
+
+
+_M = TypeVar("_M", bound=Model)
+
+
+def merged(model: type[_M], *layers: _M | None) -> _M:
+    """The fields of `layers`, later ones over earlier ones."""
+    fields: JsonObject = {}
+    for layer in layers:
+        if layer is not None:
+            fields |= layer.model_dump(exclude_none=True)
+    return model.model_validate(fields)

@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 from typing import Final
 
+from waypost.api.base import parse_duration
 from waypost.api.kinds.wait import WaitKind
 from waypost.api.workflow import AgentWorkflowSpec, Node
 from waypost.compiler.kinds.kind import CompilerKind, Fields
 from waypost.compiler.problems import Problem
 from waypost.compiler.types.schemas import TEXT, Linked, closed
+from waypost.expressions.templates import problems_in, sources_in
 from waypost.protocol.ijson import Json
 
 
@@ -17,6 +19,8 @@ def _work(node: Node) -> WaitKind:
 
 
 def _evaluated(node: Node) -> Fields:
+    if _work(node).duration is not None:
+        yield "wait.duration", _work(node).duration
     if _work(node).until is not None:
         yield "wait.until", _work(node).until
 
@@ -24,6 +28,13 @@ def _evaluated(node: Node) -> Fields:
 def _problems(spec: AgentWorkflowSpec, node: Node) -> Iterator[Problem]:
     if (_work(node).duration is None) == (_work(node).until is None):
         yield Problem(f"nodes.{node.name}.wait", "expected exactly one of duration, until")
+    duration = _work(node).duration
+    if duration is None or problems_in(duration) or any(sources_in(duration)):
+        return
+    try:
+        parse_duration(duration)
+    except ValueError as error:
+        yield Problem(f"nodes.{node.name}.wait.duration", str(error))
 
 
 def _output(node: Node, once: Linked) -> Json:

@@ -10,7 +10,7 @@ from typing import Final
 
 from waypost.api.base import JsonValue, parse_duration
 from waypost.api.kinds.table import KINDS, has_one_kind
-from waypost.api.workflow import AgentWorkflowSpec, Retry
+from waypost.api.workflow import AgentWorkflowSpec, ExitCodes, Retry
 from waypost.compiler.graph import evaluated_fields
 from waypost.compiler.kinds.table import compiler_kind
 from waypost.compiler.problems import Problem
@@ -132,9 +132,28 @@ def _retries_mean_something(spec: AgentWorkflowSpec) -> Iterator[Problem]:
         limit = own.limit if own.limit is not None or base.never else base.limit
         if own.reasons and not limit:
             yield Problem(f"nodes.{node.name}.retry.reasons", text)
+        if own.exit_codes:
+            place = f"nodes.{node.name}.retry.exitCodes"
+            yield from _exit_codes_mean_something(place, own.exit_codes)
+            if not compiler_kind(node).has_exit_codes:
+                yield Problem(place, "is only used with container; use retry.reasons")
+            elif not limit:
+                yield Problem(place, text)
         limits.append(own.limit)
     if base.reasons and not any(limits):
         yield Problem("defaults.retry.reasons", text)
+    if base.exit_codes:
+        place = "defaults.retry.exitCodes"
+        yield from _exit_codes_mean_something(place, base.exit_codes)
+        if not any(compiler_kind(node).has_exit_codes for node in spec.nodes):
+            yield Problem(place, "is only used with container, and no node is one; remove it")
+        elif not any(limits):
+            yield Problem(place, text)
+
+
+def _exit_codes_mean_something(place: str, codes: ExitCodes) -> Iterator[Problem]:
+    if (codes.retry is None) == (codes.fail is None):
+        yield Problem(place, "expected exactly one of retry, fail")
 
 
 def _all_evaluated(spec: AgentWorkflowSpec) -> Iterator[tuple[str, JsonValue, str]]:
@@ -268,7 +287,7 @@ _OTHERS: Final[tuple[Rule, ...]] = (
     _keys_are_as_written,  # YAML reads an unquoted n, no, on... as a boolean
     _inputs_are_bounded,
     _durations_mean_something,  # zero refused
-    _retries_mean_something,  # reasons without a retry
+    _retries_mean_something,  # reasons and exit codes without a retry
     _constants_are_meant,  # ${1} of a shell
     unevaluated_problems,  # ${ where it would be ignored
     _kinds_are_well_formed,  # what each kind asks for

@@ -5,7 +5,7 @@ are given, and does its result fit where it goes. docs/semantics.md, "Typed edge
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from operator import or_
 from typing import Any, Final
@@ -130,11 +130,13 @@ class _Check:
         found = self._value(value, view, tested)
         yield from _remarked(place, found)
         takes: Json = True
-        if below == "wait.until":
+        if below in ("wait.until", "wait.duration"):
             takes = _STRING
         elif below.startswith(_NO_NULL) and isinstance(value, str) and below != "http.body":
             takes = _NOT_NULL
         for misfit in self.comparison.misfits(found.schema, takes):
+            if below == "wait.duration" and misfit.gives in ("integer", "number"):
+                misfit = replace(misfit, fix='add a unit, such as "${...}s"')
             yield Problem(place, _told(misfit, "this field"), _severity(misfit))
 
     def _surprising_joins(self, node: Node) -> Iterator[Problem]:

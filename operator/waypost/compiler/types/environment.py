@@ -22,7 +22,7 @@ from waypost.compiler.types.schemas import (
 from waypost.protocol.ijson import Json
 
 _PHASES: Final = {"enum": ["Succeeded", "Failed", "Skipped", "Cancelled"]}
-_ERROR: Final = closed({"reason": TEXT, "message": TEXT})
+_ERROR: Final = closed({"reason": TEXT, "message": TEXT, "exitCode": WHOLE}, ["reason", "message"])
 _RUN: Final = closed(
     {
         **dict.fromkeys(("name", "namespace", "uid", "createdAt", "scheduledAt"), TEXT),

@@ -6,12 +6,14 @@ from typing import Final
 from waypost.engine.state.decision import ReleasePod, StopAttempt
 from waypost.engine.state.transition import Transition
 
-_SIDECARS_ALONE: Final = timedelta(seconds=5)  # many see the end and follow by themselves
+_SIDECARS_ALONE: Final = timedelta(seconds=5)  # many end by themselves once the program has ended
 
 
 def seal_closed(transition: Transition) -> list[StopAttempt]:
-    """Pods of closed attempts that may still run, on machines that were given up: stopped as soon
-    as the machine is back, however often it takes."""
+    """Stop the pods of closed attempts that may still run on machines that were given up.
+
+    The stop is repeated in every pass, so that it takes effect once the machine is back.
+    """
     return [
         StopAttempt(job=transition.job_of(pod), pods=(pod,))
         for pod in transition.observed.pods
@@ -20,8 +22,10 @@ def seal_closed(transition: Transition) -> list[StopAttempt]:
 
 
 def stop_sidecars(transition: Transition) -> list[StopAttempt]:
-    """Pods of closed attempts whose program has ended while containers of others run on: they
-    hold requests and quota for nothing, and are stopped after a while of their own."""
+    """Stop the pods of closed attempts whose program has ended while injected sidecars still run.
+
+    Such pods occupy requests and quota. They are stopped five seconds after the program ended.
+    """
     stops = []
     for pod in transition.observed.pods:
         if not pod.lives_on or pod.deleting or not transition.has_closed(pod):
@@ -36,7 +40,7 @@ def stop_sidecars(transition: Transition) -> list[StopAttempt]:
 
 
 def release_closed(transition: Transition) -> list[ReleasePod]:
-    """Pods whose result is checkpointed by this status: their finalizer may go."""
+    """Release the pods whose result this status checkpoints: their finalizer is removed."""
     return [
         ReleasePod(name=pod.name, uid=pod.uid)
         for pod in transition.observed.pods

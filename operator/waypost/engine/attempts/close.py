@@ -21,14 +21,17 @@ from waypost.protocol.reasons import Reason
 from waypost.protocol.text import shorten
 
 _KUBELET_WAITED: Final = (Reason.IMAGE_PULL, Reason.MISSING_REFERENCE)
-_WHOLE_SECONDS: Final = 1.0  # in which the kubelet tells times
+_WHOLE_SECONDS: Final = 1.0  # the resolution of the times that the kubelet reports
 
 
 def complete(
     transition: Transition, path: str, attempt: AttemptStatus, pods: list[PodFact]
 ) -> None:
-    """Close an attempt whose pods are over by what they gave; keep it open while that cannot be
-    kept. Of several pods the one that ended first counts, whoever looks."""
+    """Close an attempt whose pods are over, with the outcome that they give.
+
+    The attempt stays open while its result or trace cannot be written. Of several pods, the first
+    one that succeeded counts, else the last one that ended: every operator judges the same.
+    """
     pods = sorted(pods, key=lambda pod: (pod.finished_at or transition.now, pod.uid))
     judged = [(pod, _judge(transition, path, attempt, pod)) for pod in pods]
     pod, outcome = next((j for j in judged if isinstance(j[1], Succeeded)), judged[-1])
@@ -55,7 +58,7 @@ def complete(
 def complete_with(
     transition: Transition, path: str, attempt: AttemptStatus, outcome: Outcome, ended: datetime
 ) -> None:
-    """Close an attempt with this outcome, and the node with it if that is the last word."""
+    """Close an attempt with `outcome`, and its node too if no other attempt follows."""
     if transition.statuses[path].phase == "Superseding":
         _supersede(transition, path, attempt, ended)
         return
@@ -72,7 +75,7 @@ def complete_with(
 
 
 def _gives_up(transition: Transition, attempt: AttemptStatus, problem: LaunchProblem) -> bool:
-    """Whether what cannot be written is given up: it is refused for good, or the attempt has to
+    """Whether to stop trying to write: the API server will always refuse, or the attempt has to
     end now."""
     return problem.permanent or (
         attempt.stopping is not None and lasts_long(problem, transition.now)
@@ -80,7 +83,7 @@ def _gives_up(transition: Transition, attempt: AttemptStatus, problem: LaunchPro
 
 
 def _unkept(attempt: AttemptStatus, problem: LaunchProblem) -> Failed:
-    text = f"its result could not be kept: {problem.message}"
+    text = f"its result could not be stored: {problem.message}"
     return Failed(
         Reason.RECORD_REJECTED if problem.permanent else reason_of(attempt.stopping), text
     )
@@ -98,7 +101,7 @@ def _judge(transition: Transition, path: str, attempt: AttemptStatus, pod: PodFa
         stopping=_stopped_for(transition, path, attempt, pod),
         log=transition.observed.logs.get(pod.uid),
         trouble=_named_trouble(transition, path, attempt),
-        kept=stored_results.stored_result(transition, path, attempt),
+        stored_result=stored_results.stored_result(transition, path, attempt),
         lost=lost_machines.loss_reason(transition.observed, pod, transition.now),
         # Named while the pod waited, and taken back once its container had started.
         waited=transition.statuses[path].reason in _KUBELET_WAITED,
@@ -108,8 +111,11 @@ def _judge(transition: Transition, path: str, attempt: AttemptStatus, pod: PodFa
 def _stopped_for(
     transition: Transition, path: str, attempt: AttemptStatus, pod: PodFact
 ) -> str | None:
-    """Why the operator stopped the attempt. One that is told nothing takes a pod that has long
-    ended for one that runs, and would blame the timeout for whatever had ended it."""
+    """The reason for which the operator stopped the attempt; None if the stop did not end it.
+
+    An operator with a stale watch may time out a pod that has already finished: a pod that ran
+    for less than its timeout did not end with Timeout.
+    """
     if attempt.stopping != Reason.TIMEOUT or pod.started_at is None or pod.finished_at is None:
         return attempt.stopping
     ran = (pod.finished_at - pod.started_at).total_seconds()
@@ -124,8 +130,11 @@ def _record_end(
     ended: datetime,
     reason: str,
     message: str | None,
+    *,
+    exit_code: int | None = None,
 ) -> None:
     changes = {
+        "exit_code": exit_code,
         "finished_at": timestamps.timestamp(ended),
         "reason": reason,
         "message": shorten(message, 256) if message else None,
@@ -139,7 +148,7 @@ def _record_end(
 
 
 def _supersede(transition: Transition, path: str, attempt: AttemptStatus, ended: datetime) -> None:
-    """Close an attempt of a definition that no longer stands, whatever it gave."""
+    """Close an attempt whose definition a new round has replaced; its outcome is not used."""
     text = "a new round began while it ran"
     _record_end(transition, path, attempt, ended, str(Reason.SUPERSEDED), text)
     transition.update(path, phase="Pending", reason=None, message=None, tail=None)
@@ -149,55 +158,72 @@ def fail(
     transition: Transition,
     path: str,
     attempt: AttemptStatus,
-    broken: Failed,
+    failure: Failed,
     ended: datetime | None = None,
 ) -> None:
-    """Close the attempt and follow the retry policy."""
-    if broken.refused:
-        transition.refusals.append(broken.refused)
-    if not broken.started:
+    """Close an attempt that failed, and follow the retry policy.
+
+    Args:
+        transition: The next status of the run.
+        path: The node.
+        attempt: The attempt, not yet recorded as ended.
+        failure: Why it failed.
+        ended: When it ended; the time of this pass if that is not known.
+    """
+    if failure.refused:
+        transition.refusals.append(failure.refused)
+    if not failure.started:
         attempt = attempt.model_copy(update={"never_started": True})
     if transition.statuses[path].phase == "Superseding":
         _supersede(transition, path, attempt, ended or transition.now)
         return
     _record_end(
-        transition, path, attempt, ended or transition.now, str(broken.reason), broken.message
+        transition,
+        path,
+        attempt,
+        ended or transition.now,
+        str(failure.reason),
+        failure.message,
+        exit_code=failure.exit_code,
     )
-    if broken.reason == Reason.CANCELLED:
-        transition.end(path, "Cancelled", Reason.CANCELLED, broken.message)
+    if failure.reason == Reason.CANCELLED:
+        transition.end(path, "Cancelled", Reason.CANCELLED, failure.message)
         return
-    if broken.reason == Reason.DEADLINE_EXCEEDED:
-        deadlines.end(transition, path, detail=broken.message, tail=broken.tail)
+    if failure.reason == Reason.DEADLINE_EXCEEDED:
+        deadlines.end(transition, path, detail=failure.message, tail=failure.tail)
         return
     if shares.may_get_larger_share(transition, path):
-        shares.wait_for_larger_share(transition, path, broken.message)
+        shares.wait_for_larger_share(transition, path, failure.message)
         return
-    verdict = retries.after_failure(
+    next_step = retries.after_failure(
         retries=node_settings.retries_of(transition.spec, transition.node(path)),
         status=transition.statuses[path],
-        broken=broken,
+        failure=failure,
         seed=f"{transition.observed.uid}/{path}/{attempt.number}",
     )
-    if isinstance(verdict, retries.GiveUp):
-        transition.end(path, "Failed", verdict.reason, verdict.message, tail=broken.tail)
+    if isinstance(next_step, retries.GiveUp):
+        transition.end(path, "Failed", next_step.reason, next_step.message, tail=failure.tail)
         return
-    wake_at = transition.now + verdict.delay
+    wake_at = transition.now + next_step.delay
     transition.update(
         path,
         phase="Backoff",
-        reason=str(broken.reason),
-        message=shorten(broken.message, 1024),
-        tail=broken.tail[-1024:] or None,
+        reason=str(failure.reason),
+        message=shorten(failure.message, 1024),
+        tail=failure.tail[-1024:] or None,
         wake_at=timestamps.timestamp(wake_at),
-        **{verdict.budget.value: verdict.count},
+        **{next_step.retry_class.value: next_step.count},
     )
-    message = f"{path}: {broken.reason}: {broken.message}"
+    message = f"{path}: {failure.reason}: {failure.message}"
     transition.event("Warning", EventReason.NODE_ATTEMPT_FAILED, message)
     transition.requeue_at(wake_at)
 
 
 def _named_trouble(transition: Transition, path: str, attempt: AttemptStatus) -> str:
-    """What was told of an attempt that was then stopped for it: its pod no longer knows."""
+    """The problem for which an attempt was stopped, from the node's status; "" if there is none.
+
+    The pod's own status no longer shows it once the pod has been stopped.
+    """
     status = transition.statuses[path]
     if status.reason == attempt.stopping:
         return status.message or ""

@@ -1,8 +1,8 @@
-"""How an attempt ended: one judgement of a pod, in one place.
+"""How an attempt ended: the only place that judges a pod.
 
-Order of evidence (A5): a record that parses, names this attempt and pod and matches
-its digest decides, whatever exit code, pod phase or Job condition say. Only the plain JSON of
-`container` nodes needs exit code 0. Without a record the cluster's own facts give the reason.
+Order of evidence (A5): a record that parses, names this attempt and pod, and matches its digest
+decides, regardless of exit code, pod phase and Job condition. Only the plain JSON of
+`container` nodes needs exit code 0. Without a record, the status of the pod gives the reason.
 """
 
 from dataclasses import replace
@@ -33,11 +33,11 @@ from waypost.protocol.record import (
 )
 
 _SIGKILLED: Final = 137
-# The kubelet's word, and containerd's when it comes up after a power cut: exit codes are made up.
-_NOBODY_SAW: Final = frozenset({CONTAINER_STATUS_UNKNOWN, "Unknown"})
+# Reasons of the kubelet, and of containerd after a power cut, whose exit code is not the program's.
+_END_UNKNOWN: Final = frozenset({CONTAINER_STATUS_UNKNOWN, "Unknown"})
 
 
-# For these an attempt is stopped whose container has not started.
+# Reasons for which the operator stops an attempt whose container has not started.
 _NOT_STARTED: Final = frozenset(
     {
         Reason.UNSCHEDULABLE,
@@ -57,59 +57,66 @@ def judge_pod(
     stopping: str | None,
     log: str | None,
     trouble: str = "",
-    kept: RecordFact | None = None,
+    stored_result: RecordFact | None = None,
     lost: str = "",
     waited: bool = False,
 ) -> Outcome:
-    """The outcome of an attempt whose pod is over (`pod.over`), or given up: `lost` says why.
+    """Judge an attempt whose pod is over (`pod.over`) or on a lost machine.
 
-    `stopping` is the reason for which the operator stopped it, `trouble` what the cluster said
-    of it before, `log` the end of its log where that was read, `kept` the attempt's NodeRecord
-    where that was looked for (`wants_record`) and found. `waited`: the kubelet was seen to
-    say why it had not started the attempt's container.
+    Args:
+        pod: The attempt's pod.
+        kind: The kind of its node.
+        expect: The identity that its commit record must carry.
+        output_schema: The JSON Schema (2020-12) of the output.
+        stopping: The reason for which the operator stopped the attempt, if it did.
+        log: The end of the pod's log, if it was read.
+        trouble: The problem that was shown in the node's status before the stop.
+        stored_result: The attempt's NodeRecord, if it was read (`needs_record`) and exists.
+        lost: Why the machine is considered lost; "" if it is not.
+        waited: Whether the kubelet reported why it had not started the container.
     """
-    found: Outcome | RecordProblem | None
+    recorded: Outcome | RecordProblem | None
     foreign = not KINDS[kind].runs_waypost
     if foreign and not _did_its_work(pod, stopping):
-        found = None
+        recorded = None
     elif foreign and not pod.has_sidecar:
-        found = _plain_result(pod, output_schema)
+        recorded = _plain_result(pod, output_schema)
     else:
-        found = _recorded_result(pod, expect, output_schema, kept)
-    if isinstance(found, Succeeded):
-        return found
-    if isinstance(found, Failed) and not _knows_only_of_a_signal(found, pod, stopping):
-        return found
+        recorded = _recorded_result(pod, expect, output_schema, stored_result)
+    if isinstance(recorded, Succeeded):
+        return recorded
+    if isinstance(recorded, Failed) and not _is_only_sigterm(recorded, pod, stopping):
+        return recorded
     ends_anyway = stopping and reason_of(stopping) not in (*_NOT_STARTED, Reason.TIMEOUT)
     if lost and not ends_anyway:
         return Failed(Reason.NODE_LOST, lost)
-    broken = _without_record(
+    failure = _without_record(
         pod,
         kind=kind,
         stopping=stopping,
         log=log,
         started=not surely_not_started(pod, waited=waited),
     )
-    if isinstance(found, Failed):
-        broken = replace(broken, report=found.report)
+    if isinstance(recorded, Failed):
+        failure = replace(failure, report=recorded.report)
     if stopping and trouble:
-        text = f"{broken.message}: {trouble}"
-        broken = replace(broken, message=text, lasting=_is_hopeless(stopping, trouble))
-    if isinstance(found, RecordProblem):
-        text = f"{broken.message}; a record was refused: {found.message}"
-        return replace(broken, message=text, refused=found.reason)
-    return broken
+        text = f"{failure.message}: {trouble}"
+        failure = replace(failure, message=text, lasting=_is_hopeless(stopping, trouble))
+    if isinstance(recorded, RecordProblem):
+        text = f"{failure.message}; a record was refused: {recorded.message}"
+        return replace(failure, message=text, refused=recorded.reason)
+    return failure
 
 
 def _is_hopeless(stopping: str, trouble: str) -> bool:
     return reason_of(stopping) in _NOT_STARTED and refusals.lasts(trouble)
 
 
-def _knows_only_of_a_signal(found: Failed, pod: PodFact, stopping: str | None) -> bool:
-    """Whether a record says no more than that SIGTERM came, and others know why it did: the
-    operator that stopped the attempt, or the kubelet that evicted the pod."""
-    told = stopping or pod.disruption or pod.pod_reason in ("Evicted", "DeadlineExceeded")
-    return found.reason == Reason.DISRUPTED and bool(told)
+def _is_only_sigterm(recorded: Failed, pod: PodFact, stopping: str | None) -> bool:
+    """Whether a record only says that SIGTERM came, while the cause is known: the operator
+    stopped the attempt, or the kubelet evicted the pod."""
+    cause = stopping or pod.disruption or pod.pod_reason in ("Evicted", "DeadlineExceeded")
+    return recorded.reason == Reason.DISRUPTED and bool(cause)
 
 
 def needs_record(pod: PodFact, expect: Attempt) -> bool:
@@ -129,7 +136,10 @@ def needs_trace(pod: PodFact, expect: Attempt) -> bool:
 
 
 def _recorded_result(
-    pod: PodFact, expect: Attempt, output_schema: JsonValue | None, kept: RecordFact | None
+    pod: PodFact,
+    expect: Attempt,
+    output_schema: JsonValue | None,
+    stored_result: RecordFact | None,
 ) -> Outcome | RecordProblem | None:
     record = belonging_to(pod.record, expect=expect)
     if isinstance(record, CommitRecord):
@@ -140,84 +150,98 @@ def _recorded_result(
             retry_after=record.retry_after_seconds,
         )
         if record.stored is not None:
-            return replace(_stored(record.stored, kept, output_schema), report=report)
+            return replace(_stored(record.stored, stored_result, output_schema), report=report)
         if record.outcome == "Succeeded":
             return replace(_checked(record.output, output_schema), report=report)
         message = record.message or "failed without a message"
         return Failed(reason_of(record.reason), message, record.tail or "", report=report)
     if record.reason == "TooLarge":
         return Failed(Reason.OUTPUT_TOO_LARGE, record.message)
-    if kept is not None:  # handed in before its pod could write a record
-        return from_stored_result(kept, output_schema)
-    # Malformed or another attempt's: as if nothing had been written, but told and counted.
+    if stored_result is not None:  # uploaded before the pod could write a record
+        return from_stored_result(stored_result, output_schema)
+    # Malformed or another attempt's: treated as absent, but reported and counted.
     return None if record.reason == "Missing" else record
 
 
-def _stored(stored: Stored, kept: RecordFact | None, output_schema: JsonValue | None) -> Outcome:
-    if kept is None:
-        text = "the output was stored, says the record, but this attempt has no NodeRecord"
+def _stored(
+    stored: Stored, stored_result: RecordFact | None, output_schema: JsonValue | None
+) -> Outcome:
+    if stored_result is None:
+        text = "the commit record says that the output is stored, but the NodeRecord does not exist"
         return Failed(Reason.RESULT_LOST, text)
-    if kept.payload.digest != stored.digest:
-        text = f"the record names {stored.digest}, NodeRecord {kept.name} another digest"
+    payload = stored_result.payload
+    if payload.digest != stored.digest:
+        text = (
+            f"NodeRecord {stored_result.name} has digest {payload.digest}, "
+            f"the commit record expects {stored.digest}"
+        )
         return Failed(Reason.RESULT_LOST, text)
-    return from_stored_result(kept, output_schema)
+    return from_stored_result(stored_result, output_schema)
 
 
-def from_stored_result(kept: RecordFact, output_schema: JsonValue | None) -> Outcome:
-    """The outcome of an attempt whose result is in this NodeRecord. What is too big to be read
-    was held to the schema by the gateway."""
-    payload = kept.payload
-    if kept.problem:
-        return Failed(Reason.RESULT_LOST, f"NodeRecord {kept.name}: {kept.problem}")
+def from_stored_result(stored_result: RecordFact, output_schema: JsonValue | None) -> Outcome:
+    """The outcome of an attempt whose result is in this NodeRecord.
+
+    A payload that is too large to be read here was checked against the schema by the gateway.
+    """
+    payload = stored_result.payload
+    if stored_result.problem:
+        return Failed(
+            Reason.RESULT_LOST, f"NodeRecord {stored_result.name}: {stored_result.problem}"
+        )
     if payload.read and output_schema is not None:
         violations = schema.validate(output_schema, payload.value)
         if violations:
             return Failed(Reason.OUTPUT_INVALID, "; ".join(str(v) for v in violations))
-    return Succeeded(readable(kept), payload.digest, payload.size, record=kept.name)
+    return Succeeded(
+        readable(stored_result), payload.digest, payload.size, record=stored_result.name
+    )
 
 
 def _did_its_work(pod: PodFact, stopping: str | None) -> bool:
-    """Whether a foreign program says, by its exit code, that it succeeded. One that catches SIGTERM
-    and exits 0 has not done its work, unless it still gave an output to somebody else's SIGTERM;
-    one that ended before anybody told it has."""
+    """Whether the exit code of a `container` node's program means success.
+
+    A program that exits 0 on SIGTERM has not done its work, unless the SIGTERM did not come from
+    the operator and the program still wrote an output. One that ended before the SIGTERM has.
+    """
     if not pod.terminated or pod.exit_code != 0:
         return False
-    if not _was_told_to_end(pod):
+    if not _may_have_been_signalled(pod):
         return True
     return not stopping and bool(pod.has_sidecar or pod.message.strip())
 
 
-def _was_told_to_end(pod: PodFact) -> bool:
+def _may_have_been_signalled(pod: PodFact) -> bool:
     """Whether a pod that is over may have ended because of a SIGTERM."""
     if pod.deleting_since is not None and pod.finished_at is not None:
-        # Both in whole seconds: of one that ended in the same, the signal is the likelier cause.
+        # Both have whole seconds: in the same second, the signal is the more likely cause.
         return pod.finished_at >= pod.deleting_since
     return pod.deleting or bool(pod.pod_reason or pod.disruption)
 
 
 def _plain_result(pod: PodFact, output_schema: JsonValue | None) -> Outcome:
-    found = decode_plain(pod.message)
-    if not isinstance(found, RecordProblem):
-        return _checked(found, output_schema)
-    if found.reason == "TooLarge":
-        return Failed(Reason.OUTPUT_TOO_LARGE, found.message)
-    if found.plain_text is not None:
-        as_text = _checked(found.plain_text, output_schema)
+    output = decode_plain(pod.message)
+    if not isinstance(output, RecordProblem):
+        return _checked(output, output_schema)
+    if output.reason == "TooLarge":
+        return Failed(Reason.OUTPUT_TOO_LARGE, output.message)
+    if output.plain_text is not None:
+        as_text = _checked(output.plain_text, output_schema)
         if isinstance(as_text, Succeeded):
             return as_text
-    return Failed(Reason.OUTPUT_INVALID, found.message)
+    return Failed(Reason.OUTPUT_INVALID, output.message)
 
 
 def _checked(output: JsonValue, output_schema: JsonValue | None) -> Outcome:
     try:
-        found = checkpoint(ijson.check(output))
+        succeeded = checkpoint(ijson.check(output))
     except ijson.IJsonError as error:
         return Failed(Reason.OUTPUT_INVALID, str(error))
     if output_schema is not None:
         violations = schema.validate(output_schema, output)
         if violations:
             return Failed(Reason.OUTPUT_INVALID, "; ".join(str(v) for v in violations))
-    return found
+    return succeeded
 
 
 def _without_record(
@@ -237,7 +261,7 @@ def _without_record(
     if pod.pod_reason == "DeadlineExceeded":
         return _deadline(pod, started)
     if pod.terminated_reason in START_FAILED:
-        return replace(_exit_code(pod, log), started=False)
+        return replace(_exit_code(pod, log), started=False, exit_code=None)
     if pod.init is not None and pod.init.reason == "Failed":
         return Failed(Reason.POD_REJECTED, pod.init.text, "", started=False)
     if not started:
@@ -247,7 +271,7 @@ def _without_record(
         return Failed(
             Reason.OUT_OF_MEMORY, "killed: out of memory (raise limits.memory)", log or ""
         )
-    if pod.deleting or pod.terminated_reason in _NOBODY_SAW or not pod.terminated:
+    if pod.deleting or pod.terminated_reason in _END_UNKNOWN or not pod.terminated:
         return Failed(Reason.DISRUPTED, pod.pod_message or "the pod was deleted while it ran")
     if pod.exit_code == 0 and (KINDS[kind].runs_waypost or pod.has_sidecar):
         return Failed(Reason.RESULT_LOST, "exit code 0, but no record of a result was written")
@@ -257,14 +281,15 @@ def _without_record(
 def _exit_code(pod: PodFact, log: str | None) -> Failed:
     detail = f" ({pod.terminated_reason})" if pod.terminated_reason not in ("", "Error") else ""
     if pod.exit_code == _SIGKILLED and not detail:
-        # Of a child that was killed for its memory a shell gives 137 too: nobody says which.
-        detail = " (SIGKILL, by itself or for the memory of a child process)"
-    said = f": {pod.message.strip()[:300]}" if pod.message.strip() else ""
-    return Failed(Reason.NODE_ERROR, f"exit code {pod.exit_code}{detail}{said}", log or "")
+        # A shell also exits with 137 if a child was killed for its memory: the two look the same.
+        detail = " (SIGKILL, or a child process was killed for its memory)"
+    message = f": {pod.message.strip()[:300]}" if pod.message.strip() else ""
+    text = f"exit code {pod.exit_code}{detail}{message}"
+    return Failed(Reason.NODE_ERROR, text, log or "", exit_code=pod.exit_code)
 
 
 def _deadline(pod: PodFact, started: bool) -> Failed:
-    # The pod's own deadline is the backstop for a time the operator was away.
+    # activeDeadlineSeconds of the pod ends it while no operator runs.
     if started:
         return Failed(Reason.TIMEOUT, "stopped by the pod's deadline")
     return Failed(never_started(pod), trouble_of(pod) or "did not start in time", "", False)
@@ -274,12 +299,12 @@ def _stopped_message(reason: str) -> str:
     return {
         Reason.TIMEOUT: "ran longer than its timeout",
         Reason.CANCELLED: "the run was cancelled",
-        Reason.DEADLINE_EXCEEDED: "stopped while it was under way",
+        Reason.DEADLINE_EXCEEDED: "stopped while it was running",
     }.get(reason_of(reason), "did not start within queueTimeout")
 
 
 def never_started(pod: PodFact) -> Reason:
-    """The reason for which a pod's container has not started."""
+    """The reason why a pod's container has not started."""
     if pod.unschedulable:
         return Reason.UNSCHEDULABLE
     waits_for = pod.init.reason if pod.init is not None else pod.waiting_reason
@@ -293,7 +318,7 @@ def never_started(pod: PodFact) -> Reason:
 
 
 def needs_log(pod: PodFact, *, kind: str) -> bool:
-    """Whether the end of the log would tell more than the pod's own facts do."""
+    """Whether the end of the log can explain a failure that the pod's status does not."""
     if not pod.terminated or pod.exit_code == 0 or pod.disruption:
         return False
     return not KINDS[kind].runs_waypost or not pod.message

@@ -1,5 +1,5 @@
-"""What an attempt is asked to do: the node's fields filled in, what it refers to resolved, and the
-Job that carries it out."""
+"""How an attempt is launched: the expressions of its node are evaluated, its references resolved,
+and its Job is rendered."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -12,14 +12,9 @@ from waypost.engine.budget import shares
 from waypost.engine.budget.usage import Exhausted
 from waypost.engine.nodes.table import engine_kind
 from waypost.engine.scheduling import missing_references
-from waypost.engine.scheduling.inputs import (
-    Inputs,
-    Invalid,
-    Missing,
-    invalid_reason,
-    own_context,
-)
+from waypost.engine.scheduling.inputs import invalid_reason, own_context
 from waypost.engine.state.decision import Launch
+from waypost.engine.state.inputs import Inputs, Invalid, Missing
 from waypost.engine.state.transition import Transition
 from waypost.kube import names, node_records, timestamps
 from waypost.kube.kinds.table import pod_kind
@@ -34,8 +29,15 @@ from waypost.protocol.request import Request
 def prepare(
     transition: Transition, path: str, inputs: Inputs, attempt: AttemptStatus
 ) -> Launch | Invalid | Missing | TooLarge:
-    """The Job of an attempt. The same attempt gives the same request whenever it is prepared,
-    but for what a ModelProvider or ToolServer says by then."""
+    """Render the Job of an attempt.
+
+    The same attempt always gives the same request, except for what its ModelProvider or
+    ToolServer says at the time.
+
+    Returns:
+        The Job to create; Invalid if an expression cannot be evaluated; Missing if a resource
+        that the node refers to does not exist; TooLarge if the inputs fit no object.
+    """
     node = transition.node(path)
     view = own_context(inputs, path=path, attempt=attempt.number)
     rendered = engine_kind(node).render(transition, node, view, attempt)
@@ -55,6 +57,7 @@ def prepare(
 
 def _launch(transition: Transition, node: Node, request: Request, rendered: Rendered) -> Launch:
     timeout = node_settings.timeout_of(transition.spec, node)
+    defaults = transition.spec.defaults
     job, config_map = attempt_manifests(
         owner=transition.owner,
         node=node,
@@ -62,6 +65,7 @@ def _launch(transition: Transition, node: Node, request: Request, rendered: Rend
         rendered=rendered,
         settings=transition.settings,
         deadline_seconds=timeout + node_settings.queue_timeout_of(transition.spec, node),
+        default_resources=defaults.resources if defaults else None,
     )
     return Launch(path=node.name, attempt=request.attempt, job=job, config_map=config_map)
 
@@ -69,7 +73,8 @@ def _launch(transition: Transition, node: Node, request: Request, rendered: Rend
 def _launch_with_stored_inputs(
     transition: Transition, node: Node, request: Request, rendered: Rendered
 ) -> Launch:
-    """Inputs that no ConfigMap holds: the pod gets them from the gateway."""
+    """The Job of an attempt whose inputs do not fit a ConfigMap: the pod reads them from the
+    gateway."""
     canonical = ijson.canonical(request.inputs)
     form = node_records.form_of(request.inputs, canonical)
     if form is None:
@@ -122,8 +127,11 @@ def _request(
 
 
 def launch(transition: Transition, path: str, inputs: Inputs) -> None:
-    """Record the next attempt of a node and ask for its Job; hold the node while something that
-    it refers to is missing, or while its budget is lent out."""
+    """Record the next attempt of a node and create its Job.
+
+    The node waits while a resource that it refers to is missing, and while running attempts
+    reserve the rest of the budget.
+    """
     status = transition.statuses[path]
     number = (status.attempt or 0) + 1
     moment = timestamps.timestamp(transition.now)

@@ -1,5 +1,5 @@
-"""Pods that wait for a volume. Their status says ContainerCreating for ever and nothing else: that
-a Secret or one of its keys is missing is told by an Event alone, which is read live.
+"""Pods that wait for a volume. Their status stays at ContainerCreating: only an Event, which is
+read live, reports that a Secret or one of its keys is missing.
 """
 
 from datetime import datetime, timedelta
@@ -16,13 +16,13 @@ _CREATING: Final = ("", "ContainerCreating", "PodInitializing")
 
 
 def waits_for_key(pod: PodFact) -> bool:
-    """Whether a pod may be waiting for one of the keys that it mounts."""
+    """Whether a pod may be waiting for a key of a Secret or ConfigMap that it mounts."""
     bound = pod.scheduled and pod.started_at is None and not pod.over and not pod.deleting
     return bound and bool(pod.keys) and pod.waiting_reason in _CREATING
 
 
 def look_at(observed: Observed, pod: PodFact, attempt: AttemptStatus) -> datetime:
-    """When the Events of a pod that waits are next read: soon, then rarely."""
+    """When the Events of a waiting pod are read next; the interval grows from 3 to 60 seconds."""
     launched = timestamps.parse_timestamp(attempt.launched_at) or observed.created_at
     looked = pod.mount_looked_at
     if looked is None:

@@ -36,7 +36,7 @@ def log_reads(observed: Observed, status: NodeStatus, node: Node) -> list[PodFac
 
 
 def mount_reads(observed: Observed, status: NodeStatus, now: datetime) -> list[PodFact]:
-    """The pods of a running attempt of which it is time to ask whether a key is missing."""
+    """The pods of a running attempt whose Events must be read now for a missing key."""
     attempt = status.open_attempt
     if attempt is None:
         return []
@@ -49,7 +49,8 @@ def mount_reads(observed: Observed, status: NodeStatus, now: datetime) -> list[P
 
 
 def look_at(observed: Observed, attempt: AttemptStatus) -> datetime:
-    """When the API server is next asked for a pod that has not been seen: soon, then rarely."""
+    """When the API server is read next for a pod that is not in the cache; the interval grows from
+    3 to 60 seconds."""
     launched = timestamps.parse_timestamp(attempt.launched_at) or observed.created_at
     looked = observed.live_at if observed.live_at and observed.live_at >= launched else None
     if looked is None:

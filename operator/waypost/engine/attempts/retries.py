@@ -14,18 +14,18 @@ from waypost.protocol.reasons import Reason
 
 MAX_DISRUPTIONS: Final = 5
 MAX_LAUNCH_RETRIES: Final = 2  # of a pod that did not start within queueTimeout
-MAX_PROVIDER_RETRIES: Final = 5  # of a provider that asks to wait
-_LONGEST_WAIT: Final = 3600.0  # whatever a provider asks for
+MAX_PROVIDER_RETRIES: Final = 5  # of requests that a provider retry_after to repeat later
+_LONGEST_WAIT: Final = 3600.0  # seconds; an upper limit on the Retry-After of a provider
 
 USER_REASONS: Final = frozenset(Reason(name) for name in get_args(RetriedReason))
 _LAUNCH_REASONS: Final = frozenset({Reason.UNSCHEDULABLE, Reason.IMAGE_PULL, Reason.POD_REJECTED})
 _CLUSTER_REASONS: Final = frozenset({Reason.DISRUPTED, Reason.NODE_LOST})
-# With effect: once these leave it open whether the effect has happened.
+# After these it is unknown whether a node with `effect: once` has taken effect.
 _UNKNOWN: Final = _CLUSTER_REASONS | {Reason.RESULT_LOST}
 
 
 class RetryClass(StrEnum):
-    """What another attempt is counted against: the counter of that name in the node's status."""
+    """What another attempt counts against; the value is the name of the counter in NodeStatus."""
 
     USER = "retries"  # retry.limit
     PROVIDER = "provider_retries"
@@ -35,10 +35,10 @@ class RetryClass(StrEnum):
 
 @dataclass(frozen=True)
 class Again:
-    """Start another attempt after `delay`; the counter of `budget` then stands at `count`."""
+    """Start another attempt after `delay`, and set the counter of `retry_class` to `count`."""
 
     delay: timedelta
-    budget: RetryClass
+    retry_class: RetryClass
     count: int
 
 
@@ -50,68 +50,88 @@ class GiveUp:
     message: str
 
 
-def retry_class_of(broken: Failed) -> RetryClass | None:
-    """What another attempt after this one would be counted against; None when none may follow:
-    it would end the same way, or has had a clock of its own."""
-    if broken.lasting:
+def retry_class_of(failure: Failed) -> RetryClass | None:
+    """What another attempt would count against; None if no other attempt may follow, because it
+    would fail in the same way or its reason is never retried."""
+    if failure.lasting:
         return None
-    asked_to_wait = broken.report.retry_after is not None
-    if broken.reason is Reason.RATE_LIMITED or (
-        broken.reason is Reason.PROVIDER_ERROR and asked_to_wait
+    has_retry_after = failure.report.retry_after is not None
+    if failure.reason is Reason.RATE_LIMITED or (
+        failure.reason is Reason.PROVIDER_ERROR and has_retry_after
     ):
         return RetryClass.PROVIDER
-    if broken.reason in _CLUSTER_REASONS:
+    if failure.reason in _CLUSTER_REASONS:
         return RetryClass.CLUSTER
-    if broken.reason in _LAUNCH_REASONS:
+    if failure.reason in _LAUNCH_REASONS:
         return RetryClass.LAUNCH
-    return RetryClass.USER if broken.reason in USER_REASONS else None
+    return RetryClass.USER if failure.reason in USER_REASONS else None
 
 
 def after_failure(
-    *, retries: Retries, status: NodeStatus, broken: Failed, seed: str
+    *, retries: Retries, status: NodeStatus, failure: Failed, seed: str
 ) -> Again | GiveUp:
-    """What follows a broken attempt. `seed` (run, path, attempt) spreads the waits of nodes that
-    failed together; a hash, so that the answer is the same after a crash."""
-    budget = retry_class_of(broken)
-    if budget is None:
-        return GiveUp(broken.reason, broken.message)
-    if retries.once and broken.started:
-        if broken.reason in _UNKNOWN:
+    """What follows a failed attempt.
+
+    Args:
+        retries: The retry policy of the node.
+        status: The status of the node, with the counters of its retries.
+        failure: How the attempt failed.
+        seed: Identifies run, path and attempt. Its hash spreads the delays of nodes that failed
+            together, and gives the same delay after a crash.
+    """
+    retry_class = retry_class_of(failure)
+    if retry_class is None:
+        return GiveUp(failure.reason, failure.message)
+    if retries.once and failure.started:
+        if failure.reason in _UNKNOWN:
             rule = "it may have taken effect, and effect: once does not allow a second attempt"
-            text = f"{broken.message}; {rule}"
+            text = f"{failure.message}; {rule}"
             return GiveUp(Reason.UNKNOWN_EFFECT, text)
-        return GiveUp(broken.reason, broken.message)
-    used = _used(status, budget)
-    if budget is RetryClass.CLUSTER:
+        return GiveUp(failure.reason, failure.message)
+    used = _used(status, retry_class)
+    if retry_class is RetryClass.CLUSTER:
         if used < MAX_DISRUPTIONS:
-            return Again(_delay(2.0**used, seed), budget, used + 1)
-        text = f"{broken.message}; disrupted {used + 1} times, the limit is {MAX_DISRUPTIONS}"
-        return GiveUp(broken.reason, text)
-    if budget is RetryClass.LAUNCH:
+            return Again(_delay(2.0**used, seed), retry_class, used + 1)
+        text = f"{failure.message}; disrupted {used + 1} times, the limit is {MAX_DISRUPTIONS}"
+        return GiveUp(failure.reason, text)
+    if retry_class is RetryClass.LAUNCH:
         if used < MAX_LAUNCH_RETRIES:
-            return Again(_delay(10.0 * 2**used, seed), budget, used + 1)
-        return GiveUp(broken.reason, f"{broken.message}; gave up after {used + 1} launches")
-    asked = min(broken.report.retry_after or 0.0, _LONGEST_WAIT)
-    if budget is RetryClass.PROVIDER and used < MAX_PROVIDER_RETRIES:
-        return Again(_delay(max(5.0 * 2**used, asked), seed), budget, used + 1)
-    return _by_the_user(retries, status=status, broken=broken, asked=asked, seed=seed)
+            return Again(_delay(10.0 * 2**used, seed), retry_class, used + 1)
+        return GiveUp(failure.reason, f"{failure.message}; gave up after {used + 1} launches")
+    retry_after = min(failure.report.retry_after or 0.0, _LONGEST_WAIT)
+    if retry_class is RetryClass.PROVIDER and used < MAX_PROVIDER_RETRIES:
+        return Again(_delay(max(5.0 * 2**used, retry_after), seed), retry_class, used + 1)
+    return _user_retry(retries, status=status, failure=failure, retry_after=retry_after, seed=seed)
 
 
-def _by_the_user(
-    retries: Retries, *, status: NodeStatus, broken: Failed, asked: float, seed: str
+def _user_retry(
+    retries: Retries, *, status: NodeStatus, failure: Failed, retry_after: float, seed: str
 ) -> Again | GiveUp:
     used = _used(status, RetryClass.USER)
     if used >= retries.limit:
-        return GiveUp(broken.reason, broken.message)
-    if retries.reasons is not None and broken.reason not in retries.reasons:
-        listed = ", ".join(sorted(retries.reasons))
-        return GiveUp(broken.reason, f"{broken.message}; retry.reasons has only {listed}")
+        return GiveUp(failure.reason, failure.message)
+    if obstacle := _obstacle(retries, failure):
+        return GiveUp(failure.reason, f"{failure.message}; {obstacle}")
     wait = min(retries.initial * retries.factor**used, retries.max)
-    return Again(_delay(max(wait, asked), seed), RetryClass.USER, used + 1)
+    return Again(_delay(max(wait, retry_after), seed), RetryClass.USER, used + 1)
 
 
-def _used(status: NodeStatus, budget: RetryClass) -> int:
-    used: int | None = getattr(status, budget)
+def _obstacle(retries: Retries, failure: Failed) -> str:
+    """Why the user's own settings allow no retry of this failure; "" if they do (S49)."""
+    codes, code = retries.exit_codes, failure.exit_code
+    if codes is not None and code is not None:
+        if codes.retry is not None:
+            listed = ", ".join(map(str, sorted(codes.retry)))
+            return "" if code in codes.retry else f"retry.exitCodes.retry has only {listed}"
+        if code in (codes.fail or []):
+            return f"retry.exitCodes.fail has {code}"
+    if retries.reasons is not None and failure.reason not in retries.reasons:
+        return f"retry.reasons has only {', '.join(sorted(retries.reasons))}"
+    return ""
+
+
+def _used(status: NodeStatus, retry_class: RetryClass) -> int:
+    used: int | None = getattr(status, retry_class)
     return used or 0
 
 

@@ -1,4 +1,4 @@
-"""Results that a pod handed in at the gateway: when to look for one, and whether it counts."""
+"""Results that a pod uploaded to the gateway: when to read one, and whether it counts."""
 
 from datetime import datetime
 
@@ -15,7 +15,10 @@ from waypost.protocol.record import Attempt
 
 
 def reads_of(observed: Observed, status: NodeStatus, node: Node, now: datetime) -> set[str]:
-    """The NodeRecord of a running attempt that is over and has told no result of its own."""
+    """The name of the NodeRecord to read, as a set of at most one.
+
+    It is read for an open attempt whose pods are over and whose commit record holds no result.
+    """
     attempt = status.open_attempt
     if attempt is None or not kind_of(node).has_pod:
         return set()
@@ -25,15 +28,15 @@ def reads_of(observed: Observed, status: NodeStatus, node: Node, now: datetime) 
         return set()
     if pods:
         over = all(pod.over or lost_machines.loss_reason(observed, pod, now) for pod in pods)
-        looks = over and any(needs_record(pod, expected_identity(ref, pod.uid)) for pod in pods)
+        needed = over and any(needs_record(pod, expected_identity(ref, pod.uid)) for pod in pods)
     else:
         job = observed.jobs.get(attempt.job)
-        looks = observed.live and job is not None and job.ended
-    return {ref.record_name("Result")} if looks else set()
+        needed = observed.live and job is not None and job.ended
+    return {ref.record_name("Result")} if needed else set()
 
 
 def stored_result(transition: Transition, path: str, attempt: AttemptStatus) -> RecordFact | None:
-    """The attempt's NodeRecord, if it was looked for and is what its name says."""
+    """The attempt's NodeRecord, if it was read and belongs to this attempt."""
     ref = transition.attempt_ref(path, attempt.number)
     fact = transition.observed.records.get(ref.record_name("Result"))
     return fact if fact is not None and fact.is_of("Result", ref) else None

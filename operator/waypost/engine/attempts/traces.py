@@ -1,4 +1,4 @@
-"""Traces of attempts: asked for, kept in NodeRecords, and told to whoever exports spans."""
+"""Traces of attempts: read, stored in NodeRecords, and passed to the span exporter."""
 
 from waypost.api.base import JsonValue
 from waypost.api.meta import EventReason
@@ -15,23 +15,36 @@ from waypost.protocol.work import Trace, trace_from_json
 
 
 def reads_of(observed: Observed, status: NodeStatus) -> set[str]:
-    """The NodeRecord with the trace of a running attempt that is over and says that the gateway
-    has it."""
+    """The name of the NodeRecord to read, as a set of at most one.
+
+    It is read for an open attempt whose pods are over and whose commit record says that the
+    gateway has the trace.
+    """
     attempt = status.open_attempt
     if attempt is None:
         return set()
     ref = attempt_ref(observed, status, attempt.number)
     pods = observed.pods_of(status.path, attempt.number)
     over = all(pod.over for pod in pods)
-    looks = over and any(needs_trace(pod, expected_identity(ref, pod.uid)) for pod in pods)
-    return {ref.record_name("Trace")} if looks else set()
+    needed = over and any(needs_trace(pod, expected_identity(ref, pod.uid)) for pod in pods)
+    return {ref.record_name("Trace")} if needed else set()
 
 
 def keep_trace(
     transition: Transition, path: str, number: int, trace: Trace | bool | None
 ) -> str | None:
-    """Keep an attempt's trace: what came in the commit record gets a NodeRecord of its own.
-    Returns the record's name; None when there is nothing to keep."""
+    """Store the trace of an attempt and pass it to the exporter.
+
+    Args:
+        transition: The next status of the run.
+        path: The node.
+        number: The number of the attempt.
+        trace: The trace from the commit record, which gets its own NodeRecord; True if the pod
+            uploaded it to the gateway.
+
+    Returns:
+        The name of the NodeRecord; None if there is no trace or it could not be written.
+    """
     ref = transition.attempt_ref(path, number)
     name = ref.record_name("Trace")
     if isinstance(trace, Trace):

@@ -1,7 +1,7 @@
-"""Attempts of nodes that have a pod: launch, watch, stop; `closing` has how they end.
+"""Attempts of nodes that have a pod: watch and stop them; `close` records how they end.
 
 That an attempt has neither Job nor pod is concluded from a live read only (A1, A2);
-a pod that exists is the attempt, whatever became of its Job.
+a pod that exists is the attempt, even if its Job is gone.
 """
 
 from dataclasses import replace
@@ -14,10 +14,12 @@ from waypost.engine.attempts import lost_machines, missing_mounts, stored_result
 from waypost.engine.attempts.close import complete, complete_with, fail
 from waypost.engine.attempts.judge import from_stored_result, never_started
 from waypost.engine.attempts.launch import prepare
-from waypost.engine.attempts.reads import STOP_AGAIN, look_at
+from waypost.engine.attempts.reads import look_at
+from waypost.engine.attempts.stop import stop
 from waypost.engine.scheduling import deadlines
-from waypost.engine.scheduling.inputs import Invalid, Missing, invalid_reason, resolve
-from waypost.engine.state.decision import Launch, StopAttempt
+from waypost.engine.scheduling.inputs import invalid_reason, resolve
+from waypost.engine.state.decision import Launch
+from waypost.engine.state.inputs import Invalid, Missing
 from waypost.engine.state.outcome import Failed, reason_of
 from waypost.engine.state.transition import Transition
 from waypost.kube import timestamps
@@ -28,15 +30,13 @@ from waypost.kube.kinds.table import pod_kind
 from waypost.kube.manifests.pod import RUNNER_HEADSTART
 from waypost.protocol.reasons import Reason
 
-IN_POD: Final = ("Running", "Superseding")  # phases of a node whose attempt has a pod
-_FENCE: Final = 12.0  # the ten seconds of a fence (runtime/writes/actions.py), and what clocks
-# differ by
+_FENCE: Final = 12.0  # ten seconds of a fence (runtime/writes/actions.py) and the clock skew
 
 
 def advance(transition: Transition, path: str) -> None:
-    """Take the result of a running attempt, or see to its clocks and troubles."""
+    """Complete a running attempt whose pods are over, else check its time limits and problems."""
     attempt = transition.statuses[path].open_attempt
-    if attempt is None:  # a status nobody should have written; start over under the next number
+    if attempt is None:  # no operator writes such a status; start again with the next number
         transition.update(path, phase="Pending")
         return
     pods = transition.observed.pods_of(path, attempt.number)
@@ -49,20 +49,6 @@ def advance(transition: Transition, path: str) -> None:
         complete(transition, path, attempt, pods)
     else:
         _watch_pods(transition, path, attempt, pods)
-
-
-def stop(transition: Transition, path: str, reason: Reason) -> None:
-    """Ask the cluster to end the current attempt; it is judged once its pod is over."""
-    attempt = transition.statuses[path].open_attempt
-    if attempt is None:
-        return
-    if attempt.stopping is None:
-        attempt = attempt.model_copy(update={"stopping": str(reason)})
-        transition.record_attempt(path, attempt)
-    live_pods = tuple(p for p in transition.observed.pods_of(path, attempt.number) if not p.over)
-    if not live_pods or not all(p.deleting for p in live_pods):
-        transition.after.append(StopAttempt(job=attempt.job, pods=live_pods))
-    transition.requeue_at(transition.now + timedelta(seconds=STOP_AGAIN))
 
 
 def _without_pod(transition: Transition, path: str, attempt: AttemptStatus) -> None:
@@ -96,13 +82,13 @@ def _without_job(transition: Transition, path: str, attempt: AttemptStatus, prob
             text = problem or status.message or ""
             fail(transition, path, attempt, Failed(Reason.LAUNCH_REJECTED, text, "", False))
             return
-        # Nobody refused it: there was no operator or no API server to ask. Its time begins now.
+        # No refusal: operator or API server were not available. queueTimeout begins now.
         moment = timestamps.timestamp(transition.now)
         transition.record_attempt(path, attempt.model_copy(update={"launched_at": moment}))
     inputs = resolve(transition, path)
     action = inputs if isinstance(inputs, Invalid) else prepare(transition, path, inputs, attempt)
     # The same evaluation succeeded when the attempt was recorded, and its data cannot change;
-    # what it refers to can be gone by now: a resource comes back, a result does not.
+    # but what it refers to may be gone: a resource can come back, a result cannot.
     if isinstance(action, Invalid):
         reason = invalid_reason(transition, action.message)
         transition.name_trouble(path, reason, action.message)
@@ -114,8 +100,11 @@ def _without_job(transition: Transition, path: str, attempt: AttemptStatus, prob
 
 
 def _close_stopped(transition: Transition, path: str, attempt: AttemptStatus) -> None:
-    """Close an attempt that has no Job, 12 s after its stop was read from the stored status. Who
-    looked live before the stop was written may create the Job for another ten."""
+    """Close an attempt that has no Job, 12 s after its stop was read from the stored status.
+
+    An operator that read live before the stop was written may still create the Job for ten
+    seconds.
+    """
     seen = timestamps.parse_timestamp(attempt.stopping_at)
     if seen is None:
         moment = timestamps.timestamp(transition.now)
@@ -135,17 +124,17 @@ def _job_without_pod(
 ) -> None:
     if attempt.stopping and (job.suspended or job.halted or job.ended):
         text = transition.statuses[path].message or "stopped before it started"
-        broken = Failed(reason_of(attempt.stopping), text, "", False)
-        hopeless = broken.reason == Reason.POD_REJECTED and refusals.lasts(text)
-        fail(transition, path, attempt, replace(broken, lasting=hopeless))
+        failure = Failed(reason_of(attempt.stopping), text, "", False)
+        hopeless = failure.reason == Reason.POD_REJECTED and refusals.lasts(text)
+        fail(transition, path, attempt, replace(failure, lasting=hopeless))
     elif attempt.stopping:
         stop(transition, path, reason_of(attempt.stopping))
-    elif job.ended and (found := stored_results.stored_result(transition, path, attempt)):
+    elif job.ended and (record := stored_results.stored_result(transition, path, attempt)):
         complete_with(
             transition,
             path,
             attempt,
-            from_stored_result(found, transition.node(path).output_schema),
+            from_stored_result(record, transition.node(path).output_schema),
             transition.now,
         )
     elif job.ended:
@@ -164,7 +153,7 @@ def _job_without_pod(
 
 
 def _podless(job: JobFact) -> str:
-    """Why a Job that is to run has no pod; "" when nothing is known."""
+    """Why a Job has no pod although it should run; "" if that is not known."""
     if job.suspended:
         return f"Job {job.name} is suspended, by a queue (such as Kueue) or by a person"
     return job.trouble
@@ -191,8 +180,8 @@ def _watch_pods(
             if missing_mounts.waits_for_key(pod):
                 transition.requeue_at(missing_mounts.look_at(transition.observed, pod, attempt))
     else:
-        if silent := lost_machines.trouble(transition.observed, pod):
-            transition.name_trouble(path, Reason.NODE_LOST, silent)
+        if problem := lost_machines.trouble(transition.observed, pod):
+            transition.name_trouble(path, Reason.NODE_LOST, problem)
         elif transition.statuses[path].reason:
             transition.update(path, reason=None, message=None)
         allowed = node_settings.timeout_of(transition.spec, node)
@@ -200,7 +189,7 @@ def _watch_pods(
             allowed += RUNNER_HEADSTART
         deadline = pod.started_at + timedelta(seconds=allowed)
         if pod.terminated:
-            return  # its output is being carried out, for as long as the kubelet's grace
+            return  # the sidecar is writing its output, within the kubelet's grace period
         if transition.now >= deadline and not pod.deleting:
             stop(transition, path, Reason.TIMEOUT)
         elif transition.now < deadline:

@@ -3,8 +3,8 @@
 from waypost.api.meta import EventReason
 from waypost.api.status import Allotment, AttemptStatus, NodeStatus
 from waypost.compiler import node_settings
+from waypost.compiler.kinds.table import compiler_kind
 from waypost.engine.budget.usage import Exhausted, allot, enlarged, short_of
-from waypost.engine.nodes.table import engine_kind
 from waypost.engine.scheduling import joins
 from waypost.engine.state.transition import Transition
 from waypost.protocol.reasons import Reason
@@ -12,45 +12,49 @@ from waypost.protocol.text import shorten
 
 
 def reserve(transition: Transition, path: str) -> Allotment | Exhausted | None:
-    """What the next attempt of a node may use of the run's budget; None where there is no budget,
-    or the kind of the node uses none."""
+    """Reserve a share of the run's budget for the next attempt of a node.
+
+    Returns:
+        The share; Exhausted if nothing is left; None if the run has no budget or nodes of this
+        kind use none.
+    """
     node, budget = transition.node(path), transition.spec.budget
-    limits_of = engine_kind(node).limits
+    limits_of = compiler_kind(node).limits
     if limits_of is None or budget is None:
         return None
     limits, nodes = limits_of(transition.spec, node), transition.statuses.values()
     before = _ran_out(transition.statuses[path])
     name = None if before is None else short_of(before)
-    # Another attempt gets all that is left: parted again, it might help nobody.
+    # Another attempt gets all that is left: a further split could be too small for every node.
     sharers = _sharers(transition) if name is None else 1
     retired = transition.observed.status.retired_usage
     share = allot(budget, nodes, sharers=sharers, limits=limits, retired=retired)
     if before is None or name is None:
         return share
-    goes_on = transition.settings.gateway_url is not None  # which keeps its journal
-    return enlarged(share, before, name=name, nodes=nodes, goes_on=goes_on)
+    resumes = transition.settings.gateway_url is not None  # the gateway stores its journal
+    return enlarged(share, before, name=name, nodes=nodes, resumes=resumes)
 
 
 def may_get_larger_share(transition: Transition, path: str) -> bool:
-    """Whether the attempt that has just ended may be followed by one with another share of the
-    run's budget, as no limit of the node's own ended it."""
+    """Whether another attempt with a larger share of the run's budget may follow the one that has
+    just ended, because its share and not the node's own limits ended it."""
     status, node = transition.statuses[path], transition.node(path)
     before = _ran_out(status)
-    if before is None or engine_kind(node).limits is None or before.number != status.attempt:
+    if before is None or compiler_kind(node).limits is None or before.number != status.attempt:
         return False
     once = node_settings.retries_of(transition.spec, node).once
     return not once and short_of(before) is not None
 
 
 def wait_for_larger_share(transition: Transition, path: str, message: str) -> None:
-    """Start again, in this pass or as soon as others have given enough back."""
+    """Start the node again, in this pass or once other attempts have returned enough budget."""
     reason = str(Reason.BUDGET_EXCEEDED)
     transition.update(path, phase="Pending", reason=reason, message=shorten(message, 1024))
     transition.event("Warning", EventReason.NODE_ATTEMPT_FAILED, f"{path}: {reason}: {message}")
 
 
 def _ran_out(status: NodeStatus) -> AttemptStatus | None:
-    """The last attempt of the node's present round that ended so."""
+    """The last attempt of the node's current round that ended with BudgetExceeded."""
     ended = [
         attempt
         for attempt in status.attempts or []
@@ -60,20 +64,20 @@ def _ran_out(status: NodeStatus) -> AttemptStatus | None:
 
 
 def wait_for_budget(transition: Transition, path: str, exhausted: Exhausted) -> None:
-    """Wait for what others may give back; fail when nothing is lent out (S64)."""
+    """Wait for the budget that running attempts may return; fail if none is reserved (S64)."""
     if not exhausted.held:
         transition.end(path, "Failed", Reason.BUDGET_EXCEEDED, exhausted.message)
         return
-    text = f"{exhausted.message}, the rest is lent to attempts under way"
+    text = f"{exhausted.message}, the rest is reserved by running attempts"
     transition.update(path, phase="Pending", reason=str(Reason.BUDGET_EXCEEDED), message=text)
 
 
 def _sharers(transition: Transition) -> int:
-    """Agent nodes that could start now, the one that asks among them."""
+    """How many agent nodes could start now, including the one that reserves."""
     waiting = [
         path
         for path in transition.in_phase("Pending", "Backoff")
-        if engine_kind(transition.node(path)).limits
+        if compiler_kind(transition.node(path)).limits
         and joins.judge(transition, path) is joins.READY
     ]
     return max(len(waiting), 1)

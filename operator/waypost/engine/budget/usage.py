@@ -1,7 +1,7 @@
-"""What was used up, added from attempts to nodes to the run, and the run's budget over it.
+"""Usage, summed from attempts to nodes to the run, and the run's budget.
 
-An attempt is given its share at the fence and gives back at the checkpoint what it did not use,
-so nodes that run side by side cannot overspend together.
+An attempt reserves its share at the fence, and the checkpoint returns what it did not use. So nodes
+that run in parallel cannot exceed the budget together.
 """
 
 from collections.abc import Iterable
@@ -32,21 +32,21 @@ _COUNTS: Final = (
 
 @dataclass(frozen=True)
 class Exhausted:
-    """The run's budget leaves nothing. `held`: attempts under way may still give some back."""
+    """Nothing is left of the run's budget."""
 
     message: str
-    held: bool
+    held: bool  # running attempts have reserved some, and may return it
 
 
 def as_status_usage(usage: work.Usage) -> Usage:
-    """What a commit record reports, as it stands in status; zero is left out."""
+    """The usage of a commit record in the form of the status; zero is left out."""
     counts = {name: getattr(usage, name, 0) or None for name in _COUNTS}
     counts["total_tokens"] = (usage.input_tokens + usage.output_tokens) or None
-    return Usage(**counts, costUSD=usage.cost_usd, tools=_kept(usage.tools or {}))
+    return Usage(**counts, costUSD=usage.cost_usd, tools=_most_called(usage.tools or {}))
 
 
 def total(parts: Iterable[Usage | None]) -> Usage | None:
-    """The sum; None when nothing was reported."""
+    """The sum of `parts`; None if none of them was reported."""
     known = [part for part in parts if part is not None]
     if not known:
         return None
@@ -57,7 +57,7 @@ def total(parts: Iterable[Usage | None]) -> Usage | None:
         for name, calls in (part.tools or {}).items():
             tools[name] = tools.get(name, 0) + calls
     cost = _money(sum(costs, Decimal(0))) if costs else None
-    return Usage(**counts, costUSD=cost, tools=_kept(tools))
+    return Usage(**counts, costUSD=cost, tools=_most_called(tools))
 
 
 def allot(
@@ -68,8 +68,15 @@ def allot(
     limits: AgentLimits,
     retired: Usage | None = None,
 ) -> Allotment | Exhausted:
-    """The share of one attempt: what is left of the budget, parted among `sharers` attempts that
-    may start now, and never more than its own limits. `retired`: used by nodes that are gone."""
+    """The share of one attempt: the remaining budget, split among the attempts that may start now.
+
+    Args:
+        budget: The budget of the run.
+        nodes: The statuses of all nodes.
+        sharers: The number of attempts that may start now.
+        limits: The node's own limits, which the share never exceeds.
+        retired: The usage of nodes that are no longer in the spec.
+    """
     known = list(nodes)
     spent = total((retired, *(node.usage for node in known))) or Usage()
     held = [share for node in known for share in _held(node)]
@@ -82,10 +89,10 @@ def allot(
         allowed = getattr(budget, name)
         if allowed is None:
             continue
-        lent = sum((Decimal(getattr(share, name) or 0) for share in held), Decimal(0))
-        left = Decimal(allowed) - Decimal(used or 0) - lent
+        reserved = sum((Decimal(getattr(share, name) or 0) for share in held), Decimal(0))
+        left = Decimal(allowed) - Decimal(used or 0) - reserved
         if left <= 0:
-            return Exhausted(_exhausted(name, allowed, used), held=lent > 0)
+            return Exhausted(_exhausted(name, allowed, used), held=reserved > 0)
         own = getattr(limits, name)
         share = left / max(sharers, 1)
         shares[name] = share if own is None else min(share, Decimal(own))
@@ -97,11 +104,13 @@ def allot(
 
 
 def short_of(attempt: AttemptStatus) -> str | None:
-    """Of what an attempt that ended with BudgetExceeded had too little, only because of its share;
-    None where a limit of the node's own ended it."""
+    """The field of Allotment that was too small for an attempt that ended with BudgetExceeded.
+
+    None if the node's own limits ended it.
+    """
     for name, wire in _WIRE.items():
-        told = (attempt.message or "").startswith(f"{work.SHARE}.{wire}: ")
-        if told and getattr(attempt.allotment, name, None) is not None:
+        was_share = (attempt.message or "").startswith(f"{work.SHARE}.{wire}: ")
+        if was_share and getattr(attempt.allotment, name, None) is not None:
             return name
     return None
 
@@ -112,20 +121,29 @@ def enlarged(
     *,
     name: str,
     nodes: Iterable[NodeStatus],
-    goes_on: bool,
+    resumes: bool,
 ) -> Allotment | Exhausted:
-    """The share of another attempt, if that can get further than the one `before`: by any share
-    where it `goes_on` with the conversation, else by a larger one. Tool calls are refused before
-    they are made, so as many as before would end it the same way in any case."""
+    """`share`, if an attempt with it can get further than the attempt `before`, else Exhausted.
+
+    An attempt that resumes the conversation gets further with any share, another one only with a
+    larger share. Tool calls are refused before they are made, so they always need a larger share.
+
+    Args:
+        share: The share that is available now.
+        before: The attempt that ended with BudgetExceeded.
+        name: The field of Allotment that was too small (`short_of`).
+        nodes: The statuses of all nodes.
+        resumes: Whether the next attempt resumes the conversation from the journal.
+    """
     had = getattr(before.allotment, name)
     if isinstance(share, Allotment):
-        goes_on = goes_on and name != "tool_calls"
-        if goes_on or Decimal(getattr(share, name)) > Decimal(had):
+        resumes = resumes and name != "tool_calls"
+        if resumes or Decimal(getattr(share, name)) > Decimal(had):
             return share
     held = isinstance(share, Exhausted) and share.held
-    lent = any(getattr(each, name) for node in nodes for each in _held(node))
-    left = "nothing" if goes_on else "no larger share"
-    return Exhausted(f"{before.message}; {left} is left", held=held or lent)
+    reserved = any(getattr(each, name) for node in nodes for each in _held(node))
+    left = "nothing" if resumes else "no larger share"
+    return Exhausted(f"{before.message}; {left} is left", held=held or reserved)
 
 
 def _held(node: NodeStatus) -> list[Allotment]:
@@ -133,11 +151,11 @@ def _held(node: NodeStatus) -> list[Allotment]:
 
 
 def _exhausted(name: str, allowed: object, used: object) -> str:
-    return f"spec.budget.{_WIRE[name]} is {allowed}, and {used or 0} are used up"
+    return f"spec.budget.{_WIRE[name]} is {allowed}, {used or 0} are used"
 
 
 def _whole(share: Decimal | None) -> int | None:
-    # A share of a fraction still lets one through; the next attempt is then stopped.
+    # A share below one still allows one; the next attempt is then stopped.
     return None if share is None else max(int(share), 1)
 
 
@@ -146,6 +164,6 @@ def _money(amount: Decimal) -> str:
     return text or "0"
 
 
-def _kept(tools: dict[str, int]) -> dict[str, int] | None:
+def _most_called(tools: dict[str, int]) -> dict[str, int] | None:
     most = sorted(tools.items(), key=lambda item: (-item[1], item[0]))[:KEPT_TOOLS]
     return dict(most) or None

@@ -1,7 +1,7 @@
-"""The work of an agent node: its texts filled in, its provider and tool servers resolved.
+"""The work of an agent node: its texts are evaluated, its provider and tool servers resolved.
 
-What comes out is the `agent` part of the request document (docs/adr/0008-agent-nodes.md), and the
-keys that go into the pod as files beside it.
+The result is the `agent` part of the request document (docs/adr/0008-agent-nodes.md), and the keys
+that the pod mounts as files.
 """
 
 from collections.abc import Mapping
@@ -9,15 +9,23 @@ from dataclasses import dataclass
 from typing import Final
 
 from waypost.api.base import JsonObject, Model
-from waypost.api.kinds.agent import AgentDefaults, AgentKind, AgentLimits, ModelRef, Tools
+from waypost.api.kinds.agent import (
+    AgentDefaults,
+    AgentKind,
+    AgentLimits,
+    ModelRef,
+    Tools,
+    models_of,
+)
 from waypost.api.provider import ModelProviderSpec
 from waypost.api.status import Allotment, AttemptStatus, Usage
 from waypost.api.toolserver import ToolServerSpec
-from waypost.api.workflow import AgentWorkflowSpec, Node
+from waypost.api.workflow import Node
+from waypost.compiler.kinds.kind import merged
 from waypost.engine.nodes.kind import EngineKind
-from waypost.engine.nodes.resolved import Resolved, merged
+from waypost.engine.nodes.resolved import Resolved
 from waypost.engine.nodes.texts import render_env
-from waypost.engine.scheduling.inputs import Invalid, Missing
+from waypost.engine.state.inputs import Invalid, Missing
 from waypost.engine.state.transition import Transition
 from waypost.expressions.templates import NullPolicy, RenderError, render_text
 from waypost.kube.manifests.endpoints import provider_access, server_access
@@ -30,7 +38,8 @@ DEFAULT_REQUESTS: Final = 50
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a run's namespace offers, by name; None for an object that the models refuse."""
+    """The providers and tool servers of a run's namespace, by name; None for an object that the
+    models refuse."""
 
     namespace: str
     providers: Mapping[str, ModelProviderSpec | None]
@@ -46,13 +55,25 @@ def agent_work(
     around: Surroundings,
     view: JsonObject,
 ) -> Resolved | Missing | Invalid:
-    """The node's agent block over the run's defaults, ready for its pod. `used`: the node's usage
-    as it is known, from which the pod sees what earlier attempts could not report."""
+    """The node's agent block merged over the run's defaults, ready for its pod.
+
+    Args:
+        agent: The node's agent block.
+        defaults: `spec.defaults.agent`.
+        allotment: The attempt's share of the run's budget.
+        used: The recorded usage of the node, by which the pod finds out what earlier attempts
+            could not report.
+        around: The providers and tool servers of the namespace.
+        view: The evaluation context, with `self`.
+
+    Returns:
+        The `agent` part of the request document and its key files; Missing if a provider or tool
+        server does not exist; Invalid if a text cannot be evaluated.
+    """
     base = defaults or AgentDefaults()
-    model = agent.model or base.model
-    assert model is not None, "an agent without a model is not accepted"
-    settings = (base.settings, agent.settings)
-    resolved = _model(model, settings, around)
+    models = models_of(agent, base)
+    assert models, "an agent without a model is not accepted"
+    resolved = _models(models, (base.settings, agent.settings), around)
     tools = _tools(agent.tools or [], around)
     instructions = agent.instructions or base.instructions
     texts = _texts({"instructions": instructions, "prompt": agent.prompt}, view)
@@ -74,15 +95,32 @@ def agent_work(
     return Resolved(document, (*resolved.files, *tools.files))
 
 
+def _models(
+    refs: list[ModelRef], settings: tuple[Model | None, ...], around: Surroundings
+) -> Resolved | Missing:
+    """`model`, and where there are more of them `fallbacks`, each with the name of its provider."""
+    documents: list[JsonObject] = []
+    files: list[KeyFile] = []
+    for at, ref in enumerate(refs):
+        model = _model(ref, settings, around, folder=f"model/{at}" if at else "model")
+        if isinstance(model, Missing):
+            return model
+        named = {"provider": ref.provider} if len(refs) > 1 else {}
+        documents.append({**model.document, **named})
+        files += model.files
+    first, *others = documents
+    return Resolved({"model": first, **({"fallbacks": others} if others else {})}, tuple(files))
+
+
 def _model(
-    ref: ModelRef, settings: tuple[Model | None, ...], around: Surroundings
+    ref: ModelRef, settings: tuple[Model | None, ...], around: Surroundings, *, folder: str
 ) -> Resolved | Missing:
     provider = around.providers.get(ref.provider)
     if provider is None:
         return _absent("ModelProvider", ref.provider, around, known=around.providers)
     entry = next((m for m in provider.models or [] if m.name == ref.name), None)
     layers = (provider.settings, entry and entry.settings, *settings)
-    access = provider_access(provider)
+    access = provider_access(provider, folder=folder)
     document: JsonObject = {
         **access.document,
         "name": ref.name,
@@ -92,13 +130,13 @@ def _model(
         document["inputs"] = list(entry.inputs)
     if entry and entry.price:
         document["price"] = _wire(entry.price)
-    return Resolved({"model": document}, access.files)
+    return Resolved(document, access.files)
 
 
-def _tools(wanted: list[Tools], around: Surroundings) -> Resolved | Missing:
+def _tools(selected: list[Tools], around: Surroundings) -> Resolved | Missing:
     documents: list[JsonObject] = []
     files: list[KeyFile] = []
-    for tools in wanted:
+    for tools in selected:
         limit = {"maxResultBytes": tools.max_result_bytes} if tools.max_result_bytes else {}
         if tools.module is not None:
             effects = {"effects": tools.effects} if tools.effects else {}
@@ -132,9 +170,9 @@ def _texts(texts: dict[str, str | None], view: JsonObject) -> Resolved | Invalid
 def _absent(kind: str, name: str, around: Surroundings, *, known: Mapping[str, object]) -> Missing:
     place = f"namespace {around.namespace}"
     if name in known:
-        return Missing(f"{kind} {name} in {place} cannot be read; its condition Ready says why")
+        return Missing(f"{kind} {name} in {place} cannot be read; see its condition Ready")
     listed = ", ".join(sorted(known)[:8])
-    there = f"there are: {listed}" if listed else "there is none"
+    there = f"there are: {listed}" if listed else "there are none"
     return Missing(f"{kind} {name} does not exist in {place} ({there}); create it")
 
 
@@ -145,7 +183,7 @@ def _wire(model: Model) -> JsonObject:
 def _render(
     transition: Transition, node: Node, view: JsonObject, attempt: AttemptStatus
 ) -> Rendered | Invalid | Missing:
-    assert node.agent is not None, "asked for agent nodes only"
+    assert node.agent is not None, "called for agent nodes only"
     env = render_env(node.agent.env, view)
     if isinstance(env, Invalid):
         return env
@@ -165,10 +203,4 @@ def _render(
     return Rendered(env=env, agent=work.document, files=work.files)
 
 
-def _limits(spec: AgentWorkflowSpec, node: Node) -> AgentLimits:
-    assert node.agent is not None, "asked for agent nodes only"
-    base = spec.defaults.agent if spec.defaults else None
-    return merged(AgentLimits, base.limits if base else None, node.agent.limits)
-
-
-KIND: Final = EngineKind("agent", render=_render, gets_modules=True, limits=_limits)
+KIND: Final = EngineKind("agent", render=_render, gets_modules=True)

@@ -1,8 +1,8 @@
-"""Approval gates: nodes that wait for a human, without a pod.
+"""Approval gates: nodes without a pod that wait for a person.
 
-A gate's checkpoint follows from the recorded state of its Approval alone. The Approval's status
-is written first, under its own resourceVersion; the run's follows in a later pass, so a late
-patch, an expiry and a withdrawal can never both win (B5). Silence never means yes.
+Only the recorded state of its Approval determines a gate's checkpoint. The Approval's status is
+written first, under its own resourceVersion, and the run's status in a later pass. So of a late
+patch, an expiry and a withdrawal only one can win (B5). No answer never means approval.
 """
 
 from datetime import timedelta
@@ -16,8 +16,9 @@ from waypost.api.status import NodeStatus
 from waypost.engine.nodes import approval_request
 from waypost.engine.nodes.kind import EngineKind
 from waypost.engine.nodes.votes import Tally, count
-from waypost.engine.scheduling.inputs import Inputs, Invalid, invalid_reason, resolve
+from waypost.engine.scheduling.inputs import invalid_reason, resolve
 from waypost.engine.state.decision import OpenApproval, SettleApproval
+from waypost.engine.state.inputs import Inputs, Invalid
 from waypost.engine.state.observed import Observed
 from waypost.engine.state.outcome import checkpoint
 from waypost.engine.state.transition import Transition
@@ -32,7 +33,7 @@ _CUT_SHORT: Final = "the run ended before it was answered"
 
 
 def start(transition: Transition, path: str, inputs: Inputs) -> None:
-    """Record that the node waits for a human and ask for its Approval."""
+    """Record that the node waits for a person, and create its Approval."""
     gate = transition.node(path).approval
     assert gate is not None, "only approval nodes are gates"
     expires = None
@@ -56,12 +57,13 @@ def start(transition: Transition, path: str, inputs: Inputs) -> None:
     )
     transition.after.append(OpenApproval(manifest=manifest))
     transition.event("Normal", EventReason.AWAITING_APPROVAL, f"{path} waits for approval {name}")
-    transition.requeue_at(transition.now + timedelta(seconds=_LOOK_AFTER))  # was it refused?
+    # The API server may refuse the Approval.
+    transition.requeue_at(transition.now + timedelta(seconds=_LOOK_AFTER))
     _wake_at_expiry(transition, path)
 
 
 def advance(transition: Transition, path: str, *, withdraw: bool) -> None:
-    """Follow a recorded decision, record a new one, or go on waiting."""
+    """Apply a recorded decision, record a new one, or keep waiting."""
     fact = transition.observed.approvals.get(transition.statuses[path].approval or "")
     if fact is None:
         _missing(transition, path, withdraw=withdraw)
@@ -74,10 +76,10 @@ def advance(transition: Transition, path: str, *, withdraw: bool) -> None:
         transition.end(path, "Failed", Reason.LAUNCH_REJECTED, text)
     elif fact.status.state != "Open":
         _follow(transition, path, fact.status)
-        if withdraw and not transition.ended(path):  # its answer cannot be kept
+        if withdraw and not transition.ended(path):  # its answer cannot be stored
             transition.end(path, "Cancelled", Reason.CANCELLED, _CUT_SHORT)
     elif not withdraw and not approval_request.matches_request(transition, path, fact.spec):
-        text = f"the Approval {fact.name} does not ask what this node asks; delete it"
+        text = f"the Approval {fact.name} differs from the question of this node; delete it"
         transition.end(path, "Failed", Reason.LAUNCH_REJECTED, text)
     else:
         _record_answer(transition, path, fact, fact.spec, withdraw=withdraw)
@@ -87,11 +89,11 @@ def _advice(fact: ApprovalFact) -> str:
     if not fact.owner_uid:
         return "delete it"
     whose = f" run {fact.spec.run}" if fact.spec is not None else " another object"
-    return f"it is a question of{whose}: leave it alone, and begin a round that names this node"
+    return f"it belongs to{whose}: keep it, and begin a round that names this node"
 
 
 def withdraw_superseded(transition: Transition) -> None:
-    """Questions of earlier rounds that no gate waits for any more must not stay answerable."""
+    """Withdraw open Approvals of earlier rounds for which no gate waits any longer."""
     named = {transition.statuses[path].approval for path in transition.graph.order}
     for fact in transition.observed.approvals.values():
         # One of this round may be newer than this copy of the status.
@@ -118,7 +120,7 @@ def _missing(transition: Transition, path: str, *, withdraw: bool) -> None:
     elif withdraw:
         transition.end(path, "Cancelled", Reason.CANCELLED, _CUT_SHORT)
     elif problem is not None and _is_expired(transition, path):
-        text = f"nobody could be asked: {problem.message}"
+        text = f"the Approval could not be created: {problem.message}"
         _follow(transition, path, ApprovalStatus(state="Denied", expired=True, reason=text[:2048]))
     else:
         if problem is not None:
@@ -138,36 +140,36 @@ def _record_answer(
 ) -> None:
     expires = timestamps.parse_timestamp(spec.expires_at)
     expired = expires is not None and transition.now >= expires
-    # A decision the API server took before the expiry counts, even if the operator was away.
+    # A decision that the API server stored before the expiry counts, even if no operator ran.
     in_time = not expired or (
         expires is not None and fact.answered_at is not None and fact.answered_at < expires
     )
-    verdict = count(spec)
+    tally = count(spec)
     refused = transition.observed.unkept.get(fact.name)
     if refused is not None:
         _unwritten(transition, path, refused, withdraw=withdraw)
     elif withdraw:
-        _write_approval_status(transition, fact, ApprovalStatus(state="Withdrawn"), verdict)
-    elif verdict.decision and in_time:
-        _write_approval_status(transition, fact, _answered(verdict), verdict)
+        _write_approval_status(transition, fact, ApprovalStatus(state="Withdrawn"), tally)
+    elif tally.decision and in_time:
+        _write_approval_status(transition, fact, _answered(tally), tally)
     elif expired:
         _write_approval_status(
-            transition, fact, ApprovalStatus(state="Denied", expired=True), verdict
+            transition, fact, ApprovalStatus(state="Denied", expired=True), tally
         )
     else:
-        _write_approval_status(transition, fact, fact.status, verdict)
+        _write_approval_status(transition, fact, fact.status, tally)
         _wake_at_expiry(transition, path)
 
 
 def _unwritten(
     transition: Transition, path: str, problem: LaunchProblem, *, withdraw: bool
 ) -> None:
-    """The Approval's status cannot be written, so its gate cannot be settled."""
+    """Handle an Approval whose status cannot be written, so that its gate cannot end."""
     lasts = problem.permanent or lasts_long(problem, transition.now)
     if withdraw and lasts:
         transition.end(path, "Cancelled", Reason.CANCELLED, f"{_CUT_SHORT}: {problem.message}")
     elif problem.permanent:
-        text = f"its Approval cannot be settled: {problem.message}"
+        text = f"the status of its Approval cannot be written: {problem.message}"
         transition.end(path, "Failed", Reason.RECORD_REJECTED, text)
     else:
         transition.hold(path, problem)
@@ -178,20 +180,20 @@ def _is_expired(transition: Transition, path: str) -> bool:
     return expires is not None and transition.now >= expires
 
 
-def _answered(verdict: Tally) -> ApprovalStatus:
-    assert verdict.decision is not None, "called for a verdict only"
+def _answered(tally: Tally) -> ApprovalStatus:
+    assert tally.decision is not None, "called only after a decision"
     return ApprovalStatus(
-        state=verdict.decision,
-        answer=verdict.answer,
-        reason=verdict.reason,
-        decided_by=verdict.decided_by,
+        state=tally.decision,
+        answer=tally.answer,
+        reason=tally.reason,
+        decided_by=tally.decided_by,
     )
 
 
 def _write_approval_status(
-    transition: Transition, fact: ApprovalFact, status: ApprovalStatus, verdict: Tally
+    transition: Transition, fact: ApprovalFact, status: ApprovalStatus, tally: Tally
 ) -> None:
-    """Write the Approval's status if it says something new."""
+    """Write the Approval's status if it has changed."""
     conditions: list[StatusCondition] = list(fact.status.conditions)
 
     def judge(type_: str, status: bool, reason: str, message: str) -> None:
@@ -205,8 +207,8 @@ def _write_approval_status(
             now=transition.now,
         )
 
-    if verdict.problem:
-        judge(meta.Condition.ANSWER_VALID, False, ConditionReason.ANSWER_INVALID, verdict.problem)
+    if tally.problem:
+        judge(meta.Condition.ANSWER_VALID, False, ConditionReason.ANSWER_INVALID, tally.problem)
     elif any(c.type == meta.Condition.ANSWER_VALID for c in conditions):
         judge(
             meta.Condition.ANSWER_VALID,
@@ -221,12 +223,12 @@ def _write_approval_status(
             if known
             else ("authorized by the API server, identity not recorded")
         )
-        # Nobody but the API server can attest who patched, and it does not write it down.
+        # Only the API server knows who sent the patch, and it does not record that.
         reason = ConditionReason.IDENTITY_DECLARED if known else ConditionReason.IDENTITY_ABSENT
         judge(meta.Condition.IDENTITY_VERIFIED, False, reason, text)
     if status.expired:
-        judge(meta.Condition.EXPIRED, True, ConditionReason.EXPIRED, "nobody answered in time")
-    changes = {"conditions": conditions, "votes": verdict.tally}
+        judge(meta.Condition.EXPIRED, True, ConditionReason.EXPIRED, "no answer in time")
+    changes = {"conditions": conditions, "votes": tally.tally}
     if status.state != "Open":
         changes["decided_at"] = timestamps.timestamp(transition.now)
     settled = status.model_copy(update=changes)

@@ -1,4 +1,4 @@
-"""What a gate asks: the Approval it creates, and whether one that is there asks the same."""
+"""The question of a gate: the Approval it creates, and whether an existing one asks the same."""
 
 from typing import Final
 
@@ -6,7 +6,8 @@ from waypost.api import meta
 from waypost.api.approval import ApprovalSpec
 from waypost.api.base import JsonObject
 from waypost.compiler.fingerprints import downstream
-from waypost.engine.scheduling.inputs import Inputs, Invalid, own_context, resolve
+from waypost.engine.scheduling.inputs import own_context, resolve
+from waypost.engine.state.inputs import Inputs, Invalid
 from waypost.engine.state.transition import Transition
 from waypost.expressions.templates import NullPolicy, RenderError, render_json, render_text
 from waypost.kube import names
@@ -14,15 +15,25 @@ from waypost.protocol import ijson
 
 MAX_MESSAGE_LENGTH: Final = 32768  # characters, as the schema of Approval has it
 MAX_CONTEXT_BYTES: Final = 64 * 1024
-# What an approver reads and who may answer. Not the digest: it covers definitions as this release
-# writes them, and an upgrade must not make a question foreign.
+# What an approver reads and who may answer. Not the digest: it covers definitions in the form of
+# this release, and an upgrade must not make existing questions differ.
 _ASKED: Final = ("run", "path", "message", "context", "answer_schema", "approvers", "expires_at")
 
 
 def manifest(
     transition: Transition, path: str, inputs: Inputs, expires: str | None
 ) -> JsonObject | Invalid:
-    """The Approval of a gate, with its texts filled in."""
+    """The Approval of a gate, with its texts evaluated.
+
+    Args:
+        transition: The next status of the run.
+        path: The gate.
+        inputs: The resolved inputs of the gate.
+        expires: When the Approval expires, as RFC 3339 text; None if it does not.
+
+    Returns:
+        The Kubernetes object; Invalid if a text cannot be evaluated or the context is too large.
+    """
     gate = transition.node(path).approval
     assert gate is not None, "only approval nodes are gates"
     view = own_context(inputs, path=path, attempt=1)
@@ -64,25 +75,28 @@ def manifest(
 
 
 def matches_request(transition: Transition, path: str, spec: ApprovalSpec) -> bool:
-    """Whether an Approval asks what the gate asks: its name can be foretold, so that anybody who
-    may create Approvals could have put another question, to other people, in its place."""
+    """Whether an Approval asks what the gate asks.
+
+    The name of an Approval is predictable, so anyone who may create Approvals could have created
+    one with another question for other people.
+    """
     inputs = resolve(transition, path)
-    asked = (
+    request = (
         inputs
         if isinstance(inputs, Invalid)
         else manifest(transition, path, inputs, transition.statuses[path].wake_at)
     )
-    if isinstance(asked, Invalid):
+    if isinstance(request, Invalid):
         return False
-    wanted = ApprovalSpec.model_validate(asked["spec"])
-    return all(getattr(spec, name) == getattr(wanted, name) for name in _ASKED)
+    expected = ApprovalSpec.model_validate(request["spec"])
+    return all(getattr(spec, name) == getattr(expected, name) for name in _ASKED)
 
 
 def _approval_metadata(transition: Transition, path: str) -> JsonObject:
     observed, round_ = transition.observed, transition.statuses[path].round or 1
-    name = transition.statuses[path].approval if _is_asked(transition, path) else None
+    name = transition.statuses[path].approval if _is_open(transition, path) else None
     return {
-        # As it was recorded: a release may name gates otherwise.
+        # The recorded name: another release may name Approvals differently.
         "name": name
         or names.approval_name(run=observed.name, run_uid=observed.uid, path=path, round_=round_),
         "namespace": observed.namespace,
@@ -96,6 +110,6 @@ def _approval_metadata(transition: Transition, path: str) -> JsonObject:
     }
 
 
-def _is_asked(transition: Transition, path: str) -> bool:
-    """Whether the gate of this round has its Approval's name in status."""
+def _is_open(transition: Transition, path: str) -> bool:
+    """Whether the status has the name of the gate's Approval of this round."""
     return transition.statuses[path].phase == "Waiting"

@@ -1,4 +1,4 @@
-"""Kind `container`, for the engine: any image, with its arguments filled in."""
+"""Kind `container`, for the engine: any image, with its arguments evaluated."""
 
 from typing import Final
 
@@ -7,7 +7,7 @@ from waypost.api.status import AttemptStatus
 from waypost.api.workflow import Node
 from waypost.engine.nodes.kind import EngineKind
 from waypost.engine.nodes.texts import render_args, render_env
-from waypost.engine.scheduling.inputs import Invalid
+from waypost.engine.state.inputs import Invalid
 from waypost.engine.state.transition import Transition
 from waypost.kube.manifests.pod import Rendered
 
@@ -15,7 +15,7 @@ from waypost.kube.manifests.pod import Rendered
 def _render(
     transition: Transition, node: Node, view: JsonObject, attempt: AttemptStatus
 ) -> Rendered | Invalid:
-    assert node.container is not None, "asked for container nodes only"
+    assert node.container is not None, "called for container nodes only"
     args = render_args(node.container.args, view)
     if isinstance(args, Invalid):
         return args

@@ -1,4 +1,4 @@
-"""The work of an http node: its request with every expression filled in, keys left as files."""
+"""The work of an http node: its request with all expressions evaluated, and its keys as files."""
 
 from typing import Final
 from urllib.parse import quote
@@ -11,7 +11,7 @@ from waypost.api.workflow import Node
 from waypost.compiler.node_settings import effect_of
 from waypost.engine.nodes.kind import EngineKind
 from waypost.engine.nodes.resolved import Resolved
-from waypost.engine.scheduling.inputs import Invalid
+from waypost.engine.state.inputs import Invalid
 from waypost.engine.state.transition import Transition
 from waypost.expressions.estimates.cost import Budget
 from waypost.expressions.templates import NullPolicy, RenderError, render_json, render_text
@@ -23,7 +23,16 @@ _SCHEMES: Final = ("http://", "https://")
 
 
 def http_work(http: HttpKind, *, effect: str, view: JsonObject) -> Resolved | Invalid:
-    """The `http` part of the request document (docs/adr/0008-agent-nodes.md)."""
+    """The `http` part of the request document (docs/adr/0008-agent-nodes.md).
+
+    Args:
+        http: The node's http block.
+        effect: `none`, `idempotent` or `once`.
+        view: The evaluation context, with `self`.
+
+    Returns:
+        The document and its key files; Invalid if a field cannot be evaluated.
+    """
     try:
         return _work(http, effect, view)
     except _Unfit as error:
@@ -31,14 +40,14 @@ def http_work(http: HttpKind, *, effect: str, view: JsonObject) -> Resolved | In
 
 
 class _Unfit(Exception):
-    """A field that cannot be filled in."""
+    """A field that cannot be evaluated, or whose value is not allowed."""
 
 
 def _work(http: HttpKind, effect: str, view: JsonObject) -> Resolved:
     budget = Budget.of_many()
     url = _text("http.url", http.url, view, budget, encoded=True)
     if not url.startswith(_SCHEMES):
-        raise _Unfit(f"http.url: expected an http or https address, found {url[:80]!r}")
+        raise _Unfit(f"http.url: expected an http or https URL, found {url[:80]!r}")
     headers, files = _headers(http, view, budget)
     document: JsonObject = {
         "method": http.method or "GET",
@@ -114,7 +123,7 @@ def _quoted(text: str) -> str:
 def _render(
     transition: Transition, node: Node, view: JsonObject, attempt: AttemptStatus
 ) -> Rendered | Invalid:
-    assert node.http is not None, "asked for http nodes only"
+    assert node.http is not None, "called for http nodes only"
     work = http_work(node.http, effect=effect_of(node), view=view)
     if isinstance(work, Invalid):
         return work

@@ -1,13 +1,12 @@
-"""The parts of a kind that the engine asks for, with what holds for most kinds."""
+"""What a kind of node provides to the engine, with defaults for most kinds."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from waypost.api.base import JsonObject
-from waypost.api.kinds.agent import AgentLimits
 from waypost.api.status import AttemptStatus, NodeStatus
-from waypost.api.workflow import AgentWorkflowSpec, Node
-from waypost.engine.scheduling.inputs import Inputs, Invalid, Missing
+from waypost.api.workflow import Node
+from waypost.engine.state.inputs import Inputs, Invalid, Missing
 from waypost.engine.state.observed import Observed
 from waypost.engine.state.transition import Transition
 from waypost.kube.manifests.pod import Rendered
@@ -20,26 +19,26 @@ Render = Callable[[Transition, Node, JsonObject, AttemptStatus], Rendered | Inva
 def nothing_rendered(
     transition: Transition, node: Node, view: JsonObject, attempt: AttemptStatus
 ) -> Rendered:
-    """No field of the kind is evaluated for its pod."""
+    """For kinds of which no field is evaluated for the pod."""
     return Rendered()
 
 
 def no_python(node: Node) -> PythonWork | None:
-    """The node runs no function of the user."""
+    """For kinds that run no function of the user."""
     return None
 
 
 def ends_by_itself(transition: Transition, path: str, *, withdraw: bool) -> None:
-    """The node never waits."""
+    """For kinds that are never in phase Waiting: do nothing."""
 
 
 def no_live_read(observed: Observed, status: NodeStatus) -> bool:
-    """What the watch delivers is enough while the node waits."""
+    """For kinds that need only what the watch delivers while they wait."""
     return False
 
 
 def nothing_to_clean_up(transition: Transition) -> None:
-    """The kind leaves nothing behind in other rounds."""
+    """For kinds that leave nothing behind in other rounds."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,6 @@ class EngineKind:
         render: The fields of the kind that its pod gets, evaluated.
         python: The function of the user that the pod calls.
         gets_modules: The pod gets spec.modules.
-        limits: The limits of one attempt, for a kind that uses the run's budget; else None.
     """
 
     name: str
@@ -67,4 +65,3 @@ class EngineKind:
     render: Render = nothing_rendered
     python: Callable[[Node], PythonWork | None] = no_python
     gets_modules: bool = False
-    limits: Callable[[AgentWorkflowSpec, Node], AgentLimits] | None = None

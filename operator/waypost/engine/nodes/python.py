@@ -8,14 +8,14 @@ from waypost.api.status import AttemptStatus
 from waypost.api.workflow import Node
 from waypost.engine.nodes.kind import EngineKind
 from waypost.engine.nodes.texts import render_env
-from waypost.engine.scheduling.inputs import Invalid
+from waypost.engine.state.inputs import Invalid
 from waypost.engine.state.transition import Transition
 from waypost.kube.manifests.pod import Rendered
 from waypost.protocol.request import PythonWork
 
 
 def _work(node: Node) -> PythonKind:
-    assert node.python is not None, "asked for python nodes only"
+    assert node.python is not None, "called for python nodes only"
     return node.python
 
 

@@ -1,4 +1,4 @@
-"""What the engine does for each kind, found by a node."""
+"""What the engine does for each kind of node."""
 
 from typing import Final
 

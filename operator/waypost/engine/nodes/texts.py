@@ -4,14 +4,17 @@ from collections.abc import Iterable
 
 from waypost.api.base import JsonObject
 from waypost.api.pod import EnvVar
-from waypost.engine.scheduling.inputs import Invalid
+from waypost.engine.state.inputs import Invalid
 from waypost.expressions.estimates.cost import Budget
 from waypost.expressions.templates import NullPolicy, RenderError, render_text
 from waypost.kube.exec_limits import exec_problem
 
 
 def render_args(args: Iterable[str] | None, view: JsonObject) -> tuple[str, ...] | Invalid:
-    """The arguments of a program. Invalid: null (S13), or text that no program can be given."""
+    """The evaluated arguments of a program.
+
+    Invalid if a value is null (S13) or cannot be passed to a program.
+    """
     budget = Budget.of_many()
     rendered: list[str] = []
     for index, text in enumerate(args or ()):
@@ -27,8 +30,10 @@ def render_args(args: Iterable[str] | None, view: JsonObject) -> tuple[str, ...]
 def render_env(
     env: Iterable[EnvVar] | None, view: JsonObject
 ) -> tuple[tuple[str, str], ...] | Invalid:
-    """Names and values of variables that have a value here. Invalid: null (S13), or text that no
-    program can be given."""
+    """(name, value) of each environment variable that has a `value`.
+
+    Invalid if a value is null (S13) or cannot be passed to a program.
+    """
     budget = Budget.of_many()
     rendered: list[tuple[str, str]] = []
     for variable in env or ():

@@ -1,4 +1,4 @@
-"""What the answers on an Approval amount to. Pure counting; clocks and recording are elsewhere."""
+"""Count the votes on an Approval. Time limits and the status are in `approval`."""
 
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -7,28 +7,30 @@ from waypost.api.approval import ApprovalSpec, Vote
 from waypost.api.base import JsonValue
 from waypost.protocol import ijson, schema
 
-MAX_ANSWER_BYTES: Final = 64 * 1024  # it is kept three times: in the Approval and in the run
+MAX_ANSWER_BYTES: Final = 64 * 1024  # it is stored three times: in the Approval and in the run
 
 
 @dataclass(frozen=True)
 class Tally:
-    """`decision` is None while the question is open; `problem` says why an answer cannot count."""
+    """The result of a count."""
 
-    decision: Literal["Approved", "Denied"] | None = None
+    decision: Literal["Approved", "Denied"] | None = None  # None while the question is open
     answer: JsonValue | None = None
     reason: str | None = None
     decided_by: str | None = None
-    problem: str = ""
-    tally: str | None = None
+    problem: str = ""  # why an answer cannot count
+    tally: str | None = None  # approvals and required approvals, like "1/2"
 
 
 def count(spec: ApprovalSpec) -> Tally:
-    """The verdict of the decision field, or of the votes where several are required: the first
-    denial ends it, approval takes `required` different approvers (S72)."""
+    """The result of `spec.decision`, or of the votes if several approvers are required.
+
+    The first denial decides; an approval needs `required` different approvers (S72).
+    """
     required = spec.approvers.required or 1
     if spec.votes or required > 1:
         voted = _count_votes(spec, required)
-        # A vote that cannot count must not shut out the decision of one who may answer alone.
+        # An invalid vote must not block a decision that needs one approver only.
         if voted.decision or required > 1 or spec.decision is None:
             return voted
     if spec.decision is None:
@@ -71,7 +73,7 @@ def _count_votes(spec: ApprovalSpec, required: int) -> Tally:
 
 def _voter_problem(spec: ApprovalSpec, user: str) -> str:
     users = spec.approvers.users or []
-    # Membership of groups is for the API server's policy to check; a list of users is not.
+    # The API server's admission policy checks groups; it does not check a list of users.
     if users and not spec.approvers.groups and user not in users:
         return f"votes.{user}: expected one of the approvers {', '.join(users)}"
     return ""

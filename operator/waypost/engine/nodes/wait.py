@@ -1,11 +1,12 @@
-"""Waits: nodes that wait for a time, without a pod."""
+"""Kind `wait`: nodes without a pod that end at a given time."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
-from waypost.api.base import parse_duration
+from waypost.api.base import parse_computed_duration
 from waypost.engine.nodes.kind import EngineKind
-from waypost.engine.scheduling.inputs import Inputs, invalid_reason, own_context
+from waypost.engine.scheduling.inputs import invalid_reason, own_context
+from waypost.engine.state.inputs import Inputs
 from waypost.engine.state.outcome import checkpoint
 from waypost.engine.state.transition import Transition
 from waypost.expressions.templates import NullPolicy, RenderError, render_text
@@ -14,22 +15,10 @@ from waypost.kube import timestamps
 
 def start(transition: Transition, path: str, inputs: Inputs) -> None:
     """Record when the wait is over: an absolute time, so that a crash does not restart it."""
-    kind = transition.node(path).wait
-    assert kind is not None, "only wait nodes are started here"
-    if kind.duration is not None:
-        until = transition.now + timedelta(seconds=parse_duration(kind.duration))
-    else:
-        text = render_text(
-            kind.until or "", own_context(inputs, path=path, attempt=1), null=NullPolicy.REFUSE
-        )
-        problem = text.message if isinstance(text, RenderError) else ""
-        parsed = None if isinstance(text, RenderError) else timestamps.parse_timestamp(text)
-        if parsed is None:
-            expected = f"expected an RFC 3339 time like 2026-11-24T03:10:00Z, found {text!r}"
-            message = f"wait.until: {problem or expected}"
-            transition.end(path, "Failed", invalid_reason(transition, message), message)
-            return
-        until = parsed
+    until = _end(transition, path, inputs)
+    if isinstance(until, str):
+        transition.end(path, "Failed", invalid_reason(transition, until), until)
+        return
     moment = timestamps.timestamp(transition.now)
     transition.update(
         path,
@@ -39,6 +28,23 @@ def start(transition: Transition, path: str, inputs: Inputs) -> None:
         started_at=moment,
     )
     advance(transition, path, withdraw=False)
+
+
+def _end(transition: Transition, path: str, inputs: Inputs) -> datetime | str:
+    """The time at which the wait ends, or a message that says why there is none."""
+    kind = transition.node(path).wait
+    assert kind is not None, "only wait nodes are started here"
+    field, source = ("duration", kind.duration) if kind.duration else ("until", kind.until or "")
+    text = render_text(source, own_context(inputs, path=path, attempt=1), null=NullPolicy.REFUSE)
+    if isinstance(text, RenderError):
+        return f"wait.{field}: {text.message}"
+    if field == "until":
+        expected = f"expected an RFC 3339 time like 2026-11-24T03:10:00Z, found {text!r}"
+        return timestamps.parse_timestamp(text) or f"wait.until: {expected}"
+    try:
+        return transition.now + timedelta(seconds=parse_computed_duration(text))
+    except ValueError as error:
+        return f"wait.duration: {error}"
 
 
 def advance(transition: Transition, path: str, *, withdraw: bool) -> None:

@@ -1,7 +1,7 @@
-"""Rounds: what a person who raises `spec.rerun.round` makes of the checkpoints of a run.
+"""Rounds: which checkpoints of a run stay when a person raises `spec.rerun.round`.
 
-A round begins as a change of the status alone, before anything else is decided in that pass; so
-one status write begins it and records the first attempts of it, and a crash repeats both.
+A round begins as a change of the status only, before anything else is decided in that pass. So one
+status write begins it and records its first attempts, and a crash repeats both.
 """
 
 from collections.abc import Iterator, Mapping
@@ -29,26 +29,26 @@ from waypost.engine.state.observed import Observed
 from waypost.kube import timestamps
 from waypost.protocol.reasons import Reason
 
-# Of these dispositions the node has, or will have, another result than before.
-_ANEW: Final = frozenset({"Rerun", "New", "Given", "SkippedByUser"})
+# With these dispositions the node has, or will have, another result than before.
+_CHANGED: Final = frozenset({"Rerun", "New", "Given", "SkippedByUser"})
 
 
 @dataclass(frozen=True)
-class _Fate:
-    """What the round makes of one node, and why."""
+class _Choice:
+    """What the round does with one node, and why."""
 
     disposition: Disposition | None
     message: str = ""
 
 
 def is_requested(observed: Observed) -> bool:
-    """Whether the spec asks for a round that has not begun."""
-    asked = observed.spec.rerun if observed.spec is not None else None
-    return asked is not None and asked.round > observed.status.round
+    """Whether the spec requests a round that has not begun."""
+    rerun = observed.spec.rerun if observed.spec is not None else None
+    return rerun is not None and rerun.round > observed.status.round
 
 
 def problems(observed: Observed) -> tuple[Problem, ...]:
-    """Why the round that the spec asks for cannot begin; empty when none is asked for."""
+    """Why the round that the spec requests cannot begin; empty if none is requested."""
     if not is_requested(observed):
         return ()
     if observed.definition.problems:
@@ -60,23 +60,25 @@ def problems(observed: Observed) -> tuple[Problem, ...]:
 
 
 def begin_round(observed: Observed, now: datetime) -> Observed:
-    """The run as the round that its spec asks for finds it; unchanged when none is asked for.
-    The round must have no `problems`."""
+    """The run with the round begun that its spec requests; the same object if none is requested.
+
+    The round must have no `problems`.
+    """
     if not is_requested(observed):
         return observed
     before = observed.status
-    spec, asked = _asked(observed)
-    fates = _fates(observed, spec, asked)
+    spec, rerun = _request(observed)
+    choices = _choices(observed, spec, rerun)
     known = {status.path: status for status in before.nodes}
     nodes = [
-        _begun(known.get(name), path=name, fate=fates[name], asked=asked)
+        _begun(known.get(name), path=name, choice=choices[name], rerun=rerun)
         for name in observed.definition.graph.nodes
     ]
-    gone = [status for path, status in known.items() if path not in fates]
+    gone = [status for path, status in known.items() if path not in choices]
     moment = timestamps.timestamp(now)
     status = before.model_copy(
         update={
-            "round": asked.round,
+            "round": rerun.round,
             "round_started_at": moment,
             "rounds": _history(observed, moment),
             "nodes": nodes,
@@ -96,111 +98,111 @@ def round_message(status: AgentWorkflowStatus) -> str:
     for node in status.nodes:
         if node.disposition:
             counts[node.disposition] = counts.get(node.disposition, 0) + 1
-    told = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
-    return f"round {status.round} begins: {told or 'nothing was there before'}"
+    listed = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
+    return f"round {status.round} begins: {listed or 'the run had not begun before'}"
 
 
-def _asked(observed: Observed) -> tuple[AgentWorkflowSpec, Rerun]:
+def _request(observed: Observed) -> tuple[AgentWorkflowSpec, Rerun]:
     spec = observed.spec
-    assert spec is not None, "a round is asked for by a spec"
-    assert spec.rerun is not None, "a round is asked for by a spec"
+    assert spec is not None, "a round is requested by a spec"
+    assert spec.rerun is not None, "a round is requested by a spec"
     return spec, spec.rerun
 
 
-def _fates(observed: Observed, spec: AgentWorkflowSpec, asked: Rerun) -> dict[str, _Fate]:
+def _choices(observed: Observed, spec: AgentWorkflowSpec, rerun: Rerun) -> dict[str, _Choice]:
     graph = observed.definition.graph
     known = {status.path: status for status in observed.status.nodes}
-    fates: dict[str, _Fate] = {}
+    choices: dict[str, _Choice] = {}
     for path in graph.order:
-        fates[path] = _fate(observed, spec, asked, path=path, known=known, fates=fates)
-    return fates
+        choices[path] = _choose(observed, spec, rerun, path=path, known=known, choices=choices)
+    return choices
 
 
-def _fate(
+def _choose(
     observed: Observed,
     spec: AgentWorkflowSpec,
-    asked: Rerun,
+    rerun: Rerun,
     *,
     path: str,
     known: Mapping[str, NodeStatus],
-    fates: Mapping[str, _Fate],
-) -> _Fate:
-    """The rules in their order; `fates` has those of the nodes that come before."""
+    choices: Mapping[str, _Choice],
+) -> _Choice:
+    """Apply the rules in order. `choices` has the nodes before this one in topological order."""
     status, graph = known.get(path), observed.definition.graph
-    if path in (asked.outputs or {}):
-        return _Fate("Given", "its output is that of rerun.outputs")
-    if path in (asked.skip or []):
-        return _Fate("SkippedByUser", "named in rerun.skip")
+    if path in (rerun.outputs or {}):
+        return _Choice("Given", "its output is that of rerun.outputs")
+    if path in (rerun.skip or []):
+        return _Choice("SkippedByUser", "named in rerun.skip")
     if status is None:
-        return _Fate("New", f"new in round {asked.round}") if known else _Fate(None)
-    if path in (asked.from_ or []):
-        return _Fate("Rerun", "named in rerun.from")
-    why = _why_anew(observed, asked, path=path, status=status, graph=graph, fates=fates)
+        return _Choice("New", f"new in round {rerun.round}") if known else _Choice(None)
+    if path in (rerun.from_ or []):
+        return _Choice("Rerun", "named in rerun.from")
+    why = _rerun_cause(observed, rerun, path=path, status=status, graph=graph, choices=choices)
     if not why:
         return _kept(status)
     if is_once(spec, graph, path) and may_have_run(status):
         text = f"{why}, but effect: once is repeated only if rerun.from names it"
         return replace(_kept(status), message=text)
-    return _Fate("Rerun", why)
+    return _Choice("Rerun", why)
 
 
-def _why_anew(
+def _rerun_cause(
     observed: Observed,
-    asked: Rerun,
+    rerun: Rerun,
     *,
     path: str,
     status: NodeStatus,
     graph: Graph,
-    fates: Mapping[str, _Fate],
+    choices: Mapping[str, _Choice],
 ) -> str:
     if status.phase == "Cancelled":
         return "it was cancelled"
-    if status.phase == "Failed" and not (asked.from_ and on_failure.tolerates(graph.nodes[path])):
+    if status.phase == "Failed" and not (rerun.from_ and on_failure.tolerates(graph.nodes[path])):
         return f"it failed: {status.reason}"
     if _is_overdue(status):
-        return "it was being stopped for a deadline, and clocks begin anew"
+        return "it was being stopped for a deadline, and each round has new deadlines"
     fingerprint = observed.definition.fingerprints[path]
     if status.fingerprint is not None and status.fingerprint != fingerprint:
-        # Before the edges: an edit is what the person knows of.
+        # Before the dependencies: a person expects to read of their own edit.
         gate = kind_of(graph.nodes[path]).is_gate
         return f"its definition {'or one after it ' if gate else ''}has changed"
     for name in sorted(graph.dependencies[path].all):
-        if fates[name].disposition in _ANEW:
-            return f"{name} {_ANEW_WORDS[fates[name].disposition or '']}"
+        if choices[name].disposition in _CHANGED:
+            return f"{name} {_CHANGE_TEXT[choices[name].disposition or '']}"
     return ""
 
 
-_ANEW_WORDS: Final = {
+_CHANGE_TEXT: Final = {
     "Rerun": "runs again",
     "New": "is new",
     "Given": "was given a result",
-    "SkippedByUser": "is left out",
+    "SkippedByUser": "is skipped",
 }
 
 
-def _kept(status: NodeStatus) -> _Fate:
+def _kept(status: NodeStatus) -> _Choice:
     if status.phase in ("Succeeded", "Skipped", "Failed"):
-        return _Fate("Reused", f"as in round {status.round or 1}")
+        return _Choice("Reused", f"as in round {status.round or 1}")
     if status.phase in ("Running", "Waiting", "Backoff"):
-        return _Fate("Adopted", f"under way since round {status.round or 1}")
-    return _Fate(None)
+        return _Choice("Adopted", f"in progress since round {status.round or 1}")
+    return _Choice(None)
 
 
-def _begun(status: NodeStatus | None, *, path: str, fate: _Fate, asked: Rerun) -> NodeStatus:
+def _begun(status: NodeStatus | None, *, path: str, choice: _Choice, rerun: Rerun) -> NodeStatus:
     """The checkpoint with which a node begins the round."""
-    told = {"disposition": fate.disposition, "disposition_message": fate.message or None}
-    if fate.disposition not in _ANEW and status is not None and status.phase != "Superseding":
-        return status.model_copy(update=told)
-    repeated = path in (asked.from_ or [])
-    fresh = NodeStatus(path=path, phase="Pending", round=asked.round)
+    disposition = {"disposition": choice.disposition, "disposition_message": choice.message or None}
+    if choice.disposition not in _CHANGED and status is not None and status.phase != "Superseding":
+        return status.model_copy(update=disposition)
+    repeated = path in (rerun.from_ or [])
+    fresh = NodeStatus(path=path, phase="Pending", round=rerun.round)
     if status is None:
-        return fresh.model_copy(update={**told, "repeats": 1 if repeated else None})
+        return fresh.model_copy(update={**disposition, "repeats": 1 if repeated else None})
     attempts = list(status.attempts or [])
     running = bool(attempts) and attempts[-1].finished_at is None
     if running:
         attempts[-1] = _superseded(attempts[-1])
     changes = {
-        **told,
+        **disposition,
         "phase": "Superseding" if running else "Pending",
         "repeats": ((status.repeats or 0) + repeated) or None,
         "attempt": status.attempt,
@@ -217,17 +219,17 @@ def _superseded(attempt: AttemptStatus) -> AttemptStatus:
 
 
 def _history(observed: Observed, moment: str) -> list[RoundStatus] | None:
-    """The rounds before, the present one with them; None for a run that never began."""
+    """The rounds up to and including the current one; None for a run that never began."""
     status = observed.status
     if not status.nodes:
         return status.rounds
-    verdict = next((c for c in status.conditions if c.type == Condition.SUCCEEDED), None)
+    condition = next((c for c in status.conditions if c.type == Condition.SUCCEEDED), None)
     ended = RoundStatus(
         round=status.round,
         started_at=status.round_started_at or status.started_at,
         ended_at=status.finished_at or moment,
         phase=status.phase,
-        message=(verdict.message[:512] if verdict else "") or None,
+        message=(condition.message[:512] if condition else "") or None,
         generation=status.observed_generation or None,
         launched=sum(node.attempt or 0 for node in status.nodes),
     )
@@ -235,20 +237,21 @@ def _history(observed: Observed, moment: str) -> list[RoundStatus] | None:
 
 
 def is_once(spec: AgentWorkflowSpec, graph: Graph, path: str) -> bool:
-    """Whether a node may take effect once only."""
+    """Whether a node has `effect: once`."""
     return node_settings.retries_of(spec, graph.nodes[path]).once
 
 
 def may_have_run(status: NodeStatus) -> bool:
-    """Whether the program of any attempt may have started. What is no longer listed counts."""
+    """Whether the program of any attempt may have started; attempts that the status no longer lists
+    count as started."""
     listed = status.attempts or []
     return (status.attempt or 0) > len(listed) or any(not a.never_started for a in listed)
 
 
 def _unrepeatable(observed: Observed) -> Iterator[Problem]:
-    """Nodes with effect: once that broke off: nobody but a person can say what now (S53)."""
-    spec, asked = _asked(observed)
-    named = {*(asked.from_ or []), *(asked.outputs or {}), *(asked.skip or [])}
+    """A problem for each interrupted node with `effect: once`: a person must decide on it (S53)."""
+    spec, rerun = _request(observed)
+    named = {*(rerun.from_ or []), *(rerun.outputs or {}), *(rerun.skip or [])}
     graph = observed.definition.graph
     for status in observed.status.nodes:
         path = status.path
@@ -273,14 +276,14 @@ def _why_unsure(status: NodeStatus) -> str:
         return "is being stopped for a deadline"
     undone = status.phase in ("Pending", "Superseding")
     if undone and status.disposition in ("Given", "SkippedByUser"):
-        # It would run: what the person decided was for that round.
-        return f"was decided on in round {status.round}, which did not come to it,"
+        # It would run now: the override of the person was for the earlier round only.
+        return f"had an override in round {status.round}, which did not reach it,"
     return ""
 
 
 def _is_overdue(status: NodeStatus) -> bool:
-    """Whether a deadline of the round before ends the attempt under way: it has no place in a round
-    with clocks of its own."""
+    """Whether a deadline of the last round stops the running attempt: the next round has its own
+    deadlines and cannot adopt it."""
     latest = status.latest_attempt
     late = latest is not None and latest.stopping == Reason.DEADLINE_EXCEEDED
     return status.phase == "Running" and late

@@ -1,18 +1,18 @@
-"""Pods of nodes that a round took out of the spec."""
+"""Pods of nodes that a round removed from the spec."""
 
 from waypost.engine.state.decision import After, ReleasePod, StopAttempt
 from waypost.engine.state.transition import Transition
 
 
 def stop(transition: Transition) -> list[After]:
-    """Pods of nodes that a round took out of the spec: stopped and let go."""
-    strays: list[After] = []
+    """Stop and release the pods of nodes that a round removed from the spec."""
+    leftovers: list[After] = []
     for pod in transition.observed.pods:
-        # A pod of a later round is not known to this copy of the status yet.
+        # This copy of the status may be older than a pod of a later round.
         if transition.checkpoint_of(pod) or pod.round >= transition.observed.status.round:
             continue
         if not pod.over and not pod.deleting:
-            strays.append(StopAttempt(job=transition.job_of(pod), pods=(pod,)))
+            leftovers.append(StopAttempt(job=transition.job_of(pod), pods=(pod,)))
         if pod.held:
-            strays.append(ReleasePod(name=pod.name, uid=pod.uid))
-    return strays
+            leftovers.append(ReleasePod(name=pod.name, uid=pod.uid))
+    return leftovers

@@ -1,8 +1,8 @@
-"""A run that is cancelled while its spec, or the round that it asks for, cannot be run.
+"""Cancel a run whose spec, or the round that it requests, cannot be run.
 
-What its attempts and questions were made from is no longer in the spec. To end them, what stands in
-the status is enough: each checkpoint becomes a node that waits for nothing, and such a run is
-cancelled as any other. Without this, to stop a run one would first have to correct its spec.
+The definitions of its attempts and approvals are no longer in the spec, but the status is enough to
+end them: each checkpoint becomes a node without dependencies, and the run is cancelled like any
+other. Without this, a person would have to correct the spec before the run can be stopped.
 """
 
 from dataclasses import replace
@@ -23,7 +23,12 @@ _PROGRAM: Final[JsonObject] = {"python": {"source": "def run(): ..."}}
 
 
 def with_stand_in_nodes(observed: Observed, *, rejected: str) -> Observed:
-    """The run as it can be cancelled; `rejected` says why its spec cannot be run."""
+    """The run with a stand-in node for each checkpoint.
+
+    Args:
+        observed: The run.
+        rejected: Why its spec cannot be run, for the condition Accepted.
+    """
     nodes = {status.path: _stand_in(observed, status) for status in observed.status.nodes}
     graph = Graph(nodes=nodes, dependencies=dict.fromkeys(nodes, _ALONE), order=tuple(nodes))
     definition = Definition(
@@ -35,12 +40,15 @@ def with_stand_in_nodes(observed: Observed, *, rejected: str) -> Observed:
 
 
 def is_cancelled(observed: Observed) -> bool:
-    """Whether the run has checkpoints and is to be, or was, cancelled. One that ended before its
-    spec was changed is first told what is wrong with the spec."""
+    """Whether the run has checkpoints and is, or was, cancelled.
+
+    False for a run that ended before its spec was changed: its status must show the problems of the
+    spec first.
+    """
     status = observed.status
     known = not is_finished(status) or status.observed_generation == observed.generation
-    asked = observed.definition.cancelled or status.cancelled_at is not None
-    return bool(status.nodes) and known and asked
+    requested = observed.definition.cancelled or status.cancelled_at is not None
+    return bool(status.nodes) and known and requested
 
 
 def _spec(observed: Observed, nodes: list[Node]) -> AgentWorkflowSpec:
@@ -50,8 +58,11 @@ def _spec(observed: Observed, nodes: list[Node]) -> AgentWorkflowSpec:
 
 
 def _stand_in(observed: Observed, status: NodeStatus) -> Node:
-    """A node of the kind that the spec still says it has. A result is taken as its pod checked it:
-    the schema it was made under may be gone."""
+    """A node of the kind that the spec still has for it, or of one that fits its checkpoint.
+
+    It has no output schema, because the schema of its attempt may be gone; the pod has checked the
+    output.
+    """
     is_gate = status.approval is not None
     for node in observed.spec.nodes if observed.spec else ():
         if node.name == status.path and kind_of(node).is_gate == is_gate:

@@ -1,19 +1,19 @@
-"""How a run ends: closing down after a failure or a cancel, outputs, the last conditions."""
+"""How a run ends: wind down after a failure or a cancel, outputs, final conditions."""
 
 from datetime import timedelta
 
 from waypost.api.base import JsonObject
 from waypost.api.checkpoints import checkpoint_of
 from waypost.api.kinds.table import kind_of
-from waypost.api.status import AgentWorkflowStatus, NodeStatus
+from waypost.api.status import AgentWorkflowStatus
 from waypost.compiler import on_failure
 from waypost.compiler.definition import inputs_changed
-from waypost.engine.attempts import watch
+from waypost.engine.attempts import stop
 from waypost.engine.budget.usage import total
 from waypost.engine.run import pausing, summary
+from waypost.engine.run.closing import closing_reason
 from waypost.engine.run.status_size import trim
 from waypost.engine.scheduling import deadlines
-from waypost.engine.state import visible
 from waypost.engine.state.decision import Decision, DeleteRun, ReleasePod
 from waypost.engine.state.observed import Observed
 from waypost.engine.state.transition import Transition, is_finished
@@ -26,28 +26,9 @@ from waypost.protocol.reasons import Reason
 OUTPUTS_LIMIT = 32 * 1024
 
 
-def closing_reason(transition: Transition) -> Reason | None:
-    """Why nothing new may start: the run was cancelled, its deadline has passed, or a node failed
-    that must not. One that waits for a person does not close the run."""
-    if transition.spec.cancel or transition.observed.status.cancelled_at:
-        return Reason.CANCELLED
-    if deadlines.run_over(transition) and _is_cut_short(transition):
-        return Reason.DEADLINE_EXCEEDED
-    for path in transition.in_phase("Failed"):
-        node = transition.node(path)
-        if not on_failure.tolerates(node) and not on_failure.pauses(node):
-            return Reason.DEPENDENCY_FAILED
-    return None
-
-
-def _is_cut_short(transition: Transition) -> bool:
-    """Whether a deadline that has passed makes a difference: not if all was done before."""
-    undone = any(not transition.ended(path) for path in transition.graph.order)
-    return undone or bool(transition.in_phase("Cancelled")) or bool(pausing.paused(transition))
-
-
 def enforce_deadlines(transition: Transition) -> None:
-    """End nodes whose deadline has passed, their attempts first; wake for those to come."""
+    """Stop the attempts of nodes whose deadline has passed, then end the nodes; requeue for the
+    deadlines to come."""
     for path in transition.in_phase("Pending", "Running", "Backoff"):
         at = deadlines.of_node(transition, path)
         if at is None:
@@ -66,13 +47,15 @@ def enforce_deadlines(transition: Transition) -> None:
 
 
 def wind_down(transition: Transition, reason: Reason) -> None:
-    """S40 and S81. After a failure running attempts finish and are recorded; after a
-    cancel, and at the run's deadline, they are stopped. Gates are withdrawn where they are
-    settled."""
+    """End all nodes that have not started, for `reason` (S40 and S81).
+
+    After a failure, running attempts finish and are recorded; after a cancel and at the run's
+    deadline they are stopped. `nodes.approval` withdraws open gates.
+    """
     failed = {
         p for p in transition.in_phase("Failed") if not on_failure.tolerates(transition.node(p))
     }
-    doomed = {name for path in failed for name in transition.graph.downstream(path)}
+    unreachable = {name for path in failed for name in transition.graph.downstream(path)}
     for path in transition.in_phase("Pending", "Backoff", "Waiting"):
         status = transition.statuses[path]
         if status.phase == "Waiting" and kind_of(transition.node(path)).is_gate:
@@ -81,7 +64,7 @@ def wind_down(transition: Transition, reason: Reason) -> None:
             transition.end(path, "Cancelled", Reason.CANCELLED, "the run was cancelled")
         elif reason is Reason.DEADLINE_EXCEEDED:
             deadlines.end(transition, path)
-        elif status.phase == "Pending" and path in doomed:
+        elif status.phase == "Pending" and path in unreachable:
             transition.end(
                 path, "Skipped", Reason.DEPENDENCY_FAILED, _blame(transition, path, failed)
             )
@@ -95,11 +78,11 @@ def wind_down(transition: Transition, reason: Reason) -> None:
 def _stop(transition: Transition, path: str, reason: Reason) -> None:
     attempt = transition.statuses[path].open_attempt
     if attempt is not None and attempt.stopping is None:
-        watch.stop(transition, path, reason)
+        stop.stop(transition, path, reason)
 
 
 def build_decision(transition: Transition) -> Decision:
-    """The whole next status, with the run ended if all its nodes have."""
+    """The complete next status, in which the run has finished if all its nodes have ended."""
     status = _with_nodes(transition)
     if not is_finished(transition.observed.status):
         finished = all(transition.ended(path) for path in transition.graph.order) and (
@@ -123,13 +106,15 @@ def build_decision(transition: Transition) -> Decision:
 
 
 def release_all(observed: Observed) -> tuple[ReleasePod, ...]:
-    """A run that is being deleted starts nothing and writes nothing; it only lets go."""
+    """Release all pods of a run that is being deleted; it starts and writes nothing."""
     return tuple(ReleasePod(name=p.name, uid=p.uid) for p in observed.pods if p.held)
 
 
 def release_closed(observed: Observed) -> tuple[ReleasePod, ...]:
-    """What a run that stands still lets go: pods whose attempts have ended. Others may be of a
-    round that has begun since this copy of the run was read."""
+    """Release the pods whose attempts have ended, of a finished run with a rejected spec.
+
+    Other pods may belong to a round that has begun since this copy of the run was read.
+    """
     return tuple(
         ReleasePod(name=pod.name, uid=pod.uid)
         for pod in observed.pods
@@ -137,20 +122,6 @@ def release_closed(observed: Observed) -> tuple[ReleasePod, ...]:
         and (checkpoint := checkpoint_of(observed.status.nodes, pod.path))
         and checkpoint.has_closed(pod.attempt)
     )
-
-
-def output_reads(observed: Observed, known: dict[str, NodeStatus]) -> set[str]:
-    """NodeRecords that the run's outputs refer to, once nothing but the last nodes is open."""
-    spec, graph = observed.spec, observed.definition.graph
-    if spec is None or not spec.outputs:
-        return set()
-    wanted = set()
-    for reference in references_in(spec.outputs):
-        status = known.get(reference.node)
-        record = visible.record_of(graph.nodes[reference.node], status) if status else None
-        if record:
-            wanted.add(record)
-    return wanted
 
 
 def _blame(transition: Transition, path: str, failed: set[str]) -> str:
@@ -190,9 +161,9 @@ def _finish(transition: Transition, status: AgentWorkflowStatus) -> AgentWorkflo
             p for p in transition.in_phase("Failed") if on_failure.tolerates(transition.node(p))
         ],
         left_out=left_out,
-        broken_outputs=_broken_outputs(transition, outputs),
+        invalid_outputs=_invalid_outputs(transition, outputs),
     )
-    if result.broken_outputs:
+    if result.invalid_outputs:
         outputs = {}
     changes: JsonObject = {"finished_at": timestamps.timestamp(transition.now)}
     if outputs:
@@ -201,7 +172,8 @@ def _finish(transition: Transition, status: AgentWorkflowStatus) -> AgentWorkflo
 
 
 def _outputs(transition: Transition) -> tuple[JsonObject, list[str]]:
-    """Each output by itself: one whose source is missing is left out and named (S43)."""
+    """The outputs of the run, and the names of those that were left out because their source is
+    missing (S43). Each output is evaluated separately."""
     outputs: JsonObject = {}
     left_out: list[str] = []
     view = transition.context(_referenced(transition))
@@ -221,10 +193,10 @@ def _referenced(transition: Transition) -> set[str]:
     return {reference.node for reference in references_in(transition.spec.outputs or {})}
 
 
-def _broken_outputs(transition: Transition, outputs: JsonObject) -> str:
+def _invalid_outputs(transition: Transition, outputs: JsonObject) -> str:
     size = len(ijson.canonical(outputs))
     if size > OUTPUTS_LIMIT:
-        return f"{Reason.OUTPUT_TOO_LARGE}: outputs take {size} bytes, the limit is {OUTPUTS_LIMIT}"
+        return f"{Reason.OUTPUT_TOO_LARGE}: outputs have {size} bytes, the limit is {OUTPUTS_LIMIT}"
     if transition.spec.output_schema is None or closing_reason(transition) is not None:
         return ""
     violations = schema.validate(transition.spec.output_schema, outputs)
@@ -241,5 +213,5 @@ def _expire(transition: Transition, status: AgentWorkflowStatus) -> list[DeleteR
     if transition.now < due:
         transition.requeue_at(due)
         return []
-    # The object must not go while a pod still holds its finalizer for it.
+    # The run must exist as long as one of its pods has the finalizer.
     return [] if any(p.held for p in transition.observed.pods) else [DeleteRun()]

@@ -1,7 +1,7 @@
 """How a pass enters a run: once, before anything is read or decided.
 
 What a pass reads later never changes the run's status or spec (a live read that finds another
-version of the run ends the pass), so the answer holds for the whole pass.
+version of the run ends the pass), so the result is valid for the whole pass.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class Deleting:
 
 @dataclass(frozen=True)
 class Rejected:
-    """The spec, or the round that it asks for, cannot be run; `problems` says why."""
+    """The spec, or the round that it requests, cannot be run; `problems` says why."""
 
     observed: Observed
     problems: str
@@ -29,8 +29,10 @@ class Rejected:
 
 @dataclass(frozen=True)
 class Active:
-    """The run can go on. `observed` has the round begun that the spec asks for; `round_begun`
-    says whether this pass begins it."""
+    """The run can continue.
+
+    `observed` has the requested round begun; `round_begun` says whether this pass begins it.
+    """
 
     observed: Observed
     round_begun: bool = False
@@ -40,7 +42,7 @@ Entry = Deleting | Rejected | Active
 
 
 def enter(observed: Observed, now: datetime) -> Entry:
-    """The case a pass has to deal with. Pure; the same facts give the same case."""
+    """Which case the run is in. Pure: the same facts give the same case."""
     if observed.deleting:
         return Deleting(observed)
     problems = rejection.problems_of(observed)

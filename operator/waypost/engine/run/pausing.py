@@ -1,6 +1,6 @@
 """Runs that wait for a person: a node with `onFailure: Pause` has failed (S42).
 
-Only what waits for that node waits too. The run ends when somebody cancels it, when its deadline
+Only the nodes downstream of it wait too. The run ends when a person cancels it, when its deadline
 passes, or when another node fails it.
 """
 
@@ -12,14 +12,14 @@ from waypost.protocol.text import shorten
 
 
 def paused(transition: Transition) -> list[str]:
-    """The failed nodes that hold the run until a person sees to them, in topological order."""
+    """The failed nodes that pause the run until a person acts, in topological order."""
     return [
         path for path in transition.in_phase("Failed") if on_failure.pauses(transition.node(path))
     ]
 
 
-def goes_on(transition: Transition, held: list[str]) -> bool:
-    """Whether something of the run still moves by itself while the nodes `held` hold it."""
+def can_continue(transition: Transition, held: list[str]) -> bool:
+    """Whether other nodes of the run can continue while the nodes `held` pause it."""
     blocked = {name for path in held for name in transition.graph.downstream(path)}
     return any(
         not transition.ended(path)
@@ -29,7 +29,7 @@ def goes_on(transition: Transition, held: list[str]) -> bool:
 
 
 def explain(transition: Transition, held: list[str]) -> str:
-    """What failed and how to go on, for the condition Stalled."""
+    """What failed and how to continue, for the condition Stalled."""
     status = transition.statuses[held[0]]
     more = f" (and {len(held) - 1} more)" if len(held) > 1 else ""
     failed = shorten(f"{held[0]} failed: {status.reason}: {status.message}", 1024)
@@ -37,14 +37,14 @@ def explain(transition: Transition, held: list[str]) -> str:
 
 
 def command(transition: Transition) -> str:
-    """The kubectl command that begins the next round: the failed nodes and what comes after them
-    run again."""
+    """The kubectl command that begins the next round, in which the failed nodes and all nodes
+    downstream of them run again."""
     observed = transition.observed
-    asked: dict[str, int | None] = {"round": observed.status.round + 1}
+    rerun: dict[str, int | None] = {"round": observed.status.round + 1}
     if transition.spec.rerun is not None:
-        # A merge patch keeps what it does not name, and these were meant for one round.
+        # A merge patch keeps fields that it does not name, but these were for one round only.
         last = transition.spec.rerun.model_dump(by_alias=True, exclude_none=True)
-        asked |= {key: None for key in last if key != "round"}
-    patch = json.dumps({"spec": {"rerun": asked}}, separators=(",", ":"))
+        rerun |= {key: None for key in last if key != "round"}
+    patch = json.dumps({"spec": {"rerun": rerun}}, separators=(",", ":"))
     where = f"-n {observed.namespace} --type merge"
     return f"kubectl patch aw {observed.name} {where} -p '{patch}'"

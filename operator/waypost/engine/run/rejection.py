@@ -1,4 +1,4 @@
-"""A spec that cannot be accepted: say why, where the user looks, and stay editable."""
+"""A spec that cannot be accepted: its problems are reported in the conditions and an Event."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -11,14 +11,14 @@ from waypost.api.status import AgentWorkflowStatus
 from waypost.compiler.problems import Problem
 from waypost.engine.rounds.begin import problems as round_problems
 from waypost.engine.run.summary import CANCELLED_IS_FINAL
-from waypost.engine.state.decision import Decision, Note
+from waypost.engine.state.decision import Decision, RunEvent
 from waypost.engine.state.observed import Observed
 from waypost.kube.conditions import set_condition
 from waypost.kube.timestamps import timestamp
 
 
 def problems_of(observed: Observed) -> tuple[Problem, ...]:
-    """Why the spec, or the round that it asks for, cannot be run; empty when it can."""
+    """Why the spec, or the round that it requests, cannot be run; empty if it can."""
     if observed.definition.stops(observed.status):
         return observed.definition.problems
     return round_problems(observed)
@@ -33,11 +33,13 @@ def problems_text(observed: Observed, problems: Iterable[Problem]) -> str:
 
 
 def reject(observed: Observed, problems: str, now: datetime) -> Decision:
-    """Accepted=False with every problem. A run that never began is Finished, so that
-    `kubectl wait` returns; one that has checkpoints stands still until its spec is corrected.
+    """Set Accepted=False with every problem.
+
+    A run that never began is Finished, so that `kubectl wait` returns. A run with checkpoints does
+    nothing until its spec is corrected.
     """
     if observed.status.nodes:
-        return _stand_still(observed, problems, now)
+        return _halt(observed, problems, now)
     return _mark_rejected(observed, problems, now)
 
 
@@ -58,12 +60,12 @@ def _mark_rejected(observed: Observed, problems: str, now: datetime) -> Decision
             "conditions": conditions,
         }
     )
-    return _told(observed, status, problems)
+    return _with_event(observed, status, problems)
 
 
-def _stand_still(observed: Observed, problems: str, now: datetime) -> Decision:
-    """Nothing is lost and nothing starts: attempts under way run on, and what they give stays on
-    their pods until the spec is corrected."""
+def _halt(observed: Observed, problems: str, now: datetime) -> Decision:
+    """Start nothing and lose nothing: running attempts continue, and their results stay on their
+    pods until the spec is corrected."""
     conditions: list[StatusCondition] = list(observed.status.conditions)
     put = partial(_put, observed, conditions, now)
     put(Condition.ACCEPTED, "False", problems)
@@ -79,7 +81,7 @@ def _stand_still(observed: Observed, problems: str, now: datetime) -> Decision:
     status = observed.status.model_copy(
         update={"observed_generation": observed.generation, "conditions": conditions}
     )
-    return _told(observed, status, problems)
+    return _with_event(observed, status, problems)
 
 
 def _put(
@@ -101,7 +103,7 @@ def _put(
     )
 
 
-def _told(observed: Observed, status: AgentWorkflowStatus, problems: str) -> Decision:
+def _with_event(observed: Observed, status: AgentWorkflowStatus, problems: str) -> Decision:
     known = status == observed.status
-    note = Note(type="Warning", reason=EventReason.INVALID_SPEC, message=problems[:1000])
-    return Decision(status=status, events=() if known else (note,))
+    event = RunEvent(type="Warning", reason=EventReason.INVALID_SPEC, message=problems[:1000])
+    return Decision(status=status, events=() if known else (event,))

@@ -1,7 +1,7 @@
-"""The size of a status: every write of it is a whole copy in etcd and in every watch.
+"""The size of a status: each write of it is a complete copy in etcd and in every watch.
 
-Outputs have their own limits (`state/transition`). Beside them, attempts and texts grow: where a
-run has many, the least useful go first. Phases, reasons, digests and the last attempt always stay.
+Outputs have their own limits (`state/transition`). Attempts and texts grow with the run: of too
+many, the least useful are removed first. Phases, reasons, digests and the last attempt always stay.
 """
 
 from collections.abc import Callable
@@ -16,12 +16,14 @@ _SHORTEST: Final = 60
 
 
 def trim(status: AgentWorkflowStatus) -> AgentWorkflowStatus:
-    """`status`, with attempts and texts thinned out until it meets the limit. The same again for
-    a status that was fitted before."""
-    for thin in _STEPS:
+    """`status` without the least useful attempts and texts, so that it meets the limit.
+
+    Idempotent: a trimmed status does not change.
+    """
+    for reduce in _STEPS:
         if _size(status) <= STATUS_LIMIT:
             break
-        status = status.model_copy(update={"nodes": [thin(node) for node in status.nodes]})
+        status = status.model_copy(update={"nodes": [reduce(node) for node in status.nodes]})
     return status
 
 
@@ -29,8 +31,8 @@ def _size(status: AgentWorkflowStatus) -> int:
     return len(status.model_dump_json(by_alias=True, exclude_none=True).encode())
 
 
-def _silent_attempts(node: NodeStatus) -> NodeStatus:
-    # The last one's message stands in the node's own.
+def _without_messages(node: NodeStatus) -> NodeStatus:
+    # The node's own message is that of the last attempt.
     return _with_attempts(node, [a.model_copy(update={"message": None}) for a in _attempts(node)])
 
 
@@ -57,7 +59,7 @@ def _shortest_texts(node: NodeStatus) -> NodeStatus:
 
 
 _STEPS: Final[tuple[Callable[[NodeStatus], NodeStatus], ...]] = (
-    _silent_attempts,
+    _without_messages,
     _first_and_last_attempt,
     _short_texts,
     _last_attempt,

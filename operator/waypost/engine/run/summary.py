@@ -1,21 +1,19 @@
-"""What a status says at a glance: conditions, phase, progress, what the run waits for."""
+"""The summary in a status: conditions, phase, progress, and what the run waits for."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final, Literal
 
 from waypost.api.base import StatusCondition
 from waypost.api.meta import Condition, ConditionReason, EventReason
-from waypost.api.status import FINAL_PHASES, AgentWorkflowStatus, NodeStatus, RunPhase
+from waypost.api.status import FINAL_PHASES, AgentWorkflowStatus, RunPhase
 from waypost.engine.run import pausing
 from waypost.engine.state.transition import Transition
-from waypost.kube import timestamps
 from waypost.kube.conditions import set_condition
 from waypost.protocol.reasons import Reason
 from waypost.protocol.text import shorten
 
 CANCELLED_IS_FINAL: Final = "a cancelled run is final: create a new one"
-_WARNINGS_TOLD: Final = 5
+_WARNINGS_SHOWN: Final = 5
 _EVENT_REASONS: Final = {
     "Succeeded": EventReason.RUN_SUCCEEDED,
     "Failed": EventReason.RUN_FAILED,
@@ -28,20 +26,15 @@ class Result:
     """How a run ended."""
 
     cancelled: bool
-    late: bool
-    failed: list[str]
-    tolerated: list[str]
-    left_out: list[str]
-    broken_outputs: str
-
-
-def wake_time(status: NodeStatus) -> datetime | None:
-    """When a Waiting or Backoff node is due."""
-    return timestamps.parse_timestamp(status.wake_at)
+    late: bool  # its deadline ended it
+    failed: list[str]  # paths of failed nodes that fail the run
+    tolerated: list[str]  # paths of other failed nodes
+    left_out: list[str]  # names of outputs without a source
+    invalid_outputs: str  # "REASON: message"; "" if the outputs are valid
 
 
 def restamp(status: AgentWorkflowStatus, generation: int) -> AgentWorkflowStatus:
-    """A finished run whose spec changed in a field that no longer matters (suspend, ttl)."""
+    """The status of a finished run whose spec changed in a field without effect (suspend, ttl)."""
     conditions = [
         c.model_copy(update={"observed_generation": generation}) for c in status.conditions
     ]
@@ -52,7 +45,7 @@ def restamp(status: AgentWorkflowStatus, generation: int) -> AgentWorkflowStatus
 def current_conditions(
     transition: Transition, status: AgentWorkflowStatus, *, finished: bool
 ) -> AgentWorkflowStatus:
-    """Fill in the summary fields of a run; of one that goes on, also its conditions."""
+    """`status` with its summary fields; unless `finished`, also with its conditions."""
     ended = sum(1 for s in status.nodes if s.phase in FINAL_PHASES)
     changes: dict[str, object] = {
         "observed_generation": transition.observed.generation,
@@ -62,17 +55,22 @@ def current_conditions(
         return status.model_copy(update={**changes, "waiting": None})
     gates = _open_gates(transition)
     held = pausing.paused(transition)
-    goes_on = not held or pausing.goes_on(transition, held)
-    changes["waiting"] = _waiting(transition, gates) if goes_on else f"rerun/{held[0]}"
-    changes["phase"] = _phase(transition) if goes_on else "Paused"
+    continues = not held or pausing.can_continue(transition, held)
+    changes["waiting"] = _waiting(transition, gates) if continues else f"rerun/{held[0]}"
+    changes["phase"] = _phase(transition) if continues else "Paused"
     conditions = list(status.conditions)
-    word = ConditionReason.RUNNING if goes_on else ConditionReason.PAUSED
-    running = _message(transition) if goes_on else pausing.explain(transition, held)
+    reason = ConditionReason.RUNNING if continues else ConditionReason.PAUSED
+    running = _message(transition) if continues else pausing.explain(transition, held)
     _accept(transition, conditions)
-    _put(transition, conditions, Condition.SUCCEEDED, "Unknown", word, running)
-    _put(transition, conditions, Condition.FINISHED, "False", word, running)
+    _put(transition, conditions, Condition.SUCCEEDED, "Unknown", reason, running)
+    _put(transition, conditions, Condition.FINISHED, "False", reason, running)
     _put(
-        transition, conditions, Condition.RECONCILING, "True" if goes_on else "False", word, running
+        transition,
+        conditions,
+        Condition.RECONCILING,
+        "True" if continues else "False",
+        reason,
+        running,
     )
     _stall(transition, conditions, held)
     if gates:
@@ -86,7 +84,7 @@ def current_conditions(
 
 
 def _stall(transition: Transition, conditions: list[StatusCondition], held: list[str]) -> None:
-    """Say that the run waits for a person, at once and once, even while other nodes go on."""
+    """Set Stalled and send one Event if the run waits for a person, while others may continue."""
     if not held:
         _put(transition, conditions, Condition.STALLED, "False", ConditionReason.RUNNING, "")
         return
@@ -99,28 +97,28 @@ def _stall(transition: Transition, conditions: list[StatusCondition], held: list
 def final_conditions(
     transition: Transition, status: AgentWorkflowStatus, result: Result
 ) -> AgentWorkflowStatus:
-    """The conditions and phase of a run whose nodes have all ended."""
-    phase, reason, message = _verdict(transition, result)
+    """`status` with the final conditions and phase of a run whose nodes have all ended."""
+    phase, reason, message = _final_state(transition, result)
     good = phase == "Succeeded"
     conditions = list(status.conditions)
     _accept(transition, conditions)
     _put(transition, conditions, Condition.SUCCEEDED, "True" if good else "False", reason, message)
     _put(transition, conditions, Condition.FINISHED, "True", reason, message)
     _put(transition, conditions, Condition.RECONCILING, "False", reason, "")
-    stalled = "" if good else f"{message}; {_how_to_go_on(transition)}"
+    stalled = "" if good else f"{message}; {_how_to_continue(transition)}"
     _put(transition, conditions, Condition.STALLED, "False" if good else "True", reason, stalled)
     _put_awaiting(transition, conditions, "")
     transition.event("Normal" if good else "Warning", _EVENT_REASONS[phase], message)
     return status.model_copy(update={"phase": phase, "conditions": conditions})
 
 
-def _how_to_go_on(transition: Transition) -> str:
+def _how_to_continue(transition: Transition) -> str:
     if transition.spec.cancel or transition.observed.status.cancelled_at:
         return CANCELLED_IS_FINAL
-    return f"to go on from here: {pausing.command(transition)}"
+    return f"to continue from here: {pausing.command(transition)}"
 
 
-def _verdict(transition: Transition, result: Result) -> tuple[RunPhase, str, str]:
+def _final_state(transition: Transition, result: Result) -> tuple[RunPhase, str, str]:
     if result.cancelled:
         return "Cancelled", ConditionReason.CANCELLED, "the run was cancelled"
     if result.late and set(result.failed) <= set(pausing.paused(transition)):
@@ -135,8 +133,8 @@ def _verdict(transition: Transition, result: Result) -> tuple[RunPhase, str, str
             status.reason or ConditionReason.NODE_FAILED,
             _with_left_out(shorten(text, 1024), result),
         )
-    if result.broken_outputs:
-        reason, _, message = result.broken_outputs.partition(": ")
+    if result.invalid_outputs:
+        reason, _, message = result.invalid_outputs.partition(": ")
         return "Failed", reason, message
     if result.tolerated:
         failures = "failure" if len(result.tolerated) == 1 else "failures"
@@ -151,7 +149,7 @@ def _late(transition: Transition) -> str:
     listed = ", ".join(undone[:10]) + (", ..." if len(undone) > 10 else "")
     count = f"{len(undone)} of {len(transition.graph.order)} nodes"
     return (
-        f"the run's deadline of {transition.spec.deadline} passed with {count} not done: {listed}"
+        f"the run exceeded its deadline of {transition.spec.deadline}; {count} not done: {listed}"
     )
 
 
@@ -210,24 +208,24 @@ def _accept(transition: Transition, conditions: list[StatusCondition]) -> None:
 
 def _accepted_message(transition: Transition) -> str:
     definition = transition.observed.definition
-    told = ["the spec is valid"]
+    texts = ["the spec is valid"]
     if transition.observed.pruned:
         fields = ", ".join(transition.observed.pruned[:10])
-        told = [
+        texts = [
             f"accepted without unknown fields that the API server dropped: {fields}; "
             "check their spelling (kubectl apply --validate=strict refuses them)"
         ]
     if transition.observed.tracked and transition.spec.ttl_seconds_after_finished is not None:
-        told.append(
-            "ttlSecondsAfterFinished is not honoured: Argo CD or Flux track this object, and Git "
-            "would create and run it again"
+        texts.append(
+            "ttlSecondsAfterFinished is not applied: Argo CD or Flux track this object and would "
+            "create and run it again"
         )
-    # problems: found in a run that an earlier release accepted
-    doubts = [str(found) for found in (*definition.problems, *definition.warnings)]
-    told += [f"warning: {doubt}" for doubt in doubts[:_WARNINGS_TOLD]]
-    if len(doubts) > _WARNINGS_TOLD:
-        told.append(f"{len(doubts) - _WARNINGS_TOLD} more warnings: `waypost lint` lists them")
-    return ". ".join(told)
+    # Problems here are of a run that an earlier release accepted.
+    warnings = [str(problem) for problem in (*definition.problems, *definition.warnings)]
+    texts += [f"warning: {warning}" for warning in warnings[:_WARNINGS_SHOWN]]
+    if len(warnings) > _WARNINGS_SHOWN:
+        texts.append(f"{len(warnings) - _WARNINGS_SHOWN} more warnings: `waypost lint` lists them")
+    return ". ".join(texts)
 
 
 def _open_gates(transition: Transition) -> list[tuple[str, str]]:
@@ -259,7 +257,7 @@ def _waiting(transition: Transition, gates: list[tuple[str, str]]) -> str | None
 
 def _message(transition: Transition) -> str:
     if transition.spec.suspend:
-        return "suspended: nothing new starts; patch spec.suspend to false to go on"
+        return "suspended: nothing new starts; set spec.suspend to false to continue"
     open_phases = ("Running", "Waiting", "Backoff", "Pending")
     troubled = [p for p in transition.in_phase(*open_phases) if transition.statuses[p].reason]
     if troubled:

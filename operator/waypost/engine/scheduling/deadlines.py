@@ -1,8 +1,8 @@
-"""Clocks above the single attempt: the deadline of a node, and that of the run.
+"""The deadlines of a node and of the run.
 
-Both are absolute times that follow from what is stored, so neither a crash nor a suspension gives
-more time. What has to be stopped is stopped first and judged once it is over, as after a cancel: a
-result that was written in time counts.
+Both are absolute times that follow from the stored status, so neither a crash nor a suspension
+extends them. Running attempts are stopped first and judged once they are over, as after a cancel:
+a result that was written in time counts.
 """
 
 from datetime import datetime, timedelta
@@ -14,7 +14,7 @@ from waypost.protocol.reasons import Reason
 
 
 def begin(transition: Transition, path: str) -> None:
-    """Start a node's clock, once: what it waits for has ended."""
+    """Set a node's deadline, once, when all its dependencies have ended."""
     text = transition.node(path).deadline
     if text is None or transition.statuses[path].deadline_at is not None:
         return
@@ -24,12 +24,12 @@ def begin(transition: Transition, path: str) -> None:
 
 
 def of_node(transition: Transition, path: str) -> datetime | None:
-    """When a node must have ended; None before its clock has started, or without one."""
+    """When a node must have ended; None before its deadline was set, or if it has none."""
     return timestamps.parse_timestamp(transition.statuses[path].deadline_at)
 
 
 def of_run(transition: Transition) -> datetime | None:
-    """When the run must have ended: counted from the beginning of its round."""
+    """When the run must have ended, counted from the start of its round; None if not limited."""
     if transition.spec.deadline is None:
         return None
     status = transition.observed.status
@@ -52,7 +52,7 @@ def run_over(transition: Transition) -> bool:
 
 
 def why_not_started(transition: Transition, path: str) -> Reason | None:
-    """Why an attempt that was recorded, and never launched, must not be launched any more."""
+    """Why a recorded attempt without a Job must not be launched; None if it may be."""
     if transition.spec.cancel or transition.observed.status.cancelled_at:
         return Reason.CANCELLED
     late = node_over(transition, path) or run_over(transition)
@@ -60,11 +60,18 @@ def why_not_started(transition: Transition, path: str) -> Reason | None:
 
 
 def end(transition: Transition, path: str, *, detail: str = "", tail: str = "") -> None:
-    """End a node, of which nothing runs any more, for its own deadline or else for the run's."""
+    """End a node without a running attempt, for its own deadline or else for the run's.
+
+    Args:
+        transition: The next status of the run.
+        path: The node.
+        detail: Added to the message: what the node was doing.
+        tail: The end of the log of its last attempt.
+    """
     more = f"; {detail}" if detail else ""
     if node_over(transition, path) or transition.spec.deadline is None:
-        text = f"not done within {transition.node(path).deadline}, the node's deadline{more}"
+        text = f"exceeded its deadline of {transition.node(path).deadline}{more}"
         transition.end(path, "Failed", Reason.DEADLINE_EXCEEDED, text, tail=tail)
     else:
-        text = f"not done within {transition.spec.deadline}, the run's deadline{more}"
+        text = f"the run exceeded its deadline of {transition.spec.deadline}{more}"
         transition.end(path, "Cancelled", Reason.DEADLINE_EXCEEDED, text, tail=tail)

@@ -1,9 +1,8 @@
-"""A node's own data: resolved inputs, checked against its schema, and its own texts."""
+"""The data of a node: inputs, checked against its schema, and the context of its fields."""
 
-from dataclasses import dataclass
-
-from waypost.api.base import JsonObject, JsonValue
+from waypost.api.base import JsonObject
 from waypost.engine.state import visible
+from waypost.engine.state.inputs import Inputs, Invalid
 from waypost.engine.state.transition import Transition
 from waypost.expressions.templates import RenderError, render_json
 from waypost.expressions.values import Unavailable, declare_numbers
@@ -12,26 +11,8 @@ from waypost.protocol import ijson, schema
 from waypost.protocol.reasons import Reason
 
 
-@dataclass(frozen=True)
-class Inputs:
-    """Resolved inputs of a node, with the data its own fields may see."""
-
-    values: JsonObject
-    digest: str
-    idempotency_key: str
-    view: JsonObject  # inputs, nodes, run: without self
-    schema: JsonValue = None
-
-
-@dataclass(frozen=True)
-class Invalid:
-    """Why a node's data cannot be used: field, what was expected, what was found."""
-
-    message: str
-
-
 def invalid_reason(transition: Transition, message: str) -> Reason:
-    """The reason of a node whose data cannot be used: ResultLost when a record that it reads is
+    """The reason of a node whose data cannot be used: ResultLost if a NodeRecord that it reads is
     gone, else InputInvalid."""
     for value in transition.observed.payloads.values():
         if isinstance(value, Unavailable) and value.lost and value.why in message:
@@ -40,12 +21,12 @@ def invalid_reason(transition: Transition, message: str) -> Reason:
 
 
 def context_for(transition: Transition, path: str) -> JsonObject:
-    """The data visible to the expressions of a node whose dependencies have all ended."""
+    """The evaluation context of a node whose dependencies have all ended."""
     return transition.context(transition.graph.dependencies[path].all)
 
 
 def resolve(transition: Transition, path: str) -> Inputs | Invalid:
-    """Evaluate `inputs`, apply defaults, check `inputSchema` (S33, last step)."""
+    """Evaluate `inputs`, apply defaults, and check `inputSchema` (S33, last step)."""
     node = transition.node(path)
     view = context_for(transition, path)
     values = render_json(node.inputs or {}, view)
@@ -73,7 +54,7 @@ def resolve(transition: Transition, path: str) -> Inputs | Invalid:
 
 
 def own_context(inputs: Inputs, *, path: str, attempt: int) -> JsonObject:
-    """The data for the node's own fields: everything above and `self`."""
+    """The evaluation context of the node's own fields: `inputs.view` with `self`."""
     return visible.with_self(
         inputs.view,
         name=path,
@@ -91,10 +72,3 @@ def _missing_outputs(transition: Transition, path: str) -> str:
         if not visible.has_output(transition.node(name), transition.statuses[name])
     ]
     return f" ({', '.join(absent)} and has no output)" if absent else ""
-
-
-@dataclass(frozen=True)
-class Missing:
-    """Something the node refers to is not there (yet); `message` names it and its namespace."""
-
-    message: str

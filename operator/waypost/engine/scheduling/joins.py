@@ -7,8 +7,9 @@ from typing import Final
 from waypost.api.status import NodeStatus
 from waypost.api.workflow import Node
 from waypost.compiler import on_failure
-from waypost.engine.scheduling.inputs import Invalid, context_for
+from waypost.engine.scheduling.inputs import context_for
 from waypost.engine.state import visible
+from waypost.engine.state.inputs import Invalid
 from waypost.engine.state.transition import Transition
 from waypost.expressions.templates import RenderError, render_condition
 from waypost.protocol.reasons import Reason
@@ -35,21 +36,21 @@ Join = _State | Skip
 
 
 def judge(transition: Transition, path: str) -> Join:
-    """WAIT, READY or Skip, from the phases of the nodes this one waits for.
+    """Whether a node waits, is ready or is skipped, from the phases of its dependencies.
 
-    A hard dependency that gave no output skips the node as soon as it is known; otherwise all
-    dependencies must have ended. One that failed with onFailure: Pause is waited for, hard or soft:
-    a person may yet have it run again (S42).
+    A hard dependency that ended without an output skips the node immediately; otherwise all
+    dependencies must have ended. A dependency that failed with `onFailure: Pause` does not count as
+    ended, because a person may run it again (S42).
     """
-    edges = transition.graph.dependencies[path]
-    for name in sorted(edges.hard):
+    dependencies = transition.graph.dependencies[path]
+    for name in sorted(dependencies.hard):
         skip = _blocks(name, transition.node(name), transition.statuses[name])
         if skip is not None:
             return skip
-    return READY if all(_settled(transition, name) for name in edges.all) else WAIT
+    return READY if all(_has_ended(transition, name) for name in dependencies.all) else WAIT
 
 
-def _settled(transition: Transition, name: str) -> bool:
+def _has_ended(transition: Transition, name: str) -> bool:
     paused = transition.statuses[name].phase == "Failed" and on_failure.pauses(
         transition.node(name)
     )
@@ -67,7 +68,7 @@ def _blocks(name: str, node: Node, status: NodeStatus) -> Skip | None:
 
 
 def condition(transition: Transition, path: str) -> bool | Invalid:
-    """The node's `when`: exactly true or exactly false; anything else is Invalid (S33)."""
+    """The value of the node's `when`; Invalid unless it is true or false (S33)."""
     text = transition.node(path).when
     if text is None:
         return True

@@ -1,11 +1,13 @@
-"""Nodes that could start but for something outside the graph: a resource that is not there yet, a
-budget that is used up or lent out. They stay Pending, say why, and end by their own clock."""
+"""Nodes whose dependencies are met but that wait for a missing resource.
+
+They stay Pending, show the reason, and fail after queueTimeout.
+"""
 
 from datetime import datetime, timedelta
 
 from waypost.api.status import NodeStatus
 from waypost.compiler import node_settings
-from waypost.engine.scheduling.inputs import Missing
+from waypost.engine.state.inputs import Missing
 from waypost.engine.state.transition import Transition
 from waypost.kube import timestamps
 from waypost.protocol.reasons import Reason
@@ -13,8 +15,10 @@ from waypost.protocol.text import shorten
 
 
 def wait_for_reference(transition: Transition, path: str, missing: Missing) -> None:
-    """Wait for what is missing, at most queueTimeout (S63). The node fails only on
-    a live look: until then the cache may be behind."""
+    """Wait for a missing resource, at most queueTimeout (S63).
+
+    The node fails only after a live read, because the cache may be stale.
+    """
     deadline = _deadline(transition, path)
     if transition.now >= deadline and transition.observed.references_live:
         transition.end(path, "Failed", Reason.MISSING_REFERENCE, missing.message)
@@ -32,7 +36,7 @@ def wait_for_reference(transition: Transition, path: str, missing: Missing) -> N
 
 
 def needs_live_references(status: NodeStatus | None, now: datetime) -> bool:
-    """Whether a held node's time is up, so that what it misses must be looked for once more."""
+    """Whether a waiting node is about to fail, so that its missing resource must be read live."""
     if status is None or status.phase != "Pending":
         return False
     deadline = timestamps.parse_timestamp(status.wake_at)

@@ -1,7 +1,7 @@
-"""What a pass decides, as data that the shell carries out.
+"""What a pass decides, as data that the runtime executes.
 
-The shell performs `before`, then one conditional write of `status`; only when that write has
-landed does it perform `after` and send the events.
+The runtime executes `before`, then one conditional write of `status`. Only if that write succeeds
+does it execute `after` and send the events.
 """
 
 from collections.abc import Mapping
@@ -19,8 +19,10 @@ Traces = Mapping[tuple[str, int], Trace]  # by path and attempt
 
 @dataclass(frozen=True)
 class PutRecord:
-    """Create a NodeRecord (before the status that refers to it). Existing with the same digest
-    is success."""
+    """Create a NodeRecord, before the status that refers to it is written.
+
+    An existing one with the same digest is success.
+    """
 
     manifest: JsonObject
 
@@ -36,8 +38,10 @@ class SettleApproval:
 
 @dataclass(frozen=True)
 class Launch:
-    """Create an attempt's Job, and first its ConfigMap or the NodeRecord with its inputs. Only
-    while the fence stands; existing with our owner and request digest is success."""
+    """Create an attempt's Job, and before it the ConfigMap or the NodeRecord with its inputs.
+
+    Only within the fence; an existing Job with our owner and request digest is success.
+    """
 
     path: str
     attempt: int
@@ -48,16 +52,21 @@ class Launch:
 
 @dataclass(frozen=True)
 class OpenApproval:
-    """Create an Approval. Only while the fence stands; existing with our owner and request
-    digest is success."""
+    """Create an Approval.
+
+    Only within the fence; an existing one with our owner and request digest is success.
+    """
 
     manifest: JsonObject
 
 
 @dataclass(frozen=True)
 class StopAttempt:
-    """Suspend the Job, which ends its pod gracefully and creates no other; where the Job is
-    gone, delete the pods that are left. The Job stays as a tombstone."""
+    """Suspend the Job, which ends its pod gracefully and creates no other.
+
+    If the Job is gone, delete its remaining pods. A suspended Job stays, so that no operator
+    creates it again.
+    """
 
     job: str
     pods: tuple[PodFact, ...] = ()
@@ -65,7 +74,7 @@ class StopAttempt:
 
 @dataclass(frozen=True)
 class ReleasePod:
-    """Take our finalizer off a pod: its result is in status, or nobody will ask for it."""
+    """Remove our finalizer from a pod: its result is in status or no longer needed."""
 
     name: str
     uid: str
@@ -73,7 +82,7 @@ class ReleasePod:
 
 @dataclass(frozen=True)
 class DeleteRun:
-    """Delete the run (its TTL has passed), if it still is as it was observed."""
+    """Delete the run after its TTL, if it has not changed since it was observed."""
 
 
 Before = PutRecord | SettleApproval
@@ -81,7 +90,7 @@ After = Launch | OpenApproval | StopAttempt | ReleasePod | DeleteRun
 
 
 @dataclass(frozen=True)
-class Note:
+class RunEvent:
     """A Kubernetes Event on the run."""
 
     type: str  # Normal | Warning
@@ -91,12 +100,12 @@ class Note:
 
 @dataclass(frozen=True)
 class Decision:
-    """The next status and what follows from it."""
+    """The complete next status, and the actions before and after it is written."""
 
     status: AgentWorkflowStatus
     before: tuple[Before, ...] = ()
     after: tuple[After, ...] = ()
-    events: tuple[Note, ...] = ()
+    events: tuple[RunEvent, ...] = ()
     refusals: tuple[str, ...] = ()  # why results were refused, one word each, for a counter
     traces: Traces = field(default_factory=dict)
     requeue_at: datetime | None = None

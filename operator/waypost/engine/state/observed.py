@@ -1,8 +1,6 @@
-"""The values the engine works on: what was observed, what is decided. No behaviour, no I/O.
+"""What a pass has observed of a run, and the reads that it still needs. No behaviour, no I/O.
 
-`Observed` is built once per pass and never changes; `Decision` is data that the shell carries
-out: first `before`, then one conditional write of `status`, and only when that has landed
-`after` and `events`.
+`Observed` is built once per pass. A pass adds the results of its live reads by `replace`.
 """
 
 from collections.abc import Mapping
@@ -26,9 +24,9 @@ from waypost.kube.payloads import RecordFact
 class Observed:
     """Everything known of one run at the start of a pass.
 
-    Positive facts (a pod ended, a decision was made) may come from the cache. That something is
-    absent may only be concluded when `live` is true: then pods, jobs and approvals are complete,
-    read from the API server in this pass.
+    Positive facts (a pod ended, a decision was made) may come from the cache. The engine may only
+    conclude that something is absent if `live` is true: then pods, jobs and approvals are complete
+    and were read from the API server in this pass.
     """
 
     name: str
@@ -43,25 +41,26 @@ class Observed:
     tracked: bool = False  # Argo CD or Flux track the object
     pruned: tuple[str, ...] = ()  # fields the user applied and the API server dropped
     pods: tuple[PodFact, ...] = ()
-    jobs: Mapping[str, JobFact] = field(default_factory=dict)
-    approvals: Mapping[str, ApprovalFact] = field(default_factory=dict)
-    # By name of NodeRecord; an Unread where it is too big for expressions.
+    jobs: Mapping[str, JobFact] = field(default_factory=dict)  # by name
+    approvals: Mapping[str, ApprovalFact] = field(default_factory=dict)  # by name
+    # By name of NodeRecord; an Unavailable if expressions cannot read it.
     payloads: Mapping[str, JsonValue] = field(default_factory=dict)
-    # Read live by name; None where there certainly is none.
+    # NodeRecords that were read live, by name; None if there is none.
     records: Mapping[str, RecordFact | None] = field(default_factory=dict)
     logs: Mapping[str, str] = field(default_factory=dict)  # pod uid -> end of its log
-    launches: Mapping[str, LaunchProblem] = field(default_factory=dict)  # by Job name
-    # What could not be written in this pass before its status, by name of NodeRecord or Approval.
+    # Why an attempt or approval could not be created, by name of the Job or Approval.
+    launches: Mapping[str, LaunchProblem] = field(default_factory=dict)
+    # Why an object could not be written in this pass, by name of the NodeRecord or Approval.
     unkept: Mapping[str, LaunchProblem] = field(default_factory=dict)
-    # NodeRecords that stood already under names that this pass wanted to write, and are ours.
+    # Our NodeRecords that existed already under names that this pass tried to create, by name.
     standing: Mapping[str, RecordFact] = field(default_factory=dict)
-    # Of the run's namespace, by name; None where the models refuse the object. That a name is
-    # missing may only be concluded when `references_live` is true.
+    # Of the run's namespace, by name; None if the models refuse the object. Only if
+    # `references_live` is true may the engine conclude that a name is missing.
     providers: Mapping[str, ModelProviderSpec | None] = field(default_factory=dict)
     servers: Mapping[str, ToolServerSpec | None] = field(default_factory=dict)
     references_live: bool = False
     machines: Mapping[str, MachineFact] = field(default_factory=dict)  # those of its pods, by name
-    node_lost_seconds: float = 300.0  # how long a machine may be silent; 0: for ever
+    node_lost_seconds: float = 300.0  # how long a machine may be not ready; 0: no limit
     live: bool = False
     live_at: datetime | None = None  # when the last live read of this run was made
 
@@ -77,13 +76,12 @@ class Observed:
 
 @dataclass(frozen=True)
 class Reads:
-    """What decide needs beside the cache: payloads of NodeRecords by name, logs by pod, live
-    reads."""
+    """The reads that a pass still needs before it may decide."""
 
-    payloads: frozenset[str] = frozenset()
-    records: frozenset[str] = frozenset()  # live reads of results that may be kept
-    logs: tuple[PodFact, ...] = ()
-    live: bool = False
+    payloads: frozenset[str] = frozenset()  # names of NodeRecords whose values are needed
+    records: frozenset[str] = frozenset()  # names of NodeRecords to read live
+    logs: tuple[PodFact, ...] = ()  # pods whose logs are needed
+    live: bool = False  # a live read of pods, Jobs and Approvals
     references: bool = False  # a live read of providers and servers
-    mounts: tuple[PodFact, ...] = ()  # pods that may wait for a key
-    machines: frozenset[str] = frozenset()  # live reads of machines that may be dead
+    mounts: tuple[PodFact, ...] = ()  # pods whose Events may name a missing key
+    machines: frozenset[str] = frozenset()  # names of machines to read live

@@ -1,4 +1,4 @@
-"""How an attempt ended: an output, or a reason; with what its record reports beside it."""
+"""How an attempt ended: with an output or a reason, and what its commit record reports."""
 
 from dataclasses import dataclass
 
@@ -10,22 +10,21 @@ from waypost.protocol.work import Trace, Usage
 
 @dataclass(frozen=True)
 class Report:
-    """What a commit record tells beside the result. `trace`: the trace itself, or True when the
-    gateway has it. `retry_after`: seconds a provider asked to wait."""
+    """What a commit record reports in addition to the result."""
 
     usage: Usage | None = None
-    inherited_usage: Usage | None = None
-    trace: Trace | bool | None = None
-    retry_after: float | None = None
+    inherited_usage: Usage | None = None  # of earlier attempts that could not report it
+    trace: Trace | bool | None = None  # True if the gateway has it
+    retry_after: float | None = None  # seconds that a provider asked to wait
 
 
 @dataclass(frozen=True)
 class Succeeded:
     """The attempt gave a valid output."""
 
-    output: JsonValue  # an Unread where it is too big for expressions
+    output: JsonValue  # an Unavailable if expressions cannot read it
     digest: str
-    size: int
+    size: int  # bytes of canonical JSON
     record: str | None = None  # the NodeRecord that has it already
     report: Report = Report()
 
@@ -38,21 +37,22 @@ class Failed:
     message: str
     tail: str = ""
     started: bool = True
-    lasting: bool = False  # the same attempt would end so again, whatever else happens
-    refused: str = ""  # why a record that was there was refused: Malformed or Foreign
+    lasting: bool = False  # another attempt would fail in the same way
+    refused: str = ""  # why an existing record was refused: Malformed or Foreign
     report: Report = Report()
+    exit_code: int | None = None  # of a program that failed by it
 
 
 Outcome = Succeeded | Failed
 
 
 def checkpoint(output: JsonValue) -> Succeeded:
-    """A valid output, with what is recorded of it."""
+    """The outcome with this valid output, its digest and its size."""
     return Succeeded(output, ijson.digest(output), len(ijson.canonical(output)))
 
 
 def reason_of(text: str | None) -> Reason:
-    """The reason of that name; NodeError for a word of another release or of nobody."""
+    """The reason with that name; NodeError if this release does not know the name."""
     try:
         return Reason(text or "")
     except ValueError:

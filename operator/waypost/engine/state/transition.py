@@ -1,6 +1,6 @@
-"""The next status while it is being worked out, and the actions that go with it.
+"""The next status of a run while a pass computes it, and the actions that belong to it.
 
-The only mutable thing in the engine; it lives for one call of `decide`.
+Mutable; it exists for one call of `decide`.
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,7 +21,7 @@ from waypost.api.status import (
 from waypost.api.workflow import AgentWorkflowSpec, Node
 from waypost.compiler.graph import Graph
 from waypost.engine.state import visible
-from waypost.engine.state.decision import After, Before, Note, PutRecord
+from waypost.engine.state.decision import After, Before, PutRecord, RunEvent
 from waypost.engine.state.observed import Observed
 from waypost.engine.state.outcome import Succeeded
 from waypost.kube import names, node_records, timestamps
@@ -39,14 +39,14 @@ INLINE_OUTPUT: Final = 2 * 1024
 INLINE_TOTAL: Final = 64 * 1024
 _MESSAGE: Final = 1024
 _TAIL: Final = 1024
-_KEEP_AGAIN: Final = 10.0  # seconds until a result that could not be kept is tried again
-# Many failures with long texts would outgrow the status: after these, texts are short.
-_WORDY_FAILURES: Final = 32
+_STORE_AGAIN: Final = 10.0  # seconds until a result that could not be stored is tried again
+# Many failures with long texts would exceed the size of a status: further texts are short.
+_LONG_TEXTS: Final = 32
 _SHORT: Final = 200
 
 
 class Transition:
-    """Statuses by path, actions, notes and timers of one pass."""
+    """Statuses by path, actions, events and timers of one pass."""
 
     def __init__(self, observed: Observed, *, now: datetime, settings: PodSettings) -> None:
         assert observed.spec is not None, "only accepted specs have a transition"
@@ -59,7 +59,7 @@ class Transition:
         self.statuses: dict[str, NodeStatus] = _initial(observed)
         self.before: list[Before] = []
         self.after: list[After] = []
-        self.events: list[Note] = []
+        self.events: list[RunEvent] = []
         self.refusals: list[str] = []
         self.traces: dict[tuple[str, int], Trace] = {}  # by path and attempt
         self.timers: list[datetime] = []
@@ -75,7 +75,7 @@ class Transition:
         return self.graph.nodes[path]
 
     def ended(self, path: str) -> bool:
-        """Whether a node has reached a phase it never leaves."""
+        """Whether a node has reached a final phase."""
         return self.statuses[path].phase in FINAL_PHASES
 
     def update(self, path: str, **changes: Any) -> None:
@@ -83,25 +83,32 @@ class Transition:
         self.statuses[path] = self.statuses[path].model_copy(update=changes)
 
     def stamp_fingerprint(self, path: str) -> None:
-        """Note under which definition the node's checkpoint is made."""
+        """Record the fingerprint of the definition with which the node's checkpoint is made."""
         self.update(path, fingerprint=self.observed.definition.fingerprints[path])
 
     def requeue_at(self, at: datetime) -> None:
-        """Ask for a pass at `at`, or at once if that has passed."""
+        """Requeue the run at `at`, or immediately if that has passed."""
         self.timers.append(max(at, self.now + timedelta(milliseconds=50)))
 
     def event(self, type_: str, reason: str, message: str) -> None:
-        """Tell a human through a Kubernetes Event, once the status has landed."""
-        self.events.append(Note(type=type_, reason=reason, message=message[:1000]))
+        """Send a Kubernetes Event on the run once the status is written.
+
+        Args:
+            type_: `Normal` or `Warning`.
+            reason: One word in CamelCase.
+            message: Cut to 1000 characters.
+        """
+        self.events.append(RunEvent(type=type_, reason=reason, message=message[:1000]))
 
     def context(self, paths: Iterable[str]) -> JsonObject:
-        """What expressions that refer to these nodes see, this pass's results included."""
+        """The evaluation context of expressions that refer to these nodes, with the results of this
+        pass."""
         return visible.evaluation_context(
             self.observed, statuses=self.statuses, payloads=self._payloads, names=paths
         )
 
     def checkpoint_of(self, pod: PodFact) -> Checkpoint | None:
-        """What this status says of the path of a pod."""
+        """The checkpoint of the node of a pod; None if the run has no such node."""
         return checkpoint_of(self.statuses.values(), pod.path)
 
     def has_closed(self, pod: PodFact) -> bool:
@@ -110,14 +117,16 @@ class Transition:
         return checkpoint is not None and checkpoint.has_closed(pod.attempt)
 
     def job_of(self, pod: PodFact) -> str:
-        """Name of the Job of a pod's attempt."""
+        """The name of the Job of a pod's attempt."""
         return names.job_name(
             run=self.owner.name, run_uid=self.owner.uid, path=pod.path, attempt=pod.attempt
         )
 
     def succeed(self, path: str, outcome: Succeeded) -> None:
-        """Checkpoint a node's output: inline while it is small, else in a NodeRecord; in the one
-        that has it already, where the gateway took it."""
+        """Checkpoint a node's output: inline if it is small, else in a NodeRecord.
+
+        An output that the gateway has stored stays in its NodeRecord.
+        """
         problem = self.unkept_result(path, outcome)
         if problem is not None:
             self._without_record(path, problem)
@@ -148,8 +157,8 @@ class Transition:
         )
 
     def unkept_result(self, path: str, outcome: Succeeded) -> LaunchProblem | None:
-        """Why the NodeRecord that this output needs could not be written; None when it could, or
-        none is needed."""
+        """Why the NodeRecord that this output needs could not be written; None if it was written or
+        is not needed."""
         if not self._needs_record(outcome):
             return None
         return self.observed.unkept.get(self._result_ref(path).record_name("Result"))
@@ -159,21 +168,24 @@ class Transition:
         return self.observed.unkept.get(self.attempt_ref(path, attempt).record_name("Trace"))
 
     def name_trouble(self, path: str, reason: Reason, text: str) -> None:
-        """Say what a node waits for. The first text is kept while the reason stands: the kubelet
-        alternates between a detailed and a terse one, and each change would be a status write."""
+        """Record what a node waits for.
+
+        The first text stays while the reason is the same: the kubelet alternates between a detailed
+        and a short one, and each change would be a status write.
+        """
         if text and self.statuses[path].reason != reason:
             self.update(path, reason=str(reason), message=shorten(text, _MESSAGE))
             self.event("Warning", str(reason), f"{path}: {text}")
 
     def hold(self, path: str, problem: LaunchProblem) -> None:
-        """A node whose result could not be kept stays as it is, says why, and is tried again."""
-        text = f"its result cannot be kept: {problem.message}"
+        """Keep a node whose result could not be stored as it is, show why, and try again later."""
+        text = f"its result cannot be stored: {problem.message}"
         self.name_trouble(path, Reason.RECORD_REJECTED, text)
-        self.requeue_at(self.now + timedelta(seconds=_KEEP_AGAIN))
+        self.requeue_at(self.now + timedelta(seconds=_STORE_AGAIN))
 
     def _without_record(self, path: str, problem: LaunchProblem) -> None:
         if problem.permanent:
-            text = f"its result could not be kept: {problem.message}"
+            text = f"its result could not be stored: {problem.message}"
             self.end(path, "Failed", Reason.RECORD_REJECTED, text)
         else:
             self.hold(path, problem)
@@ -183,20 +195,20 @@ class Transition:
         return outcome.record is None and large
 
     def _standing(self, path: str, outcome: Succeeded) -> RecordFact | None:
-        """This attempt's record of an earlier pass, which saw another of its pods first."""
+        """The NodeRecord that an earlier pass wrote for this attempt, from another of its pods."""
         if not self._needs_record(outcome):
             return None
         return self.observed.standing.get(self._result_ref(path).record_name("Result"))
 
     def end(self, path: str, phase: str, reason: Reason, message: str, *, tail: str = "") -> None:
         """End a node without an output: Failed, Skipped or Cancelled."""
-        wordy = len(self.in_phase("Failed")) < _WORDY_FAILURES
+        long = len(self.in_phase("Failed")) < _LONG_TEXTS
         self.update(
             path,
             phase=phase,
             reason=str(reason),
-            message=shorten(message, _MESSAGE if wordy else _SHORT) or None,
-            tail=(tail[-_TAIL:] or None) if wordy else None,
+            message=shorten(message, _MESSAGE if long else _SHORT) or None,
+            tail=(tail[-_TAIL:] or None) if long else None,
             wake_at=None,
             finished_at=timestamps.timestamp(self.now),
         )
@@ -208,17 +220,17 @@ class Transition:
         return attempt_ref(self.observed, self.statuses[path], attempt)
 
     def record_attempt(self, path: str, attempt: AttemptStatus) -> None:
-        """Add an attempt, or replace the entry with its number; keeps the first and last five."""
-        kept = [a for a in self.statuses[path].attempts or [] if a.number != attempt.number]
-        kept = sorted([*kept, attempt], key=lambda a: a.number)
-        if len(kept) > KEPT_ATTEMPTS:
-            kept = [kept[0], *kept[-(KEPT_ATTEMPTS - 1) :]]
-        self.update(path, attempts=kept)
+        """Add an attempt or replace the one with its number; keep the first and the last five."""
+        attempts = [a for a in self.statuses[path].attempts or [] if a.number != attempt.number]
+        attempts = sorted([*attempts, attempt], key=lambda a: a.number)
+        if len(attempts) > KEPT_ATTEMPTS:
+            attempts = [attempts[0], *attempts[-(KEPT_ATTEMPTS - 1) :]]
+        self.update(path, attempts=attempts)
 
     def _put_record(self, path: str, outcome: Succeeded) -> str:
         ref = self._result_ref(path)
         form = node_records.form_of(outcome.output, ijson.canonical(outcome.output))
-        assert form is not None, "what came in a commit record or an answer fits"
+        assert form is not None, "a payload from a commit record or an answer fits"
         manifest = node_records.manifest(
             "Result",
             ref,
@@ -235,7 +247,7 @@ class Transition:
 
     def _result_ref(self, path: str) -> AttemptRef:
         status = self.statuses[path]
-        # Not the round of the attempt: what a person gives stands beside what that one gave.
+        # Not the round of the attempt: an output from rerun.outputs must not replace the attempt's.
         numbers = (status.round or 1, max(status.attempt or 0, 1))
         return AttemptRef(self.owner.name, self.owner.uid, path, *numbers)
 
@@ -262,5 +274,13 @@ def _inline_size(status: NodeStatus) -> int:
 
 
 def is_finished(status: AgentWorkflowStatus) -> bool:
-    """Whether the run has ended for good."""
+    """Whether the run has ended, until a new round begins."""
     return status.finished_at is not None and status.phase != "Rejected"
+
+
+IN_POD: Final = ("Running", "Superseding")  # phases of a node whose attempt has a pod
+
+
+def wake_time(status: NodeStatus) -> datetime | None:
+    """When a Waiting or Backoff node is due."""
+    return timestamps.parse_timestamp(status.wake_at)

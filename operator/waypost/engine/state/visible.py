@@ -1,7 +1,7 @@
-"""What expressions may see of a run: inputs, ended nodes, the node itself, the run.
+"""The evaluation context: what expressions can read of inputs, ended nodes, the node and the run.
 
-An output is visible when the node succeeded, or failed with a fallbackOutput (S35);
-then the key is there even when the value is null.
+An output is visible if the node succeeded, or failed with a fallbackOutput (S35); then its key
+exists even if the value is null.
 """
 
 from __future__ import annotations
@@ -33,7 +33,16 @@ def record_of(node: Node, status: NodeStatus) -> str | None:
 
 
 def output_of(node: Node, status: NodeStatus, payloads: Mapping[str, JsonValue]) -> JsonValue:
-    """The node's output. KeyError when it is in a NodeRecord that was not loaded."""
+    """The node's output.
+
+    Args:
+        node: The definition of the node.
+        status: Its status; it must have an output (`has_output`).
+        payloads: The values of the loaded NodeRecords, by name.
+
+    Raises:
+        KeyError: The output is in a NodeRecord that is not in `payloads`.
+    """
     if status.phase == "Failed":
         return node.fallback_output
     if status.output_record:
@@ -48,9 +57,21 @@ def evaluation_context(
     payloads: Mapping[str, JsonValue],
     names: Iterable[str],
 ) -> JsonObject:
-    """The data of expressions that may refer to the nodes `names` (all of them ended).
+    """The values that expressions can read.
 
-    `payloads` holds the data of their NodeRecords by name.
+    Args:
+        observed: The run.
+        statuses: The status of each node, by path.
+        payloads: The values of the loaded NodeRecords, by name.
+        names: The nodes that the expressions may refer to; all of them must have ended.
+
+    Returns:
+        A dict with the keys `inputs` (the run's inputs by name), `nodes` (by name; each with
+        `phase`, and with `output` and `error` if it has them) and `run` (`name`, `namespace`,
+        `uid`, `round`, `createdAt`, `scheduledAt`).
+
+    Raises:
+        KeyError: An output is in a NodeRecord that is not in `payloads`.
     """
     nodes, spec = observed.definition.graph.nodes, observed.spec
     return {
@@ -68,40 +89,49 @@ def evaluation_context(
 
 
 def with_self(
-    scope: JsonObject, *, name: str, inputs: JsonObject, attempt: int, idempotency_key: str
+    context: JsonObject, *, name: str, inputs: JsonObject, attempt: int, idempotency_key: str
 ) -> JsonObject:
-    """`scope` with `self`, for the node's own fields (message, args, env, ...)."""
+    """`context` with the key `self`, for the node's own fields (message, args, env, ...).
+
+    `self` has the keys `inputs`, `name`, `attempt` and `idempotencyKey`.
+    """
     me = {
         "inputs": inputs,
         "name": name,
         "attempt": attempt,
         "idempotencyKey": idempotency_key,
     }
-    return {**scope, "self": me}
+    return {**context, "self": me}
 
 
 def _node_view(node: Node, status: NodeStatus, payloads: Mapping[str, JsonValue]) -> dict[str, Any]:
-    seen: dict[str, Any] = {"phase": status.phase}
+    node_context: dict[str, Any] = {"phase": status.phase}
     if has_output(node, status):
         output = output_of(node, status, payloads)
-        seen["output"] = declare_numbers(output, node.output_schema)
+        node_context["output"] = declare_numbers(output, node.output_schema)
     if status.phase in ("Failed", "Skipped", "Cancelled"):
-        seen["error"] = {"reason": status.reason or "", "message": status.message or ""}
+        node_context["error"] = _error_view(status)
+    return node_context
+
+
+def _error_view(status: NodeStatus) -> JsonObject:
+    seen: JsonObject = {"reason": status.reason or "", "message": status.message or ""}
+    latest = status.latest_attempt
+    if latest is not None and latest.exit_code is not None and latest.reason == status.reason:
+        seen["exitCode"] = latest.exit_code
     return seen
 
 
 def readable(fact: RecordFact) -> JsonValue:
-    """The payload of a record for expressions: its value, or why it is not there."""
+    """The value of a NodeRecord for expressions; an Unavailable if they cannot read it."""
     payload = fact.payload
     if fact.problem:
         return Unavailable(f"NodeRecord {fact.name}: {fact.problem}")
     if not payload.read:
-        return Unavailable(
-            f"it has {payload.size} bytes, expressions read outputs up to {EVALUATED}"
-        )
+        return Unavailable(f"it has {payload.size} bytes, the limit for expressions is {EVALUATED}")
     return payload.value
 
 
 def lost(name: str) -> Unavailable:
-    """What stands for the payload of a record that is certainly gone."""
-    return Unavailable(f"NodeRecord {name}, which held it, is gone", lost=True)
+    """The replacement for the value of a NodeRecord that no longer exists."""
+    return Unavailable(f"NodeRecord {name}, which held it, no longer exists", lost=True)

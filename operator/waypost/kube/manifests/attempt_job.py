@@ -8,6 +8,7 @@ from typing import Final
 
 from waypost.api import meta
 from waypost.api.base import JsonObject
+from waypost.api.pod import Resources
 from waypost.api.workflow import Node
 from waypost.kube import names
 from waypost.kube.kinds.table import pod_kind
@@ -51,11 +52,12 @@ def attempt_manifests(
     rendered: Rendered,
     settings: PodSettings,
     deadline_seconds: float,
+    default_resources: Resources | None = None,
 ) -> tuple[JsonObject, JsonObject | None]:
     """The Job of an attempt and, when its request exceeds 8 KiB, the ConfigMap it reads.
 
     `deadline_seconds` (queueTimeout + timeout) bounds the pod while no operator is there.
-    Raises TooLarge above 1 MiB.
+    `default_resources` are those of the run, under the node's own. Raises TooLarge above 1 MiB.
     """
     document = ijson.canonical(request.to_json()).decode()
     files = pod_kind(node).input_files(request.inputs)
@@ -73,7 +75,7 @@ def attempt_manifests(
         volume, config_map = _config_map_volume(name, files), _config_map(metadata, document, files)
     else:
         raise TooLarge(f"{size} bytes of inputs, the limit is {CONFIG_MAP_LIMIT}")
-    pod = pod_spec(node, request, rendered, settings, volume, deadline_seconds)
+    pod = pod_spec(node, request, rendered, settings, volume, deadline_seconds, default_resources)
     pod_metadata = {
         "labels": metadata["labels"],
         "annotations": {**metadata["annotations"], **riding},

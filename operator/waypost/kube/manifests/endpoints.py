@@ -22,11 +22,11 @@ class Access:
     files: tuple[KeyFile, ...] = ()
 
 
-def provider_access(spec: ModelProviderSpec) -> Access:
-    """`type, baseUrl, keyFile?, caFile?, headers?`."""
-    key = KeyFile("model/key", "secret", spec.api_key) if spec.api_key else None
-    ca = ca_file("model/ca", spec.tls)
-    headers, files = _headers("model/header", spec.headers or [])
+def provider_access(spec: ModelProviderSpec, *, folder: str = "model") -> Access:
+    """`type, baseUrl, keyFile?, caFile?, headers?`. `folder`: of its files, relative to ROOT."""
+    key = KeyFile(f"{folder}/key", "secret", spec.api_key) if spec.api_key else None
+    ca = ca_file(f"{folder}/ca", spec.tls)
+    headers, files = _headers(f"{folder}/header", spec.headers or [])
     document: JsonObject = {
         "type": spec.type,
         "baseUrl": spec.base_url or PUBLIC_URLS[spec.type],

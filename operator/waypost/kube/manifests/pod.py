@@ -70,10 +70,12 @@ def pod_spec(
     settings: PodSettings,
     volume: JsonObject,
     deadline_seconds: float,
+    default_resources: Resources | None,
 ) -> JsonObject:
     """The pod's spec. `volume` holds its request; `deadline_seconds` (queueTimeout + timeout)
-    bounds it while no operator is there."""
-    container = _container(node, request, rendered, settings)
+    bounds it while no operator is there; `default_resources` are those of the run."""
+    resources = _resources(settings, default_resources, work_of(node).resources)
+    container = _container(node, request, rendered, settings, resources)
     # One limit for everything that the container writes: /tmp has no smaller one of its own.
     tmp = {"sizeLimit": container["resources"]["limits"].get(_STORAGE, _DEFAULT_TMP)}
     pod: JsonObject = {
@@ -112,14 +114,18 @@ def pod_spec(
 
 
 def _container(
-    node: Node, request: Request, rendered: Rendered, settings: PodSettings
+    node: Node,
+    request: Request,
+    rendered: Rendered,
+    settings: PodSettings,
+    resources: JsonObject,
 ) -> JsonObject:
     work, kind = work_of(node), pod_kind(node)
     container: JsonObject = {
         "name": meta.NODE_CONTAINER,
         "image": kind.image(node, settings.images),
         "env": _environment(node, request, rendered, getattr(work, "env", None) or []),
-        "resources": _resources(work.resources, settings),
+        "resources": resources,
         "terminationMessagePath": OUTPUT_FILE,
         "terminationMessagePolicy": "File",
         "securityContext": container_security(),
@@ -196,17 +202,18 @@ def _environment(
     return env
 
 
-def _resources(declared: Resources | None, settings: PodSettings) -> JsonObject:
+def _resources(settings: PodSettings, *declared: Resources | None) -> JsonObject:
+    """The installation's defaults under each of `declared`, the last of which has precedence."""
     requests: dict[str, Any] = dict(settings.default_requests)
     limits: dict[str, Any] = dict(settings.default_limits)
-    if declared:
-        limits |= declared.limits or {}
-        requests |= declared.requests or {}
+    for each in filter(None, declared):
+        limits |= each.limits or {}
+        requests |= each.requests or {}
         # A default request above the declared limit, or a default limit below the declared
         # request, would be refused by the API server: the declared one then stands for both.
-        for name in set(declared.limits or {}) - set(declared.requests or {}):
+        for name in set(each.limits or {}) - set(each.requests or {}):
             requests.pop(name, None)
-        for name in set(declared.requests or {}) - set(declared.limits or {}):
+        for name in set(each.requests or {}) - set(each.limits or {}):
             limits[name] = requests[name]
     return {"requests": requests, "limits": limits}
 

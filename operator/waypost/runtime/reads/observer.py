@@ -29,6 +29,7 @@ from waypost.runtime.cache.endpoints import PROBED, EndpointCache
 from waypost.runtime.cache.runs import Key, RunCache, RunEntry, version_of
 from waypost.runtime.reads.events import newest_event
 from waypost.runtime.reads.machines import Machines
+from waypost.runtime.reads.namespaces import is_terminating
 
 _NAMESPACE_MEMORY: Final = 5.0  # seconds for which the phase of a namespace is cached
 # Limits of the payload cache. As Python values, payloads take several times their bytes.
@@ -327,17 +328,13 @@ class Observer:
             return ""  # a comfort: its machine, or the right to read it, may be missing
 
     async def _terminating(self, namespace: str) -> bool:
-        at, verdict = self._namespaces.get(namespace, (float("-inf"), False))
+        read_at, terminating = self._namespaces.get(namespace, (float("-inf"), False))
         now = self._clock.monotonic()
-        if now - at < _NAMESPACE_MEMORY:
-            return verdict
-        try:
-            body = await self._cluster.get(Kind.NAMESPACE, namespace=None, name=namespace)
-            verdict = objects.text(objects.section(body, "status"), "phase") == "Terminating"
-        except NotFound:
-            verdict = True
-        self._namespaces[namespace] = (now, verdict)
-        return verdict
+        if now - read_at < _NAMESPACE_MEMORY:
+            return terminating
+        terminating = await is_terminating(self._cluster, namespace)
+        self._namespaces[namespace] = (now, terminating)
+        return terminating
 
 
 def _pods(entry: RunEntry) -> tuple[PodFact, ...]:

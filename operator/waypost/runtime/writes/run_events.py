@@ -5,7 +5,7 @@ import logging
 from collections.abc import Iterable
 
 from waypost.api import meta
-from waypost.engine.state.decision import Note
+from waypost.engine.state.decision import RunEvent
 from waypost.kube.timestamps import timestamp
 from waypost.ports.clock import Clock
 from waypost.ports.cluster import AlreadyExists, Cluster, ClusterError, Kind
@@ -21,23 +21,23 @@ class RunEvents:
         self._cluster = cluster
         self._clock = clock
 
-    async def post(self, key: Key, notes: Iterable[Note]) -> None:
-        """Post each note as an Event on the run. Never raises for the API server.
+    async def post(self, key: Key, events: Iterable[RunEvent]) -> None:
+        """Post each event as an Event on the run. Never raises for the API server.
 
-        The name follows from the note, so that a repeated note makes no second Event.
+        The name follows from the event, so that a repeated event creates no second Event.
         """
-        for note in notes:
+        for event in events:
             try:
                 await self._cluster.create(
-                    Kind.EVENT, namespace=key.namespace, body=self._event(key, note)
+                    Kind.EVENT, namespace=key.namespace, body=self._event(key, event)
                 )
             except AlreadyExists:
                 continue
             except ClusterError as error:
                 log.info("an event was not posted: %s", error.message, extra={"run": key.name})
 
-    def _event(self, key: Key, note: Note) -> dict[str, object]:
-        text = f"{key.uid}\0{note.reason}\0{note.message}"
+    def _event(self, key: Key, event: RunEvent) -> dict[str, object]:
+        text = f"{key.uid}\0{event.reason}\0{event.message}"
         name = f"{key.name[:200]}.{hashlib.sha256(text.encode()).hexdigest()[:16]}"
         moment = timestamp(self._clock.now())[:19] + "Z"
         return {
@@ -51,9 +51,9 @@ class RunEvents:
                 "namespace": key.namespace,
                 "uid": key.uid,
             },
-            "type": note.type,
-            "reason": note.reason,
-            "message": note.message,
+            "type": event.type,
+            "reason": event.reason,
+            "message": event.message,
             "source": {"component": meta.FIELD_MANAGER},
             "reportingComponent": meta.FIELD_MANAGER,
             "firstTimestamp": moment,

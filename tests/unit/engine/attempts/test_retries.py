@@ -1,10 +1,11 @@
 """Retries by class: what another attempt is counted against, for every reason and every effect."""
 
+from dataclasses import replace
 from typing import Any, get_args
 
 import pytest
 from waypost.api.base import JsonObject
-from waypost.api.workflow import RetriedReason
+from waypost.api.workflow import ExitCodes, RetriedReason
 from waypost.compiler.definition import define
 from waypost.compiler.node_settings import Retries, retries_of
 from waypost.engine.attempts.judge import judge_pod
@@ -22,8 +23,17 @@ from waypost.engine.state.outcome import Failed, Report
 from waypost.protocol.reasons import Reason
 
 from tests.support import builders
-from tests.support.builders import exited, job_of, node_status, pod, python, running, spec
-from tests.support.play import Play, launches, never_ends, raises, returns
+from tests.support.builders import (
+    container,
+    exited,
+    job_of,
+    node_status,
+    pod,
+    python,
+    running,
+    spec,
+)
+from tests.support.play import Play, launches, never_ends, raises, returns, writes
 
 FREE = Retries(limit=5, initial=1, factor=2, max=9, once=False)
 ONCE = Retries(limit=5, initial=1, factor=2, max=9, once=True)
@@ -60,7 +70,7 @@ def broken(
 
 def verdict(found: Failed, rules: Retries = FREE, *, seed: str = "s", **used: Any) -> Any:
     """What follows, with these counters in the node's status."""
-    return after_failure(retries=rules, status=node_status(**used), broken=found, seed=seed)
+    return after_failure(retries=rules, status=node_status(**used), failure=found, seed=seed)
 
 
 @pytest.mark.parametrize("reason", [str(reason) for reason in Reason])
@@ -78,7 +88,7 @@ def test_every_reason_by_class_and_effect(reason: str, effect: str, started: boo
         assert (found.reason == Reason.UNKNOWN_EFFECT) is unknown, "a person must look"
     else:
         assert isinstance(found, Again), "E3: what surely never started does not count as once"
-        assert (found.budget, found.count) == (budget, 1)
+        assert (found.retry_class, found.count) == (budget, 1)
 
 
 def test_the_reasons_that_a_user_may_name() -> None:
@@ -111,7 +121,7 @@ def test_each_class_has_its_own_limit(reason: str) -> None:
 
 def test_busy_providers_use_up_the_users_retries_last() -> None:
     found = verdict(broken("RateLimited"), retries=1, provider_retries=MAX_PROVIDER_RETRIES)
-    assert (found.budget, found.count) == (RetryClass.USER, 2)
+    assert (found.retry_class, found.count) == (RetryClass.USER, 2)
 
 
 @pytest.mark.parametrize(
@@ -131,13 +141,13 @@ def test_retry_after_is_honoured(
     reason: str, retry_after: float | None, budget: RetryClass, at_least: float
 ) -> None:
     found = verdict(broken(reason, retry_after=retry_after))
-    assert found.budget == budget
+    assert found.retry_class == budget
     assert at_least <= found.delay.total_seconds() <= at_least * 1.2
 
 
 def test_a_provider_that_asks_for_too_much_time_also_in_the_users_retries() -> None:
     found = verdict(broken("ProviderError", retry_after=60.0), provider_retries=5)
-    assert (found.budget, found.delay.total_seconds() >= 60) == (RetryClass.USER, True)
+    assert (found.retry_class, found.delay.total_seconds() >= 60) == (RetryClass.USER, True)
 
 
 @pytest.mark.parametrize(
@@ -251,6 +261,135 @@ def test_other_reasons_cannot_be_named(reason: str) -> None:
     found = define(spec(python("a", retry={"limit": 1, "reasons": [reason]}))).problems
     assert found, "they have limits of their own"
     assert found[0].field == "nodes[0].retry.reasons[0]"
+
+
+# --- retry.exitCodes -----------------------------------------------------------------------------
+
+ONLY_75 = {"retry": [75]}
+NOT_78 = {"fail": [2, 78]}
+
+
+@pytest.mark.parametrize(
+    ("codes", "reasons", "code", "says"),
+    [
+        pytest.param(ONLY_75, None, 75, None, id="listed"),
+        pytest.param(ONLY_75, None, 3, "retry.exitCodes.retry has only 75", id="not-listed"),
+        pytest.param(ONLY_75, ["Timeout"], 75, None, id="listed-whatever-reasons"),
+        pytest.param(NOT_78, None, 78, "retry.exitCodes.fail has 78", id="fails"),
+        pytest.param(NOT_78, None, 3, None, id="does-not-fail"),
+        pytest.param(NOT_78, ["Timeout"], 3, "retry.reasons has only Timeout", id="reasons-too"),
+        pytest.param(NOT_78, ["NodeError"], 78, "retry.exitCodes.fail has 78", id="fail-is-first"),
+        pytest.param(None, None, 3, None, id="none-listed"),
+    ],
+)
+def test_s49_exit_codes_in_a_run(
+    codes: JsonObject | None, reasons: list[str] | None, code: int, says: str | None
+) -> None:
+    retry: JsonObject = {"limit": 1}
+    retry |= ({"exitCodes": codes} if codes else {}) | ({"reasons": reasons} if reasons else {})
+    ends = [writes("", code), writes("1")]
+    play = Play(spec(container("a", retry=retry)), endings={"a": ends}).finish()
+    if says is None:
+        assert (play.phases["a"], play.node("a").retries) == ("Succeeded", 1)
+    else:
+        assert play.phases["a"] == "Failed"
+        assert play.node("a").message == f"exit code {code}; {says}"
+
+
+@pytest.mark.parametrize("reason", sorted(USERS - {"NodeError"}))
+def test_s49_other_failures_follow_reasons(reason: str) -> None:
+    codes = ExitCodes(retry=[75])
+    some = Retries(5, 1, 2, 9, once=False, reasons=frozenset({Reason.TIMEOUT}), exit_codes=codes)
+    assert isinstance(verdict(broken(reason), some), Again) == (reason == "Timeout")
+
+
+def test_s49_no_exit_code_beats_limit_or_effect_once() -> None:
+    codes, found = ExitCodes(retry=[75]), replace(broken("NodeError"), exit_code=75)
+    spent = Retries(1, 1, 2, 9, once=False, exit_codes=codes)
+    assert verdict(found, spent, retries=1) == GiveUp(Reason.NODE_ERROR, "why")
+    once = Retries(5, 1, 2, 9, once=True, exit_codes=codes)
+    assert verdict(found, once) == GiveUp(Reason.NODE_ERROR, "why")
+
+
+def test_s49_the_exit_code_is_visible_to_later_nodes() -> None:
+    after = python("b", when="${nodes.a.error.?exitCode == optional.of(78)}")
+    node = container("a", retry={"limit": 3, "exitCodes": NOT_78}, onFailure="Continue")
+    play = Play(spec(node, after), endings={"a": [writes("", 3), writes("", 78)]}).finish()
+    assert (play.phases["a"], play.phases["b"]) == ("Failed", "Succeeded")
+    codes = [attempt.exit_code for attempt in play.node("a").attempts or []]
+    assert codes == [3, 78]
+
+
+def test_s49_defaults_are_for_container_nodes() -> None:
+    default = {"limit": 2, "exitCodes": ONLY_75}
+    assert settings_of(container("a"), retry=default).exit_codes == ExitCodes(retry=[75])
+    made = define(spec(python("a"), container("b"), defaults={"retry": default})).spec
+    assert made is not None
+    assert retries_of(made, made.nodes[0]).exit_codes is None
+    own = settings_of(container("a", retry={"exitCodes": NOT_78}), retry=default)
+    assert own.exit_codes == ExitCodes(fail=[2, 78]), "as a whole"
+
+
+@pytest.mark.parametrize(
+    ("node", "default", "field", "says"),
+    [
+        pytest.param(
+            python("a", retry={"limit": 1, "exitCodes": ONLY_75}),
+            {},
+            "nodes.a.retry.exitCodes",
+            "is only used with container; use retry.reasons",
+            id="python",
+        ),
+        pytest.param(
+            container("a", retry={"exitCodes": ONLY_75}),
+            {},
+            "nodes.a.retry.exitCodes",
+            "set retry.limit",
+            id="no-limit",
+        ),
+        pytest.param(
+            container("a", retry={"limit": 1, "exitCodes": {}}),
+            {},
+            "nodes.a.retry.exitCodes",
+            "expected exactly one of retry, fail",
+            id="neither",
+        ),
+        pytest.param(
+            container("a", retry={"limit": 1, "exitCodes": ONLY_75 | NOT_78}),
+            {},
+            "nodes.a.retry.exitCodes",
+            "expected exactly one of retry, fail",
+            id="both",
+        ),
+        pytest.param(
+            python("a"),
+            {"limit": 1, "exitCodes": ONLY_75},
+            "defaults.retry.exitCodes",
+            "no node is one",
+            id="defaults-of-python",
+        ),
+        pytest.param(
+            container("a"),
+            {"exitCodes": ONLY_75},
+            "defaults.retry.exitCodes",
+            "set retry.limit",
+            id="defaults-no-limit",
+        ),
+        pytest.param(
+            container("a", retry={"limit": 1, "exitCodes": {"fail": [0]}}),
+            {},
+            "nodes[0].retry.exitCodes.fail[0]",
+            "greater than or equal to 1",
+            id="zero-is-success",
+        ),
+    ],
+)
+def test_s49_exit_codes_without_effect_are_refused(
+    node: JsonObject, default: JsonObject, field: str, says: str
+) -> None:
+    found = define(spec(node, defaults={"retry": default} if default else {})).problems
+    assert [problem.field for problem in found] == [field]
+    assert says in found[0].message
 
 
 # --- waits ---------------------------------------------------------------------------------------

@@ -58,7 +58,7 @@ def judged(
         output_schema=None,
         stopping=stopping,
         log=None,
-        kept=kept,
+        stored_result=kept,
     )
 
 

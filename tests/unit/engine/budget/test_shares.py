@@ -160,7 +160,7 @@ def test_it_waits_while_others_may_still_give_some_back() -> None:
     assert [node.phase for node in run.status.nodes] == ["Pending", "Succeeded", "Running"]
     told = run.status.nodes[0]
     assert told.reason == "BudgetExceeded"
-    assert "the rest is lent to attempts under way" in (told.message or "")
+    assert "the rest is reserved by running attempts" in (told.message or "")
     run.endings["c"] = [done(10)]
     run.finish()
     assert (given(run, "a", "tokens"), run.status.phase) == ([300, 580], "Succeeded")

@@ -90,6 +90,55 @@ def test_the_request_has_texts_model_and_limits_resolved() -> None:
     assert (told["limits"], told["reasks"]) == ({"requests": 50, "tokens": 7}, 2)
 
 
+def test_further_models_come_resolved_with_files_of_their_own() -> None:
+    node = agent("a", models=[{"provider": "main", "name": "m"}, {"provider": "main", "name": "n"}])
+    del node["agent"]["model"]
+    job = first(node)
+    told = asked(job)["agent"]
+    assert [(m["provider"], m["name"]) for m in (told["model"], *told["fallbacks"])] == [
+        ("main", "m"),
+        ("main", "n"),
+    ]
+    assert "price" not in told["fallbacks"][0], "a price is of one model"
+    assert told["fallbacks"][0]["keyFile"] == "/waypost/secrets/model/1/key"
+    assert "model/1/key" in json.dumps(pod_of(job)), "the file is mounted"
+
+
+@pytest.mark.parametrize("field", ["model", "models"])
+def test_one_of_model_and_models_replaces_both_of_the_defaults(field: str) -> None:
+    def ref(name: str) -> JsonObject:
+        return {"provider": "main", "name": name}
+
+    usual = {"models": [ref("x"), ref("y")]} if field == "model" else {"model": ref("x")}
+    node = agent("a", models=[ref("m")])
+    del node["agent"]["models" if field == "model" else "model"]
+    told = asked(first(node, defaults={"agent": usual}))["agent"]
+    assert (told["model"]["name"], told.get("fallbacks")) == ("m", None)
+
+
+def test_the_list_of_models_is_in_the_fingerprint() -> None:
+    def fingerprint(*names: str, usual: tuple[str, ...] = ()) -> str:
+        node = agent("a")
+        del node["agent"]["model"]
+        if names:
+            node["agent"]["models"] = [{"provider": "main", "name": name} for name in names]
+        listed = [{"provider": "main", "name": name} for name in usual]
+        defaults = {"defaults": {"agent": {"models": listed}}} if usual else {}
+        return define(spec(node, **defaults)).fingerprints["a"]
+
+    assert len({fingerprint("m"), fingerprint("m", "n"), fingerprint("n", "m")}) == 3
+    assert fingerprint(usual=("m",)) != fingerprint(usual=("m", "n"))
+    assert fingerprint("m", usual=("x",)) == fingerprint("m", usual=("y",)), "replaced by the node"
+
+
+def test_a_further_model_of_no_provider_is_waited_for() -> None:
+    models: list[JsonObject] = [{"provider": each, "name": "m"} for each in ("main", "nobody")]
+    node = agent("a", models=models)
+    del node["agent"]["model"]
+    run = play(node)
+    assert not launches(run.step())
+
+
 def test_defaults_of_the_run_stand_behind_the_node() -> None:
     bare = agent("a")
     del bare["agent"]["model"]
@@ -189,7 +238,7 @@ def test_an_edited_provider_does_not_make_the_job_another_attempts() -> None:
     [
         pytest.param(
             {},
-            "ModelProvider main does not exist in namespace team (there is none); create it",
+            "ModelProvider main does not exist in namespace team (there are none); create it",
             id="no-provider",
         ),
         pytest.param(
@@ -199,7 +248,7 @@ def test_an_edited_provider_does_not_make_the_job_another_attempts() -> None:
         ),
         pytest.param(
             {"providers": {"main": None}},
-            "ModelProvider main in namespace team cannot be read; its condition Ready says why",
+            "ModelProvider main in namespace team cannot be read; see its condition Ready",
             id="unreadable-provider",
         ),
         pytest.param(
@@ -375,7 +424,7 @@ def test_s64_nothing_starts_beyond_the_budget() -> None:
     run.finish()
     last = run.status.nodes[1]
     assert (last.phase, last.reason, last.attempt) == ("Failed", "BudgetExceeded", None)
-    assert "spec.budget.tokens is 100, and 120 are used up" in (last.message or "")
+    assert "spec.budget.tokens is 100, 120 are used" in (last.message or "")
 
 
 def test_a_node_waits_for_budget_that_is_lent_out() -> None:
@@ -383,7 +432,7 @@ def test_a_node_waits_for_budget_that_is_lent_out() -> None:
     run.endings = {"a": [uses(spent(1))], "b": [uses(spent(1))]}
     run.step()
     assert [node.phase for node in run.status.nodes] == ["Running", "Pending"]
-    assert "lent to attempts under way" in (run.status.nodes[1].message or "")
+    assert "reserved by running attempts" in (run.status.nodes[1].message or "")
     run.finish()
     assert run.status.phase == "Succeeded", "the first gave its share back"
 

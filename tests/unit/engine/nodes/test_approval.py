@@ -162,7 +162,7 @@ def test_s73_foreign_approval_fails_the_gate() -> None:
     play.answer("ok", decision="Approved")
     play.step()
     assert play.reasons["ok"] == "LaunchRejected", "an Approval made by another opens nothing"
-    assert "leave it alone" in (play.node("ok").message or "")
+    assert "keep it" in (play.node("ok").message or "")
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ def test_a_question_that_was_never_asked_expires_with_the_cause() -> None:
     play.now = after(3600)
     play.step()
     assert play.reasons["ok"] == "ApprovalExpired"
-    assert play.node("ok").message == "nobody could be asked: exceeded quota: objects"
+    assert play.node("ok").message == "the Approval could not be created: exceeded quota: objects"
 
 
 def test_b1_digest_covers_what_is_downstream() -> None:
@@ -402,8 +402,8 @@ def test_recorded_states_are_followed() -> None:
 @pytest.mark.parametrize(
     ("owner", "advice", "never"),
     [
-        pytest.param("", "delete it", "leave it alone", id="nobodys"),
-        pytest.param("another-run", "of run brief: leave it alone", "delete it", id="of-a-run"),
+        pytest.param("", "delete it", "keep it", id="nobodys"),
+        pytest.param("another-run", "belongs to run brief: keep it", "delete it", id="of-a-run"),
     ],
 )
 def test_e08_an_approval_of_another_is_told_with_the_right_advice(

@@ -43,7 +43,7 @@ def test_expressions_in_the_address(url: str, becomes: str) -> None:
 @pytest.mark.parametrize(
     ("fields", "says"),
     [
-        pytest.param({"url": "${inputs.bad}"}, "expected an http or https address", id="scheme"),
+        pytest.param({"url": "${inputs.bad}"}, "expected an http or https URL", id="scheme"),
         pytest.param({"url": "https://x/${inputs.none}"}, "http.url: ", id="null-in-the-address"),
         pytest.param({"query": {"q": "${inputs.none}"}}, "http.query.q: ", id="null-in-a-query"),
         pytest.param(

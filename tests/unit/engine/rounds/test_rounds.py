@@ -499,7 +499,7 @@ def test_once_is_not_repeated_by_a_round_that_overtakes_a_decision(decided: Json
     del play._stop
     play.rerun()
     play.step()
-    assert "node b has effect: once, was decided on in round 2" in play.condition("Accepted")[2]
+    assert "node b has effect: once, had an override in round 2" in play.condition("Accepted")[2]
     play.rerun(**decided).finish()
     assert play.executions["b", 1] == 1
     assert play.node("b").attempt == 1, "S53"

@@ -244,7 +244,7 @@ def test_trouble_of_a_running_node_is_told() -> None:
 
 def test_suspended_says_how_to_go_on() -> None:
     play = stage(spec(python("a"), suspend=True))
-    assert "patch spec.suspend to false" in play.condition("Succeeded")[2]
+    assert "set spec.suspend to false to continue" in play.condition("Succeeded")[2]
 
 
 def test_s28_pruned_fields_are_told() -> None:
@@ -364,7 +364,7 @@ def test_s83_a_ttl_that_git_would_undo_is_said_to_be_ignored() -> None:
         for c in decide(observed(raw, tracked=True), NOW, SETTINGS).status.conditions
         if c.type == "Accepted"
     ]
-    assert "ttlSecondsAfterFinished is not honoured: Argo CD or Flux track" in accepted.message
+    assert "ttlSecondsAfterFinished is not applied: Argo CD or Flux track" in accepted.message
 
 
 def test_no_ttl_no_deletion() -> None:

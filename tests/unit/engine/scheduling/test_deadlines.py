@@ -72,9 +72,7 @@ def test_node_deadline_stops_the_attempt_first() -> None:
     play.finish()
     node = play.node("a")
     assert (node.phase, node.reason) == ("Failed", "DeadlineExceeded")
-    assert node.message == (
-        "not done within 2m, the node's deadline; stopped while it was under way"
-    )
+    assert node.message == ("exceeded its deadline of 2m; stopped while it was running")
     assert play.condition("Succeeded")[1] == "DeadlineExceeded"
 
 
@@ -111,7 +109,7 @@ def test_node_deadline_counts_queueing(raw: JsonObject, trouble: str) -> None:
     at(play, 120)
     node = play.node("a")
     assert (node.phase, node.reason) == ("Failed", "DeadlineExceeded")
-    assert (node.message or "").startswith(f"not done within 2m, the node's deadline{trouble}")
+    assert (node.message or "").startswith(f"exceeded its deadline of 2m{trouble}")
 
 
 def test_node_deadline_begins_when_what_it_waits_for_has_ended() -> None:
@@ -208,7 +206,7 @@ def test_run_deadline_stops_everything_like_a_cancel() -> None:
     _, reason, message = play.condition("Succeeded")
     assert reason == "DeadlineExceeded"
     assert message == (
-        "the run's deadline of 1h passed with 5 of 6 nodes not done: w, ok, b, a, later"
+        "the run exceeded its deadline of 1h; 5 of 6 nodes not done: w, ok, b, a, later"
     )
     assert play.status.outputs == {"early": 1}, "S43"
 

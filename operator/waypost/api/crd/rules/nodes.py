@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from waypost.api.base import NODE_NAME_PATTERN
+from waypost.api.base import DURATION_PATTERN, NODE_NAME_PATTERN
 from waypost.api.crd.cel_rule import REQUIRED, Cel, Rule, any_of, at_most_one_of, names_of
 from waypost.api.crd.rules.durations import not_zero
 from waypost.api.kinds.table import KINDS, kinds_with_pod
@@ -72,6 +72,15 @@ NODE = (
         ],
         field_path=".fallbackOutput",
     ),
+    Rule(
+        "has(self.container) || !has(self.retry) || !has(self.retry.exitCodes)",
+        [
+            "node ",
+            _NAME,
+            " sets retry.exitCodes, which is only used with container; use retry.reasons",
+        ],
+        field_path=".retry",
+    ),
     not_zero("timeout"),
     not_zero("queueTimeout"),
     not_zero("deadline"),
@@ -94,6 +103,12 @@ PYTHON = (
     ),
 )
 
+ONE_MODEL = (
+    Rule(
+        at_most_one_of(["model", "models"]),
+        ["both model and models are set; keep one of them: models lists the models to try"],
+    ),
+)
 TOOLS = (
     Rule(
         any_of(["server", "module"]),
@@ -154,6 +169,16 @@ WAIT = (
         at_most_one_of(["duration", "until"]),
         ["both duration and until are set; keep one of them"],
     ),
+    Rule(
+        "!has(self.duration) || self.duration.contains('${')"
+        f" || self.duration.matches('{DURATION_PATTERN}')",
+        [
+            Cel("self.duration"),
+            " is not a duration; use whole numbers of h, m, s and ms, such as 90s, 10m or 1h30m "
+            '(a day is 24h), or an expression such as "${inputs.seconds}s"',
+        ],
+        field_path=".duration",
+    ),
 )
 
 VALUE_OR_SOURCE = (
@@ -205,6 +230,32 @@ RETRY = (
             "remove one of them"
         ],
         field_path=".reasons",
+    ),
+    Rule(
+        "!has(self.never) || !self.never || !has(self.exitCodes)",
+        [
+            "both never: true and exitCodes are set, but never allows no second attempt; "
+            "remove one of them"
+        ],
+        field_path=".exitCodes",
+    ),
+)
+
+EXIT_CODES = (
+    Rule(
+        any_of(["retry", "fail"]),
+        [
+            "neither retry nor fail is set; list the exit codes to retry in retry, or the "
+            "exit codes not to retry in fail"
+        ],
+        reason=REQUIRED,
+    ),
+    Rule(
+        at_most_one_of(["retry", "fail"]),
+        [
+            "both retry and fail are set, but with retry every other exit code fails; "
+            "remove one of them"
+        ],
     ),
 )
 

@@ -1,0 +1,22 @@
+"""Settings of the controller, without defaults: `waypost.settings` has them."""
+
+from dataclasses import dataclass
+
+from waypost.kube.manifests.pod import PodSettings
+from waypost.probes.job import ProbeSettings
+
+
+@dataclass(frozen=True)
+class ControllerSettings:
+    """Settings of the loop. Times in seconds, writes per second."""
+
+    pods: PodSettings
+    probes: ProbeSettings
+    workers: int
+    namespaces: tuple[str, ...]  # empty: all
+    resync_seconds: float
+    sweep_seconds: float
+    shutdown_seconds: float
+    write_qps: float
+    write_burst: int
+    node_lost_seconds: float  # a machine that is not ready for so long is lost; 0: none is
