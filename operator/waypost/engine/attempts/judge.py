@@ -255,7 +255,9 @@ def _without_record(
     if pod.disruption:
         return Failed(Reason.DISRUPTED, pod.disruption, "", started)
     if pod.pod_reason == "Evicted":
-        return Failed(Reason.OUT_OF_DISK, pod.pod_message or "evicted by the kubelet", "", started)
+        cause = pod.pod_message.rstrip(". ") or "evicted by the kubelet"
+        text = f"{cause}; raise resources.limits.ephemeral-storage"
+        return Failed(Reason.OUT_OF_DISK, text, "", started)
     if pod.pod_reason == "DeadlineExceeded":
         return _deadline(pod, started)
     if pod.terminated_reason in START_FAILED:

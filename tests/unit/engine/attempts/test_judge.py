@@ -419,6 +419,23 @@ def test_texts_for_people() -> None:
     assert outcome.tail == "line 1\nline 2", "and the end of its log in the tail"
 
 
+def test_an_eviction_names_the_field_that_gives_room() -> None:
+    full = 'Usage of EmptyDir volume "tmp" exceeds the limit "200Mi". '
+    outcome = judge_pod(
+        exited(code=137, pod_reason="Evicted", pod_message=full),
+        kind="container",
+        expect=ref(),
+        output_schema=None,
+        stopping=None,
+        log=None,
+    )
+    assert isinstance(outcome, Failed)
+    assert outcome.message == (
+        'Usage of EmptyDir volume "tmp" exceeds the limit "200Mi"; '
+        "raise resources.limits.ephemeral-storage"
+    )
+
+
 @pytest.mark.parametrize(
     ("pod", "reason", "text"),
     [
