@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from waypost.api import meta
-from waypost.api.base import JsonObject, StatusCondition
+from waypost.api.base import JsonObject
 from waypost.api.meta import ConditionReason
 from waypost.api.probe import ProbedStatus, ProbeState
-from waypost.kube.conditions import set_condition
+from waypost.kube.conditions import Conditions
 from waypost.kube.facts.pods import PodFact
 from waypost.kube.jitter import jittered
 from waypost.kube.timestamps import parse_timestamp, timestamp
@@ -201,15 +201,9 @@ def _conclude(
 def _with_condition(
     subject: Subject, status: ProbedStatus, finding: Finding, now: datetime
 ) -> ProbedStatus:
-    conditions: list[StatusCondition] = list(status.conditions)
-    set_condition(
-        conditions,
-        type_=meta.Condition.READY,
-        status=finding.ready,
-        reason=finding.reason,
-        message=finding.message,
-        generation=subject.generation,
-        now=now,
+    conditions = Conditions(status.conditions, generation=subject.generation, now=now)
+    conditions.set(
+        meta.Condition.READY, finding.ready, reason=finding.reason, message=finding.message
     )
-    changes = {"conditions": conditions, "observed_generation": subject.generation}
+    changes = {"conditions": conditions.items, "observed_generation": subject.generation}
     return status.model_copy(update=changes)

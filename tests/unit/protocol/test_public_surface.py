@@ -38,7 +38,18 @@ PROTOCOL = {
 }
 NODE = {
     "waypost_node.endpoint_access": {
-        *("Keys", "Unfit", "address", "headers_of", "refused", "said_in", "trust", "unreachable"),
+        *(
+            "Keys",
+            "Unfit",
+            "add_query",
+            "address",
+            "headers_of",
+            "query_of",
+            "refused",
+            "said_in",
+            "trust",
+            "unreachable",
+        ),
     },
     "waypost_node.gateway": {
         *("FIRST_WAIT", "GatewayError", "LONGEST_WAIT", "Passing", "TIMES"),

@@ -68,7 +68,7 @@ def complete_with(
     elif problem is not None:
         fail(transition, path, attempt, _unkept(attempt, problem), ended)
     elif isinstance(outcome, Succeeded):
-        _record_end(transition, path, attempt, ended, "Succeeded", None)
+        _record_end(transition, path, attempt, ended, reason="Succeeded", message=None)
         transition.succeed(path, outcome)
     else:
         fail(transition, path, attempt, outcome, ended)
@@ -128,9 +128,9 @@ def _record_end(
     path: str,
     attempt: AttemptStatus,
     ended: datetime,
+    *,
     reason: str,
     message: str | None,
-    *,
     exit_code: int | None = None,
 ) -> None:
     attempt = changed_attempt(
@@ -151,7 +151,7 @@ def _record_end(
 def _supersede(transition: Transition, path: str, attempt: AttemptStatus, ended: datetime) -> None:
     """Close an attempt whose definition a new round has replaced; its outcome is not used."""
     text = "a new round began while it ran"
-    _record_end(transition, path, attempt, ended, str(Reason.SUPERSEDED), text)
+    _record_end(transition, path, attempt, ended, reason=str(Reason.SUPERSEDED), message=text)
     transition.update(path, phase="Pending", reason=None, message=None, tail=None)
 
 
@@ -183,8 +183,8 @@ def fail(
         path,
         attempt,
         ended or transition.now,
-        str(failure.reason),
-        failure.message,
+        reason=str(failure.reason),
+        message=failure.message,
         exit_code=failure.exit_code,
     )
     if failure.reason == Reason.CANCELLED:

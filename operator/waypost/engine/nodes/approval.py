@@ -10,7 +10,7 @@ from typing import Final
 
 from waypost.api import meta
 from waypost.api.approval import ApprovalSpec, ApprovalStatus
-from waypost.api.base import JsonObject, StatusCondition, parse_duration
+from waypost.api.base import JsonObject, parse_duration
 from waypost.api.meta import ConditionReason, EventReason
 from waypost.api.status import NodeStatus
 from waypost.engine.nodes import approval_request
@@ -23,7 +23,7 @@ from waypost.engine.state.observed import Observed
 from waypost.engine.state.outcome import checkpoint
 from waypost.engine.state.transition import Transition
 from waypost.kube import timestamps
-from waypost.kube.conditions import set_condition
+from waypost.kube.conditions import Conditions
 from waypost.kube.facts.approvals import ApprovalFact
 from waypost.kube.facts.jobs import LaunchProblem, lasts_long
 from waypost.protocol.reasons import Reason
@@ -194,27 +194,20 @@ def _write_approval_status(
     transition: Transition, fact: ApprovalFact, status: ApprovalStatus, tally: Tally
 ) -> None:
     """Write the Approval's status if it has changed."""
-    conditions: list[StatusCondition] = list(fact.status.conditions)
-
-    def judge(type_: str, status: bool, reason: str, message: str) -> None:
-        set_condition(
-            conditions,
-            type_=type_,
-            status="True" if status else "False",
-            reason=reason,
-            message=message,
-            generation=fact.generation,
-            now=transition.now,
-        )
-
+    conditions = Conditions(fact.status.conditions, generation=fact.generation, now=transition.now)
     if tally.problem:
-        judge(meta.Condition.ANSWER_VALID, False, ConditionReason.ANSWER_INVALID, tally.problem)
-    elif any(c.type == meta.Condition.ANSWER_VALID for c in conditions):
-        judge(
+        conditions.set(
+            meta.Condition.ANSWER_VALID,
+            False,
+            reason=ConditionReason.ANSWER_INVALID,
+            message=tally.problem,
+        )
+    elif conditions.has(meta.Condition.ANSWER_VALID):
+        conditions.set(
             meta.Condition.ANSWER_VALID,
             True,
-            ConditionReason.ANSWER_VALID,
-            "the answer meets answerSchema",
+            reason=ConditionReason.ANSWER_VALID,
+            message="the answer meets answerSchema",
         )
     if status.state in ("Approved", "Denied") and not status.expired:
         known = status.decided_by
@@ -225,13 +218,24 @@ def _write_approval_status(
         )
         # Only the API server knows who sent the patch, and it does not record that.
         reason = ConditionReason.IDENTITY_DECLARED if known else ConditionReason.IDENTITY_ABSENT
-        judge(meta.Condition.IDENTITY_VERIFIED, False, reason, text)
+        conditions.set(meta.Condition.IDENTITY_VERIFIED, False, reason=reason, message=text)
     if status.expired:
-        judge(meta.Condition.EXPIRED, True, ConditionReason.EXPIRED, "no answer in time")
-    changes = {"conditions": conditions, "votes": tally.tally}
+        conditions.set(
+            meta.Condition.EXPIRED,
+            True,
+            reason=ConditionReason.EXPIRED,
+            message="no answer in time",
+        )
+    decided_at = status.decided_at
     if status.state != "Open":
-        changes["decided_at"] = timestamps.timestamp(transition.now)
-    settled = status.model_copy(update=changes)
+        decided_at = timestamps.timestamp(transition.now)
+    settled = status.model_copy(
+        update={
+            "conditions": conditions.items,
+            "votes": tally.tally,
+            "decided_at": decided_at,
+        }
+    )
     if settled != fact.status:
         transition.before.append(
             SettleApproval(name=fact.name, resource_version=fact.resource_version, status=settled)

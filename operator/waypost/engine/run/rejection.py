@@ -3,9 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 from functools import partial
-from typing import Literal
 
-from waypost.api.base import StatusCondition
 from waypost.api.changes import changed_run
 from waypost.api.meta import Condition, ConditionReason, EventReason
 from waypost.api.status import AgentWorkflowStatus
@@ -14,7 +12,7 @@ from waypost.engine.rounds.begin import problems as round_problems
 from waypost.engine.run.summary import CANCELLED_IS_FINAL
 from waypost.engine.state.decision import Decision, RunEvent
 from waypost.engine.state.observed import Observed
-from waypost.kube.conditions import set_condition
+from waypost.kube.conditions import Conditions
 from waypost.kube.timestamps import timestamp
 
 
@@ -45,20 +43,23 @@ def reject(observed: Observed, problems: str, now: datetime) -> Decision:
 
 
 def _mark_rejected(observed: Observed, problems: str, now: datetime) -> Decision:
-    conditions: list[StatusCondition] = list(observed.status.conditions)
-
-    put = partial(_put, observed, conditions, now)
-    put(Condition.ACCEPTED, "False", problems)
-    put(Condition.SUCCEEDED, "False", "not accepted: see the Accepted condition")
-    put(Condition.FINISHED, "True", "not accepted: see the Accepted condition")
-    put(Condition.RECONCILING, "False", "")
-    put(Condition.STALLED, "True", "correct the spec: it can be edited while it is not accepted")
+    conditions = Conditions(observed.status.conditions, generation=observed.generation, now=now)
+    put = partial(conditions.set, reason=ConditionReason.INVALID_SPEC)
+    put(Condition.ACCEPTED, "False", message=problems)
+    put(Condition.SUCCEEDED, "False", message="not accepted: see the Accepted condition")
+    put(Condition.FINISHED, "True", message="not accepted: see the Accepted condition")
+    put(Condition.RECONCILING, "False", message="")
+    put(
+        Condition.STALLED,
+        "True",
+        message="correct the spec: it can be edited while it is not accepted",
+    )
     status = changed_run(
         observed.status,
         observed_generation=observed.generation,
         phase="Rejected",
         finished_at=observed.status.finished_at or timestamp(now),
-        conditions=conditions,
+        conditions=conditions.items,
     )
     return _with_event(observed, status, problems)
 
@@ -66,10 +67,10 @@ def _mark_rejected(observed: Observed, problems: str, now: datetime) -> Decision
 def _halt(observed: Observed, problems: str, now: datetime) -> Decision:
     """Start nothing and lose nothing: running attempts continue, and their results stay on their
     pods until the spec is corrected."""
-    conditions: list[StatusCondition] = list(observed.status.conditions)
-    put = partial(_put, observed, conditions, now)
-    put(Condition.ACCEPTED, "False", problems)
-    put(Condition.RECONCILING, "False", "")
+    conditions = Conditions(observed.status.conditions, generation=observed.generation, now=now)
+    put = partial(conditions.set, reason=ConditionReason.INVALID_SPEC)
+    put(Condition.ACCEPTED, "False", message=problems)
+    put(Condition.RECONCILING, "False", message="")
     text = (
         f"round {observed.status.round + 1} was not begun: see the Accepted condition, and correct "
         "the spec in an update with rerun.round above "
@@ -77,30 +78,11 @@ def _halt(observed: Observed, problems: str, now: datetime) -> Decision:
     )
     if observed.status.cancelled_at:
         text = CANCELLED_IS_FINAL
-    put(Condition.STALLED, "True", text)
+    put(Condition.STALLED, "True", message=text)
     status = changed_run(
-        observed.status, observed_generation=observed.generation, conditions=conditions
+        observed.status, observed_generation=observed.generation, conditions=conditions.items
     )
     return _with_event(observed, status, problems)
-
-
-def _put(
-    observed: Observed,
-    conditions: list[StatusCondition],
-    now: datetime,
-    type_: str,
-    status: Literal["True", "False", "Unknown"],
-    message: str,
-) -> None:
-    set_condition(
-        conditions,
-        type_=type_,
-        status=status,
-        reason=ConditionReason.INVALID_SPEC,
-        message=message,
-        generation=observed.generation,
-        now=now,
-    )
 
 
 def _with_event(observed: Observed, status: AgentWorkflowStatus, problems: str) -> Decision:

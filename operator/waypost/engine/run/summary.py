@@ -1,15 +1,14 @@
 """The summary in a status: conditions, phase, progress, and what the run waits for."""
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
-from waypost.api.base import StatusCondition
 from waypost.api.changes import RunChanges, changed_run
 from waypost.api.meta import Condition, ConditionReason, EventReason
 from waypost.api.status import FINAL_PHASES, AgentWorkflowStatus, RunPhase
 from waypost.engine.run import pausing
 from waypost.engine.state.transition import Transition
-from waypost.kube.conditions import set_condition
+from waypost.kube.conditions import Conditions
 from waypost.protocol.reasons import Reason
 from waypost.protocol.text import shorten
 
@@ -59,41 +58,34 @@ def current_conditions(
     continues = not held or pausing.can_continue(transition, held)
     changes["waiting"] = _waiting(transition, gates) if continues else f"rerun/{held[0]}"
     changes["phase"] = _phase(transition) if continues else "Paused"
-    conditions = list(status.conditions)
+    conditions = _conditions(transition, status)
     reason = ConditionReason.RUNNING if continues else ConditionReason.PAUSED
     running = _message(transition) if continues else pausing.explain(transition, held)
     _accept(transition, conditions)
-    _put(transition, conditions, Condition.SUCCEEDED, "Unknown", reason, running)
-    _put(transition, conditions, Condition.FINISHED, "False", reason, running)
-    _put(
-        transition,
-        conditions,
-        Condition.RECONCILING,
-        "True" if continues else "False",
-        reason,
-        running,
-    )
+    conditions.set(Condition.SUCCEEDED, "Unknown", reason=reason, message=running)
+    conditions.set(Condition.FINISHED, "False", reason=reason, message=running)
+    conditions.set(Condition.RECONCILING, continues, reason=reason, message=running)
     _stall(transition, conditions, held)
     if gates:
         text = "; ".join(
             f"{path}: {_how_to_answer(transition, path, name)}" for path, name in gates[:3]
         )
-        _put_awaiting(transition, conditions, text)
+        _set_awaiting(conditions, text)
     else:
-        _put_awaiting(transition, conditions, "")
-    changes["conditions"] = conditions
+        _set_awaiting(conditions, "")
+    changes["conditions"] = conditions.items
     return changed_run(status, **changes)
 
 
-def _stall(transition: Transition, conditions: list[StatusCondition], held: list[str]) -> None:
+def _stall(transition: Transition, conditions: Conditions, held: list[str]) -> None:
     """Set Stalled and send one Event if the run waits for a person, while others may continue."""
     if not held:
-        _put(transition, conditions, Condition.STALLED, "False", ConditionReason.RUNNING, "")
+        conditions.set(Condition.STALLED, "False", reason=ConditionReason.RUNNING, message="")
         return
     text = pausing.explain(transition, held)
-    if not any(c.type == Condition.STALLED and c.status == "True" for c in conditions):
+    if not conditions.has(Condition.STALLED, "True"):
         transition.event("Warning", EventReason.RUN_PAUSED, text)
-    _put(transition, conditions, Condition.STALLED, "True", ConditionReason.PAUSED, text)
+    conditions.set(Condition.STALLED, "True", reason=ConditionReason.PAUSED, message=text)
 
 
 def final_conditions(
@@ -102,16 +94,21 @@ def final_conditions(
     """`status` with the final conditions and phase of a run whose nodes have all ended."""
     phase, reason, message = _final_state(transition, result)
     good = phase == "Succeeded"
-    conditions = list(status.conditions)
+    conditions = _conditions(transition, status)
     _accept(transition, conditions)
-    _put(transition, conditions, Condition.SUCCEEDED, "True" if good else "False", reason, message)
-    _put(transition, conditions, Condition.FINISHED, "True", reason, message)
-    _put(transition, conditions, Condition.RECONCILING, "False", reason, "")
+    conditions.set(Condition.SUCCEEDED, good, reason=reason, message=message)
+    conditions.set(Condition.FINISHED, "True", reason=reason, message=message)
+    conditions.set(Condition.RECONCILING, "False", reason=reason, message="")
     stalled = "" if good else f"{message}; {_how_to_continue(transition)}"
-    _put(transition, conditions, Condition.STALLED, "False" if good else "True", reason, stalled)
-    _put_awaiting(transition, conditions, "")
+    conditions.set(Condition.STALLED, not good, reason=reason, message=stalled)
+    _set_awaiting(conditions, "")
     transition.event("Normal" if good else "Warning", _EVENT_REASONS[phase], message)
-    return changed_run(status, phase=phase, conditions=conditions)
+    return changed_run(status, phase=phase, conditions=conditions.items)
+
+
+def _conditions(transition: Transition, status: AgentWorkflowStatus) -> Conditions:
+    generation = transition.observed.generation
+    return Conditions(status.conditions, generation=generation, now=transition.now)
 
 
 def _how_to_continue(transition: Transition) -> str:
@@ -161,50 +158,23 @@ def _with_left_out(message: str, result: Result) -> str:
     return f"{message}; outputs without a source left out: {', '.join(result.left_out)}"
 
 
-def _put(
-    transition: Transition,
-    conditions: list[StatusCondition],
-    type_: str,
-    status: Literal["True", "False", "Unknown"],
-    reason: str,
-    message: str,
-) -> None:
-    set_condition(
-        conditions,
-        type_=type_,
-        status=status,
-        reason=reason,
-        message=message,
-        generation=transition.observed.generation,
-        now=transition.now,
-    )
-
-
-def _put_awaiting(transition: Transition, conditions: list[StatusCondition], text: str) -> None:
+def _set_awaiting(conditions: Conditions, text: str) -> None:
     """Set AwaitingApproval; `text` says how to answer, and is empty when no gate is open."""
-    status: Literal["True", "False"] = "True" if text else "False"
     reason = ConditionReason.AWAITING_APPROVAL if text else ConditionReason.NOTHING_TO_APPROVE
-    _put(transition, conditions, Condition.AWAITING_APPROVAL, status, reason, text)
+    conditions.set(Condition.AWAITING_APPROVAL, bool(text), reason=reason, message=text)
 
 
-def _accept(transition: Transition, conditions: list[StatusCondition]) -> None:
+def _accept(transition: Transition, conditions: Conditions) -> None:
     if refused := transition.observed.definition.refused:
-        _put(
-            transition,
-            conditions,
-            Condition.ACCEPTED,
-            "False",
-            ConditionReason.INVALID_SPEC,
-            refused,
+        conditions.set(
+            Condition.ACCEPTED, "False", reason=ConditionReason.INVALID_SPEC, message=refused
         )
     else:
-        _put(
-            transition,
-            conditions,
+        conditions.set(
             Condition.ACCEPTED,
             "True",
-            ConditionReason.ACCEPTED,
-            _accepted_message(transition),
+            reason=ConditionReason.ACCEPTED,
+            message=_accepted_message(transition),
         )
 
 

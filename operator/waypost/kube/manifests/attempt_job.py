@@ -75,7 +75,15 @@ def attempt_manifests(
         volume, config_map = _config_map_volume(name, files), _config_map(metadata, document, files)
     else:
         raise TooLarge(f"{size} bytes of inputs, the limit is {CONFIG_MAP_LIMIT}")
-    pod = pod_spec(node, request, rendered, settings, volume, deadline_seconds, default_resources)
+    pod = pod_spec(
+        node,
+        request,
+        rendered,
+        settings,
+        volume=volume,
+        deadline_seconds=deadline_seconds,
+        default_resources=default_resources,
+    )
     pod_metadata = {
         "labels": metadata["labels"],
         "annotations": {**metadata["annotations"], **riding},

@@ -68,6 +68,7 @@ def pod_spec(
     request: Request,
     rendered: Rendered,
     settings: PodSettings,
+    *,
     volume: JsonObject,
     deadline_seconds: float,
     default_resources: Resources | None,
