@@ -1,4 +1,4 @@
-"""Condition algebra: set one condition, keep its transition time while its status stands."""
+"""Set a condition; its transition time changes only with its status."""
 
 from datetime import datetime
 from typing import Literal
@@ -17,9 +17,9 @@ def set_condition(
     generation: int,
     now: datetime,
 ) -> None:
-    """Put a condition into `conditions` (in place), stamped with the generation it judges.
+    """Set one condition in `conditions` (in place), with the generation that it is based on.
 
-    lastTransitionTime moves only when `status` does (Kubernetes API conventions).
+    lastTransitionTime changes only if `status` does (Kubernetes API conventions).
     """
     at = next((i for i, known in enumerate(conditions) if known.type == type_), None)
     since = timestamp(now)

@@ -1,4 +1,4 @@
-"""What a pod must know to reach a provider or a tool server, and the keys it needs for it.
+"""What a pod needs to reach a provider or a tool server: a document, and keys as files.
 
 The same for a node and for the probe, so that what the probe says is what a node would see.
 """
@@ -23,7 +23,7 @@ class Access:
 
 
 def provider_access(spec: ModelProviderSpec) -> Access:
-    """`type, baseUrl, keyFile?, caFile?, headers?`."""
+    """How to reach a provider: `type`, `baseUrl`, `keyFile?`, `caFile?` and `headers?`."""
     key = KeyFile("model/key", "secret", spec.api_key) if spec.api_key else None
     ca = ca_file("model/ca", spec.tls)
     headers, files = _headers("model/header", spec.headers or [])
@@ -38,8 +38,10 @@ def provider_access(spec: ModelProviderSpec) -> Access:
 
 
 def server_access(name: str, spec: ToolServerSpec) -> Access:
-    """`url, headers?, caFile?` or `command`, and `timeoutSeconds`. `name` is that of the
-    ToolServer; its files are its own."""
+    """How to reach a tool server: `url`, `headers?` and `caFile?`, or `command`; `timeoutSeconds`.
+
+    `name` is the name of the ToolServer, which has a separate folder for its files.
+    """
     seconds = parse_duration(spec.timeout) if spec.timeout else DEFAULT_TOOL_TIMEOUT
     if spec.http is not None:
         access = _http_access(name, spec.http)
@@ -64,7 +66,7 @@ def _http_access(name: str, http: HttpServer) -> Access:
 
 
 def _headers(folder: str, given: list[ToolHeader]) -> tuple[list[JsonObject], list[KeyFile]]:
-    """`name` and `value` or `file` of each header, and the files, by place in the list."""
+    """`name` and `value` or `file` of each header, and the files, numbered by list position."""
     headers: list[JsonObject] = []
     files: list[KeyFile] = []
     for at, header in enumerate(given):
@@ -78,5 +80,5 @@ def _headers(folder: str, given: list[ToolHeader]) -> tuple[list[JsonObject], li
 
 
 def _access(document: JsonObject, *files: KeyFile | None) -> Access:
-    told = {key: value for key, value in document.items() if value is not None}
-    return Access(told, tuple(file for file in files if file is not None))
+    present = {key: value for key, value in document.items() if value is not None}
+    return Access(present, tuple(file for file in files if file is not None))
