@@ -74,7 +74,7 @@ WRONG = {
     "secret": Wrong(
         {"apiKey": {"name": "nobody-made-this", "key": "api-key"}},
         "MissingSecret",
-        "Secret nobody-made-this does not exist; make it: kubectl create secret generic "
+        "Secret nobody-made-this does not exist; create it: kubectl create secret generic "
         "nobody-made-this --from-file=api-key=FILE",
     ),
     "key": Wrong(

@@ -108,7 +108,8 @@ EXPRESSIONS: dict[str, Wrong] = {
     ),
     "self-in-inputs": Wrong(
         spec(takes("${self.name}", None)),
-        "nodes.b.inputs.v: self is not known here; it is for message, args, env and the like",
+        "nodes.b.inputs.v: self is not available here; it is for fields such as message, args "
+        "and env",
     ),
 }
 
@@ -181,7 +182,7 @@ GRAPHS: dict[str, Wrong] = {
     ),
     "S26-module-keyword": Wrong(
         spec(python("a"), modules={"class": "x = 1"}),
-        "modules.class: 'class' is no name that Python can import; choose another",
+        "modules.class: 'class' is not a valid module name; choose another",
     ),
     "function-not-in-module": Wrong(
         spec(

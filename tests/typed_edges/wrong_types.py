@@ -32,7 +32,7 @@ TYPES: dict[str, Wrong] = {
     "type-possibly-null": Wrong(
         spec(gives(n=OPTIONAL_TEXT), takes("${nodes.a.output.n}", TEXT)),
         "nodes.b.inputs.v: inputSchema takes string, found possibly null; replace null, as in "
-        "x == null ? 'none' : x, or let it be taken too",
+        "x == null ? 'none' : x, or allow null too",
     ),
     "type-one-of-two": Wrong(
         spec(gives(n={"type": ["string", "integer"]}), takes("${nodes.a.output.n}", TEXT)),
@@ -200,7 +200,7 @@ TYPES: dict[str, Wrong] = {
     "when-possibly-null": Wrong(
         when("${nodes.a.output.urgent}", urgent={"type": ["boolean", "null"]}),
         "nodes.b.when: a condition takes boolean, found possibly null; replace null, as in x "
-        "== null ? 'none' : x, or let it be taken too",
+        "== null ? 'none' : x, or allow null too",
     ),
     "when-number": Wrong(
         when("${nodes.a.output.n + 1}", n=WHOLE),
@@ -209,8 +209,8 @@ TYPES: dict[str, Wrong] = {
     "null-in-args": Wrong(
         spec(gives(n=OPTIONAL_TEXT), container("b", args=["${nodes.a.output.n}"])),
         "nodes.b.container.args[0]: this field takes boolean or number or string or array or "
-        "object, found possibly null; replace null, as in x == null ? 'none' : x, or let it be "
-        "taken too",
+        "object, found possibly null; replace null, as in x == null ? 'none' : x, or allow null "
+        "too",
     ),
     "duration-of-number": Wrong(
         spec(gives(n=WHOLE), wait("w", duration="${nodes.a.output.n}")),

@@ -9,7 +9,7 @@ start.
 
 from typing import Any
 
-__all__ = ["inputs"]
+__all__ = ["inputs"]  # noqa: F822 -- made by __getattr__
 
 
 def __getattr__(name: str) -> Any:

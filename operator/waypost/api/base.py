@@ -21,7 +21,7 @@ JsonObject = dict[str, Any]
 
 Duration = Annotated[str, StringConstraints(pattern=DURATION_PATTERN, max_length=24)]
 NodeName = Annotated[str, StringConstraints(pattern=NODE_NAME_PATTERN, max_length=40)]
-# An RFC 3339 time in UTC. A plain string: the engine compares datetimes, the wire carries text.
+# An RFC 3339 time in UTC, as text; the engine parses it to compare it.
 Timestamp = Annotated[str, Field(max_length=40, json_schema_extra={"format": "date-time"})]
 
 
@@ -53,7 +53,7 @@ class Model(BaseModel):
 
 class StatusModel(Model):
     """Base of status models: unknown fields ignored, so that a newer operator's
-    status never stops an older one from reading it (rollback)."""
+    status does not prevent an older one from reading it (rollback)."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -74,7 +74,8 @@ class StatusCondition(StatusModel):
 def parse_duration(text: str) -> float:
     """Seconds of a GEP-2257 duration such as `1h30m` or `500ms`.
 
-    Raises ValueError when `text` is not one (days are refused, as there).
+    Raises:
+        ValueError: `text` is not a duration. Days are refused, as in GEP-2257.
     """
     if not re.fullmatch(DURATION_PATTERN, text):
         raise ValueError(f"{text!r} is not a duration like 90s, 10m or 1h30m")

@@ -6,7 +6,7 @@ from pydantic import Field, StringConstraints
 
 from waypost.api.base import Model
 
-# No user:password@ (a secret that everybody can read), no query, no fragment.
+# No user:password@ (a secret that all readers of the object see), no query, no fragment.
 URL_PATTERN = r"^https?://[^/?#@\s]+(/[^?#\s]*)?$"
 
 Url = Annotated[str, StringConstraints(pattern=URL_PATTERN, max_length=2048)]

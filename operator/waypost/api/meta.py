@@ -12,7 +12,7 @@ CATEGORY: Final = "waypost"
 
 
 class ResourceName(NamedTuple):
-    """What the API server calls a kind."""
+    """The names of a kind in the API."""
 
     api_version: str
     plural: str
@@ -34,7 +34,7 @@ LABEL_ROUND: Final = f"{GROUP}/round"
 
 ANNOTATION_RUN_NAME: Final = f"{GROUP}/run-name"
 ANNOTATION_PATH: Final = f"{GROUP}/path"
-ANNOTATION_REQUEST: Final = f"{GROUP}/request"  # the request document, while it is small
+ANNOTATION_REQUEST: Final = f"{GROUP}/request"  # the request document, if it is small
 ANNOTATION_INPUT_PREFIX: Final = f"input.{GROUP}/"  # one per input key, container nodes
 ANNOTATION_REQUEST_DIGEST: Final = f"{GROUP}/request-digest"
 
@@ -58,7 +58,7 @@ class ConditionReason:
     COMPLETED: Final = "Completed"
     COMPLETED_WITH_FAILURES: Final = "CompletedWithFailures"
     CANCELLED: Final = "Cancelled"
-    NODE_FAILED: Final = "NodeFailed"  # of a failed node that states no reason
+    NODE_FAILED: Final = "NodeFailed"  # of a failed node without a reason
     AWAITING_APPROVAL: Final = "AwaitingApproval"
     NOTHING_TO_APPROVE: Final = "NothingToApprove"
     # of an Approval

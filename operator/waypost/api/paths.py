@@ -1,7 +1,7 @@
-"""Paths: what an attempt, an Approval or a record belongs to.
+"""Paths: the node that an attempt, an Approval or a record belongs to.
 
 A path names a node (`scan`), an item or iteration of it (`scan/3`), or its compensation
-(`charge/compensate`). Paths stand in labels, annotations, records and status as text.
+(`charge/compensate`). Labels, annotations, records and status contain paths as text.
 """
 
 import re
@@ -34,12 +34,16 @@ class NodePath:
 
     @property
     def is_node(self) -> bool:
-        """Whether the path is a node itself, and not a part of one."""
+        """Whether the path is a node and not a part of one."""
         return self.index is None and not self.compensates
 
 
 def parse_path(text: str) -> NodePath:
-    """The path that `text` writes; the inverse of `str()`. Raises ValueError."""
+    """Parse a path; the inverse of `str()`.
+
+    Raises:
+        ValueError: `text` is not a path.
+    """
     node, separator, part = text.partition("/")
     if not _NODE.fullmatch(node):
         raise ValueError(f"path {text!r}: expected the name of a node, found {node!r}")

@@ -8,7 +8,7 @@ from waypost.api.base import JsonValue, Model
 
 RecordType = Literal["Result", "Input", "Trace", "Journal"]
 
-# Base64 of what compresses to 1 MiB. etcd takes requests of 1.5 MiB.
+# Base64 of 1 MiB of compressed data. The limit of etcd for a request is 1.5 MiB.
 COMPRESSED_LENGTH = 1_400_000
 
 

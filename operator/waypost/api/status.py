@@ -34,7 +34,7 @@ RunPhase = Literal[
 FINAL_PHASES: frozenset[str] = frozenset({"Succeeded", "Failed", "Skipped", "Cancelled"})
 KEPT_ATTEMPTS = 6  # the first and the last five; `attempt` counts them all
 KEPT_ROUNDS = 10
-# Version of the rules that write a status. A status with a higher one is left alone.
+# Version of the rules that write a status. The operator does not touch one with a higher version.
 ENGINE_VERSION = 1
 
 

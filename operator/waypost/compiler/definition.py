@@ -1,6 +1,6 @@
-"""A spec made ready to run: parsed, its graph sorted, its problems named, its inputs completed.
+"""A spec becomes a Definition: parsed, its graph sorted, its problems listed, its inputs completed.
 
-Depends on the spec alone, so the runtime computes it once per generation.
+It depends only on the spec, so the runtime computes it once per generation.
 """
 
 from collections.abc import Iterable, Mapping
@@ -31,26 +31,32 @@ _EMPTY_GRAPH = Graph(nodes={}, dependencies={}, order=())
 
 @dataclass(frozen=True)
 class Definition:
-    """What the engine runs. `problems` is empty exactly when the run may be accepted. `graph` and
-    `inputs` are to be used only when there are none, or when the run was accepted before."""
+    """The form of a spec that the engine works with.
 
-    spec: AgentWorkflowSpec | None  # its schemas self-contained
+    The run may be accepted if and only if `problems` is empty. Use `graph` and `inputs` only then,
+    or if the run was accepted before.
+    """
+
+    spec: AgentWorkflowSpec | None  # with self-contained schemas; None if the models refuse it
     graph: Graph = _EMPTY_GRAPH
     inputs: JsonObject = field(default_factory=dict)  # with the defaults of inputSchema
     problems: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
-    cancelled: bool = False  # also told of a spec that is refused
-    refused: str = ""  # what was wrong with the spec that this one stands in for (cancelling.py)
+    cancelled: bool = False  # spec.cancel, also of a spec that is refused
+    refused: str = ""  # the problems of the rejected spec that this replaces (cancel_rejected)
 
     @cached_property
     def fingerprints(self) -> Mapping[str, str]:
-        """Fingerprint of every node of the graph."""
-        assert self.spec is not None, "asked of accepted specs only"
+        """The fingerprint of each node, by name."""
+        assert self.spec is not None, "read for accepted specs only"
         return fingerprints(self.spec, self.graph, self.inputs)
 
     def stops(self, status: AgentWorkflowStatus) -> bool:
-        """Whether a run with this status cannot go on. One that was accepted does, whatever
-        this release finds: it was not checked for that when it began (S24)."""
+        """Whether the problems stop a run with this status.
+
+        An accepted run continues even if this release finds problems, because the release
+        that accepted it did not check for them (S24).
+        """
         accepted = any(
             c.type == Condition.ACCEPTED and c.status == "True" for c in status.conditions
         )
@@ -58,15 +64,21 @@ class Definition:
 
 
 def define(raw_spec: Any) -> Definition:
-    """Check `raw_spec` (the object's spec as JSON) completely. Never raises: every defect,
-    of whatever kind, is a Problem that names its field."""
+    """Check a spec completely.
+
+    Args:
+        raw_spec: `spec` of the object, as JSON.
+
+    Returns:
+        The definition; each defect is a Problem that names its field. Never raises.
+    """
     cancelled = isinstance(raw_spec, Mapping) and raw_spec.get("cancel") is True
     return replace(_checked(raw_spec), cancelled=cancelled)
 
 
 def _checked(raw_spec: Any) -> Definition:
     try:
-        # First of all: what is nested too deep, or has no digest, would break every later look.
+        # First, because values that are nested too deep or have no digest break all later checks.
         ijson.check(raw_spec)
     except ijson.IJsonError as error:
         place = error.path.removeprefix("$").removeprefix(".")
@@ -88,15 +100,15 @@ def _checked(raw_spec: Any) -> Definition:
     inputs, problems = _complete_inputs(spec)
     if problems:
         return Definition(spec=spec, problems=problems)
-    found = _found(spec, graph, inputs)
+    value_problems = _value_problems(spec, graph, inputs)
     return Definition(
         spec=spec,
         graph=graph,
         inputs=inputs,
-        problems=_some(problem for problem in found if problem.severity == "error"),
+        problems=_some(problem for problem in value_problems if problem.severity == "error"),
         warnings=_some(
             [
-                *(problem for problem in found if problem.severity == "warning"),
+                *(problem for problem in value_problems if problem.severity == "warning"),
                 *lookalike_warnings(spec),
                 *schema_warnings(spec),
             ]
@@ -126,19 +138,21 @@ def _with_problems(spec: AgentWorkflowSpec, problems: tuple[Problem, ...]) -> De
     return refused if cycle or violations else replace(refused, graph=graph, inputs=inputs)
 
 
-def _found(spec: AgentWorkflowSpec, graph: Graph, inputs: JsonObject) -> list[Problem]:
-    """What is wrong with, or doubtful about, the values that go from node to node."""
+def _value_problems(spec: AgentWorkflowSpec, graph: Graph, inputs: JsonObject) -> list[Problem]:
+    """The errors and warnings about the values that nodes pass to each other."""
     typed = list(dict.fromkeys(type_problems(spec, graph, inputs)))
     certain = {problem.field for problem in typed if problem.severity == "error"}
     known = [one for one in known_input_problems(spec, graph, inputs) if one.field not in certain]
-    # Where the value is known, what is not proven of its type does not matter.
+    # If the value is known, doubts about its type do not matter.
     judged = {problem.field for problem in known}
     return [one for one in typed if one.field not in judged] + known
 
 
 def _as_stored(value: JsonValue) -> JsonValue:
-    """`value` with the keys of its objects in order, as the API server hands it out: so that a
-    file is told the same, in the same order, as the object made of it."""
+    """`value` with sorted keys, as the API server returns it.
+
+    So a file gets the same problems, in the same order, as the object that is created from it.
+    """
     if isinstance(value, dict):
         return {key: _as_stored(value[key]) for key in sorted(value)}
     return [_as_stored(item) for item in value] if isinstance(value, list) else value
@@ -162,6 +176,6 @@ def _complete_inputs(spec: AgentWorkflowSpec) -> tuple[JsonObject, tuple[Problem
 
 
 def inputs_changed(definition: Definition) -> bool:
-    """Whether defaults were filled in, so that status should show the completed inputs."""
+    """Whether defaults were added, so that the status should show the completed inputs."""
     given = definition.spec.inputs if definition.spec else None
     return ijson.canonical(definition.inputs) != ijson.canonical(given or {})

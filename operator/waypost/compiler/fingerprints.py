@@ -1,10 +1,10 @@
-"""The fingerprint of a node: what its checkpoint was made under, so that a later round knows
-whether it still stands.
+"""The fingerprint of a node: a hash of all that determines its result. If it differs from the one
+of the checkpoint, a round runs the node again.
 
-Explicit and versioned (F5). In it: the kind block, inputs, `when`, schemas, the code
-and the run inputs that the node uses. Not in it, because they decide when and how often and not
-what: retries, clocks, limits, resources, defaults of this release, images of the operator, the
-round. What comes from other nodes is not in it either: a node after one that runs again runs again.
+Explicit and versioned (F5). It covers the kind block, inputs, `when`, schemas, the code, and the
+run inputs that the node uses. It does not cover what only determines when and how often it runs:
+retries, deadlines, limits, resources, defaults of this release, images of the operator, the round.
+It does not cover values of other nodes: a node downstream of one that runs again runs again anyway.
 """
 
 import re
@@ -28,28 +28,33 @@ _WORD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def fingerprints(spec: AgentWorkflowSpec, graph: Graph, inputs: JsonObject) -> dict[str, str]:
-    """The fingerprint of every node. `spec` has self-contained schemas, `inputs` are the run's
-    with defaults applied."""
+    """The fingerprint of each node, by name.
+
+    Args:
+        spec: The spec, with self-contained schemas.
+        graph: Its graph.
+        inputs: The run's inputs with defaults applied.
+    """
     documents = {name: _document(node, spec, inputs) for name, node in graph.nodes.items()}
-    found = {}
+    hashes = {}
     for name, node in graph.nodes.items():
         document = documents[name]
         if kind_of(node).is_gate:
             document = {**document, "after": downstream(spec, graph, name)}
-        found[name] = f"{_VERSION}:{ijson.digest(document).removeprefix('sha256:')[:40]}"
-    return found
+        hashes[name] = f"{_VERSION}:{ijson.digest(document).removeprefix('sha256:')[:40]}"
+    return hashes
 
 
 def downstream(spec: AgentWorkflowSpec, graph: Graph, gate: str) -> JsonValue:
-    """What a yes at a gate is a yes to: the definitions of all nodes after it, and what a person
-    puts in their place (B1)."""
+    """What an approval at a gate covers: the definitions of all nodes downstream of it, and the
+    outputs and skips of `spec.rerun` for them (B1)."""
     after = sorted(graph.downstream(gate))
-    told: list[JsonValue] = [wire(graph.nodes[name]) for name in after]
+    covered: list[JsonValue] = [wire(graph.nodes[name]) for name in after]
     if spec.rerun is not None:
         given, skipped = spec.rerun.outputs or {}, spec.rerun.skip or []
-        told += [{"given": name, "output": given[name]} for name in after if name in given]
-        told += [{"skipped": name} for name in after if name in skipped]
-    return told
+        covered += [{"given": name, "output": given[name]} for name in after if name in given]
+        covered += [{"skipped": name} for name in after if name in skipped]
+    return covered
 
 
 def _document(node: Node, spec: AgentWorkflowSpec, inputs: JsonObject) -> JsonObject:
@@ -75,8 +80,8 @@ def _work(node: Node) -> JsonObject:
 
 
 def _run_inputs(node: Node, inputs: JsonObject) -> JsonObject:
-    """The inputs of the run that the node's expressions read; all of them where it is not
-    literal which."""
+    """The inputs of the run that the node's expressions read; all of them if an expression does not
+    name the input literally."""
     keys: set[str] = set()
     for _, value in evaluated_fields(node):
         for path in paths_in(value):
@@ -89,8 +94,11 @@ def _run_inputs(node: Node, inputs: JsonObject) -> JsonObject:
 
 
 def _modules(node: Node, modules: Mapping[str, str]) -> JsonObject:
-    """The modules whose names the node's code mentions, directly or through others. A mention in
-    a comment counts: better a node too much than old code under a kept checkpoint."""
+    """The modules whose names the node's code mentions, directly or through other modules.
+
+    A mention in a comment counts: it is safer to run a node again than to keep the result of old
+    code.
+    """
     mentioned: dict[str, str] = {}
     waiting = [compiler_kind(node).code(node)]
     while waiting:

@@ -1,4 +1,4 @@
-"""The graph of a run: who waits for whom, found in the expressions and in dependsOn, after.
+"""The graph of a run: the dependencies in expressions, `dependsOn` and `after`.
 
 The form of a reference decides the join (semantics.md, "Joins"): a soft one waits until the
 other node has ended, a hard one needs it to have succeeded.
@@ -17,7 +17,7 @@ from waypost.expressions.templates import expressions_in, references_in
 
 @dataclass(frozen=True)
 class Dependencies:
-    """What one node waits for: names of nodes that must succeed, and that must have ended."""
+    """What one node waits for: the names of nodes that must succeed (`hard`) or end (`soft`)."""
 
     hard: frozenset[str]
     soft: frozenset[str]
@@ -55,8 +55,8 @@ def evaluated_fields(node: Node) -> Iterator[tuple[str, Any]]:
 
 
 def dependencies_of(node: Node) -> Dependencies:
-    """What `node` waits for. A node referred to both ways is soft (S32), unless
-    dependsOn names it."""
+    """The dependencies of `node`. One with both forms of reference is soft (S32), unless dependsOn
+    names it."""
     hard: set[str] = set()
     soft: set[str] = set(node.after or [])
     for _, value in evaluated_fields(node):
@@ -68,18 +68,17 @@ def dependencies_of(node: Node) -> Dependencies:
 
 @dataclass(frozen=True)
 class Softening:
-    """What makes a node wait for the end of another one instead of its success: the expression
-    and its field; `of_property`: every such expression only looks for a property of its output."""
+    """Why a node waits only for the end of another one and not for its success."""
 
-    cause: str
-    of_property: bool
+    cause: str  # the expression and its field, for a message
+    of_property: bool  # each such expression only tests for a property of the output
 
 
 def softened_by(node: Node) -> dict[str, Softening]:
-    """By the names of nodes that `node` need not see succeed; not those that dependsOn names."""
-    found: dict[str, Softening] = {}
+    """Why dependencies of `node` are soft, by name; without those that `dependsOn` names."""
+    reasons: dict[str, Softening] = {}
     for name in node.after or []:
-        found[name] = Softening(f"after: [{name}]", of_property=False)
+        reasons[name] = Softening(f"after: [{name}]", of_property=False)
     for place, value in evaluated_fields(node):
         for compiled in expressions_in(value):
             for path in compiled.paths:
@@ -87,32 +86,32 @@ def softened_by(node: Node) -> dict[str, Softening]:
                     continue
                 name = path.fields[0]
                 inside = path.fields[1] == "output" and not path.steps[1].guarded
-                known = found.get(name)
+                known = reasons.get(name)
                 cause = known.cause if known else f"{compiled.source} in {place}"
-                found[name] = Softening(cause, inside and (known is None or known.of_property))
+                reasons[name] = Softening(cause, inside and (known is None or known.of_property))
     for name in node.depends_on or []:
-        found.pop(name, None)
-    return found
+        reasons.pop(name, None)
+    return reasons
 
 
 def _is_soft(path: Path) -> bool:
     return path.soft or path.fields[1] != "output"
 
 
-def find_cycle(edges: dict[str, Dependencies]) -> tuple[str, ...]:
-    """The names along one cycle, the first repeated at the end; empty when there is none."""
+def find_cycle(dependencies: dict[str, Dependencies]) -> tuple[str, ...]:
+    """The names along one cycle, with the first one repeated at the end; empty if there is none."""
     done: set[str] = set()
-    for start in edges:
+    for start in dependencies:
         if start not in done:
-            cycle = _walk(start, edges, done)
+            cycle = _walk(start, dependencies, done)
             if cycle:
                 return cycle
     return ()
 
 
-def _walk(start: str, edges: dict[str, Dependencies], done: set[str]) -> tuple[str, ...]:
+def _walk(start: str, dependencies: dict[str, Dependencies], done: set[str]) -> tuple[str, ...]:
     path: list[str] = [start]
-    pending = [iter(sorted(edges[start].all))]
+    pending = [iter(sorted(dependencies[start].all))]
     while pending:
         step = next(pending[-1], None)
         if step is None:
@@ -120,20 +119,20 @@ def _walk(start: str, edges: dict[str, Dependencies], done: set[str]) -> tuple[s
             done.add(path.pop())
         elif step in path:
             return (*path[path.index(step) :], step)
-        elif step not in done and step in edges:
+        elif step not in done and step in dependencies:
             path.append(step)
-            pending.append(iter(sorted(edges[step].all)))
+            pending.append(iter(sorted(dependencies[step].all)))
     return ()
 
 
-def sort(nodes: dict[str, Node], edges: dict[str, Dependencies]) -> Graph:
-    """The graph in topological order. The edges must be acyclic and closed."""
+def sort(nodes: dict[str, Node], dependencies: dict[str, Dependencies]) -> Graph:
+    """The graph in topological order. The dependencies must be acyclic and name only `nodes`."""
     order: list[str] = []
     placed: set[str] = set()
     waiting = list(nodes)
     while waiting:
-        ready = [name for name in waiting if edges[name].all <= placed]
+        ready = [name for name in waiting if dependencies[name].all <= placed]
         order.extend(ready)
         placed.update(ready)
         waiting = [name for name in waiting if name not in placed]
-    return Graph(nodes=nodes, dependencies=edges, order=tuple(order))
+    return Graph(nodes=nodes, dependencies=dependencies, order=tuple(order))

@@ -1,4 +1,4 @@
-"""Clocks, retries and effect in force for a node: its own fields over the run's defaults."""
+"""Timeouts, retries and effect of a node: its own fields, else the run's defaults."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -8,49 +8,45 @@ from waypost.api.workflow import AgentWorkflowSpec, ExitCodes, Node, Retry
 from waypost.compiler.kinds.table import compiler_kind
 from waypost.protocol.reasons import Reason
 
-DEFAULT_TIMEOUT: Final = 600.0
-
-
-DEFAULT_QUEUE_TIMEOUT: Final = 600.0
-
-
+DEFAULT_TIMEOUT: Final = 600.0  # seconds
+DEFAULT_QUEUE_TIMEOUT: Final = 600.0  # seconds
 DEFAULT_PARALLELISM: Final = 20
 
 
 @dataclass(frozen=True)
 class Retries:
-    """The retry settings of a node with the run's defaults merged in, times in seconds."""
+    """The retry settings of a node merged over the run's defaults. Times are in seconds."""
 
     limit: int
     initial: float
     factor: int
     max: float
     once: bool
-    reasons: frozenset[Reason] | None = None  # those that are tried again; None: all
+    reasons: frozenset[Reason] | None = None  # the reasons that are retried; None: all
     exit_codes: ExitCodes | None = None
 
 
 def timeout_of(spec: AgentWorkflowSpec, node: Node) -> float:
-    """Seconds one attempt may run."""
+    """How many seconds one attempt may run."""
     text = node.timeout or (spec.defaults and spec.defaults.timeout)
     return parse_duration(text) if text else DEFAULT_TIMEOUT
 
 
 def queue_timeout_of(spec: AgentWorkflowSpec, node: Node) -> float:
-    """Seconds from launch to the start of the container."""
+    """How many seconds an attempt may take from launch to the start of its container."""
     text = node.queue_timeout or (spec.defaults and spec.defaults.queue_timeout)
     return parse_duration(text) if text else DEFAULT_QUEUE_TIMEOUT
 
 
 def effect_of(node: Node) -> Effect:
-    """What running the node twice would do (S53)."""
+    """The effect of running the node twice (S53)."""
     if node.effect is not None:
         return node.effect
     return compiler_kind(node).effect(node)
 
 
 def retries_of(spec: AgentWorkflowSpec, node: Node) -> Retries:
-    """Retry settings in force: the node's fields over the run's defaults (S50)."""
+    """The retry settings of a node: its own fields, else the run's defaults (S50)."""
     own = node.retry or Retry()
     base = (spec.defaults and spec.defaults.retry) or Retry()
     never = own.never if own.never is not None else own.limit is None and base.never

@@ -1,10 +1,10 @@
-"""What a node's `onFailure` means for its dependants, from the spec alone."""
+"""What a node's `onFailure` means for the nodes downstream of it, from the spec only."""
 
 from waypost.api.workflow import Node
 
 
 def tolerates(node: Node) -> bool:
-    """Whether the graph goes on when this node fails."""
+    """Whether the run continues when this node fails."""
     return node.on_failure == "Continue"
 
 
@@ -14,5 +14,5 @@ def pauses(node: Node) -> bool:
 
 
 def has_fallback(node: Node) -> bool:
-    """Whether dependants run on fallbackOutput when this node fails (null counts)."""
+    """Whether fallbackOutput, which may be null, is the output of this node when it fails."""
     return tolerates(node) and "fallback_output" in node.model_fields_set

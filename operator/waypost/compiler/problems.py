@@ -1,4 +1,4 @@
-"""What is wrong with a spec, in the words of its author."""
+"""Problems of a spec, with the fields as its author writes them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,8 +10,10 @@ Severity = Literal["error", "warning"]
 
 @dataclass(frozen=True)
 class Problem:
-    """One defect of a spec: where it is (`nodes.draft.when`), and what is wrong with it. An error
-    keeps the run from being accepted; a warning is told."""
+    """One defect of a spec: its field (`nodes.draft.when`) and what is wrong with it.
+
+    An error prevents the run from being accepted; a warning is only reported.
+    """
 
     field: str
     message: str
@@ -22,6 +24,6 @@ class Problem:
 
 
 def did_you_mean(wrong: str, known: Iterable[str]) -> str:
-    """`; did you mean 'incident'?`, or nothing when no known name is close."""
+    """`; did you mean 'incident'?` for a known name similar to `wrong`; "" if there is none."""
     close = get_close_matches(wrong, list(known), n=1, cutoff=0.6)
     return f"; did you mean {close[0]!r}?" if close else ""

@@ -1,7 +1,7 @@
-"""`spec.schemas`: named once, used in every schema field as {$ref: "#/schemas/<name>"}.
+"""`spec.schemas`: named schemas that schema fields use as {$ref: "#/schemas/<name>"}.
 
-A schema field leaves here self-contained: what it names, directly or through others, stands in
-its own `$defs`, where validators, the runner and the providers of models look for it.
+`bundled` makes each schema field self-contained: the schemas that it names, directly or through
+others, are copied to its `$defs`, where validators, the runner and model providers read them.
 """
 
 import json
@@ -20,7 +20,7 @@ _OWN: Final = "#/$defs/"
 
 
 def schema_fields(spec: AgentWorkflowSpec) -> Iterator[tuple[str, Json]]:
-    """Every schema of a spec that is set, with the field it stands in."""
+    """(field, schema) of each schema in a spec."""
     for name, value in (spec.schemas or {}).items():
         yield f"schemas.{name}", value
     fields: list[tuple[str, Json]] = [
@@ -39,7 +39,7 @@ def schema_fields(spec: AgentWorkflowSpec) -> Iterator[tuple[str, Json]]:
 
 
 def unknown_names(spec: AgentWorkflowSpec) -> Iterator[Problem]:
-    """References to names that spec.schemas does not have, and what keeps one from being found."""
+    """Report references to unknown names of spec.schemas, and references below an $id."""
     known = list(spec.schemas or {})
     for field, value in schema_fields(spec):
         for part in schema.parts(value) if _may_name(value) else ():
@@ -57,7 +57,7 @@ def unknown_names(spec: AgentWorkflowSpec) -> Iterator[Problem]:
 
 
 def bundled(spec: AgentWorkflowSpec) -> AgentWorkflowSpec:
-    """`spec` with every schema field self-contained. References must be known."""
+    """`spec` with self-contained schema fields. It must have no `unknown_names`."""
     shared = spec.schemas
     if not shared:
         return spec
@@ -74,7 +74,7 @@ def bundled(spec: AgentWorkflowSpec) -> AgentWorkflowSpec:
 
 
 class _Bundling:
-    """`bundle` for one spec: most use a few schemas many times."""
+    """`bundle` for one spec, cached: most specs use a few schemas many times."""
 
     def __init__(self, shared: dict[str, Json]) -> None:
         self._shared = shared
@@ -90,7 +90,7 @@ class _Bundling:
 
 
 def _may_name(value: Json) -> bool:
-    """Whether looking for references to spec.schemas is worth the while."""
+    """Whether a schema may refer to spec.schemas; a cheap test."""
     return _SHARED in json.dumps(value)
 
 
@@ -109,8 +109,8 @@ def _bundled_node(node: Node, once: _Bundling) -> Node:
 
 
 def bundle(value: Json, shared: dict[str, Json]) -> Json:
-    """The schema `value` with what it names of `shared` in its own $defs; itself if it names
-    nothing."""
+    """The schema `value` with the schemas of `shared` that it names in its own $defs; the same
+    object if it names none."""
     if not isinstance(value, dict) or not any(_names(value)):
         return value
     taken = set(value.get("$defs") or ())
@@ -134,15 +134,15 @@ def _name_in(reference: str) -> str:
 
 
 def _reachable(value: Json, shared: dict[str, Json]) -> list[str]:
-    """The names `value` uses, directly or through others, in the order they are met."""
-    found: dict[str, None] = dict.fromkeys(_names(value))
-    pending = list(found)
+    """The names that `value` uses, directly or through others, in order of first use."""
+    names: dict[str, None] = dict.fromkeys(_names(value))
+    pending = list(names)
     while pending:
         for name in _names(shared[pending.pop()]):
-            if name not in found:
-                found[name] = None
+            if name not in names:
+                names[name] = None
                 pending.append(name)
-    return list(found)
+    return list(names)
 
 
 def _free(name: str, taken: set[str]) -> str:
@@ -152,16 +152,18 @@ def _free(name: str, taken: set[str]) -> str:
 
 
 def _definitions(named: Json, titles: dict[str, str], title: str) -> dict[str, Json]:
-    """The definition `title`, and those in the named schema's own $defs beside it: readers of
-    `$defs` look one level deep."""
+    """The definition `title`, and next to it those of the schema's own $defs: many readers of
+    `$defs` read only one level."""
     made: dict[str, Any] = schema.rewrite(named, lambda part: _pointed(part, titles, title))
     inner = made.pop("$defs", None) or {}
     return {title: made} | {f"{title}.{name}": part for name, part in inner.items()}
 
 
 def _pointed(part: dict[str, Json], titles: dict[str, str], title: str) -> dict[str, Json]:
-    """`part` with its $ref leading where its target now stands. `title`: of the named schema
-    that it is a part of, empty in the field itself."""
+    """`part` with its $ref changed to the new place of its target.
+
+    `title` is that of the shared schema which contains the part, "" for the field itself.
+    """
     reference = part.get("$ref")
     if not isinstance(reference, str):
         return part
@@ -178,11 +180,11 @@ def _pointed(part: dict[str, Json], titles: dict[str, str], title: str) -> dict[
 
 
 def _with_plain_root(made: dict[str, Any], definitions: dict[str, Json]) -> dict[str, Json]:
-    """A root that is nothing but a reference becomes what it refers to: providers of models, and
-    readers of messages, want to see the type."""
+    """Replace a root that only refers to a definition by that definition: model providers and
+    readers of messages need to see its type."""
     title = str(made.get("$ref", "")).removeprefix(_OWN)
     target = definitions.get(title)
-    beside = {key: said for key, said in made.items() if key != "$ref"}
+    beside = {key: value for key, value in made.items() if key != "$ref"}
     if isinstance(target, dict) and not beside.keys() & target.keys():
         made = target | beside
         rest = {key: part for key, part in definitions.items() if key != title}

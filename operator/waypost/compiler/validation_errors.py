@@ -1,4 +1,4 @@
-"""What the models refuse about an object, as problems: field, what is wrong, what was found."""
+"""Validation errors of the models as problems: the field, what is wrong, the actual value."""
 
 from collections.abc import Iterator
 from typing import Any, Final, get_args
@@ -13,7 +13,7 @@ _SHOWN: Final = 60
 
 
 def problems_of(error: ValidationError, model: type[BaseModel]) -> tuple[Problem, ...]:
-    """The first problems that `model` has with an object, at most five."""
+    """The first problems that `model` reports about an object, at most five."""
     details = error.errors(include_url=False, include_context=False)[:_MAX]
     return tuple(_problem(dict(detail), model) for detail in details)
 
@@ -28,13 +28,13 @@ def _problem(detail: dict[str, Any], model: type[BaseModel]) -> Problem:
         kind = model.__name__.removesuffix("Spec")
         text = unknown_field(str(name), path=parent, known=_fields_at(model, path), kind=kind)
         return Problem(field=place, message=text)
-    found = repr(detail["input"])
-    shown = found if len(found) <= _SHOWN else f"{found[: _SHOWN - 3]}..."
+    value = repr(detail["input"])
+    shown = value if len(value) <= _SHOWN else f"{value[: _SHOWN - 3]}..."
     return Problem(field=place or "spec", message=f"{detail['msg']}, found {shown}")
 
 
 def _fields_at(model: type[BaseModel], path: list[int | str]) -> list[str]:
-    """The fields, as written in YAML, of the model that stands at `path` in `model`."""
+    """The fields, as written in YAML, of the model at `path` in `model`."""
     current: type[BaseModel] | None = model
     for part in path:
         if current is None or isinstance(part, int):

@@ -1,4 +1,4 @@
-"""Messages about unknown fields: the nearest known field, or our word for one of another system.
+"""Messages about unknown fields: the most similar field, or our name for one of another system.
 
 Plain text only, so that the operator, `waypost lint` and the docs say the same.
 """
@@ -11,7 +11,7 @@ from typing import Final
 _LATER: Final = "Waypost does not support it yet"
 _DOCS: Final = "docs"
 
-# Only words whose meaning exists today are translated; for the others the message says so.
+# Only names of existing features are translated; for others the message says that they are missing.
 OUR_FIELD: Final[Mapping[str, str]] = {
     **dict.fromkeys(("needs", "depends", "dependencies", "dependsOnNodes"), "dependsOn"),
     **dict.fromkeys(("if", "condition", "runIf"), "when"),
@@ -75,10 +75,14 @@ _PAGE: Final = "concepts.md"
 def unknown_field(
     name: str, *, path: str, known: Collection[str], kind: str = "AgentWorkflow"
 ) -> str:
-    """The message about the field `name`, which the object at `path` of a `kind` does not have.
+    """The message about an unknown field.
 
-    `path` is as the API server writes it (`spec.nodes[0].retry`, with or without `spec`), `known`
-    are the fields that could stand there.
+    Args:
+        name: The field.
+        path: The object with the field, as the API server writes it: `spec.nodes[0].retry`, with
+            or without `spec`.
+        known: The fields that the object can have.
+        kind: The kind of the resource.
     """
     steps = re.findall(r"[^.\[\]]+|\[[^\]]*\]", path.removeprefix("spec").removeprefix("."))
     place = "the spec" if path == "spec" else path.removeprefix("spec.") or "the object"

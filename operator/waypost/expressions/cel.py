@@ -1,8 +1,8 @@
-"""The one module that touches the CEL library; everything it raises or returns is tamed here.
+"""The only module that uses the CEL library; it converts all errors of the library.
 
-An evaluation error comes back as a *value* of type ERROR whose plain form is its own text, which
-an unsuspecting caller would take for data; others are raised as RuntimeError, TypeError or
-SystemError. `run` knows both and hands out a `Failure` for either.
+The library returns some evaluation errors as a *value* of type ERROR whose plain form is a text,
+which a caller could mistake for data. It raises others as RuntimeError, TypeError or SystemError.
+`run` returns a `Failure` for both.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from waypost.expressions.references import ONLY_LISTS, ROOTS
 from waypost.expressions.values import Unfit, compact_json, into_cel
 
 _T = cel.Type
-# What a path can be declared as: a scalar, a map, or a list of one of these (None: of anything).
+# The declared type of a path: a scalar, a map, or a list of one of these (None: of any type).
 Declared: TypeAlias = "str | tuple[str, Declared | None]"
-# Wrappers, so that comparing with null and `c ? x : null` are right.
+# Wrapper types, so that comparison with null and `c ? x : null` type-check.
 _WRAPPERS = {
     "string": "google.protobuf.StringValue",
     "integer": "google.protobuf.Int64Value",
@@ -41,7 +41,7 @@ _RAISED = (RuntimeError, TypeError, ValueError, SystemError, OverflowError)
 
 @dataclass(frozen=True)
 class Rejection:
-    """What the parser or the type checker objects to; line and column count from 1, 0 unknown."""
+    """An error of the parser or the type checker. Line and column count from 1; 0 is unknown."""
 
     message: str
     line: int = 0
@@ -50,13 +50,13 @@ class Rejection:
 
 @dataclass(frozen=True)
 class Failure:
-    """An evaluation that gave no value: the library's text without its status codes."""
+    """An evaluation without a value: the text of the library without its status codes."""
 
     message: str
 
 
 def check(source: str) -> bytes | Rejection:
-    """Parse and type-check; the checked tree as `cel_ast.decode` reads it."""
+    """Parse and type-check; the result is the checked tree for `tree.decode`."""
     try:
         return bytes(_environment().compile(source).serialize())
     except _RAISED as error:
@@ -64,7 +64,7 @@ def check(source: str) -> bytes | Rejection:
 
 
 def check_typed(source: str, environment: Any) -> bytes | list[Rejection]:
-    """Like `check`, in a `typed_environment`; every complaint instead of the first."""
+    """Like `check`, in a `typed_environment`; returns all errors instead of the first."""
     try:
         return bytes(environment.compile(source).serialize())
     except _RAISED as error:
@@ -72,8 +72,8 @@ def check_typed(source: str, environment: Any) -> bytes | list[Rejection]:
 
 
 def typed_environment(types: Mapping[str, Declared]) -> Any:
-    """The environment in which `types` of paths are known: {"inputs.n": "integer"}. Only for
-    checking: what runs there sees data without types."""
+    """An environment with the `types` of paths, such as {"inputs.n": "integer"}. Only for checking:
+    programs run on untyped data."""
     return _made({path: _type(declared) for path, declared in types.items()})
 
 
@@ -84,7 +84,7 @@ def _type(declared: Declared) -> Any:
 
 
 def load(checked: bytes) -> Any:
-    """A program for `run_loaded` from the bytes of a checked tree, or a `Rejection`."""
+    """A program for `run_loaded` from the bytes of a checked tree; a `Rejection` if that fails."""
     try:
         return _environment().deserialize(checked)
     except _RAISED as error:
@@ -96,8 +96,8 @@ def _loaded(program: bytes) -> Any:
     return load(program)
 
 
-# Every expression that gives null takes one reference of None from the interpreter, which ends
-# the process when none is left; from Python 3.12 on None does not count.
+# Each expression with the result null removes one reference to None from the interpreter, which
+# aborts at zero. From Python 3.12 on, None is immortal.
 _NONES: list[None] = []
 _FEW_NONES = 50_000
 
@@ -137,7 +137,8 @@ def _evaluated(program: Any, variables: Mapping[str, Any]) -> object:
 def compile_rule(source: str) -> Any:
     """A program for `run_rule` from a validation rule of a CRD, whose only variable is `self`.
 
-    Raises RuntimeError or ValueError for a rule that does not compile: a defect of ours.
+    Raises:
+        RuntimeError, ValueError: The rule does not compile, which is a bug of ours.
     """
     return _rule_environment().compile(source)
 
@@ -163,14 +164,14 @@ def _made(types: Mapping[str, Any]) -> Any:
             ext_optional.ExtOptional(),
             ext_strings.ExtStrings(),
             ext_math.ExtMath(),
-            # As an extension, because only an extension may add overloads to standard functions.
+            # An extension, because only extensions can add overloads to standard functions.
             cel.CelExtension("waypost", [*_mixed_arithmetic(), *_functions(mapping)]),
         ],
     )
 
 
 def _mixed_arithmetic() -> list[Any]:
-    """An int that meets a double becomes a double: JSON has one kind of number."""
+    """Overloads for an int with a double, which yield a double: JSON has one type of number."""
     operations: dict[str, tuple[str, Callable[[float, float], float]]] = {
         "_+_": ("add", lambda a, b: a + b),
         "_-_": ("subtract", lambda a, b: a - b),
@@ -200,7 +201,7 @@ def _functions(mapping: Any) -> list[Any]:
             "keys",
             [cel.Overload("waypost_keys", _T.List(_T.STRING), [mapping], impl=_keys)],
         ),
-        # A Python function is not found for a parameter of type dyn: `json(x)` is only declared,
+        # No Python function is found for a parameter of type dyn: `json(x)` is only declared,
         # and the guards turn it into a call with a list of one element.
         cel.FunctionDecl("json", [cel.Overload("waypost_json", _T.STRING, [_T.DYN])]),
         cel.FunctionDecl(
@@ -242,7 +243,7 @@ def _json(one: list[Any]) -> str:
 
 
 def _emptied(value: object) -> None:
-    """The library never gives back what it hands to a function: here it is as small as can be."""
+    """Empty an argument in place: the library leaks the arguments that it passes to a function."""
     pending = [value]
     while pending:
         one = pending.pop()
@@ -251,7 +252,7 @@ def _emptied(value: object) -> None:
             one.clear()
 
 
-@lru_cache(maxsize=512)  # the library never gives back what a function returns
+@lru_cache(maxsize=512)  # the library leaks the results of functions
 def _spans(length: int) -> list[list[int]]:
     return [list(range(at, min(at + SPAN, length))) for at in range(0, length, SPAN)]
 
@@ -266,20 +267,20 @@ _ADDRESS = re.compile(r"(?: at)? 0x[0-9a-fA-F]+")
 
 
 def _rejection(text: str) -> Rejection:
-    """The first complaint only: the others are usually its consequences."""
+    """The first error only: the others are usually its consequences."""
     return _rejections(text)[0]
 
 
 def _rejections(text: str) -> list[Rejection]:
-    found = [
+    rejections = [
         Rejection(_cleaned(message), max(int(line), 0), max(int(column), 0))
         for line, column, message in _ERRORS.findall(text)
     ]
-    return found or [Rejection(_cleaned(text))]
+    return rejections or [Rejection(_cleaned(text))]
 
 
 def _cleaned(text: str) -> str:
-    """Without status codes and memory addresses, which differ between processes."""
+    """The text without status codes and memory addresses, which differ between processes."""
     if text.startswith("basic_string"):
         return "the data holds a text that has no UTF-8 form"
     return _ADDRESS.sub("", _STATUS.sub("", _STATUS.sub("", text))).strip()

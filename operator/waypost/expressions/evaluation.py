@@ -1,7 +1,7 @@
-"""Where programs are run: in this process, unless the process that serves others says otherwise.
+"""Where programs run: in this process, unless `use` sets another evaluator.
 
-The value, or the typed failure, is the same wherever that is; what differs is who suffers when
-the library does not come to an end, takes all memory or breaks down.
+The value or the typed failure is the same everywhere. The difference is which process is affected
+if the library does not terminate, uses all memory or crashes.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from waypost.protocol.ijson import Json
 
 @dataclass(frozen=True)
 class Value:
-    """What a program gave, as JSON."""
+    """The result of a program, as JSON."""
 
     json: Json
 
 
 @dataclass(frozen=True)
 class NotJson:
-    """A program gave what JSON cannot hold: why, and where in the result."""
+    """The result of a program is not JSON: why, and where in the result."""
 
     message: str
     path: str
@@ -33,7 +33,7 @@ class NotJson:
 
 @dataclass(frozen=True)
 class Stopped:
-    """A program was ended because it took more than `limit`, or broke the process it ran in."""
+    """A program was stopped because it exceeded `limit`, or it crashed its process."""
 
     limit: str
 
@@ -45,11 +45,11 @@ class Evaluator(Protocol):
     """Runs programs."""
 
     def run(self, program: bytes, variables: Mapping[str, Json]) -> Outcome:
-        """What `program`, a checked tree, gives with these variables."""
+        """Run `program`, the bytes of a checked tree, with these variables."""
 
 
 class InProcess:
-    """Runs programs where it is called. Nothing but the estimates before it bounds them."""
+    """Runs programs in the calling process. Only the estimates before limit them."""
 
     def run(self, program: bytes, variables: Mapping[str, Json]) -> Outcome:
         """As `Evaluator.run`; never Stopped."""
@@ -67,11 +67,11 @@ _evaluator: Evaluator = _IN_PROCESS
 
 
 def use(evaluator: Evaluator | None) -> None:
-    """Run all programs of this process with `evaluator`; in the process again with None."""
+    """Run all programs of this process with `evaluator`; with None in this process."""
     global _evaluator  # one per process, set once when it starts
     _evaluator = evaluator or _IN_PROCESS
 
 
 def run(program: bytes, variables: Mapping[str, Json]) -> Outcome:
-    """What `program` gives, from the evaluator in use."""
+    """Run `program` with the current evaluator."""
     return _evaluator.run(program, variables)

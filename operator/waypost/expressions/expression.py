@@ -1,8 +1,8 @@
 """The language of one `${...}`: CEL over `inputs`, `nodes`, `self` and `run`.
 
-The promise: the same expression and the same data give the same value in every process, or a
-typed error. Nothing here raises for what a user wrote or a node returned, and no error value can
-be taken for data. docs/adr/0003-cel-expressions.md has the reasons and the traps.
+Guarantee: the same expression and the same data give the same value, or the same typed error, in
+every process. Nothing here raises because of user input, and an error is never mistaken for data.
+docs/adr/0003-cel-expressions.md has the reasons and the known problems of the library.
 """
 
 from __future__ import annotations
@@ -67,14 +67,14 @@ _SHOWN = 120
 
 _OPTIONAL = "an optional value stands here: end it with .orValue(...), or test it with .hasValue()"
 
-# NUL ends the text inside the library, a lone surrogate has no UTF-8 form.
+# NUL ends a text inside the library; a lone surrogate has no UTF-8 form.
 _NO_TEXT = re.compile(r"[\0\ud800-\udfff]")
 
 # optMap and optFlatMap repeat their operand in the tree: a chain of k of them costs 2^k.
 _MAX_OPTIONAL_MAPS = 4
 
-# The guards make a tree deeper, and the library reads 100 levels of its own form, three or more
-# for one of ours.
+# The guards make a tree deeper. The library reads 100 levels of its form, which has three or more
+# levels for one of ours.
 _SURELY_SHALLOW = 16
 _TOO_DEEP = "the expression is nested too deeply: take a part of it into an input of the node"
 
@@ -92,7 +92,7 @@ _ROOTS = frozenset(Variable)
 
 
 class Absent(Enum):
-    """The value of an expression whose optional is empty: its key is left out."""
+    """The value of an expression with an empty optional: its key is left out."""
 
     ABSENT = "absent"
 
@@ -102,7 +102,7 @@ ABSENT = Absent.ABSENT
 
 @dataclass(frozen=True)
 class ExpressionError:
-    """An expression that cannot be accepted; `offset` counts characters from its beginning."""
+    """An expression that is not accepted; `offset` is the index of a character in it."""
 
     message: str
     offset: int = 0
@@ -115,7 +115,7 @@ class EvaluationError:
     message: str
 
 
-# What a variable needs to be bound with: None is the whole value, a map only these keys of it.
+# What must be bound to a variable: None is the whole value, a map only these keys.
 _Needed: TypeAlias = dict[str, Any] | None
 
 
@@ -130,29 +130,31 @@ class Compiled:
     tree: CheckedTree = field(compare=False, repr=False)  # as written, without guards
     _needed: dict[str, Any] = field(compare=False, repr=False)
     _optional: bool = field(compare=False, repr=False)
-    _plain_path: Path | None = field(compare=False, repr=False)  # set when it is nothing else
-    _costly: Expr | None = field(compare=False, repr=False)  # set when it could cost much
+    _plain_path: Path | None = field(
+        compare=False, repr=False
+    )  # set if the expression is only a path
+    _costly: Expr | None = field(compare=False, repr=False)  # set if it can be expensive
 
     @property
     def is_path(self) -> bool:
-        """Whether it is nothing but a path."""
+        """Whether the expression is only a path."""
         return self._plain_path is not None
 
     @property
     def is_constant(self) -> bool:
-        """Whether it gives the same whatever the data is: it reads no variable."""
+        """Whether it reads no variable, so that its value never changes."""
         return not self.paths
 
     @property
     def can_be_loaded(self) -> bool:
-        """Whether the library takes the guarded tree."""
+        """Whether the library accepts the guarded tree."""
         if self.is_path or depth(self._guarded) <= _SURELY_SHALLOW:
             return True
         return not isinstance(cel.load(self.program), cel.Rejection)
 
     @cached_property
     def program(self) -> bytes:
-        """What is run, for `cel.load`; made when it is first run, which a check never does."""
+        """The program for `cel.load`, built on first use; a check does not need it."""
         return encode(self.tree, self._guarded)
 
     @cached_property
@@ -163,7 +165,7 @@ class Compiled:
 
 @lru_cache(maxsize=1024)  # about 25 KiB each
 def compile_expression(source: str) -> Compiled | ExpressionError:
-    """Parse, type-check and judge the text between `${` and `}`."""
+    """Parse, type-check and validate the text between `${` and `}`."""
     if problem := _bounds_problem(source):
         return ExpressionError(problem)
     plain = path_tree(source)
@@ -184,7 +186,7 @@ def compile_expression(source: str) -> Compiled | ExpressionError:
 
 
 def _compiled_path(source: str, tree: CheckedTree) -> Compiled | ExpressionError:
-    """The same for a plain path, in which little can be wrong."""
+    """`compile_expression` for a plain path, which needs few checks."""
     path = chain_of(tree.expr)
     assert path is not None, "it was recognised as one"
     if path.root == "nodes" and (problem := node_path_problem(path, tree.expr)):
@@ -222,12 +224,18 @@ def references(source: str) -> tuple[Reference, ...] | ExpressionError:
 def evaluate(
     compiled: Compiled, data: Mapping[str, Json], budget: Budget | None = None
 ) -> Json | Absent | EvaluationError:
-    """The value of an expression as JSON, `ABSENT`, or why it has none.
+    """Evaluate an expression.
 
-    `data` holds the visible variables; only what the expression uses is read. Numbers without a
-    fraction are ints unless they are `Double` (see `declare_numbers`); an int that meets a double
-    becomes one. A result without a fraction is an int, as it will be after the API server.
-    `budget`: of the field that the expression is a part of.
+    Numbers without a fraction are ints unless they are `Double` (see `declare_numbers`); an int and
+    a double yield a double. A result without a fraction is an int, as the API server stores it.
+
+    Args:
+        compiled: The expression.
+        data: The variables by name; only the parts that the expression uses are read.
+        budget: The budget of the field that contains the expression.
+
+    Returns:
+        The value as JSON; `ABSENT` for an empty optional; an EvaluationError otherwise.
     """
     if compiled._plain_path is not None:
         return _at_path(compiled._plain_path, data)
@@ -244,7 +252,7 @@ def evaluate(
 def _outcome(
     compiled: Compiled, data: Mapping[str, Json], outcome: evaluation.Outcome
 ) -> Json | Absent | EvaluationError:
-    # An optional comes as a list of one element, or of none.
+    # An optional is returned as a list with one element, or an empty list.
     match outcome:
         case evaluation.Value(json=value):
             if not compiled._optional:
@@ -264,22 +272,22 @@ def _short(source: str) -> str:
 
 
 def evaluate_condition(compiled: Compiled, data: Mapping[str, Json]) -> bool | EvaluationError:
-    """Exactly `true` opens and exactly `false` closes; everything else is an error.
+    """The value of a condition: true or false; everything else is an error.
 
-    A gate stands behind this: a text "true", a null or an error value must never open it.
+    A text "true", a null or an error value never counts as true.
     """
     value = evaluate(compiled, data)
     if isinstance(value, bool | EvaluationError):
         return value
     kind = "absent" if value is ABSENT else _kind(value)
-    return EvaluationError(f"a condition must be true or false, this one is {kind}")
+    return EvaluationError(f"a condition must be true or false, found {kind}")
 
 
 def _bounds_problem(source: str) -> str:
     if not source.strip():
         return "the expression is empty"
     if len(source) > MAX_LENGTH:
-        return f"the expression has {len(source)} characters, {MAX_LENGTH} are allowed"
+        return f"the expression has {len(source)} characters, the limit is {MAX_LENGTH}"
     if _NO_TEXT.search(source):
         return "the expression holds a character that is not text"
     if source.count("optMap") + source.count("optFlatMap") > _MAX_OPTIONAL_MAPS:
@@ -288,7 +296,7 @@ def _bounds_problem(source: str) -> str:
 
 
 def _needed(used: tuple[Path, ...]) -> dict[str, Any]:
-    """What to bind for the paths used, so that a big input costs only what is looked at."""
+    """What to bind for the used paths, so that only the used part of a large input is copied."""
     needed: dict[str, Any] = {}
     for path in used:
         if path.root not in _ROOTS:
@@ -311,7 +319,7 @@ def _plain_path(tree: CheckedTree) -> Path | None:
 
 
 def _at_path(path: Path, data: Mapping[str, Json]) -> Json | EvaluationError:
-    """What CEL makes of a plain path, without carrying a big value into the library and back."""
+    """The value of a plain path as CEL gives it, without copying it through the library."""
     value: Json = data
     for step in (path.root, *path.fields):
         if isinstance(value, Unavailable):
@@ -331,13 +339,13 @@ def _result(value: object, name: str) -> Json | EvaluationError:
 
 def _variables(compiled: Compiled, data: Mapping[str, Json]) -> dict[str, Json]:
     needed = compiled._needed
-    return {root: _bind(data.get(root, {}), wanted, root) for root, wanted in needed.items()}
+    return {root: _bind(data.get(root, {}), needs, root) for root, needs in needed.items()}
 
 
 def _bind(value: Json, needed: _Needed, path: str) -> Json:
     if needed is not None and isinstance(value, Mapping):
-        wanted = ((key, inner) for key, inner in needed.items() if key in value)
-        return {key: _bind(value[key], inner, f"{path}.{key}") for key, inner in wanted}
+        needs = ((key, inner) for key, inner in needed.items() if key in value)
+        return {key: _bind(value[key], inner, f"{path}.{key}") for key, inner in needs}
     try:
         return into_cel(value)
     except Unfit as unfit:

@@ -1,8 +1,8 @@
 """The guards put into an accepted expression before it is evaluated.
 
-The type checker does not know the shape of data that has no schema, so some promises can only be
-kept while the expression runs. Each guard is written in CEL itself, as a change of the tree: it
-costs nothing measurable and it cannot be forgotten by an evaluator.
+The type checker does not know the type of data without a schema, so some guarantees can only be
+enforced while the expression runs. Each guard is a CEL expression in the tree: its cost is not
+measurable, and no evaluator can omit it.
 """
 
 from __future__ import annotations
@@ -38,20 +38,20 @@ _RANGE, _INDEX, _SPAN, _JOINED = "@range", "@index", "@span", "@joined"
 
 
 class Guards:
-    """One rewriting of one tree; hands out expression ids that the tree does not use."""
+    """Rewrites one tree; new expressions get ids that the tree does not use."""
 
     def __init__(self, tree: CheckedTree) -> None:
         self._tree = tree
         self._ids = count(max(expr.id for expr in walk(tree.expr)) + 1)
 
     def guarded(self) -> Expr:
-        """The tree with guards around what could run too long or read what is absent."""
+        """The tree with guards around parts that could run too long or read absent values."""
         return self._rewrite(self._tree.expr)
 
     def guarded_optional(self) -> Expr:
-        """The expression as a list of one element, or of none when its optional is empty.
+        """The expression as a list of one element, or an empty list if its optional is empty.
 
-        The library cannot hand an optional value to Python; a list it can.
+        The library cannot convert an optional to Python, but it can convert a list.
         """
         return ListLiteral(self._id(), (self.guarded(),), optional=(0,))
 
@@ -105,7 +105,7 @@ class Guards:
         return self._let(_RANGE, iter_range, self._only_over_list(body))
 
     def _only_over_list(self, body: Expr) -> Expr:
-        """`body`, or an error when the range of its loop is anything but a list."""
+        """`body`, or an error if the range of its loop is not a list."""
         kind = Call(self._id(), "type", (Ident(self._id(), _RANGE),))
         is_list = Call(self._id(), "_==_", (kind, Ident(self._id(), "list")))
         return Call(self._id(), "_?_:_", (is_list, body, Call(self._id(), REFUSE_RANGE, ())))
@@ -113,8 +113,8 @@ class Guards:
     def _in_spans(self, loop: Comprehension) -> Expr:
         """A loop that builds a list, as a loop over spans of indices that joins their lists.
 
-        The library copies the whole list for every element it appends: 9,000 elements took 4 s
-        and 1.3 GB. In spans only the joining copies, one time for every span.
+        The library copies the whole list for each element that it appends: 9,000 elements took 4 s
+        and 1.3 GB. With spans, it copies the list once for each span.
         """
         element = Call(self._id(), "_[_]", (Ident(self._id(), _RANGE), Ident(self._id(), _INDEX)))
         span = replace(
@@ -171,7 +171,7 @@ class Guards:
 
 
 def _node_field_below(expr: Select) -> Select | None:
-    """The `nodes.x.output` that `expr` is a deeper part of."""
+    """The `nodes.x.output` that contains `expr`."""
     below = operand_of(expr)
     while below is not None:
         if isinstance(below, Select) and _is_node_field(below):

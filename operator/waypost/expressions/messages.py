@@ -1,4 +1,4 @@
-"""Errors in the words of the user: the library's text, translated and located."""
+"""Errors of the library as messages for users, with the place in the source."""
 
 from __future__ import annotations
 
@@ -24,33 +24,36 @@ _OPERATOR = re.compile(r"^_(.+)_$")
 
 
 def explain_rejection(source: str, rejection: Rejection) -> tuple[str, int]:
-    """The message and the offset for a text that does not parse or type-check."""
+    """(message, offset) for an expression that does not parse or type-check."""
     lines = source.split("\n")
     before = sum(len(line) + 1 for line in lines[: max(rejection.line - 1, 0)])
     offset = min(before + max(rejection.column - 1, 0), len(source))
-    if found := _UNDECLARED.search(rejection.message):
-        # The library points at the last dot of a path; the name that is wrong is its first.
-        begin = source.rfind(found.group(1).partition(".")[0], 0, offset + 1)
+    if match := _UNDECLARED.search(rejection.message):
+        # The library reports the last dot of a path, but its first name is the unknown one.
+        begin = source.rfind(match.group(1).partition(".")[0], 0, offset + 1)
         offset = offset if begin < 0 else begin
     return _rejection_text(source, rejection.message), offset
 
 
 def explain_refusal(source: str, message: str) -> str:
-    """`nodes.gather-inputs.output` parses, as a subtraction of two values that are none."""
+    """The message for a rejected expression, with advice for common mistakes.
+
+    For example, `nodes.gather-inputs.output` parses as a subtraction of two unknown values.
+    """
     return _dashed_text(source) or message
 
 
 def _rejection_text(source: str, message: str) -> str:
     if "recursion" in message or "node count" in message:
         return "the expression is nested too deeply, or has too many operators in a row"
-    if found := _DOUBLE_BRACES.fullmatch(source):
-        return f"expressions have one pair of braces: write ${{{found.group(1)}}}"
+    if match := _DOUBLE_BRACES.fullmatch(source):
+        return f"expressions have one pair of braces: write ${{{match.group(1)}}}"
     if "Syntax error" in message:
         return _syntax_text(message)
-    if found := _UNDECLARED.search(message):
-        return _undeclared_text(source, found.group(1))
-    if found := _NO_OVERLOAD.search(message):
-        return f"{_function(found.group(1))} does not take ({found.group(2)})"
+    if match := _UNDECLARED.search(message):
+        return _undeclared_text(source, match.group(1))
+    if match := _NO_OVERLOAD.search(message):
+        return f"{_function(match.group(1))} does not take ({match.group(2)})"
     return message
 
 
@@ -76,24 +79,27 @@ def _dashed_text(source: str) -> str:
     dashed = _DASHED_NODE.search(source)
     if dashed is None:
         return ""
-    wanted = dashed.group(1).replace("-", "_")
-    return f"a node name holds no '-' (it is a minus here): use _ instead, nodes.{wanted}"
+    suggested = dashed.group(1).replace("-", "_")
+    return f"'-' is a minus here; names of nodes cannot contain it, use _: nodes.{suggested}"
 
 
 def explain_failure(message: str, used: tuple[Path, ...], data: Mapping[str, Json]) -> str:
-    """The message for an evaluation that gave no value, with the path that was missing.
+    """The message for an evaluation without a value, with the path that is missing.
 
-    An empty message asks for the path alone.
+    Args:
+        message: The text of the library; "" if only the path is needed.
+        used: The paths of the expression.
+        data: The variables by name.
     """
-    found = _KEY_NOT_FOUND.search(message)
-    if not message or found or "Applying SELECT" in message or "_?._" in message:
+    match = _KEY_NOT_FOUND.search(message)
+    if not message or match or "Applying SELECT" in message or "_?._" in message:
         located = (_missing(path, data) for path in used)
-        wanted = found.group(1) if found else None
+        key = match.group(1) if match else None
         for field, text in filter(None, located):
-            if wanted is None or field == wanted:
+            if key is None or field == key:
                 return text
-    if found:
-        return f"no such field: {found.group(1)}"
+    if match:
+        return f"no such field: {match.group(1)}"
     if overload := _NO_RUN_OVERLOAD.search(message):
         return _overload_text(overload.group(1))
     if "Iteration budget" in message:
@@ -104,7 +110,7 @@ def explain_failure(message: str, used: tuple[Path, ...], data: Mapping[str, Jso
 
 
 def _missing(path: Path, data: Mapping[str, Json]) -> tuple[str, str] | None:
-    """The step of `path` that leads nowhere in `data`, and how to say so."""
+    """The step of `path` that does not exist in `data`, and its message."""
     value: Json = data
     gone = ""
     for at, step in enumerate((path.root, *path.fields)):
@@ -120,7 +126,7 @@ def _missing(path: Path, data: Mapping[str, Json]) -> tuple[str, str] | None:
 def _absence(path: Path, at: int, siblings: Mapping[str, Json]) -> str:
     if path.root == "nodes" and at == 2 and siblings.get("phase") != "Succeeded":
         phase = siblings.get("phase", "unknown")
-        return f"node {path.fields[0]} has none, its phase is {phase}"
+        return f"node {path.fields[0]} has no {path.fields[1]}, its phase is {phase}"
     available = ", ".join(sorted(str(key) for key in siblings)[:10])
     return f"no such field; available: {available or 'none'}"
 
@@ -137,5 +143,5 @@ def _overload_text(overload: str) -> str:
 
 
 def _function(name: str) -> str:
-    found = _OPERATOR.match(name)
-    return f"`{found.group(1) if found else name}`"
+    match = _OPERATOR.match(name)
+    return f"`{match.group(1) if match else name}`"

@@ -1,9 +1,9 @@
-"""Where an optional value (`.?`, `[?]`, `optional.of`) may stand.
+"""Where an optional value (`.?`, `[?]`, `optional.of`) is allowed.
 
-The library crashes the process, not only the evaluation, when an optional inside a list or a map
-is converted to Python. The type checker cannot be asked alone: it calls `x[?0]` dynamic when x
-is. So what may be optional is followed through the tree, and an optional may only stand where
-that following goes on: it never gets into a list, a map or a function of ours.
+The library crashes the process, not only the evaluation, if it converts an optional inside a list
+or a map to Python. The type checker is not enough: `x[?0]` is dynamic for it if x is. So this
+module tracks what may be optional through the tree, and allows optionals only where it can track
+them: never inside a list, a map or an argument of our functions.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Optionals:
         return expr.id in self._ids
 
     def lost(self) -> Expr | None:
-        """The first optional that stands where it would get out of sight."""
+        """The first optional in a place where it cannot be tracked; None if there is none."""
         return next(self._lost(self._tree.expr), None)
 
     def _collect(self, expr: Expr) -> None:
@@ -72,7 +72,7 @@ class Optionals:
 
 
 def _allowed(expr: Expr) -> tuple[Expr, ...]:
-    """The parts of `expr` that may be optional without an optional getting lost."""
+    """The parts of `expr` that may be optional, because they can be tracked."""
     match expr:
         case Select():
             return (expr.operand,)

@@ -1,4 +1,4 @@
-"""The protobuf wire format, as much of it as reading and writing a syntax tree takes."""
+"""The part of the protobuf wire format that reading and writing a syntax tree needs."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ _FIXED_SIZE = {_FIXED64: 8, _FIXED32: 4}
 
 
 def fields(message: bytes) -> list[Field]:
-    """The fields of one message in the order they stand; repeated ones repeat."""
-    found: list[Field] = []
+    """The fields of one message in their order; a repeated field occurs several times."""
+    parsed: list[Field] = []
     at, end = 0, len(message)
     while at < end:
         # Nearly all tags and sizes are one byte; a tree has thousands of them.
@@ -30,44 +30,44 @@ def fields(message: bytes) -> list[Field]:
             if size > 0x7F:
                 size, at = _read_varint(message, at - 1)
         if kind == _VARINT:
-            found.append((tag >> 3, size))
+            parsed.append((tag >> 3, size))
             continue
-        found.append((tag >> 3, message[at : at + size]))
+        parsed.append((tag >> 3, message[at : at + size]))
         at += size
-    return found
+    return parsed
 
 
 def last(message: list[Field], number: int) -> bytes:
-    """The bytes of a field that stands once; empty when it is left out."""
-    for found, value in reversed(message):
-        if found == number and isinstance(value, bytes):
+    """The bytes of a single field; empty if it is left out."""
+    for key, value in reversed(message):
+        if key == number and isinstance(value, bytes):
             return value
     return b""
 
 
 def last_int(message: list[Field], number: int) -> int:
-    """The integer of a field that stands once; 0 when it is left out."""
-    for found, value in reversed(message):
-        if found == number and isinstance(value, int):
+    """The integer of a single field; 0 if it is left out."""
+    for key, value in reversed(message):
+        if key == number and isinstance(value, int):
             return value
     return 0
 
 
 def text(message: list[Field], number: int) -> str:
-    """The string of a field that stands once; "" when it is left out."""
+    """The string of a single field; "" if it is left out."""
     return last(message, number).decode()
 
 
 def every(message: list[Field], number: int) -> list[bytes]:
     """The values of a repeated field of messages or strings."""
-    return [value for found, value in message if found == number and isinstance(value, bytes)]
+    return [value for key, value in message if key == number and isinstance(value, bytes)]
 
 
 def integers(message: list[Field], number: int) -> list[int]:
     """The values of a repeated integer field, packed (as proto3 writes it) or not."""
     values: list[int] = []
-    for found, value in message:
-        if found != number:
+    for key, value in message:
+        if key != number:
             continue
         if isinstance(value, int):
             values.append(value)
@@ -80,7 +80,7 @@ def integers(message: list[Field], number: int) -> list[int]:
 
 
 def put(number: int, value: int | bytes | str) -> bytes:
-    """One field. Zero and empty strings are written too: readers take both for the default."""
+    """One field. Zero and empty strings are written too: readers treat both as the default."""
     if isinstance(value, int):
         return _varint(number << 3 | _VARINT) + _varint(value)
     payload = value.encode() if isinstance(value, str) else value

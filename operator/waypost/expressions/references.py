@@ -1,8 +1,8 @@
 """What an expression refers to, read from its checked tree, and the references that are refused.
 
-The form of a reference decides how a node joins on another one: `has(nodes.x.output...)`, `.?`,
-`nodes.x.phase` and `nodes.x.error` are soft (the node waits until x has ended, however), every
-other form is hard (x must have succeeded).
+The form of a reference determines the dependency: `has(nodes.x.output...)`, `.?`, `nodes.x.phase`
+and `nodes.x.error` are soft (the node waits until x has ended, with any result), all other forms
+are hard (x must have succeeded).
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Reference:
 
 @dataclass(frozen=True)
 class Refusal:
-    """An expression that is valid CEL and still not accepted: why, and where it stands."""
+    """Why an expression that is valid CEL is not accepted, and the place in its source."""
 
     message: str
     offset: int
@@ -50,7 +50,7 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Step:
-    """One literal step of a path; `guarded` when absence is tolerated (`.?`, `has()`)."""
+    """One literal step of a path; `guarded` if its absence is tolerated (`.?`, `has()`)."""
 
     field: str
     guarded: bool = False
@@ -62,8 +62,8 @@ class Path:
 
     root: str
     steps: tuple[Step, ...]
-    id: int  # of the variable that begins it
-    guarded: bool = False  # a step after the literal ones is: `nodes.x.output[0].?a`
+    id: int  # of the variable at its start
+    guarded: bool = False  # a later step is guarded: `nodes.x.output[0].?a`
 
     @cached_property
     def fields(self) -> tuple[str, ...]:
@@ -72,7 +72,7 @@ class Path:
 
     @property
     def soft(self) -> bool:
-        """Whether the path allows that what it reads is absent."""
+        """Whether the path tolerates an absent value."""
         return self.guarded or any(step.guarded for step in self.steps)
 
 
@@ -82,7 +82,7 @@ def paths(
     *,
     guarded: bool = False,
 ) -> Iterator[Path]:
-    """Every use of a variable of the environment, as the longest literal path that begins it."""
+    """Each use of a variable of the environment, as the longest literal path at its start."""
     chain = chain_of(expr)
     if chain is not None:
         if chain.root not in bound:
@@ -102,7 +102,7 @@ def paths(
 
 
 def operand_of(expr: Expr) -> Expr | None:
-    """What a select or an index, optional or not, is applied to."""
+    """The operand of a select or an index, optional or not."""
     match expr:
         case Select():
             return expr.operand
@@ -113,7 +113,7 @@ def operand_of(expr: Expr) -> Expr | None:
 
 
 def is_guard(expr: Expr) -> bool:
-    """Whether `expr` tolerates that what it selects is absent: `has()`, `.?`, `[?]`."""
+    """Whether `expr` tolerates an absent value: `has()`, `.?`, `[?]`."""
     match expr:
         case Select():
             return expr.test_only
@@ -124,7 +124,7 @@ def is_guard(expr: Expr) -> bool:
 
 
 def chain_of(expr: Expr) -> Path | None:
-    """`expr` as a path, None when a step is computed or it does not begin at a name."""
+    """`expr` as a path, None if a step is computed or it does not start with a name."""
     steps: list[Step] = []
     at = expr
     while not isinstance(at, Ident):
@@ -143,7 +143,7 @@ def chain_of(expr: Expr) -> Path | None:
 
 
 def references(used: Iterable[Path]) -> tuple[Reference, ...]:
-    """The nodes that the paths of an expression lead to, in their order, each form once."""
+    """The nodes that the paths of an expression refer to, in order, each form once."""
     return merge(
         Reference(
             node=path.steps[0].field,
@@ -155,9 +155,9 @@ def references(used: Iterable[Path]) -> tuple[Reference, ...]:
     )
 
 
-def merge(found: Iterable[Reference]) -> tuple[Reference, ...]:
+def merge(references: Iterable[Reference]) -> tuple[Reference, ...]:
     """References without repetition; one soft use of a node makes all its uses soft."""
-    listed = list(found)
+    listed = list(references)
     if len(listed) < 2:
         return tuple(listed)
     soft = {reference.node for reference in listed if reference.soft}
@@ -166,7 +166,7 @@ def merge(found: Iterable[Reference]) -> tuple[Reference, ...]:
 
 
 def refused(tree: CheckedTree) -> Refusal | None:
-    """The first thing in the tree that Waypost does not evaluate, None when all is well."""
+    """The first part of the tree that Waypost does not evaluate; None if there is none."""
     return next(_refusals(tree, tree.expr), None)
 
 
@@ -181,7 +181,7 @@ def _refusals(tree: CheckedTree, expr: Expr) -> Iterator[Refusal]:
         case Call(args=(Ident(name="nodes" | ".nodes") as nodes, _)):
             yield Refusal(_COMPUTED_NODE, tree.offset(nodes.id))
         case MessageLiteral():
-            message = f"{expr.name}{{...}}: there are no messages here, write a map"
+            message = f"{expr.name}{{...}}: protobuf messages are not supported; write a map"
             yield Refusal(message, tree.offset(expr.id))
         case Comprehension():
             yield from _loop_refusals(tree, expr)
@@ -190,7 +190,7 @@ def _refusals(tree: CheckedTree, expr: Expr) -> Iterator[Refusal]:
 
 
 def node_path_problem(path: Path, expr: Expr) -> str:
-    """Why `expr`, a path into `nodes`, is not accepted; empty when it is."""
+    """Why `expr`, a path into `nodes`, is not accepted; "" if it is."""
     fields = path.fields
     if _first_step_is_index(expr):
         return _COMPUTED_NODE
@@ -204,7 +204,7 @@ def node_path_problem(path: Path, expr: Expr) -> str:
 
 
 def _first_step_is_index(expr: Expr) -> bool:
-    """True for `nodes['x']...`: one spelling only, so that a person can search for it."""
+    """Whether it is `nodes['x']...`. It is refused, so that all references can be searched for."""
     operand = operand_of(expr)
     while operand is not None and not isinstance(operand, Ident):
         expr, operand = operand, operand_of(operand)
@@ -213,14 +213,14 @@ def _first_step_is_index(expr: Expr) -> bool:
 
 def _loop_refusals(tree: CheckedTree, loop: Comprehension) -> Iterator[Refusal]:
     if loop.iter_var.removeprefix(".") in ROOTS:
-        message = f"`{loop.iter_var}` already names something: choose another loop variable"
+        message = f"`{loop.iter_var}` is already defined: choose another loop variable"
         yield Refusal(message, tree.offset(loop.id))
     if is_surely_map(tree, loop.iter_range):
         yield Refusal(ONLY_LISTS, tree.offset(loop.iter_range.id))
 
 
 def is_surely_map(tree: CheckedTree, expr: Expr) -> bool:
-    """What is a map whatever the data: by its type, or as a known part of the environment."""
+    """Whether it is a map for all data: by its type, or as a known part of the environment."""
     chain = chain_of(expr)
     fixed = chain is not None and (
         (chain.root == "self" and chain.fields == ("inputs",))

@@ -9,33 +9,33 @@ _QUOTES = ('"""', "'''", '"', "'")
 
 
 def expression_end(text: str, begin: int) -> int | None:
-    """The index of the `}` that closes the expression that begins at `begin`; None without one.
+    """The index of the `}` that closes the expression at `begin`; None if there is none.
 
     Braces inside string literals and comments do not count, braces of map literals nest.
     """
     depth = 0
-    found = _TELLING.search(text, begin)
-    while found is not None:
-        at: int | None = found.end()
-        match found.group():
+    match = _TELLING.search(text, begin)
+    while match is not None:
+        at: int | None = match.end()
+        match match.group():
             case "}" if depth == 0:
-                return found.start()
+                return match.start()
             case "}":
                 depth -= 1
             case "{":
                 depth += 1
             case "//":
-                at = text.find("\n", found.end()) + 1 or None
+                at = text.find("\n", match.end()) + 1 or None
             case _:
-                at = _string_end(text, found.start())
-        found = None if at is None else _TELLING.search(text, at)
+                at = _string_end(text, match.start())
+        match = None if at is None else _TELLING.search(text, at)
     return None
 
 
 def _string_end(text: str, at: int) -> int | None:
-    """The index after the string literal whose quote stands at `at`.
+    """The index after the string literal whose quote is at `at`.
 
-    Raw strings need no case of their own: the library refuses one that ends in a backslash.
+    Raw strings need no special case: the library refuses one that ends in a backslash.
     """
     quote = next(quote for quote in _QUOTES if text.startswith(quote, at))
     at += len(quote)

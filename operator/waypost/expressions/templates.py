@@ -1,7 +1,7 @@
-"""`${...}` inside text and JSON values: found, checked and filled in, exactly once.
+"""Templates: `${...}` inside text and JSON values is parsed, checked and evaluated exactly once.
 
 A string that is one expression keeps the expression's type; expressions inside text become text.
-Nothing that an expression returned is looked at again, so data cannot carry a template in.
+The result of an expression is never evaluated again, so data cannot contain templates.
 `$${` is a literal `${`.
 """
 
@@ -35,15 +35,15 @@ _OPEN = "${"
 _ESCAPED = "$${"
 
 
-_TOO_LONG = f"the field would have more than {MAX_RENDERED >> 20} MiB with its templates filled in"
-# What a shell makes of ${...}: a variable, with an operator or not, and positional parameters.
+_TOO_LONG = f"the field would have more than {MAX_RENDERED >> 20} MiB with its templates evaluated"
+# ${...} in a shell: a variable, with or without an operator, and positional parameters.
 _SHELL = re.compile(
     r"[#!]?(?:[A-Za-z_][A-Za-z0-9_]*|[0-9@*#?$!-]+)(?:\[[^\]]*\])?(?:[:#%/^,@+=?-].*)?"
 )
 
 
 class NullPolicy(Enum):
-    """What becomes of null in text."""
+    """How null is converted to text."""
 
     TEXT = "text"  # the word null: message, prompt, instructions
     REFUSE = "refuse"  # an error: args, env, url, query, headers
@@ -51,24 +51,24 @@ class NullPolicy(Enum):
 
 @dataclass(frozen=True)
 class Template:
-    """Literal text and expressions, alternating as they stand."""
+    """Literal text and expressions in their order."""
 
     parts: tuple[str | Compiled, ...]
 
     @property
     def is_single(self) -> bool:
-        """Exactly one expression and nothing around it: the value keeps its type."""
+        """Whether it is exactly one expression without text, whose value keeps its type."""
         return len(self.parts) == 1 and isinstance(self.parts[0], Compiled)
 
     @cached_property
     def references(self) -> tuple[Reference, ...]:
-        """What all expressions of the template read."""
+        """The references of all expressions of the template."""
         compiled = (part for part in self.parts if isinstance(part, Compiled))
         return merge(reference for part in compiled for reference in part.references)
 
     @property
     def constants(self) -> tuple[str, ...]:
-        """The expressions that read nothing, such as `1`: most likely meant for a shell."""
+        """The expressions that read no variable, such as `1`: probably intended for a shell."""
         return tuple(
             part.source for part in self.parts if isinstance(part, Compiled) and part.is_constant
         )
@@ -76,7 +76,7 @@ class Template:
 
 @dataclass(frozen=True)
 class RenderError:
-    """Why a field has no value; `path` leads from the field to the string: `items[0].url`."""
+    """Why a field has no value; `path` is that of the string in the field: `items[0].url`."""
 
     path: str
     message: str
@@ -84,7 +84,7 @@ class RenderError:
 
 @dataclass(frozen=True)
 class TemplateProblem:
-    """A template that can never be filled in, found before anything runs."""
+    """A template that can never be evaluated; reported before anything runs."""
 
     path: str
     message: str
@@ -93,7 +93,7 @@ class TemplateProblem:
 
 @lru_cache(maxsize=1024)
 def parse_template(text: str) -> Template | ExpressionError:
-    """Split `text` and compile its expressions; the offset of an error counts in `text`."""
+    """Split `text` and compile its expressions; the offset of an error is an index in `text`."""
     parts: list[str | Compiled] = []
     literal = ""
     at = 0
@@ -124,7 +124,7 @@ def parse_template(text: str) -> Template | ExpressionError:
 
 
 def sources_in(text: str) -> Iterator[str]:
-    """The expressions of `text` as they are written, without compiling them."""
+    """The source of each expression in `text`, without compiling it."""
     at = 0
     while (dollar := text.find("$", at)) >= 0:
         if text.startswith(_ESCAPED, dollar):
@@ -177,10 +177,10 @@ def problems_in(value: Json) -> tuple[TemplateProblem, ...]:
 def render_json(
     value: Json, data: Mapping[str, Json], budget: Budget | None = None
 ) -> Json | RenderError:
-    """`value` with its templates filled in, for a field of JSON type.
+    """Evaluate the templates in the JSON value `value`.
 
-    A lone `${...}` that is absent leaves its key out of its object and is null inside a list, or
-    when it is the whole field. Keys are never evaluated. `budget`: of several fields together.
+    A single `${...}` that is absent leaves its key out of its object; it is null in a list, and if
+    it is the whole field. Keys are never evaluated. Several fields can share a `budget`.
     """
     try:
         rendered = _render(value, data, "", budget or Budget())
@@ -197,10 +197,14 @@ def render_text(
     encode: Callable[[str], str] = str,
     budget: Budget | None = None,
 ) -> str | RenderError:
-    """`text` with its templates filled in, for a field that is a string whatever its parts are.
+    """Evaluate the templates in `text`; the result is always a string.
 
-    `encode` is applied to what expressions give, except to one that `text` begins with.
-    `budget`: of the field that `text` is a part of.
+    Args:
+        text: The field.
+        data: The variables by name.
+        null: How null is converted.
+        encode: Applied to the values of expressions, except one at the start of `text`.
+        budget: The budget of the field that contains `text`.
     """
     budget = budget or Budget()
     template = parse_template(text)
@@ -220,7 +224,7 @@ def render_text(
 
 
 def render_condition(text: str, data: Mapping[str, Json]) -> bool | RenderError:
-    """The verdict of a `when`: one expression that is exactly true or exactly false."""
+    """The value of a `when`: one expression that must be true or false."""
     template = parse_template(text)
     if isinstance(template, ExpressionError):
         return RenderError("", template.message)
@@ -277,7 +281,7 @@ def _render_string(text: str, data: Mapping[str, Json], path: str, budget: Budge
     template = parse_template(text)
     if isinstance(template, Template) and template.is_single:
         only = template.parts[0]
-        assert isinstance(only, Compiled)  # is_single says so
+        assert isinstance(only, Compiled)  # because it is_single
         value = evaluate(only, data, budget)
         if isinstance(value, EvaluationError):
             raise _Failed(RenderError(path, value.message))
@@ -299,7 +303,7 @@ def _text_of(
     if value is ABSENT:
         return RenderError("", f"{part.source} is absent: give a default with .orValue(...)")
     if value is None and null is NullPolicy.REFUSE:
-        return RenderError("", f"{part.source} is null, which has no text here")
+        return RenderError("", f"{part.source} is null, which this field cannot contain as text")
     return value if isinstance(value, str) else json_text(value)
 
 

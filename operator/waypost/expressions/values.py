@@ -1,9 +1,9 @@
-"""Values on their way into and out of an expression, and as text.
+"""Conversion of values into and out of an expression, and to text.
 
-JSON knows one kind of number, CEL has three, and the API server stores 1.0 as 1. So a number
-without a declared type is an int when it has no fraction and a double otherwise, whichever way it
-was written; a number that a JSON Schema declares as `number` is a `Double` even when it is 1, so
-that `inputs.n / 2` does not turn into an integer division on some days.
+JSON has one type of number, CEL has three, and the API server stores 1.0 as 1. So a number
+without a declared type is an int if it has no fraction, else a double, regardless of its spelling.
+A number that a JSON Schema declares as `number` is a `Double` even if it is 1, so that
+`inputs.n / 2` is never an integer division.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ class Double(float):
 
 
 class Unfit(ValueError):
-    """Raised and caught inside this package: a value that has no place in JSON, and where.
+    """A value that is not JSON. Raised and caught inside this package.
 
-    `path` reads `.items[2].price`, empty for the value itself.
+    `path` is its place, such as `.items[2].price`; empty for the value itself.
     """
 
     def __init__(self, message: str, path: str = "") -> None:
@@ -43,7 +43,7 @@ def declare_numbers(value: Json, schema: Json) -> Json:
 
     Reads `type`, `properties`, `additionalProperties`, `items`, `prefixItems`, `allOf`, `anyOf`,
     `oneOf` and `$ref` into its own `$defs`; anything else leaves the value as it is. Never fails:
-    judging is validation's job.
+    validation is separate.
     """
     shared = _mapping(schema.get("$defs")) if isinstance(schema, Mapping) else {}
     return _declare(value, schema, shared, 0)
@@ -83,9 +83,9 @@ def _declare(value: Json, schema: Json, shared: Mapping[str, Json], depth: int) 
 
 
 def into_cel(value: Json, depth: int = 0) -> Json:
-    """`value` as it is bound to a variable. Raises `Unfit` for what I-JSON does not allow."""
+    """`value` as it is bound to a variable. Raises `Unfit` if it is not I-JSON (RFC 7493)."""
     if isinstance(value, Double):
-        return float(value)  # the library takes no subclasses
+        return float(value)  # the library does not accept subclasses
     if isinstance(value, str):
         return _whole_text(value)
     if isinstance(value, Mapping):
@@ -95,17 +95,17 @@ def into_cel(value: Json, depth: int = 0) -> Json:
 
 
 def out_of_cel(value: object, depth: int = 0) -> Json:
-    """A result as JSON: numbers in their one form, what JSON cannot hold raised as `Unfit`."""
+    """A result as JSON: numbers in their one form, raises `Unfit` if it is not JSON."""
     if isinstance(value, dict):
         if not all(isinstance(key, str) for key in value):
             raise Unfit("the keys of a map must be strings")
-        # Sorted, because the library hands maps out in an order that differs between processes.
+        # Sorted, because the order of maps from the library differs between processes.
         value = {key: value[key] for key in sorted(value)}
     return _converted(value, out_of_cel, depth)
 
 
 def compact_json(value: Json) -> str:
-    """The one text of a JSON value: no blanks, keys sorted by code point, shortest doubles."""
+    """The canonical text of a JSON value: no spaces, sorted keys, shortest doubles."""
     return json.dumps(
         out_of_cel(value),
         ensure_ascii=False,
@@ -125,14 +125,14 @@ _FOREIGN = {
 
 
 def _whole_text(value: str) -> str:
-    """The text. The library ends one at NUL silently, so `admin` would equal `admin<NUL>x`."""
+    """`value`, if it has no NUL, at which the library would cut it: `admin<NUL>x` as `admin`."""
     if "\0" in value:
         raise Unfit("the text holds a NUL character, which expressions cannot read")
     return value
 
 
 def _converted(value: object, convert: _Convert, depth: int) -> Json:
-    """`value` with its numbers in their one form; `convert` for what is inside."""
+    """`value` with its numbers in their one form; `convert` is applied to inner values."""
     if value is None or isinstance(value, _PLAIN):
         return value
     if isinstance(value, _NUMBERS):
@@ -195,7 +195,7 @@ def _mapping(value: Json) -> Mapping[str, Json]:
 
 @dataclass(frozen=True)
 class Unavailable:
-    """The value is not here; `why`, as a sentence. `lost`: it is nowhere else either."""
+    """A value that cannot be read: `why` is a sentence. `lost`: it no longer exists anywhere."""
 
     why: str
     lost: bool = False

@@ -1,11 +1,11 @@
-"""Deterministic jitter: pauses that began together end apart, and are the same after a crash."""
+"""Deterministic jitter: delays that begin together end apart, and are the same after a crash."""
 
 import hashlib
 from datetime import timedelta
 
 
 def jittered(seconds: float, *, seed: str, spread: float) -> timedelta:
-    """Lengthen a pause by up to the fraction `spread` of itself.
+    """Lengthen a delay by up to the fraction `spread` of itself.
 
     Args:
         seconds: The pause, at least 0.

@@ -13,7 +13,7 @@ _NAME_LIMIT: Final = 63  # a Job's name becomes a label value of its pod
 
 
 def _short_hash(*parts: str, digits: int = 8) -> str:
-    # The separator cannot stand in a part, so no two tuples share a text.
+    # No part can contain the separator, so two tuples never have the same text.
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:digits]
 
 
@@ -31,8 +31,11 @@ def job_name(*, run: str, run_uid: str, path: str, attempt: int) -> str:
 
 
 def approval_name(*, run: str, run_uid: str, path: str, round_: int) -> str:
-    """Name of the Approval of a gate in one round. People type it, so its hash is short while the
-    run's whole name stands before it; of a name that is cut the hash alone tells runs apart."""
+    """Name of the Approval of a gate in one round.
+
+    People type it, so its hash is short if the name of the run fits completely. If that is cut,
+    only the hash distinguishes runs, and it is longer.
+    """
     marks = (run_uid, path, str(round_))
     short, long = (f"-{round_}-{_short_hash(*marks, digits=digits)}" for digits in (4, 10))
     whole = len(run) + 1 + len(path) + len(short) <= _NAME_LIMIT
@@ -43,8 +46,8 @@ def approval_name(*, run: str, run_uid: str, path: str, round_: int) -> str:
 def record_name(
     type_: RecordType, *, run: str, run_uid: str, path: str, round_: int, attempt: int
 ) -> str:
-    """Name of the NodeRecord with a payload of one attempt (1: also of a node without a pod), so
-    that it is found without being told."""
+    """Name of the NodeRecord with a payload of one attempt, so that no reference is needed to find
+    it. A node without a pod has attempt 1."""
     marks = (run_uid, path, str(round_), str(attempt))
     tail = f"-{attempt}-{type_.lower()}-{_short_hash(type_, *marks)}"
     return _readable(run, path, _NAME_LIMIT - len(tail)) + tail
@@ -60,7 +63,10 @@ def segment_name(
 
 
 def idempotency_key(*, run_uid: str, path: str, input_digest: str, repeats: int) -> str:
-    """Equal over all attempts of a node with the same input, until a person asks for a repetition:
-    `repeats`, how often rerun.from named the node (S59)."""
+    """The idempotency key of a node: the same for all its attempts with the same input (S59).
+
+    `repeats` is how often rerun.from has named the node: a repetition that a person requests has
+    another key.
+    """
     text = "\0".join((run_uid, path, input_digest, str(repeats)))
     return hashlib.sha256(text.encode()).hexdigest()[:40]

@@ -1,4 +1,4 @@
-"""NodeRecords as manifests, and what is read of them again.
+"""NodeRecords: manifests to write, and facts to read.
 
 A payload of at most `INLINE` bytes stands in a record as it is; a larger one as gzip in base64,
 for which people have tools: `... -o jsonpath='{.spec.compressed}' | base64 -d | gunzip`.
@@ -17,16 +17,18 @@ from waypost.kube.payloads import AttemptRef, Payload, RecordFact
 from waypost.protocol import ijson
 
 INLINE: Final = 16 * 1024
-# Every payload of this size fits a record, whatever it holds; expressions read no larger one.
+# Each payload up to this size fits a record, with any content; expressions read no larger one.
 EVALUATED: Final = 1024 * 1024
-# What is kept in a record at most, if it compresses well enough.
+# The largest payload that a record can hold, if it compresses well enough.
 LARGEST: Final = 8 * 1024 * 1024
 _GZIP: Final = 16 + zlib.MAX_WBITS
 
 
 def form_of(value: JsonValue, canonical: bytes) -> JsonObject | None:
-    """The field of a record that holds `value` (`canonical`: its RFC 8785 form); None if it fits
-    in none."""
+    """The field of a record for `value`, as {"data": value} or {"compressed": base64 of gzip}.
+
+    `canonical` is its canonical JSON (RFC 8785). None if it does not fit a record.
+    """
     if len(canonical) <= INLINE:
         return {"data": value}
     if len(canonical) > LARGEST:
@@ -47,8 +49,10 @@ def manifest(
     namespace: str,
     segment: tuple[str, JsonObject] | None = None,
 ) -> JsonObject:
-    """The NodeRecord of a payload in the given form, owned by its run. `segment`: the name and
-    the place of one in a journal, which are not its attempt's alone."""
+    """The NodeRecord of a payload in the given form (`form_of`), owned by its run.
+
+    `segment` has the name and the position of a journal segment, which several attempts share.
+    """
     name, place = segment or (ref.record_name(type_), None)
     return {
         "apiVersion": meta.API_VERSION,
@@ -75,7 +79,7 @@ def manifest(
 
 
 def record_fact(body: Any, *, limit: int = EVALUATED) -> RecordFact:
-    """The fact of a NodeRecord; its payload is read if it is in there and has at most `limit`
+    """The fact of a NodeRecord, with its payload if the record holds it and it has at most `limit`
     bytes."""
     metadata, spec = objects.section(body, "metadata"), objects.section(body, "spec")
     try:
@@ -101,7 +105,7 @@ def _payload(spec: JsonObject, limit: int) -> Payload:
         raise ValueError("it has no digest or no size")
     if size > limit or "object" in spec:
         return Payload(digest, size)
-    # The API server keeps a null, but nobody has to write one.
+    # A null may be stored or left out.
     compressed = objects.text(spec, "compressed")
     value = ijson.parse(inflate(compressed, size)) if compressed else spec.get("data")
     if ijson.digest(value) != digest:
@@ -110,13 +114,16 @@ def _payload(spec: JsonObject, limit: int) -> Payload:
 
 
 def inflate(text: str, size: int) -> bytes:
-    """The canonical JSON of a record's `compressed`. Raises ValueError when it is not `size`
-    bytes: it is never unpacked beyond them."""
+    """The canonical JSON in the field `compressed`; never unpacks more than `size` bytes.
+
+    Raises:
+        ValueError: It is not gzip in base64, or not `size` bytes.
+    """
     unpacker = zlib.decompressobj(wbits=_GZIP)
     try:
-        found = unpacker.decompress(base64.b64decode(text, validate=True), size + 1)
+        payload = unpacker.decompress(base64.b64decode(text, validate=True), size + 1)
     except (binascii.Error, zlib.error) as error:
         raise ValueError(f"compressed: {error}") from None
-    if len(found) != size or not unpacker.eof:
-        raise ValueError(f"compressed: expected {size} bytes, found others")
-    return found
+    if len(payload) != size or not unpacker.eof:
+        raise ValueError(f"compressed: expected {size} bytes")
+    return payload

@@ -14,7 +14,7 @@ _FIRST_YEAR: Final = 2000  # no cluster is older
 
 
 def section(body: Any, *path: str) -> dict[str, Any]:
-    """The object at `path`, or an empty one when anything on the way is not an object."""
+    """The object at `path`; an empty one if any step is not an object."""
     for key in path:
         body = body.get(key) if isinstance(body, dict) else None
     return body if isinstance(body, dict) else {}
@@ -33,10 +33,12 @@ def text(body: Mapping[str, Any], key: str) -> str:
 
 
 def moment(body: Mapping[str, Any], key: str) -> datetime | None:
-    """The time at `key`; None where there is none, and for a placeholder: runtimes write epoch 0,
-    and Go year 1, for what never happened."""
-    found = parse_timestamp(text(body, key))
-    return found if found is not None and found.year >= _FIRST_YEAR else None
+    """The time at `key`; None if there is none or it is a placeholder.
+
+    Runtimes write epoch 0, and Go year 1, for what never happened.
+    """
+    time = parse_timestamp(text(body, key))
+    return time if time is not None and time.year >= _FIRST_YEAR else None
 
 
 def whole_number(value: object) -> int:
@@ -50,7 +52,7 @@ def lists(value: object, item: str) -> bool:
 
 
 def named(listed: Iterable[dict[str, Any]], name: str) -> dict[str, Any]:
-    """The first object whose `name` this is; empty when there is none."""
+    """The first object with this `name`; an empty one if there is none."""
     return next((item for item in listed if item.get("name") == name), {})
 
 

@@ -1,4 +1,4 @@
-"""Whose a payload is, and what is known of one that is kept in a NodeRecord. No I/O."""
+"""The attempt that a payload belongs to, and the facts of NodeRecords. No I/O."""
 
 from dataclasses import dataclass
 
@@ -31,8 +31,10 @@ class AttemptRef:
 
 @dataclass(frozen=True)
 class JournalKey:
-    """Which journal of a node: attempts with the same key go on with one another's. No
-    fingerprint: the node has none."""
+    """Identifies a journal of a node: attempts with the same key continue the same journal.
+
+    `fingerprint` is "" for a node without one.
+    """
 
     fingerprint: str
     generation: int
@@ -51,17 +53,17 @@ class JournalKey:
 
 @dataclass(frozen=True)
 class Payload:
-    """A payload's digest and size, and the payload itself where it was read."""
+    """The digest and size of a payload, and its value if it was read."""
 
     digest: str
-    size: int
+    size: int  # bytes of canonical JSON
     read: bool = False
     value: JsonValue = None
 
 
 @dataclass(frozen=True)
 class RecordFact:
-    """What one NodeRecord is, as it was read; `problem`: why its payload cannot be had."""
+    """One NodeRecord as it was read."""
 
     name: str
     type: str
@@ -71,10 +73,10 @@ class RecordFact:
     attempt: object
     owner_uid: str
     payload: Payload
-    problem: str = ""
+    problem: str = ""  # why its payload cannot be read
 
     def is_of(self, type_: RecordType, ref: AttemptRef) -> bool:
-        """Whether it is this attempt's, by what it says and by who owns it."""
-        found = (self.type, self.run_uid, self.path, self.round, self.attempt)
-        wanted = (type_, ref.run_uid, ref.path, ref.round, ref.attempt)
-        return found == wanted and self.owner_uid == ref.run_uid
+        """Whether it belongs to this attempt, by its fields and its owner."""
+        identity = (self.type, self.run_uid, self.path, self.round, self.attempt)
+        expected = (type_, ref.run_uid, ref.path, ref.round, ref.attempt)
+        return identity == expected and self.owner_uid == ref.run_uid

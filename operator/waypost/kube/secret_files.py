@@ -14,14 +14,14 @@ from waypost.api.endpoint import KeyRef, TlsSource, ValueSource
 
 ROOT: Final = "/waypost/secrets"
 VOLUME: Final = "secrets"
-_MODE: Final = 0o440  # the pod's group reads it (fsGroup), nobody writes it
+_MODE: Final = 0o440  # readable for the pod's group (fsGroup), writable for none
 
 Source = Literal["secret", "configMap"]
 
 
 @dataclass(frozen=True)
 class KeyFile:
-    """One key, and where below the mount it is a file."""
+    """One key, and the path of its file below the mount."""
 
     path: str  # relative to ROOT: model, tools/runbooks/0, http/1
     source: Source
@@ -34,7 +34,7 @@ class KeyFile:
 
 
 def value_file(path: str, source: ValueSource) -> KeyFile:
-    """The file of a value. `source` names one of both, as the API server has seen to."""
+    """The file of a value. Exactly one of both is set in `source`; the CRD enforces it."""
     if source.secret_key_ref is not None:
         return KeyFile(path, "secret", source.secret_key_ref)
     assert source.config_map_key_ref is not None, "refused by the CRD"
@@ -42,7 +42,7 @@ def value_file(path: str, source: ValueSource) -> KeyFile:
 
 
 def ca_file(path: str, tls: TlsSource | None) -> KeyFile | None:
-    """The file of the certificates to trust, if any are named."""
+    """The file with the CA certificates to trust; None if `tls` names none."""
     if tls is None:
         return None
     if tls.ca_secret is not None:
@@ -51,9 +51,9 @@ def ca_file(path: str, tls: TlsSource | None) -> KeyFile | None:
 
 
 def key_volume(files: Iterable[KeyFile]) -> tuple[JsonObject, JsonObject] | None:
-    """The projected volume with `files` and its mount; None when there are none.
+    """The projected volume with `files` and its mount; None if there are none.
 
-    The pod does not start while one of them is missing, and an Event of it says which.
+    The pod does not start while one of them is missing; an Event of the pod names it.
     """
     grouped: dict[tuple[Source, str], list[JsonObject]] = {}
     for file in files:
@@ -71,22 +71,26 @@ _NO_KEY: Final = re.compile(r"references non-existent (secret|config) key: (\S+)
 
 
 def missing_key(trouble: str) -> bool:
-    """Whether the kubelet's text on a mount that failed says that an object or a key is missing;
-    False for what passes by itself, such as a cache that is not yet filled."""
+    """Whether the kubelet's text about a failed mount names a missing object or key.
+
+    False for temporary problems, such as a cache that is not filled yet.
+    """
     return bool(_NO_OBJECT.search(trouble) or _NO_KEY.search(trouble))
 
 
 def explain(trouble: str, files: Iterable[KeyFile]) -> str:
-    """The kubelet's text as a sentence that names object and key, and how to make them. The text
-    itself where it is about anything else."""
+    """The kubelet's text as a sentence that names the object and the key and how to create them.
+
+    Any other text is returned unchanged.
+    """
     known = tuple(files)
-    if found := _NO_OBJECT.search(trouble):
-        source, name = _source(found[1]), found[2]
+    if match := _NO_OBJECT.search(trouble):
+        source, name = _source(match[1]), match[2]
         keys = [f.ref.key for f in known if (f.source, f.ref.name) == (source, name)]
         return f"{_KINDS[source]} {name} does not exist; {_remedy(source, name, keys)}"
-    if found := _NO_KEY.search(trouble):
-        source, key = _source(found[1]), found[2].rstrip(",]")
-        # The kubelet does not say of which object.
+    if match := _NO_KEY.search(trouble):
+        source, key = _source(match[1]), match[2].rstrip(",]")
+        # The kubelet does not name the object.
         names = sorted({f.ref.name for f in known if (f.source, f.ref.key) == (source, key)})
         which = " or ".join(names) or "(unknown)"
         return f"{_KINDS[source]} {which} has no key {key}; add it, or name the right key"
@@ -103,4 +107,4 @@ def _source(word: str) -> Source:
 def _remedy(source: Source, name: str, keys: list[str]) -> str:
     what = "secret generic" if source == "secret" else "configmap"
     given = " ".join(f"--from-file={key}=FILE" for key in keys)
-    return f"make it: kubectl create {what} {name} {given}".rstrip()
+    return f"create it: kubectl create {what} {name} {given}".rstrip()

@@ -48,7 +48,7 @@ TABLE = [
         "variables-that-collide",
         spec(container("a", inputs={"key": 1, "Key": 2})),
         "nodes.a.inputs.key",
-        "would be WAYPOST_INPUT_KEY, as Key is; rename one of them",
+        "becomes WAYPOST_INPUT_KEY, as Key does; rename one of them",
     ),
     bad("two-kinds", spec({**python("a"), **wait("a")}), "nodes.a", "exactly one of"),
     bad(
@@ -72,7 +72,7 @@ TABLE = [
             )
         ),
         "nodes.a.python.env[0].value",
-        "reads nothing of the run",
+        "does not read the run",
     ),
     bad(
         "variable-of-a-shell",
@@ -158,19 +158,19 @@ TABLE = [
         "self-in-inputs",
         spec(python("a", inputs={"v": "${self.name}"})),
         "nodes.a.inputs.v",
-        "self is not known here",
+        "self is not available here",
     ),
     bad(
         "self-in-when",
         spec(python("a", when="${self.inputs.x}")),
         "nodes.a.when",
-        "self is not known here",
+        "self is not available here",
     ),
     bad(
         "self-in-outputs",
         spec(python("a"), outputs={"v": "${self.name}"}),
         "outputs.v",
-        "self is not known here",
+        "self is not available here",
     ),
     bad("when-is-text", spec(python("a", when="yes")), "nodes.a.when", "expected one expression"),
     bad(

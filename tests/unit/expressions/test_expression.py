@@ -234,7 +234,7 @@ def test_refused(source: str, hint: str, offset: int) -> None:
         ),
         pytest.param(
             "nodes.skipped.output.title",
-            "nodes.skipped.output: node skipped has none, its phase is Skipped",
+            "nodes.skipped.output: node skipped has no output, its phase is Skipped",
             id="no-output",
         ),
         pytest.param(

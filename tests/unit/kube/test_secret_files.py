@@ -105,19 +105,19 @@ SETUP = 'MountVolume.SetUp failed for volume "secrets" : '
 MISSING = [
     pytest.param(
         f'{SETUP}secret "openai" not found',
-        "Secret openai does not exist; make it: kubectl create secret generic openai "
+        "Secret openai does not exist; create it: kubectl create secret generic openai "
         "--from-file=api-key=FILE",
         id="secret",
     ),
     pytest.param(
         f'{SETUP}[secret "openai" not found, configmap "trust" not found]',
-        "Secret openai does not exist; make it: kubectl create secret generic openai "
+        "Secret openai does not exist; create it: kubectl create secret generic openai "
         "--from-file=api-key=FILE",
         id="the-first-of-two",
     ),
     pytest.param(
         f'{SETUP}configmap "trust" not found',
-        "ConfigMap trust does not exist; make it: kubectl create configmap trust "
+        "ConfigMap trust does not exist; create it: kubectl create configmap trust "
         "--from-file=ca.crt=FILE",
         id="configmap",
     ),

@@ -263,7 +263,7 @@ async def test_a_missing_secret_is_named_within_seconds_and_found_when_it_comes(
         found = await provider(world)
         ready = await found.until("False", "MissingSecret", within=10)
         assert ready["message"] == (
-            "Secret openai does not exist; make it: kubectl create secret generic openai "
+            "Secret openai does not exist; create it: kubectl create secret generic openai "
             "--from-file=api-key=FILE"
         )
         await found.until("True", "Answered", within=60)

@@ -15,16 +15,16 @@ _ANY_TYPE: Final = frozenset({"answer", "data", "fallbackOutput"})
 
 
 class Cel(str):
-    """CEL text inside a message: evaluated, where plain text is printed."""
+    """CEL inside a message, which is evaluated; plain text is printed."""
 
 
 @dataclass(frozen=True)
 class Rule:
     """One entry of `x-kubernetes-validations`.
 
-    `condition` is the CEL expression that must be true. `message` is shown if it is not: what was
-    found, what is expected, what to do. Before it the API server prints the object, the field and,
-    from `reason`, a word or two.
+    `condition` is the CEL expression that must be true. `message` is shown if it is not: the actual
+    value, the expected one, and what to do. Before it the API server prints the object, the field
+    and a few words for `reason`.
     """
 
     condition: str

@@ -53,7 +53,7 @@ def manifest(resource: Resource) -> dict[str, Any]:
 
 
 def object_schema(resource: Resource, *, with_status: bool = True) -> Schema:
-    """The structural schema of whole objects of one kind; without status it is quicker to make."""
+    """The structural schema of whole objects of one kind; without status it is generated faster."""
     validations = {key: [rule.render() for rule in rules] for key, rules in RULES.items()}
     properties: Schema = {
         "apiVersion": {"description": _API_VERSION, "type": "string"},
@@ -74,7 +74,7 @@ def object_schema(resource: Resource, *, with_status: bool = True) -> Schema:
 
 
 def render() -> dict[str, str]:
-    """The text of every file of crds/, by name."""
+    """The text of each file of crds/, by file name."""
     return {resource.file: _HEADER + _to_yaml(manifest(resource)) for resource in RESOURCES}
 
 
@@ -90,7 +90,7 @@ def _to_yaml(document: dict[str, Any]) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Write or check the files; the exit code is 1 when --check finds a difference."""
+    """Write or check the files; the exit code is 1 if --check finds a difference."""
     parser = argparse.ArgumentParser(prog="python -m waypost.api.crd.generate", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing, fail on a difference")
     parser.add_argument("--directory", type=Path, default=Path("crds"), help="default: ./crds")
@@ -109,9 +109,9 @@ def _differences(directory: Path) -> list[str]:
     lines: list[str] = []
     for name, text in render().items():
         path = directory / name
-        found = path.read_text(encoding="utf-8") if path.exists() else ""
+        current = path.read_text(encoding="utf-8") if path.exists() else ""
         lines += difflib.unified_diff(
-            found.splitlines(keepends=True),
+            current.splitlines(keepends=True),
             text.splitlines(keepends=True),
             fromfile=str(path),
             tofile="the models",

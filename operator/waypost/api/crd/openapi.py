@@ -10,7 +10,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 Schema = dict[str, Any]
-# Validations by what carries them: the name of a model, or the pattern of a string.
+# Validations by the name of a model or the pattern of a string.
 Validations = Mapping[str, Sequence[Mapping[str, Any]]]
 
 PRESERVE: Final = "x-kubernetes-preserve-unknown-fields"
@@ -56,14 +56,15 @@ _NULL = {"type": "null"}
 
 
 class UnstructuralError(ValueError):
-    """A model says something that a CRD cannot hold. The text names the model and the field."""
+    """A model has no structural form in a CRD. The text names the model and the field."""
 
 
 def structural(model: type[BaseModel], validations: Validations) -> Schema:
     """The structural schema of `model`, with `validations` attached where their key occurs.
 
-    Raises UnstructuralError for a field without description, recursion, a union, an unbounded
-    string, list or map, and any keyword without a structural form.
+    Raises:
+        UnstructuralError: The model has a field without description, a recursion, a union, an
+            unbounded string, list or map, or a keyword without a structural form.
     """
     source = model.model_json_schema(by_alias=True, mode="validation")
     renderer = _Renderer(source.get("$defs", {}), validations)
@@ -99,7 +100,7 @@ class _Renderer:
         name = source["$ref"].rpartition("/")[2]
         target = self._definitions[name]
         schema = self.model(target, name, at=at, inside=inside)
-        # The field's own words come before those of its type.
+        # The description of the field overrides that of its type.
         own = source.get("description")
         return {**schema, "description": _one_line(own)} if own else schema
 
@@ -142,7 +143,7 @@ class _Renderer:
 
 
 def _without_null(source: Schema, at: str) -> Schema:
-    """`T | None` is an optional T: presence says the same as null."""
+    """`T | None` is an optional T: an absent field means the same as null."""
     if "anyOf" not in source or INT_OR_STRING in source:
         return source
     members = [member for member in source["anyOf"] if member != _NULL]
@@ -164,7 +165,7 @@ def _scalar(source: Schema, at: str) -> Schema:
     if INT_OR_STRING in source:
         return schema
     if "type" not in source:
-        # Without nullable the API server would take a null away.
+        # Without nullable the API server would remove a null.
         return {**schema, "nullable": True, PRESERVE: True}
     if source["type"] == "string" and not {"maxLength", "enum", "const"} & source.keys():
         raise UnstructuralError(f"{at}: a string needs max_length")

@@ -1,4 +1,4 @@
-"""The agent kind: a model loop with tools, typed output and limits, in a pod of its own."""
+"""The agent kind: a model loop with tools, typed output and limits, in a separate pod."""
 
 from typing import Annotated, Final
 

@@ -1,4 +1,4 @@
-"""What a kind of node is, whatever layer asks."""
+"""The properties of a kind of node that all layers use."""
 
 from dataclasses import dataclass
 
@@ -12,8 +12,8 @@ class NodeKind:
     Attributes:
         name: The field of a node that selects the kind, and the name of its module in each layer.
         model: The model of that field.
-        has_pod: An attempt of the node runs in a pod.
-        is_gate: The node asks people, and only they can answer for it.
+        has_pod: Whether attempts of the node run in pods.
+        is_gate: Whether the node asks people, so that only they can give its output.
     """
 
     name: str

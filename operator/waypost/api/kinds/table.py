@@ -1,4 +1,4 @@
-"""The kinds of node, found by name. A new kind is a module in each layer and a line here."""
+"""The kinds of node by name. A new kind is a module in each layer and a line here."""
 
 from typing import Any, Final
 
@@ -34,5 +34,5 @@ def kind_of(node: object) -> NodeKind:
 
 
 def work_of(node: object) -> Any:
-    """The block of an accepted node that its kind reads: `node.python`, `node.http`, ..."""
+    """The block of an accepted node for its kind: `node.python`, `node.http`, ..."""
     return getattr(node, kind_of(node).name)

@@ -13,7 +13,7 @@ _MODEL_FIELDS: Final = {"model", "models"}  # one of a node replaces both of the
 
 
 def _work(node: Node) -> AgentKind:
-    assert node.agent is not None, "asked for agent nodes only"
+    assert node.agent is not None, "called for agent nodes only"
     return node.agent
 
 
@@ -25,7 +25,7 @@ def _evaluated(node: Node) -> Fields:
 
 
 def _problems(spec: AgentWorkflowSpec, node: Node) -> Iterator[Problem]:
-    """An agent without a model, and effects of tools that it does not have."""
+    """Report an agent without a model, and effects of tools that it does not have."""
     place, usual = f"nodes.{node.name}.agent", spec.defaults.agent if spec.defaults else None
     if not models_of(_work(node), usual):
         text = "name one: model: {provider: ..., name: ...}, or set defaults.agent.model"
@@ -50,8 +50,8 @@ def _code(node: Node) -> str:
 
 
 def _fingerprinted(work: JsonObject) -> JsonObject:
-    # What repeating a call would do is no other work: the journal of a run that stopped because
-    # that was unknown continues once the effect is declared.
+    # An effect does not change the work: a run that stopped because an effect was unknown
+    # continues from its journal once a person declares the effect.
     if not work.get("tools"):
         return work
     tools = [
@@ -61,7 +61,7 @@ def _fingerprinted(work: JsonObject) -> JsonObject:
 
 
 def _defaults(spec: AgentWorkflowSpec, node: Node) -> JsonObject | None:
-    """The defaults that this agent takes up: settings are merged, other fields replaced."""
+    """The defaults that apply to this agent: settings are merged, other fields replaced."""
     defaults = spec.defaults.agent if spec.defaults else None
     if defaults is None:
         return None

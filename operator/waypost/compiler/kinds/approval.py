@@ -11,7 +11,7 @@ from waypost.protocol.ijson import Json
 
 
 def _work(node: Node) -> ApprovalKind:
-    assert node.approval is not None, "asked for approval nodes only"
+    assert node.approval is not None, "called for approval nodes only"
     return node.approval
 
 

@@ -10,7 +10,7 @@ from waypost.compiler.problems import Problem
 
 
 def _work(node: Node) -> ContainerKind:
-    assert node.container is not None, "asked for container nodes only"
+    assert node.container is not None, "called for container nodes only"
     return node.container
 
 
@@ -25,7 +25,7 @@ def _variables_are_distinct(spec: AgentWorkflowSpec, node: Node) -> Iterator[Pro
     for key in node.inputs or {}:
         other = seen.setdefault(key.upper(), key)
         if other != key:
-            text = f"would be WAYPOST_INPUT_{key.upper()}, as {other} is; rename one of them"
+            text = f"becomes WAYPOST_INPUT_{key.upper()}, as {other} does; rename one of them"
             yield Problem(f"nodes.{node.name}.inputs.{key}", text)
 
 

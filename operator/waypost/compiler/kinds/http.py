@@ -18,7 +18,7 @@ _EFFECT_OF_METHOD: Final[dict[str, Effect]] = {
 
 
 def _work(node: Node) -> HttpKind:
-    assert node.http is not None, "asked for http nodes only"
+    assert node.http is not None, "called for http nodes only"
     return node.http
 
 
@@ -43,8 +43,8 @@ def _output(node: Node, once: Linked) -> Json:
 
 
 def _effect(node: Node) -> Effect:
-    """By the method, as RFC 9110 section 9.2 defines safe and idempotent methods; a POST or PATCH
-    may take effect twice."""
+    """The effect by method: safe and idempotent methods are those of RFC 9110, section 9.2. A
+    repeated POST or PATCH may take effect twice."""
     return _EFFECT_OF_METHOD.get(_work(node).method or "GET", "idempotent")
 
 

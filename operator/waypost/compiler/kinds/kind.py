@@ -1,4 +1,4 @@
-"""The parts of a kind that the compiler asks for, with what holds for most kinds."""
+"""What a kind of node provides to the compiler, with defaults for most kinds."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,27 +16,27 @@ Fields = Iterator[tuple[str, Any]]
 
 
 def no_fields(node: Node) -> Fields:
-    """No fields."""
+    """For kinds without such fields."""
     return iter(())
 
 
 def no_problems(spec: AgentWorkflowSpec, node: Node) -> Iterator[Problem]:
-    """No problems."""
+    """For kinds without checks of their own."""
     return iter(())
 
 
 def declared_output(node: Node, once: Linked) -> Json:
-    """The schema that the node declares; Unknown when it declares none."""
+    """The schema that the node declares; Unknown if it declares none."""
     return Unknown() if node.output_schema is None else once.of(node.output_schema)
 
 
 def idempotent(node: Node) -> Effect:
-    """Repeating the node is harmless."""
+    """For kinds whose repetition is harmless."""
     return "idempotent"
 
 
 def no_code(node: Node) -> str:
-    """The node runs no Python of the run."""
+    """For kinds that run no Python code of the spec."""
     return ""
 
 
@@ -46,12 +46,12 @@ def wire(model: Model) -> JsonObject:
 
 
 def same_work(work: JsonObject) -> JsonObject:
-    """Every field of the block decides what the node does."""
+    """For kinds of which each field determines the result."""
     return work
 
 
 def no_defaults(spec: AgentWorkflowSpec, node: Node) -> JsonObject | None:
-    """The node takes nothing from spec.defaults that decides what it does."""
+    """For kinds whose result does not depend on spec.defaults."""
     return None
 
 
@@ -73,13 +73,13 @@ class CompilerKind:
         code_fields: Names of the block's attributes that hold code.
         schema_fields: Names of the block's attributes that hold a JSON Schema.
         durations: Fields with a duration of the kind, with their texts.
-        problems: What is wrong with the node beyond what every kind is checked for.
+        problems: The checks of this kind, in addition to those for all kinds.
         output_type: The schema of `nodes.x.output`.
-        effect: What running the node twice would do, where the node does not say.
+        effect: The effect of running the node twice, if the node does not declare it.
         has_exit_codes: Whether the exit code of the program says how it failed.
-        code: Python text in which names of spec.modules may stand.
-        fingerprinted_work: The part of the block that decides what the node does.
-        fingerprinted_defaults: The defaults of the run that the node takes up.
+        code: Python code that may mention names of spec.modules.
+        fingerprinted_work: The part of the block that determines the result.
+        fingerprinted_defaults: The defaults of the run that apply to the node.
         limits: The limits of one attempt, for a kind that uses the budget of the run; else None.
     """
 

@@ -11,7 +11,7 @@ from waypost.compiler.rules.python_code import ENTRY, signature
 
 
 def _work(node: Node) -> PythonKind:
-    assert node.python is not None, "asked for python nodes only"
+    assert node.python is not None, "called for python nodes only"
     return node.python
 
 
@@ -20,8 +20,7 @@ def _evaluated(node: Node) -> Fields:
 
 
 def _takes_its_inputs(spec: AgentWorkflowSpec, node: Node) -> Iterator[Problem]:
-    """Whether the function takes the inputs that it would be given (S27). What is in an image is
-    not known here."""
+    """Report inputs that the function does not take (S27); code in an image is not checked."""
     work, modules = _work(node), spec.modules or {}
     if work.source is not None:
         yield from signature(node, f"nodes.{node.name}.python.source", work.source, ENTRY)

@@ -1,4 +1,4 @@
-"""What the compiler knows of each kind, found by a node."""
+"""What the compiler knows of each kind of node."""
 
 from typing import Final
 

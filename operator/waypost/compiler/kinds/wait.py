@@ -14,7 +14,7 @@ from waypost.protocol.ijson import Json
 
 
 def _work(node: Node) -> WaitKind:
-    assert node.wait is not None, "asked for wait nodes only"
+    assert node.wait is not None, "called for wait nodes only"
     return node.wait
 
 

@@ -12,16 +12,21 @@ from waypost.expressions.templates import Template, parse_template
 from waypost.protocol import schema
 from waypost.protocol.ijson import Json
 
-# What a single input must meet. Other keywords may depend on inputs that are not known yet.
+# Keywords about single inputs. Others may depend on inputs that are not known yet.
 _OF_ONE_INPUT: Final = ("$schema", "$defs", "definitions", "properties")
 
 
 def known_input_problems(
     spec: AgentWorkflowSpec, graph: Graph, inputs: JsonObject
 ) -> Iterator[Problem]:
-    """Known inputs that do not match the inputSchema of their node. `inputs`: with defaults.
+    """Report known inputs that do not match the inputSchema of their node.
 
-    An error where the node surely starts, a warning where it may be skipped.
+    It is an error if the node certainly starts, and a warning if it may be skipped.
+
+    Args:
+        spec: The spec.
+        graph: Its graph.
+        inputs: The run's inputs with defaults applied.
     """
     for node in spec.nodes:
         takes = node.input_schema

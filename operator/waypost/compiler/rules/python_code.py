@@ -1,4 +1,4 @@
-"""Whether the Python in a spec parses, defines what is called, and takes what inputs gives."""
+"""Whether the Python code in a spec parses, defines the function and accepts the inputs."""
 
 import ast
 from collections.abc import Iterator
@@ -14,16 +14,16 @@ _OURS: Final = ("waypost_node", "waypost_agent")
 
 
 def modules(spec: AgentWorkflowSpec) -> Iterator[Problem]:
-    """spec.modules that cannot be imported: their names, their syntax, their size in all."""
+    """Report modules of spec.modules that cannot be imported, and modules that are too large."""
     sources = spec.modules or {}
     size = sum(len(source.encode()) for source in sources.values())
     if size > MAX_MODULES_BYTES:
-        text = f"{size} bytes in all, the limit is {MAX_MODULES_BYTES}; build an image with them"
+        text = f"{size} bytes in total, the limit is {MAX_MODULES_BYTES}; build an image with them"
         yield Problem("modules", text)
     for name, source in sources.items():
         place = f"modules.{name}"
         if iskeyword(name) or not name.isidentifier():
-            yield Problem(place, f"{name!r} is no name that Python can import; choose another")
+            yield Problem(place, f"{name!r} is not a valid module name; choose another")
         elif name in _OURS:
             yield Problem(place, f"{name} is the runner's own package; choose another name")
         parsed = _parsed(place, source)
@@ -40,22 +40,29 @@ def _parsed(place: str, source: str) -> ast.Module | Problem:
 
 
 def signature(node: Node, place: str, source: str, function: str) -> Iterator[Problem]:
-    """What keeps `function` in `source` from taking the inputs of `node` as keyword arguments."""
+    """Report why `function` in `source` does not accept the inputs of `node` as keyword arguments.
+
+    Args:
+        node: The node that calls the function.
+        place: The field with the code or its name, for the problems.
+        source: The Python code.
+        function: The name of the function.
+    """
     parsed = _parsed(place, source)
     if isinstance(parsed, Problem):
         if function == ENTRY:
-            yield parsed  # a module's own problem is told at the module
+            yield parsed  # a problem of a module is reported at the module
         return
     defined = [i for i in parsed.body if isinstance(i, ast.FunctionDef | ast.AsyncFunctionDef)]
-    found = [item for item in defined if item.name == function]
-    if not found:
+    matches = [item for item in defined if item.name == function]
+    if not matches:
         if function != ENTRY and not _is_closed(parsed):
             return  # it may be imported or assigned
         hint = did_you_mean(function, [item.name for item in defined])
         text = f"defines no function {function}; add def {function}(...): with the node's inputs"
         yield Problem(place, f"{text}{hint}")
         return
-    yield from _arguments(node, place, found[-1])
+    yield from _arguments(node, place, matches[-1])
 
 
 def _is_closed(module: ast.Module) -> bool:

@@ -1,4 +1,4 @@
-"""What must hold of `spec.rerun` whatever the run's status: names, and results given by people."""
+"""Rules for `spec.rerun` that do not depend on the status: names, and given outputs."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -8,33 +8,33 @@ from waypost.api.workflow import AgentWorkflowSpec, Node
 from waypost.compiler.problems import Problem, did_you_mean
 from waypost.protocol import ijson, schema
 
-MAX_OUTPUT_BYTES: Final = 256 * 1024  # as of the run's inputs: both are kept in the spec
+MAX_OUTPUT_BYTES: Final = 256 * 1024  # as for the run's inputs: both are in the spec
 
 
 def rerun_problems(spec: AgentWorkflowSpec) -> Iterator[Problem]:
-    """Every defect of a round that is asked for."""
-    asked = spec.rerun
-    if asked is None:
+    """Report each defect of the requested round."""
+    rerun = spec.rerun
+    if rerun is None:
         return
     nodes = {node.name: node for node in spec.nodes}
     named: dict[str, str] = {}
     for field, names in (
-        ("from", asked.from_),
-        ("outputs", list(asked.outputs or {})),
-        ("skip", asked.skip),
+        ("from", rerun.from_),
+        ("outputs", list(rerun.outputs or {})),
+        ("skip", rerun.skip),
     ):
         for name in names or []:
             place = f"rerun.{field}{'.' + name if field == 'outputs' else ''}"
             if name not in nodes:
                 yield Problem(place, f"there is no node {name!r}{did_you_mean(name, nodes)}")
             elif name in named:
-                text = f"node {name} stands in rerun.{named[name]} too; name it in one of them"
+                text = f"node {name} is also in rerun.{named[name]}; name it in one of them only"
                 yield Problem(place, text)
             elif kind_of(nodes[name]).is_gate and field != "from":
                 text = f"node {name} is a gate, and only its approvers can answer for it"
                 yield Problem(place, text)
             named.setdefault(name, field)
-    for name, value in (asked.outputs or {}).items():
+    for name, value in (rerun.outputs or {}).items():
         if name in nodes:
             yield from _given(nodes[name], value)
 

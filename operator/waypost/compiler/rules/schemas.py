@@ -1,4 +1,4 @@
-"""What is odd in a schema and does not keep a run from starting."""
+"""Warnings about schemas: they do not prevent a run from being accepted."""
 
 import json
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from waypost.compiler.shared_schemas import schema_fields
 from waypost.protocol import schema, violation
 from waypost.protocol.ijson import Json
 
-# Of JSON Schema 2020-12, with what generators of schemas add and mean nothing by.
+# The keywords of JSON Schema 2020-12, and those that generators add without a meaning.
 _KEYWORDS: Final = frozenset(
     (
         *("$id", "$schema", "$ref", "$anchor", "$dynamicRef", "$dynamicAnchor", "$vocabulary"),
@@ -25,7 +25,7 @@ _KEYWORDS: Final = frozenset(
         *("contentEncoding", "contentMediaType", "contentSchema"),
     )
 )
-# Keywords of other drafts and dialects that change what is allowed there, and nothing here.
+# Keywords of other drafts and dialects: they restrict values there and have no effect here.
 _FOREIGN: Final = {
     "nullable": "write type: [string, 'null'] to allow null",
     "additionalItems": "write items, which is about the items after prefixItems",
@@ -34,16 +34,16 @@ _FOREIGN: Final = {
 
 
 def schema_warnings(spec: AgentWorkflowSpec) -> Iterator[Problem]:
-    """Keywords without an effect, and defaults that break the schema they stand in."""
+    """Report keywords without an effect, and defaults that do not meet their own schema."""
     judged: dict[str, list[str]] = {}
     for place, value in schema_fields(spec):
-        text = json.dumps(value, sort_keys=True)
-        if text not in judged:
-            judged[text] = [found for part in schema.parts(value) for found in _odd(value, part)]
-        yield from (Problem(place, found, "warning") for found in judged[text])
+        key = json.dumps(value, sort_keys=True)
+        if key not in judged:
+            judged[key] = [text for part in schema.parts(value) for text in _oddities(value, part)]
+        yield from (Problem(place, text, "warning") for text in judged[key])
 
 
-def _odd(root: Json, part: dict[str, Any]) -> Iterator[str]:
+def _oddities(root: Json, part: dict[str, Any]) -> Iterator[str]:
     for keyword in part:
         if keyword in _FOREIGN and part[keyword] is not False:
             yield f"{keyword} has no effect in JSON Schema 2020-12; {_FOREIGN[keyword]}"
@@ -56,14 +56,14 @@ def _odd(root: Json, part: dict[str, Any]) -> Iterator[str]:
 def _unfit_default(root: Json, part: dict[str, Any]) -> Iterator[str]:
     alone = part if part is root else {**part, "$defs": root.get("$defs", {})}
     if part is not root and not all(_is_kept(inner) for inner in schema.parts(part)):
-        return  # it refers to what is not beside it here
+        return  # it refers to a part outside $defs
     completed = schema.apply_defaults(alone, part["default"])
-    for found in schema.validate(alone, completed, limit=1):
+    for problem in schema.validate(alone, completed, limit=1):
         shown = violation.show(part["default"])
-        yield f"the default {shown} does not meet its own schema: {found}"
+        yield f"the default {shown} does not meet its own schema: {problem}"
 
 
 def _is_kept(part: dict[str, Any]) -> bool:
-    """Whether what a part refers to is still there when only $defs are."""
+    """Whether the reference of a part can be resolved in $defs."""
     reference = part.get("$ref", "#/$defs/")
     return str(reference).startswith("#/$defs/") and "$dynamicRef" not in part

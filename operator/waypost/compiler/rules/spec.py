@@ -1,7 +1,7 @@
-"""What must hold before anything runs: the static check behind the Accepted condition.
+"""The static check behind the condition Accepted.
 
 Each rule is one function that yields problems; the chains are at the end of the file. A problem
-names the field, what was found and how to mend it.
+names the field, the actual value and how to correct it.
 """
 
 import json
@@ -33,9 +33,9 @@ from waypost.protocol import ijson, schema
 MAX_INPUT_BYTES: Final = 256 * 1024
 MAX_EXPRESSIONS: Final = 256 * 1024
 MAX_PROBLEMS: Final = 10
-# Fields computed before a node has inputs of its own.
+# Fields that are evaluated before the inputs of the node are known.
 _BEFORE_SELF: Final = ("inputs.", "when")
-# Fields that programs read, shells among them.
+# Fields that other programs read, for example a shell.
 _FOR_PROGRAMS: Final = ("container.args", "container.env", "python.env", "agent.env")
 _YAML_BOOLEANS: Final = {"true": "on, yes, y or true", "false": "off, no, n or false"}
 
@@ -62,7 +62,7 @@ def _first(spec: AgentWorkflowSpec, rules: tuple[Rule, ...]) -> tuple[Problem, .
 
 
 def kind_problems(spec: AgentWorkflowSpec) -> Iterator[Problem]:
-    """Nodes without exactly one kind. Comes before everything that asks for the kind of a node."""
+    """Report nodes without exactly one kind. Call it before any code that needs the kind."""
     for node in spec.nodes:
         if not has_one_kind(node):
             yield Problem(f"nodes.{node.name}", f"expected exactly one of {', '.join(KINDS)}")
@@ -82,7 +82,7 @@ def _keys_are_as_written(spec: AgentWorkflowSpec) -> Iterator[Problem]:
     for place, values in places:
         for key, words in _YAML_BOOLEANS.items():
             if key in (values or {}):
-                text = f"is what YAML makes of a key {words} without quotes; write it in quotes"
+                text = f"is how YAML reads the key {words} without quotes; put the key in quotes"
                 yield Problem(f"{place}.{key}", text)
 
 
@@ -107,7 +107,7 @@ def _schemas_are_usable(spec: AgentWorkflowSpec) -> Iterator[Problem]:
             yield Problem(place, reason)
 
 
-def _durations_mean_something(spec: AgentWorkflowSpec) -> Iterator[Problem]:
+def _durations_are_positive(spec: AgentWorkflowSpec) -> Iterator[Problem]:
     defaults = spec.defaults
     places = [("defaults.timeout", defaults and defaults.timeout)]
     places.append(("defaults.queueTimeout", defaults and defaults.queue_timeout))
@@ -123,7 +123,7 @@ def _durations_mean_something(spec: AgentWorkflowSpec) -> Iterator[Problem]:
             yield Problem(place, f"{text} must be longer than 0s; remove it or set a duration")
 
 
-def _retries_mean_something(spec: AgentWorkflowSpec) -> Iterator[Problem]:
+def _retries_have_an_effect(spec: AgentWorkflowSpec) -> Iterator[Problem]:
     base = (spec.defaults and spec.defaults.retry) or Retry()
     text = "has no effect without extra attempts; set retry.limit, or remove this"
     limits = [base.limit]
@@ -166,8 +166,8 @@ def _all_evaluated(spec: AgentWorkflowSpec) -> Iterator[tuple[str, JsonValue, st
 
 
 def _expressions_are_bounded(spec: AgentWorkflowSpec) -> Iterator[Problem]:
-    """Compiling and checking takes a hundredth of a second for a long one, and a spec has place
-    for hundreds. Plain paths cost nothing."""
+    """Limit the total size of expressions: a long one takes 10 ms to compile and check, and a spec
+    can hold hundreds. Plain paths are free."""
     left = MAX_EXPRESSIONS
     for place, value, _ in _all_evaluated(spec):
         for _, text in strings_in(value):
@@ -175,7 +175,7 @@ def _expressions_are_bounded(spec: AgentWorkflowSpec) -> Iterator[Problem]:
         if left < 0:
             text = (
                 f"the expressions up to here have more than {MAX_EXPRESSIONS} characters, paths "
-                "such as inputs.a not counted; compute in a node, or split the workflow"
+                "without paths such as inputs.a; compute in a node, or split the workflow"
             )
             yield Problem(place, text)
             return
@@ -190,7 +190,7 @@ def _expressions_compile(spec: AgentWorkflowSpec) -> Iterator[Problem]:
         if problems:
             continue
         if (below == "outputs" or below.startswith(_BEFORE_SELF)) and _uses_self(value):
-            text = "self is not known here; it is for message, args, env and the like"
+            text = "self is not available here; it is for fields such as message, args and env"
             yield Problem(place, text)
         if below == "when" and not _is_one_expression(value):
             text = f'expected one expression like "${{inputs.urgent}}", found {value!r}'
@@ -203,7 +203,7 @@ def _constants_are_meant(spec: AgentWorkflowSpec) -> Iterator[Problem]:
             continue
         for constant in _constants_in(value):
             text = (
-                f"${{{constant}}} reads nothing of the run; write $${{{constant}}} for a "
+                f"${{{constant}}} does not read the run; write $${{{constant}}} for a "
                 "shell, or the value itself"
             )
             yield Problem(place, text)
@@ -286,8 +286,8 @@ _STRUCTURAL: Final[tuple[Rule, ...]] = (
 _OTHERS: Final[tuple[Rule, ...]] = (
     _keys_are_as_written,  # YAML reads an unquoted n, no, on... as a boolean
     _inputs_are_bounded,
-    _durations_mean_something,  # zero refused
-    _retries_mean_something,  # reasons and exit codes without a retry
+    _durations_are_positive,
+    _retries_have_an_effect,  # reasons and exit codes without a retry
     _constants_are_meant,  # ${1} of a shell
     unevaluated_problems,  # ${ where it would be ignored
     _kinds_are_well_formed,  # what each kind asks for

@@ -1,6 +1,6 @@
-"""`${...}` and `{{ }}` where nothing evaluates them: refused, or warned of where they may be meant.
+"""`${...}` and `{{ }}` in fields that are not evaluated: an error, or a warning if it may be meant.
 
-Every field of a node is looked at, so that a new one is covered without an entry here.
+All fields of a node are checked, so that a new field needs no entry here.
 """
 
 import re
@@ -17,7 +17,7 @@ from waypost.protocol.ijson import Json
 _OPEN: Final = "${"
 _BRACES: Final = "{{"
 _PROGRAM_TEXTS_OF_DEFAULTS: Final = ("agent.settings.stopSequences",)
-# Of every node: evaluated as a whole, or a schema.
+# Fields of all kinds that are evaluated completely or hold a schema.
 _LEFT_OUT: Final[dict[str, Any]] = {
     "name": True,
     "inputs": True,
@@ -30,7 +30,7 @@ _SHOWN: Final = 60
 
 
 def unevaluated_problems(spec: AgentWorkflowSpec) -> Iterator[Problem]:
-    """Fields with `${` in which nothing is evaluated."""
+    """Report `${` in fields that are not evaluated."""
     defaults = spec.defaults.model_dump(by_alias=True, exclude_none=True) if spec.defaults else {}
     for path, text in strings_in(defaults, keys=True):
         if _OPEN in text and not _is_below(path, _PROGRAM_TEXTS_OF_DEFAULTS):
@@ -43,12 +43,12 @@ def unevaluated_problems(spec: AgentWorkflowSpec) -> Iterator[Problem]:
 
 
 def lookalike_warnings(spec: AgentWorkflowSpec) -> Iterator[Problem]:
-    """Text that looks like an expression and is passed on as it is: `{{ }}` of other systems, and
-    our own expressions in `command`."""
+    """Warn of text that looks like an expression but is not evaluated: `{{ }}` of other systems,
+    and our own expressions in `command`."""
     for place, text in _literal_texts(spec):
-        found = _DOUBLE_BRACES.search(text)
-        if found is not None:
-            shown = _short(found.group())
+        match = _DOUBLE_BRACES.search(text)
+        if match is not None:
+            shown = _short(match.group())
             message = (
                 f"{shown} is passed on as text; expressions are written ${{...}}, "
                 "such as ${inputs.x} or ${nodes.a.output}"
@@ -56,17 +56,17 @@ def lookalike_warnings(spec: AgentWorkflowSpec) -> Iterator[Problem]:
             yield Problem(place, message, "warning")
     for node in spec.nodes:
         for path, text in _strings_of(node):
-            found = _OUR_EXPRESSION.search(text)
-            if found is not None and _is_below(path, compiler_kind(node).program_texts):
+            match = _OUR_EXPRESSION.search(text)
+            if match is not None and _is_below(path, compiler_kind(node).program_texts):
                 message = (
-                    f"{_short(found.group())} is not evaluated here; pass the value by inputs, "
+                    f"{_short(match.group())} is not evaluated here; pass the value by inputs, "
                     "args or env"
                 )
                 yield Problem(f"nodes.{node.name}.{path}", message, "warning")
 
 
 def _literal_texts(spec: AgentWorkflowSpec) -> Iterator[tuple[str, str]]:
-    """Every text that stays as it is, expressions and foreign code left out."""
+    """(field, text) of all text that is not evaluated, without code and schemas."""
     for node in spec.nodes:
         place = f"nodes.{node.name}"
         for path, value in evaluated_fields(node):

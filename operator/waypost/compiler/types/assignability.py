@@ -1,8 +1,8 @@
-"""Whether every value of one schema can be taken by another, as far as that can be decided.
+"""Whether one JSON Schema (2020-12) accepts all values of another, as far as that can be decided.
 
-A misfit is certain when something that the giver declares can never be taken: a type, null, a
-listed value, a missing property, bounds that do not meet. Whatever else is not proven is told as
-not proven; run time checks it all again.
+A misfit is certain if something that the source declares can never be accepted: a type, null, a
+listed value, a missing property, bounds that do not overlap. Everything else that is not proven is
+reported as not proven. All values are checked again at run time.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -47,40 +47,45 @@ from waypost.protocol.ijson import Json, step
 
 __all__ = ["MAX_STEPS", "Comparison", "Misfit"]
 
-# All of one workflow's edges together: real ones take a few hundred, hostile ones have an end.
+# For all comparisons of one workflow: real ones take a few hundred steps, hostile ones are stopped.
 MAX_STEPS: Final = 20_000
 _MAX_DEPTH: Final = 48
 
 
-# Identities of what is given and taken, depth, strict, defaults: all that a finding depends on,
-# unless it assumed something of a pair further up.
+# Identities of both schemas, depth, strict, defaults: all that a result depends on, unless it
+# assumed that an outer pair fits.
 _Question: TypeAlias = tuple[int, int, int, bool, bool]
 
 
 @dataclass(frozen=True)
 class _Known:
-    """What was found before, with paths from here on. Holds both schemas, so that their
-    identities stay theirs; asking again costs the same `steps`."""
+    """An earlier result, with paths relative to the pair.
+
+    It holds both schemas, so that their identities stay valid. Each use costs the same `steps`.
+    """
 
     gives: Json
     takes: Json
-    found: list[Misfit]
+    misfits: list[Misfit]
     steps: int
 
 
 class Comparison:
-    """Comparisons of one workflow, with what they may still cost together."""
+    """The comparisons of one workflow, with a common limit of steps."""
 
     def __init__(self, steps: int = MAX_STEPS) -> None:
         self._left = steps
         self._open: set[tuple[int, int]] = set()
-        self._assumed = 0  # how often an open pair was taken to fit
+        self._assumed = 0  # how often an open pair was assumed to fit
         self._known: dict[_Question, _Known] = {}
 
     def misfits(self, gives: Json, takes: Json, *, defaults: bool = False) -> tuple[Misfit, ...]:
-        """Why not all values of `gives` meet `takes`; empty when it is proven that they do.
+        """Why not all values of `gives` meet `takes`; empty if it is proven that they do.
 
-        Both are linked schemas. `defaults`: those of `takes` are filled in before it is checked.
+        Args:
+            gives: The linked schema of the values.
+            takes: The linked schema that they must meet.
+            defaults: Whether the defaults of `takes` are applied before values are checked.
         """
         return tuple(dict.fromkeys(self._schema(gives, takes, At(defaults=defaults))))
 
@@ -99,11 +104,11 @@ class Comparison:
             self._left -= known.steps
         else:
             left, assumed = self._left, self._assumed
-            found = self._compared(gives, takes, replace(at, path=""))
-            known = _Known(gives, takes, found, left - self._left)
+            misfits = self._compared(gives, takes, replace(at, path=""))
+            known = _Known(gives, takes, misfits, left - self._left)
             if self._assumed == assumed and self._left >= 0:
                 self._known[question] = known
-        return [replace(misfit, path=at.path + misfit.path) for misfit in known.found]
+        return [replace(misfit, path=at.path + misfit.path) for misfit in known.misfits]
 
     def _compared(self, gives: Json, takes: Json, at: At) -> list[Misfit]:
         pair = (id(gives), id(takes))
@@ -115,15 +120,15 @@ class Comparison:
             at = replace(at, strict=False)
         at = replace(at, filled=filled_in(takes) if at.defaults else frozenset())
         self._open.add(pair)
-        found = [m for part in conjuncts(takes) for m in self._part(given, part, at)]
+        misfits = [m for part in conjuncts(takes) for m in self._part(given, part, at)]
         self._open.discard(pair)
-        return found
+        return misfits
 
     def _part(self, given: list[Alternative], takes: Part, at: At) -> list[Misfit]:
         judged = [(one, self._alternative(one, takes, at)) for one in given]
-        refused = [(one, found) for one, found in judged if any_certain(found)]
+        refused = [(one, misfits) for one, misfits in judged if any_certain(misfits)]
         if not refused:
-            return [misfit for _, found in judged for misfit in found]
+            return [misfit for _, misfits in judged for misfit in misfits]
         if len(refused) == len(judged):
             return refused[0][1] if len(judged) == 1 else self._none_fits(given, refused, takes, at)
         if not all(one.declared for one in given):
@@ -131,8 +136,8 @@ class Comparison:
         fix = fix_of([one.kind for one, _ in refused])
         return [
             replace(misfit, certain=at.strict, gives=f"possibly {misfit.gives}", fix=fix)
-            for _, found in refused
-            for misfit in found
+            for _, misfits in refused
+            for misfit in misfits
             if misfit.certain
         ]
 
@@ -143,10 +148,10 @@ class Comparison:
         takes: Part,
         at: At,
     ) -> list[Misfit]:
-        places = {misfit.path for _, found in refused for misfit in found if misfit.certain}
+        places = {misfit.path for _, misfits in refused for misfit in misfits if misfit.certain}
         if places == {at.path}:
             return [Misfit(at.path, describe_all(given), demands(takes), certain=True)]
-        return [misfit for _, found in refused for misfit in found if misfit.certain]
+        return [misfit for _, misfits in refused for misfit in misfits if misfit.certain]
 
     def _against(self, one: Alternative, takes: Json, at: At) -> list[Misfit]:
         return [m for part in conjuncts(takes) for m in self._alternative(one, part, at)]
@@ -156,30 +161,30 @@ class Comparison:
         if self._left < 0:
             return [_too_large(at)]
         if one.is_member and one.kind not in ("array", "object"):
-            found = list(leaf_misfits(one, takes, at))
+            misfits = list(leaf_misfits(one, takes, at))
         else:
-            found = [*type_misfits(one, takes, at), *listed_misfits(one, takes, at)]
-            if any_certain(found):
-                return found
+            misfits = [*type_misfits(one, takes, at), *listed_misfits(one, takes, at)]
+            if any_certain(misfits):
+                return misfits
             rule = self._RULES.get(one.kind)
-            found += rule(self, spelled_out(one), takes, at) if rule else []
-        if any_certain(found):
-            return found
-        return [*found, *self._choices(one, takes, at), *opaque(one, takes, at)]
+            misfits += rule(self, spelled_out(one), takes, at) if rule else []
+        if any_certain(misfits):
+            return misfits
+        return [*misfits, *self._choices(one, takes, at), *opaque(one, takes, at)]
 
     def _choices(self, one: Alternative, takes: Part, at: At) -> Iterator[Misfit]:
         for keyword in ("anyOf", "oneOf"):
             branches = takes.get(keyword)
             if not isinstance(branches, list):
                 continue
-            # Which branch speaks depends on the value, so none fills in defaults.
+            # The branch that applies depends on the value, so none applies its defaults.
             unfilled = replace(at, defaults=False, filled=frozenset())
             judged = [self._against(one, branch, unfilled) for branch in branches]
-            possible = [found for found in judged if not any_certain(found)]
+            possible = [misfits for misfits in judged if not any_certain(misfits)]
             if not possible:
                 alike = [
-                    found
-                    for found, branch in zip(judged, branches, strict=True)
+                    misfits
+                    for misfits, branch in zip(judged, branches, strict=True)
                     if any(is_a(one.kind, kind) for kind in kinds_of(conjuncts(branch))[0])
                 ]
                 text = f"one of the {len(branches)} alternatives of {keyword}"
@@ -197,8 +202,8 @@ class Comparison:
         judged: list[list[Misfit]],
         at: At,
     ) -> bool:
-        """Whether a branch is proven to take it and, for oneOf, that no other can."""
-        proven = [at_ for at_, found in enumerate(judged) if not found]
+        """Whether a branch is proven to accept the value and, for oneOf, no other branch can."""
+        proven = [at_ for at_, misfits in enumerate(judged) if not misfits]
         if keyword == "anyOf" or not proven:
             return bool(proven)
         lenient = replace(at, strict=False)
@@ -207,39 +212,39 @@ class Comparison:
 
     def _number(self, one: Alternative, takes: Part, at: At) -> list[Misfit]:
         whole = one.kind == "integer"
-        found = bounded(one, takes, at, NUMBERS, whole=whole)
+        misfits = bounded(one, takes, at, NUMBERS, whole=whole)
         divisor = takes.get("multipleOf")
         if divisor is not None and not (whole and divisor == 1):
             given = [part["multipleOf"] for part in one.parts if "multipleOf" in part]
             if not any(number % divisor == 0 for number in given):
-                found.append(unproven(at, describe(one), violation.phrase("multipleOf", divisor)))
-        return found
+                misfits.append(unproven(at, describe(one), violation.phrase("multipleOf", divisor)))
+        return misfits
 
     def _string(self, one: Alternative, takes: Part, at: At) -> list[Misfit]:
-        found = bounded(one, takes, at, LENGTHS["string"], whole=True)
+        misfits = bounded(one, takes, at, LENGTHS["string"], whole=True)
         for keyword in ("pattern", "format"):
-            said = takes.get(keyword)
-            if said is None or (keyword == "format" and said not in schema.FORMATS):
+            value = takes.get(keyword)
+            if value is None or (keyword == "format" and value not in schema.FORMATS):
                 continue
-            if not any(part.get(keyword) == said for part in one.parts):
-                found.append(unproven(at, describe(one), violation.phrase(keyword, said)))
-        return found
+            if not any(part.get(keyword) == value for part in one.parts):
+                misfits.append(unproven(at, describe(one), violation.phrase(keyword, value)))
+        return misfits
 
     def _array(self, one: Alternative, takes: Part, at: At) -> list[Misfit]:
-        found = bounded(one, takes, at, LENGTHS["array"], whole=True)
+        misfits = bounded(one, takes, at, LENGTHS["array"], whole=True)
         count = Interval.of(one.parts, LENGTHS["array"], whole=True)
         alone = count.high <= 1 or any(part.get("uniqueItems") is True for part in one.parts)
         if takes.get("uniqueItems") is True and not alone:
-            found.append(unproven(at, describe(one), "no item twice"))
+            misfits.append(unproven(at, describe(one), "no item twice"))
         listed = max((len(p.get("prefixItems") or ()) for p in (*one.parts, takes)), default=0)
         for index in range(listed):
             if index < count.high:
                 inner = self._item(one, takes, index, at.below(f"[{index}]"))
-                found += inner if at.strict or count.low > index else doubted(inner)
+                misfits += inner if at.strict or count.low > index else doubted(inner)
         if count.high > listed:
             inner = self._item(one, takes, None, at.below("[]"))
-            found += inner if at.strict or count.low > listed else doubted(inner)
-        return found
+            misfits += inner if at.strict or count.low > listed else doubted(inner)
+        return misfits
 
     def _item(self, one: Alternative, takes: Part, index: int | None, at: At) -> list[Misfit]:
         given = items_of(one.parts, index)
@@ -250,38 +255,38 @@ class Comparison:
         if given.dynamic and (taken.declared or taken.required):
             names = ", ".join(map(repr, sorted(taken.required or taken.declared)[:6]))
             return [unproven(at, "an object without declared properties", f"one with {names}")]
-        found = bounded(one, takes, at, LENGTHS["object"], whole=True)
-        found += missing(given, taken, at)
+        misfits = bounded(one, takes, at, LENGTHS["object"], whole=True)
+        misfits += missing(given, taken, at)
         for name in taken.declared:
             inner = given.of(name)
             if inner is not False:
                 sure = name in given.required or (at.strict and name in given.declared)
                 compared = self._schema(inner, taken.declared[name], at.below(step(name)))
-                found += compared if sure else doubted(compared)
-        return found + self._others(given, takes, taken, at)
+                misfits += compared if sure else doubted(compared)
+        return misfits + self._others(given, takes, taken, at)
 
     def _others(self, given: Properties, takes: Part, taken: Properties, at: At) -> list[Misfit]:
-        """Properties that `takes` does not name, where it says something about such."""
+        """Compare the properties that `takes` does not name with its additionalProperties."""
         other = takes.get("additionalProperties", True)
         if other is True or "patternProperties" in takes:
             return []
-        found: list[Misfit] = []
+        misfits: list[Misfit] = []
         for name in given.declared:
             if name in taken.declared or given.declared[name] is False:
                 continue
             if other is False:
                 certain = name in given.required
                 text = f"an object with {'' if certain else 'perhaps '}{name!r}"
-                found.append(Misfit(at.path, text, f"no property {name!r}", certain=certain))
+                misfits.append(Misfit(at.path, text, f"no property {name!r}", certain=certain))
                 continue
             compared = self._schema(given.declared[name], other, at.below(step(name)))
-            found += compared if at.strict or name in given.required else doubted(compared)
+            misfits += compared if at.strict or name in given.required else doubted(compared)
         if given.other is not False:
             if other is False:
-                found.append(unproven(at, "an object with any properties", "no others"))
+                misfits.append(unproven(at, "an object with any properties", "no others"))
             else:
-                found += doubted(self._schema(given.other, other, at.below("[*]")))
-        return found
+                misfits += doubted(self._schema(given.other, other, at.below("[*]")))
+        return misfits
 
     _RULES: Final[Mapping[str, Callable[..., list[Misfit]]]] = {
         "integer": _number,

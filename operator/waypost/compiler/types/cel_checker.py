@@ -1,8 +1,8 @@
-"""Expressions against the types of the data they read, by CEL's own type checker.
+"""Check expressions against the types of the data that they read, with CEL's type checker.
 
-Every path of a workflow's expressions whose schema says one type is declared as a variable of its
-own: CEL looks for the longest qualified name first, so `inputs.n` has a type and the rest of
-`inputs` is dynamic. What runs later are the untyped programs.
+Each path in a workflow's expressions whose schema has one type is declared as a separate variable:
+CEL resolves the longest qualified name first, so `inputs.n` has a type and the rest of `inputs` is
+dynamic. The programs that run later are untyped.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ _WORDS: Final = {
     r"\bbool\b": "boolean",
     r"\blist\((\w+)\)": r"array of \1",
 }
-# Where an int may meet a double although the checker wants two of a kind: at run time both are
-# numbers of JSON.
+# Operators that accept an int and a double at run time, where both are JSON numbers, although the
+# checker requires operands of one type.
 _MIXING: Final = frozenset(
     ["_+_", "_-_", "_*_", "_/_", "_==_", "_!=_", "_<_", "_<=_", "_>_", "_>=_"]
 )
@@ -48,20 +48,20 @@ _MIXING: Final = frozenset(
 
 @dataclass(frozen=True)
 class Typed:
-    """What the checker says: the types of parts of the expression by id, and its objections."""
+    """The result of the checker: the types of parts of the expression by id, and its problems."""
 
     types: Mapping[int, str]
     problems: tuple[tuple[str, int], ...] = ()  # message, offset
 
 
 def declared_type(schema: Json) -> Declared | None:
-    """How a value of `schema` is declared to CEL; None when it has no one type."""
-    found = None if isinstance(schema, Unknown) else alternatives(schema)
-    if not found or not all(one.declared for one in found):
+    """The CEL type of a value of `schema`; None if it may have several types."""
+    options = None if isinstance(schema, Unknown) else alternatives(schema)
+    if not options or not all(one.declared for one in options):
         return None
-    kinds = {one.kind for one in found}
+    kinds = {one.kind for one in options}
     if kinds == {"array"}:
-        items = {declared_type(items_of(one.parts, None)) for one in found if not one.is_member}
+        items = {declared_type(items_of(one.parts, None)) for one in options if not one.is_member}
         return ("list", items.pop() if len(items) == 1 else None)
     if kinds == {"object"}:
         return "map"
@@ -72,28 +72,32 @@ def declared_type(schema: Json) -> Declared | None:
 
 
 def environment(types: Mapping[tuple[str, ...], Declared]) -> Any:
-    """A typed environment; paths that cannot be written with dots are left out."""
+    """A typed CEL environment; it ignores paths that cannot be written with dots.
+
+    Args:
+        types: The CEL type of each path.
+    """
     named = {path: kind for path, kind in types.items() if all(map(_NAME.fullmatch, path))}
     return cel.typed_environment({".".join(path): kind for path, kind in named.items()})
 
 
 def check(compiled: Compiled, types: Any) -> Typed:
-    """An accepted expression, checked in a typed `environment`."""
+    """Check an accepted expression in a typed `environment`."""
     if compiled.is_path:
         return Typed({})  # its type is that of its schema
     checked = cel.check_typed(compiled.source, types)
     if isinstance(checked, bytes):
         return Typed(types_of(checked))
-    told = [
+    problems = [
         (_worded(rejection), explain_rejection(compiled.source, rejection)[1])
         for rejection in checked
         if not _only_mixes_numbers(rejection)
     ]
-    return Typed(compiled.tree.types, tuple(told))
+    return Typed(compiled.tree.types, tuple(problems))
 
 
 def not_json(compiled: Compiled, typed: Typed) -> str | None:
-    """What an expression certainly gives that JSON does not have; None if that is not certain."""
+    """Why the result of an expression is certainly not JSON; None if that is not certain."""
     for part in _results(compiled.tree.expr):
         kind = _NOT_JSON.get(typed.types.get(part.id, "dyn"))
         if kind is not None:
@@ -116,11 +120,11 @@ def _results(expr: Expr) -> Iterator[Expr]:
 
 
 def _worded(rejection: Rejection) -> str:
-    """The objection in the words of JSON Schema."""
-    found = _OVERLOAD.search(_WRAPPER.sub(r"\1", rejection.message))
-    if found is None:
+    """The problem in terms of JSON Schema."""
+    match = _OVERLOAD.search(_WRAPPER.sub(r"\1", rejection.message))
+    if match is None:
         return rejection.message
-    function, arguments = found.groups()
+    function, arguments = match.groups()
     for word, ours in _WORDS.items():
         arguments = re.sub(word, ours, arguments)
     written = function.strip("_@").removesuffix("_")
@@ -131,11 +135,11 @@ def _worded(rejection: Rejection) -> str:
 
 
 def _only_mixes_numbers(rejection: Rejection) -> bool:
-    """Whether the operands are of one type once all numbers are one."""
-    found = _OVERLOAD.search(_WRAPPER.sub(r"\1", rejection.message))
-    if found is None:
+    """Whether the operands have one type if all numeric types count as one."""
+    match = _OVERLOAD.search(_WRAPPER.sub(r"\1", rejection.message))
+    if match is None:
         return False
-    function, arguments = found.groups()
+    function, arguments = match.groups()
     left, _, right = arguments.partition(", ")
     if function == "_?_:_":
         condition, (left, _, right) = left, right.partition(", ")

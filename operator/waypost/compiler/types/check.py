@@ -1,7 +1,7 @@
-"""Typed edges: what nodes give against what others take, before anything runs.
+"""Check the values that nodes pass to each other against their schemas, before anything runs.
 
-Three questions to every expression: do its paths lead somewhere, do its operators take what they
-are given, and does its result fit where it goes. docs/semantics.md, "Typed edges".
+Three checks for each expression: its paths exist, its operators accept their operands, and its
+result fits the field. docs/semantics.md, "Typed edges".
 """
 
 from collections.abc import Iterable, Iterator
@@ -28,22 +28,28 @@ from waypost.protocol.ijson import Json
 
 _BOOLEAN: Final = {"type": "boolean"}
 _STRING: Final = {"type": "string"}
-# Fields whose text has no place for null (S13).
+# Fields with text that cannot contain null (S13).
 _NO_NULL: Final = ("container.args", "python.env", "container.env", "agent.env", "http.")
 _NOT_NULL: Final = {"type": ["boolean", "number", "string", "array", "object"]}
 
 
 def type_problems(spec: AgentWorkflowSpec, graph: Graph, inputs: JsonObject) -> list[Problem]:
-    """Every misfit and doubt of an otherwise good spec, in its order. `inputs`: with defaults."""
+    """The type errors and warnings of a spec without other problems, in the order of the spec.
+
+    Args:
+        spec: The spec.
+        graph: Its graph.
+        inputs: The run's inputs with defaults applied.
+    """
     return list(_Check(spec, graph, Environment(spec, graph, inputs)).problems())
 
 
 @dataclass(frozen=True)
 class _Value:
-    """What a field gives; `remarks` about the expressions in it."""
+    """The type of a field's value, and the remarks about its expressions."""
 
     schema: Json
-    present: bool = True  # false: its key may be left out
+    present: bool = True  # False: its key may be absent
     remarks: tuple[Remark, ...] = ()
 
 
@@ -51,10 +57,10 @@ class _Value:
 class _Check:
     spec: AgentWorkflowSpec
     graph: Graph
-    views: Environment
+    environment: Environment
     comparison: Comparison = field(default_factory=Comparison)
     taken: Linked = field(default_factory=Linked)
-    _softened: dict[str, str] = field(default_factory=dict)  # of the node that is looked at
+    _softened: dict[str, str] = field(default_factory=dict)  # of the node that is being checked
 
     def problems(self) -> Iterator[Problem]:
         self._types = cel_checker.environment(self._path_types())
@@ -73,7 +79,7 @@ class _Check:
         place = f"nodes.{node.name}"
         self._softened = {name: soft.cause for name, soft in softened_by(node).items()}
         yield from self._surprising_joins(node)
-        view = self.views.of_node(node.name)
+        view = self.environment.of_node(node.name)
         given: dict[str, _Value] = {}
         for key, value in (node.inputs or {}).items():
             given[key] = self._value(value, view, tested)
@@ -81,10 +87,10 @@ class _Check:
         yield from self._given(place, given, takes, "inputSchema", defaults=True)
         required = [key for key, value in given.items() if value.present]
         inputs = own_inputs(takes, {key: v.schema for key, v in given.items()}, required)
-        own = self.views.own(node.name, inputs)
+        own = self.environment.own(node.name, inputs)
         for below, value in evaluated_fields(node):
             if below == "when":
-                # What it tests itself is not yet known to hold.
+                # The condition cannot rely on its own tests.
                 yield from self._condition(f"{place}.when", value, view, upstream)
             elif not below.startswith("inputs."):
                 yield from self._text(f"{place}.{below}", below, value, own, tested)
@@ -98,12 +104,12 @@ class _Check:
         *,
         defaults: bool,
     ) -> Iterator[Problem]:
-        """An object put together from fields, against its linked schema. `place`: of the owner."""
+        """Compare an object of several fields with its linked schema; `place` is the node's."""
         base = f"{place}.inputs" if place else "outputs"
-        needed = _required_by(takes)
+        required = _required_by(takes)
         for key, value in given.items():
             for remark in value.remarks:
-                urgent = remark.absent and key in needed
+                urgent = remark.absent and key in required
                 text = f"{remark.message}; {taker} requires {key!r}" if urgent else remark.message
                 yield Problem(f"{base}.{key}", text, "error" if urgent else remark.severity)
         if takes is None:
@@ -111,38 +117,38 @@ class _Check:
         schemas = {key: value.schema for key, value in given.items()}
         gives = closed(schemas, [key for key, value in given.items() if value.present])
         for misfit in self.comparison.misfits(gives, takes, defaults=defaults):
-            yield Problem(f"{base}{misfit.path}", _told(misfit, taker), _severity(misfit))
+            yield Problem(f"{base}{misfit.path}", _message(misfit, taker), _severity(misfit))
 
     def _condition(
         self, place: str, value: JsonValue, view: Json, tested: Tested
     ) -> Iterator[Problem]:
-        found = self._value(value, view, tested)
-        yield from _remarked(place, found)
-        if not found.present:
+        given = self._value(value, view, tested)
+        yield from _remarked(place, given)
+        if not given.present:
             text = "may be absent, and a condition is true or false; end it with .orValue(false)"
             yield Problem(place, text, "warning")
-        for misfit in self.comparison.misfits(found.schema, _BOOLEAN):
-            yield Problem(place, _told(misfit, "a condition"), _severity(misfit))
+        for misfit in self.comparison.misfits(given.schema, _BOOLEAN):
+            yield Problem(place, _message(misfit, "a condition"), _severity(misfit))
 
     def _text(
         self, place: str, below: str, value: JsonValue, view: Json, tested: Tested
     ) -> Iterator[Problem]:
-        found = self._value(value, view, tested)
-        yield from _remarked(place, found)
+        given = self._value(value, view, tested)
+        yield from _remarked(place, given)
         takes: Json = True
         if below in ("wait.until", "wait.duration"):
             takes = _STRING
         elif below.startswith(_NO_NULL) and isinstance(value, str) and below != "http.body":
             takes = _NOT_NULL
-        for misfit in self.comparison.misfits(found.schema, takes):
+        for misfit in self.comparison.misfits(given.schema, takes):
             if below == "wait.duration" and misfit.gives in ("integer", "number"):
                 misfit = replace(misfit, fix='add a unit, such as "${...}s"')
-            yield Problem(place, _told(misfit, "this field"), _severity(misfit))
+            yield Problem(place, _message(misfit, "this field"), _severity(misfit))
 
     def _surprising_joins(self, node: Node) -> Iterator[Problem]:
-        """Nodes that this one need not see succeed, only because it looks for a property."""
+        """Warn of dependencies that are soft only because the node tests for a property."""
         for name, soft in softened_by(node).items():
-            if soft.of_property and name in self.graph.nodes and not self.views.is_sure(name):
+            if soft.of_property and name in self.graph.nodes and not self.environment.is_sure(name):
                 text = (
                     f"runs also when {name} was skipped or failed, because of {soft.cause}; if "
                     f"only that property is optional, add {name} to dependsOn, else say so with "
@@ -151,7 +157,7 @@ class _Check:
                 yield Problem(f"nodes.{node.name}", text, "warning")
 
     def _outputs(self) -> Iterator[Problem]:
-        view = self.views.of_outputs()
+        view = self.environment.of_outputs()
         self._softened = {}
         given = {
             key: self._value(value, view, Tested())
@@ -162,19 +168,19 @@ class _Check:
         yield from self._given("", given, takes, "outputSchema", defaults=False)
 
     def _undeclared(self) -> Iterator[Problem]:
-        """Outputs that are looked into although nothing declares them (S20)."""
+        """Warn of outputs whose fields are read although no schema declares them (S20)."""
         used: dict[str, str] = {}
         for place, value in self._evaluated():
             for reference in references_in(value):
                 if reference.fields[:1] == ("output",) and len(reference.fields) > 1:
                     used.setdefault(reference.node, f"{place}: {'.'.join(reference.fields)}")
         for node in self.spec.nodes:
-            if node.name in used and isinstance(self.views.outputs[node.name], Unknown):
+            if node.name in used and isinstance(self.environment.outputs[node.name], Unknown):
                 text = f"has no outputSchema, so what reads it is not checked ({used[node.name]})"
                 yield Problem(f"nodes.{node.name}", text, "warning")
 
     def _value(self, value: JsonValue, view: Json, tested: Tested) -> _Value:
-        """What a value of JSON type gives once its templates are filled in."""
+        """The type of a JSON value after its templates are evaluated."""
         if isinstance(value, str):
             return self._string(value, view, tested)
         if isinstance(value, dict):
@@ -206,9 +212,9 @@ class _Check:
         results: list[Inferred] = []
         remarks: list[Remark] = []
         for part in compiled:
-            result, told = self._expression(part, view, tested)
+            result, more = self._expression(part, view, tested)
             results.append(result)
-            remarks += told
+            remarks += more
         if not template.is_single or text.strip("${} ").isdecimal():
             remarks += [
                 Remark(_constant_remark(source), "warning") for source in template.constants
@@ -234,8 +240,10 @@ class _Check:
             return result, inference.remarks
         texts = [text for text, _ in typed.problems]
         unfit = cel_checker.not_json(compiled, typed)
-        told = [Remark(f"{compiled.source}: {text}", "error") for text in [*texts, unfit] if text]
-        return result, [*inference.remarks, *told[:1]]
+        problems = [
+            Remark(f"{compiled.source}: {text}", "error") for text in [*texts, unfit] if text
+        ]
+        return result, [*inference.remarks, *problems[:1]]
 
     def _evaluated(self) -> Iterator[tuple[str, JsonValue]]:
         for node in self.spec.nodes:
@@ -245,11 +253,11 @@ class _Check:
             yield f"outputs.{key}", value
 
     def _path_types(self) -> dict[Steps, Declared]:
-        """How the paths of all expressions are declared to CEL. Not those of `self`, which differ
-        from node to node."""
-        view = self.views.of_outputs()
+        """The CEL types of the paths of all expressions, without those of `self`, which differ from
+        node to node."""
+        view = self.environment.of_outputs()
         paths = [path for _, value in self._evaluated() for path in paths_in(value)]
-        # The checker takes has(x) of a variable x for x itself.
+        # The checker reads has(x) of a variable x as x.
         tested = {(p.root, *p.fields) for p in paths if p.steps and p.steps[-1].guarded}
         types: dict[Steps, Declared] = {}
         known: dict[int, tuple[Json, Declared | None]] = {}  # by identity: schemas are shared
@@ -266,7 +274,7 @@ class _Check:
 
 
 def _constant_remark(source: str) -> str:
-    return f"${{{source}}} reads nothing of the run; write $${{{source}}} to keep it as text"
+    return f"${{{source}}} does not read the run; write $${{{source}}} to keep it as text"
 
 
 def _at(view: Json, steps: Steps) -> Json:
@@ -277,7 +285,7 @@ def _at(view: Json, steps: Steps) -> Json:
 
 
 def _tested_by(node: Node) -> Tested:
-    """What a node's condition looks at: where the node runs, some alternatives are ruled out."""
+    """The paths that a node's condition tests: if the node runs, it excludes some alternatives."""
     template = None if node.when is None else parse_template(node.when)
     if not isinstance(template, Template) or not isinstance(template.parts[0], Compiled):
         return Tested()
@@ -302,7 +310,7 @@ def _severity(misfit: Misfit) -> Any:
     return "error" if misfit.certain else "warning"
 
 
-def _told(misfit: Misfit, taker: str) -> str:
+def _message(misfit: Misfit, taker: str) -> str:
     fix = f"; {misfit.fix}" if misfit.fix else ""
     if misfit.certain:
         return f"{taker} takes {misfit.takes}, found {misfit.gives}{fix}"

@@ -1,4 +1,4 @@
-"""The schemas of what expressions see (`engine/state/visible`), before anything runs."""
+"""The schemas of the evaluation context (`engine/state/visible`), before anything runs."""
 
 from collections.abc import Iterable, Mapping
 from typing import Final
@@ -32,7 +32,7 @@ _RUN: Final = closed(
 
 
 class Environment:
-    """What the expressions of one workflow see, by node."""
+    """The evaluation contexts of one workflow, as JSON Schemas."""
 
     def __init__(self, spec: AgentWorkflowSpec, graph: Graph, inputs: JsonObject) -> None:
         self._graph = graph
@@ -44,26 +44,26 @@ class Environment:
         self._sure = _surely_given(graph)
 
     def is_sure(self, name: str) -> bool:
-        """Whether a node has an output whenever another starts after it."""
+        """Whether a node has an output whenever a node downstream of it starts."""
         return name in self._sure
 
     def of_node(self, name: str) -> Json:
-        """What is visible where the inputs and the condition of a node are computed."""
-        edges = self._graph.dependencies[name]
-        return self._view({x: x in edges.hard or x in self._sure for x in edges.all})
+        """The context of the inputs and the condition of a node."""
+        dependencies = self._graph.dependencies[name]
+        return self._view({x: x in dependencies.hard or x in self._sure for x in dependencies.all})
 
     def of_outputs(self) -> Json:
-        """What is visible to spec.outputs: one whose source is missing is left out (S43)."""
+        """The context of spec.outputs, with all outputs: one without a source is left out (S43)."""
         return self._view(dict.fromkeys(self._graph.nodes, True))
 
     def own(self, name: str, inputs: Json) -> Json:
-        """What a node's own fields see; `inputs` is the schema of its resolved inputs."""
+        """The context of a node's own fields; `inputs` is the schema of its resolved inputs."""
         me = closed({"inputs": inputs, "name": TEXT, "attempt": WHOLE, "idempotencyKey": TEXT})
         seen: JsonObject = self.of_node(name)
         return closed({**seen["properties"], "self": me})
 
     def _view(self, nodes: Mapping[str, bool]) -> Json:
-        """`nodes`: whether their output is surely there."""
+        """The context with these nodes; a value says whether the output is certainly present."""
         seen = {name: self._node(name, surely=surely) for name, surely in nodes.items()}
         return closed({"inputs": self.inputs, "nodes": closed(seen), "run": _RUN})
 
@@ -73,8 +73,8 @@ class Environment:
 
 
 def _surely_given(graph: Graph) -> frozenset[str]:
-    """Nodes that have an output whenever another node starts after them: they are never skipped,
-    and when they fail there is a fallback, or nothing starts any more."""
+    """The nodes that have an output whenever a node downstream of them starts: they are never
+    skipped, and if they fail, they have a fallback or no other node starts."""
     sure: set[str] = set()
     for name in graph.order:
         node = graph.nodes[name]
@@ -85,7 +85,7 @@ def _surely_given(graph: Graph) -> frozenset[str]:
 
 
 def _inputs(spec: AgentWorkflowSpec, given: JsonObject) -> Json:
-    """The run's inputs: as declared, and what is given (defaults included) is surely there."""
+    """The schema of the run's inputs: as declared; given inputs and defaults are present."""
     if spec.input_schema is None:
         unknown: dict[str, Json] = {name: Unknown() for name in given}
         return closed(unknown)
@@ -93,7 +93,7 @@ def _inputs(spec: AgentWorkflowSpec, given: JsonObject) -> Json:
 
 
 def _present(value: Json) -> Json:
-    """What is there in `value`, without its types: the next run's may differ."""
+    """A schema that requires the properties of `value`, without types: those may change."""
     if not isinstance(value, dict) or not value:
         return True
     properties = {name: _present(item) for name, item in value.items()}
@@ -101,8 +101,13 @@ def _present(value: Json) -> Json:
 
 
 def own_inputs(takes: Json, given: Mapping[str, Json], required: Iterable[str]) -> Json:
-    """The schema of a node's resolved inputs: as declared where declared, else as computed.
-    `takes`: the linked inputSchema, None when there is none."""
+    """The schema of a node's resolved inputs: as declared, else as inferred.
+
+    Args:
+        takes: The linked inputSchema; None if there is none.
+        given: The inferred schema of each input.
+        required: The names of the inputs that are certainly present.
+    """
     declared: dict[str, Json] = {}
     if takes is not None:
         declared = properties_of(conjuncts(takes)).declared

@@ -1,4 +1,4 @@
-"""One step of a path through a schema: what is there, whether it surely is, or why not."""
+"""One step of a path through a schema: the schema of the field, and whether it can be absent."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -24,17 +24,16 @@ _OTHERWISE = frozenset(
 
 @dataclass(frozen=True)
 class FieldLookup:
-    """The schema of a field; `problem` says that it cannot be there, `absent` that it may not.
-    `undeclared`: nothing names it, it is one of any others."""
+    """The schema of a field, and whether the field exists."""
 
     schema: Json
-    problem: str = ""
-    absent: bool = False
-    undeclared: bool = False
+    problem: str = ""  # why it cannot exist
+    absent: bool = False  # it may be absent
+    undeclared: bool = False  # no schema names it, but additional properties are allowed
 
 
 def field_of(schema: Json, name: str, *, where: str) -> FieldLookup:
-    """The field `name` of a value of `schema`. `where`: how the author wrote that value."""
+    """Look up the field `name` of a value of `schema`; `where` is its expression, for messages."""
     if (
         isinstance(schema, dict)
         and schema.get("type") == "object"
@@ -47,7 +46,7 @@ def field_of(schema: Json, name: str, *, where: str) -> FieldLookup:
     objects = [parts for parts in spread if "object" in kinds_of(parts)[0]]
     if not objects:
         return FieldLookup(Unknown(), problem=_no_object(spread, name, where))
-    found: list[Json] = []
+    schemas: list[Json] = []
     known: dict[str, None] = {}
     absent = len(objects) < len(spread)
     undeclared = False
@@ -66,16 +65,16 @@ def field_of(schema: Json, name: str, *, where: str) -> FieldLookup:
         if name not in properties.required:
             absent = absent or name in properties.declared
             undeclared = undeclared or not (says_nothing or name in properties.declared)
-        found.append(Unknown() if says_nothing else inner)
-    if not found:
+        schemas.append(Unknown() if says_nothing else inner)
+    if not schemas:
         return FieldLookup(Unknown(), problem=no_field(name, known, where=where))
     return FieldLookup(
-        union(found), absent=absent or undeclared, undeclared=undeclared and not absent
+        union(schemas), absent=absent or undeclared, undeclared=undeclared and not absent
     )
 
 
 def _plain_field_of(schema: Part, name: str, where: str) -> FieldLookup:
-    """The same for an object that is nothing but its properties: most are."""
+    """`field_of` for the common case: an object schema with properties only."""
     properties = schema.get("properties")
     declared = properties if isinstance(properties, dict) else {}
     if name not in declared:
@@ -97,18 +96,18 @@ def _plain_field_of(schema: Part, name: str, where: str) -> FieldLookup:
 
 
 def no_field(name: str, known: Iterable[str], *, where: str) -> str:
-    """The words for a field that nothing declares."""
+    """The message for a field that no schema declares."""
     names = list(known)
     has = f"it has {', '.join(names[:_SHOWN])}" if names else "it has no properties"
     return f"{where} has no {name!r}: {has}{did_you_mean(name, names)}"
 
 
 def element_of(schema: Json, at: int | None) -> Json:
-    """The schema of an item of a list, at an index or at any."""
+    """The schema of the item at index `at` of a list; of any item if it is None."""
     spread = None if isinstance(schema, Unknown) else alternatives_of(schema)
     lists = [parts for parts in spread or () if "array" in kinds_of(parts)[0] and parts]
-    found = [item for parts in lists for item in _items(parts, at)]
-    return union(found) if found else Unknown()
+    schemas = [item for parts in lists for item in _items(parts, at)]
+    return union(schemas) if schemas else Unknown()
 
 
 def _items(parts: tuple[Part, ...], at: int | None) -> Iterator[Json]:

@@ -1,7 +1,7 @@
-"""What an expression can give, as a JSON Schema, and which of its paths lead nowhere.
+"""Infer the type of an expression as a JSON Schema, and report paths that do not exist.
 
-Follows the tree of an accepted expression through the schemas of what it reads. What is not
-known is `Unknown`, never a guess: a schema told here holds for every value the expression has.
+It follows the tree of an accepted expression through the schemas of the values that it reads. A
+type that is not known is `Unknown`, never a guess: all values meet the inferred schema.
 """
 
 from __future__ import annotations
@@ -53,30 +53,35 @@ _NOT_NULL: Final = {"type": ["boolean", "number", "string", "array", "object"]}
 
 @dataclass(frozen=True)
 class Inferred:
-    """What a part of an expression gives. `optional`: a CEL optional, which may be empty.
-    `path`: where it is read from, when that is a path of a variable; `text`: the same for people,
-    items of lists too."""
+    """The type of a part of an expression."""
 
     schema: Json
-    optional: bool = False
-    path: Steps = ()
-    text: str = "the value"
+    optional: bool = False  # a CEL optional, which may be empty
+    path: Steps = ()  # the path that it reads, if it is a path of a variable
+    text: str = "the value"  # the same for messages, also for items of lists
 
 
 @dataclass(frozen=True)
 class Remark:
-    """What is wrong, or doubtful, about an expression. `absent`: something may not be there."""
+    """An error or warning about an expression."""
 
     message: str
     severity: Severity
-    absent: bool = False
+    absent: bool = False  # it is about a value that may be absent
 
 
 @dataclass
 class Inference:
-    """One pass over one expression. `world` is the schema of all variables, `tested` the paths
-    that were tested before it is evaluated (by `when`, here or upstream), `softened` what keeps
-    the node from needing others to succeed, by their names."""
+    """The inference for one expression.
+
+    Attributes:
+        compiled: The expression.
+        typed: The result of the CEL checker for it.
+        world: The schema of all variables.
+        tested: The paths that `when` tests, of this node or of one upstream.
+        softened: Why dependencies of the node are soft, by name.
+        remarks: The errors and warnings so far.
+    """
 
     compiled: Compiled
     typed: Typed
@@ -90,7 +95,7 @@ class Inference:
             self.tested |= tested_inside(self.compiled.tree.expr)
 
     def result(self) -> Inferred:
-        """What the whole expression gives; `remarks` are complete afterwards."""
+        """The type of the whole expression; afterwards `remarks` is complete."""
         return self._of(self.compiled.tree.expr, {})
 
     def _of(self, expr: Expr, scope: _Scope) -> Inferred:
@@ -123,14 +128,14 @@ class Inference:
     def _step(self, operand: Expr, name: str, scope: _Scope, *, guarded: bool = False) -> Inferred:
         base = self._of(operand, scope)
         path = (*base.path, name) if base.path else ()
-        found = field_of(base.schema, name, where=base.text)
-        if found.problem:
-            self.remarks.append(Remark(found.problem, "error"))
+        lookup = field_of(base.schema, name, where=base.text)
+        if lookup.problem:
+            self.remarks.append(Remark(lookup.problem, "error"))
         tested = bool(path) and self.tested.about(path)
-        if found.absent and not (guarded or base.optional or tested or found.problem):
+        if lookup.absent and not (guarded or base.optional or tested or lookup.problem):
             message = self._absence(base.text, name)
-            self.remarks.append(Remark(message, "warning", absent=not found.undeclared))
-        schema = found.schema
+            self.remarks.append(Remark(message, "warning", absent=not lookup.undeclared))
+        schema = lookup.schema
         if tested and isinstance(schema, dict) and not isinstance(schema, Unknown):
             known = path in self.tested.not_null
             schema = Narrowed({"allOf": [schema, _NOT_NULL]} if known else schema)
@@ -200,7 +205,7 @@ class Inference:
         return Inferred(self._by_type(call))
 
     def _not_null(self, call: Call, operands: Iterable[Inferred]) -> None:
-        """Warn of operands that may be null, which no operator and no method takes."""
+        """Warn of operands that may be null, which operators and methods do not accept."""
         for one in operands:
             if one.optional or isinstance(one.schema, Unknown) or one.path in self.tested.not_null:
                 continue
@@ -214,7 +219,7 @@ class Inference:
                 self.remarks.append(Remark(text, "warning"))
 
     def _numeric(self, call: Call, operands: Iterable[Inferred]) -> None:
-        """Refuse operands of math functions that can be no number and no list."""
+        """Report operands of math functions that cannot be a number or a list."""
         for one in operands:
             if one.optional or isinstance(one.schema, Unknown | Narrowed):
                 continue
@@ -231,12 +236,12 @@ class Inference:
                 self.remarks.append(Remark(text, "error"))
 
     def _where(self, condition: Expr, expr: Expr, scope: _Scope, *, holds: bool) -> Inferred:
-        """What `expr` gives where the condition holds, or where it does not."""
+        """The type of `expr` if the condition is true (`holds`) or false."""
         before = self.tested
         self.tested |= Tested.of((), not_null_where(condition, holds=holds))
-        found = self._of(expr, scope)
+        inferred = self._of(expr, scope)
         self.tested = before
-        return found
+        return inferred
 
     def _item(self, operand: Expr, key: Expr, scope: _Scope, *, optional: bool) -> Inferred:
         base = self._of(operand, scope)
@@ -249,21 +254,21 @@ class Inference:
     def _by_type(self, call: Call) -> Json:
         kind = self.typed.types.get(call.id, "dyn")
         if kind in ("int", "uint"):
-            # An int that is made of dynamic values may turn out to be a double.
+            # An int computed from dynamic values may be a double at run time.
             whole = all(self.typed.types.get(arg.id) in ("int", "uint") for arg in call.args)
             return {"type": "integer" if call.function in _WHOLE or whole else "number"}
         return _BY_TYPE.get(kind, Unknown())
 
     def _compared(self, exprs: tuple[Expr, ...], one: Inferred, other: Inferred) -> None:
-        """Warn of a comparison with a literal text that a listed value never is."""
+        """Warn of a comparison with a literal that is not one of the listed values."""
         if not isinstance(exprs[1], Constant | ListLiteral):
             return
-        wanted = [a.member for a in alternatives(other.schema) or [] if a.is_member]
+        literals = [a.member for a in alternatives(other.schema) or [] if a.is_member]
         given = None if isinstance(one.schema, Unknown) else alternatives(one.schema)
-        if not given or not wanted or not all(a.is_member for a in given):
+        if not given or not literals or not all(a.is_member for a in given):
             return
         members = [a.member for a in given]
-        for value in wanted:
+        for value in literals:
             alike = [m for m in members if is_a(kind_of(m), kind_of(value))]
             if isinstance(value, str) and alike and value not in alike:
                 listed = ", ".join(map(repr, alike[:8]))
@@ -318,7 +323,7 @@ class Inference:
 
 
 def _appended(loop: Comprehension) -> Iterator[Expr]:
-    """What a loop that builds a list puts into it."""
+    """The expressions that a loop appends to its list."""
     for part in walk(loop.loop_step):
         if isinstance(part, Call) and part.function == "_+_" and len(part.args) == 2:
             accumulated, added = part.args

@@ -1,4 +1,4 @@
-"""Bounds of numbers, lengths and counts: what of one lies inside, or apart from, another."""
+"""Intervals of numbers, lengths and counts: whether one contains or excludes another."""
 
 import math
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ LENGTHS: Final[dict[str, Keywords]] = {
 
 @dataclass(frozen=True)
 class Interval:
-    """The numbers between two bounds; an open bound is not one of them."""
+    """The numbers between two bounds; an open bound is excluded."""
 
     low: float = -math.inf
     high: float = math.inf
@@ -29,18 +29,24 @@ class Interval:
 
     @classmethod
     def of(cls, parts: Iterable[dict[str, Json]], keywords: Keywords, *, whole: bool) -> "Interval":
-        """What all `parts` leave. `whole`: of whole numbers, where bounds can be closed."""
+        """The numbers that all `parts` allow.
+
+        Args:
+            parts: JSON Schemas.
+            keywords: The names of the bounds: lower, exclusive lower, upper, exclusive upper.
+            whole: Only integers are possible, so that open bounds can be closed.
+        """
         low, above, high, below = keywords
         made = cls(low=0.0) if keywords != NUMBERS else cls()
         for part in parts:
-            made = made._cut_low(_said(part, low), closed=True)
-            made = made._cut_low(_said(part, above), closed=False)
-            made = made._cut_high(_said(part, high), closed=True)
-            made = made._cut_high(_said(part, below), closed=False)
+            made = made._cut_low(_bound(part, low), closed=True)
+            made = made._cut_low(_bound(part, above), closed=False)
+            made = made._cut_high(_bound(part, high), closed=True)
+            made = made._cut_high(_bound(part, below), closed=False)
         return made._whole() if whole else made
 
     def inside(self, other: "Interval") -> bool:
-        """Whether every number of this one is in `other`."""
+        """Whether `other` contains this interval."""
         low = self.low > other.low or (
             self.low == other.low and (self.open_low or not other.open_low)
         )
@@ -50,11 +56,11 @@ class Interval:
         return low and high
 
     def apart(self, other: "Interval") -> bool:
-        """Whether no number is in both."""
+        """Whether the intervals have no number in common."""
         return self._below(other) or other._below(self)
 
     def at_least(self, low: float) -> "Interval":
-        """This one from `low` on."""
+        """This interval without numbers below `low`."""
         return self._cut_low(low, closed=True)
 
     def _below(self, other: "Interval") -> bool:
@@ -80,5 +86,5 @@ class Interval:
         return Interval(low=low, high=high)
 
 
-def _said(part: dict[str, Json], keyword: str | None) -> Json:
+def _bound(part: dict[str, Json], keyword: str | None) -> Json:
     return None if keyword is None else part.get(keyword)

@@ -1,4 +1,4 @@
-"""One kind of value against one schema: what does not fit, and how that is worded."""
+"""Compare values of one kind with one schema: what does not fit, and its message."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -23,7 +23,7 @@ _LEAVES: Final = (
     *("type", "enum", "const", "pattern", "format", "multipleOf"),
     *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "minLength", "maxLength"),
 )
-# Keywords that are not compared, by the kind they are about ("": any kind).
+# Keywords that are not compared, by the kind that they apply to ("": any kind).
 _OPAQUE: Final[Mapping[str, tuple[str, ...]]] = {
     "": ("not", "if", "$ref", "$dynamicRef"),
     "object": (
@@ -32,7 +32,7 @@ _OPAQUE: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "array": ("contains", "unevaluatedItems"),
 }
-# What these mean depends on keywords beside them; of unevaluated... on all.
+# These depend on keywords next to them; unevaluated... on all keywords.
 _BESIDE: Final[Mapping[str, tuple[str, ...]]] = {
     "if": ("then", "else"),
     "contains": ("minContains", "maxContains"),
@@ -42,13 +42,13 @@ _BY_ALL_BESIDE: Final = frozenset(("unevaluatedProperties", "unevaluatedItems"))
 
 @dataclass(frozen=True)
 class Misfit:
-    """Where a value does not fit, or may not: `path` reads `.items[].price`."""
+    """A place where a value does not fit, or may not fit."""
 
-    path: str
-    gives: str
-    takes: str
+    path: str  # relative to the value, such as `.items[].price`
+    gives: str  # the value, in words
+    takes: str  # what the schema requires, in words
     certain: bool
-    fix: str = ""
+    fix: str = ""  # advice
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,9 @@ class At:
     """
 
     path: str = ""
-    strict: bool = True  # every declared alternative has to fit; else one that fits is enough
-    defaults: bool = False  # what has a default may be missing
-    filled: frozenset[str] = frozenset()  # properties of this object that have one
+    strict: bool = True  # all declared alternatives must fit; else one is enough
+    defaults: bool = False  # properties with a default may be missing
+    filled: frozenset[str] = frozenset()  # the properties of this object with a default
 
     def below(self, path: str) -> "At":
         """The place at `path` below this one, such as `.price` or `[]`."""
@@ -77,7 +77,7 @@ def describe(one: Alternative) -> str:
 
 
 def describe_all(given: Iterable[Alternative]) -> str:
-    """What any of several alternatives is; one value says nothing beside all of its kind."""
+    """Several alternatives in a few words; a kind includes its single values."""
     listed = list(given)
     whole = {one.kind for one in listed if not one.is_member}
     texts = [describe(one) for one in listed if not (one.is_member and one.kind in whole)]
@@ -85,7 +85,7 @@ def describe_all(given: Iterable[Alternative]) -> str:
 
 
 def demands(takes: Part) -> str:
-    """What a schema asks for, in a few words."""
+    """What a schema requires, in a few words."""
     members = members_of(takes)
     if members is not None:
         return violation.phrase("enum", members) if members else "nothing"
@@ -106,15 +106,15 @@ def _bounds_in(part: Part, kind: str) -> Iterator[str]:
 
 def type_misfits(one: Alternative, takes: Part, at: At) -> Iterator[Misfit]:
     """Compare the kind of the value with the keyword `type`."""
-    said = takes.get("type")
-    if said is None:
+    types = takes.get("type")
+    if types is None:
         return
-    names = said if isinstance(said, list) else [said]
+    names = types if isinstance(types, list) else [types]
     if any(is_a(one.kind, name) for name in names):
         return
     whole = one.kind == "number" and "integer" in names
     fix = "" if whole else fix_of([one.kind], names)
-    yield Misfit(at.path, describe(one), violation.phrase("type", said), not whole, fix)
+    yield Misfit(at.path, describe(one), violation.phrase("type", types), not whole, fix)
 
 
 def listed_misfits(one: Alternative, takes: Part, at: At) -> Iterator[Misfit]:
@@ -141,9 +141,9 @@ def listed_misfits(one: Alternative, takes: Part, at: At) -> Iterator[Misfit]:
 
 
 def leaf_misfits(one: Alternative, takes: Part, at: At) -> Iterator[Misfit]:
-    """A single value is not compared but checked."""
-    for found in schema.validate_here(_leaves(takes), one.member):
-        yield Misfit(at.path, found.found, found.expected, certain=True)
+    """Check a single value against the schema."""
+    for problem in schema.validate_here(_leaves(takes), one.member):
+        yield Misfit(at.path, problem.found, problem.expected, certain=True)
 
 
 def _leaves(part: Part) -> Part:
@@ -151,7 +151,7 @@ def _leaves(part: Part) -> Part:
 
 
 def spelled_out(one: Alternative) -> Alternative:
-    """An array or object that is one value, as the schema that only it meets."""
+    """A single array or object as a schema that only this value meets."""
     value = one.member
     if not one.is_member or isinstance(value, str):
         return one
@@ -178,18 +178,18 @@ def bounded(
         keywords: The names of the bounds, in the order of `Interval.of`.
         whole: Only integers are possible.
     """
-    wanted = Interval.of([takes], keywords, whole=whole)
+    allowed = Interval.of([takes], keywords, whole=whole)
     given = Interval.of(one.parts, keywords, whole=whole)
     if keywords == LENGTHS["object"]:
         given = given.at_least(len(properties_of(one.parts).required))
-    if given.inside(wanted):
+    if given.inside(allowed):
         return []
-    said = [violation.phrase(key, takes[key]) for key in keywords if key and key in takes]
-    return [Misfit(at.path, describe(one), " and ".join(said), certain=given.apart(wanted))]
+    bounds = [violation.phrase(key, takes[key]) for key in keywords if key and key in takes]
+    return [Misfit(at.path, describe(one), " and ".join(bounds), certain=given.apart(allowed))]
 
 
 def filled_in(takes: Json) -> frozenset[str]:
-    """The properties that are filled in when they are missing; as `apply_defaults` does."""
+    """The properties that `apply_defaults` adds if they are missing."""
     declared = properties_of(conjuncts(takes)).declared
     return frozenset(
         name
@@ -199,8 +199,8 @@ def filled_in(takes: Json) -> frozenset[str]:
 
 
 def missing(given: Properties, taken: Properties, at: At) -> list[Misfit]:
-    """The required properties that the given object lacks or may lack."""
-    found = []
+    """Misfits for the required properties that the given object lacks or may lack."""
+    misfits = []
     for name in sorted(taken.required - given.required):
         if name in at.filled:
             continue
@@ -208,17 +208,17 @@ def missing(given: Properties, taken: Properties, at: At) -> list[Misfit]:
         if name in given.declared and given.declared[name] is not False:
             has = f"an object in which {name!r} may be absent"
             fix = f"add {name!r} to required where it is given, or remove it from required here"
-            found.append(Misfit(at.path, has, wants, certain=at.strict, fix=fix))
+            misfits.append(Misfit(at.path, has, wants, certain=at.strict, fix=fix))
         elif given.other is False:
             known = ", ".join(map(repr, list(given.declared)[:8])) or "none"
-            found.append(Misfit(at.path, f"{has} (it has {known})", wants, certain=True))
+            misfits.append(Misfit(at.path, f"{has} (it has {known})", wants, certain=True))
         else:
-            found.append(unproven(at, "an object with any properties", wants))
-    return found
+            misfits.append(unproven(at, "an object with any properties", wants))
+    return misfits
 
 
 def opaque(one: Alternative, takes: Part, at: At) -> Iterator[Misfit]:
-    """The keywords of `takes` that are not compared, unless the value states the same ones."""
+    """Misfits for the keywords of `takes` that are not compared, unless both have the same."""
     for keyword in (*_OPAQUE[""], *_OPAQUE.get(one.kind, ())):
         if keyword in takes and not any(_says_the_same(part, takes, keyword) for part in one.parts):
             text = f"what {keyword!r} asks for (it is not compared)"
@@ -226,7 +226,7 @@ def opaque(one: Alternative, takes: Part, at: At) -> Iterator[Misfit]:
 
 
 def _says_the_same(part: Part, takes: Part, keyword: str) -> bool:
-    """Whether a keyword has one meaning in both: the same value, and beside it what it goes by."""
+    """Whether a keyword means the same in both: equal values, also of related keywords."""
     if keyword in _BY_ALL_BESIDE:
         return False
     together = (keyword, *_BESIDE.get(keyword, ()))
@@ -234,15 +234,15 @@ def _says_the_same(part: Part, takes: Part, keyword: str) -> bool:
 
 
 def fix_of(kinds: Iterable[str], names: Iterable[str] = ()) -> str:
-    """How to make values of these kinds fit the types `names`; "" when there is no short advice."""
+    """How to make values of these kinds fit the types `names`; "" if there is no short advice."""
     if set(kinds) == {"null"}:
-        return "replace null, as in x == null ? 'none' : x, or let it be taken too"
+        return "replace null, as in x == null ? 'none' : x, or allow null too"
     plain = set(kinds) <= {"integer", "number", "boolean"}
     return "convert it with string(...)" if plain and list(names) == ["string"] else ""
 
 
 def unproven(at: At, gives: str, takes: str) -> Misfit:
-    """A misfit that is possible and not certain."""
+    """A misfit that is possible but not certain."""
     return Misfit(at.path, gives, takes, certain=False)
 
 

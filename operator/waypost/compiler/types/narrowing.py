@@ -1,4 +1,4 @@
-"""What conditions make sure of: paths they test, and paths that are not null where they hold."""
+"""What is known if a condition is true: the paths that it tests, and paths that are not null."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NULL_FIELD: Final = 1  # of cel.expr.Constant
 
 @dataclass(frozen=True)
 class Tested:
-    """Paths that a condition looked at, all beginnings of theirs, and what is not null now."""
+    """The paths that a condition tests, all their prefixes, and the paths that are not null."""
 
     paths: frozenset[Steps] = frozenset()
     beginnings: frozenset[Steps] = frozenset()
@@ -26,14 +26,14 @@ class Tested:
 
     @classmethod
     def of(cls, paths: Iterable[Steps], not_null: Iterable[Steps] = ()) -> Tested:
-        """These paths. The phase or the error of a node tells of all of the node."""
+        """The tests of these paths. A test of a node's phase or error counts for the whole node."""
         subjects = frozenset(map(_subject, paths))
         begun = frozenset(steps[:end] for steps in subjects for end in range(1, len(steps)))
         return cls(subjects, begun, frozenset(not_null))
 
     @classmethod
     def by(cls, condition: Expr) -> Tested:
-        """What is known where `condition` is true."""
+        """What is known if `condition` is true."""
         return cls.of(_steps_in(condition), not_null_where(condition, holds=True))
 
     def __or__(self, other: Tested) -> Tested:
@@ -44,14 +44,16 @@ class Tested:
         )
 
     def about(self, path: Steps) -> bool:
-        """Whether a test tells something of `path`: of it, a part of it, or what it is in."""
+        """Whether a test is about `path`, a part of it, or a value that contains it."""
         within = any(path[:end] in self.paths for end in range(2, len(path) + 1))
         return within or path in self.beginnings
 
 
 def tested_inside(expr: Expr) -> Tested:
-    """The paths an expression itself tests: with has(), before ?, or beside && and ||. What is
-    inferred of them holds only in some cases."""
+    """The paths that an expression itself tests: with has(), before ?, or as operand of && and ||.
+
+    What is inferred about them holds only in some branches.
+    """
     tested: set[Steps] = set()
     for part in walk(expr):
         if isinstance(part, Select) and part.test_only:
@@ -63,7 +65,7 @@ def tested_inside(expr: Expr) -> Tested:
 
 
 def not_null_where(condition: Expr, *, holds: bool) -> frozenset[Steps]:
-    """The paths that are not null where `condition` is true, or where it is false."""
+    """The paths that are not null if `condition` is true (`holds`) or false."""
     match condition:
         case Call(function="!_", args=(inner,)):
             return not_null_where(inner, holds=not holds)

@@ -1,7 +1,7 @@
-"""JSON Schemas as the static check sees them: without references, split into alternatives.
+"""JSON Schemas (2020-12) for the type checker: without references, split into alternatives.
 
-An object is read as having the properties that it declares: one that is not declared is not
-there, unless additionalProperties is true or a schema (S20).
+An object has only the properties that its schema declares, unless additionalProperties is true or a
+schema (S20).
 """
 
 import json
@@ -33,55 +33,60 @@ _BOUNDS: Final = (
 
 
 class Unknown(dict[str, Json]):
-    """The schema of a value of which nothing is declared, so that nothing is said of it."""
+    """The schema of a value without a declared type; it is never reported."""
 
 
 class Narrowed(dict[str, Json]):
-    """A schema of which a condition may have ruled out alternatives."""
+    """A schema of which a condition may have excluded alternatives."""
 
 
 class _NoMember:
-    """Marks an alternative that is not one value."""
+    """Marks an alternative that is not a single value."""
 
 
 @dataclass(frozen=True)
 class Alternative:
-    """Values of one kind that meet all `parts`; or one value, when the schema lists them."""
+    """All values of one kind that meet all `parts`, or a single value that the schema lists."""
 
     kind: str  # null, boolean, integer, number, string, array, object
     parts: tuple[Part, ...]
-    declared: bool  # the schema says this kind, instead of leaving it open
+    declared: bool  # the schema states this kind
     member: Json = field(default=_NoMember)
 
     @property
     def is_member(self) -> bool:
-        """Whether it is one value, `member`."""
+        """Whether it is a single value, `member`."""
         return self.member is not _NoMember
 
 
 @dataclass(frozen=True)
 class Properties:
-    """What an object has: its declared properties, and the schema of any other (False: none)."""
+    """The properties of an object."""
 
-    declared: dict[str, Json]
+    declared: dict[str, Json]  # schemas by name
     required: frozenset[str]
-    other: Json
-    dynamic: bool  # no property is declared: anything may be there
+    other: Json  # the schema of all other properties; False if there are none
+    dynamic: bool  # no property is declared: any may exist
 
     def of(self, name: str) -> Json:
-        """The schema of a property; False when it is surely absent."""
+        """The schema of a property; False if it is certainly absent."""
         return self.declared.get(name, self.other)
 
 
 def linked(schema: Json) -> Json:
-    """`schema` with every local $ref replaced by the very object it names: a graph, which may
-    have cycles. References that lead nowhere stay."""
+    """`schema` with each local $ref replaced by the object that it names.
+
+    The result is a graph that may have cycles. Unresolvable references stay.
+    """
     return _Linking(schema).of(schema)
 
 
 class Linked:
-    """`linked` for many schemas: equal ones become the same object. What is given and what is
-    taken need one each, since a schema compared with itself is not looked into."""
+    """`linked` for many schemas: equal schemas become the same object.
+
+    Use one instance for given and another for required schemas: a schema is not compared with
+    itself.
+    """
 
     def __init__(self) -> None:
         self._made: dict[str, Json] = {}
@@ -121,7 +126,7 @@ class _Linking:
 
 
 def conjuncts(schema: Json) -> tuple[Part, ...]:
-    """The schemas without allOf that a value must all meet."""
+    """The schemas without allOf that a value must meet, all of them."""
     return tuple(_conjuncts(schema, set()))
 
 
@@ -136,7 +141,7 @@ def _conjuncts(schema: Json, seen: set[int]) -> Iterator[Part]:
         if schema:
             yield schema
         return
-    own = {keyword: said for keyword, said in schema.items() if keyword != "allOf"}
+    own = {keyword: value for keyword, value in schema.items() if keyword != "allOf"}
     if own:
         yield own
     for part in inner:
@@ -144,7 +149,10 @@ def _conjuncts(schema: Json, seen: set[int]) -> Iterator[Part]:
 
 
 def alternatives_of(schema: Json) -> list[tuple[Part, ...]] | None:
-    """The ways to meet `schema`, anyOf and oneOf spread out; None when there are too many."""
+    """The ways to meet `schema`, with anyOf and oneOf expanded; None if there are too many.
+
+    Each way is a tuple of schemas that a value must meet, all of them.
+    """
     found = list(islice(_spread(conjuncts(schema), 0), _MAX_ALTERNATIVES + 1))
     return found if len(found) <= _MAX_ALTERNATIVES else None
 
@@ -156,10 +164,10 @@ def _spread(parts: tuple[Part, ...], depth: int) -> Iterator[tuple[Part, ...]]:
             if isinstance(branches, list):
                 if keyword == "oneOf":
                     branches = _exclusive(branches)
-                own = {key: said for key, said in part.items() if key != keyword}
+                own = {key: value for key, value in part.items() if key != keyword}
                 rest = (*parts[:at], *([own] if own else []), *parts[at + 1 :])
                 if depth >= _MAX_DEPTH:
-                    branches = [True]  # more than there is: what follows from it holds
+                    branches = [True]  # a superset of the branches is always correct
                 for branch in branches:
                     yield from _spread((*rest, *conjuncts(branch)), depth + 1)
                 return
@@ -167,13 +175,13 @@ def _spread(parts: tuple[Part, ...], depth: int) -> Iterator[tuple[Part, ...]]:
 
 
 def _exclusive(branches: list[Json]) -> list[Json]:
-    """The branches of a oneOf without the types that several of them take: what meets two
-    alternatives meets none. Only where they say nothing but types."""
+    """The branches of a oneOf without the types that several of them allow, because a value that
+    meets two branches does not meet the oneOf. Only for branches with types only."""
     if not all(isinstance(branch, dict) and set(branch) == {"type"} for branch in branches):
         return branches
-    said = [branch["type"] for branch in branches]
-    listed = [names if isinstance(names, list) else [names] for names in said]
-    # An integer is a number too, so that neither of these is taken out.
+    types = [branch["type"] for branch in branches]
+    listed = [names if isinstance(names, list) else [names] for names in types]
+    # An integer is a number too, so neither of them is removed.
     times = {name: sum(name in names for names in listed) for names in listed for name in names}
     kept = [
         [name for name in names if times[name] == 1 or name in ("integer", "number")]
@@ -183,7 +191,7 @@ def _exclusive(branches: list[Json]) -> list[Json]:
 
 
 def alternatives(schema: Json) -> list[Alternative] | None:
-    """What a value of `schema` can be; empty when nothing meets it, None when it is too much."""
+    """The alternatives for a value of `schema`; empty if nothing meets it, None if too many."""
     spread = alternatives_of(schema)
     if spread is None:
         return None
@@ -207,19 +215,19 @@ def _alternatives_in(parts: tuple[Part, ...]) -> Iterator[Alternative]:
 
 
 def _bounds_in(part: Part) -> Part:
-    """What a part asks of numbers and texts, beside their type."""
+    """The keywords of a part about numbers and strings, without their type."""
     return {keyword: part[keyword] for keyword in _BOUNDS if keyword in part}
 
 
 def kinds_of(parts: Iterable[Part]) -> tuple[tuple[str, ...], bool]:
-    """The kinds that all parts allow, and whether any part says a type."""
+    """The kinds that all parts allow, and whether any part states a type."""
     kinds: tuple[str, ...] = KINDS
     declared = False
     for part in parts:
-        said = part.get("type")
-        if said is None:
+        types = part.get("type")
+        if types is None:
             continue
-        names = said if isinstance(said, list) else [said]
+        names = types if isinstance(types, list) else [types]
         declared = True
         kinds = _common(kinds, tuple(names))
     return kinds, declared
@@ -242,7 +250,7 @@ def is_a(kind: str, name: str) -> bool:
 
 
 def members_of(part: Part) -> list[Json] | None:
-    """The values a part lists (const, enum); None when it lists none."""
+    """The values that a part lists (const, enum); None if it lists none."""
     if "const" in part:
         return [part["const"]]
     listed = part.get("enum")
@@ -251,8 +259,8 @@ def members_of(part: Part) -> list[Json] | None:
 
 def contains(members: Iterable[Json], value: Json) -> bool:
     """Whether `value` is among `members` as JSON: 1.0 is 1, true is not."""
-    wanted = ijson.canonical(value)
-    return any(ijson.canonical(member) == wanted for member in members)
+    text = ijson.canonical(value)
+    return any(ijson.canonical(member) == text for member in members)
 
 
 def kind_of(value: Json) -> str:
@@ -280,11 +288,11 @@ def properties_of(parts: Iterable[Part]) -> Properties:
         if isinstance(part.get("required"), list)
         for name in part["required"]
     )
-    said = [part["additionalProperties"] for part in listed if "additionalProperties" in part]
+    others = [part["additionalProperties"] for part in listed if "additionalProperties" in part]
     patterns = any(_mapping(part, "patternProperties") for part in listed)
-    dynamic = not names and not said
+    dynamic = not names and not others
     # A pattern may match any name that is not declared, and then the others do not count.
-    other = True if patterns else meet(said) if said else dynamic
+    other = True if patterns else meet(others) if others else dynamic
     return Properties(
         declared={name: meet(_property(part, name) for part in listed) for name in names},
         required=required,
@@ -294,7 +302,7 @@ def properties_of(parts: Iterable[Part]) -> Properties:
 
 
 def _properties_in(part: Part) -> Properties:
-    """The same for one part, with which nothing is to be combined: most objects are."""
+    """`properties_of` for the common case of one part."""
     declared = {name: _saying(schema) for name, schema in _mapping(part, "properties").items()}
     required = part.get("required")
     patterns = bool(_mapping(part, "patternProperties"))
@@ -311,7 +319,7 @@ def _properties_in(part: Part) -> Properties:
 
 
 def _saying(schema: Json) -> Json:
-    """The schema; True for any that says nothing."""
+    """The schema; True if it is empty."""
     return True if schema == {} and not isinstance(schema, Unknown) else schema
 
 
@@ -323,7 +331,7 @@ def _property(part: Part, name: str) -> Json:
 
 
 def items_of(parts: Iterable[Part], at: int | None) -> Json:
-    """The schema of the item at an index, of those after the listed ones when it is None."""
+    """The schema of the item at index `at`; of those after prefixItems if it is None."""
     return meet(_item(part, at) for part in parts)
 
 
@@ -335,7 +343,7 @@ def _item(part: Part, at: int | None) -> Json:
 
 
 def meet(schemas: Iterable[Json]) -> Json:
-    """One schema for all of `schemas`; the very object when only one says anything."""
+    """One schema that requires all of `schemas`; the same object if only one is not empty."""
     saying = [s for s in schemas if s is not True and (isinstance(s, Unknown) or s != {})]
     if any(schema is False for schema in saying):
         return False
@@ -345,7 +353,7 @@ def meet(schemas: Iterable[Json]) -> Json:
 
 
 def union(schemas: Iterable[Json]) -> Json:
-    """A schema of the values of any of `schemas`."""
+    """One schema that allows the values of any of `schemas`."""
     listed = list(schemas)
     if any(isinstance(schema, Unknown) for schema in listed):
         return Unknown()

@@ -75,7 +75,7 @@ def trouble(observed: Observed, pod: PodFact) -> str:
     fact = observed.machines.get(pod.machine)
     if fact is None or fact.ready or suspected_since(pod) is None:
         return ""
-    if not fact.found:
+    if not fact.exists:
         return f"machine {fact.name} no longer exists"
     since = f" since {timestamps.timestamp(fact.since)}" if fact.since else ""
     return f"machine {fact.name} has not been ready{since}"

@@ -1,8 +1,8 @@
-"""What an expression can build and look at, at most, from the sizes of the data it reads.
+"""Upper bounds of what an expression allocates and reads, from the sizes of its data.
 
-CEL ends always, but not always soon or small: `['aaaa'].map(x, x + x + x)` chained ten times makes
-gigabytes from a line of text, and `l.all(a, !t.contains(a))` looks at a long text once for every
-element. The process that evaluates is shared, so both are bounded before anything runs.
+CEL always terminates, but it can be slow or large: `['aaaa'].map(x, x + x + x)` chained ten times
+builds gigabytes from a line of text, and `l.all(a, !t.contains(a))` reads a long text once for each
+element. The process that evaluates is shared, so both are limited before anything runs.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ MAX_BUILT: Final = 64 * 1024 * 1024
 MAX_READ: Final = 128 * 1024 * 1024
 MAX_RENDERED: Final = 32 * 1024 * 1024
 
-# What a turn of a loop costs beside its body, in bytes that could be looked at meanwhile.
+# The cost of an iteration in addition to its body, in bytes that could be read in the same time.
 _TURN: Final = 64.0
 _COLLECTING_TURN: Final = 1024.0
 
@@ -64,39 +64,39 @@ def needs_estimate(expr: Expr) -> bool:
 
 @dataclass
 class Budget:
-    """What one field may still cost: expressions in it share what they read and give."""
+    """The remaining cost that one field may have; all its expressions share it."""
 
     read: float = MAX_READ
     rendered: float = MAX_RENDERED
 
     @classmethod
     def of_many(cls) -> Budget:
-        """For fields of which there may be hundreds: they are in memory together."""
+        """A smaller budget for fields of which there may be hundreds in memory at the same time."""
         return cls(read=8 * MAX_READ)
 
     def refusal(self, expr: Expr, data: Mapping[str, Json]) -> str:
-        """Why `expr` is not to be evaluated on `data`; empty when its cost is bounded."""
+        """Why `expr` must not be evaluated on `data`; "" if its cost is within the budget."""
         built, read = costs(expr, data)
         if built > MAX_BUILT:
             return f"the expression may build more than {MAX_BUILT >> 20} MiB from this data"
         self.read -= read
         if self.read < 0:
-            return f"reading this data again and again may take more than {MAX_READ >> 20} MiB"
+            return f"reading this data repeatedly may take more than {MAX_READ >> 20} MiB"
         return ""
 
     def is_exceeded_by(self, value: Json) -> bool:
-        """Whether the field becomes too big with `value` in it."""
+        """Whether the field becomes too large with `value` in it."""
         self.rendered -= measure(value)
         return self.rendered < 0
 
 
 def refusal(expr: Expr, data: Mapping[str, Json]) -> str:
-    """`Budget.refusal` for an expression that is alone."""
+    """`Budget.refusal` for a single expression."""
     return Budget().refusal(expr, data)
 
 
 def costs(expr: Expr, data: Mapping[str, Json]) -> tuple[float, float]:
-    """Upper bounds of the bytes that evaluating `expr` on `data` allocates and looks at."""
+    """Upper bounds of the bytes that the evaluation of `expr` on `data` allocates and reads."""
     estimate = _Estimate(data)
     size = estimate.of(expr, {})
     known = estimate.known
@@ -105,7 +105,7 @@ def costs(expr: Expr, data: Mapping[str, Json]) -> tuple[float, float]:
 
 
 class _Estimate:
-    """One pass over one expression; `built` and `read` grow as it goes."""
+    """One pass over one expression; it adds up `built` and `read`, in bytes."""
 
     def __init__(self, data: Mapping[str, Json]) -> None:
         self._data = data
@@ -140,8 +140,8 @@ class _Estimate:
         steps = (path.root, *path.fields)
         if steps not in self._paths:
             if not path.fields:
-                found = [self._data[path.root]] if path.root in self._data else []
-                self._paths[steps] = Data((tuple(found),))
+                values = [self._data[path.root]] if path.root in self._data else []
+                self._paths[steps] = Data((tuple(values),))
             else:
                 shorter = Path(path.root, path.steps[:-1], path.id)
                 self._paths[steps] = self._at(shorter).field(path.fields[-1])
@@ -195,14 +195,14 @@ class _Estimate:
         self.read = plus(read, self._summed(loop, over, self.read))
         if not collects:
             return flat(SCALAR)
-        return self._collected(loop, over, step, kept=added == Ident(added.id, loop.iter_var))
+        return self._collected(loop, over, step, unchanged=added == Ident(added.id, loop.iter_var))
 
-    def _collected(self, loop: Comprehension, over: Size, step: Size, *, kept: bool) -> Size:
-        """The list that a loop makes; `kept`: of elements as they were, which a filter does."""
+    def _collected(self, loop: Comprehension, over: Size, step: Size, *, unchanged: bool) -> Size:
+        """The list that a loop builds; `unchanged` for a filter, which keeps the elements."""
         all_of_them = Summed(loop.id, over.count, step, self.known)
         size = plus(all_of_them.bytes, over.count, ITEM)
         self.built = plus(self.built, size)
-        if kept:
+        if unchanged:
             return over
         one = Numbers(step, self.known)
         return Made(size, over.count, all_items=lambda: all_of_them, one_item=lambda: one)
@@ -212,7 +212,7 @@ class _Estimate:
 
 
 def _turn(loop: Comprehension) -> tuple[Expr, Expr]:
-    """What one turn of a loop adds to its result, and on what condition."""
+    """What one iteration of a loop adds to its result, and the condition for it."""
     match loop.loop_step:
         case Call(
             function="_?_:_", args=(condition, Call(args=(_, ListLiteral() as one)), Ident())

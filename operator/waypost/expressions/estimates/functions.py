@@ -1,4 +1,4 @@
-"""What each function of the language makes of the sizes of its arguments, and what it costs."""
+"""The size of the result of each function, and its cost, from the sizes of its arguments."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from waypost.expressions.estimates.sizes import (
 from waypost.expressions.tree import Call, Constant, Expr
 
 _NUMBER: Final = 24.0  # the longest text of a number or a boolean
-_FORMATTED: Final = 80.0  # what a verb adds to its argument at most, unless it has a precision
+_FORMATTED: Final = 80.0  # the most that a verb adds to its argument, unless it has a precision
 _PRECISE: Final = 1500.0  # %.1000f, the largest precision there is
-_PATTERN: Final = 16.0  # characters of a pattern that cost as much as looking at the text again
+_PATTERN: Final = 16.0  # characters of a pattern that cost as much as one more pass over the text
 
-# Neither copied nor looked through, whatever they are applied to.
+# These neither copy nor scan their arguments.
 FREE: Final = frozenset(
     (
         *("_[_]", "_[?_]", "_?._", "_?_:_", "_&&_", "_||_", "!_", "-_", "@not_strictly_false"),
@@ -33,7 +33,7 @@ FREE: Final = frozenset(
         *("optional.of", "optional.none", "startsWith", "endsWith"),
     )
 )
-# They look at their arguments and give a scalar.
+# These scan their arguments and return a scalar.
 _TELLING: Final = frozenset(
     (
         *("_==_", "_!=_", "_<_", "_<=_", "_>_", "_>=_", "@in", "size"),
@@ -45,7 +45,7 @@ _SEARCHING: Final = frozenset(("contains", "indexOf", "lastIndexOf", "matches"))
 
 @dataclass(frozen=True)
 class Outcome:
-    """The size of a result, the bytes it allocates and the bytes looked at for it."""
+    """The size of a result, the bytes it allocates and the bytes read for it."""
 
     size: Size
     built: Linear
@@ -62,7 +62,7 @@ class Applied:
 
 
 def result_of(call: Call, sizes: list[Size], known: Quantities) -> Outcome:
-    """What `call` gives when its parts, the target first, are of `sizes`."""
+    """The outcome of `call` for parts of these `sizes`, the target first."""
     looked: Linear = constant(SCALAR)
     for size in sizes:
         looked = plus(looked, size.bytes)
@@ -132,8 +132,8 @@ def _joined(at: Applied) -> Size:
 def _split(at: Applied) -> Size:
     text = at.sizes[0]
     pattern = _literal(at.call.args[0])
-    found = text.bytes if not pattern else text.occurrences(pattern)
-    count = plus(found, constant(1.0))
+    matches = text.bytes if not pattern else text.occurrences(pattern)
+    count = plus(matches, constant(1.0))
     piece = Made(text.bytes, text.count, characters=text.chars)
     pieces = Made(plus(text.bytes, count, SCALAR), text.count, characters=text.chars)
     return Made(
@@ -147,19 +147,19 @@ def _split(at: Applied) -> Size:
 def _replaced(at: Applied) -> Size:
     text, by = at.sizes[0], at.sizes[2]
     pattern, put = _literal(at.call.args[0]), _literal(at.call.args[1])
-    found = text.occurrences(pattern) if pattern else plus(text.bytes, constant(1.0))
+    matches = text.occurrences(pattern) if pattern else plus(text.bytes, constant(1.0))
     grown = len(put.encode(errors="replace")) if put is not None else numeric(by.bytes, at.known)
-    size = plus(text.bytes, found, float(grown))
+    size = plus(text.bytes, matches, float(grown))
 
     def characters(char: str) -> Linear:
         each = float(put.count(char)) if put is not None and char != CONTROL else float(grown)
-        return plus(text.chars(char), found, each)
+        return plus(text.chars(char), matches, each)
 
     return Made(size, size, characters=characters)
 
 
 def _quoted(text: Size) -> Size:
-    """A text in quotes, with what is special in it escaped."""
+    """A text in quotes, with special characters escaped."""
     quotes, slashes, controls = text.chars('"'), text.chars("\\"), text.chars(CONTROL)
     added = plus(plus(plus(constant(2.0), quotes), slashes), controls, 6.0)
 
@@ -187,7 +187,7 @@ def _json(at: Applied) -> Size:
 
 
 def _is_text(value: Size) -> bool:
-    """Whether it is surely a text, which has no items."""
+    """Whether it is certainly a text, which has no items."""
     return isinstance(value, Made) and (
         value.constant_text is not None
         or (value.characters is not None and value.all_items is None and not value.fields)

@@ -1,6 +1,6 @@
 """Bounds that are linear in the elements of loops, so that a sum over a loop stays exact.
 
-`map(x, x.name + '!')` builds as much as all names together and one byte for every element. With
+`map(x, x.name + '!')` builds the size of all names and one byte for each element. With
 the longest name times the number of elements, one long name would make ten rows look like
 gigabytes.
 """
@@ -18,7 +18,7 @@ Linear = dict[Variable | None, float]
 
 @dataclass(frozen=True)
 class Quantity:
-    """What one variable is: at most `top` for one element, `total` for all of them together."""
+    """The bounds of one variable: `top` for one element, `total` for the sum of all elements."""
 
     top: float
     total: Callable[[], Linear]
@@ -41,7 +41,7 @@ def plus(left: Linear, right: Linear, factor: float = 1.0) -> Linear:
 
 
 def either(left: Linear, right: Linear) -> Linear:
-    """A bound of both, whatever the variables are."""
+    """A bound of both, for all values of the variables."""
     names = left.keys() | right.keys()
     return {name: max(left.get(name, 0.0), right.get(name, 0.0)) for name in names}
 

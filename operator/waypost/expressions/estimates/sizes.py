@@ -1,4 +1,4 @@
-"""How big the values of an expression are, before it runs: of data exactly, of results at most."""
+"""The sizes of the values of an expression before it runs: exact for data, bounds for results."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ SCALAR: Final = 8.0
 HOLDER: Final = 64.0  # an empty list or map
 ITEM: Final = 48.0  # what a list of the library costs for each of its elements
 CONTROL: Final = "\x00"  # stands for every control character when characters are counted
-# Longer lists are not looked into: a loop over one ends with an error of the library anyway.
+# Longer lists are not examined: a loop over one fails with an error of the library anyway.
 _SHARP: Final = 20_000
 
 
 class Size(Protocol):
-    """Bounds of a value. Of a loop's element they are linear in quantities of that loop."""
+    """Bounds of a value. For the element of a loop they are linear in quantities of that loop."""
 
     @property
     def bytes(self) -> Linear:
@@ -51,10 +51,10 @@ class Size(Protocol):
         """The field of a map."""
 
     def chars(self, char: str) -> Linear:
-        """How often one character stands in a text."""
+        """How often one character occurs in a text."""
 
     def occurrences(self, pattern: str) -> Linear:
-        """How often `pattern` stands in a text."""
+        """How often `pattern` occurs in a text."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +62,7 @@ class Data:
     """Values that are known: the largest sum over any of the `groups` of them."""
 
     groups: tuple[tuple[Json, ...], ...]
-    quoted: bool = False  # a text that json(...) made: not to be doubled again and again
+    quoted: bool = False  # the result of json(...), which must not grow by repeated quoting
     _fields: dict[str, Data] = field(default_factory=dict)
 
     @cached_property
@@ -109,14 +109,14 @@ class Data:
         return self._largest(lambda value: _count_of(value, pattern))
 
     def as_json(self) -> Data | None:
-        """The size of its JSON text; None when that is not to be made."""
+        """The size of its JSON text; None if it has none."""
         if self.quoted or numeric(self.bytes, {}) > _JSON_MADE:
             return None
         try:
             made = (tuple(compact_json(value) for value in group) for group in self.groups)
             return Data(tuple(made), quoted=True)
         except Unfit:
-            return None  # the evaluation will say it
+            return None  # the evaluation reports it
 
     def _largest(self, of: Callable[[Json], float]) -> Linear:
         return constant(max((sum(map(of, group)) for group in self.groups), default=0.0))
@@ -127,7 +127,7 @@ _JSON_MADE: Final = 4 * 1024 * 1024
 
 @dataclass(frozen=True, eq=False)
 class Made:
-    """A value that the expression makes. What is not said about its inside is bounded by it."""
+    """A value that the expression builds. It bounds all parts without a bound of their own."""
 
     bytes: Linear
     count: Linear
@@ -223,7 +223,7 @@ class Element:
 
 @dataclass(frozen=True, eq=False)
 class Summed:
-    """What every turn of a loop makes, all of it together."""
+    """The sum of what all iterations of a loop build."""
 
     loop: int
     turns: Linear
@@ -315,7 +315,7 @@ def flat(size: float) -> Size:
 
 
 def literal(text: str) -> Size:
-    """A text that stands in the expression."""
+    """A text literal in the expression."""
     size = constant(SCALAR + len(text.encode(errors="replace")))
     return Made(size, constant(float(len(text))), constant_text=text)
 
@@ -343,7 +343,7 @@ def one_of(left: Size, right: Size) -> Size:
 
 
 def measure(value: Json) -> float:
-    """The bytes of a value that is known."""
+    """The bytes of a known value."""
     if isinstance(value, str):
         return SCALAR + (len(value) if value.isascii() else len(value.encode(errors="replace")))
     if isinstance(value, Mapping):

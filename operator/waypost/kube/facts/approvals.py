@@ -1,4 +1,4 @@
-"""Approvals: the facts that the engine needs, read from bodies without ever raising."""
+"""Approvals: the facts that the engine needs. Reading them from a body never raises."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,17 +18,17 @@ class ApprovalFact:
     name: str
     uid: str
     resource_version: str
-    owner_uid: str  # uid of its controller, "" when it has none
-    spec: ApprovalSpec | None  # None when the models refuse it
+    owner_uid: str  # uid of its controller, "" if it has none
+    spec: ApprovalSpec | None  # None if the models refuse it
     status: ApprovalStatus
     generation: int = 1
-    answered_at: datetime | None = None  # when the API server took the decision or last vote
+    answered_at: datetime | None = None  # when the API server stored the decision or the last vote
     deleting: bool = False
     round: int = 1
 
 
 def approval_fact(body: Any) -> ApprovalFact | None:
-    """The fact of an Approval; None for a body without a name."""
+    """The fact of an Approval; None if the body has no name."""
     metadata = section(body, "metadata")
     name, generation = text(metadata, "name"), metadata.get("generation")
     if not name:
@@ -56,7 +56,7 @@ def approval_fact(body: Any) -> ApprovalFact | None:
 
 
 def _answered_at(metadata: dict[str, Any]) -> datetime | None:
-    """When the API server last took a decision or a vote: it stamps each field manager."""
+    """When the API server last stored a decision or a vote: the time of its field manager."""
     moments = []
     for entry in items(metadata, "managedFields"):
         fields = section(entry, "fieldsV1", "f:spec")

@@ -1,4 +1,4 @@
-"""Jobs: the facts that the engine needs, read from bodies without ever raising."""
+"""Jobs: the facts that the engine needs. Reading them from a body never raises."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,7 +12,7 @@ _PATIENCE: Final = timedelta(seconds=30)
 
 @dataclass(frozen=True)
 class JobFact:
-    """One Job, as created by us or as read live."""
+    """One Job, as it was created by us or read live."""
 
     name: str
     uid: str
@@ -20,31 +20,30 @@ class JobFact:
     attempt: int
     created_at: datetime
     suspended: bool = False
-    halted: bool = False  # parallelism 0: it makes no pod, even if somebody resumes it
+    halted: bool = False  # parallelism 0: it creates no pod, even if it is resumed
     ended: bool = False  # has a Complete or Failed condition
     deleting: bool = False
-    trouble: str = ""  # the newest FailedCreate event's text, read live
+    trouble: str = ""  # the text of the newest FailedCreate Event, read live
 
 
 @dataclass(frozen=True)
 class LaunchProblem:
-    """The API server refused a child of a run. `permanent`: it would again. `since`: when this
-    operator was first refused it."""
+    """The API server refused to create or write an object of a run."""
 
     message: str
-    permanent: bool
-    since: datetime | None = None
+    permanent: bool  # it would refuse it again
+    since: datetime | None = None  # when it first refused it to this operator
 
 
 def lasts_long(problem: LaunchProblem, now: datetime) -> bool:
-    """Whether a trouble that may pass has not passed for a while: what ends now does not wait."""
+    """Whether a problem has lasted for 30 seconds: what has to end now no longer waits for it."""
     return problem.since is not None and now >= problem.since + _PATIENCE
 
 
 def job_fact(body: Any, *, trouble: str = "") -> JobFact | None:
-    """The fact of a Job of ours; None for a Job without our labels."""
+    """The fact of a Job; None if it does not have our labels."""
     metadata = section(body, "metadata")
-    labels, notes = section(metadata, "labels"), section(metadata, "annotations")
+    labels, annotations = section(metadata, "labels"), section(metadata, "annotations")
     attempt, created = (
         whole_number(labels.get(meta.LABEL_ATTEMPT)),
         moment(metadata, "creationTimestamp"),
@@ -55,7 +54,7 @@ def job_fact(body: Any, *, trouble: str = "") -> JobFact | None:
     return JobFact(
         name=text(metadata, "name"),
         uid=text(metadata, "uid"),
-        path=text(notes, meta.ANNOTATION_PATH) or text(labels, meta.LABEL_NODE),
+        path=text(annotations, meta.ANNOTATION_PATH) or text(labels, meta.LABEL_NODE),
         attempt=attempt,
         created_at=created,
         suspended=section(body, "spec").get("suspend") is True,

@@ -14,8 +14,8 @@ class MachineFact:
     name: str
     looked_at: datetime
     ready: bool
-    since: datetime | None = None  # of the condition Ready
-    found: bool = True
+    since: datetime | None = None  # last change of the condition Ready
+    exists: bool = True
     live: bool = False  # read in this pass
 
 

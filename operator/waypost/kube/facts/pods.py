@@ -1,4 +1,4 @@
-"""Pods: the facts that the engine needs, read from bodies without ever raising."""
+"""Pods: the facts that the engine needs. Reading them from a body never raises."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,32 +22,31 @@ from waypost.protocol import record as commit_record
 from waypost.protocol.carrying import CONTAINER as CARRIER
 from waypost.protocol.record import CommitRecord, RecordProblem
 
-# Reasons of DisruptionTarget with which nobody can say what happened on the machine since.
+# Reasons of DisruptionTarget after which it is unknown what happened on the machine.
 _MACHINE_LOST: Final = ("DeletionByTaintManager", "DeletionByPodGC")
 
 
-# The kubelet could not tell how the container ended: exit code and message are made up.
+# The kubelet does not know how the container ended: exit code and message are placeholders.
 CONTAINER_STATUS_UNKNOWN: Final = "ContainerStatusUnknown"
-# Words of runtimes for a container that they could not start: its program never ran. The exit code
-# beside them (127, 128) and the times are made up.
+# Reasons of runtimes for a container that they could not start: its program never ran. The exit
+# code (127, 128) and the times are placeholders.
 START_FAILED: Final = ("StartError", "ContainerCannotRun")
 _CREATING: Final = ("", "ContainerCreating", "PodInitializing")
-# The kubelet refused the pod before it made a container.
+# The kubelet refused the pod before it created a container.
 _NOT_ADMITTED: Final = ("OutOf", "Unexpected", "NodeAffinity", "NodeShutdown", "Topology")
 
 
 @dataclass(frozen=True)
 class InitFact:
-    """An init container that has not let the pod's container start. `reason`: Failed, Running,
-    or why it waits, in the kubelet's word."""
+    """An init container that prevents the pod's container from starting."""
 
-    reason: str
-    text: str
+    reason: str  # Failed, Running, or the kubelet's reason for which it waits
+    text: str  # for people
 
 
 @dataclass(frozen=True)
 class PodFact:
-    """What the engine needs to know of one pod: some scalars, never the body."""
+    """What the engine needs of one pod: scalars, never the body."""
 
     name: str
     uid: str
@@ -59,8 +58,8 @@ class PodFact:
     deleting: bool  # has a deletionTimestamp
     scheduled: bool  # bound to a machine
     machine: str = ""  # the machine it is bound to
-    deleting_since: datetime | None = None  # when its deletion was asked for
-    deleting_until: datetime | None = None  # when its deletion should be done, grace included
+    deleting_since: datetime | None = None  # when its deletion was requested
+    deleting_until: datetime | None = None  # when its grace period ends
     unready_since: datetime | None = None  # when its condition Ready turned False
     round: int = 1
     started_at: datetime | None = None  # container `node` started
@@ -69,24 +68,24 @@ class PodFact:
     exit_code: int | None = None
     terminated_reason: str = ""  # OOMKilled, Error, ContainerStatusUnknown...
     message: str = ""  # the termination message
-    has_sidecar: bool = False  # has a sidecar that carries its output (protocol/carrying.py)
-    sidecar_message: str | None = None  # the sidecar's own message, once that has ended
+    has_sidecar: bool = False  # has the output sidecar (protocol/carrying.py)
+    sidecar_message: str | None = None  # the sidecar's termination message, once it has ended
     waiting_reason: str = ""  # ErrImagePull, CreateContainerConfigError...
     waiting_message: str = ""
-    unschedulable: str = ""  # the scheduler's own text
-    gated: str = ""  # why nothing may schedule it yet: a queue holds it
+    unschedulable: str = ""  # the scheduler's text
+    gated: str = ""  # why it must not be scheduled yet, for example because of a queue
     pod_reason: str = ""  # Evicted, DeadlineExceeded...
     pod_message: str = ""
     disruption: str = ""  # reason and message of DisruptionTarget
-    init: InitFact | None = None  # the init container of others that keeps it from starting
-    has_others: bool = False  # has containers beside `node`, which others have put in
-    keys: tuple[KeyFile, ...] = ()  # that it mounts, until its container has started
-    mount_trouble: str = ""  # which of them is missing; from an Event, read live
-    mount_looked_at: datetime | None = None  # when that was read
+    init: InitFact | None = None  # an injected init container that prevents its start
+    has_others: bool = False  # has injected containers in addition to `node`
+    keys: tuple[KeyFile, ...] = ()  # the keys that it mounts, until its container has started
+    mount_trouble: str = ""  # which key is missing; from an Event, read live
+    mount_looked_at: datetime | None = None  # when the Event was read
 
     @cached_property
     def record(self) -> CommitRecord | RecordProblem:
-        """The commit record that the pod left, parsed once; whose it is remains to be checked."""
+        """The commit record in the pod's message, parsed once. Its identity is not checked yet."""
         if self.terminated_reason in (CONTAINER_STATUS_UNKNOWN, *START_FAILED):
             return RecordProblem("Missing", "the message is the kubelet's")
         message = (self.sidecar_message or "") if self.has_sidecar else self.message
@@ -94,31 +93,34 @@ class PodFact:
 
     @property
     def over(self) -> bool:
-        """Certainly not running and never to run: only then may a next attempt start."""
-        told = not self.has_sidecar or self.sidecar_message is not None
-        ended = (self.terminated and told) or self.phase in ("Succeeded", "Failed")
+        """Whether the pod certainly does not run and never will: only then may another attempt
+        start."""
+        complete = not self.has_sidecar or self.sidecar_message is not None
+        ended = (self.terminated and complete) or self.phase in ("Succeeded", "Failed")
         return ended or (self.deleting and not self.scheduled)
 
     @property
     def lives_on(self) -> bool:
-        """Whether containers of others may run on though `node` has ended."""
+        """Whether injected containers may still run although `node` has ended."""
         return self.has_others and self.terminated and self.phase not in ("Succeeded", "Failed")
 
 
 def pod_fact(body: Any) -> PodFact | None:
-    """The fact of a pod of ours; None for a pod without our labels."""
+    """The fact of a pod; None if it does not have our labels."""
     metadata = section(body, "metadata")
-    labels, notes = section(metadata, "labels"), section(metadata, "annotations")
+    labels, annotations = section(metadata, "labels"), section(metadata, "annotations")
     run_uid, attempt = text(labels, meta.LABEL_RUN), whole_number(labels.get(meta.LABEL_ATTEMPT))
     if not run_uid or not attempt:
         return None
-    path = text(notes, meta.ANNOTATION_PATH) or text(labels, meta.LABEL_NODE)
+    path = text(annotations, meta.ANNOTATION_PATH) or text(labels, meta.LABEL_NODE)
     return _pod_state(body, run_uid=run_uid, path=path, attempt=attempt)
 
 
 def probe_pod_fact(body: Any) -> PodFact | None:
-    """The fact of a probe's pod, by the uid of what is probed and the probe's number; None for
-    a pod without those labels."""
+    """The fact of a probe's pod; None if it does not have the labels of a probe.
+
+    `run_uid` is the uid of the probed object, `attempt` the number of the probe.
+    """
     labels = section(body, "metadata", "labels")
     uid, number = text(labels, meta.LABEL_PROBE), whole_number(labels.get(meta.LABEL_ATTEMPT))
     return _pod_state(body, run_uid=uid, path="", attempt=number) if uid and number else None
@@ -126,10 +128,10 @@ def probe_pod_fact(body: Any) -> PodFact | None:
 
 def _pod_state(body: Any, *, run_uid: str, path: str, attempt: int) -> PodFact:
     metadata, status = section(body, "metadata"), section(body, "status")
-    found = named(items(status, "containerStatuses"), meta.NODE_CONTAINER)
-    state = section(found, "state")
+    container = named(items(status, "containerStatuses"), meta.NODE_CONTAINER)
+    state = section(container, "state")
     ended, running, waiting = (section(state, k) for k in ("terminated", "running", "waiting"))
-    last = section(found, "lastState", "terminated") if not ended else {}
+    last = section(container, "lastState", "terminated") if not ended else {}
     keys = () if running or ended else mounted_keys(section(body, "spec"))
     exit_code = ended.get("exitCode")
     sidecars = items(body, "spec", "initContainers")
@@ -146,7 +148,7 @@ def _pod_state(body: Any, *, run_uid: str, path: str, attempt: int) -> PodFact:
         round=whole_number(section(metadata, "labels").get(meta.LABEL_ROUND)) or 1,
         scheduled=bool(section(body, "spec").get("nodeName")),
         machine=text(section(body, "spec"), "nodeName"),
-        deleting_since=_deletion_asked(metadata),
+        deleting_since=_deletion_requested(metadata),
         deleting_until=moment(metadata, "deletionTimestamp"),
         unready_since=_unready_since(status),
         started_at=moment(running, "startedAt")
@@ -175,7 +177,7 @@ def _pod_state(body: Any, *, run_uid: str, path: str, attempt: int) -> PodFact:
 
 
 def _init_fact(body: Any) -> InitFact | None:
-    """The first init container, in their order, that has not done its part."""
+    """The first init container, in their order, that has not finished or started."""
     sidecars = {
         text(item, "name")
         for item in items(body, "spec", "initContainers")
@@ -186,20 +188,20 @@ def _init_fact(body: Any) -> InitFact | None:
         about = f"init container {name}"
         ended, waiting = section(state, "terminated"), section(state, "waiting")
         if ended and ended.get("exitCode") != 0:
-            said = text(ended, "message").strip()[:300] or text(ended, "reason")
+            message = text(ended, "message").strip()[:300] or text(ended, "reason")
             return InitFact(
-                "Failed", f"{about} failed with exit code {ended.get('exitCode')}: {said}"
+                "Failed", f"{about} failed with exit code {ended.get('exitCode')}: {message}"
             )
         if waiting and text(waiting, "reason") not in _CREATING:
-            told = f"{text(waiting, 'reason')}: {text(waiting, 'message')}".removesuffix(": ")
-            return InitFact(text(waiting, "reason"), f"{about}: {told}")
+            message = f"{text(waiting, 'reason')}: {text(waiting, 'message')}".removesuffix(": ")
+            return InitFact(text(waiting, "reason"), f"{about}: {message}")
         if "running" in state and not (name in sidecars and status.get("started") is True):
             return InitFact("Running", f"{about} is still running")
     return None
 
 
 def mounted_keys(spec: Any) -> tuple[KeyFile, ...]:
-    """The keys that a pod of ours has as files, read back from its spec."""
+    """The keys that a pod of ours mounts as files, from its spec."""
     volume = named(items(spec, "volumes"), VOLUME)
     sources: tuple[Source, Source] = ("secret", "configMap")
     return tuple(
@@ -211,12 +213,12 @@ def mounted_keys(spec: Any) -> tuple[KeyFile, ...]:
 
 
 def _key_ref(source: Any, kind: Source, item: dict[str, Any]) -> KeyRef:
-    # Unchecked: a pod can be forged, and this is only ever shown.
+    # Not validated: a pod can be forged, but this is only shown to people.
     return KeyRef.model_construct(name=text(section(source, kind), "name"), key=text(item, "key"))
 
 
-def _deletion_asked(metadata: dict[str, Any]) -> datetime | None:
-    # Whoever shortens the grace moves the timestamp by as much: the difference stays.
+def _deletion_requested(metadata: dict[str, Any]) -> datetime | None:
+    # A shorter grace period moves the timestamp by the same time: the difference stays.
     until, grace = (
         moment(metadata, "deletionTimestamp"),
         metadata.get("deletionGracePeriodSeconds"),
@@ -233,13 +235,18 @@ def _unready_since(status: dict[str, Any]) -> datetime | None:
 
 
 def surely_not_started(pod: PodFact, *, waited: bool = False) -> bool:
-    """Whether the program of a pod that is over certainly never ran (E3). A lost
-    machine, or a bound pod without any word of its container, counts as started. `waited`: its
-    kubelet was seen to say why it had not started it."""
+    """Whether the program of a pod that is over certainly never ran (E3).
+
+    A pod on a lost machine, and a bound pod without a container status, count as started.
+
+    Args:
+        pod: The pod.
+        waited: Whether its kubelet has reported why it had not started the container.
+    """
     if pod.started_at is not None:
         return False
     if pod.terminated:
-        return pod.terminated_reason in START_FAILED or (waited and _was_never_made(pod))
+        return pod.terminated_reason in START_FAILED or (waited and _was_never_created(pod))
     if not pod.scheduled:
         return True
     if pod.disruption.startswith(_MACHINE_LOST):
@@ -247,16 +254,18 @@ def surely_not_started(pod: PodFact, *, waited: bool = False) -> bool:
     return bool(pod.waiting_reason) or pod.pod_reason.startswith(_NOT_ADMITTED)
 
 
-def _was_never_made(pod: PodFact) -> bool:
-    """The kubelet found no container of that name when it ended the pod. Of one that had run it
-    says "used to be Running"; of one on a lost machine nobody knows."""
+def _was_never_created(pod: PodFact) -> bool:
+    """Whether the kubelet found no container of that name when it ended the pod.
+
+    If the container had run, its message has "used to be Running". On a lost machine it is unknown.
+    """
     placeholder = pod.terminated_reason == CONTAINER_STATUS_UNKNOWN and pod.finished_at is None
     lost = pod.disruption.startswith(_MACHINE_LOST)
     return placeholder and not lost and "used to be" not in pod.message
 
 
 def trouble_of(pod: PodFact) -> str:
-    """The cluster's own text on why a pod's container has not started; "" when all is normal."""
+    """The cluster's text on why a pod's container has not started; "" if there is no problem."""
     if pod.started_at is not None or pod.terminated:
         return ""
     if pod.unschedulable:
@@ -271,9 +280,9 @@ def trouble_of(pod: PodFact) -> str:
 
 
 def idle_of(pod: PodFact) -> str:
-    """What can be said of a pod that has waited for too long, and of which nobody tells why."""
+    """A text for a pod that has waited too long without a reported problem."""
     if not pod.scheduled:
-        return "no machine has taken its pod"
+        return "the pod has not been scheduled"
     if pod.init is not None:
         return pod.init.text
-    return f"machine {pod.machine} took its pod and has not started it"
+    return f"machine {pod.machine} has not started the pod"

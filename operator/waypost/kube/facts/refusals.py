@@ -1,7 +1,7 @@
-"""Whether a trouble that the cluster tells of a pod can pass without a change of the run.
+"""Whether a problem that the cluster reports for a pod can pass without a change of the run.
 
-The texts are those of the API server, its admission plugins and the kubelet (1.31 to 1.35). A text
-that is not known is waited for.
+The texts are those of the API server, its admission plugins and the kubelet (1.31 to 1.35). An
+unknown text counts as a problem that can pass.
 """
 
 import re
@@ -14,7 +14,7 @@ _LASTING: Final = (
     " is invalid: ",  # validation of the object
     "violates PodSecurity",
     "denied the request",  # an admission webhook or policy
-    "must specify ",  # a quota that wants a request or a limit
+    "must specify ",  # a quota that requires a request or a limit
     " per Container is ",  # a LimitRange
     " per Pod is ",
     " per PersistentVolumeClaim is ",
@@ -32,20 +32,20 @@ _SUFFIXES: Final = {
 
 
 def lasts(trouble: str) -> bool:
-    """Whether the same pod would be refused again whatever else happens in the cluster."""
+    """Whether the same pod would always be refused, regardless of other pods in the cluster."""
     if "exceeded quota" in trouble:
-        return _more_than_there_is(trouble)
+        return _exceeds_empty_quota(trouble)
     return any(text in trouble for text in _LASTING)
 
 
-def _more_than_there_is(trouble: str) -> bool:
-    """Whether a quota, were it empty, would still be too small."""
-    found = _QUOTA.search(trouble.strip())
-    if found is None:
+def _exceeds_empty_quota(trouble: str) -> bool:
+    """Whether the request exceeds the quota even if nothing else uses it."""
+    match = _QUOTA.search(trouble.strip())
+    if match is None:
         return False
-    wanted, hard = _amounts(found[1]), _amounts(found[2])
-    # A quota of nothing is how people close a namespace for a while.
-    return any(0 < hard[name] < amount for name, amount in wanted.items() if name in hard)
+    requested, hard = _amounts(match[1]), _amounts(match[2])
+    # A quota of 0 closes a namespace, usually for a limited time.
+    return any(0 < hard[name] < amount for name, amount in requested.items() if name in hard)
 
 
 def _amounts(text: str) -> dict[str, Decimal]:

@@ -1,4 +1,4 @@
-"""What the body of a run says beside its spec and status: its origin, and dropped fields."""
+"""Facts about a run besides its spec and status: its origin, and dropped fields."""
 
 from typing import Any
 
@@ -17,39 +17,41 @@ _TRACKERS = (
 
 
 def tracked_by_git(body: Any) -> bool:
-    """Whether Argo CD or Flux made this object: deleting it would make Git create it again."""
+    """Whether Argo CD or Flux track this object: after a deletion they would create it again."""
     metadata = section(body, "metadata")
     marks = section(metadata, "annotations").keys() | section(metadata, "labels").keys()
     return any(mark in marks for mark in _TRACKERS)
 
 
 def pruned_fields(body: Any, applied: Any) -> tuple[str, ...]:
-    """Fields the user applied (`applied`: the last-applied configuration, parsed) that the API
-    server dropped because no schema knows them (S28)."""
-    found: list[str] = []
-    _compare(section(applied, "spec"), section(body, "spec"), "", found)
-    return tuple(found[:20])
+    """Paths of fields that the user applied and the API server dropped, at most 20 (S28).
+
+    `applied` is the parsed last-applied configuration, `body` the object.
+    """
+    dropped: list[str] = []
+    _compare(section(applied, "spec"), section(body, "spec"), "", dropped)
+    return tuple(dropped[:20])
 
 
 def last_applied_text(body: Any) -> str:
-    """kubectl's record of what was applied, or ""."""
+    """The last-applied configuration of kubectl as JSON text, or ""."""
     return text(section(body, "metadata", "annotations"), _LAST_APPLIED)
 
 
-def _compare(applied: Any, kept: Any, place: str, found: list[str]) -> None:
-    if isinstance(applied, dict) and isinstance(kept, dict):
+def _compare(applied: Any, stored: Any, place: str, dropped: list[str]) -> None:
+    if isinstance(applied, dict) and isinstance(stored, dict):
         for key, value in applied.items():
             below = f"{place}.{key}".lstrip(".")
-            if key not in kept and value is not None:
-                found.append(below)
-            elif key in kept:
-                _compare(value, kept[key], below, found)
-    elif isinstance(applied, list) and isinstance(kept, list) and len(applied) == len(kept):
-        for index, (mine, theirs) in enumerate(zip(applied, kept, strict=True)):
-            _compare(mine, theirs, f"{place}[{index}]", found)
+            if key not in stored and value is not None:
+                dropped.append(below)
+            elif key in stored:
+                _compare(value, stored[key], below, dropped)
+    elif isinstance(applied, list) and isinstance(stored, list) and len(applied) == len(stored):
+        for index, (mine, theirs) in enumerate(zip(applied, stored, strict=True)):
+            _compare(mine, theirs, f"{place}[{index}]", dropped)
 
 
 def written_by_newer_engine(body: Any) -> bool:
-    """Whether a run's status follows rules that this release does not know."""
-    found = section(body, "status").get("engineVersion")
-    return isinstance(found, int) and found > ENGINE_VERSION
+    """Whether a newer release with other rules wrote the status of a run."""
+    version = section(body, "status").get("engineVersion")
+    return isinstance(version, int) and version > ENGINE_VERSION

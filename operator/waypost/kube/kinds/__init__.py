@@ -1,4 +1,4 @@
-"""What the pod of each kind of node has of its own: one module per kind, found through `table`.
+"""What is specific to the pod of each kind of node: one module per kind, listed in `table`.
 
 Only kinds with a pod are here. Imports `waypost.api` and `waypost.protocol`.
 """

@@ -1,4 +1,4 @@
-"""Kind `container`: a pod of any image, which knows nothing of Waypost."""
+"""Kind `container`: a pod of any image, with a program that does not use Waypost."""
 
 from typing import Final
 
@@ -9,7 +9,7 @@ from waypost.kube.kinds.kind import MAX_VARIABLE_LENGTH, OwnImages, PodKind, as_
 
 
 def _image(node: Node, images: OwnImages) -> str:
-    assert node.container is not None, "asked for container nodes only"
+    assert node.container is not None, "called for container nodes only"
     return node.container.image
 
 

@@ -1,4 +1,4 @@
-"""The parts of a pod that depend on the kind, with what holds for kinds run by our own images."""
+"""The parts of a pod that depend on the kind, with defaults for kinds with our own images."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,29 +13,29 @@ MAX_VARIABLE_LENGTH: Final = 32768  # characters; longer inputs are files only
 
 @dataclass(frozen=True)
 class OwnImages:
-    """Images of this installation. `agent` is "" where it has none."""
+    """The images of this installation. `agent` is "" if it has none."""
 
     runner: str
     agent: str = ""
 
 
 def as_text(value: JsonValue) -> str:
-    """An input as a file or a variable holds it: text as it is, anything else as JSON."""
+    """The text of an input in a file or variable: a string as it is, any other value as JSON."""
     return value if isinstance(value, str) else ijson.canonical(value).decode()
 
 
 def no_command(node: Node) -> list[str] | None:
-    """The image's own command."""
+    """For kinds that use the command of the image."""
     return None
 
 
 def no_texts(inputs: JsonObject) -> dict[str, str]:
-    """The runner reads the request document."""
+    """For kinds whose program reads its inputs from the request document."""
     return {}
 
 
 def no(node: Node) -> bool:
-    """Never."""
+    """For kinds that never have it."""
     return False
 
 
@@ -46,11 +46,11 @@ class PodKind:
     Attributes:
         name: As in `api.kinds`.
         image: The image of the container `node`.
-        command: What replaces the command of the image.
+        command: Replaces the command of the image; None if nothing does.
         input_files: Inputs as files of the pod, by file name.
         input_variables: Inputs as environment variables, by name.
         runs_waypost: The program is ours: it reads the request, talks to the gateway, times itself.
-        has_output_sidecar: A sidecar carries the output of the program to the gateway.
+        has_output_sidecar: Whether a sidecar uploads the output of the program to the gateway.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""What the pod of each kind has of its own, found by a node."""
+"""What is specific to the pod of each kind of node."""
 
 from typing import Final
 
@@ -13,5 +13,9 @@ KINDS: Final[dict[str, PodKind]] = {
 
 
 def pod_kind(node: Node) -> PodKind:
-    """What the pod of an accepted node has of its own. KeyError for a kind without a pod."""
+    """What is specific to the pod of an accepted node.
+
+    Raises:
+        KeyError: Nodes of this kind have no pod.
+    """
     return KINDS[kind_of(node).name]

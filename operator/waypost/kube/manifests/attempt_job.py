@@ -1,4 +1,4 @@
-"""Manifests of one attempt: the Job, and the ConfigMap where its request is too big to ride along.
+"""Manifests of one attempt: the Job, and a ConfigMap if its request is too large for an annotation.
 
 Their pods carry the result finalizer from birth.
 """
@@ -22,14 +22,14 @@ CONFIG_MAP_LIMIT: Final = 1024 * 1024 - 16 * 1024  # room for metadata
 
 @dataclass(frozen=True)
 class Owner:
-    """The run that owns what is made."""
+    """The run that owns the objects."""
 
     name: str
     namespace: str
     uid: str
 
     def reference(self) -> JsonObject:
-        """As controller owner reference."""
+        """Its controller owner reference."""
         return {
             "apiVersion": meta.API_VERSION,
             "kind": "AgentWorkflow",
@@ -54,10 +54,19 @@ def attempt_manifests(
     deadline_seconds: float,
     default_resources: Resources | None = None,
 ) -> tuple[JsonObject, JsonObject | None]:
-    """The Job of an attempt and, when its request exceeds 8 KiB, the ConfigMap it reads.
+    """The Job of an attempt and, if its request exceeds 8 KiB, the ConfigMap that it reads.
 
-    `deadline_seconds` (queueTimeout + timeout) bounds the pod while no operator is there.
-    `default_resources` are those of the run, under the node's own. Raises TooLarge above 1 MiB.
+    Args:
+        owner: The run.
+        node: The node.
+        request: The request document of the attempt.
+        rendered: The evaluated fields of the node.
+        settings: What the operator's settings add to node pods.
+        deadline_seconds: queueTimeout + timeout: limits the pod while no operator runs.
+        default_resources: The resources of spec.defaults, below those of the node.
+
+    Raises:
+        TooLarge: The request does not fit a ConfigMap.
     """
     document = ijson.canonical(request.to_json()).decode()
     files = pod_kind(node).input_files(request.inputs)
@@ -67,11 +76,13 @@ def attempt_manifests(
     )
     metadata = _metadata(owner, request, name, _digest(request))
     if size <= ANNOTATION_LIMIT:
-        riding = {meta.ANNOTATION_REQUEST: document}
-        riding |= {_annotation(at, key): text for at, (key, text) in enumerate(files.items())}
+        in_annotations = {meta.ANNOTATION_REQUEST: document}
+        in_annotations |= {
+            _annotation(at, key): text for at, (key, text) in enumerate(files.items())
+        }
         volume, config_map = _annotation_volume(files), None
     elif size <= CONFIG_MAP_LIMIT:
-        riding = {}
+        in_annotations = {}
         volume, config_map = _config_map_volume(name, files), _config_map(metadata, document, files)
     else:
         raise TooLarge(f"{size} bytes of inputs, the limit is {CONFIG_MAP_LIMIT}")
@@ -86,7 +97,7 @@ def attempt_manifests(
     )
     pod_metadata = {
         "labels": metadata["labels"],
-        "annotations": {**metadata["annotations"], **riding},
+        "annotations": {**metadata["annotations"], **in_annotations},
         "finalizers": [meta.FINALIZER_RESULT],
     }
     job = {
@@ -106,8 +117,11 @@ def attempt_manifests(
 
 
 def _digest(request: Request) -> str:
-    """What makes a Job this attempt's. Not what a ModelProvider or ToolServer says: an edit of
-    those between fence and launch does not make it another attempt's."""
+    """The digest that identifies the Job of this attempt.
+
+    It does not cover fields of a ModelProvider or ToolServer, which may change between fence and
+    launch.
+    """
     return ijson.digest(request._replace(agent=None).to_json())
 
 
@@ -143,7 +157,7 @@ def _annotation_volume(files: dict[str, str]) -> JsonObject:
 
 
 def _annotation(at: int, key: str) -> str:
-    # The API server takes no annotation whose name begins or ends with _; no key is a number.
+    # The name of an annotation must not begin or end with _; no input key is a number.
     usable = key[0] != "_" and key[-1] != "_"
     return meta.ANNOTATION_INPUT_PREFIX + (key if usable else str(at))
 

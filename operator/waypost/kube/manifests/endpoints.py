@@ -1,4 +1,4 @@
-"""What a pod must know to reach a provider or a tool server, and the keys it needs for it.
+"""What a pod needs to reach a provider or a tool server: a document, and keys as files.
 
 The same for a node and for the probe, so that what the probe says is what a node would see.
 """
@@ -24,8 +24,10 @@ class Access:
 
 
 def provider_access(spec: ModelProviderSpec, *, folder: str = "model") -> Access:
-    """`type, baseUrl, keyFile?, caFile?, headers?, query?`. `folder`: where its files are, relative
-    to ROOT."""
+    """How to reach a provider: `type`, `baseUrl`, `keyFile?`, `caFile?`, `headers?` and `query?`.
+
+    `folder` is the folder of its files, relative to ROOT.
+    """
     key = KeyFile(f"{folder}/key", "secret", spec.api_key) if spec.api_key else None
     ca = ca_file(f"{folder}/ca", spec.tls)
     headers, files = _values(f"{folder}/header", spec.headers or [])
@@ -42,8 +44,11 @@ def provider_access(spec: ModelProviderSpec, *, folder: str = "model") -> Access
 
 
 def server_access(name: str, spec: ToolServerSpec) -> Access:
-    """`url, headers?, query?, caFile?` or `command`, and `timeoutSeconds`. `name` is that of the
-    ToolServer; its files are its own."""
+    """How to reach a tool server: `url`, `headers?`, `query?` and `caFile?`, or `command`; and
+    `timeoutSeconds`.
+
+    `name` is the name of the ToolServer, which has a separate folder for its files.
+    """
     seconds = parse_duration(spec.timeout) if spec.timeout else DEFAULT_TOOL_TIMEOUT
     if spec.http is not None:
         access = _http_access(name, spec.http)
@@ -72,8 +77,8 @@ def _http_access(name: str, http: HttpServer) -> Access:
 def _values(
     folder: str, given: Sequence[ToolHeader | QueryParameter]
 ) -> tuple[list[JsonObject], list[KeyFile]]:
-    """`name` and `value` or `file` of each header or query parameter, and the files, by place in
-    the list."""
+    """`name` and `value` or `file` of each header or query parameter, and the files, numbered
+    by list position."""
     values: list[JsonObject] = []
     files: list[KeyFile] = []
     for at, each in enumerate(given):
@@ -87,5 +92,5 @@ def _values(
 
 
 def _access(document: JsonObject, *files: KeyFile | None) -> Access:
-    told = {key: value for key, value in document.items() if value is not None}
-    return Access(told, tuple(file for file in files if file is not None))
+    present = {key: value for key, value in document.items() if value is not None}
+    return Access(present, tuple(file for file in files if file is not None))

@@ -1,4 +1,4 @@
-"""The sidecar of a foreign image whose output may be big
+"""The sidecar of a `container` node whose output may be large
 (docs/adr/0009-big-outputs-of-foreign-images.md)."""
 
 from typing import Final
@@ -9,7 +9,7 @@ from waypost.protocol import carrying
 _VOLUME: Final = "out"
 _MOUNT: Final = {"name": _VOLUME, "mountPath": carrying.MOUNT}
 _SHARED: Final = ("WAYPOST_OUTPUT", "WAYPOST_POD_UID")
-# A whole output is in memory, as text and as values; until then a shell waits.
+# The output is in memory twice, as text and as values; before that only a shell runs.
 _RESOURCES: Final = {
     "requests": {"cpu": "10m", "memory": "32Mi"},
     "limits": {"cpu": "1", "memory": "512Mi", "ephemeral-storage": "64Mi"},
@@ -23,10 +23,10 @@ def add_output_sidecar(
     pull_policy: str,
     token: tuple[JsonObject, JsonObject] | None,
 ) -> None:
-    """Put the sidecar into a pod's spec, and the folder that it shares with the program.
+    """Add the sidecar to a pod's spec, and the folder that it shares with the program.
 
     Only the sidecar gets the `token` (volume and mount) of the pod. It has no /tmp: in a shared
-    one, the program could leave code for our Python to find.
+    one, the program could place code that our Python would import.
     """
     program = pod["containers"][0]
     volume = {"name": _VOLUME, "emptyDir": {"sizeLimit": carrying.FOLDER_LIMIT}}

@@ -26,17 +26,17 @@ GATEWAY_AUDIENCE: Final = "waypost-gateway"
 OUTPUT_FILE: Final = "/dev/termination-log"
 STORAGE_VARIABLE: Final = "WAYPOST_STORAGE_BYTES"
 _STORAGE: Final = "ephemeral-storage"
-_DEFAULT_TMP: Final = "256Mi"  # only where neither the node nor the installation limits storage
-_LONGEST_DEADLINE: Final = 2**31 - 1  # what the API server takes
+_DEFAULT_TMP: Final = "256Mi"  # only if neither the node nor the installation limits storage
+_LONGEST_DEADLINE: Final = 2**31 - 1  # the limit of the API server
 
 
 @dataclass(frozen=True)
 class PodSettings:
-    """What the operator's own settings add to node pods."""
+    """What the operator's settings add to node pods."""
 
     runner_image: str
     agent_image: str = ""
-    gateway_url: str | None = None  # where payloads are kept that fit no commit record
+    gateway_url: str | None = None  # stores payloads that do not fit a commit record
     image_pull_policy: str = "IfNotPresent"
     job_ttl_seconds: int = 86400
     default_requests: tuple[tuple[str, str], ...] = (("cpu", "50m"), ("memory", "64Mi"))
@@ -54,7 +54,7 @@ class PodSettings:
 
 @dataclass(frozen=True)
 class Rendered:
-    """The node's own fields after evaluation, and the keys that its pod gets as files."""
+    """The evaluated fields of a node, and the keys that its pod mounts as files."""
 
     args: tuple[str, ...] = ()
     env: tuple[tuple[str, str], ...] = ()
@@ -73,11 +73,14 @@ def pod_spec(
     deadline_seconds: float,
     default_resources: Resources | None,
 ) -> JsonObject:
-    """The pod's spec. `volume` holds its request; `deadline_seconds` (queueTimeout + timeout)
-    bounds it while no operator is there; `default_resources` are those of the run."""
+    """The pod's spec.
+
+    `volume` holds its request. `deadline_seconds` (queueTimeout + timeout) limits the pod while no
+    operator runs. `default_resources` are those of the run.
+    """
     resources = _resources(settings, default_resources, work_of(node).resources)
     container = _container(node, request, rendered, settings, resources)
-    # One limit for everything that the container writes: /tmp has no smaller one of its own.
+    # One limit for everything that the container writes: /tmp has no smaller limit.
     tmp = {"sizeLimit": container["resources"]["limits"].get(_STORAGE, _DEFAULT_TMP)}
     pod: JsonObject = {
         "restartPolicy": "Never",
@@ -136,14 +139,16 @@ def _container(
         ],
     }
     if kind.runs_waypost and _STORAGE in container["resources"]["limits"]:
-        # The runner limits the size of files with it, and the kubelet knows it in bytes.
+        # The runner limits the size of files with it; the kubelet converts it to bytes.
         source = {"resource": f"limits.{_STORAGE}", "divisor": "1"}
         container["env"].append(
             {"name": STORAGE_VARIABLE, "valueFrom": {"resourceFieldRef": source}}
         )
     policy = getattr(work, "image_pull_policy", None)
     if policy is None and not getattr(work, "image", None):
-        policy = settings.image_pull_policy  # ours; for others the cluster's own rule
+        policy = (
+            settings.image_pull_policy
+        )  # our own images only; for others the cluster's default applies
     if policy:
         container["imagePullPolicy"] = policy
     if command := kind.command(node):
@@ -154,7 +159,7 @@ def _container(
 
 
 def _token_volume(settings: PodSettings) -> tuple[JsonObject, JsonObject] | None:
-    """The pod's identity towards the gateway: a token of no use to the API server."""
+    """The pod's identity for the gateway: a token that the API server does not accept."""
     if settings.gateway_url is None:
         return None
     token = {
@@ -211,7 +216,7 @@ def _resources(settings: PodSettings, *declared: Resources | None) -> JsonObject
         limits |= each.limits or {}
         requests |= each.requests or {}
         # A default request above the declared limit, or a default limit below the declared
-        # request, would be refused by the API server: the declared one then stands for both.
+        # request, would be refused by the API server: then the declared value is used for both.
         for name in set(each.limits or {}) - set(each.requests or {}):
             requests.pop(name, None)
         for name in set(each.requests or {}) - set(each.limits or {}):
@@ -222,14 +227,14 @@ def _resources(settings: PodSettings, *declared: Resources | None) -> JsonObject
 STOP_GRACE: Final = 30.0  # terminationGracePeriodSeconds of node pods
 
 
-# The runner's own timer comes first; the operator's is there for a runner that hangs.
+# The runner's timer comes first; the operator's is for a runner that hangs.
 RUNNER_HEADSTART: Final = 5.0
 
 
 def escape_pod_string(text: str) -> str:
-    """`text` as it goes into command, args or env of a pod.
+    """`text` escaped for command, args or env of a pod.
 
-    The kubelet expands `$(NAME)` there, so text written by a model could read a secret out of the
-    environment. Applied after evaluation and to nothing else: the node's request must not differ.
+    The kubelet expands `$(NAME)` there, so text of a model could read a secret from the
+    environment. Use it after evaluation and for nothing else: the request must stay unchanged.
     """
     return text.replace("$", "$$")

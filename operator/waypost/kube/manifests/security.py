@@ -1,4 +1,4 @@
-"""Security contexts of every pod that Waypost makes.
+"""Security contexts of all pods that Waypost creates.
 
 Together they meet the Pod Security Standard "restricted", version 1.25 and later.
 """

@@ -58,7 +58,7 @@ class Machines:
         try:
             body = await self._cluster.get(Kind.NODE, namespace=None, name=name)
         except NotFound:
-            return MachineFact(name, moment, ready=False, found=False)
+            return MachineFact(name, moment, ready=False, exists=False)
         except Rejected as error:
             log.warning("no right to read machines, so each counts as ready: %s", error.message)
             return MachineFact(name, moment, ready=True)

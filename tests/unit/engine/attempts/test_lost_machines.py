@@ -153,8 +153,8 @@ def test_the_pods_are_read_live_before_one_is_given_up() -> None:
         pytest.param(machine(390, live=False), 400, False, id="from-the-cache"),
         pytest.param(machine(400, ready=True), 400, False, id="ready"),
         pytest.param(machine(400, since=after(390)), 400, False, id="was-back-meanwhile"),
-        pytest.param(machine(400, found=False, since=None), 400, False, id="gone-not-long-enough"),
-        pytest.param(machine(401, found=False, since=None), 401, True, id="gone"),
+        pytest.param(machine(400, exists=False, since=None), 400, False, id="gone-not-long-enough"),
+        pytest.param(machine(401, exists=False, since=None), 401, True, id="gone"),
         pytest.param(machine(401, since=None), 401, True, id="says-nothing-of-ready"),
     ],
 )
@@ -320,7 +320,7 @@ def test_a_stop_that_nobody_carries_out(stopping: str, phase: str, reason: str) 
 def test_machine_facts(conditions: Any, ready: bool, since: Any) -> None:
     body = {"status": {"conditions": conditions}}
     found = machine_fact(body, name="m1", looked_at=NOW)
-    assert (found.ready, found.since, found.found) == (ready, since, True)
+    assert (found.ready, found.since, found.exists) == (ready, since, True)
 
 
 def test_what_a_pod_tells_of_its_machine() -> None:

@@ -157,8 +157,8 @@ def test_s54_queue_timeout(trouble: Any, reason: str) -> None:
 @pytest.mark.parametrize(
     ("facts", "told"),
     [
-        pytest.param({"machine": "m1"}, "machine m1 took its pod and has not started it", id="m1"),
-        pytest.param({"scheduled": False}, "no machine has taken its pod", id="no-scheduler"),
+        pytest.param({"machine": "m1"}, "machine m1 has not started the pod", id="m1"),
+        pytest.param({"scheduled": False}, "the pod has not been scheduled", id="no-scheduler"),
     ],
 )
 def test_a_pod_that_nobody_says_anything_of_is_told_when_its_time_is_up(

@@ -159,7 +159,7 @@ def key_of(play: Play, path: str, attempt: int) -> str:
         pytest.param({"from": ["bb"]}, "rerun.from", "did you mean 'b'?", id="typo"),
         pytest.param({"skip": ["x"]}, "rerun.skip", "there is no node 'x'", id="unknown"),
         pytest.param(
-            {"from": ["b"], "skip": ["b"]}, "rerun.skip", "stands in rerun.from too", id="twice"
+            {"from": ["b"], "skip": ["b"]}, "rerun.skip", "is also in rerun.from", id="twice"
         ),
         pytest.param(
             {"outputs": {"ok": {"decision": "Approved"}}},

@@ -36,7 +36,7 @@ def events_read(operator: Operator) -> int:
 MISSING = [
     pytest.param(
         NO_SECRET,
-        "Secret crm does not exist; make it: kubectl create secret generic crm "
+        "Secret crm does not exist; create it: kubectl create secret generic crm "
         "--from-file=token=FILE",
         id="secret",
     ),

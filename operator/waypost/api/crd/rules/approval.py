@@ -22,7 +22,7 @@ _DENIAL_WITHOUT_ANSWER = (
 )
 
 APPROVAL_SPEC = (
-    # Otherwise somebody could create an answered Approval under the name in advance.
+    # Otherwise a person could create an answered Approval with that name in advance.
     Rule(
         f"oldSelf.hasValue() || !{any_of(ANSWER)}",
         [
