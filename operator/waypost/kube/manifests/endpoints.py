@@ -42,8 +42,8 @@ def provider_access(spec: ModelProviderSpec, *, folder: str = "model") -> Access
 
 
 def server_access(name: str, spec: ToolServerSpec) -> Access:
-    """`url, headers?, query?, caFile?` or `command`, and `timeoutSeconds`. `name` is that of the
-    ToolServer; its files are its own."""
+    """`url, headers?, query?, oauth?, caFile?` or `command`, and `timeoutSeconds`. `name` is that
+    of the ToolServer; its files are its own."""
     seconds = parse_duration(spec.timeout) if spec.timeout else DEFAULT_TOOL_TIMEOUT
     if spec.http is not None:
         access = _http_access(name, spec.http)
@@ -60,13 +60,25 @@ def _http_access(name: str, http: HttpServer) -> Access:
     headers, files = _values(f"tools/{name}", http.headers or [])
     query, more_files = _values(f"tools/{name}/query", http.query or [])
     ca = ca_file(f"tools/{name}/ca", http.tls)
+    oauth = http.auth.oauth if http.auth else None
+    secret = (
+        KeyFile(f"tools/{name}/client-secret", "secret", oauth.client_secret) if oauth else None
+    )
     document: JsonObject = {
         "url": http.url,
         "headers": headers or None,
         "query": query or None,
+        "oauth": {
+            "tokenUrl": oauth.token_url,
+            "clientId": oauth.client_id,
+            "clientSecretFile": secret.mounted,
+            "scopes": oauth.scopes or [],
+        }
+        if oauth and secret
+        else None,
         "caFile": ca.mounted if ca else None,
     }
-    return _access(document, *files, *more_files, ca)
+    return _access(document, *files, *more_files, secret, ca)
 
 
 def _values(
