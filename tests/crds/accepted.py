@@ -119,7 +119,7 @@ EVERYTHING = workflow(
         },
     },
     {
-        "name": "think-again",
+        "name": "think_again",
         "agent": {
             "models": [{"provider": "main", "name": "m"}, {"provider": "backup", "name": "m"}],
             "prompt": "Think.",

@@ -70,9 +70,17 @@ FULL_SERVER = server(
         "url": URL,
         "headers": [
             {"name": "X-Team", "value": ""},
-            {"name": "Authorization", "valueFrom": FROM_SECRET},
+            {"name": "X-Key", "valueFrom": FROM_SECRET},
             {"name": "X-Id", "valueFrom": FROM_CONFIG},
         ],
+        "auth": {
+            "oauth": {
+                "tokenUrl": "https://login.example.com/token",
+                "clientId": "waypost",
+                "clientSecret": {"name": "runbooks", "key": "client-secret"},
+                "scopes": ["runbooks.read"],
+            }
+        },
         "query": [{"name": "team", "value": ""}, {"name": "id", "valueFrom": FROM_CONFIG}],
         "tls": {"caSecret": {"name": "runbooks", "key": "ca.crt"}},
     },
@@ -186,6 +194,14 @@ REFUSED = [
         provider(type="Google", models=[{"name": "m", "structuredOutput": "JsonSchema"}]),
         "structuredOutput JsonSchema and JsonObject need type OpenAI; remove structuredOutput: "
         "models of type Google",
+    ),
+    row(
+        "server-oauth-and-header",
+        over_http(
+            headers=[{"name": "authorization", "value": "x"}],
+            auth={"oauth": {"tokenUrl": URL, "clientId": "a", "clientSecret": KEY}},
+        ),
+        "both auth and a header Authorization are set; keep one of them",
     ),
     row(
         "server-query-without-value",

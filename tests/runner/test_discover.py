@@ -131,6 +131,23 @@ def test_query_parameters_are_sent_and_shown_in_no_message(ask: Ask, tmp_path: P
     assert "team-canary" not in log + verdict.message
 
 
+@pytest.mark.parametrize("refused", [False, True], ids=["token", "no token"])
+def test_a_token_opens_the_server(refused: bool, ask: Ask, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("client-canary")
+    body = {"access_token": CANARY.split()[1], "expires_in": 60}
+    reply = Answer(status=400, body={"error": "invalid_scope"}) if refused else Answer(body=body)
+    with serving(runbooks(), guard=CANARY) as url, answering(reply) as tokens:
+        oauth = {
+            "tokenUrl": f"{tokens.url}/token",
+            "clientId": "me",
+            "clientSecretFile": str(tmp_path / "secret"),
+        }
+        verdict, log = ask(url=url, oauth=oauth)
+    assert verdict.ok is not refused
+    assert ("invalid_scope" in verdict.message) is refused
+    assert "canary" not in log + verdict.message
+
+
 def test_a_key_that_the_server_echoes_is_struck_out(ask: Ask, tmp_path: Path) -> None:
     (tmp_path / "key").write_text(CANARY)
     with serving(runbooks(), guard="another") as url:

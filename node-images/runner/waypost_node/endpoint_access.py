@@ -64,6 +64,10 @@ class Keys:
             raise _unfit(f"{text_}; correct the Secret")
         return text
 
+    def add(self, secret: str) -> None:
+        """Remember a secret that was not read from a file, such as a token."""
+        self._secrets.append(secret)
+
     @property
     def redact(self) -> Callable[[str], str]:
         """A function that replaces every key read so far by a mark."""

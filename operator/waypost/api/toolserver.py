@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from waypost.api.base import Duration, JsonObject, Model, StatusModel, keyed_by
-from waypost.api.endpoint import TlsSource, Url, ValueSource
+from waypost.api.endpoint import KeyRef, TlsSource, Url, ValueSource
 from waypost.api.probe import ProbedStatus
 
 HEADER_PATTERN = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"  # a token of RFC 9110
@@ -41,6 +41,31 @@ class QueryParameter(Model):
     )
 
 
+Scope = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[!#-\[\]-~]+$")]
+
+
+class ClientCredentials(Model):
+    """OAuth 2 client credentials grant. The pod fetches a token, keeps it until it expires, and
+    fetches a new one when the server answers 401."""
+
+    token_url: Url = Field(
+        description="URL of the token endpoint, for example https://login.example.com/oauth/token."
+    )
+    client_id: str = Field(min_length=1, max_length=256, description="ID of the client.")
+    client_secret: KeyRef = Field(
+        description="Key of a Secret that holds the secret of the client. It is mounted as a file."
+    )
+    scopes: list[Scope] | None = Field(
+        default=None, max_length=32, description="Scopes to ask for. Default: those of the client."
+    )
+
+
+class ServerAuth(Model):
+    """How nodes and probes authenticate to the server."""
+
+    oauth: ClientCredentials = Field(description=ClientCredentials.__doc__)
+
+
 class HttpServer(Model):
     """MCP server that is reached over streamable HTTP."""
 
@@ -51,6 +76,7 @@ class HttpServer(Model):
         description="Headers of every request, for example Authorization.",
         json_schema_extra=keyed_by("name"),
     )
+    auth: ServerAuth | None = Field(default=None, description=ServerAuth.__doc__)
     query: list[QueryParameter] | None = Field(
         default=None,
         max_length=20,

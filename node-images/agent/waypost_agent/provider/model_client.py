@@ -88,11 +88,12 @@ class ModelClient(WrapperModel):
         self, messages: list[ModelMessage], parameters: ModelRequestParameters
     ) -> tuple[ModelResponse, Problem | None]:
         """The answer of the current model, and what is wrong with it after all tries."""
-        _, model, settings, retries = self._candidate
+        _, _, settings, retries = self._candidate
+        ask = super().request
         for left in reversed(range(TRIES)):
             await self._journal.asking()
             response = await retries.call(
-                lambda: model.request(messages, settings, parameters),
+                lambda: ask(messages, settings, parameters),
                 estimate=lambda answer: with_estimate(answer, messages, parameters),
             )
             response = answers.with_own_ids(self._with_given_names(response), self._ids)

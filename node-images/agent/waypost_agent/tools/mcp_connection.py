@@ -8,6 +8,8 @@ from mcp import MCPError
 from waypost.protocol.probe import ProbeReason, Verdict
 from waypost_node import endpoint_access
 
+from waypost_agent.tools.oauth import RENEWABLE, ClientCredentials
+
 # The session's own clock comes first: it ends one call, this one the whole session.
 _LATER: Final = 5.0
 
@@ -64,6 +66,8 @@ def client(
     in `refusals`. Raises endpoint_access.Unfit."""
 
     async def note(answer: httpx2.Response) -> None:
+        if answer.status_code == 401 and RENEWABLE in answer.request.extensions:
+            return  # it is sent again with a new token
         if answer.request.method == "POST" and answer.status_code >= 300:
             words = endpoint_access.said_in(await answer.aread())
             verdict = endpoint_access.refused(answer.status_code, words, url)
@@ -79,6 +83,15 @@ def client(
         event_hooks={"response": [note]},
     )
     http.refusals = refusals
+    if "oauth" in document:
+        http.auth = ClientCredentials(
+            document["oauth"],
+            keys,
+            ca_file=document.get("caFile"),
+            on_failure=lambda request, failure: refusals.note(
+                request, Refused(failure.status, failure.verdict.message, failure.verdict)
+            ),
+        )
     endpoint_access.add_query(http, endpoint_access.query_of(document, keys))
     return http
 

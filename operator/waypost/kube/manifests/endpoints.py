@@ -44,8 +44,8 @@ def provider_access(spec: ModelProviderSpec, *, folder: str = "model") -> Access
 
 
 def server_access(name: str, spec: ToolServerSpec) -> Access:
-    """How to reach a tool server: `url`, `headers?`, `query?` and `caFile?`, or `command`; and
-    `timeoutSeconds`.
+    """How to reach a tool server: `url`, `headers?`, `query?`, `oauth?` and `caFile?`, or
+    `command`; and `timeoutSeconds`.
 
     `name` is the name of the ToolServer, which has a separate folder for its files.
     """
@@ -65,13 +65,25 @@ def _http_access(name: str, http: HttpServer) -> Access:
     headers, files = _values(f"tools/{name}", http.headers or [])
     query, more_files = _values(f"tools/{name}/query", http.query or [])
     ca = ca_file(f"tools/{name}/ca", http.tls)
+    oauth = http.auth.oauth if http.auth else None
+    secret = (
+        KeyFile(f"tools/{name}/client-secret", "secret", oauth.client_secret) if oauth else None
+    )
     document: JsonObject = {
         "url": http.url,
         "headers": headers or None,
         "query": query or None,
+        "oauth": {
+            "tokenUrl": oauth.token_url,
+            "clientId": oauth.client_id,
+            "clientSecretFile": secret.mounted,
+            "scopes": oauth.scopes or [],
+        }
+        if oauth and secret
+        else None,
         "caFile": ca.mounted if ca else None,
     }
-    return _access(document, *files, *more_files, ca)
+    return _access(document, *files, *more_files, secret, ca)
 
 
 def _values(

@@ -91,13 +91,18 @@ def test_the_request_has_texts_model_and_limits_resolved() -> None:
     assert (told["limits"], told["reasks"]) == ({"requests": 50, "tokens": 7}, 2)
 
 
-def test_query_parameters_come_as_values_and_files() -> None:
+def test_query_parameters_and_credentials_come_as_values_and_files() -> None:
     query: JsonValue = [
         {"name": "v", "value": "1"},
         {"name": "k", "valueFrom": {"secretKeyRef": {"name": "q", "key": "k"}}},
     ]
     around = world(query=query)
-    http = {"http": {"url": "http://tools/mcp", "query": query}}
+    oauth = {
+        "tokenUrl": "https://login/token",
+        "clientId": "me",
+        "clientSecret": {"name": "o", "key": "k"},
+    }
+    http = {"http": {"url": "http://tools/mcp", "query": query, "auth": {"oauth": oauth}}}
     around["servers"] = {"runbooks": ToolServerSpec.model_validate(http)}
     node = agent("a", tools=[{"server": "runbooks", "allow": ["read"]}])
     job = first(node, around=around)
@@ -106,6 +111,12 @@ def test_query_parameters_come_as_values_and_files() -> None:
         {"name": "v", "value": "1"},
         {"name": "k", "file": "/waypost/secrets/model/query/1"},
     ]
+    assert told["tools"][0]["oauth"] == {
+        "tokenUrl": "https://login/token",
+        "clientId": "me",
+        "clientSecretFile": "/waypost/secrets/tools/runbooks/client-secret",
+        "scopes": [],
+    }
     assert told["tools"][0]["query"][1]["file"] == "/waypost/secrets/tools/runbooks/query/1"
     assert {"model/query/1", "tools/runbooks/query/1"} <= set(
         re.findall(r'"path": "([^"]+)"', json.dumps(pod_of(job)))

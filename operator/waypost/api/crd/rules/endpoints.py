@@ -46,6 +46,13 @@ TLS_SOURCE: Final = _exactly_one("caConfigMap", "caSecret")
 VALUE_SOURCE: Final = _exactly_one("secretKeyRef", "configMapKeyRef")
 TOOL_HEADER: Final = _one_value("header")
 QUERY_PARAMETER: Final = _one_value("query parameter")
+HTTP_SERVER: Final = (
+    Rule(
+        "!has(self.auth) || !has(self.headers) || "
+        "!self.headers.exists(h, h.name.lowerAscii() == 'authorization')",
+        ["both auth and a header Authorization are set; keep one of them"],
+    ),
+)
 PROVIDER: Final = (
     Rule(
         any_of(["baseURL", "apiKey"]),

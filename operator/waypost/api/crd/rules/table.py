@@ -56,6 +56,7 @@ RULES: Final[Mapping[str, Sequence[Rule]]] = {
     "ToolServerSpec": endpoints.TOOL_SERVER,
     "ToolHeader": endpoints.TOOL_HEADER,
     "QueryParameter": endpoints.QUERY_PARAMETER,
+    "HttpServer": endpoints.HTTP_SERVER,
     "ValueSource": endpoints.VALUE_SOURCE,
     "TlsSource": endpoints.TLS_SOURCE,
     URL_PATTERN: endpoints.URL_TEXT,
