@@ -169,6 +169,7 @@ def test_a_declared_limit_is_the_room_in_tmp(space: Space, runner: str) -> None:
     run.succeeded(within=120)
 
 
+@pytest.mark.nightly  # the kubelet looks at disks once a minute
 def test_a_full_tmp_names_the_field_that_gives_room(space: Space, runner: str) -> None:
     patient = {"timeout": "4m", "onFailure": "Continue"}
     run = space.start(
