@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -35,6 +36,20 @@ def test_a_header_may_stand_for_the_key(type_: str, tmp_path: Path) -> None:
     sent = server.asked[0].headers
     assert sent["authorization"] == "Basic abc"
     assert not {"x-api-key", "x-goog-api-key"} & set(sent)
+
+
+@pytest.mark.parametrize("type_", ["OpenAI", "Anthropic", "Google"])
+def test_query_parameters_are_sent_and_their_secrets_struck_out(type_: str, tmp_path: Path) -> None:
+    (tmp_path / "team").write_text(CANARY)
+    query = [
+        {"name": "api-version", "value": "a b&c"},
+        {"name": "team", "file": str(tmp_path / "team")},
+    ]
+    with serving(answer(type_, f"my team is {CANARY}")) as server:
+        failed = Pod(tmp_path, server.url, type_).fail("any", model={"query": query})
+    sent = parse_qs(urlsplit(server.asked[0].target).query)
+    assert (sent["api-version"], sent["team"]) == (["a b&c"], [CANARY])
+    assert "repeats a secret" in failed.message
 
 
 @pytest.mark.parametrize(

@@ -239,6 +239,14 @@ ACCEPTED = [
         workflow(defaults={"resources": {"limits": {"ephemeral-storage": "4Gi", "cpu": 2}}}),
         "S92",
     ),
+    row(
+        "as-many-dependencies-as-nodes",
+        workflow(
+            *[node(f"n{i}") for i in range(199)],
+            node("last", dependsOn=[f"n{i}" for i in range(199)]),
+        ),
+        "a node may depend on all others",
+    ),
     row("computed-wait", workflow(pause(wait={"duration": "${inputs.n}s"})), "S76"),
     row("record-compressed", kept(compressed="H4sI"), "gzip and base64"),
     row("record-compressed-most", kept(compressed="A" * 1_400_000), "etcd takes 1.5 MiB"),

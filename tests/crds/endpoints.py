@@ -53,10 +53,12 @@ FULL_PROVIDER = provider(
         {"name": "X-Team", "value": "ops"},
         {"name": "X-Id", "valueFrom": FROM_SECRET},
     ],
+    query=[{"name": "api-version", "value": "1"}, {"name": "id", "valueFrom": FROM_SECRET}],
     models=[
         {
             "name": "meta-llama/Llama-3.3-70B-Instruct",
             "price": {"input": "0.25", "cachedInput": "0.025", "output": "2"},
+            "structuredOutput": "JsonObject",
             "settings": {"temperature": 0},
             "inputs": ["Image", "Audio", "PDF"],
         },
@@ -71,6 +73,7 @@ FULL_SERVER = server(
             {"name": "Authorization", "valueFrom": FROM_SECRET},
             {"name": "X-Id", "valueFrom": FROM_CONFIG},
         ],
+        "query": [{"name": "team", "value": ""}, {"name": "id", "valueFrom": FROM_CONFIG}],
         "tls": {"caSecret": {"name": "runbooks", "key": "ca.crt"}},
     },
     timeout="1m30s",
@@ -177,6 +180,22 @@ REFUSED = [
         "server-header-without-value",
         over_http(headers=[{"name": "X"}]),
         "header X has neither value nor valueFrom; set one of them",
+    ),
+    row(
+        "provider-json-mode-of-another-type",
+        provider(type="Google", models=[{"name": "m", "structuredOutput": "JsonSchema"}]),
+        "structuredOutput JsonSchema and JsonObject need type OpenAI; remove structuredOutput: "
+        "models of type Google",
+    ),
+    row(
+        "server-query-without-value",
+        over_http(query=[{"name": "x"}]),
+        "query parameter x has neither value nor valueFrom; set one of them",
+    ),
+    row(
+        "provider-query-with-two-values",
+        provider(query=[{"name": "x", "value": "1", "valueFrom": FROM_SECRET}]),
+        "query parameter x has both value and valueFrom; keep one of them",
     ),
     row(
         "server-header-with-two-values",

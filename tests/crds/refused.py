@@ -318,10 +318,9 @@ STRICT = [
         'spec.nodes[1].dependsOn[1]: Duplicate value: "a"',
     ),
     row(
-        "depends-on-with-hyphen",
-        workflow(node("b", dependsOn=["gather-logs"])),
-        "spec.nodes[0].dependsOn[0]",
-        "Use _ instead of -: gather_logs",
+        "depends-on-too-many",
+        workflow(node("b", dependsOn=[f"n{i}" for i in range(201)])),
+        "spec.nodes[0].dependsOn: Too many: 201: must have at most 200 items",
     ),
     row("parallelism-zero", workflow(parallelism=0), "spec.parallelism", "equal to 1"),
     row("yaml-says-on", workflow(node(when=True)), "spec.nodes[0].when", "boolean"),

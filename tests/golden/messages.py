@@ -10,7 +10,7 @@ from typing import Final
 
 from waypost.api.crd.cel_rule import Cel, Rule
 from waypost.api.crd.rules.table import RULES
-from waypost.api.vocabulary import NOT_YET, OUR_FIELD, unknown_field
+from waypost.compiler.vocabulary import NOT_YET, OUR_FIELD, unknown_field
 
 FILE: Final = Path(__file__).parent / "messages.txt"
 _LONGEST_SHOWN = 30

@@ -121,6 +121,16 @@ def test_a_header_from_a_secret_opens_it_and_is_told_nowhere(ask: Ask, tmp_path:
     assert CANARY.split()[1] not in log + (tmp_path / "termination-log").read_text()
 
 
+def test_query_parameters_are_sent_and_shown_in_no_message(ask: Ask, tmp_path: Path) -> None:
+    (tmp_path / "team").write_text("team-canary/1 2")
+    query = [{"name": "v", "value": "1"}, {"name": "team", "file": str(tmp_path / "team")}]
+    with answering(Answer(status=403, body={"error": "no"})) as server:
+        verdict, log = ask(url=server.url + "/mcp", query=query)
+    assert server.asked[0][0] == "/mcp?v=1&team=team-canary%2F1+2"
+    assert verdict.message.startswith(f"{server.url}/mcp answered 403: no")
+    assert "team-canary" not in log + verdict.message
+
+
 def test_a_key_that_the_server_echoes_is_struck_out(ask: Ask, tmp_path: Path) -> None:
     (tmp_path / "key").write_text(CANARY)
     with serving(runbooks(), guard="another") as url:

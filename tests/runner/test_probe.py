@@ -5,6 +5,7 @@ import socket
 import subprocess
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from waypost.protocol.probe import ProbeReason, Verdict, decode
@@ -51,6 +52,19 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
 def ask(bench: Bench, answer: Answer, **document: Any) -> tuple[Verdict, Outside]:
     with answering(answer) as server:
         return bench.provider(server.url + "/v1", **document), server
+
+
+def test_query_parameters_are_sent_and_shown_in_no_message(bench: Bench) -> None:
+    secret = f"{CANARY}/+"
+    query = [
+        {"name": "api-version", "value": "1"},
+        {"name": "k", "file": bench.file("query", secret)},
+    ]
+    refused = Answer(status=401, body={"error": "who are you"})
+    verdict, server = ask(bench, refused, query=query, type="Anthropic")
+    sent = parse_qs(urlsplit(server.asked[0][0]).query)
+    assert sent == {"limit": ["1000"], "api-version": ["1"], "k": [secret]}
+    assert CANARY not in verdict.message
 
 
 INTERFACES = [

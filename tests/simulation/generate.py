@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from tests.simulation.generate_settings import with_settings
 from tests.simulation.generate_strange import with_others
 from tests.simulation.plan import (
     AMPLE,
@@ -88,7 +89,8 @@ def scenario(seed: int) -> Scenario:
         deadline=hurry.choice([None, *_DEADLINES]) if deadlines else None,
         rounds=_rounds(random.Random(f"rounds of {seed}"), nodes),
     )
-    return with_others(_reshaped(random.Random(f"shapes of {seed}"), made, agents=agents))
+    shaped = _reshaped(random.Random(f"shapes of {seed}"), made, agents=agents)
+    return with_settings(with_others(shaped))
 
 
 def _reshaped(rng: random.Random, made: Scenario, *, agents: bool) -> Scenario:

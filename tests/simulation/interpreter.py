@@ -9,8 +9,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from tests.simulation.evidence import AttemptStory
 from tests.simulation.plan import NOTHING, Node, Read, Scenario, When
-from tests.simulation.programs import Gave, Meaning
+from tests.simulation.programs import Gave, Meaning, act_of, exit_code_of
 
 MAX_DISRUPTIONS: Final = 5
 MAX_LAUNCHES: Final = 2
@@ -171,8 +172,9 @@ class Patience:
     launches: int = 0
     busy: int = 0
 
-    def after(self, node: Node, reason: str, *, started: bool) -> Again | End:
-        """What must follow an attempt that broke for this reason."""
+    def after(self, node: Node, story: AttemptStory, *, started: bool) -> Again | End:
+        """What must follow an attempt that broke."""
+        reason = story.reason
         if reason == "Cancelled":
             return End("Cancelled", "Cancelled")
         if reason in _NEVER_AGAIN:
@@ -192,10 +194,21 @@ class Patience:
         if reason == "RateLimited" and self.busy < MAX_PROVIDER_RETRIES:
             self.busy += 1
             return Again(5.0 * 2 ** (self.busy - 1))
+        if reason == "NodeError" and not _may_repeat(node, story.number):
+            return End("Failed", reason)
         if self.retries < node.limit:
             self.retries += 1
             return Again(min(node.backoff * 2 ** (self.retries - 1), 300.0))
         return End("Failed", reason)
+
+
+def _may_repeat(node: Node, attempt: int) -> bool:
+    """What retry.exitCodes says of the exit code of an attempt (S69)."""
+    code = exit_code_of(node, act_of(node, attempt))
+    if node.codes is None or code is None:
+        return True
+    rule, listed = node.codes
+    return (code == listed) == (rule == "retry")
 
 
 def end_of(meaning: Meaning) -> str:

@@ -22,7 +22,7 @@ def spec_of(scenario: Scenario) -> Obj:
     """spec of the AgentWorkflow, before any round."""
     by_name = scenario.by_name
     spec: Obj = {
-        "inputs": {"flag": scenario.flag, "text": "no number"},
+        "inputs": {"flag": scenario.flag, "text": "no number", "zero": 0},
         "nodes": [node_of(node, by_name) for node in scenario.nodes if not node.comes],
         "parallelism": scenario.parallelism,
     }
@@ -70,6 +70,8 @@ def _clocks(node: Node) -> Obj:
         "queueTimeout": f"{node.queue_timeout:.0f}s",
         "retry": {"limit": node.limit, "backoff": {"initial": f"{node.backoff:.0f}s"}},
     }
+    if node.codes is not None:
+        fields["retry"]["exitCodes"] = {node.codes[0]: [node.codes[1]]}
     if node.deadline is not None:
         fields["deadline"] = f"{node.deadline:.0f}s"
     return fields | ({"effect": "once"} if node.once else {})
@@ -96,4 +98,7 @@ def _kind(node: Node) -> Any:
                 gate["onTimeout"] = "Fail"
             return gate
         case "wait":
-            return {"duration": f"{node.seconds:.0f}s"}
+            seconds = f"{node.seconds:.0f}"
+            return {
+                "duration": f"${{{seconds} + inputs.zero}}s" if node.computed else f"{seconds}s"
+            }

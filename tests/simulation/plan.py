@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 
 from waypost.ports.cluster import Obj
 
+ExitCodes = tuple[Literal["retry", "fail"], int]
 NodeKind = Literal["python", "container", "agent", "http", "approval", "wait"]
 RUN: Final = "brief"
 SCHEMA: Final[Obj] = {
@@ -71,6 +72,7 @@ class Act:
     name: str
     n: int = 0
     seconds: float = 1.0
+    code: int = 1  # with which a container that fails ends
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,7 @@ class Node:
     limit: int = 0
     backoff: float = 1.0
     once: bool = False
+    codes: ExitCodes | None = None  # retry.exitCodes
     timeout: float = 600.0
     queue_timeout: float = 600.0
     deadline: float | None = None  # over all attempts
@@ -110,6 +113,7 @@ class Node:
     expiry_fails: bool = False
     answers: tuple[Answer, ...] = ()
     seconds: float = 30.0
+    computed: bool = False  # the duration is an expression
 
     @property
     def has_pod(self) -> bool:

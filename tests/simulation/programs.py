@@ -106,6 +106,13 @@ _BROKEN: Final = {
 }
 
 
+def exit_code_of(node: Node, act: Act) -> int | None:
+    """The exit code that decides how the attempt of a container ends."""
+    if node.kind != "container":
+        return None
+    return {"fails": act.code, "dies": 137}.get(act.name)
+
+
 def stopped_meaning(node: Node, act: Act, inputs: Any) -> Meaning | None:
     """The result that a program still gives when it is asked to stop, if it does."""
     if act.name == "saves" and node.kind != "container":
@@ -130,7 +137,8 @@ def _outcome(node: Node, act: Act, pod: PodView) -> Outcome:
         return _FIXED[act.name]
     match act.name:
         case "fails":
-            return pod.fails()
+            failed = pod.fails()
+            return replace(failed, exit_code=act.code) if node.kind == "container" else failed
         case "limited":
             return pod.fails("busy", reason="RateLimited")
         case "foreign":

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import pytest
-from waypost.api.base import parse_duration
+from waypost.api.base import parse_computed_duration
 from waypost.compiler import node_settings
 from waypost.engine import decide
 from waypost.engine.attempts import cleanup, close, judge, reads, watch
@@ -37,13 +37,13 @@ from waypost.runtime.writes import actions as writes_actions
 from waypost.runtime.writes import status_patch
 from waypost.runtime.writes.actions import ActionExecutor
 
-from tests.simulation import seeded_rounds, seeded_strange
+from tests.simulation import seeded_rounds, seeded_settings, seeded_strange
 from tests.simulation.hunting import BUGS as BUGS
 from tests.simulation.hunting import acts, both, bug, holds, suffers
 from tests.simulation.plan import Scenario
 
 # Importing them puts their bugs on the list.
-PARTS: Final = (seeded_rounds, seeded_strange)
+PARTS: Final = (seeded_rounds, seeded_settings, seeded_strange)
 
 # --- results -------------------------------------------------------------------------------------
 
@@ -311,7 +311,8 @@ def _waits(plan: Scenario) -> bool:
 
 @bug("T11", focus=_waits)
 def _waits_cut_short(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("waypost.engine.nodes.wait.parse_duration", lambda text: parse_duration(text) / 5)
+    parse = "waypost.engine.nodes.wait.parse_computed_duration"
+    patch.setattr(parse, lambda text: parse_computed_duration(text) / 5)
 
 
 # --- people --------------------------------------------------------------------------------------

@@ -99,11 +99,11 @@ class Judge:
         if story.reason == "Succeeded":
             return [End("Succeeded")]
         ran = any(e.attempt == story.number for e in self._ledger.of(node.name))
-        follows = [patience.after(node, story.reason, started=ran)]
+        follows = [patience.after(node, story, started=ran)]
         pods = self._seen.pods_of(node.name, story.number)
         if not ran and any(section(pod.body, "spec").get("nodeName") for pod in pods):
             # It had a machine, so the operator cannot know that it did not run.
-            follows.append(replace(patience).after(node, story.reason, started=True))
+            follows.append(replace(patience).after(node, story, started=True))
         return follows
 
     def _waited(self, node: Node, story: AttemptStory, again: Again) -> Iterator[Violation]:

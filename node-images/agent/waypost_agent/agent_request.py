@@ -8,6 +8,9 @@ from waypost.protocol.request import Request
 
 REQUEST_TIMEOUT: Final = 300.0  # seconds that one model call may take
 MAX_RESULT_BYTES: Final = 64 * 1024  # of a tool's result that a model is given at once
+TOOLS: Final = "Tools"  # how a model is asked for an output with a schema
+JSON_SCHEMA: Final = "JsonSchema"
+JSON_OBJECT: Final = "JsonObject"
 _TOOL_TIMEOUT: Final = 60.0
 
 
@@ -36,6 +39,8 @@ class ModelWork(NamedTuple):
     timeout: float
     inputs: frozenset[str] = frozenset()  # what it takes besides text: Image, Audio, PDF
     headers: tuple[dict[str, str], ...] = ()  # name, and value or file
+    query: tuple[dict[str, str], ...] = ()  # name, and value or file
+    structured_output: str = TOOLS
     provider: str | None = None  # name of the ModelProvider, where the node has several models
 
     @property
@@ -100,6 +105,13 @@ class AgentRequest(NamedTuple):
         """What every one of the models takes besides text: any may get the conversation."""
         return frozenset.intersection(*(model.inputs for model in self.models))
 
+    @property
+    def structured_output(self) -> str:
+        """How all of the models are asked for an output with a schema: where they differ, by
+        instructions, which any model takes."""
+        modes = {model.structured_output for model in self.models}
+        return modes.pop() if len(modes) == 1 else JSON_OBJECT
+
     def price_of(self, key: str | None) -> Price | None:
         """The price of the model with this key; of the first one for a key that is not known."""
         known = {model.key: model.price for model in self.models}
@@ -153,6 +165,8 @@ def _model(model: dict[str, Any]) -> ModelWork:
         timeout=float(model.get("timeoutSeconds", REQUEST_TIMEOUT)),
         inputs=frozenset(model.get("inputs", ())),
         headers=tuple(model.get("headers", ())),
+        query=tuple(model.get("query", ())),
+        structured_output=str(model.get("structuredOutput", TOOLS)),
         provider=model.get("provider"),
     )
 

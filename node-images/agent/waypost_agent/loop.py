@@ -29,6 +29,7 @@ from waypost_node import endpoint_access
 from waypost_agent import Stop, agent_request
 from waypost_agent.agent_request import (
     MAX_RESULT_BYTES,
+    TOOLS,
     AgentRequest,
     InvalidAgentRequest,
     ModelWork,
@@ -112,9 +113,11 @@ class _Loop:
         self._work = work
         self._gateway = gateway
         self._deadline = deadline
-        self._output = Output(work.output_schema)
+        self._output = Output(work.output_schema, mode=work.structured_output)
         self._effects = Effects(work)
-        self._topic = ijson.digest([work.instructions, work.prompt, inputs])
+        # Answers of one mode mean nothing in another.
+        mode = [] if work.structured_output == TOOLS else [work.structured_output]
+        self._topic = ijson.digest([work.instructions, work.prompt, inputs, *mode])
 
     def _redact(self, text: str) -> str:
         return self.keys.redact(text)
@@ -258,6 +261,8 @@ class _Loop:
                 verify=endpoint_access.trust(work.ca_file),
                 timeout=httpx2.Timeout(work.timeout, connect=models.CONNECT_TIMEOUT),
             )
+            query = endpoint_access.query_of({"query": work.query}, self.keys)
+            endpoint_access.add_query(http, query)
             model = models.build(work, key=key, http=await stack.enter_async_context(http))
             retries = ProviderRetries(work, meter=self.meter, deadline=self._deadline)
             return Candidate(work, model, models.settings(work), retries)

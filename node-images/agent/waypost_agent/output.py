@@ -2,20 +2,25 @@
 
 from typing import Any, Final
 
-from pydantic_ai import StructuredDict, ToolOutput
+from pydantic_ai import NativeOutput, PromptedOutput, StructuredDict, ToolOutput
 from pydantic_ai.exceptions import ModelRetry, UserError
 from waypost.protocol import ijson, schema
 from waypost.protocol.ijson import Json
 
+from waypost_agent.agent_request import JSON_OBJECT, JSON_SCHEMA
+
 TOOL: Final = "final_result"  # by which the model gives its output
+_DESCRIPTION: Final = "The final output."
 _WRAPPED: Final = "value"  # arguments of a tool are an object; another value is put into one
 _SHOWN: Final = 4  # kilobytes, of a schema in words
 
 
 class Output:
-    """What the node's outputSchema makes of the model's answers. None takes any text."""
+    """What the node's outputSchema makes of the model's answers. None takes any text. `mode`: how
+    the model is asked for one with a schema (agent_request.TOOLS, JSON_SCHEMA, JSON_OBJECT)."""
 
-    def __init__(self, output_schema: Json | None) -> None:
+    def __init__(self, output_schema: Json | None, *, mode: str) -> None:
+        self._mode = mode
         self._schema = output_schema
         self._text = output_schema is None or _type_of(output_schema) == "string"
         self._wrapped = not self._text and _type_of(output_schema) != "object"
@@ -24,11 +29,16 @@ class Output:
 
     @property
     def type(self) -> Any:
-        """What pydantic-ai calls the output type: text, or a tool with the schema."""
+        """What pydantic-ai calls the output type: text, or a form of asking for the schema."""
         if self._text:
             return str
         shown = _in_object(self._schema) if self._wrapped else dict(self._schema or {})
-        return ToolOutput(_structured(shown), name=TOOL, description="The final output.")
+        structured = _structured(shown)
+        if self._mode == JSON_SCHEMA:
+            return NativeOutput(structured, name=TOOL, description=_DESCRIPTION)
+        if self._mode == JSON_OBJECT:
+            return PromptedOutput(structured, name=TOOL, description=_DESCRIPTION)
+        return ToolOutput(structured, name=TOOL, description=_DESCRIPTION)
 
     def taken(self, value: Any) -> Json:
         """The node's output of an answer. Raises ModelRetry, with what is wrong in it."""

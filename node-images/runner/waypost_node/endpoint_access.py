@@ -79,6 +79,25 @@ def headers_of(document: dict[str, Any], keys: Keys) -> dict[str, str]:
     }
 
 
+def query_of(document: dict[str, Any], keys: Keys) -> dict[str, str]:
+    """The query parameters in the document of a provider or server: values, or files that hold
+    them. Raises Unfit."""
+    return {
+        each["name"]: keys.read(each["file"]) if "file" in each else each["value"]
+        for each in document.get("query", [])
+    }
+
+
+def add_query(http: httpx2.AsyncClient, query: dict[str, str]) -> None:
+    """Let every request of `http` have these query parameters beside its own."""
+
+    async def add(request: httpx2.Request) -> None:
+        request.url = request.url.copy_merge_params(query)
+
+    if query:
+        http.event_hooks["request"].append(add)
+
+
 def trust(ca_file: str | None) -> ssl.SSLContext:
     """A TLS context that trusts the usual CAs and those in `ca_file` (PEM). Raises Unfit."""
     context = httpx2.create_ssl_context()

@@ -117,7 +117,13 @@ def ask_provider(
         headers[interface.header] = interface.prefix + keys.read(document["keyFile"])
     context = endpoint_access.trust(document.get("caFile"))
     try:
-        status, body = _get(url, headers, context, seconds)
+        # Messages have the address without these: one of them may be a secret.
+        status, body = _get(
+            url.copy_merge_params(endpoint_access.query_of(document, keys)),
+            headers,
+            context,
+            seconds,
+        )
     except (httpx2.HTTPError, TimeoutError) as error:
         return endpoint_access.unreachable(error, url)
     if status != 200:

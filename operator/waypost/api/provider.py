@@ -7,7 +7,7 @@ from pydantic import Field, StringConstraints
 from waypost.api.base import UNIQUE_ITEMS, Model, keyed_by
 from waypost.api.endpoint import KeyRef, TlsSource, Url
 from waypost.api.probe import ProbedStatus
-from waypost.api.toolserver import ToolHeader
+from waypost.api.toolserver import QueryParameter, ToolHeader
 
 ProviderType = Literal["OpenAI", "Anthropic", "Google"]
 
@@ -72,6 +72,7 @@ class Price(Model):
     output: Money = Field(description="Price of output tokens.")
 
 
+StructuredOutput = Literal["Tools", "JsonSchema", "JsonObject"]
 Input = Literal["Image", "Audio", "PDF"]
 
 
@@ -93,6 +94,13 @@ class ModelEntry(Model):
         description="What the model takes besides text in the results of tools. Anything else is "
         "described to it in text, for example [image/png, 12 KiB, not shown]. Default: nothing.",
         json_schema_extra=UNIQUE_ITEMS,
+    )
+    structured_output: StructuredOutput | None = Field(
+        default=None,
+        description="How the model is asked for an output with a schema. Tools: as the call of a "
+        "tool. JsonSchema: by response_format with the schema. JsonObject: by the schema in the "
+        "instructions, and response_format json_object. The last two are for servers without tool "
+        "calling and need type OpenAI. Default Tools.",
     )
 
 
@@ -118,6 +126,12 @@ class ModelProviderSpec(Model):
         default=None,
         max_length=20,
         description="Further headers of every request, for example for a gateway.",
+        json_schema_extra=keyed_by("name"),
+    )
+    query: list[QueryParameter] | None = Field(
+        default=None,
+        max_length=20,
+        description="Query parameters of every request, for example api-version for a gateway.",
         json_schema_extra=keyed_by("name"),
     )
     tls: TlsSource | None = Field(default=None, description=TlsSource.__doc__)

@@ -28,6 +28,19 @@ class ToolHeader(Model):
     )
 
 
+class QueryParameter(Model):
+    """One query parameter of every request: exactly one of value and valueFrom."""
+
+    name: str = Field(min_length=1, max_length=256, description="Name of the parameter.")
+    value: Annotated[str, StringConstraints(max_length=4096)] | None = Field(
+        default=None,
+        description="Value; it is percent-encoded when it is sent. Do not put a secret here.",
+    )
+    value_from: ValueSource | None = Field(
+        default=None, description="Source of the whole value: a Secret or ConfigMap."
+    )
+
+
 class HttpServer(Model):
     """MCP server that is reached over streamable HTTP."""
 
@@ -36,6 +49,12 @@ class HttpServer(Model):
         default=None,
         max_length=20,
         description="Headers of every request, for example Authorization.",
+        json_schema_extra=keyed_by("name"),
+    )
+    query: list[QueryParameter] | None = Field(
+        default=None,
+        max_length=20,
+        description="Query parameters of every request.",
         json_schema_extra=keyed_by("name"),
     )
     tls: TlsSource | None = Field(default=None, description=TlsSource.__doc__)

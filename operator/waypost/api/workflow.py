@@ -31,6 +31,9 @@ from waypost.api.rerun import Rerun
 MAX_NODES = 200
 
 InputKey = Annotated[str, StringConstraints(pattern=INPUT_KEY_PATTERN, max_length=63)]
+# Without the pattern of NodeName: a rule for each name in 200 lists of 200 would exceed the cost
+# that the API server allows. A name of another form is refused as the name of no node.
+ListedName = Annotated[str, StringConstraints(max_length=40)]
 ModuleSource = Annotated[str, StringConstraints(min_length=1, max_length=65536)]
 
 
@@ -164,16 +167,16 @@ class Node(Model):
         description='Condition, for example "${nodes.triage.output.urgent}". true: the node runs. '
         "false: the node is Skipped. Any other value fails the node.",
     )
-    depends_on: list[NodeName] | None = Field(
+    depends_on: list[ListedName] | None = Field(
         default=None,
-        max_length=32,
+        max_length=MAX_NODES,
         description="Nodes that must succeed first, in addition to those that expressions refer "
         "to.",
         json_schema_extra=UNIQUE_ITEMS,
     )
-    after: list[NodeName] | None = Field(
+    after: list[ListedName] | None = Field(
         default=None,
-        max_length=32,
+        max_length=MAX_NODES,
         description="Nodes that must end first, with any result.",
         json_schema_extra=UNIQUE_ITEMS,
     )

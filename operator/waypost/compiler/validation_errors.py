@@ -5,8 +5,8 @@ from typing import Any, Final, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from waypost.api.vocabulary import unknown_field
 from waypost.compiler.problems import Problem
+from waypost.compiler.vocabulary import unknown_field
 
 _MAX: Final = 5
 _SHOWN: Final = 60

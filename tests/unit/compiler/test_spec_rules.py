@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from waypost.api.workflow import MAX_NODES
 from waypost.compiler.definition import define
 from waypost.compiler.rules.spec import MAX_INPUT_BYTES, MAX_PROBLEMS
 
@@ -125,6 +126,12 @@ TABLE = [
         spec(python("a"), outputs={"v": "${nodes.b.output}"}),
         "outputs.v",
         "there is no node 'b'",
+    ),
+    bad(
+        "depends-on-with-hyphen",
+        spec(python("a", dependsOn=["b-c"])),
+        "nodes.a.dependsOn",
+        "there is no node 'b-c'; nodes: a",
     ),
     bad("dangling-depends-on", spec(python("a", dependsOn=["b"])), "nodes.a.dependsOn", "'b'"),
     bad("dangling-after", spec(python("a", after=["b"])), "nodes.a.after", "'b'"),
@@ -442,3 +449,10 @@ def test_a_chain_of_200_is_fine() -> None:
     definition = define(spec(*reversed(nodes)))
     assert definition.graph.order[0] == "n0"
     assert len(definition.graph.downstream("n0")) == 199
+
+
+@pytest.mark.parametrize("field", ["dependsOn", "after"])
+def test_a_node_may_come_after_all_others(field: str) -> None:
+    names: Any = [f"n{i}" for i in range(MAX_NODES - 1)]
+    last = python("last") | {field: names}
+    assert define(spec(*[python(f"n{i}") for i in range(MAX_NODES - 1)], last)).problems == ()

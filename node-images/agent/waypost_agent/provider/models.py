@@ -76,7 +76,12 @@ def _openai(work: ModelWork, key: str, http: httpx2.AsyncClient) -> Model:
     client = AsyncOpenAI(base_url=work.base_url, api_key=key, http_client=http, max_retries=0)
     if f".{httpx2.URL(work.base_url).host}".endswith(_OPENAI_HOSTS):
         return CompatibleChatModel(work.name, provider=OpenAIProvider(openai_client=client))
-    older = OpenAIModelProfile(openai_chat_supports_max_completion_tokens=False)
+    # Whether a server can answer in JSON is said by the ModelProvider (structuredOutput).
+    older = OpenAIModelProfile(
+        openai_chat_supports_max_completion_tokens=False,
+        supports_json_schema_output=True,
+        supports_json_object_output=True,
+    )
     provider = OpenAICompatibleProvider("openai-compatible", openai_client=client, profile=older)
     return CompatibleChatModel(work.name, provider=provider)
 

@@ -21,10 +21,12 @@ class CompatibleChatModel(OpenAIChatModel):
     ) -> ModelRequestParameters:
         """The parameters with tools as their schemas say: the library closes every object that is
         silent, so that a map of anything could only be empty."""
+        asked = model_request_parameters.output_object
         parameters = replace(
             model_request_parameters,
             function_tools=_opened(model_request_parameters.function_tools),
             output_tools=_opened(model_request_parameters.output_tools),
+            output_object=asked and replace(asked, json_schema=_opened_schema(asked.json_schema)),
         )
         return super().customize_request_parameters(parameters)
 
@@ -89,13 +91,15 @@ def _open(part: dict[str, Json]) -> Json:
     return part | {"additionalProperties": True} if silent and is_object else part
 
 
+def _opened_schema(whole: dict[str, Any]) -> dict[str, Any]:
+    return cast(dict[str, Any], schema.rewrite(whole, _open))
+
+
 def _opened(tools: list[ToolDefinition]) -> list[ToolDefinition]:
     return [
         replace(
             tool,
-            parameters_json_schema=cast(
-                dict[str, Any], schema.rewrite(tool.parameters_json_schema, _open)
-            ),
+            parameters_json_schema=_opened_schema(tool.parameters_json_schema),
         )
         for tool in tools
     ]

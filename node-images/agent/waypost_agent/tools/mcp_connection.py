@@ -66,9 +66,10 @@ def client(
     async def note(answer: httpx2.Response) -> None:
         if answer.request.method == "POST" and answer.status_code >= 300:
             words = endpoint_access.said_in(await answer.aread())
-            verdict = endpoint_access.refused(answer.status_code, words, answer.request.url)
+            verdict = endpoint_access.refused(answer.status_code, words, url)
             refusals.note(answer.request, Refused(answer.status_code, words, verdict))
 
+    url = endpoint_access.address(document["url"])  # without query: it may hold a secret
     headers = httpx2.Headers({"User-Agent": "waypost"})
     headers.update(endpoint_access.headers_of(document, keys))
     http = _Client(
@@ -78,6 +79,7 @@ def client(
         event_hooks={"response": [note]},
     )
     http.refusals = refusals
+    endpoint_access.add_query(http, endpoint_access.query_of(document, keys))
     return http
 
 

@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any, Final
 
 from waypost.api.crd.openapi import INT_OR_STRING, LIST_TYPE, PRESERVE
-from waypost.api.vocabulary import unknown_field
+from waypost.compiler.vocabulary import unknown_field
 from waypost.protocol.ijson import Json
 from waypost.protocol.text import shorten
 

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Final
 
+from waypost.api.changes import changed_attempt
 from waypost.api.kinds.table import kind_of
 from waypost.api.meta import EventReason
 from waypost.api.status import AttemptStatus
@@ -35,19 +36,18 @@ def complete(
     pods = sorted(pods, key=lambda pod: (pod.finished_at or transition.now, pod.uid))
     judged = [(pod, _judge(transition, path, attempt, pod)) for pod in pods]
     pod, outcome = next((j for j in judged if isinstance(j[1], Succeeded)), judged[-1])
-    attempt = attempt.model_copy(
-        update={
-            "pod_uid": pod.uid,
-            "started_at": timestamps.timestamp(pod.started_at) if pod.started_at else None,
-        }
+    attempt = changed_attempt(
+        attempt,
+        pod_uid=pod.uid,
+        started_at=timestamps.timestamp(pod.started_at) if pod.started_at else None,
     )
     report = outcome.report
     if report.usage is not None:
-        attempt = attempt.model_copy(update={"usage": as_status_usage(report.usage)})
+        attempt = changed_attempt(attempt, usage=as_status_usage(report.usage))
     if report.inherited_usage is not None:
-        attempt = attempt.model_copy(update={"carried": as_status_usage(report.inherited_usage)})
+        attempt = changed_attempt(attempt, carried=as_status_usage(report.inherited_usage))
     trace = traces.keep_trace(transition, path, attempt.number, report.trace)
-    attempt = attempt.model_copy(update={"trace": trace})
+    attempt = changed_attempt(attempt, trace=trace)
     problem = transition.unkept_trace(path, attempt.number)
     if problem is not None and not _gives_up(transition, attempt, problem):
         transition.hold(path, problem)
@@ -133,15 +133,16 @@ def _record_end(
     *,
     exit_code: int | None = None,
 ) -> None:
-    changes = {
-        "exit_code": exit_code,
-        "finished_at": timestamps.timestamp(ended),
-        "reason": reason,
-        "message": shorten(message, 256) if message else None,
-        "stopping": None,
-        "stopping_at": None,
-    }
-    transition.record_attempt(path, attempt.model_copy(update=changes))
+    attempt = changed_attempt(
+        attempt,
+        exit_code=exit_code,
+        finished_at=timestamps.timestamp(ended),
+        reason=reason,
+        message=shorten(message, 256) if message else None,
+        stopping=None,
+        stopping_at=None,
+    )
+    transition.record_attempt(path, attempt)
     if attempt.usage is not None or attempt.carried is not None:
         used = total((transition.statuses[path].usage, attempt.usage, attempt.carried))
         transition.update(path, usage=used)
@@ -173,7 +174,7 @@ def fail(
     if failure.refused:
         transition.refusals.append(failure.refused)
     if not failure.started:
-        attempt = attempt.model_copy(update={"never_started": True})
+        attempt = changed_attempt(attempt, never_started=True)
     if transition.statuses[path].phase == "Superseding":
         _supersede(transition, path, attempt, ended or transition.now)
         return
@@ -212,8 +213,8 @@ def fail(
         message=shorten(failure.message, 1024),
         tail=failure.tail[-1024:] or None,
         wake_at=timestamps.timestamp(wake_at),
-        **{next_step.retry_class.value: next_step.count},
     )
+    transition.update(path, **retries.counter(next_step.retry_class, next_step.count))
     message = f"{path}: {failure.reason}: {failure.message}"
     transition.event("Warning", EventReason.NODE_ATTEMPT_FAILED, message)
     transition.requeue_at(wake_at)

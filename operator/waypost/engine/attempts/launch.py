@@ -4,6 +4,7 @@ and its Job is rendered."""
 from dataclasses import replace
 from datetime import timedelta
 
+from waypost.api.changes import changed_attempt
 from waypost.api.status import AttemptStatus
 from waypost.api.workflow import Node
 from waypost.compiler import node_settings
@@ -143,7 +144,7 @@ def launch(transition: Transition, path: str, inputs: Inputs) -> None:
     if isinstance(share, Exhausted):
         shares.wait_for_budget(transition, path, share)
         return
-    attempt = attempt.model_copy(update={"allotment": share})
+    attempt = changed_attempt(attempt, allotment=share)
     action = prepare(transition, path, inputs, attempt)
     if isinstance(action, Missing):
         missing_references.wait_for_reference(transition, path, action)

@@ -5,6 +5,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Final, get_args
 
+from waypost.api.changes import NodeChanges
 from waypost.api.status import NodeStatus
 from waypost.api.workflow import RetriedReason
 from waypost.compiler.node_settings import Retries
@@ -65,6 +66,19 @@ def retry_class_of(failure: Failed) -> RetryClass | None:
     if failure.reason in _LAUNCH_REASONS:
         return RetryClass.LAUNCH
     return RetryClass.USER if failure.reason in USER_REASONS else None
+
+
+def counter(retry_class: RetryClass, count: int) -> NodeChanges:
+    """The change of a node's status by which a retry of this class is counted."""
+    match retry_class:
+        case RetryClass.USER:
+            return {"retries": count}
+        case RetryClass.PROVIDER:
+            return {"provider_retries": count}
+        case RetryClass.CLUSTER:
+            return {"disruptions": count}
+        case RetryClass.LAUNCH:
+            return {"launch_retries": count}
 
 
 def after_failure(

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from waypost.api.changes import changed_attempt
 from waypost.engine.attempts.reads import STOP_AGAIN
 from waypost.engine.state.decision import StopAttempt
 from waypost.engine.state.transition import Transition
@@ -14,7 +15,7 @@ def stop(transition: Transition, path: str, reason: Reason) -> None:
     if attempt is None:
         return
     if attempt.stopping is None:
-        attempt = attempt.model_copy(update={"stopping": str(reason)})
+        attempt = changed_attempt(attempt, stopping=str(reason))
         transition.record_attempt(path, attempt)
     live_pods = tuple(p for p in transition.observed.pods_of(path, attempt.number) if not p.over)
     if not live_pods or not all(p.deleting for p in live_pods):

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from waypost.api.changes import changed_attempt
 from waypost.api.status import AttemptStatus
 from waypost.compiler import node_settings
 from waypost.engine.attempts import lost_machines, missing_mounts, stored_results
@@ -84,7 +85,7 @@ def _without_job(transition: Transition, path: str, attempt: AttemptStatus, prob
             return
         # No refusal: operator or API server were not available. queueTimeout begins now.
         moment = timestamps.timestamp(transition.now)
-        transition.record_attempt(path, attempt.model_copy(update={"launched_at": moment}))
+        transition.record_attempt(path, changed_attempt(attempt, launched_at=moment))
     inputs = resolve(transition, path)
     action = inputs if isinstance(inputs, Invalid) else prepare(transition, path, inputs, attempt)
     # The same evaluation succeeded when the attempt was recorded, and its data cannot change;
@@ -108,7 +109,7 @@ def _close_stopped(transition: Transition, path: str, attempt: AttemptStatus) ->
     seen = timestamps.parse_timestamp(attempt.stopping_at)
     if seen is None:
         moment = timestamps.timestamp(transition.now)
-        transition.record_attempt(path, attempt.model_copy(update={"stopping_at": moment}))
+        transition.record_attempt(path, changed_attempt(attempt, stopping_at=moment))
         transition.requeue_at(transition.now + timedelta(seconds=_FENCE))
     elif transition.now < (until := seen + timedelta(seconds=_FENCE)):
         transition.requeue_at(until)

@@ -128,6 +128,8 @@ def _model(
     }
     if entry and entry.inputs:
         document["inputs"] = list(entry.inputs)
+    if entry and entry.structured_output:
+        document["structuredOutput"] = entry.structured_output
     if entry and entry.price:
         document["price"] = _wire(entry.price)
     return Resolved(document, access.files)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
+from waypost.api.changes import NodeChanges, changed_attempt, changed_node, changed_run
 from waypost.api.kinds.table import kind_of
 from waypost.api.meta import Condition
 from waypost.api.rerun import Rerun
@@ -76,18 +77,17 @@ def begin_round(observed: Observed, now: datetime) -> Observed:
     ]
     gone = [status for path, status in known.items() if path not in choices]
     moment = timestamps.timestamp(now)
-    status = before.model_copy(
-        update={
-            "round": rerun.round,
-            "round_started_at": moment,
-            "rounds": _history(observed, moment),
-            "nodes": nodes,
-            "phase": "Running",
-            "finished_at": None,
-            "inputs": None,
-            "outputs": None,
-            "retired_usage": total((before.retired_usage, *(status.usage for status in gone))),
-        }
+    status = changed_run(
+        before,
+        round=rerun.round,
+        round_started_at=moment,
+        rounds=_history(observed, moment),
+        nodes=nodes,
+        phase="Running",
+        finished_at=None,
+        inputs=None,
+        outputs=None,
+        retired_usage=total((before.retired_usage, *(status.usage for status in gone))),
     )
     return replace(observed, status=status)
 
@@ -190,32 +190,35 @@ def _kept(status: NodeStatus) -> _Choice:
 
 def _begun(status: NodeStatus | None, *, path: str, choice: _Choice, rerun: Rerun) -> NodeStatus:
     """The checkpoint with which a node begins the round."""
-    disposition = {"disposition": choice.disposition, "disposition_message": choice.message or None}
+    disposition: NodeChanges = {
+        "disposition": choice.disposition,
+        "disposition_message": choice.message or None,
+    }
     if choice.disposition not in _CHANGED and status is not None and status.phase != "Superseding":
-        return status.model_copy(update=disposition)
+        return changed_node(status, **disposition)
     repeated = path in (rerun.from_ or [])
     fresh = NodeStatus(path=path, phase="Pending", round=rerun.round)
+    fresh = changed_node(fresh, **disposition)
     if status is None:
-        return fresh.model_copy(update={**disposition, "repeats": 1 if repeated else None})
+        return changed_node(fresh, repeats=1 if repeated else None)
     attempts = list(status.attempts or [])
     running = bool(attempts) and attempts[-1].finished_at is None
     if running:
         attempts[-1] = _superseded(attempts[-1])
-    changes = {
-        **disposition,
-        "phase": "Superseding" if running else "Pending",
-        "repeats": ((status.repeats or 0) + repeated) or None,
-        "attempt": status.attempt,
-        "attempts": attempts or None,
-        "usage": status.usage,
-        "wake_at": None,
-    }
-    return fresh.model_copy(update=changes)
+    return changed_node(
+        fresh,
+        phase="Superseding" if running else "Pending",
+        repeats=((status.repeats or 0) + repeated) or None,
+        attempt=status.attempt,
+        attempts=attempts or None,
+        usage=status.usage,
+        wake_at=None,
+    )
 
 
 def _superseded(attempt: AttemptStatus) -> AttemptStatus:
     reason = attempt.stopping or str(Reason.SUPERSEDED)
-    return attempt.model_copy(update={"stopping": reason})
+    return changed_attempt(attempt, stopping=reason)
 
 
 def _history(observed: Observed, moment: str) -> list[RoundStatus] | None:

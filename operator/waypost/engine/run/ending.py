@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from waypost.api.base import JsonObject
+from waypost.api.changes import RunChanges, changed_run
 from waypost.api.checkpoints import checkpoint_of
 from waypost.api.kinds.table import kind_of
 from waypost.api.status import AgentWorkflowStatus
@@ -131,7 +132,7 @@ def _blame(transition: Transition, path: str, failed: set[str]) -> str:
 
 def _with_nodes(transition: Transition) -> AgentWorkflowStatus:
     before = transition.observed.status
-    changes: JsonObject = {
+    changes: RunChanges = {
         "nodes": list(transition.statuses.values()),
         "started_at": before.started_at or timestamps.timestamp(transition.now),
     }
@@ -146,7 +147,7 @@ def _with_nodes(transition: Transition) -> AgentWorkflowStatus:
     )
     if transition.spec.cancel and not before.cancelled_at and not is_finished(before):
         changes["cancelled_at"] = timestamps.timestamp(transition.now)
-    return before.model_copy(update=changes)
+    return changed_run(before, **changes)
 
 
 def _finish(transition: Transition, status: AgentWorkflowStatus) -> AgentWorkflowStatus:
@@ -165,10 +166,10 @@ def _finish(transition: Transition, status: AgentWorkflowStatus) -> AgentWorkflo
     )
     if result.invalid_outputs:
         outputs = {}
-    changes: JsonObject = {"finished_at": timestamps.timestamp(transition.now)}
+    changes: RunChanges = {"finished_at": timestamps.timestamp(transition.now)}
     if outputs:
         changes["outputs"] = outputs
-    return summary.final_conditions(transition, status.model_copy(update=changes), result)
+    return summary.final_conditions(transition, changed_run(status, **changes), result)
 
 
 def _outputs(transition: Transition) -> tuple[JsonObject, list[str]]:

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Literal
 
 from waypost.api.base import StatusCondition
+from waypost.api.changes import changed_run
 from waypost.api.meta import Condition, ConditionReason, EventReason
 from waypost.api.status import AgentWorkflowStatus
 from waypost.compiler.problems import Problem
@@ -52,13 +53,12 @@ def _mark_rejected(observed: Observed, problems: str, now: datetime) -> Decision
     put(Condition.FINISHED, "True", "not accepted: see the Accepted condition")
     put(Condition.RECONCILING, "False", "")
     put(Condition.STALLED, "True", "correct the spec: it can be edited while it is not accepted")
-    status = observed.status.model_copy(
-        update={
-            "observed_generation": observed.generation,
-            "phase": "Rejected",
-            "finished_at": observed.status.finished_at or timestamp(now),
-            "conditions": conditions,
-        }
+    status = changed_run(
+        observed.status,
+        observed_generation=observed.generation,
+        phase="Rejected",
+        finished_at=observed.status.finished_at or timestamp(now),
+        conditions=conditions,
     )
     return _with_event(observed, status, problems)
 
@@ -78,8 +78,8 @@ def _halt(observed: Observed, problems: str, now: datetime) -> Decision:
     if observed.status.cancelled_at:
         text = CANCELLED_IS_FINAL
     put(Condition.STALLED, "True", text)
-    status = observed.status.model_copy(
-        update={"observed_generation": observed.generation, "conditions": conditions}
+    status = changed_run(
+        observed.status, observed_generation=observed.generation, conditions=conditions
     )
     return _with_event(observed, status, problems)
 

@@ -7,6 +7,7 @@ many, the least useful are removed first. Phases, reasons, digests and the last 
 from collections.abc import Callable
 from typing import Final
 
+from waypost.api.changes import changed_attempt, changed_node, changed_run
 from waypost.api.status import AgentWorkflowStatus, AttemptStatus, NodeStatus
 from waypost.protocol.text import shorten
 
@@ -23,7 +24,7 @@ def trim(status: AgentWorkflowStatus) -> AgentWorkflowStatus:
     for reduce in _STEPS:
         if _size(status) <= STATUS_LIMIT:
             break
-        status = status.model_copy(update={"nodes": [reduce(node) for node in status.nodes]})
+        status = changed_run(status, nodes=[reduce(node) for node in status.nodes])
     return status
 
 
@@ -33,7 +34,7 @@ def _size(status: AgentWorkflowStatus) -> int:
 
 def _without_messages(node: NodeStatus) -> NodeStatus:
     # The node's own message is that of the last attempt.
-    return _with_attempts(node, [a.model_copy(update={"message": None}) for a in _attempts(node)])
+    return _with_attempts(node, [changed_attempt(a, message=None) for a in _attempts(node)])
 
 
 def _first_and_last_attempt(node: NodeStatus) -> NodeStatus:
@@ -42,11 +43,11 @@ def _first_and_last_attempt(node: NodeStatus) -> NodeStatus:
 
 
 def _short_texts(node: NodeStatus) -> NodeStatus:
-    changes = {
-        "tail": node.tail and node.tail[-_SHORT:],
-        "message": node.message and shorten(node.message, _SHORT),
-    }
-    return node.model_copy(update=changes)
+    return changed_node(
+        node,
+        tail=node.tail and node.tail[-_SHORT:],
+        message=node.message and shorten(node.message, _SHORT),
+    )
 
 
 def _last_attempt(node: NodeStatus) -> NodeStatus:
@@ -54,8 +55,8 @@ def _last_attempt(node: NodeStatus) -> NodeStatus:
 
 
 def _shortest_texts(node: NodeStatus) -> NodeStatus:
-    changes = {"tail": None, "message": node.message and shorten(node.message, _SHORTEST)}
-    return node.model_copy(update=changes)
+    short = node.message and shorten(node.message, _SHORTEST)
+    return changed_node(node, tail=None, message=short)
 
 
 _STEPS: Final[tuple[Callable[[NodeStatus], NodeStatus], ...]] = (
@@ -72,4 +73,4 @@ def _attempts(node: NodeStatus) -> list[AttemptStatus]:
 
 
 def _with_attempts(node: NodeStatus, attempts: list[AttemptStatus]) -> NodeStatus:
-    return node.model_copy(update={"attempts": attempts or None})
+    return changed_node(node, attempts=attempts or None)

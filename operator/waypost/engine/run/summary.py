@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from waypost.api.base import StatusCondition
+from waypost.api.changes import RunChanges, changed_run
 from waypost.api.meta import Condition, ConditionReason, EventReason
 from waypost.api.status import FINAL_PHASES, AgentWorkflowStatus, RunPhase
 from waypost.engine.run import pausing
@@ -38,8 +39,7 @@ def restamp(status: AgentWorkflowStatus, generation: int) -> AgentWorkflowStatus
     conditions = [
         c.model_copy(update={"observed_generation": generation}) for c in status.conditions
     ]
-    changes = {"observed_generation": generation, "conditions": conditions}
-    return status.model_copy(update=changes)
+    return changed_run(status, observed_generation=generation, conditions=conditions)
 
 
 def current_conditions(
@@ -47,12 +47,13 @@ def current_conditions(
 ) -> AgentWorkflowStatus:
     """`status` with its summary fields; unless `finished`, also with its conditions."""
     ended = sum(1 for s in status.nodes if s.phase in FINAL_PHASES)
-    changes: dict[str, object] = {
+    changes: RunChanges = {
         "observed_generation": transition.observed.generation,
         "progress": f"{ended}/{len(status.nodes)}",
     }
     if finished:
-        return status.model_copy(update={**changes, "waiting": None})
+        changes["waiting"] = None
+        return changed_run(status, **changes)
     gates = _open_gates(transition)
     held = pausing.paused(transition)
     continues = not held or pausing.can_continue(transition, held)
@@ -80,7 +81,8 @@ def current_conditions(
         _put_awaiting(transition, conditions, text)
     else:
         _put_awaiting(transition, conditions, "")
-    return status.model_copy(update={**changes, "conditions": conditions})
+    changes["conditions"] = conditions
+    return changed_run(status, **changes)
 
 
 def _stall(transition: Transition, conditions: list[StatusCondition], held: list[str]) -> None:
@@ -109,7 +111,7 @@ def final_conditions(
     _put(transition, conditions, Condition.STALLED, "False" if good else "True", reason, stalled)
     _put_awaiting(transition, conditions, "")
     transition.event("Normal" if good else "Warning", _EVENT_REASONS[phase], message)
-    return status.model_copy(update={"phase": phase, "conditions": conditions})
+    return changed_run(status, phase=phase, conditions=conditions)
 
 
 def _how_to_continue(transition: Transition) -> str:

@@ -6,9 +6,10 @@ Mutable; it exists for one call of `decide`.
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final, Literal, Unpack
 
 from waypost.api.base import JsonObject, JsonValue
+from waypost.api.changes import NodeChanges, changed_node
 from waypost.api.checkpoints import Checkpoint, checkpoint_of
 from waypost.api.meta import EventReason
 from waypost.api.status import (
@@ -44,6 +45,8 @@ _STORE_AGAIN: Final = 10.0  # seconds until a result that could not be stored is
 _LONG_TEXTS: Final = 32
 _SHORT: Final = 200
 
+EndPhase = Literal["Failed", "Skipped", "Cancelled"]  # of a node without an output
+
 
 class Transition:
     """Statuses by path, actions, events and timers of one pass."""
@@ -78,9 +81,9 @@ class Transition:
         """Whether a node has reached a final phase."""
         return self.statuses[path].phase in FINAL_PHASES
 
-    def update(self, path: str, **changes: Any) -> None:
+    def update(self, path: str, **changes: Unpack[NodeChanges]) -> None:
         """Replace fields of a node's status."""
-        self.statuses[path] = self.statuses[path].model_copy(update=changes)
+        self.statuses[path] = changed_node(self.statuses[path], **changes)
 
     def stamp_fingerprint(self, path: str) -> None:
         """Record the fingerprint of the definition with which the node's checkpoint is made."""
@@ -136,7 +139,7 @@ class Transition:
             payload = standing.payload
             outcome = Succeeded(visible.readable(standing), payload.digest, payload.size)
             outcome = replace(outcome, record=standing.name)
-        placed: dict[str, Any] = {"output": outcome.output}
+        placed: NodeChanges = {"output": outcome.output}
         if outcome.record is not None:
             placed = {"output_record": outcome.record}
             self._payloads[outcome.record] = outcome.output
@@ -144,6 +147,7 @@ class Transition:
             placed = {"output_record": self._put_record(path, outcome)}
         else:
             self._inline += outcome.size
+        self.update(path, **placed)
         self.update(
             path,
             phase="Succeeded",
@@ -153,7 +157,6 @@ class Transition:
             wake_at=None,
             output_digest=outcome.digest,
             finished_at=timestamps.timestamp(self.now),
-            **placed,
         )
 
     def unkept_result(self, path: str, outcome: Succeeded) -> LaunchProblem | None:
@@ -200,7 +203,9 @@ class Transition:
             return None
         return self.observed.standing.get(self._result_ref(path).record_name("Result"))
 
-    def end(self, path: str, phase: str, reason: Reason, message: str, *, tail: str = "") -> None:
+    def end(
+        self, path: str, phase: EndPhase, reason: Reason, message: str, *, tail: str = ""
+    ) -> None:
         """End a node without an output: Failed, Skipped or Cancelled."""
         long = len(self.in_phase("Failed")) < _LONG_TEXTS
         self.update(

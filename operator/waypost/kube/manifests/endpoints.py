@@ -3,12 +3,13 @@
 The same for a node and for the probe, so that what the probe says is what a node would see.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from waypost.api.base import JsonObject, parse_duration
 from waypost.api.provider import PUBLIC_URLS, ModelProviderSpec
-from waypost.api.toolserver import HttpServer, ToolHeader, ToolServerSpec
+from waypost.api.toolserver import HttpServer, QueryParameter, ToolHeader, ToolServerSpec
 from waypost.kube.secret_files import KeyFile, ca_file, value_file
 
 DEFAULT_TOOL_TIMEOUT: Final = 60.0
@@ -23,22 +24,25 @@ class Access:
 
 
 def provider_access(spec: ModelProviderSpec, *, folder: str = "model") -> Access:
-    """`type, baseUrl, keyFile?, caFile?, headers?`. `folder`: of its files, relative to ROOT."""
+    """`type, baseUrl, keyFile?, caFile?, headers?, query?`. `folder`: where its files are, relative
+    to ROOT."""
     key = KeyFile(f"{folder}/key", "secret", spec.api_key) if spec.api_key else None
     ca = ca_file(f"{folder}/ca", spec.tls)
-    headers, files = _headers(f"{folder}/header", spec.headers or [])
+    headers, files = _values(f"{folder}/header", spec.headers or [])
+    query, more_files = _values(f"{folder}/query", spec.query or [])
     document: JsonObject = {
         "type": spec.type,
         "baseUrl": spec.base_url or PUBLIC_URLS[spec.type],
         "keyFile": key.mounted if key else None,
         "caFile": ca.mounted if ca else None,
         "headers": headers or None,
+        "query": query or None,
     }
-    return _access(document, key, ca, *files)
+    return _access(document, key, ca, *files, *more_files)
 
 
 def server_access(name: str, spec: ToolServerSpec) -> Access:
-    """`url, headers?, caFile?` or `command`, and `timeoutSeconds`. `name` is that of the
+    """`url, headers?, query?, caFile?` or `command`, and `timeoutSeconds`. `name` is that of the
     ToolServer; its files are its own."""
     seconds = parse_duration(spec.timeout) if spec.timeout else DEFAULT_TOOL_TIMEOUT
     if spec.http is not None:
@@ -53,28 +57,33 @@ def server_access(name: str, spec: ToolServerSpec) -> Access:
 
 
 def _http_access(name: str, http: HttpServer) -> Access:
-    headers, files = _headers(f"tools/{name}", http.headers or [])
+    headers, files = _values(f"tools/{name}", http.headers or [])
+    query, more_files = _values(f"tools/{name}/query", http.query or [])
     ca = ca_file(f"tools/{name}/ca", http.tls)
     document: JsonObject = {
         "url": http.url,
         "headers": headers or None,
+        "query": query or None,
         "caFile": ca.mounted if ca else None,
     }
-    return _access(document, *files, ca)
+    return _access(document, *files, *more_files, ca)
 
 
-def _headers(folder: str, given: list[ToolHeader]) -> tuple[list[JsonObject], list[KeyFile]]:
-    """`name` and `value` or `file` of each header, and the files, by place in the list."""
-    headers: list[JsonObject] = []
+def _values(
+    folder: str, given: Sequence[ToolHeader | QueryParameter]
+) -> tuple[list[JsonObject], list[KeyFile]]:
+    """`name` and `value` or `file` of each header or query parameter, and the files, by place in
+    the list."""
+    values: list[JsonObject] = []
     files: list[KeyFile] = []
-    for at, header in enumerate(given):
-        if header.value_from is None:
-            headers.append({"name": header.name, "value": header.value or ""})
+    for at, each in enumerate(given):
+        if each.value_from is None:
+            values.append({"name": each.name, "value": each.value or ""})
             continue
-        file = value_file(f"{folder}/{at}", header.value_from)
-        headers.append({"name": header.name, "file": file.mounted})
+        file = value_file(f"{folder}/{at}", each.value_from)
+        values.append({"name": each.name, "file": file.mounted})
         files.append(file)
-    return headers, files
+    return values, files
 
 
 def _access(document: JsonObject, *files: KeyFile | None) -> Access:

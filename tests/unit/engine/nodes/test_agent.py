@@ -1,6 +1,7 @@
 """Agent nodes: what their pods are given, what they wait for, what they may use up."""
 
 import json
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -88,6 +89,27 @@ def test_the_request_has_texts_model_and_limits_resolved() -> None:
         "price": {"input": "1", "output": "2"},
     }, "settings: provider, then its model, then the node"
     assert (told["limits"], told["reasks"]) == ({"requests": 50, "tokens": 7}, 2)
+
+
+def test_query_parameters_come_as_values_and_files() -> None:
+    query: JsonValue = [
+        {"name": "v", "value": "1"},
+        {"name": "k", "valueFrom": {"secretKeyRef": {"name": "q", "key": "k"}}},
+    ]
+    around = world(query=query)
+    http = {"http": {"url": "http://tools/mcp", "query": query}}
+    around["servers"] = {"runbooks": ToolServerSpec.model_validate(http)}
+    node = agent("a", tools=[{"server": "runbooks", "allow": ["read"]}])
+    job = first(node, around=around)
+    told = asked(job)["agent"]
+    assert told["model"]["query"] == [
+        {"name": "v", "value": "1"},
+        {"name": "k", "file": "/waypost/secrets/model/query/1"},
+    ]
+    assert told["tools"][0]["query"][1]["file"] == "/waypost/secrets/tools/runbooks/query/1"
+    assert {"model/query/1", "tools/runbooks/query/1"} <= set(
+        re.findall(r'"path": "([^"]+)"', json.dumps(pod_of(job)))
+    )
 
 
 def test_further_models_come_resolved_with_files_of_their_own() -> None:
@@ -186,7 +208,9 @@ def test_tools_come_with_address_headers_and_allow_list() -> None:
 
 
 def test_the_pod_is_told_what_the_model_takes_and_how_large_results_may_be() -> None:
-    around = world(models=[{"name": "m", "inputs": ["Image", "PDF"]}])
+    around = world(
+        models=[{"name": "m", "inputs": ["Image", "PDF"], "structuredOutput": "JsonObject"}]
+    )
     server = ToolServerSpec.model_validate(SERVER | {"maxResultBytes": 2048})
     tools: list[JsonObject] = [
         {"server": "runbooks", "allow": ["read"]},
@@ -197,6 +221,7 @@ def test_the_pod_is_told_what_the_model_takes_and_how_large_results_may_be() -> 
     modules = {"texts": "def count(): ..."}
     told = asked(first(agent("a", tools=tools), modules=modules, around=around))["agent"]
     assert told["model"]["inputs"] == ["Image", "PDF"]
+    assert told["model"]["structuredOutput"] == "JsonObject"
     assert [each.get("maxResultBytes") for each in told["tools"]] == [2048, 4096, 1024]
 
 

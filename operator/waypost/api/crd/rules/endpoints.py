@@ -18,6 +18,20 @@ def _exactly_one(one: str, other: str, *, both: str = "keep one of them") -> tup
     )
 
 
+def _one_value(what: str) -> tuple[Rule, Rule]:
+    return (
+        Rule(
+            any_of(["value", "valueFrom"]),
+            [f"{what} ", Cel("self.name"), " has neither value nor valueFrom; set one of them"],
+            reason=REQUIRED,
+        ),
+        Rule(
+            at_most_one_of(["value", "valueFrom"]),
+            [f"{what} ", Cel("self.name"), " has both value and valueFrom; keep one of them"],
+        ),
+    )
+
+
 URL_TEXT: Final = (
     Rule(
         f"self.matches('{URL_PATTERN}')".replace("\\", "\\\\"),
@@ -30,17 +44,8 @@ URL_TEXT: Final = (
 )
 TLS_SOURCE: Final = _exactly_one("caConfigMap", "caSecret")
 VALUE_SOURCE: Final = _exactly_one("secretKeyRef", "configMapKeyRef")
-TOOL_HEADER: Final = (
-    Rule(
-        any_of(["value", "valueFrom"]),
-        ["header ", Cel("self.name"), " has neither value nor valueFrom; set one of them"],
-        reason=REQUIRED,
-    ),
-    Rule(
-        at_most_one_of(["value", "valueFrom"]),
-        ["header ", Cel("self.name"), " has both value and valueFrom; keep one of them"],
-    ),
-)
+TOOL_HEADER: Final = _one_value("header")
+QUERY_PARAMETER: Final = _one_value("query parameter")
 PROVIDER: Final = (
     Rule(
         any_of(["baseURL", "apiKey"]),
@@ -51,6 +56,17 @@ PROVIDER: Final = (
         ],
         reason=REQUIRED,
         field_path=".apiKey",
+    ),
+    Rule(
+        "self.type == 'OpenAI' || !has(self.models) || self.models.all(m, "
+        "!has(m.structuredOutput) || m.structuredOutput == 'Tools')",
+        [
+            "structuredOutput JsonSchema and JsonObject need type OpenAI; remove structuredOutput: "
+            "models of type ",
+            Cel("self.type"),
+            " give their output by tool calls",
+        ],
+        field_path=".models",
     ),
 )
 TOOL_SERVER: Final = (

@@ -55,6 +55,7 @@ RULES: Final[Mapping[str, Sequence[Rule]]] = {
     "ModelProviderSpec": endpoints.PROVIDER,
     "ToolServerSpec": endpoints.TOOL_SERVER,
     "ToolHeader": endpoints.TOOL_HEADER,
+    "QueryParameter": endpoints.QUERY_PARAMETER,
     "ValueSource": endpoints.VALUE_SOURCE,
     "TlsSource": endpoints.TLS_SOURCE,
     URL_PATTERN: endpoints.URL_TEXT,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from waypost.api.crd.generate import object_schema
 from waypost.api.crd.resources import RESOURCES
-from waypost.api.vocabulary import NOT_YET, OUR_FIELD, unknown_field
+from waypost.compiler.vocabulary import NOT_YET, OUR_FIELD, unknown_field
 
 DOCS = Path(__file__).parents[3] / "docs"
 BUDGET = ("tokens", "costUSD", "toolCalls")

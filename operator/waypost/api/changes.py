@@ -1,0 +1,105 @@
+"""Changes of a status, checked by the type checker: a misspelt field or a wrong type is an error.
+
+`model_copy(update=...)` takes any key and checks nothing, so no other module calls it on a status.
+"""
+
+from typing import TypedDict, Unpack
+
+from waypost.api.base import JsonValue, StatusCondition
+from waypost.api.status import (
+    AgentWorkflowStatus,
+    Allotment,
+    AttemptStatus,
+    Disposition,
+    NodePhase,
+    NodeStatus,
+    RoundStatus,
+    RunPhase,
+    Usage,
+)
+
+
+class NodeChanges(TypedDict, total=False):
+    """Fields of NodeStatus but its path."""
+
+    phase: NodePhase
+    reason: str | None
+    message: str | None
+    tail: str | None
+    round: int | None
+    disposition: Disposition | None
+    disposition_message: str | None
+    fingerprint: str | None
+    repeats: int | None
+    attempt: int | None
+    attempts: list[AttemptStatus] | None
+    retries: int | None
+    disruptions: int | None
+    provider_retries: int | None
+    launch_retries: int | None
+    input_digest: str | None
+    output: JsonValue | None
+    output_record: str | None
+    output_digest: str | None
+    usage: Usage | None
+    approval: str | None
+    wake_at: str | None
+    deadline_at: str | None
+    started_at: str | None
+    finished_at: str | None
+
+
+class AttemptChanges(TypedDict, total=False):
+    """Fields of AttemptStatus but its number and its Job."""
+
+    round: int | None
+    launched_at: str
+    pod_uid: str | None
+    started_at: str | None
+    finished_at: str | None
+    reason: str | None
+    message: str | None
+    exit_code: int | None
+    stopping: str | None
+    stopping_at: str | None
+    never_started: bool | None
+    allotment: Allotment | None
+    usage: Usage | None
+    carried: Usage | None
+    trace: str | None
+
+
+class RunChanges(TypedDict, total=False):
+    """Fields of AgentWorkflowStatus but the version of the engine."""
+
+    observed_generation: int
+    phase: RunPhase
+    progress: str
+    waiting: str | None
+    round: int
+    round_started_at: str | None
+    rounds: list[RoundStatus] | None
+    retired_usage: Usage | None
+    inputs: JsonValue | None
+    outputs: JsonValue | None
+    usage: Usage | None
+    cancelled_at: str | None
+    started_at: str | None
+    finished_at: str | None
+    conditions: list[StatusCondition]
+    nodes: list[NodeStatus]
+
+
+def changed_node(status: NodeStatus, **changes: Unpack[NodeChanges]) -> NodeStatus:
+    """A copy of `status` with these fields replaced."""
+    return status.model_copy(update=dict(changes))
+
+
+def changed_attempt(attempt: AttemptStatus, **changes: Unpack[AttemptChanges]) -> AttemptStatus:
+    """A copy of `attempt` with these fields replaced."""
+    return attempt.model_copy(update=dict(changes))
+
+
+def changed_run(status: AgentWorkflowStatus, **changes: Unpack[RunChanges]) -> AgentWorkflowStatus:
+    """A copy of `status` with these fields replaced."""
+    return status.model_copy(update=dict(changes))
