@@ -140,7 +140,7 @@ def test_a_question_of_another_run_is_not_to_be_deleted(space: Space) -> None:
     run.set(suspend=False)
     ended = node_of(run.finished(), "sign_off")
     assert (ended["phase"], ended["reason"]) == ("Failed", "LaunchRejected")
-    assert "a question of run first-asker: leave it alone" in ended["message"]
+    assert "it belongs to run first-asker: keep it" in ended["message"]
 
 
 # --- the size of /tmp ----------------------------------------------------------------------------
