@@ -58,17 +58,20 @@ e2e: venv ## Tests on a real cluster, brought up when needed
 
 .PHONY: nightly
 nightly: venv ## What the gate only samples: other seeds and examples, all crash points, long chaos
-	@echo "nightly 1/5: $(NIGHTLY_SEEDS) seeds of the simulator"
+	@echo "nightly 1/6: $(NIGHTLY_SEEDS) seeds of the simulator"
 	@$(PYTHON) -m tests.simulation run --seeds $(NIGHTLY_SEEDS) --start $(or $(SEED_START),0)
-	@echo "nightly 2/5: seeded bugs"
+	@echo "nightly 2/6: seeded bugs"
 	@$(PYTHON) -m tests.simulation seeded-bugs
-	@echo "nightly 3/5: random examples"
+	@echo "nightly 3/6: random examples"
 	@HYPOTHESIS_PROFILE=deep $(PYTEST) tests -m "hypothesis and not real_api" \
 		-n auto --dist worksteal --timeout 3600
-	@echo "nightly 4/5: all crash points"
+	@echo "nightly 4/6: all crash points"
 	@$(MAKE) crashpoints
-	@echo "nightly 5/5: chaos for $(MINUTES) minutes"
+	@echo "nightly 5/6: chaos for $(MINUTES) minutes"
 	@$(MAKE) chaos
+	@echo "nightly 6/6: end-to-end tests that wait long"
+	@$(PYTHON) -m e2e.cluster up && $(PYTHON) -m e2e.cluster images && . scripts/cluster-env.sh && \
+		$(PYTEST) e2e -m "e2e and nightly" -n 4 --dist loadfile
 	$(call next,"less build/chaos.json")
 
 .PHONY: chaos

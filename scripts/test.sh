@@ -113,7 +113,7 @@ echo "test 2/4: chart and API server, without an operator"
 tests "2 chart and API server" tests -m "real_api or chart" -n "$workers" --dist loadfile
 
 echo "test 3/4: end to end, beside each other"
-tests "3 end to end" e2e -m "e2e and not alone" -n $((workers + 1)) --dist loadfile
+tests "3 end to end" e2e -m "e2e and not alone and not nightly" -n $((workers + 1)) --dist loadfile
 
 echo "test 4/4: end to end, one after the other"
-tests "4 end to end, alone" e2e -m "e2e and alone"
+tests "4 end to end, alone" e2e -m "e2e and alone and not nightly"

@@ -62,9 +62,13 @@ TO_ANN = call({"with": {"to": "ann"}})
 TO_BOB = call({"with": {"to": "bob"}})
 BUSY = {"error": {"code": 429, "message": "rate limited upstream, retry shortly"}}
 DENIED = {"status": 401, "json": {"error": "token expired"}}
-OVERLOADED = {"status": 503, "json": {"error": {"message": "Overloaded"}}}
+OVERLOADED = {"status": 529, "json": {"error": {"message": "Overloaded"}}}
 LOG = {"repeat": "x", "times": 100_000}
 PLAN = {"repeat": "One more of the many steps.\n", "times": 1500}
+QUESTION = {
+    "method": "elicitation/create",
+    "params": {"message": "Really?", "requestedSchema": {"type": "object", "properties": {}}},
+}
 SCRIPTS: dict[str, Obj] = {
     "cut": {"replies": [say("Decided: the of", finish="length")]},
     "twins": {
@@ -103,10 +107,12 @@ SCRIPTS: dict[str, Obj] = {
         "results": [sent(text(LOG))],
     },
     "overloaded": {"replies": [*[OVERLOADED] * 6, say("nothing new")]},
+    "asks-back": {"replies": [TO_ANN, say("done")], "results": [{"ask": QUESTION}]},
+    "big-ids": {"page": {"id": 7615917337495251231, "text": "hello"}},
     "moved": {"replies": [TO_ANN, say("sent")], "moved": True},
     "long-plan": {"replies": [say(PLAN)]},
 }
 
 
 def uses_tools(script: Obj) -> bool:
-    return '"send"' in json.dumps(script["replies"])
+    return '"send"' in json.dumps(script.get("replies"))

@@ -7,6 +7,7 @@ no library sends what these scripts send. Argument: the scripts as JSON.
 
 import http.server
 import json
+import queue
 import sys
 from typing import Any
 
@@ -16,15 +17,19 @@ Json = dict[str, Any]
 
 class Play:
     """One script and its position. `replies` and `results` are answered in order; the last one
-    stands for all that follow. `moved`: MCP requests are redirected to the path with a slash."""
+    stands for all that follow. `moved`: MCP requests are redirected to the path with a slash.
+    `page`: the answer to other GETs. A result `{"ask": MESSAGE}` asks the client first; its text is
+    what the client answered."""
 
     def __init__(self, script: Json) -> None:
         self.replies: list[Json] = script.get("replies", [])
         self.tools: list[Json] = script.get("tools", [])
         self.results: list[Json] = script.get("results", [])
         self.moved: bool = script.get("moved", False)
+        self.page: Json = script.get("page", {})
         self.asked: list[Json] = []
         self.calls: list[Json] = []
+        self.answered = queue.Queue[Json]()
 
     def reply(self, body: Json) -> Json:
         """The next answer of the model provider: status, headers and json."""
@@ -58,8 +63,10 @@ class Services(http.server.BaseHTTPRequestHandler):
             self.answer({"json": {"asked": play.asked, "calls": play.calls}})
         elif "models" in rest:
             self.answer({"json": {"object": "list", "data": []}})
-        else:
+        elif "mcp" in rest:
             self.answer({"status": 405, "json": {}})
+        else:
+            self.answer({"json": PLAYS[name].page})
 
     def do_POST(self) -> None:
         """A call of a model or a message to an MCP server."""
@@ -70,6 +77,9 @@ class Services(http.server.BaseHTTPRequestHandler):
             self.answer(play.reply(body))
         elif play.moved and not self.path.endswith("/"):
             self.answer({"status": 307, "headers": {"Location": f"{self.path}/"}, "json": {}})
+        elif "method" not in body:
+            play.answered.put(body)
+            self.answer({"status": 202, "json": {}})
         elif "id" not in body:
             self.answer({"status": 202, "json": {}})
         else:
@@ -96,7 +106,26 @@ class Services(http.server.BaseHTTPRequestHandler):
                 if "status" in result:
                     self.answer(result)
                     return
+                if "ask" in result:
+                    self.converse(play, asked["id"], result["ask"])
+                    return
         self.answer({"json": {"jsonrpc": "2.0", "id": asked["id"], "result": result}})
+
+    def converse(self, play: Play, number: object, question: Json) -> None:
+        """Ask the client in a stream of events, then give the result."""
+        self.close_connection = True
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.end_headers()
+        self.event({"jsonrpc": "2.0", "id": "question", **question})
+        said = json.dumps(play.answered.get(timeout=30))
+        result = {"content": [{"type": "text", "text": f"the client said {said}"}]}
+        self.event({"jsonrpc": "2.0", "id": number, "result": result})
+
+    def event(self, message: Json) -> None:
+        """One event of a stream."""
+        self.wfile.write(f"event: message\ndata: {json.dumps(message)}\n\n".encode())
+        self.wfile.flush()
 
     def answer(self, reply: Json) -> None:
         """Send a reply: status, headers, json."""

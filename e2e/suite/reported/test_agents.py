@@ -133,6 +133,7 @@ def test_a_large_result_is_bounded_and_the_model_is_told(desk: Desk) -> None:
     assert "100000" in second, "how much there is"
 
 
+@pytest.mark.nightly
 def test_a_provider_that_is_overloaded_for_a_while_is_waited_for(desk: Desk) -> None:
     run = desk.run("overloaded", timeout="5m")
     assert node_of(run.succeeded(within=240), "a")["output"] == "nothing new"
@@ -142,6 +143,22 @@ def test_a_tool_server_that_redirects_is_followed(desk: Desk) -> None:
     run = desk.run("moved")
     assert node_of(run.succeeded(), "a")["output"] == "sent"
     assert len(desk.log("moved")["calls"]) == 1
+
+
+def test_a_tool_that_asks_back_is_answered_at_once(desk: Desk) -> None:
+    run = desk.run("asks-back")
+    assert node_of(run.succeeded(), "a")["output"] == "done"
+    told = json.dumps(desk.log("asks-back")["asked"][1]["messages"])
+    assert "not supported" in told
+
+
+def test_an_id_of_64_bits_keeps_its_digits(desk: Desk) -> None:
+    page = {"url": f"{desk.url}/big-ids/posts"}
+    flow = workflow("big-ids").node("refused", http=page, onFailure="Continue")
+    run = desk.space.start(flow.node("text", http={**page, "bigIntegers": "AsText"}))
+    seen = run.succeeded()
+    assert "bigIntegers" in node_of(seen, "refused")["message"], "the way out"
+    assert node_of(seen, "text")["output"]["body"]["id"] == "7615917337495251231"
 
 
 def test_a_question_is_shown_whole_or_not_asked(desk: Desk) -> None:

@@ -146,6 +146,7 @@ def alive(run: Run) -> list[Obj]:
     return jobs + [pod for pod in run.pods() if container_state(pod, "running")]
 
 
+@pytest.mark.nightly
 @pytest.mark.timeout(600)
 def test_an_added_init_container_that_fails_is_named(hooked: Space) -> None:
     run = hooked.start(workflow("init-fails").python("work", "return 1", queueTimeout="30s"))

@@ -102,7 +102,9 @@ ENDS = {
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("name", ENDS)
+@pytest.mark.parametrize(
+    "name", ["request", "variable", pytest.param("image", marks=pytest.mark.nightly)]
+)
 def test_a_pod_of_a_once_node_that_never_started_is_known_not_to_have_run(
     unstarted: dict[str, Run], name: str
 ) -> None:
