@@ -220,7 +220,7 @@ def row(id: str, text: str, line: int, field: str, says: str) -> Any:
             f"{HEAD}spec:\n  nodes:\n{NODE}    inputs:\n      y: 1\n",
             9,
             "nodes.a.inputs.true",
-            "write it in quotes",
+            "put the key in quotes",
         ),
         row(
             "approval-schema",
