@@ -57,8 +57,8 @@ def configuration(space: Space, address: str, ca: str) -> Obj:
         "name": "inject.waypost.test",
         "admissionReviewVersions": ["v1"],
         "sideEffects": "None",
-        "failurePolicy": "Ignore",
-        "timeoutSeconds": 3,
+        "failurePolicy": "Fail",  # a slow machine must not leave the container out
+        "timeoutSeconds": 15,
         "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": space.name}},
         "rules": [
             {**everything, "apiGroups": [""], "resources": ["pods"]},
@@ -132,6 +132,7 @@ def test_a_node_ends_with_its_program_and_its_pod_soon_after(
 ) -> None:
     run = accompanied[name]
     assert node_of(run.succeeded(within=120), "two")["output"] == 1
+    assert all("injected" in json.dumps(pod["spec"]) for pod in run.pods())
     until(
         lambda: not alive(run),
         within=45,
