@@ -52,7 +52,7 @@ def by_itself(reach: Reach, pod: Obj) -> None:
 
 
 MISHAPS = {
-    "program-killed": Mishap(Reach.program_killed, "OutOfMemory", retries=1),
+    "program-killed": Mishap(Reach.program_killed, "NodeError", retries=1),
     "pod-deleted": Mishap(Reach.pod_deleted, "Disrupted"),
     "pod-forced": Mishap(Reach.pod_forced, "Disrupted"),
     "pod-evicted": Mishap(Reach.pod_evicted, "Disrupted"),

@@ -176,7 +176,7 @@ def test_a_node_that_lacks_a_secret_names_it_and_ends(space: Space) -> None:
         )
     )
     node = run.troubled("fetch", "MissingReference", within=20)
-    assert node["message"].startswith("Secret nobody-made-this does not exist; make it:")
+    assert node["message"].startswith("Secret nobody-made-this does not exist; create it:")
     assert node["phase"] == "Running", "it may yet come"
     ended = run.reaches("fetch", "Failed", within=60)
     assert ended["reason"] == "MissingReference"

@@ -94,7 +94,7 @@ def test_the_prompt_of_node_9_of_12_is_edited(space: Space, ledger: Ledger, mode
     assert phases(failed)["n9"] == "Failed"
     assert node_of(failed, "n9")["reason"] == "Refused"
     before = checkpoints(failed)
-    with pytest.raises(ApiError, match=r"raising rerun\.round above status\.round"):
+    with pytest.raises(ApiError, match=r"raise rerun\.round above status\.round"):
         run.set(nodes=edited(run, "n9", **asks(models, "answer", "Do good.")))
     run.set(rerun={"round": 2}, nodes=edited(run, "n9", **asks(models, "answer", "Do good.")))
     began(run, 2)
