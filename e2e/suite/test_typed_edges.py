@@ -33,7 +33,7 @@ def judged(space: Space, name: str) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def verdicts(space: Space) -> dict[str, dict[str, Any]]:
     """The verdict on every wrong workflow, all applied at once."""
-    names = {id: f"wrong-{id}" for id in WRONG}
+    names = {id: f"wrong-{id.lower()}" for id in WRONG}
     for id, name in names.items():
         space.create("agentworkflows", manifest(name, WRONG[id].spec))
     return {id: judged(space, name) for id, name in names.items()}

@@ -180,7 +180,7 @@ GRAPHS: dict[str, Wrong] = {
         spec(python("a"), modules={"tools": "def f(:"}),
         "modules.tools: is not Python: invalid syntax (line 1)",
     ),
-    "module-keyword": Wrong(
+    "S26-module-keyword": Wrong(
         spec(python("a"), modules={"class": "x = 1"}),
         "modules.class: 'class' is not a valid module name; choose another",
     ),
