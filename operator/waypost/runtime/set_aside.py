@@ -1,7 +1,7 @@
-"""Runs that are set aside: one whose pass fails again and again, and one of a newer release.
+"""Runs that are set aside: runs whose pass keeps failing, and runs of a newer release.
 
-The condition is written from the raw body, not through the models or the engine: what failed may
-be just those. Nothing here raises for what the API server answers.
+The condition SetAside is written from the raw body, without the models and the engine: they may be
+what failed. Errors of the API server are logged, not raised.
 """
 
 import logging
@@ -41,7 +41,7 @@ class _Case:
 
 
 class SetAsideRuns:
-    """What this operator knows of the runs that it cannot serve."""
+    """The runs that this operator has set aside, and why."""
 
     def __init__(
         self, *, cluster: Cluster, store: RunCache, clock: Clock, events: RunEvents
@@ -57,23 +57,26 @@ class SetAsideRuns:
         return sum(case.told and case.why == why for case in self._cases.values())
 
     def rest(self, key: Key) -> float:
-        """Seconds until the run is tried again; 0 when it may be tried now, as after an edit."""
+        """Seconds until the next pass of the run is allowed; 0 if it is now, as after an edit."""
         case = self._cases.get(key.uid)
         if case is None or _generation(self._store.run_body(key)) != case.generation:
             return 0.0
         return max(case.until - self._clock.monotonic(), 0.0)
 
     def reset(self) -> None:
-        """Another process may have worked on the runs meanwhile: each is tried at once."""
+        """Retry every run at once, because another replica may have worked on it since."""
         self._cases.clear()
 
     def forget(self, uid: str) -> None:
-        """The run is gone."""
+        """Drop what is known of a run that was deleted."""
         self._cases.pop(uid, None)
 
     async def failed(self, key: Key, error: Exception) -> bool:
-        """A pass failed for a reason that does not pass by itself. True when the run is set aside
-        and rests (`rest`); the pass is then not to be repeated before."""
+        """Count a failed pass whose cause is permanent.
+
+        Returns whether the run is now set aside. If it is, the caller waits for `rest(key)`
+        seconds before the next pass.
+        """
         case = self._cases.get(key.uid)
         if case is None or case.why != "Failing":
             case = self._cases[key.uid] = _Case("Failing")
@@ -84,8 +87,8 @@ class SetAsideRuns:
         case.generation = _generation(self._store.run_body(key))
         text = (
             f"the operator failed {FAILURES} times in a row on this run: {_explain(error)}. "
-            f"Nothing of it is lost. It is tried again every {PAUSE / 60:.0f} minutes, and at once "
-            "after an edit; the operator's log has the details"
+            f"No data is lost. The operator retries the run every {PAUSE / 60:.0f} minutes, and at "
+            "once after an edit; its log has the details"
         )
         await self._put(key, status="True", reason="Failing", message=text[:_MESSAGE])
         if not case.told:
@@ -94,7 +97,7 @@ class SetAsideRuns:
         return True
 
     async def succeeded(self, key: Key) -> None:
-        """A pass succeeded: the run is no longer set aside, whoever set it aside."""
+        """Clear the condition after a successful pass, also if another replica has set it."""
         body = self._store.run_body(key)
         if body is None or written_by_newer_engine(body):
             return
@@ -104,8 +107,10 @@ class SetAsideRuns:
             await self._put(key, status="False", reason="Served", message="the last pass succeeded")
 
     async def is_newer(self, key: Key, body: Obj) -> bool:
-        """Whether a newer release has written this run's status. Nothing may be concluded from
-        it here: the run is counted and an Event says so, nothing else is done."""
+        """Whether a newer release has written this run's status.
+
+        This release cannot interpret such a status. It counts the run and posts one Event.
+        """
         case = self._cases.get(key.uid)
         known = case is not None and case.why == "NewerEngine"
         if not written_by_newer_engine(body):
@@ -116,15 +121,15 @@ class SetAsideRuns:
             self._cases[key.uid] = _Case("NewerEngine", told=True)
             found = section(body, "status").get("engineVersion")
             text = (
-                f"status.engineVersion is {found}, this operator knows {ENGINE_VERSION}: a newer "
-                "release has worked on the run. Nothing is done for it until an operator of that "
-                "release or a later one serves it"
+                f"status.engineVersion is {found}, but this operator supports {ENGINE_VERSION}: a "
+                "newer release has worked on this run. This operator leaves it unchanged; install "
+                "that release or a later one to continue it"
             )
             await self._events.post(key, [RunEvent("Warning", "NewerEngine", text)])
         return True
 
     async def _put(self, key: Key, *, status: str, reason: str, message: str) -> None:
-        """Put the condition SetAside on the run as it is now."""
+        """Write the condition SetAside to the current version of the run."""
         for _ in range(_WRITES):
             try:
                 await self._put_once(key, {"status": status, "reason": reason, "message": message})
@@ -185,7 +190,7 @@ def _generation(body: Obj | None) -> object:
 
 
 def _explain(error: Exception) -> str:
-    """The server's words; of a defect its kind and place, for its text may hold a user's data."""
+    """The API server's message, or type and place of a defect: its text may contain user data."""
     if isinstance(error, ClusterError):
         return error.message
     frames = traceback.extract_tb(error.__traceback__)

@@ -1,10 +1,10 @@
-"""The process that evaluates users' text: run as `python -m`, asked over its standard streams.
+"""The child process that evaluates users' expressions, started with `python -m`.
 
 It loads the libraries once and forks workers, one at a time. A worker answers some hundred
-questions under limits and ends, so that what the libraries never give back goes with it, and the
-next is there in a millisecond. When one breaks down, so does this process, after it has said why:
-a part of a question may have been read. Questions and answers are JSON, each after its length in
-eight bytes.
+questions within its limits and exits, which frees the memory that the libraries keep; the next
+fork takes about a millisecond. If a worker fails, this process reports why and exits too, because
+the worker may have read part of the next question. Questions and answers are JSON on the standard
+streams, each preceded by its length in eight bytes.
 """
 
 import base64
@@ -31,8 +31,8 @@ _DONE, _NO_MORE_QUESTIONS = 0, 3
 
 @dataclass(frozen=True)
 class Limits:
-    """What a worker may take: memory in bytes beside what it begins with, processor time for one
-    question, and how many questions it answers."""
+    """Limits of a worker: memory in bytes on top of what it starts with, CPU seconds for one
+    question, and the number of questions."""
 
     memory: int = 128 * 1024 * 1024
     cpu_seconds: float = 3.0
@@ -40,7 +40,7 @@ class Limits:
 
 
 def main(limits: Limits) -> int:
-    """Fork workers until nobody asks any more."""
+    """Fork workers until the input ends. Returns the exit code: 0, or 1 if a worker failed."""
     evaluation.InProcess().run(_warm_program(), {"inputs": {"x": 1}})
     schema.compiling_problem({"type": "object"})
     while True:
@@ -133,7 +133,7 @@ def _evaluated(program: bytes, variables: Any) -> Any:
 
 
 def _pages(which: int) -> int:
-    """Memory of this process in pages: its address space (0), or what is resident (1)."""
+    """Memory of this process in pages: address space (0) or resident (1)."""
     return int(_STATM.read_bytes().split()[which])
 
 

@@ -1,4 +1,4 @@
-"""Evaluates and validates users' text in a child process with limits (child.py)."""
+"""Evaluates expressions and validates values in a child process with limits (child.py)."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ log = logging.getLogger(__name__)
 
 
 class _Broken(Exception):
-    """The child gave no answer: why."""
+    """The child gave no answer; the message says why."""
 
 
 class ChildProcess:
-    """An Evaluator and a Checker. May be called by several threads, which take turns.
+    """An Evaluator and a Checker. Threads may share it; they take turns.
 
-    A question of which the child breaks down is asked once more; then it is Stopped. `started`
-    and `workers` count processes: of the child, and of the workers that answered.
+    A question that ends the child is asked once more, unless it took too long; then the outcome
+    is Stopped. `started` counts child processes, `workers` the workers that answered.
     """
 
     def __init__(
@@ -56,12 +56,12 @@ class ChildProcess:
         self.started = 0
 
     def start(self) -> None:
-        """Have the child ready before the first question."""
+        """Start the child before the first question."""
         with self._turn:
             self._running()
 
     def close(self) -> None:
-        """End the child, also in the middle of a question; there is no other after it."""
+        """Kill the child, also during a question, and start no other."""
         self._closed = True
         process = self._process
         if process is not None:
@@ -166,13 +166,13 @@ _NEEDED: Final = ("PATH", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "LD_LIBRARY_P
 
 
 def use(child: ChildProcess | None) -> None:
-    """Evaluate and validate everything of this process in `child`; in the process with None."""
+    """Evaluate and validate in `child` from now on, or in this process if it is None."""
     evaluation.use(child)
     schema.use(child)
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    """With its workers, which are in its group."""
+    """Kill the child and its workers, which share its process group."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
 
