@@ -35,6 +35,8 @@ class StrangeJudge(RoundsJudge):
         pods = self._seen.pods_of(node.name, story.number)
         never = [NEVER_STARTED[p.act.name] for p in pods if p.act and p.act.name in NEVER_STARTED]
         cut = {"Disrupted"} if self._touched(*_DISRUPTIONS) else set()
+        if any(pod.evicted for pod in pods):
+            cut.add("OutOfDisk")
         if never and story.reason not in {*never, "Cancelled", "DeadlineExceeded", *cut}:
             text = f"{node.name}: attempt {story.number} ended as {story.reason}, not as {never}"
             yield Violation("K2", text)

@@ -87,7 +87,9 @@ class Kubelet:
             self._agenda.after(patience, partial(self._taint_manager, body["metadata"]["uid"]))
 
     def regain(self, machine: str) -> None:
-        """It is heard of again, and tells what happened meanwhile."""
+        """The machine reports again, also what ended meanwhile; a removed machine never does."""
+        if machine not in self._machines:
+            return
         self._lost.discard(machine)
         self._report(machine, "True")
         for body in self._pods_on(machine):
