@@ -396,6 +396,19 @@ async def test_a_machine_that_comes_back_tells_what_happened() -> None:
     assert (lab.fact.phase, lab.fact.exit_code) == ("Succeeded", 0)
 
 
+async def test_a_removed_machine_never_reports_again() -> None:
+    lab = Lab(short)
+    await lab.launch()
+    lab.wait(2)
+    lab.work.remove_machine("m0")
+    lab.work.lose_machine("m0")
+    lab.work.regain_machine("m0")
+    lab.wait(1)
+    assert not lab.fact.terminated, "no kubelet is left to report the end"
+    lab.wait(60)
+    assert lab.fact.disruption.startswith("DeletionByPodGC")
+
+
 async def test_a_forced_deletion_kills_at_once() -> None:
     lab = Lab(stubborn)
     await lab.launch()
