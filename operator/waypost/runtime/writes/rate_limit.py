@@ -7,7 +7,8 @@ and those do not delay creates whose fence expires soon. Each lane is first in, 
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from waypost.ports.cluster import Busy, Cluster, Kind, Listing, Obj, PatchType
@@ -120,6 +121,16 @@ class RateLimitedCluster:
         self._cluster = cluster
         self._bucket = bucket
 
+    @asynccontextmanager
+    async def _permit(self, lane: int) -> AsyncIterator[None]:
+        """Wait for a permit of the lane; a Busy answer of the body pauses all lanes."""
+        await self._bucket.permit(lane=lane)
+        try:
+            yield
+        except Busy as busy:
+            self._bucket.pause(busy.retry_after)
+            raise
+
     async def get(self, kind: Kind, *, namespace: str | None, name: str) -> Obj:
         return await self._cluster.get(kind, namespace=namespace, name=name)
 
@@ -129,12 +140,8 @@ class RateLimitedCluster:
         return await self._cluster.list(kind, namespace=namespace, labels=labels, fields=fields)
 
     async def create(self, kind: Kind, *, namespace: str, body: Obj) -> Obj:
-        await self._bucket.permit(lane=CREATES)
-        try:
+        async with self._permit(CREATES):
             return await self._cluster.create(kind, namespace=namespace, body=body)
-        except Busy as busy:
-            self._bucket.pause(busy.retry_after)
-            raise
 
     async def patch(
         self,
@@ -146,8 +153,7 @@ class RateLimitedCluster:
         patch_type: PatchType,
         subresource: str = "",
     ) -> Obj:
-        await self._bucket.permit(lane=UPDATES)
-        try:
+        async with self._permit(UPDATES):
             return await self._cluster.patch(
                 kind,
                 namespace=namespace,
@@ -156,9 +162,6 @@ class RateLimitedCluster:
                 patch_type=patch_type,
                 subresource=subresource,
             )
-        except Busy as busy:
-            self._bucket.pause(busy.retry_after)
-            raise
 
     async def delete(
         self,
@@ -170,8 +173,7 @@ class RateLimitedCluster:
         resource_version: str | None = None,
         propagation: str = "Background",
     ) -> None:
-        await self._bucket.permit(lane=UPDATES)
-        try:
+        async with self._permit(UPDATES):
             await self._cluster.delete(
                 kind,
                 namespace=namespace,
@@ -180,9 +182,6 @@ class RateLimitedCluster:
                 resource_version=resource_version,
                 propagation=propagation,
             )
-        except Busy as busy:
-            self._bucket.pause(busy.retry_after)
-            raise
 
     async def read_log(
         self, *, namespace: str, pod: str, container: str, tail_lines: int, limit_bytes: int
