@@ -13,9 +13,11 @@ INVARIANTS: Final = "docs/invariants.md"
 SEARCHED: Final = ("operator", "node-images", "tests", "e2e", "docs", "charts", "crds", "scripts")
 SUFFIXES: Final = frozenset({".py", ".md", ".yaml", ".txt", ".sh", ".tpl"})
 
-_LABEL: Final = re.compile(r"(?<![\w./%+-])(?:S[1-9]\d|I[1-9]\d?|T[1-9]\d?|[A-F][1-9])(?!\w)")
-_DEFINED: Final = re.compile(r"^(?:- |\| )\*\*([A-Z]\d+)\*\*", re.MULTILINE)
-_NAMED: Final = re.compile(r"\bdef test_([sitabcdef][1-9]\d?)_")
+_LABEL: Final = re.compile(
+    r"(?<![\w./%+-])(?:S[1-9]\d{1,2}|I[1-9]\d?|T[1-9]\d?|V[A-Z][1-9]\d?|[A-F][1-9])(?!\w)"
+)
+_DEFINED: Final = re.compile(r"^(?:- |\| )\*\*([A-Z]{1,2}\d+)\*\*", re.MULTILINE)
+_NAMED: Final = re.compile(r"\bdef test_(s[1-9]\d{1,2}|v[a-z][1-9]\d?|[itabcdef][1-9]\d?)_")
 _OLD: Final = re.compile(
     r"semantics rows? \d|\brows? \d+\b|\bcorrectness [A-F]\b|technique T\d|test_row_\d", re.I
 )
@@ -63,7 +65,7 @@ def test_no_label_is_defined_twice(path: str) -> None:
 
 def test_statements_stand_in_order() -> None:
     labels = _DEFINED.findall(_text(SEMANTICS))
-    assert labels == sorted(labels)
+    assert labels == sorted(labels, key=lambda label: int(label[1:]))
     assert {label[0] for label in labels} == {"S"}
 
 

@@ -48,6 +48,29 @@ RIGHT: dict[str, JsonObject] = {
     "path": reads("nodes.a.output.title", title=TEXT),
     "path-of-item": reads("nodes.a.output.rows[0].price", rows=LINES),
     "path-in-macro": reads("nodes.a.output.rows.map(r, r.price * 1.2)", rows=LINES),
+    "chunks": spec(gives(n=TEXTS), takes("${chunk(nodes.a.output.n, 2).map(c, c[0])}", TEXTS)),
+    "flattened": spec(
+        gives(n={"type": "array", "items": TEXTS}), takes("${flatten(nodes.a.output.n)}", TEXTS)
+    ),
+    "flattened-without-null": spec(
+        gives(n={"type": "array", "items": {"type": ["array", "null"], "items": TEXT}}),
+        takes("${flatten(nodes.a.output.n.filter(r, r != null))}", TEXTS),
+    ),
+    "without-null": spec(
+        gives(n={"type": "array", "items": OPTIONAL_TEXT}),
+        takes("${nodes.a.output.n.filter(r, r != null)}", TEXTS),
+    ),
+    "zipped": spec(
+        gives(n=TEXTS),
+        takes(
+            "${zip(nodes.a.output.n, range(size(nodes.a.output.n)))}",
+            {
+                "type": "array",
+                "items": {"type": "array", "prefixItems": [TEXT, WHOLE], "minItems": 2},
+            },
+        ),
+    ),
+    "ranged": spec(takes("${range(3).map(i, i * 2)}", {"type": "array", "items": WHOLE})),
     "path-in-nested-macro": reads(
         "nodes.a.output.rows.filter(r, r.price > 3.0).map(r, r.article)", rows=LINES
     ),

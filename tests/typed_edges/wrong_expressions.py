@@ -93,6 +93,39 @@ EXPRESSIONS: dict[str, Wrong] = {
         reads("nodes.a.output.tags.map(t, t + 1)", tags=TEXTS),
         "nodes.b.inputs.v: nodes.a.output.tags.map(t, t + 1): `+` does not take (string, integer)",
     ),
+    "chunk-by-zero": Wrong(
+        reads("chunk(nodes.a.output.tags, 0)", tags=TEXTS),
+        "nodes.b.inputs.v: chunk(list, n): n must be 1 or more, found 0",
+    ),
+    "chunk-of-text": Wrong(
+        reads("chunk(nodes.a.output.title, 2)", title=TEXT),
+        "nodes.b.inputs.v: chunk(nodes.a.output.title, 2): `chunk` does not take (string, integer)",
+    ),
+    "chunk-by-number": Wrong(
+        reads("chunk(nodes.a.output.tags, nodes.a.output.n)", tags=TEXTS, n=NUMBER),
+        "nodes.b.inputs.v: chunk(nodes.a.output.tags, nodes.a.output.n): `chunk` does not take "
+        "(array of string, number)",
+    ),
+    "flatten-of-texts": Wrong(
+        reads("flatten(nodes.a.output.tags)", tags=TEXTS),
+        "nodes.b.inputs.v: flatten takes a list of lists, nodes.a.output.tags[] is string",
+    ),
+    "flatten-of-lists-or-null": Wrong(
+        reads(
+            "flatten(nodes.a.output.pages)",
+            pages={"type": "array", "items": {"type": ["array", "null"], "items": TEXT}},
+        ),
+        "nodes.b.inputs.v: flatten takes a list of lists, nodes.a.output.pages[] may be null: "
+        "write flatten(nodes.a.output.pages.filter(r, r != null))",
+    ),
+    "range-too-long": Wrong(
+        reads("range(20000)"),
+        "nodes.b.inputs.v: range(n): n must be from 0 to 10000, found 20000",
+    ),
+    "range-without-a-number": Wrong(
+        spec(takes("${range()}", None)),
+        "nodes.b.inputs.v: the function `range` is written range(n)",
+    ),
     "syntax": Wrong(
         spec(takes("${inputs.}", None)),
         "nodes.b.inputs.v: syntax error: no viable alternative at input '.'",

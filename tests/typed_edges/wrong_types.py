@@ -74,6 +74,33 @@ TYPES: dict[str, Wrong] = {
         spec(gives(f=FLAG, n=WHOLE), takes("${nodes.a.output.f ? nodes.a.output.n : 0}", TEXT)),
         "nodes.b.inputs.v: inputSchema takes string, found integer",
     ),
+    "type-of-chunk": Wrong(
+        spec(gives(n=TEXTS), takes("${chunk(nodes.a.output.n, 2)}", TEXTS)),
+        "nodes.b.inputs.v[]: inputSchema takes string, found array (at least 1 items)",
+    ),
+    "type-of-flatten": Wrong(
+        spec(
+            gives(n={"type": "array", "items": TEXTS}),
+            takes("${flatten(nodes.a.output.n)}", {"type": "array", "items": WHOLE}),
+        ),
+        "nodes.b.inputs.v[]: inputSchema takes integer, found string",
+    ),
+    "type-of-zip": Wrong(
+        spec(
+            gives(n=TEXTS),
+            takes(
+                "${zip(nodes.a.output.n, range(3))}",
+                {"type": "array", "items": {"type": "array", "items": TEXT}},
+            ),
+        ),
+        "nodes.b.inputs.v[][1]: inputSchema takes string, found integer (at least 0, at most "
+        "9999); convert it with string(...)",
+    ),
+    "type-of-range": Wrong(
+        spec(takes("${range(3)}", TEXTS)),
+        "nodes.b.inputs.v[]: inputSchema takes string, found integer (at least 0, at most 9999); "
+        "convert it with string(...)",
+    ),
     "type-of-macro": Wrong(
         spec(
             gives(rows={"type": "array", "items": LINE}),

@@ -22,6 +22,7 @@ from cel_expr_python.ext import (  # type: ignore[import-untyped]
     ext_strings,
 )
 
+from waypost.expressions import lists
 from waypost.expressions.guards import JSON_OF_ONE, REFUSE_RANGE, SPAN, SPANS
 from waypost.expressions.references import ONLY_LISTS, ROOTS
 from waypost.expressions.values import Unfit, compact_json, into_cel
@@ -131,6 +132,8 @@ def _evaluated(program: Any, variables: Mapping[str, Any]) -> object:
         return Failure("the result holds a kind of value that JSON does not have")
     except _RAISED as error:
         return Failure(_cleaned(str(error)))
+    finally:
+        lists.empty_results()
     return value
 
 
@@ -216,6 +219,20 @@ def _functions(mapping: Any) -> list[Any]:
             REFUSE_RANGE,
             [cel.Overload("waypost_refuse_range", _T.DYN, [], impl=_refuse_range)],
         ),
+        *_list_functions(),
+    ]
+
+
+def _list_functions() -> list[Any]:
+    nested = _T.List(_T.LIST)
+    return [
+        cel.FunctionDecl(name, [cel.Overload(f"waypost_{name}", result, takes, impl=function)])
+        for name, result, takes, function in (
+            ("chunk", nested, [_T.LIST, _T.INT], lists.chunk),
+            ("flatten", _T.LIST, [_T.LIST], lists.flatten),
+            ("zip", nested, [_T.LIST, _T.LIST], lists.zipped),
+            ("range", _T.List(_T.INT), [_T.INT], lists.numbers),
+        )
     ]
 
 
@@ -239,17 +256,7 @@ def _json(one: list[Any]) -> str:
     except Unfit as unfit:
         raise ValueError(f"json(x): {unfit.message}") from None
     finally:
-        _emptied(one)
-
-
-def _emptied(value: object) -> None:
-    """Empty an argument in place: the library leaks the arguments that it passes to a function."""
-    pending = [value]
-    while pending:
-        one = pending.pop()
-        if isinstance(one, list | dict):
-            pending += one if isinstance(one, list) else one.values()
-            one.clear()
+        lists.emptied(one)
 
 
 @lru_cache(maxsize=512)  # the library leaks the results of functions

@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 
 RESERVED = ("item", "index", "previous", "memory", "event")
 
+# The functions of ours whose number of arguments is fixed, as they are written.
+_FUNCTIONS = {
+    form.partition("(")[0]: form
+    for form in ("json(x)", "keys(m)", "chunk(list, n)", "flatten(list)", "zip(a, b)", "range(n)")
+}
+
 _UNDECLARED = re.compile(r"undeclared reference to '([^']*)'")
 _NO_OVERLOAD = re.compile(r"found no matching overload for '([^']*)' applied to '\((.*)\)'")
 _NO_RUN_OVERLOAD = re.compile(r"No matching overloads found : (.*)")
@@ -70,6 +76,8 @@ def _undeclared_text(source: str, name: str) -> str:
     first = name.partition(".")[0]
     if first in RESERVED:
         return f"`{first}` is reserved for a later version and not available yet"
+    if name in _FUNCTIONS and f"{name}(" in source:
+        return f"the function `{name}` is written {_FUNCTIONS[name]}"
     if first == "secrets":
         return "there is no `secrets`: hand a secret to a node with env and valueFrom"
     return f"nothing is named `{first}` here: there are inputs, nodes.<name>, self and run"

@@ -147,8 +147,12 @@ def _converted(value: object, convert: _Convert, depth: int) -> Json:
         return _converted_object(value, convert, depth + 1)
     if isinstance(value, Unavailable):
         raise Unfit(value.why)
-    kind = _FOREIGN.get(type(value).__name__, "a type")
-    raise Unfit(f"{kind} is not JSON; convert it, for example with string(...)")
+    raise Unfit(f"{foreign_kind(value)} is not JSON; convert it, for example with string(...)")
+
+
+def foreign_kind(value: object) -> str:
+    """The name of a kind of value that JSON does not have, for messages."""
+    return _FOREIGN.get(type(value).__name__, "a type")
 
 
 def _converted_object(value: Mapping[str, Any], convert: _Convert, depth: int) -> dict[str, Json]:

@@ -53,6 +53,11 @@ class Making:
             lambda: f"({texts(depth - 1)} + {texts(depth - 1)})",
             lambda: f"[{text(depth - 1)}, {text(depth - 1)}]",
             lambda: "keys(inputs.m)",
+            lambda: f"flatten(chunk({texts(depth - 1)}, 2))",
+            lambda: f"flatten([{texts(depth - 1)}, {texts(depth - 1)}])",
+            lambda: self._loop("map", f"chunk({texts(depth - 1)}, 2)", ".join(',')", text, depth),
+            lambda: self._loop("map", f"zip({texts(0)}, {texts(0)})", "[1]", text, depth),
+            lambda: f"range(size({texts(depth - 1)})).map(i{depth}, {text(depth - 1)})",
         )
 
     def _one_of(self, *makers: Callable[[], str]) -> str:

@@ -91,6 +91,12 @@ EVERYDAY = (
     "inputs.email.split('@')[1]",
     "inputs.name.split(' ').map(w, w.charAt(0)).join('')",
     "'Dear %s, you have %d of %s'.format([inputs.name, inputs.n, inputs.ok])",
+    "chunk(inputs.rows, 25).map(c, c.map(r, r.name).join('\\n'))",
+    "chunk(inputs.words, 100).map(c, json(c))",
+    "flatten(inputs.rows.map(r, r.lines)).filter(l, l.qty > 1)",
+    "flatten(inputs.rows.map(r, r.lines.map(l, {'row': r.id, 'sku': l.sku})))",
+    "zip(range(size(inputs.rows)), inputs.rows).map(p, '%d: %s'.format([p[0], p[1].name]))",
+    "range((size(inputs.words) + 99) / 100).map(i, inputs.words[i * 100])",
     "math.greatest(inputs.counts[0], inputs.counts[3999])",
 )
 

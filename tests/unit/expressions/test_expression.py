@@ -96,6 +96,26 @@ def failure_of(source: str, data: dict[str, Json] = DATA) -> str:
         pytest.param("inputs.?n.optMap(x, x + 1)", 2, id="optional-map"),
         pytest.param("[?inputs.?gone, 1]", [1], id="optional-element"),
         pytest.param("true ? inputs.?n : inputs.?gone", 1, id="optional-branches"),
+        pytest.param("chunk(inputs.list, 2)", [[1, 2], [3]], id="chunk"),
+        pytest.param("chunk(inputs.list, inputs.whole)", [[1], [2], [3]], id="chunk-by-1.0"),
+        pytest.param("chunk([], 2)", [], id="chunk-of-nothing"),
+        pytest.param("chunk(inputs.list, 9)", [[1, 2, 3]], id="chunk-larger-than-the-list"),
+        pytest.param("flatten([[1], [], [2, [3]]])", [1, 2, [3]], id="flatten-one-level"),
+        pytest.param("flatten(inputs.rows.map(r, r.tags))", ["x"], id="flatten-data"),
+        pytest.param("flatten(chunk(inputs.rows, 1)) == inputs.rows", True, id="flatten-chunk"),
+        pytest.param(
+            "zip(inputs.list, ['a', null, 2.5])", [[1, "a"], [2, None], [3, 2.5]], id="zip"
+        ),
+        pytest.param("zip(range(2), range(2))[1][1]", 1, id="zip-of-a-list-that-is-kept"),
+        pytest.param("range(size(inputs.list))", [0, 1, 2], id="range"),
+        pytest.param("range(0)", [], id="range-of-nothing"),
+        pytest.param("range(3).map(i, range(i))", [[], [0], [0, 1]], id="range-in-range"),
+        pytest.param("size(range(10000))", 10000, id="largest-range"),
+        pytest.param(
+            "flatten(['a', 'b'].map(x, inputs.list.map(y, {'x': x, 'y': y})))[4]",
+            {"x": "b", "y": 2},
+            id="cross-product",
+        ),
         pytest.param("inputs.n == 2 || inputs.text == 'abc'", True, id="logic"),
     ],
 )

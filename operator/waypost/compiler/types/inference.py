@@ -14,8 +14,17 @@ from typing import Final
 from waypost.compiler.problems import Severity, did_you_mean
 from waypost.compiler.types.cel_checker import Typed
 from waypost.compiler.types.fields import element_of, field_of
+from waypost.compiler.types.list_functions import LIST_FUNCTIONS, result_of
 from waypost.compiler.types.narrowing import Steps, Tested, not_null_where, tested_inside
-from waypost.compiler.types.schemas import Narrowed, Unknown, alternatives, is_a, kind_of, union
+from waypost.compiler.types.schemas import (
+    Narrowed,
+    Unknown,
+    alternatives,
+    is_a,
+    kind_of,
+    meet,
+    union,
+)
 from waypost.expressions import protobuf
 from waypost.expressions.expression import Compiled
 from waypost.expressions.references import ROOTS
@@ -180,6 +189,10 @@ class Inference:
         given = [self._of(arg, scope) for arg in call.args]
         target = None if call.target is None else self._of(call.target, scope)
         match call.function, target, given:
+            case name, None, _ if name in LIST_FUNCTIONS:
+                made = result_of(name, [(one.schema, one.text) for one in given])
+                self.remarks += [Remark(text, "error") for text in made.problems]
+                return Inferred(made.schema)
             case "orValue", Inferred(), [other]:
                 return replace(_either([target, other]), optional=False)
             case "or", Inferred(), [other]:
@@ -314,12 +327,23 @@ class Inference:
         }
         self._of(loop.loop_condition, inner)
         self._of(loop.loop_step, inner)
+        if _keeps_no_null(loop) and not isinstance(item.schema, Unknown):
+            kept = replace(item, schema=meet([item.schema, _NOT_NULL]))
+            inner = {**inner, loop.iter_var: kept}
         if not collects:
             kind = self.typed.types.get(loop.id, "dyn")
             return Inferred(_BY_TYPE.get(kind, Unknown()))
         quiet = replace(self, remarks=[])
         appended = [quiet._of(part, inner).schema for part in _appended(loop)]
         return Inferred({"type": "array", "items": union(appended) if appended else Unknown()})
+
+
+def _keeps_no_null(loop: Comprehension) -> bool:
+    """Whether it is a filter or a map whose condition excludes elements that are null."""
+    match loop.loop_step:
+        case Call(function="_?_:_", args=(condition, _, _)):
+            return (loop.iter_var,) in not_null_where(condition, holds=True)
+    return False
 
 
 def _appended(loop: Comprehension) -> Iterator[Expr]:

@@ -13,6 +13,7 @@ from typing import Final
 
 from waypost.expressions.estimates.functions import FREE, Outcome, result_of
 from waypost.expressions.estimates.linear import Linear, Quantities, constant, numeric, plus, summed
+from waypost.expressions.estimates.numbers import of_constant
 from waypost.expressions.estimates.sizes import (
     ITEM,
     SCALAR,
@@ -122,7 +123,7 @@ class _Estimate:
             case Ident():
                 return scope[expr.name]
             case Constant():
-                return flat(SCALAR) if expr.string is None else literal(expr.string)
+                return of_constant(expr) if expr.string is None else literal(expr.string)
             case Select():
                 operand = self.of(expr.operand, scope)
                 return flat(SCALAR) if expr.test_only else operand.field(expr.field)

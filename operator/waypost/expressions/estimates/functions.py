@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from waypost.expressions.estimates.linear import Linear, Quantities, constant, numeric, plus, times
+from waypost.expressions.estimates.lists import LIST_FUNCTIONS
+from waypost.expressions.estimates.numbers import of_call
 from waypost.expressions.estimates.sizes import (
     CONTROL,
     ITEM,
@@ -68,9 +70,12 @@ def result_of(call: Call, sizes: list[Size], known: Quantities) -> Outcome:
         looked = plus(looked, size.bytes)
     name = call.function
     if name in FREE or name.startswith("math."):
-        return Outcome(_selected(name, call, sizes), constant(SCALAR), constant(SCALAR))
+        return Outcome(_selected(name, call, sizes, known), constant(SCALAR), constant(SCALAR))
     if name in _TELLING:
-        return Outcome(flat(SCALAR), constant(SCALAR), looked)
+        return Outcome(flat(SCALAR, number=of_call(name, sizes, known)), constant(SCALAR), looked)
+    if name in LIST_FUNCTIONS and len(sizes) == len(call.args):
+        result = LIST_FUNCTIONS[name](sizes)
+        return Outcome(result, result.bytes, plus(looked, result.bytes))
     if name in _SEARCHING:
         longest = numeric(sizes[1].bytes, known) if len(sizes) > 1 else 0.0
         read = plus(looked, sizes[0].bytes, longest / _PATTERN)
@@ -82,7 +87,7 @@ def result_of(call: Call, sizes: list[Size], known: Quantities) -> Outcome:
     return Outcome(made, built, read)
 
 
-def _selected(name: str, call: Call, sizes: list[Size]) -> Size:
+def _selected(name: str, call: Call, sizes: list[Size], known: Quantities) -> Size:
     if name in ("_[_]", "_[?_]", "_?._"):
         name_of_field = _literal(call.args[-1])
         return sizes[0].item if name_of_field is None else sizes[0].field(name_of_field)
@@ -90,11 +95,14 @@ def _selected(name: str, call: Call, sizes: list[Size]) -> Size:
         return one_of(sizes[1], sizes[2])
     if name in ("orValue", "or"):
         return one_of(sizes[0], sizes[1])
-    return sizes[0] if name in ("value", "optional.of") else flat(SCALAR)
+    if name in ("value", "optional.of"):
+        return sizes[0]
+    return flat(SCALAR, number=of_call(name, sizes, known))
 
 
 def _sum(at: Applied) -> Size:
-    return together(at.sizes[0], at.sizes[1])
+    both = together(at.sizes[0], at.sizes[1])
+    return replace(both, number=of_call("_+_", at.sizes, at.known))
 
 
 def _piece(at: Applied) -> Size:

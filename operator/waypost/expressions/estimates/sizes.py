@@ -24,6 +24,7 @@ SCALAR: Final = 8.0
 HOLDER: Final = 64.0  # an empty list or map
 ITEM: Final = 48.0  # what a list of the library costs for each of its elements
 CONTROL: Final = "\x00"  # stands for every control character when characters are counted
+Interval = tuple[float, float]  # the least and the largest value of a number
 # Longer lists are not examined: a loop over one fails with an error of the library anyway.
 _SHARP: Final = 20_000
 
@@ -136,6 +137,7 @@ class Made:
     fields: Mapping[str, Size] = field(default_factory=dict)
     characters: Callable[[str], Linear] | None = None
     constant_text: str | None = None
+    number: Interval | None = None  # of a number whose value is bounded
 
     @property
     def items(self) -> Size:
@@ -309,9 +311,9 @@ class Numbers:
         return constant(numeric(linear, self.known))
 
 
-def flat(size: float) -> Size:
-    """A scalar or a value of which only the size is known."""
-    return Made(constant(size), constant(size))
+def flat(size: float, *, number: Interval | None = None) -> Size:
+    """A scalar or a value of which only the size is known; `number` bounds its value."""
+    return Made(constant(size), constant(size), number=number)
 
 
 def literal(text: str) -> Size:
@@ -320,7 +322,7 @@ def literal(text: str) -> Size:
     return Made(size, constant(float(len(text))), constant_text=text)
 
 
-def together(left: Size, right: Size) -> Size:
+def together(left: Size, right: Size) -> Made:
     """Two texts or two lists, one after the other."""
     return Made(
         plus(left.bytes, right.bytes),
