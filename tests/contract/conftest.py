@@ -16,9 +16,10 @@ from waypost.adapters.kube import KubeCluster
 from waypost.ports.cluster import Cluster, Kind, NotFound, Obj, PatchType, Rejected
 
 from tests.adapters.doubles import NotedTelemetry
+from tests.fakes.api.deletion import Deletion
 from tests.fakes.clock import ManualClock
 from tests.fakes.cluster import InMemoryCluster
-from tests.support.kubectl import given_kubeconfig
+from tests.support.kubectl import Kubectl, given_kubeconfig
 
 _PATIENCE = 30.0  # seconds that a real cluster's controllers may take
 
@@ -77,6 +78,25 @@ class Lab:
 
     async def delete(self, kind: Kind, name: str, **options: Any) -> None:
         await self.cluster.delete(kind, namespace=self.namespace, name=name, **options)
+
+    async def delete_pod(self, name: str, *, grace: int) -> None:
+        """Delete a pod with a grace period in seconds, which the port does not offer."""
+        if self.memory is not None:
+            self.memory.server.delete(
+                Kind.POD, namespace=self.namespace, name=name, options=Deletion(grace=grace)
+            )
+            return
+        words = ["delete", "pod", name, "--wait=false", f"--grace-period={grace}"]
+        words += ["--force"] if grace == 0 else []
+        done = await asyncio.to_thread(Kubectl(given_kubeconfig(), self.namespace).run, *words)
+        assert done.returncode == 0, done.stderr
+
+    async def pass_time(self, seconds: float) -> None:
+        """Let time pass in the cluster."""
+        if self.memory is not None:
+            self.memory.advance(seconds)
+        else:
+            await asyncio.sleep(seconds)
 
     async def gone(self, kind: Kind, name: str) -> bool:
         try:

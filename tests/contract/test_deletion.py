@@ -1,5 +1,7 @@
 """Deletion: finalizers, preconditions, owners, namespaces."""
 
+from datetime import datetime, timedelta
+
 import pytest
 from waypost.ports.cluster import AlreadyExists, Conflict, Kind, NotFound, Rejected
 
@@ -86,6 +88,39 @@ async def test_a_held_pod_stays_until_it_is_released(lab: Lab) -> None:
         Kind.POD, "worker", {"metadata": {"$deleteFromPrimitiveList/finalizers": [HOLD]}}
     )
     assert await lab.gone(Kind.POD, "worker")
+
+
+BOUND = {"nodeName": "no-such-machine", "terminationGracePeriodSeconds": 30}
+
+
+@pytest.mark.parametrize("grace", [0, 1, 20], ids=["force", "now", "shorter"])
+async def test_a_shorter_grace_period_counts_from_the_first_request(lab: Lab, grace: int) -> None:
+    """But never moves the deletion into the past: the kubelet's last delete, which has period 0,
+    leaves the time of that delete."""
+    body = pod(finalizers=[HOLD])
+    body["spec"] |= BOUND
+    await create_pod(lab, body)
+    await lab.delete(Kind.POD, "worker")
+    first = await deletion(lab)
+    await lab.pass_time(3)
+    await lab.delete_pod("worker", grace=grace)
+    last = await deletion(lab)
+    requested = first[0] - timedelta(seconds=30)
+    if grace == 20:
+        assert last == (requested + timedelta(seconds=20), 20)
+    else:
+        assert timedelta(seconds=3) <= last[0] - requested < timedelta(seconds=30)
+        assert last[1] == grace
+    await lab.strategic(
+        Kind.POD, "worker", {"metadata": {"$deleteFromPrimitiveList/finalizers": [HOLD]}}
+    )
+
+
+async def deletion(lab: Lab) -> tuple[datetime, int]:
+    """When the pod is to be gone, and its grace period."""
+    metadata = (await lab.get(Kind.POD, "worker"))["metadata"]
+    moment = datetime.fromisoformat(metadata["deletionTimestamp"])
+    return moment, metadata["deletionGracePeriodSeconds"]
 
 
 async def test_children_follow_their_owner_in_the_background(lab: Lab) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final
 
 from waypost.kube.objects import section
@@ -9,6 +10,7 @@ from waypost.ports.cluster import Conflict, Kind, Obj
 
 FOREGROUND: Final = "foregroundDeletion"
 ORPHAN: Final = "orphan"
+_TIME: Final = "%Y-%m-%dT%H:%M:%SZ"
 
 
 @dataclass(frozen=True)
@@ -35,14 +37,27 @@ def begin_deletion(kind: Kind, body: Obj, *, options: Deletion, time: Callable[.
     grace = _grace(kind, body, options)
     if "deletionTimestamp" in metadata:
         if grace < metadata.get("deletionGracePeriodSeconds", 0):
-            metadata["deletionGracePeriodSeconds"] = grace
-            metadata["deletionTimestamp"] = time(after=grace)
+            _shorten(metadata, grace, time())
         return body
     metadata["deletionTimestamp"] = time(after=grace)
     metadata["deletionGracePeriodSeconds"] = grace
     if "generation" in metadata:
         metadata["generation"] += 1
     return body
+
+
+def _shorten(metadata: Obj, grace: int, now: str) -> None:
+    """Give a deletion that is in progress a shorter grace period, counted from the first request.
+
+    As since Kubernetes 1.33, the timestamp never moves into the past (`BeforeDelete` in
+    k8s.io/apiserver/pkg/registry/rest/delete.go). So the kubelet's last delete, with period 0,
+    replaces it by the time of that delete.
+    """
+    saved = timedelta(seconds=metadata["deletionGracePeriodSeconds"] - grace)
+    due = (datetime.fromisoformat(metadata["deletionTimestamp"]) - saved).strftime(_TIME)
+    if due < now:
+        due, grace = now, min(grace, 1)
+    metadata |= {"deletionTimestamp": due, "deletionGracePeriodSeconds": grace}
 
 
 def is_over(body: Obj) -> bool:

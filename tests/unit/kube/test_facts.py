@@ -349,15 +349,51 @@ def test_i16_no_body_can_stop_the_operator(poisoned: Any, other: Any) -> None:
 @pytest.mark.parametrize(
     ("grace", "asked"),
     [
-        (30, "2026-03-01T12:00:00.000Z"),
-        (0, "2026-03-01T12:00:30.000Z"),
-        (None, "2026-03-01T12:00:30.000Z"),
+        pytest.param(30, "2026-03-01T12:00:00.000Z", id="graceful"),
+        pytest.param(2, "2026-03-01T12:00:28.000Z", id="shortened-in-time"),
+        pytest.param(1, None, id="perhaps-shortened-too-late"),
+        pytest.param(0, None, id="the-last-delete-of-the-kubelet"),
+        pytest.param(None, None, id="no-period"),
     ],
 )
-def test_when_a_deletion_was_asked_for(grace: int | None, asked: str) -> None:
-    """The timestamp is when it should be done; whoever shortens the grace moves both."""
+def test_s60_when_a_deletion_was_requested(grace: int | None, asked: str | None) -> None:
+    """The API server never moves the timestamp into the past (Kubernetes 1.33)."""
     fields = {"deletionTimestamp": "2026-03-01T12:00:30Z", "deletionGracePeriodSeconds": grace}
     fact = pods.pod_fact(body(**fields))
     assert fact is not None
-    assert fact.deleting_since is not None
-    assert timestamp(fact.deleting_since) == asked
+    assert fact.deleting
+    since = fact.deleting_since
+    assert (timestamp(since) if since else None) == asked
+
+
+RUNNING = {"name": "node", "state": {"running": {"startedAt": T}}}
+ENDED = {"name": "node", "state": {"terminated": {"exitCode": 0, "startedAt": T, "finishedAt": T}}}
+GRACEFUL = {"deletionTimestamp": "2026-03-01T12:00:35Z", "deletionGracePeriodSeconds": 30}
+FINAL = {"deletionTimestamp": "2026-03-01T12:00:08Z", "deletionGracePeriodSeconds": 0}
+
+
+@pytest.mark.parametrize(
+    ("earlier", "asked"),
+    [
+        pytest.param(body(containers(RUNNING), **GRACEFUL), "12:00:05", id="seen-terminating"),
+        pytest.param(body(containers(ENDED)), "12:00:08", id="seen-ended-before-its-deletion"),
+        pytest.param(body(containers(RUNNING)), None, id="seen-running"),
+        pytest.param(body(containers(ENDED), **FINAL), None, id="seen-as-it-is"),
+        pytest.param(None, None, id="never-seen"),
+    ],
+)
+def test_s60_an_earlier_state_says_when_the_deletion_was_requested(
+    earlier: dict[str, Any] | None, asked: str | None
+) -> None:
+    last = pods.pod_fact(body(containers(ENDED), **FINAL))
+    assert last is not None
+    fact = pods.following(last, pods.pod_fact(earlier) if earlier else None)
+    since = fact.deleting_since
+    assert (timestamp(since)[11:19] if since else None) == asked
+
+
+def test_a_pod_that_is_not_deleted_takes_nothing_from_an_earlier_state() -> None:
+    before, after = pods.pod_fact(body(**GRACEFUL)), pods.pod_fact(body())
+    assert before is not None
+    assert after is not None
+    assert pods.following(after, before) == after

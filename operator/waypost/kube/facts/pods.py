@@ -1,6 +1,6 @@
 """Pods: the facts that the engine needs. Reading them from a body never raises."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, Final
@@ -58,7 +58,7 @@ class PodFact:
     deleting: bool  # has a deletionTimestamp
     scheduled: bool  # bound to a machine
     machine: str = ""  # the machine it is bound to
-    deleting_since: datetime | None = None  # when its deletion was requested
+    deleting_since: datetime | None = None  # when its deletion was requested, if that is known
     deleting_until: datetime | None = None  # when its grace period ends
     unready_since: datetime | None = None  # when its condition Ready turned False
     round: int = 1
@@ -218,13 +218,34 @@ def _key_ref(source: Any, kind: Source, item: dict[str, Any]) -> KeyRef:
 
 
 def _deletion_requested(metadata: dict[str, Any]) -> datetime | None:
-    # A shorter grace period moves the timestamp by the same time: the difference stays.
-    until, grace = (
-        moment(metadata, "deletionTimestamp"),
-        metadata.get("deletionGracePeriodSeconds"),
-    )
-    seconds = grace if isinstance(grace, int) else 0
-    return None if until is None else until - timedelta(seconds=seconds)
+    """When the deletion was requested; None if there is none, or if that is no longer known.
+
+    A shorter grace period moves the timestamp back by the same time, so the difference stays; but
+    since Kubernetes 1.33 the timestamp never moves into the past. So after the kubelet's last
+    delete, with period 0, it is the time of that delete, and a period of 1 may have been set after
+    the first one had passed. Both say nothing about the request.
+    """
+    until = moment(metadata, "deletionTimestamp")
+    grace = metadata.get("deletionGracePeriodSeconds")
+    if until is None or not isinstance(grace, int) or grace <= 1:
+        return None
+    return until - timedelta(seconds=grace)
+
+
+def following(pod: PodFact, earlier: PodFact | None) -> PodFact:
+    """A newer state of a pod, with the time of its deletion if only an earlier state shows it.
+
+    Args:
+        pod: The newer state.
+        earlier: The state that was known before; None if there was none.
+    """
+    if earlier is None or not pod.deleting:
+        return pod
+    if earlier.deleting_since is not None:
+        return replace(pod, deleting_since=earlier.deleting_since)
+    if earlier.terminated and not earlier.deleting and pod.deleting_since is None:
+        return replace(pod, deleting_since=pod.deleting_until)  # requested after its end
+    return pod
 
 
 def _unready_since(status: dict[str, Any]) -> datetime | None:

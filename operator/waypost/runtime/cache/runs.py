@@ -11,7 +11,7 @@ from typing import Any
 
 from waypost.kube.facts.approvals import ApprovalFact
 from waypost.kube.facts.jobs import JobFact, LaunchProblem
-from waypost.kube.facts.pods import PodFact
+from waypost.kube.facts.pods import PodFact, following
 from waypost.kube.objects import section, text
 from waypost.ports.cluster import Obj
 
@@ -143,7 +143,7 @@ class RunCache:
         entry = self.entry(fact.run_uid)
         if version <= entry.pod_versions.get(fact.uid, -1):
             return False
-        entry.pods[fact.uid] = fact
+        entry.pods[fact.uid] = following(fact, entry.pods.get(fact.uid))
         entry.pod_versions[fact.uid] = version
         return True
 

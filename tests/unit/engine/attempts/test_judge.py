@@ -233,6 +233,12 @@ FOREIGN = [
         "running it again would double a deploy",
     ),
     row(
+        "silent-and-nobody-saw-what-came-first",
+        exited(deleting=True, deleting_since=None),
+        "Disrupted",
+        "S60: it may have obeyed SIGTERM",
+    ),
+    row(
         "done-before-it-was-stopped",
         exited(message="{}"),
         "Succeeded",

@@ -1,11 +1,12 @@
 """The cache: newest wins, echoes are known, what is gone is gone."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from waypost.runtime.cache.runs import Key, RunCache, version_of
 
-from tests.support.builders import RUN_UID, approval, pod
+from tests.support.builders import NOW, RUN_UID, approval, pod
 
 KEY = Key("team", "brief", RUN_UID)
 
@@ -81,6 +82,13 @@ def test_newest_state_of_children_wins() -> None:
     assert store.put_approval(approval(state="Approved"), RUN_UID, 5)
     assert not store.put_approval(approval(), RUN_UID, 4)
     assert store.entry(RUN_UID).approvals["ap"].status.state == "Approved"
+
+
+def test_s60_the_time_of_a_deletion_outlives_the_kubelets_last_delete() -> None:
+    store = RunCache()
+    store.put_pod(pod("a", phase="Running", deleting=True, deleting_since=NOW), 5)
+    store.put_pod(pod("a", deleting=True, deleting_until=NOW + timedelta(seconds=3)), 6)
+    assert store.entry(RUN_UID).pods["pod-a-1"].deleting_since == NOW
 
 
 def test_a_run_that_is_gone_leaves_its_pods() -> None:

@@ -5,7 +5,7 @@ import pytest
 from waypost.kube.objects import section
 from waypost.ports.cluster import Kind, PatchType
 
-from tests.fakes.nodes.programs import Outcome
+from tests.fakes.nodes.programs import Outcome, Program
 from tests.support.builders import container, python, spec
 from tests.support.harness import NAMESPACE, RUN, World, gives
 from tests.support.virtual import virtual
@@ -53,6 +53,32 @@ async def test_a_deleted_pod_that_was_seen_waiting_never_started() -> None:
         world.work.delete_pod(world.work.pods("a")[0])
         status = await world.finished(within=300)
         assert (status["phase"], status["nodes"][0]["attempt"]) == ("Succeeded", 2)
+
+
+@pytest.mark.parametrize("seen", [True, False], ids=["seen", "operator-down"])
+@pytest.mark.parametrize(
+    "after", [1.0, 1.3, 1.6, 1.9]
+)  # so that some end just before a full second
+@virtual
+async def test_s60_a_program_that_obeys_sigterm_has_not_done_its_work(
+    after: float, seen: bool
+) -> None:
+    """The kubelet's last delete comes later than the end, and moves the deletionTimestamp."""
+    obeys: Program = lambda pod: pod.hangs(stop_code=0, stop_seconds=after)  # noqa: E731
+    async with World(script={"a": [obeys, gives("done")]}) as world:
+        operator = world.start()
+        await world.submit(spec(container("a")))
+        await world.until(lambda: bool(world.ledger.executions), "it runs")
+        if not seen:
+            operator.die()
+        world.work.delete_pod(world.work.pods("a")[0])
+        await world.quiet(5)
+        if not seen:
+            world.start()
+        status = await world.finished(within=120)
+        node = status["nodes"][0]
+        assert [a["reason"] for a in node["attempts"]] == ["Disrupted", "Succeeded"]
+        assert node["output"] == "done"
 
 
 # --- init containers ------------------------------------------------------------------------------
