@@ -36,6 +36,7 @@ class PodStory:
     path: str
     attempt: int
     created_at: float
+    job: str = ""  # uid of its Job
     act: Act | None = None
     outcome: Outcome | None = None
     inputs: Any = None
@@ -47,6 +48,11 @@ class PodStory:
     disrupted: bool = False
     released_at: float | None = None
     body: Obj = field(default_factory=dict)
+
+    @property
+    def machine(self) -> str:
+        """The machine it is bound to; "" if it is not bound."""
+        return str(section(self.body, "spec").get("nodeName") or "")
 
     @property
     def told(self) -> Obj:
@@ -93,6 +99,7 @@ class AttemptStory:
     reason: str = ""
     pod_uid: str | None = None
     stops: set[str] = field(default_factory=set)
+    given_up: bool = False  # it was closed while its pods were on machines that had been silent
     launched_at: str = ""
     ended_at: str = ""
 
@@ -135,8 +142,8 @@ class Evidence:
     gates: dict[str, GateStory] = field(default_factory=dict)  # by uid, in order
     waiting: dict[str, float] = field(default_factory=dict)  # since when, by path
     ended: dict[str, float] = field(default_factory=dict)  # when, by path
-    jobs_of: dict[tuple[str, int], int] = field(default_factory=dict)  # how many were made
-    reopened: set[tuple[str, int]] = field(default_factory=set)  # by a person, within the fence
+    # Uids of Jobs that were made a second time (`relaunches`), and whether their attempt had ended.
+    relaunched: dict[str, bool] = field(default_factory=dict)
     forged: set[str] = field(default_factory=set)  # gates in whose place a stranger's was put
     jobs: dict[str, float] = field(default_factory=dict)  # uid -> created at
     records: dict[str, Obj] = field(default_factory=dict)  # NodeRecords by name, as last seen
@@ -167,10 +174,32 @@ class Evidence:
     def was_given_up(self, path: str, attempt: int) -> bool:
         """Whether an attempt was closed with its machine: what is left of it may still run."""
         story = self.attempts.get((path, attempt))
-        return story is not None and story.reason == "NodeLost"
+        return story is not None and story.given_up
+
+    def is_relaunched(self, pod_uid: str) -> bool:
+        """Whether a pod is of a Job that was made a second time."""
+        return pod_uid in self.pods and self.pods[pod_uid].job in self.relaunched
+
+    def is_too_late(self, pod_uid: str) -> bool:
+        """Whether a pod is of a Job that was made a second time after its attempt had ended."""
+        return pod_uid in self.pods and self.relaunched.get(self.pods[pod_uid].job, False)
+
+    def may_run_beside(self, one: str, another: str) -> bool:
+        """Whether no operator can prevent that two pods of a node run at the same time."""
+        first, second = self.pods.get(one), self.pods.get(another)
+        if first is None or second is None:
+            return False
+        if first.attempt == second.attempt:
+            return self.is_relaunched(one) or self.is_relaunched(another)
+        return self.is_too_late(one) or self.is_too_late(another)
 
     def pods_of(self, path: str, attempt: int) -> list[PodStory]:
-        return [p for p in self.pods.values() if (p.path, p.attempt) == (path, attempt)]
+        """The pods of an attempt, but for those that came after its end."""
+        return [
+            pod
+            for pod in self.pods.values()
+            if (pod.path, pod.attempt) == (path, attempt) and not self.is_too_late(pod.uid)
+        ]
 
     def attempts_of(self, path: str) -> list[AttemptStory]:
         return [story for (name, _), story in sorted(self.attempts.items()) if name == path]

@@ -155,6 +155,9 @@ def _outcome(node: Node, act: Act, pod: PodView) -> Outcome:
             )
         case "saves":
             return Outcome(stop_message="" if node.kind == "container" else made.message)
+        case "hangs":
+            obeys = node.kind == "container" and act.n % 2 == 0  # it exits with 0 on SIGTERM
+            return Outcome(stop_code=0) if obeys else Outcome()
         case _:
             return made
 
@@ -167,7 +170,6 @@ _FIXED: Final = {
     "huge": Outcome(message="x" * 5000),
     "stuck": Outcome(blocked="Unschedulable", blocked_text=_FULL),
     "imageless": Outcome(blocked="ErrImagePull", blocked_text="not found"),
-    "hangs": Outcome(),
     "unstartable": Outcome(blocked="StartError", blocked_text="no such file"),
     "initless": Outcome(blocked="InitFails", blocked_text="no token"),
 }

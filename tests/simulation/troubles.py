@@ -62,6 +62,9 @@ class Saboteur:
             and earlier.verb in ("patch_status", "get")
             and earlier.at >= since
         ]
+        if call.kind is Kind.JOB:
+            at = max((earlier.at for earlier in entitles), default=float("-inf"))
+            self._stage.watcher.relaunches.sent(call.name, operator, entitled_at=at)
         if not entitles:
             self._stage.watcher.blame("A3", f"{call.verb} of {call.name} after its fence")
 
@@ -96,6 +99,7 @@ class Saboteur:
                 raise asyncio.CancelledError
             case "twice":
                 await send()
+                self._stage.watcher.relaunches.repeated(call.name)
                 with contextlib.suppress(ClusterError):
                     await send()
                 raise Unavailable(RESET)

@@ -23,7 +23,6 @@ from tests.simulation.programs import Gave, digest
 
 _SLACK: Final = 2.0  # seconds; Kubernetes stamps whole ones
 _STOPPING: Final = 15.0  # from a timeout to the end of a program that takes its SIGTERM
-_SILENT: Final = 300.0  # seconds until a machine is given up
 _CLOSED: Final = End("Cancelled", "Cancelled")
 
 
@@ -51,24 +50,24 @@ class Judge:
 
     def _executions(self) -> Iterator[Violation]:
         names = self._scenario.by_name
-        for _, path, number in self._ledger.doubled():
-            if path in names and (path, number) not in self._seen.reopened:
+        first_starts = Ledger()
+        first_starts.executions = [
+            e for e in self._ledger.executions if not self._seen.is_relaunched(e.pod_uid)
+        ]
+        for _, path, number in first_starts.doubled():
+            if path in names:
                 yield Violation("I2", f"{path}: the program of attempt {number} started twice")
         for first, second in self._ledger.overlaps():
-            again = (first.path, first.attempt) in self._seen.reopened
             given_up = self._seen.was_given_up(first.path, first.attempt)
-            if (
-                first.path in names
-                and not given_up
-                and not (again and first.attempt == second.attempt)
-            ):
+            beside = self._seen.may_run_beside(first.pod_uid, second.pod_uid)
+            if first.path in names and not given_up and not beside:
                 text = f"{first.path}: attempts {first.attempt} and {second.attempt} ran together"
                 yield Violation("I2", text)
         for path, node in names.items():
             runs = self._ledger.of(path)
-            again = any((path, run.attempt) in self._seen.reopened for run in runs)
-            if node.never_twice and len(runs) > self._starts_allowed(node) and not again:
-                yield Violation("S53", f"{path}: effect once, and it ran {len(runs)} times")
+            count = len(first_starts.of(path))
+            if node.never_twice and count > self._starts_allowed(node):
+                yield Violation("S53", f"{path}: effect once, and it ran {count} times")
             for execution in runs:
                 if (path, execution.attempt) not in self._seen.attempts:
                     yield Violation("I3", f"{path}: attempt {execution.attempt} is in no status")
@@ -98,7 +97,10 @@ class Judge:
         """What may come after an attempt."""
         if story.reason == "Succeeded":
             return [End("Succeeded")]
-        ran = any(e.attempt == story.number for e in self._ledger.of(node.name))
+        ran = any(
+            e.attempt == story.number and not self._seen.is_too_late(e.pod_uid)
+            for e in self._ledger.of(node.name)
+        )
         follows = [patience.after(node, story, started=ran)]
         pods = self._seen.pods_of(node.name, story.number)
         if not ran and any(section(pod.body, "spec").get("nodeName") for pod in pods):
@@ -131,13 +133,17 @@ class Judge:
     def _attempt(self, node: Node, story: AttemptStory) -> Iterator[Violation]:
         pods = self._seen.pods_of(node.name, story.number)
         if story.reason == "NodeLost":
-            yield from self._given_up(node, story, pods)
+            if not story.given_up:
+                text = f"{node.name}: attempt {story.number} was given up for nothing"
+                yield Violation("I4", text)
             return
         legal: set[str] = set()
         for pod in pods:
             legal |= self._legal(node, story, pod)
         if not pods:
             legal = self._without_pod(story)
+        if story.given_up and self._seen.cancelled_at is not None:
+            legal |= story.stops & {"Cancelled"}  # it is over, whatever its pod reports later
         if story.reason not in legal:
             text = f"{node.name}: attempt {story.number} ended as {story.reason}, not as {legal}"
             yield Violation("I4" if legal == {"Succeeded"} else "T11", text)
@@ -150,15 +156,6 @@ class Judge:
             yield Violation("I14", f"{node.name}: the result is of the foreign pod {story.pod_uid}")
         if given:
             self._meanings[node.name] = given[0]
-
-    def _given_up(
-        self, node: Node, story: AttemptStory, pods: list[PodStory]
-    ) -> Iterator[Violation]:
-        """A machine is given up only when it has been silent for long, and the pod with it."""
-        closed = story.finished_at or 0.0
-        spoke = [p for p in pods if p.over_at is not None and p.over_at < closed - self._late]
-        if not self._touched("lose", "remove") or spoke or closed < _SILENT:
-            yield Violation("I4", f"{node.name}: attempt {story.number} was given up for nothing")
 
     def _prompt(self, node: Node, pods: list[PodStory]) -> Iterator[Violation]:
         """Where nothing goes wrong, clocks are kept to."""
@@ -195,8 +192,9 @@ class Judge:
             obeyed = good and story.stops and not self._was_done(pod)
             legal = set() if obeyed else {end_of(meaning)}
             legal |= stops
-            if cut and (pod.evicted or not good):
-                legal.add("Disrupted")  # exit 0 of an evicted pod may be the answer to SIGTERM
+            silent = good and not pod.told.get("message")
+            if cut and (pod.evicted or not good or silent):
+                legal.add("Disrupted")  # exit 0 without an output may be the answer to SIGTERM
             return legal | ({"OutOfDisk"} if pod.evicted else set())
         legal = set(stops)
         if pod.evicted:

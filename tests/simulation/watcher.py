@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from waypost.api import meta
-from waypost.kube.objects import items, section, text
+from waypost.kube.objects import controller_uid, items, section, text
 from waypost.ports.cluster import Kind, Obj
 
 from tests.fakes.nodes.programs import Outcome, PodView
@@ -23,12 +23,13 @@ from tests.simulation.evidence import (
     PodStory,
     Violation,
 )
+from tests.simulation.machines import Machines
 from tests.simulation.plan import RUN, Scenario
+from tests.simulation.relaunches import Relaunches
 from tests.simulation.rounds import Rounds
 from tests.support.harness import World
 
 _LARGEST_STATUS: Final = 256 * 1024
-_FENCE: Final = 10.5
 
 
 class Watcher:
@@ -41,6 +42,8 @@ class Watcher:
         self._nodes = scenario.by_name
         self._rounds = Rounds(scenario, self.seen)
         self._clocks = Clocks(scenario, self.seen)
+        self._machines = Machines(scenario)
+        self.relaunches = Relaunches()
         self._hash = hashlib.sha256()
         self._outcomes: dict[str, Any] = {}
         world.cluster.server.storage.listeners.insert(0, self._changed)
@@ -86,6 +89,8 @@ class Watcher:
                 self._job(change, body)
             case Kind.APPROVAL:
                 self._approval(change, body)
+            case Kind.NODE:
+                self._machines.note(change, body, self.now)
             case Kind.NODE_RECORD if change != "DELETED":
                 self.seen.records[name] = body
 
@@ -195,6 +200,8 @@ class Watcher:
         elif entry.get("finishedAt"):
             story.finished_at, story.reason = self.now, entry.get("reason", "")
             story.pod_uid, story.ended_at = entry.get("podUid"), entry["finishedAt"]
+            pods = self.seen.pods_of(story.path, story.number)
+            story.given_up = self._machines.have_lost(pods, self.now)
             self.tell(f"{story.path} attempt {story.number} ended: {story.reason}")
 
     def _starts(
@@ -245,6 +252,8 @@ class Watcher:
 
     def _job(self, change: str, body: Obj) -> None:
         metadata = body["metadata"]
+        if change == "DELETED" or "deletionTimestamp" in metadata:
+            self.relaunches.deleted(metadata["name"], self.now)
         if change != "ADDED":
             return
         path = text(metadata["annotations"], meta.ANNOTATION_PATH)
@@ -252,15 +261,13 @@ class Watcher:
         self.seen.jobs[metadata["uid"]] = self.now
         self.tell(f"Job of {path} {number}")
         story = self.seen.attempts.get((path, number))
-        made = self.seen.jobs_of.get((path, number), 0)
-        self.seen.jobs_of[path, number] = made + 1
-        if made and story is not None and self.now - story.recorded_at < _FENCE:
-            # Somebody deleted the Job of an attempt that another operator may still launch: the
-            # one way left in which a program starts twice (docs/simulation.md).
-            self.seen.reopened.add((path, number))
+        ended = story is not None and story.finished_at is not None
+        excused = self.relaunches.created(metadata["name"])
+        if excused:
+            self.seen.relaunched[metadata["uid"]] = ended
         if story is None or story.job != metadata["name"]:
             self.blame("I3", f"a Job of {path} {number}, which no status names")
-        elif story.finished_at is not None:
+        elif ended and not excused:
             self.blame("I3", f"a Job of {path} {number}, which has ended: {story.reason}")
         self._below_gates(path)
 
@@ -290,9 +297,11 @@ class Watcher:
             if path not in self._nodes:
                 return  # somebody else's
             number = int(metadata["labels"][meta.LABEL_ATTEMPT])
-            story = PodStory(uid, metadata["name"], path, number, self.now)
+            job = controller_uid(body)
+            story = self.seen.pods[uid] = PodStory(
+                uid, metadata["name"], path, number, self.now, job
+            )
             self._alone(story)
-            self.seen.pods[uid] = story
             self.tell(f"pod of {path} {number}")
         if change == "DELETED":
             story.gone_at = self.now
@@ -331,8 +340,9 @@ class Watcher:
         for other in self.seen.pods.values():
             if other.path != new.path or other.gone_at is not None or other.over_at is not None:
                 continue
-            again = new.attempt == other.attempt and (new.path, new.attempt) in self.seen.reopened
-            if again or self.seen.was_given_up(other.path, other.attempt):
+            if other is new or self.seen.may_run_beside(other.uid, new.uid):
+                continue
+            if self.seen.was_given_up(other.path, other.attempt):
                 continue
             scheduled = section(other.body, "spec").get("nodeName")
             if other.deleting_at is None or scheduled:

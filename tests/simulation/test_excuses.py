@@ -1,0 +1,104 @@
+"""What the checkers excuse is excused, and nothing else: each excused situation is played as it is,
+and again with an operator that breaks the same invariant."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from waypost.engine.attempts import launch, lost_machines, watch
+from waypost.engine.scheduling.inputs import resolve
+from waypost.engine.state.transition import Transition
+
+from tests.simulation.plan import Act, Node, Round, Scenario, Trouble
+from tests.simulation.stage import play
+
+SLOW = Node("n0", "python", acts=(Act("gives", 5, seconds=9.0),))
+LOST = Scenario(
+    seed=2, nodes=(SLOW,), troubles=(Trouble("lose", at=3.0, seconds=650, choice="m1"),)
+)
+SUPERSEDED = replace(LOST, rounds=(Round("begun", 5.0, edit="n0"),))
+CANCELLED = replace(LOST, troubles=(*LOST.troubles, Trouble("cancel", at=20.0)))
+HANGS = Node("n0", "container", acts=(Act("hangs", 5), Act("gives", 5)))
+# An operator is frozen when it has recorded the attempt; another one launches it; its Job is
+# deleted; the first one, whose fence still holds, creates the Job again.
+RELAUNCHED = Scenario(
+    seed=1,
+    nodes=(HANGS,),
+    troubles=(
+        Trouble("freeze_fence", number=1, seconds=6.6),
+        Trouble("delete_job", number=1, choice="Background"),
+    ),
+)
+REPEATED = replace(
+    RELAUNCHED,
+    latency=0.2,
+    troubles=(
+        Trouble("twice", number=2),
+        Trouble("delete_job", number=1, choice="Orphan"),
+    ),
+)
+DELETED = replace(RELAUNCHED, troubles=(Trouble("delete_job", number=1, at=3.0, choice="Orphan"),))
+
+
+def broken(scenario: Scenario) -> set[str]:
+    return {violation.invariant for violation in play(scenario)[0]}
+
+
+@pytest.mark.parametrize(
+    "scenario",
+    [
+        pytest.param(SUPERSEDED, id="superseded-on-a-lost-machine"),
+        pytest.param(CANCELLED, id="cancelled-on-a-lost-machine"),
+    ],
+)
+def test_an_attempt_is_given_up_with_its_machine(scenario: Scenario) -> None:
+    violations, seen = play(scenario)
+    assert violations == []
+    assert seen.attempts["n0", 1].given_up
+    assert seen.attempts["n0", 1].reason in ("Superseded", "Cancelled")
+
+
+@pytest.mark.parametrize(
+    ("scenario", "expected"),
+    [
+        pytest.param(SUPERSEDED, "I2", id="superseded"),
+        pytest.param(CANCELLED, "I4", id="cancelled"),
+    ],
+)
+def test_an_attempt_that_is_given_up_too_early_is_caught(
+    scenario: Scenario, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lost_machines, "_lost_at", lambda observed, fact, suspected: suspected)
+    assert expected in broken(scenario)
+
+
+@pytest.mark.parametrize(
+    ("scenario", "after_its_end"),
+    [
+        pytest.param(RELAUNCHED, True, id="by-a-frozen-operator"),
+        pytest.param(REPEATED, False, id="by-a-proxy"),
+    ],
+)
+def test_a_job_that_is_made_again_without_a_look_is_excused(
+    scenario: Scenario, after_its_end: bool
+) -> None:
+    violations, seen = play(scenario)
+    assert violations == []
+    assert list(seen.relaunched.values()) == [after_its_end]
+
+
+def test_a_job_that_is_made_again_by_one_who_made_it_is_caught(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The fence holds, and somebody has deleted the Job; but this operator has seen the pod."""
+    advance = watch.advance
+
+    def again(transition: Transition, path: str) -> None:
+        advance(transition, path)
+        attempt = transition.statuses[path].open_attempt
+        inputs: Any = resolve(transition, path)
+        if attempt is not None and transition.observed.pods_of(path, attempt.number):
+            transition.after.append(launch.prepare(transition, path, inputs, attempt))  # type: ignore[arg-type]
+
+    monkeypatch.setattr(watch, "advance", again)
+    assert "I2" in broken(DELETED)
