@@ -280,3 +280,27 @@ def test_a_later_round_says_what_became_of_each_node(api: Api, capsys: Captured)
     nodes = json.loads(capsys.readouterr().out)["nodes"]
     assert [node.get("disposition") for node in nodes] == ["Reused", "Rerun", None]
     assert {attempt["round"] for attempt in nodes[0]["attempts"]} == {1}
+
+
+def test_nodes_of_finally_stand_apart(api: Api, capsys: Captured) -> None:
+    verdict = {"phase": "Failed", "reason": "NodeError", "message": "draft failed", "at": at(20)}
+    found = run(stage="Finalizing", verdict=verdict)
+    found["spec"]["finally"] = [{"name": "clean", "python": {"source": "..."}}]
+    clean = {"path": "clean", "phase": "Running", "stage": "Finalizing"}
+    found["status"]["nodes"].append(clean)
+    serve(api, found)
+    keep(api, number=2)
+    assert main(["get", "notes"]) == 0
+    told = capsys.readouterr().out
+    assert "finally  runs after Failed (NodeError)" in told
+    lines = [line.split()[0] for line in told.splitlines() if line][-3:]
+    assert lines == ["publish", "finally:", "clean"]
+    assert main(["trace", "notes"]) == 0
+    *_, group, node = [
+        line.rstrip() for line in capsys.readouterr().out.splitlines() if "──" in line
+    ]
+    assert (group, node) == ("└── finally", "    └── clean  python  Running")
+    assert main(["get", "notes", "-o", "json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["stage"], document["verdict"]) == ("Finalizing", verdict)
+    assert [node.get("stage") for node in document["nodes"]] == [None] * 3 + ["Finalizing"]

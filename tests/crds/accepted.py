@@ -146,6 +146,12 @@ EVERYTHING = workflow(
         },
     },
     node("own", python={"function": "texts:run", "image": IMAGE, "imagePullPolicy": "Always"}),
+    finally_=[
+        node("sweep", onFailure="Continue", fallbackOutput=None, retry={"limit": 1}),
+        {"name": "report", "http": {"url": "https://example.com/${run.phase}"}, "after": ["sweep"]},
+    ],
+    finallyDeadline="30m",
+    skipFinally=False,
     inputs=ANY_VALUES,
     inputSchema=SCHEMA,
     outputs=ANY_VALUES,
@@ -178,6 +184,16 @@ ACCEPTED = [
     row("one-letter-name", workflow(node("n")), "a letter is a name"),
     row(
         "most-nodes", workflow(*[node(f"n{i}") for i in range(200)]), "200 nodes, within the budget"
+    ),
+    row(
+        "most-nodes-with-finally",
+        workflow(*[node(f"n{i}") for i in range(180)], finally_=[node(f"f{i}") for i in range(20)]),
+        "180 nodes and 20 in finally, within the budget",
+    ),
+    row(
+        "finally-skipped",
+        workflow(finally_=[node("sweep")], cancel=True, skipFinally=True),
+        "as a person leaves a cancelled run",
     ),
     row("cel-word-inside", workflow(node("input"), node("null_1")), "only whole words are refused"),
     row("cel-reserved", workflow(node("while")), "nodes.while.output is an expression"),

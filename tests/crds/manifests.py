@@ -13,8 +13,13 @@ def workflow(*nodes: Manifest, name: str = "sample", **spec: Any) -> Manifest:
         "apiVersion": "waypost.dev/v1alpha1",
         "kind": "AgentWorkflow",
         "metadata": {"name": name},
-        "spec": {"nodes": list(nodes) or [node()], **spec},
+        "spec": {"nodes": list(nodes) or [node()], **written(spec)},
     }
+
+
+def written(fields: Manifest) -> Manifest:
+    """Fields with the names of a manifest; `finally_` is `finally`, a word of Python."""
+    return {name.removesuffix("_"): value for name, value in fields.items()}
 
 
 def node(name: str = "gather", **fields: Any) -> Manifest:

@@ -14,6 +14,7 @@ from tests.crds.manifests import (
     record,
     workflow,
 )
+from tests.crds.refused_finally import FINALLY
 from tests.crds.refused_kinds import KINDS, row
 
 
@@ -27,6 +28,7 @@ CONFIG = {"configMapKeyRef": {"name": "c", "key": "k"}}
 
 STRICT = [
     *KINDS,
+    *FINALLY,
     row(
         "rerun-of-the-first-round",
         workflow(rerun={"round": 1}),

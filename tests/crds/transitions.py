@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.crds.manifests import Manifest, approval, node, record, workflow
+from tests.crds.manifests import Manifest, approval, node, record, workflow, written
 
 NOW = "2026-11-24T03:10:00Z"
 
@@ -43,7 +43,7 @@ def row(id: str, before: Manifest, status: Manifest | None, update: Update, *say
 
 def spec(**fields: Any) -> Update:
     """A merge patch of the spec."""
-    return Update({"spec": fields})
+    return Update({"spec": written(fields)})
 
 
 def status(*operations: Manifest) -> Update:
@@ -75,6 +75,7 @@ TWO = workflow(
 )
 REVERSED = list(reversed(TWO["spec"]["nodes"]))
 CANCELLED = workflow(cancel=True)
+WITH_FINALLY = workflow(finally_=[node("c")])
 YES = judged("True")
 FINAL = ("was accepted, so its definition cannot change", "Create a new run")
 ROUND_2 = judged("True", round=2)
@@ -92,7 +93,8 @@ RUNS = [
         YES,
         spec(nodes=[node("c")], inputs={"n": 2}),
         "spec: Forbidden: run",
-        "found a change of inputs, nodes; only cancel, suspend, ttlSecondsAfterFinished can change",
+        "found a change of inputs, nodes; only cancel, skipFinally, suspend, "
+        "ttlSecondsAfterFinished can change",
         *FINAL,
     ),
     row("inside-inputs", TWO, YES, spec(inputs={"n": {"m": 2}}), "a change of inputs;", *FINAL),
@@ -141,6 +143,23 @@ RUNS = [
     row("modules", TWO, YES, spec(modules={"a": "x = 1"}), "a change of modules;", *FINAL),
     row("parallelism", TWO, YES, spec(parallelism=3), "a change of parallelism;", *FINAL),
     row("deadline", TWO, YES, spec(deadline="1h"), "a change of deadline;", *FINAL),
+    row("finally", TWO, YES, spec(finally_=[node("c")]), "a change of finally;", *FINAL),
+    row(
+        "finally-deadline",
+        WITH_FINALLY,
+        YES,
+        spec(finallyDeadline="1m"),
+        "a change of finallyDeadline;",
+        *FINAL,
+    ),
+    row("finally-skipped", WITH_FINALLY, YES, spec(cancel=True, skipFinally=True)),
+    row(
+        "skip-finally-taken-back",
+        workflow(finally_=[node("c")], cancel=True, skipFinally=True),
+        YES,
+        spec(skipFinally=False),
+        "skips finally, and skipFinally cannot be undone; keep skipFinally: true",
+    ),
     row("order-means-nothing", TWO, YES, spec(nodes=REVERSED)),
     row("steering", TWO, YES, spec(suspend=True, cancel=True, ttlSecondsAfterFinished=60)),
     row(

@@ -264,7 +264,7 @@ class Play:
 
     def _stop(self, effect: StopAttempt) -> None:
         if effect.job in self.jobs:
-            self.jobs[effect.job] = replace(self.jobs[effect.job], suspended=True)
+            self.jobs[effect.job] = replace(self.jobs[effect.job], suspended=True, halted=True)
         for uid, pod in self.pods.items():
             if builders.job_of(pod.path, pod.attempt) == effect.job and not pod.over:
                 ended = _over if pod.started_at else _never_started
@@ -387,7 +387,8 @@ def masked(status: AgentWorkflowStatus) -> JsonValue:
 def _without_times(value: Any) -> Any:
     timed = ("At", "Time", "until")
     if isinstance(value, dict):
-        return {k: _without_times(v) for k, v in value.items() if not k.endswith(timed)}
+        kept = {k: v for k, v in value.items() if k != "at" and not k.endswith(timed)}
+        return {k: _without_times(v) for k, v in kept.items()}
     if isinstance(value, list):
         return [_without_times(item) for item in value]
     return value

@@ -15,13 +15,16 @@ from waypost.api.status import (
     NodeStatus,
     RoundStatus,
     RunPhase,
+    Stage,
     Usage,
+    Verdict,
 )
 
 
 class NodeChanges(TypedDict, total=False):
     """Fields of NodeStatus but its path."""
 
+    stage: Stage | None
     phase: NodePhase
     reason: str | None
     message: str | None
@@ -76,6 +79,9 @@ class RunChanges(TypedDict, total=False):
     phase: RunPhase
     progress: str
     waiting: str | None
+    stage: Stage | None
+    verdict: Verdict | None
+    finally_deadline_at: str | None
     round: int
     round_started_at: str | None
     rounds: list[RoundStatus] | None

@@ -58,6 +58,9 @@ class ConditionReason:
     COMPLETED: Final = "Completed"
     COMPLETED_WITH_FAILURES: Final = "CompletedWithFailures"
     CANCELLED: Final = "Cancelled"
+    FINALIZING: Final = "Finalizing"  # the nodes in finally run
+    FINALLY_FAILED: Final = "FinallyFailed"
+    FINALLY_SKIPPED: Final = "FinallySkipped"
     NODE_FAILED: Final = "NodeFailed"  # of a failed node without a reason
     AWAITING_APPROVAL: Final = "AwaitingApproval"
     NOTHING_TO_APPROVE: Final = "NothingToApprove"
@@ -80,6 +83,7 @@ class EventReason:
     INVALID_SPEC: Final = "InvalidSpec"
     ROUND_BEGUN: Final = "RoundBegun"
     RUN_PAUSED: Final = "RunPaused"
+    FINALLY_BEGUN: Final = "FinallyBegun"
     RUN_SUCCEEDED: Final = "RunSucceeded"
     RUN_FAILED: Final = "RunFailed"
     RUN_CANCELLED: Final = "RunCancelled"
@@ -95,6 +99,7 @@ class Condition:
     ACCEPTED: Final = "Accepted"
     SUCCEEDED: Final = "Succeeded"
     FINISHED: Final = "Finished"
+    FINALLY_SUCCEEDED: Final = "FinallySucceeded"  # only with spec.finally
     AWAITING_APPROVAL: Final = "AwaitingApproval"
     RECONCILING: Final = "Reconciling"
     STALLED: Final = "Stalled"

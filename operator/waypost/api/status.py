@@ -31,6 +31,9 @@ RunPhase = Literal[
     "Cancelled",
 ]
 
+# Main: the nodes of spec.nodes; Finalizing: those of spec.finally.
+Stage = Literal["Main", "Finalizing"]
+
 FINAL_PHASES: frozenset[str] = frozenset({"Succeeded", "Failed", "Skipped", "Cancelled"})
 KEPT_ATTEMPTS = 6  # the first and the last five; `attempt` counts them all
 KEPT_ROUNDS = 10
@@ -157,6 +160,10 @@ class NodeStatus(StatusModel):
     model_config = ConfigDict(json_schema_extra=ATOMIC)
 
     path: str = Field(max_length=128, description="Path of the node in the run.")
+    stage: Stage | None = Field(
+        default=None,
+        description="Finalizing: the node is in spec.finally. Absent: it is in spec.nodes.",
+    )
     phase: NodePhase = Field(description="Phase of the node.")
     reason: str | None = Field(
         default=None,
@@ -191,7 +198,10 @@ class NodeStatus(StatusModel):
         "attempt continues where an earlier one stopped.",
     )
     repeats: int | None = Field(
-        default=None, ge=0, description="Number of times that rerun.from has named the node."
+        default=None,
+        ge=0,
+        description="Number of times that rerun.from has named the node. In finally: the round "
+        "minus 1.",
     )
     attempt: int | None = Field(default=None, ge=0, description="Number of the latest attempt.")
     attempts: list[AttemptStatus] | None = Field(
@@ -283,6 +293,16 @@ class RoundStatus(StatusModel):
     )
 
 
+class Verdict(StatusModel):
+    """Result of the nodes in spec.nodes. Only a failure in finally, or outputs that do not match
+    outputSchema, can still change Succeeded to Failed at the end of the run."""
+
+    phase: RunPhase = Field(description="Succeeded, Failed or Cancelled.")
+    reason: str = Field(max_length=64, description="Reason of the phase.")
+    message: str = Field(default="", max_length=512, description="Explanation for people.")
+    at: Timestamp = Field(description="Time when the last of these nodes ended.")
+
+
 class AgentWorkflowStatus(StatusModel):
     """State of the run. Conditions are for programs, phase is for people."""
 
@@ -303,6 +323,15 @@ class AgentWorkflowStatus(StatusModel):
         default=None,
         max_length=300,
         description="What the run waits for, if it waits for one thing.",
+    )
+    stage: Stage | None = Field(
+        default=None,
+        description="Only with spec.finally. Main: the nodes in spec.nodes run. Finalizing: they "
+        "have all ended, and the nodes in finally run or have run.",
+    )
+    verdict: Verdict | None = Field(default=None, description=Verdict.__doc__)
+    finally_deadline_at: Timestamp | None = Field(
+        default=None, description="Time by which the nodes in finally must end."
     )
     round: int = Field(
         default=1, ge=1, description="Round of the run. It is 1 until the run is rerun."
@@ -333,7 +362,8 @@ class AgentWorkflowStatus(StatusModel):
         default_factory=list,
         max_length=16,
         description="Conditions: Accepted, Succeeded, Finished, AwaitingApproval, Reconciling, "
-        "Stalled. SetAside when the operator cannot serve the run, with the cause.",
+        "Stalled. FinallySucceeded if there is spec.finally. SetAside when the operator cannot "
+        "serve the run, with the cause.",
         json_schema_extra=keyed_by("type"),
     )
     nodes: list[NodeStatus] = Field(

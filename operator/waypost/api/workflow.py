@@ -3,9 +3,9 @@
 Descriptions are user documentation: they are what `kubectl explain` prints.
 """
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import ConfigDict, Field, GetJsonSchemaHandler, StringConstraints
 
 from waypost.api.base import (
     ATOMIC,
@@ -29,6 +29,10 @@ from waypost.api.pod import Resources
 from waypost.api.rerun import Rerun
 
 MAX_NODES = 200
+MAX_FINALLY_NODES = 20
+DEFAULT_FINALLY_DEADLINE = "10m"
+# Kinds that wait for a person or a time, which a clean-up must not do.
+NOT_IN_FINALLY = ("approval", "wait")
 
 InputKey = Annotated[str, StringConstraints(pattern=INPUT_KEY_PATTERN, max_length=63)]
 # Without the pattern of NodeName: a rule for each name in 200 lists of 200 would exceed the cost
@@ -220,6 +224,29 @@ class Node(Model):
     )
     isolation: Isolation | None = Field(default=None, description=Isolation.__doc__)
 
+    @property
+    def place(self) -> str:
+        """Its field in the spec, as messages name it."""
+        return f"nodes.{self.name}"
+
+
+class FinallyNode(Node):
+    """One step of the clean-up. Exactly one of python, container, agent and http."""
+
+    @property
+    def place(self) -> str:
+        """Its field in the spec, as messages name it."""
+        return f"finally.{self.name}"
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: Any, handler: GetJsonSchemaHandler) -> Any:
+        """Leave the refused kinds out of the CRD; the compiler says why they are refused."""
+        schema = handler(core)
+        target = handler.resolve_ref_schema(schema)
+        for kind in NOT_IN_FINALLY:
+            target["properties"].pop(kind, None)
+        return schema
+
 
 class Defaults(Model):
     """Defaults for the nodes of this run that have a pod."""
@@ -240,8 +267,9 @@ class Defaults(Model):
 
 
 class AgentWorkflowSpec(Model):
-    """Definition of the run. Once it is accepted, only suspend, cancel and ttlSecondsAfterFinished
-    can change. All other fields can change only in an update that raises rerun.round."""
+    """Definition of the run. Once it is accepted, only suspend, cancel, skipFinally and
+    ttlSecondsAfterFinished can change. All other fields can change only in an update that raises
+    rerun.round."""
 
     inputs: JsonObject | None = Field(
         default=None,
@@ -268,6 +296,20 @@ class AgentWorkflowSpec(Model):
         max_length=MAX_NODES,
         description="Nodes of the graph, 1 to 200.",
         json_schema_extra=keyed_by("name"),
+    )
+    finally_: list[FinallyNode] | None = Field(
+        default=None,
+        alias="finally",
+        max_length=MAX_FINALLY_NODES,
+        description="Nodes that clean up. They begin when all other nodes have ended, after a "
+        "success, a failure, a cancel and the deadline. Their expressions also see run.phase, "
+        "run.reason, run.message and run.failures.",
+        json_schema_extra=keyed_by("name"),
+    )
+    finally_deadline: Duration | None = Field(
+        default=None,
+        description="Maximum duration of finally, measured from the end of all other nodes; "
+        f"deadline does not count there. Default {DEFAULT_FINALLY_DEADLINE}.",
     )
     outputs: dict[InputKey, JsonValue] | None = Field(
         default=None,
@@ -299,7 +341,13 @@ class AgentWorkflowSpec(Model):
     )
     cancel: bool | None = Field(
         default=None,
-        description="true: stop all nodes permanently. Results that are recorded stay recorded.",
+        description="true: stop all nodes permanently. Results that are recorded stay recorded. "
+        "Nodes in finally still run.",
+    )
+    skip_finally: bool | None = Field(
+        default=None,
+        description="true: stop the nodes in finally too, and start none of them. Only together "
+        "with cancel: true. It cannot be undone.",
     )
     rerun: Rerun | None = Field(default=None, description=Rerun.__doc__)
     ttl_seconds_after_finished: int | None = Field(
@@ -310,3 +358,8 @@ class AgentWorkflowSpec(Model):
         "Ignored on objects that Argo CD or Flux track, because Git would create and run them "
         "again.",
     )
+
+    @property
+    def all_nodes(self) -> list[Node]:
+        """The nodes of the graph, then those of finally."""
+        return [*self.nodes, *(self.finally_ or ())]

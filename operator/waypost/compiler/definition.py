@@ -117,7 +117,7 @@ def _checked(raw_spec: Any) -> Definition:
 
 
 def _graph_of(spec: AgentWorkflowSpec) -> tuple[Graph, tuple[Problem, ...]]:
-    nodes = {node.name: node for node in spec.nodes}
+    nodes = {node.name: node for node in spec.all_nodes}
     dependencies = {name: dependencies_of(node) for name, node in nodes.items()}
     cycle = find_cycle(dependencies)
     if cycle:
@@ -125,7 +125,8 @@ def _graph_of(spec: AgentWorkflowSpec) -> tuple[Graph, tuple[Problem, ...]]:
             f"the nodes wait for each other: {' -> '.join(cycle)}; remove one of these references"
         )
         return _EMPTY_GRAPH, (Problem(field="nodes", message=text),)
-    return sort(nodes, dependencies), ()
+    last = frozenset(node.name for node in spec.finally_ or ())
+    return sort(nodes, dependencies, last), ()
 
 
 def _with_problems(spec: AgentWorkflowSpec, problems: tuple[Problem, ...]) -> Definition:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from waypost.api.status import Stage
 from waypost.api.workflow import Node
 from waypost.compiler.kinds.table import compiler_kind
 from waypost.expressions.references import Path
@@ -30,16 +31,27 @@ class Dependencies:
 
 @dataclass(frozen=True)
 class Graph:
-    """A checked, acyclic graph. `order` is topological, stable in the order of the spec."""
+    """A checked, acyclic graph. `order` is topological, stable in the order of the spec, with the
+    nodes of `spec.finally` last."""
 
     nodes: dict[str, Node]
     dependencies: dict[str, Dependencies]
     order: tuple[str, ...]
+    finally_nodes: frozenset[str] = frozenset()
+
+    def stage_of(self, name: str) -> Stage | None:
+        """The stage of a node, as its status says it: None for a node of `spec.nodes`."""
+        return "Finalizing" if name in self.finally_nodes else None
 
     def downstream(self, name: str) -> frozenset[str]:
-        """Every node that waits for `name`, directly or through others."""
+        """Every node that waits for `name`, directly or through others.
+
+        No node of finally is downstream of a main node: it runs however that one ends.
+        """
         reached = {name}
         for other in self.order:
+            if other in self.finally_nodes and name not in self.finally_nodes:
+                continue
             if self.dependencies[other].all & reached:
                 reached.add(other)
         return frozenset(reached - {name})
@@ -125,7 +137,11 @@ def _walk(start: str, dependencies: dict[str, Dependencies], done: set[str]) -> 
     return ()
 
 
-def sort(nodes: dict[str, Node], dependencies: dict[str, Dependencies]) -> Graph:
+def sort(
+    nodes: dict[str, Node],
+    dependencies: dict[str, Dependencies],
+    finally_nodes: frozenset[str] = frozenset(),
+) -> Graph:
     """The graph in topological order. The dependencies must be acyclic and name only `nodes`."""
     order: list[str] = []
     placed: set[str] = set()
@@ -135,4 +151,5 @@ def sort(nodes: dict[str, Node], dependencies: dict[str, Dependencies]) -> Graph
         order.extend(ready)
         placed.update(ready)
         waiting = [name for name in waiting if name not in placed]
-    return Graph(nodes=nodes, dependencies=dependencies, order=tuple(order))
+    order.sort(key=lambda name: name in finally_nodes)  # stable: no main node waits for one of them
+    return Graph(nodes, dependencies, tuple(order), finally_nodes)

@@ -6,7 +6,7 @@ others, are copied to its `$defs`, where validators, the runner and model provid
 
 import json
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from waypost.api.kinds.table import work_of
 from waypost.api.workflow import AgentWorkflowSpec, Node
@@ -17,6 +17,7 @@ from waypost.protocol.ijson import Json
 
 _SHARED: Final = "#/schemas/"
 _OWN: Final = "#/$defs/"
+_N = TypeVar("_N", bound=Node)
 
 
 def schema_fields(spec: AgentWorkflowSpec) -> Iterator[tuple[str, Json]]:
@@ -27,8 +28,8 @@ def schema_fields(spec: AgentWorkflowSpec) -> Iterator[tuple[str, Json]]:
         ("inputSchema", spec.input_schema),
         ("outputSchema", spec.output_schema),
     ]
-    for node in spec.nodes:
-        place = f"nodes.{node.name}"
+    for node in spec.all_nodes:
+        place = node.place
         fields.append((f"{place}.inputSchema", node.input_schema))
         fields.append((f"{place}.outputSchema", node.output_schema))
         work, kind = work_of(node), compiler_kind(node)
@@ -63,12 +64,14 @@ def bundled(spec: AgentWorkflowSpec) -> AgentWorkflowSpec:
         return spec
     once = _Bundling(shared)
     nodes = [_bundled_node(node, once) for node in spec.nodes]
+    last = spec.finally_ and [_bundled_node(node, once) for node in spec.finally_]
     return spec.model_copy(
         update={
             "schemas": {name: once.of({"$ref": _SHARED + name}) for name in shared},
             "input_schema": once.of(spec.input_schema),
             "output_schema": once.of(spec.output_schema),
             "nodes": nodes,
+            "finally_": last,
         }
     )
 
@@ -94,7 +97,7 @@ def _may_name(value: Json) -> bool:
     return _SHARED in json.dumps(value)
 
 
-def _bundled_node(node: Node, once: _Bundling) -> Node:
+def _bundled_node(node: _N, once: _Bundling) -> _N:
     changes: dict[str, Any] = {
         "input_schema": once.of(node.input_schema),
         "output_schema": once.of(node.output_schema),

@@ -8,6 +8,8 @@ from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 from typing import Final
 
+from waypost.api.workflow import NOT_IN_FINALLY
+
 _LATER: Final = "Waypost does not support it yet"
 _DOCS: Final = "docs"
 
@@ -32,6 +34,7 @@ OUR_FIELD: Final[Mapping[str, str]] = {
     **dict.fromkeys(("steps", "tasks", "jobs", "dag", "states", "activities"), "nodes of the run"),
     **dict.fromkeys(("arguments", "parameters", "params", "with"), "inputs"),
     **dict.fromkeys(("script", "code"), "python.source of a node"),
+    **dict.fromkeys(("onExit", "exitHandler", "finally"), "finally of the run"),
     **dict.fromkeys(("ttlStrategy", "ttl", "historyLimit"), "ttlSecondsAfterFinished of the run"),
 }
 # word -> what to do instead today
@@ -42,8 +45,8 @@ NOT_YET: Final[Mapping[str, str]] = {
     ),
     **dict.fromkeys(("loop", "while", "repeat"), "loop inside a python node"),
     **dict.fromkeys(
-        ("onExit", "exitHandler", "finally"),
-        "use a node with after, which runs whatever the result of the nodes it lists",
+        ("compensate", "compensation"),
+        "undo in a node of finally, which reads run.phase and nodes.<name>.?output",
     ),
     **dict.fromkeys(
         ("call", "subworkflow", "template", "templates", "templateRef", "uses"),
@@ -65,11 +68,13 @@ _PAGES: Final[Mapping[str, str]] = {
     "rerun": "recovery.md",
     "retry": "semantics.md",
     "approval": "semantics.md",
+    "finally": "finally.md",
     "ModelProvider": "providers.md",
     "ToolServer": "providers.md",
     "NodeRecord": "payloads.md",
 }
 _PAGE: Final = "concepts.md"
+_IN_FINALLY: Final = re.compile(r"(spec\.)?finally\[\d+\]")
 
 
 def unknown_field(
@@ -87,7 +92,10 @@ def unknown_field(
     steps = re.findall(r"[^.\[\]]+|\[[^\]]*\]", path.removeprefix("spec").removeprefix("."))
     place = "the spec" if path == "spec" else path.removeprefix("spec.") or "the object"
     page = next((_PAGES[step] for step in reversed([kind, *steps]) if step in _PAGES), _PAGE)
-    return f"unknown field {name} in {place}{_advice(name, known)} (see {_DOCS}/{page})"
+    advice = _advice(name, known)
+    if name in NOT_IN_FINALLY and _IN_FINALLY.fullmatch(path):
+        advice = "; a clean-up waits for nobody: move it to nodes"
+    return f"unknown field {name} in {place}{advice} (see {_DOCS}/{page})"
 
 
 def _advice(name: str, known: Collection[str]) -> str:

@@ -12,7 +12,7 @@ from waypost.engine.attempts import cleanup, watch
 from waypost.engine.nodes.table import KINDS, engine_kind
 from waypost.engine.rounds import leftovers, overrides
 from waypost.engine.rounds.begin import round_message
-from waypost.engine.run import ending, rejection
+from waypost.engine.run import ending, finalizing, rejection
 from waypost.engine.run.closing import closing_reason
 from waypost.engine.run.entry import Active, Deleting, Entry, Rejected
 from waypost.engine.state.decision import Decision
@@ -80,7 +80,8 @@ def _advance(transition: Transition) -> None:
     if closing is not None:
         ending.wind_down(transition, closing)
         return
-    start.start_ready(transition)
+    if finalizing.may_start(transition):
+        start.start_ready(transition)
     closing = closing_reason(transition)
     if closing is not None:
         ending.wind_down(transition, closing)

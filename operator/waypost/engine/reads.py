@@ -5,6 +5,7 @@ from datetime import datetime
 from waypost.api.status import FINAL_PHASES, NodeStatus
 from waypost.engine.attempts import lost_machines, reads, stored_results, traces
 from waypost.engine.nodes.table import engine_kind
+from waypost.engine.run import finalizing
 from waypost.engine.run.entry import Active, Entry
 from waypost.engine.scheduling import missing_references
 from waypost.engine.state import transition, visible
@@ -31,7 +32,7 @@ def required_reads(entry: Entry, now: datetime) -> Reads:
     observed = entry.observed
     known = {status.path: status for status in observed.status.nodes}
     graph = observed.definition.graph
-    live = references = False
+    live, references = finalizing.needs_live_read(observed), False
     logs = []
     mounts = []
     machines: set[str] = set()
@@ -70,6 +71,8 @@ def _input_reads(observed: Observed, known: dict[str, NodeStatus], path: str) ->
     if status is not None and status.phase in FINAL_PHASES:  # Superseding may start in this pass
         return set()
     graph = observed.definition.graph
+    if path in graph.finally_nodes and not transition.is_finalizing(observed.status):
+        return set()
     names = set()
     for name in graph.dependencies[path].all:
         upstream = known.get(name)

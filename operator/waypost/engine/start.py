@@ -24,7 +24,7 @@ def start_ready(transition: Transition) -> None:
     free = (transition.spec.parallelism or DEFAULT_PARALLELISM) - busy
     limited = free > LAUNCHES_PER_PASS
     free = min(free, LAUNCHES_PER_PASS)
-    for path in transition.graph.order:
+    for path in transition.of_stage():
         status = transition.statuses[path]
         if status.phase == "Pending":
             _skip_or_start(transition, path, room=free > 0)

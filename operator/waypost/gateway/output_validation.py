@@ -51,5 +51,5 @@ def _output_schema(caller: Caller) -> object:
     except ValidationError:
         text = f"the spec of run {caller.ref.run} cannot be read"
         raise Refused(RefusalReason.NOT_CURRENT, text) from None
-    node = next((node for node in spec.nodes if node.name == caller.ref.path), None)
+    node = next((node for node in spec.all_nodes if node.name == caller.ref.path), None)
     return node.output_schema if node else None

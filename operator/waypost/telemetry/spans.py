@@ -110,7 +110,7 @@ def ended(
     observed: Observed, before: AgentWorkflowStatus, after: AgentWorkflowStatus
 ) -> tuple[Ended, ...]:
     """What `after` records as ended and `before` does not: attempts, approvals, then the run."""
-    nodes = {node.name: node for node in observed.spec.nodes} if observed.spec else {}
+    nodes = {node.name: node for node in observed.spec.all_nodes} if observed.spec else {}
     earlier = {node.path: node for node in before.nodes}
     facts: list[Ended] = []
     for status in after.nodes:

@@ -68,6 +68,7 @@ RESOURCES: Final = (
             Column("WAITING", ".status.waiting"),
             Column("TOKENS", ".status.usage.totalTokens", "integer"),
             Column("COST", ".status.usage.costUSD"),
+            Column("STAGE", ".status.stage", wide=True),
             Column("STARTED", ".status.startedAt", "date", wide=True),
             Column("FINISHED", ".status.finishedAt", "date", wide=True),
             _AGE,

@@ -62,6 +62,8 @@ def details(run: RunReport) -> Iterator[Text]:
     if run.budget:
         parts = ", ".join(f"{key} {value}" for key, value in run.budget.items())
         yield Text(f"budget   {format.tame(parts)}")
+    if run.verdict and not run.finished_at:
+        yield Text(f"finally  runs after {run.verdict.phase} ({run.verdict.reason})")
     if run.waiting:
         yield Text(f"waiting  {format.tame(run.waiting)}")
     if run.message and run.phase in ("Failed", "Rejected", "Cancelled", "Paused"):
@@ -78,6 +80,8 @@ def node_table(run: RunReport, *, wide: bool) -> Table:
     for column in [*columns, "REASON"]:
         table.add_column(column, no_wrap=True, overflow="ellipsis")
     for node in run.nodes:
+        if node is _first_of_finally(run):
+            table.add_row(Text("finally:", style="dim"))
         cells = [*_cells(node), *(_wide_cells(node) if wide else ())]
         cells += [node.disposition or "-"] if again else []
         row = [Text(cell) for cell in [*cells, format.tame(_why(node), limit=160)]]
@@ -118,8 +122,10 @@ def _why(node: NodeReport) -> str:
 
 def tree(run: RunReport) -> Tree:
     """The run, its nodes, their attempts, and the calls made in each attempt."""
-    top = Tree(headline(run), guide_style="dim")
+    top = trunk = Tree(headline(run), guide_style="dim")
     for node in run.nodes:
+        if node is _first_of_finally(run):
+            top = trunk.add(Text("finally"))
         facts = [format.duration(node.seconds), format.usage(node.usage)]
         if node.disposition:
             why = format.tame(node.disposition_message or "")
@@ -134,7 +140,12 @@ def tree(run: RunReport) -> Tree:
                     Text(f"{format.count(hidden, 'attempt')} not kept in status", style="dim")
                 )
             _add_attempt(branch, attempt)
-    return top
+    return trunk
+
+
+def _first_of_finally(run: RunReport) -> NodeReport | None:
+    """The first node of finally, before which the others are set apart; None if there is none."""
+    return next((node for node in run.nodes if node.stage is not None), None)
 
 
 def _add_attempt(branch: Tree, attempt: AttemptReport) -> None:

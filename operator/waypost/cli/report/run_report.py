@@ -14,7 +14,7 @@ from waypost.api.base import JsonObject, Model
 from waypost.api.kinds.approval import Approvers
 from waypost.api.kinds.table import KINDS
 from waypost.api.meta import Condition
-from waypost.api.status import AgentWorkflowStatus, AttemptStatus, NodeStatus, Usage
+from waypost.api.status import AgentWorkflowStatus, AttemptStatus, NodeStatus, Usage, Verdict
 from waypost.cli.errors import CommandError
 from waypost.kube.timestamps import parse_timestamp
 from waypost.ports.cluster import Obj
@@ -70,6 +70,7 @@ class NodeReport(Model):
 
     path: str
     kind: str
+    stage: str | None = None  # Finalizing: in spec.finally
     phase: str
     reason: str | None = None
     message: str | None = None
@@ -95,6 +96,8 @@ class RunReport(Model):
     round: int
     phase: str
     progress: str
+    stage: str | None = None
+    verdict: Verdict | None = None
     waiting: str | None = None
     reason: str | None = None
     message: str | None = None
@@ -136,6 +139,7 @@ def report(
         text = f"the status of {meta['name']} cannot be read: {error.errors()[0]['msg']}"
         raise CommandError(text) from error
     known = {node.path: node for node in status.nodes}
+    last = [{**node, "finally": True} for node in spec.get("finally") or ()]
     reason, message = _verdict(status)
     return RunReport(
         name=meta["name"],
@@ -144,6 +148,8 @@ def report(
         round=status.round,
         phase=status.phase,
         progress=status.progress,
+        stage=status.stage,
+        verdict=status.verdict,
         waiting=status.waiting,
         reason=reason,
         message=message,
@@ -161,7 +167,7 @@ def report(
                 approvals=approvals or {},
                 traces=traces or {},
             )
-            for node in spec.get("nodes") or ()
+            for node in [*(spec.get("nodes") or ()), *last]
         ],
     )
 
@@ -185,12 +191,14 @@ def _node(
     traces: Mapping[AttemptKey, TraceReport],
 ) -> NodeReport:
     name, kind = spec["name"], next((kind for kind in KINDS if kind in spec), "unknown")
+    stage = "Finalizing" if "finally" in spec else None
     if status is None:
-        return NodeReport(path=name, kind=kind, phase="Pending")
+        return NodeReport(path=name, kind=kind, stage=stage, phase="Pending")
     attempts: Sequence[AttemptStatus] = status.attempts or ()
     return NodeReport(
         path=name,
         kind=kind,
+        stage=stage,
         phase=status.phase,
         reason=status.reason,
         message=status.message,

@@ -26,7 +26,7 @@ def _evaluated(node: Node) -> Fields:
 
 def _problems(spec: AgentWorkflowSpec, node: Node) -> Iterator[Problem]:
     """Report an agent without a model, and effects of tools that it does not have."""
-    place, usual = f"nodes.{node.name}.agent", spec.defaults.agent if spec.defaults else None
+    place, usual = f"{node.place}.agent", spec.defaults.agent if spec.defaults else None
     if not models_of(_work(node), usual):
         text = "name one: model: {provider: ..., name: ...}, or set defaults.agent.model"
         yield Problem(f"{place}.model", text)

@@ -26,7 +26,7 @@ def _variables_are_distinct(spec: AgentWorkflowSpec, node: Node) -> Iterator[Pro
         other = seen.setdefault(key.upper(), key)
         if other != key:
             text = f"becomes WAYPOST_INPUT_{key.upper()}, as {other} does; rename one of them"
-            yield Problem(f"nodes.{node.name}.inputs.{key}", text)
+            yield Problem(f"{node.place}.inputs.{key}", text)
 
 
 KIND: Final = CompilerKind(

@@ -23,11 +23,11 @@ def _takes_its_inputs(spec: AgentWorkflowSpec, node: Node) -> Iterator[Problem]:
     """Report inputs that the function does not take (S27); code in an image is not checked."""
     work, modules = _work(node), spec.modules or {}
     if work.source is not None:
-        yield from signature(node, f"nodes.{node.name}.python.source", work.source, ENTRY)
+        yield from signature(node, f"{node.place}.python.source", work.source, ENTRY)
     elif work.function:
         module, _, function = work.function.partition(":")
         if module in modules:
-            place = f"nodes.{node.name}.python.function"
+            place = f"{node.place}.python.function"
             yield from signature(node, place, modules[module], function)
 
 

@@ -27,14 +27,14 @@ def _evaluated(node: Node) -> Fields:
 
 def _problems(spec: AgentWorkflowSpec, node: Node) -> Iterator[Problem]:
     if (_work(node).duration is None) == (_work(node).until is None):
-        yield Problem(f"nodes.{node.name}.wait", "expected exactly one of duration, until")
+        yield Problem(f"{node.place}.wait", "expected exactly one of duration, until")
     duration = _work(node).duration
     if duration is None or problems_in(duration) or any(sources_in(duration)):
         return
     try:
         parse_duration(duration)
     except ValueError as error:
-        yield Problem(f"nodes.{node.name}.wait.duration", str(error))
+        yield Problem(f"{node.place}.wait.duration", str(error))
 
 
 def _output(node: Node, once: Linked) -> Json:

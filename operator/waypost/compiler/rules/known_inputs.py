@@ -28,18 +28,19 @@ def known_input_problems(
         graph: Its graph.
         inputs: The run's inputs with defaults applied.
     """
-    for node in spec.nodes:
+    for node in spec.all_nodes:
         takes = node.input_schema
         known = dict(_known(node, inputs)) if takes is not None else {}
         if takes is None or not known:
             continue
-        starts = node.when is None and not graph.dependencies[node.name].all
+        alone = not graph.dependencies[node.name].all
+        starts = node.when is None and alone and node.name not in graph.finally_nodes
         severity: Severity = "error" if starts else "warning"
         properties = {keyword: takes[keyword] for keyword in _OF_ONE_INPUT if keyword in takes}
         for violation in schema.validate(properties, known):
-            place = f"nodes.{node.name}.inputs{violation.path.removeprefix('$')}"
+            field = f"{node.place}.inputs{violation.path.removeprefix('$')}"
             text = f"inputSchema expects {violation.expected}, found {violation.found}"
-            yield Problem(place, text, severity)
+            yield Problem(field, text, severity)
 
 
 def _known(node: Node, inputs: JsonObject) -> Iterator[tuple[str, Json]]:

@@ -17,6 +17,7 @@ def rerun_problems(spec: AgentWorkflowSpec) -> Iterator[Problem]:
     if rerun is None:
         return
     nodes = {node.name: node for node in spec.nodes}
+    last = {node.name for node in spec.finally_ or ()}
     named: dict[str, str] = {}
     for field, names in (
         ("from", rerun.from_),
@@ -25,7 +26,10 @@ def rerun_problems(spec: AgentWorkflowSpec) -> Iterator[Problem]:
     ):
         for name in names or []:
             place = f"rerun.{field}{'.' + name if field == 'outputs' else ''}"
-            if name not in nodes:
+            if name in last:
+                text = f"node {name} is in finally, which runs at the end of every round; remove it"
+                yield Problem(place, text)
+            elif name not in nodes:
                 yield Problem(place, f"there is no node {name!r}{did_you_mean(name, nodes)}")
             elif name in named:
                 text = f"node {name} is also in rerun.{named[name]}; name it in one of them only"

@@ -14,6 +14,7 @@ from waypost.api.workflow import AgentWorkflowSpec, ExitCodes, Retry
 from waypost.compiler.graph import evaluated_fields
 from waypost.compiler.kinds.table import compiler_kind
 from waypost.compiler.problems import Problem
+from waypost.compiler.rules.finally_nodes import finally_problems
 from waypost.compiler.rules.python_code import modules
 from waypost.compiler.rules.rerun import rerun_problems
 from waypost.compiler.rules.unevaluated import unevaluated_problems
@@ -63,22 +64,22 @@ def _first(spec: AgentWorkflowSpec, rules: tuple[Rule, ...]) -> tuple[Problem, .
 
 def kind_problems(spec: AgentWorkflowSpec) -> Iterator[Problem]:
     """Report nodes without exactly one kind. Call it before any code that needs the kind."""
-    for node in spec.nodes:
+    for node in spec.all_nodes:
         if not has_one_kind(node):
-            yield Problem(f"nodes.{node.name}", f"expected exactly one of {', '.join(KINDS)}")
+            yield Problem(node.place, f"expected exactly one of {', '.join(KINDS)}")
 
 
 def _unique_names(spec: AgentWorkflowSpec) -> Iterator[Problem]:
     seen: set[str] = set()
-    for node in spec.nodes:
+    for node in spec.all_nodes:
         if node.name in seen:
-            yield Problem(f"nodes.{node.name}", "two nodes have this name; rename one of them")
+            yield Problem(node.place, "two nodes have this name; rename one of them")
         seen.add(node.name)
 
 
 def _keys_are_as_written(spec: AgentWorkflowSpec) -> Iterator[Problem]:
     places = [("inputs", spec.inputs), ("outputs", spec.outputs)]
-    places += [(f"nodes.{node.name}.inputs", node.inputs) for node in spec.nodes]
+    places += [(f"{node.place}.inputs", node.inputs) for node in spec.all_nodes]
     for place, values in places:
         for key, words in _YAML_BOOLEANS.items():
             if key in (values or {}):
@@ -112,12 +113,13 @@ def _durations_are_positive(spec: AgentWorkflowSpec) -> Iterator[Problem]:
     places = [("defaults.timeout", defaults and defaults.timeout)]
     places.append(("defaults.queueTimeout", defaults and defaults.queue_timeout))
     places.append(("deadline", spec.deadline))
-    for node in spec.nodes:
-        places.append((f"nodes.{node.name}.timeout", node.timeout))
-        places.append((f"nodes.{node.name}.queueTimeout", node.queue_timeout))
-        places.append((f"nodes.{node.name}.deadline", node.deadline))
+    places.append(("finallyDeadline", spec.finally_deadline))
+    for node in spec.all_nodes:
+        places.append((f"{node.place}.timeout", node.timeout))
+        places.append((f"{node.place}.queueTimeout", node.queue_timeout))
+        places.append((f"{node.place}.deadline", node.deadline))
         own = compiler_kind(node).durations(node)
-        places += [(f"nodes.{node.name}.{field}", text) for field, text in own]
+        places += [(f"{node.place}.{field}", text) for field, text in own]
     for place, text in places:
         if text and parse_duration(text) == 0:
             yield Problem(place, f"{text} must be longer than 0s; remove it or set a duration")
@@ -127,13 +129,13 @@ def _retries_have_an_effect(spec: AgentWorkflowSpec) -> Iterator[Problem]:
     base = (spec.defaults and spec.defaults.retry) or Retry()
     text = "has no effect without extra attempts; set retry.limit, or remove this"
     limits = [base.limit]
-    for node in spec.nodes:
+    for node in spec.all_nodes:
         own = node.retry or Retry()
         limit = own.limit if own.limit is not None or base.never else base.limit
         if own.reasons and not limit:
-            yield Problem(f"nodes.{node.name}.retry.reasons", text)
+            yield Problem(f"{node.place}.retry.reasons", text)
         if own.exit_codes:
-            place = f"nodes.{node.name}.retry.exitCodes"
+            place = f"{node.place}.retry.exitCodes"
             yield from _exit_codes_mean_something(place, own.exit_codes)
             if not compiler_kind(node).has_exit_codes:
                 yield Problem(place, "is only used with container; use retry.reasons")
@@ -145,7 +147,7 @@ def _retries_have_an_effect(spec: AgentWorkflowSpec) -> Iterator[Problem]:
     if base.exit_codes:
         place = "defaults.retry.exitCodes"
         yield from _exit_codes_mean_something(place, base.exit_codes)
-        if not any(compiler_kind(node).has_exit_codes for node in spec.nodes):
+        if not any(compiler_kind(node).has_exit_codes for node in spec.all_nodes):
             yield Problem(place, "is only used with container, and no node is one; remove it")
         elif not any(limits):
             yield Problem(place, text)
@@ -158,9 +160,9 @@ def _exit_codes_mean_something(place: str, codes: ExitCodes) -> Iterator[Problem
 
 def _all_evaluated(spec: AgentWorkflowSpec) -> Iterator[tuple[str, JsonValue, str]]:
     """(field path, value, field path below its node or '') of everything that is evaluated."""
-    for node in spec.nodes:
+    for node in spec.all_nodes:
         for place, value in evaluated_fields(node):
-            yield f"nodes.{node.name}.{place}", value, place
+            yield f"{node.place}.{place}", value, place
     for key, value in (spec.outputs or {}).items():
         yield f"outputs.{key}", value, "outputs"
 
@@ -233,10 +235,10 @@ def _is_one_expression(value: JsonValue) -> bool:
 
 
 def _references_resolve(spec: AgentWorkflowSpec) -> Iterator[Problem]:
-    names = {node.name for node in spec.nodes}
+    names = {node.name for node in spec.all_nodes}
     known = ", ".join(sorted(names)[:12])
     for place, value, _ in _all_evaluated(spec):
-        owner = place.split(".")[1] if place.startswith("nodes.") else ""
+        owner = place.split(".")[1] if place.startswith(("nodes.", "finally.")) else ""
         for reference in references_in(value):
             if reference.node not in names:
                 yield Problem(place, f"there is no node {reference.node!r}; nodes: {known}")
@@ -244,24 +246,24 @@ def _references_resolve(spec: AgentWorkflowSpec) -> Iterator[Problem]:
                 yield Problem(
                     place, "a node cannot refer to itself; for its inputs use self.inputs"
                 )
-    for node in spec.nodes:
+    for node in spec.all_nodes:
         for key, listed in (("dependsOn", node.depends_on), ("after", node.after)):
             for name in listed or []:
                 if name not in names:
                     text = f"there is no node {name!r}; nodes: {known}"
-                    yield Problem(f"nodes.{node.name}.{key}", text)
+                    yield Problem(f"{node.place}.{key}", text)
 
 
 def _kinds_are_well_formed(spec: AgentWorkflowSpec) -> Iterator[Problem]:
-    for node in spec.nodes:
+    for node in spec.all_nodes:
         yield from compiler_kind(node).problems(spec, node)
 
 
 def _fallbacks_fit(spec: AgentWorkflowSpec) -> Iterator[Problem]:
-    for node in spec.nodes:
+    for node in spec.all_nodes:
         if "fallback_output" not in node.model_fields_set:
             continue
-        place = f"nodes.{node.name}.fallbackOutput"
+        place = f"{node.place}.fallbackOutput"
         if node.on_failure != "Continue":
             yield Problem(place, "is only used with onFailure: Continue; add it or remove this")
         try:
@@ -281,6 +283,7 @@ _STRUCTURAL: Final[tuple[Rule, ...]] = (
     _expressions_are_bounded,  # before they are compiled
     _expressions_compile,  # before references are read from them
     _references_resolve,  # names, dependsOn, after
+    finally_problems,  # kinds, references between nodes and finally
 )
 # A run that an earlier release accepted continues, whatever these find (S24).
 _OTHERS: Final[tuple[Rule, ...]] = (

@@ -35,11 +35,11 @@ def unevaluated_problems(spec: AgentWorkflowSpec) -> Iterator[Problem]:
     for path, text in strings_in(defaults, keys=True):
         if _OPEN in text and not _is_below(path, _PROGRAM_TEXTS_OF_DEFAULTS):
             yield _refused(f"defaults.{path}", text)
-    for node in spec.nodes:
+    for node in spec.all_nodes:
         for path, text in _strings_of(node):
             literal = compiler_kind(node).program_texts
             if _OPEN in text and not _is_below(path, (*literal, *_evaluated(node))):
-                yield _refused(f"nodes.{node.name}.{path}", text)
+                yield _refused(f"{node.place}.{path}", text)
 
 
 def lookalike_warnings(spec: AgentWorkflowSpec) -> Iterator[Problem]:
@@ -54,7 +54,7 @@ def lookalike_warnings(spec: AgentWorkflowSpec) -> Iterator[Problem]:
                 "such as ${inputs.x} or ${nodes.a.output}"
             )
             yield Problem(place, message, "warning")
-    for node in spec.nodes:
+    for node in spec.all_nodes:
         for path, text in _strings_of(node):
             match = _OUR_EXPRESSION.search(text)
             if match is not None and _is_below(path, compiler_kind(node).program_texts):
@@ -62,13 +62,13 @@ def lookalike_warnings(spec: AgentWorkflowSpec) -> Iterator[Problem]:
                     f"{_short(match.group())} is not evaluated here; pass the value by inputs, "
                     "args or env"
                 )
-                yield Problem(f"nodes.{node.name}.{path}", message, "warning")
+                yield Problem(f"{node.place}.{path}", message, "warning")
 
 
 def _literal_texts(spec: AgentWorkflowSpec) -> Iterator[tuple[str, str]]:
     """(field, text) of all text that is not evaluated, without code and schemas."""
-    for node in spec.nodes:
-        place = f"nodes.{node.name}"
+    for node in spec.all_nodes:
+        place = node.place
         for path, value in evaluated_fields(node):
             yield from _around_expressions(f"{place}.{path}", value)
         for path, text in _strings_of(node):

@@ -70,13 +70,13 @@ class _Check:
             gates = (tested[other] for other in self.graph.dependencies[name].hard)
             upstream[name] = reduce(or_, gates, Tested())
             tested[name] = upstream[name] | _tested_by(self.graph.nodes[name])
-        for node in self.spec.nodes:
+        for node in self.spec.all_nodes:
             yield from self._node(node, upstream[node.name], tested[node.name])
         yield from self._outputs()
         yield from self._undeclared()
 
     def _node(self, node: Node, upstream: Tested, tested: Tested) -> Iterator[Problem]:
-        place = f"nodes.{node.name}"
+        place = node.place
         self._softened = {name: soft.cause for name, soft in softened_by(node).items()}
         yield from self._surprising_joins(node)
         view = self.environment.of_node(node.name)
@@ -147,6 +147,8 @@ class _Check:
 
     def _surprising_joins(self, node: Node) -> Iterator[Problem]:
         """Warn of dependencies that are soft only because the node tests for a property."""
+        if node.name in self.graph.finally_nodes:
+            return  # it runs in any case, as intended
         for name, soft in softened_by(node).items():
             if soft.of_property and name in self.graph.nodes and not self.environment.is_sure(name):
                 text = (
@@ -154,7 +156,7 @@ class _Check:
                     f"only that property is optional, add {name} to dependsOn, else say so with "
                     f"after: [{name}]"
                 )
-                yield Problem(f"nodes.{node.name}", text, "warning")
+                yield Problem(node.place, text, "warning")
 
     def _outputs(self) -> Iterator[Problem]:
         view = self.environment.of_outputs()
@@ -174,10 +176,10 @@ class _Check:
             for reference in references_in(value):
                 if reference.fields[:1] == ("output",) and len(reference.fields) > 1:
                     used.setdefault(reference.node, f"{place}: {'.'.join(reference.fields)}")
-        for node in self.spec.nodes:
+        for node in self.spec.all_nodes:
             if node.name in used and isinstance(self.environment.outputs[node.name], Unknown):
                 text = f"has no outputSchema, so what reads it is not checked ({used[node.name]})"
-                yield Problem(f"nodes.{node.name}", text, "warning")
+                yield Problem(node.place, text, "warning")
 
     def _value(self, value: JsonValue, view: Json, tested: Tested) -> _Value:
         """The type of a JSON value after its templates are evaluated."""
@@ -246,16 +248,16 @@ class _Check:
         return result, [*inference.remarks, *problems[:1]]
 
     def _evaluated(self) -> Iterator[tuple[str, JsonValue]]:
-        for node in self.spec.nodes:
+        for node in self.spec.all_nodes:
             for below, value in evaluated_fields(node):
-                yield f"nodes.{node.name}.{below}", value
+                yield f"{node.place}.{below}", value
         for key, value in (self.spec.outputs or {}).items():
             yield f"outputs.{key}", value
 
     def _path_types(self) -> dict[Steps, Declared]:
         """The CEL types of the paths of all expressions, without those of `self`, which differ from
         node to node."""
-        view = self.environment.of_outputs()
+        view = self.environment.of_all()
         paths = [path for _, value in self._evaluated() for path in paths_in(value)]
         # The checker reads has(x) of a variable x as x.
         tested = {(p.root, *p.fields) for p in paths if p.steps and p.steps[-1].guarded}

@@ -23,10 +23,21 @@ from waypost.protocol.ijson import Json
 
 _PHASES: Final = {"enum": ["Succeeded", "Failed", "Skipped", "Cancelled"]}
 _ERROR: Final = closed({"reason": TEXT, "message": TEXT, "exitCode": WHOLE}, ["reason", "message"])
-_RUN: Final = closed(
+_RUN_FIELDS: Final = {
+    **dict.fromkeys(("name", "namespace", "uid", "createdAt", "scheduledAt"), TEXT),
+    "round": WHOLE,
+}
+_RUN: Final = closed(_RUN_FIELDS)
+_RUN_IN_FINALLY: Final = closed(
     {
-        **dict.fromkeys(("name", "namespace", "uid", "createdAt", "scheduledAt"), TEXT),
-        "round": WHOLE,
+        **_RUN_FIELDS,
+        "phase": {"enum": ["Succeeded", "Failed", "Cancelled"]},
+        "reason": TEXT,
+        "message": TEXT,
+        "failures": {
+            "type": "array",
+            "items": closed(dict.fromkeys(("node", "reason", "message"), TEXT)),
+        },
     }
 )
 
@@ -50,11 +61,19 @@ class Environment:
     def of_node(self, name: str) -> Json:
         """The context of the inputs and the condition of a node."""
         dependencies = self._graph.dependencies[name]
-        return self._view({x: x in dependencies.hard or x in self._sure for x in dependencies.all})
+        # Finally begins whatever happened, so nothing but a hard dependency is certain there.
+        last = name in self._graph.finally_nodes
+        sure = frozenset() if last else self._sure
+        nodes = {x: x in dependencies.hard or x in sure for x in dependencies.all}
+        return self._view(nodes, _RUN_IN_FINALLY if last else _RUN)
 
     def of_outputs(self) -> Json:
         """The context of spec.outputs, with all outputs: one without a source is left out (S43)."""
         return self._view(dict.fromkeys(self._graph.nodes, True))
+
+    def of_all(self) -> Json:
+        """All that any field can read."""
+        return self._view(dict.fromkeys(self._graph.nodes, True), _RUN_IN_FINALLY)
 
     def own(self, name: str, inputs: Json) -> Json:
         """The context of a node's own fields; `inputs` is the schema of its resolved inputs."""
@@ -62,10 +81,10 @@ class Environment:
         seen: JsonObject = self.of_node(name)
         return closed({**seen["properties"], "self": me})
 
-    def _view(self, nodes: Mapping[str, bool]) -> Json:
+    def _view(self, nodes: Mapping[str, bool], run: Json = _RUN) -> Json:
         """The context with these nodes; a value says whether the output is certainly present."""
         seen = {name: self._node(name, surely=surely) for name, surely in nodes.items()}
-        return closed({"inputs": self.inputs, "nodes": closed(seen), "run": _RUN})
+        return closed({"inputs": self.inputs, "nodes": closed(seen), "run": run})
 
     def _node(self, name: str, *, surely: bool) -> Json:
         properties = {"output": self.outputs[name], "phase": _PHASES, "error": _ERROR}

@@ -15,6 +15,7 @@ from waypost.kube.facts.pods import PodFact
 LOOK_FIRST: Final = 3.0  # seconds after launch until a missing pod is looked for
 LOOK_LAST: Final = 60.0
 STOP_AGAIN: Final = 5.0
+FENCE: Final = 12.0  # ten seconds of a fence (runtime/writes/actions.py) and the clock skew
 
 
 def needs_live_read(observed: Observed, status: NodeStatus, now: datetime) -> bool:

@@ -6,7 +6,6 @@ a pod that exists is the attempt, even if its Job is gone.
 
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Final
 
 from waypost.api.changes import changed_attempt
 from waypost.api.status import AttemptStatus
@@ -15,7 +14,7 @@ from waypost.engine.attempts import lost_machines, missing_mounts, stored_result
 from waypost.engine.attempts.close import complete, complete_with, fail
 from waypost.engine.attempts.judge import from_stored_result, never_started
 from waypost.engine.attempts.launch import prepare
-from waypost.engine.attempts.reads import look_at
+from waypost.engine.attempts.reads import FENCE, look_at
 from waypost.engine.attempts.stop import stop
 from waypost.engine.scheduling import deadlines
 from waypost.engine.scheduling.inputs import invalid_reason, resolve
@@ -30,8 +29,6 @@ from waypost.kube.facts.pods import PodFact, idle_of, trouble_of
 from waypost.kube.kinds.table import pod_kind
 from waypost.kube.manifests.pod import RUNNER_HEADSTART
 from waypost.protocol.reasons import Reason
-
-_FENCE: Final = 12.0  # ten seconds of a fence (runtime/writes/actions.py) and the clock skew
 
 
 def advance(transition: Transition, path: str) -> None:
@@ -110,8 +107,8 @@ def _close_stopped(transition: Transition, path: str, attempt: AttemptStatus) ->
     if seen is None:
         moment = timestamps.timestamp(transition.now)
         transition.record_attempt(path, changed_attempt(attempt, stopping_at=moment))
-        transition.requeue_at(transition.now + timedelta(seconds=_FENCE))
-    elif transition.now < (until := seen + timedelta(seconds=_FENCE)):
+        transition.requeue_at(transition.now + timedelta(seconds=FENCE))
+    elif transition.now < (until := seen + timedelta(seconds=FENCE)):
         transition.requeue_at(until)
     else:
         status = transition.statuses[path]

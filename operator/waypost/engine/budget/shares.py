@@ -73,10 +73,10 @@ def wait_for_budget(transition: Transition, path: str, exhausted: Exhausted) -> 
 
 
 def _sharers(transition: Transition) -> int:
-    """How many agent nodes could start now, including the one that reserves."""
+    """How many agent nodes of the stage could start now, including the one that reserves."""
     waiting = [
         path
-        for path in transition.in_phase("Pending", "Backoff")
+        for path in transition.of_stage("Pending", "Backoff")
         if compiler_kind(transition.node(path)).limits
         and joins.judge(transition, path) is joins.READY
     ]

@@ -20,6 +20,7 @@ from waypost.api.status import (
     Disposition,
     NodeStatus,
     RoundStatus,
+    Stage,
 )
 from waypost.api.workflow import AgentWorkflowSpec
 from waypost.compiler import node_settings, on_failure
@@ -72,7 +73,13 @@ def begin_round(observed: Observed, now: datetime) -> Observed:
     choices = _choices(observed, spec, rerun)
     known = {status.path: status for status in before.nodes}
     nodes = [
-        _begun(known.get(name), path=name, choice=choices[name], rerun=rerun)
+        _begun(
+            known.get(name),
+            path=name,
+            choice=choices[name],
+            rerun=rerun,
+            stage=observed.definition.graph.stage_of(name),
+        )
         for name in observed.definition.graph.nodes
     ]
     gone = [status for path, status in known.items() if path not in choices]
@@ -84,6 +91,9 @@ def begin_round(observed: Observed, now: datetime) -> Observed:
         rounds=_history(observed, moment),
         nodes=nodes,
         phase="Running",
+        stage="Main" if observed.definition.graph.finally_nodes else None,
+        verdict=None,
+        finally_deadline_at=None,
         finished_at=None,
         inputs=None,
         outputs=None,
@@ -129,12 +139,16 @@ def _choose(
 ) -> _Choice:
     """Apply the rules in order. `choices` has the nodes before this one in topological order."""
     status, graph = known.get(path), observed.definition.graph
+    if path in graph.finally_nodes:
+        return _again(status, rerun)
     if path in (rerun.outputs or {}):
         return _Choice("Given", "its output is that of rerun.outputs")
     if path in (rerun.skip or []):
         return _Choice("SkippedByUser", "named in rerun.skip")
     if status is None:
         return _Choice("New", f"new in round {rerun.round}") if known else _Choice(None)
+    if status.stage is not None:
+        return _Choice("New", f"moved out of finally in round {rerun.round}")
     if path in (rerun.from_ or []):
         return _Choice("Rerun", "named in rerun.from")
     why = _rerun_cause(observed, rerun, path=path, status=status, graph=graph, choices=choices)
@@ -144,6 +158,16 @@ def _choose(
         text = f"{why}, but effect: once is repeated only if rerun.from names it"
         return replace(_kept(status), message=text)
     return _Choice("Rerun", why)
+
+
+def _again(status: NodeStatus | None, rerun: Rerun) -> _Choice:
+    """A node of finally runs at the end of every round, also with `effect: once`."""
+    if status is None:
+        return _Choice("New", f"new in round {rerun.round}")
+    if status.stage is None:
+        return _Choice("New", f"moved to finally in round {rerun.round}")
+    idle = status.phase == "Pending"
+    return _Choice(None) if idle else _Choice("Rerun", "finally runs at the end of every round")
 
 
 def _rerun_cause(
@@ -188,19 +212,27 @@ def _kept(status: NodeStatus) -> _Choice:
     return _Choice(None)
 
 
-def _begun(status: NodeStatus | None, *, path: str, choice: _Choice, rerun: Rerun) -> NodeStatus:
+def _begun(
+    status: NodeStatus | None,
+    *,
+    path: str,
+    choice: _Choice,
+    rerun: Rerun,
+    stage: Stage | None,
+) -> NodeStatus:
     """The checkpoint with which a node begins the round."""
     disposition: NodeChanges = {
         "disposition": choice.disposition,
         "disposition_message": choice.message or None,
     }
-    if choice.disposition not in _CHANGED and status is not None and status.phase != "Superseding":
+    kept = choice.disposition not in _CHANGED and stage is None
+    if kept and status is not None and status.phase != "Superseding":
         return changed_node(status, **disposition)
-    repeated = path in (rerun.from_ or [])
-    fresh = NodeStatus(path=path, phase="Pending", round=rerun.round)
+    repeats = _repeats(status, path=path, rerun=rerun, stage=stage)
+    fresh = NodeStatus(path=path, stage=stage, phase="Pending", round=rerun.round, repeats=repeats)
     fresh = changed_node(fresh, **disposition)
     if status is None:
-        return changed_node(fresh, repeats=1 if repeated else None)
+        return fresh
     attempts = list(status.attempts or [])
     running = bool(attempts) and attempts[-1].finished_at is None
     if running:
@@ -208,12 +240,22 @@ def _begun(status: NodeStatus | None, *, path: str, choice: _Choice, rerun: Reru
     return changed_node(
         fresh,
         phase="Superseding" if running else "Pending",
-        repeats=((status.repeats or 0) + repeated) or None,
         attempt=status.attempt,
         attempts=attempts or None,
         usage=status.usage,
         wake_at=None,
     )
+
+
+def _repeats(
+    status: NodeStatus | None, *, path: str, rerun: Rerun, stage: Stage | None
+) -> int | None:
+    """The number that gives the node another idempotency key and another journal: in finally the
+    round, else how often a person has asked for a repetition."""
+    if stage is not None:
+        return rerun.round - 1
+    repeated = path in (rerun.from_ or []) or (status is not None and status.stage is not None)
+    return (((status.repeats if status else None) or 0) + repeated) or None
 
 
 def _superseded(attempt: AttemptStatus) -> AttemptStatus:
@@ -259,6 +301,8 @@ def _unrepeatable(observed: Observed) -> Iterator[Problem]:
     for status in observed.status.nodes:
         path = status.path
         if path in named or path not in graph.nodes:
+            continue
+        if path in graph.finally_nodes or status.stage is not None:
             continue
         if on_failure.tolerates(graph.nodes[path]) and status.phase == "Failed":
             continue

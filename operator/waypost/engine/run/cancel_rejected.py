@@ -15,7 +15,7 @@ from waypost.api.workflow import AgentWorkflowSpec, Node
 from waypost.compiler.definition import Definition
 from waypost.compiler.graph import Dependencies, Graph
 from waypost.engine.state.observed import Observed
-from waypost.engine.state.transition import is_finished
+from waypost.engine.state.transition import is_finalizing, is_finished
 
 _ALONE: Final = Dependencies(hard=frozenset(), soft=frozenset())
 _GATE: Final[JsonObject] = {"approval": {"message": "?", "approvers": {"users": ["nobody"]}}}
@@ -29,8 +29,14 @@ def with_stand_in_nodes(observed: Observed, *, rejected: str) -> Observed:
         observed: The run.
         rejected: Why its spec cannot be run, for the condition Accepted.
     """
-    nodes = {status.path: _stand_in(observed, status) for status in observed.status.nodes}
-    graph = Graph(nodes=nodes, dependencies=dict.fromkeys(nodes, _ALONE), order=tuple(nodes))
+    nodes = {status.path: stand_in(observed, status) for status in observed.status.nodes}
+    last = frozenset(
+        status.path
+        for status in observed.status.nodes
+        if is_finalizing(observed.status) and status.stage == "Finalizing"
+    )
+    order = tuple(sorted(nodes, key=lambda path: path in last))
+    graph = Graph(nodes, dict.fromkeys(nodes, _ALONE), order, last)
     definition = Definition(
         spec=_spec(observed, list(nodes.values())),
         graph=graph,
@@ -52,19 +58,20 @@ def is_cancelled(observed: Observed) -> bool:
 
 
 def _spec(observed: Observed, nodes: list[Node]) -> AgentWorkflowSpec:
-    spec = AgentWorkflowSpec(nodes=nodes, cancel=True)
+    # Without the definitions of its nodes, finally can only be stopped.
+    spec = AgentWorkflowSpec(nodes=nodes, cancel=True, skip_finally=True)
     ttl = observed.spec.ttl_seconds_after_finished if observed.spec else None
     return spec.model_copy(update={"ttl_seconds_after_finished": ttl})
 
 
-def _stand_in(observed: Observed, status: NodeStatus) -> Node:
+def stand_in(observed: Observed, status: NodeStatus) -> Node:
     """A node of the kind that the spec still has for it, or of one that fits its checkpoint.
 
     It has no output schema, because the schema of its attempt may be gone; the pod has checked the
     output.
     """
     is_gate = status.approval is not None
-    for node in observed.spec.nodes if observed.spec else ():
+    for node in observed.spec.all_nodes if observed.spec else ():
         if node.name == status.path and kind_of(node).is_gate == is_gate:
             return node.model_copy(update={"output_schema": None})
     return Node.model_validate({"name": status.path, **(_GATE if is_gate else _PROGRAM)})

@@ -8,13 +8,18 @@ from waypost.protocol.reasons import Reason
 
 
 def closing_reason(transition: Transition) -> Reason | None:
-    """Why nothing new may start: the run was cancelled, its deadline has passed, or a node failed
-    with `onFailure: Fail`; None if nodes may start."""
-    if transition.spec.cancel or transition.observed.status.cancelled_at:
+    """Why nothing new may start in this stage: the run was cancelled, its deadline has passed, or a
+    node failed with `onFailure: Fail`; None if nodes may start.
+
+    In finally, a failure keeps no other node from starting: each of them cleans up something else.
+    """
+    if transition.is_cancelled:
         return Reason.CANCELLED
     if deadlines.run_over(transition) and _is_cut_short(transition):
         return Reason.DEADLINE_EXCEEDED
-    for path in transition.in_phase("Failed"):
+    if transition.finalizing:
+        return None
+    for path in transition.of_stage("Failed"):
         node = transition.node(path)
         if not on_failure.tolerates(node) and not on_failure.pauses(node):
             return Reason.DEPENDENCY_FAILED
@@ -22,6 +27,6 @@ def closing_reason(transition: Transition) -> Reason | None:
 
 
 def _is_cut_short(transition: Transition) -> bool:
-    """Whether the run's deadline ends anything: not if all nodes had ended before."""
-    undone = any(not transition.ended(path) for path in transition.graph.order)
-    return undone or bool(transition.in_phase("Cancelled")) or bool(pausing.paused(transition))
+    """Whether the deadline ends anything: not if all nodes of the stage had ended before."""
+    undone = any(not transition.ended(path) for path in transition.of_stage())
+    return undone or bool(transition.of_stage("Cancelled")) or bool(pausing.paused(transition))

@@ -1,5 +1,6 @@
 """How a run ends: wind down after a failure or a cancel, outputs, final conditions."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from waypost.api.base import JsonObject
@@ -11,13 +12,14 @@ from waypost.compiler import on_failure
 from waypost.compiler.definition import inputs_changed
 from waypost.engine.attempts import stop
 from waypost.engine.budget.usage import total
-from waypost.engine.run import pausing, summary
+from waypost.engine.rounds.begin import is_requested
+from waypost.engine.run import finalizing, pausing, summary
 from waypost.engine.run.closing import closing_reason
 from waypost.engine.run.status_size import trim
 from waypost.engine.scheduling import deadlines
 from waypost.engine.state.decision import Decision, DeleteRun, ReleasePod
 from waypost.engine.state.observed import Observed
-from waypost.engine.state.transition import Transition, is_finished
+from waypost.engine.state.transition import IN_POD, Transition, is_finished
 from waypost.expressions.estimates.cost import Budget
 from waypost.expressions.templates import RenderError, references_in, render_json
 from waypost.kube import timestamps
@@ -53,16 +55,15 @@ def wind_down(transition: Transition, reason: Reason) -> None:
     After a failure, running attempts finish and are recorded; after a cancel and at the run's
     deadline they are stopped. `nodes.approval` withdraws open gates.
     """
-    failed = {
-        p for p in transition.in_phase("Failed") if not on_failure.tolerates(transition.node(p))
-    }
+    failed = set(_failed(transition))
     unreachable = {name for path in failed for name in transition.graph.downstream(path)}
-    for path in transition.in_phase("Pending", "Backoff", "Waiting"):
+    cancelled = "skipFinally is true" if transition.finalizing else "the run was cancelled"
+    for path in transition.of_stage("Pending", "Backoff", "Waiting"):
         status = transition.statuses[path]
         if status.phase == "Waiting" and kind_of(transition.node(path)).is_gate:
             transition.requeue_at(transition.now + timedelta(seconds=1))
         elif reason is Reason.CANCELLED:
-            transition.end(path, "Cancelled", Reason.CANCELLED, "the run was cancelled")
+            transition.end(path, "Cancelled", Reason.CANCELLED, cancelled)
         elif reason is Reason.DEADLINE_EXCEEDED:
             deadlines.end(transition, path)
         elif status.phase == "Pending" and path in unreachable:
@@ -72,7 +73,7 @@ def wind_down(transition: Transition, reason: Reason) -> None:
         else:
             transition.end(path, "Cancelled", Reason.CANCELLED, "another node failed the run")
     if reason in (Reason.CANCELLED, Reason.DEADLINE_EXCEEDED):
-        for path in transition.in_phase("Running"):
+        for path in transition.of_stage("Running"):
             _stop(transition, path, reason)
 
 
@@ -86,11 +87,15 @@ def build_decision(transition: Transition) -> Decision:
     """The complete next status, in which the run has finished if all its nodes have ended."""
     status = _with_nodes(transition)
     if not is_finished(transition.observed.status):
-        finished = all(transition.ended(path) for path in transition.graph.order) and (
-            closing_reason(transition) is not None or not pausing.paused(transition)
-        )
+        over = _stage_is_over(transition)
+        finished = over and (transition.finalizing or not transition.graph.finally_nodes)
         if finished:
             status = _finish(transition, status)
+        elif over:
+            phase, reason, message = summary.main_state(transition, _result(transition))
+            status = finalizing.begin(
+                transition, status, phase=phase, reason=reason, message=message
+            )
         status = summary.current_conditions(transition, status, finished=finished)
     elif status.observed_generation != transition.observed.generation:
         status = summary.restamp(status, transition.observed.generation)
@@ -104,6 +109,15 @@ def build_decision(transition: Transition) -> Decision:
         traces=dict(transition.traces),
         requeue_at=min(transition.timers, default=None),
     )
+
+
+def _stage_is_over(transition: Transition) -> bool:
+    """Whether all nodes of the graph, or all nodes of finally, have ended and nothing waits for a
+    person. A node of finally may still stop an attempt that a round has superseded."""
+    ended = all(transition.ended(path) for path in transition.of_stage())
+    if not ended or (not transition.finalizing and transition.in_phase(*IN_POD)):
+        return False
+    return closing_reason(transition) is not None or not pausing.paused(transition)
 
 
 def release_all(observed: Observed) -> tuple[ReleasePod, ...]:
@@ -140,6 +154,8 @@ def _with_nodes(transition: Transition) -> AgentWorkflowStatus:
         shown = transition.observed.definition.inputs
         if len(ijson.canonical(shown)) <= 8 * 1024:
             changes["inputs"] = shown
+    if before.stage is None and transition.graph.finally_nodes:
+        changes["stage"] = "Main"
     if before.phase == "Rejected":  # corrected since
         changes["finished_at"] = None
     changes["usage"] = total(
@@ -152,24 +168,35 @@ def _with_nodes(transition: Transition) -> AgentWorkflowStatus:
 
 def _finish(transition: Transition, status: AgentWorkflowStatus) -> AgentWorkflowStatus:
     outputs, left_out = _outputs(transition)
-    result = summary.Result(
-        cancelled=closing_reason(transition) is Reason.CANCELLED,
-        late=closing_reason(transition) is Reason.DEADLINE_EXCEEDED,
-        failed=[
-            p for p in transition.in_phase("Failed") if not on_failure.tolerates(transition.node(p))
-        ],
-        tolerated=[
-            p for p in transition.in_phase("Failed") if on_failure.tolerates(transition.node(p))
-        ],
-        left_out=left_out,
-        invalid_outputs=_invalid_outputs(transition, outputs),
+    result = _result(transition)
+    result = replace(
+        result, left_out=left_out, invalid_outputs=_invalid_outputs(transition, outputs)
     )
     if result.invalid_outputs:
         outputs = {}
     changes: RunChanges = {"finished_at": timestamps.timestamp(transition.now)}
     if outputs:
         changes["outputs"] = outputs
+    if is_requested(transition.observed):  # the next round waited for finally
+        transition.requeue_at(transition.now)
     return summary.final_conditions(transition, changed_run(status, **changes), result)
+
+
+def _result(transition: Transition) -> summary.Result:
+    """How the nodes of the stage ended, without the outputs of the run."""
+    closing, failed = closing_reason(transition), transition.of_stage("Failed")
+    return summary.Result(
+        cancelled=closing is Reason.CANCELLED,
+        late=closing is Reason.DEADLINE_EXCEEDED,
+        failed=_failed(transition),
+        tolerated=[path for path in failed if on_failure.tolerates(transition.node(path))],
+    )
+
+
+def _failed(transition: Transition) -> list[str]:
+    """The failed nodes of the stage whose failure is not tolerated."""
+    failed = transition.of_stage("Failed")
+    return [path for path in failed if not on_failure.tolerates(transition.node(path))]
 
 
 def _outputs(transition: Transition) -> tuple[JsonObject, list[str]]:
@@ -198,7 +225,9 @@ def _invalid_outputs(transition: Transition, outputs: JsonObject) -> str:
     size = len(ijson.canonical(outputs))
     if size > OUTPUTS_LIMIT:
         return f"{Reason.OUTPUT_TOO_LARGE}: outputs have {size} bytes, the limit is {OUTPUTS_LIMIT}"
-    if transition.spec.output_schema is None or closing_reason(transition) is not None:
+    verdict = transition.observed.status.verdict
+    good = closing_reason(transition) is None if verdict is None else verdict.phase == "Succeeded"
+    if transition.spec.output_schema is None or not good:
         return ""
     violations = schema.validate(transition.spec.output_schema, outputs)
     listed = "; ".join(str(v) for v in violations)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from waypost.engine.rounds.begin import begin_round
-from waypost.engine.run import cancel_rejected, rejection
+from waypost.engine.run import cancel_rejected, deferred_round, rejection
 from waypost.engine.state.observed import Observed
 
 
@@ -45,6 +45,8 @@ def enter(observed: Observed, now: datetime) -> Entry:
     """Which case the run is in. Pure: the same facts give the same case."""
     if observed.deleting:
         return Deleting(observed)
+    if deferred_round.is_deferred(observed):
+        return Active(deferred_round.with_recorded_nodes(observed, now))
     problems = rejection.problems_of(observed)
     if not problems:
         begun = begin_round(observed, now)

@@ -14,7 +14,7 @@ from waypost.protocol.text import shorten
 def paused(transition: Transition) -> list[str]:
     """The failed nodes that pause the run until a person acts, in topological order."""
     return [
-        path for path in transition.in_phase("Failed") if on_failure.pauses(transition.node(path))
+        path for path in transition.of_stage("Failed") if on_failure.pauses(transition.node(path))
     ]
 
 
@@ -24,7 +24,7 @@ def can_continue(transition: Transition, held: list[str]) -> bool:
     return any(
         not transition.ended(path)
         and not (transition.statuses[path].phase == "Pending" and path in blocked)
-        for path in transition.graph.order
+        for path in transition.of_stage()
     )
 
 

@@ -1,12 +1,12 @@
 """The summary in a status: conditions, phase, progress, and what the run waits for."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from waypost.api.changes import RunChanges, changed_run
 from waypost.api.meta import Condition, ConditionReason, EventReason
 from waypost.api.status import FINAL_PHASES, AgentWorkflowStatus, RunPhase
-from waypost.engine.run import pausing
+from waypost.engine.run import finalizing, pausing
 from waypost.engine.state.transition import Transition
 from waypost.kube.conditions import Conditions
 from waypost.protocol.reasons import Reason
@@ -29,8 +29,8 @@ class Result:
     late: bool  # its deadline ended it
     failed: list[str]  # paths of failed nodes that fail the run
     tolerated: list[str]  # paths of other failed nodes
-    left_out: list[str]  # names of outputs without a source
-    invalid_outputs: str  # "REASON: message"; "" if the outputs are valid
+    left_out: list[str] = field(default_factory=list)  # names of outputs without a source
+    invalid_outputs: str = ""  # "REASON: message"; "" if the outputs are valid
 
 
 def restamp(status: AgentWorkflowStatus, generation: int) -> AgentWorkflowStatus:
@@ -61,10 +61,14 @@ def current_conditions(
     conditions = _conditions(transition, status)
     reason = ConditionReason.RUNNING if continues else ConditionReason.PAUSED
     running = _message(transition) if continues else pausing.explain(transition, held)
+    if transition.finalizing:
+        reason = ConditionReason.FINALIZING
+        running = "; ".join(filter(None, [finalizing.explain_progress(transition), running]))
     _accept(transition, conditions)
     conditions.set(Condition.SUCCEEDED, "Unknown", reason=reason, message=running)
     conditions.set(Condition.FINISHED, "False", reason=reason, message=running)
     conditions.set(Condition.RECONCILING, continues, reason=reason, message=running)
+    finalizing.set_condition(transition, conditions, finished=False)
     _stall(transition, conditions, held)
     if gates:
         text = "; ".join(
@@ -101,6 +105,7 @@ def final_conditions(
     conditions.set(Condition.RECONCILING, "False", reason=reason, message="")
     stalled = "" if good else f"{message}; {_how_to_continue(transition)}"
     conditions.set(Condition.STALLED, not good, reason=reason, message=stalled)
+    finalizing.set_condition(transition, conditions, finished=True)
     _set_awaiting(conditions, "")
     transition.event("Normal" if good else "Warning", _EVENT_REASONS[phase], message)
     return changed_run(status, phase=phase, conditions=conditions.items)
@@ -118,6 +123,28 @@ def _how_to_continue(transition: Transition) -> str:
 
 
 def _final_state(transition: Transition, result: Result) -> tuple[RunPhase, str, str]:
+    """The verdict, unless finally or the outputs turn a success into a failure."""
+    verdict = transition.observed.status.verdict
+    if verdict is None:
+        return main_state(transition, result)
+    if verdict.phase == "Succeeded":
+        if failed := finalizing.failures(transition):
+            text = finalizing.explain_failures(transition, failed)
+            return "Failed", ConditionReason.FINALLY_FAILED, _with_left_out(text, result)
+        if result.invalid_outputs:
+            return _invalid_outputs(result)
+    if verdict.phase == "Cancelled":
+        return verdict.phase, verdict.reason, verdict.message
+    return verdict.phase, verdict.reason, _with_left_out(verdict.message, result)
+
+
+def _invalid_outputs(result: Result) -> tuple[RunPhase, str, str]:
+    reason, _, message = result.invalid_outputs.partition(": ")
+    return "Failed", reason, message
+
+
+def main_state(transition: Transition, result: Result) -> tuple[RunPhase, str, str]:
+    """Phase, reason and message of a run whose main nodes have all ended."""
     if result.cancelled:
         return "Cancelled", ConditionReason.CANCELLED, "the run was cancelled"
     if result.late and set(result.failed) <= set(pausing.paused(transition)):
@@ -133,8 +160,7 @@ def _final_state(transition: Transition, result: Result) -> tuple[RunPhase, str,
             _with_left_out(shorten(text, 1024), result),
         )
     if result.invalid_outputs:
-        reason, _, message = result.invalid_outputs.partition(": ")
-        return "Failed", reason, message
+        return _invalid_outputs(result)
     if result.tolerated:
         failures = "failure" if len(result.tolerated) == 1 else "failures"
         listed = ", ".join(result.tolerated[:10])
@@ -144,9 +170,9 @@ def _final_state(transition: Transition, result: Result) -> tuple[RunPhase, str,
 
 
 def _late(transition: Transition) -> str:
-    undone = [*pausing.paused(transition), *transition.in_phase("Cancelled")]
+    undone = [*pausing.paused(transition), *transition.of_stage("Cancelled")]
     listed = ", ".join(undone[:10]) + (", ..." if len(undone) > 10 else "")
-    count = f"{len(undone)} of {len(transition.graph.order)} nodes"
+    count = f"{len(undone)} of {len(transition.of_stage())} nodes"
     return (
         f"the run exceeded its deadline of {transition.spec.deadline}; {count} not done: {listed}"
     )

@@ -8,6 +8,7 @@ a result that was written in time counts.
 from datetime import datetime, timedelta
 
 from waypost.api.base import parse_duration
+from waypost.api.workflow import DEFAULT_FINALLY_DEADLINE, AgentWorkflowSpec
 from waypost.engine.state.transition import Transition
 from waypost.kube import timestamps
 from waypost.protocol.reasons import Reason
@@ -29,7 +30,12 @@ def of_node(transition: Transition, path: str) -> datetime | None:
 
 
 def of_run(transition: Transition) -> datetime | None:
-    """When the run must have ended, counted from the start of its round; None if not limited."""
+    """When the stage must have ended; None if it is not limited.
+
+    The run's deadline counts from the start of its round, and not in finally, which has its own.
+    """
+    if transition.finalizing:
+        return timestamps.parse_timestamp(transition.observed.status.finally_deadline_at)
     if transition.spec.deadline is None:
         return None
     status = transition.observed.status
@@ -46,21 +52,21 @@ def node_over(transition: Transition, path: str) -> bool:
 
 
 def run_over(transition: Transition) -> bool:
-    """Whether the run's deadline has passed."""
+    """Whether the deadline of the run, or in finally that of finally, has passed."""
     at = of_run(transition)
     return at is not None and transition.now >= at
 
 
 def why_not_started(transition: Transition, path: str) -> Reason | None:
     """Why a recorded attempt without a Job must not be launched; None if it may be."""
-    if transition.spec.cancel or transition.observed.status.cancelled_at:
+    if transition.is_cancelled:
         return Reason.CANCELLED
     late = node_over(transition, path) or run_over(transition)
     return Reason.DEADLINE_EXCEEDED if late else None
 
 
 def end(transition: Transition, path: str, *, detail: str = "", tail: str = "") -> None:
-    """End a node without a running attempt, for its own deadline or else for the run's.
+    """End a node without a running attempt, for its own deadline or else for that of the stage.
 
     Args:
         transition: The next status of the run.
@@ -69,9 +75,21 @@ def end(transition: Transition, path: str, *, detail: str = "", tail: str = "") 
         tail: The end of the log of its last attempt.
     """
     more = f"; {detail}" if detail else ""
-    if node_over(transition, path) or transition.spec.deadline is None:
+    if node_over(transition, path) or of_run(transition) is None:
         text = f"exceeded its deadline of {transition.node(path).deadline}{more}"
         transition.end(path, "Failed", Reason.DEADLINE_EXCEEDED, text, tail=tail)
     else:
-        text = f"the run exceeded its deadline of {transition.spec.deadline}{more}"
+        text = f"{over_text(transition)}{more}"
         transition.end(path, "Cancelled", Reason.DEADLINE_EXCEEDED, text, tail=tail)
+
+
+def over_text(transition: Transition) -> str:
+    """That the deadline of the stage has passed, for a message."""
+    if transition.finalizing:
+        return f"finally exceeded its deadline of {finally_deadline(transition.spec)}"
+    return f"the run exceeded its deadline of {transition.spec.deadline}"
+
+
+def finally_deadline(spec: AgentWorkflowSpec) -> str:
+    """How long finally may take: spec.finallyDeadline or its default."""
+    return spec.finally_deadline or DEFAULT_FINALLY_DEADLINE

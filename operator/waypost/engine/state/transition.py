@@ -58,6 +58,7 @@ class Transition:
         self.settings = settings
         self.spec: AgentWorkflowSpec = observed.spec
         self.graph: Graph = observed.definition.graph
+        self.finalizing = is_finalizing(observed.status)
         self.owner = Owner(name=observed.name, namespace=observed.namespace, uid=observed.uid)
         self.statuses: dict[str, NodeStatus] = _initial(observed)
         self.before: list[Before] = []
@@ -72,6 +73,22 @@ class Transition:
     def in_phase(self, *phases: str) -> list[str]:
         """Paths in one of these phases, in topological order."""
         return [path for path in self.graph.order if self.statuses[path].phase in phases]
+
+    def of_stage(self, *phases: str) -> list[str]:
+        """Paths of the run's stage, the graph or finally, in topological order; with `phases` only
+        those in one of them."""
+        return [
+            path
+            for path in self.graph.order
+            if (path in self.graph.finally_nodes) is self.finalizing
+            and (not phases or self.statuses[path].phase in phases)
+        ]
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether a cancel stops the nodes of the stage: finally continues unless it is skipped."""
+        cancelled = bool(self.spec.cancel or self.observed.status.cancelled_at)
+        return cancelled and (not self.finalizing or bool(self.spec.skip_finally))
 
     def node(self, path: str) -> Node:
         """The definition of a node."""
@@ -267,9 +284,10 @@ def attempt_ref(observed: Observed, status: NodeStatus, number: int) -> AttemptR
 
 def _initial(observed: Observed) -> dict[str, NodeStatus]:
     known: Mapping[str, NodeStatus] = {status.path: status for status in observed.status.nodes}
+    graph = observed.definition.graph
     return {
-        name: known.get(name) or NodeStatus(path=name, phase="Pending")
-        for name in observed.definition.graph.nodes
+        name: known.get(name) or NodeStatus(path=name, phase="Pending", stage=graph.stage_of(name))
+        for name in graph.nodes
     }
 
 
@@ -281,6 +299,11 @@ def _inline_size(status: NodeStatus) -> int:
 def is_finished(status: AgentWorkflowStatus) -> bool:
     """Whether the run has ended, until a new round begins."""
     return status.finished_at is not None and status.phase != "Rejected"
+
+
+def is_finalizing(status: AgentWorkflowStatus) -> bool:
+    """Whether the nodes of finally run or have run in this round."""
+    return status.stage == "Finalizing"
 
 
 IN_POD: Final = ("Running", "Superseding")  # phases of a node whose attempt has a pod

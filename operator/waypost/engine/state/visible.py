@@ -18,6 +18,8 @@ from waypost.kube.node_records import EVALUATED
 from waypost.kube.payloads import RecordFact
 from waypost.kube.timestamps import timestamp
 
+FAILURES_SHOWN = 20  # of run.failures
+
 if TYPE_CHECKING:
     from waypost.engine.state.observed import Observed  # which holds the definition that reads this
 
@@ -68,7 +70,8 @@ def evaluation_context(
     Returns:
         A dict with the keys `inputs` (the run's inputs by name), `nodes` (by name; each with
         `phase`, and with `output` and `error` if it has them) and `run` (`name`, `namespace`,
-        `uid`, `round`, `createdAt`, `scheduledAt`).
+        `uid`, `round`, `createdAt`, `scheduledAt`, and in finally `phase`, `reason`, `message` and
+        `failures`).
 
     Raises:
         KeyError: An output is in a NodeRecord that is not in `payloads`.
@@ -84,8 +87,31 @@ def evaluation_context(
             "round": observed.status.round,
             "createdAt": timestamp(observed.created_at),
             "scheduledAt": timestamp(observed.created_at),
+            **_verdict_view(observed, statuses),
         },
     }
+
+
+def _verdict_view(observed: Observed, statuses: Mapping[str, NodeStatus]) -> JsonObject:
+    """What `run` also has in nodes of finally; empty before all other nodes have ended."""
+    verdict, graph = observed.status.verdict, observed.definition.graph
+    if verdict is None:
+        return {}
+    failed = [
+        statuses[name]
+        for name in graph.order
+        if name not in graph.finally_nodes and statuses[name].phase == "Failed"
+    ]
+    return {
+        "phase": verdict.phase,
+        "reason": verdict.reason,
+        "message": verdict.message,
+        "failures": [{"node": one.path, **_failure(one)} for one in failed[:FAILURES_SHOWN]],
+    }
+
+
+def _failure(status: NodeStatus) -> JsonObject:
+    return {"reason": status.reason or "", "message": status.message or ""}
 
 
 def with_self(
@@ -115,7 +141,7 @@ def _node_view(node: Node, status: NodeStatus, payloads: Mapping[str, JsonValue]
 
 
 def _error_view(status: NodeStatus) -> JsonObject:
-    seen: JsonObject = {"reason": status.reason or "", "message": status.message or ""}
+    seen = _failure(status)
     latest = status.latest_attempt
     if latest is not None and latest.exit_code is not None and latest.reason == status.reason:
         seen["exitCode"] = latest.exit_code

@@ -6,10 +6,12 @@ from waypost.api.base import DURATION_PATTERN, NODE_NAME_PATTERN
 from waypost.api.crd.cel_rule import REQUIRED, Cel, Rule, any_of, at_most_one_of, names_of
 from waypost.api.crd.rules.durations import not_zero
 from waypost.api.kinds.table import KINDS, kinds_with_pod
+from waypost.api.workflow import NOT_IN_FINALLY
 
 POD_FIELDS: Final = ("timeout", "queueTimeout", "deadline", "retry", "effect", "isolation")
 
 _NAME = Cel("self.name")
+_FINALLY_KINDS = tuple(name for name in KINDS if name not in NOT_IN_FINALLY)
 
 
 def _not_itself(field: str) -> Rule:
@@ -20,26 +22,27 @@ def _not_itself(field: str) -> Rule:
     )
 
 
-NODE = (
-    Rule(
-        any_of(tuple(KINDS)),
-        [
-            "node ",
-            _NAME,
-            f" has no kind; set exactly one of {', '.join(KINDS)}",
-        ],
-        reason=REQUIRED,
-    ),
-    Rule(
-        at_most_one_of(tuple(KINDS)),
-        [
-            "node ",
-            _NAME,
-            " has the kinds ",
-            names_of(tuple(KINDS)),
-            "; keep one of them and move the others to new nodes",
-        ],
-    ),
+def _one_kind(kinds: tuple[str, ...]) -> tuple[Rule, ...]:
+    return (
+        Rule(
+            any_of(kinds),
+            ["node ", _NAME, f" has no kind; set exactly one of {', '.join(kinds)}"],
+            reason=REQUIRED,
+        ),
+        Rule(
+            at_most_one_of(kinds),
+            [
+                "node ",
+                _NAME,
+                " has the kinds ",
+                names_of(kinds),
+                "; keep one of them and move the others to new nodes",
+            ],
+        ),
+    )
+
+
+_ANY_NODE = (
     Rule(
         "!(self.name in ['in', 'true', 'false', 'null'])",
         [
@@ -52,17 +55,6 @@ NODE = (
             "_node",
         ],
         field_path=".name",
-    ),
-    Rule(
-        f"!has(self.approval) && !has(self.wait) || !{any_of(POD_FIELDS)}",
-        [
-            "node ",
-            _NAME,
-            " has no pod, but sets ",
-            names_of(POD_FIELDS),
-            f"; only {', '.join(kinds_with_pod())} nodes can set these fields. Remove them; "
-            "to limit the time, use approval.timeout or wait.duration",
-        ],
     ),
     Rule(
         "!has(dyn(self).fallbackOutput) || has(self.onFailure) && self.onFailure == 'Continue'",
@@ -86,6 +78,35 @@ NODE = (
     not_zero("deadline"),
     _not_itself("dependsOn"),
     _not_itself("after"),
+)
+NODE = (
+    *_one_kind(tuple(KINDS)),
+    Rule(
+        f"!has(self.approval) && !has(self.wait) || !{any_of(POD_FIELDS)}",
+        [
+            "node ",
+            _NAME,
+            " has no pod, but sets ",
+            names_of(POD_FIELDS),
+            f"; only {', '.join(kinds_with_pod())} nodes can set these fields. Remove them; "
+            "to limit the time, use approval.timeout or wait.duration",
+        ],
+    ),
+    *_ANY_NODE,
+)
+FINALLY_NODE = (
+    *_one_kind(_FINALLY_KINDS),
+    Rule(
+        "!has(self.onFailure) || self.onFailure != 'Pause'",
+        [
+            "node ",
+            _NAME,
+            " in finally sets onFailure: Pause, but a clean-up waits for nobody; "
+            "use Continue, or remove it",
+        ],
+        field_path=".onFailure",
+    ),
+    *_ANY_NODE,
 )
 
 PYTHON = (

@@ -30,8 +30,9 @@ _RECORD = (
 # Keys: a resource, a model, or the pattern of a string.
 RULES: Final[Mapping[str, Sequence[Rule]]] = {
     "AgentWorkflow": workflow.WORKFLOW,
-    "AgentWorkflowSpec": (durations.not_zero("deadline"),),
+    "AgentWorkflowSpec": workflow.SPEC,
     "Node": nodes.NODE,
+    "FinallyNode": nodes.FINALLY_NODE,
     "Defaults": (durations.not_zero("timeout"), durations.not_zero("queueTimeout")),
     "Retry": nodes.RETRY,
     "ExitCodes": nodes.EXIT_CODES,

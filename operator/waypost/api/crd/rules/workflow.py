@@ -3,10 +3,11 @@
 from typing import Final
 
 from waypost.api.crd.cel_rule import Cel, Rule, changes_of, unchanged, wire_names
-from waypost.api.workflow import AgentWorkflowSpec
+from waypost.api.crd.rules.durations import not_zero
+from waypost.api.workflow import MAX_NODES, AgentWorkflowSpec
 
 # Fields that can change after a run was accepted. All others, also future ones, are frozen.
-EDITABLE: Final = frozenset({"suspend", "cancel", "ttlSecondsAfterFinished"})
+EDITABLE: Final = frozenset({"suspend", "cancel", "skipFinally", "ttlSecondsAfterFinished"})
 
 _ACCEPTED = (
     "has(oldSelf.status) && has(oldSelf.status.conditions) && "
@@ -54,9 +55,50 @@ WORKFLOW = (
         field_path=".spec",
     ),
     Rule(
+        f"!({_ACCEPTED}) && !({_BEGUN}) || !has(oldSelf.spec.skipFinally)"
+        " || !oldSelf.spec.skipFinally || has(self.spec.skipFinally) && self.spec.skipFinally",
+        [
+            "run ",
+            Cel("self.metadata.name"),
+            " skips finally, and skipFinally cannot be undone; keep skipFinally: true",
+        ],
+        field_path=".spec",
+    ),
+    Rule(
         "!has(oldSelf.status) || !has(oldSelf.status.nodes) || oldSelf.status.nodes.size() == 0"
         " || has(self.status)",
         ["status cannot be removed, because it holds the checkpoints of the run"],
+    ),
+)
+
+SPEC = (
+    not_zero("deadline"),
+    not_zero("finallyDeadline"),
+    Rule(
+        f"!has(self.finally) || self.nodes.size() + self.finally.size() <= {MAX_NODES}",
+        [
+            f"a run has at most {MAX_NODES} nodes, those in finally included; found ",
+            Cel("string(self.nodes.size())"),
+            " in nodes and ",
+            Cel("string(self.finally.size())"),
+            " in finally; remove some, or split the workflow",
+        ],
+        field_path=".finally",
+    ),
+    Rule(
+        "!has(self.finallyDeadline) || has(self.finally)",
+        ["finallyDeadline is only used with finally; add finally or remove finallyDeadline"],
+        field_path=".finallyDeadline",
+    ),
+    Rule(
+        "!has(self.skipFinally) || !self.skipFinally || has(self.cancel) && self.cancel",
+        ["skipFinally: true is only used with cancel: true; set both, or remove skipFinally"],
+        field_path=".skipFinally",
+    ),
+    Rule(
+        "!has(self.skipFinally) || has(self.finally)",
+        ["skipFinally is only used with finally; remove skipFinally"],
+        field_path=".skipFinally",
     ),
 )
 

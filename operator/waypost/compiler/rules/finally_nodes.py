@@ -1,0 +1,90 @@
+"""Rules for `spec.finally`: its kinds, what its nodes may refer to, and what only they can read."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from waypost.api.base import JsonValue
+from waypost.api.workflow import NOT_IN_FINALLY, AgentWorkflowSpec, Node
+from waypost.compiler.graph import dependencies_of, evaluated_fields
+from waypost.compiler.on_failure import pauses
+from waypost.compiler.problems import Problem
+from waypost.expressions.templates import paths_in, references_in
+
+# Fields of `run` that exist once all nodes of `spec.nodes` have ended.
+VERDICT_FIELDS: Final = ("phase", "reason", "message", "failures")
+_BEGINS: Final = "finally begins when all nodes have ended"
+
+
+def finally_problems(spec: AgentWorkflowSpec) -> Iterator[Problem]:
+    """Report each defect of `spec.finally`, and each use of it outside."""
+    main = {node.name for node in spec.nodes}
+    last = {node.name for node in spec.finally_ or ()}
+    for clean_up in spec.finally_ or ():
+        yield from _waits_for_nobody(clean_up)
+        yield from _hard_references(clean_up, main)
+    for node in spec.nodes:
+        yield from _references_to_finally(node, last)
+        for place, value in evaluated_fields(node):
+            yield from _reads_of_the_verdict(f"{node.place}.{place}", value)
+    for key, value in (spec.outputs or {}).items():
+        yield from _reads_of_the_verdict(f"outputs.{key}", value)
+
+
+def _waits_for_nobody(node: Node) -> Iterator[Problem]:
+    for kind in NOT_IN_FINALLY:
+        if getattr(node, kind) is not None:
+            text = (
+                f"{kind} is not allowed in finally, because a clean-up waits for nobody; move it "
+                "to nodes, or use a python, container, agent or http node"
+            )
+            yield Problem(f"{node.place}.{kind}", text)
+    if pauses(node):
+        text = (
+            "Pause is not allowed in finally, because a clean-up waits for nobody; use Continue, "
+            "or remove it"
+        )
+        yield Problem(f"{node.place}.onFailure", text)
+
+
+def _hard_references(node: Node, main: set[str]) -> Iterator[Problem]:
+    """A node of the graph may have failed or never run, so finally cannot need its output."""
+    hard = set(dependencies_of(node).hard & main)
+    why = "may have failed or never run when finally begins"
+    for name in node.depends_on or []:
+        if name in hard:
+            text = f"node {name} {why}; use after: [{name}], or remove it"
+            yield Problem(f"{node.place}.dependsOn", text)
+    hard -= set(node.depends_on or [])
+    for place, value in evaluated_fields(node):
+        for reference in references_in(value):
+            if reference.node in hard:
+                hard.discard(reference.node)
+                path = f"nodes.{reference.node}"
+                text = (
+                    f"node {reference.node} {why}, so {path}.output may not exist; write "
+                    f"{path}.?output with orValue(...), or test it with has({path}.output)"
+                )
+                yield Problem(f"{node.place}.{place}", text)
+
+
+def _references_to_finally(node: Node, last: set[str]) -> Iterator[Problem]:
+    for key, listed in (("dependsOn", node.depends_on), ("after", node.after)):
+        for name in last & set(listed or []):
+            yield Problem(f"{node.place}.{key}", _too_early(name))
+    for place, value in evaluated_fields(node):
+        for name in sorted({reference.node for reference in references_in(value)} & last):
+            yield Problem(f"{node.place}.{place}", _too_early(name))
+
+
+def _too_early(name: str) -> str:
+    return (
+        f"node {name} is in finally, and {_BEGINS}, so no node can wait for it; move {name} to "
+        "nodes, or this node to finally"
+    )
+
+
+def _reads_of_the_verdict(place: str, value: JsonValue) -> Iterator[Problem]:
+    for path in paths_in(value):
+        if path.root == "run" and path.fields[:1] and path.fields[0] in VERDICT_FIELDS:
+            text = f"run.{path.fields[0]} is only available in nodes of finally: {_BEGINS}"
+            yield Problem(place, text)

@@ -1,0 +1,50 @@
+"""Manifests whose finally the API server refuses."""
+
+from tests.crds.manifests import node, workflow
+from tests.crds.refused_kinds import row
+
+FINALLY = [
+    row(
+        "finally-deadline-zero",
+        workflow(finally_=[node("sweep")], finallyDeadline="0s"),
+        "spec.finallyDeadline: Forbidden: finallyDeadline must be greater than zero",
+    ),
+    row(
+        "finally-deadline-without-finally",
+        workflow(finallyDeadline="1m"),
+        "spec.finallyDeadline: Forbidden: finallyDeadline is only used with finally; add finally",
+    ),
+    row(
+        "skip-finally-without-cancel",
+        workflow(finally_=[node("sweep")], skipFinally=True),
+        "spec.skipFinally: Forbidden: skipFinally: true is only used with cancel: true; set both",
+    ),
+    row(
+        "skip-finally-without-finally",
+        workflow(cancel=True, skipFinally=True),
+        "spec.skipFinally: Forbidden: skipFinally is only used with finally",
+    ),
+    row(
+        "finally-21",
+        workflow(finally_=[node(f"f{i}") for i in range(21)]),
+        "spec.finally: Too many: 21: must have at most 20 items",
+    ),
+    row(
+        "finally-beyond-200",
+        workflow(*[node(f"n{i}") for i in range(200)], finally_=[node("sweep")]),
+        "spec.finally: Forbidden: a run has at most 200 nodes, those in finally included; found "
+        "200 in nodes and 1 in finally",
+    ),
+    row(
+        "finally-pauses",
+        workflow(finally_=[node("sweep", onFailure="Pause")]),
+        "spec.finally[0].onFailure: Forbidden: node sweep in finally sets onFailure: Pause, but a "
+        "clean-up waits for nobody",
+    ),
+    row(
+        "finally-of-no-kind",
+        workflow(finally_=[{"name": "sweep"}]),
+        "spec.finally[0]: Required value: node sweep has no kind; set exactly one of python, "
+        "container, agent, http",
+    ),
+]
