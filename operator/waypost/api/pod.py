@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from waypost.api.base import Model
+from waypost.api.base import Model, keyed_by
 
 # As in the API server: text that matches the pattern, or an integer.
 QUANTITY_PATTERN = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]+)?$"
@@ -84,3 +84,19 @@ class Resources(Model):
         description="Maximum resources that the container may use. ephemeral-storage is also "
         "the size of /tmp.",
     )
+
+
+# Fields of the kinds with a container. A kind may give another description.
+ImagePullPolicy = Annotated[
+    PullPolicy | None,
+    Field(description="Image pull policy, as in core/v1. Default: the default of the cluster."),
+]
+Env = Annotated[
+    list[EnvVar] | None,
+    Field(
+        max_length=50,
+        description="Environment variables.",
+        json_schema_extra=keyed_by("name"),
+    ),
+]
+ContainerResources = Annotated[Resources | None, Field(description="Compute resources.")]

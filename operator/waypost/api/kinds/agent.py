@@ -4,9 +4,9 @@ from typing import Annotated, Final
 
 from pydantic import Field, StringConstraints
 
-from waypost.api.base import UNIQUE_ITEMS, Effect, Model, keyed_by
+from waypost.api.base import UNIQUE_ITEMS, Effect, Model
 from waypost.api.kinds.kind import NodeKind
-from waypost.api.pod import EnvVar, Image, PullPolicy, Resources, Template
+from waypost.api.pod import ContainerResources, Env, Image, ImagePullPolicy, Template
 from waypost.api.provider import ModelSettings, Money
 
 ToolName = Annotated[str, StringConstraints(min_length=1, max_length=128)]
@@ -160,17 +160,11 @@ class AgentKind(Model):
         default=None,
         description="Image with your own tools and dependencies, built FROM Waypost's agent image.",
     )
-    image_pull_policy: PullPolicy | None = Field(
-        default=None,
-        description="Image pull policy, as in core/v1. Default: the default of the cluster.",
+    image_pull_policy: ImagePullPolicy = None
+    env: Env = Field(
+        default=None, description="Environment variables for tools that run in the pod."
     )
-    env: list[EnvVar] | None = Field(
-        default=None,
-        max_length=50,
-        description="Environment variables for tools that run in the pod.",
-        json_schema_extra=keyed_by("name"),
-    )
-    resources: Resources | None = Field(default=None, description="Compute resources.")
+    resources: ContainerResources = None
 
 
 def models_of(agent: AgentKind, defaults: AgentDefaults | None) -> list[ModelRef]:

@@ -4,9 +4,9 @@ from typing import Final
 
 from pydantic import Field
 
-from waypost.api.base import Model, keyed_by
+from waypost.api.base import Model
 from waypost.api.kinds.kind import NodeKind
-from waypost.api.pod import EnvVar, Image, PullPolicy, Resources
+from waypost.api.pod import ContainerResources, Env, Image, ImagePullPolicy
 
 FUNCTION_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*:[A-Za-z_][A-Za-z0-9_]*$"
 
@@ -33,17 +33,9 @@ class PythonKind(Model):
         default=None,
         description="Image with your own dependencies, built FROM Waypost's runner image.",
     )
-    image_pull_policy: PullPolicy | None = Field(
-        default=None,
-        description="Image pull policy, as in core/v1. Default: the default of the cluster.",
-    )
-    env: list[EnvVar] | None = Field(
-        default=None,
-        max_length=50,
-        description="Environment variables.",
-        json_schema_extra=keyed_by("name"),
-    )
-    resources: Resources | None = Field(default=None, description="Compute resources.")
+    image_pull_policy: ImagePullPolicy = None
+    env: Env = None
+    resources: ContainerResources = None
 
 
 KIND: Final = NodeKind("python", PythonKind)
