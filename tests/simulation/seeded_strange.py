@@ -58,7 +58,7 @@ def _one_refused_record_stops_the_pass(patch: pytest.MonkeyPatch) -> None:
     async def stubborn(self: Any, key: Any, name: str, writing: Any, done: Any) -> None:
         await writing
 
-    patch.setattr(ActionExecutor, "_keep", stubborn)
+    patch.setattr(ActionExecutor, "_write", stubborn)
 
 
 @bug("said", focus=both(refused(*PASSING), gives_much))

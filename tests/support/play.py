@@ -27,7 +27,7 @@ from waypost.engine.state.decision import (
 from waypost.engine.state.observed import Observed, Reads
 from waypost.engine.state.transition import is_finished
 from waypost.kube.facts.approvals import ApprovalFact
-from waypost.kube.facts.jobs import JobFact, LaunchProblem
+from waypost.kube.facts.jobs import JobFact, WriteProblem
 from waypost.kube.facts.pods import PodFact
 from waypost.kube.manifests.pod import PodSettings
 from waypost.protocol.record import CommitRecord, encode
@@ -148,7 +148,7 @@ class Play:
     pods: dict[str, PodFact] = field(default_factory=dict)
     approvals: dict[str, ApprovalFact] = field(default_factory=dict)
     records: dict[str, JsonValue] = field(default_factory=dict)
-    launches: dict[str, LaunchProblem] = field(default_factory=dict)
+    create_problems: dict[str, WriteProblem] = field(default_factory=dict)
     executions: dict[tuple[str, int], int] = field(default_factory=dict)
     manifests: dict[tuple[str, int], JsonObject] = field(default_factory=dict)
     decisions: list[Decision] = field(default_factory=list)
@@ -173,7 +173,7 @@ class Play:
             pods=tuple(self.pods.values()),
             jobs={name: self.jobs[name] for name in self._known_jobs if name in self.jobs},
             approvals=dict(self.approvals),
-            launches=dict(self.launches),
+            create_problems=dict(self.create_problems),
             live_at=self._looked,
         )
         seen = replace(seen, **self.overrides)
@@ -207,7 +207,7 @@ class Play:
         for index, effect in enumerate([*decision.before, *write, *decision.after]):
             if index == crash_after:
                 self._known_jobs, self._looked = set(), None
-                self.launches = {}
+                self.create_problems = {}
                 raise Crash
             self._apply(effect)
         return decision

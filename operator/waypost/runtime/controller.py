@@ -338,11 +338,15 @@ class Controller:
         done = Prepared()
         while True:
             decision = await self.offload(decide, entry, self.clock.now(), self.settings.pods)
-            known = done.surprises
+            known = done.unexpected
             await self._actor.prepare(key, decision.before, done)
-            if done.surprises == known:
+            if done.unexpected == known:
                 return entry, decision, done.settled
-            seen = replace(entry.observed, unkept=dict(done.unkept), standing=dict(done.standing))
+            seen = replace(
+                entry.observed,
+                write_problems=dict(done.problems),
+                existing_records=dict(done.existing),
+            )
             entry = replace(entry, observed=seen)
 
     async def _write(self, key: Key, body: Obj, observed: Observed, decision: Decision) -> float:

@@ -18,7 +18,7 @@ from waypost.compiler.definition import define
 from waypost.engine.start import LAUNCHES_PER_PASS
 from waypost.engine.state.observed import Observed
 from waypost.kube.facts.approvals import ApprovalFact
-from waypost.kube.facts.jobs import JobFact, LaunchProblem
+from waypost.kube.facts.jobs import JobFact, WriteProblem
 from waypost.kube.facts.pods import PodFact
 from waypost.kube.timestamps import timestamp
 from waypost.protocol.reasons import Reason
@@ -403,7 +403,7 @@ def observations(draw: st.DrawFn) -> Observed:
         finished_at=draw(_STAMPS) if phase in ("Rejected", "Failed", "Succeeded") else None,
     )
     jobs = {}
-    launch_problems = {}
+    create_problems = {}
     for path in draw(st.lists(st.sampled_from(names), max_size=3)):
         name = job_of(path)
         jobs[name] = JobFact(
@@ -417,7 +417,7 @@ def observations(draw: st.DrawFn) -> Observed:
             trouble=draw(_TEXTS),
         )
         if draw(st.booleans()):
-            launch_problems[name] = LaunchProblem("refused", permanent=draw(st.booleans()))
+            create_problems[name] = WriteProblem("refused", permanent=draw(st.booleans()))
     found = draw(st.none() | approvals())
     return builders.observed(
         raw,
@@ -429,7 +429,7 @@ def observations(draw: st.DrawFn) -> Observed:
             draw(pods(p)) for p in draw(st.lists(st.sampled_from([*names, "gone"]), max_size=4))
         ),
         jobs=jobs,
-        launches=launch_problems,
+        create_problems=create_problems,
         approvals={found.name: found} if found else {},
         live=draw(st.booleans()),
         live_at=draw(st.none() | _MOMENTS),

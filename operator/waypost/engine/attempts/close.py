@@ -16,7 +16,7 @@ from waypost.engine.scheduling import deadlines
 from waypost.engine.state.outcome import Failed, Outcome, Succeeded, reason_of
 from waypost.engine.state.transition import Transition
 from waypost.kube import timestamps
-from waypost.kube.facts.jobs import LaunchProblem, lasts_long
+from waypost.kube.facts.jobs import WriteProblem, lasts_long
 from waypost.kube.facts.pods import PodFact
 from waypost.protocol.reasons import Reason
 from waypost.protocol.text import shorten
@@ -48,7 +48,7 @@ def complete(
         attempt = changed_attempt(attempt, carried=as_status_usage(report.inherited_usage))
     trace = traces.keep_trace(transition, path, attempt.number, report.trace)
     attempt = changed_attempt(attempt, trace=trace)
-    problem = transition.unkept_trace(path, attempt.number)
+    problem = transition.trace_problem(path, attempt.number)
     if problem is not None and not _gives_up(transition, attempt, problem):
         transition.hold(path, problem)
         return
@@ -62,11 +62,11 @@ def complete_with(
     if transition.statuses[path].phase == "Superseding":
         _supersede(transition, path, attempt, ended)
         return
-    problem = transition.unkept_result(path, outcome) if isinstance(outcome, Succeeded) else None
+    problem = transition.result_problem(path, outcome) if isinstance(outcome, Succeeded) else None
     if problem is not None and not _gives_up(transition, attempt, problem):
         transition.hold(path, problem)
     elif problem is not None:
-        fail(transition, path, attempt, _unkept(attempt, problem), ended)
+        fail(transition, path, attempt, _not_stored(attempt, problem), ended)
     elif isinstance(outcome, Succeeded):
         _record_end(transition, path, attempt, ended, reason="Succeeded", message=None)
         transition.succeed(path, outcome)
@@ -74,7 +74,7 @@ def complete_with(
         fail(transition, path, attempt, outcome, ended)
 
 
-def _gives_up(transition: Transition, attempt: AttemptStatus, problem: LaunchProblem) -> bool:
+def _gives_up(transition: Transition, attempt: AttemptStatus, problem: WriteProblem) -> bool:
     """Whether to stop trying to write: the API server will always refuse, or the attempt has to
     end now."""
     return problem.permanent or (
@@ -82,7 +82,7 @@ def _gives_up(transition: Transition, attempt: AttemptStatus, problem: LaunchPro
     )
 
 
-def _unkept(attempt: AttemptStatus, problem: LaunchProblem) -> Failed:
+def _not_stored(attempt: AttemptStatus, problem: WriteProblem) -> Failed:
     text = f"its result could not be stored: {problem.message}"
     return Failed(
         Reason.RECORD_REJECTED if problem.permanent else reason_of(attempt.stopping), text

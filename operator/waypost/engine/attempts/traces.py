@@ -50,7 +50,7 @@ def keep_trace(
     if isinstance(trace, Trace):
         if not trace.entries:
             return None
-        problem = transition.observed.unkept.get(name)
+        problem = transition.observed.write_problems.get(name)
         if problem is not None:
             transition.event("Warning", "TraceLost", f"{path}: {problem.message}")
             return None

@@ -50,7 +50,7 @@ def advance(transition: Transition, path: str) -> None:
 
 
 def _without_pod(transition: Transition, path: str, attempt: AttemptStatus) -> None:
-    problem = transition.observed.launches.get(attempt.job)
+    problem = transition.observed.create_problems.get(attempt.job)
     if problem is not None and problem.permanent:
         fail(transition, path, attempt, Failed(Reason.LAUNCH_REJECTED, problem.message, "", False))
         return

@@ -25,7 +25,7 @@ from waypost.engine.state.transition import Transition
 from waypost.kube import timestamps
 from waypost.kube.conditions import Conditions
 from waypost.kube.facts.approvals import ApprovalFact
-from waypost.kube.facts.jobs import LaunchProblem, lasts_long
+from waypost.kube.facts.jobs import WriteProblem, lasts_long
 from waypost.protocol.reasons import Reason
 
 _LOOK_AFTER: Final = 2.0
@@ -69,7 +69,10 @@ def advance(transition: Transition, path: str, *, withdraw: bool) -> None:
         _missing(transition, path, withdraw=withdraw)
         return
     refused = (Reason.LAUNCH_REJECTED, Reason.RECORD_REJECTED)
-    if transition.statuses[path].reason in refused and fact.name not in transition.observed.unkept:
+    if (
+        transition.statuses[path].reason in refused
+        and fact.name not in transition.observed.write_problems
+    ):
         transition.update(path, reason=None, message=None)
     if fact.owner_uid != transition.observed.uid or fact.spec is None:
         text = f"an Approval {fact.name} exists that this run did not create; {_advice(fact)}"
@@ -112,7 +115,7 @@ def _wake_at_expiry(transition: Transition, path: str) -> None:
 
 
 def _missing(transition: Transition, path: str, *, withdraw: bool) -> None:
-    problem = transition.observed.launches.get(transition.statuses[path].approval or "")
+    problem = transition.observed.create_problems.get(transition.statuses[path].approval or "")
     if problem is not None and problem.permanent:
         transition.end(path, "Failed", Reason.LAUNCH_REJECTED, problem.message)
     elif not transition.observed.live:
@@ -145,7 +148,7 @@ def _record_answer(
         expires is not None and fact.answered_at is not None and fact.answered_at < expires
     )
     tally = count(spec)
-    refused = transition.observed.unkept.get(fact.name)
+    refused = transition.observed.write_problems.get(fact.name)
     if refused is not None:
         _unwritten(transition, path, refused, withdraw=withdraw)
     elif withdraw:
@@ -161,9 +164,7 @@ def _record_answer(
         _wake_at_expiry(transition, path)
 
 
-def _unwritten(
-    transition: Transition, path: str, problem: LaunchProblem, *, withdraw: bool
-) -> None:
+def _unwritten(transition: Transition, path: str, problem: WriteProblem, *, withdraw: bool) -> None:
     """Handle an Approval whose status cannot be written, so that its gate cannot end."""
     lasts = problem.permanent or lasts_long(problem, transition.now)
     if withdraw and lasts:

@@ -14,7 +14,7 @@ from waypost.api.toolserver import ToolServerSpec
 from waypost.api.workflow import AgentWorkflowSpec
 from waypost.compiler.definition import Definition
 from waypost.kube.facts.approvals import ApprovalFact
-from waypost.kube.facts.jobs import JobFact, LaunchProblem
+from waypost.kube.facts.jobs import JobFact, WriteProblem
 from waypost.kube.facts.machines import MachineFact
 from waypost.kube.facts.pods import PodFact
 from waypost.kube.payloads import RecordFact
@@ -48,12 +48,12 @@ class Observed:
     # NodeRecords that were read live, by name; None if there is none.
     records: Mapping[str, RecordFact | None] = field(default_factory=dict)
     logs: Mapping[str, str] = field(default_factory=dict)  # pod uid -> end of its log
-    # Why an attempt or approval could not be created, by name of the Job or Approval.
-    launches: Mapping[str, LaunchProblem] = field(default_factory=dict)
-    # Why an object could not be written in this pass, by name of the NodeRecord or Approval.
-    unkept: Mapping[str, LaunchProblem] = field(default_factory=dict)
-    # Our NodeRecords that existed already under names that this pass tried to create, by name.
-    standing: Mapping[str, RecordFact] = field(default_factory=dict)
+    # Why a Job or Approval could not be created in an earlier pass, by its name.
+    create_problems: Mapping[str, WriteProblem] = field(default_factory=dict)
+    # Why a NodeRecord or the status of an Approval could not be written in this pass, by its name.
+    write_problems: Mapping[str, WriteProblem] = field(default_factory=dict)
+    # The run's NodeRecords that existed when this pass tried to create them, by name.
+    existing_records: Mapping[str, RecordFact] = field(default_factory=dict)
     # Of the run's namespace, by name; None if the models refuse the object. Only if
     # `references_live` is true may the engine conclude that a name is missing.
     providers: Mapping[str, ModelProviderSpec | None] = field(default_factory=dict)

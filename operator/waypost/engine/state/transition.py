@@ -26,7 +26,7 @@ from waypost.engine.state.decision import After, Before, PutRecord, RunEvent
 from waypost.engine.state.observed import Observed
 from waypost.engine.state.outcome import Succeeded
 from waypost.kube import names, node_records, timestamps
-from waypost.kube.facts.jobs import LaunchProblem
+from waypost.kube.facts.jobs import WriteProblem
 from waypost.kube.facts.pods import PodFact
 from waypost.kube.manifests.attempt_job import Owner
 from waypost.kube.manifests.pod import PodSettings
@@ -147,15 +147,15 @@ class Transition:
 
         An output that the gateway has stored stays in its NodeRecord.
         """
-        problem = self.unkept_result(path, outcome)
+        problem = self.result_problem(path, outcome)
         if problem is not None:
             self._without_record(path, problem)
             return
-        standing = self._standing(path, outcome)
-        if standing is not None:
-            payload = standing.payload
-            outcome = Succeeded(visible.readable(standing), payload.digest, payload.size)
-            outcome = replace(outcome, record=standing.name)
+        existing = self._existing_record(path, outcome)
+        if existing is not None:
+            payload = existing.payload
+            outcome = Succeeded(visible.readable(existing), payload.digest, payload.size)
+            outcome = replace(outcome, record=existing.name)
         placed: NodeChanges = {"output": outcome.output}
         if outcome.record is not None:
             placed = {"output_record": outcome.record}
@@ -176,16 +176,18 @@ class Transition:
             finished_at=timestamps.timestamp(self.now),
         )
 
-    def unkept_result(self, path: str, outcome: Succeeded) -> LaunchProblem | None:
+    def result_problem(self, path: str, outcome: Succeeded) -> WriteProblem | None:
         """Why the NodeRecord that this output needs could not be written; None if it was written or
         is not needed."""
         if not self._needs_record(outcome):
             return None
-        return self.observed.unkept.get(self._result_ref(path).record_name("Result"))
+        return self.observed.write_problems.get(self._result_ref(path).record_name("Result"))
 
-    def unkept_trace(self, path: str, attempt: int) -> LaunchProblem | None:
+    def trace_problem(self, path: str, attempt: int) -> WriteProblem | None:
         """Why the NodeRecord with an attempt's trace could not be written, if it could not."""
-        return self.observed.unkept.get(self.attempt_ref(path, attempt).record_name("Trace"))
+        return self.observed.write_problems.get(
+            self.attempt_ref(path, attempt).record_name("Trace")
+        )
 
     def name_trouble(self, path: str, reason: Reason, text: str) -> None:
         """Record what a node waits for.
@@ -197,13 +199,13 @@ class Transition:
             self.update(path, reason=str(reason), message=shorten(text, _MESSAGE))
             self.event("Warning", str(reason), f"{path}: {text}")
 
-    def hold(self, path: str, problem: LaunchProblem) -> None:
+    def hold(self, path: str, problem: WriteProblem) -> None:
         """Keep a node whose result could not be stored as it is, show why, and try again later."""
         text = f"its result cannot be stored: {problem.message}"
         self.name_trouble(path, Reason.RECORD_REJECTED, text)
         self.requeue_at(self.now + timedelta(seconds=_STORE_AGAIN))
 
-    def _without_record(self, path: str, problem: LaunchProblem) -> None:
+    def _without_record(self, path: str, problem: WriteProblem) -> None:
         if problem.permanent:
             text = f"its result could not be stored: {problem.message}"
             self.end(path, "Failed", Reason.RECORD_REJECTED, text)
@@ -214,11 +216,11 @@ class Transition:
         large = outcome.size > INLINE_OUTPUT or self._inline + outcome.size > INLINE_TOTAL
         return outcome.record is None and large
 
-    def _standing(self, path: str, outcome: Succeeded) -> RecordFact | None:
+    def _existing_record(self, path: str, outcome: Succeeded) -> RecordFact | None:
         """The NodeRecord that an earlier pass wrote for this attempt, from another of its pods."""
         if not self._needs_record(outcome):
             return None
-        return self.observed.standing.get(self._result_ref(path).record_name("Result"))
+        return self.observed.existing_records.get(self._result_ref(path).record_name("Result"))
 
     def end(
         self, path: str, phase: EndPhase, reason: Reason, message: str, *, tail: str = ""

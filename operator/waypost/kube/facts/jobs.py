@@ -27,7 +27,7 @@ class JobFact:
 
 
 @dataclass(frozen=True)
-class LaunchProblem:
+class WriteProblem:
     """The API server refused to create or write an object of a run."""
 
     message: str
@@ -35,7 +35,7 @@ class LaunchProblem:
     since: datetime | None = None  # when it first refused it to this operator
 
 
-def lasts_long(problem: LaunchProblem, now: datetime) -> bool:
+def lasts_long(problem: WriteProblem, now: datetime) -> bool:
     """Whether a problem has lasted for 30 seconds: what has to end now no longer waits for it."""
     return problem.since is not None and now >= problem.since + _PATIENCE
 

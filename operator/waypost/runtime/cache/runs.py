@@ -10,10 +10,11 @@ from datetime import datetime
 from typing import Any
 
 from waypost.kube.facts.approvals import ApprovalFact
-from waypost.kube.facts.jobs import JobFact, LaunchProblem
+from waypost.kube.facts.jobs import JobFact, WriteProblem
 from waypost.kube.facts.pods import PodFact, following
 from waypost.kube.objects import section, text
 from waypost.ports.cluster import Obj
+from waypost.runtime.cache.newest import Newest
 
 
 @dataclass(frozen=True, order=True)
@@ -33,14 +34,12 @@ class RunEntry:
     version: int = 0
     finished: bool = False  # status.finishedAt is set
     ended: bool = False  # finished, and its spec has not changed since
-    pods: dict[str, PodFact] = field(default_factory=dict)  # by uid
-    pod_versions: dict[str, int] = field(default_factory=dict)
+    pods: Newest[PodFact] = field(default_factory=Newest)  # by uid
     mounts: dict[str, tuple[datetime, str]] = field(default_factory=dict)  # pod uid -> when, why
-    approvals: dict[str, ApprovalFact] = field(default_factory=dict)  # by name
-    approval_versions: dict[str, int] = field(default_factory=dict)
+    approvals: Newest[ApprovalFact] = field(default_factory=Newest)  # by name
     jobs: dict[str, JobFact] = field(default_factory=dict)  # by name; from creates and live reads
-    launches: dict[str, LaunchProblem] = field(default_factory=dict)  # by Job name
-    unkept: dict[str, LaunchProblem] = field(default_factory=dict)  # by NodeRecord or Approval
+    create_problems: dict[str, WriteProblem] = field(default_factory=dict)  # of Jobs and Approvals
+    write_problems: dict[str, WriteProblem] = field(default_factory=dict)  # NodeRecords, Approvals
 
 
 def version_of(body: Obj) -> int:
@@ -140,37 +139,26 @@ class RunCache:
 
     def put_pod(self, fact: PodFact, version: int) -> bool:
         """Put in a state of a pod; False when this or a newer one is cached already."""
-        entry = self.entry(fact.run_uid)
-        if version <= entry.pod_versions.get(fact.uid, -1):
-            return False
-        entry.pods[fact.uid] = following(fact, entry.pods.get(fact.uid))
-        entry.pod_versions[fact.uid] = version
-        return True
+        known = self.entry(fact.run_uid).pods
+        return known.put(fact.uid, following(fact, known.get(fact.uid)), version)
 
     def drop_pod(self, run_uid: str, uid: str) -> None:
         """Remove a pod that no longer exists."""
         entry = self._entries.get(run_uid)
         if entry is not None:
-            entry.pods.pop(uid, None)
-            entry.pod_versions.pop(uid, None)
+            entry.pods.drop(uid)
             entry.mounts.pop(uid, None)
             self._forget_if_empty(run_uid)
 
     def put_approval(self, fact: ApprovalFact, run_uid: str, version: int) -> bool:
         """Put in a state of an Approval; False when this or a newer one is cached already."""
-        entry = self.entry(run_uid)
-        if version <= entry.approval_versions.get(fact.name, -1):
-            return False
-        entry.approvals[fact.name] = fact
-        entry.approval_versions[fact.name] = version
-        return True
+        return self.entry(run_uid).approvals.put(fact.name, fact, version)
 
     def drop_approval(self, run_uid: str, name: str) -> None:
         """Remove an Approval that no longer exists."""
         entry = self._entries.get(run_uid)
         if entry is not None:
-            entry.approvals.pop(name, None)
-            entry.approval_versions.pop(name, None)
+            entry.approvals.drop(name)
             self._forget_if_empty(run_uid)
 
     def retain(
@@ -193,11 +181,11 @@ class RunCache:
             if namespace is not None and key.namespace != namespace:
                 continue
             entry = self.entry(uid)
-            for pod in list(entry.pods):
-                if pod not in pods[0] and entry.pod_versions[pod] <= pods[1]:
+            for pod in entry.pods.as_old_as(pods[1]):
+                if pod not in pods[0]:
                     self.drop_pod(uid, pod)
-            for name, fact in list(entry.approvals.items()):
-                if fact.uid not in approvals[0] and entry.approval_versions[name] <= approvals[1]:
+            for name in entry.approvals.as_old_as(approvals[1]):
+                if entry.approvals[name].uid not in approvals[0]:
                     self.drop_approval(uid, name)
             if uid not in runs[0] and entry.version <= runs[1]:
                 self.drop_run(uid)

@@ -26,7 +26,7 @@ from waypost.engine.state.decision import (
 from waypost.engine.state.observed import Observed
 from waypost.kube import objects
 from waypost.kube.facts import approvals, jobs, pods
-from waypost.kube.facts.jobs import LaunchProblem
+from waypost.kube.facts.jobs import WriteProblem
 from waypost.kube.node_records import record_fact
 from waypost.kube.payloads import RecordFact
 from waypost.ports.clock import Clock
@@ -69,17 +69,17 @@ class Prepared:
 
     written: set[str] = field(default_factory=set)
     settled: bool = False  # an Approval was: the run should be looked at again
-    unkept: dict[str, LaunchProblem] = field(default_factory=dict)
-    standing: dict[str, RecordFact] = field(default_factory=dict)
+    problems: dict[str, WriteProblem] = field(default_factory=dict)
+    existing: dict[str, RecordFact] = field(default_factory=dict)
 
-    def knows(self, name: str) -> bool:
+    def has_tried(self, name: str) -> bool:
         """Whether that object was tried in this pass."""
-        return name in self.written or name in self.unkept or name in self.standing
+        return name in self.written or name in self.problems or name in self.existing
 
     @property
-    def surprises(self) -> int:
+    def unexpected(self) -> int:
         """How many of them did not become what the engine had decided."""
-        return len(self.unkept) + len(self.standing)
+        return len(self.problems) + len(self.existing)
 
 
 class ActionExecutor:
@@ -98,18 +98,18 @@ class ActionExecutor:
             match action:
                 case PutRecord():
                     name = action.manifest["metadata"]["name"]
-                    if not done.knows(name):
-                        await self._keep(key, name, self._record(key, action, done), done)
+                    if not done.has_tried(name):
+                        await self._write(key, name, self._record(key, action, done), done)
                 case SettleApproval():
-                    if not done.knows(action.name):
+                    if not done.has_tried(action.name):
                         settling = self._settle_approval(key, action, done)
-                        await self._keep(key, action.name, settling, done)
+                        await self._write(key, action.name, settling, done)
         return done
 
-    async def _keep(
+    async def _write(
         self, key: Key, name: str, writing: Coroutine[Any, Any, None], done: Prepared
     ) -> None:
-        known = self._store.entry(key.uid).unkept
+        known = self._store.entry(key.uid).write_problems
         try:
             await writing
         except (Conflict, NotFound):
@@ -120,9 +120,9 @@ class ActionExecutor:
             )
             since = known[name].since if name in known else self._clock.now()
             message = getattr(error, "message", "") or type(error).__name__
-            problem = LaunchProblem(message=message, permanent=permanent, since=since)
+            problem = WriteProblem(message=message, permanent=permanent, since=since)
             log.warning("%s was not written: %s", name, message, extra={"run": key.name})
-            known[name] = done.unkept[name] = problem
+            known[name] = done.problems[name] = problem
         else:
             known.pop(name, None)
 
@@ -133,7 +133,7 @@ class ActionExecutor:
         if found is None or found.payload.digest == wanted.payload.digest:
             done.written.add(name)
         elif _same_place(found, wanted) and found.owner_uid == key.uid:
-            done.standing[name] = found
+            done.existing[name] = found
         else:
             text = f"a NodeRecord {name} exists that this run did not create; "
             text += _advice(found.owner_uid)
@@ -225,7 +225,7 @@ class ActionExecutor:
             log.warning("the Job was refused: %s", error.message, extra=_about(key, action))
             self._note_refusal(key, name, error)
             return
-        entry.launches.pop(name, None)
+        entry.create_problems.pop(name, None)
         fact = jobs.job_fact(job)
         if fact is not None:
             entry.jobs[name] = fact
@@ -255,16 +255,16 @@ class ActionExecutor:
         except Rejected as error:
             self._note_refusal(key, action.manifest["metadata"]["name"], error)
             return
-        self._store.entry(key.uid).launches.pop(action.manifest["metadata"]["name"], None)
+        self._store.entry(key.uid).create_problems.pop(action.manifest["metadata"]["name"], None)
         self._keep_approval(key, body)
 
     def _note_refusal(self, key: Key, name: str, error: Rejected | Foreign) -> None:
         """Keep why a child was refused, for the next pass to decide on. Raises the error again
         if it may pass by itself."""
         permanent = not isinstance(error, RefusedForNow)
-        known = self._store.entry(key.uid).launches
+        known = self._store.entry(key.uid).create_problems
         since = known[name].since if name in known else self._clock.now()
-        known[name] = LaunchProblem(message=error.message, permanent=permanent, since=since)
+        known[name] = WriteProblem(message=error.message, permanent=permanent, since=since)
         if not permanent:
             raise error
 

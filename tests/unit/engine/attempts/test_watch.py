@@ -14,7 +14,7 @@ from waypost.engine.attempts.retries import MAX_DISRUPTIONS
 from waypost.engine.start import LAUNCHES_PER_PASS
 from waypost.engine.state.decision import Decision, StopAttempt
 from waypost.engine.state.observed import Observed
-from waypost.kube.facts.jobs import LaunchProblem
+from waypost.kube.facts.jobs import WriteProblem
 from waypost.kube.facts.pods import PodFact
 from waypost.kube.timestamps import parse_timestamp, timestamp
 
@@ -307,8 +307,8 @@ def test_plan_wants_records_for_those_that_read_them() -> None:
 
 
 def test_a7_job_refused_for_good() -> None:
-    problem = {job_of("a"): LaunchProblem("requests > limits", permanent=True)}
-    decision = decide(seen(launches=problem), after(1), SETTINGS)
+    problem = {job_of("a"): WriteProblem("requests > limits", permanent=True)}
+    decision = decide(seen(create_problems=problem), after(1), SETTINGS)
     node = the_node(decision)
     assert (node.phase, node.reason, node.message) == (
         "Failed",
@@ -318,11 +318,11 @@ def test_a7_job_refused_for_good() -> None:
 
 
 def test_a7_quota_waits_under_the_queue_timeout() -> None:
-    quota = {job_of("a"): LaunchProblem("exceeded quota", permanent=False)}
-    early = decide(seen(launches=quota, live=True), after(10), SETTINGS)
+    quota = {job_of("a"): WriteProblem("exceeded quota", permanent=False)}
+    early = decide(seen(create_problems=quota, live=True), after(10), SETTINGS)
     assert (the_node(early).phase, the_node(early).message) == ("Running", "exceeded quota")
     assert launches(early), "tried again"
-    late = decide(seen(launches=quota, live=True), after(120), SETTINGS)
+    late = decide(seen(create_problems=quota, live=True), after(120), SETTINGS)
     assert (the_node(late).phase, the_node(late).reason) == ("Failed", "LaunchRejected")
 
 

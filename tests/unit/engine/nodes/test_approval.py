@@ -8,7 +8,7 @@ from waypost.api.approval import ApprovalSpec, ApprovalStatus
 from waypost.api.base import JsonObject
 from waypost.engine.nodes.votes import MAX_ANSWER_BYTES, Tally, count
 from waypost.engine.state.decision import OpenApproval, SettleApproval
-from waypost.kube.facts.jobs import LaunchProblem
+from waypost.kube.facts.jobs import WriteProblem
 from waypost.kube.timestamps import timestamp
 
 from tests.support.builders import NOW, after, container, gate, python, spec
@@ -204,8 +204,8 @@ def test_missing_approval_is_concluded_from_a_live_read_only() -> None:
 def test_a_question_that_was_never_asked_expires_with_the_cause() -> None:
     play = opened()
     play.approvals.clear()
-    problem = LaunchProblem("exceeded quota: objects", permanent=False)
-    play.overrides = {"launches": {play.node("ok").approval: problem}, "live": True}
+    problem = WriteProblem("exceeded quota: objects", permanent=False)
+    play.overrides = {"create_problems": {play.node("ok").approval: problem}, "live": True}
     play.now = after(3600)
     play.step()
     assert play.reasons["ok"] == "ApprovalExpired"
