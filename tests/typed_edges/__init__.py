@@ -6,12 +6,13 @@ message is the same everywhere.
 """
 
 from tests.typed_edges.doubtful import DOUBTFUL
+from tests.typed_edges.loops import LOOPS_RIGHT, LOOPS_WRONG
 from tests.typed_edges.right import RIGHT
 from tests.typed_edges.words import Wrong
 from tests.typed_edges.wrong_expressions import EXPRESSIONS, GRAPHS
 from tests.typed_edges.wrong_paths import PATHS
 from tests.typed_edges.wrong_types import TYPES
 
-WRONG: dict[str, Wrong] = {**PATHS, **TYPES, **EXPRESSIONS, **GRAPHS}
+WRONG: dict[str, Wrong] = {**PATHS, **TYPES, **EXPRESSIONS, **GRAPHS, **LOOPS_WRONG}
 
-__all__ = ["DOUBTFUL", "RIGHT", "WRONG", "Wrong"]
+__all__ = ["DOUBTFUL", "LOOPS_RIGHT", "RIGHT", "WRONG", "Wrong"]

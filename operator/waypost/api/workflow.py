@@ -25,6 +25,7 @@ from waypost.api.kinds.container import ContainerKind
 from waypost.api.kinds.http import HttpKind
 from waypost.api.kinds.python import PythonKind
 from waypost.api.kinds.wait import WaitKind
+from waypost.api.modifiers.repeat import Repeat
 from waypost.api.pod import Resources
 from waypost.api.rerun import Rerun
 
@@ -223,6 +224,7 @@ class Node(Model):
         "nodes none with GET and HEAD, once with POST and PATCH.",
     )
     isolation: Isolation | None = Field(default=None, description=Isolation.__doc__)
+    repeat: Repeat | None = Field(default=None, description=Repeat.__doc__)
 
     @property
     def place(self) -> str:

@@ -17,6 +17,7 @@ from waypost.api.workflow import AgentWorkflowSpec, Node
 from waypost.compiler.graph import Graph, evaluated_fields
 from waypost.compiler.kinds.kind import wire
 from waypost.compiler.kinds.table import compiler_kind
+from waypost.compiler.modifiers.table import modifier_of
 from waypost.expressions.templates import paths_in
 from waypost.protocol import ijson
 
@@ -68,6 +69,9 @@ def _document(node: Node, spec: AgentWorkflowSpec, inputs: JsonObject) -> JsonOb
         "runInputs": _run_inputs(node, inputs),
         "modules": _modules(node, spec.modules or {}),
     }
+    modifier = modifier_of(node)
+    if modifier is not None:  # only then: the fingerprints of other nodes do not change
+        document[modifier.name] = modifier.fingerprinted(node)
     defaults = compiler_kind(node).fingerprinted_defaults(spec, node)
     if defaults is not None:
         document["defaults"] = _without(defaults, _HOW)

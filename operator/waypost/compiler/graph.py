@@ -12,6 +12,7 @@ from typing import Any
 from waypost.api.status import Stage
 from waypost.api.workflow import Node
 from waypost.compiler.kinds.table import compiler_kind
+from waypost.compiler.modifiers.table import modifier_of
 from waypost.expressions.references import Path
 from waypost.expressions.templates import expressions_in, references_in
 
@@ -64,6 +65,9 @@ def evaluated_fields(node: Node) -> Iterator[tuple[str, Any]]:
     if node.when is not None:
         yield "when", node.when
     yield from compiler_kind(node).evaluated_fields(node)
+    modifier = modifier_of(node)
+    if modifier is not None:
+        yield from modifier.evaluated_fields(node)
 
 
 def dependencies_of(node: Node) -> Dependencies:

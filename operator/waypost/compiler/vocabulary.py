@@ -33,6 +33,7 @@ OUR_FIELD: Final[Mapping[str, str]] = {
     ),
     **dict.fromkeys(("steps", "tasks", "jobs", "dag", "states", "activities"), "nodes of the run"),
     **dict.fromkeys(("arguments", "parameters", "params", "with"), "inputs"),
+    **dict.fromkeys(("loop", "while", "doUntil", "maxIterations"), "repeat of a node"),
     **dict.fromkeys(("script", "code"), "python.source of a node"),
     **dict.fromkeys(("onExit", "exitHandler", "finally"), "finally of the run"),
     **dict.fromkeys(("ttlStrategy", "ttl", "historyLimit"), "ttlSecondsAfterFinished of the run"),
@@ -43,7 +44,6 @@ NOT_YET: Final[Mapping[str, str]] = {
         ("withItems", "withParam", "withSequence", "matrix", "forEach", "foreach", "map"),
         "write one node for each item, or loop inside a python node",
     ),
-    **dict.fromkeys(("loop", "while", "repeat"), "loop inside a python node"),
     **dict.fromkeys(
         ("compensate", "compensation"),
         "undo in a node of finally, which reads run.phase and nodes.<name>.?output",

@@ -1,4 +1,5 @@
-"""The language of one `${...}`: CEL over `inputs`, `nodes`, `self` and `run`.
+"""The language of one `${...}`: CEL over `inputs`, `nodes`, `self`, `run`, and in some fields
+`item`, `index`, `previous` or `candidate`.
 
 Guarantee: the same expression and the same data give the same value, or the same typed error, in
 every process. Nothing here raises because of user input, and an error is never mistaken for data.
@@ -86,6 +87,10 @@ class Variable(StrEnum):
     NODES = "nodes"
     SELF = "self"
     RUN = "run"
+    ITEM = "item"
+    INDEX = "index"
+    PREVIOUS = "previous"
+    CANDIDATE = "candidate"
 
 
 _ROOTS = frozenset(Variable)

@@ -150,7 +150,8 @@ class Guards:
         )
 
     def _has_with_node_field(self, expr: Select, field: Select) -> Expr:
-        """`has(nodes.x.output.a)` is false, not an error, when x has no output at all."""
+        """`has(nodes.x.output.a)` is false, not an error, when x has no output at all; so is
+        `has(previous.output.a)` in a first iteration."""
         exists = Select(self._id(), field.operand, field.field, test_only=True)
         inner = replace(expr, operand=self._rewrite(expr.operand))
         return Call(self._id(), "_&&_", (exists, inner))
@@ -182,4 +183,7 @@ def _node_field_below(expr: Select) -> Select | None:
 
 def _is_node_field(expr: Select) -> bool:
     chain = chain_of(expr)
-    return chain is not None and chain.root == "nodes" and len(chain.steps) == 2
+    if chain is None:
+        return False
+    # `previous` has no output in the first iteration.
+    return len(chain.steps) == {"nodes": 2, "previous": 1}.get(chain.root)

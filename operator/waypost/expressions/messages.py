@@ -12,7 +12,7 @@ from waypost.protocol.ijson import Json
 if TYPE_CHECKING:
     from waypost.expressions.cel import Rejection
 
-RESERVED = ("item", "index", "previous", "memory", "event")
+RESERVED = ("memory", "event")
 
 # The functions of ours whose number of arguments is fixed, as they are written.
 _FUNCTIONS = {

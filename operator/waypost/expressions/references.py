@@ -23,7 +23,11 @@ from waypost.expressions.tree import (
     parts,
 )
 
-ROOTS = ("inputs", "nodes", "self", "run")
+# The variables of every expression, and those that only some fields of some nodes have
+# (compiler/scopes.py says which). A loop variable may have the name of one of the latter.
+EVERYWHERE = ("inputs", "nodes", "self", "run")
+SCOPED = ("item", "index", "previous", "candidate")
+ROOTS = (*EVERYWHERE, *SCOPED)
 NODE_FIELDS = ("output", "phase", "error")
 OPTIONAL_CALLS = ("_?._", "_[?_]")
 
@@ -212,7 +216,7 @@ def _first_step_is_index(expr: Expr) -> bool:
 
 
 def _loop_refusals(tree: CheckedTree, loop: Comprehension) -> Iterator[Refusal]:
-    if loop.iter_var.removeprefix(".") in ROOTS:
+    if loop.iter_var.removeprefix(".") in EVERYWHERE:
         message = f"`{loop.iter_var}` is already defined: choose another loop variable"
         yield Refusal(message, tree.offset(loop.id))
     if is_surely_map(tree, loop.iter_range):

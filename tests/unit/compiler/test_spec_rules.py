@@ -11,6 +11,7 @@ from tests.support.builders import container, gate, python, spec, wait
 
 LONG = " || ".join(["run.round == 1"] * 111)[:2000]
 DEEP_LOOPS = "".join(f"inputs.l.map({name}, " for name in "abcdefg") + "1" + ")" * 7
+LOOP = {"until": "${self.output.done}", "max": 3}
 STRING = {"type": "object", "properties": {"v": {"type": "string"}}}
 
 
@@ -137,6 +138,36 @@ TABLE = [
         spec(wait("a", until="x") | {"wait": {"until": "x", "duration": "1m"}}),
         "nodes.a.wait",
         "exactly one of duration, until",
+    ),
+    bad(
+        "repeated-wait",
+        spec(wait("a", repeat=LOOP)),
+        "nodes.a.repeat",
+        "cannot be used with wait, only with agent, container, http, python; set repeat.pause",
+    ),
+    bad(
+        "repeated-approval",
+        spec(gate("a", repeat=LOOP)),
+        "nodes.a.repeat",
+        "ask again in another approval node, or rerun with from",
+    ),
+    bad(
+        "repeat-without-max",
+        spec(python("a", repeat={"until": "${true}"})),
+        "nodes[0].repeat.max",
+        "Field required",
+    ),
+    bad(
+        "repeat-101-times",
+        spec(python("a", repeat={**LOOP, "max": 101})),
+        "nodes[0].repeat.max",
+        "less than or equal to 100",
+    ),
+    bad(
+        "pause-of-zero",
+        spec(python("a", repeat={**LOOP, "pause": "0s"})),
+        "nodes.a.repeat.pause",
+        "must be longer than 0s",
     ),
     bad("wait-of-none", spec({"name": "a", "wait": {}}), "nodes.a.wait", "exactly one of"),
     bad(

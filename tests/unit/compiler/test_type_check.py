@@ -11,7 +11,7 @@ from waypost.engine.state.observed import Observed
 from tests.support import builders
 from tests.support.builders import python, spec
 from tests.support.play import Play
-from tests.typed_edges import DOUBTFUL, RIGHT, WRONG, Wrong
+from tests.typed_edges import DOUBTFUL, LOOPS_RIGHT, RIGHT, WRONG, Wrong
 from tests.typed_edges.words import OPTIONAL_TEXT, TEXT, WHOLE, gives, shape, takes
 
 
@@ -33,6 +33,14 @@ def test_right_is_neither_refused_nor_doubted(right: JsonObject) -> None:
     definition = define(right)
     assert not definition.problems
     assert not [w for w in definition.warnings if "has no outputSchema" not in w.message]
+
+
+@pytest.mark.parametrize("right", LOOPS_RIGHT.values(), ids=LOOPS_RIGHT)
+def test_s140_right_loops_have_right_types(right: JsonObject) -> None:
+    """S141 too: guarded uses of `previous` are accepted."""
+    definition = define(right)
+    assert not [str(p) for p in definition.problems if "is not available yet" not in p.message]
+    assert not definition.warnings
 
 
 @pytest.mark.parametrize("doubtful", DOUBTFUL.values(), ids=DOUBTFUL)

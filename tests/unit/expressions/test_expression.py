@@ -205,7 +205,7 @@ def test_roots_are_what_is_read() -> None:
         pytest.param("nodes.a", ".output, .phase or .error", 0, id="bare-node"),
         pytest.param("has(nodes.a)", ".output, .phase or .error", 4, id="has-bare-node"),
         pytest.param("nodes.a.outputs", "no field outputs", 0, id="unknown-node-field"),
-        pytest.param("1 + item.x", "reserved", 4, id="reserved-item"),
+        pytest.param("1 + event.x", "reserved", 4, id="reserved-event"),
         pytest.param("memory.last", "reserved", 0, id="reserved-memory"),
         pytest.param("secrets.x", "valueFrom", 0, id="secrets"),
         pytest.param("gather.output", "inputs, nodes.<name>", 0, id="unknown-name"),

@@ -13,10 +13,12 @@ from waypost.api.kinds.table import KINDS, has_one_kind
 from waypost.api.workflow import AgentWorkflowSpec, ExitCodes, Retry
 from waypost.compiler.graph import evaluated_fields
 from waypost.compiler.kinds.table import compiler_kind
+from waypost.compiler.modifiers.table import MODIFIERS, modifier_of
 from waypost.compiler.problems import Problem
 from waypost.compiler.rules.finally_nodes import finally_problems
 from waypost.compiler.rules.python_code import modules
 from waypost.compiler.rules.rerun import rerun_problems
+from waypost.compiler.rules.scopes import modifier_problems, scope_problems
 from waypost.compiler.rules.unevaluated import unevaluated_problems
 from waypost.compiler.shared_schemas import schema_fields
 from waypost.expressions.expression import Variable
@@ -36,6 +38,7 @@ MAX_EXPRESSIONS: Final = 256 * 1024
 MAX_PROBLEMS: Final = 10
 # Fields that are evaluated before the inputs of the node are known.
 _BEFORE_SELF: Final = ("inputs.", "when")
+_CONDITIONS: Final = frozenset(("when",)).union(*(one.conditions for one in MODIFIERS.values()))
 # Fields that other programs read, for example a shell.
 _FOR_PROGRAMS: Final = ("container.args", "container.env", "python.env", "agent.env")
 _YAML_BOOLEANS: Final = {"true": "on, yes, y or true", "false": "off, no, n or false"}
@@ -120,6 +123,10 @@ def _durations_are_positive(spec: AgentWorkflowSpec) -> Iterator[Problem]:
         places.append((f"{node.place}.deadline", node.deadline))
         own = compiler_kind(node).durations(node)
         places += [(f"{node.place}.{field}", text) for field, text in own]
+        modifier = modifier_of(node)
+        if modifier is not None:
+            looped = modifier.durations(node)
+            places += [(f"{node.place}.{field}", text) for field, text in looped]
     for place, text in places:
         if text and parse_duration(text) == 0:
             yield Problem(place, f"{text} must be longer than 0s; remove it or set a duration")
@@ -194,7 +201,7 @@ def _expressions_compile(spec: AgentWorkflowSpec) -> Iterator[Problem]:
         if (below == "outputs" or below.startswith(_BEFORE_SELF)) and _uses_self(value):
             text = "self is not available here; it is for fields such as message, args and env"
             yield Problem(place, text)
-        if below == "when" and not _is_one_expression(value):
+        if below in _CONDITIONS and not _is_one_expression(value):
             text = f'expected one expression like "${{inputs.urgent}}", found {value!r}'
             yield Problem(place, text)
 
@@ -243,9 +250,9 @@ def _references_resolve(spec: AgentWorkflowSpec) -> Iterator[Problem]:
             if reference.node not in names:
                 yield Problem(place, f"there is no node {reference.node!r}; nodes: {known}")
             elif reference.node == owner:
-                yield Problem(
-                    place, "a node cannot refer to itself; for its inputs use self.inputs"
-                )
+                own = "self.output" if place.endswith(".repeat.until") else "self.inputs"
+                text = f"a node cannot refer to itself; for its {own.removeprefix('self.')}"
+                yield Problem(place, f"{text} use {own}")
     for node in spec.all_nodes:
         for key, listed in (("dependsOn", node.depends_on), ("after", node.after)):
             for name in listed or []:
@@ -282,6 +289,7 @@ _STRUCTURAL: Final[tuple[Rule, ...]] = (
     _schemas_are_usable,  # 2020-12, local $ref only
     _expressions_are_bounded,  # before they are compiled
     _expressions_compile,  # before references are read from them
+    scope_problems,  # item, index, previous where they do not exist
     _references_resolve,  # names, dependsOn, after
     finally_problems,  # kinds, references between nodes and finally
 )
@@ -293,6 +301,7 @@ _OTHERS: Final[tuple[Rule, ...]] = (
     _retries_have_an_effect,  # reasons and exit codes without a retry
     _constants_are_meant,  # ${1} of a shell
     unevaluated_problems,  # ${ where it would be ignored
+    modifier_problems,  # repeat on kinds that cannot have it
     _kinds_are_well_formed,  # what each kind asks for
     _fallbacks_fit,  # fallbackOutput against outputSchema
     modules,  # names, syntax

@@ -11,6 +11,7 @@ from waypost.api.workflow import AgentWorkflowSpec, Node
 from waypost.compiler.graph import evaluated_fields
 from waypost.compiler.kinds.table import compiler_kind
 from waypost.compiler.problems import Problem
+from waypost.compiler.rules.scopes import scoped_in
 from waypost.expressions.templates import Template, parse_template, strings_in
 from waypost.protocol.ijson import Json
 
@@ -111,6 +112,12 @@ def _is_below(path: str, places: tuple[str, ...]) -> bool:
 
 def _refused(place: str, text: str) -> Problem:
     shown = _short(text[text.index(_OPEN) :].partition("}")[0] + "}")
+    if scoped_in(text) is not None:
+        return Problem(
+            place,
+            f"{shown} is not evaluated: this field is fixed before the run starts; for several "
+            "values write a node for each",
+        )
     return Problem(place, f"{shown} is not evaluated here; write the value itself")
 
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 from waypost.api.base import JsonObject, JsonValue
 from waypost.api.workflow import AgentWorkflowSpec, Node
 from waypost.compiler.graph import Graph, evaluated_fields, softened_by
+from waypost.compiler.modifiers.table import modifier_of
 from waypost.compiler.problems import Problem
 from waypost.compiler.types import cel_checker
 from waypost.compiler.types.assignability import Comparison, Misfit
@@ -23,6 +24,7 @@ from waypost.compiler.types.narrowing import Steps, Tested
 from waypost.compiler.types.schemas import Linked, Unknown, closed
 from waypost.expressions.cel import Declared
 from waypost.expressions.expression import Compiled
+from waypost.expressions.references import SCOPED
 from waypost.expressions.templates import Template, parse_template, paths_in, references_in
 from waypost.protocol.ijson import Json
 
@@ -30,6 +32,7 @@ _BOOLEAN: Final = {"type": "boolean"}
 _STRING: Final = {"type": "string"}
 # Fields with text that cannot contain null (S13).
 _NO_NULL: Final = ("container.args", "python.env", "container.env", "agent.env", "http.")
+_OF_ONE_NODE: Final = frozenset(("self", *SCOPED))
 _NOT_NULL: Final = {"type": ["boolean", "number", "string", "array", "object"]}
 
 
@@ -63,7 +66,8 @@ class _Check:
     _softened: dict[str, str] = field(default_factory=dict)  # of the node that is being checked
 
     def problems(self) -> Iterator[Problem]:
-        self._types = cel_checker.environment(self._path_types())
+        self._shared = self._path_types()
+        self._types = self._shared_types = cel_checker.environment(self._shared)
         upstream: dict[str, Tested] = {}
         tested: dict[str, Tested] = {}
         for name in self.graph.order:
@@ -76,10 +80,27 @@ class _Check:
         yield from self._undeclared()
 
     def _node(self, node: Node, upstream: Tested, tested: Tested) -> Iterator[Problem]:
-        place = node.place
         self._softened = {name: soft.cause for name, soft in softened_by(node).items()}
         yield from self._surprising_joins(node)
-        view = self.environment.of_node(node.name)
+        before = self.environment.of_node(node.name)
+
+        def infer(value: JsonValue) -> Json:
+            return self._value(value, before, tested).schema
+
+        variables = self.environment.scoped(node.name, infer)
+        view = closed({**before["properties"], **variables})
+        if variables:
+            self._types = cel_checker.environment({**self._shared, **self._scoped(node, view)})
+        yield from self._fields(node, before, view, upstream, tested)
+        self._types = self._shared_types
+
+    def _fields(
+        self, node: Node, before: Json, view: JsonObject, upstream: Tested, tested: Tested
+    ) -> Iterator[Problem]:
+        """The problems of a node's fields, with their contexts: of `when` `before`, of inputs
+        `view`."""
+        place = node.place
+        modifier = modifier_of(node)
         given: dict[str, _Value] = {}
         for key, value in (node.inputs or {}).items():
             given[key] = self._value(value, view, tested)
@@ -87,11 +108,15 @@ class _Check:
         yield from self._given(place, given, takes, "inputSchema", defaults=True)
         required = [key for key, value in given.items() if value.present]
         inputs = own_inputs(takes, {key: v.schema for key, v in given.items()}, required)
-        own = self.environment.own(node.name, inputs)
+        own = self.environment.own(view, inputs)
         for below, value in evaluated_fields(node):
             if below == "when":
                 # The condition cannot rely on its own tests.
-                yield from self._condition(f"{place}.when", value, view, upstream)
+                yield from self._condition(f"{place}.when", value, before, upstream)
+            elif modifier is not None and below.startswith(f"{modifier.name}."):
+                looped = self.environment.of_modifier(node.name, view, below)
+                check = self._condition if below in modifier.conditions else self._whole
+                yield from check(f"{place}.{below}", value, looped, tested)
             elif not below.startswith("inputs."):
                 yield from self._text(f"{place}.{below}", below, value, own, tested)
 
@@ -129,6 +154,10 @@ class _Check:
             yield Problem(place, text, "warning")
         for misfit in self.comparison.misfits(given.schema, _BOOLEAN):
             yield Problem(place, _message(misfit, "a condition"), _severity(misfit))
+
+    def _whole(self, place: str, value: JsonValue, view: Json, tested: Tested) -> Iterator[Problem]:
+        """The problems of a field that takes any value."""
+        yield from _remarked(place, self._value(value, view, tested))
 
     def _text(
         self, place: str, below: str, value: JsonValue, view: Json, tested: Tested
@@ -255,7 +284,7 @@ class _Check:
             yield f"outputs.{key}", value
 
     def _path_types(self) -> dict[Steps, Declared]:
-        """The CEL types of the paths of all expressions, without those of `self`, which differ from
+        """The CEL types of the paths of all expressions, without variables that differ from
         node to node."""
         view = self.environment.of_all()
         paths = [path for _, value in self._evaluated() for path in paths_in(value)]
@@ -263,13 +292,26 @@ class _Check:
         tested = {(p.root, *p.fields) for p in paths if p.steps and p.steps[-1].guarded}
         types: dict[Steps, Declared] = {}
         known: dict[int, tuple[Json, Declared | None]] = {}  # by identity: schemas are shared
-        for steps in dict.fromkeys((p.root, *p.fields) for p in paths if p.root != "self"):
+        for steps in dict.fromkeys(
+            (p.root, *p.fields) for p in paths if p.root not in _OF_ONE_NODE
+        ):
             if steps in tested:
                 continue
             schema = _at(view, steps)
             if id(schema) not in known:
                 known[id(schema)] = schema, cel_checker.declared_type(schema)
             kind = known[id(schema)][1]
+            if kind is not None:
+                types[steps] = kind
+        return types
+
+    def _scoped(self, node: Node, view: Json) -> dict[Steps, Declared]:
+        """The CEL types of the paths of the variables of a node's modifier."""
+        paths = [path for _, value in evaluated_fields(node) for path in paths_in(value)]
+        tested = {(p.root, *p.fields) for p in paths if p.steps and p.steps[-1].guarded}
+        types: dict[Steps, Declared] = {}
+        for steps in {(p.root, *p.fields) for p in paths if p.root in SCOPED} - tested:
+            kind = cel_checker.declared_type(_at(view, steps))
             if kind is not None:
                 types[steps] = kind
         return types

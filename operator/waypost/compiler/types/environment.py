@@ -1,12 +1,14 @@
 """The schemas of the evaluation context (`engine/state/visible`), before anything runs."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from waypost.api.base import JsonObject
+from waypost.api.base import JsonObject, JsonValue
 from waypost.api.workflow import AgentWorkflowSpec
 from waypost.compiler.graph import Graph
 from waypost.compiler.kinds.table import compiler_kind
+from waypost.compiler.modifiers.modifier import Typing
+from waypost.compiler.modifiers.table import modifier_of
 from waypost.compiler.on_failure import has_fallback, tolerates
 from waypost.compiler.types.schemas import (
     TEXT,
@@ -49,8 +51,15 @@ class Environment:
         self._graph = graph
         self.inputs = _inputs(spec, inputs)
         once = Linked()
-        self.outputs = {
+        # Of one execution: an item or iteration if the node has a modifier.
+        self.ones = {
             name: compiler_kind(node).output_type(node, once) for name, node in graph.nodes.items()
+        }
+        self.outputs = {
+            name: modifier.output(node, self.ones[name])
+            if (modifier := modifier_of(node))
+            else self.ones[name]
+            for name, node in graph.nodes.items()
         }
         self._sure = _surely_given(graph)
 
@@ -58,7 +67,7 @@ class Environment:
         """Whether a node has an output whenever a node downstream of it starts."""
         return name in self._sure
 
-    def of_node(self, name: str) -> Json:
+    def of_node(self, name: str) -> JsonObject:
         """The context of the inputs and the condition of a node."""
         dependencies = self._graph.dependencies[name]
         # Finally begins whatever happened, so nothing but a hard dependency is certain there.
@@ -67,24 +76,46 @@ class Environment:
         nodes = {x: x in dependencies.hard or x in sure for x in dependencies.all}
         return self._view(nodes, _RUN_IN_FINALLY if last else _RUN)
 
-    def of_outputs(self) -> Json:
+    def of_outputs(self) -> JsonObject:
         """The context of spec.outputs, with all outputs: one without a source is left out (S43)."""
         return self._view(dict.fromkeys(self._graph.nodes, True))
 
-    def of_all(self) -> Json:
+    def of_all(self) -> JsonObject:
         """All that any field can read."""
         return self._view(dict.fromkeys(self._graph.nodes, True), _RUN_IN_FINALLY)
 
-    def own(self, name: str, inputs: Json) -> Json:
-        """The context of a node's own fields; `inputs` is the schema of its resolved inputs."""
-        me = closed({"inputs": inputs, "name": TEXT, "attempt": WHOLE, "idempotencyKey": TEXT})
-        seen: JsonObject = self.of_node(name)
-        return closed({**seen["properties"], "self": me})
+    def scoped(self, name: str, infer: Callable[[JsonValue], Json]) -> Mapping[str, Json]:
+        """The schemas of the variables of the node's modifier; none if it has no modifier.
 
-    def _view(self, nodes: Mapping[str, bool], run: Json = _RUN) -> Json:
+        Args:
+            name: The node.
+            infer: The inferred schema of a value with templates, in the context of its `when`.
+        """
+        node = self._graph.nodes[name]
+        modifier = modifier_of(node)
+        return {} if modifier is None else modifier.types(node, Typing(self.ones[name], infer))
+
+    def own(self, view: JsonObject, inputs: Json) -> Json:
+        """The context of a node's own fields: that of its inputs, and `self` with the schema of its
+        resolved inputs."""
+        me = closed({"inputs": inputs, "name": TEXT, "attempt": WHOLE, "idempotencyKey": TEXT})
+        return closed({**view["properties"], "self": me})
+
+    def of_modifier(self, name: str, view: JsonObject, field: str) -> Json:
+        """The context of a field of the node's modifier; `view` is that of its inputs."""
+        modifier = modifier_of(self._graph.nodes[name])
+        assert modifier is not None, "the field belongs to one"
+        hidden = set(modifier.variables) - set(modifier.visible_in(field))
+        seen = {key: schema for key, schema in view["properties"].items() if key not in hidden}
+        if modifier.own_self is not None:
+            seen["self"] = modifier.own_self(self.ones[name])
+        return closed(seen)
+
+    def _view(self, nodes: Mapping[str, bool], run: Json = _RUN) -> JsonObject:
         """The context with these nodes; a value says whether the output is certainly present."""
         seen = {name: self._node(name, surely=surely) for name, surely in nodes.items()}
-        return closed({"inputs": self.inputs, "nodes": closed(seen), "run": run})
+        view: JsonObject = closed({"inputs": self.inputs, "nodes": closed(seen), "run": run})
+        return view
 
     def _node(self, name: str, *, surely: bool) -> Json:
         properties = {"output": self.outputs[name], "phase": _PHASES, "error": _ERROR}

@@ -57,6 +57,7 @@ _NO_NULL_OPERANDS: Final = frozenset(
     ("_+_", "_-_", "_*_", "_/_", "_%_", "-_", "!_", "_<_", "_<=_", "_>_", "_>=_", "size")
 )
 _WHOLE: Final = frozenset(["size", "int", "uint", "indexOf", "lastIndexOf"])
+_PREVIOUS_OUTPUT: Final = ("previous", "output")
 _NOT_NULL: Final = {"type": ["boolean", "number", "string", "array", "object"]}
 
 
@@ -142,6 +143,9 @@ class Inference:
             self.remarks.append(Remark(lookup.problem, "error"))
         tested = bool(path) and self.tested.about(path)
         if lookup.absent and not (guarded or base.optional or tested or lookup.problem):
+            if path == _PREVIOUS_OUTPUT:
+                self.remarks.append(Remark(self._no_previous(), "error", absent=True))
+                return Inferred(lookup.schema, base.optional, path, f"{base.text}.{name}")
             message = self._absence(base.text, name)
             self.remarks.append(Remark(message, "warning", absent=not lookup.undeclared))
         schema = lookup.schema
@@ -149,6 +153,15 @@ class Inference:
             known = path in self.tested.not_null
             schema = Narrowed({"allOf": [schema, _NOT_NULL]} if known else schema)
         return Inferred(schema, base.optional, path, f"{base.text}.{name}")
+
+    def _no_previous(self) -> str:
+        read = next((path for path in self.compiled.paths if path.root == "previous"), None)
+        steps = read.fields[1:] if read is not None else ()
+        written = "".join(f".?{step}" for step in steps if _NAME.fullmatch(step))
+        return (
+            "the first iteration has no previous: write "
+            f"previous.?output{written}.orValue(...), or test index > 0 first"
+        )
 
     def _absence(self, where: str, name: str) -> str:
         dotted = _NAME.fullmatch(name) is not None

@@ -12,6 +12,8 @@ from waypost.expressions.tree import Call, Constant, Expr, Select, walk
 
 Steps = tuple[str, ...]
 
+_PREVIOUS: Final = ("previous", "output")
+
 _CHOOSING: Final = frozenset(["_?_:_", "_&&_", "_||_"])
 _NULL_FIELD: Final = 1  # of cel.expr.Constant
 
@@ -87,7 +89,10 @@ def _is_null(expr: Expr) -> bool:
 
 
 def _steps_in(expr: Expr) -> set[Steps]:
-    return {(path.root, *path.fields) for path in paths(expr) if path.fields}
+    read = list(paths(expr))
+    steps = {(path.root, *path.fields) for path in read if path.fields}
+    # A test of the index of an iteration says whether there is a previous one.
+    return steps | ({_PREVIOUS} if any(path.root == "index" for path in read) else set())
 
 
 def _subject(steps: Steps) -> Steps:

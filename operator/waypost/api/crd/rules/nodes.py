@@ -10,6 +10,8 @@ from waypost.api.workflow import NOT_IN_FINALLY
 
 POD_FIELDS: Final = ("timeout", "queueTimeout", "deadline", "retry", "effect", "isolation")
 
+REPEATED: Final = ("python", "container", "agent", "http")
+
 _NAME = Cel("self.name")
 _FINALLY_KINDS = tuple(name for name in KINDS if name not in NOT_IN_FINALLY)
 
@@ -72,6 +74,16 @@ _ANY_NODE = (
             " sets retry.exitCodes, which is only used with container; use retry.reasons",
         ],
         field_path=".retry",
+    ),
+    Rule(
+        f"!has(self.repeat) || {any_of(REPEATED)}",
+        [
+            "node ",
+            _NAME,
+            f" has repeat, which only {', '.join(REPEATED)} nodes can have; to wait between "
+            "iterations, set repeat.pause",
+        ],
+        field_path=".repeat",
     ),
     not_zero("timeout"),
     not_zero("queueTimeout"),

@@ -36,6 +36,7 @@ RULES: Final[Mapping[str, Sequence[Rule]]] = {
     "Defaults": (durations.not_zero("timeout"), durations.not_zero("queueTimeout")),
     "Retry": nodes.RETRY,
     "ExitCodes": nodes.EXIT_CODES,
+    "Repeat": (durations.not_zero("pause"),),
     "EnvVar": nodes.ENV_VAR,
     "EnvSource": nodes.ENV_SOURCE,
     "ApprovalKind": (durations.not_zero("timeout"),),

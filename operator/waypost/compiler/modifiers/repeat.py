@@ -1,0 +1,62 @@
+"""`repeat` in the compiler: its variables, and what `until` sees."""
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from waypost.api.base import JsonValue
+from waypost.api.modifiers.repeat import Repeat
+from waypost.api.workflow import Node
+from waypost.compiler.modifiers.modifier import Fields, Modifier, Typing
+from waypost.compiler.types.schemas import closed
+from waypost.protocol.ijson import Json
+
+_FIELD: Final = "repeat.until"
+
+
+def _loop(node: Node) -> Repeat:
+    assert node.repeat is not None, "called for nodes with repeat"
+    return node.repeat
+
+
+def _evaluated(node: Node) -> Fields:
+    yield _FIELD, _loop(node).until
+
+
+def _durations(node: Node) -> Iterator[tuple[str, str | None]]:
+    yield "repeat.pause", _loop(node).pause
+
+
+def _types(node: Node, typing: Typing) -> Mapping[str, Json]:
+    most = _loop(node).max - 1
+    return {
+        "index": {"type": "integer", "minimum": 0} if most else {"const": 0},
+        # Optional: the first iteration has no previous one.
+        "previous": closed({"output": typing.one}, []),
+    }
+
+
+def _self(one: Json) -> Json:
+    return closed({"output": one})
+
+
+def _fingerprinted(node: Node) -> JsonValue:
+    return {"until": _loop(node).until}
+
+
+MODIFIER: Final = Modifier(
+    name="repeat",
+    attribute="repeat",
+    variables=("index", "previous"),
+    types=_types,
+    kinds=frozenset(("python", "container", "agent", "http")),
+    instead={
+        "wait": "set repeat.pause on the node that is repeated",
+        "approval": "ask again in another approval node, or rerun with from",
+    },
+    evaluated_fields=_evaluated,
+    own_variables={_FIELD: ("index", "previous")},
+    conditions=frozenset((_FIELD,)),
+    own_self=_self,
+    durations=_durations,
+    fingerprinted=_fingerprinted,
+)

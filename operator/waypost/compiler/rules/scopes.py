@@ -1,0 +1,89 @@
+"""Rules for modifiers of nodes, and for the variables that exist only in some fields."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from waypost.api.kinds.table import kind_of
+from waypost.api.workflow import AgentWorkflowSpec, Node
+from waypost.compiler.graph import evaluated_fields
+from waypost.compiler.modifiers.table import MODIFIERS, modifier_of, modifiers_with
+from waypost.compiler.problems import Problem
+from waypost.expressions.references import SCOPED
+from waypost.expressions.templates import expressions_in
+from waypost.expressions.tree import Comprehension, is_local_variable, walk
+from waypost.protocol.ijson import Json
+
+# Variables of fields that no modifier has, with the place where they exist.
+_PLACES: Final = {"candidate": "in first.accept"}
+
+
+def modifier_problems(spec: AgentWorkflowSpec) -> Iterator[Problem]:
+    """Report two modifiers of a node, and one on a kind that cannot have it."""
+    for node in spec.all_nodes:
+        place = node.place
+        found = [modifier for modifier in MODIFIERS.values() if modifier.is_set(node)]
+        if len(found) > 1:
+            names = " and ".join(modifier.name for modifier in found)
+            text = f"has {names}; keep one of them, and use the other in a node before or after it"
+            yield Problem(place, text)
+        kind = kind_of(node).name
+        for modifier in found:
+            if kind not in modifier.kinds:
+                instead = modifier.instead.get(kind)
+                advice = f"; {instead}" if instead else ""
+                listed = ", ".join(sorted(modifier.kinds))
+                text = f"cannot be used with {kind}, only with {listed}{advice}"
+                yield Problem(f"{place}.{modifier.name}", text)
+
+
+def scope_problems(spec: AgentWorkflowSpec) -> Iterator[Problem]:
+    """Report variables that do not exist in the field that reads them, and loop variables that
+    would hide one that exists."""
+    for node in spec.all_nodes:
+        modifier = modifier_of(node)
+        for field, value in evaluated_fields(node):
+            visible = modifier.visible_in(field) if modifier is not None else ()
+            place = f"{node.place}.{field}"
+            for name in sorted(_read_in(value) - set(visible)):
+                yield Problem(place, _absence(name, node, field))
+            for name in sorted(_loop_variables_in(value) & set(visible)):
+                text = f"`{name}` is already defined here: choose another loop variable"
+                yield Problem(place, text)
+    for key, value in (spec.outputs or {}).items():
+        for name in sorted(_read_in(value)):
+            yield Problem(f"outputs.{key}", _absence(name, None, ""))
+
+
+def scoped_in(text: str) -> str | None:
+    """The variable of a modifier that a template reads, for messages; None if it reads none."""
+    return next(iter(sorted(_read_in(text))), None)
+
+
+def _read_in(value: Json) -> set[str]:
+    return {
+        path.root
+        for compiled in expressions_in(value)
+        for path in compiled.paths
+        if path.root in SCOPED
+    }
+
+
+def _loop_variables_in(value: Json) -> set[str]:
+    return {
+        part.iter_var
+        for compiled in expressions_in(value)
+        for part in walk(compiled.tree.expr)
+        if isinstance(part, Comprehension) and not is_local_variable(part)
+    }
+
+
+def _absence(name: str, node: Node | None, field: str) -> str:
+    if name in _PLACES:
+        return f"{name} exists only {_PLACES[name]}"
+    owners = modifiers_with(name)
+    modifier = None if node is None else modifier_of(node)
+    if modifier is not None and name in modifier.variables:
+        moment = "before" if field == "when" else "outside of"
+        return f"{name} does not exist in {field}, which is evaluated {moment} the iterations"
+    where = " or ".join(owners) or "forEach"
+    return f"{name} exists only in a node with {where}"
