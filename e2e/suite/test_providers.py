@@ -44,10 +44,8 @@ def secret(space: Space, name: str, **data: str) -> None:
     space.create("secrets", {**manifest, "stringData": data})
 
 
-def ready(
-    space: Space, plural: str, name: str, reason: str, *, within: float = NAMED_WITHIN
-) -> Obj:
-    """The object once Ready has this reason."""
+def ready(space: Space, plural: str, name: str, reason: str) -> Obj:
+    """The object once Ready has this reason, which takes at most NAMED_WITHIN."""
 
     def look() -> Obj | None:
         found = space.get(plural, name)

@@ -165,3 +165,63 @@ def test_job_of_a_running_python_node_deleted_is_a_disruption_and_runs_alone(
     begun = [e for e in ledger.entries(run.uid) if e["attempt"] == 2]
     assert len(begun) == 1
     assert pod["metadata"]["uid"] != begun[0]["pod"]
+
+
+OBEDIENT = """
+import os, signal, sys, time
+
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+note("ready")
+if os.environ["WAYPOST_ATTEMPT"] == "1":
+    time.sleep(120)
+"""
+
+
+def obeys_sigterm(space: Space, ledger: Ledger, runner: str, name: str) -> tuple[Run, Obj]:
+    """A run whose program exits with 0 on SIGTERM and writes nothing, and its pod."""
+    run = space.start(workflow(name).container("work", runner, ledger.counted(OBEDIENT)))
+    until(
+        lambda: [e for e in ledger.entries(run.uid) if e["what"] == "ready"],
+        within=30,
+        what="the program listens for SIGTERM",
+    )
+    return run, run.running_pod("work")
+
+
+def assert_ran_again(run: Run) -> None:
+    """S60: the first attempt has not done its work."""
+    work = node_of(run.succeeded(), "work")
+    assert [a["reason"] for a in work["attempts"]] == ["Disrupted", "Succeeded"]
+
+
+def test_s60_a_program_that_exits_with_0_on_sigterm_runs_again(
+    space: Space, ledger: Ledger, runner: str
+) -> None:
+    run, pod = obeys_sigterm(space, ledger, runner, "obeys")
+    space.delete("pods", pod["metadata"]["name"])
+    assert_ran_again(run)
+
+
+@pytest.mark.alone  # the operator is stopped
+def test_s60_also_if_the_operator_reads_the_pod_after_the_kubelets_last_delete(
+    space: Space, ledger: Ledger, runner: str, operator: Operator
+) -> None:
+    run, pod = obeys_sigterm(space, ledger, runner, "obeys-unseen")
+    operator.scale(0)
+    try:
+        space.delete("pods", pod["metadata"]["name"])
+        last = until(
+            lambda: next(
+                (p for p in run.pods("work") if p["metadata"]["deletionGracePeriodSeconds"] == 0),
+                None,
+            ),
+            within=60,
+            what="the kubelet has deleted the pod for good",
+        )
+        state = container_state(last, "terminated")
+        assert state is not None
+        assert state["exitCode"] == 0
+        assert last["metadata"]["deletionTimestamp"] >= state["finishedAt"], "not the request"
+    finally:
+        operator.scale()
+    assert_ran_again(run)

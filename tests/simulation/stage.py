@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import traceback
 from collections.abc import Callable
 from contextvars import copy_context
 from typing import Any, Final
@@ -381,13 +382,18 @@ class Stage:
 
 
 def play(scenario: Scenario) -> tuple[list[Violation], Evidence]:
-    """Play a scenario on a loop of its own."""
+    """Play a scenario on a separate loop. An exception of the simulation itself is a violation, so
+    that it has a seed and shrinks, and stops no other play."""
 
     async def main() -> tuple[list[Violation], Evidence]:
         latency = (scenario.latency / 4, scenario.latency)
         async with World(seed=scenario.seed, latency=latency) as world:
             stage = Stage(world, scenario)
-            return await stage.play(), stage.seen
+            try:
+                return await stage.play(), stage.seen
+            except Exception:  # noqa: BLE001
+                text = traceback.format_exc()
+                return [Violation("simulation", text, world.clock.monotonic())], stage.seen
 
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         return runner.run(main())

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from waypost.engine.attempts import retries
 
-from tests.simulation.__main__ import main
+from tests.simulation.__main__ import main, play_seeds
 from tests.simulation.generate import scenario
 from tests.simulation.plan import Scenario
 from tests.simulation.shrink import Cut, shrunk, told
-from tests.simulation.stage import play
+from tests.simulation.stage import Stage, play
 
 ROOT = Path(__file__).parents[2]
 STORMY = next(seed for seed in range(100) if len(scenario(seed).troubles) > 4)
@@ -73,3 +73,15 @@ def test_a_failing_seed_shrinks_to_what_matters(
     words = cut.command.removeprefix("python -m tests.simulation ").split()
     assert main(words) == 1, "the command it prints fails alike"
     assert f"replay: {cut.command}" in capsys.readouterr().out
+
+
+def test_an_exception_of_the_simulation_is_a_violation_of_its_seed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def broken(stage: Stage) -> None:
+        raise KeyError("a defect of the simulation")
+
+    monkeypatch.setattr(Stage, "play", broken)
+    failing, _ = play_seeds([0, 1])
+    assert sorted(failing) == [0, 1]
+    assert "a defect of the simulation" in failing[0]

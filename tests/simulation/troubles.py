@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from waypost.api import meta
 from waypost.kube import names
-from waypost.ports.cluster import ClusterError, Kind, Unavailable
+from waypost.ports.cluster import ClusterError, Kind, NotFound, Unavailable
 
 from tests.fakes.api.deletion import Deletion
 from tests.fakes.nodes.programs import view
@@ -224,8 +224,9 @@ async def _remove(stage: "Stage", trouble: Trouble) -> None:
 async def _delete_approval(stage: "Stage", trouble: Trouble) -> None:
     gate = await stage.nth(lambda: list(stage.seen.gates.values()), trouble.number)
     await asyncio.sleep(trouble.at)
-    if gate.gone_at is None:
-        await stage.world.delete(Kind.APPROVAL, gate.name)
+    with contextlib.suppress(NotFound):  # it may vanish while the request is on its way
+        if gate.gone_at is None:
+            await stage.world.delete(Kind.APPROVAL, gate.name)
 
 
 async def _forge_approval(stage: "Stage", trouble: Trouble) -> None:
@@ -286,8 +287,9 @@ async def _cancel(stage: "Stage", trouble: Trouble) -> None:
 
 
 async def _delete_run(stage: "Stage", trouble: Trouble) -> None:
-    if stage.world.run():
-        await stage.world.delete(Kind.AGENT_WORKFLOW, RUN, propagation=trouble.choice)
+    with contextlib.suppress(NotFound):
+        if stage.world.run():
+            await stage.world.delete(Kind.AGENT_WORKFLOW, RUN, propagation=trouble.choice)
 
 
 _DOINGS: Final[dict[str, Doing]] = {
