@@ -89,6 +89,7 @@ async def _run(settings: Settings, tracer: Tracer) -> None:
         depth=lambda: controller.queue.depth, oldest=lambda: controller.queue.oldest_seconds
     )
     metrics.follow_active_runs(controller.store.active)
+    metrics.follow_refused_namespaces(lambda: controller.syncer.refused)
     metrics.follow_set_aside(REASONS, controller.set_aside.count)
     app = build_app(probed=controller, metrics=metrics.exposition)
     try:

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import kmock as kmock_module
 import kopf
 import pytest
+from waypost.adapters import kopf_app
 from waypost.adapters.kopf_app import WATCHED, build_registry, build_settings, watch
 from waypost.api.meta import FINALIZER_RESULT, LABEL_RUN
 from waypost.ports.cluster import Kind, Obj
@@ -141,6 +142,32 @@ async def test_a_dead_watcher_is_an_error(
     assert type(caught.value).__name__ == "APINotFoundError"
     left = {task for task in asyncio.all_tasks() - before if "kmock" not in repr(task)}
     assert not {task for task in left if "kopf" in repr(task)}, "no watcher outlives the error"
+
+
+async def test_a_watch_that_is_refused_in_one_namespace_is_retried(
+    kmock: kmock_module.KubernetesEmulator, sink: NotedSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A namespace that was deleted with its RoleBinding must not stop the others."""
+    monkeypatch.setattr(kopf_app, "REFUSED_BACKOFF", 0.05)
+    serve_kinds(kmock)
+    kmock.objects[AW, "n", "run"] = thing("run", "AgentWorkflow")
+    kmock.objects[AW, "gone", "late"] = thing("late", "AgentWorkflow", namespace="gone")
+    refusal = kmock["list", kmock_module.resource(AW), kmock_module.namespace("gone")][:3] << 403
+    async with watching(kmock, sink, "gone", "n"):
+        await sink.until(lambda: {name for _, _, name in sink.noticed} >= {"run", "late"})
+    assert len(refusal) == 3, "it was refused that often"
+
+
+async def test_a_watch_that_is_refused_everywhere_is_an_error(
+    kmock: kmock_module.KubernetesEmulator, sink: NotedSink
+) -> None:
+    serve_kinds(kmock)
+    kmock["list", kmock_module.resource(AW)] << 403
+    source = StubCredentials(server=str(kmock.url).rstrip("/"))
+    with pytest.raises(Exception) as caught:
+        async with asyncio.timeout(100):
+            await watch(sink=sink, credentials=source, namespaces=(), stop=asyncio.Event())
+    assert type(caught.value).__name__ == "APIForbiddenError"
 
 
 async def test_the_end_of_the_watch_leaves_foreign_tasks_alone(

@@ -9,7 +9,7 @@ from typing import Any
 from waypost.api.status import AgentWorkflowStatus
 from waypost.engine.state.decision import Traces
 from waypost.engine.state.observed import Observed
-from waypost.ports.cluster import Cluster, Kind, Listing, Obj, PatchType
+from waypost.ports.cluster import Cluster, Kind, Listing, Obj, PatchType, Rejected
 
 from tests.fakes.clock import VirtualClock
 
@@ -80,6 +80,7 @@ class Line:
         self.calls: list[Call] = []
         self.intercept: Interception | None = None
         self.dead = False
+        self.refused: set[tuple[Kind, str]] = set()  # lists of a kind in a namespace: 403
 
     def writes(self, *kinds: Kind) -> list[Call]:
         """Its writes so far; of these kinds, if any are named."""
@@ -106,6 +107,8 @@ class Line:
     async def list(
         self, kind: Kind, *, namespace: str | None = None, labels: str = "", fields: str = ""
     ) -> Listing:
+        if (kind, namespace) in self.refused:
+            raise Rejected(f"{kind.plural} is forbidden", code=403, reason="Forbidden")
         found: Listing = await self._send(
             "list",
             kind,

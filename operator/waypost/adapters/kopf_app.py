@@ -7,10 +7,13 @@ docs/adr/0004-kopf-as-watch-shell.md.
 """
 
 import asyncio
-from collections.abc import Callable, Collection
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from typing import Any, Final, cast
 
 import kopf
+from kopf._cogs.clients import errors, watching
 
 from waypost.adapters.credentials import Credentials, CredentialSource
 from waypost.adapters.kopf_tasks import TaskTracker
@@ -27,6 +30,9 @@ WATCHED: Final[dict[Kind, tuple[str, str, str]]] = {
     Kind.POD: ("", "v1", Kind.POD.plural),
 }
 _LOGIN_BACKOFF = 5.0
+REFUSED_BACKOFF: Final = 60.0  # seconds until a watch that was refused is tried again
+
+log = logging.getLogger(__name__)
 
 
 class NullDiffBase(kopf.DiffBaseStorage):
@@ -116,6 +122,43 @@ def _login(source: CredentialSource) -> Callable[..., Any]:
     return login
 
 
+@contextlib.contextmanager
+def _refusals_in_one_namespace() -> Iterator[None]:
+    """While this is entered, a watch that the API server refuses in one namespace is retried.
+
+    kopf ends the process then. A namespace that was deleted together with its RoleBinding would
+    stop the runs of all others, again after each restart. kopf has no setting for it.
+    """
+    whole = watching.infinite_watch
+
+    async def infinite_watch(**options: Any) -> AsyncIterator[Any]:
+        namespace, resource = options["namespace"], options["resource"]
+        while True:
+            try:
+                async for event in whole(**options):
+                    yield event
+                return
+            except errors.APIForbiddenError as error:
+                if namespace is None:
+                    raise  # nothing can be watched
+                log.error(
+                    "the API server refuses the watch of %s in a namespace, trying again in "
+                    "%.0f s: %s",
+                    resource.plural,
+                    REFUSED_BACKOFF,
+                    error,
+                    extra={"namespace": namespace},
+                )
+            yield watching.Bookmark.LISTED  # the others need not wait for this one
+            await asyncio.sleep(REFUSED_BACKOFF)
+
+    watching.infinite_watch = infinite_watch
+    try:
+        yield
+    finally:
+        watching.infinite_watch = whole
+
+
 async def watch(
     *,
     sink: Sink,
@@ -134,10 +177,11 @@ async def watch(
         spawned: Called once kopf has installed its signal handlers, to replace them.
 
     Raises:
-        Exception: What ended a watch (a missing CRD, no right to watch, no way to log in): a watch
-            that dies silently would be the worst failure.
+        Exception: What ended a watch (a missing CRD, no right to watch anything, no way to log
+            in): a watch that dies silently would be the worst failure. One that is refused in one
+            of several `namespaces` is logged and retried.
     """
-    with TaskTracker() as tracker:
+    with _refusals_in_one_namespace(), TaskTracker() as tracker:
         with tracker.inside():
             tasks = await kopf.spawn_tasks(
                 registry=build_registry(sink=sink, credentials=credentials),

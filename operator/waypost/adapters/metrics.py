@@ -98,6 +98,9 @@ class Metrics:
         self.queue_oldest = self._gauge(
             "queue_oldest_seconds", "Age of the run that waits longest for a worker."
         )
+        self.namespaces_refused = self._gauge(
+            "namespaces_refused", "Namespaces that the API server does not let this process list."
+        )
         self.leader = self._gauge("leader", "Whether this process is the one that works.")
         self.reconcile_seconds = self._histogram(
             "reconcile_seconds", "One pass over one run.", _FAST, "outcome"
@@ -161,6 +164,10 @@ class Metrics:
         for reason in reasons:
             gauge = self.runs_set_aside.labels(reason=reason)
             gauge.set_function(partial(count, reason))
+
+    def follow_refused_namespaces(self, count: Callable[[], int]) -> None:
+        """Call `count` for the number of refused namespaces at each scrape."""
+        self.namespaces_refused.set_function(lambda: float(count()))
 
     def follow_leader(self, leading: Callable[[], bool]) -> None:
         """Call `leading` at each scrape."""

@@ -91,7 +91,9 @@ class Controller:
             monotonic=self.clock.monotonic,
         )
         limited = RateLimitedCluster(cluster=self.cluster, bucket=self._bucket)
-        self._actor = ActionExecutor(cluster=limited, store=self.store, clock=self.clock)
+        self._actor = ActionExecutor(
+            cluster=limited, store=self.store, clock=self.clock, offload=self.offload
+        )
         self._notes = RunEvents(cluster=limited, clock=self.clock)
         self.set_aside = SetAsideRuns(
             cluster=limited, store=self.store, clock=self.clock, events=self._notes
@@ -101,7 +103,7 @@ class Controller:
         )
         self._ingest = Ingest(store=self.store)
         namespaces: tuple[str | None, ...] = self.settings.namespaces or (None,)
-        self._syncer = Resync(
+        self.syncer = Resync(
             cluster=self.cluster,
             store=self.store,
             catalog=self._catalog,
@@ -118,7 +120,7 @@ class Controller:
             namespaces=namespaces,
         )
         self._upkeep = ResyncLoop(
-            syncer=self._syncer,
+            syncer=self.syncer,
             sweeper=sweeper,
             clock=self.clock,
             resync_seconds=self.settings.resync_seconds,
@@ -156,7 +158,7 @@ class Controller:
         stalled = self.queue.stalled_seconds
         if self.ready and stalled > _STUCK_SECONDS:
             return f"runs are due, and none has been taken up for {stalled:.0f} s"
-        overdue = self._syncer.overdue(self.settings.resync_seconds)
+        overdue = self.syncer.overdue(self.settings.resync_seconds)
         return f"the last complete list was {overdue:.0f} s ago" if overdue else None
 
     @property
@@ -197,8 +199,8 @@ class Controller:
             others = [group.create_task(self._prober.run(), name="prober")]
             others.append(group.create_task(self._upkeep.run(), name="upkeep"))
             self._on_duty = True
-            self._syncer.expect()
-            self._syncer.wake_all()
+            self.syncer.expect()
+            self.syncer.wake_all()
             self._prober.wake_all()
             await self.leadership.hold()
             self._on_duty = False

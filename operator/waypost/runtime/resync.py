@@ -5,19 +5,22 @@ the operator lists for itself: before the first worker starts, and periodically.
 """
 
 import asyncio
+import logging
 from collections.abc import Iterable
 from typing import Final, Protocol
 
 from waypost.api import meta
 from waypost.kube import objects
 from waypost.ports.clock import Clock
-from waypost.ports.cluster import Busy, Cluster, Kind, Listing, Obj, Unavailable
+from waypost.ports.cluster import Busy, Cluster, Kind, Listing, Obj, Rejected, Unavailable
 from waypost.runtime.cache.endpoints import PROBED, EndpointCache
 from waypost.runtime.cache.ingest import Ingest
 from waypost.runtime.cache.runs import Key, RunCache
 
 _TRY_AGAIN: Final = (0.2, 0.5, 1.0)  # seconds before a list that failed is tried again
 _LONGEST_PAUSE: Final = 5.0
+
+log = logging.getLogger(__name__)
 
 
 class Wake(Protocol):
@@ -51,6 +54,12 @@ class Resync:
         self._ingest = ingest
         self._synced_at = clock.monotonic()
         self._expected_since = self._synced_at
+        self._refused: dict[str, str] = {}
+
+    @property
+    def refused(self) -> int:
+        """Number of namespaces of which the API server refused a list in the last resync."""
+        return len(self._refused)
 
     def expect(self) -> None:
         """From now on lists are due at their interval; a standby makes none."""
@@ -73,23 +82,64 @@ class Resync:
         return age if age > 3 * interval + 60 else 0.0
 
     async def sync(self) -> None:
-        """List every watched kind, correct the caches, queue every run. Raises ClusterError."""
+        """List every watched kind, correct the caches, queue every run.
+
+        A namespace whose lists the API server refuses keeps its cached state and does not stop the
+        others.
+
+        Raises:
+            ClusterError: A list failed, or the API server refused every namespace.
+        """
         started = self._clock.monotonic()
+        refusals: dict[str, Rejected] = {}
         for namespace in self._namespaces:
+            try:
+                await self._sync_namespace(namespace)
+            except Rejected as error:
+                refusals[namespace or ""] = error
+        self._note_refusals(refusals)
+        if len(refusals) == len(self._namespaces):
+            raise next(iter(refusals.values()))
+        self._synced_at = started
+        self.wake_all()
+
+    async def _sync_namespace(self, namespace: str | None) -> None:
+        """As `sync`, for one namespace. Raises Rejected after it has tried every kind."""
+        refusal = None
+        try:
             runs = await self._list(Kind.AGENT_WORKFLOW, namespace)
             pods = await self._list(Kind.POD, namespace, labels=meta.LABEL_RUN)
             approvals = await self._list(Kind.APPROVAL, namespace)
             self._correct(namespace, runs, pods, approvals)
-            for kind in PROBED:
+        except Rejected as error:
+            refusal = error
+        for kind in PROBED:
+            try:
                 self._catalog.replace(kind, namespace, await self._list(kind, namespace))
-        self._synced_at = started
-        self.wake_all()
+            except Rejected as error:
+                refusal = refusal or error
+        if refusal is not None:
+            raise refusal
+
+    def _note_refusals(self, refusals: dict[str, Rejected]) -> None:
+        """Log each namespace once when it is refused, and once when it is served again."""
+        for namespace, error in refusals.items():
+            if namespace not in self._refused:
+                log.error(
+                    "the API server refuses lists in a namespace; its runs are not served until "
+                    "it allows them: %s",
+                    error.message,
+                    extra={"namespace": namespace},
+                )
+        for namespace in self._refused.keys() - refusals.keys():
+            log.info("the namespace can be listed again", extra={"namespace": namespace})
+        self._refused = {namespace: error.message for namespace, error in refusals.items()}
 
     async def _list(self, kind: Kind, namespace: str | None, *, labels: str = "") -> Listing:
         """One list, tried several times.
 
         A resync makes some lists for every namespace and fails with any of them: when one request
-        in ten is refused, it would otherwise hardly ever succeed.
+        in ten fails, it would otherwise hardly ever succeed.
         """
         for pause in _TRY_AGAIN:
             try:

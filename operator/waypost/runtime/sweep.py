@@ -46,18 +46,28 @@ class Sweeper:
     async def sweep(self) -> None:
         """Delete every Job that no status names, after a live read of its run.
 
-        Jobs of runs that no longer exist are left to the garbage collector.
+        Jobs of runs that no longer exist are left to the garbage collector. A namespace whose list
+        the API server refuses is left out.
 
         Raises:
             ClusterError: A request failed; what was deleted so far is not reported.
         """
         removed = 0
         for namespace in self._namespaces:
-            listing = await self._cluster.list(Kind.JOB, namespace=namespace, labels=meta.LABEL_RUN)
-            for body in listing.items:
+            for body in await self._jobs_in(namespace):
                 removed += await self._sweep_job(body)
         if removed:
             self._telemetry.swept(what="jobs", count=removed)
+
+    async def _jobs_in(self, namespace: str | None) -> tuple[Obj, ...]:
+        try:
+            return (
+                await self._cluster.list(Kind.JOB, namespace=namespace, labels=meta.LABEL_RUN)
+            ).items
+        except Rejected as error:
+            about = {"namespace": namespace or ""}
+            log.warning("Jobs cannot be listed: %s", error.message, extra=about)
+            return ()
 
     async def _sweep_job(self, body: Obj) -> int:
         job = jobs.job_fact(body)

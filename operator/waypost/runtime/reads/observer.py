@@ -103,6 +103,7 @@ class Observer:
             deleting=deleting,
             tracked=runs.tracked_by_git(body),
             pruned=_pruned(body),
+            reserved=tuple(text for _, text in runs.reserved_names(metadata)),
             pods=pods,
             jobs=dict(entry.jobs),
             approvals=dict(entry.approvals),
@@ -294,7 +295,8 @@ class Observer:
             body = await self._cluster.get(Kind.NODE_RECORD, namespace=key.namespace, name=name)
         except NotFound:
             return None
-        return record_fact(body)
+        # It may be a mebibyte of any shape, of which each value is looked at.
+        return await self._offload(record_fact, body)
 
     async def _payload(self, key: Key, name: str) -> Any:
         known = self._payloads.get((key.uid, name))
@@ -304,7 +306,7 @@ class Observer:
             body = await self._cluster.get(Kind.NODE_RECORD, namespace=key.namespace, name=name)
         except NotFound:
             return lost(name)
-        fact = record_fact(body)
+        fact = await self._offload(record_fact, body)
         value = readable(fact)
         size = fact.payload.size if fact.payload.read else 0
         self._payloads[key.uid, name] = (value, size)

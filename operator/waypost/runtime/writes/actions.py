@@ -42,6 +42,7 @@ from waypost.ports.cluster import (
     RefusedForNow,
     Rejected,
 )
+from waypost.ports.offload import Offload, inline
 from waypost.runtime.cache.runs import Key, RunCache, version_of
 from waypost.runtime.writes.status_patch import status_patch
 
@@ -85,10 +86,13 @@ class Prepared:
 class ActionExecutor:
     """The hands of one operator."""
 
-    def __init__(self, *, cluster: Cluster, store: RunCache, clock: Clock) -> None:
+    def __init__(
+        self, *, cluster: Cluster, store: RunCache, clock: Clock, offload: Offload = inline
+    ) -> None:
         self._cluster = cluster
         self._store = store
         self._clock = clock
+        self._offload = offload
 
     async def prepare(self, key: Key, actions: Iterable[Before], done: Prepared) -> Prepared:
         """Do what must stand before the run's status is written, but for what is `done`. What
@@ -306,7 +310,7 @@ class ActionExecutor:
                 )
             except NotFound:
                 raise error from None
-            return record_fact(found)
+            return await self._offload(record_fact, found)
         return None
 
     async def _put_inputs(self, key: Key, manifest: Obj) -> None:

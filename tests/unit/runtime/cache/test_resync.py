@@ -133,6 +133,54 @@ async def test_a_list_that_is_older_than_a_deletion_brings_no_run_back() -> None
         assert len(operator.controller.store) == 1
 
 
+@pytest.mark.parametrize(
+    "kinds",
+    [
+        pytest.param(tuple(Kind), id="everything"),
+        pytest.param((Kind.APPROVAL,), id="approvals"),
+        pytest.param((Kind.TOOL_SERVER,), id="tool servers"),
+        pytest.param((Kind.JOB,), id="jobs"),
+    ],
+)
+@virtual
+async def test_a_namespace_that_may_not_be_listed_does_not_stop_the_others(
+    kinds: tuple[Kind, ...], caplog: pytest.LogCaptureFixture
+) -> None:
+    """The first in the list, so that all others come after it."""
+    names = ("forbidden", "default")
+    async with World(script={"a": [gives(1)]}, namespaces=names) as world:
+        operator = world.start(namespaces=names, resync_seconds=60.0, sweep_seconds=60.0)
+        operator.line.refused = {(kind, "forbidden") for kind in kinds}
+        await world.submit(spec(python("a")))
+        assert (await world.finished())["phase"] == "Succeeded"
+        await world.delete(Kind.JOB, world.all(Kind.JOB)[0]["metadata"]["name"])
+        await world.user.create(Kind.JOB, namespace="default", body=stray(world))
+        await world.quiet(300)
+        assert not world.all(Kind.JOB), "the sweep goes on, too"
+        named = [r for r in caplog.records if getattr(r, "namespace", "") == "forbidden"]
+        assert named, "the log names the namespace"
+        assert operator.controller.syncer.refused == (0 if kinds == (Kind.JOB,) else 1)
+        assert operator.controller.health() is None
+
+        operator.line.refused = set()
+        await world.submit(spec(python("a")), name="late", namespace="forbidden")
+        await world.quiet(120)
+        assert operator.controller.syncer.refused == 0
+        assert len(operator.controller.store) == 2
+
+
+@virtual
+async def test_an_operator_that_may_list_no_namespace_is_not_ready() -> None:
+    async with World() as world:
+        operator = world.start(namespaces=("default",))
+        operator.line.refused = {(Kind.POD, "default")}
+        await world.quiet(60)
+        assert not operator.ready
+        operator.line.refused = set()
+        await world.quiet(60)
+        assert operator.ready
+
+
 # --- children that name a run --------------------------------------------------------------------
 
 
