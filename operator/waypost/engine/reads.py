@@ -49,7 +49,7 @@ def required_reads(entry: Entry, now: datetime) -> Reads:
             records |= stored_results.reads_of(observed, status, graph.nodes[path], now)
             records |= traces.reads_of(observed, status)
         elif status and status.phase == "Waiting":
-            live = live or engine_kind(graph.nodes[path]).needs_live_read(observed, status)
+            live = live or engine_kind(graph.nodes[path]).needs_live_read(observed, status, now)
         references = references or missing_references.needs_live_references(status, now)
         payloads |= _input_reads(observed, known, path)
     if not is_finished(observed.status):

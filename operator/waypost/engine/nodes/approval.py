@@ -5,14 +5,14 @@ written first, under its own resourceVersion, and the run's status in a later pa
 patch, an expiry and a withdrawal only one can win (B5). No answer never means approval.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from waypost.api import meta
 from waypost.api.approval import ApprovalSpec, ApprovalStatus
 from waypost.api.base import JsonObject, parse_duration
 from waypost.api.meta import ConditionReason, EventReason
-from waypost.api.status import NodeStatus
+from waypost.api.status import FINAL_PHASES, NodeStatus
 from waypost.engine.nodes import approval_request
 from waypost.engine.nodes.kind import EngineKind
 from waypost.engine.nodes.votes import Tally, count
@@ -95,10 +95,16 @@ def _advice(fact: ApprovalFact) -> str:
     return f"it belongs to{whose}: keep it, and begin a round that names this node"
 
 
-def withdraw_superseded(transition: Transition) -> None:
-    """Withdraw open Approvals of earlier rounds for which no gate waits any longer."""
+def close_left_open(transition: Transition) -> None:
+    """Close open Approvals for which no gate waits any longer: those of earlier rounds, and those
+    whose expiry could not be written."""
     named = {transition.statuses[path].approval for path in transition.graph.order}
+    expired = {s.approval for s in transition.statuses.values() if _ended_by_expiry(s)}
     for fact in transition.observed.approvals.values():
+        if fact.name in expired and fact.status.state == "Open" and fact.spec is not None:
+            # Its status could not be written at the expiry.
+            recorded = ApprovalStatus(state="Denied", expired=True)
+            _write_approval_status(transition, fact, recorded, count(fact.spec))
         # One of this round may be newer than this copy of the status.
         old = fact.round < transition.observed.status.round and fact.name not in named
         ours = fact.owner_uid == transition.observed.uid and not fact.deleting
@@ -106,6 +112,13 @@ def withdraw_superseded(transition: Transition) -> None:
             _write_approval_status(
                 transition, fact, ApprovalStatus(state="Withdrawn"), count(fact.spec)
             )
+
+
+def _ended_by_expiry(status: NodeStatus) -> bool:
+    output = status.output if isinstance(status.output, dict) else {}
+    return status.phase in FINAL_PHASES and (
+        status.reason == Reason.APPROVAL_EXPIRED or output.get("expired") is True
+    )
 
 
 def _wake_at_expiry(transition: Transition, path: str) -> None:
@@ -123,8 +136,7 @@ def _missing(transition: Transition, path: str, *, withdraw: bool) -> None:
     elif withdraw:
         transition.end(path, "Cancelled", Reason.CANCELLED, _CUT_SHORT)
     elif problem is not None and _is_expired(transition, path):
-        text = f"the Approval could not be created: {problem.message}"
-        _follow(transition, path, ApprovalStatus(state="Denied", expired=True, reason=text[:2048]))
+        _expire(transition, path, f"the Approval could not be created: {problem.message}")
     else:
         if problem is not None:
             transition.name_trouble(path, Reason.LAUNCH_REJECTED, problem.message)
@@ -150,7 +162,9 @@ def _record_answer(
     tally = count(spec)
     refused = transition.observed.write_problems.get(fact.name)
     if refused is not None:
-        _unwritten(transition, path, refused, withdraw=withdraw)
+        answered = tally.decision is not None and in_time
+        silent = expires if expired and not answered else None
+        _unwritten(transition, path, refused, withdraw=withdraw, silent_until=silent)
     elif withdraw:
         _write_approval_status(transition, fact, ApprovalStatus(state="Withdrawn"), tally)
     elif tally.decision and in_time:
@@ -164,16 +178,40 @@ def _record_answer(
         _wake_at_expiry(transition, path)
 
 
-def _unwritten(transition: Transition, path: str, problem: WriteProblem, *, withdraw: bool) -> None:
-    """Handle an Approval whose status cannot be written, so that its gate cannot end."""
+def _unwritten(
+    transition: Transition,
+    path: str,
+    problem: WriteProblem,
+    *,
+    withdraw: bool,
+    silent_until: datetime | None,
+) -> None:
+    """Handle an Approval whose status cannot be written.
+
+    `silent_until` is its expiry if that has passed without an answer. Then the gate ends all the
+    same, once a live read after the expiry has shown no answer: no later one can be in time.
+    """
+    looked = transition.observed.live_at if transition.observed.live else None
     lasts = problem.permanent or lasts_long(problem, transition.now)
     if withdraw and lasts:
         transition.end(path, "Cancelled", Reason.CANCELLED, f"{_CUT_SHORT}: {problem.message}")
+    elif silent_until is not None and not withdraw:
+        if looked is not None and looked >= silent_until:
+            text = f"no answer in time; its Approval cannot show this: {problem.message}"
+            _expire(transition, path, text)
+        else:
+            transition.hold(path, problem)
+            transition.requeue_at(transition.now + timedelta(seconds=_LOOK_AFTER))
     elif problem.permanent:
         text = f"the status of its Approval cannot be written: {problem.message}"
         transition.end(path, "Failed", Reason.RECORD_REJECTED, text)
     else:
         transition.hold(path, problem)
+
+
+def _expire(transition: Transition, path: str, text: str) -> None:
+    """End a gate at its expiry although no Approval records it."""
+    _follow(transition, path, ApprovalStatus(state="Denied", expired=True, reason=text[:2048]))
 
 
 def _is_expired(transition: Transition, path: str) -> bool:
@@ -269,8 +307,12 @@ def _follow(transition: Transition, path: str, recorded: ApprovalStatus) -> None
     transition.succeed(path, checkpoint(output))
 
 
-def _needs_live_read(observed: Observed, status: NodeStatus) -> bool:
-    return (status.approval or "") not in observed.approvals
+def _needs_live_read(observed: Observed, status: NodeStatus, now: datetime) -> bool:
+    """Also for an expiry that an earlier pass could not write: an answer may not be cached yet."""
+    if (status.approval or "") not in observed.approvals:
+        return True
+    expires = timestamps.parse_timestamp(status.wake_at)
+    return status.reason == Reason.RECORD_REJECTED and expires is not None and now >= expires
 
 
 KIND: Final = EngineKind(
@@ -278,5 +320,5 @@ KIND: Final = EngineKind(
     start=start,
     advance=advance,
     needs_live_read=_needs_live_read,
-    clean_up=withdraw_superseded,
+    clean_up=close_left_open,
 )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from waypost.api.base import JsonObject
 from waypost.api.status import AttemptStatus, NodeStatus
@@ -32,7 +33,7 @@ def ends_by_itself(transition: Transition, path: str, *, withdraw: bool) -> None
     """For kinds that are never in phase Waiting: do nothing."""
 
 
-def no_live_read(observed: Observed, status: NodeStatus) -> bool:
+def no_live_read(observed: Observed, status: NodeStatus, now: datetime) -> bool:
     """For kinds that need only what the watch delivers while they wait."""
     return False
 
@@ -60,7 +61,7 @@ class EngineKind:
     name: str
     start: Start | None = None
     advance: Callable[..., None] = ends_by_itself
-    needs_live_read: Callable[[Observed, NodeStatus], bool] = no_live_read
+    needs_live_read: Callable[[Observed, NodeStatus, datetime], bool] = no_live_read
     clean_up: Callable[[Transition], None] = nothing_to_clean_up
     render: Render = nothing_rendered
     python: Callable[[Node], PythonWork | None] = no_python
