@@ -425,6 +425,7 @@ def observations(draw: st.DrawFn) -> Observed:
         deleting=draw(st.sampled_from([False, False, False, True])),
         tracked=draw(st.booleans()),
         pruned=draw(st.sampled_from([(), ("nodes[0].typo",)])),
+        reserved=draw(st.sampled_from([(), ("the label waypost.dev/x has no effect",)])),
         pods=tuple(
             draw(pods(p)) for p in draw(st.lists(st.sampled_from([*names, "gone"]), max_size=4))
         ),

@@ -397,3 +397,26 @@ def test_a_pod_that_is_not_deleted_takes_nothing_from_an_earlier_state() -> None
     assert before is not None
     assert after is not None
     assert pods.following(after, before) == after
+
+
+@pytest.mark.parametrize(
+    ("metadata", "named"),
+    [
+        pytest.param(
+            {"labels": {"waypost.dev/team": "a"}}, ["labels.waypost.dev/team"], id="label"
+        ),
+        pytest.param(
+            {"annotations": {"input.waypost.dev/x": "1"}},
+            ["annotations.input.waypost.dev/x"],
+            id="a domain below ours",
+        ),
+        pytest.param({"labels": {"mywaypost.dev/x": "1"}}, [], id="another domain"),
+        pytest.param({"labels": {"waypost.dev": "1"}}, ["labels.waypost.dev"], id="without a name"),
+        pytest.param({"annotations": {"waypost.dev/probe-at": "1"}}, [], id="one for users"),
+        pytest.param({"labels": None, "annotations": 3}, [], id="no maps"),
+        pytest.param({"labels": {f"waypost.dev/{at}": "" for at in range(50)}}, 20, id="many"),
+    ],
+)
+def test_s28_names_of_our_domain(metadata: Any, named: list[str] | int) -> None:
+    found = [path.removeprefix("metadata.") for path, _ in runs.reserved_names(metadata)]
+    assert (len(found) if isinstance(named, int) else found) == named

@@ -7,14 +7,14 @@ from typing import Any, Final
 from waypost.api import meta
 from waypost.api.crd.resources import RESOURCES
 from waypost.compiler.problems import Problem, did_you_mean
+from waypost.kube.facts import runs
 
 KINDS: Final = tuple(resource.kind for resource in RESOURCES)
 _NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _NAME_LENGTH: Final = 253
-_MAPS: Final = {"labels": "label", "annotations": "annotation"}
+_MAPS: Final = ("labels", "annotations")
 # The kinds that people write. On the others the operator sets labels and annotations.
 _WRITTEN_BY_USERS: Final = ("AgentWorkflow", "ModelProvider", "ToolServer")
-_FOR_USERS: Final = frozenset({meta.ANNOTATION_PROBE_AT})
 
 
 def problems(value: Mapping[str, Any]) -> Iterator[Problem]:
@@ -64,14 +64,5 @@ def _texts(field: str, entries: Any) -> Iterator[Problem]:
 
 
 def _reserved(metadata: Mapping[str, Any]) -> Iterator[Problem]:
-    for field, noun in _MAPS.items():
-        entries = metadata.get(field)
-        for key in entries if isinstance(entries, dict) else ():
-            domain = str(key).partition("/")[0]
-            ours = domain == meta.GROUP or domain.endswith(f".{meta.GROUP}")
-            if ours and key not in _FOR_USERS:
-                text = (
-                    f"the {noun} {key} has no effect: the domain {meta.GROUP} is reserved for "
-                    "Waypost. Remove it or use another domain"
-                )
-                yield Problem(f"metadata.{field}.{key}", text, severity="warning")
+    for path, text in runs.reserved_names(metadata):
+        yield Problem(path, text, severity="warning")

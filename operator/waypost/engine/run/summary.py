@@ -220,6 +220,7 @@ def _accepted_message(transition: Transition) -> str:
         )
     # Problems here are of a run that an earlier release accepted.
     warnings = [str(problem) for problem in (*definition.problems, *definition.warnings)]
+    warnings = [*transition.observed.reserved, *warnings]
     texts += [f"warning: {warning}" for warning in warnings[:_WARNINGS_SHOWN]]
     if len(warnings) > _WARNINGS_SHOWN:
         texts.append(f"{len(warnings) - _WARNINGS_SHOWN} more warnings: `waypost lint` lists them")

@@ -40,6 +40,7 @@ class Observed:
     deleting: bool = False  # the run has a deletionTimestamp, or its namespace is Terminating
     tracked: bool = False  # Argo CD or Flux track the object
     pruned: tuple[str, ...] = ()  # fields the user applied and the API server dropped
+    reserved: tuple[str, ...] = ()  # a sentence on each label and annotation of our domain
     pods: tuple[PodFact, ...] = ()
     jobs: Mapping[str, JobFact] = field(default_factory=dict)  # by name
     approvals: Mapping[str, ApprovalFact] = field(default_factory=dict)  # by name

@@ -2,12 +2,15 @@
 
 from typing import Any
 
+from waypost.api import meta
 from waypost.api.status import ENGINE_VERSION
 from waypost.kube.objects import section, text
 
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
+_MAPS = {"labels": "label", "annotations": "annotation"}
+_FOR_USERS = frozenset({meta.ANNOTATION_PROBE_AT})
 _TRACKERS = (
     "argocd.argoproj.io/tracking-id",
     "argocd.argoproj.io/instance",
@@ -31,6 +34,26 @@ def pruned_fields(body: Any, applied: Any) -> tuple[str, ...]:
     dropped: list[str] = []
     _compare(section(applied, "spec"), section(body, "spec"), "", dropped)
     return tuple(dropped[:20])
+
+
+def reserved_names(metadata: Any) -> tuple[tuple[str, str], ...]:
+    """Labels and annotations of our domain on an object that a user wrote, at most 20.
+
+    Returns:
+        For each its path in the object, and a sentence that says that it has no effect.
+    """
+    found = []
+    for field, noun in _MAPS.items():
+        for key in section(metadata, field):
+            domain = str(key).partition("/")[0]
+            ours = domain == meta.GROUP or domain.endswith(f".{meta.GROUP}")
+            if ours and key not in _FOR_USERS:
+                sentence = (
+                    f"the {noun} {key} has no effect: the domain {meta.GROUP} is reserved for "
+                    "Waypost. Remove it or use another domain"
+                )
+                found.append((f"metadata.{field}.{key}", sentence))
+    return tuple(found[:20])
 
 
 def last_applied_text(body: Any) -> str:

@@ -247,6 +247,15 @@ def test_suspended_says_how_to_go_on() -> None:
     assert "set spec.suspend to false to continue" in play.condition("Succeeded")[2]
 
 
+def test_s28_names_of_our_domain_are_warned_of() -> None:
+    text = "the label waypost.dev/team has no effect: the domain waypost.dev is reserved"
+    play = Play(spec(python("a")), overrides={"reserved": (text,)})
+    play.step()
+    (accepted,) = [c for c in play.status.conditions if c.type == "Accepted"]
+    assert accepted.status == "True"
+    assert accepted.message == f"the spec is valid. warning: {text}"
+
+
 def test_s28_pruned_fields_are_told() -> None:
     play = Play(spec(python("a")), overrides={"pruned": ("nodes[0].dependOn",)})
     play.step()
