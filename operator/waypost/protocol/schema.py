@@ -9,7 +9,7 @@ from waypost.protocol import defaults, ijson, patterns, violation
 from waypost.protocol.defaults import apply_defaults
 from waypost.protocol.ijson import Json
 from waypost.protocol.violation import Violation
-from waypost.protocol.visits import MAX_VISITS, TooMany, Visits
+from waypost.protocol.visits import MAX_VISITS, Cost, TooMany, Visits
 
 __all__ = [
     "DATA",
@@ -28,9 +28,10 @@ __all__ = [
 MAX_SIZE: Final = 64 * 1024
 FORMATS: Final = frozenset({"date-time", "date", "uri", "email", "uuid"})
 _CACHE: Final = 256
-# Up to so many visits every error is made; up to so many an alternative's errors are looked for.
-_EVERY_ERROR: Final = 20_000
-_FIRST_ERROR: Final = 50_000
+# Up to so many visits and copied places every error is made; up to so many an alternative's errors
+# are looked for.
+_EVERY_ERROR: Final = Cost(visits=20_000, copies=1_000_000)
+_FIRST_ERROR: Final = Cost(visits=50_000, copies=1_000_000)
 _BACKTRACKING: Final = 20_000
 # Keywords whose value is a map of names to schemas, and those whose value is data.
 NAMED: Final = frozenset(
@@ -131,34 +132,38 @@ def validate_here(schema: Json, value: Json, *, limit: int = 5) -> tuple[Violati
     """`validate` in this process, whatever is in use: for single values of a static check."""
     known = _validator(schema)
     try:
-        visits = known.visits.of(value)
+        cost = known.visits.of(value)
     except TooMany:
         expected = f"a value that is checked in {MAX_VISITS} steps"
         return (Violation("$", expected, f"{violation.show(value)}, which takes more"),)
     if known.validator.is_valid(value):
         return ()
-    return _violations(known, value, visits, limit)
+    return _violations(known, value, cost, limit)
 
 
-def _violations(known: _Known, value: Json, visits: float, limit: int) -> tuple[Violation, ...]:
-    if known.has_choices and visits > _FIRST_ERROR:
+def _violations(known: _Known, value: Json, cost: Cost, limit: int) -> tuple[Violation, ...]:
+    if known.has_choices and not _within(cost, _FIRST_ERROR):
         expected = "a value that meets its schema, which has alternatives"
         return (Violation("$", expected, violation.show(value)),)
-    return tuple(map(violation.of, islice(_errors(known, value, visits), limit)))
+    return tuple(map(violation.of, islice(_errors(known, value, cost), limit)))
 
 
-def _errors(known: _Known, value: Json, visits: float) -> Iterator[Any]:
+def _errors(known: _Known, value: Json, cost: Cost) -> Iterator[Any]:
     """Every error of a value that does not conform, or the first if it takes many visits: the
     library makes all errors, each with a copy of what failed, before it gives one."""
-    if visits <= _EVERY_ERROR:
+    if _within(cost, _EVERY_ERROR):
         yield from known.validator.iter_errors(value)
-    elif not (known.has_choices and visits > _FIRST_ERROR):
+    elif not known.has_choices or _within(cost, _FIRST_ERROR):
         import jsonschema_rs
 
         try:
             known.validator.validate(value)
         except jsonschema_rs.ValidationError as error:
             yield error
+
+
+def _within(cost: Cost, limit: Cost) -> bool:
+    return cost.visits <= limit.visits and cost.copies <= limit.copies
 
 
 def violating_paths(schema: Json, value: Json) -> Iterator[tuple[str | int, ...]]:
@@ -170,11 +175,11 @@ def violating_paths(schema: Json, value: Json) -> Iterator[tuple[str | int, ...]
     """
     known = _validator(schema)
     try:
-        visits = known.visits.of(value)
+        cost = known.visits.of(value)
     except TooMany:
         return
     if not known.validator.is_valid(value):
-        yield from (tuple(error.instance_path) for error in _errors(known, value, visits))
+        yield from (tuple(error.instance_path) for error in _errors(known, value, cost))
 
 
 def parts(schema: Json) -> Iterator[dict[str, Any]]:

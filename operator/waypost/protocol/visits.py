@@ -27,6 +27,8 @@ _PATTERN: Final = 20.0
 # What stands under unevaluated... is visited again to know what was evaluated.
 _AGAIN: Final = 3.0
 _TEXT_OF_A_VISIT: Final = 256
+_TEXT_OF_A_COPY: Final = 64
+_FEW: Final = 4  # so many copies of a value are harmless
 
 
 # How often schemas, by identity, are reached.
@@ -37,11 +39,26 @@ class TooMany(Exception):
     """A schema takes more visits of a place, or of a value, than can be allowed."""
 
 
+@dataclass(frozen=True)
+class Cost:
+    """What validating one value takes.
+
+    Attributes:
+        visits: Visits of schemas, weighted.
+        copies: Places of the value that are copied if every schema fails wherever it is reached:
+            the library puts a copy of what failed into each error.
+    """
+
+    visits: float
+    copies: float
+
+
 @dataclass
 class Place:
     """What applies to one place of a value, and to the places in it."""
 
     visits: float
+    schemas: float
     of_text: float  # what more is visited for a text, by its length
     of_items: float
     by_name: dict[str, Times]
@@ -75,38 +92,42 @@ class Visits:
         for part in _parts(self._root):
             self._place({self._id(part): 1.0})
 
-    def of(self, value: Json) -> float:
-        """The visits that validating `value` takes. Raises TooMany when it is not to be done."""
-        total = excess = 0.0
-        pending: list[tuple[Place, Json]] = [(self._first(), value)]
+    def of(self, value: Json) -> Cost:
+        """What validating `value` costs. Raises TooMany when it is not to be done."""
+        total = excess = copies = 0.0
+        pending: list[tuple[Place | None, Json, float]] = [(self._first(), value, 0.0)]
         while pending:
-            place, at = pending.pop()
+            place, at, above = pending.pop()
+            if place is None:
+                if above > _FEW:
+                    copies += above * _places(at)
+                continue
             here = place.visits
+            above += place.schemas
+            copies += above * _size(at)
             if isinstance(at, str):
                 here += place.of_text * len(at) / _TEXT_OF_A_VISIT
             elif isinstance(at, dict):
                 here += place.of_items * len(at)
-                pending += self._of_object(place, at)
+                pending += [(inner, item, above) for inner, item in self._of_object(place, at)]
             elif isinstance(at, list):
                 here += place.of_items * len(at)
-                pending += self._of_list(place, at)
+                pending += [(inner, item, above) for inner, item in self._of_list(place, at)]
             total += here
             excess += max(here - _USUAL, 0.0)
             if excess > MAX_VISITS:
                 raise TooMany
-        return total
+        return Cost(total, copies)
 
-    def _of_object(self, place: Place, value: dict[str, Json]) -> Iterator[tuple[Place, Json]]:
+    def _of_object(
+        self, place: Place, value: dict[str, Json]
+    ) -> Iterator[tuple[Place | None, Json]]:
         for name, item in value.items():
-            inner = self._named(place, name) if name in place.by_name else self._other(place)
-            if inner is not None:
-                yield inner, item
+            yield self._named(place, name) if name in place.by_name else self._other(place), item
 
-    def _of_list(self, place: Place, value: list[Json]) -> Iterator[tuple[Place, Json]]:
+    def _of_list(self, place: Place, value: list[Json]) -> Iterator[tuple[Place | None, Json]]:
         for at, item in enumerate(value):
-            inner = self._item(place, at) if at < len(place.listed) else self._rest(place)
-            if inner is not None:
-                yield inner, item
+            yield self._item(place, at) if at < len(place.listed) else self._rest(place), item
 
     def _first(self) -> Place:
         return self._place({self._id(self._root): 1.0})
@@ -199,6 +220,7 @@ class Visits:
         names = {name for part, _ in parts for name in _mapping(part, "properties")}
         place = Place(
             visits=visits,
+            schemas=sum(times for _, times in parts),
             of_text=sum(times for part, times in parts if "pattern" in part),
             of_items=sum(times * _of_each(part) for part, times in parts),
             by_name={name: {} for name in names},
@@ -248,6 +270,24 @@ class Visits:
         self._steps += 1
         if self._steps > _MAX_STEPS:
             raise TooMany
+
+
+def _size(value: Json) -> float:
+    """What a copy of a value takes beside what is in it: 1 for all but long texts."""
+    return 1.0 + len(value) / _TEXT_OF_A_COPY if isinstance(value, str) else 1.0
+
+
+def _places(value: Json) -> float:
+    """What a copy of a value takes with all that is in it."""
+    total, pending = 0.0, [value]
+    while pending:
+        at = pending.pop()
+        total += _size(at)
+        if isinstance(at, dict):
+            pending.extend(at.values())
+        elif isinstance(at, list):
+            pending.extend(at)
+    return total
 
 
 def _weight(part: dict[str, Any]) -> float:

@@ -265,3 +265,12 @@ def test_a_pattern_that_goes_back_and_forth_is_said_to() -> None:
 )
 def test_states_of_patterns(pattern: str, states: int) -> None:
     assert patterns.size(pattern) == states
+
+
+@pytest.mark.parametrize("keyword", ["allOf", "anyOf"])
+def test_a_large_value_is_not_copied_into_hundreds_of_errors(keyword: str) -> None:
+    """Each schema that fails would keep a copy of the list: gigabytes for a megabyte."""
+    declared = twice(8, keyword)
+    assert len(schema.validate(declared, [1] * 20_000)) == 1
+    assert Visits(declared).of([1] * 20_000).copies > 2**8 * 20_000
+    assert len(schema.validate(declared, [1])) == (5 if keyword == "allOf" else 1)
