@@ -15,7 +15,7 @@ from waypost.engine.reads import required_reads
 from waypost.engine.run.entry import Entry, enter
 from waypost.engine.state.decision import Decision, RunEvent
 from waypost.engine.state.observed import Observed, Reads
-from waypost.kube.objects import section, text
+from waypost.kube.objects import section
 from waypost.ports.clock import Clock
 from waypost.ports.cluster import (
     Busy,
@@ -374,7 +374,7 @@ class Controller:
             raise
         except Rejected as error:
             # With a stale patch, an operation may fail before the fence is checked.
-            if await self._is_stale(key, observed):
+            if await self._observer.is_stale(key, observed.resource_version):
                 raise Conflict(error.message, code=409) from error
             raise
         self.store.put_run(landed)
@@ -382,13 +382,6 @@ class Controller:
         for refusal in decision.refusals:
             self.telemetry.refused(reason=refusal)
         return sent
-
-    async def _is_stale(self, key: Key, observed: Observed) -> bool:
-        """Whether a live read shows that the run has changed since it was observed."""
-        if not await self._observer.refresh(key):
-            return True
-        metadata = section(self.store.run_body(key), "metadata")
-        return text(metadata, "resourceVersion") != observed.resource_version
 
     async def _release_run_pods(self, key: Key) -> None:
         """A run that is not known: release its pods once it is certainly gone."""

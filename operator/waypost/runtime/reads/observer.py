@@ -211,6 +211,13 @@ class Observer:
             await self._look_at_approvals(key)
         return True
 
+    async def is_stale(self, key: Key, version: str) -> bool:
+        """Whether a live read shows that the run is gone, or that its version is another one."""
+        if not await self.refresh(key):
+            return True
+        metadata = objects.section(self._store.run_body(key), "metadata")
+        return objects.text(metadata, "resourceVersion") != version
+
     async def gone(self, key: Key) -> bool:
         """Whether a live read shows that the run no longer exists."""
         try:
