@@ -61,8 +61,8 @@ class Reach:
         _tolerate_absence(lambda: self.space.delete("jobs", owner))
 
     def operator_killed(self) -> Kill | None:
-        """SIGKILL to the operator that works, or to any while none does; None when there is none
-        at all."""
+        """SIGKILL to the leader, or to any operator if there is no leader; None if there is no
+        operator."""
         running = (p for p in self.operator.pods() if container_state(p, "running"))
         pod = self.operator.pod() or next(running, None)
         if pod is None:

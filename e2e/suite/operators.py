@@ -162,8 +162,8 @@ class Operator:
         return {name: float(value) for name, _, value in lines if name}
 
     def twin(self, name: str, **environment: str) -> Obj:
-        """An operator beside the Deployment's, in a pod of its own, that works without asking for
-        the Lease; ready when returned."""
+        """An operator beside the Deployment's, in a separate pod, that works without the Lease.
+        It is ready when this returns."""
         environment = {"WAYPOST_LEASE_NAMESPACE": "", **environment}
         found = self.kube.get(path_of("deployments", NAMESPACE, RELEASE))
         assert found is not None, "the chart is not installed"

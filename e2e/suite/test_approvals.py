@@ -1,4 +1,4 @@
-"""A run waits for a human, without a pod, and goes on as the answer says."""
+"""A run waits for a person, without a pod, and continues according to the answer."""
 
 from typing import Any
 

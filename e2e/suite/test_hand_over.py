@@ -1,4 +1,4 @@
-"""Two replicas: the one that works dies, stops, freezes; the one that stood by goes on."""
+"""Two replicas: the leader dies, stops or freezes, and the standby continues its work."""
 
 import signal
 import time

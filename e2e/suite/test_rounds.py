@@ -1,4 +1,4 @@
-"""Rounds on a real cluster: a run goes on from where it failed, edited, hours later, by hand."""
+"""Rounds on a real cluster: a person edits a run that failed hours ago, and it continues there."""
 
 from typing import Any
 

@@ -40,7 +40,7 @@ class Reply:
 
 
 class StubApi:
-    """Answers in the order prepared, the last one for ever, and remembers what was asked."""
+    """Answers in the prepared order, repeats the last one, and records the requests."""
 
     def __init__(self) -> None:
         self.replies: list[Reply] = []

@@ -1,4 +1,4 @@
-"""Settings: what is taken, and how wrong ones are told."""
+"""Settings: which are accepted, and what is reported for the others."""
 
 from typing import Any
 

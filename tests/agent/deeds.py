@@ -1,4 +1,4 @@
-"""Tools that leave a line for everything they do."""
+"""Tools that write a line for each of their effects."""
 
 import asyncio
 import os

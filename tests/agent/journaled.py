@@ -79,7 +79,7 @@ def gateway() -> Iterator[Site]:
 
 @dataclass
 class Story:
-    """The attempts of one node, each in a process of its own."""
+    """The attempts of one node, each in a separate process."""
 
     site: Site
     folder: Path

@@ -1,4 +1,4 @@
-"""An attempt of an agent in a process of its own, which is killed at one of its boundaries.
+"""An attempt of an agent in a separate process, which is killed at one of its boundaries.
 
 The boundaries are: before and after every append to the journal, every model call and every call of
 a tool, and inside a tool once its effect is there. Each is noted in a file before it is passed.

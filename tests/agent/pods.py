@@ -81,7 +81,7 @@ class Pod:
 
 @contextmanager
 def model_server(scripts: str) -> Iterator[str]:
-    """The scripted server in a thread of its own, as the loop has an event loop of its own."""
+    """The scripted server in a separate thread, because the agent has a separate event loop."""
     ready = threading.Event()
     found: list[str] = []
     stop: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []

@@ -1,4 +1,4 @@
-"""An agent that is killed at every boundary of its work, and the attempt that goes on.
+"""An agent that is killed at every boundary of its work, and the attempt that continues it.
 
 Real processes, SIGKILL, the real gateway, the scripted model server's own account.
 """

@@ -1,4 +1,4 @@
-"""A limit and a share that end an attempt are told apart: by how the message begins."""
+"""The message says whether a limit of the node or its share of the budget ended an attempt."""
 
 from decimal import Decimal
 

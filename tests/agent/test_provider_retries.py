@@ -1,4 +1,4 @@
-"""What ends an attempt, waits in it, and what is told of it."""
+"""Errors of a provider: which end the attempt, which are retried in it, and what is reported."""
 
 import json
 from collections.abc import Iterator

@@ -20,7 +20,7 @@ WORK = {"name": "work", "python": {}, "dependsOn": ["gate"]}
 
 @dataclass
 class Story:
-    """A history being told: each call is the next version in etcd."""
+    """Builds a history: each call adds the next version in etcd."""
 
     history: History = field(default_factory=History)
     starts: list[Obj] = field(default_factory=list)

@@ -13,7 +13,7 @@ LARGE = {"kopf", "aiohttp", "kubernetes", "waypost.main", "opentelemetry.sdk", "
 
 
 def modules_after(*argv: str) -> set[str]:
-    """What is imported once the command has run, in an interpreter of its own."""
+    """The modules that are imported after the command has run, in a separate interpreter."""
     call = f"from waypost.cli.app import main; main({list(argv)!r})"
     done = subprocess.run(
         [sys.executable, "-c", f"import sys; {call}; print(*sys.modules)"],

@@ -1,4 +1,4 @@
-"""`waypost logs`: the right pod's output, and why there is none."""
+"""`waypost logs`: the output of the right pod, or why there is no output."""
 
 import pytest
 from waypost.api.meta import LABEL_ATTEMPT

@@ -1,4 +1,4 @@
-"""A namespace with an operator of its own, as a real process behind a proxy; runs go one by one."""
+"""A namespace with a separate operator, a real process behind a proxy; one run at a time."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""A machine that is played: it takes pods and tells of them as a kubelet does; no containers.
+"""A simulated machine: it binds pods and reports on them as a kubelet does, without containers.
 
 The pods are bound to no Node. One that does not exist has its pods ended by PodGC within a minute,
 which is a disruption and costs an attempt; one that is made would be seen by all others on the
@@ -46,7 +46,7 @@ class Machine:
         return new
 
     async def _play(self, body: Obj) -> None:
-        """Start a pod's program, let it run, tell how it ended."""
+        """Start a pod's program, let it run, and report how it ended."""
         name = body["metadata"]["name"]
         document = text(section(body, "metadata", "annotations"), meta.ANNOTATION_REQUEST)
         pod = PodView(body, json.loads(document))

@@ -1,4 +1,4 @@
-"""Scripts: what is taken, and how wrong ones are told."""
+"""Scripts: which are accepted, and what is reported for the others."""
 
 import pytest
 from waypost.dev.script import ScriptError, parse

@@ -61,7 +61,7 @@ class ManualClock:
 
 
 def run_virtual(main: Coroutine[Any, Any, T]) -> T:
-    """Run on an event loop of its own in virtual time; for Hypothesis, whose examples must not
+    """Run on a separate event loop in virtual time; for Hypothesis, whose examples must not
     share a loop. (Other tests: `@pytest.mark.looptime`.)"""
     with asyncio.Runner(loop_factory=looptime.new_event_loop) as runner:
         return runner.run(main)

@@ -72,8 +72,8 @@ class InMemoryCluster(Client):
         delivery: Delivery = IMMEDIATE,
         seed: int = 0,
     ) -> Subscription:
-        """Tell `sink(kind, change, raw)` of every change from now on. First of all it is told of
-        what exists, with change None, as by a watch that starts with a list."""
+        """Call `sink(kind, change, raw)` for every change from now on. It is first called for
+        every object that exists, with change None, as by a watch that starts with a list."""
         subscription = Subscription(
             kinds=tuple(kinds),
             sink=sink,

@@ -1,1 +1,1 @@
-"""Golden status documents (T8): what earlier releases left in a cluster, decided anew."""
+"""Golden status documents (T8): what earlier releases left in a cluster, decided again."""

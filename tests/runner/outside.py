@@ -1,4 +1,4 @@
-"""Servers that are not ours: HTTP answers by table, TLS with a CA of its own."""
+"""Servers that are not ours: HTTP answers by table, TLS with a separate CA."""
 
 import json
 import ssl
@@ -34,7 +34,7 @@ class Outside:
 
 @contextmanager
 def answering(answer: Answer, *, certificate: Path | None = None) -> Iterator[Outside]:
-    """A server on a port of its own; with `certificate` (PEM, key included) over TLS."""
+    """A server on a separate port; with `certificate` (PEM, key included) over TLS."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

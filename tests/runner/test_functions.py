@@ -167,7 +167,7 @@ def test_a_module_whose_name_is_taken_is_refused(bench: Bench, name: str, owner:
 
 @pytest.fixture
 def image(tmp_path: Path) -> dict[str, str]:
-    """The environment of an image built FROM ours: a folder of its own on PYTHONPATH."""
+    """The environment of an image built FROM ours: a separate folder on PYTHONPATH."""
     folder = tmp_path / "app"
     folder.mkdir()
     (folder / "billing.py").write_text("def total(lines): return sum(lines)\nWHOSE = 'the image'")

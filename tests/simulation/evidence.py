@@ -29,7 +29,7 @@ class Violation:
 
 @dataclass
 class PodStory:
-    """One pod: what its program was to do, and what the API server was told of it."""
+    """One pod: what its program was to do, and what was reported of it to the API server."""
 
     uid: str
     name: str
@@ -56,7 +56,7 @@ class PodStory:
 
     @property
     def told(self) -> Obj:
-        """How its container ended, as the API server was told last."""
+        """How its container ended, as last reported to the API server."""
         for status in items(self.body, "status", "containerStatuses"):
             if status.get("name") == "node":
                 return section(status, "state", "terminated")
@@ -89,7 +89,7 @@ class PodStory:
 
 @dataclass
 class AttemptStory:
-    """One attempt, as the run's status told of it, write by write."""
+    """One attempt, as the run's status showed it, write by write."""
 
     path: str
     number: int

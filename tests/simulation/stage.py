@@ -291,7 +291,7 @@ class Stage:
             self.world.work.remove_machine(machine)
 
     async def patch_run(self, **spec: Any) -> None:
-        """A person changes the run, if it is there; a refusal is the person's to bear."""
+        """A person changes the run, if it exists. A refusal is ignored."""
         with contextlib.suppress(ClusterError):
             await self.world.patch_run(spec)
 
@@ -349,7 +349,7 @@ class Stage:
         return listed()[number - 1]
 
     def exercise(self, trouble: Trouble, detail: str = "") -> None:
-        """Count a trouble that really happened, and tell of it."""
+        """Count a trouble that happened, and add it to the story."""
         self.seen.exercised[trouble.kind] = self.seen.exercised.get(trouble.kind, 0) + 1
         self.watcher.tell(f"!! {trouble} {detail}".rstrip())
 

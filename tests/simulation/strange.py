@@ -105,7 +105,7 @@ def _is_calm(stage: "Stage") -> bool:
 
 
 def _blame(stage: "Stage", *, since: float) -> None:
-    """A run that cannot go on says why within a minute, and all else of it goes on."""
+    """A run that cannot continue says why within a minute, and everything else in it continues."""
     if _is_calm(stage) and not stage.has_ended:
         for invariant, text in (*_silent(stage, since), *_idle(stage, since)):
             stage.watcher.blame(invariant, text)

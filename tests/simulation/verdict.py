@@ -304,7 +304,7 @@ class Judge:
                 yield Violation("I6", text)
 
     def _ran(self, node: Node) -> set[End]:
-        """How a node that was started may end; that its attempts bear it out was judged before."""
+        """How a node that was started may end. Whether its attempts agree was judged before."""
         if node.kind == "wait":
             return {End("Succeeded")}
         if node.kind == "approval":

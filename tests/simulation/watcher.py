@@ -33,7 +33,7 @@ _LARGEST_STATUS: Final = 256 * 1024
 
 
 class Watcher:
-    """Hears of every change before any operator does."""
+    """Receives every change before any operator does."""
 
     def __init__(self, world: World, scenario: Scenario) -> None:
         self.seen = Evidence()
@@ -272,7 +272,7 @@ class Watcher:
         self._below_gates(path)
 
     def _below_gates(self, path: str) -> None:
-        """I8: whoever needs a gate has no Job before that gate's yes is recorded."""
+        """I8: a node that needs a gate has no Job before the gate's yes is recorded."""
         node = self._nodes[path]
         for name in node.hard:
             gate = self._nodes[name]

@@ -80,7 +80,7 @@ def gate(name: str, *, message: str = "Go on?", **fields: JsonValue) -> JsonObje
 def wait(
     name: str, *, duration: str = "1h", until: str | None = None, **fields: JsonValue
 ) -> JsonObject:
-    """A wait node; one hour unless told otherwise."""
+    """A wait node, of one hour by default."""
     block = {"until": until} if until is not None else {"duration": duration}
     return {"name": name, "wait": block, **fields}
 

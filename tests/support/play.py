@@ -72,7 +72,7 @@ def uses(
     trace: Trace | bool | None = None,
     carried: Usage | None = None,
 ) -> Ending:
-    """The node's program ends, and tells what it used up and what it did."""
+    """The node's program ends, and its record has its usage and its trace."""
 
     def end(pod: PodFact) -> PodFact:
         made = CommitRecord(
@@ -121,8 +121,8 @@ def _over(pod: PodFact, *, code: int, message: str = "", **fields: Any) -> PodFa
 
 
 def _never_started(pod: PodFact, *, code: int, **fields: Any) -> PodFact:
-    """As the kubelet tells it of a container that it never made; nobody tells it of a pod without
-    a machine."""
+    """As the kubelet reports a container that it never created; for a pod without a machine,
+    no kubelet reports anything."""
     if not pod.scheduled:
         return replace(pod, **fields)
     unknown = "ContainerStatusUnknown"

@@ -20,7 +20,7 @@ KIND: Schema = {"enum": ["incident", "question", "praise"]}
 
 @dataclass(frozen=True)
 class Wrong:
-    """A spec with one mistake, and what its author is told first: `field: message`."""
+    """A spec with one mistake, and the first problem that is reported: `field: message`."""
 
     spec: JsonObject
     says: str

@@ -12,8 +12,8 @@ _DELETE_FINALIZERS: Final = "$deleteFromPrimitiveList/finalizers"
 
 
 def apply(body: Obj, patch: Any, patch_type: PatchType) -> Obj:
-    """`body` with `patch` applied; `body` stays as it is. Raises Rejected: 422 for an operation
-    of a JSON Patch that fails, 400 for a patch that is none."""
+    """`body` with `patch` applied; `body` stays as it is. Raises Rejected: 422 if an operation of
+    a JSON Patch fails, 400 for an invalid patch."""
     if patch_type is PatchType.JSON:
         return json_patch(body, patch)
     if not isinstance(patch, Mapping):

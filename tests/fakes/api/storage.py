@@ -9,8 +9,8 @@ FIRST_REVISION = 990  # so that comparing versions as texts goes wrong early: "9
 
 
 class Storage:
-    """What etcd is to the API server. Bodies that come out are shared: nobody may change them;
-    whoever wants to change something writes a new one."""
+    """What etcd is to the API server. Bodies that are read are shared and must not be
+    changed; to change an object, write a new body."""
 
     def __init__(self) -> None:
         self.revision = FIRST_REVISION

@@ -1,7 +1,7 @@
-"""The watch: what a subscriber is told of the changes, and what the way there does to it.
+"""The watch: which events a subscriber receives, and when.
 
-A real watch is late, tells things twice, skips states that came and went between two looks, and
-after a reconnect never mentions what vanished meanwhile. All of that is drawn from one seed.
+A real watch is late, repeats events, skips states that lasted only briefly, and after a reconnect
+reports no deletions that happened meanwhile. All of that is drawn from one seed.
 """
 
 import random
@@ -89,8 +89,8 @@ class Subscription:
             self._deliver(event)
 
     def relist(self) -> None:
-        """A reconnect: what was on its way is lost, every object that exists now is told with
-        change None, and of deletions there is never a word."""
+        """A reconnect: events in flight are lost, every object that exists now is delivered with
+        change None, and deletions are not reported."""
         for events in self._pending.values():
             for event in events:
                 event.cancelled = True

@@ -79,7 +79,7 @@ class Kubelet:
         return run.outcome.log
 
     def lose(self, machine: str) -> None:
-        """The machine is no longer heard of; what runs on it may well run on."""
+        """The machine stops reporting; its programs continue."""
         self._lost.add(machine)
         self._agenda.after(_NOT_READY_SECONDS, partial(self._not_ready, machine))
         for body in self._pods_on(machine):
@@ -141,7 +141,7 @@ class Kubelet:
         self._delete(uid, Deletion())
 
     def pressure(self, uid: str, *, disruption: bool, message: str) -> None:
-        """The kubelet evicts: of its own need (`disruption`), or for the pod's own limit."""
+        """The kubelet evicts, for its machine (`disruption`) or for the limit of the pod."""
         if disruption:
             reason = "TerminationByKubelet"
             self._update(uid, partial(podstatus.disrupted, reason=reason, time=self._server.time))
@@ -227,7 +227,7 @@ class Kubelet:
                 self._update(uid, partial(podstatus.waiting, why=why))
 
     def _end(self, uid: str, code: int, message: str, *, reason: str = "") -> None:
-        """The program is over: remembered at once, told a moment later."""
+        """The program has ended: recorded at once, reported a moment later."""
         run = self._runs[uid]
         if run.stage != "running":
             return

@@ -37,7 +37,7 @@ def unknown() -> Obj:
 
 
 def start_error(why: str) -> Obj:
-    """The end of a container that the runtime could not start, as containerd tells it."""
+    """The end of a container that the runtime could not start, as containerd reports it."""
     never = "1970-01-01T00:00:00Z"
     end = {"exitCode": 128, "reason": "StartError", "startedAt": never, "finishedAt": never}
     return {**end, "message": f"failed to start containerd task: {why}"}

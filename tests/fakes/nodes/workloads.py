@@ -86,7 +86,7 @@ class Workloads:
     def run_out_of(
         self, pod: PodView, *, disruption: bool, message: str = "The node was low on resource"
     ) -> None:
-        """The kubelet evicts: for want of its own (`disruption`), or for the pod's limit."""
+        """The kubelet evicts, for its machine (`disruption`) or for the limit of the pod."""
         self._kubelet.pressure(pod.uid, disruption=disruption, message=message)
 
     def delete_pod(self, pod: PodView, *, grace: int | None = None) -> None:
@@ -100,11 +100,11 @@ class Workloads:
         )
 
     def lose_machine(self, name: str) -> None:
-        """The machine falls silent; its programs may go on."""
+        """The machine stops reporting; its programs continue."""
         self._kubelet.lose(name)
 
     def regain_machine(self, name: str) -> None:
-        """The machine is back and tells what it missed to tell."""
+        """The machine is back and reports what has ended meanwhile."""
         self._kubelet.regain(name)
 
     def remove_machine(self, name: str) -> None:

@@ -1,4 +1,4 @@
-"""Bad specs: which field is named, and what its author is told."""
+"""Invalid specs: which field is named, and what the message says."""
 
 from typing import Any
 

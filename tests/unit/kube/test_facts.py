@@ -60,7 +60,7 @@ EPOCH, YEAR_1 = "1970-01-01T00:00:00Z", "0001-01-01T00:00:00Z"
 
 @pytest.mark.parametrize("never", [EPOCH, YEAR_1, None, "soon"])
 def test_placeholders_are_no_times(never: Any) -> None:
-    """containerd tells epoch 0 of a container that it could not start."""
+    """containerd reports epoch 0 for a container that it could not start."""
     ended = {"exitCode": 128, "reason": "StartError", "startedAt": never, "finishedAt": never}
     fact = pods.pod_fact(body(containers({"name": "node", "state": {"terminated": ended}})))
     assert fact is not None

@@ -1,4 +1,4 @@
-"""JSON Schema at the boundaries: what a reader is told, what is refused, what is filled in."""
+"""JSON Schema at the boundaries: what is reported, what is refused, which defaults are applied."""
 
 from typing import Any
 

@@ -38,7 +38,7 @@ async def test_before_the_first_lists_it_is_alive_and_not_ready() -> None:
 )
 @virtual
 async def test_a_list_that_fails_is_tried_again_without_the_others(error: ClusterError) -> None:
-    """There are some for every namespace: they would hardly ever all succeed together."""
+    """If one failure repeated the lists of all namespaces, they would rarely all succeed."""
     async with World() as world:
         world.cluster.fail_next("list", Kind.POD, error, times=3)
         operator = world.start()

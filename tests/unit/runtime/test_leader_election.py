@@ -320,7 +320,7 @@ async def test_an_outage_of_the_api_server_leaves_both_standing_by() -> None:
 @pytest.mark.parametrize("hours", [-30, 30], ids=["behind", "ahead"])
 @virtual
 async def test_a_clock_that_is_wrong_changes_nothing(hours: int) -> None:
-    """Renewals are dated by whoever writes them; nobody else reads the date."""
+    """The holder of the Lease writes the time of a renewal; other processes do not use it."""
     async with World(script=reference.SCRIPT) as world:
         two = watch_for_two(world)
         leader, standby = await pair(world)

@@ -106,7 +106,7 @@ def most_at_once(world: World) -> int:
 
 @virtual
 async def test_the_echo_of_an_own_write_wakes_nobody() -> None:
-    """A pod tells of itself about six times; own writes come back as events, and are known."""
+    """A pod causes about six events; events of the operator's own writes start no pass."""
     async with World() as world:
         operator = world.start(delivery=SOON)
         await world.submit(spec(python("a")))

@@ -23,7 +23,7 @@ def make() -> tuple[KeyedQueue[str], VirtualClock]:
 
 
 async def taken(queue: KeyedQueue[str], *, within: float = SOON) -> str | None:
-    """The next key, or None when there is none in time."""
+    """The next key, or None if none is due in time."""
     try:
         async with asyncio.timeout(within):
             return await queue.get()

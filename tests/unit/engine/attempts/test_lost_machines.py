@@ -45,7 +45,7 @@ def left_alone(**fields: Any) -> PodFact:
 
 
 def machine(at: float, **fields: Any) -> MachineFact:
-    """Machine m1, read at this time: silent since SILENT unless told otherwise."""
+    """Machine m1, read at this time: silent since SILENT by default."""
     made = MachineFact("m1", after(at), ready=False, since=SILENT, live=True)
     return replace(made, **fields)
 
@@ -257,7 +257,7 @@ def test_the_finalizer_of_a_lost_pod_does_not_hold_it() -> None:
 
 
 def test_a_record_that_came_in_time_counts() -> None:
-    """The pod ended and told; only then its machine fell silent."""
+    """The end of the pod was reported before its machine stopped responding."""
     told = done({"n": 1}, machine="m1", unready_since=after(101))
     assert the_node(decided(told)).output == {"n": 1}
 

@@ -117,7 +117,7 @@ def test_a_timeout_is_not_blamed_for_what_ended_before_it(ran: float, reason: st
 
 @pytest.mark.parametrize("over", [True, False], ids=["pod-over", "no-pod"])
 def test_a_stop_for_a_reason_of_another_release_ends_too(over: bool) -> None:
-    """After a rollback: a word that is not known must not stop the run for ever."""
+    """After a rollback: an unknown word in status must not block the run forever."""
     stopped = attempt(stopping="Superseded", stopping_at=timestamp(after(50)))
     status = builders.status(in_flight("a", attempts=[stopped]))
     pods = (exited("a", code=143, deleting=True),) if over else ()
@@ -345,8 +345,8 @@ def test_a7_pod_refused() -> None:
 
 
 def test_stopping_without_a_job_ends() -> None:
-    """Twelve seconds after its stop was seen to be stored: whoever looked just before may still
-    make its Job, however long ago the attempt was recorded (A3)."""
+    """It is closed 12 seconds after its stop was read from the stored status: an operator that had
+    looked before may still create its Job, whenever the attempt was recorded (A3)."""
     raw = spec(container("a", **CLOCKS))
     status = builders.status(in_flight("a", attempts=[attempt(stopping="Cancelled")]))
     open_ = without_a_job(raw, status, 500, 505, 511)

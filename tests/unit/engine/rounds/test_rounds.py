@@ -616,7 +616,7 @@ def overdue(raw: JsonObject, path: str, result: int) -> Play:
 
 
 def test_an_attempt_that_is_stopped_for_a_deadline_is_not_adopted() -> None:
-    """The clocks begin anew with the round: what is being stopped for the old ones runs again."""
+    """A round restarts the deadlines: what was being stopped for the old ones runs again."""
     play = overdue(CHAIN, "side", 1)
     play.rerun().finish()
     assert dispositions(play)["side"] == "Rerun"

@@ -1,4 +1,4 @@
-"""onFailure: Pause (S42): what waits for a person, what goes on, what ends it."""
+"""onFailure: Pause (S42): what waits for a person, what continues, what ends it."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -370,7 +370,7 @@ async def test_d2_a_run_that_is_being_deleted_starts_nothing_and_writes_nothing(
 
 @virtual
 async def test_d1_sigterm_in_a_namespace_that_ends_releases_every_pod() -> None:
-    """Its only worker is busy elsewhere when the pods are deleted and it is told to go."""
+    """Its only worker is busy with another run when the pods are deleted and SIGTERM arrives."""
     async with World(
         script={"a": [hangs(stop_seconds=20.0)]}, namespaces=("default", "elsewhere")
     ) as world:

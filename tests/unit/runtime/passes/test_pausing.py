@@ -1,5 +1,4 @@
-"""A run that waits for a person, on a cluster: it is left alone, outlives operators, and ends when
-it is told to."""
+"""A paused run on a cluster: nothing is written, it survives operators, and a cancel ends it."""
 
 import pytest
 

@@ -145,7 +145,7 @@ async def crash(number: int, mode: str, expected: Obj) -> None:
 
 @virtual
 async def test_a_paused_run_goes_on_hours_later() -> None:
-    """A dead key: the node fails, the run waits for a person, and goes on from there."""
+    """An expired key: the node fails, the run waits for a person, and continues with that node."""
     raw = spec(
         python("a"),
         python("b", inputs={"v": "${nodes.a.output}"}, onFailure="Pause"),

@@ -47,7 +47,7 @@ async def test_they_take_turns_in_dying() -> None:
 
 
 def freeze_after_fence(operator: Operator) -> None:
-    """Freeze it as soon as its next status write is committed: before it hears of that."""
+    """Freeze it when its next status write is committed, before it receives the reply."""
 
     async def intercept(call: Call, send: Callable[[], Awaitable[Any]]) -> Any:
         answer = await send()

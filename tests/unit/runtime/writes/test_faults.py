@@ -88,7 +88,7 @@ async def test_a_busy_api_server_is_left_alone_for_as_long_as_it_asks() -> None:
 
 @virtual
 async def test_no_run_sleeps_on_when_the_api_server_is_busy_no_longer() -> None:
-    """It was told to come again in a second; twelve refusals in a row do not make that a minute."""
+    """The API server asks for a retry in a second; twelve refusals do not make it a minute."""
     async with World() as world:
         world.start()
         busy = Busy("slow down", retry_after=1.0)

@@ -41,7 +41,7 @@ def statuses(draw: st.DrawFn) -> AgentWorkflowStatus:
 
 
 def apply(body: dict[str, Any], patch: list[dict[str, Any]]) -> dict[str, Any]:
-    """What RFC 6902 makes of a body: an applier of its own, for add, remove and replace."""
+    """The body after a JSON Patch, by a second implementation of add, remove and replace."""
     changed: dict[str, Any] = copy.deepcopy(body)
     for operation in json.loads(json.dumps(patch)):
         *parents, last = [
