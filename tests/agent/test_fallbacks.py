@@ -1,6 +1,7 @@
 """A node with several models: when the next one is asked, what is counted, what is replayed."""
 
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,23 @@ def test_the_cost_of_each_answer_is_that_of_its_model(
     assert asked_models(asked) == ["first", "first", "second"]
     assert result.usage is not None
     assert (result.usage.cost_usd, result.usage.input_tokens) == ("1.001", 1998)
+    told = [(e["provider"], e.get("costUSD"), e["inputTokens"]) for e in entries(result, "model")]
+    assert told == [("main", "1", 999), ("main", None, 0), ("backup", "0.001", 999)]
+
+
+def test_the_calls_of_a_trace_add_up_to_the_account(tmp_path: Path) -> None:
+    """An answer that nothing can be done with is paid, and stands in the trace with its tokens."""
+    replies = [answer("Google", "", finish="error")] * 4
+    with serving(*replies, answer("OpenAI", "done", tokens=(20, 5))) as server:
+        result = Pod(tmp_path, server.url, "Google").perform(
+            "first", **models(tmp_path, server.url)
+        )
+    assert result.usage is not None
+    calls = entries(result, "model")
+    assert sum(each["inputTokens"] for each in calls) == result.usage.input_tokens
+    assert sum(each["outputTokens"] for each in calls) == result.usage.output_tokens
+    assert sum(Decimal(each["costUSD"]) for each in calls) == Decimal(result.usage.cost_usd or 0)
+    assert sum(bool(each.get("estimated")) for each in calls) == result.usage.estimated_model_calls
 
 
 def test_a_model_whose_answers_fail_again_and_again_is_left(tmp_path: Path) -> None:

@@ -128,6 +128,7 @@ def test_traces_in_records(api: Api, capsys: Captured, form: dict[str, Any]) -> 
     keep(api, number=2, form=form)
     first, second = load(api, capsys)
     assert first is None, "status names no record of it"
+    assert [used["calls"] for used in second.pop("models")] == [1]
     assert second == {"entries": TRACE["entries"], "dropped": 0}
     lists = [path for path, _ in api.asked if path.endswith("/noderecords")]
     assert lists == [], "a list would bring every result as well"

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Final, NotRequired, TypedDict
+from typing import Final, NotRequired, TypedDict, Unpack
 
 from pydantic_ai.messages import ModelResponse
 from waypost.protocol.work import Usage
@@ -37,6 +37,16 @@ def tokens_of(response: ModelResponse) -> Tokens:
     }
 
 
+def cost_of(price: Price, tokens: Tokens) -> Decimal:
+    """What an answer costs, in US dollars."""
+    cached = tokens["cached_tokens"]
+    return (
+        (tokens["input_tokens"] - cached) * price.input
+        + cached * price.cached_input
+        + tokens["output_tokens"] * price.output
+    ) / _MILLION
+
+
 class UsageCounter:
     """What a number of calls used up."""
 
@@ -63,29 +73,17 @@ class UsageCounter:
         grown = {name: getattr(self._usage, name) + more for name, more in counts.items()}
         self._usage = self._usage._replace(**grown)
 
-    def model_call(
-        self,
-        *,
-        price: Price | None,
-        input_tokens: int,
-        cached_tokens: int,
-        output_tokens: int,
-        estimated: bool = False,
-    ) -> None:
+    def model_call(self, *, price: Price | None, **tokens: Unpack[Tokens]) -> None:
         """Count a call that the provider answered, at the price of the model that answered."""
         self.add(
             model_calls=1,
-            estimated_model_calls=int(estimated),
-            input_tokens=input_tokens,
-            cached_tokens=cached_tokens,
-            output_tokens=output_tokens,
+            estimated_model_calls=int(tokens.get("estimated", False)),
+            input_tokens=tokens["input_tokens"],
+            cached_tokens=tokens["cached_tokens"],
+            output_tokens=tokens["output_tokens"],
         )
         if price is not None:
-            self.cost += (
-                (input_tokens - cached_tokens) * price.input
-                + cached_tokens * price.cached_input
-                + output_tokens * price.output
-            ) / _MILLION
+            self.cost += cost_of(price, tokens)
 
     def tool_calls(self, names: Sequence[str]) -> None:
         """Count calls of tools."""

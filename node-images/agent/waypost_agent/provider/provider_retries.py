@@ -6,13 +6,13 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from pydantic_ai.messages import ModelResponse
+from waypost.protocol.ijson import Json
 from waypost.protocol.timestamps import now
 
 from waypost_agent.agent_request import ModelWork
 from waypost_agent.failures import Refusal, Stopped, refusal_of
 from waypost_agent.limits import Meter
-from waypost_agent.provider.estimates import is_estimated
-from waypost_agent.usage import tokens_of
+from waypost_agent.usage import Tokens, cost_of, plain, tokens_of
 
 PATIENCE: Final = 60.0  # seconds that an attempt waits for its provider in all
 TRIES: Final = 4  # of one call that fails although the provider is not busy
@@ -20,7 +20,7 @@ TRIES: Final = 4  # of one call that fails although the provider is not busy
 # operator waits five times, so that a bad quarter of an hour is outlasted.
 BUSY_WAIT: Final = 180.0
 FIRST_WAIT: Final = 0.5  # seconds, doubled after every try
-_NO_TOKENS: Final = {"inputTokens": 0, "cachedTokens": 0, "outputTokens": 0}
+_NO_TOKENS: Final[dict[str, Json]] = {"inputTokens": 0, "cachedTokens": 0, "outputTokens": 0}
 
 
 class ProviderRetries:
@@ -58,11 +58,11 @@ class ProviderRetries:
                 if isinstance(error, TimeoutError) and clock.expired():
                     error = TimeoutError(f"no answer within {self._timeout:g} s")
                 refusal = refusal_of(error)
+                unread = None
                 if refusal.answered:
-                    self._meter.model_call(
-                        self._price, **tokens_of(estimate(ModelResponse(parts=[])))
-                    )
-                self._trace_error(f"{refusal.reason}: {refusal.message}", start)
+                    unread = tokens_of(estimate(ModelResponse(parts=[])))
+                    self._meter.model_call(self._price, **unread)
+                self._trace_error(f"{refusal.reason}: {refusal.message}", start, unread)
                 await self._wait(refusal, pause, tries)
                 pause, tries = pause * 2, tries + 1
             else:
@@ -70,13 +70,15 @@ class ProviderRetries:
                 self._count(response, start)
                 return response
 
-    def _trace_error(self, error: str, start: str) -> None:
+    def _trace_error(self, error: str, start: str, tokens: Tokens | None = None) -> None:
+        """Trace a call without a usable answer; `tokens` are those of one that was answered."""
+        counted = _NO_TOKENS if tokens is None else self._counts(tokens)
         self._meter.add(
             "model",
             start=start,
             model=self._name,
             provider=self._provider,
-            **_NO_TOKENS,
+            **counted,
             error=error,
         )
 
@@ -105,9 +107,16 @@ class ProviderRetries:
             start=start,
             model=response.model_name or self._name,
             provider=self._provider,
-            inputTokens=tokens["input_tokens"],
-            cachedTokens=tokens["cached_tokens"],
-            outputTokens=tokens["output_tokens"],
             finish=response.finish_reason,
-            estimated=is_estimated(response) or None,
+            **self._counts(tokens),
         )
+
+    def _counts(self, tokens: Tokens) -> dict[str, Json]:
+        """The fields of a trace entry about tokens and cost: all entries add up to the usage."""
+        return {
+            "inputTokens": tokens["input_tokens"],
+            "cachedTokens": tokens["cached_tokens"],
+            "outputTokens": tokens["output_tokens"],
+            "costUSD": plain(cost_of(self._price, tokens)) if self._price else None,
+            "estimated": tokens.get("estimated") or None,
+        }

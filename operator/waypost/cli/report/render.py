@@ -11,7 +11,13 @@ from rich.tree import Tree
 
 from waypost.api.status import Usage
 from waypost.cli.report import format
-from waypost.cli.report.run_report import ApprovalReport, AttemptReport, NodeReport, RunReport
+from waypost.cli.report.run_report import (
+    ApprovalReport,
+    AttemptReport,
+    ModelReport,
+    NodeReport,
+    RunReport,
+)
 from waypost.kube.timestamps import parse_timestamp
 
 _STYLES: Final = {
@@ -162,6 +168,9 @@ def _add_attempt(branch: Tree, attempt: AttemptReport) -> None:
         return
     for entry in attempt.trace.entries:
         inner.add(_entry_line(entry, since=attempt.started_at or attempt.launched_at))
+    if len(attempt.trace.models) > 1:  # of one, the line of the attempt has the sums
+        for used in attempt.trace.models:
+            inner.add(Text(_model_line(used), style="dim"))
     if attempt.trace.note:
         inner.add(Text(f"trace: {format.tame(attempt.trace.note)}", style="dim"))
     if attempt.trace.dropped:
@@ -235,6 +244,19 @@ def _asked(approval: ApprovalReport) -> str:
         f"({approval.reason})" if approval.reason else "",
     ]
     return " ".join(part for part in parts if part)
+
+
+def _model_line(used: ModelReport) -> str:
+    provider = f" ({used.provider})" if used.provider else ""
+    facts = [
+        format.count(used.calls, "call"),
+        format.count(used.errors, "error") if used.errors else "-",
+        format.tokens(used.input_tokens, used.cached_tokens, used.output_tokens),
+        format.cost(used.cost_usd, estimated=bool(used.estimated_calls)) or "-",
+    ]
+    return format.tame(f"in all {used.model}{provider}: ") + format.joined(
+        fact for fact in facts if fact != "-"
+    )
 
 
 def _more_entries(number: int) -> str:

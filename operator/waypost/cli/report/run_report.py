@@ -23,11 +23,26 @@ VERSION: Final = 1
 AttemptKey = tuple[str, int]  # path, number
 
 
+class ModelReport(Model):
+    """What the calls of one model used. `costUsd` is only known where a price is."""
+
+    provider: str | None = None
+    model: str
+    calls: int = 0
+    errors: int = 0
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+    estimated_calls: int = 0
+    cost_usd: str | None = Field(default=None, alias="costUSD")
+
+
 class TraceReport(Model):
-    """What an attempt did: entries as in docs/adr/0008-agent-nodes.md. `note` says why no entries
-    can be shown."""
+    """What an attempt did: entries as in docs/adr/0008-agent-nodes.md, and `models` with the sums
+    of those for each model. `note` says why no entries can be shown."""
 
     entries: list[JsonObject] = Field(default_factory=list)
+    models: list[ModelReport] = Field(default_factory=list)
     dropped: int = 0
     note: str | None = None
 

@@ -5,6 +5,7 @@ from typing import Final
 
 from waypost.api.meta import LABEL_RUN
 from waypost.cli.connection.cluster import Session
+from waypost.cli.report.models_used import models_used
 from waypost.cli.report.run_report import AttemptKey, RunReport, TraceReport
 from waypost.kube import node_records
 from waypost.kube.payloads import AttemptRef
@@ -64,4 +65,5 @@ async def _trace(session: Session, record: str, ref: AttemptRef) -> TraceReport:
         trace = trace_from_json(fact.payload.value)
     except ValueError as error:
         return TraceReport(note=f"NodeRecord {record}: {error}")
-    return TraceReport(entries=trace.entries, dropped=trace.dropped)
+    used = models_used(trace.entries)
+    return TraceReport(entries=trace.entries, models=used, dropped=trace.dropped)
