@@ -23,12 +23,15 @@ class Clocks:
         self._seen = seen
         self._ready: dict[str, float] = {}  # since when a node may start
         self._began: float | None = None  # the round
+        self._verdict: float | None = None  # since when finally may run
         self._late = _STORED_LATE if scenario.troubles else 1.0
 
     def note(self, old: Obj, new: Obj, now: float, *, begins: bool) -> Iterator[Violation]:
         """What is wrong with a status write."""
         if begins or self._began is None:
-            self._began = now
+            self._began, self._verdict = now, None
+        if new.get("verdict") and self._verdict is None:
+            self._verdict = now
         before = {entry["path"]: entry for entry in items(old, "nodes")}
         entries = {entry["path"]: entry for entry in items(new, "nodes")}
         for node in self._scenario.nodes:
@@ -36,13 +39,23 @@ class Clocks:
                 continue  # a round has dropped it, or is still to add it
             if begins and entry.get("disposition") not in (None, "Adopted", "Reused"):
                 self._ready.pop(node.name, None)
-            if all(entries.get(name, {}).get("phase") in FINAL for name in node.upstream):
+            if node.last and self._verdict is None:
+                self._ready.pop(node.name, None)
+            elif all(entries.get(name, {}).get("phase") in FINAL for name in node.upstream):
                 self._ready.setdefault(node.name, now)
             yield from self._node(node, before.get(node.name, {}), entry, now)
 
     def run_is_late(self, now: float) -> bool:
         """Whether the deadline of the run may have passed."""
         return self._is_over(now, slack=-self._late)
+
+    def _stage_is_over(self, node: Node, now: float, *, slack: float) -> bool:
+        """Whether the deadline of the run has passed, or that of finally for its nodes."""
+        deadline = self._scenario.finally_deadline
+        if not node.last:
+            return self._is_over(now, slack=slack)
+        began = self._verdict
+        return deadline is not None and began is not None and now > began + deadline + slack
 
     def _is_over(self, now: float, *, slack: float) -> bool:
         deadline = self._scenario.deadline
@@ -52,14 +65,17 @@ class Clocks:
         name = node.name
         if entry.get("reason") == _REASON and was.get("reason") != _REASON:
             own = entry["phase"] == "Failed" and self._is_due(node, now, slack=-self._late)
-            whole = entry["phase"] == "Cancelled" and self.run_is_late(now)
+            whole = entry["phase"] == "Cancelled" and self._stage_is_over(
+                node, now, slack=-self._late
+            )
             if not own and not whole:
                 yield Violation("deadline", f"{name} is {entry['phase']} before its deadline", now)
         if entry.get("attempt", 0) > was.get("attempt", 0):
             late = self._late
-            if self._is_over(now, slack=late) or self._is_due(node, now, slack=late):
+            if self._stage_is_over(node, now, slack=late) or self._is_due(node, now, slack=late):
                 yield Violation("deadline", f"{name} was started after its deadline", now)
-        overdue = self._is_due(node, now, slack=_TO_STOP) or self._is_over(now, slack=_TO_STOP)
+        overdue = self._is_due(node, now, slack=_TO_STOP)
+        overdue = overdue or self._stage_is_over(node, now, slack=_TO_STOP)
         if overdue and was.get("phase") not in FINAL and not self._scenario.troubles:
             yield Violation("deadline", f"{name} is {entry['phase']} long after its deadline", now)
 

@@ -152,6 +152,7 @@ class Evidence:
     round: int = 1  # the latest that has begun
     rounds: list[RoundStory] = field(default_factory=list)  # after the first
     asked_round: bool = False
+    verdict_cancelled: bool = False  # the run had been cancelled before the latest verdict
     spec: Obj = field(default_factory=dict)  # that the present round began with
     given: dict[str, str] = field(default_factory=dict)  # digests of what a person gave, by path
     left_out: set[str] = field(default_factory=set)  # that a person ever left out

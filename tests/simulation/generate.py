@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from tests.simulation.generate_finally import with_finally
 from tests.simulation.generate_settings import with_settings
 from tests.simulation.generate_strange import with_others
 from tests.simulation.plan import (
@@ -90,7 +91,7 @@ def scenario(seed: int) -> Scenario:
         rounds=_rounds(random.Random(f"rounds of {seed}"), nodes),
     )
     shaped = _reshaped(random.Random(f"shapes of {seed}"), made, agents=agents)
-    return with_settings(with_others(shaped))
+    return with_finally(with_settings(with_others(shaped)))
 
 
 def _reshaped(rng: random.Random, made: Scenario, *, agents: bool) -> Scenario:

@@ -37,6 +37,18 @@ class Unreadable(Exception):
 
 
 LEFT_OUT: Final = object()
+VERDICT: Final = "the verdict"  # the key of the verdict among the ends of nodes
+
+
+def verdict_of(*, cancelled: bool, failed: bool) -> End:
+    """How the main nodes of a run ended, together."""
+    return End("Cancelled" if cancelled else "Failed" if failed else "Succeeded")
+
+
+def breaks_finally(node: Node, end: End) -> bool:
+    """Whether the end of a node of finally turns a success into FinallyFailed (S124)."""
+    late = end == End("Cancelled", "DeadlineExceeded")
+    return late or (end.phase == "Failed" and not node.tolerated)
 
 
 def visible(node: Node, end: End) -> Any:
@@ -136,7 +148,9 @@ def inputs_of(
 ) -> dict[str, Any]:
     """The values of references, by key. Raises Unreadable."""
     values = {
-        f"{prefix}{at}": read(one.form, scenario.by_name[one.node], ends[one.node])
+        f"{prefix}{at}": ends[VERDICT].phase
+        if one.form == "verdict"
+        else read(one.form, scenario.by_name[one.node], ends[one.node])
         for at, one in enumerate(reads)
     }
     return {key: value for key, value in values.items() if value is not LEFT_OUT}

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from waypost.ports.cluster import Obj
 
-from tests.simulation.plan import NOTHING, READS, SCHEMA, WHENS, Node, Read, Scenario
+from tests.simulation.plan import AMPLE, NOTHING, READS, SCHEMA, WHENS, Node, Read, Scenario
 
 PROVIDER: Final[Obj] = {
     "apiVersion": "waypost.dev/v1alpha1",
@@ -23,9 +23,14 @@ def spec_of(scenario: Scenario) -> Obj:
     by_name = scenario.by_name
     spec: Obj = {
         "inputs": {"flag": scenario.flag, "text": "no number", "zero": 0},
-        "nodes": [node_of(node, by_name) for node in scenario.nodes if not node.comes],
+        "nodes": [
+            node_of(node, by_name) for node in scenario.nodes if not node.comes and not node.last
+        ],
         "parallelism": scenario.parallelism,
     }
+    if last := [node_of(node, by_name) for node in scenario.nodes if node.last]:
+        spec["finally"] = last
+        spec["finallyDeadline"] = f"{scenario.finally_deadline or AMPLE:.0f}s"
     if scenario.outputs:
         spec["outputs"] = {
             f"o{at}": _read(read, by_name) for at, read in enumerate(scenario.outputs)
@@ -38,7 +43,8 @@ def spec_of(scenario: Scenario) -> Obj:
 
 
 def _read(read: Read, by_name: dict[str, Node]) -> str:
-    return READS[read.form] % {"x": read.node, "f": by_name[read.node].field}
+    field = by_name[read.node].field if read.node else ""
+    return READS[read.form] % {"x": read.node, "f": field}
 
 
 def node_of(node: Node, by_name: dict[str, Node]) -> Obj:

@@ -128,6 +128,7 @@ def _unsure(stage: "Stage", run: Obj, planned: Round) -> list[str]:
         for entry in items(run, "status", "nodes")
         if (entry["phase"] in ("Failed", "Cancelled") or _is_undone(entry) or _is_overdue(entry))
         and nodes[entry["path"]].never_twice
+        and not nodes[entry["path"]].last
         and entry["path"] not in named
     ]
 

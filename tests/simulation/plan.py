@@ -34,8 +34,9 @@ READS: Final = {
     "phase": "${nodes.%(x)s.phase}",
     "maybe": "${nodes.%(x)s.?output.?%(f)s}",
     "reason": "${nodes.%(x)s.error.reason}",
+    "verdict": "${run.phase}",  # of no node; in finally only
 }
-SOFT_READS: Final = frozenset({"has", "phase", "maybe", "reason"})
+SOFT_READS: Final = frozenset({"has", "phase", "maybe", "reason", "verdict"})
 WHENS: Final = {
     "true": "${true}",
     "false": "${false}",
@@ -94,6 +95,7 @@ class Node:
     after: tuple[str, ...] = ()
     when: When | None = None
     comes: bool = False  # only with a round that adds it
+    last: bool = False  # in finally
     tolerated: bool = False  # onFailure: Continue
     pauses: bool = False  # onFailure: Pause
     fallback: Any = NOTHING
@@ -139,7 +141,7 @@ class Node:
     @property
     def upstream(self) -> tuple[str, ...]:
         """Nodes that must have ended first."""
-        soft = [read.node for read in self.reads if read.form in SOFT_READS]
+        soft = [read.node for read in self.reads if read.form in SOFT_READS and read.node]
         if self.when is not None and self.when.node and self.when.form in SOFT_WHENS:
             soft.append(self.when.node)
         return (*self.hard, *soft, *self.after)
@@ -218,6 +220,7 @@ class Scenario:
     deliveries: tuple[str, ...] = ("immediate",)  # of the watches of operators, in turn
     rounds: tuple[Round, ...] = ()
     deadline: float | None = None  # of the run, in each round
+    finally_deadline: float | None = None
 
     def without(
         self,
@@ -243,7 +246,7 @@ class Scenario:
     @property
     def is_hurried(self) -> bool:
         """Whether a deadline may pass."""
-        clocks = (self.deadline, *(node.deadline for node in self.nodes))
+        clocks = (self.deadline, self.finally_deadline, *(node.deadline for node in self.nodes))
         return any(clock is not None and clock < AMPLE for clock in clocks)
 
     @property
@@ -260,7 +263,10 @@ class Scenario:
     def downstream(self, name: str) -> set[str]:
         """Everything after a node."""
         found: set[str] = set()
+        last = self.by_name[name].last
         for node in self.nodes:  # in topological order
+            if node.last is not last:
+                continue  # finally runs whatever becomes of the others
             if name in node.upstream or found.intersection(node.upstream):
                 found.add(node.name)
         return found

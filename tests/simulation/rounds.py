@@ -9,7 +9,7 @@ from waypost.ports.cluster import Obj
 
 from tests.fakes.nodes.programs import Ledger
 from tests.simulation.evidence import AttemptStory, Evidence, RoundStory, Violation
-from tests.simulation.interpreter import End, Starts, start
+from tests.simulation.interpreter import VERDICT, End, Starts, start
 from tests.simulation.plan import Node, Scenario
 from tests.simulation.programs import digest
 from tests.simulation.verdict import Judge
@@ -124,10 +124,13 @@ class RoundsJudge(Judge):
         if self._seen.deleted_at is None:
             yield from self._checkpoints()
             if len(self._ends) == len(self._standing):
+                self._ends[VERDICT] = self._verdict()
                 yield from self._graph()
             yield from self._run()
 
     def _starts_allowed(self, node: Node) -> int:
+        if node.last:
+            return super()._starts_allowed(node)
         return 1 + sum(node.name in each.named for each in self._seen.rounds)
 
     def _attempt(self, node: Node, story: AttemptStory) -> Iterator[Violation]:
@@ -161,11 +164,12 @@ class RoundsJudge(Judge):
         """What the last round leaves is of one piece: each node ended as those before it say, on
         the inputs that they give now."""
         cancelled = section(self._seen.run, "status").get("cancelledAt")
-        closed = bool(self._fatal() or self._is_late() or cancelled)
+        main_closed = bool(self._fatal() or self._is_late() or cancelled)
         put = put_by_a_person(self._seen.spec) | self._seen.given.keys()
         for node in self._standing:
             if node.never_twice or node.name in put:
                 continue  # it may stand although what came before it has changed
+            closed = self._skips if node.last else main_closed
             end, follows = self._ends[node.name], start(self._scenario, node, self._ends)
             shown = End(end.phase, end.reason)
             if shown == _LEFT_OUT and node.name in self._seen.left_out:
@@ -179,12 +183,14 @@ class RoundsJudge(Judge):
 
     def _is_late(self) -> bool:
         hurried = self._scenario.deadline is not None
-        return hurried and any(end.phase == "Cancelled" for end in self._ends.values())
+        main = [self._ends[node.name] for node in self._standing if not node.last]
+        return hurried and any(end.phase == "Cancelled" for end in main)
 
     def _last_inputs(self, node: Node, follows: Starts) -> Iterator[Violation]:
         if self._ends[node.name].phase != "Succeeded" or node.name in self._seen.given:
             return
-        defined = next(n for n in items(self._seen.spec, "nodes") if n["name"] == node.name)
+        listed = items(self._seen.spec, "finally" if node.last else "nodes")
+        defined = next(n for n in listed if n["name"] == node.name)
         edits = {k: v for k, v in defined.get("inputs", {}).items() if k.startswith("edit")}
         expected = follows.inputs | edits
         for pod in self._seen.pods_of(node.name, self._seen.nodes[node.name].get("attempt") or 0):

@@ -37,13 +37,19 @@ from waypost.runtime.writes import actions as writes_actions
 from waypost.runtime.writes import status_patch
 from waypost.runtime.writes.actions import ActionExecutor
 
-from tests.simulation import seeded_pods, seeded_rounds, seeded_settings, seeded_strange
+from tests.simulation import (
+    seeded_finally,
+    seeded_pods,
+    seeded_rounds,
+    seeded_settings,
+    seeded_strange,
+)
 from tests.simulation.hunting import BUGS as BUGS
 from tests.simulation.hunting import acts, both, bug, holds, suffers
 from tests.simulation.plan import Scenario
 
 # Importing them puts their bugs on the list.
-PARTS: Final = (seeded_pods, seeded_rounds, seeded_settings, seeded_strange)
+PARTS: Final = (seeded_finally, seeded_pods, seeded_rounds, seeded_settings, seeded_strange)
 
 # --- results -------------------------------------------------------------------------------------
 

@@ -69,7 +69,7 @@ class Shrinker:
             return
         self._seen.add(cut)
         left = cut.scenario()
-        if not left.nodes:
+        if all(node.last for node in left.nodes):
             return
         self.tries -= 1
         if self.wrong & broken(play(left)[0]):

@@ -55,7 +55,8 @@ async def _refuse(stage: "Stage", trouble: Trouble) -> None:
         if trouble.number == 2 and not stage.has_ended:
             await stage.patch_run(cancel=True)
             await stage.until(lambda: stage.has_ended, _TO_CANCEL)
-            if _is_calm(stage) and stage.seen.finished_at is None:
+            last = any(node.last for node in stage.scenario.nodes)  # which a cancel does not stop
+            if _is_calm(stage) and stage.seen.finished_at is None and not last:
                 stage.watcher.blame("K1", f"no end {_TO_CANCEL:.0f} s after a cancel")
     finally:
         refusals.pop(REFUSED[what], None)
@@ -140,12 +141,13 @@ def _idle(stage: "Stage", since: float) -> Iterator[tuple[str, str]]:
     seen, plan, due = stage.seen, stage.scenario, stage.watcher.now - SILENCE
     phases = {path: entry["phase"] for path, entry in seen.nodes.items()}
     busy = sum(phase == "Running" for phase in phases.values())
-    failed = [path for path, phase in phases.items() if phase == "Failed"]
+    main = {node.name for node in plan.nodes if not node.last}
+    failed = [path for path, phase in phases.items() if phase == "Failed" and path in main]
     if busy >= plan.parallelism or any(not plan.by_name[path].tolerated for path in failed):
         return
     for node in plan.nodes:
         entry = seen.nodes.get(node.name)
-        if entry is None or entry["phase"] != "Pending" or node.kind == "agent":
+        if entry is None or entry["phase"] != "Pending" or node.kind == "agent" or node.last:
             continue
         if any(phases.get(name) not in FINAL for name in node.upstream):
             continue

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from waypost.api import meta
 from waypost.kube import names
+from waypost.kube.objects import section
 from waypost.ports.cluster import ClusterError, Kind, NotFound, Unavailable
 
 from tests.fakes.api.deletion import Deletion
@@ -286,6 +287,17 @@ async def _cancel(stage: "Stage", trouble: Trouble) -> None:
     await stage.patch_run(cancel=True)
 
 
+async def _cancel_finally(stage: "Stage", trouble: Trouble) -> None:
+    """A person cancels while finally runs; with `choice` skip, finally too."""
+    await stage.until(lambda: "verdict" in section(stage.seen.run, "status"))
+    await asyncio.sleep(trouble.at)
+    if stage.has_ended:
+        return
+    stage.exercise(trouble)
+    skip = {"skipFinally": True} if trouble.choice else {}
+    await stage.patch_run(cancel=True, **skip)
+
+
 async def _delete_run(stage: "Stage", trouble: Trouble) -> None:
     with contextlib.suppress(NotFound):
         if stage.world.run():
@@ -311,12 +323,13 @@ _DOINGS: Final[dict[str, Doing]] = {
     "poison": _poison,
     "suspend": _suspend,
     "cancel": _cancel,
+    "cancel_finally": _cancel_finally,
     "delete_run": _delete_run,
     **strange.DOINGS,
 }
 KINDS: Final = frozenset({*COUNTED_WRITES, *_DOINGS})
 _AFTER_SOMETHING: Final = ("delete_pod", "evict", "pressure", "delete_job", "delete_approval")
-_TELLS_ITSELF: Final = ("record_gone",)
+_TELLS_ITSELF: Final = ("record_gone", "cancel_finally")
 
 
 async def befall(stage: "Stage", trouble: Trouble) -> None:

@@ -9,7 +9,9 @@ from waypost.ports.cluster import Obj
 
 from tests.fakes.nodes.programs import Ledger
 from tests.simulation.evidence import AttemptStory, Evidence, GateStory, PodStory, Violation
+from tests.simulation.finally_rules import FinallyRules
 from tests.simulation.interpreter import (
+    VERDICT,
     Again,
     End,
     Patience,
@@ -26,14 +28,15 @@ _STOPPING: Final = 15.0  # from a timeout to the end of a program that takes its
 _CLOSED: Final = End("Cancelled", "Cancelled")
 
 
-class Judge:
+class Judge(FinallyRules):
     """One run under judgement."""
 
     def __init__(self, scenario: Scenario, seen: Evidence, ledger: Ledger) -> None:
         self._scenario = scenario
         self._seen = seen
         self._ledger = ledger
-        names = {node["name"] for node in items(seen.spec, "nodes")}
+        listed = [*items(seen.spec, "nodes"), *items(seen.spec, "finally")]
+        names = {node["name"] for node in listed}
         self._standing = [node for node in scenario.nodes if node.name in names]
         self._ends: dict[str, End] = {}
         self._meanings: dict[str, Gave] = {}
@@ -73,7 +76,7 @@ class Judge:
                     yield Violation("I3", f"{path}: attempt {execution.attempt} is in no status")
 
     def _starts_allowed(self, node: Node) -> int:
-        return 1
+        return 1 + len(self._seen.rounds) if node.last else 1
 
     # --- attempts ----------------------------------------------------------------------------
 
@@ -240,15 +243,13 @@ class Judge:
                 return
             yield from self._output(node, entry)
             self._ends[node.name] = self._end(node, entry)
+        self._ends[VERDICT] = self._verdict()
         fatal = self._fatal()
         closed = bool(fatal) or section(self._seen.run, "status").get("cancelledAt")
         doomed = {name for path in fatal for name in self._scenario.downstream(path)}
         for node in self._standing:
-            yield from self._node(node, closed=bool(closed), doomed=node.name in doomed)
-
-    def _fatal(self) -> list[str]:
-        nodes = self._standing
-        return [n.name for n in nodes if self._ends[n.name].phase == "Failed" and not n.tolerated]
+            shut = self._skips if node.last else bool(closed)
+            yield from self._node(node, closed=shut, doomed=node.name in doomed)
 
     def _end(self, node: Node, entry: Obj) -> End:
         if entry["phase"] != "Succeeded":
@@ -336,13 +337,13 @@ class Judge:
 
     def _run(self) -> Iterator[Violation]:
         status = section(self._seen.run, "status")
-        fatal = self._fatal() if len(self._ends) == len(self._standing) else []
-        expected = "Failed" if fatal or self._is_late() else "Succeeded"
-        if status.get("cancelledAt"):
-            expected = "Cancelled"
+        whole = VERDICT in self._ends
+        expected = self._expected_phase() if whole else "Succeeded"
+        if whole:
+            yield from self._finally(status)
         if status.get("phase") != expected:
             yield Violation("T11", f"the run: expected {expected}, found {status.get('phase')}")
-        if len(self._ends) == len(self._standing):
+        if whole:
             outputs = outputs_of(self._scenario, self._ends)
             if (status.get("outputs") or {}) != outputs:
                 text = f"outputs: expected {outputs}, found {status.get('outputs')}"

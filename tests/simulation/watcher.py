@@ -27,6 +27,7 @@ from tests.simulation.machines import Machines
 from tests.simulation.plan import RUN, Scenario
 from tests.simulation.relaunches import Relaunches
 from tests.simulation.rounds import Rounds
+from tests.simulation.stages import Stages
 from tests.support.harness import World
 
 _LARGEST_STATUS: Final = 256 * 1024
@@ -42,6 +43,7 @@ class Watcher:
         self._nodes = scenario.by_name
         self._rounds = Rounds(scenario, self.seen)
         self._clocks = Clocks(scenario, self.seen)
+        self._stages = Stages(scenario, self.seen)
         self._machines = Machines(scenario)
         self.relaunches = Relaunches()
         self._hash = hashlib.sha256()
@@ -122,6 +124,14 @@ class Watcher:
             self.blame("I15", f"the status takes {size} bytes")
         begins = self._rounds.note(section(before, "spec"), old, new, self.now)
         self.seen.violations += self._clocks.note(old, new, self.now, begins=begins)
+        self.seen.violations += self._stages.note(
+            section(before, "spec"),
+            old,
+            new,
+            self.now,
+            begins=begins,
+            finished=self._finished(new) and not (self._finished(old) and not begins),
+        )
         known = {node["path"]: node for node in items(old, "nodes")}
         if begins:
             self.tell(f"round {self.seen.round} begins")
@@ -210,7 +220,8 @@ class Watcher:
         names = ", ".join(f"{story.path} {story.number}" for story in started)
         if spec.get("suspend"):
             self.blame("S80", f"attempts of a suspended run were started: {names}")
-        if spec.get("cancel") or old.get("cancelledAt"):
+        main = [story for story in started if not self._nodes[story.path].last]
+        if (main or spec.get("skipFinally")) and (spec.get("cancel") or old.get("cancelledAt")):
             self.blame("S81", f"attempts of a cancelled run were started: {names}")
         if was_finished:
             self.blame("I10", f"attempts of a finished run were started: {names}")
@@ -233,7 +244,7 @@ class Watcher:
             self.blame("S42", f"the run ended, and {', '.join(sorted(held))} waits for a person")
         below = {name for path in held for name in self._scenario.downstream(path)}
         for path, entry in entries.items():
-            waits = entry["phase"] not in FINAL
+            waits = entry["phase"] not in FINAL and not self._nodes[path].last
             if status.get("phase") == "Paused" and waits and path not in below:
                 self.blame("S42", f"{path} is {entry['phase']} while the run is paused")
             doomed = failed.intersection(self._nodes[path].hard)
@@ -241,7 +252,8 @@ class Watcher:
                 self.blame("S42", f"{path} is Skipped, and {', '.join(doomed)} only pause")
 
     def _is_fatal(self, path: str) -> bool:
-        return not self._nodes[path].tolerated and not self._nodes[path].pauses
+        node = self._nodes[path]
+        return not node.tolerated and not node.pauses and not node.last
 
     @staticmethod
     def _finished(status: Obj) -> bool:
@@ -318,6 +330,7 @@ class Watcher:
         state = [section(s, "state") for s in items(status, "containerStatuses")]
         if any("running" in s for s in state) and story.started_at is None:
             story.started_at = self.now
+            self.seen.violations += self._stages.started(story, self.now)
         ended = status.get("phase") in ("Succeeded", "Failed") or any(
             "terminated" in s for s in state
         )

@@ -1,0 +1,49 @@
+"""The CRDs stay small enough for kubectl and the API server. A second list of nodes, as finally is
+one, costs as much as its bounds say."""
+
+import json
+from collections.abc import Iterator
+from typing import Any, Final
+
+import pytest
+from waypost.api.crd import generate
+from waypost.api.crd.resources import RESOURCES
+from waypost.api.workflow import MAX_FINALLY_NODES, MAX_NODES
+
+# kubectl apply without --server-side keeps the object in an annotation of at most 262,144 bytes.
+LARGEST: Final = 220_000
+# How many rules one object can make the API server evaluate: 200 nodes with everything in them.
+MOST_RULES: Final = 400_000
+
+
+def rules(schema: dict[str, Any], times: int = 1) -> Iterator[tuple[int, int]]:
+    """(rules, how often each can be evaluated for one object) of each schema."""
+    yield len(schema.get("x-kubernetes-validations", ())), times
+    for child in schema.get("properties", {}).values():
+        yield from rules(child, times)
+    if "items" in schema:
+        yield from rules(schema["items"], times * schema["maxItems"])
+    if "additionalProperties" in schema:
+        yield from rules(schema["additionalProperties"], times * schema["maxProperties"])
+
+
+@pytest.mark.parametrize("resource", RESOURCES, ids=lambda resource: resource.kind)
+def test_size(resource: Any) -> None:
+    size = len(json.dumps(generate.manifest(resource), separators=(",", ":")))
+    assert size < LARGEST
+
+
+@pytest.mark.parametrize("resource", RESOURCES, ids=lambda resource: resource.kind)
+def test_rules(resource: Any) -> None:
+    schema = generate.manifest(resource)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    assert sum(count * times for count, times in rules(schema)) < MOST_RULES
+
+
+def test_finally_costs_a_tenth_of_nodes() -> None:
+    """It has the rules of nodes, and a tenth of the items."""
+    (resource,) = [one for one in RESOURCES if one.kind == "AgentWorkflow"]
+    spec = generate.object_schema(resource, with_status=False)["properties"]["spec"]["properties"]
+    nodes, last = (
+        sum(count * times for count, times in rules(spec[field])) for field in ("nodes", "finally")
+    )
+    assert last * MAX_NODES <= nodes * MAX_FINALLY_NODES
