@@ -217,7 +217,7 @@ class Patience:
 
 
 def _may_repeat(node: Node, attempt: int) -> bool:
-    """What retry.exitCodes says of the exit code of an attempt (S69)."""
+    """Whether retry.exitCodes allows a retry after the exit code of an attempt (S49)."""
     code = exit_code_of(node, act_of(node, attempt))
     if node.codes is None or code is None:
         return True
