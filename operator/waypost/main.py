@@ -143,6 +143,7 @@ def _controller_settings(settings: Settings) -> ControllerSettings:
         shutdown_seconds=DRAIN_SECONDS,
         write_qps=settings.write_qps,
         write_burst=settings.write_burst,
+        suspend_new_runs=settings.suspend_new_runs,
         node_lost_seconds=settings.node_lost_seconds,
     )
 

@@ -112,6 +112,10 @@ class Settings(ClusterSettings):
     sweep_seconds: float = Field(
         default=600, ge=5, description="Seconds between searches for Jobs that no run names."
     )
+    suspend_new_runs: bool = Field(
+        default=False,
+        description="true: no new run is accepted. New runs wait; accepted ones continue.",
+    )
     job_ttl_seconds: int = Field(
         default=86400,
         ge=3600,

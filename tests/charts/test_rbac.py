@@ -23,12 +23,22 @@ OPERATOR: dict[Grant, str] = {
         "children name their run with blockOwnerDeletion, which some clusters check (the "
         "admission plugin OwnerReferencesPermissionEnforcement, on in OpenShift)"
     ),
+    ("waypost.dev", "agentworkflowtemplates", "get"): (
+        "live read when a run or a round takes its definition"
+    ),
+    ("waypost.dev", "agentworkflowtemplates", "list"): "first list, periodic resync",
+    ("waypost.dev", "agentworkflowtemplates", "watch"): (
+        "check what is new or changed; wake the runs that wait for it"
+    ),
+    ("waypost.dev", "agentworkflowtemplates/status", "patch"): "the condition Accepted",
     ("waypost.dev", "approvals", "get"): "look again before an answer is recorded",
     ("waypost.dev", "approvals", "list"): "first list, periodic resync",
     ("waypost.dev", "approvals", "watch"): "wake up when somebody answers",
     ("waypost.dev", "approvals", "create"): "ask; a deleted question is asked again",
     ("waypost.dev", "approvals/status", "patch"): "record the answer; withdraw",
-    ("waypost.dev", "noderecords", "get"): "read an output that was too big for status",
+    ("waypost.dev", "noderecords", "get"): (
+        "read an output that was too big for status, or the definition of a run"
+    ),
     ("waypost.dev", "noderecords", "create"): "store one",
     **{
         ("waypost.dev", f"{kind}{suffix}", verb): reason
@@ -71,7 +81,9 @@ MACHINES: dict[Grant, str] = {
 GATEWAY: dict[Grant, str] = {
     ("", "pods", "get"): "is the pod of a token alive, and which attempt does it run",
     ("waypost.dev", "agentworkflows", "get"): "is that attempt current; is a run gone (sweep)",
-    ("waypost.dev", "noderecords", "get"): "is the same payload kept already; give it back",
+    ("waypost.dev", "noderecords", "get"): (
+        "is the same payload kept already; give it back; the output schema of a run of a template"
+    ),
     ("waypost.dev", "noderecords", "create"): "keep one",
 }
 
@@ -84,11 +96,18 @@ CLEANUP: dict[Grant, str] = {
     ("", "pods", "patch"): "take the finalizer off",
 }
 
-KINDS = ("agentworkflows", "approvals", "modelproviders", "noderecords", "toolservers")
+KINDS = (
+    "agentworkflows",
+    "agentworkflowtemplates",
+    "approvals",
+    "modelproviders",
+    "noderecords",
+    "toolservers",
+)
 VIEW = {("waypost.dev", kind, verb) for kind in KINDS for verb in ("get", "list", "watch")}
 EDIT = {
     ("waypost.dev", kind, verb)
-    for kind in ("agentworkflows", "modelproviders", "toolservers")
+    for kind in ("agentworkflows", "agentworkflowtemplates", "modelproviders", "toolservers")
     for verb in ("create", "update", "patch", "delete", "deletecollection")
 }
 APPROVER = {("waypost.dev", "approvals", verb) for verb in ("get", "list", "watch", "patch")} | {

@@ -138,6 +138,7 @@ def test_environment_is_one_that_the_settings_take(
         'log={"format":"text","level":"debug"}',
         'api={"qps":7.5,"burst":9}',
         "workers=3",
+        "suspendNewRuns=true",
         "lease.seconds=9",
         'runner.defaultResources={"requests":{"cpu":"10m"},"limits":{"memory":"1Gi"}}',
         "runner.jobTTLSeconds=1000000",
@@ -156,6 +157,7 @@ def test_environment_is_one_that_the_settings_take(
         "wp-waypost-operator",
     )
     assert settings.lease_seconds == 9
+    assert settings.suspend_new_runs
     assert settings.node_requests[0] == "cpu=10m"
     assert "memory=1Gi" in settings.node_limits
     assert settings.job_ttl_seconds == 1000000

@@ -11,11 +11,14 @@ from tests.crds.manifests import (
     Manifest,
     approval,
     container,
+    definition,
     gate,
     kept,
     node,
     pause,
     record,
+    run_of,
+    template,
     workflow,
 )
 
@@ -176,7 +179,40 @@ EVERYTHING = workflow(
     ttlSecondsAfterFinished=0,
 )
 
+TEMPLATE: Manifest = {
+    key: value
+    for key, value in EVERYTHING["spec"].items()
+    if key not in ("inputs", "cancel", "skipFinally", "rerun", "ttlSecondsAfterFinished")
+}
 ACCEPTED = [
+    row(
+        "run-of-a-template",
+        run_of(
+            inputs=ANY_VALUES,
+            suspend=True,
+            cancel=False,
+            deadline="1h",
+            budget={"tokens": 1},
+            rerun={"round": 2, "template": "Latest"},
+            ttlSecondsAfterFinished=60,
+        ),
+        "all that may stand beside templateRef",
+    ),
+    row(
+        "template-with-everything",
+        template(*TEMPLATE.pop("nodes"), **TEMPLATE, description="Reviews."),
+        "no field is pruned, no null inside a value is lost",
+    ),
+    row(
+        "most-nodes-of-a-template",
+        template(*[node(f"n{i}") for i in range(200)]),
+        "200 nodes, within the budget",
+    ),
+    row(
+        "record-of-a-definition",
+        definition({"nodes": [node()]}),
+        "it belongs to the run, not to an attempt",
+    ),
     row("smallest", workflow(), "one node with a kind is a workflow"),
     row("everything", EVERYTHING, "no field is pruned, no null inside a value is lost"),
     row("longest-name", workflow(name="r" * 253), "any name the API server takes"),

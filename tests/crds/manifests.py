@@ -22,6 +22,24 @@ def written(fields: Manifest) -> Manifest:
     return {name.removesuffix("_"): value for name, value in fields.items()}
 
 
+def run_of(name: str = "review", **spec: Any) -> Manifest:
+    """An AgentWorkflow that runs a template."""
+    made = workflow(templateRef={"name": name}, **spec)
+    if "nodes" not in spec:
+        del made["spec"]["nodes"]
+    return made
+
+
+def template(*nodes: Manifest, **spec: Any) -> Manifest:
+    """An AgentWorkflowTemplate of `nodes`; with none of them, of one python node."""
+    return {
+        "apiVersion": "waypost.dev/v1alpha1",
+        "kind": "AgentWorkflowTemplate",
+        "metadata": {"name": "review"},
+        "spec": {"nodes": list(nodes) or [node()], **spec},
+    }
+
+
 def node(name: str = "gather", **fields: Any) -> Manifest:
     """A python node."""
     return {"name": name, "python": PYTHON, **fields}
@@ -92,6 +110,14 @@ def record(name: str = "sample-gather-1-7c1f", **spec: Any) -> Manifest:
             **spec,
         },
     }
+
+
+def definition(value: Manifest) -> Manifest:
+    """A NodeRecord with the definition of a run."""
+    made = record(type="Definition", data=value)
+    for field in ("path", "round", "attempt"):
+        del made["spec"][field]
+    return made
 
 
 def kept(**form: Any) -> Manifest:

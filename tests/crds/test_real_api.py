@@ -12,12 +12,13 @@ from waypost.adapters.credentials import KubeconfigSource
 from waypost.api.approval import ApprovalSpec
 from waypost.api.provider import ModelProviderSpec
 from waypost.api.record import NodeRecordSpec
+from waypost.api.template.spec import AgentWorkflowTemplateSpec
 from waypost.api.toolserver import ToolServerSpec
 from waypost.api.workflow import AgentWorkflowSpec
 from waypost.cli.lint.linter import server_violations
 from waypost.cli.lint.structure import UNKNOWN
 
-from tests.crds import endpoints
+from tests.crds import endpoints, templates
 from tests.crds.accepted import ACCEPTED
 from tests.crds.manifests import Manifest, approval, record, workflow
 from tests.crds.refused import LENIENT, STRICT
@@ -29,6 +30,7 @@ pytestmark = [pytest.mark.real_api, pytest.mark.usefixtures("no_operator")]
 
 MODELS: dict[str, type[BaseModel]] = {
     "AgentWorkflow": AgentWorkflowSpec,
+    "AgentWorkflowTemplate": AgentWorkflowTemplateSpec,
     "Approval": ApprovalSpec,
     "NodeRecord": NodeRecordSpec,
     "ModelProvider": ModelProviderSpec,
@@ -61,7 +63,7 @@ def stored(server: Server, manifest: Manifest, status: Manifest | None) -> str:
     return reference
 
 
-@pytest.mark.parametrize(("manifest", "says"), [*STRICT, *endpoints.REFUSED])
+@pytest.mark.parametrize(("manifest", "says"), [*STRICT, *endpoints.REFUSED, *templates.REFUSED])
 def test_refused(server: Server, manifest: Manifest, says: tuple[str, ...]) -> None:
     said = server.try_to_create(manifest)
     assert said.refused
@@ -93,7 +95,9 @@ def test_accepted_and_stored_to_the_last_field(
     MODELS[manifest["kind"]].model_validate(said.body["spec"])
 
 
-@pytest.mark.parametrize(("before", "status", "update", "says"), TRANSITIONS)
+@pytest.mark.parametrize(
+    ("before", "status", "update", "says"), [*TRANSITIONS, *templates.TRANSITIONS]
+)
 def test_update(
     server: Server,
     before: Manifest,

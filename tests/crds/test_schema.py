@@ -1,5 +1,6 @@
 """What is in crds/ is what the models say, and every schema in it is one the API server takes."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,7 +14,7 @@ from waypost.api.crd.openapi import UnstructuralError, structural
 from waypost.api.crd.resources import RESOURCES
 from waypost.api.crd.rules.table import RULES
 
-from tests.crds import endpoints
+from tests.crds import endpoints, templates
 from tests.crds.refused import LENIENT, STRICT
 from tests.crds.transitions import TRANSITIONS, VOTES
 
@@ -110,9 +111,31 @@ def test_lists_say_how_they_merge() -> None:
 
 def test_owners_are_noted_by_node_not_by_leaf() -> None:
     items = {at: node for at, node in schemas() if at.endswith(".nodes[]")}
-    assert len(items) == 2
+    assert len(items) == 3
     for at, node in items.items():
         assert node.get("x-kubernetes-map-type") == "atomic", f"{at}: managedFields would explode"
+
+
+# Bytes of each CRD as JSON. The API server takes 1.5 MiB for one object; `kubectl apply` without
+# --server-side takes 256 KiB, for it keeps a copy in an annotation.
+LARGEST_CRD = 200 * 1024
+
+
+def test_a_crd_stays_small() -> None:
+    for resource in RESOURCES:
+        bytes_ = len(json.dumps(generate.manifest(resource), separators=(",", ":")))
+        assert bytes_ < LARGEST_CRD, f"{resource.kind}: {bytes_} bytes"
+
+
+def test_a_template_has_the_fields_of_a_run() -> None:
+    spec = {at: node for at, node in schemas() if at.count(".") == 1 and at.endswith(".spec")}
+    run, template = (
+        set(spec[f"{kind}.spec"]["properties"])
+        for kind in ("AgentWorkflow", "AgentWorkflowTemplate")
+    )
+    assert template - run == {"description"}
+    own = {"inputs", "templateRef", "cancel", "skipFinally", "rerun", "ttlSecondsAfterFinished"}
+    assert run - template == own
 
 
 def test_rendering_is_stable() -> None:
@@ -252,7 +275,15 @@ def test_rules_hang_on_the_model_and_on_the_pattern() -> None:
 
 
 def test_every_rule_has_a_row() -> None:
-    rows = [*STRICT, *endpoints.REFUSED, *LENIENT, *TRANSITIONS, *VOTES]
+    rows = [
+        *STRICT,
+        *endpoints.REFUSED,
+        *LENIENT,
+        *TRANSITIONS,
+        *VOTES,
+        *templates.REFUSED,
+        *templates.TRANSITIONS,
+    ]
     expected = [part for row in rows for part in row.values[-1]]
     for key, rules in RULES.items():
         for rule in rules:

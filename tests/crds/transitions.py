@@ -5,7 +5,14 @@ from typing import Any
 
 import pytest
 
-from tests.crds.manifests import Manifest, approval, node, record, workflow, written
+from tests.crds.manifests import (
+    Manifest,
+    approval,
+    node,
+    record,
+    workflow,
+    written,
+)
 
 NOW = "2026-11-24T03:10:00Z"
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from waypost.api.provider import ModelProviderSpec
 from waypost.api.toolserver import ToolServerSpec
 from waypost.compiler.definition import define
+from waypost.compiler.templates import define_template
 
 from tests.examples.conftest import EXAMPLES, ROOT, Shown, documents, shown
 from tests.support.kubectl import Kubectl
@@ -25,6 +26,9 @@ MODELS: dict[str, type[BaseModel]] = {
 def test_operator_accepts_it(example: Shown) -> None:
     if example.manifest["kind"] == "AgentWorkflow":
         definition = define(example.manifest["spec"])
+        assert [str(problem) for problem in definition.problems] == []
+    elif example.manifest["kind"] == "AgentWorkflowTemplate":
+        definition = define_template(example.manifest["spec"])
         assert [str(problem) for problem in definition.problems] == []
     elif model := MODELS.get(example.manifest["kind"]):
         model.model_validate(example.manifest["spec"])

@@ -23,6 +23,7 @@ from tests.fakes.faults import Gate, Written, matcher
 OPERATOR: Final = "waypost-operator"
 WATCHED: Final = (
     Kind.AGENT_WORKFLOW,
+    Kind.AGENT_WORKFLOW_TEMPLATE,
     Kind.APPROVAL,
     Kind.MODEL_PROVIDER,
     Kind.TOOL_SERVER,

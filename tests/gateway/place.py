@@ -17,6 +17,8 @@ from waypost.gateway.metrics import GatewayMetrics
 from waypost.gateway.output_validation import OutputValidator
 from waypost.gateway.payload_store import Objects, PayloadStore
 from waypost.gateway.upload_limiter import UploadLimiter
+from waypost.kube import node_records
+from waypost.kube.manifests.attempt_job import Owner
 from waypost.ports.cluster import Kind, Obj
 from waypost.protocol import ijson
 
@@ -168,12 +170,14 @@ async def place(
     room: int = 64 * 1024 * 1024,
     seconds: float = 5.0,
     output_schema: Any = None,
+    from_template: bool = False,
 ) -> AsyncIterator[Place]:
-    """Run `brief` is under way: attempt 2 of its node `draft` has a pod, whose token is TOKEN."""
+    """Run `brief` is under way: attempt 2 of its node `draft` has a pod, whose token is TOKEN. Its
+    nodes stand in its spec, or in the record of what it took from a template."""
     clock = ManualClock()
     inner = InMemoryCluster(clock=clock)
     cluster = Cluster(inner)
-    pod = _run_with_pod(inner, output_schema)
+    pod = _run_with_pod(inner, output_schema, from_template=from_template)
     cluster.tokens[TOKEN] = reviewed(pod)
     uploads = UploadLimiter(room=room, seconds=seconds)
     gateway = Gateway(
@@ -190,7 +194,7 @@ async def place(
         assert uploads.in_flight == 0, "what was taken in is given back"
 
 
-def _run_with_pod(inner: InMemoryCluster, output_schema: Any) -> Obj:
+def _run_with_pod(inner: InMemoryCluster, output_schema: Any, *, from_template: bool) -> Obj:
     node = {"name": "draft", "python": {"source": "def run():\n    return 1\n"}}
     if output_schema is not None:
         node["outputSchema"] = output_schema
@@ -198,7 +202,7 @@ def _run_with_pod(inner: InMemoryCluster, output_schema: Any) -> Obj:
         "apiVersion": meta.API_VERSION,
         "kind": "AgentWorkflow",
         "metadata": {"name": RUN},
-        "spec": {"nodes": [node]},
+        "spec": {"templateRef": {"name": "t"}} if from_template else {"nodes": [node]},
     }
     server = inner.server
     run = server.create(Kind.AGENT_WORKFLOW, namespace=NAMESPACE, body=body, by="test")
@@ -210,7 +214,16 @@ def _run_with_pod(inner: InMemoryCluster, output_schema: Any) -> Obj:
         "attempts": [ended, under_way],
         "inputDigest": "sha256:of-the-inputs",
     }
-    status = {"phase": "Running", "nodes": [draft]}
+    status: Obj = {"phase": "Running", "nodes": [draft]}
+    uid = run["metadata"]["uid"]
+    if from_template:
+        owner = Owner(name=RUN, namespace=NAMESPACE, uid=uid).reference()
+        record = node_records.definition({"nodes": [node]}, owner=owner, namespace=NAMESPACE)
+        assert record is not None
+        server.create(Kind.NODE_RECORD, namespace=NAMESPACE, body=record, by="test")
+        digest, named = record["spec"]["digest"], record["metadata"]["name"]
+        pin = {"name": "t", "uid": "u", "generation": 1, "digest": digest, "record": named}
+        status["template"] = pin
 
     def change(found: Obj) -> None:
         found["status"] = {**found.get("status", {}), **status}
@@ -223,7 +236,6 @@ def _run_with_pod(inner: InMemoryCluster, output_schema: Any) -> Obj:
         subresource="status",
         by="test",
     )
-    uid = run["metadata"]["uid"]
     return make_pod(inner, "brief-draft-2-x", run_uid=uid)
 
 

@@ -183,9 +183,10 @@ async def test_what_expressions_read_stays_in_the_cluster() -> None:
         assert record_fact(p.records()[0]).payload.read
 
 
-async def test_a_large_output_is_held_to_its_schema_where_it_is_taken() -> None:
+@pytest.mark.parametrize("from_template", [False, True], ids=["own-nodes", "template"])
+async def test_a_large_output_is_held_to_its_schema_where_it_is_taken(from_template: bool) -> None:
     schema = {"type": "object", "required": ["title"]}
-    async with place(objects=Memory(), output_schema=schema) as p:
+    async with place(objects=Memory(), output_schema=schema, from_template=from_template) as p:
         refused = await p.put(noise(2_000_000))
         assert (refused.status_code, refused.json()["reason"]) == (422, "OutputInvalid")
         assert "title" in refused.json()["message"]

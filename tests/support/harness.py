@@ -133,6 +133,7 @@ _SETTINGS: Final[Mapping[str, Any]] = {
     "shutdown_seconds": 15.0,
     "write_qps": 50.0,
     "write_burst": 100,
+    "suspend_new_runs": False,
     "node_lost_seconds": 300.0,
 }
 

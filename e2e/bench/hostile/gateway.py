@@ -48,7 +48,7 @@ def _judged(validator: OutputValidator, hostile: Hostile, body: bytes, digest: s
     caller = Caller(pod=None, ref=ref, run=run, journal=None)  # type: ignore[arg-type]  # not read
     try:
         payload = upload_limiter.checked(body, digest=digest)
-        validator.check(caller, "Result", payload)
+        validator.check(caller, "Result", payload, definition=hostile.spec)
     except (Refused, ValueError) as refused:
         return f"{type(refused).__name__}: {refused}"
     return "accepted"

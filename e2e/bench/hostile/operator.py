@@ -50,6 +50,7 @@ _SETTINGS: Final = ControllerSettings(
     shutdown_seconds=5.0,
     write_qps=100.0,
     write_burst=200,
+    suspend_new_runs=False,
     node_lost_seconds=300.0,
 )
 

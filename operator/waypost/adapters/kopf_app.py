@@ -24,6 +24,7 @@ from waypost.ports.sink import Sink
 # (group, version, plural) in full: kopf refuses short names that fit several groups.
 WATCHED: Final[dict[Kind, tuple[str, str, str]]] = {
     Kind.AGENT_WORKFLOW: (GROUP, VERSION, Kind.AGENT_WORKFLOW.plural),
+    Kind.AGENT_WORKFLOW_TEMPLATE: (GROUP, VERSION, Kind.AGENT_WORKFLOW_TEMPLATE.plural),
     Kind.APPROVAL: (GROUP, VERSION, Kind.APPROVAL.plural),
     Kind.MODEL_PROVIDER: (GROUP, VERSION, Kind.MODEL_PROVIDER.plural),
     Kind.TOOL_SERVER: (GROUP, VERSION, Kind.TOOL_SERVER.plural),

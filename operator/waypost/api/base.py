@@ -8,6 +8,7 @@ from pydantic.alias_generators import to_camel
 
 DURATION_PATTERN = r"^([0-9]{1,5}(h|m|s|ms)){1,4}$"
 NODE_NAME_PATTERN = r"^[a-z]([a-z0-9_]{0,38}[a-z0-9])?$"
+OBJECT_NAME_PATTERN = r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$"
 INPUT_KEY_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]{0,62}$"
 
 _SECONDS_PER_UNIT = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
@@ -21,6 +22,9 @@ JsonObject = dict[str, Any]
 
 Duration = Annotated[str, StringConstraints(pattern=DURATION_PATTERN, max_length=24)]
 NodeName = Annotated[str, StringConstraints(pattern=NODE_NAME_PATTERN, max_length=40)]
+ObjectName = Annotated[
+    str, StringConstraints(pattern=OBJECT_NAME_PATTERN, min_length=1, max_length=253)
+]
 # An RFC 3339 time in UTC, as text; the engine parses it to compare it.
 Timestamp = Annotated[str, Field(max_length=40, json_schema_extra={"format": "date-time"})]
 

@@ -13,6 +13,7 @@ from waypost.api.status import (
     Disposition,
     NodePhase,
     NodeStatus,
+    PinnedTemplate,
     RoundStatus,
     RunPhase,
     Stage,
@@ -85,6 +86,7 @@ class RunChanges(TypedDict, total=False):
     round: int
     round_started_at: str | None
     rounds: list[RoundStatus] | None
+    template: PinnedTemplate | None
     retired_usage: Usage | None
     inputs: JsonValue | None
     outputs: JsonValue | None

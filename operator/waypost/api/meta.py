@@ -20,6 +20,9 @@ class ResourceName(NamedTuple):
 
 
 AGENT_WORKFLOW: Final = ResourceName(API_VERSION, "agentworkflows", "AgentWorkflow")
+AGENT_WORKFLOW_TEMPLATE: Final = ResourceName(
+    API_VERSION, "agentworkflowtemplates", "AgentWorkflowTemplate"
+)
 APPROVAL: Final = ResourceName(API_VERSION, "approvals", "Approval")
 NODE_RECORD: Final = ResourceName(API_VERSION, "noderecords", "NodeRecord")
 MODEL_PROVIDER: Final = ResourceName(API_VERSION, "modelproviders", "ModelProvider")
@@ -53,6 +56,11 @@ class ConditionReason:
 
     ACCEPTED: Final = "Accepted"
     INVALID_SPEC: Final = "InvalidSpec"
+    # of a run that is not accepted yet, other than MissingReference and RecordRejected
+    TEMPLATE_SUSPENDED: Final = "TemplateSuspended"
+    NEW_RUNS_SUSPENDED: Final = "NewRunsSuspended"
+    # of an accepted run whose definition cannot be read
+    DEFINITION_LOST: Final = "DefinitionLost"
     RUNNING: Final = "Running"
     PAUSED: Final = "Paused"
     COMPLETED: Final = "Completed"
@@ -81,6 +89,8 @@ class EventReason:
     """Reasons of the Events on a run, other than the reasons of nodes."""
 
     INVALID_SPEC: Final = "InvalidSpec"
+    NOT_ACCEPTED_YET: Final = "NotAcceptedYet"
+    DEFINITION_LOST: Final = "DefinitionLost"
     ROUND_BEGUN: Final = "RoundBegun"
     RUN_PAUSED: Final = "RunPaused"
     FINALLY_BEGUN: Final = "FinallyBegun"

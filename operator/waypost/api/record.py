@@ -1,4 +1,5 @@
-"""NodeRecord: an immutable payload of one attempt that is too large for the status of the run."""
+"""NodeRecord: an immutable payload that is too large for the status of the run: of one attempt, or
+the definition of the run."""
 
 from typing import Literal
 
@@ -6,7 +7,7 @@ from pydantic import Field
 
 from waypost.api.base import JsonValue, Model
 
-RecordType = Literal["Result", "Input", "Trace", "Journal"]
+RecordType = Literal["Result", "Input", "Trace", "Journal", "Definition"]
 
 # Base64 of 1 MiB of compressed data. The limit of etcd for a request is 1.5 MiB.
 COMPRESSED_LENGTH = 1_400_000
@@ -29,16 +30,20 @@ class JournalPlace(Model):
 
 class NodeRecordSpec(Model):
     """The payload and the attempt it belongs to. Immutable. The payload is in one of data,
-    compressed and object."""
+    compressed and object. A Definition belongs to the whole run and has no path, round and
+    attempt."""
 
     run: str = Field(max_length=253, description="Name of the AgentWorkflow.")
     run_uid: str = Field(max_length=64, description="uid of the AgentWorkflow.")
-    path: str = Field(max_length=128, description="Node that the payload belongs to.")
-    round: int = Field(ge=1, description="Round of the run.")
-    attempt: int = Field(ge=1, description="Attempt of the node.")
+    path: str | None = Field(
+        default=None, max_length=128, description="Node that the payload belongs to."
+    )
+    round: int | None = Field(default=None, ge=1, description="Round of the run.")
+    attempt: int | None = Field(default=None, ge=1, description="Attempt of the node.")
     type: RecordType = Field(
         description="Type of the payload: the output of the attempt (Result), its inputs (Input), "
-        "what it did (Trace), or calls that must not be repeated (Journal)."
+        "what it did (Trace), calls that must not be repeated (Journal), or what the run took from "
+        "its template (Definition)."
     )
     journal: JournalPlace | None = Field(
         default=None, description="Only for a Journal: the segment and the journal it belongs to."

@@ -1,5 +1,7 @@
 """Rerun: a new round of a run, requested by a person, which repeats a part of its nodes."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from waypost.api.base import UNIQUE_ITEMS, JsonValue, Model, NodeName
@@ -31,6 +33,12 @@ class Rerun(Model):
         max_length=50,
         description="Outputs by node, entered by a person instead of running the node. They must "
         "match its outputSchema. Everything after these nodes runs again. Not for approval nodes.",
+    )
+    template: Literal["Latest"] | None = Field(
+        default=None,
+        description="Only with templateRef. Latest: this round takes the current version of the "
+        "template. Default: the version that the run was accepted with, unless templateRef names "
+        "another template.",
     )
     skip: list[NodeName] | None = Field(
         default=None,

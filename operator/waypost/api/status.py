@@ -275,6 +275,19 @@ class NodeStatus(StatusModel):
         return latest if latest is not None and latest.finished_at is None else None
 
 
+class PinnedTemplate(StatusModel):
+    """The version of the template that the run runs. Later changes of the template have no effect
+    on it."""
+
+    name: str = Field(max_length=253, description="Name of the AgentWorkflowTemplate.")
+    uid: str = Field(max_length=64, description="uid of the AgentWorkflowTemplate.")
+    generation: int = Field(
+        ge=1, description="The metadata.generation of the template that was read."
+    )
+    digest: str = Field(max_length=80, description="sha256 of the definition (RFC 8785).")
+    record: str = Field(max_length=253, description="NodeRecord that holds the definition.")
+
+
 class RoundStatus(StatusModel):
     """A round that has ended."""
 
@@ -342,6 +355,7 @@ class AgentWorkflowStatus(StatusModel):
     rounds: list[RoundStatus] | None = Field(
         default=None, max_length=KEPT_ROUNDS, description="The latest ten of the previous rounds."
     )
+    template: PinnedTemplate | None = Field(default=None, description=PinnedTemplate.__doc__)
     retired_usage: Usage | None = Field(
         default=None,
         description="Resources used by nodes that a later round removed from the spec.",

@@ -17,6 +17,7 @@ from waypost.api.base import (
     JsonValue,
     Model,
     NodeName,
+    ObjectName,
     keyed_by,
 )
 from waypost.api.kinds.agent import AgentDefaults, AgentKind, Budget
@@ -268,23 +269,22 @@ class Defaults(Model):
     agent: AgentDefaults | None = Field(default=None, description=AgentDefaults.__doc__)
 
 
-class AgentWorkflowSpec(Model):
-    """Definition of the run. Once it is accepted, only suspend, cancel, skipFinally and
-    ttlSecondsAfterFinished can change. All other fields can change only in an update that raises
-    rerun.round."""
+class TemplateRef(Model):
+    """An AgentWorkflowTemplate in the namespace of the run."""
 
-    inputs: JsonObject | None = Field(
-        default=None,
-        max_length=100,
-        description="Inputs of the run. They are data: ${...} is never evaluated here.",
-    )
+    name: ObjectName = Field(description="Name of the AgentWorkflowTemplate. It is fixed text.")
+
+
+class WorkflowBody(Model):
+    """What a run or a template declares. A field that stands here is a field of both."""
+
     input_schema: JsonObject | None = Field(
         default=None, description="JSON Schema (2020-12) for inputs. Its defaults are applied."
     )
     schemas: dict[InputKey, JsonObject] | None = Field(
         default=None,
         max_length=64,
-        description="Named JSON Schemas (2020-12). Every schema of this run can refer to them: "
+        description="Named JSON Schemas (2020-12). Every schema of this object can refer to them: "
         '{$ref: "#/schemas/<name>"}.',
     )
     modules: dict[InputKey, ModuleSource] | None = Field(
@@ -335,6 +335,34 @@ class AgentWorkflowSpec(Model):
         description="Maximum duration of the run, including approvals, waits and suspension. When "
         "it passes, all nodes are stopped as with cancel and the run fails with DeadlineExceeded. "
         "Default: none.",
+    )
+
+
+class AgentWorkflowSpec(WorkflowBody):
+    """Definition of the run: nodes, or templateRef. Once it is accepted, only suspend, cancel,
+    skipFinally and ttlSecondsAfterFinished can change. All other fields can change only in an
+    update that raises rerun.round."""
+
+    # Empty in a run of a template, until the template is resolved. The factory keeps the empty
+    # list out of the CRD, where a default would be written into each run of a template.
+    nodes: list[Node] = Field(
+        default_factory=list,
+        min_length=1,
+        max_length=MAX_NODES,
+        description="Nodes of the graph, 1 to 200. Exactly one of nodes and templateRef is set.",
+        json_schema_extra=keyed_by("name"),
+    )
+    template_ref: TemplateRef | None = Field(
+        default=None,
+        description="Run the definition of an AgentWorkflowTemplate of this namespace. It is read "
+        "when the run is accepted; later changes of the template do not reach the run. Beside it "
+        "only inputs, suspend, cancel, skipFinally, rerun, deadline, budget and "
+        "ttlSecondsAfterFinished are allowed.",
+    )
+    inputs: JsonObject | None = Field(
+        default=None,
+        max_length=100,
+        description="Inputs of the run. They are data: ${...} is never evaluated here.",
     )
     suspend: bool | None = Field(
         default=None,

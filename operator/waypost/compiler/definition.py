@@ -19,7 +19,13 @@ from waypost.compiler.graph import Graph, dependencies_of, find_cycle, sort
 from waypost.compiler.problems import Problem
 from waypost.compiler.rules.known_inputs import known_input_problems
 from waypost.compiler.rules.schemas import schema_warnings
-from waypost.compiler.rules.spec import MAX_PROBLEMS, check, kind_problems, structural_problems
+from waypost.compiler.rules.spec import (
+    MAX_PROBLEMS,
+    check,
+    kind_problems,
+    source_problems,
+    structural_problems,
+)
 from waypost.compiler.rules.unevaluated import lookalike_warnings
 from waypost.compiler.shared_schemas import bundled, unknown_names
 from waypost.compiler.types.check import type_problems
@@ -63,20 +69,22 @@ class Definition:
         return bool(self.problems) and not (accepted and self.graph.order)
 
 
-def define(raw_spec: Any) -> Definition:
+def define(raw_spec: Any, *, any_inputs: bool = False) -> Definition:
     """Check a spec completely.
 
     Args:
         raw_spec: `spec` of the object, as JSON.
+        any_inputs: The spec is that of a template, whose runs will give the inputs.
 
     Returns:
-        The definition; each defect is a Problem that names its field. Never raises.
+        The definition; each defect is a Problem that names its field. Never raises. Of a run of
+        a template without a graph: `templates.define_run` gives the complete one.
     """
     cancelled = isinstance(raw_spec, Mapping) and raw_spec.get("cancel") is True
-    return replace(_checked(raw_spec), cancelled=cancelled)
+    return replace(_checked(raw_spec, any_inputs=any_inputs), cancelled=cancelled)
 
 
-def _checked(raw_spec: Any) -> Definition:
+def _checked(raw_spec: Any, *, any_inputs: bool) -> Definition:
     try:
         # First, because values that are nested too deep or have no digest break all later checks.
         ijson.check(raw_spec)
@@ -87,6 +95,9 @@ def _checked(raw_spec: Any) -> Definition:
         spec = AgentWorkflowSpec.model_validate(_as_stored(raw_spec))
     except ValidationError as error:
         return Definition(spec=None, problems=problems_of(error, AgentWorkflowSpec))
+    problems = _some(source_problems(spec))
+    if problems or spec.template_ref is not None:
+        return Definition(spec=spec, problems=problems)
     problems = _some(kind_problems(spec)) or _some(unknown_names(spec))
     if problems:
         return Definition(spec=spec, problems=problems)
@@ -98,9 +109,9 @@ def _checked(raw_spec: Any) -> Definition:
     if problems:
         return Definition(spec=spec, problems=problems)
     inputs, problems = _complete_inputs(spec)
-    if problems:
+    if problems and not any_inputs:
         return Definition(spec=spec, problems=problems)
-    value_problems = _value_problems(spec, graph, inputs)
+    value_problems = _value_problems(spec, graph, None if any_inputs else inputs)
     return Definition(
         spec=spec,
         graph=graph,
@@ -139,9 +150,16 @@ def _with_problems(spec: AgentWorkflowSpec, problems: tuple[Problem, ...]) -> De
     return refused if cycle or violations else replace(refused, graph=graph, inputs=inputs)
 
 
-def _value_problems(spec: AgentWorkflowSpec, graph: Graph, inputs: JsonObject) -> list[Problem]:
-    """The errors and warnings about the values that nodes pass to each other."""
+def _value_problems(
+    spec: AgentWorkflowSpec, graph: Graph, inputs: JsonObject | None
+) -> list[Problem]:
+    """The errors and warnings about the values that nodes pass to each other.
+
+    `inputs` is None if they are not known yet: each run of a template gives its own.
+    """
     typed = list(dict.fromkeys(type_problems(spec, graph, inputs)))
+    if inputs is None:
+        return typed
     certain = {problem.field for problem in typed if problem.severity == "error"}
     known = [one for one in known_input_problems(spec, graph, inputs) if one.field not in certain]
     # If the value is known, doubts about its type do not matter.

@@ -32,6 +32,9 @@ OUR_FIELD: Final[Mapping[str, str]] = {
         "deadline of the run or of a node",
     ),
     **dict.fromkeys(("steps", "tasks", "jobs", "dag", "states", "activities"), "nodes of the run"),
+    **dict.fromkeys(
+        ("template", "templateRef", "workflowTemplateRef", "pipelineRef"), "templateRef of the run"
+    ),
     **dict.fromkeys(("arguments", "parameters", "params", "with"), "inputs"),
     **dict.fromkeys(("loop", "while", "doUntil", "maxIterations"), "repeat of a node"),
     **dict.fromkeys(("script", "code"), "python.source of a node"),
@@ -49,8 +52,8 @@ NOT_YET: Final[Mapping[str, str]] = {
         "undo in a node of finally, which reads run.phase and nodes.<name>.?output",
     ),
     **dict.fromkeys(
-        ("call", "subworkflow", "template", "templates", "templateRef", "uses"),
-        "write the nodes into this run",
+        ("call", "subworkflow", "workflow", "templates", "uses"),
+        "write the nodes into this run or into its template",
     ),
     **dict.fromkeys(
         ("signal", "waitForEvent", "event", "events"),
@@ -71,6 +74,8 @@ _PAGES: Final[Mapping[str, str]] = {
     "finally": "finally.md",
     "ModelProvider": "providers.md",
     "ToolServer": "providers.md",
+    "AgentWorkflowTemplate": "templates.md",
+    "templateRef": "templates.md",
     "NodeRecord": "payloads.md",
 }
 _PAGE: Final = "concepts.md"

@@ -4,17 +4,20 @@ Read it as the product's specification. No clock, no I/O, no randomness; user er
 outcomes, never exceptions.
 """
 
+from dataclasses import replace
 from datetime import datetime
 
 from waypost.api.meta import EventReason
+from waypost.compiler.origin import Fresh
 from waypost.engine import start
 from waypost.engine.attempts import cleanup, watch
 from waypost.engine.nodes.table import KINDS, engine_kind
 from waypost.engine.rounds import leftovers, overrides
 from waypost.engine.rounds.begin import round_message
-from waypost.engine.run import ending, finalizing, rejection
+from waypost.engine.run import ending, finalizing, hold, pinning, rejection
 from waypost.engine.run.closing import closing_reason
-from waypost.engine.run.entry import Active, Deleting, Entry, Rejected
+from waypost.engine.run.entry import Active, Deleting, Entry, Held, Idle, Rejected
+from waypost.engine.run.hold import Hold
 from waypost.engine.state.decision import Decision
 from waypost.engine.state.observed import Observed
 from waypost.engine.state.transition import IN_POD, Transition, is_finished
@@ -37,22 +40,52 @@ def decide(entry: Entry, now: datetime, settings: PodSettings) -> Decision:
     match entry:
         case Deleting(observed):
             return Decision(status=observed.status, after=ending.release_all(observed))
-        case Rejected(observed, problems):
-            return _reject(observed, problems, now)
+        case Rejected(observed):
+            return _reject(observed, entry, now)
+        case Held(observed, held):
+            return _held(observed, held, now)
+        case Idle(observed):
+            return Decision(status=observed.status)
         case Active(observed, round_begun):
+            if trouble := pinning.unstored(observed):
+                return _unstored(entry, trouble, now)
             return _continue(Transition(observed, now=now, settings=settings), round_begun)
 
 
-def _reject(observed: Observed, problems: str, now: datetime) -> Decision:
+def _held(observed: Observed, held: Hold, now: datetime) -> Decision:
+    name = held.waiting.removeprefix("template/") if held.waiting.startswith("template/") else ""
+    return replace(hold.decide(observed, held, now), awaits_template=name)
+
+
+def _unstored(entry: Active, trouble: str, now: datetime) -> Decision:
+    """The definition could not be stored, so neither the run nor its round begins yet."""
+    observed = entry.observed
+    if entry.stored is not None:
+        observed = replace(observed, status=entry.stored)
+    assert isinstance(observed.origin, Fresh), "only a new version is stored"
+    held = hold.unstored(observed.origin.pin.record, trouble)
+    if not observed.status.nodes:
+        return hold.decide(observed, held, now)
+    decision = rejection.reject(observed, held.message, now, reason=held.reason)
+    return replace(decision, requeue_at=now + held.look_again)
+
+
+def _reject(observed: Observed, entry: Rejected, now: datetime) -> Decision:
     known = observed.status.observed_generation == observed.generation
     # An earlier release accepted this spec, and the run has finished since.
     if is_finished(observed.status) and known:
-        return Decision(status=observed.status, after=ending.release_closed(observed))
-    return rejection.reject(observed, problems, now)
+        decision = Decision(status=observed.status, after=ending.release_closed(observed))
+    else:
+        decision = rejection.reject(observed, entry.problems, now, reason=entry.reason)
+    if not entry.awaits_template:
+        return decision
+    look_again = now + hold.LOOK_AGAIN
+    return replace(decision, awaits_template=entry.awaits_template, requeue_at=look_again)
 
 
 def _continue(transition: Transition, round_begun: bool) -> Decision:
     status = transition.observed.status
+    transition.before += pinning.records(transition.observed)
     if round_begun:
         transition.event("Normal", EventReason.ROUND_BEGUN, round_message(status))
     if not is_finished(status):

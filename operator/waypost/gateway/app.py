@@ -20,6 +20,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from waypost.api.base import JsonObject
 from waypost.api.record import RecordType
 from waypost.gateway import journals, upload_limiter
 from waypost.gateway.authentication import Authenticator, Caller
@@ -64,7 +65,10 @@ class Gateway:
                 limit=self.store.limit(type_),
                 advice=self.store.advice(type_),
             ) as body:
-                payload, form = await self.validator.work(self._judged, caller, type_, body, digest)
+                definition = await self.store.definition(caller) if type_ == "Result" else {}
+                payload, form = await self.validator.work(
+                    self._judged, caller, type_, body, digest, definition
+                )
                 new = await self.store.keep(caller, type_, payload, form)
         if new:
             self.metrics.stored(type_=name, size=payload.size)
@@ -113,10 +117,10 @@ class Gateway:
         return StreamingResponse(pieces, media_type="application/json", headers=headers), "Read"
 
     def _judged(
-        self, caller: Caller, type_: RecordType, body: bytes, digest: str
+        self, caller: Caller, type_: RecordType, body: bytes, digest: str, definition: JsonObject
     ) -> tuple[Payload, dict[str, object] | None]:
         payload = upload_limiter.checked(body, digest=digest)
-        self.validator.check(caller, type_, payload)
+        self.validator.check(caller, type_, payload, definition=definition)
         return payload, self.store.form_of(payload)
 
 

@@ -6,13 +6,14 @@ from typing import Final, ParamSpec, TypeVar
 
 from pydantic import ValidationError
 
+from waypost.api.base import JsonObject
 from waypost.api.record import RecordType
 from waypost.api.workflow import AgentWorkflowSpec
 from waypost.compiler.shared_schemas import bundled
 from waypost.gateway.authentication import Caller
 from waypost.gateway.refusals import RefusalReason, Refused
 from waypost.gateway.upload_limiter import Payload
-from waypost.kube import node_records, objects
+from waypost.kube import node_records
 from waypost.protocol import schema
 
 P = ParamSpec("P")
@@ -31,12 +32,14 @@ class OutputValidator:
         async with self._alone:
             return await asyncio.to_thread(slow, *args, **kwargs)
 
-    def check(self, caller: Caller, type_: RecordType, payload: Payload) -> None:
+    def check(
+        self, caller: Caller, type_: RecordType, payload: Payload, *, definition: JsonObject
+    ) -> None:
         """Raises Refused if an output is too large for the operator to validate and does not match
-        the node's outputSchema."""
+        the node's outputSchema. `definition` has the nodes of the run."""
         if type_ != "Result" or payload.size <= node_records.EVALUATED:
             return
-        output_schema = _output_schema(caller)
+        output_schema = _output_schema(caller, definition)
         violations = schema.validate(output_schema, payload.value) if output_schema else []
         if violations:
             problems = "; ".join(str(violation) for violation in violations[:_SHOWN])
@@ -45,9 +48,9 @@ class OutputValidator:
             )
 
 
-def _output_schema(caller: Caller) -> object:
+def _output_schema(caller: Caller, definition: JsonObject) -> object:
     try:
-        spec = bundled(AgentWorkflowSpec.model_validate(objects.section(caller.run, "spec")))
+        spec = bundled(AgentWorkflowSpec.model_validate(definition))
     except ValidationError:
         text = f"the spec of run {caller.ref.run} cannot be read"
         raise Refused(RefusalReason.NOT_CURRENT, text) from None

@@ -62,6 +62,12 @@ def segment_name(
     return _readable(run, path, _NAME_LIMIT - len(tail)) + tail
 
 
+def definition_name(*, run: str, run_uid: str, digest: str) -> str:
+    """Name of the NodeRecord with the definition of a run that has this digest."""
+    tail = f"-definition-{_short_hash('Definition', run_uid, digest, digits=10)}"
+    return _readable(run, "", _NAME_LIMIT - len(tail)) + tail
+
+
 def idempotency_key(*, run_uid: str, path: str, input_digest: str, repeats: int) -> str:
     """The idempotency key of a node: the same for all its attempts with the same input (S59).
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 from waypost.api import meta
 from waypost.api.base import JsonObject, JsonValue
 from waypost.api.record import COMPRESSED_LENGTH, RecordType
-from waypost.kube import objects
+from waypost.kube import names, objects
 from waypost.kube.payloads import AttemptRef, Payload, RecordFact
 from waypost.protocol import ijson
 
@@ -54,27 +54,60 @@ def manifest(
     `segment` has the name and the position of a journal segment, which several attempts share.
     """
     name, place = segment or (ref.record_name(type_), None)
+    spec = {
+        "run": ref.run,
+        "runUid": ref.run_uid,
+        "path": ref.path,
+        "round": ref.round,
+        "attempt": ref.attempt,
+        "type": type_,
+        "digest": digest,
+        "size": size,
+        **({"journal": place} if place else {}),
+        **form,
+    }
+    return _object(name, namespace=namespace, owner=owner, spec=spec)
+
+
+def definition(value: JsonObject, *, owner: JsonObject, namespace: str) -> JsonObject | None:
+    """The NodeRecord with the definition of a run, owned by the run and named by its digest.
+
+    Args:
+        value: What the run takes from its template.
+        owner: The owner reference to the run.
+        namespace: The namespace of the run.
+
+    Returns:
+        The manifest; None if the definition does not fit a record.
+    """
+    canonical = ijson.canonical(value)
+    digest, form = ijson.digest(value), form_of(value, canonical)
+    if form is None:
+        return None
+    run, uid = owner["name"], owner["uid"]
+    spec = {
+        "run": run,
+        "runUid": uid,
+        "type": "Definition",
+        "digest": digest,
+        "size": len(canonical),
+        **form,
+    }
+    name = names.definition_name(run=run, run_uid=uid, digest=digest)
+    return _object(name, namespace=namespace, owner=owner, spec=spec)
+
+
+def _object(name: str, *, namespace: str, owner: JsonObject, spec: JsonObject) -> JsonObject:
     return {
         "apiVersion": meta.API_VERSION,
         "kind": "NodeRecord",
         "metadata": {
             "name": name,
             "namespace": namespace,
-            "labels": {meta.LABEL_RUN: ref.run_uid},
+            "labels": {meta.LABEL_RUN: spec["runUid"]},
             "ownerReferences": [owner],
         },
-        "spec": {
-            "run": ref.run,
-            "runUid": ref.run_uid,
-            "path": ref.path,
-            "round": ref.round,
-            "attempt": ref.attempt,
-            "type": type_,
-            "digest": digest,
-            "size": size,
-            **({"journal": place} if place else {}),
-            **form,
-        },
+        "spec": spec,
     }
 
 

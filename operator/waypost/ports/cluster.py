@@ -29,6 +29,7 @@ class Kind(Enum):
     """The kinds that operator and gateway touch."""
 
     AGENT_WORKFLOW = meta.AGENT_WORKFLOW
+    AGENT_WORKFLOW_TEMPLATE = meta.AGENT_WORKFLOW_TEMPLATE
     APPROVAL = meta.APPROVAL
     NODE_RECORD = meta.NODE_RECORD
     MODEL_PROVIDER = meta.MODEL_PROVIDER

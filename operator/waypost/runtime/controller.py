@@ -31,11 +31,12 @@ from waypost.ports.cluster import (
 )
 from waypost.ports.offload import Offload, inline
 from waypost.ports.telemetry import Telemetry
-from waypost.runtime.cache.endpoints import PROBED, EndpointCache
+from waypost.runtime.cache.endpoints import EndpointCache
 from waypost.runtime.cache.ingest import Ingest
 from waypost.runtime.cache.runs import Key, RunCache
+from waypost.runtime.cache.templates import TemplateCache
 from waypost.runtime.leader_election import Leadership, NoElection
-from waypost.runtime.probe_controller import ProbeController
+from waypost.runtime.other_loops import OtherLoops
 from waypost.runtime.queue import KeyedQueue
 from waypost.runtime.reads.observer import Observer, StaleRun
 from waypost.runtime.resync import Resync
@@ -77,12 +78,14 @@ class Controller:
     def __post_init__(self) -> None:
         self.queue: KeyedQueue[Key] = KeyedQueue(monotonic=self.clock.monotonic)
         self._catalog = EndpointCache()
+        self._templates = TemplateCache()
         self._observer = Observer(
             cluster=self.cluster,
             store=self.store,
             catalog=self._catalog,
             clock=self.clock,
             node_lost_seconds=self.settings.node_lost_seconds,
+            suspend_new_runs=self.settings.suspend_new_runs,
             offload=self.offload,
         )
         self._bucket = TokenBucket(
@@ -98,8 +101,13 @@ class Controller:
         self.set_aside = SetAsideRuns(
             cluster=limited, store=self.store, clock=self.clock, events=self._notes
         )
-        self._prober = ProbeController(
-            cluster=limited, catalog=self._catalog, clock=self.clock, settings=self.settings.probes
+        self._others = OtherLoops(
+            cluster=limited,
+            catalog=self._catalog,
+            templates=self._templates,
+            clock=self.clock,
+            offload=self.offload,
+            probes=self.settings.probes,
         )
         self._ingest = Ingest(store=self.store)
         namespaces: tuple[str | None, ...] = self.settings.namespaces or (None,)
@@ -107,6 +115,7 @@ class Controller:
             cluster=self.cluster,
             store=self.store,
             catalog=self._catalog,
+            templates=self._templates,
             ingest=self._ingest,
             clock=self.clock,
             namespaces=namespaces,
@@ -125,25 +134,19 @@ class Controller:
             clock=self.clock,
             resync_seconds=self.settings.resync_seconds,
             sweep_seconds=self.settings.sweep_seconds,
-            synced=self._prober.wake_all,
+            synced=self._others.wake_all,
         )
         self._on_duty = False
 
     def on_watch_event(self, kind: Kind, change: str | None, raw: Obj) -> None:
         """Put a watch event into the cache and queue what it concerns, as in `ports.sink.Sink`."""
-        if kind in PROBED:
-            self._notice_subject(kind, raw, deleted=change == "DELETED")
-            return
-        key = self._ingest.take(kind, raw, deleted=change == "DELETED")
-        if key is not None:
-            self._wake(key)
-
-    def _notice_subject(self, kind: Kind, raw: Obj, *, deleted: bool) -> None:
-        key = self._catalog.take(kind, raw, deleted=deleted)
-        if key is not None and self._on_duty:
-            self._prober.wake(key)
-            for run in self._catalog.waiting(key.namespace):
-                self._wake(run)
+        deleted = change == "DELETED"
+        runs = self._others.notice(kind, raw, deleted=deleted, on_duty=self._on_duty)
+        if runs is None:
+            key = self._ingest.take(kind, raw, deleted=deleted)
+            runs = [key] if key is not None else []
+        for run in runs:
+            self._wake(run)
 
     def _wake(self, key: Key, *, spare: bool = False) -> None:
         # A standby only maintains its cache: a new leader queues every run.
@@ -196,12 +199,12 @@ class Controller:
         async with asyncio.TaskGroup() as group:
             count = range(self.settings.workers)
             workers = [group.create_task(self._work(), name=f"worker-{n}") for n in count]
-            others = [group.create_task(self._prober.run(), name="prober")]
+            others = [group.create_task(self._others.run(), name="others")]
             others.append(group.create_task(self._upkeep.run(), name="upkeep"))
             self._on_duty = True
             self.syncer.expect()
             self.syncer.wake_all()
-            self._prober.wake_all()
+            self._others.wake_all()
             await self.leadership.hold()
             self._on_duty = False
             for task in others:
@@ -304,6 +307,7 @@ class Controller:
         entry = await self._read(key, entered)
         entry, decision, settled = await self._prepared(key, entry)
         self._catalog.note(key, decision.status)
+        self._templates.note(key, decision.awaits_template)
         written = decision.status != observed.status
         if written:
             fence = await self._write(key, body, observed, decision)
@@ -392,3 +396,4 @@ class Controller:
         self._observer.forget(key.uid)
         self.set_aside.forget(key.uid)
         self._catalog.forget(key)
+        self._templates.note(key, "")

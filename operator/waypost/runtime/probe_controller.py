@@ -29,6 +29,7 @@ from waypost.probes.findings import wants_log
 from waypost.probes.job import ProbeSettings
 from waypost.probes.subject import Subject
 from waypost.runtime.cache.endpoints import EndpointCache, SubjectKey
+from waypost.runtime.cache.runs import Key
 from waypost.runtime.queue import KeyedQueue
 from waypost.runtime.reads.events import newest_event
 from waypost.runtime.writes.status_patch import status_patch, to_wire
@@ -53,9 +54,17 @@ class ProbeController:
         self._queue: KeyedQueue[SubjectKey] = KeyedQueue(monotonic=clock.monotonic)
         self._refused: dict[SubjectKey, str] = {}  # why the API server refused the Job of a probe
 
-    def wake(self, key: SubjectKey) -> None:
-        """Queue an object: it has changed."""
+    def notice(self, kind: Kind, raw: Obj, *, deleted: bool, on_duty: bool) -> list[Key]:
+        """Put a watch event into the cache, and queue the object if this process works.
+
+        Returns:
+            The runs that wait for an object of its namespace.
+        """
+        key = self._catalog.take(kind, raw, deleted=deleted)
+        if key is None or not on_duty:
+            return []
         self._queue.add(key)
+        return self._catalog.waiting(key.namespace)
 
     def wake_all(self) -> None:
         """Queue all objects, as after a complete list."""

@@ -16,6 +16,7 @@ from waypost.ports.cluster import Busy, Cluster, Kind, Listing, Obj, Rejected, U
 from waypost.runtime.cache.endpoints import PROBED, EndpointCache
 from waypost.runtime.cache.ingest import Ingest
 from waypost.runtime.cache.runs import Key, RunCache
+from waypost.runtime.cache.templates import TemplateCache
 
 _TRY_AGAIN: Final = (0.2, 0.5, 1.0)  # seconds before a list that failed is tried again
 _LONGEST_PAUSE: Final = 5.0
@@ -40,6 +41,7 @@ class Resync:
         cluster: Cluster,
         store: RunCache,
         catalog: EndpointCache,
+        templates: TemplateCache,
         ingest: Ingest,
         clock: Clock,
         namespaces: tuple[str | None, ...],
@@ -48,6 +50,7 @@ class Resync:
         self._cluster = cluster
         self._store = store
         self._catalog = catalog
+        self._templates = templates
         self._clock = clock
         self._namespaces = namespaces
         self._wake = wake
@@ -118,6 +121,11 @@ class Resync:
                 self._catalog.replace(kind, namespace, await self._list(kind, namespace))
             except Rejected as error:
                 refusal = refusal or error
+        try:
+            templates = await self._list(Kind.AGENT_WORKFLOW_TEMPLATE, namespace)
+            self._templates.replace(namespace, templates)
+        except Rejected as error:
+            refusal = refusal or error
         if refusal is not None:
             raise refusal
 

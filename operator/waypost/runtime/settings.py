@@ -19,4 +19,5 @@ class ControllerSettings:
     shutdown_seconds: float
     write_qps: float
     write_burst: int
+    suspend_new_runs: bool  # no new run is accepted
     node_lost_seconds: float  # a machine that is not ready for so long is lost; 0: none is

@@ -31,7 +31,7 @@ def agent(*tools: Any, model: Any = {"provider": "p", "name": "m"}) -> Any:  # n
 SOURCE_FIELD = "nodes.a.python.source"
 TABLE = [
     bad("no-object", None, "spec", "found None"),
-    bad("no-nodes", {}, "nodes", "Field required"),
+    bad("no-nodes", {}, "nodes", "neither nodes nor templateRef is set"),
     bad("empty-nodes", spec(), "nodes", "at least 1"),
     bad("201-nodes", spec(*[python(f"n{i}") for i in range(201)]), "nodes", "at most 200"),
     bad("unknown-field", spec(python("a"), nodse=1), "nodse", "did you mean nodes?"),

@@ -10,6 +10,7 @@ from waypost.api.approval import ApprovalSpec, ApprovalStatus
 from waypost.api.provider import ModelProviderSpec, ModelProviderStatus
 from waypost.api.record import NodeRecordSpec
 from waypost.api.status import AgentWorkflowStatus
+from waypost.api.template.spec import AgentWorkflowTemplateSpec, AgentWorkflowTemplateStatus
 from waypost.api.toolserver import ToolServerSpec, ToolServerStatus
 from waypost.api.workflow import AgentWorkflowSpec
 
@@ -69,8 +70,24 @@ RESOURCES: Final = (
             Column("TOKENS", ".status.usage.totalTokens", "integer"),
             Column("COST", ".status.usage.costUSD"),
             Column("STAGE", ".status.stage", wide=True),
+            Column("TEMPLATE", ".spec.templateRef.name", wide=True),
             Column("STARTED", ".status.startedAt", "date", wide=True),
             Column("FINISHED", ".status.finishedAt", "date", wide=True),
+            _AGE,
+        ),
+    ),
+    Resource(
+        name=meta.AGENT_WORKFLOW_TEMPLATE,
+        short="awt",
+        description="A definition that runs share. A run refers to it in spec.templateRef and "
+        "gives its own inputs. The template itself runs nothing.",
+        spec=AgentWorkflowTemplateSpec,
+        status=AgentWorkflowTemplateStatus,
+        columns=(
+            Column("ACCEPTED", ".status.conditions[?(@.type=='Accepted')].status"),
+            Column("SUSPENDED", ".spec.suspend", "boolean"),
+            Column("NODES", ".status.nodes", "integer"),
+            Column("MESSAGE", ".status.conditions[?(@.type=='Accepted')].message", wide=True),
             _AGE,
         ),
     ),

@@ -51,6 +51,8 @@ def logs(
 
 def _check_node(run: "Obj", node: str) -> None:
     names = [each["name"] for each in run["spec"].get("nodes") or ()]
+    # A run of a template has no nodes in its spec.
+    names = names or [each["path"] for each in (run.get("status") or {}).get("nodes") or ()]
     if node not in names:
         text = f"no node {node!r} in {run['metadata']['name']}; its nodes are: {', '.join(names)}"
         raise CommandError(text, code=Exit.NOT_FOUND)

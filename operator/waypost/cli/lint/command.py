@@ -37,20 +37,21 @@ def lint(
 
     Exit code 0: clean. 1: problems. 2: a file cannot be read, or has no object of Waypost.
     """
-    from waypost.cli.lint import linter, manifests
+    from waypost.cli.lint import linter, manifests, templates
     from waypost.cli.lint import output as printing
 
-    findings: list[linter.Finding] = []
-    objects = 0
+    found: list[tuple[str, manifests.Document]] = []
     unreadable: list[str] = []
     for name, text in _texts(files):
         try:
             for document in manifests.documents(text):
                 if linter.is_ours(document.value):
-                    objects += 1
-                    findings += linter.lint(name, document)
+                    found.append((name, document))
         except manifests.Unreadable as error:
             unreadable.append(f"{name}:{error}")
+    objects = len(found)
+    known = templates.Templates(document.value for _, document in found)
+    findings = [each for name, one in found for each in linter.lint(name, one, known)]
     printed = {
         Format.TEXT: printing.as_text,
         Format.JSON: printing.as_json,

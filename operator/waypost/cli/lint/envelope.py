@@ -14,7 +14,7 @@ _NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[
 _NAME_LENGTH: Final = 253
 _MAPS: Final = ("labels", "annotations")
 # The kinds that people write. On the others the operator sets labels and annotations.
-_WRITTEN_BY_USERS: Final = ("AgentWorkflow", "ModelProvider", "ToolServer")
+_WRITTEN_BY_USERS: Final = ("AgentWorkflow", "AgentWorkflowTemplate", "ModelProvider", "ToolServer")
 
 
 def problems(value: Mapping[str, Any]) -> Iterator[Problem]:

@@ -17,8 +17,9 @@ from waypost.cli.lint import envelope
 from waypost.cli.lint.manifests import Document, Place
 from waypost.cli.lint.rules import broken_rules
 from waypost.cli.lint.structure import UNKNOWN, Schema, Violation, examine
-from waypost.compiler.definition import define
+from waypost.cli.lint.templates import FoundTemplate, Templates, run_problems
 from waypost.compiler.problems import Problem, Severity
+from waypost.compiler.templates import define_template
 from waypost.compiler.validation_errors import problems_of
 from waypost.protocol.ijson import Json
 
@@ -45,12 +46,18 @@ def is_ours(value: Json) -> bool:
     return str(value.get("apiVersion", "")).partition("/")[0] == meta.GROUP
 
 
-def lint(file: str, document: Document) -> list[Finding]:
-    """All findings of one object, in the order of the file."""
+def lint(file: str, document: Document, templates: Templates | None = None) -> list[Finding]:
+    """All findings of one object, in the order of the file.
+
+    Args:
+        file: Name of the file.
+        document: The object.
+        templates: The templates of all files; None if there are none.
+    """
     value: dict[str, Any] = document.value
     found = [Problem(remark.field, remark.message, remark.severity) for remark in document.remarks]
     places = [remark.place for remark in document.remarks]
-    for problem in _problems(value, document):
+    for problem in _problems(value, document, templates or Templates()):
         found.append(problem)
         places.append(document.place_of(_path(value, problem.field)))
     findings = [
@@ -93,7 +100,7 @@ def _schema(kind: str) -> Schema:
     return object_schema(_RESOURCES[kind], with_status=False)
 
 
-def _problems(value: dict[str, Any], document: Document) -> Iterator[Problem]:
+def _problems(value: dict[str, Any], document: Document, templates: Templates) -> Iterator[Problem]:
     yield from envelope.problems(value)
     resource = _RESOURCES.get(str(value.get("kind", "")))
     if resource is None:
@@ -109,16 +116,21 @@ def _problems(value: dict[str, Any], document: Document) -> Iterator[Problem]:
     # The operator checks some of it again, in its own words and with its own names of fields.
     known = {document.place_of(violation.path) for violation in violations}
     spec = stored.get("spec") if isinstance(stored, dict) else None
-    for problem in _operators_problems(resource, spec):
+    for problem in _operators_problems(resource, spec, templates.of_run(value)):
         place = document.place_of(_path(value, problem.field))
         if problem.severity == "warning" or place not in known:
             yield problem
 
 
-def _operators_problems(resource: Resource, spec: Json) -> Iterator[Problem]:
+def _operators_problems(
+    resource: Resource, spec: Json, template: FoundTemplate | None
+) -> Iterator[Problem]:
     """What the operator says about a spec that the API server has stored."""
     if resource.name == meta.AGENT_WORKFLOW:
-        definition = define(spec)
+        yield from run_problems(spec, template)
+        return
+    if resource.name == meta.AGENT_WORKFLOW_TEMPLATE:
+        definition = define_template(spec)
         yield from (*definition.problems, *definition.warnings)
         return
     try:

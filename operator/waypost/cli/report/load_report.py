@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 from waypost.cli.connection.cluster import Session, Target, find_run, with_cluster
 from waypost.cli.report.run_report import RunReport, report
 from waypost.cli.report.traces import load_approvals, load_traces
+from waypost.kube.objects import section, text
+from waypost.ports.cluster import ClusterError, Kind, Obj
 
 
 def load_report(target: Target, name: str, *, with_traces: bool) -> RunReport:
@@ -17,11 +19,23 @@ def load_report(target: Target, name: str, *, with_traces: bool) -> RunReport:
     async def work(session: Session) -> RunReport:
         run = await find_run(session, name)
         approvals = await load_approvals(session, run["metadata"]["uid"])
+        definition = await _definition(session, run)
         now = datetime.now(UTC)
-        found = report(run, now=now, approvals=approvals)
+        found = report(run, now=now, approvals=approvals, definition=definition)
         if not with_traces:
             return found
         traces = await load_traces(session, found)
-        return report(run, now=now, approvals=approvals, traces=traces)
+        return report(run, now=now, approvals=approvals, traces=traces, definition=definition)
 
     return with_cluster(target, work)
+
+
+async def _definition(session: Session, run: Obj) -> Obj | None:
+    """The NodeRecord of what a run took from its template; None if there is none to read."""
+    name = text(section(run, "status", "template"), "record")
+    if not name:
+        return None
+    try:
+        return await session.cluster.get(Kind.NODE_RECORD, namespace=session.namespace, name=name)
+    except ClusterError:
+        return None  # without it the kinds of the nodes are not known; all else is

@@ -70,6 +70,9 @@ def details(run: RunReport) -> Iterator[Text]:
         yield Text(f"budget   {format.tame(parts)}")
     if run.verdict and not run.finished_at:
         yield Text(f"finally  runs after {run.verdict.phase} ({run.verdict.reason})")
+    if run.template:
+        pin = run.template
+        yield Text(f"template {pin.name}, generation {pin.generation}, {pin.digest[:19]}")
     if run.waiting:
         yield Text(f"waiting  {format.tame(run.waiting)}")
     if run.message and run.phase in ("Failed", "Rejected", "Cancelled", "Paused"):

@@ -14,8 +14,16 @@ from waypost.api.base import JsonObject, Model
 from waypost.api.kinds.approval import Approvers
 from waypost.api.kinds.table import KINDS
 from waypost.api.meta import Condition
-from waypost.api.status import AgentWorkflowStatus, AttemptStatus, NodeStatus, Usage, Verdict
+from waypost.api.status import (
+    AgentWorkflowStatus,
+    AttemptStatus,
+    NodeStatus,
+    PinnedTemplate,
+    Usage,
+    Verdict,
+)
 from waypost.cli.errors import CommandError
+from waypost.kube.node_records import LARGEST, record_fact
 from waypost.kube.timestamps import parse_timestamp
 from waypost.ports.cluster import Obj
 
@@ -122,6 +130,7 @@ class RunReport(Model):
     seconds: float | None = None
     usage: Usage | None = None
     budget: JsonObject | None = None
+    template: PinnedTemplate | None = None
     nodes: list[NodeReport] = Field(default_factory=list)
 
     def to_json(self) -> JsonObject:
@@ -135,6 +144,7 @@ def report(
     now: datetime,
     approvals: Mapping[str, Obj] | None = None,
     traces: Mapping[AttemptKey, TraceReport] | None = None,
+    definition: Obj | None = None,
 ) -> RunReport:
     """Describe a run as read from the API server.
 
@@ -143,6 +153,7 @@ def report(
         now: the end of durations that are still running.
         approvals: Approval objects by name.
         traces: traces by path and attempt number.
+        definition: the NodeRecord of the definition of a run of a template, if it can be read.
 
     Raises:
         CommandError: the status does not have the known form.
@@ -154,7 +165,6 @@ def report(
         text = f"the status of {meta['name']} cannot be read: {error.errors()[0]['msg']}"
         raise CommandError(text) from error
     known = {node.path: node for node in status.nodes}
-    last = [{**node, "finally": True} for node in spec.get("finally") or ()]
     reason, message = _verdict(status)
     return RunReport(
         name=meta["name"],
@@ -174,6 +184,7 @@ def report(
         seconds=_seconds(status.started_at, status.finished_at, now=now),
         usage=status.usage,
         budget=spec.get("budget"),
+        template=status.template,
         nodes=[
             _node(
                 node,
@@ -182,9 +193,21 @@ def report(
                 approvals=approvals or {},
                 traces=traces or {},
             )
-            for node in [*(spec.get("nodes") or ()), *last]
+            for node in _nodes(spec, status, definition)
         ],
     )
+
+
+def _nodes(
+    spec: Mapping[str, Any], status: AgentWorkflowStatus, definition: Obj | None
+) -> list[Mapping[str, Any]]:
+    """The nodes of a run: those of its spec or of the record; without both, those of its status."""
+    fact = record_fact(definition, limit=LARGEST) if definition else None
+    value = fact.payload.value if fact is not None and not fact.problem else None
+    source = value if isinstance(value, dict) else spec
+    last = [{**node, "finally": True} for node in source.get("finally") or ()]
+    known: list[Mapping[str, Any]] = [{"name": node.path} for node in status.nodes]
+    return [*source["nodes"], *last] if source.get("nodes") else known
 
 
 def _verdict(status: AgentWorkflowStatus) -> tuple[str | None, str | None]:

@@ -10,6 +10,7 @@ from typing import Final
 
 from waypost.api.base import JsonValue, parse_duration
 from waypost.api.kinds.table import KINDS, has_one_kind
+from waypost.api.template.spec import BESIDE, TEMPLATE_ONLY
 from waypost.api.workflow import AgentWorkflowSpec, ExitCodes, Retry
 from waypost.compiler.graph import evaluated_fields
 from waypost.compiler.kinds.table import compiler_kind
@@ -63,6 +64,22 @@ def _first(spec: AgentWorkflowSpec, rules: tuple[Rule, ...]) -> tuple[Problem, .
         if len(problems) >= MAX_PROBLEMS:
             break
     return tuple(problems[:MAX_PROBLEMS])
+
+
+def source_problems(spec: AgentWorkflowSpec) -> Iterator[Problem]:
+    """Report a run without exactly one of nodes and templateRef, and what a run of a template
+    cannot set. For such a run also the rules that need no graph."""
+    if spec.template_ref is None:
+        if not spec.nodes:
+            text = "neither nodes nor templateRef is set; write the nodes of the run, or name an "
+            yield Problem("nodes", f"{text}AgentWorkflowTemplate in templateRef")
+        return
+    given = {spec.__class__.model_fields[name].alias or name for name in spec.model_fields_set}
+    for field in TEMPLATE_ONLY:
+        if field in given:
+            text = f"stands in the template; a run of a template has only {BESIDE}. Remove it"
+            yield Problem(field, text)
+    yield from _first(spec, (_keys_are_as_written, _inputs_are_bounded, _durations_are_positive))
 
 
 def kind_problems(spec: AgentWorkflowSpec) -> Iterator[Problem]:

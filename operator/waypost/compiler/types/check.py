@@ -36,13 +36,15 @@ _OF_ONE_NODE: Final = frozenset(("self", *SCOPED))
 _NOT_NULL: Final = {"type": ["boolean", "number", "string", "array", "object"]}
 
 
-def type_problems(spec: AgentWorkflowSpec, graph: Graph, inputs: JsonObject) -> list[Problem]:
+def type_problems(
+    spec: AgentWorkflowSpec, graph: Graph, inputs: JsonObject | None
+) -> list[Problem]:
     """The type errors and warnings of a spec without other problems, in the order of the spec.
 
     Args:
         spec: The spec.
         graph: Its graph.
-        inputs: The run's inputs with defaults applied.
+        inputs: The run's inputs with defaults applied; None for a template.
     """
     return list(_Check(spec, graph, Environment(spec, graph, inputs)).problems())
 

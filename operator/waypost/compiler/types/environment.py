@@ -21,10 +21,12 @@ from waypost.compiler.types.schemas import (
     meet,
     properties_of,
 )
+from waypost.protocol import schema
 from waypost.protocol.ijson import Json
 
 _PHASES: Final = {"enum": ["Succeeded", "Failed", "Skipped", "Cancelled"]}
 _ERROR: Final = closed({"reason": TEXT, "message": TEXT, "exitCode": WHOLE}, ["reason", "message"])
+_ANY_OBJECT: Final = {"type": "object", "additionalProperties": True}
 _RUN_FIELDS: Final = {
     **dict.fromkeys(("name", "namespace", "uid", "createdAt", "scheduledAt"), TEXT),
     "round": WHOLE,
@@ -47,7 +49,7 @@ _RUN_IN_FINALLY: Final = closed(
 class Environment:
     """The evaluation contexts of one workflow, as JSON Schemas."""
 
-    def __init__(self, spec: AgentWorkflowSpec, graph: Graph, inputs: JsonObject) -> None:
+    def __init__(self, spec: AgentWorkflowSpec, graph: Graph, inputs: JsonObject | None) -> None:
         self._graph = graph
         self.inputs = _inputs(spec, inputs)
         once = Linked()
@@ -134,12 +136,20 @@ def _surely_given(graph: Graph) -> frozenset[str]:
     return frozenset(sure)
 
 
-def _inputs(spec: AgentWorkflowSpec, given: JsonObject) -> Json:
+def _inputs(spec: AgentWorkflowSpec, given: JsonObject | None) -> Json:
     """The schema of the run's inputs: as declared; given inputs and defaults are present."""
+    if given is None:  # of a template: what its runs must give is present
+        return _ANY_OBJECT if spec.input_schema is None else _declared(spec.input_schema)
     if spec.input_schema is None:
         unknown: dict[str, Json] = {name: Unknown() for name in given}
         return closed(unknown)
     return {"allOf": [linked(spec.input_schema), _present(given)]}
+
+
+def _declared(input_schema: JsonObject) -> Json:
+    """The schema of inputs that are not known yet: properties with a default are present."""
+    defaults = schema.apply_defaults(input_schema, {})
+    return {"allOf": [linked(input_schema), _present(defaults)]}
 
 
 def _present(value: Json) -> Json:

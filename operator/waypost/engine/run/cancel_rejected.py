@@ -59,9 +59,9 @@ def is_cancelled(observed: Observed) -> bool:
 
 def _spec(observed: Observed, nodes: list[Node]) -> AgentWorkflowSpec:
     # Without the definitions of its nodes, finally can only be stopped.
-    spec = AgentWorkflowSpec(nodes=nodes, cancel=True, skip_finally=True)
     ttl = observed.spec.ttl_seconds_after_finished if observed.spec else None
-    return spec.model_copy(update={"ttl_seconds_after_finished": ttl})
+    spec = AgentWorkflowSpec(cancel=True, skip_finally=True, ttl_seconds_after_finished=ttl)
+    return spec.model_copy(update={"nodes": nodes})  # none of a run that was never accepted
 
 
 def stand_in(observed: Observed, status: NodeStatus) -> Node:

@@ -7,9 +7,15 @@ version of the run ends the pass), so the result is valid for the whole pass.
 from dataclasses import dataclass
 from datetime import datetime
 
+from waypost.api.meta import ConditionReason
+from waypost.api.status import AgentWorkflowStatus
+from waypost.compiler.origin import Lost, Missing, Settled
 from waypost.engine.rounds.begin import begin_round
-from waypost.engine.run import cancel_rejected, deferred_round, rejection
+from waypost.engine.run import cancel_rejected, deferred_round, hold, pinning, rejection
+from waypost.engine.run.hold import Hold
 from waypost.engine.state.observed import Observed
+from waypost.engine.state.transition import is_finished
+from waypost.protocol.reasons import Reason
 
 
 @dataclass(frozen=True)
@@ -21,37 +27,106 @@ class Deleting:
 
 @dataclass(frozen=True)
 class Rejected:
-    """The spec, or the round that it requests, cannot be run; `problems` says why."""
+    """The spec, or the round that it requests, cannot be run; `problems` says why, `reason` in one
+    word. `awaits_template` names the template whose changes may help."""
 
     observed: Observed
     problems: str
+    reason: str = ConditionReason.INVALID_SPEC
+    awaits_template: str = ""
+
+
+@dataclass(frozen=True)
+class Held:
+    """The run is not accepted yet, and not rejected; `hold` says why."""
+
+    observed: Observed
+    hold: Hold
+
+
+@dataclass(frozen=True)
+class Idle:
+    """A rejected run whose spec has not changed since: its status stays as it is."""
+
+    observed: Observed
 
 
 @dataclass(frozen=True)
 class Active:
     """The run can continue.
 
-    `observed` has the requested round begun; `round_begun` says whether this pass begins it.
+    `observed` has the requested round begun, and names the definition of the run; `round_begun`
+    says whether this pass begins it. `stored` is the status before both.
     """
 
     observed: Observed
     round_begun: bool = False
+    stored: AgentWorkflowStatus | None = None
 
 
-Entry = Deleting | Rejected | Active
+Entry = Deleting | Rejected | Held | Idle | Active
 
 
 def enter(observed: Observed, now: datetime) -> Entry:
     """Which case the run is in. Pure: the same facts give the same case."""
     if observed.deleting:
         return Deleting(observed)
+    origin = observed.origin
+    if isinstance(origin, Settled):
+        return _settled(observed)
+    if isinstance(origin, Missing):
+        return _missing(observed, origin)
+    if isinstance(origin, Lost):
+        return _lost(observed, origin)
     if deferred_round.is_deferred(observed):
         return Active(deferred_round.with_recorded_nodes(observed, now))
     problems = rejection.problems_of(observed)
-    if not problems:
-        begun = begin_round(observed, now)
-        return Active(begun, round_begun=begun is not observed)
-    text = rejection.problems_text(observed, problems)
-    if cancel_rejected.is_cancelled(observed):
+    if problems:
+        text = rejection.problems_text(observed, problems)
+        return _standing_in(observed, text) or Rejected(observed, text)
+    held = hold.suspension(observed) if _is_new(observed) else None
+    if held is not None:
+        return Held(observed, held)
+    begun = begin_round(observed, now)
+    round_begun = begun is not observed
+    return Active(pinning.pinned(begun), round_begun=round_begun, stored=observed.status)
+
+
+def _is_new(observed: Observed) -> bool:
+    """Whether the run was never accepted and can still be held: a cancel ends it at once."""
+    cancelled = observed.definition.cancelled
+    return not observed.status.nodes and not is_finished(observed.status) and not cancelled
+
+
+def _settled(observed: Observed) -> Entry:
+    if observed.status.phase == "Rejected":
+        return Idle(observed)
+    return Active(cancel_rejected.with_stand_in_nodes(observed, rejected=""))
+
+
+def _missing(observed: Observed, origin: Missing) -> Entry:
+    text = hold.missing_text(observed, origin.name)
+    if observed.status.nodes:  # of a round
+        reason = str(Reason.MISSING_REFERENCE)
+        ended = _standing_in(observed, text)
+        return ended or Rejected(observed, text, reason, awaits_template=origin.name)
+    if observed.definition.problems:
+        return Rejected(observed, rejection.problems_text(observed, observed.definition.problems))
+    if observed.definition.cancelled:
         return Active(cancel_rejected.with_stand_in_nodes(observed, rejected=text))
-    return Rejected(observed, text)
+    waiting = hold.suspension(observed) or hold.missing(observed, origin.name)
+    return Held(observed, waiting)
+
+
+def _lost(observed: Observed, origin: Lost) -> Entry:
+    text = pinning.lost_text(observed, origin)
+    reason, name = ConditionReason.DEFINITION_LOST, origin.pin.name
+    ended = _standing_in(observed, text)
+    return ended or Rejected(observed, text, reason, awaits_template=name)
+
+
+def _standing_in(observed: Observed, problems: str) -> Active | None:
+    """A cancelled run whose spec cannot be run, with stand-in nodes."""
+    if not cancel_rejected.is_cancelled(observed):
+        return None
+    return Active(cancel_rejected.with_stand_in_nodes(observed, rejected=problems))

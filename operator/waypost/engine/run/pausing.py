@@ -5,8 +5,10 @@ passes, or when another node fails it.
 """
 
 import json
+from collections.abc import Mapping
 
 from waypost.compiler import on_failure
+from waypost.engine.state.observed import Observed
 from waypost.engine.state.transition import Transition
 from waypost.protocol.text import shorten
 
@@ -45,6 +47,11 @@ def command(transition: Transition) -> str:
         # A merge patch keeps fields that it does not name, but these were for one round only.
         last = transition.spec.rerun.model_dump(by_alias=True, exclude_none=True)
         rerun |= {key: None for key in last if key != "round"}
+    return patch_command(observed, rerun)
+
+
+def patch_command(observed: Observed, rerun: Mapping[str, int | str | None]) -> str:
+    """The kubectl command that sets fields of `spec.rerun`."""
     patch = json.dumps({"spec": {"rerun": rerun}}, separators=(",", ":"))
     where = f"-n {observed.namespace} --type merge"
     return f"kubectl patch aw {observed.name} {where} -p '{patch}'"

@@ -31,14 +31,20 @@ def problems_text(observed: Observed, problems: Iterable[Problem]) -> str:
     return text
 
 
-def reject(observed: Observed, problems: str, now: datetime) -> Decision:
+def reject(
+    observed: Observed,
+    problems: str,
+    now: datetime,
+    *,
+    reason: str = ConditionReason.INVALID_SPEC,
+) -> Decision:
     """Set Accepted=False with every problem.
 
     A run that never began is Finished, so that `kubectl wait` returns. A run with checkpoints does
     nothing until its spec is corrected.
     """
     if observed.status.nodes:
-        return _halt(observed, problems, now)
+        return _halt(observed, problems, now, reason)
     return _mark_rejected(observed, problems, now)
 
 
@@ -64,11 +70,11 @@ def _mark_rejected(observed: Observed, problems: str, now: datetime) -> Decision
     return _with_event(observed, status, problems)
 
 
-def _halt(observed: Observed, problems: str, now: datetime) -> Decision:
+def _halt(observed: Observed, problems: str, now: datetime, reason: str) -> Decision:
     """Start nothing and lose nothing: running attempts continue, and their results stay on their
     pods until the spec is corrected."""
     conditions = Conditions(observed.status.conditions, generation=observed.generation, now=now)
-    put = partial(conditions.set, reason=ConditionReason.INVALID_SPEC)
+    put = partial(conditions.set, reason=reason)
     put(Condition.ACCEPTED, "False", message=problems)
     put(Condition.RECONCILING, "False", message="")
     text = (
@@ -76,16 +82,25 @@ def _halt(observed: Observed, problems: str, now: datetime) -> Decision:
         "the spec in an update with rerun.round above "
         f"{observed.status.round}"
     )
+    if reason == ConditionReason.DEFINITION_LOST:
+        text = problems
+    elif reason != ConditionReason.INVALID_SPEC:
+        text = f"round {observed.status.round + 1} has not begun yet: {problems}"
     if observed.status.cancelled_at:
         text = CANCELLED_IS_FINAL
     put(Condition.STALLED, "True", message=text)
     status = changed_run(
         observed.status, observed_generation=observed.generation, conditions=conditions.items
     )
-    return _with_event(observed, status, problems)
+    return _with_event(observed, status, problems, reason)
 
 
-def _with_event(observed: Observed, status: AgentWorkflowStatus, problems: str) -> Decision:
+def _with_event(
+    observed: Observed,
+    status: AgentWorkflowStatus,
+    problems: str,
+    reason: str = EventReason.INVALID_SPEC,
+) -> Decision:
     known = status == observed.status
-    event = RunEvent(type="Warning", reason=EventReason.INVALID_SPEC, message=problems[:1000])
+    event = RunEvent(type="Warning", reason=reason, message=problems[:1000])
     return Decision(status=status, events=() if known else (event,))

@@ -109,3 +109,4 @@ class Decision:
     refusals: tuple[str, ...] = ()  # why results were refused, one word each, for a counter
     traces: Traces = field(default_factory=dict)
     requeue_at: datetime | None = None
+    awaits_template: str = ""  # name of the template whose changes must wake the run

@@ -13,6 +13,7 @@ from waypost.api.status import AgentWorkflowStatus
 from waypost.api.toolserver import ToolServerSpec
 from waypost.api.workflow import AgentWorkflowSpec
 from waypost.compiler.definition import Definition
+from waypost.compiler.origin import Origin, Own
 from waypost.kube.facts.approvals import ApprovalFact
 from waypost.kube.facts.jobs import JobFact, WriteProblem
 from waypost.kube.facts.machines import MachineFact
@@ -37,6 +38,8 @@ class Observed:
     created_at: datetime
     definition: Definition
     status: AgentWorkflowStatus
+    origin: Origin = field(default_factory=Own)  # where the definition comes from
+    new_runs_suspended: bool = False  # the setting of the operator
     deleting: bool = False  # the run has a deletionTimestamp, or its namespace is Terminating
     tracked: bool = False  # Argo CD or Flux track the object
     pruned: tuple[str, ...] = ()  # fields the user applied and the API server dropped

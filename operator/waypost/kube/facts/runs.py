@@ -1,5 +1,6 @@
 """Facts about a run besides its spec and status: its origin, and dropped fields."""
 
+import json
 from typing import Any
 
 from waypost.api import meta
@@ -54,6 +55,17 @@ def reserved_names(metadata: Any) -> tuple[tuple[str, str], ...]:
                 )
                 found.append((f"metadata.{field}.{key}", sentence))
     return tuple(found[:20])
+
+
+def pruned_of(body: Any) -> tuple[str, ...]:
+    """The same of an object alone; empty if kubectl has not recorded what was applied."""
+    applied = last_applied_text(body)
+    if not applied:
+        return ()
+    try:
+        return pruned_fields(body, json.loads(applied))
+    except (ValueError, RecursionError):
+        return ()
 
 
 def last_applied_text(body: Any) -> str:

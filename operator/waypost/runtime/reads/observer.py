@@ -3,7 +3,6 @@
 That an object does not exist is never concluded from the cache, only from live reads.
 """
 
-import json
 from collections import OrderedDict
 from dataclasses import replace
 from datetime import datetime
@@ -11,7 +10,6 @@ from typing import Any, Final
 
 from waypost.api import meta
 from waypost.api.status import AgentWorkflowStatus
-from waypost.compiler.definition import Definition, define
 from waypost.engine.state.observed import Observed, Reads
 from waypost.engine.state.visible import lost, readable
 from waypost.kube import objects
@@ -27,6 +25,7 @@ from waypost.ports.cluster import Cluster, ClusterError, Kind, NotFound, Obj
 from waypost.ports.offload import Offload, inline
 from waypost.runtime.cache.endpoints import PROBED, EndpointCache
 from waypost.runtime.cache.runs import Key, RunCache, RunEntry, version_of
+from waypost.runtime.reads.definitions import Definitions
 from waypost.runtime.reads.events import newest_event
 from waypost.runtime.reads.machines import Machines
 from waypost.runtime.reads.namespaces import is_terminating
@@ -44,7 +43,7 @@ class StaleRun(Exception):
 
 
 class Observer:
-    """Reads for one operator process. Caches definitions and NodeRecords, which never change."""
+    """Reads for one operator process. Caches NodeRecords, which never change."""
 
     def __init__(
         self,
@@ -54,16 +53,18 @@ class Observer:
         catalog: EndpointCache,
         clock: Clock,
         node_lost_seconds: float,
+        suspend_new_runs: bool = False,
         offload: Offload = inline,
     ) -> None:
         self._offload = offload
         self._cluster = cluster
+        self._suspend_new_runs = suspend_new_runs
         self._node_lost_seconds = node_lost_seconds
         self._machines = Machines(cluster=cluster, clock=clock)
         self._store = store
         self._catalog = catalog
         self._clock = clock
-        self._definitions: OrderedDict[tuple[str, int], Definition] = OrderedDict()
+        self._definitions = Definitions(cluster=cluster, offload=offload)
         self._payloads: OrderedDict[tuple[str, str], tuple[Any, int]] = OrderedDict()
         self._payload_bytes = 0
         self._looked: dict[str, datetime] = {}
@@ -77,14 +78,18 @@ class Observer:
             body: Its body, from the cache.
 
         Raises:
-            ClusterError: A pod is being deleted, and its namespace cannot be read.
+            ClusterError: The template or the definition of the run cannot be read, or a pod is
+                being deleted, and its namespace cannot be read.
             ValidationError: The status cannot be read.
         """
         metadata = objects.section(body, "metadata")
         generation = metadata.get("generation")
         generation = generation if isinstance(generation, int) else 1
         # Before anything is looked at: it may take a while.
-        definition = await self._definition(key.uid, generation, body)
+        status = _status(body)
+        definition, origin = await self._definitions.of(
+            key, generation=generation, body=body, status=status
+        )
         entry = self._store.entry(key.uid)
         pods = _pods(entry)
         deleting = bool(metadata.get("deletionTimestamp"))
@@ -99,10 +104,12 @@ class Observer:
             created_at=parse_timestamp(objects.text(metadata, "creationTimestamp"))
             or self._clock.now(),
             definition=definition,
-            status=_status(body),
+            status=status,
+            origin=origin,
+            new_runs_suspended=self._suspend_new_runs,
             deleting=deleting,
             tracked=runs.tracked_by_git(body),
-            pruned=_pruned(body),
+            pruned=runs.pruned_of(body),
             reserved=tuple(text for _, text in runs.reserved_names(metadata)),
             pods=pods,
             jobs=dict(entry.jobs),
@@ -232,16 +239,6 @@ class Observer:
         """Drop what is cached here of a run that no longer exists."""
         self._looked.pop(uid, None)
 
-    async def _definition(self, uid: str, generation: int, body: Obj) -> Definition:
-        known = self._definitions.get((uid, generation))
-        if known is None:
-            known = await self._offload(define, body.get("spec"))
-            self._definitions[uid, generation] = known
-            while len(self._definitions) > 500:
-                self._definitions.popitem(last=False)
-        self._definitions.move_to_end((uid, generation))
-        return known
-
     async def _list(self, kind: Kind, key: Key) -> tuple[Obj, ...]:
         labels = f"{meta.LABEL_RUN}={key.uid}"
         return (await self._cluster.list(kind, namespace=key.namespace, labels=labels)).items
@@ -360,13 +357,3 @@ def _status(body: Obj) -> AgentWorkflowStatus:
     # Only the operator writes it, and the CRD bounds it. This may raise, because an unreadable
     # status must not be taken for "nothing has run yet".
     return AgentWorkflowStatus.model_validate(objects.section(body, "status"))
-
-
-def _pruned(body: Obj) -> tuple[str, ...]:
-    text = runs.last_applied_text(body)
-    if not text:
-        return ()
-    try:
-        return runs.pruned_fields(body, json.loads(text))
-    except (ValueError, RecursionError):
-        return ()

@@ -8,7 +8,7 @@ expressions, size of the inputs) and reports it in the condition Accepted.
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from waypost.api.base import DURATION_PATTERN, NODE_NAME_PATTERN
+from waypost.api.base import DURATION_PATTERN, NODE_NAME_PATTERN, OBJECT_NAME_PATTERN
 from waypost.api.crd.cel_rule import Rule, at_most_one_of, names_of
 from waypost.api.crd.rules import approval, durations, endpoints, nodes, workflow
 from waypost.api.endpoint import URL_PATTERN
@@ -31,6 +31,7 @@ _RECORD = (
 RULES: Final[Mapping[str, Sequence[Rule]]] = {
     "AgentWorkflow": workflow.WORKFLOW,
     "AgentWorkflowSpec": workflow.SPEC,
+    "AgentWorkflowTemplateSpec": workflow.BODY,
     "Node": nodes.NODE,
     "FinallyNode": nodes.FINALLY_NODE,
     "Defaults": (durations.not_zero("timeout"), durations.not_zero("queueTimeout")),
@@ -63,5 +64,6 @@ RULES: Final[Mapping[str, Sequence[Rule]]] = {
     "TlsSource": endpoints.TLS_SOURCE,
     URL_PATTERN: endpoints.URL_TEXT,
     DURATION_PATTERN: durations.DURATION_TEXT,
+    OBJECT_NAME_PATTERN: workflow.OBJECT_NAME_TEXT,
     NODE_NAME_PATTERN: nodes.NODE_NAME_TEXT,
 }

@@ -2,8 +2,18 @@
 
 from typing import Final
 
-from waypost.api.crd.cel_rule import Cel, Rule, changes_of, unchanged, wire_names
+from waypost.api.base import OBJECT_NAME_PATTERN
+from waypost.api.crd.cel_rule import (
+    REQUIRED,
+    Cel,
+    Rule,
+    any_of,
+    changes_of,
+    unchanged,
+    wire_names,
+)
 from waypost.api.crd.rules.durations import not_zero
+from waypost.api.template.spec import BESIDE, TEMPLATE_ONLY
 from waypost.api.workflow import MAX_NODES, AgentWorkflowSpec
 
 # Fields that can change after a run was accepted. All others, also future ones, are frozen.
@@ -18,6 +28,50 @@ _BEGUN = "has(oldSelf.status) && has(oldSelf.status.nodes) && oldSelf.status.nod
 _ROUND = "(has(oldSelf.status) && has(oldSelf.status.round) ? oldSelf.status.round : 1)"
 _RAISED = f"has(self.spec.rerun) && self.spec.rerun.round > {_ROUND}"
 _DEFINITION = wire_names(AgentWorkflowSpec, without=EDITABLE)
+
+
+def _stands_in_the_template(field: str) -> Rule:
+    other = "templateRef" if field == "nodes" else f"{field}, or write the nodes into this run"
+    return Rule(
+        f"!has(self.templateRef) || !has(self.{field})",
+        [
+            f"{field} stands in the template; a run of a template has only {BESIDE}. "
+            f"Remove {'nodes or ' if field == 'nodes' else ''}{other}"
+        ],
+        field_path=f".{field}",
+    )
+
+
+DEFINED = (
+    Rule(
+        any_of(["nodes", "templateRef"]),
+        [
+            "neither nodes nor templateRef is set; write the nodes of the run, or name an "
+            "AgentWorkflowTemplate in templateRef"
+        ],
+        reason=REQUIRED,
+    ),
+    *(_stands_in_the_template(field) for field in TEMPLATE_ONLY),
+    Rule(
+        "has(self.templateRef) || !has(self.rerun) || !has(self.rerun.template)",
+        ["rerun.template is only used with templateRef; remove it"],
+        field_path=".rerun",
+    ),
+)
+
+OBJECT_NAME_TEXT = (
+    Rule(
+        f"self.matches('{OBJECT_NAME_PATTERN}')",
+        [
+            Cel("self"),
+            " is not the name of an object; use lower case letters, digits, hyphens and dots",
+            Cel(
+                """(self.contains("${") ? ". The name is fixed before the run starts: ${...} is """
+                """not evaluated in this field" : "")"""
+            ),
+        ],
+    ),
+)
 
 WORKFLOW = (
     # A run can be edited until it is accepted, so that a typo does not need a new name.
@@ -71,11 +125,13 @@ WORKFLOW = (
     ),
 )
 
-SPEC = (
+# Of a run and of a template.
+BODY = (
     not_zero("deadline"),
     not_zero("finallyDeadline"),
     Rule(
-        f"!has(self.finally) || self.nodes.size() + self.finally.size() <= {MAX_NODES}",
+        "!has(self.finally) || !has(self.nodes)"
+        f" || self.nodes.size() + self.finally.size() <= {MAX_NODES}",
         [
             # Not the counts: the API server has no bound for the size of string(x.size()).
             f"a run has at most {MAX_NODES} nodes, those in finally included; remove some, or "
@@ -88,13 +144,18 @@ SPEC = (
         ["finallyDeadline is only used with finally; add finally or remove finallyDeadline"],
         field_path=".finallyDeadline",
     ),
+)
+
+SPEC = (
+    *BODY,
+    *DEFINED,
     Rule(
         "!has(self.skipFinally) || !self.skipFinally || has(self.cancel) && self.cancel",
         ["skipFinally: true is only used with cancel: true; set both, or remove skipFinally"],
         field_path=".skipFinally",
     ),
     Rule(
-        "!has(self.skipFinally) || has(self.finally)",
+        "!has(self.skipFinally) || has(self.finally) || has(self.templateRef)",
         ["skipFinally is only used with finally; remove skipFinally"],
         field_path=".skipFinally",
     ),
@@ -105,6 +166,11 @@ STATUS = (
         "!has(oldSelf.nodes) || has(self.nodes) && self.nodes.size() >= oldSelf.nodes.size()"
         " || has(self.round) && self.round > (has(oldSelf.round) ? oldSelf.round : 1)",
         ["a checkpoint would be lost; nodes can be removed from status only in a new round"],
+    ),
+    Rule(
+        "!has(oldSelf.template) || has(self.template) && self.template == oldSelf.template"
+        " || has(self.round) && self.round > (has(oldSelf.round) ? oldSelf.round : 1)",
+        ["the run is pinned to a version of its template; this can change only in a new round"],
     ),
 )
 

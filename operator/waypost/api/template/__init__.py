@@ -1,0 +1,4 @@
+"""AgentWorkflowTemplate: a definition that runs share. `spec` holds the models.
+
+Imports `waypost.api.workflow` and `waypost.api.base`.
+"""

@@ -1,0 +1,111 @@
+"""Where the definition of a run comes from: its own spec, or one version of a template.
+
+`needed` says what a pass must read before it knows the definition; the other types say what the
+reads have found. No I/O.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from waypost.api.base import JsonObject
+from waypost.api.status import AgentWorkflowStatus, PinnedTemplate
+from waypost.kube import objects
+
+
+@dataclass(frozen=True)
+class Own:
+    """The nodes stand in the run."""
+
+
+@dataclass(frozen=True)
+class Settled:
+    """The run has ended, or was rejected, and its spec has not changed since: nothing is read."""
+
+
+@dataclass(frozen=True)
+class Pinned:
+    """The version that the status names.
+
+    `restored` is the record to create again: it no longer exists, and the template still has its
+    content.
+    """
+
+    pin: PinnedTemplate
+    restored: JsonObject | None = None
+
+
+@dataclass(frozen=True)
+class Fresh:
+    """The current version of a template, read live: `record`, the manifest of a NodeRecord, must
+    exist before a status names it."""
+
+    pin: PinnedTemplate
+    record: JsonObject
+    suspended: bool = False
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A live read found no such template."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A live read found no record of the version that the status names, and the template has
+    another content now, or is gone."""
+
+    pin: PinnedTemplate
+    template_exists: bool
+
+
+Origin = Own | Settled | Pinned | Fresh | Missing | Lost
+
+
+@dataclass(frozen=True)
+class Keep:
+    """The definition is that of `pin`."""
+
+    pin: PinnedTemplate
+
+
+@dataclass(frozen=True)
+class Take:
+    """The definition is that of the template with this name, read live."""
+
+    name: str
+
+
+def needed(
+    spec: Any, status: AgentWorkflowStatus, *, generation: int
+) -> Own | Settled | Keep | Take:
+    """What the definition of a run follows from.
+
+    Args:
+        spec: `spec` of the run, as JSON.
+        status: Its status.
+        generation: Its metadata.generation.
+
+    Returns:
+        Own: of the spec alone. Settled: it is not needed. Keep: of the record that the status
+        names. Take: of the template as it is now, for a run that is not accepted yet, or for a new
+        round that requests the latest version or another template.
+    """
+    name = objects.text(objects.section(spec, "templateRef"), "name")
+    if not name:
+        return Own()
+    rerun = objects.section(spec, "rerun")
+    round_ = rerun.get("round")
+    requested = isinstance(round_, int) and round_ > status.round
+    # A round that is requested while finally runs begins after it.
+    begins = requested and (status.stage != "Finalizing" or status.finished_at is not None)
+    rejected = status.phase == "Rejected"
+    if rejected and status.observed_generation == generation:
+        return Settled()
+    if status.finished_at is not None and not rejected and not requested:
+        return Settled()
+    pin = status.template
+    if pin is None or (begins and (rerun.get("template") == "Latest" or pin.name != name)):
+        return Take(name)
+    return Keep(pin)

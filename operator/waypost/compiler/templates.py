@@ -1,0 +1,129 @@
+"""Templates: the static check of one, and the definition of a run that refers to one.
+
+A run of a template is resolved to the spec that it would have if its nodes stood in it. So compiler
+and engine treat it like any other run.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any
+
+from waypost.api.base import JsonObject, parse_duration
+from waypost.api.kinds.agent import Budget
+from waypost.api.template.spec import BODY_FIELDS, RUN_FIELDS
+from waypost.compiler.definition import Definition, define
+from waypost.compiler.graph import evaluated_fields
+from waypost.compiler.problems import Problem
+from waypost.compiler.rules.spec import MAX_PROBLEMS
+from waypost.expressions.templates import paths_in
+
+
+@dataclass(frozen=True)
+class TemplateBody:
+    """What runs take from a template: `fields` are those of `WorkflowBody`, as JSON."""
+
+    name: str
+    fields: JsonObject
+
+
+def body_of(name: str, spec: Any) -> TemplateBody:
+    """What runs take from a template with this name and `spec`."""
+    given = spec if isinstance(spec, Mapping) else {}
+    fields = {key: given[key] for key in BODY_FIELDS if given.get(key) is not None}
+    return TemplateBody(name, fields)
+
+
+def define_template(spec: Any) -> Definition:
+    """Check the spec of a template as that of a run whose inputs are not known yet.
+
+    Returns:
+        The definition; each defect is a Problem that names its field. Never raises.
+    """
+    definition = define(body_of("", spec).fields, any_inputs=True)
+    if definition.problems or not _reads_undeclared_inputs(definition):
+        return definition
+    text = "is not set, so the inputs of runs and the expressions that read them are not checked"
+    warning = Problem("inputSchema", text, "warning")
+    return replace(definition, warnings=(warning, *definition.warnings)[:MAX_PROBLEMS])
+
+
+def define_run(spec: Any, template: TemplateBody) -> Definition:
+    """Check a run of a template completely.
+
+    Args:
+        spec: `spec` of the run, as JSON. Its templateRef names the template.
+        template: What it takes from the template.
+
+    Returns:
+        The definition, as that of a run with its own nodes; a problem of the template is one of
+        `templateRef`. Warnings about the template are left out: they are for its author. Never
+        raises.
+    """
+    alone = define(spec)
+    if alone.problems:
+        return alone
+    definition = define(resolve(spec, template))
+    problems = (*_too_high(spec, template), *definition.problems)
+    own = frozenset(spec) | {"inputs"}
+    return replace(
+        definition,
+        problems=tuple(_told_apart(problems, own, template.name))[:MAX_PROBLEMS],
+        warnings=tuple(one for one in definition.warnings if _top(one) in own),
+    )
+
+
+def resolve(spec: JsonObject, template: TemplateBody) -> JsonObject:
+    """The spec of a run as if what it takes from its template stood in it."""
+    given = {key: spec[key] for key in RUN_FIELDS if spec.get(key) is not None}
+    resolved = {**template.fields, **given}
+    budgets = [part.get("budget") for part in (template.fields, given)]
+    if any(budgets):
+        resolved["budget"] = {key: each[key] for each in budgets if each for key in each}
+    return resolved
+
+
+def _too_high(spec: JsonObject, template: TemplateBody) -> Iterator[Problem]:
+    """Report limits of a run that are higher than those of its template."""
+    try:
+        if "deadline" in spec and "deadline" in template.fields:
+            own, theirs = spec["deadline"], template.fields["deadline"]
+            if parse_duration(own) > parse_duration(theirs):
+                yield _higher("deadline", own, theirs, template.name)
+        own_budget = Budget.model_validate(spec.get("budget") or {})
+        budget = Budget.model_validate(template.fields.get("budget") or {})
+    except (TypeError, ValueError):
+        return  # the check of the resolved spec reports it
+    for name, field in Budget.model_fields.items():
+        mine, most = getattr(own_budget, name), getattr(budget, name)
+        if mine is not None and most is not None and Decimal(mine) > Decimal(most):
+            yield _higher(f"budget.{field.alias or name}", mine, most, template.name)
+
+
+def _higher(field: str, found: object, most: object, template: str) -> Problem:
+    text = f"{found} is more than the {most} of template {template}; a run can only lower it"
+    return Problem(field, text)
+
+
+def _told_apart(
+    problems: Iterable[Problem], own: frozenset[str], template: str
+) -> Iterator[Problem]:
+    """Problems in fields of the run as they are, all others as problems of templateRef."""
+    for problem in problems:
+        if _top(problem) in own:
+            yield problem
+        else:
+            yield Problem("templateRef", f"template {template}: {problem}", problem.severity)
+
+
+def _top(problem: Problem) -> str:
+    return problem.field.partition(".")[0].partition("[")[0]
+
+
+def _reads_undeclared_inputs(definition: Definition) -> bool:
+    spec = definition.spec
+    if spec is None or spec.input_schema is not None:
+        return False
+    values = [value for node in spec.all_nodes for _, value in evaluated_fields(node)]
+    values.append(spec.outputs or {})
+    return any(path.root == "inputs" for value in values for path in paths_in(value))

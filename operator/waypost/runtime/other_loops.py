@@ -1,0 +1,57 @@
+"""The loops beside that of the runs: probes of endpoints, and the check of templates."""
+
+import asyncio
+
+from waypost.ports.clock import Clock
+from waypost.ports.cluster import Cluster, Kind, Obj
+from waypost.ports.offload import Offload
+from waypost.probes.job import ProbeSettings
+from waypost.runtime.cache.endpoints import PROBED, EndpointCache
+from waypost.runtime.cache.runs import Key
+from waypost.runtime.cache.templates import TemplateCache
+from waypost.runtime.probe_controller import ProbeController
+from waypost.runtime.template_controller import TemplateController
+
+
+class OtherLoops:
+    """Both loops. Each has its own queue, so that no run waits for them."""
+
+    def __init__(
+        self,
+        *,
+        cluster: Cluster,
+        catalog: EndpointCache,
+        templates: TemplateCache,
+        clock: Clock,
+        offload: Offload,
+        probes: ProbeSettings,
+    ) -> None:
+        self._prober = ProbeController(
+            cluster=cluster, catalog=catalog, clock=clock, settings=probes
+        )
+        self._templates = TemplateController(
+            cluster=cluster, cache=templates, clock=clock, offload=offload
+        )
+
+    def notice(self, kind: Kind, raw: Obj, *, deleted: bool, on_duty: bool) -> list[Key] | None:
+        """Put a watch event into the cache, and queue the object if this process works.
+
+        Returns:
+            The runs that wait for the object; None if no loop is for this kind.
+        """
+        if kind in PROBED:
+            return self._prober.notice(kind, raw, deleted=deleted, on_duty=on_duty)
+        if kind is Kind.AGENT_WORKFLOW_TEMPLATE:
+            return self._templates.notice(raw, deleted=deleted, on_duty=on_duty)
+        return None
+
+    def wake_all(self) -> None:
+        """Queue all objects, as after a complete list."""
+        self._prober.wake_all()
+        self._templates.wake_all()
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._prober.run(), name="prober")
+            group.create_task(self._templates.run(), name="templates")

@@ -1,0 +1,203 @@
+"""The definition of a run: compiled once for each generation, and read where its template put it.
+
+A run of a template is accepted with the template as a live read finds it. From then on its
+definition is the record that its status names; it is cached by its digest, so a run needs no
+further read.
+"""
+
+from collections import OrderedDict
+from dataclasses import replace
+from typing import Final
+
+from waypost.api.base import JsonObject
+from waypost.api.status import AgentWorkflowStatus, PinnedTemplate
+from waypost.compiler.definition import Definition, define
+from waypost.compiler.origin import (
+    Fresh,
+    Keep,
+    Lost,
+    Missing,
+    Origin,
+    Own,
+    Pinned,
+    Settled,
+    Take,
+    needed,
+)
+from waypost.compiler.problems import Problem
+from waypost.compiler.templates import TemplateBody, body_of, define_run
+from waypost.kube import names, node_records, objects
+from waypost.kube.manifests.attempt_job import Owner
+from waypost.ports.cluster import Cluster, Kind, NotFound, Obj
+from waypost.ports.offload import Offload
+from waypost.protocol import ijson
+from waypost.runtime.cache.runs import Key
+
+_DEFINITIONS: Final = 500
+_BODIES: Final = 200  # a template has at most 1.5 MiB, most have a few KiB
+_BODY_BYTES: Final = 16 * 1024 * 1024
+
+
+class Definitions:
+    """Definitions of runs, and of their templates by digest. For one operator process."""
+
+    def __init__(self, *, cluster: Cluster, offload: Offload) -> None:
+        self._cluster = cluster
+        self._offload = offload
+        self._compiled: OrderedDict[tuple[str, int, str], Definition] = OrderedDict()
+        self._bodies: OrderedDict[str, tuple[JsonObject, int]] = OrderedDict()
+        self._body_bytes = 0
+
+    async def of(
+        self, key: Key, *, generation: int, body: Obj, status: AgentWorkflowStatus
+    ) -> tuple[Definition, Origin]:
+        """The definition of a run, and where it comes from.
+
+        Args:
+            key: The run.
+            generation: Its metadata.generation.
+            body: Its body.
+            status: Its status.
+
+        Raises:
+            ClusterError: The template, or the record of the definition, cannot be read.
+        """
+        spec = objects.section(body, "spec")
+        need = needed(spec, status, generation=generation)
+        if isinstance(need, Keep):
+            return await self._kept(key, generation, spec, need.pin)
+        if isinstance(need, Take):
+            return await self._taken(key, generation, spec, need.name)
+        alone = await self._define(key, generation, body.get("spec"), "")
+        return alone, Own() if isinstance(need, Own) else Settled()
+
+    async def _kept(
+        self, key: Key, generation: int, spec: JsonObject, pin: PinnedTemplate
+    ) -> tuple[Definition, Origin]:
+        known = self._compiled.get((key.uid, generation, pin.digest))
+        if known is not None:
+            return known, Pinned(pin)
+        fields, origin = self._cached(pin.digest), Pinned(pin)
+        if fields is None:
+            fields = await self._record(key, pin)
+        if fields is None:
+            template = await self._template(key, pin.name)
+            found = body_of(pin.name, objects.section(template, "spec")) if template else None
+            if found is None or await self._offload(_digest, found.fields) != pin.digest:
+                lost = Lost(pin, template_exists=template is not None)
+                return await self._define(key, generation, spec, ""), lost
+            fields = found.fields
+            origin = Pinned(pin, restored=_manifest(key, fields))
+        body = TemplateBody(pin.name, fields)
+        return await self._define(key, generation, spec, pin.digest, body), origin
+
+    async def _taken(
+        self, key: Key, generation: int, spec: JsonObject, name: str
+    ) -> tuple[Definition, Origin]:
+        alone = await self._define(key, generation, spec, "")
+        if alone.problems:
+            return alone, Own()
+        template = await self._template(key, name)
+        if template is None:
+            return alone, Missing(name)
+        taken = body_of(name, objects.section(template, "spec"))
+        digest = await self._offload(_digest, taken.fields)
+        if digest is None:  # the check says which value is not I-JSON
+            return await self._offload(define_run, spec, taken), Own()
+        definition = await self._define(key, generation, spec, digest, taken)
+        record = await self._offload(_manifest, key, taken.fields)
+        if record is None:
+            return replace(definition, problems=(_too_large(name), *definition.problems)), Own()
+        pin = _pin(key, template, digest)
+        suspended = objects.section(template, "spec").get("suspend") is True
+        return definition, Fresh(pin, record=record, suspended=suspended)
+
+    async def _define(
+        self,
+        key: Key,
+        generation: int,
+        spec: object,
+        digest: str,
+        template: TemplateBody | None = None,
+    ) -> Definition:
+        place = (key.uid, generation, digest)
+        known = self._compiled.get(place)
+        if known is None:
+            if template is None:
+                known = await self._offload(define, spec)
+            else:
+                known = await self._offload(define_run, spec, template)
+            self._compiled[place] = known
+            while len(self._compiled) > _DEFINITIONS:
+                self._compiled.popitem(last=False)
+        self._compiled.move_to_end(place)
+        return known
+
+    async def _template(self, key: Key, name: str) -> Obj | None:
+        """A live read; None when there is no such template, or it is being deleted."""
+        try:
+            body = await self._cluster.get(
+                Kind.AGENT_WORKFLOW_TEMPLATE, namespace=key.namespace, name=name
+            )
+        except NotFound:
+            return None
+        return None if objects.section(body, "metadata").get("deletionTimestamp") else body
+
+    def _cached(self, digest: str) -> JsonObject | None:
+        known = self._bodies.get(digest)
+        if known is None:
+            return None
+        self._bodies.move_to_end(digest)
+        return known[0]
+
+    async def _record(self, key: Key, pin: PinnedTemplate) -> JsonObject | None:
+        """The definition in the record of a pin, read live; None when no record has it."""
+        try:
+            body = await self._cluster.get(
+                Kind.NODE_RECORD, namespace=key.namespace, name=pin.record
+            )
+        except NotFound:
+            return None
+        fact = await self._offload(node_records.record_fact, body, limit=node_records.LARGEST)
+        value, size = fact.payload.value, fact.payload.size
+        if fact.problem or fact.payload.digest != pin.digest or not isinstance(value, dict):
+            return None
+        self._bodies[pin.digest] = (value, size)
+        self._body_bytes += size
+        while len(self._bodies) > 1 and (
+            self._body_bytes > _BODY_BYTES or len(self._bodies) > _BODIES
+        ):
+            self._body_bytes -= self._bodies.popitem(last=False)[1][1]
+        return value
+
+
+def _digest(fields: JsonObject) -> str | None:
+    """The digest of what a run takes from a template; None if it is no I-JSON."""
+    try:
+        ijson.check(fields)
+    except ijson.IJsonError:
+        return None
+    return ijson.digest(fields)
+
+
+def _manifest(key: Key, fields: JsonObject) -> JsonObject | None:
+    owner = Owner(name=key.name, namespace=key.namespace, uid=key.uid)
+    return node_records.definition(fields, owner=owner.reference(), namespace=key.namespace)
+
+
+def _pin(key: Key, template: Obj, digest: str) -> PinnedTemplate:
+    metadata = objects.section(template, "metadata")
+    number = metadata.get("generation")
+    return PinnedTemplate(
+        name=objects.text(metadata, "name"),
+        uid=objects.text(metadata, "uid"),
+        generation=number if isinstance(number, int) else 1,
+        digest=digest,
+        record=names.definition_name(run=key.name, run_uid=key.uid, digest=digest),
+    )
+
+
+def _too_large(name: str) -> Problem:
+    """That what a run takes from a template does not fit a NodeRecord."""
+    text = f"template {name} is too large for a NodeRecord, whatever its compression; shorten it"
+    return Problem("templateRef", text)

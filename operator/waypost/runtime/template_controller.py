@@ -1,0 +1,129 @@
+"""The loop that keeps the condition Accepted of every template up to date.
+
+It has its own queue and worker, so that no run waits for a template, whatever is in it.
+"""
+
+import logging
+from typing import Final
+
+from waypost.engine.template import judged, status_of
+from waypost.kube.objects import section, text
+from waypost.ports.clock import Clock
+from waypost.ports.cluster import Cluster, ClusterError, Conflict, Kind, NotFound, Obj, PatchType
+from waypost.ports.offload import Offload
+from waypost.runtime.cache.runs import Key
+from waypost.runtime.cache.templates import TemplateCache
+from waypost.runtime.queue import KeyedQueue
+from waypost.runtime.writes.status_patch import status_patch, to_wire
+
+_JUDGED: Final = 10_000  # templates that are remembered as judged by this process
+
+log = logging.getLogger(__name__)
+
+
+class TemplateController:
+    """Judges templates. Runs never wait for it: each run makes the check itself."""
+
+    def __init__(
+        self, *, cluster: Cluster, cache: TemplateCache, clock: Clock, offload: Offload
+    ) -> None:
+        self._cluster = cluster
+        self._cache = cache
+        self._clock = clock
+        self._offload = offload
+        self._queue: KeyedQueue[Key] = KeyedQueue(monotonic=clock.monotonic)
+        self._judged: dict[Key, object] = {}  # the generation that this process has judged
+
+    def notice(self, raw: Obj, *, deleted: bool, on_duty: bool) -> list[Key]:
+        """Put a watch event into the cache, and queue the template if this process works.
+
+        Returns:
+            The runs that wait for the template.
+        """
+        key = self._cache.take(raw, deleted=deleted)
+        if key is None or not on_duty:
+            return []
+        self._queue.add(key)
+        return self._cache.waiting(key.namespace, key.name)
+
+    def wake_all(self) -> None:
+        """Queue all templates, as after a complete list."""
+        for key in self._cache.known():
+            self._queue.add(key)
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        while True:
+            key = await self._queue.get()
+            try:
+                await self._pass(key)
+            finally:
+                self._queue.done(key)
+
+    async def _pass(self, key: Key) -> None:
+        """One pass. Never raises: a template whose pass fails is queued with a backoff."""
+        about = {"template": key.name, "namespace": key.namespace}
+        try:
+            await self.reconcile(key)
+        except Conflict:
+            await self._refresh(key)
+        except NotFound:
+            self._cache.drop(key)
+        except (ClusterError, TimeoutError) as error:
+            why = getattr(error, "message", "") or type(error).__name__
+            log.warning("a template was not judged, trying again: %s", why, extra=about)
+            self._queue.retry(key)
+        except Exception:
+            log.exception("a defect of the operator; the template is tried again", extra=about)
+            self._queue.retry(key)
+        else:
+            self._queue.forget(key)
+
+    async def _refresh(self, key: Key) -> None:
+        """Read the template after a conflict: the watch may deliver the change later."""
+        try:
+            body = await self._cluster.get(
+                Kind.AGENT_WORKFLOW_TEMPLATE, namespace=key.namespace, name=key.name
+            )
+        except NotFound:
+            self._cache.drop(key)
+        except (ClusterError, TimeoutError):
+            self._queue.retry(key)
+        else:
+            self._cache.take(body)
+            self._queue.add(key)
+
+    async def reconcile(self, key: Key) -> None:
+        """Judge one template and write its status if it has changed.
+
+        Raises:
+            NotFound: The template no longer exists.
+            Conflict: The template has changed since it was cached.
+            ClusterError: The request failed.
+        """
+        body = self._cache.body(key)
+        if body is None or section(body, "metadata").get("deletionTimestamp"):
+            self._judged.pop(key, None)
+            return
+        generation = section(body, "metadata").get("generation")
+        known = status_of(body)
+        if self._judged.get(key) == generation == known.observed_generation:
+            return
+        status = await self._offload(judged, body, self._clock.now())
+        if to_wire(status) != to_wire(known):
+            landed = await self._cluster.patch(
+                Kind.AGENT_WORKFLOW_TEMPLATE,
+                namespace=key.namespace,
+                name=key.name,
+                body=status_patch(
+                    body=body,
+                    resource_version=text(section(body, "metadata"), "resourceVersion"),
+                    status=status,
+                ),
+                patch_type=PatchType.JSON,
+                subresource="status",
+            )
+            self._cache.take(landed)
+        if len(self._judged) >= _JUDGED:
+            self._judged.clear()
+        self._judged[key] = generation
