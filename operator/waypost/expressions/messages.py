@@ -20,6 +20,45 @@ _FUNCTIONS = {
     for form in ("json(x)", "keys(m)", "chunk(list, n)", "flatten(list)", "zip(a, b)", "range(n)")
 }
 
+# Functions that the language has. One that is not found was called with other arguments.
+_KNOWN = frozenset(
+    (
+        *("size", "contains", "startsWith", "endsWith", "matches", "split", "join", "replace"),
+        *("trim", "substring", "indexOf", "lastIndexOf", "charAt", "lowerAscii", "upperAscii"),
+        *("reverse", "format", "int", "uint", "double", "string", "bool", "bytes", "timestamp"),
+        *("duration", "orValue", "hasValue", "value", "getFullYear", "getMonth", "getHours"),
+    )
+)
+# What people write who know another language, and what does it here.
+_WRITTEN_ELSEWHERE = {
+    **dict.fromkeys(("len", "length", "count"), "size(x)"),
+    **dict.fromkeys(("toUpperCase", "upper", "toUpper"), "text.upperAscii()"),
+    **dict.fromkeys(("toLowerCase", "lower", "toLower"), "text.lowerAscii()"),
+    **dict.fromkeys(("slice", "substr"), "text.substring(from, to), or chunk(list, n)[0]"),
+    **dict.fromkeys(("strip", "trimSpace"), "text.trim()"),
+    **dict.fromkeys(("includes", "has_key"), "text.contains(part), or x in list"),
+    **dict.fromkeys(("startswith", "hasPrefix"), "text.startsWith(part)"),
+    **dict.fromkeys(("endswith", "hasSuffix"), "text.endsWith(part)"),
+    **dict.fromkeys(("replaceAll",), "text.replace(old, new)"),
+    **dict.fromkeys(("str", "toString"), "string(x)"),
+    **dict.fromkeys(("float", "toFloat", "Number"), "double(x)"),
+    **dict.fromkeys(("toJson", "toJSON", "stringify", "dumps"), "json(x)"),
+    **dict.fromkeys(("now", "today"), "run.createdAt"),
+    **dict.fromkeys(("uuid", "random"), "self.idempotencyKey or run.uid"),
+    **dict.fromkeys(("some", "any"), "list.exists(x, condition)"),
+    **dict.fromkeys(("every",), "list.all(x, condition)"),
+    "Math": "math.greatest(a, b) and math.least(a, b)",
+    "JSON": "json(x); what an output or input has is no text of JSON, but its value",
+    "default": "x.?field.orValue(value)",
+    "coalesce": "x.?field.orValue(value)",
+}
+_ELSEWHERE = (
+    (re.compile(r"=>"), "write list.map(x, x.name) instead of =>"),
+    (re.compile(r"\?\?"), "write x.?field.orValue(value) instead of ??"),
+    (re.compile(r"(^|[\s)])(and|or|not)[\s(]"), "write &&, || and ! instead of and, or, not"),
+    (re.compile(r"==="), "write == instead of ==="),
+)
+_STRINGS = re.compile(r"'[^']*'|\"[^\"]*\"")
 _UNDECLARED = re.compile(r"undeclared reference to '([^']*)'")
 _NO_OVERLOAD = re.compile(r"found no matching overload for '([^']*)' applied to '\((.*)\)'")
 _NO_RUN_OVERLOAD = re.compile(r"No matching overloads found : (.*)")
@@ -55,7 +94,7 @@ def _rejection_text(source: str, message: str) -> str:
     if match := _DOUBLE_BRACES.fullmatch(source):
         return f"expressions have one pair of braces: write ${{{match.group(1)}}}"
     if "Syntax error" in message:
-        return _syntax_text(message)
+        return _syntax_text(source, message)
     if match := _UNDECLARED.search(message):
         return _undeclared_text(source, match.group(1))
     if match := _NO_OVERLOAD.search(message):
@@ -63,8 +102,12 @@ def _rejection_text(source: str, message: str) -> str:
     return message
 
 
-def _syntax_text(message: str) -> str:
+def _syntax_text(source: str, message: str) -> str:
     text = message.partition("Syntax error: ")[2].partition(" expecting ")[0]
+    code = _STRINGS.sub("''", source)
+    for pattern, advice in _ELSEWHERE:
+        if pattern.search(code):
+            return f"syntax error: {advice}"
     if "<EOF>" in text:
         return "the expression ends too early"
     return f"syntax error: {text}"
@@ -80,7 +123,20 @@ def _undeclared_text(source: str, name: str) -> str:
         return f"the function `{name}` is written {_FUNCTIONS[name]}"
     if first == "secrets":
         return "there is no `secrets`: hand a secret to a node with env and valueFrom"
+    if _is_called(source, name) or (first in _WRITTEN_ELSEWHERE and f"{first}." in source):
+        return _no_function_text(name if name in _WRITTEN_ELSEWHERE else first)
     return f"nothing is named `{first}` here: there are inputs, nodes.<name>, self and run"
+
+
+def _is_called(source: str, name: str) -> bool:
+    return re.search(rf"(^|[^\w]){re.escape(name)}(\.\w+)*\s*\(", source) is not None
+
+
+def _no_function_text(name: str) -> str:
+    if name in _KNOWN:
+        return f"the function `{name}` does not take these arguments"
+    advice = _WRITTEN_ELSEWHERE.get(name)
+    return f"there is no function `{name}`" + (f"; use {advice}" if advice else "")
 
 
 def _dashed_text(source: str) -> str:

@@ -98,6 +98,17 @@ EVERYDAY = (
     "zip(range(size(inputs.rows)), inputs.rows).map(p, '%d: %s'.format([p[0], p[1].name]))",
     "range((size(inputs.words) + 99) / 100).map(i, inputs.words[i * 100])",
     "math.greatest(inputs.counts[0], inputs.counts[3999])",
+    "inputs.rows.map(r, json(r)).join('\\n')",
+    "inputs.rows.map(r, r.lines.map(l, json(l)).join(',')).join('\\n')",
+    "'[' + inputs.rows.filter(r, r.id > 10).map(r, json({'id': r.id, 'row': r})).join(',') + ']'",
+    "inputs.rows.map(r, [r.name, string(r.price), json(r.tags)].join(';')).join('\\n')",
+    "'name,price\\n' + inputs.rows.map(r, '\"' + r.name.replace('\"', '\"\"') + '\"').join('\\n')",
+    "inputs.rows.map(r, '| ' + r.name + ' | ' + string(r.price) + ' |').join('\\n')",
+    "{'n': inputs.rows.size(), 'first': inputs.rows[0], 'blue': ['blue', 'red'].map(c, "
+    "{'colour': c, 'n': inputs.rows.filter(r, c in r.tags).size()})}",
+    "inputs.prose.split('\\n').map(l, l.replace('<b>', '**').replace('</b>', '**')).join('\\n')",
+    "inputs.log.split('\\n').map(l, {'at': l.substring(0, 19), 'rest': l.substring(25)})",
+    "inputs.rows.filter(r, r.name.matches('^part [0-9]+$')).map(r, {'n': r.name})",
 )
 
 

@@ -397,3 +397,30 @@ def test_results_of_null_do_not_use_up_none() -> None:
     for _ in range(2000):
         assert value_of("inputs.i > 0 ? null : null") is None
     assert sys.getrefcount(None) > 20_000
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("len(inputs.l)", "there is no function `len`; use size(x)"),
+        ("inputs.t.toUpperCase()", "there is no function `toUpperCase`; use text.upperAscii()"),
+        ("inputs.l.sort()", "there is no function `sort`"),
+        ("foo(inputs.a)", "there is no function `foo`"),
+        ("base64.encode(inputs.a)", "there is no function `base64`"),
+        ("now()", "there is no function `now`; use run.createdAt"),
+        ("Math.max(1, 2)", "there is no function `Math`; use math.greatest(a, b) and"),
+        ("inputs.t.contains('a', 'b')", "the function `contains` does not take these arguments"),
+        ("inputs.l.map(x => x.a)", "write list.map(x, x.name) instead of =>"),
+        ("inputs.x ?? 'd'", "write x.?field.orValue(value) instead of ??"),
+        ("inputs.a and inputs.b", "write &&, || and ! instead of and, or, not"),
+        ("not inputs.a", "write &&, || and ! instead of and, or, not"),
+        ("inputs.a == 'this and that' 3", "syntax error: extraneous input '3'"),
+        ("foo", "nothing is named `foo` here"),
+        ("size(foo)", "nothing is named `foo` here"),
+        ("foo.bar + size(inputs.a)", "nothing is named `foo` here"),
+    ],
+)
+def test_functions_and_words_of_other_languages_are_answered(source: str, told: str) -> None:
+    refused = compile_expression(source)
+    assert isinstance(refused, ExpressionError)
+    assert told in refused.message

@@ -14,6 +14,7 @@ from waypost.expressions.estimates.sizes import (
     ITEM,
     SCALAR,
     Data,
+    Element,
     Made,
     Size,
     flat,
@@ -25,6 +26,7 @@ from waypost.expressions.tree import Call, Constant, Expr
 _NUMBER: Final = 24.0  # the longest text of a number or a boolean
 _FORMATTED: Final = 80.0  # the most that a verb adds to its argument, unless it has a precision
 _PRECISE: Final = 1500.0  # %.1000f, the largest precision there is
+_LONGEST_ESCAPE: Final = 6  # of one character in JSON, such as \u0001
 _PATTERN: Final = 16.0  # characters of a pattern that cost as much as one more pass over the text
 
 # These neither copy nor scan their arguments.
@@ -185,13 +187,46 @@ def _quote(at: Applied) -> Size:
 
 
 def _json(at: Applied) -> Size:
-    value = at.sizes[0]
-    exact = value.as_json() if isinstance(value, Data) else None
+    return _as_json(at.sizes[0])
+
+
+def _as_json(value: Size) -> Size:
+    exact = _exact_json(value)
     if exact is not None:
         return exact
+    if isinstance(value, Made) and value.fields:
+        return _json_object(value.fields)
     # Every scalar may be a number, every item has a comma and every key quotes and a colon.
     plain = Made(plus({}, value.bytes, 4.0), value.count, characters=value.chars)
     return _quoted(plain if not _is_text(value) else value)
+
+
+def _json_object(fields: Mapping[str, Size]) -> Size:
+    """The text of an object whose keys are literals: those of its values, and what is between."""
+    parts = [_as_json(field) for field in fields.values()]
+    between = 2.0 + sum(_LONGEST_ESCAPE * len(key) + 4.0 for key in fields)
+
+    def characters(char: str) -> Linear:
+        total = constant(0.0 if char == CONTROL else between)
+        for part in parts:
+            total = plus(total, part.chars(char))
+        return total
+
+    size = constant(SCALAR + between)
+    for part in parts:
+        size = plus(size, part.bytes)
+    return Made(size, size, characters=characters)
+
+
+def _exact_json(value: Size) -> Size | None:
+    """The size of the JSON text of known data, and of the elements of a loop over known data."""
+    if isinstance(value, Data):
+        return value.as_json()
+    if isinstance(value, Element):
+        total, top = _exact_json(value.total), _exact_json(value.top)
+        if total is not None and top is not None:
+            return Element(value.loop, (*value.place, "json()"), total, top, value.known)
+    return None
 
 
 def _is_text(value: Size) -> bool:
