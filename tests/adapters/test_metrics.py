@@ -36,7 +36,15 @@ def moved() -> Metrics:
     """Every metric with at least one sample."""
     metrics = Metrics()
     end = T0 + timedelta(seconds=60)
-    metrics.ended(RunEnded(round=1, outcome="Failed", reason="x", started=T0, finished=end))
+    run = RunEnded(
+        round=1,
+        outcome="Failed",
+        reason="x",
+        started=T0,
+        finished=end,
+        finally_="FinallyFailed",
+    )
+    metrics.ended(run)
     metrics.ended(attempt())
     gate = ApprovalEnded(
         path=OBJECT_NAME,

@@ -63,6 +63,7 @@ class Metrics:
 
     def _define_work(self) -> None:
         self.runs = self._counter("runs_total", "Runs that ended.", "outcome")
+        self.finally_ = self._counter("finally_total", "Rounds whose finally ended.", "outcome")
         self.runs_active = self._gauge("runs_active", "Runs that are not finished.")
         self.runs_set_aside = self._gauge(
             "runs_set_aside", "Runs that this operator cannot serve.", "reason"
@@ -126,6 +127,8 @@ class Metrics:
             self.runs.labels(outcome=outcome).inc()
             seconds = (fact.finished - fact.started).total_seconds()
             self.run_seconds.labels(outcome=outcome).observe(seconds)
+            if fact.finally_:
+                self.finally_.labels(outcome=self._bounded["outcome"](fact.finally_)).inc()
         elif isinstance(fact, ApprovalEnded):
             self.approvals.labels(outcome=outcome).inc()
             seconds = (fact.finished - fact.opened).total_seconds()

@@ -35,6 +35,7 @@ class RunEnded:
     reason: str  # of the condition Succeeded
     started: datetime
     finished: datetime
+    finally_: str = ""  # Succeeded, FinallyFailed, FinallySkipped; "" without nodes in finally
 
 
 @dataclass(frozen=True)
@@ -196,7 +197,15 @@ def _run(before: AgentWorkflowStatus, after: AgentWorkflowStatus) -> Iterator[Ru
         reason=succeeded[0].reason if succeeded else after.phase,
         started=parse_timestamp(after.round_started_at or after.started_at) or finished,
         finished=finished,
+        finally_=_finally(after),
     )
+
+
+def _finally(after: AgentWorkflowStatus) -> str:
+    found = [item for item in after.conditions if item.type == Condition.FINALLY_SUCCEEDED]
+    if not found:
+        return ""
+    return SUCCEEDED if found[0].status == "True" else found[0].reason
 
 
 def _span(observed: Observed, fact: Ended) -> SpanFact:

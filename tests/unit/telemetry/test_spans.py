@@ -191,6 +191,23 @@ def test_the_run_ends_once_a_round() -> None:
     assert second.span_id != spans(observed(), status(), done)[0].span_id
 
 
+@pytest.mark.parametrize(
+    ("state", "reason", "outcome"),
+    [
+        ("True", "Completed", "Succeeded"),
+        ("False", "FinallyFailed", "FinallyFailed"),
+        ("False", "FinallySkipped", "FinallySkipped"),
+    ],
+)
+def test_the_end_of_a_run_says_how_finally_ended(state: str, reason: str, outcome: str) -> None:
+    condition = {"type": "FinallySucceeded", "status": state, "reason": reason}
+    condition["lastTransitionTime"] = at(4)
+    done = status(startedAt=at(0), finishedAt=at(4), conditions=[condition])
+    (fact,) = ended(observed(), status(), done)
+    assert isinstance(fact, RunEnded)
+    assert fact.finally_ == outcome
+
+
 def test_an_attempt_that_never_started_has_no_start() -> None:
     item = attempt(1, reason="ImagePull")
     del item["startedAt"]

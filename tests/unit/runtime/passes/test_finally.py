@@ -14,11 +14,14 @@ from waypost.kube.objects import items
 from waypost.kube.timestamps import parse_timestamp
 from waypost.ports.cluster import Kind
 
+from tests.fakes.api.watch import IMMEDIATE
 from tests.fakes.nodes.programs import Outcome, PodView, Program
+from tests.support import reference
 from tests.support.builders import agent, python, spec, wait
 from tests.support.harness import Script, World, fails, gives, hangs
 from tests.support.virtual import virtual
 from tests.unit.runtime.cache.test_endpoint_cache import MAIN
+from tests.unit.runtime.passes.test_crashes import Saboteur
 from tests.unit.runtime.test_probe_controller import OK, make, says
 
 Act = Callable[[World], Awaitable[None]]
@@ -472,3 +475,35 @@ async def test_s122_the_deadline_of_finally_is_an_absolute_time() -> None:
     finished: Any = parse_timestamp(status["finishedAt"])
     assert at is not None
     assert 0 <= (finished - at).total_seconds() < 60
+
+
+CRASHED: Script = {"work": [fails()], "clean": [fails(), gives(1)], "more": [gives(2)]}
+
+
+@virtual
+async def crashed(number: int, mode: str, found: list[Any]) -> None:
+    """One run with finally, whose operator is disturbed at one of its writes (0: at none)."""
+    async with World(script=CRASHED) as world:
+        saboteur = Saboteur(world, number=number or 10_000, mode=mode, delivery=IMMEDIATE)
+        last = [{**CLEAN, "retry": {"limit": 1}}, python("more", dependsOn=["clean"])]
+        await world.submit(spec(python("work"), **{"finally": last}))
+        status = await world.finished()
+        await world.quiet(30)
+        written = len(world.operators[0].line.writes())
+        masked: Any = reference.masked(status)
+        del masked["verdict"]["at"], masked["finallyDeadlineAt"]
+        found.append((masked, written, saboteur.hit))
+        assert world.ledger.doubled() == []
+
+
+@pytest.mark.parametrize("mode", ["before", "after", "twice"])
+def test_t2_every_crash_point_of_finally_ends_alike(mode: str) -> None:
+    """The operator dies around each of its writes; VF1 holds the verdict and what runs."""
+    found: list[Any] = []
+    crashed(0, mode, found)
+    expected, count, _ = found[0]
+    assert count > 12, "enough writes to be worth it"
+    for number in range(1, count + 1):
+        crashed(number, mode, found)
+        masked, _, hit = found[-1]
+        assert masked == expected, f"write {number} ({hit}), {mode}"
