@@ -41,6 +41,6 @@ resume = _switch(
 cancel = _switch(
     "cancel",
     value=True,
-    help="Cancel a run for good. Results that are already recorded are kept.",
+    help="Cancel a run for good. Results that are already recorded are kept; finally still runs.",
     done="is being cancelled",
 )

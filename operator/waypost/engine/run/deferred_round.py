@@ -45,7 +45,9 @@ def with_recorded_nodes(observed: Observed, now: datetime) -> Observed:
         problems=(),
     )
     status = changed_run(observed.status, nodes=statuses)
-    return replace(observed, definition=definition, status=status)
+    # What is written until the round begins is not about its generation yet.
+    generation = observed.status.observed_generation
+    return replace(observed, definition=definition, status=status, generation=generation)
 
 
 def _spec(spec: AgentWorkflowSpec) -> AgentWorkflowSpec:

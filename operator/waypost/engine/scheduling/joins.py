@@ -40,7 +40,8 @@ def judge(transition: Transition, path: str) -> Join:
 
     A hard dependency that ended without an output skips the node immediately; otherwise all
     dependencies must have ended. A dependency that failed with `onFailure: Pause` does not count as
-    ended, because a person may run it again (S42).
+    ended, because a person may run it again (S42). In finally it counts as ended: the run has been
+    cancelled, or its deadline has passed.
     """
     dependencies = transition.graph.dependencies[path]
     for name in sorted(dependencies.hard):
@@ -54,7 +55,7 @@ def _has_ended(transition: Transition, name: str) -> bool:
     paused = transition.statuses[name].phase == "Failed" and on_failure.pauses(
         transition.node(name)
     )
-    return transition.ended(name) and not paused
+    return transition.ended(name) and (transition.finalizing or not paused)
 
 
 def _blocks(name: str, node: Node, status: NodeStatus) -> Skip | None:

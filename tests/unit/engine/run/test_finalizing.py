@@ -102,6 +102,20 @@ def test_s125_a_cancel_does_not_change_the_verdict() -> None:
     assert play.status.cancelled_at is not None
 
 
+def test_s120_finally_does_not_wait_for_a_node_that_paused_a_cancelled_run() -> None:
+    last = python("clean", inputs={"v": "${nodes.a.phase}"})
+    play = Play(
+        with_finally(python("a", onFailure="Pause"), last=[last]), endings={"a": [raises()]}
+    )
+    for _ in range(4):
+        play.step()
+        play.advance(1)
+    assert play.status.verdict is None, "it waits for a person"
+    play.edit(cancel=True).finish()
+    assert play.phases == {"a": "Failed", "clean": "Succeeded"}
+    assert play.status.phase == "Cancelled"
+
+
 def test_s122_the_deadline_of_the_run_does_not_count_in_finally() -> None:
     raw = with_finally(python("a"), deadline="30s")
     play = in_finally(Play(raw, endings={"clean": [never_ends()]}))
@@ -208,6 +222,21 @@ def test_s128_a_cancel_ends_a_run_whose_next_spec_is_refused(update: JsonObject)
     assert play.status.phase == "Succeeded"
     assert play.phases == {"a": "Succeeded", "clean": "Cancelled"}
     assert not launches(play.decisions[-1])
+
+
+def test_s128_an_invalid_round_is_reported_when_finally_has_ended() -> None:
+    play = in_finally(Play(with_finally(python("a"))))
+    play.step()
+    play.advance(1)
+    play.edit(nodes=[python("a", timeout="0s")]).rerun()
+    assert "timeout" in str(play.observe().definition.problems)
+    play.finish()
+    assert play.phases["clean"] == "Succeeded"
+    assert play.status.observed_generation == 1, "the status is about the round before"
+    play.step()
+    assert play.condition("Accepted")[0] == "False"
+    assert "timeout" in play.condition("Accepted")[2]
+    assert play.status.round == 1
 
 
 def test_s128_a_refused_spec_never_starts_a_stand_in() -> None:
