@@ -1,11 +1,13 @@
 """What was seen of a run: the stories of its attempts, pods and Approvals, and what was wrong."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 
 from waypost.kube.objects import items, section
 from waypost.ports.cluster import Obj
 
+from tests.fakes.clock import EPOCH
 from tests.fakes.nodes.podstatus import MESSAGE_LIMIT
 from tests.fakes.nodes.programs import Outcome
 from tests.simulation import programs
@@ -102,6 +104,11 @@ class AttemptStory:
     given_up: bool = False  # it was closed while its pods were on machines that had been silent
     launched_at: str = ""
     ended_at: str = ""
+
+    def launched(self, *, late: float) -> float:
+        """When it was launched, by status, but at most `late` seconds before that was stored."""
+        said = (datetime.fromisoformat(self.launched_at) - EPOCH).total_seconds()
+        return max(said, self.recorded_at - late)
 
 
 @dataclass

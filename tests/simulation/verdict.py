@@ -223,7 +223,7 @@ class Judge(FinallyRules):
             allowed.add("Cancelled")
         late = section(pod.body, "status").get("reason") == "DeadlineExceeded"
         if pod.started_at is None:
-            if end - story.recorded_at >= node.queue_timeout - _SLACK:
+            if end - story.launched(late=self._late) >= node.queue_timeout - _SLACK:
                 allowed |= {"Unschedulable", "ImagePull"} & (story.stops if not late else _QUEUED)
         elif end - pod.started_at >= node.timeout - _SLACK and ("Timeout" in story.stops or late):
             allowed.add("Timeout")

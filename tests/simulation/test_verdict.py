@@ -1,0 +1,29 @@
+"""Clocks of the verdict, on stories written by hand."""
+
+import pytest
+
+from tests.fakes.nodes.programs import Ledger
+from tests.simulation.evidence import AttemptStory, Evidence, PodStory
+from tests.simulation.plan import Node, Scenario, Trouble
+from tests.simulation.verdict import Judge
+
+NODE = Node("n0", "python", queue_timeout=60.0)
+PLAN = Scenario(seed=0, nodes=(NODE,), troubles=(Trouble("faults", number=24, seconds=50.0),))
+
+
+@pytest.mark.parametrize(
+    ("launched", "over_at", "allowed"),
+    [
+        pytest.param("09:00:20.801", 81.4, {"ImagePull"}, id="stored-three-seconds-after-launch"),
+        pytest.param("09:00:20.801", 76.0, set(), id="too-early"),
+        pytest.param("09:00:30.000", 81.4, set(), id="too-early-after-a-second-launch"),
+        pytest.param("09:00:00.000", 65.0, set(), id="a-launch-long-before-it-was-stored"),
+    ],
+)
+def test_s54_the_queue_timeout_counts_from_the_launch(
+    launched: str, over_at: float, allowed: set[str]
+) -> None:
+    story = AttemptStory("n0", 1, "job", recorded_at=23.6, launched_at=f"2026-03-01T{launched}Z")
+    story.stops, story.finished_at, story.reason = {"ImagePull"}, 90.0, "ImagePull"
+    pod = PodStory("uid", "pod", "n0", 1, created_at=23.9, over_at=over_at)
+    assert Judge(PLAN, Evidence(), Ledger())._stops(NODE, story, pod) == allowed
