@@ -13,6 +13,7 @@ from tests.crds.manifests import Manifest
 
 PLURALS: Final = {
     "AgentWorkflow": "agentworkflows",
+    "AgentWorkflowTemplate": "agentworkflowtemplates",
     "Approval": "approvals",
     "NodeRecord": "noderecords",
     "ModelProvider": "modelproviders",

@@ -1,6 +1,5 @@
 """What is in crds/ is what the models say, and every schema in it is one the API server takes."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -114,17 +113,6 @@ def test_owners_are_noted_by_node_not_by_leaf() -> None:
     assert len(items) == 3
     for at, node in items.items():
         assert node.get("x-kubernetes-map-type") == "atomic", f"{at}: managedFields would explode"
-
-
-# Bytes of each CRD as JSON. The API server takes 1.5 MiB for one object; `kubectl apply` without
-# --server-side takes 256 KiB, for it keeps a copy in an annotation.
-LARGEST_CRD = 200 * 1024
-
-
-def test_a_crd_stays_small() -> None:
-    for resource in RESOURCES:
-        bytes_ = len(json.dumps(generate.manifest(resource), separators=(",", ":")))
-        assert bytes_ < LARGEST_CRD, f"{resource.kind}: {bytes_} bytes"
 
 
 def test_a_template_has_the_fields_of_a_run() -> None:

@@ -100,7 +100,7 @@ RUNS = [
         YES,
         spec(nodes=[node("c")], inputs={"n": 2}),
         "spec: Forbidden: run",
-        "found a change of inputs, nodes; only cancel, skipFinally, suspend, "
+        "found a change of nodes, inputs; only cancel, skipFinally, suspend, "
         "ttlSecondsAfterFinished can change",
         *FINAL,
     ),

@@ -28,7 +28,7 @@ class Clocks:
 
     def note(self, old: Obj, new: Obj, now: float, *, begins: bool) -> Iterator[Violation]:
         """What is wrong with a status write."""
-        if begins or self._began is None:
+        if begins or (self._began is None and new.get("nodes")):  # a held run has none
             self._began, self._verdict = now, None
         if new.get("verdict") and self._verdict is None:
             self._verdict = now

@@ -8,6 +8,7 @@ from typing import Any, Final
 from tests.simulation.generate_finally import with_finally
 from tests.simulation.generate_settings import with_settings
 from tests.simulation.generate_strange import with_others
+from tests.simulation.generate_templates import with_template
 from tests.simulation.plan import (
     AMPLE,
     Act,
@@ -91,7 +92,7 @@ def scenario(seed: int) -> Scenario:
         rounds=_rounds(random.Random(f"rounds of {seed}"), nodes),
     )
     shaped = _reshaped(random.Random(f"shapes of {seed}"), made, agents=agents)
-    return with_finally(with_settings(with_others(shaped)))
+    return with_template(with_finally(with_settings(with_others(shaped))))
 
 
 def _reshaped(rng: random.Random, made: Scenario, *, agents: bool) -> Scenario:

@@ -9,6 +9,8 @@ from typing import Any, Final, Literal
 
 from waypost.ports.cluster import Obj
 
+from tests.simulation.template_plan import TemplatePlan
+
 ExitCodes = tuple[Literal["retry", "fail"], int]
 NodeKind = Literal["python", "container", "agent", "http", "approval", "wait"]
 RUN: Final = "brief"
@@ -221,6 +223,7 @@ class Scenario:
     rounds: tuple[Round, ...] = ()
     deadline: float | None = None  # of the run, in each round
     finally_deadline: float | None = None
+    template: TemplatePlan | None = None  # the run is one of a template
 
     def without(
         self,

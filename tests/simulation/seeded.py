@@ -43,13 +43,21 @@ from tests.simulation import (
     seeded_rounds,
     seeded_settings,
     seeded_strange,
+    seeded_templates,
 )
 from tests.simulation.hunting import BUGS as BUGS
 from tests.simulation.hunting import acts, both, bug, holds, suffers
 from tests.simulation.plan import Scenario
 
 # Importing them puts their bugs on the list.
-PARTS: Final = (seeded_finally, seeded_pods, seeded_rounds, seeded_settings, seeded_strange)
+PARTS: Final = (
+    seeded_finally,
+    seeded_pods,
+    seeded_rounds,
+    seeded_settings,
+    seeded_strange,
+    seeded_templates,
+)
 
 # --- results -------------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from tests.simulation.people import look_after
 from tests.simulation.plan import RUN, Round, Scenario, Trouble
 from tests.simulation.rounds import judge
 from tests.simulation.strange_judge import StrangeJudge
+from tests.simulation.templates import submit
 from tests.simulation.troubles import COUNTED_WRITES, Saboteur, befall
 from tests.simulation.watcher import Watcher
 from tests.support.harness import NAMESPACE, Operator, World
@@ -70,7 +71,7 @@ class Stage:
         if any(node.kind == "agent" for node in self.scenario.nodes):
             await self.world.user.create(Kind.MODEL_PROVIDER, namespace=NAMESPACE, body=PROVIDER)
         self.start()
-        await self.world.submit(spec_of(self.scenario))
+        await submit(self, spec_of(self.scenario))
         for trouble in self.scenario.troubles:
             if trouble.kind not in COUNTED_WRITES:
                 self.do(befall(self, trouble))

@@ -28,6 +28,7 @@ from tests.simulation.plan import RUN, Scenario
 from tests.simulation.relaunches import Relaunches
 from tests.simulation.rounds import Rounds
 from tests.simulation.stages import Stages
+from tests.simulation.templates import Pins
 from tests.support.harness import World
 
 _LARGEST_STATUS: Final = 256 * 1024
@@ -45,6 +46,7 @@ class Watcher:
         self._clocks = Clocks(scenario, self.seen)
         self._stages = Stages(scenario, self.seen)
         self._machines = Machines(scenario)
+        self._pins = Pins()
         self.relaunches = Relaunches()
         self._hash = hashlib.sha256()
         self._outcomes: dict[str, Any] = {}
@@ -82,6 +84,7 @@ class Watcher:
         metadata = body["metadata"]
         name, version = metadata["name"], metadata["resourceVersion"]
         self._hash.update(f"{self.now:.6f} {kind.kind} {change} {name} {version}\n".encode())
+        self._pins.see(kind, change, body)
         match kind:
             case Kind.AGENT_WORKFLOW if name == RUN:
                 self._run(change, body)
@@ -122,7 +125,8 @@ class Watcher:
         size = len(json.dumps(new, separators=(",", ":")))
         if size > _LARGEST_STATUS:
             self.blame("I15", f"the status takes {size} bytes")
-        begins = self._rounds.note(section(before, "spec"), old, new, self.now)
+        spec = self._pins.note(section(before, "spec"), old, new, self.seen.violations)
+        begins = self._rounds.note(spec, old, new, self.now)
         self.seen.violations += self._clocks.note(old, new, self.now, begins=begins)
         self.seen.violations += self._stages.note(
             section(before, "spec"),

@@ -14,6 +14,7 @@ from waypost.api.status import NodeStatus
 from waypost.api.workflow import AgentWorkflowSpec, Node
 from waypost.compiler.definition import Definition
 from waypost.compiler.graph import Dependencies, Graph
+from waypost.compiler.origin import Settled
 from waypost.engine.state.observed import Observed
 from waypost.engine.state.transition import is_finalizing, is_finished
 
@@ -42,7 +43,7 @@ def with_stand_in_nodes(observed: Observed, *, rejected: str) -> Observed:
         graph=graph,
         refused=rejected,
     )
-    return replace(observed, definition=definition)
+    return replace(observed, definition=definition, origin=Settled())
 
 
 def is_cancelled(observed: Observed) -> bool:

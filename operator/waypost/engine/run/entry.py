@@ -86,16 +86,22 @@ def enter(observed: Observed, now: datetime) -> Entry:
         return _standing_in(observed, text) or Rejected(observed, text)
     held = hold.suspension(observed) if _is_new(observed) else None
     if held is not None:
-        return Held(observed, held)
+        return _held(observed, held)
     begun = begin_round(observed, now)
     round_begun = begun is not observed
     return Active(pinning.pinned(begun), round_begun=round_begun, stored=observed.status)
 
 
 def _is_new(observed: Observed) -> bool:
-    """Whether the run was never accepted and can still be held: a cancel ends it at once."""
-    cancelled = observed.definition.cancelled
-    return not observed.status.nodes and not is_finished(observed.status) and not cancelled
+    """Whether the run was never accepted, and has not ended."""
+    return not observed.status.nodes and not is_finished(observed.status)
+
+
+def _held(observed: Observed, held: Hold) -> Entry:
+    """A run that is held; a cancel ends it at once, without nodes."""
+    if observed.definition.cancelled:
+        return Active(cancel_rejected.with_stand_in_nodes(observed, rejected=held.message))
+    return Held(observed, held)
 
 
 def _settled(observed: Observed) -> Entry:
@@ -112,10 +118,7 @@ def _missing(observed: Observed, origin: Missing) -> Entry:
         return ended or Rejected(observed, text, reason, awaits_template=origin.name)
     if observed.definition.problems:
         return Rejected(observed, rejection.problems_text(observed, observed.definition.problems))
-    if observed.definition.cancelled:
-        return Active(cancel_rejected.with_stand_in_nodes(observed, rejected=text))
-    waiting = hold.suspension(observed) or hold.missing(observed, origin.name)
-    return Held(observed, waiting)
+    return _held(observed, hold.suspension(observed) or hold.missing(observed, origin.name))
 
 
 def _lost(observed: Observed, origin: Lost) -> Entry:

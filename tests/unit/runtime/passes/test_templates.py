@@ -204,6 +204,24 @@ async def test_new_runs_are_held_and_running_ones_continue(
         assert (await world.finished(within=100))["phase"] == "Succeeded"
 
 
+@pytest.mark.parametrize(("fields", "settings", "reason", "waiting"), HOLDS)
+@virtual
+async def test_a_held_run_can_be_cancelled(
+    fields: Obj, settings: dict[str, Any], reason: str, waiting: str
+) -> None:
+    """S105."""
+    async with World() as world:
+        world.start(**settings)
+        await create_template(world, {**spec(python("a")), **fields})
+        await world.submit({**RUN_OF, "cancel": True})
+        status = await world.finished()
+        assert (status["phase"], status.get("nodes", [])) == ("Cancelled", [])
+        assert definitions(world) == []
+        await edit_template(world, {"suspend": False})
+        await world.quiet(700)
+        assert world.status()["phase"] == "Cancelled"
+
+
 @virtual
 async def test_new_runs_with_their_own_nodes_are_held_too() -> None:
     """S105."""
