@@ -9,7 +9,7 @@ from waypost.kube.objects import items, section
 from waypost.ports.cluster import Kind, Obj, PatchType, QuotaExceeded
 
 from tests.support.builders import python, spec
-from tests.support.harness import NAMESPACE, World, gives
+from tests.support.harness import NAMESPACE, World, fails, gives
 from tests.support.virtual import virtual
 
 REVIEW = "review"
@@ -429,3 +429,22 @@ async def test_a_round_waits_while_its_definition_cannot_be_stored() -> None:
         assert condition(world.run(), "Stalled")["message"].startswith("round 2 has not begun yet")
         await world.until(lambda: world.status()["round"] == 2, "round 2", within=120)
         assert [n["path"] for n in (await world.finished())["nodes"]] == ["b"]
+
+
+@virtual
+async def test_a_run_of_a_template_cleans_up_as_its_version_says() -> None:
+    """S120, S128: a later version is not used before the round that takes it has begun."""
+    script: Any = {"a": [fails(), gives(1)], "clean": [gives(seconds=60)]}
+    async with World(script=script) as world:
+        world.start()
+        last = [python("clean"), python("waits", dependsOn=["clean"])]
+        await create_template(world, spec(python("a"), **{"finally": last}))
+        await world.submit(RUN_OF)
+        await world.until(lambda: bool(world.ledger.of("clean")), "clean runs")
+        await edit_template(world, {"finally": [python("new")]})
+        await world.patch_run({"rerun": {"round": 2, "template": "Latest"}})
+        await world.until(lambda: world.status()["round"] == 2, "round 2 begins")
+        status = await world.finished()
+        paths = [run.path for run in world.ledger.executions]
+    assert paths == ["a", "clean", "waits", "a", "new"]
+    assert status["phase"] == "Succeeded"
