@@ -209,6 +209,14 @@ def _schemas() -> Iterator[Hostile]:
         ),
     ):
         yield _of_schema(name, "schema", schema, checked)
+    # Each keyword that fails keeps a copy of the value.
+    large = {"big": [1] * 500_000}
+    for name, schema in (
+        ("2000-required", {"required": [f"k{at}" for at in range(2000)]}),
+        ("900-times-false", {"allOf": [False] * 900}),
+    ):
+        spec = _spec(python("a", outputSchema=schema), python("b", after=["a"]))
+        yield Hostile(name, "schema", spec, {"a": large}, schema, {"big": [1] * 900_000})
 
 
 def _of_schema(name: str, group: str, schema: Any, value: Any) -> Hostile:

@@ -60,11 +60,20 @@ _PHRASES: Final = {
 }
 
 
+# The library's messages for these begin with the whole value, and say nothing else.
+_BY_NAME: Final = {
+    "not": "a value that does not match the schema of `not`",
+    "contains": "an array of which as many items as demanded match `contains`",
+}
+
+
 def _expected(error: Any) -> str:
     if "backtracking" in str(error.message) and error.kind.name == "pattern":
         return "a text of which its pattern is decided in fewer steps: repeat less in the pattern"
     if error.kind.name in _PHRASES:
         return phrase(error.kind.name, error.kind.value)
+    if error.kind.name in _BY_NAME:
+        return _BY_NAME[error.kind.name]
     message = str(error.message)
     return message if len(message) <= 2 * _SHOWN else f"…{message[-2 * _SHOWN :]}"
 

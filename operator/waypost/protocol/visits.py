@@ -28,6 +28,17 @@ _PATTERN: Final = 20.0
 _AGAIN: Final = 3.0
 _TEXT_OF_A_VISIT: Final = 256
 _TEXT_OF_A_COPY: Final = 64
+# The keywords that give an error with a copy of the value; of lists of names, one for each name.
+_ASSERTING: Final = frozenset(
+    (
+        *("type", "enum", "const", "not", "contains", "anyOf", "oneOf", "uniqueItems"),
+        *("minLength", "maxLength", "pattern", "format", "minItems", "maxItems", "multipleOf"),
+        *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "propertyNames"),
+        *("minProperties", "maxProperties", "additionalProperties", "unevaluatedProperties"),
+        *("unevaluatedItems",),
+    )
+)
+_NOTHING: Final[Json] = {"not": {}}  # what the schema `false` is, as an object
 _FEW: Final = 4  # so many copies of a value are harmless
 
 
@@ -45,7 +56,7 @@ class Cost:
 
     Attributes:
         visits: Visits of schemas, weighted.
-        copies: Places of the value that are copied if every schema fails wherever it is reached:
+        copies: Places of the value that are copied if every keyword fails wherever it is reached:
             the library puts a copy of what failed into each error.
     """
 
@@ -58,7 +69,7 @@ class Place:
     """What applies to one place of a value, and to the places in it."""
 
     visits: float
-    schemas: float
+    errors: float  # how many errors a value can have here, at most
     of_text: float  # what more is visited for a text, by its length
     of_items: float
     by_name: dict[str, Times]
@@ -103,7 +114,7 @@ class Visits:
                     copies += above * _places(at)
                 continue
             here = place.visits
-            above += place.schemas
+            above += place.errors
             copies += above * _size(at)
             if isinstance(at, str):
                 here += place.of_text * len(at) / _TEXT_OF_A_VISIT
@@ -152,6 +163,7 @@ class Visits:
         return place.made[step]
 
     def _id(self, schema: Json) -> int:
+        schema = _NOTHING if schema is False else schema
         self._known[id(schema)] = schema
         return id(schema)
 
@@ -220,7 +232,7 @@ class Visits:
         names = {name for part, _ in parts for name in _mapping(part, "properties")}
         place = Place(
             visits=visits,
-            schemas=sum(times for _, times in parts),
+            errors=sum(times * _errors(part) for part, times in parts),
             of_text=sum(times for part, times in parts if "pattern" in part),
             of_items=sum(times * _of_each(part) for part, times in parts),
             by_name={name: {} for name in names},
@@ -263,8 +275,9 @@ class Visits:
 
     def _add(self, counted: Times, schema: Json, times: float) -> None:
         self._step()
-        if isinstance(schema, dict) and schema:
-            counted[self._id(schema)] = counted.get(id(schema), 0.0) + times
+        if schema is False or (isinstance(schema, dict) and schema):
+            known = self._id(schema)
+            counted[known] = counted.get(known, 0.0) + times
 
     def _step(self) -> None:
         self._steps += 1
@@ -288,6 +301,14 @@ def _places(value: Json) -> float:
         elif isinstance(at, list):
             pending.extend(at)
     return total
+
+
+def _errors(part: dict[str, Any]) -> float:
+    required = part.get("required")
+    dependent = _mapping(part, "dependentRequired").values()
+    names = [required, *dependent]
+    named = sum(len(listed) for listed in names if isinstance(listed, list))
+    return float(len(_ASSERTING & part.keys()) + named)
 
 
 def _weight(part: dict[str, Any]) -> float:

@@ -274,3 +274,34 @@ def test_a_large_value_is_not_copied_into_hundreds_of_errors(keyword: str) -> No
     assert len(schema.validate(declared, [1] * 20_000)) == 1
     assert Visits(declared).of([1] * 20_000).copies > 2**8 * 20_000
     assert len(schema.validate(declared, [1])) == (5 if keyword == "allOf" else 1)
+
+
+NAMES = [f"k{at}" for at in range(500)]
+
+
+@pytest.mark.parametrize(
+    "declared",
+    [
+        pytest.param({"required": NAMES}, id="required"),
+        pytest.param({"dependentRequired": {"big": NAMES}}, id="dependentRequired"),
+        pytest.param({"allOf": [False] * 500}, id="false"),
+        pytest.param({"allOf": [{"$ref": "#/$defs/n"}] * 500, "$defs": {"n": False}}, id="ref"),
+        pytest.param({"allOf": [{"properties": {"big": False}}] * 500}, id="false-property"),
+        pytest.param({"allOf": [{"additionalProperties": False}] * 500}, id="closed"),
+        pytest.param({"allOf": [{"type": "string", "maxProperties": 0}] * 300}, id="keywords"),
+        pytest.param({"allOf": [{"not": {}}] * 500}, id="not"),
+        pytest.param({"allOf": [{"contains": {}}, {"minProperties": 9}] * 300}, id="minimum"),
+        pytest.param({"properties": {"big": {"allOf": [{"minItems": 10**6}] * 500}}}, id="below"),
+        pytest.param({"allOf": [{"if": {}, "then": {"type": "null"}}] * 500}, id="if"),
+        pytest.param({"allOf": [{"unevaluatedProperties": False}] * 100}, id="unevaluated"),
+    ],
+)
+def test_one_error_is_made_where_each_would_copy_a_large_value(declared: Any) -> None:
+    assert schema.check_schema(declared) is None
+    assert len(schema.validate(declared, {"big": [1] * 50_000})) == 1
+
+
+def test_everyday_values_have_all_their_violations() -> None:
+    row = {"type": "object", "required": ["id", "name"], "properties": {"id": {"type": "integer"}}}
+    declared = {"type": "array", "items": {**row, "additionalProperties": False}}
+    assert len(schema.validate(declared, [{"id": "a"}] * 3000)) == 5
