@@ -17,13 +17,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from e2e.bench.hostile.inputs import INPUTS, Hostile
-from e2e.bench.hostile.watchdog import descendants, peak
+from e2e.bench.hostile.watchdog import peak, workers
 
 RESULT: Final = Path("build/hostile.json")
 HELD_MS: Final = 100
 GROWN_MIB: Final = 128
 SECONDS: Final = 60.0  # of one measurement; it is stopped after three times as many
 ROUNDS: Final = 3
+# The gateway validates in a thread, without a child process: the library holds the interpreter.
+GATEWAY_HELD_MS: Final = 1000
 # The gateway has more memory: a value of 32 MiB alone takes some hundred as Python objects.
 GATEWAY_MIB: Final = 512
 
@@ -64,7 +66,7 @@ def _row(hostile: Hostile) -> dict[str, Any]:
 def _over(row: dict[str, Any]) -> Any:
     for who in ("operator", "gateway", "lint"):
         found = row.get(who, {})
-        if found.get("heldMs", 0) > HELD_MS:
+        if found.get("heldMs", 0) > (GATEWAY_HELD_MS if who == "gateway" else HELD_MS):
             yield f"{who}: the event loop was held for {found['heldMs']} ms"
         if found.get("grownMiB", 0) > (GATEWAY_MIB if who == "gateway" else GROWN_MIB):
             yield f"{who}: {found['grownMiB']} MiB"
@@ -86,14 +88,14 @@ def _calmest(program: str, name: str) -> dict[str, Any]:
 
 
 def _measured(command: list[str]) -> dict[str, Any]:
-    """What the program prints, with the most memory that a child of it took beside its start."""
+    """What the program prints, and the most memory that a worker took beyond its start."""
     with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as wrong:
         process = subprocess.Popen(command, stdout=said, stderr=wrong)
         first: dict[int, int] = {}
         most: dict[int, int] = {}
         until = time.monotonic() + 3 * SECONDS
         while process.poll() is None:
-            for pid in descendants(process.pid):
+            for pid in workers(process.pid):
                 seen = peak(pid)
                 first.setdefault(pid, seen)
                 most[pid] = max(most.get(pid, 0), seen)

@@ -1,6 +1,7 @@
 """The longest stall of an event loop, and the peak memory of processes."""
 
 import asyncio
+import contextlib
 import time
 from pathlib import Path
 from typing import Self
@@ -59,10 +60,15 @@ def peak(pid: int | str = "self") -> int:
     return int(next(found, "VmHWM: 0").split()[1]) * 1024
 
 
-def descendants(pid: int) -> list[int]:
-    """The processes that `pid` and its descendants have started."""
-    try:
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except (FileNotFoundError, ProcessLookupError):
-        return []
-    return [one for child in map(int, children) for one in (child, *descendants(child))]
+def workers(pid: int) -> list[int]:
+    """The workers of an operator: its evaluating child forks them, one at a time."""
+    return [worker for child in _children(pid) for worker in _children(child)]
+
+
+def _children(pid: int) -> list[int]:
+    """The processes that any thread of `pid` has started."""
+    found: list[int] = []
+    for listed in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # the thread has ended
+            found += map(int, listed.read_text().split())
+    return found
