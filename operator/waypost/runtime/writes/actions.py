@@ -41,9 +41,11 @@ from waypost.ports.cluster import (
     PatchType,
     RefusedForNow,
     Rejected,
+    Unavailable,
 )
 from waypost.ports.offload import Offload, inline
 from waypost.runtime.cache.runs import Key, RunCache, version_of
+from waypost.runtime.writes import create_problems
 from waypost.runtime.writes.status_patch import status_patch
 
 FENCE_SECONDS: Final = 10.0
@@ -227,9 +229,12 @@ class ActionExecutor:
             job = await self._create_child(Kind.JOB, key, action.job)
         except (Rejected, Foreign) as error:
             log.warning("the Job was refused: %s", error.message, extra=_about(key, action))
-            self._note_refusal(key, name, error)
+            create_problems.note_refusal(entry, name, error, self._clock.now())
             return
-        entry.create_problems.pop(name, None)
+        except Unavailable as error:
+            create_problems.note_no_answer(entry, name, error, self._clock.now())
+            raise
+        create_problems.forget(entry, name)
         fact = jobs.job_fact(job)
         if fact is not None:
             entry.jobs[name] = fact
@@ -249,28 +254,21 @@ class ActionExecutor:
         raise Foreign(text, code=409, reason="AlreadyExists")
 
     async def _open_approval(self, key: Key, action: OpenApproval) -> None:
+        entry, name = self._store.entry(key.uid), action.manifest["metadata"]["name"]
         try:
             body = await self._cluster.create(
                 Kind.APPROVAL, namespace=key.namespace, body=action.manifest
             )
         except AlreadyExists:
-            name = action.manifest["metadata"]["name"]
             body = await self._cluster.get(Kind.APPROVAL, namespace=key.namespace, name=name)
         except Rejected as error:
-            self._note_refusal(key, action.manifest["metadata"]["name"], error)
+            create_problems.note_refusal(entry, name, error, self._clock.now())
             return
-        self._store.entry(key.uid).create_problems.pop(action.manifest["metadata"]["name"], None)
+        except Unavailable as error:
+            create_problems.note_no_answer(entry, name, error, self._clock.now())
+            raise
+        create_problems.forget(entry, name)
         self._keep_approval(key, body)
-
-    def _note_refusal(self, key: Key, name: str, error: Rejected | Foreign) -> None:
-        """Keep why a child was refused, for the next pass to decide on. Raises the error again
-        if it may pass by itself."""
-        permanent = not isinstance(error, RefusedForNow)
-        known = self._store.entry(key.uid).create_problems
-        since = known[name].since if name in known else self._clock.now()
-        known[name] = WriteProblem(message=error.message, permanent=permanent, since=since)
-        if not permanent:
-            raise error
 
     def _keep_approval(self, key: Key, body: Obj) -> None:
         fact = approvals.approval_fact(body)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from waypost.kube.timestamps import parse_timestamp as parse
-from waypost.ports.cluster import Kind, QuotaExceeded, RefusedForNow, Rejected
+from waypost.ports.cluster import Kind, QuotaExceeded, RefusedForNow, Rejected, Unavailable
 
 from tests.support.builders import gate, python, spec, wait
 from tests.support.harness import Call, Operator, World
@@ -70,9 +70,12 @@ def seconds_until_end(world: World, path: str) -> float:
     return (ended - began).total_seconds()
 
 
+NO_ANSWER = pytest.param(Unavailable("internal error", code=500), id="no answer")
+
+
 @pytest.mark.parametrize("verb", ["patch_status", "create"])
 @pytest.mark.parametrize("lenient", [True, False], ids=["goes on", "fails"])
-@pytest.mark.parametrize("error", REFUSALS)
+@pytest.mark.parametrize("error", [*REFUSALS, NO_ANSWER])
 @virtual
 async def test_s70_silence_ends_in_time_when_the_approval_cannot_be_written(
     error: Exception, lenient: bool, verb: str

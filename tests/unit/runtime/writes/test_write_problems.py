@@ -322,3 +322,20 @@ async def test_a_record_that_stands_already_counts_under_a_quota() -> None:
         await world.until(lambda: bool(refused), "the record is there", within=30)
         world.start()
         assert (await world.finished(within=60))["phase"] == "Succeeded"
+
+
+@pytest.mark.parametrize("kind", [Kind.JOB, Kind.CONFIG_MAP])
+@virtual
+async def test_a_child_whose_create_is_not_answered_is_named_within_a_minute(kind: Kind) -> None:
+    """A webhook that breaks: the API server answers 500, which says nothing of the child."""
+    async with World(script={"a": [gives(1)]}) as world:
+        refusal = Refusal(world.start(), WEBHOOK, kind)
+        await world.submit(spec(python("a", inputs={"x": "y" * 9000})))
+        await world.until(
+            lambda: world.node("a").get("reason") == "LaunchRejected", "told", within=60
+        )
+        assert WEBHOOK.message in world.node("a")["message"]
+        refusal.on = False
+        assert (await world.finished(within=120))["phase"] == "Succeeded"
+        assert "reason" not in world.node("a")
+        assert len(world.ledger.executions) == 1

@@ -1,0 +1,35 @@
+"""Why children could not be created, kept in the cache for the next pass to decide on."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from waypost.kube.facts.jobs import WriteProblem
+from waypost.ports.cluster import ClusterError, RefusedForNow, Unavailable
+from waypost.runtime.cache.runs import RunEntry
+
+# A shorter silence of the API server, or of a webhook, is nothing to report.
+_SILENCE: Final = timedelta(seconds=20)
+
+
+def note_refusal(entry: RunEntry, name: str, error: ClusterError, now: datetime) -> None:
+    """Keep why the child `name` was refused. Raises the error again if it may pass by itself."""
+    permanent = not isinstance(error, RefusedForNow)
+    known = entry.create_problems
+    since = known[name].since if name in known else now
+    known[name] = WriteProblem(message=error.message, permanent=permanent, since=since)
+    if not permanent:
+        raise error
+
+
+def note_no_answer(entry: RunEntry, name: str, error: Unavailable, now: datetime) -> None:
+    """Keep that the create of the child `name` has had no usable answer, once that has lasted."""
+    since = entry.unanswered.setdefault(name, now)
+    if now - since >= _SILENCE:
+        problem = WriteProblem(message=error.message, permanent=False, since=since)
+        entry.create_problems[name] = problem
+
+
+def forget(entry: RunEntry, name: str) -> None:
+    """The child `name` exists."""
+    entry.create_problems.pop(name, None)
+    entry.unanswered.pop(name, None)
