@@ -190,13 +190,26 @@ def _key(job_: JsonObject) -> str:
     return str(job_).split("idempotencyKey")[1][:60]
 
 
+def test_s127_an_edit_of_finally_asks_no_approval_again() -> None:
+    """A yes covers what follows from it; finally runs after a no, too (B1)."""
+    last = python("clean", inputs={"v": "${nodes.ok.phase}"})
+    play = Play(with_finally(gate("ok"), last=[last]), answers={"ok": {"decision": "Approved"}})
+    play.finish()
+    play.edit(**{"finally": [{**last, "timeout": "1m", "when": "${true}"}]}).rerun().finish()
+    assert play.node("ok").disposition == "Reused"
+    assert len(play.approvals) == 1
+    assert play.node("clean").attempt == 2
+
+
 def test_s128_a_running_node_that_moves_to_finally_is_stopped_before_the_verdict() -> None:
     """In its new place it starts when everything else has ended."""
     play = Play(with_finally(python("a"), python("x")), endings={"x": [never_ends(), returns(1)]})
     play.step()
     play.advance(1)
     play.spec = with_finally(python("a"), last=[CLEAN, python("x")])
-    play.rerun().finish()
+    in_finally(play.rerun())
+    assert play.phases["x"] == "Pending", "no main program runs from the verdict on (VF1)"
+    play.finish()
     assert play.phases == dict.fromkeys(("a", "clean", "x"), "Succeeded")
     first, second = play.node("x").attempts or []
     assert first.reason == "Superseded"
@@ -253,9 +266,9 @@ def test_s128_a_refused_spec_never_starts_a_stand_in() -> None:
 
 
 def test_s128_the_run_is_not_deleted_between_the_rounds() -> None:
-    raw = with_finally(python("a"), ttlSecondsAfterFinished=0)
-    play = in_finally(Play(raw, endings={"clean": [returns(1)]}))
-    play.step()
+    """Finally ends in a pass in which no pod holds the run any more."""
+    last = python("clean", when="${run.phase == 'Failed'}")
+    play = in_finally(Play(with_finally(python("a"), last=[last], ttlSecondsAfterFinished=0)))
     play.rerun()
     for _ in range(30):
         decision = play.step()
