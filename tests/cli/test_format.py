@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from waypost.api.status import Usage
+from waypost.api.state.usage import Usage
 from waypost.cli.report import format
 
 

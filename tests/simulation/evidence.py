@@ -39,6 +39,7 @@ class PodStory:
     attempt: int
     created_at: float
     job: str = ""  # uid of its Job
+    iteration: int | None = None  # of a node that is repeated
     act: Act | None = None
     outcome: Outcome | None = None
     inputs: Any = None

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tests.simulation.evidence import AttemptStory
-from tests.simulation.plan import NOTHING, Node, Read, Scenario, When
+from tests.simulation.loops import ERROR, verdict
+from tests.simulation.plan import NOTHING, Loop, Node, Read, Scenario, When
 from tests.simulation.programs import Gave, Meaning, act_of, exit_code_of
 
 MAX_DISRUPTIONS: Final = 5
@@ -185,6 +186,20 @@ class Patience:
     disruptions: int = 0
     launches: int = 0
     busy: int = 0
+    iterations: int = 0
+
+    def after_iteration(self, node: Node, loop: Loop, output: Any) -> Again | End:
+        """What must follow an attempt of a node with repeat that succeeded (S142 to S146)."""
+        self.retries = self.disruptions = self.launches = self.busy = 0
+        self.iterations += 1
+        ended = verdict(node, loop, output)
+        if ended == ERROR:
+            return End("Failed", "InputInvalid")
+        if ended:
+            return End("Succeeded")
+        if self.iterations >= loop.max:
+            return End("Succeeded") if loop.succeeds else End("Failed", "LoopLimit")
+        return Again(loop.pause)
 
     def after(self, node: Node, story: AttemptStory, *, started: bool) -> Again | End:
         """What must follow an attempt that broke."""

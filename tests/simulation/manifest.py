@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from waypost.ports.cluster import Obj
 
-from tests.simulation.plan import AMPLE, NOTHING, READS, SCHEMA, WHENS, Node, Read, Scenario
+from tests.simulation.plan import AMPLE, NOTHING, READS, SCHEMA, WHENS, Loop, Node, Read, Scenario
 
 PROVIDER: Final[Obj] = {
     "apiVersion": "waypost.dev/v1alpha1",
@@ -52,6 +52,10 @@ def node_of(node: Node, by_name: dict[str, Node]) -> Obj:
     body: Obj = {"name": node.name, node.kind: _kind(node)}
     if node.reads:
         body["inputs"] = {f"k{at}": _read(read, by_name) for at, read in enumerate(node.reads)}
+    if node.loop is not None:
+        body["repeat"] = _repeat(node, node.loop)
+        value = "body.?n" if node.kind == "http" else "n"
+        body.setdefault("inputs", {})["p"] = f"${{previous.?output.?{value}}}"
     if node.depends_on:
         body["dependsOn"] = list(node.depends_on)
     if node.after:
@@ -68,6 +72,14 @@ def node_of(node: Node, by_name: dict[str, Node]) -> Obj:
     if node.schema:
         body["outputSchema"] = SCHEMA
     return body | (_clocks(node) if node.has_pod else {})
+
+
+def _repeat(node: Node, loop: Loop) -> Obj:
+    value = "body.n" if node.kind == "http" else "n"
+    block: Obj = {"until": f"${{self.output.{value} > {loop.above}}}", "max": loop.max}
+    if loop.pause:
+        block["pause"] = f"{loop.pause:.0f}s"
+    return block | ({"onLimit": "Succeed"} if loop.succeeds else {})
 
 
 def _clocks(node: Node) -> Obj:

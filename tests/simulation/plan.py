@@ -87,6 +87,16 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class Loop:
+    """`repeat` of a node: until its output's n is `above` a number."""
+
+    above: int
+    max: int
+    pause: float = 0.0  # seconds
+    succeeds: bool = False  # onLimit: Succeed
+
+
+@dataclass(frozen=True)
 class Node:
     """One node and its programs. `acts` by attempt, the last one for all more."""
 
@@ -111,6 +121,7 @@ class Node:
     deadline: float | None = None  # over all attempts
     method: str = "GET"
     acts: tuple[Act, ...] = ()
+    loop: Loop | None = None
     # Of gates and waits.
     patience: float | None = None  # timeout of the gate; None: for ever
     denied_continues: bool = False

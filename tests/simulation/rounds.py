@@ -8,6 +8,7 @@ from waypost.kube.objects import items, section
 from waypost.ports.cluster import Obj
 
 from tests.fakes.nodes.programs import Ledger
+from tests.simulation import loops
 from tests.simulation.evidence import AttemptStory, Evidence, RoundStory, Violation
 from tests.simulation.interpreter import VERDICT, End, Starts, start
 from tests.simulation.plan import Node, Scenario
@@ -107,7 +108,8 @@ def kept(entry: Obj) -> dict[str, Any]:
 def judge(scenario: Scenario, seen: Evidence, ledger: Ledger) -> list[Violation]:
     """Everything that is wrong with a run that has ended, or is gone."""
     kind = RoundsJudge if seen.asked_round or scenario.is_hurried else Judge
-    return [*seen.violations, *kind(scenario, seen, ledger).all()]
+    found = [*seen.violations, *kind(scenario, seen, ledger).all()]
+    return [*found, *loops.violations(scenario, seen)]
 
 
 class RoundsJudge(Judge):
@@ -194,7 +196,8 @@ class RoundsJudge(Judge):
         edits = {k: v for k, v in defined.get("inputs", {}).items() if k.startswith("edit")}
         expected = follows.inputs | edits
         for pod in self._seen.pods_of(node.name, self._seen.nodes[node.name].get("attempt") or 0):
-            if pod.act is not None and pod.inputs != expected:
+            given = loops.without_previous(node, pod.inputs)
+            if pod.act is not None and given != expected:
                 text = f"{node.name} stands on the inputs {pod.inputs}, and they are {expected}"
                 yield Violation("I6", text)
 

@@ -39,6 +39,7 @@ from waypost.runtime.writes.actions import ActionExecutor
 
 from tests.simulation import (
     seeded_finally,
+    seeded_loops,
     seeded_pods,
     seeded_rounds,
     seeded_settings,
@@ -52,6 +53,7 @@ from tests.simulation.plan import Scenario
 # Importing them puts their bugs on the list.
 PARTS: Final = (
     seeded_finally,
+    seeded_loops,
     seeded_pods,
     seeded_rounds,
     seeded_settings,

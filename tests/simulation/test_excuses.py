@@ -97,7 +97,7 @@ def test_a_job_that_is_made_again_by_one_who_made_it_is_caught(
         advance(transition, path)
         attempt = transition.statuses[path].open_attempt
         inputs: Any = resolve(transition, path)
-        if attempt is not None and transition.observed.pods_of(path, attempt.number):
+        if attempt is not None and transition.observed.pods_of(path, attempt):
             transition.after.append(launch.prepare(transition, path, inputs, attempt))  # type: ignore[arg-type]
 
     monkeypatch.setattr(watch, "advance", again)

@@ -8,6 +8,8 @@ from waypost.kube.objects import items, section
 from waypost.ports.cluster import Obj
 
 from tests.fakes.nodes.programs import Ledger
+from tests.simulation import loops
+from tests.simulation.budget import over_budget
 from tests.simulation.evidence import AttemptStory, Evidence, GateStory, PodStory, Violation
 from tests.simulation.finally_rules import FinallyRules
 from tests.simulation.interpreter import (
@@ -48,7 +50,7 @@ class Judge(FinallyRules):
         if self._seen.deleted_at is None:
             yield from self._nodes()
             yield from self._run()
-        yield from self._budget()
+        yield from over_budget(self._scenario, self._seen)
 
     # --- programs ----------------------------------------------------------------------------
 
@@ -70,6 +72,8 @@ class Judge(FinallyRules):
         for path, node in names.items():
             runs = self._ledger.of(path)
             count = len(first_starts.of(path))
+            if node.loop is not None:
+                count = loops.most_runs(self._seen, first_starts.of(path))
             if node.never_twice and count > self._starts_allowed(node):
                 yield Violation("S53", f"{path}: effect once, and it ran {count} times")
             for execution in runs:
@@ -100,7 +104,10 @@ class Judge(FinallyRules):
     def _follows(self, node: Node, story: AttemptStory, patience: Patience) -> list[Again | End]:
         """What may come after an attempt."""
         if story.reason == "Succeeded":
-            return [End("Succeeded")]
+            given = self._meanings.get(node.name)
+            if node.loop is None or given is None:
+                return [End("Succeeded")]
+            return [patience.after_iteration(node, node.loop, given.output)]
         ran = any(
             e.attempt == story.number and not self._seen.is_too_late(e.pod_uid)
             for e in self._ledger.of(node.name)
@@ -301,7 +308,9 @@ class Judge(FinallyRules):
 
     def _inputs(self, node: Node, follows: Starts) -> Iterator[Violation]:
         for pod in self._seen.pods.values():
-            if pod.path == node.name and pod.act is not None and pod.inputs != follows.inputs:
+            if pod.path != node.name or pod.act is None:
+                continue
+            if loops.without_previous(node, pod.inputs) != follows.inputs:
                 text = f"{node.name}: expected the inputs {follows.inputs}, found {pod.inputs}"
                 yield Violation("I6", text)
 
@@ -383,17 +392,6 @@ class Judge(FinallyRules):
         late = took > node.seconds + 5.0 and not self._scenario.troubles
         if late or took < node.seconds - self._late:
             yield Violation("T11", f"{node.name} waited for {took:.1f} s, not {node.seconds:.1f}")
-
-    def _budget(self) -> Iterator[Violation]:
-        """I13: what was recorded as used up is within the budget, plus what is in flight."""
-        allowed = self._scenario.tokens
-        if allowed is None:
-            return
-        usage = section(self._seen.run, "status", "usage")
-        spent = int(usage.get("outputTokens") or 0)
-        agents = sum(node.kind == "agent" for node in self._scenario.nodes)
-        if spent > allowed + agents:
-            yield Violation("I13", f"{spent} tokens were used up, of {allowed}")
 
 
 _UNREAD: Final = frozenset({"garbage", "foreign", "oom", "silent"})

@@ -12,7 +12,7 @@ from waypost.api import meta
 from waypost.kube.objects import controller_uid, items, section, text
 from waypost.ports.cluster import Kind, Obj
 
-from tests.fakes.nodes.programs import Outcome, PodView
+from tests.fakes.nodes.programs import Outcome, PodView, node_of
 from tests.simulation import programs
 from tests.simulation.clocks import Clocks
 from tests.simulation.evidence import (
@@ -62,7 +62,7 @@ class Watcher:
 
     def program(self, pod: PodView) -> Outcome:
         """What a pod's program does, as planned; noted in its story."""
-        node = self._nodes.get(pod.path)
+        node = self._nodes.get(node_of(pod.path))
         story = self.seen.pods.get(pod.uid)
         if node is None or story is None:
             return pod.succeeds()
@@ -181,7 +181,8 @@ class Watcher:
             self.blame("I3", f"{path}: attempt numbers went back")
         # A node with effect: once keeps its attempt though a round has edited it; if that turns out
         # never to have started, the next one is of the new definition.
-        same = was.get("fingerprint") == node.get("fingerprint")
+        # Those of a loop are judged by VL1.
+        same = not self._nodes[path].loop and was.get("fingerprint") == node.get("fingerprint")
         if same and was.get("inputDigest") not in (None, node.get("inputDigest")):
             self.blame("I6", f"{path}: the inputs of a later attempt differ from the first one's")
         if node.get("outputRecord") and node["outputRecord"] not in self.seen.records:
@@ -272,7 +273,7 @@ class Watcher:
             self.relaunches.deleted(metadata["name"], self.now)
         if change != "ADDED":
             return
-        path = text(metadata["annotations"], meta.ANNOTATION_PATH)
+        path = node_of(text(metadata["annotations"], meta.ANNOTATION_PATH))
         number = int(metadata["labels"][meta.LABEL_ATTEMPT])
         self.seen.jobs[metadata["uid"]] = self.now
         self.tell(f"Job of {path} {number}")
@@ -307,16 +308,17 @@ class Watcher:
 
     def _pod(self, change: str, body: Obj) -> None:
         metadata, uid = body["metadata"], body["metadata"]["uid"]
-        path = text(metadata.get("annotations", {}), meta.ANNOTATION_PATH)
+        written = text(metadata.get("annotations", {}), meta.ANNOTATION_PATH)
+        path, _, part = written.partition("/")
         story = self.seen.pods.get(uid)
         if story is None:
             if path not in self._nodes:
                 return  # somebody else's
             number = int(metadata["labels"][meta.LABEL_ATTEMPT])
             job = controller_uid(body)
-            story = self.seen.pods[uid] = PodStory(
-                uid, metadata["name"], path, number, self.now, job
-            )
+            story = PodStory(uid, metadata["name"], path, number, self.now, job)
+            story.iteration = int(part) if part else None
+            self.seen.pods[uid] = story
             self._alone(story)
             self.tell(f"pod of {path} {number}")
         if change == "DELETED":

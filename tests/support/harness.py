@@ -27,7 +27,7 @@ from waypost.runtime.settings import ControllerSettings
 from tests.fakes.api.watch import IMMEDIATE, Delivery
 from tests.fakes.clock import VirtualClock
 from tests.fakes.cluster import InMemoryCluster
-from tests.fakes.nodes.programs import Ledger, Outcome, PodView, Program
+from tests.fakes.nodes.programs import Ledger, Outcome, PodView, Program, node_of
 from tests.fakes.nodes.workloads import Workloads
 from tests.support.line import Call as Call
 from tests.support.line import Interception, Line, Notebook
@@ -211,7 +211,7 @@ class World:
         return self.work.ledger
 
     def _program(self, pod: PodView) -> Outcome:
-        programs = self.script.get(pod.path) or (gives(),)
+        programs = self.script.get(node_of(pod.path)) or (gives(),)
         return programs[min(pod.attempt, len(programs)) - 1](pod)
 
     # --- what users do ---------------------------------------------------------------------------

@@ -71,6 +71,7 @@ def uses(
     retry_after: float | None = None,
     trace: Trace | bool | None = None,
     carried: Usage | None = None,
+    output: JsonValue = None,
 ) -> Ending:
     """The node's program ends, and its record has its usage and its trace."""
 
@@ -78,6 +79,7 @@ def uses(
         made = CommitRecord(
             builders.ref(pod.path, pod.attempt, pod_uid=pod.uid, round_=pod.round),
             "Failed" if fails else "Succeeded",
+            output,
             reason=fails or None,
             message=message,
             usage=usage,
@@ -308,7 +310,8 @@ class Play:
             )
 
     def _ending(self, pod: PodFact) -> Ending:
-        script = list(self.endings.get(pod.path, ()))
+        scripted = self.endings.get(pod.path) or self.endings.get(pod.path.partition("/")[0], ())
+        script = list(scripted)
         if not script:
             return returns({"from": pod.path})
         return script[min(pod.attempt, len(script)) - 1]

@@ -6,18 +6,18 @@
 from typing import TypedDict, Unpack
 
 from waypost.api.base import JsonValue, StatusCondition
+from waypost.api.state.usage import Allotment, Usage
 from waypost.api.status import (
     AgentWorkflowStatus,
-    Allotment,
     AttemptStatus,
     Disposition,
+    LoopStatus,
     NodePhase,
     NodeStatus,
     PinnedTemplate,
     RoundStatus,
     RunPhase,
     Stage,
-    Usage,
     Verdict,
 )
 
@@ -41,6 +41,7 @@ class NodeChanges(TypedDict, total=False):
     disruptions: int | None
     provider_retries: int | None
     launch_retries: int | None
+    loop: LoopStatus | None
     input_digest: str | None
     output: JsonValue | None
     output_record: str | None
@@ -56,6 +57,7 @@ class NodeChanges(TypedDict, total=False):
 class AttemptChanges(TypedDict, total=False):
     """Fields of AttemptStatus but its number and its Job."""
 
+    iteration: int | None
     round: int | None
     launched_at: str
     pod_uid: str | None
@@ -71,6 +73,17 @@ class AttemptChanges(TypedDict, total=False):
     usage: Usage | None
     carried: Usage | None
     trace: str | None
+
+
+class LoopChanges(TypedDict, total=False):
+    """Fields of LoopStatus."""
+
+    number: int
+    begun: int | None
+    first_attempt: int | None
+    done: str | None
+    previous: str | None
+    usage: Usage | None
 
 
 class RunChanges(TypedDict, total=False):
@@ -111,3 +124,8 @@ def changed_attempt(attempt: AttemptStatus, **changes: Unpack[AttemptChanges]) -
 def changed_run(status: AgentWorkflowStatus, **changes: Unpack[RunChanges]) -> AgentWorkflowStatus:
     """A copy of `status` with these fields replaced."""
     return status.model_copy(update=dict(changes))
+
+
+def changed_loop(loop: LoopStatus, **changes: Unpack[LoopChanges]) -> LoopStatus:
+    """A copy of `loop` with these fields replaced."""
+    return loop.model_copy(update=dict(changes))

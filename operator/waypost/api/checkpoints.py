@@ -7,15 +7,16 @@ identity of pods at the gateway use it, so that paths such as `scan/3` have one 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from waypost.api.paths import parse_path
+from waypost.api.paths import NodePath, parse_path
 from waypost.api.status import AttemptStatus, NodeStatus
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The status of the node of a path."""
+    """The status of the node of a path; `index` is that of an iteration."""
 
     status: NodeStatus
+    index: int | None = None
 
     @property
     def latest_attempt(self) -> AttemptStatus | None:
@@ -25,7 +26,12 @@ class Checkpoint:
     @property
     def is_running(self) -> bool:
         """Whether results of the open attempt still count."""
-        return self.status.phase == "Running" and self.status.open_attempt is not None
+        attempt = self.status.open_attempt
+        return (
+            self.status.phase == "Running"
+            and attempt is not None
+            and attempt.iteration == self.index
+        )
 
     def knows(self, attempt: int) -> bool:
         """Whether the status has recorded an attempt with this number."""
@@ -42,13 +48,26 @@ class Checkpoint:
 def checkpoint_of(nodes: Iterable[NodeStatus], path: str) -> Checkpoint | None:
     """The checkpoint of `path`; None if the status has none or `path` is not valid.
 
-    Nodes have no items, iterations or compensations yet: such a path has no checkpoint.
+    A path with an index is an iteration of a node that is or was repeated. Nodes have no items and
+    no compensations yet: such a path has no checkpoint.
     """
     try:
         parsed = parse_path(path)
     except ValueError:
         return None
-    if not parsed.is_node:
+    if parsed.compensates:
         return None
     status = next((entry for entry in nodes if entry.path == parsed.node), None)
-    return Checkpoint(status) if status is not None else None
+    if status is None or (parsed.index is not None and not _was_repeated(status)):
+        return None
+    return Checkpoint(status, parsed.index)
+
+
+def path_of(node: str, attempt: AttemptStatus) -> str:
+    """The path of an attempt of a node: that of its iteration if it belongs to one."""
+    return str(NodePath(node, attempt.iteration))
+
+
+def _was_repeated(status: NodeStatus) -> bool:
+    listed = status.attempts or []
+    return status.loop is not None or any(a.iteration is not None for a in listed)

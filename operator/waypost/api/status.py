@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import ConfigDict, Field
 
 from waypost.api.base import ATOMIC, JsonValue, StatusCondition, StatusModel, Timestamp, keyed_by
+from waypost.api.state.usage import Allotment, Usage
 
 NodePhase = Literal[
     "Pending",
@@ -41,71 +42,17 @@ KEPT_ROUNDS = 10
 ENGINE_VERSION = 1
 
 
-class Usage(StatusModel):
-    """Resources that were used, counted by the pods and added up by the operator."""
-
-    model_calls: int | None = Field(default=None, ge=0, description="Number of model responses.")
-    input_tokens: int | None = Field(default=None, ge=0, description="Number of input tokens.")
-    cached_tokens: int | None = Field(
-        default=None,
-        ge=0,
-        description="Number of input tokens read from the cache of the provider.",
-    )
-    output_tokens: int | None = Field(default=None, ge=0, description="Number of output tokens.")
-    total_tokens: int | None = Field(
-        default=None, ge=0, description="Number of input and output tokens together."
-    )
-    tool_calls: int | None = Field(default=None, ge=0, description="Number of tool calls.")
-    reasks: int | None = Field(
-        default=None,
-        ge=0,
-        description="Number of responses that did not match outputSchema and were asked for again.",
-    )
-    provider_waits: int | None = Field(
-        default=None, ge=0, description="Number of waits for a provider that was busy or down."
-    )
-    replayed_model_calls: int | None = Field(
-        default=None,
-        ge=0,
-        description="Number of model responses taken from the journal. They cost nothing again.",
-    )
-    replayed_tool_calls: int | None = Field(
-        default=None,
-        ge=0,
-        description="Number of tool results taken from the journal. The calls were not repeated.",
-    )
-    estimated_model_calls: int | None = Field(
-        default=None,
-        ge=0,
-        description="Model calls whose provider reported no tokens: their tokens and cost are "
-        "estimates.",
-    )
-    cost_usd: str | None = Field(
-        default=None, max_length=40, alias="costUSD", description="Cost in US dollars, as text."
-    )
-    tools: dict[str, int] | None = Field(
-        default=None,
-        max_length=64,
-        description="Number of calls by tool, for the 64 most used tools.",
-    )
-
-
-class Allotment(StatusModel):
-    """Share of the budget of the run that is reserved for the attempt."""
-
-    tokens: int | None = Field(default=None, ge=0, description="Maximum number of tokens.")
-    cost_usd: str | None = Field(
-        default=None, max_length=40, alias="costUSD", description="Cost in US dollars, as text."
-    )
-    tool_calls: int | None = Field(default=None, ge=0, description="Maximum number of tool calls.")
-
-
 class AttemptStatus(StatusModel):
     """One attempt of a node: one Job, one pod."""
 
     number: int = Field(
         ge=1,
         description="Number of the attempt. The first is 1, and a new round continues the count.",
+    )
+    iteration: int | None = Field(
+        default=None,
+        ge=0,
+        description="Iteration that the attempt belongs to, from 0. Only of nodes with repeat.",
     )
     job: str = Field(max_length=63, description="Name of the attempt's Job.")
     round: int | None = Field(
@@ -151,6 +98,39 @@ class AttemptStatus(StatusModel):
     )
     trace: str | None = Field(
         default=None, max_length=253, description="NodeRecord that holds the trace of the attempt."
+    )
+
+
+class LoopStatus(StatusModel):
+    """State of a node with repeat."""
+
+    number: int = Field(
+        ge=0, description="Number of the current iteration. The first is 0, its path is NODE/0."
+    )
+    begun: int | None = Field(
+        default=None,
+        ge=0,
+        description="Number of the first iteration of this round. repeat.max counts from there. "
+        "Absent: 0.",
+    )
+    first_attempt: int | None = Field(
+        default=None,
+        ge=1,
+        description="Number of the attempt with which the loop began. Absent: 1.",
+    )
+    done: str | None = Field(
+        default=None,
+        max_length=1024,
+        description="Number of the last attempt of each iteration that succeeded, with blanks "
+        "between them. The last 100 are kept.",
+    )
+    previous: str | None = Field(
+        default=None,
+        max_length=253,
+        description="NodeRecord that holds the output of the last iteration that succeeded.",
+    )
+    usage: Usage | None = Field(
+        default=None, description="Resources that the iterations of this loop used that have ended."
     )
 
 
@@ -229,6 +209,7 @@ class NodeStatus(StatusModel):
         description="Number of attempts that were launched again because their pod did not start "
         "within queueTimeout. They do not count as retries.",
     )
+    loop: LoopStatus | None = Field(default=None, description=LoopStatus.__doc__)
     input_digest: str | None = Field(
         default=None, max_length=80, description="sha256 of the resolved inputs (RFC 8785)."
     )

@@ -164,16 +164,7 @@ def _value_problems(
     known = [one for one in known_input_problems(spec, graph, inputs) if one.field not in certain]
     # If the value is known, doubts about its type do not matter.
     judged = {problem.field for problem in known}
-    return [one for one in typed if one.field not in judged] + known + _not_yet(spec)
-
-
-def _not_yet(spec: AgentWorkflowSpec) -> list[Problem]:
-    """Refuse what the compiler checks and the engine does not execute yet."""
-    return [
-        Problem(f"{node.place}.repeat", "is not available yet; loop inside a python node")
-        for node in spec.all_nodes
-        if node.repeat is not None
-    ]
+    return [one for one in typed if one.field not in judged] + known
 
 
 def _as_stored(value: JsonValue) -> JsonValue:

@@ -8,10 +8,10 @@ from waypost.engine.nodes.table import engine_kind
 from waypost.engine.run import finalizing
 from waypost.engine.run.entry import Active, Entry
 from waypost.engine.scheduling import missing_references
-from waypost.engine.state import transition, visible
+from waypost.engine.state import transition
 from waypost.engine.state.observed import Observed, Reads
 from waypost.engine.state.transition import is_finished
-from waypost.engine.state.visible import record_of
+from waypost.engine.state.visible import records_of
 from waypost.expressions.templates import references_in
 
 
@@ -74,11 +74,11 @@ def _input_reads(observed: Observed, known: dict[str, NodeStatus], path: str) ->
     if path in graph.finally_nodes and not transition.is_finalizing(observed.status):
         return set()
     names = set()
+    if status is not None and status.loop is not None and status.loop.previous is not None:
+        names.add(status.loop.previous)
     for name in graph.dependencies[path].all:
         upstream = known.get(name)
-        record = record_of(graph.nodes[name], upstream) if upstream else None
-        if record:
-            names.add(record)
+        names |= records_of(graph.nodes[name], upstream) if upstream else set()
     return names
 
 
@@ -90,7 +90,5 @@ def output_reads(observed: Observed, known: dict[str, NodeStatus]) -> set[str]:
     names = set()
     for reference in references_in(spec.outputs):
         status = known.get(reference.node)
-        record = visible.record_of(graph.nodes[reference.node], status) if status else None
-        if record:
-            names.add(record)
+        names |= records_of(graph.nodes[reference.node], status) if status else set()
     return names

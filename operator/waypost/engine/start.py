@@ -1,7 +1,7 @@
 """Start, skip or retry the nodes whose dependencies are met."""
 
 from waypost.api.kinds.table import kind_of
-from waypost.api.status import NodeStatus
+from waypost.api.status import LoopStatus, NodeStatus
 from waypost.compiler.node_settings import DEFAULT_PARALLELISM
 from waypost.engine.attempts import launch
 from waypost.engine.nodes.table import engine_kind
@@ -64,6 +64,10 @@ def _skip_or_start(transition: Transition, path: str, *, room: bool) -> None:
 
 
 def _start(transition: Transition, path: str) -> None:
+    status = transition.statuses[path]
+    if transition.node(path).repeat is not None and status.loop is None:
+        first = LoopStatus(number=0, first_attempt=(status.attempt or 0) + 1)
+        transition.update(path, loop=first)
     inputs = resolve(transition, path)
     if isinstance(inputs, Invalid):
         _end_invalid(transition, path, inputs)

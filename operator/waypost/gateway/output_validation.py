@@ -7,6 +7,7 @@ from typing import Final, ParamSpec, TypeVar
 from pydantic import ValidationError
 
 from waypost.api.base import JsonObject
+from waypost.api.paths import parse_path
 from waypost.api.record import RecordType
 from waypost.api.workflow import AgentWorkflowSpec
 from waypost.compiler.shared_schemas import bundled
@@ -54,5 +55,6 @@ def _output_schema(caller: Caller, definition: JsonObject) -> object:
     except ValidationError:
         text = f"the spec of run {caller.ref.run} cannot be read"
         raise Refused(RefusalReason.NOT_CURRENT, text) from None
-    node = next((node for node in spec.all_nodes if node.name == caller.ref.path), None)
+    name = parse_path(caller.ref.path).node
+    node = next((node for node in spec.all_nodes if node.name == name), None)
     return node.output_schema if node else None

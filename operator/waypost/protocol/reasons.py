@@ -29,6 +29,8 @@ class Reason(StrEnum):
     REFUSED = "Refused"
     BUDGET_EXCEEDED = "BudgetExceeded"
     UNKNOWN_EFFECT = "UnknownEffect"
+    LOOP_LIMIT = "LoopLimit"
+    REPEATING = "Repeating"
     APPROVAL_DENIED = "ApprovalDenied"
     APPROVAL_EXPIRED = "ApprovalExpired"
     DEPENDENCY_FAILED = "DependencyFailed"

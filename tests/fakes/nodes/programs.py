@@ -15,6 +15,11 @@ from waypost.protocol.record import Attempt, CommitRecord, encode
 from tests.fakes.api.server import ApiServer
 
 
+def node_of(path: str) -> str:
+    """The node of a path: `scan` of `scan/3`."""
+    return path.partition("/")[0]
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What a pod's program does. `seconds` None: it runs until it is killed.

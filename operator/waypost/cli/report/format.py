@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
-from waypost.api.status import Usage
+from waypost.api.state.usage import Usage
 from waypost.kube.timestamps import parse_timestamp
 from waypost.protocol.text import shorten
 

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from waypost.api.status import Usage
+from waypost.api.state.usage import Usage
 from waypost.cli.report import format
 from waypost.cli.report.run_report import (
     ApprovalReport,
@@ -126,6 +126,8 @@ def _why(node: NodeReport) -> str:
         return ""
     if node.approval is not None and not node.finished_at:
         return _asked(node.approval)
+    if node.phase == "Running" and node.iteration is not None and node.reason is None:
+        return f"iteration {node.iteration}"
     return ": ".join(part for part in (node.reason, node.message) if part)
 
 
@@ -166,7 +168,8 @@ def _add_attempt(branch: Tree, attempt: AttemptReport) -> None:
     carried = format.usage(attempt.carried)
     facts.append(f"from earlier attempts: {carried}" if carried else "-")
     why = "" if outcome == "Succeeded" else attempt.message or ""
-    inner = branch.add(_line(f"attempt {attempt.number}", "", outcome, facts, why=why))
+    part = f" of iteration {attempt.iteration + 1}" if attempt.iteration is not None else ""
+    inner = branch.add(_line(f"attempt {attempt.number}{part}", "", outcome, facts, why=why))
     if attempt.trace is None:
         return
     for entry in attempt.trace.entries:

@@ -14,12 +14,12 @@ from waypost.api.base import JsonObject, Model
 from waypost.api.kinds.approval import Approvers
 from waypost.api.kinds.table import KINDS
 from waypost.api.meta import Condition
+from waypost.api.state.usage import Usage
 from waypost.api.status import (
     AgentWorkflowStatus,
     AttemptStatus,
     NodeStatus,
     PinnedTemplate,
-    Usage,
     Verdict,
 )
 from waypost.cli.errors import CommandError
@@ -59,6 +59,7 @@ class AttemptReport(Model):
     """One attempt. Durations are in seconds; `queueSeconds` lasts until its container started."""
 
     number: int
+    iteration: int | None = None
     round: int
     job: str
     reason: str | None = None
@@ -105,6 +106,7 @@ class NodeReport(Model):
     approval: ApprovalReport | None = None
     disposition: str | None = None
     disposition_message: str | None = None
+    iteration: str | None = None  # of a node with repeat: "3 of 5 (refine/2)"
     attempt: int = 0
     attempts: list[AttemptReport] = Field(default_factory=list)
 
@@ -248,14 +250,25 @@ def _node(
         approval=_approval(status.approval, approvals),
         disposition=status.disposition,
         disposition_message=status.disposition_message,
+        iteration=_iteration(spec, status),
         attempt=status.attempt or 0,
         attempts=[_attempt(item, traces.get((name, item.number)), now=now) for item in attempts],
     )
 
 
+def _iteration(spec: Mapping[str, Any], status: NodeStatus) -> str | None:
+    """The current iteration of a node with repeat, counted from 1, and its path."""
+    loop, repeat = status.loop, spec.get("repeat")
+    if loop is None or not isinstance(repeat, Mapping):
+        return None
+    at = loop.number - (loop.begun or 0) + 1
+    return f"{at} of {repeat.get('max')} ({status.path}/{loop.number})"
+
+
 def _attempt(item: AttemptStatus, trace: TraceReport | None, *, now: datetime) -> AttemptReport:
     return AttemptReport(
         number=item.number,
+        iteration=item.iteration,
         round=item.round or 1,
         job=item.job,
         reason=item.reason,

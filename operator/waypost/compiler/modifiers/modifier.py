@@ -34,6 +34,11 @@ def same_output(node: Node, one: Json) -> Json:
     return one
 
 
+def no_error(one: Json) -> Mapping[str, Json]:
+    """For modifiers whose nodes fail as others do."""
+    return {}
+
+
 def nothing(node: Node) -> JsonValue:
     """For modifiers that do not change what a checkpoint means."""
     return None
@@ -56,6 +61,7 @@ class Modifier:
         own_self: The schema of `self` in its own fields, from the output of one execution; None if
             they have no `self`.
         output: The schema of `nodes.x.output`, from the output of one execution.
+        error: Further optional fields of `nodes.x.error`, from the output of one execution.
         durations: Its own fields with a duration, with their texts.
         fingerprinted: The part of the block that determines the result.
     """
@@ -71,6 +77,7 @@ class Modifier:
     conditions: frozenset[str] = frozenset()
     own_self: Callable[[Json], Json] | None = None
     output: Callable[[Node, Json], Json] = same_output
+    error: Callable[[Json], Mapping[str, Json]] = no_error
     durations: Callable[[Node], Iterator[tuple[str, str | None]]] = no_fields
     fingerprinted: Callable[[Node], JsonValue] = nothing
 

@@ -39,6 +39,10 @@ def _self(one: Json) -> Json:
     return closed({"output": one})
 
 
+def _error(one: Json) -> Mapping[str, Json]:
+    return {"last": one}
+
+
 def _fingerprinted(node: Node) -> JsonValue:
     return {"until": _loop(node).until}
 
@@ -57,6 +61,7 @@ MODIFIER: Final = Modifier(
     own_variables={_FIELD: ("index", "previous")},
     conditions=frozenset((_FIELD,)),
     own_self=_self,
+    error=_error,
     durations=_durations,
     fingerprinted=_fingerprinted,
 )

@@ -119,8 +119,13 @@ class Environment:
         view: JsonObject = closed({"inputs": self.inputs, "nodes": closed(seen), "run": run})
         return view
 
+    def _error(self, name: str) -> Json:
+        modifier = modifier_of(self._graph.nodes[name])
+        more = modifier.error(self.ones[name]) if modifier is not None else {}
+        return closed({**_ERROR["properties"], **more}, _ERROR["required"]) if more else _ERROR
+
     def _node(self, name: str, *, surely: bool) -> Json:
-        properties = {"output": self.outputs[name], "phase": _PHASES, "error": _ERROR}
+        properties = {"output": self.outputs[name], "phase": _PHASES, "error": self._error(name)}
         return closed(properties, ["output", "phase"] if surely else ["phase"])
 
 

@@ -8,7 +8,7 @@ from waypost.api.kinds.table import kind_of
 from waypost.api.meta import EventReason
 from waypost.api.status import AttemptStatus
 from waypost.compiler import node_settings
-from waypost.engine.attempts import lost_machines, retries, stored_results, traces
+from waypost.engine.attempts import loops, lost_machines, retries, stored_results, traces
 from waypost.engine.attempts.judge import judge_pod
 from waypost.engine.budget import shares
 from waypost.engine.budget.usage import as_status_usage, total
@@ -68,8 +68,12 @@ def complete_with(
     elif problem is not None:
         fail(transition, path, attempt, _not_stored(attempt, problem), ended)
     elif isinstance(outcome, Succeeded):
+        outcome = transition.as_stored(path, outcome)
         _record_end(transition, path, attempt, ended, reason="Succeeded", message=None)
-        transition.succeed(path, outcome)
+        if loops.is_loop(transition, path):
+            loops.end_iteration(transition, path, outcome)
+        else:
+            transition.succeed(path, outcome)
     else:
         fail(transition, path, attempt, outcome, ended)
 

@@ -16,7 +16,7 @@ from waypost.engine.scheduling import missing_references
 from waypost.engine.scheduling.inputs import invalid_reason, own_context
 from waypost.engine.state.decision import Launch
 from waypost.engine.state.inputs import Inputs, Invalid, Missing
-from waypost.engine.state.transition import Transition
+from waypost.engine.state.transition import Transition, iteration_path
 from waypost.kube import names, node_records, timestamps
 from waypost.kube.kinds.table import pod_kind
 from waypost.kube.manifests.attempt_job import TooLarge, attempt_manifests
@@ -68,7 +68,7 @@ def _launch(transition: Transition, node: Node, request: Request, rendered: Rend
         deadline_seconds=timeout + node_settings.queue_timeout_of(transition.spec, node),
         default_resources=defaults.resources if defaults else None,
     )
-    return Launch(path=node.name, attempt=request.attempt, job=job, config_map=config_map)
+    return Launch(path=request.path, attempt=request.attempt, job=job, config_map=config_map)
 
 
 def _launch_with_stored_inputs(
@@ -106,7 +106,7 @@ def _request(
         run_name=observed.name,
         namespace=observed.namespace,
         run_uid=observed.uid,
-        path=path,
+        path=iteration_path(transition.statuses[path]),
         kind=kind.name,
         round=transition.attempt_ref(path, number).round,
         attempt=number,
@@ -137,9 +137,18 @@ def launch(transition: Transition, path: str, inputs: Inputs) -> None:
     number = (status.attempt or 0) + 1
     moment = timestamps.timestamp(transition.now)
     job = names.job_name(
-        run=transition.owner.name, run_uid=transition.owner.uid, path=path, attempt=number
+        run=transition.owner.name,
+        run_uid=transition.owner.uid,
+        path=iteration_path(status),
+        attempt=number,
     )
-    attempt = AttemptStatus(number=number, job=job, launched_at=moment, round=status.round)
+    attempt = AttemptStatus(
+        number=number,
+        iteration=status.loop.number if status.loop is not None else None,
+        job=job,
+        launched_at=moment,
+        round=status.round,
+    )
     share = shares.reserve(transition, path)
     if isinstance(share, Exhausted):
         shares.wait_for_budget(transition, path, share)

@@ -96,4 +96,4 @@ def _lost_at(observed: Observed, fact: MachineFact, suspected: datetime) -> date
 def _current(observed: Observed, status: NodeStatus) -> list[PodFact]:
     """The pods of a node's attempt while it is open."""
     attempt = status.open_attempt
-    return observed.pods_of(status.path, attempt.number) if attempt is not None else []
+    return observed.pods_of(status.path, attempt) if attempt is not None else []

@@ -21,7 +21,7 @@ FENCE: Final = 12.0  # ten seconds of a fence (runtime/writes/actions.py) and th
 def needs_live_read(observed: Observed, status: NodeStatus, now: datetime) -> bool:
     """Whether a running attempt has no pod in the cache and it is time to look for one."""
     attempt = status.open_attempt
-    if attempt is None or observed.pods_of(status.path, attempt.number):
+    if attempt is None or observed.pods_of(status.path, attempt):
         return False
     return now >= look_at(observed, attempt)
 
@@ -31,7 +31,7 @@ def log_reads(observed: Observed, status: NodeStatus, node: Node) -> list[PodFac
     attempt = status.open_attempt
     return [
         pod
-        for pod in (observed.pods_of(status.path, attempt.number) if attempt else ())
+        for pod in (observed.pods_of(status.path, attempt) if attempt else ())
         if pod.over and pod.uid not in observed.logs and needs_log(pod, kind=kind_of(node).name)
     ]
 
@@ -43,7 +43,7 @@ def mount_reads(observed: Observed, status: NodeStatus, now: datetime) -> list[P
         return []
     return [
         pod
-        for pod in observed.pods_of(status.path, attempt.number)
+        for pod in observed.pods_of(status.path, attempt)
         if missing_mounts.waits_for_key(pod)
         and now >= missing_mounts.look_at(observed, pod, attempt)
     ]

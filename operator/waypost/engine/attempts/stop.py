@@ -17,7 +17,7 @@ def stop(transition: Transition, path: str, reason: Reason) -> None:
     if attempt.stopping is None:
         attempt = changed_attempt(attempt, stopping=str(reason))
         transition.record_attempt(path, attempt)
-    live_pods = tuple(p for p in transition.observed.pods_of(path, attempt.number) if not p.over)
+    live_pods = tuple(p for p in transition.observed.pods_of(path, attempt) if not p.over)
     if not live_pods or not all(p.deleting for p in live_pods):
         transition.after.append(StopAttempt(job=attempt.job, pods=live_pods))
     transition.requeue_at(transition.now + timedelta(seconds=STOP_AGAIN))

@@ -23,7 +23,7 @@ def reads_of(observed: Observed, status: NodeStatus, node: Node, now: datetime) 
     if attempt is None or not kind_of(node).has_pod:
         return set()
     ref = attempt_ref(observed, status, attempt.number)
-    pods = observed.pods_of(status.path, attempt.number)
+    pods = observed.pods_of(status.path, attempt)
     if not pod_kind(node).runs_waypost and not any(pod.has_sidecar for pod in pods):
         return set()
     if pods:

@@ -24,7 +24,7 @@ def reads_of(observed: Observed, status: NodeStatus) -> set[str]:
     if attempt is None:
         return set()
     ref = attempt_ref(observed, status, attempt.number)
-    pods = observed.pods_of(status.path, attempt.number)
+    pods = observed.pods_of(status.path, attempt)
     over = all(pod.over for pod in pods)
     needed = over and any(needs_trace(pod, expected_identity(ref, pod.uid)) for pod in pods)
     return {ref.record_name("Trace")} if needed else set()

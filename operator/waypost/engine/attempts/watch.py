@@ -37,7 +37,7 @@ def advance(transition: Transition, path: str) -> None:
     if attempt is None:  # no operator writes such a status; start again with the next number
         transition.update(path, phase="Pending")
         return
-    pods = transition.observed.pods_of(path, attempt.number)
+    pods = transition.observed.pods_of(path, attempt)
     if not pods:
         _without_pod(transition, path, attempt)
     elif all(

@@ -1,10 +1,12 @@
 """Shares of the run's budget: reserve one at launch, wait while other attempts hold the rest."""
 
 from waypost.api.meta import EventReason
-from waypost.api.status import Allotment, AttemptStatus, NodeStatus
+from waypost.api.state.usage import Allotment
+from waypost.api.status import AttemptStatus, NodeStatus
 from waypost.compiler import node_settings
 from waypost.compiler.kinds.table import compiler_kind
 from waypost.engine.budget.usage import Exhausted, allot, enlarged, short_of
+from waypost.engine.nodes.limits import left_of, used_up
 from waypost.engine.scheduling import joins
 from waypost.engine.state.transition import Transition
 from waypost.protocol.reasons import Reason
@@ -20,9 +22,14 @@ def reserve(transition: Transition, path: str) -> Allotment | Exhausted | None:
     """
     node, budget = transition.node(path), transition.spec.budget
     limits_of = compiler_kind(node).limits
-    if limits_of is None or budget is None:
+    if limits_of is None:
         return None
-    limits, nodes = limits_of(transition.spec, node), transition.statuses.values()
+    if text := used_up(limits_of(transition.spec, node), transition.statuses[path].loop):
+        return Exhausted(text, held=False)
+    if budget is None:
+        return None
+    limits = left_of(limits_of(transition.spec, node), transition.statuses[path].loop)
+    nodes = transition.statuses.values()
     before = _ran_out(transition.statuses[path])
     name = None if before is None else short_of(before)
     # Another attempt gets all that is left: a further split could be too small for every node.
@@ -58,7 +65,9 @@ def _ran_out(status: NodeStatus) -> AttemptStatus | None:
     ended = [
         attempt
         for attempt in status.attempts or []
-        if attempt.reason == Reason.BUDGET_EXCEEDED and attempt.round == status.round
+        if attempt.reason == Reason.BUDGET_EXCEEDED
+        and attempt.round == status.round
+        and (status.loop is None or attempt.iteration == status.loop.number)
     ]
     return ended[-1] if ended else None
 

@@ -10,7 +10,8 @@ from decimal import Decimal
 from typing import Final
 
 from waypost.api.kinds.agent import AgentLimits, Budget
-from waypost.api.status import Allotment, AttemptStatus, NodeStatus, Usage
+from waypost.api.state.usage import Allotment, Usage
+from waypost.api.status import AttemptStatus, NodeStatus
 from waypost.protocol import work
 
 KEPT_TOOLS: Final = 64

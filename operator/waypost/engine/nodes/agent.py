@@ -18,11 +18,13 @@ from waypost.api.kinds.agent import (
     models_of,
 )
 from waypost.api.provider import ModelProviderSpec
-from waypost.api.status import Allotment, AttemptStatus, Usage
+from waypost.api.state.usage import Allotment, Usage
+from waypost.api.status import AttemptStatus, LoopStatus
 from waypost.api.toolserver import ToolServerSpec
 from waypost.api.workflow import Node
 from waypost.compiler.kinds.kind import merged
 from waypost.engine.nodes.kind import EngineKind
+from waypost.engine.nodes.limits import DEFAULT_REQUESTS, left_of
 from waypost.engine.nodes.resolved import Resolved
 from waypost.engine.nodes.texts import render_env
 from waypost.engine.state.inputs import Invalid, Missing
@@ -33,7 +35,6 @@ from waypost.kube.manifests.pod import Rendered
 from waypost.kube.secret_files import KeyFile
 
 DEFAULT_REASKS: Final = 2
-DEFAULT_REQUESTS: Final = 50
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ def agent_work(
     used: Usage | None,
     around: Surroundings,
     view: JsonObject,
+    loop: LoopStatus | None = None,
 ) -> Resolved | Missing | Invalid:
     """The node's agent block merged over the run's defaults, ready for its pod.
 
@@ -65,6 +67,7 @@ def agent_work(
             could not report.
         around: The providers and tool servers of the namespace.
         view: The evaluation context, with `self`.
+        loop: The loop of a node with repeat: its earlier iterations count against the limits.
 
     Returns:
         The `agent` part of the request document and its key files; Missing if a provider or tool
@@ -87,7 +90,7 @@ def agent_work(
         **texts.document,
         **tools.document,
         "limits": {"requests": DEFAULT_REQUESTS}
-        | _wire(merged(AgentLimits, base.limits, agent.limits)),
+        | _wire(left_of(merged(AgentLimits, base.limits, agent.limits), loop)),
         **({"allotment": _wire(allotment)} if allotment else {}),
         **({"accounted": _wire(used)} if used else {}),
         "reasks": next((n for n in (own, usual) if n is not None), DEFAULT_REASKS),
@@ -197,6 +200,7 @@ def _render(
         defaults=transition.spec.defaults.agent if transition.spec.defaults else None,
         allotment=attempt.allotment,
         used=transition.statuses[node.name].usage,
+        loop=transition.statuses[node.name].loop,
         around=Surroundings(observed.namespace, observed.providers, observed.servers),
         view=view,
     )

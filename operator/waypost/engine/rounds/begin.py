@@ -9,7 +9,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from waypost.api.changes import NodeChanges, changed_attempt, changed_node, changed_run
+from waypost.api.changes import (
+    NodeChanges,
+    changed_attempt,
+    changed_loop,
+    changed_node,
+    changed_run,
+)
 from waypost.api.kinds.table import kind_of
 from waypost.api.meta import Condition
 from waypost.api.rerun import Rerun
@@ -18,6 +24,7 @@ from waypost.api.status import (
     AgentWorkflowStatus,
     AttemptStatus,
     Disposition,
+    LoopStatus,
     NodeStatus,
     RoundStatus,
     Stage,
@@ -41,6 +48,7 @@ class _Choice:
 
     disposition: Disposition | None
     message: str = ""
+    continues: bool = False  # a loop continues after its last iteration that succeeded
 
 
 def is_requested(observed: Observed) -> bool:
@@ -154,10 +162,23 @@ def _choose(
     why = _rerun_cause(observed, rerun, path=path, status=status, graph=graph, choices=choices)
     if not why:
         return _kept(status)
-    if is_once(spec, graph, path) and may_have_run(status):
+    continues = _continues(observed, path, status, choices)
+    once = is_once(spec, graph, path)
+    if once and (may_have_run(status) if continues else has_run_before(status)):
         text = f"{why}, but effect: once is repeated only if rerun.from names it"
         return replace(_kept(status), message=text)
-    return _Choice("Rerun", why)
+    return _Choice("Rerun", why, continues)
+
+
+def _continues(
+    observed: Observed, path: str, status: NodeStatus, choices: Mapping[str, _Choice]
+) -> bool:
+    """Whether a loop that did not succeed continues: neither its definition nor anything that it
+    depends on has changed."""
+    if status.loop is None or status.fingerprint != observed.definition.fingerprints[path]:
+        return False
+    dependencies = observed.definition.graph.dependencies[path].all
+    return not any(choices[name].disposition in _CHANGED for name in dependencies)
 
 
 def _again(status: NodeStatus | None, rerun: Rerun) -> _Choice:
@@ -230,6 +251,8 @@ def _begun(
         return changed_node(status, **disposition)
     repeats = _repeats(status, path=path, rerun=rerun, stage=stage)
     fresh = NodeStatus(path=path, stage=stage, phase="Pending", round=rerun.round, repeats=repeats)
+    if choice.continues and status is not None:
+        fresh = changed_node(fresh, loop=_continued(status))
     fresh = changed_node(fresh, **disposition)
     if status is None:
         return fresh
@@ -245,6 +268,26 @@ def _begun(
         usage=status.usage,
         wake_at=None,
     )
+
+
+def _continued(status: NodeStatus) -> LoopStatus | None:
+    """The loop with the iteration after the last one that succeeded, and a fresh count."""
+    loop = status.loop
+    if loop is None:
+        return None
+    latest = status.latest_attempt
+    # After repeat.max iterations the last one has ended; during a pause the next one is current.
+    ended = attempts_since_iteration(status) == 0 and latest is not None
+    current = latest.iteration if latest is not None and ended else None
+    number = loop.number + (1 if current == loop.number else 0)
+    return changed_loop(loop, number=number, begun=number)
+
+
+def attempts_since_iteration(status: NodeStatus) -> int:
+    """How many attempts were recorded after the last iteration that succeeded; all of them if the
+    node is not repeated."""
+    done = (status.loop.done or "").split() if status.loop is not None else []
+    return (status.attempt or 0) - (int(done[-1]) if done else 0)
 
 
 def _repeats(
@@ -288,9 +331,16 @@ def is_once(spec: AgentWorkflowSpec, graph: Graph, path: str) -> bool:
 
 def may_have_run(status: NodeStatus) -> bool:
     """Whether the program of any attempt may have started; attempts that the status no longer lists
-    count as started."""
-    listed = status.attempts or []
-    return (status.attempt or 0) > len(listed) or any(not a.never_started for a in listed)
+    count as started. Of a loop, those of the iteration that has not succeeded count."""
+    since = attempts_since_iteration(status)
+    last = (status.attempt or 0) - since
+    listed = [attempt for attempt in status.attempts or [] if attempt.number > last]
+    return since > len(listed) or any(not a.never_started for a in listed)
+
+
+def has_run_before(status: NodeStatus) -> bool:
+    """As `may_have_run`, over all iterations of a loop."""
+    return bool(status.loop is not None and status.loop.done) or may_have_run(status)
 
 
 def _unrepeatable(observed: Observed) -> Iterator[Problem]:

@@ -3,7 +3,7 @@
 from waypost.api.base import JsonObject
 from waypost.engine.state import visible
 from waypost.engine.state.inputs import Inputs, Invalid
-from waypost.engine.state.transition import Transition
+from waypost.engine.state.transition import Transition, iteration_path
 from waypost.expressions.templates import RenderError, render_json
 from waypost.expressions.values import Unavailable, declare_numbers
 from waypost.kube import names
@@ -28,7 +28,7 @@ def context_for(transition: Transition, path: str) -> JsonObject:
 def resolve(transition: Transition, path: str) -> Inputs | Invalid:
     """Evaluate `inputs`, apply defaults, and check `inputSchema` (S33, last step)."""
     node = transition.node(path)
-    view = context_for(transition, path)
+    view = {**context_for(transition, path), **loop_variables(transition, path)}
     values = render_json(node.inputs or {}, view)
     if isinstance(values, RenderError):
         return Invalid(
@@ -46,11 +46,27 @@ def resolve(transition: Transition, path: str) -> Inputs | Invalid:
     digest = ijson.digest(values)
     key = names.idempotency_key(
         run_uid=transition.observed.uid,
-        path=path,
+        path=iteration_path(transition.statuses[path]),
         input_digest=digest,
         repeats=transition.statuses[path].repeats or 0,
     )
     return Inputs(values, digest, key, view, node.input_schema)
+
+
+def loop_variables(transition: Transition, path: str) -> JsonObject:
+    """`index` and `previous` of a node with repeat; empty for other nodes.
+
+    `previous` is empty in the first iteration.
+    """
+    node = transition.node(path)
+    if node.repeat is None:
+        return {}
+    loop = transition.statuses[path].loop
+    index = loop.number if loop is not None else 0
+    if loop is None or loop.previous is None:
+        return {"index": index, "previous": {}}
+    output = declare_numbers(transition.payload(loop.previous), node.output_schema)
+    return {"index": index, "previous": {"output": output}}
 
 
 def own_context(inputs: Inputs, *, path: str, attempt: int) -> JsonObject:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from waypost.api.base import JsonValue
+from waypost.api.checkpoints import path_of
 from waypost.api.provider import ModelProviderSpec
-from waypost.api.status import AgentWorkflowStatus
+from waypost.api.status import AgentWorkflowStatus, AttemptStatus
 from waypost.api.toolserver import ToolServerSpec
 from waypost.api.workflow import AgentWorkflowSpec
 from waypost.compiler.definition import Definition
@@ -73,9 +74,10 @@ class Observed:
         """The parsed spec; None when the models refuse it."""
         return self.definition.spec
 
-    def pods_of(self, path: str, attempt: int) -> list[PodFact]:
+    def pods_of(self, node: str, attempt: AttemptStatus) -> list[PodFact]:
         """The pods of one attempt; more than one only if the cluster started it twice."""
-        return [pod for pod in self.pods if (pod.path, pod.attempt) == (path, attempt)]
+        wanted = (path_of(node, attempt), attempt.number)
+        return [pod for pod in self.pods if (pod.path, pod.attempt) == wanted]
 
 
 @dataclass(frozen=True)

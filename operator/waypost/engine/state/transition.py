@@ -10,8 +10,9 @@ from typing import Final, Literal, Unpack
 
 from waypost.api.base import JsonObject, JsonValue
 from waypost.api.changes import NodeChanges, changed_node
-from waypost.api.checkpoints import Checkpoint, checkpoint_of
+from waypost.api.checkpoints import Checkpoint, checkpoint_of, path_of
 from waypost.api.meta import EventReason
+from waypost.api.paths import NodePath
 from waypost.api.status import (
     FINAL_PHASES,
     KEPT_ATTEMPTS,
@@ -151,17 +152,10 @@ class Transition:
         if problem is not None:
             self._without_record(path, problem)
             return
-        existing = self._existing_record(path, outcome)
-        if existing is not None:
-            payload = existing.payload
-            outcome = Succeeded(visible.readable(existing), payload.digest, payload.size)
-            outcome = replace(outcome, record=existing.name)
+        outcome = self.as_stored(path, outcome)
         placed: NodeChanges = {"output": outcome.output}
-        if outcome.record is not None:
-            placed = {"output_record": outcome.record}
-            self._payloads[outcome.record] = outcome.output
-        elif self._needs_record(outcome):
-            placed = {"output_record": self._put_record(path, outcome)}
+        if outcome.record is not None or self._needs_record(path, outcome):
+            placed = {"output_record": self.keep_output(path, outcome)}
         else:
             self._inline += outcome.size
         self.update(path, **placed)
@@ -176,10 +170,34 @@ class Transition:
             finished_at=timestamps.timestamp(self.now),
         )
 
+    def as_stored(self, path: str, outcome: Succeeded) -> Succeeded:
+        """The outcome that counts: that of the NodeRecord which an earlier pass wrote for this
+        attempt, from another of its pods, if there is one."""
+        existing = self._existing_record(path, outcome)
+        if existing is None:
+            return outcome
+        payload = existing.payload
+        stored = Succeeded(visible.readable(existing), payload.digest, payload.size)
+        return replace(stored, record=existing.name)
+
+    def keep_output(self, path: str, outcome: Succeeded) -> str:
+        """The NodeRecord of an output; it is written before the status unless it exists."""
+        name = outcome.record or self._put_record(path, outcome)
+        self._payloads[name] = outcome.output
+        return name
+
+    def payload(self, name: str) -> JsonValue:
+        """The value of a NodeRecord that was loaded for this pass or is written by it.
+
+        Raises:
+            KeyError: It was not loaded.
+        """
+        return self._payloads[name]
+
     def result_problem(self, path: str, outcome: Succeeded) -> WriteProblem | None:
         """Why the NodeRecord that this output needs could not be written; None if it was written or
         is not needed."""
-        if not self._needs_record(outcome):
+        if not self._needs_record(path, outcome):
             return None
         return self.observed.write_problems.get(self._result_ref(path).record_name("Result"))
 
@@ -212,13 +230,14 @@ class Transition:
         else:
             self.hold(path, problem)
 
-    def _needs_record(self, outcome: Succeeded) -> bool:
+    def _needs_record(self, path: str, outcome: Succeeded) -> bool:
         large = outcome.size > INLINE_OUTPUT or self._inline + outcome.size > INLINE_TOTAL
-        return outcome.record is None and large
+        looped = self.statuses[path].loop is not None
+        return outcome.record is None and (large or looped)
 
     def _existing_record(self, path: str, outcome: Succeeded) -> RecordFact | None:
         """The NodeRecord that an earlier pass wrote for this attempt, from another of its pods."""
-        if not self._needs_record(outcome):
+        if not self._needs_record(path, outcome):
             return None
         return self.observed.existing_records.get(self._result_ref(path).record_name("Result"))
 
@@ -265,23 +284,31 @@ class Transition:
             namespace=self.owner.namespace,
         )
         self.before.append(PutRecord(manifest=manifest))
-        name = ref.record_name("Result")
-        self._payloads[name] = outcome.output
-        return name
+        return ref.record_name("Result")
 
     def _result_ref(self, path: str) -> AttemptRef:
         status = self.statuses[path]
+        latest = status.latest_attempt
+        if status.phase == "Running" and latest is not None and latest.iteration is not None:
+            return self.attempt_ref(path, latest.number)
         # Not the round of the attempt: an output from rerun.outputs must not replace the attempt's.
         numbers = (status.round or 1, max(status.attempt or 0, 1))
         return AttemptRef(self.owner.name, self.owner.uid, path, *numbers)
 
 
 def attempt_ref(observed: Observed, status: NodeStatus, number: int) -> AttemptRef:
-    """An attempt of a node as its NodeRecords name it."""
+    """An attempt of a node as its NodeRecords name it; one that the status does not list yet is of
+    the current iteration."""
     listed = (a for a in status.attempts or [] if a.number == number)
     attempt = next(listed, None)
     round_ = (attempt.round if attempt else status.round) or 1
-    return AttemptRef(observed.name, observed.uid, status.path, round_, number)
+    path = path_of(status.path, attempt) if attempt else iteration_path(status)
+    return AttemptRef(observed.name, observed.uid, path, round_, number)
+
+
+def iteration_path(status: NodeStatus) -> str:
+    """The path of the next attempt of a node: that of its current iteration if it is repeated."""
+    return str(NodePath(status.path, status.loop.number if status.loop is not None else None))
 
 
 def _initial(observed: Observed) -> dict[str, NodeStatus]:

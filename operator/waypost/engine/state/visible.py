@@ -34,6 +34,17 @@ def record_of(node: Node, status: NodeStatus) -> str | None:
     return status.output_record if has_output(node, status) else None
 
 
+def records_of(node: Node, status: NodeStatus) -> set[str]:
+    """The names of the NodeRecords that expressions about an ended node may read: its output, and
+    the last output of a loop that failed (`error.last`)."""
+    return {name for name in (record_of(node, status), last_record(status)) if name is not None}
+
+
+def last_record(status: NodeStatus) -> str | None:
+    """The NodeRecord with the last output of a loop that failed; None if there is none."""
+    return status.loop.previous if status.phase == "Failed" and status.loop is not None else None
+
+
 def output_of(node: Node, status: NodeStatus, payloads: Mapping[str, JsonValue]) -> JsonValue:
     """The node's output.
 
@@ -137,6 +148,9 @@ def _node_view(node: Node, status: NodeStatus, payloads: Mapping[str, JsonValue]
         node_context["output"] = declare_numbers(output, node.output_schema)
     if status.phase in ("Failed", "Skipped", "Cancelled"):
         node_context["error"] = _error_view(status)
+        last = last_record(status)
+        if last is not None:
+            node_context["error"]["last"] = declare_numbers(payloads[last], node.output_schema)
     return node_context
 
 

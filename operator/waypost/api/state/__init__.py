@@ -1,0 +1,1 @@
+"""Parts of a status that stand in several places of it."""

@@ -1,0 +1,20 @@
+"""The token budget of a simulated run."""
+
+from collections.abc import Iterator
+
+from waypost.kube.objects import section
+
+from tests.simulation.evidence import Evidence, Violation
+from tests.simulation.plan import Scenario
+
+
+def over_budget(scenario: Scenario, seen: Evidence) -> Iterator[Violation]:
+    """I13: what was recorded as used is within the budget, plus what was in progress."""
+    allowed = scenario.tokens
+    if allowed is None:
+        return
+    usage = section(seen.run, "status", "usage")
+    spent = int(usage.get("outputTokens") or 0)
+    agents = sum(node.kind == "agent" for node in scenario.nodes)
+    if spent > allowed + agents:
+        yield Violation("I13", f"{spent} tokens were used up, of {allowed}")
