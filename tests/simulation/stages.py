@@ -38,7 +38,7 @@ class Stages:
             busy = [entry["path"] for entry in main if entry["phase"] not in FINAL]
             if busy:
                 yield Violation("VF1", f"a verdict, and {', '.join(busy)} has not ended", now)
-        if verdict is None and finished:
+        if verdict is None and finished and entries:  # a run without nodes was never accepted
             yield Violation("VF1", "the run finished without finally", now)
         for path in self._last & entries.keys():
             yield from self._node(spec, entries[path], verdict, now)
