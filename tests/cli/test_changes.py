@@ -71,6 +71,12 @@ def test_what_the_last_round_asked_for_is_not_asked_again(api: Api) -> None:
     assert api.patched[0][1][1]["value"] == {"round": 2}
 
 
+def test_the_current_version_of_the_template_is_requested(api: Api) -> None:
+    begins(api)
+    assert main(["rerun", "notes", "--latest"]) == 0
+    assert api.patched[0][1][1]["value"] == {"round": 2, "template": "Latest"}
+
+
 def test_an_edited_manifest_comes_along(api: Api, tmp_path: Path) -> None:
     begins(api)
     file = tmp_path / "run.yaml"
@@ -149,17 +155,36 @@ def test_without_an_operator_it_says_so(api: Api, capsys: Captured) -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "field", "value"),
-    [("suspend", "suspend", True), ("resume", "suspend", False), ("cancel", "cancel", True)],
+    ("arguments", "fields", "answer"),
+    [
+        pytest.param(
+            ["suspend", "notes"],
+            {"suspend": True},
+            "notes is suspended; continue with `waypost resume notes`",
+            id="suspend",
+        ),
+        pytest.param(["resume", "notes"], {"suspend": False}, "notes is resumed", id="resume"),
+        pytest.param(
+            ["cancel", "notes"], {"cancel": True}, "notes is being cancelled", id="cancel"
+        ),
+        pytest.param(
+            ["cancel", "notes", "--skip-finally"],
+            {"cancel": True, "skipFinally": True},
+            "notes is being cancelled, and so is finally",
+            id="one patch, so that finally does not begin between two",
+        ),
+    ],
 )
-def test_a_run_is_held_let_go_and_stopped(
-    api: Api, capsys: Captured, command: str, field: str, value: bool
+def test_a_run_is_suspended_resumed_and_cancelled(
+    api: Api, capsys: Captured, arguments: list[str], fields: dict[str, bool], answer: str
 ) -> None:
     api.put(RUN_PATH, body())
     api.on_patch = lambda path, sent: (200, body())
-    assert main([command, "notes"]) == 0
-    assert api.patched[0][1] == [{"op": "add", "path": f"/spec/{field}", "value": value}]
-    assert capsys.readouterr().out.startswith("notes ")
+    assert main(arguments) == 0
+    assert [sent for _, sent in api.patched] == [
+        [{"op": "add", "path": f"/spec/{field}", "value": value} for field, value in fields.items()]
+    ]
+    assert capsys.readouterr().out == f"{answer}\n"
 
 
 @pytest.mark.parametrize("command", ["rerun", "suspend", "resume", "cancel"])

@@ -32,6 +32,10 @@ def rerun(
         Path | None,
         typer.Option("--filename", "-f", metavar="FILE", help="Manifest with a changed spec."),
     ] = None,
+    latest: Annotated[
+        bool,
+        typer.Option("--latest", help="Use the current version of the run's template."),
+    ] = False,
     wait: Annotated[
         float,
         typer.Option(
@@ -55,7 +59,8 @@ def rerun(
     from waypost.kube.objects import items, text
 
     given = changes.given_outputs(output or [])
-    request = {"from": from_, "skip": skip, "outputs": given}
+    template = "Latest" if latest else None
+    request = {"from": from_, "skip": skip, "outputs": given, "template": template}
     edited = None if file is None else changes.edited_spec(file, run)
 
     async def work(session: Session) -> None:

@@ -37,10 +37,13 @@ async def change(session: Session, name: str, operations: list[Obj]) -> Obj:
         raise CommandError(error.message) from error
 
 
-async def set_field(session: Session, name: str, field: str, value: bool) -> None:
-    """Set a boolean of the spec that may change at any time. Raises CommandError."""
+async def set_fields(session: Session, name: str, fields: dict[str, bool]) -> None:
+    """Set booleans of the spec that may change at any time, in one patch. Raises CommandError."""
     await find_run(session, name)
-    await change(session, name, [{"op": "add", "path": f"/spec/{field}", "value": value}])
+    operations: list[Obj] = [
+        {"op": "add", "path": f"/spec/{field}", "value": value} for field, value in fields.items()
+    ]
+    await change(session, name, operations)
 
 
 async def begin_round(session: Session, name: str, asked: Obj, edited: Obj | None) -> int:
@@ -49,7 +52,8 @@ async def begin_round(session: Session, name: str, asked: Obj, edited: Obj | Non
     Args:
         session: where to.
         name: the run.
-        asked: what to run again: `from`, `skip`, `outputs` (`spec.rerun` without `round`).
+        asked: what to run again: `from`, `skip`, `outputs`, `template` (`spec.rerun` without
+            `round`).
         edited: a new spec; None keeps the present one.
 
     Returns:
