@@ -154,4 +154,6 @@ def _may_restart(scenario: Scenario, seen: Evidence, node: Node, rounds: list[Ro
         story.recorded_at >= began for (path, _), story in seen.attempts.items() if path in names
     )
     asked = any(gate.path in names and gate.asked_at >= began for gate in seen.gates.values())
-    return ran or asked or any(one.kind == "wait" for one in before)
+    # A round also repeats a node that ends again at once, without an attempt.
+    undone = any(seen.nodes[name]["phase"] != "Succeeded" for name in names if name in seen.nodes)
+    return ran or asked or undone or any(one.kind == "wait" for one in before)
