@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from waypost.api.changes import changed_attempt
+from waypost.api.kinds.table import kind_of
 from waypost.api.status import AttemptStatus
 from waypost.compiler import node_settings
 from waypost.engine.attempts import lost_machines, missing_mounts, stored_results
@@ -36,6 +37,11 @@ def advance(transition: Transition, path: str) -> None:
     attempt = transition.statuses[path].open_attempt
     if attempt is None:  # no operator writes such a status; start again with the next number
         transition.update(path, phase="Pending")
+        return
+    kind = kind_of(transition.node(path))
+    if not kind.has_pod:  # nor such a status
+        text = f"status has an attempt, but a node of kind {kind.name} has no pod"
+        fail(transition, path, attempt, Failed(Reason.LAUNCH_REJECTED, text, "", False))
         return
     pods = transition.observed.pods_of(path, attempt)
     if not pods:

@@ -227,6 +227,22 @@ def test_a2_nothing_is_concluded_from_the_cache() -> None:
     assert (decision.after, the_node(decision).phase) == ((), "Running"), "the cache may lag"
 
 
+@pytest.mark.parametrize(
+    "pods",
+    [
+        pytest.param([], id="no pod"),
+        pytest.param([running("a")], id="a pod that runs: it is stopped with its attempt"),
+    ],
+)
+def test_an_attempt_of_a_node_without_a_pod_ends_instead_of_the_pass(pods: list[PodFact]) -> None:
+    made = seen(*pods, node=gate("a"), live=True, live_at=after(10))
+    decision = decide(made, after(10), SETTINGS)
+    node = the_node(decision)
+    assert (node.phase, node.reason) == ("Failed", "LaunchRejected")
+    assert "kind approval has no pod" in (node.message or "")
+    assert [action.pods for action in stops(decision)] == [(pod,) for pod in pods]
+
+
 def test_a1_live_absence_recreates_the_same_attempt() -> None:
     decision = decide(seen(live=True, live_at=after(10)), after(10), SETTINGS)
     again = launches(decision)[0]
