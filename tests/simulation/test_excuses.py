@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 from waypost.engine.attempts import launch, lost_machines, watch
+from waypost.engine.nodes import approval
 from waypost.engine.scheduling.inputs import resolve
 from waypost.engine.state.transition import Transition
+from waypost.kube.facts.jobs import WriteProblem
 
-from tests.simulation.plan import Act, Node, Round, Scenario, Trouble
+from tests.simulation.plan import Act, Answer, Node, Round, Scenario, Trouble
 from tests.simulation.stage import play
 
 SLOW = Node("n0", "python", acts=(Act("gives", 5, seconds=9.0),))
@@ -38,6 +40,19 @@ REPEATED = replace(
     ),
 )
 DELETED = replace(RELAUNCHED, troubles=(Trouble("delete_job", number=1, at=3.0, choice="Orphan"),))
+
+# A policy refuses the status of the Approval, so it stays open after its expiry.
+SILENT = Scenario(
+    seed=3,
+    nodes=(
+        Node("n0", "approval", patience=40.0, denied_continues=True),
+        Node("n1", "python", depends_on=("n0",), acts=(Act("gives", 5),)),
+    ),
+    troubles=(Trouble("refuse", at=10.0, seconds=150.0, number=1, choice="policy answers"),),
+)
+LATE = replace(
+    SILENT, nodes=(replace(SILENT.nodes[0], answers=(Answer(40.9, "Approved"),)), SILENT.nodes[1])
+)
 
 
 def broken(scenario: Scenario) -> set[str]:
@@ -102,3 +117,21 @@ def test_a_job_that_is_made_again_by_one_who_made_it_is_caught(
 
     monkeypatch.setattr(watch, "advance", again)
     assert "I2" in broken(DELETED)
+
+
+@pytest.mark.parametrize(
+    "scenario", [pytest.param(SILENT, id="no answer"), pytest.param(LATE, id="an answer too late")]
+)
+def test_an_approval_that_stays_open_may_have_expired(scenario: Scenario) -> None:
+    violations, seen = play(scenario)
+    assert violations == []
+    assert ("n1", 1) in seen.attempts
+
+
+def test_a_gate_that_ends_before_its_expiry_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def end_at_once(transition: Transition, path: str, problem: WriteProblem, **_: object) -> None:
+        approval._expire(transition, path, problem.message)
+
+    monkeypatch.setattr(approval, "_unwritten", end_at_once)
+    early = replace(SILENT.nodes[0], answers=(Answer(20.0, "Approved"),))
+    assert "I8" in broken(replace(SILENT, nodes=(early, SILENT.nodes[1])))

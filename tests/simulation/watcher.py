@@ -23,6 +23,7 @@ from tests.simulation.evidence import (
     PodStory,
     Violation,
 )
+from tests.simulation.gate_order import started_too_soon
 from tests.simulation.machines import Machines
 from tests.simulation.plan import RUN, Scenario
 from tests.simulation.relaunches import Relaunches
@@ -286,25 +287,9 @@ class Watcher:
             self.blame("I3", f"a Job of {path} {number}, which no status names")
         elif ended and not excused:
             self.blame("I3", f"a Job of {path} {number}, which has ended: {story.reason}")
-        self._below_gates(path)
-
-    def _below_gates(self, path: str) -> None:
-        """I8: a node that needs a gate has no Job before the gate's yes is recorded."""
         node = self._nodes[path]
-        for name in node.hard:
-            gate = self._nodes[name]
-            if gate.kind != "approval":
-                continue
-            allowed = {"Approved", *(["Denied"] if gate.denied_continues else [])}
-            valid = self.seen.stale.get(name, 0.0)  # before that it was asked for something else
-            states = {
-                g.state for g in self.seen.gates.values() if g.path == name and g.asked_at >= valid
-            }
-            if not states & allowed:
-                self.blame("I8", f"{path} was started, and its gate {name} is {sorted(states)}")
-            needs_yes = node.when is not None and node.when.form == "approved"
-            if needs_yes and node.when.node == name and "Approved" not in states:  # type: ignore[union-attr]
-                self.blame("I8", f"{path} needs a yes of {name}, which is {sorted(states)}")
+        for problem in started_too_soon(self._scenario, self.seen, node, self.now):
+            self.blame("I8", problem)
 
     def _pod(self, change: str, body: Obj) -> None:
         metadata, uid = body["metadata"], body["metadata"]["uid"]
