@@ -22,6 +22,7 @@ class Reason(StrEnum):
     MISSING_REFERENCE = "MissingReference"
     LAUNCH_REJECTED = "LaunchRejected"
     POD_REJECTED = "PodRejected"
+    STOP_REJECTED = "StopRejected"
     RESULT_LOST = "ResultLost"
     RECORD_REJECTED = "RecordRejected"
     PROVIDER_ERROR = "ProviderError"

@@ -127,7 +127,9 @@ def _job_without_pod(
     transition: Transition, path: str, attempt: AttemptStatus, job: JobFact
 ) -> None:
     if attempt.stopping and (job.suspended or job.halted or job.ended):
-        text = transition.statuses[path].message or "stopped before it started"
+        status = transition.statuses[path]
+        known = status.message if status.reason != Reason.STOP_REJECTED else None
+        text = known or "stopped before it started"
         failure = Failed(reason_of(attempt.stopping), text, "", False)
         hopeless = failure.reason == Reason.POD_REJECTED and refusals.lasts(text)
         fail(transition, path, attempt, replace(failure, lasting=hopeless))
@@ -171,7 +173,7 @@ def _watch_pods(
     if look := lost_machines.look_at(transition.observed, pod):
         transition.requeue_at(look)
     if attempt.stopping:
-        stop(transition, path, reason_of(attempt.stopping))
+        _stop_again(transition, path, attempt)
     elif pod.started_at is None:
         deadline = _queue_deadline(transition, path, attempt)
         reason, trouble = never_started(pod), trouble_of(pod)
@@ -198,6 +200,13 @@ def _watch_pods(
             stop(transition, path, Reason.TIMEOUT)
         elif transition.now < deadline:
             transition.requeue_at(deadline)
+
+
+def _stop_again(transition: Transition, path: str, attempt: AttemptStatus) -> None:
+    stop(transition, path, reason_of(attempt.stopping))
+    if refused := transition.observed.create_problems.get(attempt.job):
+        text = f"its Job cannot be stopped: {refused.message}"
+        transition.name_trouble(path, Reason.STOP_REJECTED, text)
 
 
 def _queue_deadline(transition: Transition, path: str, attempt: AttemptStatus) -> datetime:

@@ -53,7 +53,7 @@ class Observed:
     # NodeRecords that were read live, by name; None if there is none.
     records: Mapping[str, RecordFact | None] = field(default_factory=dict)
     logs: Mapping[str, str] = field(default_factory=dict)  # pod uid -> end of its log
-    # Why a Job or Approval could not be created in an earlier pass, by its name.
+    # Why a Job or Approval could not be created in an earlier pass, or a Job stopped, by its name.
     create_problems: Mapping[str, WriteProblem] = field(default_factory=dict)
     # Why a NodeRecord or the status of an Approval could not be written in this pass, by its name.
     write_problems: Mapping[str, WriteProblem] = field(default_factory=dict)

@@ -318,6 +318,7 @@ class ActionExecutor:
             raise Foreign(text, code=409)
 
     async def _stop(self, key: Key, action: StopAttempt) -> None:
+        entry = self._store.entry(key.uid)
         try:
             job = await self._cluster.patch(
                 Kind.JOB,
@@ -327,17 +328,23 @@ class ActionExecutor:
                 body={"spec": {"suspend": True, "parallelism": 0}},
                 patch_type=PatchType.MERGE,
             )
-        except RefusedForNow:
+        except RefusedForNow as error:
+            create_problems.note_refusal(entry, action.job, error, self._clock.now())
+            raise
+        except Unavailable as error:
+            create_problems.note_no_answer(entry, action.job, error, self._clock.now())
             raise
         except (NotFound, Rejected) as error:
+            create_problems.forget(entry, action.job)
             if isinstance(error, Rejected):
                 log.warning("Job %s cannot be suspended: %s", action.job, error.message)
             for pod in action.pods:
                 await self._delete_pod(key, pod.name, pod.uid)
             return
+        create_problems.forget(entry, action.job)
         fact = jobs.job_fact(job)
         if fact is not None:
-            self._store.entry(key.uid).jobs[action.job] = fact
+            entry.jobs[action.job] = fact
 
     async def _delete_pod(self, key: Key, name: str, uid: str) -> None:
         try:

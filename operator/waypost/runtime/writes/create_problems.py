@@ -1,4 +1,4 @@
-"""Why children could not be created, kept in the cache for the next pass to decide on."""
+"""Why children could not be created, or their Jobs stopped, kept for the next pass to decide on."""
 
 from datetime import datetime, timedelta
 from typing import Final
@@ -22,7 +22,7 @@ def note_refusal(entry: RunEntry, name: str, error: ClusterError, now: datetime)
 
 
 def note_no_answer(entry: RunEntry, name: str, error: Unavailable, now: datetime) -> None:
-    """Keep that the create of the child `name` has had no usable answer, once that has lasted."""
+    """Keep that a request for the child `name` has had no usable answer, once that has lasted."""
     since = entry.unanswered.setdefault(name, now)
     if now - since >= _SILENCE:
         problem = WriteProblem(message=error.message, permanent=False, since=since)
@@ -30,6 +30,6 @@ def note_no_answer(entry: RunEntry, name: str, error: Unavailable, now: datetime
 
 
 def forget(entry: RunEntry, name: str) -> None:
-    """The child `name` exists."""
+    """The request for the child `name` has succeeded."""
     entry.create_problems.pop(name, None)
     entry.unanswered.pop(name, None)
