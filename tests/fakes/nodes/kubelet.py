@@ -220,7 +220,7 @@ class Kubelet:
                 self._tell_end(uid)
             case "InitFails":
                 run.stage = "ended"
-                self._update(uid, partial(podstatus.init_failed, why=why))
+                self._update(uid, partial(podstatus.init_failed, why=why, now=self._server.time()))
             case "InitPull":
                 self._update(uid, partial(podstatus.init_waiting, why=why))
             case _:

@@ -48,9 +48,9 @@ def init_waiting(status: Obj, *, why: str) -> None:
     _init(status, {"waiting": {"reason": "ErrImagePull", "message": why}})
 
 
-def init_failed(status: Obj, *, why: str) -> None:
+def init_failed(status: Obj, *, why: str, now: str) -> None:
     """It failed, and with it the pod."""
-    _init(status, {"terminated": {"exitCode": 7, "reason": "Error", "message": why}})
+    _init(status, {"terminated": ended(7, why, "", now)})
     status["phase"] = "Failed"
 
 

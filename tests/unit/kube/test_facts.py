@@ -133,6 +133,19 @@ def test_init_containers_of_others(first: Any, second: Any, reason: str, text: s
     assert (text in late) or reason == "", "at the end of queueTimeout it is named"
 
 
+@pytest.mark.parametrize(
+    "state", [FAILED, {"terminated": {**FAILED["terminated"], "finishedAt": T}}]
+)
+def test_when_an_init_container_failed(state: Any) -> None:
+    waiting = {"name": "node", "state": {"waiting": {"reason": "PodInitializing"}}}
+    inits = [{"name": "one", "state": state}]
+    fact = pods.pod_fact(body({**containers(waiting), "initContainerStatuses": inits}))
+    assert fact is not None
+    assert fact.init is not None
+    known = "finishedAt" in state["terminated"]
+    assert (fact.init.ended_at is not None) is known, "a placeholder has no time"
+
+
 def test_a_native_sidecar_that_is_up_keeps_nothing_waiting() -> None:
     sidecar = {"name": "proxy", "restartPolicy": "Always"}
     up = {"name": "proxy", "state": RUNS, "started": True}

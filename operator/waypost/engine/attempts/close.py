@@ -1,6 +1,6 @@
 """How an attempt is closed: its outcome judged, checkpointed or followed by another attempt."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from waypost.api.changes import changed_attempt
@@ -9,13 +9,14 @@ from waypost.api.meta import EventReason
 from waypost.api.status import AttemptStatus
 from waypost.compiler import node_settings
 from waypost.engine.attempts import loops, lost_machines, retries, stored_results, traces
-from waypost.engine.attempts.judge import judge_pod
+from waypost.engine.attempts.judge import NOT_STARTED, judge_pod
 from waypost.engine.budget import shares
 from waypost.engine.budget.usage import as_status_usage, total
 from waypost.engine.scheduling import deadlines
 from waypost.engine.state.outcome import Failed, Outcome, Succeeded, reason_of
 from waypost.engine.state.transition import Transition
 from waypost.kube import timestamps
+from waypost.kube.facts import refusals
 from waypost.kube.facts.jobs import WriteProblem, lasts_long
 from waypost.kube.facts.pods import PodFact
 from waypost.protocol.reasons import Reason
@@ -118,13 +119,29 @@ def _stopped_for(
     """The reason for which the operator stopped the attempt; None if the stop did not end it.
 
     An operator with a stale watch may time out a pod that has already finished: a pod that ran
-    for less than its timeout did not end with Timeout.
+    for less than its timeout did not end with Timeout, and one whose init container failed
+    within queueTimeout did not wait until queueTimeout had passed.
     """
+    if attempt.stopping in NOT_STARTED and _failed_in_time(transition, path, attempt, pod):
+        return None
     if attempt.stopping != Reason.TIMEOUT or pod.started_at is None or pod.finished_at is None:
         return attempt.stopping
     ran = (pod.finished_at - pod.started_at).total_seconds()
     allowed = node_settings.timeout_of(transition.spec, transition.node(path))
     return None if ran < allowed - _WHOLE_SECONDS else attempt.stopping
+
+
+def _failed_in_time(
+    transition: Transition, path: str, attempt: AttemptStatus, pod: PodFact
+) -> bool:
+    """Whether an init container failed before queueTimeout had passed, and so before the stop."""
+    if pod.init is None or pod.init.ended_at is None:
+        return False
+    refused = transition.statuses[path].reason == Reason.STOP_REJECTED  # names no other trouble
+    if refused or refusals.lasts(_named_trouble(transition, path, attempt)):
+        return False  # perhaps stopped early: that may have ended a sidecar that had started
+    until = deadlines.of_start(transition, path, attempt)
+    return pod.init.ended_at < until - timedelta(seconds=_WHOLE_SECONDS)
 
 
 def _record_end(

@@ -38,7 +38,7 @@ _END_UNKNOWN: Final = frozenset({CONTAINER_STATUS_UNKNOWN, "Unknown"})
 
 
 # Reasons for which the operator stops an attempt whose container has not started.
-_NOT_STARTED: Final = frozenset(
+NOT_STARTED: Final = frozenset(
     {
         Reason.UNSCHEDULABLE,
         Reason.IMAGE_PULL,
@@ -87,7 +87,7 @@ def judge_pod(
         return recorded
     if isinstance(recorded, Failed) and not _is_only_sigterm(recorded, pod, stopping):
         return recorded
-    ends_anyway = stopping and reason_of(stopping) not in (*_NOT_STARTED, Reason.TIMEOUT)
+    ends_anyway = stopping and reason_of(stopping) not in (*NOT_STARTED, Reason.TIMEOUT)
     if lost and not ends_anyway:
         return Failed(Reason.NODE_LOST, lost)
     failure = _without_record(
@@ -109,7 +109,7 @@ def judge_pod(
 
 
 def _is_hopeless(stopping: str, trouble: str) -> bool:
-    return reason_of(stopping) in _NOT_STARTED and refusals.lasts(trouble)
+    return reason_of(stopping) in NOT_STARTED and refusals.lasts(trouble)
 
 
 def _is_only_sigterm(recorded: Failed, pod: PodFact, stopping: str | None) -> bool:
@@ -247,7 +247,7 @@ def _checked(output: JsonValue, output_schema: JsonValue | None) -> Outcome:
 def _without_record(
     pod: PodFact, *, kind: str, stopping: str | None, log: str | None, started: bool
 ) -> Failed:
-    if stopping and pod.started_at is not None and reason_of(stopping) in _NOT_STARTED:
+    if stopping and pod.started_at is not None and reason_of(stopping) in NOT_STARTED:
         text = f"its container started just as it was stopped ({stopping})"
         return Failed(Reason.DISRUPTED, text, log or "")
     if stopping:

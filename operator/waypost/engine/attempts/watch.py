@@ -5,7 +5,7 @@ a pod that exists is the attempt, even if its Job is gone.
 """
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from waypost.api.changes import changed_attempt
 from waypost.api.kinds.table import kind_of
@@ -80,7 +80,7 @@ def _without_job(transition: Transition, path: str, attempt: AttemptStatus, prob
         stop(transition, path, reason)
         return
     transition.name_trouble(path, Reason.LAUNCH_REJECTED, problem)
-    if transition.now >= _queue_deadline(transition, path, attempt):
+    if transition.now >= deadlines.of_start(transition, path, attempt):
         status = transition.statuses[path]
         if status.reason == Reason.LAUNCH_REJECTED:
             text = problem or status.message or ""
@@ -147,7 +147,7 @@ def _job_without_pod(
         fail(
             transition, path, attempt, Failed(Reason.DISRUPTED, "its pod is gone without a result")
         )
-    elif refusals.lasts(job.trouble) or transition.now >= _queue_deadline(
+    elif refusals.lasts(job.trouble) or transition.now >= deadlines.of_start(
         transition, path, attempt
     ):
         text = _podless(job) or "no pod was created"
@@ -155,7 +155,7 @@ def _job_without_pod(
         stop(transition, path, Reason.POD_REJECTED)
     else:
         transition.name_trouble(path, Reason.POD_REJECTED, _podless(job))
-        transition.requeue_at(_queue_deadline(transition, path, attempt))
+        transition.requeue_at(deadlines.of_start(transition, path, attempt))
 
 
 def _podless(job: JobFact) -> str:
@@ -175,7 +175,7 @@ def _watch_pods(
     if attempt.stopping:
         _stop_again(transition, path, attempt)
     elif pod.started_at is None:
-        deadline = _queue_deadline(transition, path, attempt)
+        deadline = deadlines.of_start(transition, path, attempt)
         reason, trouble = never_started(pod), trouble_of(pod)
         late = transition.now >= deadline or refusals.lasts(trouble)
         transition.name_trouble(path, reason, trouble or (idle_of(pod) if late else ""))
@@ -207,10 +207,3 @@ def _stop_again(transition: Transition, path: str, attempt: AttemptStatus) -> No
     if refused := transition.observed.create_problems.get(attempt.job):
         text = f"its Job cannot be stopped: {refused.message}"
         transition.name_trouble(path, Reason.STOP_REJECTED, text)
-
-
-def _queue_deadline(transition: Transition, path: str, attempt: AttemptStatus) -> datetime:
-    launched = timestamps.parse_timestamp(attempt.launched_at) or transition.observed.created_at
-    return launched + timedelta(
-        seconds=node_settings.queue_timeout_of(transition.spec, transition.node(path))
-    )

@@ -8,7 +8,9 @@ a result that was written in time counts.
 from datetime import datetime, timedelta
 
 from waypost.api.base import parse_duration
+from waypost.api.status import AttemptStatus
 from waypost.api.workflow import DEFAULT_FINALLY_DEADLINE, AgentWorkflowSpec
+from waypost.compiler import node_settings
 from waypost.engine.state.transition import Transition
 from waypost.kube import timestamps
 from waypost.protocol.reasons import Reason
@@ -27,6 +29,14 @@ def begin(transition: Transition, path: str) -> None:
 def of_node(transition: Transition, path: str) -> datetime | None:
     """When a node must have ended; None before its deadline was set, or if it has none."""
     return timestamps.parse_timestamp(transition.statuses[path].deadline_at)
+
+
+def of_start(transition: Transition, path: str, attempt: AttemptStatus) -> datetime:
+    """When the container of an attempt must have started: its queueTimeout."""
+    launched = timestamps.parse_timestamp(attempt.launched_at) or transition.observed.created_at
+    return launched + timedelta(
+        seconds=node_settings.queue_timeout_of(transition.spec, transition.node(path))
+    )
 
 
 def of_run(transition: Transition) -> datetime | None:

@@ -42,6 +42,7 @@ class InitFact:
 
     reason: str  # Failed, Running, or the kubelet's reason for which it waits
     text: str  # for people
+    ended_at: datetime | None = None  # when it failed
 
 
 @dataclass(frozen=True)
@@ -189,9 +190,8 @@ def _init_fact(body: Any) -> InitFact | None:
         ended, waiting = section(state, "terminated"), section(state, "waiting")
         if ended and ended.get("exitCode") != 0:
             message = text(ended, "message").strip()[:300] or text(ended, "reason")
-            return InitFact(
-                "Failed", f"{about} failed with exit code {ended.get('exitCode')}: {message}"
-            )
+            text_of_end = f"{about} failed with exit code {ended.get('exitCode')}: {message}"
+            return InitFact("Failed", text_of_end, moment(ended, "finishedAt"))
         if waiting and text(waiting, "reason") not in _CREATING:
             message = f"{text(waiting, 'reason')}: {text(waiting, 'message')}".removesuffix(": ")
             return InitFact(text(waiting, "reason"), f"{about}: {message}")

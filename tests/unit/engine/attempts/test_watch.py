@@ -15,7 +15,7 @@ from waypost.engine.start import LAUNCHES_PER_PASS
 from waypost.engine.state.decision import Decision, StopAttempt
 from waypost.engine.state.observed import Observed
 from waypost.kube.facts.jobs import WriteProblem
-from waypost.kube.facts.pods import PodFact
+from waypost.kube.facts.pods import InitFact, PodFact
 from waypost.kube.timestamps import parse_timestamp, timestamp
 
 from tests.support import builders
@@ -152,6 +152,32 @@ def test_s54_queue_timeout(trouble: Any, reason: str) -> None:
     assert (the_node(early).reason == reason) is named, "named at once, in the cluster's own text"
     late = decide(seen(stuck), after(120), SETTINGS)
     assert (bool(stops(late)), stopping(late)) == (True, reason)
+
+
+@pytest.mark.parametrize(
+    ("stopping", "failed_after", "text", "reason"),
+    [
+        pytest.param("Unschedulable", 5, "", "PodRejected", id="seen-late"),
+        pytest.param("ImagePull", 118, "ErrImagePull", "PodRejected", id="pulled-then-failed"),
+        pytest.param("Unschedulable", 119, "", "Unschedulable", id="perhaps-by-the-stop"),
+        pytest.param("Unschedulable", 130, "", "Unschedulable", id="by-the-stop"),
+        pytest.param("Unschedulable", None, "", "Unschedulable", id="at-an-unknown-time"),
+        pytest.param("ImagePull", 5, "InvalidImageName", "ImagePull", id="stopped-early"),
+        pytest.param("Cancelled", 5, "", "Cancelled", id="a-cancel-ends-it-anyway"),
+    ],
+)
+def test_s66_an_init_container_that_failed_before_the_stop_gives_the_reason(
+    stopping: str, failed_after: int | None, text: str, reason: str
+) -> None:
+    """The watch was silent, so the operator stopped a pod that it believed to be waiting."""
+    at = None if failed_after is None else after(failed_after)
+    failed = InitFact("Failed", "init container vault failed with exit code 7: no token", at)
+    over = pod("a", phase="Failed", waiting_reason="PodInitializing", init=failed, deleting=True)
+    node = in_flight(
+        "a", attempts=[attempt(stopping=stopping)], reason=stopping, message=text or None
+    )
+    ended = decide(seen(over, status=builders.status(node)), after(140), SETTINGS)
+    assert [a.reason for a in the_node(ended).attempts or []] == [reason]
 
 
 @pytest.mark.parametrize(
