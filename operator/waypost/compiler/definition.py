@@ -49,6 +49,9 @@ class Definition:
     problems: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
     cancelled: bool = False  # spec.cancel, also of a spec that is refused
+    stand_ins: frozenset[str] = (
+        frozenset()
+    )  # nodes whose definition is lost, or not that of the pod
     refused: str = ""  # the problems of the rejected spec that this replaces (cancel_rejected)
 
     @cached_property

@@ -44,7 +44,7 @@ def required_reads(entry: Entry, now: datetime) -> Reads:
             live = live or reads.needs_live_read(observed, status, now)
             live = live or lost_machines.needs_live_read(observed, status, now)
             machines |= lost_machines.reads_of(observed, status, now)
-            logs += reads.log_reads(observed, status, graph.nodes[path])
+            logs += reads.log_reads(observed, status)
             mounts += reads.mount_reads(observed, status, now)
             records |= stored_results.reads_of(observed, status, graph.nodes[path], now)
             records |= traces.reads_of(observed, status)

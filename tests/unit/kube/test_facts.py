@@ -160,6 +160,34 @@ def test_a_native_sidecar_that_is_up_keeps_nothing_waiting() -> None:
     assert fact.init is not None
 
 
+@pytest.mark.parametrize(
+    ("request_", "kind", "schema"),
+    [
+        pytest.param(None, "", "", id="in-a-ConfigMap"),
+        pytest.param({}, "", "", id="no-text"),
+        pytest.param("{", "", "", id="no-json"),
+        pytest.param("[" * 100_000, "", "", id="too-deep"),
+        pytest.param("[]", "", "", id="no-object"),
+        pytest.param('{"kind": "newer"}', "", "", id="unknown-kind"),
+        pytest.param('{"kind": "container"}', "container", "", id="no-schema"),
+        pytest.param(
+            '{"kind": "container", "outputSchema": {"type": "null"}}',
+            "container",
+            '{"type":"null"}',
+            id="schema",
+        ),
+        pytest.param(
+            '{"kind": "python", "outputSchema": {}}', "python", "", id="the-runner-has-checked-it"
+        ),
+    ],
+)
+def test_what_a_request_says_of_its_node(request_: Any, kind: str, schema: str) -> None:
+    given = {} if request_ is None else {meta.ANNOTATION_REQUEST: request_}
+    fact = pods.pod_fact(body(annotations=given))
+    assert fact is not None
+    assert (fact.kind, fact.schema) == (kind, schema)
+
+
 def test_a_scheduling_gate_is_named() -> None:
     condition = {
         "type": "PodScheduled",

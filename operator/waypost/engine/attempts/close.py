@@ -4,12 +4,12 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from waypost.api.changes import changed_attempt
-from waypost.api.kinds.table import kind_of
 from waypost.api.meta import EventReason
 from waypost.api.status import AttemptStatus
 from waypost.compiler import node_settings
 from waypost.engine.attempts import loops, lost_machines, retries, stored_results, traces
 from waypost.engine.attempts.judge import NOT_STARTED, judge_pod
+from waypost.engine.attempts.launched_as import kind_of_pod, output_schema_of
 from waypost.engine.budget import shares
 from waypost.engine.budget.usage import as_status_usage, total
 from waypost.engine.scheduling import deadlines
@@ -95,14 +95,14 @@ def _not_stored(attempt: AttemptStatus, problem: WriteProblem) -> Failed:
 
 
 def _judge(transition: Transition, path: str, attempt: AttemptStatus, pod: PodFact) -> Outcome:
-    node = transition.node(path)
+    definition = transition.observed.definition
     return judge_pod(
         pod,
-        kind=kind_of(node).name,
+        kind=kind_of_pod(definition, path, pod),
         expect=stored_results.expected_identity(
             transition.attempt_ref(path, attempt.number), pod.uid
         ),
-        output_schema=node.output_schema,
+        output_schema=output_schema_of(definition, path, pod),
         stopping=_stopped_for(transition, path, attempt, pod),
         log=transition.observed.logs.get(pod.uid),
         trouble=_named_trouble(transition, path, attempt),

@@ -3,11 +3,10 @@
 from datetime import datetime, timedelta
 from typing import Final
 
-from waypost.api.kinds.table import kind_of
 from waypost.api.status import AttemptStatus, NodeStatus
-from waypost.api.workflow import Node
 from waypost.engine.attempts import missing_mounts
 from waypost.engine.attempts.judge import needs_log
+from waypost.engine.attempts.launched_as import kind_of_pod
 from waypost.engine.state.observed import Observed
 from waypost.kube import timestamps
 from waypost.kube.facts.pods import PodFact
@@ -26,13 +25,15 @@ def needs_live_read(observed: Observed, status: NodeStatus, now: datetime) -> bo
     return now >= look_at(observed, attempt)
 
 
-def log_reads(observed: Observed, status: NodeStatus, node: Node) -> list[PodFact]:
+def log_reads(observed: Observed, status: NodeStatus) -> list[PodFact]:
     """The pods of a running attempt whose logs would explain their end."""
     attempt = status.open_attempt
     return [
         pod
         for pod in (observed.pods_of(status.path, attempt) if attempt else ())
-        if pod.over and pod.uid not in observed.logs and needs_log(pod, kind=kind_of(node).name)
+        if pod.over
+        and pod.uid not in observed.logs
+        and needs_log(pod, kind=kind_of_pod(observed.definition, status.path, pod))
     ]
 
 

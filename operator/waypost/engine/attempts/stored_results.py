@@ -7,9 +7,10 @@ from waypost.api.status import AttemptStatus, NodeStatus
 from waypost.api.workflow import Node
 from waypost.engine.attempts import lost_machines
 from waypost.engine.attempts.judge import needs_record
+from waypost.engine.attempts.launched_as import kind_of_pod
 from waypost.engine.state.observed import Observed
 from waypost.engine.state.transition import Transition, attempt_ref
-from waypost.kube.kinds.table import pod_kind
+from waypost.kube.kinds.table import KINDS
 from waypost.kube.payloads import AttemptRef, RecordFact
 from waypost.protocol.record import Attempt
 
@@ -24,7 +25,9 @@ def reads_of(observed: Observed, status: NodeStatus, node: Node, now: datetime) 
         return set()
     ref = attempt_ref(observed, status, attempt.number)
     pods = observed.pods_of(status.path, attempt)
-    if not pod_kind(node).runs_waypost and not any(pod.has_sidecar for pod in pods):
+    kinds = {kind_of_pod(observed.definition, status.path, pod) for pod in pods}
+    ours = any(KINDS[kind].runs_waypost for kind in kinds or {kind_of(node).name})
+    if not ours and not any(pod.has_sidecar for pod in pods):
         return set()
     if pods:
         over = all(pod.over or lost_machines.loss_reason(observed, pod, now) for pod in pods)

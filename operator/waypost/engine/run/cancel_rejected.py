@@ -41,6 +41,7 @@ def with_stand_in_nodes(observed: Observed, *, rejected: str) -> Observed:
     definition = Definition(
         spec=_spec(observed, list(nodes.values())),
         graph=graph,
+        stand_ins=frozenset(nodes),
         refused=rejected,
     )
     return replace(observed, definition=definition, origin=Settled())
@@ -68,8 +69,8 @@ def _spec(observed: Observed, nodes: list[Node]) -> AgentWorkflowSpec:
 def stand_in(observed: Observed, status: NodeStatus) -> Node:
     """A node of the kind that the spec still has for it, or of one that fits its checkpoint.
 
-    It has no output schema, because the schema of its attempt may be gone; the pod has checked the
-    output.
+    It has no output schema, because the schema of its attempt may be gone. Its pods are judged by
+    their requests (`attempts.launched_as`).
     """
     is_gate = status.approval is not None
     for node in observed.spec.all_nodes if observed.spec else ():

@@ -42,6 +42,7 @@ def with_recorded_nodes(observed: Observed, now: datetime) -> Observed:
         observed.definition,
         spec=_spec(spec),
         graph=Graph(nodes, dependencies, tuple(order), last),
+        stand_ins=frozenset(s.path for s in statuses if s.open_attempt is not None),
         problems=(),
     )
     status = changed_run(observed.status, nodes=statuses)
@@ -61,7 +62,7 @@ def _node(observed: Observed, status: NodeStatus) -> Node:
     node = graph.nodes.get(status.path)
     if node is None or graph.stage_of(status.path) != status.stage:
         return stand_in(observed, status)
-    # The running pod has checked its output against the schema with which it was launched.
+    # A pod that runs is judged by the schema with which it was launched.
     running = status.open_attempt is not None
     return node.model_copy(update={"output_schema": None}) if running else node
 

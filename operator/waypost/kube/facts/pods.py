@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from waypost.api import meta
 from waypost.api.endpoint import KeyRef
+from waypost.kube.facts.requests import launched_as
 from waypost.kube.objects import (
     condition_text,
     items,
@@ -79,6 +80,8 @@ class PodFact:
     pod_message: str = ""
     disruption: str = ""  # reason and message of DisruptionTarget
     init: InitFact | None = None  # an injected init container that prevents its start
+    kind: str = ""  # of its node, if its request says it
+    schema: str = ""  # JSON of the output schema in its request, if the program does not check it
     has_others: bool = False  # has injected containers in addition to `node`
     keys: tuple[KeyFile, ...] = ()  # the keys that it mounts, until its container has started
     mount_trouble: str = ""  # which key is missing; from an Event, read live
@@ -137,7 +140,10 @@ def _pod_state(body: Any, *, run_uid: str, path: str, attempt: int) -> PodFact:
     exit_code = ended.get("exitCode")
     sidecars = items(body, "spec", "initContainers")
     carrier = section(named(items(status, "initContainerStatuses"), CARRIER), "state")
+    kind, schema = launched_as(section(metadata, "annotations").get(meta.ANNOTATION_REQUEST))
     return PodFact(
+        kind=kind,
+        schema=schema,
         name=text(metadata, "name"),
         uid=text(metadata, "uid"),
         run_uid=run_uid,

@@ -8,8 +8,8 @@ import pytest
 from waypost.kube.objects import items, section
 from waypost.ports.cluster import Kind, Obj, PatchType, QuotaExceeded
 
-from tests.support.builders import python, spec
-from tests.support.harness import NAMESPACE, World, fails, gives
+from tests.support.builders import container, python, spec
+from tests.support.harness import NAMESPACE, World, fails, gives, hangs
 from tests.support.virtual import virtual
 
 REVIEW = "review"
@@ -285,6 +285,60 @@ async def test_nothing_runs_from_another_template_when_the_record_is_lost(
         await world.patch_run({"cancel": True})
         status = await world.finished(within=100)
         assert status["phase"] == "Cancelled"
+
+
+NUMBER: Obj = {"type": "number"}
+LARGE = "x" * 9000  # does not fit the annotation of a pod
+
+
+@pytest.mark.parametrize(
+    ("node", "program", "phase", "reason"),
+    [
+        pytest.param(python("a"), gives(1, seconds=60), "Succeeded", None, id="record"),
+        pytest.param(container("a"), gives(1, seconds=60), "Succeeded", None, id="plain"),
+        pytest.param(
+            container("a", outputSchema=NUMBER),
+            gives(1, seconds=60),
+            "Succeeded",
+            None,
+            id="plain-that-meets-its-schema",
+        ),
+        pytest.param(
+            container("a", outputSchema=NUMBER),
+            gives("no", seconds=60),
+            "Failed",
+            "OutputInvalid",
+            id="plain-that-violates-its-schema",
+        ),
+        pytest.param(
+            container("a", inputs={"text": LARGE}),
+            gives(1, seconds=60),
+            "Failed",
+            "ResultLost",
+            id="plain-whose-request-is-in-a-ConfigMap",
+        ),
+        pytest.param(container("a"), hangs(), "Cancelled", "Cancelled", id="no-result"),
+    ],
+)
+@virtual
+async def test_s107_a_result_counts_after_its_definition_is_lost(
+    node: Obj, program: Any, phase: str, reason: str | None
+) -> None:
+    """I4: the operator is down when the program ends, the record is deleted and a cancel comes."""
+    async with World(script={"a": [program]}) as world:
+        operator = world.start()
+        await create_template(world, spec(node))
+        await world.submit(RUN_OF)
+        await world.until(lambda: bool(world.ledger.executions), "it runs")
+        operator.die()
+        await world.delete(Kind.AGENT_WORKFLOW_TEMPLATE, REVIEW)
+        await world.delete(Kind.NODE_RECORD, world.status()["template"]["record"])
+        await world.patch_run({"cancel": True})
+        await world.quiet(90)
+        world.start()
+        assert (await world.finished(within=200))["phase"] == "Cancelled"
+        ended = world.node("a")
+        assert (ended["phase"], ended.get("reason")) == (phase, reason)
 
 
 @virtual

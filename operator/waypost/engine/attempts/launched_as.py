@@ -1,0 +1,20 @@
+"""How to judge a pod: by the definition of its node, or if that is lost, by the pod's request."""
+
+from waypost.api.base import JsonValue
+from waypost.api.kinds.table import kind_of
+from waypost.compiler.definition import Definition
+from waypost.kube.facts.pods import PodFact
+from waypost.protocol import ijson
+
+
+def kind_of_pod(definition: Definition, path: str, pod: PodFact) -> str:
+    """The kind of node that a pod was launched for."""
+    lost = path in definition.stand_ins
+    return pod.kind if lost and pod.kind else kind_of(definition.graph.nodes[path]).name
+
+
+def output_schema_of(definition: Definition, path: str, pod: PodFact) -> JsonValue | None:
+    """The JSON Schema of a pod's output; None allows anything, or the pod has checked it."""
+    if path not in definition.stand_ins:
+        return definition.graph.nodes[path].output_schema
+    return ijson.parse(pod.schema) if pod.schema else None
