@@ -85,8 +85,10 @@ def end(transition: Transition, path: str, *, detail: str = "", tail: str = "") 
         tail: The end of the log of its last attempt.
     """
     more = f"; {detail}" if detail else ""
-    if node_over(transition, path) or of_run(transition) is None:
-        text = f"exceeded its deadline of {transition.node(path).deadline}{more}"
+    own = of_node(transition, path)  # without one, it was that of the stage, though it may be lost
+    if own is not None and (transition.now >= own or of_run(transition) is None):
+        limit = transition.node(path).deadline or transition.statuses[path].deadline_at
+        text = f"exceeded its deadline of {limit}{more}"
         transition.end(path, "Failed", Reason.DEADLINE_EXCEEDED, text, tail=tail)
     else:
         text = f"{over_text(transition)}{more}"
@@ -97,7 +99,8 @@ def over_text(transition: Transition) -> str:
     """That the deadline of the stage has passed, for a message."""
     if transition.finalizing:
         return f"finally exceeded its deadline of {finally_deadline(transition.spec)}"
-    return f"the run exceeded its deadline of {transition.spec.deadline}"
+    limit = transition.spec.deadline
+    return f"the run exceeded its deadline{f' of {limit}' if limit else ''}"
 
 
 def finally_deadline(spec: AgentWorkflowSpec) -> str:

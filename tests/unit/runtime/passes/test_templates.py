@@ -341,6 +341,41 @@ async def test_s107_a_result_counts_after_its_definition_is_lost(
         assert (ended["phase"], ended.get("reason")) == (phase, reason)
 
 
+@pytest.mark.parametrize(
+    ("of_run", "of_node", "phase"),
+    [
+        pytest.param({"deadline": "20s"}, {}, "Cancelled", id="S56-of-the-run"),
+        pytest.param({}, {"deadline": "20s"}, "Failed", id="S55-of-the-node"),
+    ],
+)
+@virtual
+async def test_s107_a_deadline_counts_after_its_definition_is_lost(
+    of_run: Obj, of_node: Obj, phase: str
+) -> None:
+    """The operator dies after it has stopped the attempt at the deadline."""
+    async with World(script={"a": [hangs(stop_seconds=5)]}) as world:
+        operator = world.start()
+        await create_template(world, spec(python("a", **of_node), **of_run))
+        await world.submit(RUN_OF)
+        await world.until(
+            lambda: (
+                items(world.node("a"), "attempts")[0].get("stopping") == "DeadlineExceeded"
+                if world.node("a").get("attempts")
+                else False
+            ),
+            "it is stopped",
+        )
+        operator.die()
+        await world.delete(Kind.AGENT_WORKFLOW_TEMPLATE, REVIEW)
+        await world.delete(Kind.NODE_RECORD, world.status()["template"]["record"])
+        await world.patch_run({"cancel": True})
+        world.start()
+        await world.finished(within=200)
+        ended = world.node("a")
+        assert (ended["phase"], ended["reason"]) == (phase, "DeadlineExceeded")
+        assert "None" not in ended["message"]
+
+
 @virtual
 async def test_a_new_round_takes_the_latest_version_of_a_lost_definition() -> None:
     async with World() as world:
