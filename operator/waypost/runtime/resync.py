@@ -15,6 +15,7 @@ from waypost.ports.clock import Clock
 from waypost.ports.cluster import Busy, Cluster, Kind, Listing, Obj, Rejected, Unavailable
 from waypost.runtime.cache.endpoints import PROBED, EndpointCache
 from waypost.runtime.cache.ingest import Ingest
+from waypost.runtime.cache.newest import version_of_list
 from waypost.runtime.cache.runs import Key, RunCache
 from waypost.runtime.cache.templates import TemplateCache
 
@@ -179,16 +180,11 @@ class Resync:
                 self._ingest.take(kind, raw, deleted=False)
         self._store.retain(
             namespace,
-            runs=(_uids(runs.items), _number(runs)),
-            pods=(_uids(pods.items), _number(pods)),
-            approvals=(_uids(approvals.items), _number(approvals)),
+            runs=(_uids(runs.items), version_of_list(runs)),
+            pods=(_uids(pods.items), version_of_list(pods)),
+            approvals=(_uids(approvals.items), version_of_list(approvals)),
         )
 
 
 def _uids(bodies: Iterable[Obj]) -> frozenset[str]:
     return frozenset(objects.text(objects.section(body, "metadata"), "uid") for body in bodies)
-
-
-def _number(listing: Listing) -> int:
-    version = listing.resource_version
-    return int(version) if version.isdecimal() else 0

@@ -13,7 +13,8 @@ from waypost.api.toolserver import ToolServerSpec
 from waypost.ports.cluster import Kind, Listing, Obj
 from waypost.probes.subject import Subject, SubjectKind, subject
 from waypost.protocol.reasons import Reason
-from waypost.runtime.cache.runs import Key, version_of
+from waypost.runtime.cache.newest import Newest, version_of, version_of_list
+from waypost.runtime.cache.runs import Key
 
 PROBED: Final[Mapping[Kind, SubjectKind]] = {
     Kind.MODEL_PROVIDER: "ModelProvider",
@@ -31,17 +32,11 @@ class SubjectKey:
     uid: str
 
 
-@dataclass(frozen=True)
-class _Entry:
-    subject: Subject
-    version: int
-
-
 class EndpointCache:
     """Subjects by key. Not thread-safe: use it on the event loop only."""
 
     def __init__(self) -> None:
-        self._entries: dict[SubjectKey, _Entry] = {}
+        self._subjects: Newest[SubjectKey, Subject] = Newest()
         self._waiting: dict[str, set[Key]] = {}  # by namespace
 
     def take(self, kind: Kind, raw: Obj, *, deleted: bool = False) -> SubjectKey | None:
@@ -60,8 +55,10 @@ class EndpointCache:
             return None
         key = _key(kind, state)
         if deleted:
-            return key if self._entries.pop(key, None) else None
-        return key if self._put(key, _Entry(state, version_of(raw))) else None
+            known = key in self._subjects
+            self._subjects.drop(key)
+            return key if known else None
+        return key if self._subjects.put(key, state, version_of(raw)) else None
 
     def replace(self, kind: Kind, namespace: str | None, listing: Listing) -> None:
         """Put in a complete list, and drop what it does not contain.
@@ -71,30 +68,28 @@ class EndpointCache:
             namespace: What was listed; None for all namespaces.
             listing: The list. Cached states that are newer than it stay.
         """
-        listed = listing.resource_version
-        until = int(listed) if listed.isdecimal() else 0
         present: set[SubjectKey] = set()
         for raw in listing.items:
             if (state := subject(PROBED[kind], raw)) is not None:
                 present.add(_key(kind, state))
-                self._put(_key(kind, state), _Entry(state, version_of(raw)))
-        for key, entry in list(self._entries.items()):
-            covered = key.kind is kind and namespace in (None, key.namespace)
-            if covered and key not in present and entry.version <= until:
-                del self._entries[key]
+                self._subjects.put(_key(kind, state), state, version_of(raw))
+        self._subjects.retain(
+            present,
+            version_of_list(listing),
+            lambda key: key.kind is kind and namespace in (None, key.namespace),
+        )
 
     def drop(self, key: SubjectKey) -> None:
         """Remove an object that no longer exists."""
-        self._entries.pop(key, None)
+        self._subjects.drop(key)
 
     def known(self) -> list[SubjectKey]:
         """The keys of all cached objects."""
-        return list(self._entries)
+        return list(self._subjects)
 
     def subject(self, key: SubjectKey) -> Subject | None:
         """The newest cached state of an object; None when there is none."""
-        entry = self._entries.get(key)
-        return entry.subject if entry else None
+        return self._subjects.get(key)
 
     def providers(self, namespace: str) -> dict[str, ModelProviderSpec | None]:
         """The ModelProviders of a namespace: name to spec, None if the spec is invalid."""
@@ -129,18 +124,11 @@ class EndpointCache:
         """The runs of a namespace that wait for an object that does not exist (yet)."""
         return sorted(self._waiting.get(namespace, ()))
 
-    def _put(self, key: SubjectKey, entry: _Entry) -> bool:
-        known = self._entries.get(key)
-        if known is not None and entry.version <= known.version:
-            return False
-        self._entries[key] = entry
-        return True
-
     def _in(self, kind: Kind, namespace: str) -> list[Subject]:
         return [
-            entry.subject
-            for key, entry in self._entries.items()
-            if key.kind is kind and key.namespace == namespace and not entry.subject.deleting
+            state
+            for key, state in self._subjects.items()
+            if key.kind is kind and key.namespace == namespace and not state.deleting
         ]
 
 

@@ -9,7 +9,8 @@ from waypost.kube import objects
 from waypost.kube.facts.approvals import approval_fact
 from waypost.kube.facts.pods import pod_fact
 from waypost.ports.cluster import Kind, Obj
-from waypost.runtime.cache.runs import Key, RunCache, version_of
+from waypost.runtime.cache.newest import version_of
+from waypost.runtime.cache.runs import Key, RunCache
 
 
 class Ingest:

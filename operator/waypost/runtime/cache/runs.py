@@ -14,7 +14,7 @@ from waypost.kube.facts.jobs import JobFact, WriteProblem
 from waypost.kube.facts.pods import PodFact, following
 from waypost.kube.objects import section, text
 from waypost.ports.cluster import Obj
-from waypost.runtime.cache.newest import Newest
+from waypost.runtime.cache.newest import Newest, version_of
 
 
 @dataclass(frozen=True, order=True)
@@ -34,23 +34,13 @@ class RunEntry:
     version: int = 0
     finished: bool = False  # status.finishedAt is set
     ended: bool = False  # finished, and its spec has not changed since
-    pods: Newest[PodFact] = field(default_factory=Newest)  # by uid
+    pods: Newest[str, PodFact] = field(default_factory=Newest)  # by uid
     mounts: dict[str, tuple[datetime, str]] = field(default_factory=dict)  # pod uid -> when, why
-    approvals: Newest[ApprovalFact] = field(default_factory=Newest)  # by name
+    approvals: Newest[str, ApprovalFact] = field(default_factory=Newest)  # by name
     jobs: dict[str, JobFact] = field(default_factory=dict)  # by name; from creates and live reads
     create_problems: dict[str, WriteProblem] = field(default_factory=dict)  # Jobs, Approvals
     unanswered: dict[str, datetime] = field(default_factory=dict)  # by name of a child: since when
     write_problems: dict[str, WriteProblem] = field(default_factory=dict)  # NodeRecords, Approvals
-
-
-def version_of(body: Obj) -> int:
-    """The resourceVersion as a number, to compare two states of ONE object; newer is higher.
-
-    The order is a fact of etcd3 storage, and guaranteed since Kubernetes 1.35 (KEP-5504). A
-    resourceVersion that is not a number gives 0, the oldest.
-    """
-    version = text(section(body, "metadata"), "resourceVersion")
-    return int(version) if version.isdecimal() else 0
 
 
 def _has_ended(body: Obj) -> bool:

@@ -4,25 +4,19 @@ A cache: that a name is not in it proves nothing. No run is accepted with what i
 """
 
 import json
-from dataclasses import dataclass
 from typing import Any
 
 from waypost.kube.objects import section, text
 from waypost.ports.cluster import Listing, Obj
-from waypost.runtime.cache.runs import Key, version_of
-
-
-@dataclass(frozen=True)
-class _Entry:
-    body: bytes  # JSON, to save memory: most templates are idle
-    version: int
+from waypost.runtime.cache.newest import Newest, version_of, version_of_list
+from waypost.runtime.cache.runs import Key
 
 
 class TemplateCache:
     """Templates by key. Not thread-safe: use it on the event loop only."""
 
     def __init__(self) -> None:
-        self._entries: dict[Key, _Entry] = {}
+        self._bodies: Newest[Key, bytes] = Newest()  # JSON, to save memory: most are idle
         self._waiting: dict[tuple[str, str], set[Key]] = {}  # by namespace and name
         self._awaited: dict[Key, tuple[str, str]] = {}  # the reverse
 
@@ -40,14 +34,15 @@ class TemplateCache:
         if key is None:
             return None
         if deleted:
-            return key if self._entries.pop(key, None) else None
+            known = key in self._bodies
+            self._bodies.drop(key)
+            return key if known else None
         version = version_of(raw)
-        known = self._entries.get(key)
-        if known is not None and version <= known.version:
+        if self._bodies.has(key, version):
             return None
         metadata = {k: v for k, v in section(raw, "metadata").items() if k != "managedFields"}
         body = json.dumps({**raw, "metadata": metadata}).encode()
-        self._entries[key] = _Entry(body, version)
+        self._bodies.put(key, body, version)
         return key
 
     def replace(self, namespace: str | None, listing: Listing) -> None:
@@ -57,28 +52,26 @@ class TemplateCache:
             namespace: What was listed; None for all namespaces.
             listing: The list. Cached states that are newer than it stay.
         """
-        listed = listing.resource_version
-        until = int(listed) if listed.isdecimal() else 0
-        present = {_key(raw) for raw in listing.items}
         for raw in listing.items:
             self.take(raw)
-        for key, entry in list(self._entries.items()):
-            covered = namespace in (None, key.namespace)
-            if covered and key not in present and entry.version <= until:
-                del self._entries[key]
+        self._bodies.retain(
+            {_key(raw) for raw in listing.items},
+            version_of_list(listing),
+            lambda key: namespace in (None, key.namespace),
+        )
 
     def drop(self, key: Key) -> None:
         """Remove a template that no longer exists."""
-        self._entries.pop(key, None)
+        self._bodies.drop(key)
 
     def known(self) -> list[Key]:
         """The keys of all cached templates."""
-        return list(self._entries)
+        return list(self._bodies)
 
     def body(self, key: Key) -> Obj | None:
         """A new copy of the newest cached body; None when there is none."""
-        entry = self._entries.get(key)
-        body: Any = json.loads(entry.body) if entry else None
+        stored = self._bodies.get(key)
+        body: Any = json.loads(stored) if stored else None
         return body if isinstance(body, dict) else None
 
     def note(self, run: Key, awaited: str) -> None:

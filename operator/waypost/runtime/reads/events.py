@@ -8,7 +8,7 @@ import logging
 
 from waypost.kube import objects
 from waypost.ports.cluster import Cluster, ClusterError, Kind
-from waypost.runtime.cache.runs import version_of
+from waypost.runtime.cache.newest import version_of
 
 log = logging.getLogger(__name__)
 

@@ -24,7 +24,8 @@ from waypost.ports.clock import Clock
 from waypost.ports.cluster import Cluster, ClusterError, Kind, NotFound, Obj
 from waypost.ports.offload import Offload, inline
 from waypost.runtime.cache.endpoints import PROBED, EndpointCache
-from waypost.runtime.cache.runs import Key, RunCache, RunEntry, version_of
+from waypost.runtime.cache.newest import version_of
+from waypost.runtime.cache.runs import Key, RunCache, RunEntry
 from waypost.runtime.reads.definitions import Definitions
 from waypost.runtime.reads.events import newest_event
 from waypost.runtime.reads.machines import Machines

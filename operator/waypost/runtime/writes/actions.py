@@ -44,7 +44,8 @@ from waypost.ports.cluster import (
     Unavailable,
 )
 from waypost.ports.offload import Offload, inline
-from waypost.runtime.cache.runs import Key, RunCache, version_of
+from waypost.runtime.cache.newest import version_of
+from waypost.runtime.cache.runs import Key, RunCache
 from waypost.runtime.writes import create_problems
 from waypost.runtime.writes.status_patch import status_patch
 

@@ -4,7 +4,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from waypost.runtime.cache.runs import Key, RunCache, version_of
+from waypost.runtime.cache.newest import version_of
+from waypost.runtime.cache.runs import Key, RunCache
 
 from tests.support.builders import NOW, RUN_UID, approval, pod
 
