@@ -1,12 +1,9 @@
 """The loop for probes of ModelProviders and ToolServers.
 
-It has its own queue and workers, so that no run waits for a provider that does not answer. One
-worker at a time handles an object, as with runs.
+It has its own queue and workers, so that no run waits for a provider that does not answer.
 """
 
-import asyncio
 import contextlib
-import logging
 from typing import Final
 
 from waypost.api import meta
@@ -16,8 +13,6 @@ from waypost.ports.clock import Clock
 from waypost.ports.cluster import (
     AlreadyExists,
     Cluster,
-    ClusterError,
-    Conflict,
     Kind,
     NotFound,
     Obj,
@@ -32,13 +27,12 @@ from waypost.runtime.cache.endpoints import EndpointCache, SubjectKey
 from waypost.runtime.cache.runs import Key
 from waypost.runtime.queue import KeyedQueue
 from waypost.runtime.reads.events import newest_event
+from waypost.runtime.reconcile_loop import ReconcileLoop, Reconciler
 from waypost.runtime.writes.status_patch import status_patch, to_wire
 
 _WORKERS: Final = 4
 _LOG_LINES: Final = 400
 _LOG_BYTES: Final = 128 * 1024
-
-log = logging.getLogger(__name__)
 
 
 class ProbeController:
@@ -73,36 +67,15 @@ class ProbeController:
 
     async def run(self) -> None:
         """Work until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            for number in range(_WORKERS):
-                group.create_task(self._work(), name=f"prober-{number}")
-
-    async def _work(self) -> None:
-        while True:
-            key = await self._queue.get()
-            try:
-                await self._pass(key)
-            finally:
-                self._queue.done(key)
-
-    async def _pass(self, key: SubjectKey) -> None:
-        """One pass. Never raises: an object whose pass fails is queued with a backoff."""
-        about = {"object": f"{key.kind.kind}/{key.name}", "namespace": key.namespace}
-        try:
-            await self.reconcile(key)
-        except Conflict:
-            await self._refresh(key)
-        except NotFound:
-            self._catalog.drop(key)
-        except (ClusterError, TimeoutError) as error:
-            text = getattr(error, "message", "") or type(error).__name__
-            log.warning("a probe failed, trying again: %s", text, extra=about)
-            self._queue.retry(key)
-        except Exception:
-            log.exception("a defect of the operator; the probe is retried", extra=about)
-            self._queue.retry(key)
-        else:
-            self._queue.forget(key)
+        reconciler = Reconciler(
+            work="probe",
+            kind=lambda key: key.kind,
+            reconcile=self.reconcile,
+            take=self._catalog.take,
+            drop=self._catalog.drop,
+        )
+        loop = ReconcileLoop(reconciler, cluster=self._cluster, queue=self._queue, workers=_WORKERS)
+        await loop.run()
 
     async def reconcile(self, key: SubjectKey) -> None:
         """One pass over one object.
@@ -211,20 +184,6 @@ class ProbeController:
             )
         except NotFound:
             return None
-
-    async def _refresh(self, key: SubjectKey) -> None:
-        """Read the object after a conflict: the watch may deliver the change later."""
-        try:
-            body = await self._cluster.get(key.kind, namespace=key.namespace, name=key.name)
-        except NotFound:
-            self._catalog.drop(key)
-            return
-        except ClusterError as error:
-            log.info("cannot read %s yet: %s", key.name, error.message)
-            self._queue.retry(key)
-            return
-        self._catalog.take(key.kind, body)
-        self._queue.add(key)
 
 
 def _has_status(subject: Subject) -> bool:

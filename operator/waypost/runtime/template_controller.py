@@ -1,24 +1,22 @@
 """The loop that keeps the condition Accepted of every template up to date.
 
-It has its own queue and worker, so that no run waits for a template, whatever is in it.
+It has its own queue and worker, so that a template whose check fails again and again delays no run.
 """
 
-import logging
 from typing import Final
 
 from waypost.engine.template import judged, status_of
 from waypost.kube.objects import section, text
 from waypost.ports.clock import Clock
-from waypost.ports.cluster import Cluster, ClusterError, Conflict, Kind, NotFound, Obj, PatchType
+from waypost.ports.cluster import Cluster, Kind, Obj, PatchType
 from waypost.ports.offload import Offload
 from waypost.runtime.cache.runs import Key
 from waypost.runtime.cache.templates import TemplateCache
 from waypost.runtime.queue import KeyedQueue
+from waypost.runtime.reconcile_loop import ReconcileLoop, Reconciler
 from waypost.runtime.writes.status_patch import status_patch, to_wire
 
 _JUDGED: Final = 10_000  # templates that are remembered as judged by this process
-
-log = logging.getLogger(__name__)
 
 
 class TemplateController:
@@ -53,45 +51,15 @@ class TemplateController:
 
     async def run(self) -> None:
         """Work until cancelled."""
-        while True:
-            key = await self._queue.get()
-            try:
-                await self._pass(key)
-            finally:
-                self._queue.done(key)
-
-    async def _pass(self, key: Key) -> None:
-        """One pass. Never raises: a template whose pass fails is queued with a backoff."""
-        about = {"template": key.name, "namespace": key.namespace}
-        try:
-            await self.reconcile(key)
-        except Conflict:
-            await self._refresh(key)
-        except NotFound:
-            self._cache.drop(key)
-        except (ClusterError, TimeoutError) as error:
-            why = getattr(error, "message", "") or type(error).__name__
-            log.warning("a template was not judged, trying again: %s", why, extra=about)
-            self._queue.retry(key)
-        except Exception:
-            log.exception("a defect of the operator; the template is tried again", extra=about)
-            self._queue.retry(key)
-        else:
-            self._queue.forget(key)
-
-    async def _refresh(self, key: Key) -> None:
-        """Read the template after a conflict: the watch may deliver the change later."""
-        try:
-            body = await self._cluster.get(
-                Kind.AGENT_WORKFLOW_TEMPLATE, namespace=key.namespace, name=key.name
-            )
-        except NotFound:
-            self._cache.drop(key)
-        except (ClusterError, TimeoutError):
-            self._queue.retry(key)
-        else:
-            self._cache.take(body)
-            self._queue.add(key)
+        reconciler = Reconciler(
+            work="check of a template",
+            kind=lambda _key: Kind.AGENT_WORKFLOW_TEMPLATE,
+            reconcile=self.reconcile,
+            take=lambda _kind, body: self._cache.take(body),
+            drop=self._cache.drop,
+        )
+        loop = ReconcileLoop(reconciler, cluster=self._cluster, queue=self._queue, workers=1)
+        await loop.run()
 
     async def reconcile(self, key: Key) -> None:
         """Judge one template and write its status if it has changed.
