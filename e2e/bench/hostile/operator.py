@@ -62,7 +62,11 @@ async def measure(hostile: Hostile) -> dict[str, Any]:
     pool.use(child)
     clock, stop = SystemClock(), asyncio.Event()
     controller = Controller(
-        cluster=cluster, clock=clock, telemetry=Notebook(), settings=_SETTINGS, offload=passes
+        cluster=cluster.connect(),
+        clock=clock,
+        telemetry=Notebook(),
+        settings=_SETTINGS,
+        offload=passes,
     )
     try:
         await passes(child.start)

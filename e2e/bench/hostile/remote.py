@@ -5,14 +5,14 @@ It runs in real time. Only the operator's side of a request is on the operator's
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from waypost.kube import node_records
 from waypost.kube.objects import section
 from waypost.kube.payloads import AttemptRef
-from waypost.ports.cluster import Kind, Listing, Obj, PatchType
+from waypost.ports.cluster import Kind, Obj
 from waypost.protocol import ijson
 from waypost.protocol.record import CommitRecord, Stored, encode
 
@@ -20,14 +20,14 @@ from tests.fakes.clock import VirtualClock
 from tests.fakes.cluster import InMemoryCluster
 from tests.fakes.nodes.programs import Outcome, PodView
 from tests.fakes.nodes.workloads import Workloads
+from tests.support.line import Call, Line
 
-T = TypeVar("T")
 NAMESPACE = "default"
 Notice = Callable[[Kind, str | None, Obj], None]
 
 
 class RemoteCluster:
-    """`ports.cluster.Cluster` of a simulated cluster in another thread.
+    """A simulated cluster in another thread.
 
     Args:
         stored: Outputs by node that go into NodeRecords; other nodes return null.
@@ -43,8 +43,8 @@ class RemoteCluster:
 
     def _serve(self) -> None:
         asyncio.set_event_loop(self._loop)
-        clock = VirtualClock(start=datetime.now(UTC), loop=self._loop)
-        self._cluster = InMemoryCluster(clock=clock, namespaces=(NAMESPACE,))
+        self._clock = VirtualClock(start=datetime.now(UTC), loop=self._loop)
+        self._cluster = InMemoryCluster(clock=self._clock, namespaces=(NAMESPACE,))
         self._work = Workloads(self._cluster, program=self._program)
         self._loop.call_soon(self._ready.set)
         self._loop.run_forever()
@@ -96,73 +96,25 @@ class RemoteCluster:
     def subscribe(self, notice: Notice, operator: asyncio.AbstractEventLoop) -> None:
         """Call `notice` on the operator's loop for every change."""
 
-        def told(kind: Kind, change: str | None, raw: Obj) -> None:
+        def pass_on(kind: Kind, change: str | None, raw: Obj) -> None:
             operator.call_soon_threadsafe(notice, kind, change, raw)
 
         async def begin() -> None:
-            self._cluster.subscribe(told)
+            self._cluster.subscribe(pass_on)
 
         asyncio.run_coroutine_threadsafe(begin(), self._loop).result()
 
-    async def _far(self, work: Coroutine[Any, Any, T]) -> T:
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
+    def connect(self) -> Line:
+        """A connection whose requests are served in the thread of the cluster; logs are empty."""
 
-    async def get(self, kind: Kind, *, namespace: str | None, name: str) -> Obj:
-        return await self._far(self._cluster.get(kind, namespace=namespace, name=name))
+        async def carry(call: Call, send: Callable[[], Awaitable[Any]]) -> Any:
+            async def serve() -> Any:
+                return await send()
 
-    async def list(
-        self, kind: Kind, *, namespace: str | None = None, labels: str = "", fields: str = ""
-    ) -> Listing:
-        return await self._far(
-            self._cluster.list(kind, namespace=namespace, labels=labels, fields=fields)
-        )
+            if call.verb == "read_log":
+                return ""
+            return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(serve(), self._loop))
 
-    async def create(self, kind: Kind, *, namespace: str, body: Obj) -> Obj:
-        return await self._far(self._cluster.create(kind, namespace=namespace, body=body))
-
-    async def patch(
-        self,
-        kind: Kind,
-        *,
-        namespace: str,
-        name: str,
-        body: Mapping[str, Any] | Sequence[Mapping[str, Any]],
-        patch_type: PatchType,
-        subresource: str = "",
-    ) -> Obj:
-        return await self._far(
-            self._cluster.patch(
-                kind,
-                namespace=namespace,
-                name=name,
-                body=body,
-                patch_type=patch_type,
-                subresource=subresource,
-            )
-        )
-
-    async def delete(
-        self,
-        kind: Kind,
-        *,
-        namespace: str,
-        name: str,
-        uid: str | None = None,
-        resource_version: str | None = None,
-        propagation: str = "Background",
-    ) -> None:
-        await self._far(
-            self._cluster.delete(
-                kind,
-                namespace=namespace,
-                name=name,
-                uid=uid,
-                resource_version=resource_version,
-                propagation=propagation,
-            )
-        )
-
-    async def read_log(
-        self, *, namespace: str, pod: str, container: str, tail_lines: int, limit_bytes: int
-    ) -> str:
-        return ""
+        line = Line(self._cluster, self._clock)
+        line.intercept = carry
+        return line
