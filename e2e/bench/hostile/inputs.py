@@ -203,7 +203,8 @@ def _schemas() -> Iterator[Hostile]:
                         }
                     }
                     for at in range(20)
-                },
+                }
+                | {"d20": {}},
             },
             {},
         ),
