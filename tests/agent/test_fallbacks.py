@@ -92,8 +92,8 @@ def test_the_cost_of_each_answer_is_that_of_its_model(
     assert asked_models(asked) == ["first", "first", "second"]
     assert result.usage is not None
     assert (result.usage.cost_usd, result.usage.input_tokens) == ("1.001", 1998)
-    told = [(e["provider"], e.get("costUSD"), e["inputTokens"]) for e in entries(result, "model")]
-    assert told == [("main", "1", 999), ("main", None, 0), ("backup", "0.001", 999)]
+    calls = [(e["provider"], e.get("costUSD"), e["inputTokens"]) for e in entries(result, "model")]
+    assert calls == [("main", "1", 999), ("main", None, 0), ("backup", "0.001", 999)]
 
 
 def test_the_calls_of_a_trace_add_up_to_the_account(tmp_path: Path) -> None:

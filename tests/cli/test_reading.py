@@ -44,27 +44,27 @@ def test_the_tree(api: Api, capsys: Captured) -> None:
     serve(api, run())
     keep(api, number=2)
     assert main(["trace", "notes"]) == 0
-    told = capsys.readouterr().out
-    lines = [line.rstrip() for line in told.splitlines()]
+    printed = capsys.readouterr().out
+    lines = [line.rstrip() for line in printed.splitlines()]
     assert lines[0].startswith("notes  Waiting  1/3  ")
     assert "\n".join(lines[1:9]) + "\n" == TREE
     assert lines[9].startswith("├── review  approval  Waiting  ")
     assert lines[10] == "└── publish  python  Pending"
-    assert "waiting  approval/notes-review" in told
-    assert "\x1b" not in told, "neither our colours nor a model's own escapes"
+    assert "waiting  approval/notes-review" in printed
+    assert "\x1b" not in printed, "neither our colours nor a model's own escapes"
 
 
 def test_nodes_as_a_table(api: Api, capsys: Captured) -> None:
     serve(api, run())
     assert main(["get", "notes"]) == 0
-    told = capsys.readouterr().out
-    rows = {line.split()[0]: line for line in told.splitlines() if line}
+    printed = capsys.readouterr().out
+    rows = {line.split()[0]: line for line in printed.splitlines() if line}
     assert rows["draft"].split() == [
         *("draft", "agent", "Succeeded", "2", "15.0s", "1,290", "1", "$0.0042")
     ]
     assert "asked ann, group sre" in rows["review"]
     assert rows["publish"].split()[2] == "Pending"
-    assert "budget   tokens 5000" in told
+    assert "budget   tokens 5000" in printed
 
 
 def test_wide(api: Api, capsys: Captured) -> None:
@@ -135,7 +135,7 @@ def test_traces_in_records(api: Api, capsys: Captured, form: dict[str, Any]) -> 
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "printed"),
     [
         pytest.param({"data": None, "object": "k"}, "object store", id="elsewhere"),
         pytest.param({"data": {"v": 1}}, "does not match its digest", id="forged"),
@@ -144,14 +144,14 @@ def test_traces_in_records(api: Api, capsys: Captured, form: dict[str, Any]) -> 
     ],
 )
 def test_traces_that_cannot_be_shown(
-    api: Api, capsys: Captured, changes: dict[str, Any] | None, told: str
+    api: Api, capsys: Captured, changes: dict[str, Any] | None, printed: str
 ) -> None:
     serve(api, run())
     if changes is not None:
         keep(api, number=2, **changes)
-    assert told in load(api, capsys)[1]["note"]
+    assert printed in load(api, capsys)[1]["note"]
     assert main(["trace", "notes"]) == 0
-    assert told in capsys.readouterr().out
+    assert printed in capsys.readouterr().out
 
 
 def test_attempts_that_are_not_kept_are_counted(api: Api, capsys: Captured) -> None:
@@ -201,7 +201,7 @@ def test_a_run_in_another_namespace_is_named(api: Api, capsys: Captured) -> None
 
 
 @pytest.mark.parametrize(
-    ("status", "message", "code", "told"),
+    ("status", "message", "code", "printed"),
     [
         pytest.param(
             404,
@@ -218,12 +218,12 @@ def test_a_run_in_another_namespace_is_named(api: Api, capsys: Captured) -> None
     ],
 )
 def test_refusals(
-    api: Api, capsys: Captured, status: int, message: str, code: Exit, told: str
+    api: Api, capsys: Captured, status: int, message: str, code: Exit, printed: str
 ) -> None:
     api.refuse(RUN_PATH, status=status, message=message)
     assert main(["get", "notes"]) == code
     err = capsys.readouterr().err
-    assert told in err
+    assert printed in err
     assert err.count("\n") == 1
 
 
@@ -274,9 +274,9 @@ def test_a_later_round_says_what_became_of_each_node(api: Api, capsys: Captured)
     assert "ROUND 2" in head
     assert "Reused" in rows[0]
     assert main(["trace", "notes"]) == 0
-    told = capsys.readouterr().out
-    assert "Rerun: draft was given a result" in told
-    assert "chat gpt" in told, "the trace of an attempt of round 1 is found in round 2"
+    printed = capsys.readouterr().out
+    assert "Rerun: draft was given a result" in printed
+    assert "chat gpt" in printed, "the trace of an attempt of round 1 is found in round 2"
     assert main(["get", "notes", "-o", "json"]) == 0
     nodes = json.loads(capsys.readouterr().out)["nodes"]
     assert [node.get("disposition") for node in nodes] == ["Reused", "Rerun", None]
@@ -292,9 +292,9 @@ def test_nodes_of_finally_stand_apart(api: Api, capsys: Captured) -> None:
     serve(api, found)
     keep(api, number=2)
     assert main(["get", "notes"]) == 0
-    told = capsys.readouterr().out
-    assert "finally  runs after Failed (NodeError)" in told
-    lines = [line.split()[0] for line in told.splitlines() if line][-3:]
+    printed = capsys.readouterr().out
+    assert "finally  runs after Failed (NodeError)" in printed
+    lines = [line.split()[0] for line in printed.splitlines() if line][-3:]
     assert lines == ["publish", "finally:", "clean"]
     assert main(["trace", "notes"]) == 0
     *_, group, node = [

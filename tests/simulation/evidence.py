@@ -58,7 +58,7 @@ class PodStory:
         return str(section(self.body, "spec").get("nodeName") or "")
 
     @property
-    def told(self) -> Obj:
+    def reported(self) -> Obj:
         """How its container ended, as last reported to the API server."""
         for status in items(self.body, "status", "containerStatuses"):
             if status.get("name") == "node":
@@ -71,14 +71,14 @@ class PodStory:
 
     def meaning(self, node: Node) -> Meaning | None:
         """What its program's end means; None when it was not the program that ended it."""
-        told = self.told
-        if not told or self.act is None or self.outcome is None or self.started_at is None:
+        reported = self.reported
+        if not reported or self.act is None or self.outcome is None or self.started_at is None:
             return None
         if programs.ends_by_itself(self.act) and self._ended(
-            told, self.outcome.exit_code, self.outcome.message, self.outcome.reason
+            reported, self.outcome.exit_code, self.outcome.message, self.outcome.reason
         ):
             return programs.meaning(node, self.act, self.inputs)
-        if self._ended(told, self.outcome.stop_code, self.outcome.stop_message, ""):
+        if self._ended(reported, self.outcome.stop_code, self.outcome.stop_message, ""):
             return programs.stopped_meaning(node, self.act, self.inputs)
         return None
 

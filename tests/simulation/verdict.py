@@ -192,18 +192,18 @@ class Judge(FinallyRules):
         cut = pod.disrupted or pod.deleting_at is not None
         if meaning is not None:
             recorded = bool(pod.outcome and pod.outcome.message) and not plain
-            if pod.told.get("message", "") == "" or (pod.act and pod.act.name in _UNREAD):
+            if pod.reported.get("message", "") == "" or (pod.act and pod.act.name in _UNREAD):
                 recorded = False
             if recorded:
                 return {end_of(meaning)}
-            good = plain and pod.told.get("exitCode") == 0
+            good = plain and pod.reported.get("exitCode") == 0
             told = pod.deleting_at is not None or pod.disrupted or "reason" in pod.body["status"]
             if good and not told:
                 return {end_of(meaning)}  # whatever was meant to stop it came too late
             obeyed = good and story.stops and not self._was_done(pod)
             legal = set() if obeyed else {end_of(meaning)}
             legal |= stops
-            silent = good and not pod.told.get("message")
+            silent = good and not pod.reported.get("message")
             if cut and (pod.evicted or not good or silent):
                 legal.add("Disrupted")  # exit 0 without an output may be the answer to SIGTERM
             return legal | ({"OutOfDisk"} if pod.evicted else set())

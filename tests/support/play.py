@@ -150,7 +150,7 @@ class Play:
     pods: dict[str, PodFact] = field(default_factory=dict)
     approvals: dict[str, ApprovalFact] = field(default_factory=dict)
     records: dict[str, JsonValue] = field(default_factory=dict)
-    create_problems: dict[str, WriteProblem] = field(default_factory=dict)
+    child_problems: dict[str, WriteProblem] = field(default_factory=dict)
     executions: dict[tuple[str, int], int] = field(default_factory=dict)
     manifests: dict[tuple[str, int], JsonObject] = field(default_factory=dict)
     decisions: list[Decision] = field(default_factory=list)
@@ -175,7 +175,7 @@ class Play:
             pods=tuple(self.pods.values()),
             jobs={name: self.jobs[name] for name in self._known_jobs if name in self.jobs},
             approvals=dict(self.approvals),
-            create_problems=dict(self.create_problems),
+            child_problems=dict(self.child_problems),
             live_at=self._looked,
         )
         seen = replace(seen, **self.overrides)
@@ -209,7 +209,7 @@ class Play:
         for index, effect in enumerate([*decision.before, *write, *decision.after]):
             if index == crash_after:
                 self._known_jobs, self._looked = set(), None
-                self.create_problems = {}
+                self.child_problems = {}
                 raise Crash
             self._apply(effect)
         return decision

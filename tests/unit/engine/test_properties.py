@@ -403,7 +403,7 @@ def observations(draw: st.DrawFn) -> Observed:
         finished_at=draw(_STAMPS) if phase in ("Rejected", "Failed", "Succeeded") else None,
     )
     jobs = {}
-    create_problems = {}
+    child_problems = {}
     for path in draw(st.lists(st.sampled_from(names), max_size=3)):
         name = job_of(path)
         jobs[name] = JobFact(
@@ -417,7 +417,7 @@ def observations(draw: st.DrawFn) -> Observed:
             trouble=draw(_TEXTS),
         )
         if draw(st.booleans()):
-            create_problems[name] = WriteProblem("refused", permanent=draw(st.booleans()))
+            child_problems[name] = WriteProblem("refused", permanent=draw(st.booleans()))
     found = draw(st.none() | approvals())
     return builders.observed(
         raw,
@@ -430,7 +430,7 @@ def observations(draw: st.DrawFn) -> Observed:
             draw(pods(p)) for p in draw(st.lists(st.sampled_from([*names, "gone"]), max_size=4))
         ),
         jobs=jobs,
-        create_problems=create_problems,
+        child_problems=child_problems,
         approvals={found.name: found} if found else {},
         live=draw(st.booleans()),
         live_at=draw(st.none() | _MOMENTS),

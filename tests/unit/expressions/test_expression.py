@@ -400,7 +400,7 @@ def test_results_of_null_do_not_use_up_none() -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "told"),
+    ("source", "answer"),
     [
         ("len(inputs.l)", "there is no function `len`; use size(x)"),
         ("inputs.t.toUpperCase()", "there is no function `toUpperCase`; use text.upperAscii()"),
@@ -420,7 +420,7 @@ def test_results_of_null_do_not_use_up_none() -> None:
         ("foo.bar + size(inputs.a)", "nothing is named `foo` here"),
     ],
 )
-def test_functions_and_words_of_other_languages_are_answered(source: str, told: str) -> None:
+def test_functions_and_words_of_other_languages_are_answered(source: str, answer: str) -> None:
     refused = compile_expression(source)
     assert isinstance(refused, ExpressionError)
-    assert told in refused.message
+    assert answer in refused.message

@@ -56,7 +56,7 @@ def advance(transition: Transition, path: str) -> None:
 
 
 def _without_pod(transition: Transition, path: str, attempt: AttemptStatus) -> None:
-    problem = transition.observed.create_problems.get(attempt.job)
+    problem = transition.observed.child_problems.get(attempt.job)
     if problem is not None and problem.permanent:
         fail(transition, path, attempt, Failed(Reason.LAUNCH_REJECTED, problem.message, "", False))
         return
@@ -204,6 +204,6 @@ def _watch_pods(
 
 def _stop_again(transition: Transition, path: str, attempt: AttemptStatus) -> None:
     stop(transition, path, reason_of(attempt.stopping))
-    if refused := transition.observed.create_problems.get(attempt.job):
+    if refused := transition.observed.child_problems.get(attempt.job):
         text = f"its Job cannot be stopped: {refused.message}"
         transition.name_trouble(path, Reason.STOP_REJECTED, text)

@@ -128,7 +128,7 @@ def _wake_at_expiry(transition: Transition, path: str) -> None:
 
 
 def _missing(transition: Transition, path: str, *, withdraw: bool) -> None:
-    problem = transition.observed.create_problems.get(transition.statuses[path].approval or "")
+    problem = transition.observed.child_problems.get(transition.statuses[path].approval or "")
     if problem is not None and problem.permanent:
         transition.end(path, "Failed", Reason.LAUNCH_REJECTED, problem.message)
     elif not transition.observed.live:

@@ -54,7 +54,7 @@ class Observed:
     records: Mapping[str, RecordFact | None] = field(default_factory=dict)
     logs: Mapping[str, str] = field(default_factory=dict)  # pod uid -> end of its log
     # Why a Job or Approval could not be created in an earlier pass, or a Job stopped, by its name.
-    create_problems: Mapping[str, WriteProblem] = field(default_factory=dict)
+    child_problems: Mapping[str, WriteProblem] = field(default_factory=dict)
     # Why a NodeRecord or the status of an Approval could not be written in this pass, by its name.
     write_problems: Mapping[str, WriteProblem] = field(default_factory=dict)
     # The run's NodeRecords that existed when this pass tried to create them, by name.

@@ -38,7 +38,7 @@ class RunEntry:
     mounts: dict[str, tuple[datetime, str]] = field(default_factory=dict)  # pod uid -> when, why
     approvals: Newest[str, ApprovalFact] = field(default_factory=Newest)  # by name
     jobs: dict[str, JobFact] = field(default_factory=dict)  # by name; from creates and live reads
-    create_problems: dict[str, WriteProblem] = field(default_factory=dict)  # Jobs, Approvals
+    child_problems: dict[str, WriteProblem] = field(default_factory=dict)  # Jobs, Approvals
     unanswered: dict[str, datetime] = field(default_factory=dict)  # by name of a child: since when
     write_problems: dict[str, WriteProblem] = field(default_factory=dict)  # NodeRecords, Approvals
 

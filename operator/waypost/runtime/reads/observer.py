@@ -115,7 +115,7 @@ class Observer:
             pods=pods,
             jobs=dict(entry.jobs),
             approvals=dict(entry.approvals),
-            create_problems=dict(entry.create_problems),
+            child_problems=dict(entry.child_problems),
             providers=self._catalog.providers(key.namespace),
             servers=self._catalog.servers(key.namespace),
             machines=self._machines.known(pod.machine for pod in pods),

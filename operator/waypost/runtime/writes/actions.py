@@ -46,7 +46,7 @@ from waypost.ports.cluster import (
 from waypost.ports.offload import Offload, inline
 from waypost.runtime.cache.newest import version_of
 from waypost.runtime.cache.runs import Key, RunCache
-from waypost.runtime.writes import create_problems
+from waypost.runtime.writes import child_problems
 from waypost.runtime.writes.status_patch import status_patch
 
 FENCE_SECONDS: Final = 10.0
@@ -230,12 +230,12 @@ class ActionExecutor:
             job = await self._create_child(Kind.JOB, key, action.job)
         except (Rejected, Foreign) as error:
             log.warning("the Job was refused: %s", error.message, extra=_about(key, action))
-            create_problems.note_refusal(entry, name, error, self._clock.now())
+            child_problems.note_refusal(entry, name, error, self._clock.now())
             return
         except Unavailable as error:
-            create_problems.note_no_answer(entry, name, error, self._clock.now())
+            child_problems.note_no_answer(entry, name, error, self._clock.now())
             raise
-        create_problems.forget(entry, name)
+        child_problems.forget(entry, name)
         fact = jobs.job_fact(job)
         if fact is not None:
             entry.jobs[name] = fact
@@ -263,12 +263,12 @@ class ActionExecutor:
         except AlreadyExists:
             body = await self._cluster.get(Kind.APPROVAL, namespace=key.namespace, name=name)
         except Rejected as error:
-            create_problems.note_refusal(entry, name, error, self._clock.now())
+            child_problems.note_refusal(entry, name, error, self._clock.now())
             return
         except Unavailable as error:
-            create_problems.note_no_answer(entry, name, error, self._clock.now())
+            child_problems.note_no_answer(entry, name, error, self._clock.now())
             raise
-        create_problems.forget(entry, name)
+        child_problems.forget(entry, name)
         self._keep_approval(key, body)
 
     def _keep_approval(self, key: Key, body: Obj) -> None:
@@ -330,19 +330,19 @@ class ActionExecutor:
                 patch_type=PatchType.MERGE,
             )
         except RefusedForNow as error:
-            create_problems.note_refusal(entry, action.job, error, self._clock.now())
+            child_problems.note_refusal(entry, action.job, error, self._clock.now())
             raise
         except Unavailable as error:
-            create_problems.note_no_answer(entry, action.job, error, self._clock.now())
+            child_problems.note_no_answer(entry, action.job, error, self._clock.now())
             raise
         except (NotFound, Rejected) as error:
-            create_problems.forget(entry, action.job)
+            child_problems.forget(entry, action.job)
             if isinstance(error, Rejected):
                 log.warning("Job %s cannot be suspended: %s", action.job, error.message)
             for pod in action.pods:
                 await self._delete_pod(key, pod.name, pod.uid)
             return
-        create_problems.forget(entry, action.job)
+        child_problems.forget(entry, action.job)
         fact = jobs.job_fact(job)
         if fact is not None:
             entry.jobs[action.job] = fact

@@ -350,7 +350,7 @@ def test_plan_wants_records_for_those_that_read_them() -> None:
 
 def test_a7_job_refused_for_good() -> None:
     problem = {job_of("a"): WriteProblem("requests > limits", permanent=True)}
-    decision = decide(seen(create_problems=problem), after(1), SETTINGS)
+    decision = decide(seen(child_problems=problem), after(1), SETTINGS)
     node = the_node(decision)
     assert (node.phase, node.reason, node.message) == (
         "Failed",
@@ -361,10 +361,10 @@ def test_a7_job_refused_for_good() -> None:
 
 def test_a7_quota_waits_under_the_queue_timeout() -> None:
     quota = {job_of("a"): WriteProblem("exceeded quota", permanent=False)}
-    early = decide(seen(create_problems=quota, live=True), after(10), SETTINGS)
+    early = decide(seen(child_problems=quota, live=True), after(10), SETTINGS)
     assert (the_node(early).phase, the_node(early).message) == ("Running", "exceeded quota")
     assert launches(early), "tried again"
-    late = decide(seen(create_problems=quota, live=True), after(120), SETTINGS)
+    late = decide(seen(child_problems=quota, live=True), after(120), SETTINGS)
     assert (the_node(late).phase, the_node(late).reason) == ("Failed", "LaunchRejected")
 
 

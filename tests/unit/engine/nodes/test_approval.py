@@ -205,7 +205,7 @@ def test_a_question_that_was_never_asked_expires_with_the_cause() -> None:
     play = opened()
     play.approvals.clear()
     problem = WriteProblem("exceeded quota: objects", permanent=False)
-    play.overrides = {"create_problems": {play.node("ok").approval: problem}, "live": True}
+    play.overrides = {"child_problems": {play.node("ok").approval: problem}, "live": True}
     play.now = after(3600)
     play.step()
     assert play.reasons["ok"] == "ApprovalExpired"

@@ -14,7 +14,7 @@ _SILENCE: Final = timedelta(seconds=20)
 def note_refusal(entry: RunEntry, name: str, error: ClusterError, now: datetime) -> None:
     """Keep why the child `name` was refused. Raises the error again if it may pass by itself."""
     permanent = not isinstance(error, RefusedForNow)
-    known = entry.create_problems
+    known = entry.child_problems
     since = known[name].since if name in known else now
     known[name] = WriteProblem(message=error.message, permanent=permanent, since=since)
     if not permanent:
@@ -26,10 +26,10 @@ def note_no_answer(entry: RunEntry, name: str, error: Unavailable, now: datetime
     since = entry.unanswered.setdefault(name, now)
     if now - since >= _SILENCE:
         problem = WriteProblem(message=error.message, permanent=False, since=since)
-        entry.create_problems[name] = problem
+        entry.child_problems[name] = problem
 
 
 def forget(entry: RunEntry, name: str) -> None:
     """The request for the child `name` has succeeded."""
-    entry.create_problems.pop(name, None)
+    entry.child_problems.pop(name, None)
     entry.unanswered.pop(name, None)
