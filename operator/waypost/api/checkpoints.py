@@ -4,7 +4,7 @@ The only module that compares paths with the status. Release, seal, sweep, lefto
 identity of pods at the gateway use it, so that paths such as `scan/3` have one meaning everywhere.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from waypost.api.paths import NodePath, parse_path
@@ -61,6 +61,26 @@ def checkpoint_of(nodes: Iterable[NodeStatus], path: str) -> Checkpoint | None:
     if status is None or (parsed.index is not None and not _was_repeated(status)):
         return None
     return Checkpoint(status, parsed.index)
+
+
+def is_left_over(nodes: Sequence[NodeStatus], round_: int, path: str, launched_in: int) -> bool:
+    """Whether a round has removed what an attempt belongs to: the node, or its `repeat`.
+
+    Args:
+        nodes: The checkpoints of a run in its round `round_`.
+        round_: The round of the run.
+        path: The path of the attempt.
+        launched_in: The round in which the attempt was launched.
+
+    Returns:
+        Once true, it stays true, so a stale status may be used. The iteration of a loop that has
+        not begun in this status may be newer than this status: the round of its node says so.
+    """
+    if checkpoint_of(nodes, path) is not None:
+        return False
+    node = path.partition("/")[0]
+    rounds = [status.round or 1 for status in nodes if status.path == node]
+    return launched_in < (rounds[0] if rounds else round_)
 
 
 def path_of(node: str, attempt: AttemptStatus) -> str:

@@ -20,6 +20,11 @@ CHAIN = spec(
     python("c", inputs={"v": "${nodes.b.output}"}),
     python("side"),
 )
+DONE = {
+    "type": "object",
+    "properties": {"done": {"type": "boolean"}},
+    "required": ["done"],
+}
 FAILS_ONCE = {"b": [raises(), returns(2)]}
 
 
@@ -481,6 +486,40 @@ def test_a_copy_of_the_run_from_before_the_round_lets_go_of_nothing_of_it() -> N
     decision = decide(replace(stale, pods=pods), play.now, SETTINGS)
     released = {a.uid for a in decision.after if isinstance(a, ReleasePod)}
     assert released.isdisjoint(pod.uid for pod in pods if pod.path == "b"), "its result is unread"
+
+
+def test_i4_a_copy_from_before_a_loop_began_lets_go_of_no_iteration() -> None:
+    """The copy is of the same round, in which the loop was still to begin since round 1."""
+    until = {"until": "${self.output.done}", "max": 3}
+    raw = spec(python("a"), python("b", dependsOn=["a"], repeat=until, outputSchema=DONE))
+    play = Play(raw)
+    play.step()
+    play.rerun().step()
+    stale = play.observe()
+    assert (play.status.round, play.phases["b"], play.node("b").loop) == (2, "Pending", None)
+    play.advance()
+    assert launches(play.step())
+    new = [pod for pod in play.pods.values() if pod.path == "b/0"]
+    assert [(pod.round, pod.held) for pod in new] == [(1, True)]
+    decision = decide(replace(stale, pods=(*stale.pods, *new)), play.now, SETTINGS)
+    assert decision.status == stale.status, "so the fence of a write does not hold it back"
+    assert decision.after == (), "it runs, and its result is unread"
+
+
+def test_iterations_of_a_node_that_no_longer_repeats_are_let_go() -> None:
+    """The node was removed and declared again without `repeat`; a pod of the loop exists."""
+    until = {"until": "${self.output.done}", "max": 3}
+    loop = python("b", repeat=until, outputSchema=DONE)
+    play = Play(spec(python("a"), loop))
+    play.step()
+    old = next(pod for pod in play.pods.values() if pod.path == "b/0")
+    play.spec["nodes"] = [python("a")]
+    play.rerun().step()
+    play.spec["nodes"] = [python("a"), python("b", dependsOn=["a"])]
+    play.rerun().step()
+    decision = decide(replace(play.observe(), pods=(old,)), play.now, SETTINGS)
+    kinds = {type(each) for each in decision.after if old.name in str(each)}
+    assert kinds == {StopAttempt, ReleasePod}
 
 
 @pytest.mark.parametrize(
