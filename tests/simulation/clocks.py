@@ -12,7 +12,7 @@ from tests.simulation.plan import Node, Scenario
 
 _REASON: Final = "DeadlineExceeded"
 _STORED_LATE: Final = 12.0  # how much later than it was decided a status may be stored
-_TO_STOP: Final = 6.0  # programs here obey
+_TO_STOP: Final = 6.0  # programs here obey; beside the requests of the operator
 
 
 class Clocks:
@@ -25,6 +25,7 @@ class Clocks:
         self._began: float | None = None  # the round
         self._verdict: float | None = None  # since when finally may run
         self._late = _STORED_LATE if scenario.troubles else 1.0
+        self._busy = 0  # how many nodes had an open attempt at the same time, at most
 
     def note(self, old: Obj, new: Obj, now: float, *, begins: bool) -> Iterator[Violation]:
         """What is wrong with a status write."""
@@ -32,6 +33,7 @@ class Clocks:
             self._began, self._verdict = now, None
         if new.get("verdict") and self._verdict is None:
             self._verdict = now
+        self._busy = max(self._busy, sum(n["phase"] == "Running" for n in items(new, "nodes")))
         before = {entry["path"]: entry for entry in items(old, "nodes")}
         entries = {entry["path"]: entry for entry in items(new, "nodes")}
         for node in self._scenario.nodes:
@@ -74,8 +76,9 @@ class Clocks:
             late = self._late
             if self._stage_is_over(node, now, slack=late) or self._is_due(node, now, slack=late):
                 yield Violation("deadline", f"{name} was started after its deadline", now)
-        overdue = self._is_due(node, now, slack=_TO_STOP)
-        overdue = overdue or self._stage_is_over(node, now, slack=_TO_STOP)
+        to_stop = _TO_STOP + _requests_to_stop(self._busy) * 2 * self._scenario.latency
+        overdue = self._is_due(node, now, slack=to_stop)
+        overdue = overdue or self._stage_is_over(node, now, slack=to_stop)
         if overdue and was.get("phase") not in FINAL and not self._scenario.troubles:
             yield Violation("deadline", f"{name} is {entry['phase']} long after its deadline", now)
 
@@ -84,3 +87,11 @@ class Clocks:
         return (
             node.deadline is not None and since is not None and now > since + node.deadline + slack
         )
+
+
+def _requests_to_stop(attempts: int) -> int:
+    """How many requests it takes one after the other, at most, until so many attempts that are
+    stopped together are recorded as ended, each in a pass of its own: two status writes, a stop of
+    every attempt that is left in each pass, and for each attempt two reads, the status, the end of
+    its pod."""
+    return 2 + attempts * (attempts + 1) + 4 * attempts

@@ -106,6 +106,11 @@ class AttemptStory:
     launched_at: str = ""
     ended_at: str = ""
 
+    @property
+    def ended(self) -> float:
+        """When it ended, by status."""
+        return (datetime.fromisoformat(self.ended_at) - EPOCH).total_seconds()
+
     def launched(self, *, late: float) -> float:
         """When it was launched, by status, but at most `late` seconds before that was stored."""
         said = (datetime.fromisoformat(self.launched_at) - EPOCH).total_seconds()
@@ -209,6 +214,12 @@ class Evidence:
             for pod in self.pods.values()
             if (pod.path, pod.attempt) == (path, attempt) and not self.is_too_late(pod.uid)
         ]
+
+    def over_at(self, story: AttemptStory) -> float:
+        """When the pod of an attempt that was closed had ended or was gone, by the API server. If
+        none had, the time that the status says."""
+        ends = [pod.over_at or pod.gone_at for pod in self.pods_of(story.path, story.number)]
+        return min((end for end in ends if end is not None), default=story.ended)
 
     def attempts_of(self, path: str) -> list[AttemptStory]:
         return [story for (name, _), story in sorted(self.attempts.items()) if name == path]

@@ -2,16 +2,19 @@
 and again with an operator that breaks the same invariant."""
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from waypost.engine.attempts import launch, lost_machines, watch
+from waypost.api.base import parse_duration
+from waypost.engine.attempts import launch, loops, lost_machines, watch
 from waypost.engine.nodes import approval
+from waypost.engine.scheduling import deadlines
 from waypost.engine.scheduling.inputs import resolve
 from waypost.engine.state.transition import Transition
 from waypost.kube.facts.jobs import WriteProblem
 
-from tests.simulation.plan import Act, Answer, Node, Round, Scenario, Trouble
+from tests.simulation.plan import Act, Answer, Loop, Node, Round, Scenario, Trouble
 from tests.simulation.stage import play
 
 SLOW = Node("n0", "python", acts=(Act("gives", 5, seconds=9.0),))
@@ -52,6 +55,20 @@ SILENT = Scenario(
 )
 LATE = replace(
     SILENT, nodes=(replace(SILENT.nodes[0], answers=(Answer(40.9, "Approved"),)), SILENT.nodes[1])
+)
+
+# Requests take half a second, and the result of an iteration is stored before the status.
+PAUSES = Scenario(
+    seed=18,
+    latency=0.3,
+    nodes=(Node("n0", "python", acts=(Act("gives", 5),), loop=Loop(above=500, max=4, pause=5.0)),),
+)
+# Many programs are stopped at the deadline of the run, one request after the other.
+STOPPED = Scenario(
+    seed=1,
+    latency=0.3,
+    deadline=5.0,
+    nodes=tuple(Node(f"n{at}", "python", acts=(Act("hangs", 5),)) for at in range(4)),
 )
 
 
@@ -135,3 +152,26 @@ def test_a_gate_that_ends_before_its_expiry_is_noticed(monkeypatch: pytest.Monke
     monkeypatch.setattr(approval, "_unwritten", end_at_once)
     early = replace(SILENT.nodes[0], answers=(Answer(20.0, "Approved"),))
     assert "I8" in broken(replace(SILENT, nodes=(early, SILENT.nodes[1])))
+
+
+@pytest.mark.parametrize(
+    "scenario", [pytest.param(PAUSES, id="pause"), pytest.param(STOPPED, id="deadline")]
+)
+def test_a_slow_api_server_is_no_mistake_of_the_operator(scenario: Scenario) -> None:
+    assert broken(scenario) == set()
+
+
+def test_a_pause_that_is_cut_short_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loops, "parse_duration", lambda text: parse_duration(text) - 0.2)
+    assert "VL1" in broken(PAUSES)
+
+
+def test_a_stop_long_after_the_deadline_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    of_run, late = deadlines.of_run, timedelta(seconds=15)
+
+    def later(transition: Transition) -> datetime | None:
+        at = of_run(transition)
+        return at and at + late
+
+    monkeypatch.setattr(deadlines, "of_run", later)
+    assert "deadline" in broken(replace(STOPPED, latency=0.02))
