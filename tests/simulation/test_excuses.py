@@ -57,6 +57,12 @@ LATE = replace(
     SILENT, nodes=(replace(SILENT.nodes[0], answers=(Answer(40.9, "Approved"),)), SILENT.nodes[1])
 )
 
+# A quota allows no Approval until long after its expiry.
+UNASKED = replace(
+    SILENT,
+    troubles=(Trouble("refuse", at=0.0, seconds=100.0, number=1, choice="quota approvals"),),
+)
+
 # Requests take half a second, and the result of an iteration is stored before the status.
 PAUSES = Scenario(
     seed=18,
@@ -137,7 +143,12 @@ def test_a_job_that_is_made_again_by_one_who_made_it_is_caught(
 
 
 @pytest.mark.parametrize(
-    "scenario", [pytest.param(SILENT, id="no answer"), pytest.param(LATE, id="an answer too late")]
+    "scenario",
+    [
+        pytest.param(SILENT, id="no answer"),
+        pytest.param(LATE, id="an answer too late"),
+        pytest.param(UNASKED, id="no Approval"),
+    ],
 )
 def test_an_approval_that_stays_open_may_have_expired(scenario: Scenario) -> None:
     violations, seen = play(scenario)
@@ -152,6 +163,13 @@ def test_a_gate_that_ends_before_its_expiry_is_noticed(monkeypatch: pytest.Monke
     monkeypatch.setattr(approval, "_unwritten", end_at_once)
     early = replace(SILENT.nodes[0], answers=(Answer(20.0, "Approved"),))
     assert "I8" in broken(replace(SILENT, nodes=(early, SILENT.nodes[1])))
+
+
+def test_a_gate_that_ends_unasked_before_its_expiry_is_noticed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(approval, "_is_expired", lambda transition, path: True)
+    assert "I8" in broken(UNASKED)
 
 
 @pytest.mark.parametrize(
