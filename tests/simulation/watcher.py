@@ -180,10 +180,11 @@ class Watcher:
             self.tell(f"{path} {node['phase']} {node.get('reason', '')}".rstrip())
         if node.get("attempt", 0) < was.get("attempt", 0):
             self.blame("I3", f"{path}: attempt numbers went back")
-        # A node with effect: once keeps its attempt though a round has edited it; if that turns out
-        # never to have started, the next one is of the new definition.
+        # A node with effect: once keeps its attempt though a round has changed what it depends on;
+        # if that turns out never to have started, the next one is of the new round.
         # Those of a loop are judged by VL1.
-        same = not self._nodes[path].loop and was.get("fingerprint") == node.get("fingerprint")
+        known = ("fingerprint", "round")
+        same = not self._nodes[path].loop and all(was.get(f) == node.get(f) for f in known)
         if same and was.get("inputDigest") not in (None, node.get("inputDigest")):
             self.blame("I6", f"{path}: the inputs of a later attempt differ from the first one's")
         if node.get("outputRecord") and node["outputRecord"] not in self.seen.records:

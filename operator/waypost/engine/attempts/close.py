@@ -7,7 +7,7 @@ from waypost.api.changes import changed_attempt
 from waypost.api.meta import EventReason
 from waypost.api.status import AttemptStatus
 from waypost.compiler import node_settings
-from waypost.engine.attempts import loops, lost_machines, retries, stored_results, traces
+from waypost.engine.attempts import loops, lost_machines, outdated, retries, stored_results, traces
 from waypost.engine.attempts.judge import NOT_STARTED, judge_pod
 from waypost.engine.attempts.launched_as import kind_of_pod, output_schema_of
 from waypost.engine.budget import shares
@@ -213,6 +213,8 @@ def fail(
         return
     if failure.reason == Reason.DEADLINE_EXCEEDED:
         deadlines.end(transition, path, detail=failure.message, tail=failure.tail)
+        return
+    if outdated.follow(transition, path, attempt, failure):
         return
     if shares.may_get_larger_share(transition, path):
         shares.wait_for_larger_share(transition, path, failure.message)

@@ -300,6 +300,7 @@ def _stopped_message(reason: str) -> str:
         Reason.TIMEOUT: "ran longer than its timeout",
         Reason.CANCELLED: "the run was cancelled",
         Reason.DEADLINE_EXCEEDED: "stopped while it was running",
+        Reason.SUPERSEDED: "stopped for a new round",
     }.get(reason_of(reason), "did not start within queueTimeout")
 
 

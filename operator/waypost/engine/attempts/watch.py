@@ -11,7 +11,7 @@ from waypost.api.changes import changed_attempt
 from waypost.api.kinds.table import kind_of
 from waypost.api.status import AttemptStatus
 from waypost.compiler import node_settings
-from waypost.engine.attempts import lost_machines, missing_mounts, stored_results
+from waypost.engine.attempts import lost_machines, missing_mounts, outdated, stored_results
 from waypost.engine.attempts.close import complete, complete_with, fail
 from waypost.engine.attempts.judge import from_stored_result, never_started
 from waypost.engine.attempts.launch import prepare
@@ -78,6 +78,10 @@ def _without_job(transition: Transition, path: str, attempt: AttemptStatus, prob
         return
     if reason := deadlines.why_not_started(transition, path):
         stop(transition, path, reason)
+        return
+    if outdated.is_outdated(transition, path, attempt):
+        transition.name_trouble(path, Reason.SUPERSEDED, outdated.WHY)
+        stop(transition, path, Reason.SUPERSEDED)
         return
     transition.name_trouble(path, Reason.LAUNCH_REJECTED, problem)
     if transition.now >= deadlines.of_start(transition, path, attempt):

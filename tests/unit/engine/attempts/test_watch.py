@@ -118,7 +118,7 @@ def test_a_timeout_is_not_blamed_for_what_ended_before_it(ran: float, reason: st
 @pytest.mark.parametrize("over", [True, False], ids=["pod-over", "no-pod"])
 def test_a_stop_for_a_reason_of_another_release_ends_too(over: bool) -> None:
     """After a rollback: an unknown word in status must not block the run forever."""
-    stopped = attempt(stopping="Superseded", stopping_at=timestamp(after(50)))
+    stopped = attempt(stopping="Replaced", stopping_at=timestamp(after(50)))
     status = builders.status(in_flight("a", attempts=[stopped]))
     pods = (exited("a", code=143, deleting=True),) if over else ()
     seen_ = seen(*pods, status=status, live=True, live_at=after(70))

@@ -6,13 +6,34 @@ from dataclasses import replace
 import pytest
 from waypost.api.base import JsonObject, JsonValue
 from waypost.compiler.definition import define
-from waypost.engine.state.decision import ReleasePod, StopAttempt
+from waypost.engine.state.decision import Launch, ReleasePod, StopAttempt
 from waypost.kube.facts.pods import PodFact
 from waypost.protocol.work import Usage
 
-from tests.support.builders import SETTINGS, agent, container, gate, http, python, spec, wait
+from tests.support.builders import (
+    SETTINGS,
+    agent,
+    container,
+    gate,
+    http,
+    job_of,
+    python,
+    spec,
+    wait,
+)
 from tests.support.passes import decide
-from tests.support.play import Play, evicted, launches, never_ends, raises, returns, uses, writes
+from tests.support.play import (
+    Crash,
+    Ending,
+    Play,
+    evicted,
+    launches,
+    never_ends,
+    raises,
+    returns,
+    uses,
+    writes,
+)
 
 CHAIN = spec(
     python("a"),
@@ -428,6 +449,91 @@ def test_a_once_node_after_one_that_runs_again_keeps_what_it_did() -> None:
     assert dispositions(play) == {"draft": "Rerun", "push": "Reused", "tell": "Rerun"}
     assert "effect: once" in (play.node("push").disposition_message or "")
     assert play.node("push").attempt == 1
+
+
+def never_launched(raw: JsonObject = ONCE) -> Play:
+    """The operator died when it had recorded the attempt of `push`, before it created its Job."""
+    play = Play(raw, endings={"push": [WRITES_NULL]})
+    play.step()
+    play.advance()
+    with pytest.raises(Crash):
+        play.step(crash_after=1)
+    assert (play.phases["push"], list(play.jobs)) == ("Running", [job_of("draft")])
+    return play
+
+
+@pytest.mark.parametrize(
+    ("asked", "edited", "phase", "reason"),
+    [
+        pytest.param({"skip": ["draft"]}, {}, "Skipped", "DependencySkipped", id="skipped"),
+        pytest.param({"outputs": {"draft": 7}}, {}, "Succeeded", None, id="another-input"),
+        pytest.param({"from": ["draft"]}, {}, "Succeeded", None, id="runs-again"),
+        pytest.param({}, {"inputs": {"v": 8}}, "Succeeded", None, id="edited"),
+        pytest.param({}, {"when": "${false}"}, "Skipped", "ConditionFalse", id="condition"),
+    ],
+)
+def test_s53_a_once_attempt_that_was_never_launched_is_decided_on_again(
+    asked: JsonObject, edited: JsonObject, phase: str, reason: str | None
+) -> None:
+    play = never_launched()
+    play.edit_node("push", **edited)
+    play.rerun(**asked).step()
+    assert dispositions(play)["push"] == "Adopted", "it may have been launched"
+    play.finish()
+    push = play.node("push")
+    assert (push.phase, push.reason) == (phase, reason)
+    first = (push.attempts or [])[0]
+    assert (first.reason, first.never_started) == ("Superseded", True)
+    assert play.executions.get(("push", 1)) is None
+    assert play.executions.get(("push", 2)) == (1 if phase == "Succeeded" else None)
+    assert "its attempt had not started" in (push.disposition_message or "")
+
+
+def test_s53_a_once_attempt_that_nothing_has_changed_for_is_launched_in_the_new_round() -> None:
+    play = never_launched()
+    play.rerun(**{"from": ["tell"]}).finish()
+    assert play.executions["push", 1] == 1
+    assert play.node("push").attempt == 1
+
+
+@pytest.mark.parametrize(
+    ("ending", "phase", "reason"),
+    [
+        pytest.param(WRITES_NULL, "Succeeded", None, id="it-had-ended"),
+        pytest.param(never_ends(), "Failed", "UnknownEffect", id="it-was-stopped"),
+    ],
+)
+def test_s53_a_once_attempt_that_is_launched_at_last_is_not_repeated(
+    ending: Ending, phase: str, reason: str | None
+) -> None:
+    """Another operator, frozen since its look, creates the Job when the stop is stored."""
+    play = never_launched()
+    launch = next(each for each in play.decisions[-1].after if isinstance(each, Launch))
+    play.endings = {"push": [ending]}
+    play.rerun(skip=["draft"]).step()
+    assert play.node("push").open_attempt is not None
+    play._apply(launch)
+    play.advance()
+    play.finish()
+    assert (play.phases["push"], play.node("push").reason) == (phase, reason)
+    assert [key for key in play.executions if key[0] == "push"] == [("push", 1)]
+
+
+def test_s53_a_once_attempt_that_could_not_start_is_decided_on_again() -> None:
+    def unscheduled(pod: PodFact) -> PodFact:
+        return replace(pod, phase="Failed", scheduled=False, started_at=None, deleting=True)
+
+    play = Play(ONCE, endings={"push": [never_ends()]})
+    play.step()
+    play.advance()
+    play.step()
+    play.rerun(skip=["draft"]).step()
+    assert dispositions(play)["push"] == "Adopted"
+    play.endings = {"push": [unscheduled]}
+    play.advance()
+    play.finish()
+    assert play.reasons["push"] == "DependencySkipped"
+    assert [a.reason for a in play.node("push").attempts or []] == ["Disrupted"]
 
 
 def test_nodes_come_and_go() -> None:
