@@ -29,6 +29,17 @@ class Http:
 
 
 @dataclass(frozen=True)
+class Body:
+    """A request that is answered with this body; ID in it becomes the id of the request."""
+
+    body: str
+    type: str = "application/json"
+    status: int = 200
+    headers: tuple[tuple[str, str], ...] = ()
+    short: bool = False  # the connection is closed before the whole body was sent
+
+
+@dataclass(frozen=True)
 class Error:
     """A call that is answered with a JSON-RPC error."""
 
@@ -39,13 +50,17 @@ class Error:
 @dataclass
 class Script:
     """What the server lists, and how it answers calls in their order; the last answer stands for
-    all that follow. `waits`: seconds before each; `gone`: what an unknown session is answered."""
+    all that follow. `waits`: seconds before each; `gone`: what an unknown session is answered;
+    `methods`: answers to other methods than tools/call, by method, a function of the parameters or
+    the answer itself."""
 
     tools: list[Any]
     answers: list[Any]
     gone: Http = Http(404, "Session not found")
     waits: float = 0.0
     event_stream: bool = False
+    methods: dict[str, Any] = field(default_factory=dict)
+    said: list[Any] = field(default_factory=list)  # answers of the client to questions
     calls: list[Any] = field(default_factory=list)  # arguments of calls that reached a tool
     sessions: list[str] = field(default_factory=list)  # that were begun
     live: set[str] = field(default_factory=set)
@@ -99,6 +114,10 @@ def _handler(script: Script) -> type[BaseHTTPRequestHandler]:  # noqa: C901 - on
 
         def do_POST(self) -> None:
             request = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            if "method" not in request:
+                script.said.append(request)
+                self._send(202, b"")
+                return
             method, session = request["method"], self.headers.get("mcp-session-id")
             if method == "initialize":
                 session = uuid.uuid4().hex
@@ -126,6 +145,12 @@ def _handler(script: Script) -> type[BaseHTTPRequestHandler]:  # noqa: C901 - on
             elif method == "tools/call":
                 answer = script.call(params.get("arguments"))
                 time.sleep(script.waits)
+            if method in script.methods:
+                answer = script.methods[method]
+                answer = answer(params) if callable(answer) else answer
+            if isinstance(answer, Body):
+                self._send_body(answer, json.dumps(request["id"]), session)
+                return
             if isinstance(answer, Http):
                 self._send(answer.status, answer.words.encode())
                 return
@@ -135,6 +160,19 @@ def _handler(script: Script) -> type[BaseHTTPRequestHandler]:  # noqa: C901 - on
             else:
                 body["result"] = answer
             self._send(200, json.dumps(body).encode(), "application/json", session)
+
+        def _send_body(self, answer: Body, number: str, session: str) -> None:
+            body = answer.body.replace("ID", number).encode("utf-8", "surrogateescape")
+            self.send_response(answer.status)
+            self.send_header("Content-Type", answer.type)
+            for name, value in answer.headers:
+                self.send_header(name, value)
+            if session:
+                self.send_header("Mcp-Session-Id", session)
+            self.send_header("Content-Length", str(len(body) + 10 * answer.short))
+            self.end_headers()
+            self.wfile.write(body)
+            self.close_connection = self.close_connection or answer.short
 
         def _send(
             self, status: int, body: bytes, kind: str = "text/plain", session: str = ""

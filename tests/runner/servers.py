@@ -11,13 +11,15 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Reply:
-    """One answer. `drop`: close the connection instead; `hang`: wait for the test to end."""
+    """One answer. `drop`: close the connection instead; `hang`: wait for the test to end;
+    `raw`: all that is sent, status line and headers too, before the connection is closed."""
 
     status: int = 200
     body: bytes = b"{}"
     headers: tuple[tuple[str, str], ...] = (("Content-Type", "application/json"),)
     drop: bool = False
     hang: bool = False
+    raw: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,9 @@ def serving(*replies: Reply, tls: ssl.SSLContext | None = None) -> Iterator[Serv
             if reply.hang:
                 script.over.wait(30)
             if reply.drop or reply.hang:
+                return
+            if reply.raw:
+                self.wfile.write(reply.raw)
                 return
             self.send_response(reply.status)
             for key, value in reply.headers:

@@ -16,8 +16,10 @@ from pydantic_ai.exceptions import (
     ModelNotFoundError,
     ModelQuotaExceededError,
     UnexpectedModelBehavior,
+    UserError,
 )
 from waypost.protocol.reasons import Reason
+from waypost.protocol.text import printable
 
 from waypost_agent.provider.provider_http import UnusableAnswer
 
@@ -26,7 +28,7 @@ _RATE_LIMITED: Final = 429
 _AGAIN: Final = frozenset({408, 409, 425, _RATE_LIMITED})
 _BUSY: Final = frozenset({_RATE_LIMITED, 502, 503, 504, 529})
 
-_TOO_LONG_STATUSES: Final = frozenset({400, 413, 422})
+_TOO_LONG_STATUSES: Final = frozenset({400, 422})
 _TOO_LONG_WORDS: Final = re.compile(
     r"context_length_exceeded|maximum context length|context (window|length|size)|"
     r"prompt is too long|prompt too long|input is too long|input token count .* exceeds|"
@@ -95,14 +97,15 @@ def refusal_of(error: Exception) -> Refusal:
         return _of_connection(error)
     if isinstance(error, TimeoutError):
         return Refusal(Reason.PROVIDER_ERROR, str(error))
-    unreadable = isinstance(error.__cause__, ValueError) and isinstance(error, ModelAPIError)
-    if unreadable or isinstance(error, UnexpectedModelBehavior):
-        hint = "check the ModelProvider's baseURL and type"
-        text = f"the answer cannot be read: {_invalid_field(error)}; {hint}"
-        return Refusal(Reason.PROVIDER_ERROR, text, answered=True)
-    text = one_line(str(error)) or "no details"
-    name = "" if isinstance(error, ModelAPIError) else f"{type(error).__name__}: "
-    return Refusal(Reason.PROVIDER_ERROR, f"{name}{text}")
+    if isinstance(error, UserError) or (
+        isinstance(error, ModelAPIError) and not isinstance(error.__cause__, ValueError)
+    ):
+        name = "" if isinstance(error, ModelAPIError) else "the request cannot be made: "
+        return Refusal(Reason.PROVIDER_ERROR, f"{name}{one_line(str(error)) or 'no details'}")
+    # The model answered, which is paid for, and its library stumbled over the answer.
+    hint = "check the ModelProvider's baseURL and type"
+    text = f"the answer cannot be read: {_invalid_field(error)}; {hint}"
+    return Refusal(Reason.PROVIDER_ERROR, text, answered=True)
 
 
 def _of_status(error: ModelHTTPError) -> Refusal:
@@ -117,7 +120,8 @@ def _of_status(error: ModelHTTPError) -> Refusal:
 
 def _of_unusable(error: UnusableAnswer) -> Refusal:
     if not error.is_error:
-        return Refusal(Reason.PROVIDER_ERROR, str(error))
+        again, answered = error.again, error.answered
+        return Refusal(Reason.PROVIDER_ERROR, str(error), again=again, answered=answered)
     if error.status is None:
         return Refusal(Reason.PROVIDER_ERROR, str(error), again=True)
     return _refusal(error.status, str(error), _hint_of(error.status), None)
@@ -165,6 +169,8 @@ def _hint(error: ModelHTTPError) -> str | None:
 def _is_too_long(status: int, text: str) -> bool:
     """Whether the provider refuses the conversation for its length, by the words of providers and
     gateways: few of them send a code for it."""
+    if status == 413:
+        return True
     return status in _TOO_LONG_STATUSES and _TOO_LONG_WORDS.search(text) is not None
 
 
@@ -205,11 +211,18 @@ def _invalid_field(error: Exception) -> str:
     for cause in _causes(error):
         if isinstance(cause, pydantic.ValidationError):
             first = cause.errors(include_url=False, include_input=False)[0]
-            path = ".".join(map(str, first["loc"]))
-            return f"{path}: {first['msg'].lower()}"
-    return one_line(str(error))
+            # Steps with a capital are classes of the library, not fields of the answer.
+            path = ".".join(step for step in map(str, first["loc"]) if not step[:1].isupper())
+            return f"{path}: {_without_classes(first['msg'].lower())}"
+    known = isinstance(error, ModelAPIError | UnexpectedModelBehavior)
+    name = "" if known else f"{type(error).__name__}: "
+    return f"{name}{one_line(str(error)) or 'no details'}"
+
+
+def _without_classes(message: str) -> str:
+    return message.partition(" or instance of ")[0]
 
 
 def one_line(text: str) -> str:
-    """The text on one line; cut only by who has redacted it."""
-    return " ".join(text.split())
+    """The text on one line, without control characters; cut only by who has redacted it."""
+    return printable(" ".join(text.split()))

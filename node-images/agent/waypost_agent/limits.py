@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any, Final, Unpack
 
 from waypost.protocol.reasons import Reason
-from waypost.protocol.text import shorten
+from waypost.protocol.text import printable, shorten
 from waypost.protocol.timestamps import now
 from waypost.protocol.work import SHARE, Trace, Usage
 
@@ -96,7 +96,7 @@ class Meter:
     def public(self, text: str | None) -> str | None:
         """The text as traces and messages may have it: without a secret, and short."""
         # Redacted before it is cut: half a secret would not be found.
-        return text if text is None else shorten(self._redact(text), _SHOWN)
+        return text if text is None else shorten(printable(self._redact(text)), _SHOWN)
 
     def _hold(
         self,

@@ -22,7 +22,7 @@ from waypost.protocol import ijson
 from waypost.protocol.ijson import Json
 from waypost.protocol.reasons import Reason
 from waypost.protocol.request import Request
-from waypost.protocol.text import shorten
+from waypost.protocol.text import printable, shorten
 from waypost.protocol.work import Usage, WorkFailed, WorkResult
 from waypost_node import endpoint_access
 
@@ -80,7 +80,7 @@ def perform(
     except Stopped as stopped:
         raise WorkFailed(
             stopped.reason,
-            shorten(keys.redact(stopped.message), SHOWN),
+            shorten(printable(keys.redact(stopped.message)), SHOWN),
             usage=meter.usage,
             trace=meter.trace,
             retry_after=stopped.retry_after,

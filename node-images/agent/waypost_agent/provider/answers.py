@@ -11,12 +11,28 @@ from typing import Final, NamedTuple
 
 from pydantic_ai.messages import ModelResponse, ToolCallPart
 from waypost.protocol.reasons import Reason
+from waypost.protocol.text import shorten
 
 from waypost_agent.failures import one_line
 
 _USABLE_ID: Final = re.compile(r"[!-~]{1,40}")  # OpenAI takes no longer ones
 # Why an answer was cut, in the provider's own word: here a higher maxTokens does not help.
-_FULL_CONTEXT: Final = frozenset({"model_context_window_exceeded", "CONTEXT_WINDOW_EXCEEDED"})
+_FULL_CONTEXT: Final = frozenset(
+    {"model_context_window_exceeded", "CONTEXT_WINDOW_EXCEEDED", "model_length", "context_length"}
+)
+
+
+# Finish reasons of servers that have other words than the interface they speak.
+_FOREIGN_WORDS: Final = (
+    ("length", re.compile(
+        r"length|max_?(output_?|new_?)?tokens?|token_?limit|truncat|window", re.I)),
+    ("content_filter", re.compile(
+        r"filter|safety|refus|sensitive|prohibit|block|recitation|guardrail|moderat|policy|spii",
+        re.I)),
+    ("error", re.compile(
+        r"error|abort|cancel|insufficient|network|time_?out|timed|interrupt|malformed|unexpected|"
+        r"too_many|fail|incomplete|overload|unavailable|preempt|pause|^other$", re.I)),
+)  # fmt: skip
 
 
 class Problem(NamedTuple):
@@ -32,15 +48,34 @@ def problem_of(response: ModelResponse, *, max_tokens: int | None) -> Problem | 
 
     `max_tokens`: settings.maxTokens as it was sent, None where the provider's own limit holds.
     """
-    if response.finish_reason == "content_filter":
+    finish = _finish(response)
+    if finish == "content_filter":
         return Problem(Reason.REFUSED, f"refuses: {one_line(_refusal_text(response))}")
-    if response.finish_reason == "length":
+    if finish == "length":
         return Problem(Reason.OUTPUT_INVALID, _cut_text(response, max_tokens))
-    if response.finish_reason == "error":
-        word = (response.provider_details or {}).get("finish_reason") or "error"
-        text = f"gave no usable answer: its finish reason is {one_line(str(word))}"
+    if finish == "error":
+        text = f"gave no usable answer: its finish reason is {finish_word(response) or 'error'}"
+        return Problem(Reason.PROVIDER_ERROR, text, again=True)
+    if finish == "tool_call" and not call_ids(response):
+        # A server that cannot read the calls of its model sends them as text, or not at all.
+        text = "gave no usable answer: it says that it calls tools, and has no call"
         return Problem(Reason.PROVIDER_ERROR, text, again=True)
     return None
+
+
+def finish_word(response: ModelResponse) -> str | None:
+    """The finish reason in the provider's own word, None where it gave none."""
+    word = (response.provider_details or {}).get("finish_reason") or response.finish_reason
+    return word and shorten(one_line(str(word)), 60)
+
+
+def _finish(response: ModelResponse) -> str | None:
+    """The finish reason; words that the library does not know are judged by what they say, and
+    None stands for one that says nothing against the answer."""
+    if response.finish_reason is not None or response.state == "suspended":
+        return response.finish_reason
+    word = finish_word(response) or ""
+    return next((kind for kind, words in _FOREIGN_WORDS if words.search(word)), None)
 
 
 def with_own_ids(response: ModelResponse, used: set[str]) -> ModelResponse:

@@ -155,7 +155,7 @@ class ModelClient(WrapperModel):
             start=now(),
             model=name,
             provider=provider_in(earlier.model),
-            finish=response.finish_reason,
+            finish=response.finish_reason or answers.finish_word(response),
             replayed=True,
         )
         if not earlier.marks and not self._journal.replaying:
@@ -196,15 +196,14 @@ class ModelClient(WrapperModel):
         return answers.tool_calls(response, output_tools=output_tools)
 
     def _with_given_names(self, response: ModelResponse) -> ModelResponse:
-        """The answer, with the names that the model was given: it may say a tool's own name."""
+        """The answer, with the names that the model was given: it may say a tool's own name, or
+        a name that no provider takes back."""
         parts = list(response.parts)
         for index, part in enumerate(parts):
-            if (
-                isinstance(part, ToolCallPart)
-                and self._names.given(part.tool_name) != part.tool_name
-            ):
+            if isinstance(part, ToolCallPart):
                 given: Any = self._names.given(part.tool_name)
-                parts[index] = replace(part, tool_name=given)
+                if given != part.tool_name:
+                    parts[index] = replace(part, tool_name=given)
         return replace(response, parts=parts)
 
     def _marks(self, calls: list[ToolCallPart], parameters: ModelRequestParameters) -> list[Mark]:

@@ -88,18 +88,11 @@ def _openai(work: ModelWork, key: str, http: httpx2.AsyncClient) -> Model:
 
 def _anthropic(work: ModelWork, key: str, http: httpx2.AsyncClient) -> Model:
     from anthropic import AsyncAnthropic
-    from anthropic.types.beta import BetaUsage
     from pydantic_ai.models.anthropic import AnthropicModel
     from pydantic_ai.providers.anthropic import AnthropicProvider
 
-    class CompatibleAnthropicModel(AnthropicModel):
-        def _process_response(self, response: Any, *args: Any, **more: Any) -> Any:
-            if response.usage is None:  # of gateways; the tokens are estimated then
-                response.usage = BetaUsage(input_tokens=0, output_tokens=0)
-            return super()._process_response(response, *args, **more)
-
     client = AsyncAnthropic(base_url=work.base_url, api_key=key, http_client=http, max_retries=0)
-    return CompatibleAnthropicModel(work.name, provider=AnthropicProvider(anthropic_client=client))
+    return AnthropicModel(work.name, provider=AnthropicProvider(anthropic_client=client))
 
 
 def _google(work: ModelWork, key: str, http: httpx2.AsyncClient) -> Model:

@@ -8,14 +8,11 @@ import json
 from typing import Any, Final
 
 import httpx2
+from waypost.protocol.text import printable
 from waypost_node import endpoint_access
 
-# The field that an answer has, by the type of provider.
-_ANSWER_FIELDS: Final = {
-    "OpenAI": ("choices",),
-    "Anthropic": ("content",),
-    "Google": ("candidates", "promptFeedback"),
-}
+from waypost_agent.provider import answer_bodies
+
 _NAMES: Final = {
     "OpenAI": "a chat completion",
     "Anthropic": "a message",
@@ -36,50 +33,152 @@ _STATUS_OF_WORD: Final = (
     ("invalid_request", 400),
 )
 _SHOWN: Final = 200  # characters of an answer that is something else
+_ANSWER_BYTES: Final = 32 * 1024**2
+_ERROR_BYTES: Final = 1024**2
 
 
 class UnusableAnswer(Exception):
-    """An answer with a success status that holds no model answer. `status`: the HTTP status that
-    its error stands for, None where it names none; `is_error`: it has an error's words."""
+    """An answer with a success status that holds no model answer, or a redirect.
 
-    def __init__(self, message: str, *, status: int | None = None, is_error: bool = False) -> None:
+    `status`: the HTTP status that its error stands for, None where it names none; `is_error`: it
+    has an error's words; `again`: another try may help; `answered`: a model answered, which is
+    paid for.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        is_error: bool = False,
+        again: bool = False,
+        answered: bool = False,
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.is_error = is_error
+        self.again = again
+        self.answered = answered
 
 
 def check_answers(http: httpx2.AsyncClient, *, type_: str) -> None:
-    """Let `http` raise UnusableAnswer for answers without the field of a provider of `type_`."""
+    """Let `http` raise UnusableAnswer for answers without the field of a provider of `type_`, and
+    give its library the others as it takes them. No answer is read beyond a bound."""
 
     async def check(response: httpx2.Response) -> None:
+        if 300 <= response.status_code < 400:
+            raise _redirect(response)
         if response.is_success:
-            problem = problem_of(await response.aread(), type_=type_)
-            if problem is not None:
-                raise problem
+            body = await _whole(response)
+            document = usable(body, type_=type_)
+            # ASCII: right in every character set that the headers may claim.
+            body = json.dumps(answer_bodies.cleaned(document, type_=type_)).encode()
+        else:
+            body = await _start(response, _ERROR_BYTES)
+        response._content = body
 
     http.event_hooks["response"].append(check)
 
 
-def problem_of(body: bytes, *, type_: str) -> UnusableAnswer | None:
-    """What is wrong with the body of a success; None for an answer."""
-    text = " ".join(body.decode("utf-8", "replace").split())
-    hint = f"it is not {_NAMES[type_]}; check the ModelProvider's baseURL and type"
-    if not text:
-        return UnusableAnswer(f"the answer is empty: {hint}")
+async def _whole(response: httpx2.Response) -> bytes:
+    """The body of an answer. Raises UnusableAnswer for one that is cut, damaged or too large."""
     try:
-        document: Any = json.loads(body)
-    except (ValueError, RecursionError):
-        return UnusableAnswer(f"the answer begins {text[:_SHOWN]!r}: {hint}")
+        body = await _start(response, _ANSWER_BYTES + 1)
+    except (httpx2.ReadError, httpx2.RemoteProtocolError, httpx2.DecodingError) as error:
+        words = " ".join(str(error).split()) or type(error).__name__
+        text = f"the answer was cut or damaged on its way: {words}"
+        raise UnusableAnswer(text, again=True, answered=True) from None
+    if len(body) > _ANSWER_BYTES:
+        limit = _ANSWER_BYTES // 1024**2
+        raise UnusableAnswer(f"the answer is larger than {limit} MiB", answered=True)
+    return body
+
+
+async def _start(response: httpx2.Response, limit: int) -> bytes:
+    """At most `limit` bytes of a body."""
+    body = bytearray()
+    async for chunk in response.aiter_bytes():
+        body += chunk[: limit - len(body)]
+        if len(body) >= limit:
+            break
+    return bytes(body)
+
+
+def _redirect(response: httpx2.Response) -> UnusableAnswer:
+    """A redirect is not followed: the key would go to an address that nobody named."""
+    try:
+        target = response.url.join(response.headers["location"])
+        place = f" (a redirect to {target.copy_with(query=None, fragment=None, userinfo=b'')})"
+    except (httpx2.InvalidURL, KeyError, ValueError):
+        place = ""
+    text = f"answered {response.status_code}{place}, which is not followed; "
+    return UnusableAnswer(f"{text}check the ModelProvider's baseURL")
+
+
+def usable(body: bytes, *, type_: str) -> dict[str, Any]:
+    """The JSON object of an answer. Raises UnusableAnswer."""
+    hint = f"it is not {_NAMES[type_]}; check the ModelProvider's baseURL and type"
+    text = " ".join(body.decode("utf-8", "replace").split())
+    if not text:
+        raise UnusableAnswer(f"the answer is empty: {hint}")
+    begins = f"the answer begins {printable(text[:_SHOWN])!r}"
+    try:
+        document: Any = answer_bodies.without_surrogates(json.loads(body))
+    except (ValueError, RecursionError) as error:
+        if text.startswith("{") and isinstance(error, ValueError):
+            problem = _json_problem(error)
+            text = f"the answer is not valid JSON, or was cut: {problem}; it {begins[11:]}"
+            raise UnusableAnswer(text, again=True, answered=True) from None
+        raise UnusableAnswer(f"{begins}: {hint}") from None
+    if isinstance(document, list) and document:  # as Google sends errors in places
+        document = document[0]
     if isinstance(document, dict):
-        error = document.get("error") or _error_of_choice(document)
-        fields = [document.get(name) for name in _ANSWER_FIELDS[type_]]
-        # An empty list of content is an empty answer; a completion without a choice is none.
-        if not error and any(each or (each is not None and type_ != "OpenAI") for each in fields):
-            return None
-        if error:
-            words = endpoint_access.said_in(json.dumps({"error": error}).encode())
-            return UnusableAnswer(words, status=_status_of(error), is_error=True)
-    return UnusableAnswer(f"the answer begins {text[:_SHOWN]!r}: {hint}")
+        is_answer = _is_answer(document, type_=type_)
+        found = document.get("error") or _error_of_choice(document)
+        if not is_answer and not found:
+            found = _bare_error(document)
+        if is_answer and not (found and _has_words(found)):
+            return document
+        if found:
+            words = endpoint_access.said_in(json.dumps({"error": found}).encode()) or begins
+            raise UnusableAnswer(words, status=_status_of(found), is_error=True)
+    raise UnusableAnswer(f"{begins}: {hint}")
+
+
+def _json_problem(error: ValueError) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return f"{error.msg} at character {error.pos}"
+    if isinstance(error, UnicodeDecodeError):
+        return f"no UTF-8 at byte {error.start}"
+    return " ".join(str(error).split())
+
+
+def _is_answer(document: dict[str, Any], *, type_: str) -> bool:
+    """Whether it has what answers of this type have. An empty list of content is an empty answer;
+    a completion without a choice is none."""
+    if type_ == "OpenAI":
+        choices = document.get("choices")
+        return isinstance(choices, list) and bool(choices) and isinstance(choices[0], dict)
+    if type_ == "Anthropic":
+        return isinstance(document.get("content"), list | str)
+    return isinstance(document.get("candidates"), list) or bool(document.get("promptFeedback"))
+
+
+def _has_words(error: Any) -> bool:
+    """Whether an error beside an answer says anything: some servers send an empty one always."""
+    if not isinstance(error, dict):
+        return True
+    words = [error.get(name) for name in ("message", "msg", "type", "status")]
+    return any(words) or _status_of(error) is not None
+
+
+def _bare_error(document: dict[str, Any]) -> Any:
+    """The error of a body that is nothing but an error."""
+    errors = document.get("errors")
+    if isinstance(errors, list) and errors:
+        return errors[0]
+    words = document.get("message") or document.get("detail")
+    return {**document, "message": words} if isinstance(words, str) else None
 
 
 def _error_of_choice(document: dict[str, Any]) -> Any:

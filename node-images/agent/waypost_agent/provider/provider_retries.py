@@ -12,6 +12,7 @@ from waypost.protocol.timestamps import now
 from waypost_agent.agent_request import ModelWork
 from waypost_agent.failures import Refusal, Stopped, refusal_of
 from waypost_agent.limits import Meter
+from waypost_agent.provider import answers
 from waypost_agent.usage import Tokens, cost_of, plain, tokens_of
 
 PATIENCE: Final = 60.0  # seconds that an attempt waits for its provider in all
@@ -107,7 +108,7 @@ class ProviderRetries:
             start=start,
             model=response.model_name or self._name,
             provider=self._provider,
-            finish=response.finish_reason,
+            finish=response.finish_reason or answers.finish_word(response),
             **self._counts(tokens),
         )
 

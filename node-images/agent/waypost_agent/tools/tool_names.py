@@ -20,7 +20,7 @@ class ToolNames:
 
     def __init__(self, names: Iterable[str]) -> None:
         names = list(names)
-        taken = set(names)
+        self._taken = taken = set(names)
         self.aliases: dict[str, str] = {}
         for name in names:
             if not _TAKEN_BY_ALL.fullmatch(name):
@@ -34,8 +34,10 @@ class ToolNames:
         return self.aliases.get(name, name)
 
     def given(self, name: str) -> str:
-        """The name that a model is given; models say the own name as well, from descriptions."""
-        return self._alias_of.get(name, name)
+        """The name that a model is given; models say the own name as well, from descriptions. A
+        name that is no tool's is made one that providers take back in the conversation."""
+        known = self._alias_of.get(name, name)
+        return known if _TAKEN_BY_ALL.fullmatch(known) else _alias(known, self._taken)
 
 
 def _alias(name: str, taken: set[str]) -> str:

@@ -1,0 +1,230 @@
+"""Answers of providers as JSON, brought into the form that the libraries take. Pure: no I/O.
+
+Gateways leave out, misspell or mistype what nobody needs, and an answer is paid for once it is
+given: what is clear in it is used. What is not clear stays as it is, for the library to refuse.
+"""
+
+import json
+import math
+from collections.abc import Callable
+from typing import Any, Final
+
+# More than any call uses. A larger number is no measurement, and no record could hold it.
+_MOST_TOKENS: Final = 10**12
+Json = dict[str, Any]
+
+
+def cleaned(document: Json, *, type_: str) -> Json:
+    """The answer of a provider of `type_` (OpenAI, Anthropic, Google). What was not reported or is
+    no number of tokens counts as zero, which is estimated later."""
+    clean: Callable[[Json], Json] = {"OpenAI": _openai, "Anthropic": _anthropic}.get(type_, _google)
+    return clean(document)
+
+
+def without_surrogates(value: Any) -> Any:
+    """The value with U+FFFD for lone surrogates, which are no text, and null for NaN and infinity,
+    which are no JSON."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, list):
+        return [without_surrogates(each) for each in value]
+    if isinstance(value, dict):
+        return {without_surrogates(k): without_surrogates(v) for k, v in value.items()}
+    return value
+
+
+def _openai(document: Json) -> Json:
+    choices = document.get("choices")
+    # Nobody asks for these, and some servers fill them with what is none.
+    kept = {key: each for key, each in document.items() if key not in ("service_tier", "object")}
+    created = document.get("created")
+    return {
+        **kept,
+        "id": _text(document.get("id")),
+        "object": "chat.completion",
+        "created": created if type(created) is int else 0,
+        "model": _text(document.get("model")),
+        "choices": [_choice(each) for each in choices[:1]]
+        if isinstance(choices, list)
+        else choices,
+        "usage": _openai_usage(document.get("usage")),
+    }
+
+
+def _choice(choice: Any) -> Any:
+    if not isinstance(choice, dict):
+        return choice
+    message = choice.get("message")
+    if isinstance(message, dict):
+        message = {k: v for k, v in message.items() if k not in _NEVER_ASKED_FOR}
+        message |= {"role": "assistant", "tool_calls": _calls(message.get("tool_calls"))}
+        if not isinstance(message.get("refusal"), str):
+            message["refusal"] = None
+    return {
+        **{k: v for k, v in choice.items() if k != "logprobs"},
+        "index": 0,
+        "finish_reason": _word(choice.get("finish_reason")),
+        "message": message,
+    }
+
+
+_NEVER_ASKED_FOR: Final = ("annotations", "audio", "function_call")
+
+
+def _calls(calls: Any) -> list[Json] | None:
+    """The tool calls; one without a name gets an empty name, which is no tool: the model is shown
+    that, and may ask again."""
+    if isinstance(calls, dict):
+        calls = list(calls.values())
+    return [_call(each) for each in calls] if isinstance(calls, list) and calls else None
+
+
+def _call(call: Any) -> Json:
+    call = call if isinstance(call, dict) else {}
+    function = call.get("function")
+    function = function if isinstance(function, dict) else {}
+    arguments = function.get("arguments")
+    if not isinstance(arguments, str):
+        arguments = json.dumps({} if arguments is None else arguments)
+    function = {
+        **function,
+        "name": _text(function.get("name")),
+        # Servers write no arguments in more than one way.
+        "arguments": "{}" if arguments.strip() in ("", "null") else arguments,
+    }
+    more = {k: v for k, v in call.items() if k != "custom"}
+    return {**more, "id": _text(call.get("id")), "type": "function", "function": function}
+
+
+def _openai_usage(usage: Any) -> Json | None:
+    if not isinstance(usage, dict):
+        return None
+    known = {name: _count(usage.get(name)) for name in ("prompt_tokens", "completion_tokens")}
+    details = {
+        name: {key: _count(each) for key, each in part.items() if each is not None}
+        for name in ("prompt_tokens_details", "completion_tokens_details")
+        if isinstance(part := usage.get(name), dict)
+    }
+    return {**known, **details, "total_tokens": sum(known.values())}
+
+
+def _anthropic(document: Json) -> Json:
+    content = document.get("content")
+    if isinstance(content, str):
+        content = [{"type": "text", "text": content}]
+    usage = document.get("usage")
+    usage = usage if isinstance(usage, dict) else {}
+    counts = {"input_tokens": 0, "output_tokens": 0, **{
+        name: _count(usage.get(name)) for name in _ANTHROPIC_COUNTS if usage.get(name) is not None
+    }}  # fmt: skip
+    return {
+        **document,
+        "id": _text(document.get("id")),
+        "type": "message",
+        "role": "assistant",
+        "model": _text(document.get("model")),
+        "stop_reason": _word(document.get("stop_reason")),
+        "content": [block for each in content if (block := _block(each))]
+        if isinstance(content, list)
+        else [],
+        "usage": counts,
+    }
+
+
+_ANTHROPIC_COUNTS: Final = (
+    "input_tokens",
+    "output_tokens",
+    "cache_read_input_tokens",
+    "cache_creation_input_tokens",
+)
+
+
+def _block(block: Any) -> Json | None:
+    """A block of content; None for one that holds nothing that was asked for."""
+    if not isinstance(block, dict):
+        return None
+    match block.get("type"):
+        case "tool_use":
+            given = block.get("input")
+            given = {} if given is None else given
+            if not isinstance(given, dict | str):
+                given = json.dumps(given)
+            named = {"id": _text(block.get("id")), "name": _text(block.get("name"))}
+            return {**block, **named, "input": given}
+        case "thinking":
+            words = {name: _text(block.get(name)) for name in ("thinking", "signature")}
+            return {**block, **words}
+        case "redacted_thinking":
+            return block if isinstance(block.get("data"), str) else None
+    text = block.get("text")
+    return {"type": "text", "text": text} if isinstance(text, str) else None
+
+
+def _google(document: Json) -> Json:
+    candidates = document.get("candidates")
+    usage = document.get("usageMetadata")
+    changed: Json = {}
+    if isinstance(candidates, list):
+        changed["candidates"] = [_candidate(each) for each in candidates if isinstance(each, dict)]
+    if isinstance(usage, dict):
+        counts = {k: _count(v) for k, v in usage.items() if k.endswith("Count") and v is not None}
+        changed["usageMetadata"] = counts
+    elif "usageMetadata" in document:
+        changed["usageMetadata"] = None
+    return document | changed
+
+
+def _candidate(candidate: Json) -> Json:
+    content = candidate.get("content")
+    parts = content.get("parts") if isinstance(content, dict) else None
+    kept = [part for each in parts if (part := _part(each))] if isinstance(parts, list) else []
+    word = _word(candidate.get("finishReason"))
+    return {**candidate, "finishReason": word, "content": {"role": "model", "parts": kept}}
+
+
+def _part(part: Any) -> Json | None:
+    if not isinstance(part, dict):
+        return None
+    call = part.get("functionCall")
+    if isinstance(call, dict):
+        args = call.get("args")
+        if isinstance(args, str):
+            args = _object_in(args)
+        call = {**call, "name": _text(call.get("name")), "args": {} if args is None else args}
+        if not isinstance(call.get("id", ""), str):
+            call["id"] = _text(call["id"])
+        return {**part, "functionCall": call}
+    if "text" in part:
+        return {**part, "text": _text(part["text"])}
+    return part if len(part) else None
+
+
+def _object_in(text: str) -> Any:
+    """The JSON object in a text; the text itself where there is none."""
+    try:
+        found = json.loads(text or "{}")
+    except (ValueError, RecursionError):
+        return text
+    return found if isinstance(found, dict) else text
+
+
+def _text(value: Any) -> str:
+    """An id, a name or another word; empty where there is none."""
+    if isinstance(value, str):
+        return value
+    return str(value) if type(value) in (int, float) else ""
+
+
+def _word(value: Any) -> str | None:
+    return _text(value) or None
+
+
+def _count(value: Any) -> int:
+    """A number of tokens; 0 for what is none."""
+    if isinstance(value, str) and value.strip().isascii() and value.strip().isdecimal():
+        value = int(value) if len(value) < 20 else _MOST_TOKENS
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value if type(value) is int and 0 <= value < _MOST_TOKENS else 0
