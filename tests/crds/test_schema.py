@@ -250,6 +250,23 @@ def test_what_a_crd_cannot_hold_is_refused_by_name(sample: type[BaseModel], mess
     assert str(refused.value).startswith(message)
 
 
+def test_a_field_may_have_the_docstring_of_its_type_as_description() -> None:
+    """Pydantic leaves out a description that equals that of the type: from Python 3.13 on, whose
+    compiler removes indentation, also one of several lines."""
+
+    class Inner(BaseModel):
+        """An inner thing."""
+
+        size: int = Field(description="Size.")
+
+    class Outer(BaseModel):
+        """An outer thing."""
+
+        inner: Inner = Field(description=Inner.__doc__)
+
+    assert structural(Outer, {})["properties"]["inner"]["description"] == "An inner thing."
+
+
 def test_rules_hang_on_the_model_and_on_the_pattern() -> None:
     class Named(BaseModel):
         """A named thing."""

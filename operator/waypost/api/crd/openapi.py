@@ -100,7 +100,8 @@ class _Renderer:
         name = source["$ref"].rpartition("/")[2]
         target = self._definitions[name]
         schema = self.model(target, name, at=at, inside=inside)
-        # The description of the field overrides that of its type.
+        # The description of the field overrides that of its type. Pydantic leaves out one that
+        # equals the docstring of the type, which is so for some docstrings from Python 3.13 on.
         own = source.get("description")
         return {**schema, "description": _one_line(own)} if own else schema
 
@@ -125,9 +126,13 @@ class _Renderer:
         return schema
 
     def _property(self, field: Schema, *, at: str, inside: tuple[str, ...]) -> Schema:
-        if not field.get("description"):
+        if not (field.get("description") or self._description_of_type(field)):
             raise UnstructuralError(f"{at}: has no description, which kubectl explain would print")
         return self.value(field, at=at, inside=inside)
+
+    def _description_of_type(self, field: Schema) -> str:
+        name = field.get("$ref", "").rpartition("/")[2]
+        return str(self._definitions.get(name, {}).get("description", ""))
 
     def _list(self, source: Schema, *, at: str, inside: tuple[str, ...]) -> Schema:
         if "maxItems" not in source:

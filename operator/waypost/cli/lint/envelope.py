@@ -12,6 +12,10 @@ from waypost.kube.facts import runs
 KINDS: Final = tuple(resource.kind for resource in RESOURCES)
 _NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _NAME_LENGTH: Final = 253
+_NAMESPACE: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_SHORT: Final = 63  # characters of a namespace, of a label, and of a key after its prefix
+_KEY: Final = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
+_CHARACTERS: Final = "letters and digits, with -, _ and . between them"
 _MAPS: Final = ("labels", "annotations")
 # The kinds that people write. On the others the operator sets labels and annotations.
 _WRITTEN_BY_USERS: Final = ("AgentWorkflow", "AgentWorkflowTemplate", "ModelProvider", "ToolServer")
@@ -32,6 +36,8 @@ def problems(value: Mapping[str, Any]) -> Iterator[Problem]:
         yield Problem("metadata", text)
         return
     yield from _name(metadata.get("name"))
+    yield from _generated(metadata.get("generateName"))
+    yield from _namespace(metadata.get("namespace"))
     for field in _MAPS:
         yield from _texts(field, metadata.get(field))
     if kind in _WRITTEN_BY_USERS:
@@ -51,6 +57,19 @@ def _name(name: Any) -> Iterator[Problem]:
         yield Problem("metadata.name", text)
 
 
+def _generated(prefix: Any) -> Iterator[Problem]:
+    # The API server cuts a long prefix.
+    if prefix and not (isinstance(prefix, str) and _NAME.fullmatch(prefix.removesuffix("-"))):
+        text = f"expected lower case letters, digits, - and ., found {prefix!r}"
+        yield Problem("metadata.generateName", text)
+
+
+def _namespace(name: Any) -> Iterator[Problem]:
+    if name and not (isinstance(name, str) and len(name) <= _SHORT and _NAMESPACE.fullmatch(name)):
+        text = f"expected at most {_SHORT} lower case letters, digits and -, found {name!r}"
+        yield Problem("metadata.namespace", text)
+
+
 def _texts(field: str, entries: Any) -> Iterator[Problem]:
     if entries is None:
         return
@@ -58,9 +77,26 @@ def _texts(field: str, entries: Any) -> Iterator[Problem]:
         yield Problem(f"metadata.{field}", f"expected an object, found {entries!r}")
         return
     for key, text in entries.items():
+        if not _is_key(key if field == "labels" else key.lower()):
+            expected = f"expected [prefix/]name, the name with up to {_SHORT} {_CHARACTERS}"
+            yield Problem(f"metadata.{field}.{key}", f"{expected}, found the key {key!r}")
+        elif field == "labels" and isinstance(text, str) and not _is_label(text):
+            expected = f"expected up to {_SHORT} {_CHARACTERS}"
+            yield Problem(f"metadata.{field}.{key}", f"{expected}, found {text!r}")
         if not isinstance(text, str):
             found = f"expected a string, found {text!r}; write it in quotes"
             yield Problem(f"metadata.{field}.{key}", found)
+
+
+def _is_key(key: str) -> bool:
+    prefix, slash, name = key.rpartition("/")
+    if slash and not (len(prefix) <= _NAME_LENGTH and _NAME.fullmatch(prefix)):
+        return False
+    return len(name) <= _SHORT and _KEY.fullmatch(name) is not None
+
+
+def _is_label(text: str) -> bool:
+    return not text or (len(text) <= _SHORT and _KEY.fullmatch(text) is not None)
 
 
 def _reserved(metadata: Mapping[str, Any]) -> Iterator[Problem]:

@@ -4,6 +4,7 @@ YAML of version 1.1 and JSON, several documents in a file, and lists of objects 
 """
 
 import json
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ import yaml
 
 from waypost.cli.lint import scalars
 from waypost.cli.lint.reading import Loader, Place, Reader, Remark, Unreadable, key_text
+from waypost.cli.lint.yaml_parts import node_of, parts
 from waypost.protocol.ijson import Json
 
 __all__ = ["Document", "Place", "Remark", "Unreadable", "documents"]
@@ -21,7 +23,6 @@ _STEP: Final = re.compile(r'\["(?:[^"\\]|\\.)*"\]|\[(\d+)\]|\.?([^.\[\]]+)')
 _SPACE: Final = re.compile(r"\s*(?=\S)")
 _SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 _LIST: Final = "List"
-_BYTE_ORDER_MARK: Final = "\ufeff"
 
 
 @dataclass
@@ -31,6 +32,7 @@ class Document:
     value: Json
     node: Any
     remarks: list[Remark] = field(default_factory=list)
+    lines: int = 0  # of the file, before the text of `node`
 
     def place_of(self, path: str) -> Place:
         """Where a field such as `spec.nodes.draft.inputs.x` is; as much of it as there is.
@@ -43,7 +45,7 @@ class Document:
                 break
             key, node, at = found
             mark = key.start_mark
-        return Place(mark.line + 1, mark.column + 1)
+        return Place(mark.line + 1 + self.lines, mark.column + 1)
 
 
 def documents(text: str) -> Iterator[Document]:
@@ -51,24 +53,17 @@ def documents(text: str) -> Iterator[Document]:
 
     Raises Unreadable.
     """
-    text = text.removeprefix(_BYTE_ORDER_MARK)
     for document in _json(text) or _yaml(text):
         yield from _items(document)
 
 
 def _yaml(text: str) -> Iterator[Document]:
-    try:
-        for node in yaml.compose_all(text, Loader=Loader):
-            if not _is_empty(node):
-                reader = Reader()
-                value = reader.value(node)
-                yield Document(value, node, reader.remarks)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        at = f"{mark.line + 1}:{mark.column + 1}: " if mark else ""
-        raise Unreadable(f"{at}not YAML: {error.problem or error.context}") from error
-    except (yaml.YAMLError, RecursionError) as error:
-        raise Unreadable(f"1:1: not YAML: {' '.join(str(error).split())[:200]}") from error
+    for part in parts(text):
+        node = node_of(part)
+        if node is not None and not _is_empty(node):
+            reader = Reader(part.text, part.lines)
+            value = reader.value(node)
+            yield Document(value, node, reader.remarks, part.lines)
 
 
 def _json(text: str) -> list[Document]:
@@ -84,7 +79,7 @@ def _json(text: str) -> list[Document]:
         while begin := _SPACE.match(text, end):
             value, end = decoder.raw_decode(text, begin.end())
             node = _json_node(text, begin.end(), end)
-            found.append(Document(value, node, _remarks(node)))
+            found.append(Document(_with_text(value), node, _remarks(node)))
     except (ValueError, RecursionError, yaml.YAMLError):
         return []
     return found
@@ -103,12 +98,26 @@ def _json_node(text: str, begin: int, end: int) -> Any:
     return yaml.compose(padding + readable, Loader=Loader)
 
 
+def _with_text(value: Json) -> Json:
+    """`value` with the character that Go puts in place of half a surrogate pair."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return [_with_text(item) for item in value]
+    if isinstance(value, dict):
+        return {str(_with_text(key)): _with_text(item) for key, item in value.items()}
+    return value
+
+
 def _refuse_constant(text: str) -> Json:
     raise ValueError(f"{text} is not JSON")
 
 
 def _number(text: str) -> Json:
-    return scalars.json_number(float(text) if re.search(r"[.eE]", text) else int(text))
+    number = float(text) if re.search(r"[.eE]", text) else int(text)
+    if number in (math.inf, -math.inf):
+        raise Unreadable(f"1:1: kubectl cannot read this: the number {text} is too large")
+    return scalars.json_number(number)
 
 
 def _remarks(node: Any) -> list[Remark]:
@@ -121,10 +130,17 @@ def _remarks(node: Any) -> list[Remark]:
 def _items(document: Document) -> Iterator[Document]:
     """The objects of a list, each with its own remarks; any other object as it is."""
     value = document.value
-    items = value.get("items") if isinstance(value, dict) else None
-    is_list = isinstance(value, dict) and str(value.get("kind", "")).endswith(_LIST)
-    if not is_list or not isinstance(items, list):
+    if not isinstance(value, dict):
+        place = document.place_of("")
+        shown = " ".join(str(value).split())[:60]
+        text = f"kubectl cannot read this: expected an object, found {shown!r}"
+        raise Unreadable(f"{place.line}:{place.column}: {text}")
+    kind = str(value.get("kind", ""))
+    if not kind.endswith(_LIST) or "items" not in value:
         yield document
+        return
+    items = value["items"]
+    if not isinstance(items, list):
         return
     nodes = next(inner for key, inner in document.node.value if key_text(key) == "items").value
     for at, (item, node) in enumerate(zip(items, nodes, strict=True)):
@@ -134,7 +150,15 @@ def _items(document: Document) -> Iterator[Document]:
             for one in document.remarks
             if one.field.startswith(prefix)
         ]
-        yield from _items(Document(item, node, remarks))
+        typed = _typed(item, kind.removesuffix(_LIST), value.get("apiVersion"))
+        yield from _items(Document(typed, node, remarks, document.lines))
+
+
+def _typed(item: Json, kind: str, version: Json) -> Json:
+    """An item with the kind of its list, if it has none."""
+    if kind and isinstance(item, dict) and not item.get("kind"):
+        return {**item, "apiVersion": version, "kind": kind}
+    return item
 
 
 def _is_empty(node: Any) -> bool:

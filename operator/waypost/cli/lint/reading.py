@@ -1,5 +1,6 @@
 """The value of one YAML document as kubectl reads it, and what is remarkable about its text."""
 
+import re
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,6 +13,10 @@ from waypost.protocol.ijson import Json
 _MAX_VALUES: Final = 200_000  # anchors that name each other make gigabytes from a line
 _MAX_DEPTH: Final = 200
 _MERGE: Final = "<<"
+_MERGE_TAG: Final = "tag:yaml.org,2002:merge"
+_NOT_MERGED: Final = "map merge requires map or sequence of maps as the value"
+# YAML 1.2 has this escape, kubectl's library does not.
+_SLASH: Final = re.compile(r"(?<!\\)(?:\\\\)*\\/")
 _BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -37,19 +42,34 @@ class Remark:
     severity: Severity
 
 
-class Loader(_BASE):  # type: ignore[misc]
-    """PyYAML's parser without its own idea of what a plain scalar is."""
+class _PlainScalars:
+    """A parser of PyYAML without its own idea of what a plain scalar is."""
 
     def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
         """The tag of a node that has none in the text."""
         if kind is yaml.ScalarNode and implicit[0]:
             return scalars.PLAIN
-        return super().resolve(kind, value, implicit)
+        return super().resolve(kind, value, implicit)  # type: ignore[misc]
 
 
-def place(node: Any) -> Place:
-    """Where a node begins."""
-    return Place(node.start_mark.line + 1, node.start_mark.column + 1)
+class Loader(_PlainScalars, _BASE):  # type: ignore[misc]
+    """The fast parser."""
+
+
+class PlainLoader(_PlainScalars, yaml.SafeLoader):
+    """The parser in Python, for documents that use the name of an anchor again."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        """The next node. Its anchor replaces an earlier one of that name."""
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+        if not isinstance(event, yaml.AliasEvent):
+            self.anchors.pop(event.anchor, None)
+        return super().compose_node(parent, index)
+
+
+def place(node: Any, lines: int = 0) -> Place:
+    """Where a node begins; `lines` are before the text in which it is."""
+    return Place(node.start_mark.line + 1 + lines, node.start_mark.column + 1)
 
 
 def key_text(key: Any) -> str | None:
@@ -63,17 +83,24 @@ def key_text(key: Any) -> str | None:
 
 
 class Reader:
-    """Reads one document; `remarks` holds what was found on the way."""
+    """Reads one document; `remarks` holds what was found on the way.
 
-    def __init__(self) -> None:
+    Args:
+        text: The text of the document, if it is YAML.
+        lines: How many lines of the file are before it.
+    """
+
+    def __init__(self, text: str = "", lines: int = 0) -> None:
         self.remarks: list[Remark] = []
         self._left = _MAX_VALUES
+        self._text = text
+        self._lines = lines
 
     def value(self, node: Any, path: str = "", depth: int = 0) -> Json:
         """The JSON value of a node. Raises Unreadable for what kubectl refuses."""
         self._left -= 1
         if self._left < 0 or depth > _MAX_DEPTH:
-            raise _unreadable(node, "too large or too deep once anchors are used")
+            raise self._unreadable(node, "too large or too deep once anchors are used")
         if isinstance(node, yaml.SequenceNode):
             return [
                 self.value(item, f"{path}[{at}]", depth + 1) for at, item in enumerate(node.value)
@@ -83,31 +110,49 @@ class Reader:
         return self._scalar(node, path)
 
     def _mapping(self, node: Any, path: str, depth: int) -> dict[str, Json]:
+        # Later keys and merges win over earlier ones, whichever of them is a merge.
         made: dict[str, Json] = {}
-        merged: dict[str, Json] = {}
+        written: set[str] = set()
         for key, inner in node.value:
-            if key.tag == scalars.PLAIN and key.value == _MERGE:
-                sources = inner.value if isinstance(inner, yaml.SequenceNode) else [inner]
-                for source in sources:
-                    value = self.value(source, path, depth + 1)
-                    merged = (value if isinstance(value, dict) else {}) | merged
+            if key.value == _MERGE and key.tag in (scalars.PLAIN, _MERGE_TAG):
+                merged = self._merged(inner, path, depth)
+                self._overridden(key, path, sorted(written & merged.keys()))
+                made |= merged
                 continue
             name = key_text(key)
             if name is None:
                 self._remark(key, path, "a key must be text", "error")
                 continue
             below = f"{path}.{name}" if path else name
-            if name in made:
+            if name in written:
                 text = f"the key {name!r} is written twice; remove one of them"
                 self._remark(key, below, text, "error")
+            written.add(name)
             made[name] = self.value(inner, below, depth + 1)
-        return merged | made
+        return made
+
+    def _merged(self, node: Any, path: str, depth: int) -> dict[str, Json]:
+        """The entries that `<<` adds: of several maps, the first with a key gives its value."""
+        made: dict[str, Json] = {}
+        for source in node.value if isinstance(node, yaml.SequenceNode) else [node]:
+            if not isinstance(source, yaml.MappingNode):
+                raise self._unreadable(source, f"kubectl cannot read this: {_NOT_MERGED}")
+            made = self._mapping(source, path, depth + 1) | made
+        return made
+
+    def _overridden(self, key: Any, path: str, names: list[str]) -> None:
+        if names:
+            text = (
+                f"kubectl lets << replace the keys before it ({', '.join(names)}); write << first"
+            )
+            self._remark(key, path, text, "warning")
 
     def _scalar(self, node: Any, path: str) -> Json:
         try:
             value = scalars.resolve(node.value, node.tag)
         except scalars.NotJsonError as error:
-            raise _unreadable(node, f"kubectl cannot read this: {error}") from error
+            raise self._unreadable(node, f"kubectl cannot read this: {error}") from error
+        self._refuse_slash(node)
         meant = scalars.surprise(node.value, value) if node.tag == scalars.PLAIN else None
         if meant is not None:
             text = (
@@ -117,10 +162,16 @@ class Reader:
             self._remark(node, path, text, "warning")
         return value
 
+    def _refuse_slash(self, node: Any) -> None:
+        if node.style == '"' and self._text:
+            written = self._text[node.start_mark.index : node.end_mark.index]
+            if _SLASH.search(written):
+                text = "kubectl cannot read this: \\/ is an escape in JSON, not here; write /"
+                raise self._unreadable(node, text)
+
     def _remark(self, node: Any, path: str, message: str, severity: Severity) -> None:
-        self.remarks.append(Remark(place(node), path, message, severity))
+        self.remarks.append(Remark(place(node, self._lines), path, message, severity))
 
-
-def _unreadable(node: Any, text: str) -> Unreadable:
-    at = place(node)
-    return Unreadable(f"{at.line}:{at.column}: {text}")
+    def _unreadable(self, node: Any, text: str) -> Unreadable:
+        at = place(node, self._lines)
+        return Unreadable(f"{at.line}:{at.column}: {text}")

@@ -75,7 +75,8 @@ def resolve(text: str, tag: str) -> Json:
         return value
     if isinstance(value, bool) != (tag == "tag:yaml.org,2002:bool"):
         raise NotJsonError(f"cannot decode {text!r} as {_short(tag)}")
-    if not isinstance(value, _TYPES[tag]):
+    is_float = not _INTEGER_FORM.fullmatch(text.replace("_", ""))
+    if not isinstance(value, _TYPES[tag]) or (tag == _INTEGER and is_float):
         raise NotJsonError(f"cannot decode {text!r} as {_short(tag)}")
     return value
 

@@ -1,0 +1,63 @@
+"""The documents of a YAML file as kubectl divides it, each as the nodes of its parser.
+
+kubectl divides the text at the lines that begin with `---` before any parser sees it. So it
+knows no directives, and nothing but a comment may follow on such a line.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import yaml
+
+from waypost.cli.lint.reading import Loader, PlainLoader, Unreadable
+
+_SEPARATOR: Final = "---"
+_BYTE_ORDER_MARK: Final = "\ufeff"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One document: its text, and how many lines of the file are before it."""
+
+    text: str
+    lines: int
+
+
+def parts(text: str) -> Iterator[Part]:
+    """The documents of `text`, empty ones too. Raises Unreadable for a separator with a value."""
+    lines = 0
+    kept: list[str] = []
+    for at, line in enumerate(text.split("\n")):
+        if not line.startswith(_SEPARATOR):
+            kept.append(line)
+            continue
+        rest = line.removeprefix(_SEPARATOR).strip()
+        if rest and not rest.startswith("#"):
+            message = f"kubectl cannot read this: only a comment may follow ---, found {rest[:60]}"
+            raise Unreadable(f"{at + 1}:1: {message}")
+        yield _part([*kept, ""], lines)
+        kept, lines = [], at + 1
+    yield _part(kept, lines)
+
+
+def _part(kept: list[str], lines: int) -> Part:
+    return Part("\n".join(kept).removeprefix(_BYTE_ORDER_MARK), lines)
+
+
+def node_of(part: Part) -> Any:
+    """The root node of a document; None if it is empty. Raises Unreadable."""
+    try:
+        try:
+            return yaml.compose(part.text, Loader=Loader)
+        except yaml.composer.ComposerError as error:
+            if "second occurrence" not in str(error) and "duplicate anchor" not in str(error):
+                raise
+            return yaml.compose(part.text, Loader=PlainLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        at = f"{mark.line + 1 + part.lines}:{mark.column + 1}: " if mark else ""
+        raise Unreadable(f"{at}not YAML: {error.problem or error.context}") from error
+    except (yaml.YAMLError, RecursionError) as error:
+        at = f"{part.lines + 1}:1: "
+        raise Unreadable(f"{at}not YAML: {' '.join(str(error).split())[:200]}") from error
