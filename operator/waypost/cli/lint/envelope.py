@@ -58,10 +58,12 @@ def _name(name: Any) -> Iterator[Problem]:
 
 
 def _generated(prefix: Any) -> Iterator[Problem]:
-    # The API server cuts a long prefix.
-    if prefix and not (isinstance(prefix, str) and _NAME.fullmatch(prefix.removesuffix("-"))):
-        text = f"expected lower case letters, digits, - and ., found {prefix!r}"
-        yield Problem("metadata.generateName", text)
+    if not prefix:
+        return
+    is_name = isinstance(prefix, str) and _NAME.fullmatch(prefix.removesuffix("-"))
+    if not is_name or len(prefix) > _NAME_LENGTH:
+        expected = f"expected up to {_NAME_LENGTH} lower case letters, digits, - and ."
+        yield Problem("metadata.generateName", f"{expected}, found {prefix!r}")
 
 
 def _namespace(name: Any) -> Iterator[Problem]:

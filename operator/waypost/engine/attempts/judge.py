@@ -35,6 +35,16 @@ from waypost.protocol.record import (
 _SIGKILLED: Final = 137
 # Reasons of the kubelet, and of containerd after a power cut, whose exit code is not the program's.
 _END_UNKNOWN: Final = frozenset({CONTAINER_STATUS_UNKNOWN, "Unknown"})
+# Reasons of the kubelet for a pod that it ended for the sake of its machine or of other pods, and
+# how its messages about an eviction for the sake of the machine begin.
+_ENDED_FOR_OTHERS: Final = ("Terminated", "Shutdown", "NodeShutdown", "Preempting", "NodeLost")
+_NODE_PRESSURE: Final = ("The node was low on resource", "The node had condition")
+# Reasons for which a container waits: its image, and other steps before its program.
+_NO_IMAGE: Final = ("RegistryUnavailable", "SignatureValidationFailed")
+_NOT_CREATED: Final = (
+    *("Failed", "CrashLoopBackOff", "CreateContainerError", "RunContainerError"),
+    *("PreCreateHookError", "PreStartHookError", "PostStartHookError"),
+)
 
 
 # Reasons for which the operator stops an attempt whose container has not started.
@@ -206,6 +216,8 @@ def _did_its_work(pod: PodFact, stopping: str | None) -> bool:
     """
     if not pod.terminated or pod.exit_code != 0:
         return False
+    if pod.terminated_reason in (*_END_UNKNOWN, *START_FAILED):
+        return False  # the exit code is a placeholder
     if not _may_have_been_signalled(pod):
         return True
     return not stopping and bool(pod.has_sidecar or pod.message.strip())
@@ -254,12 +266,8 @@ def _without_record(
         return Failed(reason_of(stopping), _stopped_message(stopping), log or "", started)
     if pod.disruption:
         return Failed(Reason.DISRUPTED, pod.disruption, "", started)
-    if pod.pod_reason == "Evicted":
-        cause = pod.pod_message.rstrip(". ") or "evicted by the kubelet"
-        text = f"{cause}; raise resources.limits.ephemeral-storage"
-        return Failed(Reason.OUT_OF_DISK, text, "", started)
-    if pod.pod_reason == "DeadlineExceeded":
-        return _deadline(pod, started)
+    if (ended := _ended_by_kubelet(pod, started)) is not None:
+        return ended
     if pod.terminated_reason in START_FAILED:
         return replace(_exit_code(pod, log), started=False, exit_code=None)
     if pod.init is not None and pod.init.reason == "Failed":
@@ -272,10 +280,33 @@ def _without_record(
             Reason.OUT_OF_MEMORY, "killed: out of memory (raise limits.memory)", log or ""
         )
     if pod.deleting or pod.terminated_reason in _END_UNKNOWN or not pod.terminated:
-        return Failed(Reason.DISRUPTED, pod.pod_message or "the pod was deleted while it ran")
+        return Failed(Reason.DISRUPTED, pod.pod_message or _unknown_end(pod))
     if pod.exit_code == 0 and (KINDS[kind].runs_waypost or pod.has_sidecar):
         return Failed(Reason.RESULT_LOST, "exit code 0, but no record of a result was written")
     return _exit_code(pod, log)
+
+
+def _ended_by_kubelet(pod: PodFact, started: bool) -> Failed | None:
+    """What the pod's own reason says; None if it has none that explains its end."""
+    evicted = pod.pod_reason == "Evicted"
+    if pod.pod_reason in _ENDED_FOR_OTHERS or (
+        evicted and pod.pod_message.startswith(_NODE_PRESSURE)
+    ):
+        return Failed(Reason.DISRUPTED, pod.pod_message or pod.pod_reason, "", started)
+    if evicted:
+        cause = pod.pod_message.rstrip(". ") or "evicted by the kubelet"
+        text = f"{cause}; raise resources.limits.ephemeral-storage"
+        return Failed(Reason.OUT_OF_DISK, text, "", started)
+    return _deadline(pod, started) if pod.pod_reason == "DeadlineExceeded" else None
+
+
+def _unknown_end(pod: PodFact) -> str:
+    if pod.deleting:
+        return "the pod was deleted while it ran"
+    if pod.terminated_reason in _END_UNKNOWN:
+        said = f": {pod.message.strip()[:300]}" if pod.message.strip() else ""
+        return f"the kubelet does not know how the container ended{said}"
+    return f"the pod has the phase {pod.phase}, but no status of its container"
 
 
 def _exit_code(pod: PodFact, log: str | None) -> Failed:
@@ -284,7 +315,8 @@ def _exit_code(pod: PodFact, log: str | None) -> Failed:
         # A shell also exits with 137 if a child was killed for its memory: the two look the same.
         detail = " (SIGKILL, or a child process was killed for its memory)"
     message = f": {pod.message.strip()[:300]}" if pod.message.strip() else ""
-    text = f"exit code {pod.exit_code}{detail}{message}"
+    code = "no exit code" if pod.exit_code is None else f"exit code {pod.exit_code}"
+    text = f"{code}{detail}{message}"
     return Failed(Reason.NODE_ERROR, text, log or "", exit_code=pod.exit_code)
 
 
@@ -309,9 +341,9 @@ def never_started(pod: PodFact) -> Reason:
     if pod.unschedulable:
         return Reason.UNSCHEDULABLE
     waits_for = pod.init.reason if pod.init is not None else pod.waiting_reason
-    if waits_for in ("Failed", "CrashLoopBackOff"):
+    if waits_for in _NOT_CREATED:
         return Reason.POD_REJECTED
-    if "Image" in waits_for:
+    if "Image" in waits_for or waits_for in _NO_IMAGE:
         return Reason.IMAGE_PULL
     if waits_for == "CreateContainerConfigError" or pod.mount_trouble:
         return Reason.MISSING_REFERENCE

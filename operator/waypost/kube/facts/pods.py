@@ -34,7 +34,12 @@ CONTAINER_STATUS_UNKNOWN: Final = "ContainerStatusUnknown"
 START_FAILED: Final = ("StartError", "ContainerCannotRun")
 _CREATING: Final = ("", "ContainerCreating", "PodInitializing")
 # The kubelet refused the pod before it created a container.
-_NOT_ADMITTED: Final = ("OutOf", "Unexpected", "NodeAffinity", "NodeShutdown", "Topology")
+_NOT_ADMITTED: Final = (
+    *("OutOf", "Unexpected", "NodeAffinity", "NodeShutdown", "Topology", "SysctlForbidden"),
+    *("AppArmor", "NodePorts", "PodOS", "PodLevelResources", "UserNamespaces", "PodFeature"),
+)
+# A container that waits for these reasons has run.
+_HAS_RUN: Final = ("PostStartHookError", "CrashLoopBackOff")
 
 
 @dataclass(frozen=True)
@@ -159,6 +164,8 @@ def _pod_state(body: Any, *, run_uid: str, path: str, attempt: int) -> PodFact:
         deleting_until=moment(metadata, "deletionTimestamp"),
         unready_since=_unready_since(status),
         started_at=moment(running, "startedAt")
+        # A placeholder: the container runs, so it started after the kubelet took the pod.
+        or (moment(status, "startTime") if "running" in state else None)
         or moment(ended, "startedAt")
         or moment(last, "startedAt"),
         finished_at=moment(ended, "finishedAt"),
@@ -170,40 +177,63 @@ def _pod_state(body: Any, *, run_uid: str, path: str, attempt: int) -> PodFact:
         sidecar_message=text(carrier["terminated"], "message") if "terminated" in carrier else None,
         waiting_reason=text(waiting, "reason"),
         waiting_message=text(waiting, "message"),
-        unschedulable=condition_text(status, "PodScheduled", "False", "Unschedulable"),
+        unschedulable=condition_text(status, "PodScheduled", "False", "Unschedulable")
+        or condition_text(status, "PodScheduled", "False", "SchedulerError"),
         gated=condition_text(status, "PodScheduled", "False", "SchedulingGated"),
         pod_reason=text(status, "reason"),
         pod_message=text(status, "message"),
         disruption=condition_text(status, "DisruptionTarget", "True"),
         keys=keys,
-        init=None if running or ended else _init_fact(body),
+        init=_init_fact(body, state),
         has_others=any(
             text(item, "name") != meta.NODE_CONTAINER for item in items(body, "spec", "containers")
         ),
     )
 
 
-def _init_fact(body: Any) -> InitFact | None:
-    """The first init container, in their order, that has not finished or started."""
+def _init_fact(body: Any, state: dict[str, Any]) -> InitFact | None:
+    """The first init container, in their order, that has not finished or started.
+
+    Args:
+        body: The pod.
+        state: The state of its container `node`. Once that has run, nothing prevents its start; a
+            placeholder does not say that, but then only an init container that failed counts.
+    """
+    ended = section(state, "terminated")
+    if "running" in state or (ended and text(ended, "reason") != CONTAINER_STATUS_UNKNOWN):
+        return None
     sidecars = {
         text(item, "name")
         for item in items(body, "spec", "initContainers")
         if item.get("restartPolicy") == "Always"
     }
     for status in items(body, "status", "initContainerStatuses"):
-        name, state = text(status, "name"), section(status, "state")
-        about = f"init container {name}"
-        ended, waiting = section(state, "terminated"), section(state, "waiting")
-        if ended and ended.get("exitCode") != 0:
-            message = text(ended, "message").strip()[:300] or text(ended, "reason")
-            text_of_end = f"{about} failed with exit code {ended.get('exitCode')}: {message}"
-            return InitFact("Failed", text_of_end, moment(ended, "finishedAt"))
-        if waiting and text(waiting, "reason") not in _CREATING:
-            message = f"{text(waiting, 'reason')}: {text(waiting, 'message')}".removesuffix(": ")
-            return InitFact(text(waiting, "reason"), f"{about}: {message}")
-        if "running" in state and not (name in sidecars and status.get("started") is True):
-            return InitFact("Running", f"{about} is still running")
+        is_sidecar = text(status, "name") in sidecars
+        fact = None if ended and is_sidecar else _init_state(status, is_sidecar=is_sidecar)
+        if fact is not None and (not ended or fact.reason == "Failed"):
+            return fact
     return None
+
+
+def _init_state(status: dict[str, Any], *, is_sidecar: bool) -> InitFact | None:
+    """What an init container does instead of letting the next one start."""
+    state, last = section(status, "state"), section(status, "lastState", "terminated")
+    about = f"init container {text(status, 'name')}"
+    ended, waiting = section(state, "terminated"), section(state, "waiting")
+    if ended and ended.get("exitCode") != 0 and text(ended, "reason") != CONTAINER_STATUS_UNKNOWN:
+        return InitFact("Failed", f"{about} {_failure(ended)}", moment(ended, "finishedAt"))
+    if waiting and text(waiting, "reason") not in _CREATING:
+        message = f"{text(waiting, 'reason')}: {text(waiting, 'message')}".removesuffix(": ")
+        before = f"; it {_failure(last)}" if last else ""
+        return InitFact(text(waiting, "reason"), f"{about}: {message}{before}")
+    if "running" in state and not (is_sidecar and status.get("started") is True):
+        return InitFact("Running", f"{about} is still running")
+    return None
+
+
+def _failure(ended: dict[str, Any]) -> str:
+    message = text(ended, "message").strip()[:300] or text(ended, "reason")
+    return f"failed with exit code {ended.get('exitCode')}: {message}".removesuffix(": ")
 
 
 def mounted_keys(spec: Any) -> tuple[KeyFile, ...]:
@@ -270,8 +300,10 @@ def surely_not_started(pod: PodFact, *, waited: bool = False) -> bool:
         pod: The pod.
         waited: Whether its kubelet has reported why it had not started the container.
     """
-    if pod.started_at is not None:
+    if pod.started_at is not None or pod.waiting_reason in _HAS_RUN:
         return False
+    if pod.init is not None and pod.init.reason == "Failed":
+        return True
     if pod.terminated:
         return pod.terminated_reason in START_FAILED or (waited and _was_never_created(pod))
     if not pod.scheduled:
