@@ -7,13 +7,13 @@ from collections.abc import Callable
 from contextvars import copy_context
 from typing import Any, Final
 
-from waypost.api import meta
 from waypost.kube.objects import section
 from waypost.ports.cluster import ClusterError, Kind, Obj, PatchType
 
-from tests.fakes.api.watch import DELAYED, IMMEDIATE, ROUGH, STALE, Delivery
+from tests.simulation.after_the_end import stays_quiet, vanishes
 from tests.simulation.evidence import Evidence, GateStory, Violation
 from tests.simulation.manifest import PROVIDER, spec_of
+from tests.simulation.operators import Operators
 from tests.simulation.people import look_after
 from tests.simulation.plan import RUN, Round, Scenario, Trouble
 from tests.simulation.rounds import judge
@@ -21,27 +21,17 @@ from tests.simulation.strange_judge import StrangeJudge
 from tests.simulation.templates import submit
 from tests.simulation.troubles import COUNTED_WRITES, Saboteur, befall
 from tests.simulation.watcher import Watcher
-from tests.support.harness import NAMESPACE, Operator, World
+from tests.support.harness import NAMESPACE, World
 from tests.support.virtual import VirtualLoop
 from tests.unit.runtime.test_probe_controller import OK, says
 
-_DELIVERIES: Final[dict[str, Delivery]] = {
-    "immediate": IMMEDIATE,
-    "delayed": DELAYED,
-    "rough": ROUGH,
-    "stale": STALE,
-}
 _TROUBLED: Final = 400.0  # after these seconds everything is healed
 _TO_END: Final = 7200.0  # I11: how long a healed run may take
 _TO_SETTLE: Final = 90.0
-_QUIET: Final = 900.0
-_TRIES: Final = 12
-_TO_VANISH: Final = 180.0
-_TO_FORGET: Final = 700.0  # a watch may keep the end to itself, and the resync takes its time
 
 
 class Stage:
-    """The cluster, its operators, and what is done to them."""
+    """The cluster, and what happens to it."""
 
     def __init__(self, world: World, scenario: Scenario) -> None:
         self.world = world
@@ -51,14 +41,13 @@ class Stage:
         world.work.program = self._program
         world.script[""] = [says(OK)]
         self.saboteur = Saboteur(self, list(scenario.troubles), scenario.seed)
-        self._alive: list[Operator] = []
-        self._frozen: list[Operator] = []
         self._lost: set[str] = set()
         self._tasks: list[asyncio.Task[None]] = []
         self._answered: set[str] = set()
         self._more_rounds = scenario.needs_people
         self._news = asyncio.Event()
         self._outside = copy_context()
+        self.operators = Operators(world, scenario, self.saboteur, self.do)
         world.cluster.server.storage.listeners.append(self._changed)
 
     def _program(self, pod: Any) -> Any:
@@ -70,7 +59,7 @@ class Stage:
         """Everything that is wrong with this scenario's run."""
         if any(node.kind == "agent" for node in self.scenario.nodes):
             await self.world.user.create(Kind.MODEL_PROVIDER, namespace=NAMESPACE, body=PROVIDER)
-        self.start()
+        self.operators.start()
         await submit(self, spec_of(self.scenario))
         for trouble in self.scenario.troubles:
             if trouble.kind not in COUNTED_WRITES:
@@ -87,10 +76,10 @@ class Stage:
         await self._settle()
         self._heal()
         await asyncio.sleep(_TO_SETTLE)
-        await self._stays_quiet()
+        await stays_quiet(self)
         found = self._judge()
         known = len(self.seen.violations)
-        await self._vanishes()
+        await vanishes(self)
         return found + self.seen.violations[known:]
 
     async def until(
@@ -138,69 +127,13 @@ class Stage:
             if isinstance(result, Exception):
                 raise result
 
-    async def _stays_quiet(self) -> None:
-        """I11: once the run has ended nothing is written any more."""
-        before = len(self.world.cluster.log)
-        await asyncio.sleep(_QUIET)
-        dropped = {a.job for a in self.seen.attempts.values() if a.path not in self.seen.nodes}
-        written = [
-            w
-            for w in self.world.cluster.log[before:]
-            if w.request.user != "ann"
-            and not (w.request.verb == "delete" and w.request.name in dropped)  # the sweep
-        ]
-        done = [w for w in written if w.result != "NotFound"]  # by one whose watch is stale
-        probed = any(node.kind == "agent" for node in self.scenario.nodes)
-        if (done and not probed) or len(written) > _TRIES:
-            self.watcher.blame("I11", f"writes after the end: {written[:5]}")
-        held = [p for p in self.seen.pods.values() if p.gone_at is None and not p.released_at]
-        if held:
-            self.watcher.blame("I12", f"pods are still held: {[p.name for p in held]}")
-
-    async def _vanishes(self) -> None:
-        """I12: the run is deleted, and nothing of it stays."""
-        uid = self.seen.run["metadata"]["uid"]
-        if self.world.run():
-            await self.world.delete(Kind.AGENT_WORKFLOW, RUN)
-        await self.until(lambda: not self._left(uid), _TO_VANISH)
-        if left := self._left(uid):
-            self.watcher.blame("I12", f"left after the run was deleted: {left}")
-        for kind in (Kind.POD, Kind.APPROVAL):  # orphans and strangers are for people to remove
-            for body in self.world.all(kind):
-                if not body["metadata"].get("ownerReferences"):
-                    await self.world.delete(kind, body["metadata"]["name"])
-        await self.until(self._forgotten, _TO_FORGET, step=5.0)
-        if not self._forgotten():
-            self.watcher.blame("I12", "an operator remembers a run that is gone")
-
-    def _forgotten(self) -> bool:
-        return not any(operator.controller.store.uids() for operator in self._alive)
-
-    def _left(self, uid: str) -> list[str]:
-        orphaned = self._did("delete_job", "Orphan")
-        left = []
-        for kind in (Kind.JOB, Kind.POD, Kind.APPROVAL, Kind.NODE_RECORD, Kind.CONFIG_MAP):
-            for body in self.world.all(kind):
-                metadata = body["metadata"]
-                labels = metadata.get("labels", {})
-                if labels.get(meta.LABEL_RUN) != uid or metadata["name"].startswith("poison"):
-                    continue
-                orphan = not metadata.get("ownerReferences") and (
-                    orphaned if kind is Kind.POD else kind is Kind.APPROVAL
-                )
-                if not orphan or metadata.get("finalizers"):
-                    left.append(f"{kind.kind} {metadata['name']}")
-        return left
-
-    def _did(self, kind: str, choice: str) -> bool:
+    def planned(self, kind: str, choice: str) -> bool:
+        """Whether a trouble of this kind and choice is among those of the scenario."""
         return any((t.kind, t.choice) == (kind, choice) for t in self.scenario.troubles)
 
     def _judge(self) -> list[Violation]:
-        for operator in self.world.operators:
-            if operator.telemetry.outcomes["bug"]:
-                self.watcher.blame("I16", "a pass ended in an exception")
-            if operator.task.done() and not operator.line.dead and operator in self._alive:
-                self.watcher.blame("I16", "an operator stopped by itself")
+        for mistake in self.operators.mistakes():
+            self.watcher.blame("I16", mistake)
         if self.seen.run.get("status", {}).get("phase") == "Rejected":
             self.watcher.blame("T11", f"refused: {self.seen.run['status']['conditions']}")
         self.seen.digest = self.watcher.digest()
@@ -208,70 +141,6 @@ class Stage:
             judged = StrangeJudge(self.scenario, self.seen, self.world.ledger).all()
             return [*self.seen.violations, *judged]
         return judge(self.scenario, self.seen, self.world.ledger)
-
-    # --- operators ---------------------------------------------------------------------------
-
-    def start(self) -> Operator:
-        """One more operator."""
-        number = len(self.world.operators)
-        names = self.scenario.deliveries
-        delivery = _DELIVERIES[names[number % len(names)]]
-        if self.saboteur.healed:
-            delivery = IMMEDIATE
-        operator = self.world.start(delivery=delivery, seed=self.scenario.seed + number)
-        self.saboteur.attach(operator)
-        self._alive.append(operator)
-        return operator
-
-    def alive(self) -> list[Operator]:
-        return list(self._alive)
-
-    def operator(self) -> Operator:
-        """The eldest that lives; a new one when none does."""
-        return self._alive[0] if self._alive else self.start()
-
-    def kill(self, operator: Operator, *, pause: float | None) -> None:
-        """As by SIGKILL; another one starts after `pause` seconds, if it is given."""
-        self.retire(operator)
-        operator.die()
-        if pause is not None:
-            self.do(self._replace(1.0 if self.saboteur.healed else pause))
-
-    async def _replace(self, pause: float) -> None:
-        await asyncio.sleep(pause)
-        if not self._alive:
-            self.start()
-
-    def retire(self, operator: Operator) -> None:
-        """It is no longer counted on."""
-        if operator in self._alive:
-            self._alive.remove(operator)
-        if operator in self._frozen:
-            self._frozen.remove(operator)
-            operator.thaw()
-
-    def freeze(self, operator: Operator, *, seconds: float) -> None:
-        """As by SIGSTOP, for so long. Another operator takes over meanwhile, every other time."""
-        if operator in self._frozen or operator.line.dead or self.saboteur.healed:
-            return
-        self._frozen.append(operator)
-        operator.freeze()
-        self.do(self._thaw(operator, seconds))
-
-    async def _thaw(self, operator: Operator, seconds: float) -> None:
-        await asyncio.sleep(seconds * 0.3)
-        if len(self._alive) == 1 and self.scenario.seed % 2:
-            self.start()
-        await asyncio.sleep(seconds * 0.7)
-        self._wake(operator)
-
-    def _wake(self, operator: Operator) -> None:
-        if operator in self._frozen:
-            self._frozen.remove(operator)
-            operator.thaw()
-
-    def is_frozen(self, operator: Operator) -> bool:
-        return operator in self._frozen
 
     # --- machines and people -----------------------------------------------------------------
 
@@ -285,7 +154,7 @@ class Stage:
             self.world.work.regain_machine(machine)
 
     def remove(self, machine: str) -> None:
-        if self._did("removed", machine):
+        if self.planned("removed", machine):
             return
         self._lost.discard(machine)
         with contextlib.suppress(ValueError):  # a second time
@@ -370,14 +239,10 @@ class Stage:
         for task in self._tasks:
             if task.get_coro().__qualname__ == "befall":  # type: ignore[union-attr]
                 task.cancel()
-        for operator in list(self._frozen):
-            self._wake(operator)
+        self.operators.wake_all()
         for machine in sorted(self._lost):
             self.regain(machine)
-        if not self._alive:
-            self.start()
-        for operator in self._alive:
-            operator.watch.relist()
+        self.operators.heal()
         if section(self.world.run(), "spec").get("suspend"):
             self.do(self.patch_run(suspend=False))
 

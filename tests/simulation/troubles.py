@@ -96,7 +96,7 @@ class Saboteur:
             case "kill":
                 if trouble.choice == "after":
                     await send()
-                self._stage.kill(operator, pause=trouble.seconds)
+                self._stage.operators.kill(operator, pause=trouble.seconds)
                 raise asyncio.CancelledError
             case "twice":
                 await send()
@@ -109,7 +109,7 @@ class Saboteur:
                 raise Unavailable(RESET)
             case _:
                 answer = await send()
-                self._stage.freeze(operator, seconds=trouble.seconds)
+                self._stage.operators.freeze(operator, seconds=trouble.seconds)
                 await asyncio.sleep(0)  # from here on it notices nothing
                 return answer
 
@@ -123,22 +123,22 @@ class Saboteur:
 
 
 async def _freeze(stage: "Stage", trouble: Trouble) -> None:
-    stage.freeze(stage.operator(), seconds=trouble.seconds)
+    stage.operators.freeze(stage.operators.eldest(), seconds=trouble.seconds)
 
 
 async def _second(stage: "Stage", trouble: Trouble) -> None:
-    other = stage.start()
+    other = stage.operators.start()
     await asyncio.sleep(trouble.seconds)
-    if len(stage.alive()) > 1:
-        stage.kill(other, pause=None)
+    if len(stage.operators.alive()) > 1:
+        stage.operators.kill(other, pause=None)
 
 
 async def _shutdown(stage: "Stage", trouble: Trouble) -> None:
-    operator = stage.operator()
-    stage.retire(operator)
+    operator = stage.operators.eldest()
+    stage.operators.retire(operator)
     await operator.shut_down(within=60.0)
     await asyncio.sleep(trouble.seconds)
-    stage.start()
+    stage.operators.start()
 
 
 async def _faults(stage: "Stage", trouble: Trouble) -> None:
@@ -154,16 +154,16 @@ async def _outage(stage: "Stage", trouble: Trouble) -> None:
 
 
 async def _deaf(stage: "Stage", trouble: Trouble) -> None:
-    operator = stage.operator()
+    operator = stage.operators.eldest()
     operator.watch.pause()
     await asyncio.sleep(trouble.seconds)
-    if not stage.is_frozen(operator):
+    if not stage.operators.is_frozen(operator):
         operator.watch.resume()
 
 
 async def _relist(stage: "Stage", trouble: Trouble) -> None:
-    operator = stage.operator()
-    if not stage.is_frozen(operator):
+    operator = stage.operators.eldest()
+    if not stage.operators.is_frozen(operator):
         operator.watch.relist()
 
 
