@@ -217,9 +217,10 @@ class Evidence:
 
     def over_at(self, story: AttemptStory) -> float:
         """When the pod of an attempt that was closed had ended or was gone, by the API server. If
-        none had, the time that the status says."""
+        none had, as on a lost machine, the time that the status says."""
         ends = [pod.over_at or pod.gone_at for pod in self.pods_of(story.path, story.number)]
-        return min((end for end in ends if end is not None), default=story.ended)
+        closed = story.finished_at or 0.0
+        return min((end for end in ends if end is not None and end <= closed), default=story.ended)
 
     def attempts_of(self, path: str) -> list[AttemptStory]:
         return [story for (name, _), story in sorted(self.attempts.items()) if name == path]

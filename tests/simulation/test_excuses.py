@@ -85,6 +85,7 @@ def broken(scenario: Scenario) -> set[str]:
 @pytest.mark.parametrize(
     "scenario",
     [
+        pytest.param(LOST, id="replaced-on-another-machine"),
         pytest.param(SUPERSEDED, id="superseded-on-a-lost-machine"),
         pytest.param(CANCELLED, id="cancelled-on-a-lost-machine"),
     ],
@@ -93,7 +94,7 @@ def test_an_attempt_is_given_up_with_its_machine(scenario: Scenario) -> None:
     violations, seen = play(scenario)
     assert violations == []
     assert seen.attempts["n0", 1].given_up
-    assert seen.attempts["n0", 1].reason in ("Superseded", "Cancelled")
+    assert seen.attempts["n0", 1].reason in ("NodeLost", "Superseded", "Cancelled")
 
 
 @pytest.mark.parametrize(
