@@ -6,6 +6,7 @@ assert not work.ledger.doubled() and not work.ledger.overlaps()
 """
 
 from collections.abc import Callable
+from typing import Final
 
 from waypost.ports.cluster import Kind, Obj
 
@@ -15,6 +16,12 @@ from tests.fakes.cluster import InMemoryCluster
 from tests.fakes.nodes.jobs import JobController
 from tests.fakes.nodes.kubelet import Kubelet, Pace
 from tests.fakes.nodes.programs import Ledger, PodView, Program, echo, view
+
+# As the eviction manager of the kubelet words it.
+_MACHINE_IS_LOW: Final = "The node was low on resource: memory. Threshold quantity: 100Mi"
+_POD_IS_OVER: Final = (
+    "Pod ephemeral local storage usage exceeds the total limit of containers 1Gi. "
+)
 
 
 class Workloads:
@@ -83,11 +90,10 @@ class Workloads:
         """A drain or preemption: DisruptionTarget, then a graceful deletion."""
         self._kubelet.evict(pod.uid, reason=reason)
 
-    def run_out_of(
-        self, pod: PodView, *, disruption: bool, message: str = "The node was low on resource"
-    ) -> None:
+    def run_out_of(self, pod: PodView, *, disruption: bool, message: str = "") -> None:
         """The kubelet evicts, for its machine (`disruption`) or for the limit of the pod."""
-        self._kubelet.pressure(pod.uid, disruption=disruption, message=message)
+        said = message or (_MACHINE_IS_LOW if disruption else _POD_IS_OVER)
+        self._kubelet.pressure(pod.uid, disruption=disruption, message=said)
 
     def delete_pod(self, pod: PodView, *, grace: int | None = None) -> None:
         """kubectl delete pod; `grace` 0 is --force."""
