@@ -61,6 +61,7 @@ class ConditionReason:
     NEW_RUNS_SUSPENDED: Final = "NewRunsSuspended"
     # of an accepted run whose definition cannot be read
     DEFINITION_LOST: Final = "DefinitionLost"
+    DEFINITION_UNREAD: Final = "DefinitionUnread"
     RUNNING: Final = "Running"
     PAUSED: Final = "Paused"
     COMPLETED: Final = "Completed"

@@ -5,6 +5,7 @@ reads have found. No I/O.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from waypost.api.base import JsonObject
@@ -60,7 +61,22 @@ class Lost:
     template_exists: bool
 
 
-Origin = Own | Settled | Pinned | Fresh | Missing | Lost
+@dataclass(frozen=True)
+class Unread:
+    """The template, or the record of the version that the status names, could not be read.
+
+    Attributes:
+        text: What could not be read and why, and what to do.
+        retry_at: When it is read again.
+        pinned: Whether it is the definition that the status names.
+    """
+
+    text: str
+    retry_at: datetime
+    pinned: bool
+
+
+Origin = Own | Settled | Pinned | Fresh | Missing | Lost | Unread
 
 
 @dataclass(frozen=True)

@@ -78,8 +78,10 @@ def _reject(observed: Observed, entry: Rejected, now: datetime) -> Decision:
     else:
         decision = rejection.reject(observed, entry.problems, now, reason=entry.reason)
     if not entry.awaits_template:
-        return decision
+        return replace(decision, requeue_at=entry.retry_at)
     look_again = now + hold.LOOK_AGAIN
+    if entry.retry_at is not None:
+        look_again = min(look_again, entry.retry_at)
     return replace(decision, awaits_template=entry.awaits_template, requeue_at=look_again)
 
 
@@ -90,6 +92,7 @@ def _continue(transition: Transition, round_begun: bool) -> Decision:
         transition.event("Normal", EventReason.ROUND_BEGUN, round_message(status))
     if not is_finished(status):
         _advance(transition)
+    transition.read_again()
     transition.after += cleanup.seal_closed(transition)
     transition.after += cleanup.stop_sidecars(transition)
     transition.after += cleanup.release_closed(transition)

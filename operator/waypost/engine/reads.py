@@ -13,6 +13,7 @@ from waypost.engine.state.observed import Observed, Reads
 from waypost.engine.state.transition import is_finished
 from waypost.engine.state.visible import records_of
 from waypost.expressions.templates import references_in
+from waypost.kube.facts.read_problems import OBJECTS, REFERENCES, of_record
 
 
 def required_reads(entry: Entry, now: datetime) -> Reads:
@@ -54,12 +55,14 @@ def required_reads(entry: Entry, now: datetime) -> Reads:
         payloads |= _input_reads(observed, known, path)
     if not is_finished(observed.status):
         payloads |= output_reads(observed, known)
+    unread = observed.unread
+    records = {name for name in records if of_record(name) not in unread}
     return Reads(
         payloads=frozenset(payloads - set(observed.payloads)),
         records=frozenset(records - set(observed.records)),
         logs=tuple(logs),
-        live=live and not observed.live,
-        references=references and not observed.references_live,
+        live=live and not observed.live and OBJECTS not in unread,
+        references=references and not observed.references_live and REFERENCES not in unread,
         mounts=tuple(mounts),
         machines=frozenset(machines),
     )

@@ -8,6 +8,7 @@ from waypost.engine.nodes.table import engine_kind
 from waypost.engine.run.closing import closing_reason
 from waypost.engine.scheduling import deadlines, joins
 from waypost.engine.scheduling.inputs import invalid_reason, resolve
+from waypost.engine.scheduling.unread import unread_by
 from waypost.engine.state.inputs import Invalid
 from waypost.engine.state.transition import IN_POD, Transition, wake_time
 from waypost.protocol.reasons import Reason
@@ -54,6 +55,9 @@ def _skip_or_start(transition: Transition, path: str, *, room: bool) -> None:
         return
     if kind_of(transition.node(path)).has_pod and not room:
         return
+    if problem := unread_by(transition, path):
+        transition.wait_to_read(path, problem)
+        return
     opened = joins.condition(transition, path)
     if isinstance(opened, Invalid):
         _end_invalid(transition, path, opened)
@@ -86,4 +90,7 @@ def _retry(transition: Transition, path: str, status: NodeStatus, *, room: bool)
     if due is not None and transition.now < due:
         transition.requeue_at(due)
     elif room and not transition.spec.suspend:
-        _start(transition, path)
+        if problem := unread_by(transition, path):
+            transition.wait_to_read(path, problem)
+        else:
+            _start(transition, path)

@@ -25,6 +25,7 @@ class Reason(StrEnum):
     STOP_REJECTED = "StopRejected"
     RESULT_LOST = "ResultLost"
     RECORD_REJECTED = "RecordRejected"
+    READ_REJECTED = "ReadRejected"
     PROVIDER_ERROR = "ProviderError"
     RATE_LIMITED = "RateLimited"
     REFUSED = "Refused"

@@ -38,7 +38,8 @@ from waypost.runtime.cache.templates import TemplateCache
 from waypost.runtime.leader_election import Leadership, NoElection
 from waypost.runtime.other_loops import OtherLoops
 from waypost.runtime.queue import KeyedQueue
-from waypost.runtime.reads.observer import Observer, StaleRun
+from waypost.runtime.reads.live import StaleRun
+from waypost.runtime.reads.observer import Observer
 from waypost.runtime.resync import Resync
 from waypost.runtime.resync_loop import ResyncLoop
 from waypost.runtime.set_aside import SetAsideRuns

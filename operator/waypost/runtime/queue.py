@@ -15,6 +15,7 @@ K = TypeVar("K", bound=Hashable)
 
 _FIRST_BACKOFF: Final = 0.5
 _LAST_BACKOFF: Final = 60.0
+_SOONEST: Final = 5.0
 _STALE_TIMERS: Final = 64  # replaced timers in the heap, until it is rebuilt
 
 
@@ -87,7 +88,8 @@ class KeyedQueue(Generic[K]):
     def retry(self, key: K, *, longest: float = _LAST_BACKOFF) -> None:
         """Make a key due again after its pass failed, with an exponential backoff.
 
-        Replaces the timer that the pass has set: one in the past would make a loop without pause.
+        A timer that the pass has set counts if it is at least 5 s ahead: a deadline must not wait
+        for the backoff, and a timer in the past would make a loop without pause.
 
         Args:
             key: What failed.
@@ -97,7 +99,9 @@ class KeyedQueue(Generic[K]):
         self._failures[key] = failures + 1
         # The exponent is bounded: after a thousand failures the power would overflow.
         pause = min(_FIRST_BACKOFF * 2 ** min(failures, 16), longest, _LAST_BACKOFF)
-        self._set_timer(key, self._monotonic() + pause)
+        now = self._monotonic()
+        timer = max(self._timer.get(key, float("inf")), now + _SOONEST)
+        self._set_timer(key, min(now + pause, timer))
 
     def forget(self, key: K) -> None:
         """Reset the backoff of a key that succeeded."""

@@ -145,6 +145,29 @@ async def test_a_failed_pass_waits_out_its_backoff_whatever_timer_it_had_set() -
     assert clock.monotonic() - started == pytest.approx(0.5), "not a loop without a pause"
 
 
+async def test_a_timer_of_a_failed_pass_counts_if_it_is_before_the_backoff() -> None:
+    """S85: a deadline does not wait for the backoff of something that is refused."""
+    queue, clock = make()
+    for _ in range(9):
+        queue.retry("a")
+        await queue.get()
+        queue.done("a")
+    queue.add("a")
+    assert await taken(queue) == "a"
+    started = clock.monotonic()
+    queue.add_at("a", started + 20)
+    queue.retry("a")
+    queue.done("a")
+    assert await queue.get() == "a"
+    assert clock.monotonic() - started == pytest.approx(20)
+    queue.add_at("a", clock.monotonic())
+    started = clock.monotonic()
+    queue.retry("a")
+    queue.done("a")
+    assert await queue.get() == "a"
+    assert clock.monotonic() - started == pytest.approx(5), "not a loop without a pause"
+
+
 async def test_news_end_a_backoff() -> None:
     queue, _ = make()
     queue.retry("a")

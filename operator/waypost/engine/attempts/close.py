@@ -13,12 +13,14 @@ from waypost.engine.attempts.launched_as import kind_of_pod, output_schema_of
 from waypost.engine.budget import shares
 from waypost.engine.budget.usage import as_status_usage, total
 from waypost.engine.scheduling import deadlines
+from waypost.engine.scheduling.unread import unread_by
 from waypost.engine.state.outcome import Failed, Outcome, Succeeded, reason_of
 from waypost.engine.state.transition import Transition
 from waypost.kube import timestamps
 from waypost.kube.facts import refusals
 from waypost.kube.facts.jobs import WriteProblem, lasts_long
 from waypost.kube.facts.pods import PodFact
+from waypost.kube.facts.read_problems import ReadProblem
 from waypost.protocol.reasons import Reason
 from waypost.protocol.text import shorten
 
@@ -34,6 +36,13 @@ def complete(
     The attempt stays open while its result or trace cannot be written. Of several pods, the first
     one that succeeded counts, else the last one that ended: every operator judges the same.
     """
+    unread = stored_results.unread(transition, path, attempt)
+    superseded = transition.statuses[path].phase == "Superseding"
+    if unread is not None and not superseded:
+        _wait_to_read(transition, path, attempt, unread)
+        return
+    if traces.waits(transition, path, attempt.number):
+        return
     pods = sorted(pods, key=lambda pod: (pod.finished_at or transition.now, pod.uid))
     judged = [(pod, _judge(transition, path, attempt, pod)) for pod in pods]
     pod, outcome = next((j for j in judged if isinstance(j[1], Succeeded)), judged[-1])
@@ -56,6 +65,17 @@ def complete(
     complete_with(transition, path, attempt, outcome, pod.finished_at or transition.now)
 
 
+def _wait_to_read(
+    transition: Transition, path: str, attempt: AttemptStatus, problem: ReadProblem
+) -> None:
+    """Keep an attempt open that cannot be judged, unless it has to end and the problem lasts."""
+    if attempt.stopping is not None and problem.lasts_long(transition.now):
+        text = f"its result cannot be used: {problem.text}"
+        fail(transition, path, attempt, Failed(reason_of(attempt.stopping), text))
+    else:
+        transition.wait_to_read(path, problem)
+
+
 def complete_with(
     transition: Transition, path: str, attempt: AttemptStatus, outcome: Outcome, ended: datetime
 ) -> None:
@@ -63,6 +83,11 @@ def complete_with(
     if transition.statuses[path].phase == "Superseding":
         _supersede(transition, path, attempt, ended)
         return
+    if isinstance(outcome, Succeeded) and loops.is_loop(transition, path):
+        unread = unread_by(transition, path)  # by repeat.until
+        if unread is not None:
+            _wait_to_read(transition, path, attempt, unread)
+            return
     problem = transition.result_problem(path, outcome) if isinstance(outcome, Succeeded) else None
     if problem is not None and not _gives_up(transition, attempt, problem):
         transition.hold(path, problem)

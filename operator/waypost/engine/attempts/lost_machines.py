@@ -44,7 +44,8 @@ def look_at(observed: Observed, pod: PodFact) -> datetime | None:
     if fact is None:
         return suspected
     if fact.ready:
-        return max(suspected, fact.looked_at + _LOOK_AT_READY)
+        pause = _LOOK_AGAIN if fact.unread else _LOOK_AT_READY
+        return max(suspected, fact.looked_at + pause)
     return max(_lost_at(observed, fact, suspected), fact.looked_at + _LOOK_AGAIN)
 
 
@@ -73,7 +74,12 @@ def loss_reason(observed: Observed, pod: PodFact, now: datetime) -> str:
 def trouble(observed: Observed, pod: PodFact) -> str:
     """The problem of the machine of a suspected pod, as a text for people; "" if none is known."""
     fact = observed.machines.get(pod.machine)
-    if fact is None or fact.ready or suspected_since(pod) is None:
+    if fact is None or suspected_since(pod) is None:
+        return ""
+    if fact.unread:
+        text = f"machine {fact.name} seems to be lost, and cannot be read: {fact.unread}"
+        return f"{text}; allow the operator to read it, or delete its pod by force"
+    if fact.ready:
         return ""
     if not fact.exists:
         return f"machine {fact.name} no longer exists"

@@ -9,6 +9,7 @@ from waypost.api.status import AttemptStatus
 from waypost.compiler import node_settings
 from waypost.engine.scheduling import joins
 from waypost.engine.scheduling.inputs import invalid_reason, resolve
+from waypost.engine.scheduling.unread import unread_by
 from waypost.engine.state.inputs import Invalid
 from waypost.engine.state.outcome import Failed
 from waypost.engine.state.transition import Transition
@@ -34,6 +35,8 @@ def is_outdated(transition: Transition, path: str, attempt: AttemptStatus) -> bo
         return True
     if joins.judge(transition, path) is not joins.READY:
         return True
+    if unread_by(transition, path) is not None:
+        return False  # it is not launched before its data can be read
     if joins.condition(transition, path) is not True:
         return True
     inputs = resolve(transition, path)

@@ -10,6 +10,7 @@ from waypost.engine.attempts.judge import needs_record
 from waypost.engine.attempts.launched_as import kind_of_pod
 from waypost.engine.state.observed import Observed
 from waypost.engine.state.transition import Transition, attempt_ref
+from waypost.kube.facts.read_problems import ReadProblem, of_record
 from waypost.kube.kinds.table import KINDS
 from waypost.kube.payloads import AttemptRef, RecordFact
 from waypost.protocol.record import Attempt
@@ -43,6 +44,12 @@ def stored_result(transition: Transition, path: str, attempt: AttemptStatus) -> 
     ref = transition.attempt_ref(path, attempt.number)
     fact = transition.observed.records.get(ref.record_name("Result"))
     return fact if fact is not None and fact.is_of("Result", ref) else None
+
+
+def unread(transition: Transition, path: str, attempt: AttemptStatus) -> ReadProblem | None:
+    """Why the attempt's NodeRecord could not be read, if it had to be."""
+    name = transition.attempt_ref(path, attempt.number).record_name("Result")
+    return transition.observed.unread.get(of_record(name))
 
 
 def expected_identity(ref: AttemptRef, pod_uid: str) -> Attempt:

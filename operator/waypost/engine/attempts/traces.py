@@ -9,6 +9,7 @@ from waypost.engine.state.decision import PutRecord
 from waypost.engine.state.observed import Observed
 from waypost.engine.state.transition import Transition, attempt_ref
 from waypost.kube import node_records
+from waypost.kube.facts.read_problems import of_record
 from waypost.kube.payloads import AttemptRef
 from waypost.protocol import ijson
 from waypost.protocol.work import Trace, trace_from_json
@@ -59,6 +60,9 @@ def keep_trace(
         return name
     if not trace:
         return None
+    unread = transition.observed.unread.get(of_record(name))
+    if unread is not None:
+        transition.event("Warning", EventReason.TRACE_UNREADABLE, f"{path}: {unread.text}")
     fact = transition.observed.records.get(name)
     if fact is not None and fact.is_of("Trace", ref) and fact.payload.read:
         try:
@@ -68,6 +72,14 @@ def keep_trace(
                 "Warning", EventReason.TRACE_UNREADABLE, f"{path}: NodeRecord {name}: {error}"
             )
     return name
+
+
+def waits(transition: Transition, path: str, number: int) -> bool:
+    """Whether the trace of an attempt could not be read a moment ago: a short problem is waited
+    for, because only this pass exports the trace."""
+    name = transition.attempt_ref(path, number).record_name("Trace")
+    problem = transition.observed.unread.get(of_record(name))
+    return problem is not None and not problem.is_shown(transition.now)
 
 
 def _manifest(transition: Transition, ref: AttemptRef, document: JsonValue) -> dict[str, JsonValue]:

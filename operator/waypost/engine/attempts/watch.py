@@ -19,6 +19,7 @@ from waypost.engine.attempts.reads import FENCE, look_at
 from waypost.engine.attempts.stop import stop
 from waypost.engine.scheduling import deadlines
 from waypost.engine.scheduling.inputs import invalid_reason, resolve
+from waypost.engine.scheduling.unread import unread_by
 from waypost.engine.state.decision import Launch
 from waypost.engine.state.inputs import Invalid, Missing
 from waypost.engine.state.outcome import Failed, reason_of
@@ -27,6 +28,7 @@ from waypost.kube import timestamps
 from waypost.kube.facts import refusals
 from waypost.kube.facts.jobs import JobFact
 from waypost.kube.facts.pods import PodFact, idle_of, trouble_of
+from waypost.kube.facts.read_problems import OBJECTS
 from waypost.kube.kinds.table import pod_kind
 from waypost.kube.manifests.pod import RUNNER_HEADSTART
 from waypost.protocol.reasons import Reason
@@ -59,6 +61,9 @@ def _without_pod(transition: Transition, path: str, attempt: AttemptStatus) -> N
     problem = transition.observed.child_problems.get(attempt.job)
     if problem is not None and problem.permanent:
         fail(transition, path, attempt, Failed(Reason.LAUNCH_REJECTED, problem.message, "", False))
+        return
+    if unread := transition.observed.unread.get(OBJECTS):
+        transition.wait_to_read(path, unread)
         return
     if not transition.observed.live:
         transition.requeue_at(look_at(transition.observed, attempt))
@@ -93,6 +98,9 @@ def _without_job(transition: Transition, path: str, attempt: AttemptStatus, prob
         # No refusal: operator or API server were not available. queueTimeout begins now.
         moment = timestamps.timestamp(transition.now)
         transition.record_attempt(path, changed_attempt(attempt, launched_at=moment))
+    if unread := unread_by(transition, path):
+        transition.wait_to_read(path, unread)
+        return
     inputs = resolve(transition, path)
     action = inputs if isinstance(inputs, Invalid) else prepare(transition, path, inputs, attempt)
     # The same evaluation succeeded when the attempt was recorded, and its data cannot change;
@@ -138,7 +146,9 @@ def _job_without_pod(
         hopeless = failure.reason == Reason.POD_REJECTED and refusals.lasts(text)
         fail(transition, path, attempt, replace(failure, lasting=hopeless))
     elif attempt.stopping:
-        stop(transition, path, reason_of(attempt.stopping))
+        _stop_again(transition, path, attempt)
+    elif job.ended and (unread := stored_results.unread(transition, path, attempt)):
+        transition.wait_to_read(path, unread)
     elif job.ended and (record := stored_results.stored_result(transition, path, attempt)):
         complete_with(
             transition,

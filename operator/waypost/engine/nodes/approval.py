@@ -17,6 +17,7 @@ from waypost.engine.nodes import approval_request
 from waypost.engine.nodes.kind import EngineKind
 from waypost.engine.nodes.votes import Tally, count
 from waypost.engine.scheduling.inputs import invalid_reason, resolve
+from waypost.engine.scheduling.unread import unread_by
 from waypost.engine.state.decision import OpenApproval, SettleApproval
 from waypost.engine.state.inputs import Inputs, Invalid
 from waypost.engine.state.observed import Observed
@@ -26,6 +27,7 @@ from waypost.kube import timestamps
 from waypost.kube.conditions import Conditions
 from waypost.kube.facts.approvals import ApprovalFact
 from waypost.kube.facts.jobs import WriteProblem, lasts_long
+from waypost.kube.facts.read_problems import APPROVALS, ReadProblem
 from waypost.protocol.reasons import Reason
 
 _LOOK_AFTER: Final = 2.0
@@ -81,11 +83,24 @@ def advance(transition: Transition, path: str, *, withdraw: bool) -> None:
         _follow(transition, path, fact.status)
         if withdraw and not transition.ended(path):  # its answer cannot be stored
             transition.end(path, "Cancelled", Reason.CANCELLED, _CUT_SHORT)
+    elif not withdraw and (unread := unread_by(transition, path)):
+        _unverified(transition, path, fact, fact.spec, unread)
     elif not withdraw and not approval_request.matches_request(transition, path, fact.spec):
         text = f"the Approval {fact.name} differs from the question of this node; delete it"
         transition.end(path, "Failed", Reason.LAUNCH_REJECTED, text)
     else:
         _record_answer(transition, path, fact, fact.spec, withdraw=withdraw)
+
+
+def _unverified(
+    transition: Transition, path: str, fact: ApprovalFact, spec: ApprovalSpec, unread: ReadProblem
+) -> None:
+    """A gate whose question cannot be compared with that of its Approval: an answer waits, and
+    without one in time it still expires."""
+    if count(spec).decision is None:
+        _record_answer(transition, path, fact, spec, withdraw=False)
+    else:
+        transition.wait_to_read(path, unread)
 
 
 def _advice(fact: ApprovalFact) -> str:
@@ -131,7 +146,12 @@ def _missing(transition: Transition, path: str, *, withdraw: bool) -> None:
     problem = transition.observed.child_problems.get(transition.statuses[path].approval or "")
     if problem is not None and problem.permanent:
         transition.end(path, "Failed", Reason.LAUNCH_REJECTED, problem.message)
-    elif not transition.observed.live:
+    elif unread := transition.observed.unread.get(APPROVALS):
+        if withdraw and unread.lasts_long(transition.now):
+            transition.end(path, "Cancelled", Reason.CANCELLED, f"{_CUT_SHORT}: {unread.text}")
+        else:
+            transition.wait_to_read(path, unread)
+    elif transition.observed.approvals_read_at is None:
         transition.requeue_at(transition.now + timedelta(seconds=_LOOK_AFTER))
     elif withdraw:
         transition.end(path, "Cancelled", Reason.CANCELLED, _CUT_SHORT)
@@ -140,8 +160,9 @@ def _missing(transition: Transition, path: str, *, withdraw: bool) -> None:
     else:
         if problem is not None:
             transition.name_trouble(path, Reason.LAUNCH_REJECTED, problem.message)
-        inputs = resolve(transition, path)
-        if not isinstance(inputs, Invalid):
+        if unread := unread_by(transition, path):
+            transition.wait_to_read(path, unread)
+        elif not isinstance(inputs := resolve(transition, path), Invalid):
             manifest = approval_request.manifest(
                 transition, path, inputs, transition.statuses[path].wake_at
             )
@@ -191,7 +212,7 @@ def _unwritten(
     `silent_until` is its expiry if that has passed without an answer. Then the gate ends all the
     same, once a live read after the expiry has shown no answer: no later one can be in time.
     """
-    looked = transition.observed.live_at if transition.observed.live else None
+    looked = transition.observed.approvals_read_at
     lasts = problem.permanent or lasts_long(problem, transition.now)
     if withdraw and lasts:
         transition.end(path, "Cancelled", Reason.CANCELLED, f"{_CUT_SHORT}: {problem.message}")

@@ -6,9 +6,10 @@ other. Without this, a person would have to correct the spec before the run can 
 """
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Final
 
-from waypost.api.base import JsonObject
+from waypost.api.base import JsonObject, parse_duration
 from waypost.api.kinds.table import kind_of
 from waypost.api.status import NodeStatus
 from waypost.api.workflow import AgentWorkflowSpec, Node
@@ -17,18 +18,20 @@ from waypost.compiler.graph import Dependencies, Graph
 from waypost.compiler.origin import Settled
 from waypost.engine.state.observed import Observed
 from waypost.engine.state.transition import is_finalizing, is_finished
+from waypost.kube.timestamps import parse_timestamp
 
 _ALONE: Final = Dependencies(hard=frozenset(), soft=frozenset())
 _GATE: Final[JsonObject] = {"approval": {"message": "?", "approvers": {"users": ["nobody"]}}}
 _PROGRAM: Final[JsonObject] = {"python": {"source": "def run(): ..."}}
 
 
-def with_stand_in_nodes(observed: Observed, *, rejected: str) -> Observed:
+def with_stand_in_nodes(observed: Observed, *, rejected: str, late: bool = False) -> Observed:
     """The run with a stand-in node for each checkpoint.
 
     Args:
         observed: The run.
         rejected: Why its spec cannot be run, for the condition Accepted.
+        late: It is not cancelled, but its deadline (`deadline`) has passed.
     """
     nodes = {status.path: stand_in(observed, status) for status in observed.status.nodes}
     last = frozenset(
@@ -39,7 +42,7 @@ def with_stand_in_nodes(observed: Observed, *, rejected: str) -> Observed:
     order = tuple(sorted(nodes, key=lambda path: path in last))
     graph = Graph(nodes, dict.fromkeys(nodes, _ALONE), order, last)
     definition = Definition(
-        spec=_spec(observed, list(nodes.values())),
+        spec=_spec(observed, list(nodes.values()), late=late),
         graph=graph,
         stand_ins=frozenset(nodes),
         refused=rejected,
@@ -59,10 +62,27 @@ def is_cancelled(observed: Observed) -> bool:
     return bool(status.nodes) and known and requested
 
 
-def _spec(observed: Observed, nodes: list[Node]) -> AgentWorkflowSpec:
+def deadline(observed: Observed) -> datetime | None:
+    """When the stage of a run must have ended whose definition is not there: that of finally, or
+    the deadline that stands in the run itself; None if neither is known."""
+    status, spec = observed.status, observed.spec
+    if is_finalizing(status):
+        return parse_timestamp(status.finally_deadline_at)
+    if spec is None or spec.deadline is None:
+        return None
+    began = parse_timestamp(status.round_started_at or status.started_at)
+    return began and began + timedelta(seconds=parse_duration(spec.deadline))
+
+
+def _spec(observed: Observed, nodes: list[Node], *, late: bool) -> AgentWorkflowSpec:
     # Without the definitions of its nodes, finally can only be stopped.
     ttl = observed.spec.ttl_seconds_after_finished if observed.spec else None
-    spec = AgentWorkflowSpec(cancel=True, skip_finally=True, ttl_seconds_after_finished=ttl)
+    spec = AgentWorkflowSpec(
+        cancel=not late,
+        skip_finally=True,
+        ttl_seconds_after_finished=ttl,
+        deadline=observed.spec.deadline if late and observed.spec else None,
+    )
     return spec.model_copy(update={"nodes": nodes})  # none of a run that was never accepted
 
 

@@ -17,6 +17,7 @@ from waypost.engine.run import finalizing, pausing, summary
 from waypost.engine.run.closing import closing_reason
 from waypost.engine.run.status_size import trim
 from waypost.engine.scheduling import deadlines
+from waypost.engine.scheduling.unread import unread_by_outputs
 from waypost.engine.state.decision import Decision, DeleteRun, ReleasePod
 from waypost.engine.state.observed import Observed
 from waypost.engine.state.transition import IN_POD, Transition, is_finished
@@ -27,6 +28,7 @@ from waypost.protocol import ijson, schema
 from waypost.protocol.reasons import Reason
 
 OUTPUTS_LIMIT = 32 * 1024
+_LOOK_AGAIN = 5.0  # seconds until a run that has to end without its outputs is looked at again
 
 
 def enforce_deadlines(transition: Transition) -> None:
@@ -89,7 +91,9 @@ def build_decision(transition: Transition) -> Decision:
     if not is_finished(transition.observed.status):
         over = _stage_is_over(transition)
         finished = over and (transition.finalizing or not transition.graph.finally_nodes)
-        if finished:
+        if finished and _outputs_wait(transition):
+            finished = False
+        elif finished:
             status = _finish(transition, status)
         elif over:
             phase, reason, message = summary.main_state(transition, _result(transition))
@@ -118,6 +122,25 @@ def _stage_is_over(transition: Transition) -> bool:
     if not ended or (not transition.finalizing and transition.in_phase(*IN_POD)):
         return False
     return closing_reason(transition) is not None or not pausing.paused(transition)
+
+
+def _outputs_wait(transition: Transition) -> bool:
+    """Whether the outputs of the run need a NodeRecord that cannot be read, and nothing ends the
+    run without them."""
+    problem = unread_by_outputs(transition)
+    if problem is None:
+        return False
+    cut = transition.is_cancelled or bool(transition.observed.status.cancelled_at)
+    cut = cut or deadlines.run_over(transition)
+    if cut and problem.lasts_long(transition.now):
+        return False
+    if cut:
+        transition.requeue_at(transition.now + timedelta(seconds=_LOOK_AGAIN))
+    if problem.is_shown(transition.now):
+        transition.outputs_wait = f"outputs: {Reason.READ_REJECTED}: {problem.text}"
+        if problem.permanent:
+            transition.needs_right = transition.outputs_wait
+    return True
 
 
 def release_all(observed: Observed) -> tuple[ReleasePod, ...]:
@@ -222,6 +245,8 @@ def _referenced(transition: Transition) -> set[str]:
 
 
 def _invalid_outputs(transition: Transition, outputs: JsonObject) -> str:
+    if (unread := unread_by_outputs(transition)) and deadlines.run_over(transition):
+        return f"{Reason.DEADLINE_EXCEEDED}: the outputs cannot be evaluated: {unread.text}"
     size = len(ijson.canonical(outputs))
     if size > OUTPUTS_LIMIT:
         return f"{Reason.OUTPUT_TOO_LARGE}: outputs have {size} bytes, the limit is {OUTPUTS_LIMIT}"

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from waypost.api.meta import ConditionReason
 from waypost.api.status import AgentWorkflowStatus
-from waypost.compiler.origin import Lost, Missing, Settled
+from waypost.compiler.origin import Lost, Missing, Settled, Unread
 from waypost.engine.rounds.begin import begin_round
 from waypost.engine.run import cancel_rejected, deferred_round, hold, pinning, rejection
 from waypost.engine.run.hold import Hold
@@ -28,12 +28,14 @@ class Deleting:
 @dataclass(frozen=True)
 class Rejected:
     """The spec, or the round that it requests, cannot be run; `problems` says why, `reason` in one
-    word. `awaits_template` names the template whose changes may help."""
+    word. `awaits_template` names the template whose changes may help, `retry_at` says when to look
+    again in any case."""
 
     observed: Observed
     problems: str
     reason: str = ConditionReason.INVALID_SPEC
     awaits_template: str = ""
+    retry_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,9 @@ def enter(observed: Observed, now: datetime) -> Entry:
     if isinstance(origin, Missing):
         return _missing(observed, origin)
     if isinstance(origin, Lost):
-        return _lost(observed, origin)
+        return _lost(observed, origin, now)
+    if isinstance(origin, Unread):
+        return _unread(observed, origin, now)
     if deferred_round.is_deferred(observed):
         return Active(deferred_round.with_recorded_nodes(observed, now))
     problems = rejection.problems_of(observed)
@@ -121,11 +125,40 @@ def _missing(observed: Observed, origin: Missing) -> Entry:
     return _held(observed, hold.suspension(observed) or hold.missing(observed, origin.name))
 
 
-def _lost(observed: Observed, origin: Lost) -> Entry:
+def _lost(observed: Observed, origin: Lost, now: datetime) -> Entry:
     text = pinning.lost_text(observed, origin)
     reason, name = ConditionReason.DEFINITION_LOST, origin.pin.name
+    ended = _standing_in(observed, text) or _cut_short(observed, text, now)
+    if ended is not None:
+        return ended
+    at = cancel_rejected.deadline(observed)
+    return Rejected(observed, text, reason, awaits_template=name, retry_at=at)
+
+
+def _unread(observed: Observed, origin: Unread, now: datetime) -> Entry:
+    text = origin.text
+    if not observed.status.nodes:
+        if problems := observed.definition.problems:
+            return Rejected(observed, rejection.problems_text(observed, problems))
+        waits = hold.unread(text, look_again=origin.retry_at - now)
+        return _held(observed, hold.suspension(observed) or waits)
     ended = _standing_in(observed, text)
-    return ended or Rejected(observed, text, reason, awaits_template=name)
+    if ended is None and origin.pinned:
+        ended = _cut_short(observed, text, now)
+    if ended is not None:
+        return ended
+    reason = ConditionReason.DEFINITION_UNREAD if origin.pinned else str(Reason.READ_REJECTED)
+    at = cancel_rejected.deadline(observed)
+    retry_at = min(at, origin.retry_at) if at is not None else origin.retry_at
+    return Rejected(observed, text, reason, retry_at=retry_at)
+
+
+def _cut_short(observed: Observed, problems: str, now: datetime) -> Active | None:
+    """A run whose deadline has passed while its definition is not there, with stand-in nodes."""
+    at = cancel_rejected.deadline(observed)
+    if at is None or now < at:
+        return None
+    return Active(cancel_rejected.with_stand_in_nodes(observed, rejected=problems, late=True))
 
 
 def _standing_in(observed: Observed, problems: str) -> Active | None:

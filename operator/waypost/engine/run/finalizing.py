@@ -23,6 +23,7 @@ from waypost.engine.state.transition import Transition, is_finalizing, is_finish
 from waypost.kube import timestamps
 from waypost.kube.conditions import Conditions
 from waypost.kube.facts.pods import PodFact
+from waypost.kube.facts.read_problems import OBJECTS
 from waypost.protocol.reasons import Reason
 from waypost.protocol.text import shorten
 
@@ -76,6 +77,10 @@ def may_start(transition: Transition) -> bool:
     earliest = _fence_end(observed)
     if earliest is not None and transition.now < earliest:
         transition.requeue_at(earliest)
+        return False
+    if unread := observed.unread.get(OBJECTS):
+        for path in transition.of_stage("Pending"):
+            transition.wait_to_read(path, unread)
         return False
     pods = [pod for pod in observed.pods if _may_run(transition, pod)]
     jobs = [

@@ -94,6 +94,18 @@ def unstored(record: str, message: str) -> Hold:
     )
 
 
+def unread(text: str, *, look_again: timedelta) -> Hold:
+    """The hold of a run whose template cannot be read; `text` says why, and what to do."""
+    return Hold(
+        reason=str(Reason.READ_REJECTED),
+        message=text,
+        waiting="template",
+        phase="Pending",
+        patient=False,
+        look_again=max(look_again, timedelta(seconds=1)),
+    )
+
+
 def decide(observed: Observed, hold: Hold, now: datetime) -> Decision:
     """The status of a run that is held, and when to look again."""
     stalls_at = observed.created_at + timedelta(seconds=DEFAULT_QUEUE_TIMEOUT)

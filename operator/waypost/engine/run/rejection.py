@@ -82,7 +82,7 @@ def _halt(observed: Observed, problems: str, now: datetime, reason: str) -> Deci
         "the spec in an update with rerun.round above "
         f"{observed.status.round}"
     )
-    if reason == ConditionReason.DEFINITION_LOST:
+    if reason in (ConditionReason.DEFINITION_LOST, ConditionReason.DEFINITION_UNREAD):
         text = problems
     elif reason != ConditionReason.INVALID_SPEC:
         text = f"round {observed.status.round + 1} has not begun yet: {problems}"

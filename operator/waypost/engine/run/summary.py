@@ -82,7 +82,11 @@ def current_conditions(
 
 
 def _stall(transition: Transition, conditions: Conditions, held: list[str]) -> None:
-    """Set Stalled and send one Event if the run waits for a person, while others may continue."""
+    """Set Stalled if the run waits for a person, while others may continue, and send one Event if
+    it waits for a decision."""
+    if not held and (text := transition.needs_right):
+        conditions.set(Condition.STALLED, "True", reason=str(Reason.READ_REJECTED), message=text)
+        return
     if not held:
         conditions.set(Condition.STALLED, "False", reason=ConditionReason.RUNNING, message="")
         return
@@ -255,6 +259,8 @@ def _waiting(transition: Transition, gates: list[tuple[str, str]]) -> str | None
 
 
 def _message(transition: Transition) -> str:
+    if transition.outputs_wait:
+        return transition.outputs_wait
     if transition.spec.suspend:
         return "suspended: nothing new starts; set spec.suspend to false to continue"
     open_phases = ("Running", "Waiting", "Backoff", "Pending")

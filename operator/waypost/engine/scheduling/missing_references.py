@@ -10,6 +10,7 @@ from waypost.compiler import node_settings
 from waypost.engine.state.inputs import Missing
 from waypost.engine.state.transition import Transition
 from waypost.kube import timestamps
+from waypost.kube.facts.read_problems import REFERENCES
 from waypost.protocol.reasons import Reason
 from waypost.protocol.text import shorten
 
@@ -32,7 +33,8 @@ def wait_for_reference(transition: Transition, path: str, missing: Missing) -> N
         message=shorten(missing.message, 1024),
         wake_at=timestamps.timestamp(deadline),
     )
-    transition.requeue_at(deadline)
+    if REFERENCES not in transition.observed.unread:
+        transition.requeue_at(deadline)
 
 
 def needs_live_references(status: NodeStatus | None, now: datetime) -> bool:

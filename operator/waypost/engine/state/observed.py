@@ -19,6 +19,7 @@ from waypost.kube.facts.approvals import ApprovalFact
 from waypost.kube.facts.jobs import JobFact, WriteProblem
 from waypost.kube.facts.machines import MachineFact
 from waypost.kube.facts.pods import PodFact
+from waypost.kube.facts.read_problems import APPROVALS, ReadProblem
 from waypost.kube.payloads import RecordFact
 
 
@@ -27,8 +28,8 @@ class Observed:
     """Everything known of one run at the start of a pass.
 
     Positive facts (a pod ended, a decision was made) may come from the cache. The engine may only
-    conclude that something is absent if `live` is true: then pods, jobs and approvals are complete
-    and were read from the API server in this pass.
+    conclude that something is absent if `live` is true: then pods and jobs are complete and were
+    read from the API server in this pass. For Approvals, `approvals_read_at` says so.
     """
 
     name: str
@@ -68,11 +69,21 @@ class Observed:
     node_lost_seconds: float = 300.0  # how long a machine may be not ready; 0: no limit
     live: bool = False
     live_at: datetime | None = None  # when the last live read of this run was made
+    # Of what this pass needs, what could not be read and why, by `ReadProblem.what`.
+    unread: Mapping[str, ReadProblem] = field(default_factory=dict)
+    approvals_live_at: datetime | None = None  # when this pass read the Approvals, if not `live`
 
     @property
     def spec(self) -> AgentWorkflowSpec | None:
         """The parsed spec; None when the models refuse it."""
         return self.definition.spec
+
+    @property
+    def approvals_read_at(self) -> datetime | None:
+        """When this pass read the run's Approvals live; None if it did not."""
+        if self.live and APPROVALS not in self.unread:
+            return self.live_at or self.created_at
+        return self.approvals_live_at
 
     def pods_of(self, node: str, attempt: AttemptStatus) -> list[PodFact]:
         """The pods of one attempt; more than one only if the cluster started it twice."""

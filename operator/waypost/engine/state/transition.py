@@ -29,6 +29,7 @@ from waypost.engine.state.outcome import Succeeded
 from waypost.kube import names, node_records, timestamps
 from waypost.kube.facts.jobs import WriteProblem
 from waypost.kube.facts.pods import PodFact
+from waypost.kube.facts.read_problems import ReadProblem
 from waypost.kube.manifests.attempt_job import Owner
 from waypost.kube.manifests.pod import PodSettings
 from waypost.kube.payloads import AttemptRef, RecordFact
@@ -45,6 +46,9 @@ _STORE_AGAIN: Final = 10.0  # seconds until a result that could not be stored is
 # Many failures with long texts would exceed the size of a status: further texts are short.
 _LONG_TEXTS: Final = 32
 _SHORT: Final = 200
+
+# What a kubelet waited for proves that it had not started the program (E3).
+_KEPT_REASONS: Final = (Reason.IMAGE_PULL, Reason.MISSING_REFERENCE)
 
 EndPhase = Literal["Failed", "Skipped", "Cancelled"]  # of a node without an output
 
@@ -68,6 +72,9 @@ class Transition:
         self.refusals: list[str] = []
         self.traces: dict[tuple[str, int], Trace] = {}  # by path and attempt
         self.timers: list[datetime] = []
+        self.waits_to_read: set[str] = set()  # nodes that need what could not be read
+        self.outputs_wait = ""  # why the outputs of the run cannot be evaluated yet
+        self.needs_right = ""  # what a person must allow the operator to read before all continues
         self._payloads: dict[str, JsonValue] = dict(observed.payloads)
         self._inline = sum(_inline_size(status) for status in self.statuses.values())
 
@@ -222,6 +229,23 @@ class Transition:
         text = f"its result cannot be stored: {problem.message}"
         self.name_trouble(path, Reason.RECORD_REJECTED, text)
         self.requeue_at(self.now + timedelta(seconds=_STORE_AGAIN))
+
+    def wait_to_read(self, path: str, problem: ReadProblem) -> None:
+        """Keep a node as it is that needs what could not be read, and show why once it lasts."""
+        if problem.is_shown(self.now) and self.statuses[path].reason not in _KEPT_REASONS:
+            self.waits_to_read.add(path)
+            self.name_trouble(path, Reason.READ_REJECTED, problem.text)
+            if problem.permanent:
+                self.needs_right = self.needs_right or f"{path}: {problem.text}"
+
+    def read_again(self) -> None:
+        """Requeue for the next tries, and clear the reason of nodes whose reads succeed."""
+        for problem in self.observed.unread.values():
+            self.requeue_at(problem.retry_at)
+        for path, status in self.statuses.items():
+            over = status.phase in FINAL_PHASES or path in self.waits_to_read
+            if status.reason == Reason.READ_REJECTED and not over:
+                self.update(path, reason=None, message=None)
 
     def _without_record(self, path: str, problem: WriteProblem) -> None:
         if problem.permanent:

@@ -17,6 +17,7 @@ class MachineFact:
     since: datetime | None = None  # last change of the condition Ready
     exists: bool = True
     live: bool = False  # read in this pass
+    unread: str = ""  # why it could not be read; then it counts as ready
 
 
 def machine_fact(body: Any, *, name: str, looked_at: datetime) -> MachineFact:

@@ -22,16 +22,20 @@ from waypost.compiler.origin import (
     Pinned,
     Settled,
     Take,
+    Unread,
     needed,
 )
 from waypost.compiler.problems import Problem
 from waypost.compiler.templates import TemplateBody, body_of, define_run
 from waypost.kube import names, node_records, objects
+from waypost.kube.facts.read_problems import of_record
 from waypost.kube.manifests.attempt_job import Owner
-from waypost.ports.cluster import Cluster, Kind, NotFound, Obj
+from waypost.ports.clock import Clock
+from waypost.ports.cluster import Cluster, ClusterError, Kind, NotFound, Obj
 from waypost.ports.offload import Offload
 from waypost.protocol import ijson
 from waypost.runtime.cache.runs import Key
+from waypost.runtime.reads.read_problems import ReadProblems
 
 _DEFINITIONS: Final = 500
 _BODIES: Final = 200  # a template has at most 1.5 MiB, most have a few KiB
@@ -41,8 +45,12 @@ _BODY_BYTES: Final = 16 * 1024 * 1024
 class Definitions:
     """Definitions of runs, and of their templates by digest. For one operator process."""
 
-    def __init__(self, *, cluster: Cluster, offload: Offload) -> None:
+    def __init__(
+        self, *, cluster: Cluster, clock: Clock, problems: ReadProblems, offload: Offload
+    ) -> None:
         self._cluster = cluster
+        self._clock = clock
+        self._problems = problems
         self._offload = offload
         self._compiled: OrderedDict[tuple[str, int, str], Definition] = OrderedDict()
         self._bodies: OrderedDict[str, tuple[JsonObject, int]] = OrderedDict()
@@ -60,16 +68,41 @@ class Definitions:
             status: Its status.
 
         Raises:
-            ClusterError: The template, or the record of the definition, cannot be read.
+            ClusterError: The template, or the record of the definition, could not be read. Once
+                that has lasted, or is permanent, the origin is Unread instead.
         """
         spec = objects.section(body, "spec")
         need = needed(spec, status, generation=generation)
-        if isinstance(need, Keep):
-            return await self._kept(key, generation, spec, need.pin)
-        if isinstance(need, Take):
-            return await self._taken(key, generation, spec, need.name)
+        if isinstance(need, Keep | Take):
+            return await self._read(key, generation, spec, need)
         alone = await self._define(key, generation, body.get("spec"), "")
         return alone, Own() if isinstance(need, Own) else Settled()
+
+    async def _read(
+        self, key: Key, generation: int, spec: JsonObject, need: Keep | Take
+    ) -> tuple[Definition, Origin]:
+        """The definition of `need`, or the fact that it cannot be read."""
+        if isinstance(need, Keep):
+            what = of_record(need.pin.record)
+        else:
+            what = f"AgentWorkflowTemplate {need.name}"
+        began = self._clock.now()
+        problem = self._problems.waits(key.uid, what)
+        if problem is None or not problem.is_shown(began):
+            try:
+                if isinstance(need, Keep):
+                    found = await self._kept(key, generation, spec, need.pin)
+                else:
+                    found = await self._taken(key, generation, spec, need.name)
+            except (ClusterError, TimeoutError) as error:
+                problem = self._problems.failed(key.uid, what, error, began)
+                if not problem.is_shown(self._clock.now()):
+                    raise
+            else:
+                self._problems.succeeded(key.uid, what)
+                return found
+        alone = await self._define(key, generation, spec, "")
+        return alone, Unread(problem.text, problem.retry_at, pinned=isinstance(need, Keep))
 
     async def _kept(
         self, key: Key, generation: int, spec: JsonObject, pin: PinnedTemplate

@@ -12,7 +12,7 @@ from typing import Final
 from waypost.kube.facts import machines
 from waypost.kube.facts.machines import MachineFact
 from waypost.ports.clock import Clock
-from waypost.ports.cluster import Cluster, Kind, NotFound, Rejected
+from waypost.ports.cluster import Cluster, ClusterError, Kind, NotFound
 
 _REMEMBERED: Final = 1000
 
@@ -34,14 +34,10 @@ class Machines:
     async def read(self, names: Iterable[str]) -> dict[str, MachineFact]:
         """Read these machines now.
 
-        Without the right to read machines, each one counts as ready, so that no attempt is ever
-        given up because of it.
+        A machine that cannot be read counts as ready, so that no attempt is given up because of it.
 
         Returns:
             One fact for each name, marked as live.
-
-        Raises:
-            ClusterError: A machine could not be read for another reason.
         """
         facts = {}
         for name in sorted(names):
@@ -59,7 +55,8 @@ class Machines:
             body = await self._cluster.get(Kind.NODE, namespace=None, name=name)
         except NotFound:
             return MachineFact(name, moment, ready=False, exists=False)
-        except Rejected as error:
-            log.warning("no right to read machines, so each counts as ready: %s", error.message)
-            return MachineFact(name, moment, ready=True)
+        except (ClusterError, TimeoutError) as error:
+            text = getattr(error, "message", "") or type(error).__name__
+            log.warning("machine %s cannot be read, so it counts as ready: %s", name, text)
+            return MachineFact(name, moment, ready=True, unread=text)
         return machines.machine_fact(body, name=name, looked_at=moment)

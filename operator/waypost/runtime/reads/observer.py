@@ -3,19 +3,21 @@
 That an object does not exist is never concluded from the cache, only from live reads.
 """
 
+import logging
 from collections import OrderedDict
 from dataclasses import replace
-from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 from waypost.api import meta
 from waypost.api.status import AgentWorkflowStatus
 from waypost.engine.state.observed import Observed, Reads
 from waypost.engine.state.visible import lost, readable
+from waypost.expressions.values import Unavailable
 from waypost.kube import objects
-from waypost.kube.facts import approvals, runs
-from waypost.kube.facts.jobs import JobFact, job_fact
-from waypost.kube.facts.pods import PodFact, pod_fact
+from waypost.kube.facts import runs
+from waypost.kube.facts.pods import PodFact
+from waypost.kube.facts.read_problems import REFERENCES, ReadProblem, of_record
 from waypost.kube.node_records import record_fact
 from waypost.kube.payloads import RecordFact
 from waypost.kube.secret_files import explain, missing_key
@@ -24,12 +26,13 @@ from waypost.ports.clock import Clock
 from waypost.ports.cluster import Cluster, ClusterError, Kind, NotFound, Obj
 from waypost.ports.offload import Offload, inline
 from waypost.runtime.cache.endpoints import PROBED, EndpointCache
-from waypost.runtime.cache.newest import version_of
-from waypost.runtime.cache.runs import Key, RunCache, RunEntry
+from waypost.runtime.cache.runs import Key, RunCache
 from waypost.runtime.reads.definitions import Definitions
 from waypost.runtime.reads.events import newest_event
+from waypost.runtime.reads.live import LiveReads, pods_of
 from waypost.runtime.reads.machines import Machines
 from waypost.runtime.reads.namespaces import is_terminating
+from waypost.runtime.reads.read_problems import ReadProblems, Tries
 
 _NAMESPACE_MEMORY: Final = 5.0  # seconds for which the phase of a namespace is cached
 # Limits of the payload cache. As Python values, payloads take several times their bytes.
@@ -38,9 +41,7 @@ _PAYLOAD_BYTES: Final = 16 * 1024 * 1024
 _LOG_LINES: Final = 20
 _LOG_BYTES: Final = 2048
 
-
-class StaleRun(Exception):
-    """The run has changed since it was cached: start the pass again."""
+log = logging.getLogger(__name__)
 
 
 class Observer:
@@ -65,10 +66,13 @@ class Observer:
         self._store = store
         self._catalog = catalog
         self._clock = clock
-        self._definitions = Definitions(cluster=cluster, offload=offload)
         self._payloads: OrderedDict[tuple[str, str], tuple[Any, int]] = OrderedDict()
         self._payload_bytes = 0
-        self._looked: dict[str, datetime] = {}
+        self._problems = ReadProblems(clock)
+        self._definitions = Definitions(
+            cluster=cluster, clock=clock, problems=self._problems, offload=offload
+        )
+        self._live = LiveReads(cluster=cluster, store=store, clock=clock, problems=self._problems)
         self._namespaces: dict[str, tuple[float, bool]] = {}
 
     async def observe(self, key: Key, body: Obj) -> Observed:
@@ -79,8 +83,7 @@ class Observer:
             body: Its body, from the cache.
 
         Raises:
-            ClusterError: The template or the definition of the run cannot be read, or a pod is
-                being deleted, and its namespace cannot be read.
+            ClusterError: The template or the definition of the run cannot be read, for a moment.
             ValidationError: The status cannot be read.
         """
         metadata = objects.section(body, "metadata")
@@ -92,7 +95,7 @@ class Observer:
             key, generation=generation, body=body, status=status
         )
         entry = self._store.entry(key.uid)
-        pods = _pods(entry)
+        pods = pods_of(entry)
         deleting = bool(metadata.get("deletionTimestamp"))
         if not deleting and any(pod.deleting for pod in pods):
             deleting = await self._terminating(key.namespace)
@@ -120,7 +123,7 @@ class Observer:
             servers=self._catalog.servers(key.namespace),
             machines=self._machines.known(pod.machine for pod in pods),
             node_lost_seconds=self._node_lost_seconds,
-            live_at=self._looked.get(key.uid),
+            live_at=self._live.looked_at(key.uid),
         )
 
     async def satisfy(self, key: Key, observed: Observed, wants: Reads) -> Observed:
@@ -136,14 +139,11 @@ class Observer:
 
         Raises:
             StaleRun: A live read found a newer version of the run.
-            ClusterError: A read failed.
+            NotFound: The run no longer exists.
+            ClusterError: The run itself could not be read.
         """
-        if wants.payloads:
-            loaded = {name: await self._payload(key, name) for name in wants.payloads}
-            observed = replace(observed, payloads={**observed.payloads, **loaded})
-        if wants.records:
-            seen = {name: await self._look_up(key, name) for name in wants.records}
-            observed = replace(observed, records={**observed.records, **seen})
+        if wants.payloads or wants.records:
+            observed = await self._read_records(key, observed, wants)
         if wants.logs:
             read = {pod.uid: await self._log(key, pod) for pod in wants.logs}
             observed = replace(observed, logs={**observed.logs, **read})
@@ -154,51 +154,25 @@ class Observer:
         if wants.machines:
             read_now = await self._machines.read(wants.machines)
             observed = replace(observed, machines={**observed.machines, **read_now})
-        return await self.look(key, observed) if wants.live else observed
+        return await self._live.look(key, observed) if wants.live else observed
 
-    async def look(self, key: Key, observed: Observed) -> Observed:
-        """Read the run's Jobs, pods and Approvals live, so that what is not read does not exist.
-
-        The order matters. A Job that is deleted meanwhile leaves its pod, and the finalizer keeps
-        the pod until a status has closed its attempt; that changes the run, which is read last.
-
-        Raises:
-            StaleRun: The run has changed since `observed`.
-            NotFound: The run no longer exists.
-            ClusterError: A read failed.
-        """
-        moment = self._clock.now()
-        jobs = await self._list(Kind.JOB, key)
-        entry = self._store.entry(key.uid)
-        pods = await self._list(Kind.POD, key)
-        found = {f.uid: (f, version_of(b)) for b in pods if (f := pod_fact(b))}
-        for uid in set(entry.pods) - set(found):
-            self._store.drop_pod(key.uid, uid)
-        for fact, version in found.values():
-            self._store.put_pod(fact, version)
-        await self._look_at_approvals(key)
-        with_pod = {(f.path, f.attempt) for f, _ in found.values()}
-        entry.jobs = await self._jobs(key, jobs, with_pod)
-        await self._still_is(key, observed.resource_version)
-        self._looked[key.uid] = moment
+    async def _read_records(self, key: Key, observed: Observed, wants: Reads) -> Observed:
+        tries = Tries(self._problems, uid=key.uid, clock=self._clock)
+        payloads, records = dict(observed.payloads), dict(observed.records)
+        for name in sorted(wants.payloads):
+            value = await tries.read(of_record(name), partial(self._payload, key, name))
+            unread = isinstance(value, ReadProblem)
+            payloads[name] = Unavailable(value.text) if unread else value
+        for name in sorted(wants.records):
+            fact = await tries.read(of_record(name), partial(self._look_up, key, name))
+            if not isinstance(fact, ReadProblem):
+                records[name] = fact
         return replace(
             observed,
-            pods=_pods(entry),
-            jobs=dict(entry.jobs),
-            approvals=dict(entry.approvals),
-            live=True,
-            live_at=moment,
+            payloads=payloads,
+            records=records,
+            unread={**observed.unread, **tries.found},
         )
-
-    async def _still_is(self, key: Key, version: str) -> None:
-        """Raise StaleRun when the run has changed, NotFound when it no longer exists."""
-        body = await self._cluster.get(Kind.AGENT_WORKFLOW, namespace=key.namespace, name=key.name)
-        metadata = objects.section(body, "metadata")
-        if objects.text(metadata, "uid") != key.uid:
-            raise NotFound(f"{key.namespace}/{key.name} was replaced by another run", code=404)
-        if objects.text(metadata, "resourceVersion") != version:
-            self._store.put_run(body)
-            raise StaleRun
 
     async def refresh(self, key: Key) -> bool:
         """Read the run and its Approvals into the cache, after a conflict.
@@ -216,7 +190,7 @@ class Observer:
             return False
         self._store.put_run(body)
         if self._store.entry(key.uid).approvals:
-            await self._look_at_approvals(key)
+            await self._live.approvals(key)
         return True
 
     async def is_stale(self, key: Key, version: str) -> bool:
@@ -238,11 +212,8 @@ class Observer:
 
     def forget(self, uid: str) -> None:
         """Drop what is cached here of a run that no longer exists."""
-        self._looked.pop(uid, None)
-
-    async def _list(self, kind: Kind, key: Key) -> tuple[Obj, ...]:
-        labels = f"{meta.LABEL_RUN}={key.uid}"
-        return (await self._cluster.list(kind, namespace=key.namespace, labels=labels)).items
+        self._live.forget(uid)
+        self._problems.forget(uid)
 
     async def _look_at_mounts(
         self, key: Key, observed: Observed, pods: tuple[PodFact, ...]
@@ -256,42 +227,23 @@ class Observer:
             # Other causes are temporary, such as a cache of the kubelet that is not yet filled.
             trouble = explain(text, pod.keys) if missing_key(text) else ""
             entry.mounts[pod.uid] = (self._clock.now(), trouble)
-        return replace(observed, pods=_pods(entry))
+        return replace(observed, pods=pods_of(entry))
 
     async def _look_at_references(self, key: Key, observed: Observed) -> Observed:
-        for kind in PROBED:
-            listing = await self._cluster.list(kind, namespace=key.namespace)
-            self._catalog.replace(kind, key.namespace, listing)
+        async def listed() -> bool:
+            for kind in PROBED:
+                listing = await self._cluster.list(kind, namespace=key.namespace)
+                self._catalog.replace(kind, key.namespace, listing)
+            return True
+
+        tries = Tries(self._problems, uid=key.uid, clock=self._clock)
+        if isinstance(await tries.read(REFERENCES, listed), ReadProblem):
+            return replace(observed, unread={**observed.unread, **tries.found})
         return replace(
             observed,
             providers=self._catalog.providers(key.namespace),
             servers=self._catalog.servers(key.namespace),
             references_live=True,
-        )
-
-    async def _look_at_approvals(self, key: Key) -> None:
-        entry = self._store.entry(key.uid)
-        bodies = await self._list(Kind.APPROVAL, key)
-        present = {f.name: (f, version_of(b)) for b in bodies if (f := approvals.approval_fact(b))}
-        for name in set(entry.approvals) - set(present):
-            self._store.drop_approval(key.uid, name)
-        for fact, version in present.values():
-            self._store.put_approval(fact, key.uid, version)
-
-    async def _jobs(
-        self, key: Key, listed: tuple[Obj, ...], with_pod: set[tuple[str, int]]
-    ) -> dict[str, JobFact]:
-        known: dict[str, JobFact] = {}
-        for job in (f for b in listed if (f := job_fact(b))):
-            podless = (job.path, job.attempt) not in with_pod and not job.ended
-            trouble = await self._trouble(key, job) if podless and not job.suspended else ""
-            known[job.name] = replace(job, trouble=trouble)
-        return known
-
-    async def _trouble(self, key: Key, job: JobFact) -> str:
-        """Why the Job controller makes no pod: the newest FailedCreate, in the cluster's words."""
-        return await newest_event(
-            self._cluster, namespace=key.namespace, uid=job.uid, reason="FailedCreate"
         )
 
     async def _look_up(self, key: Key, name: str) -> RecordFact | None:
@@ -339,19 +291,13 @@ class Observer:
         now = self._clock.monotonic()
         if now - read_at < _NAMESPACE_MEMORY:
             return terminating
-        terminating = await is_terminating(self._cluster, namespace)
+        try:
+            terminating = await is_terminating(self._cluster, namespace)
+        except (ClusterError, TimeoutError) as error:
+            # The run must not wait for it: in a namespace that ends, nothing can be created.
+            log.warning("namespace %s cannot be read: %s", namespace, error)
         self._namespaces[namespace] = (now, terminating)
         return terminating
-
-
-def _pods(entry: RunEntry) -> tuple[PodFact, ...]:
-    """The pods; those that have not started with what their Events say about mounts."""
-    return tuple(
-        replace(pod, mount_looked_at=looked[0], mount_trouble=looked[1])
-        if pod.started_at is None and (looked := entry.mounts.get(pod.uid))
-        else pod
-        for pod in entry.pods.values()
-    )
 
 
 def _status(body: Obj) -> AgentWorkflowStatus:

@@ -48,6 +48,7 @@ from waypost.runtime.cache.newest import version_of
 from waypost.runtime.cache.runs import Key, RunCache
 from waypost.runtime.writes import child_problems
 from waypost.runtime.writes.status_patch import status_patch
+from waypost.runtime.writes.stops import Stops
 
 FENCE_SECONDS: Final = 10.0
 _OTHER_UID: Final = 422  # code of a patch with the uid of another pod of that name
@@ -96,6 +97,7 @@ class ActionExecutor:
         self._store = store
         self._clock = clock
         self._offload = offload
+        self._stops = Stops(cluster=cluster, store=store, clock=clock)
 
     async def prepare(self, key: Key, actions: Iterable[Before], done: Prepared) -> Prepared:
         """Do what must stand before the run's status is written, but for what is `done`. What
@@ -204,7 +206,7 @@ class ActionExecutor:
             case OpenApproval():
                 await self._fenced(fence, self._open_approval(key, action))
             case StopAttempt():
-                await self._stop(key, action)
+                await self._stops.stop(key, action)
             case ReleasePod():
                 await self.release(key, name=action.name, uid=action.uid)
             case DeleteRun():
@@ -246,7 +248,7 @@ class ActionExecutor:
             return await self._cluster.create(kind, namespace=key.namespace, body=body)
         except AlreadyExists:
             name = body["metadata"]["name"]
-            found = await self._cluster.get(kind, namespace=key.namespace, name=name)
+            found = await self._standing(kind, key, name)
         mine = _identity(body)
         if objects.controller_uid(found) == key.uid and _identity(found) == mine:
             return found
@@ -257,11 +259,7 @@ class ActionExecutor:
     async def _open_approval(self, key: Key, action: OpenApproval) -> None:
         entry, name = self._store.entry(key.uid), action.manifest["metadata"]["name"]
         try:
-            body = await self._cluster.create(
-                Kind.APPROVAL, namespace=key.namespace, body=action.manifest
-            )
-        except AlreadyExists:
-            body = await self._cluster.get(Kind.APPROVAL, namespace=key.namespace, name=name)
+            body = await self._create_or_get(Kind.APPROVAL, key, action.manifest)
         except Rejected as error:
             child_problems.note_refusal(entry, name, error, self._clock.now())
             return
@@ -270,6 +268,21 @@ class ActionExecutor:
             raise
         child_problems.forget(entry, name)
         self._keep_approval(key, body)
+
+    async def _create_or_get(self, kind: Kind, key: Key, manifest: Obj) -> Obj:
+        try:
+            return await self._cluster.create(kind, namespace=key.namespace, body=manifest)
+        except AlreadyExists:
+            return await self._standing(kind, key, manifest["metadata"]["name"])
+
+    async def _standing(self, kind: Kind, key: Key, name: str) -> Obj:
+        """The object whose name is taken. A refusal to read it says nothing about the object, so
+        it never counts as permanent."""
+        try:
+            return await self._cluster.get(kind, namespace=key.namespace, name=name)
+        except Rejected as error:
+            text = f"{kind.kind} {name} may exist already and cannot be read: {error.message}"
+            raise RefusedForNow(text, code=error.code, reason=error.reason) from error
 
     def _keep_approval(self, key: Key, body: Obj) -> None:
         fact = approvals.approval_fact(body)
@@ -304,9 +317,7 @@ class ActionExecutor:
         except (AlreadyExists, Rejected) as error:
             # Quotas and policies are asked before names: it may stand already.
             try:
-                found = await self._cluster.get(
-                    Kind.NODE_RECORD, namespace=key.namespace, name=name
-                )
+                found = await self._standing(Kind.NODE_RECORD, key, name)
             except NotFound:
                 raise error from None
             return await self._offload(record_fact, found)
@@ -317,41 +328,6 @@ class ActionExecutor:
         if found is not None and found.payload.digest != manifest["spec"]["digest"]:
             text = f"NodeRecord {found.name} exists with another digest; delete it"
             raise Foreign(text, code=409)
-
-    async def _stop(self, key: Key, action: StopAttempt) -> None:
-        entry = self._store.entry(key.uid)
-        try:
-            job = await self._cluster.patch(
-                Kind.JOB,
-                namespace=key.namespace,
-                name=action.job,
-                # Nothing starts either when a queue, which takes it for its own, resumes it.
-                body={"spec": {"suspend": True, "parallelism": 0}},
-                patch_type=PatchType.MERGE,
-            )
-        except RefusedForNow as error:
-            child_problems.note_refusal(entry, action.job, error, self._clock.now())
-            raise
-        except Unavailable as error:
-            child_problems.note_no_answer(entry, action.job, error, self._clock.now())
-            raise
-        except (NotFound, Rejected) as error:
-            child_problems.forget(entry, action.job)
-            if isinstance(error, Rejected):
-                log.warning("Job %s cannot be suspended: %s", action.job, error.message)
-            for pod in action.pods:
-                await self._delete_pod(key, pod.name, pod.uid)
-            return
-        child_problems.forget(entry, action.job)
-        fact = jobs.job_fact(job)
-        if fact is not None:
-            entry.jobs[action.job] = fact
-
-    async def _delete_pod(self, key: Key, name: str, uid: str) -> None:
-        try:
-            await self._cluster.delete(Kind.POD, namespace=key.namespace, name=name, uid=uid)
-        except (NotFound, Conflict):
-            self._store.drop_pod(key.uid, uid)  # the watch may report it late
 
     async def _delete_run(self, key: Key, observed: Observed) -> None:
         try:

@@ -21,6 +21,14 @@ def note_refusal(entry: RunEntry, name: str, error: ClusterError, now: datetime)
         raise error
 
 
+def note_refused_stop(entry: RunEntry, name: str, error: ClusterError, now: datetime) -> None:
+    """Keep why the Job `name` or its pods could not be stopped. Never permanent: the program may
+    still run, so its attempt stays open."""
+    known = entry.child_problems
+    since = known[name].since if name in known else now
+    known[name] = WriteProblem(message=error.message, permanent=False, since=since)
+
+
 def note_no_answer(entry: RunEntry, name: str, error: Unavailable, now: datetime) -> None:
     """Keep that a request for the child `name` has had no usable answer, once that has lasted."""
     since = entry.unanswered.setdefault(name, now)

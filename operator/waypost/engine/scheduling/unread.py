@@ -1,0 +1,46 @@
+"""Nodes that need a NodeRecord which cannot be read: they wait, and nothing else does (S85)."""
+
+from waypost.compiler.graph import evaluated_fields
+from waypost.engine.state.transition import Transition
+from waypost.engine.state.visible import records_of
+from waypost.expressions.references import Path
+from waypost.expressions.templates import paths_in
+from waypost.kube.facts.read_problems import ReadProblem, of_record
+
+
+def unread_by(transition: Transition, path: str) -> ReadProblem | None:
+    """Why a NodeRecord that the expressions of a node read could not be read; None if all could."""
+    if not transition.observed.unread:
+        return None
+    fields = [value for _, value in evaluated_fields(transition.node(path))]
+    used = [used for value in fields for used in paths_in(value)]
+    names = _records(transition, used)
+    loop = transition.statuses[path].loop
+    if loop is not None and loop.previous is not None:
+        names.add(loop.previous)
+    return _first(transition, names)
+
+
+def unread_by_outputs(transition: Transition) -> ReadProblem | None:
+    """The same of the outputs of the run."""
+    if not transition.observed.unread:
+        return None
+    return _first(transition, _records(transition, list(paths_in(transition.spec.outputs or {}))))
+
+
+def _records(transition: Transition, used: list[Path]) -> set[str]:
+    """The NodeRecords of the outputs and errors at these paths."""
+    names: set[str] = set()
+    for path in used:
+        if path.root != "nodes" or path.fields[1:2] == ("phase",):
+            continue
+        status = transition.statuses.get(path.fields[0]) if path.fields else None
+        if status is not None:
+            names |= records_of(transition.node(status.path), status)
+    return names
+
+
+def _first(transition: Transition, names: set[str]) -> ReadProblem | None:
+    unread = transition.observed.unread
+    problems = (unread.get(of_record(name)) for name in sorted(names))
+    return next((problem for problem in problems if problem is not None), None)

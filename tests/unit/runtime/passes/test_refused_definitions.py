@@ -1,0 +1,202 @@
+"""Reads beside records and lists that fail: templates, definitions, machines, namespaces, and the
+object whose name is taken (S85)."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from waypost.ports.cluster import ClusterError, Kind, Obj, Rejected, Unavailable
+
+from tests.support.builders import container, gate, python, spec, wait
+from tests.support.harness import Call, Operator, World, hangs
+from tests.support.virtual import virtual
+from tests.unit.runtime.passes.test_refused_reads import RefusedReads, condition, said
+from tests.unit.runtime.passes.test_templates import RUN_OF, create_template
+
+FORBIDDEN = Rejected("forbidden: cannot get resource", code=403)
+ERRORS: list[Any] = [
+    pytest.param(FORBIDDEN, id="rbac"),
+    pytest.param(Unavailable("internal error", code=500), id="500"),
+    pytest.param(None, id="timeout"),
+]
+
+
+@pytest.mark.parametrize("cancel", [True, False], ids=["cancelled", "readable"])
+@pytest.mark.parametrize("error", ERRORS)
+@virtual
+async def test_s85_a_run_whose_template_cannot_be_read_waits_and_says_so(
+    error: ClusterError | None, cancel: bool
+) -> None:
+    async with World() as world:
+        refused = RefusedReads(world.start(), error, Kind.AGENT_WORKFLOW_TEMPLATE)
+        await create_template(world, spec(python("a")))
+        await world.submit(RUN_OF)
+        await world.until(
+            lambda: condition(world, "Accepted").get("reason") == "ReadRejected", "said", within=60
+        )
+        text = condition(world, "Accepted")["message"]
+        assert "AgentWorkflowTemplate review cannot be read" in text
+        if cancel:
+            await world.patch_run({"cancel": True})
+        else:
+            refused.on = False
+        status = await world.finished(within=150)
+        assert status["phase"] == ("Cancelled" if cancel else "Succeeded")
+
+
+@pytest.mark.parametrize("end", ["readable", "cancel", "deadline"])
+@pytest.mark.parametrize("error", ERRORS)
+@virtual
+async def test_s85_a_pinned_definition_that_a_new_operator_cannot_read(
+    error: ClusterError | None, end: str
+) -> None:
+    async with World(script={"a": [hangs()]}) as world:
+        first = world.start()
+        await create_template(world, spec(container("a", timeout="60s"), python("b")))
+        await world.submit({**RUN_OF, **({"deadline": "3m"} if end == "deadline" else {})})
+        await world.until(lambda: "finishedAt" in world.node("b"), "b has run", within=30)
+        first.die()
+        refused = RefusedReads(world.start(), error, Kind.NODE_RECORD)
+        await world.until(
+            lambda: condition(world, "Accepted").get("reason") == "DefinitionUnread",
+            "said",
+            within=60,
+        )
+        assert "cannot be read" in condition(world, "Stalled")["message"]
+        if end == "readable":
+            refused.on = False
+        elif end == "cancel":
+            await world.patch_run({"cancel": True})
+        status = await world.finished(within=260)
+        expected = {"readable": "Timeout", "cancel": "Cancelled", "deadline": "DeadlineExceeded"}
+        assert world.node("a")["reason"] == expected[end]
+        assert status["phase"] == ("Cancelled" if end == "cancel" else "Failed")
+        if end == "readable":
+            assert condition(world, "Accepted")["status"] == "True"
+
+
+@virtual
+async def test_s85_a_namespace_that_cannot_be_read_holds_up_no_disrupted_pod() -> None:
+    async with World(script={"a": [hangs()]}) as world:
+        refused = RefusedReads(world.start(), FORBIDDEN, Kind.NAMESPACE)
+        await world.submit(spec(container("a", onFailure="Continue"), python("b")))
+        await world.until(lambda: bool(world.work.pods("a")), "it runs", within=30)
+        await world.delete(Kind.POD, world.work.pods("a")[0].name)
+        await world.until(lambda: world.node("a").get("attempt") == 2, "replaced", within=90)
+        assert refused.count > 0
+
+
+@pytest.mark.parametrize("error", ERRORS)
+@virtual
+async def test_s85_a_machine_that_cannot_be_read_is_not_lost(error: ClusterError | None) -> None:
+    async with World(script={"a": [hangs()]}) as world:
+        refused = RefusedReads(world.start(), error, Kind.NODE)
+        await world.submit(spec(container("a", timeout="2h"), wait("w", duration="20m")))
+        await world.until(lambda: world.node("a").get("phase") == "Running", "it runs", within=30)
+        await world.until(lambda: bool(world.ledger.executions), "it runs", within=30)
+        world.work.lose_machine(world.all(Kind.POD)[0]["spec"]["nodeName"])
+        await world.until(lambda: world.node("a").get("reason") == "NodeLost", "said", within=240)
+        assert "cannot be read" in world.node("a")["message"]
+        await world.quiet(600)
+        assert world.node("a")["attempt"] == 1
+        refused.on = False
+        await world.until(lambda: world.node("a")["attempt"] == 2, "replaced", within=500)
+        await world.until(lambda: world.node("w")["phase"] == "Succeeded", "w", within=1300)
+
+
+def unreadable_after_create(operator: Operator, kind: Kind) -> dict[str, bool]:
+    """The first create is done and its answer lost; what stands cannot be read while `on`."""
+    state = {"on": True, "lost": False}
+
+    async def intercept(call: Call, send: Callable[[], Awaitable[Any]]) -> Any:
+        if call.kind is kind and call.verb == "create" and not state["lost"]:
+            state["lost"] = True
+            await send()
+            raise Unavailable("the connection was reset")
+        if call.kind is kind and call.verb in ("get", "list") and operator.ready and state["on"]:
+            raise FORBIDDEN
+        return await send()
+
+    operator.line.intercept = intercept
+    return state
+
+
+@pytest.mark.parametrize("kind", [Kind.JOB, Kind.CONFIG_MAP])
+@virtual
+async def test_s85_a_job_that_stands_and_cannot_be_read_is_not_refused(kind: Kind) -> None:
+    """It may run: LaunchRejected would say that it was never started."""
+    async with World() as world:
+        state = unreadable_after_create(world.start(), kind)
+        node = python("a", effect="once", inputs={"x": "y" * 9000})
+        await world.submit(spec(node, python("b")))
+        await world.until(lambda: "finishedAt" in world.node("b"), "b", within=60)
+        await world.quiet(60)
+        assert world.node("a").get("reason") != "UnknownEffect"
+        assert world.node("a")["phase"] in ("Running", "Succeeded")
+        state["on"] = False
+        assert (await world.finished(within=150))["phase"] == "Succeeded"
+        assert len(world.ledger.of("a")) == 1
+
+
+@virtual
+async def test_s85_an_approval_that_stands_and_cannot_be_read_holds_up_its_gate_alone() -> None:
+    async with World() as world:
+        operator = world.start()
+        operator.watch.pause()  # or the watch would deliver it
+        state = unreadable_after_create(operator, Kind.APPROVAL)
+        await world.submit(spec(gate("ok"), wait("w", duration="30s")))
+        operator.watch.resume()
+        await world.until(lambda: bool(world.all(Kind.APPROVAL)), "asked", within=30)
+        await world.until(lambda: "finishedAt" in world.node("w"), "w", within=60)
+        assert operator.controller.set_aside.count("Failing") == 0
+        state["on"] = False
+        await world.answer(decision="Approved")
+        assert (await world.finished(within=150))["phase"] == "Succeeded"
+
+
+@virtual
+async def test_s85_pods_that_may_not_be_deleted_are_named_and_hold_up_nothing_else() -> None:
+    """Neither the Job can be suspended nor its pod be deleted."""
+    async with World(script={"a": [hangs()], "c": [hangs()]}) as world:
+        operator = world.start()
+        on = True
+
+        async def intercept(call: Call, send: Callable[[], Awaitable[Any]]) -> Any:
+            job = call.kind is Kind.JOB and call.verb == "patch" and "-a-" in call.name
+            pod = call.kind is Kind.POD and call.verb == "delete"
+            if on and (job or pod):
+                raise FORBIDDEN
+            return await send()
+
+        operator.line.intercept = intercept
+        nodes: list[Obj] = [
+            container("a", timeout="20s", onFailure="Continue"),
+            container("c", deadline="150s", onFailure="Continue"),
+            wait("w", duration="100s"),
+            python("b", dependsOn=["w"]),
+        ]
+        await world.submit(spec(*nodes))
+        await world.until(
+            lambda: world.node("a").get("reason") == "StopRejected", "named", within=90
+        )
+        assert FORBIDDEN.message in world.node("a")["message"]
+        await world.until(lambda: "finishedAt" in world.node("b"), "b", within=115)
+        await world.until(lambda: "finishedAt" in world.node("c"), "c", within=70)
+        assert operator.controller.set_aside.count("Failing") == 0
+        on = False
+        await world.finished(within=150)
+        assert world.node("a")["reason"] == "Timeout"
+
+
+@virtual
+async def test_s85_the_message_of_a_node_that_could_be_read_again_is_cleared() -> None:
+    async with World() as world:
+        operator = world.start()
+        world.work.queue_jobs(True)
+        refused = RefusedReads(operator, FORBIDDEN, Kind.JOB, verb="list")
+        await world.submit(spec(python("a")))
+        await said(world, "a")
+        refused.on = False
+        await world.until(
+            lambda: world.node("a").get("reason") == "PodRejected", "the Job waits", within=150
+        )
