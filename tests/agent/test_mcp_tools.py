@@ -221,11 +221,15 @@ def test_a_result_of_any_kind_is_told_as_a_result(
     assert [e["outcome"] for e in entries(result, "tool")] == ["ok"]
 
 
-@pytest.mark.parametrize("event_stream", [False, True], ids=["json", "events"])
-def test_an_answer_that_cannot_be_read_is_not_told_as_a_failure(
-    event_stream: bool, tmp_path: Path
-) -> None:
-    with mcp_server.serving(text("half a character: \ud800"), event_stream=event_stream) as script:
+def test_a_lone_surrogate_is_replaced(tmp_path: Path) -> None:
+    with mcp_server.serving(text("half a character: \ud800")) as script:
+        _, results = play(tmp_path, script, sends(1))
+    assert results == ["half a character: \ufffd"]
+
+
+def test_an_answer_that_cannot_be_read_is_not_told_as_a_failure(tmp_path: Path) -> None:
+    """A stream is read by the library alone."""
+    with mcp_server.serving(text("half a character: \ud800"), event_stream=True) as script:
         _, results = play(tmp_path, script, sends(1))
     assert "the call was made, but the answer of tool server desk cannot be read" in results[0]
     assert "pydantic" not in results[0]

@@ -1,17 +1,26 @@
 """Reaching MCP servers, for the probe and for the loop alike."""
 
 import json
+import logging
 from typing import Any, Final, NamedTuple
 
 import httpx2
+import pydantic
 from mcp import MCPError
+from mcp_types import PARSE_ERROR
 from waypost.protocol.probe import ProbeReason, Verdict
+from waypost.protocol.text import printable
 from waypost_node import endpoint_access
 
+from waypost_agent.tools import mcp_messages
 from waypost_agent.tools.oauth import RENEWABLE, ClientCredentials
 
 # The session's own clock comes first: it ends one call, this one the whole session.
 _LATER: Final = 5.0
+_LARGEST: Final = 64 * 1024 * 1024  # bytes of an answer; a larger result is cut by us
+_ERROR: Final = 64 * 1024  # bytes of an error
+# It logs answers that it cannot read, with secrets that they may repeat.
+logging.getLogger("mcp").setLevel(logging.CRITICAL)
 
 
 class Refused(NamedTuple):
@@ -68,9 +77,20 @@ def client(
     async def note(answer: httpx2.Response) -> None:
         if answer.status_code == 401 and RENEWABLE in answer.request.extensions:
             return  # it is sent again with a new token
-        if answer.request.method == "POST" and answer.status_code >= 300:
-            words = endpoint_access.said_in(await answer.aread())
+        number = _asked(answer.request)
+        if number is None and answer.is_success:
+            return
+        kind = answer.headers.get("content-type", "").lower()
+        if answer.status_code == 200 and kind.startswith("text/event-stream"):
+            return
+        if answer.status_code == 200 and kind.startswith("application/json"):
+            answer._content = mcp_messages.message(await _start(answer, _LARGEST), number)
+            return
+        if answer.request.method == "POST":
+            words = _redirect(answer) or endpoint_access.said_in(await _start(answer, _ERROR))
             verdict = endpoint_access.refused(answer.status_code, words, url)
+            if answer.is_success:
+                verdict = _no_mcp(answer.status_code, words, url)
             refusals.note(answer.request, Refused(answer.status_code, words, verdict))
 
     url = endpoint_access.address(document["url"])  # without query: it may hold a secret
@@ -96,6 +116,43 @@ def client(
     return http
 
 
+def _no_mcp(status: int, words: str, url: httpx2.URL) -> Verdict:
+    text = f"{url} answered {status}: {words or 'nothing'}; what answers there does not speak MCP"
+    hint = "check the path: many servers answer at /mcp"
+    return Verdict(ProbeReason.UNEXPECTED_ANSWER, f"{text} over streamable HTTP; {hint}")
+
+
+def _asked(request: httpx2.Request) -> Any:
+    """The id of a JSON-RPC request; None for anything else."""
+    try:
+        document = json.loads(request.content)
+    except (ValueError, httpx2.RequestNotRead):
+        return None
+    return document.get("id") if isinstance(document, dict) and "method" in document else None
+
+
+async def _start(answer: httpx2.Response, limit: int) -> bytes:
+    """At most `limit` bytes of a body, which is read no further."""
+    body = bytearray()
+    async for chunk in answer.aiter_bytes():
+        body += chunk[: limit - len(body)]
+        if len(body) >= limit:
+            break
+    answer._content = bytes(body)
+    return answer._content
+
+
+def _redirect(answer: httpx2.Response) -> str:
+    """Where a redirect leads, without its query. Those to other hosts are not followed: the keys in
+    the headers would go there."""
+    try:
+        target = answer.url.join(answer.headers["location"])
+        place = target.copy_with(query=None, fragment=None, userinfo=b"")
+    except (httpx2.InvalidURL, KeyError, ValueError):
+        return ""
+    return f"a redirect to {place}" if 300 <= answer.status_code < 400 else ""
+
+
 def failure(error: BaseException, url: httpx2.URL, refusals: Refusals) -> Verdict:
     """What a server said instead of speaking MCP, or why it could not be reached."""
     for leaf in leaves(error):
@@ -107,6 +164,9 @@ def failure(error: BaseException, url: httpx2.URL, refusals: Refusals) -> Verdic
         if isinstance(leaf, httpx2.HTTPError):
             return endpoint_access.unreachable(leaf, url)
     hint = "check the path: many servers answer at /mcp"
+    if isinstance(leaves(error)[0], MCPError):
+        text = f"{url} answered with an error: {said(error)}; {hint}"
+        return Verdict(ProbeReason.UNEXPECTED_ANSWER, text)
     text = f"{url} does not speak MCP over streamable HTTP: {said(error)}; {hint}"
     return Verdict(ProbeReason.UNEXPECTED_ANSWER, text)
 
@@ -114,8 +174,14 @@ def failure(error: BaseException, url: httpx2.URL, refusals: Refusals) -> Verdic
 def said(error: BaseException) -> str:
     """The text of the first error in a group, short and on one line."""
     leaf = next(iter(leaves(error)))
-    name = "" if isinstance(leaf, MCPError) else f"{type(leaf).__name__}: "
-    return " ".join(f"{name}{leaf}".split())[:300]
+    if isinstance(leaf, pydantic.ValidationError):
+        first = leaf.errors(include_url=False, include_input=False)[0]
+        return f"its answer has {'.'.join(map(str, first['loc']))}: {first['msg'].lower()}"[:300]
+    if isinstance(leaf, MCPError) and leaf.code == PARSE_ERROR and str(leaf).startswith("Failed"):
+        return "its answer is no JSON-RPC message"  # in place of the library's dump
+    plain = isinstance(leaf, MCPError | RuntimeError | ValueError)
+    name = "" if plain else f"{type(leaf).__name__}: "
+    return printable(" ".join(f"{name}{leaf}".split()))[:300]
 
 
 def leaves(error: BaseException) -> list[BaseException]:

@@ -7,6 +7,8 @@ import pydantic
 from mcp import Client
 from mcp_types import ListToolsRequest, ListToolsResult, PaginatedRequestParams, Tool
 
+from waypost_agent.tools import mcp_messages, tool_schemas
+
 _PAGES: Final = 50
 
 
@@ -21,21 +23,27 @@ async def list_tools(client: Client) -> Listing:
     """All tools of a server. Raises whatever the library raises."""
     tools: dict[str, Tool] = {}
     left_out: dict[str, str] = {}
+    cursors: set[str] = set()
     cursor: str | None = None
-    for _ in range(_PAGES):
+    while True:
         page = await _page(client, cursor)
         listed = page.get("tools")
         if not isinstance(listed, list):
             raise ValueError("its answer to tools/list has no list of tools")
-        for index, each in enumerate(listed):
+        for index, each in enumerate(map(mcp_messages.tool, listed)):
             name = _name(each, index)
             problem = "its name is listed twice" if name in tools else _problem(each)
             if problem is None:
                 tools[name] = Tool.model_validate(each, by_name=False)
-            else:
+            elif name not in tools or each != _entry(tools[name]) or not cursors:
+                # Pages overlap where tools come and go while they are read.
                 left_out.setdefault(name, problem)
         cursor = page.get("nextCursor")
-        if not isinstance(cursor, str) or not cursor:
+        if not isinstance(cursor, str) or not cursor or cursor in cursors:
+            break
+        cursors.add(cursor)
+        if len(cursors) >= _PAGES:
+            left_out["(more)"] = f"the list has more than {_PAGES} pages"
             break
     return Listing(_absorbed(client, list(tools.values())), left_out)
 
@@ -67,6 +75,10 @@ def _absorbed(client: Client, tools: list[Tool]) -> list[Tool]:
     return kept
 
 
+def _entry(tool: Tool) -> dict[str, Any]:
+    return tool.model_dump(by_alias=True, mode="json", exclude_unset=True)
+
+
 def _name(entry: Any, index: int) -> str:
     name = entry.get("name") if isinstance(entry, dict) else None
     return name if isinstance(name, str) and name else f"tools[{index}]"
@@ -78,14 +90,8 @@ def _problem(entry: Any) -> str | None:
         tool = Tool.model_validate(entry, by_name=False)
     except pydantic.ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        return f"{'.'.join(map(str, first['loc']))}: {first['msg'].lower()}"
+        words = first["msg"].lower().partition(" or instance of ")[0]
+        return f"{'.'.join(map(str, first['loc']))}: {words}"
     if not tool.name:
         return "it has no name"
-    schema = tool.input_schema
-    if schema.get("type") != "object":
-        return "inputSchema.type: expected 'object'"
-    properties = schema.get("properties", {})
-    fit = isinstance(properties, dict) and all(
-        isinstance(each, dict | bool) for each in properties.values()
-    )
-    return None if fit else "inputSchema.properties: expected an object of schemas"
+    return tool_schemas.problem_of(tool.input_schema)

@@ -11,7 +11,14 @@ import httpx2
 import pydantic
 from mcp import Client, MCPError, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
-from mcp_types import CONNECTION_CLOSED, PARSE_ERROR, REQUEST_TIMEOUT, CallToolResult, Tool
+from mcp_types import (
+    CONNECTION_CLOSED,
+    INTERNAL_ERROR,
+    PARSE_ERROR,
+    REQUEST_TIMEOUT,
+    CallToolResult,
+    Tool,
+)
 from pydantic_ai import RunContext
 from pydantic_ai.exceptions import ToolFailed
 from pydantic_ai.tools import ToolDefinition
@@ -21,7 +28,7 @@ from waypost_node import endpoint_access
 
 from waypost_agent.agent_request import ServerTools
 from waypost_agent.failures import CallNotMade, OutcomeUnknown, Stopped, one_line
-from waypost_agent.tools import mcp_connection, tool_results
+from waypost_agent.tools import mcp_connection, mcp_messages, tool_results
 from waypost_agent.tools.mcp_connection import Refusals
 from waypost_agent.tools.mcp_listing import left_out_text, list_tools
 from waypost_agent.tools.mcp_session import McpSession
@@ -29,7 +36,17 @@ from waypost_agent.tools.result_pages import ANY_OBJECT
 from waypost_agent.tools.tool_results import Content
 
 _LARGEST_EVENT: Final = 64 * 1024 * 1024  # bytes of one event; a larger result is cut by us
-_NO_SESSION: Final = re.compile(r"session|not initiali[sz]ed|before initiali[sz]ation", re.I)
+# Of the protocol's session, and of no other that a tool may speak of: the call is made again.
+_NO_SESSION: Final = re.compile(
+    r"(no|invalid|unknown|missing|expired|bad|no valid|without a) (mcp[- ])?session\b|"
+    r"\bsession(-| )?(id)?( header)?( [\w-]{1,80})?( is| has| was| does)?( been)? "
+    r"(not found|not exist|expired|terminated|"
+    r"unknown|invalid|missing|required|closed|gone|not initiali[sz]ed)|"
+    r"server (is )?not initiali[sz]ed|before initiali[sz]ation",
+    re.I,
+)
+# What the library says of a connection that is lost; servers use its code for anything.
+_LOST: Final = re.compile(r"Connection closed|SSE stream .*")
 _NO_SESSION_CODES: Final = frozenset({-32600, -32602, -32001})
 EffectOf = Callable[[ToolDefinition], str]
 
@@ -158,6 +175,8 @@ class McpTools(AbstractToolset[None]):
             text = f"the call was made, but its result cannot be read: {field}: {first['msg']}"
             return _Failure(text, made=True)
         code = leaf.code if isinstance(leaf, MCPError) else CONNECTION_CLOSED
+        if code == CONNECTION_CLOSED and isinstance(leaf, MCPError):
+            code = code if _LOST.fullmatch(str(leaf)) else INTERNAL_ERROR
         if code == REQUEST_TIMEOUT and "timed out" in str(leaf):
             return _Failure(f"no answer within {self._tools.timeout:g} s", made=None)
         if code == CONNECTION_CLOSED:
@@ -177,13 +196,16 @@ class McpTools(AbstractToolset[None]):
             raise CallNotMade(Reason.PROVIDER_ERROR, f"tool server {self.id}: {message}")
         if status == 404 or (status == 400 and _NO_SESSION.search(refused.words)):
             return _Failure(message, made=False, session_over=True)
-        return _Failure(message, made=None if status >= 500 or status == 408 else False)
+        # 202 and what is no MCP answer: the call may have been carried out.
+        unknown = status >= 500 or status == 408 or status < 300
+        return _Failure(message, made=None if unknown else False)
 
 
 def _content_of(result: CallToolResult, name: str) -> Content:
     content = tool_results.from_mcp(result.content, result.structured_content)
     if result.is_error:
-        raise ToolFailed(tool_results.error_text(content) or f"tool {name} returned an error")
+        described = tool_results.shown(content, inputs=(), limit=0)
+        raise ToolFailed(tool_results.error_text(described) or f"tool {name} returned an error")
     return content
 
 
@@ -207,14 +229,28 @@ async def _open(
         # All of the environment: it is what agent.env is for, and holds no key.
         server = StdioServerParameters(command=program, args=arguments, env=dict(os.environ))
         async with Client(server) as client:
-            yield client
+            yield _lenient(client)
         return
     url = str(endpoint_access.address(document["url"]))
     http = mcp_connection.client(document, keys, seconds=tools.timeout, refusals=refusals)
     async with http:
         transport = streamable_http_client(url, http_client=http, max_sse_event_size=_LARGEST_EVENT)
         async with Client(transport) as client:
-            yield client
+            yield _lenient(client)
+
+
+def _lenient(client: Client) -> Client:
+    """The client, which reads results of tools that are malformed in places: it would refuse the
+    whole of a result for one block, and the call was made."""
+    dispatcher: Any = client.session._dispatcher
+    send = dispatcher.send_raw_request
+
+    async def sent(method: str, *args: Any, **more: Any) -> dict[str, Any]:
+        raw = await send(method, *args, **more)
+        return mcp_messages.result(raw) if method == "tools/call" else raw
+
+    dispatcher.send_raw_request = sent
+    return client
 
 
 def _problem(tools: ServerTools, error: Exception, refusals: Refusals) -> str:

@@ -13,6 +13,8 @@ from typing import Any, Final, NamedTuple
 
 from waypost_node import user_code
 
+from waypost_agent.tools import media
+
 _KIB: Final = 1024
 # How a media type is named in ModelProvider models[].inputs.
 _INPUTS: Final = (("image/", "Image"), ("audio/", "Audio"), ("application/pdf", "PDF"))
@@ -67,21 +69,24 @@ def as_json(value: Any) -> Any:
 def from_mcp(content: Sequence[Any], structured: Any) -> Content:
     """The result of a tool of an MCP server: its content blocks and its structured content.
 
-    Texts usually repeat the structured content, which is then taken alone.
+    Texts usually repeat the structured content; those that do not are kept beside it.
     """
     blocks = [_block(each) for each in content]
-    texts = [each for each in blocks if isinstance(each, str)]
-    if structured is not None and (len(texts) == len(blocks) or not texts):
+    if structured is not None:
         single = isinstance(structured, dict) and set(structured) == {"result"}
-        blocks = [structured["result"] if single else structured, *_only_media(blocks)]
-    media = tuple(each for each in blocks if isinstance(each, Media))
+        value = structured["result"] if single else structured
+        blocks = [each for each in blocks if not _repeats(each, structured, value)]
+        blocks.insert(0, value)
+    files = tuple(each for each in blocks if isinstance(each, Media))
     values = [as_json(each) for each in blocks if not isinstance(each, Media)]
     if not values:
-        return Content("" if media else "(no content)", media)
-    return Content(values[0] if len(values) == 1 else values, media)
+        return Content("" if files else "(no content)", files)
+    return Content(values[0] if len(values) == 1 else values, files)
 
 
-def shown(content: Content, *, inputs: Collection[str], limit: int) -> Content:
+def shown(
+    content: Content, *, inputs: Collection[str], limit: int, gemini: bool = False
+) -> Content:
     """The content as a model sees it that takes `inputs` (Image, Audio, PDF) besides text: media
     that it does not take, or that are larger than `limit` bytes, are described."""
     kept: list[Media] = []
@@ -93,10 +98,13 @@ def shown(content: Content, *, inputs: Collection[str], limit: int) -> Content:
         elif len(each.data) > limit:
             size = _size(each.size)
             notes.append(f"[{each.type}, {size}, not shown: maxResultBytes is {limit}]")
+        elif (type_ := media.media_type(each.data, gemini=gemini)) is None:
+            size = _size(each.size)
+            notes.append(f"[{each.type}, {size}, not shown: no model takes this format]")
         else:
-            kept.append(each)
+            kept.append(Media(type_, each.data))
     if not notes:
-        return content
+        return content._replace(media=tuple(kept))
     values = content.value if isinstance(content.value, list) else [content.value]
     values = [each for each in values if each != ""] + notes
     return Content(values[0] if len(values) == 1 else values, tuple(kept))
@@ -115,8 +123,18 @@ def as_text(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def _only_media(blocks: list[Any]) -> list[Any]:
-    return [each for each in blocks if isinstance(each, Media)]
+def _repeats(block: Any, structured: Any, value: Any) -> bool:
+    """Whether a text is the structured content in other words: as JSON, or one item of its list."""
+    if not isinstance(block, str):
+        return False
+    items = value if isinstance(value, list) else []
+    if block == value or block in items or block.strip() == "":
+        return True
+    try:
+        found = json.loads(block)
+    except (ValueError, RecursionError):
+        return block == str(value)
+    return found in (structured, value) or found in items
 
 
 def _block(block: Any) -> Any:

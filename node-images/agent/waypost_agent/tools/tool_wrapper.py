@@ -33,7 +33,7 @@ class ToolWrapper(WrapperToolset[None]):
     """A toolset whose failures the model is shown, so that it can go on in another way.
 
     `declared`: effects by tool as the workflow declares them; `limits`: bytes of a result by tool;
-    `inputs`: what the model takes besides text.
+    `inputs`: what the model takes besides text; `gemini`: all models are Google's.
     """
 
     calls: Calls
@@ -41,6 +41,7 @@ class ToolWrapper(WrapperToolset[None]):
     declared: Mapping[str, str]
     limits: Mapping[str, int]
     inputs: frozenset[str]
+    gemini: bool
 
     @staticmethod
     def factory(
@@ -55,7 +56,8 @@ class ToolWrapper(WrapperToolset[None]):
         # A page and where to read on: never cut again.
         limits[result_pages.NAME] = 2 * MAX_RESULT_BYTES
         inputs = work.inputs
-        return lambda toolset: ToolWrapper(toolset, calls, pages, declared, limits, inputs)
+        gemini = all(model.type == "Google" for model in work.models)
+        return lambda toolset: ToolWrapper(toolset, calls, pages, declared, limits, inputs, gemini)
 
     async def call_tool(
         self, name: str, tool_args: dict[str, Any], ctx: RunContext[None], tool: ToolsetTool[None]
@@ -120,7 +122,7 @@ class ToolWrapper(WrapperToolset[None]):
     def _result(self, content: Content, name: str, *, call_id: str) -> Result:
         """The result as it is kept and shown: bounded, and in forms that the model takes."""
         limit = self._limit(name)
-        shown = tool_results.shown(content, inputs=self.inputs, limit=limit)
+        shown = tool_results.shown(content, inputs=self.inputs, limit=limit, gemini=self.gemini)
         shown = self.pages.bounded(shown, call_id=call_id, limit=limit, keep=True)
         return Result("ok", shown.value, media=shown.media, cut=shown.cut)
 
