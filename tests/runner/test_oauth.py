@@ -75,6 +75,18 @@ async def test_a_token_that_has_expired_is_fetched_again(bench: Bench) -> None:
     assert sent(tools) == ["Bearer t1", "Bearer t2", "Bearer t2"]
 
 
+LIVES = [3600, "3600", 1e400, 10**400, None, "soon", -5, 0, True, [], 3.5e3]
+
+
+@pytest.mark.parametrize("life", LIVES, ids=[str(life)[:8] for life in LIVES])
+async def test_a_token_without_a_usable_time_is_used_all_the_same(life: Any, bench: Bench) -> None:
+    body = json.dumps({"access_token": "t1", "expires_in": life}).encode()
+    with serving(OK) as tools, serving(Reply(body=body)) as tokens:
+        assert await bench.post(tools, tokens, times=2) == [200, 200]
+    assert len(tokens.asked) in (1, 2)
+    assert sent(tools) == ["Bearer t1"] * 2
+
+
 async def test_a_token_that_the_server_refuses_is_fetched_again_once(bench: Bench) -> None:
     with serving(OK, REFUSED, OK) as tools, serving(token("t1"), token("t2")) as tokens:
         assert await bench.post(tools, tokens, times=2) == [200, 200]

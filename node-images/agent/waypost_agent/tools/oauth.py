@@ -15,6 +15,7 @@ from waypost_node import endpoint_access
 
 RENEWABLE: Final = "waypost_renewable"  # extension of a request that is repeated after a 401
 _USUAL_LIFE: Final = 300.0  # seconds of a token whose server names no time
+_LONGEST_LIFE: Final = 1e9
 _EARLY: Final = 10.0  # seconds before its end at which a token is not used any more
 _TOKEN_TIMEOUT: Final = 30.0
 _SHOWN: Final = 200  # characters of a server's words
@@ -116,8 +117,7 @@ class ClientCredentials(httpx2.Auth):
         if not answer.is_success or not isinstance(token, str) or not _is_sendable(token):
             raise NoToken(self._refusal(answer, document), status=401)
         self._keys.add(token)
-        life = document.get("expires_in")
-        seconds = float(life) if isinstance(life, int | float) and life > 0 else _USUAL_LIFE
+        seconds = _life(document.get("expires_in"))
         # A token that lives shorter than the margin is used for one request.
         self._token, self._ends = token, time.monotonic() + max(seconds - _EARLY, 0.0)
 
@@ -140,6 +140,15 @@ def _document(answer: httpx2.Response) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return document if isinstance(document, dict) else {}
+
+
+def _life(value: Any) -> float:
+    """The seconds in `expires_in`, which some servers send as text."""
+    if isinstance(value, str) and value.strip().isascii() and value.strip().isdecimal():
+        value = int(value[:12])
+    if type(value) not in (int, float) or not value > 0:
+        return _USUAL_LIFE
+    return float(min(value, _LONGEST_LIFE))
 
 
 def _error_in(answer: httpx2.Response) -> str:

@@ -10,8 +10,10 @@ import httpx2
 from waypost.protocol import ijson, schema
 from waypost.protocol.ijson import Json
 from waypost.protocol.reasons import Reason
+from waypost.protocol.text import printable
 
 from waypost_node.http import big_integers
+from waypost_node.http.encodings import BadEncoding, decoded
 from waypost_node.http.request import HttpWork
 
 CONNECT_TIMEOUT: Final = 10.0  # seconds
@@ -82,7 +84,7 @@ def _redirected(sent: httpx2.Request, target: httpx2.Request, status: int) -> ht
     same = sent.url.host == target.url.host and sent.url.port == target.url.port
     if same and target.url.scheme in (sent.url.scheme, "https"):
         return target
-    place = target.url.copy_with(raw_path=b"/", fragment=None)
+    place = target.url.copy_with(raw_path=b"/", fragment=None, userinfo=b"")
     raise Broken(
         Reason.NODE_ERROR,
         f"{status}: redirect to another host, {place}, not followed; if the host is right, set "
@@ -91,7 +93,8 @@ def _redirected(sent: httpx2.Request, target: httpx2.Request, status: int) -> ht
 
 
 def _without_answer(work: HttpWork, error: httpx2.RequestError) -> Broken:
-    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    said = printable(" ".join(str(error).split()))
+    text = said or type(error).__name__
     if isinstance(error.__context__, ssl.SSLCertVerificationError) or "CERTIFICATE" in text:
         hint = "the server's certificate is not trusted; for a private CA set http.tls"
         return Broken(Reason.PROVIDER_ERROR, f"{hint}: {text}")
@@ -102,6 +105,7 @@ def _without_answer(work: HttpWork, error: httpx2.RequestError) -> Broken:
     if isinstance(error, httpx2.DecodingError | httpx2.UnsupportedProtocol):
         return Broken(Reason.PROVIDER_ERROR, text)
     # The server may have processed the request.
+    text = f"the connection ended without a whole response: {text}"
     return Broken(Reason.PROVIDER_ERROR, text, again=work.effect != "once")
 
 
@@ -128,11 +132,13 @@ def _hold_back(work: HttpWork, text: str) -> None:
 
 def _refused(work: HttpWork, response: httpx2.Response) -> Broken:
     status = response.status_code
-    first = _limited(response, _SHOWN * 4, cut=True)
+    first = _limited(work, response, _SHOWN * 4, cut=True)
     # Redacted before it is cut: part of a secret would not be found.
-    whole = work.redact(_decoded(first, response, "replace"))
-    said = " ".join(whole.split())[:_SHOWN]
-    text = f"{status} {response.reason_phrase}".strip() + (f": {said}" if said else "")
+    location = response.headers.get("location", "") if response.is_redirect else ""
+    whole = work.redact(f"{location} {_decoded(first, response, 'replace')}")
+    said = printable(" ".join(whole.split())[:_SHOWN])
+    phrase = printable(response.reason_phrase)
+    text = f"{status} {phrase}".strip() + (f": {said}" if said else "")
     after = _seconds(response.headers.get("retry-after"))
     if status == _RATE_LIMITED:
         return Broken(Reason.RATE_LIMITED, text, again=True, retry_after=after)
@@ -160,14 +166,15 @@ def _seconds(text: str | None) -> float | None:
 
 def _body(work: HttpWork, response: httpx2.Response) -> Json:
     """The body: JSON if the content type says so, else text; an empty body is null."""
-    content = _limited(response, work.max_bytes)
+    content = _limited(work, response, work.max_bytes)
     _hold_back(work, _decoded(content, response, "replace"))
     media = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     if not content:
         return _typed(work, None)
     if media == "application/json" or media.endswith("+json"):
         try:
-            value = _parsed(work, content)
+            # Some frameworks begin JSON with a byte order mark.
+            value = _parsed(work, content.removeprefix(codecs.BOM_UTF8))
         except ijson.BigIntegerError as error:
             text = f"the response body: {error}; {big_integers.ADVICE}"
             raise Broken(Reason.OUTPUT_INVALID, text) from None
@@ -201,19 +208,24 @@ def _decoded(content: bytes, response: httpx2.Response, errors: str = "strict") 
         return content.decode("utf-8", errors)
 
 
-def _limited(response: httpx2.Response, limit: int, *, cut: bool = False) -> bytes:
+def _limited(work: HttpWork, response: httpx2.Response, limit: int, *, cut: bool = False) -> bytes:
     """The decompressed body, at most `limit` bytes; if `cut`, the start of a longer one."""
     found = bytearray()
-    for part in response.iter_bytes():
-        found += part
-        if len(found) > limit:
-            if cut:
-                break
-            raise Broken(
-                Reason.OUTPUT_TOO_LARGE,
-                f"the response body is larger than http.maxBytes ({limit}); request less or raise "
-                "the limit",
-            )
+    try:
+        for part in decoded(response.iter_raw(), response.headers.get("content-encoding", "")):
+            found += part
+            if len(found) > limit:
+                if cut:
+                    break
+                raise Broken(
+                    Reason.OUTPUT_TOO_LARGE,
+                    f"the response body is larger than http.maxBytes ({limit}); request less or "
+                    "raise the limit",
+                )
+    except BadEncoding as error:
+        if not cut:
+            again = error.cut and work.effect != "once"
+            raise Broken(Reason.PROVIDER_ERROR, str(error), again=again) from None
     return bytes(found[:limit])
 
 
