@@ -32,7 +32,7 @@ class Plan:
 
 @dataclass
 class Soak:
-    """One soak: `told` is what was done, for people; `kills` when operators were killed."""
+    """One soak: `done` counts the faults of each kind, `kills` are those of an operator."""
 
     reach: Reach
     backdrop: Backdrop
@@ -51,15 +51,15 @@ class Soak:
             now = time.monotonic() - begun
             runs = self.reach.space.all("agentworkflows")
             live = [run for run in runs if not run.get("status", {}).get("finishedAt")]
-            self._start(now, len(live))
-            self._answer(chance)
             if self.started == self.plan.runs and not live:
                 return
+            self._start(now, len(live))
+            self._answer(chance)
             if now >= broken and now < self.plan.seconds:
                 self._break(chance, now)
                 broken = time.monotonic() - begun + self.plan.every * chance.uniform(0.5, 1.5)
             limit = self.plan.seconds + SETTLE_SECONDS
-            assert now < limit, f"faults ended, and runs go on\n{self._what_goes_on(live)}"
+            assert now < limit, f"faults ended, runs did not\n{self._unfinished(live)}"
             time.sleep(TICK)
 
     def wrong_ends(self) -> list[str]:
@@ -75,7 +75,7 @@ class Soak:
         return wrong
 
     def _start(self, now: float, live: int) -> None:
-        due = min(self.plan.runs, 1 + int(now / (0.8 * self.plan.seconds) * self.plan.runs))
+        due = min(self.plan.runs, 1 + int(now / (0.95 * self.plan.seconds) * self.plan.runs))
         shapes = list(SHAPES)
         while self.started < due and live < LIVE:
             shape = shapes[self.started % len(shapes)]
@@ -122,18 +122,18 @@ class Soak:
             chance.shuffle(self.deck)
         return self.deck.pop()
 
-    def _what_goes_on(self, live: Sequence[Obj]) -> str:
-        """For people: the runs that have not ended, with what the cluster tells of their pods."""
-        told = [f"{run['metadata']['name']}: {_nodes(run)}" for run in live]
+    def _unfinished(self, live: Sequence[Obj]) -> str:
+        """The runs that have not ended, with their pods and events."""
+        lines = [f"{run['metadata']['name']}: {_nodes(run)}" for run in live]
         ours = tuple(f"{run['metadata']['name']}-" for run in live)
         for pod in self.reach.space.all("pods", "waypost.dev/run"):
             if pod["metadata"]["name"].startswith(ours):
-                told.append(json.dumps({key: pod[key] for key in ("metadata", "status")}))
+                lines.append(json.dumps({key: pod[key] for key in ("metadata", "status")}))
         for event in self.reach.space.all("events"):
             name = event["involvedObject"]["name"]
             if f"{name}-".startswith(ours):
-                told.append(f"{name}: {event['reason']}: {event.get('message')}")
-        return "\n".join(told)
+                lines.append(f"{name}: {event['reason']}: {event.get('message')}")
+        return "\n".join(lines)
 
     def _running(self) -> list[Obj]:
         """Pods of nodes whose program runs."""
