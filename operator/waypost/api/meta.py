@@ -76,6 +76,7 @@ class ConditionReason:
     # of an Approval
     ANSWER_VALID: Final = "AnswerValid"
     ANSWER_INVALID: Final = "AnswerInvalid"
+    TOO_LATE: Final = "TooLate"
     IDENTITY_DECLARED: Final = "Declared"
     IDENTITY_ABSENT: Final = "Absent"
     EXPIRED: Final = "Expired"

@@ -92,6 +92,8 @@ def _continue(transition: Transition, round_begun: bool) -> Decision:
         transition.event("Normal", EventReason.ROUND_BEGUN, round_message(status))
     if not is_finished(status):
         _advance(transition)
+    else:
+        _clean_up(transition)
     transition.read_again()
     transition.after += cleanup.seal_closed(transition)
     transition.after += cleanup.stop_sidecars(transition)
@@ -104,8 +106,7 @@ def _advance(transition: Transition) -> None:
     for path in transition.in_phase(*IN_POD):
         watch.advance(transition, path)
     overrides.apply_overrides(transition)
-    for kind in KINDS.values():
-        kind.clean_up(transition)
+    _clean_up(transition)
     ending.enforce_deadlines(transition)
     closing = closing_reason(transition)
     for path in transition.in_phase("Waiting"):
@@ -121,3 +122,8 @@ def _advance(transition: Transition) -> None:
     closing = closing_reason(transition)
     if closing is not None:
         ending.wind_down(transition, closing)
+
+
+def _clean_up(transition: Transition) -> None:
+    for kind in KINDS.values():
+        kind.clean_up(transition)

@@ -8,9 +8,11 @@ from waypost.protocol import ijson
 
 
 def kind_of_pod(definition: Definition, path: str, pod: PodFact) -> str:
-    """The kind of node that a pod was launched for."""
-    lost = path in definition.stand_ins
-    return pod.kind if lost and pod.kind else kind_of(definition.graph.nodes[path]).name
+    """The kind of node that a pod was launched for: a round may have made it one without a pod."""
+    kind = kind_of(definition.graph.nodes[path])
+    if kind.has_pod and path not in definition.stand_ins:
+        return kind.name
+    return pod.kind or (kind.name if kind.has_pod else "python")
 
 
 def output_schema_of(definition: Definition, path: str, pod: PodFact) -> JsonValue | None:

@@ -41,7 +41,8 @@ def advance(transition: Transition, path: str) -> None:
         transition.update(path, phase="Pending")
         return
     kind = kind_of(transition.node(path))
-    if not kind.has_pod:  # nor such a status
+    superseded = transition.statuses[path].phase == "Superseding"  # perhaps of another kind
+    if not kind.has_pod and not superseded:  # nor such a status
         text = f"status has an attempt, but a node of kind {kind.name} has no pod"
         fail(transition, path, attempt, Failed(Reason.LAUNCH_REJECTED, text, "", False))
         return

@@ -8,23 +8,22 @@ patch, an expiry and a withdrawal only one can win (B5). No answer never means a
 from datetime import datetime, timedelta
 from typing import Final
 
-from waypost.api import meta
 from waypost.api.approval import ApprovalSpec, ApprovalStatus
 from waypost.api.base import JsonObject, parse_duration
-from waypost.api.meta import ConditionReason, EventReason
-from waypost.api.status import FINAL_PHASES, NodeStatus
-from waypost.engine.nodes import approval_request
+from waypost.api.meta import EventReason
+from waypost.api.status import NodeStatus
+from waypost.engine.nodes import approval_closing, approval_request
+from waypost.engine.nodes.approval_status import write_status
 from waypost.engine.nodes.kind import EngineKind
 from waypost.engine.nodes.votes import Tally, count
 from waypost.engine.scheduling.inputs import invalid_reason, resolve
 from waypost.engine.scheduling.unread import unread_by
-from waypost.engine.state.decision import OpenApproval, SettleApproval
+from waypost.engine.state.decision import OpenApproval
 from waypost.engine.state.inputs import Inputs, Invalid
 from waypost.engine.state.observed import Observed
 from waypost.engine.state.outcome import checkpoint
 from waypost.engine.state.transition import Transition
 from waypost.kube import timestamps
-from waypost.kube.conditions import Conditions
 from waypost.kube.facts.approvals import ApprovalFact
 from waypost.kube.facts.jobs import WriteProblem, lasts_long
 from waypost.kube.facts.read_problems import APPROVALS, ReadProblem
@@ -110,32 +109,6 @@ def _advice(fact: ApprovalFact) -> str:
     return f"it belongs to{whose}: keep it, and begin a round that names this node"
 
 
-def close_left_open(transition: Transition) -> None:
-    """Close open Approvals for which no gate waits any longer: those of earlier rounds, and those
-    whose expiry could not be written."""
-    named = {transition.statuses[path].approval for path in transition.graph.order}
-    expired = {s.approval for s in transition.statuses.values() if _ended_by_expiry(s)}
-    for fact in transition.observed.approvals.values():
-        if fact.name in expired and fact.status.state == "Open" and fact.spec is not None:
-            # Its status could not be written at the expiry.
-            recorded = ApprovalStatus(state="Denied", expired=True)
-            _write_approval_status(transition, fact, recorded, count(fact.spec))
-        # One of this round may be newer than this copy of the status.
-        old = fact.round < transition.observed.status.round and fact.name not in named
-        ours = fact.owner_uid == transition.observed.uid and not fact.deleting
-        if old and ours and fact.status.state == "Open" and fact.spec is not None:
-            _write_approval_status(
-                transition, fact, ApprovalStatus(state="Withdrawn"), count(fact.spec)
-            )
-
-
-def _ended_by_expiry(status: NodeStatus) -> bool:
-    output = status.output if isinstance(status.output, dict) else {}
-    return status.phase in FINAL_PHASES and (
-        status.reason == Reason.APPROVAL_EXPIRED or output.get("expired") is True
-    )
-
-
 def _wake_at_expiry(transition: Transition, path: str) -> None:
     expires = timestamps.parse_timestamp(transition.statuses[path].wake_at)
     if expires:
@@ -187,15 +160,13 @@ def _record_answer(
         silent = expires if expired and not answered else None
         _unwritten(transition, path, refused, withdraw=withdraw, silent_until=silent)
     elif withdraw:
-        _write_approval_status(transition, fact, ApprovalStatus(state="Withdrawn"), tally)
+        write_status(transition, fact, ApprovalStatus(state="Withdrawn"), tally)
     elif tally.decision and in_time:
-        _write_approval_status(transition, fact, _answered(tally), tally)
+        write_status(transition, fact, _answered(tally), tally)
     elif expired:
-        _write_approval_status(
-            transition, fact, ApprovalStatus(state="Denied", expired=True), tally
-        )
+        write_status(transition, fact, ApprovalStatus(state="Denied", expired=True), tally)
     else:
-        _write_approval_status(transition, fact, fact.status, tally)
+        write_status(transition, fact, fact.status, tally)
         _wake_at_expiry(transition, path)
 
 
@@ -250,58 +221,6 @@ def _answered(tally: Tally) -> ApprovalStatus:
     )
 
 
-def _write_approval_status(
-    transition: Transition, fact: ApprovalFact, status: ApprovalStatus, tally: Tally
-) -> None:
-    """Write the Approval's status if it has changed."""
-    conditions = Conditions(fact.status.conditions, generation=fact.generation, now=transition.now)
-    if tally.problem:
-        conditions.set(
-            meta.Condition.ANSWER_VALID,
-            False,
-            reason=ConditionReason.ANSWER_INVALID,
-            message=tally.problem,
-        )
-    elif conditions.has(meta.Condition.ANSWER_VALID):
-        conditions.set(
-            meta.Condition.ANSWER_VALID,
-            True,
-            reason=ConditionReason.ANSWER_VALID,
-            message="the answer meets answerSchema",
-        )
-    if status.state in ("Approved", "Denied") and not status.expired:
-        known = status.decided_by
-        text = (
-            f"declared by the approver: {known}"
-            if known
-            else ("authorized by the API server, identity not recorded")
-        )
-        # Only the API server knows who sent the patch, and it does not record that.
-        reason = ConditionReason.IDENTITY_DECLARED if known else ConditionReason.IDENTITY_ABSENT
-        conditions.set(meta.Condition.IDENTITY_VERIFIED, False, reason=reason, message=text)
-    if status.expired:
-        conditions.set(
-            meta.Condition.EXPIRED,
-            True,
-            reason=ConditionReason.EXPIRED,
-            message="no answer in time",
-        )
-    decided_at = status.decided_at
-    if status.state != "Open":
-        decided_at = timestamps.timestamp(transition.now)
-    settled = status.model_copy(
-        update={
-            "conditions": conditions.items,
-            "votes": tally.tally,
-            "decided_at": decided_at,
-        }
-    )
-    if settled != fact.status:
-        transition.before.append(
-            SettleApproval(name=fact.name, resource_version=fact.resource_version, status=settled)
-        )
-
-
 def _follow(transition: Transition, path: str, recorded: ApprovalStatus) -> None:
     gate = transition.node(path).approval
     assert gate is not None, "only approval nodes are gates"
@@ -341,5 +260,5 @@ KIND: Final = EngineKind(
     start=start,
     advance=advance,
     needs_live_read=_needs_live_read,
-    clean_up=close_left_open,
+    clean_up=approval_closing.close_left_open,
 )

@@ -94,6 +94,8 @@ def stand_in(observed: Observed, status: NodeStatus) -> Node:
     """
     is_gate = status.approval is not None
     for node in observed.spec.all_nodes if observed.spec else ():
-        if node.name == status.path and kind_of(node).is_gate == is_gate:
+        kind = kind_of(node)
+        fits = kind.is_gate == is_gate and (kind.has_pod or status.open_attempt is None)
+        if node.name == status.path and fits:
             return node.model_copy(update={"output_schema": None})
     return Node.model_validate({"name": status.path, **(_GATE if is_gate else _PROGRAM)})

@@ -87,6 +87,32 @@ def test_a_result_that_waited_on_its_pod_is_taken() -> None:
     assert play.node("runs").output == "late"
 
 
+def test_s81_a_result_is_taken_though_its_node_has_become_one_without_a_pod() -> None:
+    """The stand-in of a node with an open attempt has a pod, whatever the spec has now."""
+    play = standing(spec(wait("runs", duration="1h"), python("x", inputs={"v": "${nodes.y}"})))
+    play.endings = {"runs": [returns("late")]}
+    play.advance()
+    play.edit(cancel=True).finish()
+    assert (play.node("runs").phase, play.node("runs").output) == ("Succeeded", "late")
+
+
+def test_s84_a_superseded_program_ends_before_the_wait_that_replaces_it_begins() -> None:
+    play = Play(spec(python("a")), endings={"a": [never_ends()]})
+    for _ in range(3):
+        play.step()
+        play.advance()
+    assert play.phases["a"] == "Running"
+    play.spec = {**spec(wait("a", duration="5s")), "rerun": {"round": 2, "from": ["a"]}}
+    play.generation += 1
+    play.step()
+    assert play.phases["a"] == "Superseding"
+    play.finish()
+    (attempt,) = play.node("a").attempts or []
+    assert attempt.reason == "Superseded"
+    assert all(pod.over and not pod.held for pod in play.pods.values())
+    assert play.phases["a"] == "Succeeded"
+
+
 def test_an_attempt_without_a_job_is_not_launched_from_what_the_spec_says_now() -> None:
     play = Play(spec(python("a"), python("b")))
     with pytest.raises(Crash):

@@ -1,0 +1,82 @@
+"""The status of an Approval: how a decision, an expiry or a withdrawal is recorded in it."""
+
+from waypost.api import meta
+from waypost.api.approval import ApprovalStatus
+from waypost.api.meta import ConditionReason
+from waypost.engine.nodes.votes import Tally
+from waypost.engine.state.decision import SettleApproval
+from waypost.engine.state.transition import Transition
+from waypost.kube import timestamps
+from waypost.kube.conditions import Conditions
+from waypost.kube.facts.approvals import ApprovalFact
+
+
+def write_status(
+    transition: Transition, fact: ApprovalFact, status: ApprovalStatus, tally: Tally
+) -> None:
+    """Write the Approval's status if it has changed."""
+    conditions = Conditions(fact.status.conditions, generation=fact.generation, now=transition.now)
+    if tally.problem:
+        conditions.set(
+            meta.Condition.ANSWER_VALID,
+            False,
+            reason=ConditionReason.ANSWER_INVALID,
+            message=tally.problem,
+        )
+    elif conditions.has(meta.Condition.ANSWER_VALID):
+        conditions.set(
+            meta.Condition.ANSWER_VALID,
+            True,
+            reason=ConditionReason.ANSWER_VALID,
+            message="the answer meets answerSchema",
+        )
+    if status.state in ("Approved", "Denied") and not status.expired:
+        known = status.decided_by
+        text = (
+            f"declared by the approver: {known}"
+            if known
+            else ("authorized by the API server, identity not recorded")
+        )
+        # Only the API server knows who sent the patch, and it does not record that.
+        reason = ConditionReason.IDENTITY_DECLARED if known else ConditionReason.IDENTITY_ABSENT
+        conditions.set(meta.Condition.IDENTITY_VERIFIED, False, reason=reason, message=text)
+    if status.expired:
+        conditions.set(
+            meta.Condition.EXPIRED,
+            True,
+            reason=ConditionReason.EXPIRED,
+            message="no answer in time",
+        )
+    decided_at = status.decided_at
+    if status.state != "Open":
+        decided_at = timestamps.timestamp(transition.now)
+    settled = status.model_copy(
+        update={
+            "conditions": conditions.items,
+            "votes": tally.tally,
+            "decided_at": decided_at,
+        }
+    )
+    if settled != fact.status:
+        transition.before.append(
+            SettleApproval(name=fact.name, resource_version=fact.resource_version, status=settled)
+        )
+
+
+def note_late_answer(transition: Transition, fact: ApprovalFact, decision: str) -> None:
+    """Say in a closed Approval that a decision came too late; what is recorded stays."""
+    recorded = fact.status
+    how = "expired" if recorded.expired else f"closed as {recorded.state}"
+    at = f" at {recorded.decided_at}" if recorded.decided_at else ""
+    conditions = Conditions(recorded.conditions, generation=fact.generation, now=transition.now)
+    conditions.set(
+        meta.Condition.ANSWER_VALID,
+        False,
+        reason=ConditionReason.TOO_LATE,
+        message=f"the question was {how}{at}: this decision ({decision}) has no effect",
+    )
+    settled = recorded.model_copy(update={"conditions": conditions.items})
+    if settled != recorded:
+        transition.before.append(
+            SettleApproval(name=fact.name, resource_version=fact.resource_version, status=settled)
+        )
