@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from typing import Final
 
 from waypost.api.workflow import NOT_IN_FINALLY
+from waypost.compiler.field_places import places_of
 
 _LATER: Final = "Waypost does not support it yet"
 _DOCS: Final = "docs"
@@ -40,11 +41,26 @@ OUR_FIELD: Final[Mapping[str, str]] = {
     **dict.fromkeys(("script", "code"), "python.source of a node"),
     **dict.fromkeys(("onExit", "exitHandler", "finally"), "finally of the run"),
     **dict.fromkeys(("ttlStrategy", "ttl", "historyLimit"), "ttlSecondsAfterFinished of the run"),
+    **dict.fromkeys(("switch", "choices", "choice"), "when of each node"),
+    **dict.fromkeys(
+        ("catch", "onError", "errorHandler"), "onFailure of a node, and nodes.<name>.error in when"
+    ),
+    **dict.fromkeys(
+        ("parallel", "branches"),
+        "nodes of the run; those that do not depend on each other run at the same time",
+    ),
+    **dict.fromkeys(("vars", "variables"), "inputs of the run"),
+    "run": "python.source of a node, or container.command",
+    "id": "name",
+    "serviceAccount": "isolation.serviceAccountName of a node",
 }
 # word -> what to do instead today
 NOT_YET: Final[Mapping[str, str]] = {
     **dict.fromkeys(
-        ("withItems", "withParam", "withSequence", "matrix", "forEach", "foreach", "map"),
+        (
+            *("withItems", "withItem", "withParam", "withSequence", "matrix", "forEach", "foreach"),
+            *("for_each", "fanOut", "map"),
+        ),
         "write one node for each item, or loop inside a python node",
     ),
     **dict.fromkeys(
@@ -61,6 +77,8 @@ NOT_YET: Final[Mapping[str, str]] = {
     ),
     **dict.fromkeys(("cron", "schedule", "schedules"), "create the runs from a CronJob"),
     **dict.fromkeys(("volumes", "volumeMounts"), "pass data by inputs and outputs"),
+    **dict.fromkeys(("triggers", "trigger"), "create the runs from a CronJob or a program"),
+    **dict.fromkeys(("cache", "memoize", "memoization"), "a round keeps what succeeded: see rerun"),
 }
 # The page about a field, by the name of the innermost field around it that has one.
 _PAGES: Final[Mapping[str, str]] = {
@@ -79,6 +97,7 @@ _PAGES: Final[Mapping[str, str]] = {
     "NodeRecord": "payloads.md",
 }
 _PAGE: Final = "concepts.md"
+_OF_RUNS: Final = ("AgentWorkflow", "AgentWorkflowTemplate")
 _IN_FINALLY: Final = re.compile(r"(spec\.)?finally\[\d+\]")
 
 
@@ -97,19 +116,23 @@ def unknown_field(
     steps = re.findall(r"[^.\[\]]+|\[[^\]]*\]", path.removeprefix("spec").removeprefix("."))
     place = "the spec" if path == "spec" else path.removeprefix("spec.") or "the object"
     page = next((_PAGES[step] for step in reversed([kind, *steps]) if step in _PAGES), _PAGE)
-    advice = _advice(name, known)
+    advice = _advice(name, known, of_run=kind in _OF_RUNS)
     if name in NOT_IN_FINALLY and _IN_FINALLY.fullmatch(path):
         advice = "; a clean-up waits for nobody: move it to nodes"
     return f"unknown field {name} in {place}{advice} (see {_DOCS}/{page})"
 
 
-def _advice(name: str, known: Collection[str]) -> str:
+def _advice(name: str, known: Collection[str], *, of_run: bool) -> str:
     ours = OUR_FIELD.get(name)
     if ours is not None:
         return f"; did you mean {ours}?"
     if name in NOT_YET:
         return f"; {_LATER}: {NOT_YET[name]}"
     by_lower = {field.lower(): field for field in known}
+    places = places_of(name) if of_run and name.lower() not in by_lower else ()
+    if places:
+        *others, last = places
+        return f"; did you mean {', '.join(others)}{' or ' if others else ''}{last}?"
     close = get_close_matches(name.lower(), list(by_lower), n=1, cutoff=0.6)
     if close:
         return f"; did you mean {by_lower[close[0]]}?"

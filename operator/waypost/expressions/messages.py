@@ -29,6 +29,7 @@ _KNOWN = frozenset(
         *("duration", "orValue", "hasValue", "value", "getFullYear", "getMonth", "getHours"),
     )
 )
+_A_VALUE = "an output or input that is JSON is read as a value, not as text: no parsing is needed"
 # What people write who know another language, and what does it here.
 _WRITTEN_ELSEWHERE = {
     **dict.fromkeys(("len", "length", "count"), "size(x)"),
@@ -47,8 +48,9 @@ _WRITTEN_ELSEWHERE = {
     **dict.fromkeys(("uuid", "random"), "self.idempotencyKey or run.uid"),
     **dict.fromkeys(("some", "any"), "list.exists(x, condition)"),
     **dict.fromkeys(("every",), "list.all(x, condition)"),
+    **dict.fromkeys(("parseJson", "parseJSON", "fromJson", "fromJSON", "loads"), _A_VALUE),
     "Math": "math.greatest(a, b) and math.least(a, b)",
-    "JSON": "json(x); what an output or input has is no text of JSON, but its value",
+    "JSON": f"json(x); {_A_VALUE}",
     "default": "x.?field.orValue(value)",
     "coalesce": "x.?field.orValue(value)",
 }
@@ -57,10 +59,20 @@ _ELSEWHERE = (
     (re.compile(r"\?\?"), "write x.?field.orValue(value) instead of ??"),
     (re.compile(r"(^|[\s)])(and|or|not)[\s(]"), "write &&, || and ! instead of and, or, not"),
     (re.compile(r"==="), "write == instead of ==="),
+    (re.compile(r"[“”„‘’]"), "write ' or \" around a text"),
+    (re.compile(r"(^|[^=!<>])=([^=]|$)"), "write == to compare"),
+    (re.compile(r"\?:"), "write x.?field.orValue(value) instead of ?:"),
+    (re.compile(r"(^|[^|])\|([^|]|$)"), "there are no filters: write f(x) instead of x | f"),
+    (re.compile(r"`"), "write 'text ' + x instead of a text in backticks"),
 )
+_MACROS = frozenset(
+    ("map", "filter", "all", "exists", "exists_one", "existsOne", "optMap", "optFlatMap")
+)
+_WITH_VARIABLE = re.compile(r"\.\s*([A-Za-z_]\w*)\(\s*([A-Za-z_]\w*)\s*,")
 _STRINGS = re.compile(r"'[^']*'|\"[^\"]*\"")
 _UNDECLARED = re.compile(r"undeclared reference to '([^']*)'")
 _NO_OVERLOAD = re.compile(r"found no matching overload for '([^']*)' applied to '\((.*)\)'")
+_METHOD = re.compile(r"\(([^()]*)\)\.(\w+)\(\)")
 _NO_RUN_OVERLOAD = re.compile(r"No matching overloads found : (.*)")
 _DASHED_NODE = re.compile(r"\bnodes\.([a-z0-9_]+(?:-[a-z0-9_]+)+)")
 _KEY_NOT_FOUND = re.compile(r'Key not found in map : "(.*)"', re.DOTALL)
@@ -117,6 +129,8 @@ def _undeclared_text(source: str, name: str) -> str:
     if dashed := _dashed_text(source):
         return dashed
     first = name.partition(".")[0]
+    if unknown := _unknown_macro(source):
+        return _no_function_text(unknown)
     if first in RESERVED:
         return f"`{first}` is reserved for a later version and not available yet"
     if name in _FUNCTIONS and f"{name}(" in source:
@@ -128,6 +142,18 @@ def _undeclared_text(source: str, name: str) -> str:
     return f"nothing is named `{first}` here: there are inputs, nodes.<name>, self and run"
 
 
+def _unknown_macro(source: str) -> str:
+    """A method of one variable and an expression, as macros have, that does not exist; or "".
+
+    The library reports its variable as unknown: `rows.sortBy(r, r.n)` has no `r`.
+    """
+    code = _STRINGS.sub("''", source)
+    for name, variable in _WITH_VARIABLE.findall(code):
+        if name not in _MACROS | _KNOWN and re.search(rf"\b{variable}\b", code):
+            return str(name)
+    return ""
+
+
 def _is_called(source: str, name: str) -> bool:
     return re.search(rf"(^|[^\w]){re.escape(name)}(\.\w+)*\s*\(", source) is not None
 
@@ -136,6 +162,8 @@ def _no_function_text(name: str) -> str:
     if name in _KNOWN:
         return f"the function `{name}` does not take these arguments"
     advice = _WRITTEN_ELSEWHERE.get(name)
+    if advice is _A_VALUE:
+        return f"there is no function `{name}`; {advice}"
     return f"there is no function `{name}`" + (f"; use {advice}" if advice else "")
 
 
@@ -200,6 +228,8 @@ def _overload_text(overload: str) -> str:
         return "the condition before ? is not true or false"
     if overload.startswith("<iter_range>"):
         return "a macro needs a list"
+    if method := _METHOD.fullmatch(overload.strip()):
+        return f"`{method.group(2)}` does not take ({method.group(1).replace('int64', 'int')})"
     name, _, arguments = overload.partition("(")
     if not arguments:
         return f"{_function(name)} does not take these types"

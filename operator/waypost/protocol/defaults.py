@@ -21,8 +21,9 @@ class _TooMuch(Exception):
 def apply_defaults(schema: Json, value: Json) -> Json:
     """Fill in the `default`s of missing properties, nested ones too.
 
-    Follows `properties`, `items`, `prefixItems`, `allOf` and local `$ref`s; not `anyOf`, `oneOf`
-    or `if`, where the value decides which branch applies.
+    Follows `properties`, `additionalProperties` (unless there are `patternProperties`), `items`,
+    `prefixItems`, `allOf` and local `$ref`s; not `anyOf`, `oneOf` or `if`, where the value decides
+    which branch applies.
 
     Returns:
         A new value; `value` itself if its defaults would add more than LIMIT characters. The
@@ -61,9 +62,9 @@ class _Filling:
         if depth > MAX_DEPTH:
             raise _TooMuch
         for part in self._resolved(schema):
-            properties = part.get("properties")
-            if isinstance(value, dict) and isinstance(properties, dict):
-                value = self._object(properties, value, depth)
+            if isinstance(value, dict):
+                value = self._object(part.get("properties"), value, depth)
+                value = self._others(part, value, depth)
             elif isinstance(value, list):
                 value = self._list(part, value, depth)
         return value
@@ -78,7 +79,21 @@ class _Filling:
             self.fill(schema, item, depth + 1) for schema, item in zip(schemas, value, strict=True)
         ]
 
+    def _others(self, part: dict[str, Any], value: Json, depth: int) -> Json:
+        """Fill the properties that only `additionalProperties` describes."""
+        others = part.get("additionalProperties")
+        if not isinstance(others, dict) or "patternProperties" in part:
+            return value
+        named = part.get("properties")
+        named = named if isinstance(named, dict) else {}
+        return {
+            key: item if key in named else self.fill(others, item, depth + 1)
+            for key, item in value.items()
+        }
+
     def _object(self, properties: Json, value: Json, depth: int) -> Json:
+        if not isinstance(properties, dict):
+            return value
         filled = dict(value)
         for key, declared in properties.items():
             if key not in filled:

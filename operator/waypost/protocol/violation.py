@@ -30,7 +30,10 @@ def of(error: Any) -> Violation:
 def of_schema(error: ValueError) -> str:
     """What the validator objects to in a schema, with the place of the keyword."""
     said = str(error).splitlines()[0][:300]
-    place = "$" + "".join(map(step, getattr(error, "instance_path", ())))
+    path = list(getattr(error, "instance_path", ()))
+    place = "$" + "".join(map(step, path))
+    if path[-1:] == ["type"] and "anyOf" in said:
+        said = f"expected one of {_TYPES}, or a list of them, found {show(error.instance)}"  # type: ignore[attr-defined]
     return said if place == "$" else f"{place}: {said}"
 
 
@@ -64,7 +67,11 @@ _PHRASES: Final = {
 _BY_NAME: Final = {
     "not": "a value that does not match the schema of `not`",
     "contains": "an array of which as many items as demanded match `contains`",
+    "anyOf": "a value that matches one of the schemas of `anyOf`",
+    "oneOf": "a value that matches one of the schemas of `oneOf`",
+    "unevaluatedItems": "no other items than those that its schemas describe",
 }
+_TYPES: Final = "array, boolean, integer, null, number, object, string"
 
 
 def _expected(error: Any) -> str:
@@ -72,9 +79,13 @@ def _expected(error: Any) -> str:
         return "a text of which its pattern is decided in fewer steps: repeat less in the pattern"
     if error.kind.name in _PHRASES:
         return phrase(error.kind.name, error.kind.value)
+    message = str(error.message)
+    if error.kind.name == "oneOf" and "more than one" in message:
+        return "a value that matches only one of the schemas of `oneOf`"
+    if error.kind.name == "propertyNames":
+        return f"names of properties that match `propertyNames` ({shorten(message, 2 * _SHOWN)})"
     if error.kind.name in _BY_NAME:
         return _BY_NAME[error.kind.name]
-    message = str(error.message)
     return message if len(message) <= 2 * _SHOWN else f"…{message[-2 * _SHOWN :]}"
 
 

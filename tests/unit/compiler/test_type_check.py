@@ -159,6 +159,12 @@ def test_hostile_schemas_come_to_an_end() -> None:
             id="misspelt",
         ),
         pytest.param({"items": {}, "additionalItems": {}}, "prefixItems", id="other-draft"),
+        pytest.param(
+            {**TEXT, "$schema": "http://json-schema.org/draft-07/schema#"},
+            "$schema 'http://json-schema.org/draft-07/schema#' has no effect: every schema is read",
+            id="named-draft",
+        ),
+        pytest.param({"$recursiveRef": "#"}, "write $dynamicRef", id="reference-of-another-draft"),
     ],
 )
 def test_odd_schemas_are_accepted_with_a_warning(declared: JsonObject, says: str) -> None:
@@ -174,6 +180,9 @@ def test_odd_schemas_are_accepted_with_a_warning(declared: JsonObject, says: str
         pytest.param({"properties": {"nullable": TEXT, "maxLenght": TEXT}}, id="names"),
         pytest.param({**TEXT, "x-order": 1, "": "see the wiki"}, id="extensions"),
         pytest.param({**TEXT, "nullable": False}, id="not-nullable"),
+        pytest.param(
+            {**TEXT, "$schema": "https://json-schema.org/draft/2020-12/schema"}, id="our-draft"
+        ),
     ],
 )
 def test_usual_schemas_are_not_odd(declared: JsonObject) -> None:

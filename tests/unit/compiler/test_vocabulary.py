@@ -47,11 +47,52 @@ def row(id: str, name: str, path: str, known: tuple[str, ...], says: str) -> Any
             "; Waypost does not support it yet: write one node for each item, or loop",
         ),
         row("nothing-near", "xyz", "spec.budget", BUDGET, "; known fields: costUSD, tokens, "),
+        row(
+            "of-a-kind",
+            "command",
+            "spec.nodes[0]",
+            NODE,
+            "did you mean container.command of",
+        ),
+        row(
+            "of-several-kinds",
+            "image",
+            "spec.nodes[0]",
+            NODE,
+            "did you mean python.image of a node, container.image of a node or agent.image of a",
+        ),
+        row("of-a-node", "onFailure", "spec", ("nodes",), "did you mean onFailure of a node?"),
+        row(
+            "of-a-node-and-of-defaults",
+            "retry",
+            "spec",
+            ("nodes", "rerun"),
+            "did you mean defaults.retry of the run or retry of a node?",
+        ),
+        row(
+            "of-the-run",
+            "parallelism",
+            "spec.nodes[0]",
+            NODE,
+            "did you mean parallelism of the",
+        ),
+        row("of-isolation", "serviceAccountName", "spec", ("nodes",), "did you mean isolation."),
+        row("of-another-kind", "url", "spec.nodes[0].container", ("image",), "http.url of a node?"),
+        row("github", "run", "spec.nodes[0]", NODE, "python.source of a node, or"),
+        row("step-functions", "catch", "spec.nodes[0]", NODE, "did you mean onFailure"),
+        row("fan-out", "for_each", "spec.nodes[0]", NODE, "write one node for each item"),
+        row("cases", "switch", "spec.nodes[0]", NODE, "did you mean when of each node?"),
+        row("triggered", "triggers", "spec", ("nodes",), "create the runs from a CronJob"),
         row("page-of-the-innermost", "x", "spec.nodes[0].http.auth", NODE, "docs/http-nodes.md"),
     ],
 )
 def test_message(name: str, path: str, known: tuple[str, ...], says: str) -> None:
     assert says in unknown_field(name, path=path, known=known)
+
+
+def test_places_of_runs_are_not_named_for_other_kinds() -> None:
+    text = unknown_field("image", path="spec", known=["type"], kind="ModelProvider")
+    assert "container.image" not in text
 
 
 def test_page_of_a_kind() -> None:

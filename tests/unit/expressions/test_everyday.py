@@ -26,6 +26,10 @@ PROSE = (SENTENCE * 5 + "\n") * 3000
 LOG = "\n".join(f"2026-11-28T12:00:{at % 60:02} INFO request={at} took=12ms" for at in range(4000))
 DATA: Any = {
     "inputs": {
+        "quote": (SENTENCE * 160)[:10_000],
+        "ids": [f"id-{at}" for at in range(3000)],
+        "seen": [f"id-{at * 2}" for at in range(3000)],
+        "by_id": {f"id-{at}": {"n": at, "text": "x" * 50} for at in range(8000)},
         "rows": ROWS,
         "csv": CSV,
         "short": SHORT_CSV,
@@ -108,6 +112,26 @@ EVERYDAY = (
     "{'colour': c, 'n': inputs.rows.filter(r, c in r.tags).size()})}",
     "inputs.prose.split('\\n').map(l, l.replace('<b>', '**').replace('</b>', '**')).join('\\n')",
     "inputs.log.split('\\n').map(l, {'at': l.substring(0, 19), 'rest': l.substring(25)})",
+    "inputs.ids.filter(i, !(i in inputs.seen))",
+    "inputs.counts.filter(c, c in inputs.counts).size()",
+    "inputs.ids.filter(i, i in inputs.by_id).map(i, inputs.by_id[i].n)",
+    "keys(inputs.by_id).filter(k, inputs.by_id[k].n > 100)",
+    "inputs.prose.contains(inputs.quote)",
+    "inputs.prose.indexOf(inputs.quote)",
+    "inputs.prose.replace(inputs.quote, '[...]')",
+    "inputs.prose.replace(inputs.name, inputs.quote)",
+    "inputs.prose.split(inputs.name).size()",
+    "['quick', 'lazy', 'cat'].map(w, {'word': w, 'n': inputs.prose.split(w).size() - 1})",
+    "['quick', 'lazy', 'cat'].filter(w, inputs.prose.contains(w))",
+    "inputs.csv.split('\\n').map(l, l.replace('\"', ''))",
+    "inputs.log.split('\\n').map(l, l.split(' ')[1])",
+    "inputs.prose.matches('(?i)QUICK.*DOG')",
+    "inputs.prose.substring(0, inputs.prose.indexOf('\\n'))",
+    "inputs.prose.substring(size(inputs.prose) - 4000)",
+    "inputs.rows == inputs.rows",
+    "inputs.rows[0] in inputs.rows",
+    "{'rows': inputs.rows, 'again': inputs.rows, 'n': size(inputs.rows)}",
+    "'Context:\\n' + json(inputs.rows.map(r, {'id': r.id})) + '\\nAnswer in JSON.'",
     "inputs.rows.filter(r, r.name.matches('^part [0-9]+$')).map(r, {'n': r.name})",
 )
 

@@ -32,7 +32,7 @@ PROTOCOL = {
     "waypost.protocol.schema": {
         *("apply_defaults", "check_schema", "rewrite", "validate", "violating_paths"),
     },
-    "waypost.protocol.text": {"shorten"},
+    "waypost.protocol.text": {"printable", "shorten"},
     "waypost.protocol.timestamps": {"now"},
     "waypost.protocol.work": {"SHARE", "Trace", "Usage", "WorkFailed", "WorkResult"},
 }

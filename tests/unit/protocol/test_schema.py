@@ -116,6 +116,40 @@ def test_asserted_formats(format_: str, value: str, ok: bool) -> None:
     assert (not schema.validate({"type": "string", "format": format_}, value)) is ok
 
 
+@pytest.mark.parametrize(
+    ("declared", "value", "says"),
+    [
+        pytest.param(
+            {"anyOf": [{"type": "string"}]}, 1, "expected a value that matches one of", id="any-of"
+        ),
+        pytest.param({"oneOf": [{"type": "null"}]}, 1, "matches one of the schemas", id="one-of"),
+        pytest.param({"oneOf": [{}, {}]}, 1, "matches only one of the schemas", id="two-of-them"),
+        pytest.param(
+            {"propertyNames": {"pattern": "^[a-z]+$"}},
+            {"A": 1},
+            "expected names of properties that match `propertyNames` (",
+            id="names",
+        ),
+        pytest.param(
+            {"prefixItems": [{}], "unevaluatedItems": False},
+            [1, 2],
+            "expected no other items than those that its schemas describe, found an array of 2",
+            id="unevaluated-items",
+        ),
+    ],
+)
+def test_a_violation_is_a_sentence(declared: Any, value: Any, says: str) -> None:
+    (violation,) = schema.validate(declared, value)
+    assert says in str(violation)
+
+
+@pytest.mark.parametrize("type_", ["text", "any", "date", "float", [], ["strin"], ""])
+def test_an_unknown_type_is_answered_with_the_known_ones(type_: Any) -> None:
+    problem = schema.check_schema({"properties": {"a": {"type": type_}}})
+    assert problem is not None
+    assert "$.properties.a.type: expected one of array, boolean, integer, null" in problem
+
+
 @pytest.mark.parametrize("name", ["format", "const", "default"])
 def test_a_property_that_is_called_like_a_keyword_is_none(name: str) -> None:
     declared = {"properties": {name: {"type": "string", "format": "hostname"}}}
@@ -201,6 +235,64 @@ def test_a_property_that_is_called_like_a_keyword_is_none(name: str) -> None:
             [{}, {}],
             [{}, {"a": 1}],
             id="items-are-those-after-the-first-ones",
+        ),
+        pytest.param(
+            {"additionalProperties": {"properties": {"a": {"default": 1}}, "required": ["a"]}},
+            {"x": {}, "y": {"a": 2}, "z": 3},
+            {"x": {"a": 1}, "y": {"a": 2}, "z": 3},
+            id="additional-properties",
+        ),
+        pytest.param(
+            {
+                "properties": {"n": {}},
+                "additionalProperties": {
+                    "additionalProperties": {"properties": {"a": {"default": 1}}}
+                },
+            },
+            {"n": {"x": {}}, "o": {"x": {}}},
+            {"n": {"x": {}}, "o": {"x": {"a": 1}}},
+            id="additional-properties-of-additional-properties",
+        ),
+        pytest.param(
+            {
+                "patternProperties": {"^n": {}},
+                "additionalProperties": {"properties": {"a": {"default": 1}}},
+            },
+            {"x": {}},
+            {"x": {}},
+            id="not-beside-patterns",
+        ),
+        pytest.param(
+            {"properties": {"a": {"properties": {"b": {"properties": {"c": {"default": 1}}}}}}},
+            {"a": {"b": {}}},
+            {"a": {"b": {"c": 1}}},
+            id="three-levels-down",
+        ),
+        pytest.param(
+            {"properties": {"a": {"properties": {"b": {"default": 1}}}}},
+            {},
+            {},
+            id="an-object-without-a-default-is-not-made",
+        ),
+        pytest.param(
+            {
+                "allOf": [
+                    {"properties": {"a": {"default": 1}}},
+                    {"properties": {"a": {"default": 2}}},
+                ]
+            },
+            {},
+            {"a": 1},
+            id="the-first-of-two",
+        ),
+        pytest.param(
+            {"if": {}, "then": {"properties": {"a": {"default": 1}}}}, {}, {}, id="not-below-then"
+        ),
+        pytest.param(
+            {"dependentSchemas": {"k": {"properties": {"a": {"default": 1}}}}},
+            {"k": 1},
+            {"k": 1},
+            id="not-below-dependent-schemas",
         ),
         pytest.param(
             {"prefixItems": [{"properties": {"a": {"default": 1}}}]},

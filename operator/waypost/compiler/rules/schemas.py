@@ -30,7 +30,10 @@ _FOREIGN: Final = {
     "nullable": "write type: [string, 'null'] to allow null",
     "additionalItems": "write items, which is about the items after prefixItems",
     "discriminator": "write oneOf with a const in each alternative",
+    "$recursiveRef": "write $dynamicRef",
+    "$recursiveAnchor": "write $dynamicAnchor",
 }
+_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 
 def schema_warnings(spec: AgentWorkflowSpec) -> Iterator[Problem]:
@@ -49,6 +52,8 @@ def _oddities(root: Json, part: dict[str, Any]) -> Iterator[str]:
             yield f"{keyword} has no effect in JSON Schema 2020-12; {_FOREIGN[keyword]}"
         elif keyword not in _KEYWORDS and (hint := did_you_mean(keyword, sorted(_KEYWORDS))):
             yield f"there is no keyword {keyword!r}{hint}"
+    if part.get("$schema", _DIALECT) not in (_DIALECT, f"{_DIALECT}#"):
+        yield f"$schema {part['$schema']!r} has no effect: every schema is read as {_DIALECT}"
     if "default" in part:
         yield from _unfit_default(root, part)
 

@@ -6,7 +6,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from waypost.expressions.estimates.linear import Linear, Quantities, constant, numeric, plus, times
+from waypost.expressions.estimates.known import is_list_of_scalars, is_map
+from waypost.expressions.estimates.linear import (
+    Linear,
+    Quantities,
+    constant,
+    either,
+    numeric,
+    plus,
+    times,
+)
 from waypost.expressions.estimates.lists import LIST_FUNCTIONS
 from waypost.expressions.estimates.numbers import of_call
 from waypost.expressions.estimates.sizes import (
@@ -19,6 +28,7 @@ from waypost.expressions.estimates.sizes import (
     Size,
     flat,
     one_of,
+    texts_of,
     together,
 )
 from waypost.expressions.tree import Call, Constant, Expr
@@ -45,6 +55,9 @@ _TELLING: Final = frozenset(
     )
 )
 _SEARCHING: Final = frozenset(("contains", "indexOf", "lastIndexOf", "matches"))
+# The library searches a text, and compares scalars of a list, so much faster than it compares maps.
+_SEARCH_SPEED: Final = 1 / 8
+_SCALARS_SPEED: Final = 1 / 4
 
 
 @dataclass(frozen=True)
@@ -73,6 +86,11 @@ def result_of(call: Call, sizes: list[Size], known: Quantities) -> Outcome:
     name = call.function
     if name in FREE or name.startswith("math."):
         return Outcome(_selected(name, call, sizes, known), constant(SCALAR), constant(SCALAR))
+    if name == "@in" and is_map(sizes[1]):
+        return Outcome(flat(SCALAR), constant(SCALAR), plus(sizes[0].bytes, constant(ITEM)))
+    if name == "@in" and is_list_of_scalars(sizes[1]):
+        read = plus(sizes[0].bytes, sizes[1].bytes, _SCALARS_SPEED)
+        return Outcome(flat(SCALAR), constant(SCALAR), read)
     if name in _TELLING:
         return Outcome(flat(SCALAR, number=of_call(name, sizes, known)), constant(SCALAR), looked)
     if name in LIST_FUNCTIONS and len(sizes) == len(call.args):
@@ -80,10 +98,12 @@ def result_of(call: Call, sizes: list[Size], known: Quantities) -> Outcome:
         return Outcome(result, result.bytes, plus(looked, result.bytes))
     if name in _SEARCHING:
         longest = numeric(sizes[1].bytes, known) if len(sizes) > 1 else 0.0
-        read = plus(looked, sizes[0].bytes, longest / _PATTERN)
+        speed = 1.0 if name == "matches" else _SEARCH_SPEED
+        read = plus(looked, sizes[0].bytes, longest / _PATTERN * speed)
         return Outcome(flat(SCALAR), constant(SCALAR), read)
     made = _MAKERS.get(name, _of_any)(Applied(call, sizes, known))
-    longest = numeric(sizes[1].bytes, known) / _PATTERN if name in ("replace", "split") else 0.0
+    searched = numeric(sizes[1].bytes, known) / _PATTERN if name in ("replace", "split") else 0.0
+    longest = searched * _SEARCH_SPEED
     read = plus(plus(looked, sizes[0].bytes, longest) if sizes else looked, made.bytes)
     built = plus(made.bytes, made.count, ITEM) if name in ("split", "keys") else made.bytes
     return Outcome(made, built, read)
@@ -139,10 +159,20 @@ def _joined(at: Applied) -> Size:
     return Made(size, size, characters=characters)
 
 
+def _matches(text: Size, pattern: Size) -> Linear:
+    """How often `pattern` occurs in `text`."""
+    patterns = texts_of(pattern)
+    if not patterns or "" in patterns:
+        return plus(text.bytes, constant(1.0))
+    most = text.occurrences(patterns[0])
+    for one in patterns[1:]:
+        most = either(most, text.occurrences(one))
+    return most
+
+
 def _split(at: Applied) -> Size:
     text = at.sizes[0]
-    pattern = _literal(at.call.args[0])
-    matches = text.bytes if not pattern else text.occurrences(pattern)
+    matches = _matches(text, at.sizes[1])
     count = plus(matches, constant(1.0))
     piece = Made(text.bytes, text.count, characters=text.chars)
     pieces = Made(plus(text.bytes, count, SCALAR), text.count, characters=text.chars)
@@ -156,8 +186,8 @@ def _split(at: Applied) -> Size:
 
 def _replaced(at: Applied) -> Size:
     text, by = at.sizes[0], at.sizes[2]
-    pattern, put = _literal(at.call.args[0]), _literal(at.call.args[1])
-    matches = text.occurrences(pattern) if pattern else plus(text.bytes, constant(1.0))
+    put = _literal(at.call.args[1])
+    matches = _matches(text, at.sizes[1])
     grown = len(put.encode(errors="replace")) if put is not None else numeric(by.bytes, at.known)
     size = plus(text.bytes, matches, float(grown))
 

@@ -27,6 +27,7 @@ CONTROL: Final = "\x00"  # stands for every control character when characters ar
 Interval = tuple[float, float]  # the least and the largest value of a number
 # Longer lists are not examined: a loop over one fails with an error of the library anyway.
 _SHARP: Final = 20_000
+_TEXTS: Final = 64  # so many patterns are searched for one by one
 
 
 class Size(Protocol):
@@ -137,6 +138,7 @@ class Made:
     fields: Mapping[str, Size] = field(default_factory=dict)
     characters: Callable[[str], Linear] | None = None
     constant_text: str | None = None
+    texts: tuple[str, ...] | None = None  # all the texts that it can be, if that is known
     number: Interval | None = None  # of a number whose value is bounded
 
     @property
@@ -319,7 +321,7 @@ def flat(size: float, *, number: Interval | None = None) -> Size:
 def literal(text: str) -> Size:
     """A text literal in the expression."""
     size = constant(SCALAR + len(text.encode(errors="replace")))
-    return Made(size, constant(float(len(text))), constant_text=text)
+    return Made(size, constant(float(len(text))), constant_text=text, texts=(text,))
 
 
 def together(left: Size, right: Size) -> Made:
@@ -335,13 +337,28 @@ def together(left: Size, right: Size) -> Made:
 
 def one_of(left: Size, right: Size) -> Size:
     """Either of two values."""
+    texts = (*(texts_of(left) or ()), *(texts_of(right) or ()))
     return Made(
         either(left.bytes, right.bytes),
         either(left.count, right.count),
         all_items=lambda: one_of(left.items, right.items),
         one_item=lambda: one_of(left.item, right.item),
         characters=lambda char: either(left.chars(char), right.chars(char)),
+        texts=texts if texts_of(left) and texts_of(right) and len(texts) <= _TEXTS else None,
     )
+
+
+def texts_of(size: Size) -> tuple[str, ...] | None:
+    """All the texts that a value can be; None if that is not known, or if they are many."""
+    if isinstance(size, Element):
+        return texts_of(size.top)
+    if isinstance(size, Made):
+        return size.texts
+    if not isinstance(size, Data) or len(size.groups) > _TEXTS:
+        return None
+    values = [value for group in size.groups for value in group]
+    alone = all(len(group) == 1 for group in size.groups)
+    return tuple(map(str, values)) if alone and all(isinstance(v, str) for v in values) else None
 
 
 def measure(value: Json) -> float:
