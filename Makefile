@@ -41,6 +41,12 @@ unit: venv ## Tests that need no cluster (PYTEST_ARGS="-k joins -x")
 	@$(PYTEST) tests -m "not real_api and not e2e" -n auto --dist worksteal $(PYTEST_ARGS)
 	$(call next,"make check" "make e2e (on a real cluster)")
 
+.PHONY: unit-313
+unit-313: venv ## Tests on Python 3.13, the version of the images, with 10,000 evaluations
+	@echo "unit-313: tests that need no cluster, on Python 3.13"
+	@scripts/test-313.sh $(PYTEST_ARGS)
+	$(call next,"make nightly")
+
 .PHONY: simulate
 simulate: venv ## Random workflows under random troubles, in virtual time (SEEDS=20000 SEED_START=0)
 	@$(PYTHON) -m tests.simulation run --seeds $(or $(SEEDS),20000) --start $(or $(SEED_START),0)
@@ -58,20 +64,22 @@ e2e: venv ## Tests on a real cluster, brought up when needed
 
 .PHONY: nightly
 nightly: venv ## What the gate only samples: other seeds and examples, all crash points, long chaos
-	@echo "nightly 1/6: $(NIGHTLY_SEEDS) seeds of the simulator"
+	@echo "nightly 1/7: $(NIGHTLY_SEEDS) seeds of the simulator"
 	@$(PYTHON) -m tests.simulation run --seeds $(NIGHTLY_SEEDS) --start $(or $(SEED_START),0)
-	@echo "nightly 2/6: seeded bugs"
+	@echo "nightly 2/7: seeded bugs"
 	@$(PYTHON) -m tests.simulation seeded-bugs
-	@echo "nightly 3/6: random examples"
+	@echo "nightly 3/7: random examples"
 	@HYPOTHESIS_PROFILE=deep $(PYTEST) tests -m "hypothesis and not real_api" \
 		-n auto --dist worksteal --timeout 3600
-	@echo "nightly 4/6: all crash points"
+	@echo "nightly 4/7: all crash points"
 	@$(MAKE) crashpoints
-	@echo "nightly 5/6: chaos for $(MINUTES) minutes"
+	@echo "nightly 5/7: chaos for $(MINUTES) minutes"
 	@$(MAKE) chaos
-	@echo "nightly 6/6: end-to-end tests that wait long"
+	@echo "nightly 6/7: end-to-end tests that wait long"
 	@$(PYTHON) -m e2e.cluster up && $(PYTHON) -m e2e.cluster images && . scripts/cluster-env.sh && \
 		$(PYTEST) e2e -m "e2e and nightly" -n 4 --dist loadfile
+	@echo "nightly 7/7: Python 3.13, the version of the images"
+	@$(MAKE) unit-313
 	$(call next,"less build/chaos.json")
 
 .PHONY: chaos

@@ -133,7 +133,7 @@ EXPRESSIONS: dict[str, Wrong] = {
     "unknown-variable": Wrong(
         spec(takes("${input.x}", None)),
         "nodes.b.inputs.v: nothing is named `input` here: there are inputs, nodes.<name>, self "
-        "and run",
+        "and run; did you mean inputs?",
     ),
     "never-closed": Wrong(
         spec(takes("${inputs.x", None)),

@@ -65,6 +65,12 @@ _ELSEWHERE = (
     (re.compile(r"(^|[^|])\|([^|]|$)"), "there are no filters: write f(x) instead of x | f"),
     (re.compile(r"`"), "write 'text ' + x instead of a text in backticks"),
 )
+# The variables of other systems.
+_VARIABLES_ELSEWHERE = {
+    **dict.fromkeys(("steps", "tasks", "jobs", "needs", "outputs"), "nodes.<name>.output"),
+    **dict.fromkeys(("params", "parameters", "arguments", "args", "vars", "input"), "inputs"),
+    **dict.fromkeys(("workflow", "context", "execution"), "run"),
+}
 _MACROS = frozenset(
     ("map", "filter", "all", "exists", "exists_one", "existsOne", "optMap", "optFlatMap")
 )
@@ -139,7 +145,9 @@ def _undeclared_text(source: str, name: str) -> str:
         return "there is no `secrets`: hand a secret to a node with env and valueFrom"
     if _is_called(source, name) or (first in _WRITTEN_ELSEWHERE and f"{first}." in source):
         return _no_function_text(name if name in _WRITTEN_ELSEWHERE else first)
-    return f"nothing is named `{first}` here: there are inputs, nodes.<name>, self and run"
+    ours = _VARIABLES_ELSEWHERE.get(first)
+    hint = f"; did you mean {ours}?" if ours and f"{first}." in source else ""
+    return f"nothing is named `{first}` here: there are inputs, nodes.<name>, self and run{hint}"
 
 
 def _unknown_macro(source: str) -> str:

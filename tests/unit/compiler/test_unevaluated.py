@@ -105,6 +105,11 @@ def test_refused(raw: Any, places: tuple[str, ...]) -> None:
             "nodes.a.container.args[0]",
         ),
         row(
+            "argo-expression",
+            spec(container("a", args=["{{=inputs.parameters.x}}"])),
+            "nodes.a.container.args[0]",
+        ),
+        row(
             "helm-in-a-command",
             spec(container("a", command=["{{ .Values.x }}"])),
             "nodes.a.container.command[0]",
@@ -137,3 +142,20 @@ def test_two_pairs_of_braces() -> None:
         spec(python("a", inputs={"x": "${{ inputs.x }}"}), inputs={"x": 1})
     ).problems
     assert problem.message.endswith("expressions have one pair of braces: write ${inputs.x}")
+
+
+@pytest.mark.parametrize(
+    ("fields", "place"),
+    [
+        pytest.param({"args": ["a", "b\0c"]}, "container.args[1]", id="args"),
+        pytest.param({"args": ["${inputs.m}\0"]}, "container.args[0]", id="beside-an-expression"),
+        pytest.param({"command": ["sh", "\0"]}, "container.command[1]", id="command"),
+        pytest.param({"env": [{"name": "A", "value": "\0"}]}, "container.env[0].value", id="env"),
+    ],
+)
+def test_a_nul_that_no_program_can_receive_is_refused_before_the_run(
+    fields: dict[str, Any], place: str
+) -> None:
+    (problem,) = define(spec(container("a", **fields), inputs={"m": "x"})).problems
+    assert problem.field == f"nodes.a.{place}"
+    assert problem.message.startswith("contains a NUL character")

@@ -16,6 +16,7 @@ from waypost.compiler.graph import evaluated_fields
 from waypost.compiler.kinds.table import compiler_kind
 from waypost.compiler.modifiers.table import MODIFIERS, modifier_of
 from waypost.compiler.problems import Problem
+from waypost.compiler.rules.exec_texts import exec_problems
 from waypost.compiler.rules.finally_nodes import finally_problems
 from waypost.compiler.rules.python_code import modules
 from waypost.compiler.rules.rerun import rerun_problems
@@ -317,6 +318,7 @@ _OTHERS: Final[tuple[Rule, ...]] = (
     _durations_are_positive,
     _retries_have_an_effect,  # reasons and exit codes without a retry
     _constants_are_meant,  # ${1} of a shell
+    exec_problems,  # a NUL in args
     unevaluated_problems,  # ${ where it would be ignored
     modifier_problems,  # repeat on kinds that cannot have it
     _kinds_are_well_formed,  # what each kind asks for

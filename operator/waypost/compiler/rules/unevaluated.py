@@ -26,7 +26,7 @@ _LEFT_OUT: Final[dict[str, Any]] = {
     "output_schema": True,
 }
 _OUR_EXPRESSION: Final = re.compile(r"\$\{\s*(inputs|nodes|self|run)\b[^}]*\}")
-_DOUBLE_BRACES: Final = re.compile(r"\{\{-?\s*[A-Za-z_.$][^{}]*\}\}")
+_DOUBLE_BRACES: Final = re.compile(r"\{\{[-=]?\s*[A-Za-z_.$][^{}]*\}\}")
 _SHOWN: Final = 60
 
 

@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# The tests without a cluster that depend on Python, on Python 3.13, the version of the images:
+# scripts/test-313.sh [ARGUMENTS OF PYTEST]. The environment is build/venv-3.13, made from uv.lock.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+uv=$(command -v uv || true)
+: "${uv:=${WAYPOST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/waypost}/uv/bin/uv}"
+export UV_PROJECT_ENVIRONMENT=build/venv-3.13
+"$uv" sync --locked --quiet --python "${WAYPOST_PYTHON_313:-3.13}"
+exec build/venv-3.13/bin/python -m pytest -p no:cacheprovider -n auto --dist worksteal \
+    -m "not real_api and not e2e and not chart" \
+    tests/unit tests/typed_edges tests/adapters tests/cli tests/crds tests/gateway tests/runner "$@"
