@@ -27,6 +27,8 @@ def is_outdated(transition: Transition, path: str, attempt: AttemptStatus) -> bo
         attempt: An attempt that has certainly not started.
     """
     status, observed = transition.statuses[path], transition.observed
+    if path not in transition.graph.nodes:
+        return False  # an item, whose list is stored and does not change
     if (attempt.round or 1) >= observed.status.round or transition.finalizing:
         return False
     if not node_settings.retries_of(transition.spec, transition.node(path)).once:
