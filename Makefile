@@ -38,7 +38,7 @@ test: venv ## Everything: without a cluster while one comes up, then the tests t
 .PHONY: unit
 unit: venv ## Tests that need no cluster (PYTEST_ARGS="-k joins -x")
 	@echo "unit: tests that need no cluster"
-	@$(PYTEST) tests -m "not real_api and not e2e" -n auto --dist worksteal $(PYTEST_ARGS)
+	@$(PYTEST) tests -m "not real_api and not e2e and not nightly" -n auto --dist worksteal $(PYTEST_ARGS)
 	$(call next,"make check" "make e2e (on a real cluster)")
 
 .PHONY: unit-313
@@ -68,8 +68,8 @@ nightly: venv ## What the gate only samples: other seeds and examples, all crash
 	@$(PYTHON) -m tests.simulation run --seeds $(NIGHTLY_SEEDS) --start $(or $(SEED_START),0)
 	@echo "nightly 2/7: seeded bugs"
 	@$(PYTHON) -m tests.simulation seeded-bugs
-	@echo "nightly 3/7: random examples"
-	@HYPOTHESIS_PROFILE=deep $(PYTEST) tests -m "hypothesis and not real_api" \
+	@echo "nightly 3/7: random examples, and tests that take long"
+	@HYPOTHESIS_PROFILE=deep $(PYTEST) tests -m "(hypothesis or nightly) and not real_api" \
 		-n auto --dist worksteal --timeout 3600
 	@echo "nightly 4/7: all crash points"
 	@$(MAKE) crashpoints

@@ -101,7 +101,7 @@ if $check; then
 fi
 if $without; then
     echo "test 1/4: without a cluster"
-    tests "1 without a cluster" tests -m "not real_api and not e2e and not chart" \
+    tests "1 without a cluster" tests -m "not real_api and not e2e and not chart and not nightly" \
         -n "$workers" --dist worksteal
 fi
 

@@ -299,6 +299,12 @@ ACCEPTED = [
         ),
         "a node may depend on all others",
     ),
+    row(
+        "map",
+        workflow(node(forEach={"items": "${[1]}", "maxParallel": 100, "tolerate": "10%"})),
+        "S170: tolerate as a percentage",
+    ),
+    row("map-with-a-count", workflow(node(forEach={"items": "${[1]}", "tolerate": 2})), "S174"),
     row("computed-wait", workflow(pause(wait={"duration": "${inputs.n}s"})), "S76"),
     row("record-compressed", kept(compressed="H4sI"), "gzip and base64"),
     row("record-compressed-most", kept(compressed="A" * 1_400_000), "etcd takes 1.5 MiB"),

@@ -361,6 +361,17 @@ STRICT = [
         workflow(node(repeat={"max": 3})),
         "spec.nodes[0].repeat.until: Required value",
     ),
+    row("map-of-nothing", workflow(node(forEach={})), "spec.nodes[0].forEach.items: Required"),
+    row(
+        "map-too-wide",
+        workflow(node(forEach={"items": "${[1]}", "maxParallel": 101})),
+        "spec.nodes[0].forEach.maxParallel",
+    ),
+    row(
+        "mapped-wait",
+        workflow({"name": "a", "wait": {"duration": "1m"}, "forEach": {"items": "${[1]}"}}),
+        "node a has forEach, which only python, container, http nodes can have",
+    ),
     row(
         "pause-of-zero",
         workflow(node(repeat={**LOOP, "pause": "0s"})),
@@ -382,7 +393,7 @@ STRICT = [
 LENIENT = [
     row(
         "unknown-kind-is-dropped",
-        workflow({"name": "each", "forEach": {"items": []}}),
+        workflow({"name": "each", "subgraph": {"items": []}}),
         "node each has no kind; set exactly one of python, container, agent, http, approval",
     ),
 ]

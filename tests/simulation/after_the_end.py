@@ -21,7 +21,7 @@ async def stays_quiet(stage: "Stage") -> None:
     """I11: once the run has ended nothing is written any more."""
     before = len(stage.world.cluster.log)
     await asyncio.sleep(_QUIET)
-    dropped = {a.job for a in stage.seen.attempts.values() if a.path not in stage.seen.nodes}
+    dropped = {a.job for a in stage.seen.attempts.values() if stage.seen.is_dropped(a.path)}
     written = [
         w
         for w in stage.world.cluster.log[before:]

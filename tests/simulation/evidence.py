@@ -43,6 +43,7 @@ class PodStory:
     act: Act | None = None
     outcome: Outcome | None = None
     inputs: Any = None
+    key: str = ""  # the idempotency key of its program
     tokens: int = 0
     started_at: float | None = None
     over_at: float | None = None
@@ -184,6 +185,10 @@ class Evidence:
     def nodes(self) -> dict[str, Obj]:
         """Checkpoints by path."""
         return {node["path"]: node for node in items(self.run, "status", "nodes")}
+
+    def is_dropped(self, path: str) -> bool:
+        """Whether the run no longer has the node of a path."""
+        return path.partition("/")[0] not in self.nodes
 
     def was_given_up(self, path: str, attempt: int) -> bool:
         """Whether an attempt was closed with its machine: what is left of it may still run."""

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from tests.simulation.generate_finally import with_finally
 from tests.simulation.generate_loops import with_loops
+from tests.simulation.generate_maps import with_maps
 from tests.simulation.generate_settings import with_settings
 from tests.simulation.generate_strange import with_others
 from tests.simulation.generate_templates import with_template
@@ -93,7 +94,7 @@ def scenario(seed: int) -> Scenario:
         rounds=_rounds(random.Random(f"rounds of {seed}"), nodes),
     )
     shaped = _reshaped(random.Random(f"shapes of {seed}"), made, agents=agents)
-    shaped = with_finally(with_settings(with_others(shaped)))
+    shaped = with_maps(with_finally(with_settings(with_others(shaped))))
     return with_loops(with_template(shaped))
 
 

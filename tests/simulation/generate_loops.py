@@ -9,7 +9,7 @@ from tests.simulation.plan import Act, Loop, Node, Scenario
 def with_loops(made: Scenario) -> Scenario:
     """In every eighth scenario one or two nodes with a pod are repeated."""
     rng = random.Random(f"loops of {made.seed}")
-    able = [node.name for node in made.nodes if node.has_pod]
+    able = [node.name for node in made.nodes if node.has_pod and not node.is_map]
     others = made.is_strange or made.template is not None or any(n.last for n in made.nodes)
     if rng.random() > 0.125 or not able or others:
         return made

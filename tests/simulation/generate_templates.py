@@ -25,6 +25,6 @@ def with_template(made: Scenario) -> Scenario:
         delete=rng.choice([None, *_LATER]),
         lose=rng.choice(_LATER),
     )
-    if plan.may_be_lost and any(node.last or node.limit for node in made.nodes):
+    if plan.may_be_lost and any(node.last or node.limit or node.is_map for node in made.nodes):
         plan = replace(plan, lose=None)  # without the definition there is no finally and no retry
     return replace(made, template=plan)

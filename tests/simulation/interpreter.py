@@ -139,8 +139,13 @@ def start(scenario: Scenario, node: Node, ends: Mapping[str, End]) -> Starts | t
     try:
         if node.when is not None and not opened(node.when, scenario, ends):
             return (End("Skipped", "ConditionFalse"),)
+    except Unreadable:
+        return (End("Failed", "InputInvalid"),)
+    try:
         return Starts(inputs_of(scenario, node.reads, ends, prefix="k"))
     except Unreadable:
+        if node.is_map:  # each of its items fails, if it has one
+            return (End("Failed", "ItemsFailed"), End("Succeeded"))
         return (End("Failed", "InputInvalid"),)
 
 

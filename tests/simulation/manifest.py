@@ -22,7 +22,7 @@ def spec_of(scenario: Scenario) -> Obj:
     """spec of the AgentWorkflow, before any round."""
     by_name = scenario.by_name
     spec: Obj = {
-        "inputs": {"flag": scenario.flag, "text": "no number", "zero": 0},
+        "inputs": {"flag": scenario.flag, "text": "no number", "zero": 0, **lists_of(scenario)},
         "nodes": [
             node_of(node, by_name) for node in scenario.nodes if not node.comes and not node.last
         ],
@@ -40,6 +40,12 @@ def spec_of(scenario: Scenario) -> Obj:
     if scenario.tokens is not None:
         spec["budget"] = {"tokens": scenario.tokens}
     return spec
+
+
+def lists_of(scenario: Scenario) -> Obj:
+    """The lists of maps, as inputs of the run."""
+    maps = [node for node in scenario.nodes if node.values is not None]
+    return {f"list_{node.name}": list(node.values or ()) for node in maps}
 
 
 def _read(read: Read, by_name: dict[str, Node]) -> str:
@@ -71,6 +77,14 @@ def node_of(node: Node, by_name: dict[str, Node]) -> Obj:
         body["onFailure"] = "Pause"
     if node.schema:
         body["outputSchema"] = SCHEMA
+    if node.is_map:
+        body["inputs"] = {**body.get("inputs", {}), "item": "${item}"}
+        body["forEach"] = {
+            "items": f"${{inputs.list_{node.name}}}",
+            "maxParallel": node.max_parallel,
+            "tolerate": node.tolerate,
+            "collect": "All" if node.collects else "None",
+        }
     return body | (_clocks(node) if node.has_pod else {})
 
 

@@ -3,7 +3,7 @@ does not rest until the round has begun or the run is cancelled."""
 
 import asyncio
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from waypost.kube.objects import items, section
 from waypost.ports.cluster import Obj
@@ -61,7 +61,10 @@ async def _begin(stage: "Stage", planned: Round) -> bool:
         asked = section(run, "spec", "rerun")
         number = max(int(asked.get("round", 1)), int(section(run, "status").get("round", 1))) + 1
         rerun = _rerun(stage, planned, number=number, blocked=blocked)
-        await stage.replace_in_run(rerun=rerun, nodes=_edited(stage, run, planned))
+        lists = {f"list_{name}": list(values) for name, values in planned.lists}
+        inputs = {**section(run, "spec", "inputs"), **lists}
+        edited = _edited(stage, run, planned)
+        await stage.replace_in_run(rerun=rerun, nodes=edited, inputs=inputs)
         stage.tell_of_round(planned, rerun)
         while (run := stage.world.run()) and not _is_final(run):
             if section(run, "status").get("round", 1) >= number:
@@ -94,9 +97,13 @@ def _rerun(stage: "Stage", planned: Round, *, number: int, blocked: list[str]) -
     return {"round": number} | {key: value for key, value in named.items() if value}
 
 
-def given(stage: "Stage", name: str) -> Obj:
+def given(stage: "Stage", name: str) -> Any:
     """The result that the person puts in a node's place."""
-    return {"n": 7, stage.scenario.by_name[name].field: 7}
+    node = stage.scenario.by_name[name]
+    one = {"n": 7, node.field: 7}
+    if not node.is_map:
+        return one
+    return [one] if node.collects else {"total": 1, "succeeded": 1, "failed": 0}
 
 
 def _edited(stage: "Stage", run: Obj, planned: Round) -> list[Obj]:

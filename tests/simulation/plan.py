@@ -129,10 +129,31 @@ class Node:
     answers: tuple[Answer, ...] = ()
     seconds: float = 30.0
     computed: bool = False  # the duration is an expression
+    # Of maps: the list, and the acts of the program by value of the item.
+    values: tuple[int, ...] | None = None
+    item_acts: tuple[tuple[Act, ...], ...] = ()
+    max_parallel: int = 10
+    tolerate: int | str = 0
+    collects: bool = True
 
     @property
     def has_pod(self) -> bool:
         return self.kind not in ("approval", "wait")
+
+    @property
+    def is_map(self) -> bool:
+        return self.values is not None
+
+    def item(self, path: str, value: int) -> "Node":
+        """One item as a node: what its program does follows from its value."""
+        acts = self.item_acts[value % len(self.item_acts)]
+        return replace(self, name=path, values=None, acts=acts)
+
+    def allowed_failures(self, total: int) -> int:
+        """How many of `total` items may fail."""
+        if isinstance(self.tolerate, str):
+            return int(total * float(self.tolerate[:-1]) / 100 + 1e-9)
+        return self.tolerate
 
     @property
     def field(self) -> str:
@@ -204,6 +225,7 @@ class Round:
     skip: tuple[str, ...] = ()
     add: str = ""
     drop: str = ""
+    lists: tuple[tuple[str, tuple[int, ...]], ...] = ()  # new lists of maps
 
     def without(self, gone: Collection[str]) -> "Round":
         """The round of a workflow that lacks these nodes."""
@@ -215,6 +237,7 @@ class Round:
             skip=tuple(name for name in self.skip if name not in gone),
             add="" if self.add in gone else self.add,
             drop="" if self.drop in gone else self.drop,
+            lists=tuple(each for each in self.lists if each[0] not in gone),
         )
 
 

@@ -8,7 +8,7 @@ from waypost.kube.objects import items, section
 from waypost.ports.cluster import Obj
 
 from tests.fakes.nodes.programs import Ledger
-from tests.simulation import loops
+from tests.simulation import loops, maps_judge
 from tests.simulation.evidence import AttemptStory, Evidence, RoundStory, Violation
 from tests.simulation.interpreter import VERDICT, End, Starts, start
 from tests.simulation.plan import Node, Scenario
@@ -48,6 +48,7 @@ class Rounds:
         present = {node["name"] for node in items(spec, "nodes")}
         edited = {n["name"] for n in items(spec, "nodes") if n != was.get(n["name"])}
         edited |= was.keys() - present  # for the gates before it
+        lists = self._new_lists(spec)  # a gate covers definitions, and not inputs of the run
         known = {entry["path"]: entry for entry in items(old, "nodes")}
         story = RoundStory(self._seen.round, now, frozenset(named))
         doubtful: set[str] = set()
@@ -58,7 +59,7 @@ class Rounds:
             entry = known.get(node.name, {})
             after = self._scenario.downstream(node.name) | {node.name}
             gate = node.kind == "approval"
-            touched = bool(after & edited) if gate else node.name in edited
+            touched = bool(after & edited) if gate else node.name in edited | lists
             follows = touched or anew.intersection(node.upstream)
             if node.name in named or (follows and not node.never_twice):
                 anew.add(node.name)
@@ -83,6 +84,15 @@ class Rounds:
             self._seen.rounds[-1].ended_at = now
         self._seen.rounds.append(story)
         self._seen.finished_at = None
+
+    def _new_lists(self, spec: Obj) -> set[str]:
+        """The maps whose list a person has changed."""
+        lists = [section(each, "inputs") for each in (spec, self._seen.spec)]
+        return {
+            node.name
+            for node in self._scenario.nodes
+            if node.is_map and len({str(each.get(f"list_{node.name}")) for each in lists}) > 1
+        }
 
     def _told(self, story: RoundStory, known: dict[str, Obj], new: Obj) -> None:
         """What the operator says it keeps must be kept, too."""
@@ -118,11 +128,14 @@ class RoundsJudge(Judge):
 
     def all(self) -> Iterator[Violation]:
         yield from self._executions()
-        for node in self._scenario.nodes:
+        for node in self._programs:
             for story in self._seen.attempts_of(node.name):
                 if story.finished_at is not None:
                     yield from self._attempt(node, story)
         yield from self._kept()
+        for node in self._scenario.nodes:
+            if node.is_map:
+                yield from maps_judge.identities(self._scenario, node, self._seen)
         if self._seen.deleted_at is None:
             yield from self._checkpoints()
             if len(self._ends) == len(self._standing):
@@ -191,6 +204,8 @@ class RoundsJudge(Judge):
     def _last_inputs(self, node: Node, follows: Starts) -> Iterator[Violation]:
         if self._ends[node.name].phase != "Succeeded" or node.name in self._seen.given:
             return
+        if node.is_map:
+            return  # its output is compared with what its programs gave for these inputs
         listed = items(self._seen.spec, "finally" if node.last else "nodes")
         defined = next(n for n in listed if n["name"] == node.name)
         edits = {k: v for k, v in defined.get("inputs", {}).items() if k.startswith("edit")}

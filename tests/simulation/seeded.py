@@ -40,6 +40,7 @@ from waypost.runtime.writes.actions import ActionExecutor
 from tests.simulation import (
     seeded_finally,
     seeded_loops,
+    seeded_maps,
     seeded_pods,
     seeded_rounds,
     seeded_settings,
@@ -54,6 +55,7 @@ from tests.simulation.plan import Scenario
 PARTS: Final = (
     seeded_finally,
     seeded_loops,
+    seeded_maps,
     seeded_pods,
     seeded_rounds,
     seeded_settings,

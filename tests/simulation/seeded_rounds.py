@@ -57,8 +57,8 @@ def _a_given_result_forgotten(patch: pytest.MonkeyPatch) -> None:
 def _a_running_attempt_forgotten(patch: pytest.MonkeyPatch) -> None:
     begun = begin._begun
 
-    def hasty(status: Any, **how: Any) -> Any:
-        made = begun(status, **how)
+    def hasty(observed: Any, status: Any, **how: Any) -> Any:
+        made = begun(observed, status, **how)
         return made.model_copy(update={"phase": "Pending"}) if made.phase == "Superseding" else made
 
     patch.setattr(begin, "_begun", hasty)

@@ -4,14 +4,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Final
 
-from waypost.kube.objects import items, section
+from waypost.kube.objects import section
 from waypost.ports.cluster import Obj
 
-from tests.fakes.nodes.programs import Ledger
-from tests.simulation import loops
+from tests.simulation import loops, maps_judge
 from tests.simulation.budget import over_budget
-from tests.simulation.evidence import AttemptStory, Evidence, GateStory, PodStory, Violation
-from tests.simulation.finally_rules import FinallyRules
+from tests.simulation.evidence import AttemptStory, GateStory, PodStory, Violation
 from tests.simulation.interpreter import (
     VERDICT,
     Again,
@@ -22,8 +20,10 @@ from tests.simulation.interpreter import (
     outputs_of,
     start,
 )
-from tests.simulation.plan import Node, Scenario
+from tests.simulation.maps import payload
+from tests.simulation.plan import Node
 from tests.simulation.programs import Gave, digest
+from tests.simulation.starts_judge import ProgramsJudge
 from tests.simulation.template_plan import ended_without_definition
 
 _SLACK: Final = 2.0  # seconds; Kubernetes stamps whole ones
@@ -31,18 +31,8 @@ _STOPPING: Final = 15.0  # from a timeout to the end of a program that takes its
 _CLOSED: Final = End("Cancelled", "Cancelled")
 
 
-class Judge(FinallyRules):
+class Judge(ProgramsJudge):
     """One run under judgement."""
-
-    def __init__(self, scenario: Scenario, seen: Evidence, ledger: Ledger) -> None:
-        self._scenario = scenario
-        self._seen = seen
-        self._ledger = ledger
-        listed = [*items(seen.spec, "nodes"), *items(seen.spec, "finally")]
-        names = {node["name"] for node in listed}
-        self._standing = [node for node in scenario.nodes if node.name in names]
-        self._ends: dict[str, End] = {}
-        self._meanings: dict[str, Gave] = {}
 
     def all(self) -> Iterator[Violation]:
         yield from self._executions()
@@ -52,41 +42,10 @@ class Judge(FinallyRules):
             yield from self._run()
         yield from over_budget(self._scenario, self._seen)
 
-    # --- programs ----------------------------------------------------------------------------
-
-    def _executions(self) -> Iterator[Violation]:
-        names = self._scenario.by_name
-        first_starts = Ledger()
-        first_starts.executions = [
-            e for e in self._ledger.executions if not self._seen.is_relaunched(e.pod_uid)
-        ]
-        for _, path, number in first_starts.doubled():
-            if path in names:
-                yield Violation("I2", f"{path}: the program of attempt {number} started twice")
-        for first, second in self._ledger.overlaps():
-            given_up = self._seen.was_given_up(first.path, first.attempt)
-            beside = self._seen.may_run_beside(first.pod_uid, second.pod_uid)
-            if first.path in names and not given_up and not beside:
-                text = f"{first.path}: attempts {first.attempt} and {second.attempt} ran together"
-                yield Violation("I2", text)
-        for path, node in names.items():
-            runs = self._ledger.of(path)
-            count = len(first_starts.of(path))
-            if node.loop is not None:
-                count = loops.most_runs(self._seen, first_starts.of(path))
-            if node.never_twice and count > self._starts_allowed(node):
-                yield Violation("S53", f"{path}: effect once, and it ran {count} times")
-            for execution in runs:
-                if (path, execution.attempt) not in self._seen.attempts:
-                    yield Violation("I3", f"{path}: attempt {execution.attempt} is in no status")
-
-    def _starts_allowed(self, node: Node) -> int:
-        return 1 + len(self._seen.rounds) if node.last else 1
-
     # --- attempts ----------------------------------------------------------------------------
 
     def _attempts(self) -> Iterator[Violation]:
-        for node in self._scenario.nodes:
+        for node in self._programs:
             patience = Patience()
             follows: list[Again | End] = []
             for story in self._seen.attempts_of(node.name):
@@ -100,6 +59,7 @@ class Judge(FinallyRules):
                 yield from self._attempt(node, story)
                 follows = self._follows(node, story, patience)
             yield from self._last(node, follows)
+            yield from maps_judge.last(node, follows, self._seen)
 
     def _follows(self, node: Node, story: AttemptStory, patience: Patience) -> list[Again | End]:
         """What may come after an attempt."""
@@ -108,6 +68,8 @@ class Judge(FinallyRules):
             if node.loop is None or given is None:
                 return [End("Succeeded")]
             return [patience.after_iteration(node, node.loop, given.output)]
+        if not story.reason and "/" in node.name:
+            return [_CLOSED]
         ran = any(
             e.attempt == story.number and not self._seen.is_too_late(e.pod_uid)
             for e in self._ledger.of(node.name)
@@ -139,6 +101,8 @@ class Judge(FinallyRules):
 
     def _attempt(self, node: Node, story: AttemptStory) -> Iterator[Violation]:
         pods = self._seen.pods_of(node.name, story.number)
+        if not story.reason and "/" in node.name:
+            return  # of an item, whose status does not say it
         if story.reason == "NodeLost":
             if not story.given_up:
                 text = f"{node.name}: attempt {story.number} was given up for nothing"
@@ -159,7 +123,8 @@ class Judge(FinallyRules):
         if story.reason != "Succeeded":
             return
         given = [m for pod in pods if isinstance(m := pod.meaning(node), Gave)]
-        if story.pod_uid not in {pod.uid for pod in pods}:
+        foreign = story.pod_uid not in {pod.uid for pod in pods}
+        if foreign and "/" not in node.name:
             yield Violation("I14", f"{node.name}: the result is of the foreign pod {story.pod_uid}")
         if given:
             self._meanings[node.name] = given[0]
@@ -261,12 +226,15 @@ class Judge(FinallyRules):
         output = entry.get("output")
         if entry.get("outputRecord"):
             record = self._seen.records.get(entry["outputRecord"], {})
-            output = section(record, "spec").get("data")
+            output = payload(record)
         return End("Succeeded", None, output)
 
     def _output(self, node: Node, entry: Obj) -> Iterator[Violation]:
         """I1, I4, I5: what is recorded is what the program gave, and it is still there."""
         if entry["phase"] != "Succeeded" or not node.has_pod:
+            return
+        if node.is_map:
+            yield from maps_judge.output(node, entry, self._end(node, entry), self._seen)
             return
         given = self._meanings.get(node.name)
         if given is None:
@@ -282,7 +250,9 @@ class Judge(FinallyRules):
         end = self._ends[node.name]
         follows = start(self._scenario, node, self._ends)
         started = (
-            bool(self._seen.attempts_of(node.name)) or "approval" in self._seen.nodes[node.name]
+            bool(self._seen.attempts_of(node.name))
+            or "approval" in self._seen.nodes[node.name]
+            or maps_judge.was_started(node, self._seen)
         )
         legal: set[Any] = set()
         if closed and (not started or end.phase == "Cancelled"):
@@ -303,6 +273,8 @@ class Judge(FinallyRules):
             yield Violation("T11", f"{node.name}: expected one of {legal}, found {shown}")
 
     def _inputs(self, node: Node, follows: Starts) -> Iterator[Violation]:
+        if node.is_map:
+            yield from maps_judge.inputs(node, follows, self._seen)
         for pod in self._seen.pods.values():
             if pod.path != node.name or pod.act is None:
                 continue
@@ -319,6 +291,8 @@ class Judge(FinallyRules):
             forged = {End("Failed", "LaunchRejected")} if node.name in self._seen.forged else set()
             return ends | forged
         entry = self._seen.nodes[node.name]
+        if node.is_map:
+            return maps_judge.ends(node, self._seen)
         if not self._seen.attempts_of(node.name):
             budget = node.kind == "agent" and self._scenario.tokens is not None
             return {End("Failed", "BudgetExceeded")} if budget else set()

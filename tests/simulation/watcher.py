@@ -25,6 +25,7 @@ from tests.simulation.evidence import (
 )
 from tests.simulation.gate_order import started_too_soon
 from tests.simulation.machines import Machines
+from tests.simulation.maps import ByPath, MapWatch, running_paths
 from tests.simulation.plan import RUN, Scenario
 from tests.simulation.relaunches import Relaunches
 from tests.simulation.rounds import Rounds
@@ -42,13 +43,14 @@ class Watcher:
         self.seen = Evidence()
         self._world = world
         self._scenario = scenario
-        self._nodes = scenario.by_name
+        self._nodes = ByPath(scenario.by_name)
         self._rounds = Rounds(scenario, self.seen)
         self._clocks = Clocks(scenario, self.seen)
         self._stages = Stages(scenario, self.seen)
         self._machines = Machines(scenario)
         self._pins = Pins()
         self.relaunches = Relaunches()
+        self._maps = MapWatch(scenario, self.seen, self._machines, self.tell, self.blame)
         self._hash = hashlib.sha256()
         self._outcomes: dict[str, Any] = {}
         world.cluster.server.storage.listeners.insert(0, self._changed)
@@ -63,12 +65,11 @@ class Watcher:
 
     def program(self, pod: PodView) -> Outcome:
         """What a pod's program does, as planned; noted in its story."""
-        node = self._nodes.get(node_of(pod.path))
-        story = self.seen.pods.get(pod.uid)
+        node, story = self._nodes.of_pod(pod), self.seen.pods.get(pod.uid)
         if node is None or story is None:
             return pod.succeeds()
         act = programs.act_of(node, pod.attempt)
-        story.act, story.inputs = act, pod.inputs
+        story.act, story.inputs, story.key = act, pod.inputs, pod.key
         story.outcome = programs.outcome(node, act, pod)
         story.tokens = programs.spends(node, pod)
         return story.outcome
@@ -152,6 +153,7 @@ class Watcher:
                 continue
             self._checkpoint(was, node)
             started += list(self._attempts(was, node))
+            started += list(self._maps.note(node, self.now))
         if was_finished and items(old, "nodes") != items(new, "nodes"):
             self.blame("I10", "a checkpoint of a finished run was changed")
         if started:
@@ -234,7 +236,7 @@ class Watcher:
             self.blame("I10", f"attempts of a finished run were started: {names}")
 
     def _parallel(self, status: Obj) -> None:
-        running = [n["path"] for n in items(status, "nodes") if n["phase"] == "Running"]
+        running = running_paths(status)
         if len(running) > self._scenario.parallelism:
             self.blame("parallelism", f"{', '.join(running)} run at the same time")
 
@@ -275,7 +277,7 @@ class Watcher:
             self.relaunches.deleted(metadata["name"], self.now)
         if change != "ADDED":
             return
-        path = node_of(text(metadata["annotations"], meta.ANNOTATION_PATH))
+        path, _ = self._nodes.place_of(metadata)
         number = int(metadata["labels"][meta.LABEL_ATTEMPT])
         self.seen.jobs[metadata["uid"]] = self.now
         self.tell(f"Job of {path} {number}")
@@ -294,17 +296,15 @@ class Watcher:
 
     def _pod(self, change: str, body: Obj) -> None:
         metadata, uid = body["metadata"], body["metadata"]["uid"]
-        written = text(metadata.get("annotations", {}), meta.ANNOTATION_PATH)
-        path, _, part = written.partition("/")
         story = self.seen.pods.get(uid)
         if story is None:
-            if path not in self._nodes:
+            path, iteration = self._nodes.place_of(metadata)
+            if node_of(path) not in self._nodes:
                 return  # somebody else's
             number = int(metadata["labels"][meta.LABEL_ATTEMPT])
-            job = controller_uid(body)
-            story = PodStory(uid, metadata["name"], path, number, self.now, job)
-            story.iteration = int(part) if part else None
-            self.seen.pods[uid] = story
+            self.seen.pods[uid] = story = PodStory(
+                uid, metadata["name"], path, number, self.now, controller_uid(body), iteration
+            )
             self._alone(story)
             self.tell(f"pod of {path} {number}")
         if change == "DELETED":
@@ -336,7 +336,7 @@ class Watcher:
         """The finalizer goes only when the result is recorded, or nobody will ask for it."""
         attempt = self.seen.attempts.get((story.path, story.attempt))
         recorded = attempt is not None and attempt.finished_at is not None
-        dropped = story.path not in self.seen.nodes
+        dropped = self.seen.is_dropped(story.path)
         if not recorded and not dropped and self.seen.deleted_at is None:
             self.blame("I4", f"{story.path} {story.attempt}: its pod was let go unread")
 

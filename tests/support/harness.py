@@ -211,7 +211,8 @@ class World:
         return self.work.ledger
 
     def _program(self, pod: PodView) -> Outcome:
-        programs = self.script.get(node_of(pod.path)) or (gives(),)
+        script = self.script.get(pod.path) or self.script.get(node_of(pod.path))
+        programs = script or (gives(),)
         return programs[min(pod.attempt, len(programs)) - 1](pod)
 
     # --- what users do ---------------------------------------------------------------------------

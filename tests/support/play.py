@@ -30,6 +30,7 @@ from waypost.kube.facts.approvals import ApprovalFact
 from waypost.kube.facts.jobs import JobFact, WriteProblem
 from waypost.kube.facts.pods import PodFact
 from waypost.kube.manifests.pod import PodSettings
+from waypost.kube.node_records import record_fact
 from waypost.protocol.record import CommitRecord, encode
 from waypost.protocol.work import Trace, Usage
 
@@ -219,7 +220,8 @@ class Play:
             case AgentWorkflowStatus():
                 self.status = effect
             case PutRecord():
-                self.records[effect.manifest["metadata"]["name"]] = effect.manifest["spec"]["data"]
+                fact = record_fact(effect.manifest)
+                self.records[fact.name] = fact.payload.value
             case SettleApproval():
                 self._settle(effect)
             case Launch():

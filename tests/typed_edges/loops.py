@@ -38,11 +38,11 @@ LOOPS_WRONG: dict[str, Wrong] = {
     ),
     "index-in-outputs": Wrong(
         {**looped(), "outputs": {"n": "${index}"}},
-        "outputs.n: index exists only in a node with repeat",
+        "outputs.n: index exists only in a node with forEach or repeat",
     ),
     "index-in-another-node": Wrong(
         spec(gives(t=TEXT), *looped()["nodes"], python("c", inputs={"v": "${index}"})),
-        "nodes.c.inputs.v: index exists only in a node with repeat",
+        "nodes.c.inputs.v: index exists only in a node with forEach or repeat",
     ),
     "index-in-when": Wrong(
         looped(when="${index == 0}"),

@@ -5,7 +5,8 @@
 
 from typing import TypedDict, Unpack
 
-from waypost.api.base import JsonValue, StatusCondition
+from waypost.api.base import JsonObject, JsonValue, StatusCondition
+from waypost.api.items.status import ItemFailure, ItemsStatus
 from waypost.api.state.usage import Allotment, Usage
 from waypost.api.status import (
     AgentWorkflowStatus,
@@ -52,6 +53,28 @@ class NodeChanges(TypedDict, total=False):
     deadline_at: str | None
     started_at: str | None
     finished_at: str | None
+    items: ItemsStatus | None
+
+
+class ItemsChanges(TypedDict, total=False):
+    """Fields of ItemsStatus but its round, its total and its list."""
+
+    succeeded: int | None
+    failed: int | None
+    at: str | None
+    before: int | None
+    source: str | None
+    list_record: str | None
+    states: str | None
+    open: list[str] | None
+    size: int | None
+    reasons: dict[str, int] | None
+    failures: list[ItemFailure] | None
+    fresh: JsonObject | None
+    blocks: list[str] | None
+    doomed: str | None
+    reusable: bool | None
+    sealed: str | None
 
 
 class AttemptChanges(TypedDict, total=False):
@@ -114,6 +137,11 @@ class RunChanges(TypedDict, total=False):
 def changed_node(status: NodeStatus, **changes: Unpack[NodeChanges]) -> NodeStatus:
     """A copy of `status` with these fields replaced."""
     return status.model_copy(update=dict(changes))
+
+
+def changed_items(items: ItemsStatus, **changes: Unpack[ItemsChanges]) -> ItemsStatus:
+    """A copy of `items` with these fields replaced."""
+    return items.model_copy(update=dict(changes))
 
 
 def changed_attempt(attempt: AttemptStatus, **changes: Unpack[AttemptChanges]) -> AttemptStatus:

@@ -7,60 +7,94 @@ identity of pods at the gateway use it, so that paths such as `scan/3` have one 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from waypost.api.items.states import IN_POD
+from waypost.api.items.status import ItemsStatus
 from waypost.api.paths import NodePath, parse_path
 from waypost.api.status import AttemptStatus, NodeStatus
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The status of the node of a path; `index` is that of an iteration."""
+    """What the status says of the attempts of a node, of one of its iterations, or of one item of
+    a map.
+
+    Attributes:
+        status: The status of the node.
+        number: Number of the latest attempt of the path; None before the first one.
+        is_running: Whether results of that attempt still count.
+    """
 
     status: NodeStatus
-    index: int | None = None
+    number: int | None
+    is_running: bool
 
     @property
-    def latest_attempt(self) -> AttemptStatus | None:
-        """The attempt that was recorded last, whether it has ended or not."""
-        return self.status.latest_attempt
+    def job(self) -> str | None:
+        """The Job of the latest attempt; None if its name follows from the path."""
+        attempt = self.status.latest_attempt
+        return attempt.job if attempt is not None else None
 
     @property
-    def is_running(self) -> bool:
-        """Whether results of the open attempt still count."""
-        attempt = self.status.open_attempt
-        return (
-            self.status.phase == "Running"
-            and attempt is not None
-            and attempt.iteration == self.index
-        )
+    def round(self) -> int:
+        """The round in which the latest attempt was launched."""
+        attempt = self.status.latest_attempt
+        return (attempt.round if attempt is not None else self.status.round) or 1
 
     def knows(self, attempt: int) -> bool:
         """Whether the status has recorded an attempt with this number."""
-        return attempt <= (self.status.attempt or 0)
+        return attempt <= (self.number or 0)
 
     def has_closed(self, attempt: int) -> bool:
         """Whether an attempt has ended. Once true, it stays true, so a stale status may be used."""
-        if attempt < (self.status.attempt or 0):
+        if attempt < (self.number or 0):
             return True
         entry = next((a for a in self.status.attempts or [] if a.number == attempt), None)
-        return entry is not None and entry.finished_at is not None
+        if entry is None:  # that of an item if the node was a map before
+            return self.status.items is not None and self.knows(attempt)
+        return entry.finished_at is not None
+
+
+@dataclass(frozen=True)
+class _ItemCheckpoint(Checkpoint):
+    """The checkpoint of one item: it is derived from the states of all items."""
+
+    open: bool = False
+
+    @property
+    def job(self) -> str | None:
+        """Not stored: the name follows from the path."""
+        return None
+
+    @property
+    def round(self) -> int:
+        """The round of the node: a round that replaces its list begins its attempts again."""
+        return self.status.round or 1
+
+    def has_closed(self, attempt: int) -> bool:
+        """Whether an attempt has ended, as for a node."""
+        number = self.number or 0
+        return attempt < number or (attempt == number and not self.open)
 
 
 def checkpoint_of(nodes: Iterable[NodeStatus], path: str) -> Checkpoint | None:
-    """The checkpoint of `path`; None if the status has none or `path` is not valid.
+    """The checkpoint of `path`.
 
-    A path with an index is an iteration of a node that is or was repeated. Nodes have no items and
-    no compensations yet: such a path has no checkpoint.
+    Returns:
+        None if the status has none, or if `path` is not valid. A path with an index is an item of
+        a map, or an iteration of a node that is or was repeated. Nodes have no compensations yet.
     """
     try:
         parsed = parse_path(path)
     except ValueError:
         return None
-    if parsed.compensates:
-        return None
     status = next((entry for entry in nodes if entry.path == parsed.node), None)
-    if status is None or (parsed.index is not None and not _was_repeated(status)):
+    if status is None or parsed.compensates:
         return None
-    return Checkpoint(status, parsed.index)
+    if parsed.index is not None and _has_items(status):
+        return _of_item(status, parsed.index)
+    if parsed.index is not None and not _was_repeated(status):
+        return None
+    return _of_attempts(status, parsed.index)
 
 
 def is_left_over(nodes: Sequence[NodeStatus], round_: int, path: str, launched_in: int) -> bool:
@@ -91,3 +125,37 @@ def path_of(node: str, attempt: AttemptStatus) -> str:
 def _was_repeated(status: NodeStatus) -> bool:
     listed = status.attempts or []
     return status.loop is not None or any(a.iteration is not None for a in listed)
+
+
+def _has_items(status: NodeStatus) -> bool:
+    """Whether an index is that of an item: rounds can make a loop of a map, and a map of a loop."""
+    items = status.items
+    return items is not None and (items.states is not None or not _was_repeated(status))
+
+
+def _of_attempts(status: NodeStatus, iteration: int | None) -> Checkpoint:
+    current, latest = status.open_attempt, status.latest_attempt
+    running = current is not None and current.iteration == iteration
+    numbers = (status.attempt or 0, latest.number if latest is not None else 0)
+    return Checkpoint(status, max(numbers) or None, running and status.phase == "Running")
+
+
+def _of_item(status: NodeStatus, index: int) -> Checkpoint:
+    items = status.items
+    assert items is not None, "asked for nodes with items only"
+    state = items.state_of(index)
+    if state is None:
+        return _ItemCheckpoint(status, _latest_before(status, items), is_running=False)
+    is_open = state.letter in IN_POD
+    running = state.letter == "R" and status.phase == "Running"
+    number = (items.before or 0) + state.number
+    return _ItemCheckpoint(status, number, running, is_open)
+
+
+def _latest_before(status: NodeStatus, items: ItemsStatus) -> int:
+    """The latest attempt of an item that has no state.
+
+    After the end of the map no attempt is open. An item beyond the end of the list has only the
+    attempts of earlier lists.
+    """
+    return (status.attempt or 0) if items.states is None else (items.before or 0)

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from waypost.api.base import JsonValue, Model
 
-RecordType = Literal["Result", "Input", "Trace", "Journal", "Definition"]
+RecordType = Literal["Result", "Input", "Trace", "Journal", "Definition", "Items"]
 
 # Base64 of 1 MiB of compressed data. The limit of etcd for a request is 1.5 MiB.
 COMPRESSED_LENGTH = 1_400_000
@@ -42,8 +42,8 @@ class NodeRecordSpec(Model):
     attempt: int | None = Field(default=None, ge=1, description="Attempt of the node.")
     type: RecordType = Field(
         description="Type of the payload: the output of the attempt (Result), its inputs (Input), "
-        "what it did (Trace), calls that must not be repeated (Journal), or what the run took from "
-        "its template (Definition)."
+        "what it did (Trace), calls that must not be repeated (Journal), what the run took from "
+        "its template (Definition), or the list or results of a map (Items)."
     )
     journal: JournalPlace | None = Field(
         default=None, description="Only for a Journal: the segment and the journal it belongs to."

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import ConfigDict, Field
 
 from waypost.api.base import ATOMIC, JsonValue, StatusCondition, StatusModel, Timestamp, keyed_by
+from waypost.api.items.status import ItemsStatus
 from waypost.api.state.usage import Allotment, Usage
 
 NodePhase = Literal[
@@ -243,6 +244,7 @@ class NodeStatus(StatusModel):
         default=None, description="Time when the node left Pending."
     )
     finished_at: Timestamp | None = Field(default=None, description="Time when the node ended.")
+    items: ItemsStatus | None = Field(default=None, description=ItemsStatus.__doc__)
 
     @property
     def latest_attempt(self) -> AttemptStatus | None:

@@ -26,6 +26,7 @@ from waypost.api.kinds.container import ContainerKind
 from waypost.api.kinds.http import HttpKind
 from waypost.api.kinds.python import PythonKind
 from waypost.api.kinds.wait import WaitKind
+from waypost.api.modifiers.for_each import ForEach
 from waypost.api.modifiers.repeat import Repeat
 from waypost.api.pod import Resources
 from waypost.api.rerun import Rerun
@@ -226,6 +227,7 @@ class Node(Model):
     )
     isolation: Isolation | None = Field(default=None, description=Isolation.__doc__)
     repeat: Repeat | None = Field(default=None, description=Repeat.__doc__)
+    for_each: ForEach | None = Field(default=None, description=ForEach.__doc__)
 
     @property
     def place(self) -> str:

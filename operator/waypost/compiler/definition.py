@@ -16,6 +16,7 @@ from waypost.api.status import AgentWorkflowStatus
 from waypost.api.workflow import AgentWorkflowSpec
 from waypost.compiler.fingerprints import fingerprints
 from waypost.compiler.graph import Graph, dependencies_of, find_cycle, sort
+from waypost.compiler.item_sources import item_variables, list_source
 from waypost.compiler.problems import Problem
 from waypost.compiler.rules.known_inputs import known_input_problems
 from waypost.compiler.rules.schemas import schema_warnings
@@ -28,9 +29,10 @@ from waypost.compiler.rules.spec import (
 )
 from waypost.compiler.rules.unevaluated import lookalike_warnings
 from waypost.compiler.shared_schemas import bundled, unknown_names
-from waypost.compiler.types.check import type_problems
+from waypost.compiler.types.check import item_schemas, type_problems
 from waypost.compiler.validation_errors import problems_of
 from waypost.protocol import ijson, schema
+from waypost.protocol.ijson import Json
 
 _EMPTY_GRAPH = Graph(nodes={}, dependencies={}, order=())
 
@@ -59,6 +61,23 @@ class Definition:
         """The fingerprint of each node, by name."""
         assert self.spec is not None, "read for accepted specs only"
         return fingerprints(self.spec, self.graph, self.inputs)
+
+    @cached_property
+    def item_schemas(self) -> Mapping[str, Json]:
+        """The schema of an item of each map, by the name of the node: its numbers are declared by
+        it."""
+        if self.spec is None or not any(node.for_each for node in self.graph.nodes.values()):
+            return {}
+        return item_schemas(self.spec, self.graph, self.inputs)
+
+    def list_source(self, name: str) -> str | None:
+        """A digest of what determines the list of a map in the spec; None for another node."""
+        assert self.spec is not None, "read for accepted specs only"
+        return list_source(self.graph.nodes[name], self.inputs)
+
+    def item_variables(self, name: str) -> frozenset[str]:
+        """Which of `item` and `index` the fields of a map read beside its inputs."""
+        return item_variables(self.graph.nodes[name])
 
     def stops(self, status: AgentWorkflowStatus) -> bool:
         """Whether the problems stop a run with this status.

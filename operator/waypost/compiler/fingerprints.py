@@ -87,7 +87,11 @@ def _run_inputs(node: Node, inputs: JsonObject) -> JsonObject:
     """The inputs of the run that the node's expressions read; all of them if an expression does not
     name the input literally."""
     keys: set[str] = set()
-    for _, value in evaluated_fields(node):
+    modifier = modifier_of(node)
+    compared = modifier.compared if modifier is not None else frozenset()
+    for field, value in evaluated_fields(node):
+        if field in compared:
+            continue
         for path in paths_in(value):
             if path.root != "inputs":
                 continue

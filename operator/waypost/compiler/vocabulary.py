@@ -21,7 +21,21 @@ OUR_FIELD: Final[Mapping[str, str]] = {
     **dict.fromkeys(("retryStrategy", "retryPolicy", "retries", "maxRetries"), "retry"),
     **dict.fromkeys(
         ("maxConcurrency", "concurrencyLimit", "maxParallel", "maxParallelism", "concurrency"),
-        "parallelism of the run",
+        "parallelism of the run, or maxParallel of forEach",
+    ),
+    **dict.fromkeys(
+        (
+            "withItems",
+            "withItem",
+            "withParam",
+            "withSequence",
+            "matrix",
+            "foreach",
+            "for_each",
+            "fanOut",
+            "map",
+        ),
+        "forEach of a node",
     ),
     **dict.fromkeys(
         ("continueOn", "continueOnError", "failFast", "toleratedFailureCount", "ignoreErrors"),
@@ -57,13 +71,6 @@ OUR_FIELD: Final[Mapping[str, str]] = {
 # word -> what to do instead today
 NOT_YET: Final[Mapping[str, str]] = {
     **dict.fromkeys(
-        (
-            *("withItems", "withItem", "withParam", "withSequence", "matrix", "forEach", "foreach"),
-            *("for_each", "fanOut", "map"),
-        ),
-        "write one node for each item, or loop inside a python node",
-    ),
-    **dict.fromkeys(
         ("compensate", "compensation"),
         "undo in a node of finally, which reads run.phase and nodes.<name>.?output",
     ),
@@ -83,6 +90,7 @@ NOT_YET: Final[Mapping[str, str]] = {
 # The page about a field, by the name of the innermost field around it that has one.
 _PAGES: Final[Mapping[str, str]] = {
     "agent": "agent-nodes.md",
+    "forEach": "maps.md",
     "budget": "agent-nodes.md",
     "http": "http-nodes.md",
     "container": "node-protocol.md",

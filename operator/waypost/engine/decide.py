@@ -11,6 +11,8 @@ from waypost.api.meta import EventReason
 from waypost.compiler.origin import Fresh
 from waypost.engine import start
 from waypost.engine.attempts import cleanup, watch
+from waypost.engine.items import advance as items
+from waypost.engine.items import working
 from waypost.engine.nodes.table import KINDS, engine_kind
 from waypost.engine.rounds import leftovers, overrides
 from waypost.engine.rounds.begin import round_message
@@ -103,8 +105,17 @@ def _continue(transition: Transition, round_begun: bool) -> Decision:
 
 
 def _advance(transition: Transition) -> None:
+    working.open_maps(transition)
+    _advance_nodes(transition)
+    working.close_maps(transition)
+
+
+def _advance_nodes(transition: Transition) -> None:
     for path in transition.in_phase(*IN_POD):
-        watch.advance(transition, path)
+        if path in transition.maps:
+            items.advance(transition, path, watch.advance)
+        else:
+            watch.advance(transition, path)
     overrides.apply_overrides(transition)
     _clean_up(transition)
     ending.enforce_deadlines(transition)

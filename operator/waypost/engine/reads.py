@@ -4,6 +4,7 @@ from datetime import datetime
 
 from waypost.api.status import FINAL_PHASES, NodeStatus
 from waypost.engine.attempts import lost_machines, reads, stored_results, traces
+from waypost.engine.items import reads as items_reads
 from waypost.engine.nodes.table import engine_kind
 from waypost.engine.run import finalizing
 from waypost.engine.run.entry import Active, Entry
@@ -42,17 +43,19 @@ def required_reads(entry: Entry, now: datetime) -> Reads:
     for path in graph.order:
         status = known.get(path)
         if status and status.phase in transition.IN_POD:
-            live = live or reads.needs_live_read(observed, status, now)
-            live = live or lost_machines.needs_live_read(observed, status, now)
-            machines |= lost_machines.reads_of(observed, status, now)
-            logs += reads.log_reads(observed, status)
-            mounts += reads.mount_reads(observed, status, now)
-            records |= stored_results.reads_of(observed, status, graph.nodes[path], now)
-            records |= traces.reads_of(observed, status)
+            for attempt in (status, *items_reads.running_items(observed, status)):
+                live = live or reads.needs_live_read(observed, attempt, now)
+                live = live or lost_machines.needs_live_read(observed, attempt, now)
+                machines |= lost_machines.reads_of(observed, attempt, now)
+                logs += reads.log_reads(observed, attempt)
+                mounts += reads.mount_reads(observed, attempt, now)
+                records |= stored_results.reads_of(observed, attempt, graph.nodes[path], now)
+                records |= traces.reads_of(observed, attempt)
         elif status and status.phase == "Waiting":
             live = live or engine_kind(graph.nodes[path]).needs_live_read(observed, status, now)
         references = references or missing_references.needs_live_references(status, now)
         payloads |= _input_reads(observed, known, path)
+        payloads |= items_reads.payload_reads(observed, graph.nodes[path], status)
     if not is_finished(observed.status):
         payloads |= output_reads(observed, known)
     unread = observed.unread

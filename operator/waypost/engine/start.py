@@ -4,6 +4,8 @@ from waypost.api.kinds.table import kind_of
 from waypost.api.status import LoopStatus, NodeStatus
 from waypost.compiler.node_settings import DEFAULT_PARALLELISM
 from waypost.engine.attempts import launch
+from waypost.engine.items import advance as items
+from waypost.engine.items.begin import before_begin, begin
 from waypost.engine.nodes.table import engine_kind
 from waypost.engine.run.closing import closing_reason
 from waypost.engine.scheduling import deadlines, joins
@@ -11,6 +13,7 @@ from waypost.engine.scheduling.inputs import invalid_reason, resolve
 from waypost.engine.scheduling.unread import unread_by
 from waypost.engine.state.inputs import Invalid
 from waypost.engine.state.transition import IN_POD, Transition, wake_time
+from waypost.kube.items.open_map import retired
 from waypost.protocol.reasons import Reason
 
 LAUNCHES_PER_PASS = 20  # so that a pass is shorter than the fence, and a cancel acts soon
@@ -21,7 +24,8 @@ def start_ready(transition: Transition) -> None:
 
     Changes `transition`. Stops early when a node that fails here closes the run.
     """
-    busy = len(transition.in_phase(*IN_POD))
+    busy = len([p for p in transition.in_phase(*IN_POD) if p not in transition.maps])
+    busy += items.running(transition)
     free = (transition.spec.parallelism or DEFAULT_PARALLELISM) - busy
     limited = free > LAUNCHES_PER_PASS
     free = min(free, LAUNCHES_PER_PASS)
@@ -34,10 +38,12 @@ def start_ready(transition: Transition) -> None:
         phase = transition.statuses[path].phase
         if status.phase in ("Pending", "Backoff") and phase != status.phase:
             transition.stamp_fingerprint(path)
-        if phase == "Running" and status.phase != "Running":
+        if phase == "Running" and status.phase != "Running" and path not in transition.maps:
             free -= 1
         if phase == "Failed" and closing_reason(transition) is not None:
             return
+    if not transition.spec.suspend:
+        free -= items.start_items(transition, free, launch.launch)
     if limited and free <= 0:
         # For the rest: the write of this status causes no pass.
         transition.requeue_at(transition.now)
@@ -55,6 +61,8 @@ def _skip_or_start(transition: Transition, path: str, *, room: bool) -> None:
         return
     if kind_of(transition.node(path)).has_pod and not room:
         return
+    if transition.node(path).for_each is not None and len(transition.maps) >= items.OPEN_MAPS:
+        return
     if problem := unread_by(transition, path):
         transition.wait_to_read(path, problem)
         return
@@ -68,7 +76,17 @@ def _skip_or_start(transition: Transition, path: str, *, room: bool) -> None:
 
 
 def _start(transition: Transition, path: str) -> None:
+    if transition.node(path).for_each is not None:
+        if problem := before_begin(transition, path):
+            transition.wait_to_read(path, problem)
+            return
+        begin(transition, path)
+        if path in transition.maps:
+            items.judge(transition, transition.maps[path])
+        return
     status = transition.statuses[path]
+    if status.items is not None:
+        transition.update(path, items=retired(status.items))  # it was a map in an earlier round
     if transition.node(path).repeat is not None and status.loop is None:
         first = LoopStatus(number=0, first_attempt=(status.attempt or 0) + 1)
         transition.update(path, loop=first)

@@ -15,9 +15,9 @@ from pydantic import ValidationError
 
 from waypost.api import meta
 from waypost.api.checkpoints import checkpoint_of
-from waypost.api.status import AgentWorkflowStatus, AttemptStatus, NodeStatus
+from waypost.api.status import AgentWorkflowStatus, NodeStatus
 from waypost.gateway.refusals import RefusalReason, Refused
-from waypost.kube import objects
+from waypost.kube import names, objects
 from waypost.kube.facts import pods
 from waypost.kube.facts.pods import PodFact
 from waypost.kube.manifests.pod import GATEWAY_AUDIENCE
@@ -186,24 +186,27 @@ def _current(run: Obj, fact: PodFact, pod: Obj) -> tuple[AttemptRef, JournalKey]
         ) from None
     which = f"attempt {fact.attempt} of {fact.path} in run {name}"
     checkpoint = checkpoint_of(status.nodes, fact.path)
-    attempt = checkpoint.latest_attempt if checkpoint is not None else None
-    if checkpoint is None or attempt is None or attempt.number != fact.attempt:
-        found = f"the current attempt is {attempt.number}" if attempt else "the node has no attempt"
+    number = checkpoint.number if checkpoint is not None else None
+    if checkpoint is None or number != fact.attempt:
+        found = f"the current attempt is {number}" if number else "the node has no attempt"
         raise Refused(RefusalReason.NOT_CURRENT, f"{which} is not current: {found}")
     if not checkpoint.is_running:
         raise Refused(RefusalReason.NOT_CURRENT, f"{which} is not current: it has ended")
     labels = objects.section(pod, "metadata", "labels")
-    round_ = attempt.round or 1
+    round_ = checkpoint.round
     if objects.text(labels, meta.LABEL_ROUND) != str(round_):
         raise Refused(
             RefusalReason.NOT_CURRENT,
             f"{which} belongs to round {round_}, the pod to another round",
         )
-    if not _made_by(pod, attempt):
+    job = checkpoint.job or names.job_name(
+        run=name, run_uid=fact.run_uid, path=fact.path, attempt=fact.attempt
+    )
+    if not _made_by(pod, job):
         raise Refused(
-            RefusalReason.NOT_A_NODE, f"the pod of {which} is not controlled by Job {attempt.job}"
+            RefusalReason.NOT_A_NODE, f"the pod of {which} is not controlled by Job {job}"
         )
-    ref = AttemptRef(name, fact.run_uid, fact.path, round_, attempt.number)
+    ref = AttemptRef(name, fact.run_uid, fact.path, round_, fact.attempt)
     return ref, _journal_of(checkpoint.status)
 
 
@@ -212,10 +215,9 @@ def _journal_of(node: NodeStatus) -> JournalKey:
     return JournalKey(node.fingerprint or node.input_digest or "", node.repeats or 0)
 
 
-def _made_by(pod: Obj, attempt: AttemptStatus) -> bool:
+def _made_by(pod: Obj, job: str) -> bool:
     """Whether the attempt's Job controls the pod. Anyone who may create pods can set labels."""
     return any(
-        owner.get("controller") is True
-        and (owner.get("kind"), owner.get("name")) == ("Job", attempt.job)
+        owner.get("controller") is True and (owner.get("kind"), owner.get("name")) == ("Job", job)
         for owner in objects.items(pod, "metadata", "ownerReferences")
     )

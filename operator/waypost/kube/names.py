@@ -17,16 +17,22 @@ def _short_hash(*parts: str, digits: int = 8) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:digits]
 
 
+def _digits(path: str) -> int:
+    """How many digits the hash of a name has; parts of nodes are many, so they get more."""
+    return 10 if "/" in path else 8
+
+
 def _readable(run: str, path: str, limit: int) -> str:
-    node = path.replace("_", "-").replace("/", "-")
-    room = max(limit - len(node) - 1, 8)
+    node, _, part = path.replace("_", "-").partition("/")
+    end = f"-{part}" if part else ""  # never cut
+    room = max(limit - len(node) - len(end) - 1, 8)
     head = run.replace(".", "-")[:room].strip("-")
-    return f"{head}-{node}"[:limit].strip("-")
+    return f"{head}-{node}"[: limit - len(end)].strip("-") + end
 
 
 def job_name(*, run: str, run_uid: str, path: str, attempt: int) -> str:
     """Name of the Job (and ConfigMap) of one attempt: at most 63 characters."""
-    tail = f"-{attempt}-{_short_hash(run_uid, path, str(attempt))}"
+    tail = f"-{attempt}-{_short_hash(run_uid, path, str(attempt), digits=_digits(path))}"
     return _readable(run, path, _NAME_LIMIT - len(tail)) + tail
 
 
@@ -49,8 +55,20 @@ def record_name(
     """Name of the NodeRecord with a payload of one attempt, so that no reference is needed to find
     it. A node without a pod has attempt 1."""
     marks = (run_uid, path, str(round_), str(attempt))
-    tail = f"-{attempt}-{type_.lower()}-{_short_hash(type_, *marks)}"
+    tail = f"-{attempt}-{type_.lower()}-{_short_hash(type_, *marks, digits=_digits(path))}"
     return _readable(run, path, _NAME_LIMIT - len(tail)) + tail
+
+
+def items_name(*, run: str, run_uid: str, path: str, digest: str) -> str:
+    """Name of a NodeRecord with items of a map. It follows from the content, so operators that
+    decide differently do not write the same name."""
+    return items_prefix(run=run, path=path) + _short_hash(run_uid, path, digest, digits=10)
+
+
+def items_prefix(*, run: str, path: str) -> str:
+    """What the names of all NodeRecords with items of a map begin with."""
+    tail = "-items-"
+    return _readable(run, path, _NAME_LIMIT - len(tail) - 10) + tail
 
 
 def segment_name(

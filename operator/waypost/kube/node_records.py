@@ -47,11 +47,12 @@ def manifest(
     form: JsonObject,
     owner: JsonObject,
     namespace: str,
-    segment: tuple[str, JsonObject] | None = None,
+    segment: tuple[str, JsonObject | None] | None = None,
 ) -> JsonObject:
     """The NodeRecord of a payload in the given form (`form_of`), owned by its run.
 
-    `segment` has the name and the position of a journal segment, which several attempts share.
+    `segment` has the name of a record that does not belong to one attempt, and for a journal the
+    position of the segment.
     """
     name, place = segment or (ref.record_name(type_), None)
     spec = {

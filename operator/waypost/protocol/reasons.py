@@ -29,6 +29,7 @@ class Reason(StrEnum):
     PROVIDER_ERROR = "ProviderError"
     RATE_LIMITED = "RateLimited"
     REFUSED = "Refused"
+    ITEMS_FAILED = "ItemsFailed"
     BUDGET_EXCEEDED = "BudgetExceeded"
     UNKNOWN_EFFECT = "UnknownEffect"
     LOOP_LIMIT = "LoopLimit"

@@ -14,7 +14,7 @@ from tests.fakes.api.server import ApiServer
 from tests.fakes.api.wire import copied
 from tests.fakes.events import post_event
 from tests.fakes.nodes import podstatus
-from tests.fakes.nodes.programs import Execution, Ledger, Outcome, Program, node_of, view
+from tests.fakes.nodes.programs import Execution, Ledger, Outcome, Program, view
 
 _POD_GC_SECONDS: Final = 20.0
 _ORPHAN_SECONDS: Final = 40.0
@@ -200,7 +200,7 @@ class Kubelet:
                 self._agenda.after(run.outcome.blocked_seconds, later)
             return
         pod, now = view(self._server, body), self._agenda.clock.monotonic()
-        run.execution = Execution(pod.run_uid, node_of(pod.path), pod.attempt, uid, pod.name, now)
+        run.execution = Execution(pod.run_uid, pod.path, pod.attempt, uid, pod.name, now)
         run.stage = "running"
         run.told = {"startedAt": self._server.time()}
         self.ledger.executions.append(run.execution)

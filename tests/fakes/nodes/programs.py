@@ -84,6 +84,11 @@ class PodView:
     def inputs(self) -> Obj:
         return section(self.request, "inputs")
 
+    @property
+    def key(self) -> str:
+        """Its idempotency key; "" for pods that are not ours."""
+        return text(self.request, "idempotencyKey")
+
     def succeeds(self, output: Any = None, **how: Any) -> Outcome:
         """It gives `output`: by a commit record, or as plain JSON for container nodes."""
         if self.request.get("kind") == "container":
@@ -161,10 +166,15 @@ class Ledger:
 
     def __init__(self) -> None:
         self.executions: list[Execution] = []
+        self.maps: frozenset[str] = frozenset()  # nodes whose items run beside each other
 
     def of(self, path: str, *, run_uid: str | None = None) -> list[Execution]:
-        """The starts of one node."""
-        return [e for e in self.executions if e.path == path and run_uid in (None, e.run_uid)]
+        """The starts of a node with its items or iterations, or of one of them."""
+        return [
+            e
+            for e in self.executions
+            if path in (e.path, node_of(e.path)) and run_uid in (None, e.run_uid)
+        ]
 
     def counts(self) -> Counter[tuple[str, str, int]]:
         """Starts by (run uid, path, attempt)."""
@@ -175,11 +185,16 @@ class Ledger:
         return [key for key, count in self.counts().items() if count > 1]
 
     def overlaps(self) -> list[tuple[Execution, Execution]]:
-        """Pairs of executions of one node that ran at the same time."""
+        """Pairs of executions of one node or item that ran at the same time."""
         return [
             (first, second)
             for index, first in enumerate(self.executions)
             for second in self.executions[index + 1 :]
-            if first.key[:2] == second.key[:2]
+            if first.run_uid == second.run_uid
+            and self._one(first.path) == self._one(second.path)
             and second.started_at < (float("inf") if first.ended_at is None else first.ended_at)
         ]
+
+    def _one(self, path: str) -> str:
+        """The item or the node that runs one program at a time: iterations are of their node."""
+        return path if node_of(path) in self.maps else node_of(path)

@@ -744,9 +744,6 @@ def test_s59_idempotency_key_follows_the_input() -> None:
         ),
         pytest.param(spec(python("x", timeout="1d")), "timeout", "pattern", id="S29-days"),
         pytest.param(spec(python("x", timeout="0s")), "timeout", "longer than 0s", id="S29-zero"),
-        pytest.param(
-            spec(python("x", forEach={"items": "${[1]}"})), "forEach", "", id="S95-for-each"
-        ),
         pytest.param(spec(python("x", repeat={"max": 5})), "repeat", "", id="S95-repeat"),
         pytest.param(
             spec(python("x", workflow={"templateRef": {"name": "t"}})),

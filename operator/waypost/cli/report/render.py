@@ -14,6 +14,7 @@ from waypost.cli.report import format
 from waypost.cli.report.run_report import (
     ApprovalReport,
     AttemptReport,
+    ItemsReport,
     ModelReport,
     NodeReport,
     RunReport,
@@ -103,7 +104,7 @@ def _cells(node: NodeReport) -> Row:
     used = node.usage or Usage()
     total = (used.input_tokens or 0) + (used.output_tokens or 0)
     return (
-        node.path,
+        f"{node.path} {_counts(node.items)}" if node.items else node.path,
         node.kind,
         node.phase,
         str(node.attempt or "-"),
@@ -112,6 +113,12 @@ def _cells(node: NodeReport) -> Row:
         str(used.tool_calls or "-"),
         format.cost(used.cost_usd, estimated=bool(used.estimated_model_calls)) or "-",
     )
+
+
+def _counts(items: ItemsReport) -> str:
+    """How many items of a map have a result: `12/60`, or `12/60, 1 failed`."""
+    failed = f", {items.failed} failed" if items.failed else ""
+    return f"{items.succeeded}/{items.total}{failed}"
 
 
 def _wide_cells(node: NodeReport) -> Row:
@@ -138,13 +145,15 @@ def tree(run: RunReport) -> Tree:
         if node is _first_of_finally(run):
             top = trunk.add(Text("finally"))
         facts = [format.duration(node.seconds), format.usage(node.usage)]
+        if node.items is not None:
+            facts.append(f"{_counts(node.items)} items")
         if node.disposition:
             why = format.tame(node.disposition_message or "")
             facts.append(f"{node.disposition}: {why}" if why else node.disposition)
         branch = top.add(_line(node.path, node.kind, node.phase, facts, why=_why(node)))
         if node.approval is not None and node.finished_at:
             branch.add(Text(_asked(node.approval)))
-        hidden = node.attempt - len(node.attempts)
+        hidden = node.attempt - len(node.attempts) if node.items is None else 0
         for index, attempt in enumerate(node.attempts):
             if hidden > 0 and index == 1:
                 branch.add(

@@ -11,6 +11,8 @@ from pydantic import Field, ValidationError
 
 from waypost.api.approval import ApprovalStatus
 from waypost.api.base import JsonObject, Model
+from waypost.api.items.states import FAILED, parse_states
+from waypost.api.items.status import ItemsStatus
 from waypost.api.kinds.approval import Approvers
 from waypost.api.kinds.table import KINDS
 from waypost.api.meta import Condition
@@ -89,6 +91,15 @@ class ApprovalReport(Model):
     reason: str | None = None
 
 
+class ItemsReport(Model):
+    """The items of a map, counted by their states."""
+
+    total: int
+    succeeded: int
+    failed: int
+    running: int
+
+
 class NodeReport(Model):
     """One node. `attempt` counts all attempts; status keeps the first and the last five."""
 
@@ -109,6 +120,7 @@ class NodeReport(Model):
     iteration: str | None = None  # of a node with repeat: "3 of 5 (refine/2)"
     attempt: int = 0
     attempts: list[AttemptReport] = Field(default_factory=list)
+    items: ItemsReport | None = None
 
 
 class RunReport(Model):
@@ -253,6 +265,22 @@ def _node(
         iteration=_iteration(spec, status),
         attempt=status.attempt or 0,
         attempts=[_attempt(item, traces.get((name, item.number)), now=now) for item in attempts],
+        items=_items(status.items),
+    )
+
+
+def _items(items: ItemsStatus | None) -> ItemsReport | None:
+    if items is None:
+        return None
+    if items.states is None:
+        succeeded, failed = items.succeeded or 0, items.failed or 0
+        return ItemsReport(total=items.total, succeeded=succeeded, failed=failed, running=0)
+    letters = [state.letter for state in parse_states(items.states)]
+    return ItemsReport(
+        total=items.total,
+        succeeded=letters.count("S"),
+        failed=sum(letter in FAILED for letter in letters),
+        running=letters.count("R"),
     )
 
 

@@ -64,6 +64,7 @@ class Modifier:
         error: Further optional fields of `nodes.x.error`, from the output of one execution.
         durations: Its own fields with a duration, with their texts.
         fingerprinted: The part of the block that determines the result.
+        compared: Its own fields whose values a round compares, so that no fingerprint covers them.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Modifier:
     error: Callable[[Json], Mapping[str, Json]] = no_error
     durations: Callable[[Node], Iterator[tuple[str, str | None]]] = no_fields
     fingerprinted: Callable[[Node], JsonValue] = nothing
+    compared: frozenset[str] = frozenset()
 
     def is_set(self, node: Node) -> bool:
         """Whether a node has this modifier."""

@@ -3,10 +3,12 @@
 from typing import Final
 
 from waypost.api.workflow import Node
-from waypost.compiler.modifiers import repeat
+from waypost.compiler.modifiers import for_each, repeat
 from waypost.compiler.modifiers.modifier import Modifier
 
-MODIFIERS: Final[dict[str, Modifier]] = {modifier.name: modifier for modifier in (repeat.MODIFIER,)}
+MODIFIERS: Final[dict[str, Modifier]] = {
+    modifier.name: modifier for modifier in (for_each.MODIFIER, repeat.MODIFIER)
+}
 
 
 def modifier_of(node: Node) -> Modifier | None:

@@ -5,8 +5,9 @@ from typing import Final
 
 from waypost.api.kinds.table import kind_of
 from waypost.api.workflow import AgentWorkflowSpec, Node
+from waypost.compiler.node_output import violations
 from waypost.compiler.problems import Problem, did_you_mean
-from waypost.protocol import ijson, schema
+from waypost.protocol import ijson
 
 MAX_OUTPUT_BYTES: Final = 256 * 1024  # as for the run's inputs: both are in the spec
 
@@ -48,7 +49,5 @@ def _given(node: Node, value: object) -> Iterator[Problem]:
     size = len(ijson.canonical(value))
     if size > MAX_OUTPUT_BYTES:
         yield Problem(place, f"{size} bytes of JSON, the limit is {MAX_OUTPUT_BYTES}")
-    if node.output_schema is None:
-        return
-    for violation in schema.validate(node.output_schema, value):
+    for violation in violations(node, value):
         yield Problem(place, f"does not meet outputSchema of node {node.name}: {violation}")

@@ -15,9 +15,11 @@ from waypost.api.workflow import AgentWorkflowSpec, ExitCodes, Retry
 from waypost.compiler.graph import evaluated_fields
 from waypost.compiler.kinds.table import compiler_kind
 from waypost.compiler.modifiers.table import MODIFIERS, modifier_of
+from waypost.compiler.node_output import violations
 from waypost.compiler.problems import Problem
 from waypost.compiler.rules.exec_texts import exec_problems
 from waypost.compiler.rules.finally_nodes import finally_problems
+from waypost.compiler.rules.maps import map_problems
 from waypost.compiler.rules.python_code import modules
 from waypost.compiler.rules.rerun import rerun_problems
 from waypost.compiler.rules.scopes import modifier_problems, scope_problems
@@ -296,9 +298,8 @@ def _fallbacks_fit(spec: AgentWorkflowSpec) -> Iterator[Problem]:
         except ijson.IJsonError as error:
             yield Problem(f"{place}{error.path.removeprefix('$')}", error.problem)
             continue
-        usable = node.output_schema is not None and not schema.check_schema(node.output_schema)
-        if usable:
-            for violation in schema.validate(node.output_schema, node.fallback_output):
+        if node.output_schema is None or not schema.check_schema(node.output_schema):
+            for violation in violations(node, node.fallback_output):
                 yield Problem(place, f"does not meet outputSchema: {violation}")
 
 
@@ -320,6 +321,7 @@ _OTHERS: Final[tuple[Rule, ...]] = (
     _constants_are_meant,  # ${1} of a shell
     exec_problems,  # a NUL in args
     unevaluated_problems,  # ${ where it would be ignored
+    map_problems,  # forEach.items, tolerate
     modifier_problems,  # repeat on kinds that cannot have it
     _kinds_are_well_formed,  # what each kind asks for
     _fallbacks_fit,  # fallbackOutput against outputSchema

@@ -18,7 +18,7 @@ from waypost.compiler.problems import Problem
 from waypost.compiler.types import cel_checker
 from waypost.compiler.types.assignability import Comparison, Misfit
 from waypost.compiler.types.environment import Environment, own_inputs
-from waypost.compiler.types.fields import field_of
+from waypost.compiler.types.fields import element_of, field_of
 from waypost.compiler.types.inference import Inference, Inferred, Remark
 from waypost.compiler.types.narrowing import Steps, Tested
 from waypost.compiler.types.schemas import Linked, Unknown, closed
@@ -47,6 +47,20 @@ def type_problems(
         inputs: The run's inputs with defaults applied; None for a template.
     """
     return list(_Check(spec, graph, Environment(spec, graph, inputs)).problems())
+
+
+def item_schemas(spec: AgentWorkflowSpec, graph: Graph, inputs: JsonObject) -> dict[str, Json]:
+    """The schema of an item of each map, by the name of the node; arguments as `type_problems`."""
+    environment = Environment(spec, graph, inputs)
+    check = _Check(spec, graph, environment)
+    for _ in check.problems():  # prepares the types of all paths
+        pass
+    found = {}
+    for node in spec.all_nodes:
+        if node.for_each is not None:
+            value = check._value(node.for_each.items, environment.of_node(node.name), Tested())
+            found[node.name] = element_of(value.schema, None)
+    return found
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from waypost.engine.scheduling import missing_references
 from waypost.engine.scheduling.inputs import invalid_reason, own_context
 from waypost.engine.state.decision import Launch
 from waypost.engine.state.inputs import Inputs, Invalid, Missing
-from waypost.engine.state.transition import Transition, iteration_path
+from waypost.engine.state.paths import iteration_path
+from waypost.engine.state.transition import Transition
 from waypost.kube import names, node_records, timestamps
 from waypost.kube.kinds.table import pod_kind
 from waypost.kube.manifests.attempt_job import TooLarge, attempt_manifests
@@ -86,7 +87,7 @@ def _launch_with_stored_inputs(
     digest = ijson.digest(request.inputs)
     record = node_records.manifest(
         "Input",
-        transition.attempt_ref(node.name, request.attempt),
+        transition.attempt_ref(request.path, request.attempt),
         digest=digest,
         size=len(canonical),
         form=form,
@@ -110,7 +111,7 @@ def _request(
         kind=kind.name,
         round=transition.attempt_ref(path, number).round,
         attempt=number,
-        fingerprint=observed.definition.fingerprints[path],
+        fingerprint=observed.definition.fingerprints[node.name],
         idempotency_key=inputs.idempotency_key,
         timeout_seconds=node_settings.timeout_of(transition.spec, node),
         traceparent=traceparent(

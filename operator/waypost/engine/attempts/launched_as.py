@@ -2,6 +2,7 @@
 
 from waypost.api.base import JsonValue
 from waypost.api.kinds.table import kind_of
+from waypost.api.paths import parse_path
 from waypost.compiler.definition import Definition
 from waypost.kube.facts.pods import PodFact
 from waypost.protocol import ijson
@@ -9,14 +10,16 @@ from waypost.protocol import ijson
 
 def kind_of_pod(definition: Definition, path: str, pod: PodFact) -> str:
     """The kind of node that a pod was launched for: a round may have made it one without a pod."""
-    kind = kind_of(definition.graph.nodes[path])
-    if kind.has_pod and path not in definition.stand_ins:
+    node = parse_path(path).node
+    kind = kind_of(definition.graph.nodes[node])
+    if kind.has_pod and node not in definition.stand_ins:
         return kind.name
     return pod.kind or (kind.name if kind.has_pod else "python")
 
 
 def output_schema_of(definition: Definition, path: str, pod: PodFact) -> JsonValue | None:
     """The JSON Schema of a pod's output; None allows anything, or the pod has checked it."""
-    if path not in definition.stand_ins:
-        return definition.graph.nodes[path].output_schema
+    node = parse_path(path).node
+    if node not in definition.stand_ins:
+        return definition.graph.nodes[node].output_schema
     return ijson.parse(pod.schema) if pod.schema else None

@@ -9,7 +9,8 @@ from waypost.engine.attempts import lost_machines
 from waypost.engine.attempts.judge import needs_record
 from waypost.engine.attempts.launched_as import kind_of_pod
 from waypost.engine.state.observed import Observed
-from waypost.engine.state.transition import Transition, attempt_ref
+from waypost.engine.state.paths import attempt_ref
+from waypost.engine.state.transition import Transition
 from waypost.kube.facts.read_problems import ReadProblem, of_record
 from waypost.kube.kinds.table import KINDS
 from waypost.kube.payloads import AttemptRef, RecordFact

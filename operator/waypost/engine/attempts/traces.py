@@ -7,7 +7,8 @@ from waypost.engine.attempts.judge import needs_trace
 from waypost.engine.attempts.stored_results import expected_identity
 from waypost.engine.state.decision import PutRecord
 from waypost.engine.state.observed import Observed
-from waypost.engine.state.transition import Transition, attempt_ref
+from waypost.engine.state.paths import attempt_ref
+from waypost.engine.state.transition import Transition
 from waypost.kube import node_records
 from waypost.kube.facts.read_problems import of_record
 from waypost.kube.payloads import AttemptRef

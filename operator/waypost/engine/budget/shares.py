@@ -29,7 +29,7 @@ def reserve(transition: Transition, path: str) -> Allotment | Exhausted | None:
     if budget is None:
         return None
     limits = left_of(limits_of(transition.spec, node), transition.statuses[path].loop)
-    nodes = transition.statuses.values()
+    nodes = transition.node_statuses
     before = _ran_out(transition.statuses[path])
     name = None if before is None else short_of(before)
     # Another attempt gets all that is left: a further split could be too small for every node.

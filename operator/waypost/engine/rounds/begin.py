@@ -34,6 +34,7 @@ from waypost.compiler import node_settings, on_failure
 from waypost.compiler.graph import Graph
 from waypost.compiler.problems import Problem
 from waypost.engine.budget.usage import total
+from waypost.engine.rounds import replaced
 from waypost.engine.state.observed import Observed
 from waypost.kube import timestamps
 from waypost.protocol.reasons import Reason
@@ -82,6 +83,7 @@ def begin_round(observed: Observed, now: datetime) -> Observed:
     known = {status.path: status for status in before.nodes}
     nodes = [
         _begun(
+            observed,
             known.get(name),
             path=name,
             choice=choices[name],
@@ -211,6 +213,9 @@ def _rerun_cause(
         # Before the dependencies: a person expects to read of their own edit.
         gate = kind_of(graph.nodes[path]).is_gate
         return f"its definition {'or one after it ' if gate else ''}has changed"
+    source = status.items.source if status.items is not None else None
+    if source is not None and source != observed.definition.list_source(path):
+        return "the list of its items may have changed"
     for name in sorted(graph.dependencies[path].all):
         if choices[name].disposition in _CHANGED:
             return f"{name} {_CHANGE_TEXT[choices[name].disposition or '']}"
@@ -234,6 +239,7 @@ def _kept(status: NodeStatus) -> _Choice:
 
 
 def _begun(
+    observed: Observed,
     status: NodeStatus | None,
     *,
     path: str,
@@ -260,6 +266,8 @@ def _begun(
     running = bool(attempts) and attempts[-1].finished_at is None
     if running:
         attempts[-1] = _superseded(attempts[-1])
+    items = replaced.next_list(observed.definition, status, rerun)
+    running = running or (items is not None and replaced.is_running(items))
     return changed_node(
         fresh,
         phase="Superseding" if running else "Pending",
@@ -267,6 +275,8 @@ def _begun(
         attempts=attempts or None,
         usage=status.usage,
         wake_at=None,
+        items=items,
+        fingerprint=status.fingerprint if items is not None else None,
     )
 
 
@@ -383,4 +393,5 @@ def _is_overdue(status: NodeStatus) -> bool:
     deadlines and cannot adopt it."""
     latest = status.latest_attempt
     late = latest is not None and latest.stopping == Reason.DEADLINE_EXCEEDED
+    late = late or (status.items is not None and replaced.is_overdue(status.items))
     return status.phase == "Running" and late

@@ -2,6 +2,7 @@
 
 from waypost.engine.state.outcome import checkpoint
 from waypost.engine.state.transition import Transition
+from waypost.kube.items.open_map import retired
 from waypost.protocol.reasons import Reason
 
 
@@ -19,3 +20,6 @@ def apply_overrides(transition: Transition) -> None:
         else:
             continue
         transition.stamp_fingerprint(path)
+        items = transition.statuses[path].items
+        if items is not None:
+            transition.update(path, items=retired(items))

@@ -93,9 +93,10 @@ def stand_in(observed: Observed, status: NodeStatus) -> Node:
     their requests (`attempts.launched_as`).
     """
     is_gate = status.approval is not None
+    runs = status.open_attempt is not None or bool(status.items and status.items.open)
     for node in observed.spec.all_nodes if observed.spec else ():
         kind = kind_of(node)
-        fits = kind.is_gate == is_gate and (kind.has_pod or status.open_attempt is None)
+        fits = kind.is_gate == is_gate and (kind.has_pod or not runs)
         if node.name == status.path and fits:
             return node.model_copy(update={"output_schema": None})
     return Node.model_validate({"name": status.path, **(_GATE if is_gate else _PROGRAM)})

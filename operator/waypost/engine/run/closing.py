@@ -19,11 +19,23 @@ def closing_reason(transition: Transition) -> Reason | None:
         return Reason.DEADLINE_EXCEEDED
     if transition.finalizing:
         return None
-    for path in transition.of_stage("Failed"):
+    for path in failing(transition):
         node = transition.node(path)
         if not on_failure.tolerates(node) and not on_failure.pauses(node):
             return Reason.DEPENDENCY_FAILED
     return None
+
+
+def failing(transition: Transition) -> list[str]:
+    """The nodes that have failed, and the maps that will fail once no item is running."""
+    doomed = [path for path in transition.of_stage("Running") if _will_fail(transition, path)]
+    return [*transition.of_stage("Failed"), *doomed]
+
+
+def _will_fail(transition: Transition, path: str) -> bool:
+    opened, items = transition.maps.get(path), transition.statuses[path].items
+    reason = opened.doomed if opened is not None else items and items.doomed
+    return reason not in (None, Reason.CANCELLED)
 
 
 def _is_cut_short(transition: Transition) -> bool:

@@ -12,9 +12,10 @@ from waypost.compiler import on_failure
 from waypost.compiler.definition import inputs_changed
 from waypost.engine.attempts import stop
 from waypost.engine.budget.usage import total
+from waypost.engine.items import advance as items
 from waypost.engine.rounds.begin import is_requested
 from waypost.engine.run import finalizing, pausing, summary
-from waypost.engine.run.closing import closing_reason
+from waypost.engine.run.closing import closing_reason, failing
 from waypost.engine.run.status_size import trim
 from waypost.engine.scheduling import deadlines
 from waypost.engine.scheduling.unread import unread_by_outputs
@@ -57,7 +58,7 @@ def wind_down(transition: Transition, reason: Reason) -> None:
     After a failure, running attempts finish and are recorded; after a cancel and at the run's
     deadline they are stopped. `nodes.approval` withdraws open gates.
     """
-    failed = set(_failed(transition))
+    failed = {p for p in failing(transition) if not on_failure.tolerates(transition.node(p))}
     unreachable = {name for path in failed for name in transition.graph.downstream(path)}
     cancelled = "skipFinally is true" if transition.finalizing else "the run was cancelled"
     for path in transition.of_stage("Pending", "Backoff", "Waiting"):
@@ -77,9 +78,16 @@ def wind_down(transition: Transition, reason: Reason) -> None:
     if reason in (Reason.CANCELLED, Reason.DEADLINE_EXCEEDED):
         for path in transition.of_stage("Running"):
             _stop(transition, path, reason)
+    else:
+        for path in transition.in_phase("Running"):
+            if path in transition.maps:
+                items.let_end(transition, path, Reason.CANCELLED)
 
 
 def _stop(transition: Transition, path: str, reason: Reason) -> None:
+    if path in transition.maps:
+        items.stop_all(transition, path, reason)
+        return
     attempt = transition.statuses[path].open_attempt
     if attempt is not None and attempt.stopping is None:
         stop.stop(transition, path, reason)
@@ -170,7 +178,7 @@ def _blame(transition: Transition, path: str, failed: set[str]) -> str:
 def _with_nodes(transition: Transition) -> AgentWorkflowStatus:
     before = transition.observed.status
     changes: RunChanges = {
-        "nodes": list(transition.statuses.values()),
+        "nodes": transition.node_statuses,
         "started_at": before.started_at or timestamps.timestamp(transition.now),
     }
     if before.inputs is None and inputs_changed(transition.observed.definition):
@@ -182,7 +190,7 @@ def _with_nodes(transition: Transition) -> AgentWorkflowStatus:
     if before.phase == "Rejected":  # corrected since
         changes["finished_at"] = None
     changes["usage"] = total(
-        (before.retired_usage, *(status.usage for status in transition.statuses.values()))
+        (before.retired_usage, *(status.usage for status in transition.node_statuses))
     )
     if transition.spec.cancel and not before.cancelled_at and not is_finished(before):
         changes["cancelled_at"] = timestamps.timestamp(transition.now)
@@ -212,8 +220,17 @@ def _result(transition: Transition) -> summary.Result:
         cancelled=closing is Reason.CANCELLED,
         late=closing is Reason.DEADLINE_EXCEEDED,
         failed=_failed(transition),
-        tolerated=[path for path in failed if on_failure.tolerates(transition.node(path))],
+        tolerated=[path for path in failed if on_failure.tolerates(transition.node(path))]
+        + [
+            path for path in transition.of_stage("Succeeded") if _has_failed_items(transition, path)
+        ],
     )
+
+
+def _has_failed_items(transition: Transition, path: str) -> bool:
+    """Whether items of a map that succeeded have failed."""
+    items = transition.statuses[path].items
+    return items is not None and bool(items.failed)
 
 
 def _failed(transition: Transition) -> list[str]:

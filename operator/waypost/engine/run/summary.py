@@ -28,7 +28,7 @@ class Result:
     cancelled: bool
     late: bool  # its deadline ended it
     failed: list[str]  # paths of failed nodes that fail the run
-    tolerated: list[str]  # paths of other failed nodes
+    tolerated: list[str]  # paths of other failed nodes, and of maps with failed items
     left_out: list[str] = field(default_factory=list)  # names of outputs without a source
     invalid_outputs: str = ""  # "REASON: message"; "" if the outputs are valid
 
@@ -240,13 +240,19 @@ def _open_gates(transition: Transition) -> list[tuple[str, str]]:
 
 
 def _phase(transition: Transition) -> RunPhase:
-    if transition.in_phase("Running", "Superseding"):
+    if any(_has_pod(transition, path) for path in transition.in_phase("Running", "Superseding")):
         return "Running"
     if transition.spec.suspend:
         return "Suspended"
     if transition.in_phase("Backoff"):
         return "Running"
     return "Waiting" if transition.in_phase("Waiting") else "Running"
+
+
+def _has_pod(transition: Transition, path: str) -> bool:
+    """Whether an attempt of a running node has not ended: all items of a map may be waiting."""
+    items = transition.statuses[path].items
+    return items is None or items.states is None or bool(set("RX") & set(items.states))
 
 
 def _waiting(transition: Transition, gates: list[tuple[str, str]]) -> str | None:

@@ -1,9 +1,14 @@
 """The data of a node: inputs, checked against its schema, and the context of its fields."""
 
-from waypost.api.base import JsonObject
+from dataclasses import dataclass
+
+from waypost.api.base import JsonObject, JsonValue
+from waypost.api.paths import parse_path
+from waypost.api.workflow import Node
 from waypost.engine.state import visible
 from waypost.engine.state.inputs import Inputs, Invalid
-from waypost.engine.state.transition import Transition, iteration_path
+from waypost.engine.state.paths import iteration_path, node_of
+from waypost.engine.state.transition import Transition
 from waypost.expressions.templates import RenderError, render_json
 from waypost.expressions.values import Unavailable, declare_numbers
 from waypost.kube import names
@@ -21,32 +26,26 @@ def invalid_reason(transition: Transition, message: str) -> Reason:
 
 
 def context_for(transition: Transition, path: str) -> JsonObject:
-    """The evaluation context of a node whose dependencies have all ended."""
-    return transition.context(transition.graph.dependencies[path].all)
+    """The evaluation context of a node whose dependencies have all ended, or of one of its items
+    without `item` and `index`."""
+    return transition.context(transition.graph.dependencies[node_of(path)].all)
 
 
 def resolve(transition: Transition, path: str) -> Inputs | Invalid:
-    """Evaluate `inputs`, apply defaults, and check `inputSchema` (S33, last step)."""
+    """Evaluate `inputs` of a node or of an item, apply defaults, and check `inputSchema` (S33, last
+    step)."""
     node = transition.node(path)
-    view = {**context_for(transition, path), **loop_variables(transition, path)}
-    values = render_json(node.inputs or {}, view)
-    if isinstance(values, RenderError):
-        return Invalid(
-            f"inputs.{values.path}: {values.message}{_missing_outputs(transition, path)}"
-        )
-    assert isinstance(values, dict), "an object renders to an object"
-    if node.input_schema is not None:
-        completed = schema.apply_defaults(node.input_schema, values)
-        violations = schema.validate(node.input_schema, completed)
-        if violations:
-            listed = "; ".join(str(v) for v in violations)
-            return Invalid(f"inputs do not meet inputSchema: {listed}")
-        assert isinstance(completed, dict), "defaults keep an object an object"
-        values = completed
+    found = _item_of(transition, path)
+    if isinstance(found, Invalid):
+        return found
+    view = {**context_for(transition, path), **found.variables}
+    values = _values(transition, path, node, view)
+    if isinstance(values, Invalid):
+        return values
     digest = ijson.digest(values)
     key = names.idempotency_key(
         run_uid=transition.observed.uid,
-        path=iteration_path(transition.statuses[path]),
+        path=found.key_path,
         input_digest=digest,
         repeats=transition.statuses[path].repeats or 0,
     )
@@ -69,11 +68,69 @@ def loop_variables(transition: Transition, path: str) -> JsonObject:
     return {"index": index, "previous": {"output": output}}
 
 
+def inputs_of_item(
+    transition: Transition, path: str, item: JsonValue, index: int
+) -> JsonObject | Invalid:
+    """The inputs of an item of a map that has not begun; `path` is that of the map."""
+    view = {**context_for(transition, path), "item": _declared(transition, path, item)}
+    view["index"] = index
+    return _values(transition, path, transition.node(path), view)
+
+
+@dataclass(frozen=True)
+class _Item:
+    """What distinguishes an item or an iteration: its variables, and the path in its idempotency
+    key."""
+
+    variables: JsonObject
+    key_path: str
+
+
+def _item_of(transition: Transition, path: str) -> _Item | Invalid:
+    parsed = parse_path(path)
+    opened = transition.maps.get(parsed.node)
+    if parsed.index is None or opened is None:
+        own = loop_variables(transition, path)
+        return _Item(own, iteration_path(transition.statuses[path]))
+    content = opened.content
+    if not isinstance(content, dict):
+        why = content.why if isinstance(content, Unavailable) else "it was not read"
+        return Invalid(f"the list of forEach cannot be read: {why}")
+    item, identity = content["items"][parsed.index], content["identities"][parsed.index]
+    item = _declared(transition, parsed.node, item)
+    return _Item({"item": item, "index": parsed.index}, f"{parsed.node}#{identity}")
+
+
+def _declared(transition: Transition, name: str, item: JsonValue) -> JsonValue:
+    """An item with the numbers that its schema declares: the stored list has lost them (S16)."""
+    return declare_numbers(item, transition.observed.definition.item_schemas.get(name, True))
+
+
+def _values(
+    transition: Transition, path: str, node: Node, view: JsonObject
+) -> JsonObject | Invalid:
+    values = render_json(node.inputs or {}, view)
+    if isinstance(values, RenderError):
+        return Invalid(
+            f"inputs.{values.path}: {values.message}{_missing_outputs(transition, path)}"
+        )
+    assert isinstance(values, dict), "an object renders to an object"
+    if node.input_schema is None:
+        return values
+    completed = schema.apply_defaults(node.input_schema, values)
+    violations = schema.validate(node.input_schema, completed)
+    if violations:
+        listed = "; ".join(str(v) for v in violations)
+        return Invalid(f"inputs do not meet inputSchema: {listed}")
+    assert isinstance(completed, dict), "defaults keep an object an object"
+    return completed
+
+
 def own_context(inputs: Inputs, *, path: str, attempt: int) -> JsonObject:
     """The evaluation context of the node's own fields: `inputs.view` with `self`."""
     return visible.with_self(
         inputs.view,
-        name=path,
+        name=node_of(path),
         inputs=declare_numbers(inputs.values, inputs.schema),
         attempt=attempt,
         idempotency_key=inputs.idempotency_key,
@@ -84,7 +141,7 @@ def _missing_outputs(transition: Transition, path: str) -> str:
     """Which referenced nodes gave no output, for the message of a failed evaluation (S32)."""
     absent = [
         f"{name} is {transition.statuses[name].phase}"
-        for name in sorted(transition.graph.dependencies[path].all)
+        for name in sorted(transition.graph.dependencies[node_of(path)].all)
         if not visible.has_output(transition.node(name), transition.statuses[name])
     ]
     return f" ({', '.join(absent)} and has no output)" if absent else ""

@@ -1,6 +1,9 @@
 """Nodes that need a NodeRecord which cannot be read: they wait, and nothing else does (S85)."""
 
+from collections.abc import Iterable
+
 from waypost.compiler.graph import evaluated_fields
+from waypost.engine.state.paths import node_of
 from waypost.engine.state.transition import Transition
 from waypost.engine.state.visible import records_of
 from waypost.expressions.references import Path
@@ -9,7 +12,10 @@ from waypost.kube.facts.read_problems import ReadProblem, of_record
 
 
 def unread_by(transition: Transition, path: str) -> ReadProblem | None:
-    """Why a NodeRecord that the expressions of a node read could not be read; None if all could."""
+    """Why a NodeRecord that the expressions of a node read could not be read; None if all could.
+
+    Those of a map in progress, and of an item, read the list of the map too.
+    """
     if not transition.observed.unread:
         return None
     fields = [value for _, value in evaluated_fields(transition.node(path))]
@@ -18,7 +24,15 @@ def unread_by(transition: Transition, path: str) -> ReadProblem | None:
     loop = transition.statuses[path].loop
     if loop is not None and loop.previous is not None:
         names.add(loop.previous)
+    opened = transition.maps.get(node_of(path))
+    if opened is not None and opened.items.list_record is not None:
+        names.add(opened.items.list_record)
     return _first(transition, names)
+
+
+def unread_records(transition: Transition, names: Iterable[str]) -> ReadProblem | None:
+    """Why one of these NodeRecords could not be read; None if all could."""
+    return _first(transition, {*names}) if transition.observed.unread else None
 
 
 def unread_by_outputs(transition: Transition) -> ReadProblem | None:

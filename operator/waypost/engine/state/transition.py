@@ -10,9 +10,8 @@ from typing import Final, Literal, Unpack
 
 from waypost.api.base import JsonObject, JsonValue
 from waypost.api.changes import NodeChanges, changed_node
-from waypost.api.checkpoints import Checkpoint, checkpoint_of, path_of
+from waypost.api.checkpoints import Checkpoint, checkpoint_of
 from waypost.api.meta import EventReason
-from waypost.api.paths import NodePath
 from waypost.api.status import (
     FINAL_PHASES,
     KEPT_ATTEMPTS,
@@ -26,10 +25,12 @@ from waypost.engine.state import visible
 from waypost.engine.state.decision import After, Before, PutRecord, RunEvent
 from waypost.engine.state.observed import Observed
 from waypost.engine.state.outcome import Succeeded
+from waypost.engine.state.paths import attempt_ref, node_of
 from waypost.kube import names, node_records, timestamps
 from waypost.kube.facts.jobs import WriteProblem
 from waypost.kube.facts.pods import PodFact
 from waypost.kube.facts.read_problems import ReadProblem
+from waypost.kube.items.open_map import OpenMap
 from waypost.kube.manifests.attempt_job import Owner
 from waypost.kube.manifests.pod import PodSettings
 from waypost.kube.payloads import AttemptRef, RecordFact
@@ -40,6 +41,8 @@ from waypost.protocol.work import Trace
 
 INLINE_OUTPUT: Final = 2 * 1024
 INLINE_TOTAL: Final = 64 * 1024
+INLINE_ITEM: Final = 4 * 1024
+INLINE_ITEMS: Final = 16 * 1024  # results of one map; more go into a NodeRecord
 _MESSAGE: Final = 1024
 _TAIL: Final = 1024
 _STORE_AGAIN: Final = 10.0  # seconds until a result that could not be stored is tried again
@@ -54,7 +57,10 @@ EndPhase = Literal["Failed", "Skipped", "Cancelled"]  # of a node without an out
 
 
 class Transition:
-    """Statuses by path, actions, events and timers of one pass."""
+    """Statuses by path, actions, events and timers of one pass.
+
+    While a pass advances the maps of a run, `statuses` also has their open items.
+    """
 
     def __init__(self, observed: Observed, *, now: datetime, settings: PodSettings) -> None:
         assert observed.spec is not None, "only accepted specs have a transition"
@@ -66,6 +72,7 @@ class Transition:
         self.finalizing = is_finalizing(observed.status)
         self.owner = Owner(name=observed.name, namespace=observed.namespace, uid=observed.uid)
         self.statuses: dict[str, NodeStatus] = _initial(observed)
+        self.maps: dict[str, OpenMap] = {}  # by path, while their items are in `statuses`
         self.before: list[Before] = []
         self.after: list[After] = []
         self.events: list[RunEvent] = []
@@ -99,8 +106,18 @@ class Transition:
         return cancelled and (not self.finalizing or bool(self.spec.skip_finally))
 
     def node(self, path: str) -> Node:
-        """The definition of a node."""
-        return self.graph.nodes[path]
+        """The definition of a node, or of the map that an item belongs to."""
+        return self.graph.nodes[node_of(path)]
+
+    @property
+    def inline_size(self) -> int:
+        """Bytes of the outputs in the status, without those of items."""
+        return self._inline
+
+    @property
+    def node_statuses(self) -> list[NodeStatus]:
+        """The statuses of all nodes, without those of items, in the order of the spec."""
+        return [self.statuses[name] for name in self.graph.nodes]
 
     def ended(self, path: str) -> bool:
         """Whether a node has reached a final phase."""
@@ -135,9 +152,13 @@ class Transition:
             self.observed, statuses=self.statuses, payloads=self._payloads, names=paths
         )
 
+    def has_payload(self, name: str) -> bool:
+        """Whether a NodeRecord was loaded."""
+        return name in self._payloads
+
     def checkpoint_of(self, pod: PodFact) -> Checkpoint | None:
         """The checkpoint of the node of a pod; None if the run has no such node."""
-        return checkpoint_of(self.statuses.values(), pod.path)
+        return checkpoint_of(self.node_statuses, pod.path)
 
     def has_closed(self, pod: PodFact) -> bool:
         """Whether the attempt of a pod has ended in this status."""
@@ -159,11 +180,14 @@ class Transition:
         if problem is not None:
             self._without_record(path, problem)
             return
+        opened = self._map_of(path)
+        if opened is not None and opened.keeps_outputs:
+            opened.size += outcome.size
         outcome = self.as_stored(path, outcome)
         placed: NodeChanges = {"output": outcome.output}
         if outcome.record is not None or self._needs_record(path, outcome):
             placed = {"output_record": self.keep_output(path, outcome)}
-        else:
+        elif opened is None:
             self._inline += outcome.size
         self.update(path, **placed)
         self.update(
@@ -194,7 +218,8 @@ class Transition:
         return name
 
     def payload(self, name: str) -> JsonValue:
-        """The value of a NodeRecord that was loaded for this pass or is written by it.
+        """The value of a NodeRecord that was loaded for this pass or is written by it; an
+        Unavailable if expressions cannot read it.
 
         Raises:
             KeyError: It was not loaded.
@@ -204,9 +229,18 @@ class Transition:
     def result_problem(self, path: str, outcome: Succeeded) -> WriteProblem | None:
         """Why the NodeRecord that this output needs could not be written; None if it was written or
         is not needed."""
+        opened = self._map_of(path)
+        if opened is not None and self._fits_no_block(opened, outcome):
+            return self.items_problem(opened.place.path)
         if not self._needs_record(path, outcome):
             return None
         return self.observed.write_problems.get(self._result_ref(path).record_name("Result"))
+
+    def items_problem(self, path: str) -> WriteProblem | None:
+        """Why a NodeRecord with items of a map could not be written, if one could not."""
+        prefix = names.items_prefix(run=self.owner.name, path=path)
+        problems = self.observed.write_problems.items()
+        return next((problem for name, problem in problems if name.startswith(prefix)), None)
 
     def trace_problem(self, path: str, attempt: int) -> WriteProblem | None:
         """Why the NodeRecord with an attempt's trace could not be written, if it could not."""
@@ -254,10 +288,24 @@ class Transition:
         else:
             self.hold(path, problem)
 
+    def _map_of(self, path: str) -> OpenMap | None:
+        """The map of an item; None for a node."""
+        return self.maps.get(node_of(path)) if "/" in path else None
+
+    def _fits_no_block(self, opened: OpenMap, outcome: Succeeded) -> bool:
+        """Whether the result of an item would have to go into a NodeRecord with others."""
+        if outcome.size > INLINE_ITEM or not opened.keeps_outputs:
+            return False
+        return opened.fresh_size + outcome.size > INLINE_ITEMS
+
     def _needs_record(self, path: str, outcome: Succeeded) -> bool:
-        large = outcome.size > INLINE_OUTPUT or self._inline + outcome.size > INLINE_TOTAL
-        looped = self.statuses[path].loop is not None
-        return outcome.record is None and (large or looped)
+        opened = self._map_of(path)
+        if opened is not None:
+            large = outcome.size > INLINE_ITEM and opened.keeps_outputs
+        else:
+            large = outcome.size > INLINE_OUTPUT or self._inline + outcome.size > INLINE_TOTAL
+            large = large or self.statuses[path].loop is not None
+        return outcome.record is None and large
 
     def _existing_record(self, path: str, outcome: Succeeded) -> RecordFact | None:
         """The NodeRecord that an earlier pass wrote for this attempt, from another of its pods."""
@@ -279,7 +327,7 @@ class Transition:
             wake_at=None,
             finished_at=timestamps.timestamp(self.now),
         )
-        if phase == "Failed":
+        if phase == "Failed" and path in self.graph.nodes:  # a map reports its items together
             self.event("Warning", EventReason.NODE_FAILED, f"{path}: {reason}: {message}")
 
     def attempt_ref(self, path: str, attempt: int) -> AttemptRef:
@@ -318,21 +366,6 @@ class Transition:
         # Not the round of the attempt: an output from rerun.outputs must not replace the attempt's.
         numbers = (status.round or 1, max(status.attempt or 0, 1))
         return AttemptRef(self.owner.name, self.owner.uid, path, *numbers)
-
-
-def attempt_ref(observed: Observed, status: NodeStatus, number: int) -> AttemptRef:
-    """An attempt of a node as its NodeRecords name it; one that the status does not list yet is of
-    the current iteration."""
-    listed = (a for a in status.attempts or [] if a.number == number)
-    attempt = next(listed, None)
-    round_ = (attempt.round if attempt else status.round) or 1
-    path = path_of(status.path, attempt) if attempt else iteration_path(status)
-    return AttemptRef(observed.name, observed.uid, path, round_, number)
-
-
-def iteration_path(status: NodeStatus) -> str:
-    """The path of the next attempt of a node: that of its current iteration if it is repeated."""
-    return str(NodePath(status.path, status.loop.number if status.loop is not None else None))
 
 
 def _initial(observed: Observed) -> dict[str, NodeStatus]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from waypost.api.base import JsonObject, JsonValue
 from waypost.api.status import NodeStatus
 from waypost.api.workflow import Node
+from waypost.compiler.node_output import with_numbers
 from waypost.compiler.on_failure import has_fallback
 from waypost.expressions.values import Unavailable, declare_numbers
 from waypost.kube.node_records import EVALUATED
@@ -145,7 +146,7 @@ def _node_view(node: Node, status: NodeStatus, payloads: Mapping[str, JsonValue]
     node_context: dict[str, Any] = {"phase": status.phase}
     if has_output(node, status):
         output = output_of(node, status, payloads)
-        node_context["output"] = declare_numbers(output, node.output_schema)
+        node_context["output"] = with_numbers(node, output)
     if status.phase in ("Failed", "Skipped", "Cancelled"):
         node_context["error"] = _error_view(status)
         last = last_record(status)

@@ -11,6 +11,7 @@ from waypost.api.workflow import NOT_IN_FINALLY
 POD_FIELDS: Final = ("timeout", "queueTimeout", "deadline", "retry", "effect", "isolation")
 
 REPEATED: Final = ("python", "container", "agent", "http")
+MAPPED: Final = ("python", "container", "http")
 
 _NAME = Cel("self.name")
 _FINALLY_KINDS = tuple(name for name in KINDS if name not in NOT_IN_FINALLY)
@@ -74,6 +75,15 @@ _ANY_NODE = (
             " sets retry.exitCodes, which is only used with container; use retry.reasons",
         ],
         field_path=".retry",
+    ),
+    Rule(
+        f"!has(self.forEach) || {any_of(MAPPED)}",
+        [
+            "node ",
+            _NAME,
+            f" has forEach, which only {', '.join(MAPPED)} nodes can have; write a node for each",
+        ],
+        field_path=".forEach",
     ),
     Rule(
         f"!has(self.repeat) || {any_of(REPEATED)}",

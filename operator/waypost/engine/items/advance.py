@@ -1,0 +1,162 @@
+"""What a pass does for the items of a map: results, retries, starts, stops, and the tolerance."""
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from waypost.api.items.status import MAX_OPEN
+from waypost.api.modifiers.for_each import DEFAULT_MAX_PARALLEL
+from waypost.engine.attempts import stop
+from waypost.engine.items import working
+from waypost.engine.items.finish import finish
+from waypost.engine.scheduling.inputs import invalid_reason, resolve
+from waypost.engine.scheduling.unread import unread_by
+from waypost.engine.state.inputs import Inputs, Invalid
+from waypost.engine.state.transition import Transition, wake_time
+from waypost.kube.items import open_items
+from waypost.kube.items.open_map import OpenMap
+from waypost.kube.node_records import EVALUATED
+from waypost.protocol.reasons import Reason
+
+# Functions of `engine.attempts`, which treat an item as a node.
+Watch = Callable[[Transition, str], None]
+Launch = Callable[[Transition, str, Inputs], None]
+OPEN_MAPS: Final = 8  # of a run: more would not fit a status
+
+
+def advance(transition: Transition, path: str, watch: Watch) -> None:
+    """Complete the attempts of a map whose pods are over, and end the map if all items have.
+
+    `watch` does that for one attempt, as for a node.
+    """
+    opened = transition.maps[path]
+    for index in sorted(opened.open):
+        if opened.open[index].open_attempt is not None:
+            working.change(transition, opened, index, watch)
+    judge(transition, opened)
+
+
+def judge(transition: Transition, opened: OpenMap) -> None:
+    """Decide whether the map has failed, from the states of its items; end it if all have ended."""
+    path = opened.place.path
+    if transition.statuses[path].phase == "Superseding":
+        opened.cancel_waiting()
+        if opened.has_ended:
+            transition.update(path, phase="Pending", reason=None, message=None)
+        return
+    for_each = transition.node(path).for_each
+    if opened.doomed is None and for_each is not None:
+        if opened.failed > for_each.allowed_failures(opened.total):
+            opened.doomed = str(Reason.ITEMS_FAILED)
+        elif opened.keeps_outputs and opened.size > EVALUATED:
+            opened.doomed = str(Reason.OUTPUT_TOO_LARGE)
+    if opened.doomed is not None:
+        opened.cancel_waiting()
+    if opened.has_ended:
+        finish(transition, opened)
+
+
+def stop_all(transition: Transition, path: str, reason: Reason) -> None:
+    """Stop the running attempts of a map, and end its other items; it fails for `reason`."""
+    opened = transition.maps[path]
+    if not opened.has_ended:
+        opened.doomed = opened.doomed or str(reason)
+    for index in sorted(opened.open):
+        attempt = opened.open[index].open_attempt
+        if attempt is not None and attempt.stopping is None:
+            working.change(transition, opened, index, lambda t, p: stop.stop(t, p, reason))
+    judge(transition, opened)
+
+
+def let_end(transition: Transition, path: str, reason: Reason) -> None:
+    """Start no other item of a map, because of `reason`; those that run may end."""
+    opened = transition.maps[path]
+    if opened.has_waiting:
+        opened.doomed = opened.doomed or str(reason)
+    judge(transition, opened)
+
+
+def running(transition: Transition) -> int:
+    """Number of items whose attempts have not ended."""
+    return sum(opened.running for opened in transition.maps.values())
+
+
+def start_items(transition: Transition, room: int, launch: Launch) -> int:
+    """Start items of the maps of a run, at most `room` attempts.
+
+    The next one is always of the map with the fewest running items, then of the first in the order
+    of the graph: no map keeps another from running. `launch` starts the next attempt of one item,
+    as of a node.
+
+    Returns:
+        How many attempts were recorded.
+    """
+    started = 0
+    waiting = {
+        path: _startable(transition, transition.maps[path], _due(transition, transition.maps[path]))
+        for path in transition.graph.order
+        if path in transition.maps and transition.statuses[path].phase == "Running"
+    }
+    for path in list(waiting):
+        if problem := unread_by(transition, path):
+            transition.wait_to_read(path, problem)
+            del waiting[path]
+    while waiting and started < room:
+        path = min(waiting, key=lambda name: transition.maps[name].running)
+        opened = transition.maps[path]
+        index = next(waiting[path], None)
+        if index is None or opened.doomed is not None:
+            del waiting[path]
+            continue
+        before = opened.running
+        _start(transition, opened, index, launch)
+        started += opened.running - before
+        if opened.running == before:
+            judge(transition, opened)
+    return started
+
+
+def _startable(transition: Transition, opened: OpenMap, due: list[int]) -> Iterator[int]:
+    """The items of a map that may start now, by index, while it has room."""
+    for_each = transition.node(opened.place.path).for_each
+    limit = DEFAULT_MAX_PARALLEL if for_each is None else for_each.max_parallel
+    limit = limit or DEFAULT_MAX_PARALLEL
+    while opened.running < limit:
+        new = opened.next_not_started() if len(opened.open) < MAX_OPEN else None
+        if due and (new is None or due[0] < new):
+            yield due.pop(0)
+        elif new is not None:
+            yield new
+        else:
+            return
+
+
+def _due(transition: Transition, opened: OpenMap) -> list[int]:
+    """The items whose next attempt may start now; requeues the run for the others."""
+    due = []
+    for index in sorted(opened.open):
+        status = opened.open[index]
+        at = wake_time(status)
+        if status.phase != "Backoff":
+            continue
+        if at is not None and transition.now < at:
+            transition.requeue_at(at)
+        else:
+            due.append(index)
+    return due
+
+
+def _start(transition: Transition, opened: OpenMap, index: int, launch: Launch) -> None:
+    if index not in opened.open:
+        fresh = open_items.fresh_item(opened.place, index)
+        opened.open[index] = fresh
+        transition.statuses[fresh.path] = fresh
+
+    def step(transition: Transition, path: str) -> None:
+        inputs = resolve(transition, path)
+        if isinstance(inputs, Invalid):
+            reason = invalid_reason(transition, inputs.message)
+            transition.end(path, "Failed", reason, inputs.message)
+        else:
+            launch(transition, path, inputs)
+
+    working.change(transition, opened, index, step)

@@ -1,0 +1,145 @@
+"""How a map begins: its list is evaluated once, stored, and compared with the list of an earlier
+round. One status write then records the items and their first attempts."""
+
+from typing import Final
+
+from waypost.api.base import JsonObject, JsonValue
+from waypost.api.items.states import MAX_ITEMS, NOT_STARTED, ItemState, format_states
+from waypost.api.items.status import ItemsStatus
+from waypost.api.workflow import Node
+from waypost.engine.items import matching, records
+from waypost.engine.items.identity import identities
+from waypost.engine.items.working import place_of
+from waypost.engine.scheduling.inputs import context_for, inputs_of_item, invalid_reason
+from waypost.engine.scheduling.unread import unread_records
+from waypost.engine.state.inputs import Invalid
+from waypost.engine.state.transition import Transition
+from waypost.expressions.templates import RenderError, render_json
+from waypost.kube import timestamps
+from waypost.kube.facts.read_problems import ReadProblem
+from waypost.kube.items.open_map import OpenMap
+from waypost.kube.node_records import EVALUATED
+from waypost.protocol import ijson
+from waypost.protocol.reasons import Reason
+from waypost.protocol.violation import show
+
+LIST_BYTES: Final = EVALUATED - 32 * 1024  # beside it, the record has the identities
+
+
+def begin(transition: Transition, path: str) -> None:
+    """Evaluate the list of a map that may start, and record its items.
+
+    The map fails if its list is not one, or too large. It waits while the list cannot be stored.
+    """
+    node = transition.node(path)
+    values = _list_of(transition, path, node)
+    if isinstance(values, Invalid):
+        reason = invalid_reason(transition, values.message)
+        transition.end(path, "Failed", reason, values.message)
+        return
+    size = len(ijson.canonical(values))
+    if size > LIST_BYTES:
+        text = f"forEach.items has {size} bytes, the limit is {LIST_BYTES}; pass references instead"
+        transition.end(path, "Failed", Reason.INPUT_TOO_LARGE, text)
+        return
+    known = identities(_contents(transition, path, values))
+    content: JsonObject = {"items": values, "identities": known}
+    problem = transition.observed.write_problems.get(records.name_of(transition, path, content))
+    if problem is not None and problem.permanent:
+        text = f"its list could not be stored: {problem.message}"
+        transition.end(path, "Failed", Reason.RECORD_REJECTED, text)
+        return
+    if problem is not None:
+        transition.hold(path, problem)
+        return
+    _record(transition, path, content, _reused(transition, path, known))
+
+
+def before_begin(transition: Transition, path: str) -> ReadProblem | None:
+    """Why what an earlier list left could not be read; None if it could."""
+    items = transition.statuses[path].items
+    if items is None or not items.reusable:
+        return None
+    needed = matching.records_to_read(items, transition.observed.payloads)
+    if items.sealed is not None:
+        needed |= {items.sealed}
+    return unread_records(transition, needed)
+
+
+def _list_of(transition: Transition, path: str, node: Node) -> list[JsonValue] | Invalid:
+    assert node.for_each is not None, "called for maps only"
+    values = render_json(node.for_each.items, context_for(transition, path))
+    if isinstance(values, RenderError):
+        return Invalid(f"forEach.items: {values.message}")
+    if not isinstance(values, list):
+        return Invalid(f"forEach.items: expected a list, found {show(values)}")
+    if len(values) > MAX_ITEMS:
+        text = f"expected at most {MAX_ITEMS} items, found {len(values)}"
+        return Invalid(f"forEach.items: {text}; pass several items together with chunk(list, n)")
+    return values
+
+
+def _contents(transition: Transition, path: str, values: list[JsonValue]) -> list[JsonValue | None]:
+    """What determines the work of each item: its inputs, and what else its fields read of it."""
+    others = transition.observed.definition.item_variables(path)
+    contents: list[JsonValue | None] = []
+    for index, item in enumerate(values):
+        inputs = inputs_of_item(transition, path, item, index)
+        if isinstance(inputs, Invalid):
+            contents.append(None)
+            continue
+        content: JsonObject = {"inputs": inputs}
+        if "item" in others:
+            content["item"] = item
+        if "index" in others:
+            content["index"] = index
+        contents.append(content)
+    return contents
+
+
+def _reused(transition: Transition, path: str, known: list[str]) -> dict[int, JsonObject]:
+    """The results of an earlier list for items with the same identity, by their new index."""
+    before, node = transition.statuses[path].items, transition.node(path)
+    if before is None or not before.reusable or node.for_each is None:
+        return {}
+    keeps = node.for_each.keeps_outputs
+    results = matching.results_by_identity(before, transition.payload, keeps_outputs=keeps)
+    return {index: results[identity] for index, identity in enumerate(known) if identity in results}
+
+
+def _record(
+    transition: Transition, path: str, content: JsonObject, kept: dict[int, JsonObject]
+) -> None:
+    status, node = transition.statuses[path], transition.node(path)
+    assert node.for_each is not None, "called for maps only"
+    total = len(content["items"])
+    states = [ItemState("S") if index in kept else NOT_STARTED for index in range(total)]
+    moment = timestamps.timestamp(transition.now)
+    items = ItemsStatus(
+        round=status.round or 1,
+        total=total,
+        at=moment,
+        before=status.attempt,
+        source=transition.observed.definition.list_source(path),
+        list_record=records.put(transition, path, content),
+        states=format_states(states),
+        size=sum(len(ijson.canonical(end.get("o"))) for end in kept.values()) or None,
+    )
+    transition.update(
+        path,
+        phase="Running",
+        reason=None,
+        message=None,
+        wake_at=None,
+        started_at=status.started_at or moment,
+        items=items,
+    )
+    opened = OpenMap.of(
+        items,
+        place_of(transition, path, items),
+        keeps_outputs=node.for_each.keeps_outputs,
+    )
+    opened.content = content
+    if opened.keeps_outputs:
+        opened.fresh = dict(kept)
+    transition.maps[path] = opened

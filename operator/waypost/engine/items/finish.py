@@ -1,0 +1,196 @@
+"""How a map ends: the list of outputs in one result, all else of its items in one NodeRecord."""
+
+from collections.abc import Iterable, Mapping
+from typing import Final, Protocol
+
+from waypost.api.base import JsonObject, JsonValue
+from waypost.api.items.states import FAILED
+from waypost.api.items.status import ItemsStatus
+from waypost.engine.items import records
+from waypost.engine.items.working import person
+from waypost.engine.scheduling import deadlines
+from waypost.engine.scheduling.unread import unread_records
+from waypost.engine.state.outcome import checkpoint
+from waypost.engine.state.transition import INLINE_ITEMS, Transition
+from waypost.expressions.values import Unavailable
+from waypost.kube.facts.read_problems import ReadProblem
+from waypost.kube.items.open_map import OpenMap
+from waypost.kube.node_records import EVALUATED
+from waypost.protocol import ijson
+from waypost.protocol.reasons import Reason
+from waypost.protocol.text import shorten
+
+_SUCCEEDED: Final = frozenset("S")
+
+
+class Loaded(Protocol):
+    """The NodeRecords that were loaded."""
+
+    def has_payload(self, name: str) -> bool:
+        """Whether a NodeRecord was loaded."""
+
+    def payload(self, name: str) -> JsonValue:
+        """The value of a loaded NodeRecord."""
+
+
+def finish(transition: Transition, opened: OpenMap) -> None:
+    """End a map whose items have all ended.
+
+    It stays Running while a NodeRecord that its end needs was not read or cannot be written.
+    """
+    path = opened.place.path
+    if all(state.letter == "S" for state in opened.states):
+        opened.doomed = None  # what stopped it came too late
+    output: JsonValue = None
+    if opened.doomed is None:
+        needed = records_with_results(opened.blocks, opened.fresh, transition)
+        if opened.keeps_outputs and not all(transition.has_payload(name) for name in needed):
+            transition.requeue_at(transition.now)  # the next pass reads them
+            return
+        unread = unread_records(transition, needed) if opened.keeps_outputs else None
+        if unread is not None and not _cut(transition, opened, unread):
+            transition.wait_to_read(path, unread)
+            return
+        output = _output(transition, opened) if unread is None else None
+        if unread is None:
+            _doom_by_output(opened, output)
+    if (sealed := _seal(transition, opened)) is None:
+        return
+    if opened.doomed is None:
+        outcome = checkpoint(output)
+        held = transition.result_problem(path, outcome)
+        transition.succeed(path, outcome)
+        opened.held = held is not None and not held.permanent
+        if opened.held:
+            return
+    else:
+        _fail(transition, opened, output)
+    transition.update(path, items=_summary(opened, sealed), attempt=opened.latest or None)
+
+
+def _cut(transition: Transition, opened: OpenMap, problem: ReadProblem) -> bool:
+    """Whether the map ends without its results, because it has to end now and the problem lasts."""
+    late = deadlines.node_over(transition, opened.place.path) or deadlines.run_over(transition)
+    if not (late or transition.is_cancelled) or not problem.lasts_long(transition.now):
+        return False
+    opened.doomed = str(Reason.DEADLINE_EXCEEDED if late else Reason.CANCELLED)
+    return True
+
+
+def records_with_results(
+    blocks: Iterable[str], fresh: Mapping[int, JsonObject], known: Loaded
+) -> set[str]:
+    """The names of the NodeRecords with results of items, as far as they are known.
+
+    Args:
+        blocks: The blocks of the map.
+        fresh: Its results that are in no block.
+        known: The payloads that were loaded.
+    """
+    ends = list(fresh.values())
+    for name in blocks:
+        block = known.payload(name) if known.has_payload(name) else None
+        if isinstance(block, dict):
+            ends += block["results"].values()
+    return {*blocks, *(str(end["r"]) for end in ends if "r" in end)}
+
+
+def _output(transition: Transition, opened: OpenMap) -> JsonValue:
+    """The output of a map; an Unavailable if a result cannot be read."""
+    if not opened.keeps_outputs:
+        failed, succeeded = opened.count(FAILED), opened.count(_SUCCEEDED)
+        return {"total": opened.total, "succeeded": succeeded, "failed": failed}
+    results: dict[int, JsonObject] = {}
+    for name in opened.blocks:
+        block = transition.payload(name)
+        if isinstance(block, Unavailable):
+            return block
+        results |= {int(index): end for index, end in block["results"].items()}
+    results |= opened.fresh
+    outputs: list[JsonValue] = []
+    for index, state in enumerate(opened.states):
+        end = results.get(index, {}) if state.letter == "S" else {}
+        value = transition.payload(end["r"]) if "r" in end else end.get("o")
+        if isinstance(value, Unavailable):
+            return value
+        outputs.append(value)
+    return outputs
+
+
+def _doom_by_output(opened: OpenMap, output: JsonValue) -> None:
+    if isinstance(output, Unavailable):
+        opened.doomed = str(Reason.RESULT_LOST if output.lost else Reason.OUTPUT_TOO_LARGE)
+    elif opened.keeps_outputs and len(ijson.canonical(output)) > EVALUATED:
+        opened.doomed = str(Reason.OUTPUT_TOO_LARGE)
+
+
+def _fail(transition: Transition, opened: OpenMap, output: JsonValue) -> None:
+    path, reason = opened.place.path, opened.doomed
+    if isinstance(output, Unavailable):
+        transition.end(path, "Failed", Reason(reason or ""), f"an output of an item: {output.why}")
+    elif reason == Reason.OUTPUT_TOO_LARGE:
+        text = f"the outputs of the items have more than {EVALUATED} bytes; use collect: None"
+        transition.end(path, "Failed", Reason.OUTPUT_TOO_LARGE, text)
+    elif reason == Reason.DEADLINE_EXCEEDED:
+        deadlines.end(transition, path, detail=_counts(opened))
+    elif reason == Reason.CANCELLED:
+        cancelled = transition.spec.cancel or transition.observed.status.cancelled_at
+        cause = "the run was cancelled" if cancelled else "another node failed the run"
+        transition.end(path, "Cancelled", Reason.CANCELLED, f"{cause}; {_counts(opened)}")
+    else:
+        transition.end(path, "Failed", Reason.ITEMS_FAILED, _failures(transition, opened))
+
+
+def _counts(opened: OpenMap) -> str:
+    succeeded, failed = opened.count(_SUCCEEDED), opened.count(FAILED)
+    return f"{succeeded} of {opened.total} items succeeded, {failed} failed"
+
+
+def _failures(transition: Transition, opened: OpenMap) -> str:
+    for_each = transition.node(opened.place.path).for_each
+    allowed = for_each.allowed_failures(opened.total) if for_each else 0
+    text = f"{opened.failed} of {opened.total} items failed, forEach.tolerate allows {allowed}"
+    for failure in opened.failures:
+        text += f"; {person(failure.index, opened)}: {failure.reason}: {failure.message or ''}"
+    return shorten(text, 1024)
+
+
+def _summary(opened: OpenMap, sealed: str) -> ItemsStatus:
+    return ItemsStatus(
+        round=opened.items.round,
+        total=opened.total,
+        succeeded=opened.count(_SUCCEEDED),
+        failed=opened.count(FAILED),
+        source=opened.items.source,
+        reasons=opened.reasons or None,
+        failures=opened.failures or None,
+        sealed=sealed or None,
+    )
+
+
+def _seal(transition: Transition, opened: OpenMap) -> str | None:
+    """Store what a later round needs of the items.
+
+    Returns:
+        The name of the NodeRecord; "" if the API server refuses it permanently, None if the map
+        has to wait for it.
+    """
+    path = opened.place.path
+    problem = transition.items_problem(path)
+    if problem is not None:
+        opened.held = not problem.permanent
+        if opened.held:
+            transition.hold(path, problem)
+        return None if opened.held else ""
+    if opened.fresh_size > INLINE_ITEMS:
+        opened.blocks += records.put_blocks(transition, path, opened.fresh)
+        opened.fresh = {}
+    stored = opened.status()
+    content: JsonObject = {
+        "total": opened.total,
+        "states": stored.states or "",
+        "list": opened.items.list_record,
+        "blocks": list(opened.blocks),
+        "results": stored.fresh or {},
+    }
+    return records.put(transition, path, content)

@@ -1,0 +1,63 @@
+"""The NodeRecords that the items of a map need in a pass."""
+
+from collections.abc import Iterator
+
+from waypost.api.base import JsonValue
+from waypost.api.items.states import ENDED, parse_states
+from waypost.api.items.status import ItemsStatus
+from waypost.api.status import NodeStatus
+from waypost.api.workflow import Node
+from waypost.engine.items import matching
+from waypost.engine.items.finish import records_with_results
+from waypost.engine.items.working import place_in
+from waypost.engine.state.observed import Observed
+from waypost.kube.items import open_items
+
+
+def running_items(observed: Observed, status: NodeStatus) -> Iterator[NodeStatus]:
+    """The items of a map whose attempts have not ended, as nodes."""
+    items = status.items
+    if items is None or items.states is None or not items.open:
+        return
+    place, states = place_in(observed, status, items), parse_states(items.states)
+    for text in items.open:
+        _, item = open_items.from_text(text, place, states)
+        if item.open_attempt is not None:
+            yield item
+
+
+def payload_reads(observed: Observed, node: Node, status: NodeStatus | None) -> set[str]:
+    """The names of the NodeRecords that a map reads: its list while items can start, the results
+    once all have ended, and those of an earlier list when it begins."""
+    items = status.items if status is not None else None
+    if status is None or items is None:
+        return set()
+    if status.phase == "Pending" or (status.phase == "Superseding" and node.for_each is not None):
+        return matching.records_to_read(items, observed.payloads) if items.reusable else set()
+    if status.phase != "Running" or items.states is None:
+        return set()
+    return _of_running(observed, node, items)
+
+
+def _of_running(observed: Observed, node: Node, items: ItemsStatus) -> set[str]:
+    if any(state.letter not in ENDED for state in parse_states(items.states or "")):
+        return {items.list_record} if items.list_record else set()
+    if items.doomed is not None or node.for_each is None or not node.for_each.keeps_outputs:
+        return set()
+    fresh = {int(index): end for index, end in (items.fresh or {}).items()}
+    return records_with_results(items.blocks or (), fresh, _Payloads(observed))
+
+
+class _Payloads:
+    """The NodeRecords that were loaded in this pass."""
+
+    def __init__(self, observed: Observed) -> None:
+        self._known = observed.payloads
+
+    def has_payload(self, name: str) -> bool:
+        """Whether a NodeRecord was loaded."""
+        return name in self._known
+
+    def payload(self, name: str) -> JsonValue:
+        """The value of a loaded NodeRecord."""
+        return self._known[name]

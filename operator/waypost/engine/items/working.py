@@ -1,0 +1,146 @@
+"""The maps of a run during a pass: their open items become nodes, and become items again."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+from waypost.api.changes import changed_node
+from waypost.api.items.status import MAX_BLOCKS, ItemsStatus
+from waypost.api.status import NodeStatus
+from waypost.engine.budget.usage import total
+from waypost.engine.items import records
+from waypost.engine.state.decision import RunEvent
+from waypost.engine.state.observed import Observed
+from waypost.engine.state.transition import INLINE_ITEMS, INLINE_TOTAL, Transition
+from waypost.kube import names, timestamps
+from waypost.kube.items.open_items import Place, shown_message
+from waypost.kube.items.open_map import OpenMap
+from waypost.protocol.reasons import Reason
+from waypost.protocol.text import shorten
+
+_EVENTS: Final = 10  # of the items of one map in one pass
+_MESSAGE: Final = 512
+
+
+def place_of(transition: Transition, path: str, items: ItemsStatus) -> Place:
+    """What the texts of the open items of a map leave out."""
+    return place_in(transition.observed, transition.statuses[path], items)
+
+
+def place_in(observed: Observed, status: NodeStatus, items: ItemsStatus) -> Place:
+    """As `place_of`, before a pass begins to decide."""
+    return Place(
+        path=status.path,
+        round=status.round,
+        at=timestamps.parse_timestamp(items.at) or observed.created_at,
+        before=items.before or 0,
+        deadline_at=status.deadline_at,
+        repeats=status.repeats,
+        job_of=partial(_job, observed.name, observed.uid),
+    )
+
+
+def _job(run: str, run_uid: str, path: str, attempt: int) -> str:
+    return names.job_name(run=run, run_uid=run_uid, path=path, attempt=attempt)
+
+
+def open_maps(transition: Transition) -> None:
+    """Add the open items of all maps to `transition.statuses`."""
+    for path in transition.in_phase("Running", "Superseding"):
+        items = transition.statuses[path].items
+        if items is None or items.states is None:
+            continue
+        node = transition.node(path)
+        keeps = node.for_each is None or node.for_each.keeps_outputs
+        opened = OpenMap.of(items, place_of(transition, path, items), keeps_outputs=keeps)
+        if items.list_record is not None and transition.has_payload(items.list_record):
+            opened.content = transition.payload(items.list_record)
+        transition.maps[path] = opened
+        for status in opened.open.values():
+            transition.statuses[status.path] = status
+
+
+def change(
+    transition: Transition,
+    opened: OpenMap,
+    index: int,
+    step: Callable[[Transition, str], None],
+) -> None:
+    """Take one step of an open item as of a node, and record what has become of it."""
+    path = opened.place.path_of(index)
+    step(transition, path)
+    status = transition.statuses[path]
+    opened.take(index, status)
+    if index in opened.open:
+        return
+    del transition.statuses[path]
+    if status.usage is not None:
+        used = total((transition.statuses[opened.place.path].usage, status.usage))
+        transition.update(opened.place.path, usage=used)
+
+
+def close_maps(transition: Transition) -> None:
+    """Remove the items from `transition.statuses`, and record those of each map in its status."""
+    for path, opened in transition.maps.items():
+        _clear_reads(transition, opened)
+        for status in list(transition.statuses.values()):
+            if status.path.startswith(f"{path}/"):
+                del transition.statuses[status.path]
+        status = transition.statuses[path]
+        if status.items is None or status.items.states is None:
+            continue  # it has ended
+        _flush(transition, path, opened)
+        transition.update(path, items=opened.status(), attempt=opened.latest or status.attempt)
+        if not opened.held and status.phase == "Running":
+            _name_trouble(transition, path, opened)
+    transition.maps = {}
+    transition.events = _without_repetition(transition)
+
+
+def _clear_reads(transition: Transition, opened: OpenMap) -> None:
+    """Clear the reason of items whose reads succeed; the map waits while one of them does."""
+    for index, status in opened.open.items():
+        if status.path in transition.waits_to_read:
+            transition.waits_to_read.add(opened.place.path)
+        elif status.reason == Reason.READ_REJECTED:
+            opened.open[index] = changed_node(status, reason=None, message=None)
+
+
+def _flush(transition: Transition, path: str, opened: OpenMap) -> None:
+    """Put the results into NodeRecords that would make the status too large."""
+    size = opened.fresh_size
+    large = size > INLINE_ITEMS or transition.inline_size + size > INLINE_TOTAL
+    if not large or len(opened.blocks) >= MAX_BLOCKS - 16:
+        return
+    problem = transition.items_problem(path)
+    if problem is not None:
+        opened.held = True
+        transition.hold(path, problem)
+        return
+    opened.blocks += records.put_blocks(transition, path, opened.fresh)
+    opened.fresh = {}
+
+
+def _name_trouble(transition: Transition, path: str, opened: OpenMap) -> None:
+    """Show what the first item in trouble waits for as the message of the map."""
+    for index in sorted(opened.open):
+        item = opened.open[index]
+        if item.reason:
+            text = f"{person(index, opened)}: {item.reason}: {shown_message(item)}"
+            transition.update(path, reason=item.reason, message=shorten(text, _MESSAGE))
+            return
+    waits = path in transition.waits_to_read
+    if transition.statuses[path].reason and not waits:
+        transition.update(path, reason=None, message=None)
+
+
+def person(index: int, opened: OpenMap) -> str:
+    """An item as a person counts: `item 4 of 60 (scan/3)`."""
+    return f"item {index + 1} of {opened.total} ({opened.place.path_of(index)})"
+
+
+def _without_repetition(transition: Transition) -> list[RunEvent]:
+    """The events of the pass, with at most _EVENTS about items."""
+    about_items = [e for e in transition.events if "/" in e.message.partition(":")[0]]
+    extra = {id(event) for event in about_items[_EVENTS:]}
+    return [event for event in transition.events if id(event) not in extra]

@@ -1,0 +1,85 @@
+"""The items of a map whose list a new round evaluates again."""
+
+from dataclasses import replace
+
+from waypost.api.changes import changed_items
+from waypost.api.items.states import IN_POD, ItemState, format_states, parse_states
+from waypost.api.items.status import ItemsStatus
+from waypost.api.rerun import Rerun
+from waypost.api.status import NodeStatus
+from waypost.compiler.definition import Definition
+from waypost.compiler.graph import Graph
+from waypost.protocol.reasons import Reason
+
+
+def next_list(definition: Definition, status: NodeStatus, rerun: Rerun) -> ItemsStatus | None:
+    """The items of a node that runs again, with the list of its last round; None if it has none."""
+    items, path = status.items, status.path
+    if items is None:
+        return None
+    same = status.fingerprint == definition.fingerprints[path]
+    began = items.round == (status.round or 1)  # and not only an earlier list
+    kept = same and items.source is not None and (began or bool(items.reusable))
+    return replace_list(items, reusable=kept and not _is_asked(definition.graph, rerun, path))
+
+
+def _is_asked(graph: Graph, rerun: Rerun, path: str) -> bool:
+    """Whether a person asked for the node or one before it to run again."""
+    named = {*(rerun.from_ or [])}
+    return path in named or any(
+        path in graph.downstream(name) for name in named & graph.nodes.keys()
+    )
+
+
+def replace_list(items: ItemsStatus, *, reusable: bool) -> ItemsStatus:
+    """The items of a list that is replaced: running attempts are stopped, nothing else starts.
+
+    Args:
+        items: The items of the last round.
+        reusable: Whether items of the next list with the same identity keep their results.
+    """
+    if items.states is None:
+        return changed_items(items, reusable=reusable or None)
+    states = parse_states(items.states)
+    running = {index for index, state in enumerate(states) if state.letter in IN_POD}
+    opened = [text for text in items.open or [] if int(text.split(" ", 1)[0]) in running]
+    return changed_items(
+        items,
+        states=format_states(_replaced(state) for state in states),
+        open=[_stopped(text) for text in opened] or None,
+        reusable=reusable or None,
+        doomed=None,
+    )
+
+
+def is_running(items: ItemsStatus) -> bool:
+    """Whether an attempt of an item has not ended."""
+    return items.states is not None and any(
+        state.letter in IN_POD for state in parse_states(items.states)
+    )
+
+
+def is_overdue(items: ItemsStatus) -> bool:
+    """Whether a deadline of the last round stops the map."""
+    return items.doomed == Reason.DEADLINE_EXCEEDED
+
+
+def _replaced(state: ItemState) -> ItemState:
+    if state.letter == "R":
+        return replace(state, letter="X")
+    return replace(state, letter="C") if state.letter in ("P", "B") else state
+
+
+def _stopped(text: str) -> str:
+    """The text of an open item, with the reason for which its attempt is stopped."""
+    parts = text.split(" ")
+    if any(part.startswith("!") for part in parts):
+        return text
+    at = next((n for n, part in enumerate(parts) if n > 1 and _is_after_stop(part)), len(parts))
+    return " ".join([*parts[:at], f"!{Reason.SUPERSEDED}", *parts[at:]])
+
+
+def _is_after_stop(part: str) -> bool:
+    """Whether a part of the text of an open item follows the reason of the stop."""
+    counter = part[:1] in "rdql" and part[1:].isdigit()
+    return not counter and not part.startswith("=")

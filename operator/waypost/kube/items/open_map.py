@@ -1,0 +1,208 @@
+"""One map while a pass computes its next status: its open items are nodes at paths `scan/3`.
+
+So an item is watched, judged, retried and stopped by the same code as a node. Mutable; it exists
+for one call of `decide`.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from waypost.api.base import JsonObject, JsonValue
+from waypost.api.changes import changed_items
+from waypost.api.items.states import (
+    ENDED,
+    FAILED,
+    NOT_STARTED,
+    ItemState,
+    format_states,
+    parse_states,
+)
+from waypost.api.items.status import MAX_FAILURES, ItemFailure, ItemsStatus
+from waypost.api.status import FINAL_PHASES, NodeStatus
+from waypost.kube.items import open_items
+from waypost.kube.items.open_items import Place
+from waypost.protocol import ijson
+from waypost.protocol.reasons import Reason
+from waypost.protocol.text import shorten
+
+_MESSAGES_SHOWN: Final = 8  # open items whose status keeps what they wait for
+_FAILURE_TEXT: Final = 120
+_ERROR_TEXT: Final = 240
+
+
+@dataclass
+class OpenMap:
+    """The items of one map.
+
+    Attributes:
+        items: As they are stored.
+        place: What the texts of open items leave out.
+        states: The state of each item that is not open, by index.
+        open: The status of each open item, by index.
+        keeps_outputs: Whether outputs of items are part of the map's output.
+    """
+
+    items: ItemsStatus
+    place: Place
+    states: list[ItemState]
+    open: dict[int, NodeStatus] = field(default_factory=dict)
+    keeps_outputs: bool = True
+    fresh: dict[int, JsonObject] = field(default_factory=dict)
+    blocks: list[str] = field(default_factory=list)
+    reasons: dict[str, int] = field(default_factory=dict)
+    failures: list[ItemFailure] = field(default_factory=list)
+    size: int = 0
+    doomed: str | None = None
+    latest: int = 0  # the highest number of an attempt
+    held: bool = False  # a NodeRecord that it needs cannot be written
+    content: JsonValue = None  # the stored list and identities; an Unavailable if it is gone
+
+    @classmethod
+    def of(cls, items: ItemsStatus, place: Place, *, keeps_outputs: bool) -> "OpenMap":
+        """The map with these stored items, which must have states."""
+        states = parse_states(items.states or "")
+        opened = cls(
+            items=items,
+            place=place,
+            states=states,
+            keeps_outputs=keeps_outputs,
+            fresh={int(index): end for index, end in (items.fresh or {}).items()},
+            blocks=list(items.blocks or []),
+            reasons=dict(items.reasons or {}),
+            failures=list(items.failures or []),
+            size=items.size or 0,
+            doomed=items.doomed,
+        )
+        opened.open = dict(open_items.from_text(text, place, states) for text in items.open or [])
+        opened.latest = place.before + max((state.number for state in states), default=0)
+        return opened
+
+    @property
+    def total(self) -> int:
+        """Number of items."""
+        return len(self.states)
+
+    @property
+    def running(self) -> int:
+        """Number of items whose attempt has not ended."""
+        return sum(status.open_attempt is not None for status in self.open.values())
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether every item has ended."""
+        return not self.open and all(state.letter in ENDED for state in self.states)
+
+    def count(self, letters: frozenset[str]) -> int:
+        """Number of items that are not open, with one of these letters."""
+        return sum(
+            state.letter in letters for at, state in enumerate(self.states) if at not in self.open
+        )
+
+    @property
+    def failed(self) -> int:
+        """Number of failed items, from the states."""
+        return self.count(FAILED)
+
+    @property
+    def has_waiting(self) -> bool:
+        """Whether an item has not started, or waits for its next attempt."""
+        backoff = any(status.phase == "Backoff" for status in self.open.values())
+        return backoff or self.next_not_started() is not None
+
+    def take(self, index: int, status: NodeStatus) -> None:
+        """Take the status of an open item as the pass has changed it; record its end."""
+        self.latest = max(self.latest, status.attempt or 0)
+        if status.phase not in FINAL_PHASES and not _was_superseded(status):
+            self.open[index] = status
+            return
+        self.open.pop(index, None)
+        number = max((status.attempt or 0) - self.place.before, 0)
+        match status.phase:
+            case "Succeeded":
+                self.states[index] = ItemState("S", number)
+                if self.keeps_outputs:
+                    self.fresh[index] = _result(status)
+            case "Failed":
+                unknown = status.reason == Reason.UNKNOWN_EFFECT
+                self.states[index] = ItemState("U" if unknown else "F", number)
+                self._fail(index, status)
+            case _:
+                self.states[index] = ItemState("C", number)
+
+    def cancel_waiting(self) -> None:
+        """End all items that have not started, and those that wait for their next attempt."""
+        for index, state in enumerate(self.states):
+            if index not in self.open and state.letter == "P":
+                self.states[index] = ItemState("C")
+        for index, status in list(self.open.items()):
+            if status.phase == "Backoff":
+                self.open.pop(index)
+                number = (status.attempt or self.place.before) - self.place.before
+                self.states[index] = ItemState("C", number)
+
+    def next_not_started(self) -> int | None:
+        """The first item that has not started."""
+        waiting = (
+            at
+            for at, state in enumerate(self.states)
+            if state == NOT_STARTED and at not in self.open
+        )
+        return next(waiting, None)
+
+    @property
+    def fresh_size(self) -> int:
+        """Bytes of the results that are in no block."""
+        return len(ijson.canonical(self._fresh_json())) if self.fresh else 0
+
+    def _fresh_json(self) -> dict[str, JsonValue]:
+        return {str(index): self.fresh[index] for index in sorted(self.fresh)}
+
+    def status(self) -> ItemsStatus:
+        """The items as they are stored next."""
+        states = list(self.states)
+        for index, status in self.open.items():
+            states[index] = open_items.state_of(status, self.place.before)
+        texts, shown = [], 0
+        for index in sorted(self.open):
+            status = self.open[index]
+            message = bool(status.message) and shown < _MESSAGES_SHOWN
+            shown += message
+            texts.append(open_items.to_text(index, status, self.place, message=message))
+        return changed_items(
+            self.items,
+            states=format_states(states),
+            open=texts or None,
+            size=self.size or None,
+            reasons=self.reasons or None,
+            failures=self.failures or None,
+            fresh=self._fresh_json() or None,
+            blocks=self.blocks or None,
+            doomed=self.doomed,
+        )
+
+    def _fail(self, index: int, status: NodeStatus) -> None:
+        reason, message = status.reason or str(Reason.NODE_ERROR), status.message or ""
+        self.reasons[reason] = self.reasons.get(reason, 0) + 1
+        text = shorten(message, _FAILURE_TEXT) or None
+        failure = ItemFailure(index=index, reason=reason, message=text)
+        ordered = sorted([*self.failures, failure], key=lambda known: known.index)
+        self.failures = ordered[:MAX_FAILURES]
+        self.fresh[index] = {"e": {"reason": reason, "message": shorten(message, _ERROR_TEXT)}}
+
+
+def retired(items: ItemsStatus) -> ItemsStatus:
+    """What is left of the items of a node that has no list now: their attempts stay known."""
+    return ItemsStatus(round=items.round, total=items.total)
+
+
+def _was_superseded(status: NodeStatus) -> bool:
+    """Whether the last attempt of a replaced list has ended."""
+    latest = status.latest_attempt
+    superseded = latest is not None and latest.reason == Reason.SUPERSEDED
+    return status.phase == "Pending" and superseded
+
+
+def _result(status: NodeStatus) -> JsonObject:
+    if status.output_record is not None:
+        return {"r": status.output_record}
+    return {"o": status.output}
