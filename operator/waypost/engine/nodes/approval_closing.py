@@ -13,6 +13,7 @@ from waypost.kube.facts.approvals import ApprovalFact
 from waypost.kube.facts.jobs import WriteProblem
 from waypost.protocol.reasons import Reason
 
+_SOON: Final = timedelta(seconds=1)
 _AGAIN: Final = timedelta(seconds=10)
 _AGAIN_AT_LAST: Final = timedelta(seconds=60)
 _ENDED: Final = "its node ended before an answer was recorded"
@@ -36,8 +37,11 @@ def close_left_open(transition: Transition) -> None:
         if fact.status.state != "Open":
             withdrawn = fact.status.expired or fact.status.state == "Withdrawn"
             waits = gate is not None and gate.phase not in FINAL_PHASES
-            if withdrawn and not waits and tally.decision is not None and problem is None:
-                note_late_answer(transition, fact, tally.decision)
+            if withdrawn and tally.decision is not None and problem is None:
+                if waits:  # it ends in this pass, and the run perhaps with it
+                    transition.requeue_at(transition.now + _SOON)
+                else:
+                    note_late_answer(transition, fact, tally.decision)
         elif closed is not None and problem is None:
             write_status(transition, fact, closed, tally)
         if problem is not None and (closed is not None or fact.status.state != "Open"):

@@ -145,6 +145,24 @@ def test_withdrawal_beats_an_answer_not_yet_recorded() -> None:
     assert "y" not in play.launched
 
 
+def test_s86_an_answer_that_a_withdrawal_has_beaten_says_so_soon_after_the_end() -> None:
+    """The pass that ends the gate ends the run too, so no write causes another one."""
+    play = opened()
+    play.answer("ok", decision="Approved")
+    play.edit(cancel=True)
+    play.step()
+    assert the_approval(play).status.state == "Withdrawn"
+    play.step()
+    assert play.finished
+    assert play.requeue is not None
+    assert play.requeue <= play.now + (after(1) - after(0))
+    play.now = play.requeue
+    play.step()
+    reasons = [condition.reason for condition in the_approval(play).status.conditions]
+    assert reasons == ["TooLate"]
+    assert play.step().before == (), "and once"
+
+
 def test_recorded_decision_beats_a_withdrawal() -> None:
     play = opened(spec(gate("ok"), python("x")))
     play.endings = {"x": [raises()]}
