@@ -22,7 +22,7 @@ from waypost.adapters.metrics import Metrics
 from waypost.adapters.supervise import OperatorFailed, Spawned, Watch, run_operator
 from waypost.adapters.telemetry import OperatorTelemetry
 from waypost.adapters.tracing import NoTracer, Tracer, otlp_tracer
-from waypost.adapters.uninstall import release_pods
+from waypost.adapters.uninstall import release_children, release_pods
 from waypost.kube.manifests.pod import PodSettings
 from waypost.ports.clock import Clock
 from waypost.ports.cluster import Cluster
@@ -63,7 +63,7 @@ def run(settings: Settings) -> int:
 
 
 def uninstall(settings: ClusterSettings) -> int:
-    """Release every pod that waits for its result to be read. Returns the exit code."""
+    """Release every pod and child run that waits to be read. Returns the exit code."""
     configure_logging(level=settings.log_level, style=settings.log_format)
     return asyncio.run(_uninstall(settings))
 
@@ -169,6 +169,9 @@ async def _uninstall(settings: ClusterSettings) -> int:
         problems = await release_pods(cluster=cluster, namespaces=settings.namespaces, say=print)
         await asyncio.sleep(LAST_PODS_SECONDS)
         problems += await release_pods(cluster=cluster, namespaces=settings.namespaces, say=print)
+        problems += await release_children(
+            cluster=cluster, namespaces=settings.namespaces, say=print
+        )
     finally:
         await cluster.close()
     return 1 if problems else 0

@@ -17,6 +17,10 @@ OPERATOR: dict[Grant, str] = {
     ("waypost.dev", "agentworkflows", "get"): "live read of a run before it acts",
     ("waypost.dev", "agentworkflows", "list"): "first list, periodic resync",
     ("waypost.dev", "agentworkflows", "watch"): "wake up when a run changes",
+    ("waypost.dev", "agentworkflows", "create"): "the child run of a workflow node",
+    ("waypost.dev", "agentworkflows", "patch"): (
+        "cancel, suspend or rerun a child run; take the finalizer waypost.dev/child off"
+    ),
     ("waypost.dev", "agentworkflows", "delete"): "ttlSecondsAfterFinished",
     ("waypost.dev", "agentworkflows/status", "patch"): "checkpoints; the fence",
     ("waypost.dev", "agentworkflows/finalizers", "update"): (
@@ -92,6 +96,8 @@ GATEWAY_TOKENS: dict[Grant, str] = {
 }
 
 CLEANUP: dict[Grant, str] = {
+    ("waypost.dev", "agentworkflows", "list"): "find the child runs that are held",
+    ("waypost.dev", "agentworkflows", "patch"): "take the finalizer off",
     ("", "pods", "list"): "find the pods that are held",
     ("", "pods", "patch"): "take the finalizer off",
 }

@@ -36,6 +36,19 @@ KINDS = [
         ),
         "both model and models are set; keep one of them: models lists the models to try",
     ),
+    row(
+        "workflow-with-fields-of-attempts",
+        workflow(
+            {
+                "name": "a",
+                "workflow": {"templateRef": {"name": "t"}},
+                "timeout": "1m",
+                "effect": "none",
+            }
+        ),
+        "node a is a workflow node, but sets timeout, effect; set these fields on the nodes of the "
+        "template. To limit the time, use deadline",
+    ),
     row("no-models", workflow(agent(model=None, models=[])), "agent.models: Invalid value"),
     row("agent-without-prompt", workflow(agent(prompt=None)), "agent.prompt: Required value"),
     row(

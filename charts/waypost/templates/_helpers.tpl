@@ -94,7 +94,7 @@ reason for every verb. Secrets are not among them. */ -}}
 {{- define "waypost.operatorRules" -}}
 - apiGroups: [waypost.dev]
   resources: [agentworkflows]
-  verbs: [get, list, watch, delete]
+  verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [waypost.dev]
   resources: [agentworkflows/status]
   verbs: [patch]
@@ -180,6 +180,9 @@ app.kubernetes.io/component: gateway
 {{- define "waypost.cleanupRules" -}}
 - apiGroups: [""]
   resources: [pods]
+  verbs: [list, patch]
+- apiGroups: [waypost.dev]
+  resources: [agentworkflows]
   verbs: [list, patch]
 {{- end -}}
 

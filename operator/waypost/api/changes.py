@@ -7,6 +7,7 @@ from typing import TypedDict, Unpack
 
 from waypost.api.base import JsonObject, JsonValue, StatusCondition
 from waypost.api.items.status import ItemFailure, ItemsStatus
+from waypost.api.state.child import ChildStatus
 from waypost.api.state.usage import Allotment, Usage
 from waypost.api.status import (
     AgentWorkflowStatus,
@@ -43,6 +44,7 @@ class NodeChanges(TypedDict, total=False):
     provider_retries: int | None
     launch_retries: int | None
     loop: LoopStatus | None
+    child: ChildStatus | None
     input_digest: str | None
     output: JsonValue | None
     output_record: str | None
@@ -109,6 +111,17 @@ class LoopChanges(TypedDict, total=False):
     usage: Usage | None
 
 
+class ChildChanges(TypedDict, total=False):
+    """Fields of ChildStatus."""
+
+    name: str
+    uid: str | None
+    generation: int
+    round: int
+    stopping: str | None
+    earlier: Usage | None
+
+
 class RunChanges(TypedDict, total=False):
     """Fields of AgentWorkflowStatus but the version of the engine."""
 
@@ -157,3 +170,8 @@ def changed_run(status: AgentWorkflowStatus, **changes: Unpack[RunChanges]) -> A
 def changed_loop(loop: LoopStatus, **changes: Unpack[LoopChanges]) -> LoopStatus:
     """A copy of `loop` with these fields replaced."""
     return loop.model_copy(update=dict(changes))
+
+
+def changed_child(child: ChildStatus, **changes: Unpack[ChildChanges]) -> ChildStatus:
+    """A copy of `child` with these fields replaced."""
+    return child.model_copy(update=dict(changes))

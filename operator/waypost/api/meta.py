@@ -34,6 +34,8 @@ LABEL_RUN: Final = f"{GROUP}/run"  # uid of the AgentWorkflow
 LABEL_NODE: Final = f"{GROUP}/node"  # node path, "/" as "."
 LABEL_ATTEMPT: Final = f"{GROUP}/attempt"  # attempt number, decimal
 LABEL_ROUND: Final = f"{GROUP}/round"
+LABEL_PARENT: Final = f"{GROUP}/parent"  # on a child run: uid of its parent
+LABEL_ROOT: Final = f"{GROUP}/root"  # on a child run: uid of the run at the top of the tree
 
 ANNOTATION_RUN_NAME: Final = f"{GROUP}/run-name"
 ANNOTATION_PATH: Final = f"{GROUP}/path"
@@ -46,6 +48,7 @@ ANNOTATION_PROBE: Final = f"{GROUP}/probe-request"  # the request of a probe
 ANNOTATION_PROBE_AT: Final = f"{GROUP}/probe-at"  # on a resource: a new value requests a probe
 
 FINALIZER_RESULT: Final = f"{GROUP}/result"  # on pods: the result is not yet in status
+FINALIZER_CHILD: Final = f"{GROUP}/child"  # on child runs: their end is not yet in the parent
 
 FIELD_MANAGER: Final = "waypost-operator"
 NODE_CONTAINER: Final = "node"  # the container of a pod that does the node's work

@@ -6,6 +6,7 @@ from pydantic import ConfigDict, Field
 
 from waypost.api.base import ATOMIC, JsonValue, StatusCondition, StatusModel, Timestamp, keyed_by
 from waypost.api.items.status import ItemsStatus
+from waypost.api.state.child import ChildStatus
 from waypost.api.state.usage import Allotment, Usage
 
 NodePhase = Literal[
@@ -211,6 +212,7 @@ class NodeStatus(StatusModel):
         "within queueTimeout. They do not count as retries.",
     )
     loop: LoopStatus | None = Field(default=None, description=LoopStatus.__doc__)
+    child: ChildStatus | None = Field(default=None, description=ChildStatus.__doc__)
     input_digest: str | None = Field(
         default=None, max_length=80, description="sha256 of the resolved inputs (RFC 8785)."
     )

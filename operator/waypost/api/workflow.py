@@ -17,7 +17,6 @@ from waypost.api.base import (
     JsonValue,
     Model,
     NodeName,
-    ObjectName,
     keyed_by,
 )
 from waypost.api.kinds.agent import AgentDefaults, AgentKind, Budget
@@ -26,10 +25,13 @@ from waypost.api.kinds.container import ContainerKind
 from waypost.api.kinds.http import HttpKind
 from waypost.api.kinds.python import PythonKind
 from waypost.api.kinds.wait import WaitKind
+from waypost.api.kinds.workflow import WorkflowKind
 from waypost.api.modifiers.for_each import ForEach
 from waypost.api.modifiers.repeat import Repeat
 from waypost.api.pod import Resources
 from waypost.api.rerun import Rerun
+from waypost.api.template.parent import Parent
+from waypost.api.template.ref import TemplateRef
 
 MAX_NODES = 200
 MAX_FINALLY_NODES = 20
@@ -139,7 +141,8 @@ class Isolation(Model):
 
 
 class Node(Model):
-    """One step of the graph. Exactly one of python, container, agent, http, approval and wait."""
+    """One step of the graph. Exactly one of python, container, agent, http, approval, wait and
+    workflow."""
 
     model_config = ConfigDict(json_schema_extra=ATOMIC)
 
@@ -153,6 +156,7 @@ class Node(Model):
     http: HttpKind | None = Field(default=None, description=HttpKind.__doc__)
     approval: ApprovalKind | None = Field(default=None, description=ApprovalKind.__doc__)
     wait: WaitKind | None = Field(default=None, description=WaitKind.__doc__)
+    workflow: WorkflowKind | None = Field(default=None, description=WorkflowKind.__doc__)
     inputs: dict[InputKey, JsonValue] | None = Field(
         default=None,
         max_length=64,
@@ -207,14 +211,15 @@ class Node(Model):
         default=None,
         description="Maximum time from the launch of an attempt to the start of its container. It "
         "includes scheduling, quota, image pulls and the wait for a missing ModelProvider, "
-        "ToolServer or Secret. Only for nodes with a pod. Default 10m.",
+        "ToolServer, AgentWorkflowTemplate or Secret. Only for nodes with a pod and workflow "
+        "nodes. Default 10m.",
     )
     deadline: Duration | None = Field(
         default=None,
         description="Maximum duration of the node, measured from the end of its dependencies. It "
         "includes every attempt, the delays between them and all queueing. When it passes, the "
-        "current attempt is stopped and the node fails with DeadlineExceeded. Only for nodes with "
-        "a pod. Default: none.",
+        "current attempt or child run is stopped and the node fails with DeadlineExceeded. Only "
+        "for nodes with a pod and workflow nodes. Default: none.",
     )
     retry: Retry | None = Field(
         default=None, description="Extra attempts. Only for nodes with a pod."
@@ -236,7 +241,7 @@ class Node(Model):
 
 
 class FinallyNode(Node):
-    """One step of the clean-up. Exactly one of python, container, agent and http."""
+    """One step of the clean-up. Exactly one of python, container, agent, http and workflow."""
 
     @property
     def place(self) -> str:
@@ -269,12 +274,6 @@ class Defaults(Model):
         "limits.ephemeral-storage is also the size of /tmp.",
     )
     agent: AgentDefaults | None = Field(default=None, description=AgentDefaults.__doc__)
-
-
-class TemplateRef(Model):
-    """An AgentWorkflowTemplate in the namespace of the run."""
-
-    name: ObjectName = Field(description="Name of the AgentWorkflowTemplate. It is fixed text.")
 
 
 class WorkflowBody(Model):
@@ -382,6 +381,7 @@ class AgentWorkflowSpec(WorkflowBody):
         "with cancel: true. It cannot be undone.",
     )
     rerun: Rerun | None = Field(default=None, description=Rerun.__doc__)
+    parent: Parent | None = Field(default=None, description=Parent.__doc__)
     ttl_seconds_after_finished: int | None = Field(
         default=None,
         ge=0,

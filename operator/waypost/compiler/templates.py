@@ -34,13 +34,18 @@ def body_of(name: str, spec: Any) -> TemplateBody:
     return TemplateBody(name, fields)
 
 
-def define_template(spec: Any) -> Definition:
+def define_template(spec: Any, *, name: str = "") -> Definition:
     """Check the spec of a template as that of a run whose inputs are not known yet.
+
+    Args:
+        spec: `spec` of the template, as JSON.
+        name: Its name; "" if that is not known.
 
     Returns:
         The definition; each defect is a Problem that names its field. Never raises.
     """
     definition = define(body_of("", spec).fields, any_inputs=True)
+    definition = replace(definition, problems=(*definition.problems, *_recursion(definition, name)))
     if definition.problems or not _reads_undeclared_inputs(definition):
         return definition
     text = "is not set, so the inputs of runs and the expressions that read them are not checked"
@@ -64,7 +69,8 @@ def define_run(spec: Any, template: TemplateBody) -> Definition:
     if alone.problems:
         return alone
     definition = define(resolve(spec, template))
-    problems = (*_too_high(spec, template), *definition.problems)
+    recursion = _recursion(definition, template.name)
+    problems = (*_too_high(spec, template), *definition.problems, *recursion)
     own = frozenset(spec) | {"inputs"}
     return replace(
         definition,
@@ -98,6 +104,14 @@ def _too_high(spec: JsonObject, template: TemplateBody) -> Iterator[Problem]:
         mine, most = getattr(own_budget, name), getattr(budget, name)
         if mine is not None and most is not None and Decimal(mine) > Decimal(most):
             yield _higher(f"budget.{field.alias or name}", mine, most, template.name)
+
+
+def _recursion(definition: Definition, name: str) -> Iterator[Problem]:
+    """Report nodes of a template that call the template itself."""
+    for node in definition.spec.all_nodes if definition.spec is not None else ():
+        if name and node.workflow is not None and node.workflow.template_ref.name == name:
+            text = f"template {name} calls itself: {name} -> {name}; end the recursion"
+            yield Problem(f"{node.place}.workflow.templateRef.name", text)
 
 
 def _higher(field: str, found: object, most: object, template: str) -> Problem:

@@ -51,6 +51,10 @@ OUR_FIELD: Final[Mapping[str, str]] = {
         ("template", "templateRef", "workflowTemplateRef", "pipelineRef"), "templateRef of the run"
     ),
     **dict.fromkeys(("arguments", "parameters", "params", "with"), "inputs"),
+    **dict.fromkeys(
+        ("call", "subworkflow", "subWorkflow", "childWorkflow", "uses"),
+        "workflow.templateRef of a node",
+    ),
     **dict.fromkeys(("loop", "while", "doUntil", "maxIterations"), "repeat of a node"),
     **dict.fromkeys(("script", "code"), "python.source of a node"),
     **dict.fromkeys(("onExit", "exitHandler", "finally"), "finally of the run"),
@@ -73,10 +77,6 @@ NOT_YET: Final[Mapping[str, str]] = {
     **dict.fromkeys(
         ("compensate", "compensation"),
         "undo in a node of finally, which reads run.phase and nodes.<name>.?output",
-    ),
-    **dict.fromkeys(
-        ("call", "subworkflow", "workflow", "templates", "uses"),
-        "write the nodes into this run or into its template",
     ),
     **dict.fromkeys(
         ("signal", "waitForEvent", "event", "events"),
@@ -102,6 +102,7 @@ _PAGES: Final[Mapping[str, str]] = {
     "ToolServer": "providers.md",
     "AgentWorkflowTemplate": "templates.md",
     "templateRef": "templates.md",
+    "workflow": "sub-workflows.md",
     "NodeRecord": "payloads.md",
 }
 _PAGE: Final = "concepts.md"

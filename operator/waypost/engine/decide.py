@@ -13,9 +13,10 @@ from waypost.engine import start
 from waypost.engine.attempts import cleanup, watch
 from waypost.engine.items import advance as items
 from waypost.engine.items import working
+from waypost.engine.nodes.children import leftovers as child_leftovers
 from waypost.engine.nodes.table import KINDS, engine_kind
 from waypost.engine.rounds import leftovers, overrides
-from waypost.engine.rounds.begin import round_message
+from waypost.engine.rounds.announcement import round_message
 from waypost.engine.run import ending, finalizing, hold, pinning, rejection
 from waypost.engine.run.closing import closing_reason
 from waypost.engine.run.entry import Active, Deleting, Entry, Held, Idle, Rejected
@@ -101,6 +102,7 @@ def _continue(transition: Transition, round_begun: bool) -> Decision:
     transition.after += cleanup.stop_sidecars(transition)
     transition.after += cleanup.release_closed(transition)
     transition.after += leftovers.stop(transition)
+    child_leftovers.release(transition)
     return ending.build_decision(transition)
 
 
@@ -115,14 +117,14 @@ def _advance_nodes(transition: Transition) -> None:
         if path in transition.maps:
             items.advance(transition, path, watch.advance)
         else:
-            watch.advance(transition, path)
+            advance = engine_kind(transition.node(path)).watch or watch.advance
+            advance(transition, path)
     overrides.apply_overrides(transition)
     _clean_up(transition)
     ending.enforce_deadlines(transition)
     closing = closing_reason(transition)
     for path in transition.in_phase("Waiting"):
-        advance = engine_kind(transition.node(path)).advance
-        advance(transition, path, withdraw=closing is not None)
+        engine_kind(transition.node(path)).advance(transition, path, withdraw=closing is not None)
     # The end of a waiting node may have failed the run.
     closing = closing_reason(transition)
     if closing is not None:

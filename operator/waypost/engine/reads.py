@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from waypost.api.kinds.table import kind_of
 from waypost.api.status import FINAL_PHASES, NodeStatus
 from waypost.engine.attempts import lost_machines, reads, stored_results, traces
 from waypost.engine.items import reads as items_reads
@@ -42,7 +43,8 @@ def required_reads(entry: Entry, now: datetime) -> Reads:
     records: set[str] = set()
     for path in graph.order:
         status = known.get(path)
-        if status and status.phase in transition.IN_POD:
+        has_pod = kind_of(graph.nodes[path]).has_pod
+        if status and status.phase in transition.IN_POD and has_pod:
             for attempt in (status, *items_reads.running_items(observed, status)):
                 live = live or reads.needs_live_read(observed, attempt, now)
                 live = live or lost_machines.needs_live_read(observed, attempt, now)
@@ -51,7 +53,7 @@ def required_reads(entry: Entry, now: datetime) -> Reads:
                 mounts += reads.mount_reads(observed, attempt, now)
                 records |= stored_results.reads_of(observed, attempt, graph.nodes[path], now)
                 records |= traces.reads_of(observed, attempt)
-        elif status and status.phase == "Waiting":
+        elif status and (status.phase == "Waiting" or status.child is not None):
             live = live or engine_kind(graph.nodes[path]).needs_live_read(observed, status, now)
         references = references or missing_references.needs_live_references(status, now)
         payloads |= _input_reads(observed, known, path)

@@ -24,7 +24,8 @@ def start_ready(transition: Transition) -> None:
 
     Changes `transition`. Stops early when a node that fails here closes the run.
     """
-    busy = len([p for p in transition.in_phase(*IN_POD) if p not in transition.maps])
+    in_pods = (path for path in transition.in_phase(*IN_POD) if path not in transition.maps)
+    busy = sum(_has_pod(transition, path) for path in in_pods)
     busy += items.running(transition)
     free = (transition.spec.parallelism or DEFAULT_PARALLELISM) - busy
     limited = free > LAUNCHES_PER_PASS
@@ -38,7 +39,8 @@ def start_ready(transition: Transition) -> None:
         phase = transition.statuses[path].phase
         if status.phase in ("Pending", "Backoff") and phase != status.phase:
             transition.stamp_fingerprint(path)
-        if phase == "Running" and status.phase != "Running" and path not in transition.maps:
+        started = phase == "Running" and status.phase != "Running"
+        if started and _has_pod(transition, path) and path not in transition.maps:
             free -= 1
         if phase == "Failed" and closing_reason(transition) is not None:
             return
@@ -47,6 +49,10 @@ def start_ready(transition: Transition) -> None:
     if limited and free <= 0:
         # For the rest: the write of this status causes no pass.
         transition.requeue_at(transition.now)
+
+
+def _has_pod(transition: Transition, path: str) -> bool:
+    return kind_of(transition.node(path)).has_pod
 
 
 def _skip_or_start(transition: Transition, path: str, *, room: bool) -> None:
@@ -59,7 +65,7 @@ def _skip_or_start(transition: Transition, path: str, *, room: bool) -> None:
     if isinstance(join, joins.Skip):
         transition.end(path, "Skipped", join.reason, join.message)
         return
-    if kind_of(transition.node(path)).has_pod and not room:
+    if _has_pod(transition, path) and not room:
         return
     if transition.node(path).for_each is not None and len(transition.maps) >= items.OPEN_MAPS:
         return

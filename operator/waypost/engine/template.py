@@ -31,7 +31,7 @@ def judged(body: Any, now: datetime) -> AgentWorkflowTemplateStatus:
     generation = metadata.get("generation")
     generation = generation if isinstance(generation, int) else 1
     known = status_of(body)
-    definition = define_template(spec)
+    definition = define_template(spec, name=objects.text(metadata, "name"))
     conditions = Conditions(known.conditions, generation=generation, now=now)
     put = partial(conditions.set, Condition.ACCEPTED)
     pruned = runs.pruned_of(body)[:_PRUNED_SHOWN]

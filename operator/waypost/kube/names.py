@@ -49,6 +49,12 @@ def approval_name(*, run: str, run_uid: str, path: str, round_: int) -> str:
     return _readable(run, path, _NAME_LIMIT - len(tail)) + tail
 
 
+def child_name(*, run: str, run_uid: str, path: str, generation: int) -> str:
+    """Name of a child run of a node; `generation` counts the child runs of the node."""
+    tail = f"-{_short_hash('Child', run_uid, path, str(generation))}"
+    return _readable(run, path, _NAME_LIMIT - len(tail)) + tail
+
+
 def record_name(
     type_: RecordType, *, run: str, run_uid: str, path: str, round_: int, attempt: int
 ) -> str:

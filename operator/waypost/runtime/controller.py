@@ -89,14 +89,15 @@ class Controller:
             suspend_new_runs=self.settings.suspend_new_runs,
             offload=self.offload,
         )
-        self._bucket = TokenBucket(
-            qps=self.settings.write_qps,
-            burst=self.settings.write_burst,
-            monotonic=self.clock.monotonic,
-        )
+        qps, burst = self.settings.write_qps, self.settings.write_burst
+        self._bucket = TokenBucket(qps=qps, burst=burst, monotonic=self.clock.monotonic)
         limited = RateLimitedCluster(cluster=self.cluster, bucket=self._bucket)
         self._actor = ActionExecutor(
-            cluster=limited, store=self.store, clock=self.clock, offload=self.offload
+            cluster=limited,
+            store=self.store,
+            clock=self.clock,
+            wake=self._wake,
+            offload=self.offload,
         )
         self._notes = RunEvents(cluster=limited, clock=self.clock)
         self.set_aside = SetAsideRuns(
@@ -144,14 +145,12 @@ class Controller:
         deleted = change == "DELETED"
         runs = self._others.notice(kind, raw, deleted=deleted, on_duty=self._on_duty)
         if runs is None:
-            key = self._ingest.take(kind, raw, deleted=deleted)
-            runs = [key] if key is not None else []
+            runs = self._ingest.take(kind, raw, deleted=deleted)
         for run in runs:
             self._wake(run)
 
     def _wake(self, key: Key, *, spare: bool = False) -> None:
-        # A standby only maintains its cache: a new leader queues every run.
-        if self._on_duty:
+        if self._on_duty:  # a new leader queues every run
             self.queue.add(key, spare=spare)
 
     def health(self) -> str | None:
@@ -194,8 +193,7 @@ class Controller:
 
     async def _lead(self) -> None:
         """Work on every run for as long as this process leads."""
-        # A new queue: timers and backoffs from an earlier term are stale.
-        self.queue = KeyedQueue(monotonic=self.clock.monotonic)
+        self.queue = KeyedQueue(monotonic=self.clock.monotonic)  # timers of an old term are stale
         self.set_aside.reset()
         async with asyncio.TaskGroup() as group:
             count = range(self.settings.workers)
@@ -289,8 +287,7 @@ class Controller:
             return False
         try:
             return await self._reconcile(key, body)
-        except Conflict:
-            # Someone was faster, and the watch may take its time to tell.
+        except Conflict:  # someone was faster, and the watch may be late
             if await self._observer.refresh(key):
                 raise
         except NotFound:
@@ -329,7 +326,7 @@ class Controller:
         return written
 
     async def _read(self, key: Key, entry: Entry) -> Entry:
-        """Load what `decide` needs. One read can show that another is needed."""
+        """Load what `decide` needs; one read can show that another is needed."""
         for _ in range(_READ_ROUNDS):
             reads = await self.offload(required_reads, entry, self.clock.now())
             if reads == Reads():
@@ -382,7 +379,8 @@ class Controller:
             if await self._observer.is_stale(key, observed.resource_version):
                 raise Conflict(error.message, code=409) from error
             raise
-        self.store.put_run(landed)
+        for parent in self._ingest.put_own(landed):
+            self._wake(parent)
         self.telemetry.checkpoint(observed, observed.status, decision.status, decision.traces)
         for refusal in decision.refusals:
             self.telemetry.refused(reason=refusal)

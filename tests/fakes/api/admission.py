@@ -98,11 +98,14 @@ def _workflow(old: Obj, new: Obj) -> list[str]:
     if items(old, "status", "nodes") or any(
         c.get("type") == "Accepted" and c.get("status") == "True" for c in conditions
     ):
-        changed = set() if raised else _changed(before, after) - EDITABLE
+        changed = set() if raised else _changed(before, after) - EDITABLE - {"parent"}
         if changed:
             problems.append(f"spec: was accepted; found a change of {', '.join(sorted(changed))}")
         if before.get("cancel") is True and after.get("cancel") is not True:
             problems.append("spec: is cancelled, and cancel cannot be undone")
+    parents = section(before, "parent"), section(after, "parent")
+    if old and _changed(*parents) - {"cancel", "skipFinally", "suspend"}:
+        problems.append("spec: only the operator writes spec.parent")
     checkpoints, kept = items(old, "status", "nodes"), items(new, "status", "nodes")
     by_path = {node.get("path"): node for node in kept}
     if section(new, "status").get("round", 1) > begun:

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from waypost.api.kinds import agent, approval, container, http, python, wait
+from waypost.api.kinds import agent, approval, container, http, python, wait, workflow
 from waypost.api.kinds.kind import NodeKind
 
 KINDS: Final[dict[str, NodeKind]] = {
@@ -14,6 +14,7 @@ KINDS: Final[dict[str, NodeKind]] = {
         http.KIND,
         approval.KIND,
         wait.KIND,
+        workflow.KIND,
     )
 }
 

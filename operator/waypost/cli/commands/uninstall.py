@@ -9,10 +9,10 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 @app.command()
 def uninstall() -> None:
-    """Release all pods that still wait for the operator.
+    """Release pods and child runs that wait for the operator.
 
-    Removes the finalizer waypost.dev/result from pods in all served namespaces. Use it after the
-    operator is removed: results that were not recorded are lost. Safe to repeat.
+    Removes the finalizers waypost.dev/result and waypost.dev/child in all served namespaces. Use it
+    after the operator is removed: results that were not recorded are lost. Safe to repeat.
     """
     from waypost.settings import SettingsError, load_cluster_settings
 

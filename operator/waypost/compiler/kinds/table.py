@@ -4,12 +4,20 @@ from typing import Final
 
 from waypost.api.kinds.table import kind_of
 from waypost.api.workflow import Node
-from waypost.compiler.kinds import agent, approval, container, http, python, wait
+from waypost.compiler.kinds import agent, approval, container, http, python, wait, workflow
 from waypost.compiler.kinds.kind import CompilerKind
 
 KINDS: Final[dict[str, CompilerKind]] = {
     kind.name: kind
-    for kind in (python.KIND, container.KIND, agent.KIND, http.KIND, approval.KIND, wait.KIND)
+    for kind in (
+        python.KIND,
+        container.KIND,
+        agent.KIND,
+        http.KIND,
+        approval.KIND,
+        wait.KIND,
+        workflow.KIND,
+    )
 }
 
 

@@ -11,11 +11,12 @@ from waypost.engine.attempts import loops, lost_machines, outdated, retries, sto
 from waypost.engine.attempts.judge import NOT_STARTED, judge_pod
 from waypost.engine.attempts.launched_as import kind_of_pod, output_schema_of
 from waypost.engine.budget import shares
-from waypost.engine.budget.usage import as_status_usage, total
+from waypost.engine.budget.usage import as_status_usage
 from waypost.engine.scheduling import deadlines
 from waypost.engine.scheduling.unread import unread_by
 from waypost.engine.state.outcome import Failed, Outcome, Succeeded, reason_of
 from waypost.engine.state.transition import Transition
+from waypost.engine.state.usage import total
 from waypost.kube import timestamps
 from waypost.kube.facts import refusals
 from waypost.kube.facts.jobs import WriteProblem, lasts_long

@@ -12,10 +12,10 @@ from waypost.api.changes import changed_loop
 from waypost.api.modifiers.repeat import Repeat
 from waypost.api.state.usage import Usage
 from waypost.api.status import LoopStatus, NodeStatus
-from waypost.engine.budget.usage import total
 from waypost.engine.scheduling.inputs import context_for, invalid_reason, loop_variables
 from waypost.engine.state.outcome import Succeeded
 from waypost.engine.state.transition import Transition
+from waypost.engine.state.usage import total
 from waypost.expressions.templates import RenderError, render_condition
 from waypost.expressions.values import declare_numbers
 from waypost.kube import timestamps

@@ -12,23 +12,10 @@ from typing import Final
 from waypost.api.kinds.agent import AgentLimits, Budget
 from waypost.api.state.usage import Allotment, Usage
 from waypost.api.status import AttemptStatus, NodeStatus
+from waypost.engine.state.usage import COUNTS, money, most_called, total
 from waypost.protocol import work
 
-KEPT_TOOLS: Final = 64
 _WIRE: Final = {"tokens": "tokens", "cost_usd": "costUSD", "tool_calls": "toolCalls"}
-_COUNTS: Final = (
-    "model_calls",
-    "input_tokens",
-    "cached_tokens",
-    "output_tokens",
-    "total_tokens",
-    "tool_calls",
-    "reasks",
-    "provider_waits",
-    "replayed_model_calls",
-    "replayed_tool_calls",
-    "estimated_model_calls",
-)
 
 
 @dataclass(frozen=True)
@@ -41,24 +28,9 @@ class Exhausted:
 
 def as_status_usage(usage: work.Usage) -> Usage:
     """The usage of a commit record in the form of the status; zero is left out."""
-    counts = {name: getattr(usage, name, 0) or None for name in _COUNTS}
+    counts = {name: getattr(usage, name, 0) or None for name in COUNTS}
     counts["total_tokens"] = (usage.input_tokens + usage.output_tokens) or None
-    return Usage(**counts, costUSD=usage.cost_usd, tools=_most_called(usage.tools or {}))
-
-
-def total(parts: Iterable[Usage | None]) -> Usage | None:
-    """The sum of `parts`; None if none of them was reported."""
-    known = [part for part in parts if part is not None]
-    if not known:
-        return None
-    counts = {name: sum(getattr(part, name) or 0 for part in known) or None for name in _COUNTS}
-    costs = [Decimal(part.cost_usd) for part in known if part.cost_usd is not None]
-    tools: dict[str, int] = {}
-    for part in known:
-        for name, calls in (part.tools or {}).items():
-            tools[name] = tools.get(name, 0) + calls
-    cost = _money(sum(costs, Decimal(0))) if costs else None
-    return Usage(**counts, costUSD=cost, tools=_most_called(tools))
+    return Usage(**counts, costUSD=usage.cost_usd, tools=most_called(usage.tools or {}))
 
 
 def allot(
@@ -100,7 +72,7 @@ def allot(
     return Allotment(
         tokens=_whole(shares.get("tokens")),
         tool_calls=_whole(shares.get("tool_calls")),
-        costUSD=_money(shares["cost_usd"]) if "cost_usd" in shares else None,
+        costUSD=money(shares["cost_usd"]) if "cost_usd" in shares else None,
     )
 
 
@@ -158,13 +130,3 @@ def _exhausted(name: str, allowed: object, used: object) -> str:
 def _whole(share: Decimal | None) -> int | None:
     # A share below one still allows one; the next attempt is then stopped.
     return None if share is None else max(int(share), 1)
-
-
-def _money(amount: Decimal) -> str:
-    text = f"{amount:.9f}".rstrip("0").rstrip(".")
-    return text or "0"
-
-
-def _most_called(tools: dict[str, int]) -> dict[str, int] | None:
-    most = sorted(tools.items(), key=lambda item: (-item[1], item[0]))[:KEPT_TOOLS]
-    return dict(most) or None

@@ -7,11 +7,11 @@ from typing import Final
 from waypost.api.changes import changed_node
 from waypost.api.items.status import MAX_BLOCKS, ItemsStatus
 from waypost.api.status import NodeStatus
-from waypost.engine.budget.usage import total
 from waypost.engine.items import records
 from waypost.engine.state.decision import RunEvent
 from waypost.engine.state.observed import Observed
 from waypost.engine.state.transition import INLINE_ITEMS, INLINE_TOTAL, Transition
+from waypost.engine.state.usage import total
 from waypost.kube import names, timestamps
 from waypost.kube.items.open_items import Place, shown_message
 from waypost.kube.items.open_map import OpenMap

@@ -25,9 +25,9 @@ from waypost.api.workflow import Node
 from waypost.compiler.kinds.kind import merged
 from waypost.engine.nodes.kind import EngineKind
 from waypost.engine.nodes.limits import DEFAULT_REQUESTS, left_of
-from waypost.engine.nodes.resolved import Resolved
 from waypost.engine.nodes.texts import render_env
 from waypost.engine.state.inputs import Invalid, Missing
+from waypost.engine.state.resolved import Resolved
 from waypost.engine.state.transition import Transition
 from waypost.expressions.templates import NullPolicy, RenderError, render_text
 from waypost.kube.manifests.endpoints import provider_access, server_access

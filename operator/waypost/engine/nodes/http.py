@@ -10,8 +10,8 @@ from waypost.api.status import AttemptStatus
 from waypost.api.workflow import Node
 from waypost.compiler.node_settings import effect_of
 from waypost.engine.nodes.kind import EngineKind
-from waypost.engine.nodes.resolved import Resolved
 from waypost.engine.state.inputs import Invalid
+from waypost.engine.state.resolved import Resolved
 from waypost.engine.state.transition import Transition
 from waypost.expressions.estimates.cost import Budget
 from waypost.expressions.templates import NullPolicy, RenderError, render_json, render_text

@@ -11,8 +11,11 @@ from waypost.engine.state.inputs import Inputs, Invalid, Missing
 from waypost.engine.state.observed import Observed
 from waypost.engine.state.transition import Transition
 from waypost.kube.manifests.pod import Rendered
+from waypost.protocol.reasons import Reason
 from waypost.protocol.request import PythonWork
 
+Stop = Callable[[Transition, str, Reason], None]
+Watch = Callable[[Transition, str], None]
 Start = Callable[[Transition, str, Inputs], None]
 Render = Callable[[Transition, Node, JsonObject, AttemptStatus], Rendered | Invalid | Missing]
 
@@ -49,9 +52,12 @@ class EngineKind:
     Attributes:
         name: As in `api.kinds`.
         start: Starts a node without a pod; None: its attempt is launched as a Job.
+        watch: What a pass does for a Running or Superseding node; None: its attempt has a pod.
+        stop: Stops a Running node without a pod; its attempt is stopped otherwise.
         advance: What a pass does for a Waiting node; `withdraw`: nothing new may happen, because
             the run winds down.
-        needs_live_read: Whether a Waiting node needs a live read before a decision.
+        needs_live_read: Whether a Waiting node, or one with a child run, needs a live read before
+            a decision.
         clean_up: What every pass does for nodes of the kind that are no longer in the spec.
         render: The fields of the kind that its pod gets, evaluated.
         python: The function of the user that the pod calls.
@@ -60,6 +66,8 @@ class EngineKind:
 
     name: str
     start: Start | None = None
+    watch: Watch | None = None
+    stop: Stop | None = None
     advance: Callable[..., None] = ends_by_itself
     needs_live_read: Callable[[Observed, NodeStatus, datetime], bool] = no_live_read
     clean_up: Callable[[Transition], None] = nothing_to_clean_up

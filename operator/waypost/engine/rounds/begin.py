@@ -21,7 +21,6 @@ from waypost.api.meta import Condition
 from waypost.api.rerun import Rerun
 from waypost.api.status import (
     KEPT_ROUNDS,
-    AgentWorkflowStatus,
     AttemptStatus,
     Disposition,
     LoopStatus,
@@ -33,9 +32,10 @@ from waypost.api.workflow import AgentWorkflowSpec
 from waypost.compiler import node_settings, on_failure
 from waypost.compiler.graph import Graph
 from waypost.compiler.problems import Problem
-from waypost.engine.budget.usage import total
+from waypost.engine.nodes.children import patches as children
 from waypost.engine.rounds import replaced
 from waypost.engine.state.observed import Observed
+from waypost.engine.state.usage import total
 from waypost.kube import timestamps
 from waypost.protocol.reasons import Reason
 
@@ -49,7 +49,7 @@ class _Choice:
 
     disposition: Disposition | None
     message: str = ""
-    continues: bool = False  # a loop continues after its last iteration that succeeded
+    continues: bool = False  # a loop after its last iteration that succeeded, or a child run
 
 
 def is_requested(observed: Observed) -> bool:
@@ -112,16 +112,6 @@ def begin_round(observed: Observed, now: datetime) -> Observed:
     return replace(observed, status=status)
 
 
-def round_message(status: AgentWorkflowStatus) -> str:
-    """A sentence on what a round does, for an Event."""
-    counts: dict[str, int] = {}
-    for node in status.nodes:
-        if node.disposition:
-            counts[node.disposition] = counts.get(node.disposition, 0) + 1
-    listed = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
-    return f"round {status.round} begins: {listed or 'the run had not begun before'}"
-
-
 def _request(observed: Observed) -> tuple[AgentWorkflowSpec, Rerun]:
     spec = observed.spec
     assert spec is not None, "a round is requested by a spec"
@@ -175,9 +165,11 @@ def _choose(
 def _continues(
     observed: Observed, path: str, status: NodeStatus, choices: Mapping[str, _Choice]
 ) -> bool:
-    """Whether a loop that did not succeed continues: neither its definition nor anything that it
-    depends on has changed."""
-    if status.loop is None or status.fingerprint != observed.definition.fingerprints[path]:
+    """Whether a loop or a child run that did not succeed continues: neither its definition nor
+    anything that it depends on has changed."""
+    if status.loop is None and status.child is None:
+        return False
+    if status.fingerprint != observed.definition.fingerprints[path]:
         return False
     dependencies = observed.definition.graph.dependencies[path].all
     return not any(choices[name].disposition in _CHANGED for name in dependencies)
@@ -263,8 +255,10 @@ def _begun(
     if status is None:
         return fresh
     attempts = list(status.attempts or [])
-    running = bool(attempts) and attempts[-1].finished_at is None
-    if running:
+    child = children.in_next_round(observed, status, continues=choice.continues)
+    stops = child is not None and child.stopping is not None
+    running = stops or (bool(attempts) and attempts[-1].finished_at is None)
+    if running and attempts:
         attempts[-1] = _superseded(attempts[-1])
     items = replaced.next_list(observed.definition, status, rerun)
     running = running or (items is not None and replaced.is_running(items))
@@ -274,6 +268,7 @@ def _begun(
         attempt=status.attempt,
         attempts=attempts or None,
         usage=status.usage,
+        child=child,
         wake_at=None,
         items=items,
         fingerprint=status.fingerprint if items is not None else None,
@@ -394,4 +389,5 @@ def _is_overdue(status: NodeStatus) -> bool:
     latest = status.latest_attempt
     late = latest is not None and latest.stopping == Reason.DEADLINE_EXCEEDED
     late = late or (status.items is not None and replaced.is_overdue(status.items))
+    late = late or (status.child is not None and status.child.stopping is not None)
     return status.phase == "Running" and late

@@ -22,6 +22,7 @@ from waypost.kube.timestamps import parse_timestamp
 
 _ALONE: Final = Dependencies(hard=frozenset(), soft=frozenset())
 _GATE: Final[JsonObject] = {"approval": {"message": "?", "approvers": {"users": ["nobody"]}}}
+_CHILD: Final[JsonObject] = {"workflow": {"templateRef": {"name": "unknown"}}}
 _PROGRAM: Final[JsonObject] = {"python": {"source": "def run(): ..."}}
 
 
@@ -92,11 +93,13 @@ def stand_in(observed: Observed, status: NodeStatus) -> Node:
     It has no output schema, because the schema of its attempt may be gone. Its pods are judged by
     their requests (`attempts.launched_as`).
     """
-    is_gate = status.approval is not None
+    is_gate, is_child = status.approval is not None, status.child is not None
     runs = status.open_attempt is not None or bool(status.items and status.items.open)
     for node in observed.spec.all_nodes if observed.spec else ():
         kind = kind_of(node)
         fits = kind.is_gate == is_gate and (kind.has_pod or not runs)
+        fits = fits and (node.workflow is not None) == is_child
         if node.name == status.path and fits:
             return node.model_copy(update={"output_schema": None})
-    return Node.model_validate({"name": status.path, **(_GATE if is_gate else _PROGRAM)})
+    block = _GATE if is_gate else _CHILD if is_child else _PROGRAM
+    return Node.model_validate({"name": status.path, **block})

@@ -42,13 +42,20 @@ def with_recorded_nodes(observed: Observed, now: datetime) -> Observed:
         observed.definition,
         spec=_spec(spec),
         graph=Graph(nodes, dependencies, tuple(order), last),
-        stand_ins=frozenset(s.path for s in statuses if s.open_attempt is not None),
+        stand_ins=frozenset(s.path for s in statuses if _is_open(s)),
         problems=(),
     )
     status = changed_run(observed.status, nodes=statuses)
     # What is written until the round begins is not about its generation yet.
     generation = observed.status.observed_generation
     return replace(observed, definition=definition, status=status, generation=generation)
+
+
+def _is_open(status: NodeStatus) -> bool:
+    """Whether an attempt or a child run of the node has not ended."""
+    return status.open_attempt is not None or (
+        status.child is not None and status.phase in ("Running", "Superseding")
+    )
 
 
 def _spec(spec: AgentWorkflowSpec) -> AgentWorkflowSpec:

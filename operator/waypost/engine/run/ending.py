@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
+from waypost.api import meta
 from waypost.api.base import JsonObject
 from waypost.api.changes import RunChanges, changed_run
 from waypost.api.checkpoints import checkpoint_of
@@ -11,17 +12,19 @@ from waypost.api.status import AgentWorkflowStatus
 from waypost.compiler import on_failure
 from waypost.compiler.definition import inputs_changed
 from waypost.engine.attempts import stop
-from waypost.engine.budget.usage import total
 from waypost.engine.items import advance as items
+from waypost.engine.nodes.children import leftovers
+from waypost.engine.nodes.table import engine_kind
 from waypost.engine.rounds.begin import is_requested
 from waypost.engine.run import finalizing, pausing, summary
 from waypost.engine.run.closing import closing_reason, failing
 from waypost.engine.run.status_size import trim
 from waypost.engine.scheduling import deadlines
 from waypost.engine.scheduling.unread import unread_by_outputs
-from waypost.engine.state.decision import Decision, DeleteRun, ReleasePod
+from waypost.engine.state.decision import Decision, DeleteRun, PatchChild, ReleasePod
 from waypost.engine.state.observed import Observed
 from waypost.engine.state.transition import IN_POD, Transition, is_finished
+from waypost.engine.state.usage import total
 from waypost.expressions.estimates.cost import Budget
 from waypost.expressions.templates import RenderError, references_in, render_json
 from waypost.kube import timestamps
@@ -88,6 +91,10 @@ def _stop(transition: Transition, path: str, reason: Reason) -> None:
     if path in transition.maps:
         items.stop_all(transition, path, reason)
         return
+    stop_child = engine_kind(transition.node(path)).stop
+    if stop_child is not None:
+        stop_child(transition, path, reason)
+        return
     attempt = transition.statuses[path].open_attempt
     if attempt is not None and attempt.stopping is None:
         stop.stop(transition, path, reason)
@@ -129,6 +136,8 @@ def _stage_is_over(transition: Transition) -> bool:
     ended = all(transition.ended(path) for path in transition.of_stage())
     if not ended or (not transition.finalizing and transition.in_phase(*IN_POD)):
         return False
+    if leftovers.undone(transition):
+        return False
     return closing_reason(transition) is not None or not pausing.paused(transition)
 
 
@@ -151,9 +160,20 @@ def _outputs_wait(transition: Transition) -> bool:
     return True
 
 
-def release_all(observed: Observed) -> tuple[ReleasePod, ...]:
-    """Release all pods of a run that is being deleted; it starts and writes nothing."""
-    return tuple(ReleasePod(name=p.name, uid=p.uid) for p in observed.pods if p.held)
+def release_all(observed: Observed) -> tuple[ReleasePod | PatchChild, ...]:
+    """Release all pods of a run that is being deleted, or whose parent is; it starts and writes
+    nothing. Without a parent that reads its end, the run itself is released too."""
+    pods = tuple(ReleasePod(name=p.name, uid=p.uid) for p in observed.pods if p.held)
+    parent, ours = observed.parent, meta.FINALIZER_CHILD in observed.finalizers
+    if not ours or (parent is not None and parent.ours and not parent.gone):
+        return pods
+    others = [one for one in observed.finalizers if one != meta.FINALIZER_CHILD]
+    metadata = {
+        "uid": observed.uid,
+        "resourceVersion": observed.resource_version,
+        "finalizers": others,
+    }
+    return (*pods, PatchChild(observed.name, observed.uid, {"metadata": metadata}))
 
 
 def release_closed(observed: Observed) -> tuple[ReleasePod, ...]:
@@ -285,5 +305,7 @@ def _expire(transition: Transition, status: AgentWorkflowStatus) -> list[DeleteR
     if transition.now < due:
         transition.requeue_at(due)
         return []
-    # The run must exist as long as one of its pods has the finalizer.
-    return [] if any(p.held for p in transition.observed.pods) else [DeleteRun()]
+    # The run must exist as long as one of its pods or child runs has a finalizer.
+    observed = transition.observed
+    held = any(p.held for p in observed.pods) or any(c.held for c in observed.children.values())
+    return [] if held else [DeleteRun()]

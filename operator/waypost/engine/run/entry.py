@@ -71,8 +71,10 @@ Entry = Deleting | Rejected | Held | Idle | Active
 
 def enter(observed: Observed, now: datetime) -> Entry:
     """Which case the run is in. Pure: the same facts give the same case."""
-    if observed.deleting:
+    if observed.deleting or _has_lost_its_parent(observed):
         return Deleting(observed)
+    if problem := _unexpected(observed):
+        return Rejected(observed, problem)
     origin = observed.origin
     if isinstance(origin, Settled):
         return _settled(observed)
@@ -94,6 +96,26 @@ def enter(observed: Observed, now: datetime) -> Entry:
     begun = begin_round(observed, now)
     round_begun = begun is not observed
     return Active(pinning.pinned(begun), round_begun=round_begun, stored=observed.status)
+
+
+def _has_lost_its_parent(observed: Observed) -> bool:
+    """Whether the parent of a child run is gone or is being deleted. Garbage collection is late:
+    until it deletes the child, the child starts nothing."""
+    parent = observed.parent
+    return parent is not None and parent.ours and parent.gone
+
+
+def _unexpected(observed: Observed) -> str:
+    """Why a run that names a parent is not a child run that the parent waits for; "" if it is.
+    A child run that was accepted before stays accepted."""
+    parent = observed.parent
+    if parent is None or observed.status.nodes or isinstance(observed.origin, Settled):
+        return ""
+    if not parent.ours:
+        return "parent: only the operator writes this field; remove it"
+    if parent.expects or observed.definition.cancelled:
+        return ""
+    return f"parent: run {parent.name} does not wait for this run; it starts nothing"
 
 
 def _is_new(observed: Observed) -> bool:

@@ -16,6 +16,7 @@ from waypost.api.status import AgentWorkflowStatus, RunPhase, Verdict
 from waypost.compiler import on_failure
 from waypost.engine.attempts import lost_machines
 from waypost.engine.attempts.reads import FENCE, STOP_AGAIN
+from waypost.engine.nodes.children import leftovers
 from waypost.engine.scheduling import deadlines
 from waypost.engine.state.decision import StopAttempt
 from waypost.engine.state.observed import Observed
@@ -91,7 +92,7 @@ def may_start(transition: Transition) -> bool:
     ]
     for name in jobs:
         transition.after.append(StopAttempt(job=name))
-    if pods or jobs or not observed.live:
+    if pods or jobs or leftovers.undone(transition) or not observed.live:
         transition.requeue_at(transition.now + timedelta(seconds=STOP_AGAIN))
         return False
     return True

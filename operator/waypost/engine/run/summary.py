@@ -6,7 +6,7 @@ from typing import Final
 from waypost.api.changes import RunChanges, changed_run
 from waypost.api.meta import Condition, ConditionReason, EventReason
 from waypost.api.status import FINAL_PHASES, AgentWorkflowStatus, RunPhase
-from waypost.engine.run import finalizing, pausing
+from waypost.engine.run import children, finalizing, pausing
 from waypost.engine.state.transition import Transition
 from waypost.kube.conditions import Conditions
 from waypost.protocol.reasons import Reason
@@ -70,22 +70,21 @@ def current_conditions(
     conditions.set(Condition.RECONCILING, continues, reason=reason, message=running)
     finalizing.set_condition(transition, conditions, finished=False)
     _stall(transition, conditions, held)
-    if gates:
-        text = "; ".join(
-            f"{path}: {_how_to_answer(transition, path, name)}" for path, name in gates[:3]
-        )
-        _set_awaiting(conditions, text)
-    else:
-        _set_awaiting(conditions, "")
+    asked = [f"{path}: {_how_to_answer(transition, path, name)}" for path, name in gates]
+    asked += children.questions(transition)
+    _set_awaiting(conditions, "; ".join(asked[:3]))
     changes["conditions"] = conditions.items
     return changed_run(status, **changes)
 
 
 def _stall(transition: Transition, conditions: Conditions, held: list[str]) -> None:
-    """Set Stalled if the run waits for a person, while others may continue, and send one Event if
-    it waits for a decision."""
+    """Set Stalled if the run or a child run waits for a person, while others may continue, and send
+    one Event if it waits for a decision."""
     if not held and (text := transition.needs_right):
         conditions.set(Condition.STALLED, "True", reason=str(Reason.READ_REJECTED), message=text)
+        return
+    if not held and (text := children.stalled(transition)):
+        conditions.set(Condition.STALLED, "True", reason=ConditionReason.PAUSED, message=text)
         return
     if not held:
         conditions.set(Condition.STALLED, "False", reason=ConditionReason.RUNNING, message="")
@@ -258,6 +257,8 @@ def _has_pod(transition: Transition, path: str) -> bool:
 def _waiting(transition: Transition, gates: list[tuple[str, str]]) -> str | None:
     if gates:
         return f"approval/{gates[0][1]}"
+    if waiting := children.waiting(transition):
+        return waiting
     waits = transition.in_phase("Waiting")
     if waits and not transition.in_phase("Running", "Backoff"):
         return f"until {transition.statuses[waits[0]].wake_at}"

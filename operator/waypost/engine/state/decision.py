@@ -61,6 +61,31 @@ class OpenApproval:
 
 
 @dataclass(frozen=True)
+class StartChild:
+    """Create a child run.
+
+    Only within the fence; an existing one with our owner and request digest is success.
+    """
+
+    path: str
+    manifest: JsonObject
+
+
+@dataclass(frozen=True)
+class PatchChild:
+    """Merge `body` into a child run, or into this run if it is a child.
+
+    It names the uid, and the resourceVersion if it depends on the state that was observed. A run
+    that has changed or is gone is looked at again. `starts`: only within the fence.
+    """
+
+    name: str
+    uid: str
+    body: JsonObject
+    starts: bool = False
+
+
+@dataclass(frozen=True)
 class StopAttempt:
     """Suspend the Job, which ends its pod gracefully and creates no other.
 
@@ -86,7 +111,7 @@ class DeleteRun:
 
 
 Before = PutRecord | SettleApproval
-After = Launch | OpenApproval | StopAttempt | ReleasePod | DeleteRun
+After = Launch | OpenApproval | StartChild | PatchChild | StopAttempt | ReleasePod | DeleteRun
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,13 @@ from waypost.api.base import JsonValue
 from waypost.api.checkpoints import path_of
 from waypost.api.provider import ModelProviderSpec
 from waypost.api.status import AgentWorkflowStatus, AttemptStatus
+from waypost.api.template.parent import Parent
 from waypost.api.toolserver import ToolServerSpec
 from waypost.api.workflow import AgentWorkflowSpec
 from waypost.compiler.definition import Definition
 from waypost.compiler.origin import Origin, Own
 from waypost.kube.facts.approvals import ApprovalFact
+from waypost.kube.facts.children import ChildFact, ParentFact
 from waypost.kube.facts.jobs import JobFact, WriteProblem
 from waypost.kube.facts.machines import MachineFact
 from waypost.kube.facts.pods import PodFact
@@ -28,8 +30,8 @@ class Observed:
     """Everything known of one run at the start of a pass.
 
     Positive facts (a pod ended, a decision was made) may come from the cache. The engine may only
-    conclude that something is absent if `live` is true: then pods and jobs are complete and were
-    read from the API server in this pass. For Approvals, `approvals_read_at` says so.
+    conclude that something is absent if `live` is true: then pods, Jobs and child runs are complete
+    and were read from the API server in this pass. For Approvals, `approvals_read_at` says so.
     """
 
     name: str
@@ -49,6 +51,9 @@ class Observed:
     pods: tuple[PodFact, ...] = ()
     jobs: Mapping[str, JobFact] = field(default_factory=dict)  # by name
     approvals: Mapping[str, ApprovalFact] = field(default_factory=dict)  # by name
+    children: Mapping[str, ChildFact] = field(default_factory=dict)  # its child runs, by name
+    parent: ParentFact | None = None  # None if the run is no child
+    finalizers: tuple[str, ...] = ()
     # By name of NodeRecord; an Unavailable if expressions cannot read it.
     payloads: Mapping[str, JsonValue] = field(default_factory=dict)
     # NodeRecords that were read live, by name; None if there is none.
@@ -84,6 +89,12 @@ class Observed:
         if self.live and APPROVALS not in self.unread:
             return self.live_at or self.created_at
         return self.approvals_live_at
+
+    @property
+    def lineage(self) -> Parent | None:
+        """What the run has from its parent; None if it is no child."""
+        honoured = self.spec is not None and self.parent is not None and self.parent.ours
+        return self.spec.parent if honoured and self.spec is not None else None
 
     def pods_of(self, node: str, attempt: AttemptStatus) -> list[PodFact]:
         """The pods of one attempt; more than one only if the cluster started it twice."""

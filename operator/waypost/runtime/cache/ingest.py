@@ -7,6 +7,7 @@ namespace, and says nothing about the run itself.
 from waypost.api import meta
 from waypost.kube import objects
 from waypost.kube.facts.approvals import approval_fact
+from waypost.kube.facts.children import ChildFact
 from waypost.kube.facts.pods import pod_fact
 from waypost.ports.cluster import Kind, Obj
 from waypost.runtime.cache.newest import version_of
@@ -19,7 +20,7 @@ class Ingest:
     def __init__(self, *, store: RunCache) -> None:
         self._store = store
 
-    def take(self, kind: Kind, raw: Obj, *, deleted: bool) -> Key | None:
+    def take(self, kind: Kind, raw: Obj, *, deleted: bool) -> list[Key]:
         """Put one object into the cache.
 
         Args:
@@ -28,27 +29,47 @@ class Ingest:
             deleted: The watch reported DELETED, and `raw` is the last state.
 
         Returns:
-            The run that it concerns, if the object brings news. A state that this operator
-            itself has written and put into the cache is none when the watch repeats it.
+            The runs that it concerns, if the object brings news: of a child run also its parent. A
+            state that this operator itself has written and put into the cache is none when the
+            watch repeats it.
         """
         if kind is Kind.AGENT_WORKFLOW:
             return self._take_run(raw, deleted=deleted)
         if kind is Kind.POD:
-            return self._take_pod(raw, deleted=deleted)
+            return _listed(self._take_pod(raw, deleted=deleted))
         if kind is Kind.APPROVAL:
-            return self._take_approval(raw, deleted=deleted)
-        return None
+            return _listed(self._take_approval(raw, deleted=deleted))
+        return []
 
-    def _take_run(self, raw: Obj, *, deleted: bool) -> Key | None:
+    def _take_run(self, raw: Obj, *, deleted: bool) -> list[Key]:
         metadata = objects.section(raw, "metadata")
         uid = objects.text(metadata, "uid")
         if not uid:
-            return None
+            return []
+        before = self._store.child(uid)
         if deleted:
             key = self._store.key_of(uid) or self._store.last_key(uid)
             self._store.drop_run(uid)
-            return key
-        return self._store.key_of(uid) if self._store.put_run(raw) else None
+            return [*_listed(key), *self._parent(before, None)]
+        if not self._store.put_run(raw):
+            return []
+        key = self._store.key_of(uid)
+        return [*_listed(key), *self._parent(before, self._store.child(uid))]
+
+    def put_own(self, body: Obj) -> list[Key]:
+        """Put in a state of a run that this operator has written. Returns the parent of a child
+        run, if what it sees of the child has changed."""
+        uid = objects.text(objects.section(body, "metadata"), "uid")
+        before = self._store.child(uid)
+        self._store.put_run(body)
+        return self._parent(before, self._store.child(uid))
+
+    def _parent(self, before: ChildFact | None, after: ChildFact | None) -> list[Key]:
+        """The parent of a child run, if what it sees of the child has changed."""
+        known = after or before
+        if known is None or known.says_the_same(before if after is not None else None):
+            return []
+        return _listed(self._store.key_of(known.owner_uid))
 
     def _take_pod(self, raw: Obj, *, deleted: bool) -> Key | None:
         fact = pod_fact(raw)
@@ -84,3 +105,7 @@ class Ingest:
         key = Key(namespace, name, uid)
         self._store.remember(key)
         return key
+
+
+def _listed(key: Key | None) -> list[Key]:
+    return [] if key is None else [key]

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from waypost.kube.facts.approvals import ApprovalFact
+from waypost.kube.facts.children import ChildFact, child_fact
 from waypost.kube.facts.jobs import JobFact, WriteProblem
 from waypost.kube.facts.pods import PodFact, following
 from waypost.kube.objects import section, text
@@ -37,6 +38,8 @@ class RunEntry:
     pods: Newest[str, PodFact] = field(default_factory=Newest)  # by uid
     mounts: dict[str, tuple[datetime, str]] = field(default_factory=dict)  # pod uid -> when, why
     approvals: Newest[str, ApprovalFact] = field(default_factory=Newest)  # by name
+    children: dict[str, ChildFact] = field(default_factory=dict)  # its child runs, by name
+    as_child: ChildFact | None = None  # the run itself, if it is a child
     jobs: dict[str, JobFact] = field(default_factory=dict)  # by name; from creates and live reads
     child_problems: dict[str, WriteProblem] = field(default_factory=dict)  # Jobs, Approvals
     unanswered: dict[str, datetime] = field(default_factory=dict)  # by name of a child: since when
@@ -100,7 +103,29 @@ class RunCache:
         entry.version = version
         entry.finished = bool(section(body, "status").get("finishedAt"))
         entry.ended = _has_ended(body)
+        self._put_child(entry, child_fact(body))
         return True
+
+    def _put_child(self, entry: RunEntry, fact: ChildFact | None) -> None:
+        """Note a state of a run as that of a child, in the entry of its parent."""
+        before = entry.as_child
+        if before is not None and (fact is None or fact.owner_uid != before.owner_uid):
+            self._drop_child(before)
+        entry.as_child = fact
+        if fact is not None:
+            self.entry(fact.owner_uid).children[fact.name] = fact
+
+    def _drop_child(self, fact: ChildFact) -> None:
+        parent = self._entries.get(fact.owner_uid)
+        known = parent.children.get(fact.name) if parent is not None else None
+        if parent is not None and known is not None and known.uid == fact.uid:
+            del parent.children[fact.name]
+            self._forget_if_empty(fact.owner_uid)
+
+    def child(self, uid: str) -> ChildFact | None:
+        """A run as its parent sees it; None if it is no child, or not cached."""
+        entry = self._entries.get(uid)
+        return entry.as_child if entry is not None else None
 
     def active(self) -> int:
         """Number of cached runs without status.finishedAt."""
@@ -118,6 +143,9 @@ class RunCache:
         if entry is not None:
             entry.body, entry.version = None, 0
             entry.finished = entry.ended = False
+            if entry.as_child is not None:
+                self._drop_child(entry.as_child)
+                entry.as_child = None
             self._forget_if_empty(uid)
 
     def run_body(self, key: Key) -> Obj | None:
@@ -183,6 +211,7 @@ class RunCache:
 
     def _forget_if_empty(self, uid: str) -> None:
         entry = self._entries.get(uid)
-        if uid not in self._live and entry and not (entry.pods or entry.approvals):
+        kept = entry and (entry.pods or entry.approvals or entry.children)
+        if uid not in self._live and entry and not kept:
             self._entries.pop(uid, None)
             self._keys.pop(uid, None)

@@ -1,4 +1,5 @@
-"""The live look at a run: its Jobs, pods and Approvals, so that what is not read does not exist."""
+"""The live look at a run: its Jobs, pods, child runs and Approvals, so that what is not read does
+not exist."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -17,6 +18,7 @@ from waypost.ports.cluster import Cluster, Kind, NotFound, Obj
 from waypost.runtime.cache.newest import version_of
 from waypost.runtime.cache.runs import Key, RunCache, RunEntry
 from waypost.runtime.reads.events import newest_event
+from waypost.runtime.reads.parents import Parents
 from waypost.runtime.reads.read_problems import ReadProblems, Tries
 
 T = TypeVar("T")
@@ -30,9 +32,16 @@ class LiveReads:
     """Lists the children of a run, for one operator process."""
 
     def __init__(
-        self, *, cluster: Cluster, store: RunCache, clock: Clock, problems: ReadProblems
+        self,
+        *,
+        cluster: Cluster,
+        store: RunCache,
+        clock: Clock,
+        problems: ReadProblems,
+        parents: Parents,
     ) -> None:
         self._cluster = cluster
+        self._parents = parents
         self._store = store
         self._clock = clock
         self._problems = problems
@@ -47,7 +56,7 @@ class LiveReads:
         self._looked.pop(uid, None)
 
     async def look(self, key: Key, observed: Observed) -> Observed:
-        """Read the run's Jobs, pods and Approvals live. A list that fails is in `unread`.
+        """Read Jobs, pods, child runs and Approvals live. A list that fails is in `unread`.
 
         The order matters. A Job that is deleted meanwhile leaves its pod, and the finalizer keeps
         the pod until a status has closed its attempt; that changes the run, which is read last.
@@ -57,7 +66,8 @@ class LiveReads:
             NotFound: The run no longer exists.
         """
         moment = self._clock.now()
-        seen = await self._tried(key, OBJECTS, lambda: self._jobs_and_pods(key))
+        calls = any(node.child for node in observed.status.nodes)
+        seen = await self._tried(key, OBJECTS, lambda: self._objects(key, calls=calls))
         asked = await self._tried(key, APPROVALS, lambda: self.approvals(key))
         if not isinstance(seen, ReadProblem) or not isinstance(asked, ReadProblem):
             same = await self._tried(
@@ -81,7 +91,14 @@ class LiveReads:
             return observed
         entry.jobs = seen
         self._looked[key.uid] = moment
-        return replace(observed, pods=pods_of(entry), jobs=dict(seen), live=True, live_at=moment)
+        return replace(
+            observed,
+            pods=pods_of(entry),
+            jobs=dict(seen),
+            children=dict(entry.children),
+            live=True,
+            live_at=moment,
+        )
 
     async def approvals(self, key: Key) -> None:
         """Read the Approvals of a run into the cache. Raises ClusterError."""
@@ -98,8 +115,15 @@ class LiveReads:
     ) -> T | ReadProblem:
         return await Tries(self._problems, uid=key.uid, clock=self._clock).read(what, reading)
 
-    async def _jobs_and_pods(self, key: Key) -> dict[str, JobFact]:
-        """Read both; the pods go into the cache."""
+    async def _objects(self, key: Key, *, calls: bool) -> dict[str, JobFact]:
+        """Read Jobs, pods and child runs; pods and child runs go into the cache.
+
+        Args:
+            key: The run.
+            calls: Its status names child runs.
+        """
+        if calls or self._store.entry(key.uid).children:
+            await self._parents.look_at_children(key)
         jobs = await self._list(Kind.JOB, key)
         entry = self._store.entry(key.uid)
         pods = await self._list(Kind.POD, key)

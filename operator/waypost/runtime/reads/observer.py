@@ -15,7 +15,7 @@ from waypost.engine.state.observed import Observed, Reads
 from waypost.engine.state.visible import lost, readable
 from waypost.expressions.values import Unavailable
 from waypost.kube import objects
-from waypost.kube.facts import runs
+from waypost.kube.facts import children, runs
 from waypost.kube.facts.pods import PodFact
 from waypost.kube.facts.read_problems import REFERENCES, ReadProblem, of_record
 from waypost.kube.node_records import record_fact
@@ -32,6 +32,7 @@ from waypost.runtime.reads.events import newest_event
 from waypost.runtime.reads.live import LiveReads, pods_of
 from waypost.runtime.reads.machines import Machines
 from waypost.runtime.reads.namespaces import is_terminating
+from waypost.runtime.reads.parents import Parents
 from waypost.runtime.reads.read_problems import ReadProblems, Tries
 
 _NAMESPACE_MEMORY: Final = 5.0  # seconds for which the phase of a namespace is cached
@@ -66,13 +67,20 @@ class Observer:
         self._store = store
         self._catalog = catalog
         self._clock = clock
+        self._parents = Parents(cluster=cluster, store=store)
         self._payloads: OrderedDict[tuple[str, str], tuple[Any, int]] = OrderedDict()
         self._payload_bytes = 0
         self._problems = ReadProblems(clock)
         self._definitions = Definitions(
             cluster=cluster, clock=clock, problems=self._problems, offload=offload
         )
-        self._live = LiveReads(cluster=cluster, store=store, clock=clock, problems=self._problems)
+        self._live = LiveReads(
+            cluster=cluster,
+            store=store,
+            clock=clock,
+            problems=self._problems,
+            parents=self._parents,
+        )
         self._namespaces: dict[str, tuple[float, bool]] = {}
 
     async def observe(self, key: Key, body: Obj) -> Observed:
@@ -91,9 +99,11 @@ class Observer:
         generation = generation if isinstance(generation, int) else 1
         # Before anything is looked at: it may take a while.
         status = _status(body)
+        requested = {**body, "spec": children.effective_spec(body)}
         definition, origin = await self._definitions.of(
-            key, generation=generation, body=body, status=status
+            key, generation=generation, body=requested, status=status
         )
+        parent = await self._parents.of(key, body, status)
         entry = self._store.entry(key.uid)
         pods = pods_of(entry)
         deleting = bool(metadata.get("deletionTimestamp"))
@@ -118,6 +128,9 @@ class Observer:
             pods=pods,
             jobs=dict(entry.jobs),
             approvals=dict(entry.approvals),
+            children=dict(entry.children),
+            parent=parent,
+            finalizers=tuple(metadata.get("finalizers") or ()),
             child_problems=dict(entry.child_problems),
             providers=self._catalog.providers(key.namespace),
             servers=self._catalog.servers(key.namespace),

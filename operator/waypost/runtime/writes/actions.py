@@ -7,7 +7,7 @@ it creates nothing.
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -18,9 +18,11 @@ from waypost.engine.state.decision import (
     DeleteRun,
     Launch,
     OpenApproval,
+    PatchChild,
     PutRecord,
     ReleasePod,
     SettleApproval,
+    StartChild,
     StopAttempt,
 )
 from waypost.engine.state.observed import Observed
@@ -47,6 +49,7 @@ from waypost.ports.offload import Offload, inline
 from waypost.runtime.cache.newest import version_of
 from waypost.runtime.cache.runs import Key, RunCache
 from waypost.runtime.writes import child_problems
+from waypost.runtime.writes.child_runs import ChildRuns, Foreign, advice, request_digest
 from waypost.runtime.writes.status_patch import status_patch
 from waypost.runtime.writes.stops import Stops
 
@@ -62,10 +65,6 @@ class FenceExpired(Exception):
 
 class ActionRefused(ClusterError):
     """Something that follows from a status was refused for good; all else of it was done."""
-
-
-class Foreign(ClusterError):
-    """The name of a child is taken by an object of another owner."""
 
 
 @dataclass
@@ -91,9 +90,16 @@ class ActionExecutor:
     """The hands of one operator."""
 
     def __init__(
-        self, *, cluster: Cluster, store: RunCache, clock: Clock, offload: Offload = inline
+        self,
+        *,
+        cluster: Cluster,
+        store: RunCache,
+        clock: Clock,
+        wake: Callable[[Key], None],
+        offload: Offload = inline,
     ) -> None:
         self._cluster = cluster
+        self.children = ChildRuns(cluster=cluster, store=store, clock=clock, wake=wake)
         self._store = store
         self._clock = clock
         self._offload = offload
@@ -145,7 +151,7 @@ class ActionExecutor:
             done.existing[name] = found
         else:
             text = f"a NodeRecord {name} exists that this run did not create; "
-            text += _advice(found.owner_uid)
+            text += advice(found.owner_uid)
             raise Foreign(text, code=409)
 
     async def carry_out(
@@ -205,6 +211,12 @@ class ActionExecutor:
                 await self._fenced(fence, self._launch(key, action))
             case OpenApproval():
                 await self._fenced(fence, self._open_approval(key, action))
+            case StartChild():
+                await self._fenced(fence, self.children.start(key, action))
+            case PatchChild(starts=True):
+                await self._fenced(fence, self.children.patch(key, action))
+            case PatchChild():
+                await self.children.patch(key, action)
             case StopAttempt():
                 await self._stops.stop(key, action)
             case ReleasePod():
@@ -249,11 +261,11 @@ class ActionExecutor:
         except AlreadyExists:
             name = body["metadata"]["name"]
             found = await self._standing(kind, key, name)
-        mine = _identity(body)
-        if objects.controller_uid(found) == key.uid and _identity(found) == mine:
+        mine = request_digest(body)
+        if objects.controller_uid(found) == key.uid and request_digest(found) == mine:
             return found
         text = f"{kind.kind} {name} exists and is not this attempt's; "
-        text += _advice(objects.controller_uid(found))
+        text += advice(objects.controller_uid(found))
         raise Foreign(text, code=409, reason="AlreadyExists")
 
     async def _open_approval(self, key: Key, action: OpenApproval) -> None:
@@ -348,21 +360,9 @@ def _as_refusal(action: After, error: Exception) -> Exception:
     return error
 
 
-def _advice(owner_uid: str) -> str:
-    """What to do about an object that stands in our place."""
-    if owner_uid:
-        return f"it belongs to the object with uid {owner_uid}: leave it alone"
-    return "delete or rename it"
-
-
 def _same_place(found: RecordFact, wanted: RecordFact) -> bool:
     places = [(f.type, f.run_uid, f.path, f.round, f.attempt) for f in (found, wanted)]
     return places[0] == places[1]
-
-
-def _identity(body: Obj) -> str:
-    notes = objects.section(body, "metadata", "annotations")
-    return objects.text(notes, meta.ANNOTATION_REQUEST_DIGEST)
 
 
 def _about(key: Key, action: Launch) -> dict[str, object]:

@@ -10,6 +10,9 @@ from waypost.api.workflow import NOT_IN_FINALLY
 
 POD_FIELDS: Final = ("timeout", "queueTimeout", "deadline", "retry", "effect", "isolation")
 
+# Fields about attempts, which a node with a child run does not have.
+OF_ATTEMPTS: Final = ("timeout", "retry", "effect", "isolation")
+
 REPEATED: Final = ("python", "container", "agent", "http")
 MAPPED: Final = ("python", "container", "http")
 
@@ -45,6 +48,18 @@ def _one_kind(kinds: tuple[str, ...]) -> tuple[Rule, ...]:
     )
 
 
+_CHILD = (
+    Rule(
+        f"!has(self.workflow) || !{any_of(OF_ATTEMPTS)}",
+        [
+            "node ",
+            _NAME,
+            " is a workflow node, but sets ",
+            names_of(OF_ATTEMPTS),
+            "; set these fields on the nodes of the template. To limit the time, use deadline",
+        ],
+    ),
+)
 _ANY_NODE = (
     Rule(
         "!(self.name in ['in', 'true', 'false', 'null'])",
@@ -114,10 +129,12 @@ NODE = (
             "to limit the time, use approval.timeout or wait.duration",
         ],
     ),
+    *_CHILD,
     *_ANY_NODE,
 )
 FINALLY_NODE = (
     *_one_kind(_FINALLY_KINDS),
+    *_CHILD,
     Rule(
         "!has(self.onFailure) || self.onFailure != 'Pause'",
         [

@@ -13,6 +13,7 @@ from waypost.api.crd.cel_rule import (
     wire_names,
 )
 from waypost.api.crd.rules.durations import not_zero
+from waypost.api.template.parent import Parent
 from waypost.api.template.spec import BESIDE, TEMPLATE_ONLY
 from waypost.api.workflow import MAX_NODES, AgentWorkflowSpec
 
@@ -27,7 +28,12 @@ _ACCEPTED = (
 _BEGUN = "has(oldSelf.status) && has(oldSelf.status.nodes) && oldSelf.status.nodes.size() > 0"
 _ROUND = "(has(oldSelf.status) && has(oldSelf.status.round) ? oldSelf.status.round : 1)"
 _RAISED = f"has(self.spec.rerun) && self.spec.rerun.round > {_ROUND}"
-_DEFINITION = wire_names(AgentWorkflowSpec, without=EDITABLE)
+# The operator changes `parent` of a child run.
+_DEFINITION = wire_names(AgentWorkflowSpec, without=EDITABLE | {"parent"})
+
+
+# What stays as the operator created a child run.
+_LINEAGE = wire_names(Parent, without=frozenset({"cancel", "skipFinally", "suspend"}))
 
 
 def _stands_in_the_template(field: str) -> Rule:
@@ -115,6 +121,17 @@ WORKFLOW = (
             "run ",
             Cel("self.metadata.name"),
             " skips finally, and skipFinally cannot be undone; keep skipFinally: true",
+        ],
+        field_path=".spec",
+    ),
+    Rule(
+        "has(self.spec.parent) == has(oldSelf.spec.parent) && (!has(self.spec.parent) || "
+        f"{unchanged(_LINEAGE, at='.spec.parent')})",
+        [
+            "run ",
+            Cel("self.metadata.name"),
+            " is, or is not, the child of another run, and this cannot change: only the operator "
+            "writes spec.parent",
         ],
         field_path=".spec",
     ),

@@ -1,0 +1,42 @@
+"""What a child run has from the run whose `workflow` node started it."""
+
+from typing import Annotated, Final
+
+from pydantic import Field, StringConstraints
+
+from waypost.api.base import Model
+
+# Runs from the root to the deepest child, both included.
+MAX_LEVELS: Final = 5
+MAX_CHILDREN: Final = 1000  # runs below a root at the same time
+
+_Uid = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+# Without the pattern of ObjectName: the operator writes them.
+_Name = Annotated[str, StringConstraints(max_length=253)]
+
+
+class Parent(Model):
+    """Only the operator writes this block: the run and the node that this run is a child of, and
+    what its parent requests of it."""
+
+    run: _Name = Field(description="Name of the parent run.")
+    uid: _Uid = Field(description="uid of the parent run.")
+    root: _Uid = Field(description="uid of the run at the top of the tree.")
+    path: Annotated[str, StringConstraints(max_length=128)] = Field(
+        description="Path of the workflow node in the parent run."
+    )
+    templates: list[_Name] = Field(
+        max_length=MAX_LEVELS,
+        description="Templates of the runs above, from the top of the tree. An empty text stands "
+        "for a run with nodes in its spec.",
+    )
+    children: int = Field(
+        ge=0, le=MAX_CHILDREN, description="Number of runs that may exist below this run."
+    )
+    cancel: bool | None = Field(default=None, description="true: the parent cancels this run.")
+    skip_finally: bool | None = Field(
+        default=None, description="true: the parent also stops the nodes in finally."
+    )
+    suspend: bool | None = Field(
+        default=None, description="true: the parent is suspended, so this run starts nothing."
+    )

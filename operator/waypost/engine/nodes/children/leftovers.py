@@ -1,0 +1,46 @@
+"""Child runs that no node waits for any longer: cancel them, and let ended ones go."""
+
+from waypost.api.status import NodeStatus
+from waypost.engine.nodes.children import patches
+from waypost.engine.state.transition import IN_POD, Transition
+from waypost.kube.facts.children import ChildFact, Requests
+
+
+def clean_up(transition: Transition) -> None:
+    """Cancel child runs that no node waits for: those of nodes that a round has removed or has
+    given another child, and those that were rejected and could be corrected."""
+    for fact in transition.observed.children.values():
+        if not _is_left_over(transition, fact) or fact.requests.cancel or fact.deleting:
+            continue
+        patch = patches.request(fact, Requests(cancel=True, suspend=fact.requests.suspend))
+        if patch is not None:
+            transition.after.append(patch)
+
+
+def release(transition: Transition) -> None:
+    """Take the finalizer off the child runs whose end is in this status, or is of no use."""
+    for fact in transition.observed.children.values():
+        node = transition.statuses.get(fact.path)
+        waits = node is not None and node.phase in IN_POD and _names(node, fact)
+        if fact.held and not waits and (fact.finished or fact.deleting):
+            patch = patches.release(fact)
+            transition.after.append(patch)
+
+
+def undone(transition: Transition) -> bool:
+    """Whether a child run that no node waits for has not ended yet."""
+    return any(
+        _is_left_over(transition, fact) and not fact.finished and not fact.deleting
+        for fact in transition.observed.children.values()
+    )
+
+
+def _names(status: NodeStatus, fact: ChildFact) -> bool:
+    return status.child is not None and status.child.name == fact.name
+
+
+def _is_left_over(transition: Transition, fact: ChildFact) -> bool:
+    node = transition.statuses.get(fact.path)
+    if node is None or not _names(node, fact):
+        return True
+    return transition.ended(fact.path) and fact.phase == "Rejected"

@@ -1,0 +1,89 @@
+"""Patches of a child run, and the child run that follows another one. Without the transition."""
+
+from typing import Final
+
+from waypost.api import meta
+from waypost.api.base import JsonObject
+from waypost.api.changes import changed_child
+from waypost.api.state.child import ChildStatus
+from waypost.api.status import NodeStatus
+from waypost.engine.state.decision import PatchChild
+from waypost.engine.state.observed import Observed
+from waypost.kube import names
+from waypost.kube.facts.children import ChildFact, Requests
+from waypost.protocol.reasons import Reason
+
+_WIRE: Final = {"cancel": "cancel", "skip_finally": "skipFinally", "suspend": "suspend"}
+
+
+def following(observed: Observed, status: NodeStatus, child: ChildStatus) -> ChildStatus:
+    """The child run that a node starts instead of `child`, which has ended or is gone."""
+    generation = child.generation + 1
+    name = names.child_name(
+        run=observed.name, run_uid=observed.uid, path=status.path, generation=generation
+    )
+    return ChildStatus(name=name, generation=generation, round=1, earlier=status.usage)
+
+
+def in_next_round(observed: Observed, status: NodeStatus, *, continues: bool) -> ChildStatus | None:
+    """The child run with which a node begins a round: the same one if it continues, one that is
+    being stopped, or the next one."""
+    child = status.child
+    if child is None or (child.uid is None and status.phase == "Pending"):
+        return child
+    if status.phase in ("Running", "Superseding"):
+        return changed_child(child, stopping=child.stopping or str(Reason.SUPERSEDED))
+    return child if continues else following(observed, status, child)
+
+
+def request(fact: ChildFact, wanted: Requests) -> PatchChild | None:
+    """The patch after which a child has these requests of its parent; None if it has them."""
+    changes: JsonObject = {
+        wire: getattr(wanted, name) or None
+        for name, wire in _WIRE.items()
+        if getattr(wanted, name) != getattr(fact.requests, name)
+    }
+    if not changes:
+        return None
+    body = {"metadata": {"uid": fact.uid}, "spec": {"parent": changes}}
+    return PatchChild(name=fact.name, uid=fact.uid, body=body)
+
+
+def request_round(fact: ChildFact, child: ChildStatus, *, latest: bool) -> PatchChild:
+    """The patch that raises the round of a child and makes it wait for its parent again. It fails
+    if the child has changed since it was observed."""
+    rerun: JsonObject = dict.fromkeys(("from", "outputs", "skip", "template"))
+    rerun["round"] = child.round
+    if latest:
+        rerun["template"] = "Latest"
+    finalizers = [*_without_ours(fact), meta.FINALIZER_CHILD]
+    metadata = {
+        "uid": fact.uid,
+        "resourceVersion": fact.resource_version,
+        "finalizers": finalizers,
+    }
+    return PatchChild(
+        name=fact.name,
+        uid=fact.uid,
+        body={"metadata": metadata, "spec": {"rerun": rerun}},
+        starts=True,
+    )
+
+
+def release(fact: ChildFact) -> PatchChild:
+    """The patch that takes the finalizer off a child."""
+    metadata = {
+        "uid": fact.uid,
+        "resourceVersion": fact.resource_version,
+        "finalizers": _without_ours(fact),
+    }
+    return PatchChild(name=fact.name, uid=fact.uid, body={"metadata": metadata})
+
+
+def reaching_next_round(child: ChildStatus, fact: ChildFact) -> ChildStatus:
+    """The child with the round after the one that it is in."""
+    return changed_child(child, round=max(fact.round, fact.requested_round) + 1, stopping=None)
+
+
+def _without_ours(fact: ChildFact) -> list[str]:
+    return [one for one in fact.finalizers if one != meta.FINALIZER_CHILD]

@@ -1,0 +1,66 @@
+"""The end of a child run becomes the end of its node."""
+
+from waypost.api.changes import changed_child
+from waypost.api.state.child import ChildStatus
+from waypost.engine.nodes.children import patches
+from waypost.engine.scheduling import deadlines
+from waypost.engine.state.outcome import checkpoint, reason_of
+from waypost.engine.state.transition import Transition
+from waypost.kube.facts.children import ChildFact
+from waypost.protocol import schema
+from waypost.protocol.reasons import Reason
+
+
+def never_began(fact: ChildFact, child: ChildStatus) -> bool:
+    """Whether a cancel reached the child before the round that its parent had recorded: the request
+    for that round fails now."""
+    late = fact.finished and fact.requested_round < child.round
+    return late and (fact.cancelled or (child.stopping is not None and fact.requests.cancel))
+
+
+def take(transition: Transition, path: str, child: ChildStatus, fact: ChildFact) -> None:
+    """Take the result of a child run that has ended."""
+    counts = fact.has_ended(child.round)
+    if fact.phase == "Succeeded" and counts and transition.statuses[path].phase == "Running":
+        _succeed(transition, path, child, fact)
+    elif child.stopping is not None:
+        fail(transition, path, child, Reason.CANCELLED, f"run {fact.name} was stopped")
+    elif fact.phase == "Cancelled" or not counts:
+        text = f"run {fact.name} was cancelled"
+        fail(transition, path, child, Reason.CHILD_CANCELLED, text)
+    else:
+        why = fact.not_accepted if fact.phase == "Rejected" else fact.result
+        text = f"run {fact.name} {fact.phase.lower()}: {why}"
+        fail(transition, path, child, Reason.CHILD_FAILED, text)
+
+
+def _succeed(transition: Transition, path: str, child: ChildStatus, fact: ChildFact) -> None:
+    declared = transition.node(path).output_schema
+    violations = schema.validate(declared, fact.outputs) if declared is not None else ()
+    if violations:
+        listed = "; ".join(str(violation) for violation in violations)
+        text = f"the outputs of run {fact.name} do not meet outputSchema: {listed}"
+        fail(transition, path, child, Reason.OUTPUT_INVALID, text)
+        return
+    transition.update(path, child=changed_child(child, stopping=None))
+    transition.succeed(path, checkpoint(fact.outputs))
+
+
+def fail(transition: Transition, path: str, child: ChildStatus, reason: Reason, text: str) -> None:
+    """End a node whose child run gives no result, for the reason of the stop if it was stopped."""
+    status = transition.statuses[path]
+    if status.phase == "Superseding":
+        following = patches.following(transition.observed, status, child)
+        transition.update(
+            path, phase="Pending", reason=None, message=None, child=following, wake_at=None
+        )
+        return
+    transition.update(path, child=changed_child(child, stopping=None))
+    stopping = reason_of(child.stopping) if child.stopping is not None else reason
+    if stopping is Reason.CANCELLED:
+        transition.end(path, "Cancelled", Reason.CANCELLED, text)
+    elif stopping is Reason.DEADLINE_EXCEEDED:
+        deadlines.end(transition, path, detail=text)
+    else:
+        known = status.message if status.reason == stopping else None
+        transition.end(path, "Failed", stopping, known or text)

@@ -1,0 +1,66 @@
+"""The child run of a `workflow` node: its names, its manifest, and patches of it."""
+
+from waypost.api.base import JsonObject
+from waypost.api.state.child import ChildStatus
+from waypost.api.template.parent import MAX_CHILDREN, MAX_LEVELS, Parent
+from waypost.engine.state.inputs import Invalid
+from waypost.engine.state.transition import Transition
+from waypost.kube import names
+from waypost.kube.manifests.child_run import child_manifest
+
+
+def template_of(transition: Transition, path: str) -> str:
+    """The template that the child run of a node runs."""
+    kind = transition.node(path).workflow
+    assert kind is not None, "only workflow nodes have child runs"
+    return kind.template_ref.name
+
+
+def first(transition: Transition, path: str) -> ChildStatus:
+    """The child run that a node starts first."""
+    owner = transition.owner
+    name = names.child_name(run=owner.name, run_uid=owner.uid, path=path, generation=1)
+    return ChildStatus(name=name, generation=1, round=1)
+
+
+def lineage(transition: Transition, path: str) -> Parent | Invalid:
+    """What the child run of a node has from this run; Invalid if it would be too deep in the tree,
+    call itself, or be one too many."""
+    observed, owner, template = transition.observed, transition.owner, template_of(transition, path)
+    above, pin = observed.lineage, observed.status.template
+    chain = [*(above.templates if above is not None else ()), pin.name if pin is not None else ""]
+    shown = " -> ".join([*(name or "(nodes in the run)" for name in chain), template])
+    if template in chain:
+        return Invalid(f"template {template} calls itself: {shown}; end the recursion")
+    if len(chain) >= MAX_LEVELS:
+        text = f"a tree has at most {MAX_LEVELS} levels of runs, this would be one more: {shown}"
+        return Invalid(f"{text}; move nodes of the deepest template into the one above")
+    allowed = above.children if above is not None else MAX_CHILDREN
+    count = sum(node.workflow is not None for node in transition.graph.nodes.values())
+    if allowed < count:
+        return Invalid(
+            f"this run has {count} workflow nodes, and at most {allowed} runs may exist below it "
+            f"(a tree has at most {MAX_CHILDREN}): {shown}"
+        )
+    return Parent(
+        run=owner.name,
+        uid=owner.uid,
+        root=above.root if above is not None else owner.uid,
+        path=path,
+        templates=chain,
+        children=(allowed - count) // count,
+        suspend=True if transition.spec.suspend else None,
+    )
+
+
+def manifest(
+    transition: Transition, path: str, *, name: str, inputs: JsonObject, parent: Parent
+) -> JsonObject:
+    """The manifest of a child run."""
+    return child_manifest(
+        name=name,
+        owner=transition.owner,
+        template=template_of(transition, path),
+        inputs=inputs,
+        parent=parent,
+    )

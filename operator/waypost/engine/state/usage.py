@@ -1,0 +1,49 @@
+"""Sums of usage."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Final
+
+from waypost.api.state.usage import Usage
+
+KEPT_TOOLS: Final = 64
+COUNTS: Final = (
+    "model_calls",
+    "input_tokens",
+    "cached_tokens",
+    "output_tokens",
+    "total_tokens",
+    "tool_calls",
+    "reasks",
+    "provider_waits",
+    "replayed_model_calls",
+    "replayed_tool_calls",
+    "estimated_model_calls",
+)
+
+
+def total(parts: Iterable[Usage | None]) -> Usage | None:
+    """The sum of `parts`; None if none of them was reported."""
+    known = [part for part in parts if part is not None]
+    if not known:
+        return None
+    counts = {name: sum(getattr(part, name) or 0 for part in known) or None for name in COUNTS}
+    costs = [Decimal(part.cost_usd) for part in known if part.cost_usd is not None]
+    tools: dict[str, int] = {}
+    for part in known:
+        for name, calls in (part.tools or {}).items():
+            tools[name] = tools.get(name, 0) + calls
+    cost = money(sum(costs, Decimal(0))) if costs else None
+    return Usage(**counts, costUSD=cost, tools=most_called(tools))
+
+
+def money(amount: Decimal) -> str:
+    """An amount as text, without an exponent and trailing zeros."""
+    text = f"{amount:.9f}".rstrip("0").rstrip(".")
+    return text or "0"
+
+
+def most_called(tools: dict[str, int]) -> dict[str, int] | None:
+    """The most used tools with their calls; None if there are none."""
+    most = sorted(tools.items(), key=lambda item: (-item[1], item[0]))[:KEPT_TOOLS]
+    return dict(most) or None

@@ -1,0 +1,32 @@
+"""Random trees of runs under random troubles: no invariant is broken (VW1, VW2, VW3, I2, I7, I11).
+
+`python -m tests.simulation.trees --seeds N --start S` plays others.
+"""
+
+import pytest
+
+from tests.simulation.trees.plan import TROUBLES, tree
+from tests.simulation.trees.play import play, told
+from tests.simulation.trees.seeded import BUGS, Bug
+
+SEEDS = 48
+PART = 6
+
+
+@pytest.mark.parametrize("first", range(0, SEEDS, PART))
+def test_no_invariant_of_a_tree_is_broken(first: int) -> None:
+    for seed in range(first, first + PART):
+        violations = play(tree(seed))
+        shown = "\n".join(f"{v.invariant}: {v.text}" for v in violations)
+        assert not violations, f"{told(tree(seed))}\n{shown}"
+
+
+@pytest.mark.parametrize("kind", TROUBLES)
+def test_every_trouble_is_in_several_seeds(kind: str) -> None:
+    found = [s for s in range(SEEDS) if any(t.kind == kind for t in tree(s).troubles)]
+    assert len(found) >= 3, found
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=[bug.name for bug in BUGS])
+def test_a_seeded_bug_of_trees_is_caught(bug: Bug) -> None:
+    assert bug.hunt() is not None, f"none of {sorted(bug.caught_by)} notices"

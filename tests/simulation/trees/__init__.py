@@ -1,0 +1,1 @@
+"""Trees of runs: templates that call each other, under troubles, with a separate interpreter."""

@@ -1,0 +1,76 @@
+"""How a tree ends, by a second implementation that shares no code with the engine.
+
+`evaluate` plays one round of one run. Programs count their attempts over all rounds of the run; a
+child run is a new one when it is first called, and the same one in later rounds.
+"""
+
+from dataclasses import dataclass, field
+
+from tests.simulation.trees.plan import FALLBACK, Step, Tree
+
+
+@dataclass
+class RunState:
+    """What a run has done so far."""
+
+    template: int
+    done: dict[str, int] = field(default_factory=dict)  # outputs of nodes that ended well
+    attempts: dict[str, int] = field(default_factory=dict)
+    children: dict[str, "RunState"] = field(default_factory=dict)
+    tolerated: set[str] = field(default_factory=set)
+
+
+def evaluate(tree: Tree, state: RunState) -> int | None:
+    """The output of a run after one more round; None if it fails."""
+    failed: set[str] = set()
+    values: dict[str, int] = {}
+    for step in tree.templates[state.template]:
+        if failed.intersection(step.needs):
+            failed.add(step.name)
+            continue
+        value = _step(tree, state, step, values)
+        if value is None:
+            failed.add(step.name)
+        else:
+            values[step.name] = value
+    return None if failed else sum(values.values())
+
+
+def _step(tree: Tree, state: RunState, step: Step, values: dict[str, int]) -> int | None:
+    if step.name in state.done:
+        return state.done[step.name]
+    if step.calls is not None:
+        child = state.children.setdefault(step.name, RunState(step.calls))
+        value = evaluate(tree, child)
+    else:
+        number = state.attempts[step.name] = state.attempts.get(step.name, 0) + 1
+        total = step.n + sum(values[name] for name in step.needs)
+        value = None if number <= step.fails else total
+    if value is not None:
+        state.done[step.name] = value
+    elif step.tolerated:
+        return FALLBACK
+    return value
+
+
+def first_result(tree: Tree) -> int | None:
+    """The output of the root after its first round; None if it fails."""
+    return evaluate(tree, RunState(0))
+
+
+def most_failures(tree: Tree, template: int = 0) -> int:
+    """In how many rounds a run of a template can fail, if its nodes run one after another."""
+    return sum(
+        step.fails if step.calls is None else most_failures(tree, step.calls)
+        for step in tree.templates[template]
+    )
+
+
+def most_attempts(tree: Tree) -> dict[str, int]:
+    """How often the program of each node may start in one run, over all rounds."""
+    return {
+        step.name: step.fails + 1
+        for steps in tree.templates
+        for step in steps
+        if step.calls is None
+    }

@@ -1,0 +1,134 @@
+"""What one seed of a tree stands for: templates that call each other, and what goes wrong. Data."""
+
+import random
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from waypost.ports.cluster import Obj
+
+from tests.support.builders import python
+
+ROOT: Final = "tree"
+TROUBLES: Final = (
+    "kill",
+    "freeze",
+    "lost",
+    "cancel",
+    "suspend",
+    "delete",
+    "cancel_child",
+    "delete_child",
+    "cancel_frozen",
+)
+FALLBACK: Final = 1000
+NUMBER: Final[Obj] = {
+    "type": "object",
+    "required": ["n"],
+    "properties": {"n": {"type": "integer"}},
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """A node: a program, or the call of another template."""
+
+    name: str
+    calls: int | None = None  # number of the template
+    n: int = 0  # what a program adds to the sum of its inputs
+    fails: int = 0  # attempts of a program that fail first
+    seconds: float = 1.0
+    needs: tuple[str, ...] = ()
+    tolerated: bool = False  # onFailure: Continue, with a fallback
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Something that goes wrong, or that a person does."""
+
+    kind: str
+    at: float
+    seconds: float = 1.0
+    number: int = 0
+
+
+@dataclass(frozen=True)
+class Tree:
+    """All that follows from a seed. Template 0 is the root; each calls only later ones."""
+
+    seed: int
+    templates: tuple[tuple[Step, ...], ...]
+    troubles: tuple[Trouble, ...] = ()
+    delivery: Literal["immediate", "rough"] = "immediate"
+
+    @property
+    def is_undisturbed(self) -> bool:
+        """Whether nobody but operators and the network disturbs the runs."""
+        return all(t.kind in ("kill", "freeze", "lost", "suspend") for t in self.troubles)
+
+
+def tree(seed: int) -> Tree:
+    """The tree of a seed."""
+    draw = random.Random(seed)
+    levels = draw.choice((2, 3, 3, 4))
+    templates = []
+    for level in range(levels):
+        steps: list[Step] = []
+        for index in range(draw.randint(1, 3)):
+            steps.append(_step(draw, level, index, levels, [s.name for s in steps]))
+        if level + 1 < levels and all(step.calls is None for step in steps):
+            steps.append(Step(f"c{level}x", calls=level + 1, needs=()))
+        templates.append(tuple(steps))
+    troubles = tuple(_trouble(draw) for _ in range(draw.choice((0, 1, 1, 2, 3))))
+    delivery: Literal["immediate", "rough"] = draw.choice(("immediate", "immediate", "rough"))
+    return Tree(seed, tuple(templates), troubles, delivery)
+
+
+def _step(draw: random.Random, level: int, index: int, levels: int, before: list[str]) -> Step:
+    needs = tuple(name for name in before if draw.random() < 0.4)
+    tolerated = draw.random() < 0.15
+    if level + 1 < levels and draw.random() < 0.5:
+        target = draw.randint(level + 1, levels - 1)
+        return Step(f"c{level}_{index}", calls=target, needs=needs, tolerated=tolerated)
+    return Step(
+        f"p{level}_{index}",
+        n=draw.randint(1, 9),
+        fails=draw.choice((0, 0, 0, 1, 2)),
+        seconds=draw.choice((0.5, 2.0, 6.0)),
+        needs=needs,
+        tolerated=tolerated,
+    )
+
+
+def _trouble(draw: random.Random) -> Trouble:
+    return Trouble(
+        draw.choice(TROUBLES),
+        at=draw.uniform(0.2, 20.0),
+        seconds=draw.choice((0.5, 5.0, 14.0)),
+        number=draw.randint(0, 9),
+    )
+
+
+def template_name(number: int) -> str:
+    """The name of a template."""
+    return f"t{number}"
+
+
+def body(steps: tuple[Step, ...], **fields: object) -> Obj:
+    """The spec of a template."""
+    last = " + ".join(f"nodes.{step.name}.output.n" for step in steps)
+    return {
+        "nodes": [_node(step) for step in steps],
+        "outputs": {"n": f"${{{last}}}"},
+        **fields,
+    }
+
+
+def _node(step: Step) -> Obj:
+    inputs = {name: f"${{nodes.{name}.output.n}}" for name in step.needs}
+    fields: Obj = {"inputs": inputs} if inputs else {}
+    if step.tolerated:
+        fields |= {"onFailure": "Continue", "fallbackOutput": {"n": FALLBACK}}
+    if step.calls is None:
+        return python(step.name, outputSchema=NUMBER, **fields)
+    call = {"templateRef": {"name": template_name(step.calls)}}
+    return {"name": step.name, "workflow": call, "outputSchema": NUMBER, **fields}

@@ -1,0 +1,262 @@
+"""Play a tree: operators, troubles, people, rounds until it succeeds, then its deletion."""
+
+import asyncio
+import traceback
+from dataclasses import replace
+from typing import Final
+
+from waypost.kube.objects import section
+from waypost.ports.cluster import ClusterError, Kind, Obj, PatchType, Unavailable
+from waypost.protocol.record import Attempt, CommitRecord, encode
+from waypost.protocol.work import Usage
+
+from tests.fakes.api.watch import IMMEDIATE, ROUGH
+from tests.fakes.nodes.programs import Outcome, PodView
+from tests.simulation.trees.interpreter import first_result, most_attempts, most_failures
+from tests.simulation.trees.plan import ROOT, Step, Tree, Trouble, body, template_name
+from tests.simulation.trees.watcher import TOKENS, Violation, Watcher
+from tests.support.harness import NAMESPACE, World
+from tests.support.virtual import VirtualLoop
+
+_TROUBLED: Final = 60.0
+_TO_END: Final = 1800.0
+_LONG: Final = 200.0  # seconds of a program that a cancel finds running
+_STOPPED: Final = ("cancel", "delete")
+
+
+class _Play:
+    def __init__(self, world: World, tree: Tree) -> None:
+        self.world, self.tree = world, tree
+        self.watcher = Watcher(world)
+        self.steps = {s.name: s for steps in tree.templates for s in steps}
+        self.deleted = False
+        self.round = 1
+        programs = [step.name for step in self.steps.values() if step.calls is None]
+        cancelled = any(t.kind.startswith("cancel") for t in tree.troubles)
+        # A cancel has something to stop.
+        self.long = programs[-1] if cancelled and programs else ""
+        for name in programs:
+            world.script[name] = [self._program] * 30
+
+    def _program(self, pod: PodView) -> Outcome:
+        step = self.steps[pod.path]
+        if pod.path == self.long:
+            step = replace(step, seconds=_LONG)
+        me = Attempt(pod.run_uid, pod.path, pod.round, pod.attempt, pod.uid)
+        used = Usage(model_calls=1, input_tokens=TOKENS)
+        if pod.attempt <= step.fails:
+            record = CommitRecord(me, "Failed", None, "NodeError", "boom", None, usage=used)
+            return Outcome(exit_code=1, message=encode(record).decode(), seconds=step.seconds)
+        total = step.n + sum(pod.inputs.values())
+        record = CommitRecord(me, "Succeeded", {"n": total}, usage=used)
+        return Outcome(message=encode(record).decode(), seconds=step.seconds)
+
+    async def run(self) -> list[Violation]:
+        for number, steps in enumerate(self.tree.templates[1:], 1):
+            manifest = {
+                "apiVersion": "waypost.dev/v1alpha1",
+                "kind": "AgentWorkflowTemplate",
+                "metadata": {"name": template_name(number)},
+                "spec": body(steps),
+            }
+            await self.world.user.create(
+                Kind.AGENT_WORKFLOW_TEMPLATE, namespace=NAMESPACE, body=manifest
+            )
+        self._start()
+        await self.world.submit(body(self.tree.templates[0]), name=ROOT)
+        for trouble in self.tree.troubles:
+            self.world.helper(self._befall(trouble))
+        await asyncio.sleep(_TROUBLED)
+        stopped = section(self.world.run(ROOT), "spec").get("cancel") is True
+        if stopped and not self._is_over():
+            self.watcher.blame("S206", f"the cancel has not ended the tree:\n{self.world.tell()}")
+        if not await self._ends():
+            return self.watcher.violations
+        await self._rounds()
+        await self._vanishes()
+        self._judge_programs()
+        return self.watcher.violations
+
+    def _start(self) -> None:
+        delivery = ROUGH if self.tree.delivery == "rough" else IMMEDIATE
+        self.world.start(delivery=delivery, seed=self.tree.seed, resync_seconds=60.0)
+
+    def _is_over(self) -> bool:
+        done = self.world.is_finished(ROOT) and self._status().get("round", 1) == self.round
+        return done or not self.world.run(ROOT)
+
+    def _status(self) -> Obj:
+        return self.world.status(ROOT)
+
+    async def _ends(self) -> bool:
+        for _ in range(int(_TO_END)):
+            if self._is_over():
+                await asyncio.sleep(30)
+                return True
+            await asyncio.sleep(1)
+        self.watcher.blame("I11", f"no end:\n{self.world.tell()}")
+        return False
+
+    async def _rounds(self) -> None:
+        """The first result; then rounds, until the tree succeeds."""
+        kinds = {t.kind for t in self.tree.troubles}
+        if not self.world.run(ROOT) or self._status()["phase"] == "Cancelled":
+            return
+        expected = first_result(self.tree)
+        phase = "Succeeded" if expected is not None else "Failed"
+        if self.tree.is_undisturbed and self._status()["phase"] != phase:
+            self.watcher.blame("T11", f"phase {self._status()['phase']}, expected {phase}")
+        if expected is not None and self.tree.is_undisturbed:
+            self._judge_output(expected)
+        self._judge_usage()
+        most = 2 + most_failures(self.tree)
+        while self._status()["phase"] == "Failed" and not kinds & {*_STOPPED, "cancel_frozen"}:
+            if self.round > most:
+                self.watcher.blame("T11", f"still Failed in round {self.round}")
+                return
+            self.round += 1
+            await self.world.patch_run({"rerun": {"round": self.round}}, name=ROOT)
+            if not await self._ends():
+                return
+            self._judge_usage()
+
+    def _judge_output(self, expected: int) -> None:
+        found = section(self._status(), "outputs").get("n")
+        if found != expected:
+            self.watcher.blame("T11", f"output {found}, expected {expected}")
+
+    def _judge_usage(self) -> None:
+        uid = self.world.run(ROOT)["metadata"]["uid"]
+        if self.watcher.gone or not self.tree.is_undisturbed:
+            return  # what a deleted run used is lost with it
+        uids = {uid, *(run["metadata"]["uid"] for run in self.watcher.below(uid))}
+        ended = [e for e in self.world.ledger.executions if e.run_uid in uids]
+        found = section(self._status(), "usage").get("totalTokens", 0)
+        if found != TOKENS * len(ended):
+            self.watcher.blame("VW2", f"{found} tokens, {len(ended)} programs used {TOKENS} each")
+
+    def _judge_programs(self) -> None:
+        for key in self.world.ledger.doubled():
+            self.watcher.blame("I2", f"started twice: {key}")
+        if not self.tree.is_undisturbed:
+            return
+        most = most_attempts(self.tree)
+        counts: dict[tuple[str, str], int] = {}
+        for one in self.world.ledger.executions:
+            counts[one.run_uid, one.path] = counts.get((one.run_uid, one.path), 0) + 1
+        for (_, path), count in counts.items():
+            if count > most[path]:
+                self.watcher.blame("I7", f"{path} ran {count} times, {most[path]} were needed")
+
+    async def _vanishes(self) -> None:
+        if self.world.run(ROOT):
+            await self.world.delete(Kind.AGENT_WORKFLOW, ROOT)
+        for _ in range(600):
+            kinds = (Kind.AGENT_WORKFLOW, Kind.JOB, Kind.POD, Kind.NODE_RECORD)
+            left = [o["metadata"]["name"] for kind in kinds for o in self.world.all(kind)]
+            if not left:
+                return
+            await asyncio.sleep(1)
+        self.watcher.blame("I12", f"left behind: {left}")
+
+    # --- troubles --------------------------------------------------------------------------------
+
+    async def _befall(self, trouble: Trouble) -> None:
+        await asyncio.sleep(trouble.at)
+        try:
+            await self._happen(trouble)
+        except ClusterError:
+            return  # the object is gone, or has ended
+
+    async def _happen(self, trouble: Trouble) -> None:
+        operator = self.world.operators[-1]
+        match trouble.kind:
+            case "kill":
+                operator.die()
+                await asyncio.sleep(trouble.seconds)
+                self._start()
+            case "freeze":
+                operator.freeze()
+                self._start()
+                await asyncio.sleep(trouble.seconds)
+                operator.thaw()
+                await asyncio.sleep(1)
+                operator.die()
+            case "cancel_frozen":
+                operator.freeze()
+                await self._set({"cancel": True})
+                self._start()
+                await asyncio.sleep(trouble.seconds)
+                operator.thaw()
+                await asyncio.sleep(1)
+                operator.die()
+            case "lost":
+                for verb in ("create", "patch", "patch_status"):
+                    self.world.cluster.fail_next(
+                        verb,
+                        Kind.AGENT_WORKFLOW,
+                        Unavailable("lost"),
+                        after_commit=trouble.number % 2 == 0,
+                        times=1 + trouble.number // 3,
+                    )
+            case "suspend":
+                await self._set({"suspend": True})
+                await asyncio.sleep(trouble.seconds)
+                await self._set({"suspend": False})
+            case "cancel":
+                await self._set({"cancel": True})
+            case "delete":
+                await self.world.delete(Kind.AGENT_WORKFLOW, ROOT)
+            case _:
+                await self._to_a_child(trouble)
+
+    async def _set(self, changes: Obj) -> None:
+        await self.world.patch_run(changes, name=ROOT)
+
+    async def _to_a_child(self, trouble: Trouble) -> None:
+        runs = [r for r in self.world.all(Kind.AGENT_WORKFLOW) if r["metadata"]["name"] != ROOT]
+        if not runs:
+            return
+        name = runs[trouble.number % len(runs)]["metadata"]["name"]
+        if trouble.kind == "delete_child":
+            await self.world.delete(Kind.AGENT_WORKFLOW, name)
+            return
+        await self.world.user.patch(
+            Kind.AGENT_WORKFLOW,
+            namespace=NAMESPACE,
+            name=name,
+            body={"spec": {"cancel": True}},
+            patch_type=PatchType.MERGE,
+        )
+
+
+def play(tree: Tree) -> list[Violation]:
+    """Everything that is wrong with the play of a tree. An exception is a violation too."""
+
+    async def main() -> list[Violation]:
+        async with World(seed=tree.seed) as world:
+            playing = _Play(world, tree)
+            try:
+                return await playing.run()
+            except Exception:  # noqa: BLE001
+                return [
+                    *playing.watcher.violations,
+                    Violation("simulation", traceback.format_exc()),
+                ]
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        return runner.run(main())
+
+
+def told(tree: Tree) -> str:
+    """A tree in a few lines."""
+    lines = [f"seed {tree.seed}, {tree.delivery}"]
+    for number, steps in enumerate(tree.templates):
+        lines.append(f"{template_name(number)}: " + ", ".join(_shown(step) for step in steps))
+    return "\n".join([*lines, *(str(trouble) for trouble in tree.troubles)])
+
+
+def _shown(step: Step) -> str:
+    what = f"calls t{step.calls}" if step.calls is not None else f"fails {step.fails}"
+    needs = f" after {' '.join(step.needs)}" if step.needs else ""
+    return f"{step.name} {what}{needs}{' tolerated' if step.tolerated else ''}"

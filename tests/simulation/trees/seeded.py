@@ -1,0 +1,132 @@
+"""Seeded bugs of trees: each breaks the operator on purpose and must be caught."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import pytest
+from waypost.engine.nodes import table, workflow
+from waypost.engine.nodes.children import requests, result
+from waypost.engine.rounds import begin
+from waypost.engine.run import ending
+from waypost.engine.state.decision import ReleasePod
+from waypost.engine.state.usage import total
+from waypost.kube.facts.children import ChildFact
+
+from tests.simulation.trees.plan import Tree, tree
+from tests.simulation.trees.play import play
+from tests.simulation.trees.watcher import Violation
+
+LIMIT: Final = 40  # trees that have what the bug needs
+
+
+@dataclass(frozen=True)
+class Bug:
+    """A breakage, the invariants that must name it, and the trees that can show it."""
+
+    name: str
+    plant: Callable[[pytest.MonkeyPatch], None]
+    caught_by: frozenset[str]
+    focus: Callable[[Tree], bool]
+
+    def hunt(self) -> tuple[int, list[Violation]] | None:
+        """A seed that shows it, and what it broke; None when it stays hidden."""
+        found = seed = 0
+        while found < LIMIT:
+            planned = tree(seed)
+            if self.focus(planned):
+                found += 1
+                with pytest.MonkeyPatch.context() as patch:
+                    self.plant(patch)
+                    violations = play(planned)
+                if {one.invariant for one in violations} & self.caught_by:
+                    return seed, violations
+            seed += 1
+        return None
+
+
+BUGS: Final[list[Bug]] = []
+Plant = Callable[[pytest.MonkeyPatch], None]
+
+
+def bug(*caught_by: str, focus: Callable[[Tree], bool]) -> Callable[[Plant], Plant]:
+    """Add a seeded bug."""
+
+    def add(plant: Plant) -> Plant:
+        BUGS.append(Bug(plant.__name__.strip("_"), plant, frozenset(caught_by), focus))
+        return plant
+
+    return add
+
+
+def _fails(planned: Tree) -> bool:
+    """Whether a program below the root fails at first, and nothing else disturbs the tree."""
+    deep = any(
+        step.fails and not step.tolerated for steps in planned.templates[1:] for step in steps
+    )
+    return deep and planned.is_undisturbed
+
+
+def _with(*kinds: str) -> Callable[[Tree], bool]:
+    return lambda planned: {trouble.kind for trouble in planned.troubles} >= set(kinds)
+
+
+@bug("VW3", "T11", "I7", focus=_fails)
+def _the_end_of_an_earlier_round_counts(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(ChildFact, "has_ended", lambda self, round_: self.finished)
+
+
+@bug("I7", "T11", focus=_fails)
+def _a_round_starts_another_child(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(begin, "_continues", lambda *how: False)
+    patch.setattr(workflow, "_can_continue", lambda *how: False)
+
+
+@bug("S206", focus=_with("cancel"))
+def _cancel_does_not_go_down(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(requests, "repeat", lambda *how: None)
+
+
+@bug("VW1", focus=_with("cancel"))
+def _a_node_ends_before_its_child(patch: pytest.MonkeyPatch) -> None:
+    stop = requests.stop
+
+    def at_once(transition: Any, path: str, reason: Any) -> None:
+        stop(transition, path, reason)
+        transition.end(path, "Cancelled", reason, "stopped")
+
+    kind = workflow.KIND
+    patch.setitem(table.KINDS, "workflow", replace(kind, stop=at_once))
+
+
+@bug("VW2", focus=_fails)
+def _usage_is_added_again(patch: pytest.MonkeyPatch) -> None:
+    def watch(transition: Any, path: str) -> None:
+        known = transition.statuses[path].usage
+        workflow.watch(transition, path)
+        status = transition.statuses[path]
+        if known is not None and transition.ended(path):
+            transition.update(path, usage=total((known, status.usage)))
+
+    patch.setitem(table.KINDS, "workflow", replace(workflow.KIND, watch=watch))
+
+
+@bug("I12", focus=_with("delete"))
+def _a_child_of_a_deleted_parent_is_held(patch: pytest.MonkeyPatch) -> None:
+    release = ending.release_all
+
+    def pods_only(observed: Any) -> Any:
+        return tuple(one for one in release(observed) if isinstance(one, ReleasePod))
+
+    patch.setattr(ending, "release_all", pods_only)
+
+
+@bug("I11", "T11", "VW1", "I12", focus=_with("delete_child"))
+def _a_deleted_child_is_waited_for(patch: pytest.MonkeyPatch) -> None:
+    fail = result.fail
+
+    def patient(transition: Any, path: str, child: Any, reason: Any, text: str) -> None:
+        if reason != "ChildDeleted":
+            fail(transition, path, child, reason, text)
+
+    patch.setattr(result, "fail", patient)

@@ -1,0 +1,129 @@
+"""A watcher of the tree: judges every change as the API server stores it (VW1, VW3)."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from waypost.kube.objects import controller_uid, items, section, text
+from waypost.ports.cluster import Kind, Obj
+
+from tests.support.harness import World
+
+GRACE: Final = 12.0
+TOKENS: Final = 10  # that each program uses
+
+
+@dataclass(frozen=True)
+class Violation:
+    """What must not be."""
+
+    invariant: str
+    text: str
+
+
+class Watcher:
+    """Receives every change before any operator does, and asks no operator."""
+
+    def __init__(self, world: World) -> None:
+        self.violations: list[Violation] = []
+        self.runs: dict[str, Obj] = {}  # by uid, as stored last
+        self.gone: set[str] = set()
+        self._world = world
+        self._stopped: dict[tuple[str, str], float] = {}  # parent uid and path -> since when
+        world.cluster.server.storage.listeners.insert(0, self._changed)
+
+    def blame(self, invariant: str, text: str) -> None:
+        """Note a violation."""
+        self.violations.append(Violation(invariant, text))
+
+    def children(self, uid: str) -> list[Obj]:
+        """The child runs of a run that exist."""
+        return [r for r in self.runs.values() if _parent(r) == uid and _uid(r) not in self.gone]
+
+    def below(self, uid: str) -> list[Obj]:
+        """All runs below a run that exist."""
+        found = self.children(uid)
+        return [*found, *(deeper for run in found for deeper in self.below(_uid(run)))]
+
+    def _below_alive(self, uid: str) -> list[Obj]:
+        alive = [run for run in self.children(uid) if not _deleted(run)]
+        return [*alive, *(deeper for run in alive for deeper in self._below_alive(_uid(run)))]
+
+    def _changed(self, kind: Kind, change: str, body: Obj) -> None:
+        if kind is Kind.AGENT_WORKFLOW:
+            self._run(change, body)
+        elif kind is Kind.JOB and change == "ADDED":
+            self._job(body)
+
+    def _run(self, change: str, body: Obj) -> None:
+        uid = _uid(body)
+        if change == "DELETED":
+            self.gone.add(uid)
+            return
+        before = self.runs.get(uid)
+        self.runs[uid] = body
+        if before is None and _parent(body):
+            self._born(body)
+        for node in items(body, "status", "nodes"):
+            self._node(uid, before or {}, node)
+        if _ended(body) and not (before and _ended(before)):
+            # Of a run that somebody deletes, those below it go with garbage collection.
+            waits = [] if _deleted(body) else [r for r in self._below_alive(uid) if not _ended(r)]
+            for run in waits:
+                self.blame("VW1", f"{_name(body)} has ended, and {_name(run)} below it has not")
+
+    def _born(self, body: Obj) -> None:
+        path = text(section(body, "spec", "parent"), "path")
+        for other in self.children(_parent(body)):
+            same = text(section(other, "spec", "parent"), "path") == path
+            if same and _uid(other) != _uid(body) and not _ended(other):
+                self.blame("VW1", f"{_name(body)} is created beside {_name(other)}")
+
+    def _node(self, uid: str, before: Obj, node: Obj) -> None:
+        child, path = section(node, "child"), str(node["path"])
+        if not child:
+            return
+        if node["phase"] == "Running" and not child.get("stopping"):
+            self._stopped.pop((uid, path), None)
+        else:
+            self._stopped.setdefault((uid, path), self._world.clock.monotonic())
+        old = next((n for n in items(before, "status", "nodes") if n["path"] == path), {})
+        ended = node["phase"] in ("Succeeded", "Failed") and old.get("phase") == "Running"
+        if not ended or not child.get("uid"):
+            return
+        run = self.runs.get(child["uid"], {})
+        status = section(run, "status")
+        by_child = node["phase"] == "Succeeded" or node.get("reason") == "ChildFailed"
+        if by_child and status.get("round", 1) < child["round"]:
+            text_ = f"{path} took the end of round {status.get('round', 1)} of {_name(run)}"
+            self.blame("VW3", f"{text_}, round {child['round']} was requested")
+
+    def _job(self, body: Obj) -> None:
+        run = self.runs.get(controller_uid(body), {})
+        parent = _parent(run)
+        if not parent:
+            return
+        path = text(section(run, "spec", "parent"), "path")
+        now = self._world.clock.monotonic()
+        since = self._stopped.get((parent, path))
+        if parent in self.gone or (since is not None and now > since + GRACE):
+            self.blame("VW1", f"{_name(run)} starts a program, and nobody waits for it")
+
+
+def _uid(run: Obj) -> str:
+    return text(section(run, "metadata"), "uid")
+
+
+def _name(run: Obj) -> str:
+    return text(section(run, "metadata"), "name")
+
+
+def _parent(run: Obj) -> str:
+    return text(section(run, "spec", "parent"), "uid")
+
+
+def _ended(run: Obj) -> Any:
+    return section(run, "status").get("finishedAt") or _deleted(run)
+
+
+def _deleted(run: Obj) -> Any:
+    return section(run, "metadata").get("deletionTimestamp")

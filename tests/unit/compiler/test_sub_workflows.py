@@ -1,0 +1,64 @@
+"""What the static check says about `workflow` nodes."""
+
+import pytest
+from waypost.api.base import JsonObject
+from waypost.compiler.definition import define
+from waypost.compiler.templates import define_template
+
+from tests.support.builders import python, spec
+
+CALL: JsonObject = {"name": "call", "workflow": {"templateRef": {"name": "review"}}}
+
+
+@pytest.mark.parametrize(
+    ("raw", "field", "says"),
+    [
+        pytest.param(
+            spec(CALL, budget={"tokens": 10}),
+            "budget",
+            "cannot be used in a run with a workflow node (call)",
+            id="S201-budget",
+        ),
+        pytest.param(
+            spec({**CALL, "repeat": {"until": "${true}", "max": 2}}),
+            "nodes.call.repeat",
+            "cannot be used with workflow",
+            id="S201-repeat",
+        ),
+        pytest.param(
+            spec({**CALL, "workflow": {"templateRef": {"name": "${inputs.x}"}}}),
+            "nodes[0].workflow.templateRef.name",
+            "pattern",
+            id="a-name-is-fixed",
+        ),
+        pytest.param(
+            spec(
+                {
+                    **CALL,
+                    "outputSchema": {"type": "object", "properties": {"n": {"type": "string"}}},
+                },
+                python("use", inputs={"n": "${nodes.call.output.m}"}),
+            ),
+            "nodes.use.inputs.n",
+            "m",
+            id="S20-output",
+        ),
+    ],
+)
+def test_refused(raw: JsonObject, field: str, says: str) -> None:
+    (problem,) = define(raw).problems
+    assert field in problem.field
+    assert says in str(problem)
+
+
+def test_a_template_that_names_itself_is_refused() -> None:
+    """S209."""
+    (problem,) = define_template(spec(CALL), name="review").problems
+    assert problem.field == "nodes.call.workflow.templateRef.name"
+    assert "review -> review" in problem.message
+    assert not define_template(spec(CALL), name="other").problems
+
+
+def test_another_template_is_another_definition() -> None:
+    changed = spec({**CALL, "workflow": {"templateRef": {"name": "other"}}})
+    assert define(spec(CALL)).fingerprints != define(changed).fingerprints

@@ -1,0 +1,489 @@
+"""Nodes whose attempt is a child run: its start, its result, what goes down and what comes up (S200
+to S213).
+"""
+
+from typing import Any
+
+import pytest
+from waypost.kube.names import child_name
+from waypost.kube.objects import section
+from waypost.ports.cluster import Kind, Obj, Unavailable
+
+from tests.support.builders import gate, python, spec
+from tests.support.harness import RUN, World, fails, gives, hangs
+from tests.support.virtual import virtual
+from tests.unit.runtime.passes.test_templates import condition, create_template
+
+REVIEW = "review"
+CHILD = "waypost.dev/child"
+
+
+def calls(name: str, template: str = REVIEW, **fields: Any) -> Obj:
+    """A node that runs a template as a child run."""
+    return {"name": name, "workflow": {"templateRef": {"name": template}}, **fields}
+
+
+def children(world: World, parent: str = RUN) -> list[Obj]:
+    """The child runs of a run, oldest first."""
+    found = [r for r in world.all(Kind.AGENT_WORKFLOW) if _parent(r) == parent]
+    return sorted(found, key=lambda run: int(run["metadata"]["resourceVersion"]))
+
+
+def _parent(run: Obj) -> str:
+    return str(section(run, "spec", "parent").get("run", ""))
+
+
+def child(world: World, parent: str = RUN) -> Obj:
+    """The only child run of a run; empty if there is none."""
+    found = children(world, parent)
+    assert len(found) < 2, [run["metadata"]["name"] for run in found]
+    return found[0] if found else {}
+
+
+async def patch_child(world: World, changes: Obj, parent: str = RUN) -> None:
+    """A person changes the spec of the child run."""
+    name = child(world, parent)["metadata"]["name"]
+    await world.patch_run(changes, name=name)
+
+
+def ran(world: World) -> list[str]:
+    """The paths of the programs that have run, in order."""
+    return [execution.path for execution in world.ledger.executions]
+
+
+async def child_runs(world: World, parent: str = RUN) -> None:
+    """Wait until a program of the child run runs."""
+    await world.until(
+        lambda: section(child(world, parent), "status").get("phase") == "Running", "the child runs"
+    )
+
+
+PARENT = spec(
+    calls("check", inputs={"n": "${inputs.n}"}),
+    outputs={"got": "${nodes.check.output.double}"},
+    inputs={"n": 4},
+)
+DOUBLE = spec(
+    python("twice", inputs={"n": "${inputs.n}"}),
+    inputSchema={"type": "object", "required": ["n"], "properties": {"n": {"type": "integer"}}},
+    outputs={"double": "${nodes.twice.output}"},
+)
+
+
+@virtual
+async def test_a_node_gives_the_outputs_of_its_child_run() -> None:
+    """S200, S203."""
+    async with World(script={"twice": [gives(8)]}) as world:
+        world.start()
+        await create_template(world, DOUBLE)
+        run = await world.submit(PARENT)
+        status = await world.finished()
+        assert (status["phase"], status["outputs"]) == ("Succeeded", {"got": 8})
+        made = child(world)
+        assert made["metadata"]["ownerReferences"] == [
+            {
+                "apiVersion": "waypost.dev/v1alpha1",
+                "kind": "AgentWorkflow",
+                "name": RUN,
+                "uid": run["metadata"]["uid"],
+                "controller": True,
+                "blockOwnerDeletion": True,
+            }
+        ]
+        assert made["spec"]["inputs"] == {"n": 4}
+        assert world.node("check")["child"] == {
+            "name": made["metadata"]["name"],
+            "uid": made["metadata"]["uid"],
+            "generation": 1,
+            "round": 1,
+        }
+        await world.quiet(5)
+        assert CHILD not in child(world)["metadata"].get("finalizers", [])
+
+
+@virtual
+async def test_a_failure_of_a_child_names_the_run_and_its_reason() -> None:
+    """S203."""
+    async with World(script={"twice": [fails(message="no such thing")]}) as world:
+        world.start()
+        await create_template(world, DOUBLE)
+        await world.submit(PARENT)
+        status = await world.finished()
+        assert status["phase"] == "Failed"
+        node = world.node("check")
+        assert node["reason"] == "ChildFailed"
+        assert child(world)["metadata"]["name"] in node["message"]
+        assert "twice failed: NodeError: no such thing" in node["message"]
+
+
+@virtual
+async def test_inputs_that_the_template_refuses_fail_the_node() -> None:
+    async with World() as world:
+        world.start()
+        await create_template(world, DOUBLE)
+        await world.submit({**PARENT, "inputs": {"n": "four"}})
+        await world.finished()
+        node = world.node("check")
+        assert node["reason"] == "ChildFailed"
+        assert "rejected: InvalidSpec: inputs.n" in node["message"]
+        assert ran(world) == []
+        await world.until(
+            lambda: section(child(world), "spec", "parent").get("cancel") is True,
+            "a correction by hand cannot start it",
+        )
+
+
+@virtual
+async def test_outputs_that_the_node_does_not_accept_fail_it() -> None:
+    declared = {"type": "object", "properties": {"double": {"type": "string"}}}
+    async with World(script={"twice": [gives(8)]}) as world:
+        world.start()
+        await create_template(world, DOUBLE)
+        node = calls("check", inputs={"n": 4}, outputSchema=declared)
+        await world.submit(spec(node))
+        await world.finished()
+        assert world.node("check")["reason"] == "OutputInvalid"
+
+
+@virtual
+async def test_cancel_stops_the_child_before_the_parent_ends() -> None:
+    """S206."""
+    async with World(script={"twice": [hangs()]}) as world:
+        world.start()
+        await create_template(world, DOUBLE)
+        await world.submit(PARENT)
+        await child_runs(world)
+        await world.patch_run({"cancel": True})
+        status = await world.finished()
+        assert (status["phase"], world.node("check")["phase"]) == ("Cancelled", "Cancelled")
+        stopped = child(world)
+        assert stopped["status"]["phase"] == "Cancelled"
+        assert "cancel" not in stopped["spec"], "that field is the person's"
+        assert stopped["status"]["finishedAt"] <= status["finishedAt"]
+
+
+@virtual
+async def test_a_deadline_of_the_node_stops_the_child() -> None:
+    async with World(script={"twice": [hangs()]}) as world:
+        world.start()
+        await create_template(world, DOUBLE)
+        await world.submit(spec(calls("check", inputs={"n": 4}, deadline="30s")))
+        await world.finished(within=120)
+        node = world.node("check")
+        assert (node["phase"], node["reason"]) == ("Failed", "DeadlineExceeded")
+        assert child(world)["status"]["phase"] == "Cancelled"
+
+
+@virtual
+async def test_suspend_goes_down_and_is_lifted_again() -> None:
+    two = spec(python("one"), python("two", dependsOn=["one"]))
+    async with World() as world:
+        world.start()
+        await create_template(world, two)
+        await world.submit(spec(calls("check"), suspend=False))
+        await world.until(lambda: bool(child(world)), "the child exists")
+        await world.patch_run({"suspend": True})
+        await world.until(
+            lambda: section(child(world), "spec", "parent").get("suspend") is True, "it goes down"
+        )
+        await world.quiet(60)
+        assert not world.is_finished()
+        await world.patch_run({"suspend": False})
+        status = await world.finished()
+        assert status["phase"] == "Succeeded"
+        assert not section(child(world), "spec", "parent").get("suspend")
+
+
+@virtual
+async def test_a_child_that_a_person_cancels_fails_the_node() -> None:
+    async with World(script={"twice": [hangs()]}) as world:
+        world.start()
+        await create_template(world, DOUBLE)
+        await world.submit(PARENT)
+        await child_runs(world)
+        await patch_child(world, {"cancel": True})
+        await world.finished()
+        assert world.node("check")["reason"] == "ChildCancelled"
+
+
+@virtual
+async def test_a_child_that_is_deleted_fails_the_node_and_is_not_started_again() -> None:
+    """S205."""
+    async with World(script={"twice": [hangs()]}) as world:
+        world.start()
+        await create_template(world, DOUBLE)
+        await world.submit(PARENT)
+        await child_runs(world)
+        await world.delete(Kind.AGENT_WORKFLOW, child(world)["metadata"]["name"])
+        await world.finished()
+        assert world.node("check")["reason"] == "ChildDeleted"
+        await world.until(lambda: not children(world), "it is gone")
+        await world.quiet(60)
+        assert not children(world)
+
+
+@virtual
+async def test_the_end_of_a_child_survives_its_deletion() -> None:
+    """S204."""
+    async with World(script={"twice": [gives(8, seconds=5)]}) as world:
+        world.start()
+        await create_template(world, DOUBLE)
+        await world.submit(PARENT)
+        await child_runs(world)
+        held = world.cluster.hold("patch_status", Kind.AGENT_WORKFLOW, name=RUN)
+        await world.until(
+            lambda: bool(section(child(world), "status").get("finishedAt")), "the child has ended"
+        )
+        await world.delete(Kind.AGENT_WORKFLOW, child(world)["metadata"]["name"])
+        assert world.node("check")["phase"] == "Running"
+        assert child(world), "the parent has not read it yet"
+        held.open()
+        status = await world.finished()
+        assert status["outputs"] == {"got": 8}
+        await world.until(lambda: not children(world), "it is let go")
+
+
+@virtual
+async def test_nothing_is_left_when_the_parent_is_deleted() -> None:
+    """S212."""
+    async with World(script={"twice": [hangs()]}) as world:
+        world.start()
+        await create_template(world, DOUBLE)
+        await world.submit(PARENT)
+        await child_runs(world)
+        await world.delete(Kind.AGENT_WORKFLOW, RUN)
+        await world.until(
+            lambda: (
+                not world.all(Kind.AGENT_WORKFLOW)
+                and not world.all(Kind.POD)
+                and not world.all(Kind.JOB)
+            ),
+            "nothing is left",
+        )
+
+
+@virtual
+async def test_three_levels_run_and_their_usage_comes_up() -> None:
+    async with World(script={"twice": [gives(8)]}) as world:
+        world.start()
+        await create_template(world, DOUBLE, "inner")
+        middle = spec(
+            calls("deep", "inner", inputs={"n": "${inputs.n}"}),
+            inputSchema=DOUBLE["inputSchema"],
+            outputs={"double": "${nodes.deep.output.double}"},
+        )
+        await create_template(world, middle)
+        await world.submit(PARENT)
+        status = await world.finished()
+        assert status["outputs"] == {"got": 8}
+        (middle_run,) = children(world)
+        (inner,) = children(world, middle_run["metadata"]["name"])
+        assert inner["spec"]["parent"]["templates"] == ["", REVIEW]
+        assert inner["spec"]["parent"]["root"] == world.run()["metadata"]["uid"]
+
+
+@virtual
+async def test_a_template_that_calls_itself_is_refused_with_the_path() -> None:
+    """S209."""
+    async with World() as world:
+        world.start()
+        await create_template(world, spec(calls("again", "pong")), "ping")
+        await create_template(world, spec(calls("again", "ping")), "pong")
+        await world.submit({"templateRef": {"name": "ping"}})
+        await world.finished()
+        assert "TooDeep" in world.node("again")["message"]
+        assert "template ping calls itself: ping -> pong -> ping" in world.node("again")["message"]
+
+
+@virtual
+async def test_a_tree_has_at_most_five_levels() -> None:
+    async with World() as world:
+        world.start()
+        for level in range(1, 6):
+            await create_template(world, spec(calls("down", f"t{level + 1}")), f"t{level}")
+        await create_template(world, spec(python("end")), "t6")
+        await world.submit(spec(calls("down", "t1")))
+        await world.finished()
+        assert "at most 5 levels" in world.node("down")["message"]
+        assert len(world.all(Kind.AGENT_WORKFLOW)) == 5
+
+
+@virtual
+async def test_a_gate_in_a_child_is_seen_at_the_parent() -> None:
+    """S208."""
+    async with World() as world:
+        world.start()
+        await create_template(world, spec(gate("ok"), outputs={"o": "${nodes.ok.output.decision}"}))
+        await world.submit(spec(calls("check"), outputs={"o": "${nodes.check.output.o}"}))
+        await world.until(lambda: bool(world.status().get("waiting")), "the parent shows it")
+        (approval,) = world.all(Kind.APPROVAL)
+        name = approval["metadata"]["name"]
+        assert world.status()["waiting"] == f"approval/{name}"
+        shown = condition(world.run(), "AwaitingApproval")
+        assert shown["status"] == "True"
+        assert f"check: ok: kubectl patch approval {name}" in shown["message"]
+        assert name in world.node("check")["message"]
+        await world.answer(decision="Approved")
+        status = await world.finished()
+        assert status["outputs"] == {"o": "Approved"}
+
+
+@virtual
+async def test_a_rerun_of_the_parent_keeps_the_checkpoints_of_the_child() -> None:
+    """S207."""
+    body = spec(
+        python("first"),
+        python("second", dependsOn=["first"]),
+        outputs={"o": "${nodes.second.output}"},
+    )
+    async with World(script={"second": [fails(), gives(2)]}) as world:
+        world.start()
+        await create_template(world, body)
+        await world.submit(spec(calls("check"), outputs={"o": "${nodes.check.output.o}"}))
+        await world.finished()
+        await world.quiet(5)
+        await world.patch_run({"rerun": {"round": 2}})
+        await world.until(lambda: world.status().get("round") == 2, "the round begins")
+        status = await world.finished()
+        assert (status["phase"], status["outputs"]) == ("Succeeded", {"o": 2})
+        assert ran(world) == ["first", "second", "second"]
+        assert child(world)["status"]["round"] == 2
+        assert world.node("check")["child"]["generation"] == 1
+
+
+@virtual
+async def test_a_rerun_from_the_node_starts_another_child() -> None:
+    async with World(script={"twice": [gives(8)]}) as world:
+        world.start()
+        await create_template(world, DOUBLE)
+        await world.submit(PARENT)
+        await world.finished()
+        await world.patch_run({"rerun": {"round": 2, "from": ["check"]}})
+        await world.until(lambda: world.status().get("round") == 2, "the round begins")
+        await world.finished()
+        assert ran(world) == ["twice", "twice"]
+        assert len(children(world)) == 2
+        assert world.node("check")["child"]["generation"] == 2
+
+
+@virtual
+async def test_a_round_that_changes_the_node_stops_its_child_first() -> None:
+    async with World(script={"twice": [hangs()]}) as world:
+        world.start()
+        await create_template(world, DOUBLE)
+        await world.submit(PARENT)
+        await child_runs(world)
+        changed = spec(calls("check", inputs={"n": 5}), rerun={"round": 2})
+        await world.patch_run({**changed, "outputs": None})
+        await world.until(lambda: len(children(world)) == 2, "the next child exists")
+        old, new = sorted(children(world), key=lambda run: str(run["spec"]["inputs"]))
+        assert old["status"]["phase"] == "Cancelled"
+        assert new["spec"]["inputs"] == {"n": 5}
+
+
+@virtual
+async def test_a_round_that_removes_the_node_stops_its_child() -> None:
+    """S213."""
+    async with World(script={"twice": [hangs()]}) as world:
+        world.start()
+        await create_template(world, DOUBLE)
+        await world.submit(PARENT)
+        await child_runs(world)
+        await world.patch_run({**spec(python("a"), rerun={"round": 2}), "outputs": None})
+        status = await world.finished()
+        assert status["phase"] == "Succeeded"
+        assert child(world)["status"]["phase"] == "Cancelled"
+
+
+@virtual
+async def test_a_missing_template_is_waited_for_and_then_fails_the_node() -> None:
+    """S210."""
+    async with World() as world:
+        world.start()
+        await world.submit(spec(calls("check", queueTimeout="1m")))
+        await world.until(
+            lambda: world.node("check").get("reason") == "MissingReference", "it is named"
+        )
+        await world.finished(within=180)
+        node = world.node("check")
+        assert (node["phase"], node["reason"]) == ("Failed", "MissingReference")
+        assert "no AgentWorkflowTemplate review" in node["message"]
+
+
+@virtual
+async def test_a_name_taken_by_a_stranger_is_not_adopted() -> None:
+    async with World() as world:
+        await create_template(world, DOUBLE)
+        first = world.start()
+        await world.submit({**PARENT, "suspend": True})
+        await world.quiet(5)
+        first.die()
+        uid = world.run()["metadata"]["uid"]
+        name = child_name(run=RUN, run_uid=uid, path="check", generation=1)
+        await world.submit(spec(python("other")), name=name)
+        await world.patch_run({"suspend": False})
+        world.start()
+        await world.finished()
+        node = world.node("check")
+        assert node["reason"] == "LaunchRejected"
+        assert "is not the child run of this node" in node["message"]
+
+
+@virtual
+async def test_a_run_that_names_a_parent_by_hand_is_refused() -> None:
+    """S211."""
+    async with World() as world:
+        world.start()
+        block = {
+            "run": "x", "uid": "u", "root": "u", "path": "a", "templates": [""], "children": 0,
+        }  # fmt: skip
+        await world.submit({**spec(python("a")), "parent": block})
+        await world.finished()
+        assert world.status()["phase"] == "Rejected"
+        assert "only the operator writes this field" in condition(world.run())["message"]
+
+
+@virtual
+@pytest.mark.parametrize("after_commit", [False, True], ids=["undone", "done"])
+async def test_a_create_whose_answer_is_lost_makes_one_child(after_commit: bool) -> None:
+    """S202."""
+    async with World(script={"twice": [gives(8)]}) as world:
+        world.start()
+        await create_template(world, DOUBLE)
+        world.cluster.fail_next(
+            "create", Kind.AGENT_WORKFLOW, Unavailable("lost"), after_commit=after_commit
+        )
+        await world.submit(PARENT)
+        status = await world.finished()
+        assert status["phase"] == "Succeeded"
+        assert child(world)
+        assert ran(world) == ["twice"]
+
+
+@virtual
+@pytest.mark.parametrize("seconds", [0.1, 0.3, 0.6, 1.0, 1.5, 2.5, 4.0], ids=str)
+async def test_an_operator_killed_at_any_moment_runs_each_program_once(seconds: float) -> None:
+    async with World(script={"twice": [gives(8)]}) as world:
+        first = world.start()
+        await create_template(world, DOUBLE)
+        await world.submit(PARENT)
+        await world.quiet(seconds)
+        first.die()
+        world.start()
+        status = await world.finished()
+        assert (status["phase"], status["outputs"]) == ("Succeeded", {"got": 8})
+        assert ran(world) == ["twice"]
+        assert child(world)
+
+
+@virtual
+async def test_an_edit_of_the_inputs_of_a_child_fails_the_node() -> None:
+    async with World(script={"twice": [hangs()]}) as world:
+        world.start()
+        await create_template(world, DOUBLE)
+        await world.submit(PARENT)
+        await child_runs(world)
+        await patch_child(world, {"inputs": {"n": 9}, "rerun": {"round": 2}})
+        await world.finished()
+        assert world.node("check")["reason"] == "ChildChanged"
+        assert child(world)["status"]["phase"] == "Cancelled"
