@@ -304,6 +304,7 @@ ACCEPTED = [
         workflow(node(forEach={"items": "${[1]}", "maxParallel": 100, "tolerate": "10%"})),
         "S170: tolerate as a percentage",
     ),
+    row("map-of-which-no-item-may-fail", workflow(node(forEach={"items": "${[1]}"})), "S174"),
     row("map-with-a-count", workflow(node(forEach={"items": "${[1]}", "tolerate": 2})), "S174"),
     row("computed-wait", workflow(pause(wait={"duration": "${inputs.n}s"})), "S76"),
     row("record-compressed", kept(compressed="H4sI"), "gzip and base64"),

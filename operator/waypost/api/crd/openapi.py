@@ -149,6 +149,8 @@ class _Renderer:
 
 def _without_null(source: Schema, at: str) -> Schema:
     """`T | None` is an optional T: an absent field means the same as null."""
+    if INT_OR_STRING in source and source.get("default", ...) is None:
+        return {key: value for key, value in source.items() if key != "default"}
     if "anyOf" not in source or INT_OR_STRING in source:
         return source
     members = [member for member in source["anyOf"] if member != _NULL]
