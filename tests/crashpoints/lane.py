@@ -20,7 +20,7 @@ from tests.crashpoints.api import MERGE, OURS, Api, Obj
 from tests.crashpoints.machine import Machine
 from tests.crashpoints.proxy import Proxy
 
-RUN_SECONDS = 180.0  # three to ten on a machine that has nothing else to do
+RUN_SECONDS = 540.0  # three to ten on an idle machine; below the timeout of every test
 _POLL = 0.05
 
 
