@@ -16,6 +16,7 @@ from waypost.engine.nodes.children import leftovers, patches, requests, result, 
 from waypost.engine.nodes.kind import EngineKind
 from waypost.engine.scheduling import deadlines
 from waypost.engine.scheduling.inputs import resolve
+from waypost.engine.scheduling.unread import unread_by
 from waypost.engine.state.decision import StartChild
 from waypost.engine.state.inputs import Inputs, Invalid
 from waypost.engine.state.observed import Observed
@@ -125,6 +126,9 @@ def _was_stopping(transition: Transition, path: str) -> bool:
 
 
 def _create_again(transition: Transition, path: str, child: ChildStatus) -> None:
+    if unread := unread_by(transition, path):
+        transition.wait_to_read(path, unread)
+        return
     inputs, parent = resolve(transition, path), runs.lineage(transition, path)
     if isinstance(inputs, Invalid) or isinstance(parent, Invalid):
         requests.stop(transition, path, Reason.INPUT_INVALID)

@@ -12,6 +12,7 @@ from waypost.ports.cluster import Kind, Obj, Unavailable
 from tests.support.builders import gate, python, spec
 from tests.support.harness import RUN, World, fails, gives, hangs
 from tests.support.virtual import virtual
+from tests.unit.runtime.passes.test_refused_reads import FORBIDDEN, LARGE, RefusedReads, said
 from tests.unit.runtime.passes.test_templates import condition, create_template
 
 REVIEW = "review"
@@ -458,6 +459,30 @@ async def test_a_create_whose_answer_is_lost_makes_one_child(after_commit: bool)
         assert status["phase"] == "Succeeded"
         assert child(world)
         assert ran(world) == ["twice"]
+
+
+@virtual
+async def test_s85_a_child_that_is_still_to_be_created_waits_for_its_inputs() -> None:
+    """The operator is replaced between the status and the create, and may not read the input."""
+    parent = spec(
+        python("large"),
+        calls("check", inputs={"n": "${size(nodes.large.output)}"}),
+        outputs={"got": "${nodes.check.output.double}"},
+    )
+    async with World(script={"large": [gives(LARGE)], "twice": [gives(8)]}) as world:
+        first = world.start()
+        await create_template(world, DOUBLE)
+        RefusedReads(first, None, Kind.AGENT_WORKFLOW, verb="create")
+        await world.submit(parent)
+        await world.until(lambda: bool(world.node("check").get("child")), "the child is named")
+        first.die()
+        refused = RefusedReads(world.start(), FORBIDDEN, Kind.NODE_RECORD)
+        node = await said(world, "check")
+        assert node["phase"] == "Running"
+        assert "stopping" not in node["child"]
+        refused.on = False
+        status = await world.finished(within=150)
+        assert (status["phase"], status["outputs"]) == ("Succeeded", {"got": 8})
 
 
 @virtual
