@@ -123,4 +123,32 @@ KINDS = [
         workflow(request(auth={"bearer": {"name": "s", "key": "k"}, "basic": {"name": "s"}})),
         "both bearer and basic are set; keep one of them",
     ),
+    row(
+        "first-of-one",
+        workflow(node("a"), {"name": "b", "first": {"of": ["a"]}}),
+        "spec.nodes[1].first.of",
+    ),
+    row(
+        "first-of-too-many",
+        workflow({"name": "b", "first": {"of": [f"n{at}" for at in range(21)]}}),
+        "spec.nodes[0].first.of",
+    ),
+    row(
+        "first-of-one-twice",
+        workflow(node("a"), {"name": "b", "first": {"of": ["a", "a"]}}),
+        "spec.nodes[1].first.of",
+    ),
+    row(
+        "first-with-a-timeout",
+        workflow(node("a"), node("b"), {"name": "c", "first": {"of": ["a", "b"]}, "timeout": "1m"}),
+        "node c has no pod, but sets timeout",
+        "or a wait node among the candidates of first",
+    ),
+    row(
+        "first-with-other-others",
+        workflow(
+            node("a"), node("b"), {"name": "c", "first": {"of": ["a", "b"], "others": "Kill"}}
+        ),
+        "spec.nodes[2].first.others: Unsupported value",
+    ),
 ]

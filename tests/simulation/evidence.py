@@ -156,6 +156,8 @@ class Evidence:
     gates: dict[str, GateStory] = field(default_factory=dict)  # by uid, in order
     waiting: dict[str, float] = field(default_factory=dict)  # since when, by path
     ended: dict[str, float] = field(default_factory=dict)  # when, by path
+    # The status write that recorded the present end of a node, and when, by path.
+    recorded: dict[str, tuple[int, float]] = field(default_factory=dict)
     # Uids of Jobs that were made a second time (`relaunches`), and whether their attempt had ended.
     relaunched: dict[str, bool] = field(default_factory=dict)
     forged: set[str] = field(default_factory=set)  # gates in whose place a stranger's was put

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from tests.simulation.generate_choices import with_choices
 from tests.simulation.generate_finally import with_finally
 from tests.simulation.generate_loops import with_loops
 from tests.simulation.generate_maps import with_maps
@@ -95,7 +96,7 @@ def scenario(seed: int) -> Scenario:
     )
     shaped = _reshaped(random.Random(f"shapes of {seed}"), made, agents=agents)
     shaped = with_maps(with_finally(with_settings(with_others(shaped))))
-    return with_loops(with_template(shaped))
+    return with_choices(with_loops(with_template(shaped)))
 
 
 def _reshaped(rng: random.Random, made: Scenario, *, agents: bool) -> Scenario:

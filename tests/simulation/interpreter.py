@@ -6,10 +6,10 @@ the engine. Where a disturbance makes several ends legal it gives exactly those.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
-from tests.simulation.evidence import AttemptStory
+from tests.simulation.evidence import FINAL, AttemptStory
 from tests.simulation.loops import ERROR, verdict
 from tests.simulation.plan import NOTHING, Loop, Node, Read, Scenario, When
 from tests.simulation.programs import Gave, Meaning, act_of, exit_code_of
@@ -31,6 +31,8 @@ class End:
     phase: str
     reason: str | None = None
     output: Any = NOTHING
+    at: int = field(default=0, compare=False)  # the status write that recorded it
+    moment: float = field(default=0.0, compare=False)  # when that was
 
 
 class Unreadable(Exception):
@@ -139,6 +141,8 @@ def start(scenario: Scenario, node: Node, ends: Mapping[str, End]) -> Starts | t
     try:
         if node.when is not None and not opened(node.when, scenario, ends):
             return (End("Skipped", "ConditionFalse"),)
+        if node.kind == "first":
+            return tuple(one[1] for one in choices_of(scenario, node, ends) if one is not None)
     except Unreadable:
         return (End("Failed", "InputInvalid"),)
     try:
@@ -147,6 +151,47 @@ def start(scenario: Scenario, node: Node, ends: Mapping[str, End]) -> Starts | t
         if node.is_map:  # each of its items fails, if it has one
             return (End("Failed", "ItemsFailed"), End("Succeeded"))
         return (End("Failed", "InputInvalid"),)
+
+
+Choice = tuple[str, End]  # the name of the chosen candidate, or "", and the end of the first node
+
+
+def choices_of(scenario: Scenario, node: Node, ends: Mapping[str, End]) -> set[Choice | None]:
+    """What a first node makes of its candidates; None: it waits (S221 to S225). Two choices are
+    legal if the ends of candidates were recorded by several writes in one millisecond."""
+    by_write = sorted(node.of, key=lambda name: ends[name].at)
+    by_time = sorted(node.of, key=lambda name: round(ends[name].moment, 3))
+    found = [_chosen(scenario, node, order, ends) for order in (by_write, by_time)]
+    return {(name, End(end.phase, end.reason)) for name, end in filter(None, found)} or {None}
+
+
+def _chosen(
+    scenario: Scenario, node: Node, order: list[str], ends: Mapping[str, End]
+) -> Choice | None:
+    for name in order:
+        if ends[name].phase != "Succeeded":
+            continue
+        try:
+            if _accepted(node, scenario.by_name[name], ends[name]):
+                return name, ends[name]
+        except Unreadable:
+            return "", End("Failed", "InputInvalid")
+    if all(ends[name].phase in FINAL for name in node.of):
+        return "", End("Failed", "NoneAccepted")
+    return None
+
+
+def _accepted(node: Node, candidate: Node, end: End) -> bool:
+    match node.accepts:
+        case "any":
+            return True
+        case "named":
+            return candidate.name != node.refuses
+        case _:
+            value = _field(candidate, end.output)
+            if type(value) is not int:
+                raise Unreadable
+            return value > 500
 
 
 def inputs_of(
@@ -209,8 +254,8 @@ class Patience:
     def after(self, node: Node, story: AttemptStory, *, started: bool) -> Again | End:
         """What must follow an attempt that broke."""
         reason = story.reason
-        if reason == "Cancelled":
-            return End("Cancelled", "Cancelled")
+        if reason in ("Cancelled", "NotChosen"):
+            return End("Cancelled", reason)
         if reason in _NEVER_AGAIN:
             return End("Failed", reason)
         if node.never_twice and started:

@@ -4,7 +4,18 @@ from typing import Any, Final
 
 from waypost.ports.cluster import Obj
 
-from tests.simulation.plan import AMPLE, NOTHING, READS, SCHEMA, WHENS, Loop, Node, Read, Scenario
+from tests.simulation.plan import (
+    ACCEPTS,
+    AMPLE,
+    NOTHING,
+    READS,
+    SCHEMA,
+    WHENS,
+    Loop,
+    Node,
+    Read,
+    Scenario,
+)
 
 PROVIDER: Final[Obj] = {
     "apiVersion": "waypost.dev/v1alpha1",
@@ -69,12 +80,7 @@ def node_of(node: Node, by_name: dict[str, Node]) -> Obj:
     if node.when is not None:
         field = by_name[node.when.node].field if node.when.node else ""
         body["when"] = WHENS[node.when.form] % {"x": node.when.node, "f": field}
-    if node.tolerated:
-        body["onFailure"] = "Continue"
-        if node.fallback != NOTHING:
-            body["fallbackOutput"] = node.fallback
-    if node.pauses:
-        body["onFailure"] = "Pause"
+    body |= _failure(node)
     if node.schema:
         body["outputSchema"] = SCHEMA
     if node.is_map:
@@ -86,6 +92,18 @@ def node_of(node: Node, by_name: dict[str, Node]) -> Obj:
             "collect": "All" if node.collects else "None",
         }
     return body | (_clocks(node) if node.has_pod else {})
+
+
+def _failure(node: Node) -> Obj:
+    """onFailure and fallbackOutput; a candidate tolerates its failure by default."""
+    fields: Obj = {"onFailure": "Pause"} if node.pauses else {}
+    if node.candidate and not node.tolerated:
+        fields["onFailure"] = "Fail"
+    if node.tolerated and (not node.candidate or node.fallback != NOTHING):
+        fields["onFailure"] = "Continue"
+    if node.tolerated and node.fallback != NOTHING:
+        fields["fallbackOutput"] = node.fallback
+    return fields
 
 
 def _repeat(node: Node, loop: Loop) -> Obj:
@@ -129,6 +147,12 @@ def _kind(node: Node) -> Any:
             if node.expiry_fails:
                 gate["onTimeout"] = "Fail"
             return gate
+        case "first":
+            choice: Obj = {"of": list(node.of)}
+            if node.accepts != "any":
+                named = node.accepts == "named"
+                choice["accept"] = ACCEPTS[node.accepts] % ((node.refuses,) if named else ())
+            return choice | ({"others": "Finish"} if node.finishes else {})
         case "wait":
             seconds = f"{node.seconds:.0f}"
             return {

@@ -12,7 +12,7 @@ from waypost.ports.cluster import Obj
 from tests.simulation.template_plan import TemplatePlan
 
 ExitCodes = tuple[Literal["retry", "fail"], int]
-NodeKind = Literal["python", "container", "agent", "http", "approval", "wait"]
+NodeKind = Literal["python", "container", "agent", "http", "approval", "wait", "first"]
 RUN: Final = "brief"
 SCHEMA: Final[Obj] = {
     "type": "object",
@@ -48,6 +48,10 @@ WHENS: Final = {
     "has": "${has(nodes.%(x)s.output)}",
     "succeeded": "${nodes.%(x)s.phase == 'Succeeded'}",
     "approved": "${nodes.%(x)s.output.decision == 'Approved'}",
+}
+ACCEPTS: Final = {
+    "large": "${candidate.output.n > 500}",
+    "named": "${candidate.name != '%s'}",
 }
 SOFT_WHENS: Final = frozenset({"has", "succeeded"})
 
@@ -122,6 +126,12 @@ class Node:
     method: str = "GET"
     acts: tuple[Act, ...] = ()
     loop: Loop | None = None
+    candidate: bool = False  # of a first node, which tolerates its failure unless it says otherwise
+    # Of first nodes.
+    of: tuple[str, ...] = ()
+    accepts: str = "any"  # a form of ACCEPTS
+    refuses: str = ""  # the candidate that "named" does not accept
+    finishes: bool = False  # others: Finish
     # Of gates and waits.
     patience: float | None = None  # timeout of the gate; None: for ever
     denied_continues: bool = False
@@ -138,7 +148,7 @@ class Node:
 
     @property
     def has_pod(self) -> bool:
-        return self.kind not in ("approval", "wait")
+        return self.kind not in ("approval", "wait", "first")
 
     @property
     def is_map(self) -> bool:
@@ -178,7 +188,7 @@ class Node:
         soft = [read.node for read in self.reads if read.form in SOFT_READS and read.node]
         if self.when is not None and self.when.node and self.when.form in SOFT_WHENS:
             soft.append(self.when.node)
-        return (*self.hard, *soft, *self.after)
+        return (*self.hard, *soft, *self.after, *self.of)
 
     def without(self, gone: Collection[str]) -> "Node":
         """The node in a workflow that lacks these nodes."""
@@ -188,6 +198,7 @@ class Node:
             reads=tuple(read for read in self.reads if read.node not in gone),
             depends_on=tuple(name for name in self.depends_on if name not in gone),
             after=tuple(name for name in self.after if name not in gone),
+            of=tuple(name for name in self.of if name not in gone),
             when=self.when if keeps_when else None,
         )
 
@@ -267,6 +278,8 @@ class Scenario:
         rounds: Collection[int] = (),
     ) -> "Scenario":
         """A smaller scenario. Troubles and rounds are named by their place."""
+        alone = {n.name for n in self.nodes if n.of and len(set(n.of) - set(nodes)) < 2}
+        nodes = {*nodes, *alone}  # nothing is left to choose between
         left = tuple(node.without(nodes) for node in self.nodes if node.name not in nodes)
         return replace(
             self,

@@ -9,6 +9,7 @@ from waypost.ports.cluster import Obj
 
 from tests.fakes.nodes.programs import Ledger
 from tests.simulation import loops, maps_judge
+from tests.simulation.choices import NOT_CHOSEN, deciding, end_of, is_lost
 from tests.simulation.evidence import AttemptStory, Evidence, RoundStory, Violation
 from tests.simulation.interpreter import VERDICT, End, Starts, start
 from tests.simulation.plan import Node, Scenario
@@ -57,11 +58,14 @@ class Rounds:
             if node.name not in present:
                 continue
             entry = known.get(node.name, {})
-            after = self._scenario.downstream(node.name) | {node.name}
-            gate = node.kind == "approval"
+            gate, after = (
+                node.kind == "approval",
+                {node.name} | self._scenario.downstream(node.name),
+            )
             touched = bool(after & edited) if gate else node.name in edited | lists
-            follows = touched or anew.intersection(node.upstream)
-            if node.name in named or (follows and not node.never_twice):
+            follows = touched or anew.intersection(deciding(node, entry))
+            stays = node.never_twice or is_lost(self._scenario, node.name, known)
+            if node.name in named or (follows and not stays):
                 anew.add(node.name)
             gated = gate and after & put
             done = entry.get("phase") in ("Succeeded", "Skipped")
@@ -193,13 +197,15 @@ class RoundsJudge(Judge):
                 yield from self._last_inputs(node, follows)
                 if end.phase == "Skipped" and not closed:
                     yield Violation("T11", f"{node.name}: should have run, and is {shown}")
+            elif shown in self._unneeded(node):
+                continue
             elif not closed and shown not in follows and end.reason != _LATE:
                 yield Violation("T11", f"{node.name}: expected one of {follows}, found {shown}")
 
     def _is_late(self) -> bool:
         hurried = self._scenario.deadline is not None
         main = [self._ends[node.name] for node in self._standing if not node.last]
-        return hurried and any(end.phase == "Cancelled" for end in main)
+        return hurried and any(e.phase == "Cancelled" and e != NOT_CHOSEN for e in main)
 
     def _last_inputs(self, node: Node, follows: Starts) -> Iterator[Violation]:
         if self._ends[node.name].phase != "Succeeded" or node.name in self._seen.given:
@@ -227,4 +233,4 @@ class RoundsJudge(Judge):
                 yield from self._output(node, entry)
             elif entry.get("outputDigest") != given:
                 yield Violation("I5", f"{node.name}: its output is not what a person gave")
-            self._ends[node.name] = self._end(node, entry)
+            self._ends[node.name] = end_of(self._seen, entry)

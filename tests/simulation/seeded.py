@@ -38,6 +38,7 @@ from waypost.runtime.writes import status_patch
 from waypost.runtime.writes.actions import ActionExecutor
 
 from tests.simulation import (
+    seeded_choices,
     seeded_finally,
     seeded_loops,
     seeded_maps,
@@ -53,6 +54,7 @@ from tests.simulation.plan import Scenario
 
 # Importing them puts their bugs on the list.
 PARTS: Final = (
+    seeded_choices,
     seeded_finally,
     seeded_loops,
     seeded_maps,

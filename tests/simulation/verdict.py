@@ -7,7 +7,7 @@ from typing import Any, Final
 from waypost.kube.objects import section
 from waypost.ports.cluster import Obj
 
-from tests.simulation import loops, maps_judge
+from tests.simulation import choices, loops, maps_judge
 from tests.simulation.budget import over_budget
 from tests.simulation.evidence import AttemptStory, GateStory, PodStory, Violation
 from tests.simulation.interpreter import (
@@ -20,7 +20,6 @@ from tests.simulation.interpreter import (
     outputs_of,
     start,
 )
-from tests.simulation.maps import payload
 from tests.simulation.plan import Node
 from tests.simulation.programs import Gave, digest
 from tests.simulation.starts_judge import ProgramsJudge
@@ -94,6 +93,8 @@ class Judge(ProgramsJudge):
             return
         found = End(entry["phase"], entry.get("reason"))
         legal = {_CLOSED if isinstance(each, Again) else each for each in follows}
+        if _CLOSED in legal or "NotChosen" in self._seen.attempts_of(node.name)[-1].stops:
+            legal |= self._unneeded(node)
         if _CLOSED in legal and node.kind == "agent" and self._scenario.tokens is not None:
             legal.add(End("Failed", "BudgetExceeded"))  # others have used up the rest
         if found not in legal:
@@ -138,7 +139,7 @@ class Judge(ProgramsJudge):
                     yield Violation("T11", f"{node.name} ran for {ran:.0f} s")
 
     def _without_pod(self, story: AttemptStory) -> set[str]:
-        legal = set(story.stops) & {"Cancelled", "PodRejected"}
+        legal = set(story.stops) & {"Cancelled", "NotChosen", "PodRejected"}
         if self._touched("delete_job", "delete_pod"):
             legal.add("Disrupted")
         if self._seen.cancelled_at is not None:
@@ -186,7 +187,7 @@ class Judge(ProgramsJudge):
 
     def _stops(self, node: Node, story: AttemptStory, pod: PodStory) -> set[str]:
         """The reasons for which it may have been stopped, and was."""
-        allowed = set()
+        allowed = story.stops & {"NotChosen"}  # VC1 says whether it was legal
         end = pod.over_at or story.finished_at or 0.0
         if "Cancelled" in story.stops and self._seen.cancelled_at is not None:
             allowed.add("Cancelled")
@@ -211,7 +212,7 @@ class Judge(ProgramsJudge):
                 yield Violation("T11", f"{node.name} is not in the status")
                 return
             yield from self._output(node, entry)
-            self._ends[node.name] = self._end(node, entry)
+            self._ends[node.name] = choices.end_of(self._seen, entry)
         self._ends[VERDICT] = self._verdict()
         fatal = self._fatal()
         closed = bool(fatal) or section(self._seen.run, "status").get("cancelledAt")
@@ -220,21 +221,17 @@ class Judge(ProgramsJudge):
             shut = self._skips if node.last else bool(closed)
             yield from self._node(node, closed=shut, doomed=node.name in doomed)
 
-    def _end(self, node: Node, entry: Obj) -> End:
-        if entry["phase"] != "Succeeded":
-            return End(entry["phase"], entry.get("reason"))
-        output = entry.get("output")
-        if entry.get("outputRecord"):
-            record = self._seen.records.get(entry["outputRecord"], {})
-            output = payload(record)
-        return End("Succeeded", None, output)
+    def _unneeded(self, node: Node) -> set[End]:
+        """How a node also ends if another candidate was chosen."""
+        lost = choices.is_lost(self._scenario, node.name, self._seen.nodes)
+        return {choices.NOT_CHOSEN} if lost else set()
 
     def _output(self, node: Node, entry: Obj) -> Iterator[Violation]:
         """I1, I4, I5: what is recorded is what the program gave, and it is still there."""
         if entry["phase"] != "Succeeded" or not node.has_pod:
             return
         if node.is_map:
-            yield from maps_judge.output(node, entry, self._end(node, entry), self._seen)
+            yield from maps_judge.output(node, entry, choices.end_of(self._seen, entry), self._seen)
             return
         given = self._meanings.get(node.name)
         if given is None:
@@ -242,7 +239,7 @@ class Judge(ProgramsJudge):
             return
         if entry.get("outputDigest") != given.digest:
             yield Violation("I4", f"{node.name}: the recorded digest is not that of its output")
-        end = self._end(node, entry)
+        end = choices.end_of(self._seen, entry)
         if digest(end.output) != given.digest:
             yield Violation("I5", f"{node.name}: the recorded output is not what it gave")
 
@@ -254,7 +251,7 @@ class Judge(ProgramsJudge):
             or "approval" in self._seen.nodes[node.name]
             or maps_judge.was_started(node, self._seen)
         )
-        legal: set[Any] = set()
+        legal: set[Any] = set(self._unneeded(node))
         if closed and (not started or end.phase == "Cancelled"):
             legal.add(_CLOSED)
             if doomed:
@@ -264,7 +261,7 @@ class Judge(ProgramsJudge):
             yield from self._inputs(node, follows)
         else:
             legal |= set(follows)
-            if started:
+            if started and node.kind != "first":
                 yield Violation("T11", f"{node.name} was started, and should have been {follows}")
         if node.kind == "wait":
             yield from self._wait(node)

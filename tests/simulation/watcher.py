@@ -14,6 +14,7 @@ from waypost.ports.cluster import Kind, Obj
 
 from tests.fakes.nodes.programs import Outcome, PodView, node_of
 from tests.simulation import programs
+from tests.simulation.choices import Choices
 from tests.simulation.clocks import Clocks
 from tests.simulation.evidence import (
     FINAL,
@@ -46,6 +47,7 @@ class Watcher:
         self._nodes = ByPath(scenario.by_name)
         self._rounds = Rounds(scenario, self.seen)
         self._clocks = Clocks(scenario, self.seen)
+        self._choices = Choices(scenario, self.seen)
         self._stages = Stages(scenario, self.seen)
         self._machines = Machines(scenario)
         self._pins = Pins()
@@ -158,6 +160,7 @@ class Watcher:
             self.blame("I10", "a checkpoint of a finished run was changed")
         if started:
             self._starts(started, section(before, "spec"), old, was_finished=was_finished)
+        self.seen.violations += self._choices.note(old, new, self.now, begins=begins)
         self._parallel(new)
         self._paused(new, cancelled=bool(section(before, "spec").get("cancel")))
         if self._finished(new) and self.seen.finished_at is None:

@@ -5,6 +5,7 @@ engine, `tests/cli/test_lint.py` through lint, `e2e/suite/test_typed_edges.py` o
 message is the same everywhere.
 """
 
+from tests.typed_edges.choices import CHOICES_DOUBTFUL, CHOICES_RIGHT, CHOICES_WRONG
 from tests.typed_edges.doubtful import DOUBTFUL
 from tests.typed_edges.loops import LOOPS_RIGHT, LOOPS_WRONG
 from tests.typed_edges.right import RIGHT
@@ -13,6 +14,21 @@ from tests.typed_edges.wrong_expressions import EXPRESSIONS, GRAPHS
 from tests.typed_edges.wrong_paths import PATHS
 from tests.typed_edges.wrong_types import TYPES
 
-WRONG: dict[str, Wrong] = {**PATHS, **TYPES, **EXPRESSIONS, **GRAPHS, **LOOPS_WRONG}
+WRONG: dict[str, Wrong] = {
+    **PATHS,
+    **TYPES,
+    **EXPRESSIONS,
+    **GRAPHS,
+    **LOOPS_WRONG,
+    **CHOICES_WRONG,
+}
 
-__all__ = ["DOUBTFUL", "LOOPS_RIGHT", "RIGHT", "WRONG", "Wrong"]
+__all__ = [
+    "CHOICES_DOUBTFUL",
+    "CHOICES_RIGHT",
+    "DOUBTFUL",
+    "LOOPS_RIGHT",
+    "RIGHT",
+    "WRONG",
+    "Wrong",
+]

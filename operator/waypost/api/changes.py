@@ -13,6 +13,7 @@ from waypost.api.status import (
     AgentWorkflowStatus,
     AttemptStatus,
     Disposition,
+    FirstStatus,
     LoopStatus,
     NodePhase,
     NodeStatus,
@@ -45,6 +46,7 @@ class NodeChanges(TypedDict, total=False):
     launch_retries: int | None
     loop: LoopStatus | None
     child: ChildStatus | None
+    first: FirstStatus | None
     input_digest: str | None
     output: JsonValue | None
     output_record: str | None

@@ -6,6 +6,7 @@ from pydantic import ConfigDict, Field
 
 from waypost.api.base import ATOMIC, JsonValue, StatusCondition, StatusModel, Timestamp, keyed_by
 from waypost.api.items.status import ItemsStatus
+from waypost.api.kinds.first import MAX_CANDIDATES, CandidateName
 from waypost.api.state.child import ChildStatus
 from waypost.api.state.usage import Allotment, Usage
 
@@ -136,6 +137,20 @@ class LoopStatus(StatusModel):
     )
 
 
+class FirstStatus(StatusModel):
+    """State of a first node."""
+
+    chosen: CandidateName | None = Field(
+        default=None,
+        description="Candidate that was chosen. It does not change while the checkpoint is kept.",
+    )
+    rejected: list[CandidateName] | None = Field(
+        default=None,
+        max_length=MAX_CANDIDATES,
+        description="Candidates that succeeded and were not accepted.",
+    )
+
+
 class NodeStatus(StatusModel):
     """The checkpoint of one node."""
 
@@ -213,6 +228,7 @@ class NodeStatus(StatusModel):
     )
     loop: LoopStatus | None = Field(default=None, description=LoopStatus.__doc__)
     child: ChildStatus | None = Field(default=None, description=ChildStatus.__doc__)
+    first: FirstStatus | None = Field(default=None, description=FirstStatus.__doc__)
     input_digest: str | None = Field(
         default=None, max_length=80, description="sha256 of the resolved inputs (RFC 8785)."
     )

@@ -22,6 +22,7 @@ from waypost.api.base import (
 from waypost.api.kinds.agent import AgentDefaults, AgentKind, Budget
 from waypost.api.kinds.approval import ApprovalKind
 from waypost.api.kinds.container import ContainerKind
+from waypost.api.kinds.first import FirstKind
 from waypost.api.kinds.http import HttpKind
 from waypost.api.kinds.python import PythonKind
 from waypost.api.kinds.wait import WaitKind
@@ -36,8 +37,8 @@ from waypost.api.template.ref import TemplateRef
 MAX_NODES = 200
 MAX_FINALLY_NODES = 20
 DEFAULT_FINALLY_DEADLINE = "10m"
-# Kinds that wait for a person or a time, which a clean-up must not do.
-NOT_IN_FINALLY = ("approval", "wait")
+# Kinds that wait for a person, a time or a choice, which a clean-up must not do.
+NOT_IN_FINALLY = ("approval", "wait", "first")
 
 InputKey = Annotated[str, StringConstraints(pattern=INPUT_KEY_PATTERN, max_length=63)]
 # Without the pattern of NodeName: a rule for each name in 200 lists of 200 would exceed the cost
@@ -142,7 +143,7 @@ class Isolation(Model):
 
 class Node(Model):
     """One step of the graph. Exactly one of python, container, agent, http, approval, wait and
-    workflow."""
+    workflow and first."""
 
     model_config = ConfigDict(json_schema_extra=ATOMIC)
 
@@ -157,6 +158,7 @@ class Node(Model):
     approval: ApprovalKind | None = Field(default=None, description=ApprovalKind.__doc__)
     wait: WaitKind | None = Field(default=None, description=WaitKind.__doc__)
     workflow: WorkflowKind | None = Field(default=None, description=WorkflowKind.__doc__)
+    first: FirstKind | None = Field(default=None, description=FirstKind.__doc__)
     inputs: dict[InputKey, JsonValue] | None = Field(
         default=None,
         max_length=64,
@@ -193,7 +195,8 @@ class Node(Model):
     )
     on_failure: Literal["Fail", "Continue", "Pause"] | None = Field(
         default=None,
-        description="Fail (default): a failure of this node fails the run. Continue: the rest of "
+        description="Fail (default, but Continue for a candidate of a first node): a failure of "
+        "this node fails the run. Continue: the rest of "
         "the graph continues. Pause: nodes that depend on this one wait for a person, all others "
         "continue, and the run does not end; its condition Stalled shows the command to continue.",
     )

@@ -18,6 +18,7 @@ from waypost.compiler.fingerprints import fingerprints
 from waypost.compiler.graph import Graph, dependencies_of, find_cycle, sort
 from waypost.compiler.item_sources import item_variables, list_source
 from waypost.compiler.problems import Problem
+from waypost.compiler.rules.candidates import candidate_warnings, with_tolerant_candidates
 from waypost.compiler.rules.known_inputs import known_input_problems
 from waypost.compiler.rules.schemas import schema_warnings
 from waypost.compiler.rules.spec import (
@@ -123,7 +124,7 @@ def _checked(raw_spec: Any, *, any_inputs: bool) -> Definition:
     problems = _some(kind_problems(spec)) or _some(unknown_names(spec))
     if problems:
         return Definition(spec=spec, problems=problems)
-    spec = bundled(spec)
+    spec = with_tolerant_candidates(bundled(spec))
     problems = check(spec)
     if problems:
         return _with_problems(spec, problems)
@@ -144,6 +145,7 @@ def _checked(raw_spec: Any, *, any_inputs: bool) -> Definition:
                 *(problem for problem in value_problems if problem.severity == "warning"),
                 *lookalike_warnings(spec),
                 *schema_warnings(spec),
+                *candidate_warnings(spec, graph),
             ]
         ),
     )

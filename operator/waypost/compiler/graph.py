@@ -19,15 +19,22 @@ from waypost.expressions.templates import expressions_in, references_in
 
 @dataclass(frozen=True)
 class Dependencies:
-    """What one node waits for: the names of nodes that must succeed (`hard`) or end (`soft`)."""
+    """What one node waits for: the names of nodes that must succeed (`hard`) or end (`soft`), and
+    those between which it chooses once it has begun (`candidates`)."""
 
     hard: frozenset[str]
     soft: frozenset[str]
+    candidates: frozenset[str] = frozenset()
+
+    @cached_property
+    def joined(self) -> frozenset[str]:
+        """Every node that must have ended before this one begins."""
+        return self.hard | self.soft
 
     @cached_property
     def all(self) -> frozenset[str]:
-        """Every node that this one waits for."""
-        return self.hard | self.soft
+        """Every node that this one waits for, before it begins or after."""
+        return self.joined | self.candidates
 
 
 @dataclass(frozen=True)
@@ -39,6 +46,11 @@ class Graph:
     dependencies: dict[str, Dependencies]
     order: tuple[str, ...]
     finally_nodes: frozenset[str] = frozenset()
+
+    @cached_property
+    def choosers(self) -> tuple[str, ...]:
+        """The nodes that choose between others, in topological order."""
+        return tuple(name for name in self.order if self.dependencies[name].candidates)
 
     def stage_of(self, name: str) -> Stage | None:
         """The stage of a node, as its status says it: None for a node of `spec.nodes`."""
@@ -79,7 +91,11 @@ def dependencies_of(node: Node) -> Dependencies:
         for reference in references_in(value):
             (soft if reference.soft else hard).add(reference.node)
     required = set(node.depends_on or [])
-    return Dependencies(hard=frozenset((hard - soft) | required), soft=frozenset(soft - required))
+    return Dependencies(
+        hard=frozenset((hard - soft) | required),
+        soft=frozenset(soft - required),
+        candidates=frozenset(compiler_kind(node).candidates(node)),
+    )
 
 
 @dataclass(frozen=True)

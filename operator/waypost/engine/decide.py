@@ -17,7 +17,7 @@ from waypost.engine.nodes.children import leftovers as child_leftovers
 from waypost.engine.nodes.table import KINDS, engine_kind
 from waypost.engine.rounds import leftovers, overrides
 from waypost.engine.rounds.announcement import round_message
-from waypost.engine.run import ending, finalizing, hold, pinning, rejection
+from waypost.engine.run import ending, finalizing, hold, losers, pinning, rejection
 from waypost.engine.run.closing import closing_reason
 from waypost.engine.run.entry import Active, Deleting, Entry, Held, Idle, Rejected
 from waypost.engine.run.hold import Hold
@@ -122,9 +122,13 @@ def _advance_nodes(transition: Transition) -> None:
     overrides.apply_overrides(transition)
     _clean_up(transition)
     ending.enforce_deadlines(transition)
-    closing = closing_reason(transition)
+    losers.withdraw_gates(transition)
+    closing, unneeded = closing_reason(transition), losers.losers(transition)
     for path in transition.in_phase("Waiting"):
-        engine_kind(transition.node(path)).advance(transition, path, withdraw=closing is not None)
+        if path not in unneeded:
+            advance = engine_kind(transition.node(path)).advance
+            advance(transition, path, withdraw=closing is not None)
+    losers.drop(transition)
     # The end of a waiting node may have failed the run.
     closing = closing_reason(transition)
     if closing is not None:

@@ -7,6 +7,7 @@ from waypost.engine.attempts import launch
 from waypost.engine.items import advance as items
 from waypost.engine.items.begin import before_begin, begin
 from waypost.engine.nodes.table import engine_kind
+from waypost.engine.run import losers
 from waypost.engine.run.closing import closing_reason
 from waypost.engine.scheduling import deadlines, joins
 from waypost.engine.scheduling.inputs import invalid_reason, resolve
@@ -30,6 +31,9 @@ def start_ready(transition: Transition) -> None:
     free = (transition.spec.parallelism or DEFAULT_PARALLELISM) - busy
     limited = free > LAUNCHES_PER_PASS
     free = min(free, LAUNCHES_PER_PASS)
+    _begin_choices(transition)
+    if closing_reason(transition) is not None:
+        return
     for path in transition.of_stage():
         status = transition.statuses[path]
         if status.phase == "Pending":
@@ -42,7 +46,8 @@ def start_ready(transition: Transition) -> None:
         started = phase == "Running" and status.phase != "Running"
         if started and _has_pod(transition, path) and path not in transition.maps:
             free -= 1
-        if phase == "Failed" and closing_reason(transition) is not None:
+        judged = phase != status.phase and _judge_choices(transition, path)
+        if (judged or phase == "Failed") and closing_reason(transition) is not None:
             return
     if not transition.spec.suspend:
         free -= items.start_items(transition, free, launch.launch)
@@ -53,6 +58,32 @@ def start_ready(transition: Transition) -> None:
 
 def _has_pod(transition: Transition, path: str) -> bool:
     return kind_of(transition.node(path)).has_pod
+
+
+def _begin_choices(transition: Transition) -> None:
+    """Start the nodes that choose between others, before those: what is decided already needs no
+    attempt."""
+    for path in transition.graph.choosers:
+        if transition.statuses[path].phase == "Pending":
+            _skip_or_start(transition, path, room=False)
+            if transition.statuses[path].phase != "Pending":
+                transition.stamp_fingerprint(path)
+    losers.drop(transition)
+
+
+def _judge_choices(transition: Transition, changed: str) -> bool:
+    """Let the nodes that choose between others look at one that has changed; whether any did."""
+    concerned = [
+        path
+        for path in transition.graph.choosers
+        if changed == path or changed in transition.graph.dependencies[path].candidates
+    ]
+    for path in concerned:
+        if transition.statuses[path].phase == "Waiting":
+            engine_kind(transition.node(path)).advance(transition, path, withdraw=False)
+    if concerned:
+        losers.drop(transition)
+    return bool(concerned)
 
 
 def _skip_or_start(transition: Transition, path: str, *, room: bool) -> None:

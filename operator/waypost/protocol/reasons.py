@@ -39,6 +39,8 @@ class Reason(StrEnum):
     CHILD_DELETED = "ChildDeleted"
     CHILD_CHANGED = "ChildChanged"
     TOO_DEEP = "TooDeep"
+    NONE_ACCEPTED = "NoneAccepted"
+    NOT_CHOSEN = "NotChosen"
     APPROVAL_DENIED = "ApprovalDenied"
     APPROVAL_EXPIRED = "ApprovalExpired"
     DEPENDENCY_FAILED = "DependencyFailed"

@@ -66,7 +66,19 @@ class ApprovalEnded:
     finished: datetime
 
 
-Ended = RunEnded | AttemptEnded | ApprovalEnded
+@dataclass(frozen=True)
+class ChoiceEnded:
+    """A first node chose a candidate, or ended without a choice."""
+
+    path: str
+    round: int
+    outcome: str  # Succeeded or the reason
+    chosen: str  # "" without a choice
+    opened: datetime
+    finished: datetime
+
+
+Ended = RunEnded | AttemptEnded | ApprovalEnded | ChoiceEnded
 
 
 @dataclass(frozen=True)
@@ -110,7 +122,8 @@ class SpanFact:
 def ended(
     observed: Observed, before: AgentWorkflowStatus, after: AgentWorkflowStatus
 ) -> tuple[Ended, ...]:
-    """What `after` records as ended and `before` does not: attempts, approvals, then the run."""
+    """What `after` records as ended and `before` does not: attempts, approvals, choices, then the
+    run."""
     nodes = {node.name: node for node in observed.spec.all_nodes} if observed.spec else {}
     earlier = {node.path: node for node in before.nodes}
     facts: list[Ended] = []
@@ -118,6 +131,7 @@ def ended(
         past, node = earlier.get(status.path), nodes.get(status.path)
         facts.extend(_attempts(past, status, node=node))
         facts.extend(_gate(observed, past, status))
+        facts.extend(_choice(past, status))
     return (*facts, *_run(before, after))
 
 
@@ -174,6 +188,22 @@ def _gate(
     )
 
 
+def _choice(past: NodeStatus | None, status: NodeStatus) -> Iterator[ChoiceEnded]:
+    finished = parse_timestamp(status.finished_at)
+    if status.first is None or finished is None:
+        return
+    if past is not None and past.first is not None and past.finished_at == status.finished_at:
+        return
+    yield ChoiceEnded(
+        path=status.path,
+        round=status.round or 1,
+        outcome=SUCCEEDED if status.phase == SUCCEEDED else status.reason or status.phase,
+        chosen=status.first.chosen or "",
+        opened=parse_timestamp(status.started_at) or finished,
+        finished=finished,
+    )
+
+
 def _gate_outcome(observed: Observed, status: NodeStatus) -> str:
     """The state of the Approval; when that no longer exists, the outcome in the node's status."""
     fact = observed.approvals.get(status.approval or "")
@@ -218,6 +248,9 @@ def _span(observed: Observed, fact: Ended) -> SpanFact:
     elif isinstance(fact, AttemptEnded):
         name, path, number, parent = f"node {fact.path}", fact.path, fact.number, root
         start, error = fact.launched, "" if fact.outcome == SUCCEEDED else fact.outcome
+    elif isinstance(fact, ChoiceEnded):
+        name, path, number, parent = f"first {fact.path}", fact.path, 0, root
+        start, error = fact.opened, "" if fact.outcome == SUCCEEDED else fact.outcome
     else:
         # A denial is an answer, not an error.
         name, path, number, parent = f"approval {fact.path}", fact.path, 0, root
@@ -260,6 +293,13 @@ def _attributes(observed: Observed, fact: Ended) -> dict[str, Attribute]:
             conventions.NODE_KIND: "approval",
             conventions.APPROVAL_NAME: fact.approval,
             conventions.APPROVAL_OUTCOME: fact.outcome,
+        }
+    if isinstance(fact, ChoiceEnded):
+        return {
+            conventions.NODE_PATH: fact.path,
+            conventions.NODE_KIND: "first",
+            conventions.NODE_OUTCOME: fact.outcome,
+            **({conventions.CHOICE_CANDIDATE: fact.chosen} if fact.chosen else {}),
         }
     attributes: dict[str, Attribute] = {
         conventions.NODE_PATH: fact.path,

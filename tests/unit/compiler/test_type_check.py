@@ -11,7 +11,15 @@ from waypost.engine.state.observed import Observed
 from tests.support import builders
 from tests.support.builders import python, spec
 from tests.support.play import Play
-from tests.typed_edges import DOUBTFUL, LOOPS_RIGHT, RIGHT, WRONG, Wrong
+from tests.typed_edges import (
+    CHOICES_DOUBTFUL,
+    CHOICES_RIGHT,
+    DOUBTFUL,
+    LOOPS_RIGHT,
+    RIGHT,
+    WRONG,
+    Wrong,
+)
 from tests.typed_edges.words import OPTIONAL_TEXT, TEXT, WHOLE, gives, shape, takes
 
 
@@ -41,6 +49,35 @@ def test_s140_right_loops_have_right_types(right: JsonObject) -> None:
     definition = define(right)
     assert not definition.problems
     assert not [w for w in definition.warnings if "has no outputSchema" not in w.message]
+
+
+@pytest.mark.parametrize(
+    ("of", "field"),
+    [
+        pytest.param(["a"], "nodes[0].first.of", id="too-few"),
+        pytest.param([f"n{at}" for at in range(21)], "nodes[0].first.of", id="too-many"),
+        pytest.param(["a", "a"], "nodes.best.first.of", id="twice"),
+    ],
+)
+def test_s236_candidates_are_two_to_twenty(of: list[str], field: str) -> None:
+    """The rest of it stands in WRONG."""
+    nodes = [python(name) for name in dict.fromkeys(of)]
+    definition = define(spec({"name": "best", "first": {"of": of}}, *nodes))
+    assert definition.problems[0].field == field
+
+
+@pytest.mark.parametrize("right", CHOICES_RIGHT.values(), ids=CHOICES_RIGHT)
+def test_s235_right_choices_have_right_types(right: JsonObject) -> None:
+    definition = define(right)
+    assert not definition.problems
+    assert not definition.warnings
+
+
+@pytest.mark.parametrize("doubtful", CHOICES_DOUBTFUL.values(), ids=CHOICES_DOUBTFUL)
+def test_s235_doubtful_choices_are_accepted_with_a_warning(doubtful: Wrong) -> None:
+    definition = define(doubtful.spec)
+    assert not definition.problems
+    assert [str(warning) for warning in definition.warnings] == [doubtful.says]
 
 
 @pytest.mark.parametrize("doubtful", DOUBTFUL.values(), ids=DOUBTFUL)

@@ -103,6 +103,23 @@ def test_one_span_per_attempt_and_one_for_the_run() -> None:
     assert [span.error for span in told] == ["OutOfMemory", "", ""]
 
 
+def test_a_choice_has_one_span() -> None:
+    def best(phase: str, **fields: Any) -> dict[str, Any]:
+        return {"path": "best", "phase": phase, "startedAt": at(1), **fields}
+
+    waiting = status(best("Waiting", first={}))
+    over = status(best("Succeeded", first={"chosen": "quick"}, finishedAt=at(4)))
+    (span,) = spans(observed(), waiting, over)
+    assert (span.name, span.error) == ("first best", "")
+    assert span.attributes["waypost.first.chosen"] == "quick"
+    assert (span.start, span.end) == (T0 + timedelta(seconds=1), T0 + timedelta(seconds=4))
+    assert spans(observed(), over, over) == (), "a round that keeps it repeats nothing"
+    none = status(best("Failed", reason="NoneAccepted", first={}, finishedAt=at(4)))
+    (span,) = spans(observed(), waiting, none)
+    assert span.error == "NoneAccepted"
+    assert "waypost.first.chosen" not in span.attributes
+
+
 def test_a_checkpoint_reported_again_repeats_its_ids() -> None:
     before, after = status(work(attempt(1))), status(work(attempt(1, reason="Succeeded")))
     assert spans(observed(), before, after) == spans(observed(), before, after)

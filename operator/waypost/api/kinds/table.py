@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from waypost.api.kinds import agent, approval, container, http, python, wait, workflow
+from waypost.api.kinds import agent, approval, container, first, http, python, wait, workflow
 from waypost.api.kinds.kind import NodeKind
 
 KINDS: Final[dict[str, NodeKind]] = {
@@ -15,6 +15,7 @@ KINDS: Final[dict[str, NodeKind]] = {
         approval.KIND,
         wait.KIND,
         workflow.KIND,
+        first.KIND,
     )
 }
 

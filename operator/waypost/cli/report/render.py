@@ -130,12 +130,21 @@ def _wide_cells(node: NodeReport) -> Row:
 
 def _why(node: NodeReport) -> str:
     if node.phase == "Succeeded":
-        return ""
+        return _choice(node)
     if node.approval is not None and not node.finished_at:
         return _asked(node.approval)
     if node.phase == "Running" and node.iteration is not None and node.reason is None:
         return f"iteration {node.iteration}"
+    if node.phase == "Waiting" and node.rejected and node.reason is None:
+        return _choice(node)
     return ": ".join(part for part in (node.reason, node.message) if part)
+
+
+def _choice(node: NodeReport) -> str:
+    """What a first node has chosen and not accepted; "" of other nodes."""
+    chosen = f"chose {node.chosen}" if node.chosen else ""
+    rejected = f"not accepted: {', '.join(node.rejected)}" if node.rejected else ""
+    return "; ".join(part for part in (chosen, rejected) if part)
 
 
 def tree(run: RunReport) -> Tree:

@@ -118,6 +118,8 @@ class NodeReport(Model):
     disposition: str | None = None
     disposition_message: str | None = None
     iteration: str | None = None  # of a node with repeat: "3 of 5 (refine/2)"
+    chosen: str | None = None  # candidate that a first node chose
+    rejected: list[str] | None = None  # candidates that it did not accept
     attempt: int = 0
     attempts: list[AttemptReport] = Field(default_factory=list)
     items: ItemsReport | None = None
@@ -263,6 +265,8 @@ def _node(
         disposition=status.disposition,
         disposition_message=status.disposition_message,
         iteration=_iteration(spec, status),
+        chosen=status.first.chosen if status.first else None,
+        rejected=status.first.rejected if status.first else None,
         attempt=status.attempt or 0,
         attempts=[_attempt(item, traces.get((name, item.number)), now=now) for item in attempts],
         items=_items(status.items),

@@ -1,7 +1,7 @@
 """What a kind of node provides to the compiler, with defaults for most kinds."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from waypost.api.base import Effect, JsonObject, Model
@@ -45,6 +45,11 @@ def wire(model: Model) -> JsonObject:
     return model.model_dump(by_alias=True, exclude_none=True, mode="json")
 
 
+def no_candidates(node: Node) -> tuple[str, ...]:
+    """For kinds that do not choose between nodes."""
+    return ()
+
+
 def same_work(work: JsonObject) -> JsonObject:
     """For kinds of which each field determines the result."""
     return work
@@ -80,6 +85,10 @@ class CompilerKind:
         code: Python code that may mention names of spec.modules.
         fingerprinted_work: The part of the block that determines the result.
         fingerprinted_defaults: The defaults of the run that apply to the node.
+        candidates: The nodes between which the node chooses. Its output is that of one of them,
+            and it does not wait for the others.
+        variables: The variables that only fields of this kind have, by field.
+        conditions: Fields that are one expression, true or false, evaluated for each candidate.
         limits: The limits of one attempt, for a kind that uses the budget of the run; else None.
     """
 
@@ -96,6 +105,9 @@ class CompilerKind:
     code: Callable[[Node], str] = no_code
     fingerprinted_work: Callable[[JsonObject], JsonObject] = same_work
     fingerprinted_defaults: Callable[[AgentWorkflowSpec, Node], JsonObject | None] = no_defaults
+    candidates: Callable[[Node], tuple[str, ...]] = no_candidates
+    variables: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    conditions: frozenset[str] = frozenset()
     limits: Callable[[AgentWorkflowSpec, Node], AgentLimits] | None = None
 
 

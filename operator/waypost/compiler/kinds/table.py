@@ -4,7 +4,7 @@ from typing import Final
 
 from waypost.api.kinds.table import kind_of
 from waypost.api.workflow import Node
-from waypost.compiler.kinds import agent, approval, container, http, python, wait, workflow
+from waypost.compiler.kinds import agent, approval, container, first, http, python, wait, workflow
 from waypost.compiler.kinds.kind import CompilerKind
 
 KINDS: Final[dict[str, CompilerKind]] = {
@@ -17,6 +17,7 @@ KINDS: Final[dict[str, CompilerKind]] = {
         approval.KIND,
         wait.KIND,
         workflow.KIND,
+        first.KIND,
     )
 }
 

@@ -6,6 +6,7 @@ from typing import Final
 from waypost.api.kinds.table import kind_of
 from waypost.api.workflow import AgentWorkflowSpec, Node
 from waypost.compiler.graph import evaluated_fields
+from waypost.compiler.kinds.table import compiler_kind
 from waypost.compiler.modifiers.table import MODIFIERS, modifier_of, modifiers_with
 from waypost.compiler.problems import Problem
 from waypost.expressions.references import SCOPED
@@ -40,9 +41,8 @@ def scope_problems(spec: AgentWorkflowSpec) -> Iterator[Problem]:
     """Report variables that do not exist in the field that reads them, and loop variables that
     would hide one that exists."""
     for node in spec.all_nodes:
-        modifier = modifier_of(node)
         for field, value in evaluated_fields(node):
-            visible = modifier.visible_in(field) if modifier is not None else ()
+            visible = _visible_in(node, field)
             place = f"{node.place}.{field}"
             for name in sorted(_read_in(value) - set(visible)):
                 yield Problem(place, _absence(name, node, field))
@@ -57,6 +57,13 @@ def scope_problems(spec: AgentWorkflowSpec) -> Iterator[Problem]:
 def scoped_in(text: str) -> str | None:
     """The variable of a modifier that a template reads, for messages; None if it reads none."""
     return next(iter(sorted(_read_in(text))), None)
+
+
+def _visible_in(node: Node, field: str) -> tuple[str, ...]:
+    """The variables that exist in a field of a node and not in every field of every node."""
+    modifier = modifier_of(node)
+    own = compiler_kind(node).variables.get(field, ())
+    return own if modifier is None else (*own, *modifier.visible_in(field))
 
 
 def _read_in(value: Json) -> set[str]:

@@ -13,10 +13,12 @@ from waypost.api.kinds.table import KINDS, has_one_kind
 from waypost.api.template.spec import BESIDE, TEMPLATE_ONLY
 from waypost.api.workflow import AgentWorkflowSpec, ExitCodes, Retry
 from waypost.compiler.graph import evaluated_fields
+from waypost.compiler.kinds.table import KINDS as COMPILER_KINDS
 from waypost.compiler.kinds.table import compiler_kind
 from waypost.compiler.modifiers.table import MODIFIERS, modifier_of
 from waypost.compiler.node_output import violations
 from waypost.compiler.problems import Problem
+from waypost.compiler.rules.candidates import candidate_problems
 from waypost.compiler.rules.exec_texts import exec_problems
 from waypost.compiler.rules.finally_nodes import finally_problems
 from waypost.compiler.rules.maps import map_problems
@@ -40,9 +42,12 @@ from waypost.protocol import ijson, schema
 MAX_INPUT_BYTES: Final = 256 * 1024
 MAX_EXPRESSIONS: Final = 256 * 1024
 MAX_PROBLEMS: Final = 10
-# Fields that are evaluated before the inputs of the node are known.
-_BEFORE_SELF: Final = ("inputs.", "when")
-_CONDITIONS: Final = frozenset(("when",)).union(*(one.conditions for one in MODIFIERS.values()))
+# Fields without `self`: evaluated before the inputs of the node are known, or of a node without.
+_BEFORE_SELF: Final = ("inputs.", "when", "first.")
+_CONDITIONS: Final = frozenset(("when",)).union(
+    *(modifier.conditions for modifier in MODIFIERS.values()),
+    *(kind.conditions for kind in COMPILER_KINDS.values()),
+)
 # Fields that other programs read, for example a shell.
 _FOR_PROGRAMS: Final = ("container.args", "container.env", "python.env", "agent.env")
 _YAML_BOOLEANS: Final = {"true": "on, yes, y or true", "false": "off, no, n or false"}
@@ -310,6 +315,7 @@ _STRUCTURAL: Final[tuple[Rule, ...]] = (
     _expressions_compile,  # before references are read from them
     scope_problems,  # item, index, previous where they do not exist
     _references_resolve,  # names, dependsOn, after
+    candidate_problems,  # which nodes can be candidates of first
     finally_problems,  # kinds, references between nodes and finally
 )
 # A run that an earlier release accepted continues, whatever these find (S24).

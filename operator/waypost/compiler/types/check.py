@@ -13,9 +13,10 @@ from typing import Any, Final
 from waypost.api.base import JsonObject, JsonValue
 from waypost.api.workflow import AgentWorkflowSpec, Node
 from waypost.compiler.graph import Graph, evaluated_fields, softened_by
+from waypost.compiler.kinds.table import compiler_kind
 from waypost.compiler.modifiers.table import modifier_of
 from waypost.compiler.problems import Problem
-from waypost.compiler.types import cel_checker
+from waypost.compiler.types import candidates, cel_checker
 from waypost.compiler.types.assignability import Comparison, Misfit
 from waypost.compiler.types.environment import Environment, own_inputs
 from waypost.compiler.types.fields import element_of, field_of
@@ -133,6 +134,8 @@ class _Check:
                 looped = self.environment.of_modifier(node.name, view, below)
                 check = self._condition if below in modifier.conditions else self._whole
                 yield from check(f"{place}.{below}", value, looped, tested)
+            elif below in compiler_kind(node).conditions:
+                yield from self._for_candidates(node, below, value, view, tested)
             elif not below.startswith("inputs."):
                 yield from self._text(f"{place}.{below}", below, value, own, tested)
 
@@ -170,6 +173,17 @@ class _Check:
             yield Problem(place, text, "warning")
         for misfit in self.comparison.misfits(given.schema, _BOOLEAN):
             yield Problem(place, _message(misfit, "a condition"), _severity(misfit))
+
+    def _for_candidates(
+        self, node: Node, below: str, value: JsonValue, view: JsonObject, tested: Tested
+    ) -> Iterator[Problem]:
+        """The problems of a condition that is evaluated for each candidate of a node."""
+        found: dict[str, list[Problem]] = {}
+        for name in compiler_kind(node).candidates(node):
+            seen = self.environment.of_candidate(view, name)
+            self._types = cel_checker.environment({**self._shared, **self._scoped(node, seen)})
+            found[name] = list(self._condition(f"{node.place}.{below}", value, seen, tested))
+        yield from candidates.merged(found, value)
 
     def _whole(self, place: str, value: JsonValue, view: Json, tested: Tested) -> Iterator[Problem]:
         """The problems of a field that takes any value."""
@@ -220,7 +234,10 @@ class _Check:
         for place, value in self._evaluated():
             for reference in references_in(value):
                 if reference.fields[:1] == ("output",) and len(reference.fields) > 1:
-                    used.setdefault(reference.node, f"{place}: {'.'.join(reference.fields)}")
+                    read = f"{place}: {'.'.join(reference.fields)}"
+                    chosen = self.graph.dependencies[reference.node].candidates
+                    for name in chosen or (reference.node,):
+                        used.setdefault(name, read)
         for node in self.spec.all_nodes:
             if node.name in used and isinstance(self.environment.outputs[node.name], Unknown):
                 text = f"has no outputSchema, so what reads it is not checked ({used[node.name]})"

@@ -20,6 +20,7 @@ from waypost.compiler.types.schemas import (
     linked,
     meet,
     properties_of,
+    union,
 )
 from waypost.protocol import schema
 from waypost.protocol.ijson import Json
@@ -63,6 +64,10 @@ class Environment:
             else self.ones[name]
             for name, node in graph.nodes.items()
         }
+        for name in graph.choosers:
+            candidates = compiler_kind(graph.nodes[name]).candidates(graph.nodes[name])
+            self.ones[name] = _one_of(self.outputs[candidate] for candidate in candidates)
+            self.outputs[name] = self.ones[name]
         self._sure = _surely_given(graph)
 
     def is_sure(self, name: str) -> bool:
@@ -75,7 +80,7 @@ class Environment:
         # Finally begins whatever happened, so nothing but a hard dependency is certain there.
         last = name in self._graph.finally_nodes
         sure = frozenset() if last else self._sure
-        nodes = {x: x in dependencies.hard or x in sure for x in dependencies.all}
+        nodes = {x: x in dependencies.hard or x in sure for x in dependencies.joined}
         return self._view(nodes, _RUN_IN_FINALLY if last else _RUN)
 
     def of_outputs(self) -> JsonObject:
@@ -113,6 +118,13 @@ class Environment:
             seen["self"] = modifier.own_self(self.ones[name])
         return closed(seen)
 
+    def of_candidate(self, view: JsonObject, name: str) -> JsonObject:
+        """The context of the condition for a candidate, which has succeeded; `view` is that of the
+        inputs of the node that chooses."""
+        candidate = closed({"name": {"const": name}, "output": self.outputs[name]})
+        seen: JsonObject = closed({**view["properties"], "candidate": candidate})
+        return seen
+
     def _view(self, nodes: Mapping[str, bool], run: Json = _RUN) -> JsonObject:
         """The context with these nodes; a value says whether the output is certainly present."""
         seen = {name: self._node(name, surely=surely) for name, surely in nodes.items()}
@@ -133,12 +145,24 @@ def _surely_given(graph: Graph) -> frozenset[str]:
     """The nodes that have an output whenever a node downstream of them starts: they are never
     skipped, and if they fail, they have a fallback or no other node starts."""
     sure: set[str] = set()
+    candidates = {one for name in graph.choosers for one in graph.dependencies[name].candidates}
     for name in graph.order:
         node = graph.nodes[name]
+        if name in candidates:  # stopped, perhaps, when another one is chosen
+            continue
         never_skipped = node.when is None and graph.dependencies[name].hard <= sure
         if never_skipped and (not tolerates(node) or has_fallback(node)):
             sure.add(name)
     return frozenset(sure)
+
+
+def _one_of(schemas: Iterable[Json]) -> Json:
+    """The schema of a value that meets one of these; Unknown if one of them is."""
+    distinct: list[Json] = []
+    for one in schemas:
+        if one not in distinct:
+            distinct.append(one)
+    return union(distinct)
 
 
 def _inputs(spec: AgentWorkflowSpec, given: JsonObject | None) -> Json:

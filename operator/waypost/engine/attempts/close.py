@@ -234,6 +234,9 @@ def fail(
         message=failure.message,
         exit_code=failure.exit_code,
     )
+    if attempt.stopping == Reason.NOT_CHOSEN:  # whatever its program says: nobody needs it (S228)
+        transition.end(path, "Cancelled", Reason.NOT_CHOSEN, failure.message)
+        return
     if failure.reason == Reason.CANCELLED:
         transition.end(path, "Cancelled", Reason.CANCELLED, failure.message)
         return

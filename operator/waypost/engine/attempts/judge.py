@@ -331,6 +331,7 @@ def _stopped_message(reason: str) -> str:
     return {
         Reason.TIMEOUT: "ran longer than its timeout",
         Reason.CANCELLED: "the run was cancelled",
+        Reason.NOT_CHOSEN: "stopped",
         Reason.DEADLINE_EXCEEDED: "stopped while it was running",
         Reason.SUPERSEDED: "stopped for a new round",
     }.get(reason_of(reason), "did not start within queueTimeout")

@@ -33,7 +33,12 @@ from waypost.compiler import node_settings, on_failure
 from waypost.compiler.graph import Graph
 from waypost.compiler.problems import Problem
 from waypost.engine.nodes.children import patches as children
-from waypost.engine.rounds import replaced
+from waypost.engine.rounds import races, replaced
+from waypost.engine.rounds.executions import (
+    attempts_since_iteration,
+    has_run_before,
+    may_have_run,
+)
 from waypost.engine.state.observed import Observed
 from waypost.engine.state.usage import total
 from waypost.kube import timestamps
@@ -120,12 +125,22 @@ def _request(observed: Observed) -> tuple[AgentWorkflowSpec, Rerun]:
 
 
 def _choices(observed: Observed, spec: AgentWorkflowSpec, rerun: Rerun) -> dict[str, _Choice]:
+    """A candidate comes before the first node that decides whether it runs again, so the choices
+    are repeated until no further one is reopened."""
     graph = observed.definition.graph
     known = {status.path: status for status in observed.status.nodes}
-    choices: dict[str, _Choice] = {}
-    for path in graph.order:
-        choices[path] = _choose(observed, spec, rerun, path=path, known=known, choices=choices)
-    return choices
+    reopened: frozenset[str] = frozenset()
+    while True:
+        kept = races.kept_losers(graph, known, reopened)
+        choices: dict[str, _Choice] = {}
+        for path in graph.order:
+            choices[path] = _choose(
+                observed, spec, rerun, path=path, known=known, choices=choices, kept=kept
+            )
+        again = {name for name in graph.choosers if choices[name].disposition in _CHANGED}
+        if again <= reopened:
+            return choices
+        reopened |= again
 
 
 def _choose(
@@ -136,6 +151,7 @@ def _choose(
     path: str,
     known: Mapping[str, NodeStatus],
     choices: Mapping[str, _Choice],
+    kept: frozenset[str],
 ) -> _Choice:
     """Apply the rules in order. `choices` has the nodes before this one in topological order."""
     status, graph = known.get(path), observed.definition.graph
@@ -151,7 +167,11 @@ def _choose(
         return _Choice("New", f"moved out of finally in round {rerun.round}")
     if path in (rerun.from_ or []):
         return _Choice("Rerun", "named in rerun.from")
-    why = _rerun_cause(observed, rerun, path=path, status=status, graph=graph, choices=choices)
+    if path in kept:
+        return _kept(status)
+    why = races.why_stopped(graph, path, known) or _rerun_cause(
+        observed, rerun, path=path, status=status, graph=graph, choices=choices
+    )
     if not why:
         return _kept(status)
     continues = _continues(observed, path, status, choices)
@@ -208,7 +228,7 @@ def _rerun_cause(
     source = status.items.source if status.items is not None else None
     if source is not None and source != observed.definition.list_source(path):
         return "the list of its items may have changed"
-    for name in sorted(graph.dependencies[path].all):
+    for name in sorted(races.deciding(graph, path, status)):
         if choices[name].disposition in _CHANGED:
             return f"{name} {_CHANGE_TEXT[choices[name].disposition or '']}"
     return ""
@@ -223,7 +243,7 @@ _CHANGE_TEXT: Final = {
 
 
 def _kept(status: NodeStatus) -> _Choice:
-    if status.phase in ("Succeeded", "Skipped", "Failed"):
+    if status.phase in ("Succeeded", "Skipped", "Failed") or races.is_loser(status):
         return _Choice("Reused", f"as in round {status.round or 1}")
     if status.phase in ("Running", "Waiting", "Backoff"):
         return _Choice("Adopted", f"in progress since round {status.round or 1}")
@@ -288,13 +308,6 @@ def _continued(status: NodeStatus) -> LoopStatus | None:
     return changed_loop(loop, number=number, begun=number)
 
 
-def attempts_since_iteration(status: NodeStatus) -> int:
-    """How many attempts were recorded after the last iteration that succeeded; all of them if the
-    node is not repeated."""
-    done = (status.loop.done or "").split() if status.loop is not None else []
-    return (status.attempt or 0) - (int(done[-1]) if done else 0)
-
-
 def _repeats(
     status: NodeStatus | None, *, path: str, rerun: Rerun, stage: Stage | None
 ) -> int | None:
@@ -334,20 +347,6 @@ def is_once(spec: AgentWorkflowSpec, graph: Graph, path: str) -> bool:
     return node_settings.retries_of(spec, graph.nodes[path]).once
 
 
-def may_have_run(status: NodeStatus) -> bool:
-    """Whether the program of any attempt may have started; attempts that the status no longer lists
-    count as started. Of a loop, those of the iteration that has not succeeded count."""
-    since = attempts_since_iteration(status)
-    last = (status.attempt or 0) - since
-    listed = [attempt for attempt in status.attempts or [] if attempt.number > last]
-    return since > len(listed) or any(not a.never_started for a in listed)
-
-
-def has_run_before(status: NodeStatus) -> bool:
-    """As `may_have_run`, over all iterations of a loop."""
-    return bool(status.loop is not None and status.loop.done) or may_have_run(status)
-
-
 def _unrepeatable(observed: Observed) -> Iterator[Problem]:
     """A problem for each interrupted node with `effect: once`: a person must decide on it (S53)."""
     spec, rerun = _request(observed)
@@ -372,7 +371,7 @@ def _unrepeatable(observed: Observed) -> Iterator[Problem]:
 
 
 def _why_unsure(status: NodeStatus) -> str:
-    if status.phase in ("Failed", "Cancelled"):
+    if status.phase in ("Failed", "Cancelled") and not races.is_loser(status):
         return f"ended {status.phase} ({status.reason})"
     if _is_overdue(status):
         return "is being stopped for a deadline"

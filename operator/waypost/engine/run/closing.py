@@ -41,4 +41,9 @@ def _will_fail(transition: Transition, path: str) -> bool:
 def _is_cut_short(transition: Transition) -> bool:
     """Whether the deadline ends anything: not if all nodes of the stage had ended before."""
     undone = any(not transition.ended(path) for path in transition.of_stage())
-    return undone or bool(transition.of_stage("Cancelled")) or bool(pausing.paused(transition))
+    stopped = [
+        path
+        for path in transition.of_stage("Cancelled")
+        if transition.statuses[path].reason != Reason.NOT_CHOSEN
+    ]
+    return undone or bool(stopped) or bool(pausing.paused(transition))

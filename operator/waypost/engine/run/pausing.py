@@ -23,9 +23,11 @@ def paused(transition: Transition) -> list[str]:
 def can_continue(transition: Transition, held: list[str]) -> bool:
     """Whether other nodes of the run can continue while the nodes `held` pause it."""
     blocked = {name for path in held for name in transition.graph.downstream(path)}
+    choosers = set(transition.graph.choosers)  # they only follow their candidates once they wait
     return any(
         not transition.ended(path)
         and not (transition.statuses[path].phase == "Pending" and path in blocked)
+        and not (transition.statuses[path].phase == "Waiting" and path in choosers)
         for path in transition.of_stage()
     )
 

@@ -259,7 +259,7 @@ def _waiting(transition: Transition, gates: list[tuple[str, str]]) -> str | None
         return f"approval/{gates[0][1]}"
     if waiting := children.waiting(transition):
         return waiting
-    waits = transition.in_phase("Waiting")
+    waits = [path for path in transition.in_phase("Waiting") if transition.statuses[path].wake_at]
     if waits and not transition.in_phase("Running", "Backoff"):
         return f"until {transition.statuses[waits[0]].wake_at}"
     return None

@@ -28,7 +28,7 @@ def invalid_reason(transition: Transition, message: str) -> Reason:
 def context_for(transition: Transition, path: str) -> JsonObject:
     """The evaluation context of a node whose dependencies have all ended, or of one of its items
     without `item` and `index`."""
-    return transition.context(transition.graph.dependencies[node_of(path)].all)
+    return transition.context(transition.graph.dependencies[node_of(path)].joined)
 
 
 def resolve(transition: Transition, path: str) -> Inputs | Invalid:
@@ -141,7 +141,7 @@ def _missing_outputs(transition: Transition, path: str) -> str:
     """Which referenced nodes gave no output, for the message of a failed evaluation (S32)."""
     absent = [
         f"{name} is {transition.statuses[name].phase}"
-        for name in sorted(transition.graph.dependencies[node_of(path)].all)
+        for name in sorted(transition.graph.dependencies[node_of(path)].joined)
         if not visible.has_output(transition.node(name), transition.statuses[name])
     ]
     return f" ({', '.join(absent)} and has no output)" if absent else ""

@@ -48,7 +48,7 @@ def judge(transition: Transition, path: str) -> Join:
         skip = _blocks(name, transition.node(name), transition.statuses[name])
         if skip is not None:
             return skip
-    return READY if all(_has_ended(transition, name) for name in dependencies.all) else WAIT
+    return READY if all(_has_ended(transition, name) for name in dependencies.joined) else WAIT
 
 
 def _has_ended(transition: Transition, name: str) -> bool:

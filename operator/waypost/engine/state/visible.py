@@ -91,7 +91,7 @@ def evaluation_context(
     nodes, spec = observed.definition.graph.nodes, observed.spec
     return {
         "inputs": declare_numbers(observed.definition.inputs, spec and spec.input_schema),
-        "nodes": {name: _node_view(nodes[name], statuses[name], payloads) for name in names},
+        "nodes": {name: _node_view(nodes, statuses[name], payloads) for name in names},
         "run": {
             "name": observed.name,
             "namespace": observed.namespace,
@@ -142,11 +142,26 @@ def with_self(
     return {**context, "self": me}
 
 
-def _node_view(node: Node, status: NodeStatus, payloads: Mapping[str, JsonValue]) -> dict[str, Any]:
+def chosen_by(status: NodeStatus) -> str | None:
+    """The candidate whose output a first node has; None for other nodes."""
+    return status.first.chosen if status.first is not None else None
+
+
+def candidate_view(node: Node, status: NodeStatus, payloads: Mapping[str, JsonValue]) -> JsonObject:
+    """`candidate` in `first.accept`, of a candidate that succeeded."""
+    output = declare_numbers(output_of(node, status, payloads), node.output_schema)
+    return {"name": status.path, "output": output}
+
+
+def _node_view(
+    nodes: Mapping[str, Node], status: NodeStatus, payloads: Mapping[str, JsonValue]
+) -> dict[str, Any]:
+    node = nodes[status.path]
+    source = nodes.get(chosen_by(status) or "", node)
     node_context: dict[str, Any] = {"phase": status.phase}
     if has_output(node, status):
         output = output_of(node, status, payloads)
-        node_context["output"] = with_numbers(node, output)
+        node_context["output"] = with_numbers(source, output)
     if status.phase in ("Failed", "Skipped", "Cancelled"):
         node_context["error"] = _error_view(status)
         last = last_record(status)

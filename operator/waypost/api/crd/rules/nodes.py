@@ -17,6 +17,7 @@ REPEATED: Final = ("python", "container", "agent", "http")
 MAPPED: Final = ("python", "container", "http")
 
 _NAME = Cel("self.name")
+_WITHOUT_POD = ("approval", "wait", "first")  # workflow nodes have a rule for these fields
 _FINALLY_KINDS = tuple(name for name in KINDS if name not in NOT_IN_FINALLY)
 
 
@@ -119,14 +120,15 @@ _ANY_NODE = (
 NODE = (
     *_one_kind(tuple(KINDS)),
     Rule(
-        f"!has(self.approval) && !has(self.wait) || !{any_of(POD_FIELDS)}",
+        f"!{any_of(_WITHOUT_POD)} || !{any_of(POD_FIELDS)}",
         [
             "node ",
             _NAME,
             " has no pod, but sets ",
             names_of(POD_FIELDS),
             f"; only {', '.join(kinds_with_pod())} nodes can set these fields. Remove them; "
-            "to limit the time, use approval.timeout or wait.duration",
+            "to limit the time, use approval.timeout or wait.duration, or a wait node among the "
+            "candidates of first",
         ],
     ),
     *_CHILD,

@@ -1,0 +1,159 @@
+"""Kind `first`: the choice of the first candidate whose result is accepted.
+
+The choice is a checkpoint of the node, recorded in the write that records the end of the chosen
+candidate, or in a later one if the node could not begin before. It is never made again in its
+round. What happens to the other candidates is decided by `run.losers`.
+"""
+
+from datetime import UTC, datetime
+from typing import Final
+
+from waypost.api.changes import NodeChanges
+from waypost.api.kinds.first import FirstKind
+from waypost.api.status import FirstStatus, NodeStatus
+from waypost.engine.nodes.kind import EngineKind
+from waypost.engine.scheduling.inputs import context_for, invalid_reason
+from waypost.engine.state.inputs import Inputs, Invalid
+from waypost.engine.state.outcome import checkpoint
+from waypost.engine.state.transition import INLINE_TOTAL, Transition
+from waypost.engine.state.visible import candidate_view
+from waypost.expressions.templates import RenderError, render_condition
+from waypost.kube import timestamps
+from waypost.kube.payloads import AttemptRef
+from waypost.protocol.reasons import Reason
+
+_NEVER: Final = datetime.max.replace(tzinfo=UTC)
+
+
+def start(transition: Transition, path: str, inputs: Inputs) -> None:
+    """Begin to judge the candidates; some may have ended before."""
+    transition.update(
+        path,
+        phase="Waiting",
+        first=FirstStatus(),
+        input_digest=inputs.digest,
+        started_at=timestamps.timestamp(transition.now),
+    )
+    advance(transition, path, withdraw=False)
+
+
+def advance(transition: Transition, path: str, *, withdraw: bool) -> None:
+    """Judge the candidates that have succeeded since the last pass, in the order of their ends, and
+    end the node with the first one that is accepted, or once none is left."""
+    if withdraw:
+        return
+    rejected = list(_state(transition.statuses[path]).rejected or [])
+    for name in _in_order_of_end(transition, _work(transition, path).of):
+        if name in rejected:
+            continue
+        accepted = _accepts(transition, path, name)
+        if isinstance(accepted, Invalid):
+            reason = invalid_reason(transition, accepted.message)
+            transition.end(path, "Failed", reason, accepted.message)
+            return
+        if accepted:
+            _share_output(transition, path, name)
+            if transition.ended(path):
+                chosen = name if transition.statuses[path].phase == "Succeeded" else None
+                transition.update(path, first=_state_with(chosen, rejected))
+            return
+        rejected.append(name)
+    transition.update(path, first=_state_with(None, rejected))
+    if all(transition.ended(name) for name in _work(transition, path).of):
+        transition.end(path, "Failed", Reason.NONE_ACCEPTED, _outcomes(transition, path))
+
+
+def _work(transition: Transition, path: str) -> FirstKind:
+    work = transition.node(path).first
+    assert work is not None, "only first nodes choose"
+    return work
+
+
+def _state(status: NodeStatus) -> FirstStatus:
+    return status.first or FirstStatus()
+
+
+def _state_with(chosen: str | None, rejected: list[str]) -> FirstStatus:
+    return FirstStatus(chosen=chosen, rejected=rejected or None)
+
+
+def _in_order_of_end(transition: Transition, names: list[str]) -> list[str]:
+    """The candidates that have succeeded, in the order in which that was recorded; those of the
+    same time in the order of the list."""
+    ends = {
+        name: timestamps.parse_timestamp(transition.statuses[name].finished_at) or _NEVER
+        for name in names
+        if transition.statuses[name].phase == "Succeeded"
+    }
+    return sorted(ends, key=lambda name: ends[name])
+
+
+def _accepts(transition: Transition, path: str, name: str) -> bool | Invalid:
+    """Whether a candidate that succeeded is accepted; Invalid unless that is true or false."""
+    text = _work(transition, path).accept
+    if text is None:
+        return True
+    status = transition.statuses[name]
+    record = status.output_record
+    loaded = {record: transition.payload(record)} if record else {}
+    candidate = candidate_view(transition.node(name), status, loaded)
+    view = {**context_for(transition, path), "candidate": candidate}
+    accepted = render_condition(text, view)
+    if isinstance(accepted, RenderError):
+        return Invalid(f"first.accept: {accepted.message} (candidate {name})")
+    return accepted
+
+
+def _share_output(transition: Transition, path: str, source: str) -> None:
+    """Checkpoint a node with the output of another one that succeeded.
+
+    Both name the same NodeRecord if there is one, or if the output does not fit inline a second
+    time: it is that of `source`, so it holds the same whatever an interrupted pass has written.
+    """
+    given = transition.statuses[source]
+    placed: NodeChanges = {"output_record": given.output_record}
+    outcome = checkpoint(given.output)
+    if given.output_record is None and transition.inline_size + outcome.size <= INLINE_TOTAL:
+        placed = {"output": given.output}
+    elif given.output_record is None:
+        problem = transition.observed.write_problems.get(_record_of(transition, given))
+        if problem is not None and problem.permanent:
+            text = f"its result could not be stored: {problem.message}"
+            transition.end(path, "Failed", Reason.RECORD_REJECTED, text)
+            return
+        if problem is not None:
+            transition.hold(path, problem)
+            return
+        placed = {"output_record": transition.keep_output(source, outcome)}
+    transition.update(path, **placed)
+    transition.update(
+        path,
+        phase="Succeeded",
+        reason=None,
+        message=None,
+        output_digest=given.output_digest,
+        finished_at=timestamps.timestamp(transition.now),
+    )
+
+
+def _record_of(transition: Transition, given: NodeStatus) -> str:
+    """The NodeRecord that the inline output of a node gets, by its latest attempt."""
+    numbers = (given.round or 1, max(given.attempt or 0, 1))
+    ref = AttemptRef(transition.owner.name, transition.owner.uid, given.path, *numbers)
+    return ref.record_name("Result")
+
+
+def _outcomes(transition: Transition, path: str) -> str:
+    """How each candidate ended, for the message of NoneAccepted."""
+    work = _work(transition, path)
+    listed = "; ".join(_outcome(transition.statuses[name]) for name in work.of)
+    return f"none of {len(work.of)} candidates was accepted: {listed}"
+
+
+def _outcome(status: NodeStatus) -> str:
+    if status.phase == "Succeeded":
+        return f"{status.path}: accept was false"
+    return f"{status.path}: {status.phase} ({status.reason})"
+
+
+KIND: Final = EngineKind("first", start=start, advance=advance)
