@@ -16,7 +16,9 @@ from waypost.engine.attempts import launch as attempts_launch
 from waypost.engine.attempts import retries as attempts_retries
 from waypost.engine.attempts.retries import RetryClass, retry_class_of
 from waypost.engine.budget import shares
-from waypost.engine.nodes import approval, approval_request, votes
+from waypost.engine.nodes import approval
+from waypost.engine.nodes.gates import request as approval_request
+from waypost.engine.nodes.gates import votes
 from waypost.engine.nodes.table import KINDS
 from waypost.engine.run import ending
 from waypost.engine.run.entry import Entry

@@ -12,10 +12,10 @@ from waypost.api.approval import ApprovalSpec, ApprovalStatus
 from waypost.api.base import JsonObject, parse_duration
 from waypost.api.meta import EventReason
 from waypost.api.status import NodeStatus
-from waypost.engine.nodes import approval_closing, approval_request
-from waypost.engine.nodes.approval_status import write_status
+from waypost.engine.nodes.gates import closing, request
+from waypost.engine.nodes.gates.status import write_status
+from waypost.engine.nodes.gates.votes import Tally, count
 from waypost.engine.nodes.kind import EngineKind
-from waypost.engine.nodes.votes import Tally, count
 from waypost.engine.scheduling.inputs import invalid_reason, resolve
 from waypost.engine.scheduling.unread import unread_by
 from waypost.engine.state.decision import OpenApproval
@@ -42,7 +42,7 @@ def start(transition: Transition, path: str, inputs: Inputs) -> None:
         expires = timestamps.timestamp(
             transition.now + timedelta(seconds=parse_duration(gate.timeout))
         )
-    manifest = approval_request.manifest(transition, path, inputs, expires)
+    manifest = request.manifest(transition, path, inputs, expires)
     if isinstance(manifest, Invalid):
         reason = invalid_reason(transition, manifest.message)
         transition.end(path, "Failed", reason, manifest.message)
@@ -84,7 +84,7 @@ def advance(transition: Transition, path: str, *, withdraw: bool) -> None:
             transition.end(path, "Cancelled", Reason.CANCELLED, _CUT_SHORT)
     elif not withdraw and (unread := unread_by(transition, path)):
         _unverified(transition, path, fact, fact.spec, unread)
-    elif not withdraw and not approval_request.matches_request(transition, path, fact.spec):
+    elif not withdraw and not request.matches_request(transition, path, fact.spec):
         text = f"the Approval {fact.name} differs from the question of this node; delete it"
         transition.end(path, "Failed", Reason.LAUNCH_REJECTED, text)
     else:
@@ -136,9 +136,7 @@ def _missing(transition: Transition, path: str, *, withdraw: bool) -> None:
         if unread := unread_by(transition, path):
             transition.wait_to_read(path, unread)
         elif not isinstance(inputs := resolve(transition, path), Invalid):
-            manifest = approval_request.manifest(
-                transition, path, inputs, transition.statuses[path].wake_at
-            )
+            manifest = request.manifest(transition, path, inputs, transition.statuses[path].wake_at)
             if not isinstance(manifest, Invalid):
                 transition.after.append(OpenApproval(manifest=manifest))
         _wake_at_expiry(transition, path)
@@ -260,5 +258,5 @@ KIND: Final = EngineKind(
     start=start,
     advance=advance,
     needs_live_read=_needs_live_read,
-    clean_up=approval_closing.close_left_open,
+    clean_up=closing.close_left_open,
 )

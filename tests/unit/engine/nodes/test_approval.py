@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from waypost.api.approval import ApprovalSpec, ApprovalStatus
 from waypost.api.base import JsonObject
-from waypost.engine.nodes.votes import MAX_ANSWER_BYTES, Tally, count
+from waypost.engine.nodes.gates.votes import MAX_ANSWER_BYTES, Tally, count
 from waypost.engine.state.decision import OpenApproval, SettleApproval
 from waypost.kube.facts.jobs import WriteProblem
 from waypost.kube.timestamps import timestamp

@@ -6,8 +6,8 @@ from typing import Final
 
 from waypost.api.approval import ApprovalStatus
 from waypost.api.status import FINAL_PHASES, NodeStatus
-from waypost.engine.nodes.approval_status import note_late_answer, write_status
-from waypost.engine.nodes.votes import count
+from waypost.engine.nodes.gates.status import note_late_answer, write_status
+from waypost.engine.nodes.gates.votes import count
 from waypost.engine.state.transition import Transition
 from waypost.kube.facts.approvals import ApprovalFact
 from waypost.kube.facts.jobs import WriteProblem

@@ -1,0 +1,1 @@
+"""Approval gates: the question, the votes, and the status of the Approval, for `nodes.approval`."""
