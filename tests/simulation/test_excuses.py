@@ -77,6 +77,29 @@ STOPPED = Scenario(
     nodes=tuple(Node(f"n{at}", "python", acts=(Act("hangs", 5),)) for at in range(4)),
 )
 
+# A machine is removed while a pod waits for its image. The watch of the second operator reports
+# the end of the pod only after the operator has stopped it at its queueTimeout.
+UNSEEN = Scenario(
+    seed=704454,
+    parallelism=1,
+    deliveries=("immediate", "rough", "delayed"),
+    nodes=(
+        Node("n0", "container", once=True, tolerated=True, acts=(Act("echoes", 762, seconds=2),)),
+        Node(
+            "n1",
+            "container",
+            queue_timeout=60.0,
+            limit=1,
+            acts=(Act("imageless", 5), Act("gives", 5)),
+        ),
+    ),
+    troubles=(
+        Trouble("kill", seconds=8.0, number=5, choice="before"),
+        Trouble("evict", at=0.3, number=1, choice="EvictionByEvictionAPI"),
+        Trouble("remove", at=18.58, seconds=83.8, number=1, choice="m1"),
+    ),
+)
+
 
 def broken(scenario: Scenario) -> set[str]:
     return {violation.invariant for violation in play(scenario)[0]}
@@ -194,3 +217,18 @@ def test_a_stop_long_after_the_deadline_is_noticed(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(deadlines, "of_run", later)
     assert "deadline" in broken(replace(STOPPED, latency=0.02))
+
+
+def test_a_pod_whose_end_was_not_seen_may_be_stopped_at_its_queue_timeout() -> None:
+    violations, seen = play(UNSEEN)
+    assert violations == []
+    assert seen.attempts["n1", 1].reason == "ImagePull"
+
+
+def test_a_pod_that_is_stopped_before_its_queue_timeout_is_noticed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    of_start = deadlines.of_start
+    early = timedelta(seconds=20)
+    monkeypatch.setattr(deadlines, "of_start", lambda *about: of_start(*about) - early)
+    assert "T11" in broken(replace(UNSEEN, troubles=()))

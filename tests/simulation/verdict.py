@@ -193,6 +193,8 @@ class Judge(ProgramsJudge):
             allowed.add("Cancelled")
         late = section(pod.body, "status").get("reason") == "DeadlineExceeded"
         if pod.started_at is None:
+            if any(name != "immediate" for name in self._scenario.deliveries):
+                end = max(end, story.finished_at or 0.0)  # its end may have been seen later
             if end - story.launched(late=self._late) >= node.queue_timeout - _SLACK:
                 allowed |= {"Unschedulable", "ImagePull"} & (story.stops if not late else _QUEUED)
         elif end - pod.started_at >= node.timeout - _SLACK and ("Timeout" in story.stops or late):
