@@ -36,10 +36,17 @@ class PatientKube(Kube):
                 if code == http.HTTPStatus.CONFLICT and repeated and method == "POST":
                     assert isinstance(body, dict)
                     return Kube.request(self, "GET", f"{path}/{body['metadata']['name']}")
-                if 0 < code < http.HTTPStatus.INTERNAL_SERVER_ERROR or time.monotonic() > deadline:
+                if not _may_pass(code) or time.monotonic() > deadline:
                     raise
                 repeated = True
                 time.sleep(PAUSE)
+
+
+def _may_pass(code: int) -> bool:
+    """Whether another try may succeed: no answer, an error of the server, or 429, with which an API
+    server answers while its storage is not ready."""
+    statuses = http.HTTPStatus
+    return code in (0, statuses.TOO_MANY_REQUESTS) or code >= statuses.INTERNAL_SERVER_ERROR
 
 
 def patient(kube: Kube) -> PatientKube:

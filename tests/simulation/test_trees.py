@@ -9,7 +9,7 @@ from tests.simulation.trees.plan import TROUBLES, tree
 from tests.simulation.trees.play import play, told
 from tests.simulation.trees.seeded import BUGS, Bug
 
-SEEDS = 48
+SEEDS = 60
 PART = 6
 
 
