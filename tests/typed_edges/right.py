@@ -44,7 +44,22 @@ TREE: dict[str, Any] = {
     "properties": {"name": TEXT, "kids": {"type": "array", "items": {"$ref": "#"}}},
 }
 
+ANCHORED: JsonObject = {
+    "d": {"$anchor": "x", "properties": {"n": WHOLE}, "required": ["n"]},
+    "e": {"$dynamicAnchor": "y", "properties": {"n": WHOLE}, "required": ["n"]},
+}
+
+
+def refers(**references: str) -> JsonObject:
+    """A node that reads a property which only a reference declares."""
+    declared = {"type": "object", "properties": {"other": TEXT}, **references, "$defs": ANCHORED}
+    return spec(python("a", outputSchema=declared), takes("${nodes.a.output.n + 1}", WHOLE))
+
+
 RIGHT: dict[str, JsonObject] = {
+    "path-through-an-anchor": refers(**{"$ref": "#x"}),
+    "path-through-a-dynamic-anchor": refers(**{"$dynamicRef": "#y"}),
+    "path-through-a-dynamic-pointer": refers(**{"$dynamicRef": "#/$defs/d"}),
     "path": reads("nodes.a.output.title", title=TEXT),
     "path-of-item": reads("nodes.a.output.rows[0].price", rows=LINES),
     "path-in-macro": reads("nodes.a.output.rows.map(r, r.price * 1.2)", rows=LINES),

@@ -14,6 +14,7 @@ from waypost.compiler.kinds.table import compiler_kind
 from waypost.compiler.problems import Problem, did_you_mean
 from waypost.protocol import schema
 from waypost.protocol.ijson import Json
+from waypost.protocol.references import ANCHORS, REFERENCES
 
 _SHARED: Final = "#/schemas/"
 _OWN: Final = "#/$defs/"
@@ -43,17 +44,14 @@ def unknown_names(spec: AgentWorkflowSpec) -> Iterator[Problem]:
     """Report references to unknown names of spec.schemas, and references below an $id."""
     known = list(spec.schemas or {})
     for field, value in schema_fields(spec):
-        for part in schema.parts(value) if _may_name(value) else ():
-            reference = part.get("$ref")
-            if not isinstance(reference, str) or not reference.startswith(_SHARED):
-                continue
+        for keyword, reference in _shared_references(value) if _may_name(value) else ():
             name = _name_in(reference)
             if name not in known:
                 listed = f"; schemas: {', '.join(known[:12])}" if known else ""
                 hint = did_you_mean(name, known) or listed
                 yield Problem(field, f"spec.schemas has no {name!r}{hint}")
             if isinstance(value, dict) and "$id" in value:
-                text = f"$ref {reference!r} is looked up below $id; remove $id"
+                text = f"{keyword} {reference!r} is looked up below $id; remove $id"
                 yield Problem(field, text)
 
 
@@ -126,10 +124,16 @@ def bundle(value: Json, shared: dict[str, Json]) -> Json:
 
 
 def _names(value: Json) -> Iterator[str]:
+    yield from (_name_in(reference) for _, reference in _shared_references(value))
+
+
+def _shared_references(value: Json) -> Iterator[tuple[str, str]]:
+    """(keyword, reference) of each reference to spec.schemas."""
     for part in schema.parts(value):
-        reference = part.get("$ref")
-        if isinstance(reference, str) and reference.startswith(_SHARED):
-            yield _name_in(reference)
+        for keyword in REFERENCES:
+            reference = part.get(keyword)
+            if isinstance(reference, str) and reference.startswith(_SHARED):
+                yield keyword, reference
 
 
 def _name_in(reference: str) -> str:
@@ -163,23 +167,36 @@ def _definitions(named: Json, titles: dict[str, str], title: str) -> dict[str, J
 
 
 def _pointed(part: dict[str, Json], titles: dict[str, str], title: str) -> dict[str, Json]:
-    """`part` with its $ref changed to the new place of its target.
+    """`part` with its references changed to the new places of their targets.
 
-    `title` is that of the shared schema which contains the part, "" for the field itself.
+    `title` is that of the shared schema which contains the part, "" for the field itself. Anchors
+    of a shared schema get its title, because two schemas may use the same name.
     """
-    reference = part.get("$ref")
-    if not isinstance(reference, str):
-        return part
+    moved: dict[str, Json] = {}
+    for keyword in REFERENCES:
+        if isinstance(part.get(keyword), str):
+            moved[keyword] = _moved(part[keyword], titles, title)
+    for keyword in ANCHORS if title else ():
+        if isinstance(part.get(keyword), str):
+            moved[keyword] = _anchor(title, part[keyword])
+    return part | moved
+
+
+def _moved(reference: str, titles: dict[str, str], title: str) -> str:
     if reference.startswith(_SHARED):
         name = _name_in(reference)
-        moved = _OWN + titles[name] + reference.removeprefix(_SHARED + name)
-    elif title and reference.startswith(_OWN):
-        moved = f"{_OWN}{title}.{reference.removeprefix(_OWN)}"
-    elif title and (reference == "#" or reference.startswith("#/")):
-        moved = f"{_OWN}{title}{reference[1:]}"
-    else:
-        return part
-    return part | {"$ref": moved}
+        return _OWN + titles[name] + reference.removeprefix(_SHARED + name)
+    if not title:
+        return reference
+    if reference.startswith(_OWN):
+        return f"{_OWN}{title}.{reference.removeprefix(_OWN)}"
+    if reference == "#" or reference.startswith("#/"):
+        return f"{_OWN}{title}{reference[1:]}"
+    return f"#{_anchor(title, reference[1:])}" if reference.startswith("#") else reference
+
+
+def _anchor(title: str, name: str) -> str:
+    return f"{title}.{name}"
 
 
 def _with_plain_root(made: dict[str, Any], definitions: dict[str, Json]) -> dict[str, Json]:
@@ -191,12 +208,20 @@ def _with_plain_root(made: dict[str, Any], definitions: dict[str, Json]) -> dict
     if isinstance(target, dict) and not beside.keys() & target.keys():
         made = target | beside
         rest = {key: part for key, part in definitions.items() if key != title}
-        if not any(_refers(part, title) for part in (made, *rest.values())):
+        if any(_refers(part, title) for part in (made, *rest.values())):
+            made = schema.rewrite(made, _without_anchors)  # the definition keeps them
+        else:
             definitions = rest
     return made | {"$defs": definitions} if definitions else made
 
 
+def _without_anchors(part: dict[str, Json]) -> dict[str, Json]:
+    return {keyword: value for keyword, value in part.items() if keyword not in ANCHORS}
+
+
 def _refers(value: Json, title: str) -> bool:
     start = _OWN + title
-    references = (str(part.get("$ref", "")) for part in schema.parts(value))
+    references = (
+        str(part.get(keyword, "")) for part in schema.parts(value) for keyword in REFERENCES
+    )
     return any(ref == start or ref.startswith(f"{start}/") for ref in references)

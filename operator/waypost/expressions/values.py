@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from waypost.protocol.ijson import MAX_DEPTH, MAX_SAFE_INTEGER, Json
+from waypost.protocol.references import References
 
 _Convert = Callable[[Any, int], Json]
-_DEFS = "#/$defs/"
 
 
 class Double(float):
@@ -42,33 +42,33 @@ def declare_numbers(value: Json, schema: Json) -> Json:
     """`value` with every number that `schema` declares as `number` made a `Double`.
 
     Reads `type`, `properties`, `additionalProperties`, `items`, `prefixItems`, `allOf`, `anyOf`,
-    `oneOf` and `$ref` into its own `$defs`; anything else leaves the value as it is. Never fails:
+    `oneOf`, `$ref` and `$dynamicRef`; anything else leaves the value as it is. Never fails:
     validation is separate.
     """
-    shared = _mapping(schema.get("$defs")) if isinstance(schema, Mapping) else {}
-    return _declare(value, schema, shared, 0)
+    return _declare(value, schema, References(schema), 0)
 
 
-def _declare(value: Json, schema: Json, shared: Mapping[str, Json], depth: int) -> Json:
-    if not isinstance(schema, Mapping) or depth > MAX_DEPTH:  # a schema may refer to itself
+def _declare(value: Json, schema: Json, references: References, depth: int) -> Json:
+    if not isinstance(schema, dict) or depth > MAX_DEPTH:  # a schema may refer to itself
         return value
     deeper = depth + 1
-    reference = schema.get("$ref")
-    if isinstance(reference, str) and reference.startswith(_DEFS):
-        value = _declare(value, shared.get(reference.removeprefix(_DEFS)), shared, deeper)
+    for _, target in references.targets(schema):
+        value = _declare(value, target, references, deeper)
     for keyword in ("allOf", "anyOf", "oneOf"):
         branches = schema.get(keyword)
         for branch in branches if isinstance(branches, list) else ():
-            value = _declare(value, branch, shared, deeper)
+            value = _declare(value, branch, references, deeper)
     if isinstance(value, bool):
         return value
     if isinstance(value, int):
         return _declared(value, schema.get("type"))
     if isinstance(value, dict):
         named = _mapping(schema.get("properties"))
-        other = schema.get("additionalProperties")
+        # A pattern may match any other name, and then additionalProperties does not apply.
+        patterns = schema.get("patternProperties")
+        other = None if patterns else schema.get("additionalProperties")
         return {
-            key: _declare(item, named.get(key, other), shared, deeper)
+            key: _declare(item, named.get(key, other), references, deeper)
             for key, item in value.items()
         }
     if isinstance(value, list):
@@ -76,7 +76,7 @@ def _declare(value: Json, schema: Json, shared: Mapping[str, Json], depth: int) 
         heads = first if isinstance(first, list) else []
         rest = schema.get("items")
         return [
-            _declare(item, heads[at] if at < len(heads) else rest, shared, deeper)
+            _declare(item, heads[at] if at < len(heads) else rest, references, deeper)
             for at, item in enumerate(value)
         ]
     return _declared(value, schema.get("type")) if isinstance(value, float) else value

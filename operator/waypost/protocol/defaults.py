@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from waypost.protocol.ijson import MAX_DEPTH, Json
-from waypost.protocol.references import target_of
+from waypost.protocol.references import References
 
 # An object that is a default may have defaults in turn: thirty definitions of three lines each
 # could otherwise fill a gigabyte.
@@ -22,8 +22,8 @@ def apply_defaults(schema: Json, value: Json) -> Json:
     """Fill in the `default`s of missing properties, nested ones too.
 
     Follows `properties`, `additionalProperties` (unless there are `patternProperties`), `items`,
-    `prefixItems`, `allOf` and local `$ref`s; not `anyOf`, `oneOf` or `if`, where the value decides
-    which branch applies.
+    `prefixItems`, `allOf`, `$ref` and `$dynamicRef`; not `anyOf`, `oneOf` or `if`, where the value
+    decides which branch applies.
 
     Returns:
         A new value; `value` itself if its defaults would add more than LIMIT characters. The
@@ -55,7 +55,7 @@ class _Filling:
     """One pass over a value, with the number of characters that defaults may still add."""
 
     def __init__(self, root: Json) -> None:
-        self._root = root
+        self._references = References(root)
         self._left = LIMIT
 
     def fill(self, schema: Json, value: Json, depth: int) -> Json:
@@ -82,7 +82,7 @@ class _Filling:
     def _others(self, part: dict[str, Any], value: Json, depth: int) -> Json:
         """Fill the properties that only `additionalProperties` describes."""
         others = part.get("additionalProperties")
-        if not isinstance(others, dict) or "patternProperties" in part:
+        if not isinstance(others, dict) or part.get("patternProperties"):
             return value
         named = part.get("properties")
         named = named if isinstance(named, dict) else {}
@@ -111,7 +111,7 @@ class _Filling:
         return copy.deepcopy(default)
 
     def _resolved(self, schema: Json) -> Iterator[dict[str, Any]]:
-        """The schema, then the schemas of its allOf and $ref: its own keywords come first."""
+        """The schema, then those of its allOf and references: its own keywords come first."""
         pending = [schema]
         for _ in range(_HOPS):
             if not pending:
@@ -122,4 +122,4 @@ class _Filling:
             yield part
             listed = part.get("allOf")
             pending += listed if isinstance(listed, list) else []
-            pending.append(target_of(self._root, part.get("$ref")))
+            pending += [target for _, target in self._references.targets(part)]

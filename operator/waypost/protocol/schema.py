@@ -1,6 +1,6 @@
 """JSON Schema 2020-12: check a schema, validate a value, walk and rewrite schemas."""
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any, Final, Protocol
@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol
 from waypost.protocol import defaults, ijson, patterns, violation
 from waypost.protocol.defaults import apply_defaults
 from waypost.protocol.ijson import Json
+from waypost.protocol.references import DATA, NAMED, REFERENCES, anchors, parts
 from waypost.protocol.violation import Violation
 from waypost.protocol.visits import MAX_VISITS, Cost, TooMany, Visits
 
@@ -33,11 +34,6 @@ _CACHE: Final = 256
 _EVERY_ERROR: Final = Cost(visits=20_000, copies=1_000_000)
 _FIRST_ERROR: Final = Cost(visits=50_000, copies=1_000_000)
 _BACKTRACKING: Final = 20_000
-# Keywords whose value is a map of names to schemas, and those whose value is data.
-NAMED: Final = frozenset(
-    {"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"}
-)
-DATA: Final = frozenset({"const", "enum", "default", "examples"})
 
 
 class _Known:
@@ -75,7 +71,7 @@ def check_schema(schema: object) -> str | None:
 def _keywords_problem(schema: Json) -> str | None:
     repeated = 0
     for part in parts(schema):
-        for keyword in ("$ref", "$dynamicRef"):
+        for keyword in REFERENCES:
             target = part.get(keyword)
             if isinstance(target, str) and not target.startswith("#"):
                 return (
@@ -84,6 +80,10 @@ def _keywords_problem(schema: Json) -> str | None:
         if "$id" in part and part is not schema:
             return f"$id {part['$id']!r} below the root is not supported; remove it"
         repeated += sum(map(patterns.size, patterns.of(part)))
+    named = Counter(name for name, _ in anchors(schema))
+    for anchor, times in named.items():
+        if times > 1:
+            return f"the anchor {anchor!r} names several schemas; give each one a name of its own"
     if repeated > patterns.MAX_SIZE:
         return (
             f"its patterns take {repeated} states with their repetitions written out, the limit "
@@ -180,22 +180,6 @@ def violating_paths(schema: Json, value: Json) -> Iterator[tuple[str | int, ...]
         return
     if not known.validator.is_valid(value):
         yield from (tuple(error.instance_path) for error in _errors(known, value, cost))
-
-
-def parts(schema: Json) -> Iterator[dict[str, Any]]:
-    """The schema and every schema in it."""
-    pending = [schema]
-    while pending:
-        part = pending.pop()
-        if isinstance(part, list):
-            pending.extend(part)
-        elif isinstance(part, dict):
-            yield part
-            for keyword, inner in part.items():
-                if keyword in NAMED and isinstance(inner, dict):
-                    pending.extend(inner.values())
-                elif keyword not in DATA:
-                    pending.append(inner)
 
 
 class Checker(Protocol):

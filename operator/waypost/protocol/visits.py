@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from waypost.protocol.ijson import Json
-from waypost.protocol.references import target_of
+from waypost.protocol.references import References
 
 # At one place of a value. An enum of objects and 1,000 alternatives are within it.
 MAX_AT_ONE_PLACE: Final = 5_000
@@ -86,12 +86,7 @@ class Visits:
         self._root = schema
         self._known: dict[int, Json] = {}
         self._places: dict[frozenset[tuple[int, float]], Place] = {}
-        self._anchors = {
-            part[keyword]: part
-            for part in _parts(schema)
-            for keyword in ("$anchor", "$dynamicAnchor")
-            if isinstance(part.get(keyword), str)
-        }
+        self._references = References(schema)
         self._steps = 0
 
     def check(self) -> None:
@@ -215,15 +210,8 @@ class Visits:
             for one in _mapping(schema, keyword).values():
                 if isinstance(one, dict):
                     yield self._id(one), factor
-        for keyword in ("$ref", "$dynamicRef"):
-            target = self._target(schema.get(keyword))
-            if target is not None:
-                yield self._id(target), factor
-
-    def _target(self, reference: Json) -> Json:
-        if isinstance(reference, str) and reference[1:] in self._anchors:
-            return self._anchors[reference[1:]]
-        return target_of(self._root, reference)
+        for _, target in self._references.targets(schema):
+            yield self._id(target), factor
 
     def _made(self, parts: list[tuple[dict[str, Any], float]]) -> Place:
         visits = sum(times * _weight(part) for part, times in parts)

@@ -339,6 +339,13 @@ def test_what_assumed_a_pair_further_up_is_not_taken_for_known() -> None:
     assert [misfit.path for misfit in found] == [".x.n", ".y.b.a.n"]
 
 
+ONE: Schema = {
+    "1": {"$anchor": "one", "type": "integer", "default": 1},
+    "2": {"$dynamicAnchor": "two", "default": 1},
+}
+FILLED: Schema = {"properties": {"a": {"default": 1}}, "required": ["a"]}
+
+
 def test_a_value_that_is_listed_twice_counts_once() -> None:
     assert misfits({"type": "boolean"}, {"enum": [True, True]}), "false is not among them"
     assert not misfits({"type": "boolean"}, {"enum": [True, False, True]})
@@ -364,6 +371,34 @@ def test_a_value_that_is_listed_twice_counts_once() -> None:
         ),
         pytest.param(
             {"oneOf": [{"properties": {"a": {"default": 1}}, "required": ["a"]}]}, False, id="oneOf"
+        ),
+        pytest.param(
+            {"properties": {"a": {"$ref": "#one"}}, "required": ["a"], "$defs": ONE},
+            True,
+            id="anchor",
+        ),
+        pytest.param(
+            {"properties": {"a": {"$dynamicRef": "#two"}}, "required": ["a"], "$defs": ONE},
+            True,
+            id="dynamic-anchor",
+        ),
+        pytest.param(
+            {"properties": {"a": {"$ref": "#two"}}, "required": ["a"], "$defs": ONE},
+            True,
+            id="reference-to-a-dynamic-anchor",
+        ),
+        pytest.param(
+            {"properties": {"a": {"$dynamicRef": "#/$defs/1"}}, "required": ["a"], "$defs": ONE},
+            True,
+            id="dynamic-reference-by-pointer",
+        ),
+        pytest.param(
+            {"patternProperties": {"^a$": {"default": 1}}, "required": ["a"]}, False, id="pattern"
+        ),
+        pytest.param(
+            {"patternProperties": {"^a": {"type": "string"}}, **FILLED},
+            False,
+            id="beside-a-pattern",
         ),
     ],
 )

@@ -17,7 +17,31 @@ OWN = {
     "properties": {"a": {"$ref": "#/$defs/A"}, "b": {"$ref": "#/properties/a"}},
     "$defs": {"A": {"type": "integer"}},
 }
-SHARED = {"M": MONEY, "Item": ITEM, "Tree": TREE, "Own": OWN}
+# The same anchor in two schemas, and a schema that names itself by it.
+WHOLE: dict[str, Any] = {"items": {"$ref": "#it"}, "$defs": {"w": {"$anchor": "it", "minimum": 0}}}
+CHAIN = {
+    "$dynamicAnchor": "it",
+    "properties": {"next": {"$dynamicRef": "#it"}, "n": {"$dynamicRef": "#/$defs/N"}},
+    "$defs": {"N": {"type": "integer"}},
+}
+AGAIN = {"$anchor": "it", "properties": {"b": {"$ref": "#"}, "c": {"type": "null"}}}
+BOTH: dict[str, Any] = {
+    "properties": {
+        "w": {"$ref": "#/schemas/Whole"},
+        "c": {"$dynamicRef": "#/schemas/Chain"},
+        "own": {"$ref": "#it"},
+    },
+    "$defs": {"o": {"$anchor": "it", "type": "string"}},
+}
+SHARED = {
+    "Whole": WHOLE,
+    "Chain": CHAIN,
+    "Again": AGAIN,
+    "M": MONEY,
+    "Item": ITEM,
+    "Tree": TREE,
+    "Own": OWN,
+}
 
 
 def ref(name: str) -> dict[str, Any]:
@@ -70,6 +94,11 @@ def test_bundled(value: Any, becomes: Any) -> None:
         pytest.param({"items": ref("Own")}, [{"b": 1}], [{"b": "x"}], id="own-root"),
         pytest.param(ref("Own"), {"b": 1}, {"b": "x"}, id="own-root-at-root"),
         pytest.param(ref("Item/properties/price"), "12", "x", id="a-part-of-a-named-one"),
+        pytest.param(BOTH, {"w": [1]}, {"w": [-1]}, id="one-anchor-thrice-first"),
+        pytest.param(BOTH, {"c": {"next": {"n": 1}}}, {"c": {"next": {"n": "x"}}}, id="second"),
+        pytest.param(BOTH, {"own": "x"}, {"own": 1}, id="third"),
+        pytest.param(ref("Chain"), {"next": {"n": 1}}, {"next": {"n": "x"}}, id="anchor-at-root"),
+        pytest.param(ref("Again"), {"b": {"c": None}}, {"b": {"c": 1}}, id="anchor-and-pointer"),
     ],
 )
 def test_means_the_same(value: Any, good: Any, bad: Any) -> None:
@@ -112,6 +141,13 @@ def test_every_schema_field_is_self_contained() -> None:
         ),
         pytest.param(
             {"A": ref("B")}, {}, "schemas.A", "spec.schemas has no 'B'", id="inside-schemas"
+        ),
+        pytest.param(
+            {"A": {}},
+            {"$dynamicRef": "#/schemas/B"},
+            "nodes.a.outputSchema",
+            "no 'B'",
+            id="dynamic",
         ),
         pytest.param(
             {"A": {"type": "text"}}, {}, "schemas.A", "not a usable JSON Schema", id="unusable"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import pytest
 from waypost.expressions.expression import (
@@ -358,6 +359,30 @@ def test_declared_numbers_divide_as_numbers() -> None:
     assert value_of("inputs.i / 2", data) == 1
     assert value_of("inputs.n + inputs.i", data) == 6
     assert type(value_of("inputs.n", data)) is int, "a result has the one form of its number"
+
+
+NUMBER: dict[str, Any] = {"$anchor": "n", "$dynamicAnchor": "m", "type": "number"}
+
+
+@pytest.mark.parametrize(
+    ("schema", "half"),
+    [
+        pytest.param({"$ref": "#n"}, 1.5, id="anchor"),
+        pytest.param({"$dynamicRef": "#m"}, 1.5, id="dynamic-anchor"),
+        pytest.param({"$dynamicRef": "#/$defs/N"}, 1.5, id="dynamic-pointer"),
+        pytest.param({"$ref": "#/properties/z"}, 1.5, id="outside-of-defs"),
+        pytest.param({"$ref": "#o"}, 1, id="unknown"),
+    ],
+)
+def test_numbers_are_declared_through_every_reference(schema: Any, half: float) -> None:
+    root = {"properties": {"a": schema, "z": {"type": "number"}}, "$defs": {"N": NUMBER}}
+    inputs = declare_numbers({"a": 3}, root)
+    assert value_of("inputs.a / 2", {"inputs": inputs}) == half, "as the static check reads it"
+
+
+def test_additional_properties_declare_no_number_beside_a_pattern() -> None:
+    schema = {"patternProperties": {"^a": {}}, "additionalProperties": {"type": "number"}}
+    assert value_of("inputs.a / 2", {"inputs": declare_numbers({"a": 3}, schema)}) == 1
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,11 @@ def test_the_number_of_violations_is_bounded() -> None:
             {"properties": {"p": {"type": ["strin"]}}}, "$.properties.p.type", id="place-of-keyword"
         ),
         pytest.param({"properties": {"p": {"$id": "http://x/b"}}}, "below the root", id="inner-id"),
+        pytest.param(
+            {"items": {"$anchor": "x"}, "not": {"$dynamicAnchor": "x"}},
+            "the anchor 'x' names several schemas",
+            id="an-anchor-twice",
+        ),
     ],
 )
 def test_unusable_schemas(value: object, fragment: str) -> None:
@@ -261,6 +266,27 @@ def test_a_property_that_is_called_like_a_keyword_is_none(name: str) -> None:
             {"x": {}},
             {"x": {}},
             id="not-beside-patterns",
+        ),
+        pytest.param(
+            {
+                "patternProperties": {},
+                "additionalProperties": {"properties": {"a": {"default": 1}}},
+            },
+            {"x": {}},
+            {"x": {"a": 1}},
+            id="beside-no-pattern",
+        ),
+        pytest.param(
+            {"patternProperties": {"^x": {"properties": {"a": {"default": 1}}}}},
+            {"x": {}},
+            {"x": {}},
+            id="not-below-patterns",
+        ),
+        pytest.param(
+            {"$anchor": "root", "properties": {"n": {"default": 1}, "k": {"$ref": "#root"}}},
+            {"k": {"k": {}}},
+            {"k": {"k": {"n": 1}, "n": 1}, "n": 1},
+            id="anchor-of-the-root",
         ),
         pytest.param(
             {"properties": {"a": {"properties": {"b": {"properties": {"c": {"default": 1}}}}}}},

@@ -13,7 +13,7 @@ from typing import Final
 
 from waypost.protocol import ijson
 from waypost.protocol.ijson import Json
-from waypost.protocol.references import target_of
+from waypost.protocol.references import References
 from waypost.protocol.schema import DATA, NAMED, validate_here
 
 Part = dict[str, Json]
@@ -74,7 +74,7 @@ class Properties:
 
 
 def linked(schema: Json) -> Json:
-    """`schema` with each local $ref replaced by the object that it names.
+    """`schema` with each local reference replaced by the object that it names.
 
     The result is a graph that may have cycles. Unresolvable references stay.
     """
@@ -101,7 +101,7 @@ class Linked:
 
 class _Linking:
     def __init__(self, root: Json) -> None:
-        self._root = root
+        self._references = References(root)
         self._made: dict[int, Part] = {}
 
     def of(self, value: Json) -> Json:
@@ -118,9 +118,8 @@ class _Linking:
                 made[keyword] = {name: self.of(part) for name, part in inner.items()}
             else:
                 made[keyword] = inner if keyword in DATA else self.of(inner)
-        target = target_of(self._root, value.get("$ref"))
-        if target is not None:
-            del made["$ref"]
+        for keyword, target in self._references.targets(value):
+            del made[keyword]
             made["allOf"] = [*made.get("allOf", []), self.of(target)]
         return made
 
