@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
+import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -181,6 +183,75 @@ def test_a_child_that_is_silent_is_replaced() -> None:
     first = child._process
     direct(child, "inputs.a + 1", a=1)
     assert child._process is not first
+    child.close()
+
+
+# A stand-in for the child: reads one question, then does what is said.
+ASKED = (
+    "import os, time; n = int.from_bytes(os.read(0, 8), 'big')\nwhile n: n -= len(os.read(0, n))"
+)
+SENDS = "os.write(1, len({0}).to_bytes(8, 'big') + {0})"
+
+
+@pytest.mark.parametrize(
+    ("then", "says"),
+    [
+        pytest.param("os.kill(os.getpid(), 9)", "it ended", id="killed-while-it-works"),
+        pytest.param("os.abort()", "it ended", id="aborted-while-it-works"),
+        pytest.param(
+            "os.write(1, (100).to_bytes(8, 'big') + b'{'); os.kill(os.getpid(), 9)",
+            "it ended",
+            id="killed-in-the-middle-of-its-answer",
+        ),
+        pytest.param("os.close(1); time.sleep(99)", "it ended", id="closed"),
+        pytest.param("time.sleep(99)", "does not answer", id="hangs"),
+        pytest.param(
+            "os.write(1, b'\\0' * 7); time.sleep(99)", "does not answer", id="hangs-in-its-answer"
+        ),
+        pytest.param(
+            "os.write(1, b'warning: deprecated')", "cannot be read", id="a-library-prints"
+        ),
+        pytest.param(SENDS.format("b'{\"value\"'"), "cannot be read", id="no-json"),
+        pytest.param(SENDS.format("b'\\xff'"), "cannot be read", id="no-text"),
+        pytest.param(SENDS.format("b'[]'"), "cannot be read", id="no-answer"),
+    ],
+)
+def test_whatever_a_child_does_is_an_answer(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, then: str, says: str
+) -> None:
+    """K16: never an exception, and the next question is answered."""
+    (tmp_path / "broken_child.py").write_text(f"{ASKED}\n{then}\n")
+    child = ChildProcess(patience_seconds=3.0)
+    with monkeypatch.context() as patched:
+        patched.setenv("PYTHONPATH", str(tmp_path))
+        patched.setattr(pool, "_CHILD", "broken_child")
+        stopped = direct(child, "inputs.a + 1", a=1)
+        assert isinstance(stopped, evaluation.Stopped)
+        assert says in stopped.limit
+        assert child.started == 2, "asked once more"
+    child._patience = 60.0
+    assert direct(child, "inputs.a + 1", a=1) == evaluation.Value(2)
+    child.close()
+
+
+@pytest.mark.parametrize("number", [errno.EAGAIN, errno.ENOMEM, errno.EMFILE])
+def test_a_child_that_cannot_be_started_is_an_answer(
+    monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """The machine has no process id, no memory, no file left."""
+
+    def refused(*_: Any, **__: Any) -> None:
+        raise OSError(number, os.strerror(number))
+
+    child = ChildProcess()
+    with monkeypatch.context() as patched:
+        patched.setattr(subprocess, "Popen", refused)
+        stopped = direct(child, "inputs.a + 1", a=1)
+        (found,) = child.violations(BAD, [1], 5)
+    assert isinstance(stopped, evaluation.Stopped)
+    assert "no process could be started" in stopped.limit
+    assert "no process could be started" in found.found
+    assert direct(child, "inputs.a + 1", a=1) == evaluation.Value(2)
     child.close()
 
 

@@ -88,6 +88,30 @@ def row(id: str, manifest: Manifest, field: str, says: str) -> Any:
             "expected an integer, found the boolean true",
         ),
         row(
+            "a-text-for-an-integer",
+            workflow(parallelism="3"),
+            "parallelism",
+            'expected an integer, found "3"',
+        ),
+        row(
+            "a-text-for-an-integer-of-a-node",
+            workflow(node(retry={"limit": "2"})),
+            "nodes[0].retry.limit",
+            'expected an integer, found "2"',
+        ),
+        row(
+            "a-text-for-a-boolean",
+            workflow(suspend="on"),
+            "suspend",
+            'expected a boolean, found "on"',
+        ),
+        row(
+            "an-integer-for-a-boolean",
+            workflow(suspend=1),
+            "suspend",
+            "expected a boolean, found the number 1",
+        ),
+        row(
             "a-fraction-for-an-integer",
             workflow(parallelism=1.5),
             "parallelism",

@@ -325,6 +325,7 @@ STRICT = [
         workflow(node("b", dependsOn=[f"n{i}" for i in range(201)])),
         "spec.nodes[0].dependsOn: Too many: 201: must have at most 200 items",
     ),
+    row("parallelism-text", workflow(parallelism="3"), "spec.parallelism", "integer"),
     row("parallelism-zero", workflow(parallelism=0), "spec.parallelism", "equal to 1"),
     row("yaml-says-on", workflow(node(when=True)), "spec.nodes[0].when", "boolean"),
     row("run-name-too-long", workflow(name="r" * 254), "metadata.name", "no more than 253"),

@@ -27,6 +27,8 @@ from waypost.protocol.violation import Violation
 _CHILD: Final = "waypost.adapters.evaluation.child"
 _PATIENCE_SECONDS: Final = 60.0  # for one answer; processor time has a limit of its own
 _TRIES: Final = 2
+# A worker has 128 MiB, and JSON may take six characters for one.
+_LONGEST_ANSWER: Final = 1024 * 1024 * 1024
 _LIMITS: Final = Limits()
 
 log = logging.getLogger(__name__)
@@ -117,17 +119,26 @@ class ChildProcess:
         return answer
 
     def _exchange(self, question: Mapping[str, Any]) -> Any:
-        process = self._running()
         text = json.dumps(question).encode()
+        try:
+            process = self._running()
+        except OSError as error:  # no memory or no process id left for another process
+            raise _Broken(f"no process could be started ({error.strerror})") from error
         assert process.stdin is not None, "made with a pipe"
         assert process.stdout is not None, "made with a pipe"
         until = time.monotonic() + self._patience
         try:
             _send(process.stdin.fileno(), len(text).to_bytes(8, "big") + text, until)
             size = int.from_bytes(_exactly(process.stdout.fileno(), 8, until), "big")
+            if size > _LONGEST_ANSWER:
+                raise _Broken("its answer cannot be read")
             answer = json.loads(_exactly(process.stdout.fileno(), size, until))
         except OSError as error:
             raise _Broken(f"it is gone ({error.strerror})") from error
+        except ValueError as error:  # a library wrote between the answers
+            raise _Broken("its answer cannot be read") from error
+        if not isinstance(answer, dict):
+            raise _Broken("its answer cannot be read")
         if answer.get("worker", self._worker) != self._worker:
             self._worker = answer["worker"]
             self.workers += 1

@@ -12,6 +12,7 @@ from waypost.engine.attempts.reads import LOOK_FIRST
 from waypost.engine.budget import shares
 from waypost.engine.budget.usage import Exhausted
 from waypost.engine.nodes.table import engine_kind
+from waypost.engine.nodes.texts import pod_strings_problem
 from waypost.engine.scheduling import missing_references
 from waypost.engine.scheduling.inputs import invalid_reason, own_context
 from waypost.engine.state.decision import Launch
@@ -45,6 +46,8 @@ def prepare(
     rendered = engine_kind(node).render(transition, node, view, attempt)
     if isinstance(rendered, Invalid | Missing):
         return rendered
+    if problem := pod_strings_problem(rendered):
+        return Invalid(problem)
     request = _request(transition, path, inputs, attempt.number, rendered)
     try:
         return _launch(transition, node, request, rendered)

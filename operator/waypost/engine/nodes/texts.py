@@ -1,6 +1,7 @@
 """Texts of a node that its pod gets: args and environment variables, evaluated."""
 
 from collections.abc import Iterable
+from typing import Final
 
 from waypost.api.base import JsonObject
 from waypost.api.pod import EnvVar
@@ -8,6 +9,10 @@ from waypost.engine.state.inputs import Invalid
 from waypost.expressions.estimates.cost import Budget
 from waypost.expressions.templates import NullPolicy, RenderError, render_text
 from waypost.kube.exec_limits import exec_problem
+from waypost.kube.manifests.pod import Rendered, escape_pod_string
+
+# Of all arguments and variables, escaped: the API server stores objects up to 1.5 MiB.
+_IN_A_POD: Final = 1024 * 1024
 
 
 def render_args(args: Iterable[str] | None, view: JsonObject) -> tuple[str, ...] | Invalid:
@@ -46,3 +51,15 @@ def render_env(
             return Invalid(f"env {variable.name}: {problem}")
         rendered.append((variable.name, value))
     return tuple(rendered)
+
+
+def pod_strings_problem(rendered: Rendered) -> str | None:
+    """Why arguments and variables do not fit the pod together; None if they do."""
+    texts = [*rendered.args, *(value for _, value in rendered.env)]
+    size = sum(len(escape_pod_string(text).encode("utf-8", "replace")) for text in texts)
+    if size <= _IN_A_POD:
+        return None
+    return (
+        f"args and env have {size} bytes together, the limit is {_IN_A_POD}; pass the data as "
+        "inputs, which are files"
+    )

@@ -39,7 +39,7 @@ def _end(transition: Transition, path: str, inputs: Inputs) -> datetime | str:
     if isinstance(text, RenderError):
         return f"wait.{field}: {text.message}"
     if field == "until":
-        expected = f"expected an RFC 3339 time like 2026-11-24T03:10:00Z, found {text!r}"
+        expected = f"expected an RFC 3339 time like 2026-11-24T03:10:00Z, found {text[:80]!r}"
         return timestamps.parse_timestamp(text) or f"wait.until: {expected}"
     try:
         return transition.now + timedelta(seconds=parse_computed_duration(text))

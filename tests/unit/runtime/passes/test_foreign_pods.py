@@ -1,0 +1,121 @@
+"""Pods and Jobs of others beside ours: copies with our labels, and Jobs that others suspend."""
+
+from copy import deepcopy
+from typing import Any
+
+import pytest
+from waypost.ports.cluster import Kind, PatchType
+
+from tests.support.builders import python, spec
+from tests.support.harness import NAMESPACE, World, fails, gives
+from tests.support.virtual import virtual
+
+OTHERS = {
+    "apiVersion": "apps/v1",
+    "kind": "ReplicaSet",
+    "name": "debug",
+    "uid": "00000000-0000-0000-0000-000000000001",
+    "controller": True,
+}
+
+
+async def copy_of_the_pod(world: World, owner: str, **changes: Any) -> None:
+    """What `kubectl get pod -o yaml | kubectl create` under another name gives."""
+    body = deepcopy(world.all(Kind.POD)[0])
+    meta = body["metadata"]
+    body["metadata"] = {key: meta[key] for key in ("namespace", "labels", "annotations")}
+    body["metadata"] |= {"name": "copy", **changes}
+    if owner == "another":
+        body["metadata"]["ownerReferences"] = [OTHERS]
+    elif owner == "ours":
+        body["metadata"]["ownerReferences"] = meta["ownerReferences"]
+    body.pop("status", None)
+    body["spec"].pop("nodeName", None)
+    await world.user.create(Kind.POD, namespace=NAMESPACE, body=body)
+
+
+@pytest.mark.parametrize("owner", ["none", "another", "ours"])
+@pytest.mark.parametrize("finalizers", [[], ["waypost.dev/result"]], ids=["plain", "finalizer"])
+@virtual
+async def test_a_copy_of_a_pod_changes_no_result(owner: str, finalizers: list[str]) -> None:
+    async with World(script={"a": [gives(1, seconds=20), gives(2, seconds=20)]}) as world:
+        world.start()
+        await world.submit(spec(python("a")))
+        await world.until(lambda: bool(world.ledger.executions), "it runs", within=30)
+        await copy_of_the_pod(world, owner, finalizers=finalizers)
+        status = await world.finished(within=600)
+        node = status["nodes"][0]
+        assert (node["phase"], node["output"], node["attempt"]) == ("Succeeded", 1, 1)
+        await world.quiet(900)
+        assert not [p for p in world.all(Kind.POD) if p["metadata"].get("finalizers")], "released"
+
+
+@pytest.mark.parametrize("owner", ["none", "another", "ours"])
+@virtual
+async def test_a_copy_that_fails_first_fails_nothing(owner: str) -> None:
+    async with World() as world:
+        ours, copied = gives(1, seconds=20), fails(seconds=1)
+        world.work.program = lambda pod: copied(pod) if pod.name == "copy" else ours(pod)
+        world.start()
+        await world.submit(spec(python("a")))
+        await world.until(lambda: bool(world.ledger.executions), "it runs", within=30)
+        await copy_of_the_pod(world, owner)
+        node = (await world.finished(within=600))["nodes"][0]
+        assert (node["phase"], node["output"], node["attempt"]) == ("Succeeded", 1, 1)
+
+
+async def suspend_job(world: World, suspended: bool) -> None:
+    await world.user.patch(
+        Kind.JOB,
+        namespace=NAMESPACE,
+        name=world.all(Kind.JOB)[0]["metadata"]["name"],
+        body={"spec": {"suspend": suspended}},
+        patch_type=PatchType.MERGE,
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "of_node", "cancel", "reason"),
+    [
+        pytest.param({}, {"deadline": "60s"}, False, "DeadlineExceeded", id="deadline-of-node"),
+        pytest.param({"deadline": "60s"}, {}, False, "DeadlineExceeded", id="deadline-of-run"),
+        pytest.param({}, {}, True, "Cancelled", id="cancel"),
+        pytest.param(
+            {}, {"queueTimeout": "20s", "effect": "once"}, False, "PodRejected", id="queue-timeout"
+        ),
+    ],
+)
+@virtual
+async def test_a_job_that_stays_suspended_holds_up_no_clock(
+    fields: dict[str, Any], of_node: dict[str, Any], cancel: bool, reason: str
+) -> None:
+    async with World() as world:
+        world.start()
+        world.work.queue_jobs(True)
+        await world.submit(spec(python("a", **of_node), **fields))
+        await world.until(
+            lambda: "suspended" in world.node("a").get("message", ""), "it says so", within=30
+        )
+        assert world.node("a")["reason"] == "PodRejected"
+        if cancel:
+            await world.patch_run({"cancel": True})
+        status = await world.finished(within=300)
+        assert status["nodes"][0]["reason"] == reason, status["nodes"][0]
+        assert "suspended" in str(status["nodes"][0]), "the cause stays visible"
+        assert not world.ledger.executions
+
+
+@pytest.mark.parametrize(("effect", "phase"), [("idempotent", "Succeeded"), ("once", "Failed")])
+@virtual
+async def test_a_job_that_is_suspended_while_its_program_runs(effect: str, phase: str) -> None:
+    """The Job controller deletes the pod: a disruption, whatever becomes of the Job."""
+    async with World(script={"a": [gives(1, seconds=20), gives(2)]}) as world:
+        world.start()
+        await world.submit(spec(python("a", effect=effect)))
+        await world.until(lambda: bool(world.ledger.executions), "it runs", within=30)
+        await suspend_job(world, True)
+        node = (await world.finished(within=600))["nodes"][0]
+        assert node["phase"] == phase, node
+        expected = "UnknownEffect" if effect == "once" else "Disrupted"
+        reasons = [attempt.get("reason") for attempt in node["attempts"]]
+        assert expected in [node.get("reason"), *reasons], node
