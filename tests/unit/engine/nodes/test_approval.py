@@ -163,6 +163,35 @@ def test_s86_an_answer_that_a_withdrawal_has_beaten_says_so_soon_after_the_end()
     assert play.step().before == (), "and once"
 
 
+@pytest.mark.parametrize(
+    ("cancel", "permanent", "within"),
+    [
+        pytest.param(True, True, 60, id="cancelled-policy"),
+        pytest.param(True, False, 10, id="cancelled-quota"),
+        pytest.param(False, True, 60, id="failed-policy"),
+    ],
+)
+def test_s86_a_refusal_is_tried_again_when_one_pass_ends_the_gate_and_the_run(
+    cancel: bool, permanent: bool, within: int
+) -> None:
+    """The watch may report nothing afterwards, so the pass itself asks for another one."""
+    play = opened(spec(gate("ok")))
+    problem = WriteProblem(message="no", permanent=permanent, since=after(-60))
+    play.overrides = {"write_problems": {the_approval(play).name: problem}}
+    if cancel:
+        play.edit(cancel=True)
+    play.step()
+    assert play.finished
+    assert play.phases["ok"] == ("Cancelled" if cancel else "Failed")
+    assert the_approval(play).status.state == "Open"
+    assert play.requeue is not None
+    assert play.requeue <= play.now + (after(within) - after(0))
+    play.now, play.overrides = play.requeue, {}
+    play.step()
+    assert the_approval(play).status.state == "Withdrawn"
+    assert play.step().before == (), "and once"
+
+
 def test_recorded_decision_beats_a_withdrawal() -> None:
     play = opened(spec(gate("ok"), python("x")))
     play.endings = {"x": [raises()]}

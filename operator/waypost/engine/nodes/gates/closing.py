@@ -33,10 +33,10 @@ def close_left_open(transition: Transition) -> None:
         problem = transition.observed.write_problems.get(fact.name)
         tally = count(fact.spec)
         gate = gates.get(fact.name)
+        waits = gate is not None and gate.phase not in FINAL_PHASES
         closed = _closed_as(transition, fact, gate)
         if fact.status.state != "Open":
             withdrawn = fact.status.expired or fact.status.state == "Withdrawn"
-            waits = gate is not None and gate.phase not in FINAL_PHASES
             if withdrawn and tally.decision is not None and problem is None:
                 if waits:  # it ends in this pass, and the run perhaps with it
                     transition.requeue_at(transition.now + _SOON)
@@ -44,7 +44,8 @@ def close_left_open(transition: Transition) -> None:
                     note_late_answer(transition, fact, tally.decision)
         elif closed is not None and problem is None:
             write_status(transition, fact, closed, tally)
-        if problem is not None and (closed is not None or fact.status.state != "Open"):
+        # This pass may still end a gate that waits, and the run with it.
+        if problem is not None and (waits or closed is not None or fact.status.state != "Open"):
             _try_again(transition, problem)
 
 
