@@ -496,3 +496,17 @@ def test_vm10_many_items_in_a_few_kilobytes(count: int) -> None:
 def test_s185_what_is_refused(fields: JsonObject, says: str) -> None:
     problems = define(run_of([1], mapped(**fields))).problems
     assert any(says in problem.message for problem in problems), problems
+
+
+def test_s182_an_item_of_a_once_map_that_was_never_launched_ends_in_a_new_round() -> None:
+    """The operator died before it created the Job; the round repeats what the map depends on."""
+    push = mapped(effect="once", inputs={"v": "${item}", "w": "${nodes.plan.output}"})
+    play = Play(run_of([1], python("plan"), push))
+    play.step()
+    play.advance()
+    with pytest.raises(Crash):
+        play.step(crash_after=2)
+    assert [path for path, _ in play.manifests] == ["plan"]
+    play.rerun(**{"from": ["plan"]}).finish()
+    assert play.executions.get(("scan/0", 1)) is None
+    assert play.reasons["scan"] == "ItemsFailed"
