@@ -67,10 +67,15 @@ def most_failures(tree: Tree, template: int = 0) -> int:
 
 
 def most_attempts(tree: Tree) -> dict[str, int]:
-    """How often the program of each node may start in one run, over all rounds."""
-    return {
-        step.name: step.fails + 1
-        for steps in tree.templates
-        for step in steps
-        if step.calls is None
-    }
+    """How often the program of each node may start in one run, over all rounds: until it succeeds,
+    and once more for each round that repeats a tolerated failure before it (S84)."""
+    most: dict[str, int] = {}
+    for steps in tree.templates:
+        repeats: dict[str, int] = {}  # how often a node may run again after others have used it
+        for step in steps:
+            fails = step.fails if step.calls is None else most_failures(tree, step.calls)
+            before = sum(repeats[name] for name in step.needs)
+            repeats[step.name] = before + (fails if step.tolerated else 0)
+            if step.calls is None:
+                most[step.name] = fails + 1 + before
+    return most

@@ -19,6 +19,7 @@ from tests.support.harness import NAMESPACE, World
 from tests.support.virtual import VirtualLoop
 
 _TROUBLED: Final = 60.0
+_UNANSWERED: Final = 90.0  # more if requests fail: the operator tries again after 60 at most
 _TO_END: Final = 1800.0
 _LONG: Final = 200.0  # seconds of a program that a cancel finds running
 _STOPPED: Final = ("cancel", "delete")
@@ -67,6 +68,8 @@ class _Play:
         for trouble in self.tree.troubles:
             self.world.helper(self._befall(trouble))
         await asyncio.sleep(_TROUBLED)
+        if any(trouble.kind == "lost" for trouble in self.tree.troubles):
+            await asyncio.sleep(_UNANSWERED)
         stopped = section(self.world.run(ROOT), "spec").get("cancel") is True
         if stopped and not self._is_over():
             self.watcher.blame("S206", f"the cancel has not ended the tree:\n{self.world.tell()}")
