@@ -4,11 +4,13 @@ import asyncio
 from typing import Any
 
 import pytest
+from waypost.api import meta
 from waypost.gateway import journals
+from waypost.kube.names import job_name
 from waypost.ports.cluster import Kind, Unavailable
 from waypost.protocol import ijson
 
-from tests.gateway.place import RUN, TOKEN, Place, noise, place
+from tests.gateway.place import RUN, TOKEN, Place, make_pod, noise, place, reviewed
 
 LATER = "l.a.ter"
 ONE, TWO, THREE = ({"v": 1, "text": text} for text in ("one", "two", "three"))
@@ -98,6 +100,49 @@ async def test_a_fingerprint_counts_more_than_the_inputs() -> None:
         assert len(await read(p)) == 1
         (record,) = p.records()
         assert record["spec"]["journal"]["fingerprint"] == "v1:same"
+
+
+def item_of(identity: str, attempt: int, *, index: int) -> Any:
+    """The status of a map whose item at this index runs this attempt."""
+    text = f"{index} +1.5 r1 $9000/-/- #{identity} =NodeError !Timeout a text"
+    return {
+        "round": 1,
+        "total": index + 1,
+        "at": "2026-03-01T09:00:00Z",
+        "states": f"P*{index} R{attempt}",
+        "open": [text],
+    }
+
+
+async def test_s186_the_journal_of_an_item_follows_its_identity() -> None:
+    """A new round may have another item at the same index, and this item at another one."""
+    async with place() as p:
+        change_node(p, fingerprint="v1:map", items=item_of("3fa9c1d2e0b7", 2, index=3))
+        run = p.cluster.inner.server.get(Kind.AGENT_WORKFLOW, namespace="default", name=RUN)
+        uid = run["metadata"]["uid"]
+        for token, path, attempt in (("i.3.a", "draft/3", 2), ("i.4.b", "draft/4", 3)):
+            job = job_name(run=RUN, run_uid=uid, path=path, attempt=attempt)
+            owner = {"apiVersion": "batch/v1", "kind": "Job", "name": job, "uid": "job-uid"}
+            notes = {meta.ANNOTATION_RUN_NAME: RUN, meta.ANNOTATION_PATH: path}
+            pod = make_pod(
+                p.cluster.inner,
+                f"{job}-x",
+                run_uid=uid,
+                attempt=attempt,
+                annotations=notes,
+                ownerReferences=[{**owner, "controller": True}],
+            )
+            p.cluster.tokens[token] = reviewed(pod)
+        assert (await p.append(1, ONE, token="i.3.a")).status_code == 201
+        (record,) = p.records()
+        assert record["spec"]["path"] == "draft"
+        assert record["spec"]["journal"]["fingerprint"] == "v1:map#3fa9c1d2e0b7"
+        change_node(p, items=item_of("3fa9c1d2e0b7", 3, index=4))
+        assert await read(p, token="i.4.b") == [(1, 2, ONE)], "it has moved"
+        change_node(p, items=item_of("aaaaaaaaaaaa", 3, index=4))
+        assert await read(p, token="i.4.b") == [], "another item at that index"
+        refused = await p.append(2, TWO, token="i.3.a")
+        assert (refused.status_code, refused.json()["reason"]) == (403, "AttemptNotCurrent")
 
 
 @pytest.mark.parametrize(

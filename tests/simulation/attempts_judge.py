@@ -38,7 +38,9 @@ class AttemptsJudge(ProgramsJudge):
                 yield from self._attempt(node, story)
                 follows = self._follows(node, story, patience)
             yield from self._last(node, follows)
-            yield from maps_judge.last(node, follows, self._seen)
+            yield from maps_judge.last(
+                node, follows, self._seen, budget=self._scenario.tokens is not None
+            )
 
     def _follows(self, node: Node, story: AttemptStory, patience: Patience) -> list[Again | End]:
         """What may come after an attempt."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from waypost.kube.objects import section
 
 from tests.simulation.evidence import Evidence, Violation
-from tests.simulation.plan import Scenario
+from tests.simulation.plan import Node, Scenario
 
 
 def over_budget(scenario: Scenario, seen: Evidence) -> Iterator[Violation]:
@@ -15,6 +15,11 @@ def over_budget(scenario: Scenario, seen: Evidence) -> Iterator[Violation]:
         return
     usage = section(seen.run, "status", "usage")
     spent = int(usage.get("outputTokens") or 0)
-    agents = sum(node.kind == "agent" for node in scenario.nodes)
+    agents = sum(_attempts_at_once(node) for node in scenario.nodes if node.kind == "agent")
     if spent > allowed + agents:
         yield Violation("I13", f"{spent} tokens were used up, of {allowed}")
+
+
+def _attempts_at_once(node: Node) -> int:
+    """How many attempts of a node share the budget: each of them may use one token at least."""
+    return node.max_parallel if node.is_map else 1

@@ -15,13 +15,18 @@ _NO_FIELD: Final = ("field", "text", "maybe")  # a list has no field n
 
 def with_maps(made: Scenario) -> Scenario:
     """The scenario with maps, if its seed draws them."""
-    rng = random.Random(f"maps of {made.seed}")
-    if rng.random() > 0.17 or any(t.kind == "record_gone" for t in made.troubles):
+    if any(t.kind == "record_gone" for t in made.troubles):
         return made
-    fit = [node for node in made.nodes if _may_be_a_map(node)]
-    if not fit:
-        return made
-    chosen = {node.name for node in rng.sample(fit, min(len(fit), rng.choice([1, 1, 2])))}
+    rng, fit = random.Random(f"maps of {made.seed}"), [n for n in made.nodes if _may_be_a_map(n)]
+    if rng.random() <= 0.17 and fit:
+        made = _mapped(made, rng, rng.sample(fit, min(len(fit), rng.choice([1, 1, 2]))), fit)
+    rng = random.Random(f"maps of agents of {made.seed}")
+    agents = [n for n in made.nodes if n.kind == "agent" and not n.never_twice and not n.last]
+    return _mapped(made, rng, agents[:1], agents) if agents and rng.random() < 0.4 else made
+
+
+def _mapped(made: Scenario, rng: random.Random, maps: list[Node], fit: list[Node]) -> Scenario:
+    chosen = {node.name for node in maps}
     acts = [act for node in fit for act in node.acts]
     mapped = [_map(rng, node, acts) if node.name in chosen else node for node in made.nodes]
     nodes = tuple(_adapted(node, chosen) for node in mapped)

@@ -21,7 +21,7 @@ from tests.simulation.machines import Machines
 from tests.simulation.plan import Node, Scenario
 
 State = tuple[str, int]  # letter, number of attempts
-_OPEN: Final = "RXB"
+_OPEN: Final = "RXBH"
 _LARGEST_ENTRY: Final = 8 * 1024
 _MOST_OPEN: Final = 100
 _FRESH: Final = 20 * 1024
@@ -61,7 +61,7 @@ def states_of(text: str) -> list[State]:
         found = re.match(r"([A-Z])(\d*)(?:\*(\d+))?$", token)
         assert found is not None, f"not a state: {token}"
         letter = found[1]
-        number = int(found[2]) if found[2] else (0 if letter in "PC" else 1)
+        number = int(found[2]) if found[2] else (0 if letter in "PCH" else 1)
         states += [(letter, number)] * int(found[3] or 1)
     return states
 
@@ -189,7 +189,7 @@ class MapWatch:
                 story.stops.update(re.findall(r" !(\w+)", shown))
 
     def _reason(self, stored: Obj, at: int, letter: str) -> str:
-        if letter == "B":
+        if letter in "BH":
             text = next((t for t in stored.get("open", []) if t.split()[0] == str(at)), "")
             found = re.search(r" =(\w+)", text)
             return found[1] if found else ""

@@ -51,7 +51,9 @@ def list_of(node: Node, seen: Evidence) -> list[int]:
     return list(found) if isinstance(found, list) else []
 
 
-def last(node: Node, follows: list[Again | End], seen: Evidence) -> Iterator[Violation]:
+def last(
+    node: Node, follows: list[Again | End], seen: Evidence, *, budget: bool
+) -> Iterator[Violation]:
     """What the states say of an item agrees with its last attempt."""
     if "/" not in node.name or not follows or seen.finished_at is None:
         return
@@ -61,6 +63,8 @@ def last(node: Node, follows: list[Again | End], seen: Evidence) -> Iterator[Vio
     if at >= len(states):
         return
     legal = {_letter(each) for each in follows}
+    if "C" in legal and budget and node.kind == "agent":
+        legal.add("F")  # BudgetExceeded: others have used up the rest
     if states[at][0] not in legal:
         text = f"{node.name}: expected one of {legal}, found {states[at][0]}"
         yield Violation("T11", text)

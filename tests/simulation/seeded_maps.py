@@ -7,6 +7,7 @@ import pytest
 from waypost.api import checkpoints
 from waypost.api.items.states import FAILED
 from waypost.api.items.status import ItemsStatus
+from waypost.engine.budget import shares
 from waypost.engine.items import advance, begin, finish
 from waypost.engine.scheduling import inputs
 from waypost.engine.state.decision import PutRecord
@@ -98,6 +99,15 @@ def _status_before_the_records_of_its_items(patch: pytest.MonkeyPatch) -> None:
         return await prepare(self, key, kept, done)
 
     patch.setattr(ActionExecutor, "prepare", later)
+
+
+def _agents_in_maps(plan: Scenario) -> bool:
+    return plan.tokens is not None and any(n.is_map and n.kind == "agent" for n in plan.nodes)
+
+
+@bug("I13", focus=_agents_in_maps)
+def _shares_of_items_not_reserved(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(shares, "_open_items", lambda transition: iter(()))
 
 
 @bug("VM3", focus=_maps)

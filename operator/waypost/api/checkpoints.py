@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from waypost.api.items.states import IN_POD
-from waypost.api.items.status import ItemsStatus
+from waypost.api.items.status import IDENTITY, ItemsStatus
 from waypost.api.paths import NodePath, parse_path
 from waypost.api.status import AttemptStatus, NodeStatus
 
@@ -40,6 +40,11 @@ class Checkpoint:
         attempt = self.status.latest_attempt
         return (attempt.round if attempt is not None else self.status.round) or 1
 
+    @property
+    def identity(self) -> str | None:
+        """The identity of an open item, "" if it has none; None for a node."""
+        return None
+
     def knows(self, attempt: int) -> bool:
         """Whether the status has recorded an attempt with this number."""
         return attempt <= (self.number or 0)
@@ -59,6 +64,13 @@ class _ItemCheckpoint(Checkpoint):
     """The checkpoint of one item: it is derived from the states of all items."""
 
     open: bool = False
+    text: str = ""
+
+    @property
+    def identity(self) -> str:
+        """As its text in the status has it."""
+        found = IDENTITY.search(self.text)
+        return found[1] if found is not None else ""
 
     @property
     def job(self) -> str | None:
@@ -149,7 +161,8 @@ def _of_item(status: NodeStatus, index: int) -> Checkpoint:
     is_open = state.letter in IN_POD
     running = state.letter == "R" and status.phase == "Running"
     number = (items.before or 0) + state.number
-    return _ItemCheckpoint(status, number, running, is_open)
+    text = next((t for t in items.open or () if t.startswith(f"{index} ")), "")
+    return _ItemCheckpoint(status, number, running, is_open, text)
 
 
 def _latest_before(status: NodeStatus, items: ItemsStatus) -> int:

@@ -45,7 +45,7 @@ def required_reads(entry: Entry, now: datetime) -> Reads:
         status = known.get(path)
         has_pod = kind_of(graph.nodes[path]).has_pod
         if status and status.phase in transition.IN_POD and has_pod:
-            for attempt in (status, *items_reads.running_items(observed, status)):
+            for attempt in (status, *items_reads.watched_items(observed, status)):
                 live = live or reads.needs_live_read(observed, attempt, now)
                 live = live or lost_machines.needs_live_read(observed, attempt, now)
                 machines |= lost_machines.reads_of(observed, attempt, now)
@@ -53,6 +53,7 @@ def required_reads(entry: Entry, now: datetime) -> Reads:
                 mounts += reads.mount_reads(observed, attempt, now)
                 records |= stored_results.reads_of(observed, attempt, graph.nodes[path], now)
                 records |= traces.reads_of(observed, attempt)
+                references |= missing_references.needs_live_references(attempt, now)
         elif status and (status.phase == "Waiting" or status.child is not None):
             live = live or engine_kind(graph.nodes[path]).needs_live_read(observed, status, now)
         references = references or missing_references.needs_live_references(status, now)

@@ -14,8 +14,8 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from waypost.api import meta
-from waypost.api.checkpoints import checkpoint_of
-from waypost.api.status import AgentWorkflowStatus, NodeStatus
+from waypost.api.checkpoints import Checkpoint, checkpoint_of
+from waypost.api.status import AgentWorkflowStatus
 from waypost.gateway.refusals import RefusalReason, Refused
 from waypost.kube import names, objects
 from waypost.kube.facts import pods
@@ -207,12 +207,16 @@ def _current(run: Obj, fact: PodFact, pod: Obj) -> tuple[AttemptRef, JournalKey]
             RefusalReason.NOT_A_NODE, f"the pod of {which} is not controlled by Job {job}"
         )
     ref = AttemptRef(name, fact.run_uid, fact.path, round_, fact.attempt)
-    return ref, _journal_of(checkpoint.status)
+    return ref, _journal_of(checkpoint, fact.path)
 
 
-def _journal_of(node: NodeStatus) -> JournalKey:
-    # An operator without fingerprints has no reruns either: the input digest is then enough.
-    return JournalKey(node.fingerprint or node.input_digest or "", node.repeats or 0)
+def _journal_of(checkpoint: Checkpoint, path: str) -> JournalKey:
+    node = checkpoint.status
+    if checkpoint.identity is None:
+        # An operator without fingerprints has no reruns either: the input digest is then enough.
+        return JournalKey(node.fingerprint or node.input_digest or "", node.repeats or 0, path)
+    of_item = f"{node.fingerprint}#{checkpoint.identity}" if checkpoint.identity else ""
+    return JournalKey(of_item, node.repeats or 0, node.path)
 
 
 def _made_by(pod: Obj, job: str) -> bool:

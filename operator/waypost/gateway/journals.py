@@ -6,7 +6,7 @@ the same number only one succeeds: appending is the fence between attempts
 coordination.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from waypost.api.base import JsonObject
@@ -155,7 +155,7 @@ def _manifest(
         place["previous"] = previous
     return node_records.manifest(
         "Journal",
-        caller.ref,
+        replace(caller.ref, path=caller.journal.path),
         digest=payload.digest,
         size=payload.size,
         form=form,
@@ -169,7 +169,7 @@ def _is_segment(body: Obj, caller: Caller, number: int) -> bool:
     spec, place = objects.section(body, "spec"), objects.section(body, "spec", "journal")
     found = (spec.get("type"), spec.get("runUid"), spec.get("path"), objects.controller_uid(body))
     ref, key = caller.ref, caller.journal
-    wanted = ("Journal", ref.run_uid, ref.path, ref.run_uid)
+    wanted = ("Journal", ref.run_uid, key.path, ref.run_uid)
     at = (place.get("fingerprint"), place.get("generation"), place.get("number"))
     return found == wanted and at == (key.fingerprint, key.generation, number)
 

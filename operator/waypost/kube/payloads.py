@@ -33,18 +33,20 @@ class AttemptRef:
 class JournalKey:
     """Identifies a journal of a node: attempts with the same key continue the same journal.
 
-    `fingerprint` is "" for a node without one.
+    `fingerprint` is "" for a node without one. The journal of an item belongs to the path of its
+    map: `fingerprint` then has the identity of the item, which keeps its journal when it moves.
     """
 
     fingerprint: str
     generation: int
+    path: str
 
     def segment_name(self, ref: AttemptRef, number: int) -> str:
         """Name of the NodeRecord with that segment."""
         return names.segment_name(
             run=ref.run,
             run_uid=ref.run_uid,
-            path=ref.path,
+            path=self.path,
             fingerprint=self.fingerprint,
             generation=self.generation,
             number=number,

@@ -10,17 +10,18 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Final, Literal, get_args
 
-Letter = Literal["P", "R", "X", "B", "S", "F", "U", "C"]
+Letter = Literal["P", "R", "X", "B", "H", "S", "F", "U", "C"]
 
 # P: not started. R: its attempt is recorded and has not ended. X: the same, of a list that a round
-# has replaced. B: waits for its next attempt.
+# has replaced. B: waits for its next attempt. H: waits for a resource that does not exist, or for
+# budget that other attempts have reserved.
 # S: Succeeded. F: Failed. U: failed with UnknownEffect. C: Cancelled.
 LETTERS: Final[frozenset[str]] = frozenset(get_args(Letter))
-OPEN: Final = frozenset("RXB")  # each has one entry in `open`
+OPEN: Final = frozenset("RXBH")  # each has one entry in `open`
 IN_POD: Final = frozenset("RX")
 FAILED: Final = frozenset("FU")
 ENDED: Final = frozenset("SFUC")
-_WITHOUT_ATTEMPT: Final = frozenset("PC")
+_WITHOUT_ATTEMPT: Final = frozenset("PCH")
 _TOKEN: Final = re.compile(r"([A-Z])([1-9][0-9]{0,3})?(0)?(?:\*([1-9][0-9]{0,3}))?")
 MAX_ITEMS: Final = 1000
 

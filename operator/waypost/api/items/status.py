@@ -1,5 +1,6 @@
 """Status of the items of a map: all that is recorded of up to 1,000 items in a few kilobytes."""
 
+import re
 from typing import Annotated, Final
 
 from pydantic import Field, StringConstraints
@@ -10,8 +11,9 @@ from waypost.api.items.states import MAX_ITEMS, ItemState, parse_states
 MAX_OPEN: Final = 100  # items that have begun and not ended
 MAX_BLOCKS: Final = 128
 MAX_FAILURES: Final = 3  # listed in status
+IDENTITY: Final = re.compile(r"^[^=!]*? #([0-9a-f]+)")  # of an item, in its text
 RecordName = Annotated[str, StringConstraints(max_length=253)]
-OpenText = Annotated[str, StringConstraints(max_length=160)]
+OpenText = Annotated[str, StringConstraints(max_length=200)]
 
 
 class ItemFailure(StatusModel):
@@ -50,9 +52,9 @@ class ItemsStatus(StatusModel):
         default=None,
         max_length=5120,
         description="State of each item, by index: a letter, the number of its latest attempt, and "
-        "*count for several equal items. P not started, R running, B waits for its next attempt, S "
-        "succeeded, F failed, U failed with UnknownEffect, C cancelled, X running for a list that "
-        "was replaced.",
+        "*count for several equal items. P not started, R running, B waits for its next attempt, H "
+        "waits for a missing resource or for the budget, S succeeded, F failed, U failed with "
+        "UnknownEffect, C cancelled, X running for a list that was replaced.",
     )
     open: list[OpenText] | None = Field(
         default=None,

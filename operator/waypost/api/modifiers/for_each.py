@@ -47,6 +47,11 @@ class ForEach(Model):
         return self.tolerate or 0
 
     @property
+    def places(self) -> int:
+        """How many items may run at the same time."""
+        return self.max_parallel or DEFAULT_MAX_PARALLEL
+
+    @property
     def tolerates_failures(self) -> bool:
         """Whether an output of an item may be null because the item failed."""
         return self.tolerate not in (None, 0, "0%")

@@ -50,9 +50,8 @@ MODIFIER: Final = Modifier(
     attribute="for_each",
     variables=("item", "index"),
     types=_types,
-    kinds=frozenset(("python", "container", "http")),
+    kinds=frozenset(("python", "container", "agent", "http")),
     instead={
-        "agent": "items of agents are not available yet; write a node for each",
         "approval": "items of approvals are not available yet; write a node for each",
         "wait": "wait in a node before or after it",
     },

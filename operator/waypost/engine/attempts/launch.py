@@ -43,7 +43,7 @@ def prepare(
     """
     node = transition.node(path)
     view = own_context(inputs, path=path, attempt=attempt.number)
-    rendered = engine_kind(node).render(transition, node, view, attempt)
+    rendered = engine_kind(node).render(transition, path, view, attempt)
     if isinstance(rendered, Invalid | Missing):
         return rendered
     if problem := pod_strings_problem(rendered):

@@ -1,14 +1,18 @@
 """Shares of the run's budget: reserve one at launch, wait while other attempts hold the rest."""
 
+from collections.abc import Iterator
+
 from waypost.api.meta import EventReason
 from waypost.api.state.usage import Allotment
 from waypost.api.status import AttemptStatus, NodeStatus
 from waypost.compiler import node_settings
 from waypost.compiler.kinds.table import compiler_kind
+from waypost.compiler.node_settings import DEFAULT_PARALLELISM
 from waypost.engine.budget.usage import Exhausted, allot, enlarged, short_of
 from waypost.engine.nodes.limits import left_of, used_up
 from waypost.engine.scheduling import joins
 from waypost.engine.state.transition import Transition
+from waypost.kube.items.open_map import OpenMap
 from waypost.protocol.reasons import Reason
 from waypost.protocol.text import shorten
 
@@ -29,7 +33,7 @@ def reserve(transition: Transition, path: str) -> Allotment | Exhausted | None:
     if budget is None:
         return None
     limits = left_of(limits_of(transition.spec, node), transition.statuses[path].loop)
-    nodes = transition.node_statuses
+    nodes = [*transition.node_statuses, *_open_items(transition)]
     before = _ran_out(transition.statuses[path])
     name = None if before is None else short_of(before)
     # Another attempt gets all that is left: a further split could be too small for every node.
@@ -82,11 +86,32 @@ def wait_for_budget(transition: Transition, path: str, exhausted: Exhausted) -> 
 
 
 def _sharers(transition: Transition) -> int:
-    """How many agent nodes of the stage could start now, including the one that reserves."""
+    """How many attempts of agents of the stage could start now, including the one that reserves.
+
+    Of a map, as many items count as maxParallel and parallelism allow: with one, the first item
+    would get all, and with all of them, none would get enough.
+    """
     waiting = [
         path
         for path in transition.of_stage("Pending", "Backoff")
         if compiler_kind(transition.node(path)).limits
         and joins.judge(transition, path) is joins.READY
     ]
-    return max(len(waiting), 1)
+    items = sum(_startable_items(opened, transition) for opened in transition.maps.values())
+    maps = [m for path in waiting if (m := transition.node(path).for_each) is not None]
+    new = sum(for_each.places for for_each in maps)
+    places = transition.spec.parallelism or DEFAULT_PARALLELISM
+    return max(len(waiting) - len(maps) + min(items + new, places), 1)
+
+
+def _open_items(transition: Transition) -> Iterator[NodeStatus]:
+    for opened in transition.maps.values():
+        yield from opened.open.values()
+
+
+def _startable_items(opened: OpenMap, transition: Transition) -> int:
+    """How many items of a map that is in progress could start now."""
+    node = transition.node(opened.place.path)
+    if compiler_kind(node).limits is None or opened.doomed is not None or node.for_each is None:
+        return 0
+    return min(opened.waiting, max(node.for_each.places - opened.running, 0))

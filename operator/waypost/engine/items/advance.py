@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from waypost.api.items.status import MAX_OPEN
 from waypost.api.modifiers.for_each import DEFAULT_MAX_PARALLEL
 from waypost.engine.attempts import stop
 from waypost.engine.items import working
@@ -118,10 +117,10 @@ def start_items(transition: Transition, room: int, launch: Launch) -> int:
 def _startable(transition: Transition, opened: OpenMap, due: list[int]) -> Iterator[int]:
     """The items of a map that may start now, by index, while it has room."""
     for_each = transition.node(opened.place.path).for_each
-    limit = DEFAULT_MAX_PARALLEL if for_each is None else for_each.max_parallel
-    limit = limit or DEFAULT_MAX_PARALLEL
+    limit = DEFAULT_MAX_PARALLEL if for_each is None else for_each.places
     while opened.running < limit:
-        new = opened.next_not_started() if len(opened.open) < MAX_OPEN else None
+        blocked = opened.has_held or opened.is_full
+        new = opened.next_not_started() if not blocked else None
         if due and (new is None or due[0] < new):
             yield due.pop(0)
         elif new is not None:
@@ -136,11 +135,11 @@ def _due(transition: Transition, opened: OpenMap) -> list[int]:
     for index in sorted(opened.open):
         status = opened.open[index]
         at = wake_time(status)
-        if status.phase != "Backoff":
-            continue
-        if at is not None and transition.now < at:
+        if status.phase == "Pending":  # its resource may exist now
+            due.append(index)
+        elif status.phase == "Backoff" and at is not None and transition.now < at:
             transition.requeue_at(at)
-        else:
+        elif status.phase == "Backoff":
             due.append(index)
     return due
 
@@ -150,6 +149,7 @@ def _start(transition: Transition, opened: OpenMap, index: int, launch: Launch) 
         fresh = open_items.fresh_item(opened.place, index)
         opened.open[index] = fresh
         transition.statuses[fresh.path] = fresh
+        opened.identify(index)
 
     def step(transition: Transition, path: str) -> None:
         inputs = resolve(transition, path)

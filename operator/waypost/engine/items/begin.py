@@ -10,6 +10,7 @@ from waypost.api.workflow import Node
 from waypost.engine.items import matching, records
 from waypost.engine.items.identity import identities
 from waypost.engine.items.working import place_of
+from waypost.engine.nodes.table import engine_kind
 from waypost.engine.scheduling.inputs import context_for, inputs_of_item, invalid_reason
 from waypost.engine.scheduling.unread import unread_records
 from waypost.engine.state.inputs import Invalid
@@ -140,6 +141,7 @@ def _record(
         keeps_outputs=node.for_each.keeps_outputs,
     )
     opened.content = content
+    opened.has_journal = engine_kind(node).has_journal
     if opened.keeps_outputs:
         opened.fresh = dict(kept)
     transition.maps[path] = opened

@@ -12,17 +12,18 @@ from waypost.engine.items.finish import records_with_results
 from waypost.engine.items.working import place_in
 from waypost.engine.state.observed import Observed
 from waypost.kube.items import open_items
+from waypost.protocol.reasons import Reason
 
 
-def running_items(observed: Observed, status: NodeStatus) -> Iterator[NodeStatus]:
-    """The items of a map whose attempts have not ended, as nodes."""
+def watched_items(observed: Observed, status: NodeStatus) -> Iterator[NodeStatus]:
+    """The items of a map whose attempts have not ended or that wait for a resource, as nodes."""
     items = status.items
     if items is None or items.states is None or not items.open:
         return
     place, states = place_in(observed, status, items), parse_states(items.states)
     for text in items.open:
-        _, item = open_items.from_text(text, place, states)
-        if item.open_attempt is not None:
+        item = open_items.from_text(text, place, states).status
+        if item.open_attempt is not None or item.reason == Reason.MISSING_REFERENCE:
             yield item
 
 

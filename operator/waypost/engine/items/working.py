@@ -8,6 +8,7 @@ from waypost.api.changes import changed_node
 from waypost.api.items.status import MAX_BLOCKS, ItemsStatus
 from waypost.api.status import NodeStatus
 from waypost.engine.items import records
+from waypost.engine.nodes.table import engine_kind
 from waypost.engine.state.decision import RunEvent
 from waypost.engine.state.observed import Observed
 from waypost.engine.state.transition import INLINE_ITEMS, INLINE_TOTAL, Transition
@@ -53,6 +54,7 @@ def open_maps(transition: Transition) -> None:
         node = transition.node(path)
         keeps = node.for_each is None or node.for_each.keeps_outputs
         opened = OpenMap.of(items, place_of(transition, path, items), keeps_outputs=keeps)
+        opened.has_journal = engine_kind(node).has_journal
         if items.list_record is not None and transition.has_payload(items.list_record):
             opened.content = transition.payload(items.list_record)
         transition.maps[path] = opened
@@ -69,14 +71,23 @@ def change(
     """Take one step of an open item as of a node, and record what has become of it."""
     path = opened.place.path_of(index)
     step(transition, path)
+    _add_usage(transition, opened, index)
     status = transition.statuses[path]
     opened.take(index, status)
     if index in opened.open:
         return
     del transition.statuses[path]
-    if status.usage is not None:
-        used = total((transition.statuses[opened.place.path].usage, status.usage))
-        transition.update(opened.place.path, usage=used)
+
+
+def _add_usage(transition: Transition, opened: OpenMap, index: int) -> None:
+    """Add what an attempt has reported to the usage of the map: the text of an item has no room."""
+    path, item = opened.place.path, opened.place.path_of(index)
+    reported = transition.statuses[item].usage
+    if reported is not None:
+        used = total((transition.statuses[path].usage, reported))
+        transition.update(path, usage=used)
+        transition.update(item, usage=None)
+        opened.reported[index] = opened.reported.get(index, 0) + 1
 
 
 def close_maps(transition: Transition) -> None:

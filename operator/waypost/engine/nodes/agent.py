@@ -17,18 +17,18 @@ from waypost.api.kinds.agent import (
     Tools,
     models_of,
 )
+from waypost.api.paths import parse_path
 from waypost.api.provider import ModelProviderSpec
-from waypost.api.state.usage import Allotment, Usage
+from waypost.api.state.usage import Allotment
 from waypost.api.status import AttemptStatus, LoopStatus
 from waypost.api.toolserver import ToolServerSpec
-from waypost.api.workflow import Node
 from waypost.compiler.kinds.kind import merged
 from waypost.engine.nodes.kind import EngineKind
 from waypost.engine.nodes.limits import DEFAULT_REQUESTS, left_of
 from waypost.engine.nodes.texts import render_env
 from waypost.engine.state.inputs import Invalid, Missing
 from waypost.engine.state.resolved import Resolved
-from waypost.engine.state.transition import Transition
+from waypost.engine.state.transition import Transition, node_of
 from waypost.expressions.templates import NullPolicy, RenderError, render_text
 from waypost.kube.manifests.endpoints import provider_access, server_access
 from waypost.kube.manifests.pod import Rendered
@@ -52,7 +52,7 @@ def agent_work(
     *,
     defaults: AgentDefaults | None,
     allotment: Allotment | None,
-    used: Usage | None,
+    accounted: JsonObject,
     around: Surroundings,
     view: JsonObject,
     loop: LoopStatus | None = None,
@@ -63,8 +63,8 @@ def agent_work(
         agent: The node's agent block.
         defaults: `spec.defaults.agent`.
         allotment: The attempt's share of the run's budget.
-        used: The recorded usage of the node, by which the pod finds out what earlier attempts
-            could not report.
+        accounted: Changes with every attempt that reports its usage. By it the pod finds out
+            what earlier attempts could not report.
         around: The providers and tool servers of the namespace.
         view: The evaluation context, with `self`.
         loop: The loop of a node with repeat: its earlier iterations count against the limits.
@@ -92,7 +92,7 @@ def agent_work(
         "limits": {"requests": DEFAULT_REQUESTS}
         | _wire(left_of(merged(AgentLimits, base.limits, agent.limits), loop)),
         **({"allotment": _wire(allotment)} if allotment else {}),
-        **({"accounted": _wire(used)} if used else {}),
+        **({"accounted": accounted} if accounted else {}),
         "reasks": next((n for n in (own, usual) if n is not None), DEFAULT_REASKS),
     }
     return Resolved(document, (*resolved.files, *tools.files))
@@ -186,8 +186,9 @@ def _wire(model: Model) -> JsonObject:
 
 
 def _render(
-    transition: Transition, node: Node, view: JsonObject, attempt: AttemptStatus
+    transition: Transition, path: str, view: JsonObject, attempt: AttemptStatus
 ) -> Rendered | Invalid | Missing:
+    node = transition.node(path)
     assert node.agent is not None, "called for agent nodes only"
     env = render_env(node.agent.env, view)
     if isinstance(env, Invalid):
@@ -199,8 +200,8 @@ def _render(
         node.agent,
         defaults=transition.spec.defaults.agent if transition.spec.defaults else None,
         allotment=attempt.allotment,
-        used=transition.statuses[node.name].usage,
-        loop=transition.statuses[node.name].loop,
+        accounted=_accounted(transition, path),
+        loop=transition.statuses[path].loop,
         around=Surroundings(observed.namespace, observed.providers, observed.servers),
         view=view,
     )
@@ -209,4 +210,15 @@ def _render(
     return Rendered(env=env, agent=work.document, files=work.files)
 
 
-KIND: Final = EngineKind("agent", render=_render, gets_modules=True)
+def _accounted(transition: Transition, path: str) -> JsonObject:
+    """What the status has of the usage of earlier attempts: of an item only how many reported it,
+    because the map has the sum."""
+    opened = transition.maps.get(node_of(path))
+    if opened is not None and "/" in path:
+        reported = opened.reported.get(parse_path(path).index or 0, 0)
+        return {"reported": reported} if reported else {}
+    used = transition.statuses[path].usage
+    return _wire(used) if used is not None else {}
+
+
+KIND: Final = EngineKind("agent", render=_render, gets_modules=True, has_journal=True)

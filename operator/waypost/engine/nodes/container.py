@@ -4,7 +4,6 @@ from typing import Final
 
 from waypost.api.base import JsonObject
 from waypost.api.status import AttemptStatus
-from waypost.api.workflow import Node
 from waypost.engine.nodes.kind import EngineKind
 from waypost.engine.nodes.texts import render_args, render_env
 from waypost.engine.state.inputs import Invalid
@@ -13,8 +12,9 @@ from waypost.kube.manifests.pod import Rendered
 
 
 def _render(
-    transition: Transition, node: Node, view: JsonObject, attempt: AttemptStatus
+    transition: Transition, path: str, view: JsonObject, attempt: AttemptStatus
 ) -> Rendered | Invalid:
+    node = transition.node(path)
     assert node.container is not None, "called for container nodes only"
     args = render_args(node.container.args, view)
     if isinstance(args, Invalid):

@@ -7,7 +7,6 @@ from waypost.api.base import JsonObject
 from waypost.api.endpoint import KeyRef
 from waypost.api.kinds.http import HttpAuth, HttpKind
 from waypost.api.status import AttemptStatus
-from waypost.api.workflow import Node
 from waypost.compiler.node_settings import effect_of
 from waypost.engine.nodes.kind import EngineKind
 from waypost.engine.state.inputs import Invalid
@@ -121,8 +120,9 @@ def _quoted(text: str) -> str:
 
 
 def _render(
-    transition: Transition, node: Node, view: JsonObject, attempt: AttemptStatus
+    transition: Transition, path: str, view: JsonObject, attempt: AttemptStatus
 ) -> Rendered | Invalid:
+    node = transition.node(path)
     assert node.http is not None, "called for http nodes only"
     work = http_work(node.http, effect=effect_of(node), view=view)
     if isinstance(work, Invalid):

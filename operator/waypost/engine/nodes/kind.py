@@ -17,11 +17,11 @@ from waypost.protocol.request import PythonWork
 Stop = Callable[[Transition, str, Reason], None]
 Watch = Callable[[Transition, str], None]
 Start = Callable[[Transition, str, Inputs], None]
-Render = Callable[[Transition, Node, JsonObject, AttemptStatus], Rendered | Invalid | Missing]
+Render = Callable[[Transition, str, JsonObject, AttemptStatus], Rendered | Invalid | Missing]
 
 
 def nothing_rendered(
-    transition: Transition, node: Node, view: JsonObject, attempt: AttemptStatus
+    transition: Transition, path: str, view: JsonObject, attempt: AttemptStatus
 ) -> Rendered:
     """For kinds of which no field is evaluated for the pod."""
     return Rendered()
@@ -62,6 +62,7 @@ class EngineKind:
         render: The fields of the kind that its pod gets, evaluated.
         python: The function of the user that the pod calls.
         gets_modules: The pod gets spec.modules.
+        has_journal: Attempts of a node continue a journal, which the gateway keeps.
     """
 
     name: str
@@ -74,3 +75,4 @@ class EngineKind:
     render: Render = nothing_rendered
     python: Callable[[Node], PythonWork | None] = no_python
     gets_modules: bool = False
+    has_journal: bool = False

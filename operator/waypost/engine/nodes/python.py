@@ -20,9 +20,9 @@ def _work(node: Node) -> PythonKind:
 
 
 def _render(
-    transition: Transition, node: Node, view: JsonObject, attempt: AttemptStatus
+    transition: Transition, path: str, view: JsonObject, attempt: AttemptStatus
 ) -> Rendered | Invalid:
-    env = render_env(_work(node).env, view)
+    env = render_env(_work(transition.node(path)).env, view)
     return env if isinstance(env, Invalid) else Rendered(env=env)
 
 

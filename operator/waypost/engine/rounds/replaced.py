@@ -67,7 +67,7 @@ def is_overdue(items: ItemsStatus) -> bool:
 def _replaced(state: ItemState) -> ItemState:
     if state.letter == "R":
         return replace(state, letter="X")
-    return replace(state, letter="C") if state.letter in ("P", "B") else state
+    return replace(state, letter="C") if state.letter in ("P", "B", "H") else state
 
 
 def _stopped(text: str) -> str:
@@ -81,5 +81,5 @@ def _stopped(text: str) -> str:
 
 def _is_after_stop(part: str) -> bool:
     """Whether a part of the text of an open item follows the reason of the stop."""
-    counter = part[:1] in "rdql" and part[1:].isdigit()
-    return not counter and not part.startswith("=")
+    counter = part[:1] in "rdqlu" and part[1:].isdigit()
+    return not counter and part[:1] not in ("$", "<", "#", "=")

@@ -1,8 +1,14 @@
 """The open items of a map as short texts in `status.nodes[].items.open`, and back.
 
-`45 +12.25 r1 d2 =RateLimited !Timeout @40.5 text`: index; seconds after `items.at` at which the
-attempt was launched (or, for an item in backoff, at which the next one starts); counters of
-retries; reason; why the attempt is being stopped; when it was first seen without a Job; message.
+`45 +12.25 r1 d2 u2 $5000/0.25/- #3fa9c1d2e0b7 =RateLimited !Timeout @40.5 text` has
+
+- the index;
+- seconds after `items.at` at which the attempt was launched; of an item in backoff, at which the
+  next one starts; of one that waits for a resource, until when;
+- counters of retries, and how many attempts have reported their usage;
+- the share of the budget in tokens, dollars and tool calls, and `<tokens` if it was too small;
+- the identity; the reason; why the attempt is being stopped; when it was first seen without a Job;
+- a message.
 """
 
 import re
@@ -12,25 +18,37 @@ from datetime import datetime, timedelta
 from typing import Final, Literal
 
 from waypost.api.items.states import ItemState
+from waypost.api.state.usage import Allotment
 from waypost.api.status import AttemptStatus, NodePhase, NodeStatus
 from waypost.kube import timestamps
+from waypost.protocol.reasons import Reason
 from waypost.protocol.text import shorten
+from waypost.protocol.work import SHARE
 
-_PHASES: Final[dict[str, NodePhase]] = {"R": "Running", "X": "Superseding", "B": "Backoff"}
-_LETTERS: Final[dict[str, Literal["R", "X", "B"]]] = {
+_PHASES: Final[dict[str, NodePhase]] = {
+    "R": "Running",
+    "X": "Superseding",
+    "B": "Backoff",
+    "H": "Pending",
+}
+_LETTERS: Final[dict[str, Literal["R", "X", "B", "H"]]] = {
     "Running": "R",
     "Superseding": "X",
     "Backoff": "B",
+    "Pending": "H",
 }
 _COUNTERS: Final = (("r", "retries"), ("d", "disruptions"), ("q", "provider_retries"))
 _ALL_COUNTERS: Final = (*_COUNTERS, ("l", "launch_retries"))
 _TEXT: Final = re.compile(
     r"(?P<index>\d+) \+(?P<at>-?[\d.]+)"
     + "".join(rf"(?: {letter}(?P<{name}>\d+))?" for letter, name in _ALL_COUNTERS)
+    + r"(?: u(?P<reported>\d+))?(?: \$(?P<share>[\d./-]+))?(?: <(?P<short>\w+))?"
+    + r"(?: #(?P<identity>[0-9a-f]+))?"
     + r"(?: =(?P<reason>\w+))?(?: !(?P<stopping>\w+))?(?: @(?P<stopping_at>-?[\d.]+))?"
     + r"(?: (?P<message>.+))?",
     re.DOTALL,
 )
+_SHORT: Final = re.compile(rf"{re.escape(SHARE)}\.(\w+): ")
 _MESSAGE: Final = 60
 
 
@@ -61,6 +79,23 @@ class Place:
         return f"{self.path}/{index}"
 
 
+@dataclass(frozen=True)
+class OpenItem:
+    """An open item as its text has it.
+
+    Attributes:
+        index: Its index.
+        status: Its status as that of a node.
+        reported: How many of its attempts have reported their usage, which is that of the map.
+        identity: Its identity, for the journal; "" for kinds without one.
+    """
+
+    index: int
+    status: NodeStatus
+    reported: int = 0
+    identity: str = ""
+
+
 def fresh_item(place: Place, index: int, number: int = 0) -> NodeStatus:
     """The status of an item that has had `number` attempts of this list and runs none."""
     return NodeStatus(
@@ -73,8 +108,8 @@ def fresh_item(place: Place, index: int, number: int = 0) -> NodeStatus:
     )
 
 
-def from_text(text: str, place: Place, states: list[ItemState]) -> tuple[int, NodeStatus]:
-    """The index of an open item, and its status as that of a node.
+def from_text(text: str, place: Place, states: list[ItemState]) -> OpenItem:
+    """The open item of a text.
 
     Raises:
         ValueError: The text is not one that `to_text` gives, or its item is not open.
@@ -92,28 +127,52 @@ def from_text(text: str, place: Place, states: list[ItemState]) -> tuple[int, No
     status = fresh_item(place, index, state.number).model_copy(
         update={**counters, "phase": phase, "reason": found["reason"], "message": found["message"]}
     )
-    if phase == "Backoff":
-        return index, status.model_copy(update={"wake_at": moment})
-    number = place.before + state.number
+    reported, identity = int(found["reported"] or 0), found["identity"] or ""
+    if phase == "Backoff" or (phase == "Pending" and status.reason == Reason.MISSING_REFERENCE):
+        status = status.model_copy(update={"wake_at": moment})
+        return OpenItem(index, status, reported, identity)
+    if attempts := _attempts(status, place, found, moment):
+        status = status.model_copy(update={"attempts": attempts})
+    if phase != "Pending":
+        status = status.model_copy(update={"started_at": moment})
+    return OpenItem(index, status, reported, identity)
+
+
+def _attempts(
+    status: NodeStatus, place: Place, found: re.Match[str], moment: str
+) -> list[AttemptStatus]:
+    """The attempt that runs, or whose share of the budget was too small, if there is one."""
+    if status.attempt is None or (status.phase == "Pending" and not found["short"]):
+        return []
+    ended = status.phase == "Pending"
     attempt = AttemptStatus(
-        number=number,
-        job=place.job_of(status.path, number),
+        number=status.attempt,
+        job=place.job_of(status.path, status.attempt),
         round=place.round,
         launched_at=moment,
+        allotment=_share(found["share"]),
         stopping=found["stopping"],
         stopping_at=_moment(place, found["stopping_at"]) if found["stopping_at"] else None,
+        finished_at=moment if ended else None,
+        reason=str(Reason.BUDGET_EXCEEDED) if ended else None,
+        message=f"{SHARE}.{found['short']}: it was too small" if ended else None,
     )
-    return index, status.model_copy(update={"attempts": [attempt], "started_at": moment})
+    return [attempt]
 
 
-def to_text(index: int, status: NodeStatus, place: Place, *, message: bool) -> str:
+def to_text(item: OpenItem, place: Place, *, message: bool) -> str:
     """The text of an open item; `message`: also what it waits for, shortened."""
-    attempt = status.open_attempt
+    status, attempt = item.status, item.status.open_attempt
     since = attempt.launched_at if attempt is not None else status.wake_at
-    parts = [f"{index} +{_seconds(place, since)}"]
+    parts = [f"{item.index} +{_seconds(place, since)}"]
     for letter, name in _ALL_COUNTERS:
         if count := getattr(status, name):
             parts.append(f"{letter}{count}")
+    if item.reported:
+        parts.append(f"u{item.reported}")
+    parts += _shown_share(status)
+    if item.identity:
+        parts.append(f"#{item.identity}")
     if status.reason:
         parts.append(f"={status.reason}")
     if attempt is not None and attempt.stopping:
@@ -128,13 +187,38 @@ def to_text(index: int, status: NodeStatus, place: Place, *, message: bool) -> s
 def shown_message(status: NodeStatus) -> str:
     """The message of an open item as its text keeps it."""
     # Of a message that begins like another part, the beginning would be read as that part.
-    text = re.sub(r"^[rdql](?=\d)", "", (status.message or "").strip().lstrip("=!@"))
+    text = re.sub(r"^[rdqlu](?=\d)", "", (status.message or "").strip().lstrip("=!@$<#"))
     return shorten(text, _MESSAGE).strip()
 
 
 def state_of(status: NodeStatus, before: int) -> ItemState:
     """The state of an open item."""
     return ItemState(_LETTERS[status.phase], (status.attempt or before) - before)
+
+
+def _shown_share(status: NodeStatus) -> list[str]:
+    """The share of the budget of the latest attempt if it runs, or if it was too small."""
+    latest = status.latest_attempt
+    if latest is None or latest.allotment is None:
+        return []
+    values = (latest.allotment.tokens, latest.allotment.cost_usd, latest.allotment.tool_calls)
+    share = "$" + "/".join("-" if value is None else str(value) for value in values)
+    if latest.finished_at is None:
+        return [share]
+    short = _SHORT.match(latest.message or "")
+    too_small = latest.reason == Reason.BUDGET_EXCEEDED and latest.number == status.attempt
+    return [share, f"<{short[1]}"] if short and too_small and status.phase == "Pending" else []
+
+
+def _share(text: str | None) -> Allotment | None:
+    if text is None:
+        return None
+    tokens, cost, calls = (None if part == "-" else part for part in text.split("/"))
+    return Allotment(
+        tokens=int(tokens) if tokens else None,
+        costUSD=cost,
+        tool_calls=int(calls) if calls else None,
+    )
 
 
 def _moment(place: Place, seconds: str) -> str:

@@ -17,17 +17,20 @@ from waypost.api.items.states import (
     format_states,
     parse_states,
 )
-from waypost.api.items.status import MAX_FAILURES, ItemFailure, ItemsStatus
+from waypost.api.items.status import MAX_FAILURES, MAX_OPEN, ItemFailure, ItemsStatus
 from waypost.api.status import FINAL_PHASES, NodeStatus
 from waypost.kube.items import open_items
-from waypost.kube.items.open_items import Place
+from waypost.kube.items.open_items import OpenItem, Place
 from waypost.protocol import ijson
 from waypost.protocol.reasons import Reason
 from waypost.protocol.text import shorten
 
 _MESSAGES_SHOWN: Final = 8  # open items whose status keeps what they wait for
 _FAILURE_TEXT: Final = 120
+IDENTITY_SHOWN: Final = 12  # digits
+_PAUSED: Final = frozenset(("Backoff", "Pending"))  # open, and without a running attempt
 _ERROR_TEXT: Final = 240
+_LARGEST_TEXTS: Final = 7 * 1024  # bytes; the entry of a map without results has at most 8 KiB
 
 
 @dataclass
@@ -40,6 +43,9 @@ class OpenMap:
         states: The state of each item that is not open, by index.
         open: The status of each open item, by index.
         keeps_outputs: Whether outputs of items are part of the map's output.
+        has_journal: Whether attempts of an item continue a journal.
+        reported: How many attempts of each open item have reported their usage.
+        identities: The identity of each open item that has a journal.
     """
 
     items: ItemsStatus
@@ -55,6 +61,9 @@ class OpenMap:
     doomed: str | None = None
     latest: int = 0  # the highest number of an attempt
     held: bool = False  # a NodeRecord that it needs cannot be written
+    has_journal: bool = False
+    reported: dict[int, int] = field(default_factory=dict)
+    identities: dict[int, str] = field(default_factory=dict)
     content: JsonValue = None  # the stored list and identities; an Unavailable if it is gone
 
     @classmethod
@@ -73,7 +82,11 @@ class OpenMap:
             size=items.size or 0,
             doomed=items.doomed,
         )
-        opened.open = dict(open_items.from_text(text, place, states) for text in items.open or [])
+        for text in items.open or []:
+            item = open_items.from_text(text, place, states)
+            opened.open[item.index] = item.status
+            opened.reported[item.index] = item.reported
+            opened.identities[item.index] = item.identity
         opened.latest = place.before + max((state.number for state in states), default=0)
         return opened
 
@@ -104,10 +117,31 @@ class OpenMap:
         return self.count(FAILED)
 
     @property
+    def waiting(self) -> int:
+        """Number of items that have not started, or that wait for their next attempt."""
+        paused = sum(status.phase in _PAUSED for status in self.open.values())
+        return paused + self.count(frozenset("P"))
+
+    @property
     def has_waiting(self) -> bool:
         """Whether an item has not started, or waits for its next attempt."""
-        backoff = any(status.phase == "Backoff" for status in self.open.values())
-        return backoff or self.next_not_started() is not None
+        paused = any(status.phase in _PAUSED for status in self.open.values())
+        return paused or self.next_not_started() is not None
+
+    @property
+    def has_held(self) -> bool:
+        """Whether an item waits for a resource or for the budget; others would wait for it too."""
+        return any(status.phase == "Pending" for status in self.open.values())
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no other item may begin, because of their number or the size of their texts."""
+        if len(self.open) < MAX_OPEN // 2:
+            return False
+        items = self.status()
+        texts = (items.states or "", *(items.open or ()), *(items.blocks or ()))
+        size = sum(len(text) + 3 for text in texts)
+        return len(self.open) >= MAX_OPEN or size > _LARGEST_TEXTS
 
     def take(self, index: int, status: NodeStatus) -> None:
         """Take the status of an open item as the pass has changed it; record its end."""
@@ -129,13 +163,18 @@ class OpenMap:
             case _:
                 self.states[index] = ItemState("C", number)
 
+    def identify(self, index: int) -> None:
+        """Note the identity of an item that starts, for its journal."""
+        if self.has_journal and isinstance(self.content, dict):
+            self.identities[index] = str(self.content["identities"][index])[:IDENTITY_SHOWN]
+
     def cancel_waiting(self) -> None:
         """End all items that have not started, and those that wait for their next attempt."""
         for index, state in enumerate(self.states):
             if index not in self.open and state.letter == "P":
                 self.states[index] = ItemState("C")
         for index, status in list(self.open.items()):
-            if status.phase == "Backoff":
+            if status.phase in _PAUSED:
                 self.open.pop(index)
                 number = (status.attempt or self.place.before) - self.place.before
                 self.states[index] = ItemState("C", number)
@@ -167,7 +206,9 @@ class OpenMap:
             status = self.open[index]
             message = bool(status.message) and shown < _MESSAGES_SHOWN
             shown += message
-            texts.append(open_items.to_text(index, status, self.place, message=message))
+            identity = self.identities.get(index, "") if self.has_journal else ""
+            item = OpenItem(index, status, self.reported.get(index, 0), identity)
+            texts.append(open_items.to_text(item, self.place, message=message))
         return changed_items(
             self.items,
             states=format_states(states),

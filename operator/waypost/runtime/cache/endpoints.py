@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from waypost.api.provider import ModelProviderSpec
-from waypost.api.status import AgentWorkflowStatus
+from waypost.api.status import AgentWorkflowStatus, NodeStatus
 from waypost.api.toolserver import ToolServerSpec
 from waypost.ports.cluster import Kind, Listing, Obj
 from waypost.probes.subject import Subject, SubjectKind, subject
@@ -103,10 +103,7 @@ class EndpointCache:
 
     def note(self, run: Key, status: AgentWorkflowStatus) -> None:
         """Remember whether a run waits for an object that does not exist (yet)."""
-        waits = any(
-            node.phase == "Pending" and node.reason == Reason.MISSING_REFERENCE
-            for node in status.nodes
-        )
+        waits = any(_waits(node) for node in status.nodes)
         if waits:
             self._waiting.setdefault(run.namespace, set()).add(run)
         else:
@@ -130,6 +127,13 @@ class EndpointCache:
             for key, state in self._subjects.items()
             if key.kind is kind and key.namespace == namespace and not state.deleting
         ]
+
+
+def _waits(node: NodeStatus) -> bool:
+    """Whether a node, or an item of a map, waits for an object."""
+    waiting = node.phase == "Pending" and node.reason == Reason.MISSING_REFERENCE
+    opened = (node.items.open or ()) if node.items is not None else ()
+    return waiting or any(f" ={Reason.MISSING_REFERENCE}" in text for text in opened)
 
 
 def _key(kind: Kind, state: Subject) -> SubjectKey:

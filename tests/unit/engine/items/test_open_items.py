@@ -1,13 +1,23 @@
 """Open items as texts: what is read back is what was written."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from waypost.api.items.states import ItemState
+from waypost.api.items.status import IDENTITY
+from waypost.api.state.usage import Allotment
 from waypost.api.status import AttemptStatus, NodeStatus
-from waypost.kube.items.open_items import Place, from_text, shown_message, state_of, to_text
+from waypost.kube.items.open_items import (
+    OpenItem,
+    Place,
+    from_text,
+    shown_message,
+    state_of,
+    to_text,
+)
 from waypost.kube.timestamps import timestamp
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -25,12 +35,30 @@ REASONS = st.sampled_from([None, "NodeError", "ImagePull", "RateLimited"])
 MOMENTS = st.integers(-5_000, 9_000_000).map(lambda ms: AT + timedelta(milliseconds=ms))
 
 
+SHARES = st.one_of(
+    st.none(),
+    st.builds(
+        Allotment,
+        tokens=st.one_of(st.none(), st.integers(0, 9_000_000)),
+        costUSD=st.sampled_from([None, "0", "0.25", "123.123456789"]),
+        tool_calls=st.one_of(st.none(), st.integers(1, 5000)),
+    ),
+)
+
+
 @st.composite
-def items(draw: st.DrawFn) -> NodeStatus:
+def items(draw: st.DrawFn) -> OpenItem:
+    reported = draw(st.integers(0, 12))
+    identity = draw(st.sampled_from(["", "0123456789ab"]))
+    return OpenItem(7, draw(statuses()), reported, identity)
+
+
+@st.composite
+def statuses(draw: st.DrawFn) -> NodeStatus:
     number = draw(st.integers(1, 30))
     status = NodeStatus(
         path="scan/7",
-        phase=draw(st.sampled_from(["Running", "Superseding", "Backoff"])),
+        phase=draw(st.sampled_from(["Running", "Superseding", "Backoff", "Pending"])),
         round=2,
         attempt=3 + number,
         reason=draw(REASONS),
@@ -43,32 +71,67 @@ def items(draw: st.DrawFn) -> NodeStatus:
     moment = timestamp(draw(MOMENTS))
     if status.phase == "Backoff":
         return status.model_copy(update={"wake_at": moment})
+    if status.phase == "Pending":
+        return draw(held(status, moment))
     attempt = AttemptStatus(
         number=3 + number,
         job=f"job-scan/7-{3 + number}",
         round=2,
         launched_at=moment,
+        allotment=draw(SHARES),
         stopping=draw(st.sampled_from([None, "Timeout", "Cancelled"])),
         stopping_at=draw(st.one_of(st.none(), MOMENTS.map(timestamp))),
     )
     return status.model_copy(update={"attempts": [attempt], "started_at": moment})
 
 
-@given(items())
-def test_reading_is_the_inverse_of_writing(item: NodeStatus) -> None:
-    states = [ItemState("P")] * 7 + [state_of(item, PLACE.before)]
-    index, read = from_text(to_text(7, item, PLACE, message=True), PLACE, states)
-    shown = shown_message(item) or None
-    assert (index, read) == (7, item.model_copy(update={"message": shown}))
+@st.composite
+def held(draw: st.DrawFn, status: NodeStatus, moment: str) -> NodeStatus:
+    """An item that waits for a resource, or for budget: perhaps because its share was too small."""
+    if draw(st.booleans()):
+        update = {"reason": "MissingReference", "wake_at": moment}
+        return status.model_copy(update=update)
+    status = status.model_copy(update={"reason": "BudgetExceeded"})
+    share = draw(SHARES)
+    if share is None:
+        return status
+    at = timestamp(AT)
+    name = draw(st.sampled_from(["tokens", "costUSD", "toolCalls"]))
+    attempt = AttemptStatus(
+        number=status.attempt or 1,
+        job=f"job-scan/7-{status.attempt}",
+        round=2,
+        launched_at=at,
+        finished_at=at,
+        reason="BudgetExceeded",
+        message=f"the attempt's share of spec.budget.{name}: it was too small",
+        allotment=share,
+    )
+    return status.model_copy(update={"attempts": [attempt]})
 
 
 @given(items())
-def test_a_text_is_short_and_stays_the_same(item: NodeStatus) -> None:
+def test_reading_is_the_inverse_of_writing(item: OpenItem) -> None:
+    states = [ItemState("P")] * 7 + [state_of(item.status, PLACE.before)]
+    read = from_text(to_text(item, PLACE, message=True), PLACE, states)
+    shown = shown_message(item.status) or None
+    assert read == replace(item, status=item.status.model_copy(update={"message": shown}))
+
+
+@given(items())
+def test_a_text_is_short_and_stays_the_same(item: OpenItem) -> None:
     """A pass that changes nothing must write nothing."""
-    states = [ItemState("P")] * 7 + [state_of(item, PLACE.before)]
-    text = to_text(7, item, PLACE, message=True)
-    assert len(text) <= 160
-    assert to_text(7, from_text(text, PLACE, states)[1], PLACE, message=True) == text
+    states = [ItemState("P")] * 7 + [state_of(item.status, PLACE.before)]
+    text = to_text(item, PLACE, message=True)
+    assert len(text) <= 200
+    assert to_text(from_text(text, PLACE, states), PLACE, message=True) == text
+
+
+@given(items().filter(lambda item: item.identity))
+def test_the_gateway_finds_the_identity_in_the_text(item: OpenItem) -> None:
+    found = IDENTITY.search(to_text(item, PLACE, message=True))
+    assert found is not None
+    assert found[1] == item.identity
 
 
 @pytest.mark.parametrize("text", ["", "7", "x +1", "9 +1", "0 +1"])

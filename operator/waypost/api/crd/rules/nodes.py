@@ -14,7 +14,7 @@ POD_FIELDS: Final = ("timeout", "queueTimeout", "deadline", "retry", "effect", "
 OF_ATTEMPTS: Final = ("timeout", "retry", "effect", "isolation")
 
 REPEATED: Final = ("python", "container", "agent", "http")
-MAPPED: Final = ("python", "container", "http")
+MAPPED: Final = ("python", "container", "agent", "http")
 
 _NAME = Cel("self.name")
 _WITHOUT_POD = ("approval", "wait", "first")  # workflow nodes have a rule for these fields
