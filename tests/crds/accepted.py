@@ -305,6 +305,18 @@ ACCEPTED = [
         "S170: tolerate as a percentage",
     ),
     row("map-of-which-no-item-may-fail", workflow(node(forEach={"items": "${[1]}"})), "S174"),
+    row("rerun-of-an-item", workflow(rerun={"round": 2, "from": ["scan/0", "scan/999"]}), "S160"),
+    row(
+        "map-of-agents",
+        workflow(
+            {
+                "name": "ask",
+                "agent": {"model": {"provider": "main", "name": "m"}, "prompt": "${item}"},
+                "forEach": {"items": "${[1]}"},
+            }
+        ),
+        "S186",
+    ),
     row("map-with-a-count", workflow(node(forEach={"items": "${[1]}", "tolerate": 2})), "S174"),
     row("computed-wait", workflow(pause(wait={"duration": "${inputs.n}s"})), "S76"),
     row("record-compressed", kept(compressed="H4sI"), "gzip and base64"),

@@ -31,6 +31,11 @@ STRICT = [
     *KINDS,
     *FINALLY,
     row(
+        "rerun-of-an-item-without-a-number",
+        workflow(rerun={"round": 2, "from": ["scan/x"]}),
+        "scan/x is neither the name of a node, such as scan, nor an item",
+    ),
+    row(
         "rerun-of-the-first-round",
         workflow(rerun={"round": 1}),
         "spec.rerun.round: Invalid value: 1: spec.rerun.round in body should be greater than or "
@@ -371,7 +376,7 @@ STRICT = [
     row(
         "mapped-wait",
         workflow({"name": "a", "wait": {"duration": "1m"}, "forEach": {"items": "${[1]}"}}),
-        "node a has forEach, which only python, container, http nodes can have",
+        "node a has forEach, which only python, container, agent, http nodes can have",
     ),
     row(
         "pause-of-zero",

@@ -145,6 +145,7 @@ class RoundStory:
     kept: dict[str, Obj] = field(default_factory=dict)
     ended: dict[str, Obj] = field(default_factory=dict)  # checkpoints by path, once it is over
     ended_at: float = float("inf")
+    repeated: list[tuple[str, str]] = field(default_factory=list)  # maps and items, by rerun.from
 
 
 @dataclass

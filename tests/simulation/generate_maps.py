@@ -86,4 +86,14 @@ def _with_lists(rng: random.Random, each: Round, nodes: tuple[Node, ...]) -> Rou
         values = values[: rng.choice([len(values), len(values), 2])]
         values += [rng.randrange(_VALUES) for _ in range(rng.choice([0, 0, 1, 2]))]
         lists.append((node.name, tuple(values)))
-    return replace(each, lists=tuple(lists))
+    return _with_items(replace(each, lists=tuple(lists)), nodes)
+
+
+def _with_items(each: Round, nodes: tuple[Node, ...]) -> Round:
+    """In some rounds single items run again. Drawn by itself: older seeds keep their lists."""
+    rng = random.Random(f"items again of {each}")
+    maps = [node.name for node in nodes if node.is_map]
+    if rng.random() > 0.35 or not maps:
+        return each
+    chosen = {(rng.choice(maps), rng.choice((0, 0, 1, 2, 4))) for _ in range(rng.choice((1, 1, 2)))}
+    return replace(each, again_items=tuple(sorted(chosen)))

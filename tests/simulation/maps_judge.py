@@ -12,7 +12,7 @@ from waypost.ports.cluster import Obj
 from tests.fakes.nodes.programs import node_of
 from tests.simulation.evidence import Evidence, Violation
 from tests.simulation.interpreter import Again, End, Starts
-from tests.simulation.maps import sealed_of, states_of
+from tests.simulation.maps import payload, sealed_of, states_of
 from tests.simulation.plan import Node, Scenario
 from tests.simulation.programs import Gave
 
@@ -43,6 +43,20 @@ def _item(node: Node, path: str) -> Node:
     at, values = int(path.partition("/")[2]), node.values or ()
     value = values[at] if at < len(values) else 0
     return node.item(path, value)
+
+
+def repeated(seen: Evidence, known: dict[str, Obj], named: Iterable[str]) -> list[tuple[str, str]]:
+    """The items among the names in rerun.from: the map and the item as JSON text."""
+    paths = sorted(path for path in named if "/" in path)
+    return [(node_of(path), _recorded_item(seen, known, path)) for path in paths]
+
+
+def _recorded_item(seen: Evidence, known: dict[str, Obj], path: str) -> str:
+    """The item at a path in the list that was recorded last."""
+    name, _, index = path.partition("/")
+    entry = known.get(name, {})
+    record = sealed_of(seen, entry).get("list") or section(entry, "items").get("listRecord", "")
+    return json.dumps(payload(seen.records[record])["items"][int(index)])
 
 
 def list_of(node: Node, seen: Evidence) -> list[int]:
@@ -171,6 +185,9 @@ def identities(scenario: Scenario, node: Node, seen: Evidence) -> Iterator[Viola
         before = counts
     keys: dict[str, set[str]] = {}
     done: Counter[str] = Counter()
+    asked = Counter(
+        item for each in seen.rounds for name, item in each.repeated if name == node.name
+    )
     for pod in seen.pods.values():
         if node_of(pod.path) != node.name or pod.act is None:
             continue
@@ -180,14 +197,32 @@ def identities(scenario: Scenario, node: Node, seen: Evidence) -> Iterator[Viola
         if story is not None and story.reason == "Succeeded":
             done[content] += 1
     for content, found in keys.items():
-        allowed = most[json.dumps(json.loads(content).get("item"))]
+        item = json.dumps(json.loads(content).get("item"))
+        allowed = most[item] + asked[item]
         if len(found) > allowed:
             text = f"{node.name}: {len(found)} idempotency keys for {allowed} items with {content}"
             yield Violation("VM7", text)
-        if done[content] > (begins := begun[json.dumps(json.loads(content).get("item"))]):
+        if done[content] > (begins := begun[item] + asked[item]):
             text = f"{node.name}: {done[content]} programs succeeded for {begins} items {content}"
             yield Violation("VM7", text)
     shared = Counter(key for found in keys.values() for key in found)
     for key, count in shared.items():
         if count > 1:
             yield Violation("VM7", f"{node.name}: {count} different items have the key {key}")
+    returned = {item for item in begun if begun[item] > most[item]}
+    yield from _once_per_key(node, seen, returned)
+
+
+def _once_per_key(node: Node, seen: Evidence, returned: set[str]) -> Iterator[Violation]:
+    """VM7: an item that rerun.from names runs with another key; `returned` are the items that were
+    missing in a list, which run again with theirs."""
+    succeeded: dict[str, set[tuple[str, int]]] = {}
+    for pod in seen.pods.values():
+        story = seen.attempts.get((pod.path, pod.attempt))
+        ours = node_of(pod.path) == node.name and pod.act is not None
+        ours = ours and json.dumps((pod.inputs or {}).get("item")) not in returned
+        if ours and story is not None and story.reason == "Succeeded":
+            succeeded.setdefault(pod.key, set()).add((pod.path, pod.attempt))
+    for key, attempts in succeeded.items():
+        if len(attempts) > 1:
+            yield Violation("VM7", f"{node.name}: {attempts} succeeded with the same key {key}")

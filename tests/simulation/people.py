@@ -93,8 +93,24 @@ def _rerun(stage: "Stage", planned: Round, *, number: int, blocked: list[str]) -
     else:
         again += blocked
     outputs = {name: given(stage, name) for name in planned.given}
+    again += _items(stage, planned, {*again, *skip, *outputs})
     named = {"from": again, "skip": skip, "outputs": outputs}
     return {"round": number} | {key: value for key, value in named.items() if value}
+
+
+def _items(stage: "Stage", planned: Round, named: set[str]) -> list[str]:
+    """The items that the person names: those that the last list has, and the next one before this
+    round would have."""
+    nodes = {entry["path"]: entry for entry in items(stage.seen.run, "status", "nodes")}
+    inputs = section(stage.seen.run, "spec", "inputs")
+    found = []
+    for name, index in planned.again_items:
+        stored = section(nodes.get(name, {}), "items")
+        listed = bool(stored.get("sealed") or stored.get("listRecord"))
+        known = min(stored.get("total", 0), len(inputs.get(f"list_{name}", ())))
+        if listed and index < known and name not in {*named, planned.drop, planned.edit}:
+            found.append(f"{name}/{index}")
+    return found
 
 
 def given(stage: "Stage", name: str) -> Any:

@@ -237,6 +237,7 @@ class Round:
     add: str = ""
     drop: str = ""
     lists: tuple[tuple[str, tuple[int, ...]], ...] = ()  # new lists of maps
+    again_items: tuple[tuple[str, int], ...] = ()  # single items of maps, if they are there
 
     def without(self, gone: Collection[str]) -> "Round":
         """The round of a workflow that lacks these nodes."""
@@ -249,6 +250,7 @@ class Round:
             add="" if self.add in gone else self.add,
             drop="" if self.drop in gone else self.drop,
             lists=tuple(each for each in self.lists if each[0] not in gone),
+            again_items=tuple(each for each in self.again_items if each[0] not in gone),
         )
 
 

@@ -42,9 +42,7 @@ class Rounds:
     def _begin(self, spec: Obj, old: Obj, new: Obj, now: float) -> None:
         asked = section(spec, "rerun")
         named = set(asked.get("from") or ())
-        put = put_by_a_person(spec) | put_by_a_person(
-            self._seen.spec
-        )  # by a person, now or in the round before
+        put = put_by_a_person(spec) | put_by_a_person(self._seen.spec)  # in this round or before
         was = {node["name"]: node for node in items(self._seen.spec, "nodes")}
         present = {node["name"] for node in items(spec, "nodes")}
         edited = {n["name"] for n in items(spec, "nodes") if n != was.get(n["name"])}
@@ -52,6 +50,8 @@ class Rounds:
         lists = self._new_lists(spec)  # a gate covers definitions, and not inputs of the run
         known = {entry["path"]: entry for entry in items(old, "nodes")}
         story = RoundStory(self._seen.round, now, frozenset(named))
+        story.repeated = maps_judge.repeated(self._seen, known, named)
+        named |= {name for name, _ in story.repeated}  # but each.named has only whole nodes
         doubtful: set[str] = set()
         anew: set[str] = set()  # certainly
         for node in self._scenario.nodes:
@@ -77,17 +77,20 @@ class Rounds:
             if gate and node.name in anew:
                 self._seen.stale[node.name] = now
         self._told(story, known, new)
+        self._note_given(asked, known, named)
+        if self._seen.rounds:
+            self._seen.rounds[-1].ended = known
+            self._seen.rounds[-1].ended_at = now
+        self._seen.rounds.append(story)
+        self._seen.finished_at = None
+
+    def _note_given(self, asked: Obj, known: dict[str, Obj], named: set[str]) -> None:
         for path in [p for p in self._seen.given if known[p]["phase"] != "Succeeded"]:
             del self._seen.given[path]  # the next round has come before it
         self._seen.given |= {name: digest(v) for name, v in (asked.get("outputs") or {}).items()}
         self._seen.left_out |= set(asked.get("skip") or ())
         for name in (*named, *(asked.get("skip") or ())):
             self._seen.given.pop(name, None)
-        if self._seen.rounds:
-            self._seen.rounds[-1].ended = known
-            self._seen.rounds[-1].ended_at = now
-        self._seen.rounds.append(story)
-        self._seen.finished_at = None
 
     def _new_lists(self, spec: Obj) -> set[str]:
         """The maps whose list a person has changed."""

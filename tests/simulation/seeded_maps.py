@@ -79,6 +79,11 @@ def _key_of_an_item_from_its_path(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(inputs, "_item_of", with_path)
 
 
+@bug("VM7", focus=lambda plan: any(r.again_items and r.moment == "ended" for r in plan.rounds))
+def _a_repeated_item_keeps_its_key(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(inputs, "mark_of", lambda content, index: content["identities"][index])
+
+
 @bug("VM6", "VM4", "T11", focus=_failing_maps)
 def _tolerance_from_the_listed_failures(patch: pytest.MonkeyPatch) -> None:
     """Bug 5: only one failure is listed, so the tolerance is never exceeded by a second one."""

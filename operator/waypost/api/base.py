@@ -8,6 +8,7 @@ from pydantic.alias_generators import to_camel
 
 DURATION_PATTERN = r"^([0-9]{1,5}(h|m|s|ms)){1,4}$"
 NODE_NAME_PATTERN = r"^[a-z]([a-z0-9_]{0,38}[a-z0-9])?$"
+NODE_OR_ITEM_PATTERN = r"^[a-z]([a-z0-9_]{0,38}[a-z0-9])?(/(0|[1-9][0-9]{0,2}))?$"
 OBJECT_NAME_PATTERN = r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$"
 INPUT_KEY_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]{0,62}$"
 
@@ -22,6 +23,8 @@ JsonObject = dict[str, Any]
 
 Duration = Annotated[str, StringConstraints(pattern=DURATION_PATTERN, max_length=24)]
 NodeName = Annotated[str, StringConstraints(pattern=NODE_NAME_PATTERN, max_length=40)]
+# A node, or an item of a map: `scan`, `scan/3`.
+NodeOrItem = Annotated[str, StringConstraints(pattern=NODE_OR_ITEM_PATTERN, max_length=44)]
 ObjectName = Annotated[
     str, StringConstraints(pattern=OBJECT_NAME_PATTERN, min_length=1, max_length=253)
 ]

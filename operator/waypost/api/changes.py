@@ -78,6 +78,8 @@ class ItemsChanges(TypedDict, total=False):
     blocks: list[str] | None
     doomed: str | None
     reusable: bool | None
+    again: list[int] | None
+    repeated: bool | None
     sealed: str | None
 
 

@@ -1,10 +1,12 @@
 """Rerun: a new round of a run, requested by a person, which repeats a part of its nodes."""
 
+from collections.abc import Iterator
 from typing import Literal
 
 from pydantic import Field
 
-from waypost.api.base import UNIQUE_ITEMS, JsonValue, Model, NodeName
+from waypost.api.base import UNIQUE_ITEMS, JsonValue, Model, NodeName, NodeOrItem
+from waypost.api.paths import parse_path
 
 
 class Rerun(Model):
@@ -19,13 +21,14 @@ class Rerun(Model):
         description="Number of the round. A run starts in round 1, and the number can only grow. "
         "Raising it starts a round; the same update can change any other field of spec.",
     )
-    from_: list[NodeName] | None = Field(
+    from_: list[NodeOrItem] | None = Field(
         default=None,
         alias="from",
         max_length=200,
         description="Nodes to run again whatever their result, with everything after them. A node "
-        "with effect: once is repeated only if it is listed here. Default: the failed and "
-        "cancelled nodes.",
+        "with effect: once is repeated only if it is listed here. An item of a node with forEach "
+        "is named by its index in the last list, such as scan/3: then the other items that "
+        "succeeded are kept. Default: the failed and cancelled nodes.",
         json_schema_extra=UNIQUE_ITEMS,
     )
     outputs: dict[NodeName, JsonValue] | None = Field(
@@ -46,3 +49,18 @@ class Rerun(Model):
         description="Nodes to skip in this round. They end as Skipped. Not for approval nodes.",
         json_schema_extra=UNIQUE_ITEMS,
     )
+
+    @property
+    def nodes(self) -> frozenset[str]:
+        """The nodes that `from` names."""
+        return frozenset(name for name in self.from_ or () if "/" not in name)
+
+    def items_of(self, node: str) -> list[int]:
+        """The indexes of the items of a node that `from` names, in order."""
+        return sorted(index for name, index in self.items() if name == node)
+
+    def items(self) -> Iterator[tuple[str, int]]:
+        """The items that `from` names: name of the node and index."""
+        for name in self.from_ or ():
+            if (index := parse_path(name).index) is not None:
+                yield parse_path(name).node, index

@@ -90,6 +90,16 @@ class ItemsStatus(StatusModel):
         description="The list is of an earlier round. true: items with the same identity in the "
         "next list keep their results.",
     )
+    again: list[Annotated[int, Field(ge=0, le=MAX_ITEMS - 1)]] | None = Field(
+        default=None,
+        max_length=200,
+        description="Indexes of the items of this list that rerun.from has named. Their results "
+        "are not kept.",
+    )
+    repeated: bool | None = Field(
+        default=None,
+        description="Whether rerun.from has named an item of this or of an earlier list.",
+    )
     sealed: RecordName | None = Field(
         default=None,
         description="NodeRecord that holds states, list and results after the node has ended.",

@@ -193,4 +193,4 @@ class Budget(Model):
     )
 
 
-KIND: Final = NodeKind("agent", AgentKind)
+KIND: Final = NodeKind("agent", AgentKind, has_journal=True)

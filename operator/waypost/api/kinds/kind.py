@@ -14,9 +14,11 @@ class NodeKind:
         model: The model of that field.
         has_pod: Whether attempts of the node run in pods.
         is_gate: Whether the node asks people, so that only they can give its output.
+        has_journal: Whether attempts of the node continue a journal, which the gateway keeps.
     """
 
     name: str
     model: type[Model]
     has_pod: bool = True
     is_gate: bool = False
+    has_journal: bool = False

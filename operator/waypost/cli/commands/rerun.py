@@ -15,7 +15,11 @@ def rerun(
     run: options.Run,
     from_: Annotated[
         list[str] | None,
-        typer.Option("--from", metavar="NODE", help="Run this node and all nodes after it again."),
+        typer.Option(
+            "--from",
+            metavar="NODE",
+            help="Run this node, or one item of it such as scan/3, and all nodes after it again.",
+        ),
     ] = None,
     skip: Annotated[
         list[str] | None, typer.Option("--skip", metavar="NODE", help="Skip this node.")

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from waypost.api.kinds.table import kind_of
+from waypost.api.rerun import Rerun
 from waypost.api.workflow import AgentWorkflowSpec, Node
 from waypost.compiler.node_output import violations
 from waypost.compiler.problems import Problem, did_you_mean
@@ -20,8 +21,9 @@ def rerun_problems(spec: AgentWorkflowSpec) -> Iterator[Problem]:
     nodes = {node.name: node for node in spec.nodes}
     last = {node.name for node in spec.finally_ or ()}
     named: dict[str, str] = {}
+    yield from _items(rerun, nodes)
     for field, names in (
-        ("from", rerun.from_),
+        ("from", [name for name in rerun.from_ or () if name in rerun.nodes]),
         ("outputs", list(rerun.outputs or {})),
         ("skip", rerun.skip),
     ):
@@ -42,6 +44,23 @@ def rerun_problems(spec: AgentWorkflowSpec) -> Iterator[Problem]:
     for name, value in (rerun.outputs or {}).items():
         if name in nodes:
             yield from _given(nodes[name], value)
+
+
+def _items(rerun: Rerun, nodes: dict[str, Node]) -> Iterator[Problem]:
+    """Report items of nodes that have none, and items of nodes that are named themselves."""
+    fields = (("from", rerun.nodes), ("outputs", rerun.outputs), ("skip", rerun.skip))
+    for name, index in rerun.items():
+        place, path, node = "rerun.from", f"{name}/{index}", nodes.get(name)
+        named = next((field for field, names in fields if name in (names or ())), None)
+        if node is None:
+            yield Problem(place, f"there is no node {name!r} for {path}{did_you_mean(name, nodes)}")
+        elif node.for_each is None:
+            yield Problem(place, f"node {name} has no forEach, so no item {path}; name {name}")
+        elif named is not None:
+            text = (
+                f"{path} is an item of node {name}, which is also in rerun.{named}; name only one"
+            )
+            yield Problem(place, text)
 
 
 def _given(node: Node, value: object) -> Iterator[Problem]:

@@ -1,16 +1,17 @@
 """How a map begins: its list is evaluated once, stored, and compared with the list of an earlier
 round. One status write then records the items and their first attempts."""
 
+from collections import Counter
 from typing import Final
 
 from waypost.api.base import JsonObject, JsonValue
 from waypost.api.items.states import MAX_ITEMS, NOT_STARTED, ItemState, format_states
 from waypost.api.items.status import ItemsStatus
+from waypost.api.kinds.table import kind_of
 from waypost.api.workflow import Node
 from waypost.engine.items import matching, records
 from waypost.engine.items.identity import identities
 from waypost.engine.items.working import place_of
-from waypost.engine.nodes.table import engine_kind
 from waypost.engine.scheduling.inputs import context_for, inputs_of_item, invalid_reason
 from waypost.engine.scheduling.unread import unread_records
 from waypost.engine.state.inputs import Invalid
@@ -18,6 +19,7 @@ from waypost.engine.state.transition import Transition
 from waypost.expressions.templates import RenderError, render_json
 from waypost.kube import timestamps
 from waypost.kube.facts.read_problems import ReadProblem
+from waypost.kube.items.marks import format_counts
 from waypost.kube.items.open_map import OpenMap
 from waypost.kube.node_records import EVALUATED
 from waypost.protocol import ijson
@@ -44,7 +46,10 @@ def begin(transition: Transition, path: str) -> None:
         transition.end(path, "Failed", Reason.INPUT_TOO_LARGE, text)
         return
     known = identities(_contents(transition, path, values))
+    again, counts = _named(transition, path)
     content: JsonObject = {"items": values, "identities": known}
+    if repeats := format_counts(counts[identity] if identity else 0 for identity in known):
+        content["repeats"] = repeats
     problem = transition.observed.write_problems.get(records.name_of(transition, path, content))
     if problem is not None and problem.permanent:
         text = f"its list could not be stored: {problem.message}"
@@ -53,13 +58,15 @@ def begin(transition: Transition, path: str) -> None:
     if problem is not None:
         transition.hold(path, problem)
         return
-    _record(transition, path, content, _reused(transition, path, known))
+    kept = _reused(transition, path, known)
+    kept = {index: end for index, end in kept.items() if known[index] not in again}
+    _record(transition, path, content, kept)
 
 
 def before_begin(transition: Transition, path: str) -> ReadProblem | None:
     """Why what an earlier list left could not be read; None if it could."""
     items = transition.statuses[path].items
-    if items is None or not items.reusable:
+    if items is None or not matching.is_read(items):
         return None
     needed = matching.records_to_read(items, transition.observed.payloads)
     if items.sealed is not None:
@@ -98,6 +105,14 @@ def _contents(transition: Transition, path: str, values: list[JsonValue]) -> lis
     return contents
 
 
+def _named(transition: Transition, path: str) -> tuple[set[str], Counter[str]]:
+    """The identities that rerun.from names now, and how often each one was named until now."""
+    before = transition.statuses[path].items
+    if before is None or not matching.is_read(before):
+        return set(), Counter()
+    return matching.named_before(before, transition.payload)
+
+
 def _reused(transition: Transition, path: str, known: list[str]) -> dict[int, JsonObject]:
     """The results of an earlier list for items with the same identity, by their new index."""
     before, node = transition.statuses[path].items, transition.node(path)
@@ -124,6 +139,7 @@ def _record(
         source=transition.observed.definition.list_source(path),
         list_record=records.put(transition, path, content),
         states=format_states(states),
+        repeated="repeats" in content or None,
         size=sum(len(ijson.canonical(end.get("o"))) for end in kept.values()) or None,
     )
     transition.update(
@@ -141,7 +157,7 @@ def _record(
         keeps_outputs=node.for_each.keeps_outputs,
     )
     opened.content = content
-    opened.has_journal = engine_kind(node).has_journal
+    opened.has_journal = kind_of(node).has_journal
     if opened.keeps_outputs:
         opened.fresh = dict(kept)
     transition.maps[path] = opened

@@ -164,6 +164,7 @@ def _summary(opened: OpenMap, sealed: str) -> ItemsStatus:
         source=opened.items.source,
         reasons=opened.reasons or None,
         failures=opened.failures or None,
+        repeated=opened.items.repeated,
         sealed=sealed or None,
     )
 

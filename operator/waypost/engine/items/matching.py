@@ -1,5 +1,6 @@
 """What the items of an earlier list leave to the next one: results by identity."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -7,6 +8,7 @@ from waypost.api.base import JsonObject, JsonValue
 from waypost.api.items.states import parse_states
 from waypost.api.items.status import ItemsStatus
 from waypost.expressions.values import Unavailable
+from waypost.kube.items.marks import counts_of
 
 
 def records_to_read(items: ItemsStatus, payloads: Mapping[str, JsonValue]) -> set[str]:
@@ -18,6 +20,29 @@ def records_to_read(items: ItemsStatus, payloads: Mapping[str, JsonValue]) -> se
         stored: Mapping[str, Any] = sealed if isinstance(sealed, dict) else {}
         return {*stored.get("blocks", ()), *([stored["list"]] if "list" in stored else ())}
     return {*(items.blocks or ()), *([items.list_record] if items.list_record else ())}
+
+
+def is_read(items: ItemsStatus) -> bool:
+    """Whether the next list needs something of this one: results, or how often items were named."""
+    return bool(items.reusable or items.again or items.repeated)
+
+
+def named_before(
+    items: ItemsStatus, payload: Callable[[str], JsonValue]
+) -> tuple[set[str], Counter[str]]:
+    """What `rerun.from` has asked of the items of an earlier list.
+
+    Returns:
+        The identities of the items whose results are not kept, and how often each identity was
+        named, this time included.
+    """
+    stored = _stored(items, payload)
+    found = _object(payload(str(stored["list"]))) if stored.get("list") else {}
+    identities = found.get("identities") or []
+    counts = Counter(dict(zip(identities, counts_of(found), strict=False)))
+    again = {identities[index] for index in items.again or () if index < len(identities)}
+    counts.update(again)
+    return again, counts
 
 
 def results_by_identity(

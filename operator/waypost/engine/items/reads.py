@@ -34,7 +34,8 @@ def payload_reads(observed: Observed, node: Node, status: NodeStatus | None) -> 
     if status is None or items is None:
         return set()
     if status.phase == "Pending" or (status.phase == "Superseding" and node.for_each is not None):
-        return matching.records_to_read(items, observed.payloads) if items.reusable else set()
+        read = matching.is_read(items)
+        return matching.records_to_read(items, observed.payloads) if read else set()
     if status.phase != "Running" or items.states is None:
         return set()
     return _of_running(observed, node, items)

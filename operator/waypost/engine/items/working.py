@@ -6,9 +6,9 @@ from typing import Final
 
 from waypost.api.changes import changed_node
 from waypost.api.items.status import MAX_BLOCKS, ItemsStatus
+from waypost.api.kinds.table import kind_of
 from waypost.api.status import NodeStatus
 from waypost.engine.items import records
-from waypost.engine.nodes.table import engine_kind
 from waypost.engine.state.decision import RunEvent
 from waypost.engine.state.observed import Observed
 from waypost.engine.state.transition import INLINE_ITEMS, INLINE_TOTAL, Transition
@@ -54,7 +54,7 @@ def open_maps(transition: Transition) -> None:
         node = transition.node(path)
         keeps = node.for_each is None or node.for_each.keeps_outputs
         opened = OpenMap.of(items, place_of(transition, path, items), keeps_outputs=keeps)
-        opened.has_journal = engine_kind(node).has_journal
+        opened.has_journal = kind_of(node).has_journal
         if items.list_record is not None and transition.has_payload(items.list_record):
             opened.content = transition.payload(items.list_record)
         transition.maps[path] = opened

@@ -27,8 +27,9 @@ from waypost.engine.nodes.kind import EngineKind
 from waypost.engine.nodes.limits import DEFAULT_REQUESTS, left_of
 from waypost.engine.nodes.texts import render_env
 from waypost.engine.state.inputs import Invalid, Missing
+from waypost.engine.state.paths import node_of
 from waypost.engine.state.resolved import Resolved
-from waypost.engine.state.transition import Transition, node_of
+from waypost.engine.state.transition import Transition
 from waypost.expressions.templates import NullPolicy, RenderError, render_text
 from waypost.kube.manifests.endpoints import provider_access, server_access
 from waypost.kube.manifests.pod import Rendered
@@ -221,4 +222,4 @@ def _accounted(transition: Transition, path: str) -> JsonObject:
     return _wire(used) if used is not None else {}
 
 
-KIND: Final = EngineKind("agent", render=_render, gets_modules=True, has_journal=True)
+KIND: Final = EngineKind("agent", render=_render, gets_modules=True)

@@ -62,7 +62,6 @@ class EngineKind:
         render: The fields of the kind that its pod gets, evaluated.
         python: The function of the user that the pod calls.
         gets_modules: The pod gets spec.modules.
-        has_journal: Attempts of a node continue a journal, which the gateway keeps.
     """
 
     name: str
@@ -75,4 +74,3 @@ class EngineKind:
     render: Render = nothing_rendered
     python: Callable[[Node], PythonWork | None] = no_python
     gets_modules: bool = False
-    has_journal: bool = False

@@ -69,10 +69,11 @@ def problems(observed: Observed) -> tuple[Problem, ...]:
         return ()
     if observed.definition.problems:
         return observed.definition.problems
+    _, rerun = _request(observed)
     if observed.status.cancelled_at:
         text = "the run was cancelled, which is final; create a new run"
         return (Problem("rerun.round", text),)
-    return tuple(_unrepeatable(observed))
+    return (*replaced.unknown_items(observed, rerun), *_unrepeatable(observed))
 
 
 def begin_round(observed: Observed, now: datetime) -> Observed:
@@ -214,6 +215,8 @@ def _rerun_cause(
     graph: Graph,
     choices: Mapping[str, _Choice],
 ) -> str:
+    if indexes := rerun.items_of(path):
+        return replaced.asked_text(indexes)
     if status.phase == "Cancelled":
         return "it was cancelled"
     if status.phase == "Failed" and not (rerun.from_ and on_failure.tolerates(graph.nodes[path])):

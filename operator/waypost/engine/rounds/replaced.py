@@ -1,5 +1,6 @@
 """The items of a map whose list a new round evaluates again."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from waypost.api.changes import changed_items
@@ -7,8 +8,11 @@ from waypost.api.items.states import IN_POD, ItemState, format_states, parse_sta
 from waypost.api.items.status import ItemsStatus
 from waypost.api.rerun import Rerun
 from waypost.api.status import NodeStatus
+from waypost.compiler import node_settings
 from waypost.compiler.definition import Definition
 from waypost.compiler.graph import Graph
+from waypost.compiler.problems import Problem
+from waypost.engine.state.observed import Observed
 from waypost.protocol.reasons import Reason
 
 
@@ -20,7 +24,31 @@ def next_list(definition: Definition, status: NodeStatus, rerun: Rerun) -> Items
     same = status.fingerprint == definition.fingerprints[path]
     began = items.round == (status.round or 1)  # and not only an earlier list
     kept = same and items.source is not None and (began or bool(items.reusable))
-    return replace_list(items, reusable=kept and not _is_asked(definition.graph, rerun, path))
+    replaced = replace_list(items, reusable=kept and not _is_asked(definition.graph, rerun, path))
+    again = sorted({*(items.again or ()), *rerun.items_of(path)})
+    return changed_items(replaced, again=again or None)
+
+
+def asked_text(indexes: list[int]) -> str:
+    """That `rerun.from` names these items, as the cause of a repetition."""
+    shown = ", ".join(map(str, indexes[:10])) + (", ..." if len(indexes) > 10 else "")
+    return f"{'item' if len(indexes) == 1 else 'items'} {shown} named in rerun.from"
+
+
+def unknown_items(observed: Observed, rerun: Rerun) -> Iterator[Problem]:
+    """Report items that the last list of their node does not have, and those of effect: once."""
+    spec, graph = observed.spec, observed.definition.graph
+    known = {status.path: status.items for status in observed.status.nodes}
+    for name, index in rerun.items():
+        items = known.get(name)
+        if spec is not None and node_settings.retries_of(spec, graph.nodes[name]).once:
+            text = f"items of effect: once cannot be repeated one by one yet; name {name}"
+            yield Problem("rerun.from", f"{name}/{index}: {text}")
+        elif items is None or not (items.sealed or items.list_record):
+            yield Problem("rerun.from", f"{name}/{index}: node {name} has no list yet; name {name}")
+        elif index >= items.total:
+            text = f"the last list of node {name} has {items.total} items, counted from 0"
+            yield Problem("rerun.from", f"{name}/{index}: {text}")
 
 
 def _is_asked(graph: Graph, rerun: Rerun, path: str) -> bool:

@@ -12,6 +12,7 @@ from waypost.engine.state.transition import Transition
 from waypost.expressions.templates import RenderError, render_json
 from waypost.expressions.values import Unavailable, declare_numbers
 from waypost.kube import names
+from waypost.kube.items.marks import mark_of
 from waypost.protocol import ijson, schema
 from waypost.protocol.reasons import Reason
 
@@ -96,9 +97,9 @@ def _item_of(transition: Transition, path: str) -> _Item | Invalid:
     if not isinstance(content, dict):
         why = content.why if isinstance(content, Unavailable) else "it was not read"
         return Invalid(f"the list of forEach cannot be read: {why}")
-    item, identity = content["items"][parsed.index], content["identities"][parsed.index]
-    item = _declared(transition, parsed.node, item)
-    return _Item({"item": item, "index": parsed.index}, f"{parsed.node}#{identity}")
+    item = _declared(transition, parsed.node, content["items"][parsed.index])
+    mark = mark_of(content, parsed.index)
+    return _Item({"item": item, "index": parsed.index}, f"{parsed.node}#{mark}")
 
 
 def _declared(transition: Transition, name: str, item: JsonValue) -> JsonValue:

@@ -20,6 +20,7 @@ from waypost.api.items.states import (
 from waypost.api.items.status import MAX_FAILURES, MAX_OPEN, ItemFailure, ItemsStatus
 from waypost.api.status import FINAL_PHASES, NodeStatus
 from waypost.kube.items import open_items
+from waypost.kube.items.marks import mark_of
 from waypost.kube.items.open_items import OpenItem, Place
 from waypost.protocol import ijson
 from waypost.protocol.reasons import Reason
@@ -166,7 +167,7 @@ class OpenMap:
     def identify(self, index: int) -> None:
         """Note the identity of an item that starts, for its journal."""
         if self.has_journal and isinstance(self.content, dict):
-            self.identities[index] = str(self.content["identities"][index])[:IDENTITY_SHOWN]
+            self.identities[index] = mark_of(self.content, index)[:IDENTITY_SHOWN]
 
     def cancel_waiting(self) -> None:
         """End all items that have not started, and those that wait for their next attempt."""

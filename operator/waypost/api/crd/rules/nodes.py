@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from waypost.api.base import DURATION_PATTERN, NODE_NAME_PATTERN
+from waypost.api.base import DURATION_PATTERN, NODE_NAME_PATTERN, NODE_OR_ITEM_PATTERN
 from waypost.api.crd.cel_rule import REQUIRED, Cel, Rule, any_of, at_most_one_of, names_of
 from waypost.api.crd.rules.durations import not_zero
 from waypost.api.kinds.table import KINDS, kinds_with_pod
@@ -350,6 +350,17 @@ NODE_NAME_TEXT = (
             Cel(
                 """(self.contains("-") ? ". Use _ instead of -: " + self.replace("-", "_") : "")"""
             ),
+        ],
+    ),
+)
+
+NODE_OR_ITEM_TEXT = (
+    Rule(
+        f"self.matches('{NODE_OR_ITEM_PATTERN}')",
+        [
+            Cel("self"),
+            " is neither the name of a node, such as scan, nor an item of a node with forEach, "
+            "such as scan/3; items are counted from 0",
         ],
     ),
 )

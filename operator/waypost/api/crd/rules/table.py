@@ -8,7 +8,12 @@ expressions, size of the inputs) and reports it in the condition Accepted.
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from waypost.api.base import DURATION_PATTERN, NODE_NAME_PATTERN, OBJECT_NAME_PATTERN
+from waypost.api.base import (
+    DURATION_PATTERN,
+    NODE_NAME_PATTERN,
+    NODE_OR_ITEM_PATTERN,
+    OBJECT_NAME_PATTERN,
+)
 from waypost.api.crd.cel_rule import Rule, at_most_one_of, names_of
 from waypost.api.crd.rules import approval, durations, endpoints, nodes, workflow
 from waypost.api.endpoint import URL_PATTERN
@@ -66,4 +71,5 @@ RULES: Final[Mapping[str, Sequence[Rule]]] = {
     DURATION_PATTERN: durations.DURATION_TEXT,
     OBJECT_NAME_PATTERN: workflow.OBJECT_NAME_TEXT,
     NODE_NAME_PATTERN: nodes.NODE_NAME_TEXT,
+    NODE_OR_ITEM_PATTERN: nodes.NODE_OR_ITEM_TEXT,
 }
