@@ -16,6 +16,7 @@ from tests.crds.manifests import (
 )
 from tests.crds.refused_finally import FINALLY
 from tests.crds.refused_kinds import KINDS, row
+from tests.crds.refused_loops import LOOPS
 
 
 def with_env(**variable: Any) -> Manifest:
@@ -23,13 +24,13 @@ def with_env(**variable: Any) -> Manifest:
     return workflow(container(env=[variable]))
 
 
-LOOP = {"until": "${self.output.done}", "max": 3}
 SECRET = {"secretKeyRef": {"name": "s", "key": "k"}}
 CONFIG = {"configMapKeyRef": {"name": "c", "key": "k"}}
 
 STRICT = [
     *KINDS,
     *FINALLY,
+    *LOOPS,
     row(
         "rerun-of-an-item-without-a-number",
         workflow(rerun={"round": 2, "from": ["scan/x"]}),
@@ -346,43 +347,6 @@ STRICT = [
         "found votes in a new Approval",
     ),
     row("approval-with-answer", approval(answer=False), "found answer in a new Approval"),
-    row(
-        "repeated-wait",
-        workflow({"name": "a", "wait": {"duration": "1m"}, "repeat": LOOP}),
-        "node a has repeat, which only python, container, agent, http nodes can have; to wait "
-        "between iterations, set repeat.pause",
-    ),
-    row(
-        "repeat-without-a-limit",
-        workflow(node(repeat={"until": "${true}"})),
-        "spec.nodes[0].repeat.max: Required value",
-    ),
-    row(
-        "repeat-too-often",
-        workflow(node(repeat={**LOOP, "max": 101})),
-        "spec.nodes[0].repeat.max",
-    ),
-    row(
-        "repeat-without-an-end",
-        workflow(node(repeat={"max": 3})),
-        "spec.nodes[0].repeat.until: Required value",
-    ),
-    row("map-of-nothing", workflow(node(forEach={})), "spec.nodes[0].forEach.items: Required"),
-    row(
-        "map-too-wide",
-        workflow(node(forEach={"items": "${[1]}", "maxParallel": 101})),
-        "spec.nodes[0].forEach.maxParallel",
-    ),
-    row(
-        "mapped-wait",
-        workflow({"name": "a", "wait": {"duration": "1m"}, "forEach": {"items": "${[1]}"}}),
-        "node a has forEach, which only python, container, agent, http nodes can have",
-    ),
-    row(
-        "pause-of-zero",
-        workflow(node(repeat={**LOOP, "pause": "0s"})),
-        "pause must be greater than zero",
-    ),
     row("record-of-nobody", record(run=None), "spec.run"),
     row("record-of-unknown-type", record(type="Memory"), "spec.type: Unsupported value"),
     row(
