@@ -16,6 +16,7 @@ from waypost.api.base import JsonObject
 from waypost.api.status import FINAL_PHASES, AgentWorkflowStatus, NodeStatus
 from waypost.compiler.definition import define
 from waypost.engine.start import LAUNCHES_PER_PASS
+from waypost.engine.state.decision import SettleApproval
 from waypost.engine.state.observed import Observed
 from waypost.kube.facts.approvals import ApprovalFact
 from waypost.kube.facts.jobs import JobFact, WriteProblem
@@ -225,6 +226,9 @@ def test_every_run_ends_and_no_pass_breaks_an_invariant(play: Play) -> None:
     assert wire_size(play.status) <= 256 * 1024
     settled = play.status
     play.advance(5.0)
+    late = play.step()  # an answer that came too late is marked as such once (S86)
+    assert not late.after
+    assert all(isinstance(action, SettleApproval) for action in late.before)
     decision = play.step()
     assert play.status == settled, "I11: a finished run is not written again"
     assert (decision.before, decision.after, decision.requeue_at) == ((), (), None)
