@@ -745,12 +745,6 @@ def test_s59_idempotency_key_follows_the_input() -> None:
         pytest.param(spec(python("x", timeout="1d")), "timeout", "pattern", id="S29-days"),
         pytest.param(spec(python("x", timeout="0s")), "timeout", "longer than 0s", id="S29-zero"),
         pytest.param(spec(python("x", repeat={"max": 5})), "repeat", "", id="S95-repeat"),
-        pytest.param(
-            spec(python("x", workflow={"templateRef": {"name": "t"}})),
-            "nodes[0].workflow",
-            "Waypost does not support it yet",
-            id="S95-workflow",
-        ),
     ],
 )
 def test_what_does_not_exist_is_refused(raw: JsonObject, field: str, says: str) -> None:
