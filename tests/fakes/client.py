@@ -37,9 +37,11 @@ class Wire:
                 await asyncio.sleep(self._pause())
         except TimeoutError as error:
             raise Unavailable("the request timed out") from error
+        await self.faults.withhold(request, after_commit=False)
         if refused := self.faults.take(request, after_commit=False):
             raise refused
         answer = self._commit(request, act)
+        await self.faults.withhold(request, after_commit=True)
         lost = self.faults.take(request, after_commit=True)
         await asyncio.sleep(self._pause())
         if lost:

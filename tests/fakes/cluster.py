@@ -18,7 +18,7 @@ from tests.fakes.api.server import ApiServer
 from tests.fakes.api.watch import IMMEDIATE, Delivery, SinkCall, Subscription
 from tests.fakes.client import Client, LogReader, Wire
 from tests.fakes.clock import ManualClock, VirtualClock
-from tests.fakes.faults import Gate, Written, matcher
+from tests.fakes.faults import Gate, Withheld, Written, matcher
 
 OPERATOR: Final = "waypost-operator"
 WATCHED: Final = (
@@ -106,6 +106,11 @@ class InMemoryCluster(Client):
         """Hold matching requests of the operator before they reach the API server, until
         `gate.open()`. After 10 s they fail as Unavailable, undone."""
         return self._wire.faults.gate(matcher(verb, kind, name=name, user=OPERATOR))
+
+    @property
+    def withheld(self) -> list[Withheld]:
+        """Requests of the operator that fail until they are taken off the list."""
+        return self._wire.faults.withheld
 
     @property
     def faults_left(self) -> int:

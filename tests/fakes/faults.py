@@ -86,10 +86,22 @@ def matcher(
     return matches
 
 
+@dataclass(frozen=True)
+class Withheld:
+    """Requests that fail for as long as it is there: `error` after `pause` seconds, and with
+    `after_commit` once they were done."""
+
+    matches: Callable[[Request], bool]
+    error: Callable[[], ClusterError]
+    pause: float = 0.0
+    after_commit: bool = False
+
+
 class Faults:
     """What is prepared to go wrong."""
 
     def __init__(self) -> None:
+        self.withheld: list[Withheld] = []
         self._faults: deque[_Fault] = deque()
         self._gates: list[Gate] = []
 
@@ -120,6 +132,13 @@ class Faults:
         for gate in self._gates:
             if gate.matches(request):
                 await gate.passage()
+
+    async def withhold(self, request: Request, *, after_commit: bool) -> None:
+        """Fail a request that is withheld at this point."""
+        for rule in self.withheld:
+            if rule.after_commit == after_commit and rule.matches(request):
+                await asyncio.sleep(rule.pause)
+                raise rule.error()
 
     def take(self, request: Request, *, after_commit: bool) -> ClusterError | None:
         """The error this request shall end with at this point, if any."""

@@ -103,6 +103,7 @@ class AttemptStory:
     reason: str = ""
     pod_uid: str | None = None
     stops: set[str] = field(default_factory=set)
+    stopped_at: float | None = None  # when a status first said so
     given_up: bool = False  # it was closed while its pods were on machines that had been silent
     launched_at: str = ""
     ended_at: str = ""

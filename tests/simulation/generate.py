@@ -12,6 +12,7 @@ from tests.simulation.generate_maps import with_maps
 from tests.simulation.generate_settings import with_settings
 from tests.simulation.generate_strange import with_others
 from tests.simulation.generate_templates import with_template
+from tests.simulation.generate_withheld import with_withheld
 from tests.simulation.plan import (
     AMPLE,
     Act,
@@ -96,7 +97,7 @@ def scenario(seed: int) -> Scenario:
     )
     shaped = _reshaped(random.Random(f"shapes of {seed}"), made, agents=agents)
     shaped = with_maps(with_finally(with_settings(with_others(shaped))))
-    return with_choices(with_loops(with_template(shaped)))
+    return with_withheld(with_choices(with_loops(with_template(shaped))))
 
 
 def _reshaped(rng: random.Random, made: Scenario, *, agents: bool) -> Scenario:

@@ -28,7 +28,7 @@ def with_others(made: Scenario) -> Scenario:
         else:
             troubles.append(_trouble(rng, kind))
     if any(t.kind in ("refuse", "record_gone") for t in troubles):
-        nodes = tuple(_larger(rng, node) for node in nodes)
+        nodes = tuple(larger(rng, node) for node in nodes)
     return replace(made, nodes=nodes, troubles=(*others, *troubles))
 
 
@@ -53,7 +53,7 @@ def _with_act(rng: random.Random, nodes: tuple[Node, ...]) -> tuple[Node, ...]:
     return (*nodes[:at], changed, *nodes[at + 1 :])
 
 
-def _larger(rng: random.Random, node: Node) -> Node:
+def larger(rng: random.Random, node: Node) -> Node:
     """A node whose result needs a record."""
     gives = node.kind in ("python", "container", "agent") and rng.random() < 0.5
     acts = tuple(replace(a, name="big") if a.name == "gives" else a for a in node.acts)

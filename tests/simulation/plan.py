@@ -24,7 +24,8 @@ FIELDS: Final = {"approval": "decision", "wait": "until", "http": "status"}
 AMPLE: Final = 36000.0  # a deadline that never passes
 NOTHING: Final = "NOTHING"  # no fallbackOutput; None is a value
 
-STRANGE: Final = frozenset({"refuse", "record_gone", "queue", "sidecars"})  # kinds of Trouble
+# Kinds of Trouble.
+STRANGE: Final = frozenset({"refuse", "record_gone", "queue", "sidecars", "withhold"})
 STRANGE_ACTS: Final = frozenset({"unstartable", "initless", "initpull"})
 
 # Forms of a reference to another node. `%(x)s` is the node, `%(f)s` the field.

@@ -49,6 +49,7 @@ from tests.simulation import (
     seeded_settings,
     seeded_strange,
     seeded_templates,
+    seeded_withheld,
 )
 from tests.simulation.hunting import BUGS as BUGS
 from tests.simulation.hunting import acts, both, bug, holds, suffers
@@ -65,6 +66,7 @@ PARTS: Final = (
     seeded_settings,
     seeded_strange,
     seeded_templates,
+    seeded_withheld,
 )
 
 # --- results -------------------------------------------------------------------------------------

@@ -16,13 +16,14 @@ from waypost.ports.cluster import ClusterError, Kind, QuotaExceeded, RefusedForN
 
 from tests.simulation.evidence import FINAL
 from tests.simulation.plan import Trouble
+from tests.simulation.withheld import withhold
 
 if TYPE_CHECKING:
     from tests.simulation.stage import Stage
 
 Doing = Callable[["Stage", Trouble], Coroutine[Any, Any, None]]
 SILENCE: Final = 60.0  # seconds after which a run that cannot go on must have said why
-_TO_CANCEL: Final = 90.0
+TO_CANCEL: Final = 90.0
 # With one of these nothing can be said of what an operator should have done by when.
 _EXCUSES: Final = frozenset(
     {"kill", "freeze", "freeze_fence", "second", "shutdown", "faults", "outage", "deaf", "lose"}
@@ -51,13 +52,11 @@ async def _refuse(stage: "Stage", trouble: Trouble) -> None:
     began = stage.watcher.now
     try:
         await asyncio.sleep(trouble.seconds)
-        _blame(stage, since=began)
+        blame(stage, since=began)
         if trouble.number == 2 and not stage.has_ended:
             await stage.patch_run(cancel=True)
-            await stage.until(lambda: stage.has_ended, _TO_CANCEL)
-            last = any(node.last for node in stage.scenario.nodes)  # which a cancel does not stop
-            if _is_calm(stage) and stage.seen.finished_at is None and not last:
-                stage.watcher.blame("K1", f"no end {_TO_CANCEL:.0f} s after a cancel")
+            await stage.until(lambda: stage.has_ended, TO_CANCEL)
+            blame_late_end(stage)
     finally:
         refusals.pop(REFUSED[what], None)
 
@@ -79,7 +78,7 @@ async def _queue(stage: "Stage", trouble: Trouble) -> None:
     stage.world.work.queue_jobs(True)
     try:
         await asyncio.sleep(trouble.seconds)
-        _blame(stage, since=began)
+        blame(stage, since=began)
     finally:
         stage.world.work.queue_jobs(False)
 
@@ -97,6 +96,7 @@ DOINGS: Final[dict[str, Doing]] = {
     "record_gone": _record_gone,
     "queue": _queue,
     "sidecars": _sidecars,
+    "withhold": withhold,
 }
 
 
@@ -105,10 +105,18 @@ def _is_calm(stage: "Stage") -> bool:
     return not kinds & _EXCUSES and stage.seen.deleted_at is None
 
 
-def _blame(stage: "Stage", *, since: float) -> None:
+def blame_late_end(stage: "Stage") -> None:
+    """A cancelled run ends, but for finally."""
+    last = any(node.last for node in stage.scenario.nodes)  # which a cancel does not stop
+    if _is_calm(stage) and stage.seen.finished_at is None and not last:
+        stage.watcher.blame("K1", f"no end {TO_CANCEL:.0f} s after a cancel")
+
+
+def blame(stage: "Stage", *, since: float) -> None:
     """A run that cannot continue says why within a minute, and everything else in it continues."""
     if _is_calm(stage) and not stage.has_ended:
-        for invariant, text in (*_silent(stage, since), *_idle(stage, since)):
+        found = (*_silent(stage, since), *_idle(stage, since), *_unstopped(stage, since))
+        for invariant, text in found:
             stage.watcher.blame(invariant, text)
 
 
@@ -134,6 +142,21 @@ def _silent(stage: "Stage", since: float) -> Iterator[tuple[str, str]]:
     messages = [c.get("message") for c in conditions if c.get("type") == "Reconciling"]
     if troubled and not any(messages):
         yield "said", f"the run says nothing of {troubled[0]}"
+
+
+def _unstopped(stage: "Stage", since: float) -> Iterator[tuple[str, str]]:
+    """Programs that had to stop a minute ago and still run, of which their nodes say nothing."""
+    seen, due = stage.seen, stage.watcher.now - SILENCE
+    for path, entry in seen.nodes.items():
+        story = seen.attempts.get((path, entry.get("attempt", 1)))
+        if entry["phase"] != "Running" or entry.get("reason") or story is None:
+            continue
+        stopped = story.stopped_at
+        if stopped is None or max(since, stopped) > due:
+            continue
+        pods = seen.pods_of(path, story.number)
+        if any(pod.over_at is None and pod.deleting_at is None for pod in pods):
+            yield "said", f"{path} does not stop, and says nothing"
 
 
 def _idle(stage: "Stage", since: float) -> Iterator[tuple[str, str]]:

@@ -49,6 +49,10 @@ class StrangeJudge(RoundsJudge):
         for trouble in self._scenario.troubles:
             if trouble.kind == "refuse":
                 found |= _ENDS[trouble.choice.split()[1]]
+            if trouble.kind == "withhold":
+                found |= {"Cancelled", "DeadlineExceeded"}
+                if trouble.choice.split()[1] in ("undone", "all"):
+                    found.add("LaunchRejected")
             if trouble.kind == "queue":
                 found |= {"PodRejected", "Disrupted"}
             if trouble.kind == "record_gone":
@@ -57,7 +61,9 @@ class StrangeJudge(RoundsJudge):
 
     def _run(self) -> Iterator[Violation]:
         for found in super()._run():
-            gone = self._touched("record_gone") and found.text.startswith("outputs")
+            # A cancel does not wait for a record that cannot be read.
+            cut = self._touched("withhold") and self._seen.cancelled_at is not None
+            gone = (self._touched("record_gone") or cut) and found.text.startswith("outputs")
             if not gone:
                 yield found
 

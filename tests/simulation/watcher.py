@@ -216,6 +216,7 @@ class Watcher:
         story.launched_at = entry["launchedAt"]
         if entry.get("stopping"):
             story.stops.add(entry["stopping"])
+            story.stopped_at = story.stopped_at or self.now
         if story.finished_at is not None:
             if entry.get("reason") != story.reason or entry.get("podUid") != story.pod_uid:
                 self.blame("I1", f"{story.path}: attempt {story.number} ended twice")

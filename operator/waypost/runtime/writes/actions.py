@@ -56,6 +56,8 @@ from waypost.runtime.writes.stops import Stops
 FENCE_SECONDS: Final = 10.0
 _OTHER_UID: Final = 422  # code of a patch with the uid of another pod of that name
 
+_NO_ANSWER: Final = Unavailable("the API server does not answer in time")
+
 log = logging.getLogger(__name__)
 
 
@@ -160,7 +162,9 @@ class ActionExecutor:
         """Do what follows from the status. Every action is tried; the first failure that is worth
         a retry is raised at the end, so that one bad child does not hold up its siblings."""
         failure: Exception | None = None
-        for action in actions:
+        silent = self._store.entry(key.uid).unanswered
+        # What got no answer before comes last: it may use up the time of the fence.
+        for action in sorted(actions, key=lambda action: _created(action) in silent):
             try:
                 await self._one(key, observed, action, fence)
             except (ClusterError, FenceExpired, TimeoutError) as error:
@@ -208,13 +212,13 @@ class ActionExecutor:
     async def _one(self, key: Key, observed: Observed, action: After, fence: float) -> None:
         match action:
             case Launch():
-                await self._fenced(fence, self._launch(key, action))
+                await self._fenced(key, action, fence, self._launch(key, action))
             case OpenApproval():
-                await self._fenced(fence, self._open_approval(key, action))
+                await self._fenced(key, action, fence, self._open_approval(key, action))
             case StartChild():
-                await self._fenced(fence, self.children.start(key, action))
+                await self._fenced(key, action, fence, self.children.start(key, action))
             case PatchChild(starts=True):
-                await self._fenced(fence, self.children.patch(key, action))
+                await self._fenced(key, action, fence, self.children.patch(key, action))
             case PatchChild():
                 await self.children.patch(key, action)
             case StopAttempt():
@@ -224,14 +228,24 @@ class ActionExecutor:
             case DeleteRun():
                 await self._delete_run(key, observed)
 
-    async def _fenced(self, fence: float, creating) -> None:  # type: ignore[no-untyped-def]
+    async def _fenced(
+        self, key: Key, action: After, fence: float, creating: Coroutine[Any, Any, None]
+    ) -> None:
+        entry, name = self._store.entry(key.uid), _created(action)
         left = fence + FENCE_SECONDS - self._clock.monotonic()
         if left <= 0:
             creating.close()
+            if name in entry.unanswered:
+                child_problems.note_no_answer(entry, name, _NO_ANSWER, self._clock.now())
             raise FenceExpired
-        # Also bounds the wait for a write permit: a create never leaves after its fence.
-        async with asyncio.timeout(left):
-            await creating
+        try:
+            # Also bounds the wait for a write permit: a create never leaves after its fence.
+            async with asyncio.timeout(left):
+                await creating
+        except TimeoutError:
+            if name:
+                child_problems.note_no_answer(entry, name, _NO_ANSWER, self._clock.now())
+            raise
 
     async def _launch(self, key: Key, action: Launch) -> None:
         entry = self._store.entry(key.uid)
@@ -352,6 +366,13 @@ class ActionExecutor:
             )
         except NotFound:
             self._store.drop_run(key.uid)
+
+
+def _created(action: After) -> str:
+    """The name of the Job or Approval that an action creates; "" for other actions."""
+    if isinstance(action, Launch):
+        return str(action.job["metadata"]["name"])
+    return str(action.manifest["metadata"]["name"]) if isinstance(action, OpenApproval) else ""
 
 
 def _as_refusal(action: After, error: Exception) -> Exception:

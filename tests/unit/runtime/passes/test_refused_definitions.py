@@ -1,6 +1,7 @@
 """Reads beside records and lists that fail: templates, definitions, machines, namespaces, and the
 object whose name is taken (S85)."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -199,4 +200,24 @@ async def test_s85_the_message_of_a_node_that_could_be_read_again_is_cleared() -
         refused.on = False
         await world.until(
             lambda: world.node("a").get("reason") == "PodRejected", "the Job waits", within=150
+        )
+
+
+@virtual
+async def test_s85_a_create_that_is_never_answered_is_named_and_holds_up_no_other() -> None:
+    """It uses up the ten seconds in which the operator may create anything."""
+    async with World() as world:
+        operator = world.start()
+
+        async def intercept(call: Call, send: Callable[[], Awaitable[Any]]) -> Any:
+            if call.kind is Kind.JOB and call.verb == "create" and "-a-" in call.name:
+                await asyncio.sleep(9.5)
+                raise Unavailable("the request timed out")
+            return await send()
+
+        operator.line.intercept = intercept
+        await world.submit(spec(python("a"), python("b")))
+        await world.until(lambda: world.node("b").get("phase") == "Succeeded", "b", within=60)
+        await world.until(
+            lambda: world.node("a").get("reason") == "LaunchRejected", "named", within=60
         )
