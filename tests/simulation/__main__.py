@@ -18,10 +18,10 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import Final
 
 from tests.simulation import choose, pinned
-from tests.simulation.generate import scenario
-from tests.simulation.seeded import BUGS
+from tests.simulation.drawing.scenarios import scenario
+from tests.simulation.play.stage import play
+from tests.simulation.seeded.bugs import BUGS
 from tests.simulation.shrink import Cut, broken, shrunk, told
-from tests.simulation.stage import play
 
 _CHUNK: Final = 50
 _SHOWN: Final = 3  # failing seeds that are shrunk and told in full

@@ -15,11 +15,11 @@ from itertools import chain, islice
 from typing import Final
 
 from tests.simulation import pinned
-from tests.simulation.evidence import Evidence
-from tests.simulation.generate import scenario
-from tests.simulation.hunting import LIMIT, Bug
-from tests.simulation.plan import Scenario
-from tests.simulation.stage import play
+from tests.simulation.drawing.scenarios import scenario
+from tests.simulation.play.stage import play
+from tests.simulation.scenario.plan import Scenario
+from tests.simulation.seeded.hunting import LIMIT, Bug
+from tests.simulation.watching.evidence import Evidence
 
 CATCHES: Final = 2  # pinned seeds that each bug is to be caught by
 FURTHER: Final = 5 * LIMIT  # seeds that a bug is looked for in

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, field, replace
 
-from tests.simulation.evidence import Violation
-from tests.simulation.generate import scenario
-from tests.simulation.plan import Scenario
-from tests.simulation.stage import play
+from tests.simulation.drawing.scenarios import scenario
+from tests.simulation.play.stage import play
+from tests.simulation.scenario.plan import Scenario
+from tests.simulation.watching.evidence import Violation
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tests.simulation import pinned
 from tests.simulation.choose import Pairs, cover, pairs_of
-from tests.simulation.generate import scenario
+from tests.simulation.drawing.scenarios import scenario
 
 
 def of(*names: str) -> Pairs:

@@ -14,8 +14,8 @@ from waypost.engine.scheduling.inputs import resolve
 from waypost.engine.state.transition import Transition
 from waypost.kube.facts.jobs import WriteProblem
 
-from tests.simulation.plan import Act, Answer, Loop, Node, Round, Scenario, Trouble
-from tests.simulation.stage import play
+from tests.simulation.play.stage import play
+from tests.simulation.scenario.plan import Act, Answer, Loop, Node, Round, Scenario, Trouble
 
 SLOW = Node("n0", "python", acts=(Act("gives", 5, seconds=9.0),))
 LOST = Scenario(

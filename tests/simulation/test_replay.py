@@ -9,10 +9,10 @@ import pytest
 from waypost.engine.attempts import retries
 
 from tests.simulation.__main__ import main, play_seeds
-from tests.simulation.generate import scenario
-from tests.simulation.plan import Scenario
+from tests.simulation.drawing.scenarios import scenario
+from tests.simulation.play.stage import Stage, play
+from tests.simulation.scenario.plan import Scenario
 from tests.simulation.shrink import Cut, shrunk, told
-from tests.simulation.stage import Stage, play
 
 ROOT = Path(__file__).parents[2]
 STORMY = next(seed for seed in range(100) if len(scenario(seed).troubles) > 4)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.simulation.hunting import Bug
-from tests.simulation.seeded import BUGS
+from tests.simulation.seeded.bugs import BUGS
+from tests.simulation.seeded.hunting import Bug
 
 
 @pytest.mark.parametrize("bug", BUGS, ids=[bug.name for bug in BUGS])

@@ -8,10 +8,10 @@ import pytest
 from tests.simulation import pinned
 from tests.simulation.__main__ import play_seeds
 from tests.simulation.choose import CATCHES
-from tests.simulation.generate import scenario
-from tests.simulation.seeded import BUGS
+from tests.simulation.drawing.scenarios import scenario
+from tests.simulation.play.troubles import KINDS
+from tests.simulation.seeded.bugs import BUGS
 from tests.simulation.shrink import shrunk, told
-from tests.simulation.troubles import KINDS
 
 SEEDS = list(pinned.read())
 PART = 10  # seeds; so that a failure names a part, and none takes long

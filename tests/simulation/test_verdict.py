@@ -3,9 +3,9 @@
 import pytest
 
 from tests.fakes.nodes.programs import Ledger
-from tests.simulation.evidence import AttemptStory, Evidence, PodStory
-from tests.simulation.plan import Node, Scenario, Trouble
-from tests.simulation.verdict import Judge
+from tests.simulation.judging.verdict import Judge
+from tests.simulation.scenario.plan import Node, Scenario, Trouble
+from tests.simulation.watching.evidence import AttemptStory, Evidence, PodStory
 
 NODE = Node("n0", "python", queue_timeout=60.0)
 PLAN = Scenario(seed=0, nodes=(NODE,), troubles=(Trouble("faults", number=24, seconds=50.0),))

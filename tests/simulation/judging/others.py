@@ -1,0 +1,86 @@
+"""The judgement of a run whose cluster others had a hand in (`play/strange`)."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from waypost.kube.objects import items
+
+from tests.simulation.judging.rounds import RoundsJudge
+from tests.simulation.scenario.plan import Node
+from tests.simulation.watching.evidence import AttemptStory, Violation
+
+_BEGAN: Final = "2020"  # no play is earlier
+_ENDS: Final[dict[str, frozenset[str]]] = {
+    "records": frozenset({"RecordRejected", "Cancelled", "DeadlineExceeded"}),
+    "approvals": frozenset({"Cancelled"}),
+    "answers": frozenset({"Cancelled"}),
+    "jobs": frozenset({"LaunchRejected", "Cancelled"}),
+    "maps": frozenset({"LaunchRejected", "Cancelled"}),
+}
+# How a program ends that never started, by its act.
+NEVER_STARTED: Final = {"unstartable": "NodeError", "initless": "PodRejected"}
+_DISRUPTIONS: Final = ("delete_pod", "evict", "pressure", "delete_job", "lose", "remove", "queue")
+
+
+class StrangeJudge(RoundsJudge):
+    """Every attempt is judged by its pod, but for what was refused; and what the kubelet cannot
+    know is in no status."""
+
+    def all(self) -> Iterator[Violation]:
+        yield from super().all()
+        yield from self._placeholders()
+        yield from self._sidecars()
+
+    def _attempt(self, node: Node, story: AttemptStory) -> Iterator[Violation]:
+        pods = self._seen.pods_of(node.name, story.number)
+        never = [NEVER_STARTED[p.act.name] for p in pods if p.act and p.act.name in NEVER_STARTED]
+        cut = {"Disrupted"} if self._touched(*_DISRUPTIONS) else set()
+        if any(pod.evicted for pod in pods):
+            cut.add("OutOfDisk")
+        if never and story.reason not in {*never, "Cancelled", "DeadlineExceeded", *cut}:
+            text = f"{node.name}: attempt {story.number} ended as {story.reason}, not as {never}"
+            yield Violation("K2", text)
+        if not never and story.reason not in self._excused:
+            yield from super()._attempt(node, story)
+
+    @property
+    def _excused(self) -> set[str]:
+        found: set[str] = set()
+        for trouble in self._scenario.troubles:
+            if trouble.kind == "refuse":
+                found |= _ENDS[trouble.choice.split()[1]]
+            if trouble.kind == "withhold":
+                found |= {"Cancelled", "DeadlineExceeded"}
+                if trouble.choice.split()[1] in ("undone", "all"):
+                    found.add("LaunchRejected")
+            if trouble.kind == "queue":
+                found |= {"PodRejected", "Disrupted"}
+            if trouble.kind == "record_gone":
+                found.add("ResultLost")
+        return found
+
+    def _run(self) -> Iterator[Violation]:
+        for found in super()._run():
+            # A cancel does not wait for a record that cannot be read.
+            cut = self._touched("withhold") and self._seen.cancelled_at is not None
+            gone = (self._touched("record_gone") or cut) and found.text.startswith("outputs")
+            if not gone:
+                yield found
+
+    def _placeholders(self) -> Iterator[Violation]:
+        """K2: no start or end that the kubelet only made up."""
+        for path, entry in self._seen.nodes.items():
+            for attempt in items(entry, "attempts"):
+                for field in ("startedAt", "finishedAt"):
+                    if (attempt.get(field) or _BEGAN) < _BEGAN:
+                        text = f"{path}: attempt {attempt['number']} has {field} {attempt[field]}"
+                        yield Violation("K2", text)
+
+    def _sidecars(self) -> Iterator[Violation]:
+        """K3: nothing of a pod lives on after its attempt."""
+        for pod in self._seen.pods.values():
+            attempt = self._seen.attempts.get((pod.path, pod.attempt))
+            ended = attempt is not None and attempt.finished_at is not None
+            phase = pod.body["status"].get("phase")
+            if ended and pod.gone_at is None and phase == "Running" and pod.over_at is not None:
+                yield Violation("K3", f"{pod.name} lives on, and its attempt has ended")

@@ -1,0 +1,63 @@
+"""The judgement of program starts: none twice, no two of a node at the same time."""
+
+from collections.abc import Iterator
+
+from waypost.kube.objects import items
+
+from tests.fakes.nodes.programs import Ledger, node_of
+from tests.simulation.judging import map_items
+from tests.simulation.judging.finally_rules import FinallyRules
+from tests.simulation.reference import loops
+from tests.simulation.reference.interpreter import End
+from tests.simulation.scenario.plan import Node, Scenario
+from tests.simulation.scenario.programs import Gave
+from tests.simulation.watching.evidence import Evidence, Violation
+
+
+class ProgramsJudge(FinallyRules):
+    """The programs of one run under judgement."""
+
+    def __init__(self, scenario: Scenario, seen: Evidence, ledger: Ledger) -> None:
+        self._scenario = scenario
+        self._seen = seen
+        self._ledger = ledger
+        ledger.maps = frozenset(node.name for node in scenario.nodes if node.is_map)
+        listed = [*items(seen.spec, "nodes"), *items(seen.spec, "finally")]
+        names = {node["name"] for node in listed}
+        self._standing = [node for node in scenario.nodes if node.name in names]
+        self._ends: dict[str, End] = {}
+        self._meanings: dict[str, Gave] = {}
+
+    @property
+    def _programs(self) -> list[Node]:
+        """The nodes, and each item of a map as a node."""
+        return map_items.all_programs(self._scenario.nodes, self._seen)
+
+    def _executions(self) -> Iterator[Violation]:
+        names = self._scenario.by_name
+        first_starts = Ledger()
+        first_starts.executions = [
+            e for e in self._ledger.executions if not self._seen.is_relaunched(e.pod_uid)
+        ]
+        for _, path, number in first_starts.doubled():
+            if node_of(path) in names:
+                yield Violation("I2", f"{path}: the program of attempt {number} started twice")
+        for first, second in self._ledger.overlaps():
+            given_up = self._seen.was_given_up(first.path, first.attempt)
+            beside = self._seen.may_run_beside(first.pod_uid, second.pod_uid)
+            if node_of(first.path) in names and not given_up and not beside:
+                text = f"{first.path}: attempts {first.attempt} and {second.attempt} ran together"
+                yield Violation("I2", text)
+        for node in self._programs:
+            path, runs = node.name, self._ledger.of(node.name)
+            count = len(first_starts.of(path))
+            if node.loop is not None:
+                count = loops.most_runs(self._seen, first_starts.of(path))
+            if node.never_twice and count > self._starts_allowed(node):
+                yield Violation("S53", f"{path}: effect once, and it ran {count} times")
+            for execution in runs:
+                if (path, execution.attempt) not in self._seen.attempts:
+                    yield Violation("I3", f"{path}: attempt {execution.attempt} is in no status")
+
+    def _starts_allowed(self, node: Node) -> int:
+        return 1 + len(self._seen.rounds) if node.last else 1

@@ -1,0 +1,71 @@
+"""What must hold after a run has ended: silence (I11), and nothing after its deletion (I12)."""
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from waypost.api import meta
+from waypost.ports.cluster import Kind
+
+from tests.simulation.scenario.plan import RUN
+
+if TYPE_CHECKING:
+    from tests.simulation.play.stage import Stage
+
+_QUIET: Final = 900.0
+_TRIES: Final = 12
+_TO_VANISH: Final = 180.0
+_TO_FORGET: Final = 700.0  # a watch may keep the end to itself, and the resync takes its time
+
+
+async def stays_quiet(stage: "Stage") -> None:
+    """I11: once the run has ended nothing is written any more."""
+    before = len(stage.world.cluster.log)
+    await asyncio.sleep(_QUIET)
+    dropped = {a.job for a in stage.seen.attempts.values() if stage.seen.is_dropped(a.path)}
+    written = [
+        w
+        for w in stage.world.cluster.log[before:]
+        if w.request.user != "ann"
+        and not (w.request.verb == "delete" and w.request.name in dropped)  # the sweep
+    ]
+    done = [w for w in written if w.result != "NotFound"]  # by one whose watch is stale
+    probed = any(node.kind == "agent" for node in stage.scenario.nodes)
+    if (done and not probed) or len(written) > _TRIES:
+        stage.watcher.blame("I11", f"writes after the end: {written[:5]}")
+    held = [p for p in stage.seen.pods.values() if p.gone_at is None and not p.released_at]
+    if held:
+        stage.watcher.blame("I12", f"pods are still held: {[p.name for p in held]}")
+
+
+async def vanishes(stage: "Stage") -> None:
+    """I12: the run is deleted, and nothing of it stays."""
+    uid = stage.seen.run["metadata"]["uid"]
+    if stage.world.run():
+        await stage.world.delete(Kind.AGENT_WORKFLOW, RUN)
+    await stage.until(lambda: not _left(stage, uid), _TO_VANISH)
+    if left := _left(stage, uid):
+        stage.watcher.blame("I12", f"left after the run was deleted: {left}")
+    for kind in (Kind.POD, Kind.APPROVAL):  # orphans and strangers are for people to remove
+        for body in stage.world.all(kind):
+            if not body["metadata"].get("ownerReferences"):
+                await stage.world.delete(kind, body["metadata"]["name"])
+    await stage.until(lambda: not stage.operators.remember, _TO_FORGET, step=5.0)
+    if stage.operators.remember:
+        stage.watcher.blame("I12", "an operator remembers a run that is gone")
+
+
+def _left(stage: "Stage", uid: str) -> list[str]:
+    orphaned = stage.planned("delete_job", "Orphan")
+    left = []
+    for kind in (Kind.JOB, Kind.POD, Kind.APPROVAL, Kind.NODE_RECORD, Kind.CONFIG_MAP):
+        for body in stage.world.all(kind):
+            metadata = body["metadata"]
+            labels = metadata.get("labels", {})
+            if labels.get(meta.LABEL_RUN) != uid or metadata["name"].startswith("poison"):
+                continue
+            orphan = not metadata.get("ownerReferences") and (
+                orphaned if kind is Kind.POD else kind is Kind.APPROVAL
+            )
+            if not orphan or metadata.get("finalizers"):
+                left.append(f"{kind.kind} {metadata['name']}")
+    return left

@@ -1,0 +1,1 @@
+"""What one seed stands for: the workflow, its manifest, and what its programs do."""

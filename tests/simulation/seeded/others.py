@@ -1,0 +1,123 @@
+"""Seeded bugs about what others do to a cluster: refusals, placeholders, init containers, sidecars,
+records that vanish."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from waypost.engine.attempts import cleanup, judge
+from waypost.engine.nodes import approval
+from waypost.engine.state.transition import Transition
+from waypost.kube.facts import pods
+from waypost.kube.facts.pods import PodFact
+from waypost.kube.objects import text
+from waypost.kube.timestamps import parse_timestamp
+from waypost.ports.cluster import NotFound
+from waypost.runtime.reads import observer
+from waypost.runtime.writes.actions import ActionExecutor
+
+from tests.simulation.scenario.plan import STRANGE, Scenario
+from tests.simulation.seeded.hunting import both, bug
+
+Focus = Callable[[Scenario], bool]
+
+
+def refused(*what: str, cancels: bool = False) -> Focus:
+    """Scenarios in which such an object is refused for long, and nothing else goes wrong."""
+    return lambda plan: (
+        {t.kind for t in plan.troubles} <= STRANGE
+        and any(
+            t.kind == "refuse"
+            and t.choice in what
+            and t.seconds > 90
+            and t.at < 5
+            and t.number >= 1 + cancels
+            for t in plan.troubles
+        )
+    )
+
+
+def others(kind: str) -> Focus:
+    return lambda plan: any(t.kind == kind for t in plan.troubles)
+
+
+def strange(act: str) -> Focus:
+    return lambda plan: any(a.name == act for n in plan.nodes for a in n.acts[:1] if not n.upstream)
+
+
+def gives_much(plan: Scenario) -> bool:
+    return any(a.name == "big" for n in plan.nodes for a in n.acts[:1] if not n.upstream)
+
+
+PASSING = ("quota records", "webhook records")
+
+
+@bug("said", "K1", "I11", focus=both(refused(*PASSING, "policy records"), gives_much))
+def _one_refused_record_stops_the_pass(patch: pytest.MonkeyPatch) -> None:
+    async def stubborn(self: Any, key: Any, name: str, writing: Any, done: Any) -> None:
+        await writing
+
+    patch.setattr(ActionExecutor, "_write", stubborn)
+
+
+@bug("said", focus=both(refused(*PASSING), gives_much))
+def _a_held_result_says_nothing(patch: pytest.MonkeyPatch) -> None:
+    hold = Transition.hold
+
+    def silent(self: Transition, path: str, problem: Any) -> None:
+        before = self.statuses[path]
+        hold(self, path, problem)
+        self.statuses[path] = before
+
+    patch.setattr(Transition, "hold", silent)
+
+
+@bug("K1", "I11", focus=both(refused(*PASSING, cancels=True), gives_much))
+def _a_held_result_outlasts_a_cancel(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("waypost.engine.attempts.close.lasts_long", lambda problem, now: False)
+
+
+@bug("said", focus=refused("quota approvals", "webhook approvals"))
+def _a_gate_that_is_not_asked_says_nothing(patch: pytest.MonkeyPatch) -> None:
+    missing = approval._missing
+
+    def silent(transition: Transition, path: str, *, withdraw: bool) -> None:
+        missing(transition, path, withdraw=withdraw)
+        if transition.statuses[path].phase == "Waiting":
+            transition.update(path, reason=None, message=None)
+
+    patch.setattr(approval, "_missing", silent)
+
+
+@bug("I11", focus=both(others("record_gone"), gives_much))
+def _a_record_that_is_gone_is_looked_for_again(patch: pytest.MonkeyPatch) -> None:
+    def never(name: str) -> Any:
+        raise NotFound(name, code=404)
+
+    patch.setattr(observer, "lost", never)
+
+
+@bug("K2", focus=strange("unstartable"))
+def _placeholders_are_times(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(pods, "moment", lambda body, key: parse_timestamp(text(body, key)))
+
+
+@bug("K2", focus=strange("initless"))
+def _init_containers_are_not_looked_at(patch: pytest.MonkeyPatch) -> None:
+    judged = judge.judge_pod
+
+    def blind(pod: PodFact, **how: Any) -> Any:
+        return judged(replace(pod, init=None), **how)
+
+    patch.setattr("waypost.engine.attempts.close.judge_pod", blind)
+
+
+@bug("K3", focus=others("sidecars"))
+def _sidecars_live_on(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(cleanup, "stop_sidecars", lambda transition: [])
+
+
+@bug("said", focus=others("queue"))
+def _suspended_jobs_are_not_told(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("waypost.engine.attempts.watch._podless", lambda job: "")

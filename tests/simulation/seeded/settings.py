@@ -1,0 +1,38 @@
+"""Seeded bugs in the settings of nodes: exit codes and computed waits."""
+
+from typing import Any
+
+import pytest
+from waypost.engine.attempts import retries
+from waypost.expressions.templates import render_text
+
+from tests.simulation.scenario.plan import Node, Scenario
+from tests.simulation.scenario.programs import exit_code_of
+from tests.simulation.seeded.hunting import bug
+
+
+def _codes_forbid(node: Node) -> bool:
+    """Whether the first attempt ends with an exit code after which nothing may follow."""
+    if node.codes is None or node.upstream or node.never_twice:
+        return False
+    rule, listed = node.codes
+    code = exit_code_of(node, node.acts[0])
+    return code is not None and (code == listed) == (rule == "fail")
+
+
+@bug("T11", focus=lambda plan: any(map(_codes_forbid, plan.nodes)))
+def _exit_codes_ignored(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(retries, "_obstacle", lambda rules, failure: "")
+
+
+def _computes(plan: Scenario) -> bool:
+    return any(n.computed and n.seconds > 9 and not n.upstream for n in plan.nodes)
+
+
+@bug("T11", focus=_computes)
+def _computed_waits_cut_short(patch: pytest.MonkeyPatch) -> None:
+    def first_digit(text: str, data: Any, **how: Any) -> Any:
+        found = render_text(text, data, **how)
+        return f"{found[0]}s" if "${" in text and isinstance(found, str) else found
+
+    patch.setattr("waypost.engine.nodes.wait.render_text", first_digit)

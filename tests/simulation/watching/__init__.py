@@ -1,0 +1,1 @@
+"""What was seen of a run, change by change, and the invariants that each change must keep."""

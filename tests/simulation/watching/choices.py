@@ -1,0 +1,135 @@
+"""VC1: what must hold of first nodes, write by write, from what the API server stored.
+
+Written from docs/semantics.md, and independent of the engine.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from waypost.kube.objects import items, section
+from waypost.ports.cluster import Obj
+
+from tests.simulation.reference.interpreter import End, choices_of
+from tests.simulation.reference.maps import payload
+from tests.simulation.scenario.plan import Node, Scenario
+from tests.simulation.watching.evidence import FINAL, Evidence, Violation
+
+NOT_CHOSEN: Final = End("Cancelled", "NotChosen")
+_DECIDED: Final = ("Succeeded", "Failed")
+
+
+class Choices:
+    """Follows one run, write by write."""
+
+    def __init__(self, scenario: Scenario, seen: Evidence) -> None:
+        self._scenario = scenario
+        self._seen = seen
+        self._writes = 0
+        self._nodes = [node for node in scenario.nodes if node.kind == "first"]
+
+    def note(self, old: Obj, new: Obj, now: float, *, begins: bool) -> Iterator[Violation]:
+        """What is wrong with a status write."""
+        was = {entry["path"]: entry for entry in items(old, "nodes")}
+        self._writes += 1
+        for entry in items(new, "nodes"):
+            before = was.get(entry["path"], {})
+            if any(before.get(field) != entry.get(field) for field in ("phase", "finishedAt")):
+                self._seen.recorded[entry["path"]] = (self._writes, now)
+        entries = {entry["path"]: entry for entry in items(new, "nodes")}
+        for node in self._nodes:
+            if node.name not in entries or not all(name in entries for name in node.of):
+                continue
+            for text in self._choice(node, was, entries, begins=begins):
+                yield Violation("VC1", f"{node.name}: {text}", now)
+            for name in node.of:
+                for text in self._candidate(node, name, was, entries):
+                    yield Violation("VC1", f"{name} of {node.name}: {text}", now)
+
+    def _choice(
+        self, node: Node, was: Mapping[str, Obj], entries: Mapping[str, Obj], *, begins: bool
+    ) -> Iterator[str]:
+        before, entry = was.get(node.name, {}), entries[node.name]
+        if before.get("phase") in _DECIDED and not begins and chosen(before) != chosen(entry):
+            yield f"the choice of {chosen(before)} became {chosen(entry)}"
+        if entry["phase"] == "Succeeded" and before.get("phase") != "Succeeded":
+            self._seen.exercised["choice"] = self._seen.exercised.get("choice", 0) + 1
+        legal = choices_of(self._scenario, node, self._ends(node, entries))
+        if entry["phase"] == "Waiting" and legal and None not in legal:
+            yield f"it waits, and its candidates say {legal}"
+        fresh = entry["phase"] == "Succeeded" and entry != before and "first" in entry
+        if not fresh or begins:
+            return
+        name = chosen(entry)
+        if name not in {found[0] for found in legal if found is not None}:
+            yield f"it chose {name}, and its candidates say {legal}"
+        elif entry.get("outputDigest") != entries[name].get("outputDigest"):
+            yield f"its output is not that of {name}"
+
+    def _ends(self, node: Node, entries: Mapping[str, Obj]) -> dict[str, End]:
+        return {name: end_of(self._seen, entries[name]) for name in node.of}
+
+    def _candidate(
+        self, node: Node, name: str, was: Mapping[str, Obj], entries: Mapping[str, Obj]
+    ) -> Iterator[str]:
+        before, entry = was.get(name, {}), entries[name]
+        lost = is_loser(node, name, entries)
+        if _is_stopped(entry) and not _is_stopped(before) and not lost:
+            yield "it is stopped, and nothing was chosen instead"
+        if lost and _is_left_alone(entry):
+            yield f"it is {entry['phase']}, and another one was chosen"
+        if lost and _is_stopped(entry):
+            self._seen.exercised["loser"] = 1
+        later = entry.get("attempt", 0) > before.get("attempt", 0)
+        if later and lost and is_loser(node, name, was):
+            yield f"attempt {entry['attempt']} starts, and another one was chosen"
+
+
+def chosen(entry: Obj) -> str:
+    """The candidate that a checkpoint names; "" if it names none."""
+    return str(section(entry, "first").get("chosen") or "")
+
+
+def is_loser(node: Node, name: str, entries: Mapping[str, Obj]) -> bool:
+    """Whether a candidate is needed no longer: its first node has ended with another one, or has
+    failed, and stops the others."""
+    entry = entries.get(node.name, {})
+    decided = entry.get("phase") in _DECIDED and "first" in entry
+    return decided and not node.finishes and chosen(entry) != name
+
+
+def is_lost(scenario: Scenario, name: str, entries: Mapping[str, Obj]) -> bool:
+    """Whether a node is a loser of any first node."""
+    choosers = (node for node in scenario.nodes if name in node.of)
+    return any(is_loser(node, name, entries) for node in choosers)
+
+
+def deciding(node: Node, entry: Obj) -> tuple[str, ...]:
+    """The nodes on which a node depends in a round: of the candidates only the chosen one."""
+    name = chosen(entry)
+    return tuple(one for one in node.upstream if one not in node.of or not name or one == name)
+
+
+def end_of(seen: Evidence, entry: Obj) -> End:
+    """How a node ended, by its checkpoint."""
+    written, moment = seen.recorded.get(entry["path"], (0, 0.0))
+    if entry["phase"] != "Succeeded":
+        return End(entry["phase"], entry.get("reason"), at=written, moment=moment)
+    output = entry.get("output")
+    if entry.get("outputRecord"):
+        record = seen.records.get(entry["outputRecord"], {})
+        output = payload(record)
+    return End("Succeeded", None, output, at=written, moment=moment)
+
+
+def _is_stopped(entry: Obj) -> bool:
+    stopping = any(each.get("stopping") == "NotChosen" for each in items(entry, "attempts"))
+    return stopping or entry.get("reason") == "NotChosen"
+
+
+def _is_left_alone(entry: Obj) -> bool:
+    """Whether nothing was done about a candidate that has not ended; a gate ends later, after its
+    Approval."""
+    if entry["phase"] in FINAL or (entry["phase"] == "Waiting" and entry.get("approval")):
+        return False
+    attempts = items(entry, "attempts")
+    return not (attempts and attempts[-1].get("stopping"))

@@ -1,0 +1,235 @@
+"""What was seen of a run: the stories of its attempts, pods and Approvals, and what was wrong."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from waypost.kube.objects import items, section
+from waypost.ports.cluster import Obj
+
+from tests.fakes.clock import EPOCH
+from tests.fakes.nodes.podstatus import MESSAGE_LIMIT
+from tests.fakes.nodes.programs import Outcome
+from tests.simulation.scenario import programs
+from tests.simulation.scenario.plan import Act, Node
+from tests.simulation.scenario.programs import Meaning
+
+FINAL: Final = frozenset({"Succeeded", "Failed", "Skipped", "Cancelled"})
+
+
+@dataclass(frozen=True)
+class Violation:
+    """A broken label of docs/invariants.md or docs/semantics.md; T11 is the interpreter."""
+
+    invariant: str
+    text: str
+    at: float = 0.0
+
+    def __str__(self) -> str:
+        return f"{self.invariant} at {self.at:.3f}: {self.text}"
+
+
+@dataclass
+class PodStory:
+    """One pod: what its program was to do, and what was reported of it to the API server."""
+
+    uid: str
+    name: str
+    path: str
+    attempt: int
+    created_at: float
+    job: str = ""  # uid of its Job
+    iteration: int | None = None  # of a node that is repeated
+    act: Act | None = None
+    outcome: Outcome | None = None
+    inputs: Any = None
+    key: str = ""  # the idempotency key of its program
+    tokens: int = 0
+    started_at: float | None = None
+    over_at: float | None = None
+    deleting_at: float | None = None
+    gone_at: float | None = None
+    disrupted: bool = False
+    released_at: float | None = None
+    body: Obj = field(default_factory=dict)
+
+    @property
+    def machine(self) -> str:
+        """The machine it is bound to; "" if it is not bound."""
+        return str(section(self.body, "spec").get("nodeName") or "")
+
+    @property
+    def reported(self) -> Obj:
+        """How its container ended, as last reported to the API server."""
+        for status in items(self.body, "status", "containerStatuses"):
+            if status.get("name") == "node":
+                return section(status, "state", "terminated")
+        return {}
+
+    @property
+    def evicted(self) -> bool:
+        return section(self.body, "status").get("reason") == "Evicted"
+
+    def meaning(self, node: Node) -> Meaning | None:
+        """What its program's end means; None when it was not the program that ended it."""
+        reported = self.reported
+        if not reported or self.act is None or self.outcome is None or self.started_at is None:
+            return None
+        if programs.ends_by_itself(self.act) and self._ended(
+            reported, self.outcome.exit_code, self.outcome.message, self.outcome.reason
+        ):
+            return programs.meaning(node, self.act, self.inputs)
+        if self._ended(reported, self.outcome.stop_code, self.outcome.stop_message, ""):
+            return programs.stopped_meaning(node, self.act, self.inputs)
+        return None
+
+    @staticmethod
+    def _ended(told: Obj, code: int, message: str, reason: str) -> bool:
+        tail = message.encode()[-MESSAGE_LIMIT:].decode("utf-8", "replace")
+        expected = reason or ("Completed" if code == 0 else "Error")
+        found = (told.get("exitCode"), told.get("message", ""), told.get("reason"))
+        return found == (code, tail, expected)
+
+
+@dataclass
+class AttemptStory:
+    """One attempt, as the run's status showed it, write by write."""
+
+    path: str
+    number: int
+    job: str
+    recorded_at: float
+    finished_at: float | None = None
+    reason: str = ""
+    pod_uid: str | None = None
+    stops: set[str] = field(default_factory=set)
+    stopped_at: float | None = None  # when a status first said so
+    given_up: bool = False  # it was closed while its pods were on machines that had been silent
+    launched_at: str = ""
+    ended_at: str = ""
+
+    @property
+    def ended(self) -> float:
+        """When it ended, by status."""
+        return (datetime.fromisoformat(self.ended_at) - EPOCH).total_seconds()
+
+    def launched(self, *, late: float) -> float:
+        """When it was launched, by status, but at most `late` seconds before that was stored."""
+        said = (datetime.fromisoformat(self.launched_at) - EPOCH).total_seconds()
+        return max(said, self.recorded_at - late)
+
+
+@dataclass
+class GateStory:
+    """One Approval object, from its creation to its end."""
+
+    name: str
+    uid: str
+    path: str
+    asked_at: float
+    waiting_since: float = 0.0
+    expires_at: str = ""
+    answers: list[tuple[float, str]] = field(default_factory=list)  # what the API server took
+    state: str = "Open"
+    expired: bool = False
+    settled_at: float | None = None
+    gone_at: float | None = None
+
+
+@dataclass
+class RoundStory:
+    """One round after the first: what it had to keep, and the checkpoints it left."""
+
+    number: int
+    began_at: float
+    named: frozenset[str]  # in rerun.from
+    kept: dict[str, Obj] = field(default_factory=dict)
+    ended: dict[str, Obj] = field(default_factory=dict)  # checkpoints by path, once it is over
+    ended_at: float = float("inf")
+    repeated: list[tuple[str, str]] = field(default_factory=list)  # maps and items, by rerun.from
+
+
+@dataclass
+class Evidence:
+    """All of it."""
+
+    pods: dict[str, PodStory] = field(default_factory=dict)  # by uid, in order
+    attempts: dict[tuple[str, int], AttemptStory] = field(default_factory=dict)
+    gates: dict[str, GateStory] = field(default_factory=dict)  # by uid, in order
+    waiting: dict[str, float] = field(default_factory=dict)  # since when, by path
+    ended: dict[str, float] = field(default_factory=dict)  # when, by path
+    # The status write that recorded the present end of a node, and when, by path.
+    recorded: dict[str, tuple[int, float]] = field(default_factory=dict)
+    # Uids of Jobs that were made a second time (`relaunches`), and whether their attempt had ended.
+    relaunched: dict[str, bool] = field(default_factory=dict)
+    forged: set[str] = field(default_factory=set)  # gates in whose place a stranger's was put
+    jobs: dict[str, float] = field(default_factory=dict)  # uid -> created at
+    records: dict[str, Obj] = field(default_factory=dict)  # NodeRecords by name, as last seen
+    violations: list[Violation] = field(default_factory=list)
+    run: Obj = field(default_factory=dict)  # as last seen
+    round: int = 1  # the latest that has begun
+    rounds: list[RoundStory] = field(default_factory=list)  # after the first
+    asked_round: bool = False
+    verdict_cancelled: bool = False  # the run had been cancelled before the latest verdict
+    spec: Obj = field(default_factory=dict)  # that the present round began with
+    given: dict[str, str] = field(default_factory=dict)  # digests of what a person gave, by path
+    left_out: set[str] = field(default_factory=set)  # that a person ever left out
+    stale: dict[str, float] = field(
+        default_factory=dict
+    )  # gates: a yes from before no longer counts
+    finished_at: float | None = None
+    deleted_at: float | None = None  # when its deletion began
+    gone_at: float | None = None
+    cancelled_at: float | None = None  # when a user asked for it
+    story: list[str] = field(default_factory=list)
+    digest: str = ""
+    exercised: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def nodes(self) -> dict[str, Obj]:
+        """Checkpoints by path."""
+        return {node["path"]: node for node in items(self.run, "status", "nodes")}
+
+    def is_dropped(self, path: str) -> bool:
+        """Whether the run no longer has the node of a path."""
+        return path.partition("/")[0] not in self.nodes
+
+    def was_given_up(self, path: str, attempt: int) -> bool:
+        """Whether an attempt was closed with its machine: what is left of it may still run."""
+        story = self.attempts.get((path, attempt))
+        return story is not None and story.given_up
+
+    def is_relaunched(self, pod_uid: str) -> bool:
+        """Whether a pod is of a Job that was made a second time."""
+        return pod_uid in self.pods and self.pods[pod_uid].job in self.relaunched
+
+    def is_too_late(self, pod_uid: str) -> bool:
+        """Whether a pod is of a Job that was made a second time after its attempt had ended."""
+        return pod_uid in self.pods and self.relaunched.get(self.pods[pod_uid].job, False)
+
+    def may_run_beside(self, one: str, another: str) -> bool:
+        """Whether no operator can prevent that two pods of a node run at the same time."""
+        first, second = self.pods.get(one), self.pods.get(another)
+        if first is None or second is None:
+            return False
+        if first.attempt == second.attempt:
+            return self.is_relaunched(one) or self.is_relaunched(another)
+        return self.is_too_late(one) or self.is_too_late(another)
+
+    def pods_of(self, path: str, attempt: int) -> list[PodStory]:
+        """The pods of an attempt, but for those that came after its end."""
+        return [
+            pod
+            for pod in self.pods.values()
+            if (pod.path, pod.attempt) == (path, attempt) and not self.is_too_late(pod.uid)
+        ]
+
+    def over_at(self, story: AttemptStory) -> float:
+        """When the pod of an attempt that was closed had ended or was gone, by the API server. If
+        none had, as on a lost machine, the time that the status says."""
+        ends = [pod.over_at or pod.gone_at for pod in self.pods_of(story.path, story.number)]
+        closed = story.finished_at or 0.0
+        return min((end for end in ends if end is not None and end <= closed), default=story.ended)
+
+    def attempts_of(self, path: str) -> list[AttemptStory]:
+        return [story for (name, _), story in sorted(self.attempts.items()) if name == path]
