@@ -29,7 +29,7 @@ async def test_two_child_runs_of_one_template() -> None:
         await world.user.create(
             Kind.AGENT_WORKFLOW, namespace=NAMESPACE, body=manifest("workflow.yaml")
         )
-        status = await world.finished("release")
+        status = await world.finished("sub-workflow")
     assert status["outputs"] == {"result": "published with a warning"}
-    assert world.node("check", "release")["output"] == {"score": 4, "good": True}
-    assert world.node("check_strictly", "release")["output"] == {"score": 4, "good": False}
+    assert world.node("check", "sub-workflow")["output"] == {"score": 4, "good": True}
+    assert world.node("check_strictly", "sub-workflow")["output"] == {"score": 4, "good": False}
