@@ -14,8 +14,10 @@ pytestmark = pytest.mark.chart
 Grant = tuple[str, str, str]  # API group, resource, verb
 
 OPERATOR: dict[Grant, str] = {
-    ("waypost.dev", "agentworkflows", "get"): "live read of a run before it acts",
-    ("waypost.dev", "agentworkflows", "list"): "first list, periodic resync",
+    ("waypost.dev", "agentworkflows", "get"): "live read of a run and of its parent before it acts",
+    ("waypost.dev", "agentworkflows", "list"): (
+        "first list, periodic resync, live read of child runs"
+    ),
     ("waypost.dev", "agentworkflows", "watch"): "wake up when a run changes",
     ("waypost.dev", "agentworkflows", "create"): "the child run of a workflow node",
     ("waypost.dev", "agentworkflows", "patch"): (

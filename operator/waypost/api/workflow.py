@@ -142,7 +142,7 @@ class Isolation(Model):
 
 
 class Node(Model):
-    """One step of the graph. Exactly one of python, container, agent, http, approval, wait and
+    """One step of the graph. Exactly one of python, container, agent, http, approval, wait,
     workflow and first."""
 
     model_config = ConfigDict(json_schema_extra=ATOMIC)

@@ -112,7 +112,10 @@ def _unexpected(observed: Observed) -> str:
     if parent is None or observed.status.nodes or isinstance(observed.origin, Settled):
         return ""
     if not parent.ours:
-        return "parent: only the operator writes this field; remove it"
+        return (
+            "parent: only the operator writes this field, and it cannot be removed; delete "
+            "this run and create it again without spec.parent"
+        )
     if parent.expects or observed.definition.cancelled:
         return ""
     return f"parent: run {parent.name} does not wait for this run; it starts nothing"

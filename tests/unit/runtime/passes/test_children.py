@@ -441,7 +441,9 @@ async def test_a_run_that_names_a_parent_by_hand_is_refused() -> None:
         await world.submit({**spec(python("a")), "parent": block})
         await world.finished()
         assert world.status()["phase"] == "Rejected"
-        assert "only the operator writes this field" in condition(world.run())["message"]
+        message = condition(world.run())["message"]
+        assert "only the operator writes this field" in message
+        assert "delete this run and create it again without spec.parent" in message
 
 
 @virtual
