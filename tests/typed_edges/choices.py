@@ -72,8 +72,8 @@ CHOICES_WRONG: dict[str, Wrong] = {
     ),
     "candidate-that-pauses": Wrong(
         spec(scored("quick"), scored("deep", onFailure="Pause"), choice()),
-        "nodes.best.first.of: deep has onFailure: Pause, but a candidate that fails waits for "
-        "nobody; use Continue, or remove it",
+        "nodes.best.first.of: deep has onFailure: Pause, which a candidate cannot have; use "
+        "Continue, or remove it",
     ),
     "candidate-in-finally": Wrong(
         spec(scored("quick"), choice(GOOD, "quick", "deep"), **{"finally": [scored("deep")]}),

@@ -46,7 +46,8 @@ LOOPS_WRONG: dict[str, Wrong] = {
     ),
     "index-in-when": Wrong(
         looped(when="${index == 0}"),
-        "nodes.b.when: index does not exist in when, which is evaluated before the iterations",
+        "nodes.b.when: index does not exist in when, which is evaluated before the iterations; "
+        "use it in inputs",
     ),
     "item-in-repeat": Wrong(
         fed("${item}"),

@@ -37,9 +37,9 @@ OUR_FIELD: Final[Mapping[str, str]] = {
         ),
         "forEach of a node",
     ),
+    **dict.fromkeys(("continueOn", "continueOnError", "ignoreErrors"), "onFailure"),
     **dict.fromkeys(
-        ("continueOn", "continueOnError", "failFast", "toleratedFailureCount", "ignoreErrors"),
-        "onFailure",
+        ("failFast", "toleratedFailureCount"), "onFailure of a node, or tolerate of forEach"
     ),
     **dict.fromkeys(("timeoutSeconds", "timeoutMinutes", "startToCloseTimeout"), "timeout"),
     **dict.fromkeys(
@@ -91,6 +91,8 @@ NOT_YET: Final[Mapping[str, str]] = {
 _PAGES: Final[Mapping[str, str]] = {
     "agent": "agent-nodes.md",
     "forEach": "maps.md",
+    "repeat": "loops.md",
+    "first": "first.md",
     "budget": "agent-nodes.md",
     "http": "http-nodes.md",
     "container": "node-protocol.md",

@@ -84,6 +84,9 @@ def row(id: str, name: str, path: str, known: tuple[str, ...], says: str) -> Any
         row("fan-out", "for_each", "spec.nodes[0]", NODE, "; did you mean forEach of a node?"),
         row("cases", "switch", "spec.nodes[0]", NODE, "did you mean when of each node?"),
         row("triggered", "triggers", "spec", ("nodes",), "create the runs from a CronJob"),
+        row("fail-fast", "failFast", "spec.nodes[0]", NODE, "onFailure of a node, or tolerate of"),
+        row("page-of-loops", "x", "spec.nodes[0].repeat", NODE, "(see docs/loops.md)"),
+        row("page-of-first", "x", "spec.nodes[0].first", NODE, "(see docs/first.md)"),
         row("page-of-the-innermost", "x", "spec.nodes[0].http.auth", NODE, "docs/http-nodes.md"),
     ],
 )

@@ -54,7 +54,7 @@ def _may_be_candidate(
         yield Problem(place, text)
     elif pauses(nodes[name]):
         text = (
-            f"{name} has onFailure: Pause, but a candidate that fails waits for nobody; use "
+            f"{name} has onFailure: Pause, which a candidate cannot have; use "
             "Continue, or remove it"
         )
         yield Problem(place, text)

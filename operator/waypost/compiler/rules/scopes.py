@@ -90,7 +90,9 @@ def _absence(name: str, node: Node | None, field: str) -> str:
     owners = modifiers_with(name)
     modifier = None if node is None else modifier_of(node)
     if modifier is not None and name in modifier.variables:
-        moment = "before" if field == "when" else "outside of"
-        return f"{name} does not exist in {field}, which is evaluated {moment} the iterations"
+        # Only when and forEach.items lack variables of their own node.
+        parts = "items" if modifier.name == "forEach" else "iterations"
+        place = f"{field}, which is evaluated before the {parts}"
+        return f"{name} does not exist in {place}; use it in inputs"
     where = " or ".join(owners) or "forEach"
     return f"{name} exists only in a node with {where}"

@@ -129,7 +129,10 @@ def _fail(transition: Transition, opened: OpenMap, output: JsonValue) -> None:
     if isinstance(output, Unavailable):
         transition.end(path, "Failed", Reason(reason or ""), f"an output of an item: {output.why}")
     elif reason == Reason.OUTPUT_TOO_LARGE:
-        text = f"the outputs of the items have more than {EVALUATED} bytes; use collect: None"
+        text = (
+            f"the outputs of the items have more than {EVALUATED} bytes together; set "
+            "forEach.collect: None, or return references"
+        )
         transition.end(path, "Failed", Reason.OUTPUT_TOO_LARGE, text)
     elif reason == Reason.DEADLINE_EXCEEDED:
         deadlines.end(transition, path, detail=_counts(opened))

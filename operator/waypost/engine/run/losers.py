@@ -15,8 +15,8 @@ _LOOK_AGAIN: Final = timedelta(seconds=1)
 
 
 def losers(transition: Transition) -> dict[str, str]:
-    """The candidates that nobody needs any more and that have not ended, with the first node that
-    has ended without them."""
+    """The candidates that were not chosen and have not ended, with the first node that has ended
+    without them."""
     return {
         name: chooser
         for chooser in _choosers(transition)

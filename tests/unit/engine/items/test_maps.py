@@ -223,9 +223,16 @@ def test_s171_item_and_index() -> None:
     play = Play(run_of(["a", "b"], node)).finish()
     found = {path: document["inputs"] for (path, _), document in requests(play).items()}
     assert found == {"scan/0": {"v": "a", "at": 0}, "scan/1": {"v": "b", "at": 1}}
-    for place in ({"when": "${item == 1}"}, {"forEach": {"items": "${[item]}"}}):
-        problems = define(run_of([1], mapped(**place))).problems
-        assert any("item" in problem.message for problem in problems), place
+    places: dict[str, JsonObject] = {
+        "when": {"when": "${item == 1}"},
+        "forEach.items": {"forEach": {"items": "${[item]}"}},
+    }
+    for field_, node in places.items():
+        problems = define(run_of([1], mapped(**node))).problems
+        assert [problem.message for problem in problems] == [
+            f"item does not exist in {field_}, which is evaluated before the items; "
+            "use it in inputs"
+        ]
 
 
 def test_s171_numbers_of_an_item_are_as_declared() -> None:
@@ -347,6 +354,24 @@ def test_s181_a_round_repeats_only_what_failed() -> None:
     assert output(play) == [{"from": "scan/0"}, "B", {"from": "scan/2"}]
 
 
+@pytest.mark.parametrize(
+    ("asked", "runs"),
+    [
+        pytest.param({}, [], id="kept, because it succeeded"),
+        pytest.param({"from": ["scan/0"]}, ["scan/0", "scan/1"], id="an item is named"),
+        pytest.param({"from": ["scan"]}, ["scan/0", "scan/1", "scan/2"], id="the map is named"),
+    ],
+)
+def test_s181_a_map_that_succeeded_with_failed_items(asked: JsonObject, runs: list[str]) -> None:
+    """A round alone keeps it; a name of it or of an item repeats the failed ones too."""
+    node = mapped(forEach={"tolerate": 1})
+    play = Play(run_of(["a", "b", "c"], node), endings=programs(i1=[raises(), returns("B")]))
+    play.finish().rerun(**asked)
+    play.finish()
+    assert play.launched[3:] == runs
+    assert play.phases["scan"] == "Succeeded"
+
+
 def test_s181_items_are_recognized_by_what_they_are() -> None:
     """A list that was reordered, cut and extended: results move with their items."""
     play = Play(run_of(["a", "b", "c"], mapped()), endings={"scan/0": [returns("A")]}).finish()
@@ -460,6 +485,9 @@ def test_s178_outputs_that_are_too_large_together() -> None:
     ).finish(passes=3000)
     scan = play.node("scan")
     assert (scan.phase, scan.reason) == ("Failed", "OutputTooLarge")
+    assert (scan.message or "").endswith(
+        "together; set forEach.collect: None, or return references"
+    )
     assert len(play.launched) < 400
 
 
