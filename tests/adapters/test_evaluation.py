@@ -234,25 +234,55 @@ def test_whatever_a_child_does_is_an_answer(
     child.close()
 
 
-@pytest.mark.parametrize("number", [errno.EAGAIN, errno.ENOMEM, errno.EMFILE])
-def test_a_child_that_cannot_be_started_is_an_answer(
-    monkeypatch: pytest.MonkeyPatch, number: int
-) -> None:
-    """The machine has no process id, no memory, no file left."""
-
+def refusing(number: int) -> Any:
     def refused(*_: Any, **__: Any) -> None:
         raise OSError(number, os.strerror(number))
 
-    child = ChildProcess()
+    return refused
+
+
+@pytest.mark.parametrize("number", [errno.EAGAIN, errno.ENOMEM, errno.EMFILE])
+def test_a_child_that_cannot_be_started_is_no_answer(
+    monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """The machine has no process id, no memory, no file left: the question is not at fault."""
+    slept: list[float] = []
+    child = ChildProcess(patience_seconds=5.0, sleep=slept.append)
     with monkeypatch.context() as patched:
-        patched.setattr(subprocess, "Popen", refused)
-        stopped = direct(child, "inputs.a + 1", a=1)
-        (found,) = child.violations(BAD, [1], 5)
-    assert isinstance(stopped, evaluation.Stopped)
-    assert "no process could be started" in stopped.limit
-    assert "no process could be started" in found.found
+        patched.setattr(subprocess, "Popen", refusing(number))
+        for ask in (
+            lambda: direct(child, "inputs.a + 1", a=1),
+            lambda: child.violations(BAD, [1], 5),
+            lambda: child.problem(BAD),
+        ):
+            slept.clear()
+            with pytest.raises(OSError, match=os.strerror(number)):
+                ask()
+            assert sum(slept) == 5.0, "the patience"
     assert direct(child, "inputs.a + 1", a=1) == evaluation.Value(2)
     child.close()
+
+
+def test_a_child_that_can_be_started_later_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == 3:
+            patched.undo()
+
+    child = ChildProcess(patience_seconds=5.0, sleep=sleep)
+    with monkeypatch.context() as patched:
+        patched.setattr(subprocess, "Popen", refusing(errno.EAGAIN))
+        assert direct(child, "inputs.a + 1", a=1) == evaluation.Value(2)
+    assert (len(slept), child.started) == (3, 1)
+    child.close()
+
+
+def test_a_child_that_is_closed_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    child = ChildProcess(sleep=lambda _: setattr(child, "_closed", True))
+    monkeypatch.setattr(subprocess, "Popen", refusing(errno.EAGAIN))
+    assert direct(child, "inputs.a + 1", a=1) == evaluation.Stopped("it was closed")
 
 
 def test_nothing_is_started_after_the_end() -> None:

@@ -209,7 +209,8 @@ def _with_plain_root(made: dict[str, Any], definitions: dict[str, Json]) -> dict
         made = target | beside
         rest = {key: part for key, part in definitions.items() if key != title}
         if any(_refers(part, title) for part in (made, *rest.values())):
-            made = schema.rewrite(made, _without_anchors)  # the definition keeps them
+            # The definition keeps its anchors, and the field those beside its $ref.
+            made = schema.rewrite(target, _without_anchors) | beside
         else:
             definitions = rest
     return made | {"$defs": definitions} if definitions else made

@@ -18,6 +18,7 @@ __all__ = [
     "MAX_SIZE",
     "NAMED",
     "Violation",
+    "anchor_problem",
     "apply_defaults",
     "check_schema",
     "parts",
@@ -80,15 +81,19 @@ def _keywords_problem(schema: Json) -> str | None:
         if "$id" in part and part is not schema:
             return f"$id {part['$id']!r} below the root is not supported; remove it"
         repeated += sum(map(patterns.size, patterns.of(part)))
-    named = Counter(name for name, _ in anchors(schema))
-    for anchor, times in named.items():
-        if times > 1:
-            return f"the anchor {anchor!r} names several schemas; give each one a name of its own"
     if repeated > patterns.MAX_SIZE:
         return (
             f"its patterns take {repeated} states with their repetitions written out, the limit "
             f"is {patterns.MAX_SIZE}; use maxLength for lengths"
         )
+    return None
+
+
+def anchor_problem(schema: Json) -> str | None:
+    """Which anchor names several schemas; None if each names one."""
+    for anchor, times in Counter(name for name, _ in anchors(schema)).items():
+        if times > 1:
+            return f"the anchor {anchor!r} names several schemas; give each one a name of its own"
     return None
 
 

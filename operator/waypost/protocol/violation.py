@@ -71,16 +71,21 @@ _BY_NAME: Final = {
     "oneOf": "a value that matches one of the schemas of `oneOf`",
     "unevaluatedItems": "no other items than those that its schemas describe",
 }
+# How the library's messages for these end. Before that stands the value, with any words.
+_TOO_MANY_MATCH: Final = (
+    " is valid under more than one of the schemas listed in the 'oneOf' keyword"
+)
+_TOO_MANY_STEPS: Final = "Max limit for backtracking count exceeded"
 _TYPES: Final = "array, boolean, integer, null, number, object, string"
 
 
 def _expected(error: Any) -> str:
-    if "backtracking" in str(error.message) and error.kind.name == "pattern":
+    message = str(error.message)
+    if error.kind.name == "pattern" and message.endswith(_TOO_MANY_STEPS):
         return "a text of which its pattern is decided in fewer steps: repeat less in the pattern"
     if error.kind.name in _PHRASES:
         return phrase(error.kind.name, error.kind.value)
-    message = str(error.message)
-    if error.kind.name == "oneOf" and "more than one" in message:
+    if error.kind.name == "oneOf" and message.endswith(_TOO_MANY_MATCH):
         return "a value that matches only one of the schemas of `oneOf`"
     if error.kind.name == "propertyNames":
         return f"names of properties that match `propertyNames` ({shorten(message, 2 * _SHOWN)})"

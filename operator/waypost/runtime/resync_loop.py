@@ -1,4 +1,4 @@
-"""When the caches are corrected by complete lists, and when stray Jobs are swept."""
+"""When the caches are corrected by complete lists, and when Jobs without a run are swept."""
 
 import asyncio
 import logging

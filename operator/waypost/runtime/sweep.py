@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 class Sweeper:
-    """Looks for stray Jobs in all namespaces that the operator serves."""
+    """Looks for Jobs without a run in all namespaces that the operator serves."""
 
     def __init__(
         self,

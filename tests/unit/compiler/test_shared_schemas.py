@@ -25,6 +25,7 @@ CHAIN = {
     "$defs": {"N": {"type": "integer"}},
 }
 AGAIN = {"$anchor": "it", "properties": {"b": {"$ref": "#"}, "c": {"type": "null"}}}
+NUMBER = {"$anchor": "e", "type": "integer"}
 BOTH: dict[str, Any] = {
     "properties": {
         "w": {"$ref": "#/schemas/Whole"},
@@ -99,6 +100,12 @@ def test_bundled(value: Any, becomes: Any) -> None:
         pytest.param(BOTH, {"own": "x"}, {"own": 1}, id="third"),
         pytest.param(ref("Chain"), {"next": {"n": 1}}, {"next": {"n": "x"}}, id="anchor-at-root"),
         pytest.param(ref("Again"), {"b": {"c": None}}, {"b": {"c": 1}}, id="anchor-and-pointer"),
+        pytest.param(
+            ref("Again") | {"items": {"$ref": "#e"}, "not": {"not": {"items": NUMBER}}},
+            [1],
+            ["x"],
+            id="anchors-beside-the-reference",
+        ),
     ],
 )
 def test_means_the_same(value: Any, good: Any, bad: Any) -> None:

@@ -149,6 +149,14 @@ LATER_RULES = [
 ]
 
 
+TWICE = {"$defs": {"a": {"$anchor": "x"}, "b": {"$anchor": "x", "type": "null"}}}
+LATER_RULES += [
+    pytest.param(
+        {"container": {"image": "i"}, "inputSchema": TWICE, "inputs": {"v": 1}}, id="anchor-twice"
+    )
+]
+
+
 @pytest.mark.parametrize("work", LATER_RULES)
 def test_s24_rules_of_a_later_release_stop_no_accepted_run(work: dict[str, Any]) -> None:
     definition = define(spec({"name": "a", **work}))

@@ -78,11 +78,6 @@ def test_the_number_of_violations_is_bounded() -> None:
             {"properties": {"p": {"type": ["strin"]}}}, "$.properties.p.type", id="place-of-keyword"
         ),
         pytest.param({"properties": {"p": {"$id": "http://x/b"}}}, "below the root", id="inner-id"),
-        pytest.param(
-            {"items": {"$anchor": "x"}, "not": {"$dynamicAnchor": "x"}},
-            "the anchor 'x' names several schemas",
-            id="an-anchor-twice",
-        ),
     ],
 )
 def test_unusable_schemas(value: object, fragment: str) -> None:
@@ -103,6 +98,13 @@ def test_unusable_schemas(value: object, fragment: str) -> None:
 )
 def test_usable_schemas(value: object) -> None:
     assert schema.check_schema(value) is None
+
+
+def test_an_anchor_names_one_schema() -> None:
+    twice = {"items": {"$anchor": "x"}, "not": {"$dynamicAnchor": "x"}}
+    assert "the anchor 'x' names several schemas" in (schema.anchor_problem(twice) or "")
+    both = {"$anchor": "x", "$dynamicAnchor": "x", "items": {"$anchor": "y"}}
+    assert schema.anchor_problem(both) is None, "one schema"
 
 
 @pytest.mark.parametrize(
@@ -129,6 +131,30 @@ def test_asserted_formats(format_: str, value: str, ok: bool) -> None:
         ),
         pytest.param({"oneOf": [{"type": "null"}]}, 1, "matches one of the schemas", id="one-of"),
         pytest.param({"oneOf": [{}, {}]}, 1, "matches only one of the schemas", id="two-of-them"),
+        pytest.param(
+            {"oneOf": [{"type": "null"}]},
+            "more than one",
+            "a value that matches one of the schemas",
+            id="words-of-a-value-are-no-verdict",
+        ),
+        pytest.param(
+            {"pattern": "^x(?=y)"},
+            "backtracking count exceeded",
+            "text that matches '^x(?=y)'",
+            id="nor-those-of-a-text",
+        ),
+        pytest.param(
+            {"pattern": "^backtracking(?=y)"},
+            "a",
+            "text that matches '^backtracking(?=y)'",
+            id="nor-those-of-a-pattern",
+        ),
+        pytest.param(
+            {"pattern": "^(a|aa)+(?!c)$"},
+            "a" * 60 + "b",
+            "decided in fewer steps",
+            id="a-pattern-that-takes-too-long",
+        ),
         pytest.param(
             {"propertyNames": {"pattern": "^[a-z]+$"}},
             {"A": 1},

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -27,6 +27,7 @@ from waypost.protocol.violation import Violation
 _CHILD: Final = "waypost.adapters.evaluation.child"
 _PATIENCE_SECONDS: Final = 60.0  # for one answer; processor time has a limit of its own
 _TRIES: Final = 2
+_PAUSE_SECONDS: Final = 0.5  # between two starts of a child
 # A worker has 128 MiB, and JSON may take six characters for one.
 _LONGEST_ANSWER: Final = 1024 * 1024 * 1024
 _LIMITS: Final = Limits()
@@ -42,14 +43,21 @@ class ChildProcess:
     """An Evaluator and a Checker. Threads may share it; they take turns.
 
     A question that ends the child is asked once more, unless it took too long; then the outcome
-    is Stopped. `started` counts child processes, `workers` the workers that answered.
+    is Stopped. A child that cannot be started says nothing about the question: starting it is
+    tried again for `patience_seconds`; then the question raises OSError. `started` counts child
+    processes, `workers` the workers that answered. `sleep` waits for some seconds.
     """
 
     def __init__(
-        self, limits: Limits = _LIMITS, *, patience_seconds: float = _PATIENCE_SECONDS
+        self,
+        limits: Limits = _LIMITS,
+        *,
+        patience_seconds: float = _PATIENCE_SECONDS,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._limits = limits
         self._patience = patience_seconds
+        self._sleep = sleep
         self._worker = 0
         self.workers = 0
         self._turn = threading.Lock()
@@ -120,10 +128,7 @@ class ChildProcess:
 
     def _exchange(self, question: Mapping[str, Any]) -> Any:
         text = json.dumps(question).encode()
-        try:
-            process = self._running()
-        except OSError as error:  # no memory or no process id left for another process
-            raise _Broken(f"no process could be started ({error.strerror})") from error
+        process = self._soon_running()
         assert process.stdin is not None, "made with a pipe"
         assert process.stdout is not None, "made with a pipe"
         until = time.monotonic() + self._patience
@@ -143,6 +148,17 @@ class ChildProcess:
             self._worker = answer["worker"]
             self.workers += 1
         return answer
+
+    def _soon_running(self) -> subprocess.Popen[bytes]:
+        """The child. It may take a while until there is memory or a process id for another."""
+        for pause in range(int(self._patience / _PAUSE_SECONDS)):
+            try:
+                return self._running()
+            except OSError as error:
+                if pause == 0:
+                    log.warning("no process could be started (%s); trying again", error.strerror)
+            self._sleep(_PAUSE_SECONDS)
+        return self._running()
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._closed:

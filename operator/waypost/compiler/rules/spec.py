@@ -136,6 +136,13 @@ def _schemas_are_usable(spec: AgentWorkflowSpec) -> Iterator[Problem]:
             yield Problem(place, reason)
 
 
+def _anchors_are_unique(spec: AgentWorkflowSpec) -> Iterator[Problem]:
+    for place, value in schema_fields(spec):
+        reason = schema.anchor_problem(value)
+        if reason:
+            yield Problem(place, reason)
+
+
 def _durations_are_positive(spec: AgentWorkflowSpec) -> Iterator[Problem]:
     defaults = spec.defaults
     places = [("defaults.timeout", defaults and defaults.timeout)]
@@ -322,6 +329,7 @@ _STRUCTURAL: Final[tuple[Rule, ...]] = (
 _OTHERS: Final[tuple[Rule, ...]] = (
     _keys_are_as_written,  # YAML reads an unquoted n, no, on... as a boolean
     _inputs_are_bounded,
+    _anchors_are_unique,  # an anchor leads to one schema
     _durations_are_positive,
     _retries_have_an_effect,  # reasons and exit codes without a retry
     _constants_are_meant,  # ${1} of a shell

@@ -14,6 +14,7 @@ from waypost.engine.state.visible import readable
 from waypost.kube.facts import refusals
 from waypost.kube.facts.pods import (
     CONTAINER_STATUS_UNKNOWN,
+    NODE_HAD_CONDITION,
     START_FAILED,
     PodFact,
     surely_not_started,
@@ -36,9 +37,9 @@ _SIGKILLED: Final = 137
 # Reasons of the kubelet, and of containerd after a power cut, whose exit code is not the program's.
 _END_UNKNOWN: Final = frozenset({CONTAINER_STATUS_UNKNOWN, "Unknown"})
 # Reasons of the kubelet for a pod that it ended for the sake of its machine or of other pods, and
-# how its messages about an eviction for the sake of the machine begin.
+# what its messages about an eviction for the sake of the machine say, after a prefix.
 _ENDED_FOR_OTHERS: Final = ("Terminated", "Shutdown", "NodeShutdown", "Preempting", "NodeLost")
-_NODE_PRESSURE: Final = ("The node was low on resource", "The node had condition")
+_NODE_PRESSURE: Final = ("The node was low on resource", NODE_HAD_CONDITION)
 # Reasons for which a container waits: its image, and other steps before its program.
 _NO_IMAGE: Final = ("RegistryUnavailable", "SignatureValidationFailed")
 _NOT_CREATED: Final = (
@@ -290,7 +291,7 @@ def _ended_by_kubelet(pod: PodFact, started: bool) -> Failed | None:
     """What the pod's own reason says; None if it has none that explains its end."""
     evicted = pod.pod_reason == "Evicted"
     if pod.pod_reason in _ENDED_FOR_OTHERS or (
-        evicted and pod.pod_message.startswith(_NODE_PRESSURE)
+        evicted and any(words in pod.pod_message for words in _NODE_PRESSURE)
     ):
         return Failed(Reason.DISRUPTED, pod.pod_message or pod.pod_reason, "", started)
     if evicted:

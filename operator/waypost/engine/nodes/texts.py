@@ -1,5 +1,6 @@
 """Texts of a node that its pod gets: args and environment variables, evaluated."""
 
+import json
 from collections.abc import Iterable
 from typing import Final
 
@@ -11,7 +12,8 @@ from waypost.expressions.templates import NullPolicy, RenderError, render_text
 from waypost.kube.exec_limits import exec_problem
 from waypost.kube.manifests.pod import Rendered, escape_pod_string
 
-# Of all arguments and variables, escaped: the API server stores objects up to 1.5 MiB.
+# Of all arguments and variables, escaped: the API server stores objects up to 1.5 MiB, and reads
+# requests up to 3 MiB, in which a character may take six (\uXXXX).
 _IN_A_POD: Final = 1024 * 1024
 
 
@@ -56,10 +58,15 @@ def render_env(
 def pod_strings_problem(rendered: Rendered) -> str | None:
     """Why arguments and variables do not fit the pod together; None if they do."""
     texts = [*rendered.args, *(value for _, value in rendered.env)]
-    size = sum(len(escape_pod_string(text).encode("utf-8", "replace")) for text in texts)
+    size = sum(_stored_size(escape_pod_string(text)) for text in texts)
     if size <= _IN_A_POD:
         return None
     return (
-        f"args and env have {size} bytes together, the limit is {_IN_A_POD}; pass the data as "
-        "inputs, which are files"
+        f"args and env have {size} bytes together as the API server stores them (each $ twice), "
+        f"the limit is {_IN_A_POD}; pass the data as inputs, which are files"
     )
+
+
+def _stored_size(text: str) -> int:
+    """Bytes of a text in an object, or half of those in a request: whichever is more."""
+    return max(len(text.encode("utf-8", "replace")), len(json.dumps(text)) // 2)

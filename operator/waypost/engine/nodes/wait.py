@@ -11,6 +11,7 @@ from waypost.engine.state.outcome import checkpoint
 from waypost.engine.state.transition import Transition
 from waypost.expressions.templates import NullPolicy, RenderError, render_text
 from waypost.kube import timestamps
+from waypost.protocol.text import shorten
 
 
 def start(transition: Transition, path: str, inputs: Inputs) -> None:
@@ -39,7 +40,9 @@ def _end(transition: Transition, path: str, inputs: Inputs) -> datetime | str:
     if isinstance(text, RenderError):
         return f"wait.{field}: {text.message}"
     if field == "until":
-        expected = f"expected an RFC 3339 time like 2026-11-24T03:10:00Z, found {text[:80]!r}"
+        expected = (
+            f"expected an RFC 3339 time like 2026-11-24T03:10:00Z, found {shorten(text, 80)!r}"
+        )
         return timestamps.parse_timestamp(text) or f"wait.until: {expected}"
     try:
         return transition.now + timedelta(seconds=parse_computed_duration(text))

@@ -38,6 +38,9 @@ _NOT_ADMITTED: Final = (
     *("OutOf", "Unexpected", "NodeAffinity", "NodeShutdown", "Topology", "SysctlForbidden"),
     *("AppArmor", "NodePorts", "PodOS", "PodLevelResources", "UserNamespaces", "PodFeature"),
 )
+# In the message of a pod with the reason Evicted: the kubelet did not admit it. Before these words
+# it writes "Pod was rejected: " or "Pod ".
+NODE_HAD_CONDITION: Final = "The node had condition"
 # A container that waits for these reasons has run.
 _HAS_RUN: Final = ("PostStartHookError", "CrashLoopBackOff")
 
@@ -310,7 +313,10 @@ def surely_not_started(pod: PodFact, *, waited: bool = False) -> bool:
         return True
     if pod.disruption.startswith(_MACHINE_LOST):
         return False
-    return bool(pod.waiting_reason) or pod.pod_reason.startswith(_NOT_ADMITTED)
+    not_admitted = pod.pod_reason.startswith(_NOT_ADMITTED) or (
+        pod.pod_reason == "Evicted" and NODE_HAD_CONDITION in pod.pod_message
+    )
+    return bool(pod.waiting_reason) or not_admitted
 
 
 def _was_never_created(pod: PodFact) -> bool:

@@ -137,6 +137,30 @@ LOW = "The node was low on resource: memory. Threshold quantity: 100Mi"
             body(reason="Evicted", message="The node had condition: [PIDPressure]. "),
             "Disrupted",
             "PIDPressure",
+            started=False,
+        ),
+        over(
+            "not-admitted-for-pressure",
+            body(
+                reason="Evicted",
+                message="Pod was rejected: The node had condition: [DiskPressure]. ",
+            ),
+            "Disrupted",
+            "DiskPressure",
+            started=False,
+        ),
+        over(
+            "not-admitted-for-pressure-older-kubelets",
+            body(reason="Evicted", message="Pod The node had condition: [DiskPressure]. "),
+            "Disrupted",
+            "DiskPressure",
+            started=False,
+        ),
+        over(
+            "low-on-resource-after-a-prefix",
+            body(reason="Evicted", message=f"Pod was evicted: {LOW}"),
+            "Disrupted",
+            LOW,
         ),
         over(
             "machine-shuts-down",

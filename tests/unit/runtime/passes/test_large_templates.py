@@ -32,6 +32,7 @@ ROWS = [
     row("env", container("a", env=[{"name": "V", "value": LARGE}]), INVALID, "limit of Linux"),
     row("many-env", python("a", env=MANY), INVALID, "args and env have 2000000 bytes"),
     row("dollars", container("a", args=["${inputs.d}"] * 10), INVALID, "args and env have 2000000"),
+    row("not-ascii", container("a", args=["${inputs.e}" * 6] * 7), INVALID, "1260007 bytes"),
     row("together", container("a", args=[ONE] * 6, env=MANY[:6]), INVALID, "1200000 bytes"),
     row("http-body", http("a", method="PUT", body={"v": LARGE}), TOO_LARGE, "the limit is"),
     row("http-url", http("a", url=f"http://x/{LARGE}"), TOO_LARGE, "the limit is"),
@@ -41,7 +42,7 @@ ROWS = [
     row("message", gate("a", message=LARGE), INVALID, "the limit is 32768"),
     row("context", gate("a", context={"v": LARGE}), INVALID, "the limit is 65536"),
     row("duration", wait("a", duration=LARGE), INVALID, "wait.duration: expected a duration"),
-    row("until", {"name": "a", "wait": {"until": LARGE}}, INVALID, "wait.until: expected"),
+    row("until", {"name": "a", "wait": {"until": LARGE}}, INVALID, "x…'"),
     row("when", python("a", when=f"{ONE[:-1]} + inputs.t == 'x'}}"), "ConditionFalse", ""),
 ]
 
@@ -55,7 +56,7 @@ async def test_s90_what_renders_to_megabytes_ends_with_a_message(
         world.start()
         await world.user.create(Kind.MODEL_PROVIDER, namespace=NAMESPACE, body=PROVIDER)
         tolerant = {**node, "onFailure": "Continue"}
-        inputs = {"t": TEXT, "d": "$" * 100_000}
+        inputs = {"t": TEXT, "d": "$" * 100_000, "e": "é" * 10_000}
         await world.submit(spec(tolerant, python("b"), inputs=inputs))
         a, b = (await world.finished(within=60))["nodes"]
         assert b["phase"] == "Succeeded", "it has nothing to do with it"
