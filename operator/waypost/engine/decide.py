@@ -14,7 +14,7 @@ from waypost.engine.attempts import cleanup, watch
 from waypost.engine.items import advance as items
 from waypost.engine.items import working
 from waypost.engine.nodes.children import leftovers as child_leftovers
-from waypost.engine.nodes.table import KINDS, engine_kind
+from waypost.engine.nodes.table import KINDS, engine_kind, watching_kind
 from waypost.engine.rounds import leftovers, overrides
 from waypost.engine.rounds.announcement import round_message
 from waypost.engine.run import ending, finalizing, hold, losers, pinning, rejection
@@ -117,8 +117,7 @@ def _advance_nodes(transition: Transition) -> None:
         if path in transition.maps:
             items.advance(transition, path, watch.advance)
         else:
-            advance = engine_kind(transition.node(path)).watch or watch.advance
-            advance(transition, path)
+            _watch(transition, path)
     overrides.apply_overrides(transition)
     _clean_up(transition)
     ending.enforce_deadlines(transition)
@@ -139,6 +138,14 @@ def _advance_nodes(transition: Transition) -> None:
     closing = closing_reason(transition)
     if closing is not None:
         ending.wind_down(transition, closing)
+
+
+def _watch(transition: Transition, path: str) -> None:
+    """Watch what a node has started. A round may have made it a node of another kind since."""
+    status = transition.statuses[path]
+    kind = watching_kind(transition.node(path), status)
+    advance = kind.watch if status.open_attempt is None else None
+    (advance or watch.advance)(transition, path)
 
 
 def _clean_up(transition: Transition) -> None:

@@ -2,11 +2,10 @@
 
 from datetime import datetime
 
-from waypost.api.kinds.table import kind_of
 from waypost.api.status import FINAL_PHASES, NodeStatus
 from waypost.engine.attempts import lost_machines, reads, stored_results, traces
 from waypost.engine.items import reads as items_reads
-from waypost.engine.nodes.table import engine_kind
+from waypost.engine.nodes.table import watching_kind
 from waypost.engine.run import finalizing
 from waypost.engine.run.entry import Active, Entry
 from waypost.engine.scheduling import missing_references
@@ -43,8 +42,8 @@ def required_reads(entry: Entry, now: datetime) -> Reads:
     records: set[str] = set()
     for path in graph.order:
         status = known.get(path)
-        has_pod = kind_of(graph.nodes[path]).has_pod
-        if status and status.phase in transition.IN_POD and has_pod:
+        # Also of nodes that a round has made ones of another kind: their attempts still end.
+        if status and status.phase in transition.IN_POD:
             for attempt in (status, *items_reads.watched_items(observed, status)):
                 live = live or reads.needs_live_read(observed, attempt, now)
                 live = live or lost_machines.needs_live_read(observed, attempt, now)
@@ -54,8 +53,9 @@ def required_reads(entry: Entry, now: datetime) -> Reads:
                 records |= stored_results.reads_of(observed, attempt, graph.nodes[path], now)
                 records |= traces.reads_of(observed, attempt)
                 references |= missing_references.needs_live_references(attempt, now)
-        elif status and (status.phase == "Waiting" or status.child is not None):
-            live = live or engine_kind(graph.nodes[path]).needs_live_read(observed, status, now)
+        if status and (status.phase == "Waiting" or status.child is not None):
+            kind = watching_kind(graph.nodes[path], status)
+            live = live or kind.needs_live_read(observed, status, now)
         references = references or missing_references.needs_live_references(status, now)
         payloads |= _input_reads(observed, known, path)
         payloads |= items_reads.payload_reads(observed, graph.nodes[path], status)

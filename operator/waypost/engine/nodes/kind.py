@@ -36,6 +36,11 @@ def ends_by_itself(transition: Transition, path: str, *, withdraw: bool) -> None
     """For kinds that are never in phase Waiting: do nothing."""
 
 
+def nothing_superseded(status: NodeStatus) -> bool:
+    """For kinds that supersede nothing but attempts with a pod, which are watched for all kinds."""
+    return False
+
+
 def no_live_read(observed: Observed, status: NodeStatus, now: datetime) -> bool:
     """For kinds that need only what the watch delivers while they wait."""
     return False
@@ -56,6 +61,8 @@ class EngineKind:
         stop: Stops a Running node without a pod; its attempt is stopped otherwise.
         advance: What a pass does for a Waiting node; `withdraw`: nothing new may happen, because
             the run winds down.
+        is_superseded: Whether a Superseding node still has to stop what only this kind watches,
+            although a round may have made it a node of another kind.
         needs_live_read: Whether a Waiting node, or one with a child run, needs a live read before
             a decision.
         clean_up: What every pass does for nodes of the kind that are no longer in the spec.
@@ -69,6 +76,7 @@ class EngineKind:
     watch: Watch | None = None
     stop: Stop | None = None
     advance: Callable[..., None] = ends_by_itself
+    is_superseded: Callable[[NodeStatus], bool] = nothing_superseded
     needs_live_read: Callable[[Observed, NodeStatus, datetime], bool] = no_live_read
     clean_up: Callable[[Transition], None] = nothing_to_clean_up
     render: Render = nothing_rendered

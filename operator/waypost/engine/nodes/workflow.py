@@ -219,6 +219,7 @@ KIND: Final = EngineKind(
     start=start,
     watch=watch,
     stop=requests.stop,
+    is_superseded=patches.is_superseded,
     needs_live_read=needs_live_read,
     clean_up=leftovers.clean_up,
 )

@@ -13,7 +13,7 @@ from waypost.compiler import on_failure
 from waypost.compiler.definition import inputs_changed
 from waypost.engine.attempts import stop
 from waypost.engine.items import advance as items
-from waypost.engine.nodes.children import leftovers
+from waypost.engine.nodes.children import leftovers, patches
 from waypost.engine.nodes.table import engine_kind
 from waypost.engine.rounds.begin import is_requested
 from waypost.engine.run import finalizing, pausing, summary
@@ -32,7 +32,7 @@ from waypost.protocol import ijson, schema
 from waypost.protocol.reasons import Reason
 
 OUTPUTS_LIMIT = 32 * 1024
-_LOOK_AGAIN = 5.0  # seconds until a run that has to end without its outputs is looked at again
+_LOOK_AGAIN = 5.0  # seconds until what keeps a run from its end, or its deletion, is checked again
 
 
 def enforce_deadlines(transition: Transition) -> None:
@@ -176,18 +176,20 @@ def release_all(observed: Observed) -> tuple[ReleasePod | PatchChild, ...]:
     return (*pods, PatchChild(observed.name, observed.uid, {"metadata": metadata}))
 
 
-def release_closed(observed: Observed) -> tuple[ReleasePod, ...]:
-    """Release the pods whose attempts have ended, of a finished run with a rejected spec.
+def release_closed(observed: Observed) -> tuple[ReleasePod | PatchChild, ...]:
+    """Release the pods whose attempts have ended, and the child runs that have, of a finished run
+    with a rejected spec.
 
-    Other pods may belong to a round that has begun since this copy of the run was read.
+    Others may belong to a round that has begun since this copy of the run was read.
     """
-    return tuple(
+    pods = tuple(
         ReleasePod(name=pod.name, uid=pod.uid)
         for pod in observed.pods
         if pod.held
         and (checkpoint := checkpoint_of(observed.status.nodes, pod.path))
         and checkpoint.has_closed(pod.attempt)
     )
+    return (*pods, *patches.releases(observed))
 
 
 def _blame(transition: Transition, path: str, failed: set[str]) -> str:
@@ -308,4 +310,7 @@ def _expire(transition: Transition, status: AgentWorkflowStatus) -> list[DeleteR
     # The run must exist as long as one of its pods or child runs has a finalizer.
     observed = transition.observed
     held = any(p.held for p in observed.pods) or any(c.held for c in observed.children.values())
-    return [] if held else [DeleteRun()]
+    if held:  # a release can fail
+        transition.requeue_at(transition.now + timedelta(seconds=_LOOK_AGAIN))
+        return []
+    return [DeleteRun()]

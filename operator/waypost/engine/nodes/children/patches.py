@@ -25,15 +25,29 @@ def following(observed: Observed, status: NodeStatus, child: ChildStatus) -> Chi
     return ChildStatus(name=name, generation=generation, round=1, earlier=status.usage)
 
 
+def after_stop(observed: Observed, status: NodeStatus, child: ChildStatus) -> ChildStatus | None:
+    """The child run that a node starts instead of one that a round has stopped; None if the round
+    has made it a node of another kind."""
+    calls = observed.definition.graph.nodes[status.path].workflow is not None
+    return following(observed, status, child) if calls else None
+
+
 def in_next_round(observed: Observed, status: NodeStatus, *, continues: bool) -> ChildStatus | None:
     """The child run with which a node begins a round: the same one if it continues, one that is
-    being stopped, or the next one."""
+    being stopped, or the next one. None if it has none to stop and starts none."""
     child = status.child
-    if child is None or (child.uid is None and status.phase == "Pending"):
-        return child
+    if child is None:
+        return None
     if status.phase in ("Running", "Superseding"):
         return changed_child(child, stopping=child.stopping or str(Reason.SUPERSEDED))
-    return child if continues else following(observed, status, child)
+    other = after_stop(observed, status, child)
+    same = continues or (child.uid is None and status.phase == "Pending")
+    return child if other is not None and same else other
+
+
+def is_superseded(status: NodeStatus) -> bool:
+    """Whether a round has replaced a node whose child run has not ended."""
+    return status.phase == "Superseding" and status.child is not None
 
 
 def request(fact: ChildFact, wanted: Requests) -> PatchChild | None:
@@ -78,6 +92,19 @@ def release(fact: ChildFact) -> PatchChild:
         "finalizers": _without_ours(fact),
     }
     return PatchChild(name=fact.name, uid=fact.uid, body={"metadata": metadata})
+
+
+def releases(observed: Observed) -> tuple[PatchChild, ...]:
+    """The patches that release the child runs whose end is in the status of a finished run. One of
+    a later round is left out: this copy of the run may be older."""
+    named = {node.child.name: node.child for node in observed.status.nodes if node.child}
+    return tuple(
+        release(fact)
+        for name, fact in observed.children.items()
+        if fact.held and (fact.finished or fact.deleting)
+        if fact.requests.cancel
+        or ((child := named.get(name)) is not None and fact.requested_round <= child.round)
+    )
 
 
 def reaching_next_round(child: ChildStatus, fact: ChildFact) -> ChildStatus:

@@ -20,7 +20,7 @@ def never_began(fact: ChildFact, child: ChildStatus) -> bool:
 
 def take(transition: Transition, path: str, child: ChildStatus, fact: ChildFact) -> None:
     """Take the result of a child run that has ended."""
-    counts = fact.has_ended(child.round)
+    counts = fact.has_ended(child.round) and child.stopping != Reason.CHILD_CHANGED
     if fact.phase == "Succeeded" and counts and transition.statuses[path].phase == "Running":
         _succeed(transition, path, child, fact)
     elif child.stopping is not None:
@@ -50,7 +50,7 @@ def fail(transition: Transition, path: str, child: ChildStatus, reason: Reason, 
     """End a node whose child run gives no result, for the reason of the stop if it was stopped."""
     status = transition.statuses[path]
     if status.phase == "Superseding":
-        following = patches.following(transition.observed, status, child)
+        following = patches.after_stop(transition.observed, status, child)
         transition.update(
             path, phase="Pending", reason=None, message=None, child=following, wake_at=None
         )

@@ -17,10 +17,16 @@ def template_of(transition: Transition, path: str) -> str:
 
 
 def first(transition: Transition, path: str) -> ChildStatus:
-    """The child run that a node starts first."""
-    owner = transition.owner
-    name = names.child_name(run=owner.name, run_uid=owner.uid, path=path, generation=1)
-    return ChildStatus(name=name, generation=1, round=1)
+    """The child run that a node starts first. Its generation follows those of child runs that a
+    node with this path started before a round removed it or made it one of another kind."""
+    owner, generation = transition.owner, 0
+    while True:
+        generation += 1
+        name = names.child_name(run=owner.name, run_uid=owner.uid, path=path, generation=generation)
+        if name not in transition.observed.children:
+            break
+    earlier = transition.statuses[path].usage
+    return ChildStatus(name=name, generation=generation, round=1, earlier=earlier)
 
 
 def lineage(transition: Transition, path: str) -> Parent | Invalid:
