@@ -24,6 +24,7 @@ from waypost.engine.state.transition import Transition
 from waypost.engine.state.usage import total
 from waypost.kube import timestamps
 from waypost.kube.facts.children import ChildFact
+from waypost.kube.facts.read_problems import OBJECTS
 from waypost.protocol.reasons import Reason
 from waypost.protocol.text import shorten
 
@@ -41,7 +42,7 @@ def start(transition: Transition, path: str, inputs: Inputs) -> None:
     fact = None
     if child.uid is not None:
         if not transition.observed.live:
-            transition.requeue_at(transition.now + requests.LOOK_AFTER)
+            _wait_for_live(transition, path)
             return
         fact = requests.found(transition, child)
         if fact is not None and _can_continue(transition, path, fact, inputs):
@@ -85,7 +86,8 @@ def watch(transition: Transition, path: str) -> None:
         child = changed_child(child, uid=fact.uid)
         transition.update(path, child=child)
     transition.update(path, usage=total((child.earlier, fact.usage)))
-    if fact.has_ended(child.round) or result.never_began(fact, child):
+    ended = fact.has_ended(child.round) or result.never_began(fact, child)
+    if ended or _will_not_begin(fact, child):
         result.take(transition, path, child, fact)
     elif fact.deleting:
         text = f"run {fact.name} was deleted before it had ended"
@@ -94,13 +96,20 @@ def watch(transition: Transition, path: str) -> None:
         _continue(transition, path, child, fact)
 
 
+def _will_not_begin(fact: ChildFact, child: ChildStatus) -> bool:
+    """Whether a child has refused the round of its parent, and can no longer begin it: a cancel is
+    in its spec."""
+    refused = fact.finished and bool(fact.stalled)
+    return refused and child.stopping is not None and fact.requests.cancel
+
+
 def _missing(transition: Transition, path: str, child: ChildStatus) -> None:
     """No run with the name of the child is known: it is not created yet, or it is gone."""
     problem = transition.observed.child_problems.get(child.name)
     if problem is not None and problem.permanent:
         result.fail(transition, path, child, Reason.LAUNCH_REJECTED, problem.message)
         return
-    transition.requeue_at(transition.now + requests.LOOK_AFTER)
+    _wait_for_live(transition, path)
     if not transition.observed.live:
         return
     if child.uid is not None:
@@ -112,10 +121,20 @@ def _missing(transition: Transition, path: str, child: ChildStatus) -> None:
             result.fail(transition, path, child, Reason.CANCELLED, "stopped before it started")
     elif reason := deadlines.why_not_started(transition, path):
         requests.stop(transition, path, reason)
+    elif problem is not None and _queued_too_long(transition, path, problem.since):
+        transition.name_trouble(path, Reason.LAUNCH_REJECTED, problem.message)
+        requests.stop(transition, path, Reason.LAUNCH_REJECTED)
     else:
         if problem is not None:
             transition.name_trouble(path, Reason.LAUNCH_REJECTED, problem.message)
         _create_again(transition, path, child)
+
+
+def _wait_for_live(transition: Transition, path: str) -> None:
+    """Look again soon; name why the child runs cannot be listed, if that lasts."""
+    transition.requeue_at(transition.now + requests.LOOK_AFTER)
+    if unread := transition.observed.unread.get(OBJECTS):
+        transition.wait_to_read(path, unread)
 
 
 def _was_stopping(transition: Transition, path: str) -> bool:
@@ -161,6 +180,11 @@ def _show(transition: Transition, path: str, status: NodeStatus, fact: ChildFact
         why = fact.not_accepted.partition(": ")[2]
         transition.name_trouble(path, Reason.MISSING_REFERENCE, f"run {fact.name}: {why}")
         return
+    problem = transition.observed.child_problems.get(fact.name)
+    if problem is not None and patches.changes(transition.after, fact):
+        refused = f"run {fact.name} cannot be changed: {problem.message}"
+        transition.name_trouble(path, Reason.STOP_REJECTED, refused)
+        return
     trouble = fact.stalled or (f"waits for {fact.waiting}" if fact.waiting else "")
     text = shorten(f"run {fact.name}: {trouble}", 1024) if trouble else None
     if (status.reason, status.message) != (None, text):
@@ -182,11 +206,19 @@ def _change(transition: Transition, path: str, fact: ChildFact) -> str:
 
 def _waits_too_long(transition: Transition, path: str, fact: ChildFact) -> bool:
     """Whether the template of a child run has been missing for queueTimeout."""
-    if not fact.not_accepted.startswith(str(Reason.MISSING_REFERENCE)) or fact.round > 1:
+    if not fact.not_accepted.startswith(str(Reason.MISSING_REFERENCE)):
         return False
-    since = timestamps.parse_timestamp(transition.statuses[path].started_at) or transition.now
+    child = transition.statuses[path].child
+    if fact.round > 1 or (child is not None and child.round > 1):
+        return False  # it has begun: its checkpoints are worth the wait
+    since = timestamps.parse_timestamp(transition.statuses[path].started_at)
+    return _queued_too_long(transition, path, since)
+
+
+def _queued_too_long(transition: Transition, path: str, since: datetime | None) -> bool:
+    """Whether queueTimeout of a node has passed since then."""
     seconds = node_settings.queue_timeout_of(transition.spec, transition.node(path))
-    until = since + timedelta(seconds=seconds)
+    until = (since or transition.now) + timedelta(seconds=seconds)
     transition.requeue_at(until)
     return transition.now >= until
 

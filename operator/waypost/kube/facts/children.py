@@ -49,7 +49,7 @@ class ChildFact:
     waiting: str = ""  # what it waits for, in a few words
     awaiting: str = ""  # how to answer its open Approvals
     not_accepted: str = ""  # reason and message of Accepted, unless it is True
-    stalled: str = ""  # why it needs a person, unless it has ended
+    stalled: str = ""  # why it needs a person; once it has ended, why it begins no further round
     result: str = ""  # reason and message of its end
 
     @property
@@ -116,6 +116,8 @@ def child_fact(body: Any) -> ChildFact | None:
     )
     parent, phase = section(spec, "parent"), text(status, "phase")
     finished = bool(text(status, "finishedAt"))
+    requested, round_ = _number(section(spec, "rerun").get("round")), _number(status.get("round"))
+    refused = _not_accepted(status) if requested > round_ else ""
     return ChildFact(
         name=text(metadata, "name"),
         uid=text(metadata, "uid"),
@@ -131,9 +133,9 @@ def child_fact(body: Any) -> ChildFact | None:
             skip_finally=parent.get("skipFinally") is True,
             suspend=parent.get("suspend") is True,
         ),
-        requested_round=_number(section(spec, "rerun").get("round")),
+        requested_round=requested,
         phase=phase,
-        round=_number(status.get("round")),
+        round=round_,
         finished=finished,
         cancelled=bool(text(status, "cancelledAt")) or spec.get("cancel") is True,
         outputs=section(status, "outputs"),
@@ -141,7 +143,7 @@ def child_fact(body: Any) -> ChildFact | None:
         waiting=text(status, "waiting"),
         awaiting=_message(status, Condition.AWAITING_APPROVAL),
         not_accepted=_not_accepted(status),
-        stalled="" if finished else condition_text(status, Condition.STALLED, "True"),
+        stalled=refused if finished else condition_text(status, Condition.STALLED, "True"),
         result=condition_text(status, Condition.SUCCEEDED, "False"),
     )
 

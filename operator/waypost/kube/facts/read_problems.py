@@ -9,7 +9,7 @@ _SILENCE: Final = timedelta(seconds=20)
 _PATIENCE: Final = timedelta(seconds=30)
 
 # What is read, for messages; a NodeRecord is named by `of_record`.
-OBJECTS: Final = "the list of the run's Jobs and pods"
+OBJECTS: Final = "the list of the run's Jobs, pods and child runs"
 RUN: Final = "the run itself"
 APPROVALS: Final = "the list of the run's Approvals"
 REFERENCES: Final = "the list of ModelProviders and ToolServers"

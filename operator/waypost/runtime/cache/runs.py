@@ -41,7 +41,7 @@ class RunEntry:
     children: dict[str, ChildFact] = field(default_factory=dict)  # its child runs, by name
     as_child: ChildFact | None = None  # the run itself, if it is a child
     jobs: dict[str, JobFact] = field(default_factory=dict)  # by name; from creates and live reads
-    child_problems: dict[str, WriteProblem] = field(default_factory=dict)  # Jobs, Approvals
+    child_problems: dict[str, WriteProblem] = field(default_factory=dict)  # Jobs, Approvals, runs
     unanswered: dict[str, datetime] = field(default_factory=dict)  # by name of a child: since when
     write_problems: dict[str, WriteProblem] = field(default_factory=dict)  # NodeRecords, Approvals
 

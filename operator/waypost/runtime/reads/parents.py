@@ -5,7 +5,7 @@ from waypost.api.status import AgentWorkflowStatus
 from waypost.kube.facts import children
 from waypost.kube.facts.children import ParentFact
 from waypost.kube.objects import section, text
-from waypost.ports.cluster import Cluster, Kind, NotFound, Obj
+from waypost.ports.cluster import Cluster, ClusterError, Kind, NotFound, Obj
 from waypost.runtime.cache.runs import Key, RunCache
 
 
@@ -28,7 +28,7 @@ class Parents:
             status: Its status.
 
         Raises:
-            ClusterError: The parent cannot be read.
+            ClusterError: The run has not begun or is being deleted, and the parent cannot be read.
         """
         if not children.is_child(body):
             return None
@@ -45,6 +45,10 @@ class Parents:
             )
         except NotFound:
             return ParentFact(name, ours=True, gone=True, expects=False)
+        except (ClusterError, TimeoutError):
+            if begun:  # nothing of what it does depends on the parent
+                return ParentFact(name, ours=True)
+            raise
         metadata = section(parent, "metadata")
         gone = text(metadata, "uid") != uid or bool(metadata.get("deletionTimestamp"))
         waits = children.expects(parent, path=text(block, "path"), name=key.name, uid=key.uid)

@@ -369,10 +369,12 @@ class ActionExecutor:
 
 
 def _created(action: After) -> str:
-    """The name of the Job or Approval that an action creates; "" for other actions."""
+    """The name of the Job, Approval or child run that an action creates; "" for other actions."""
     if isinstance(action, Launch):
         return str(action.job["metadata"]["name"])
-    return str(action.manifest["metadata"]["name"]) if isinstance(action, OpenApproval) else ""
+    if isinstance(action, OpenApproval | StartChild):
+        return str(action.manifest["metadata"]["name"])
+    return ""
 
 
 def _as_refusal(action: After, error: Exception) -> Exception:

@@ -11,10 +11,12 @@ from waypost.ports.cluster import (
     AlreadyExists,
     Cluster,
     ClusterError,
+    Conflict,
     Kind,
     NotFound,
     Obj,
     PatchType,
+    RefusedForNow,
     Rejected,
     Unavailable,
 )
@@ -63,6 +65,7 @@ class ChildRuns:
     async def patch(self, key: Key, action: PatchChild) -> None:
         """Merge a change into a child run. One that is gone is dropped from the cache. Raises
         ClusterError: Conflict if the child has changed."""
+        entry = self._store.entry(key.uid)
         try:
             body = await self._cluster.patch(
                 Kind.AGENT_WORKFLOW,
@@ -74,6 +77,27 @@ class ChildRuns:
         except NotFound:
             self._store.drop_run(action.uid)
             return
+        except Conflict:
+            await self._look(key, action)
+            raise
+        except Rejected as error:
+            now = self._clock.now()
+            child_problems.note_refused_stop(entry, action.name, error, now)
+            raise
+        child_problems.forget(entry, action.name)
+        self._keep(body)
+
+    async def _look(self, key: Key, action: PatchChild) -> None:
+        """Read a child run that has changed: the next pass must not repeat the same patch."""
+        try:
+            body = await self._cluster.get(
+                Kind.AGENT_WORKFLOW, namespace=key.namespace, name=action.name
+            )
+        except NotFound:
+            self._store.drop_run(action.uid)
+            return
+        if objects.text(objects.section(body, "metadata"), "uid") != action.uid:
+            self._store.drop_run(action.uid)
         self._keep(body)
 
     async def _create(self, key: Key, manifest: Obj) -> Obj:
@@ -83,12 +107,21 @@ class ChildRuns:
             )
         except AlreadyExists:
             name = manifest["metadata"]["name"]
-            found = await self._cluster.get(Kind.AGENT_WORKFLOW, namespace=key.namespace, name=name)
+            found = await self._standing(key, name)
         owner = objects.controller_uid(found)
         if owner == key.uid and request_digest(found) == request_digest(manifest):
             return found
         text = f"AgentWorkflow {name} exists and is not the child run of this node; {advice(owner)}"
         raise Foreign(text, code=409, reason="AlreadyExists")
+
+    async def _standing(self, key: Key, name: str) -> Obj:
+        """The run whose name is taken. A refusal to read it says nothing about the run, so it never
+        counts as permanent."""
+        try:
+            return await self._cluster.get(Kind.AGENT_WORKFLOW, namespace=key.namespace, name=name)
+        except Rejected as error:
+            text = f"AgentWorkflow {name} may exist already and cannot be read: {error.message}"
+            raise RefusedForNow(text, code=error.code, reason=error.reason) from error
 
     def _keep(self, body: Obj) -> None:
         """Cache a state of a child run; the watch may repeat it, which is no news then."""

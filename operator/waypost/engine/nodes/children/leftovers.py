@@ -1,18 +1,31 @@
 """Child runs that no node waits for any longer: cancel them, and let ended ones go."""
 
+from typing import Final
+
 from waypost.api.status import NodeStatus
 from waypost.engine.nodes.children import patches
 from waypost.engine.state.transition import IN_POD, Transition
 from waypost.kube.facts.children import ChildFact, Requests
+from waypost.protocol.reasons import Reason
+
+# Reasons of nodes whose child run seemed not to exist.
+_UNSEEN: Final = (Reason.CHILD_DELETED, Reason.LAUNCH_REJECTED)
 
 
 def clean_up(transition: Transition) -> None:
     """Cancel child runs that no node waits for: those of nodes that a round has removed or has
     given another child, and those that were rejected and could be corrected."""
     for fact in transition.observed.children.values():
-        if not _is_left_over(transition, fact) or fact.requests.cancel or fact.deleting:
+        if not _is_left_over(transition, fact) or fact.deleting:
             continue
-        patch = patches.request(fact, Requests(cancel=True, suspend=fact.requests.suspend))
+        if fact.finished and fact.requests.cancel:
+            continue
+        wanted = Requests(
+            cancel=True,
+            skip_finally=bool(transition.spec.skip_finally),
+            suspend=bool(transition.spec.suspend),
+        )
+        patch = patches.request(fact, wanted)
         if patch is not None:
             transition.after.append(patch)
 
@@ -43,4 +56,5 @@ def _is_left_over(transition: Transition, fact: ChildFact) -> bool:
     node = transition.statuses.get(fact.path)
     if node is None or not _names(node, fact):
         return True
-    return transition.ended(fact.path) and fact.phase == "Rejected"
+    unseen = node.reason in _UNSEEN and not fact.finished
+    return transition.ended(fact.path) and (fact.phase == "Rejected" or unseen)

@@ -1,5 +1,6 @@
 """Patches of a child run, and the child run that follows another one. Without the transition."""
 
+from collections.abc import Iterable
 from typing import Final
 
 from waypost.api import meta
@@ -7,7 +8,7 @@ from waypost.api.base import JsonObject
 from waypost.api.changes import changed_child
 from waypost.api.state.child import ChildStatus
 from waypost.api.status import NodeStatus
-from waypost.engine.state.decision import PatchChild
+from waypost.engine.state.decision import After, PatchChild
 from waypost.engine.state.observed import Observed
 from waypost.kube import names
 from waypost.kube.facts.children import ChildFact, Requests
@@ -105,6 +106,11 @@ def releases(observed: Observed) -> tuple[PatchChild, ...]:
         if fact.requests.cancel
         or ((child := named.get(name)) is not None and fact.requested_round <= child.round)
     )
+
+
+def changes(actions: Iterable[After], fact: ChildFact) -> bool:
+    """Whether one of these actions changes a child."""
+    return any(isinstance(one, PatchChild) and one.uid == fact.uid for one in actions)
 
 
 def reaching_next_round(child: ChildStatus, fact: ChildFact) -> ChildStatus:
