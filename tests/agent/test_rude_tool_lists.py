@@ -14,6 +14,12 @@ from tests.agent import mcp_server
 from tests.agent.mcp_server import Body, Error, Http, tool
 from tests.agent.rude_server import SENT, call
 
+INSIDE: list[dict[str, Any]] = [
+    {"properties": {"a": {"type": "object", "required": None, "properties": []}}},
+    {"additionalProperties": {"properties": None}},
+    {"$defs": {"a": {"items": [{"required": {}}]}}},
+    {"anyOf": [{"items": {"required": None}}]},
+]
 LISTS = [
     pytest.param({"description": 5, "title": []}, id="description"),
     pytest.param({"annotations": "x", "icons": "x", "_meta": 1}, id="annotations"),
@@ -30,6 +36,13 @@ LISTS = [
         "a": {"type": "array", "items": [{"type": "string"}], "minimum": "x"}}}}, id="older-draft"),
     pytest.param({"inputSchema": {"type": "object", "properties": {
         f"p{n}": {"description": "x" * 1000} for n in range(1000)}}}, id="schema-of-1-MB"),
+    # As Go and PHP write what is empty.
+    pytest.param({"inputSchema": {"type": "object", "required": None}}, id="required-null"),
+    pytest.param({"inputSchema": {"type": "object", "required": {}}}, id="required-object"),
+    pytest.param({"inputSchema": {"type": "object", "properties": None}}, id="properties-null"),
+    pytest.param({"inputSchema": {"type": "object", "properties": []}}, id="properties-list"),
+    *[pytest.param({"inputSchema": {"type": "object", **part}}, id=f"inside-{next(iter(part))}")
+      for part in INSIDE],
 ]  # fmt: skip
 
 
@@ -76,6 +89,20 @@ def test_a_schema_that_stops_every_request_is_left_out(
     assert f"bad is left out: {words}" in capfd.readouterr().err
 
 
+def test_a_schema_in_form_keeps_what_it_says() -> None:
+    schema: dict[str, Any] = {
+        "type": "object",
+        "required": ["required"],
+        "enum": [None, {}, []],
+        "properties": {
+            "required": {"default": None, "examples": {"properties": None}},
+            "b": True,
+        },
+    }
+    assert tool_schemas.in_form(schema) == schema
+    assert tool_schemas.in_form({**schema, "required": None}).keys() == schema.keys() - {"required"}
+
+
 def test_the_depth_of_a_schema_is_bounded() -> None:
     assert tool_schemas.problem_of(deep(90)) is None
     assert "nested deeper than 100 levels" in str(tool_schemas.problem_of(deep(5000)))
@@ -108,7 +135,8 @@ def test_a_list_without_end_is_named(tmp_path: Path, capfd: pytest.CaptureFixtur
     with mcp_server.serving(methods={"tools/list": page}) as script:
         result, _ = call(tmp_path, script)
     assert result.output == "done"
-    assert "(more) is left out: the list has more than 50 pages" in capfd.readouterr().err
+    shown = capfd.readouterr().err
+    assert "what comes after page 50 is left out: no more pages are read" in shown
 
 
 INFO = {"serverInfo": {"name": "r", "version": "1"}, "capabilities": {"tools": {}}}

@@ -166,6 +166,64 @@ def test_an_outcome_that_is_unknown_is_for_a_person(reply: Any, words: str, tmp_
     assert words in failed.message
 
 
+MOVED = Body("gone", status=307, headers=(("Location", "/mcp?key=k"),))
+AFTER_MOVE = [
+    pytest.param(Body(OK), "ok", "sent", id="success"),
+    pytest.param(body('"ID"'), "ok", "sent", id="id-as-text"),
+    pytest.param(Body(f"[{OK}]"), "ok", "sent", id="batch"),
+    pytest.param(Error(-32000, "no luck"), "error", "no luck", id="error"),
+    pytest.param(Http(403, "no"), "error", "answered 403: no", id="403"),
+    pytest.param(Http(500, "boom"), "unknown", "answered 500: boom", id="500"),
+    pytest.param(Http(0), "unknown", "was lost", id="no-answer"),
+    pytest.param(Body(OK, short=True), "unknown", "was lost", id="cut"),
+    pytest.param(Body(OK, status=202), "unknown", "answered 202", id="202"),
+]
+
+
+@pytest.mark.parametrize(("reply", "outcome", "words"), AFTER_MOVE)
+@pytest.mark.parametrize("moves", [1, 2])
+def test_behind_a_redirect_to_the_same_host_the_last_answer_counts(
+    moves: int, reply: Any, outcome: str, words: str, tmp_path: Path
+) -> None:
+    with mcp_server.serving(*[MOVED] * moves, reply) as script:
+        result, results = call(tmp_path, script)
+    assert len(script.calls) == moves + 1
+    if outcome == "unknown":
+        assert isinstance(result, WorkFailed)
+        assert result.reason is Reason.UNKNOWN_EFFECT
+        assert words in result.message
+        return
+    assert words in results[0]
+    assert [each["outcome"] for each in entries(result, "tool")] == [outcome]
+
+
+def test_a_redirect_that_was_followed_explains_no_later_failure(tmp_path: Path) -> None:
+    starts = iter([MOVED])
+
+    def listed(_: Any) -> Any:
+        return next(starts, {"tools": None})
+
+    with mcp_server.serving(methods={"tools/list": listed}) as script:
+        result, _ = call(tmp_path, script)
+    assert isinstance(result, WorkFailed)
+    assert "has no list of tools" in result.message
+
+
+DAMAGED = [
+    pytest.param(Body("no", status=401, headers=(("Content-Encoding", "gzip"),)), id="no-gzip"),
+    pytest.param(Body("no", status=401, short=True), id="cut"),
+]
+
+
+@pytest.mark.parametrize("reply", DAMAGED)
+def test_an_error_counts_though_its_body_is_damaged(reply: Body, tmp_path: Path) -> None:
+    with mcp_server.serving(reply) as script:
+        result, _ = call(tmp_path, script)
+    assert isinstance(result, WorkFailed)
+    assert result.reason is Reason.PROVIDER_ERROR
+    assert "answered 401" in result.message
+
+
 def test_keys_do_not_follow_a_redirect_to_another_host(tmp_path: Path) -> None:
     with serving(Reply()) as other:
         moved = Body("", status=308, headers=(("Location", f"{other.url}/mcp"),))

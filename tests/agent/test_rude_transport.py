@@ -84,6 +84,25 @@ def test_an_answer_is_not_unpacked_beyond_a_bound(
     assert f"the answer is larger than {limit} MiB" in outcome.failure[1]
 
 
+DAMAGED_ERRORS = [
+    pytest.param(Reply(401, b"no", ZIPPED), id="no-gzip"),
+    pytest.param(Reply(401, gzip.compress(b"no")[:-9], ZIPPED), id="gzip-cut"),
+    pytest.param(raw("HTTP/1.1 401 No\nContent-Length: 99\n\n", b"no"), id="cut"),
+    pytest.param(raw("HTTP/1.1 401 No\nTransfer-Encoding: chunked\n\n", b"9\r\nno"), id="chunk"),
+]
+
+
+@pytest.mark.parametrize("first", DAMAGED_ERRORS)
+@pytest.mark.parametrize("type_", ["OpenAI", "Anthropic", "Google"])
+def test_an_error_counts_though_its_body_is_damaged(
+    type_: str, first: Reply, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outcome = play(type_, [first], tmp_path, monkeypatch)
+    assert "401" in outcome.failure[1]
+    assert "put a valid key" in outcome.failure[1]
+    assert len(outcome.asked) == 1, "not asked again"
+
+
 NO_ANSWERS = [
     pytest.param(raw("HTTP/1.1 204 No Content\n\n"), "the answer is empty", 1, id="204"),
     pytest.param(raw("HTTP/1.1 101 Switching\nUpgrade: h2c\n\n"), "no connection", 4, id="101"),
@@ -99,6 +118,8 @@ NO_ANSWERS = [
                  "answered 301 (a redirect to https://other.example/), which is not followed", 1,
                  id="redirect-to-another-host"),
     pytest.param(Reply(body=b"[]"), "the answer begins '[]'", 1, id="list"),
+    pytest.param(Reply(body=b"[" + WHOLE + b"," + WHOLE + b"]"), "the answer begins '[{", 1,
+                 id="list-of-two"),
     pytest.param(Reply(body=b"\x1f\x8b\x08\x00"), "is not a chat completion", 1, id="binary"),
     pytest.param(Reply(body=b'{"choices":' + b"[" * 100_000), "is not a chat completion", 1,
                  id="deep"),

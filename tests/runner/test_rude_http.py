@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from waypost.protocol.reasons import Reason
-from waypost_node.http import node
+from waypost_node.http import encodings, node
 
 from tests.runner.servers import Reply, serving
 from tests.runner.test_http_node import TEXT, fail, perform
@@ -79,6 +79,44 @@ WHOLE = [
 def test_a_response_that_is_whole_is_taken(reply: Reply, text: bytes) -> None:
     with serving(reply) as server:
         assert perform(server.url).output["body"] == text.decode()
+
+
+ZIPPED = gzip.compress(b"a")
+LONG = b"a" * (encodings._PIECE + 64)
+RAW = zlib.compress(LONG)[2:-4]  # all of it is read when only a first piece is unpacked
+PIECES = [
+    pytest.param("gzip", [ZIPPED, bytes(512), bytes(9)], b"a", id="padding"),
+    pytest.param("gzip", [ZIPPED, b"\n"], b"a", id="line-break"),
+    pytest.param("gzip", [ZIPPED + b"\n", b"\x1f"], b"a", id="line-break-then-anything"),
+    pytest.param("gzip", [ZIPPED, ZIPPED[:1], ZIPPED[1:]], b"aa", id="second-member"),
+    pytest.param("gzip", [ZIPPED, bytes(9) + ZIPPED], b"aa", id="member-after-padding"),
+    pytest.param("deflate", [zlib.compress(b"a"), b"\n", b"\0\0"], b"a", id="deflate"),
+    pytest.param("deflate", [RAW], LONG, id="raw-rest"),
+    pytest.param("deflate", [RAW, b"\n"], LONG, id="raw-rest-and-line-break"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "parts", "whole"), PIECES)
+def test_data_after_the_end_is_ignored_however_it_arrives(
+    name: str, parts: list[bytes], whole: bytes
+) -> None:
+    assert b"".join(encodings.decoded(iter(parts), name)) == whole
+
+
+def test_a_second_member_that_was_cut_is_no_padding() -> None:
+    parts = iter([ZIPPED, ZIPPED[:-3]])
+    with pytest.raises(encodings.BadEncoding, match="has no end"):
+        list(encodings.decoded(parts, "gzip"))
+
+
+def test_no_encoding_is_asked_for_that_could_not_be_undone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # So the library asks where packages for br and zstd are installed.
+    monkeypatch.setattr("httpx2._client.ACCEPT_ENCODING", "gzip, deflate, br, zstd")
+    with serving(Reply(body=b'"done"')) as server:
+        perform(server.url)
+    assert server.asked[0].headers["accept-encoding"] == "gzip, deflate"
 
 
 REFUSED = [

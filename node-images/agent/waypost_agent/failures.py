@@ -102,7 +102,7 @@ def refusal_of(error: Exception) -> Refusal:
     ):
         name = "" if isinstance(error, ModelAPIError) else "the request cannot be made: "
         return Refusal(Reason.PROVIDER_ERROR, f"{name}{one_line(str(error)) or 'no details'}")
-    # The model answered, which is paid for, and its library stumbled over the answer.
+    # The model answered, which is paid for, and its library could not read the answer.
     hint = "check the ModelProvider's baseURL and type"
     text = f"the answer cannot be read: {_invalid_field(error)}; {hint}"
     return Refusal(Reason.PROVIDER_ERROR, text, answered=True)

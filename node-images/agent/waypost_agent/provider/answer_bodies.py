@@ -1,6 +1,6 @@
 """Answers of providers as JSON, brought into the form that the libraries take. Pure: no I/O.
 
-Gateways leave out, misspell or mistype what nobody needs, and an answer is paid for once it is
+Gateways leave out, misspell or mistype what is not needed, and an answer is paid for once it is
 given: what is clear in it is used. What is not clear stays as it is, for the library to refuse.
 """
 
@@ -37,7 +37,7 @@ def without_surrogates(value: Any) -> Any:
 
 def _openai(document: Json) -> Json:
     choices = document.get("choices")
-    # Nobody asks for these, and some servers fill them with what is none.
+    # The node does not ask for these, and some servers fill them with what is none.
     kept = {key: each for key, each in document.items() if key not in ("service_tier", "object")}
     created = document.get("created")
     return {

@@ -35,6 +35,7 @@ _STATUS_OF_WORD: Final = (
 _SHOWN: Final = 200  # characters of an answer that is something else
 _ANSWER_BYTES: Final = 32 * 1024**2
 _ERROR_BYTES: Final = 1024**2
+_DAMAGED: Final = (httpx2.ReadError, httpx2.RemoteProtocolError, httpx2.DecodingError)
 
 
 class UnusableAnswer(Exception):
@@ -84,7 +85,7 @@ async def _whole(response: httpx2.Response) -> bytes:
     """The body of an answer. Raises UnusableAnswer for one that is cut, damaged or too large."""
     try:
         body = await _start(response, _ANSWER_BYTES + 1)
-    except (httpx2.ReadError, httpx2.RemoteProtocolError, httpx2.DecodingError) as error:
+    except _DAMAGED as error:
         words = " ".join(str(error).split()) or type(error).__name__
         text = f"the answer was cut or damaged on its way: {words}"
         raise UnusableAnswer(text, again=True, answered=True) from None
@@ -95,17 +96,22 @@ async def _whole(response: httpx2.Response) -> bytes:
 
 
 async def _start(response: httpx2.Response, limit: int) -> bytes:
-    """At most `limit` bytes of a body."""
+    """At most `limit` bytes of a body. An error may be cut or damaged: its status says enough."""
     body = bytearray()
-    async for chunk in response.aiter_bytes():
-        body += chunk[: limit - len(body)]
-        if len(body) >= limit:
-            break
+    try:
+        async for chunk in response.aiter_bytes():
+            body += chunk[: limit - len(body)]
+            if len(body) >= limit:
+                break
+    except _DAMAGED:
+        if response.is_success:
+            raise
     return bytes(body)
 
 
 def _redirect(response: httpx2.Response) -> UnusableAnswer:
-    """A redirect is not followed: the key would go to an address that nobody named."""
+    """A redirect is not followed: the key would go to an address that the ModelProvider does not
+    name."""
     try:
         target = response.url.join(response.headers["location"])
         place = f" (a redirect to {target.copy_with(query=None, fragment=None, userinfo=b'')})"
@@ -130,7 +136,7 @@ def usable(body: bytes, *, type_: str) -> dict[str, Any]:
             text = f"the answer is not valid JSON, or was cut: {problem}; it {begins[11:]}"
             raise UnusableAnswer(text, again=True, answered=True) from None
         raise UnusableAnswer(f"{begins}: {hint}") from None
-    if isinstance(document, list) and document:  # as Google sends errors in places
+    if isinstance(document, list) and len(document) == 1:  # as Google sends errors in places
         document = document[0]
     if isinstance(document, dict):
         is_answer = _is_answer(document, type_=type_)

@@ -38,28 +38,40 @@ class Refusals:
 
     def __init__(self) -> None:
         self.last: Verdict | None = None
-        self._calls: dict[str, Refused] = {}
+        self._last_message = b""
+        self._calls: dict[str, tuple[bytes, Refused]] = {}  # with the message that made the call
 
     def note(self, request: httpx2.Request, refused: Refused) -> None:
-        """Remember a request that failed."""
-        self.last = refused.verdict
-        try:
-            params = json.loads(request.content)["params"]
-            self._calls[_key(params["name"], params.get("arguments"))] = refused
-        except (KeyError, TypeError, ValueError, httpx2.RequestNotRead):
-            return  # no call of a tool
+        """Remember a request that failed; its content was read."""
+        self.last, self._last_message = refused.verdict, request.content
+        call = _call_in(request)
+        if call is not None:
+            self._calls[call] = (request.content, refused)
+
+    def forget(self, request: httpx2.Request) -> None:
+        """Forget how the message of this request failed, because it is sent again: the MCP library
+        follows a redirect to the same host. An equal call has another id, and is kept."""
+        if self._last_message == request.content:
+            self.last = None
+        call = _call_in(request)
+        if call is not None and call in self._calls and self._calls[call][0] == request.content:
+            del self._calls[call]
 
     def of_call(self, name: str, arguments: Any) -> Refused | None:
         """How the last call with these arguments failed; forgotten then."""
-        return self._calls.pop(_key(name, arguments), None)
+        found = self._calls.pop(_key(name, arguments), None)
+        return None if found is None else found[1]
 
 
 class _Client(httpx2.AsyncClient):
-    """Notes requests that found no connection: the server surely did not get them."""
+    """Notes requests that found no connection: the server surely did not get them. Reads the
+    content of each request, which the notes need."""
 
     refusals: Refusals
 
     async def send(self, request: httpx2.Request, **more: Any) -> httpx2.Response:
+        await request.aread()  # that of a redirect is a stream
+        self.refusals.forget(request)
         try:
             return await super().send(request, **more)
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
@@ -126,18 +138,23 @@ def _asked(request: httpx2.Request) -> Any:
     """The id of a JSON-RPC request; None for anything else."""
     try:
         document = json.loads(request.content)
-    except (ValueError, httpx2.RequestNotRead):
+    except ValueError:
         return None
     return document.get("id") if isinstance(document, dict) and "method" in document else None
 
 
 async def _start(answer: httpx2.Response, limit: int) -> bytes:
-    """At most `limit` bytes of a body, which is read no further."""
+    """At most `limit` bytes of a body, which is read no further. An error may be cut or damaged:
+    its status says enough."""
     body = bytearray()
-    async for chunk in answer.aiter_bytes():
-        body += chunk[: limit - len(body)]
-        if len(body) >= limit:
-            break
+    try:
+        async for chunk in answer.aiter_bytes():
+            body += chunk[: limit - len(body)]
+            if len(body) >= limit:
+                break
+    except (httpx2.ReadError, httpx2.RemoteProtocolError, httpx2.DecodingError):
+        if answer.is_success:
+            raise
     answer._content = bytes(body)
     return answer._content
 
@@ -190,6 +207,15 @@ def leaves(error: BaseException) -> list[BaseException]:
         return [leaf for inner in error.exceptions for leaf in leaves(inner)]
     cause = error.__cause__
     return [error] if cause is None else [error, *leaves(cause)]
+
+
+def _call_in(request: httpx2.Request) -> str | None:
+    """The key of the call of a tool that a request makes; None where it makes none."""
+    try:
+        params = json.loads(request.content)["params"]
+        return _key(params["name"], params.get("arguments"))
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _key(name: str, arguments: Any) -> str:

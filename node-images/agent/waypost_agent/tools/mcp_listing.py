@@ -43,7 +43,7 @@ async def list_tools(client: Client) -> Listing:
             break
         cursors.add(cursor)
         if len(cursors) >= _PAGES:
-            left_out["(more)"] = f"the list has more than {_PAGES} pages"
+            left_out[f"what comes after page {_PAGES}"] = "no more pages are read"
             break
     return Listing(_absorbed(client, list(tools.values())), left_out)
 

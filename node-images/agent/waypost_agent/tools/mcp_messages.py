@@ -1,7 +1,7 @@
 """What MCP servers send, brought into the form that the library takes. Pure: no I/O.
 
 A call that was made and answered must not count as lost, or as failed, for the form of its answer:
-whoever trusts that makes it again.
+a model that believes it makes the call again.
 """
 
 import json
@@ -10,6 +10,7 @@ from typing import Any, Final
 import pydantic
 from mcp_types import CallToolResult, ContentBlock
 
+from waypost_agent.tools import tool_schemas
 from waypost_agent.tools.tool_results import as_json, as_text
 
 _ERROR_CODE: Final = -32603
@@ -126,7 +127,8 @@ def _text(words: str) -> dict[str, Any]:
 
 def tool(entry: Any) -> Any:
     """An entry of a list of tools without optional fields that are malformed: none of them decides
-    whether a model can be given the tool. Without its hints a tool counts as effect once."""
+    whether a model can be given the tool. Without its hints a tool counts as effect once. Its
+    inputSchema is brought into form."""
     if not isinstance(entry, dict):
         return entry
     kept = dict(entry)
@@ -134,4 +136,6 @@ def tool(entry: Any) -> Any:
         fits = isinstance(kept.get(name), str if name in ("title", "description") else dict)
         if name == "icons" or (name in kept and not fits):
             kept.pop(name, None)
+    if "inputSchema" in kept:
+        kept["inputSchema"] = tool_schemas.in_form(kept["inputSchema"])
     return kept

@@ -13,6 +13,7 @@ _MOST: Final = 200_000  # values
 _SCHEMA: Final = ("additionalProperties", "items", "propertyNames", "contains")
 _MAPS: Final = ("properties", "patternProperties", "$defs")
 _LISTS: Final = ("prefixItems", "allOf", "anyOf", "oneOf")
+_EMPTY: Final[dict[str, tuple[Any, ...]]] = {"required": (None, {}), "properties": (None, [])}
 _OBJECT: Final = "an object of schemas"
 _VALUES: Final[dict[str, tuple[Callable[[Any], bool], str]]] = {
     "$ref": (lambda value: isinstance(value, str), "text"),
@@ -27,6 +28,26 @@ _VALUES: Final[dict[str, tuple[Callable[[Any], bool], str]]] = {
     "enum": (lambda value: isinstance(value, list), "a list"),
     "minItems": (lambda value: type(value) is int, "an integer"),
 }
+
+
+def in_form(schema: Any, levels: int = _DEEPEST) -> Any:
+    """An inputSchema without `required` and `properties` that are empty in another form than the
+    list or the object that they should be: servers in Go and PHP write these."""
+    if not isinstance(schema, dict) or not levels:
+        return schema
+
+    def inner(value: Any) -> Any:
+        return in_form(value, levels - 1)
+
+    kept = {k: v for k, v in schema.items() if k not in _EMPTY or v not in _EMPTY[k]}
+    for name, value in kept.items():
+        if isinstance(value, dict) and name in _MAPS:
+            kept[name] = {key: inner(each) for key, each in value.items()}
+        elif isinstance(value, list) and name in (*_LISTS, "items"):
+            kept[name] = [inner(each) for each in value]
+        elif name in _SCHEMA:
+            kept[name] = inner(value)
+    return kept
 
 
 def problem_of(schema: Any) -> str | None:

@@ -1,7 +1,8 @@
 """Content encodings of a response, undone to their end.
 
 The client's own decoder stops where the data stops: half of a compressed text would pass for the
-whole. Here a stream without its end is an error, and members after the first one count.
+whole. Here a stream without its end is an error, and members after the first one count. Other data
+after the end is ignored: servers and proxies pad.
 """
 
 import zlib
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from typing import Final
 
 _GZIP: Final = 16 + zlib.MAX_WBITS
+_MEMBER: Final = b"\x1f"  # the first byte of a gzip member
 _PIECE: Final = 64 * 1024  # bytes that are unpacked at a time: a bound can stop a bomb
 # Named in a response, and nothing that the node can undo. Other names are of data that is as it is.
 _UNKNOWN: Final = frozenset({"br", "zstd", "compress", "x-compress"})
@@ -36,23 +38,35 @@ def decoded(parts: Iterator[bytes], encoding: str) -> Iterator[bytes]:
 
 
 def _inflated(parts: Iterator[bytes], name: str) -> Iterator[bytes]:
-    stream = None
+    stream, ended = None, False
     for part in parts:
         while part:
+            if stream is None and ended:
+                part = part.lstrip(b"\0")  # padding
+                if part and not (name == "gzip" and part.startswith(_MEMBER)):
+                    return
+                if not part:
+                    break
             stream = stream or _stream(name, part)
             try:
-                yield stream.decompress(part, _PIECE)
-                while stream.unconsumed_tail:
-                    yield stream.decompress(stream.unconsumed_tail, _PIECE)
+                yield from _pieces(stream, part)
             except zlib.error as error:
                 raise BadEncoding(f"the response is not valid {name}: {error}") from None
             part = stream.unused_data
             if stream.eof:
-                stream = None
-                # Zeros after the last member are padding.
-                part = part if name == "gzip" and part.strip(b"\0") else b""
+                stream, ended = None, True
     if stream is not None:
         raise BadEncoding(f"the response was cut: its {name} data has no end", cut=True)
+
+
+def _pieces(stream: "zlib._Decompress", part: bytes) -> Iterator[bytes]:
+    """What `part` unpacks to. A full piece may not be all, though all of `part` was read."""
+    while True:
+        piece = stream.decompress(part, _PIECE)
+        yield piece
+        part = stream.unconsumed_tail
+        if stream.eof or (not part and len(piece) < _PIECE):
+            return
 
 
 def _stream(name: str, start: bytes) -> "zlib._Decompress":

@@ -69,7 +69,9 @@ class _Tries:
     def result(self, trust: ssl.SSLContext) -> WorkResult:
         """The output of the first try that succeeds. Raises WorkFailed."""
         pause, number = FIRST_WAIT, 1
-        with httpx2.Client(verify=trust, follow_redirects=False) as client:
+        # The library asks for what it could unpack; `encodings` unpacks these.
+        headers = {"Accept-Encoding": "gzip, deflate"}
+        with httpx2.Client(verify=trust, follow_redirects=False, headers=headers) as client:
             while True:
                 left = max(self._deadline - time.monotonic(), 0.1)
                 try:
