@@ -50,10 +50,14 @@ def start_ready(transition: Transition) -> None:
         if (judged or phase == "Failed") and closing_reason(transition) is not None:
             return
     if not transition.spec.suspend:
-        free -= items.start_items(transition, free, launch.launch)
+        free -= items.start_items(transition, free, launch.launch, _is_closing)
     if limited and free <= 0:
         # For the rest: the write of this status causes no pass.
         transition.requeue_at(transition.now)
+
+
+def _is_closing(transition: Transition) -> bool:
+    return closing_reason(transition) is not None
 
 
 def _has_pod(transition: Transition, path: str) -> bool:
@@ -98,7 +102,8 @@ def _skip_or_start(transition: Transition, path: str, *, room: bool) -> None:
         return
     if _has_pod(transition, path) and not room:
         return
-    if transition.node(path).for_each is not None and len(transition.maps) >= items.OPEN_MAPS:
+    is_map = transition.node(path).for_each is not None
+    if is_map and items.in_progress(transition) >= items.OPEN_MAPS:
         return
     if problem := unread_by(transition, path):
         transition.wait_to_read(path, problem)
@@ -124,6 +129,7 @@ def _start(transition: Transition, path: str) -> None:
     status = transition.statuses[path]
     if status.items is not None:
         transition.update(path, items=retired(status.items))  # it was a map in an earlier round
+        transition.maps.pop(path, None)
     if transition.node(path).repeat is not None and status.loop is None:
         first = LoopStatus(number=0, first_attempt=(status.attempt or 0) + 1)
         transition.update(path, loop=first)

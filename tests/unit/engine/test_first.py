@@ -11,6 +11,7 @@ from waypost.protocol.work import Usage
 
 from tests.support.builders import agent, gate, python, spec, wait
 from tests.support.play import Crash, Play, never_ends, raises, returns, uses
+from tests.unit.engine.items.test_unread_items import refuse
 from tests.unit.engine.nodes.test_agent import world
 
 SCORED = {
@@ -670,3 +671,73 @@ def test_s231_the_output_of_a_person_chooses_nothing() -> None:
     assert chosen(play) is None
     assert play.node("best").output == {"score": 1}
     assert play.status.phase == "Succeeded"
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        pytest.param(["quick", "deep"], id="the first node is removed"),
+        pytest.param(["quick", "deep", "best"], id="the others finish"),
+    ],
+)
+def test_s232_a_loser_being_stopped_runs_again_outside_its_race(kept: list[str]) -> None:
+    nodes = {
+        "quick": scored("quick"),
+        "deep": scored("deep"),
+        "best": first("quick", "deep", others="Finish"),
+    }
+    play = race(scored("quick"), scored("deep"), first("quick", "deep"), deep=never_ends())
+    play.endings = {"quick": [score(0.9)], "deep": [never_ends(), score(0.7)]}
+    play.step()
+    play.advance()
+    play.step()
+    attempt = play.node("deep").open_attempt
+    assert attempt is not None
+    assert attempt.stopping == "NotChosen"
+    play.edit(nodes=[nodes[name] for name in kept]).rerun().finish()
+    assert play.phases["deep"] == "Succeeded"
+    assert play.node("deep").attempt == 2
+
+
+def test_s227_a_question_that_cannot_be_withdrawn_is_looked_at_each_second() -> None:
+    play = race(gate("ask"), scored("quick"), first("ask", "quick"), quick=never_ends())
+    play.step()
+    play.endings = {"quick": [score(1)]}
+    play.advance()
+    play.step()
+    (name,) = play.approvals
+    problem = WriteProblem(message="no", permanent=False, since=play.now)
+    play.overrides = {"write_problems": {name: problem}}
+    play.step()
+    assert play.phases["ask"] == "Waiting"
+    assert play.requeue is not None
+    assert (play.requeue - play.now).total_seconds() >= 1
+
+
+def test_s85_a_choice_waits_for_a_result_that_it_reads() -> None:
+    """An unread result is no error of `accept`: the other candidates continue."""
+    accept = "${candidate.output.text.size() > 9}"
+    text = {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}
+    nodes = [python("quick", outputSchema=text), python("deep", outputSchema=text)]
+    play = race(*nodes, python("late"), first("quick", "deep", accept=accept, after=["late"]))
+    play.endings = {
+        "quick": [returns({"text": "x" * 3000})],
+        "deep": [never_ends()],
+        "late": [never_ends()],
+    }
+    play.step()
+    play.advance()
+    play.step()
+    record = play.node("quick").output_record
+    assert record is not None
+    refuse(play, record)
+    play.endings = {**play.endings, "late": [returns(1)]}
+    for _ in range(3):
+        play.advance(0.2)
+        play.step()
+    assert (play.phases["best"], play.reasons["best"]) == ("Waiting", "ReadRejected")
+    assert play.phases["deep"] == "Running"
+    play.overrides = {}
+    play.finish()
+    assert chosen(play) == "quick"
+    assert play.reasons["best"] is None

@@ -92,7 +92,7 @@ class ItemsStatus(StatusModel):
     )
     again: list[Annotated[int, Field(ge=0, le=MAX_ITEMS - 1)]] | None = Field(
         default=None,
-        max_length=200,
+        max_length=MAX_ITEMS,
         description="Indexes of the items of this list that rerun.from has named. Their results "
         "are not kept.",
     )

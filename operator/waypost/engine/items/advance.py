@@ -10,7 +10,7 @@ from waypost.engine.items.finish import finish
 from waypost.engine.scheduling.inputs import invalid_reason, resolve
 from waypost.engine.scheduling.unread import unread_by
 from waypost.engine.state.inputs import Inputs, Invalid
-from waypost.engine.state.transition import Transition, wake_time
+from waypost.engine.state.transition import IN_POD, Transition, wake_time
 from waypost.kube.items import open_items
 from waypost.kube.items.open_map import OpenMap
 from waypost.kube.node_records import EVALUATED
@@ -19,6 +19,7 @@ from waypost.protocol.reasons import Reason
 # Functions of `engine.attempts`, which treat an item as a node.
 Watch = Callable[[Transition, str], None]
 Launch = Callable[[Transition, str, Inputs], None]
+IsClosing = Callable[[Transition], bool]  # `engine.run.closing`
 OPEN_MAPS: Final = 8  # of a run: more would not fit a status
 
 
@@ -74,17 +75,23 @@ def let_end(transition: Transition, path: str, reason: Reason) -> None:
     judge(transition, opened)
 
 
+def in_progress(transition: Transition) -> int:
+    """Number of maps that have begun and not ended, also in this pass."""
+    return sum(transition.statuses[path].phase in IN_POD for path in transition.maps)
+
+
 def running(transition: Transition) -> int:
     """Number of items whose attempts have not ended."""
     return sum(opened.running for opened in transition.maps.values())
 
 
-def start_items(transition: Transition, room: int, launch: Launch) -> int:
+def start_items(transition: Transition, room: int, launch: Launch, is_closing: IsClosing) -> int:
     """Start items of the maps of a run, at most `room` attempts.
 
     The next one is always of the map with the fewest running items, then of the first in the order
     of the graph: no map keeps another from running. `launch` starts the next attempt of one item,
-    as of a node.
+    as of a node. No item starts once the
+    run `is_closing`.
 
     Returns:
         How many attempts were recorded.
@@ -111,6 +118,8 @@ def start_items(transition: Transition, room: int, launch: Launch) -> int:
         started += opened.running - before
         if opened.running == before:
             judge(transition, opened)
+            if is_closing(transition):
+                break
     return started
 
 

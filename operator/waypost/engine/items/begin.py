@@ -50,7 +50,7 @@ def begin(transition: Transition, path: str) -> None:
     content: JsonObject = {"items": values, "identities": known}
     if repeats := format_counts(counts[identity] if identity else 0 for identity in known):
         content["repeats"] = repeats
-    problem = transition.observed.write_problems.get(records.name_of(transition, path, content))
+    problem = transition.items_problem(path)  # also of the blocks with results that it keeps
     if problem is not None and problem.permanent:
         text = f"its list could not be stored: {problem.message}"
         transition.end(path, "Failed", Reason.RECORD_REJECTED, text)

@@ -21,6 +21,8 @@ from waypost.protocol.text import shorten
 
 _EVENTS: Final = 10  # of the items of one map in one pass
 _MESSAGE: Final = 512
+# Of a map beside other large outputs; more would use up the names of blocks before its end.
+_SMALL_BLOCKS: Final = 16
 
 
 def place_of(transition: Transition, path: str, items: ItemsStatus) -> Place:
@@ -120,8 +122,8 @@ def _clear_reads(transition: Transition, opened: OpenMap) -> None:
 def _flush(transition: Transition, path: str, opened: OpenMap) -> None:
     """Put the results into NodeRecords that would make the status too large."""
     size = opened.fresh_size
-    large = size > INLINE_ITEMS or transition.inline_size + size > INLINE_TOTAL
-    if not large or len(opened.blocks) >= MAX_BLOCKS - 16:
+    crowded = transition.inline_size + size > INLINE_TOTAL and len(opened.blocks) < _SMALL_BLOCKS
+    if not (size > INLINE_ITEMS or crowded) or len(opened.blocks) >= MAX_BLOCKS - 16:
         return
     problem = transition.items_problem(path)
     if problem is not None:

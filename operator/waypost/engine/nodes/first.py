@@ -13,12 +13,14 @@ from waypost.api.kinds.first import FirstKind
 from waypost.api.status import FirstStatus, NodeStatus
 from waypost.engine.nodes.kind import EngineKind
 from waypost.engine.scheduling.inputs import context_for, invalid_reason
+from waypost.engine.scheduling.unread import unread_by, unread_records
 from waypost.engine.state.inputs import Inputs, Invalid
 from waypost.engine.state.outcome import checkpoint
 from waypost.engine.state.transition import INLINE_TOTAL, Transition
 from waypost.engine.state.visible import candidate_view
 from waypost.expressions.templates import RenderError, render_condition
 from waypost.kube import timestamps
+from waypost.kube.facts.read_problems import ReadProblem
 from waypost.kube.payloads import AttemptRef
 from waypost.protocol.reasons import Reason
 
@@ -46,6 +48,10 @@ def advance(transition: Transition, path: str, *, withdraw: bool) -> None:
     for name in _in_order_of_end(transition, _work(transition, path).of):
         if name in rejected:
             continue
+        if problem := _unread(transition, path, name):
+            transition.update(path, first=_state_with(None, rejected))
+            transition.wait_to_read(path, problem)
+            return
         accepted = _accepts(transition, path, name)
         if isinstance(accepted, Invalid):
             reason = invalid_reason(transition, accepted.message)
@@ -86,6 +92,14 @@ def _in_order_of_end(transition: Transition, names: list[str]) -> list[str]:
         if transition.statuses[name].phase == "Succeeded"
     }
     return sorted(ends, key=lambda name: ends[name])
+
+
+def _unread(transition: Transition, path: str, name: str) -> ReadProblem | None:
+    """Why what `accept` reads to judge a candidate could not be read; None if it could."""
+    if _work(transition, path).accept is None:
+        return None
+    record = transition.statuses[name].output_record
+    return unread_by(transition, path) or unread_records(transition, [record] if record else [])
 
 
 def _accepts(transition: Transition, path: str, name: str) -> bool | Invalid:

@@ -215,8 +215,8 @@ def _rerun_cause(
     graph: Graph,
     choices: Mapping[str, _Choice],
 ) -> str:
-    if indexes := rerun.items_of(path):
-        return replaced.asked_text(indexes)
+    if why := replaced.rerun_cause(graph.nodes[path], status, rerun):
+        return why
     if status.phase == "Cancelled":
         return "it was cancelled"
     if status.phase == "Failed" and not (rerun.from_ and on_failure.tolerates(graph.nodes[path])):
@@ -378,6 +378,8 @@ def _why_unsure(status: NodeStatus) -> str:
         return f"ended {status.phase} ({status.reason})"
     if _is_overdue(status):
         return "is being stopped for a deadline"
+    if ending := replaced.why_ending(status):
+        return ending
     undone = status.phase in ("Pending", "Superseding")
     if undone and status.disposition in ("Given", "SkippedByUser"):
         # It would run now: the override of the person was for the earlier round only.

@@ -48,12 +48,13 @@ def deciding(graph: Graph, path: str, status: NodeStatus) -> frozenset[str]:
 
 def why_stopped(graph: Graph, path: str, known: Mapping[str, NodeStatus]) -> str:
     """Why a loser in progress cannot be adopted when its race begins again; "" if it can."""
-    if not any(path in losers_of(graph, chooser, known) for chooser in graph.choosers):
-        return ""
     status = known[path]
     latest = status.open_attempt
+    # Also of one that the same update takes out of its race.
     if status.phase == "Running" and latest is not None and latest.stopping == Reason.NOT_CHOSEN:
         return "it was being stopped, because another candidate had been chosen"
+    if not any(path in losers_of(graph, chooser, known) for chooser in graph.choosers):
+        return ""
     if status.phase == "Waiting" and kind_of(graph.nodes[path]).is_gate:
         return "its question was being withdrawn, because another candidate had been chosen"
     return ""

@@ -8,6 +8,7 @@ from waypost.api.items.states import IN_POD, ItemState, format_states, parse_sta
 from waypost.api.items.status import ItemsStatus
 from waypost.api.rerun import Rerun
 from waypost.api.status import NodeStatus
+from waypost.api.workflow import Node
 from waypost.compiler import node_settings
 from waypost.compiler.definition import Definition
 from waypost.compiler.graph import Graph
@@ -29,7 +30,29 @@ def next_list(definition: Definition, status: NodeStatus, rerun: Rerun) -> Items
     return changed_items(replaced, again=again or None)
 
 
-def asked_text(indexes: list[int]) -> str:
+def rerun_cause(node: Node, status: NodeStatus, rerun: Rerun) -> str:
+    """Why the items of a map make it evaluate its list again; "" if they do not."""
+    if indexes := rerun.items_of(status.path):
+        return _asked_text(indexes)
+    if ending := why_ending(status):
+        return f"it {ending}"
+    items, for_each = status.items, node.for_each
+    if status.phase != "Succeeded" or items is None or for_each is None:
+        return ""
+    if (items.failed or 0) > for_each.allowed_failures(items.total):
+        return "more of its items failed than forEach.tolerate allows now"
+    return ""
+
+
+def why_ending(status: NodeStatus) -> str:
+    """Why a round cannot adopt a map in progress: none of its other items starts; "" if it can."""
+    doomed = status.items.doomed if status.items is not None else None
+    if status.phase != "Running" or doomed in (None, Reason.DEADLINE_EXCEEDED):
+        return ""  # `is_overdue` has its own text
+    return f"was ending with {doomed}"
+
+
+def _asked_text(indexes: list[int]) -> str:
     """That `rerun.from` names these items, as the cause of a repetition."""
     shown = ", ".join(map(str, indexes[:10])) + (", ..." if len(indexes) > 10 else "")
     return f"{'item' if len(indexes) == 1 else 'items'} {shown} named in rerun.from"
@@ -101,9 +124,9 @@ def _replaced(state: ItemState) -> ItemState:
 def _stopped(text: str) -> str:
     """The text of an open item, with the reason for which its attempt is stopped."""
     parts = text.split(" ")
-    if any(part.startswith("!") for part in parts):
-        return text
     at = next((n for n, part in enumerate(parts) if n > 1 and _is_after_stop(part)), len(parts))
+    if at < len(parts) and parts[at].startswith("!"):
+        return text
     return " ".join([*parts[:at], f"!{Reason.SUPERSEDED}", *parts[at:]])
 
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Final
 
 from waypost.api.kinds.table import kind_of
+from waypost.api.status import FINAL_PHASES
 from waypost.engine.attempts import stop
 from waypost.engine.nodes.table import engine_kind
 from waypost.engine.state.decision import Launch
@@ -46,9 +47,18 @@ def drop(transition: Transition) -> None:
             _stop(transition, path, _why(transition, chooser))
         elif phase == "Waiting" and kind_of(transition.node(path)).is_gate:
             # In the next pass: this one may have recorded an answer.
-            transition.requeue_at(transition.now)
+            if not _had_ended(transition, chooser):
+                transition.requeue_at(transition.now)
         elif phase in ("Pending", "Backoff", "Waiting"):
             transition.end(path, "Cancelled", Reason.NOT_CHOSEN, _why(transition, chooser))
+
+
+def _had_ended(transition: Transition, path: str) -> bool:
+    """Whether a node had ended before this pass, so that `withdraw_gates` has seen it."""
+    return any(
+        status.path == path and status.phase in FINAL_PHASES
+        for status in transition.observed.status.nodes
+    )
 
 
 def withdraw_gates(transition: Transition) -> None:

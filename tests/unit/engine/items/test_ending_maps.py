@@ -1,0 +1,169 @@
+"""Maps at the edges of a round or a run: one that ends as a round begins, one that ends in the pass
+in which others start, and one that becomes another node. Ids begin with the label."""
+
+from typing import Any
+
+import pytest
+from waypost.api.items.status import ItemsStatus
+from waypost.engine.items import working
+from waypost.engine.rounds import replaced
+from waypost.engine.state.transition import INLINE_TOTAL, Transition
+from waypost.kube.facts.jobs import WriteProblem
+
+from tests.support.builders import SETTINGS, python
+from tests.support.passes import decide
+from tests.support.play import Play, never_ends, raises, returns
+from tests.unit.engine.items.test_maps import mapped, output, programs, run_of
+
+
+def steps(play: Play, count: int) -> Play:
+    for _ in range(count):
+        play.step()
+        play.advance(0.2)
+    return play
+
+
+def items_of(play: Play, path: str = "scan") -> ItemsStatus:
+    items = play.node(path).items
+    assert items is not None
+    return items
+
+
+def ending(**fields: Any) -> Play:
+    """Another node has failed the run; one of three items runs, and no other starts."""
+    node = mapped(forEach={"maxParallel": 1}, **fields)
+    endings = {
+        "scan/0": [never_ends(), returns(2)],
+        "scan": [returns(2)],
+        "other": [raises(), returns(1)],
+    }
+    play = steps(Play(run_of(["a", "b", "c"], node, python("other")), endings=endings), 3)
+    assert (items_of(play).doomed, items_of(play).states) == ("Cancelled", "R C*2")
+    return play
+
+
+def test_s181_a_round_does_not_adopt_a_map_that_is_ending() -> None:
+    play = ending().rerun().finish()
+    assert play.status.phase == "Succeeded"
+    assert output(play) == [2, 2, 2]
+    node = play.node("scan")
+    assert (node.phase, node.disposition) == ("Succeeded", "Rerun")
+    assert node.disposition_message == "it was ending with Cancelled"
+
+
+def test_s182_a_round_with_an_ending_map_of_effect_once_is_refused() -> None:
+    play = ending(effect="once").rerun()
+    play.step()
+    assert play.status.round == 1
+    assert "was ending with Cancelled and may have taken effect" in play.condition("Accepted")[2]
+
+
+def test_s181_a_lower_tolerance_runs_failed_items_again() -> None:
+    """The type of an element has no null without `tolerate`."""
+    play = Play(
+        run_of(["a", "b"], mapped(forEach={"tolerate": 1})),
+        endings=programs(i1=[raises(), returns("B")]),
+    ).finish()
+    assert output(play) == [{"from": "scan/0"}, None]
+    play.edit(nodes=[mapped()]).rerun().finish()
+    assert play.launched == ["scan/0", "scan/1", "scan/1"]
+    assert output(play) == [{"from": "scan/0"}, "B"]
+
+
+@pytest.mark.parametrize(
+    ("text", "stopped"),
+    [
+        pytest.param("0 +1", "0 +1 !Superseded", id="runs"),
+        pytest.param("0 +1 !Timeout", "0 +1 !Timeout", id="is being stopped"),
+        pytest.param(
+            "0 +1 =ImagePull see !the log",
+            "0 +1 =ImagePull !Superseded see !the log",
+            id="a word of the message",
+        ),
+    ],
+)
+def test_s181_running_items_of_the_last_list_are_stopped(text: str, stopped: str) -> None:
+    items = ItemsStatus(round=1, total=1, states="R", open=[text])
+    assert replaced.replace_list(items, reusable=True).open == [stopped]
+
+
+def test_s172_maps_that_end_as_they_begin_hold_no_place() -> None:
+    """The write of the status causes no pass, so nothing would start the ninth map later."""
+    names = [f"m{at}" for at in range(9)]
+    play = Play(run_of([], *(mapped(name) for name in names)))
+    play.step()
+    assert play.phases == dict.fromkeys(names, "Succeeded")
+
+
+def test_s40_no_item_starts_in_the_pass_in_which_a_map_fails_the_run() -> None:
+    broken = mapped("broken", inputs={"v": "${item.missing}"})
+    play = Play(run_of([{}, {}], broken, mapped()))
+    play.step()
+    assert play.launched == []
+    assert play.phases == {"broken": "Failed", "scan": "Cancelled"}
+
+
+def test_s181_a_former_map_does_not_end_with_the_output_of_its_list() -> None:
+    """It starts as a plain node in the pass in which another node fails the run."""
+    play = Play(run_of(["a", "b"], mapped()), endings=programs(i1=[never_ends()]))
+    steps(play, 3)
+    bad = python("bad", inputs={"v": "${nodes.slow.output.missing}"})
+    play.edit(nodes=[python("scan"), python("slow"), bad]).rerun()
+    play.endings = {"slow": [returns({})], "scan": [never_ends()]}
+    steps(play, 2)
+    assert play.phases["bad"] == "Failed"
+    assert play.phases["scan"] == "Running"
+
+
+def test_s91_results_that_a_list_keeps_wait_for_their_block() -> None:
+    """Without the block they would all go into the status."""
+    large = "x" * 3500
+    play = Play(
+        run_of(list(range(9)), mapped(forEach={"tolerate": 1})),
+        endings={"scan/8": [raises(), returns(large)], "scan": [returns(large)]},
+    ).finish()
+    play.edit(inputs={"list": list(range(10))}).rerun()
+    names = _items_written(play)
+    problem = WriteProblem("quota", permanent=False)
+    play.overrides = {"write_problems": {names[-1]: problem}}
+    steps(play, 2)
+    assert (play.phases["scan"], play.reasons["scan"]) == ("Pending", "RecordRejected")
+    play.overrides = {}
+    assert play.finish().phases["scan"] == "Succeeded"
+
+
+def _items_written(play: Play) -> list[str]:
+    """The NodeRecords that the next pass would write."""
+    decision = decide(play.observe(), play.now, SETTINGS)
+    return [put.manifest["metadata"]["name"] for put in decision.before]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("blocks", "flushed"),
+    [
+        pytest.param(0, True, id="beside a full status"),
+        pytest.param(16, False, id="not with a block for every pass"),
+    ],
+)
+def test_s91_a_map_beside_large_outputs_keeps_names_for_its_blocks(
+    blocks: int, flushed: bool
+) -> None:
+    document = run_of(["a", "b"], mapped())
+    play = Play(document, endings=programs(i0=[returns("a" * 100)], i1=[never_ends()]))
+    steps(play, 1)
+    items = items_of(play).model_copy(update={"blocks": [f"b{n}" for n in range(blocks)] or None})
+    nodes = [play.node("scan").model_copy(update={"items": items})]
+    play.status = play.status.model_copy(update={"nodes": nodes})
+    transition = Transition(play.observe(), now=play.now, settings=SETTINGS)
+    transition._inline = INLINE_TOTAL
+    working.open_maps(transition)
+    opened = transition.maps["scan"]
+    opened.fresh = {0: {"o": "a"}}
+    working.close_maps(transition)
+    assert bool(opened.fresh) is not flushed
+
+
+def test_s163_rounds_may_name_all_items_together() -> None:
+    """Each round names at most 200; the list has the items of all rounds before it."""
+    named = list(range(1000))
+    assert ItemsStatus(round=1, total=1000, again=named).again == named
