@@ -231,7 +231,7 @@ async def test_s85_a_node_names_the_list_of_child_runs_that_is_refused() -> None
 
 
 @virtual
-async def test_a_child_that_a_quota_refuses_fails_after_queue_timeout() -> None:
+async def test_s202_a_child_that_a_quota_refuses_fails_after_queue_timeout() -> None:
     async with World() as world:
         Refusing(world.start(), {"create": QuotaExceeded("exceeded quota: team", code=403)})
         await create_template(world, DOUBLE)
