@@ -50,7 +50,10 @@ def start_ready(transition: Transition) -> None:
         if (judged or phase == "Failed") and closing_reason(transition) is not None:
             return
     if not transition.spec.suspend:
+        maps = items.in_progress(transition)
         free -= items.start_items(transition, free, launch.launch, _is_closing)
+        if items.in_progress(transition) < maps:  # for what follows the maps that ended
+            transition.requeue_at(transition.now)
     if limited and free <= 0:
         # For the rest: the write of this status causes no pass.
         transition.requeue_at(transition.now)

@@ -167,3 +167,13 @@ def test_s163_rounds_may_name_all_items_together() -> None:
     """Each round names at most 200; the list has the items of all rounds before it."""
     named = list(range(1000))
     assert ItemsStatus(round=1, total=1000, again=named).again == named
+
+
+def test_s184_what_follows_a_map_whose_items_all_fail_at_once_starts() -> None:
+    """The write of the status causes no pass, so the pass itself asks for another one."""
+    broken = mapped(inputs={"v": "${item.missing}"}, forEach={"tolerate": "100%"})
+    play = Play(run_of([{}], broken, python("later", after=["scan"])))
+    play.step()
+    assert play.phases == {"scan": "Succeeded", "later": "Pending"}
+    assert play.requeue is not None
+    assert (play.requeue - play.now).total_seconds() < 1
