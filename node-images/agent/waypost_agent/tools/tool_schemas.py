@@ -13,7 +13,7 @@ _MOST: Final = 200_000  # values
 _SCHEMA: Final = ("additionalProperties", "items", "propertyNames", "contains")
 _MAPS: Final = ("properties", "patternProperties", "$defs")
 _LISTS: Final = ("prefixItems", "allOf", "anyOf", "oneOf")
-_EMPTY: Final[dict[str, tuple[Any, ...]]] = {"required": (None, {}), "properties": (None, [])}
+_EMPTY: Final[dict[str, tuple[Any, ...]]] = {"required": (None, {}), "properties": (None,)}
 _OBJECT: Final = "an object of schemas"
 _VALUES: Final[dict[str, tuple[Callable[[Any], bool], str]]] = {
     "$ref": (lambda value: isinstance(value, str), "text"),
