@@ -127,6 +127,11 @@ class Unavailable(ClusterError):
     """No usable response: a write may or may not have happened."""
 
 
+def failure_text(error: Exception) -> str:
+    """Why a request failed, for messages: a TimeoutError has no text, so its name stands for it."""
+    return getattr(error, "message", "") or type(error).__name__
+
+
 class Cluster(Protocol):
     """Requests to one API server.
 

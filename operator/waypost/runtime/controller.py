@@ -28,6 +28,7 @@ from waypost.ports.cluster import (
     PatchType,
     RefusedForNow,
     Rejected,
+    failure_text,
 )
 from waypost.ports.offload import Offload, inline
 from waypost.ports.telemetry import Telemetry
@@ -255,8 +256,7 @@ class Controller:
             self.queue.retry(key, longest=_BUSY_FACTOR * max(busy.retry_after, 1.0))
             return "error"
         except (ClusterError, TimeoutError) as error:
-            text = getattr(error, "message", "") or type(error).__name__
-            log.warning("pass failed, trying again: %s", text, extra=about)
+            log.warning("pass failed, trying again: %s", failure_text(error), extra=about)
             await self._try_again(key, error)
             return "error"
         except Exception as error:

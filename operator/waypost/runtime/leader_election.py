@@ -27,6 +27,7 @@ from waypost.ports.cluster import (
     NotFound,
     Obj,
     PatchType,
+    failure_text,
 )
 
 LONGEST_SECONDS: Final = 60  # a Lease of another process may state a longer duration
@@ -168,7 +169,7 @@ class Lease:
                 while not await self._released():
                     self._version = None  # a renewal was still in flight
         except (ClusterError, TimeoutError) as error:
-            log.warning("the Lease was not released and will expire: %s", _words(error))
+            log.warning("the Lease was not released and will expire: %s", failure_text(error))
 
     async def _released(self) -> bool:
         """Try to release once; False when the Lease has changed meanwhile."""
@@ -195,7 +196,7 @@ class Lease:
             self._version = None  # another process was faster: read again
         except (ClusterError, TimeoutError) as error:
             self._version = None  # the write may have happened
-            self._complain(_words(error))
+            self._complain(failure_text(error))
         else:
             self._trouble = ""
 
@@ -275,7 +276,3 @@ class Lease:
 
 def _micro(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def _words(error: Exception) -> str:
-    return getattr(error, "message", "") or type(error).__name__

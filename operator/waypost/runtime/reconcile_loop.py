@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine, Hashable
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
-from waypost.ports.cluster import Cluster, ClusterError, Conflict, Kind, NotFound, Obj
+from waypost.ports.cluster import Cluster, ClusterError, Conflict, Kind, NotFound, Obj, failure_text
 from waypost.runtime.queue import KeyedQueue
 
 log = logging.getLogger(__name__)
@@ -88,7 +88,7 @@ class ReconcileLoop(Generic[K]):
         except NotFound:
             self._reconciler.drop(key)
         except (ClusterError, TimeoutError) as error:
-            log.warning("a %s failed, trying again: %s", work, _text(error), extra=about)
+            log.warning("a %s failed, trying again: %s", work, failure_text(error), extra=about)
             self._queue.retry(key)
         except Exception:
             log.exception("a defect of the operator; the %s is retried", work, extra=about)
@@ -103,12 +103,8 @@ class ReconcileLoop(Generic[K]):
         except NotFound:
             self._reconciler.drop(key)
         except (ClusterError, TimeoutError) as error:
-            log.info("cannot read %s yet: %s", key.name, _text(error))
+            log.info("cannot read %s yet: %s", key.name, failure_text(error))
             self._queue.retry(key)
         else:
             self._reconciler.take(kind, body)
             self._queue.add(key)
-
-
-def _text(error: Exception) -> str:
-    return getattr(error, "message", "") or type(error).__name__

@@ -12,7 +12,7 @@ from typing import Final
 from waypost.kube.facts import machines
 from waypost.kube.facts.machines import MachineFact
 from waypost.ports.clock import Clock
-from waypost.ports.cluster import Cluster, ClusterError, Kind, NotFound
+from waypost.ports.cluster import Cluster, ClusterError, Kind, NotFound, failure_text
 
 _REMEMBERED: Final = 1000
 
@@ -56,7 +56,7 @@ class Machines:
         except NotFound:
             return MachineFact(name, moment, ready=False, exists=False)
         except (ClusterError, TimeoutError) as error:
-            text = getattr(error, "message", "") or type(error).__name__
+            text = failure_text(error)
             log.warning("machine %s cannot be read, so it counts as ready: %s", name, text)
             return MachineFact(name, moment, ready=True, unread=text)
         return machines.machine_fact(body, name=name, looked_at=moment)

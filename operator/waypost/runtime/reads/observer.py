@@ -23,7 +23,7 @@ from waypost.kube.payloads import RecordFact
 from waypost.kube.secret_files import explain, missing_key
 from waypost.kube.timestamps import parse_timestamp
 from waypost.ports.clock import Clock
-from waypost.ports.cluster import Cluster, ClusterError, Kind, NotFound, Obj
+from waypost.ports.cluster import Cluster, ClusterError, Kind, NotFound, Obj, failure_text
 from waypost.ports.offload import Offload, inline
 from waypost.runtime.cache.endpoints import PROBED, EndpointCache
 from waypost.runtime.cache.runs import Key, RunCache
@@ -308,7 +308,7 @@ class Observer:
             terminating = await is_terminating(self._cluster, namespace)
         except (ClusterError, TimeoutError) as error:
             # The run must not wait for it: in a namespace that ends, nothing can be created.
-            log.warning("namespace %s cannot be read: %s", namespace, error)
+            log.warning("namespace %s cannot be read: %s", namespace, failure_text(error))
         self._namespaces[namespace] = (now, terminating)
         return terminating
 

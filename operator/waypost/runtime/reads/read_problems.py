@@ -18,6 +18,7 @@ from waypost.ports.cluster import (
     RefusedForNow,
     Rejected,
     Unavailable,
+    failure_text,
 )
 
 # Seconds between two tries: as long as the problem has lasted, within these bounds.
@@ -57,7 +58,7 @@ class ReadProblems:
         age = (now - since).total_seconds()
         known[what] = ReadProblem(
             what=what,
-            message=getattr(error, "message", "") or type(error).__name__,
+            message=failure_text(error),
             permanent=permanent,
             since=since,
             retry_at=now + timedelta(seconds=min(max(age, shortest), longest)),

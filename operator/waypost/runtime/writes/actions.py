@@ -44,6 +44,7 @@ from waypost.ports.cluster import (
     RefusedForNow,
     Rejected,
     Unavailable,
+    failure_text,
 )
 from waypost.ports.offload import Offload, inline
 from waypost.runtime.cache.newest import version_of
@@ -136,7 +137,7 @@ class ActionExecutor:
                 error, RefusedForNow
             )
             since = known[name].since if name in known else self._clock.now()
-            message = getattr(error, "message", "") or type(error).__name__
+            message = failure_text(error)
             problem = WriteProblem(message=message, permanent=permanent, since=since)
             log.warning("%s was not written: %s", name, message, extra={"run": key.name})
             known[name] = done.problems[name] = problem
