@@ -2,8 +2,8 @@
 
 import pytest
 from waypost.adapters.kube import KubeCluster
-from waypost.adapters.uninstall import release_pods
-from waypost.api.meta import FINALIZER_RESULT
+from waypost.adapters.uninstall import release_children, release_pods
+from waypost.api.meta import FINALIZER_CHILD, FINALIZER_RESULT
 
 from tests.adapters.doubles import Reply, StubApi
 
@@ -57,3 +57,39 @@ async def test_a_namespace_that_cannot_be_listed(api: StubApi, cluster: KubeClus
     assert await release_pods(cluster=cluster, namespaces=("a", "b"), say=said.append) == 1
     assert said[0] == "cannot list pods in a: no right"
     assert len(api.seen) == 2
+
+
+def child(name: str, finalizers: list[str]) -> dict[str, object]:
+    metadata = {"name": name, "namespace": "n", "resourceVersion": "7", "finalizers": finalizers}
+    return {"metadata": metadata}
+
+
+async def test_only_our_finalizer_is_taken_off_child_runs(
+    api: StubApi, cluster: KubeCluster
+) -> None:
+    said: list[str] = []
+    runs = [child("a", ["other", FINALIZER_CHILD]), child("b", ["other"])]
+    api.prepare(Reply(body={"metadata": {"resourceVersion": "9"}, "items": runs}), Reply())
+    assert await release_children(cluster=cluster, namespaces=(), say=said.append) == 0
+    (listed, patched) = api.seen
+    assert dict(listed.query)["labelSelector"] == "waypost.dev/parent"
+    assert patched.path == "/apis/waypost.dev/v1alpha1/namespaces/n/agentworkflows/a"
+    assert patched.headers["Content-Type"] == "application/merge-patch+json"
+    assert patched.json() == {"metadata": {"resourceVersion": "7", "finalizers": ["other"]}}, (
+        "with its version, the list brings back no finalizer that others have removed"
+    )
+    assert said == ["released: run n/a", "1 child runs released, 0 problems"]
+
+
+async def test_no_child_run_is_nothing_to_report(api: StubApi, cluster: KubeCluster) -> None:
+    said: list[str] = []
+    api.prepare(listing())
+    assert await release_children(cluster=cluster, namespaces=("n",), say=said.append) == 0
+    assert said == []
+
+
+async def test_runs_that_cannot_be_listed(api: StubApi, cluster: KubeCluster) -> None:
+    said: list[str] = []
+    api.prepare(Reply(status=403, body={"message": "no right"}), listing())
+    assert await release_children(cluster=cluster, namespaces=("a", "b"), say=said.append) == 1
+    assert said == ["cannot list runs in a: no right", "0 child runs released, 1 problems"]

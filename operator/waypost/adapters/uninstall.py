@@ -1,6 +1,8 @@
 """Releases every pod and child run that waits to be read, before the operator is removed."""
 
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Final
 
 from waypost.api.meta import FINALIZER_CHILD, FINALIZER_RESULT, LABEL_PARENT, LABEL_RUN
 from waypost.ports.cluster import Cluster, ClusterError, Kind, NotFound, Obj, PatchType
@@ -8,6 +10,47 @@ from waypost.ports.cluster import Cluster, ClusterError, Kind, NotFound, Obj, Pa
 # A strategic merge patch can delete one entry. A merge patch has the whole list, and would restore
 # entries that others have removed meanwhile.
 RELEASE_PATCH: Obj = {"metadata": {"$deleteFromPrimitiveList/finalizers": [FINALIZER_RESULT]}}
+
+
+@dataclass(frozen=True)
+class _Held:
+    """Objects of one kind that a finalizer holds.
+
+    Attributes:
+        kind: Their kind.
+        noun: One of them, for messages; the plural has an s.
+        label: A label that all of them have.
+        finalizer: What holds them.
+        patch: The patch that releases one, from its metadata.
+        patch_type: The format of the patch.
+    """
+
+    kind: Kind
+    noun: str
+    label: str
+    finalizer: str
+    patch: Callable[[Obj], Obj]
+    patch_type: PatchType
+
+
+def _without_child_finalizer(metadata: Obj) -> Obj:
+    """No strategic merge patch of a custom resource is possible, so the patch has the version: it
+    does not restore what others have removed meanwhile."""
+    left = [one for one in metadata["finalizers"] if one != FINALIZER_CHILD]
+    return {"metadata": {"resourceVersion": metadata["resourceVersion"], "finalizers": left}}
+
+
+_PODS: Final = _Held(
+    Kind.POD, "pod", LABEL_RUN, FINALIZER_RESULT, lambda _: RELEASE_PATCH, PatchType.STRATEGIC
+)
+_CHILDREN: Final = _Held(
+    Kind.AGENT_WORKFLOW,
+    "run",
+    LABEL_PARENT,
+    FINALIZER_CHILD,
+    _without_child_finalizer,
+    PatchType.MERGE,
+)
 
 
 async def release_pods(
@@ -23,21 +66,7 @@ async def release_pods(
     Returns:
         The number of pods that were not released and of namespaces that could not be listed.
     """
-    released = failed = 0
-    for namespace in namespaces or (None,):
-        try:
-            listing = await cluster.list(Kind.POD, namespace=namespace, labels=LABEL_RUN)
-        except ClusterError as error:
-            say(f"cannot list pods in {namespace or 'all namespaces'}: {error}")
-            failed += 1
-            continue
-        for pod in listing.items:
-            metadata = pod["metadata"]
-            if FINALIZER_RESULT not in (metadata.get("finalizers") or ()):
-                continue
-            problem = await _release(cluster, metadata["namespace"], metadata["name"])
-            released, failed = released + (not problem), failed + bool(problem)
-            say(f"{problem or 'released'}: pod {metadata['namespace']}/{metadata['name']}")
+    released, failed = await _release_all(_PODS, cluster, namespaces, say)
     say(f"{released} pods released, {failed} problems")
     return failed
 
@@ -46,57 +75,43 @@ async def release_children(
     *, cluster: Cluster, namespaces: Collection[str], say: Callable[[str], None]
 ) -> int:
     """Release all child runs that are held, as `release_pods` does with pods."""
-    released = failed = 0
-    for namespace in namespaces or (None,):
-        try:
-            listing = await cluster.list(
-                Kind.AGENT_WORKFLOW, namespace=namespace, labels=LABEL_PARENT
-            )
-        except ClusterError as error:
-            say(f"cannot list runs in {namespace or 'all namespaces'}: {error}")
-            failed += 1
-            continue
-        for run in listing.items:
-            metadata = run["metadata"]
-            finalizers = metadata.get("finalizers") or []
-            if FINALIZER_CHILD not in finalizers:
-                continue
-            problem = await _release_child(cluster, metadata)
-            released, failed = released + (not problem), failed + bool(problem)
-            say(f"{problem or 'released'}: run {metadata['namespace']}/{metadata['name']}")
+    released, failed = await _release_all(_CHILDREN, cluster, namespaces, say)
     if released or failed:
         say(f"{released} child runs released, {failed} problems")
     return failed
 
 
-async def _release_child(cluster: Cluster, metadata: Obj) -> str:
-    """As `_release`. Nothing is taken off that others have changed meanwhile."""
-    left = [one for one in metadata["finalizers"] if one != FINALIZER_CHILD]
-    version = metadata["resourceVersion"]
+async def _release_all(
+    held: _Held, cluster: Cluster, namespaces: Collection[str], say: Callable[[str], None]
+) -> tuple[int, int]:
+    """How many were released, and how many problems there were."""
+    released = failed = 0
+    for namespace in namespaces or (None,):
+        try:
+            listing = await cluster.list(held.kind, namespace=namespace, labels=held.label)
+        except ClusterError as error:
+            say(f"cannot list {held.noun}s in {namespace or 'all namespaces'}: {error}")
+            failed += 1
+            continue
+        for body in listing.items:
+            metadata = body["metadata"]
+            if held.finalizer not in (metadata.get("finalizers") or ()):
+                continue
+            problem = await _release(held, cluster, metadata)
+            released, failed = released + (not problem), failed + bool(problem)
+            say(f"{problem or 'released'}: {held.noun} {metadata['namespace']}/{metadata['name']}")
+    return released, failed
+
+
+async def _release(held: _Held, cluster: Cluster, metadata: Obj) -> str:
+    """What went wrong; "" if nothing did, or the object no longer exists."""
     try:
         await cluster.patch(
-            Kind.AGENT_WORKFLOW,
+            held.kind,
             namespace=metadata["namespace"],
             name=metadata["name"],
-            body={"metadata": {"resourceVersion": version, "finalizers": left}},
-            patch_type=PatchType.MERGE,
-        )
-    except NotFound:
-        return ""
-    except ClusterError as error:
-        return f"not released ({error})"
-    return ""
-
-
-async def _release(cluster: Cluster, namespace: str, name: str) -> str:
-    """What went wrong; "" if nothing did, or the pod no longer exists."""
-    try:
-        await cluster.patch(
-            Kind.POD,
-            namespace=namespace,
-            name=name,
-            body=RELEASE_PATCH,
-            patch_type=PatchType.STRATEGIC,
+            body=held.patch(metadata),
+            patch_type=held.patch_type,
         )
     except NotFound:
         return ""
