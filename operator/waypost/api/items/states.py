@@ -5,7 +5,7 @@ equal items. The number is left out when it is the usual one: 1 for letters with
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Final, Literal, get_args
@@ -15,9 +15,9 @@ Letter = Literal["P", "R", "X", "B", "H", "S", "F", "U", "C"]
 # P: not started. R: its attempt is recorded and has not ended. X: the same, of a list that a round
 # has replaced. B: waits for its next attempt. H: waits for a resource that does not exist, or for
 # budget that other attempts have reserved.
+# Each item in R, X, B or H is open: it has one entry in `open`.
 # S: Succeeded. F: Failed. U: failed with UnknownEffect. C: Cancelled.
 LETTERS: Final[frozenset[str]] = frozenset(get_args(Letter))
-OPEN: Final = frozenset("RXBH")  # each has one entry in `open`
 IN_POD: Final = frozenset("RX")
 FAILED: Final = frozenset("FU")
 ENDED: Final = frozenset("SFUC")
@@ -37,11 +37,6 @@ class ItemState:
 
     letter: Letter
     number: int = 0
-
-    @property
-    def is_closed(self) -> bool:
-        """Whether its latest attempt has ended."""
-        return self.letter not in IN_POD
 
 
 NOT_STARTED: Final = ItemState("P")
@@ -72,12 +67,11 @@ def parse_states(text: str) -> list[ItemState]:
     return states
 
 
-def _items_of(token: str) -> Iterator[ItemState]:
+def _items_of(token: str) -> list[ItemState]:
     found = _TOKEN.fullmatch(token)
     if found is None or found[1] not in LETTERS or (found[2] and found[3]):
         raise ValueError(f"expected a state such as S or P*10, found {token!r}")
     letter: Letter = found[1]  # type: ignore[assignment]
     usual = 0 if letter in _WITHOUT_ATTEMPT else 1
     number = int(found[2]) if found[2] else 0 if found[3] else usual
-    for _ in range(int(found[4] or 1)):
-        yield ItemState(letter, number)
+    return [ItemState(letter, number)] * int(found[4] or 1)
