@@ -52,16 +52,7 @@ def type_problems(
 
 def item_schemas(spec: AgentWorkflowSpec, graph: Graph, inputs: JsonObject) -> dict[str, Json]:
     """The schema of an item of each map, by the name of the node; arguments as `type_problems`."""
-    environment = Environment(spec, graph, inputs)
-    check = _Check(spec, graph, environment)
-    for _ in check.problems():  # prepares the types of all paths
-        pass
-    found = {}
-    for node in spec.all_nodes:
-        if node.for_each is not None:
-            value = check._value(node.for_each.items, environment.of_node(node.name), Tested())
-            found[node.name] = element_of(value.schema, None)
-    return found
+    return _Check(spec, graph, Environment(spec, graph, inputs)).item_schemas()
 
 
 @dataclass(frozen=True)
@@ -82,9 +73,11 @@ class _Check:
     taken: Linked = field(default_factory=Linked)
     _softened: dict[str, str] = field(default_factory=dict)  # of the node that is being checked
 
-    def problems(self) -> Iterator[Problem]:
+    def __post_init__(self) -> None:
         self._shared = self._path_types()
         self._types = self._shared_types = cel_checker.environment(self._shared)
+
+    def problems(self) -> Iterator[Problem]:
         upstream: dict[str, Tested] = {}
         tested: dict[str, Tested] = {}
         for name in self.graph.order:
@@ -95,6 +88,15 @@ class _Check:
             yield from self._node(node, upstream[node.name], tested[node.name])
         yield from self._outputs()
         yield from self._undeclared()
+
+    def item_schemas(self) -> dict[str, Json]:
+        found = {}
+        for node in self.spec.all_nodes:
+            if node.for_each is not None:
+                view = self.environment.of_node(node.name)
+                items = self._value(node.for_each.items, view, Tested()).schema
+                found[node.name] = element_of(items, None)
+        return found
 
     def _node(self, node: Node, upstream: Tested, tested: Tested) -> Iterator[Problem]:
         self._softened = {name: soft.cause for name, soft in softened_by(node).items()}
