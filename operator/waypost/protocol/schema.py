@@ -93,7 +93,7 @@ def anchor_problem(schema: Json) -> str | None:
     """Which anchor names several schemas; None if each names one."""
     for anchor, times in Counter(name for name, _ in anchors(schema)).items():
         if times > 1:
-            return f"the anchor {anchor!r} names several schemas; give each one a name of its own"
+            return f"the anchor {anchor!r} names several schemas; give each one a different name"
     return None
 
 

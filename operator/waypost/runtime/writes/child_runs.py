@@ -31,7 +31,7 @@ class Foreign(ClusterError):
 
 
 class ChildRuns:
-    """The hands of one operator for child runs."""
+    """Writes to child runs, for one operator process."""
 
     def __init__(
         self,
