@@ -1,19 +1,12 @@
 """The output of a node as its outputSchema declares it: of a map, the schema is of one item."""
 
 from collections.abc import Iterator
-from typing import Final
 
 from waypost.api.base import JsonValue
 from waypost.api.workflow import Node
+from waypost.compiler.modifiers.for_each import COUNTS
 from waypost.expressions.values import declare_numbers
 from waypost.protocol import schema
-
-_COUNTS: Final = {
-    "type": "object",
-    "properties": {key: {"type": "integer"} for key in ("total", "succeeded", "failed")},
-    "required": ["total", "succeeded", "failed"],
-    "additionalProperties": False,
-}
 
 
 def violations(node: Node, value: JsonValue) -> Iterator[str]:
@@ -22,7 +15,7 @@ def violations(node: Node, value: JsonValue) -> Iterator[str]:
     if for_each is None:
         yield from _of(node.output_schema, value)
     elif not for_each.keeps_outputs:
-        yield from _of(_COUNTS, value)
+        yield from _of(COUNTS, value)
     elif not isinstance(value, list):
         yield "expected a list with an output for each item"
     else:

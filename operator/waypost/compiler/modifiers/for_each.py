@@ -13,7 +13,7 @@ from waypost.protocol.ijson import Json
 
 _FIELD: Final = "forEach.items"
 _NULL: Final = {"type": "null"}
-_COUNTS: Final = closed(dict.fromkeys(("total", "succeeded", "failed"), WHOLE))
+COUNTS: Final = closed(dict.fromkeys(("total", "succeeded", "failed"), WHOLE))
 
 
 def _map(node: Node) -> ForEach:
@@ -35,7 +35,7 @@ def _types(node: Node, typing: Typing) -> Mapping[str, Json]:
 def _output(node: Node, one: Json) -> Json:
     """The list of outputs: null where an item failed, which only a node with tolerate allows."""
     if not _map(node).keeps_outputs:
-        return _COUNTS
+        return COUNTS
     nullable = {"anyOf": [one, _NULL]} if _map(node).tolerates_failures else one
     return {"type": "array", "items": nullable}
 
