@@ -138,6 +138,12 @@ def from_text(text: str, place: Place, states: list[ItemState]) -> OpenItem:
     return OpenItem(index, status, reported, identity)
 
 
+def reason_of(text: str) -> str | None:
+    """The reason in the text of an open item."""
+    found = _TEXT.fullmatch(text)
+    return found["reason"] if found is not None else None
+
+
 def _attempts(
     status: NodeStatus, place: Place, found: re.Match[str], moment: str
 ) -> list[AttemptStatus]:

@@ -10,6 +10,7 @@ from typing import Final
 from waypost.api.provider import ModelProviderSpec
 from waypost.api.status import AgentWorkflowStatus, NodeStatus
 from waypost.api.toolserver import ToolServerSpec
+from waypost.kube.items.open_items import reason_of
 from waypost.ports.cluster import Kind, Listing, Obj
 from waypost.probes.subject import Subject, SubjectKind, subject
 from waypost.protocol.reasons import Reason
@@ -131,9 +132,9 @@ class EndpointCache:
 
 def _waits(node: NodeStatus) -> bool:
     """Whether a node, or an item of a map, waits for an object."""
-    waiting = node.phase == "Pending" and node.reason == Reason.MISSING_REFERENCE
     opened = (node.items.open or ()) if node.items is not None else ()
-    return waiting or any(f" ={Reason.MISSING_REFERENCE}" in text for text in opened)
+    waiting = node.phase == "Pending" and node.reason == Reason.MISSING_REFERENCE
+    return waiting or Reason.MISSING_REFERENCE in map(reason_of, opened)
 
 
 def _key(kind: Kind, state: Subject) -> SubjectKey:

@@ -14,6 +14,7 @@ from waypost.kube.items.open_items import (
     OpenItem,
     Place,
     from_text,
+    reason_of,
     shown_message,
     state_of,
     to_text,
@@ -116,6 +117,11 @@ def test_reading_is_the_inverse_of_writing(item: OpenItem) -> None:
     read = from_text(to_text(item, PLACE, message=True), PLACE, states)
     shown = shown_message(item.status) or None
     assert read == replace(item, status=item.status.model_copy(update={"message": shown}))
+
+
+@given(items())
+def test_the_reason_is_read_from_the_text_alone(item: OpenItem) -> None:
+    assert reason_of(to_text(item, PLACE, message=True)) == item.status.reason
 
 
 @given(items())

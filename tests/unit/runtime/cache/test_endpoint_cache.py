@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 import pytest
+from waypost.api.items.status import ItemsStatus
 from waypost.api.status import AgentWorkflowStatus, NodeStatus
 from waypost.ports.cluster import Kind, Listing, Obj
 from waypost.runtime.cache.endpoints import EndpointCache
@@ -174,3 +175,19 @@ def test_only_runs_that_wait_are_woken() -> None:
     catalog.note(RUN, AgentWorkflowStatus(nodes=[waits]))
     catalog.forget(RUN)
     assert catalog.waiting("default") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "waiting"),
+    [
+        pytest.param("4 +12 #3fa9c1 =MissingReference no provider", [RUN], id="waits"),
+        pytest.param("4 +12 =RateLimited slow", [], id="another-reason"),
+        pytest.param("4 +12 it says =MissingReference", [], id="in-a-message"),
+    ],
+)
+def test_a_run_with_a_waiting_item_is_woken(text: str, waiting: list[Key]) -> None:
+    catalog = EndpointCache()
+    listed = ItemsStatus(round=1, total=5, states="S*4 H", open=[text])
+    scan = NodeStatus(path="scan", phase="Running", items=listed)
+    catalog.note(RUN, AgentWorkflowStatus(nodes=[scan]))
+    assert catalog.waiting("default") == waiting
