@@ -34,8 +34,8 @@ def begin(transition: Transition, path: str) -> None:
 
     The map fails if its list is not one, or too large. It waits while the list cannot be stored.
     """
-    node = transition.node(path)
-    values = _list_of(transition, path, node)
+    context = context_for(transition, path)
+    values = _list_of(transition.node(path), context)
     if isinstance(values, Invalid):
         reason = invalid_reason(transition, values.message)
         transition.end(path, "Failed", reason, values.message)
@@ -45,7 +45,7 @@ def begin(transition: Transition, path: str) -> None:
         text = f"forEach.items has {size} bytes, the limit is {LIST_BYTES}; pass references instead"
         transition.end(path, "Failed", Reason.INPUT_TOO_LARGE, text)
         return
-    known = identities(_contents(transition, path, values))
+    known = identities(_contents(transition, path, values, context))
     again, counts = _named(transition, path)
     content: JsonObject = {"items": values, "identities": known}
     if repeats := format_counts(counts[identity] if identity else 0 for identity in known):
@@ -74,9 +74,9 @@ def before_begin(transition: Transition, path: str) -> ReadProblem | None:
     return unread_records(transition, needed)
 
 
-def _list_of(transition: Transition, path: str, node: Node) -> list[JsonValue] | Invalid:
+def _list_of(node: Node, context: JsonObject) -> list[JsonValue] | Invalid:
     assert node.for_each is not None, "called for maps only"
-    values = render_json(node.for_each.items, context_for(transition, path))
+    values = render_json(node.for_each.items, context)
     if isinstance(values, RenderError):
         return Invalid(f"forEach.items: {values.message}")
     if not isinstance(values, list):
@@ -87,12 +87,14 @@ def _list_of(transition: Transition, path: str, node: Node) -> list[JsonValue] |
     return values
 
 
-def _contents(transition: Transition, path: str, values: list[JsonValue]) -> list[JsonValue | None]:
+def _contents(
+    transition: Transition, path: str, values: list[JsonValue], context: JsonObject
+) -> list[JsonValue | None]:
     """What determines the work of each item: its inputs, and what else its fields read of it."""
     others = transition.observed.definition.item_variables(path)
     contents: list[JsonValue | None] = []
     for index, item in enumerate(values):
-        inputs = inputs_of_item(transition, path, item, index)
+        inputs = inputs_of_item(transition, path, context, item, index)
         if isinstance(inputs, Invalid):
             contents.append(None)
             continue

@@ -70,11 +70,18 @@ def loop_variables(transition: Transition, path: str) -> JsonObject:
 
 
 def inputs_of_item(
-    transition: Transition, path: str, item: JsonValue, index: int
+    transition: Transition, path: str, context: JsonObject, item: JsonValue, index: int
 ) -> JsonObject | Invalid:
-    """The inputs of an item of a map that has not begun; `path` is that of the map."""
-    view = {**context_for(transition, path), "item": _declared(transition, path, item)}
-    view["index"] = index
+    """The inputs of an item of a map that has not begun.
+
+    Args:
+        transition: The next status of the run.
+        path: The path of the map.
+        context: The evaluation context of the map (`context_for`), which all its items share.
+        item: The item, as the list has it.
+        index: Its index.
+    """
+    view = {**context, "item": _declared(transition, path, item), "index": index}
     return _values(transition, path, transition.node(path), view)
 
 
