@@ -51,12 +51,8 @@ def begin(transition: Transition, path: str) -> None:
     if repeats := format_counts(counts[identity] if identity else 0 for identity in known):
         content["repeats"] = repeats
     problem = transition.items_problem(path)  # also of the blocks with results that it keeps
-    if problem is not None and problem.permanent:
-        text = f"its list could not be stored: {problem.message}"
-        transition.end(path, "Failed", Reason.RECORD_REJECTED, text)
-        return
     if problem is not None:
-        transition.hold(path, problem)
+        transition.without_record(path, problem, what="its list")
         return
     kept = _reused(transition, path, known)
     kept = {index: end for index, end in kept.items() if known[index] not in again}

@@ -21,7 +21,6 @@ from waypost.engine.state.visible import candidate_view
 from waypost.expressions.templates import RenderError, render_condition
 from waypost.kube import timestamps
 from waypost.kube.facts.read_problems import ReadProblem
-from waypost.kube.payloads import AttemptRef
 from waypost.protocol.reasons import Reason
 
 _NEVER: Final = datetime.max.replace(tzinfo=UTC)
@@ -130,13 +129,9 @@ def _share_output(transition: Transition, path: str, source: str) -> None:
     if given.output_record is None and transition.inline_size + outcome.size <= INLINE_TOTAL:
         placed = {"output": given.output}
     elif given.output_record is None:
-        problem = transition.observed.write_problems.get(_record_of(transition, given))
-        if problem is not None and problem.permanent:
-            text = f"its result could not be stored: {problem.message}"
-            transition.end(path, "Failed", Reason.RECORD_REJECTED, text)
-            return
+        problem = transition.observed.write_problems.get(transition.result_record(source))
         if problem is not None:
-            transition.hold(path, problem)
+            transition.without_record(path, problem)
             return
         placed = {"output_record": transition.keep_output(source, outcome)}
     transition.update(path, **placed)
@@ -148,13 +143,6 @@ def _share_output(transition: Transition, path: str, source: str) -> None:
         output_digest=given.output_digest,
         finished_at=timestamps.timestamp(transition.now),
     )
-
-
-def _record_of(transition: Transition, given: NodeStatus) -> str:
-    """The NodeRecord that the inline output of a node gets, by its latest attempt."""
-    numbers = (given.round or 1, max(given.attempt or 0, 1))
-    ref = AttemptRef(transition.owner.name, transition.owner.uid, given.path, *numbers)
-    return ref.record_name("Result")
 
 
 def _outcomes(transition: Transition, path: str) -> str:

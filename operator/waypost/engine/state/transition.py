@@ -178,7 +178,7 @@ class Transition:
         """
         problem = self.result_problem(path, outcome)
         if problem is not None:
-            self._without_record(path, problem)
+            self.without_record(path, problem)
             return
         opened = self._map_of(path)
         if opened is not None and opened.keeps_outputs:
@@ -234,7 +234,11 @@ class Transition:
             return self.items_problem(opened.place.path)
         if not self._needs_record(path, outcome):
             return None
-        return self.observed.write_problems.get(self._result_ref(path).record_name("Result"))
+        return self.observed.write_problems.get(self.result_record(path))
+
+    def result_record(self, path: str) -> str:
+        """The name of the NodeRecord that an output of a node gets, by its latest attempt."""
+        return self._result_ref(path).record_name("Result")
 
     def items_problem(self, path: str) -> WriteProblem | None:
         """Why a NodeRecord with items of a map could not be written, if one could not."""
@@ -281,9 +285,10 @@ class Transition:
             if status.reason == Reason.READ_REJECTED and not over:
                 self.update(path, reason=None, message=None)
 
-    def _without_record(self, path: str, problem: WriteProblem) -> None:
+    def without_record(self, path: str, problem: WriteProblem, *, what: str = "its result") -> None:
+        """Fail a node if a NodeRecord that it needs is refused permanently, else `hold` it."""
         if problem.permanent:
-            text = f"its result could not be stored: {problem.message}"
+            text = f"{what} could not be stored: {problem.message}"
             self.end(path, "Failed", Reason.RECORD_REJECTED, text)
         else:
             self.hold(path, problem)
@@ -311,7 +316,7 @@ class Transition:
         """The NodeRecord that an earlier pass wrote for this attempt, from another of its pods."""
         if not self._needs_record(path, outcome):
             return None
-        return self.observed.existing_records.get(self._result_ref(path).record_name("Result"))
+        return self.observed.existing_records.get(self.result_record(path))
 
     def end(
         self, path: str, phase: EndPhase, reason: Reason, message: str, *, tail: str = ""
