@@ -43,7 +43,7 @@ def _until_reads_the_output_before(patch: pytest.MonkeyPatch) -> None:
     def stale(transition: Any, path: str, output: Any) -> Any:
         loop = transition.statuses[path].loop
         known = loop.previous if loop is not None else None
-        return until(transition, path, transition.payload(known) if known else output)
+        return until(transition, path, transition.payloads[known] if known else output)
 
     patch.setattr(loops, "_until", stale)
 

@@ -108,7 +108,7 @@ def _named(transition: Transition, path: str) -> tuple[set[str], Counter[str]]:
     before = transition.statuses[path].items
     if before is None or not matching.is_read(before):
         return set(), Counter()
-    return matching.named_before(before, transition.payload)
+    return matching.named_before(before, transition.payloads)
 
 
 def _reused(transition: Transition, path: str, known: list[str]) -> dict[int, JsonObject]:
@@ -117,7 +117,7 @@ def _reused(transition: Transition, path: str, known: list[str]) -> dict[int, Js
     if before is None or not before.reusable or node.for_each is None:
         return {}
     keeps = node.for_each.keeps_outputs
-    results = matching.results_by_identity(before, transition.payload, keeps_outputs=keeps)
+    results = matching.results_by_identity(before, transition.payloads, keeps_outputs=keeps)
     return {index: results[identity] for index, identity in enumerate(known) if identity in results}
 
 

@@ -1,7 +1,7 @@
 """How a map ends: the list of outputs in one result, all else of its items in one NodeRecord."""
 
 from collections.abc import Iterable, Mapping
-from typing import Final, Protocol
+from typing import Final
 
 from waypost.api.base import JsonObject, JsonValue
 from waypost.api.items.states import FAILED
@@ -23,16 +23,6 @@ from waypost.protocol.text import shorten
 _SUCCEEDED: Final = frozenset("S")
 
 
-class Loaded(Protocol):
-    """The NodeRecords that were loaded."""
-
-    def has_payload(self, name: str) -> bool:
-        """Whether a NodeRecord was loaded."""
-
-    def payload(self, name: str) -> JsonValue:
-        """The value of a loaded NodeRecord."""
-
-
 def finish(transition: Transition, opened: OpenMap) -> None:
     """End a map whose items have all ended.
 
@@ -43,8 +33,8 @@ def finish(transition: Transition, opened: OpenMap) -> None:
         opened.doomed = None  # what stopped it came too late
     output: JsonValue = None
     if opened.doomed is None:
-        needed = records_with_results(opened.blocks, opened.fresh, transition)
-        if opened.keeps_outputs and not all(transition.has_payload(name) for name in needed):
+        needed = records_with_results(opened.blocks, opened.fresh, transition.payloads)
+        if opened.keeps_outputs and not needed <= transition.payloads.keys():
             transition.requeue_at(transition.now)  # the next pass reads them
             return
         unread = unread_records(transition, needed) if opened.keeps_outputs else None
@@ -78,18 +68,18 @@ def _cut(transition: Transition, opened: OpenMap, problem: ReadProblem) -> bool:
 
 
 def records_with_results(
-    blocks: Iterable[str], fresh: Mapping[int, JsonObject], known: Loaded
+    blocks: Iterable[str], fresh: Mapping[int, JsonObject], payloads: Mapping[str, JsonValue]
 ) -> set[str]:
     """The names of the NodeRecords with results of items, as far as they are known.
 
     Args:
         blocks: The blocks of the map.
         fresh: Its results that are in no block.
-        known: The payloads that were loaded.
+        payloads: The NodeRecords that were loaded, by name.
     """
     ends = list(fresh.values())
     for name in blocks:
-        block = known.payload(name) if known.has_payload(name) else None
+        block = payloads.get(name)
         if isinstance(block, dict):
             ends += block["results"].values()
     return {*blocks, *(str(end["r"]) for end in ends if "r" in end)}
@@ -102,7 +92,7 @@ def _output(transition: Transition, opened: OpenMap) -> JsonValue:
         return {"total": opened.total, "succeeded": succeeded, "failed": failed}
     results: dict[int, JsonObject] = {}
     for name in opened.blocks:
-        block = transition.payload(name)
+        block = transition.payloads[name]
         if isinstance(block, Unavailable):
             return block
         results |= {int(index): end for index, end in block["results"].items()}
@@ -110,7 +100,7 @@ def _output(transition: Transition, opened: OpenMap) -> JsonValue:
     outputs: list[JsonValue] = []
     for index, state in enumerate(opened.states):
         end = results.get(index, {}) if state.letter == "S" else {}
-        value = transition.payload(end["r"]) if "r" in end else end.get("o")
+        value = transition.payloads[end["r"]] if "r" in end else end.get("o")
         if isinstance(value, Unavailable):
             return value
         outputs.append(value)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from waypost.api.base import JsonValue
 from waypost.api.items.states import ENDED, parse_states
 from waypost.api.items.status import ItemsStatus
 from waypost.api.status import NodeStatus
@@ -47,19 +46,4 @@ def _of_running(observed: Observed, node: Node, items: ItemsStatus) -> set[str]:
     if items.doomed is not None or node.for_each is None or not node.for_each.keeps_outputs:
         return set()
     fresh = {int(index): end for index, end in (items.fresh or {}).items()}
-    return records_with_results(items.blocks or (), fresh, _Payloads(observed))
-
-
-class _Payloads:
-    """The NodeRecords that were loaded in this pass."""
-
-    def __init__(self, observed: Observed) -> None:
-        self._known = observed.payloads
-
-    def has_payload(self, name: str) -> bool:
-        """Whether a NodeRecord was loaded."""
-        return name in self._known
-
-    def payload(self, name: str) -> JsonValue:
-        """The value of a loaded NodeRecord."""
-        return self._known[name]
+    return records_with_results(items.blocks or (), fresh, observed.payloads)

@@ -57,8 +57,7 @@ def open_maps(transition: Transition) -> None:
         keeps = node.for_each is None or node.for_each.keeps_outputs
         opened = OpenMap.of(items, place_of(transition, path, items), keeps_outputs=keeps)
         opened.has_journal = kind_of(node).has_journal
-        if items.list_record is not None and transition.has_payload(items.list_record):
-            opened.content = transition.payload(items.list_record)
+        opened.content = transition.payloads.get(items.list_record or "")
         transition.maps[path] = opened
         for status in opened.open.values():
             transition.statuses[status.path] = status

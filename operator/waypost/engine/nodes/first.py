@@ -108,7 +108,7 @@ def _accepts(transition: Transition, path: str, name: str) -> bool | Invalid:
         return True
     status = transition.statuses[name]
     record = status.output_record
-    loaded = {record: transition.payload(record)} if record else {}
+    loaded = {record: transition.payloads[record]} if record else {}
     candidate = candidate_view(transition.node(name), status, loaded)
     view = {**context_for(transition, path), "candidate": candidate}
     accepted = render_condition(text, view)

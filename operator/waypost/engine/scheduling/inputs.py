@@ -65,7 +65,7 @@ def loop_variables(transition: Transition, path: str) -> JsonObject:
     index = loop.number if loop is not None else 0
     if loop is None or loop.previous is None:
         return {"index": index, "previous": {}}
-    output = declare_numbers(transition.payload(loop.previous), node.output_schema)
+    output = declare_numbers(transition.payloads[loop.previous], node.output_schema)
     return {"index": index, "previous": {"output": output}}
 
 

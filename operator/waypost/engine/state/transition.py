@@ -82,7 +82,9 @@ class Transition:
         self.waits_to_read: set[str] = set()  # nodes that need what could not be read
         self.outputs_wait = ""  # why the outputs of the run cannot be evaluated yet
         self.needs_right = ""  # what a person must allow the operator to read before all continues
-        self._payloads: dict[str, JsonValue] = dict(observed.payloads)
+        # By name of NodeRecord, also of those that this pass writes; an Unavailable if expressions
+        # cannot read it.
+        self.payloads: dict[str, JsonValue] = dict(observed.payloads)
         self._inline = sum(_inline_size(status) for status in self.statuses.values())
 
     def in_phase(self, *phases: str) -> list[str]:
@@ -149,12 +151,8 @@ class Transition:
         """The evaluation context of expressions that refer to these nodes, with the results of this
         pass."""
         return visible.evaluation_context(
-            self.observed, statuses=self.statuses, payloads=self._payloads, names=paths
+            self.observed, statuses=self.statuses, payloads=self.payloads, names=paths
         )
-
-    def has_payload(self, name: str) -> bool:
-        """Whether a NodeRecord was loaded."""
-        return name in self._payloads
 
     def checkpoint_of(self, pod: PodFact) -> Checkpoint | None:
         """The checkpoint of the node of a pod; None if the run has no such node."""
@@ -214,17 +212,8 @@ class Transition:
     def keep_output(self, path: str, outcome: Succeeded) -> str:
         """The NodeRecord of an output; it is written before the status unless it exists."""
         name = outcome.record or self._put_record(path, outcome)
-        self._payloads[name] = outcome.output
+        self.payloads[name] = outcome.output
         return name
-
-    def payload(self, name: str) -> JsonValue:
-        """The value of a NodeRecord that was loaded for this pass or is written by it; an
-        Unavailable if expressions cannot read it.
-
-        Raises:
-            KeyError: It was not loaded.
-        """
-        return self._payloads[name]
 
     def result_problem(self, path: str, outcome: Succeeded) -> WriteProblem | None:
         """Why the NodeRecord that this output needs could not be written; None if it was written or
