@@ -167,13 +167,7 @@ def release_all(observed: Observed) -> tuple[ReleasePod | PatchChild, ...]:
     parent, ours = observed.parent, meta.FINALIZER_CHILD in observed.finalizers
     if not ours or (parent is not None and parent.ours and not parent.gone):
         return pods
-    others = [one for one in observed.finalizers if one != meta.FINALIZER_CHILD]
-    metadata = {
-        "uid": observed.uid,
-        "resourceVersion": observed.resource_version,
-        "finalizers": others,
-    }
-    return (*pods, PatchChild(observed.name, observed.uid, {"metadata": metadata}))
+    return (*pods, patches.release_itself(observed))
 
 
 def release_closed(observed: Observed) -> tuple[ReleasePod | PatchChild, ...]:

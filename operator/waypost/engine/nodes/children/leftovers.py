@@ -3,9 +3,9 @@
 from typing import Final
 
 from waypost.api.status import NodeStatus
-from waypost.engine.nodes.children import patches
+from waypost.engine.nodes.children import patches, requests
 from waypost.engine.state.transition import IN_POD, Transition
-from waypost.kube.facts.children import ChildFact, Requests
+from waypost.kube.facts.children import ChildFact
 from waypost.protocol.reasons import Reason
 
 # Reasons of nodes whose child run seemed not to exist.
@@ -20,14 +20,7 @@ def clean_up(transition: Transition) -> None:
             continue
         if fact.finished and fact.requests.cancel:
             continue
-        wanted = Requests(
-            cancel=True,
-            skip_finally=bool(transition.spec.skip_finally),
-            suspend=bool(transition.spec.suspend),
-        )
-        patch = patches.request(fact, wanted)
-        if patch is not None:
-            transition.after.append(patch)
+        requests.ask(transition, fact, stopping=True)
 
 
 def release(transition: Transition) -> None:

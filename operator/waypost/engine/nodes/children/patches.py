@@ -71,12 +71,8 @@ def request_round(fact: ChildFact, child: ChildStatus, *, latest: bool) -> Patch
     rerun["round"] = child.round
     if latest:
         rerun["template"] = "Latest"
-    finalizers = [*_without_ours(fact), meta.FINALIZER_CHILD]
-    metadata = {
-        "uid": fact.uid,
-        "resourceVersion": fact.resource_version,
-        "finalizers": finalizers,
-    }
+    finalizers = [*_without_ours(fact.finalizers), meta.FINALIZER_CHILD]
+    metadata = _metadata(fact.uid, fact.resource_version, finalizers)
     return PatchChild(
         name=fact.name,
         uid=fact.uid,
@@ -87,12 +83,15 @@ def request_round(fact: ChildFact, child: ChildStatus, *, latest: bool) -> Patch
 
 def release(fact: ChildFact) -> PatchChild:
     """The patch that takes the finalizer off a child."""
-    metadata = {
-        "uid": fact.uid,
-        "resourceVersion": fact.resource_version,
-        "finalizers": _without_ours(fact),
-    }
+    metadata = _metadata(fact.uid, fact.resource_version, _without_ours(fact.finalizers))
     return PatchChild(name=fact.name, uid=fact.uid, body={"metadata": metadata})
+
+
+def release_itself(observed: Observed) -> PatchChild:
+    """The patch that takes the finalizer off a run that is a child."""
+    left = _without_ours(observed.finalizers)
+    metadata = _metadata(observed.uid, observed.resource_version, left)
+    return PatchChild(name=observed.name, uid=observed.uid, body={"metadata": metadata})
 
 
 def releases(observed: Observed) -> tuple[PatchChild, ...]:
@@ -118,5 +117,10 @@ def reaching_next_round(child: ChildStatus, fact: ChildFact) -> ChildStatus:
     return changed_child(child, round=max(fact.round, fact.requested_round) + 1, stopping=None)
 
 
-def _without_ours(fact: ChildFact) -> list[str]:
-    return [one for one in fact.finalizers if one != meta.FINALIZER_CHILD]
+def _without_ours(finalizers: Iterable[str]) -> list[str]:
+    return [one for one in finalizers if one != meta.FINALIZER_CHILD]
+
+
+def _metadata(uid: str, resource_version: str, finalizers: list[str]) -> JsonObject:
+    """The metadata of a patch that fails if the run has changed since it was observed."""
+    return {"uid": uid, "resourceVersion": resource_version, "finalizers": finalizers}

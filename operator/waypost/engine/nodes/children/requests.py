@@ -34,7 +34,11 @@ def stop(transition: Transition, path: str, reason: Reason) -> None:
 
 def repeat(transition: Transition, fact: ChildFact, child: ChildStatus) -> None:
     """Request what the status says: stop or continue, suspend or not."""
-    stopping = child.stopping is not None
+    ask(transition, fact, stopping=child.stopping is not None)
+
+
+def ask(transition: Transition, fact: ChildFact, *, stopping: bool) -> None:
+    """Request that a child run stops or continues, and that it is suspended like this run."""
     wanted = Requests(
         cancel=stopping,
         skip_finally=stopping and bool(transition.spec.skip_finally),
