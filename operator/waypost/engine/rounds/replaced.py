@@ -14,6 +14,7 @@ from waypost.compiler.definition import Definition
 from waypost.compiler.graph import Graph
 from waypost.compiler.problems import Problem
 from waypost.engine.state.observed import Observed
+from waypost.kube.items.open_items import with_stop
 from waypost.protocol.reasons import Reason
 
 
@@ -97,7 +98,7 @@ def replace_list(items: ItemsStatus, *, reusable: bool) -> ItemsStatus:
     return changed_items(
         items,
         states=format_states(_replaced(state) for state in states),
-        open=[_stopped(text) for text in opened] or None,
+        open=[with_stop(text, Reason.SUPERSEDED) for text in opened] or None,
         reusable=reusable or None,
         doomed=None,
     )
@@ -119,18 +120,3 @@ def _replaced(state: ItemState) -> ItemState:
     if state.letter == "R":
         return replace(state, letter="X")
     return replace(state, letter="C") if state.letter in ("P", "B", "H") else state
-
-
-def _stopped(text: str) -> str:
-    """The text of an open item, with the reason for which its attempt is stopped."""
-    parts = text.split(" ")
-    at = next((n for n, part in enumerate(parts) if n > 1 and _is_after_stop(part)), len(parts))
-    if at < len(parts) and parts[at].startswith("!"):
-        return text
-    return " ".join([*parts[:at], f"!{Reason.SUPERSEDED}", *parts[at:]])
-
-
-def _is_after_stop(part: str) -> bool:
-    """Whether a part of the text of an open item follows the reason of the stop."""
-    counter = part[:1] in "rdqlu" and part[1:].isdigit()
-    return not counter and part[:1] not in ("$", "<", "#", "=")

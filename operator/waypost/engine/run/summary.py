@@ -6,6 +6,7 @@ from typing import Final
 from waypost.api.changes import RunChanges, changed_run
 from waypost.api.meta import Condition, ConditionReason, EventReason
 from waypost.api.status import FINAL_PHASES, AgentWorkflowStatus, RunPhase
+from waypost.engine.rounds import replaced
 from waypost.engine.run import children, finalizing, pausing
 from waypost.engine.state.transition import Transition
 from waypost.kube.conditions import Conditions
@@ -251,7 +252,7 @@ def _phase(transition: Transition) -> RunPhase:
 def _has_pod(transition: Transition, path: str) -> bool:
     """Whether an attempt of a running node has not ended: all items of a map may be waiting."""
     items = transition.statuses[path].items
-    return items is None or items.states is None or bool(set("RX") & set(items.states))
+    return items is None or items.states is None or replaced.is_running(items)
 
 
 def _waiting(transition: Transition, gates: list[tuple[str, str]]) -> str | None:

@@ -48,6 +48,11 @@ _TEXT: Final = re.compile(
     + r"(?: (?P<message>.+))?",
     re.DOTALL,
 )
+# Parts of a text before the reason of the stop.
+_BEFORE_STOP: Final = (
+    *("at", *(name for _, name in _ALL_COUNTERS)),
+    *("reported", "share", "short", "identity", "reason"),
+)
 _SHORT: Final = re.compile(rf"{re.escape(SHARE)}\.(\w+): ")
 _MESSAGE: Final = 60
 
@@ -188,6 +193,21 @@ def to_text(item: OpenItem, place: Place, *, message: bool) -> str:
     if message:
         parts.append(shown_message(status))
     return " ".join(part for part in parts if part)
+
+
+def with_stop(text: str, reason: Reason) -> str:
+    """The text of an open item whose attempt is stopped for `reason`, unless it is being stopped.
+
+    Raises:
+        ValueError: The text is not one that `to_text` gives.
+    """
+    found = _TEXT.fullmatch(text)
+    if found is None:
+        raise ValueError(f"expected an open item, found {text!r}")
+    if found["stopping"]:
+        return text
+    at = max(found.end(part) for part in _BEFORE_STOP)
+    return f"{text[:at]} !{reason}{text[at:]}"
 
 
 def shown_message(status: NodeStatus) -> str:
