@@ -57,10 +57,7 @@ def write_status(
             "decided_at": decided_at,
         }
     )
-    if settled != fact.status:
-        transition.before.append(
-            SettleApproval(name=fact.name, resource_version=fact.resource_version, status=settled)
-        )
+    _settle(transition, fact, settled)
 
 
 def note_late_answer(transition: Transition, fact: ApprovalFact, decision: str) -> None:
@@ -75,8 +72,11 @@ def note_late_answer(transition: Transition, fact: ApprovalFact, decision: str) 
         reason=ConditionReason.TOO_LATE,
         message=f"the question was {how}{at}: this decision ({decision}) has no effect",
     )
-    settled = recorded.model_copy(update={"conditions": conditions.items})
-    if settled != recorded:
+    _settle(transition, fact, recorded.model_copy(update={"conditions": conditions.items}))
+
+
+def _settle(transition: Transition, fact: ApprovalFact, status: ApprovalStatus) -> None:
+    if status != fact.status:
         transition.before.append(
-            SettleApproval(name=fact.name, resource_version=fact.resource_version, status=settled)
+            SettleApproval(name=fact.name, resource_version=fact.resource_version, status=status)
         )
