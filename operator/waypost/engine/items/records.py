@@ -12,35 +12,26 @@ from waypost.protocol import ijson
 BLOCK_BYTES: Final = 128 * 1024  # of results in one NodeRecord
 
 
-def name_of(transition: Transition, path: str, content: JsonObject) -> str:
-    """The name of the NodeRecord with this content."""
-    return names.items_name(
-        run=transition.owner.name,
-        run_uid=transition.owner.uid,
-        path=path,
-        digest=ijson.digest(content),
-    )
-
-
 def put(transition: Transition, path: str, content: JsonObject) -> str:
     """Write a NodeRecord before the status that names it.
 
     Returns:
         Its name.
     """
-    name = name_of(transition, path, content)
+    owner, digest = transition.owner, ijson.digest(content)
+    name = names.items_name(run=owner.name, run_uid=owner.uid, path=path, digest=digest)
     canonical = ijson.canonical(content)
     form = node_records.form_of(content, canonical)
     assert form is not None, "what the engine stores of items has at most 2 MiB"
-    ref = AttemptRef(transition.owner.name, transition.owner.uid, path, 1, 1)
+    ref = AttemptRef(owner.name, owner.uid, path, 1, 1)
     manifest = node_records.manifest(
         "Items",
         ref,
-        digest=ijson.digest(content),
+        digest=digest,
         size=len(canonical),
         form=form,
-        owner=transition.owner.reference(),
-        namespace=transition.owner.namespace,
+        owner=owner.reference(),
+        namespace=owner.namespace,
         segment=(name, None),
     )
     transition.before.append(PutRecord(manifest=manifest))
