@@ -27,7 +27,6 @@ from waypost.engine.nodes.kind import EngineKind
 from waypost.engine.nodes.limits import DEFAULT_REQUESTS, left_of
 from waypost.engine.nodes.texts import render_env
 from waypost.engine.state.inputs import Invalid, Missing
-from waypost.engine.state.paths import node_of
 from waypost.engine.state.resolved import Resolved
 from waypost.engine.state.transition import Transition
 from waypost.expressions.templates import NullPolicy, RenderError, render_text
@@ -214,8 +213,8 @@ def _render(
 def _accounted(transition: Transition, path: str) -> JsonObject:
     """What the status has of the usage of earlier attempts: of an item only how many reported it,
     because the map has the sum."""
-    opened = transition.maps.get(node_of(path))
-    if opened is not None and "/" in path:
+    opened = transition.map_of(path)
+    if opened is not None:
         reported = opened.reported.get(parse_path(path).index or 0, 0)
         return {"reported": reported} if reported else {}
     used = transition.statuses[path].usage

@@ -178,7 +178,7 @@ class Transition:
         if problem is not None:
             self.without_record(path, problem)
             return
-        opened = self._map_of(path)
+        opened = self.map_of(path)
         if opened is not None and opened.keeps_outputs:
             opened.size += outcome.size
         outcome = self.as_stored(path, outcome)
@@ -218,7 +218,7 @@ class Transition:
     def result_problem(self, path: str, outcome: Succeeded) -> WriteProblem | None:
         """Why the NodeRecord that this output needs could not be written; None if it was written or
         is not needed."""
-        opened = self._map_of(path)
+        opened = self.map_of(path)
         if opened is not None and self._fits_no_block(opened, outcome):
             return self.items_problem(opened.place.path)
         if not self._needs_record(path, outcome):
@@ -282,7 +282,7 @@ class Transition:
         else:
             self.hold(path, problem)
 
-    def _map_of(self, path: str) -> OpenMap | None:
+    def map_of(self, path: str) -> OpenMap | None:
         """The map of an item; None for a node."""
         return self.maps.get(node_of(path)) if "/" in path else None
 
@@ -293,7 +293,7 @@ class Transition:
         return opened.fresh_size + outcome.size > INLINE_ITEMS
 
     def _needs_record(self, path: str, outcome: Succeeded) -> bool:
-        opened = self._map_of(path)
+        opened = self.map_of(path)
         if opened is not None:
             large = outcome.size > INLINE_ITEM and opened.keeps_outputs
         else:
