@@ -234,7 +234,7 @@ def fail(
         message=failure.message,
         exit_code=failure.exit_code,
     )
-    if attempt.stopping == Reason.NOT_CHOSEN:  # whatever its program says: nobody needs it (S228)
+    if attempt.stopping == Reason.NOT_CHOSEN:  # whatever its program says: no node needs it (S228)
         transition.end(path, "Cancelled", Reason.NOT_CHOSEN, failure.message)
         return
     if failure.reason == Reason.CANCELLED:

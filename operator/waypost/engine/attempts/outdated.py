@@ -55,7 +55,7 @@ def follow(transition: Transition, path: str, attempt: AttemptStatus, failure: F
         again, unless the program may have started: then a person must decide.
     """
     superseded = failure.reason == Reason.SUPERSEDED
-    if superseded and failure.started:  # launched at last, by an operator that was slow
+    if superseded and failure.started:  # an operator that was slow has launched it
         text = f"{failure.message}; it may have taken effect, and {WHY}"
         transition.end(path, "Failed", Reason.UNKNOWN_EFFECT, text, tail=failure.tail)
     elif superseded or (not failure.started and is_outdated(transition, path, attempt)):

@@ -192,7 +192,7 @@ def _show(transition: Transition, path: str, status: NodeStatus, fact: ChildFact
 
 
 def _change(transition: Transition, path: str, fact: ChildFact) -> str:
-    """What somebody has changed in a child run; "" if nothing."""
+    """What a person has changed in a child run; "" if nothing."""
     if path in transition.observed.definition.stand_ins:
         return ""  # its definition is lost: nothing to compare with
     template = runs.template_of(transition, path)

@@ -1,5 +1,5 @@
 """Approvals for which no gate waits any longer: they are closed, also after the end of the run, so
-that nobody answers a question without effect (S86)."""
+that no person answers a question without effect (S86)."""
 
 from datetime import timedelta
 from typing import Final
