@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from waypost.compiler import fingerprints, on_failure
-from waypost.engine.rounds import begin, leftovers
+from waypost.engine.rounds import begin, dispositions, leftovers
 from waypost.engine.run import pausing
 from waypost.engine.scheduling import deadlines
 from waypost.engine.state.transition import Transition
@@ -16,8 +16,10 @@ from tests.simulation.seeded.hunting import bug
 
 @bug("I7", focus=lambda plan: any(r.moment == "ended" and not r.again for r in plan.rounds))
 def _a_kept_node_runs_again(patch: pytest.MonkeyPatch) -> None:
-    why_anew = begin._rerun_cause
-    patch.setattr(begin, "_rerun_cause", lambda *known, **how: why_anew(*known, **how) or "why not")
+    why_anew = dispositions._rerun_cause
+    patch.setattr(
+        dispositions, "_rerun_cause", lambda *known, **how: why_anew(*known, **how) or "why not"
+    )
 
 
 def _edits_below_a_gate(plan: Scenario) -> bool:
@@ -40,17 +42,17 @@ def _an_edit_overlooked(patch: pytest.MonkeyPatch) -> None:
 
 @bug("S53", focus=lambda plan: bool(plan.rounds) and any(n.once for n in plan.nodes))
 def _once_repeated_by_a_round(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(begin, "is_once", lambda spec, graph, path: False)
+    patch.setattr(dispositions, "is_once", lambda spec, graph, path: False)
 
 
 @bug("I5", "T11", focus=lambda plan: any(r.given for r in plan.rounds))
 def _a_given_result_forgotten(patch: pytest.MonkeyPatch) -> None:
-    fate = begin._choose
+    fate = dispositions._choose
 
     def deaf(observed: Any, spec: Any, asked: Any, **how: Any) -> Any:
         return fate(observed, spec, asked.model_copy(update={"outputs": None}), **how)
 
-    patch.setattr(begin, "_choose", deaf)
+    patch.setattr(dispositions, "_choose", deaf)
 
 
 @bug("I2", "I3", focus=lambda plan: any(r.moment == "begun" and r.again for r in plan.rounds))

@@ -7,7 +7,7 @@ from typing import Any, Final
 import pytest
 from waypost.engine.nodes import table, workflow
 from waypost.engine.nodes.children import requests, result
-from waypost.engine.rounds import begin
+from waypost.engine.rounds import dispositions
 from waypost.engine.run import ending
 from waypost.engine.state.decision import ReleasePod
 from waypost.engine.state.usage import total
@@ -78,7 +78,7 @@ def _the_end_of_an_earlier_round_counts(patch: pytest.MonkeyPatch) -> None:
 
 @bug("I7", "T11", focus=_fails)
 def _a_round_starts_another_child(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(begin, "_continues", lambda *how: False)
+    patch.setattr(dispositions, "_continues", lambda *how: False)
     patch.setattr(workflow, "_can_continue", lambda *how: False)
 
 

@@ -4,10 +4,9 @@ A round begins as a change of the status only, before anything else is decided i
 status write begins it and records its first attempts, and a crash repeats both.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
-from typing import Final
 
 from waypost.api.changes import (
     NodeChanges,
@@ -16,45 +15,27 @@ from waypost.api.changes import (
     changed_node,
     changed_run,
 )
-from waypost.api.kinds.table import kind_of
 from waypost.api.meta import Condition
 from waypost.api.rerun import Rerun
 from waypost.api.status import (
     KEPT_ROUNDS,
     AttemptStatus,
-    Disposition,
     LoopStatus,
     NodeStatus,
     RoundStatus,
     Stage,
 )
 from waypost.api.workflow import AgentWorkflowSpec
-from waypost.compiler import node_settings, on_failure
-from waypost.compiler.graph import Graph
+from waypost.compiler import on_failure
 from waypost.compiler.problems import Problem
 from waypost.engine.nodes.children import patches as children
-from waypost.engine.rounds import races, replaced
-from waypost.engine.rounds.executions import (
-    attempts_since_iteration,
-    has_run_before,
-    may_have_run,
-)
+from waypost.engine.rounds import dispositions, races, replaced
+from waypost.engine.rounds.dispositions import Choice
+from waypost.engine.rounds.executions import attempts_since_iteration, may_have_run
 from waypost.engine.state.observed import Observed
 from waypost.engine.state.usage import total
 from waypost.kube import timestamps
 from waypost.protocol.reasons import Reason
-
-# With these dispositions the node has, or will have, another result than before.
-_CHANGED: Final = frozenset({"Rerun", "New", "Given", "SkippedByUser"})
-
-
-@dataclass(frozen=True)
-class _Choice:
-    """What the round does with one node, and why."""
-
-    disposition: Disposition | None
-    message: str = ""
-    continues: bool = False  # a loop after its last iteration that succeeded, or a child run
 
 
 def is_requested(observed: Observed) -> bool:
@@ -85,7 +66,7 @@ def begin_round(observed: Observed, now: datetime) -> Observed:
         return observed
     before = observed.status
     spec, rerun = _request(observed)
-    choices = _choices(observed, spec, rerun)
+    choices = dispositions.choices_of(observed, spec, rerun)
     known = {status.path: status for status in before.nodes}
     nodes = [
         _begun(
@@ -125,140 +106,12 @@ def _request(observed: Observed) -> tuple[AgentWorkflowSpec, Rerun]:
     return spec, spec.rerun
 
 
-def _choices(observed: Observed, spec: AgentWorkflowSpec, rerun: Rerun) -> dict[str, _Choice]:
-    """A candidate comes before the first node that decides whether it runs again, so the choices
-    are repeated until no further one is reopened."""
-    graph = observed.definition.graph
-    known = {status.path: status for status in observed.status.nodes}
-    reopened: frozenset[str] = frozenset()
-    while True:
-        kept = races.kept_losers(graph, known, reopened)
-        choices: dict[str, _Choice] = {}
-        for path in graph.order:
-            choices[path] = _choose(
-                observed, spec, rerun, path=path, known=known, choices=choices, kept=kept
-            )
-        again = {name for name in graph.choosers if choices[name].disposition in _CHANGED}
-        if again <= reopened:
-            return choices
-        reopened |= again
-
-
-def _choose(
-    observed: Observed,
-    spec: AgentWorkflowSpec,
-    rerun: Rerun,
-    *,
-    path: str,
-    known: Mapping[str, NodeStatus],
-    choices: Mapping[str, _Choice],
-    kept: frozenset[str],
-) -> _Choice:
-    """Apply the rules in order. `choices` has the nodes before this one in topological order."""
-    status, graph = known.get(path), observed.definition.graph
-    if path in graph.finally_nodes:
-        return _again(status, rerun)
-    if path in (rerun.outputs or {}):
-        return _Choice("Given", "its output is that of rerun.outputs")
-    if path in (rerun.skip or []):
-        return _Choice("SkippedByUser", "named in rerun.skip")
-    if status is None:
-        return _Choice("New", f"new in round {rerun.round}") if known else _Choice(None)
-    if status.stage is not None:
-        return _Choice("New", f"moved out of finally in round {rerun.round}")
-    if path in (rerun.from_ or []):
-        return _Choice("Rerun", "named in rerun.from")
-    if path in kept:
-        return _kept(status)
-    why = races.why_stopped(graph, path, known) or _rerun_cause(
-        observed, rerun, path=path, status=status, graph=graph, choices=choices
-    )
-    if not why:
-        return _kept(status)
-    continues = _continues(observed, path, status, choices)
-    once = is_once(spec, graph, path)
-    if once and (may_have_run(status) if continues else has_run_before(status)):
-        text = f"{why}, but effect: once is repeated only if rerun.from names it"
-        return replace(_kept(status), message=text)
-    return _Choice("Rerun", why, continues)
-
-
-def _continues(
-    observed: Observed, path: str, status: NodeStatus, choices: Mapping[str, _Choice]
-) -> bool:
-    """Whether a loop or a child run that did not succeed continues: neither its definition nor
-    anything that it depends on has changed."""
-    if status.loop is None and status.child is None:
-        return False
-    if status.fingerprint != observed.definition.fingerprints[path]:
-        return False
-    dependencies = observed.definition.graph.dependencies[path].all
-    return not any(choices[name].disposition in _CHANGED for name in dependencies)
-
-
-def _again(status: NodeStatus | None, rerun: Rerun) -> _Choice:
-    """A node of finally runs at the end of every round, also with `effect: once`."""
-    if status is None:
-        return _Choice("New", f"new in round {rerun.round}")
-    if status.stage is None:
-        return _Choice("New", f"moved to finally in round {rerun.round}")
-    idle = status.phase == "Pending"
-    return _Choice(None) if idle else _Choice("Rerun", "finally runs at the end of every round")
-
-
-def _rerun_cause(
-    observed: Observed,
-    rerun: Rerun,
-    *,
-    path: str,
-    status: NodeStatus,
-    graph: Graph,
-    choices: Mapping[str, _Choice],
-) -> str:
-    if why := replaced.rerun_cause(graph.nodes[path], status, rerun):
-        return why
-    if status.phase == "Cancelled":
-        return "it was cancelled"
-    if status.phase == "Failed" and not (rerun.from_ and on_failure.tolerates(graph.nodes[path])):
-        return f"it failed: {status.reason}"
-    if _is_overdue(status):
-        return "it was being stopped for a deadline, and each round has new deadlines"
-    fingerprint = observed.definition.fingerprints[path]
-    if status.fingerprint is not None and status.fingerprint != fingerprint:
-        # Before the dependencies: a person expects to read of their own edit.
-        gate = kind_of(graph.nodes[path]).is_gate
-        return f"its definition {'or one after it ' if gate else ''}has changed"
-    source = status.items.source if status.items is not None else None
-    if source is not None and source != observed.definition.list_source(path):
-        return "the list of its items may have changed"
-    for name in sorted(races.deciding(graph, path, status)):
-        if choices[name].disposition in _CHANGED:
-            return f"{name} {_CHANGE_TEXT[choices[name].disposition or '']}"
-    return ""
-
-
-_CHANGE_TEXT: Final = {
-    "Rerun": "runs again",
-    "New": "is new",
-    "Given": "was given a result",
-    "SkippedByUser": "is skipped",
-}
-
-
-def _kept(status: NodeStatus) -> _Choice:
-    if status.phase in ("Succeeded", "Skipped", "Failed") or races.is_loser(status):
-        return _Choice("Reused", f"as in round {status.round or 1}")
-    if status.phase in ("Running", "Waiting", "Backoff"):
-        return _Choice("Adopted", f"in progress since round {status.round or 1}")
-    return _Choice(None)
-
-
 def _begun(
     observed: Observed,
     status: NodeStatus | None,
     *,
     path: str,
-    choice: _Choice,
+    choice: Choice,
     rerun: Rerun,
     stage: Stage | None,
 ) -> NodeStatus:
@@ -267,7 +120,7 @@ def _begun(
         "disposition": choice.disposition,
         "disposition_message": choice.message or None,
     }
-    kept = choice.disposition not in _CHANGED and stage is None
+    kept = not choice.changes and stage is None
     if kept and status is not None and status.phase != "Superseding":
         return changed_node(status, **disposition)
     repeats = _repeats(status, path=path, rerun=rerun, stage=stage)
@@ -345,11 +198,6 @@ def _history(observed: Observed, moment: str) -> list[RoundStatus] | None:
     return [*(status.rounds or []), ended][-KEPT_ROUNDS:]
 
 
-def is_once(spec: AgentWorkflowSpec, graph: Graph, path: str) -> bool:
-    """Whether a node has `effect: once`."""
-    return node_settings.retries_of(spec, graph.nodes[path]).once
-
-
 def _unrepeatable(observed: Observed) -> Iterator[Problem]:
     """A problem for each interrupted node with `effect: once`: a person must decide on it (S53)."""
     spec, rerun = _request(observed)
@@ -364,7 +212,7 @@ def _unrepeatable(observed: Observed) -> Iterator[Problem]:
         if on_failure.tolerates(graph.nodes[path]) and status.phase == "Failed":
             continue
         why = _why_unsure(status)
-        if why and is_once(spec, graph, path) and may_have_run(status):
+        if why and dispositions.is_once(spec, graph, path) and may_have_run(status):
             yield Problem(
                 "rerun",
                 f"node {path} has effect: once, {why} and may have taken effect; name it in "
@@ -376,7 +224,7 @@ def _unrepeatable(observed: Observed) -> Iterator[Problem]:
 def _why_unsure(status: NodeStatus) -> str:
     if status.phase in ("Failed", "Cancelled") and not races.is_loser(status):
         return f"ended {status.phase} ({status.reason})"
-    if _is_overdue(status):
+    if dispositions.is_overdue(status):
         return "is being stopped for a deadline"
     if ending := replaced.why_ending(status):
         return ending
@@ -385,13 +233,3 @@ def _why_unsure(status: NodeStatus) -> str:
         # It would run now: the override of the person was for the earlier round only.
         return f"had an override in round {status.round}, which did not reach it,"
     return ""
-
-
-def _is_overdue(status: NodeStatus) -> bool:
-    """Whether a deadline of the last round stops the running attempt: the next round has its own
-    deadlines and cannot adopt it."""
-    latest = status.latest_attempt
-    late = latest is not None and latest.stopping == Reason.DEADLINE_EXCEEDED
-    late = late or (status.items is not None and replaced.is_overdue(status.items))
-    late = late or (status.child is not None and status.child.stopping is not None)
-    return status.phase == "Running" and late
