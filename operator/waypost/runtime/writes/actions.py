@@ -26,7 +26,6 @@ from waypost.engine.state.decision import (
     StopAttempt,
 )
 from waypost.engine.state.observed import Observed
-from waypost.kube import objects
 from waypost.kube.facts import approvals, jobs, pods
 from waypost.kube.facts.jobs import WriteProblem
 from waypost.kube.node_records import record_fact
@@ -50,7 +49,8 @@ from waypost.ports.offload import Offload, inline
 from waypost.runtime.cache.newest import version_of
 from waypost.runtime.cache.runs import Key, RunCache
 from waypost.runtime.writes import child_problems
-from waypost.runtime.writes.child_runs import ChildRuns, Foreign, advice, request_digest
+from waypost.runtime.writes.child_runs import ChildRuns
+from waypost.runtime.writes.creates import Foreign, advice, create_once, standing
 from waypost.runtime.writes.status_patch import status_patch
 from waypost.runtime.writes.stops import Stops
 
@@ -270,18 +270,7 @@ class ActionExecutor:
             entry.jobs[name] = fact
 
     async def _create_child(self, kind: Kind, key: Key, body: Obj) -> Obj:
-        """Create; a name that is taken is success if the object is ours, of the same request."""
-        try:
-            return await self._cluster.create(kind, namespace=key.namespace, body=body)
-        except AlreadyExists:
-            name = body["metadata"]["name"]
-            found = await self._standing(kind, key, name)
-        mine = request_digest(body)
-        if objects.controller_uid(found) == key.uid and request_digest(found) == mine:
-            return found
-        text = f"{kind.kind} {name} exists and is not this attempt's; "
-        text += advice(objects.controller_uid(found))
-        raise Foreign(text, code=409, reason="AlreadyExists")
+        return await create_once(self._cluster, kind, key, body, expected="this attempt's")
 
     async def _open_approval(self, key: Key, action: OpenApproval) -> None:
         entry, name = self._store.entry(key.uid), action.manifest["metadata"]["name"]
@@ -300,16 +289,7 @@ class ActionExecutor:
         try:
             return await self._cluster.create(kind, namespace=key.namespace, body=manifest)
         except AlreadyExists:
-            return await self._standing(kind, key, manifest["metadata"]["name"])
-
-    async def _standing(self, kind: Kind, key: Key, name: str) -> Obj:
-        """The object whose name is taken. A refusal to read it says nothing about the object, so
-        it never counts as permanent."""
-        try:
-            return await self._cluster.get(kind, namespace=key.namespace, name=name)
-        except Rejected as error:
-            text = f"{kind.kind} {name} may exist already and cannot be read: {error.message}"
-            raise RefusedForNow(text, code=error.code, reason=error.reason) from error
+            return await standing(self._cluster, kind, key, manifest["metadata"]["name"])
 
     def _keep_approval(self, key: Key, body: Obj) -> None:
         fact = approvals.approval_fact(body)
@@ -344,7 +324,7 @@ class ActionExecutor:
         except (AlreadyExists, Rejected) as error:
             # Quotas and policies are asked before names: it may stand already.
             try:
-                found = await self._standing(Kind.NODE_RECORD, key, name)
+                found = await standing(self._cluster, Kind.NODE_RECORD, key, name)
             except NotFound:
                 raise error from None
             return await self._offload(record_fact, found)

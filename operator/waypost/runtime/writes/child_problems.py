@@ -14,9 +14,7 @@ _SILENCE: Final = timedelta(seconds=20)
 def note_refusal(entry: RunEntry, name: str, error: ClusterError, now: datetime) -> None:
     """Keep why the child `name` was refused. Raises the error again if it may pass by itself."""
     permanent = not isinstance(error, RefusedForNow)
-    known = entry.child_problems
-    since = known[name].since if name in known else now
-    known[name] = WriteProblem(message=error.message, permanent=permanent, since=since)
+    _note(entry, name, error, now, permanent=permanent)
     if not permanent:
         raise error
 
@@ -24,9 +22,7 @@ def note_refusal(entry: RunEntry, name: str, error: ClusterError, now: datetime)
 def note_refused_stop(entry: RunEntry, name: str, error: ClusterError, now: datetime) -> None:
     """Keep why the Job `name` or its pods could not be stopped. Never permanent: the program may
     still run, so its attempt stays open."""
-    known = entry.child_problems
-    since = known[name].since if name in known else now
-    known[name] = WriteProblem(message=error.message, permanent=False, since=since)
+    _note(entry, name, error, now, permanent=False)
 
 
 def note_no_answer(entry: RunEntry, name: str, error: Unavailable, now: datetime) -> None:
@@ -41,3 +37,11 @@ def forget(entry: RunEntry, name: str) -> None:
     """The request for the child `name` has succeeded."""
     entry.child_problems.pop(name, None)
     entry.unanswered.pop(name, None)
+
+
+def _note(
+    entry: RunEntry, name: str, error: ClusterError, now: datetime, *, permanent: bool
+) -> None:
+    known = entry.child_problems
+    since = known[name].since if name in known else now
+    known[name] = WriteProblem(message=error.message, permanent=permanent, since=since)

@@ -3,31 +3,24 @@
 import logging
 from collections.abc import Callable
 
-from waypost.api import meta
 from waypost.engine.state.decision import PatchChild, StartChild
 from waypost.kube import objects
 from waypost.ports.clock import Clock
 from waypost.ports.cluster import (
-    AlreadyExists,
     Cluster,
-    ClusterError,
     Conflict,
     Kind,
     NotFound,
     Obj,
     PatchType,
-    RefusedForNow,
     Rejected,
     Unavailable,
 )
 from waypost.runtime.cache.runs import Key, RunCache
 from waypost.runtime.writes import child_problems
+from waypost.runtime.writes.creates import Foreign, create_once
 
 log = logging.getLogger(__name__)
-
-
-class Foreign(ClusterError):
-    """The name of a child is taken by an object of another owner."""
 
 
 class ChildRuns:
@@ -50,8 +43,11 @@ class ChildRuns:
         """Create a child run, or find the one that an earlier pass has created. Raises
         ClusterError; a refusal that will not pass by itself is kept for the next pass instead."""
         entry, name = self._store.entry(key.uid), action.manifest["metadata"]["name"]
+        expected = "the child run of this node"
         try:
-            body = await self._create(key, action.manifest)
+            body = await create_once(
+                self._cluster, Kind.AGENT_WORKFLOW, key, action.manifest, expected=expected
+            )
         except (Rejected, Foreign) as error:
             log.warning("child run %s was refused: %s", name, error.message)
             child_problems.note_refusal(entry, name, error, self._clock.now())
@@ -100,29 +96,6 @@ class ChildRuns:
             self._store.drop_run(action.uid)
         self._keep(body)
 
-    async def _create(self, key: Key, manifest: Obj) -> Obj:
-        try:
-            return await self._cluster.create(
-                Kind.AGENT_WORKFLOW, namespace=key.namespace, body=manifest
-            )
-        except AlreadyExists:
-            name = manifest["metadata"]["name"]
-            found = await self._standing(key, name)
-        owner = objects.controller_uid(found)
-        if owner == key.uid and request_digest(found) == request_digest(manifest):
-            return found
-        text = f"AgentWorkflow {name} exists and is not the child run of this node; {advice(owner)}"
-        raise Foreign(text, code=409, reason="AlreadyExists")
-
-    async def _standing(self, key: Key, name: str) -> Obj:
-        """The run whose name is taken. A refusal to read it says nothing about the run, so it never
-        counts as permanent."""
-        try:
-            return await self._cluster.get(Kind.AGENT_WORKFLOW, namespace=key.namespace, name=name)
-        except Rejected as error:
-            text = f"AgentWorkflow {name} may exist already and cannot be read: {error.message}"
-            raise RefusedForNow(text, code=error.code, reason=error.reason) from error
-
     def _keep(self, body: Obj) -> None:
         """Cache a state of a child run; the watch may repeat it, which is no news then."""
         metadata = objects.section(body, "metadata")
@@ -130,16 +103,3 @@ class ChildRuns:
             known = self._store.key_of(objects.text(metadata, "uid"))
             if known is not None:
                 self._wake(known)
-
-
-def advice(owner_uid: str) -> str:
-    """What to do about an object that stands in our place."""
-    if owner_uid:
-        return f"it belongs to the object with uid {owner_uid}: leave it alone"
-    return "delete or rename it"
-
-
-def request_digest(body: Obj) -> str:
-    """The digest of the request that an object was created from, or ""."""
-    notes = objects.section(body, "metadata", "annotations")
-    return objects.text(notes, meta.ANNOTATION_REQUEST_DIGEST)
