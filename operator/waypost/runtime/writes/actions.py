@@ -251,45 +251,30 @@ class ActionExecutor:
     async def _launch(self, key: Key, action: Launch) -> None:
         entry = self._store.entry(key.uid)
         name = action.job["metadata"]["name"]
-        try:
+        about = _about(key, action)
+        with child_problems.kept(entry, name, self._clock, what="the Job", about=about):
             if action.config_map is not None:
                 await self._create_child(Kind.CONFIG_MAP, key, action.config_map)
             if action.input_record is not None:
                 await self._put_inputs(key, action.input_record)
             job = await self._create_child(Kind.JOB, key, action.job)
-        except (Rejected, Foreign) as error:
-            log.warning("the Job was refused: %s", error.message, extra=_about(key, action))
-            child_problems.note_refusal(entry, name, error, self._clock.now())
-            return
-        except Unavailable as error:
-            child_problems.note_no_answer(entry, name, error, self._clock.now())
-            raise
-        child_problems.forget(entry, name)
-        fact = jobs.job_fact(job)
-        if fact is not None:
-            entry.jobs[name] = fact
+            fact = jobs.job_fact(job)
+            if fact is not None:
+                entry.jobs[name] = fact
 
     async def _create_child(self, kind: Kind, key: Key, body: Obj) -> Obj:
         return await create_once(self._cluster, kind, key, body, expected="this attempt's")
 
     async def _open_approval(self, key: Key, action: OpenApproval) -> None:
         entry, name = self._store.entry(key.uid), action.manifest["metadata"]["name"]
-        try:
-            body = await self._create_or_get(Kind.APPROVAL, key, action.manifest)
-        except Rejected as error:
-            child_problems.note_refusal(entry, name, error, self._clock.now())
-            return
-        except Unavailable as error:
-            child_problems.note_no_answer(entry, name, error, self._clock.now())
-            raise
-        child_problems.forget(entry, name)
-        self._keep_approval(key, body)
-
-    async def _create_or_get(self, kind: Kind, key: Key, manifest: Obj) -> Obj:
-        try:
-            return await self._cluster.create(kind, namespace=key.namespace, body=manifest)
-        except AlreadyExists:
-            return await standing(self._cluster, kind, key, manifest["metadata"]["name"])
+        with child_problems.kept(entry, name, self._clock, what=f"Approval {name}"):
+            try:
+                body = await self._cluster.create(
+                    Kind.APPROVAL, namespace=key.namespace, body=action.manifest
+                )
+            except AlreadyExists:
+                body = await standing(self._cluster, Kind.APPROVAL, key, name)
+            self._keep_approval(key, body)
 
     def _keep_approval(self, key: Key, body: Obj) -> None:
         fact = approvals.approval_fact(body)

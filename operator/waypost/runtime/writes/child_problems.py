@@ -1,22 +1,56 @@
 """Why children could not be created, or their Jobs stopped, kept for the next pass to decide on."""
 
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Final
 
 from waypost.kube.facts.jobs import WriteProblem
-from waypost.ports.cluster import ClusterError, RefusedForNow, Unavailable
+from waypost.ports.clock import Clock
+from waypost.ports.cluster import ClusterError, RefusedForNow, Rejected, Unavailable
 from waypost.runtime.cache.runs import RunEntry
+from waypost.runtime.writes.creates import Foreign
 
 # A shorter silence of the API server, or of a webhook, is nothing to report.
 _SILENCE: Final = timedelta(seconds=20)
 
+log = logging.getLogger(__name__)
 
-def note_refusal(entry: RunEntry, name: str, error: ClusterError, now: datetime) -> None:
-    """Keep why the child `name` was refused. Raises the error again if it may pass by itself."""
-    permanent = not isinstance(error, RefusedForNow)
-    _note(entry, name, error, now, permanent=permanent)
-    if not permanent:
-        raise error
+
+@contextmanager
+def kept(
+    entry: RunEntry,
+    name: str,
+    clock: Clock,
+    *,
+    what: str,
+    about: Mapping[str, object] | None = None,
+) -> Iterator[None]:
+    """Keep why the child `name` could not be created by the block, or that it could be.
+
+    A refusal that will not pass by itself ends the block; any other error is raised again.
+
+    Args:
+        entry: The run.
+        name: The name of the child.
+        clock: The time.
+        what: The child, for the log.
+        about: Fields for the log.
+    """
+    try:
+        yield
+    except (Rejected, Foreign) as error:
+        log.warning("%s was refused: %s", what, error.message, extra=about)
+        permanent = not isinstance(error, RefusedForNow)
+        _note(entry, name, error, clock.now(), permanent=permanent)
+        if not permanent:
+            raise
+    except Unavailable as error:
+        note_no_answer(entry, name, error, clock.now())
+        raise
+    else:
+        forget(entry, name)
 
 
 def note_refused_stop(entry: RunEntry, name: str, error: ClusterError, now: datetime) -> None:

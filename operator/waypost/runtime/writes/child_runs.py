@@ -1,6 +1,5 @@
 """Writes to the child runs of a run: create one, change what is requested of it, let it go."""
 
-import logging
 from collections.abc import Callable
 
 from waypost.engine.state.decision import PatchChild, StartChild
@@ -14,13 +13,10 @@ from waypost.ports.cluster import (
     Obj,
     PatchType,
     Rejected,
-    Unavailable,
 )
 from waypost.runtime.cache.runs import Key, RunCache
 from waypost.runtime.writes import child_problems
-from waypost.runtime.writes.creates import Foreign, create_once
-
-log = logging.getLogger(__name__)
+from waypost.runtime.writes.creates import create_once
 
 
 class ChildRuns:
@@ -44,19 +40,11 @@ class ChildRuns:
         ClusterError; a refusal that will not pass by itself is kept for the next pass instead."""
         entry, name = self._store.entry(key.uid), action.manifest["metadata"]["name"]
         expected = "the child run of this node"
-        try:
+        with child_problems.kept(entry, name, self._clock, what=f"child run {name}"):
             body = await create_once(
                 self._cluster, Kind.AGENT_WORKFLOW, key, action.manifest, expected=expected
             )
-        except (Rejected, Foreign) as error:
-            log.warning("child run %s was refused: %s", name, error.message)
-            child_problems.note_refusal(entry, name, error, self._clock.now())
-            return
-        except Unavailable as error:
-            child_problems.note_no_answer(entry, name, error, self._clock.now())
-            raise
-        child_problems.forget(entry, name)
-        self._keep(body)
+            self._keep(body)
 
     async def patch(self, key: Key, action: PatchChild) -> None:
         """Merge a change into a child run. One that is gone is dropped from the cache. Raises

@@ -49,7 +49,7 @@ class Stops:
                 patch_type=PatchType.MERGE,
             )
         except RefusedForNow as error:
-            child_problems.note_refusal(entry, action.job, error, self._clock.now())
+            child_problems.note_refused_stop(entry, action.job, error, self._clock.now())
             raise
         except Unavailable as error:
             child_problems.note_no_answer(entry, action.job, error, self._clock.now())
