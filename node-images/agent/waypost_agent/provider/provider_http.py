@@ -11,6 +11,7 @@ import httpx2
 from waypost.protocol.text import printable
 from waypost_node import endpoint_access
 
+from waypost_agent.http_responses import DAMAGED, redirect_in, start_of
 from waypost_agent.provider import answer_bodies
 
 _NAMES: Final = {
@@ -35,7 +36,6 @@ _STATUS_OF_WORD: Final = (
 _SHOWN: Final = 200  # characters of an answer that is something else
 _ANSWER_BYTES: Final = 32 * 1024**2
 _ERROR_BYTES: Final = 1024**2
-_DAMAGED: Final = (httpx2.ReadError, httpx2.RemoteProtocolError, httpx2.DecodingError)
 
 
 class UnusableAnswer(Exception):
@@ -75,7 +75,7 @@ def check_answers(http: httpx2.AsyncClient, *, type_: str) -> None:
             # ASCII: right in every character set that the headers may claim.
             body = json.dumps(answer_bodies.cleaned(document, type_=type_)).encode()
         else:
-            body = await _start(response, _ERROR_BYTES)
+            body = await start_of(response, _ERROR_BYTES)
         response._content = body
 
     http.event_hooks["response"].append(check)
@@ -84,8 +84,8 @@ def check_answers(http: httpx2.AsyncClient, *, type_: str) -> None:
 async def _whole(response: httpx2.Response) -> bytes:
     """The body of an answer. Raises UnusableAnswer for one that is cut, damaged or too large."""
     try:
-        body = await _start(response, _ANSWER_BYTES + 1)
-    except _DAMAGED as error:
+        body = await start_of(response, _ANSWER_BYTES + 1)
+    except DAMAGED as error:
         words = " ".join(str(error).split()) or type(error).__name__
         text = f"the answer was cut or damaged on its way: {words}"
         raise UnusableAnswer(text, again=True, answered=True) from None
@@ -95,30 +95,12 @@ async def _whole(response: httpx2.Response) -> bytes:
     return body
 
 
-async def _start(response: httpx2.Response, limit: int) -> bytes:
-    """At most `limit` bytes of a body. An error may be cut or damaged: its status says enough."""
-    body = bytearray()
-    try:
-        async for chunk in response.aiter_bytes():
-            body += chunk[: limit - len(body)]
-            if len(body) >= limit:
-                break
-    except _DAMAGED:
-        if response.is_success:
-            raise
-    return bytes(body)
-
-
 def _redirect(response: httpx2.Response) -> UnusableAnswer:
     """A redirect is not followed: the key would go to an address that the ModelProvider does not
     name."""
-    try:
-        target = response.url.join(response.headers["location"])
-        place = f" (a redirect to {target.copy_with(query=None, fragment=None, userinfo=b'')})"
-    except (httpx2.InvalidURL, KeyError, ValueError):
-        place = ""
-    text = f"answered {response.status_code}{place}, which is not followed; "
-    return UnusableAnswer(f"{text}check the ModelProvider's baseURL")
+    place = redirect_in(response)
+    text = f"answered {response.status_code}{place and f' ({place})'}, which is not followed"
+    return UnusableAnswer(f"{text}; check the ModelProvider's baseURL")
 
 
 def usable(body: bytes, *, type_: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from waypost.protocol.probe import ProbeReason, Verdict
 from waypost.protocol.text import printable
 from waypost_node import endpoint_access
 
+from waypost_agent.http_responses import redirect_in, start_of
 from waypost_agent.tools import mcp_messages
 from waypost_agent.tools.oauth import RENEWABLE, ClientCredentials
 
@@ -96,10 +97,14 @@ def client(
         if answer.status_code == 200 and kind.startswith("text/event-stream"):
             return
         if answer.status_code == 200 and kind.startswith("application/json"):
-            answer._content = mcp_messages.message(await _start(answer, _LARGEST), number)
+            answer._content = mcp_messages.message(await start_of(answer, _LARGEST), number)
             return
         if answer.request.method == "POST":
-            words = _redirect(answer) or endpoint_access.said_in(await _start(answer, _ERROR))
+            # A redirect to another host is not followed: the keys in the headers would go there.
+            words = redirect_in(answer)
+            if not words:
+                answer._content = await start_of(answer, _ERROR)
+                words = endpoint_access.said_in(answer._content)
             verdict = endpoint_access.refused(answer.status_code, words, url)
             if answer.is_success:
                 verdict = _no_mcp(answer.status_code, words, url)
@@ -141,33 +146,6 @@ def _asked(request: httpx2.Request) -> Any:
     except ValueError:
         return None
     return document.get("id") if isinstance(document, dict) and "method" in document else None
-
-
-async def _start(answer: httpx2.Response, limit: int) -> bytes:
-    """At most `limit` bytes of a body, which is read no further. An error may be cut or damaged:
-    its status says enough."""
-    body = bytearray()
-    try:
-        async for chunk in answer.aiter_bytes():
-            body += chunk[: limit - len(body)]
-            if len(body) >= limit:
-                break
-    except (httpx2.ReadError, httpx2.RemoteProtocolError, httpx2.DecodingError):
-        if answer.is_success:
-            raise
-    answer._content = bytes(body)
-    return answer._content
-
-
-def _redirect(answer: httpx2.Response) -> str:
-    """Where a redirect leads, without its query. Those to other hosts are not followed: the keys in
-    the headers would go there."""
-    try:
-        target = answer.url.join(answer.headers["location"])
-        place = target.copy_with(query=None, fragment=None, userinfo=b"")
-    except (httpx2.InvalidURL, KeyError, ValueError):
-        return ""
-    return f"a redirect to {place}" if 300 <= answer.status_code < 400 else ""
 
 
 def failure(error: BaseException, url: httpx2.URL, refusals: Refusals) -> Verdict:
