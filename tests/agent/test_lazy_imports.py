@@ -46,7 +46,7 @@ import json, sys, httpx2
 from waypost_agent import agent_request
 from waypost_agent.provider import models
 work = agent_request.ModelWork(sys.argv[1], "m", "http://127.0.0.1:1", None, None, {}, None, 1.0)
-models.build(work, key="k", http=httpx2.AsyncClient())
+models.build(work, key="k", http=httpx2.AsyncClient(), redact=str)
 print(json.dumps(sum(each.startswith(sys.argv[2]) for each in sys.modules)))
 """
 

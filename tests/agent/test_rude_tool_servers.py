@@ -11,7 +11,7 @@ from waypost_agent.tools import mcp_session, mcp_tools
 
 from tests.agent import mcp_server
 from tests.agent.mcp_server import Body, Error, Http, text
-from tests.agent.pods import entries
+from tests.agent.pods import KEY, entries
 from tests.agent.rude_server import EVENTS, NOTE, OK, SENT, asks, body, call, events, wire
 from tests.runner.servers import Reply, serving
 
@@ -207,6 +207,34 @@ def test_a_redirect_that_was_followed_explains_no_later_failure(tmp_path: Path) 
         result, _ = call(tmp_path, script)
     assert isinstance(result, WorkFailed)
     assert "has no list of tools" in result.message
+
+
+LONG = f"{'x' * 289} {KEY}"
+ECHOES = [
+    pytest.param(Error(-32000, LONG), id="error"),
+    pytest.param(Body(LONG, "text/plain", status=403), id="403"),
+    pytest.param(Body(LONG, "text/plain", status=500), id="500"),
+]
+
+
+@pytest.mark.parametrize("reply", ECHOES)
+def test_no_part_of_a_key_is_shown_where_an_error_is_cut(reply: Any, tmp_path: Path) -> None:
+    with mcp_server.serving(reply) as script:
+        result, results = call(tmp_path, script)
+    shown = f"{results} {result.trace} {result}"
+    assert "xxx" in shown
+    assert KEY[:6] not in shown
+
+
+@pytest.mark.parametrize("reply", ECHOES)
+def test_no_part_of_a_key_is_shown_of_a_server_that_cannot_be_used(
+    reply: Any, tmp_path: Path
+) -> None:
+    with mcp_server.serving(methods={"tools/list": reply}) as script:
+        result, _ = call(tmp_path, script)
+    assert isinstance(result, WorkFailed)
+    assert "xxx" in result.message
+    assert KEY[:6] not in result.message
 
 
 DAMAGED = [

@@ -10,6 +10,7 @@ from waypost.protocol.reasons import Reason
 from waypost.protocol.work import WorkFailed
 from waypost_agent.provider import provider_http
 
+from tests.agent.pods import KEY
 from tests.agent.replies import Call, answer, reply
 from tests.agent.rude import DONE, body, play, raw
 from tests.runner.servers import Reply
@@ -137,6 +138,23 @@ def test_what_is_no_answer_is_named(
     assert "\x08" not in outcome.failure[1]
     assert "u:p" not in outcome.failure[1]
     assert outcome.usage.model_calls == 0
+
+
+ECHOES = [
+    pytest.param(reply({"error": {"message": f"{'x' * 289} {KEY}"}}), id="error"),
+    pytest.param(Reply(body=f"{'x' * 189} {KEY}".encode()), id="page"),
+    pytest.param(Reply(body=f"{{{'x' * 188} {KEY}".encode()), id="no-json"),
+]
+
+
+@pytest.mark.parametrize("first", ECHOES)
+def test_no_part_of_a_key_is_shown_where_an_answer_is_cut(
+    first: Reply, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outcome = play("OpenAI", [first], tmp_path, monkeypatch)
+    assert "xxx" in outcome.failure[1]
+    assert KEY[:6] not in outcome.failure[1]
+    assert KEY[:6] not in str(outcome.result.trace)
 
 
 SLOW = {"error": {"message": "slow down"}}

@@ -12,7 +12,7 @@ from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from waypost.protocol.reasons import Reason
 from waypost_agent.tools.mcp_session import McpSession
-from waypost_node import modules
+from waypost_node import endpoint_access, modules
 
 from tests.agent.pods import Pod, entries, model_server
 from tests.runner.test_discover import serving as mcp_serving
@@ -269,7 +269,7 @@ async def test_a_session_that_ends_badly_costs_no_output(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     connect: Any = Rude
-    session = McpSession(connect, server="lib", seconds=5)
+    session = McpSession(connect, server="lib", keys=endpoint_access.Keys(), seconds=5)
     await session.start()
     await session.close()
     assert "tool server lib: closed with ReadTimeout: too late" in capfd.readouterr().err

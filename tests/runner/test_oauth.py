@@ -109,11 +109,14 @@ async def test_a_token_server_that_wants_the_secret_in_the_body(bench: Bench) ->
     [
         pytest.param(no("invalid_scope"), "refused the token (400): invalid_scope", id="scope"),
         pytest.param(no("invalid_client"), "refused the token (400): invalid_client", id="client"),
+        pytest.param(no(f"{'x' * 184} {SECRET}"), "refused the token (400): xx", id="cut-error"),
         pytest.param(Reply(status=500, body=b"oops"), "(500): oops", id="no code"),
+        pytest.param(Reply(status=500, body=f"{'x' * 284} {SECRET}".encode()), "(500): xx",
+                     id="cut-text"),
         pytest.param(OK, "answered 200 without an access_token", id="no token"),
         pytest.param(Reply(body=b"<html>"), "without an access_token", id="web page"),
     ],
-)
+)  # fmt: skip
 async def test_a_refused_token_says_why_and_no_secret(
     reply: Reply, message: str, bench: Bench
 ) -> None:

@@ -293,6 +293,8 @@ ECHOES = [
     pytest.param(Answer(400, f"Authorization: Bearer {CANARY}".encode()), id="header"),
     pytest.param(Answer(200, f"<html>{CANARY}</html>".encode()), id="page"),
     pytest.param(Answer(500, json.dumps({"error": {"key": CANARY}}).encode()), id="json"),
+    pytest.param(Answer(401, error(f"{'x' * 289} {CANARY}")), id="where-the-message-is-cut"),
+    pytest.param(Answer(200, f"{'x' * 89} {CANARY}".encode()), id="where-the-page-is-cut"),
 ]
 
 
@@ -303,7 +305,7 @@ def test_a_key_that_a_server_echoes_is_struck_out(
     verdict, server = ask(bench, answer, keyFile=bench.file("key", CANARY))
     assert CANARY in server.asked[0][1]["authorization"], "the server did get it"
     told = "".join([*capfd.readouterr(), (bench.folder / "termination-log").read_text()])
-    assert CANARY not in told
+    assert CANARY[:6] not in told, "no part of it either"
     assert "[redacted]" in verdict.message
 
 

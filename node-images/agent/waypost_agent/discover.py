@@ -27,11 +27,11 @@ def main() -> int:
 def _ask(request: dict[str, Any], keys: endpoint_access.Keys) -> Verdict:
     document, seconds = request["server"], float(request["timeoutSeconds"])
     if "command" in document:
-        return anyio.run(_ask_program, document["command"], seconds)
+        return anyio.run(_ask_program, document["command"], keys, seconds)
     return anyio.run(_ask_address, document, keys, seconds)
 
 
-async def _ask_program(command: list[str], seconds: float) -> Verdict:
+async def _ask_program(command: list[str], keys: endpoint_access.Keys, seconds: float) -> Verdict:
     server = StdioServerParameters(command=command[0], args=command[1:])
     try:
         return await _listed(Client(server), seconds)
@@ -42,7 +42,7 @@ async def _ask_program(command: list[str], seconds: float) -> Verdict:
         text = f"{command[0]} gave no list of tools within {seconds:g} s"
         return Verdict(ProbeReason.UNREACHABLE, f"{text}; the log of this pod has what it printed")
     except Exception as error:  # noqa: BLE001 - groups of whatever a transport raises
-        text = f"{command[0]} is not an MCP server, or failed: {mcp_connection.said(error)}"
+        text = f"{command[0]} is not an MCP server, or failed: {mcp_connection.said(error, keys)}"
         hint = "the log of this pod has what it printed"
         return Verdict(ProbeReason.UNEXPECTED_ANSWER, f"{text}; {hint}")
 
@@ -57,7 +57,7 @@ async def _ask_address(
             transport = streamable_http_client(str(url), http_client=http)
             return await _listed(Client(transport), seconds)
         except Exception as error:  # noqa: BLE001 - groups of whatever a transport raises
-            return mcp_connection.failure(error, url, refusals)
+            return mcp_connection.failure(error, url, refusals, keys)
 
 
 async def _listed(client: Client, seconds: float) -> Verdict:

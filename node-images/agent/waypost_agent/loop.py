@@ -263,7 +263,8 @@ class _Loop:
             )
             query = endpoint_access.query_of({"query": work.query}, self.keys)
             endpoint_access.add_query(http, query)
-            model = models.build(work, key=key, http=await stack.enter_async_context(http))
+            http = await stack.enter_async_context(http)
+            model = models.build(work, key=key, http=http, redact=self._redact)
             retries = ProviderRetries(work, meter=self.meter, deadline=self._deadline)
             return Candidate(work, model, models.settings(work), retries)
         except endpoint_access.Unfit as error:

@@ -9,7 +9,7 @@ from typing import Any, Final
 import httpx2
 from waypost.protocol.probe import ProbeReason, Verdict
 
-from waypost_node.redaction import Redactor
+from waypost_node.redaction import Redactor, public
 
 _SHOWN: Final = 300  # characters of foreign text in a message
 _HINTS: Final[Mapping[ProbeReason, str]] = {
@@ -160,8 +160,11 @@ def refused(status: int, said: str, url: httpx2.URL, *, hint: str = "") -> Verdi
     return Verdict(reason, f"{url} answered {status}{detail}; {hint or _HINTS[reason]}")
 
 
-def said_in(body: bytes) -> str:
-    """The message in the body of an error response, in any of the usual JSON forms or as text."""
+def said_in(body: bytes, redact: Callable[[str], str] = str) -> str:
+    """The message in the body of an error response, in any of the usual JSON forms or as text.
+
+    `redact` removes secrets, before the message is cut; agents of earlier releases pass none.
+    """
     text = body.decode("utf-8", "replace")
     try:
         document: Any = json.loads(text)
@@ -171,7 +174,7 @@ def said_in(body: bytes) -> str:
         error = document.get("error", document)
         found = error.get("message") if isinstance(error, dict) else error
         text = found if isinstance(found, str) else text
-    return " ".join(text.split())[:_SHOWN]
+    return public(text, redact, _SHOWN)
 
 
 def _root(error: BaseException) -> str:

@@ -21,9 +21,11 @@ from waypost.protocol.probe import (
 )
 
 from waypost_node import endpoint_access
+from waypost_node.redaction import public
 
 OUTPUT_FILE: Final = "/dev/termination-log"
 _BODY_LIMIT: Final = 8 * 1024 * 1024
+_SHOWN: Final = 100  # characters of an answer that is no list
 
 
 class _Interface(NamedTuple):
@@ -128,9 +130,9 @@ def ask_provider(
         return endpoint_access.unreachable(error, url)
     if status != 200:
         return endpoint_access.refused(
-            status, endpoint_access.said_in(body), url, hint=_hint(document, status)
+            status, endpoint_access.said_in(body, keys.redact), url, hint=_hint(document, status)
         )
-    return _judged(body, interface, document.get("models", []), url)
+    return _judged(body, interface, document.get("models", []), url, keys)
 
 
 def _get(
@@ -152,15 +154,21 @@ def _get(
         return answer.status_code, body
 
 
-def _judged(body: bytes, interface: _Interface, wanted: list[str], url: httpx2.URL) -> Verdict:
+def _judged(
+    body: bytes,
+    interface: _Interface,
+    wanted: list[str],
+    url: httpx2.URL,
+    keys: endpoint_access.Keys,
+) -> Verdict:
     try:
         document = json.loads(body)
         listed = {str(model[interface.name]) for model in document[interface.models] or []}
     except (ValueError, TypeError, KeyError, RecursionError):
         text = f"{url} answered 200, but not with a list of models"
-        said = " ".join(body[:200].decode("utf-8", "replace").split())
+        said = public(body.decode("utf-8", "replace"), keys.redact, _SHOWN)
         hint = "check the address: its path may be incomplete, or a web page may be there"
-        return Verdict(ProbeReason.UNEXPECTED_ANSWER, f"{text} ({said[:100]}); {hint}")
+        return Verdict(ProbeReason.UNEXPECTED_ANSWER, f"{text} ({said}); {hint}")
     names = listed | {name.removeprefix("models/") for name in listed}
     names |= {name.removesuffix(":latest") for name in listed}
     unknown = tuple(name for name in wanted if name not in names)

@@ -2,9 +2,11 @@
 
 import base64
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 from urllib.parse import quote, quote_plus
+
+from waypost.protocol.text import printable
 
 MARK: Final = "[redacted]"
 SHORTEST: Final = 6  # characters; a shorter one would match innocent text
@@ -27,6 +29,13 @@ class Redactor:
     def finds(self, text: str) -> bool:
         """Whether the text contains a secret."""
         return any(form in text for form in self._forms)
+
+
+def public(text: str, redact: Callable[[str], str], limit: int) -> str:
+    """The words of a server as messages may have them: without a secret, on one line, and at most
+    `limit` characters."""
+    # Redacted before it is cut: part of a secret would not be found.
+    return printable(" ".join(redact(text).split()))[:limit]
 
 
 def _forms(secret: str) -> set[str]:

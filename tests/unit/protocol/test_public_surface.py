@@ -56,6 +56,7 @@ NODE = {
         *("content_of", "headers_of", "pause_after"),
     },
     "waypost_node.probe": {"run"},
+    "waypost_node.redaction": {"public"},
     "waypost_node.user_code": {"jsonable"},
 }
 Name = tuple[str, str]  # module, name

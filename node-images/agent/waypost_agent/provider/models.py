@@ -33,8 +33,11 @@ _SETTINGS: Final = {
 }
 
 
-def build(work: ModelWork, *, key: str | None, http: httpx2.AsyncClient) -> Model:
-    """The model, reached through `http`. Raises InvalidAgentRequest for an unknown type."""
+def build(
+    work: ModelWork, *, key: str | None, http: httpx2.AsyncClient, redact: Callable[[str], str]
+) -> Model:
+    """The model, reached through `http`; `redact` removes secrets from the words of its provider.
+    Raises InvalidAgentRequest for an unknown type."""
     makers: dict[str, Callable[[ModelWork, str, httpx2.AsyncClient], Model]] = {
         "OpenAI": _openai,
         "Anthropic": _anthropic,
@@ -44,7 +47,7 @@ def build(work: ModelWork, *, key: str | None, http: httpx2.AsyncClient) -> Mode
         known = ", ".join(makers)
         raise InvalidAgentRequest(f"agent.model.type: expected one of {known}, found {work.type!r}")
     lazy_imports.install()
-    provider_http.check_answers(http, type_=work.type)
+    provider_http.check_answers(http, type_=work.type, redact=redact)
     if key is None:
         _send_no_key(http)
     return makers[work.type](work, key or _NO_KEY, http)

@@ -5,11 +5,12 @@ validation errors of it, or a crash; the status and the words of the provider ar
 """
 
 import json
+from collections.abc import Callable
 from typing import Any, Final
 
 import httpx2
-from waypost.protocol.text import printable
 from waypost_node import endpoint_access
+from waypost_node.redaction import public
 
 from waypost_agent.http_responses import DAMAGED, redirect_in, start_of
 from waypost_agent.provider import answer_bodies
@@ -62,16 +63,17 @@ class UnusableAnswer(Exception):
         self.answered = answered
 
 
-def check_answers(http: httpx2.AsyncClient, *, type_: str) -> None:
+def check_answers(http: httpx2.AsyncClient, *, type_: str, redact: Callable[[str], str]) -> None:
     """Let `http` raise UnusableAnswer for answers without the field of a provider of `type_`, and
-    give its library the others as it takes them. No answer is read beyond a bound."""
+    give its library the others as it takes them. No answer is read beyond a bound; `redact` removes
+    secrets from the words of an answer."""
 
     async def check(response: httpx2.Response) -> None:
         if 300 <= response.status_code < 400:
             raise _redirect(response)
         if response.is_success:
             body = await _whole(response)
-            document = usable(body, type_=type_)
+            document = usable(body, type_=type_, redact=redact)
             # ASCII: right in every character set that the headers may claim.
             body = json.dumps(answer_bodies.cleaned(document, type_=type_)).encode()
         else:
@@ -103,21 +105,20 @@ def _redirect(response: httpx2.Response) -> UnusableAnswer:
     return UnusableAnswer(f"{text}; check the ModelProvider's baseURL")
 
 
-def usable(body: bytes, *, type_: str) -> dict[str, Any]:
+def usable(body: bytes, *, type_: str, redact: Callable[[str], str]) -> dict[str, Any]:
     """The JSON object of an answer. Raises UnusableAnswer."""
     hint = f"it is not {_NAMES[type_]}; check the ModelProvider's baseURL and type"
-    text = " ".join(body.decode("utf-8", "replace").split())
+    text = body.decode("utf-8", "replace").strip()
     if not text:
         raise UnusableAnswer(f"the answer is empty: {hint}")
-    begins = f"the answer begins {printable(text[:_SHOWN])!r}"
     try:
         document: Any = answer_bodies.without_surrogates(json.loads(body))
     except (ValueError, RecursionError) as error:
         if text.startswith("{") and isinstance(error, ValueError):
             problem = _json_problem(error)
-            text = f"the answer is not valid JSON, or was cut: {problem}; it {begins[11:]}"
-            raise UnusableAnswer(text, again=True, answered=True) from None
-        raise UnusableAnswer(f"{begins}: {hint}") from None
+            said = f"the answer is not valid JSON, or was cut: {problem}; it {_start(text, redact)}"
+            raise UnusableAnswer(said, again=True, answered=True) from None
+        raise UnusableAnswer(f"the answer {_start(text, redact)}: {hint}") from None
     if isinstance(document, list) and len(document) == 1:  # as Google sends errors in places
         document = document[0]
     if isinstance(document, dict):
@@ -128,9 +129,14 @@ def usable(body: bytes, *, type_: str) -> dict[str, Any]:
         if is_answer and not (found and _has_words(found)):
             return document
         if found:
-            words = endpoint_access.said_in(json.dumps({"error": found}).encode()) or begins
+            words = endpoint_access.said_in(json.dumps({"error": found}).encode(), redact)
+            words = words or f"the answer {_start(text, redact)}"
             raise UnusableAnswer(words, status=_status_of(found), is_error=True)
-    raise UnusableAnswer(f"{begins}: {hint}")
+    raise UnusableAnswer(f"the answer {_start(text, redact)}: {hint}")
+
+
+def _start(text: str, redact: Callable[[str], str]) -> str:
+    return f"begins {public(text, redact, _SHOWN)!r}"
 
 
 def _json_problem(error: ValueError) -> str:

@@ -9,8 +9,8 @@ import pydantic
 from mcp import MCPError
 from mcp_types import PARSE_ERROR
 from waypost.protocol.probe import ProbeReason, Verdict
-from waypost.protocol.text import printable
 from waypost_node import endpoint_access
+from waypost_node.redaction import public
 
 from waypost_agent.http_responses import redirect_in, start_of
 from waypost_agent.tools import mcp_messages
@@ -20,6 +20,7 @@ from waypost_agent.tools.oauth import RENEWABLE, ClientCredentials
 _LATER: Final = 5.0
 _LARGEST: Final = 64 * 1024 * 1024  # bytes of an answer; a larger result is cut by us
 _ERROR: Final = 64 * 1024  # bytes of an error
+_SHOWN: Final = 300  # characters of a server's words
 # It logs answers that it cannot read, with secrets that they may repeat.
 logging.getLogger("mcp").setLevel(logging.CRITICAL)
 
@@ -104,7 +105,7 @@ def client(
             words = redirect_in(answer)
             if not words:
                 answer._content = await start_of(answer, _ERROR)
-                words = endpoint_access.said_in(answer._content)
+                words = endpoint_access.said_in(answer._content, keys.redact)
             verdict = endpoint_access.refused(answer.status_code, words, url)
             if answer.is_success:
                 verdict = _no_mcp(answer.status_code, words, url)
@@ -148,7 +149,9 @@ def _asked(request: httpx2.Request) -> Any:
     return document.get("id") if isinstance(document, dict) and "method" in document else None
 
 
-def failure(error: BaseException, url: httpx2.URL, refusals: Refusals) -> Verdict:
+def failure(
+    error: BaseException, url: httpx2.URL, refusals: Refusals, keys: endpoint_access.Keys
+) -> Verdict:
     """What a server said instead of speaking MCP, or why it could not be reached."""
     for leaf in leaves(error):
         if isinstance(leaf, httpx2.ConnectError | httpx2.TimeoutException | TimeoutError):
@@ -160,23 +163,23 @@ def failure(error: BaseException, url: httpx2.URL, refusals: Refusals) -> Verdic
             return endpoint_access.unreachable(leaf, url)
     hint = "check the path: many servers answer at /mcp"
     if isinstance(leaves(error)[0], MCPError):
-        text = f"{url} answered with an error: {said(error)}; {hint}"
+        text = f"{url} answered with an error: {said(error, keys)}; {hint}"
         return Verdict(ProbeReason.UNEXPECTED_ANSWER, text)
-    text = f"{url} does not speak MCP over streamable HTTP: {said(error)}; {hint}"
+    text = f"{url} does not speak MCP over streamable HTTP: {said(error, keys)}; {hint}"
     return Verdict(ProbeReason.UNEXPECTED_ANSWER, text)
 
 
-def said(error: BaseException) -> str:
-    """The text of the first error in a group, short and on one line."""
+def said(error: BaseException, keys: endpoint_access.Keys) -> str:
+    """The text of the first error in a group, short, on one line and without `keys`."""
     leaf = next(iter(leaves(error)))
     if isinstance(leaf, pydantic.ValidationError):
         first = leaf.errors(include_url=False, include_input=False)[0]
-        return f"its answer has {'.'.join(map(str, first['loc']))}: {first['msg'].lower()}"[:300]
+        return f"its answer has {'.'.join(map(str, first['loc']))}: {first['msg'].lower()}"[:_SHOWN]
     if isinstance(leaf, MCPError) and leaf.code == PARSE_ERROR and str(leaf).startswith("Failed"):
         return "its answer is no JSON-RPC message"  # in place of the library's dump
     plain = isinstance(leaf, MCPError | RuntimeError | ValueError)
     name = "" if plain else f"{type(leaf).__name__}: "
-    return printable(" ".join(f"{name}{leaf}".split()))[:300]
+    return public(f"{name}{leaf}", keys.redact, _SHOWN)
 
 
 def leaves(error: BaseException) -> list[BaseException]:

@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Final
 
 from mcp import Client
+from waypost_node import endpoint_access
 
 from waypost_agent.tools import mcp_connection
 
@@ -18,7 +19,7 @@ class McpSession:
     """Owns the connection in a separate task: the library's scopes must be left by the task that
     entered them, and calls come from many tasks.
 
-    `connect` gives a new connection, within `seconds`.
+    `connect` gives a new connection, within `seconds`; no log has one of the `keys`.
     """
 
     def __init__(
@@ -26,10 +27,12 @@ class McpSession:
         connect: Callable[[], AbstractAsyncContextManager[Client]],
         *,
         server: str,
+        keys: endpoint_access.Keys,
         seconds: float,
     ) -> None:
         self._connect = connect
         self._server = server
+        self._keys = keys
         self._seconds = seconds
         self._lock = asyncio.Lock()
         self._client: Client | None = None
@@ -91,5 +94,5 @@ class McpSession:
             if not ready.done():
                 ready.set_exception(error)
                 return
-            print(f"waypost: tool server {self._server}: closed with {mcp_connection.said(error)}",
-                  file=sys.stderr)  # fmt: skip
+            words = mcp_connection.said(error, self._keys)
+            print(f"waypost: tool server {self._server}: closed with {words}", file=sys.stderr)

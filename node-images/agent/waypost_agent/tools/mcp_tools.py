@@ -60,13 +60,16 @@ async def connect(
     """
     refusals = Refusals()
     session = McpSession(
-        lambda: _open(tools, keys, refusals), server=tools.server, seconds=tools.timeout
+        lambda: _open(tools, keys, refusals),
+        server=tools.server,
+        keys=keys,
+        seconds=tools.timeout,
     )
     stack.push_async_callback(session.close)
     try:
         listing = await list_tools(await session.start())
     except Exception as error:  # noqa: BLE001 - groups of whatever a transport raises
-        problem = _problem(tools, error, refusals)
+        problem = _problem(tools, error, refusals, keys)
         raise Stopped(Reason.PROVIDER_ERROR, f"tool server {tools.server}: {problem}") from None
     by_name = {tool.name: tool for tool in listing.tools}
     if listing.left_out:
@@ -84,7 +87,9 @@ async def connect(
                 f"has: {listed}",
             )
     allowed = [by_name[name] for name in tools.allow]
-    return McpTools(tools, allowed, session=session, refusals=refusals, effect_of=effect_of)
+    return McpTools(
+        tools, allowed, session=session, refusals=refusals, keys=keys, effect_of=effect_of
+    )
 
 
 class _Failure(NamedTuple):
@@ -107,11 +112,13 @@ class McpTools(AbstractToolset[None]):
         *,
         session: McpSession,
         refusals: Refusals,
+        keys: endpoint_access.Keys,
         effect_of: EffectOf,
     ) -> None:
         self._tools = tools
         self._session = session
         self._refusals = refusals
+        self._keys = keys
         self._effect_of = effect_of
         self._allowed = allowed
 
@@ -160,7 +167,7 @@ class McpTools(AbstractToolset[None]):
         try:
             return await self._session.live()
         except Exception as error:  # noqa: BLE001 - groups of whatever a transport raises
-            problem = _problem(self._tools, error, self._refusals)
+            problem = _problem(self._tools, error, self._refusals, self._keys)
             raise ToolFailed(f"the call was not made: tool server {self.id}: {problem}") from None
 
     def _failure_of(self, error: Exception, name: str, arguments: dict[str, Any]) -> _Failure:
@@ -180,13 +187,15 @@ class McpTools(AbstractToolset[None]):
         if code == REQUEST_TIMEOUT and "timed out" in str(leaf):
             return _Failure(f"no answer within {self._tools.timeout:g} s", made=None)
         if code == CONNECTION_CLOSED:
-            text = f"the connection to tool server {self.id} was lost: {mcp_connection.said(error)}"
+            words = mcp_connection.said(error, self._keys)
+            text = f"the connection to tool server {self.id} was lost: {words}"
             return _Failure(text, made=None, session_over=True)
         if code == PARSE_ERROR and str(leaf).startswith("Failed to parse"):  # the library's words
             text = f"the call was made, but the answer of tool server {self.id} cannot be read"
             return _Failure(text, made=True)
         gone = code in _NO_SESSION_CODES and _NO_SESSION.search(str(leaf)) is not None
-        return _Failure(mcp_connection.said(error), made=not gone, session_over=gone)
+        words = mcp_connection.said(error, self._keys)
+        return _Failure(words, made=not gone, session_over=gone)
 
     def _failure_of_http(self, refused: mcp_connection.Refused) -> _Failure:
         message, status = refused.verdict.message, refused.status
@@ -253,16 +262,18 @@ def _lenient(client: Client) -> Client:
     return client
 
 
-def _problem(tools: ServerTools, error: Exception, refusals: Refusals) -> str:
+def _problem(
+    tools: ServerTools, error: Exception, refusals: Refusals, keys: endpoint_access.Keys
+) -> str:
     if isinstance(error, endpoint_access.Unfit):
         return error.verdict.message
     print(f"waypost: tool server {tools.server}: {type(error).__name__}", file=sys.stderr)
     if "url" in tools.document:
         url = httpx2.URL(tools.document["url"])
-        return mcp_connection.failure(error, url, refusals).message
+        return mcp_connection.failure(error, url, refusals, keys).message
     program = tools.document["command"][0]
     if any(isinstance(leaf, FileNotFoundError) for leaf in mcp_connection.leaves(error)):
         return f"the image has no program {program}; name an image that has it in agent.image"
-    text = one_line(mcp_connection.said(error))
+    words = mcp_connection.said(error, keys)
     hint = "the log of this pod has what it printed"
-    return f"{program} is not an MCP server, or failed: {text}; {hint}"
+    return f"{program} is not an MCP server, or failed: {words}; {hint}"

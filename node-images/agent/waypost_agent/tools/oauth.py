@@ -12,6 +12,7 @@ from urllib.parse import quote
 import httpx2
 from waypost.protocol.probe import ProbeReason, Verdict
 from waypost_node import endpoint_access
+from waypost_node.redaction import public
 
 RENEWABLE: Final = "waypost_renewable"  # extension of a request that is repeated after a 401
 _USUAL_LIFE: Final = 300.0  # seconds of a token whose server names no time
@@ -127,8 +128,9 @@ class ClientCredentials(httpx2.Auth):
             text = f"{place} answered {answer.status_code} without an access_token; check tokenUrl"
             return Verdict(ProbeReason.UNEXPECTED_ANSWER, text)
         words = [_error_in(answer), str(document.get("error_description") or "")]
-        said = ": ".join(" ".join(word.split())[:_SHOWN] for word in words if word)
-        said = said or endpoint_access.said_in(answer.content) or "no details"
+        redact = self._keys.redact
+        said = ": ".join(public(word, redact, _SHOWN) for word in words if word)
+        said = said or endpoint_access.said_in(answer.content, redact) or "no details"
         hint = "check clientId, clientSecret and scopes of auth.oauth"
         text = f"{place} refused the token ({answer.status_code}): {said}; {hint}"
         return Verdict(ProbeReason.UNAUTHORIZED, text)

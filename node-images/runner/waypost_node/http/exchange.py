@@ -15,6 +15,7 @@ from waypost.protocol.text import printable
 from waypost_node.http import big_integers
 from waypost_node.http.encodings import BadEncoding, decoded
 from waypost_node.http.request import HttpWork
+from waypost_node.redaction import public
 
 CONNECT_TIMEOUT: Final = 10.0  # seconds
 _REDIRECTS: Final = 5
@@ -133,10 +134,9 @@ def _hold_back(work: HttpWork, text: str) -> None:
 def _refused(work: HttpWork, response: httpx2.Response) -> Broken:
     status = response.status_code
     first = _limited(work, response, _SHOWN * 4, cut=True)
-    # Redacted before it is cut: part of a secret would not be found.
     location = response.headers.get("location", "") if response.is_redirect else ""
-    whole = work.redact(f"{location} {_decoded(first, response, 'replace')}")
-    said = printable(" ".join(whole.split())[:_SHOWN])
+    whole = f"{location} {_decoded(first, response, 'replace')}"
+    said = public(whole, work.redact, _SHOWN)
     phrase = printable(response.reason_phrase)
     text = f"{status} {phrase}".strip() + (f": {said}" if said else "")
     after = _seconds(response.headers.get("retry-after"))
