@@ -46,18 +46,19 @@ class Refusals:
     def note(self, request: httpx2.Request, refused: Refused) -> None:
         """Remember a request that failed; its content was read."""
         self.last, self._last_message = refused.verdict, request.content
-        call = _call_in(request)
-        if call is not None:
-            self._calls[call] = (request.content, refused)
+        try:
+            params = json.loads(request.content)["params"]
+            call = _key(params["name"], params.get("arguments"))
+        except (KeyError, TypeError, ValueError):
+            return  # no call of a tool
+        self._calls[call] = (request.content, refused)
 
     def forget(self, request: httpx2.Request) -> None:
         """Forget how the message of this request failed, because it is sent again: the MCP library
         follows a redirect to the same host. An equal call has another id, and is kept."""
         if self._last_message == request.content:
             self.last = None
-        call = _call_in(request)
-        if call is not None and call in self._calls and self._calls[call][0] == request.content:
-            del self._calls[call]
+        self._calls = {k: v for k, v in self._calls.items() if v[0] != request.content}
 
     def of_call(self, name: str, arguments: Any) -> Refused | None:
         """How the last call with these arguments failed; forgotten then."""
@@ -188,15 +189,6 @@ def leaves(error: BaseException) -> list[BaseException]:
         return [leaf for inner in error.exceptions for leaf in leaves(inner)]
     cause = error.__cause__
     return [error] if cause is None else [error, *leaves(cause)]
-
-
-def _call_in(request: httpx2.Request) -> str | None:
-    """The key of the call of a tool that a request makes; None where it makes none."""
-    try:
-        params = json.loads(request.content)["params"]
-        return _key(params["name"], params.get("arguments"))
-    except (KeyError, TypeError, ValueError):
-        return None
 
 
 def _key(name: str, arguments: Any) -> str:
