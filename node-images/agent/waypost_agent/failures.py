@@ -22,6 +22,7 @@ from waypost.protocol.reasons import Reason
 from waypost.protocol.text import printable
 
 from waypost_agent.provider.provider_http import UnusableAnswer
+from waypost_agent.validation_errors import first_problem
 
 SHOWN: Final = 600  # characters of what a provider said
 _RATE_LIMITED: Final = 429
@@ -210,17 +211,10 @@ def _invalid_field(error: Exception) -> str:
     """What is wrong in an answer: the field, without the library's dump."""
     for cause in _causes(error):
         if isinstance(cause, pydantic.ValidationError):
-            first = cause.errors(include_url=False, include_input=False)[0]
-            # Steps with a capital are classes of the library, not fields of the answer.
-            path = ".".join(step for step in map(str, first["loc"]) if not step[:1].isupper())
-            return f"{path}: {_without_classes(first['msg'].lower())}"
+            return first_problem(cause)
     known = isinstance(error, ModelAPIError | UnexpectedModelBehavior)
     name = "" if known else f"{type(error).__name__}: "
     return f"{name}{one_line(str(error)) or 'no details'}"
-
-
-def _without_classes(message: str) -> str:
-    return message.partition(" or instance of ")[0]
 
 
 def one_line(text: str) -> str:

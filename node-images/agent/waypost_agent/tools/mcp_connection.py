@@ -15,6 +15,7 @@ from waypost_node.redaction import public
 from waypost_agent.http_responses import redirect_in, start_of
 from waypost_agent.tools import mcp_messages
 from waypost_agent.tools.oauth import RENEWABLE, ClientCredentials
+from waypost_agent.validation_errors import first_problem
 
 # The session's own clock comes first: it ends one call, this one the whole session.
 _LATER: Final = 5.0
@@ -174,8 +175,7 @@ def said(error: BaseException, keys: endpoint_access.Keys) -> str:
     """The text of the first error in a group, short, on one line and without `keys`."""
     leaf = next(iter(leaves(error)))
     if isinstance(leaf, pydantic.ValidationError):
-        first = leaf.errors(include_url=False, include_input=False)[0]
-        return f"its answer has {'.'.join(map(str, first['loc']))}: {first['msg'].lower()}"[:_SHOWN]
+        return f"its answer has {first_problem(leaf)}"[:_SHOWN]
     if isinstance(leaf, MCPError) and leaf.code == PARSE_ERROR and str(leaf).startswith("Failed"):
         return "its answer is no JSON-RPC message"  # in place of the library's dump
     plain = isinstance(leaf, MCPError | RuntimeError | ValueError)

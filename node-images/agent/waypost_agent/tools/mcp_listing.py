@@ -8,6 +8,7 @@ from mcp import Client
 from mcp_types import ListToolsRequest, ListToolsResult, PaginatedRequestParams, Tool
 
 from waypost_agent.tools import mcp_messages, tool_schemas
+from waypost_agent.validation_errors import first_problem
 
 _PAGES: Final = 50
 
@@ -89,9 +90,7 @@ def _problem(entry: Any) -> str | None:
     try:
         tool = Tool.model_validate(entry, by_name=False)
     except pydantic.ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        words = first["msg"].lower().partition(" or instance of ")[0]
-        return f"{'.'.join(map(str, first['loc']))}: {words}"
+        return first_problem(error)
     if not tool.name:
         return "it has no name"
     return tool_schemas.problem_of(tool.input_schema)
