@@ -69,11 +69,6 @@ def parts(*each: Any) -> Reply:
     return reply({**body("Google"), "candidates": [candidate]})
 
 
-def raw(head: str, content: bytes = b"") -> Reply:
-    """Bytes on the wire: `head` with its lines, then the content."""
-    return Reply(raw=head.replace("\n", "\r\n").encode() + content)
-
-
 @dataclass(frozen=True)
 class Outcome:
     """What became of a node."""

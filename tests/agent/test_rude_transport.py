@@ -12,8 +12,8 @@ from waypost_agent.provider import provider_http
 
 from tests.agent.pods import KEY
 from tests.agent.replies import Call, answer, reply
-from tests.agent.rude import DONE, body, play, raw
-from tests.runner.servers import Reply
+from tests.agent.rude import DONE, body, play
+from tests.runner.servers import Reply, raw
 
 WHOLE = json.dumps(body()).encode()
 OK = "HTTP/1.1 200 OK\nContent-Type: application/json\n"

@@ -22,6 +22,11 @@ class Reply:
     raw: bytes = b""
 
 
+def raw(head: str, content: bytes = b"") -> Reply:
+    """Bytes on the wire: `head` with its lines, then the content."""
+    return Reply(raw=head.replace("\n", "\r\n").encode("latin-1") + content)
+
+
 @dataclass(frozen=True)
 class Asked:
     """One request as the server saw it; header names in lower case."""

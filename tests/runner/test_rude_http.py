@@ -9,7 +9,7 @@ import pytest
 from waypost.protocol.reasons import Reason
 from waypost_node.http import encodings, node
 
-from tests.runner.servers import Reply, serving
+from tests.runner.servers import Reply, raw, serving
 from tests.runner.test_http_node import TEXT, fail, perform
 
 LINES = ("a line of text\n" * 500).encode()
@@ -19,10 +19,6 @@ HEAD = "HTTP/1.1 200 OK\nContent-Type: text/plain\n"
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(node, "FIRST_WAIT", 0.001)
-
-
-def raw(head: str, content: bytes = b"") -> Reply:
-    return Reply(raw=head.replace("\n", "\r\n").encode("latin-1") + content)
 
 
 def encoded(name: str, body: bytes, headers: Any = TEXT) -> Reply:
