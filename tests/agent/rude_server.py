@@ -8,13 +8,12 @@ from waypost.protocol.work import WorkFailed
 
 from tests.agent.mcp_server import Body
 from tests.agent.pods import Pod
-from tests.agent.replies import Call, answer
+from tests.agent.test_mcp_tools import sends, shown, tools_of
 from tests.runner.servers import serving
 
-DONE = answer("OpenAI", "done")
-SENDS = [answer("OpenAI", "", Call("send", '{"to": "ann"}', "c0")), DONE]
 EVENTS = "text/event-stream"
 OK = '{"jsonrpc":"2.0","id":ID,"result":{"content":[{"type":"text","text":"sent"}]}}'
+SENT = {"type": "text", "text": "sent"}
 NOTE = '{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}'
 
 
@@ -39,16 +38,11 @@ def wire(fields: str) -> Body:
 
 def call(folder: Path, script: Any, **more: Any) -> tuple[Any, list[str]]:
     """How a node ends that makes one call, and what its model was shown; the call is `once`."""
-    tools = [{"server": "desk", "url": script.url, "allow": ["send"], "timeoutSeconds": 25,
-              "effects": {"send": "once"}}]  # fmt: skip
-    with serving(*SENDS) as server:
+    tools = tools_of(script, effect="once", timeoutSeconds=25)
+    with serving(*sends(1)) as server:
         result: Any
         try:
             result = Pod(folder, server.url).perform("any", tools=tools, **more)
         except WorkFailed as failed:
             result = failed
-    messages = json.loads(server.asked[-1].body)["messages"] if server.asked else []
-    return result, [each["content"] for each in messages if each["role"] == "tool"]
-
-
-SENT = {"type": "text", "text": "sent"}
+    return result, shown(server.asked) if server.asked else []
