@@ -22,7 +22,7 @@ DONE = answer("OpenAI", "done")
 
 
 @pytest.fixture(autouse=True)
-def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mcp_session, "FIRST_WAIT", 0.01)
 
 

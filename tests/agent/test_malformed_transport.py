@@ -10,9 +10,9 @@ from waypost.protocol.reasons import Reason
 from waypost.protocol.work import WorkFailed
 from waypost_agent.provider import provider_http
 
+from tests.agent.malformed import DONE, body, play
 from tests.agent.pods import KEY
 from tests.agent.replies import Call, answer, reply
-from tests.agent.rude import DONE, body, play
 from tests.runner.servers import Reply, raw
 
 WHOLE = json.dumps(body()).encode()

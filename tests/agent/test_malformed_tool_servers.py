@@ -10,14 +10,14 @@ from waypost.protocol.work import WorkFailed
 from waypost_agent.tools import mcp_session, mcp_tools
 
 from tests.agent import mcp_server
+from tests.agent.malformed_server import EVENTS, NOTE, OK, SENT, asks, body, call, events, wire
 from tests.agent.mcp_server import Body, Error, Http, text
 from tests.agent.pods import KEY, entries
-from tests.agent.rude_server import EVENTS, NOTE, OK, SENT, asks, body, call, events, wire
 from tests.runner.servers import Reply, serving
 
 
 @pytest.fixture(autouse=True)
-def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mcp_session, "FIRST_WAIT", 0.01)
 
 

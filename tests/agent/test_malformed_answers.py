@@ -1,4 +1,4 @@
-"""Answers that stray from the interface they are in: what is clear is used, what was cut is not,
+"""Answers that differ from their interface: what is clear is used, what was cut is not,
 and what is wrong is said in the provider's words."""
 
 import json
@@ -9,9 +9,9 @@ import pytest
 from waypost.protocol import ijson
 from waypost.protocol.reasons import Reason
 
+from tests.agent.malformed import DONE, body, call, calls, content, finished, message, parts, play
 from tests.agent.pods import BRIEF, entries
 from tests.agent.replies import Call, answer, reply
-from tests.agent.rude import DONE, body, call, calls, content, finished, message, parts, play
 from tests.runner.servers import Reply
 
 CUT, NO, FAILED = Reason.OUTPUT_INVALID, Reason.REFUSED, Reason.PROVIDER_ERROR

@@ -11,8 +11,8 @@ from waypost.protocol.work import WorkFailed
 from waypost_agent.tools import media, tool_schemas
 
 from tests.agent import mcp_server
+from tests.agent.malformed_server import SENT, call
 from tests.agent.mcp_server import Body, Error, Http, tool
-from tests.agent.rude_server import SENT, call
 
 INSIDE: list[dict[str, Any]] = [
     {"properties": {"a": {"type": "object", "required": None, "properties": None}}},

@@ -1,4 +1,4 @@
-"""Bodies and bytes of providers that misbehave, and how a node fares with them."""
+"""Bodies and bytes of providers that misbehave, and how a node ends with them."""
 
 import json
 from dataclasses import dataclass
