@@ -21,7 +21,7 @@ def main() -> int:
             failing.append(seed)
             print(told(tree(seed)))
             for one in violations[:5]:
-                print(f"  {one.invariant}: {one.text}")
+                print(f"  {one}")
     print(f"{options.seeds} seeds, failing: {failing}")
     return 1 if failing else 0
 

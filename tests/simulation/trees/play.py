@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 from waypost.kube.objects import section
-from waypost.ports.cluster import ClusterError, Kind, Obj, PatchType, Unavailable
+from waypost.ports.cluster import ClusterError, Kind, Obj, Unavailable
 from waypost.protocol.record import Attempt, CommitRecord, encode
 from waypost.protocol.work import Usage
 
@@ -14,7 +14,8 @@ from tests.fakes.api.watch import IMMEDIATE, ROUGH
 from tests.fakes.nodes.programs import Outcome, PodView
 from tests.simulation.trees.interpreter import first_result, most_attempts, most_failures
 from tests.simulation.trees.plan import ROOT, Step, Tree, Trouble, body, template_name
-from tests.simulation.trees.watcher import TOKENS, Violation, Watcher
+from tests.simulation.trees.watcher import TOKENS, Watcher
+from tests.simulation.watching.evidence import Violation
 from tests.support.harness import NAMESPACE, World
 from tests.support.virtual import VirtualLoop
 
@@ -30,7 +31,6 @@ class _Play:
         self.world, self.tree = world, tree
         self.watcher = Watcher(world)
         self.steps = {s.name: s for steps in tree.templates for s in steps}
-        self.deleted = False
         self.round = 1
         programs = [step.name for step in self.steps.values() if step.calls is None]
         cancelled = any(t.kind.startswith("cancel") for t in tree.troubles)
@@ -118,7 +118,7 @@ class _Play:
                 self.watcher.blame("T11", f"still Failed in round {self.round}")
                 return
             self.round += 1
-            await self.world.patch_run({"rerun": {"round": self.round}}, name=ROOT)
+            await self._set({"rerun": {"round": self.round}})
             if not await self._ends():
                 return
             self._judge_usage()
@@ -178,16 +178,10 @@ class _Play:
                 operator.die()
                 await asyncio.sleep(trouble.seconds)
                 self._start()
-            case "freeze":
+            case "freeze" | "cancel_frozen":
                 operator.freeze()
-                self._start()
-                await asyncio.sleep(trouble.seconds)
-                operator.thaw()
-                await asyncio.sleep(1)
-                operator.die()
-            case "cancel_frozen":
-                operator.freeze()
-                await self._set({"cancel": True})
+                if trouble.kind == "cancel_frozen":
+                    await self._set({"cancel": True})
                 self._start()
                 await asyncio.sleep(trouble.seconds)
                 operator.thaw()
@@ -213,8 +207,8 @@ class _Play:
             case _:
                 await self._to_a_child(trouble)
 
-    async def _set(self, changes: Obj) -> None:
-        await self.world.patch_run(changes, name=ROOT)
+    async def _set(self, changes: Obj, *, name: str = ROOT) -> None:
+        await self.world.patch_run(changes, name=name)
 
     async def _to_a_child(self, trouble: Trouble) -> None:
         runs = [r for r in self.world.all(Kind.AGENT_WORKFLOW) if r["metadata"]["name"] != ROOT]
@@ -223,14 +217,8 @@ class _Play:
         name = runs[trouble.number % len(runs)]["metadata"]["name"]
         if trouble.kind == "delete_child":
             await self.world.delete(Kind.AGENT_WORKFLOW, name)
-            return
-        await self.world.user.patch(
-            Kind.AGENT_WORKFLOW,
-            namespace=NAMESPACE,
-            name=name,
-            body={"spec": {"cancel": True}},
-            patch_type=PatchType.MERGE,
-        )
+        else:
+            await self._set({"cancel": True}, name=name)
 
 
 def play(tree: Tree) -> list[Violation]:

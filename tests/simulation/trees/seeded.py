@@ -15,7 +15,7 @@ from waypost.kube.facts.children import ChildFact
 
 from tests.simulation.trees.plan import Tree, tree
 from tests.simulation.trees.play import play
-from tests.simulation.trees.watcher import Violation
+from tests.simulation.watching.evidence import Violation
 
 LIMIT: Final = 40  # trees that have what the bug needs
 

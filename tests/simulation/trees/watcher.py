@@ -1,23 +1,15 @@
 """A watcher of the tree: judges every change as the API server stores it (VW1, VW3)."""
 
-from dataclasses import dataclass
 from typing import Any, Final
 
 from waypost.kube.objects import controller_uid, items, section, text
 from waypost.ports.cluster import Kind, Obj
 
+from tests.simulation.watching.evidence import Violation
 from tests.support.harness import World
 
 GRACE: Final = 12.0
 TOKENS: Final = 10  # that each program uses
-
-
-@dataclass(frozen=True)
-class Violation:
-    """What must not be."""
-
-    invariant: str
-    text: str
 
 
 class Watcher:
@@ -33,7 +25,7 @@ class Watcher:
 
     def blame(self, invariant: str, text: str) -> None:
         """Note a violation."""
-        self.violations.append(Violation(invariant, text))
+        self.violations.append(Violation(invariant, text, self._world.clock.monotonic()))
 
     def children(self, uid: str) -> list[Obj]:
         """The child runs of a run that exist."""
