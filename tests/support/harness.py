@@ -272,9 +272,13 @@ class World:
         found = (n for n in items(self.status(name), "nodes") if n["path"] == path)
         return next(found, {})
 
+    def condition(self, type_: str, name: str = RUN) -> Obj:
+        """A condition of a run; empty if it has none of the type."""
+        found = (c for c in items(self.status(name), "conditions") if c["type"] == type_)
+        return next(found, {})
+
     def is_finished(self, name: str = RUN) -> bool:
-        conditions = items(self.status(name), "conditions")
-        return any(c["type"] == "Finished" and c["status"] == "True" for c in conditions)
+        return self.condition("Finished", name).get("status") == "True"
 
     async def until(
         self, true: Callable[[], bool], reason: str, *, within: float = 3600.0, step: float = 0.25

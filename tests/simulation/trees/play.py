@@ -16,7 +16,8 @@ from tests.simulation.trees.interpreter import first_result, most_attempts, most
 from tests.simulation.trees.plan import ROOT, Step, Tree, Trouble, body, template_name
 from tests.simulation.trees.watcher import TOKENS, Watcher
 from tests.simulation.watching.evidence import Violation
-from tests.support.harness import NAMESPACE, World
+from tests.support.harness import World
+from tests.support.templates import create_template
 from tests.support.virtual import VirtualLoop
 
 _TROUBLED: Final = 60.0
@@ -54,15 +55,7 @@ class _Play:
 
     async def run(self) -> list[Violation]:
         for number, steps in enumerate(self.tree.templates[1:], 1):
-            manifest = {
-                "apiVersion": "waypost.dev/v1alpha1",
-                "kind": "AgentWorkflowTemplate",
-                "metadata": {"name": template_name(number)},
-                "spec": body(steps),
-            }
-            await self.world.user.create(
-                Kind.AGENT_WORKFLOW_TEMPLATE, namespace=NAMESPACE, body=manifest
-            )
+            await create_template(self.world, body(steps), template_name(number))
         self._start()
         await self.world.submit(body(self.tree.templates[0]), name=ROOT)
         for trouble in self.tree.troubles:

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 from waypost.engine import decide as engine
-from waypost.kube.objects import items
 from waypost.ports.cluster import Conflict, Kind, Obj, Rejected
 from waypost.runtime import controller
 
@@ -34,8 +33,7 @@ class Defect:
 
 
 def set_aside(world: World, name: str = RUN) -> Obj:
-    found = (c for c in items(world.status(name), "conditions") if c["type"] == "SetAside")
-    return next(found, {})
+    return world.condition("SetAside", name)
 
 
 @virtual

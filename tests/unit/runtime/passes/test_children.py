@@ -2,73 +2,29 @@
 to S213).
 """
 
-from typing import Any
-
 import pytest
 from waypost.kube.names import child_name
 from waypost.kube.objects import section
-from waypost.ports.cluster import Kind, Obj, Unavailable
+from waypost.ports.cluster import Kind, Unavailable
 
 from tests.support.builders import gate, python, spec
+from tests.support.children import (
+    CHILD,
+    DOUBLE,
+    PARENT,
+    calls,
+    child,
+    child_runs,
+    children,
+    patch_child,
+    ran,
+)
 from tests.support.harness import RUN, World, fails, gives, hangs
+from tests.support.refusals import FORBIDDEN, Refusal, says_unread
+from tests.support.templates import REVIEW, create_template
 from tests.support.virtual import virtual
-from tests.unit.runtime.passes.test_refused_reads import FORBIDDEN, LARGE, RefusedReads, said
-from tests.unit.runtime.passes.test_templates import condition, create_template
 
-REVIEW = "review"
-CHILD = "waypost.dev/child"
-
-
-def calls(name: str, template: str = REVIEW, **fields: Any) -> Obj:
-    """A node that runs a template as a child run."""
-    return {"name": name, "workflow": {"templateRef": {"name": template}}, **fields}
-
-
-def children(world: World, parent: str = RUN) -> list[Obj]:
-    """The child runs of a run, oldest first."""
-    found = [r for r in world.all(Kind.AGENT_WORKFLOW) if _parent(r) == parent]
-    return sorted(found, key=lambda run: int(run["metadata"]["resourceVersion"]))
-
-
-def _parent(run: Obj) -> str:
-    return str(section(run, "spec", "parent").get("run", ""))
-
-
-def child(world: World, parent: str = RUN) -> Obj:
-    """The only child run of a run; empty if there is none."""
-    found = children(world, parent)
-    assert len(found) < 2, [run["metadata"]["name"] for run in found]
-    return found[0] if found else {}
-
-
-async def patch_child(world: World, changes: Obj, parent: str = RUN) -> None:
-    """A person changes the spec of the child run."""
-    name = child(world, parent)["metadata"]["name"]
-    await world.patch_run(changes, name=name)
-
-
-def ran(world: World) -> list[str]:
-    """The paths of the programs that have run, in order."""
-    return [execution.path for execution in world.ledger.executions]
-
-
-async def child_runs(world: World, parent: str = RUN) -> None:
-    """Wait until a program of the child run runs."""
-    await world.until(
-        lambda: section(child(world, parent), "status").get("phase") == "Running", "the child runs"
-    )
-
-
-PARENT = spec(
-    calls("check", inputs={"n": "${inputs.n}"}),
-    outputs={"got": "${nodes.check.output.double}"},
-    inputs={"n": 4},
-)
-DOUBLE = spec(
-    python("twice", inputs={"n": "${inputs.n}"}),
-    inputSchema={"type": "object", "required": ["n"], "properties": {"n": {"type": "integer"}}},
-    outputs={"double": "${nodes.twice.output}"},
-)
+LARGE = "x" * 3000  # fits no status
 
 
 @virtual
@@ -320,7 +276,7 @@ async def test_a_gate_in_a_child_is_seen_at_the_parent() -> None:
         (approval,) = world.all(Kind.APPROVAL)
         name = approval["metadata"]["name"]
         assert world.status()["waiting"] == f"approval/{name}"
-        shown = condition(world.run(), "AwaitingApproval")
+        shown = world.condition("AwaitingApproval")
         assert shown["status"] == "True"
         assert f"check: ok: kubectl patch approval {name}" in shown["message"]
         assert name in world.node("check")["message"]
@@ -441,7 +397,7 @@ async def test_a_run_that_names_a_parent_by_hand_is_refused() -> None:
         await world.submit({**spec(python("a")), "parent": block})
         await world.finished()
         assert world.status()["phase"] == "Rejected"
-        message = condition(world.run())["message"]
+        message = world.condition("Accepted")["message"]
         assert "only the operator writes this field" in message
         assert "delete this run and create it again without spec.parent" in message
 
@@ -474,12 +430,12 @@ async def test_s85_a_child_that_is_still_to_be_created_waits_for_its_inputs() ->
     async with World(script={"large": [gives(LARGE)], "twice": [gives(8)]}) as world:
         first = world.start()
         await create_template(world, DOUBLE)
-        RefusedReads(first, None, Kind.AGENT_WORKFLOW, verb="create")
+        Refusal(first, None, Kind.AGENT_WORKFLOW, verb="create")
         await world.submit(parent)
         await world.until(lambda: bool(world.node("check").get("child")), "the child is named")
         first.die()
-        refused = RefusedReads(world.start(), FORBIDDEN, Kind.NODE_RECORD)
-        node = await said(world, "check")
+        refused = Refusal(world.start(), FORBIDDEN, Kind.NODE_RECORD, verb="get")
+        node = await says_unread(world, "check")
         assert node["phase"] == "Running"
         assert "stopping" not in node["child"]
         refused.on = False

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from waypost.api.base import JsonObject
-from waypost.kube.objects import items
 from waypost.kube.timestamps import parse_timestamp
 from waypost.ports.cluster import Kind
 
@@ -36,12 +35,6 @@ CLEAN = python(
         "work": "${nodes.work.?output.orValue(null)}",
     },
 )
-
-
-def condition(world: World, type_: str) -> JsonObject:
-    """A condition of the run; empty if it has none of the type."""
-    found = (c for c in items(world.status(), "conditions") if c["type"] == type_)
-    return next(found, {})
 
 
 async def cancel(world: World) -> None:
@@ -187,10 +180,10 @@ async def test_finally(case: Case) -> None:
         await world.submit(body)
         await case.act(world)
         status = await world.finished()
-    succeeded = condition(world, "Succeeded")
+    succeeded = world.condition("Succeeded")
     assert (status["phase"], succeeded["reason"]) == (case.run, case.run_reason), case.reason
     assert world.node("clean")["phase"] == case.clean, case.reason
-    assert condition(world, "FinallySucceeded")["status"] == case.finally_, case.reason
+    assert world.condition("FinallySucceeded")["status"] == case.finally_, case.reason
     assert status["verdict"]["phase"] == (case.verdict or case.run), case.reason
     assert status["stage"] == "Finalizing"
     assert world.node("clean")["stage"] == "Finalizing"
@@ -252,7 +245,7 @@ async def test_s125_a_cancel_during_finally_changes_nothing() -> None:
         before = world.status()["verdict"]
         await world.patch_run({"cancel": True})
         text = "set spec.skipFinally"
-        await world.until(lambda: text in condition(world, "Finished")["message"], "it says so")
+        await world.until(lambda: text in world.condition("Finished")["message"], "it says so")
         status = await world.finished()
     assert status["verdict"] == before
     assert status["phase"] == "Succeeded"
@@ -270,7 +263,7 @@ async def test_s125_skip_finally_stops_it() -> None:
         await world.patch_run({"cancel": True, "skipFinally": True})
         status = await world.finished(within=60)
     assert status["phase"] == "Succeeded", "the verdict stays"
-    found = condition(world, "FinallySucceeded")
+    found = world.condition("FinallySucceeded")
     assert (found["status"], found["reason"]) == ("False", "FinallySkipped")
     assert "clean" in found["message"]
     assert [world.node(path)["phase"] for path in ("clean", "later")] == ["Cancelled"] * 2
@@ -304,7 +297,7 @@ async def test_s126_suspend_starts_nothing_and_the_deadline_counts() -> None:
         assert world.status()["phase"] == "Suspended"
         status = await world.finished(within=120)
     assert world.node("clean")["reason"] == "DeadlineExceeded"
-    assert condition(world, "Succeeded")["reason"] == "FinallyFailed"
+    assert world.condition("Succeeded")["reason"] == "FinallyFailed"
     assert status["verdict"]["phase"] == "Succeeded"
 
 
@@ -373,7 +366,7 @@ async def test_s128_a_round_that_is_requested_meanwhile_begins_when_finally_has_
         await world.patch_run({"rerun": {"round": 2}})
         text = "round 2 begins when finally has ended"
         await world.until(
-            lambda: text in condition(world, "FinallySucceeded")["message"], "a condition says so"
+            lambda: text in world.condition("FinallySucceeded")["message"], "a condition says so"
         )
         assert world.status()["round"] == 1
         await world.until(lambda: world.status()["round"] == 2, "round 2 begins")

@@ -7,8 +7,8 @@ from waypost.ports.cluster import ClusterError, Kind, Obj, QuotaExceeded, Reject
 
 from tests.support.builders import gate, python, spec
 from tests.support.harness import World
+from tests.support.refusals import Refusal
 from tests.support.virtual import virtual
-from tests.unit.runtime.passes.test_refused_approval import RefusedWrites
 
 QUOTA = QuotaExceeded("exceeded quota: team", code=403)
 POLICY = Rejected("admission webhook denied the request: no", code=403)
@@ -33,7 +33,7 @@ async def test_s86_an_approval_that_could_not_be_closed_is_closed_after_the_end_
     error: ClusterError, end: str
 ) -> None:
     async with World() as world:
-        refused = RefusedWrites(world.start(), error)
+        refused = Refusal(world.start(), error, Kind.APPROVAL, verb="patch_status")
         await world.submit(spec(gate("ok", timeout="60s", onDenied="Continue")))
         await world.until(lambda: bool(world.all(Kind.APPROVAL)), "asked", within=30)
         if end == "cancel":
@@ -59,7 +59,7 @@ async def test_s86_an_approval_that_could_not_be_closed_is_closed_after_the_end_
 async def test_s86_a_decision_after_the_end_has_no_effect_and_says_so() -> None:
     """Its Approval was left open. A closed one takes no decision: the API server refuses it."""
     async with World() as world:
-        refused = RefusedWrites(world.start(), QUOTA)
+        refused = Refusal(world.start(), QUOTA, Kind.APPROVAL, verb="patch_status")
         await world.submit(
             spec(
                 gate("ok", timeout="60s", onDenied="Continue"),

@@ -1,15 +1,21 @@
 """An Approval that the API server will not take: the node says so, in the server's own words."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any
 
 import pytest
 from waypost.kube.timestamps import parse_timestamp as parse
-from waypost.ports.cluster import Kind, QuotaExceeded, RefusedForNow, Rejected, Unavailable
+from waypost.ports.cluster import (
+    ClusterError,
+    Kind,
+    QuotaExceeded,
+    RefusedForNow,
+    Rejected,
+    Unavailable,
+)
 
 from tests.support.builders import gate, python, spec, wait
-from tests.support.harness import Call, Operator, World
+from tests.support.harness import World
+from tests.support.refusals import Refusal
 from tests.support.virtual import virtual
 
 WORDS = "admission webhook denied the request: no gates on Fridays"
@@ -41,25 +47,12 @@ async def test_refused_by_a_quota_that_lifts() -> None:
         assert status["phase"] == "Succeeded"
 
 
+QUOTA = QuotaExceeded("exceeded quota: team", code=403)
 REFUSALS = [
-    pytest.param(QuotaExceeded("exceeded quota: team", code=403), id="quota"),
+    pytest.param(QUOTA, id="quota"),
     pytest.param(Rejected("admission webhook denied the request: no", code=403), id="policy"),
     pytest.param(RefusedForNow("failed calling webhook: refused", code=500), id="webhook"),
 ]
-
-
-class RefusedWrites:
-    """Refuses the statuses of Approvals, or Approvals, while it is on."""
-
-    def __init__(self, operator: Operator, error: Exception, verb: str = "patch_status") -> None:
-        self.on = True
-
-        async def intercept(call: Call, send: Callable[[], Awaitable[Any]]) -> Any:
-            if self.on and call.kind is Kind.APPROVAL and call.verb == verb:
-                raise error
-            return await send()
-
-        operator.line.intercept = intercept
 
 
 def seconds_until_end(world: World, path: str) -> float:
@@ -78,12 +71,12 @@ NO_ANSWER = pytest.param(Unavailable("internal error", code=500), id="no answer"
 @pytest.mark.parametrize("error", [*REFUSALS, NO_ANSWER])
 @virtual
 async def test_s70_silence_ends_in_time_when_the_approval_cannot_be_written(
-    error: Exception, lenient: bool, verb: str
+    error: ClusterError, lenient: bool, verb: str
 ) -> None:
     if verb == "create" and type(error) is Rejected:
         return  # the node fails at once: nobody can be asked
     async with World() as world:
-        refused = RefusedWrites(world.start(), error, verb)
+        refused = Refusal(world.start(), error, Kind.APPROVAL, verb=verb)
         more = {"onDenied": "Continue"} if lenient else {"onFailure": "Continue"}
         await world.submit(spec(gate("ok", timeout="60s", **more), wait("later", duration="300s")))
         await world.until(lambda: "finishedAt" in world.node("ok"), "it ends", within=90)
@@ -109,7 +102,7 @@ async def test_s70_an_answer_in_time_counts_though_it_cannot_be_recorded_at_once
     """The watch is late, the status cannot be written: a live read finds the answer."""
     async with World() as world:
         operator = world.start()
-        refused = RefusedWrites(operator, QuotaExceeded("exceeded quota: team", code=403))
+        refused = Refusal(operator, QUOTA, Kind.APPROVAL, verb="patch_status")
         await world.submit(spec(gate("ok", timeout="60s")))
         await world.until(lambda: bool(world.all(Kind.APPROVAL)), "asked")
         operator.watch.pause()
@@ -126,7 +119,7 @@ async def test_s70_an_answer_in_time_counts_though_it_cannot_be_recorded_at_once
 @virtual
 async def test_s70_a_late_yes_does_not_count_where_the_expiry_cannot_be_recorded() -> None:
     async with World() as world:
-        RefusedWrites(world.start(), QuotaExceeded("exceeded quota: team", code=403))
+        Refusal(world.start(), QUOTA, Kind.APPROVAL, verb="patch_status")
         await world.submit(spec(gate("ok", timeout="60s"), python("go", dependsOn=["ok"])))
         await world.until(lambda: bool(world.all(Kind.APPROVAL)), "asked")
         await asyncio.sleep(61)

@@ -19,20 +19,11 @@ from waypost.ports.cluster import (
 )
 
 from tests.support.builders import python, spec
+from tests.support.children import DOUBLE, PARENT, calls, child, child_runs, patch_child, ran
 from tests.support.harness import RUN, Call, Operator, World, fails, gives, hangs
+from tests.support.refusals import says_unread
+from tests.support.templates import REVIEW, create_template
 from tests.support.virtual import virtual
-from tests.unit.runtime.passes.test_children import (
-    DOUBLE,
-    PARENT,
-    REVIEW,
-    calls,
-    child,
-    child_runs,
-    patch_child,
-    ran,
-)
-from tests.unit.runtime.passes.test_refused_reads import said
-from tests.unit.runtime.passes.test_templates import create_template
 
 FORBIDDEN = Rejected("agentworkflows.waypost.dev is forbidden", code=403)
 
@@ -223,7 +214,7 @@ async def test_s85_a_node_names_the_list_of_child_runs_that_is_refused() -> None
         refusing = Refusing(world.start(), {"create": Unavailable("lost"), "list": FORBIDDEN})
         await create_template(world, DOUBLE)
         await world.submit(PARENT)
-        node = await said(world, "check")
+        node = await says_unread(world, "check")
         assert "Jobs, pods and child runs cannot be read: agentworkflows" in node["message"]
         refusing.on = False
         status = await world.finished()

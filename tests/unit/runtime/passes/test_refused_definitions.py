@@ -6,15 +6,14 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from waypost.ports.cluster import ClusterError, Kind, Obj, Rejected, Unavailable
+from waypost.ports.cluster import ClusterError, Kind, Obj, Unavailable
 
 from tests.support.builders import container, gate, python, spec, wait
 from tests.support.harness import Call, Operator, World, hangs
+from tests.support.refusals import FORBIDDEN, Refusal, says_unread
+from tests.support.templates import RUN_OF, create_template
 from tests.support.virtual import virtual
-from tests.unit.runtime.passes.test_refused_reads import RefusedReads, condition, said
-from tests.unit.runtime.passes.test_templates import RUN_OF, create_template
 
-FORBIDDEN = Rejected("forbidden: cannot get resource", code=403)
 ERRORS: list[Any] = [
     pytest.param(FORBIDDEN, id="rbac"),
     pytest.param(Unavailable("internal error", code=500), id="500"),
@@ -29,13 +28,13 @@ async def test_s85_a_run_whose_template_cannot_be_read_waits_and_says_so(
     error: ClusterError | None, cancel: bool
 ) -> None:
     async with World() as world:
-        refused = RefusedReads(world.start(), error, Kind.AGENT_WORKFLOW_TEMPLATE)
+        refused = Refusal(world.start(), error, Kind.AGENT_WORKFLOW_TEMPLATE, verb="get")
         await create_template(world, spec(python("a")))
         await world.submit(RUN_OF)
         await world.until(
-            lambda: condition(world, "Accepted").get("reason") == "ReadRejected", "said", within=60
+            lambda: world.condition("Accepted").get("reason") == "ReadRejected", "said", within=60
         )
-        text = condition(world, "Accepted")["message"]
+        text = world.condition("Accepted")["message"]
         assert "AgentWorkflowTemplate review cannot be read" in text
         if cancel:
             await world.patch_run({"cancel": True})
@@ -57,13 +56,13 @@ async def test_s85_a_pinned_definition_that_a_new_operator_cannot_read(
         await world.submit({**RUN_OF, **({"deadline": "3m"} if end == "deadline" else {})})
         await world.until(lambda: "finishedAt" in world.node("b"), "b has run", within=30)
         first.die()
-        refused = RefusedReads(world.start(), error, Kind.NODE_RECORD)
+        refused = Refusal(world.start(), error, Kind.NODE_RECORD, verb="get")
         await world.until(
-            lambda: condition(world, "Accepted").get("reason") == "DefinitionUnread",
+            lambda: world.condition("Accepted").get("reason") == "DefinitionUnread",
             "said",
             within=60,
         )
-        assert "cannot be read" in condition(world, "Stalled")["message"]
+        assert "cannot be read" in world.condition("Stalled")["message"]
         if end == "readable":
             refused.on = False
         elif end == "cancel":
@@ -73,13 +72,13 @@ async def test_s85_a_pinned_definition_that_a_new_operator_cannot_read(
         assert world.node("a")["reason"] == expected[end]
         assert status["phase"] == ("Cancelled" if end == "cancel" else "Failed")
         if end == "readable":
-            assert condition(world, "Accepted")["status"] == "True"
+            assert world.condition("Accepted")["status"] == "True"
 
 
 @virtual
 async def test_s85_a_namespace_that_cannot_be_read_holds_up_no_disrupted_pod() -> None:
     async with World(script={"a": [hangs()]}) as world:
-        refused = RefusedReads(world.start(), FORBIDDEN, Kind.NAMESPACE)
+        refused = Refusal(world.start(), FORBIDDEN, Kind.NAMESPACE, verb="get")
         await world.submit(spec(container("a", onFailure="Continue"), python("b")))
         await world.until(lambda: bool(world.work.pods("a")), "it runs", within=30)
         await world.delete(Kind.POD, world.work.pods("a")[0].name)
@@ -91,7 +90,7 @@ async def test_s85_a_namespace_that_cannot_be_read_holds_up_no_disrupted_pod() -
 @virtual
 async def test_s85_a_machine_that_cannot_be_read_is_not_lost(error: ClusterError | None) -> None:
     async with World(script={"a": [hangs()]}) as world:
-        refused = RefusedReads(world.start(), error, Kind.NODE)
+        refused = Refusal(world.start(), error, Kind.NODE, verb="get")
         await world.submit(spec(container("a", timeout="2h"), wait("w", duration="20m")))
         await world.until(lambda: world.node("a").get("phase") == "Running", "it runs", within=30)
         await world.until(lambda: bool(world.ledger.executions), "it runs", within=30)
@@ -194,9 +193,9 @@ async def test_s85_the_message_of_a_node_that_could_be_read_again_is_cleared() -
     async with World() as world:
         operator = world.start()
         world.work.queue_jobs(True)
-        refused = RefusedReads(operator, FORBIDDEN, Kind.JOB, verb="list")
+        refused = Refusal(operator, FORBIDDEN, Kind.JOB, verb="list")
         await world.submit(spec(python("a")))
-        await said(world, "a")
+        await says_unread(world, "a")
         refused.on = False
         await world.until(
             lambda: world.node("a").get("reason") == "PodRejected", "the Job waits", within=150

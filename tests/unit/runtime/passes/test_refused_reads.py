@@ -1,11 +1,8 @@
 """What cannot be read holds up only what needs it, and the run says so (S85)."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from waypost.kube.objects import items
 from waypost.ports.cluster import (
     Busy,
     ClusterError,
@@ -18,11 +15,11 @@ from waypost.ports.cluster import (
 
 from tests.fakes.nodes.programs import Outcome
 from tests.support.builders import agent, container, gate, python, spec, wait
-from tests.support.harness import Call, Operator, World, gives, hangs
+from tests.support.harness import World, gives, hangs
+from tests.support.refusals import FORBIDDEN, Refusal, says_unread
 from tests.support.virtual import virtual
 
 LARGE = "x" * 3000
-FORBIDDEN = Rejected('noderecords.waypost.dev "r" is forbidden: cannot get resource', code=403)
 ERRORS: list[Any] = [
     pytest.param(FORBIDDEN, id="rbac"),
     pytest.param(RefusedForNow("failed calling webhook: refused", code=500), id="webhook"),
@@ -32,41 +29,8 @@ ERRORS: list[Any] = [
 ]
 
 
-class RefusedReads:
-    """Reads that fail while it is on: with `error`, or after ten seconds if that is None."""
-
-    def __init__(
-        self, operator: Operator, error: ClusterError | None, *kinds: Kind, verb: str = "get"
-    ) -> None:
-        self.on, self.count = True, 0
-
-        async def intercept(call: Call, send: Callable[[], Awaitable[Any]]) -> Any:
-            if not (self.on and operator.ready) or call.kind not in kinds or call.verb != verb:
-                return await send()
-            self.count += 1
-            if error is None:
-                await asyncio.sleep(10)
-                raise Unavailable("the request timed out")
-            raise error
-
-        operator.line.intercept = intercept
-
-
-def condition(world: World, type_: str) -> Obj:
-    found = (c for c in items(world.status(), "conditions") if c["type"] == type_)
-    return next(found, {})
-
-
 def words(error: ClusterError | None) -> str:
     return error.message if error is not None else "the request timed out"
-
-
-async def said(world: World, path: str, *, within: float = 60) -> Obj:
-    """A node that says that it cannot read what it needs."""
-    await world.until(
-        lambda: world.node(path).get("reason") == "ReadRejected", "it says why", within=within
-    )
-    return world.node(path)
 
 
 async def until_ended(world: World, path: str) -> None:
@@ -84,7 +48,7 @@ async def test_s85_only_the_node_that_reads_a_record_waits_for_it(
     error: ClusterError | None,
 ) -> None:
     async with World(script={"a": [gives(LARGE)], "slow": [hangs()]}) as world:
-        refused = RefusedReads(world.start(), error, Kind.NODE_RECORD)
+        refused = Refusal(world.start(), error, Kind.NODE_RECORD, verb="get")
         nodes = [
             GAP,
             python("a"),
@@ -96,15 +60,15 @@ async def test_s85_only_the_node_that_reads_a_record_waits_for_it(
             gate("ask", onDenied="Continue", timeout="50s"),
         ]
         await world.submit(spec(*nodes))
-        node = await said(world, "b")
+        node = await says_unread(world, "b")
         record = world.node("a")["outputRecord"]
         assert node["phase"] == "Pending"
         assert f"NodeRecord {record} cannot be read: {words(error)}" in node["message"]
-        assert "b: ReadRejected: " in condition(world, "Reconciling")["message"]
+        assert "b: ReadRejected: " in world.condition("Reconciling")["message"]
         permanent = type(error) is Rejected
-        assert condition(world, "Stalled")["status"] == str(permanent)
+        assert world.condition("Stalled")["status"] == str(permanent)
         if permanent:
-            assert "allow the operator to read it" in condition(world, "Stalled")["message"]
+            assert "allow the operator to read it" in world.condition("Stalled")["message"]
         for path in ("after", "unrelated", "slow", "ask"):
             await until_ended(world, path)
         assert world.node("after")["phase"] == "Succeeded", "it does not read the record"
@@ -117,17 +81,17 @@ async def test_s85_only_the_node_that_reads_a_record_waits_for_it(
         assert status["phase"] == "Succeeded"
         assert world.work.pods("b")[0].inputs == {"x": LARGE}
         assert "reason" not in world.node("b")
-        assert condition(world, "Stalled")["status"] == "False"
+        assert world.condition("Stalled")["status"] == "False"
 
 
 @pytest.mark.parametrize("error", ERRORS)
 @virtual
 async def test_s85_a_cancel_ends_the_run(error: ClusterError | None) -> None:
     async with World(script={"a": [gives(LARGE)], "slow": [hangs()]}) as world:
-        RefusedReads(world.start(), error, Kind.NODE_RECORD)
+        Refusal(world.start(), error, Kind.NODE_RECORD, verb="get")
         nodes = [GAP, python("a"), python("b", **NEEDS), container("slow")]
         await world.submit(spec(*nodes, outputs={"r": "${nodes.a.output}"}))
-        await said(world, "b")
+        await says_unread(world, "b")
         await world.quiet(30)
         await world.patch_run({"cancel": True})
         status = await world.finished(within=60)
@@ -139,7 +103,7 @@ async def test_s85_a_cancel_ends_the_run(error: ClusterError | None) -> None:
 @virtual
 async def test_s85_deadlines_end_the_node_and_the_run(error: ClusterError | None) -> None:
     async with World(script={"a": [gives(LARGE)]}) as world:
-        RefusedReads(world.start(), error, Kind.NODE_RECORD)
+        Refusal(world.start(), error, Kind.NODE_RECORD, verb="get")
         nodes = [
             GAP,
             python("a"),
@@ -152,7 +116,7 @@ async def test_s85_deadlines_end_the_node_and_the_run(error: ClusterError | None
         assert "ReadRejected" in world.node("b")["message"]
         assert "finishedAt" not in world.node("c")
         status = await world.finished(within=120)
-        assert (status["phase"], condition(world, "Succeeded")["reason"]) == (
+        assert (status["phase"], world.condition("Succeeded")["reason"]) == (
             "Failed",
             "DeadlineExceeded",
         )
@@ -162,15 +126,15 @@ async def test_s85_deadlines_end_the_node_and_the_run(error: ClusterError | None
 @virtual
 async def test_s85_the_outputs_of_a_run_wait_for_their_record(end: str) -> None:
     async with World(script={"a": [gives(LARGE)]}) as world:
-        refused = RefusedReads(world.start(), FORBIDDEN, Kind.NODE_RECORD)
+        refused = Refusal(world.start(), FORBIDDEN, Kind.NODE_RECORD, verb="get")
         limit = {"deadline": "5m"} if end == "deadline" else {}
         await world.submit(spec(python("a"), GAP, outputs={"r": "${nodes.a.output}"}, **limit))
         await world.until(
-            lambda: "outputs: ReadRejected" in condition(world, "Reconciling").get("message", ""),
+            lambda: "outputs: ReadRejected" in world.condition("Reconciling").get("message", ""),
             "the run says why it waits",
             within=60,
         )
-        assert condition(world, "Stalled")["status"] == "True"
+        assert world.condition("Stalled")["status"] == "True"
         await world.quiet(60)
         assert not world.is_finished()
         if end == "readable":
@@ -182,8 +146,8 @@ async def test_s85_the_outputs_of_a_run_wait_for_their_record(end: str) -> None:
         assert status["phase"] == outcome[end]
         assert status.get("outputs", {}) == ({"r": LARGE} if end == "readable" else {})
         if end == "deadline":
-            assert condition(world, "Succeeded")["reason"] == "DeadlineExceeded"
-            assert "cannot be read" in condition(world, "Succeeded")["message"]
+            assert world.condition("Succeeded")["reason"] == "DeadlineExceeded"
+            assert "cannot be read" in world.condition("Succeeded")["message"]
 
 
 @pytest.mark.parametrize("error", ERRORS)
@@ -193,10 +157,10 @@ async def test_s85_an_attempt_whose_result_may_be_in_a_record_is_not_judged(
     end: str, error: ClusterError | None
 ) -> None:
     async with World(script={"a": [lambda pod: Outcome(exit_code=3)]}) as world:
-        refused = RefusedReads(world.start(), error, Kind.NODE_RECORD)
+        refused = Refusal(world.start(), error, Kind.NODE_RECORD, verb="get")
         limit = {"deadline": "2m"} if end == "deadline" else {}
         await world.submit(spec(python("a", **limit), python("b")))
-        node = await said(world, "a")
+        node = await says_unread(world, "a")
         assert node["phase"] == "Running"
         await world.until(lambda: world.node("b")["phase"] == "Succeeded", "b", within=60)
         if end == "readable":
@@ -223,9 +187,9 @@ async def test_s85_lists_of_children_that_fail_hold_up_attempts_without_a_pod_al
             wait("pause", duration="70s"),
             python("b", dependsOn=["pause"]),
         ]
-        refused = RefusedReads(operator, error, kind, verb="list")
+        refused = Refusal(operator, error, kind, verb="list")
         await world.submit(spec(*nodes))
-        node = await said(world, "a")
+        node = await says_unread(world, "a")
         assert words(error) in node["message"]
         world.work.queue_jobs(False)
         refused_before = refused.count
@@ -239,10 +203,10 @@ async def test_s85_lists_of_children_that_fail_hold_up_attempts_without_a_pod_al
 @virtual
 async def test_s85_finally_says_why_it_does_not_begin(error: ClusterError | None) -> None:
     async with World() as world:
-        RefusedReads(world.start(), error, Kind.POD, verb="list")
+        Refusal(world.start(), error, Kind.POD, verb="list")
         clean = {"finally": [python("clean")], "finallyDeadline": "3m"}
         await world.submit(spec(python("a"), **clean))
-        node = await said(world, "clean", within=90)
+        node = await says_unread(world, "clean", within=90)
         assert words(error) in node["message"]
         await world.finished(within=200)
         assert world.node("clean")["reason"] == "DeadlineExceeded"
@@ -253,11 +217,11 @@ async def test_s85_finally_says_why_it_does_not_begin(error: ClusterError | None
 async def test_s85_approvals_that_cannot_be_listed(error: ClusterError | None) -> None:
     """The Approval is deleted while the watch is late: only a list can tell."""
     async with World() as world:
-        refused = RefusedReads(world.start(), error, Kind.APPROVAL, verb="list")
+        refused = Refusal(world.start(), error, Kind.APPROVAL, verb="list")
         await world.submit(spec(gate("ok"), python("b")))
         await world.until(lambda: bool(world.all(Kind.APPROVAL)), "asked", within=30)
         await world.delete(Kind.APPROVAL, world.all(Kind.APPROVAL)[0]["metadata"]["name"])
-        node = await said(world, "ok")
+        node = await says_unread(world, "ok")
         assert words(error) in node["message"]
         await world.until(lambda: world.node("b")["phase"] == "Succeeded", "b", within=30)
         refused.on = False
@@ -270,11 +234,11 @@ async def test_s85_approvals_that_cannot_be_listed(error: ClusterError | None) -
 @virtual
 async def test_s85_a_cancel_withdraws_a_gate_whose_approval_cannot_be_listed() -> None:
     async with World() as world:
-        RefusedReads(world.start(), FORBIDDEN, Kind.APPROVAL, verb="list")
+        Refusal(world.start(), FORBIDDEN, Kind.APPROVAL, verb="list")
         await world.submit(spec(gate("ok")))
         await world.until(lambda: bool(world.all(Kind.APPROVAL)), "asked", within=30)
         await world.delete(Kind.APPROVAL, world.all(Kind.APPROVAL)[0]["metadata"]["name"])
-        await said(world, "ok")
+        await says_unread(world, "ok")
         await world.quiet(30)
         await world.patch_run({"cancel": True})
         assert (await world.finished(within=60))["phase"] == "Cancelled"
@@ -291,11 +255,11 @@ async def test_s85_a_question_that_cannot_be_compared_expires_and_is_not_approve
         await world.submit(spec(python("a"), gate("ok", message="${nodes.a.output}", **more)))
         await world.until(lambda: bool(world.all(Kind.APPROVAL)), "asked", within=30)
         first.die()  # it has the record in memory
-        refused = RefusedReads(world.start(), FORBIDDEN, Kind.NODE_RECORD)
+        refused = Refusal(world.start(), FORBIDDEN, Kind.NODE_RECORD, verb="get")
         await world.quiet(10)
         if answered:
             await world.answer(decision="Approved")
-            await said(world, "ok")
+            await says_unread(world, "ok")
             await world.quiet(200)
             assert world.node("ok")["phase"] == "Waiting"
             refused.on = False
@@ -314,8 +278,8 @@ async def test_s85_a_loop_keeps_an_iteration_that_until_cannot_judge() -> None:
         )
         await world.until(lambda: world.node("b").get("phase") == "Running", "it runs", within=60)
         operator.die()
-        refused = RefusedReads(world.start(), FORBIDDEN, Kind.NODE_RECORD)
-        node = await said(world, "b")
+        refused = Refusal(world.start(), FORBIDDEN, Kind.NODE_RECORD, verb="get")
+        node = await says_unread(world, "b")
         assert node["phase"] == "Running"
         refused.on = False
         assert (await world.finished(within=200))["phase"] == "Succeeded"
@@ -326,7 +290,7 @@ async def test_s85_a_loop_keeps_an_iteration_that_until_cannot_judge() -> None:
 async def test_s85_a_reference_that_cannot_be_read_live_is_not_missing() -> None:
     """At the end of queueTimeout only a live read may say that a provider does not exist."""
     async with World() as world:
-        refused = RefusedReads(world.start(), FORBIDDEN, Kind.MODEL_PROVIDER, verb="list")
+        refused = Refusal(world.start(), FORBIDDEN, Kind.MODEL_PROVIDER, verb="list")
         await world.submit(spec(agent("a", queueTimeout="60s"), python("b")))
         await world.until(lambda: world.node("b").get("phase") == "Succeeded", "b", within=30)
         await world.quiet(120)

@@ -17,19 +17,11 @@ from waypost.ports.cluster import Kind, Obj
 
 from tests.support import builders
 from tests.support.builders import gate, python, spec, wait
+from tests.support.children import CHILD, DOUBLE, PARENT, calls, child, ran
 from tests.support.harness import World, gives, hangs
+from tests.support.refusals import FORBIDDEN, Refusal
+from tests.support.templates import REVIEW, create_template
 from tests.support.virtual import virtual
-from tests.unit.runtime.passes.test_children import (
-    CHILD,
-    DOUBLE,
-    PARENT,
-    REVIEW,
-    calls,
-    child,
-    ran,
-)
-from tests.unit.runtime.passes.test_refused_reads import FORBIDDEN, RefusedReads
-from tests.unit.runtime.passes.test_templates import condition, create_template
 
 
 def _in_round(world: World, number: int) -> bool:
@@ -164,13 +156,15 @@ async def test_s204_a_child_run_is_released_also_if_the_spec_is_rejected_since()
     async with World(script={"twice": [gives(8)]}) as world:
         first = world.start()
         await create_template(world, DOUBLE)
-        RefusedReads(first, FORBIDDEN, Kind.AGENT_WORKFLOW, verb="patch")
+        Refusal(first, FORBIDDEN, Kind.AGENT_WORKFLOW, verb="patch")
         await world.submit(PARENT)
         await world.finished()
         assert CHILD in child(world)["metadata"]["finalizers"]
         unknown = spec(python("b", dependsOn=["none"]), rerun={"round": 2})
         await world.patch_run({**unknown, "outputs": None})
-        await world.until(lambda: "none" in condition(world.run())["message"], "it is rejected")
+        await world.until(
+            lambda: "none" in world.condition("Accepted")["message"], "it is rejected"
+        )
         first.die()
         world.start()
         await world.until(

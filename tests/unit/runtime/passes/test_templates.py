@@ -10,21 +10,8 @@ from waypost.ports.cluster import Kind, Obj, PatchType, QuotaExceeded
 
 from tests.support.builders import container, python, spec
 from tests.support.harness import NAMESPACE, World, fails, gives, hangs
+from tests.support.templates import REVIEW, RUN_OF, create_template
 from tests.support.virtual import virtual
-
-REVIEW = "review"
-RUN_OF: Obj = {"templateRef": {"name": REVIEW}}
-
-
-async def create_template(world: World, body: Obj, name: str = REVIEW) -> Obj:
-    """Create a template."""
-    manifest = {
-        "apiVersion": "waypost.dev/v1alpha1",
-        "kind": "AgentWorkflowTemplate",
-        "metadata": {"name": name},
-        "spec": body,
-    }
-    return await world.user.create(Kind.AGENT_WORKFLOW_TEMPLATE, namespace=NAMESPACE, body=manifest)
 
 
 async def edit_template(world: World, changes: Obj, name: str = REVIEW) -> None:

@@ -18,7 +18,8 @@ from waypost.protocol import ijson
 
 from tests.fakes.nodes.programs import Outcome
 from tests.support.builders import container, gate, python, spec, wait
-from tests.support.harness import Call, Operator, World, gives, hangs
+from tests.support.harness import Call, World, gives, hangs
+from tests.support.refusals import Refusal
 from tests.support.virtual import virtual
 
 LARGE = "x" * 3000
@@ -27,26 +28,6 @@ QUOTA = QuotaExceeded("exceeded quota: no-records", code=403, reason="Forbidden"
 POLICY = Rejected("admission webhook denied the request: no records", code=403)
 WEBHOOK = Unavailable('failed calling webhook "records"', code=500)
 PASSING = [pytest.param(QUOTA, id="quota"), pytest.param(WEBHOOK, id="500")]
-
-
-class Refusal:
-    """What the API server answers to some writes while `on`."""
-
-    def __init__(self, operator: Operator, error: ClusterError, *kinds: Kind, verb: str = "create"):
-        self.on = True
-        self.count = 0
-
-        async def intercept(call: Call, send: Callable[[], Awaitable[Any]]) -> Any:
-            if self.on and call.verb == verb and call.kind in kinds:
-                self.count += 1
-                raise error
-            return await send()
-
-        operator.line.intercept = intercept
-
-
-def condition(world: World, type_: str) -> Obj:
-    return next(c for c in world.status()["conditions"] if c["type"] == type_)
 
 
 @pytest.mark.parametrize("error", PASSING)
@@ -62,7 +43,7 @@ async def test_a_result_that_cannot_be_kept_is_told_held_and_kept_later(
             lambda: world.node("a").get("reason") == "RecordRejected", "told", within=60
         )
         assert error.message in world.node("a")["message"]
-        assert error.message in condition(world, "Reconciling")["message"]
+        assert error.message in world.condition("Reconciling")["message"]
         await world.until(lambda: "RecordRejected" in events(world), "an Event", within=10)
         await world.quiet(600)
         assert world.node("a")["phase"] == "Running"
@@ -150,7 +131,7 @@ async def test_a_gate_that_cannot_be_asked_says_why_and_expires() -> None:
             spec(gate("g", timeout="60s", onDenied="Continue"), python("b", after=["g"]))
         )
         await world.until(lambda: bool(world.node("g").get("reason")), "told", within=30)
-        told = condition(world, "AwaitingApproval")["message"]
+        told = world.condition("AwaitingApproval")["message"]
         assert "exceeded quota" in told
         assert "kubectl patch" not in told, "there is nothing to answer"
         status = await world.finished(within=90)
