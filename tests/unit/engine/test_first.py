@@ -10,8 +10,8 @@ from waypost.kube.facts.jobs import WriteProblem
 from waypost.protocol.work import Usage
 
 from tests.support.builders import agent, gate, python, spec, wait
+from tests.support.maps import refuse_records, steps
 from tests.support.play import Crash, Play, never_ends, raises, returns, uses
-from tests.unit.engine.items.test_unread_items import refuse
 from tests.unit.engine.nodes.test_agent import world
 
 SCORED = {
@@ -450,9 +450,7 @@ def test_s233_a_record_that_cannot_be_written_keeps_the_choice_open() -> None:
     play = full()
     problem = WriteProblem("quota", permanent=False, since=play.now)
     play.overrides = {"write_problems": {record or "": problem}}
-    for _ in range(6):
-        play.step()
-        play.advance(0.2)
+    steps(play, 6)
     assert (play.phases["best"], play.reasons["best"]) == ("Waiting", "RecordRejected")
     assert play.phases["never"] == "Waiting", "nothing is stopped before the choice is recorded"
     play.overrides = {}
@@ -508,9 +506,7 @@ def test_s231_a_pause_elsewhere_is_seen_although_a_choice_waits() -> None:
     held = python("held", onFailure="Pause")
     nodes = [held, python("a", after=["held"]), python("b", after=["held"]), first("a", "b")]
     play = race(*nodes, held=raises())
-    for _ in range(3):
-        play.step()
-        play.advance(0.2)
+    steps(play, 3)
     assert play.phases["best"] == "Waiting"
     assert play.status.phase == "Paused"
 
@@ -730,7 +726,7 @@ def test_s85_a_choice_waits_for_a_result_that_it_reads() -> None:
     play.step()
     record = play.node("quick").output_record
     assert record is not None
-    refuse(play, record)
+    refuse_records(play, record)
     play.endings = {**play.endings, "late": [returns(1)]}
     for _ in range(3):
         play.advance(0.2)

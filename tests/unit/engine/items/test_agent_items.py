@@ -10,6 +10,7 @@ from waypost.api.provider import ModelProviderSpec
 from waypost.protocol.work import SHARE
 
 from tests.support.builders import SETTINGS, agent
+from tests.support.maps import items_of, steps
 from tests.support.play import Ending, Play, evicted, never_ends, uses
 from tests.unit.engine.nodes.test_agent import PROVIDER, asked, play, spent, world
 
@@ -36,8 +37,8 @@ def done(tokens: int, **more: Any) -> Ending:
 
 def out(tokens: int) -> Ending:
     """The attempt used this up, and its share of the budget was too small."""
-    told = f"{SHARE}.tokens: all are used, and there is no output yet"
-    return uses(spent(tokens), fails="BudgetExceeded", message=told)
+    text = f"{SHARE}.tokens: all are used, and there is no output yet"
+    return uses(spent(tokens), fails="BudgetExceeded", message=text)
 
 
 def of_agent(run: Play, path: str, number: int = 1) -> JsonObject:
@@ -52,8 +53,7 @@ def share(run: Play, path: str, number: int = 1) -> int | None:
 
 
 def open_texts(run: Play) -> list[str]:
-    items = run.node("ask").items
-    return (items.open or []) if items is not None else []
+    return items_of(run, "ask").open or []
 
 
 def test_s186_each_item_has_its_own_prompt_and_identity() -> None:
@@ -86,8 +86,8 @@ def test_s186_an_attempt_carries_what_earlier_ones_could_not_report() -> None:
         "ask/0": [evicted(), uses(spent(5), fails="NodeError", carried=carried), done(7)]
     }
     run.finish()
-    told = [of_agent(run, "ask/0", number).get("accounted") for number in (1, 2, 3)]
-    assert told == [None, None, {"reported": 1}]
+    accounted = [of_agent(run, "ask/0", number).get("accounted") for number in (1, 2, 3)]
+    assert accounted == [None, None, {"reported": 1}]
     usage = run.node("ask").usage
     assert usage is not None
     assert usage.total_tokens == 42
@@ -135,9 +135,7 @@ def test_s187_an_item_whose_share_was_too_small_waits_for_more() -> None:
     [held] = [text for text in open_texts(run) if text.startswith("0 ")]
     assert " $200/-/- <tokens " in held
     assert "=BudgetExceeded" in held
-    items = run.node("ask").items
-    assert items is not None
-    assert items.states == "H1 R"
+    assert items_of(run, "ask").states == "H1 R"
     run.endings = {"ask/0": [out(200), done(120)], "ask/1": [done(50)]}
     run.finish()
     assert share(run, "ask/0", 2) == 150, "what the other item gave back"
@@ -161,9 +159,7 @@ def test_s187_items_fail_when_the_budget_is_used_up(
     run.finish()
     node = run.node("ask")
     assert (node.phase, node.reason) == (phase, reason)
-    assert node.items is not None
-    assert node.items.reasons is not None
-    assert set(node.items.reasons) == {"BudgetExceeded"}
+    assert set(items_of(run, "ask").reasons or {}) == {"BudgetExceeded"}
     assert sorted(run.executions) == [("ask/0", 1), ("ask/1", 1)]
 
 
@@ -175,8 +171,7 @@ def test_s188_the_first_item_waits_for_a_missing_provider() -> None:
     run = missing()
     run.step()
     node = run.node("ask")
-    assert node.items is not None
-    assert node.items.states == "H P*2"
+    assert items_of(run, "ask").states == "H P*2"
     assert node.reason == "MissingReference"
     assert "ModelProvider main does not exist" in (node.message or "")
     assert not run.manifests
@@ -193,8 +188,7 @@ def test_s188_it_fails_after_its_queue_timeout() -> None:
     run.finish()
     node = run.node("ask")
     assert (node.phase, node.reason) == ("Failed", "ItemsFailed")
-    assert node.items is not None
-    assert node.items.reasons == {"MissingReference": 1}
+    assert items_of(run, "ask").reasons == {"MissingReference": 1}
 
 
 def test_s188_a_cancel_ends_what_waits() -> None:
@@ -239,10 +233,7 @@ def test_s172_open_items_never_make_the_entry_too_large() -> None:
     )
     run.endings = {"ask": [uses(spent(5), fails="ProviderError")]}
     for _ in range(60):
-        run.step()
-        run.advance(0.2)
-        items = run.node("ask").items
-        assert items is not None
-        entry = items.model_dump(by_alias=True, exclude_none=True, exclude={"fresh"})
+        steps(run, 1)
+        entry = items_of(run, "ask").model_dump(by_alias=True, exclude_none=True, exclude={"fresh"})
         assert len(json.dumps(entry)) <= 8 * 1024
     assert 80 <= len(open_texts(run)) <= 100

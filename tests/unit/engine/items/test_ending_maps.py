@@ -11,22 +11,9 @@ from waypost.engine.state.transition import INLINE_TOTAL, Transition
 from waypost.kube.facts.jobs import WriteProblem
 
 from tests.support.builders import SETTINGS, python
+from tests.support.maps import items_of, mapped, output, programs, run_of, steps
 from tests.support.passes import decide
 from tests.support.play import Play, never_ends, raises, returns
-from tests.unit.engine.items.test_maps import mapped, output, programs, run_of
-
-
-def steps(play: Play, count: int) -> Play:
-    for _ in range(count):
-        play.step()
-        play.advance(0.2)
-    return play
-
-
-def items_of(play: Play, path: str = "scan") -> ItemsStatus:
-    items = play.node(path).items
-    assert items is not None
-    return items
 
 
 def ending(**fields: Any) -> Play:

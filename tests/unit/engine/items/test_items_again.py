@@ -5,8 +5,8 @@ from waypost.api.base import JsonObject, JsonValue
 from waypost.kube.items.marks import counts_of, format_counts
 
 from tests.support.builders import agent, python
+from tests.support.maps import items_of, mapped, output, programs, requests, run_of, steps
 from tests.support.play import Play, never_ends, raises, returns
-from tests.unit.engine.items.test_maps import mapped, output, programs, requests, run_of
 from tests.unit.engine.nodes.test_agent import world
 
 
@@ -124,17 +124,14 @@ def test_s162_an_agent_gets_a_new_conversation() -> None:
 
 def marks(play: Play) -> dict[int, str]:
     """The identity of each open item, as the gateway reads it."""
-    items = play.node("scan").items
-    texts: list[str] = (items.open or []) if items is not None else []
+    texts = items_of(play).open or []
     return {int(text.split()[0]): text.split("#")[1].split()[0] for text in texts}
 
 
 def test_s163_a_round_while_items_run() -> None:
     """Running items are stopped first; those that have ended and are not named stay."""
     play = Play(run_of(["a", "b", "c"], mapped()), endings={"scan/2": [never_ends(), returns(2)]})
-    for _ in range(3):
-        play.step()
-        play.advance(0.2)
+    steps(play, 3)
     play.rerun(**{"from": ["scan/0"]})
     play.finish()
     assert sorted(play.launched[3:]) == ["scan/0", "scan/2"]

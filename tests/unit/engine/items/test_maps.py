@@ -1,17 +1,16 @@
 """Maps, played: the statements S170 to S184 of docs/semantics.md. Ids begin with the label."""
 
 import contextlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 from waypost.api.base import JsonObject, JsonValue
-from waypost.api.meta import ANNOTATION_REQUEST
 from waypost.compiler.definition import define
 
 from tests.support.builders import python, spec
+from tests.support.maps import items_of, mapped, output, programs, requests, run_of, steps
 from tests.support.play import (
     Crash,
     Ending,
@@ -24,34 +23,6 @@ from tests.support.play import (
 )
 
 BOOM = [raises()]
-
-
-def mapped(name: str = "scan", **fields: JsonValue) -> JsonObject:
-    """A map over inputs.list, whose items get their value as input v."""
-    for_each = {"items": "${inputs.list}", **fields.pop("forEach", {})}
-    return python(name, forEach=for_each, **{"inputs": {"v": "${item}"}, **fields})
-
-
-def run_of(values: JsonValue, *nodes: JsonObject, **fields: JsonValue) -> JsonObject:
-    return spec(*nodes, inputs={"list": values}, **fields)
-
-
-def programs(**endings: list[Ending]) -> Mapping[str, list[Ending]]:
-    """Endings by item: `i1` is that of scan/1."""
-    return {f"scan/{name.removeprefix('i')}": list(ends) for name, ends in endings.items()}
-
-
-def output(play: Play, path: str = "scan") -> JsonValue:
-    node = play.node(path)
-    return play.records[node.output_record] if node.output_record else node.output
-
-
-def requests(play: Play) -> dict[tuple[str, int], JsonObject]:
-    """The request documents of all attempts."""
-    return {
-        key: json.loads(job["spec"]["template"]["metadata"]["annotations"][ANNOTATION_REQUEST])
-        for key, job in play.manifests.items()
-    }
 
 
 @dataclass(frozen=True)
@@ -276,9 +247,7 @@ def test_s172_a_map_leaves_room_for_others() -> None:
 def test_s172_an_item_in_backoff_holds_no_place() -> None:
     node = mapped(forEach={"maxParallel": 1}, retry={"limit": 1, "backoff": {"initial": "60s"}})
     play = Play(run_of([1, 2, 3], node), endings=programs(i0=[raises(), returns(0)]))
-    for _ in range(4):
-        play.step()
-        play.advance(0.2)
+    steps(play, 4)
     assert play.launched[:3] == ["scan/0", "scan/1", "scan/2"]
 
 
@@ -287,17 +256,14 @@ def test_s175_running_items_end_and_are_recorded() -> None:
     endings = programs(i0=BOOM, i1=[never_ends()])
     node = mapped(forEach={"maxParallel": 2})
     play = Play(run_of([1, 2, 3], node, python("later", after=["scan"]), python("free")), endings)
-    for _ in range(3):
-        play.step()
-        play.advance(0.2)
-    items = play.node("scan").items
-    assert items is not None
+    steps(play, 3)
+    items = items_of(play)
     assert (items.doomed, items.states) == ("ItemsFailed", "F R C")
     assert play.phases["later"] == "Skipped"
     play.endings = programs(i0=BOOM, i1=[returns("late")])
     play.finish()
     assert play.phases["scan"] == "Failed"
-    sealed = play.records[play.node("scan").items.sealed]  # type: ignore[union-attr, index]
+    sealed = play.records[items_of(play).sealed or ""]
     assert sealed["results"]["1"] == {"o": "late"}
 
 
@@ -385,15 +351,10 @@ def test_s181_items_are_recognized_by_what_they_are() -> None:
 def test_s181_a_list_that_is_replaced_while_items_run() -> None:
     """Running items are stopped first; those that have ended keep their results."""
     play = Play(run_of(["a", "b"], mapped()), endings={"scan/1": [never_ends(), returns("b2")]})
-    for _ in range(3):
-        play.step()
-        play.advance(0.2)
+    steps(play, 3)
     play.edit(inputs={"list": ["b", "a"]}).rerun()
     play.step()
-    assert (play.phases["scan"], play.node("scan").items.states) == (  # type: ignore[union-attr]
-        "Superseding",
-        "S X",
-    )
+    assert (play.phases["scan"], items_of(play).states) == ("Superseding", "S X")
     play.finish()
     assert output(play) == [{"from": "scan/0"}, {"from": "scan/0"}]
     assert play.executions == {("scan/0", 1): 1, ("scan/1", 1): 1, ("scan/0", 2): 1}
@@ -404,9 +365,7 @@ def test_s181_a_map_becomes_a_loop_and_a_map_again() -> None:
     map_ = mapped()
     loop = python("scan", repeat={"until": "${index >= 1}", "max": 3})
     play = Play(run_of(["a", "b"], map_), endings={"scan/1": [never_ends(), returns("b2")]})
-    for _ in range(3):
-        play.step()
-        play.advance(0.2)
+    steps(play, 3)
     play.edit(nodes=[loop]).rerun()
     play.finish()
     assert sorted(play.executions)[:2] == [("scan/0", 1), ("scan/0", 2)]
@@ -436,8 +395,7 @@ def test_s181_a_person_asks_for_a_repetition(named: str) -> None:
 def test_s182_effect_once() -> None:
     """A person decides; nothing runs again without being named."""
     play = Play(run_of([1, 2], mapped(effect="once")), endings=programs(i1=[evicted()])).finish()
-    items = play.node("scan").items
-    assert items is not None
+    items = items_of(play)
     assert items.reasons == {"UnknownEffect": 1}
     play.rerun()
     play.step()

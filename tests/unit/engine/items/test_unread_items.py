@@ -1,41 +1,17 @@
 """Maps whose NodeRecords cannot be read: they wait, and nothing is decided without them (S85)."""
 
-from datetime import timedelta
-
-from waypost.kube.facts.read_problems import ReadProblem, of_record
-
-from tests.support.builders import NOW
+from tests.support.maps import items_of, mapped, output, refuse_records, run_of, steps
 from tests.support.play import Play, never_ends, returns
-from tests.unit.engine.items.test_maps import mapped, output, run_of
 
 LARGE = "x" * 3500  # of an output: a few of them get a NodeRecord
-
-
-def refuse(play: Play, *names: str) -> None:
-    """The API server refuses to read these NodeRecords."""
-    play.overrides = {
-        "unread": {
-            of_record(name): ReadProblem(
-                of_record(name), "forbidden", True, NOW, play.now + timedelta(seconds=5)
-            )
-            for name in names
-        }
-    }
-
-
-def steps(play: Play, count: int) -> None:
-    for _ in range(count):
-        play.step()
-        play.advance(0.2)
 
 
 def test_s85_no_item_starts_without_its_list() -> None:
     play = Play(run_of(["a", "b"], mapped(forEach={"maxParallel": 1})))
     play.step()
-    items = play.node("scan").items
-    assert items is not None
+    items = items_of(play)
     assert items.list_record is not None
-    refuse(play, items.list_record)
+    refuse_records(play, items.list_record)
     play.advance(0.2)
     steps(play, 3)
     node = play.node("scan")
@@ -53,10 +29,8 @@ def with_a_block() -> Play:
     play = Play(run_of(list(range(8)), node), endings={"scan": [returns(LARGE)]})
     while not (blocks := _blocks(play)):
         steps(play, 1)
-    refuse(play, *blocks)
-    for _ in range(12):
-        steps(play, 1)
-    return play
+    refuse_records(play, *blocks)
+    return steps(play, 12)
 
 
 def _blocks(play: Play) -> list[str]:
@@ -68,8 +42,7 @@ def test_s85_a_map_does_not_end_without_its_results() -> None:
     play = with_a_block()
     node = play.node("scan")
     assert (node.phase, node.reason) == ("Running", "ReadRejected")
-    assert node.items is not None
-    assert node.items.states == "S*8"
+    assert items_of(play).states == "S*8"
     play.overrides = {}
     play.finish()
     assert output(play) == [LARGE] * 8
@@ -88,10 +61,9 @@ def test_s85_a_cancel_waits_for_results_only_for_a_while() -> None:
 def test_s85_a_round_waits_for_what_it_would_keep() -> None:
     """Without the results of the last list, items that succeeded would run again."""
     play = Play(run_of(["a", "b"], mapped()), endings={"scan/1": [returns(1)]}).finish()
-    items = play.node("scan").items
-    assert items is not None
+    items = items_of(play)
     assert items.sealed is not None
-    refuse(play, items.sealed)
+    refuse_records(play, items.sealed)
     play.edit(inputs={"list": ["b", "a", "c"]}).rerun()
     steps(play, 3)
     node = play.node("scan")
@@ -105,10 +77,9 @@ def test_s85_an_item_shows_the_reason_only_while_it_waits() -> None:
     play = Play(run_of(["a"], mapped()), endings={"scan": [never_ends(), returns(1)]})
     play.step()
     play.advance(0.2)
-    items = play.node("scan").items
-    assert items is not None
+    items = items_of(play)
     assert items.list_record is not None
-    refuse(play, items.list_record)
+    refuse_records(play, items.list_record)
     play.jobs, play.pods = {}, {}
     play.advance(20)
     steps(play, 2)
