@@ -16,7 +16,7 @@ def with_withheld(made: Scenario) -> Scenario:
     """In every sixteenth scenario without rounds, pauses, others, maps, choices, a template: reads,
     stops, creates or everything is refused for a while. Most of them have no other trouble."""
     rng = random.Random(f"withheld of {made.seed}")
-    graphs = any(node.values is not None or node.kind == "first" for node in made.nodes)
+    graphs = any(node.is_map or node.kind == "first" for node in made.nodes)
     taken = made.needs_people or made.is_strange or made.template is not None or graphs
     if rng.random() > _SHARE or taken:
         return made

@@ -8,13 +8,12 @@ from waypost.kube.objects import section
 
 from tests.simulation.judging import map_items
 from tests.simulation.judging.starts import ProgramsJudge
-from tests.simulation.reference.interpreter import Again, End, Patience, end_of
+from tests.simulation.reference.interpreter import CANCELLED, Again, End, Patience, end_of
 from tests.simulation.scenario.plan import Node
 from tests.simulation.scenario.programs import Gave
 from tests.simulation.watching import choices
 from tests.simulation.watching.evidence import AttemptStory, PodStory, Violation
 
-CLOSED: Final = End("Cancelled", "Cancelled")
 _SLACK: Final = 2.0  # seconds; Kubernetes stamps whole ones
 _STOPPING: Final = 15.0  # from a timeout to the end of a program that takes its SIGTERM
 _UNREAD: Final = frozenset({"garbage", "foreign", "oom", "silent"})
@@ -51,7 +50,7 @@ class AttemptsJudge(ProgramsJudge):
                 return [End("Succeeded")]
             return [patience.after_iteration(node, node.loop, given.output)]
         if not story.reason and "/" in node.name:
-            return [CLOSED]
+            return [CANCELLED]
         ran = any(
             e.attempt == story.number and not self._seen.is_too_late(e.pod_uid)
             for e in self._ledger.of(node.name)
@@ -75,10 +74,10 @@ class AttemptsJudge(ProgramsJudge):
         if entry is None or not follows or self._seen.finished_at is None:
             return
         found = End(entry["phase"], entry.get("reason"))
-        legal = {CLOSED if isinstance(each, Again) else each for each in follows}
-        if CLOSED in legal or "NotChosen" in self._seen.attempts_of(node.name)[-1].stops:
+        legal = {CANCELLED if isinstance(each, Again) else each for each in follows}
+        if CANCELLED in legal or "NotChosen" in self._seen.attempts_of(node.name)[-1].stops:
             legal |= self._unneeded(node)
-        if CLOSED in legal and node.kind == "agent" and self._scenario.tokens is not None:
+        if CANCELLED in legal and node.kind == "agent" and self._scenario.tokens is not None:
             legal.add(End("Failed", "BudgetExceeded"))  # others have used up the rest
         if found not in legal:
             yield Violation("T11", f"{node.name}: expected {legal}, found {found}")

@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from tests.simulation.judging.attempts import CLOSED
-from tests.simulation.reference.interpreter import End
+from tests.simulation.reference.interpreter import CANCELLED, End
 from tests.simulation.scenario.plan import Node, Scenario
 from tests.simulation.watching.evidence import Evidence, GateStory, Violation
 
@@ -19,7 +18,7 @@ def ends(node: Node, seen: Evidence) -> set[End]:
 
 def _ends(node: Node, gate: GateStory) -> Iterator[End]:
     if gate.state == "Withdrawn":
-        yield CLOSED
+        yield CANCELLED
     elif gate.state == "Approved":
         yield End("Succeeded")
     elif gate.state == "Denied":

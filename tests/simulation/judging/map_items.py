@@ -4,19 +4,17 @@ VM7). A second implementation of docs/semantics.md, "Maps"."""
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from typing import Any
 
 from waypost.kube.objects import section
 from waypost.ports.cluster import Obj
 
 from tests.fakes.nodes.programs import node_of
-from tests.simulation.reference.interpreter import Again, End, Starts
+from tests.simulation.reference.interpreter import CANCELLED, Again, End, Starts
 from tests.simulation.reference.maps import payload, sealed_of, states_of
 from tests.simulation.scenario.plan import Node, Scenario
 from tests.simulation.scenario.programs import Gave
 from tests.simulation.watching.evidence import Evidence, Violation
-
-_CANCELLED: Final = End("Cancelled", "Cancelled")
 
 
 def programs(node: Node, seen: Evidence) -> list[Node]:
@@ -61,7 +59,7 @@ def _recorded_item(seen: Evidence, known: dict[str, Obj], path: str) -> str:
 
 def list_of(node: Node, seen: Evidence) -> list[int]:
     """The list of the latest round."""
-    found = section(seen.spec, "inputs").get(f"list_{node.name}")
+    found = section(seen.spec, "inputs").get(node.list_input)
     return list(found) if isinstance(found, list) else []
 
 
@@ -161,7 +159,7 @@ def ends(node: Node, seen: Evidence) -> set[End]:
     if failed > node.allowed_failures(len(states)):
         return {End("Failed", "ItemsFailed")}
     if any(letter == "C" for letter, _ in states):
-        return {_CANCELLED} if not states or seen.finished_at else set()
+        return {CANCELLED} if not states or seen.finished_at else set()
     return {End("Succeeded")}
 
 

@@ -99,7 +99,7 @@ class Rounds:
         return {
             node.name
             for node in self._scenario.nodes
-            if node.is_map and len({str(each.get(f"list_{node.name}")) for each in lists}) > 1
+            if node.is_map and len({str(each.get(node.list_input)) for each in lists}) > 1
         }
 
     def _told(self, story: RoundStory, known: dict[str, Obj], new: Obj) -> None:

@@ -7,10 +7,11 @@ from waypost.kube.objects import section
 from waypost.ports.cluster import Obj
 
 from tests.simulation.judging import gates, map_items
-from tests.simulation.judging.attempts import CLOSED, AttemptsJudge
+from tests.simulation.judging.attempts import AttemptsJudge
 from tests.simulation.reference import loops
 from tests.simulation.reference.budget import over_budget
 from tests.simulation.reference.interpreter import (
+    CANCELLED,
     VERDICT,
     End,
     Starts,
@@ -79,7 +80,7 @@ class Judge(AttemptsJudge):
         )
         legal: set[Any] = set(self._unneeded(node))
         if closed and (not started or end.phase == "Cancelled"):
-            legal.add(CLOSED)
+            legal.add(CANCELLED)
             if doomed:
                 legal.add(End("Skipped", "DependencyFailed"))
         if isinstance(follows, Starts):

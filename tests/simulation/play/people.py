@@ -61,7 +61,8 @@ async def _begin(stage: "Stage", planned: Round) -> bool:
         asked = section(run, "spec", "rerun")
         number = max(int(asked.get("round", 1)), int(section(run, "status").get("round", 1))) + 1
         rerun = _rerun(stage, planned, number=number, blocked=blocked)
-        lists = {f"list_{name}": list(values) for name, values in planned.lists}
+        nodes = stage.scenario.by_name
+        lists = {nodes[name].list_input: list(values) for name, values in planned.lists}
         inputs = {**section(run, "spec", "inputs"), **lists}
         edited = _edited(stage, run, planned)
         await stage.replace_in_run(rerun=rerun, nodes=edited, inputs=inputs)
@@ -107,7 +108,8 @@ def _items(stage: "Stage", planned: Round, named: set[str]) -> list[str]:
     for name, index in planned.again_items:
         stored = section(nodes.get(name, {}), "items")
         listed = bool(stored.get("sealed") or stored.get("listRecord"))
-        known = min(stored.get("total", 0), len(inputs.get(f"list_{name}", ())))
+        values = inputs.get(stage.scenario.by_name[name].list_input, ())
+        known = min(stored.get("total", 0), len(values))
         if listed and index < known and name not in {*named, planned.drop, planned.edit}:
             found.append(f"{name}/{index}")
     return found

@@ -4,7 +4,6 @@
 2 a person cancels the run first.
 """
 
-import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
@@ -12,6 +11,7 @@ from waypost.ports.cluster import ClusterError, Kind, RefusedForNow, Rejected, U
 
 from tests.fakes.cluster import OPERATOR
 from tests.fakes.faults import Request, Withheld
+from tests.simulation.play import standstill
 from tests.simulation.scenario.plan import Trouble
 from tests.support.harness import NAMESPACE
 
@@ -44,7 +44,7 @@ CHOICES: Final = (
 )
 # With these a cancel ends the run all the same: no program has to be found or stopped.
 _ENDED_BY_CANCEL: Final = frozenset({"records", "gates"})
-UNSAID: Final = "all"  # then nothing can be written, so nothing can be said
+_UNSAID: Final = "all"  # then nothing can be written, so nothing can be said
 
 
 def rule(choice: str) -> Withheld:
@@ -68,21 +68,13 @@ def rule(choice: str) -> Withheld:
 
 async def withhold(stage: "Stage", trouble: Trouble) -> None:
     """Let requests fail for a while, and judge what the run says and does meanwhile."""
-    from tests.simulation.play import strange
-
     what, failing = trouble.choice.split()[1], rule(trouble.choice)
     withheld = stage.world.cluster.withheld
     withheld.append(failing)
-    began = stage.watcher.now
     stage.exercise(trouble)
     try:
-        await asyncio.sleep(trouble.seconds)
-        if what != UNSAID:
-            strange.blame(stage, since=began)
-        if trouble.number == 2 and not stage.has_ended:
-            await stage.patch_run(cancel=True)
-            await stage.until(lambda: stage.has_ended, strange.TO_CANCEL)
-            if what in _ENDED_BY_CANCEL:
-                strange.blame_late_end(stage)
+        await standstill.outlast(
+            stage, trouble, says=what != _UNSAID, ends=what in _ENDED_BY_CANCEL
+        )
     finally:
         withheld.remove(failing)

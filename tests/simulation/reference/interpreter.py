@@ -35,6 +35,9 @@ class End:
     moment: float = field(default=0.0, compare=False)  # when that was
 
 
+CANCELLED: Final = End("Cancelled", "Cancelled")
+
+
 class Unreadable(Exception):
     """An expression that finds nothing, or the wrong thing."""
 

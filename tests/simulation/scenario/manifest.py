@@ -55,8 +55,7 @@ def spec_of(scenario: Scenario) -> Obj:
 
 def lists_of(scenario: Scenario) -> Obj:
     """The lists of maps, as inputs of the run."""
-    maps = [node for node in scenario.nodes if node.values is not None]
-    return {f"list_{node.name}": list(node.values or ()) for node in maps}
+    return {n.list_input: list(n.values) for n in scenario.nodes if n.values is not None}
 
 
 def _read(read: Read, by_name: dict[str, Node]) -> str:
@@ -86,7 +85,7 @@ def node_of(node: Node, by_name: dict[str, Node]) -> Obj:
     if node.is_map:
         body["inputs"] = {**body.get("inputs", {}), "item": "${item}"}
         body["forEach"] = {
-            "items": f"${{inputs.list_{node.name}}}",
+            "items": f"${{inputs.{node.list_input}}}",
             "maxParallel": node.max_parallel,
             "tolerate": node.tolerate,
             "collect": "All" if node.collects else "None",

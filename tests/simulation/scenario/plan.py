@@ -155,6 +155,11 @@ class Node:
     def is_map(self) -> bool:
         return self.values is not None
 
+    @property
+    def list_input(self) -> str:
+        """The input of the run that has the list of a map."""
+        return f"list_{self.name}"
+
     def item(self, path: str, value: int) -> "Node":
         """One item as a node: what its program does follows from its value."""
         acts = self.item_acts[value % len(self.item_acts)]

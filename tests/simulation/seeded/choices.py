@@ -11,7 +11,7 @@ from waypost.engine.run import losers
 from waypost.engine.state.inputs import Invalid
 from waypost.protocol.reasons import Reason
 
-from tests.simulation.scenario.plan import Node, Scenario
+from tests.simulation.scenario.plan import NOTHING, Node, Scenario
 from tests.simulation.seeded.hunting import bug
 
 
@@ -39,7 +39,7 @@ def _judges(plan: Scenario) -> bool:
 
 
 def _falls_back(plan: Scenario) -> bool:
-    return _chooses(plan) and any(n.candidate and n.fallback != "NOTHING" for n in plan.nodes)
+    return _chooses(plan) and any(n.candidate and n.fallback != NOTHING for n in plan.nodes)
 
 
 @bug("VC1", focus=_begins_late)

@@ -116,8 +116,7 @@ def end_of(seen: Evidence, entry: Obj) -> End:
         return End(entry["phase"], entry.get("reason"), at=written, moment=moment)
     output = entry.get("output")
     if entry.get("outputRecord"):
-        record = seen.records.get(entry["outputRecord"], {})
-        output = payload(record)
+        output = payload(seen.records.get(entry["outputRecord"], {}))
     return End("Succeeded", None, output, at=written, moment=moment)
 
 

@@ -9,7 +9,7 @@ from waypost.ports.cluster import Obj
 
 from tests.fakes.clock import EPOCH
 from tests.fakes.nodes.podstatus import MESSAGE_LIMIT
-from tests.fakes.nodes.programs import Outcome
+from tests.fakes.nodes.programs import Outcome, node_of
 from tests.simulation.scenario import programs
 from tests.simulation.scenario.plan import Act, Node
 from tests.simulation.scenario.programs import Meaning
@@ -192,7 +192,7 @@ class Evidence:
 
     def is_dropped(self, path: str) -> bool:
         """Whether the run no longer has the node of a path."""
-        return path.partition("/")[0] not in self.nodes
+        return node_of(path) not in self.nodes
 
     def was_given_up(self, path: str, attempt: int) -> bool:
         """Whether an attempt was closed with its machine: what is left of it may still run."""
