@@ -128,7 +128,7 @@ def test_s230_what_a_stopped_agent_has_paid_is_counted(
 def test_s223_an_operator_that_dies_between_the_end_and_the_choice(
     space: Space, ledger: Ledger, operator: Operator, moment: str
 ) -> None:
-    """`killed`: the other replica decides. `gone`: nobody sees the end until later."""
+    """`killed`: the other replica decides. `gone`: no operator sees the end until later."""
     made = workflow(f"operator-{moment}")
     scored(made, ledger, "quick", 0.9, seconds=6)
     scored(made, ledger, "deep", 1.0, seconds=LONG)

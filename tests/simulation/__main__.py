@@ -21,10 +21,10 @@ from tests.simulation import choose, pinned
 from tests.simulation.drawing.scenarios import scenario
 from tests.simulation.play.stage import play
 from tests.simulation.seeded.bugs import BUGS
-from tests.simulation.shrink import Cut, broken, shrunk, told
+from tests.simulation.shrink import Cut, broken, described, shrunk
 
 _CHUNK: Final = 50
-_SHOWN: Final = 3  # failing seeds that are shrunk and told in full
+_SHOWN: Final = 3  # failing seeds that are shrunk and described in full
 
 
 def main(words: list[str] | None = None) -> int:
@@ -70,7 +70,7 @@ def _places(words: str) -> frozenset[int]:
 
 
 def _tell(cut: Cut) -> int:
-    text = told(cut)
+    text = described(cut)
     print(text)
     return 0 if "no invariant is broken" in text else 1
 
@@ -130,7 +130,7 @@ def _run(*, start: int, seeds: int, jobs: int) -> int:
         print(f"seed {seed}: {why}\n  python -m tests.simulation shrink {seed}")
     for seed in sorted(failing)[:_SHOWN]:
         cut = shrunk(seed)
-        print(f"\n{told(cut)}" if cut else f"\nseed {seed} does not fail a second time")
+        print(f"\n{described(cut)}" if cut else f"\nseed {seed} does not fail a second time")
     return 1 if failing else 0
 
 

@@ -87,7 +87,7 @@ def shrunk(seed: int) -> Cut | None:
     return Shrinker(Cut(seed), wrong).run() if wrong else None
 
 
-def told(cut: Cut) -> str:
+def described(cut: Cut) -> str:
     """The story of a cut, its violations, and the command that replays it."""
     left = cut.scenario()
     violations, seen = play(left)

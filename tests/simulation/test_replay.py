@@ -12,7 +12,7 @@ from tests.simulation.__main__ import main, play_seeds
 from tests.simulation.drawing.scenarios import scenario
 from tests.simulation.play.stage import Stage, play
 from tests.simulation.scenario.plan import Scenario
-from tests.simulation.shrink import Cut, shrunk, told
+from tests.simulation.shrink import Cut, described, shrunk
 
 ROOT = Path(__file__).parents[2]
 STORMY = next(seed for seed in range(100) if len(scenario(seed).troubles) > 4)
@@ -31,7 +31,7 @@ def test_another_process_plays_it_alike() -> None:
     done = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True
     )
-    assert done.stdout.strip() == told(Cut(STORMY))
+    assert done.stdout.strip() == described(Cut(STORMY))
 
 
 def test_different_seeds_are_different_plays() -> None:

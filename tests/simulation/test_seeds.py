@@ -11,7 +11,7 @@ from tests.simulation.choose import CATCHES
 from tests.simulation.drawing.scenarios import scenario
 from tests.simulation.play.troubles import KINDS
 from tests.simulation.seeded.bugs import BUGS
-from tests.simulation.shrink import shrunk, told
+from tests.simulation.shrink import described, shrunk
 
 SEEDS = list(pinned.read())
 PART = 10  # seeds; so that a failure names a part, and none takes long
@@ -22,7 +22,7 @@ def test_no_invariant_is_broken(first: int) -> None:
     failing, _ = play_seeds(SEEDS[first : first + PART])
     if failing:
         cut = shrunk(min(failing))
-        story = told(cut) if cut else "the first of them does not fail a second time"
+        story = described(cut) if cut else "the first of them does not fail a second time"
         pytest.fail(f"failing seeds: {failing}\n{story}", pytrace=False)
 
 

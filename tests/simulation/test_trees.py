@@ -6,7 +6,7 @@
 import pytest
 
 from tests.simulation.trees.plan import TROUBLES, tree
-from tests.simulation.trees.play import play, told
+from tests.simulation.trees.play import described, play
 from tests.simulation.trees.seeded import BUGS, Bug
 
 SEEDS = 60
@@ -18,7 +18,7 @@ def test_no_invariant_of_a_tree_is_broken(first: int) -> None:
     for seed in range(first, first + PART):
         violations = play(tree(seed))
         shown = "\n".join(map(str, violations))
-        assert not violations, f"{told(tree(seed))}\n{shown}"
+        assert not violations, f"{described(tree(seed))}\n{shown}"
 
 
 @pytest.mark.parametrize(

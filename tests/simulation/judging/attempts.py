@@ -141,8 +141,8 @@ class AttemptsJudge(ProgramsJudge):
             if recorded:
                 return {end_of(meaning)}
             good = plain and pod.reported.get("exitCode") == 0
-            told = pod.deleting_at is not None or pod.disrupted or "reason" in pod.body["status"]
-            if good and not told:
+            stopped = pod.deleting_at is not None or pod.disrupted or "reason" in pod.body["status"]
+            if good and not stopped:
                 return {end_of(meaning)}  # whatever was meant to stop it came too late
             obeyed = good and story.stops and not self._was_done(pod)
             legal = set() if obeyed else {end_of(meaning)}
@@ -161,7 +161,7 @@ class AttemptsJudge(ProgramsJudge):
         return legal
 
     def _was_done(self, pod: PodStory) -> bool:
-        """Whether its program may have ended before anybody asked it to."""
+        """Whether its program may have ended before it was asked to."""
         asked = (pod.deleting_at or float("inf")) + _SLACK
         return any(
             (r.ended_at or asked) < asked for r in self._ledger.executions if r.pod_uid == pod.uid

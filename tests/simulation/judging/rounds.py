@@ -54,7 +54,7 @@ class Rounds:
         story.repeated = map_items.repeated(self._seen, known, named)
         named |= {name for name, _ in story.repeated}  # but each.named has only whole nodes
         doubtful: set[str] = set()
-        anew: set[str] = set()  # certainly
+        again: set[str] = set()  # certainly
         for node in self._scenario.nodes:
             if node.name not in present:
                 continue
@@ -64,10 +64,10 @@ class Rounds:
                 {node.name} | self._scenario.downstream(node.name),
             )
             touched = bool(after & edited) if gate else node.name in edited | lists
-            follows = touched or anew.intersection(deciding(node, entry))
+            follows = touched or again.intersection(deciding(node, entry))
             stays = node.never_twice or is_lost(self._scenario, node.name, known)
             if node.name in named or (follows and not stays):
-                anew.add(node.name)
+                again.add(node.name)
             gated = gate and after & put
             done = entry.get("phase") in ("Succeeded", "Skipped")
             above = doubtful.intersection(node.upstream)
@@ -75,9 +75,9 @@ class Rounds:
                 doubtful.add(node.name)
             else:
                 story.kept[node.name] = kept(entry)
-            if gate and node.name in anew:
+            if gate and node.name in again:
                 self._seen.stale[node.name] = now
-        self._told(story, known, new)
+        self._announced(story, known, new)
         self._note_given(asked, known, named)
         if self._seen.rounds:
             self._seen.rounds[-1].ended = known
@@ -102,7 +102,7 @@ class Rounds:
             if node.is_map and len({str(each.get(node.list_input)) for each in lists}) > 1
         }
 
-    def _told(self, story: RoundStory, known: dict[str, Obj], new: Obj) -> None:
+    def _announced(self, story: RoundStory, known: dict[str, Obj], new: Obj) -> None:
         """What the operator says it keeps must be kept, too."""
         for entry in items(new, "nodes"):
             path, disposition = entry["path"], entry.get("disposition")

@@ -62,7 +62,7 @@ class Judge(AttemptsJudge):
             return
         given = self._meanings.get(node.name)
         if given is None:
-            yield Violation("I5", f"{node.name}: nobody gave what it is said to have given")
+            yield Violation("I5", f"{node.name}: no program gave what its status says that it gave")
             return
         if entry.get("outputDigest") != given.digest:
             yield Violation("I4", f"{node.name}: the recorded digest is not that of its output")

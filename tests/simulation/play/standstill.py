@@ -12,9 +12,9 @@ from tests.simulation.watching.evidence import FINAL
 if TYPE_CHECKING:
     from tests.simulation.play.stage import Stage
 
-_SILENCE: Final = 60.0  # seconds after which a run that cannot go on must have said why
+_SILENCE: Final = 60.0  # seconds after which a run that cannot continue must have said why
 _TO_CANCEL: Final = 90.0
-# With one of these nothing can be said of what an operator should have done by when.
+# With one of these it is not known by when an operator should have done something.
 _EXCUSES: Final = frozenset(
     {"kill", "freeze", "freeze_fence", "second", "shutdown", "faults", "outage", "deaf", "lose"}
     | {"remove", "suspend", "twice", "lose_answer", "delete_run"}
@@ -72,9 +72,9 @@ def _silent(stage: "Stage", since: float) -> Iterator[tuple[str, str]]:
         if entry["phase"] == "Running":
             number = entry.get("attempt", 1)
             pods = seen.pods_of(path, number)
-            told = [pod.over_at for pod in pods if pod.over_at is not None]
+            ends = [pod.over_at for pod in pods if pod.over_at is not None]
             recorded = seen.attempts[path, number].recorded_at
-            if len(told) == len(pods) and max((recorded, *told)) < due:
+            if len(ends) == len(pods) and max((recorded, *ends)) < due:
                 yield "said", f"{path} has stood still for a minute, and says nothing"
         elif entry["phase"] == "Waiting" and stage.scenario.by_name[path].kind == "approval":
             asked = [gate for gate in seen.gates.values() if gate.path == path]

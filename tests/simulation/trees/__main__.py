@@ -5,7 +5,7 @@ import logging
 import sys
 
 from tests.simulation.trees.plan import tree
-from tests.simulation.trees.play import play, told
+from tests.simulation.trees.play import described, play
 
 
 def main() -> int:
@@ -19,7 +19,7 @@ def main() -> int:
     for seed in range(options.start, options.start + options.seeds):
         if violations := play(tree(seed)):
             failing.append(seed)
-            print(told(tree(seed)))
+            print(described(tree(seed)))
             for one in violations[:5]:
                 print(f"  {one}")
     print(f"{options.seeds} seeds, failing: {failing}")

@@ -62,7 +62,7 @@ class Tree:
 
     @property
     def is_undisturbed(self) -> bool:
-        """Whether nobody but operators and the network disturbs the runs."""
+        """Whether only operators and the network disturb the runs."""
         return all(t.kind in ("kill", "freeze", "lost", "suspend") for t in self.troubles)
 
 

@@ -232,7 +232,7 @@ def play(tree: Tree) -> list[Violation]:
         return runner.run(main())
 
 
-def told(tree: Tree) -> str:
+def described(tree: Tree) -> str:
     """A tree in a few lines."""
     lines = [f"seed {tree.seed}, {tree.delivery}"]
     for number, steps in enumerate(tree.templates):

@@ -58,7 +58,7 @@ class Watcher:
         for node in items(body, "status", "nodes"):
             self._node(uid, before or {}, node)
         if _ended(body) and not (before and _ended(before)):
-            # Of a run that somebody deletes, those below it go with garbage collection.
+            # Garbage collection deletes the runs below a run that is being deleted.
             waits = [] if _deleted(body) else [r for r in self._below_alive(uid) if not _ended(r)]
             for run in waits:
                 self.blame("VW1", f"{_name(body)} has ended, and {_name(run)} below it has not")
@@ -98,7 +98,7 @@ class Watcher:
         now = self._world.clock.monotonic()
         since = self._stopped.get((parent, path))
         if parent in self.gone or (since is not None and now > since + GRACE):
-            self.blame("VW1", f"{_name(run)} starts a program, and nobody waits for it")
+            self.blame("VW1", f"{_name(run)} starts a program, and no run waits for it")
 
 
 def _uid(run: Obj) -> str:

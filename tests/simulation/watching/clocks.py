@@ -91,7 +91,7 @@ class Clocks:
 
 def _requests_to_stop(attempts: int) -> int:
     """How many requests it takes one after the other, at most, until so many attempts that are
-    stopped together are recorded as ended, each in a pass of its own: two status writes, a stop of
+    stopped together are recorded as ended, each in a separate pass: two status writes, a stop of
     every attempt that is left in each pass, and for each attempt two reads, the status, the end of
     its pod."""
     return 2 + attempts * (attempts + 1) + 4 * attempts

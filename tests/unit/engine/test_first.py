@@ -47,7 +47,7 @@ def race(*nodes: JsonObject, **endings: Any) -> Play:
 
 
 def both_running(*nodes: JsonObject) -> Play:
-    """`quick` and `deep` run; `quick` is about to be chosen, and `deep` goes on."""
+    """`quick` and `deep` run; `quick` is about to be chosen, and `deep` continues."""
     play = race(*nodes, first("quick", "deep"), quick=never_ends(), deep=never_ends())
     play.step()
     play.endings = {"quick": [score(1)], "deep": [never_ends()]}
@@ -469,7 +469,7 @@ def test_s220_it_begins_when_its_condition_and_its_dependencies_allow() -> None:
     nodes[2] |= {"when": "${false}"}
     nodes[3] |= {"dependsOn": ["gone"]}
     play = race(*nodes, quick=score(0.1), deep=score(0.2)).finish()
-    assert play.phases["deep"] == "Succeeded", "nobody stops it"
+    assert play.phases["deep"] == "Succeeded", "nothing stops it"
     assert play.reasons["best"] == "DependencySkipped"
 
 

@@ -81,7 +81,7 @@ LOW = "The node was low on resource: memory. Threshold quantity: 100Mi"
     ("status", "reason", "says", "started"),
     [
         over("sigsegv", body(ended(139)), "NodeError", "exit code 139"),
-        over("sigterm-of-its-own", body(ended(143)), "NodeError", "exit code 143"),
+        over("sigterm-by-itself", body(ended(143)), "NodeError", "exit code 143"),
         over("sigkill", body(ended(137)), "NodeError", "SIGKILL, or a child"),
         over("sigterm-of-a-delete", body(ended(143), deleted=True), "Disrupted", "was deleted"),
         over("oom-with-another-code", body(ended(1, "OOMKilled")), "OutOfMemory", "limits.memory"),

@@ -1,4 +1,5 @@
-"""Templates that render to megabytes: each node ends with a message, and others go on (K7, K13)."""
+"""Templates that render to megabytes: each node ends with a message, and others continue (K7,
+K13)."""
 
 from typing import Any
 
@@ -61,6 +62,6 @@ async def test_s90_what_renders_to_megabytes_ends_with_a_message(
         a, b = (await world.finished(within=60))["nodes"]
         assert b["phase"] == "Succeeded", "it has nothing to do with it"
         assert (a["reason"], says in a["message"]) == (reason, True), a
-        assert len(a["message"]) < 300, "nobody reads a megabyte"
+        assert len(a["message"]) < 300, "a message that a person can read"
         paths = [one.path for one in world.ledger.executions if one.path]  # not of the probe
         assert paths == ["b"]
