@@ -230,8 +230,12 @@ class World:
 
     async def patch_run(self, spec: Obj, *, name: str = RUN) -> None:
         """Change fields of a run's spec."""
+        await self.patch(Kind.AGENT_WORKFLOW, name, spec)
+
+    async def patch(self, kind: Kind, name: str, spec: Obj) -> None:
+        """Change fields of a spec, as a user does."""
         await self.user.patch(
-            Kind.AGENT_WORKFLOW,
+            kind,
             namespace=NAMESPACE,
             name=name,
             body={"spec": spec},
@@ -241,13 +245,7 @@ class World:
     async def answer(self, **answer: Any) -> None:
         """Answer the one open Approval, as soon as there is one."""
         await self.until(lambda: bool(self.all(Kind.APPROVAL)), "an Approval is asked")
-        await self.user.patch(
-            Kind.APPROVAL,
-            namespace=NAMESPACE,
-            name=self.all(Kind.APPROVAL)[0]["metadata"]["name"],
-            body={"spec": answer},
-            patch_type=PatchType.MERGE,
-        )
+        await self.patch(Kind.APPROVAL, self.all(Kind.APPROVAL)[0]["metadata"]["name"], answer)
 
     async def delete(self, kind: Kind, name: str, *, propagation: str = "Background") -> None:
         """Delete something, as a user does."""

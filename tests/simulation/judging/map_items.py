@@ -14,7 +14,7 @@ from tests.simulation.reference.interpreter import CANCELLED, Again, End, Starts
 from tests.simulation.reference.maps import payload, sealed_of, states_of
 from tests.simulation.scenario.plan import Node, Scenario
 from tests.simulation.scenario.programs import Gave
-from tests.simulation.watching.evidence import Evidence, Violation
+from tests.simulation.watching.evidence import Evidence, PodStory, Violation
 
 
 def programs(node: Node, seen: Evidence) -> list[Node]:
@@ -38,9 +38,28 @@ def was_started(node: Node, seen: Evidence) -> bool:
 
 
 def _item(node: Node, path: str) -> Node:
-    at, values = int(path.partition("/")[2]), node.values or ()
+    at, values = _index_of(path), node.values or ()
     value = values[at] if at < len(values) else 0
     return node.item(path, value)
+
+
+def _index_of(path: str) -> int:
+    """The index of an item in its list."""
+    return int(path.partition("/")[2])
+
+
+def _ran(node: Node, seen: Evidence) -> Iterator[tuple[PodStory, bool]]:
+    """The pods in which a program of an item ran, and whether the attempt is recorded as
+    Succeeded."""
+    for pod in seen.pods.values():
+        if node_of(pod.path) == node.name and pod.act is not None:
+            story = seen.attempts.get((pod.path, pod.attempt))
+            yield pod, story is not None and story.reason == "Succeeded"
+
+
+def _item_of(pod: PodStory) -> str:
+    """The item of a pod as JSON text."""
+    return json.dumps((pod.inputs or {}).get("item"))
 
 
 def repeated(seen: Evidence, known: dict[str, Obj], named: Iterable[str]) -> list[tuple[str, str]]:
@@ -71,7 +90,7 @@ def last(
         return
     entry = seen.nodes.get(node_of(node.name), {})
     states = states_of(sealed_of(seen, entry).get("states", ""))
-    at = int(node.name.partition("/")[2])
+    at = _index_of(node.name)
     if at >= len(states):
         return
     legal = {_letter(each) for each in follows}
@@ -93,10 +112,8 @@ def _letter(each: Again | End) -> str:
 def inputs(node: Node, follows: Starts, seen: Evidence) -> Iterator[Violation]:
     """VM5: the inputs of an item are those of the list and of the nodes before the map."""
     values = list_of(node, seen)
-    for pod in seen.pods.values():
-        if node_of(pod.path) != node.name or pod.act is None:
-            continue
-        at = int(pod.path.partition("/")[2])
+    for pod, _ in _ran(node, seen):
+        at = _index_of(pod.path)
         expected = {**follows.inputs, "item": values[at]} if at < len(values) else None
         if pod.inputs != expected:
             text = f"{pod.path}: expected the inputs {expected}, found {pod.inputs}"
@@ -106,13 +123,10 @@ def inputs(node: Node, follows: Starts, seen: Evidence) -> Iterator[Violation]:
 def _given(node: Node, seen: Evidence) -> list[tuple[str, Any]]:
     """What programs gave whose attempts were recorded as Succeeded, with their item."""
     found = []
-    for pod in seen.pods.values():
-        story = seen.attempts.get((pod.path, pod.attempt))
-        if node_of(pod.path) != node.name or story is None or story.reason != "Succeeded":
-            continue
+    for pod, succeeded in _ran(node, seen):
         meaning = pod.meaning(node.item(pod.path, (pod.inputs or {}).get("item", 0)))
-        if isinstance(meaning, Gave):
-            found.append((json.dumps((pod.inputs or {}).get("item")), meaning.output))
+        if succeeded and isinstance(meaning, Gave):
+            found.append((_item_of(pod), meaning.output))
     return found
 
 
@@ -186,14 +200,10 @@ def identities(scenario: Scenario, node: Node, seen: Evidence) -> Iterator[Viola
     asked = Counter(
         item for each in seen.rounds for name, item in each.repeated if name == node.name
     )
-    for pod in seen.pods.values():
-        if node_of(pod.path) != node.name or pod.act is None:
-            continue
+    for pod, succeeded in _ran(node, seen):
         content = json.dumps(pod.inputs, sort_keys=True)
         keys.setdefault(content, set()).add(pod.key)
-        story = seen.attempts.get((pod.path, pod.attempt))
-        if story is not None and story.reason == "Succeeded":
-            done[content] += 1
+        done[content] += succeeded
     for content, found in keys.items():
         item = json.dumps(json.loads(content).get("item"))
         allowed = most[item] + asked[item]
@@ -214,13 +224,10 @@ def identities(scenario: Scenario, node: Node, seen: Evidence) -> Iterator[Viola
 def _once_per_key(node: Node, seen: Evidence, returned: set[str]) -> Iterator[Violation]:
     """VM7: an item that rerun.from names runs with another key; `returned` are the items that were
     missing in a list, which run again with theirs."""
-    succeeded: dict[str, set[tuple[str, int]]] = {}
-    for pod in seen.pods.values():
-        story = seen.attempts.get((pod.path, pod.attempt))
-        ours = node_of(pod.path) == node.name and pod.act is not None
-        ours = ours and json.dumps((pod.inputs or {}).get("item")) not in returned
-        if ours and story is not None and story.reason == "Succeeded":
-            succeeded.setdefault(pod.key, set()).add((pod.path, pod.attempt))
-    for key, attempts in succeeded.items():
+    attempts_of: dict[str, set[tuple[str, int]]] = {}
+    for pod, succeeded in _ran(node, seen):
+        if succeeded and _item_of(pod) not in returned:
+            attempts_of.setdefault(pod.key, set()).add((pod.path, pod.attempt))
+    for key, attempts in attempts_of.items():
         if len(attempts) > 1:
             yield Violation("VM7", f"{node.name}: {attempts} succeeded with the same key {key}")

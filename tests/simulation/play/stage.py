@@ -198,13 +198,7 @@ class Stage:
 
     async def answer(self, name: str, decision: str) -> None:
         """A person answers an Approval. Raises ClusterError when that is refused."""
-        await self.world.user.patch(
-            Kind.APPROVAL,
-            namespace=NAMESPACE,
-            name=name,
-            body={"spec": {"decision": decision}},
-            patch_type=PatchType.MERGE,
-        )
+        await self.world.patch(Kind.APPROVAL, name, {"decision": decision})
 
     # --- the rest ----------------------------------------------------------------------------
 

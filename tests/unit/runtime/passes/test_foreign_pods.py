@@ -4,7 +4,7 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
-from waypost.ports.cluster import Kind, PatchType
+from waypost.ports.cluster import Kind
 
 from tests.support.builders import python, spec
 from tests.support.harness import NAMESPACE, World, fails, gives
@@ -64,16 +64,6 @@ async def test_a_copy_that_fails_first_fails_nothing(owner: str) -> None:
         assert (node["phase"], node["output"], node["attempt"]) == ("Succeeded", 1, 1)
 
 
-async def suspend_job(world: World, suspended: bool) -> None:
-    await world.user.patch(
-        Kind.JOB,
-        namespace=NAMESPACE,
-        name=world.all(Kind.JOB)[0]["metadata"]["name"],
-        body={"spec": {"suspend": suspended}},
-        patch_type=PatchType.MERGE,
-    )
-
-
 @pytest.mark.parametrize(
     ("fields", "of_node", "cancel", "reason"),
     [
@@ -113,7 +103,7 @@ async def test_a_job_that_is_suspended_while_its_program_runs(effect: str, phase
         world.start()
         await world.submit(spec(python("a", effect=effect)))
         await world.until(lambda: bool(world.ledger.executions), "it runs", within=30)
-        await suspend_job(world, True)
+        await world.patch(Kind.JOB, world.all(Kind.JOB)[0]["metadata"]["name"], {"suspend": True})
         node = (await world.finished(within=600))["nodes"][0]
         assert node["phase"] == phase, node
         expected = "UnknownEffect" if effect == "once" else "Disrupted"

@@ -3,11 +3,11 @@
 
 import pytest
 from waypost.kube.objects import section
-from waypost.ports.cluster import Kind, PatchType
+from waypost.ports.cluster import Kind
 
 from tests.fakes.nodes.programs import Outcome, Program
 from tests.support.builders import container, python, spec
-from tests.support.harness import NAMESPACE, RUN, World, gives
+from tests.support.harness import RUN, World, gives
 from tests.support.virtual import virtual
 
 START_ERROR = Outcome(blocked="StartError", blocked_text='exec: "/no": no such file')
@@ -155,13 +155,7 @@ async def test_a_pod_without_sidecars_is_not_touched() -> None:
 
 
 async def suspend_job(world: World, suspended: bool) -> None:
-    await world.user.patch(
-        Kind.JOB,
-        namespace=NAMESPACE,
-        name=world.all(Kind.JOB)[0]["metadata"]["name"],
-        body={"spec": {"suspend": suspended}},
-        patch_type=PatchType.MERGE,
-    )
+    await world.patch(Kind.JOB, world.all(Kind.JOB)[0]["metadata"]["name"], {"suspend": suspended})
 
 
 @virtual

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from waypost.kube.objects import items, section
-from waypost.ports.cluster import Kind, Obj, PatchType, QuotaExceeded
+from waypost.ports.cluster import Kind, Obj, QuotaExceeded
 
 from tests.support.builders import container, python, spec
 from tests.support.harness import NAMESPACE, World, fails, gives, hangs
@@ -16,13 +16,7 @@ from tests.support.virtual import virtual
 
 async def edit_template(world: World, changes: Obj, name: str = REVIEW) -> None:
     """Change fields of its spec."""
-    await world.user.patch(
-        Kind.AGENT_WORKFLOW_TEMPLATE,
-        namespace=NAMESPACE,
-        name=name,
-        body={"spec": changes},
-        patch_type=PatchType.MERGE,
-    )
+    await world.patch(Kind.AGENT_WORKFLOW_TEMPLATE, name, changes)
 
 
 def template(world: World, name: str = REVIEW) -> Obj:
