@@ -54,8 +54,10 @@ def test_s120_finally_runs_however_a_run_ends(space: Space, ledger: Ledger, name
     seen = run.finished()
     status = seen["status"]
     assert (status["phase"], condition(seen, "Succeeded")["reason"]) == (phase, reason)
+    # First: without the output of `clean` the run has no outputs, and the condition says why.
+    cleaned = condition(seen, "FinallySucceeded")
+    assert cleaned["status"] == "True", cleaned["message"]
     assert status["outputs"]["seen"] == [phase, reason, failed, made]
-    assert condition(seen, "FinallySucceeded")["status"] == "True"
     assert (status["stage"], status["verdict"]["phase"]) == ("Finalizing", phase)
     # The kubelet stamps whole seconds.
     ends = [attempt["finishedAt"][:19] for attempt in node_of(seen, "work").get("attempts", [])]
