@@ -38,6 +38,7 @@ from waypost.runtime.cache.runs import Key, RunCache
 from waypost.runtime.cache.templates import TemplateCache
 from waypost.runtime.leader_election import Leadership, NoElection
 from waypost.runtime.other_loops import OtherLoops
+from waypost.runtime.pace import Pace
 from waypost.runtime.queue import KeyedQueue
 from waypost.runtime.reads.live import StaleRun
 from waypost.runtime.reads.observer import Observer
@@ -113,6 +114,7 @@ class Controller:
             probes=self.settings.probes,
         )
         self._ingest = Ingest(store=self.store)
+        self._pace = Pace(store=self.store, monotonic=self.clock.monotonic)
         namespaces: tuple[str | None, ...] = self.settings.namespaces or (None,)
         self.syncer = Resync(
             cluster=self.cluster,
@@ -238,7 +240,7 @@ class Controller:
         about = {"run": key.name, "namespace": key.namespace}
         if not self.leadership.leading:
             return "idle"  # it was frozen, or cannot renew: the leader queues every run
-        if rest := self.set_aside.rest(key):
+        if rest := max(self.set_aside.rest(key), self._pace.rest(key.uid)):
             self.queue.add_at(key, self.clock.monotonic() + rest)
             return "idle"
         try:
@@ -354,8 +356,7 @@ class Controller:
             entry = replace(entry, observed=seen)
 
     async def _write(self, key: Key, body: Obj, observed: Observed, decision: Decision) -> float:
-        """Write the status: the fence. Returns the monotonic time when the write was sent; from
-        then on, another operator may have changed the run."""
+        """Write the status: the fence. Returns the monotonic time when the write was sent."""
         patch = status_patch(
             body=body, resource_version=observed.resource_version, status=decision.status
         )
@@ -381,6 +382,7 @@ class Controller:
             raise
         for parent in self._ingest.put_own(landed):
             self._wake(parent)
+        self._pace.written(key.uid)
         self.telemetry.checkpoint(observed, observed.status, decision.status, decision.traces)
         for refusal in decision.refusals:
             self.telemetry.refused(reason=refusal)

@@ -112,7 +112,7 @@ async def test_s172_s176_the_cost_of_a_large_map(total: int) -> None:
         assert stored.largest_run <= LARGEST_RUN
         assert writes <= WRITES_PER_ITEM * attempts
         kept = stored.bytes["AgentWorkflow"] + stored.bytes["NodeRecord"]
-        assert kept <= LARGEST_TOTAL * total / 1000 + 400_000
+        assert kept <= LARGEST_TOTAL * total / 1000 + 200_000
         await _one_item_again(world, total)
 
 

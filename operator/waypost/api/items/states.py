@@ -7,6 +7,7 @@ equal items. The number is left out when it is the usual one: 1 for letters with
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby
 from typing import Final, Literal, get_args
 
@@ -54,17 +55,23 @@ def format_states(states: Iterable[ItemState]) -> str:
 
 
 def parse_states(text: str) -> list[ItemState]:
-    """The states of all items, in order.
+    """The states of all items, in order, as a new list.
 
     Raises:
         ValueError: `text` is not a list of tokens, or has more than MAX_ITEMS items.
     """
+    return list(parsed_states(text))
+
+
+@lru_cache(maxsize=32)
+def parsed_states(text: str) -> tuple[ItemState, ...]:
+    """As `parse_states`. The latest texts are kept, because a pass asks for each pod of a map."""
     states: list[ItemState] = []
     for token in text.split():
         states += _items_of(token)
         if len(states) > MAX_ITEMS:
             raise ValueError(f"expected at most {MAX_ITEMS} items, found {len(states)}")
-    return states
+    return tuple(states)
 
 
 def _items_of(token: str) -> list[ItemState]:

@@ -6,7 +6,7 @@ from typing import Annotated, Final
 from pydantic import Field, StringConstraints
 
 from waypost.api.base import JsonObject, StatusModel, Timestamp
-from waypost.api.items.states import MAX_ITEMS, ItemState, parse_states
+from waypost.api.items.states import MAX_ITEMS, ItemState, parsed_states
 
 MAX_OPEN: Final = 100  # items that have begun and not ended
 MAX_BLOCKS: Final = 128
@@ -107,5 +107,5 @@ class ItemsStatus(StatusModel):
 
     def state_of(self, index: int) -> ItemState | None:
         """The state of an item; None for an index beyond the list, or after the node has ended."""
-        states = parse_states(self.states) if self.states else []
+        states = parsed_states(self.states or "")
         return states[index] if index < len(states) else None

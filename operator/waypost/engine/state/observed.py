@@ -6,6 +6,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 
 from waypost.api.base import JsonValue
 from waypost.api.checkpoints import path_of
@@ -98,8 +99,15 @@ class Observed:
 
     def pods_of(self, node: str, attempt: AttemptStatus) -> list[PodFact]:
         """The pods of one attempt; more than one only if the cluster started it twice."""
-        wanted = (path_of(node, attempt), attempt.number)
-        return [pod for pod in self.pods if (pod.path, pod.attempt) == wanted]
+        return self._pods_by_attempt.get((path_of(node, attempt), attempt.number), [])
+
+    @cached_property
+    def _pods_by_attempt(self) -> dict[tuple[str, int], list[PodFact]]:
+        """The pods by path and attempt: a map asks for those of a hundred items in each pass."""
+        found: dict[tuple[str, int], list[PodFact]] = {}
+        for pod in self.pods:
+            found.setdefault((pod.path, pod.attempt), []).append(pod)
+        return found
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ class RunEntry:
     version: int = 0
     finished: bool = False  # status.finishedAt is set
     ended: bool = False  # finished, and its spec has not changed since
+    urgent: bool = False  # its spec has changed since it was written, or an Approval was answered
     pods: Newest[str, PodFact] = field(default_factory=Newest)  # by uid
     mounts: dict[str, tuple[datetime, str]] = field(default_factory=dict)  # pod uid -> when, why
     approvals: Newest[str, ApprovalFact] = field(default_factory=Newest)  # by name
@@ -46,10 +47,15 @@ class RunEntry:
     write_problems: dict[str, WriteProblem] = field(default_factory=dict)  # NodeRecords, Approvals
 
 
-def _has_ended(body: Obj) -> bool:
+def _is_current(body: Obj) -> bool:
+    """Whether the status is one of the spec as it is now, and nobody deletes the run."""
     metadata, status = section(body, "metadata"), section(body, "status")
     current = status.get("observedGeneration") == metadata.get("generation")
-    return bool(status.get("finishedAt")) and current and "deletionTimestamp" not in metadata
+    return current and "deletionTimestamp" not in metadata
+
+
+def _has_ended(body: Obj) -> bool:
+    return bool(section(body, "status").get("finishedAt")) and _is_current(body)
 
 
 class RunCache:
@@ -103,6 +109,7 @@ class RunCache:
         entry.version = version
         entry.finished = bool(section(body, "status").get("finishedAt"))
         entry.ended = _has_ended(body)
+        entry.urgent = not _is_current(body)
         self._put_child(entry, child_fact(body))
         return True
 
@@ -171,7 +178,23 @@ class RunCache:
 
     def put_approval(self, fact: ApprovalFact, run_uid: str, version: int) -> bool:
         """Put in a state of an Approval; False when this or a newer one is cached already."""
-        return self.entry(run_uid).approvals.put(fact.name, fact, version)
+        entry = self.entry(run_uid)
+        is_new = entry.approvals.put(fact.name, fact, version)
+        entry.urgent = entry.urgent or (is_new and fact.answered_at is not None)
+        return is_new
+
+    def size(self, uid: str) -> int:
+        """Bytes of the newest cached body of a run."""
+        entry = self._entries.get(uid)
+        return len(entry.body) if entry is not None and entry.body is not None else 0
+
+    def take_urgent(self, uid: str) -> bool:
+        """Whether a person waits for the next pass of a run; once for each reason."""
+        entry = self._entries.get(uid)
+        urgent = entry is not None and entry.urgent
+        if entry is not None:
+            entry.urgent = False
+        return urgent
 
     def drop_approval(self, run_uid: str, name: str) -> None:
         """Remove an Approval that no longer exists."""
