@@ -28,7 +28,8 @@ from waypost.expressions.tree import (
 EVERYWHERE = ("inputs", "nodes", "self", "run")
 SCOPED = ("item", "index", "previous", "candidate")
 ROOTS = (*EVERYWHERE, *SCOPED)
-NODE_FIELDS = ("output", "phase", "error")
+RESULTS = ("output", "items")  # what a node has if it gave something; items: of maps only
+NODE_FIELDS = (*RESULTS, "phase", "error")
 OPTIONAL_CALLS = ("_?._", "_[?_]")
 
 ONLY_LISTS = "macros run over lists only; over a map take keys(m), whose order is always the same"
@@ -37,7 +38,7 @@ _COMPUTED_NODE = "nodes[...] is refused: name the node literally, as in nodes.dr
 
 @dataclass(frozen=True)
 class Reference:
-    """One use of another node: `fields` starts with output, phase or error."""
+    """One use of another node: `fields` starts with one of NODE_FIELDS."""
 
     node: str
     fields: tuple[str, ...]
@@ -152,7 +153,7 @@ def references(used: Iterable[Path]) -> tuple[Reference, ...]:
         Reference(
             node=path.steps[0].field,
             fields=path.fields[1:],
-            soft=path.soft or path.steps[1].field != "output",
+            soft=path.soft or path.steps[1].field not in RESULTS,
         )
         for path in used
         if path.root == "nodes"
@@ -203,7 +204,8 @@ def node_path_problem(path: Path, expr: Expr) -> str:
     if len(fields) == 1:
         return f"nodes.{fields[0]} is not a value: use .output, .phase or .error of it"
     if fields[1] not in NODE_FIELDS:
-        return f"nodes.{fields[0]} has no field {fields[1]}: there are output, phase and error"
+        there = "there are output, phase and error, and items of a map"
+        return f"nodes.{fields[0]} has no field {fields[1]}: {there}"
     return ""
 
 
@@ -229,6 +231,6 @@ def is_surely_map(tree: CheckedTree, expr: Expr) -> bool:
     fixed = chain is not None and (
         (chain.root == "self" and chain.fields == ("inputs",))
         or (chain.root == "nodes" and len(chain.steps) < 2)
-        or (chain.root == "nodes" and chain.fields[1:] == ("error",))
+        or (chain.root == "nodes" and chain.fields[1:] in (("error",), ("items",)))
     )
     return fixed or expr.id in tree.maps

@@ -22,7 +22,24 @@ def with_maps(made: Scenario) -> Scenario:
         made = _mapped(made, rng, rng.sample(fit, min(len(fit), rng.choice([1, 1, 2]))), fit)
     rng = random.Random(f"maps of agents of {made.seed}")
     agents = [n for n in made.nodes if n.kind == "agent" and not n.never_twice and not n.last]
-    return _mapped(made, rng, agents[:1], agents) if agents and rng.random() < 0.4 else made
+    if agents and rng.random() < 0.4:
+        made = _mapped(made, rng, agents[:1], agents)
+    return _with_counts(made)
+
+
+def _with_counts(made: Scenario) -> Scenario:
+    """In every third scenario with maps, nodes read the counts of one instead of its output."""
+    maps = {node.name for node in made.nodes if node.is_map}
+    if not maps or random.Random(f"counts of maps of {made.seed}").random() > 0.33:
+        return made
+    nodes = []
+    for node in made.nodes:
+        reads = (
+            Read("counts", r.node) if r.node in maps and r.form == "whole" else r
+            for r in node.reads
+        )
+        nodes.append(replace(node, reads=tuple(reads)))
+    return replace(made, nodes=tuple(nodes))
 
 
 def _mapped(made: Scenario, rng: random.Random, maps: list[Node], fit: list[Node]) -> Scenario:

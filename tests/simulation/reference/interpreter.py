@@ -33,6 +33,7 @@ class End:
     output: Any = NOTHING
     at: int = field(default=0, compare=False)  # the status write that recorded it
     moment: float = field(default=0.0, compare=False)  # when that was
+    failed: int = field(default=0, compare=False)  # of a map: how many of its items
 
 
 CANCELLED: Final = End("Cancelled", "Cancelled")
@@ -82,10 +83,10 @@ def read(form: str, node: Node, end: End) -> Any:
             if not isinstance(output, dict):
                 raise Unreadable
             return output.get(node.field, LEFT_OUT)
-        case "whole":
+        case "whole" | "counts":
             if output == NOTHING:
                 raise Unreadable
-            return output
+            return end.failed if form == "counts" else output
         case "text":
             return f"v={_field(node, output)}!"
         case _:

@@ -38,6 +38,7 @@ READS: Final = {
     "maybe": "${nodes.%(x)s.?output.?%(f)s}",
     "reason": "${nodes.%(x)s.error.reason}",
     "verdict": "${run.phase}",  # of no node; in finally only
+    "counts": "${nodes.%(x)s.items.failed}",  # of a map
 }
 SOFT_READS: Final = frozenset({"has", "phase", "maybe", "reason", "verdict"})
 WHENS: Final = {

@@ -10,6 +10,7 @@ from waypost.api.items.status import ItemsStatus
 from waypost.engine.budget import shares
 from waypost.engine.items import advance, begin, finish
 from waypost.engine.scheduling import inputs
+from waypost.engine.state import visible
 from waypost.engine.state.decision import PutRecord
 from waypost.kube.items.open_map import OpenMap
 from waypost.runtime.writes.actions import ActionExecutor
@@ -146,3 +147,14 @@ def _outputs_of_failed_items_left_out(patch: pytest.MonkeyPatch) -> None:
         return [value for state, value in pairs if state.letter not in FAILED]
 
     patch.setattr(finish, "_output", shifted)
+
+
+def _counts(plan: Scenario) -> bool:
+    return any(read.form == "counts" for node in plan.nodes for read in node.reads)
+
+
+@bug("I6", "T11", focus=both(_counts, _failing_maps))
+def _failed_items_not_counted(patch: pytest.MonkeyPatch) -> None:
+    """`nodes.x.items.failed` is 0."""
+    view = visible.items_view
+    patch.setattr(visible, "items_view", lambda *given: {**view(*given), "failed": 0})

@@ -112,12 +112,13 @@ def deciding(node: Node, entry: Obj) -> tuple[str, ...]:
 def end_of(seen: Evidence, entry: Obj) -> End:
     """How a node ended, by its checkpoint."""
     written, moment = seen.recorded.get(entry["path"], (0, 0.0))
+    failed = section(entry, "items").get("failed", 0)  # judged against the states by VM2
     if entry["phase"] != "Succeeded":
-        return End(entry["phase"], entry.get("reason"), at=written, moment=moment)
+        return End(entry["phase"], entry.get("reason"), at=written, moment=moment, failed=failed)
     output = entry.get("output")
     if entry.get("outputRecord"):
         output = payload(seen.records.get(entry["outputRecord"], {}))
-    return End("Succeeded", None, output, at=written, moment=moment)
+    return End("Succeeded", None, output, at=written, moment=moment, failed=failed)
 
 
 def _is_stopped(entry: Obj) -> bool:

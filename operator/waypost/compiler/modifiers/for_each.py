@@ -8,12 +8,15 @@ from waypost.api.modifiers.for_each import ForEach
 from waypost.api.workflow import Node
 from waypost.compiler.modifiers.modifier import Fields, Modifier, Typing
 from waypost.compiler.types.fields import element_of
-from waypost.compiler.types.schemas import WHOLE, closed
+from waypost.compiler.types.schemas import TEXT, WHOLE, closed
 from waypost.protocol.ijson import Json
 
 _FIELD: Final = "forEach.items"
 _NULL: Final = {"type": "null"}
-COUNTS: Final = closed(dict.fromkeys(("total", "succeeded", "failed"), WHOLE))
+_COUNTS: Final = dict.fromkeys(("total", "succeeded", "failed"), WHOLE)
+COUNTS: Final = closed(_COUNTS)
+_FAILURE: Final = closed({"index": WHOLE, "reason": TEXT, "message": TEXT})
+ITEMS: Final = closed({**_COUNTS, "failures": {"type": "array", "items": _FAILURE}})
 
 
 def _map(node: Node) -> ForEach:
@@ -40,6 +43,10 @@ def _output(node: Node, one: Json) -> Json:
     return {"type": "array", "items": nullable}
 
 
+def _error(one: Json) -> Mapping[str, Json]:
+    return {"items": ITEMS}
+
+
 def _fingerprinted(node: Node) -> JsonValue:
     # Not the list: a round compares its items (engine.items.identity).
     return {"collect": _map(node).collect or "All"}
@@ -58,6 +65,8 @@ MODIFIER: Final = Modifier(
     evaluated_fields=_evaluated,
     own_variables={_FIELD: ()},
     output=_output,
+    beside_output={"items": ITEMS},
+    error=_error,
     fingerprinted=_fingerprinted,
     compared=frozenset((_FIELD,)),
 )

@@ -61,6 +61,7 @@ class Modifier:
         own_self: The schema of `self` in its own fields, from the output of one execution; None if
             they have no `self`.
         output: The schema of `nodes.x.output`, from the output of one execution.
+        beside_output: Further fields of `nodes.x`, which exist where its output does.
         error: Further optional fields of `nodes.x.error`, from the output of one execution.
         durations: Its own fields with a duration, with their texts.
         fingerprinted: The part of the block that determines the result.
@@ -78,6 +79,7 @@ class Modifier:
     conditions: frozenset[str] = frozenset()
     own_self: Callable[[Json], Json] | None = None
     output: Callable[[Node, Json], Json] = same_output
+    beside_output: Mapping[str, Json] = field(default_factory=dict)
     error: Callable[[Json], Mapping[str, Json]] = no_error
     durations: Callable[[Node], Iterator[tuple[str, str | None]]] = no_fields
     fingerprinted: Callable[[Node], JsonValue] = nothing

@@ -137,8 +137,10 @@ class Environment:
         return closed({**_ERROR["properties"], **more}, _ERROR["required"]) if more else _ERROR
 
     def _node(self, name: str, *, surely: bool) -> Json:
-        properties = {"output": self.outputs[name], "phase": _PHASES, "error": self._error(name)}
-        return closed(properties, ["output", "phase"] if surely else ["phase"])
+        modifier = modifier_of(self._graph.nodes[name])
+        results = {"output": self.outputs[name], **(modifier.beside_output if modifier else {})}
+        properties = {**results, "phase": _PHASES, "error": self._error(name)}
+        return closed(properties, [*results, "phase"] if surely else ["phase"])
 
 
 def _surely_given(graph: Graph) -> frozenset[str]:

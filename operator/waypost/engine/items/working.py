@@ -72,12 +72,23 @@ def change(
     """Take one step of an open item as of a node, and record what has become of it."""
     path = opened.place.path_of(index)
     step(transition, path)
+    _explain(transition, path)
     _add_usage(transition, opened, index)
     status = transition.statuses[path]
     opened.take(index, status)
     if index in opened.open:
         return
     del transition.statuses[path]
+
+
+def _explain(transition: Transition, path: str) -> None:
+    """Say of an output that breaks outputSchema that this is the schema of one item: many people
+    write that of the whole list."""
+    status = transition.statuses[path]
+    declared = transition.node(path).output_schema is not None
+    if status.phase == "Failed" and status.reason == Reason.OUTPUT_INVALID and declared:
+        text = f"outputSchema describes one item: {status.message or ''}"
+        transition.update(path, message=text)
 
 
 def _add_usage(transition: Transition, opened: OpenMap, index: int) -> None:

@@ -20,6 +20,7 @@ from waypost.kube.payloads import RecordFact
 from waypost.kube.timestamps import timestamp
 
 FAILURES_SHOWN = 20  # of run.failures
+_COUNTED = ("total", "succeeded", "failed")
 
 if TYPE_CHECKING:
     from waypost.engine.state.observed import Observed  # which holds the definition that reads this
@@ -162,12 +163,42 @@ def _node_view(
     if has_output(node, status):
         output = output_of(node, status, payloads)
         node_context["output"] = with_numbers(source, output)
+        if node.for_each is not None:
+            node_context["items"] = items_view(status, output)
     if status.phase in ("Failed", "Skipped", "Cancelled"):
         node_context["error"] = _error_view(status)
         last = last_record(status)
         if last is not None:
             node_context["error"]["last"] = declare_numbers(payloads[last], node.output_schema)
+        if node.for_each is not None and _has_counts(status):
+            node_context["error"]["items"] = items_view(status, None)
     return node_context
+
+
+def _has_counts(status: NodeStatus) -> bool:
+    """Whether a map has ended with a list, whose items are counted."""
+    return status.items is not None and status.items.succeeded is not None
+
+
+def items_view(status: NodeStatus, output: JsonValue) -> JsonObject:
+    """`nodes.x.items` of a map: the counts of its items, and the failures that its status has.
+
+    Args:
+        status: The status of the map.
+        output: Its output. A person gave it if the map has no counts; then it is counted.
+    """
+    if status.items is not None and _has_counts(status):
+        items = status.items
+        failures = [
+            {"index": one.index, "reason": one.reason, "message": one.message or ""}
+            for one in items.failures or ()
+        ]
+        counts = {"succeeded": items.succeeded or 0, "failed": items.failed or 0}
+        return {"total": items.total, **counts, "failures": failures}
+    if isinstance(output, dict):  # collect: None
+        return {**{key: output.get(key, 0) for key in _COUNTED}, "failures": []}
+    total = len(output) if isinstance(output, list) else 0
+    return {"total": total, "succeeded": total, "failed": 0, "failures": []}
 
 
 def _error_view(status: NodeStatus) -> JsonObject:
