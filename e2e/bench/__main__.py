@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from e2e.bench import audit, chains
+from e2e.bench import audit, chains, maps
 from e2e.bench import payloads as gateway
 from e2e.bench.figures import Figure, line, write
 from e2e.cluster import api
@@ -18,7 +18,7 @@ from e2e.suite.space import Space
 from e2e.suite.uploads import forwarded
 
 RESULT = Path("build/bench.json")
-PARTS = ("memory", "ratio", "approvals", "writes", "payloads")
+PARTS = ("memory", "ratio", "approvals", "writes", "payloads", "maps")
 
 
 def main() -> int:
@@ -50,6 +50,7 @@ def _measure(part: str, kube: Kube, operator: Operator, cluster: api.Cluster) ->
         needs_log: dict[str, Callable[[audit.AuditLog], list[Figure]]] = {
             "writes": lambda log: chains.writes(space, operator, log),
             "approvals": lambda log: chains.approvals(space, log),
+            "maps": lambda log: maps.thousand(space, operator, log),
         }
         if part == "ratio":
             return chains.ratio(space, cluster.images["runner"])

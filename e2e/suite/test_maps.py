@@ -16,6 +16,17 @@ ITEMS = 12
 MIDDLE = 5
 BROKEN = 5
 SECONDS = 150.0  # twelve pods, three at a time
+MANY = 60
+KILLS = 3
+# One item fails each time, three fail once.
+UNSTEADY = f"""
+def run(item, position):
+    with open("/waypost/in/request.json") as file:
+        attempt = json.load(file)["attempt"]
+    if position == {BROKEN} or (position % 20 == 0 and attempt == 1):
+        raise RuntimeError(f"{{item}} is busy")
+    return {{"item": item, "position": position}}
+"""
 # The first of the items that run together ends last.
 SCAN = f"""
 def run(item, position):
@@ -74,3 +85,56 @@ def test_an_operator_that_dies_in_a_map_repeats_no_item(
     operator.crash(operator.ready())
     assert len(ledger.starts(run.uid)) < ITEMS, "the operator died before the last items began"
     judge(run.succeeded(within=SECONDS), ledger, run.uid)
+
+
+def many(ledger: Ledger, name: str) -> Workflow:
+    """A run with a map over 60 pages: one cannot be read, three can be read at the second time."""
+    pages = [f"page-{at}" for at in range(MANY)]
+    made = workflow(name).having(inputs={"pages": pages}, outputs={"seen": "${nodes.scan.output}"})
+    made.having(defaults={"timeout": "2m", "queueTimeout": "10m"})
+    return made.python(
+        "scan",
+        ledger.counted(UNSTEADY),
+        inputs={"item": "${item}", "position": "${index}"},
+        outputSchema=schema(item="string", position="integer"),
+        forEach={"items": "${inputs.pages}", "maxParallel": 6, "tolerate": "2%"},
+        retry={"limit": 1, "reasons": ["NodeError"], "backoff": {"initial": "1s"}},
+    )
+
+
+@pytest.mark.alone
+@pytest.mark.nightly
+def test_sixty_items_while_the_operator_is_killed_three_times(
+    space: Space, ledger: Ledger, operator: Operator
+) -> None:
+    run = space.start(many(ledger, "sixty"))
+    for kill in range(1, KILLS + 1):
+        until(
+            lambda kill=kill: len(ledger.starts(run.uid)) >= MANY * kill // (KILLS + 1),  # type: ignore[misc]
+            within=300,
+            what=f"the items before kill {kill} have begun",
+            seen=run.shown,
+        )
+        operator.crash(operator.ready())
+    seen = run.succeeded(within=600)
+    results = [{"item": f"page-{at}", "position": at} for at in range(MANY)]
+    assert seen["status"]["outputs"]["seen"] == [
+        None if at == BROKEN else each for at, each in enumerate(results)
+    ]
+    counts = node_of(seen, "scan")["items"]
+    assert (counts["succeeded"], counts["failed"]) == (MANY - 1, 1)
+    twice = {f"scan/{at}" for at in (0, BROKEN, 20, 40)}
+    once = {f"scan/{at}": 1 for at in range(MANY)}
+    assert ledger.starts(run.uid) == {path: 2 if path in twice else 1 for path in once}
+    run.set(rerun={"round": 2, "from": ["scan/7"]})
+    run.until(
+        lambda found: (
+            found["status"].get("round") == 2
+            and condition(found, "Finished").get("status") == "True"
+        ),
+        what="the second round ends",
+        within=120,
+    )
+    # One item was named. The other one failed, and fails twice again.
+    expected = {path: 2 if path in twice else 1 for path in once}
+    assert ledger.starts(run.uid) == {**expected, "scan/7": 2, f"scan/{BROKEN}": 4}
