@@ -56,7 +56,7 @@ def note(what="start"):
     entry = {{"run": request["run"]["uid"], "path": request["path"], "what": what,
              "attempt": request["attempt"], "key": request["idempotencyKey"],
              "pod": os.environ["WAYPOST_POD_UID"], "at": time.time()}}
-    link = http.client.HTTPConnection("{address}", {port}, timeout=10)
+    link = http.client.HTTPConnection("{address}", {port}, timeout=60)
     link.request("POST", "/", json.dumps(entry))
     link.getresponse().read()
     link.close()

@@ -8,11 +8,17 @@ from typing import Any
 import pytest
 from waypost.protocol.reasons import Reason
 from waypost.protocol.work import WorkFailed
-from waypost_agent.tools import media, tool_schemas
+from waypost_agent.tools import mcp_session, media, tool_schemas
 
 from tests.agent import mcp_server
 from tests.agent.malformed_server import SENT, call
 from tests.agent.mcp_server import Body, Error, Http, tool
+
+
+@pytest.fixture(autouse=True)
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mcp_session, "FIRST_WAIT", 0.01)
+
 
 INSIDE: list[dict[str, Any]] = [
     {"properties": {"a": {"type": "object", "required": None, "properties": None}}},
@@ -138,7 +144,26 @@ def test_a_list_without_end_is_named(tmp_path: Path, capfd: pytest.CaptureFixtur
     assert "what comes after page 50 is left out: no more pages are read" in shown
 
 
+@pytest.mark.parametrize("method", ["initialize", "tools/list"])
+def test_a_server_that_refuses_one_client_at_a_time_is_asked_again(
+    method: str, tmp_path: Path
+) -> None:
+    answers: list[Any] = [Error(-32603, "another client uses this session")]
+
+    def once(params: Any) -> Any:
+        return answers.pop() if answers else GOOD[method]
+
+    with mcp_server.serving(methods={method: once}) as script:
+        result, results = call(tmp_path, script)
+    assert (result.output, results) == ("done", ["sent"])
+    assert not answers
+
+
 INFO = {"serverInfo": {"name": "r", "version": "1"}, "capabilities": {"tools": {}}}
+GOOD: dict[str, Any] = {
+    "initialize": {**INFO, "protocolVersion": "2025-06-18"},
+    "tools/list": {"tools": [tool("send")]},
+}
 STARTS = [
     pytest.param("initialize", {**INFO, "protocolVersion": "2024-11-05"}, None, id="old-version"),
     pytest.param("initialize", {**INFO, "protocolVersion": "2099-01-01"},

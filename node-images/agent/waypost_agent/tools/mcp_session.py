@@ -11,8 +11,8 @@ from waypost_node import endpoint_access
 
 from waypost_agent.tools import mcp_connection
 
-_TRIES: Final = 4
-FIRST_WAIT: Final = 0.5  # seconds between tries to begin again, doubled after each
+TRIES: Final = 4
+FIRST_WAIT: Final = 0.5  # seconds between tries, doubled after each
 
 
 class McpSession:
@@ -60,7 +60,7 @@ class McpSession:
                 return self._client
             await self.close()
             wait = FIRST_WAIT
-            for left in reversed(range(_TRIES)):
+            for left in reversed(range(TRIES)):
                 try:
                     return await self.start()
                 except Exception:

@@ -1,5 +1,6 @@
 """The tools of MCP servers: connected before the first model call, the allowed ones offered."""
 
+import asyncio
 import os
 import re
 import sys
@@ -28,9 +29,9 @@ from waypost_node import endpoint_access
 
 from waypost_agent.agent_request import ServerTools
 from waypost_agent.failures import CallNotMade, OutcomeUnknown, Stopped, one_line
-from waypost_agent.tools import mcp_connection, mcp_messages, tool_results
+from waypost_agent.tools import mcp_connection, mcp_messages, mcp_session, tool_results
 from waypost_agent.tools.mcp_connection import Refusals
-from waypost_agent.tools.mcp_listing import left_out_text, list_tools
+from waypost_agent.tools.mcp_listing import Listing, left_out_text, list_tools
 from waypost_agent.tools.mcp_session import McpSession
 from waypost_agent.tools.result_pages import ANY_OBJECT
 from waypost_agent.tools.tool_results import Content
@@ -47,6 +48,8 @@ _NO_SESSION: Final = re.compile(
 )
 # What the library says of a connection that is lost; servers use its code for anything.
 _LOST: Final = re.compile(r"Connection closed|SSE stream .*")
+# Codes with which the library says that an answer did not come, or cannot be read.
+_OF_THE_LIBRARY: Final = frozenset({CONNECTION_CLOSED, PARSE_ERROR, REQUEST_TIMEOUT})
 _NO_SESSION_CODES: Final = frozenset({-32600, -32602, -32001})
 EffectOf = Callable[[ToolDefinition], str]
 
@@ -67,7 +70,7 @@ async def connect(
     )
     stack.push_async_callback(session.close)
     try:
-        listing = await list_tools(await session.start())
+        listing = await _listed(session, refusals)
     except Exception as error:  # noqa: BLE001 - groups of whatever a transport raises
         problem = _problem(tools, error, refusals, keys)
         raise Stopped(Reason.PROVIDER_ERROR, f"tool server {tools.server}: {problem}") from None
@@ -89,6 +92,32 @@ async def connect(
     allowed = [by_name[name] for name in tools.allow]
     return McpTools(
         tools, allowed, session=session, refusals=refusals, keys=keys, effect_of=effect_of
+    )
+
+
+async def _listed(session: McpSession, refusals: Refusals) -> Listing:
+    """Connect, and list the tools. Raises whatever the library raises.
+
+    A server that refuses with an error of MCP is asked again: some serve one client at a time, and
+    the probe of a ToolServer may be that client. Nothing was done yet that could be done twice.
+    """
+    wait = mcp_session.FIRST_WAIT
+    for _ in range(mcp_session.TRIES - 1):
+        try:
+            return await list_tools(await session.start())
+        except Exception as error:
+            if refusals.last is not None or not _refused_by_server(error):
+                raise
+        await session.close()
+        await asyncio.sleep(wait)
+        wait *= 2
+    return await list_tools(await session.start())
+
+
+def _refused_by_server(error: Exception) -> bool:
+    return any(
+        isinstance(leaf, MCPError) and leaf.code not in _OF_THE_LIBRARY
+        for leaf in mcp_connection.leaves(error)
     )
 
 
