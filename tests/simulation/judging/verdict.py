@@ -1,7 +1,7 @@
 """The judgement of a whole run: what the watcher saw against what the interpreter says."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 from waypost.kube.objects import section
 from waypost.ports.cluster import Obj
@@ -23,6 +23,8 @@ from tests.simulation.scenario.programs import digest
 from tests.simulation.scenario.template_plan import ended_without_definition
 from tests.simulation.watching import choices
 from tests.simulation.watching.evidence import Violation
+
+_SKIPPED_FOR_IT: Final = End("Skipped", "DependencyFailed")
 
 
 class Judge(AttemptsJudge):
@@ -48,10 +50,23 @@ class Judge(AttemptsJudge):
         self._ends[VERDICT] = self._verdict()
         fatal = self._fatal()
         closed = bool(fatal) or section(self._seen.run, "status").get("cancelledAt")
-        doomed = {name for path in fatal for name in self._scenario.downstream(path)}
+        doomed = self._doomed(fatal)
         for node in self._standing:
             shut = self._skips if node.last else bool(closed)
             yield from self._node(node, closed=shut, doomed=node.name in doomed)
+
+    def _doomed(self, fatal: list[str]) -> set[str]:
+        """The nodes that wait for a failure, directly or through others that were skipped for it.
+
+        Not what follows a node with a result: a first node has it before all candidates ended.
+        """
+        passing, doomed = set(fatal), set[str]()
+        for node in self._standing:
+            if passing.intersection(node.upstream):
+                doomed.add(node.name)
+                if self._shown(node) == _SKIPPED_FOR_IT:
+                    passing.add(node.name)
+        return doomed
 
     def _output(self, node: Node, entry: Obj) -> Iterator[Violation]:
         """I1, I4, I5: what is recorded is what the program gave, and it is still there."""
@@ -137,7 +152,7 @@ class Judge(AttemptsJudge):
             if (status.get("outputs") or {}) != outputs:
                 text = f"outputs: expected {outputs}, found {status.get('outputs')}"
                 yield Violation("T11", text)
-        yield from gates.violations(self._scenario, self._seen, late=self._late)
+        yield from gates.violations(self._scenario, self._seen)
 
     def _is_late(self) -> bool:
         """Whether the run was ended by its deadline."""
@@ -147,7 +162,8 @@ class Judge(AttemptsJudge):
         """A wait takes its time, and where nothing goes wrong no longer."""
         if self._ends[node.name].phase != "Succeeded":
             return
-        took = self._seen.ended[node.name] - self._seen.waiting[node.name]
+        ended, waiting = self._seen.ended[node.name], self._seen.waiting[node.name]
+        took = ended - waiting.since
         late = took > node.seconds + 5.0 and not self._scenario.troubles
-        if late or took < node.seconds - self._late:
+        if late or ended < waiting.decided_at + node.seconds:
             yield Violation("T11", f"{node.name} waited for {took:.1f} s, not {node.seconds:.1f}")

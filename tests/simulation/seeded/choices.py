@@ -7,7 +7,7 @@ import pytest
 from waypost.api.status import FirstStatus
 from waypost.engine.attempts import stop
 from waypost.engine.nodes import first, table
-from waypost.engine.run import losers
+from waypost.engine.run import closing, losers
 from waypost.engine.state.inputs import Invalid
 from waypost.protocol.reasons import Reason
 
@@ -123,3 +123,15 @@ def _a_fallback_is_accepted(patch: pytest.MonkeyPatch) -> None:
         return [*plain(transition, names), *failed]
 
     patch.setattr(first, "_in_order_of_end", with_fallbacks)
+
+
+def _chooses_beside_failures(plan: Scenario) -> bool:
+    """A candidate waits for a node that may fail the run, and not all nodes run at once."""
+    fatal = {n.name for n in plan.nodes if not (n.tolerated or n.pauses or n.last)}
+    waits = any(node.candidate and fatal.intersection(node.upstream) for node in plan.nodes)
+    return waits and plan.parallelism < 4 and not plan.rounds
+
+
+@bug("T11", focus=_chooses_beside_failures)
+def _a_failure_skips_what_has_its_result(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(closing, "_waits", lambda transition, path: True)

@@ -32,6 +32,33 @@ def failing(transition: Transition) -> list[str]:
     return [*transition.of_stage("Failed"), *doomed]
 
 
+def failures_before(transition: Transition) -> dict[str, set[str]]:
+    """The nodes that have to wait for a failure, with the nodes that failed.
+
+    A node that has ended or runs passes no failure on: what follows it has its result. So has what
+    follows a choice that was made before another candidate could start, or a node with `effect:
+    once` whose result a round has kept.
+    """
+    failed = {p for p in failing(transition) if not on_failure.tolerates(transition.node(p))}
+    causes: dict[str, set[str]] = {}
+    for path in transition.graph.order:
+        if path in transition.graph.finally_nodes or not _waits(transition, path):
+            continue
+        found: set[str] = set()
+        for name in transition.graph.dependencies[path].all:
+            found |= {name} if name in failed else causes.get(name, set())
+        if found:
+            causes[path] = found
+    return causes
+
+
+def _waits(transition: Transition, path: str) -> bool:
+    """Whether a node has not had its turn, or lost it to a failure."""
+    status = transition.statuses[path]
+    lost = status.phase == "Skipped" and status.reason == Reason.DEPENDENCY_FAILED
+    return lost or status.phase in ("Pending", "Superseding")
+
+
 def _will_fail(transition: Transition, path: str) -> bool:
     opened, items = transition.maps.get(path), transition.statuses[path].items
     reason = opened.doomed if opened is not None else items and items.doomed

@@ -17,7 +17,7 @@ from waypost.engine.nodes.children import leftovers, patches
 from waypost.engine.nodes.table import engine_kind
 from waypost.engine.rounds.begin import is_requested
 from waypost.engine.run import finalizing, pausing, summary
-from waypost.engine.run.closing import closing_reason, failing
+from waypost.engine.run.closing import closing_reason, failures_before
 from waypost.engine.run.status_size import trim
 from waypost.engine.scheduling import deadlines
 from waypost.engine.scheduling.unread import unread_by_outputs
@@ -61,8 +61,7 @@ def wind_down(transition: Transition, reason: Reason) -> None:
     After a failure, running attempts finish and are recorded; after a cancel and at the run's
     deadline they are stopped. `nodes.approval` withdraws open gates.
     """
-    failed = {p for p in failing(transition) if not on_failure.tolerates(transition.node(p))}
-    unreachable = {name for path in failed for name in transition.graph.downstream(path)}
+    causes = failures_before(transition)
     cancelled = "skipFinally is true" if transition.finalizing else "the run was cancelled"
     for path in transition.of_stage("Pending", "Backoff", "Waiting"):
         status = transition.statuses[path]
@@ -72,10 +71,9 @@ def wind_down(transition: Transition, reason: Reason) -> None:
             transition.end(path, "Cancelled", Reason.CANCELLED, cancelled)
         elif reason is Reason.DEADLINE_EXCEEDED:
             deadlines.end(transition, path)
-        elif status.phase == "Pending" and path in unreachable:
-            transition.end(
-                path, "Skipped", Reason.DEPENDENCY_FAILED, _blame(transition, path, failed)
-            )
+        elif status.phase == "Pending" and path in causes:
+            blame = f"{', '.join(sorted(causes[path]))} failed"
+            transition.end(path, "Skipped", Reason.DEPENDENCY_FAILED, blame)
         else:
             transition.end(path, "Cancelled", Reason.CANCELLED, "another node failed the run")
     if reason in (Reason.CANCELLED, Reason.DEADLINE_EXCEEDED):
@@ -184,11 +182,6 @@ def release_closed(observed: Observed) -> tuple[ReleasePod | PatchChild, ...]:
         and checkpoint.has_closed(pod.attempt)
     )
     return (*pods, *patches.releases(observed))
-
-
-def _blame(transition: Transition, path: str, failed: set[str]) -> str:
-    causes = sorted(name for name in failed if path in transition.graph.downstream(name))
-    return f"{', '.join(causes)} failed"
 
 
 def _with_nodes(transition: Transition) -> AgentWorkflowStatus:
