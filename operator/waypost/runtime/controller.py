@@ -10,6 +10,7 @@ import logging
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from waypost.api.status import AgentWorkflowStatus
 from waypost.engine.decide import decide
 from waypost.engine.reads import required_reads
 from waypost.engine.run.entry import Entry, enter
@@ -48,12 +49,7 @@ from waypost.runtime.set_aside import SetAsideRuns
 from waypost.runtime.settings import ControllerSettings
 from waypost.runtime.shutdown import release_terminating
 from waypost.runtime.sweep import Sweeper
-from waypost.runtime.writes.actions import (
-    ActionExecutor,
-    ActionRefused,
-    FenceExpired,
-    Prepared,
-)
+from waypost.runtime.writes.actions import ActionExecutor, ActionRefused, FenceExpired, Prepared
 from waypost.runtime.writes.rate_limit import UPDATES, RateLimitedCluster, TokenBucket
 from waypost.runtime.writes.run_events import RunEvents
 from waypost.runtime.writes.status_patch import status_patch
@@ -305,7 +301,7 @@ class Controller:
         observed = await self._observer.observe(key, body)
         entered = await self.offload(enter, observed, self.clock.now())
         entry = await self._read(key, entered)
-        entry, decision, settled = await self._prepared(key, entry)
+        entry, decision, settled = await self._prepared(key, entry, observed.status)
         self._catalog.note(key, decision.status)
         self._templates.note(key, decision.awaits_template)
         written = decision.status != observed.status
@@ -338,30 +334,29 @@ class Controller:
             )
         raise RuntimeError(f"a pass still needs reads after {_READ_ROUNDS} rounds: {reads}")
 
-    async def _prepared(self, key: Key, entry: Entry) -> tuple[Entry, Decision, bool]:
-        """A decision of which everything exists that its status refers to, and whether an
-        Approval was answered. What could not be written is decided on once more."""
-        done = Prepared()
+    async def _prepared(
+        self, key: Key, entry: Entry, stored: AgentWorkflowStatus
+    ) -> tuple[Entry, Decision, bool]:
+        """A decision that may be written, and whether an Approval was answered: everything exists
+        that its status refers to. What could not be written, or took long, is decided on again."""
+        done, permitted = Prepared(), False
         while True:
+            decided = self.clock.monotonic()
             decision = await self.offload(decide, entry, self.clock.now(), self.settings.pods)
             known = done.unexpected
             await self._actor.prepare(key, decision.before, done)
-            if done.unexpected == known:
+            if decision.status != stored and not permitted:
+                await self._bucket.permit(lane=UPDATES)
+                permitted = True
+            if done.unexpected == known and done.stands(self.clock.monotonic() - decided):
                 return entry, decision, done.settled
-            seen = replace(
-                entry.observed,
-                write_problems=dict(done.problems),
-                existing_records=dict(done.existing),
-            )
-            entry = replace(entry, observed=seen)
+            entry = replace(entry, observed=done.added_to(entry.observed))
 
     async def _write(self, key: Key, body: Obj, observed: Observed, decision: Decision) -> float:
         """Write the status: the fence. Returns the monotonic time when the write was sent."""
         patch = status_patch(
             body=body, resource_version=observed.resource_version, status=decision.status
         )
-        # Waiting for a permit must not use up the time of the fence, so take it before.
-        await self._bucket.permit(lane=UPDATES)
         sent = self.clock.monotonic()
         try:
             landed = await self.cluster.patch(

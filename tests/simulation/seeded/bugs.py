@@ -43,6 +43,7 @@ from tests.simulation.scenario.plan import Scenario
 from tests.simulation.seeded import (
     choices,
     clean_up,
+    clocks,
     loops,
     maps,
     others,
@@ -59,6 +60,8 @@ from tests.simulation.seeded.hunting import acts, both, bug, holds, suffers
 PARTS: Final = (
     choices,
     clean_up,
+    clocks,
+    clocks,
     loops,
     maps,
     pods,

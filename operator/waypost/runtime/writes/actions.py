@@ -8,7 +8,7 @@ it creates nothing.
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from waypost.api import meta
@@ -82,6 +82,20 @@ class Prepared:
     def has_tried(self, name: str) -> bool:
         """Whether that object was tried in this pass."""
         return name in self.written or name in self.problems or name in self.existing
+
+    def stands(self, age: float) -> bool:
+        """Whether a decision may be written that is `age` seconds old.
+
+        The clocks in a status begin when it is decided: a gate that is asked minutes later could
+        expire before anyone can answer. What follows from an answer that was written stands.
+        """
+        return self.settled or age <= FENCE_SECONDS
+
+    def added_to(self, observed: Observed) -> Observed:
+        """The run with what could not be written, and what stood there already."""
+        return replace(
+            observed, write_problems=dict(self.problems), existing_records=dict(self.existing)
+        )
 
     @property
     def unexpected(self) -> int:
