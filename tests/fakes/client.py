@@ -24,6 +24,7 @@ class Wire:
         self.faults = Faults()
         self.log: list[Written] = []
         self.on_write: Callable[[Written], None] | None = None
+        self.on_read: Callable[[Request], None] | None = None
         self.log_reader: LogReader | None = None
         self._latency = latency
         self._random = random.Random(seed)
@@ -50,6 +51,8 @@ class Wire:
 
     def _commit(self, request: Request, act: Callable[[], Any]) -> Any:
         if request.verb not in WRITES:
+            if self.on_read is not None:
+                self.on_read(request)
             return act()
         before = self.server.storage.revision
         try:

@@ -18,7 +18,7 @@ from tests.fakes.api.server import ApiServer
 from tests.fakes.api.watch import IMMEDIATE, Delivery, SinkCall, Subscription
 from tests.fakes.client import Client, LogReader, Wire
 from tests.fakes.clock import ManualClock, VirtualClock
-from tests.fakes.faults import Gate, Withheld, Written, matcher
+from tests.fakes.faults import Gate, Request, Withheld, Written, matcher
 
 OPERATOR: Final = "waypost-operator"
 WATCHED: Final = (
@@ -133,6 +133,10 @@ class InMemoryCluster(Client):
         """Call `hook` after each write, before its answer leaves. What it raises reaches the
         caller: the way to crash an operator between a commit and its knowledge of it."""
         self._wire.on_write = hook
+
+    def on_read(self, hook: Callable[[Request], None] | None) -> None:
+        """Call `hook` with each read when the API server answers it."""
+        self._wire.on_read = hook
 
     def serve_logs(self, reader: LogReader) -> None:
         """Take the logs of containers from `reader(namespace, pod, container)`."""

@@ -22,6 +22,11 @@ LOST = Scenario(
     seed=2, nodes=(SLOW,), troubles=(Trouble("lose", at=3.0, seconds=650, choice="m1"),)
 )
 SUPERSEDED = replace(LOST, rounds=(Round("begun", 5.0, edit="n0"),))
+# The program of an iteration continues on the lost machine beside the next attempt.
+REPEATED_THERE = replace(
+    LOST,
+    nodes=(replace(SLOW, acts=(Act("hangs", 5), Act("gives", 600)), loop=Loop(above=500, max=2)),),
+)
 CANCELLED = replace(LOST, troubles=(*LOST.troubles, Trouble("cancel", at=20.0)))
 HANGS = Node("n0", "container", acts=(Act("hangs", 5), Act("gives", 5)))
 # An operator is frozen when it has recorded the attempt; another one launches it; its Job is
@@ -109,6 +114,7 @@ def broken(scenario: Scenario) -> set[str]:
     "scenario",
     [
         pytest.param(LOST, id="replaced-on-another-machine"),
+        pytest.param(REPEATED_THERE, id="iteration-replaced-on-another-machine"),
         pytest.param(SUPERSEDED, id="superseded-on-a-lost-machine"),
         pytest.param(CANCELLED, id="cancelled-on-a-lost-machine"),
     ],
@@ -124,6 +130,7 @@ def test_an_attempt_is_given_up_with_its_machine(scenario: Scenario) -> None:
     ("scenario", "expected"),
     [
         pytest.param(SUPERSEDED, "I2", id="superseded"),
+        pytest.param(REPEATED_THERE, "I2", id="an iteration"),
         pytest.param(CANCELLED, "I4", id="cancelled"),
     ],
 )

@@ -79,6 +79,8 @@ class Operator:
             else NoElection(),
         )
         self.stop = asyncio.Event()
+        self.frozen: list[tuple[float, float]] = []  # from when to when
+        self._frozen_at: float | None = None
         self._loop = world.loop
         # The watch is there before the first list, as with kopf: A2 is about just that.
         self.watch = world.cluster.subscribe(
@@ -107,10 +109,14 @@ class Operator:
     def freeze(self) -> None:
         """As by SIGSTOP: time passes, this process does not notice."""
         self.watch.pause()
+        self._frozen_at = self._loop.time()
         self._loop.freeze(self)
 
     def thaw(self) -> None:
         """Go on from the very next instruction."""
+        if self._frozen_at is not None:
+            self.frozen.append((self._frozen_at, self._loop.time()))
+            self._frozen_at = None
         self._loop.thaw(self)
         self.watch.resume()
 

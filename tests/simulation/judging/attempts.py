@@ -177,7 +177,7 @@ class AttemptsJudge(ProgramsJudge):
         if pod.started_at is None:
             if any(name != "immediate" for name in self._scenario.deliveries):
                 end = max(end, story.finished_at or 0.0)  # its end may have been seen later
-            if end - story.launched(late=self._late) >= node.queue_timeout - _SLACK:
+            if end - story.launched >= node.queue_timeout - _SLACK:
                 allowed |= {"Unschedulable", "ImagePull"} & (story.stops if not late else _QUEUED)
         elif end - pod.started_at >= node.timeout - _SLACK and ("Timeout" in story.stops or late):
             allowed.add("Timeout")
@@ -185,11 +185,6 @@ class AttemptsJudge(ProgramsJudge):
 
     def _touched(self, *kinds: str) -> bool:
         return any(trouble.kind in kinds for trouble in self._scenario.troubles)
-
-    @property
-    def _late(self) -> float:
-        """How much later than it was decided a status may have been stored."""
-        return 12.0 if self._scenario.troubles else 1.0
 
     def _unneeded(self, node: Node) -> set[End]:
         """How a node also ends if another candidate was chosen."""

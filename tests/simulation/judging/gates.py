@@ -27,9 +27,8 @@ def _ends(node: Node, gate: GateStory) -> Iterator[End]:
         yield End("Succeeded") if lenient else End("Failed", reason)
 
 
-def violations(scenario: Scenario, seen: Evidence, *, late: float) -> Iterator[Violation]:
-    """A yes that was not given in time, and an expiry that came too early. `late`: how much later
-    than it was decided a status may have been stored."""
+def violations(scenario: Scenario, seen: Evidence) -> Iterator[Violation]:
+    """A yes that was not given in time, and an expiry that came too early."""
     for gate in seen.gates.values():
         patience = scenario.by_name[gate.path].patience
         if patience is None:
@@ -37,7 +36,11 @@ def violations(scenario: Scenario, seen: Evidence, *, late: float) -> Iterator[V
                 yield Violation("I9", f"{gate.path} expired, and has no timeout")
             continue
         due = gate.waiting_since + patience
-        if gate.expired and gate.settled_at is not None and gate.settled_at < due - late:
+        if (
+            gate.expired
+            and gate.settled_at is not None
+            and gate.settled_at < gate.decided_at + patience
+        ):
             yield Violation("I9", f"{gate.path} expired before its time")
         taken = gate.state in ("Approved", "Denied") and not gate.expired
         if taken and gate.answers and gate.answers[0][0] > due + _SLACK:

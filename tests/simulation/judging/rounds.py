@@ -179,7 +179,7 @@ class RoundsJudge(Judge):
                 for run in self._ledger.of(path):
                     late = each.began_at < run.started_at < each.ended_at
                     too_late = self._seen.is_too_late(run.pod_uid)
-                    if late and not too_late and not self._seen.was_given_up(path, run.attempt):
+                    if late and not too_late and not self._seen.was_given_up(run.pod_uid):
                         text = f"{path} was kept in round {each.number}, and its program ran"
                         yield Violation("I7", text, run.started_at)
 

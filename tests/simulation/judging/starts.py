@@ -43,7 +43,7 @@ class ProgramsJudge(FinallyRules):
             if node_of(path) in names:
                 yield Violation("I2", f"{path}: the program of attempt {number} started twice")
         for first, second in self._ledger.overlaps():
-            given_up = self._seen.was_given_up(first.path, first.attempt)
+            given_up = self._seen.was_given_up(first.pod_uid)
             beside = self._seen.may_run_beside(first.pod_uid, second.pod_uid)
             if node_of(first.path) in names and not given_up and not beside:
                 text = f"{first.path}: attempts {first.attempt} and {second.attempt} ran together"

@@ -100,7 +100,7 @@ class Saboteur:
                 raise asyncio.CancelledError
             case "twice":
                 await send()
-                self._stage.watcher.relaunches.repeated(call.name)
+                self._stage.watcher.relaunches.repeated(call.name, operator)
                 with contextlib.suppress(ClusterError):
                     await send()
                 raise Unavailable(RESET)

@@ -12,9 +12,10 @@ from typing import Any, Final
 from waypost.api import meta
 from waypost.kube.names import job_name
 from waypost.kube.objects import items, section, text
-from waypost.ports.cluster import Obj
+from waypost.ports.cluster import Kind, Obj
 
 from tests.fakes.clock import EPOCH
+from tests.fakes.faults import Written
 from tests.fakes.nodes.programs import PodView, node_of
 from tests.simulation.scenario.plan import Node, Scenario
 from tests.simulation.watching.evidence import AttemptStory, Evidence
@@ -110,6 +111,11 @@ class MapWatch:
         self._blame = blame
         self._doomed: dict[str, int] = {}  # round in which a map was seen to have failed
 
+    def written(self, write: Written) -> None:
+        """Take note of a request that the API server refused permanently."""
+        if write.request.kind is Kind.NODE_RECORD and write.result == "Rejected":
+            self._seen.refused_records[write.request.name] = write.at
+
     def note(self, entry: Obj, now: float) -> Iterator[AttemptStory]:
         """Take note of a status; the attempts that it records for the first time."""
         stored, path = section(entry, "items"), entry["path"]
@@ -149,6 +155,7 @@ class MapWatch:
                     if (key[0], before + earlier) not in self._seen.attempts:
                         self._blame("I3", f"{key[0]}: attempt {key[1]} without the one before")
                 story = AttemptStory(*key, self._job(*key), now)
+                story.decided_at = self._seen.decided_at
                 self._seen.attempts[key] = story
                 self._tell(f"{key[0]} attempt {key[1]} is recorded")
                 yield story
@@ -217,7 +224,8 @@ class MapWatch:
             # not say how it ended.
             reason = next((r for r in known if r in story.stops), "")
         story.reason = reason
-        story.given_up = self._machines.have_lost(self._seen.pods_of(*key), now)
+        pods = self._seen.pods_of(*key)
+        story.given_up = self._machines.have_lost(pods, now, self._seen.decided_at)
         self._tell(f"{key[0]} attempt {key[1]} ended: {reason}")
 
     def _end(self, entry: Obj, stored: Obj, now: float) -> None:

@@ -80,7 +80,9 @@ class Choices:
         if lost and _is_stopped(entry):
             self._seen.exercised["loser"] = 1
         later = entry.get("attempt", 0) > before.get("attempt", 0)
-        if later and lost and is_loser(node, name, was):
+        # In the write that chooses, one may be recorded that is stopped and gets no Job.
+        decides = was.get(node.name, {}).get("startedAt") != entries[node.name].get("startedAt")
+        if later and lost and is_loser(node, name, was) and not decides:
             yield f"attempt {entry['attempt']} starts, and another one was chosen"
 
 

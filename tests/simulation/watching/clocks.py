@@ -2,6 +2,7 @@
 run. Nothing ends for a deadline before its time, and nothing starts long after it."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final
 
 from waypost.kube.objects import items
@@ -11,8 +12,26 @@ from tests.simulation.scenario.plan import Node, Scenario
 from tests.simulation.watching.evidence import FINAL, Evidence, Violation
 
 _REASON: Final = "DeadlineExceeded"
-_STORED_LATE: Final = 12.0  # how much later than it was decided a status may be stored
 _TO_STOP: Final = 6.0  # programs here obey; beside the requests of the operator
+
+
+@dataclass(frozen=True)
+class Since:
+    """The beginning of a clock."""
+
+    stored: float
+    decided: float  # at the earliest
+
+    def is_over(self, limit: float | None, now: float) -> bool:
+        """Whether so many seconds have certainly passed."""
+        return limit is not None and now > self.stored + limit
+
+    def may_be_over(self, limit: float | None, now: float) -> bool:
+        """Whether so many seconds may have passed."""
+        return limit is not None and now > self.decided + limit
+
+
+_NOT_YET: Final = Since(float("inf"), float("inf"))
 
 
 class Clocks:
@@ -21,18 +40,20 @@ class Clocks:
     def __init__(self, scenario: Scenario, seen: Evidence) -> None:
         self._scenario = scenario
         self._seen = seen
-        self._ready: dict[str, float] = {}  # since when a node may start
-        self._began: float | None = None  # the round
-        self._verdict: float | None = None  # since when finally may run
-        self._late = _STORED_LATE if scenario.troubles else 1.0
+        self._decided = 0.0  # what is stored now, at the earliest
+        self._ready: dict[str, Since] = {}  # since when a node may start
+        self._began: Since | None = None  # the round
+        self._verdict: Since | None = None  # since when finally may run
         self._busy = 0  # how many nodes had an open attempt at the same time, at most
 
     def note(self, old: Obj, new: Obj, now: float, *, begins: bool) -> Iterator[Violation]:
         """What is wrong with a status write."""
+        self._decided = self._seen.decided_at
+        since = Since(now, self._decided)
         if begins or (self._began is None and new.get("nodes")):  # a held run has none
-            self._began, self._verdict = now, None
+            self._began, self._verdict = since, None
         if new.get("verdict") and self._verdict is None:
-            self._verdict = now
+            self._verdict = since
         self._busy = max(self._busy, sum(n["phase"] == "Running" for n in items(new, "nodes")))
         before = {entry["path"]: entry for entry in items(old, "nodes")}
         entries = {entry["path"]: entry for entry in items(new, "nodes")}
@@ -44,49 +65,37 @@ class Clocks:
             if node.last and self._verdict is None:
                 self._ready.pop(node.name, None)
             elif all(entries.get(name, {}).get("phase") in FINAL for name in node.upstream):
-                self._ready.setdefault(node.name, now)
+                self._ready.setdefault(node.name, since)
             yield from self._node(node, before.get(node.name, {}), entry, now)
 
     def run_is_late(self, now: float) -> bool:
         """Whether the deadline of the run may have passed."""
-        return self._is_over(now, slack=-self._late)
-
-    def _stage_is_over(self, node: Node, now: float, *, slack: float) -> bool:
-        """Whether the deadline of the run has passed, or that of finally for its nodes."""
-        deadline = self._scenario.finally_deadline
-        if not node.last:
-            return self._is_over(now, slack=slack)
-        began = self._verdict
-        return deadline is not None and began is not None and now > began + deadline + slack
-
-    def _is_over(self, now: float, *, slack: float) -> bool:
-        deadline = self._scenario.deadline
-        return deadline is not None and now > (self._began or 0.0) + deadline + slack
+        return self._began is not None and self._began.may_be_over(self._scenario.deadline, now)
 
     def _node(self, node: Node, was: Obj, entry: Obj, now: float) -> Iterator[Violation]:
         name = node.name
+        clocks = self._clocks_of(node)
         if entry.get("reason") == _REASON and was.get("reason") != _REASON:
-            own = entry["phase"] == "Failed" and self._is_due(node, now, slack=-self._late)
-            whole = entry["phase"] == "Cancelled" and self._stage_is_over(
-                node, now, slack=-self._late
-            )
-            if not own and not whole:
+            own, whole = (since.may_be_over(limit, now) for since, limit in clocks)
+            if not (own if entry["phase"] == "Failed" else whole and entry["phase"] == "Cancelled"):
                 yield Violation("deadline", f"{name} is {entry['phase']} before its deadline", now)
-        if entry.get("attempt", 0) > was.get("attempt", 0):
-            late = self._late
-            if self._stage_is_over(node, now, slack=late) or self._is_due(node, now, slack=late):
-                yield Violation("deadline", f"{name} was started after its deadline", now)
+        if entry.get("attempt", 0) > was.get("attempt", 0) and any(
+            since.is_over(limit, self._decided) for since, limit in clocks
+        ):
+            yield Violation("deadline", f"{name} was started after its deadline", now)
         to_stop = _TO_STOP + _requests_to_stop(self._busy) * 2 * self._scenario.latency
-        overdue = self._is_due(node, now, slack=to_stop)
-        overdue = overdue or self._stage_is_over(node, now, slack=to_stop)
+        overdue = any(since.is_over(limit, now - to_stop) for since, limit in clocks)
         if overdue and was.get("phase") not in FINAL and not self._scenario.troubles:
             yield Violation("deadline", f"{name} is {entry['phase']} long after its deadline", now)
 
-    def _is_due(self, node: Node, now: float, *, slack: float) -> bool:
-        since = self._ready.get(node.name)
-        return (
-            node.deadline is not None and since is not None and now > since + node.deadline + slack
-        )
+    def _clocks_of(
+        self, node: Node
+    ) -> tuple[tuple[Since, float | None], tuple[Since, float | None]]:
+        """The deadline of a node, and that of the run, or of finally for its nodes."""
+        own = (self._ready.get(node.name, _NOT_YET), node.deadline)
+        if node.last:
+            return own, (self._verdict or _NOT_YET, self._scenario.finally_deadline)
+        return own, (self._began or _NOT_YET, self._scenario.deadline)
 
 
 def _requests_to_stop(attempts: int) -> int:

@@ -104,19 +104,26 @@ class AttemptStory:
     pod_uid: str | None = None
     stops: set[str] = field(default_factory=set)
     stopped_at: float | None = None  # when a status first said so
+    decided_at: float = 0.0  # at the earliest
     given_up: bool = False  # it was closed while its pods were on machines that had been silent
     launched_at: str = ""
     ended_at: str = ""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended, or was stopped in the write that recorded it: it gets no Job."""
+        return self.finished_at is not None or self.stopped_at == self.recorded_at
 
     @property
     def ended(self) -> float:
         """When it ended, by status."""
         return (datetime.fromisoformat(self.ended_at) - EPOCH).total_seconds()
 
-    def launched(self, *, late: float) -> float:
-        """When it was launched, by status, but at most `late` seconds before that was stored."""
+    @property
+    def launched(self) -> float:
+        """When it was launched, by status, but not before that was decided."""
         said = (datetime.fromisoformat(self.launched_at) - EPOCH).total_seconds()
-        return max(said, self.recorded_at - late)
+        return max(said, self.decided_at)
 
 
 @dataclass
@@ -128,12 +135,21 @@ class GateStory:
     path: str
     asked_at: float
     waiting_since: float = 0.0
+    decided_at: float = 0.0  # that its node waits, at the earliest
     expires_at: str = ""
     answers: list[tuple[float, str]] = field(default_factory=list)  # what the API server took
     state: str = "Open"
     expired: bool = False
     settled_at: float | None = None
     gone_at: float | None = None
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A gate or a wait that has begun."""
+
+    since: float  # when that was stored
+    decided_at: float  # at the earliest
 
 
 @dataclass
@@ -156,7 +172,7 @@ class Evidence:
     pods: dict[str, PodStory] = field(default_factory=dict)  # by uid, in order
     attempts: dict[tuple[str, int], AttemptStory] = field(default_factory=dict)
     gates: dict[str, GateStory] = field(default_factory=dict)  # by uid, in order
-    waiting: dict[str, float] = field(default_factory=dict)  # since when, by path
+    waiting: dict[str, Waiting] = field(default_factory=dict)  # by path
     ended: dict[str, float] = field(default_factory=dict)  # when, by path
     # The status write that recorded the present end of a node, and when, by path.
     recorded: dict[str, tuple[int, float]] = field(default_factory=dict)
@@ -165,8 +181,10 @@ class Evidence:
     forged: set[str] = field(default_factory=set)  # gates in whose place a stranger's was put
     jobs: dict[str, float] = field(default_factory=dict)  # uid -> created at
     records: dict[str, Obj] = field(default_factory=dict)  # NodeRecords by name, as last seen
+    refused_records: dict[str, float] = field(default_factory=dict)  # permanently, and when last
     violations: list[Violation] = field(default_factory=list)
     run: Obj = field(default_factory=dict)  # as last seen
+    decided_at: float = 0.0  # what is stored now, at the earliest
     round: int = 1  # the latest that has begun
     rounds: list[RoundStory] = field(default_factory=list)  # after the first
     asked_round: bool = False
@@ -194,9 +212,11 @@ class Evidence:
         """Whether the run no longer has the node of a path."""
         return node_of(path) not in self.nodes
 
-    def was_given_up(self, path: str, attempt: int) -> bool:
-        """Whether an attempt was closed with its machine: what is left of it may still run."""
-        story = self.attempts.get((path, attempt))
+    def was_given_up(self, pod_uid: str) -> bool:
+        """Whether the attempt of a pod was closed with its machine: what is left of it may still
+        run."""
+        pod = self.pods.get(pod_uid)
+        story = self.attempts.get((pod.path, pod.attempt)) if pod is not None else None
         return story is not None and story.given_up
 
     def is_relaunched(self, pod_uid: str) -> bool:

@@ -38,7 +38,8 @@ def _ends_unasked(
 ) -> bool:
     """Whether a gate expires without an Approval, whose creation is refused (S69)."""
     absent = all(story.gone_at is not None and _had_no_answer(gate, story) for story in asked)
-    since = seen.waiting.get(gate.name, now)
+    waiting = seen.waiting.get(gate.name)
+    since = waiting.since if waiting is not None else now
     return absent and _may_expire(scenario, gate, "approvals", since, now)
 
 

@@ -74,4 +74,4 @@ class Stages:
 
     def _is_excused(self, pod: PodStory) -> bool:
         """Whether no operator could have known of it, or prevented it."""
-        return self._seen.was_given_up(pod.path, pod.attempt) or self._seen.is_relaunched(pod.uid)
+        return self._seen.was_given_up(pod.uid) or self._seen.is_relaunched(pod.uid)

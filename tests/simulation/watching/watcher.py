@@ -20,6 +20,7 @@ from tests.simulation.scenario import programs
 from tests.simulation.scenario.plan import RUN, Scenario
 from tests.simulation.watching.choices import Choices
 from tests.simulation.watching.clocks import Clocks
+from tests.simulation.watching.decisions import Decisions
 from tests.simulation.watching.evidence import (
     FINAL,
     AttemptStory,
@@ -27,6 +28,7 @@ from tests.simulation.watching.evidence import (
     GateStory,
     PodStory,
     Violation,
+    Waiting,
 )
 from tests.simulation.watching.gate_order import started_too_soon
 from tests.simulation.watching.machines import Machines
@@ -49,13 +51,16 @@ class Watcher:
         self._clocks = Clocks(scenario, self.seen)
         self._choices = Choices(scenario, self.seen)
         self._stages = Stages(scenario, self.seen)
-        self._machines = Machines(scenario)
+        self._machines = Machines()
+        self._decisions = Decisions(scenario)
         self._pins = Pins()
         self.relaunches = Relaunches()
         self._maps = MapWatch(scenario, self.seen, self._machines, self.tell, self.blame)
         self._hash = hashlib.sha256()
         self._outcomes: dict[str, Any] = {}
         world.cluster.server.storage.listeners.insert(0, self._changed)
+        world.cluster.on_write(self._maps.written)
+        world.cluster.on_read(lambda request: self.relaunches.read(request, self.now))
 
     @property
     def now(self) -> float:
@@ -129,6 +134,7 @@ class Watcher:
         size = len(json.dumps(new, separators=(",", ":")))
         if size > _LARGEST_STATUS:
             self.blame("I15", f"the status takes {size} bytes")
+        self.seen.decided_at = self._decisions.earliest(self.now)
         spec = self._pins.note(section(before, "spec"), old, new, self.seen.violations)
         begins = self._rounds.note(spec, old, new, self.now)
         self.seen.violations += self._clocks.note(old, new, self.now, begins=begins)
@@ -179,7 +185,8 @@ class Watcher:
                 if was.get(field) != node.get(field):
                     self.blame("I10" if field == "phase" else "I1", f"{path}: {field} changed")
         if node["phase"] == "Waiting":
-            self.seen.waiting.setdefault(path, self.now)
+            waiting = Waiting(self.now, self.seen.decided_at)
+            self.seen.waiting.setdefault(path, waiting)
         if was.get("phase") != node["phase"]:
             self.seen.ended[path] = self.now
             self.tell(f"{path} {node['phase']} {node.get('reason', '')}".rstrip())
@@ -206,6 +213,7 @@ class Watcher:
                 if entry["number"] > 1 and (path, entry["number"] - 1) not in attempts:
                     self.blame("I3", f"{path}: attempt {entry['number']} without the one before")
                 attempts[key] = AttemptStory(path, entry["number"], entry["job"], self.now)
+                attempts[key].decided_at = self.seen.decided_at
                 yield attempts[key]
             self._entry(attempts[key], entry)
         unfinished = [e for e in items(node, "attempts") if not e.get("finishedAt")]
@@ -224,7 +232,7 @@ class Watcher:
             story.finished_at, story.reason = self.now, entry.get("reason", "")
             story.pod_uid, story.ended_at = entry.get("podUid"), entry["finishedAt"]
             pods = self.seen.pods_of(story.path, story.number)
-            story.given_up = self._machines.have_lost(pods, self.now)
+            story.given_up = self._machines.have_lost(pods, self.now, self.seen.decided_at)
             self.tell(f"{story.path} attempt {story.number} ended: {story.reason}")
 
     def _starts(
@@ -286,8 +294,8 @@ class Watcher:
         self.seen.jobs[metadata["uid"]] = self.now
         self.tell(f"Job of {path} {number}")
         story = self.seen.attempts.get((path, number))
-        ended = story is not None and story.finished_at is not None
-        excused = self.relaunches.created(metadata["name"])
+        ended = story is not None and story.is_over
+        excused = self.relaunches.created(metadata["name"], self.now)
         if excused:
             self.seen.relaunched[metadata["uid"]] = ended
         if story is None or story.job != metadata["name"]:
@@ -351,7 +359,7 @@ class Watcher:
                 continue
             if other is new or self.seen.may_run_beside(other.uid, new.uid):
                 continue
-            if self.seen.was_given_up(other.path, other.attempt):
+            if self.seen.was_given_up(other.uid):
                 continue
             scheduled = section(other.body, "spec").get("nodeName")
             if other.deleting_at is None or scheduled:
@@ -367,7 +375,8 @@ class Watcher:
         story = self.seen.gates.get(metadata["uid"])
         if story is None:
             story = GateStory(metadata["name"], metadata["uid"], path, self.now)
-            story.waiting_since = self.seen.waiting.get(path, self.now)
+            waiting = self.seen.waiting.get(path, Waiting(self.now, self.now))
+            story.waiting_since, story.decided_at = waiting.since, waiting.decided_at
             story.expires_at = spec.get("expiresAt", "")
             self.seen.gates[metadata["uid"]] = story
             self.tell(f"Approval of {path} is asked")
