@@ -10,6 +10,7 @@ from waypost.kube.objects import section
 from waypost.ports.cluster import Obj
 
 from tests.fakes.nodes.programs import node_of
+from tests.simulation.judging import unsealed_maps
 from tests.simulation.reference.interpreter import CANCELLED, Again, End, Starts
 from tests.simulation.reference.maps import payload, sealed_of, states_of
 from tests.simulation.scenario.plan import Node, Scenario
@@ -122,17 +123,30 @@ def inputs(node: Node, follows: Starts, seen: Evidence) -> Iterator[Violation]:
 
 def _given(node: Node, seen: Evidence) -> list[tuple[str, Any]]:
     """What programs gave whose attempts were recorded as Succeeded, with their item."""
-    found = []
-    for pod, succeeded in _ran(node, seen):
-        meaning = pod.meaning(node.item(pod.path, (pod.inputs or {}).get("item", 0)))
-        if succeeded and isinstance(meaning, Gave):
-            found.append((_item_of(pod), meaning.output))
-    return found
+    return [
+        given for pod, succeeded in _ran(node, seen) if succeeded and (given := _gave(node, pod))
+    ]
+
+
+def _last_given(node: Node, seen: Evidence) -> list[tuple[str, Any]]:
+    """The same for attempts of which no status says how they ended."""
+    pods = [pod for pod, _ in _ran(node, seen) if not seen.attempts[pod.path, pod.attempt].reason]
+    return [given for pod in pods if (given := _gave(node, pod))]
+
+
+def _gave(node: Node, pod: PodStory) -> tuple[str, Any] | None:
+    """What a program gave, with its item; None if it gave nothing."""
+    meaning = pod.meaning(node.item(pod.path, (pod.inputs or {}).get("item", 0)))
+    return (_item_of(pod), meaning.output) if isinstance(meaning, Gave) else None
 
 
 def output(node: Node, entry: Obj, end: End, seen: Evidence) -> Iterator[Violation]:
     """VM4: the output has in place of each item what its program gave, and null where it failed."""
     values = list_of(node, seen)
+    if unsealed_maps.is_unsealed(node, entry, seen):
+        given = [*_given(node, seen), *_last_given(node, seen)]
+        yield from unsealed_maps.output(node, entry, end, seen, values=values, given=given)
+        return
     sealed = sealed_of(seen, entry)
     states = states_of(sealed.get("states", ""))
     stored = section(entry, "items")

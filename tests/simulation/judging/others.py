@@ -33,6 +33,8 @@ class StrangeJudge(RoundsJudge):
 
     def _attempt(self, node: Node, story: AttemptStory) -> Iterator[Violation]:
         pods = self._seen.pods_of(node.name, story.number)
+        if not story.reason and "/" in node.name:
+            return  # of an item whose next attempt was cancelled: no status says how it ended
         never = [NEVER_STARTED[p.act.name] for p in pods if p.act and p.act.name in NEVER_STARTED]
         cut = {"Disrupted"} if self._touched(*_DISRUPTIONS) else set()
         if any(pod.evicted for pod in pods):

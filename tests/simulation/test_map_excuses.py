@@ -1,0 +1,126 @@
+"""Maps of which a status says less than everything: what the checkers excuse is excused, and
+nothing else (as in `test_excuses.py`)."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from waypost.engine.attempts import close, judge
+from waypost.engine.items import finish
+from waypost.engine.state.outcome import Failed
+from waypost.engine.state.transition import Transition
+from waypost.kube.items.open_map import OpenMap
+from waypost.protocol.reasons import Reason
+
+from tests.simulation.play.stage import play
+from tests.simulation.scenario.plan import Act, Node, Scenario, Trouble
+from tests.simulation.test_excuses import broken
+
+# A policy refuses the NodeRecord with the last states. Every third item fails.
+UNSEALED = Scenario(
+    seed=804508,
+    nodes=(
+        Node(
+            "n0",
+            "container",
+            values=(4, 3, 2, 1),
+            item_acts=((Act("gives", 120),), (Act("gives", 299),), (Act("fails", 78),)),
+            max_parallel=1,
+            tolerate=2,
+            collects=False,
+        ),
+    ),
+    troubles=(Trouble("refuse", at=4.0, seconds=100.0, number=1, choice="policy records"),),
+)
+UNSEALED_LIST = replace(UNSEALED, nodes=(replace(UNSEALED.nodes[0], collects=True),))
+
+# An item is launched for the last time when others have failed its map: no status says how that
+# attempt ended.
+DOOMED = Scenario(
+    seed=805929,
+    parallelism=3,
+    deliveries=("rough", "delayed", "immediate"),
+    nodes=(
+        Node(
+            "n0",
+            "http",
+            tolerated=True,
+            limit=2,
+            timeout=18.0,
+            queue_timeout=60.0,
+            acts=(Act("initless"),),
+            values=(0, 2, 2),
+            item_acts=(
+                (Act("initless", 672),),
+                (Act("gives", 316),),
+                (Act("hangs", 995, seconds=4), Act("initless", 483)),
+            ),
+            max_parallel=3,
+        ),
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    "scenario",
+    [pytest.param(UNSEALED, id="counts"), pytest.param(UNSEALED_LIST, id="a list of outputs")],
+)
+def test_a_map_may_end_without_its_states(scenario: Scenario) -> None:
+    violations, seen = play(scenario)
+    assert violations == []
+    entry = seen.nodes["n0"]
+    assert entry["phase"] == "Succeeded"
+    assert "sealed" not in entry["items"]
+    assert (entry["items"]["succeeded"], entry["items"]["failed"]) == (3, 1)
+
+
+def test_a_map_without_its_states_is_noticed_if_nobody_refused_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(finish, "_seal", lambda transition, opened: "")
+    assert "VM4" in broken(replace(UNSEALED, troubles=()))
+
+
+@pytest.mark.parametrize(
+    ("scenario", "output"),
+    [
+        pytest.param(UNSEALED, {"total": 4, "succeeded": 4, "failed": 0}, id="counts"),
+        pytest.param(UNSEALED_LIST, [None, {"n": 1}, {"n": 2}, {"n": 3}], id="other outputs"),
+        pytest.param(UNSEALED_LIST, [None], id="a shorter list"),
+    ],
+)
+def test_a_wrong_output_of_such_a_map_is_noticed(
+    scenario: Scenario, output: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finish, "_output", lambda transition, opened: output)
+    assert "VM4" in broken(scenario)
+
+
+def test_wrong_counts_of_such_a_map_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def all_good(transition: Transition, opened: OpenMap) -> Any:
+        opened.count = lambda letters: 4 if letters == finish._SUCCEEDED else 0  # type: ignore[method-assign]
+        return {"total": 4, "succeeded": 4, "failed": 0}
+
+    monkeypatch.setattr(finish, "_output", all_good)
+    assert "VM4" in broken(UNSEALED)
+
+
+def test_an_attempt_of_an_item_that_was_doomed_has_no_reason() -> None:
+    violations, seen = play(DOOMED)
+    assert violations == []
+    assert "" in {story.reason for story in seen.attempts.values()}
+
+
+def test_a_program_that_never_started_and_has_another_reason_is_noticed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plain = judge.judge_pod
+
+    def otherwise(*args: Any, **kwargs: Any) -> Any:
+        outcome = plain(*args, **kwargs)
+        if isinstance(outcome, Failed) and outcome.reason == Reason.POD_REJECTED:
+            return replace(outcome, reason=Reason.IMAGE_PULL)
+        return outcome
+
+    monkeypatch.setattr(close, "judge_pod", otherwise)
+    assert "K2" in broken(DOOMED)
