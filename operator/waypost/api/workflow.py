@@ -29,8 +29,9 @@ from waypost.api.kinds.wait import WaitKind
 from waypost.api.kinds.workflow import WorkflowKind
 from waypost.api.modifiers.for_each import ForEach
 from waypost.api.modifiers.repeat import Repeat
-from waypost.api.pod import Resources
+from waypost.api.pod import Isolation, Resources
 from waypost.api.rerun import Rerun
+from waypost.api.template.local import MAX_LOCAL_TEMPLATES, LocalTemplate
 from waypost.api.template.parent import Parent
 from waypost.api.template.ref import TemplateRef
 
@@ -126,18 +127,6 @@ class Retry(Model):
         default=None,
         description="Same as effect: once. No second attempt starts once the program may have "
         "started. Must not be combined with limit, reasons or exitCodes.",
-    )
-
-
-class Isolation(Model):
-    """Permissions of the pod of the node."""
-
-    service_account_name: str | None = Field(
-        default=None,
-        min_length=1,
-        max_length=253,
-        description="ServiceAccount of the pod, for example to pull private images. Its API "
-        "token is never mounted. Default: the namespace's default ServiceAccount.",
     )
 
 
@@ -296,6 +285,13 @@ class WorkflowBody(Model):
         max_length=16,
         description="Python modules by name. python nodes and tools can import them. ${...} is "
         "not evaluated here.",
+    )
+    templates: list[LocalTemplate] | None = Field(
+        default=None,
+        max_length=MAX_LOCAL_TEMPLATES,
+        description="Local templates: parts of this workflow that its workflow nodes run as child "
+        "runs.",
+        json_schema_extra=keyed_by("name"),
     )
     nodes: list[Node] = Field(
         min_length=1,
