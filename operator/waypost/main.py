@@ -89,6 +89,9 @@ async def _run(settings: Settings, tracer: Tracer) -> None:
         depth=lambda: controller.queue.depth, oldest=lambda: controller.queue.oldest_seconds
     )
     metrics.follow_active_runs(controller.store.active)
+    metrics.follow_slots(
+        held=lambda: controller.slots.held, waiting=lambda: controller.slots.waiting
+    )
     metrics.follow_refused_namespaces(lambda: controller.syncer.refused)
     metrics.follow_set_aside(REASONS, controller.set_aside.count)
     app = build_app(probed=controller, metrics=metrics.exposition)

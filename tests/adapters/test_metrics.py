@@ -61,6 +61,7 @@ def moved() -> Metrics:
     metrics.reconcile_seconds.labels(outcome="idle").observe(0.1)
     metrics.follow_active_runs(lambda: 7)
     metrics.follow_set_aside(("Failing",), lambda reason: 2)
+    metrics.follow_slots(held=lambda: 3, waiting=lambda: 5)
     metrics.follow_refused_namespaces(lambda: 1)
     metrics.follow_queue(depth=lambda: 3, oldest=lambda: 1.5)
     return metrics
@@ -82,6 +83,8 @@ def moved_gateway() -> GatewayMetrics:
     [
         ("waypost_runs_total", {"outcome": "Failed"}, 1),
         ("waypost_runs_active", {}, 7),
+        ("waypost_slots_held", {}, 3),
+        ("waypost_slots_waiting", {}, 5),
         ("waypost_runs_set_aside", {"reason": "Failing"}, 2),
         ("waypost_namespaces_refused", {}, 1),
         ("waypost_run_duration_seconds_sum", {"outcome": "Failed"}, 60),

@@ -30,7 +30,7 @@ from waypost.kube.facts.pods import pod_fact
 from waypost.kube.manifests.pod import PodSettings
 from waypost.kube.timestamps import parse_timestamp, timestamp
 from waypost.ports.cluster import Kind, Obj
-from waypost.runtime import controller
+from waypost.runtime import deciding
 from waypost.runtime.writes.status_patch import status_patch
 
 from tests.support.builders import container, gate, python, spec, wait
@@ -140,13 +140,13 @@ def recorded() -> Obj:
         async with World(script=SCRIPT) as world:
             with pytest.MonkeyPatch.context() as patch:
 
-                def deciding(entry: Entry, now: datetime, settings: PodSettings) -> Decision:
+                def noticed(entry: Entry, now: datetime, settings: PodSettings) -> Decision:
                     decision, observed = engine.decide(entry, now, settings), entry.observed
                     if decision.status != observed.status or decision.before:
                         moments.extend(_moment(world, observed, now))
                     return decision
 
-                patch.setattr(controller, "decide", deciding)
+                patch.setattr(deciding, "decide", noticed)
                 world.start()
                 await world.submit(SPEC)
                 world.helper(world.answer(decision="Approved", decidedBy="ann"))

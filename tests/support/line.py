@@ -42,7 +42,7 @@ class Notebook:
         pass
 
     def swept(self, *, what: str, count: int) -> None:
-        self.swept_jobs += count
+        self.swept_jobs += count if what == "jobs" else 0
 
     def refused(self, *, reason: str) -> None:
         self.refusals.append(reason)

@@ -137,6 +137,10 @@ reason for every verb. Secrets are not among them. */ -}}
 - apiGroups: [""]
   resources: [configmaps]
   verbs: [get, create]
+# Slots of concurrency. Their names follow from keys that are not known before, so no resourceNames.
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  verbs: [get, list, create, delete]
 - apiGroups: [""]
   resources: [events]
   verbs: [list, create]

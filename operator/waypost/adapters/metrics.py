@@ -65,6 +65,8 @@ class Metrics:
         self.runs = self._counter("runs_total", "Runs that ended.", "outcome")
         self.finally_ = self._counter("finally_total", "Rounds whose finally ended.", "outcome")
         self.runs_active = self._gauge("runs_active", "Runs that are not finished.")
+        self.slots_held = self._gauge("slots_held", "Slots of concurrency that runs hold.")
+        self.slots_waiting = self._gauge("slots_waiting", "Executions that wait for a slot.")
         self.runs_set_aside = self._gauge(
             "runs_set_aside", "Runs that this operator cannot serve.", "reason"
         )
@@ -161,6 +163,11 @@ class Metrics:
     def follow_active_runs(self, count: Callable[[], int]) -> None:
         """Call `count` for the number of unfinished runs at each scrape."""
         self.runs_active.set_function(lambda: float(count()))
+
+    def follow_slots(self, *, held: Callable[[], int], waiting: Callable[[], int]) -> None:
+        """Call these for the numbers of slots at each scrape."""
+        self.slots_held.set_function(lambda: float(held()))
+        self.slots_waiting.set_function(lambda: float(waiting()))
 
     def follow_set_aside(self, reasons: Iterable[str], count: Callable[[str], int]) -> None:
         """Take the number of runs that are set aside for each reason at each scrape."""

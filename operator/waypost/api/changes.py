@@ -98,6 +98,7 @@ class AttemptChanges(TypedDict, total=False):
     stopping: str | None
     stopping_at: str | None
     never_started: bool | None
+    slot: str | None
     allotment: Allotment | None
     usage: Usage | None
     carried: Usage | None

@@ -43,6 +43,10 @@ ANNOTATION_REQUEST: Final = f"{GROUP}/request"  # the request document, if it is
 ANNOTATION_INPUT_PREFIX: Final = f"input.{GROUP}/"  # one per input key, container nodes
 ANNOTATION_REQUEST_DIGEST: Final = f"{GROUP}/request-digest"
 
+LABEL_SLOTS: Final = f"{GROUP}/slots"  # on a Lease: digest of the key whose slot it is
+ANNOTATION_SLOT_KEY: Final = f"{GROUP}/slot-key"  # the key itself, for people
+ANNOTATION_SLOT_LIMIT: Final = f"{GROUP}/slot-limit"  # the limit under which it was taken
+
 LABEL_PROBE: Final = f"{GROUP}/probe"  # uid of the ModelProvider or ToolServer that is probed
 ANNOTATION_PROBE: Final = f"{GROUP}/probe-request"  # the request of a probe
 ANNOTATION_PROBE_AT: Final = f"{GROUP}/probe-at"  # on a resource: a new value requests a probe

@@ -92,6 +92,11 @@ class AttemptStatus(StatusModel):
         "Job. It is closed 12 seconds later: until then another operator may still create one.",
     )
     never_started: bool | None = Field(default=None, description="true: its program never ran.")
+    slot: str | None = Field(
+        default=None,
+        max_length=63,
+        description="Lease that holds a slot of concurrency.key for this attempt.",
+    )
     allotment: Allotment | None = Field(default=None, description=Allotment.__doc__)
     usage: Usage | None = Field(default=None, description="Resources that this attempt used.")
     carried: Usage | None = Field(
@@ -280,14 +285,10 @@ class PinnedTemplate(StatusModel):
     """The version of the template that the run runs. Later changes of the template have no effect
     on it."""
 
-    name: str = Field(max_length=253, description="Name of the template.")
-    uid: str = Field(
-        max_length=64,
-        description="uid of the AgentWorkflowTemplate, or of the parent run with the local "
-        "template.",
-    )
+    name: str = Field(max_length=253, description="Name of the AgentWorkflowTemplate.")
+    uid: str = Field(max_length=64, description="uid of the AgentWorkflowTemplate.")
     generation: int = Field(
-        ge=1, description="The metadata.generation of the object with this uid."
+        ge=1, description="The metadata.generation of the template that was read."
     )
     digest: str = Field(max_length=80, description="sha256 of the definition (RFC 8785).")
     record: str = Field(max_length=253, description="NodeRecord that holds the definition.")

@@ -27,11 +27,11 @@ from waypost.api.kinds.http import HttpKind
 from waypost.api.kinds.python import PythonKind
 from waypost.api.kinds.wait import WaitKind
 from waypost.api.kinds.workflow import WorkflowKind
+from waypost.api.modifiers.concurrency import Concurrency
 from waypost.api.modifiers.for_each import ForEach
 from waypost.api.modifiers.repeat import Repeat
 from waypost.api.pod import Isolation, Resources
 from waypost.api.rerun import Rerun
-from waypost.api.template.local import MAX_LOCAL_TEMPLATES, LocalTemplate
 from waypost.api.template.parent import Parent
 from waypost.api.template.ref import TemplateRef
 
@@ -223,6 +223,7 @@ class Node(Model):
         "nodes none with GET and HEAD, once with POST and PATCH.",
     )
     isolation: Isolation | None = Field(default=None, description=Isolation.__doc__)
+    concurrency: Concurrency | None = Field(default=None, description=Concurrency.__doc__)
     repeat: Repeat | None = Field(default=None, description=Repeat.__doc__)
     for_each: ForEach | None = Field(default=None, description=ForEach.__doc__)
 
@@ -285,13 +286,6 @@ class WorkflowBody(Model):
         max_length=16,
         description="Python modules by name. python nodes and tools can import them. ${...} is "
         "not evaluated here.",
-    )
-    templates: list[LocalTemplate] | None = Field(
-        default=None,
-        max_length=MAX_LOCAL_TEMPLATES,
-        description="Local templates: parts of this workflow that its workflow nodes run as child "
-        "runs.",
-        json_schema_extra=keyed_by("name"),
     )
     nodes: list[Node] = Field(
         min_length=1,

@@ -25,6 +25,7 @@ _VERSION: Final = "1"
 _HOW: Final = frozenset(
     {"resources", "imagePullPolicy", "limits", "reasks", "largeOutput", "timeout"}
 )
+_UNCOVERED: Final = frozenset(("concurrency.key",))  # it determines only when the node runs
 _WORD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -75,9 +76,6 @@ def _document(node: Node, spec: AgentWorkflowSpec, inputs: JsonObject) -> JsonOb
     defaults = compiler_kind(node).fingerprinted_defaults(spec, node)
     if defaults is not None:
         document["defaults"] = _without(defaults, _HOW)
-    template = compiler_kind(node).fingerprinted_template(spec, node)
-    if template is not None:
-        document["template"] = template
     return document
 
 
@@ -93,7 +91,7 @@ def _run_inputs(node: Node, inputs: JsonObject) -> JsonObject:
     modifier = modifier_of(node)
     compared = modifier.compared if modifier is not None else frozenset()
     for field, value in evaluated_fields(node):
-        if field in compared:
+        if field in compared or field in _UNCOVERED:
             continue
         for path in paths_in(value):
             if path.root != "inputs":

@@ -77,6 +77,8 @@ def evaluated_fields(node: Node) -> Iterator[tuple[str, Any]]:
     if node.when is not None:
         yield "when", node.when
     yield from compiler_kind(node).evaluated_fields(node)
+    if node.concurrency is not None:
+        yield "concurrency.key", node.concurrency.key
     modifier = modifier_of(node)
     if modifier is not None:
         yield from modifier.evaluated_fields(node)

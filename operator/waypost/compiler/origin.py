@@ -50,7 +50,6 @@ class Missing:
     """A live read found no such template."""
 
     name: str
-    local: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,11 +88,9 @@ class Keep:
 
 @dataclass(frozen=True)
 class Take:
-    """The definition is that of the template with this name, read live: an AgentWorkflowTemplate,
-    or a local template of the parent run."""
+    """The definition is that of the template with this name, read live."""
 
     name: str
-    local: bool = False
 
 
 def needed(
@@ -126,5 +123,5 @@ def needed(
         return Settled()
     pin = status.template
     if pin is None or (begins and (rerun.get("template") == "Latest" or pin.name != name)):
-        return Take(name, local=objects.section(spec, "parent").get("local") is True)
+        return Take(name)
     return Keep(pin)

@@ -20,8 +20,12 @@ OUR_FIELD: Final[Mapping[str, str]] = {
     **dict.fromkeys(("if", "condition", "runIf"), "when"),
     **dict.fromkeys(("retryStrategy", "retryPolicy", "retries", "maxRetries"), "retry"),
     **dict.fromkeys(
-        ("maxConcurrency", "concurrencyLimit", "maxParallel", "maxParallelism", "concurrency"),
+        ("maxConcurrency", "concurrencyLimit", "maxParallel", "maxParallelism"),
         "parallelism of the run, or maxParallel of forEach",
+    ),
+    **dict.fromkeys(
+        ("synchronization", "semaphore", "semaphores", "mutex", "mutexes", "concurrencyGroup"),
+        "concurrency of a node",
     ),
     **dict.fromkeys(
         (
@@ -53,7 +57,7 @@ OUR_FIELD: Final[Mapping[str, str]] = {
     **dict.fromkeys(("arguments", "parameters", "params", "with"), "inputs"),
     **dict.fromkeys(
         ("call", "subworkflow", "subWorkflow", "childWorkflow", "uses"),
-        "workflow.template or workflow.templateRef of a node",
+        "workflow.templateRef of a node",
     ),
     **dict.fromkeys(("loop", "while", "doUntil", "maxIterations"), "repeat of a node"),
     **dict.fromkeys(("script", "code"), "python.source of a node"),
@@ -92,6 +96,7 @@ _PAGES: Final[Mapping[str, str]] = {
     "agent": "agent-nodes.md",
     "forEach": "maps.md",
     "repeat": "loops.md",
+    "concurrency": "concurrency.md",
     "first": "first.md",
     "budget": "agent-nodes.md",
     "http": "http-nodes.md",
@@ -105,7 +110,6 @@ _PAGES: Final[Mapping[str, str]] = {
     "AgentWorkflowTemplate": "templates.md",
     "templateRef": "templates.md",
     "workflow": "sub-workflows.md",
-    "templates": "sub-workflows.md",
     "NodeRecord": "payloads.md",
 }
 _PAGE: Final = "concepts.md"

@@ -9,6 +9,7 @@ from typing import Final
 
 from waypost.api.record import RecordType
 
+SLOT_PREFIX: Final = "waypost-slot-"
 _NAME_LIMIT: Final = 63  # a Job's name becomes a label value of its pod
 
 
@@ -90,6 +91,21 @@ def definition_name(*, run: str, run_uid: str, digest: str) -> str:
     """Name of the NodeRecord with the definition of a run that has this digest."""
     tail = f"-definition-{_short_hash('Definition', run_uid, digest, digits=10)}"
     return _readable(run, "", _NAME_LIMIT - len(tail)) + tail
+
+
+def slot_digest(key: str) -> str:
+    """Digest of a key of `concurrency`: the label of its slots, and a part of their names."""
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def slot_name(digest: str, number: int) -> str:
+    """Name of the Lease of a slot, from the digest of its key; slots are numbered from 1."""
+    return f"{SLOT_PREFIX}{digest}-{number}"
+
+
+def slot_key_digest(name: str) -> str:
+    """The digest of the key in the name of a slot."""
+    return name.removeprefix(SLOT_PREFIX).rpartition("-")[0]
 
 
 def idempotency_key(*, run_uid: str, path: str, input_digest: str, repeats: int) -> str:

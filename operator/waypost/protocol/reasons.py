@@ -30,6 +30,8 @@ class Reason(StrEnum):
     RATE_LIMITED = "RateLimited"
     REFUSED = "Refused"
     ITEMS_FAILED = "ItemsFailed"
+    WAITING_FOR_SLOT = "WaitingForSlot"
+    SLOT_TAKEN = "SlotTaken"
     BUDGET_EXCEEDED = "BudgetExceeded"
     UNKNOWN_EFFECT = "UnknownEffect"
     LOOP_LIMIT = "LoopLimit"

@@ -7,15 +7,11 @@ state is in the status of runs, so this process may end after any request.
 import asyncio
 import contextlib
 import logging
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
-from waypost.api.status import AgentWorkflowStatus
-from waypost.engine.decide import decide
-from waypost.engine.reads import required_reads
-from waypost.engine.run.entry import Entry, enter
 from waypost.engine.state.decision import Decision, RunEvent
-from waypost.engine.state.observed import Observed, Reads
+from waypost.engine.state.observed import Observed
 from waypost.kube.objects import section
 from waypost.ports.clock import Clock
 from waypost.ports.cluster import (
@@ -36,7 +32,9 @@ from waypost.ports.telemetry import Telemetry
 from waypost.runtime.cache.endpoints import EndpointCache
 from waypost.runtime.cache.ingest import Ingest
 from waypost.runtime.cache.runs import Key, RunCache
+from waypost.runtime.cache.slots import SlotBoard
 from waypost.runtime.cache.templates import TemplateCache
+from waypost.runtime.deciding import Decider
 from waypost.runtime.leader_election import Leadership, NoElection
 from waypost.runtime.other_loops import OtherLoops
 from waypost.runtime.pace import Pace
@@ -48,14 +46,15 @@ from waypost.runtime.resync_loop import ResyncLoop
 from waypost.runtime.set_aside import SetAsideRuns
 from waypost.runtime.settings import ControllerSettings
 from waypost.runtime.shutdown import release_terminating
+from waypost.runtime.slots.leases import Slots
+from waypost.runtime.slots.sweep import SlotSweep
 from waypost.runtime.sweep import Sweeper
-from waypost.runtime.writes.actions import ActionExecutor, ActionRefused, FenceExpired, Prepared
-from waypost.runtime.writes.rate_limit import UPDATES, RateLimitedCluster, TokenBucket
+from waypost.runtime.writes.actions import ActionExecutor, ActionRefused, FenceExpired
+from waypost.runtime.writes.rate_limit import RateLimitedCluster, TokenBucket
 from waypost.runtime.writes.run_events import RunEvents
 from waypost.runtime.writes.status_patch import status_patch
 
 _STUCK_SECONDS: Final = 120.0  # for which runs are due and no worker has started a pass
-_READ_ROUNDS: Final = 8  # a run asks for two or three
 _BUSY_FACTOR: Final = 8  # longest backoff, in multiples of what a busy API server asks for
 
 log = logging.getLogger(__name__)
@@ -78,6 +77,11 @@ class Controller:
         self.queue: KeyedQueue[Key] = KeyedQueue(monotonic=self.clock.monotonic)
         self._catalog = EndpointCache()
         self._templates = TemplateCache()
+        self.slots = SlotBoard(monotonic=self.clock.monotonic)
+        qps, burst = self.settings.write_qps, self.settings.write_burst
+        self._bucket = TokenBucket(qps=qps, burst=burst, monotonic=self.clock.monotonic)
+        limited = RateLimitedCluster(cluster=self.cluster, bucket=self._bucket)
+        slots = Slots(cluster=limited, store=self.store, board=self.slots, wake=self._wake)
         self._observer = Observer(
             cluster=self.cluster,
             store=self.store,
@@ -85,16 +89,24 @@ class Controller:
             clock=self.clock,
             node_lost_seconds=self.settings.node_lost_seconds,
             suspend_new_runs=self.settings.suspend_new_runs,
+            slots=slots,
             offload=self.offload,
         )
-        qps, burst = self.settings.write_qps, self.settings.write_burst
-        self._bucket = TokenBucket(qps=qps, burst=burst, monotonic=self.clock.monotonic)
-        limited = RateLimitedCluster(cluster=self.cluster, bucket=self._bucket)
         self._actor = ActionExecutor(
             cluster=limited,
             store=self.store,
             clock=self.clock,
             wake=self._wake,
+            slots=slots,
+            offload=self.offload,
+        )
+        self._decider = Decider(
+            observer=self._observer,
+            actor=self._actor,
+            board=self.slots,
+            bucket=self._bucket,
+            clock=self.clock,
+            pods=self.settings.pods,
             offload=self.offload,
         )
         self._notes = RunEvents(cluster=limited, clock=self.clock)
@@ -137,6 +149,7 @@ class Controller:
             sweep_seconds=self.settings.sweep_seconds,
             synced=self._others.wake_all,
         )
+        self._slot_sweep = SlotSweep(slots=slots, telemetry=self.telemetry, namespaces=namespaces)
         self._on_duty = False
 
     def on_watch_event(self, kind: Kind, change: str | None, raw: Obj) -> None:
@@ -199,6 +212,7 @@ class Controller:
             workers = [group.create_task(self._work(), name=f"worker-{n}") for n in count]
             others = [group.create_task(self._others.run(), name="others")]
             others.append(group.create_task(self._upkeep.run(), name="upkeep"))
+            others.append(group.create_task(self._slot_sweep.run(), name="slots"))
             self._on_duty = True
             self.syncer.expect()
             self.syncer.wake_all()
@@ -297,11 +311,15 @@ class Controller:
         return False
 
     async def _reconcile(self, key: Key, body: Obj) -> bool:
+        try:
+            return await self._decide_and_act(key, body)
+        finally:
+            self.slots.settled(key)
+
+    async def _decide_and_act(self, key: Key, body: Obj) -> bool:
         fence = self.clock.monotonic()
         observed = await self._observer.observe(key, body)
-        entered = await self.offload(enter, observed, self.clock.now())
-        entry = await self._read(key, entered)
-        entry, decision, settled = await self._prepared(key, entry, observed.status)
+        entry, decision, settled = await self._decider.decide(key, observed)
         self._catalog.note(key, decision.status)
         self._templates.note(key, decision.awaits_template)
         written = decision.status != observed.status
@@ -322,35 +340,6 @@ class Controller:
             if written:
                 await self._notes.post(key, decision.events)
         return written
-
-    async def _read(self, key: Key, entry: Entry) -> Entry:
-        """Load what `decide` needs; one read can show that another is needed."""
-        for _ in range(_READ_ROUNDS):
-            reads = await self.offload(required_reads, entry, self.clock.now())
-            if reads == Reads():
-                return entry
-            entry = replace(
-                entry, observed=await self._observer.satisfy(key, entry.observed, reads)
-            )
-        raise RuntimeError(f"a pass still needs reads after {_READ_ROUNDS} rounds: {reads}")
-
-    async def _prepared(
-        self, key: Key, entry: Entry, stored: AgentWorkflowStatus
-    ) -> tuple[Entry, Decision, bool]:
-        """A decision that may be written, and whether an Approval was answered: everything exists
-        that its status refers to. What could not be written, or took long, is decided on again."""
-        done, permitted = Prepared(), False
-        while True:
-            decided = self.clock.monotonic()
-            decision = await self.offload(decide, entry, self.clock.now(), self.settings.pods)
-            known = done.unexpected
-            await self._actor.prepare(key, decision.before, done)
-            if decision.status != stored and not permitted:
-                await self._bucket.permit(lane=UPDATES)
-                permitted = True
-            if done.unexpected == known and done.stands(self.clock.monotonic() - decided):
-                return entry, decision, done.settled
-            entry = replace(entry, observed=done.added_to(entry.observed))
 
     async def _write(self, key: Key, body: Obj, observed: Observed, decision: Decision) -> float:
         """Write the status: the fence. Returns the monotonic time when the write was sent."""
@@ -393,3 +382,4 @@ class Controller:
         self.set_aside.forget(key.uid)
         self._catalog.forget(key)
         self._templates.note(key, "")
+        self.slots.forget(key)

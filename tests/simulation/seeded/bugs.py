@@ -33,7 +33,7 @@ from waypost.kube.manifests import attempt_job
 from waypost.kube.timestamps import timestamp
 from waypost.protocol import record
 from waypost.protocol.reasons import Reason
-from waypost.runtime import controller
+from waypost.runtime import controller, deciding
 from waypost.runtime.reads.observer import Observer
 from waypost.runtime.writes import actions as writes_actions
 from waypost.runtime.writes import status_patch
@@ -355,7 +355,7 @@ def _without(spec_field: str) -> Callable[[pytest.MonkeyPatch], None]:
                 entry = replace(entry, observed=replace(observed, definition=definition))
             return decide.decide(entry, now, settings)
 
-        patch.setattr(controller, "decide", deaf)
+        patch.setattr(deciding, "decide", deaf)
 
     return plant
 

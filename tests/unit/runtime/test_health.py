@@ -11,7 +11,7 @@ from waypost.engine.run.entry import Entry
 from waypost.engine.state.decision import Decision
 from waypost.kube.manifests.pod import PodSettings
 from waypost.ports.cluster import Busy, ClusterError, Kind, Obj, Unavailable
-from waypost.runtime import controller as controller_module
+from waypost.runtime import deciding as deciding_module
 
 from tests.support.builders import python, spec
 from tests.support.harness import Call, World, gives
@@ -210,7 +210,7 @@ async def test_a_defect_in_the_engine_stops_one_run(monkeypatch: pytest.MonkeyPa
             raise ZeroDivisionError("a defect")
         return decide(entry, now, settings)
 
-    monkeypatch.setattr(controller_module, "decide", faulty)
+    monkeypatch.setattr(deciding_module, "decide", faulty)
     async with World() as world:
         operator = world.start(workers=1)
         await world.submit(spec(python("a")), name="poisoned")

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from waypost.engine import decide as engine
 from waypost.ports.cluster import Conflict, Kind, Obj, Rejected
-from waypost.runtime import controller
+from waypost.runtime import deciding
 
 from tests.support.builders import python, spec
 from tests.support.harness import RUN, Call, World, gives
@@ -28,7 +28,7 @@ class Defect:
                 raise RecursionError("secret of a user")
             return engine.decide(entry, now, settings)
 
-        patch.setattr(controller, "decide", decide)
+        patch.setattr(deciding, "decide", decide)
         return self
 
 

@@ -19,6 +19,7 @@ from waypost.compiler.modifiers.table import MODIFIERS, modifier_of
 from waypost.compiler.node_output import violations
 from waypost.compiler.problems import Problem
 from waypost.compiler.rules.candidates import candidate_problems
+from waypost.compiler.rules.concurrency import concurrency_problems
 from waypost.compiler.rules.exec_texts import exec_problems
 from waypost.compiler.rules.finally_nodes import finally_problems
 from waypost.compiler.rules.maps import map_problems
@@ -181,8 +182,6 @@ def _retries_have_an_effect(spec: AgentWorkflowSpec) -> Iterator[Problem]:
             elif not limit:
                 yield Problem(place, text)
         limits.append(own.limit)
-    if spec.templates:
-        return  # the nodes of local templates may use defaults
     if base.reasons and not any(limits):
         yield Problem("defaults.retry.reasons", text)
     if base.exit_codes:
@@ -338,6 +337,7 @@ _OTHERS: Final[tuple[Rule, ...]] = (
     exec_problems,  # a NUL in args
     unevaluated_problems,  # ${ where it would be ignored
     map_problems,  # forEach.items, tolerate
+    concurrency_problems,  # kinds without it, keys that are too long
     modifier_problems,  # repeat on kinds that cannot have it
     _kinds_are_well_formed,  # what each kind asks for
     _fallbacks_fit,  # fallbackOutput against outputSchema

@@ -197,7 +197,7 @@ class _Check:
         given = self._value(value, view, tested)
         yield from _remarked(place, given)
         takes: Json = True
-        if below in ("wait.until", "wait.duration"):
+        if below in ("wait.until", "wait.duration", "concurrency.key"):
             takes = _STRING
         elif below.startswith(_NO_NULL) and isinstance(value, str) and below != "http.body":
             takes = _NOT_NULL

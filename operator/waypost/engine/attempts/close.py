@@ -14,6 +14,7 @@ from waypost.engine.budget import shares
 from waypost.engine.budget.usage import as_status_usage
 from waypost.engine.scheduling import deadlines
 from waypost.engine.scheduling.unread import unread_by
+from waypost.engine.slots import take as slots
 from waypost.engine.state.outcome import Failed, Outcome, Succeeded, reason_of
 from waypost.engine.state.transition import Transition
 from waypost.engine.state.usage import total
@@ -190,6 +191,7 @@ def _record_end(
         stopping_at=None,
     )
     transition.record_attempt(path, attempt)
+    slots.free(transition, path, attempt)
     if attempt.usage is not None or attempt.carried is not None:
         used = total((transition.statuses[path].usage, attempt.usage, attempt.carried))
         transition.update(path, usage=used)
@@ -234,6 +236,10 @@ def fail(
         message=failure.message,
         exit_code=failure.exit_code,
     )
+    if failure.reason == Reason.SLOT_TAKEN and not failure.started:
+        # No attempt of its node: it waits for a slot as before, and nothing is counted.
+        transition.update(path, phase="Pending", reason=None, message=None, tail=None)
+        return
     if attempt.stopping == Reason.NOT_CHOSEN:  # whatever its program says: no node needs it (S228)
         transition.end(path, "Cancelled", Reason.NOT_CHOSEN, failure.message)
         return

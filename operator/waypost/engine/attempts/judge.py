@@ -335,6 +335,7 @@ def _stopped_message(reason: str) -> str:
         Reason.NOT_CHOSEN: "stopped",
         Reason.DEADLINE_EXCEEDED: "stopped while it was running",
         Reason.SUPERSEDED: "stopped for a new round",
+        Reason.SLOT_TAKEN: "another attempt holds its slot",
     }.get(reason_of(reason), "did not start within queueTimeout")
 
 

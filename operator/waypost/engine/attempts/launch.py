@@ -15,6 +15,7 @@ from waypost.engine.nodes.table import engine_kind
 from waypost.engine.nodes.texts import pod_strings_problem
 from waypost.engine.scheduling import missing_references
 from waypost.engine.scheduling.inputs import invalid_reason, own_context
+from waypost.engine.slots import take as slots
 from waypost.engine.state.decision import Launch
 from waypost.engine.state.inputs import Inputs, Invalid, Missing
 from waypost.engine.state.paths import iteration_path
@@ -49,6 +50,22 @@ def prepare(
     if problem := pod_strings_problem(rendered):
         return Invalid(problem)
     request = _request(transition, path, inputs, attempt.number, rendered)
+    launch = _rendered(transition, node, request, rendered)
+    if isinstance(launch, TooLarge):
+        return launch
+    return with_slot(transition, path, inputs, attempt, launch)
+
+
+def with_slot(
+    transition: Transition, path: str, inputs: Inputs, attempt: AttemptStatus, launch: Launch
+) -> Launch:
+    """The launch of an attempt, with the slot that the attempt has recorded."""
+    return replace(launch, slot=slots.lease_of(transition, path, inputs, attempt))
+
+
+def _rendered(
+    transition: Transition, node: Node, request: Request, rendered: Rendered
+) -> Launch | TooLarge:
     try:
         return _launch(transition, node, request, rendered)
     except TooLarge as error:
@@ -134,8 +151,8 @@ def _request(
 def launch(transition: Transition, path: str, inputs: Inputs) -> None:
     """Record the next attempt of a node and create its Job.
 
-    The node waits while a resource that it refers to is missing, and while running attempts
-    reserve the rest of the budget.
+    The node waits while a resource that it refers to is missing, while running attempts reserve
+    the rest of the budget, and while no slot of its key is free.
     """
     status = transition.statuses[path]
     number = (status.attempt or 0) + 1
@@ -169,6 +186,15 @@ def launch(transition: Transition, path: str, inputs: Inputs) -> None:
     if isinstance(action, TooLarge):
         transition.end(path, "Failed", Reason.INPUT_TOO_LARGE, str(action))
         return
+    slot = slots.take(transition, path, inputs, attempt)
+    if isinstance(slot, Invalid):
+        transition.end(path, "Failed", invalid_reason(transition, slot.message), slot.message)
+        return
+    if slot is None:
+        return
+    if slot:
+        attempt = changed_attempt(attempt, slot=slot)
+        action = with_slot(transition, path, inputs, attempt, action)
     transition.record_attempt(path, attempt)
     transition.update(
         path,

@@ -32,6 +32,7 @@ from waypost.kube.facts.read_problems import OBJECTS
 from waypost.kube.kinds.table import pod_kind
 from waypost.kube.manifests.pod import RUNNER_HEADSTART
 from waypost.protocol.reasons import Reason
+from waypost.protocol.text import shorten
 
 
 def advance(transition: Transition, path: str) -> None:
@@ -82,6 +83,8 @@ def _without_job(transition: Transition, path: str, attempt: AttemptStatus, prob
     if attempt.stopping:
         _close_stopped(transition, path, attempt)
         return
+    if _slot_is_taken(transition, path, attempt):
+        return
     if reason := deadlines.why_not_started(transition, path):
         stop(transition, path, reason)
         return
@@ -114,6 +117,20 @@ def _without_job(transition: Transition, path: str, attempt: AttemptStatus, prob
         transition.after.append(action)
     elif isinstance(action, Missing):
         transition.name_trouble(path, Reason.MISSING_REFERENCE, action.message)
+
+
+def _slot_is_taken(transition: Transition, path: str, attempt: AttemptStatus) -> bool:
+    """Stop an attempt whose slot another one has taken first; it is no attempt of its node.
+
+    It is closed only after the time of a fence: another operator may find the slot free by then.
+    """
+    problem = transition.observed.child_problems.get(attempt.job)
+    if problem is None or not problem.slot_taken:
+        return False
+    text = problem.message
+    transition.update(path, reason=str(Reason.SLOT_TAKEN), message=shorten(text, 512))
+    stop(transition, path, Reason.SLOT_TAKEN)
+    return True
 
 
 def _close_stopped(transition: Transition, path: str, attempt: AttemptStatus) -> None:

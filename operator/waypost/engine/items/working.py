@@ -11,6 +11,7 @@ from waypost.api.status import NodeStatus
 from waypost.engine.items import records
 from waypost.engine.state.decision import RunEvent
 from waypost.engine.state.observed import Observed
+from waypost.engine.state.slots import slot_of
 from waypost.engine.state.transition import INLINE_ITEMS, INLINE_TOTAL, Transition
 from waypost.engine.state.usage import total
 from waypost.kube import names, timestamps
@@ -108,6 +109,7 @@ def close_maps(transition: Transition) -> None:
         _clear_reads(transition, opened)
         for status in list(transition.statuses.values()):
             if status.path.startswith(f"{path}/"):
+                transition.slots.held_by_items += slot_of(status) is not None
                 del transition.statuses[status.path]
         status = transition.statuses[path]
         if status.items is None or status.items.states is None:

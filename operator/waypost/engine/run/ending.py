@@ -21,6 +21,7 @@ from waypost.engine.run.closing import closing_reason, failures_before
 from waypost.engine.run.status_size import trim
 from waypost.engine.scheduling import deadlines
 from waypost.engine.scheduling.unread import unread_by_outputs
+from waypost.engine.slots import take as slots
 from waypost.engine.state.decision import Decision, DeleteRun, PatchChild, ReleasePod
 from waypost.engine.state.observed import Observed
 from waypost.engine.state.transition import IN_POD, Transition, is_finished
@@ -125,6 +126,7 @@ def build_decision(transition: Transition) -> Decision:
         refusals=tuple(transition.refusals),
         traces=dict(transition.traces),
         requeue_at=min(transition.timers, default=None),
+        slots=slots.decided(transition),
     )
 
 

@@ -11,7 +11,9 @@ from datetime import datetime
 from waypost.api.approval import ApprovalStatus
 from waypost.api.base import JsonObject
 from waypost.api.status import AgentWorkflowStatus
+from waypost.engine.state.slots import NO_SLOTS, SlotsDecided
 from waypost.kube.facts.pods import PodFact
+from waypost.kube.facts.slots import Holder
 from waypost.protocol.work import Trace
 
 Traces = Mapping[tuple[str, int], Trace]  # by path and attempt
@@ -38,9 +40,11 @@ class SettleApproval:
 
 @dataclass(frozen=True)
 class Launch:
-    """Create an attempt's Job, and before it the ConfigMap or the NodeRecord with its inputs.
+    """Create an attempt's Job, and before it its slot, and the ConfigMap or the NodeRecord with
+    its inputs.
 
-    Only within the fence; an existing Job with our owner and request digest is success.
+    Only within the fence; an existing Job with our owner and request digest is success, and so is
+    a slot that names this attempt. Without its slot no Job is created.
     """
 
     path: str
@@ -48,6 +52,7 @@ class Launch:
     job: JsonObject
     config_map: JsonObject | None = None
     input_record: JsonObject | None = None
+    slot: JsonObject | None = None
 
 
 @dataclass(frozen=True)
@@ -98,6 +103,14 @@ class StopAttempt:
 
 
 @dataclass(frozen=True)
+class FreeSlot:
+    """Delete the Lease of an attempt that has ended, if it names that attempt."""
+
+    name: str
+    holder: Holder
+
+
+@dataclass(frozen=True)
 class ReleasePod:
     """Remove our finalizer from a pod: its result is in status or no longer needed."""
 
@@ -111,7 +124,16 @@ class DeleteRun:
 
 
 Before = PutRecord | SettleApproval
-After = Launch | OpenApproval | StartChild | PatchChild | StopAttempt | ReleasePod | DeleteRun
+After = (
+    Launch
+    | OpenApproval
+    | StartChild
+    | PatchChild
+    | StopAttempt
+    | FreeSlot
+    | ReleasePod
+    | DeleteRun
+)
 
 
 @dataclass(frozen=True)
@@ -134,4 +156,5 @@ class Decision:
     refusals: tuple[str, ...] = ()  # why results were refused, one word each, for a counter
     traces: Traces = field(default_factory=dict)
     requeue_at: datetime | None = None
+    slots: SlotsDecided = NO_SLOTS
     awaits_template: str = ""  # name of the template whose changes must wake the run

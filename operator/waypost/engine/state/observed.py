@@ -23,6 +23,7 @@ from waypost.kube.facts.jobs import JobFact, WriteProblem
 from waypost.kube.facts.machines import MachineFact
 from waypost.kube.facts.pods import PodFact
 from waypost.kube.facts.read_problems import APPROVALS, ReadProblem
+from waypost.kube.facts.slots import KeySlots
 from waypost.kube.payloads import RecordFact
 
 
@@ -77,6 +78,7 @@ class Observed:
     live_at: datetime | None = None  # when the last live read of this run was made
     # Of what this pass needs, what could not be read and why, by `ReadProblem.what`.
     unread: Mapping[str, ReadProblem] = field(default_factory=dict)
+    slots: Mapping[str, KeySlots] = field(default_factory=dict)  # by digest of the key; read live
     approvals_live_at: datetime | None = None  # when this pass read the Approvals, if not `live`
 
     @property

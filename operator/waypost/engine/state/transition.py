@@ -26,6 +26,7 @@ from waypost.engine.state.decision import After, Before, PutRecord, RunEvent
 from waypost.engine.state.observed import Observed
 from waypost.engine.state.outcome import Succeeded
 from waypost.engine.state.paths import attempt_ref, node_of
+from waypost.engine.state.slots import SlotsOfPass
 from waypost.kube import names, node_records, timestamps
 from waypost.kube.facts.jobs import WriteProblem
 from waypost.kube.facts.pods import PodFact
@@ -81,6 +82,7 @@ class Transition:
         self.timers: list[datetime] = []
         self.waits_to_read: set[str] = set()  # nodes that need what could not be read
         self.outputs_wait = ""  # why the outputs of the run cannot be evaluated yet
+        self.slots = SlotsOfPass(known=observed.slots)
         self.needs_right = ""  # what a person must allow the operator to read before all continues
         # By name of NodeRecord, also of those that this pass writes; an Unavailable if expressions
         # cannot read it.

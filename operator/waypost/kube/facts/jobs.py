@@ -33,6 +33,7 @@ class WriteProblem:
     message: str
     permanent: bool  # it would refuse it again
     since: datetime | None = None  # when it first refused it to this operator
+    slot_taken: bool = False  # another attempt holds the slot that this one has recorded
 
 
 def lasts_long(problem: WriteProblem, now: datetime) -> bool:

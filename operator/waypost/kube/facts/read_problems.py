@@ -12,6 +12,7 @@ _PATIENCE: Final = timedelta(seconds=30)
 OBJECTS: Final = "the list of the run's Jobs, pods and child runs"
 RUN: Final = "the run itself"
 APPROVALS: Final = "the list of the run's Approvals"
+SLOTS: Final = "the list of Leases that hold slots"
 REFERENCES: Final = "the list of ModelProviders and ToolServers"
 
 
@@ -54,8 +55,3 @@ class ReadProblem:
 def of_record(name: str) -> str:
     """A NodeRecord, as problems name it."""
     return f"NodeRecord {name}"
-
-
-def of_parent(name: str) -> str:
-    """The parent of a run, as problems name it."""
-    return f"the parent run {name}"

@@ -1,13 +1,14 @@
 """The open items of a map as short texts in `status.nodes[].items.open`, and back.
 
-`45 +12.25 r1 d2 u2 $5000/0.25/- #3fa9c1d2e0b7 =RateLimited !Timeout @40.5 text` has
+`45 +12.25 r1 d2 u2 $5000/0.25/- #3fa9c1d2e0b7 ^<digest>-3 =RateLimited !Timeout @40.5 text` has
 
 - the index;
 - seconds after `items.at` at which the attempt was launched; of an item in backoff, at which the
   next one starts; of one that waits for a resource, until when;
 - counters of retries, and how many attempts have reported their usage;
 - the share of the budget in tokens, dollars and tool calls, and `<tokens` if it was too small;
-- the identity; the reason; why the attempt is being stopped; when it was first seen without a Job;
+- the identity; the slot of `concurrency` that its attempt holds; the reason; why the attempt is
+  being stopped; when it was first seen without a Job;
 - a message.
 """
 
@@ -21,6 +22,7 @@ from waypost.api.items.states import ItemState
 from waypost.api.state.usage import Allotment
 from waypost.api.status import AttemptStatus, NodePhase, NodeStatus
 from waypost.kube import timestamps
+from waypost.kube.names import SLOT_PREFIX
 from waypost.protocol.reasons import Reason
 from waypost.protocol.text import shorten
 from waypost.protocol.work import SHARE
@@ -43,7 +45,7 @@ _TEXT: Final = re.compile(
     r"(?P<index>\d+) \+(?P<at>-?[\d.]+)"
     + "".join(rf"(?: {letter}(?P<{name}>\d+))?" for letter, name in _ALL_COUNTERS)
     + r"(?: u(?P<reported>\d+))?(?: \$(?P<share>[\d./-]+))?(?: <(?P<short>\w+))?"
-    + r"(?: #(?P<identity>[0-9a-f]+))?"
+    + r"(?: #(?P<identity>[0-9a-f]+))?(?: \^(?P<slot>[0-9a-f]+-\d+))?"
     + r"(?: =(?P<reason>\w+))?(?: !(?P<stopping>\w+))?(?: @(?P<stopping_at>-?[\d.]+))?"
     + r"(?: (?P<message>.+))?",
     re.DOTALL,
@@ -51,7 +53,7 @@ _TEXT: Final = re.compile(
 # Parts of a text before the reason of the stop.
 _BEFORE_STOP: Final = (
     *("at", *(name for _, name in _ALL_COUNTERS)),
-    *("reported", "share", "short", "identity", "reason"),
+    *("reported", "share", "short", "identity", "slot", "reason"),
 )
 _SHORT: Final = re.compile(rf"{re.escape(SHARE)}\.(\w+): ")
 _MESSAGE: Final = 60
@@ -162,6 +164,7 @@ def _attempts(
         round=place.round,
         launched_at=moment,
         allotment=_share(found["share"]),
+        slot=f"{SLOT_PREFIX}{found['slot']}" if found["slot"] else None,
         stopping=found["stopping"],
         stopping_at=_moment(place, found["stopping_at"]) if found["stopping_at"] else None,
         finished_at=moment if ended else None,
@@ -184,6 +187,8 @@ def to_text(item: OpenItem, place: Place, *, message: bool) -> str:
     parts += _shown_share(status)
     if item.identity:
         parts.append(f"#{item.identity}")
+    if attempt is not None and attempt.slot:
+        parts.append(f"^{attempt.slot.removeprefix(SLOT_PREFIX)}")
     if status.reason:
         parts.append(f"={status.reason}")
     if attempt is not None and attempt.stopping:
@@ -213,7 +218,7 @@ def with_stop(text: str, reason: Reason) -> str:
 def shown_message(status: NodeStatus) -> str:
     """The message of an open item as its text keeps it."""
     # Of a message that begins like another part, the beginning would be read as that part.
-    text = re.sub(r"^[rdqlu](?=\d)", "", (status.message or "").strip().lstrip("=!@$<#"))
+    text = re.sub(r"^[rdqlu](?=\d)", "", (status.message or "").strip().lstrip("=!@$<#^"))
     return shorten(text, _MESSAGE).strip()
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from waypost.engine.state.decision import FreeSlot
 from waypost.kube.facts.approvals import ApprovalFact
 from waypost.kube.facts.children import ChildFact, child_fact
 from waypost.kube.facts.jobs import JobFact, WriteProblem
@@ -45,6 +46,7 @@ class RunEntry:
     child_problems: dict[str, WriteProblem] = field(default_factory=dict)  # Jobs, Approvals, runs
     unanswered: dict[str, datetime] = field(default_factory=dict)  # by name of a child: since when
     write_problems: dict[str, WriteProblem] = field(default_factory=dict)  # NodeRecords, Approvals
+    slots_to_free: dict[str, FreeSlot] = field(default_factory=dict)  # not freed yet, by name
 
 
 def _is_current(body: Obj) -> bool:

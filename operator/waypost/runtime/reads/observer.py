@@ -17,7 +17,7 @@ from waypost.expressions.values import Unavailable
 from waypost.kube import objects
 from waypost.kube.facts import children, runs
 from waypost.kube.facts.pods import PodFact
-from waypost.kube.facts.read_problems import REFERENCES, ReadProblem, of_record
+from waypost.kube.facts.read_problems import REFERENCES, SLOTS, ReadProblem, of_record
 from waypost.kube.node_records import record_fact
 from waypost.kube.payloads import RecordFact
 from waypost.kube.secret_files import explain, missing_key
@@ -34,6 +34,7 @@ from waypost.runtime.reads.machines import Machines
 from waypost.runtime.reads.namespaces import is_terminating
 from waypost.runtime.reads.parents import Parents
 from waypost.runtime.reads.read_problems import ReadProblems, Tries
+from waypost.runtime.slots.leases import Slots
 
 _NAMESPACE_MEMORY: Final = 5.0  # seconds for which the phase of a namespace is cached
 # Limits of the payload cache. As Python values, payloads take several times their bytes.
@@ -57,9 +58,11 @@ class Observer:
         clock: Clock,
         node_lost_seconds: float,
         suspend_new_runs: bool = False,
+        slots: Slots,
         offload: Offload = inline,
     ) -> None:
         self._offload = offload
+        self._slots = slots
         self._cluster = cluster
         self._suspend_new_runs = suspend_new_runs
         self._node_lost_seconds = node_lost_seconds
@@ -168,6 +171,16 @@ class Observer:
             read_now = await self._machines.read(wants.machines)
             observed = replace(observed, machines={**observed.machines, **read_now})
         return await self._live.look(key, observed) if wants.live else observed
+
+    async def read_slots(self, key: Key, observed: Observed, digests: frozenset[str]) -> Observed:
+        """`observed` with the slots of these keys; or why they cannot be read, in `unread`."""
+        tries = Tries(self._problems, uid=key.uid, clock=self._clock)
+        slots = dict(observed.slots)
+        for digest in sorted(digests):
+            found = await tries.read(SLOTS, partial(self._slots.look, key, digest))
+            if not isinstance(found, ReadProblem):
+                slots[digest] = found
+        return replace(observed, slots=slots, unread={**observed.unread, **tries.found})
 
     async def _read_records(self, key: Key, observed: Observed, wants: Reads) -> Observed:
         tries = Tries(self._problems, uid=key.uid, clock=self._clock)

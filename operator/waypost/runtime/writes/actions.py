@@ -16,6 +16,7 @@ from waypost.engine.state.decision import (
     After,
     Before,
     DeleteRun,
+    FreeSlot,
     Launch,
     OpenApproval,
     PatchChild,
@@ -48,6 +49,7 @@ from waypost.ports.cluster import (
 from waypost.ports.offload import Offload, inline
 from waypost.runtime.cache.newest import version_of
 from waypost.runtime.cache.runs import Key, RunCache
+from waypost.runtime.slots.leases import Slots
 from waypost.runtime.writes import child_problems
 from waypost.runtime.writes.child_runs import ChildRuns
 from waypost.runtime.writes.creates import Foreign, advice, create_once, standing
@@ -113,9 +115,12 @@ class ActionExecutor:
         store: RunCache,
         clock: Clock,
         wake: Callable[[Key], None],
+        slots: Slots,
         offload: Offload = inline,
     ) -> None:
         self._cluster = cluster
+        self._slots = slots
+        self._wake = wake
         self.children = ChildRuns(cluster=cluster, store=store, clock=clock, wake=wake)
         self._store = store
         self._clock = clock
@@ -177,7 +182,9 @@ class ActionExecutor:
         """Do what follows from the status. Every action is tried; the first failure that is worth
         a retry is raised at the end, so that one bad child does not hold up its siblings."""
         failure: Exception | None = None
-        silent = self._store.entry(key.uid).unanswered
+        entry = self._store.entry(key.uid)
+        silent = entry.unanswered
+        actions = [*entry.slots_to_free.values(), *actions]
         # What got no answer before comes last: it may use up the time of the fence.
         for action in sorted(actions, key=lambda action: _created(action) in silent):
             try:
@@ -238,6 +245,8 @@ class ActionExecutor:
                 await self.children.patch(key, action)
             case StopAttempt():
                 await self._stops.stop(key, action)
+            case FreeSlot():
+                await self._free(key, action)
             case ReleasePod():
                 await self.release(key, name=action.name, uid=action.uid)
             case DeleteRun():
@@ -267,6 +276,8 @@ class ActionExecutor:
         name = action.job["metadata"]["name"]
         about = _about(key, action)
         with child_problems.kept(entry, name, self._clock, what="the Job", about=about):
+            if action.slot is not None:
+                await self._slots.take(key, action.slot)
             if action.config_map is not None:
                 await self._create_child(Kind.CONFIG_MAP, key, action.config_map)
             if action.input_record is not None:
@@ -275,6 +286,15 @@ class ActionExecutor:
             fact = jobs.job_fact(job)
             if fact is not None:
                 entry.jobs[name] = fact
+        if (problem := entry.child_problems.get(name)) and problem.slot_taken:
+            self._wake(key)  # the next pass gives the attempt up
+
+    async def _free(self, key: Key, action: FreeSlot) -> None:
+        """Free a slot. What fails is kept for the next pass: its status has closed the attempt."""
+        pending = self._store.entry(key.uid).slots_to_free
+        pending[action.name] = action
+        await self._slots.free(key, action)
+        pending.pop(action.name, None)
 
     async def _create_child(self, kind: Kind, key: Key, body: Obj) -> Obj:
         return await create_once(self._cluster, kind, key, body, expected="this attempt's")

@@ -10,6 +10,7 @@ from waypost.kube.facts.jobs import WriteProblem
 from waypost.ports.clock import Clock
 from waypost.ports.cluster import ClusterError, RefusedForNow, Rejected, Unavailable
 from waypost.runtime.cache.runs import RunEntry
+from waypost.runtime.slots.leases import SlotTaken
 from waypost.runtime.writes.creates import Foreign
 
 # A shorter silence of the API server, or of a webhook, is nothing to report.
@@ -46,6 +47,9 @@ def kept(
         _note(entry, name, error, clock.now(), permanent=permanent)
         if not permanent:
             raise
+    except SlotTaken as error:
+        log.info("%s waits: %s", what, error.message, extra=about)
+        entry.child_problems[name] = WriteProblem(error.message, permanent=False, slot_taken=True)
     except Unavailable as error:
         note_no_answer(entry, name, error, clock.now())
         raise

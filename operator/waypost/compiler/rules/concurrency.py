@@ -1,0 +1,58 @@
+"""Rules for nodes with concurrency."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from waypost.api.kinds.table import KINDS, kind_of
+from waypost.api.modifiers.concurrency import key_problem
+from waypost.api.workflow import AgentWorkflowSpec
+from waypost.compiler.problems import Problem
+from waypost.expressions.templates import Template, parse_template
+
+_INSTEAD: Final = {
+    "approval": "a slot would be held while people decide; limit the node after it",
+    "wait": "a slot would be held while nothing runs; limit the node after it",
+    "first": "limit its candidates",
+}
+
+
+def concurrency_problems(spec: AgentWorkflowSpec) -> Iterator[Problem]:
+    """Report kinds that hold no slot, keys that can never be used, and items that are to be
+    skipped."""
+    with_pod = ", ".join(sorted(name for name, kind in KINDS.items() if kind.has_pod))
+    for node in spec.all_nodes:
+        if node.concurrency is None:
+            continue
+        kind = kind_of(node)
+        if not kind.has_pod:
+            advice = f"; {_INSTEAD[kind.name]}" if kind.name in _INSTEAD else ""
+            text = f"cannot be used with {kind.name}, only with {with_pod}{advice}"
+            yield Problem(f"{node.place}.concurrency", text)
+        if node.concurrency.when_full == "Skip" and node.for_each is not None:
+            text = "Skip cannot be used with forEach: an item has no phase Skipped; use Wait"
+            yield Problem(f"{node.place}.concurrency.whenFull", text)
+        constant = constant_key(node.concurrency.key)
+        if constant is not None and (text := key_problem(constant)):
+            yield Problem(f"{node.place}.concurrency.key", text)
+
+
+def concurrency_warnings(spec: AgentWorkflowSpec) -> Iterator[Problem]:
+    """Warn of one key with different limits: the smallest counts for all of them."""
+    limits: dict[str, tuple[int, str]] = {}
+    for node in spec.all_nodes:
+        if node.concurrency is None:
+            continue
+        key, limit = node.concurrency.key, node.concurrency.slots
+        first, place = limits.setdefault(key, (limit, node.place))
+        if limit != first:
+            text = f"is {limit}, and {place} has the same key with limit {first}: the smaller one "
+            yield Problem(f"{node.place}.concurrency.limit", f"{text}counts for both", "warning")
+
+
+def constant_key(text: str) -> str | None:
+    """A key without expressions; None if it has some, or cannot be parsed."""
+    template = parse_template(text)
+    if not isinstance(template, Template):
+        return None
+    parts = [part for part in template.parts if isinstance(part, str)]
+    return "".join(parts) if len(parts) == len(template.parts) else None

@@ -1,0 +1,138 @@
+"""Slots of keys: the facts that the engine needs of their Leases. Reading a body never raises."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from waypost.api import meta
+from waypost.api.checkpoints import checkpoint_of
+from waypost.api.status import AgentWorkflowStatus
+from waypost.kube.objects import section, text, whole_number
+
+_WITHOUT_LIMIT: Final = 1
+
+
+@dataclass(frozen=True)
+class Holder:
+    """What holds a slot: an attempt of a run.
+
+    Attributes:
+        run_uid: uid of the run.
+        path: Path of the node, of the item, or of the iteration.
+        number: Number of the attempt.
+    """
+
+    run_uid: str
+    path: str
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.run_uid}/{self.path}/{self.number}"
+
+
+@dataclass(frozen=True)
+class SlotFact:
+    """One Lease that holds a slot.
+
+    Attributes:
+        name: Its name.
+        uid: Its uid.
+        digest: Digest of its key.
+        number: Number of the slot, from 1.
+        limit: The limit under which it was taken.
+        holder: What holds it.
+        run_name: Name of the run.
+    """
+
+    name: str
+    uid: str
+    digest: str
+    number: int
+    limit: int
+    holder: Holder
+    run_name: str
+
+    def __str__(self) -> str:
+        return f"run {self.run_name} (node {self.holder.path})"
+
+
+@dataclass(frozen=True, order=True)
+class Place:
+    """The place of a run in the queue of a key: by creation, then by name."""
+
+    created_at: datetime
+    run: str
+
+
+@dataclass(frozen=True)
+class SlotWait:
+    """One node or item that waits for a slot.
+
+    Attributes:
+        digest: Digest of the key.
+        limit: Its own limit.
+        place: Its place in the queue.
+    """
+
+    digest: str
+    limit: int
+    place: Place
+
+
+@dataclass(frozen=True)
+class SlotClaim:
+    """A slot that a pass takes: its Lease may not be in a list yet."""
+
+    digest: str
+    number: int
+    limit: int
+
+
+@dataclass(frozen=True)
+class KeySlots:
+    """The slots of one key, read live in this pass.
+
+    Attributes:
+        holders: The Leases whose holders have not ended.
+        claims: Slots that other runs are taking, as far as this operator knows.
+        waiting: What waits for the key in other runs, as far as this operator knows.
+    """
+
+    holders: tuple[SlotFact, ...] = ()
+    claims: tuple[SlotClaim, ...] = ()
+    waiting: tuple[SlotWait, ...] = ()
+
+
+def slot_fact(body: Any) -> SlotFact | None:
+    """The fact of a Lease; None if it is not a slot."""
+    metadata = section(body, "metadata")
+    notes = section(metadata, "annotations")
+    digest = text(section(metadata, "labels"), meta.LABEL_SLOTS)
+    holder = parse_holder(text(section(body, "spec"), "holderIdentity"))
+    number = whole_number(text(metadata, "name").rpartition("-")[2])
+    if not digest or holder is None or not number:
+        return None
+    return SlotFact(
+        name=text(metadata, "name"),
+        uid=text(metadata, "uid"),
+        digest=digest,
+        number=number,
+        limit=whole_number(text(notes, meta.ANNOTATION_SLOT_LIMIT)) or _WITHOUT_LIMIT,
+        holder=holder,
+        run_name=text(notes, meta.ANNOTATION_RUN_NAME),
+    )
+
+
+def parse_holder(identity: str) -> Holder | None:
+    """The holder that a Lease names; None if the text is another program's."""
+    run_uid, _, rest = identity.partition("/")
+    path, _, number = rest.rpartition("/")
+    count = whole_number(number)
+    return Holder(run_uid, path, count) if run_uid and path and count else None
+
+
+def is_open(status: AgentWorkflowStatus, holder: Holder) -> bool:
+    """Whether an attempt has been recorded and has not ended. Once false, it stays false."""
+    checkpoint = checkpoint_of(status.nodes, holder.path)
+    known = checkpoint is not None and checkpoint.knows(holder.number)
+    return known and checkpoint is not None and not checkpoint.has_closed(holder.number)

@@ -1,0 +1,1 @@
+"""Runs that share keys of `concurrency`, under troubles: a simulation beside the others."""

@@ -1,0 +1,145 @@
+"""What one seed of slots stands for: runs whose nodes share keys, and what goes wrong. Data."""
+
+import random
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from waypost.ports.cluster import Obj
+
+from tests.support.builders import python
+
+TROUBLES: Final = (
+    "kill",
+    "freeze",
+    "freeze_acting",
+    "lost",
+    "delete_slot",
+    "delete_run",
+    "cancel",
+    "suspend",
+    "refused",
+)
+NUMBER: Final[Obj] = {
+    "type": "object",
+    "required": ["n"],
+    "properties": {"n": {"type": "integer"}},
+}
+MOST_ITEMS: Final = 4
+
+
+@dataclass(frozen=True)
+class Step:
+    """A node whose attempts hold a key, unless `key` is empty."""
+
+    name: str
+    key: str = ""
+    limit: int = 1
+    skips: bool = False
+    fails: int = 0  # attempts that fail first
+    seconds: float = 1.0
+    needs: str = ""
+    items: int = 0  # of a map
+    repeats: int = 0  # iterations of a loop
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run and when it is created."""
+
+    name: str
+    at: float
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Something that goes wrong, or that a person does."""
+
+    kind: str
+    at: float
+    seconds: float = 1.0
+    number: int = 0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that follows from a seed."""
+
+    seed: int
+    runs: tuple[Run, ...]
+    troubles: tuple[Trouble, ...] = ()
+    delivery: Literal["immediate", "rough"] = "immediate"
+
+    @property
+    def is_undisturbed(self) -> bool:
+        """Whether every run can end well: only operators and the network are disturbed."""
+        return all(t.kind not in ("delete_run", "cancel", "refused") for t in self.troubles)
+
+
+def plan(seed: int) -> Plan:
+    """The plan of a seed."""
+    draw = random.Random(seed)
+    limits = {key: draw.choice((1, 1, 2, 3)) for key in ("a", "b")}
+    differ = draw.random() < 0.15
+    runs = []
+    for number in range(draw.randint(2, 7)):
+        steps: list[Step] = []
+        for index in range(draw.choice((1, 1, 2, 3))):
+            step = _step(draw, index, limits, [s.name for s in steps], differ=differ)
+            steps.append(step)
+        runs.append(Run(f"r{number}", draw.choice((0.0, 0.0, draw.uniform(0, 15))), tuple(steps)))
+    troubles = tuple(_trouble(draw) for _ in range(draw.choice((0, 1, 1, 2, 3))))
+    delivery: Literal["immediate", "rough"] = draw.choice(("immediate", "immediate", "rough"))
+    return Plan(seed, tuple(runs), troubles, delivery)
+
+
+def _step(
+    draw: random.Random, index: int, limits: dict[str, int], before: list[str], *, differ: bool
+) -> Step:
+    key = draw.choice(("a", "a", "a", "b", ""))
+    many = draw.random()
+    items = draw.randint(2, MOST_ITEMS) if many < 0.15 else 0
+    return Step(
+        f"s{index}",
+        key=key,
+        limit=draw.randint(1, 3) if differ else limits.get(key, 1),
+        skips=not items and draw.random() < 0.12,
+        fails=draw.choice((0, 0, 0, 0, 1)),
+        seconds=draw.choice((0.5, 2.0, 2.0, 8.0)),
+        needs=draw.choice((*before, "", "")),
+        items=items,
+        repeats=draw.randint(2, 3) if 0.15 <= many < 0.25 else 0,
+    )
+
+
+def _trouble(draw: random.Random) -> Trouble:
+    return Trouble(
+        draw.choice(TROUBLES),
+        at=draw.uniform(0.2, 25.0),
+        seconds=draw.choice((0.5, 5.0, 9.0, 14.0)),
+        number=draw.randint(0, 9),
+    )
+
+
+def body(run: Run) -> Obj:
+    """The spec of a run. The key of each node is an expression over its inputs."""
+    return {
+        "inputs": {"prefix": "key"},
+        "nodes": [_node(step) for step in run.steps],
+    }
+
+
+def _node(step: Step) -> Obj:
+    fields: Obj = {"retry": {"limit": 1, "backoff": {"initial": "2s"}}}
+    if step.needs:
+        fields["after"] = [step.needs]
+    if step.key:
+        fields["inputs"] = {"key": step.key}
+        fields["concurrency"] = {"key": "${inputs.prefix}-${self.inputs.key}", "limit": step.limit}
+        if step.skips:
+            fields["concurrency"]["whenFull"] = "Skip"
+    if step.items:
+        fields["forEach"] = {"items": f"${{range({step.items})}}", "maxParallel": 3}
+    if step.repeats:
+        fields["repeat"] = {"until": f"${{index == {step.repeats - 1}}}", "max": step.repeats}
+    return python(step.name, outputSchema=NUMBER, **fields)

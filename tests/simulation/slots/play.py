@@ -1,0 +1,210 @@
+"""Play runs that share keys: operators, troubles, people; then nothing may be left."""
+
+import asyncio
+import traceback
+from typing import Any, Final
+
+from waypost.ports.cluster import ClusterError, Kind, Rejected, Unavailable
+
+from tests.fakes.api.watch import IMMEDIATE, ROUGH
+from tests.fakes.nodes.programs import Outcome, PodView
+from tests.simulation.slots.plan import Plan, Run, Step, Trouble, body
+from tests.simulation.slots.watcher import LEAK, Watcher
+from tests.simulation.watching.evidence import Violation
+from tests.support.harness import World
+from tests.support.line import Call
+from tests.support.virtual import VirtualLoop
+
+_TROUBLED: Final = 60.0
+_TO_END: Final = 1800.0
+
+
+class _Play:
+    def __init__(self, world: World, planned: Plan) -> None:
+        self.world, self.plan = world, planned
+        self.watcher = Watcher(world, planned)
+        self.failed: dict[tuple[str, str], str] = {}  # by run and path: the pod that fails
+        for run in planned.runs:
+            for step in run.steps:
+                world.script[step.name] = [self._program] * 30
+
+    def _program(self, pod: PodView) -> Outcome:
+        step = self.watcher.step(pod.run_uid, pod.path)
+        place = pod.path if step.items else step.name
+        # An attempt that lost its slot to another one ran no program.
+        if step.fails and self.failed.setdefault((pod.run_uid, place), pod.uid) == pod.uid:
+            return pod.fails(seconds=step.seconds, stop_seconds=step.seconds / 2)
+        # A longer program takes longer to end after SIGTERM.
+        return pod.succeeds({"n": 1}, seconds=step.seconds, stop_seconds=step.seconds / 2)
+
+    async def run(self) -> list[Violation]:
+        self._start()
+        for run in self.plan.runs:
+            self.world.helper(self._submit(run))
+        for trouble in self.plan.troubles:
+            self.world.helper(self._befall(trouble))
+        await asyncio.sleep(_TROUBLED + LEAK)
+        if leaked := self.watcher.leaked():
+            await asyncio.sleep(10)  # perhaps it has just ended
+            if still := set(leaked) & set(self.watcher.leaked()):
+                self.watcher.blame(f"slots without a holder: {sorted(still)}")
+        if not await self._ends():
+            return self.watcher.violations
+        self._judge()
+        return self.watcher.violations
+
+    def _start(self) -> Any:
+        delivery = ROUGH if self.plan.delivery == "rough" else IMMEDIATE
+        return self.world.start(delivery=delivery, seed=self.plan.seed, resync_seconds=60.0)
+
+    async def _submit(self, run: Run) -> None:
+        await asyncio.sleep(run.at)
+        await self.world.submit(body(run), name=run.name)
+
+    async def _ends(self) -> bool:
+        for _ in range(int(_TO_END)):
+            names = [run["metadata"]["name"] for run in self.world.all(Kind.AGENT_WORKFLOW)]
+            if all(self.world.is_finished(name) for name in names):
+                await asyncio.sleep(45)
+                return True
+            await asyncio.sleep(1)
+        self.watcher.blame(f"no end:\n{self.world.tell()}", "I11")
+        return False
+
+    def _judge(self) -> None:
+        if left := sorted(self.watcher.slots):
+            self.watcher.blame(f"slots are left: {left}")
+        for key in self.world.ledger.doubled():
+            self.watcher.blame(f"started twice: {key}", "I2")
+        for run in self.plan.runs if self.plan.is_undisturbed else ():
+            for step in run.steps:
+                self._judge_step(run, step)
+
+    def _judge_step(self, run: Run, step: Step) -> None:
+        node = self.world.node(step.name, run.name)
+        allowed = {"Succeeded", "Skipped"} if step.skips else {"Succeeded"}
+        if node.get("phase") not in allowed:
+            found = f"{node.get('phase')} {node.get('reason')} {node.get('message')}"
+            self.watcher.blame(f"{run.name}/{step.name} is {found}", "T11")
+            return
+        if node["phase"] == "Skipped" and node.get("reason") != "SlotTaken":
+            self.watcher.blame(f"{run.name}/{step.name} is Skipped: {node.get('reason')}", "T11")
+        if node.get("retries", 0) > 1 or node.get("disruptions", 0):
+            self.watcher.blame(f"{run.name}/{step.name} counts lost slots: {node}", "T11")
+        uid = self.world.run(run.name)["metadata"]["uid"]
+        ran = [
+            e
+            for e in self.world.ledger.executions
+            if e.run_uid == uid and e.path.partition("/")[0] == step.name
+        ]
+        if len(ran) != _executions(step, skipped=node["phase"] == "Skipped"):
+            self.watcher.blame(f"{run.name}/{step.name} ran {len(ran)} times", "T11")
+
+    # --- troubles --------------------------------------------------------------------------------
+
+    async def _befall(self, trouble: Trouble) -> None:
+        await asyncio.sleep(trouble.at)
+        try:
+            await self._happen(trouble)
+        except ClusterError:
+            return  # the object is gone, or has ended
+
+    async def _happen(self, trouble: Trouble) -> None:
+        operator = self.world.operators[-1]
+        match trouble.kind:
+            case "kill":
+                operator.die()
+                await asyncio.sleep(trouble.seconds)
+                self._start()
+            case "freeze" | "freeze_acting":
+                if trouble.kind == "freeze_acting":
+                    await self._until_it_acts(operator, trouble)
+                operator.freeze()
+                self._start()
+                await asyncio.sleep(trouble.seconds)
+                operator.thaw()
+                await asyncio.sleep(trouble.number)
+                operator.die()
+            case "lost":
+                for verb in ("create", "delete"):
+                    self.world.cluster.fail_next(
+                        verb,
+                        Kind.LEASE,
+                        Unavailable("lost"),
+                        after_commit=trouble.number % 2 == 0,
+                        times=1 + trouble.number // 3,
+                    )
+            case "refused":
+                error = Rejected("leases is forbidden", code=403)
+                self.world.cluster.fail_next("create", Kind.LEASE, error, times=2)
+            case "delete_slot":
+                names = sorted(self.watcher.slots)
+                if names:
+                    name = names[trouble.number % len(names)]
+                    self.watcher.excuse(name)
+                    await self.world.delete(Kind.LEASE, name)
+            case _:
+                await self._to_a_run(trouble)
+
+    async def _until_it_acts(self, operator: Any, trouble: Trouble) -> None:
+        """Until the operator has written a status and is about to create a slot or a Job."""
+        kind = Kind.LEASE if trouble.number % 2 else Kind.JOB
+        acting = asyncio.Event()
+
+        async def intercept(call: Call, send: Any) -> Any:
+            if call.verb == "create" and call.kind is kind and not acting.is_set():
+                acting.set()
+                await asyncio.sleep(0.05)  # the freeze falls here
+            return await send()
+
+        operator.line.intercept = intercept
+        try:
+            await asyncio.wait_for(acting.wait(), 20)
+        except TimeoutError:
+            return
+
+    async def _to_a_run(self, trouble: Trouble) -> None:
+        names = [run["metadata"]["name"] for run in self.world.all(Kind.AGENT_WORKFLOW)]
+        if not names:
+            return
+        name = sorted(names)[trouble.number % len(names)]
+        match trouble.kind:
+            case "delete_run":
+                await self.world.delete(Kind.AGENT_WORKFLOW, name)
+            case "cancel":
+                await self.world.patch_run({"cancel": True}, name=name)
+            case "suspend":
+                await self.world.patch_run({"suspend": True}, name=name)
+                await asyncio.sleep(trouble.seconds)
+                await self.world.patch_run({"suspend": False}, name=name)
+
+
+def _executions(step: Step, *, skipped: bool) -> int:
+    """How many programs of a node run: one fails in each item, and one in a loop."""
+    if skipped:
+        return 0
+    return (step.items or 1) * (1 + step.fails) if not step.repeats else step.repeats + step.fails
+
+
+def play(planned: Plan) -> list[Violation]:
+    """Everything that is wrong with the play of a plan. An exception is a violation too."""
+
+    async def main() -> list[Violation]:
+        async with World(seed=planned.seed) as world:
+            playing = _Play(world, planned)
+            try:
+                return await playing.run()
+            except Exception:  # noqa: BLE001
+                text = traceback.format_exc()
+                return [*playing.watcher.violations, Violation("simulation", text)]
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        return runner.run(main())
+
+
+def described(planned: Plan) -> str:
+    """A plan in a few lines."""
+    lines = [f"seed {planned.seed}, {planned.delivery}"]
+    for run in planned.runs:
+        lines.append(f"{run.name} at {run.at:.1f}: " + "; ".join(map(str, run.steps)))
+    return "\n".join([*lines, *map(str, planned.troubles)])

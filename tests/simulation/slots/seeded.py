@@ -1,0 +1,133 @@
+"""Seeded bugs of slots: each breaks the operator on purpose and must be caught."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import pytest
+from waypost.engine.attempts import close, stop, watch
+from waypost.engine.slots import take
+from waypost.engine.state.decision import Launch
+from waypost.engine.state.outcome import Failed
+from waypost.protocol.reasons import Reason
+from waypost.runtime import deciding
+from waypost.runtime.slots.leases import Slots
+
+from tests.simulation.slots.plan import Plan, plan
+from tests.simulation.slots.play import play
+from tests.simulation.watching.evidence import Violation
+
+LIMIT: Final = 40  # plans that have what the bug needs
+
+Plant = Callable[[pytest.MonkeyPatch], None]
+
+
+@dataclass(frozen=True)
+class Bug:
+    """A breakage, the invariants that must name it, and the plans that can show it."""
+
+    name: str
+    plant: Plant
+    caught_by: frozenset[str]
+    focus: Callable[[Plan], bool]
+
+    def hunt(self) -> tuple[int, list[Violation]] | None:
+        """A seed that shows it, and what it broke; None when it stays hidden."""
+        found = seed = 0
+        while found < LIMIT:
+            planned = plan(seed)
+            if self.focus(planned):
+                found += 1
+                with pytest.MonkeyPatch.context() as patch:
+                    self.plant(patch)
+                    violations = play(planned)
+                if {one.invariant for one in violations} & self.caught_by:
+                    return seed, violations
+            seed += 1
+        return None
+
+
+BUGS: Final[list[Bug]] = []
+
+
+def bug(*caught_by: str, focus: Callable[[Plan], bool]) -> Callable[[Plant], Plant]:
+    """Add a seeded bug."""
+
+    def add(plant: Plant) -> Plant:
+        BUGS.append(Bug(plant.__name__.strip("_"), plant, frozenset(caught_by), focus))
+        return plant
+
+    return add
+
+
+def _any(planned: Plan) -> bool:
+    return True
+
+
+def _with(*kinds: str) -> Callable[[Plan], bool]:
+    return lambda planned: bool({trouble.kind for trouble in planned.troubles} & set(kinds))
+
+
+@bug("VK1", focus=_any)
+def _slots_are_counted_from_attempts(patch: pytest.MonkeyPatch) -> None:
+    async def take_nothing(self: Slots, run: Any, manifest: Any) -> None:
+        return
+
+    patch.setattr(Slots, "take", take_nothing)
+
+
+@bug("VK1", focus=_any)
+def _the_slot_is_taken_before_the_status_is_written(patch: pytest.MonkeyPatch) -> None:
+    decide = deciding.Decider.decide
+
+    async def early(self: deciding.Decider, key: Any, observed: Any) -> Any:
+        entry, decision, settled = await decide(self, key, observed)
+        for action in decision.after:
+            if isinstance(action, Launch) and action.slot is not None:
+                await self.actor._slots.take(key, action.slot)
+        return entry, decision, settled
+
+    patch.setattr(deciding.Decider, "decide", early)
+
+
+@bug("VK1", focus=_any)
+def _slots_are_never_freed(patch: pytest.MonkeyPatch) -> None:
+    async def nothing(self: Slots, *how: Any) -> Any:
+        return 0
+
+    patch.setattr(take, "free", lambda *how: None)
+    patch.setattr(Slots, "sweep", nothing)
+    patch.setattr(Slots, "_reclaimed", nothing)
+
+
+@bug("VK1", focus=_with("cancel"))
+def _a_slot_is_free_when_its_attempt_is_stopped(patch: pytest.MonkeyPatch) -> None:
+    def early(transition: Any, path: str, reason: Any) -> None:
+        attempt = transition.statuses[path].open_attempt
+        if attempt is not None:
+            take.free(transition, path, attempt)
+        _stop(transition, path, reason)
+
+    _stop = stop.stop
+    patch.setattr(stop, "stop", early)
+    patch.setattr(watch, "stop", early)
+
+
+@bug("VK1", "I2", "T11", focus=_with("freeze_acting"))
+def _a_taken_slot_does_not_stop_the_launch(patch: pytest.MonkeyPatch) -> None:
+    async def ours(self: Slots, run: Any, manifest: Any) -> None:
+        return
+
+    patch.setattr(Slots, "_is_ours", ours)
+
+
+@bug("T11", focus=_with("freeze", "freeze_acting"))
+def _a_lost_slot_counts_as_a_retry(patch: pytest.MonkeyPatch) -> None:
+    fail = close.fail
+
+    def counted(transition: Any, path: str, attempt: Any, failure: Failed, *how: Any) -> None:
+        if failure.reason == Reason.SLOT_TAKEN:
+            failure = replace(failure, reason=Reason.NODE_ERROR)
+        fail(transition, path, attempt, failure, *how)
+
+    patch.setattr(watch, "fail", counted)

@@ -1,0 +1,146 @@
+"""A watcher of slots: judges every change as the API server stores it (VK1).
+
+It knows from the plan which key each node holds. It counts the programs that run, and asks no
+operator.
+"""
+
+from typing import Final
+
+from waypost.api import meta
+from waypost.kube.objects import items, section, text
+from waypost.ports.cluster import Kind, Obj
+
+from tests.simulation.slots.plan import Plan, Step
+from tests.simulation.watching.evidence import Violation
+from tests.support.harness import World
+
+LEAK: Final = 60.0  # seconds after the troubles within which every slot has a holder
+
+Attempt = tuple[str, str, int]  # uid of the run, path, number
+
+
+class Watcher:
+    """Receives every change before any operator does."""
+
+    def __init__(self, world: World, plan: Plan) -> None:
+        self.violations: list[Violation] = []
+        self.runs: dict[str, Obj] = {}  # by uid, as stored last
+        self.slots: dict[str, Attempt] = {}  # by name of the Lease: what holds it
+        self.running: dict[str, Attempt] = {}  # by uid of the pod
+        self.excused: set[Attempt] = set()  # a person has deleted its slot
+        self.named: set[tuple[Attempt, str]] = set()  # attempts with slots that a status has named
+        self._world = world
+        self._steps = {run.name: {s.name: s for s in run.steps} for run in plan.runs}
+        world.cluster.server.storage.listeners.insert(0, self._changed)
+
+    def blame(self, text_: str, invariant: str = "VK1") -> None:
+        """Note a violation."""
+        self.violations.append(Violation(invariant, text_, self._world.clock.monotonic()))
+
+    def step(self, uid: str, path: str) -> Step:
+        """The step of the plan that a path belongs to."""
+        name = text(section(self.runs[uid], "metadata"), "name")
+        return self._steps[name][path.partition("/")[0]]
+
+    def excuse(self, lease: str) -> None:
+        """A person deletes this slot."""
+        if lease in self.slots:
+            self.excused.add(self.slots[lease])
+
+    def leaked(self) -> list[str]:
+        """The slots whose holder has ended or is gone."""
+        return [name for name, holder in self.slots.items() if not self._is_open(holder)]
+
+    def _changed(self, kind: Kind, change: str, body: Obj) -> None:
+        if kind is Kind.AGENT_WORKFLOW:
+            self._run(change, body)
+        elif kind is Kind.LEASE and text(section(body, "metadata", "labels"), meta.LABEL_SLOTS):
+            self._lease(change, body)
+        elif kind is Kind.JOB and change == "ADDED":
+            self._job(body)
+        elif kind is Kind.POD:
+            self._pod(change, body)
+
+    def _run(self, change: str, body: Obj) -> None:
+        uid = text(section(body, "metadata"), "uid")
+        if change == "DELETED":
+            self.runs.pop(uid, None)
+        else:
+            self.runs[uid] = body
+
+    def _lease(self, change: str, body: Obj) -> None:
+        name = text(section(body, "metadata"), "name")
+        if change == "DELETED":
+            self.slots.pop(name, None)
+        elif change == "ADDED":
+            uid, _, rest = text(section(body, "spec"), "holderIdentity").partition("/")
+            path, _, number = rest.rpartition("/")
+            self.slots[name] = (uid, path, int(number))
+            if self._recorded(self.slots[name]) == name:
+                self.named.add((self.slots[name], name))
+            # An operator that was frozen may create it once more, after its attempt has ended.
+            elif (self.slots[name], name) not in self.named:
+                self.blame(f"{name} is created for {path}, and the status does not name it")
+
+    def _job(self, body: Obj) -> None:
+        metadata = section(body, "metadata")
+        attempt = _attempt(metadata)
+        if attempt[0] not in self.runs or not self.step(attempt[0], attempt[1]).key:
+            return
+        if attempt not in self.slots.values() and attempt not in self.excused:
+            self.blame(f"Job {text(metadata, 'name')} is created without a slot")
+
+    def _pod(self, change: str, body: Obj) -> None:
+        uid = text(section(body, "metadata"), "uid")
+        state: Obj = {}
+        for status in items(body, "status", "containerStatuses"):
+            state = section(status, "state") if status.get("name") == "node" else state
+        if change == "DELETED" or "terminated" in state:
+            self.running.pop(uid, None)
+        elif "running" in state and uid not in self.running:
+            self.running[uid] = _attempt(section(body, "metadata"))
+            self._started(self.running[uid])
+
+    def _started(self, attempt: Attempt) -> None:
+        if attempt[0] not in self.runs:
+            return  # its run was deleted, and its slot with it
+        step = self.step(attempt[0], attempt[1])
+        if not step.key:
+            return
+        same = [a for a in self.running.values() if self._counts(a, step.key)]
+        most = max(self.step(a[0], a[1]).limit for a in same) if same else 0
+        if len(same) > most:
+            self.blame(f"{len(same)} programs hold key {step.key}, its limit is {most}: {same}")
+
+    def _counts(self, attempt: Attempt, key: str) -> bool:
+        if attempt[0] not in self.runs or attempt in self.excused:
+            return False
+        return self.step(attempt[0], attempt[1]).key == key
+
+    def _node(self, attempt: Attempt) -> Obj:
+        name = attempt[1].partition("/")[0]
+        nodes = items(self.runs.get(attempt[0], {}), "status", "nodes")
+        return next((n for n in nodes if n["path"] == name), {})
+
+    def _recorded(self, attempt: Attempt) -> str:
+        """The slot that the status names for an attempt that has not ended; "" if none."""
+        node = self._node(attempt)
+        index = attempt[1].partition("/")[2]
+        for opened in section(node, "items").get("open") or ():
+            words = str(opened).split(" ")
+            slot = next((w[1:] for w in words if w.startswith("^")), "")
+            if words[0] == index and slot:
+                return f"waypost-slot-{slot}"
+        for listed in items(node, "attempts"):
+            if listed["number"] == attempt[2] and not listed.get("finishedAt"):
+                return str(listed.get("slot", ""))
+        return ""
+
+    def _is_open(self, attempt: Attempt) -> bool:
+        return attempt[0] in self.runs and bool(self._recorded(attempt))
+
+
+def _attempt(metadata: Obj) -> Attempt:
+    labels, notes = section(metadata, "labels"), section(metadata, "annotations")
+    number = int(text(labels, meta.LABEL_ATTEMPT) or 0)
+    return text(labels, meta.LABEL_RUN), text(notes, meta.ANNOTATION_PATH), number

@@ -1,0 +1,32 @@
+"""Random runs that share keys under random troubles: no invariant is broken (VK1, I2, I11).
+
+`python -m tests.simulation.slots --seeds N --start S` plays others.
+"""
+
+import pytest
+
+from tests.simulation.slots.plan import TROUBLES, plan
+from tests.simulation.slots.play import described, play
+from tests.simulation.slots.seeded import BUGS, Bug
+
+SEEDS = 60
+PART = 6
+
+
+@pytest.mark.parametrize("first", range(0, SEEDS, PART))
+def test_no_invariant_of_slots_is_broken(first: int) -> None:
+    for seed in range(first, first + PART):
+        violations = play(plan(seed))
+        shown = "\n".join(map(str, violations))
+        assert not violations, f"{described(plan(seed))}\n{shown}"
+
+
+@pytest.mark.parametrize("kind", TROUBLES)
+def test_every_trouble_of_slots_is_in_several_seeds(kind: str) -> None:
+    found = [s for s in range(SEEDS) if any(t.kind == kind for t in plan(s).troubles)]
+    assert len(found) >= 3, found
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=[bug.name for bug in BUGS])
+def test_a_seeded_bug_of_slots_is_caught(bug: Bug) -> None:
+    assert bug.hunt() is not None, f"none of {sorted(bug.caught_by)} notices"

@@ -1,0 +1,107 @@
+"""What the static check says about `concurrency`."""
+
+import pytest
+from waypost.api.base import JsonObject
+from waypost.compiler.definition import define
+
+from tests.support.builders import gate, python, spec, wait
+
+CRM: JsonObject = {"key": "crm"}
+
+
+@pytest.mark.parametrize(
+    ("raw", "field", "says"),
+    [
+        pytest.param(
+            spec(gate("a", concurrency=CRM)),
+            "nodes.a.concurrency",
+            "cannot be used with approval, only with agent, container, http, python; a slot would "
+            "be held while people decide; limit the node after it",
+            id="S262-approval",
+        ),
+        pytest.param(
+            spec(wait("a", concurrency=CRM)),
+            "nodes.a.concurrency",
+            "cannot be used with wait",
+            id="S262-wait",
+        ),
+        pytest.param(
+            spec(python("a", forEach={"items": "${[1]}"}, concurrency={**CRM, "whenFull": "Skip"})),
+            "nodes.a.concurrency.whenFull",
+            "Skip cannot be used with forEach",
+            id="S262-skip",
+        ),
+        pytest.param(
+            spec(python("a", concurrency={"key": "  "})),
+            "nodes.a.concurrency.key",
+            "the key is empty",
+            id="S262-empty",
+        ),
+        pytest.param(
+            spec(python("a", concurrency={"key": "x" * 201})),
+            "nodes.a.concurrency.key",
+            "the key has 201 characters, the limit is 200",
+            id="S262-long",
+        ),
+        pytest.param(
+            spec(python("a", concurrency={**CRM, "limit": 0})),
+            "nodes[0].concurrency.limit",
+            "greater than or equal to 1",
+            id="limit-0",
+        ),
+        pytest.param(
+            spec(python("a", concurrency={**CRM, "limit": 101})),
+            "nodes[0].concurrency.limit",
+            "less than or equal to 100",
+            id="limit-101",
+        ),
+        pytest.param(
+            spec(
+                python("a", concurrency={"key": "${nodes.b.output}"}),
+                python("b", outputSchema={"type": "integer"}),
+            ),
+            "nodes.a.concurrency.key",
+            "string",
+            id="S250-a-number",
+        ),
+        pytest.param(
+            spec(python("a", concurrency={"key": "${nodes.b.output}"})),
+            "nodes.a.concurrency.key",
+            "there is no node 'b'",
+            id="an-unknown-node",
+        ),
+        pytest.param(
+            spec(python("a", concurrency={"key": "x-${item}"})),
+            "nodes.a.concurrency.key",
+            "item exists only in a node with forEach",
+            id="S250-item-without-a-map",
+        ),
+    ],
+)
+def test_refused(raw: JsonObject, field: str, says: str) -> None:
+    (problem,) = define(raw).problems
+    assert problem.field == field
+    assert says in problem.message
+
+
+def test_lint_warns_of_different_limits() -> None:
+    """S257, S262"""
+    raw = spec(
+        python("a", concurrency={"key": "crm", "limit": 3}),
+        python("b", concurrency={"key": "crm"}),
+    )
+    (warning,) = define(raw).warnings
+    assert str(warning) == (
+        "nodes.b.concurrency.limit: is 1, and nodes.a has the same key with limit 3: the smaller "
+        "one counts for both"
+    )
+
+
+def test_a_key_is_a_dependency_and_no_part_of_the_fingerprint() -> None:
+    """S261"""
+    nodes = [python("a", outputSchema={"type": "string"})]
+    key = {"key": "crm-${inputs.tenant}-${nodes.a.output}"}
+    limited = define(spec(*nodes, python("b", concurrency=key), inputs={"tenant": "x"}))
+    plain = define(spec(*nodes, python("b"), inputs={"tenant": "x"}))
+    assert limited.graph.dependencies["b"].hard == {"a"}
+    assert limited.fingerprints["b"] == plain.fingerprints["b"]
