@@ -11,7 +11,7 @@ import pytest
 from waypost.cli.lint import envelope
 from waypost.cli.lint.linter import Finding, lint, server_violations
 from waypost.cli.lint.manifests import documents
-from waypost.cli.lint.structure import examine
+from waypost.compiler.admission.structure import examine
 
 from tests.crds import endpoints, templates
 from tests.crds.accepted import ACCEPTED

@@ -186,6 +186,26 @@ TEMPLATE: Manifest = {
 }
 ACCEPTED = [
     row(
+        "local-templates",
+        workflow(
+            nodes=[{"name": "call", "workflow": {"template": "part"}}],
+            templates=[
+                {
+                    "name": "part",
+                    "inputSchema": {"type": "object"},
+                    "nodes": [node(anything=ANY_VALUES), {"name": 3}],
+                    "finally": [node("last", timeout="whenever")],
+                    "finallyDeadline": "1m",
+                    "outputs": ANY_VALUES,
+                    "outputSchema": {},
+                    "parallelism": 3,
+                },
+                {"name": "other", "nodes": [node()]},
+            ],
+        ),
+        "nodes of local templates are stored to the last field; the operator checks them",
+    ),
+    row(
         "run-of-a-template",
         run_of(
             inputs=ANY_VALUES,

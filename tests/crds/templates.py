@@ -15,7 +15,16 @@ BESIDE_A_TEMPLATE: Manifest = {
     "parallelism": 3,
     "finally": [node()],
     "finallyDeadline": "1m",
+    "templates": [{"name": "part", "nodes": [node()]}],
 }
+CALL: Manifest = {"name": "call", "workflow": {"template": "part"}}
+
+
+def with_local(*templates: Manifest, call: Manifest = CALL) -> Manifest:
+    """A run with local templates."""
+    return workflow(nodes=[call], templates=list(templates))
+
+
 REFUSED = [
     refused(
         "neither-nodes-nor-template",
@@ -56,6 +65,47 @@ REFUSED = [
         "template-without-name",
         run_of() | {"spec": {"templateRef": {}}},
         "spec.templateRef.name: Required value",
+    ),
+    refused(
+        "local-template-without-nodes",
+        with_local({"name": "part"}),
+        "spec.templates[0].nodes: Required value",
+    ),
+    refused(
+        "local-template-with-a-field-of-a-run",
+        with_local({"name": "part", "nodes": [node()], "inputs": {}}),
+        'unknown field "spec.templates[0].inputs"',
+    ),
+    refused(
+        "local-templates-of-one-name",
+        with_local({"name": "part", "nodes": [node()]}, {"name": "part", "nodes": [node()]}),
+        'spec.templates[1]: Duplicate value: {"name":"part"}',
+    ),
+    refused(
+        "name-of-a-local-template",
+        with_local({"name": "My_Part", "nodes": [node()]}),
+        "spec.templates[0].name: Forbidden: My_Part is not the name of a local template",
+    ),
+    refused(
+        "too-many-local-templates",
+        with_local(*({"name": f"p{n}", "nodes": [node()]} for n in range(11))),
+        "spec.templates: Too many: 11: must have at most 10 items",
+    ),
+    refused(
+        "finally-deadline-without-finally-in-a-local-template",
+        with_local({"name": "part", "nodes": [node()], "finallyDeadline": "1m"}),
+        "finallyDeadline is only used with finally",
+    ),
+    refused(
+        "both-kinds-of-template",
+        with_local(call={"name": "c", "workflow": {"template": "a", "templateRef": {"name": "a"}}}),
+        "spec.nodes[0].workflow: Forbidden: both template and templateRef are set",
+    ),
+    refused(
+        "neither-kind-of-template",
+        with_local(call={"name": "c", "workflow": {}}),
+        "spec.nodes[0].workflow: Required value: neither template nor templateRef is set; set "
+        "template to a name in spec.templates, or templateRef to an AgentWorkflowTemplate",
     ),
     refused("template-without-nodes", template() | {"spec": {}}, "spec.nodes: Required value"),
     refused("inputs-in-a-template", template(inputs={}), 'unknown field "spec.inputs"'),

@@ -16,7 +16,7 @@ from waypost.api.template.spec import AgentWorkflowTemplateSpec
 from waypost.api.toolserver import ToolServerSpec
 from waypost.api.workflow import AgentWorkflowSpec
 from waypost.cli.lint.linter import server_violations
-from waypost.cli.lint.structure import UNKNOWN
+from waypost.compiler.admission.structure import UNKNOWN
 
 from tests.crds import children, endpoints, templates
 from tests.crds.accepted import ACCEPTED

@@ -17,6 +17,11 @@ def calls(name: str, template: str = REVIEW, **fields: Any) -> Obj:
     return {"name": name, "workflow": {"templateRef": {"name": template}}, **fields}
 
 
+def calls_local(name: str, template: str, **fields: Any) -> Obj:
+    """A node that runs a local template as a child run."""
+    return {"name": name, "workflow": {"template": template}, **fields}
+
+
 PARENT: Final = spec(
     calls("check", inputs={"n": "${inputs.n}"}),
     outputs={"got": "${nodes.check.output.double}"},

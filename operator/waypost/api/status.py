@@ -285,10 +285,14 @@ class PinnedTemplate(StatusModel):
     """The version of the template that the run runs. Later changes of the template have no effect
     on it."""
 
-    name: str = Field(max_length=253, description="Name of the AgentWorkflowTemplate.")
-    uid: str = Field(max_length=64, description="uid of the AgentWorkflowTemplate.")
+    name: str = Field(max_length=253, description="Name of the template.")
+    uid: str = Field(
+        max_length=64,
+        description="uid of the AgentWorkflowTemplate, or of the parent run with the local "
+        "template.",
+    )
     generation: int = Field(
-        ge=1, description="The metadata.generation of the template that was read."
+        ge=1, description="The metadata.generation of the object with this uid."
     )
     digest: str = Field(max_length=80, description="sha256 of the definition (RFC 8785).")
     record: str = Field(max_length=253, description="NodeRecord that holds the definition.")

@@ -32,6 +32,7 @@ from waypost.api.modifiers.for_each import ForEach
 from waypost.api.modifiers.repeat import Repeat
 from waypost.api.pod import Isolation, Resources
 from waypost.api.rerun import Rerun
+from waypost.api.template.local import MAX_LOCAL_TEMPLATES, LocalTemplate
 from waypost.api.template.parent import Parent
 from waypost.api.template.ref import TemplateRef
 
@@ -286,6 +287,13 @@ class WorkflowBody(Model):
         max_length=16,
         description="Python modules by name. python nodes and tools can import them. ${...} is "
         "not evaluated here.",
+    )
+    templates: list[LocalTemplate] | None = Field(
+        default=None,
+        max_length=MAX_LOCAL_TEMPLATES,
+        description="Local templates: parts of this workflow that its workflow nodes run as child "
+        "runs.",
+        json_schema_extra=keyed_by("name"),
     )
     nodes: list[Node] = Field(
         min_length=1,

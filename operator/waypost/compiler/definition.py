@@ -21,6 +21,7 @@ from waypost.compiler.problems import Problem
 from waypost.compiler.rules.candidates import candidate_warnings, with_tolerant_candidates
 from waypost.compiler.rules.concurrency import concurrency_warnings
 from waypost.compiler.rules.known_inputs import known_input_problems
+from waypost.compiler.rules.local_templates import Judged, judge
 from waypost.compiler.rules.schemas import schema_warnings
 from waypost.compiler.rules.spec import (
     MAX_PROBLEMS,
@@ -108,7 +109,7 @@ def define(raw_spec: Any, *, any_inputs: bool = False) -> Definition:
     return replace(_checked(raw_spec, any_inputs=any_inputs), cancelled=cancelled)
 
 
-def _checked(raw_spec: Any, *, any_inputs: bool) -> Definition:
+def _checked(raw_spec: Any, *, any_inputs: bool, nested: bool = False) -> Definition:
     try:
         # First, because values that are nested too deep or have no digest break all later checks.
         ijson.check(raw_spec)
@@ -129,6 +130,10 @@ def _checked(raw_spec: Any, *, any_inputs: bool) -> Definition:
     problems = check(spec)
     if problems:
         return _with_problems(spec, problems)
+    # Those of a local template are checked with it.
+    local = Judged() if nested or not spec.templates else judge(raw_spec, _judge_local)
+    if local.problems:
+        return _with_problems(spec, _some(local.problems))
     graph, problems = _graph_of(spec)
     if problems:
         return Definition(spec=spec, problems=problems)
@@ -144,6 +149,7 @@ def _checked(raw_spec: Any, *, any_inputs: bool) -> Definition:
         warnings=_some(
             [
                 *(problem for problem in value_problems if problem.severity == "warning"),
+                *local.warnings,
                 *lookalike_warnings(spec),
                 *schema_warnings(spec),
                 *candidate_warnings(spec, graph),
@@ -151,6 +157,11 @@ def _checked(raw_spec: Any, *, any_inputs: bool) -> Definition:
             ]
         ),
     )
+
+
+def _judge_local(fields: JsonObject) -> Judged:
+    definition = _checked(fields, any_inputs=True, nested=True)
+    return Judged(definition.problems, definition.warnings)
 
 
 def _graph_of(spec: AgentWorkflowSpec) -> tuple[Graph, tuple[Problem, ...]]:

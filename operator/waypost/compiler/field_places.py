@@ -6,9 +6,11 @@ from typing import Any, Final, get_args
 
 from pydantic import BaseModel
 
+from waypost.api.template.local import LocalTemplate
 from waypost.api.workflow import AgentWorkflowSpec, Node
 
 _DEPTH: Final = 2
+_REPEATED: Final = (Node, LocalTemplate)  # their fields are those of a node and of a run
 _MOST: Final = 5  # a name in more places says nothing about what was meant
 
 
@@ -32,7 +34,7 @@ def _paths(model: type[BaseModel], above: tuple[str, ...]) -> Iterator[tuple[str
         path = (*above, field.alias or name)
         yield path
         inner = next(_models_in(field.annotation), None)
-        if inner is not None and not issubclass(inner, Node) and len(path) < _DEPTH:
+        if inner is not None and not issubclass(inner, _REPEATED) and len(path) < _DEPTH:
             yield from _paths(inner, path)
 
 

@@ -76,6 +76,9 @@ def _document(node: Node, spec: AgentWorkflowSpec, inputs: JsonObject) -> JsonOb
     defaults = compiler_kind(node).fingerprinted_defaults(spec, node)
     if defaults is not None:
         document["defaults"] = _without(defaults, _HOW)
+    template = compiler_kind(node).fingerprinted_template(spec, node)
+    if template is not None:
+        document["template"] = template
     return document
 
 

@@ -50,6 +50,7 @@ class Missing:
     """A live read found no such template."""
 
     name: str
+    local: bool = False
 
 
 @dataclass(frozen=True)
@@ -88,9 +89,11 @@ class Keep:
 
 @dataclass(frozen=True)
 class Take:
-    """The definition is that of the template with this name, read live."""
+    """The definition is that of the template with this name, read live: an AgentWorkflowTemplate,
+    or a local template of the parent run."""
 
     name: str
+    local: bool = False
 
 
 def needed(
@@ -123,5 +126,5 @@ def needed(
         return Settled()
     pin = status.template
     if pin is None or (begins and (rerun.get("template") == "Latest" or pin.name != name)):
-        return Take(name)
+        return Take(name, local=objects.section(spec, "parent").get("local") is True)
     return Keep(pin)

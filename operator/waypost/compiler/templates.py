@@ -12,6 +12,7 @@ from typing import Any
 from waypost.api.base import JsonObject, parse_duration
 from waypost.api.kinds.agent import Budget
 from waypost.api.template.spec import BODY_FIELDS, RUN_FIELDS
+from waypost.compiler.calls import called_templates
 from waypost.compiler.definition import Definition, define
 from waypost.compiler.graph import evaluated_fields
 from waypost.compiler.problems import Problem
@@ -21,10 +22,12 @@ from waypost.expressions.templates import paths_in
 
 @dataclass(frozen=True)
 class TemplateBody:
-    """What runs take from a template: `fields` are those of `WorkflowBody`, as JSON."""
+    """What runs take from a template: `fields` are those of `WorkflowBody`, as JSON. `local`: it is
+    a local template of the parent run."""
 
     name: str
     fields: JsonObject
+    local: bool = False
 
 
 def body_of(name: str, spec: Any) -> TemplateBody:
@@ -45,7 +48,8 @@ def define_template(spec: Any, *, name: str = "") -> Definition:
         The definition; each defect is a Problem that names its field. Never raises.
     """
     definition = define(body_of("", spec).fields, any_inputs=True)
-    definition = replace(definition, problems=(*definition.problems, *_recursion(definition, name)))
+    recursion = _recursion(body_of("", spec).fields, name)
+    definition = replace(definition, problems=(*definition.problems, *recursion))
     if definition.problems or not _reads_undeclared_inputs(definition):
         return definition
     text = "is not set, so the inputs of runs and the expressions that read them are not checked"
@@ -69,7 +73,7 @@ def define_run(spec: Any, template: TemplateBody) -> Definition:
     if alone.problems:
         return alone
     definition = define(resolve(spec, template))
-    recursion = _recursion(definition, template.name)
+    recursion = _recursion(template.fields, "" if template.local else template.name)
     problems = (*_too_high(spec, template), *definition.problems, *recursion)
     own = frozenset(spec) | {"inputs"}
     return replace(
@@ -106,12 +110,12 @@ def _too_high(spec: JsonObject, template: TemplateBody) -> Iterator[Problem]:
             yield _higher(f"budget.{field.alias or name}", mine, most, template.name)
 
 
-def _recursion(definition: Definition, name: str) -> Iterator[Problem]:
-    """Report nodes of a template that call the template itself."""
-    for node in definition.spec.all_nodes if definition.spec is not None else ():
-        if name and node.workflow is not None and node.workflow.template_ref.name == name:
+def _recursion(fields: JsonObject, name: str) -> Iterator[Problem]:
+    """Report nodes of a template, and of its local templates, that call the template itself."""
+    for field, called in called_templates(fields):
+        if name and called == name:
             text = f"template {name} calls itself: {name} -> {name}; end the recursion"
-            yield Problem(f"{node.place}.workflow.templateRef.name", text)
+            yield Problem(field, text)
 
 
 def _higher(field: str, found: object, most: object, template: str) -> Problem:

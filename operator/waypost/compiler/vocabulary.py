@@ -57,7 +57,7 @@ OUR_FIELD: Final[Mapping[str, str]] = {
     **dict.fromkeys(("arguments", "parameters", "params", "with"), "inputs"),
     **dict.fromkeys(
         ("call", "subworkflow", "subWorkflow", "childWorkflow", "uses"),
-        "workflow.templateRef of a node",
+        "workflow.template or workflow.templateRef of a node",
     ),
     **dict.fromkeys(("loop", "while", "doUntil", "maxIterations"), "repeat of a node"),
     **dict.fromkeys(("script", "code"), "python.source of a node"),
@@ -110,6 +110,7 @@ _PAGES: Final[Mapping[str, str]] = {
     "AgentWorkflowTemplate": "templates.md",
     "templateRef": "templates.md",
     "workflow": "sub-workflows.md",
+    "templates": "sub-workflows.md",
     "NodeRecord": "payloads.md",
 }
 _PAGE: Final = "concepts.md"

@@ -24,7 +24,19 @@ def with_maps(made: Scenario) -> Scenario:
     agents = [n for n in made.nodes if n.kind == "agent" and not n.never_twice and not n.last]
     if agents and rng.random() < 0.4:
         made = _mapped(made, rng, agents[:1], agents)
-    return _with_counts(made)
+    return _with_counts(_with_map_in_finally(made))
+
+
+def _with_map_in_finally(made: Scenario) -> Scenario:
+    """In every fourth scenario with finally, a node of finally is a map."""
+    if any(t.kind == "record_gone" for t in made.troubles):
+        return made
+    rng = random.Random(f"maps in finally of {made.seed}")
+    fit = [node for node in made.nodes if node.last and not node.never_twice]
+    if not fit or rng.random() > 0.25:
+        return made
+    last = rng.choice(fit)
+    return _mapped(made, rng, [last], fit)
 
 
 def _with_counts(made: Scenario) -> Scenario:
@@ -109,7 +121,7 @@ def _with_lists(rng: random.Random, each: Round, nodes: tuple[Node, ...]) -> Rou
 def _with_items(each: Round, nodes: tuple[Node, ...]) -> Round:
     """In some rounds single items run again. Drawn by itself: older seeds keep their lists."""
     rng = random.Random(f"items again of {each}")
-    maps = [node.name for node in nodes if node.is_map]
+    maps = [node.name for node in nodes if node.is_map and not node.last]
     if rng.random() > 0.35 or not maps:
         return each
     chosen = {(rng.choice(maps), rng.choice((0, 0, 1, 2, 4))) for _ in range(rng.choice((1, 1, 2)))}

@@ -153,6 +153,8 @@ def output(node: Node, entry: Obj, end: End, seen: Evidence) -> Iterator[Violati
     if len(states) != len(values):
         yield Violation("VM4", f"{node.name}: {len(states)} items, the list has {len(values)}")
         return
+    if node.last and any(state == ("S", 0) for state in states):
+        yield Violation("VF1", f"{node.name}: an item of finally did not run in this round")
     failed = sum(letter in "FU" for letter, _ in states)
     if failed > node.allowed_failures(len(values)) or any(s not in "SFU" for s, _ in states):
         yield Violation("VM4", f"{node.name} Succeeded with the states {states}")
@@ -197,8 +199,8 @@ def identities(scenario: Scenario, node: Node, seen: Evidence) -> Iterator[Viola
         node.name,
         *(other.name for other in scenario.nodes if node.name in scenario.downstream(other.name)),
     }
-    if any(each.named & above for each in seen.rounds):
-        return  # a person asked for a repetition
+    if any(each.named & above for each in seen.rounds) or (node.last and seen.rounds):
+        return  # a person asked for a repetition, or finally runs again
     lists = [list(node.values or ())]
     lists += [
         list(values) for each in scenario.rounds for name, values in each.lists if name == node.name

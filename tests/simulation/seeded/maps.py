@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 from waypost.api import checkpoints
+from waypost.api.changes import changed_items
 from waypost.api.items.states import FAILED
 from waypost.api.items.status import ItemsStatus
 from waypost.engine.budget import shares
 from waypost.engine.items import advance, begin, finish
+from waypost.engine.rounds import replaced
 from waypost.engine.scheduling import inputs
 from waypost.engine.state import visible
 from waypost.engine.state.decision import PutRecord
@@ -158,3 +160,19 @@ def _failed_items_not_counted(patch: pytest.MonkeyPatch) -> None:
     """`nodes.x.items.failed` is 0."""
     view = visible.items_view
     patch.setattr(visible, "items_view", lambda *given: {**view(*given), "failed": 0})
+
+
+def _maps_in_finally(plan: Scenario) -> bool:
+    return bool(plan.rounds) and any(node.is_map and node.last for node in plan.nodes)
+
+
+@bug("VF1", focus=_maps_in_finally)
+def _items_of_finally_are_kept(patch: pytest.MonkeyPatch) -> None:
+    """A round keeps the results of a map in finally."""
+    listed = replaced.next_list
+
+    def keeping(definition: Any, status: Any, rerun: Any) -> Any:
+        items = listed(definition, status, rerun)
+        return items and changed_items(items, reusable=True)
+
+    patch.setattr(replaced, "next_list", keeping)

@@ -1,7 +1,7 @@
 """What one seed of a tree stands for: templates that call each other, and what goes wrong. Data."""
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from waypost.ports.cluster import Obj
@@ -39,6 +39,7 @@ class Step:
     seconds: float = 1.0
     needs: tuple[str, ...] = ()
     tolerated: bool = False  # onFailure: Continue, with a fallback
+    local: bool = False  # the template that it calls is a local one of the body around it
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,18 @@ def tree(seed: int) -> Tree:
         templates.append(tuple(steps))
     troubles = tuple(_trouble(draw) for _ in range(draw.choice((0, 1, 1, 2, 3))))
     delivery: Literal["immediate", "rough"] = draw.choice(("immediate", "immediate", "rough"))
-    return Tree(seed, tuple(templates), troubles, delivery)
+    return Tree(seed, _with_local(seed, tuple(templates)), troubles, delivery)
+
+
+def _with_local(seed: int, templates: tuple[tuple[Step, ...], ...]) -> tuple[tuple[Step, ...], ...]:
+    """The templates, with some calls of local ones. A separate source of random numbers: it changes
+    nothing else that a seed decides."""
+    draw = random.Random(f"local templates of {seed}")
+    share = draw.choice((0.0, 0.3, 0.6, 1.0))
+    return tuple(
+        tuple(replace(s, local=s.calls is not None and draw.random() < share) for s in steps)
+        for steps in templates
+    )
 
 
 def _step(draw: random.Random, level: int, index: int, levels: int, before: list[str]) -> Step:
@@ -113,14 +125,27 @@ def template_name(number: int) -> str:
     return f"t{number}"
 
 
-def body(steps: tuple[Step, ...], **fields: object) -> Obj:
-    """The spec of a template."""
+def body(planned: Tree, number: int) -> Obj:
+    """The spec of a template: its nodes, and the local templates that they call."""
+    steps = planned.templates[number]
     last = " + ".join(f"nodes.{step.name}.output.n" for step in steps)
-    return {
-        "nodes": [_node(step) for step in steps],
-        "outputs": {"n": f"${{{last}}}"},
-        **fields,
-    }
+    own: Obj = {"nodes": [_node(step) for step in steps], "outputs": {"n": f"${{{last}}}"}}
+    called = sorted(_local_below(planned, number))
+    inner = [{"name": template_name(n), **_without_local(planned, n)} for n in called]
+    return {**own, "templates": inner} if inner else own
+
+
+def _without_local(planned: Tree, number: int) -> Obj:
+    return {key: value for key, value in body(planned, number).items() if key != "templates"}
+
+
+def _local_below(planned: Tree, number: int) -> set[int]:
+    """The local templates that a body calls, directly or through others."""
+    found: set[int] = set()
+    for step in planned.templates[number]:
+        if step.calls is not None and step.local:
+            found |= {step.calls, *_local_below(planned, step.calls)}
+    return found
 
 
 def _node(step: Step) -> Obj:
@@ -130,5 +155,6 @@ def _node(step: Step) -> Obj:
         fields |= {"onFailure": "Continue", "fallbackOutput": {"n": FALLBACK}}
     if step.calls is None:
         return python(step.name, outputSchema=NUMBER, **fields)
-    call = {"templateRef": {"name": template_name(step.calls)}}
+    name = template_name(step.calls)
+    call = {"template": name} if step.local else {"templateRef": {"name": name}}
     return {"name": step.name, "workflow": call, "outputSchema": NUMBER, **fields}

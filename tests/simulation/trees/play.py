@@ -54,10 +54,11 @@ class _Play:
         return Outcome(message=encode(record).decode(), seconds=step.seconds)
 
     async def run(self) -> list[Violation]:
-        for number, steps in enumerate(self.tree.templates[1:], 1):
-            await create_template(self.world, body(steps), template_name(number))
+        for number in range(1, len(self.tree.templates)):
+            await create_template(self.world, body(self.tree, number), template_name(number))
+            self.watcher.bodies[template_name(number)] = body(self.tree, number)
         self._start()
-        await self.world.submit(body(self.tree.templates[0]), name=ROOT)
+        await self.world.submit(body(self.tree, 0), name=ROOT)
         for trouble in self.tree.troubles:
             self.world.helper(self._befall(trouble))
         await asyncio.sleep(_TROUBLED)
@@ -241,6 +242,7 @@ def described(tree: Tree) -> str:
 
 
 def _shown(step: Step) -> str:
-    what = f"calls t{step.calls}" if step.calls is not None else f"fails {step.fails}"
+    called = f"{'local ' if step.local else ''}t{step.calls}"
+    what = f"calls {called}" if step.calls is not None else f"fails {step.fails}"
     needs = f" after {' '.join(step.needs)}" if step.needs else ""
     return f"{step.name} {what}{needs}{' tolerated' if step.tolerated else ''}"

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import pytest
+from waypost.compiler import calls
 from waypost.engine.nodes import table, workflow
 from waypost.engine.nodes.children import requests, result
 from waypost.engine.rounds import dispositions
@@ -12,6 +13,7 @@ from waypost.engine.run import ending
 from waypost.engine.state.decision import ReleasePod
 from waypost.engine.state.usage import total
 from waypost.kube.facts.children import ChildFact
+from waypost.runtime.reads import definitions, template_sources
 
 from tests.simulation.trees.plan import Tree, tree
 from tests.simulation.trees.play import play
@@ -109,6 +111,33 @@ def _usage_is_added_again(patch: pytest.MonkeyPatch) -> None:
             transition.update(path, usage=total((known, status.usage)))
 
     patch.setitem(table.KINDS, "workflow", replace(workflow.KIND, watch=watch))
+
+
+def _has_local(planned: Tree) -> bool:
+    """Whether a local template calls another local one, and nothing disturbs the tree."""
+    calls = {s.calls for steps in planned.templates for s in steps if s.local}
+    nested = any(s.local for n in calls if n is not None for s in planned.templates[n])
+    return nested and planned.is_undisturbed
+
+
+@bug("VW4", focus=_has_local)
+def _a_local_template_is_read_as_another_object(patch: pytest.MonkeyPatch) -> None:
+    read = template_sources.read_source
+
+    async def never_local(*where: Any, local: bool, **how: Any) -> Any:
+        return await read(*where, local=False, **how)
+
+    patch.setattr(definitions, "read_source", never_local)
+
+
+@bug("T11", "VW4", focus=_has_local)
+def _a_child_misses_the_local_templates_that_it_calls(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(calls, "reached_from", lambda *how: set())
+
+
+@bug("VW4", "T11", focus=_has_local)
+def _the_definition_of_a_child_is_that_of_its_parent(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(template_sources, "body_of_local", lambda fields, name: fields)
 
 
 @bug("I12", focus=_with("delete"))

@@ -1,9 +1,10 @@
-"""A watcher of the tree: judges every change as the API server stores it (VW1, VW3)."""
+"""A watcher of the tree: judges every change as the API server stores it (VW1, VW3, VW4)."""
 
 from typing import Any, Final
 
 from waypost.kube.objects import controller_uid, items, section, text
 from waypost.ports.cluster import Kind, Obj
+from waypost.protocol import ijson
 
 from tests.simulation.watching.evidence import Violation
 from tests.support.harness import World
@@ -19,6 +20,7 @@ class Watcher:
         self.violations: list[Violation] = []
         self.runs: dict[str, Obj] = {}  # by uid, as stored last
         self.gone: set[str] = set()
+        self.bodies: dict[str, Obj] = {}  # of templates, local or not, by name
         self._world = world
         self._stopped: dict[tuple[str, str], float] = {}  # parent uid and path -> since when
         world.cluster.server.storage.listeners.insert(0, self._changed)
@@ -55,6 +57,8 @@ class Watcher:
         self.runs[uid] = body
         if before is None and _parent(body):
             self._born(body)
+        if section(body, "status", "template") != section(before or {}, "status", "template"):
+            self._pinned(body)
         for node in items(body, "status", "nodes"):
             self._node(uid, before or {}, node)
         if _ended(body) and not (before and _ended(before)):
@@ -69,6 +73,19 @@ class Watcher:
             same = text(section(other, "spec", "parent"), "path") == path
             if same and _uid(other) != _uid(body) and not _ended(other):
                 self.blame("VW1", f"{_name(body)} is created beside {_name(other)}")
+
+    def _pinned(self, body: Obj) -> None:
+        """A child run is pinned to the template that its node calls: VW4."""
+        pin, calls = section(body, "status", "template"), section(body, "spec", "templateRef")
+        local = section(body, "spec", "parent").get("local") is True
+        name = text(calls, "name")
+        if pin.get("digest") != ijson.digest(self.bodies[name]):
+            self.blame("VW4", f"{_name(body)} is pinned to another content than that of {name}")
+        if (pin.get("uid") == _parent(body)) != local:
+            self.blame("VW4", f"{_name(body)} took {name} from {pin.get('uid')}, local: {local}")
+        records = self._world.all(Kind.NODE_RECORD)
+        if all(record["metadata"]["name"] != pin.get("record") for record in records):
+            self.blame("VW4", f"{_name(body)} names a record that does not exist")
 
     def _node(self, uid: str, before: Obj, node: Obj) -> None:
         child, path = section(node, "child"), str(node["path"])

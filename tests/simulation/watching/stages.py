@@ -6,6 +6,7 @@ from typing import Final
 from waypost.kube.objects import items, section
 from waypost.ports.cluster import Obj
 
+from tests.fakes.nodes.programs import node_of
 from tests.simulation.scenario.plan import Scenario
 from tests.simulation.watching.evidence import FINAL, Evidence, PodStory, Violation
 
@@ -59,7 +60,7 @@ class Stages:
         others = [
             pod
             for pod in self._seen.pods.values()
-            if (pod.path in self._last) is not (story.path in self._last)
+            if self._is_last(pod) is not self._is_last(story)
             and pod.started_at is not None
             and pod.over_at is None
             and pod.gone_at is None
@@ -68,9 +69,13 @@ class Stages:
         if beside and not self._is_excused(story):
             text = f"the program of {story.path} started beside that of {', '.join(beside)}"
             yield Violation("VF1", text, now)
-        late = finalizing and story.path not in self._last
+        late = finalizing and not self._is_last(story)
         if late and not self._is_excused(story):
             yield Violation("VF1", f"the program of {story.path} started after the verdict", now)
+
+    def _is_last(self, pod: PodStory) -> bool:
+        """Whether it is a program of finally."""
+        return node_of(pod.path) in self._last
 
     def _is_excused(self, pod: PodStory) -> bool:
         """Whether no operator could have known of it, or prevented it."""

@@ -25,10 +25,15 @@ class Parent(Model):
     path: Annotated[str, StringConstraints(max_length=128)] = Field(
         description="Path of the workflow node in the parent run."
     )
+    local: bool | None = Field(
+        default=None,
+        description="true: templateRef names a local template, one in spec.templates of the parent "
+        "run, instead of an AgentWorkflowTemplate.",
+    )
     templates: list[_Name] = Field(
         max_length=MAX_LEVELS,
         description="Templates of the runs above, from the top of the tree. An empty text stands "
-        "for a run with nodes in its spec.",
+        "for a run with nodes in its spec; a local template has the addition (local).",
     )
     children: int = Field(
         ge=0, le=MAX_CHILDREN, description="Number of runs that may exist below this run."

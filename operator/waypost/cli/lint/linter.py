@@ -5,19 +5,17 @@ operator, with the place of each problem in the file.
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, Final
 
 from pydantic import ValidationError
 
 from waypost.api import meta
-from waypost.api.crd.generate import object_schema
 from waypost.api.crd.resources import RESOURCES, Resource
 from waypost.cli.lint import envelope
 from waypost.cli.lint.manifests import Document, Place
-from waypost.cli.lint.rules import broken_rules
-from waypost.cli.lint.structure import UNKNOWN, Schema, Violation, examine
 from waypost.cli.lint.templates import FoundTemplate, Templates, run_problems
+from waypost.compiler.admission.server import judged, schema_of
+from waypost.compiler.admission.structure import UNKNOWN, Violation
 from waypost.compiler.problems import Problem, Severity
 from waypost.compiler.templates import define_template
 from waypost.compiler.validation_errors import problems_of
@@ -86,18 +84,10 @@ def _examined(value: Mapping[str, Any]) -> tuple[list[Violation], Json]:
     resource = _RESOURCES.get(str(value.get("kind", "")))
     if resource is None:
         return [], None
-    schema = _schema(resource.kind)
     # The API server drops the status of a new object before it looks at the object.
     left_out = {"status"} if resource.status is not None else set()
     created = {key: inner for key, inner in value.items() if key not in left_out}
-    examined = examine(schema, created, kind=resource.kind)
-    broken = list(broken_rules(schema, examined.value)) if examined.is_sound else []
-    return [*examined.violations, *broken], examined.value
-
-
-@cache
-def _schema(kind: str) -> Schema:
-    return object_schema(_RESOURCES[kind], with_status=False)
+    return judged(schema_of(resource.kind), created, kind=resource.kind)
 
 
 def _problems(value: dict[str, Any], document: Document, templates: Templates) -> Iterator[Problem]:

@@ -56,7 +56,7 @@ def same_work(work: JsonObject) -> JsonObject:
 
 
 def no_defaults(spec: AgentWorkflowSpec, node: Node) -> JsonObject | None:
-    """For kinds whose result does not depend on spec.defaults."""
+    """For kinds whose result does not depend on spec.defaults, or on spec.templates."""
     return None
 
 
@@ -85,6 +85,7 @@ class CompilerKind:
         code: Python code that may mention names of spec.modules.
         fingerprinted_work: The part of the block that determines the result.
         fingerprinted_defaults: The defaults of the run that apply to the node.
+        fingerprinted_template: The local template that the node calls.
         candidates: The nodes between which the node chooses. Its output is that of one of them,
             and it does not wait for the others.
         variables: The variables that only fields of this kind have, by field.
@@ -105,6 +106,7 @@ class CompilerKind:
     code: Callable[[Node], str] = no_code
     fingerprinted_work: Callable[[JsonObject], JsonObject] = same_work
     fingerprinted_defaults: Callable[[AgentWorkflowSpec, Node], JsonObject | None] = no_defaults
+    fingerprinted_template: Callable[[AgentWorkflowSpec, Node], JsonObject | None] = no_defaults
     candidates: Callable[[Node], tuple[str, ...]] = no_candidates
     variables: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     conditions: frozenset[str] = frozenset()

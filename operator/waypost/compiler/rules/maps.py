@@ -9,8 +9,7 @@ from waypost.expressions.templates import Template, parse_template
 
 
 def map_problems(spec: AgentWorkflowSpec) -> Iterator[Problem]:
-    """Report lists that are not one expression, tolerances without a meaning, and maps in
-    finally."""
+    """Report lists that are not one expression, and tolerances without a meaning."""
     for node in spec.all_nodes:
         if node.for_each is None:
             continue
@@ -23,7 +22,3 @@ def map_problems(spec: AgentWorkflowSpec) -> Iterator[Problem]:
         if tolerate is not None and not is_tolerance(tolerate):
             text = f"expected a count such as 2, or a percentage such as 10%, found {tolerate!r}"
             yield Problem(f"{place}.tolerate", text)
-    for node in spec.finally_ or ():
-        if node.for_each is not None:
-            text = "is not available in finally yet; loop inside a python node"
-            yield Problem(f"{node.place}.forEach", text)

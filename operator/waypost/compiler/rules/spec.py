@@ -182,6 +182,8 @@ def _retries_have_an_effect(spec: AgentWorkflowSpec) -> Iterator[Problem]:
             elif not limit:
                 yield Problem(place, text)
         limits.append(own.limit)
+    if spec.templates:
+        return  # the nodes of local templates may use defaults
     if base.reasons and not any(limits):
         yield Problem("defaults.retry.reasons", text)
     if base.exit_codes:

@@ -127,11 +127,17 @@ def _fail(transition: Transition, opened: OpenMap, output: JsonValue) -> None:
     elif reason == Reason.DEADLINE_EXCEEDED:
         deadlines.end(transition, path, detail=_counts(opened))
     elif reason == Reason.CANCELLED:
-        cancelled = transition.spec.cancel or transition.observed.status.cancelled_at
-        cause = "the run was cancelled" if cancelled else "another node failed the run"
-        transition.end(path, "Cancelled", Reason.CANCELLED, f"{cause}; {_counts(opened)}")
+        text = f"{_why_cancelled(transition)}; {_counts(opened)}"
+        transition.end(path, "Cancelled", Reason.CANCELLED, text)
     else:
         transition.end(path, "Failed", Reason.ITEMS_FAILED, _failures(transition, opened))
+
+
+def _why_cancelled(transition: Transition) -> str:
+    if transition.finalizing:
+        return "skipFinally is true"
+    cancelled = transition.spec.cancel or transition.observed.status.cancelled_at
+    return "the run was cancelled" if cancelled else "another node failed the run"
 
 
 def _counts(opened: OpenMap) -> str:

@@ -197,7 +197,7 @@ def _change(transition: Transition, path: str, fact: ChildFact) -> str:
         return ""  # its definition is lost: nothing to compare with
     template = runs.template_of(transition, path)
     if fact.template != template:
-        found = fact.template or "its own nodes"
+        found = fact.template if fact.template.name else "its own nodes"
         return f"run {fact.name} runs {found} instead of template {template}"
     if fact.inputs_digest != transition.statuses[path].input_digest:
         return f"the inputs of run {fact.name} are no longer those of this node"

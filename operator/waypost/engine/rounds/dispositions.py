@@ -97,10 +97,11 @@ def _continues(
     observed: Observed, path: str, status: NodeStatus, choices: Mapping[str, Choice]
 ) -> bool:
     """Whether a loop or a child run that did not succeed continues: neither its definition nor
-    anything that it depends on has changed."""
+    anything that it depends on has changed. Of a child run, template and inputs are compared when
+    its node starts."""
     if status.loop is None and status.child is None:
         return False
-    if status.fingerprint != observed.definition.fingerprints[path]:
+    if status.child is None and status.fingerprint != observed.definition.fingerprints[path]:
         return False
     dependencies = observed.definition.graph.dependencies[path].all
     return not any(choices[name].changes for name in dependencies)

@@ -26,6 +26,7 @@ def next_list(definition: Definition, status: NodeStatus, rerun: Rerun) -> Items
     same = status.fingerprint == definition.fingerprints[path]
     began = items.round == (status.round or 1)  # and not only an earlier list
     kept = same and items.source is not None and (began or bool(items.reusable))
+    kept = kept and path not in definition.graph.finally_nodes  # which runs again in each round
     replaced = replace_list(items, reusable=kept and not _is_asked(definition.graph, rerun, path))
     again = sorted({*(items.again or ()), *rerun.items_of(path)})
     return changed_items(replaced, again=again or None)

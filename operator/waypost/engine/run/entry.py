@@ -140,14 +140,14 @@ def _settled(observed: Observed) -> Entry:
 
 
 def _missing(observed: Observed, origin: Missing) -> Entry:
-    text = hold.missing_text(observed, origin.name)
+    text = hold.missing_text(observed, origin)
     if observed.status.nodes:  # of a round
         reason = str(Reason.MISSING_REFERENCE)
         ended = _standing_in(observed, text)
         return ended or Rejected(observed, text, reason, awaits_template=origin.name)
     if observed.definition.problems:
         return Rejected(observed, rejection.problems_text(observed, observed.definition.problems))
-    return _held(observed, hold.suspension(observed) or hold.missing(observed, origin.name))
+    return _held(observed, hold.suspension(observed) or hold.missing(observed, origin))
 
 
 def _lost(observed: Observed, origin: Lost, now: datetime) -> Entry:

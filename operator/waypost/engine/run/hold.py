@@ -11,7 +11,7 @@ from waypost.api.changes import changed_run
 from waypost.api.meta import Condition, ConditionReason, EventReason
 from waypost.api.status import RunPhase
 from waypost.compiler.node_settings import DEFAULT_QUEUE_TIMEOUT
-from waypost.compiler.origin import Fresh
+from waypost.compiler.origin import Fresh, Missing
 from waypost.engine.state.decision import Decision, RunEvent
 from waypost.engine.state.observed import Observed
 from waypost.kube.conditions import Conditions
@@ -42,22 +42,27 @@ class Hold:
     look_again: timedelta = LOOK_AGAIN
 
 
-def missing(observed: Observed, name: str) -> Hold:
+def missing(observed: Observed, origin: Missing) -> Hold:
     """The hold of a run whose template does not exist (yet)."""
     return Hold(
         reason=str(Reason.MISSING_REFERENCE),
-        message=missing_text(observed, name),
-        waiting=f"template/{name}",
+        message=missing_text(observed, origin),
+        waiting=f"template/{origin.name}",
         phase="Pending",
         patient=False,
     )
 
 
-def missing_text(observed: Observed, name: str) -> str:
+def missing_text(observed: Observed, origin: Missing) -> str:
     """That a template does not exist, and what to do."""
+    if origin.local:
+        return (
+            f"the parent run has no local template {origin.name} any more; begin a round of the "
+            "parent run that has it in spec.templates"
+        )
     return (
-        f"there is no AgentWorkflowTemplate {name} in namespace {observed.namespace}; create it, "
-        "or correct templateRef.name"
+        f"there is no AgentWorkflowTemplate {origin.name} in namespace {observed.namespace}; "
+        "create it, or correct templateRef.name"
     )
 
 

@@ -49,10 +49,9 @@ def unstored(observed: Observed) -> str:
 def lost_text(observed: Observed, origin: Lost) -> str:
     """That the definition of a run is lost, and what a person can do."""
     pin = origin.pin
-    if origin.template_exists:
-        found = f"AgentWorkflowTemplate {pin.name} has changed since"
-    else:
-        found = f"AgentWorkflowTemplate {pin.name} no longer exists"
+    local = observed.lineage is not None and observed.lineage.local is True
+    template = f"{'local template' if local else 'AgentWorkflowTemplate'} {pin.name}"
+    found = f"{template} {'has changed since' if origin.template_exists else 'no longer exists'}"
     latest = patch_command(observed, {"round": observed.status.round + 1, "template": "Latest"})
     return (
         f"NodeRecord {pin.record}, which held the definition of this run, no longer exists, and "

@@ -12,6 +12,7 @@ from waypost.api import meta
 from waypost.api.base import JsonObject, JsonValue
 from waypost.api.meta import Condition
 from waypost.api.state.usage import Usage
+from waypost.api.template.called import Called
 from waypost.kube.objects import condition_text, controller_uid, items, section, text
 from waypost.protocol import ijson
 
@@ -34,7 +35,7 @@ class ChildFact:
     owner_uid: str
     resource_version: str
     path: str  # of the node of its parent
-    template: str
+    template: Called
     inputs_digest: str  # "" if its inputs have none
     finalizers: tuple[str, ...] = ()
     deleting: bool = False
@@ -124,7 +125,7 @@ def child_fact(body: Any) -> ChildFact | None:
         owner_uid=owner,
         resource_version=text(metadata, "resourceVersion"),
         path=text(parent, "path"),
-        template=text(section(spec, "templateRef"), "name"),
+        template=_called(spec),
         inputs_digest=_digest(spec.get("inputs")),
         finalizers=tuple(f for f in metadata.get("finalizers") or () if isinstance(f, str)),
         deleting=bool(metadata.get("deletionTimestamp")),
@@ -146,6 +147,12 @@ def child_fact(body: Any) -> ChildFact | None:
         stalled=refused if finished else condition_text(status, Condition.STALLED, "True"),
         result=condition_text(status, Condition.SUCCEEDED, "False"),
     )
+
+
+def _called(spec: JsonObject) -> Called:
+    """The template of a child run; one without a name if it has its own nodes."""
+    name = text(section(spec, "templateRef"), "name")
+    return Called(name, local=bool(name) and section(spec, "parent").get("local") is True)
 
 
 def expects(body: Any, *, path: str, name: str, uid: str) -> bool:

@@ -55,3 +55,8 @@ class ReadProblem:
 def of_record(name: str) -> str:
     """A NodeRecord, as problems name it."""
     return f"NodeRecord {name}"
+
+
+def of_parent(name: str) -> str:
+    """The parent of a run, as problems name it."""
+    return f"the parent run {name}"

@@ -2,20 +2,21 @@
 
 from waypost.api import meta
 from waypost.api.base import JsonObject
+from waypost.api.template.called import Called
 from waypost.api.template.parent import Parent
 from waypost.kube.manifests.attempt_job import Owner
 from waypost.protocol import ijson
 
 
 def child_manifest(
-    *, name: str, owner: Owner, template: str, inputs: JsonObject, parent: Parent
+    *, name: str, owner: Owner, template: Called, inputs: JsonObject, parent: Parent
 ) -> JsonObject:
     """A child run.
 
     Args:
         name: Its name.
         owner: The parent.
-        template: The AgentWorkflowTemplate that it runs.
+        template: The template that it runs.
         inputs: Its inputs.
         parent: What it has from its parent.
 
@@ -23,7 +24,7 @@ def child_manifest(
         The manifest. The finalizer keeps the run until its end is in the status of its parent.
     """
     spec: JsonObject = {
-        "templateRef": {"name": template},
+        "templateRef": {"name": template.name},
         "inputs": inputs,
         "parent": parent.model_dump(by_alias=True, exclude_none=True, mode="json"),
     }
@@ -37,7 +38,7 @@ def child_manifest(
             "annotations": {
                 meta.ANNOTATION_RUN_NAME: owner.name,
                 meta.ANNOTATION_PATH: parent.path,
-                meta.ANNOTATION_REQUEST_DIGEST: ijson.digest([template, inputs]),
+                meta.ANNOTATION_REQUEST_DIGEST: ijson.digest([str(template), inputs]),
             },
             "finalizers": [meta.FINALIZER_CHILD],
             "ownerReferences": [owner.reference()],

@@ -26,9 +26,9 @@ from waypost.compiler.origin import (
     needed,
 )
 from waypost.compiler.problems import Problem
-from waypost.compiler.templates import TemplateBody, body_of, define_run
+from waypost.compiler.templates import TemplateBody, define_run
 from waypost.kube import names, node_records, objects
-from waypost.kube.facts.read_problems import of_record
+from waypost.kube.facts.read_problems import of_parent, of_record
 from waypost.kube.manifests.attempt_job import Owner
 from waypost.ports.clock import Clock
 from waypost.ports.cluster import Cluster, ClusterError, Kind, NotFound, Obj
@@ -36,6 +36,7 @@ from waypost.ports.offload import Offload
 from waypost.protocol import ijson
 from waypost.runtime.cache.runs import Key
 from waypost.runtime.reads.read_problems import ReadProblems
+from waypost.runtime.reads.template_sources import Source, read_source
 
 _DEFINITIONS: Final = 500
 _BODIES: Final = 200  # a template has at most 1.5 MiB, most have a few KiB
@@ -74,16 +75,18 @@ class Definitions:
         spec = objects.section(body, "spec")
         need = needed(spec, status, generation=generation)
         if isinstance(need, Keep | Take):
-            return await self._read(key, generation, spec, need)
+            return await self._read(key, generation, body, need)
         alone = await self._define(key, generation, body.get("spec"), "")
         return alone, Own() if isinstance(need, Own) else Settled()
 
     async def _read(
-        self, key: Key, generation: int, spec: JsonObject, need: Keep | Take
+        self, key: Key, generation: int, run: Obj, need: Keep | Take
     ) -> tuple[Definition, Origin]:
         """The definition of `need`, or the fact that it cannot be read."""
         if isinstance(need, Keep):
             what = of_record(need.pin.record)
+        elif need.local:
+            what = of_parent(objects.text(objects.section(run, "spec", "parent"), "run"))
         else:
             what = f"AgentWorkflowTemplate {need.name}"
         began = self._clock.now()
@@ -91,9 +94,9 @@ class Definitions:
         if problem is None or not problem.is_shown(began):
             try:
                 if isinstance(need, Keep):
-                    found = await self._kept(key, generation, spec, need.pin)
+                    found = await self._kept(key, generation, run, need.pin)
                 else:
-                    found = await self._taken(key, generation, spec, need.name)
+                    found = await self._taken(key, generation, run, need)
             except (ClusterError, TimeoutError) as error:
                 problem = self._problems.failed(key.uid, what, error, began)
                 if not problem.is_shown(self._clock.now()):
@@ -101,12 +104,14 @@ class Definitions:
             else:
                 self._problems.succeeded(key.uid, what)
                 return found
-        alone = await self._define(key, generation, spec, "")
+        alone = await self._define(key, generation, run.get("spec"), "")
         return alone, Unread(problem.text, problem.retry_at, pinned=isinstance(need, Keep))
 
     async def _kept(
-        self, key: Key, generation: int, spec: JsonObject, pin: PinnedTemplate
+        self, key: Key, generation: int, run: Obj, pin: PinnedTemplate
     ) -> tuple[Definition, Origin]:
+        spec = objects.section(run, "spec")
+        local = objects.section(spec, "parent").get("local") is True
         known = self._compiled.get((key.uid, generation, pin.digest))
         if known is not None:
             return known, Pinned(pin)
@@ -114,36 +119,36 @@ class Definitions:
         if fields is None:
             fields = await self._record(key, pin)
         if fields is None:
-            template = await self._template(key, pin.name)
-            found = body_of(pin.name, objects.section(template, "spec")) if template else None
-            if found is None or await self._offload(_digest, found.fields) != pin.digest:
-                lost = Lost(pin, template_exists=template is not None)
+            source = await self._source(key, run, pin.name, local=local)
+            if source is None or await self._offload(_digest, source.body.fields) != pin.digest:
+                lost = Lost(pin, template_exists=source is not None)
                 return await self._define(key, generation, spec, ""), lost
-            fields = found.fields
+            fields = source.body.fields
             origin = Pinned(pin, restored=_manifest(key, fields))
-        body = TemplateBody(pin.name, fields)
+        body = TemplateBody(pin.name, fields, local=local)
         return await self._define(key, generation, spec, pin.digest, body), origin
 
     async def _taken(
-        self, key: Key, generation: int, spec: JsonObject, name: str
+        self, key: Key, generation: int, run: Obj, need: Take
     ) -> tuple[Definition, Origin]:
+        spec = objects.section(run, "spec")
         alone = await self._define(key, generation, spec, "")
         if alone.problems:
             return alone, Own()
-        template = await self._template(key, name)
-        if template is None:
-            return alone, Missing(name)
-        taken = body_of(name, objects.section(template, "spec"))
+        source = await self._source(key, run, need.name, local=need.local)
+        if source is None:
+            return alone, Missing(need.name, local=need.local)
+        taken = source.body
         digest = await self._offload(_digest, taken.fields)
         if digest is None:  # the check says which value is not I-JSON
             return await self._offload(define_run, spec, taken), Own()
         definition = await self._define(key, generation, spec, digest, taken)
         record = await self._offload(_manifest, key, taken.fields)
         if record is None:
-            return replace(definition, problems=(_too_large(name), *definition.problems)), Own()
-        pin = _pin(key, template, digest)
-        suspended = objects.section(template, "spec").get("suspend") is True
-        return definition, Fresh(pin, record=record, suspended=suspended)
+            problems = (_too_large(need.name), *definition.problems)
+            return replace(definition, problems=problems), Own()
+        pin = _pin(key, source, digest)
+        return definition, Fresh(pin, record=record, suspended=source.suspended)
 
     async def _define(
         self,
@@ -166,15 +171,11 @@ class Definitions:
         self._compiled.move_to_end(place)
         return known
 
-    async def _template(self, key: Key, name: str) -> Obj | None:
-        """A live read; None when there is no such template, or it is being deleted."""
-        try:
-            body = await self._cluster.get(
-                Kind.AGENT_WORKFLOW_TEMPLATE, namespace=key.namespace, name=name
-            )
-        except NotFound:
-            return None
-        return None if objects.section(body, "metadata").get("deletionTimestamp") else body
+    async def _source(self, key: Key, run: Obj, name: str, *, local: bool) -> Source | None:
+        async def record(pin: PinnedTemplate) -> JsonObject | None:
+            return self._cached(pin.digest) or await self._record(key, pin)
+
+        return await read_source(self._cluster, key, run, name=name, local=local, record=record)
 
     def _cached(self, digest: str) -> JsonObject | None:
         known = self._bodies.get(digest)
@@ -218,13 +219,11 @@ def _manifest(key: Key, fields: JsonObject) -> JsonObject | None:
     return node_records.definition(fields, owner=owner.reference(), namespace=key.namespace)
 
 
-def _pin(key: Key, template: Obj, digest: str) -> PinnedTemplate:
-    metadata = objects.section(template, "metadata")
-    number = metadata.get("generation")
+def _pin(key: Key, source: Source, digest: str) -> PinnedTemplate:
     return PinnedTemplate(
-        name=objects.text(metadata, "name"),
-        uid=objects.text(metadata, "uid"),
-        generation=number if isinstance(number, int) else 1,
+        name=source.body.name,
+        uid=source.uid,
+        generation=source.generation,
         digest=digest,
         record=names.definition_name(run=key.name, run_uid=key.uid, digest=digest),
     )

@@ -7,6 +7,7 @@ from functools import partial
 
 import pytest
 from waypost.api.state.child import ChildStatus
+from waypost.api.template.called import Called
 from waypost.engine.decide import decide
 from waypost.engine.run.entry import Active
 from waypost.engine.state.decision import PatchChild
@@ -113,7 +114,7 @@ CHANGED = ChildFact(
     owner_uid="u",
     resource_version="1",
     path="check",
-    template=REVIEW,
+    template=Called(REVIEW),
     inputs_digest="d",
     phase="Succeeded",
     finished=True,

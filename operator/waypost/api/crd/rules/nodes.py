@@ -6,6 +6,7 @@ from waypost.api.base import DURATION_PATTERN, NODE_NAME_PATTERN, NODE_OR_ITEM_P
 from waypost.api.crd.cel_rule import REQUIRED, Cel, Rule, any_of, at_most_one_of, names_of
 from waypost.api.crd.rules.durations import not_zero
 from waypost.api.kinds.table import KINDS, kinds_with_pod
+from waypost.api.template.local import LOCAL_NAME_PATTERN
 from waypost.api.workflow import NOT_IN_FINALLY
 
 POD_FIELDS: Final = ("timeout", "queueTimeout", "deadline", "retry", "effect", "isolation")
@@ -243,6 +244,21 @@ WAIT = (
     ),
 )
 
+WORKFLOW_KIND = (
+    Rule(
+        any_of(["template", "templateRef"]),
+        [
+            "neither template nor templateRef is set; set template to a name in spec.templates, or "
+            "templateRef to an AgentWorkflowTemplate"
+        ],
+        reason=REQUIRED,
+    ),
+    Rule(
+        at_most_one_of(["template", "templateRef"]),
+        ["both template and templateRef are set; keep one of them"],
+    ),
+)
+
 VALUE_OR_SOURCE = (
     Rule(
         any_of(["value", "valueFrom"]),
@@ -350,6 +366,17 @@ NODE_NAME_TEXT = (
             Cel(
                 """(self.contains("-") ? ". Use _ instead of -: " + self.replace("-", "_") : "")"""
             ),
+        ],
+    ),
+)
+
+LOCAL_NAME_TEXT = (
+    Rule(
+        f"self.matches('{LOCAL_NAME_PATTERN}')",
+        [
+            Cel("self"),
+            " is not the name of a local template; use lower case letters, digits and hyphens, and "
+            "start with a letter",
         ],
     ),
 )

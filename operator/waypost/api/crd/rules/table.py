@@ -17,6 +17,7 @@ from waypost.api.base import (
 from waypost.api.crd.cel_rule import Rule, at_most_one_of, names_of
 from waypost.api.crd.rules import approval, durations, endpoints, nodes, workflow
 from waypost.api.endpoint import URL_PATTERN
+from waypost.api.template.local import LOCAL_NAME_PATTERN
 
 _FORMS = ("data", "compressed", "object")
 _FOUND = names_of(_FORMS)
@@ -39,6 +40,7 @@ RULES: Final[Mapping[str, Sequence[Rule]]] = {
     "AgentWorkflowTemplateSpec": workflow.BODY,
     "Node": nodes.NODE,
     "FinallyNode": nodes.FINALLY_NODE,
+    "LocalTemplate": workflow.LOCAL_TEMPLATE,
     "Defaults": (durations.not_zero("timeout"), durations.not_zero("queueTimeout")),
     "Retry": nodes.RETRY,
     "ExitCodes": nodes.EXIT_CODES,
@@ -48,6 +50,7 @@ RULES: Final[Mapping[str, Sequence[Rule]]] = {
     "ApprovalKind": (durations.not_zero("timeout"),),
     "Approvers": nodes.APPROVERS,
     "WaitKind": nodes.WAIT,
+    "WorkflowKind": nodes.WORKFLOW_KIND,
     "PythonKind": nodes.PYTHON,
     "AgentKind": nodes.ONE_MODEL,
     "AgentDefaults": nodes.ONE_MODEL,
@@ -71,5 +74,6 @@ RULES: Final[Mapping[str, Sequence[Rule]]] = {
     DURATION_PATTERN: durations.DURATION_TEXT,
     OBJECT_NAME_PATTERN: workflow.OBJECT_NAME_TEXT,
     NODE_NAME_PATTERN: nodes.NODE_NAME_TEXT,
+    LOCAL_NAME_PATTERN: nodes.LOCAL_NAME_TEXT,
     NODE_OR_ITEM_PATTERN: nodes.NODE_OR_ITEM_TEXT,
 }

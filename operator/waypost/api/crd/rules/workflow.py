@@ -142,6 +142,15 @@ WORKFLOW = (
     ),
 )
 
+LOCAL_TEMPLATE = (
+    not_zero("finallyDeadline"),
+    Rule(
+        "!has(self.finallyDeadline) || has(self.finally)",
+        ["finallyDeadline is only used with finally; add finally or remove finallyDeadline"],
+        field_path=".finallyDeadline",
+    ),
+)
+
 # Of a run and of a template.
 BODY = (
     not_zero("deadline"),

@@ -50,8 +50,9 @@ def ask(transition: Transition, fact: ChildFact, *, stopping: bool) -> None:
 
 
 def repeat_round(transition: Transition, fact: ChildFact, child: ChildStatus) -> None:
-    """Request the round that the status names."""
+    """Request the round that the status names. A local template is part of the definition of this
+    run, so its child run takes it as it is in this round."""
     rerun = transition.spec.rerun
-    latest = rerun is not None and rerun.template == "Latest"
+    latest = fact.template.local or (rerun is not None and rerun.template == "Latest")
     patch = patches.request_round(fact, child, latest=latest)
     transition.after.append(patch)

@@ -2,6 +2,7 @@
 
 from waypost.api.base import JsonObject
 from waypost.api.state.child import ChildStatus
+from waypost.api.template.called import Called
 from waypost.api.template.parent import MAX_CHILDREN, MAX_LEVELS, Parent
 from waypost.engine.state.inputs import Invalid
 from waypost.engine.state.transition import Transition
@@ -9,11 +10,11 @@ from waypost.kube import names
 from waypost.kube.manifests.child_run import child_manifest
 
 
-def template_of(transition: Transition, path: str) -> str:
+def template_of(transition: Transition, path: str) -> Called:
     """The template that the child run of a node runs."""
     kind = transition.node(path).workflow
     assert kind is not None, "only workflow nodes have child runs"
-    return kind.template_ref.name
+    return kind.called
 
 
 def first(transition: Transition, path: str) -> ChildStatus:
@@ -34,9 +35,11 @@ def lineage(transition: Transition, path: str) -> Parent | Invalid:
     call itself, or be one too many."""
     observed, owner, template = transition.observed, transition.owner, template_of(transition, path)
     above, pin = observed.lineage, observed.status.template
-    chain = [*(above.templates if above is not None else ()), pin.name if pin is not None else ""]
-    shown = " -> ".join([*(name or "(nodes in the run)" for name in chain), template])
-    if template in chain:
+    local = above is not None and above.local is True
+    own = str(Called(pin.name, local=local)) if pin is not None else ""
+    chain = [*(above.templates if above is not None else ()), own]
+    shown = " -> ".join([*(name or "(nodes in the run)" for name in chain), str(template)])
+    if template.name in chain and not template.local:  # local ones were checked statically
         return Invalid(f"template {template} calls itself: {shown}; end the recursion")
     if len(chain) >= MAX_LEVELS:
         text = f"a tree has at most {MAX_LEVELS} levels of runs, this would be one more: {shown}"
@@ -51,6 +54,7 @@ def lineage(transition: Transition, path: str) -> Parent | Invalid:
     return Parent(
         run=owner.name,
         uid=owner.uid,
+        local=template.local or None,
         root=above.root if above is not None else owner.uid,
         path=path,
         templates=chain,

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from waypost.api.crd.cel_rule import FORBIDDEN, REQUIRED
 from waypost.api.crd.openapi import PRESERVE, VALIDATIONS
-from waypost.cli.lint.structure import Schema, Violation
+from waypost.compiler.admission.structure import Schema, Violation
 from waypost.expressions import cel
 from waypost.protocol.ijson import Json
 
