@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from waypost.adapters.metrics import Metrics
 from waypost.adapters.telemetry import OperatorTelemetry
+from waypost.engine.state.decision import Decision
+from waypost.engine.state.observed import Observed
 from waypost.ports.telemetry import Telemetry
 from waypost.telemetry.spans import SpanFact
 
@@ -13,6 +15,10 @@ from tests.unit.telemetry.test_spans import attempt, observed, status, work
 
 BEFORE = status(work(attempt(1)))
 AFTER = status(work(attempt(1, reason="Timeout"), attempt(2)))
+
+
+def before(**changes: Any) -> Observed:
+    return observed(status=BEFORE, **changes)
 
 
 class NotedTracer:
@@ -36,10 +42,20 @@ def value(metrics: Metrics, name: str, **labels: str) -> float | None:
 def test_a_checkpoint_is_counted_and_traced() -> None:
     metrics, tracer = Metrics(), NotedTracer()
     telemetry: Telemetry = OperatorTelemetry(metrics=metrics, tracer=tracer)
-    telemetry.checkpoint(observed(), BEFORE, AFTER, {})
+    telemetry.checkpoint(before(), Decision(status=AFTER))
     assert [span.name for span in tracer.emitted] == ["node work"]
     name = "waypost_node_attempts_total"
     assert value(metrics, name, kind="container", outcome="Timeout") == 1
+
+
+def test_attempts_of_items_are_counted_and_traced() -> None:
+    metrics, tracer = Metrics(), NotedTracer()
+    telemetry = OperatorTelemetry(metrics=metrics, tracer=tracer)
+    item = status({**work(attempt(2, reason="NodeError")), "path": "work/3"}).nodes[0]
+    telemetry.checkpoint(before(), Decision(status=BEFORE, ended_items=(item,)))
+    assert [span.name for span in tracer.emitted] == ["node work/3"]
+    name = "waypost_node_attempts_total"
+    assert value(metrics, name, kind="container", outcome="NodeError") == 1
 
 
 @pytest.mark.parametrize(
@@ -54,7 +70,7 @@ def test_a_report_that_fails_is_logged_only(
 ) -> None:
     telemetry = OperatorTelemetry(metrics=Metrics(), tracer=tracer)
     with caplog.at_level(logging.ERROR):
-        telemetry.checkpoint(observed(), BEFORE, after, {})
+        telemetry.checkpoint(before(), Decision(status=after))
     (record,) = caplog.records
     assert record.getMessage() == "telemetry of a checkpoint was lost"
 

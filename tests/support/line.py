@@ -6,8 +6,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from waypost.api.status import AgentWorkflowStatus
-from waypost.engine.state.decision import Traces
+from waypost.engine.state.decision import Decision
 from waypost.engine.state.observed import Observed
 from waypost.ports.cluster import Cluster, Kind, Listing, Obj, PatchType, Rejected
 
@@ -23,13 +22,7 @@ class Notebook:
     refusals: list[str] = field(default_factory=list)
     checkpoints: int = 0
 
-    def checkpoint(
-        self,
-        observed: Observed,
-        before: AgentWorkflowStatus,
-        after: AgentWorkflowStatus,
-        traces: Traces,
-    ) -> None:
+    def checkpoint(self, observed: Observed, decision: Decision) -> None:
         self.checkpoints += 1
 
     def reconciled(self, *, seconds: float, outcome: str) -> None:

@@ -4,8 +4,7 @@ import logging
 
 from waypost.adapters.metrics import Metrics
 from waypost.adapters.tracing import Tracer
-from waypost.api.status import AgentWorkflowStatus
-from waypost.engine.state.decision import Traces
+from waypost.engine.state.decision import Decision, Traces
 from waypost.engine.state.observed import Observed
 from waypost.telemetry import spans
 from waypost.telemetry.agent_spans import agent_spans, provider_type
@@ -21,18 +20,13 @@ class OperatorTelemetry:
         self._metrics = metrics
         self._tracer = tracer
 
-    def checkpoint(
-        self,
-        observed: Observed,
-        before: AgentWorkflowStatus,
-        after: AgentWorkflowStatus,
-        traces: Traces,
-    ) -> None:
+    def checkpoint(self, observed: Observed, decision: Decision) -> None:
+        before, after, items = observed.status, decision.status, decision.ended_items
         try:
-            for fact in spans.ended(observed, before, after):
+            for fact in spans.ended(observed, before, after, items):
                 self._metrics.ended(fact)
-                self._agent_spans(observed, fact, traces)
-            for span in spans.spans(observed, before, after):
+                self._agent_spans(observed, fact, decision.traces)
+            for span in spans.spans(observed, before, after, items):
                 self._tracer.emit(span)
         except Exception:
             subject = {"run": observed.name, "namespace": observed.namespace}

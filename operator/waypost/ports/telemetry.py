@@ -5,8 +5,7 @@ No argument that becomes a label of a metric is an object's name: their number m
 
 from typing import Protocol
 
-from waypost.api.status import AgentWorkflowStatus
-from waypost.engine.state.decision import Traces
+from waypost.engine.state.decision import Decision
 from waypost.engine.state.observed import Observed
 
 
@@ -28,20 +27,13 @@ class Requests(Protocol):
 class Telemetry(Requests, Protocol):
     """Counters, gauges, spans and logs. Implementations never raise and never block."""
 
-    def checkpoint(
-        self,
-        observed: Observed,
-        before: AgentWorkflowStatus,
-        after: AgentWorkflowStatus,
-        traces: Traces,
-    ) -> None:
+    def checkpoint(self, observed: Observed, decision: Decision) -> None:
         """The API server accepted a status write: count what ended in it, and emit its spans.
 
         Args:
-            observed: The run as the pass observed it.
-            before: Its status before the write.
-            after: Its status now.
-            traces: Traces of agent attempts that ended, by (path, attempt number).
+            observed: The run as the pass observed it, with its status before the write.
+            decision: Its status now, with the traces of agent attempts and the attempts of items
+                that ended.
         """
         ...
 

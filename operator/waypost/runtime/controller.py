@@ -367,7 +367,7 @@ class Controller:
         for parent in self._ingest.put_own(landed):
             self._wake(parent)
         self._pace.written(key.uid)
-        self.telemetry.checkpoint(observed, observed.status, decision.status, decision.traces)
+        self.telemetry.checkpoint(observed, decision)
         for refusal in decision.refusals:
             self.telemetry.refused(reason=refusal)
         return sent

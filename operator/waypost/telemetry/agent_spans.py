@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from waypost.api.kinds.agent import models_of
 from waypost.engine.state.observed import Observed
+from waypost.engine.state.paths import node_of
 from waypost.kube.timestamps import parse_timestamp
 from waypost.kube.trace_ids import part_id, span_id, trace_id
 from waypost.protocol.reasons import Reason
@@ -52,7 +53,7 @@ def agent_spans(
 
 def provider_type(observed: Observed, attempt: AttemptEnded) -> str | None:
     """`spec.type` of the ModelProvider of the node's first model; None if it no longer exists."""
-    node = observed.definition.graph.nodes.get(attempt.path)
+    node = observed.definition.graph.nodes.get(node_of(attempt.path))
     if node is None or node.agent is None or observed.spec is None:
         return None
     usual = observed.spec.defaults.agent if observed.spec.defaults else None

@@ -9,7 +9,7 @@ Span names and attributes follow the OpenTelemetry GenAI conventions where they 
 (a run is `invoke_workflow`). Spans have no content: inputs, outputs and messages are left out.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -18,6 +18,7 @@ from waypost.api.meta import Condition
 from waypost.api.status import AgentWorkflowStatus, NodeStatus
 from waypost.api.workflow import Node
 from waypost.engine.state.observed import Observed
+from waypost.engine.state.paths import node_of
 from waypost.kube.timestamps import parse_timestamp
 from waypost.kube.trace_ids import span_id, trace_id
 from waypost.telemetry import conventions
@@ -120,10 +121,20 @@ class SpanFact:
 
 
 def ended(
-    observed: Observed, before: AgentWorkflowStatus, after: AgentWorkflowStatus
+    observed: Observed,
+    before: AgentWorkflowStatus,
+    after: AgentWorkflowStatus,
+    items: Iterable[NodeStatus] = (),
 ) -> tuple[Ended, ...]:
     """What `after` records as ended and `before` does not: attempts, approvals, choices, then the
-    run."""
+    run.
+
+    Args:
+        observed: The run.
+        before: Its status before the write.
+        after: Its status now.
+        items: Items of maps with the attempts that ended, which a status does not have.
+    """
     nodes = {node.name: node for node in observed.spec.all_nodes} if observed.spec else {}
     earlier = {node.path: node for node in before.nodes}
     facts: list[Ended] = []
@@ -132,14 +143,19 @@ def ended(
         facts.extend(_attempts(past, status, node=node))
         facts.extend(_gate(observed, past, status))
         facts.extend(_choice(past, status))
+    for item in items:
+        facts.extend(_attempts(None, item, node=nodes.get(node_of(item.path))))
     return (*facts, *_run(before, after))
 
 
 def spans(
-    observed: Observed, before: AgentWorkflowStatus, after: AgentWorkflowStatus
+    observed: Observed,
+    before: AgentWorkflowStatus,
+    after: AgentWorkflowStatus,
+    items: Iterable[NodeStatus] = (),
 ) -> tuple[SpanFact, ...]:
-    """The spans of what ended in this checkpoint."""
-    return tuple(_span(observed, fact) for fact in ended(observed, before, after))
+    """The spans of what ended in this checkpoint; arguments as of `ended`."""
+    return tuple(_span(observed, fact) for fact in ended(observed, before, after, items))
 
 
 def _attempts(

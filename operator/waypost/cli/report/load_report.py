@@ -1,11 +1,12 @@
 """Reads a run and what belongs to it from the cluster into a report."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from waypost.cli.connection.cluster import Session, Target, find_run, with_cluster
 from waypost.cli.report.run_report import RunReport, report
 from waypost.cli.report.traces import load_approvals, load_traces
-from waypost.kube.objects import section, text
+from waypost.kube.objects import items, section, text
 from waypost.ports.cluster import ClusterError, Kind, Obj
 
 
@@ -24,10 +25,30 @@ def load_report(target: Target, name: str, *, with_traces: bool) -> RunReport:
         found = report(run, now=now, approvals=approvals, definition=definition)
         if not with_traces:
             return found
-        traces = await load_traces(session, found)
-        return report(run, now=now, approvals=approvals, traces=traces, definition=definition)
+        traces, records = await load_traces(session, found), await _items(session, run)
+        return report(
+            run,
+            now=now,
+            approvals=approvals,
+            traces=traces,
+            definition=definition,
+            records=records,
+        )
 
     return with_cluster(target, work)
+
+
+async def _items(session: Session, run: Obj) -> dict[str, Obj]:
+    """The NodeRecords with the items of maps that have ended, by name, as far as they exist."""
+    nodes = items(run, "status", "nodes")
+    names = [name for node in nodes if (name := text(section(node, "items"), "sealed"))]
+    found: dict[str, Obj] = {}
+    for name in names:
+        with suppress(ClusterError):
+            found[name] = await session.cluster.get(
+                Kind.NODE_RECORD, namespace=session.namespace, name=name
+            )
+    return found
 
 
 async def _definition(session: Session, run: Obj) -> Obj | None:

@@ -162,6 +162,8 @@ def tree(run: RunReport) -> Tree:
         branch = top.add(_line(node.path, node.kind, node.phase, facts, why=_why(node)))
         if node.approval is not None and node.finished_at:
             branch.add(Text(_asked(node.approval)))
+        if node.items is not None:
+            _add_items(branch, node.items)
         hidden = node.attempt - len(node.attempts) if node.items is None else 0
         for index, attempt in enumerate(node.attempts):
             if hidden > 0 and index == 1:
@@ -170,6 +172,16 @@ def tree(run: RunReport) -> Tree:
                 )
             _add_attempt(branch, attempt)
     return trunk
+
+
+def _add_items(branch: Tree, items: ItemsReport) -> None:
+    """The items of a map that failed, are open, or were repeated."""
+    for item in items.listed:
+        why = format.tame(": ".join(part for part in (item.reason, item.message) if part))
+        facts = [format.count(item.attempts, "attempt")]
+        branch.add(_line(item.path, "item", item.state, facts, why=why))
+    if items.more:
+        branch.add(Text(f"{items.more} more items failed, run or were repeated", style="dim"))
 
 
 def _first_of_finally(run: RunReport) -> NodeReport | None:

@@ -12,7 +12,6 @@ from pydantic import Field, ValidationError
 from waypost.api.approval import ApprovalStatus
 from waypost.api.base import JsonObject, Model
 from waypost.api.items.states import FAILED, parse_states
-from waypost.api.items.status import ItemsStatus
 from waypost.api.kinds.approval import Approvers
 from waypost.api.kinds.table import KINDS
 from waypost.api.meta import Condition
@@ -25,6 +24,7 @@ from waypost.api.status import (
     Verdict,
 )
 from waypost.cli.errors import CommandError
+from waypost.cli.report.map_items import items_of_interest
 from waypost.kube.node_records import LARGEST, record_fact
 from waypost.kube.timestamps import parse_timestamp
 from waypost.ports.cluster import Obj
@@ -91,13 +91,29 @@ class ApprovalReport(Model):
     reason: str | None = None
 
 
+class ItemReport(Model):
+    """One item of a map. `attempts` counts those of its present list."""
+
+    path: str
+    state: str  # Running, Backoff, Waiting, Succeeded, Failed or Cancelled
+    attempts: int
+    reason: str | None = None
+    message: str | None = None
+
+
 class ItemsReport(Model):
-    """The items of a map, counted by their states."""
+    """The items of a map, counted by their states.
+
+    `listed` has those of interest: the failed ones, then the open ones, then those that were
+    repeated, at most 20; `more` says how many others of them there are.
+    """
 
     total: int
     succeeded: int
     failed: int
     running: int
+    listed: list[ItemReport] = Field(default_factory=list)
+    more: int = 0
 
 
 class NodeReport(Model):
@@ -161,6 +177,7 @@ def report(
     approvals: Mapping[str, Obj] | None = None,
     traces: Mapping[AttemptKey, TraceReport] | None = None,
     definition: Obj | None = None,
+    records: Mapping[str, Obj] | None = None,
 ) -> RunReport:
     """Describe a run as read from the API server.
 
@@ -170,6 +187,7 @@ def report(
         approvals: Approval objects by name.
         traces: traces by path and attempt number.
         definition: the NodeRecord of the definition of a run of a template, if it can be read.
+        records: the NodeRecords with the items of maps that have ended, by name.
 
     Raises:
         CommandError: the status does not have the known form.
@@ -208,6 +226,7 @@ def report(
                 now=now,
                 approvals=approvals or {},
                 traces=traces or {},
+                records=records or {},
             )
             for node in _nodes(spec, status, definition)
         ],
@@ -243,6 +262,7 @@ def _node(
     now: datetime,
     approvals: Mapping[str, Obj],
     traces: Mapping[AttemptKey, TraceReport],
+    records: Mapping[str, Obj],
 ) -> NodeReport:
     name, kind = spec["name"], next((kind for kind in KINDS if kind in spec), "unknown")
     stage = "Finalizing" if "finally" in spec else None
@@ -269,22 +289,28 @@ def _node(
         rejected=status.first.rejected if status.first else None,
         attempt=status.attempt or 0,
         attempts=[_attempt(item, traces.get((name, item.number)), now=now) for item in attempts],
-        items=_items(status.items),
+        items=_items(status, records),
     )
 
 
-def _items(items: ItemsStatus | None) -> ItemsReport | None:
+def _items(status: NodeStatus, records: Mapping[str, Obj]) -> ItemsReport | None:
+    items = status.items
     if items is None:
         return None
+    listed, more = items_of_interest(status.path, items, records.get(items.sealed or ""))
     if items.states is None:
-        succeeded, failed = items.succeeded or 0, items.failed or 0
-        return ItemsReport(total=items.total, succeeded=succeeded, failed=failed, running=0)
-    letters = [state.letter for state in parse_states(items.states)]
+        succeeded, failed, running = items.succeeded or 0, items.failed or 0, 0
+    else:
+        letters = [state.letter for state in parse_states(items.states)]
+        succeeded, running = letters.count("S"), letters.count("R")
+        failed = sum(letter in FAILED for letter in letters)
     return ItemsReport(
         total=items.total,
-        succeeded=letters.count("S"),
-        failed=sum(letter in FAILED for letter in letters),
-        running=letters.count("R"),
+        succeeded=succeeded,
+        failed=failed,
+        running=running,
+        listed=[ItemReport(**found) for found in listed],
+        more=more,
     )
 
 

@@ -7,7 +7,7 @@ from typing import Final
 from waypost.api.changes import changed_node
 from waypost.api.items.status import MAX_BLOCKS, ItemsStatus
 from waypost.api.kinds.table import kind_of
-from waypost.api.status import NodeStatus
+from waypost.api.status import AttemptStatus, NodeStatus
 from waypost.engine.items import records
 from waypost.engine.state.decision import RunEvent
 from waypost.engine.state.observed import Observed
@@ -72,7 +72,9 @@ def change(
 ) -> None:
     """Take one step of an open item as of a node, and record what has become of it."""
     path = opened.place.path_of(index)
+    running = transition.statuses[path].open_attempt
     step(transition, path)
+    _note_end(transition, path, running)
     _explain(transition, path)
     _add_usage(transition, opened, index)
     status = transition.statuses[path]
@@ -80,6 +82,14 @@ def change(
     if index in opened.open:
         return
     del transition.statuses[path]
+
+
+def _note_end(transition: Transition, path: str, running: AttemptStatus | None) -> None:
+    """Note the end of an attempt for spans and metrics: the status of a map does not keep it."""
+    status = transition.statuses[path]
+    for attempt in status.attempts or ():
+        if running is not None and attempt.number == running.number and attempt.finished_at:
+            transition.ended_items.append(changed_node(status, attempts=[attempt]))
 
 
 def _explain(transition: Transition, path: str) -> None:

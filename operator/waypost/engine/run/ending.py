@@ -125,6 +125,7 @@ def build_decision(transition: Transition) -> Decision:
         events=tuple(transition.events),
         refusals=tuple(transition.refusals),
         traces=dict(transition.traces),
+        ended_items=tuple(transition.ended_items),
         requeue_at=min(transition.timers, default=None),
         slots=slots.decided(transition),
     )

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from waypost.api.approval import ApprovalStatus
 from waypost.api.base import JsonObject
-from waypost.api.status import AgentWorkflowStatus
+from waypost.api.status import AgentWorkflowStatus, NodeStatus
 from waypost.engine.state.slots import NO_SLOTS, SlotsDecided
 from waypost.kube.facts.pods import PodFact
 from waypost.kube.facts.slots import Holder
@@ -155,6 +155,8 @@ class Decision:
     events: tuple[RunEvent, ...] = ()
     refusals: tuple[str, ...] = ()  # why results were refused, one word each, for a counter
     traces: Traces = field(default_factory=dict)
+    # Items of maps, each with one attempt that has ended: the status of a map does not have them.
+    ended_items: tuple[NodeStatus, ...] = ()
     requeue_at: datetime | None = None
     slots: SlotsDecided = NO_SLOTS
     awaits_template: str = ""  # name of the template whose changes must wake the run

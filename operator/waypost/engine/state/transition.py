@@ -79,6 +79,7 @@ class Transition:
         self.events: list[RunEvent] = []
         self.refusals: list[str] = []
         self.traces: dict[tuple[str, int], Trace] = {}  # by path and attempt
+        self.ended_items: list[NodeStatus] = []  # items of maps, each with an attempt that ended
         self.timers: list[datetime] = []
         self.waits_to_read: set[str] = set()  # nodes that need what could not be read
         self.outputs_wait = ""  # why the outputs of the run cannot be evaluated yet

@@ -136,3 +136,28 @@ def test_what_is_said_of_an_output_that_breaks_its_schema(
     assert failures is not None
     assert (failures[0].message or "").startswith(begins)
     assert begins in (play.node("scan").message or "")
+
+
+def test_i17_each_attempt_of_an_item_is_reported_once_when_it_ends() -> None:
+    endings = programs(i0=[raises(), returns(1)], i1=[raises()])
+    node = mapped(forEach={"tolerate": 1}, retry={"limit": 1})
+    play = Play(run_of(["a", "b", "c"], node), endings=endings).finish()
+    reported = [
+        (item.path, attempt.number, attempt.reason)
+        for decision in play.decisions
+        for item in decision.ended_items
+        for attempt in item.attempts or ()
+    ]
+    assert sorted(reported, key=str) == [
+        ("scan/0", 1, "NodeError"),
+        ("scan/0", 2, "Succeeded"),
+        ("scan/1", 1, "NodeError"),
+        ("scan/1", 2, "NodeError"),
+        ("scan/2", 1, "Succeeded"),
+    ]
+    assert all(
+        attempt.started_at and attempt.pod_uid
+        for decision in play.decisions
+        for item in decision.ended_items
+        for attempt in item.attempts or ()
+    )

@@ -1,0 +1,81 @@
+"""Which items of a map `waypost trace` lists: those that failed, are open, or were repeated."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from waypost.api.base import JsonObject
+from waypost.api.items.states import FAILED, ItemState, parse_states
+from waypost.api.items.status import ItemsStatus
+from waypost.kube.items.open_items import reason_of
+from waypost.kube.node_records import LARGEST, record_fact
+from waypost.ports.cluster import Obj
+
+SHOWN: Final = 20
+_NAMES: Final = {
+    "R": "Running",
+    "X": "Running",
+    "B": "Backoff",
+    "H": "Waiting",
+    "S": "Succeeded",
+    "F": "Failed",
+    "U": "Failed",
+    "C": "Cancelled",
+}
+_OPEN: Final = frozenset("RXBH")
+
+
+def items_of_interest(
+    path: str, items: ItemsStatus, sealed: Obj | None
+) -> tuple[list[JsonObject], int]:
+    """The items to list, as fields of an ItemReport, and how many more there are.
+
+    Args:
+        path: The path of the map.
+        items: Its items in the status of the run.
+        sealed: The NodeRecord with its items, once it has ended; None if it was not read.
+    """
+    stored = _content(sealed) if items.states is None else {"results": items.fresh}
+    text = items.states or stored.get("states") or ""
+    states = parse_states(str(text))
+    chosen = list(_chosen(states))
+    known = _failures(items, stored)
+    waiting = {int(shown.split()[0]): reason_of(shown) for shown in items.open or ()}
+    listed = []
+    for index in chosen[:SHOWN]:
+        state, failure = states[index], known.get(index, {})
+        listed.append(
+            {
+                "path": f"{path}/{index}",
+                "state": _NAMES[state.letter],
+                "attempts": state.number,
+                "reason": failure.get("reason") or waiting.get(index),
+                "message": failure.get("message"),
+            }
+        )
+    return listed, max(len(chosen) - SHOWN, 0)
+
+
+def _chosen(states: list[ItemState]) -> Iterator[int]:
+    """The indexes of the items of interest: failed, open, then those with several attempts."""
+    yield from (at for at, state in enumerate(states) if state.letter in FAILED)
+    yield from (at for at, state in enumerate(states) if state.letter in _OPEN)
+    over = FAILED | _OPEN
+    yield from (
+        at for at, state in enumerate(states) if state.letter not in over and state.number > 1
+    )
+
+
+def _content(sealed: Obj | None) -> dict[str, Any]:
+    fact = record_fact(sealed, limit=LARGEST) if sealed else None
+    value = fact.payload.value if fact is not None and not fact.problem else None
+    return value if isinstance(value, dict) else {}
+
+
+def _failures(items: ItemsStatus, stored: dict[str, Any]) -> dict[int, dict[str, Any]]:
+    """Reason and message of failed items by index, as far as they are known without reading all
+    results."""
+    results = stored.get("results") or {}
+    found = {int(index): end["e"] for index, end in results.items() if "e" in end}
+    return found | {
+        one.index: {"reason": one.reason, "message": one.message} for one in items.failures or ()
+    }
