@@ -91,7 +91,9 @@ def _unresponsive_too_long(observed: Observed, pod: PodFact, now: datetime) -> b
     fact, suspected = observed.machines.get(pod.machine), suspected_since(pod)
     if fact is None or not fact.live or fact.ready or suspected is None or now < suspected:
         return False
-    return bool(observed.node_lost_seconds) and now >= _lost_at(observed, fact, suspected)
+    # It may have become ready after it was read.
+    read = min(now, fact.looked_at)
+    return bool(observed.node_lost_seconds) and read >= _lost_at(observed, fact, suspected)
 
 
 def _lost_at(observed: Observed, fact: MachineFact, suspected: datetime) -> datetime:

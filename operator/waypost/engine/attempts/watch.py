@@ -144,7 +144,7 @@ def _close_stopped(transition: Transition, path: str, attempt: AttemptStatus) ->
         moment = timestamps.timestamp(transition.now)
         transition.record_attempt(path, changed_attempt(attempt, stopping_at=moment))
         transition.requeue_at(transition.now + timedelta(seconds=FENCE))
-    elif transition.now < (until := seen + timedelta(seconds=FENCE)):
+    elif transition.observed.looked_at(transition.now) < (until := seen + timedelta(seconds=FENCE)):
         transition.requeue_at(until)
     else:
         status = transition.statuses[path]

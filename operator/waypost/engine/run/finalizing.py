@@ -76,7 +76,7 @@ def may_start(transition: Transition) -> bool:
     if not needs_live_read(observed):
         return True
     earliest = _fence_end(observed)
-    if earliest is not None and transition.now < earliest:
+    if earliest is not None and observed.looked_at(transition.now) < earliest:
         transition.requeue_at(earliest)
         return False
     if unread := observed.unread.get(OBJECTS):

@@ -93,6 +93,11 @@ class Observed:
             return self.live_at or self.created_at
         return self.approvals_live_at
 
+    def looked_at(self, now: datetime) -> datetime:
+        """As of when a Job or pod that is not known is missing: the moment before this pass listed
+        them. It may decide much later, because it has more to read and to write first."""
+        return self.live_at if self.live and self.live_at is not None else now
+
     @property
     def lineage(self) -> Parent | None:
         """What the run has from its parent; None if it is no child."""
