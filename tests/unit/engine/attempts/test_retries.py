@@ -41,6 +41,7 @@ OWN = {
     "RateLimited": RetryClass.PROVIDER,
     "Disrupted": RetryClass.CLUSTER,
     "NodeLost": RetryClass.CLUSTER,
+    "SlotTaken": RetryClass.CLUSTER,
     "Unschedulable": RetryClass.LAUNCH,
     "ImagePull": RetryClass.LAUNCH,
     "PodRejected": RetryClass.LAUNCH,
@@ -84,7 +85,7 @@ def test_every_reason_by_class_and_effect(reason: str, effect: str, started: boo
         assert found == GiveUp(Reason(reason), "why"), "it would end the same way"
     elif effect == "once" and started:
         assert isinstance(found, GiveUp), "S53: no second attempt, whatever the reason"
-        unknown = reason in ("Disrupted", "NodeLost", "ResultLost")
+        unknown = reason in ("Disrupted", "NodeLost", "SlotTaken", "ResultLost")
         assert (found.reason == Reason.UNKNOWN_EFFECT) is unknown, "a person must look"
     else:
         assert isinstance(found, Again), "E3: what surely never started does not count as once"
