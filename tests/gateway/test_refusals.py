@@ -115,6 +115,7 @@ FORGED = [
     row("pod-without-run", _raw_pod(annotations={}), 403, "NotANode"),
     row("raw-pod-with-our-labels", _raw_pod(ownerReferences=[]), 403, "NotANode"),
     row("pod-of-another-job", _raw_pod(ownerReferences=[JOB]), 403, "NotANode"),
+    row("pod-adopted-by-the-job", _raw_pod(), 403, "NotANode"),
     row("run-is-gone", _no_run, 403, "RunGone"),
     row("run-was-replaced", _pod(**{f"{LABEL}run": "uid-of-another"}), 403, "RunGone"),
     row("attempt-before", _pod(**{f"{LABEL}attempt": "1"}), 403, "AttemptNotCurrent"),

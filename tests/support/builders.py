@@ -111,6 +111,7 @@ def pod(path: str = "a", attempt: int = 1, **fields: Any) -> PodFact:
         held=True,
         deleting=False,
         scheduled=True,
+        owned_by=f"Job/{job}",
     )
     return replace(made, **fields)
 

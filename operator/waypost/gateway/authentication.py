@@ -19,6 +19,7 @@ from waypost.api.status import AgentWorkflowStatus
 from waypost.gateway.refusals import RefusalReason, Refused
 from waypost.kube import names, objects
 from waypost.kube.facts import pods
+from waypost.kube.facts.copies import is_of
 from waypost.kube.facts.pods import PodFact
 from waypost.kube.manifests.pod import GATEWAY_AUDIENCE
 from waypost.kube.payloads import AttemptRef, JournalKey
@@ -202,7 +203,7 @@ def _current(run: Obj, fact: PodFact, pod: Obj) -> tuple[AttemptRef, JournalKey]
     job = checkpoint.job or names.job_name(
         run=name, run_uid=fact.run_uid, path=fact.path, attempt=fact.attempt
     )
-    if not _made_by(pod, job):
+    if not is_of(fact, job):  # anyone who may create pods can set labels
         raise Refused(
             RefusalReason.NOT_A_NODE, f"the pod of {which} is not controlled by Job {job}"
         )
@@ -217,11 +218,3 @@ def _journal_of(checkpoint: Checkpoint, path: str) -> JournalKey:
         return JournalKey(node.fingerprint or node.input_digest or "", node.repeats or 0, path)
     of_item = f"{node.fingerprint}#{checkpoint.identity}" if checkpoint.identity else ""
     return JournalKey(of_item, node.repeats or 0, node.path)
-
-
-def _made_by(pod: Obj, job: str) -> bool:
-    """Whether the attempt's Job controls the pod. Anyone who may create pods can set labels."""
-    return any(
-        owner.get("controller") is True and (owner.get("kind"), owner.get("name")) == ("Job", job)
-        for owner in objects.items(pod, "metadata", "ownerReferences")
-    )

@@ -76,6 +76,14 @@ def condition_text(status: dict[str, Any], type_: str, value: str, reason: str =
     return ""
 
 
+def controller(body: Any) -> str:
+    """The owner that is the controller, as `Kind/name`; "" if there is none."""
+    for owner in items(body, "metadata", "ownerReferences"):
+        if owner.get("controller") is True:
+            return f"{text(owner, 'kind')}/{text(owner, 'name')}"
+    return ""
+
+
 def controller_uid(body: Any) -> str:
     """The uid of the owner that is the controller, or ""."""
     for owner in items(body, "metadata", "ownerReferences"):

@@ -8,6 +8,7 @@ from typing import Final
 
 from waypost.api import meta
 from waypost.kube import objects
+from waypost.kube.facts.copies import own_pods
 from waypost.kube.facts.pods import PodFact, probe_pod_fact
 from waypost.ports.clock import Clock
 from waypost.ports.cluster import (
@@ -142,7 +143,8 @@ class ProbeController:
         assert state is not None, "called while a probe is running"
         labels = f"{meta.LABEL_PROBE}={key.uid},{meta.LABEL_ATTEMPT}={state.number}"
         listing = await self._cluster.list(Kind.POD, namespace=key.namespace, labels=labels)
-        pods = tuple(pod for body in listing.items if (pod := probe_pod_fact(body)))
+        labelled = [pod for body in listing.items if (pod := probe_pod_fact(body))]
+        pods = tuple(own_pods(labelled, job=state.job))
         refused = self._refused.get(key, "")
         if not pods:
             job = await self._job(key, state.job)

@@ -4,7 +4,7 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from waypost.api import meta
-from waypost.ports.cluster import Kind
+from waypost.ports.cluster import Kind, Obj
 
 from tests.fakes.faults import Written
 from tests.simulation.scenario.plan import RUN
@@ -35,9 +35,11 @@ async def stays_quiet(stage: "Stage") -> None:
     probed = any(node.kind == "agent" for node in stage.scenario.nodes)
     if (done and not probed) or len(written) > _TRIES:
         stage.watcher.blame("I11", f"writes after the end: {written[:5]}")
-    held = [p for p in stage.seen.pods.values() if p.gone_at is None and not p.released_at]
+    pods = stage.seen.pods.values()
+    held = [p.name for p in pods if p.gone_at is None and not p.released_at]
+    held += [name for name, body in _copies(stage).items() if body["metadata"].get("finalizers")]
     if held:
-        stage.watcher.blame("I12", f"pods are still held: {[p.name for p in held]}")
+        stage.watcher.blame("I12", f"pods are still held: {held}")
 
 
 def _is_found_out(write: Written, written: list[Written]) -> bool:
@@ -66,6 +68,11 @@ async def vanishes(stage: "Stage") -> None:
         stage.watcher.blame("I12", "an operator remembers a run that is gone")
 
 
+def _copies(stage: "Stage") -> dict[str, Obj]:
+    pods = {body["metadata"]["name"]: body for body in stage.world.all(Kind.POD)}
+    return {name: pods[name] for name in stage.seen.copies if name in pods}
+
+
 def _left(stage: "Stage", uid: str) -> list[str]:
     orphaned = stage.planned("delete_job", "Orphan")
     left = []
@@ -74,6 +81,8 @@ def _left(stage: "Stage", uid: str) -> list[str]:
             metadata = body["metadata"]
             labels = metadata.get("labels", {})
             if labels.get(meta.LABEL_RUN) != uid or metadata["name"].startswith("poison"):
+                continue
+            if metadata["name"] in stage.seen.copies and not metadata.get("finalizers"):
                 continue
             orphan = not metadata.get("ownerReferences") and (
                 orphaned if kind is Kind.POD else kind is Kind.APPROVAL

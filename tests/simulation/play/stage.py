@@ -51,6 +51,8 @@ class Stage:
         world.cluster.server.storage.listeners.append(self._changed)
 
     def _program(self, pod: Any) -> Any:
+        if pod.name in self.seen.copies:
+            return pod.hangs() if self.seen.copies[pod.name] else pod.succeeds("of a copy")
         return self.watcher.program(pod) if pod.path else says(OK)(pod)
 
     # --- the play ----------------------------------------------------------------------------
@@ -137,10 +139,12 @@ class Stage:
         if self.seen.run.get("status", {}).get("phase") == "Rejected":
             self.watcher.blame("T11", f"refused: {self.seen.run['status']['conditions']}")
         self.seen.digest = self.watcher.digest()
+        ledger = self.world.ledger
+        ledger.executions = [e for e in ledger.executions if e.pod not in self.seen.copies]
         if self.scenario.is_strange:
-            judged = StrangeJudge(self.scenario, self.seen, self.world.ledger).all()
+            judged = StrangeJudge(self.scenario, self.seen, ledger).all()
             return [*self.seen.violations, *judged]
-        return judge(self.scenario, self.seen, self.world.ledger)
+        return judge(self.scenario, self.seen, ledger)
 
     # --- machines and people -----------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from waypost.ports.cluster import ClusterError, Kind, NotFound, Unavailable
 
 from tests.fakes.api.deletion import Deletion
 from tests.fakes.nodes.programs import view
-from tests.simulation.play import strange
+from tests.simulation.play import copies, strange
 from tests.simulation.scenario.plan import RUN, Trouble
 from tests.simulation.watching.evidence import PodStory
 from tests.support.accidents import RESET, befalls
@@ -325,6 +325,7 @@ _DOINGS: Final[dict[str, Doing]] = {
     "cancel": _cancel,
     "cancel_finally": _cancel_finally,
     "delete_run": _delete_run,
+    "copy": copies.copy,
     **strange.DOINGS,
 }
 KINDS: Final = frozenset({*COUNTED_WRITES, *_DOINGS})

@@ -178,6 +178,7 @@ class Evidence:
     recorded: dict[str, tuple[int, float]] = field(default_factory=dict)
     # Uids of Jobs that were made a second time (`relaunches`), and whether their attempt had ended.
     relaunched: dict[str, bool] = field(default_factory=dict)
+    copies: dict[str, bool] = field(default_factory=dict)  # of pods, by name; whether they hang
     forged: set[str] = field(default_factory=set)  # gates in whose place a stranger's was put
     jobs: dict[str, float] = field(default_factory=dict)  # uid -> created at
     records: dict[str, Obj] = field(default_factory=dict)  # NodeRecords by name, as last seen

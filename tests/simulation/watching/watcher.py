@@ -97,7 +97,7 @@ class Watcher:
         match kind:
             case Kind.AGENT_WORKFLOW if name == RUN:
                 self._run(change, body)
-            case Kind.POD if text(metadata.get("labels", {}), meta.LABEL_RUN):
+            case Kind.POD if name not in self.seen.copies:
                 self._pod(change, body)
             case Kind.JOB if text(metadata.get("labels", {}), meta.LABEL_RUN):
                 self._job(change, body)

@@ -185,6 +185,23 @@ async def test_the_pod_is_as_a_node_s_would_be() -> None:
 
 
 @virtual
+async def test_s240_a_copy_of_the_pod_of_a_probe_decides_nothing() -> None:
+    forged = says(Verdict(ProbeReason.ANSWERED, "99 models", found=99))
+    slow = says(OK, seconds=20)
+    async with world_where(lambda pod: forged(pod) if pod.name == "zz" else slow(pod)) as world:
+        world.start()
+        found = await provider(world)
+        await world.until(lambda: bool(world.all(Kind.POD)), "its pod", within=10)
+        original = world.all(Kind.POD)[0]
+        metadata = {k: original["metadata"][k] for k in ("labels", "annotations")}
+        spec = {k: v for k, v in original["spec"].items() if k != "nodeName"}
+        body = {"apiVersion": "v1", "kind": "Pod", "metadata": {**metadata, "name": "zz"}}
+        await world.user.create(Kind.POD, namespace=NAMESPACE, body={**body, "spec": spec})
+        ready = await found.until("True", "Answered", within=60)
+        assert ready["message"] == "3 models"
+
+
+@virtual
 async def test_a_server_shows_its_tools() -> None:
     schema = {"type": "object", "properties": {"words": {"type": "string", "default": None}}}
     tool = {"name": "search", "description": "Find.", "inputSchema": schema}

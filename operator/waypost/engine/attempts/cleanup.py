@@ -1,12 +1,28 @@
 """Pods of closed attempts: stop those that may still run, release those with a checkpoint."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Final
 
 from waypost.engine.state.decision import ReleasePod, StopAttempt
 from waypost.engine.state.transition import Transition
+from waypost.kube.facts.copies import own_pods
+from waypost.kube.facts.pods import PodFact
 
 _SIDECARS_ALONE: Final = timedelta(seconds=5)  # many end by themselves once the program has ended
+
+
+def made_by_jobs(transition: Transition, pods: Iterable[PodFact]) -> list[PodFact]:
+    """Those of `pods` that Jobs of the run's attempts have made. Only they are stopped: others are
+    copies, and not the operator's."""
+    asked = list(pods)
+    attempts = {(pod.path, pod.attempt) for pod in asked}
+    by_job: dict[str, list[PodFact]] = {}
+    for pod in transition.observed.pods if asked else ():
+        if (pod.path, pod.attempt) in attempts:
+            by_job.setdefault(transition.job_of(pod), []).append(pod)
+    own = {pod.uid for job, found in by_job.items() for pod in own_pods(found, job=job)}
+    return [pod for pod in asked if pod.uid in own]
 
 
 def seal_closed(transition: Transition) -> list[StopAttempt]:
@@ -14,10 +30,14 @@ def seal_closed(transition: Transition) -> list[StopAttempt]:
 
     The stop is repeated in every pass, so that it takes effect once the machine is back.
     """
+    zombies = (
+        pod
+        for pod in transition.observed.pods
+        if not pod.over and not pod.deleting and transition.has_closed(pod)
+    )
     return [
         StopAttempt(job=transition.job_of(pod), pods=(pod,))
-        for pod in transition.observed.pods
-        if transition.has_closed(pod) and not pod.over and not pod.deleting
+        for pod in made_by_jobs(transition, zombies)
     ]
 
 
@@ -27,9 +47,12 @@ def stop_sidecars(transition: Transition) -> list[StopAttempt]:
     Such pods occupy requests and quota. They are stopped five seconds after the program ended.
     """
     stops = []
-    for pod in transition.observed.pods:
-        if not pod.lives_on or pod.deleting or not transition.has_closed(pod):
-            continue
+    alone = (
+        pod
+        for pod in transition.observed.pods
+        if pod.lives_on and not pod.deleting and transition.has_closed(pod)
+    )
+    for pod in made_by_jobs(transition, alone):
         due = (pod.finished_at or transition.now) + _SIDECARS_ALONE
         job = transition.observed.jobs.get(transition.job_of(pod))
         if transition.now < due:
@@ -40,9 +63,14 @@ def stop_sidecars(transition: Transition) -> list[StopAttempt]:
 
 
 def release_closed(transition: Transition) -> list[ReleasePod]:
-    """Release the pods whose result this status checkpoints: their finalizer is removed."""
+    """Release the pods whose result this status checkpoints: their finalizer is removed.
+
+    So are copies with the finalizer, whose result nobody reads.
+    """
+    held = [pod for pod in transition.observed.pods if pod.held]
+    own = {pod.uid for pod in made_by_jobs(transition, held)}
     return [
         ReleasePod(name=pod.name, uid=pod.uid)
-        for pod in transition.observed.pods
-        if pod.held and transition.has_closed(pod)
+        for pod in held
+        if pod.uid not in own or transition.has_closed(pod)
     ]

@@ -14,7 +14,7 @@ from waypost.api.checkpoints import checkpoint_of
 from waypost.api.meta import Condition, ConditionReason, EventReason
 from waypost.api.status import AgentWorkflowStatus, RunPhase, Verdict
 from waypost.compiler import on_failure
-from waypost.engine.attempts import lost_machines
+from waypost.engine.attempts import cleanup, lost_machines
 from waypost.engine.attempts.reads import FENCE, STOP_AGAIN
 from waypost.engine.nodes.children import leftovers
 from waypost.engine.scheduling import deadlines
@@ -83,7 +83,8 @@ def may_start(transition: Transition) -> bool:
         for path in transition.of_stage("Pending"):
             transition.wait_to_read(path, unread)
         return False
-    pods = [pod for pod in observed.pods if _may_run(transition, pod)]
+    running = (pod for pod in observed.pods if _may_run(transition, pod))
+    pods = cleanup.made_by_jobs(transition, running)
     jobs = [
         job.name
         for job in observed.jobs.values()

@@ -17,8 +17,10 @@ from waypost.api.toolserver import ToolServerSpec
 from waypost.api.workflow import AgentWorkflowSpec
 from waypost.compiler.definition import Definition
 from waypost.compiler.origin import Origin, Own
+from waypost.kube import timestamps
 from waypost.kube.facts.approvals import ApprovalFact
 from waypost.kube.facts.children import ChildFact, ParentFact
+from waypost.kube.facts.copies import own_pods
 from waypost.kube.facts.jobs import JobFact, WriteProblem
 from waypost.kube.facts.machines import MachineFact
 from waypost.kube.facts.pods import PodFact
@@ -105,8 +107,11 @@ class Observed:
         return self.spec.parent if honoured and self.spec is not None else None
 
     def pods_of(self, node: str, attempt: AttemptStatus) -> list[PodFact]:
-        """The pods of one attempt; more than one only if the cluster started it twice."""
-        return self._pods_by_attempt.get((path_of(node, attempt), attempt.number), [])
+        """The pods of one attempt, without copies that others made; more than one only if the
+        cluster started it twice."""
+        labelled = self._pods_by_attempt.get((path_of(node, attempt), attempt.number), ())
+        since = timestamps.parse_timestamp(attempt.launched_at)
+        return own_pods(labelled, job=attempt.job, launched_at=since)
 
     @cached_property
     def _pods_by_attempt(self) -> dict[tuple[str, int], list[PodFact]]:

@@ -10,6 +10,7 @@ from waypost.api.endpoint import KeyRef
 from waypost.kube.facts.requests import launched_as
 from waypost.kube.objects import (
     condition_text,
+    controller,
     items,
     lists,
     moment,
@@ -67,6 +68,8 @@ class PodFact:
     held: bool  # carries our finalizer
     deleting: bool  # has a deletionTimestamp
     scheduled: bool  # bound to a machine
+    owned_by: str = ""  # its controller, as Kind/name
+    created_at: datetime | None = None
     machine: str = ""  # the machine it is bound to
     deleting_since: datetime | None = None  # when its deletion was requested, if that is known
     deleting_until: datetime | None = None  # when its grace period ends
@@ -162,6 +165,8 @@ def _pod_state(body: Any, *, run_uid: str, path: str, attempt: int) -> PodFact:
         deleting=bool(metadata.get("deletionTimestamp")),
         round=whole_number(section(metadata, "labels").get(meta.LABEL_ROUND)) or 1,
         scheduled=bool(section(body, "spec").get("nodeName")),
+        owned_by=controller(body),
+        created_at=moment(metadata, "creationTimestamp"),
         machine=text(section(body, "spec"), "nodeName"),
         deleting_since=_deletion_requested(metadata),
         deleting_until=moment(metadata, "deletionTimestamp"),

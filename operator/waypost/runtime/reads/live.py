@@ -10,6 +10,7 @@ from waypost.api import meta
 from waypost.engine.state.observed import Observed
 from waypost.kube import objects
 from waypost.kube.facts import approvals
+from waypost.kube.facts.copies import own_pods
 from waypost.kube.facts.jobs import JobFact, job_fact
 from waypost.kube.facts.pods import PodFact, pod_fact
 from waypost.kube.facts.read_problems import APPROVALS, OBJECTS, RUN, ReadProblem
@@ -132,7 +133,7 @@ class LiveReads:
             self._store.drop_pod(key.uid, uid)
         for fact, version in found.values():
             self._store.put_pod(fact, version)
-        return await self._jobs(key, jobs, {(f.path, f.attempt) for f, _ in found.values()})
+        return await self._jobs(key, jobs, [fact for fact, _ in found.values()])
 
     async def _still_is(self, key: Key, version: str) -> None:
         """Raise StaleRun when the run has changed, NotFound when it no longer exists."""
@@ -149,11 +150,15 @@ class LiveReads:
         return (await self._cluster.list(kind, namespace=key.namespace, labels=labels)).items
 
     async def _jobs(
-        self, key: Key, listed: tuple[Obj, ...], with_pod: set[tuple[str, int]]
+        self, key: Key, listed: tuple[Obj, ...], pods: list[PodFact]
     ) -> dict[str, JobFact]:
         known: dict[str, JobFact] = {}
+        by_attempt: dict[tuple[str, int], list[PodFact]] = {}
+        for pod in pods:
+            by_attempt.setdefault((pod.path, pod.attempt), []).append(pod)
         for job in (f for b in listed if (f := job_fact(b))):
-            podless = (job.path, job.attempt) not in with_pod and not job.ended
+            made = own_pods(by_attempt.get((job.path, job.attempt), ()), job=job.name)
+            podless = not made and not job.ended
             trouble = await self._trouble(key, job) if podless and not job.suspended else ""
             known[job.name] = replace(job, trouble=trouble)
         return known

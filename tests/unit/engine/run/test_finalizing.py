@@ -60,6 +60,9 @@ def test_s129_finally_starts_after_a_live_look() -> None:
     [
         pytest.param({"pods": (running("old"),)}, True, id="runs"),
         pytest.param({"pods": (pod("old"),)}, True, id="will-run"),
+        pytest.param(
+            {"pods": (running("old", owned_by="Job/debug", held=False),)}, False, id="copy"
+        ),
         pytest.param({"pods": (pod("old", phase="Failed", terminated=True),)}, False, id="over"),
         pytest.param({"jobs": {job_of("old"): job("old")}}, True, id="job-without-a-pod"),
         pytest.param({"jobs": {job_of("old"): job("old", halted=True)}}, False, id="stopped-job"),

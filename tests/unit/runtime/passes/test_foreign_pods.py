@@ -1,5 +1,6 @@
 """Pods and Jobs of others beside ours: copies with our labels, and Jobs that others suspend."""
 
+import asyncio
 from copy import deepcopy
 from typing import Any
 
@@ -62,6 +63,86 @@ async def test_a_copy_that_fails_first_fails_nothing(owner: str) -> None:
         await copy_of_the_pod(world, owner)
         node = (await world.finished(within=600))["nodes"][0]
         assert (node["phase"], node["output"], node["attempt"]) == ("Succeeded", 1, 1)
+
+
+@pytest.mark.parametrize("owner", ["none", "another", "ours"])
+@pytest.mark.parametrize("effect", ["idempotent", "once"])
+@virtual
+async def test_s240_a_copy_that_succeeds_first_gives_no_result(owner: str, effect: str) -> None:
+    async with World() as world:
+        ours, copied = gives(1, seconds=20), gives(2, seconds=1)
+        world.work.program = lambda pod: copied(pod) if pod.name == "copy" else ours(pod)
+        world.start()
+        await world.submit(spec(python("a", effect=effect)))
+        await world.until(lambda: bool(world.ledger.executions), "it runs", within=30)
+        await copy_of_the_pod(world, owner)
+        node = (await world.finished(within=600))["nodes"][0]
+        assert (node["phase"], node["output"], node["attempt"]) == ("Succeeded", 1, 1)
+
+
+@pytest.mark.parametrize("owner", ["none", "another"])
+@pytest.mark.parametrize("cancel", [False, True], ids=["ends", "cancelled"])
+@virtual
+async def test_s240_a_copy_that_never_ends_holds_up_nothing(owner: str, cancel: bool) -> None:
+    async with World() as world:
+        copied, ours = (gives(2, seconds=90_000), gives(1, seconds=20))
+        world.work.program = lambda pod: copied(pod) if pod.name == "copy" else ours(pod)
+        world.start()
+        clean_up = [python("clean")]
+        await world.submit(spec(python("a", timeout="1m"), **{"finally": clean_up}))
+        await world.until(lambda: bool(world.ledger.executions), "it runs", within=30)
+        await copy_of_the_pod(world, owner, finalizers=["waypost.dev/result"])
+        if cancel:
+            await world.patch_run({"cancel": True})
+        nodes = {node["path"]: node for node in (await world.finished(within=50))["nodes"]}
+        assert nodes["a"]["phase"] == ("Cancelled" if cancel else "Succeeded")
+        assert nodes["clean"]["phase"] == "Succeeded", "finally does not wait for it"
+        await world.quiet(900)
+        left = [p["metadata"] for p in world.all(Kind.POD) if p["metadata"]["name"] == "copy"]
+        assert bool(left) is (owner == "none"), "the operator stops none; the other has no owner"
+        for metadata in left:
+            assert "deletionTimestamp" not in metadata
+            assert not metadata.get("finalizers"), "its result is not awaited"
+
+
+@virtual
+async def test_s240_what_a_deleted_job_has_left_still_counts() -> None:
+    async with World() as world:
+        ours, copied = gives(1, seconds=20), gives(2, seconds=1)
+        world.work.program = lambda pod: copied(pod) if "zzz" in pod.name else ours(pod)
+        world.start()
+        await world.submit(spec(python("a")))
+        await world.until(lambda: bool(world.ledger.executions), "it runs", within=30)
+        original = world.all(Kind.POD)[0]["metadata"]["name"]
+        await world.delete(
+            Kind.JOB, world.all(Kind.JOB)[0]["metadata"]["name"], propagation="Orphan"
+        )
+        await asyncio.sleep(3)
+        assert not world.all(Kind.POD)[0]["metadata"].get("ownerReferences")
+        await copy_of_the_pod(world, "none", name=f"{original[:-5]}zzzzz")
+        node = (await world.finished(within=600))["nodes"][0]
+        assert (node["phase"], node["output"], node["attempt"]) == ("Succeeded", 1, 1)
+
+
+@virtual
+async def test_s240_a_copy_does_not_hide_why_there_is_no_pod() -> None:
+    async with World() as world:
+        world.work.refuse_pods(lambda job: "exceeded quota: team")
+        world.start()
+        await world.submit(spec(python("a")))
+        await world.until(lambda: bool(world.all(Kind.JOB)), "its Job", within=30)
+        labels = world.all(Kind.JOB)[0]["spec"]["template"]["metadata"]
+        body = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {**labels, "name": "copy", "finalizers": []},
+            "spec": {"containers": [{"name": "node", "image": "debug"}]},
+        }
+        world.work.program = lambda pod: gives(2, seconds=90_000)(pod)
+        await world.user.create(Kind.POD, namespace=NAMESPACE, body=body)
+        await world.until(
+            lambda: "exceeded quota" in world.node("a").get("message", ""), "it says so", within=60
+        )
 
 
 @pytest.mark.parametrize(
