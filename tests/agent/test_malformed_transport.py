@@ -157,6 +157,15 @@ def test_no_part_of_a_key_is_shown_where_an_answer_is_cut(
     assert KEY[:6] not in str(outcome.result.trace)
 
 
+def test_a_long_finish_reason_is_judged_and_not_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = f"error: {'x' * 49} {KEY}"
+    outcome = play("OpenAI", [answer("OpenAI", "So", finish=said)], tmp_path, monkeypatch)
+    assert f"its finish reason is a text of {len(said)} characters" in outcome.failure[1]
+    assert KEY[:3] not in outcome.failure[1] + str(outcome.result.trace)
+
+
 SLOW = {"error": {"message": "slow down"}}
 WAITS = [
     pytest.param("Wed, 21 Oct 2015 07:28:00 GMT", id="a-date-in-the-past"),

@@ -159,6 +159,26 @@ def test_a_key_that_the_server_echoes_is_struck_out(ask: Ask, tmp_path: Path) ->
     assert CANARY.split()[1] not in log + (tmp_path / "termination-log").read_text()
 
 
+QUERY = {"q": {"type": "string", "default": [CANARY]}}
+SHOWING: dict[str, dict[str, Any]] = {
+    "description": {"description": f"Call me with Authorization: {CANARY}"},
+    "cut-description": {"description": f"{'x' * 495}{CANARY}"},
+    "schema": {"inputSchema": {"type": "object", "properties": QUERY}},
+}
+
+
+@pytest.mark.parametrize("where", SHOWING)
+def test_a_key_that_a_tool_repeats_reaches_no_status(where: str, ask: Ask, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text(CANARY)
+    tool = {"name": "look", "inputSchema": {"type": "object"}, **SHOWING[where]}
+    with mcp_server.serving(methods={"tools/list": {"tools": [tool]}}) as script:
+        header = {"name": "Authorization", "file": str(tmp_path / "key")}
+        verdict, log = ask(url=script.url, headers=[header])
+    assert verdict.ok
+    assert "look" in log
+    assert CANARY.split()[1][:6] not in log + verdict.message
+
+
 def test_tools_that_do_not_fit_are_left_out_and_counted(ask: Ask) -> None:
     server = MCPServer("many")
     for number in range(150):

@@ -4,6 +4,7 @@ Those that fit are printed, a line each; the operator reads them from the log by
 """
 
 import sys
+from collections.abc import Callable
 from typing import Any, Final
 
 import anyio
@@ -34,7 +35,7 @@ def _ask(request: dict[str, Any], keys: endpoint_access.Keys) -> Verdict:
 async def _ask_program(command: list[str], keys: endpoint_access.Keys, seconds: float) -> Verdict:
     server = StdioServerParameters(command=command[0], args=command[1:])
     try:
-        return await _listed(Client(server), seconds)
+        return await _listed(Client(server), keys, seconds)
     except FileNotFoundError:
         text = f"the image has no program {command[0]}; name an image that has it in stdio.image"
         return Verdict(ProbeReason.NOT_FOUND, text)
@@ -55,17 +56,19 @@ async def _ask_address(
     async with mcp_connection.client(document, keys, seconds=seconds, refusals=refusals) as http:
         try:
             transport = streamable_http_client(str(url), http_client=http)
-            return await _listed(Client(transport), seconds)
+            return await _listed(Client(transport), keys, seconds)
         except Exception as error:  # noqa: BLE001 - groups of whatever a transport raises
             return mcp_connection.failure(error, url, refusals, keys)
 
 
-async def _listed(client: Client, seconds: float) -> Verdict:
-    """Connect, list, print. Raises whatever the library raises, TimeoutError after `seconds`."""
+async def _listed(client: Client, keys: endpoint_access.Keys, seconds: float) -> Verdict:
+    """Connect, list, print without `keys`. Raises whatever the library raises, TimeoutError
+    after `seconds`."""
     with anyio.fail_after(seconds):
         async with client:
             tools, left_out = await list_tools(client)
-    lines = tool_lines(_document(tool) for tool in sorted(tools, key=lambda tool: tool.name))
+    ordered = sorted(tools, key=lambda tool: tool.name)
+    lines = tool_lines(_document(tool, keys.redact) for tool in ordered)
     for line in lines:
         print(line)
     sys.stdout.flush()
@@ -78,7 +81,8 @@ async def _listed(client: Client, seconds: float) -> Verdict:
     )
 
 
-def _document(tool: Tool) -> dict[str, Any]:
+def _document(tool: Tool, redact: Callable[[str], str]) -> dict[str, Any]:
+    """A tool as ToolServer status shows it. A server may repeat its key in any text."""
     hints = tool.annotations
     annotations = {
         "readOnly": hints.read_only_hint if hints else None,
@@ -87,11 +91,21 @@ def _document(tool: Tool) -> dict[str, Any]:
     }
     document = {
         "name": tool.name,
-        "description": (tool.description or tool.title or "")[:_DESCRIPTION],
-        "inputSchema": tool.input_schema,
+        "description": redact(tool.description or tool.title or "")[:_DESCRIPTION],
+        "inputSchema": _redacted(tool.input_schema, redact),
         "annotations": {key: value for key, value in annotations.items() if value is not None},
     }
     return {key: value for key, value in document.items() if value not in (None, "", {})}
+
+
+def _redacted(value: Any, redact: Callable[[str], str]) -> Any:
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, list):
+        return [_redacted(item, redact) for item in value]
+    if isinstance(value, dict):
+        return {redact(key): _redacted(item, redact) for key, item in value.items()}
+    return value
 
 
 if __name__ == "__main__":

@@ -126,18 +126,19 @@ def address(text: str) -> httpx2.URL:
     return url
 
 
-def unreachable(error: Exception, url: httpx2.URL) -> Verdict:
+def unreachable(error: Exception, url: httpx2.URL, redact: Callable[[str], str] = str) -> Verdict:
     """The verdict on a request without a response.
 
     Args:
-        error: what the client raised.
+        error: what the client raised. It may have bytes of the server.
         url: the address of the request.
+        redact: removes secrets, before the message is cut.
     """
     place = url.host if url.port is None else f"{url.host}:{url.port}"
     if isinstance(error, httpx2.TimeoutException | TimeoutError):
         text = f"{place} did not respond in time; check that it runs and that pods can reach it"
         return Verdict(ProbeReason.UNREACHABLE, text)
-    cause = _root(error)
+    cause = public(_root(error), redact, _SHOWN)
     hint = "check that the name is right, the server runs, and pods can reach it"
     if "CERTIFICATE_VERIFY_FAILED" in cause:
         hint = "for a private CA set spec.tls"
@@ -179,9 +180,9 @@ def said_in(body: bytes, redact: Callable[[str], str] = str) -> str:
 
 def _root(error: BaseException) -> str:
     """The text of the first cause that has one: httpx wraps errors of the socket."""
-    text = " ".join(str(error).split())
+    text = str(error).strip()
     cause = error.__cause__ or error.__context__
-    return (text or (_root(cause) if cause else type(error).__name__))[:_SHOWN]
+    return text or (_root(cause) if cause else type(error).__name__)
 
 
 def _unfit(text: str) -> Unfit:

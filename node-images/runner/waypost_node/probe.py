@@ -127,7 +127,7 @@ def ask_provider(
             seconds,
         )
     except (httpx2.HTTPError, TimeoutError) as error:
-        return endpoint_access.unreachable(error, url)
+        return endpoint_access.unreachable(error, url, keys.redact)
     if status != 200:
         return endpoint_access.refused(
             status, endpoint_access.said_in(body, keys.redact), url, hint=_hint(document, status)

@@ -11,7 +11,6 @@ from typing import Final, NamedTuple
 
 from pydantic_ai.messages import ModelResponse, ToolCallPart
 from waypost.protocol.reasons import Reason
-from waypost.protocol.text import shorten
 
 from waypost_agent.failures import one_line
 
@@ -63,10 +62,22 @@ def problem_of(response: ModelResponse, *, max_tokens: int | None) -> Problem | 
     return None
 
 
+_LONGEST_WORD: Final = 60
+
+
 def finish_word(response: ModelResponse) -> str | None:
-    """The finish reason in the provider's own word, None where it gave none."""
+    """The finish reason in the provider's own word, None where it gave none.
+
+    A longer text is no word. It is not cut: secrets are removed later, and part of one would not be
+    found.
+    """
+    text = _finish_text(response)
+    return f"a text of {len(text)} characters" if len(text) > _LONGEST_WORD else text or None
+
+
+def _finish_text(response: ModelResponse) -> str:
     word = (response.provider_details or {}).get("finish_reason") or response.finish_reason
-    return word and shorten(one_line(str(word)), 60)
+    return one_line(str(word)) if word else ""
 
 
 def _finish(response: ModelResponse) -> str | None:
@@ -74,7 +85,7 @@ def _finish(response: ModelResponse) -> str | None:
     None stands for one that says nothing against the answer."""
     if response.finish_reason is not None or response.state == "suspended":
         return response.finish_reason
-    word = finish_word(response) or ""
+    word = _finish_text(response)
     return next((kind for kind, words in _FOREIGN_WORDS if words.search(word)), None)
 
 

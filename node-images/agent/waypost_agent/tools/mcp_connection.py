@@ -157,12 +157,12 @@ def failure(
     """What a server said instead of speaking MCP, or why it could not be reached."""
     for leaf in leaves(error):
         if isinstance(leaf, httpx2.ConnectError | httpx2.TimeoutException | TimeoutError):
-            return endpoint_access.unreachable(leaf, url)
+            return endpoint_access.unreachable(leaf, url, keys.redact)
     if refusals.last is not None:
         return refusals.last
     for leaf in leaves(error):
         if isinstance(leaf, httpx2.HTTPError):
-            return endpoint_access.unreachable(leaf, url)
+            return endpoint_access.unreachable(leaf, url, keys.redact)
     hint = "check the path: many servers answer at /mcp"
     if isinstance(leaves(error)[0], MCPError):
         text = f"{url} answered with an error: {said(error, keys)}; {hint}"
@@ -175,7 +175,7 @@ def said(error: BaseException, keys: endpoint_access.Keys) -> str:
     """The text of the first error in a group, short, on one line and without `keys`."""
     leaf = next(iter(leaves(error)))
     if isinstance(leaf, pydantic.ValidationError):
-        return f"its answer has {first_problem(leaf)}"[:_SHOWN]
+        return public(f"its answer has {first_problem(leaf)}", keys.redact, _SHOWN)
     if isinstance(leaf, MCPError) and leaf.code == PARSE_ERROR and str(leaf).startswith("Failed"):
         return "its answer is no JSON-RPC message"  # in place of the library's dump
     plain = isinstance(leaf, MCPError | RuntimeError | ValueError)

@@ -94,7 +94,8 @@ class ClientCredentials(httpx2.Auth):
                     self._in_body = True
                     answer = await self._ask(http)
         except httpx2.HTTPError as error:
-            raise NoToken(endpoint_access.unreachable(error, self._url), status=None) from None
+            verdict = endpoint_access.unreachable(error, self._url, self._keys.redact)
+            raise NoToken(verdict, status=None) from None
         self._take(answer)
 
     async def _ask(self, http: httpx2.AsyncClient) -> httpx2.Response:
