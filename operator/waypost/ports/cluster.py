@@ -128,7 +128,10 @@ class Unavailable(ClusterError):
 
 
 def failure_text(error: Exception) -> str:
-    """Why a request failed, for messages: a TimeoutError has no text, so its name stands for it."""
+    """Why a pass or a request failed, for messages. A TimeoutError has no text, so its name stands
+    for it; any other OSError is one of the operator's process, as when it can start no child."""
+    if isinstance(error, OSError) and error.strerror and not isinstance(error, TimeoutError):
+        return f"the operating system refused the operator a process or a file: {error.strerror}"
     return getattr(error, "message", "") or type(error).__name__
 
 

@@ -267,7 +267,7 @@ class Controller:
             log.warning("the API server is busy: %s", busy.message, extra=about)
             self.queue.retry(key, longest=_BUSY_FACTOR * max(busy.retry_after, 1.0))
             return "error"
-        except (ClusterError, TimeoutError) as error:
+        except (ClusterError, OSError) as error:
             log.warning("pass failed, trying again: %s", failure_text(error), extra=about)
             await self._try_again(key, error)
             return "error"

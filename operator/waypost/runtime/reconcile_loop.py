@@ -87,7 +87,7 @@ class ReconcileLoop(Generic[K]):
             await self._refresh(key, kind)
         except NotFound:
             self._reconciler.drop(key)
-        except (ClusterError, TimeoutError) as error:
+        except (ClusterError, OSError) as error:
             log.warning("a %s failed, trying again: %s", work, failure_text(error), extra=about)
             self._queue.retry(key)
         except Exception:

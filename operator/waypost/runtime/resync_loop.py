@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from waypost.ports.clock import Clock
-from waypost.ports.cluster import ClusterError
+from waypost.ports.cluster import ClusterError, failure_text
 from waypost.runtime.resync import Resync
 from waypost.runtime.sweep import Sweeper
 
@@ -66,7 +66,7 @@ class ResyncLoop:
                 if self._clock.monotonic() - sweep_at >= self._sweep_seconds:
                     await self._sweeper.sweep()
                     sweep_at = self._clock.monotonic()
-            except ClusterError as error:
-                log.warning("resync failed, trying again later: %s", error.message)
+            except (ClusterError, OSError) as error:
+                log.warning("resync failed, trying again later: %s", failure_text(error))
             except Exception:
                 log.exception("a defect of the operator; the resync is tried again later")

@@ -16,7 +16,15 @@ from waypost.kube.facts.runs import written_by_newer_engine
 from waypost.kube.objects import items, section
 from waypost.kube.timestamps import timestamp
 from waypost.ports.clock import Clock
-from waypost.ports.cluster import Cluster, ClusterError, Conflict, Kind, Obj, PatchType
+from waypost.ports.cluster import (
+    Cluster,
+    ClusterError,
+    Conflict,
+    Kind,
+    Obj,
+    PatchType,
+    failure_text,
+)
 from waypost.runtime.cache.runs import Key, RunCache
 from waypost.runtime.writes.run_events import RunEvents
 
@@ -191,8 +199,8 @@ def _generation(body: Obj | None) -> object:
 
 def _explain(error: Exception) -> str:
     """The API server's message, or type and place of a defect: its text may contain user data."""
-    if isinstance(error, ClusterError):
-        return error.message
+    if isinstance(error, ClusterError | OSError):
+        return failure_text(error)
     frames = traceback.extract_tb(error.__traceback__)
     place = f" in {frames[-1].name}, line {frames[-1].lineno}" if frames else ""
     return f"{type(error).__name__}{place}"

@@ -16,8 +16,9 @@ from tests.support.virtual import virtual
 class Defect:
     """The engine fails on one run while `on`."""
 
-    def __init__(self, name: str = RUN) -> None:
+    def __init__(self, name: str = RUN, error: Exception | None = None) -> None:
         self.name = name
+        self.error = error or RecursionError("secret of a user")
         self.on = True
         self.tries: list[float] = []
 
@@ -25,7 +26,7 @@ class Defect:
         def decide(entry: Any, now: Any, settings: Any) -> Any:
             if self.on and entry.observed.name == self.name:
                 self.tries.append(world.clock.monotonic())
-                raise RecursionError("secret of a user")
+                raise self.error
             return engine.decide(entry, now, settings)
 
         patch.setattr(deciding, "decide", decide)
@@ -50,6 +51,22 @@ async def test_a_defect_is_told_on_the_run_within_a_minute(monkeypatch: pytest.M
         assert [e["involvedObject"]["name"] for e in told] == [RUN]
         assert operator.controller.set_aside.count("Failing") == 1
         assert (await world.finished("other", within=60))["phase"] == "Succeeded"
+
+
+@virtual
+async def test_a_machine_without_memory_is_no_defect(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with World() as world:
+        refused = OSError(12, "Cannot allocate memory")
+        defect = Defect(error=refused).plant(monkeypatch, world)
+        world.start()
+        await world.submit(spec(python("a")))
+        await world.until(lambda: bool(set_aside(world)), "told", within=60)
+        assert "a process or a file: Cannot allocate memory" in set_aside(world)["message"]
+        assert "defect" not in caplog.text
+        defect.on = False
+        assert (await world.finished(within=400))["phase"] == "Succeeded"
 
 
 @virtual
