@@ -61,3 +61,26 @@ def test_accepted(metadata: dict[str, Any]) -> None:
 )
 def test_refused(metadata: dict[str, Any], field: str) -> None:
     assert found(**metadata) == [f"metadata.{field}"]
+
+
+def sized(size: int, **metadata: Any) -> dict[str, Any]:
+    """A run whose inputs have so many bytes."""
+    head = {"apiVersion": "waypost.dev/v1alpha1", "kind": "AgentWorkflow"}
+    return {**head, "metadata": {"name": "a", **metadata}, "spec": {"inputs": {"x": "x" * size}}}
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        pytest.param(sized(260_000), [], id="fits-into-the-copy-of-kubectl"),
+        pytest.param(sized(262_100), ["warning metadata"], id="does-not-fit"),
+        pytest.param(sized(0, annotations={"a": "x" * 261_000}), ["warning metadata"], id="both"),
+        pytest.param(sized(0, annotations={"a": "x" * 262_144}), ["error metadata.annotations"],
+                     id="annotations"),
+        pytest.param(sized(0, annotations={"a": "é" * 131_100}), ["error metadata.annotations"],
+                     id="annotations-in-bytes"),
+        pytest.param({**sized(0), "spec": {"x": "<" * 50_000}}, ["warning metadata"], id="escaped"),
+    ],
+)  # fmt: skip
+def test_what_kubectl_apply_cannot_keep(value: dict[str, Any], expected: list[str]) -> None:
+    assert [f"{one.severity} {one.field}" for one in problems(value)] == expected

@@ -18,9 +18,19 @@ def _short_hash(*parts: str, digits: int = 8) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:digits]
 
 
-def _digits(path: str) -> int:
-    """How many digits the hash of a name has; parts of nodes are many, so they get more."""
-    return 10 if "/" in path else 8
+def _digits(run: str, path: str, *, beside: int) -> int:
+    """How many digits the hash of a name has.
+
+    Parts of nodes are many, so they get more. So does a name that does not hold the whole name of
+    its run: then only the hash distinguishes it from those of thousands of other runs.
+
+    Args:
+        run: The name of the run.
+        path: The path of the node.
+        beside: How many characters the name has beside them and the digits.
+    """
+    whole = len(run) + 1 + len(path) + beside + 8 <= _NAME_LIMIT
+    return 8 if whole and "/" not in path else 10
 
 
 def _readable(run: str, path: str, limit: int) -> str:
@@ -33,7 +43,9 @@ def _readable(run: str, path: str, limit: int) -> str:
 
 def job_name(*, run: str, run_uid: str, path: str, attempt: int) -> str:
     """Name of the Job (and ConfigMap) of one attempt: at most 63 characters."""
-    tail = f"-{attempt}-{_short_hash(run_uid, path, str(attempt), digits=_digits(path))}"
+    before = f"-{attempt}-"
+    digits = _digits(run, path, beside=len(before))
+    tail = before + _short_hash(run_uid, path, str(attempt), digits=digits)
     return _readable(run, path, _NAME_LIMIT - len(tail)) + tail
 
 
@@ -52,7 +64,8 @@ def approval_name(*, run: str, run_uid: str, path: str, round_: int) -> str:
 
 def child_name(*, run: str, run_uid: str, path: str, generation: int) -> str:
     """Name of a child run of a node; `generation` counts the child runs of the node."""
-    tail = f"-{_short_hash('Child', run_uid, path, str(generation))}"
+    digits = _digits(run, path, beside=1)
+    tail = f"-{_short_hash('Child', run_uid, path, str(generation), digits=digits)}"
     return _readable(run, path, _NAME_LIMIT - len(tail)) + tail
 
 
@@ -62,7 +75,9 @@ def record_name(
     """Name of the NodeRecord with a payload of one attempt, so that no reference is needed to find
     it. A node without a pod has attempt 1."""
     marks = (run_uid, path, str(round_), str(attempt))
-    tail = f"-{attempt}-{type_.lower()}-{_short_hash(type_, *marks, digits=_digits(path))}"
+    before = f"-{attempt}-{type_.lower()}-"
+    digits = _digits(run, path, beside=len(before))
+    tail = before + _short_hash(type_, *marks, digits=digits)
     return _readable(run, path, _NAME_LIMIT - len(tail)) + tail
 
 
@@ -83,7 +98,9 @@ def segment_name(
 ) -> str:
     """Name of the NodeRecord with a segment of a node's journal."""
     marks = (run_uid, path, fingerprint, str(generation), str(number))
-    tail = f"-{number}-journal-{_short_hash('Journal', *marks)}"
+    before = f"-{number}-journal-"
+    digits = _digits(run, path, beside=len(before))
+    tail = before + _short_hash("Journal", *marks, digits=digits)
     return _readable(run, path, _NAME_LIMIT - len(tail)) + tail
 
 

@@ -1,14 +1,25 @@
 """Names of children: short enough, valid, and never the same for two things."""
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
+from functools import partial
 from uuid import UUID
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from waypost.api.base import NODE_NAME_PATTERN
-from waypost.kube.names import approval_name, idempotency_key, job_name
+from waypost.kube.names import (
+    approval_name,
+    child_name,
+    definition_name,
+    idempotency_key,
+    items_name,
+    job_name,
+    record_name,
+    segment_name,
+)
 from waypost.kube.timestamps import parse_timestamp, timestamp
 
 RUN_NAMES = st.from_regex(r"\A[a-z0-9]([-a-z0-9]{0,60}[a-z0-9])?(\.[a-z0-9]{1,20}){0,3}\Z")
@@ -50,6 +61,34 @@ def test_names_differ(one: tuple[str, str, str, int], other: tuple[str, str, str
     assert len(names) == 2
     names = {approval_name(run=r, run_uid=u, path=p, round_=n) for r, u, p, n in (one, other)}
     assert len(names) == 2
+
+
+CUT = "supplier-onboarding-of-a-very-large-company-in-europe-2026"
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        pytest.param(partial(job_name, path="check", attempt=1), id="job"),
+        pytest.param(partial(approval_name, path="check", round_=1), id="approval"),
+        pytest.param(partial(child_name, path="check", generation=0), id="child-run"),
+        pytest.param(
+            partial(record_name, "Result", path="check", round_=1, attempt=1), id="result"
+        ),
+        pytest.param(
+            partial(segment_name, path="check", fingerprint="f", generation=1, number=1),
+            id="journal",
+        ),
+        pytest.param(partial(definition_name, digest="sha256:0"), id="definition"),
+        pytest.param(partial(items_name, path="check", digest="sha256:0"), id="items"),
+    ],
+)
+def test_a_name_that_is_cut_is_distinguished_by_ten_digits(made: Callable[..., str]) -> None:
+    """With 8 of them, 10,000 runs whose names begin alike share one in a hundred times."""
+    names = [made(run=f"{CUT}{at}", run_uid=f"uid-{at}") for at in range(3)]
+    assert len({name[:-10] for name in names}) == 1, "the names of the runs are cut"
+    assert all(re.fullmatch(r"[0-9a-f]{10}", name[-10:]) for name in names)
+    assert all(len(name) <= 63 for name in names)
 
 
 def test_names_stay_as_they_are() -> None:

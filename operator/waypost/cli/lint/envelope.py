@@ -1,5 +1,6 @@
 """What is around the spec of a manifest: apiVersion, kind and metadata."""
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -16,6 +17,9 @@ _NAMESPACE: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _SHORT: Final = 63  # characters of a namespace, of a label, and of a key after its prefix
 _KEY: Final = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
 _CHARACTERS: Final = "letters and digits, with -, _ and . between them"
+_ANNOTATIONS: Final = 256 * 1024  # bytes of all keys and texts
+# kubectl's own key, and a line break.
+_COPY: Final = len("kubectl.kubernetes.io/last-applied-configuration") + 1
 _MAPS: Final = ("labels", "annotations")
 # The kinds that people write. On the others the operator sets labels and annotations.
 _WRITTEN_BY_USERS: Final = ("AgentWorkflow", "AgentWorkflowTemplate", "ModelProvider", "ToolServer")
@@ -40,6 +44,7 @@ def problems(value: Mapping[str, Any]) -> Iterator[Problem]:
     yield from _namespace(metadata.get("namespace"))
     for field in _MAPS:
         yield from _texts(field, metadata.get(field))
+    yield from _sizes(value, metadata.get("annotations"))
     if kind in _WRITTEN_BY_USERS:
         yield from _reserved(metadata)
 
@@ -88,6 +93,25 @@ def _texts(field: str, entries: Any) -> Iterator[Problem]:
         if not isinstance(text, str):
             found = f"expected a string, found {text!r}; write it in quotes"
             yield Problem(f"metadata.{field}.{key}", found)
+
+
+def _sizes(value: Mapping[str, Any], annotations: Any) -> Iterator[Problem]:
+    """What is too large: annotations for the API server, or the manifest for one of them."""
+    texts = annotations.items() if isinstance(annotations, dict) else ()
+    own = sum(len(part.encode(errors="replace")) for pair in texts for part in map(str, pair))
+    if own > _ANNOTATIONS:
+        expected = f"must have at most {_ANNOTATIONS} bytes in total"
+        yield Problem("metadata.annotations", f"{expected}, found {own}")
+        return
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, default=str)
+    size = len(text.encode(errors="replace")) + 5 * sum(map(text.count, "<>&"))  # as \u003c
+    if own + size + _COPY > _ANNOTATIONS:
+        text = (
+            f"has {size} bytes: kubectl apply keeps a copy of the manifest in an annotation, and "
+            f"the API server takes {_ANNOTATIONS} bytes of annotations; use kubectl create, or "
+            "kubectl apply --server-side"
+        )
+        yield Problem("metadata", text, severity="warning")
 
 
 def _is_key(key: str) -> bool:
