@@ -6,6 +6,7 @@ runs a day would each leave a time series.
 
 import platform
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from functools import partial
 from typing import Final
 
@@ -127,13 +128,12 @@ class Metrics:
         outcome = self._bounded["outcome"](fact.outcome)
         if isinstance(fact, RunEnded):
             self.runs.labels(outcome=outcome).inc()
-            seconds = (fact.finished - fact.started).total_seconds()
-            self.run_seconds.labels(outcome=outcome).observe(seconds)
+            self.run_seconds.labels(outcome=outcome).observe(_between(fact.started, fact.finished))
             if fact.finally_:
                 self.finally_.labels(outcome=self._bounded["outcome"](fact.finally_)).inc()
         elif isinstance(fact, ApprovalEnded):
             self.approvals.labels(outcome=outcome).inc()
-            seconds = (fact.finished - fact.opened).total_seconds()
+            seconds = _between(fact.opened, fact.finished)
             self.approval_seconds.labels(outcome=outcome).observe(seconds)
 
     def _attempt_ended(self, fact: AttemptEnded) -> None:
@@ -141,10 +141,9 @@ class Metrics:
         self.attempts.labels(kind=fact.kind, outcome=outcome).inc()
         if fact.started is None:
             return
-        queued = (fact.started - fact.launched).total_seconds()
-        self.node_queue_seconds.labels(kind=fact.kind).observe(max(queued, 0.0))
-        ran = (fact.finished - fact.started).total_seconds()
-        self.node_seconds.labels(kind=fact.kind).observe(max(ran, 0.0))
+        queued = _between(fact.launched, fact.started)
+        self.node_queue_seconds.labels(kind=fact.kind).observe(queued)
+        self.node_seconds.labels(kind=fact.kind).observe(_between(fact.started, fact.finished))
 
     def api_request(self, *, verb: str, resource: str, code: str, seconds: float) -> None:
         """Count one request."""
@@ -202,3 +201,8 @@ class Metrics:
         self, name: str, text: str, buckets: tuple[float, ...], *labels: str
     ) -> Histogram:
         return Histogram(f"waypost_{name}", text, labels, registry=self.registry, buckets=buckets)
+
+
+def _between(start: datetime, end: datetime) -> float:
+    """Seconds, never negative: the clocks of two processes differ, and a sum must not fall."""
+    return max((end - start).total_seconds(), 0.0)

@@ -461,3 +461,39 @@ def test_a_pod_that_is_not_deleted_takes_nothing_from_an_earlier_state() -> None
 def test_s28_names_of_our_domain(metadata: Any, named: list[str] | int) -> None:
     found = [path.removeprefix("metadata.") for path, _ in runs.reserved_names(metadata)]
     assert (len(found) if isinstance(named, int) else found) == named
+
+
+CREATED = "2026-03-01T12:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("started", "finished", "expected"),
+    [
+        pytest.param("2026-03-01T12:00:00Z", "2026-03-01T12:00:09Z", (0, 9), id="right"),
+        pytest.param("2010-01-01T00:00:03Z", "2010-01-01T00:00:09Z", (0, None), id="years-behind"),
+        pytest.param("2026-03-01T11:59:58Z", "2026-03-01T12:00:03Z", (0, 3), id="seconds-behind"),
+        pytest.param("2026-03-01T11:59:50Z", "2026-03-01T11:59:59Z", (0, None), id="both-behind"),
+        pytest.param("2010-01-01T00:00:03Z", "2026-03-01T12:00:09Z", (0, 9), id="set-meanwhile"),
+        pytest.param("1970-01-01T00:00:00Z", "2026-03-01T12:00:09Z", (None, 9), id="placeholder"),
+    ],
+)
+def test_a_machine_whose_clock_is_behind(
+    started: str, finished: str, expected: tuple[int | None, int | None]
+) -> None:
+    """No container starts before its pod is created, by the API server's clock."""
+    ended = {"exitCode": 0, "startedAt": started, "finishedAt": finished}
+    state = containers({"name": "node", "state": {"terminated": ended}})
+    fact = pods.pod_fact(body(state, creationTimestamp=CREATED))
+    assert fact is not None
+    times = (fact.started_at, fact.finished_at)
+    assert tuple(at and (at - NOW).total_seconds() for at in times) == tuple(
+        None if seconds is None else float(seconds) for seconds in expected
+    )
+
+
+@pytest.mark.parametrize("started", ["2010-01-01T00:00:03Z", "2026-03-01T11:59:58Z"])
+def test_a_program_that_runs_on_such_a_machine(started: str) -> None:
+    state = containers({"name": "node", "state": {"running": {"startedAt": started}}})
+    fact = pods.pod_fact(body(state, creationTimestamp=CREATED))
+    assert fact is not None
+    assert fact.started_at == NOW, "its timeout counts from there"

@@ -51,7 +51,7 @@ def complete(
     attempt = changed_attempt(
         attempt,
         pod_uid=pod.uid,
-        started_at=timestamps.timestamp(pod.started_at) if pod.started_at else None,
+        started_at=_began(transition, pod),
     )
     report = outcome.report
     if report.usage is not None:
@@ -64,7 +64,15 @@ def complete(
     if problem is not None and not _gives_up(transition, attempt, problem):
         transition.hold(path, problem)
         return
-    complete_with(transition, path, attempt, outcome, pod.finished_at or transition.now)
+    # The clock of a machine may be ahead.
+    ended = min(pod.finished_at or transition.now, transition.now)
+    complete_with(transition, path, attempt, outcome, ended)
+
+
+def _began(transition: Transition, pod: PodFact) -> str | None:
+    if pod.started_at is None:
+        return None
+    return timestamps.timestamp(min(pod.started_at, transition.now))
 
 
 def _wait_to_read(

@@ -151,6 +151,7 @@ def _pod_state(body: Any, *, run_uid: str, path: str, attempt: int) -> PodFact:
     exit_code = ended.get("exitCode")
     sidecars = items(body, "spec", "initContainers")
     carrier = section(named(items(status, "initContainerStatuses"), CARRIER), "state")
+    created = moment(metadata, "creationTimestamp")
     kind, schema = launched_as(section(metadata, "annotations").get(meta.ANNOTATION_REQUEST))
     return PodFact(
         kind=kind,
@@ -166,17 +167,13 @@ def _pod_state(body: Any, *, run_uid: str, path: str, attempt: int) -> PodFact:
         round=whole_number(section(metadata, "labels").get(meta.LABEL_ROUND)) or 1,
         scheduled=bool(section(body, "spec").get("nodeName")),
         owned_by=controller(body),
-        created_at=moment(metadata, "creationTimestamp"),
+        created_at=created,
         machine=text(section(body, "spec"), "nodeName"),
         deleting_since=_deletion_requested(metadata),
         deleting_until=moment(metadata, "deletionTimestamp"),
         unready_since=_unready_since(status),
-        started_at=moment(running, "startedAt")
-        # A placeholder: the container runs, so it started after the kubelet took the pod.
-        or (moment(status, "startTime") if "running" in state else None)
-        or moment(ended, "startedAt")
-        or moment(last, "startedAt"),
-        finished_at=moment(ended, "finishedAt"),
+        started_at=_started_at(state, status, last=last, created=created),
+        finished_at=_finished_at(ended, created=created),
         terminated=bool(ended),
         exit_code=exit_code if isinstance(exit_code, int) else None,
         terminated_reason=text(ended, "reason"),
@@ -197,6 +194,29 @@ def _pod_state(body: Any, *, run_uid: str, path: str, attempt: int) -> PodFact:
             text(item, "name") != meta.NODE_CONTAINER for item in items(body, "spec", "containers")
         ),
     )
+
+
+def _started_at(
+    state: dict[str, Any], status: dict[str, Any], *, last: dict[str, Any], created: datetime | None
+) -> datetime | None:
+    """When the container started; None if it did not.
+
+    The kubelet's clock may be wrong by years, and no container starts before its pod is created.
+    """
+    at = (
+        moment(section(state, "running"), "startedAt")
+        # A placeholder: the container runs, so it started after the kubelet took the pod.
+        or (moment(status, "startTime") if "running" in state else None)
+        or moment(section(state, "terminated"), "startedAt")
+        or moment(last, "startedAt")
+    )
+    return max(at, created) if at is not None and created is not None else at
+
+
+def _finished_at(ended: dict[str, Any], *, created: datetime | None) -> datetime | None:
+    """When the container ended; None if that is not known, as by a clock that is wrong."""
+    at = moment(ended, "finishedAt")
+    return None if at is not None and created is not None and at < created else at
 
 
 def _init_fact(body: Any, state: dict[str, Any]) -> InitFact | None:

@@ -417,6 +417,14 @@ def test_of_two_pods_the_one_that_ended_first_counts_whoever_looks() -> None:
         assert the_node(decide(seen(*pods), after(10), SETTINGS)).output == 3, "by uid"
 
 
+def test_no_attempt_ends_after_it_is_judged() -> None:
+    """The clock of a machine may be ahead by years."""
+    ahead = done(5, started_at=after(9e7), finished_at=after(9e8))
+    last = the_node(decide(seen(ahead), after(10), SETTINGS)).latest_attempt
+    assert last is not None
+    assert (last.started_at, last.finished_at) == (timestamp(after(10)), timestamp(after(10)))
+
+
 def test_a_success_among_two_pods_counts() -> None:
     lost = exited("a", code=137, uid="pod-first", deleting=True)
     decision = decide(seen(lost, done(5)), after(10), SETTINGS)
