@@ -53,7 +53,48 @@ NOT_THERE = (
     "warning: templateRef.name: template t is not among the files: inputs and outputs are not "
     "checked"
 )
+CALL = spec({"name": "c", "workflow": {"templateRef": {"name": "t"}}, "inputs": {"n": "x"}})
+IN_LOCAL = spec(
+    {"name": "l", "workflow": {"template": "part"}},
+    templates=[{"name": "part", "nodes": CALL["nodes"]}],
+)
+UNCHECKED = "template t is not among the files: inputs and outputs of c are not checked"
+TAKES = "inputSchema of template t takes integer, found 'x' (string)"
+CIRCLE = spec({"name": "c", "workflow": {"templateRef": {"name": "t"}}})
 TABLE = [
+    pytest.param(
+        [run(CALL), template()],
+        [f"error: nodes.c.inputs.n: {TAKES}"],
+        id="S346-the-template-of-a-node",
+    ),
+    pytest.param(
+        [run(CALL)],
+        [f"warning: nodes.c.workflow.templateRef.name: {UNCHECKED}"],
+        id="S349-the-template-of-a-node-is-not-there",
+    ),
+    pytest.param(
+        [run(IN_LOCAL), template()],
+        [f"error: templates.part.nodes.c.inputs.n: {TAKES}"],
+        id="S346-in-a-local-template",
+    ),
+    pytest.param(
+        [run(IN_LOCAL)],
+        [f"warning: templates.part.nodes.c.workflow.templateRef.name: {UNCHECKED}"],
+        id="S349-in-a-local-template",
+    ),
+    pytest.param(
+        [run(CALL, namespace="a"), template(namespace="b")],
+        [f"warning: nodes.c.workflow.templateRef.name: {UNCHECKED}"],
+        id="S349-namespaces-of-calls",
+    ),
+    pytest.param(
+        [run(CIRCLE), template(CIRCLE)],
+        [
+            "error: nodes.c.workflow.templateRef.name: template t calls itself: t -> t; end the "
+            "recursion"
+        ],
+        id="S348-recursion",
+    ),
     pytest.param([run(), template()], [], id="clean-in-any-order"),
     pytest.param([run()], [NOT_THERE], id="not-among-the-files"),
     pytest.param([run(), template(name="other")], [NOT_THERE], id="another-name"),

@@ -5,7 +5,7 @@ It depends only on the spec, so the runtime computes it once per generation.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from pydantic import ValidationError
@@ -14,10 +14,12 @@ from waypost.api.base import JsonObject, JsonValue
 from waypost.api.meta import Condition
 from waypost.api.status import AgentWorkflowStatus
 from waypost.api.workflow import AgentWorkflowSpec
+from waypost.compiler.calls import local_templates
 from waypost.compiler.fingerprints import fingerprints
 from waypost.compiler.graph import Graph, dependencies_of, find_cycle, sort
 from waypost.compiler.item_sources import item_variables, list_source
 from waypost.compiler.problems import Problem
+from waypost.compiler.rules.called_types import called_types
 from waypost.compiler.rules.candidates import candidate_warnings, with_tolerant_candidates
 from waypost.compiler.rules.concurrency import concurrency_warnings
 from waypost.compiler.rules.known_inputs import known_input_problems
@@ -32,6 +34,7 @@ from waypost.compiler.rules.spec import (
 )
 from waypost.compiler.rules.unevaluated import lookalike_warnings
 from waypost.compiler.shared_schemas import bundled, unknown_names
+from waypost.compiler.types.called import CalledTypes
 from waypost.compiler.types.check import item_schemas, type_problems
 from waypost.compiler.validation_errors import problems_of
 from waypost.protocol import ijson, schema
@@ -94,22 +97,29 @@ class Definition:
         return bool(self.problems) and not (accepted and self.graph.order)
 
 
-def define(raw_spec: Any, *, any_inputs: bool = False) -> Definition:
+def define(
+    raw_spec: Any, *, any_inputs: bool = False, templates: Mapping[str, JsonObject] | None = None
+) -> Definition:
     """Check a spec completely.
 
     Args:
         raw_spec: `spec` of the object, as JSON.
         any_inputs: The spec is that of a template, whose runs will give the inputs.
+        templates: The AgentWorkflowTemplates that its workflow nodes call and that are known:
+            their `spec`, by name. Inputs and outputs of other calls are not checked.
 
     Returns:
         The definition; each defect is a Problem that names its field. Never raises. Of a run of
         a template without a graph: `templates.define_run` gives the complete one.
     """
     cancelled = isinstance(raw_spec, Mapping) and raw_spec.get("cancel") is True
-    return replace(_checked(raw_spec, any_inputs=any_inputs), cancelled=cancelled)
+    checked = _checked(raw_spec, templates or {}, any_inputs=any_inputs)
+    return replace(checked, cancelled=cancelled)
 
 
-def _checked(raw_spec: Any, *, any_inputs: bool, nested: bool = False) -> Definition:
+def _checked(
+    raw_spec: Any, templates: Mapping[str, JsonObject], *, any_inputs: bool, nested: bool = False
+) -> Definition:
     try:
         # First, because values that are nested too deep or have no digest break all later checks.
         ijson.check(raw_spec)
@@ -131,7 +141,8 @@ def _checked(raw_spec: Any, *, any_inputs: bool, nested: bool = False) -> Defini
     if problems:
         return _with_problems(spec, problems)
     # Those of a local template are checked with it.
-    local = Judged() if nested or not spec.templates else judge(raw_spec, _judge_local)
+    judge_local = partial(_judge_local, templates)
+    local = Judged() if nested or not spec.templates else judge(raw_spec, judge_local)
     if local.problems:
         return _with_problems(spec, _some(local.problems))
     graph, problems = _graph_of(spec)
@@ -140,7 +151,8 @@ def _checked(raw_spec: Any, *, any_inputs: bool, nested: bool = False) -> Defini
     inputs, problems = _complete_inputs(spec)
     if problems and not any_inputs:
         return Definition(spec=spec, problems=problems)
-    value_problems = _value_problems(spec, graph, None if any_inputs else inputs)
+    called = called_types(spec, local_templates(raw_spec), templates)
+    value_problems = _value_problems(spec, graph, None if any_inputs else inputs, called)
     return Definition(
         spec=spec,
         graph=graph,
@@ -159,8 +171,8 @@ def _checked(raw_spec: Any, *, any_inputs: bool, nested: bool = False) -> Defini
     )
 
 
-def _judge_local(fields: JsonObject) -> Judged:
-    definition = _checked(fields, any_inputs=True, nested=True)
+def _judge_local(templates: Mapping[str, JsonObject], fields: JsonObject) -> Judged:
+    definition = _checked(fields, templates, any_inputs=True, nested=True)
     return Judged(definition.problems, definition.warnings)
 
 
@@ -188,17 +200,22 @@ def _with_problems(spec: AgentWorkflowSpec, problems: tuple[Problem, ...]) -> De
 
 
 def _value_problems(
-    spec: AgentWorkflowSpec, graph: Graph, inputs: JsonObject | None
+    spec: AgentWorkflowSpec,
+    graph: Graph,
+    inputs: JsonObject | None,
+    called: Mapping[str, CalledTypes],
 ) -> list[Problem]:
     """The errors and warnings about the values that nodes pass to each other.
 
     `inputs` is None if they are not known yet: each run of a template gives its own.
     """
-    typed = list(dict.fromkeys(type_problems(spec, graph, inputs)))
+    typed = list(dict.fromkeys(type_problems(spec, graph, inputs, called)))
     if inputs is None:
         return typed
     certain = {problem.field for problem in typed if problem.severity == "error"}
-    known = [one for one in known_input_problems(spec, graph, inputs) if one.field not in certain]
+    known = [
+        one for one in known_input_problems(spec, graph, inputs, called) if one.field not in certain
+    ]
     # If the value is known, doubts about its type do not matter.
     judged = {problem.field for problem in known}
     return [one for one in typed if one.field not in judged] + known

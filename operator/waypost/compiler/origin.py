@@ -10,6 +10,7 @@ from typing import Any
 
 from waypost.api.base import JsonObject
 from waypost.api.status import AgentWorkflowStatus, PinnedTemplate
+from waypost.compiler.definition import Definition
 from waypost.kube import objects
 
 
@@ -115,8 +116,7 @@ def needed(
     if not name:
         return Own()
     rerun = objects.section(spec, "rerun")
-    round_ = rerun.get("round")
-    requested = isinstance(round_, int) and round_ > status.round
+    requested = _requests_round(spec, status)
     # A round that is requested while finally runs begins after it.
     begins = requested and (status.stage != "Finalizing" or status.finished_at is not None)
     rejected = status.phase == "Rejected"
@@ -128,3 +128,22 @@ def needed(
     if pin is None or (begins and (rerun.get("template") == "Latest" or pin.name != name)):
         return Take(name, local=objects.section(spec, "parent").get("local") is True)
     return Keep(pin)
+
+
+def is_decided(spec: Any, status: AgentWorkflowStatus) -> bool:
+    """Whether a run with its own nodes was accepted, and requests no other round: the templates
+    that its nodes call are not read any more."""
+    return bool(status.nodes) and not _requests_round(spec, status)
+
+
+def is_settled(status: AgentWorkflowStatus, definition: Definition, *, generation: int) -> bool:
+    """Whether a run with its own nodes was rejected because of the templates that they call. As
+    for runs of a template, only a change of its own spec makes the operator look again."""
+    rejected = status.phase == "Rejected" and status.observed_generation == generation
+    calls = any(node.workflow is not None for node in definition.graph.nodes.values())
+    return rejected and calls and not definition.problems
+
+
+def _requests_round(spec: Any, status: AgentWorkflowStatus) -> bool:
+    round_ = objects.section(spec, "rerun").get("round")
+    return isinstance(round_, int) and round_ > status.round

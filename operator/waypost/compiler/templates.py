@@ -12,10 +12,10 @@ from typing import Any
 from waypost.api.base import JsonObject, parse_duration
 from waypost.api.kinds.agent import Budget
 from waypost.api.template.spec import BODY_FIELDS, RUN_FIELDS
-from waypost.compiler.calls import called_templates
 from waypost.compiler.definition import Definition, define
 from waypost.compiler.graph import evaluated_fields
 from waypost.compiler.problems import Problem
+from waypost.compiler.rules.recursion import recursion_problems
 from waypost.compiler.rules.spec import MAX_PROBLEMS
 from waypost.expressions.templates import paths_in
 
@@ -37,18 +37,23 @@ def body_of(name: str, spec: Any) -> TemplateBody:
     return TemplateBody(name, fields)
 
 
-def define_template(spec: Any, *, name: str = "") -> Definition:
+def define_template(
+    spec: Any, *, name: str = "", templates: Mapping[str, JsonObject] | None = None
+) -> Definition:
     """Check the spec of a template as that of a run whose inputs are not known yet.
 
     Args:
         spec: `spec` of the template, as JSON.
         name: Its name; "" if that is not known.
+        templates: `spec` of the AgentWorkflowTemplates that are known, by name: those that it
+            calls, and those that these call.
 
     Returns:
         The definition; each defect is a Problem that names its field. Never raises.
     """
-    definition = define(body_of("", spec).fields, any_inputs=True)
-    recursion = _recursion(body_of("", spec).fields, name)
+    fields = body_of("", spec).fields
+    definition = define(fields, any_inputs=True, templates=templates)
+    recursion = recursion_problems(name, fields, templates or {}) if name else ()
     definition = replace(definition, problems=(*definition.problems, *recursion))
     if definition.problems or not _reads_undeclared_inputs(definition):
         return definition
@@ -57,12 +62,29 @@ def define_template(spec: Any, *, name: str = "") -> Definition:
     return replace(definition, warnings=(warning, *definition.warnings)[:MAX_PROBLEMS])
 
 
-def define_run(spec: Any, template: TemplateBody) -> Definition:
+def define_own(spec: Any, templates: Mapping[str, JsonObject]) -> Definition:
+    """Check a run with its own nodes and the templates that these call.
+
+    Args:
+        spec: `spec` of the run, as JSON.
+        templates: As for `define_template`.
+    """
+    definition = define(spec, templates=templates)
+    if definition.problems:
+        return definition
+    recursion = tuple(recursion_problems("", body_of("", spec).fields, templates))
+    return replace(definition, problems=recursion[:MAX_PROBLEMS]) if recursion else definition
+
+
+def define_run(
+    spec: Any, template: TemplateBody, templates: Mapping[str, JsonObject] | None = None
+) -> Definition:
     """Check a run of a template completely.
 
     Args:
         spec: `spec` of the run, as JSON. Its templateRef names the template.
         template: What it takes from the template.
+        templates: As for `define_template`.
 
     Returns:
         The definition, as that of a run with its own nodes; a problem of the template is one of
@@ -72,8 +94,9 @@ def define_run(spec: Any, template: TemplateBody) -> Definition:
     alone = define(spec)
     if alone.problems:
         return alone
-    definition = define(resolve(spec, template))
-    recursion = _recursion(template.fields, "" if template.local else template.name)
+    definition = define(resolve(spec, template), templates=templates)
+    own_name = "" if template.local else template.name
+    recursion = recursion_problems(own_name, template.fields, templates or {})
     problems = (*_too_high(spec, template), *definition.problems, *recursion)
     own = frozenset(spec) | {"inputs"}
     return replace(
@@ -108,14 +131,6 @@ def _too_high(spec: JsonObject, template: TemplateBody) -> Iterator[Problem]:
         mine, most = getattr(own_budget, name), getattr(budget, name)
         if mine is not None and most is not None and Decimal(mine) > Decimal(most):
             yield _higher(f"budget.{field.alias or name}", mine, most, template.name)
-
-
-def _recursion(fields: JsonObject, name: str) -> Iterator[Problem]:
-    """Report nodes of a template, and of its local templates, that call the template itself."""
-    for field, called in called_templates(fields):
-        if name and called == name:
-            text = f"template {name} calls itself: {name} -> {name}; end the recursion"
-            yield Problem(field, text)
 
 
 def _higher(field: str, found: object, most: object, template: str) -> Problem:

@@ -13,11 +13,10 @@ from waypost.api import meta
 from waypost.api.crd.resources import RESOURCES, Resource
 from waypost.cli.lint import envelope
 from waypost.cli.lint.manifests import Document, Place
-from waypost.cli.lint.templates import FoundTemplate, Templates, run_problems
+from waypost.cli.lint.templates import Templates, run_problems, template_problems
 from waypost.compiler.admission.server import judged, schema_of
 from waypost.compiler.admission.structure import UNKNOWN, Violation
 from waypost.compiler.problems import Problem, Severity
-from waypost.compiler.templates import define_template
 from waypost.compiler.validation_errors import problems_of
 from waypost.protocol.ijson import Json
 
@@ -106,22 +105,21 @@ def _problems(value: dict[str, Any], document: Document, templates: Templates) -
     # The operator checks some of it again, in its own words and with its own names of fields.
     known = {document.place_of(violation.path) for violation in violations}
     spec = stored.get("spec") if isinstance(stored, dict) else None
-    for problem in _operators_problems(resource, spec, templates.of_run(value)):
+    for problem in _operators_problems(resource, value, spec, templates):
         place = document.place_of(_path(value, problem.field))
         if problem.severity == "warning" or place not in known:
             yield problem
 
 
 def _operators_problems(
-    resource: Resource, spec: Json, template: FoundTemplate | None
+    resource: Resource, value: Mapping[str, Any], spec: Json, templates: Templates
 ) -> Iterator[Problem]:
-    """What the operator says about a spec that the API server has stored."""
+    """What the operator says about a spec that the API server has stored for the object `value`."""
     if resource.name == meta.AGENT_WORKFLOW:
-        yield from run_problems(spec, template)
+        yield from run_problems(spec, templates.of_run(value), templates.seen_by(value))
         return
     if resource.name == meta.AGENT_WORKFLOW_TEMPLATE:
-        definition = define_template(spec)
-        yield from (*definition.problems, *definition.warnings)
+        yield from template_problems(spec, _name(value), templates.seen_by(value))
         return
     try:
         resource.spec.model_validate(spec)

@@ -6,9 +6,10 @@ from functools import cached_property
 from typing import Any, Final
 
 from waypost.api import meta
-from waypost.compiler.definition import define
+from waypost.api.base import JsonObject
+from waypost.compiler.calls import called_templates
 from waypost.compiler.problems import Problem
-from waypost.compiler.templates import body_of, define_run, define_template
+from waypost.compiler.templates import body_of, define_own, define_run, define_template
 from waypost.protocol.ijson import Json
 
 _KIND: Final = meta.AGENT_WORKFLOW_TEMPLATE.kind
@@ -21,6 +22,11 @@ class FoundTemplate:
     name: str
     namespace: str
     spec: Json
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """Its spec, if that is an object."""
+        return dict(self.spec) if isinstance(self.spec, Mapping) else {}
 
     @cached_property
     def is_valid(self) -> bool:
@@ -39,23 +45,50 @@ class Templates:
         spec = run.get("spec")
         reference = spec.get("templateRef") if isinstance(spec, Mapping) else None
         name = reference.get("name") if isinstance(reference, Mapping) else None
-        namespace = _namespace(run)
+        return self._fitting(_namespace(run)).get(name) if isinstance(name, str) else None
+
+    def seen_by(self, value: Mapping[str, Any]) -> dict[str, JsonObject]:
+        """`spec` of the templates that nodes of an object can call, by name."""
+        fitting = self._fitting(_namespace(value))
+        return {name: template.fields for name, template in fitting.items()}
+
+    def _fitting(self, namespace: str) -> dict[str, FoundTemplate]:
+        """The templates of a namespace by name; one of the same namespace comes first."""
         fitting = [
             template
             for template in self._found
-            if template.name == name
-            and (template.namespace == namespace or not (template.namespace and namespace))
+            if template.namespace == namespace or not (template.namespace and namespace)
         ]
-        same = [template for template in fitting if template.namespace == namespace]
-        return next(iter(same or fitting), None)
+        fitting.sort(key=lambda template: template.namespace != namespace)
+        return {template.name: template for template in reversed(fitting)}
 
 
-def run_problems(spec: Json, template: FoundTemplate | None) -> Iterator[Problem]:
-    """What the operator says about the spec of a run, with the template that it refers to."""
-    definition = define(spec)
+def template_problems(spec: Json, name: str, known: Mapping[str, JsonObject]) -> Iterator[Problem]:
+    """What the operator says about a template, with the templates that it calls."""
+    definition = define_template(spec, name=name, templates=known)
+    yield from (*definition.problems, *definition.warnings)
+    yield from _not_there(spec, known)
+
+
+def _not_there(spec: Json, known: Mapping[str, JsonObject]) -> Iterator[Problem]:
+    """Warn of calls of templates that are not among the files."""
+    for field, name in called_templates(dict(spec) if isinstance(spec, Mapping) else {}):
+        if name not in known:
+            node = field.removesuffix(".workflow.templateRef.name").rpartition(".")[2]
+            text = f"template {name} is not among the files: inputs and outputs of {node} are not "
+            yield Problem(field, f"{text}checked", "warning")
+
+
+def run_problems(
+    spec: Json, template: FoundTemplate | None, known: Mapping[str, JsonObject]
+) -> Iterator[Problem]:
+    """What the operator says about the spec of a run, with the template that it refers to and the
+    `known` ones that nodes call."""
+    definition = define_own(spec, known)
     reference = definition.spec.template_ref if definition.spec is not None else None
     if reference is None or definition.problems:
         yield from (*definition.problems, *definition.warnings)
+        yield from _not_there(spec, known)
     elif template is None:
         text = (
             f"template {reference.name} is not among the files: inputs and outputs are not checked"
@@ -64,7 +97,7 @@ def run_problems(spec: Json, template: FoundTemplate | None) -> Iterator[Problem
     elif not template.is_valid:
         yield Problem("templateRef.name", f"template {reference.name} is not valid; correct it")
     else:
-        definition = define_run(spec, body_of(template.name, template.spec))
+        definition = define_run(spec, body_of(template.name, template.spec), known)
         yield from (*definition.problems, *definition.warnings)
 
 

@@ -4,7 +4,7 @@ Three checks for each expression: its paths exist, its operators accept their op
 result fits the field. docs/semantics.md, "Typed edges".
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from operator import or_
@@ -17,12 +17,15 @@ from waypost.compiler.kinds.table import compiler_kind
 from waypost.compiler.modifiers.table import modifier_of
 from waypost.compiler.problems import Problem
 from waypost.compiler.types import candidates, cel_checker
-from waypost.compiler.types.assignability import Comparison, Misfit
+from waypost.compiler.types.assignability import Comparison
+from waypost.compiler.types.branches import branch_warnings
+from waypost.compiler.types.called import CalledTypes
 from waypost.compiler.types.environment import Environment, own_inputs
-from waypost.compiler.types.fields import element_of, field_of
+from waypost.compiler.types.fields import element_of, field_of, required_by
 from waypost.compiler.types.inference import Inference, Inferred, Remark
 from waypost.compiler.types.narrowing import Steps, Tested
 from waypost.compiler.types.schemas import Linked, Unknown, closed
+from waypost.compiler.types.wording import constant_remark, message, severity
 from waypost.expressions.cel import Declared
 from waypost.expressions.expression import Compiled
 from waypost.expressions.references import SCOPED
@@ -38,7 +41,10 @@ _NOT_NULL: Final = {"type": ["boolean", "number", "string", "array", "object"]}
 
 
 def type_problems(
-    spec: AgentWorkflowSpec, graph: Graph, inputs: JsonObject | None
+    spec: AgentWorkflowSpec,
+    graph: Graph,
+    inputs: JsonObject | None,
+    called: Mapping[str, CalledTypes],
 ) -> list[Problem]:
     """The type errors and warnings of a spec without other problems, in the order of the spec.
 
@@ -46,8 +52,11 @@ def type_problems(
         spec: The spec.
         graph: Its graph.
         inputs: The run's inputs with defaults applied; None for a template.
+        called: The types of the templates that its nodes call, by the name of the node.
     """
-    return list(_Check(spec, graph, Environment(spec, graph, inputs)).problems())
+    environment = Environment(spec, graph, inputs, called)
+    branches = branch_warnings(spec.nodes, environment.of_all())
+    return [*_Check(spec, graph, environment).problems(), *branches]
 
 
 def item_schemas(spec: AgentWorkflowSpec, graph: Graph, inputs: JsonObject) -> dict[str, Json]:
@@ -71,6 +80,7 @@ class _Check:
     environment: Environment
     comparison: Comparison = field(default_factory=Comparison)
     taken: Linked = field(default_factory=Linked)
+    _called: Linked = field(default_factory=Linked)
     _softened: dict[str, str] = field(default_factory=dict)  # of the node that is being checked
 
     def __post_init__(self) -> None:
@@ -125,6 +135,7 @@ class _Check:
             given[key] = self._value(value, view, tested)
         takes = None if node.input_schema is None else self.taken.of(node.input_schema)
         yield from self._given(place, given, takes, "inputSchema", defaults=True)
+        yield from self._call(node, given)
         required = [key for key, value in given.items() if value.present]
         inputs = own_inputs(takes, {key: v.schema for key, v in given.items()}, required)
         own = self.environment.own(view, inputs)
@@ -141,6 +152,21 @@ class _Check:
             elif not below.startswith("inputs."):
                 yield from self._text(f"{place}.{below}", below, value, own, tested)
 
+    def _call(self, node: Node, given: dict[str, _Value]) -> Iterator[Problem]:
+        """The inputs of a node that calls a template, and what it declares of the outputs."""
+        called = self.environment.called.get(node.name)
+        if called is None:
+            return
+        if called.takes is not None:
+            takes, taker = self.taken.of(called.takes), f"inputSchema of {called.template}"
+            yield from self._given(node.place, given, takes, taker, defaults=True)
+        if node.output_schema is not None:
+            declared = self.taken.of(node.output_schema)
+            for misfit in self.comparison.misfits(called.gives(self._called), declared):
+                place = f"{node.place}.outputSchema{misfit.path}"
+                text = message(misfit, "outputSchema of the node")
+                yield Problem(place, f"{called.template}: {text}", severity(misfit))
+
     def _given(
         self,
         place: str,
@@ -152,7 +178,7 @@ class _Check:
     ) -> Iterator[Problem]:
         """Compare an object of several fields with its linked schema; `place` is the node's."""
         base = f"{place}.inputs" if place else "outputs"
-        required = _required_by(takes)
+        required = required_by(takes)
         for key, value in given.items():
             for remark in value.remarks:
                 urgent = remark.absent and key in required
@@ -163,7 +189,7 @@ class _Check:
         schemas = {key: value.schema for key, value in given.items()}
         gives = closed(schemas, [key for key, value in given.items() if value.present])
         for misfit in self.comparison.misfits(gives, takes, defaults=defaults):
-            yield Problem(f"{base}{misfit.path}", _message(misfit, taker), _severity(misfit))
+            yield Problem(f"{base}{misfit.path}", message(misfit, taker), severity(misfit))
 
     def _condition(
         self, place: str, value: JsonValue, view: Json, tested: Tested
@@ -174,7 +200,7 @@ class _Check:
             text = "may be absent, and a condition is true or false; end it with .orValue(false)"
             yield Problem(place, text, "warning")
         for misfit in self.comparison.misfits(given.schema, _BOOLEAN):
-            yield Problem(place, _message(misfit, "a condition"), _severity(misfit))
+            yield Problem(place, message(misfit, "a condition"), severity(misfit))
 
     def _for_candidates(
         self, node: Node, below: str, value: JsonValue, view: JsonObject, tested: Tested
@@ -204,7 +230,7 @@ class _Check:
         for misfit in self.comparison.misfits(given.schema, takes):
             if below == "wait.duration" and misfit.gives in ("integer", "number"):
                 misfit = replace(misfit, fix='add a unit, such as "${...}s"')
-            yield Problem(place, _message(misfit, "this field"), _severity(misfit))
+            yield Problem(place, message(misfit, "this field"), severity(misfit))
 
     def _surprising_joins(self, node: Node) -> Iterator[Problem]:
         """Warn of dependencies that are soft only because the node tests for a property."""
@@ -282,9 +308,7 @@ class _Check:
             results.append(result)
             remarks += more
         if not template.is_single or text.strip("${} ").isdecimal():
-            remarks += [
-                Remark(_constant_remark(source), "warning") for source in template.constants
-            ]
+            remarks += [Remark(constant_remark(source), "warning") for source in template.constants]
         if template.is_single:
             only = results[0]
             return _Value(only.schema, present=not only.optional, remarks=tuple(remarks))
@@ -352,10 +376,6 @@ class _Check:
         return types
 
 
-def _constant_remark(source: str) -> str:
-    return f"${{{source}}} does not read the run; write $${{{source}}} to keep it as text"
-
-
 def _at(view: Json, steps: Steps) -> Json:
     schema = view
     for step in steps:
@@ -371,11 +391,6 @@ def _tested_by(node: Node) -> Tested:
     return Tested.by(template.parts[0].tree.expr)
 
 
-def _required_by(takes: Json) -> frozenset[str]:
-    required = takes.get("required") if isinstance(takes, dict) else None
-    return frozenset(required) if isinstance(required, list) else frozenset()
-
-
 def _all_remarks(values: Iterable[_Value]) -> tuple[Remark, ...]:
     return tuple(remark for value in values for remark in value.remarks)
 
@@ -383,14 +398,3 @@ def _all_remarks(values: Iterable[_Value]) -> tuple[Remark, ...]:
 def _remarked(place: str, value: _Value) -> Iterator[Problem]:
     for remark in value.remarks:
         yield Problem(place, remark.message, remark.severity)
-
-
-def _severity(misfit: Misfit) -> Any:
-    return "error" if misfit.certain else "warning"
-
-
-def _message(misfit: Misfit, taker: str) -> str:
-    fix = f"; {misfit.fix}" if misfit.fix else ""
-    if misfit.certain:
-        return f"{taker} takes {misfit.takes}, found {misfit.gives}{fix}"
-    return f"{taker} takes {misfit.takes}; not proven of {misfit.gives}{fix}"

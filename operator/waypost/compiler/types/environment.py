@@ -10,6 +10,7 @@ from waypost.compiler.kinds.table import compiler_kind
 from waypost.compiler.modifiers.modifier import Typing
 from waypost.compiler.modifiers.table import modifier_of
 from waypost.compiler.on_failure import has_fallback, tolerates
+from waypost.compiler.types.called import CalledTypes
 from waypost.compiler.types.schemas import (
     TEXT,
     WHOLE,
@@ -50,14 +51,24 @@ _RUN_IN_FINALLY: Final = closed(
 class Environment:
     """The evaluation contexts of one workflow, as JSON Schemas."""
 
-    def __init__(self, spec: AgentWorkflowSpec, graph: Graph, inputs: JsonObject | None) -> None:
+    def __init__(
+        self,
+        spec: AgentWorkflowSpec,
+        graph: Graph,
+        inputs: JsonObject | None,
+        called: Mapping[str, CalledTypes] | None = None,
+    ) -> None:
         self._graph = graph
         self.inputs = _inputs(spec, inputs)
         once = Linked()
+        self.called = called or {}
         # Of one execution: an item or iteration if the node has a modifier.
         self.ones = {
             name: compiler_kind(node).output_type(node, once) for name, node in graph.nodes.items()
         }
+        for name, types in self.called.items():
+            if graph.nodes[name].output_schema is None:
+                self.ones[name] = types.gives(once)
         self.outputs = {
             name: modifier.output(node, self.ones[name])
             if (modifier := modifier_of(node))

@@ -123,3 +123,9 @@ def _no_object(spread: Iterable[tuple[Part, ...]], name: str, where: str) -> str
     if list(kinds) == ["array"]:
         return f"{where} is an array and has no {name!r}: take an item first, as in {where}[0]"
     return f"{where} is {' or '.join(kinds) or 'nothing'} and has no field {name!r}"
+
+
+def required_by(takes: Json) -> frozenset[str]:
+    """The names of the properties that a schema requires."""
+    required = takes.get("required") if isinstance(takes, dict) else None
+    return frozenset(required) if isinstance(required, list) else frozenset()

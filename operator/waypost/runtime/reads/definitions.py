@@ -6,7 +6,9 @@ further read.
 """
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from waypost.api.base import JsonObject
@@ -23,11 +25,14 @@ from waypost.compiler.origin import (
     Settled,
     Take,
     Unread,
+    is_decided,
+    is_settled,
     needed,
 )
 from waypost.compiler.problems import Problem
-from waypost.compiler.templates import TemplateBody, define_run
+from waypost.compiler.templates import TemplateBody, define_own, define_run
 from waypost.kube import names, node_records, objects
+from waypost.kube.facts import children
 from waypost.kube.facts.read_problems import of_parent, of_record
 from waypost.kube.manifests.attempt_job import Owner
 from waypost.ports.clock import Clock
@@ -35,6 +40,7 @@ from waypost.ports.cluster import Cluster, ClusterError, Kind, NotFound, Obj
 from waypost.ports.offload import Offload
 from waypost.protocol import ijson
 from waypost.runtime.cache.runs import Key
+from waypost.runtime.reads.called_templates import read_called
 from waypost.runtime.reads.read_problems import ReadProblems
 from waypost.runtime.reads.template_sources import Source, read_source
 
@@ -77,7 +83,29 @@ class Definitions:
         if isinstance(need, Keep | Take):
             return await self._read(key, generation, body, need)
         alone = await self._define(key, generation, body.get("spec"), "")
-        return alone, Own() if isinstance(need, Own) else Settled()
+        if isinstance(need, Settled) or is_settled(status, alone, generation=generation):
+            return alone, Settled()
+        if not is_decided(spec, status):
+            alone = await self._with_called(key, body, alone, partial(define_own, spec))
+        return alone, Own()
+
+    async def _with_called(
+        self,
+        key: Key,
+        run: Obj,
+        definition: Definition,
+        check: Callable[[dict[str, JsonObject]], Definition],
+        fields: JsonObject | None = None,
+    ) -> Definition:
+        """A definition with the problems of the templates that its nodes call. Without their
+        warnings: later passes do not read the templates, and the condition would change."""
+        if definition.problems:
+            return definition
+        body = objects.section(run, "spec") if fields is None else fields
+        deep = not children.is_child(run)
+        templates = await read_called(self._cluster, key.namespace, body, deep=deep)
+        problems = (await self._offload(check, templates)).problems if templates else ()
+        return replace(definition, problems=problems) if problems else definition
 
     async def _read(
         self, key: Key, generation: int, run: Obj, need: Keep | Take
@@ -143,6 +171,8 @@ class Definitions:
         if digest is None:  # the check says which value is not I-JSON
             return await self._offload(define_run, spec, taken), Own()
         definition = await self._define(key, generation, spec, digest, taken)
+        check = partial(define_run, spec, taken)
+        definition = await self._with_called(key, run, definition, check, taken.fields)
         record = await self._offload(_manifest, key, taken.fields)
         if record is None:
             problems = (_too_large(need.name), *definition.problems)

@@ -75,15 +75,17 @@ async def test_a_failure_of_a_child_names_the_run_and_its_reason() -> None:
 
 @virtual
 async def test_inputs_that_the_template_refuses_fail_the_node() -> None:
-    async with World() as world:
+    """S203: inputs that are known only when the node starts."""
+    call = calls("check", inputs={"n": "${nodes.first.output}"})
+    async with World(script={"first": [gives("four")]}) as world:
         world.start()
         await create_template(world, DOUBLE)
-        await world.submit({**PARENT, "inputs": {"n": "four"}})
+        await world.submit(spec(python("first"), call))
         await world.finished()
         node = world.node("check")
         assert node["reason"] == "ChildFailed"
         assert "rejected: InvalidSpec: inputs.n" in node["message"]
-        assert ran(world) == []
+        assert ran(world) == ["first"]
         await world.until(
             lambda: section(child(world), "spec", "parent").get("cancel") is True,
             "a correction by hand cannot start it",
@@ -245,21 +247,25 @@ async def test_a_template_that_calls_itself_is_refused_with_the_path() -> None:
     async with World() as world:
         world.start()
         await create_template(world, spec(calls("again", "pong")), "ping")
-        await create_template(world, spec(calls("again", "ping")), "pong")
         await world.submit({"templateRef": {"name": "ping"}})
+        await world.quiet(5)  # a template that comes later is not known when the run is accepted
+        await create_template(world, spec(calls("again", "ping")), "third")
+        await create_template(world, spec(calls("again", "third")), "pong")
         await world.finished()
-        assert "TooDeep" in world.node("again")["message"]
-        assert "template ping calls itself: ping -> pong -> ping" in world.node("again")["message"]
+        message = world.node("again")["message"]
+        assert "TooDeep" in message
+        assert "template ping calls itself: ping -> pong -> third -> ping" in message
 
 
 @virtual
 async def test_a_tree_has_at_most_five_levels() -> None:
     async with World() as world:
         world.start()
-        for level in range(1, 6):
-            await create_template(world, spec(calls("down", f"t{level + 1}")), f"t{level}")
-        await create_template(world, spec(python("end")), "t6")
         await world.submit(spec(calls("down", "t1")))
+        await world.quiet(5)  # templates that come later are not known when the run is accepted
+        await create_template(world, spec(python("end")), "t6")
+        for level in range(5, 0, -1):
+            await create_template(world, spec(calls("down", f"t{level + 1}")), f"t{level}")
         await world.finished()
         assert "at most 5 levels" in world.node("down")["message"]
         assert len(world.all(Kind.AGENT_WORKFLOW)) == 5
@@ -273,6 +279,7 @@ async def test_a_gate_in_a_child_is_seen_at_the_parent() -> None:
         await create_template(world, spec(gate("ok"), outputs={"o": "${nodes.ok.output.decision}"}))
         await world.submit(spec(calls("check"), outputs={"o": "${nodes.check.output.o}"}))
         await world.until(lambda: bool(world.status().get("waiting")), "the parent shows it")
+        await world.until(lambda: bool(world.all(Kind.APPROVAL)), "the question is asked")
         (approval,) = world.all(Kind.APPROVAL)
         name = approval["metadata"]["name"]
         assert world.status()["waiting"] == f"approval/{name}"
