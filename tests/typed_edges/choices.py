@@ -58,8 +58,9 @@ CHOICES_WRONG: dict[str, Wrong] = {
     ),
     "candidate-that-is-a-map": Wrong(
         spec(scored("quick"), scored("deep", forEach={"items": "${[1, 2]}"}), choice()),
-        "nodes.best.first.of: deep has forEach, which cannot be stopped as a candidate yet; "
-        "choose between nodes that read its output",
+        "nodes.best.first.accept: for candidate deep: candidate.output is an array and has no "
+        "'score': take an item first, as in candidate.output[0]; take deep out of first.of, or "
+        "test candidate.name before",
     ),
     "candidate-that-is-a-sub-workflow": Wrong(
         spec(

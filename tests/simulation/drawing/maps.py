@@ -39,6 +39,21 @@ def _with_map_in_finally(made: Scenario) -> Scenario:
     return _mapped(made, rng, [last], fit)
 
 
+def with_map_candidate(made: Scenario) -> Scenario:
+    """In every fourth scenario with a choice, a candidate is a map if `accept` reads no field."""
+    rng = random.Random(f"maps as candidates of {made.seed}")
+    chooser = next((node for node in made.nodes if node.kind == "first"), None)
+    hurried = any(node.deadline is not None for node in made.nodes)
+    if chooser is None or chooser.accepts == "large" or hurried or rng.random() > 0.25:
+        return made
+    fit = [
+        node
+        for node in made.nodes
+        if node.name in chooser.of and _may_be_a_map(node) and node.loop is None
+    ]
+    return _mapped(made, rng, [rng.choice(fit)], fit) if fit else made
+
+
 def _with_counts(made: Scenario) -> Scenario:
     """In every third scenario with maps, nodes read the counts of one instead of its output."""
     maps = {node.name for node in made.nodes if node.is_map}

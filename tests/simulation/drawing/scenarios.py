@@ -9,7 +9,7 @@ from tests.simulation.drawing.choices import with_choices
 from tests.simulation.drawing.clean_up import with_finally
 from tests.simulation.drawing.copies import with_copies
 from tests.simulation.drawing.loops import with_loops
-from tests.simulation.drawing.maps import with_maps
+from tests.simulation.drawing.maps import with_map_candidate, with_maps
 from tests.simulation.drawing.others import with_others
 from tests.simulation.drawing.settings import with_settings
 from tests.simulation.drawing.templates import with_template
@@ -98,7 +98,8 @@ def scenario(seed: int) -> Scenario:
     )
     shaped = _reshaped(random.Random(f"shapes of {seed}"), made, agents=agents)
     shaped = with_maps(with_finally(with_settings(with_others(shaped))))
-    return with_copies(with_withheld(with_choices(with_loops(with_template(shaped)))))
+    shaped = with_map_candidate(with_choices(with_loops(with_template(shaped))))
+    return with_copies(with_withheld(shaped))
 
 
 def _reshaped(rng: random.Random, made: Scenario, *, agents: bool) -> Scenario:

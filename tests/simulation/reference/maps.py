@@ -219,7 +219,7 @@ class MapWatch:
         # The status of a map does not say when: not before it was recorded.
         story.ended_at = (EPOCH + timedelta(seconds=story.recorded_at)).isoformat()
         if letter == "C":
-            known = ("Superseded", "DeadlineExceeded", "Cancelled")
+            known = ("Superseded", "DeadlineExceeded", "Cancelled", "NotChosen")
             # Without a stop it ended by itself, and its next attempt was cancelled: the states do
             # not say how it ended.
             reason = next((r for r in known if r in story.stops), "")

@@ -11,6 +11,7 @@ from waypost.api.items.status import ItemsStatus
 from waypost.engine.budget import shares
 from waypost.engine.items import advance, begin, finish
 from waypost.engine.rounds import replaced
+from waypost.engine.run import losers
 from waypost.engine.scheduling import inputs
 from waypost.engine.state import visible
 from waypost.engine.state.decision import PutRecord
@@ -176,3 +177,13 @@ def _items_of_finally_are_kept(patch: pytest.MonkeyPatch) -> None:
         return items and changed_items(items, reusable=True)
 
     patch.setattr(replaced, "next_list", keeping)
+
+
+def _map_candidates(plan: Scenario) -> bool:
+    return any(node.is_map and node.candidate for node in plan.nodes)
+
+
+@bug("VC1", "VM6", "T11", focus=_map_candidates)
+def _a_map_that_lost_continues(patch: pytest.MonkeyPatch) -> None:
+    """Items of a map run although another candidate was chosen."""
+    patch.setattr(losers, "_stop_map", lambda transition, path: None)

@@ -10,7 +10,7 @@ from waypost.kube.objects import items, section
 from waypost.ports.cluster import Obj
 
 from tests.simulation.reference.interpreter import End, choices_of
-from tests.simulation.reference.maps import payload
+from tests.simulation.reference.maps import payload, states_of
 from tests.simulation.scenario.plan import Node, Scenario
 from tests.simulation.watching.evidence import FINAL, Evidence, Violation
 
@@ -125,13 +125,19 @@ def end_of(seen: Evidence, entry: Obj) -> End:
 
 def _is_stopped(entry: Obj) -> bool:
     stopping = any(each.get("stopping") == "NotChosen" for each in items(entry, "attempts"))
-    return stopping or entry.get("reason") == "NotChosen"
+    doomed = section(entry, "items").get("doomed") == "NotChosen"
+    return stopping or doomed or entry.get("reason") == "NotChosen"
 
 
 def _is_left_alone(entry: Obj) -> bool:
     """Whether nothing was done about a candidate that has not ended; a gate ends later, after its
     Approval."""
     if entry["phase"] in FINAL or (entry["phase"] == "Waiting" and entry.get("approval")):
+        return False
+    stored = section(entry, "items")
+    if "states" in stored and (
+        stored.get("doomed") or all(s[0] == "S" for s in states_of(stored["states"]))
+    ):
         return False
     attempts = items(entry, "attempts")
     return not (attempts and attempts[-1].get("stopping"))

@@ -45,11 +45,10 @@ def _may_be_candidate(
     elif nodes[name].first is not None:
         text = f"{name} is a first node, which cannot be a candidate; list its candidates instead"
         yield Problem(place, text)
-    elif nodes[name].for_each is not None or nodes[name].workflow is not None:
-        kind = "has forEach" if nodes[name].for_each is not None else "is a workflow node"
+    elif nodes[name].workflow is not None:
         text = (
-            f"{name} {kind}, which cannot be stopped as a candidate yet; choose between nodes that "
-            "read its output"
+            f"{name} is a workflow node, which cannot be stopped as a candidate yet; choose "
+            "between nodes that read its output"
         )
         yield Problem(place, text)
     elif pauses(nodes[name]):

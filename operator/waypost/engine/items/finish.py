@@ -129,6 +129,9 @@ def _fail(transition: Transition, opened: OpenMap, output: JsonValue) -> None:
     elif reason == Reason.CANCELLED:
         text = f"{_why_cancelled(transition)}; {_counts(opened)}"
         transition.end(path, "Cancelled", Reason.CANCELLED, text)
+    elif reason == Reason.NOT_CHOSEN:
+        text = f"another candidate was chosen; {_counts(opened)}"
+        transition.end(path, "Cancelled", Reason.NOT_CHOSEN, text)
     else:
         transition.end(path, "Failed", Reason.ITEMS_FAILED, _failures(transition, opened))
 

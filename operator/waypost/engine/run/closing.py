@@ -62,7 +62,7 @@ def _waits(transition: Transition, path: str) -> bool:
 def _will_fail(transition: Transition, path: str) -> bool:
     opened, items = transition.maps.get(path), transition.statuses[path].items
     reason = opened.doomed if opened is not None else items and items.doomed
-    return reason not in (None, Reason.CANCELLED)
+    return reason not in (None, Reason.CANCELLED, Reason.NOT_CHOSEN)
 
 
 def _is_cut_short(transition: Transition) -> bool:

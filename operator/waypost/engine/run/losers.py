@@ -7,6 +7,7 @@ from typing import Final
 from waypost.api.kinds.table import kind_of
 from waypost.api.status import FINAL_PHASES
 from waypost.engine.attempts import stop
+from waypost.engine.items import advance as items
 from waypost.engine.nodes.table import engine_kind
 from waypost.engine.state.decision import Launch
 from waypost.engine.state.transition import Transition
@@ -75,6 +76,9 @@ def withdraw_gates(transition: Transition) -> None:
 
 
 def _stop(transition: Transition, path: str, why: str) -> None:
+    if path in transition.maps:
+        _stop_map(transition, path)
+        return
     attempt = transition.statuses[path].open_attempt
     if attempt is None or attempt.stopping is not None:
         return
@@ -86,6 +90,18 @@ def _stop(transition: Transition, path: str, why: str) -> None:
     ]
     transition.update(path, reason=str(Reason.NOT_CHOSEN), message=why)
     stop.stop(transition, path, Reason.NOT_CHOSEN)
+
+
+def _stop_map(transition: Transition, path: str) -> None:
+    """Stop the running items of a map; the others never start. If all have succeeded, it stays."""
+    if transition.maps[path].doomed is not None:
+        return
+    transition.after = [
+        action
+        for action in transition.after
+        if not (isinstance(action, Launch) and action.path.startswith(f"{path}/"))
+    ]
+    items.stop_all(transition, path, Reason.NOT_CHOSEN)
 
 
 def _why(transition: Transition, chooser: str) -> str:

@@ -150,7 +150,7 @@ def chosen_by(status: NodeStatus) -> str | None:
 
 def candidate_view(node: Node, status: NodeStatus, payloads: Mapping[str, JsonValue]) -> JsonObject:
     """`candidate` in `first.accept`, of a candidate that succeeded."""
-    output = declare_numbers(output_of(node, status, payloads), node.output_schema)
+    output = with_numbers(node, output_of(node, status, payloads))
     return {"name": status.path, "output": output}
 
 
