@@ -2,10 +2,11 @@
 nothing else (as in `test_excuses.py`)."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from waypost.engine.attempts import close, judge
+from waypost.engine.attempts import close, judge, retries
 from waypost.engine.items import finish
 from waypost.engine.state.outcome import Failed
 from waypost.engine.state.transition import Transition
@@ -58,6 +59,23 @@ DOOMED = Scenario(
             max_parallel=3,
         ),
     ),
+)
+
+
+# The program of the first item fails while a cancel stops it. It would be repeated.
+FAILS_WHILE_STOPPED = Scenario(
+    seed=3,
+    nodes=(
+        Node(
+            "n0",
+            "python",
+            limit=2,
+            values=(1, 2),
+            item_acts=((Act("fails", 5),),),
+            max_parallel=1,
+        ),
+    ),
+    troubles=(Trouble("cancel", at=2.0),),
 )
 
 
@@ -124,3 +142,18 @@ def test_a_program_that_never_started_and_has_another_reason_is_noticed(
 
     monkeypatch.setattr(close, "judge_pod", otherwise)
     assert "K2" in broken(DOOMED)
+
+
+def test_an_attempt_may_fail_while_it_is_stopped_if_its_next_one_is_cancelled() -> None:
+    violations, seen = play(FAILS_WHILE_STOPPED)
+    assert violations == []
+    assert seen.attempts["n0/0", 1].reason == "Cancelled"
+    [pod] = seen.pods_of("n0/0", 1)
+    assert "NodeError" in pod.reported["message"]
+
+
+def test_a_failure_that_nothing_follows_is_not_excused(monkeypatch: pytest.MonkeyPatch) -> None:
+    again = retries.Again(timedelta(seconds=1), retries.RetryClass.USER, 1)
+    monkeypatch.setattr(retries, "after_failure", lambda **_: again)
+    [node] = FAILS_WHILE_STOPPED.nodes
+    assert "T11" in broken(replace(FAILS_WHILE_STOPPED, nodes=(replace(node, limit=0),)))

@@ -98,7 +98,7 @@ class AttemptsJudge(ProgramsJudge):
             legal = self._without_pod(story)
         if story.given_up and self._seen.cancelled_at is not None:
             legal |= story.stops & {"Cancelled"}  # it is over, whatever its pod reports later
-        if story.reason not in legal:
+        if story.reason not in legal and not self._next_was_cancelled(node, story, legal):
             text = f"{node.name}: attempt {story.number} ended as {story.reason}, not as {legal}"
             yield Violation("I4" if legal == {"Succeeded"} else "T11", text)
         if not self._scenario.troubles:
@@ -111,6 +111,22 @@ class AttemptsJudge(ProgramsJudge):
             yield Violation("I14", f"{node.name}: the result is of the foreign pod {story.pod_uid}")
         if given:
             self._meanings[node.name] = given[0]
+
+    def _next_was_cancelled(self, node: Node, story: AttemptStory, legal: set[str]) -> bool:
+        """Whether an attempt of an item ended by itself while it was being stopped, and would have
+        been repeated. Its state says only that the next attempt was cancelled."""
+        if "/" not in node.name or story.reason not in story.stops:
+            return False
+        began = max(
+            (r.began_at for r in self._seen.rounds if r.began_at <= story.recorded_at), default=0
+        )
+        patience = Patience()
+        for earlier in self._seen.attempts_of(node.name):
+            if began <= earlier.recorded_at and earlier.number < story.number:
+                patience.after(node, earlier, started=True)
+        ends = [replace(story, reason=reason) for reason in legal - {"Succeeded"}]
+        found = [replace(patience).after(node, end, started=True) for end in ends]
+        return any(isinstance(each, Again) for each in found)
 
     def _prompt(self, node: Node, pods: list[PodStory]) -> Iterator[Violation]:
         """Where nothing goes wrong, clocks are kept to."""
