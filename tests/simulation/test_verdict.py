@@ -24,6 +24,7 @@ def test_s54_the_queue_timeout_counts_from_the_launch(
     launched: str, over_at: float, allowed: set[str]
 ) -> None:
     story = AttemptStory("n0", 1, "job", recorded_at=23.6, launched_at=f"2026-03-01T{launched}Z")
+    story.decided_at = 11.6
     story.stops, story.finished_at, story.reason = {"ImagePull"}, 90.0, "ImagePull"
     pod = PodStory("uid", "pod", "n0", 1, created_at=23.9, over_at=over_at)
     assert Judge(PLAN, Evidence(), Ledger())._stops(NODE, story, pod) == allowed
