@@ -42,6 +42,7 @@ def moved() -> Metrics:
         reason="x",
         started=T0,
         finished=end,
+        compensation="CompensationFailed",
         finally_="FinallyFailed",
     )
     metrics.ended(run)

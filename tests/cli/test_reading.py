@@ -305,3 +305,30 @@ def test_nodes_of_finally_stand_apart(api: Api, capsys: Captured) -> None:
     document = json.loads(capsys.readouterr().out)
     assert (document["stage"], document["verdict"]) == ("Finalizing", verdict)
     assert [node.get("stage") for node in document["nodes"]] == [None] * 3 + ["Finalizing"]
+
+
+def test_compensations_stand_apart(api: Api, capsys: Captured) -> None:
+    verdict = {"phase": "Failed", "reason": "NodeError", "message": "draft failed", "at": at(20)}
+    found = run(stage="Compensating", verdict=verdict)
+    name = found["spec"]["nodes"][0]["name"]
+    found["spec"]["nodes"][0]["compensate"] = {"http": {"url": "https://x.example"}}
+    found["spec"]["nodes"][1]["compensate"] = {"python": {"source": "..."}}  # not needed
+    undo = {"path": f"{name}/compensate", "phase": "Running", "stage": "Compensating"}
+    found["status"]["nodes"].append(undo)
+    text = "not undone: draft"
+    failed = {"type": "CompensationSucceeded", "status": "False", "reason": "CompensationFailed"}
+    failed |= {"message": text, "lastTransitionTime": at(20)}
+    found["status"].setdefault("conditions", []).append(failed)
+    serve(api, found)
+    keep(api, number=2)
+    assert main(["get", "notes"]) == 0
+    printed = capsys.readouterr().out
+    assert "undo     runs after Failed (NodeError)" in printed
+    assert f"undo     {text}" in printed
+    lines = [line.split()[0] for line in printed.splitlines() if line][-3:]
+    assert lines == ["publish", "compensation:", f"{name}/compensate"]
+    assert main(["get", "notes", "-o", "json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["nodes"][-1]["stage"] == "Compensating"
+    assert document["nodes"][-1]["kind"] == "http"
+    assert document["compensation"] == text

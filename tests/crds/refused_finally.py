@@ -12,7 +12,7 @@ FINALLY = [
     row(
         "finally-deadline-without-finally",
         workflow(finallyDeadline="1m"),
-        "spec.finallyDeadline: Forbidden: finallyDeadline is only used with finally; add finally",
+        "spec.finallyDeadline: Forbidden: finallyDeadline is only used with finally and compensate",
     ),
     row(
         "skip-finally-without-cancel",
@@ -22,7 +22,7 @@ FINALLY = [
     row(
         "skip-finally-without-finally",
         workflow(cancel=True, skipFinally=True),
-        "spec.skipFinally: Forbidden: skipFinally is only used with finally",
+        "spec.skipFinally: Forbidden: skipFinally is only used with finally and compensate",
     ),
     row(
         "finally-21",
@@ -45,5 +45,33 @@ FINALLY = [
         workflow(finally_=[{"name": "sweep"}]),
         "spec.finally[0]: Required value: node sweep has no kind; set exactly one of python, "
         "container, agent, http",
+    ),
+    row(
+        "compensate-of-no-kind",
+        workflow(node("book", compensate={})),
+        "spec.nodes[0].compensate: Required value: compensate has no kind; set exactly one of "
+        "python, container, http",
+    ),
+    row(
+        "compensate-of-two-kinds",
+        workflow(
+            node(
+                "book", compensate={"python": {"source": "x"}, "http": {"url": "https://x.example"}}
+            )
+        ),
+        "spec.nodes[0].compensate: Invalid value: compensate has the kinds python, http; keep one",
+    ),
+    row(
+        "compensate-of-zero-seconds",
+        workflow(node("book", compensate={"python": {"source": "x"}, "timeout": "0s"})),
+        "spec.nodes[0].compensate.timeout: Forbidden: timeout must be greater than zero",
+    ),
+    row(
+        "compensated-wait",
+        workflow(
+            {"name": "pause", "wait": {"duration": "1s"}, "compensate": {"python": {"source": "x"}}}
+        ),
+        "spec.nodes[0].compensate: Forbidden: node pause has compensate, which only python, "
+        "container, agent, http, workflow nodes",
     ),
 ]

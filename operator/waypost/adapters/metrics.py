@@ -64,6 +64,9 @@ class Metrics:
 
     def _define_work(self) -> None:
         self.runs = self._counter("runs_total", "Runs that ended.", "outcome")
+        self.compensation = self._counter(
+            "compensation_total", "Rounds whose compensations ended.", "outcome"
+        )
         self.finally_ = self._counter("finally_total", "Rounds whose finally ended.", "outcome")
         self.runs_active = self._gauge("runs_active", "Runs that are not finished.")
         self.slots_held = self._gauge("slots_held", "Slots of concurrency that runs hold.")
@@ -129,6 +132,9 @@ class Metrics:
         if isinstance(fact, RunEnded):
             self.runs.labels(outcome=outcome).inc()
             self.run_seconds.labels(outcome=outcome).observe(_between(fact.started, fact.finished))
+            if fact.compensation:
+                bounded = self._bounded["outcome"](fact.compensation)
+                self.compensation.labels(outcome=bounded).inc()
             if fact.finally_:
                 self.finally_.labels(outcome=self._bounded["outcome"](fact.finally_)).inc()
         elif isinstance(fact, ApprovalEnded):

@@ -8,6 +8,7 @@ from typing import TypedDict, Unpack
 from waypost.api.base import JsonObject, JsonValue, StatusCondition
 from waypost.api.items.status import ItemFailure, ItemsStatus
 from waypost.api.state.child import ChildStatus
+from waypost.api.state.round import RoundStatus
 from waypost.api.state.usage import Allotment, Usage
 from waypost.api.status import (
     AgentWorkflowStatus,
@@ -18,7 +19,6 @@ from waypost.api.status import (
     NodePhase,
     NodeStatus,
     PinnedTemplate,
-    RoundStatus,
     RunPhase,
     Stage,
     Verdict,
@@ -38,6 +38,7 @@ class NodeChanges(TypedDict, total=False):
     disposition_message: str | None
     fingerprint: str | None
     repeats: int | None
+    undo_attempts: int | None
     attempt: int | None
     attempts: list[AttemptStatus] | None
     retries: int | None
@@ -136,6 +137,7 @@ class RunChanges(TypedDict, total=False):
     waiting: str | None
     stage: Stage | None
     verdict: Verdict | None
+    compensate_deadline_at: str | None
     finally_deadline_at: str | None
     round: int
     round_started_at: str | None

@@ -93,14 +93,15 @@ def checkpoint_of(nodes: Iterable[NodeStatus], path: str) -> Checkpoint | None:
 
     Returns:
         None if the status has none, or if `path` is not valid. A path with an index is an item of
-        a map, or an iteration of a node that is or was repeated. Nodes have no compensations yet.
+        a map, or an iteration of a node that is or was repeated. A compensation has an entry only
+        while the run has to undo its node.
     """
     try:
         parsed = parse_path(path)
     except ValueError:
         return None
-    status = next((entry for entry in nodes if entry.path == parsed.node), None)
-    if status is None or parsed.compensates:
+    status = next((entry for entry in nodes if entry.path == parsed.entry), None)
+    if status is None:
         return None
     if parsed.index is not None and _has_items(status):
         return _of_item(status, parsed.index)
@@ -124,14 +125,21 @@ def is_left_over(nodes: Sequence[NodeStatus], round_: int, path: str, launched_i
     """
     if checkpoint_of(nodes, path) is not None:
         return False
-    node = path.partition("/")[0]
+    node = _entry_of(path)
     rounds = [status.round or 1 for status in nodes if status.path == node]
     return launched_in < (rounds[0] if rounds else round_)
 
 
 def path_of(node: str, attempt: AttemptStatus) -> str:
     """The path of an attempt of a node: that of its iteration if it belongs to one."""
-    return str(NodePath(node, attempt.iteration))
+    return node if attempt.iteration is None else str(NodePath(node, attempt.iteration))
+
+
+def _entry_of(path: str) -> str:
+    try:
+        return parse_path(path).entry
+    except ValueError:
+        return path.partition("/")[0]
 
 
 def _was_repeated(status: NodeStatus) -> bool:

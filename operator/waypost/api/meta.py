@@ -74,6 +74,10 @@ class ConditionReason:
     COMPLETED: Final = "Completed"
     COMPLETED_WITH_FAILURES: Final = "CompletedWithFailures"
     CANCELLED: Final = "Cancelled"
+    COMPENSATING: Final = "Compensating"  # compensations run
+    COMPENSATION_FAILED: Final = "CompensationFailed"
+    COMPENSATION_SKIPPED: Final = "CompensationSkipped"
+    NOTHING_TO_COMPENSATE: Final = "NothingToCompensate"
     FINALIZING: Final = "Finalizing"  # the nodes in finally run
     FINALLY_FAILED: Final = "FinallyFailed"
     FINALLY_SKIPPED: Final = "FinallySkipped"
@@ -102,6 +106,7 @@ class EventReason:
     DEFINITION_LOST: Final = "DefinitionLost"
     ROUND_BEGUN: Final = "RoundBegun"
     RUN_PAUSED: Final = "RunPaused"
+    COMPENSATION_BEGUN: Final = "CompensationBegun"
     FINALLY_BEGUN: Final = "FinallyBegun"
     RUN_SUCCEEDED: Final = "RunSucceeded"
     RUN_FAILED: Final = "RunFailed"
@@ -118,6 +123,7 @@ class Condition:
     ACCEPTED: Final = "Accepted"
     SUCCEEDED: Final = "Succeeded"
     FINISHED: Final = "Finished"
+    COMPENSATION_SUCCEEDED: Final = "CompensationSucceeded"  # only if a node has compensate
     FINALLY_SUCCEEDED: Final = "FinallySucceeded"  # only with spec.finally
     AWAITING_APPROVAL: Final = "AwaitingApproval"
     RECONCILING: Final = "Reconciling"

@@ -33,6 +33,11 @@ class NodePath:
         return self.node if self.index is None else f"{self.node}/{self.index}"
 
     @property
+    def entry(self) -> str:
+        """The path of the entry in the status: that of the node or of the compensation."""
+        return f"{self.node}/{_COMPENSATE}" if self.compensates else self.node
+
+    @property
     def is_node(self) -> bool:
         """Whether the path is a node and not a part of one."""
         return self.index is None and not self.compensates

@@ -8,6 +8,7 @@ from waypost.api.base import ATOMIC, JsonValue, StatusCondition, StatusModel, Ti
 from waypost.api.items.status import ItemsStatus
 from waypost.api.kinds.first import MAX_CANDIDATES, CandidateName
 from waypost.api.state.child import ChildStatus
+from waypost.api.state.round import RoundStatus
 from waypost.api.state.usage import Allotment, Usage
 
 NodePhase = Literal[
@@ -35,8 +36,8 @@ RunPhase = Literal[
     "Cancelled",
 ]
 
-# Main: the nodes of spec.nodes; Finalizing: those of spec.finally.
-Stage = Literal["Main", "Finalizing"]
+# Main: the nodes of spec.nodes; Compensating: what undoes them; Finalizing: those of spec.finally.
+Stage = Literal["Main", "Compensating", "Finalizing"]
 
 FINAL_PHASES: frozenset[str] = frozenset({"Succeeded", "Failed", "Skipped", "Cancelled"})
 KEPT_ATTEMPTS = 6  # the first and the last five; `attempt` counts them all
@@ -161,10 +162,11 @@ class NodeStatus(StatusModel):
 
     model_config = ConfigDict(json_schema_extra=ATOMIC)
 
-    path: str = Field(max_length=128, description="Path of the node in the run.")
+    path: str = Field(max_length=128, description="Path of the node, or of its compensation.")
     stage: Stage | None = Field(
         default=None,
-        description="Finalizing: the node is in spec.finally. Absent: it is in spec.nodes.",
+        description="Finalizing: the node is in spec.finally. Compensating: it undoes another "
+        "node. Absent: it is in spec.nodes.",
     )
     phase: NodePhase = Field(description="Phase of the node.")
     reason: str | None = Field(
@@ -202,8 +204,13 @@ class NodeStatus(StatusModel):
     repeats: int | None = Field(
         default=None,
         ge=0,
-        description="Number of times that rerun.from has named the node. In finally: the round "
-        "minus 1.",
+        description="Number of times that rerun.from has named the node, or a round has repeated "
+        "it because it was undone. In finally and of compensations: the round minus 1.",
+    )
+    undo_attempts: int | None = Field(
+        default=None,
+        ge=1,
+        description="Number of the latest attempt of its compensation in earlier rounds.",
     )
     attempt: int | None = Field(default=None, ge=0, description="Number of the latest attempt.")
     attempts: list[AttemptStatus] | None = Field(
@@ -298,24 +305,6 @@ class PinnedTemplate(StatusModel):
     record: str = Field(max_length=253, description="NodeRecord that holds the definition.")
 
 
-class RoundStatus(StatusModel):
-    """A round that has ended."""
-
-    round: int = Field(ge=1, description="Number of the round.")
-    started_at: Timestamp | None = Field(default=None, description="Time when the round began.")
-    ended_at: Timestamp = Field(
-        description="Time when the run ended in this round, or when the next round began."
-    )
-    phase: str = Field(max_length=32, description="Phase of the run at the end of the round.")
-    message: str | None = Field(default=None, max_length=512, description="Result of the round.")
-    generation: int | None = Field(
-        default=None, ge=1, description="The metadata.generation that the round ran."
-    )
-    launched: int = Field(
-        default=0, ge=0, description="Number of attempts launched so far, in all rounds."
-    )
-
-
 class Verdict(StatusModel):
     """Result of the nodes in spec.nodes. Only a failure in finally, or outputs that do not match
     outputSchema, can still change Succeeded to Failed at the end of the run."""
@@ -349,10 +338,13 @@ class AgentWorkflowStatus(StatusModel):
     )
     stage: Stage | None = Field(
         default=None,
-        description="Only with spec.finally. Main: the nodes in spec.nodes run. Finalizing: they "
-        "have all ended, and the nodes in finally run or have run.",
+        description="Only with finally or compensate. Main: the nodes in spec.nodes run. Then "
+        "Compensating: compensations run; then Finalizing: the nodes in finally run or have run.",
     )
     verdict: Verdict | None = Field(default=None, description=Verdict.__doc__)
+    compensate_deadline_at: Timestamp | None = Field(
+        default=None, description="Time by which the compensations must end."
+    )
     finally_deadline_at: Timestamp | None = Field(
         default=None, description="Time by which the nodes in finally must end."
     )
@@ -386,7 +378,8 @@ class AgentWorkflowStatus(StatusModel):
         default_factory=list,
         max_length=16,
         description="Conditions: Accepted, Succeeded, Finished, AwaitingApproval, Reconciling, "
-        "Stalled. FinallySucceeded if there is spec.finally. SetAside when the operator cannot "
+        "Stalled. FinallySucceeded if there is spec.finally, CompensationSucceeded if a node has "
+        "compensate. SetAside when the operator cannot "
         "serve the run, with the cause.",
         json_schema_extra=keyed_by("type"),
     )

@@ -3,7 +3,7 @@
 Descriptions are user documentation: they are what `kubectl explain` prints.
 """
 
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, GetJsonSchemaHandler, StringConstraints
 
@@ -19,6 +19,8 @@ from waypost.api.base import (
     NodeName,
     keyed_by,
 )
+from waypost.api.effects.compensate import Compensate
+from waypost.api.effects.retry import Retry
 from waypost.api.kinds.agent import AgentDefaults, AgentKind, Budget
 from waypost.api.kinds.approval import ApprovalKind
 from waypost.api.kinds.container import ContainerKind
@@ -30,6 +32,7 @@ from waypost.api.kinds.workflow import WorkflowKind
 from waypost.api.modifiers.concurrency import Concurrency
 from waypost.api.modifiers.for_each import ForEach
 from waypost.api.modifiers.repeat import Repeat
+from waypost.api.paths import NodePath, parse_path
 from waypost.api.pod import Isolation, Resources
 from waypost.api.rerun import Rerun
 from waypost.api.template.local import MAX_LOCAL_TEMPLATES, LocalTemplate
@@ -47,88 +50,6 @@ InputKey = Annotated[str, StringConstraints(pattern=INPUT_KEY_PATTERN, max_lengt
 # that the API server allows. A name of another form is refused as the name of no node.
 ListedName = Annotated[str, StringConstraints(max_length=40)]
 ModuleSource = Annotated[str, StringConstraints(min_length=1, max_length=65536)]
-
-
-class Backoff(Model):
-    """Delay before the next attempt: initial * factor^(n-1), at most max."""
-
-    initial: Duration | None = Field(
-        default=None, description="Delay before the second attempt. Default 1s."
-    )
-    factor: int | None = Field(
-        default=None, ge=1, le=10, description="Multiplier for each further delay. Default 2."
-    )
-    max: Duration | None = Field(default=None, description="Maximum delay. Default 5m.")
-
-
-# Failures of the node's own work. Failures of the cluster have separate counters and limits.
-RetriedReason = Literal[
-    "NodeError",
-    "OutputInvalid",
-    "OutputTooLarge",
-    "Timeout",
-    "OutOfMemory",
-    "OutOfDisk",
-    "ResultLost",
-    "ProviderError",
-    "RateLimited",
-    "Refused",
-]
-
-
-ExitCode = Annotated[int, Field(ge=1, le=255)]
-_ExitCodes = Annotated[
-    list[ExitCode],
-    Field(min_length=1, max_length=64, json_schema_extra=UNIQUE_ITEMS),
-]
-
-
-class ExitCodes(Model):
-    """Exit codes that are retried, or that are not. Exactly one of retry and fail."""
-
-    retry: _ExitCodes | None = Field(
-        default=None,
-        description="Only these exit codes are retried, whatever reasons lists. After any other "
-        "exit code the node fails at once. For example [75].",
-    )
-    fail: _ExitCodes | None = Field(
-        default=None,
-        description="After these exit codes the node fails at once. All others are retried if "
-        "reasons allows NodeError. For example [2, 78].",
-    )
-
-
-class Retry(Model):
-    """Extra attempts after a failure of the node's own work."""
-
-    limit: int | None = Field(
-        default=None,
-        ge=0,
-        le=20,
-        description="Maximum number of extra attempts: 2 means at most 3 attempts. Default 0. "
-        "Three things do not count: disruptions by the cluster (evictions, lost machines), pods "
-        "that do not start, and providers that ask the node to wait.",
-    )
-    reasons: list[RetriedReason] | None = Field(
-        default=None,
-        min_length=1,
-        max_length=len(get_args(RetriedReason)),
-        description="Failures that are retried. After any other failure the node fails at once. "
-        "Default: all of them. The list of a node replaces the list in defaults.",
-        json_schema_extra=UNIQUE_ITEMS,
-    )
-    exit_codes: ExitCodes | None = Field(
-        default=None,
-        description="Only for container nodes. Exit codes that are retried, or that are not. "
-        "Default: reasons decides, where an exit code is a NodeError. exitCodes of a node replaces "
-        "exitCodes in defaults.",
-    )
-    backoff: Backoff | None = Field(default=None, description="Delays between attempts.")
-    never: bool | None = Field(
-        default=None,
-        description="Same as effect: once. No second attempt starts once the program may have "
-        "started. Must not be combined with limit, reasons or exitCodes.",
-    )
 
 
 class Node(Model):
@@ -227,6 +148,7 @@ class Node(Model):
     concurrency: Concurrency | None = Field(default=None, description=Concurrency.__doc__)
     repeat: Repeat | None = Field(default=None, description=Repeat.__doc__)
     for_each: ForEach | None = Field(default=None, description=ForEach.__doc__)
+    compensate: Compensate | None = Field(default=None, description=Compensate.__doc__)
 
     @property
     def place(self) -> str:
@@ -247,9 +169,42 @@ class FinallyNode(Node):
         """Leave the refused kinds out of the CRD; the compiler says why they are refused."""
         schema = handler(core)
         target = handler.resolve_ref_schema(schema)
-        for kind in NOT_IN_FINALLY:
-            target["properties"].pop(kind, None)
+        for field in (*NOT_IN_FINALLY, "compensate"):
+            target["properties"].pop(field, None)
         return schema
+
+
+class CompensationNode(Node):
+    """The compensation of a node, in the form in which the compiler checks it and the engine runs
+    it. Its name is its path, such as `charge/compensate`."""
+
+    @property
+    def undoes(self) -> str:
+        """The name of the node that it undoes."""
+        return parse_path(self.name).node
+
+    @property
+    def place(self) -> str:
+        """Its field in the spec, as messages name it."""
+        return f"nodes.{self.undoes}.compensate"
+
+
+def compensation_of(node: Node) -> CompensationNode | None:
+    """The compensation of a node; None if it has none."""
+    given = node.compensate
+    if given is None:
+        return None
+    return CompensationNode.model_construct(
+        name=str(NodePath(node.name, compensates=True)),
+        python=given.python,
+        container=given.container,
+        http=given.http,
+        inputs=given.inputs,
+        timeout=given.timeout,
+        retry=given.retries,
+        effect=given.effect or "idempotent",
+        isolation=node.isolation,
+    )
 
 
 class Defaults(Model):
@@ -312,8 +267,8 @@ class WorkflowBody(Model):
     )
     finally_deadline: Duration | None = Field(
         default=None,
-        description="Maximum duration of finally, measured from the end of all other nodes; "
-        f"deadline does not count there. Default {DEFAULT_FINALLY_DEADLINE}.",
+        description="Maximum duration of finally, measured from its beginning, and of all "
+        f"compensations; deadline does not count there. Default {DEFAULT_FINALLY_DEADLINE}.",
     )
     outputs: dict[InputKey, JsonValue] | None = Field(
         default=None,
@@ -374,12 +329,12 @@ class AgentWorkflowSpec(WorkflowBody):
     cancel: bool | None = Field(
         default=None,
         description="true: stop all nodes permanently. Results that are recorded stay recorded. "
-        "Nodes in finally still run.",
+        "Compensations and nodes in finally still run.",
     )
     skip_finally: bool | None = Field(
         default=None,
-        description="true: stop the nodes in finally too, and start none of them. Only together "
-        "with cancel: true. It cannot be undone.",
+        description="true: stop compensations and nodes in finally too, and start none of them. "
+        "Only together with cancel: true. It cannot be undone.",
     )
     rerun: Rerun | None = Field(default=None, description=Rerun.__doc__)
     parent: Parent | None = Field(default=None, description=Parent.__doc__)
@@ -394,5 +349,11 @@ class AgentWorkflowSpec(WorkflowBody):
 
     @property
     def all_nodes(self) -> list[Node]:
-        """The nodes of the graph, then those of finally."""
-        return [*self.nodes, *(self.finally_ or ())]
+        """The nodes of the graph, then the compensations, then the nodes of finally."""
+        return [*self.nodes, *self.compensations, *(self.finally_ or ())]
+
+    @property
+    def compensations(self) -> list[CompensationNode]:
+        """The compensations of the nodes of the graph."""
+        made = (compensation_of(node) for node in self.nodes if node.compensate is not None)
+        return [node for node in made if node is not None]

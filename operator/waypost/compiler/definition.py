@@ -16,7 +16,7 @@ from waypost.api.status import AgentWorkflowStatus
 from waypost.api.workflow import AgentWorkflowSpec
 from waypost.compiler.calls import local_templates
 from waypost.compiler.fingerprints import fingerprints
-from waypost.compiler.graph import Graph, dependencies_of, find_cycle, sort
+from waypost.compiler.graph import Graph, dependencies_of, find_cycle, sort, with_compensations
 from waypost.compiler.item_sources import item_variables, list_source
 from waypost.compiler.problems import Problem
 from waypost.compiler.rules.called_types import called_types
@@ -74,7 +74,8 @@ class Definition:
         it."""
         if self.spec is None or not any(node.for_each for node in self.graph.nodes.values()):
             return {}
-        return item_schemas(self.spec, self.graph, self.inputs)
+        complete = with_compensations(self.spec, self.graph)
+        return item_schemas(self.spec, complete, self.inputs)
 
     def list_source(self, name: str) -> str | None:
         """A digest of what determines the list of a map in the spec; None for another node."""
@@ -177,7 +178,7 @@ def _judge_local(templates: Mapping[str, JsonObject], fields: JsonObject) -> Jud
 
 
 def _graph_of(spec: AgentWorkflowSpec) -> tuple[Graph, tuple[Problem, ...]]:
-    nodes = {node.name: node for node in spec.all_nodes}
+    nodes = {node.name: node for node in (*spec.nodes, *(spec.finally_ or ()))}
     dependencies = {name: dependencies_of(node) for name, node in nodes.items()}
     cycle = find_cycle(dependencies)
     if cycle:
@@ -209,7 +210,8 @@ def _value_problems(
 
     `inputs` is None if they are not known yet: each run of a template gives its own.
     """
-    typed = list(dict.fromkeys(type_problems(spec, graph, inputs, called)))
+    complete = with_compensations(spec, graph)
+    typed = list(dict.fromkeys(type_problems(spec, complete, inputs, called)))
     if inputs is None:
         return typed
     certain = {problem.field for problem in typed if problem.severity == "error"}

@@ -6,11 +6,13 @@ from typing import Any, Final, get_args
 
 from pydantic import BaseModel
 
+from waypost.api.effects.compensate import Compensate
 from waypost.api.template.local import LocalTemplate
 from waypost.api.workflow import AgentWorkflowSpec, Node
 
 _DEPTH: Final = 2
-_REPEATED: Final = (Node, LocalTemplate)  # their fields are those of a node and of a run
+# Their fields are those of a node and of a run.
+_REPEATED: Final = (Node, LocalTemplate, Compensate)
 _MOST: Final = 5  # a name in more places says nothing about what was meant
 
 

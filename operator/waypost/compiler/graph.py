@@ -4,13 +4,13 @@ The form of a reference decides the join (semantics.md, "Joins"): a soft one wai
 other node has ended, a hard one needs it to have succeeded.
 """
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from waypost.api.status import Stage
-from waypost.api.workflow import Node
+from waypost.api.workflow import AgentWorkflowSpec, CompensationNode, Node
 from waypost.compiler.kinds.table import compiler_kind
 from waypost.compiler.modifiers.table import modifier_of
 from waypost.expressions.references import Path
@@ -40,12 +40,13 @@ class Dependencies:
 @dataclass(frozen=True)
 class Graph:
     """A checked, acyclic graph. `order` is topological, stable in the order of the spec, with the
-    nodes of `spec.finally` last."""
+    compensations and then the nodes of `spec.finally` last."""
 
     nodes: dict[str, Node]
     dependencies: dict[str, Dependencies]
     order: tuple[str, ...]
     finally_nodes: frozenset[str] = frozenset()
+    compensations: frozenset[str] = frozenset()  # their paths
 
     @cached_property
     def choosers(self) -> tuple[str, ...]:
@@ -54,20 +55,27 @@ class Graph:
 
     def stage_of(self, name: str) -> Stage | None:
         """The stage of a node, as its status says it: None for a node of `spec.nodes`."""
+        if name in self.compensations:
+            return "Compensating"
         return "Finalizing" if name in self.finally_nodes else None
 
     def downstream(self, name: str) -> frozenset[str]:
         """Every node that waits for `name`, directly or through others.
 
-        No node of finally is downstream of a main node: it runs however that one ends.
+        No node of finally, and no compensation, is downstream of a main node: it runs however that
+        one ends.
         """
         reached = {name}
         for other in self.order:
-            if other in self.finally_nodes and name not in self.finally_nodes:
+            if self.stage_of(other) != self.stage_of(name):
                 continue
             if self.dependencies[other].all & reached:
                 reached.add(other)
         return frozenset(reached - {name})
+
+    def upstream(self, name: str) -> frozenset[str]:
+        """Every node that `name` waits for, directly or through others."""
+        return reached_from(name, self.dependencies)
 
 
 def evaluated_fields(node: Node) -> Iterator[tuple[str, Any]]:
@@ -132,6 +140,19 @@ def _is_soft(path: Path) -> bool:
     return path.soft or path.fields[1] != "output"
 
 
+def reached_from(name: str, dependencies: Mapping[str, Dependencies]) -> frozenset[str]:
+    """Every node that `name` waits for, directly or through others; `dependencies` may have
+    cycles."""
+    found: set[str] = set()
+    waiting = [name]
+    while waiting:
+        for other in dependencies[waiting.pop()].all - found:
+            found.add(other)
+            if other in dependencies:
+                waiting.append(other)
+    return frozenset(found)
+
+
 def find_cycle(dependencies: dict[str, Dependencies]) -> tuple[str, ...]:
     """The names along one cycle, with the first one repeated at the end; empty if there is none."""
     done: set[str] = set()
@@ -175,3 +196,45 @@ def sort(
         waiting = [name for name in waiting if name not in placed]
     order.sort(key=lambda name: name in finally_nodes)  # stable: no main node waits for one of them
     return Graph(nodes, dependencies, tuple(order), finally_nodes)
+
+
+def with_compensations(
+    spec: AgentWorkflowSpec, graph: Graph, paths: Container[str] | None = None
+) -> Graph:
+    """`graph` with the compensations of its nodes.
+
+    Args:
+        spec: The spec of the graph.
+        graph: Its graph.
+        paths: Only the compensations with these paths; None for all of them.
+    """
+    added = {
+        node.name: node
+        for node in spec.compensations
+        if node.undoes in graph.nodes and (paths is None or node.name in paths)
+    }
+    if not added:
+        return graph
+    main = [name for name in graph.order if name not in graph.finally_nodes]
+    last = [name for name in graph.order if name in graph.finally_nodes]
+    dependencies = {name: _dependencies(node, graph) for name, node in added.items()}
+    return Graph(
+        {**graph.nodes, **added},
+        {**graph.dependencies, **dependencies},
+        (*main, *added, *last),
+        graph.finally_nodes,
+        frozenset(added),
+    )
+
+
+def _dependencies(node: CompensationNode, graph: Graph) -> Dependencies:
+    """What a compensation may read: the node that it undoes, what that one has read, and the nodes
+    before it that the compensation refers to. All of them have ended."""
+    named = dependencies_of(node).joined & graph.nodes.keys()
+    read = graph.dependencies[node.undoes].joined
+    return Dependencies(hard=frozenset(), soft=frozenset({node.undoes, *read, *named}))
+
+
+def undone_by(node: Node) -> str | None:
+    """The name of the node that a compensation undoes; None for other nodes."""
+    return node.undoes if isinstance(node, CompensationNode) else None

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from waypost.api.base import Effect, parse_duration
-from waypost.api.workflow import AgentWorkflowSpec, ExitCodes, Node, Retry
+from waypost.api.effects.retry import ExitCodes, Retry
+from waypost.api.workflow import AgentWorkflowSpec, Node
 from waypost.compiler.kinds.table import compiler_kind
 from waypost.protocol.reasons import Reason
 

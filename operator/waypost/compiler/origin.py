@@ -117,8 +117,9 @@ def needed(
         return Own()
     rerun = objects.section(spec, "rerun")
     requested = _requests_round(spec, status)
-    # A round that is requested while finally runs begins after it.
-    begins = requested and (status.stage != "Finalizing" or status.finished_at is not None)
+    # A round that is requested while compensations or finally run begins after them.
+    cleans_up = status.stage in ("Compensating", "Finalizing")
+    begins = requested and (not cleans_up or status.finished_at is not None)
     rejected = status.phase == "Rejected"
     if rejected and status.observed_generation == generation:
         return Settled()

@@ -8,6 +8,8 @@ import json
 from collections.abc import Iterator
 from typing import Any, Final, TypeVar
 
+from waypost.api.effects.compensate import Compensate
+from waypost.api.kinds.http import HttpKind
 from waypost.api.kinds.table import work_of
 from waypost.api.workflow import AgentWorkflowSpec, Node
 from waypost.compiler.kinds.table import compiler_kind
@@ -105,8 +107,17 @@ def _bundled_node(node: _N, once: _Bundling) -> _N:
     own = {name: once.of(value) for name, value in given.items() if value is not None}
     if own:
         changes[kind.name] = work.model_copy(update=own)
+    if node.compensate is not None and node.compensate.http is not None:
+        changes["compensate"] = _bundled_compensation(node.compensate, node.compensate.http, once)
     same = all(getattr(node, name) is value for name, value in changes.items())
     return node if same else node.model_copy(update=changes)
+
+
+def _bundled_compensation(given: Compensate, http: HttpKind, once: _Bundling) -> Compensate:
+    if http.response_schema is None:
+        return given
+    changed = http.model_copy(update={"response_schema": once.of(http.response_schema)})
+    return given.model_copy(update={"http": changed})
 
 
 def bundle(value: Json, shared: dict[str, Json]) -> Json:

@@ -72,16 +72,15 @@ OUR_FIELD: Final[Mapping[str, str]] = {
         "nodes of the run; those that do not depend on each other run at the same time",
     ),
     **dict.fromkeys(("vars", "variables"), "inputs of the run"),
+    **dict.fromkeys(
+        ("compensation", "undo", "rollback", "saga", "compensations"), "compensate of a node"
+    ),
     "run": "python.source of a node, or container.command",
     "id": "name",
     "serviceAccount": "isolation.serviceAccountName of a node",
 }
 # word -> what to do instead today
 NOT_YET: Final[Mapping[str, str]] = {
-    **dict.fromkeys(
-        ("compensate", "compensation"),
-        "undo in a node of finally, which reads run.phase and nodes.<name>.?output",
-    ),
     **dict.fromkeys(
         ("signal", "waitForEvent", "event", "events"),
         "use an approval node, which a program can answer too",
@@ -104,6 +103,7 @@ _PAGES: Final[Mapping[str, str]] = {
     "rerun": "recovery.md",
     "retry": "semantics.md",
     "approval": "semantics.md",
+    "compensate": "compensation.md",
     "finally": "finally.md",
     "ModelProvider": "providers.md",
     "ToolServer": "providers.md",

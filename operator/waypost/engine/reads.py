@@ -80,7 +80,7 @@ def _input_reads(observed: Observed, known: dict[str, NodeStatus], path: str) ->
     if status is not None and status.phase in FINAL_PHASES:  # Superseding may start in this pass
         return set()
     graph = observed.definition.graph
-    if path in graph.finally_nodes and not transition.is_finalizing(observed.status):
+    if path in graph.finally_nodes and observed.status.stage != "Finalizing":
         return set()
     names = set()
     if status is not None and status.loop is not None and status.loop.previous is not None:

@@ -55,6 +55,6 @@ def _output_schema(caller: Caller, definition: JsonObject) -> object:
     except ValidationError:
         text = f"the spec of run {caller.ref.run} cannot be read"
         raise Refused(RefusalReason.NOT_CURRENT, text) from None
-    name = parse_path(caller.ref.path).node
+    name = parse_path(caller.ref.path).entry
     node = next((node for node in spec.all_nodes if node.name == name), None)
     return node.output_schema if node else None

@@ -36,6 +36,8 @@ class RunEnded:
     reason: str  # of the condition Succeeded
     started: datetime
     finished: datetime
+    # Succeeded, CompensationFailed, CompensationSkipped; "" if nothing had to be undone
+    compensation: str = ""
     finally_: str = ""  # Succeeded, FinallyFailed, FinallySkipped; "" without nodes in finally
 
 
@@ -243,12 +245,22 @@ def _run(before: AgentWorkflowStatus, after: AgentWorkflowStatus) -> Iterator[Ru
         reason=succeeded[0].reason if succeeded else after.phase,
         started=parse_timestamp(after.round_started_at or after.started_at) or finished,
         finished=finished,
+        compensation=_compensation(after),
         finally_=_finally(after),
     )
 
 
+def _compensation(after: AgentWorkflowStatus) -> str:
+    undone = any(status.stage == "Compensating" for status in after.nodes)
+    return _outcome(after, Condition.COMPENSATION_SUCCEEDED) if undone else ""
+
+
 def _finally(after: AgentWorkflowStatus) -> str:
-    found = [item for item in after.conditions if item.type == Condition.FINALLY_SUCCEEDED]
+    return _outcome(after, Condition.FINALLY_SUCCEEDED)
+
+
+def _outcome(after: AgentWorkflowStatus, condition: str) -> str:
+    found = [item for item in after.conditions if item.type == condition]
     if not found:
         return ""
     return SUCCEEDED if found[0].status == "True" else found[0].reason

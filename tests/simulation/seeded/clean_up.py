@@ -42,7 +42,7 @@ def _finally_beside_a_main_program(patch: pytest.MonkeyPatch) -> None:
     is_over = ending._stage_is_over
 
     def early(transition: Transition) -> bool:
-        bound = not transition.finalizing and closing_reason(transition) is not None
+        bound = not transition.cleans_up and closing_reason(transition) is not None
         return bound or is_over(transition)
 
     patch.setattr(ending, "_stage_is_over", early)
@@ -65,11 +65,11 @@ def _the_deadline_of_the_run_ends_finally(patch: pytest.MonkeyPatch) -> None:
     of_run = deadlines.of_run
 
     def of_both(transition: Transition) -> Any:
-        finalizing, transition.finalizing = transition.finalizing, False
+        cleans_up, transition.cleans_up = transition.cleans_up, False
         try:
             return of_run(transition)
         finally:
-            transition.finalizing = finalizing
+            transition.cleans_up = cleans_up
 
     patch.setattr(deadlines, "of_run", of_both)
 

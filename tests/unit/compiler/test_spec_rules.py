@@ -119,12 +119,6 @@ TABLE = [
         "rerun.from",
         "node c is in finally, which runs at the end of every round",
     ),
-    bad(
-        "compensate-is-not-there-yet",
-        spec(python("a", compensate={"python": {}})),
-        "nodes[0].compensate",
-        "undo in a node of finally",
-    ),
     bad("no-kind", spec({"name": "a"}), "nodes.a", "exactly one of python, container"),
     bad(
         "variables-that-collide",

@@ -225,6 +225,27 @@ def test_the_end_of_a_run_says_how_finally_ended(state: str, reason: str, outcom
     assert fact.finally_ == outcome
 
 
+@pytest.mark.parametrize(
+    ("state", "reason", "undone", "outcome"),
+    [
+        ("True", "Completed", True, "Succeeded"),
+        ("False", "CompensationFailed", True, "CompensationFailed"),
+        ("True", "NothingToCompensate", False, ""),
+    ],
+)
+def test_the_end_of_a_run_says_how_compensation_ended(
+    state: str, reason: str, undone: bool, outcome: str
+) -> None:
+    condition = {"type": "CompensationSucceeded", "status": state, "reason": reason}
+    condition["lastTransitionTime"] = at(4)
+    entry = {"path": "draft/compensate", "stage": "Compensating", "phase": "Succeeded"}
+    nodes = {"nodes": [entry]} if undone else {}
+    done = status(startedAt=at(0), finishedAt=at(4), conditions=[condition], **nodes)
+    fact = ended(observed(), status(), done)[-1]
+    assert isinstance(fact, RunEnded)
+    assert fact.compensation == outcome
+
+
 def test_an_attempt_that_never_started_has_no_start() -> None:
     item = attempt(1, reason="ImagePull")
     del item["startedAt"]

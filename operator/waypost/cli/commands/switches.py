@@ -39,7 +39,7 @@ def cancel_run(
     run: options.Run,
     skip_finally: Annotated[
         bool,
-        typer.Option("--skip-finally", help="Stop the nodes of spec.finally too."),
+        typer.Option("--skip-finally", help="Stop compensations and finally too."),
     ] = False,
     namespace: options.Namespace = None,
     context: options.Context = None,
@@ -47,8 +47,8 @@ def cancel_run(
 ) -> None:
     """Cancel a run for good.
 
-    Results that are already recorded are kept. The nodes of spec.finally still run, unless
-    --skip-finally is given.
+    Results that are already recorded are kept. Compensations and the nodes of spec.finally still
+    run, unless --skip-finally is given.
     """
     skipped = {"skipFinally": True} if skip_finally else {}
     _set(run, {"cancel": True, **skipped}, kubeconfig, context, namespace)

@@ -38,6 +38,8 @@ _STYLES: Final = {
 _UNFOLDED: Final = 10_000  # columns
 Row = tuple[str, ...]
 
+_TITLES = {"Compensating": "compensation", "Finalizing": "finally"}
+
 
 def console() -> Console:
     """Standard output: as wide as the terminal; in a pipe, lines of any length, so that grep works.
@@ -70,7 +72,8 @@ def details(run: RunReport) -> Iterator[Text]:
         parts = ", ".join(f"{key} {value}" for key, value in run.budget.items())
         yield Text(f"budget   {format.tame(parts)}")
     if run.verdict and not run.finished_at:
-        yield Text(f"finally  runs after {run.verdict.phase} ({run.verdict.reason})")
+        stage = "undo    " if run.stage == "Compensating" else "finally "
+        yield Text(f"{stage} runs after {run.verdict.phase} ({run.verdict.reason})")
     if run.template:
         pin = run.template
         yield Text(f"template {pin.name}, generation {pin.generation}, {pin.digest[:19]}")
@@ -78,6 +81,8 @@ def details(run: RunReport) -> Iterator[Text]:
         yield Text(f"waiting  {format.tame(run.waiting)}")
     if run.message and run.phase in ("Failed", "Rejected", "Cancelled", "Paused"):
         yield Text(f"why      {run.reason}: {format.tame(run.message, limit=1000)}")
+    if run.compensation:
+        yield Text(f"undo     {format.tame(run.compensation, limit=1000)}")
 
 
 def node_table(run: RunReport, *, wide: bool) -> Table:
@@ -90,8 +95,8 @@ def node_table(run: RunReport, *, wide: bool) -> Table:
     for column in [*columns, "REASON"]:
         table.add_column(column, no_wrap=True, overflow="ellipsis")
     for node in run.nodes:
-        if node is _first_of_finally(run):
-            table.add_row(Text("finally:", style="dim"))
+        if title := _begins(run, node):
+            table.add_row(Text(f"{title}:", style="dim"))
         cells = [*_cells(node), *(_wide_cells(node) if wide else ())]
         cells += [node.disposition or "-"] if again else []
         row = [Text(cell) for cell in [*cells, format.tame(_why(node), limit=160)]]
@@ -151,8 +156,8 @@ def tree(run: RunReport) -> Tree:
     """The run, its nodes, their attempts, and the calls made in each attempt."""
     top = trunk = Tree(headline(run), guide_style="dim")
     for node in run.nodes:
-        if node is _first_of_finally(run):
-            top = trunk.add(Text("finally"))
+        if title := _begins(run, node):
+            top = trunk.add(Text(title))
         facts = [format.duration(node.seconds), format.usage(node.usage)]
         if node.items is not None:
             facts.append(f"{_counts(node.items)} items")
@@ -184,9 +189,10 @@ def _add_items(branch: Tree, items: ItemsReport) -> None:
         branch.add(Text(f"{items.more} more items failed, run or were repeated", style="dim"))
 
 
-def _first_of_finally(run: RunReport) -> NodeReport | None:
-    """The first node of finally, before which the others are set apart; None if there is none."""
-    return next((node for node in run.nodes if node.stage is not None), None)
+def _begins(run: RunReport, node: NodeReport) -> str:
+    """The title of the stage that begins with this node; "" if none does."""
+    first = next(one for one in run.nodes if one.stage == node.stage)
+    return _TITLES.get(node.stage or "", "") if node is first else ""
 
 
 def _add_attempt(branch: Tree, attempt: AttemptReport) -> None:

@@ -26,6 +26,7 @@ from waypost.api.status import (
 from waypost.cli.errors import CommandError
 from waypost.cli.report.map_items import items_of_interest
 from waypost.kube.node_records import LARGEST, record_fact
+from waypost.kube.objects import section
 from waypost.kube.timestamps import parse_timestamp
 from waypost.ports.cluster import Obj
 
@@ -121,7 +122,7 @@ class NodeReport(Model):
 
     path: str
     kind: str
-    stage: str | None = None  # Finalizing: in spec.finally
+    stage: str | None = None  # Finalizing: in spec.finally; Compensating: undoes another node
     phase: str
     reason: str | None = None
     message: str | None = None
@@ -156,6 +157,7 @@ class RunReport(Model):
     waiting: str | None = None
     reason: str | None = None
     message: str | None = None
+    compensation: str | None = None  # why nodes were not undone
     created_at: str | None = None
     started_at: str | None = None
     finished_at: str | None = None
@@ -212,6 +214,7 @@ def report(
         waiting=status.waiting,
         reason=reason,
         message=message,
+        compensation=_not_undone(status),
         created_at=meta.get("creationTimestamp"),
         started_at=status.started_at,
         finished_at=status.finished_at,
@@ -242,7 +245,29 @@ def _nodes(
     source = value if isinstance(value, dict) else spec
     last = [{**node, "finally": True} for node in source.get("finally") or ()]
     known: list[Mapping[str, Any]] = [{"name": node.path} for node in status.nodes]
-    return [*source["nodes"], *last] if source.get("nodes") else known
+    if not source.get("nodes"):
+        return known
+    return [*source["nodes"], *_compensations(source["nodes"], status), *last]
+
+
+def _compensations(
+    nodes: Sequence[Mapping[str, Any]], status: AgentWorkflowStatus
+) -> list[Mapping[str, Any]]:
+    """The compensations that the run needs, those of later nodes first."""
+    known = {one.path for one in status.nodes if one.stage == "Compensating"}
+    made = [
+        {**section(node, "compensate"), "name": f"{node['name']}/compensate", "undoes": True}
+        for node in reversed(nodes)
+    ]
+    return [node for node in made if node["name"] in known]
+
+
+def _not_undone(status: AgentWorkflowStatus) -> str | None:
+    """Why nodes were not undone; None if all were, or while it is not known."""
+    for item in status.conditions:
+        if item.type == Condition.COMPENSATION_SUCCEEDED and item.status == "False":
+            return item.message
+    return None
 
 
 def _verdict(status: AgentWorkflowStatus) -> tuple[str | None, str | None]:
@@ -265,7 +290,7 @@ def _node(
     records: Mapping[str, Obj],
 ) -> NodeReport:
     name, kind = spec["name"], next((kind for kind in KINDS if kind in spec), "unknown")
-    stage = "Finalizing" if "finally" in spec else None
+    stage = "Finalizing" if "finally" in spec else "Compensating" if "undoes" in spec else None
     if status is None:
         return NodeReport(path=name, kind=kind, stage=stage, phase="Pending")
     attempts: Sequence[AttemptStatus] = status.attempts or ()

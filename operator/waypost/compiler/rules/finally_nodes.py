@@ -1,11 +1,20 @@
-"""Rules for `spec.finally`: its kinds, what its nodes may refer to, and what only they can read."""
+"""Rules for `spec.finally` and `compensate`: the kinds, what they may refer to, and what only they
+can read."""
 
 from collections.abc import Iterator
 from typing import Final
 
 from waypost.api.base import JsonValue
-from waypost.api.workflow import NOT_IN_FINALLY, AgentWorkflowSpec, Node
-from waypost.compiler.graph import dependencies_of, evaluated_fields
+from waypost.api.crd.rules.compensations import COMPENSATED
+from waypost.api.kinds.table import has_one_kind, kind_of
+from waypost.api.workflow import (
+    MAX_NODES,
+    NOT_IN_FINALLY,
+    AgentWorkflowSpec,
+    CompensationNode,
+    Node,
+)
+from waypost.compiler.graph import dependencies_of, evaluated_fields, reached_from
 from waypost.compiler.on_failure import pauses
 from waypost.compiler.problems import Problem
 from waypost.expressions.templates import paths_in, references_in
@@ -88,3 +97,57 @@ def _reads_of_the_verdict(place: str, value: JsonValue) -> Iterator[Problem]:
         if path.root == "run" and path.fields[:1] and path.fields[0] in VERDICT_FIELDS:
             text = f"run.{path.fields[0]} is only available in nodes of finally: {_BEGINS}"
             yield Problem(place, text)
+
+
+def compensation_kind_problems(spec: AgentWorkflowSpec) -> Iterator[Problem]:
+    """Report compensations without exactly one kind, and nodes that cannot have one."""
+    for node in spec.nodes:
+        given = node.compensate
+        if given is None or not has_one_kind(node):
+            continue
+        place = f"{node.place}.compensate"
+        if sum(one is not None for one in (given.python, given.container, given.http)) != 1:
+            yield Problem(place, "expected exactly one of python, container, http")
+        if text := _refusal(node):
+            yield Problem(place, f"{text}; undo what it does in a node of finally")
+    for clean_up in spec.finally_ or ():
+        if clean_up.compensate is not None:
+            text = "a node of finally is never undone; remove compensate"
+            yield Problem(f"{clean_up.place}.compensate", text)
+
+
+def _refusal(node: Node) -> str:
+    kind = kind_of(node).name
+    if kind not in COMPENSATED:
+        return f"cannot be used with {kind}, only with {', '.join(COMPENSATED)}"
+    if node.repeat is not None or node.for_each is not None:
+        modifier = "repeat" if node.repeat is not None else "forEach"
+        return f"cannot be used together with {modifier} yet"
+    return ""
+
+
+def compensation_problems(spec: AgentWorkflowSpec) -> Iterator[Problem]:
+    """Report references of compensations to nodes that come later, and too many of them."""
+    compensations = spec.compensations
+    count = len(spec.nodes) + len(compensations) + len(spec.finally_ or ())
+    if compensations and count > MAX_NODES:
+        text = (
+            f"the run has {count} nodes, those in finally and compensations included; the limit is "
+            f"{MAX_NODES}: remove some, or split the workflow"
+        )
+        yield Problem("nodes", text)
+    dependencies = {node.name: dependencies_of(node) for node in spec.nodes}
+    names = {node.name for node in spec.all_nodes}
+    for node in compensations:
+        later = names - reached_from(node.undoes, dependencies) - {node.undoes}
+        yield from _later_references(node, later)
+
+
+def _later_references(node: CompensationNode, later: set[str]) -> Iterator[Problem]:
+    for place, value in evaluated_fields(node):
+        for name in sorted({reference.node for reference in references_in(value)} & later):
+            text = (
+                f"node {name} does not come before {node.undoes}, so it may be undone already; "
+                f"refer only to self and to nodes that {node.undoes} waits for"
+            )
+            yield Problem(f"{node.place}.{place}", text)

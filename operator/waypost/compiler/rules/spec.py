@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from waypost.api.base import JsonValue, parse_duration
+from waypost.api.effects.retry import ExitCodes, Retry
 from waypost.api.kinds.table import KINDS, has_one_kind
 from waypost.api.template.spec import BESIDE, TEMPLATE_ONLY
-from waypost.api.workflow import AgentWorkflowSpec, ExitCodes, Retry
+from waypost.api.workflow import AgentWorkflowSpec, CompensationNode
 from waypost.compiler.graph import evaluated_fields
 from waypost.compiler.kinds.table import KINDS as COMPILER_KINDS
 from waypost.compiler.kinds.table import compiler_kind
@@ -21,7 +22,11 @@ from waypost.compiler.problems import Problem
 from waypost.compiler.rules.candidates import candidate_problems
 from waypost.compiler.rules.concurrency import concurrency_problems
 from waypost.compiler.rules.exec_texts import exec_problems
-from waypost.compiler.rules.finally_nodes import finally_problems
+from waypost.compiler.rules.finally_nodes import (
+    compensation_kind_problems,
+    compensation_problems,
+    finally_problems,
+)
 from waypost.compiler.rules.maps import map_problems
 from waypost.compiler.rules.python_code import modules
 from waypost.compiler.rules.rerun import rerun_problems
@@ -94,8 +99,9 @@ def source_problems(spec: AgentWorkflowSpec) -> Iterator[Problem]:
 def kind_problems(spec: AgentWorkflowSpec) -> Iterator[Problem]:
     """Report nodes without exactly one kind. Call it before any code that needs the kind."""
     for node in spec.all_nodes:
-        if not has_one_kind(node):
+        if not has_one_kind(node) and not isinstance(node, CompensationNode):
             yield Problem(node.place, f"expected exactly one of {', '.join(KINDS)}")
+    yield from compensation_kind_problems(spec)
 
 
 def _unique_names(spec: AgentWorkflowSpec) -> Iterator[Problem]:
@@ -204,7 +210,8 @@ def _all_evaluated(spec: AgentWorkflowSpec) -> Iterator[tuple[str, JsonValue, st
     """(field path, value, field path below its node or '') of everything that is evaluated."""
     for node in spec.all_nodes:
         for place, value in evaluated_fields(node):
-            yield f"{node.place}.{place}", value, place
+            undoes = isinstance(node, CompensationNode) and place.startswith("inputs.")
+            yield f"{node.place}.{place}", value, f"compensate.{place}" if undoes else place
     for key, value in (spec.outputs or {}).items():
         yield f"outputs.{key}", value, "outputs"
 
@@ -277,7 +284,8 @@ def _is_one_expression(value: JsonValue) -> bool:
 
 
 def _references_resolve(spec: AgentWorkflowSpec) -> Iterator[Problem]:
-    names = {node.name for node in spec.all_nodes}
+    compensations = {node.name for node in spec.compensations}
+    names = {node.name for node in spec.all_nodes} - compensations
     known = ", ".join(sorted(names)[:12])
     for place, value, _ in _all_evaluated(spec):
         owner = place.split(".")[1] if place.startswith(("nodes.", "finally.")) else ""
@@ -285,7 +293,8 @@ def _references_resolve(spec: AgentWorkflowSpec) -> Iterator[Problem]:
             if reference.node not in names:
                 yield Problem(place, f"there is no node {reference.node!r}; nodes: {known}")
             elif reference.node == owner:
-                own = "self.output" if place.endswith(".repeat.until") else "self.inputs"
+                ended = place.endswith(".repeat.until") or ".compensate." in place
+                own = "self.output" if ended else "self.inputs"
                 text = f"a node cannot refer to itself; for its {own.removeprefix('self.')}"
                 yield Problem(place, f"{text} use {own}")
     for node in spec.all_nodes:
@@ -327,6 +336,7 @@ _STRUCTURAL: Final[tuple[Rule, ...]] = (
     _references_resolve,  # names, dependsOn, after
     candidate_problems,  # which nodes can be candidates of first
     finally_problems,  # kinds, references between nodes and finally
+    compensation_problems,  # what compensations refer to, and how many there are
 )
 # A run that an earlier release accepted continues, whatever these find (S24).
 _OTHERS: Final[tuple[Rule, ...]] = (

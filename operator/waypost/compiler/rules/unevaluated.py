@@ -24,6 +24,7 @@ _LEFT_OUT: Final[dict[str, Any]] = {
     "inputs": True,
     "input_schema": True,
     "output_schema": True,
+    "compensate": True,  # checked as a node
 }
 _OUR_EXPRESSION: Final = re.compile(r"\$\{\s*(inputs|nodes|self|run)\b[^}]*\}")
 _DOUBLE_BRACES: Final = re.compile(r"\{\{[-=]?\s*[A-Za-z_.$][^{}]*\}\}")

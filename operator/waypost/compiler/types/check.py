@@ -12,18 +12,19 @@ from typing import Any, Final
 
 from waypost.api.base import JsonObject, JsonValue
 from waypost.api.workflow import AgentWorkflowSpec, Node
-from waypost.compiler.graph import Graph, evaluated_fields, softened_by
+from waypost.compiler.graph import Graph, evaluated_fields, softened_by, undone_by
 from waypost.compiler.kinds.table import compiler_kind
 from waypost.compiler.modifiers.table import modifier_of
+from waypost.compiler.node_settings import retries_of
 from waypost.compiler.problems import Problem
 from waypost.compiler.types import candidates, cel_checker
 from waypost.compiler.types.assignability import Comparison
 from waypost.compiler.types.branches import branch_warnings
 from waypost.compiler.types.called import CalledTypes
 from waypost.compiler.types.environment import Environment, own_inputs
-from waypost.compiler.types.fields import element_of, field_of, required_by
+from waypost.compiler.types.fields import at_path, element_of, required_by
 from waypost.compiler.types.inference import Inference, Inferred, Remark
-from waypost.compiler.types.narrowing import Steps, Tested
+from waypost.compiler.types.narrowing import Steps, Tested, tested_by
 from waypost.compiler.types.schemas import Linked, Unknown, closed
 from waypost.compiler.types.wording import constant_remark, message, severity
 from waypost.expressions.cel import Declared
@@ -81,6 +82,7 @@ class _Check:
     comparison: Comparison = field(default_factory=Comparison)
     taken: Linked = field(default_factory=Linked)
     _called: Linked = field(default_factory=Linked)
+    _own_inputs: dict[str, Json] = field(default_factory=dict)  # of the nodes checked so far
     _softened: dict[str, str] = field(default_factory=dict)  # of the node that is being checked
 
     def __post_init__(self) -> None:
@@ -91,9 +93,13 @@ class _Check:
         upstream: dict[str, Tested] = {}
         tested: dict[str, Tested] = {}
         for name in self.graph.order:
+            undone = undone_by(self.graph.nodes[name])
+            if undone is not None:
+                upstream[name] = tested[name] = tested[undone]
+                continue
             gates = (tested[other] for other in self.graph.dependencies[name].hard)
             upstream[name] = reduce(or_, gates, Tested())
-            tested[name] = upstream[name] | _tested_by(self.graph.nodes[name])
+            tested[name] = upstream[name] | tested_by(self.graph.nodes[name])
         for node in self.spec.all_nodes:
             yield from self._node(node, upstream[node.name], tested[node.name])
         yield from self._outputs()
@@ -111,7 +117,7 @@ class _Check:
     def _node(self, node: Node, upstream: Tested, tested: Tested) -> Iterator[Problem]:
         self._softened = {name: soft.cause for name, soft in softened_by(node).items()}
         yield from self._surprising_joins(node)
-        before = self.environment.of_node(node.name)
+        before = self._before(node)
 
         def infer(value: JsonValue) -> Json:
             return self._value(value, before, tested).schema
@@ -122,6 +128,14 @@ class _Check:
             self._types = cel_checker.environment({**self._shared, **self._scoped(node, view)})
         yield from self._fields(node, before, view, upstream, tested)
         self._types = self._shared_types
+
+    def _before(self, node: Node) -> JsonObject:
+        """The context of a node's `when`, and of its inputs without a modifier."""
+        before, undone = self.environment.of_node(node.name), undone_by(node)
+        if undone is None:
+            return before
+        once = retries_of(self.spec, self.graph.nodes[undone]).once
+        return self.environment.of_undone(undone, before, self._own_inputs[undone], once=once)
 
     def _fields(
         self, node: Node, before: Json, view: JsonObject, upstream: Tested, tested: Tested
@@ -138,6 +152,7 @@ class _Check:
         yield from self._call(node, given)
         required = [key for key, value in given.items() if value.present]
         inputs = own_inputs(takes, {key: v.schema for key, v in given.items()}, required)
+        self._own_inputs[node.name] = inputs
         own = self.environment.own(view, inputs)
         for below, value in evaluated_fields(node):
             if below == "when":
@@ -234,7 +249,7 @@ class _Check:
 
     def _surprising_joins(self, node: Node) -> Iterator[Problem]:
         """Warn of dependencies that are soft only because the node tests for a property."""
-        if node.name in self.graph.finally_nodes:
+        if self.graph.stage_of(node.name) is not None:
             return  # it runs in any case, as intended
         for name, soft in softened_by(node).items():
             if soft.of_property and name in self.graph.nodes and not self.environment.is_sure(name):
@@ -356,7 +371,7 @@ class _Check:
         ):
             if steps in tested:
                 continue
-            schema = _at(view, steps)
+            schema = at_path(view, steps)
             if id(schema) not in known:
                 known[id(schema)] = schema, cel_checker.declared_type(schema)
             kind = known[id(schema)][1]
@@ -370,25 +385,10 @@ class _Check:
         tested = {(p.root, *p.fields) for p in paths if p.steps and p.steps[-1].guarded}
         types: dict[Steps, Declared] = {}
         for steps in {(p.root, *p.fields) for p in paths if p.root in SCOPED} - tested:
-            kind = cel_checker.declared_type(_at(view, steps))
+            kind = cel_checker.declared_type(at_path(view, steps))
             if kind is not None:
                 types[steps] = kind
         return types
-
-
-def _at(view: Json, steps: Steps) -> Json:
-    schema = view
-    for step in steps:
-        schema = field_of(schema, step, where="").schema
-    return schema
-
-
-def _tested_by(node: Node) -> Tested:
-    """The paths that a node's condition tests: if the node runs, it excludes some alternatives."""
-    template = None if node.when is None else parse_template(node.when)
-    if not isinstance(template, Template) or not isinstance(template.parts[0], Compiled):
-        return Tested()
-    return Tested.by(template.parts[0].tree.expr)
 
 
 def _all_remarks(values: Iterable[_Value]) -> tuple[Remark, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from waypost.api.base import JsonObject, JsonValue
-from waypost.api.workflow import AgentWorkflowSpec
+from waypost.api.workflow import AgentWorkflowSpec, CompensationNode
 from waypost.compiler.graph import Graph
 from waypost.compiler.kinds.table import compiler_kind
 from waypost.compiler.modifiers.modifier import Typing
@@ -87,6 +87,9 @@ class Environment:
 
     def of_node(self, name: str) -> JsonObject:
         """The context of the inputs and the condition of a node."""
+        node = self._graph.nodes[name]
+        if isinstance(node, CompensationNode):
+            return self._of_compensation(node)
         dependencies = self._graph.dependencies[name]
         # Finally begins whatever happened, so nothing but a hard dependency is certain there.
         last = name in self._graph.finally_nodes
@@ -94,13 +97,47 @@ class Environment:
         nodes = {x: x in dependencies.hard or x in sure for x in dependencies.joined}
         return self._view(nodes, _RUN_IN_FINALLY if last else _RUN)
 
+    def _of_compensation(self, node: CompensationNode) -> JsonObject:
+        """The context of the inputs of a compensation, without `self`: its node has started."""
+        needed = self._needed_by(node.undoes)
+        seen = self._graph.upstream(node.undoes)
+        return self._view({x: x in needed or x in self._sure for x in seen}, _RUN_IN_FINALLY)
+
+    def _needed_by(self, name: str) -> frozenset[str]:
+        """The nodes that have succeeded if this one has: hard dependencies, also through others."""
+        found: set[str] = set()
+        waiting = [name]
+        while waiting:
+            hard = self._graph.dependencies[waiting.pop()].hard - found
+            found |= hard
+            waiting += hard
+        return frozenset(found)
+
+    def of_undone(self, name: str, view: JsonObject, inputs: Json, *, once: bool) -> JsonObject:
+        """The context of the inputs of a compensation: `view` with the undone node as `self`.
+
+        Args:
+            name: The node that is undone.
+            view: The context without `self`.
+            inputs: The schema of its resolved inputs.
+            once: It has `effect: once`, so its effect may be unknown, without an output.
+        """
+        present = ["inputs", "name", "idempotencyKey", *(() if once else ("output",))]
+        known = {"name": TEXT, "idempotencyKey": TEXT, "output": self.outputs[name]}
+        me = closed({"inputs": inputs, **known}, present)
+        seen: JsonObject = closed({**view["properties"], "self": me})
+        return seen
+
     def of_outputs(self) -> JsonObject:
         """The context of spec.outputs, with all outputs: one without a source is left out (S43)."""
-        return self._view(dict.fromkeys(self._graph.nodes, True))
+        return self._view(dict.fromkeys(self._names(), True))
 
     def of_all(self) -> JsonObject:
         """All that any field can read."""
-        return self._view(dict.fromkeys(self._graph.nodes, True), _RUN_IN_FINALLY)
+        return self._view(dict.fromkeys(self._names(), True), _RUN_IN_FINALLY)
+
+    def _names(self) -> list[str]:
+        return [name for name in self._graph.nodes if name not in self._graph.compensations]
 
     def scoped(self, name: str, infer: Callable[[JsonValue], Json]) -> Mapping[str, Json]:
         """The schemas of the variables of the node's modifier; none if it has no modifier.

@@ -129,3 +129,11 @@ def required_by(takes: Json) -> frozenset[str]:
     """The names of the properties that a schema requires."""
     required = takes.get("required") if isinstance(takes, dict) else None
     return frozenset(required) if isinstance(required, list) else frozenset()
+
+
+def at_path(view: Json, steps: Iterable[str]) -> Json:
+    """The schema of a path into values of `view`."""
+    schema = view
+    for step in steps:
+        schema = field_of(schema, step, where="").schema
+    return schema

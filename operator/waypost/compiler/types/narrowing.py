@@ -6,8 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from waypost.api.workflow import Node
 from waypost.expressions import protobuf
+from waypost.expressions.expression import Compiled
 from waypost.expressions.references import chain_of, paths
+from waypost.expressions.templates import Template, parse_template
 from waypost.expressions.tree import Call, Constant, Expr, Select, walk
 
 Steps = tuple[str, ...]
@@ -98,3 +101,11 @@ def _steps_in(expr: Expr) -> set[Steps]:
 def _subject(steps: Steps) -> Steps:
     about_node = len(steps) > 2 and steps[0] == "nodes" and steps[2] != "output"
     return steps[:2] if about_node else steps
+
+
+def tested_by(node: Node) -> Tested:
+    """The paths that a node's condition tests: if the node runs, it excludes some alternatives."""
+    template = None if node.when is None else parse_template(node.when)
+    if not isinstance(template, Template) or not isinstance(template.parts[0], Compiled):
+        return Tested()
+    return Tested.by(template.parts[0].tree.expr)

@@ -10,7 +10,7 @@ from waypost.protocol import ijson
 
 def kind_of_pod(definition: Definition, path: str, pod: PodFact) -> str:
     """The kind of node that a pod was launched for: a round may have made it one without a pod."""
-    node = parse_path(path).node
+    node = parse_path(path).entry
     kind = kind_of(definition.graph.nodes[node])
     if kind.has_pod and node not in definition.stand_ins:
         return kind.name
@@ -19,7 +19,7 @@ def kind_of_pod(definition: Definition, path: str, pod: PodFact) -> str:
 
 def output_schema_of(definition: Definition, path: str, pod: PodFact) -> JsonValue | None:
     """The JSON Schema of a pod's output; None allows anything, or the pod has checked it."""
-    node = parse_path(path).node
+    node = parse_path(path).entry
     if node not in definition.stand_ins:
         return definition.graph.nodes[node].output_schema
     return ijson.parse(pod.schema) if pod.schema else None

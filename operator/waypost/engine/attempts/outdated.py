@@ -29,7 +29,7 @@ def is_outdated(transition: Transition, path: str, attempt: AttemptStatus) -> bo
     status, observed = transition.statuses[path], transition.observed
     if path not in transition.graph.nodes:
         return False  # an item, whose list is stored and does not change
-    if (attempt.round or 1) >= observed.status.round or transition.finalizing:
+    if (attempt.round or 1) >= observed.status.round or transition.cleans_up:
         return False
     if not node_settings.retries_of(transition.spec, transition.node(path)).once:
         return False  # a round adopts it only if nothing before it has changed

@@ -6,8 +6,8 @@ from enum import StrEnum
 from typing import Final, get_args
 
 from waypost.api.changes import NodeChanges
+from waypost.api.effects.retry import RetriedReason
 from waypost.api.status import NodeStatus
-from waypost.api.workflow import RetriedReason
 from waypost.compiler.node_settings import Retries
 from waypost.engine.state.outcome import Failed
 from waypost.kube.jitter import jittered

@@ -137,7 +137,7 @@ def _fail(transition: Transition, opened: OpenMap, output: JsonValue) -> None:
 
 
 def _why_cancelled(transition: Transition) -> str:
-    if transition.finalizing:
+    if transition.cleans_up:
         return "skipFinally is true"
     cancelled = transition.spec.cancel or transition.observed.status.cancelled_at
     return "the run was cancelled" if cancelled else "another node failed the run"

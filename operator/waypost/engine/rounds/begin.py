@@ -4,7 +4,7 @@ A round begins as a change of the status only, before anything else is decided i
 status write begins it and records its first attempts, and a crash repeats both.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -17,19 +17,19 @@ from waypost.api.changes import (
 )
 from waypost.api.meta import Condition
 from waypost.api.rerun import Rerun
+from waypost.api.state.round import RoundStatus
 from waypost.api.status import (
     KEPT_ROUNDS,
     AttemptStatus,
     LoopStatus,
     NodeStatus,
-    RoundStatus,
     Stage,
 )
 from waypost.api.workflow import AgentWorkflowSpec
 from waypost.compiler import on_failure
 from waypost.compiler.problems import Problem
 from waypost.engine.nodes.children import patches as children
-from waypost.engine.rounds import dispositions, races, replaced
+from waypost.engine.rounds import dispositions, races, replaced, undone
 from waypost.engine.rounds.dispositions import Choice
 from waypost.engine.rounds.executions import attempts_since_iteration, may_have_run
 from waypost.engine.state.observed import Observed
@@ -79,6 +79,7 @@ def begin_round(observed: Observed, now: datetime) -> Observed:
         )
         for name in observed.definition.graph.nodes
     ]
+    nodes = [_with_undo_attempts(status, known) for status in nodes]
     gone = [status for path, status in known.items() if path not in choices]
     moment = timestamps.timestamp(now)
     status = changed_run(
@@ -88,8 +89,9 @@ def begin_round(observed: Observed, now: datetime) -> Observed:
         rounds=_history(observed, moment),
         nodes=nodes,
         phase="Running",
-        stage="Main" if observed.definition.graph.finally_nodes else None,
+        stage="Main" if observed.definition.graph.finally_nodes or spec.compensations else None,
         verdict=None,
+        compensate_deadline_at=None,
         finally_deadline_at=None,
         finished_at=None,
         inputs=None,
@@ -123,7 +125,7 @@ def _begun(
     kept = not choice.changes and stage is None
     if kept and status is not None and status.phase != "Superseding":
         return changed_node(status, **disposition)
-    repeats = _repeats(status, path=path, rerun=rerun, stage=stage)
+    repeats = _repeats(status, path=path, rerun=rerun, stage=stage, undone=choice.undone)
     fresh = NodeStatus(path=path, stage=stage, phase="Pending", round=rerun.round, repeats=repeats)
     if choice.continues and status is not None:
         fresh = changed_node(fresh, loop=_continued(status))
@@ -164,14 +166,23 @@ def _continued(status: NodeStatus) -> LoopStatus | None:
     return changed_loop(loop, number=number, begun=number)
 
 
+def _with_undo_attempts(status: NodeStatus, known: Mapping[str, NodeStatus]) -> NodeStatus:
+    """A later compensation continues the count of attempts: their Jobs have the names."""
+    number = undone.latest_attempt(known, status.path)
+    return status if number is None else changed_node(status, undo_attempts=number)
+
+
 def _repeats(
-    status: NodeStatus | None, *, path: str, rerun: Rerun, stage: Stage | None
+    status: NodeStatus | None, *, path: str, rerun: Rerun, stage: Stage | None, undone: bool
 ) -> int | None:
     """The number that gives the node another idempotency key and another journal: in finally the
-    round, else how often a person has asked for a repetition."""
+    round, else how often a person has asked for a repetition or an undone node runs again. With
+    the old key, the other side would answer with what was undone."""
     if stage is not None:
         return rerun.round - 1
-    repeated = path in (rerun.from_ or []) or (status is not None and status.stage is not None)
+    repeated = (
+        undone or path in (rerun.from_ or []) or (status is not None and status.stage is not None)
+    )
     return (((status.repeats if status else None) or 0) + repeated) or None
 
 
@@ -203,9 +214,13 @@ def _unrepeatable(observed: Observed) -> Iterator[Problem]:
     spec, rerun = _request(observed)
     named = {*(rerun.from_ or []), *(rerun.outputs or {}), *(rerun.skip or [])}
     graph = observed.definition.graph
+    known = {status.path: status for status in observed.status.nodes}
+    left = [path for path in graph.order if path not in named and path not in graph.finally_nodes]
+    once = [path for path in left if dispositions.is_once(spec, graph, path)]
+    yield from undone.problems(known, left, once)
     for status in observed.status.nodes:
         path = status.path
-        if path in named or path not in graph.nodes:
+        if path in named or path not in graph.nodes or undone.may_have_undone(known, path):
             continue
         if path in graph.finally_nodes or status.stage is not None:
             continue

@@ -10,7 +10,7 @@ from waypost.api.status import Disposition, NodeStatus
 from waypost.api.workflow import AgentWorkflowSpec
 from waypost.compiler import node_settings, on_failure
 from waypost.compiler.graph import Graph
-from waypost.engine.rounds import races, replaced
+from waypost.engine.rounds import races, replaced, undone
 from waypost.engine.rounds.executions import has_run_before, may_have_run
 from waypost.engine.state.observed import Observed
 from waypost.protocol.reasons import Reason
@@ -25,6 +25,7 @@ class Choice:
     disposition: Disposition | None
     message: str = ""
     continues: bool = False  # a loop after its last iteration that succeeded, or a child run
+    undone: bool = False  # a compensation has undone it, so it runs again
 
     @property
     def changes(self) -> bool:
@@ -78,6 +79,8 @@ def _choose(
         return Choice("New", f"moved out of finally in round {rerun.round}")
     if path in (rerun.from_ or []):
         return Choice("Rerun", "named in rerun.from")
+    if why := undone.why(known, path):
+        return Choice("Rerun", why, undone=True)
     if path in kept:
         return _kept(status)
     why = races.why_stopped(graph, path, known) or _rerun_cause(

@@ -10,14 +10,16 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from waypost.api.base import JsonObject, parse_duration
+from waypost.api.kinds.python import PythonKind
 from waypost.api.kinds.table import kind_of
 from waypost.api.status import NodeStatus
-from waypost.api.workflow import AgentWorkflowSpec, Node
+from waypost.api.workflow import AgentWorkflowSpec, CompensationNode, Node
 from waypost.compiler.definition import Definition
 from waypost.compiler.graph import Dependencies, Graph
 from waypost.compiler.origin import Settled
+from waypost.engine.scheduling.deadlines import of_clean_up
 from waypost.engine.state.observed import Observed
-from waypost.engine.state.transition import is_finalizing, is_finished
+from waypost.engine.state.transition import cleans_up, is_finished
 from waypost.kube.timestamps import parse_timestamp
 
 _ALONE: Final = Dependencies(hard=frozenset(), soft=frozenset())
@@ -35,13 +37,13 @@ def with_stand_in_nodes(observed: Observed, *, rejected: str, late: bool = False
         late: It is not cancelled, but its deadline (`deadline`) has passed.
     """
     nodes = {status.path: stand_in(observed, status) for status in observed.status.nodes}
-    last = frozenset(
-        status.path
-        for status in observed.status.nodes
-        if is_finalizing(observed.status) and status.stage == "Finalizing"
-    )
-    order = tuple(sorted(nodes, key=lambda path: path in last))
-    graph = Graph(nodes, dict.fromkeys(nodes, _ALONE), order, last)
+    stages = {
+        status.path: status.stage for status in observed.status.nodes if cleans_up(observed.status)
+    }
+    last = frozenset(path for path, stage in stages.items() if stage == "Finalizing")
+    undoing = frozenset(path for path, stage in stages.items() if stage == "Compensating")
+    order = tuple(sorted(nodes, key=lambda path: (path in last, path in undoing)))
+    graph = Graph(nodes, dict.fromkeys(nodes, _ALONE), order, last, undoing)
     definition = Definition(
         spec=_spec(observed, list(nodes.values()), late=late),
         graph=graph,
@@ -64,11 +66,11 @@ def is_cancelled(observed: Observed) -> bool:
 
 
 def deadline(observed: Observed) -> datetime | None:
-    """When the stage of a run must have ended whose definition is not there: that of finally, or
-    the deadline that stands in the run itself; None if neither is known."""
+    """When the stage of a run must have ended whose definition is not there: that of compensations
+    or finally, or the deadline that stands in the run itself; None if neither is known."""
     status, spec = observed.status, observed.spec
-    if is_finalizing(status):
-        return parse_timestamp(status.finally_deadline_at)
+    if cleans_up(status):
+        return of_clean_up(status)
     if spec is None or spec.deadline is None:
         return None
     began = parse_timestamp(status.round_started_at or status.started_at)
@@ -101,5 +103,8 @@ def stand_in(observed: Observed, status: NodeStatus) -> Node:
         fits = fits and (node.workflow is not None) == is_child
         if node.name == status.path and fits:
             return node.model_copy(update={"output_schema": None})
+    if status.stage == "Compensating":
+        program = PythonKind(source="def run(): ...")
+        return CompensationNode.model_construct(name=status.path, python=program)
     block = _GATE if is_gate else _CHILD if is_child else _PROGRAM
     return Node.model_validate({"name": status.path, **block})

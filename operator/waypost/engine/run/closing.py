@@ -12,12 +12,13 @@ def closing_reason(transition: Transition) -> Reason | None:
     node failed with `onFailure: Fail`; None if nodes may start.
 
     In finally, a failure keeps no other node from starting: each of them cleans up something else.
+    The same is true of compensations.
     """
     if transition.is_cancelled:
         return Reason.CANCELLED
     if deadlines.run_over(transition) and _is_cut_short(transition):
         return Reason.DEADLINE_EXCEEDED
-    if transition.finalizing:
+    if transition.cleans_up:
         return None
     for path in failing(transition):
         node = transition.node(path)

@@ -1,7 +1,7 @@
-"""A round that a person requests while finally runs: it begins when finally has ended.
+"""A round that a person requests while compensations or finally run: it begins after them.
 
 A clean-up never runs beside what it cleans up. But the spec is already that of the next round, so
-finally continues with the nodes of the status: attempts that run are completed, nodes that have not
+it continues with the nodes of the status: attempts that run are completed, nodes that have not
 started get their definition from the new spec, and nodes that it no longer has are cancelled.
 """
 
@@ -14,34 +14,42 @@ from waypost.api.workflow import AgentWorkflowSpec, Node
 from waypost.compiler.graph import Dependencies, Graph
 from waypost.engine.rounds.begin import is_requested
 from waypost.engine.run.cancel_rejected import stand_in
+from waypost.engine.run.compensating import with_recorded
 from waypost.engine.state.observed import Observed
-from waypost.engine.state.transition import is_finalizing, is_finished
+from waypost.engine.state.transition import cleans_up, is_finished
 from waypost.kube import timestamps
 from waypost.protocol.reasons import Reason
 
 
 def is_deferred(observed: Observed) -> bool:
-    """Whether the spec requests a round that has to wait for the end of finally."""
+    """Whether the spec requests a round that has to wait for the end of compensations and
+    finally."""
     status = observed.status
-    waits = is_requested(observed) and is_finalizing(status) and not is_finished(status)
+    waits = is_requested(observed) and cleans_up(status) and not is_finished(status)
     return waits and bool(observed.definition.graph.order)
 
 
 def with_recorded_nodes(observed: Observed, now: datetime) -> Observed:
     """The run with the nodes of its status, as far as the spec of the next round defines them."""
+    observed = with_recorded(observed)
     spec, graph = observed.spec, observed.definition.graph
     assert spec is not None, "a round is requested by a spec"
     statuses = [_without_removed(observed, status, now) for status in observed.status.nodes]
     known = {status.path for status in statuses}
     last = frozenset(status.path for status in statuses if status.stage == "Finalizing")
+    undoing = frozenset(status.path for status in statuses if status.stage == "Compensating")
     nodes = {status.path: _node(observed, status) for status in statuses}
     dependencies = {path: _among(graph, path, known) for path in nodes}
     places = {path: place for place, path in enumerate(graph.order)}
-    order = sorted(nodes, key=lambda path: (path in last, places.get(path, len(places))))
+
+    def place(path: str) -> tuple[bool, bool, int]:
+        return path in last, path in undoing, places.get(path, len(places))
+
+    order = sorted(nodes, key=place)
     definition = replace(
         observed.definition,
         spec=_spec(spec),
-        graph=Graph(nodes, dependencies, tuple(order), last),
+        graph=Graph(nodes, dependencies, tuple(order), last, undoing),
         stand_ins=frozenset(s.path for s in statuses if _is_open(s)),
         problems=(),
     )
@@ -76,21 +84,22 @@ def _node(observed: Observed, status: NodeStatus) -> Node:
 
 def _among(graph: Graph, path: str, known: set[str]) -> Dependencies:
     declared = graph.dependencies.get(path)
-    if declared is None or path not in graph.finally_nodes:
+    if declared is None:
         return Dependencies(hard=frozenset(), soft=frozenset())
     return Dependencies(hard=declared.hard & known, soft=declared.soft & known)
 
 
 def _without_removed(observed: Observed, status: NodeStatus, now: datetime) -> NodeStatus:
     graph = observed.definition.graph
-    waits = status.stage == "Finalizing" and status.phase in ("Pending", "Backoff")
-    if not waits or status.path in graph.finally_nodes:
+    waits = status.stage is not None and status.phase in ("Pending", "Backoff")
+    if not waits or graph.stage_of(status.path) is not None:
         return status
+    what = "finally" if status.stage == "Finalizing" else "the compensations"
     return changed_node(
         status,
         phase="Cancelled",
         reason=str(Reason.CANCELLED),
-        message="the update that requests the next round removed it from finally",
+        message=f"the update that requests the next round removed it from {what}",
         wake_at=None,
         finished_at=timestamps.timestamp(now),
     )

@@ -16,10 +16,10 @@ from waypost.engine.items import advance as items
 from waypost.engine.nodes.children import leftovers, patches
 from waypost.engine.nodes.table import engine_kind
 from waypost.engine.rounds.begin import is_requested
-from waypost.engine.run import finalizing, pausing, summary
+from waypost.engine.run import compensating, finalizing, pausing, summary
 from waypost.engine.run.closing import closing_reason, failures_before
 from waypost.engine.run.status_size import trim
-from waypost.engine.scheduling import deadlines
+from waypost.engine.scheduling import clean_up, deadlines
 from waypost.engine.scheduling.unread import unread_by_outputs
 from waypost.engine.slots import take as slots
 from waypost.engine.state.decision import Decision, DeleteRun, PatchChild, ReleasePod
@@ -63,7 +63,7 @@ def wind_down(transition: Transition, reason: Reason) -> None:
     deadline they are stopped. `nodes.approval` withdraws open gates.
     """
     causes = failures_before(transition)
-    cancelled = "skipFinally is true" if transition.finalizing else "the run was cancelled"
+    cancelled = "skipFinally is true" if transition.cleans_up else "the run was cancelled"
     for path in transition.of_stage("Pending", "Backoff", "Waiting"):
         status = transition.statuses[path]
         if status.phase == "Waiting" and kind_of(transition.node(path)).is_gate:
@@ -103,17 +103,14 @@ def build_decision(transition: Transition) -> Decision:
     """The complete next status, in which the run has finished if all its nodes have ended."""
     status = _with_nodes(transition)
     if not is_finished(transition.observed.status):
-        over = _stage_is_over(transition)
-        finished = over and (transition.finalizing or not transition.graph.finally_nodes)
-        if finished and _outputs_wait(transition):
+        following = _with_next_stage(transition, status) if _stage_is_over(transition) else status
+        finished = following is None
+        if following is not None:
+            status = following
+        elif _outputs_wait(transition):
             finished = False
-        elif finished:
+        else:
             status = _finish(transition, status)
-        elif over:
-            phase, reason, message = summary.main_state(transition, _result(transition))
-            status = finalizing.begin(
-                transition, status, phase=phase, reason=reason, message=message
-            )
         status = summary.current_conditions(transition, status, finished=finished)
     elif status.observed_generation != transition.observed.generation:
         status = summary.restamp(status, transition.observed.generation)
@@ -131,11 +128,28 @@ def build_decision(transition: Transition) -> Decision:
     )
 
 
+def _with_next_stage(
+    transition: Transition, status: AgentWorkflowStatus
+) -> AgentWorkflowStatus | None:
+    """`status` at the beginning of the next stage; None if the run has none left."""
+    verdict = status.verdict
+    if transition.stage == "Main":
+        phase, reason, message = summary.main_state(transition, _result(transition))
+        verdict = clean_up.verdict_of(transition, phase=phase, reason=reason, message=message)
+        undone = [] if phase == "Succeeded" else compensating.needed(transition)
+        if undone:
+            return compensating.begin(transition, status, verdict, undone)
+    if transition.stage == "Finalizing" or not transition.graph.finally_nodes:
+        return None
+    assert verdict is not None, "recorded at the end of the main nodes"
+    return finalizing.begin(transition, status, verdict)
+
+
 def _stage_is_over(transition: Transition) -> bool:
-    """Whether all nodes of the graph, or all nodes of finally, have ended and nothing waits for a
-    person. A node of finally may still stop an attempt that a round has superseded."""
+    """Whether all nodes of the stage have ended and nothing waits for a person. A node of finally
+    may still stop an attempt that a round has superseded."""
     ended = all(transition.ended(path) for path in transition.of_stage())
-    if not ended or (not transition.finalizing and transition.in_phase(*IN_POD)):
+    if not ended or (not transition.cleans_up and transition.in_phase(*IN_POD)):
         return False
     if leftovers.undone(transition):
         return False
@@ -197,7 +211,7 @@ def _with_nodes(transition: Transition) -> AgentWorkflowStatus:
         shown = transition.observed.definition.inputs
         if len(ijson.canonical(shown)) <= 8 * 1024:
             changes["inputs"] = shown
-    if before.stage is None and transition.graph.finally_nodes:
+    if before.stage is None and (transition.graph.finally_nodes or transition.spec.compensations):
         changes["stage"] = "Main"
     if before.phase == "Rejected":  # corrected since
         changes["finished_at"] = None

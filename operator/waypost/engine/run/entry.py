@@ -11,7 +11,14 @@ from waypost.api.meta import ConditionReason
 from waypost.api.status import AgentWorkflowStatus
 from waypost.compiler.origin import Lost, Missing, Settled, Unread
 from waypost.engine.rounds.begin import begin_round
-from waypost.engine.run import cancel_rejected, deferred_round, hold, pinning, rejection
+from waypost.engine.run import (
+    cancel_rejected,
+    compensating,
+    deferred_round,
+    hold,
+    pinning,
+    rejection,
+)
 from waypost.engine.run.hold import Hold
 from waypost.engine.state.observed import Observed
 from waypost.engine.state.transition import is_finished
@@ -95,7 +102,8 @@ def enter(observed: Observed, now: datetime) -> Entry:
         return _held(observed, held)
     begun = begin_round(observed, now)
     round_begun = begun is not observed
-    return Active(pinning.pinned(begun), round_begun=round_begun, stored=observed.status)
+    pinned = compensating.with_recorded(pinning.pinned(begun))
+    return Active(pinned, round_begun=round_begun, stored=observed.status)
 
 
 def _has_lost_its_parent(observed: Observed) -> bool:

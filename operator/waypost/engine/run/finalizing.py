@@ -1,26 +1,25 @@
 """The stage of `spec.finally`: when it begins, and what the conditions say about it.
 
-The verdict of the run is recorded in the write that ends the last main node, with the stage and its
-deadline. The clean-up starts in a later pass, after a live read has shown that no program of an
-earlier round is left.
+The verdict of the run is recorded in the write that ends the last main node, with the stage that
+follows and its deadline: Compensating (`compensating`) or Finalizing. The clean-up starts in a
+later pass, after a live read has shown that no program of an earlier round is left.
 """
 
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
-from waypost.api.base import parse_duration
 from waypost.api.changes import changed_run
 from waypost.api.checkpoints import checkpoint_of
 from waypost.api.meta import Condition, ConditionReason, EventReason
-from waypost.api.status import AgentWorkflowStatus, RunPhase, Verdict
+from waypost.api.status import AgentWorkflowStatus, Verdict
 from waypost.compiler import on_failure
 from waypost.engine.attempts import cleanup, lost_machines
 from waypost.engine.attempts.reads import FENCE, STOP_AGAIN
 from waypost.engine.nodes.children import leftovers
-from waypost.engine.scheduling import deadlines
+from waypost.engine.scheduling import clean_up
 from waypost.engine.state.decision import StopAttempt
 from waypost.engine.state.observed import Observed
-from waypost.engine.state.transition import Transition, is_finalizing, is_finished
+from waypost.engine.state.transition import Transition, cleans_up, is_finished
 from waypost.kube import timestamps
 from waypost.kube.conditions import Conditions
 from waypost.kube.facts.pods import PodFact
@@ -28,49 +27,31 @@ from waypost.kube.facts.read_problems import OBJECTS
 from waypost.protocol.reasons import Reason
 from waypost.protocol.text import shorten
 
-_MESSAGE: Final = 512
 _SHOWN: Final = 10
 
 
 def begin(
-    transition: Transition,
-    status: AgentWorkflowStatus,
-    *,
-    phase: RunPhase,
-    reason: str,
-    message: str,
+    transition: Transition, status: AgentWorkflowStatus, verdict: Verdict
 ) -> AgentWorkflowStatus:
-    """`status` with the verdict of the main nodes, which have all ended, and with the stage."""
-    now = transition.now
-    seconds = parse_duration(deadlines.finally_deadline(transition.spec))
-    at = now + timedelta(seconds=seconds)
-    text = f"finally begins after {phase} ({reason}): {message}"
+    """`status` with the verdict of the main nodes and with the stage of finally."""
+    text = f"finally begins after {verdict.phase} ({verdict.reason}): {verdict.message}"
     transition.event("Normal", EventReason.FINALLY_BEGUN, text)
-    transition.requeue_at(now)
-    return changed_run(
-        status,
-        stage="Finalizing",
-        verdict=Verdict(
-            phase=phase,
-            reason=reason,
-            message=shorten(message, _MESSAGE),
-            at=timestamps.timestamp(now),
-        ),
-        finally_deadline_at=timestamps.timestamp(at),
-    )
+    at = clean_up.end_of_stage(transition)
+    return changed_run(status, stage="Finalizing", verdict=verdict, finally_deadline_at=at)
 
 
 def needs_live_read(observed: Observed) -> bool:
-    """Whether finally may only start after a live read of the run's pods and Jobs."""
+    """Whether compensations or finally may only start after a live read of the run's pods and
+    Jobs."""
     status = observed.status
-    return is_finalizing(status) and not is_finished(status) and not _has_started(observed)
+    return cleans_up(status) and not is_finished(status) and not _has_started(observed)
 
 
 def may_start(transition: Transition) -> bool:
     """Whether nodes of the stage may start. True for the graph.
 
-    Finally waits for programs that no checkpoint knows: those of nodes that a round has removed
-    from the spec. They are stopped here.
+    Compensations and finally wait for programs that no checkpoint knows: those of nodes that a
+    round has removed from the spec. They are stopped here.
     """
     observed = transition.observed
     if not needs_live_read(observed):
@@ -121,34 +102,18 @@ def explain_failures(transition: Transition, failed: list[str]) -> str:
     return shorten(text, 1024)
 
 
-def explain_progress(transition: Transition) -> str:
-    """What finally follows, and what a person may not expect, for the conditions of the run."""
-    verdict = transition.observed.status.verdict
-    assert verdict is not None, "recorded when finally begins"
-    parts = [f"finally runs; the nodes ended with {verdict.phase} ({verdict.reason})"]
-    if transition.spec.cancel and not transition.spec.skip_finally:
-        until = transition.observed.status.finally_deadline_at
-        parts.append(
-            f"cancel does not stop finally, which has time until {until}; "
-            "to stop it too, set spec.skipFinally to true"
-        )
-    rerun = transition.spec.rerun
-    if rerun is not None and rerun.round > transition.observed.status.round:
-        parts.append(f"round {rerun.round} begins when finally has ended")
-    return "; ".join(parts)
-
-
 def set_condition(transition: Transition, conditions: Conditions, *, finished: bool) -> None:
     """Set FinallySucceeded, for a run that has nodes in finally."""
     if not transition.graph.finally_nodes:
         if finished and conditions.has(Condition.FINALLY_SUCCEEDED, "Unknown"):
             text = "finally did not run, because the spec that declares it is not valid any more"
             _put(conditions, "False", ConditionReason.FINALLY_SKIPPED, text)
-    elif not transition.finalizing:
+    elif transition.stage != "Finalizing":
         text = "finally begins when all nodes have ended"
         _put(conditions, "Unknown", ConditionReason.RUNNING, text)
     elif not finished:
-        _put(conditions, "Unknown", ConditionReason.FINALIZING, explain_progress(transition))
+        text = clean_up.explain_progress(transition)
+        _put(conditions, "Unknown", ConditionReason.FINALIZING, text)
     elif failed := failures(transition):
         text = explain_failures(transition, failed)
         _put(conditions, "False", ConditionReason.FINALLY_FAILED, text)
@@ -174,7 +139,7 @@ def _listed(paths: list[str]) -> str:
 
 def _has_started(observed: Observed) -> bool:
     return any(
-        status.stage == "Finalizing" and status.phase != "Pending"
+        status.stage == observed.status.stage and status.phase != "Pending"
         for status in observed.status.nodes
     )
 

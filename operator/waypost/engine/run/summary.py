@@ -7,7 +7,8 @@ from waypost.api.changes import RunChanges, changed_run
 from waypost.api.meta import Condition, ConditionReason, EventReason
 from waypost.api.status import FINAL_PHASES, AgentWorkflowStatus, RunPhase
 from waypost.engine.rounds import replaced
-from waypost.engine.run import children, finalizing, pausing
+from waypost.engine.run import children, compensating, finalizing, pausing
+from waypost.engine.scheduling import clean_up
 from waypost.engine.state.transition import Transition
 from waypost.kube.conditions import Conditions
 from waypost.protocol.reasons import Reason
@@ -62,13 +63,15 @@ def current_conditions(
     conditions = _conditions(transition, status)
     reason = ConditionReason.RUNNING if continues else ConditionReason.PAUSED
     running = _message(transition) if continues else pausing.explain(transition, held)
-    if transition.finalizing:
-        reason = ConditionReason.FINALIZING
-        running = "; ".join(filter(None, [finalizing.explain_progress(transition), running]))
+    if transition.cleans_up:
+        compensates = transition.stage == "Compensating"
+        reason = ConditionReason.COMPENSATING if compensates else ConditionReason.FINALIZING
+        running = "; ".join(filter(None, [clean_up.explain_progress(transition), running]))
     _accept(transition, conditions)
     conditions.set(Condition.SUCCEEDED, "Unknown", reason=reason, message=running)
     conditions.set(Condition.FINISHED, "False", reason=reason, message=running)
     conditions.set(Condition.RECONCILING, continues, reason=reason, message=running)
+    compensating.set_condition(transition, conditions, finished=False)
     finalizing.set_condition(transition, conditions, finished=False)
     _stall(transition, conditions, held)
     asked = [f"{path}: {_how_to_answer(transition, path, name)}" for path, name in gates]
@@ -102,6 +105,7 @@ def final_conditions(
     """`status` with the final conditions and phase of a run whose nodes have all ended."""
     phase, reason, message = _final_state(transition, result)
     good = phase == "Succeeded"
+    message = "; ".join(filter(None, [message, compensating.explain(transition)]))
     conditions = _conditions(transition, status)
     _accept(transition, conditions)
     conditions.set(Condition.SUCCEEDED, good, reason=reason, message=message)
@@ -109,6 +113,7 @@ def final_conditions(
     conditions.set(Condition.RECONCILING, "False", reason=reason, message="")
     stalled = "" if good else f"{message}; {_how_to_continue(transition)}"
     conditions.set(Condition.STALLED, not good, reason=reason, message=stalled)
+    compensating.set_condition(transition, conditions, finished=True)
     finalizing.set_condition(transition, conditions, finished=True)
     _set_awaiting(conditions, "")
     transition.event("Normal" if good else "Warning", _EVENT_REASONS[phase], message)

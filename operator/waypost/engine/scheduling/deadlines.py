@@ -8,7 +8,7 @@ a result that was written in time counts.
 from datetime import datetime, timedelta
 
 from waypost.api.base import parse_duration
-from waypost.api.status import AttemptStatus
+from waypost.api.status import AgentWorkflowStatus, AttemptStatus
 from waypost.api.workflow import DEFAULT_FINALLY_DEADLINE, AgentWorkflowSpec
 from waypost.compiler import node_settings
 from waypost.engine.state.transition import Transition
@@ -42,10 +42,11 @@ def of_start(transition: Transition, path: str, attempt: AttemptStatus) -> datet
 def of_run(transition: Transition) -> datetime | None:
     """When the stage must have ended; None if it is not limited.
 
-    The run's deadline counts from the start of its round, and not in finally, which has its own.
+    The run's deadline counts from the start of its round, and not for compensations and finally,
+    which have their own.
     """
-    if transition.finalizing:
-        return timestamps.parse_timestamp(transition.observed.status.finally_deadline_at)
+    if transition.cleans_up:
+        return of_clean_up(transition.observed.status)
     if transition.spec.deadline is None:
         return None
     status = transition.observed.status
@@ -55,6 +56,14 @@ def of_run(transition: Transition) -> datetime | None:
     return began + timedelta(seconds=parse_duration(transition.spec.deadline))
 
 
+def of_clean_up(status: AgentWorkflowStatus) -> datetime | None:
+    """When the compensations, or the nodes of finally, must have ended."""
+    at = status.finally_deadline_at
+    return timestamps.parse_timestamp(
+        status.compensate_deadline_at if status.stage == "Compensating" else at
+    )
+
+
 def node_over(transition: Transition, path: str) -> bool:
     """Whether a node's deadline has passed."""
     at = of_node(transition, path)
@@ -62,7 +71,7 @@ def node_over(transition: Transition, path: str) -> bool:
 
 
 def run_over(transition: Transition) -> bool:
-    """Whether the deadline of the run, or in finally that of finally, has passed."""
+    """Whether the deadline of the run, or that of compensations or finally, has passed."""
     at = of_run(transition)
     return at is not None and transition.now >= at
 
@@ -97,12 +106,13 @@ def end(transition: Transition, path: str, *, detail: str = "", tail: str = "") 
 
 def over_text(transition: Transition) -> str:
     """That the deadline of the stage has passed, for a message."""
-    if transition.finalizing:
-        return f"finally exceeded its deadline of {finally_deadline(transition.spec)}"
+    if transition.cleans_up:
+        what = "finally" if transition.stage == "Finalizing" else "compensation"
+        return f"{what} exceeded its deadline of {finally_deadline(transition.spec)}"
     limit = transition.spec.deadline
     return f"the run exceeded its deadline{f' of {limit}' if limit else ''}"
 
 
 def finally_deadline(spec: AgentWorkflowSpec) -> str:
-    """How long finally may take: spec.finallyDeadline or its default."""
+    """How long finally may take, and all compensations: spec.finallyDeadline or its default."""
     return spec.finally_deadline or DEFAULT_FINALLY_DEADLINE

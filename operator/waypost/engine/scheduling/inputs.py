@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from waypost.api.base import JsonObject, JsonValue
 from waypost.api.paths import parse_path
-from waypost.api.workflow import Node
-from waypost.engine.state import visible
+from waypost.api.workflow import CompensationNode, Node
+from waypost.engine.state import undone, visible
 from waypost.engine.state.inputs import Inputs, Invalid
 from waypost.engine.state.paths import iteration_path, node_of
 from waypost.engine.state.transition import Transition
@@ -40,6 +40,8 @@ def resolve(transition: Transition, path: str) -> Inputs | Invalid:
     if isinstance(found, Invalid):
         return found
     view = {**context_for(transition, path), **found.variables}
+    if isinstance(node, CompensationNode):
+        view = {**view, "self": _undone(transition, node.undoes)}
     values = _values(transition, path, node, view)
     if isinstance(values, Invalid):
         return values
@@ -51,6 +53,16 @@ def resolve(transition: Transition, path: str) -> Inputs | Invalid:
         repeats=transition.statuses[path].repeats or 0,
     )
     return Inputs(values, digest, key, view, node.input_schema)
+
+
+def _undone(transition: Transition, name: str) -> JsonObject:
+    return undone.view(
+        transition.node(name),
+        transition.statuses[name],
+        run_uid=transition.observed.uid,
+        resolved=resolve(transition, name),
+        payloads=transition.payloads,
+    )
 
 
 def loop_variables(transition: Transition, path: str) -> JsonObject:
@@ -96,7 +108,7 @@ class _Item:
 
 def _item_of(transition: Transition, path: str) -> _Item | Invalid:
     parsed = parse_path(path)
-    opened = transition.maps.get(parsed.node)
+    opened = transition.maps.get(parsed.entry)
     if parsed.index is None or opened is None:
         own = loop_variables(transition, path)
         return _Item(own, iteration_path(transition.statuses[path]))

@@ -7,6 +7,7 @@ from typing import Final
 from waypost.api.status import NodeStatus
 from waypost.api.workflow import Node
 from waypost.compiler import on_failure
+from waypost.engine.scheduling import undo_order
 from waypost.engine.scheduling.inputs import context_for
 from waypost.engine.state import visible
 from waypost.engine.state.inputs import Invalid
@@ -41,8 +42,10 @@ def judge(transition: Transition, path: str) -> Join:
     A hard dependency that ended without an output skips the node immediately; otherwise all
     dependencies must have ended. A dependency that failed with `onFailure: Pause` does not count as
     ended, because a person may run it again (S42). In finally it counts as ended: the run has been
-    cancelled, or its deadline has passed.
+    cancelled, or its deadline has passed. Compensations wait for each other.
     """
+    if path in transition.graph.compensations:
+        return READY if undo_order.next_path(transition) == path else WAIT
     dependencies = transition.graph.dependencies[path]
     for name in sorted(dependencies.hard):
         skip = _blocks(name, transition.node(name), transition.statuses[name])
@@ -55,7 +58,7 @@ def _has_ended(transition: Transition, name: str) -> bool:
     paused = transition.statuses[name].phase == "Failed" and on_failure.pauses(
         transition.node(name)
     )
-    return transition.ended(name) and (transition.finalizing or not paused)
+    return transition.ended(name) and (transition.cleans_up or not paused)
 
 
 def _blocks(name: str, node: Node, status: NodeStatus) -> Skip | None:

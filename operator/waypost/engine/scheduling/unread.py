@@ -21,6 +21,8 @@ def unread_by(transition: Transition, path: str) -> ReadProblem | None:
     fields = [value for _, value in evaluated_fields(transition.node(path))]
     used = [used for value in fields for used in paths_in(value)]
     names = _records(transition, used)
+    if path in transition.graph.compensations:
+        names |= _read_by_undone(transition, path)
     loop = transition.statuses[path].loop
     if loop is not None and loop.previous is not None:
         names.add(loop.previous)
@@ -52,6 +54,16 @@ def _records(transition: Transition, used: list[Path]) -> set[str]:
         if status is not None:
             names |= records_of(transition.node(status.path), status)
     return names
+
+
+def _read_by_undone(transition: Transition, path: str) -> set[str]:
+    """The NodeRecords of `self` of a compensation: the output of its node, and what that read."""
+    read = transition.graph.dependencies[path].joined
+    return {
+        record
+        for name in read
+        for record in records_of(transition.node(name), transition.statuses[name])
+    }
 
 
 def _first(transition: Transition, names: set[str]) -> ReadProblem | None:

@@ -8,8 +8,8 @@ from waypost.kube.payloads import AttemptRef
 
 
 def node_of(path: str) -> str:
-    """The name of the node that a path belongs to."""
-    return parse_path(path).node if "/" in path else path
+    """The name of the node, or the path of the compensation, that a path belongs to."""
+    return parse_path(path).entry if "/" in path else path
 
 
 def attempt_ref(observed: Observed, status: NodeStatus, number: int) -> AttemptRef:
@@ -24,4 +24,4 @@ def attempt_ref(observed: Observed, status: NodeStatus, number: int) -> AttemptR
 
 def iteration_path(status: NodeStatus) -> str:
     """The path of the next attempt of a node: that of its current iteration if it is repeated."""
-    return str(NodePath(status.path, status.loop.number if status.loop is not None else None))
+    return str(NodePath(status.path, status.loop.number)) if status.loop else status.path

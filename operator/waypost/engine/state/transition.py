@@ -18,6 +18,7 @@ from waypost.api.status import (
     AgentWorkflowStatus,
     AttemptStatus,
     NodeStatus,
+    Stage,
 )
 from waypost.api.workflow import AgentWorkflowSpec, Node
 from waypost.compiler.graph import Graph
@@ -70,7 +71,8 @@ class Transition:
         self.settings = settings
         self.spec: AgentWorkflowSpec = observed.spec
         self.graph: Graph = observed.definition.graph
-        self.finalizing = is_finalizing(observed.status)
+        self.stage: Stage = observed.status.stage or "Main"
+        self.cleans_up = cleans_up(observed.status)
         self.owner = Owner(name=observed.name, namespace=observed.namespace, uid=observed.uid)
         self.statuses: dict[str, NodeStatus] = _initial(observed)
         self.maps: dict[str, OpenMap] = {}  # by path, while their items are in `statuses`
@@ -95,20 +97,21 @@ class Transition:
         return [path for path in self.graph.order if self.statuses[path].phase in phases]
 
     def of_stage(self, *phases: str) -> list[str]:
-        """Paths of the run's stage, the graph or finally, in topological order; with `phases` only
-        those in one of them."""
+        """Paths of the run's stage (the graph, compensations or finally), in topological order;
+        with `phases` only those in one of them."""
         return [
             path
             for path in self.graph.order
-            if (path in self.graph.finally_nodes) is self.finalizing
+            if (self.graph.stage_of(path) or "Main") == self.stage
             and (not phases or self.statuses[path].phase in phases)
         ]
 
     @property
     def is_cancelled(self) -> bool:
-        """Whether a cancel stops the nodes of the stage: finally continues unless it is skipped."""
+        """Whether a cancel stops the nodes of the stage: compensations and finally continue unless
+        they are skipped."""
         cancelled = bool(self.spec.cancel or self.observed.status.cancelled_at)
-        return cancelled and (not self.finalizing or bool(self.spec.skip_finally))
+        return cancelled and (not self.cleans_up or bool(self.spec.skip_finally))
 
     def node(self, path: str) -> Node:
         """The definition of a node, or of the map that an item belongs to."""
@@ -384,9 +387,9 @@ def is_finished(status: AgentWorkflowStatus) -> bool:
     return status.finished_at is not None and status.phase != "Rejected"
 
 
-def is_finalizing(status: AgentWorkflowStatus) -> bool:
-    """Whether the nodes of finally run or have run in this round."""
-    return status.stage == "Finalizing"
+def cleans_up(status: AgentWorkflowStatus) -> bool:
+    """Whether all main nodes have ended, and compensations or finally run or have run."""
+    return status.stage in ("Compensating", "Finalizing")
 
 
 IN_POD: Final = ("Running", "Superseding")  # phases of a node whose attempt has a pod

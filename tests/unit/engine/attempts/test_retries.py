@@ -5,7 +5,7 @@ from typing import Any, get_args
 
 import pytest
 from waypost.api.base import JsonObject
-from waypost.api.workflow import ExitCodes, RetriedReason
+from waypost.api.effects.retry import ExitCodes, RetriedReason
 from waypost.compiler.definition import define
 from waypost.compiler.node_settings import Retries, retries_of
 from waypost.engine.attempts.judge import judge_pod

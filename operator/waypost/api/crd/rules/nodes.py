@@ -4,6 +4,7 @@ from typing import Final
 
 from waypost.api.base import DURATION_PATTERN, NODE_NAME_PATTERN, NODE_OR_ITEM_PATTERN
 from waypost.api.crd.cel_rule import REQUIRED, Cel, Rule, any_of, at_most_one_of, names_of
+from waypost.api.crd.rules.compensations import OF_COMPENSATED
 from waypost.api.crd.rules.durations import not_zero
 from waypost.api.kinds.table import KINDS, kinds_with_pod
 from waypost.api.template.local import LOCAL_NAME_PATTERN
@@ -16,6 +17,7 @@ OF_ATTEMPTS: Final = ("timeout", "retry", "effect", "isolation")
 
 REPEATED: Final = ("python", "container", "agent", "http")
 MAPPED: Final = ("python", "container", "agent", "http")
+
 
 _NAME = Cel("self.name")
 _WITHOUT_POD = ("approval", "wait", "first")  # workflow nodes have a rule for these fields
@@ -134,6 +136,7 @@ NODE = (
     ),
     *_CHILD,
     *_ANY_NODE,
+    OF_COMPENSATED,
 )
 FINALLY_NODE = (
     *_one_kind(_FINALLY_KINDS),

@@ -15,7 +15,7 @@ from waypost.api.base import (
     OBJECT_NAME_PATTERN,
 )
 from waypost.api.crd.cel_rule import Rule, at_most_one_of, names_of
-from waypost.api.crd.rules import approval, durations, endpoints, nodes, workflow
+from waypost.api.crd.rules import approval, compensations, durations, endpoints, nodes, workflow
 from waypost.api.endpoint import URL_PATTERN
 from waypost.api.template.local import LOCAL_NAME_PATTERN
 
@@ -41,6 +41,7 @@ RULES: Final[Mapping[str, Sequence[Rule]]] = {
     "Node": nodes.NODE,
     "FinallyNode": nodes.FINALLY_NODE,
     "LocalTemplate": workflow.LOCAL_TEMPLATE,
+    "Compensate": compensations.COMPENSATE,
     "Defaults": (durations.not_zero("timeout"), durations.not_zero("queueTimeout")),
     "Retry": nodes.RETRY,
     "ExitCodes": nodes.EXIT_CODES,
@@ -52,6 +53,7 @@ RULES: Final[Mapping[str, Sequence[Rule]]] = {
     "WaitKind": nodes.WAIT,
     "WorkflowKind": nodes.WORKFLOW_KIND,
     "PythonKind": nodes.PYTHON,
+    "PythonCompensation": nodes.PYTHON,
     "AgentKind": nodes.ONE_MODEL,
     "AgentDefaults": nodes.ONE_MODEL,
     "Tools": nodes.TOOLS,

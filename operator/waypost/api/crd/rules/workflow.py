@@ -166,8 +166,12 @@ BODY = (
         field_path=".finally",
     ),
     Rule(
-        "!has(self.finallyDeadline) || has(self.finally)",
-        ["finallyDeadline is only used with finally; add finally or remove finallyDeadline"],
+        "!has(self.finallyDeadline) || has(self.finally)"
+        " || has(self.nodes) && self.nodes.exists(n, has(n.compensate))",
+        [
+            "finallyDeadline is only used with finally and compensate; add one of them or remove "
+            "finallyDeadline"
+        ],
         field_path=".finallyDeadline",
     ),
 )
@@ -181,8 +185,9 @@ SPEC = (
         field_path=".skipFinally",
     ),
     Rule(
-        "!has(self.skipFinally) || has(self.finally) || has(self.templateRef)",
-        ["skipFinally is only used with finally; remove skipFinally"],
+        "!has(self.skipFinally) || has(self.finally) || has(self.templateRef)"
+        " || has(self.nodes) && self.nodes.exists(n, has(n.compensate))",
+        ["skipFinally is only used with finally and compensate; remove skipFinally"],
         field_path=".skipFinally",
     ),
 )

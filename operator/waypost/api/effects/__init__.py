@@ -1,0 +1,1 @@
+"""What happens when a node has failed, or must be undone: retries and compensations."""

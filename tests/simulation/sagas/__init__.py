@@ -1,0 +1,1 @@
+"""Random runs with compensations under random troubles, with a watcher and an interpreter."""

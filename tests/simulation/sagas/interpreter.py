@@ -1,0 +1,64 @@
+"""What must be undone, and how, by a second implementation that shares no code with the engine.
+
+It is written from docs/compensation.md and S270 to S285. It starts from how the nodes ended.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from tests.simulation.sagas.plan import Saga, Step
+
+RETRIES: Final = 5
+
+
+def must_be_undone(step: Step, phase: str, reason: str) -> bool:
+    """Whether a node is undone when the run has failed or was cancelled (S270)."""
+    return step.undoable and (
+        phase == "Succeeded" or (phase == "Failed" and reason == "UnknownEffect")
+    )
+
+
+def after(plan: Saga, name: str) -> set[str]:
+    """All nodes that wait for this one, directly or through others."""
+    found: set[str] = set()
+    for step in plan.steps:
+        before = {*step.needs, *step.follows}
+        if name in before or found & before:
+            found.add(step.name)
+    return found
+
+
+def may_begin(plan: Saga, name: str, open_: Mapping[str, str]) -> bool:
+    """Whether the compensation of a node may begin now (S272).
+
+    Args:
+        plan: The saga.
+        name: The node.
+        open_: By node, when it ended, of all nodes that are to be undone and are not yet.
+    """
+    free = [other for other in open_ if not after(plan, other) & open_.keys()]
+    latest = max(open_[other] for other in free)
+    return name == min(other for other in free if open_[other] == latest)
+
+
+def output(plan: Saga, name: str) -> int:
+    """The number that the program of a node gives."""
+    step = next(one for one in plan.steps if one.name == name)
+    return step.n + sum(output(plan, other) for other in step.needs)
+
+
+def inputs_of_undo(plan: Saga, step: Step, phase: str, key: str) -> dict[str, object]:
+    """What the compensation of a node gets (S273)."""
+    was = {other: output(plan, other) for other in step.needs}
+    gave = output(plan, step.name) if phase == "Succeeded" else 0
+    return {"was": was, "gave": gave, "key": key if step.keyed else "none"}
+
+
+def end_of_undo(step: Step, before: int) -> tuple[str, int]:
+    """How a compensation ends that nothing stops, and after how many attempts (S275).
+
+    `before` is the number of its attempts in earlier rounds.
+    """
+    left = max(step.undo_fails - before, 0)
+    allowed = 0 if step.undo_once else RETRIES
+    return ("Succeeded", left + 1) if left <= allowed else ("Failed", allowed + 1)

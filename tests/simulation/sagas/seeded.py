@@ -1,0 +1,161 @@
+"""Seeded bugs of compensations: each breaks the operator on purpose and must be caught."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pytest
+from waypost.api.changes import changed_node
+from waypost.engine.rounds import begin, undone
+from waypost.engine.run import compensating, summary
+from waypost.engine.scheduling import undo_order
+from waypost.engine.state.transition import Transition
+
+from tests.simulation.sagas.interpreter import after
+from tests.simulation.sagas.plan import MANY, Saga, saga
+from tests.simulation.sagas.play import play
+from tests.simulation.watching.evidence import Violation
+
+LIMIT: Final = 30  # sagas that have what the bug needs
+Plant = Callable[[pytest.MonkeyPatch], None]
+
+
+@dataclass(frozen=True)
+class Bug:
+    """A breakage, the invariants that must name it, and the sagas that can show it."""
+
+    name: str
+    plant: Plant
+    caught_by: frozenset[str]
+    focus: Callable[[Saga], bool]
+
+    def hunt(self) -> tuple[int, list[Violation]] | None:
+        """A seed that shows it, and what it broke; None when it stays hidden."""
+        found = seed = 0
+        while found < LIMIT:
+            planned = saga(seed)
+            if self.focus(planned):
+                found += 1
+                with pytest.MonkeyPatch.context() as patch:
+                    self.plant(patch)
+                    violations = play(planned)
+                if {one.invariant for one in violations} & self.caught_by:
+                    return seed, violations
+            seed += 1
+        return None
+
+
+BUGS: Final[list[Bug]] = []
+
+
+def bug(*caught_by: str, focus: Callable[[Saga], bool]) -> Callable[[Plant], Plant]:
+    """Add a seeded bug."""
+
+    def add(plant: Plant) -> Plant:
+        BUGS.append(Bug(plant.__name__.strip("_"), plant, frozenset(caught_by), focus))
+        return plant
+
+    return add
+
+
+def _undoes(planned: Saga) -> bool:
+    """Whether something is undone: a late failure, and nodes before it that succeed."""
+    late = planned.steps[-1].name == "last"
+    good = any(s.undoable and not s.fails and not s.vanishes for s in planned.steps[:-1])
+    return late and good and planned.is_undisturbed and not planned.is_hurried
+
+
+def _undoes_several(planned: Saga) -> bool:
+    chained = any(
+        step.undoable
+        and any(
+            other.undoable and other.name in after(planned, step.name) for other in planned.steps
+        )
+        for step in planned.steps
+    )
+    return _undoes(planned) and chained
+
+
+def _undoes_twice(planned: Saga) -> bool:
+    return _undoes(planned) and planned.steps[-1].fails > 1
+
+
+@bug("VF2", focus=_undoes)
+def _an_undone_checkpoint_is_reused(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(undone, "why", lambda known, name: "")
+
+
+@bug("VF1", focus=lambda planned: _with(planned, "cancel_late"))
+def _the_verdict_is_taken_again(patch: pytest.MonkeyPatch) -> None:
+    """A cancel during compensation makes a cancelled run of one that has failed."""
+    final_state = summary._final_state
+
+    def again(transition: Transition, result: Any) -> Any:
+        if transition.spec.cancel:
+            return "Cancelled", "Cancelled", "the run was cancelled"
+        return final_state(transition, result)
+
+    patch.setattr(summary, "_final_state", again)
+
+
+@bug("VF2", focus=_undoes_several)
+def _the_oldest_node_is_undone_first(patch: pytest.MonkeyPatch) -> None:
+    def oldest(transition: Transition) -> str | None:
+        open_ = [path for path in transition.of_stage() if not transition.ended(path)]
+        return open_[0] if open_ else None
+
+    patch.setattr(undo_order, "next_path", oldest)
+
+
+@bug("VF1", "VF2", focus=_undoes_several)
+def _compensations_run_beside_each_other(patch: pytest.MonkeyPatch) -> None:
+    class Any_:
+        def __eq__(self, other: object) -> bool:
+            return True
+
+    patch.setattr(undo_order, "next_path", lambda transition: Any_())
+
+
+@bug("VF2", focus=_undoes_twice)
+def _the_key_of_a_compensation_lacks_the_round(patch: pytest.MonkeyPatch) -> None:
+    entry = compensating._entry
+    patch.setattr(compensating, "_entry", lambda *how: changed_node(entry(*how), repeats=None))
+
+
+@bug("VF2", focus=_undoes)
+def _an_undone_node_keeps_its_key(patch: pytest.MonkeyPatch) -> None:
+    repeats = begin._repeats
+    patch.setattr(begin, "_repeats", lambda *a, **how: repeats(*a, **{**how, "undone": False}))
+
+
+@bug("VF2", "T11", "I2", focus=_undoes_twice)
+def _attempts_of_compensations_begin_again(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(begin, "_with_undo_attempts", lambda status, known: status)
+
+
+@bug("VF2", "VF1", focus=lambda planned: any(s.vanishes and s.undoable for s in planned.steps))
+def _an_unknown_effect_is_not_undone(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(compensating, "_took_effect", lambda status: status.phase == "Succeeded")
+
+
+@bug(
+    "T11",
+    focus=lambda planned: _undoes(planned) and any(s.undo_fails == MANY for s in planned.steps),
+)
+def _a_failed_compensation_is_overlooked(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(compensating, "_has_failed", lambda status: False)
+    patch.setattr(compensating, "not_undone", lambda transition: [])
+
+
+@bug("VF1", "VF2", focus=lambda planned: _with(planned, "cancel"))
+def _nothing_is_undone_after_a_cancel(patch: pytest.MonkeyPatch) -> None:
+    needed = compensating.needed
+
+    def failed_only(transition: Transition) -> list[str]:
+        return [] if transition.spec.cancel else needed(transition)
+
+    patch.setattr(compensating, "needed", failed_only)
+
+
+def _with(planned: Saga, kind: str) -> bool:
+    return kind in planned.kinds and planned.steps[-1].name == "last"

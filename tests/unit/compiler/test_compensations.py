@@ -1,0 +1,186 @@
+"""The static check of `compensate`: kinds, references, and the types of `self`."""
+
+from typing import Any
+
+import pytest
+from waypost.api.base import JsonObject
+from waypost.compiler.definition import define
+
+from tests.support.builders import gate, python, spec, wait
+
+UNDO: JsonObject = {"python": {"source": "def run(**inputs): ..."}}
+BOOKING: JsonObject = {
+    "type": "object",
+    "required": ["id"],
+    "properties": {"id": {"type": "string"}},
+}
+
+
+def undone(name: str = "book", *, inputs: Any = None, **fields: Any) -> JsonObject:
+    block = {**UNDO, **({"inputs": inputs} if inputs else {})}
+    return python(name, compensate=block, **fields)
+
+
+@pytest.mark.parametrize(
+    ("raw", "place", "says"),
+    [
+        pytest.param(
+            spec({**wait("pause"), "compensate": UNDO}),
+            "nodes.pause.compensate",
+            "wait, only with python, container, agent, http, workflow; undo what it does",
+            id="S282-wait",
+        ),
+        pytest.param(
+            spec({**gate("ask"), "compensate": UNDO}),
+            "nodes.ask.compensate",
+            "cannot be used with approval",
+            id="S282-approval",
+        ),
+        pytest.param(
+            spec(undone(repeat={"until": "${true}", "max": 2})),
+            "nodes.book.compensate",
+            "cannot be used together with repeat",
+            id="S282-repeat",
+        ),
+        pytest.param(
+            spec(undone(forEach={"items": "${inputs.list}"}), inputs={"list": []}),
+            "nodes.book.compensate",
+            "cannot be used together with forEach",
+            id="S282-map",
+        ),
+        pytest.param(
+            spec(python("a", compensate={})),
+            "nodes.a.compensate",
+            "expected exactly one of python, container, http",
+            id="S282-no-kind",
+        ),
+        pytest.param(
+            spec(python("a"), **{"finally": [undone("clean")]}),
+            "finally.clean.compensate",
+            "a node of finally is never undone",
+            id="S282-finally",
+        ),
+        pytest.param(
+            spec(*[undone(f"n{i}") for i in range(101)]),
+            "nodes",
+            "the run has 202 nodes, those in finally and compensations included",
+            id="S282-too-many",
+        ),
+        pytest.param(
+            spec(undone(inputs={"x": "${nodes.later.output}"}), python("later", after=["book"])),
+            "nodes.book.compensate.inputs.x",
+            "node later does not come before book, so it may be undone already",
+            id="S273-later",
+        ),
+        pytest.param(
+            spec(undone(inputs={"x": "${nodes.other.phase}"}), python("other")),
+            "nodes.book.compensate.inputs.x",
+            "node other does not come before book",
+            id="S273-beside",
+        ),
+        pytest.param(
+            spec(undone(inputs={"x": "${nodes.book.output}"})),
+            "nodes.book.compensate.inputs.x",
+            "for its output use self.output",
+            id="S273-itself",
+        ),
+        pytest.param(
+            spec(undone(inputs={"x": "${nodes.none.output}"})),
+            "nodes.book.compensate.inputs.x",
+            "there is no node 'none'; nodes: book",
+            id="S273-unknown",
+        ),
+        pytest.param(
+            spec(undone(inputs={"x": "${self.output.name}"}, outputSchema=BOOKING)),
+            "nodes.book.compensate.inputs.x",
+            "name",
+            id="S274-path",
+        ),
+        pytest.param(
+            spec(undone(inputs={"x": "${self.inputs.other}"}, inputs_={"day": 1})),
+            "nodes.book.compensate.inputs.x",
+            "other",
+            id="S274-inputs",
+        ),
+        pytest.param(
+            spec(python("a", inputs={"x": "${self.output}"})),
+            "nodes.a.inputs.x",
+            "self is not available here",
+            id="S273-of-other-nodes",
+        ),
+        pytest.param(
+            spec(python("a", compensate={"python": {"source": "def go(): ..."}})),
+            "nodes.a.compensate.python.source",
+            "run",
+            id="S282-source",
+        ),
+        pytest.param(
+            spec(python("a", compensate={"container": {"image": "${inputs.x}"}})),
+            "nodes.a.compensate.container.image",
+            "is not evaluated here",
+            id="S282-unevaluated",
+        ),
+        pytest.param(
+            spec(python("a"), finallyDeadline="0s", **{"finally": [python("b")]}),
+            "finallyDeadline",
+            "must be longer than 0s",
+            id="S277-zero",
+        ),
+    ],
+)
+def test_refused(raw: JsonObject, place: str, says: str) -> None:
+    raw = _with_inputs(raw)
+    problems = define(raw).problems
+    assert any(p.field == place and says in p.message for p in problems), problems
+
+
+def _with_inputs(raw: JsonObject) -> JsonObject:
+    """`inputs_` of a node are its inputs; `inputs` of the builder are those of its compensation."""
+    nodes = []
+    for node in raw["nodes"]:
+        own = node.pop("inputs_", None)
+        nodes.append({**node, **({"inputs": own} if own else {})})
+    return {**raw, "nodes": nodes}
+
+
+@pytest.mark.parametrize(
+    ("fields", "read", "warns"),
+    [
+        pytest.param({"effect": "once"}, "${self.output.id}", True, id="S274-once-unguarded"),
+        pytest.param({"effect": "once"}, "${self.?output.?id}", False, id="S274-once-guarded"),
+        pytest.param({}, "${self.output.id}", False, id="S274-surely-there"),
+    ],
+)
+def test_s274_an_output_is_optional_with_effect_once(
+    fields: JsonObject, read: str, warns: bool
+) -> None:
+    definition = define(spec(undone(inputs={"id": read}, outputSchema=BOOKING, **fields)))
+    assert not definition.problems
+    found = [w for w in definition.warnings if w.field == "nodes.book.compensate.inputs.id"]
+    assert bool(found) is warns
+
+
+def test_s273_nodes_before_it_can_be_read() -> None:
+    raw = spec(
+        python("quote", outputSchema=BOOKING),
+        undone(inputs={"q": "${nodes.quote.output.id}", "why": "${run.reason}"}, after=["mid"]),
+        python("mid", dependsOn=["quote"]),
+    )
+    definition = define(raw)
+    assert not definition.problems
+    assert definition.graph.order == ("quote", "mid", "book"), "the graph has no compensations"
+
+
+def test_s279_the_fingerprint_of_a_node_does_not_cover_its_compensation() -> None:
+    plain, with_one = define(spec(python("book"))), define(spec(undone()))
+    assert plain.fingerprints == with_one.fingerprints
+
+
+def test_schemas_to_share_reach_the_response_of_a_compensation() -> None:
+    undo = {"http": {"url": "https://x.example", "responseSchema": {"$ref": "#/schemas/B"}}}
+    definition = define(spec(python("a", compensate=undo), schemas={"B": BOOKING}))
+    assert not definition.problems
+    assert definition.spec is not None
+    (made,) = definition.spec.compensations
+    assert made.http is not None
+    assert made.http.response_schema == BOOKING
