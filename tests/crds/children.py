@@ -25,5 +25,6 @@ TRANSITIONS = [
         spec(parent={**PARENT, "uid": "2"}),
         "is, or is not, the child of another run",
     ),
+    row("parent-lends", CHILD, YES, spec(parent={**PARENT, "budget": {"tokens": 9}})),
     row("parent-cancels", CHILD, YES, spec(parent={**PARENT, "cancel": True})),
 ]

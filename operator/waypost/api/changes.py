@@ -125,6 +125,7 @@ class ChildChanges(TypedDict, total=False):
     generation: int
     round: int
     stopping: str | None
+    budget: Allotment | None
     earlier: Usage | None
 
 

@@ -4,6 +4,7 @@ from waypost.api.kinds.table import kind_of
 from waypost.api.status import LoopStatus, NodeStatus
 from waypost.compiler.node_settings import DEFAULT_PARALLELISM
 from waypost.engine.attempts import launch
+from waypost.engine.budget import shares
 from waypost.engine.items import advance as items
 from waypost.engine.items.begin import before_begin, begin
 from waypost.engine.nodes.table import engine_kind
@@ -140,8 +141,11 @@ def _start(transition: Transition, path: str) -> None:
     if isinstance(inputs, Invalid):
         _end_invalid(transition, path, inputs)
         return
-    start = engine_kind(transition.node(path)).start or launch.launch
-    start(transition, path, inputs)
+    start = engine_kind(transition.node(path)).start
+    if start is None:
+        launch.launch(transition, path, inputs)
+    elif shares.lend(transition, path):
+        start(transition, path, inputs)
 
 
 def _end_invalid(transition: Transition, path: str, invalid: Invalid) -> None:

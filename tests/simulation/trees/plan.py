@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 from waypost.ports.cluster import Obj
 
-from tests.support.builders import python
+from tests.support.builders import agent, python
 
 ROOT: Final = "tree"
 TROUBLES: Final = (
@@ -21,6 +21,7 @@ TROUBLES: Final = (
     "cancel_frozen",
 )
 FALLBACK: Final = 1000
+AMPLE: Final = 100_000  # tokens: no share of it is ever used up
 NUMBER: Final[Obj] = {
     "type": "object",
     "required": ["n"],
@@ -60,11 +61,19 @@ class Tree:
     templates: tuple[tuple[Step, ...], ...]
     troubles: tuple[Trouble, ...] = ()
     delivery: Literal["immediate", "rough"] = "immediate"
+    budget: int | None = None  # tokens of the root; its programs are agents then
+
+    @property
+    def is_tight(self) -> bool:
+        """Whether the budget may be used up."""
+        return self.budget is not None and self.budget < AMPLE
 
     @property
     def is_undisturbed(self) -> bool:
-        """Whether only operators and the network disturb the runs."""
-        return all(t.kind in ("kill", "freeze", "lost", "suspend") for t in self.troubles)
+        """Whether only operators and the network disturb the runs, and the budget stops none."""
+        return not self.is_tight and all(
+            t.kind in ("kill", "freeze", "lost", "suspend") for t in self.troubles
+        )
 
 
 def tree(seed: int) -> Tree:
@@ -81,7 +90,13 @@ def tree(seed: int) -> Tree:
         templates.append(tuple(steps))
     troubles = tuple(_trouble(draw) for _ in range(draw.choice((0, 1, 1, 2, 3))))
     delivery: Literal["immediate", "rough"] = draw.choice(("immediate", "immediate", "rough"))
-    return Tree(seed, _with_local(seed, tuple(templates)), troubles, delivery)
+    return Tree(seed, _with_local(seed, tuple(templates)), troubles, delivery, _budget(seed))
+
+
+def _budget(seed: int) -> int | None:
+    """The budget of the root, for two of five trees. A separate source of random numbers."""
+    draw = random.Random(f"budget of {seed}")
+    return draw.choice((None, None, None, AMPLE, draw.choice((25, 60, 120))))
 
 
 def _with_local(seed: int, templates: tuple[tuple[Step, ...], ...]) -> tuple[tuple[Step, ...], ...]:
@@ -127,9 +142,12 @@ def template_name(number: int) -> str:
 
 def body(planned: Tree, number: int) -> Obj:
     """The spec of a template: its nodes, and the local templates that they call."""
-    steps = planned.templates[number]
+    steps, agents = planned.templates[number], planned.budget is not None
     last = " + ".join(f"nodes.{step.name}.output.n" for step in steps)
-    own: Obj = {"nodes": [_node(step) for step in steps], "outputs": {"n": f"${{{last}}}"}}
+    own: Obj = {
+        "nodes": [_node(step, agents=agents) for step in steps],
+        "outputs": {"n": f"${{{last}}}"},
+    }
     called = sorted(_local_below(planned, number))
     inner = [{"name": template_name(n), **_without_local(planned, n)} for n in called]
     return {**own, "templates": inner} if inner else own
@@ -148,13 +166,14 @@ def _local_below(planned: Tree, number: int) -> set[int]:
     return found
 
 
-def _node(step: Step) -> Obj:
+def _node(step: Step, *, agents: bool) -> Obj:
     inputs = {name: f"${{nodes.{name}.output.n}}" for name in step.needs}
     fields: Obj = {"inputs": inputs} if inputs else {}
     if step.tolerated:
         fields |= {"onFailure": "Continue", "fallbackOutput": {"n": FALLBACK}}
     if step.calls is None:
-        return python(step.name, outputSchema=NUMBER, **fields)
+        program = agent if agents else python
+        return program(step.name, outputSchema=NUMBER, **fields)
     name = template_name(step.calls)
     call = {"template": name} if step.local else {"templateRef": {"name": name}}
     return {"name": step.name, "workflow": call, "outputSchema": NUMBER, **fields}

@@ -12,13 +12,15 @@ from waypost.protocol.work import Usage
 
 from tests.fakes.api.watch import IMMEDIATE, ROUGH
 from tests.fakes.nodes.programs import Outcome, PodView
+from tests.simulation.scenario.manifest import PROVIDER
 from tests.simulation.trees.interpreter import first_result, most_attempts, most_failures
 from tests.simulation.trees.plan import ROOT, Step, Tree, Trouble, body, template_name
 from tests.simulation.trees.watcher import TOKENS, Watcher
 from tests.simulation.watching.evidence import Violation
-from tests.support.harness import World
+from tests.support.harness import NAMESPACE, World
 from tests.support.templates import create_template
 from tests.support.virtual import VirtualLoop
+from tests.unit.runtime.test_probe_controller import OK, says
 
 _TROUBLED: Final = 60.0
 _UNANSWERED: Final = 90.0  # more if requests fail: the operator tries again after 60 at most
@@ -33,19 +35,24 @@ class _Play:
         self.watcher = Watcher(world)
         self.steps = {s.name: s for steps in tree.templates for s in steps}
         self.round = 1
+        self.spent: dict[str, int] = {}  # tokens of each program, by the uid of its pod
         programs = [step.name for step in self.steps.values() if step.calls is None]
         cancelled = any(t.kind.startswith("cancel") for t in tree.troubles)
         # A cancel has something to stop.
         self.long = programs[-1] if cancelled and programs else ""
         for name in programs:
             world.script[name] = [self._program] * 30
+        world.script[""] = [says(OK)]  # probes of the provider
 
     def _program(self, pod: PodView) -> Outcome:
         step = self.steps[pod.path]
         if pod.path == self.long:
             step = replace(step, seconds=_LONG)
         me = Attempt(pod.run_uid, pod.path, pod.round, pod.attempt, pod.uid)
-        used = Usage(model_calls=1, input_tokens=TOKENS)
+        share = section(pod.request, "agent", "allotment").get("tokens", TOKENS)
+        tokens = min(TOKENS, int(share))
+        self.spent[pod.uid] = tokens
+        used = Usage(model_calls=1, input_tokens=tokens)
         if pod.attempt <= step.fails:
             record = CommitRecord(me, "Failed", None, "NodeError", "boom", None, usage=used)
             return Outcome(exit_code=1, message=encode(record).decode(), seconds=step.seconds)
@@ -54,11 +61,15 @@ class _Play:
         return Outcome(message=encode(record).decode(), seconds=step.seconds)
 
     async def run(self) -> list[Violation]:
+        root = body(self.tree, 0)
+        if self.tree.budget is not None:
+            root["budget"] = {"tokens": self.tree.budget}
+            await self.world.user.create(Kind.MODEL_PROVIDER, namespace=NAMESPACE, body=PROVIDER)
         for number in range(1, len(self.tree.templates)):
             await create_template(self.world, body(self.tree, number), template_name(number))
             self.watcher.bodies[template_name(number)] = body(self.tree, number)
         self._start()
-        await self.world.submit(body(self.tree, 0), name=ROOT)
+        await self.world.submit(root, name=ROOT)
         for trouble in self.tree.troubles:
             self.world.helper(self._befall(trouble))
         await asyncio.sleep(_TROUBLED)
@@ -109,6 +120,8 @@ class _Play:
         most = 2 + most_failures(self.tree)
         while self._status()["phase"] == "Failed" and not kinds & {*_STOPPED, "cancel_frozen"}:
             if self.round > most:
+                if self.tree.is_tight:
+                    return  # nothing is left for what is still to do
                 self.watcher.blame("T11", f"still Failed in round {self.round}")
                 return
             self.round += 1
@@ -129,8 +142,9 @@ class _Play:
         uids = {uid, *(run["metadata"]["uid"] for run in self.watcher.below(uid))}
         ended = [e for e in self.world.ledger.executions if e.run_uid in uids]
         found = section(self._status(), "usage").get("totalTokens", 0)
-        if found != TOKENS * len(ended):
-            self.watcher.blame("VW2", f"{found} tokens, {len(ended)} programs used {TOKENS} each")
+        expected = sum(self.spent[execution.pod_uid] for execution in ended)
+        if found != expected:
+            self.watcher.blame("VW2", f"{found} tokens, {len(ended)} programs used {expected}")
 
     def _judge_programs(self) -> None:
         for key in self.world.ledger.doubled():
@@ -140,6 +154,8 @@ class _Play:
         most = most_attempts(self.tree)
         counts: dict[tuple[str, str], int] = {}
         for one in self.world.ledger.executions:
+            if not one.path:
+                continue  # a probe
             counts[one.run_uid, one.path] = counts.get((one.run_uid, one.path), 0) + 1
         for (_, path), count in counts.items():
             if count > most[path]:
@@ -150,7 +166,8 @@ class _Play:
             await self.world.delete(Kind.AGENT_WORKFLOW, ROOT)
         for _ in range(600):
             kinds = (Kind.AGENT_WORKFLOW, Kind.JOB, Kind.POD, Kind.NODE_RECORD)
-            left = [o["metadata"]["name"] for kind in kinds for o in self.world.all(kind)]
+            found = [o["metadata"]["name"] for kind in kinds for o in self.world.all(kind)]
+            left = [name for name in found if not name.startswith("main-probe")]
             if not left:
                 return
             await asyncio.sleep(1)
@@ -235,7 +252,7 @@ def play(tree: Tree) -> list[Violation]:
 
 def described(tree: Tree) -> str:
     """A tree in a few lines."""
-    lines = [f"seed {tree.seed}, {tree.delivery}"]
+    lines = [f"seed {tree.seed}, {tree.delivery}, budget {tree.budget}"]
     for number, steps in enumerate(tree.templates):
         lines.append(f"{template_name(number)}: " + ", ".join(_shown(step) for step in steps))
     return "\n".join([*lines, *(str(trouble) for trouble in tree.troubles)])

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import pytest
 from waypost.compiler import calls
+from waypost.engine.budget import shares, usage
 from waypost.engine.nodes import table, workflow
 from waypost.engine.nodes.children import requests, result
 from waypost.engine.rounds import dispositions
@@ -138,6 +139,27 @@ def _a_child_misses_the_local_templates_that_it_calls(patch: pytest.MonkeyPatch)
 @bug("VW4", "T11", focus=_has_local)
 def _the_definition_of_a_child_is_that_of_its_parent(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(template_sources, "body_of_local", lambda fields, name: fields)
+
+
+def _has_budget(planned: Tree) -> bool:
+    """Whether the root has a budget and calls others, and nothing disturbs the tree."""
+    calls = sum(step.calls is not None for step in planned.templates[0])
+    return planned.budget is not None and bool(calls) and not planned.troubles
+
+
+@bug("VW5", focus=_has_budget)
+def _what_is_lent_is_not_reserved(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(usage, "reserved", lambda node: None)
+
+
+@bug("VW5", focus=_has_budget)
+def _a_child_run_ignores_what_is_lent(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(shares, "budget_of", lambda transition: transition.spec.budget)
+
+
+@bug("VW2", "VW5", "T11", "I11", focus=lambda planned: _fails(planned) and _has_budget(planned))
+def _a_round_forgets_what_a_child_run_has_used(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(workflow, "in_total", lambda share, node, continues: share)
 
 
 @bug("I12", focus=_with("delete"))

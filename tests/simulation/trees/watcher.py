@@ -1,4 +1,4 @@
-"""A watcher of the tree: judges every change as the API server stores it (VW1, VW3, VW4)."""
+"""A watcher of the tree: judges every change as the API server stores it (VW1, VW3 to VW5)."""
 
 from typing import Any, Final
 
@@ -11,6 +11,7 @@ from tests.support.harness import World
 
 GRACE: Final = 12.0
 TOKENS: Final = 10  # that each program uses
+_BUDGETS: Final = (("budget",), ("parent", "budget"))
 
 
 class Watcher:
@@ -61,6 +62,7 @@ class Watcher:
             self._pinned(body)
         for node in items(body, "status", "nodes"):
             self._node(uid, before or {}, node)
+        self._budget(body)
         if _ended(body) and not (before and _ended(before)):
             # Garbage collection deletes the runs below a run that is being deleted.
             waits = [] if _deleted(body) else [r for r in self._below_alive(uid) if not _ended(r)]
@@ -73,6 +75,20 @@ class Watcher:
             same = text(section(other, "spec", "parent"), "path") == path
             if same and _uid(other) != _uid(body) and not _ended(other):
                 self.blame("VW1", f"{_name(body)} is created beside {_name(other)}")
+
+    def _budget(self, body: Obj) -> None:
+        """VW5: what a run has used and lent is within its budget, and within what is lent to it."""
+        limits = [section(body, "spec", *path).get("tokens") for path in _BUDGETS]
+        allowed = min((int(limit) for limit in limits if limit is not None), default=None)
+        nodes = items(body, "status", "nodes")
+        if allowed is None or not nodes:
+            return
+        spent = section(body, "status", "retiredUsage").get("totalTokens", 0)
+        spent += sum(section(node, "usage").get("totalTokens", 0) for node in nodes)
+        held = sum(_held(node) for node in nodes)
+        if spent + held > allowed + len(nodes):  # a share of less than one counts as one
+            text_ = f"{_name(body)} has used {spent} tokens and reserved {held}, of {allowed}"
+            self.blame("VW5", text_)
 
     def _pinned(self, body: Obj) -> None:
         """A child run is pinned to the template that its node calls: VW4."""
@@ -116,6 +132,18 @@ class Watcher:
         since = self._stopped.get((parent, path))
         if parent in self.gone or (since is not None and now > since + GRACE):
             self.blame("VW1", f"{_name(run)} starts a program, and no run waits for it")
+
+
+def _held(node: Obj) -> int:
+    """The tokens that the open attempts and the child run of a node may still use."""
+    attempts = [a for a in items(node, "attempts") if not a.get("finishedAt")]
+    held = sum(int(section(a, "allotment").get("tokens", 0)) for a in attempts)
+    lent = section(node, "child", "budget").get("tokens")
+    if lent is not None and node["phase"] == "Running":
+        earlier = section(node, "child", "earlier").get("totalTokens", 0)
+        used = section(node, "usage").get("totalTokens", 0) - earlier
+        held += max(int(lent) - used, 0)
+    return held
 
 
 def _uid(run: Obj) -> str:

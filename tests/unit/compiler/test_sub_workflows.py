@@ -14,12 +14,6 @@ CALL: JsonObject = {"name": "call", "workflow": {"templateRef": {"name": "review
     ("raw", "field", "says"),
     [
         pytest.param(
-            spec(CALL, budget={"tokens": 10}),
-            "budget",
-            "cannot be used in a run with a workflow node (call)",
-            id="S201-budget",
-        ),
-        pytest.param(
             spec({**CALL, "repeat": {"until": "${true}", "max": 2}}),
             "nodes.call.repeat",
             "cannot be used with workflow",

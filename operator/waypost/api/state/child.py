@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from waypost.api.base import StatusModel
-from waypost.api.state.usage import Usage
+from waypost.api.state.usage import Allotment, Usage
 
 
 class ChildStatus(StatusModel):
@@ -24,6 +24,11 @@ class ChildStatus(StatusModel):
         max_length=64,
         description="Reason with which the node will end. Set while its child run is being "
         "stopped.",
+    )
+    budget: Allotment | None = Field(
+        default=None,
+        description="Part of the budget of this run that is lent to the child run, over all rounds "
+        "of the child run.",
     )
     earlier: Usage | None = Field(
         default=None, description="Resources that earlier child runs of this node used."

@@ -5,6 +5,7 @@ from typing import Annotated, Final
 from pydantic import Field, StringConstraints
 
 from waypost.api.base import Model
+from waypost.api.kinds.agent import Budget
 
 # Runs from the root to the deepest child, both included.
 MAX_LEVELS: Final = 5
@@ -37,6 +38,10 @@ class Parent(Model):
     )
     children: int = Field(
         ge=0, le=MAX_CHILDREN, description="Number of runs that may exist below this run."
+    )
+    budget: Budget | None = Field(
+        default=None,
+        description="Part of the budget of the parent that this run may use, over all its rounds.",
     )
     cancel: bool | None = Field(default=None, description="true: the parent cancels this run.")
     skip_finally: bool | None = Field(

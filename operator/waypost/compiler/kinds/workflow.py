@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from waypost.api.base import JsonObject
+from waypost.api.kinds.agent import AgentLimits
 from waypost.api.workflow import AgentWorkflowSpec, Node
 from waypost.compiler.calls import body_of_local
 from waypost.compiler.kinds.kind import CompilerKind, wire
@@ -14,16 +15,6 @@ _HOW: Final = ("parallelism", "finallyDeadline")
 
 
 def _problems(spec: AgentWorkflowSpec, node: Node) -> Iterator[Problem]:
-    yield from _source_problems(spec, node)
-    if spec.budget is not None:
-        text = (
-            f"cannot be used in a run with a workflow node ({node.name}): a child run does not get "
-            "a share of it yet. Set budget in the templates of the child runs, and remove it here"
-        )
-        yield Problem("budget", text)
-
-
-def _source_problems(spec: AgentWorkflowSpec, node: Node) -> Iterator[Problem]:
     assert node.workflow is not None
     name, reference = node.workflow.template, node.workflow.template_ref
     if (name is None) == (reference is None):
@@ -56,4 +47,11 @@ def _local_template(spec: AgentWorkflowSpec, node: Node) -> JsonObject | None:
     return {key: body[key] for key in body if key not in _HOW} | shared
 
 
-KIND: Final = CompilerKind("workflow", problems=_problems, fingerprinted_template=_local_template)
+def _limits(spec: AgentWorkflowSpec, node: Node) -> AgentLimits:
+    """A child run has no limits of its node: it gets a share of the budget of the run."""
+    return AgentLimits()
+
+
+KIND: Final = CompilerKind(
+    "workflow", problems=_problems, fingerprinted_template=_local_template, limits=_limits
+)

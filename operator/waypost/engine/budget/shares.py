@@ -8,6 +8,7 @@ from waypost.api.status import AttemptStatus, NodeStatus
 from waypost.compiler import node_settings
 from waypost.compiler.kinds.table import compiler_kind
 from waypost.compiler.node_settings import DEFAULT_PARALLELISM
+from waypost.engine.budget.lending import budget_of, from_parent
 from waypost.engine.budget.usage import Exhausted, allot, enlarged, short_of
 from waypost.engine.nodes.limits import left_of, used_up
 from waypost.engine.scheduling import joins
@@ -24,7 +25,7 @@ def reserve(transition: Transition, path: str) -> Allotment | Exhausted | None:
         The share; Exhausted if nothing is left; None if the run has no budget or nodes of this
         kind use none.
     """
-    node, budget = transition.node(path), transition.spec.budget
+    node, budget = transition.node(path), budget_of(transition)
     limits_of = compiler_kind(node).limits
     if limits_of is None:
         return None
@@ -39,7 +40,14 @@ def reserve(transition: Transition, path: str) -> Allotment | Exhausted | None:
     # Another attempt gets all that is left: a further split could be too small for every node.
     sharers = _sharers(transition) if name is None else 1
     retired = transition.observed.status.retired_usage
-    share = allot(budget, nodes, sharers=sharers, limits=limits, retired=retired)
+    share = allot(
+        budget,
+        nodes,
+        sharers=sharers,
+        limits=limits,
+        retired=retired,
+        from_parent=from_parent(transition),
+    )
     if before is None or name is None:
         return share
     resumes = transition.settings.gateway_url is not None  # the gateway stores its journal
@@ -74,6 +82,17 @@ def _ran_out(status: NodeStatus) -> AttemptStatus | None:
         and (status.loop is None or attempt.iteration == status.loop.number)
     ]
     return ended[-1] if ended else None
+
+
+def lend(transition: Transition, path: str) -> bool:
+    """Reserve a share for the child run of a node; whether it can start now."""
+    share = reserve(transition, path)
+    if isinstance(share, Exhausted):
+        wait_for_budget(transition, path, share)
+        return False
+    if share is not None:
+        transition.lent[path] = share
+    return True
 
 
 def wait_for_budget(transition: Transition, path: str, exhausted: Exhausted) -> None:

@@ -12,6 +12,7 @@ from typing import Final
 from waypost.api.kinds.agent import AgentLimits, Budget
 from waypost.api.state.usage import Allotment, Usage
 from waypost.api.status import AttemptStatus, NodeStatus
+from waypost.engine.state.lent import reserved
 from waypost.engine.state.usage import COUNTS, money, most_called, total
 from waypost.protocol import work
 
@@ -40,6 +41,7 @@ def allot(
     sharers: int,
     limits: AgentLimits,
     retired: Usage | None = None,
+    from_parent: frozenset[str] = frozenset(),
 ) -> Allotment | Exhausted:
     """The share of one attempt: the remaining budget, split among the attempts that may start now.
 
@@ -49,6 +51,7 @@ def allot(
         sharers: The number of attempts that may start now.
         limits: The node's own limits, which the share never exceeds.
         retired: The usage of nodes that are no longer in the spec.
+        from_parent: The limits of the budget that the parent run has set.
     """
     known = list(nodes)
     spent = total((retired, *(node.usage for node in known))) or Usage()
@@ -62,10 +65,12 @@ def allot(
         allowed = getattr(budget, name)
         if allowed is None:
             continue
-        reserved = sum((Decimal(getattr(share, name) or 0) for share in held), Decimal(0))
-        left = Decimal(allowed) - Decimal(used or 0) - reserved
+        held_back = sum((Decimal(getattr(share, name) or 0) for share in held), Decimal(0))
+        left = Decimal(allowed) - Decimal(used or 0) - held_back
         if left <= 0:
-            return Exhausted(_exhausted(name, allowed, used), held=reserved > 0)
+            return Exhausted(
+                _exhausted(name, allowed, used, lent=name in from_parent), held=held_back > 0
+            )
         own = getattr(limits, name)
         share = left / max(sharers, 1)
         shares[name] = share if own is None else min(share, Decimal(own))
@@ -114,16 +119,20 @@ def enlarged(
         if resumes or Decimal(getattr(share, name)) > Decimal(had):
             return share
     held = isinstance(share, Exhausted) and share.held
-    reserved = any(getattr(each, name) for node in nodes for each in _held(node))
+    others = any(getattr(each, name) for node in nodes for each in _held(node))
     left = "nothing" if resumes else "no larger share"
-    return Exhausted(f"{before.message}; {left} is left", held=held or reserved)
+    return Exhausted(f"{before.message}; {left} is left", held=held or others)
 
 
 def _held(node: NodeStatus) -> list[Allotment]:
-    return [a.allotment for a in node.attempts or [] if a.allotment and a.finished_at is None]
+    held = [a.allotment for a in node.attempts or [] if a.allotment and a.finished_at is None]
+    lent = reserved(node)
+    return [*held, lent] if lent is not None else held
 
 
-def _exhausted(name: str, allowed: object, used: object) -> str:
+def _exhausted(name: str, allowed: object, used: object, *, lent: bool) -> str:
+    if lent:
+        return f"the parent run lends {allowed} of budget.{_WIRE[name]}, {used or 0} are used"
     return f"spec.budget.{_WIRE[name]} is {allowed}, {used or 0} are used"
 
 

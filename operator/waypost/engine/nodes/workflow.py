@@ -19,6 +19,7 @@ from waypost.engine.scheduling.inputs import resolve
 from waypost.engine.scheduling.unread import unread_by
 from waypost.engine.state.decision import StartChild
 from waypost.engine.state.inputs import Inputs, Invalid
+from waypost.engine.state.lent import in_total
 from waypost.engine.state.observed import Observed
 from waypost.engine.state.transition import Transition
 from waypost.engine.state.usage import total
@@ -54,6 +55,8 @@ def start(transition: Transition, path: str, inputs: Inputs) -> None:
             return
         else:
             fact, child = None, patches.following(transition.observed, status, child)
+    lent = in_total(transition.lent.get(path), status, continues=fact is not None)
+    child = changed_child(child, budget=lent)
     transition.update(
         path,
         phase="Running",
@@ -67,7 +70,7 @@ def start(transition: Transition, path: str, inputs: Inputs) -> None:
     if fact is not None:
         requests.repeat_round(transition, fact, child)
     else:
-        body = runs.manifest(transition, path, name=child.name, inputs=inputs.values, parent=parent)
+        body = runs.manifest(transition, path, child, inputs=inputs.values, parent=parent)
         transition.after.append(StartChild(path=path, manifest=body))
     transition.requeue_at(transition.now + requests.LOOK_AFTER)
 
@@ -152,7 +155,7 @@ def _create_again(transition: Transition, path: str, child: ChildStatus) -> None
     if isinstance(inputs, Invalid) or isinstance(parent, Invalid):
         requests.stop(transition, path, Reason.INPUT_INVALID)
         return
-    body = runs.manifest(transition, path, name=child.name, inputs=inputs.values, parent=parent)
+    body = runs.manifest(transition, path, child, inputs=inputs.values, parent=parent)
     transition.after.append(StartChild(path=path, manifest=body))
 
 

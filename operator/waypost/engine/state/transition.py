@@ -1,7 +1,4 @@
-"""The next status of a run while a pass computes it, and the actions that belong to it.
-
-Mutable; it exists for one call of `decide`.
-"""
+"""The next status of a run, and its actions, while one call of `decide` computes them."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -12,6 +9,7 @@ from waypost.api.base import JsonObject, JsonValue
 from waypost.api.changes import NodeChanges, changed_node
 from waypost.api.checkpoints import Checkpoint, checkpoint_of
 from waypost.api.meta import EventReason
+from waypost.api.state.usage import Allotment
 from waypost.api.status import (
     FINAL_PHASES,
     KEPT_ATTEMPTS,
@@ -75,6 +73,7 @@ class Transition:
         self.cleans_up = cleans_up(observed.status)
         self.owner = Owner(name=observed.name, namespace=observed.namespace, uid=observed.uid)
         self.statuses: dict[str, NodeStatus] = _initial(observed)
+        self.lent: dict[str, Allotment] = {}  # to child runs that start now, by path
         self.maps: dict[str, OpenMap] = {}  # by path, while their items are in `statuses`
         self.before: list[Before] = []
         self.after: list[After] = []

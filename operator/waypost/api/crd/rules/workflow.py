@@ -33,7 +33,7 @@ _DEFINITION = wire_names(AgentWorkflowSpec, without=EDITABLE | {"parent"})
 
 
 # What stays as the operator created a child run.
-_LINEAGE = wire_names(Parent, without=frozenset({"cancel", "skipFinally", "suspend"}))
+_LINEAGE = wire_names(Parent, without=frozenset({"cancel", "skipFinally", "suspend", "budget"}))
 
 
 def _stands_in_the_template(field: str) -> Rule:

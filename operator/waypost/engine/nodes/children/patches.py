@@ -9,6 +9,7 @@ from waypost.api.changes import changed_child
 from waypost.api.state.child import ChildStatus
 from waypost.api.status import NodeStatus
 from waypost.engine.state.decision import After, PatchChild
+from waypost.engine.state.lent import as_budget
 from waypost.engine.state.observed import Observed
 from waypost.kube import names
 from waypost.kube.facts.children import ChildFact, Requests
@@ -76,9 +77,15 @@ def request_round(fact: ChildFact, child: ChildStatus, *, latest: bool) -> Patch
     return PatchChild(
         name=fact.name,
         uid=fact.uid,
-        body={"metadata": metadata, "spec": {"rerun": rerun}},
+        body={"metadata": metadata, "spec": {"rerun": rerun, "parent": {"budget": _budget(child)}}},
         starts=True,
     )
+
+
+def _budget(child: ChildStatus) -> JsonObject | None:
+    """The budget of a child in a merge patch, which removes the limits that are null."""
+    budget = as_budget(child.budget)
+    return None if budget is None else budget.model_dump(by_alias=True, mode="json")
 
 
 def release(fact: ChildFact) -> PatchChild:

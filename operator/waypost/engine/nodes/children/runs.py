@@ -5,6 +5,7 @@ from waypost.api.state.child import ChildStatus
 from waypost.api.template.called import Called
 from waypost.api.template.parent import MAX_CHILDREN, MAX_LEVELS, Parent
 from waypost.engine.state.inputs import Invalid
+from waypost.engine.state.lent import as_budget
 from waypost.engine.state.transition import Transition
 from waypost.kube import names
 from waypost.kube.manifests.child_run import child_manifest
@@ -64,13 +65,13 @@ def lineage(transition: Transition, path: str) -> Parent | Invalid:
 
 
 def manifest(
-    transition: Transition, path: str, *, name: str, inputs: JsonObject, parent: Parent
+    transition: Transition, path: str, child: ChildStatus, *, inputs: JsonObject, parent: Parent
 ) -> JsonObject:
     """The manifest of a child run."""
     return child_manifest(
-        name=name,
+        name=child.name,
         owner=transition.owner,
         template=template_of(transition, path),
         inputs=inputs,
-        parent=parent,
+        parent=parent.model_copy(update={"budget": as_budget(child.budget)}),
     )
