@@ -9,6 +9,7 @@ from waypost.api.base import JsonObject, JsonValue, StatusCondition
 from waypost.api.items.status import ItemFailure, ItemsStatus
 from waypost.api.state.child import ChildStatus
 from waypost.api.state.round import RoundStatus
+from waypost.api.state.slot import RunSlot
 from waypost.api.state.usage import Allotment, Usage
 from waypost.api.status import (
     AgentWorkflowStatus,
@@ -144,6 +145,7 @@ class RunChanges(TypedDict, total=False):
     round_started_at: str | None
     rounds: list[RoundStatus] | None
     template: PinnedTemplate | None
+    slot: RunSlot | None
     retired_usage: Usage | None
     inputs: JsonValue | None
     outputs: JsonValue | None

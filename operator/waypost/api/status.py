@@ -9,6 +9,7 @@ from waypost.api.items.status import ItemsStatus
 from waypost.api.kinds.first import MAX_CANDIDATES, CandidateName
 from waypost.api.state.child import ChildStatus
 from waypost.api.state.round import RoundStatus
+from waypost.api.state.slot import RunSlot
 from waypost.api.state.usage import Allotment, Usage
 
 NodePhase = Literal[
@@ -358,6 +359,7 @@ class AgentWorkflowStatus(StatusModel):
         default=None, max_length=KEPT_ROUNDS, description="The latest ten of the previous rounds."
     )
     template: PinnedTemplate | None = Field(default=None, description=PinnedTemplate.__doc__)
+    slot: RunSlot | None = Field(default=None, description=RunSlot.__doc__)
     retired_usage: Usage | None = Field(
         default=None,
         description="Resources used by nodes that a later round removed from the spec.",

@@ -29,7 +29,7 @@ from waypost.api.kinds.http import HttpKind
 from waypost.api.kinds.python import PythonKind
 from waypost.api.kinds.wait import WaitKind
 from waypost.api.kinds.workflow import WorkflowKind
-from waypost.api.modifiers.concurrency import Concurrency
+from waypost.api.modifiers.concurrency import Concurrency, RunConcurrency
 from waypost.api.modifiers.for_each import ForEach
 from waypost.api.modifiers.repeat import Repeat
 from waypost.api.paths import NodePath, parse_path
@@ -287,6 +287,7 @@ class WorkflowBody(Model):
         le=MAX_NODES,
         description="Maximum number of nodes that have a pod at the same time. Default 20.",
     )
+    concurrency: RunConcurrency | None = Field(default=None, description=RunConcurrency.__doc__)
     deadline: Duration | None = Field(
         default=None,
         description="Maximum duration of the run, including approvals, waits and suspension. When "

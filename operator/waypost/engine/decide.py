@@ -21,6 +21,7 @@ from waypost.engine.run import ending, finalizing, hold, losers, pinning, reject
 from waypost.engine.run.closing import closing_reason
 from waypost.engine.run.entry import Active, Deleting, Entry, Held, Idle, Rejected
 from waypost.engine.run.hold import Hold
+from waypost.engine.slots import of_run as slot_of_run
 from waypost.engine.state.decision import Decision
 from waypost.engine.state.observed import Observed
 from waypost.engine.state.transition import IN_POD, Transition, is_finished
@@ -133,7 +134,7 @@ def _advance_nodes(transition: Transition) -> None:
     if closing is not None:
         ending.wind_down(transition, closing)
         return
-    if finalizing.may_start(transition):
+    if slot_of_run.may_start(transition) and finalizing.may_start(transition):
         start.start_ready(transition)
     closing = closing_reason(transition)
     if closing is not None:

@@ -49,6 +49,9 @@ class Run:
     name: str
     at: float
     steps: tuple[Step, ...]
+    key: str = ""  # that the run itself holds
+    limit: int = 1
+    skips: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,13 +84,16 @@ def plan(seed: int) -> Plan:
     draw = random.Random(seed)
     limits = {key: draw.choice((1, 1, 2, 3)) for key in ("a", "b")}
     differ = draw.random() < 0.15
+    of_runs, most = random.Random(f"runs of {seed}"), draw.choice((1, 2))
     runs = []
     for number in range(draw.randint(2, 7)):
         steps: list[Step] = []
         for index in range(draw.choice((1, 1, 2, 3))):
             step = _step(draw, index, limits, [s.name for s in steps], differ=differ)
             steps.append(step)
-        runs.append(Run(f"r{number}", draw.choice((0.0, 0.0, draw.uniform(0, 15))), tuple(steps)))
+        at = draw.choice((0.0, 0.0, draw.uniform(0, 15)))
+        key, skips = of_runs.choice(("env", "", "")), of_runs.random() < 0.2
+        runs.append(Run(f"r{number}", at, tuple(steps), key, most, bool(key) and skips))
     troubles = tuple(_trouble(draw) for _ in range(draw.choice((0, 1, 1, 2, 3))))
     delivery: Literal["immediate", "rough"] = draw.choice(("immediate", "immediate", "rough"))
     return Plan(seed, tuple(runs), troubles, delivery)
@@ -123,10 +129,11 @@ def _trouble(draw: random.Random) -> Trouble:
 
 def body(run: Run) -> Obj:
     """The spec of a run. The key of each node is an expression over its inputs."""
-    return {
-        "inputs": {"prefix": "key"},
-        "nodes": [_node(step) for step in run.steps],
-    }
+    fields: Obj = {"inputs": {"prefix": "key"}, "nodes": [_node(step) for step in run.steps]}
+    if run.key:
+        own = {"key": f"${{inputs.prefix}}-{run.key}", "limit": run.limit}
+        fields["concurrency"] = {**own, "whenFull": "Skip"} if run.skips else own
+    return fields
 
 
 def _node(step: Step) -> Obj:

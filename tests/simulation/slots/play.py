@@ -77,6 +77,9 @@ class _Play:
         for key in self.world.ledger.doubled():
             self.watcher.blame(f"started twice: {key}", "I2")
         for run in self.plan.runs if self.plan.is_undisturbed else ():
+            status = self.world.status(run.name)
+            if run.skips and status["phase"] == "Cancelled":
+                continue
             for step in run.steps:
                 self._judge_step(run, step)
 
@@ -206,5 +209,6 @@ def described(planned: Plan) -> str:
     """A plan in a few lines."""
     lines = [f"seed {planned.seed}, {planned.delivery}"]
     for run in planned.runs:
-        lines.append(f"{run.name} at {run.at:.1f}: " + "; ".join(map(str, run.steps)))
+        held = f" holds {run.key}/{run.limit}{' skips' if run.skips else ''}" if run.key else ""
+        lines.append(f"{run.name} at {run.at:.1f}{held}: " + "; ".join(map(str, run.steps)))
     return "\n".join([*lines, *map(str, planned.troubles)])

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import pytest
 from waypost.engine.attempts import close, stop, watch
-from waypost.engine.slots import take
+from waypost.engine.slots import of_run, take
 from waypost.engine.state.decision import Launch
 from waypost.engine.state.outcome import Failed
 from waypost.protocol.reasons import Reason
@@ -98,6 +98,21 @@ def _slots_are_never_freed(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(take, "free", lambda *how: None)
     patch.setattr(Slots, "sweep", nothing)
     patch.setattr(Slots, "_reclaimed", nothing)
+
+
+@bug("VK1", focus=_any)
+def _a_run_starts_before_its_slot_is_seen(patch: pytest.MonkeyPatch) -> None:
+    may_start = of_run.may_start
+
+    def hasty(transition: Any) -> bool:
+        return may_start(transition) or transition.slots.of_run is not None
+
+    patch.setattr(of_run, "may_start", hasty)
+
+
+@bug("VK1", focus=_any)
+def _the_slot_of_a_run_is_not_freed(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(of_run, "freed", lambda transition: None)
 
 
 @bug("VK1", focus=_with("cancel"))

@@ -10,10 +10,11 @@ from waypost.api import meta
 from waypost.kube.objects import items, section, text
 from waypost.ports.cluster import Kind, Obj
 
-from tests.simulation.slots.plan import Plan, Step
+from tests.simulation.slots.plan import Plan, Run, Step
 from tests.simulation.watching.evidence import Violation
 from tests.support.harness import World
 
+OF_RUN: Final = "-"  # in place of a path
 LEAK: Final = 60.0  # seconds after the troubles within which every slot has a holder
 
 Attempt = tuple[str, str, int]  # uid of the run, path, number
@@ -30,6 +31,7 @@ class Watcher:
         self.excused: set[Attempt] = set()  # a person has deleted its slot
         self.named: set[tuple[Attempt, str]] = set()  # attempts with slots that a status has named
         self._world = world
+        self._runs = {run.name: run for run in plan.runs}
         self._steps = {run.name: {s.name: s for s in run.steps} for run in plan.runs}
         world.cluster.server.storage.listeners.insert(0, self._changed)
 
@@ -41,6 +43,10 @@ class Watcher:
         """The step of the plan that a path belongs to."""
         name = text(section(self.runs[uid], "metadata"), "name")
         return self._steps[name][path.partition("/")[0]]
+
+    def plan_of(self, uid: str) -> Run:
+        """The run of the plan."""
+        return self._runs[text(section(self.runs[uid], "metadata"), "name")]
 
     def excuse(self, lease: str) -> None:
         """A person deletes this slot."""
@@ -85,6 +91,10 @@ class Watcher:
     def _job(self, body: Obj) -> None:
         metadata = section(body, "metadata")
         attempt = _attempt(metadata)
+        if attempt[0] in self.runs and self.plan_of(attempt[0]).key:
+            holders = {*self.slots.values(), *self.excused}
+            if not any((uid, path) == (attempt[0], OF_RUN) for uid, path, _ in holders):
+                self.blame(f"Job {text(metadata, 'name')} is created before its run has a slot")
         if attempt[0] not in self.runs or not self.step(attempt[0], attempt[1]).key:
             return
         if attempt not in self.slots.values() and attempt not in self.excused:
@@ -104,6 +114,7 @@ class Watcher:
     def _started(self, attempt: Attempt) -> None:
         if attempt[0] not in self.runs:
             return  # its run was deleted, and its slot with it
+        self._run_started(attempt[0])
         step = self.step(attempt[0], attempt[1])
         if not step.key:
             return
@@ -111,6 +122,17 @@ class Watcher:
         most = max(self.step(a[0], a[1]).limit for a in same) if same else 0
         if len(same) > most:
             self.blame(f"{len(same)} programs hold key {step.key}, its limit is {most}: {same}")
+
+    def _run_started(self, uid: str) -> None:
+        """A program of a run has started: as many runs as its limit may have programs."""
+        own = self.plan_of(uid)
+        if not own.key:
+            return
+        lost = {holder[0] for holder in self.excused if holder[1] == OF_RUN}
+        busy = {attempt[0] for attempt in self.running.values() if attempt[0] in self.runs} - lost
+        same = [uid for uid in busy if self.plan_of(uid).key == own.key]
+        if len(same) > own.limit:
+            self.blame(f"{len(same)} runs hold key {own.key}, its limit is {own.limit}")
 
     def _counts(self, attempt: Attempt, key: str) -> bool:
         if attempt[0] not in self.runs or attempt in self.excused:
@@ -123,7 +145,11 @@ class Watcher:
         return next((n for n in nodes if n["path"] == name), {})
 
     def _recorded(self, attempt: Attempt) -> str:
-        """The slot that the status names for an attempt that has not ended; "" if none."""
+        """The slot that the status names for an attempt that has not ended, or for the run; "" if
+        it names none."""
+        if attempt[1] == OF_RUN:
+            own = section(self.runs.get(attempt[0], {}), "status", "slot")
+            return str(own.get("name", "")) if own.get("number") == attempt[2] else ""
         node = self._node(attempt)
         index = attempt[1].partition("/")[2]
         for opened in section(node, "items").get("open") or ():

@@ -1,4 +1,4 @@
-"""`concurrency` of a node: how many executions may hold the same key at the same time."""
+"""`concurrency` of a node or of a run: how many may hold the same key at the same time."""
 
 from typing import Annotated, Literal
 
@@ -31,6 +31,32 @@ class Concurrency(Model):
         default=None,
         description="What happens while all slots of the key are taken. Wait (default): the node "
         "waits, without a pod. Skip: the node is Skipped at once.",
+    )
+
+    @property
+    def slots(self) -> int:
+        """The limit, with its default."""
+        return self.limit if self.limit is not None else DEFAULT_LIMIT
+
+
+class RunConcurrency(Model):
+    """Limit on runs that hold the same key at the same time in the namespace. A run holds it from
+    its start to its end."""
+
+    key: Annotated[str, StringConstraints(min_length=1, max_length=2056)] = Field(
+        description='Name of what is limited, for example "deploy-${inputs.target}". It sees '
+        f"inputs and run, and must be a text of 1 to {MAX_KEY} characters.",
+    )
+    limit: int | None = Field(
+        default=None,
+        ge=1,
+        le=MAX_SLOTS,
+        description=f"Maximum number of runs that hold the key. Default {DEFAULT_LIMIT}.",
+    )
+    when_full: Literal["Wait", "Skip"] | None = Field(
+        default=None,
+        description="What happens while all slots of the key are taken. Wait (default): nothing of "
+        "the run starts. Skip: the run ends at once as Cancelled with SlotTaken.",
     )
 
     @property

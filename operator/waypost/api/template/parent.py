@@ -16,6 +16,13 @@ _Uid = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 _Name = Annotated[str, StringConstraints(max_length=253)]
 
 
+class HeldKey(Model):
+    """A key of concurrency that a run above holds."""
+
+    key: Annotated[str, StringConstraints(max_length=200)] = Field(description="The key.")
+    run: _Name = Field(description="Name of the run that holds it.")
+
+
 class Parent(Model):
     """Only the operator writes this block: the run and the node that this run is a child of, and
     what its parent requests of it."""
@@ -35,6 +42,11 @@ class Parent(Model):
         max_length=MAX_LEVELS,
         description="Templates of the runs above, from the top of the tree. An empty text stands "
         "for a run with nodes in its spec; a local template has the addition (local).",
+    )
+    keys: list[HeldKey] | None = Field(
+        default=None,
+        max_length=MAX_LEVELS,
+        description="Keys of concurrency that the runs above hold. This run cannot ask for them.",
     )
     children: int = Field(
         ge=0, le=MAX_CHILDREN, description="Number of runs that may exist below this run."

@@ -7,7 +7,8 @@ from waypost.api.kinds.table import KINDS, kind_of
 from waypost.api.modifiers.concurrency import key_problem
 from waypost.api.workflow import AgentWorkflowSpec
 from waypost.compiler.problems import Problem
-from waypost.expressions.templates import Template, parse_template
+from waypost.compiler.rules.scopes import scoped_in
+from waypost.expressions.templates import Template, parse_template, references_in
 
 _INSTEAD: Final = {
     "approval": "a slot would be held while people decide; limit the node after it",
@@ -19,6 +20,7 @@ _INSTEAD: Final = {
 def concurrency_problems(spec: AgentWorkflowSpec) -> Iterator[Problem]:
     """Report kinds that hold no slot, keys that can never be used, and items that are to be
     skipped."""
+    yield from _of_run(spec)
     with_pod = ", ".join(sorted(name for name, kind in KINDS.items() if kind.has_pod))
     for node in spec.all_nodes:
         if node.concurrency is None:
@@ -34,6 +36,26 @@ def concurrency_problems(spec: AgentWorkflowSpec) -> Iterator[Problem]:
         constant = constant_key(node.concurrency.key)
         if constant is not None and (text := key_problem(constant)):
             yield Problem(f"{node.place}.concurrency.key", text)
+
+
+def _of_run(spec: AgentWorkflowSpec) -> Iterator[Problem]:
+    if spec.concurrency is None:
+        return
+    key, place = spec.concurrency.key, "concurrency.key"
+    if any(references_in(key)):
+        text = "is evaluated before any node has run, so it cannot read nodes; use inputs"
+        yield Problem(place, text)
+    if name := scoped_in(key):
+        yield Problem(place, f"{name} does not exist here; use inputs or run")
+    constant = constant_key(key)
+    if constant is None:
+        return
+    if text := key_problem(constant):
+        yield Problem(place, text)
+    for node in spec.all_nodes:
+        if node.concurrency is not None and constant_key(node.concurrency.key) == constant:
+            text = f"{constant!r} is held by the run from its start to its end: the node would "
+            yield Problem(f"{node.place}.{place}", f"{text}wait for its own run; use another key")
 
 
 def concurrency_warnings(spec: AgentWorkflowSpec) -> Iterator[Problem]:

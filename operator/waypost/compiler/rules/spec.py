@@ -214,6 +214,8 @@ def _all_evaluated(spec: AgentWorkflowSpec) -> Iterator[tuple[str, JsonValue, st
             yield f"{node.place}.{place}", value, f"compensate.{place}" if undoes else place
     for key, value in (spec.outputs or {}).items():
         yield f"outputs.{key}", value, "outputs"
+    if spec.concurrency is not None:
+        yield "concurrency.key", spec.concurrency.key, "outputs"
 
 
 def _expressions_are_bounded(spec: AgentWorkflowSpec) -> Iterator[Problem]:

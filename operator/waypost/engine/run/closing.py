@@ -8,14 +8,17 @@ from waypost.protocol.reasons import Reason
 
 
 def closing_reason(transition: Transition) -> Reason | None:
-    """Why nothing new may start in this stage: the run was cancelled, its deadline has passed, or a
-    node failed with `onFailure: Fail`; None if nodes may start.
+    """Why nothing new may start in this stage: the run was cancelled, its deadline has passed, it
+    does not begin for its `concurrency`, or a node failed with `onFailure: Fail`; None if nodes may
+    start.
 
     In finally, a failure keeps no other node from starting: each of them cleans up something else.
     The same is true of compensations.
     """
     if transition.is_cancelled:
         return Reason.CANCELLED
+    if transition.slots.refusal is not None:
+        return transition.slots.refusal[0]
     if deadlines.run_over(transition) and _is_cut_short(transition):
         return Reason.DEADLINE_EXCEEDED
     if transition.cleans_up:

@@ -21,6 +21,7 @@ from waypost.engine.run.closing import closing_reason, failures_before
 from waypost.engine.run.status_size import trim
 from waypost.engine.scheduling import clean_up, deadlines
 from waypost.engine.scheduling.unread import unread_by_outputs
+from waypost.engine.slots import of_run as slot_of_run
 from waypost.engine.slots import take as slots
 from waypost.engine.state.decision import Decision, DeleteRun, PatchChild, ReleasePod
 from waypost.engine.state.observed import Observed
@@ -72,6 +73,8 @@ def wind_down(transition: Transition, reason: Reason) -> None:
             transition.end(path, "Cancelled", Reason.CANCELLED, cancelled)
         elif reason is Reason.DEADLINE_EXCEEDED:
             deadlines.end(transition, path)
+        elif transition.slots.refusal is not None:
+            transition.end(path, "Cancelled", reason, transition.slots.refusal[1])
         elif status.phase == "Pending" and path in causes:
             blame = f"{', '.join(sorted(causes[path]))} failed"
             transition.end(path, "Skipped", Reason.DEPENDENCY_FAILED, blame)
@@ -211,6 +214,8 @@ def _with_nodes(transition: Transition) -> AgentWorkflowStatus:
         shown = transition.observed.definition.inputs
         if len(ijson.canonical(shown)) <= 8 * 1024:
             changes["inputs"] = shown
+    if transition.slots.of_run is not None:
+        changes["slot"] = transition.slots.of_run
     if before.stage is None and (transition.graph.finally_nodes or transition.spec.compensations):
         changes["stage"] = "Main"
     if before.phase == "Rejected":  # corrected since
@@ -232,6 +237,8 @@ def _finish(transition: Transition, status: AgentWorkflowStatus) -> AgentWorkflo
     if result.invalid_outputs:
         outputs = {}
     changes: RunChanges = {"finished_at": timestamps.timestamp(transition.now)}
+    if (slot := slot_of_run.freed(transition)) is not None:
+        changes["slot"] = slot
     if outputs:
         changes["outputs"] = outputs
     if is_requested(transition.observed):  # the next round waited for finally

@@ -154,6 +154,9 @@ def _invalid_outputs(result: Result) -> tuple[RunPhase, str, str]:
 
 def main_state(transition: Transition, result: Result) -> tuple[RunPhase, str, str]:
     """Phase, reason and message of a run whose main nodes have all ended."""
+    if transition.slots.refusal is not None and not result.cancelled:
+        refused, text = transition.slots.refusal
+        return "Cancelled" if refused is Reason.SLOT_TAKEN else "Failed", str(refused), text
     if result.cancelled:
         return "Cancelled", ConditionReason.CANCELLED, "the run was cancelled"
     if result.late and set(result.failed) <= set(pausing.paused(transition)):
@@ -245,6 +248,8 @@ def _open_gates(transition: Transition) -> list[tuple[str, str]]:
 
 
 def _phase(transition: Transition) -> RunPhase:
+    if transition.slots.message:
+        return "Waiting"
     if any(_has_pod(transition, path) for path in transition.in_phase("Running", "Superseding")):
         return "Running"
     if transition.spec.suspend:
@@ -261,6 +266,8 @@ def _has_pod(transition: Transition, path: str) -> bool:
 
 
 def _waiting(transition: Transition, gates: list[tuple[str, str]]) -> str | None:
+    if transition.slots.message:
+        return shorten(transition.slots.message, 300)
     if gates:
         return f"approval/{gates[0][1]}"
     if waiting := children.waiting(transition):
@@ -272,6 +279,8 @@ def _waiting(transition: Transition, gates: list[tuple[str, str]]) -> str | None
 
 
 def _message(transition: Transition) -> str:
+    if transition.slots.message:
+        return f"{Reason.WAITING_FOR_SLOT}: {transition.slots.message}"
     if transition.outputs_wait:
         return transition.outputs_wait
     if transition.spec.suspend:

@@ -109,6 +109,8 @@ def decided(transition: Transition) -> SlotsDecided:
     """What the pass has decided about slots, once its next status is complete."""
     slots = transition.slots
     held = sum(slot_of(status) is not None for status in transition.node_statuses)
+    own = slots.of_run or transition.observed.status.slot
+    held += own is not None and bool(own.taken)
     return SlotsDecided(
         unread=frozenset(slots.unread),
         waits=tuple(slots.waits),

@@ -3,17 +3,10 @@
 from waypost.api.modifiers.concurrency import Concurrency, key_problem
 from waypost.api.status import AttemptStatus
 from waypost.engine.scheduling.inputs import own_context
+from waypost.engine.slots.keys import evaluated_key, held_above
 from waypost.engine.state.inputs import Inputs, Invalid
 from waypost.engine.state.slots import Wanted
 from waypost.engine.state.transition import Transition
-from waypost.expressions.templates import (
-    NullPolicy,
-    RenderError,
-    Template,
-    parse_template,
-    render_json,
-    render_text,
-)
 
 
 def wanted_by(
@@ -29,29 +22,12 @@ def wanted_by(
     if concurrency is None:
         return None
     view = own_context(inputs, path=path, attempt=attempt.number)
-    template = parse_template(concurrency.key)
-    single = isinstance(template, Template) and template.is_single
-    value = (
-        render_json(concurrency.key, view)
-        if single
-        else render_text(concurrency.key, view, null=NullPolicy.REFUSE)
-    )
-    if isinstance(value, RenderError):
-        return Invalid(f"concurrency.key: {value.message}")
-    if not isinstance(value, str):
-        found = _NAMES.get(type(value), "an object")
-        return Invalid(f"concurrency.key: expected a text, found {found}")
-    problem = key_problem(value)
-    return Invalid(f"concurrency.key: {problem}") if problem else _of(concurrency, value)
-
-
-_NAMES = {
-    type(None): "null",
-    bool: "a boolean",
-    int: "a number",
-    float: "a number",
-    list: "a list",
-}
+    value = evaluated_key(concurrency.key, view)
+    if isinstance(value, Invalid):
+        return value
+    if problem := key_problem(value) or held_above(transition, value):
+        return Invalid(f"concurrency.key: {problem}")
+    return _of(concurrency, value)
 
 
 def _of(concurrency: Concurrency, key: str) -> Wanted:

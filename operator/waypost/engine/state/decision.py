@@ -103,8 +103,15 @@ class StopAttempt:
 
 
 @dataclass(frozen=True)
+class TakeSlot:
+    """Create the Lease of a run. Only within the fence; one that names this run is success."""
+
+    manifest: JsonObject
+
+
+@dataclass(frozen=True)
 class FreeSlot:
-    """Delete the Lease of an attempt that has ended, if it names that attempt."""
+    """Delete the Lease of an attempt or run that has ended, if it names it."""
 
     name: str
     holder: Holder
@@ -130,6 +137,7 @@ After = (
     | StartChild
     | PatchChild
     | StopAttempt
+    | TakeSlot
     | FreeSlot
     | ReleasePod
     | DeleteRun

@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from waypost.api.state.slot import RunSlot
 from waypost.api.status import NodeStatus
 from waypost.kube import names
 from waypost.kube.facts.slots import KeySlots, SlotClaim, SlotWait
+from waypost.protocol.reasons import Reason
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,9 @@ class SlotsOfPass:
     waits: list[SlotWait] = field(default_factory=list)
     claims: list[SlotClaim] = field(default_factory=list)
     held_by_items: int = 0
+    of_run: RunSlot | None = None  # the slot of the run, if this pass changes it
+    refusal: tuple[Reason, str] | None = None  # why the run does not begin: reason and message
+    message: str = ""  # what the run waits for before it begins
 
 
 @dataclass(frozen=True)

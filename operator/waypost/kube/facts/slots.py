@@ -9,6 +9,7 @@ from waypost.api.checkpoints import checkpoint_of
 from waypost.api.status import AgentWorkflowStatus
 from waypost.kube.objects import section, text, whole_number
 
+OF_RUN: Final = "-"  # in place of a path: the run itself holds the slot
 _WITHOUT_LIMIT: Final = 1
 
 
@@ -18,8 +19,8 @@ class Holder:
 
     Attributes:
         run_uid: uid of the run.
-        path: Path of the node, of the item, or of the iteration.
-        number: Number of the attempt.
+        path: Path of the node, of the item, or of the iteration; OF_RUN for the run itself.
+        number: Number of the attempt, or how often the run has taken a slot.
     """
 
     run_uid: str
@@ -53,6 +54,8 @@ class SlotFact:
     run_name: str
 
     def __str__(self) -> str:
+        if self.holder.path == OF_RUN:
+            return f"run {self.run_name}"
         return f"run {self.run_name} (node {self.holder.path})"
 
 
@@ -132,7 +135,11 @@ def parse_holder(identity: str) -> Holder | None:
 
 
 def is_open(status: AgentWorkflowStatus, holder: Holder) -> bool:
-    """Whether an attempt has been recorded and has not ended. Once false, it stays false."""
+    """Whether an attempt, or the slot of the run, has been recorded and has not ended. Once false,
+    it stays false."""
+    if holder.path == OF_RUN:
+        slot = status.slot
+        return slot is not None and slot.name is not None and slot.number == holder.number
     checkpoint = checkpoint_of(status.nodes, holder.path)
     known = checkpoint is not None and checkpoint.knows(holder.number)
     return known and checkpoint is not None and not checkpoint.has_closed(holder.number)

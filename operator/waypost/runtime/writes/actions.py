@@ -25,6 +25,7 @@ from waypost.engine.state.decision import (
     SettleApproval,
     StartChild,
     StopAttempt,
+    TakeSlot,
 )
 from waypost.engine.state.observed import Observed
 from waypost.kube.facts import approvals, jobs, pods
@@ -53,6 +54,7 @@ from waypost.runtime.slots.leases import Slots
 from waypost.runtime.writes import child_problems
 from waypost.runtime.writes.child_runs import ChildRuns
 from waypost.runtime.writes.creates import Foreign, advice, create_once, standing
+from waypost.runtime.writes.slot_writes import SlotWrites
 from waypost.runtime.writes.status_patch import status_patch
 from waypost.runtime.writes.stops import Stops
 
@@ -121,6 +123,7 @@ class ActionExecutor:
         self._cluster = cluster
         self._slots = slots
         self._wake = wake
+        self._slot_writes = SlotWrites(slots=slots, store=store, wake=wake)
         self.children = ChildRuns(cluster=cluster, store=store, clock=clock, wake=wake)
         self._store = store
         self._clock = clock
@@ -245,8 +248,10 @@ class ActionExecutor:
                 await self.children.patch(key, action)
             case StopAttempt():
                 await self._stops.stop(key, action)
+            case TakeSlot():
+                await self._fenced(key, action, fence, self._slot_writes.take(key, action))
             case FreeSlot():
-                await self._free(key, action)
+                await self._slot_writes.free(key, action)
             case ReleasePod():
                 await self.release(key, name=action.name, uid=action.uid)
             case DeleteRun():
@@ -288,13 +293,6 @@ class ActionExecutor:
                 entry.jobs[name] = fact
         if (problem := entry.child_problems.get(name)) and problem.slot_taken:
             self._wake(key)  # the next pass gives the attempt up
-
-    async def _free(self, key: Key, action: FreeSlot) -> None:
-        """Free a slot. What fails is kept for the next pass: its status has closed the attempt."""
-        pending = self._store.entry(key.uid).slots_to_free
-        pending[action.name] = action
-        await self._slots.free(key, action)
-        pending.pop(action.name, None)
 
     async def _create_child(self, kind: Kind, key: Key, body: Obj) -> Obj:
         return await create_once(self._cluster, kind, key, body, expected="this attempt's")
@@ -372,7 +370,7 @@ def _created(action: After) -> str:
     """The name of the Job, Approval or child run that an action creates; "" for other actions."""
     if isinstance(action, Launch):
         return str(action.job["metadata"]["name"])
-    if isinstance(action, OpenApproval | StartChild):
+    if isinstance(action, OpenApproval | StartChild | TakeSlot):
         return str(action.manifest["metadata"]["name"])
     return ""
 

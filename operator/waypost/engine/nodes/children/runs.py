@@ -4,6 +4,7 @@ from waypost.api.base import JsonObject
 from waypost.api.state.child import ChildStatus
 from waypost.api.template.called import Called
 from waypost.api.template.parent import MAX_CHILDREN, MAX_LEVELS, Parent
+from waypost.engine.slots.keys import keys_below
 from waypost.engine.state.inputs import Invalid
 from waypost.engine.state.lent import as_budget
 from waypost.engine.state.transition import Transition
@@ -59,6 +60,7 @@ def lineage(transition: Transition, path: str) -> Parent | Invalid:
         root=above.root if above is not None else owner.uid,
         path=path,
         templates=chain,
+        keys=keys_below(transition) or None,
         children=(allowed - count) // count,
         suspend=True if transition.spec.suspend else None,
     )
