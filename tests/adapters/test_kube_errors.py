@@ -81,6 +81,14 @@ TABLE = [
         id="nothing-was-written",
     ),
     pytest.param(
+        503,
+        "ServiceUnavailable",
+        'admission webhook "w" denied the request: the policy is being loaded',
+        RefusedForNow,
+        "ServiceUnavailable",
+        id="a-webhook-that-denies-with-503",
+    ),
+    pytest.param(
         403,
         "Forbidden",
         'admission webhook "w" denied the request: no',

@@ -33,7 +33,9 @@ _NOT_NOW = {
         "not yet ready to handle request",
         "status unknown for quota",
     ),
-    500: ("failed calling webhook",),
+    # A webhook may choose the status with which it denies.
+    500: ("failed calling webhook", "denied the request"),
+    503: ("denied the request",),
 }
 
 

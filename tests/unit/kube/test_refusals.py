@@ -16,6 +16,55 @@ QUOTA = 'pods "x" is forbidden: exceeded quota: team, requested: {}, used: {}, l
         ),
         pytest.param("failed quota: q: must specify limits.cpu", True, id="quota-wants-a-limit"),
         pytest.param('admission webhook "w" denied the request: no', True, id="policy"),
+        pytest.param(
+            "pods \"x\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied "
+            "request: no",
+            True,
+            id="admission-policy",
+        ),
+        pytest.param(
+            'pods "x" is forbidden: unable to validate against any security context constraint: []',
+            True,
+            id="openshift",
+        ),
+        pytest.param(
+            'pods "x" is forbidden: pod node label selector conflicts with its namespace node '
+            "label selector",
+            True,
+            id="node-selector-of-the-namespace",
+        ),
+        pytest.param(
+            "pod tolerations (possibly merged with namespace default tolerations) conflict with "
+            "its namespace whitelist",
+            True,
+            id="tolerations-of-the-namespace",
+        ),
+        pytest.param(
+            "init container i: CreateContainerConfigError: container has runAsNonRoot and image "
+            "will run as root (pod: x, container: i)",
+            True,
+            id="root",
+        ),
+        pytest.param(
+            "CreateContainerConfigError: container has runAsNonRoot and image has non-numeric user "
+            "(nobody), cannot verify user is non-root",
+            True,
+            id="named-user",
+        ),
+        pytest.param(
+            "CreateContainerConfigError: container's runAsUser breaks non-root policy",
+            True,
+            id="user-0",
+        ),
+        pytest.param(
+            "CreateContainerError: failed to create containerd container: no command specified",
+            True,
+            id="no-command",
+        ),
+        pytest.param(
+            "ErrImagePull: no match for platform in manifest: not found", True, id="platform"
+        ),
+        pytest.param('no PriorityClass with name "x" was found', False, id="priority-class"),
         pytest.param("InvalidImageName: couldn't parse image", True, id="image-name"),
         pytest.param("init container v: InvalidImageName", True, id="image-name-of-others"),
         pytest.param(QUOTA.format("pods=1", "pods=5", "pods=5"), False, id="quota-is-full"),

@@ -13,7 +13,16 @@ _LASTING: Final = (
     "ErrImageNeverPull",
     " is invalid: ",  # validation of the object
     "violates PodSecurity",
-    "denied the request",  # an admission webhook or policy
+    "denied the request",  # an admission webhook
+    "denied request: ",  # a ValidatingAdmissionPolicy
+    "unable to validate against any security context constraint",  # OpenShift
+    "conflicts with its namespace node label selector",
+    "conflict with its namespace whitelist",
+    "image will run as root",  # the kubelet, of pods that must not
+    "cannot verify user is non-root",
+    "breaks non-root policy",
+    "no command specified",
+    "no match for platform in manifest",
     "must specify ",  # a quota that requires a request or a limit
     " per Container is ",  # a LimitRange
     " per Pod is ",
