@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from waypost.api.validation import words
+
 PREFIX = "WAYPOST_"
 
 # Comma-separated text, as people write lists in a Deployment; pydantic expects JSON.
@@ -192,11 +194,11 @@ def explained(error: ValidationError) -> SettingsError:
 
 
 def _explain(detail: object) -> str:
-    """`WAYPOST_WORKERS: Input should be ... (found '0')`."""
+    """`WAYPOST_WORKERS: expected ... (found '0')`."""
     assert isinstance(detail, dict)
     field = str(detail["loc"][0])
     name = field if field.isupper() else f"{PREFIX}{field}".upper()
     if detail["type"] == "missing":
         return f"{name}: is not set"
-    message = str(detail["msg"]).removeprefix("Value error, ")
+    message = words.words_of(detail)
     return f"{name}: {message} (found {detail['input']!r})"

@@ -13,7 +13,7 @@ def turns(text: str) -> str:
     ("text", "told"),
     [
         pytest.param("scripts: [", "f:1: not YAML", id="no-yaml"),
-        pytest.param("", "the file: Input should be", id="empty"),
+        pytest.param("", "the file: expected an object", id="empty"),
         pytest.param("scripts: {}\n", "f:1: scripts: ", id="no-scripts"),
         pytest.param("scripts:\n  s: {turns: []}\n", "f:2: scripts.s.turns: ", id="no-turns"),
         pytest.param(

@@ -5,32 +5,31 @@ from typing import Any, Final, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from waypost.api.validation import words
 from waypost.compiler.problems import Problem
 from waypost.compiler.vocabulary import unknown_field
 
 _MAX: Final = 5
-_SHOWN: Final = 60
 
 
 def problems_of(error: ValidationError, model: type[BaseModel]) -> tuple[Problem, ...]:
     """The first problems that `model` reports about an object, at most five."""
-    details = error.errors(include_url=False, include_context=False)[:_MAX]
+    details = error.errors(include_url=False)[:_MAX]
     return tuple(_problem(dict(detail), model) for detail in details)
 
 
 def _problem(detail: dict[str, Any], model: type[BaseModel]) -> Problem:
-    place = "".join(
-        f"[{part}]" if isinstance(part, int) else f".{part}" for part in detail["loc"]
-    ).lstrip(".")
+    place = words.place_of(detail)
     if detail["type"] == "extra_forbidden":
         *path, name = detail["loc"]
         parent = place.removesuffix(str(name)).rstrip(".") or "spec"
         kind = model.__name__.removesuffix("Spec")
         text = unknown_field(str(name), path=parent, known=_fields_at(model, path), kind=kind)
         return Problem(field=place, message=text)
-    value = repr(detail["input"])
-    shown = value if len(value) <= _SHOWN else f"{value[: _SHOWN - 3]}..."
-    return Problem(field=place or "spec", message=f"{detail['msg']}, found {shown}")
+    text = words.words_of(detail)
+    if detail["type"] != "missing":  # there the value is what it is missing in
+        text = f"{text}, found {words.found_in(detail)}"
+    return Problem(field=place or "spec", message=text)
 
 
 def _fields_at(model: type[BaseModel], path: list[int | str]) -> list[str]:

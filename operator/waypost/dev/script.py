@@ -10,6 +10,7 @@ import yaml
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from waypost.api.base import Duration, JsonValue, Model
+from waypost.api.validation import words
 
 ACTIONS: Final = ("say", "output", "call", "malformed", "refuse", "status", "hang")
 ANSWERS: Final = frozenset({"say", "output", "call", "malformed", "refuse"})
@@ -195,10 +196,10 @@ def parse(text: str, *, source: str) -> ScriptFile:
 
 
 def _problem(source: str, tree: yaml.Node | None, detail: dict[str, Any]) -> str:
-    """`script.yaml:12: scripts.draft.turns[1].status: Input should be ... (found 200)`."""
+    """`script.yaml:12: scripts.draft.turns[1].status: expected ... (found 200)`."""
     path = [part for part in detail["loc"] if part not in ("int", "literal['forever']")]
     name = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
-    message = str(detail["msg"]).removeprefix("Value error, ")
+    message = words.words_of(detail)
     found = detail["input"]
     shown = "" if isinstance(found, dict | list) else f" (found {found!r:.60})"
     return f"{source}:{_line(tree, path)}: {name.lstrip('.') or 'the file'}: {message}{shown}"

@@ -9,6 +9,7 @@ from waypost.api import meta
 from waypost.api.probe import ProbedStatus
 from waypost.api.provider import ModelProviderSpec, ModelProviderStatus
 from waypost.api.toolserver import ToolServerSpec, ToolServerStatus
+from waypost.api.validation import words
 from waypost.kube import objects
 
 SubjectKind = Literal["ModelProvider", "ToolServer"]
@@ -60,9 +61,8 @@ def _spec(kind: SubjectKind, body: Any) -> tuple[Spec | None, str]:
     try:
         return model.model_validate(body), ""
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        at = ".".join(("spec", *map(str, first["loc"])))
-        return None, f"{at}: {first['msg']}"
+        first = dict(error.errors(include_url=False)[0])
+        return None, f"{words.place_of(first, before='spec')}: {words.words_of(first)}"
 
 
 def _status(kind: SubjectKind, body: Any) -> ProbedStatus:

@@ -30,7 +30,7 @@ def agent(*tools: Any, model: Any = {"provider": "p", "name": "m"}) -> Any:  # n
 
 SOURCE_FIELD = "nodes.a.python.source"
 TABLE = [
-    bad("no-object", None, "spec", "found None"),
+    bad("no-object", None, "spec", "found null"),
     bad("no-nodes", {}, "nodes", "neither nodes nor templateRef is set"),
     bad("empty-nodes", spec(), "nodes", "at least 1"),
     bad("201-nodes", spec(*[python(f"n{i}") for i in range(201)]), "nodes", "at most 200"),
@@ -41,7 +41,7 @@ TABLE = [
         "nodes[0].dependOn",
         "mean dependsOn?",
     ),
-    bad("name-with-hyphen", spec(python("gather-logs")), "nodes[0].name", "pattern"),
+    bad("name-with-hyphen", spec(python("gather-logs")), "nodes[0].name", "a text that matches"),
     bad("name-300-characters", spec(python("n" * 300)), "nodes[0].name", "at most 40"),
     bad("duplicate-name", spec(python("a"), wait("a")), "nodes.a", "two nodes have this name"),
     bad(
@@ -149,13 +149,13 @@ TABLE = [
         "repeat-without-max",
         spec(python("a", repeat={"until": "${true}"})),
         "nodes[0].repeat.max",
-        "Field required",
+        "is missing",
     ),
     bad(
         "repeat-101-times",
         spec(python("a", repeat={**LOOP, "max": 101})),
         "nodes[0].repeat.max",
-        "less than or equal to 100",
+        "at most 100",
     ),
     bad(
         "pause-of-zero",
@@ -375,7 +375,9 @@ TABLE = [
     bad(
         "zero-approval", spec(gate("a", timeout="0s")), "nodes.a.approval.timeout", "longer than 0s"
     ),
-    bad("not-a-duration", spec(python("a", timeout="1d")), "nodes[0].timeout", "pattern"),
+    bad(
+        "not-a-duration", spec(python("a", timeout="1d")), "nodes[0].timeout", "a text that matches"
+    ),
     bad(
         "inputs-break-schema",
         spec(python("a"), inputs={"v": 1}, inputSchema=STRING),
@@ -419,7 +421,7 @@ TABLE = [
         "bad-input-key",
         spec(python("a", inputs={"a-b": 3})),
         "nodes[0].inputs.a-b.[key]",
-        "pattern",
+        "a text that matches",
     ),
     bad("python-syntax", code("def run(:"), SOURCE_FIELD, "is not Python: "),
     bad("python-no-run", code("x = 1"), SOURCE_FIELD, "defines no function run"),

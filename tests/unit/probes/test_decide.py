@@ -57,10 +57,10 @@ def ready(found: Step) -> tuple[str, str, str]:
 
 
 REFUSED_SPECS = [
-    pytest.param({"type": "Future"}, "spec.type: Input should be 'OpenAI'", id="type"),
-    pytest.param({}, "spec.type: Field required", id="nothing"),
-    pytest.param({**PROVIDER, "next": 1}, "spec.next: Extra inputs", id="of-another-release"),
-    pytest.param([], "spec.type: Field required", id="no-object"),
+    pytest.param({"type": "Future"}, "spec.type: expected 'OpenAI'", id="type"),
+    pytest.param({}, "spec.type: is missing", id="nothing"),
+    pytest.param({**PROVIDER, "next": 1}, "spec.next: unknown field", id="of-another-release"),
+    pytest.param([], "spec.type: is missing", id="no-object"),
 ]
 
 
