@@ -53,3 +53,15 @@ def test_nothing_to_print(api: Api, capsys: Captured, node: str, told: str) -> N
     pods(api)
     assert main(["logs", "notes", node]) == Exit.NOT_FOUND
     assert told in capsys.readouterr().err
+
+
+def test_a_compensation(api: Api, capsys: Captured) -> None:
+    pods(api, 1)
+    found = run()
+    undo = {"path": "draft/compensate", "phase": "Failed", "stage": "Compensating"}
+    found["status"]["nodes"].append(undo)
+    serve(api, found)
+    assert main(["logs", "notes", "draft/compensate"]) == 0
+    assert '"attempt": 1' in capsys.readouterr().out
+    selector = "waypost.dev/run=uid-1,waypost.dev/node=draft.compensate"
+    assert api.asked[-2][1]["labelSelector"] == [selector]

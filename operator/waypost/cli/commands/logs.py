@@ -51,8 +51,9 @@ def logs(
 
 def _check_node(run: "Obj", node: str) -> None:
     names = [each["name"] for each in run["spec"].get("nodes") or ()]
-    # A run of a template has no nodes in its spec.
-    names = names or [each["path"] for each in (run.get("status") or {}).get("nodes") or ()]
+    # Compensations, nodes of finally, and the nodes of a run of a template.
+    known = [each["path"] for each in (run.get("status") or {}).get("nodes") or ()]
+    names = list(dict.fromkeys([*names, *known]))
     if node not in names:
         text = f"no node {node!r} in {run['metadata']['name']}; its nodes are: {', '.join(names)}"
         raise CommandError(text, code=Exit.NOT_FOUND)
@@ -63,7 +64,7 @@ async def _pod(session: "Session", run_uid: str, *, node: str, attempt: int | No
     from waypost.api.meta import LABEL_ATTEMPT, LABEL_NODE, LABEL_RUN
     from waypost.ports.cluster import Kind
 
-    labels = f"{LABEL_RUN}={run_uid},{LABEL_NODE}={node}"
+    labels = f"{LABEL_RUN}={run_uid},{LABEL_NODE}={node.replace('/', '.')}"
     if attempt is not None:
         labels += f",{LABEL_ATTEMPT}={attempt}"
     pods = (await session.cluster.list(Kind.POD, namespace=session.namespace, labels=labels)).items

@@ -400,3 +400,18 @@ def test_s270_a_container_undoes_a_container() -> None:
     )
     run = Play(raw, endings={"ship": [raises()], "reserve": [returns({})]}).finish()
     assert run.phases["reserve/compensate"] == "Succeeded"
+
+
+def test_s278_a_cancel_stops_compensations_whose_definition_is_lost() -> None:
+    """The update that requests the next round is not valid, so what runs can only be stopped."""
+    run = until_verdict(play(saga(), ship=[raises()], charge__compensate=[never_ends()]))
+    for _ in range(4):
+        pass_on(run)
+    assert run.phases["charge/compensate"] == "Running"
+    broken = [python("broken", dependsOn=["none"])]
+    run.edit(nodes=broken, cancel=True, skipFinally=True, rerun={"round": 2})
+    run.finish()
+    assert run.phases["charge/compensate"] == "Cancelled"
+    assert run.phases["hotel/compensate"] == "Cancelled"
+    assert run.status.phase == "Failed", "the verdict stays"
+    assert run.condition("CompensationSucceeded")[0] == "False"
