@@ -111,3 +111,19 @@ async def test_s348_templates_that_call_each_other_in_a_circle_start_nothing() -
         assert "template review calls itself: review -> other -> review" in message
         assert world.status(RUN)["phase"] == "Rejected"
         assert ran(world) == []
+
+
+@virtual
+async def test_s349_a_round_that_was_refused_for_a_template_begins_when_it_fits() -> None:
+    async with World(script={"twice": [gives(8)]}) as world:
+        world.start()
+        await create_template(world, DOUBLE)
+        await world.submit(spec(python("first")))
+        await world.finished()
+        await world.patch_run({"nodes": WRONG["nodes"], "rerun": {"round": 2}})
+        await world.until(lambda: "takes integer" in str(world.condition("Accepted")), "refused")
+        assert world.status()["phase"] == "Succeeded", "the round before stays as it ended"
+        schema = {"type": "object", "properties": {"n": {"type": "string"}}}
+        await world.patch(Kind.AGENT_WORKFLOW_TEMPLATE, REVIEW, {"inputSchema": schema})
+        await world.until(lambda: world.status().get("round") == 2, "the round begins")
+        assert (await world.finished())["phase"] == "Succeeded"
