@@ -29,9 +29,10 @@ def findings(manifest: Manifest) -> list[Finding]:
 
 
 def as_kubectl_prints(manifest: Manifest) -> str:
-    """The problems that the API server has with `manifest`, as kubectl prints them."""
+    """The errors that the API server has with `manifest`, as kubectl prints them."""
     lines = [f"{one.path}: {one.cause}: {one.message}" for one in server_violations(manifest)]
-    lines += [f"{one.field}: {one.message}" for one in envelope.problems(manifest)]
+    around = [one for one in envelope.problems(manifest) if one.severity == "error"]
+    lines += [f"{one.field}: {one.message}" for one in around]
     return "\n".join(lines)
 
 

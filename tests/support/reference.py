@@ -27,6 +27,8 @@ SPEC: Final = spec(
     python("publish", when="${nodes.ok.output.decision == 'Approved'}", dependsOn=["pause"]),
     python("never", when="${nodes.start.output.n > 100.0}"),
     outputs={"sum": "${nodes.join.output}", "tool": "${nodes.tool.output}"},
+    # Requests that fail for ten minutes would end a node before the cluster works again.
+    defaults={"queueTimeout": "4h"},
 )
 
 SCRIPT: Final[Script] = {

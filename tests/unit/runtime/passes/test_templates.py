@@ -450,6 +450,7 @@ async def test_a_finished_run_needs_no_definition() -> None:
         await create_template(world, spec(python("a")))
         await world.submit({**RUN_OF, "ttlSecondsAfterFinished": 3600})
         await world.finished()
+        await world.quiet(10)  # its pod is released
         operator.die()
         await world.delete(Kind.NODE_RECORD, world.status()["template"]["record"])
         await world.delete(Kind.AGENT_WORKFLOW_TEMPLATE, REVIEW)
