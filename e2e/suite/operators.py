@@ -24,8 +24,7 @@ READY_SECONDS = 60.0
 
 # Pod cgroups are named pod<uid>, with _ for - where systemd manages them.
 _FIND = """
-for file in /proc/[0-9]*/cgroup; do
-  grep -qs -e "pod{uid}" -e "pod{escaped}" "$file" || continue
+for file in $(grep -ls -e "pod{uid}" -e "pod{escaped}" /proc/[0-9]*/cgroup); do
   folder=${{file%/cgroup}}
   tr '\\0' ' ' < "$folder/cmdline" 2>/dev/null | grep -q waypost && echo "${{folder#/proc/}}"
 done
@@ -34,8 +33,7 @@ done
 
 # Every process of a pod but the one that holds its namespaces.
 _PROGRAMS = """
-for file in /proc/[0-9]*/cgroup; do
-  grep -qs -e "pod{uid}" -e "pod{escaped}" "$file" || continue
+for file in $(grep -ls -e "pod{uid}" -e "pod{escaped}" /proc/[0-9]*/cgroup); do
   folder=${{file%/cgroup}}
   tr '\\0' ' ' < "$folder/cmdline" 2>/dev/null | grep -q '^/pause' || echo "${{folder#/proc/}}"
 done
@@ -56,7 +54,7 @@ class Machine:
     def shell(self, script: str) -> str:
         """What the script prints."""
         argv = [*self.prefix, "sh", "-c", script]
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
         return done.stdout
 
     def signal(self, pod_uid: str, number: signal.Signals) -> None:

@@ -264,7 +264,7 @@ server.run()
 
 def test_a_program_is_asked_over_stdio(ask: Ask, tmp_path: Path) -> None:
     (tmp_path / "clock.py").write_text(PROGRAM)
-    verdict, log = ask(command=[sys.executable, str(tmp_path / "clock.py")])
+    verdict, log = ask(command=[sys.executable, str(tmp_path / "clock.py")], seconds=60.0)
     assert verdict.ok, verdict
     told = tools_in(log, verdict)
     assert told is not None
