@@ -108,8 +108,8 @@ BOTH_LAUNCH = Scenario(
         ),
     ),
     troubles=(
-        Trouble("delete_job", at=0.3, number=3, choice="Orphan"),
-        Trouble("lose_answer", number=12),
+        Trouble("delete_job", at=0.4, number=3, choice="Orphan"),
+        Trouble("lose_answer", number=14),
         Trouble("freeze", at=0.9, seconds=8.2),
     ),
 )
