@@ -59,7 +59,7 @@ FINALLY = [
                 "book", compensate={"python": {"source": "x"}, "http": {"url": "https://x.example"}}
             )
         ),
-        "spec.nodes[0].compensate: Invalid value: compensate has the kinds python, http; keep one",
+        "spec.nodes[0].compensate: Forbidden: compensate has the kinds python, http; keep one",
     ),
     row(
         "compensate-of-zero-seconds",
