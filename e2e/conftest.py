@@ -20,7 +20,7 @@ from e2e.suite.install import install
 from e2e.suite.kube import ApiError, Kube, connected
 from e2e.suite.ledger import Ledger, start_ledger
 from e2e.suite.operators import Machine, Operator, machine_of
-from e2e.suite.space import Space
+from e2e.suite.space import Space, allow_approvers
 from e2e.suite.waiting import until
 from tests import sharing
 
@@ -138,6 +138,7 @@ def _make_namespace(kube: Kube, stem: str, labels: dict[str, str]) -> str:
         within=30,
         what=f"the default ServiceAccount of {name}",
     )
+    allow_approvers(kube, name)
     return name
 
 

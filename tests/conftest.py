@@ -1,10 +1,13 @@
 """For every test: no event loop that nobody asked for, and a real API server on request."""
 
 import asyncio
+import json
 import os
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -47,14 +50,57 @@ def _install_crds(kubectl: Kubectl) -> None:
 @pytest.fixture(scope="module")
 def no_operator(kube_context: Kubectl) -> Iterator[None]:
     """No operator runs meanwhile: one that `make demo` left behind would judge these runs, and
-    what may be changed depends on its judgement."""
+    what may be changed depends on its judgement. Its admission policies deny nothing meanwhile."""
 
-    def back(places: list[tuple[str, str, int]]) -> None:
-        for namespace, name, replicas in places:
+    def begin() -> dict[str, list[Any]]:
+        return {"scaled": _scale_to_nothing(kube_context), "bindings": _bindings(kube_context)}
+
+    def back(kept: dict[str, list[Any]]) -> None:
+        for namespace, name, replicas in kept["scaled"]:
             _scale(kube_context, namespace, name, replicas)
+        for binding in kept["bindings"]:
+            _act(kube_context, binding, "Deny")
 
-    with sharing.while_needed("no-operator", lambda: _scale_to_nothing(kube_context), back):
+    with sharing.while_needed("no-operator", begin, back):
         yield
+
+
+def _bindings(kubectl: Kubectl) -> list[str]:
+    """Make the policies that are installed only report; returns the names of their bindings."""
+    selector = "--selector=app.kubernetes.io/part-of=waypost,!waypost-test"
+    found = kubectl.json("get", "validatingadmissionpolicybindings", selector)
+    names = [body["metadata"]["name"] for body in found["items"]]
+    for name in names:
+        _act(kubectl, name, "Audit")
+    if names:
+        _wait_until_policies_are_silent(kubectl)
+    return names
+
+
+def _act(kubectl: Kubectl, binding: str, action: str) -> None:
+    patch = json.dumps({"spec": {"validationActions": [action]}})
+    done = kubectl.run(
+        *("patch", f"validatingadmissionpolicybinding/{binding}", "--type=merge", "-p", patch)
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def _wait_until_policies_are_silent(kubectl: Kubectl) -> None:
+    """The API server sees a changed binding about a second later."""
+    question = {
+        "apiVersion": "waypost.dev/v1alpha1",
+        "kind": "Approval",
+        "metadata": {"name": "probe"},
+        "spec": {
+            **dict.fromkeys(("run", "path", "message", "requestDigest"), "probe"),
+            "approvers": {"users": ["probe"]},
+        },
+    }
+    end = time.monotonic() + 30
+    probe = ("create", "-f", "-", "--namespace=default", "--dry-run=server")
+    while kubectl.run(*probe, stdin=question).returncode != 0:
+        assert time.monotonic() < end, "the installed admission policies still deny"
+        time.sleep(0.3)
 
 
 def _scale_to_nothing(kubectl: Kubectl) -> list[tuple[str, str, int]]:

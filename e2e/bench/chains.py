@@ -63,7 +63,7 @@ def approvals(space: Space, log: audit.AuditLog, *, count: int = 20) -> list[Fig
         made = workflow(f"gate-{index}").approval("ok").python("go", "return 1", dependsOn=["ok"])
         run = space.start(made)
         name = until(lambda run=run: _approval(run), within=30, what="an Approval")  # type: ignore[misc]
-        space.patch("approvals", name, {"spec": {"decision": "Approved"}})
+        space.answer(name, decision="Approved")
         _finished(run, within=60)
     return spread("approval_to_next_job", audit.answer_to_job(log.requests(space.name)), bar=1.0)
 

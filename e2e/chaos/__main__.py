@@ -30,7 +30,7 @@ from e2e.suite.install import install
 from e2e.suite.kube import Kube, connected
 from e2e.suite.ledger import start_ledger
 from e2e.suite.operators import Operator, machine_of
-from e2e.suite.space import Space
+from e2e.suite.space import Space, allow_approvers
 
 RESULT = Path("build/chaos.json")
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
@@ -112,6 +112,7 @@ def _namespace(kube: Kube, labels: dict[str, str]) -> Iterator[Space]:
     metadata = {"name": name, "labels": {"waypost-e2e": "true", **labels}}
     body = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
     kube.request("POST", "/api/v1/namespaces", body)
+    allow_approvers(kube, name)
     try:
         yield Space(kube, name)
     finally:

@@ -23,6 +23,7 @@ class PatientKube(Kube):
         body: object = None,
         *,
         content_type: str = "application/json",
+        by: str | None = None,
         **query: str,
     ) -> Any:
         """As that of Kube, up to PATIENCE seconds late. Raises ApiError."""
@@ -30,7 +31,9 @@ class PatientKube(Kube):
         repeated = False
         while True:
             try:
-                return Kube.request(self, method, path, body, content_type=content_type, **query)
+                return Kube.request(
+                    self, method, path, body, content_type=content_type, by=by, **query
+                )
             except (ApiError, OSError, http.client.HTTPException) as error:
                 code = error.code if isinstance(error, ApiError) else 0
                 if code == http.HTTPStatus.CONFLICT and repeated and method == "POST":

@@ -87,8 +87,7 @@ class Soak:
         for approval in self._open():
             if chance.random() < 0.5:
                 shape = SHAPES[approval["spec"]["run"].partition("-")[0]]
-                body = {"spec": {"decision": shape.answer}}
-                self.reach.space.patch("approvals", approval["metadata"]["name"], body)
+                self.reach.space.answer(approval["metadata"]["name"], decision=shape.answer)
 
     def _open(self) -> list[Obj]:
         found = self.reach.space.all("approvals")

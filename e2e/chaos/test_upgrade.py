@@ -82,7 +82,7 @@ def test_runs_of_the_previous_release_end_under_this_one(
     gate = runs["gated"].opened("gate")
     begun(ledger, runs["flaky"])
     install(kube, cluster.chart_values)
-    space.patch("approvals", gate, {"spec": {"decision": "Approved"}})
+    space.answer(gate, decision="Approved")
     ends = {name: run.succeeded(within=120) for name, run in runs.items()}
     assert node_of(ends["chain"], "d")["output"] == 4
     assert ledger.starts(runs["chain"].uid) == dict.fromkeys("abcd", 1)

@@ -19,6 +19,8 @@ from e2e.demo.kube import OPERATOR_NAMESPACE, Kube
 from e2e.demo.screen import Screen
 
 NAMESPACE = "demo"
+APPROVER = ("demo-approver", "release-managers")  # a user and a group, as the API server has them
+AS_APPROVER = (f"--as={APPROVER[0]}", f"--as-group={APPROVER[1]}")
 BRANCHES = ("features", "fixes", "others")
 PATIENCE = 300.0
 POLL = 0.4
@@ -76,6 +78,7 @@ class Story:
         self.screen.title("3/6 start a run")
         self.name = run.run_name(datetime.now().astimezone())
         self.kube.ensure_namespace(NAMESPACE)
+        self.kube.apply_all([_approvers()], namespace=NAMESPACE)
         manifest, said = run.manifest(self._with_a_model(run.template()), self.name)
         self.screen.command(
             "python3 examples/release-notes/make_input.py | kubectl apply -n demo -f -"
@@ -144,9 +147,14 @@ class Story:
         for line in message.splitlines():
             self.screen.say(f"  | {line}")
         self.screen.say("")
-        self.screen.say("  It could wait for days. Who may answer needs the role waypost-approver;")
-        self.screen.say("  the answer is one patch:")
-        patch = '{"spec":{"decision":"%s"}}'
+        self.screen.say(
+            f"  It could wait for days. Members of the group {APPROVER[1]} who have the"
+        )
+        self.screen.say(
+            "  role waypost-approver may answer, with one patch in their own name, here"
+        )
+        self.screen.say(f"  that of {APPROVER[0]}:")
+        patch = f'{{"spec":{{"decision":"%s","decidedBy":"{APPROVER[0]}"}}}}'
         self.screen.command(self._patch_command(approval, patch % "Approved"))
         self.screen.say("")
         decision = self._decide(approval)
@@ -154,7 +162,7 @@ class Story:
             return False
         if decision is not None:
             self.kube.kubectl(
-                *("-n", NAMESPACE, "patch", "approval", approval),
+                *("-n", NAMESPACE, *AS_APPROVER, "patch", "approval", approval),
                 *("--type", "merge", "-p", patch % decision),
             )
         return True
@@ -254,7 +262,8 @@ class Story:
 
     def _patch_command(self, approval: str, patch: str) -> str:
         return self._typed(
-            f"kubectl -n {NAMESPACE} patch approval {approval} --type merge -p '{patch}'"
+            f"kubectl -n {NAMESPACE} {' '.join(AS_APPROVER)} patch approval {approval} "
+            f"--type merge -p '{patch}'"
         )
 
     def _typed(self, command: str) -> str:
@@ -262,6 +271,18 @@ class Story:
         if self.provider == "current" or os.environ.get("KUBECONFIG") == str(self.kube.kubeconfig):
             return command
         return f"KUBECONFIG={self.kube.kubeconfig} {command}"
+
+
+def _approvers() -> Obj:
+    """The role with which a group answers the questions of the namespace."""
+    group = "rbac.authorization.k8s.io"
+    return {
+        "apiVersion": f"{group}/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": APPROVER[1]},
+        "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": "waypost-approver"},
+        "subjects": [{"apiGroup": group, "kind": "Group", "name": APPROVER[1]}],
+    }
 
 
 def times(titles: Sequence[tuple[str, float]], parts: Sequence[tuple[str, float]]) -> list[str]:

@@ -31,6 +31,7 @@ PREFIXES: Mapping[str, str] = {
     "resourcequotas": "/api/v1",
     "secrets": "/api/v1",
     "serviceaccounts": "/api/v1",
+    "rolebindings": "/apis/rbac.authorization.k8s.io/v1",
 }
 MERGE = "application/merge-patch+json"
 
@@ -59,14 +60,17 @@ class Kube:
         body: object = None,
         *,
         content_type: str = "application/json",
+        by: str | None = None,
         **query: str,
     ) -> Any:
-        """The parsed answer; what is not JSON comes as text. Raises ApiError."""
+        """The parsed answer; what is not JSON comes as text. `by`: the user in whose name the
+        administrator asks. Raises ApiError."""
         link = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         try:
             sent = None if body is None else json.dumps(body)
             target = f"{path}?{urlencode(query)}" if query else path
-            link.request(method, target, sent, {"Content-Type": content_type})
+            headers = {"Content-Type": content_type} | ({"Impersonate-User": by} if by else {})
+            link.request(method, target, sent, headers)
             answer = link.getresponse()
             text = answer.read().decode()
         finally:

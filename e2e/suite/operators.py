@@ -17,6 +17,7 @@ from e2e.suite.waiting import until
 
 NAMESPACE = "waypost-system"
 RELEASE = "waypost"
+OPERATOR_USER = f"system:serviceaccount:{NAMESPACE}:{RELEASE}"
 SELECTOR = "app.kubernetes.io/component=operator,app.kubernetes.io/instance=waypost"
 LEASE = "waypost-operator"
 REPLICAS = 2  # as the chart has it

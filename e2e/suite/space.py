@@ -13,6 +13,7 @@ RUN_SECONDS = 60.0
 LABEL_RUN = "waypost.dev/run"
 LABEL_NODE = "waypost.dev/node"
 FINALIZER = "waypost.dev/result"
+APPROVERS = ("ann", "bob")  # have the approver's role in the namespaces of the suite
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +28,10 @@ class Space:
         made = self.create("agentworkflows", workflow.manifest())
         return Run(self, made["metadata"]["name"], made["metadata"]["uid"])
 
-    def create(self, plural: str, manifest: Obj) -> Obj:
+    def create(self, plural: str, manifest: Obj, *, by: str | None = None) -> Obj:
         """The object, stored. Raises ApiError."""
         path = path_of(plural, self.name)
-        made: Obj = self.kube.request("POST", path, manifest, fieldValidation="Strict")
+        made: Obj = self.kube.request("POST", path, manifest, by=by, fieldValidation="Strict")
         return made
 
     def get(self, plural: str, name: str) -> Obj | None:
@@ -44,11 +45,19 @@ class Space:
         items: list[Obj] = found["items"]
         return items
 
-    def patch(self, plural: str, name: str, body: Obj) -> Obj:
-        """A merge patch. Raises ApiError."""
-        path = path_of(plural, self.name, name)
-        patched: Obj = self.kube.request("PATCH", path, body, content_type=MERGE)
+    def patch(
+        self, plural: str, name: str, body: Obj, *, by: str | None = None, sub: str = ""
+    ) -> Obj:
+        """A merge patch of the object or of a subresource. Raises ApiError."""
+        path = path_of(plural, self.name, name, sub)
+        patched: Obj = self.kube.request("PATCH", path, body, by=by, content_type=MERGE)
         return patched
+
+    def answer(self, approval: str, *, by: str = APPROVERS[0], **answer: Any) -> Obj:
+        """Answer an Approval in the name of an approver: decision, answer, reason, votes. Raises
+        ApiError."""
+        named = {"decidedBy": by} if "decision" in answer else {}
+        return self.patch("approvals", approval, {"spec": {**named, **answer}}, by=by)
 
     def delete(self, plural: str, name: str, *, grace: int | None = None) -> None:
         """In the background, as kubectl does. Raises ApiError."""
@@ -159,8 +168,8 @@ class Run:
         return name
 
     def answer(self, path: str, **answer: Any) -> None:
-        """Answer the Approval of a gate: decision, answer, reason."""
-        self.space.patch("approvals", self.opened(path), {"spec": answer})
+        """Answer the Approval of a gate as ann: decision, answer, reason."""
+        self.space.answer(self.opened(path), **answer)
 
     def shown(self) -> str:
         """The status and the children, for a failure message."""
@@ -173,6 +182,19 @@ class Run:
     def _labels(self, path: str | None) -> str:
         of_node = f",{LABEL_NODE}={path}" if path else ""
         return f"{LABEL_RUN}={self.uid}{of_node}"
+
+
+def allow_approvers(kube: Kube, namespace: str) -> None:
+    """What the administrator of a namespace grants to those who answer its approvals."""
+    group = "rbac.authorization.k8s.io"
+    body = {
+        "apiVersion": f"{group}/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": "approvers"},
+        "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": "waypost-approver"},
+        "subjects": [{"apiGroup": group, "kind": "User", "name": user} for user in APPROVERS],
+    }
+    kube.request("POST", path_of("rolebindings", namespace), body)
 
 
 def node_of(run: Obj, path: str) -> Obj:

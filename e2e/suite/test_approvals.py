@@ -38,13 +38,14 @@ def test_run_pauses_without_a_pod_and_one_kubectl_patch_continues_it(space: Spac
     assert approval is not None
     assert approval["spec"]["message"] == "Publish text?"
     space.kubectl(
-        *("patch", "approval", gate, "--type", "merge", "-p", '{"spec":{"decision":"Approved"}}')
+        *("patch", "approval", gate, "--as=ann", "--type", "merge"),
+        *("-p", '{"spec":{"decision":"Approved","decidedBy":"ann"}}'),
     )
     seen = run.succeeded()
     assert seen["status"]["outputs"]["decision"]["decision"] == "Approved"
     assert seen["status"]["outputs"]["decision"]["expired"] is False
     with pytest.raises(ApiError, match="can no longer change"):
-        space.patch("approvals", gate, {"spec": {"decision": "Denied"}})
+        space.answer(gate, decision="Denied")
 
 
 ENDINGS = [
@@ -120,13 +121,13 @@ def test_two_people_must_approve_where_two_are_required(space: Space) -> None:
     approvers = {"users": ["ann", "bob"], "required": 2}
     run = space.start(gated("quorum", gate={"approvers": approvers}))
     gate = run.opened("review")
-    space.patch("approvals", gate, {"spec": {"votes": {"ann": {"decision": "Approved"}}}})
+    space.answer(gate, by="ann", votes={"ann": {"decision": "Approved"}})
     run.until(
         lambda _: (space.get("approvals", gate) or {}).get("status", {}).get("votes") == "1/2",
         what="one vote of two is counted",
     )
     assert run.node("review")["phase"] == "Waiting"
-    space.patch("approvals", gate, {"spec": {"votes": {"bob": {"decision": "Approved"}}}})
+    space.answer(gate, by="bob", votes={"bob": {"decision": "Approved"}})
     run.succeeded()
 
 
@@ -140,7 +141,7 @@ def test_gate_of_a_failed_run_is_withdrawn(space: Space) -> None:
     seen = run.finished()
     assert node_of(seen, "review")["phase"] == "Cancelled"
     with pytest.raises(ApiError, match="Withdrawn"):
-        space.patch("approvals", gate, {"spec": {"decision": "Approved"}})
+        space.answer(gate, decision="Approved")
 
 
 def test_typed_answer_is_data_for_the_branches(space: Space) -> None:

@@ -142,7 +142,7 @@ def test_s207_a_rerun_continues_the_children(space: Space, ledger: Ledger) -> No
 def test_s208_a_gate_below_is_seen_above(space: Space) -> None:
     question = {
         "name": "ok",
-        "approval": {"message": "Go on?", "approvers": {"groups": ["system:masters"]}},
+        "approval": {"message": "Go on?", "approvers": {"users": ["ann"]}},
     }
     template(space, "asks-leaf", body(question, outputs={"o": "${nodes.ok.output.decision}"}))
     template(
@@ -159,7 +159,7 @@ def test_s208_a_gate_below_is_seen_above(space: Space) -> None:
     )
     approval = seen["status"]["waiting"].removeprefix("approval/")
     assert approval in condition(seen, "AwaitingApproval")["message"]
-    space.patch("approvals", approval, {"spec": {"decision": "Approved"}})
+    space.answer(approval, decision="Approved")
     assert run.succeeded()["status"]["outputs"] == {"o": "Approved"}
     nothing_is_left(space, run)
 

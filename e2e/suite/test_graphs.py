@@ -68,7 +68,8 @@ def test_kubectl_shows_and_waits_at_every_stage(space: Space) -> None:
     assert "review" in approvals, "the short list names the node that asks"
     assert good.name in approvals
     space.kubectl(
-        *("patch", "approval", gate, "--type", "merge", "-p", '{"spec":{"decision":"Approved"}}')
+        *("patch", "approval", gate, "--as=ann", "--type", "merge"),
+        *("-p", '{"spec":{"decision":"Approved","decidedBy":"ann"}}'),
     )
     space.kubectl("wait", "--for=condition=Finished", f"aw/{good.name}", "--timeout=30s")
     assert columns(space, good.name)[:2] == ["Succeeded", "2/2"]

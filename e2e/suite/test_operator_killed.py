@@ -87,7 +87,7 @@ def test_operator_deleted_while_it_waits_for_a_human_loses_no_gate(
     )
     gate = run.opened("review")
     operator.scale(0)
-    space.patch("approvals", gate, {"spec": {"decision": "Approved"}})
+    space.answer(gate, decision="Approved")
     operator.scale()
     run.succeeded()
     assert [a["metadata"]["name"] for a in run.approvals()] == [gate]

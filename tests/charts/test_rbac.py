@@ -116,13 +116,15 @@ KINDS = (
     "noderecords",
     "toolservers",
 )
-VIEW = {("waypost.dev", kind, verb) for kind in KINDS for verb in ("get", "list", "watch")}
+READ = ("get", "list", "watch")
+PAYLOADS = {("waypost.dev", "noderecords", verb) for verb in READ}
+VIEW = {("waypost.dev", kind, verb) for kind in KINDS for verb in READ} - PAYLOADS
 EDIT = {
     ("waypost.dev", kind, verb)
     for kind in ("agentworkflows", "agentworkflowtemplates", "modelproviders", "toolservers")
     for verb in ("create", "update", "patch", "delete", "deletecollection")
 }
-APPROVER = {("waypost.dev", "approvals", verb) for verb in ("get", "list", "watch", "patch")} | {
+APPROVER = {("waypost.dev", "approvals", verb) for verb in (*READ, "patch", "approve")} | {
     ("waypost.dev", "agentworkflows", verb) for verb in ("get", "list", "watch")
 }
 
@@ -150,6 +152,7 @@ def grants(role: Manifest) -> set[Grant]:
         pytest.param("wp-waypost-gateway-tokens", set(GATEWAY_TOKENS), id="gateway-tokens"),
         pytest.param("wp-waypost-cleanup", set(CLEANUP), id="cleanup"),
         pytest.param("wp-waypost-view", VIEW, id="view"),
+        pytest.param("wp-waypost-view-payloads", PAYLOADS, id="view-payloads"),
         pytest.param("wp-waypost-edit", EDIT, id="edit"),
         pytest.param("wp-waypost-approver", APPROVER, id="approver"),
     ],

@@ -295,6 +295,12 @@ STRICT = [
         "least one user to users or one group to groups",
     ),
     row(
+        "approvers-of-the-system",
+        workflow(gate(approval={"approvers": {"groups": ["sre", "system:masters"]}})),
+        "spec.nodes[0].approval.approvers.groups: Forbidden: groups of the domain system: cannot "
+        "approve",
+    ),
+    row(
         "approvers-too-few",
         workflow(gate(approval={"approvers": {"users": ["ann"], "required": 2}})),
         "spec.nodes[0].approval.approvers.required: Forbidden: "

@@ -18,7 +18,7 @@ from waypost.api.workflow import AgentWorkflowSpec
 from waypost.cli.lint.linter import server_violations
 from waypost.compiler.admission.structure import UNKNOWN
 
-from tests.crds import children, endpoints, templates
+from tests.crds import children, endpoints, identity, templates
 from tests.crds.accepted import ACCEPTED
 from tests.crds.manifests import Manifest, approval, record, workflow
 from tests.crds.refused import LENIENT, STRICT
@@ -97,7 +97,7 @@ def test_accepted_and_stored_to_the_last_field(
 
 @pytest.mark.parametrize(
     ("before", "status", "update", "says"),
-    [*TRANSITIONS, *templates.TRANSITIONS, *children.TRANSITIONS],
+    [*TRANSITIONS, *templates.TRANSITIONS, *children.TRANSITIONS, *identity.TRANSITIONS],
 )
 def test_update(
     server: Server,

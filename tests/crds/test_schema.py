@@ -13,7 +13,7 @@ from waypost.api.crd.openapi import UnstructuralError, structural
 from waypost.api.crd.resources import RESOURCES
 from waypost.api.crd.rules.table import RULES
 
-from tests.crds import children, endpoints, templates
+from tests.crds import children, endpoints, identity, templates
 from tests.crds.refused import LENIENT, STRICT
 from tests.crds.transitions import TRANSITIONS, VOTES
 
@@ -123,7 +123,7 @@ def test_a_template_has_the_fields_of_a_run() -> None:
     )
     assert template - run == {"description"}
     own = {"inputs", "templateRef", "cancel", "skipFinally", "rerun", "ttlSecondsAfterFinished"}
-    own |= {"parent"}
+    own |= {"parent", "requestedBy"}
     assert run - template == own
 
 
@@ -290,6 +290,7 @@ def test_every_rule_has_a_row() -> None:
         *templates.REFUSED,
         *templates.TRANSITIONS,
         *children.TRANSITIONS,
+        *identity.TRANSITIONS,
     ]
     expected = [part for row in rows for part in row.values[-1]]
     for key, rules in RULES.items():

@@ -212,3 +212,52 @@ helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
 {{- end -}}
 {{- join "," $pairs -}}
 {{- end -}}
+
+{{- /* User names of the accounts of this release, as the API server has them. */ -}}
+{{- define "waypost.operatorUser" -}}
+system:serviceaccount:{{ .Release.Namespace }}:{{ include "waypost.serviceAccountName" . }}
+{{- end -}}
+
+{{- define "waypost.gatewayUser" -}}
+system:serviceaccount:{{ .Release.Namespace }}:{{ include "waypost.gatewayName" . }}
+{{- end -}}
+
+{{- define "waypost.cleanupUser" -}}
+system:serviceaccount:{{ .Release.Namespace }}:{{ include "waypost.fullname" . }}-cleanup
+{{- end -}}
+
+{{- /* Controllers of Kubernetes that remove what is left: they change owners and finalizers. The last
+name is that of a controller manager without an account for each controller. */ -}}
+{{- define "waypost.collectors" -}}
+['system:serviceaccount:kube-system:generic-garbage-collector', 'system:serviceaccount:kube-system:namespace-controller', 'system:serviceaccount:kube-system:storage-version-migrator-controller', 'system:kube-controller-manager']
+{{- end -}}
+
+{{- /* A binding that denies. Call with (dict "name" NAME "root" $ "everywhere" BOOLEAN): without
+`everywhere` it holds in the namespaces that are served. */ -}}
+{{- define "waypost.policyBinding" -}}
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata:
+  name: {{ .name }}
+  labels:
+    {{- include "waypost.policyLabels" .root | nindent 4 }}
+spec:
+  policyName: {{ .name }}
+  validationActions: [Deny]
+  {{- if and .root.Values.watchNamespaces (not .everywhere) }}
+  matchResources:
+    namespaceSelector:
+      matchExpressions:
+        - key: kubernetes.io/metadata.name
+          operator: In
+          values:
+            {{- toYaml .root.Values.watchNamespaces | nindent 12 }}
+  {{- end }}
+{{- end -}}
+
+{{- define "waypost.policyLabels" -}}
+app.kubernetes.io/name: {{ include "waypost.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: policy
+{{ include "waypost.commonLabels" . }}
+{{- end -}}

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from waypost.api.base import (
+    UNIQUE_ITEMS,
     JsonObject,
     JsonValue,
     Model,
@@ -14,6 +15,7 @@ from waypost.api.base import (
     keyed_by,
 )
 from waypost.api.kinds.approval import Approvers
+from waypost.api.template.parent import MAX_REQUESTERS, UserName
 
 Decision = Literal["Approved", "Denied"]
 State = Literal["Open", "Approved", "Denied", "Withdrawn"]
@@ -42,6 +44,13 @@ class ApprovalSpec(Model):
         description="JSON Schema that the answer must match when the decision is Approved.",
     )
     approvers: Approvers = Field(description="People who may answer.")
+    requesters: list[UserName] | None = Field(
+        default=None,
+        max_length=MAX_REQUESTERS,
+        description="People who asked for what is approved: they started the run or its round. "
+        "They cannot answer.",
+        json_schema_extra=UNIQUE_ITEMS,
+    )
     expires_at: Timestamp | None = Field(
         default=None,
         description="Time limit for the answer. Without an answer by then, the "
@@ -63,7 +72,14 @@ class ApprovalSpec(Model):
     decided_by: str | None = Field(
         default=None,
         max_length=253,
-        description="Name of the approver, as the approver entered it.",
+        description="User name of the approver. The admission policy refuses any other name than "
+        "that of the user who sends the answer.",
+    )
+    decided_digest: str | None = Field(
+        default=None,
+        max_length=80,
+        description="requestDigest of the question that the approver read. An answer to another "
+        "question is refused.",
     )
     votes: dict[Annotated[str, StringConstraints(min_length=1, max_length=253)], Vote] | None = (
         Field(

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from waypost.api.base import UNIQUE_ITEMS, JsonValue, Model, NodeName, NodeOrItem
 from waypost.api.paths import parse_path
+from waypost.api.template.parent import UserName
 
 
 class Rerun(Model):
@@ -48,6 +49,12 @@ class Rerun(Model):
         max_length=200,
         description="Nodes to skip in this round. They end as Skipped. Not for approval nodes.",
         json_schema_extra=UNIQUE_ITEMS,
+    )
+
+    requested_by: UserName | None = Field(
+        default=None,
+        description="User name of the person who raised round. The admission policy refuses the "
+        "name of another user. This person cannot answer the Approvals of the round.",
     )
 
     @property

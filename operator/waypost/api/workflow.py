@@ -36,14 +36,13 @@ from waypost.api.paths import NodePath, parse_path
 from waypost.api.pod import Isolation, Resources
 from waypost.api.rerun import Rerun
 from waypost.api.template.local import MAX_LOCAL_TEMPLATES, LocalTemplate
-from waypost.api.template.parent import Parent
+from waypost.api.template.parent import Parent, RequestedBy
 from waypost.api.template.ref import TemplateRef
 
 MAX_NODES = 200
 MAX_FINALLY_NODES = 20
 DEFAULT_FINALLY_DEADLINE = "10m"
-# Kinds that wait for a person, a time or a choice, which a clean-up must not do.
-NOT_IN_FINALLY = ("approval", "wait", "first")
+NOT_IN_FINALLY = ("approval", "wait", "first")  # a clean-up must not wait for anything
 
 InputKey = Annotated[str, StringConstraints(pattern=INPUT_KEY_PATTERN, max_length=63)]
 # Without the pattern of NodeName: a rule for each name in 200 lists of 200 would exceed the cost
@@ -301,8 +300,8 @@ class AgentWorkflowSpec(WorkflowBody):
     skipFinally and ttlSecondsAfterFinished can change. All other fields can change only in an
     update that raises rerun.round."""
 
-    # Empty in a run of a template, until the template is resolved. The factory keeps the empty
-    # list out of the CRD, where a default would be written into each run of a template.
+    # Empty in a run of a template, until it is resolved. A factory, because a default of the CRD
+    # would be written into each run of a template.
     nodes: list[Node] = Field(
         default_factory=list,
         min_length=1,
@@ -337,6 +336,7 @@ class AgentWorkflowSpec(WorkflowBody):
         description="true: stop compensations and nodes in finally too, and start none of them. "
         "Only together with cancel: true. It cannot be undone.",
     )
+    requested_by: RequestedBy = None
     rerun: Rerun | None = Field(default=None, description=Rerun.__doc__)
     parent: Parent | None = Field(default=None, description=Parent.__doc__)
     ttl_seconds_after_finished: int | None = Field(

@@ -104,7 +104,7 @@ def _workflow(old: Obj, new: Obj) -> list[str]:
         if before.get("cancel") is True and after.get("cancel") is not True:
             problems.append("spec: is cancelled, and cancel cannot be undone")
     parents = section(before, "parent"), section(after, "parent")
-    if old and _changed(*parents) - {"cancel", "skipFinally", "suspend", "budget"}:
+    if old and _changed(*parents) - {"cancel", "skipFinally", "suspend", "budget", "requesters"}:
         problems.append("spec: only the operator writes spec.parent")
     checkpoints, kept = items(old, "status", "nodes"), items(new, "status", "nodes")
     by_path = {node.get("path"): node for node in kept}

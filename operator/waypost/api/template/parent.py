@@ -4,12 +4,24 @@ from typing import Annotated, Final
 
 from pydantic import Field, StringConstraints
 
-from waypost.api.base import Model
+from waypost.api.base import UNIQUE_ITEMS, Model
 from waypost.api.kinds.agent import Budget
 
 # Runs from the root to the deepest child, both included.
 MAX_LEVELS: Final = 5
 MAX_CHILDREN: Final = 1000  # runs below a root at the same time
+# In each run of a branch of the tree: the person who started it, and who raised its round.
+MAX_REQUESTERS: Final = 2 * MAX_LEVELS
+
+UserName = Annotated[str, StringConstraints(min_length=1, max_length=253)]
+RequestedBy = Annotated[
+    UserName | None,
+    Field(
+        description="User name of the person who started the run. It is set when the run is "
+        "created, and cannot change. The admission policy refuses the name of another user. This "
+        "person cannot answer the Approvals of the run."
+    ),
+]
 
 _Uid = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 # Without the pattern of ObjectName: the operator writes them.
@@ -54,6 +66,13 @@ class Parent(Model):
     budget: Budget | None = Field(
         default=None,
         description="Part of the budget of the parent that this run may use, over all its rounds.",
+    )
+    requesters: list[UserName] | None = Field(
+        default=None,
+        max_length=MAX_REQUESTERS,
+        description="People who started the runs above this one and their rounds. They cannot "
+        "answer the Approvals of this run.",
+        json_schema_extra=UNIQUE_ITEMS,
     )
     cancel: bool | None = Field(default=None, description="true: the parent cancels this run.")
     skip_finally: bool | None = Field(

@@ -74,6 +74,8 @@ async def begin_round(session: Session, name: str, asked: Obj, edited: Obj | Non
             operations.append({"op": "add", "path": "/spec/rerun", "value": rerun})
         else:
             spec = {**edited, "rerun": rerun}
+            if starter := section(run, "spec").get("requestedBy"):  # it cannot be removed
+                spec["requestedBy"] = starter
             operations.append({"op": "replace", "path": "/spec", "value": spec})
         try:
             await change(session, name, operations)

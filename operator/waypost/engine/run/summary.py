@@ -303,6 +303,8 @@ def _how_to_answer(transition: Transition, path: str, approval: str) -> str:
         answer, vote = " (ANSWER: JSON that meets answerSchema)", f'{vote},"answer":ANSWER'
     if gate is not None and (gate.approvers.required or 1) > 1:
         vote = f'"votes":{{"YOUR-USER-NAME":{{{vote}}}}}'
+    else:
+        vote = f'{vote},"decidedBy":"YOUR-USER-NAME"'
     return (
         f"kubectl patch approval {approval} -n {transition.observed.namespace} --type merge "
         f"""-p '{{"spec":{{{vote}}}}}'{answer}"""

@@ -45,6 +45,76 @@ def test_the_message_tells_how_to_answer() -> None:
     assert f"kubectl patch approval {the_approval(play).name} -n team" in text, "copy and paste"
 
 
+def test_the_command_has_a_place_for_the_name_of_the_approver() -> None:
+    _, _, text = opened().condition("AwaitingApproval")
+    assert '"decision":"Approved","decidedBy":"YOUR-USER-NAME"' in text, "the policy requires it"
+
+
+ASKED_FOR = [
+    pytest.param({}, None, "nobody is known", id="unknown"),
+    pytest.param({"requestedBy": "rita"}, ["rita"], "who started the run", id="starter"),
+    pytest.param(
+        {"requestedBy": "rita", "rerun": {"round": 2, "requestedBy": "rob"}},
+        ["rita", "rob"],
+        "and who raised its round",
+        id="round",
+    ),
+    pytest.param(
+        {"requestedBy": "rita", "rerun": {"round": 2, "requestedBy": "rita"}},
+        ["rita"],
+        "a person is named once",
+        id="the-same",
+    ),
+]
+
+
+@pytest.mark.parametrize(("fields", "names", "reason"), ASKED_FOR)
+def test_s361_the_question_names_who_asked_for_it(
+    fields: JsonObject, names: list[str] | None, reason: str
+) -> None:
+    assert the_approval(opened({**GATED, **fields})).spec.requesters == names, reason
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        pytest.param(
+            {"decision": "Approved", "decidedBy": "rita"},
+            "decidedBy: rita started this run or its round",
+            id="starter",
+        ),
+        pytest.param(
+            {"decision": "Approved", "decidedBy": "zoe"},
+            "decidedBy: expected one of the approvers ann, rita; found zoe",
+            id="a-stranger",
+        ),
+    ],
+)
+def test_s362_an_answer_in_a_wrong_name_does_not_count(answer: JsonObject, says: str) -> None:
+    gated = gate("ok", approvers={"users": ["ann", "rita"]})
+    play = opened(spec(gated, requestedBy="rita"))
+    play.answer("ok", **answer)
+    play.step()
+    approval = the_approval(play)
+    assert approval.status.state == "Open", "also where no admission policy is"
+    problem = next(c for c in approval.status.conditions if c.type == "AnswerValid")
+    assert (problem.status, says in problem.message) == ("False", True), problem.message
+    play.answer("ok", decision="Approved", decidedBy="ann")
+    play.step()
+    assert the_approval(play).status.state == "Approved"
+
+
+def test_s361_a_question_that_hides_who_started_the_run_opens_nothing() -> None:
+    play = opened({**GATED, "requestedBy": "rita"})
+    name = play.node("ok").approval or ""
+    fact = play.approvals[name]
+    assert fact.spec is not None
+    hidden = fact.spec.model_copy(update={"requesters": None})
+    play.approvals[name] = replace(fact, spec=hidden)
+    play.step()
+    assert (play.phases["ok"], play.node("ok").reason) == ("Failed", "LaunchRejected")
+
+
 def test_approval_first_then_the_run() -> None:
     play = opened()
     play.answer("ok", decision="Approved", decidedBy="ann")
@@ -420,7 +490,7 @@ def test_s72_answer_of_the_last_vote() -> None:
 def test_problems_name_the_vote() -> None:
     verdict = count(ballot(2, votes={"eve": YES}))
     assert verdict == Tally(
-        problem="votes.eve: expected one of the approvers ann, bob, cid", tally="0/2"
+        problem="votes.eve: expected one of the approvers ann, bob, cid; found eve", tally="0/2"
     )
 
 

@@ -293,6 +293,24 @@ async def test_a_gate_in_a_child_is_seen_at_the_parent() -> None:
 
 
 @virtual
+async def test_s361_who_started_the_parent_cannot_answer_in_a_child() -> None:
+    async with World() as world:
+        world.start()
+        await create_template(world, spec(gate("ok"), outputs={"o": "${nodes.ok.output.decision}"}))
+        parent = spec(calls("check"), outputs={"o": "${nodes.check.output.o}"}, requestedBy="rita")
+        await world.submit(parent)
+        await world.until(lambda: bool(world.status().get("waiting")), "the child asks")
+        (first,) = world.all(Kind.APPROVAL)
+        assert first["spec"]["requesters"] == ["rita"]
+        await world.answer(decision="Denied")
+        await world.finished()
+        await world.patch_run({"rerun": {"round": 2, "requestedBy": "rob"}})
+        await world.until(lambda: len(world.all(Kind.APPROVAL)) == 2, "the child asks again")
+        (second,) = [a for a in world.all(Kind.APPROVAL) if a != first and not a.get("status")]
+        assert second["spec"]["requesters"] == ["rita", "rob"], "and who raised the round"
+
+
+@virtual
 async def test_a_rerun_of_the_parent_keeps_the_checkpoints_of_the_child() -> None:
     """S207."""
     body = spec(

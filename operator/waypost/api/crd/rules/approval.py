@@ -4,6 +4,7 @@ from typing import Final
 
 from waypost.api.approval import ApprovalSpec
 from waypost.api.crd.cel_rule import (
+    REQUIRED,
     Cel,
     Rule,
     any_of,
@@ -14,7 +15,7 @@ from waypost.api.crd.cel_rule import (
 )
 
 # Every other field of the spec, also a future one, belongs to the question.
-ANSWER: Final = ("decision", "answer", "reason", "decidedBy", "votes")
+ANSWER: Final = ("decision", "answer", "reason", "decidedBy", "decidedDigest", "votes")
 
 _QUESTION = wire_names(ApprovalSpec, without=frozenset(ANSWER))
 _DENIAL_WITHOUT_ANSWER = (
@@ -45,6 +46,15 @@ APPROVAL_SPEC = (
         [_DENIAL_WITHOUT_ANSWER],
     ),
     Rule(
+        "!has(self.decidedDigest) || self.decidedDigest == self.requestDigest",
+        [
+            "decidedDigest is that of another question; read this question, and answer with "
+            "decidedDigest: ",
+            Cel("self.requestDigest"),
+        ],
+        field_path=".decidedDigest",
+    ),
+    Rule(
         "!has(self.decision) || !has(self.approvers.required) || self.approvers.required <= 1",
         [
             "approvers.required is greater than 1, so decision is not used; "
@@ -57,6 +67,32 @@ APPROVAL_SPEC = (
         "user in self.votes && self.votes[user] == oldSelf.votes[user])",
         ["votes cannot be changed or withdrawn; keep the existing votes and add your own"],
         field_path=".votes",
+    ),
+)
+
+APPROVERS = (
+    Rule(
+        "has(self.users) && self.users.size() > 0 || has(self.groups) && self.groups.size() > 0",
+        ["no approver is named; add at least one user to users or one group to groups"],
+        reason=REQUIRED,
+    ),
+    Rule(
+        "!has(self.required) || has(self.groups) && self.groups.size() > 0"
+        " || !has(self.users) || self.users.size() == 0 || self.required <= self.users.size()",
+        [
+            "required is greater than the number of users, and there are no groups; "
+            "lower required, or add users or groups"
+        ],
+        field_path=".required",
+    ),
+    Rule(
+        # Everyone is in some of them, or every account of a namespace, or every administrator.
+        "!has(self.groups) || self.groups.all(group, !group.startsWith('system:'))",
+        [
+            "groups of the domain system: cannot approve: their members are not chosen for this; "
+            "name a group of people, or users"
+        ],
+        field_path=".groups",
     ),
 )
 

@@ -340,23 +340,6 @@ EXIT_CODES = (
     ),
 )
 
-APPROVERS = (
-    Rule(
-        "has(self.users) && self.users.size() > 0 || has(self.groups) && self.groups.size() > 0",
-        ["no approver is named; add at least one user to users or one group to groups"],
-        reason=REQUIRED,
-    ),
-    Rule(
-        "!has(self.required) || has(self.groups) && self.groups.size() > 0"
-        " || !has(self.users) || self.users.size() == 0 || self.required <= self.users.size()",
-        [
-            "required is greater than the number of users, and there are no groups; "
-            "lower required, or add users or groups"
-        ],
-        field_path=".required",
-    ),
-)
-
 # Patterns are for programs (editors, kubeconform); these rules have messages for people.
 NODE_NAME_TEXT = (
     Rule(

@@ -33,7 +33,8 @@ _DEFINITION = wire_names(AgentWorkflowSpec, without=EDITABLE | {"parent"})
 
 
 # What stays as the operator created a child run.
-_LINEAGE = wire_names(Parent, without=frozenset({"cancel", "skipFinally", "suspend", "budget"}))
+_CHANGED_BY_PARENT = frozenset({"cancel", "skipFinally", "suspend", "budget", "requesters"})
+_LINEAGE = wire_names(Parent, without=_CHANGED_BY_PARENT)
 
 
 def _stands_in_the_template(field: str) -> Rule:
@@ -132,6 +133,18 @@ WORKFLOW = (
             Cel("self.metadata.name"),
             " is, or is not, the child of another run, and this cannot change: only the operator "
             "writes spec.parent",
+        ],
+        field_path=".spec",
+    ),
+    Rule(
+        unchanged(["requestedBy"], at=".spec"),
+        [
+            "requestedBy of run ",
+            Cel("self.metadata.name"),
+            " is set when the run is created, and cannot be added, changed or removed; found ",
+            Cel("(has(self.spec.requestedBy) ? self.spec.requestedBy : 'none')"),
+            ", expected ",
+            Cel("(has(oldSelf.spec.requestedBy) ? oldSelf.spec.requestedBy : 'none')"),
         ],
         field_path=".spec",
     ),

@@ -65,11 +65,17 @@ def request(fact: ChildFact, wanted: Requests) -> PatchChild | None:
     return PatchChild(name=fact.name, uid=fact.uid, body=body)
 
 
-def request_round(fact: ChildFact, child: ChildStatus, *, latest: bool) -> PatchChild:
-    """The patch that raises the round of a child and makes it wait for its parent again. It fails
-    if the child has changed since it was observed."""
-    rerun: JsonObject = dict.fromkeys(("from", "outputs", "skip", "template"))
+def request_round(
+    fact: ChildFact, child: ChildStatus, *, latest: bool, requesters: list[str]
+) -> PatchChild:
+    """The patch that raises the round of a child, for these people, and makes it wait for its
+    parent again. It fails if the child has changed since it was observed."""
+    rerun: JsonObject = dict.fromkeys(("from", "outputs", "skip", "template", "requestedBy"))
     rerun["round"] = child.round
+    parent: JsonObject = {"budget": _budget(child)}
+    if requesters:
+        parent["requesters"] = requesters
+    spec: JsonObject = {"rerun": rerun, "parent": parent}
     if latest:
         rerun["template"] = "Latest"
     finalizers = [*_without_ours(fact.finalizers), meta.FINALIZER_CHILD]
@@ -77,7 +83,7 @@ def request_round(fact: ChildFact, child: ChildStatus, *, latest: bool) -> Patch
     return PatchChild(
         name=fact.name,
         uid=fact.uid,
-        body={"metadata": metadata, "spec": {"rerun": rerun, "parent": {"budget": _budget(child)}}},
+        body={"metadata": metadata, "spec": spec},
         starts=True,
     )
 

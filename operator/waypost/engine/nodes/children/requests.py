@@ -6,6 +6,7 @@ from typing import Final
 from waypost.api.changes import changed_child
 from waypost.api.state.child import ChildStatus
 from waypost.engine.nodes.children import patches
+from waypost.engine.nodes.gates.requesters import requesters
 from waypost.engine.state.transition import Transition
 from waypost.kube.facts.children import ChildFact, Requests
 from waypost.protocol.reasons import Reason
@@ -54,5 +55,6 @@ def repeat_round(transition: Transition, fact: ChildFact, child: ChildStatus) ->
     run, so its child run takes it as it is in this round."""
     rerun = transition.spec.rerun
     latest = fact.template.local or (rerun is not None and rerun.template == "Latest")
-    patch = patches.request_round(fact, child, latest=latest)
+    names = requesters(transition.observed)
+    patch = patches.request_round(fact, child, latest=latest, requesters=names)
     transition.after.append(patch)

@@ -4,6 +4,7 @@ from waypost.api.base import JsonObject
 from waypost.api.state.child import ChildStatus
 from waypost.api.template.called import Called
 from waypost.api.template.parent import MAX_CHILDREN, MAX_LEVELS, Parent
+from waypost.engine.nodes.gates.requesters import requesters
 from waypost.engine.slots.keys import keys_below
 from waypost.engine.state.inputs import Invalid
 from waypost.engine.state.lent import as_budget
@@ -62,6 +63,7 @@ def lineage(transition: Transition, path: str) -> Parent | Invalid:
         templates=chain,
         keys=keys_below(transition) or None,
         children=(allowed - count) // count,
+        requesters=requesters(observed) or None,
         suspend=True if transition.spec.suspend else None,
     )
 

@@ -6,6 +6,7 @@ from waypost.api import meta
 from waypost.api.approval import ApprovalSpec
 from waypost.api.base import JsonObject
 from waypost.compiler.fingerprints import downstream
+from waypost.engine.nodes.gates.requesters import names_the_starter, requesters
 from waypost.engine.scheduling.inputs import own_context, resolve
 from waypost.engine.state.inputs import Inputs, Invalid
 from waypost.engine.state.transition import Transition
@@ -66,6 +67,8 @@ def manifest(
         question["expiresAt"] = expires
     after = downstream(transition.spec, transition.graph, path)
     question["requestDigest"] = ijson.digest([question, after])
+    if started_by := requesters(transition.observed):
+        question["requesters"] = started_by
     return {
         "apiVersion": meta.API_VERSION,
         "kind": "Approval",
@@ -89,6 +92,8 @@ def matches_request(transition: Transition, path: str, spec: ApprovalSpec) -> bo
     if isinstance(request, Invalid):
         return False
     expected = ApprovalSpec.model_validate(request["spec"])
+    if not names_the_starter(transition.observed, spec):
+        return False
     return all(getattr(spec, name) == getattr(expected, name) for name in _ASKED)
 
 

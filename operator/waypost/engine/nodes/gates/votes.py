@@ -35,7 +35,9 @@ def count(spec: ApprovalSpec) -> Tally:
             return voted
     if spec.decision is None:
         return Tally()
-    problem = _answer_problem(spec, spec.decision, spec.answer, "answer")
+    problem = (
+        _voter_problem(spec, spec.decided_by, "decidedBy") if spec.decided_by is not None else ""
+    ) or _answer_problem(spec, spec.decision, spec.answer, "answer")
     if problem:
         return Tally(problem=problem)
     return Tally(
@@ -51,7 +53,7 @@ def _count_votes(spec: ApprovalSpec, required: int) -> Tally:
     problems = []
     valid: dict[str, Vote] = {}
     for user, vote in votes.items():
-        problem = _voter_problem(spec, user) or _answer_problem(
+        problem = _voter_problem(spec, user, f"votes.{user}") or _answer_problem(
             spec, vote.decision, vote.answer, f"votes.{user}.answer"
         )
         if problem:
@@ -71,11 +73,14 @@ def _count_votes(spec: ApprovalSpec, required: int) -> Tally:
     return Tally("Approved", last.answer, last.reason, by, problem, tally)
 
 
-def _voter_problem(spec: ApprovalSpec, user: str) -> str:
+def _voter_problem(spec: ApprovalSpec, user: str, place: str) -> str:
+    """Why an answer in the name of `user` cannot count; also where no admission policy is."""
     users = spec.approvers.users or []
-    # The API server's admission policy checks groups; it does not check a list of users.
+    # Only the API server knows the groups of a user.
     if users and not spec.approvers.groups and user not in users:
-        return f"votes.{user}: expected one of the approvers {', '.join(users)}"
+        return f"{place}: expected one of the approvers {', '.join(users)}; found {user}"
+    if user in (spec.requesters or ()):
+        return f"{place}: {user} started this run or its round, so another approver must answer"
     return ""
 
 

@@ -1,0 +1,1 @@
+"""The admission policies of the chart, judged by a real API server."""

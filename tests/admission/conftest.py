@@ -1,0 +1,132 @@
+"""The chart's policies and roles on the real API server, for one namespace of these tests alone."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import pytest
+from waypost.adapters.credentials import KubeconfigSource
+
+from tests.admission.people import Api, Obj, Person, Place, binding, path_of, role
+from tests.charts.conftest import Helm, helm, tools  # noqa: F401  # fixtures
+from tests.crds.manifests import approval
+from tests.support.kubectl import Kubectl
+
+SECONDS = 30.0  # until the API server has seen a new policy: it takes about one
+
+RITA = Person("rita")  # starts runs
+ANN = Person("ann")  # an approver by name
+UMA = Person("uma")  # may patch Approvals and is named nowhere
+GUS = Person("gus", ("release-managers",))  # an approver by group
+ADAM = Person("adam")  # named, without the verb approve
+GIL = Person("gil", ("auditors",))  # a member of a named group, without the verb approve
+
+
+@dataclass(frozen=True)
+class Guarded:
+    """A namespace that the policies cover, one that they do not cover, and our accounts."""
+
+    inside: Place
+    outside: Place
+    operator: Person
+    gateway: Person
+    cleanup: Person
+    release: str  # namespace of the release
+
+    @property
+    def node(self) -> Person:
+        """The account of a node's pod."""
+        name = f"system:serviceaccount:{self.inside.namespace}:default"
+        groups = ("system:serviceaccounts", f"system:serviceaccounts:{self.inside.namespace}")
+        return Person(name, groups)
+
+
+@pytest.fixture(scope="session")
+def guarded(kube_context: Kubectl, helm: Helm) -> Iterator[Guarded]:  # noqa: F811
+    """The policies hold in one namespace, which no other test uses."""
+    found = asyncio.run(KubeconfigSource(path=kube_context.kubeconfig).current())
+    api = Api.to(urlsplit(found.server).netloc, found.ssl_context(), found.authorization or None)
+    run = kube_context.namespace
+    served, release, other = f"{run}-served", f"{run}-system", f"{run}-other"
+    full = f"g-{run[-8:]}"
+    made = [m for m in _chart(helm, full, release, served) if _is_ours(m, served)]
+    account = f"system:serviceaccount:{release}:{full}"
+    guard = Guarded(
+        Place(api, served),
+        Place(api, other),
+        operator=Person(account),
+        gateway=Person(f"{account}-gateway"),
+        cleanup=Person(f"{account}-cleanup"),
+        release=release,
+    )
+    for namespace in (served, release, other):
+        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
+        assert not api.ask("POST", "/api/v1/namespaces", body).refused
+    for manifest in made:
+        manifest["metadata"]["labels"]["waypost-test"] = "true"  # not those of an installed release
+        said = api.ask("POST", path_of(manifest), manifest)
+        assert not said.refused, said.text
+    for place in (guard.inside, guard.outside):
+        _allow(place, full, guard)
+    _wait_until(lambda: _is_enforced(guard), "the policies hold")
+    yield guard
+    for manifest in reversed(made):
+        api.ask("DELETE", f"{path_of(manifest)}/{manifest['metadata']['name']}")
+    for namespace in (served, release, other):
+        api.ask("DELETE", f"/api/v1/namespaces/{namespace}")
+    api.link.close()
+
+
+def _chart(helm: Helm, full: str, release: str, served: str) -> list[Obj]:  # noqa: F811
+    sets = (f'fullnameOverride="{full}"', f'watchNamespaces=["{served}"]', "crds.enabled=false")
+    return helm.manifests(*sets, arguments=(f"--namespace={release}",))
+
+
+def _is_ours(manifest: Obj, served: str) -> bool:
+    """Policies, roles of people, and the roles of our accounts in the served namespace."""
+    kind = manifest["kind"]
+    if kind.startswith("ValidatingAdmissionPolicy"):
+        return True
+    if kind == "ClusterRole":
+        return True
+    annotations = manifest["metadata"].get("annotations", {})
+    hook = "helm.sh/hook" in annotations
+    place = manifest["metadata"].get("namespace")
+    return kind in ("Role", "RoleBinding") and place == served and not hook
+
+
+def _allow(place: Place, full: str, guard: Guarded) -> None:
+    """What a namespace administrator grants: the approver's role, and the bare right to patch."""
+    approver, patcher = ("ClusterRole", f"{full}-approver"), ("Role", "patcher")
+    bodies = {
+        "roles": [role("patcher", "waypost.dev", ["approvals"], ["get", "create", "patch"])],
+        "rolebindings": [
+            binding("approvers", approver, ANN, RITA, "release-managers"),
+            binding("patchers", patcher, ANN, RITA, UMA, ADAM, "release-managers", "auditors"),
+            binding("editors", ("ClusterRole", "admin"), RITA, UMA, ANN, "release-managers"),
+            binding("runs", ("ClusterRole", f"{full}-edit"), RITA, UMA, ANN, "release-managers"),
+        ],
+    }
+    for plural, all_of_them in bodies.items():
+        for body in all_of_them:
+            place.must(place.create(plural, body))
+
+
+def _is_enforced(guard: Guarded) -> bool:
+    """Each policy refuses what it has to refuse; a request in the right role shows it."""
+    said = guard.inside.create("approvals", approval("probe"), dry=True)
+    run = {"requestedBy": "nobody", "nodes": [{"name": "a", "wait": {"duration": "1m"}}]}
+    body = {"apiVersion": "waypost.dev/v1alpha1", "kind": "AgentWorkflow"}
+    other = guard.inside.create(
+        "agentworkflows", {**body, "metadata": {"name": "probe"}, "spec": run}, dry=True
+    )
+    return "only the operator" in said.text and "your own name" in other.text
+
+
+def _wait_until(check: Callable[[], bool], what: str) -> None:
+    end = time.monotonic() + SECONDS
+    while not check():
+        assert time.monotonic() < end, f"not within {SECONDS:.0f} s: {what}"
+        time.sleep(0.2)

@@ -1,0 +1,26 @@
+"""Updates that concern who asked and who answered: what the CRDs refuse without any policy."""
+
+from typing import Any
+
+from tests.crds.manifests import approval, workflow
+from tests.crds.transitions import FINAL_QUESTION, row, spec
+
+TRANSITIONS: list[Any] = [
+    row(
+        "digest-of-another-question",
+        approval(),
+        None,
+        spec(decision="Approved", decidedDigest="sha256:11"),
+        "decidedDigest is that of another question",
+    ),
+    row("digest", approval(), None, spec(decision="Approved", decidedDigest="sha256:00")),
+    row("requesters", approval(), None, spec(requesters=["ann"]), *FINAL_QUESTION),
+    row(
+        "starter-added",
+        workflow(),
+        None,
+        spec(requestedBy="ann"),
+        "requestedBy of run ",
+        "is set when the run is created, and cannot be added, changed or removed; found ann",
+    ),
+]
