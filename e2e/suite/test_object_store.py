@@ -12,12 +12,15 @@ from e2e.cluster.settings import from_environment
 from e2e.cluster.shell import Progress
 from e2e.suite import outside
 from e2e.suite.build import workflow
+from e2e.suite.folders import three_nodes
 from e2e.suite.install import install
 from e2e.suite.kube import Kube, path_of
 from e2e.suite.operators import NAMESPACE, Operator
-from e2e.suite.space import Space
+from e2e.suite.space import Space, node_of
+from e2e.suite.waiting import until
 
 SIZE = 20_000_000
+GATEWAYS = "app.kubernetes.io/component=gateway,app.kubernetes.io/instance=waypost"
 SECRET = "e2e-object-store"
 KEYS = {"AWS_ACCESS_KEY_ID": "waypost", "AWS_SECRET_ACCESS_KEY": "not-a-secret-but-a-test"}
 BUCKET = "/tmp/buckets/payloads"
@@ -97,3 +100,30 @@ def test_an_output_of_20_mb_is_kept_in_the_object_store(space: Space, store: str
     path = f"{BUCKET}/{space.name}/{kept['object']}"  # the prefix of this installation
     counted = space.kubectl("exec", store, "--", "sh", "-c", f"wc -c < '{path}'")
     assert int(counted) == SIZE + 2
+
+
+def test_a_folder_of_100_mb_survives_the_gateway(
+    space: Space, store: str, kube: Kube, runner: str
+) -> None:
+    """The gateways are killed while the first node stores it: a retry of the upload, nothing
+    else."""
+    storage = {"limits": {"ephemeral-storage": "1Gi"}}
+    slow = {"timeout": "5m", "queueTimeout": "5m"}
+    run = space.start(three_nodes("large", runner, megabytes=100, resources=storage, **slow))
+
+    def parts() -> int:
+        command = f"find {BUCKET}/{space.name} -path '*artifact-repo*' -type f | wc -l"
+        return int(space.kubectl("exec", store, "--", "sh", "-c", command))
+
+    until(parts, within=120, what="a part of the artifact is in the object store")
+    gateways = path_of("pods", NAMESPACE)
+    for pod in kube.request("GET", gateways, labelSelector=GATEWAYS)["items"]:
+        kube.request("DELETE", f"{gateways}/{pod['metadata']['name']}", {"gracePeriodSeconds": 0})
+    seen = run.succeeded(within=400)
+    made, passed = (node_of(seen, name)["artifacts"][0] for name in ("make", "pass_on"))
+    assert made["digest"] == passed["digest"]
+    assert node_of(seen, "read")["output"]["noise"] == 100_000_000
+    for name in ("make", "pass_on", "read"):
+        assert len(node_of(seen, name)["attempts"]) == 1, "no attempt was lost to it"
+    record = space.get("noderecords", made["record"]) or {}
+    assert record["spec"]["artifact"]["parts"] > 10

@@ -11,6 +11,8 @@ from typing import Any
 import httpx2
 from waypost.api import meta
 from waypost.gateway.app import Gateway, build_app
+from waypost.gateway.artifacts.routes import ArtifactRoutes
+from waypost.gateway.artifacts.store import ArtifactStore
 from waypost.gateway.authentication import Authenticator
 from waypost.gateway.journals import Journals
 from waypost.gateway.metrics import GatewayMetrics
@@ -180,13 +182,22 @@ async def place(
     pod = _run_with_pod(inner, output_schema, from_template=from_template)
     cluster.tokens[TOKEN] = reviewed(pod)
     uploads = UploadLimiter(room=room, seconds=seconds)
+    authenticator = Authenticator(cluster=cluster, monotonic=clock.monotonic)
+    metrics = GatewayMetrics()
     gateway = Gateway(
-        authenticator=Authenticator(cluster=cluster, monotonic=clock.monotonic),
+        authenticator=authenticator,
         uploads=uploads,
         store=PayloadStore(cluster=cluster, objects=objects, largest=32 * 1024 * 1024),
         journals=Journals(cluster=cluster),
         validator=OutputValidator(),
-        metrics=GatewayMetrics(),
+        metrics=metrics,
+        artifacts=ArtifactRoutes(
+            authenticator=authenticator,
+            uploads=uploads,
+            store=ArtifactStore(cluster=cluster, objects_=objects),
+            metrics=metrics,
+            stall=seconds,
+        ),
     )
     transport = httpx2.ASGITransport(app=build_app(gateway))
     async with httpx2.AsyncClient(transport=transport, base_url=URL) as client:

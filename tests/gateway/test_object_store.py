@@ -16,6 +16,7 @@ from e2e.cluster.objectstore import ObjectStore
 from tests.fakes.clock import ManualClock
 from tests.fakes.cluster import InMemoryCluster
 from tests.gateway.place import noise, place
+from tests.gateway.test_artifacts import LARGE, LARGE_CONTENT, pin, put
 
 NOW = timedelta(0)
 
@@ -123,3 +124,25 @@ async def test_a_wrong_key_is_told_without_it(
         await wrong.claim("cluster-a")
     assert "not-the-key" not in str(told.value)
     await bucket.claim("cluster-a")
+
+
+async def test_s296_parts_of_an_upload_that_was_never_recorded_are_removed() -> None:
+    """What a record names stays, and so does what may still be uploaded."""
+    bucket = Bucket(MemoryStore())
+    async with place(objects=bucket) as here:
+        pin(here)
+        assert (await put(here, LARGE, LARGE_CONTENT)).status_code == 201
+        kept = here.records()[0]["spec"]["object"]
+        lost = kept.replace("2-artifact", "1-artifact")
+        for number in range(2):
+            await bucket.put(f"{lost}/{number:06}", b"part")
+        swept: list[int] = []
+        cluster = here.cluster.inner
+        young = Sweeper(cluster=cluster, bucket=bucket, swept=swept.append)
+        assert await young.sweep(older=NOW) == 0
+        old = Sweeper(cluster=cluster, bucket=bucket, swept=swept.append, upload=NOW)
+        assert await old.sweep(older=NOW) == 2
+        assert swept == [2]
+        assert await _read(bucket, f"{kept}/000000")
+        with pytest.raises(ObjectError, match="not found"):
+            await _read(bucket, f"{lost}/000000")

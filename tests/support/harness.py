@@ -140,6 +140,8 @@ _SETTINGS: Final[Mapping[str, Any]] = {
     "write_qps": 50.0,
     "write_burst": 100,
     "suspend_new_runs": False,
+    "pods": PodSettings(runner_image="runner:test", agent_image="agent:test"),
+    "probes": ProbeSettings(runner_image="runner:test", agent_image="agent:test"),
     "node_lost_seconds": 300.0,
 }
 
@@ -196,8 +198,6 @@ class World:
             delivery=delivery,
             seed=seed,
             settings=ControllerSettings(
-                pods=PodSettings(runner_image="runner:test", agent_image="agent:test"),
-                probes=ProbeSettings(runner_image="runner:test", agent_image="agent:test"),
                 **{**_SETTINGS, **settings},
             ),
             lease=LeaseSettings(namespace=NAMESPACE, name=LEASE, identity=identity)

@@ -14,6 +14,7 @@ from waypost.protocol.request import Request
 from waypost.protocol.work import Trace, WorkFailed, WorkResult
 
 from waypost_node import modules, python_node, result_store
+from waypost_node.artifacts.store import keep_artifacts
 from waypost_node.request import complete
 from waypost_node.supervisor import Verdict
 
@@ -71,6 +72,7 @@ def _kept(
     record: CommitRecord, request: Request, result: WorkResult, deadline: float
 ) -> CommitRecord:
     try:
+        record = keep_artifacts(record, request, deadline=deadline)
         return result_store.keep_output(record, gateway=request.gateway, deadline=deadline)
     except result_store.Unkept as error:
         raise _unkept(error.reason, str(error), result) from None

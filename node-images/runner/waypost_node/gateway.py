@@ -131,7 +131,13 @@ class Gateway:
 
 
 def content_of(response: httpx2.Response, *, named: str) -> bytes:
-    """The body of a successful response.
+    """The body of a successful response; raises as `check_answer`."""
+    check_answer(response, named=named)
+    return response.content
+
+
+def check_answer(response: httpx2.Response, *, named: str) -> None:
+    """Return if the response is a success.
 
     Args:
         response: the response.
@@ -142,7 +148,7 @@ def content_of(response: httpx2.Response, *, named: str) -> bytes:
         GatewayError: the refusal is final.
     """
     if response.is_success:
-        return response.content
+        return
     reason, message = _said(response)
     problem = f"{response.status_code}: {message}"
     if response.status_code in _AGAIN or response.is_server_error:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from waypost.protocol import ijson, schema
+from waypost.protocol.artifacts.limits import STORE_SECONDS
 from waypost.protocol.carrying import LARGEST, OUTPUT_FILE
 from waypost.protocol.ijson import Json
 from waypost.protocol.reasons import Reason
@@ -22,6 +23,7 @@ from waypost.protocol.record import Attempt, CommitRecord, encode
 from waypost.protocol.request import Request
 
 from waypost_node import result_store
+from waypost_node.artifacts.store import keep_artifacts
 from waypost_node.request import attempt_of, load
 from waypost_node.supervisor import write
 
@@ -66,12 +68,14 @@ def carry(request: Request, attempt: Attempt, *, source: str, record_file: str) 
     Raises:
         OSError: the record cannot be written.
     """
-    deadline = time.monotonic() + PATIENCE
+    makes = request.artifacts is not None and bool(request.artifacts.given)
+    deadline = time.monotonic() + PATIENCE + (STORE_SECONDS if makes else 0.0)
     try:
         output = _output(Path(source), request.output_schema)
-        record = result_store.keep_output(
-            CommitRecord(attempt, "Succeeded", output), gateway=request.gateway, deadline=deadline
+        record = keep_artifacts(
+            CommitRecord(attempt, "Succeeded", output), request, deadline=deadline, mounted=True
         )
+        record = result_store.keep_output(record, gateway=request.gateway, deadline=deadline)
     except (_Unfit, result_store.Unkept) as error:
         record = CommitRecord(attempt, "Failed", reason=error.reason, message=str(error))
     write(record_file, encode(record))

@@ -7,6 +7,7 @@ from typing import TypedDict, Unpack
 
 from waypost.api.base import JsonObject, JsonValue, StatusCondition
 from waypost.api.items.status import ItemFailure, ItemsStatus
+from waypost.api.nodes.artifacts import ArtifactStatus
 from waypost.api.state.child import ChildStatus
 from waypost.api.state.round import RoundStatus
 from waypost.api.state.slot import RunSlot
@@ -53,6 +54,7 @@ class NodeChanges(TypedDict, total=False):
     output: JsonValue | None
     output_record: str | None
     output_digest: str | None
+    artifacts: list[ArtifactStatus] | None
     usage: Usage | None
     approval: str | None
     wake_at: str | None

@@ -41,6 +41,7 @@ ANNOTATION_RUN_NAME: Final = f"{GROUP}/run-name"
 ANNOTATION_PATH: Final = f"{GROUP}/path"
 ANNOTATION_REQUEST: Final = f"{GROUP}/request"  # the request document, if it is small
 ANNOTATION_INPUT_PREFIX: Final = f"input.{GROUP}/"  # one per input key, container nodes
+ANNOTATION_ARTIFACTS: Final = f"{GROUP}/artifacts"  # on pods: which artifacts it may read and store
 ANNOTATION_REQUEST_DIGEST: Final = f"{GROUP}/request-digest"
 
 LABEL_SLOTS: Final = f"{GROUP}/slots"  # on a Lease: digest of the key whose slot it is

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from waypost.api.base import JsonValue, Model
 
-RecordType = Literal["Result", "Input", "Trace", "Journal", "Definition", "Items"]
+RecordType = Literal["Result", "Input", "Trace", "Journal", "Definition", "Items", "Artifact"]
 
 # Base64 of 1 MiB of compressed data. The limit of etcd for a request is 1.5 MiB.
 COMPRESSED_LENGTH = 1_400_000
@@ -28,6 +28,20 @@ class JournalPlace(Model):
     pod_uid: str = Field(max_length=64, description="uid of the pod that wrote the segment.")
 
 
+class StoredArtifact(Model):
+    """The name and the content of an artifact."""
+
+    name: str = Field(min_length=1, max_length=40, description="Name in artifacts.out.")
+    files: int = Field(ge=0, description="Number of its files, folders and links.")
+    compressed_bytes: int = Field(ge=0, description="Size of its compressed tar in bytes.")
+    parts: int | None = Field(
+        default=None,
+        ge=1,
+        le=100000,
+        description="Number of objects in the object store that hold the compressed tar, in order.",
+    )
+
+
 class NodeRecordSpec(Model):
     """The payload and the attempt it belongs to. Immutable. The payload is in one of data,
     compressed and object. A Definition belongs to the whole run and has no path, round and
@@ -43,13 +57,22 @@ class NodeRecordSpec(Model):
     type: RecordType = Field(
         description="Type of the payload: the output of the attempt (Result), its inputs (Input), "
         "what it did (Trace), calls that must not be repeated (Journal), what the run took from "
-        "its template (Definition), or the list or results of a map (Items)."
+        "its template (Definition), the list or results of a map (Items), or a folder (Artifact)."
     )
     journal: JournalPlace | None = Field(
         default=None, description="Only for a Journal: the segment and the journal it belongs to."
     )
-    digest: str = Field(max_length=80, description="sha256 of the payload (RFC 8785).")
-    size: int = Field(ge=0, description="Size of the payload in bytes, as canonical JSON.")
+    artifact: StoredArtifact | None = Field(
+        default=None, description="Only for an Artifact: its name and content."
+    )
+    digest: str = Field(
+        max_length=80, description="sha256 of the payload (RFC 8785), or of the tar of an Artifact."
+    )
+    size: int = Field(
+        ge=0,
+        description="Size of the payload in bytes, as canonical JSON, or of the tar of an Artifact "
+        "without compression.",
+    )
     data: JsonValue | None = Field(
         default=None, description="The payload as a JSON value, if it is small."
     )
@@ -57,11 +80,12 @@ class NodeRecordSpec(Model):
         default=None,
         min_length=1,
         max_length=COMPRESSED_LENGTH,
-        description="The payload as canonical JSON, compressed with gzip and encoded as base64.",
+        description="The payload as canonical JSON, or the tar of an Artifact, as gzip in base64.",
     )
     object: str | None = Field(
         default=None,
         min_length=1,
         max_length=1024,
-        description="Key of the payload, as canonical JSON, in the gateway's object store.",
+        description="Key of the payload, as canonical JSON, in the gateway's object store; of an "
+        "Artifact what the keys of its parts begin with.",
     )

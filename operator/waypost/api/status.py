@@ -7,6 +7,7 @@ from pydantic import ConfigDict, Field
 from waypost.api.base import ATOMIC, JsonValue, StatusCondition, StatusModel, Timestamp, keyed_by
 from waypost.api.items.status import ItemsStatus
 from waypost.api.kinds.first import MAX_CANDIDATES, CandidateName
+from waypost.api.nodes.artifacts import MadeArtifacts
 from waypost.api.state.child import ChildStatus
 from waypost.api.state.round import RoundStatus
 from waypost.api.state.slot import RunSlot
@@ -258,6 +259,7 @@ class NodeStatus(StatusModel):
     output_digest: str | None = Field(
         default=None, max_length=80, description="sha256 of the output (RFC 8785)."
     )
+    artifacts: MadeArtifacts = None
     usage: Usage | None = Field(default=None, description="Resources that all attempts used.")
     approval: str | None = Field(
         default=None, max_length=253, description="Name of the Approval of the node."

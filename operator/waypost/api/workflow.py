@@ -32,6 +32,7 @@ from waypost.api.kinds.workflow import WorkflowKind
 from waypost.api.modifiers.concurrency import Concurrency, RunConcurrency
 from waypost.api.modifiers.for_each import ForEach
 from waypost.api.modifiers.repeat import Repeat
+from waypost.api.nodes.artifacts import Artifacts
 from waypost.api.paths import NodePath, parse_path
 from waypost.api.pod import Isolation, Resources
 from waypost.api.rerun import Rerun
@@ -145,6 +146,7 @@ class Node(Model):
     )
     isolation: Isolation | None = Field(default=None, description=Isolation.__doc__)
     concurrency: Concurrency | None = Field(default=None, description=Concurrency.__doc__)
+    artifacts: Artifacts | None = Field(default=None, description=Artifacts.__doc__)
     repeat: Repeat | None = Field(default=None, description=Repeat.__doc__)
     for_each: ForEach | None = Field(default=None, description=ForEach.__doc__)
     compensate: Compensate | None = Field(default=None, description=Compensate.__doc__)

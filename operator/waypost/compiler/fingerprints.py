@@ -13,6 +13,7 @@ from typing import Final
 
 from waypost.api.base import JsonObject, JsonValue
 from waypost.api.kinds.table import kind_of, work_of
+from waypost.api.nodes.artifacts import Artifacts
 from waypost.api.workflow import AgentWorkflowSpec, Node
 from waypost.compiler.graph import Graph, evaluated_fields
 from waypost.compiler.kinds.kind import wire
@@ -70,6 +71,8 @@ def _document(node: Node, spec: AgentWorkflowSpec, inputs: JsonObject) -> JsonOb
         "runInputs": _run_inputs(node, inputs),
         "modules": _modules(node, spec.modules or {}),
     }
+    if node.artifacts is not None:
+        document["artifacts"] = _artifacts(node.artifacts)
     modifier = modifier_of(node)
     if modifier is not None:  # only then: the fingerprints of other nodes do not change
         document[modifier.name] = modifier.fingerprinted(node)
@@ -80,6 +83,12 @@ def _document(node: Node, spec: AgentWorkflowSpec, inputs: JsonObject) -> JsonOb
     if template is not None:
         document["template"] = template
     return document
+
+
+def _artifacts(declared: Artifacts) -> JsonObject:
+    """What determines the result; maxBytes only limits it."""
+    given = [_without(wire(one), frozenset({"maxBytes"})) for one in declared.out or ()]
+    return {"in": [wire(one) for one in declared.in_ or ()], "out": given}
 
 
 def _work(node: Node) -> JsonObject:

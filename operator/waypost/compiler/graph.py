@@ -13,7 +13,7 @@ from waypost.api.status import Stage
 from waypost.api.workflow import AgentWorkflowSpec, CompensationNode, Node
 from waypost.compiler.kinds.table import compiler_kind
 from waypost.compiler.modifiers.table import modifier_of
-from waypost.expressions.references import Path
+from waypost.expressions.references import RESULTS, Path
 from waypost.expressions.templates import expressions_in, references_in
 
 
@@ -87,6 +87,8 @@ def evaluated_fields(node: Node) -> Iterator[tuple[str, Any]]:
     yield from compiler_kind(node).evaluated_fields(node)
     if node.concurrency is not None:
         yield "concurrency.key", node.concurrency.key
+    for at, taken in enumerate((node.artifacts and node.artifacts.in_) or ()):
+        yield f"artifacts.in[{at}].from", taken.from_
     modifier = modifier_of(node)
     if modifier is not None:
         yield from modifier.evaluated_fields(node)
@@ -137,7 +139,7 @@ def softened_by(node: Node) -> dict[str, Softening]:
 
 
 def _is_soft(path: Path) -> bool:
-    return path.soft or path.fields[1] != "output"
+    return path.soft or path.fields[1] not in RESULTS
 
 
 def reached_from(name: str, dependencies: Mapping[str, Dependencies]) -> frozenset[str]:

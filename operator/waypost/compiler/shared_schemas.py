@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 from waypost.api.effects.compensate import Compensate
 from waypost.api.kinds.http import HttpKind
 from waypost.api.kinds.table import work_of
+from waypost.api.nodes.artifacts import ARTIFACT_SCHEMA
 from waypost.api.workflow import AgentWorkflowSpec, Node
 from waypost.compiler.kinds.table import compiler_kind
 from waypost.compiler.problems import Problem, did_you_mean
@@ -19,6 +20,8 @@ from waypost.protocol.ijson import Json
 from waypost.protocol.references import ANCHORS, REFERENCES
 
 _SHARED: Final = "#/schemas/"
+# Schemas that every spec can refer to, and whose names it cannot use.
+RESERVED: Final[dict[str, Json]] = {"Artifact": ARTIFACT_SCHEMA}
 _OWN: Final = "#/$defs/"
 _N = TypeVar("_N", bound=Node)
 
@@ -43,8 +46,11 @@ def schema_fields(spec: AgentWorkflowSpec) -> Iterator[tuple[str, Json]]:
 
 
 def unknown_names(spec: AgentWorkflowSpec) -> Iterator[Problem]:
-    """Report references to unknown names of spec.schemas, and references below an $id."""
-    known = list(spec.schemas or {})
+    """Report references to unknown names of spec.schemas, references below an $id, and names that
+    are reserved."""
+    known = [*(spec.schemas or {}), *RESERVED]
+    for name in RESERVED.keys() & (spec.schemas or {}).keys():
+        yield Problem(f"schemas.{name}", "this name is reserved; choose another one")
     for field, value in schema_fields(spec):
         for keyword, reference in _shared_references(value) if _may_name(value) else ():
             name = _name_in(reference)
@@ -59,15 +65,15 @@ def unknown_names(spec: AgentWorkflowSpec) -> Iterator[Problem]:
 
 def bundled(spec: AgentWorkflowSpec) -> AgentWorkflowSpec:
     """`spec` with self-contained schema fields. It must have no `unknown_names`."""
-    shared = spec.schemas
-    if not shared:
+    shared = {**(spec.schemas or {}), **RESERVED}
+    if not spec.schemas and not any(_may_name(value) for _, value in schema_fields(spec)):
         return spec
     once = _Bundling(shared)
     nodes = [_bundled_node(node, once) for node in spec.nodes]
     last = spec.finally_ and [_bundled_node(node, once) for node in spec.finally_]
     return spec.model_copy(
         update={
-            "schemas": {name: once.of({"$ref": _SHARED + name}) for name in shared},
+            "schemas": {name: once.of({"$ref": _SHARED + name}) for name in spec.schemas or {}},
             "input_schema": once.of(spec.input_schema),
             "output_schema": once.of(spec.output_schema),
             "nodes": nodes,

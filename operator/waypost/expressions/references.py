@@ -28,7 +28,8 @@ from waypost.expressions.tree import (
 EVERYWHERE = ("inputs", "nodes", "self", "run")
 SCOPED = ("item", "index", "previous", "candidate")
 ROOTS = (*EVERYWHERE, *SCOPED)
-RESULTS = ("output", "items")  # what a node has if it gave something; items: of maps only
+# What a node has if it gave something; items: of maps only.
+RESULTS = ("output", "artifacts", "items")
 NODE_FIELDS = (*RESULTS, "phase", "error")
 OPTIONAL_CALLS = ("_?._", "_[?_]")
 
@@ -202,10 +203,12 @@ def node_path_problem(path: Path, expr: Expr) -> str:
     if not fields:
         return "`nodes` stands alone: name one node literally, as in nodes.draft.output"
     if len(fields) == 1:
-        return f"nodes.{fields[0]} is not a value: use .output, .phase or .error of it"
+        return f"nodes.{fields[0]} is not a value: use .output, .artifacts, .phase or .error of it"
     if fields[1] not in NODE_FIELDS:
-        there = "there are output, phase and error, and items of a map"
+        there = "there are output, artifacts, phase and error, and items of a map"
         return f"nodes.{fields[0]} has no field {fields[1]}: {there}"
+    if fields[1:] == ("artifacts",):
+        return f"nodes.{fields[0]}.artifacts is not a value: name one, as in .artifacts.repo"
     return ""
 
 

@@ -4,6 +4,7 @@
     GET /v1/payloads/{input,result,trace}   read a payload of the calling attempt
     PUT /v1/journal/NUMBER                  append a segment to the journal of the caller's node
     GET /v1/journal?after=NUMBER            read the segments after NUMBER, one page
+    /v1/artifacts                           see artifacts/routes.py
 
 A refusal is a JSON object {reason, message}. It never contains parts of a payload or a token.
 """
@@ -23,6 +24,8 @@ from starlette.routing import Route
 from waypost.api.base import JsonObject
 from waypost.api.record import RecordType
 from waypost.gateway import journals, upload_limiter
+from waypost.gateway.artifacts import routes as artifact_routes
+from waypost.gateway.artifacts.routes import ArtifactRoutes
 from waypost.gateway.authentication import Authenticator, Caller
 from waypost.gateway.journals import Journals
 from waypost.gateway.metrics import GatewayMetrics
@@ -51,6 +54,7 @@ class Gateway:
     journals: Journals
     validator: OutputValidator
     metrics: GatewayMetrics
+    artifacts: ArtifactRoutes
 
     async def put(self, request: Request, name: str) -> tuple[Response, str]:
         """Store a payload: 201, or 200 if it is stored already. Responds once it is durable."""
@@ -154,8 +158,25 @@ def build_app(gateway: Gateway) -> Starlette:
             gateway, request, _JOURNAL, lambda: gateway.journal(request, _number(after, least=0))
         )
 
+    async def artifact_out(request: Request) -> Response:
+        name = request.path_params["name"]
+        ask = request.method == "POST"
+        do = gateway.artifacts.ask if ask else gateway.artifacts.put
+        return await _answered(gateway, request, artifact_routes.TYPE, lambda: do(request, name))
+
+    async def artifact_in(request: Request) -> Response:
+        number = request.path_params["number"]
+        return await _answered(
+            gateway,
+            request,
+            artifact_routes.TYPE,
+            lambda: gateway.artifacts.get(request, _number(number, least=0)),
+        )
+
     return Starlette(
         routes=[
+            Route("/v1/artifacts/out/{name}", artifact_out, methods=["POST", "PUT"]),
+            Route("/v1/artifacts/in/{number}", artifact_in, methods=["GET"]),
             Route("/v1/payloads/{type}", payloads, methods=["PUT", "GET"]),
             Route("/v1/journal", journal, methods=["GET"]),
             Route("/v1/journal/{number}", segment, methods=["PUT"]),

@@ -50,6 +50,7 @@ class Caller:
     ref: AttemptRef
     run: Obj
     journal: JournalKey
+    artifacts: str = ""  # the annotation of its pod, see artifacts.pins
 
     @property
     def owner(self) -> dict[str, Any]:
@@ -79,11 +80,22 @@ class Authenticator:
             Refused: the token is invalid, or its pod does not run the current attempt of a node.
             ClusterError: the API server failed.
         """
-        pod = await self._pod_of(_token(authorization))
+        return await self._caller(await self._pod_of(_token(authorization)))
+
+    async def confirm(self, caller: Caller) -> Caller:
+        """Whether a caller still runs the current attempt of its node; raises as `authenticate`.
+
+        Its token is not looked at again: it may have expired during a long upload.
+        """
+        return await self._caller(caller.pod)
+
+    async def _caller(self, pod: TokenPod) -> Caller:
         fact, body = await self._live_pod(pod)
         run = await self._live_run(pod, fact, body)
         ref, journal = _current(run, fact, body)
-        return Caller(pod=pod, ref=ref, run=run, journal=journal)
+        notes = objects.section(body, "metadata", "annotations")
+        artifacts = objects.text(notes, meta.ANNOTATION_ARTIFACTS)
+        return Caller(pod=pod, ref=ref, run=run, journal=journal, artifacts=artifacts)
 
     async def _pod_of(self, token: str) -> TokenPod:
         key = hashlib.sha256(token.encode()).digest()

@@ -17,6 +17,8 @@ from waypost.adapters.kube import KubeCluster
 from waypost.adapters.logs import configure_logging
 from waypost.gateway import connections
 from waypost.gateway.app import Gateway, build_app
+from waypost.gateway.artifacts.routes import ArtifactRoutes
+from waypost.gateway.artifacts.store import ArtifactStore
 from waypost.gateway.authentication import Authenticator
 from waypost.gateway.journals import Journals
 from waypost.gateway.metrics import GatewayMetrics
@@ -94,13 +96,21 @@ def assemble(
     """Create the parts of a gateway."""
     uploads = UploadLimiter(room=settings.gateway_room, seconds=settings.gateway_body_seconds)
     metrics.follow_in_flight(lambda: uploads.in_flight)
+    authenticator = Authenticator(cluster=cluster, monotonic=time.monotonic)
     return Gateway(
-        authenticator=Authenticator(cluster=cluster, monotonic=time.monotonic),
+        authenticator=authenticator,
         uploads=uploads,
         store=PayloadStore(cluster=cluster, objects=bucket, largest=settings.s3_max_bytes),
         journals=Journals(cluster=cluster),
         validator=OutputValidator(),
         metrics=metrics,
+        artifacts=ArtifactRoutes(
+            authenticator=authenticator,
+            uploads=uploads,
+            store=ArtifactStore(cluster=cluster, objects_=bucket),
+            metrics=metrics,
+            stall=settings.gateway_body_seconds,
+        ),
     )
 
 

@@ -52,7 +52,7 @@ class GatewayMetrics:
         )
         self._swept = Counter(
             "waypost_gateway_swept_objects_total",
-            "Objects removed because their run was deleted.",
+            "Objects removed because their run was deleted or their upload broke off.",
             registry=self.registry,
         )
         self._api_requests = Counter(

@@ -96,6 +96,20 @@ class Bucket:
                 if len(parts := uid.strip("/").split("/")) == 3
             ]
 
+    async def old_keys(self, of: RunObjects, *, older: timedelta) -> list[str]:
+        """The keys of the objects of a run that are older than `older`."""
+        before = datetime.now(UTC) - older
+        keys: list[str] = []
+        with _errors_as(f"list {of.prefix}"):
+            async for listed in obstore.list(self._store, of.prefix):
+                keys += [each["path"] for each in listed if each["last_modified"] < before]
+        return keys
+
+    async def remove_keys(self, keys: list[str]) -> None:
+        """Remove these objects."""
+        with _errors_as("remove"):
+            await obstore.delete_async(self._store, keys)
+
     async def remove(self, of: RunObjects, *, older: timedelta) -> int:
         """Remove the objects of a run that are older than `older`; returns how many."""
         before = datetime.now(UTC) - older

@@ -24,6 +24,7 @@ class RefusalReason(StrEnum):
     JOURNAL_FULL = "JournalFull"
     TOO_LARGE = "TooLarge"
     NOT_I_JSON = "NotIJson"
+    NOT_GZIP = "NotGzip"
     WRONG_DIGEST = "DigestMismatch"
     INVALID = "OutputInvalid"
     BUSY = "Busy"
@@ -50,6 +51,7 @@ STATUS: Mapping[RefusalReason, int] = {
     RefusalReason.JOURNAL_FULL: 413,
     RefusalReason.TOO_LARGE: 413,
     RefusalReason.NOT_I_JSON: 422,
+    RefusalReason.NOT_GZIP: 422,
     RefusalReason.WRONG_DIGEST: 422,
     RefusalReason.INVALID: 422,
     RefusalReason.BUSY: 503,

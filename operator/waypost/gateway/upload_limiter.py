@@ -24,6 +24,7 @@ MOST_VALUES: Final = 1_000_000
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 _DRAIN_SECONDS: Final = 10.0
 _AGAIN: Final = 2
+_NO_ROOM: Final = "too many uploads in progress; retry later"
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,17 @@ class UploadLimiter:
             if not self._uploads[pod_uid]:
                 del self._uploads[pod_uid]
 
+    @contextlib.contextmanager
+    def room(self, size: int) -> Iterator[None]:
+        """Memory for a transfer that needs a fixed amount. Raises Refused if there is none."""
+        if self.in_flight + size > self._room:
+            raise Refused(RefusalReason.BUSY, _NO_ROOM, again=_AGAIN)
+        self.in_flight += size
+        try:
+            yield
+        finally:
+            self.in_flight -= size
+
     @contextlib.asynccontextmanager
     async def body(
         self, stream: AsyncIterator[bytes], *, announced: int | None, limit: int, advice: str
@@ -100,8 +112,7 @@ class UploadLimiter:
 
     def _take(self, taken: bytearray, chunk: bytes) -> None:
         if self.in_flight + len(chunk) > self._room:
-            text = "too many uploads in progress; retry later"
-            raise Refused(RefusalReason.BUSY, text, again=_AGAIN)
+            raise Refused(RefusalReason.BUSY, _NO_ROOM, again=_AGAIN)
         self.in_flight += len(chunk)
         taken += chunk
 

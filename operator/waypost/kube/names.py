@@ -81,6 +81,15 @@ def record_name(
     return _readable(run, path, _NAME_LIMIT - len(tail)) + tail
 
 
+def artifact_name(
+    *, run: str, run_uid: str, path: str, round_: int, attempt: int, artifact: str
+) -> str:
+    """Name of the NodeRecord of an artifact that one attempt made."""
+    marks = (run_uid, path, str(round_), str(attempt), artifact)
+    tail = f"-{attempt}-artifact-{_short_hash('Artifact', *marks, digits=10)}"
+    return _readable(run, path, _NAME_LIMIT - len(tail)) + tail
+
+
 def items_name(*, run: str, run_uid: str, path: str, digest: str) -> str:
     """Name of a NodeRecord with items of a map. It follows from the content, so operators that
     decide differently do not write the same name."""

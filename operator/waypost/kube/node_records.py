@@ -15,6 +15,7 @@ from waypost.api.record import COMPRESSED_LENGTH, RecordType
 from waypost.kube import names, objects
 from waypost.kube.payloads import AttemptRef, Payload, RecordFact
 from waypost.protocol import ijson
+from waypost.protocol.artifacts.request import Content
 
 INLINE: Final = 16 * 1024
 # Each payload up to this size fits a record, with any content; expressions read no larger one.
@@ -68,6 +69,42 @@ def manifest(
         **form,
     }
     return _object(name, namespace=namespace, owner=owner, spec=spec)
+
+
+def artifact(
+    ref: AttemptRef,
+    name: str,
+    content: Content,
+    *,
+    place: JsonObject,
+    form: JsonObject,
+    owner: JsonObject,
+    namespace: str,
+) -> JsonObject:
+    """The NodeRecord of an artifact.
+
+    Args:
+        ref: The attempt that made it.
+        name: Its name in artifacts.out.
+        content: What it holds.
+        place: `compressedBytes`, and `parts` if it is in the object store.
+        form: `compressed` or `object`.
+        owner: The owner reference to the run.
+        namespace: The namespace of the run.
+    """
+    spec = {
+        "run": ref.run,
+        "runUid": ref.run_uid,
+        "path": ref.path,
+        "round": ref.round,
+        "attempt": ref.attempt,
+        "type": "Artifact",
+        "artifact": {"name": name, "files": content.files, **place},
+        "digest": content.digest,
+        "size": content.bytes,
+        **form,
+    }
+    return _object(ref.artifact_name(name), namespace=namespace, owner=owner, spec=spec)
 
 
 def definition(value: JsonObject, *, owner: JsonObject, namespace: str) -> JsonObject | None:
@@ -130,14 +167,22 @@ def record_fact(body: Any, *, limit: int = EVALUATED) -> RecordFact:
         owner_uid=objects.controller_uid(body),
         payload=payload,
         problem=problem,
+        artifact=objects.text(objects.section(spec, "artifact"), "name"),
+        files=_files(objects.section(spec, "artifact")),
     )
+
+
+def _files(artifact: JsonObject) -> int:
+    found = artifact.get("files")
+    return found if isinstance(found, int) else 0
 
 
 def _payload(spec: JsonObject, limit: int) -> Payload:
     digest, size = objects.text(spec, "digest"), spec.get("size")
     if not digest or not isinstance(size, int):
         raise ValueError("it has no digest or no size")
-    if size > limit or "object" in spec:
+    # An Artifact is a tar, not JSON; its reader compares the digest.
+    if size > limit or "object" in spec or objects.text(spec, "type") == "Artifact":
         return Payload(digest, size)
     # A null may be stored or left out.
     compressed = objects.text(spec, "compressed")

@@ -28,6 +28,17 @@ class AttemptRef:
             attempt=self.attempt,
         )
 
+    def artifact_name(self, artifact: str) -> str:
+        """Name of the NodeRecord of the artifact with that name."""
+        return names.artifact_name(
+            run=self.run,
+            run_uid=self.run_uid,
+            path=self.path,
+            round_=self.round,
+            attempt=self.attempt,
+            artifact=artifact,
+        )
+
 
 @dataclass(frozen=True)
 class JournalKey:
@@ -76,6 +87,8 @@ class RecordFact:
     owner_uid: str
     payload: Payload
     problem: str = ""  # why its payload cannot be read
+    artifact: str = ""  # the name of an Artifact
+    files: int = 0  # of an Artifact
 
     def is_of(self, type_: RecordType, ref: AttemptRef) -> bool:
         """Whether it belongs to this attempt, by its fields and its owner."""

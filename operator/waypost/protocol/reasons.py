@@ -10,6 +10,8 @@ class Reason(StrEnum):
     INPUT_TOO_LARGE = "InputTooLarge"
     OUTPUT_INVALID = "OutputInvalid"
     OUTPUT_TOO_LARGE = "OutputTooLarge"
+    ARTIFACT_INVALID = "ArtifactInvalid"
+    ARTIFACT_TOO_LARGE = "ArtifactTooLarge"
     NODE_ERROR = "NodeError"
     TIMEOUT = "Timeout"
     DEADLINE_EXCEEDED = "DeadlineExceeded"

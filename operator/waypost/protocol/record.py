@@ -9,6 +9,7 @@ import re
 from typing import Any, Final, Literal, NamedTuple
 
 from waypost.protocol import ijson
+from waypost.protocol.artifacts.request import Content, content_from_json
 from waypost.protocol.ijson import MAX_SAFE_INTEGER, Json
 from waypost.protocol.text import shorten
 from waypost.protocol.work import Trace, Usage, trace_from_json, usage_from_json
@@ -64,6 +65,7 @@ class CommitRecord(NamedTuple):
         carried: What earlier attempts used and could not report.
         retry_after_seconds: How long a provider asked to wait.
         trace: The trace if it fits; True when the gateway stores it, False when it is lost.
+        artifacts: Of a Succeeded record: what the gateway has stored, by name.
     """
 
     attempt: Attempt
@@ -77,6 +79,7 @@ class CommitRecord(NamedTuple):
     carried: Usage | None = None
     retry_after_seconds: float | None = None
     trace: Trace | bool | None = None
+    artifacts: dict[str, Content] | None = None
 
 
 class RecordProblem(NamedTuple):
@@ -144,6 +147,8 @@ def _body(record: CommitRecord) -> dict[str, Json]:
         "carried": _usage_body(record.carried, _CARRIED_TOOLS) if record.carried else None,
         "retryAfterSeconds": record.retry_after_seconds,
         "trace": record.trace.to_json() if isinstance(record.trace, Trace) else record.trace,
+        "artifacts": {name: one.to_json() for name, one in (record.artifacts or {}).items()}
+        or None,
     }
     return body | {key: value for key, value in optional.items() if value is not None}
 
@@ -217,7 +222,7 @@ def _judged(body: dict[str, Any], claimed: Attempt) -> CommitRecord | RecordProb
             trace=trace if trace is None or isinstance(trace, bool) else trace_from_json(trace),
         )
         if outcome == "Succeeded":
-            return _with_result(record, body)
+            return _with_result(record._replace(artifacts=_artifacts(body)), body)
     except ValueError as error:
         return RecordProblem("Malformed", str(error))
     reason, message, tail = (_text(body.get(key)) for key in ("reason", "message", "tail"))
@@ -238,6 +243,15 @@ def _with_result(record: CommitRecord, body: dict[str, Any]) -> CommitRecord:
     if digest != ijson.digest(body["output"]):
         raise ValueError("the output does not match its digest")
     return record._replace(output=body["output"])
+
+
+def _artifacts(body: dict[str, Any]) -> dict[str, Content] | None:
+    listed = body.get("artifacts")
+    if listed is None:
+        return None
+    if not isinstance(listed, dict):
+        raise ValueError(f"artifacts: expected an object, found {listed!r:.60}")
+    return {name: content_from_json(one) for name, one in listed.items()}
 
 
 def _seconds(value: object) -> float | None:

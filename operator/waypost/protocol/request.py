@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
+from waypost.protocol.artifacts.request import Artifacts, artifacts_from_json
 from waypost.protocol.ijson import Json
 
 VERSION = 1
@@ -50,6 +51,7 @@ class Request(NamedTuple):
         http: The request's part, likewise.
         gateway: Base URL of the gateway; None when there is none.
         stored_inputs: Digest of inputs that are too large and must be fetched from the gateway.
+        artifacts: The folders that the node takes and makes; None for none.
     """
 
     run_name: str
@@ -72,6 +74,7 @@ class Request(NamedTuple):
     http: dict[str, Json] | None = None
     gateway: str | None = None
     stored_inputs: str | None = None
+    artifacts: Artifacts | None = None
 
     def to_json(self) -> dict[str, Json]:
         """The document, without optional fields that are None."""
@@ -97,6 +100,7 @@ class Request(NamedTuple):
             "gateway": self.gateway,
             "inputs": self.inputs if self.stored_inputs is None else None,
             "storedInputs": self.stored_inputs,
+            "artifacts": self.artifacts.to_json() if self.artifacts else None,
         }
         return document | {key: value for key, value in optional.items() if value is not None}
 
@@ -133,6 +137,7 @@ def from_json(document: Json) -> Request:
         http=_optional(_object, document, "http"),
         gateway=_optional(_text, document, "gateway"),
         stored_inputs=_optional(_text, document, "storedInputs"),
+        artifacts=artifacts_from_json(document["artifacts"]) if "artifacts" in document else None,
     )
 
 

@@ -24,6 +24,8 @@ RetriedReason = Literal[
     "NodeError",
     "OutputInvalid",
     "OutputTooLarge",
+    "ArtifactInvalid",
+    "ArtifactTooLarge",
     "Timeout",
     "OutOfMemory",
     "OutOfDisk",

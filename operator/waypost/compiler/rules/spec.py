@@ -28,6 +28,7 @@ from waypost.compiler.rules.finally_nodes import (
     finally_problems,
 )
 from waypost.compiler.rules.maps import map_problems
+from waypost.compiler.rules.nodes.artifacts import artifact_problems
 from waypost.compiler.rules.python_code import modules
 from waypost.compiler.rules.rerun import rerun_problems
 from waypost.compiler.rules.scopes import modifier_problems, scope_problems
@@ -352,6 +353,7 @@ _OTHERS: Final[tuple[Rule, ...]] = (
     unevaluated_problems,  # ${ where it would be ignored
     map_problems,  # forEach.items, tolerate
     concurrency_problems,  # kinds without it, keys that are too long
+    artifact_problems,  # kinds, folders
     modifier_problems,  # repeat on kinds that cannot have it
     _kinds_are_well_formed,  # what each kind asks for
     _fallbacks_fit,  # fallbackOutput against outputSchema

@@ -22,7 +22,7 @@ from waypost.compiler.types.assignability import Comparison
 from waypost.compiler.types.branches import branch_warnings
 from waypost.compiler.types.called import CalledTypes
 from waypost.compiler.types.environment import Environment, own_inputs
-from waypost.compiler.types.fields import at_path, element_of, required_by
+from waypost.compiler.types.fields import at_path, element_of, required_by, taken_by
 from waypost.compiler.types.inference import Inference, Inferred, Remark
 from waypost.compiler.types.narrowing import Steps, Tested, tested_by
 from waypost.compiler.types.schemas import Linked, Unknown, closed
@@ -35,10 +35,7 @@ from waypost.protocol.ijson import Json
 
 _BOOLEAN: Final = {"type": "boolean"}
 _STRING: Final = {"type": "string"}
-# Fields with text that cannot contain null (S13).
-_NO_NULL: Final = ("container.args", "python.env", "container.env", "agent.env", "http.")
 _OF_ONE_NODE: Final = frozenset(("self", *SCOPED))
-_NOT_NULL: Final = {"type": ["boolean", "number", "string", "array", "object"]}
 
 
 def type_problems(
@@ -237,11 +234,7 @@ class _Check:
     ) -> Iterator[Problem]:
         given = self._value(value, view, tested)
         yield from _remarked(place, given)
-        takes: Json = True
-        if below in ("wait.until", "wait.duration", "concurrency.key"):
-            takes = _STRING
-        elif below.startswith(_NO_NULL) and isinstance(value, str) and below != "http.body":
-            takes = _NOT_NULL
+        takes = taken_by(below, is_text=isinstance(value, str))
         for misfit in self.comparison.misfits(given.schema, takes):
             if below == "wait.duration" and misfit.gives in ("integer", "number"):
                 misfit = replace(misfit, fix='add a unit, such as "${...}s"')

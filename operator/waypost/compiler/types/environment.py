@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from waypost.api.base import JsonObject, JsonValue
+from waypost.api.nodes.artifacts import ARTIFACT_SCHEMA
 from waypost.api.workflow import AgentWorkflowSpec, CompensationNode
 from waypost.compiler.graph import Graph
 from waypost.compiler.kinds.table import compiler_kind
@@ -185,8 +186,14 @@ class Environment:
         return closed({**_ERROR["properties"], **more}, _ERROR["required"]) if more else _ERROR
 
     def _node(self, name: str, *, surely: bool) -> Json:
+        artifacts = self._graph.nodes[name].artifacts
+        made = [one.name for one in (artifacts and artifacts.out) or ()]
         modifier = modifier_of(self._graph.nodes[name])
-        results = {"output": self.outputs[name], **(modifier.beside_output if modifier else {})}
+        results = {
+            "output": self.outputs[name],
+            "artifacts": closed(dict.fromkeys(made, ARTIFACT_SCHEMA)),
+            **(modifier.beside_output if modifier else {}),
+        }
         properties = {**results, "phase": _PHASES, "error": self._error(name)}
         return closed(properties, [*results, "phase"] if surely else ["phase"])
 

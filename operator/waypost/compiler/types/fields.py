@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from waypost.api.nodes.artifacts import TAKEN_SCHEMA
 from waypost.compiler.problems import did_you_mean
 from waypost.compiler.types.schemas import (
     Part,
@@ -17,6 +18,8 @@ from waypost.compiler.types.schemas import (
 from waypost.protocol.ijson import Json
 
 _SHOWN = 10
+# Fields with text that cannot contain null (S13).
+_NO_NULL = ("container.args", "python.env", "container.env", "agent.env", "http.")
 _OTHERWISE = frozenset(
     ("allOf", "anyOf", "oneOf", "enum", "const", "patternProperties", "$ref", "$dynamicRef")
 )
@@ -129,6 +132,22 @@ def required_by(takes: Json) -> frozenset[str]:
     """The names of the properties that a schema requires."""
     required = takes.get("required") if isinstance(takes, dict) else None
     return frozenset(required) if isinstance(required, list) else frozenset()
+
+
+def taken_by(below: str, *, is_text: bool) -> Json:
+    """The schema of what an evaluated field of a node takes; True for any value.
+
+    Args:
+        below: The field, below its node.
+        is_text: Whether the field is a string, which may hold templates.
+    """
+    if below in ("wait.until", "wait.duration", "concurrency.key"):
+        return {"type": "string"}
+    if below.startswith("artifacts."):
+        return TAKEN_SCHEMA
+    if below.startswith(_NO_NULL) and is_text and below != "http.body":
+        return {"type": ["boolean", "number", "string", "array", "object"]}
+    return True
 
 
 def at_path(view: Json, steps: Iterable[str]) -> Json:

@@ -131,7 +131,7 @@ def _not_stored(attempt: AttemptStatus, problem: WriteProblem) -> Failed:
 
 def _judge(transition: Transition, path: str, attempt: AttemptStatus, pod: PodFact) -> Outcome:
     definition = transition.observed.definition
-    return judge_pod(
+    outcome = judge_pod(
         pod,
         kind=kind_of_pod(definition, path, pod),
         expect=stored_results.expected_identity(
@@ -146,6 +146,7 @@ def _judge(transition: Transition, path: str, attempt: AttemptStatus, pod: PodFa
         # Named while the pod waited, and taken back once its container had started.
         waited=transition.statuses[path].reason in _KUBELET_WAITED,
     )
+    return stored_results.with_artifacts(transition, path, attempt, outcome, pod)
 
 
 def _stopped_for(

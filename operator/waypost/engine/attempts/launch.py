@@ -8,6 +8,7 @@ from waypost.api.changes import changed_attempt
 from waypost.api.status import AttemptStatus
 from waypost.api.workflow import Node
 from waypost.compiler import node_settings
+from waypost.engine.artifacts import taken
 from waypost.engine.attempts.reads import LOOK_FIRST
 from waypost.engine.budget import shares
 from waypost.engine.budget.usage import Exhausted
@@ -49,6 +50,10 @@ def prepare(
         return rendered
     if problem := pod_strings_problem(rendered):
         return Invalid(problem)
+    artifacts = taken.resolve(transition, node, view)
+    if isinstance(artifacts, Invalid):
+        return artifacts
+    rendered = replace(rendered, artifacts=artifacts)
     request = _request(transition, path, inputs, attempt.number, rendered)
     launch = _rendered(transition, node, request, rendered)
     if isinstance(launch, TooLarge):
@@ -145,6 +150,7 @@ def _request(
         agent=rendered.agent,
         http=rendered.http,
         gateway=transition.settings.gateway_url,
+        artifacts=rendered.artifacts.request if rendered.artifacts else None,
     )
 
 

@@ -5,22 +5,27 @@ from datetime import datetime
 from waypost.api.kinds.table import kind_of
 from waypost.api.status import AttemptStatus, NodeStatus
 from waypost.api.workflow import Node
+from waypost.engine.artifacts import made
+from waypost.engine.artifacts.made import records_of
 from waypost.engine.attempts import lost_machines
 from waypost.engine.attempts.judge import needs_record
 from waypost.engine.attempts.launched_as import kind_of_pod
 from waypost.engine.state.observed import Observed
+from waypost.engine.state.outcome import Outcome
 from waypost.engine.state.paths import attempt_ref
 from waypost.engine.state.transition import Transition
+from waypost.kube.facts.pods import PodFact
 from waypost.kube.facts.read_problems import ReadProblem, of_record
 from waypost.kube.kinds.table import KINDS
 from waypost.kube.payloads import AttemptRef, RecordFact
-from waypost.protocol.record import Attempt
+from waypost.protocol.record import Attempt, CommitRecord, belonging_to
 
 
 def reads_of(observed: Observed, status: NodeStatus, node: Node, now: datetime) -> set[str]:
-    """The name of the NodeRecord to read, as a set of at most one.
+    """The names of the NodeRecords to read.
 
-    It is read for an open attempt whose pods are over and whose commit record holds no result.
+    They are read for an open attempt whose pods are over: of its artifacts, and of its result if no
+    commit record holds it.
     """
     attempt = status.open_attempt
     if attempt is None or not kind_of(node).has_pod:
@@ -31,13 +36,16 @@ def reads_of(observed: Observed, status: NodeStatus, node: Node, now: datetime) 
     ours = any(KINDS[kind].runs_waypost for kind in kinds or {kind_of(node).name})
     if not ours and not any(pod.has_sidecar for pod in pods):
         return set()
+    over = False
     if pods:
         over = all(pod.over or lost_machines.loss_reason(observed, pod, now) for pod in pods)
         needed = over and any(needs_record(pod, expected_identity(ref, pod.uid)) for pod in pods)
     else:
         job = observed.jobs.get(attempt.job)
         needed = observed.live and job is not None and job.ended
-    return {ref.record_name("Result")} if needed else set()
+    ended = over if pods else needed
+    names = records_of(node, ref) if ended else set()
+    return names | {ref.record_name("Result")} if needed else names
 
 
 def stored_result(transition: Transition, path: str, attempt: AttemptStatus) -> RecordFact | None:
@@ -48,9 +56,33 @@ def stored_result(transition: Transition, path: str, attempt: AttemptStatus) -> 
 
 
 def unread(transition: Transition, path: str, attempt: AttemptStatus) -> ReadProblem | None:
-    """Why the attempt's NodeRecord could not be read, if it had to be."""
-    name = transition.attempt_ref(path, attempt.number).record_name("Result")
-    return transition.observed.unread.get(of_record(name))
+    """Why a NodeRecord of the attempt could not be read, if it had to be."""
+    ref = transition.attempt_ref(path, attempt.number)
+    names = sorted({ref.record_name("Result"), *records_of(transition.node(path), ref)})
+    problems = (transition.observed.unread.get(of_record(name)) for name in names)
+    return next((problem for problem in problems if problem is not None), None)
+
+
+def with_artifacts(
+    transition: Transition,
+    path: str,
+    attempt: AttemptStatus,
+    outcome: Outcome,
+    pod: PodFact | None = None,
+) -> Outcome:
+    """The outcome of an attempt with the artifacts that it made; `pod` is the one that counts."""
+    ref = transition.attempt_ref(path, attempt.number)
+    claimed = None
+    if pod is not None:
+        record = belonging_to(pod.record, expect=expected_identity(ref, pod.uid))
+        claimed = record if isinstance(record, CommitRecord) else None
+    return made.with_artifacts(
+        outcome,
+        transition.node(path),
+        ref,
+        records=transition.observed.records,
+        record=claimed,
+    )
 
 
 def expected_identity(ref: AttemptRef, pod_uid: str) -> Attempt:

@@ -172,7 +172,12 @@ def _job_without_pod(
             transition,
             path,
             attempt,
-            from_stored_result(record, transition.node(path).output_schema),
+            stored_results.with_artifacts(
+                transition,
+                path,
+                attempt,
+                from_stored_result(record, transition.node(path).output_schema),
+            ),
             transition.now,
         )
     elif job.ended:

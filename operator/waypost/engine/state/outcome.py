@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from waypost.api.base import JsonValue
+from waypost.api.nodes.artifacts import ArtifactStatus
 from waypost.protocol import ijson
 from waypost.protocol.reasons import Reason
 from waypost.protocol.work import Trace, Usage
@@ -27,6 +28,7 @@ class Succeeded:
     size: int  # bytes of canonical JSON
     record: str | None = None  # the NodeRecord that has it already
     report: Report = Report()
+    artifacts: tuple[ArtifactStatus, ...] = ()
 
 
 @dataclass(frozen=True)

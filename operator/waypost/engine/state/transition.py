@@ -175,10 +175,8 @@ class Transition:
         )
 
     def succeed(self, path: str, outcome: Succeeded) -> None:
-        """Checkpoint a node's output: inline if it is small, else in a NodeRecord.
-
-        An output that the gateway has stored stays in its NodeRecord.
-        """
+        """Checkpoint a node's output: inline if it is small, else in a NodeRecord, where an output
+        that the gateway has stored is already."""
         problem = self.result_problem(path, outcome)
         if problem is not None:
             self.without_record(path, problem)
@@ -201,6 +199,7 @@ class Transition:
             tail=None,
             wake_at=None,
             output_digest=outcome.digest,
+            artifacts=list(outcome.artifacts) or None,
             finished_at=timestamps.timestamp(self.now),
         )
 
@@ -212,7 +211,7 @@ class Transition:
             return outcome
         payload = existing.payload
         stored = Succeeded(visible.readable(existing), payload.digest, payload.size)
-        return replace(stored, record=existing.name)
+        return replace(stored, record=existing.name, artifacts=outcome.artifacts)
 
     def keep_output(self, path: str, outcome: Succeeded) -> str:
         """The NodeRecord of an output; it is written before the status unless it exists."""

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from waypost.api.base import JsonObject, JsonValue
+from waypost.api.nodes.artifacts import ArtifactStatus
 from waypost.api.status import NodeStatus
 from waypost.api.workflow import Node
 from waypost.compiler.node_output import with_numbers
@@ -165,6 +166,8 @@ def _node_view(
         node_context["output"] = with_numbers(source, output)
         if node.for_each is not None:
             node_context["items"] = items_view(status, output)
+    if status.phase == "Succeeded" and status.artifacts:
+        node_context["artifacts"] = {one.name: artifact_value(one) for one in status.artifacts}
     if status.phase in ("Failed", "Skipped", "Cancelled"):
         node_context["error"] = _error_view(status)
         last = last_record(status)
@@ -199,6 +202,16 @@ def items_view(status: NodeStatus, output: JsonValue) -> JsonObject:
         return {**{key: output.get(key, 0) for key in _COUNTED}, "failures": []}
     total = len(output) if isinstance(output, list) else 0
     return {"total": total, "succeeded": total, "failed": 0, "failures": []}
+
+
+def artifact_value(made: ArtifactStatus) -> JsonObject:
+    """An artifact as expressions see it, of the schema `#/schemas/Artifact`."""
+    return {
+        "name": made.name,
+        "digest": made.digest,
+        "bytes": made.bytes,
+        "files": made.files,
+    }
 
 
 def _error_view(status: NodeStatus) -> JsonObject:

@@ -35,7 +35,8 @@ def _variables(inputs: JsonObject) -> dict[str, str]:
 
 
 def _has_output_sidecar(node: Node) -> bool:
-    return bool(node.container and node.container.large_output)
+    made = node.artifacts and node.artifacts.out
+    return bool(node.container and node.container.large_output) or bool(made)
 
 
 KIND: Final = PodKind(

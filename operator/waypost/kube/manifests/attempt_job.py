@@ -95,6 +95,8 @@ def attempt_manifests(
         deadline_seconds=deadline_seconds,
         default_resources=default_resources,
     )
+    if rendered.artifacts is not None:
+        in_annotations[meta.ANNOTATION_ARTIFACTS] = rendered.artifacts.pins
     pod_metadata = {
         "labels": metadata["labels"],
         "annotations": {**metadata["annotations"], **in_annotations},

@@ -14,10 +14,12 @@ from waypost.api.pod import EnvVar, Resources
 from waypost.api.workflow import Node
 from waypost.kube.kinds.kind import OwnImages
 from waypost.kube.kinds.table import pod_kind
+from waypost.kube.manifests.artifacts import ArtifactPlan, add_artifacts, makes_artifacts
 from waypost.kube.manifests.output_sidecar import add_output_sidecar
 from waypost.kube.manifests.security import container_security, pod_security
 from waypost.kube.secret_files import KeyFile, key_volume
 from waypost.protocol import carrying
+from waypost.protocol.artifacts.limits import STORE_SECONDS
 from waypost.protocol.request import Request
 
 MOUNT: Final = "/waypost/in"
@@ -61,6 +63,7 @@ class Rendered:
     agent: JsonObject | None = None
     http: JsonObject | None = None
     files: tuple[KeyFile, ...] = ()
+    artifacts: ArtifactPlan | None = None
 
 
 def pod_spec(
@@ -81,14 +84,15 @@ def pod_spec(
     resources = _resources(settings, default_resources, work_of(node).resources)
     container = _container(node, request, rendered, settings, resources)
     # One limit for everything that the container writes: /tmp has no smaller limit.
+    grace = STOP_GRACE + (STORE_SECONDS if _stores_in_sidecar(node) else 0)
     tmp = {"sizeLimit": container["resources"]["limits"].get(_STORAGE, _DEFAULT_TMP)}
     pod: JsonObject = {
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": int(STOP_GRACE),
+        "terminationGracePeriodSeconds": int(grace),
         "activeDeadlineSeconds": min(
-            int(deadline_seconds + RUNNER_HEADSTART + STOP_GRACE), _LONGEST_DEADLINE
+            int(deadline_seconds + RUNNER_HEADSTART + grace), _LONGEST_DEADLINE
         ),
         "securityContext": pod_security(),
         "tolerations": [
@@ -112,9 +116,22 @@ def pod_spec(
         add_output_sidecar(
             pod, image=settings.runner_image, pull_policy=settings.image_pull_policy, token=token
         )
+    add_artifacts(
+        pod,
+        node,
+        request.artifacts,
+        image=settings.runner_image,
+        pull_policy=settings.image_pull_policy,
+        token=token,
+    )
     if node.isolation and node.isolation.service_account_name:
         pod["serviceAccountName"] = node.isolation.service_account_name
     return pod
+
+
+def _stores_in_sidecar(node: Node) -> bool:
+    """Whether the sidecar stores artifacts once the program has ended, within the grace period."""
+    return makes_artifacts(node) and not pod_kind(node).runs_waypost
 
 
 def _container(

@@ -50,6 +50,8 @@ USERS = {
     "NodeError",
     "OutputInvalid",
     "OutputTooLarge",
+    "ArtifactInvalid",
+    "ArtifactTooLarge",
     "Timeout",
     "OutOfMemory",
     "OutOfDisk",

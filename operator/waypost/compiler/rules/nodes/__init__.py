@@ -1,0 +1,1 @@
+"""Rules for fields of nodes that several kinds share. May import what other rules may import."""

@@ -1,0 +1,110 @@
+"""Rules for artifacts: which nodes have them, and which folders they can be."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from waypost.api.kinds.table import kind_of
+from waypost.api.nodes.artifacts import ArtifactIn, ArtifactOut
+from waypost.api.workflow import AgentWorkflowSpec, Node
+from waypost.compiler.problems import Problem
+from waypost.expressions.templates import Template, parse_template
+
+KINDS: Final = ("python", "container", "agent")
+MOST_OF_RUN: Final = 100  # each has about 250 bytes in the status
+# Folders that a pod needs, and those of systems that a mount would hide.
+_TAKEN: Final = (
+    *("/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/opt/deps", "/opt/waypost", "/proc"),
+    *("/run", "/sbin", "/sys", "/usr", "/var/run", "/waypost"),
+)
+
+
+def artifact_problems(spec: AgentWorkflowSpec) -> Iterator[Problem]:
+    """Report artifacts of nodes that cannot have them, and folders that cannot be one."""
+    made = {node.name: _names(node) for node in spec.all_nodes}
+    if sum(map(len, made.values())) > MOST_OF_RUN:
+        text = f"the nodes make more than {MOST_OF_RUN} artifacts; put several folders into one"
+        yield Problem("nodes", text)
+    for node in spec.all_nodes:
+        if node.artifacts is not None:
+            yield from _of_node(node)
+    for name in (spec.rerun and spec.rerun.outputs) or ():
+        if made.get(name):
+            text = f"node {name} makes artifacts, which cannot be given; name it in rerun.from"
+            yield Problem(f"rerun.outputs.{name}", text)
+
+
+def _names(node: Node) -> list[str]:
+    return [one.name for one in (node.artifacts and node.artifacts.out) or ()]
+
+
+def _of_node(node: Node) -> Iterator[Problem]:
+    assert node.artifacts is not None, "called for nodes with artifacts"
+    place = f"{node.place}.artifacts"
+    taken, given = node.artifacts.in_ or [], node.artifacts.out or []
+    if not taken and not given:
+        yield Problem(place, "has neither in nor out; add one of them, or remove it")
+    kind = kind_of(node).name
+    if kind not in KINDS:
+        text = (
+            f"cannot be used with {kind}, only with {', '.join(KINDS)}: they have a pod with files"
+        )
+        yield Problem(place, text)
+        return
+    if given and node.for_each is not None:
+        text = (
+            "is not available with forEach yet; return the data as output, or make the folder in a "
+            "node after the map"
+        )
+        yield Problem(f"{place}.out", text)
+    if given and "fallback_output" in node.model_fields_set:
+        text = "has no artifacts when it is used; remove it, and test nodes.<name>.phase"
+        yield Problem(f"{node.place}.fallbackOutput", text)
+    yield from _names_differ(place, given)
+    for at, one in enumerate(taken):
+        template = parse_template(one.from_)
+        if isinstance(template, Template) and not template.is_single:
+            example = "${nodes.clone.artifacts.repo}"
+            text = f"expected one expression like {example!r}, found {one.from_!r}"
+            yield Problem(f"{place}.in[{at}].from", text)
+    yield from _folders(place, taken, given)
+
+
+def _names_differ(place: str, given: list[ArtifactOut]) -> Iterator[Problem]:
+    seen: set[str] = set()
+    for at, one in enumerate(given):
+        if one.name in seen:
+            yield Problem(f"{place}.out[{at}].name", f"two artifacts have the name {one.name}")
+        seen.add(one.name)
+
+
+def _folders(place: str, taken: list[ArtifactIn], given: list[ArtifactOut]) -> Iterator[Problem]:
+    listed = [(f"in[{at}]", one.path, bool(one.writable)) for at, one in enumerate(taken)]
+    listed += [(f"out[{at}]", one.path, True) for at, one in enumerate(given)]
+    for at, (field, path, _) in enumerate(listed):
+        problem = _path_problem(path)
+        if problem:
+            yield Problem(f"{place}.{field}.path", problem)
+        for earlier, other, writable in listed[:at]:
+            changed = (earlier[:2], field[:3]) == ("in", "out") and path == other
+            if changed and not writable:
+                text = f"is the read-only folder of {earlier}; set writable: true there"
+                yield Problem(f"{place}.{field}.path", text)
+            elif not changed and _inside(path, other):
+                text = f"overlaps with {other} of {earlier}; use separate folders"
+                yield Problem(f"{place}.{field}.path", text)
+
+
+def _path_problem(path: str) -> str:
+    if any(part in (".", "..") for part in path.split("/")):
+        return "must not contain . or .."
+    if path == "/tmp":
+        return "is the folder for temporary files; use a folder in it, such as /tmp/data"
+    for folder in _TAKEN:
+        if _inside(path, folder):
+            return f"overlaps with {folder}, which the pod needs; use a folder such as /data/repo"
+    return ""
+
+
+def _inside(one: str, other: str) -> bool:
+    """Whether one of the two folders is in the other, or they are the same."""
+    return f"{one}/".startswith(f"{other}/") or f"{other}/".startswith(f"{one}/")

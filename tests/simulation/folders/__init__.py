@@ -1,0 +1,1 @@
+"""Random graphs of nodes that pass folders to each other (VA1)."""

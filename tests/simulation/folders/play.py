@@ -1,0 +1,229 @@
+"""Play a plan: operators, a gateway, pods that store and take folders, troubles, a second round."""
+
+import asyncio
+import traceback
+from typing import Final
+
+from waypost.api import meta
+from waypost.kube import node_records
+from waypost.kube.manifests.pod import PodSettings
+from waypost.kube.objects import items, section
+from waypost.kube.payloads import AttemptRef
+from waypost.ports.cluster import AlreadyExists, ClusterError, Kind, Obj, Unavailable
+from waypost.protocol.artifacts.request import Content
+from waypost.protocol.record import Attempt, CommitRecord, encode
+
+from tests.fakes.api.watch import IMMEDIATE, ROUGH
+from tests.fakes.nodes.programs import Outcome, PodView
+from tests.simulation.folders.plan import LIMIT, RUN, Plan, Trouble, content, spec_of
+from tests.simulation.folders.watcher import Watcher
+from tests.simulation.watching.evidence import Violation
+from tests.support.harness import NAMESPACE, World
+from tests.support.virtual import VirtualLoop
+
+_PODS: Final = PodSettings(runner_image="runner:test", gateway_url="http://gateway")
+_TROUBLED: Final = 60.0
+_TO_END: Final = 3600.0
+
+
+class _Play:
+    def __init__(self, world: World, planned: Plan) -> None:
+        self.world, self.plan = world, planned
+        self.watcher = Watcher(world, planned)
+        for step in planned.steps:
+            world.script[step.name] = [self._program] * 40
+
+    # --- pods and their gateway ------------------------------------------------------------------
+
+    def _program(self, pod: PodView) -> Outcome:
+        step = self.plan.by_name[pod.path]
+        act = step.act(pod.attempt)
+        if act == "fails":
+            return pod.fails(seconds=step.seconds)
+        taken = [one["digest"] for one in pod.request["artifacts"]["in"]]
+        if sorted(taken) != sorted(pod.inputs.values()):
+            self.watcher.blame("T11", f"{step.name} took {taken}, its inputs are {pod.inputs}")
+        made = content(step.name, pod.attempt, taken)
+        if act != "unrecorded":
+            self.world.helper(self._stored(pod, made, after=step.seconds / 2))
+        if act == "hangs":
+            return pod.hangs()
+        if act == "dies":
+            return Outcome(exit_code=137, seconds=step.seconds)
+        me = Attempt(pod.run_uid, pod.path, pod.round, pod.attempt, pod.uid)
+        record = CommitRecord(me, "Succeeded", {"took": taken}, artifacts={"repo": made})
+        return Outcome(message=encode(record).decode(), seconds=step.seconds)
+
+    async def _stored(self, pod: PodView, made: Content, *, after: float) -> None:
+        """What the gateway does for a pod: it records what the current attempt stores."""
+        await asyncio.sleep(after)
+        run = self.world.run(RUN)
+        node = next((n for n in items(run, "status", "nodes") if n["path"] == pod.path), {})
+        latest = (node.get("attempts") or [{}])[-1]
+        if latest.get("number") != pod.attempt or latest.get("finishedAt"):
+            return
+        owner = {
+            "apiVersion": meta.API_VERSION,
+            "kind": "AgentWorkflow",
+            "name": RUN,
+            "uid": pod.run_uid,
+            "controller": True,
+        }
+        manifest = node_records.artifact(
+            AttemptRef(RUN, pod.run_uid, pod.path, pod.round, pod.attempt),
+            "repo",
+            made,
+            place={"compressedBytes": 1},
+            form={"compressed": "eA=="},
+            owner=owner,
+            namespace=NAMESPACE,
+        )
+        server = self.world.cluster.server
+        try:
+            server.create(Kind.NODE_RECORD, namespace=NAMESPACE, body=manifest, by="gateway")
+        except AlreadyExists:  # another pod of this attempt, with the same content
+            return
+
+    # --- the run ---------------------------------------------------------------------------------
+
+    async def run(self) -> list[Violation]:
+        self._start()
+        await self.world.submit(spec_of(self.plan), name=RUN)
+        for trouble in self.plan.troubles:
+            self.world.helper(self._befall(trouble))
+        await asyncio.sleep(_TROUBLED)
+        if not await self._ends(1):
+            return self.watcher.violations
+        self._judge()
+        if self.plan.again:
+            before = {step.name: self.watcher.made(step.name) for step in self.plan.steps}
+            await self.world.patch_run(
+                {"rerun": {"round": 2, "from": list(self.plan.again)}}, name=RUN
+            )
+            if await self._ends(2):
+                self._judge()
+                self._judge_kept(before)
+        await self._vanishes()
+        return self.watcher.violations
+
+    def _start(self) -> None:
+        delivery = ROUGH if self.plan.delivery == "rough" else IMMEDIATE
+        self.world.start(delivery=delivery, seed=self.plan.seed, resync_seconds=60.0, pods=_PODS)
+
+    async def _ends(self, round_: int) -> bool:
+        for _ in range(int(_TO_END)):
+            status = self.world.status(RUN)
+            if self.world.is_finished(RUN) and status.get("round", 1) == round_:
+                return True
+            await asyncio.sleep(1)
+        self.watcher.blame("I11", f"no end of round {round_}:\n{self.world.tell()}")
+        return False
+
+    def _judge(self) -> None:
+        """The reference: what each folder holds follows from the attempts that succeeded."""
+        status = self.world.status(RUN)
+        if status["phase"] != "Succeeded":
+            self.watcher.blame("T11", f"phase {status['phase']}:\n{self.world.tell()}")
+            return
+        digests: dict[str, str] = {}
+        nodes = {node["path"]: node for node in status["nodes"]}
+        for step in self.plan.steps:
+            attempt = nodes[step.name]["attempt"]
+            taken = [digests[name] for name in step.takes]
+            expected = content(step.name, attempt, taken)
+            made = self.watcher.made(step.name)
+            found = Content(made["digest"], made["bytes"], made["files"]) if made else None
+            if found != expected:
+                self.watcher.blame("T11", f"{step.name} made {found}, expected {expected}")
+            if step.act(attempt) != "good":
+                self.watcher.blame("T11", f"attempt {attempt} of {step.name} cannot have succeeded")
+            if attempt > LIMIT + 1 and not self.plan.troubles:
+                self.watcher.blame("T11", f"{step.name} had {attempt} attempts")
+            digests[step.name] = expected.digest
+        if section(status, "outputs") != {"last": digests[self.plan.steps[-1].name]}:
+            self.watcher.blame("T11", f"outputs {status.get('outputs')}")
+
+    def _judge_kept(self, before: dict[str, Obj]) -> None:
+        """A second round repeats what it names and what takes from it, and keeps the rest (I7)."""
+        repeated = set(self.plan.again)
+        for step in self.plan.steps:
+            if repeated & set(step.takes):
+                repeated.add(step.name)
+            same = self.watcher.made(step.name) == before[step.name]
+            if same is (step.name in repeated):
+                self.watcher.blame("I7", f"{step.name}: repeated is {step.name in repeated}")
+
+    async def _vanishes(self) -> None:
+        await self.world.delete(Kind.AGENT_WORKFLOW, RUN)
+        for _ in range(600):
+            kinds = (Kind.AGENT_WORKFLOW, Kind.JOB, Kind.POD, Kind.NODE_RECORD)
+            left = [o["metadata"]["name"] for kind in kinds for o in self.world.all(kind)]
+            if not left:
+                return
+            await asyncio.sleep(1)
+        self.watcher.blame("I12", f"left behind: {left}")
+
+    # --- troubles --------------------------------------------------------------------------------
+
+    async def _befall(self, trouble: Trouble) -> None:
+        await asyncio.sleep(trouble.at)
+        operator = self.world.operators[-1]
+        try:
+            match trouble.kind:
+                case "kill":
+                    operator.die()
+                    await asyncio.sleep(trouble.seconds)
+                    self._start()
+                case "freeze":
+                    operator.freeze()
+                    self._start()
+                    await asyncio.sleep(trouble.seconds)
+                    operator.thaw()
+                    await asyncio.sleep(1)
+                    operator.die()
+                case "suspend":
+                    await self.world.patch_run({"suspend": True}, name=RUN)
+                    await asyncio.sleep(trouble.seconds)
+                    await self.world.patch_run({"suspend": False}, name=RUN)
+                case "evict":
+                    pods = self.world.work.pods()
+                    if pods:
+                        self.world.work.evict(pods[trouble.number % len(pods)])
+                case _:
+                    self._fail_requests(trouble)
+        except ClusterError:
+            return  # the object is gone, or has ended
+
+    def _fail_requests(self, trouble: Trouble) -> None:
+        """Status writes whose answer is lost, or reads of records that fail."""
+        lost = trouble.kind == "lost"
+        self.world.cluster.fail_next(
+            "patch_status" if lost else "get",
+            Kind.AGENT_WORKFLOW if lost else Kind.NODE_RECORD,
+            Unavailable("lost"),
+            after_commit=lost and trouble.number % 2 == 0,
+            times=1 + trouble.number // 3,
+        )
+
+
+def play(planned: Plan) -> tuple[list[Violation], int]:
+    """Everything that is wrong with the play of a plan, and how many artifacts pods were given. An
+    exception is a violation too."""
+
+    async def main() -> tuple[list[Violation], int]:
+        async with World(seed=planned.seed) as world:
+            playing = _Play(world, planned)
+            try:
+                return await playing.run(), playing.watcher.reads
+            except Exception:  # noqa: BLE001
+                broken = Violation("simulation", traceback.format_exc())
+                return [*playing.watcher.violations, broken], playing.watcher.reads
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        return runner.run(main())
+
+
+def described(planned: Plan) -> str:
+    """A plan in a few lines."""
+    lines = [f"seed {planned.seed}, {planned.delivery}, again {planned.again}"]
+    return "\n".join([*lines, *map(str, planned.steps), *map(str, planned.troubles)])

@@ -1,0 +1,120 @@
+"""Seeded bugs of artifacts: each breaks the operator on purpose and must be caught."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import pytest
+from waypost.api.nodes.artifacts import ArtifactStatus
+from waypost.engine.artifacts import made, taken
+from waypost.engine.attempts import stored_results
+from waypost.engine.state.outcome import Succeeded
+from waypost.kube.payloads import AttemptRef
+
+from tests.simulation.folders.plan import Plan, plan
+from tests.simulation.folders.play import play
+from tests.simulation.watching.evidence import Violation
+
+LIMIT: Final = 30  # plans that have what the bug needs
+
+
+@dataclass(frozen=True)
+class Bug:
+    """A breakage, the invariants that must name it, and the plans that can show it."""
+
+    name: str
+    plant: Callable[[pytest.MonkeyPatch], None]
+    caught_by: frozenset[str]
+    focus: Callable[[Plan], bool]
+
+    def hunt(self) -> tuple[int, list[Violation]] | None:
+        """A seed that shows it, and what it broke; None when it stays hidden."""
+        found = seed = 0
+        while found < LIMIT:
+            planned = plan(seed)
+            if self.focus(planned):
+                found += 1
+                with pytest.MonkeyPatch.context() as patch:
+                    self.plant(patch)
+                    violations, _ = play(planned)
+                if {one.invariant for one in violations} & self.caught_by:
+                    return seed, violations
+            seed += 1
+        return None
+
+
+BUGS: Final[list[Bug]] = []
+Plant = Callable[[pytest.MonkeyPatch], None]
+
+
+def bug(*caught_by: str, focus: Callable[[Plan], bool]) -> Callable[[Plant], Plant]:
+    """Add a seeded bug."""
+
+    def add(plant: Plant) -> Plant:
+        BUGS.append(Bug(plant.__name__.strip("_"), plant, frozenset(caught_by), focus))
+        return plant
+
+    return add
+
+
+def _acts(name: str) -> Callable[[Plan], bool]:
+    return lambda planned: any(name in step.acts for step in planned.steps)
+
+
+def _takes_second(planned: Plan) -> bool:
+    """Some node takes a folder that is not that of the first node."""
+    first = planned.steps[0].name
+    return any(name != first for step in planned.steps for name in step.takes)
+
+
+@bug("VA1", focus=_acts("unrecorded"))
+def _the_commit_record_is_believed(patch: pytest.MonkeyPatch) -> None:
+    """No look at the record: the checkpoint names what was never stored."""
+
+    def believing(outcome: Any, node: Any, ref: AttemptRef, *, records: Any, record: Any) -> Any:
+        if not isinstance(outcome, Succeeded) or not made.names_of(node):
+            return outcome
+        committed = (record.artifacts if record is not None else None) or {}
+        listed = [
+            ArtifactStatus(name=name, record=ref.artifact_name(name), **one.to_json())
+            for name, one in committed.items()
+        ]
+        return replace(outcome, artifacts=tuple(listed))
+
+    patch.setattr(made, "with_artifacts", believing)
+
+
+@bug("VA1", "T11", focus=_takes_second)
+def _an_artifact_is_found_by_its_name(patch: pytest.MonkeyPatch) -> None:
+    """All artifacts here have the same name: the first one is given to everybody."""
+
+    def named(transition: Any, value: Any) -> Any:
+        for status in transition.node_statuses:
+            for one in status.artifacts or ():
+                if one.name == value["name"]:
+                    return one
+        return None
+
+    patch.setattr(taken, "_named_by", named)
+
+
+@bug("T11", "VA1", "I11", focus=_acts("dies"))
+def _the_record_of_the_first_attempt_is_read(patch: pytest.MonkeyPatch) -> None:
+    plain = AttemptRef.artifact_name
+
+    def first(self: AttemptRef, artifact: str) -> str:
+        return plain(replace(self, attempt=1), artifact)
+
+    patch.setattr(made, "with_artifacts", _with_first(made.with_artifacts, first))
+    patch.setattr(stored_results, "records_of", lambda node, ref: _records(node, ref, first))
+
+
+def _with_first(plain: Any, first: Any) -> Any:
+    def judged(outcome: Any, node: Any, ref: AttemptRef, **known: Any) -> Any:
+        return plain(outcome, node, replace(ref, attempt=1), **{**known, "record": None})
+
+    return judged
+
+
+def _records(node: Any, ref: AttemptRef, first: Any) -> set[str]:
+    return {first(ref, name) for name in made.names_of(node)}

@@ -1,0 +1,84 @@
+"""VA1: an artifact that is read has the digest in the producer's checkpoint, and no record is
+removed while a live status names it. Judged by what the API server stores."""
+
+import json
+
+from waypost.api import meta
+from waypost.kube.objects import items, section, text
+from waypost.ports.cluster import Kind, Obj
+
+from tests.simulation.folders.plan import Plan
+from tests.simulation.watching.evidence import Violation
+from tests.support.harness import World
+
+
+class Watcher:
+    """Receives every change before any operator does, and asks no operator."""
+
+    def __init__(self, world: World, planned: Plan) -> None:
+        self.violations: list[Violation] = []
+        self.reads = 0  # artifacts that pods were given
+        self._world = world
+        self._steps = planned.by_name
+        self._run: Obj = {}
+        self._records: dict[str, Obj] = {}
+        world.cluster.server.storage.listeners.insert(0, self._changed)
+
+    def blame(self, invariant: str, found: str) -> None:
+        """Note a violation."""
+        self.violations.append(Violation(invariant, found, self._world.clock.monotonic()))
+
+    def made(self, path: str) -> Obj:
+        """The artifact that the checkpoint of a node names; empty if there is none."""
+        nodes = items(self._run, "status", "nodes")
+        node = next((one for one in nodes if one["path"] == path), {})
+        listed = items(node, "artifacts")
+        return listed[0] if listed and node.get("phase") == "Succeeded" else {}
+
+    def _changed(self, kind: Kind, change: str, body: Obj) -> None:
+        name = text(body["metadata"], "name")
+        if kind is Kind.AGENT_WORKFLOW:
+            self._run = {} if change == "DELETED" else body
+            for node in items(self._run, "status", "nodes"):
+                self._checkpoint(node)
+        elif kind is Kind.NODE_RECORD and change == "DELETED":
+            self._removed(name)
+        elif kind is Kind.NODE_RECORD:
+            self._records[name] = body
+        elif kind is Kind.POD and change == "ADDED":
+            self._given(body)
+
+    def _checkpoint(self, node: Obj) -> None:
+        """Each artifact that a success names is recorded, by its attempt, with that digest."""
+        if node["phase"] != "Succeeded":
+            return
+        listed = items(node, "artifacts")
+        if [one["name"] for one in listed] != ["repo"]:
+            self.blame("VA1", f"{node['path']} succeeded with the artifacts {listed}")
+        for one in listed:
+            spec = section(self._records.get(one["record"], {}), "spec")
+            if (spec.get("type"), spec.get("digest")) != ("Artifact", one["digest"]):
+                self.blame("VA1", f"{node['path']}: no record has the digest of {one}")
+            elif (spec["path"], spec["attempt"]) != (node["path"], node["attempt"]):
+                self.blame("VA1", f"{node['path']}: {one} is of attempt {spec['attempt']}")
+
+    def _removed(self, name: str) -> None:
+        self._records.pop(name, None)
+        alive = self._run and "deletionTimestamp" not in self._run["metadata"]
+        nodes = items(self._run, "status", "nodes") if alive else []
+        if any(one["record"] == name for node in nodes for one in items(node, "artifacts")):
+            self.blame("VA1", f"{name} was removed, and the status names it")
+
+    def _given(self, pod: Obj) -> None:
+        """What the operator pinned is what the checkpoints of the producers name."""
+        notes = section(pod, "metadata", "annotations")
+        step = self._steps.get(text(notes, meta.ANNOTATION_PATH))
+        if step is None:
+            return
+        pins = json.loads(notes.get(meta.ANNOTATION_ARTIFACTS, "{}")).get("in", [])
+        found = [(pin["record"], pin["digest"]) for pin in pins]
+        made = [self.made(name) for name in step.takes]
+        expected = [(one.get("record"), one.get("digest")) for one in made]
+        self.reads += len(found)
+        if found != expected:
+            self.blame("VA1", f"{step.name} was given {found}, its producers made {expected}")

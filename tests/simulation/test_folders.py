@@ -1,0 +1,33 @@
+"""Random graphs of folders under random troubles: VA1 holds, and each folder is what the reference
+says. `python -m tests.simulation.folders --seeds N --start S` plays others."""
+
+import pytest
+
+from tests.simulation.folders.plan import TROUBLES, plan
+from tests.simulation.folders.play import described, play
+from tests.simulation.folders.seeded import BUGS, Bug
+
+SEEDS = 40
+PART = 5
+
+
+@pytest.mark.parametrize("first", range(0, SEEDS, PART))
+def test_va1_holds(first: int) -> None:
+    reads = 0
+    for seed in range(first, first + PART):
+        violations, given = play(plan(seed))
+        shown = "\n".join(map(str, violations))
+        assert not violations, f"{described(plan(seed))}\n{shown}"
+        reads += given
+    assert reads > 0, "something was taken"
+
+
+@pytest.mark.parametrize("kind", TROUBLES)
+def test_every_trouble_is_in_several_seeds(kind: str) -> None:
+    found = [s for s in range(SEEDS) if any(t.kind == kind for t in plan(s).troubles)]
+    assert len(found) >= 3, found
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=[bug.name for bug in BUGS])
+def test_a_seeded_bug_of_artifacts_is_caught(bug: Bug) -> None:
+    assert bug.hunt() is not None, f"none of {sorted(bug.caught_by)} notices"
