@@ -80,7 +80,12 @@ def guarded(kube_context: Kubectl, helm: Helm) -> Iterator[Guarded]:  # noqa: F8
 
 
 def _chart(helm: Helm, full: str, release: str, served: str) -> list[Obj]:  # noqa: F811
-    sets = (f'fullnameOverride="{full}"', f'watchNamespaces=["{served}"]', "crds.enabled=false")
+    sets = (
+        f'fullnameOverride="{full}"',
+        f'watchNamespaces=["{served}"]',
+        "crds.enabled=false",
+        "policies.bounds=true",
+    )
     return helm.manifests(*sets, arguments=(f"--namespace={release}",))
 
 
@@ -92,20 +97,25 @@ def _is_ours(manifest: Obj, served: str) -> bool:
     if kind == "ClusterRole":
         return True
     annotations = manifest["metadata"].get("annotations", {})
-    hook = "helm.sh/hook" in annotations
+    annotations.clear()  # what is a hook of helm is a plain object here
     place = manifest["metadata"].get("namespace")
-    return kind in ("Role", "RoleBinding") and place == served and not hook
+    return kind in ("Role", "RoleBinding") and place == served
 
 
 def _allow(place: Place, full: str, guard: Guarded) -> None:
     """What a namespace administrator grants: the approver's role, and the bare right to patch."""
     approver, patcher = ("ClusterRole", f"{full}-approver"), ("Role", "patcher")
     bodies = {
-        "roles": [role("patcher", "waypost.dev", ["approvals"], ["get", "create", "patch"])],
+        "roles": [
+            role("patcher", "waypost.dev", ["approvals"], ["get", "create", "patch"]),
+            role("pods", "", ["pods", "pods/ephemeralcontainers"], ["create", "patch"]),
+            role("jobs", "batch", ["jobs"], ["create", "patch"]),
+        ],
         "rolebindings": [
             binding("approvers", approver, ANN, RITA, "release-managers"),
             binding("patchers", patcher, ANN, RITA, UMA, ADAM, "release-managers", "auditors"),
-            binding("editors", ("ClusterRole", "admin"), RITA, UMA, ANN, "release-managers"),
+            binding("pods", ("Role", "pods"), RITA),
+            binding("jobs", ("Role", "jobs"), RITA),
             binding("runs", ("ClusterRole", f"{full}-edit"), RITA, UMA, ANN, "release-managers"),
         ],
     }
