@@ -132,9 +132,9 @@ def row(id: str, manifest: Manifest, field: str, says: str) -> Any:
         ),
         row(
             "a-list-that-is-too-long",
-            workflow(node(retry={"limit": 1, "reasons": ["Timeout"] * 11})),
+            workflow(node(retry={"limit": 1, "reasons": ["Timeout"] * 13})),
             "nodes[0].retry.reasons",
-            "expected at most 10 items, found 11",
+            "expected at most 12 items, found 13",
         ),
         row(
             "an-empty-text",

@@ -16,6 +16,7 @@ BESIDE_A_TEMPLATE: Manifest = {
     "finally": [node()],
     "finallyDeadline": "1m",
     "templates": [{"name": "part", "nodes": [node()]}],
+    "concurrency": {"key": "x", "limit": 1},
 }
 CALL: Manifest = {"name": "call", "workflow": {"template": "part"}}
 

@@ -46,13 +46,13 @@ CRM: JsonObject = {"key": "crm"}
         pytest.param(
             spec(python("a", concurrency={**CRM, "limit": 0})),
             "nodes[0].concurrency.limit",
-            "greater than or equal to 1",
+            "expected at least 1, found 0",
             id="limit-0",
         ),
         pytest.param(
             spec(python("a", concurrency={**CRM, "limit": 101})),
             "nodes[0].concurrency.limit",
-            "less than or equal to 100",
+            "expected at most 100, found 101",
             id="limit-101",
         ),
         pytest.param(

@@ -22,7 +22,7 @@ CALL: JsonObject = {"name": "call", "workflow": {"templateRef": {"name": "review
         pytest.param(
             spec({**CALL, "workflow": {"templateRef": {"name": "${inputs.x}"}}}),
             "nodes[0].workflow.templateRef.name",
-            "pattern",
+            "expected a text that matches",
             id="a-name-is-fixed",
         ),
         pytest.param(

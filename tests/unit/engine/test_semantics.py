@@ -742,7 +742,7 @@ def test_s59_idempotency_key_follows_the_input() -> None:
             "'Deny' or 'Fail'",
             id="S95-escalate",
         ),
-        pytest.param(spec(python("x", timeout="1d")), "timeout", "pattern", id="S29-days"),
+        pytest.param(spec(python("x", timeout="1d")), "timeout", "matches", id="S29-days"),
         pytest.param(spec(python("x", timeout="0s")), "timeout", "longer than 0s", id="S29-zero"),
         pytest.param(spec(python("x", repeat={"max": 5})), "repeat", "", id="S95-repeat"),
     ],

@@ -203,8 +203,10 @@ def test_roots_are_what_is_read() -> None:
         pytest.param("nodes[?'a'].output", "literally", 0, id="node-by-optional-index"),
         pytest.param("nodes.all(n, true)", "lists only", 0, id="all-nodes"),
         pytest.param("size(nodes)", "stands alone", 5, id="bare-nodes"),
-        pytest.param("nodes.a", ".output, .phase or .error", 0, id="bare-node"),
-        pytest.param("has(nodes.a)", ".output, .phase or .error", 4, id="has-bare-node"),
+        pytest.param("nodes.a", ".output, .artifacts, .phase or .error", 0, id="bare-node"),
+        pytest.param(
+            "has(nodes.a)", ".output, .artifacts, .phase or .error", 4, id="has-bare-node"
+        ),
         pytest.param("nodes.a.outputs", "no field outputs", 0, id="unknown-node-field"),
         pytest.param("1 + event.x", "reserved", 4, id="reserved-event"),
         pytest.param("memory.last", "reserved", 0, id="reserved-memory"),

@@ -15,6 +15,11 @@ ROOT = Path(__file__).parents[3]
 IMAGES = ROOT / "node-images"
 
 PROTOCOL = {
+    "waypost.protocol.artifacts.limits": {
+        *("BYTES_HEADER", "CONTENT_TYPE", "FILES_HEADER", "MOST_FILES", "MOUNT", "ROOM_HEADER"),
+        "STORE_SECONDS",
+    },
+    "waypost.protocol.artifacts.request": {"Artifacts", "Content", "Given", "Taken"},
     "waypost.protocol.carrying": {"LARGEST", "OUTPUT_FILE"},
     "waypost.protocol.ijson": {
         *("BigIntegerError", "IJsonError", "Json", "MAX_DEPTH", "NotJsonError"),

@@ -233,7 +233,7 @@ PROBLEMS = [
     pytest.param({"key": ""}, "at least 1 character", id="empty"),
     pytest.param({"key": " "}, "the key is empty", id="blank"),
     pytest.param({"key": "x" * 201}, "the key has 201 characters", id="long"),
-    pytest.param({"key": "x", "limit": 0}, "greater than or equal to 1", id="limit"),
+    pytest.param({"key": "x", "limit": 0}, "expected at least 1, found 0", id="limit"),
 ]
 
 

@@ -382,7 +382,7 @@ def test_s49_defaults_are_for_container_nodes() -> None:
             container("a", retry={"limit": 1, "exitCodes": {"fail": [0]}}),
             {},
             "nodes[0].retry.exitCodes.fail[0]",
-            "greater than or equal to 1",
+            "expected at least 1, found 0",
             id="zero-is-success",
         ),
     ],

@@ -200,7 +200,7 @@ def key_of(play: Play, path: str, attempt: int) -> str:
             "does not meet outputSchema of node b",
             id="schema",
         ),
-        pytest.param({"round": 1}, "rerun.round", "greater than or equal to 2", id="round-1"),
+        pytest.param({"round": 1}, "rerun.round", "at least 2, found 1", id="round-1"),
     ],
 )
 def test_a_wrong_rerun_is_refused_by_field(asked: JsonObject, field: str, says: str) -> None:
