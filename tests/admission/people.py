@@ -3,6 +3,7 @@
 import http.client
 import json
 import ssl
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -13,6 +14,7 @@ Obj = dict[str, Any]
 
 MERGE: Final = "application/merge-patch+json"
 JSON: Final = "application/json"
+_IDLE: Final = 30.0  # seconds; the API server closes a connection that is idle for 90 s
 _SEGMENTS: Final = {
     "agentworkflows": "/apis/waypost.dev/v1alpha1",
     "approvals": "/apis/waypost.dev/v1alpha1",
@@ -48,6 +50,7 @@ class Api:
 
     link: http.client.HTTPSConnection
     authorization: str | None
+    used_at: float = 0.0  # monotonic
 
     @classmethod
     def to(cls, host: str, trust: ssl.SSLContext, authorization: str | None) -> "Api":
@@ -64,6 +67,8 @@ class Api:
         content_type: str = JSON,
     ) -> Said:
         """What the API server answers."""
+        if time.monotonic() - self.used_at > _IDLE:
+            self.link.close()  # the next request connects again
         self.link.putrequest(method, path)
         sent = b"" if body is None else json.dumps(body).encode()
         headers = [("Content-Type", content_type), ("Content-Length", str(len(sent)))]
@@ -77,6 +82,7 @@ class Api:
         self.link.endheaders(sent)
         answer = self.link.getresponse()
         found = json.loads(answer.read())
+        self.used_at = time.monotonic()
         return Said(answer.status, found["message"] if answer.status >= 400 else "", found)
 
 
