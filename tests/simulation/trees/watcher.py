@@ -20,7 +20,7 @@ class Watcher:
     def __init__(self, world: World) -> None:
         self.violations: list[Violation] = []
         self.runs: dict[str, Obj] = {}  # by uid, as stored last
-        self.gone: set[str] = set()
+        self.gone: dict[str, float] = {}  # uid -> when
         self.bodies: dict[str, Obj] = {}  # of templates, local or not, by name
         self._world = world
         self._stopped: dict[tuple[str, str], float] = {}  # parent uid and path -> since when
@@ -52,7 +52,7 @@ class Watcher:
     def _run(self, change: str, body: Obj) -> None:
         uid = _uid(body)
         if change == "DELETED":
-            self.gone.add(uid)
+            self.gone[uid] = self._world.clock.monotonic()
             return
         before = self.runs.get(uid)
         self.runs[uid] = body
@@ -129,8 +129,8 @@ class Watcher:
             return
         path = text(section(run, "spec", "parent"), "path")
         now = self._world.clock.monotonic()
-        since = self._stopped.get((parent, path))
-        if parent in self.gone or (since is not None and now > since + GRACE):
+        since = self.gone.get(parent, self._stopped.get((parent, path)))
+        if since is not None and now > since + GRACE:
             self.blame("VW1", f"{_name(run)} starts a program, and no run waits for it")
 
 
