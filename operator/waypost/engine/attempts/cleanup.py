@@ -25,6 +25,13 @@ def made_by_jobs(transition: Transition, pods: Iterable[PodFact]) -> list[PodFac
     return [pod for pod in asked if pod.uid in own]
 
 
+def _is_beside_a_halted_job(transition: Transition, pod: PodFact) -> bool:
+    """Whether a pod has no controller and the Job of its attempt is stopped already: another stop
+    of the Job would not reach it. It is a copy whose original is gone."""
+    job = transition.observed.jobs.get(transition.job_of(pod))
+    return not pod.owned_by and job is not None and job.halted
+
+
 def seal_closed(transition: Transition) -> list[StopAttempt]:
     """Stop the pods of closed attempts that may still run on machines that were given up.
 
@@ -33,7 +40,10 @@ def seal_closed(transition: Transition) -> list[StopAttempt]:
     zombies = (
         pod
         for pod in transition.observed.pods
-        if not pod.over and not pod.deleting and transition.has_closed(pod)
+        if not pod.over
+        and not pod.deleting
+        and transition.has_closed(pod)
+        and not _is_beside_a_halted_job(transition, pod)
     )
     return [
         StopAttempt(job=transition.job_of(pod), pods=(pod,))

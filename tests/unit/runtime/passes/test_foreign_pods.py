@@ -8,7 +8,7 @@ import pytest
 from waypost.ports.cluster import Kind
 
 from tests.support.builders import python, spec
-from tests.support.harness import NAMESPACE, World, fails, gives
+from tests.support.harness import NAMESPACE, World, fails, gives, hangs
 from tests.support.virtual import virtual
 
 OTHERS = {
@@ -103,6 +103,26 @@ async def test_s240_a_copy_that_never_ends_holds_up_nothing(owner: str, cancel: 
         for metadata in left:
             assert "deletionTimestamp" not in metadata
             assert not metadata.get("finalizers"), "its result is not awaited"
+
+
+@virtual
+async def test_s240_a_copy_whose_original_is_gone_is_not_stopped_again_and_again() -> None:
+    """Nothing shows any more that it is younger than its original."""
+    async with World(script={"a": [hangs()]}) as world:
+        operator = world.start()
+        await world.submit(spec(python("a", timeout="1m")))
+        await world.until(lambda: bool(world.ledger.executions), "it runs", within=30)
+        original = world.all(Kind.POD)[0]["metadata"]["name"]
+        name = f"{original[:-5]}zzzzz"
+        await asyncio.sleep(3)
+        await copy_of_the_pod(world, "none", name=name, finalizers=["waypost.dev/result"])
+        assert (await world.finished(within=120))["nodes"][0]["reason"] == "Timeout"
+        await world.until(lambda: len(world.all(Kind.POD)) == 1, "the original is gone")
+        operator.die()
+        world.start()
+        await world.quiet(30)
+        assert [w for w in await world.quiet(900) if w.request.kind is Kind.JOB] == []
+        assert [p["metadata"]["name"] for p in world.all(Kind.POD)] == [name]
 
 
 @virtual
