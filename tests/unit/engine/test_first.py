@@ -301,6 +301,28 @@ def test_s226_a_wait_that_is_over_at_once_keeps_a_loser_from_being_launched() ->
     assert play.launched == []
 
 
+@pytest.mark.parametrize(
+    "loop",
+    [
+        pytest.param({}, id="a node"),
+        pytest.param({"repeat": {"until": "${true}", "max": 3}}, id="an iteration"),
+    ],
+)
+def test_s226_a_choice_takes_back_the_launch_of_a_loser(loop: JsonObject) -> None:
+    """One pass starts `deep`, ends `past` and chooses: all three wait for `late`."""
+    nodes = [
+        scored("quick"),
+        python("late", dependsOn=["quick"]),
+        scored("deep", dependsOn=["late"], **loop),
+        wait("past", until="2020-01-01T00:00:00Z", dependsOn=["late"]),
+        first("quick", "deep", dependsOn=["past"]),
+    ]
+    play = race(*nodes, quick=score(1), deep=never_ends())
+    play.finish()
+    assert (chosen(play), play.reasons["deep"]) == ("quick", "NotChosen")
+    assert play.launched == ["quick", "late"]
+
+
 def test_s227_an_open_question_is_withdrawn_before_its_node_ends() -> None:
     play = race(gate("ask"), scored("quick"), first("ask", "quick"), quick=never_ends())
     play.step()

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Final
 
 from waypost.api.kinds.table import kind_of
+from waypost.api.paths import parse_path
 from waypost.api.status import FINAL_PHASES
 from waypost.engine.attempts import stop
 from waypost.engine.items import advance as items
@@ -82,12 +83,7 @@ def _stop(transition: Transition, path: str, why: str) -> None:
     attempt = transition.statuses[path].open_attempt
     if attempt is None or attempt.stopping is not None:
         return
-    # One that this pass would launch has no Job yet, and gets none.
-    transition.after = [
-        action
-        for action in transition.after
-        if not (isinstance(action, Launch) and action.path == path)
-    ]
+    _take_back_launches(transition, path)
     transition.update(path, reason=str(Reason.NOT_CHOSEN), message=why)
     stop.stop(transition, path, Reason.NOT_CHOSEN)
 
@@ -96,12 +92,18 @@ def _stop_map(transition: Transition, path: str) -> None:
     """Stop the running items of a map; the others never start. If all have succeeded, it stays."""
     if transition.maps[path].doomed is not None:
         return
+    _take_back_launches(transition, path)
+    items.stop_all(transition, path, Reason.NOT_CHOSEN)
+
+
+def _take_back_launches(transition: Transition, path: str) -> None:
+    """What this pass would launch of a node, its iterations or its items has no Job yet, and gets
+    none."""
     transition.after = [
         action
         for action in transition.after
-        if not (isinstance(action, Launch) and action.path.startswith(f"{path}/"))
+        if not (isinstance(action, Launch) and parse_path(action.path).entry == path)
     ]
-    items.stop_all(transition, path, Reason.NOT_CHOSEN)
 
 
 def _why(transition: Transition, chooser: str) -> str:
