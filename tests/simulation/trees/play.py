@@ -191,7 +191,7 @@ class _Play:
                 self._start()
             case "freeze" | "cancel_frozen":
                 operator.freeze()
-                if trouble.kind == "cancel_frozen":
+                if trouble.kind == "cancel_frozen" and self.world.run(ROOT):
                     await self._set({"cancel": True})
                 self._start()
                 await asyncio.sleep(trouble.seconds)
