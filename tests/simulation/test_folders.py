@@ -3,9 +3,10 @@ says. `python -m tests.simulation.folders --seeds N --start S` plays others."""
 
 import pytest
 
-from tests.simulation.folders.plan import TROUBLES, plan
+from tests.simulation.focused.hunting import Bug
+from tests.simulation.folders.plan import TROUBLES, Plan, plan
 from tests.simulation.folders.play import described, play
-from tests.simulation.folders.seeded import BUGS, Bug
+from tests.simulation.folders.seeded import BUGS
 
 SEEDS = 40
 PART = 5
@@ -29,5 +30,5 @@ def test_every_trouble_is_in_several_seeds(kind: str) -> None:
 
 
 @pytest.mark.parametrize("bug", BUGS, ids=[bug.name for bug in BUGS])
-def test_a_seeded_bug_of_artifacts_is_caught(bug: Bug) -> None:
+def test_a_seeded_bug_of_artifacts_is_caught(bug: Bug[Plan]) -> None:
     assert bug.hunt() is not None, f"none of {sorted(bug.caught_by)} notices"

@@ -6,9 +6,10 @@ I11, I12, T11).
 
 import pytest
 
-from tests.simulation.sagas.plan import TROUBLES, saga
+from tests.simulation.focused.hunting import Bug
+from tests.simulation.sagas.plan import TROUBLES, Saga, saga
 from tests.simulation.sagas.play import described, play
-from tests.simulation.sagas.seeded import BUGS, Bug
+from tests.simulation.sagas.seeded import BUGS
 
 SEEDS = 60
 PART = 6
@@ -29,5 +30,5 @@ def test_every_trouble_is_in_several_seeds(kind: str) -> None:
 
 
 @pytest.mark.parametrize("bug", BUGS, ids=[bug.name for bug in BUGS])
-def test_a_seeded_bug_of_compensations_is_caught(bug: Bug) -> None:
+def test_a_seeded_bug_of_compensations_is_caught(bug: Bug[Saga]) -> None:
     assert bug.hunt() is not None, f"none of {sorted(bug.caught_by)} notices"

@@ -5,9 +5,10 @@
 
 import pytest
 
-from tests.simulation.slots.plan import TROUBLES, plan
+from tests.simulation.focused.hunting import Bug
+from tests.simulation.slots.plan import TROUBLES, Plan, plan
 from tests.simulation.slots.play import described, play
-from tests.simulation.slots.seeded import BUGS, Bug
+from tests.simulation.slots.seeded import BUGS
 
 SEEDS = 60
 PART = 6
@@ -28,5 +29,5 @@ def test_every_trouble_of_slots_is_in_several_seeds(kind: str) -> None:
 
 
 @pytest.mark.parametrize("bug", BUGS, ids=[bug.name for bug in BUGS])
-def test_a_seeded_bug_of_slots_is_caught(bug: Bug) -> None:
+def test_a_seeded_bug_of_slots_is_caught(bug: Bug[Plan]) -> None:
     assert bug.hunt() is not None, f"none of {sorted(bug.caught_by)} notices"

@@ -5,9 +5,10 @@
 
 import pytest
 
-from tests.simulation.trees.plan import TROUBLES, tree
+from tests.simulation.focused.hunting import Bug
+from tests.simulation.trees.plan import TROUBLES, Tree, tree
 from tests.simulation.trees.play import described, play
-from tests.simulation.trees.seeded import BUGS, Bug
+from tests.simulation.trees.seeded import BUGS
 
 SEEDS = 60
 PART = 6
@@ -39,5 +40,5 @@ def test_every_trouble_is_in_several_seeds(kind: str) -> None:
 
 
 @pytest.mark.parametrize("bug", BUGS, ids=[bug.name for bug in BUGS])
-def test_a_seeded_bug_of_trees_is_caught(bug: Bug) -> None:
+def test_a_seeded_bug_of_trees_is_caught(bug: Bug[Tree]) -> None:
     assert bug.hunt() is not None, f"none of {sorted(bug.caught_by)} notices"

@@ -1,7 +1,7 @@
 """Seeded bugs of artifacts: each breaks the operator on purpose and must be caught."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
 import pytest
@@ -11,50 +11,12 @@ from waypost.engine.attempts import stored_results
 from waypost.engine.state.outcome import Succeeded
 from waypost.kube.payloads import AttemptRef
 
+from tests.simulation.focused.hunting import Bugs
 from tests.simulation.folders.plan import Plan, plan
 from tests.simulation.folders.play import play
-from tests.simulation.watching.evidence import Violation
 
-LIMIT: Final = 30  # plans that have what the bug needs
-
-
-@dataclass(frozen=True)
-class Bug:
-    """A breakage, the invariants that must name it, and the plans that can show it."""
-
-    name: str
-    plant: Callable[[pytest.MonkeyPatch], None]
-    caught_by: frozenset[str]
-    focus: Callable[[Plan], bool]
-
-    def hunt(self) -> tuple[int, list[Violation]] | None:
-        """A seed that shows it, and what it broke; None when it stays hidden."""
-        found = seed = 0
-        while found < LIMIT:
-            planned = plan(seed)
-            if self.focus(planned):
-                found += 1
-                with pytest.MonkeyPatch.context() as patch:
-                    self.plant(patch)
-                    violations, _ = play(planned)
-                if {one.invariant for one in violations} & self.caught_by:
-                    return seed, violations
-            seed += 1
-        return None
-
-
-BUGS: Final[list[Bug]] = []
-Plant = Callable[[pytest.MonkeyPatch], None]
-
-
-def bug(*caught_by: str, focus: Callable[[Plan], bool]) -> Callable[[Plant], Plant]:
-    """Add a seeded bug."""
-
-    def add(plant: Plant) -> Plant:
-        BUGS.append(Bug(plant.__name__.strip("_"), plant, frozenset(caught_by), focus))
-        return plant
-
-    return add
+bug: Final = Bugs(plan, lambda planned: play(planned)[0], limit=30)
+BUGS: Final = bug.all
 
 
 def _acts(name: str) -> Callable[[Plan], bool]:

@@ -1,7 +1,5 @@
 """Seeded bugs of compensations: each breaks the operator on purpose and must be caught."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final
 
 import pytest
@@ -11,51 +9,13 @@ from waypost.engine.run import compensating, summary
 from waypost.engine.scheduling import undo_order
 from waypost.engine.state.transition import Transition
 
+from tests.simulation.focused.hunting import Bugs
 from tests.simulation.sagas.interpreter import after
 from tests.simulation.sagas.plan import MANY, Saga, saga
 from tests.simulation.sagas.play import play
-from tests.simulation.watching.evidence import Violation
 
-LIMIT: Final = 30  # sagas that have what the bug needs
-Plant = Callable[[pytest.MonkeyPatch], None]
-
-
-@dataclass(frozen=True)
-class Bug:
-    """A breakage, the invariants that must name it, and the sagas that can show it."""
-
-    name: str
-    plant: Plant
-    caught_by: frozenset[str]
-    focus: Callable[[Saga], bool]
-
-    def hunt(self) -> tuple[int, list[Violation]] | None:
-        """A seed that shows it, and what it broke; None when it stays hidden."""
-        found = seed = 0
-        while found < LIMIT:
-            planned = saga(seed)
-            if self.focus(planned):
-                found += 1
-                with pytest.MonkeyPatch.context() as patch:
-                    self.plant(patch)
-                    violations = play(planned)
-                if {one.invariant for one in violations} & self.caught_by:
-                    return seed, violations
-            seed += 1
-        return None
-
-
-BUGS: Final[list[Bug]] = []
-
-
-def bug(*caught_by: str, focus: Callable[[Saga], bool]) -> Callable[[Plant], Plant]:
-    """Add a seeded bug."""
-
-    def add(plant: Plant) -> Plant:
-        BUGS.append(Bug(plant.__name__.strip("_"), plant, frozenset(caught_by), focus))
-        return plant
-
-    return add
+bug: Final = Bugs(saga, play, limit=30)
+BUGS: Final = bug.all
 
 
 def _undoes(planned: Saga) -> bool:

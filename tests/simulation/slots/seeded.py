@@ -1,7 +1,7 @@
 """Seeded bugs of slots: each breaks the operator on purpose and must be caught."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
 import pytest
@@ -13,51 +13,12 @@ from waypost.protocol.reasons import Reason
 from waypost.runtime import deciding
 from waypost.runtime.slots.leases import Slots
 
+from tests.simulation.focused.hunting import Bugs
 from tests.simulation.slots.plan import Plan, plan
 from tests.simulation.slots.play import play
-from tests.simulation.watching.evidence import Violation
 
-LIMIT: Final = 40  # plans that have what the bug needs
-
-Plant = Callable[[pytest.MonkeyPatch], None]
-
-
-@dataclass(frozen=True)
-class Bug:
-    """A breakage, the invariants that must name it, and the plans that can show it."""
-
-    name: str
-    plant: Plant
-    caught_by: frozenset[str]
-    focus: Callable[[Plan], bool]
-
-    def hunt(self) -> tuple[int, list[Violation]] | None:
-        """A seed that shows it, and what it broke; None when it stays hidden."""
-        found = seed = 0
-        while found < LIMIT:
-            planned = plan(seed)
-            if self.focus(planned):
-                found += 1
-                with pytest.MonkeyPatch.context() as patch:
-                    self.plant(patch)
-                    violations = play(planned)
-                if {one.invariant for one in violations} & self.caught_by:
-                    return seed, violations
-            seed += 1
-        return None
-
-
-BUGS: Final[list[Bug]] = []
-
-
-def bug(*caught_by: str, focus: Callable[[Plan], bool]) -> Callable[[Plant], Plant]:
-    """Add a seeded bug."""
-
-    def add(plant: Plant) -> Plant:
-        BUGS.append(Bug(plant.__name__.strip("_"), plant, frozenset(caught_by), focus))
-        return plant
-
-    return add
+bug: Final = Bugs(plan, play, limit=40)
+BUGS: Final = bug.all
 
 
 def _any(planned: Plan) -> bool:

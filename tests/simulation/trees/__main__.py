@@ -1,30 +1,10 @@
 """`python -m tests.simulation.trees --seeds N --start S`: play trees, print those that fail."""
 
-import argparse
-import logging
 import sys
 
+from tests.simulation.focused.command import main
 from tests.simulation.trees.plan import tree
 from tests.simulation.trees.play import described, play
 
-
-def main() -> int:
-    """Play the seeds; 1 if one of them fails."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=100)
-    parser.add_argument("--start", type=int, default=0)
-    options = parser.parse_args()
-    logging.disable(logging.CRITICAL)
-    failing = []
-    for seed in range(options.start, options.start + options.seeds):
-        if violations := play(tree(seed)):
-            failing.append(seed)
-            print(described(tree(seed)))
-            for one in violations[:5]:
-                print(f"  {one}")
-    print(f"{options.seeds} seeds, failing: {failing}")
-    return 1 if failing else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(__doc__, tree, play, described))

@@ -1,7 +1,7 @@
 """Seeded bugs of trees: each breaks the operator on purpose and must be caught."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
 import pytest
@@ -16,50 +16,12 @@ from waypost.engine.state.usage import total
 from waypost.kube.facts.children import ChildFact
 from waypost.runtime.reads import definitions, template_sources
 
+from tests.simulation.focused.hunting import Bugs
 from tests.simulation.trees.plan import Tree, tree
 from tests.simulation.trees.play import play
-from tests.simulation.watching.evidence import Violation
 
-LIMIT: Final = 40  # trees that have what the bug needs
-
-
-@dataclass(frozen=True)
-class Bug:
-    """A breakage, the invariants that must name it, and the trees that can show it."""
-
-    name: str
-    plant: Callable[[pytest.MonkeyPatch], None]
-    caught_by: frozenset[str]
-    focus: Callable[[Tree], bool]
-
-    def hunt(self) -> tuple[int, list[Violation]] | None:
-        """A seed that shows it, and what it broke; None when it stays hidden."""
-        found = seed = 0
-        while found < LIMIT:
-            planned = tree(seed)
-            if self.focus(planned):
-                found += 1
-                with pytest.MonkeyPatch.context() as patch:
-                    self.plant(patch)
-                    violations = play(planned)
-                if {one.invariant for one in violations} & self.caught_by:
-                    return seed, violations
-            seed += 1
-        return None
-
-
-BUGS: Final[list[Bug]] = []
-Plant = Callable[[pytest.MonkeyPatch], None]
-
-
-def bug(*caught_by: str, focus: Callable[[Tree], bool]) -> Callable[[Plant], Plant]:
-    """Add a seeded bug."""
-
-    def add(plant: Plant) -> Plant:
-        BUGS.append(Bug(plant.__name__.strip("_"), plant, frozenset(caught_by), focus))
-        return plant
-
-    return add
+bug: Final = Bugs(tree, play, limit=40)
+BUGS: Final = bug.all
 
 
 def _fails(planned: Tree) -> bool:
