@@ -13,6 +13,7 @@ from typing import Final, Literal
 from waypost.ports.cluster import Obj
 from waypost.protocol.artifacts.request import Content
 
+from tests.simulation.focused.troubles import Trouble, draw_trouble
 from tests.support.builders import python
 
 RUN: Final = "folders"
@@ -36,16 +37,6 @@ class Step:
     def act(self, attempt: int) -> Act:
         """What an attempt does."""
         return self.acts[attempt - 1] if attempt <= len(self.acts) else "good"
-
-
-@dataclass(frozen=True)
-class Trouble:
-    """Something that goes wrong."""
-
-    kind: str
-    at: float
-    seconds: float = 1.0
-    number: int = 0
 
 
 @dataclass(frozen=True)
@@ -81,19 +72,10 @@ def plan(seed: int) -> Plan:
                 listed=draw.random() < 0.3,
             )
         )
-    troubles = tuple(_trouble(draw) for _ in range(draw.choice((0, 1, 1, 2, 3))))
+    troubles = tuple(draw_trouble(draw, TROUBLES) for _ in range(draw.choice((0, 1, 1, 2, 3))))
     again = tuple(draw.sample([step.name for step in steps], 1)) if draw.random() < 0.4 else ()
     delivery: Literal["immediate", "rough"] = draw.choice(("immediate", "immediate", "rough"))
     return Plan(seed, tuple(steps), troubles, again, delivery)
-
-
-def _trouble(draw: random.Random) -> Trouble:
-    return Trouble(
-        draw.choice(TROUBLES),
-        at=draw.uniform(0.2, 20.0),
-        seconds=draw.choice((0.5, 5.0, 14.0)),
-        number=draw.randint(0, 9),
-    )
 
 
 def content(name: str, attempt: int, taken: Sequence[str]) -> Content:

@@ -1,7 +1,6 @@
 """Play a plan: operators, a gateway, pods that store and take folders, troubles, a second round."""
 
 import asyncio
-import traceback
 from typing import Final
 
 from waypost.api import meta
@@ -9,17 +8,19 @@ from waypost.kube import node_records
 from waypost.kube.manifests.pod import PodSettings
 from waypost.kube.objects import items, section
 from waypost.kube.payloads import AttemptRef
-from waypost.ports.cluster import AlreadyExists, ClusterError, Kind, Obj, Unavailable
+from waypost.ports.cluster import AlreadyExists, Kind, Obj, Unavailable
 from waypost.protocol.artifacts.request import Content
 from waypost.protocol.record import Attempt, CommitRecord, encode
 
 from tests.fakes.api.watch import IMMEDIATE, ROUGH
 from tests.fakes.nodes.programs import Outcome, PodView
-from tests.simulation.folders.plan import LIMIT, RUN, Plan, Trouble, content, spec_of
+from tests.simulation.focused import troubles
+from tests.simulation.focused.playing import played, what_stays
+from tests.simulation.focused.troubles import Trouble
+from tests.simulation.folders.plan import LIMIT, RUN, Plan, content, spec_of
 from tests.simulation.folders.watcher import Watcher
 from tests.simulation.watching.evidence import Violation
 from tests.support.harness import NAMESPACE, World
-from tests.support.virtual import VirtualLoop
 
 _PODS: Final = PodSettings(runner_image="runner:test", gateway_url="http://gateway")
 _TROUBLED: Final = 60.0
@@ -90,7 +91,7 @@ class _Play:
         self._start()
         await self.world.submit(spec_of(self.plan), name=RUN)
         for trouble in self.plan.troubles:
-            self.world.helper(self._befall(trouble))
+            self.world.helper(troubles.befall(trouble, self._happen))
         await asyncio.sleep(_TROUBLED)
         if not await self._ends(1):
             return self.watcher.violations
@@ -103,7 +104,8 @@ class _Play:
             if await self._ends(2):
                 self._judge()
                 self._judge_kept(before)
-        await self._vanishes()
+        if left := await what_stays(self.world, RUN):
+            self.watcher.blame("I12", f"left behind: {left}")
         return self.watcher.violations
 
     def _start(self) -> None:
@@ -153,74 +155,43 @@ class _Play:
             if same is (step.name in repeated):
                 self.watcher.blame("I7", f"{step.name}: repeated is {step.name in repeated}")
 
-    async def _vanishes(self) -> None:
-        await self.world.delete(Kind.AGENT_WORKFLOW, RUN)
-        for _ in range(600):
-            kinds = (Kind.AGENT_WORKFLOW, Kind.JOB, Kind.POD, Kind.NODE_RECORD)
-            left = [o["metadata"]["name"] for kind in kinds for o in self.world.all(kind)]
-            if not left:
-                return
-            await asyncio.sleep(1)
-        self.watcher.blame("I12", f"left behind: {left}")
-
     # --- troubles --------------------------------------------------------------------------------
 
-    async def _befall(self, trouble: Trouble) -> None:
-        await asyncio.sleep(trouble.at)
-        operator = self.world.operators[-1]
-        try:
-            match trouble.kind:
-                case "kill":
-                    operator.die()
-                    await asyncio.sleep(trouble.seconds)
-                    self._start()
-                case "freeze":
-                    operator.freeze()
-                    self._start()
-                    await asyncio.sleep(trouble.seconds)
-                    operator.thaw()
-                    await asyncio.sleep(1)
-                    operator.die()
-                case "suspend":
-                    await self.world.patch_run({"suspend": True}, name=RUN)
-                    await asyncio.sleep(trouble.seconds)
-                    await self.world.patch_run({"suspend": False}, name=RUN)
-                case "evict":
-                    pods = self.world.work.pods()
-                    if pods:
-                        self.world.work.evict(pods[trouble.number % len(pods)])
-                case _:
-                    self._fail_requests(trouble)
-        except ClusterError:
-            return  # the object is gone, or has ended
+    async def _happen(self, trouble: Trouble) -> None:
+        match trouble.kind:
+            case "kill":
+                await troubles.kill(self.world, self._start, trouble.seconds)
+            case "freeze":
+                await troubles.freeze(self.world, self._start, trouble.seconds)
+            case "suspend":
+                await troubles.suspend(self.world, RUN, trouble.seconds)
+            case "evict":
+                pods = self.world.work.pods()
+                if pods:
+                    self.world.work.evict(pods[trouble.number % len(pods)])
+            case _:
+                self._fail_requests(trouble)
 
     def _fail_requests(self, trouble: Trouble) -> None:
         """Status writes whose answer is lost, or reads of records that fail."""
-        lost = trouble.kind == "lost"
-        self.world.cluster.fail_next(
-            "patch_status" if lost else "get",
-            Kind.AGENT_WORKFLOW if lost else Kind.NODE_RECORD,
-            Unavailable("lost"),
-            after_commit=lost and trouble.number % 2 == 0,
-            times=1 + trouble.number // 3,
-        )
+        if trouble.kind == "lost":
+            troubles.lose_requests(self.world, trouble, ("patch_status", Kind.AGENT_WORKFLOW))
+            return
+        error, times = Unavailable("lost"), 1 + trouble.number // 3
+        self.world.cluster.fail_next("get", Kind.NODE_RECORD, error, times=times)
 
 
 def play(planned: Plan) -> tuple[list[Violation], int]:
     """Everything that is wrong with the play of a plan, and how many artifacts pods were given. An
     exception is a violation too."""
+    begun: list[_Play] = []
 
-    async def main() -> tuple[list[Violation], int]:
-        async with World(seed=planned.seed) as world:
-            playing = _Play(world, planned)
-            try:
-                return await playing.run(), playing.watcher.reads
-            except Exception:  # noqa: BLE001
-                broken = Violation("simulation", traceback.format_exc())
-                return [*playing.watcher.violations, broken], playing.watcher.reads
+    def begin(world: World) -> _Play:
+        begun.append(_Play(world, planned))
+        return begun[0]
 
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        return runner.run(main())
+    violations = played(planned.seed, begin)
+    return violations, begun[0].watcher.reads
 
 
 def described(planned: Plan) -> str:

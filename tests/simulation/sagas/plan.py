@@ -1,10 +1,12 @@
 """What one seed of a saga stands for: nodes that are undone, and what goes wrong. Data."""
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from waypost.ports.cluster import Obj
+
+from tests.simulation.focused.troubles import Trouble, draw_trouble
 
 RUN: Final = "saga"
 MANY: Final = 9  # attempts of a compensation that fail: more than its retries allow
@@ -42,16 +44,6 @@ class Step:
     def undo(self) -> str:
         """The path of the compensation."""
         return f"{self.name}/compensate"
-
-
-@dataclass(frozen=True)
-class Trouble:
-    """Something that goes wrong, or that a person does."""
-
-    kind: str
-    at: float
-    seconds: float = 1.0
-    number: int = 0
 
 
 @dataclass(frozen=True)
@@ -126,12 +118,8 @@ def _step(draw: random.Random, name: str, before: list[str]) -> Step:
 
 
 def _trouble(draw: random.Random) -> Trouble:
-    return Trouble(
-        draw.choice((*TROUBLES, *_OPERATORS)),
-        at=round(draw.uniform(0.2, 20.0), 2),
-        seconds=draw.choice((0.5, 5.0, 14.0)),
-        number=draw.randint(0, 9),
-    )
+    drawn = draw_trouble(draw, (*TROUBLES, *_OPERATORS))
+    return replace(drawn, at=round(drawn.at, 2))
 
 
 def body(plan: Saga) -> Obj:

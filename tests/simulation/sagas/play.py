@@ -1,20 +1,21 @@
 """Play a saga: operators, troubles, people, rounds until it succeeds, then its deletion."""
 
 import asyncio
-import traceback
 from typing import Final
 
 from waypost.kube.objects import items, section
-from waypost.ports.cluster import ClusterError, Kind, Obj, Unavailable
+from waypost.ports.cluster import Kind, Obj
 
 from tests.fakes.api.watch import IMMEDIATE, ROUGH
 from tests.fakes.nodes.programs import Outcome, PodView
+from tests.simulation.focused import troubles
+from tests.simulation.focused.playing import played, what_stays
+from tests.simulation.focused.troubles import Trouble
 from tests.simulation.sagas.interpreter import end_of_undo, output
-from tests.simulation.sagas.plan import MANY, RUN, Saga, Step, Trouble, body
+from tests.simulation.sagas.plan import MANY, RUN, Saga, Step, body
 from tests.simulation.sagas.watcher import Watcher
 from tests.simulation.watching.evidence import Violation
 from tests.support.harness import World
-from tests.support.virtual import VirtualLoop
 
 _TROUBLED: Final = 60.0
 _TO_END: Final = 3000.0
@@ -57,7 +58,7 @@ class _Play:
         self._start()
         await self.world.submit(body(self.plan), name=RUN)
         for trouble in self.plan.troubles:
-            self.world.helper(self._befall(trouble))
+            self.world.helper(troubles.befall(trouble, self._happen))
         await asyncio.sleep(_TROUBLED)
         if not await self._ends():
             return self.watcher.violations
@@ -72,7 +73,8 @@ class _Play:
             self._judge_round()
         for key in self.world.ledger.doubled():
             self.watcher.blame("I2", f"started twice: {key}")
-        await self._vanishes()
+        if left := await what_stays(self.world, RUN):
+            self.watcher.blame("I12", f"left behind: {left}")
         return self.watcher.violations
 
     def _may_continue(self) -> bool:
@@ -152,53 +154,19 @@ class _Play:
             text = f"CompensationSucceeded is {found.get('CompensationSucceeded')}"
             self.watcher.blame("T11", text)
 
-    async def _vanishes(self) -> None:
-        await self.world.delete(Kind.AGENT_WORKFLOW, RUN)
-        for _ in range(600):
-            kinds = (Kind.AGENT_WORKFLOW, Kind.JOB, Kind.POD, Kind.NODE_RECORD)
-            left = [o["metadata"]["name"] for kind in kinds for o in self.world.all(kind)]
-            if not left:
-                return
-            await asyncio.sleep(1)
-        self.watcher.blame("I12", f"left behind: {left}")
-
     # --- troubles --------------------------------------------------------------------------------
 
-    async def _befall(self, trouble: Trouble) -> None:
-        await asyncio.sleep(trouble.at)
-        try:
-            await self._happen(trouble)
-        except ClusterError:
-            return  # the run has ended
-
     async def _happen(self, trouble: Trouble) -> None:
-        operator = self.world.operators[-1]
         match trouble.kind:
             case "kill":
-                operator.die()
-                await asyncio.sleep(trouble.seconds)
-                self._start()
+                await troubles.kill(self.world, self._start, trouble.seconds)
             case "freeze":
-                operator.freeze()
-                self._start()
-                await asyncio.sleep(trouble.seconds)
-                operator.thaw()
-                await asyncio.sleep(1)
-                operator.die()
+                await troubles.freeze(self.world, self._start, trouble.seconds)
             case "lost":
-                job, run = Kind.JOB, Kind.AGENT_WORKFLOW
-                for verb, kind in (("create", job), ("patch_status", run)):
-                    self.world.cluster.fail_next(
-                        verb,
-                        kind,
-                        Unavailable("lost"),
-                        after_commit=trouble.number % 2 == 0,
-                        times=1 + trouble.number // 3,
-                    )
+                requests = (("create", Kind.JOB), ("patch_status", Kind.AGENT_WORKFLOW))
+                troubles.lose_requests(self.world, trouble, *requests)
             case "suspend":
-                await self._set({"suspend": True})
-                await asyncio.sleep(trouble.seconds)
-                await self._set({"suspend": False})
+                await troubles.suspend(self.world, RUN, trouble.seconds)
             case "cancel":
                 await self._set({"cancel": True})
             case _:
@@ -219,20 +187,7 @@ class _Play:
 
 def play(plan: Saga) -> list[Violation]:
     """Everything that is wrong with the play of a saga. An exception is a violation too."""
-
-    async def main() -> list[Violation]:
-        async with World(seed=plan.seed) as world:
-            playing = _Play(world, plan)
-            try:
-                return await playing.run()
-            except Exception:  # noqa: BLE001
-                return [
-                    *playing.watcher.violations,
-                    Violation("simulation", traceback.format_exc()),
-                ]
-
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        return runner.run(main())
+    return played(plan.seed, lambda world: _Play(world, plan))
 
 
 def described(plan: Saga) -> str:

@@ -6,6 +6,7 @@ from typing import Final, Literal
 
 from waypost.ports.cluster import Obj
 
+from tests.simulation.focused.troubles import Trouble, draw_trouble
 from tests.support.builders import python
 
 TROUBLES: Final = (
@@ -55,16 +56,6 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Trouble:
-    """Something that goes wrong, or that a person does."""
-
-    kind: str
-    at: float
-    seconds: float = 1.0
-    number: int = 0
-
-
-@dataclass(frozen=True)
 class Plan:
     """All that follows from a seed."""
 
@@ -94,7 +85,10 @@ def plan(seed: int) -> Plan:
         at = draw.choice((0.0, 0.0, draw.uniform(0, 15)))
         key, skips = of_runs.choice(("env", "", "")), of_runs.random() < 0.2
         runs.append(Run(f"r{number}", at, tuple(steps), key, most, bool(key) and skips))
-    troubles = tuple(_trouble(draw) for _ in range(draw.choice((0, 1, 1, 2, 3))))
+    troubles = tuple(
+        draw_trouble(draw, TROUBLES, latest=25.0, seconds=(0.5, 5.0, 9.0, 14.0))
+        for _ in range(draw.choice((0, 1, 1, 2, 3)))
+    )
     delivery: Literal["immediate", "rough"] = draw.choice(("immediate", "immediate", "rough"))
     return Plan(seed, tuple(runs), troubles, delivery)
 
@@ -115,15 +109,6 @@ def _step(
         needs=draw.choice((*before, "", "")),
         items=items,
         repeats=draw.randint(2, 3) if 0.15 <= many < 0.25 else 0,
-    )
-
-
-def _trouble(draw: random.Random) -> Trouble:
-    return Trouble(
-        draw.choice(TROUBLES),
-        at=draw.uniform(0.2, 25.0),
-        seconds=draw.choice((0.5, 5.0, 9.0, 14.0)),
-        number=draw.randint(0, 9),
     )
 
 

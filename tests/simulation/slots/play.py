@@ -1,19 +1,20 @@
 """Play runs that share keys: operators, troubles, people; then nothing may be left."""
 
 import asyncio
-import traceback
 from typing import Any, Final
 
-from waypost.ports.cluster import ClusterError, Kind, Rejected, Unavailable
+from waypost.ports.cluster import Kind, Rejected
 
 from tests.fakes.api.watch import IMMEDIATE, ROUGH
 from tests.fakes.nodes.programs import Outcome, PodView
-from tests.simulation.slots.plan import Plan, Run, Step, Trouble, body
+from tests.simulation.focused import troubles
+from tests.simulation.focused.playing import played
+from tests.simulation.focused.troubles import Trouble
+from tests.simulation.slots.plan import Plan, Run, Step, body
 from tests.simulation.slots.watcher import LEAK, Watcher
 from tests.simulation.watching.evidence import Violation
 from tests.support.harness import World
 from tests.support.line import Call
-from tests.support.virtual import VirtualLoop
 
 _TROUBLED: Final = 60.0
 _TO_END: Final = 1800.0
@@ -42,7 +43,7 @@ class _Play:
         for run in self.plan.runs:
             self.world.helper(self._submit(run))
         for trouble in self.plan.troubles:
-            self.world.helper(self._befall(trouble))
+            self.world.helper(troubles.befall(trouble, self._happen))
         await asyncio.sleep(_TROUBLED + LEAK)
         if leaked := self.watcher.leaked():
             await asyncio.sleep(10)  # perhaps it has just ended
@@ -105,38 +106,18 @@ class _Play:
 
     # --- troubles --------------------------------------------------------------------------------
 
-    async def _befall(self, trouble: Trouble) -> None:
-        await asyncio.sleep(trouble.at)
-        try:
-            await self._happen(trouble)
-        except ClusterError:
-            return  # the object is gone, or has ended
-
     async def _happen(self, trouble: Trouble) -> None:
-        operator = self.world.operators[-1]
         match trouble.kind:
             case "kill":
-                operator.die()
-                await asyncio.sleep(trouble.seconds)
-                self._start()
+                await troubles.kill(self.world, self._start, trouble.seconds)
             case "freeze" | "freeze_acting":
                 if trouble.kind == "freeze_acting":
-                    await self._until_it_acts(operator, trouble)
-                operator.freeze()
-                self._start()
-                await asyncio.sleep(trouble.seconds)
-                operator.thaw()
-                await asyncio.sleep(trouble.number)
-                operator.die()
+                    await self._until_it_acts(trouble)
+                seconds, rest = trouble.seconds, trouble.number
+                await troubles.freeze(self.world, self._start, seconds, rest=rest)
             case "lost":
-                for verb in ("create", "delete"):
-                    self.world.cluster.fail_next(
-                        verb,
-                        Kind.LEASE,
-                        Unavailable("lost"),
-                        after_commit=trouble.number % 2 == 0,
-                        times=1 + trouble.number // 3,
-                    )
+                requests = [(verb, Kind.LEASE) for verb in ("create", "delete")]
+                troubles.lose_requests(self.world, trouble, *requests)
             case "refused":
                 error = Rejected("leases is forbidden", code=403)
                 self.world.cluster.fail_next("create", Kind.LEASE, error, times=2)
@@ -149,8 +130,9 @@ class _Play:
             case _:
                 await self._to_a_run(trouble)
 
-    async def _until_it_acts(self, operator: Any, trouble: Trouble) -> None:
+    async def _until_it_acts(self, trouble: Trouble) -> None:
         """Until the operator has written a status and is about to create a slot or a Job."""
+        operator = self.world.operators[-1]
         kind = Kind.LEASE if trouble.number % 2 else Kind.JOB
         acting = asyncio.Event()
 
@@ -177,9 +159,7 @@ class _Play:
             case "cancel":
                 await self.world.patch_run({"cancel": True}, name=name)
             case "suspend":
-                await self.world.patch_run({"suspend": True}, name=name)
-                await asyncio.sleep(trouble.seconds)
-                await self.world.patch_run({"suspend": False}, name=name)
+                await troubles.suspend(self.world, name, trouble.seconds)
 
 
 def _executions(step: Step, *, skipped: bool) -> int:
@@ -191,18 +171,7 @@ def _executions(step: Step, *, skipped: bool) -> int:
 
 def play(planned: Plan) -> list[Violation]:
     """Everything that is wrong with the play of a plan. An exception is a violation too."""
-
-    async def main() -> list[Violation]:
-        async with World(seed=planned.seed) as world:
-            playing = _Play(world, planned)
-            try:
-                return await playing.run()
-            except Exception:  # noqa: BLE001
-                text = traceback.format_exc()
-                return [*playing.watcher.violations, Violation("simulation", text)]
-
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        return runner.run(main())
+    return played(planned.seed, lambda world: _Play(world, planned))
 
 
 def described(planned: Plan) -> str:

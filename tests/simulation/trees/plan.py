@@ -6,6 +6,7 @@ from typing import Final, Literal
 
 from waypost.ports.cluster import Obj
 
+from tests.simulation.focused.troubles import Trouble, draw_trouble
 from tests.support.builders import agent, python
 
 ROOT: Final = "tree"
@@ -44,16 +45,6 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Trouble:
-    """Something that goes wrong, or that a person does."""
-
-    kind: str
-    at: float
-    seconds: float = 1.0
-    number: int = 0
-
-
-@dataclass(frozen=True)
 class Tree:
     """All that follows from a seed. Template 0 is the root; each calls only later ones."""
 
@@ -88,7 +79,7 @@ def tree(seed: int) -> Tree:
         if level + 1 < levels and all(step.calls is None for step in steps):
             steps.append(Step(f"c{level}x", calls=level + 1, needs=()))
         templates.append(tuple(steps))
-    troubles = tuple(_trouble(draw) for _ in range(draw.choice((0, 1, 1, 2, 3))))
+    troubles = tuple(draw_trouble(draw, TROUBLES) for _ in range(draw.choice((0, 1, 1, 2, 3))))
     delivery: Literal["immediate", "rough"] = draw.choice(("immediate", "immediate", "rough"))
     return Tree(seed, _with_local(seed, tuple(templates)), troubles, delivery, _budget(seed))
 
@@ -123,15 +114,6 @@ def _step(draw: random.Random, level: int, index: int, levels: int, before: list
         seconds=draw.choice((0.5, 2.0, 6.0)),
         needs=needs,
         tolerated=tolerated,
-    )
-
-
-def _trouble(draw: random.Random) -> Trouble:
-    return Trouble(
-        draw.choice(TROUBLES),
-        at=draw.uniform(0.2, 20.0),
-        seconds=draw.choice((0.5, 5.0, 14.0)),
-        number=draw.randint(0, 9),
     )
 
 

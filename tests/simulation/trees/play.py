@@ -1,25 +1,26 @@
 """Play a tree: operators, troubles, people, rounds until it succeeds, then its deletion."""
 
 import asyncio
-import traceback
 from dataclasses import replace
 from typing import Final
 
 from waypost.kube.objects import section
-from waypost.ports.cluster import ClusterError, Kind, Obj, Unavailable
+from waypost.ports.cluster import Kind, Obj
 from waypost.protocol.record import Attempt, CommitRecord, encode
 from waypost.protocol.work import Usage
 
 from tests.fakes.api.watch import IMMEDIATE, ROUGH
 from tests.fakes.nodes.programs import Outcome, PodView
+from tests.simulation.focused import troubles
+from tests.simulation.focused.playing import played, what_stays
+from tests.simulation.focused.troubles import Trouble
 from tests.simulation.scenario.manifest import PROVIDER
 from tests.simulation.trees.interpreter import first_result, most_attempts, most_failures
-from tests.simulation.trees.plan import ROOT, Step, Tree, Trouble, body, template_name
+from tests.simulation.trees.plan import ROOT, Step, Tree, body, template_name
 from tests.simulation.trees.watcher import TOKENS, Watcher
 from tests.simulation.watching.evidence import Violation
 from tests.support.harness import NAMESPACE, World
 from tests.support.templates import create_template
-from tests.support.virtual import VirtualLoop
 from tests.unit.runtime.test_probe_controller import OK, says
 
 _TROUBLED: Final = 60.0
@@ -71,7 +72,7 @@ class _Play:
         self._start()
         await self.world.submit(root, name=ROOT)
         for trouble in self.tree.troubles:
-            self.world.helper(self._befall(trouble))
+            self.world.helper(troubles.befall(trouble, self._happen))
         await asyncio.sleep(_TROUBLED)
         if any(trouble.kind == "lost" for trouble in self.tree.troubles):
             await asyncio.sleep(_UNANSWERED)
@@ -81,7 +82,8 @@ class _Play:
         if not await self._ends():
             return self.watcher.violations
         await self._rounds()
-        await self._vanishes()
+        if left := await what_stays(self.world, ROOT, but="main-probe"):
+            self.watcher.blame("I12", f"left behind: {left}")
         self._judge_programs()
         return self.watcher.violations
 
@@ -161,62 +163,31 @@ class _Play:
             if count > most[path]:
                 self.watcher.blame("I7", f"{path} ran {count} times, {most[path]} were needed")
 
-    async def _vanishes(self) -> None:
-        if self.world.run(ROOT):
-            await self.world.delete(Kind.AGENT_WORKFLOW, ROOT)
-        for _ in range(600):
-            kinds = (Kind.AGENT_WORKFLOW, Kind.JOB, Kind.POD, Kind.NODE_RECORD)
-            found = [o["metadata"]["name"] for kind in kinds for o in self.world.all(kind)]
-            left = [name for name in found if not name.startswith("main-probe")]
-            if not left:
-                return
-            await asyncio.sleep(1)
-        self.watcher.blame("I12", f"left behind: {left}")
-
     # --- troubles --------------------------------------------------------------------------------
 
-    async def _befall(self, trouble: Trouble) -> None:
-        await asyncio.sleep(trouble.at)
-        try:
-            await self._happen(trouble)
-        except ClusterError:
-            return  # the object is gone, or has ended
-
     async def _happen(self, trouble: Trouble) -> None:
-        operator = self.world.operators[-1]
         match trouble.kind:
             case "kill":
-                operator.die()
-                await asyncio.sleep(trouble.seconds)
-                self._start()
+                await troubles.kill(self.world, self._start, trouble.seconds)
             case "freeze" | "cancel_frozen":
-                operator.freeze()
-                if trouble.kind == "cancel_frozen" and self.world.run(ROOT):
-                    await self._set({"cancel": True})
-                self._start()
-                await asyncio.sleep(trouble.seconds)
-                operator.thaw()
-                await asyncio.sleep(1)
-                operator.die()
+                first = self._cancel if trouble.kind == "cancel_frozen" else None
+                await troubles.freeze(self.world, self._start, trouble.seconds, first=first)
             case "lost":
-                for verb in ("create", "patch", "patch_status"):
-                    self.world.cluster.fail_next(
-                        verb,
-                        Kind.AGENT_WORKFLOW,
-                        Unavailable("lost"),
-                        after_commit=trouble.number % 2 == 0,
-                        times=1 + trouble.number // 3,
-                    )
+                verbs = ("create", "patch", "patch_status")
+                requests = [(verb, Kind.AGENT_WORKFLOW) for verb in verbs]
+                troubles.lose_requests(self.world, trouble, *requests)
             case "suspend":
-                await self._set({"suspend": True})
-                await asyncio.sleep(trouble.seconds)
-                await self._set({"suspend": False})
+                await troubles.suspend(self.world, ROOT, trouble.seconds)
             case "cancel":
                 await self._set({"cancel": True})
             case "delete":
                 await self.world.delete(Kind.AGENT_WORKFLOW, ROOT)
             case _:
                 await self._to_a_child(trouble)
+
+    async def _cancel(self) -> None:
+        if self.world.run(ROOT):
+            await self._set({"cancel": True})
 
     async def _set(self, changes: Obj, *, name: str = ROOT) -> None:
         await self.world.patch_run(changes, name=name)
@@ -234,20 +205,7 @@ class _Play:
 
 def play(tree: Tree) -> list[Violation]:
     """Everything that is wrong with the play of a tree. An exception is a violation too."""
-
-    async def main() -> list[Violation]:
-        async with World(seed=tree.seed) as world:
-            playing = _Play(world, tree)
-            try:
-                return await playing.run()
-            except Exception:  # noqa: BLE001
-                return [
-                    *playing.watcher.violations,
-                    Violation("simulation", traceback.format_exc()),
-                ]
-
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        return runner.run(main())
+    return played(tree.seed, lambda world: _Play(world, tree))
 
 
 def described(tree: Tree) -> str:

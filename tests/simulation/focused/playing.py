@@ -1,0 +1,67 @@
+"""A play of one feature from its beginning to the deletion of its run."""
+
+import asyncio
+import traceback
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from waypost.ports.cluster import Kind
+
+from tests.simulation.watching.evidence import Violation
+from tests.support.harness import World
+from tests.support.virtual import VirtualLoop
+
+_TO_VANISH: Final = 600
+_CHILDREN: Final = (Kind.AGENT_WORKFLOW, Kind.JOB, Kind.POD, Kind.NODE_RECORD)
+
+
+async def what_stays(world: World, name: str, *, but: str = "") -> list[str]:
+    """Delete a run, and wait until nothing is left of it; the names of what stays.
+
+    `but`: the beginning of names that do not count.
+    """
+    if world.run(name):
+        await world.delete(Kind.AGENT_WORKFLOW, name)
+    left: list[str] = []
+    for _ in range(_TO_VANISH):
+        found = [o["metadata"]["name"] for kind in _CHILDREN for o in world.all(kind)]
+        left = [one for one in found if not (but and one.startswith(but))]
+        if not left:
+            break
+        await asyncio.sleep(1)
+    return left
+
+
+class Watcher(Protocol):
+    """What judges the stored states of a play."""
+
+    violations: list[Violation]
+
+
+class Playing(Protocol):
+    """A play that has begun."""
+
+    @property
+    def watcher(self) -> Watcher:
+        """Who knows everything that is wrong until now."""
+        ...
+
+    async def run(self) -> list[Violation]:
+        """Play to the end; everything that is wrong."""
+        ...
+
+
+def played(seed: int, begin: Callable[[World], Playing]) -> list[Violation]:
+    """Everything that is wrong with a play. An exception is a violation too."""
+
+    async def main() -> list[Violation]:
+        async with World(seed=seed) as world:
+            playing = begin(world)
+            try:
+                return await playing.run()
+            except Exception:  # noqa: BLE001
+                broken = Violation("simulation", traceback.format_exc())
+                return [*playing.watcher.violations, broken]
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        return runner.run(main())
