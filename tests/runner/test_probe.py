@@ -304,8 +304,8 @@ def test_a_key_that_a_server_echoes_is_struck_out(
 ) -> None:
     verdict, server = ask(bench, answer, keyFile=bench.file("key", CANARY))
     assert CANARY in server.asked[0][1]["authorization"], "the server did get it"
-    told = "".join([*capfd.readouterr(), (bench.folder / "termination-log").read_text()])
-    assert CANARY[:6] not in told, "no part of it either"
+    shown = "".join([*capfd.readouterr(), (bench.folder / "termination-log").read_text()])
+    assert CANARY[:6] not in shown, "no part of it either"
     assert "[redacted]" in verdict.message
 
 

@@ -139,7 +139,7 @@ def is_decided(spec: Any, status: AgentWorkflowStatus) -> bool:
 
 def is_settled(status: AgentWorkflowStatus, definition: Definition, *, generation: int) -> bool:
     """Whether a run with its own nodes was rejected because of the templates that they call. As
-    for runs of a template, only a change of its own spec makes the operator look again."""
+    for runs of a template, only a change of the spec of the run makes the operator look again."""
     rejected = status.phase == "Rejected" and status.observed_generation == generation
     calls = any(node.workflow is not None for node in definition.graph.nodes.values())
     return rejected and calls and not definition.problems

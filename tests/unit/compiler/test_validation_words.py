@@ -84,15 +84,15 @@ def changed(value: Any, path: tuple[Any, ...], to: Any) -> Any:
 )
 def test_no_message_has_words_of_the_library(model: Any, right: Any) -> None:
     model.model_validate(right)
-    told = set()
+    messages = set()
     for path in places(right):
         for wrong in WRONG:
             try:
                 model.model_validate(changed(right, path, wrong))
             except ValidationError as error:
-                told |= {problem.message for problem in problems_of(error, model)}
-    assert len(told) > 20
-    assert sorted(text for text in told if LIBRARY.search(text)) == []
+                messages |= {problem.message for problem in problems_of(error, model)}
+    assert len(messages) > 20
+    assert sorted(text for text in messages if LIBRARY.search(text)) == []
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ async def test_a_machine_without_memory_is_no_defect(
         defect = Defect(error=refused).plant(monkeypatch, world)
         world.start()
         await world.submit(spec(python("a")))
-        await world.until(lambda: bool(set_aside(world)), "told", within=60)
+        await world.until(lambda: bool(set_aside(world)), "it is set aside", within=60)
         assert "a process or a file: Cannot allocate memory" in set_aside(world)["message"]
         assert "defect" not in caplog.text
         defect.on = False
@@ -75,7 +75,7 @@ async def test_it_is_tried_rarely_whatever_wakes_it(monkeypatch: pytest.MonkeyPa
         defect = Defect().plant(monkeypatch, world)
         operator = world.start(resync_seconds=20.0)
         await world.submit(spec(python("a")))
-        await world.until(lambda: bool(set_aside(world)), "told", within=60)
+        await world.until(lambda: bool(set_aside(world)), "it is set aside", within=60)
         defect.tries.clear()
         key = operator.controller.store.key_of(world.run()["metadata"]["uid"])
         assert key is not None
@@ -91,7 +91,7 @@ async def test_it_comes_back_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
         defect = Defect().plant(monkeypatch, world)
         operator = world.start()
         await world.submit(spec(python("a")))
-        await world.until(lambda: bool(set_aside(world)), "told", within=60)
+        await world.until(lambda: bool(set_aside(world)), "it is set aside", within=60)
         defect.on = False
         assert (await world.finished(within=400))["phase"] == "Succeeded"
         await world.until(lambda: set_aside(world)["status"] == "False", "taken back", within=10)
@@ -104,7 +104,7 @@ async def test_an_edit_is_looked_at_at_once(monkeypatch: pytest.MonkeyPatch) -> 
         defect = Defect().plant(monkeypatch, world)
         world.start()
         await world.submit(spec(python("a")))
-        await world.until(lambda: bool(set_aside(world)), "told", within=60)
+        await world.until(lambda: bool(set_aside(world)), "it is set aside", within=60)
         defect.on = False
         await world.patch_run({"cancel": True})
         assert (await world.finished(within=10))["phase"] == "Cancelled"
@@ -116,7 +116,7 @@ async def test_the_next_operator_takes_the_condition_back(monkeypatch: pytest.Mo
         defect = Defect().plant(monkeypatch, world)
         operator = world.start()
         await world.submit(spec(python("a")))
-        await world.until(lambda: bool(set_aside(world)), "told", within=60)
+        await world.until(lambda: bool(set_aside(world)), "it is set aside", within=60)
         operator.die()
         defect.on = False
         world.start()
@@ -138,7 +138,7 @@ async def test_a_write_that_the_server_refuses_for_good_is_told_in_its_words() -
         tries: list[Call] = []
         operator.line.intercept = intercept
         await world.submit(spec(python("a")))
-        await world.until(lambda: bool(set_aside(world)), "told", within=60)
+        await world.until(lambda: bool(set_aside(world)), "it is set aside", within=60)
         assert "no checkpoints here" in set_aside(world)["message"]
         assert (await world.finished(within=400))["phase"] == "Succeeded"
 
@@ -150,7 +150,7 @@ async def test_a_conflict_does_not_hide_the_condition(monkeypatch: pytest.Monkey
         world.start()
         world.cluster.fail_next("patch_status", Kind.AGENT_WORKFLOW, Conflict("stale"), times=2)
         await world.submit(spec(python("a")))
-        await world.until(lambda: bool(set_aside(world)), "told", within=60)
+        await world.until(lambda: bool(set_aside(world)), "it is set aside", within=60)
 
 
 @virtual
@@ -159,7 +159,7 @@ async def test_a_run_that_is_gone_is_not_counted(monkeypatch: pytest.MonkeyPatch
         Defect().plant(monkeypatch, world)
         operator = world.start()
         await world.submit(spec(python("a")))
-        await world.until(lambda: bool(set_aside(world)), "told", within=60)
+        await world.until(lambda: bool(set_aside(world)), "it is set aside", within=60)
         await world.delete(Kind.AGENT_WORKFLOW, RUN)
         await world.until(
             lambda: operator.controller.set_aside.count("Failing") == 0, "forgotten", within=30

@@ -26,7 +26,7 @@ def resolve(transition: Transition, node: Node, view: JsonObject) -> ArtifactPla
     Args:
         transition: The next status of the run.
         node: The node.
-        view: The evaluation context of its own fields.
+        view: The evaluation context of the fields of the node.
 
     Returns:
         None if the node has none; Invalid if an expression gives something else.

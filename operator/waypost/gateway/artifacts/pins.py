@@ -1,6 +1,6 @@
 """What the operator allows a pod: the annotation that it wrote into the template of the pod's Job.
 
-A pod says a name or a position, never a digest or a key of its own.
+A pod says a name or a position, never a digest or a key.
 """
 
 import json

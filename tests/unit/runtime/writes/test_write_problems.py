@@ -32,7 +32,7 @@ PASSING = [pytest.param(QUOTA, id="quota"), pytest.param(WEBHOOK, id="500")]
 
 @pytest.mark.parametrize("error", PASSING)
 @virtual
-async def test_a_result_that_cannot_be_kept_is_told_held_and_kept_later(
+async def test_a_result_that_cannot_be_kept_is_shown_held_and_kept_later(
     error: ClusterError,
 ) -> None:
     """S69"""
@@ -40,7 +40,7 @@ async def test_a_result_that_cannot_be_kept_is_told_held_and_kept_later(
         refusal = Refusal(world.start(), error, Kind.NODE_RECORD)
         await world.submit(spec(python("a"), python("b", inputs={"x": "${nodes.a.output}"})))
         await world.until(
-            lambda: world.node("a").get("reason") == "RecordRejected", "told", within=60
+            lambda: world.node("a").get("reason") == "RecordRejected", "it is shown", within=60
         )
         assert error.message in world.node("a")["message"]
         assert error.message in world.condition("Reconciling")["message"]
@@ -95,7 +95,7 @@ async def test_cancel_works(error: ClusterError) -> None:
     async with World(script={"a": [gives(LARGE)]}) as world:
         Refusal(world.start(), error, Kind.NODE_RECORD)
         await world.submit(spec(python("a")))
-        await world.until(lambda: bool(world.node("a").get("reason")), "told", within=60)
+        await world.until(lambda: bool(world.node("a").get("reason")), "it is shown", within=60)
         await world.quiet(40)
         await world.patch_run({"cancel": True})
         assert (await world.finished(within=20))["phase"] == "Cancelled"
@@ -130,10 +130,10 @@ async def test_a_gate_that_cannot_be_asked_says_why_and_expires() -> None:
         await world.submit(
             spec(gate("g", timeout="60s", onDenied="Continue"), python("b", after=["g"]))
         )
-        await world.until(lambda: bool(world.node("g").get("reason")), "told", within=30)
-        told = world.condition("AwaitingApproval")["message"]
-        assert "exceeded quota" in told
-        assert "kubectl patch" not in told, "there is nothing to answer"
+        await world.until(lambda: bool(world.node("g").get("reason")), "it is shown", within=30)
+        shown = world.condition("AwaitingApproval")["message"]
+        assert "exceeded quota" in shown
+        assert "kubectl patch" not in shown, "there is nothing to answer"
         status = await world.finished(within=90)
         assert status["phase"] == "Succeeded"
         assert world.node("g")["output"]["expired"] is True
@@ -144,7 +144,7 @@ async def test_a_gate_is_asked_once_that_is_allowed() -> None:
     async with World() as world:
         refusal = Refusal(world.start(), QUOTA, Kind.APPROVAL)
         await world.submit(spec(gate("g")))
-        await world.until(lambda: bool(world.node("g").get("reason")), "told", within=30)
+        await world.until(lambda: bool(world.node("g").get("reason")), "it is shown", within=30)
         refusal.on = False
         await world.answer(decision="Approved")
         assert (await world.finished(within=90))["phase"] == "Succeeded"
@@ -158,7 +158,7 @@ async def test_a_gate_whose_answer_cannot_be_settled(error: ClusterError) -> Non
         await world.submit(spec(gate("g", onFailure="Continue"), python("b")))
         await world.answer(decision="Approved")
         await world.until(
-            lambda: world.node("g").get("reason") == "RecordRejected", "told", within=60
+            lambda: world.node("g").get("reason") == "RecordRejected", "it is shown", within=60
         )
         assert error.message in world.node("g")["message"]
         await world.until(lambda: world.node("b")["phase"] == "Succeeded", "b goes on", within=30)
@@ -177,7 +177,7 @@ async def test_a_gate_whose_vote_could_not_be_counted_forgets_the_trouble() -> N
         approvers = {"users": ["ann", "ben"], "required": 2}
         await world.submit(spec(gate("g", approvers=approvers)))
         await world.answer(votes={"ann": {"decision": "Approved"}})
-        await world.until(lambda: bool(world.node("g").get("reason")), "told", within=60)
+        await world.until(lambda: bool(world.node("g").get("reason")), "it is shown", within=60)
         refusal.on = False
         await world.until(lambda: "reason" not in world.node("g"), "forgotten", within=60)
         assert world.node("g")["phase"] == "Waiting"
@@ -274,7 +274,7 @@ async def test_a_job_that_cannot_be_suspended_is_stopped_by_its_pod() -> None:
 
 
 @virtual
-async def test_a_pod_that_cannot_be_released_is_told() -> None:
+async def test_a_pod_that_cannot_be_released_is_shown() -> None:
     async with World() as world:
         operator = world.start()
         Refusal(operator, POLICY, Kind.POD, verb="patch")
@@ -313,7 +313,7 @@ async def test_a_child_whose_create_is_not_answered_is_named_within_a_minute(kin
         refusal = Refusal(world.start(), WEBHOOK, kind)
         await world.submit(spec(python("a", inputs={"x": "y" * 9000})))
         await world.until(
-            lambda: world.node("a").get("reason") == "LaunchRejected", "told", within=60
+            lambda: world.node("a").get("reason") == "LaunchRejected", "it is shown", within=60
         )
         assert WEBHOOK.message in world.node("a")["message"]
         refusal.on = False
