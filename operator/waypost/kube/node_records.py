@@ -57,11 +57,7 @@ def manifest(
     """
     name, place = segment or (ref.record_name(type_), None)
     spec = {
-        "run": ref.run,
-        "runUid": ref.run_uid,
-        "path": ref.path,
-        "round": ref.round,
-        "attempt": ref.attempt,
+        **_attempt(ref),
         "type": type_,
         "digest": digest,
         "size": size,
@@ -93,11 +89,7 @@ def artifact(
         namespace: The namespace of the run.
     """
     spec = {
-        "run": ref.run,
-        "runUid": ref.run_uid,
-        "path": ref.path,
-        "round": ref.round,
-        "attempt": ref.attempt,
+        **_attempt(ref),
         "type": "Artifact",
         "artifact": {"name": name, "files": content.files, **place},
         "digest": content.digest,
@@ -105,6 +97,17 @@ def artifact(
         **form,
     }
     return _object(ref.artifact_name(name), namespace=namespace, owner=owner, spec=spec)
+
+
+def _attempt(ref: AttemptRef) -> JsonObject:
+    """The fields of a record that name its attempt."""
+    return {
+        "run": ref.run,
+        "runUid": ref.run_uid,
+        "path": ref.path,
+        "round": ref.round,
+        "attempt": ref.attempt,
+    }
 
 
 def definition(value: JsonObject, *, owner: JsonObject, namespace: str) -> JsonObject | None:
