@@ -23,6 +23,7 @@ KIND_VERSION = "0.33.0"
 OLDEST_GO = (1, 24)
 
 SOURCES = Path(__file__).parent / "embedded"
+POLICIES = Path(__file__).parent / "policies"
 COMPONENTS = (
     "etcd",
     "kube-apiserver",
@@ -67,6 +68,19 @@ def node_binaries(settings: Settings, progress: Progress) -> Path:
             with progress.step(f"Kubernetes {KUBERNETES}, compiled from source"):
                 _into(folder, lambda staging: _build_node(settings, staging, progress))
     return folder
+
+
+def policy_engine(settings: Settings, progress: Progress) -> Path:
+    """Return the program that enforces NetworkPolicies; builds it when the key is new."""
+    folder = settings.cache / "bin" / f"policies-{_source_hash(POLICIES)}"
+    if folder.is_dir():
+        return folder / "policies"
+    with lock.hold(settings.cache / "build.lock", wait=_BUILD_WAIT, waiting=progress.say):
+        if not folder.is_dir():
+            progress.say("building the NetworkPolicy engine from source (2 cores: ~2 min, once)")
+            with progress.step("NetworkPolicy engine, compiled from source"):
+                _into(folder, lambda staging: _build_policies(settings, staging))
+    return folder / "policies"
 
 
 def tools(settings: Settings, progress: Progress, wanted: Sequence[Installable] = TOOLS) -> Path:
@@ -138,6 +152,11 @@ def _build_node(settings: Settings, staging: Path, progress: Progress) -> None:
     _go(settings, build, log="build-kubernetes", cwd=SOURCES, look=watch.look)
     for component in COMPONENTS:
         (staging / component).symlink_to("node")
+
+
+def _build_policies(settings: Settings, staging: Path) -> None:
+    argv = ["build", "-trimpath", "-ldflags", "-s -w", "-o", f"{staging}/policies", "."]
+    _go(settings, argv, log="build-policies", cwd=POLICIES)
 
 
 def _linker_flags() -> str:

@@ -25,6 +25,7 @@ PREFIXES: Mapping[str, str] = {
     "jobs": "/apis/batch/v1",
     "deployments": "/apis/apps/v1",
     "leases": "/apis/coordination.k8s.io/v1",
+    "networkpolicies": "/apis/networking.k8s.io/v1",
     "pods": "/api/v1",
     "events": "/api/v1",
     "configmaps": "/api/v1",

@@ -28,7 +28,7 @@ def places(tmp_path: Path) -> Places:
     pki.mkdir()
     for name in ("ca.crt", "admin.crt", "admin.key"):
         (pki / name).write_text(f"content of {name}")
-    return Places(binaries=Path("/binaries"), pki=pki, conf=conf)
+    return Places(binaries=Path("/binaries"), pki=pki, conf=conf, policies=Path("/policies"))
 
 
 def by_name(settings: Settings, places: Places) -> dict[str, Component]:
@@ -84,6 +84,16 @@ def test_start_order(settings: Settings, places: Places) -> None:
     assert order.index("containerd") < order.index("kubelet")
 
 
+def test_policies_are_enforced_on_each_machine_for_all_pods(
+    settings: Settings, places: Places
+) -> None:
+    further = machine_components(settings.of_machine(2), places, "/usr/bin/containerd")[-1]
+    for engine in (by_name(settings, places)["policies"], further):
+        assert engine.argv[1].endswith(f"{settings.name}/conf/admin.kubeconfig")
+        assert "--pods=10.244.0.0/16" in engine.argv
+    assert f"--node={settings.name}-node-2" in further.argv
+
+
 def test_controller_limits_stay_at_their_defaults(settings: Settings, places: Places) -> None:
     for component in by_name(settings, places).values():
         given = " ".join(component.argv)
@@ -119,7 +129,7 @@ def test_further_machine_has_no_control_plane_and_asks_the_first(
 ) -> None:
     further = settings.of_machine(2)
     names = [one.name for one in machine_components(further, places, "/usr/bin/containerd")]
-    assert names == ["containerd", "kubelet", "kube-proxy"]
+    assert names == ["containerd", "kubelet", "kube-proxy", "policies"]
     assert config.api_url(further) == config.api_url(settings)
     assert config.node_name(further) != config.node_name(settings)
 

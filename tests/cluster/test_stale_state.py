@@ -83,7 +83,7 @@ def test_repair_that_fails(
 
     done: list[object] = []
     cluster = embedded.Embedded(settings_of(**environment), quiet)
-    places = Places(binaries=Path("/b"), pki=Path("/p"), conf=Path("/c"))
+    places = Places(binaries=Path("/b"), pki=Path("/p"), conf=Path("/c"), policies=Path("/e"))
     monkeypatch.setattr(embedded.Embedded, "places", places)
     monkeypatch.setattr(packages, "require_root", lambda: None)
     monkeypatch.setattr(packages, "ensure", lambda *_: None)

@@ -42,6 +42,7 @@ class Places:
     binaries: Path
     pki: Path
     conf: Path
+    policies: Path
 
     def credentials(self, user: str) -> Path:
         return self.conf / f"{user}.kubeconfig"
@@ -57,6 +58,7 @@ def components(settings: Settings, places: Places, containerd: str) -> Sequence[
         _scheduler(settings, places),
         _kubelet(settings, places),
         _proxy(settings, places),
+        _policies(settings, places),
     )
 
 
@@ -66,6 +68,7 @@ def machine_components(settings: Settings, places: Places, containerd: str) -> S
         _containerd(places, containerd),
         _kubelet(settings, places),
         _proxy(settings, places),
+        _policies(settings, places),
     )
 
 
@@ -193,3 +196,18 @@ def _proxy(settings: Settings, places: Places) -> Component:
     )
     health = f"http://{settings.link.node}:10256/livez"
     return Component("kube-proxy", argv, (credentials,), health)
+
+
+def _policies(settings: Settings, places: Places) -> Component:
+    """Enforces NetworkPolicies. Like the network plug-ins of many clusters, it takes up to a second
+    from the start of a pod until the rules of the pod hold."""
+    credentials = settings.of_machine(1).folder / "conf" / "admin.kubeconfig"
+    health = f"{settings.link.node}:10260"
+    argv = (
+        str(places.policies),
+        f"--kubeconfig={credentials}",
+        f"--node={config.node_name(settings)}",
+        f"--pods={POD_NETWORK}",
+        f"--health={health}",
+    )
+    return Component("policies", argv, (credentials,), f"http://{health}/")

@@ -150,7 +150,8 @@ class Machine:
 
     def _places(self) -> Places:
         folder = self._settings.folder
-        return Places(self._first.binaries, pki=folder / "pki", conf=folder / "conf")
+        pki, conf, policies = folder / "pki", folder / "conf", self._first.policies
+        return Places(self._first.binaries, pki=pki, conf=conf, policies=policies)
 
     def _kubectl(self, *arguments: str) -> list[str]:
         program = self._first.binaries / "kubectl"

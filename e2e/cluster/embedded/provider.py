@@ -48,7 +48,9 @@ class Embedded:
     def places(self) -> Places:
         folder = self._settings.folder
         binaries = golang.node_binaries(self._settings, self._progress)
-        return Places(binaries=binaries, pki=folder / "pki", conf=folder / "conf")
+        policies = golang.policy_engine(self._settings, self._progress)
+        pki, conf = folder / "pki", folder / "conf"
+        return Places(binaries=binaries, pki=pki, conf=conf, policies=policies)
 
     def up(self) -> None:
         """Return with a healthy node; reuse what is healthy, repair what is not."""
@@ -89,13 +91,12 @@ class Embedded:
     def status(self) -> dict[str, str]:
         """One word per component: running, dead or never started."""
         shown = {}
-        for name in (*golang.COMPONENTS[:-1], "containerd"):
+        for name in (*golang.COMPONENTS[:-1], "containerd", "policies"):
             shown[name] = self._launcher.state(name)
         shown["namespaces"] = "intact" if self._namespaces.intact() else "missing"
         ready = health.node_is_ready(self._settings, self._settings.folder / "pki")
         shown["node"] = "ready" if ready else "not ready"
         shown |= {f"machine {one.number}": one.state() for one in self.machines()}
-        shown["network policies"] = "not enforced"
         return shown
 
     def build(
