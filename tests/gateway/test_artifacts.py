@@ -1,5 +1,6 @@
 """Artifacts at the gateway: it stores what was announced, and a pod reads what was pinned."""
 
+import base64
 import json
 import random
 from collections.abc import AsyncIterator
@@ -13,7 +14,10 @@ from waypost.api import meta
 from waypost.gateway.artifacts.store import PART
 from waypost.gateway.objects import Bucket
 from waypost.gateway.payload_store import ObjectError, Objects
-from waypost.ports.cluster import Kind, Obj
+from waypost.kube import node_records
+from waypost.kube.manifests.attempt_job import Owner
+from waypost.kube.payloads import AttemptRef
+from waypost.ports.cluster import Kind, NotFound, Obj
 from waypost.protocol.artifacts.request import Content
 from waypost_node.artifacts.entries import Entry
 
@@ -243,3 +247,60 @@ async def test_a_transfer_needs_a_fixed_amount_of_memory() -> None:
     async with place(room=3 * PART - 1, objects=Bucket(MemoryStore())) as here:
         pin(here)
         assert refusal(await put(here, SMALL, SMALL_CONTENT)) == (503, "Busy")
+
+
+ROOT, OTHER = "root-uid", "other-uid"
+# The roots above the caller and above the run of the record (None: it is one), and whether the run
+# of the record still exists. The uid of that run is ROOT.
+TREES = {
+    "a child reads what a run above has": (ROOT, None, True, 200),
+    "a run reads what a run below has": (None, "caller", True, 200),
+    "runs beside each other": (OTHER, OTHER, True, 200),
+    "another tree": (ROOT, OTHER, True, 500),
+    "two roots": (None, None, True, 500),
+    "its run is gone": (OTHER, OTHER, False, 500),
+}
+
+
+@pytest.mark.parametrize(("mine", "theirs", "exists", "status"), TREES.values(), ids=TREES)
+async def test_s430_an_artifact_is_read_only_within_its_tree_of_runs(
+    mine: str | None, theirs: str | None, exists: bool, status: int
+) -> None:
+    async with place() as here:
+        server = here.cluster.inner.server
+        caller = server.get(Kind.AGENT_WORKFLOW, namespace=NAMESPACE, name="brief")
+        theirs = caller["metadata"]["uid"] if theirs == "caller" else theirs
+        other = {"metadata": {"name": "other", "uid": ROOT}, "spec": {}}
+        runs = {"brief": _below(caller, mine), "other": _below(other, theirs)}
+
+        async def get(kind: Kind, *, namespace: str, name: str) -> Obj:
+            if kind is not Kind.AGENT_WORKFLOW:
+                return await here.cluster.inner.get(kind, namespace=namespace, name=name)
+            if name == "other" and not exists:
+                raise NotFound(name)
+            return runs[name]
+
+        vars(here.cluster)["get"] = get
+        record = node_records.artifact(
+            AttemptRef("other", ROOT, "make", 1, 1),
+            "repo",
+            SMALL_CONTENT,
+            place={"compressedBytes": len(SMALL)},
+            form={"compressed": base64.b64encode(SMALL).decode()},
+            owner=Owner(name="other", namespace=NAMESPACE, uid=ROOT).reference(),
+            namespace=NAMESPACE,
+        )
+        server.create(Kind.NODE_RECORD, namespace=NAMESPACE, body=record, by="test")
+        pin(here, (record["metadata"]["name"], SMALL_CONTENT.digest))
+        answer = await take(here)
+        assert answer.status_code == status, answer.text
+
+
+def _below(run: Obj, root: str | None) -> Obj:
+    """The run, as a child run in the tree of this root; None: it is none."""
+    if root is None:
+        return run
+    owner = Owner(name="above", namespace=NAMESPACE, uid="above").reference()
+    metadata = {**run["metadata"], "ownerReferences": [owner]}
+    parent = {"run": "above", "uid": "above", "root": root}
+    return {**run, "metadata": metadata, "spec": {**run["spec"], "parent": parent}}

@@ -23,10 +23,16 @@ def test_va1_holds(first: int) -> None:
     assert reads > 0, "something was taken"
 
 
-@pytest.mark.parametrize("kind", TROUBLES)
+@pytest.mark.parametrize("kind", [*TROUBLES, "delete_ended"])
 def test_every_trouble_is_in_several_seeds(kind: str) -> None:
     found = [s for s in range(SEEDS) if any(t.kind == kind for t in plan(s).troubles)]
     assert len(found) >= 3, found
+
+
+def test_child_runs_take_and_make_folders() -> None:
+    called = [step for seed in range(SEEDS) for step in plan(seed).steps if step.called]
+    assert len(called) > SEEDS
+    assert sum(bool(step.takes) for step in called) > SEEDS / 2
 
 
 @pytest.mark.parametrize("bug", BUGS, ids=[bug.name for bug in BUGS])

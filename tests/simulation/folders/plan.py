@@ -7,7 +7,7 @@ any of them gives another digest.
 import hashlib
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from waypost.ports.cluster import Obj
@@ -33,6 +33,7 @@ class Step:
     acts: tuple[Act, ...] = ()
     seconds: float = 1.0
     listed: bool = False  # takes all in one entry, as a list with a null in it
+    called: bool = False  # runs in a child run, which has its inputs and outputs through values
 
     def act(self, attempt: int) -> Act:
         """What an attempt does."""
@@ -75,7 +76,18 @@ def plan(seed: int) -> Plan:
     troubles = tuple(draw_trouble(draw, TROUBLES) for _ in range(draw.choice((0, 1, 1, 2, 3))))
     again = tuple(draw.sample([step.name for step in steps], 1)) if draw.random() < 0.4 else ()
     delivery: Literal["immediate", "rough"] = draw.choice(("immediate", "immediate", "rough"))
-    return Plan(seed, tuple(steps), troubles, again, delivery)
+    return _with_child_runs(Plan(seed, tuple(steps), troubles, again, delivery))
+
+
+def _with_child_runs(planned: Plan) -> Plan:
+    """The plan with some steps in child runs, and a person who deletes some that have ended. A
+    separate source of random numbers: it changes nothing else that a seed decides."""
+    draw = random.Random(f"child runs of {planned.seed}")
+    share = draw.choice((0.0, 0.3, 0.6, 1.0))
+    steps = tuple(replace(step, called=draw.random() < share) for step in planned.steps)
+    deleted = [draw_trouble(draw, ("delete_ended",)) for _ in range(draw.choice((0, 0, 1, 2)))]
+    troubles = (*planned.troubles, *(deleted if share else ()))
+    return replace(planned, steps=steps, troubles=troubles)
 
 
 def content(name: str, attempt: int, taken: Sequence[str]) -> Content:
@@ -87,14 +99,47 @@ def content(name: str, attempt: int, taken: Sequence[str]) -> Content:
 
 def spec_of(planned: Plan) -> Obj:
     """The manifest's spec."""
-    last = planned.steps[-1].name
-    nodes = [_node(step) for step in planned.steps]
-    return {"nodes": nodes, "outputs": {"last": f"${{nodes.{last}.artifacts.repo.digest}}"}}
+    called = {step.name for step in planned.steps if step.called}
+    nodes = [
+        _call(step, called) if step.called else _node(step, step.takes, _values(step, called))
+        for step in planned.steps
+    ]
+    last = _value(planned.steps[-1].name, called)
+    spec: Obj = {"nodes": nodes, "outputs": {"last": f"${{{last}.digest}}"}}
+    templates = [_template(step) for step in planned.steps if step.called]
+    return {**spec, "templates": templates} if templates else spec
 
 
-def _node(step: Step) -> Obj:
+def _value(name: str, called: set[str]) -> str:
+    return f"nodes.{name}.{'output' if name in called else 'artifacts'}.repo"
+
+
+def _values(step: Step, called: set[str]) -> list[str]:
+    return [_value(name, called) for name in step.takes]
+
+
+def _call(step: Step, called: set[str]) -> Obj:
+    """A node that runs a step in a child run."""
+    values = zip(step.takes, _values(step, called), strict=True)
+    inputs = {name: f"${{{value}}}" for name, value in values}
+    return {"name": step.name, "workflow": {"template": f"t-{step.name}"}, "inputs": inputs}
+
+
+def _template(step: Step) -> Obj:
+    """The local template with one step. Its inputs have the names of those that made them."""
+    artifact = {"$ref": "#/schemas/Artifact"}
+    given = dict.fromkeys(step.takes, artifact)
+    return {
+        "name": f"t-{step.name}",
+        "inputSchema": {"type": "object", "required": list(step.takes), "properties": given},
+        "nodes": [_node(step, step.takes, [f"inputs.{name}" for name in step.takes])],
+        "outputs": {"repo": f"${{nodes.{step.name}.artifacts.repo}}"},
+        "outputSchema": {"type": "object", "required": ["repo"], "properties": {"repo": artifact}},
+    }
+
+
+def _node(step: Step, names: Sequence[str], values: Sequence[str]) -> Obj:
     artifacts: Obj = {"out": [{"name": "repo", "path": "/data/out"}]}
-    values = [f"nodes.{name}.artifacts.repo" for name in step.takes]
     if values and step.listed:
         listed = f"${{[null, {', '.join(values)}]}}"
         artifacts["in"] = [{"from": listed, "path": "/data/in"}]
@@ -104,7 +149,7 @@ def _node(step: Step) -> Obj:
         ]
     return python(
         step.name,
-        inputs={name: f"${{nodes.{name}.artifacts.repo.digest}}" for name in step.takes},
+        inputs={name: f"${{{value}.digest}}" for name, value in zip(names, values, strict=True)},
         artifacts=artifacts,
         timeout="30s",
         retry={"limit": LIMIT, "backoff": {"initial": "1s"}},

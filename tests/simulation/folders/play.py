@@ -58,20 +58,21 @@ class _Play:
     async def _stored(self, pod: PodView, made: Content, *, after: float) -> None:
         """What the gateway does for a pod: it records what the current attempt stores."""
         await asyncio.sleep(after)
-        run = self.world.run(RUN)
+        run = self.watcher.runs.get(pod.run_uid, {})
         node = next((n for n in items(run, "status", "nodes") if n["path"] == pod.path), {})
         latest = (node.get("attempts") or [{}])[-1]
         if latest.get("number") != pod.attempt or latest.get("finishedAt"):
             return
+        name = run["metadata"]["name"]
         owner = {
             "apiVersion": meta.API_VERSION,
             "kind": "AgentWorkflow",
-            "name": RUN,
+            "name": name,
             "uid": pod.run_uid,
             "controller": True,
         }
         manifest = node_records.artifact(
-            AttemptRef(RUN, pod.run_uid, pod.path, pod.round, pod.attempt),
+            AttemptRef(name, pod.run_uid, pod.path, pod.round, pod.attempt),
             "repo",
             made,
             place={"compressedBytes": 1},
@@ -130,7 +131,7 @@ class _Play:
         digests: dict[str, str] = {}
         nodes = {node["path"]: node for node in status["nodes"]}
         for step in self.plan.steps:
-            attempt = nodes[step.name]["attempt"]
+            attempt = self.watcher.attempt_of(nodes[step.name])
             taken = [digests[name] for name in step.takes]
             expected = content(step.name, attempt, taken)
             made = self.watcher.made(step.name)
@@ -151,6 +152,8 @@ class _Play:
         for step in self.plan.steps:
             if repeated & set(step.takes):
                 repeated.add(step.name)
+            if step.called and step.name in repeated and step.name not in self.plan.again:
+                continue  # its child run keeps what it made if it gets the same folders
             same = self.watcher.made(step.name) == before[step.name]
             if same is (step.name in repeated):
                 self.watcher.blame("I7", f"{step.name}: repeated is {step.name in repeated}")
@@ -169,8 +172,21 @@ class _Play:
                 pods = self.world.work.pods()
                 if pods:
                     self.world.work.evict(pods[trouble.number % len(pods)])
+            case "delete_ended":
+                await self._delete_ended(trouble)
             case _:
                 self._fail_requests(trouble)
+
+    async def _delete_ended(self, trouble: Trouble) -> None:
+        """A person deletes a child run whose end its parent has read."""
+        read = {
+            section(node, "child").get("name")
+            for node in items(self.world.run(RUN), "status", "nodes")
+            if node["phase"] == "Succeeded" and node.get("child")
+        }
+        if read:
+            name = sorted(map(str, read))[trouble.number % len(read)]
+            await self.world.delete(Kind.AGENT_WORKFLOW, name)
 
     def _fail_requests(self, trouble: Trouble) -> None:
         """Status writes whose answer is lost, or reads of records that fail."""

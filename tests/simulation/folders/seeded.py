@@ -8,7 +8,10 @@ import pytest
 from waypost.api.nodes.artifacts import ArtifactStatus
 from waypost.engine.artifacts import made, taken
 from waypost.engine.attempts import stored_results
+from waypost.engine.nodes.children import patches, runs
+from waypost.engine.state import artifacts
 from waypost.engine.state.outcome import Succeeded
+from waypost.kube.facts import children
 from waypost.kube.payloads import AttemptRef
 
 from tests.simulation.focused.hunting import Bugs
@@ -50,14 +53,12 @@ def _the_commit_record_is_believed(patch: pytest.MonkeyPatch) -> None:
 def _an_artifact_is_found_by_its_name(patch: pytest.MonkeyPatch) -> None:
     """All artifacts here have the same name: the first one is given to everybody."""
 
-    def named(transition: Any, value: Any) -> Any:
-        for status in transition.node_statuses:
-            for one in status.artifacts or ():
-                if one.name == value["name"]:
-                    return one
-        return None
+    def first(transition: Any) -> Any:
+        found = known(transition)
+        return dict.fromkeys(found, next(iter(found.values()), None))
 
-    patch.setattr(taken, "_named_by", named)
+    known = artifacts.known
+    patch.setattr(taken, "known", first)
 
 
 @bug("T11", "VA1", "I11", focus=_acts("dies"))
@@ -80,3 +81,29 @@ def _with_first(plain: Any, first: Any) -> Any:
 
 def _records(node: Any, ref: AttemptRef, first: Any) -> set[str]:
     return {first(ref, name) for name in made.names_of(node)}
+
+
+def _deletes(planned: Plan) -> bool:
+    """Whether child runs are deleted that have ended."""
+    deleted = any(trouble.kind == "delete_ended" for trouble in planned.troubles)
+    return deleted and all(step.called for step in planned.steps)
+
+
+def _passes_down(planned: Plan) -> bool:
+    """Whether a child run takes a folder."""
+    return any(step.called and step.takes for step in planned.steps)
+
+
+@bug("VA1", focus=_deletes)
+def _a_child_run_is_released_although_its_folder_is_named(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(patches, "keeping_artifacts", lambda nodes: set())
+
+
+@bug("T11", focus=_passes_down)
+def _a_child_run_gets_no_artifacts(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(runs, "passed", lambda *how: [])
+
+
+@bug("T11", "VA1", focus=lambda planned: any(step.called for step in planned.steps))
+def _a_parent_does_not_name_what_a_child_run_made(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(children, "_artifacts", lambda status: ())

@@ -7,7 +7,7 @@ from waypost.api import meta
 from waypost.kube.objects import items, section, text
 from waypost.ports.cluster import Kind, Obj
 
-from tests.simulation.folders.plan import Plan
+from tests.simulation.folders.plan import RUN, Plan
 from tests.simulation.watching.evidence import Violation
 from tests.support.harness import World
 
@@ -20,7 +20,7 @@ class Watcher:
         self.reads = 0  # artifacts that pods were given
         self._world = world
         self._steps = planned.by_name
-        self._run: Obj = {}
+        self.runs: dict[str, Obj] = {}  # by uid, without those that are gone
         self._records: dict[str, Obj] = {}
         world.cluster.server.storage.listeners.insert(0, self._changed)
 
@@ -30,17 +30,31 @@ class Watcher:
 
     def made(self, path: str) -> Obj:
         """The artifact that the checkpoint of a node names; empty if there is none."""
-        nodes = items(self._run, "status", "nodes")
+        nodes = items(self._root, "status", "nodes")
         node = next((one for one in nodes if one["path"] == path), {})
         listed = items(node, "artifacts")
         return listed[0] if listed and node.get("phase") == "Succeeded" else {}
 
+    def attempt_of(self, node: Obj) -> int:
+        """The attempt that made the artifact of a node: of its own, or in its child run."""
+        uid = section(node, "child").get("uid")
+        inner = items(self.runs.get(uid, {}), "status", "nodes") if uid else [node]
+        return int(inner[0]["attempt"]) if inner else 0
+
+    @property
+    def _root(self) -> Obj:
+        return next((run for run in self.runs.values() if run["metadata"]["name"] == RUN), {})
+
     def _changed(self, kind: Kind, change: str, body: Obj) -> None:
         name = text(body["metadata"], "name")
         if kind is Kind.AGENT_WORKFLOW:
-            self._run = {} if change == "DELETED" else body
-            for node in items(self._run, "status", "nodes"):
-                self._checkpoint(node)
+            uid = text(body["metadata"], "uid")
+            self.runs[uid] = body
+            if change == "DELETED":
+                del self.runs[uid]
+                return
+            for node in items(body, "status", "nodes"):
+                self._checkpoint(uid, node)
         elif kind is Kind.NODE_RECORD and change == "DELETED":
             self._removed(name)
         elif kind is Kind.NODE_RECORD:
@@ -48,8 +62,9 @@ class Watcher:
         elif kind is Kind.POD and change == "ADDED":
             self._given(body)
 
-    def _checkpoint(self, node: Obj) -> None:
+    def _checkpoint(self, uid: str, node: Obj) -> None:
         """Each artifact that a success names is recorded, by its attempt, with that digest."""
+        maker = section(node, "child").get("uid") or uid
         if node["phase"] != "Succeeded":
             return
         listed = items(node, "artifacts")
@@ -59,13 +74,15 @@ class Watcher:
             spec = section(self._records.get(one["record"], {}), "spec")
             if (spec.get("type"), spec.get("digest")) != ("Artifact", one["digest"]):
                 self.blame("VA1", f"{node['path']}: no record has the digest of {one}")
-            elif (spec["path"], spec["attempt"]) != (node["path"], node["attempt"]):
+            elif (spec["runUid"], spec["path"]) != (maker, node["path"]):
+                self.blame("VA1", f"{node['path']}: {one} is of {spec['path']} in another run")
+            elif maker == uid and spec["attempt"] != node["attempt"]:
                 self.blame("VA1", f"{node['path']}: {one} is of attempt {spec['attempt']}")
 
     def _removed(self, name: str) -> None:
         self._records.pop(name, None)
-        alive = self._run and "deletionTimestamp" not in self._run["metadata"]
-        nodes = items(self._run, "status", "nodes") if alive else []
+        alive = [r for r in self.runs.values() if "deletionTimestamp" not in r["metadata"]]
+        nodes = [node for run in alive for node in items(run, "status", "nodes")]
         if any(one["record"] == name for node in nodes for one in items(node, "artifacts")):
             self.blame("VA1", f"{name} was removed, and the status names it")
 

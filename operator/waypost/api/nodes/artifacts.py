@@ -4,7 +4,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import Field, StringConstraints
 
-from waypost.api.base import Model, StatusModel, keyed_by
+from waypost.api.base import JsonValue, Model, StatusModel, keyed_by
 from waypost.protocol.artifacts.limits import DEFAULT_BYTES, LARGEST_BYTES
 
 MOST: Final = 8  # of each direction, of one node
@@ -101,3 +101,32 @@ MadeArtifacts = Annotated[
     list[ArtifactStatus] | None,
     Field(max_length=MOST, description="Artifacts of the node, each in a NodeRecord."),
 ]
+
+
+class PassedArtifact(Model):
+    """An artifact of another run of the tree, which the inputs of this run name."""
+
+    digest: Annotated[str, StringConstraints(max_length=80)] = Field(
+        description="sha256 of its tar."
+    )
+    bytes: int = Field(ge=0, description="Size of its tar in bytes, without compression.")
+    files: int = Field(ge=0, description="Number of its files, folders and links.")
+    record: Annotated[str, StringConstraints(max_length=253)] = Field(
+        description="NodeRecord of the artifact."
+    )
+
+
+def digests_in(value: JsonValue) -> set[str]:
+    """The digests of all values in `value` that could be artifacts."""
+    found: set[str] = set()
+    left = [value]
+    while left:
+        one = left.pop()
+        if isinstance(one, list):
+            left += one
+        elif isinstance(one, dict):
+            left += one.values()
+            digest = one.get("digest")
+            if isinstance(digest, str):
+                found.add(digest)
+    return found

@@ -6,10 +6,12 @@ from pydantic import Field, StringConstraints
 
 from waypost.api.base import UNIQUE_ITEMS, Model
 from waypost.api.kinds.agent import Budget
+from waypost.api.nodes.artifacts import PassedArtifact
 
 # Runs from the root to the deepest child, both included.
 MAX_LEVELS: Final = 5
 MAX_CHILDREN: Final = 1000  # runs below a root at the same time
+MAX_ARTIFACTS: Final = 32  # that the inputs of a child run name
 # In each run of a branch of the tree: the person who started it, and who raised its round.
 MAX_REQUESTERS: Final = 2 * MAX_LEVELS
 
@@ -66,6 +68,11 @@ class Parent(Model):
     budget: Budget | None = Field(
         default=None,
         description="Part of the budget of the parent that this run may use, over all its rounds.",
+    )
+    artifacts: list[PassedArtifact] | None = Field(
+        default=None,
+        max_length=MAX_ARTIFACTS,
+        description="Artifacts of runs above that the inputs of this run name.",
     )
     requesters: list[UserName] | None = Field(
         default=None,

@@ -1,12 +1,13 @@
 """What an attempt takes: the operator pins a record and a digest for each entry of artifacts.in.
 
-An expression can only choose between artifacts that checkpoints of this run name: the output of a
-model or of a program cannot name another one.
+An expression can only choose between artifacts that checkpoints of this run, of its child runs or
+of the runs above name: the output of a model or of a program cannot name another one.
 """
 
-from waypost.api.base import JsonObject, JsonValue
-from waypost.api.nodes.artifacts import ArtifactIn, ArtifactStatus
+from waypost.api.base import JsonObject
+from waypost.api.nodes.artifacts import ArtifactIn
 from waypost.api.workflow import Node
+from waypost.engine.state.artifacts import known
 from waypost.engine.state.inputs import Invalid
 from waypost.engine.state.transition import Transition
 from waypost.expressions.templates import RenderError, render_json
@@ -58,24 +59,15 @@ def _entry(
         several = [(str(index), one) for index, one in enumerate(value) if one is not None]
     else:
         several = [("", value)]
-    pinned = []
+    pinned, there = [], known(transition)
     for folder, one in several:
-        made = _named_by(transition, one)
+        digest = one.get("digest") if isinstance(one, dict) else None
+        made = there.get(digest) if isinstance(digest, str) else None
         if made is None:
             return (
-                f"expected an artifact that a node of this run has made, found {one!r:.120}; write "
-                "${nodes.<node>.artifacts.<name>}"
+                f"expected an artifact that a node of this run has made or its inputs name, found "
+                f"{one!r:.120}; write ${{nodes.<node>.artifacts.<name>}}"
             )
         content = Content(made.digest, made.bytes, made.files)
         pinned.append(PinnedArtifact(volume, folder, content, made.record))
     return pinned
-
-
-def _named_by(transition: Transition, value: JsonValue) -> ArtifactStatus | None:
-    """The artifact of a checkpoint of this run with the digest of `value`."""
-    digest = value.get("digest") if isinstance(value, dict) else None
-    for status in transition.node_statuses:
-        for made in status.artifacts or ():
-            if status.phase == "Succeeded" and made.digest == digest:
-                return made
-    return None

@@ -12,7 +12,7 @@ from waypost.api.changes import changed_child
 from waypost.api.state.child import ChildStatus
 from waypost.api.status import NodeStatus
 from waypost.compiler import node_settings
-from waypost.engine.nodes.children import leftovers, patches, requests, result, runs
+from waypost.engine.nodes.children import leftovers, patches, requests, result, rounds, runs
 from waypost.engine.nodes.kind import EngineKind
 from waypost.engine.scheduling import deadlines
 from waypost.engine.scheduling.inputs import resolve
@@ -57,6 +57,10 @@ def start(transition: Transition, path: str, inputs: Inputs) -> None:
             fact, child = None, patches.following(transition.observed, status, child)
     lent = in_total(transition.lent.get(path), status, continues=fact is not None)
     child = changed_child(child, budget=lent)
+    body = runs.manifest(transition, path, child, inputs=inputs.values, parent=parent)
+    if isinstance(body, Invalid):
+        transition.end(path, "Failed", Reason.INPUT_INVALID, body.message)
+        return
     transition.update(
         path,
         phase="Running",
@@ -68,9 +72,8 @@ def start(transition: Transition, path: str, inputs: Inputs) -> None:
         started_at=timestamps.timestamp(transition.now),
     )
     if fact is not None:
-        requests.repeat_round(transition, fact, child)
+        rounds.repeat(transition, fact, child)
     else:
-        body = runs.manifest(transition, path, child, inputs=inputs.values, parent=parent)
         transition.after.append(StartChild(path=path, manifest=body))
     transition.requeue_at(transition.now + requests.LOOK_AFTER)
 
@@ -156,6 +159,9 @@ def _create_again(transition: Transition, path: str, child: ChildStatus) -> None
         requests.stop(transition, path, Reason.INPUT_INVALID)
         return
     body = runs.manifest(transition, path, child, inputs=inputs.values, parent=parent)
+    if isinstance(body, Invalid):
+        requests.stop(transition, path, Reason.INPUT_INVALID)
+        return
     transition.after.append(StartChild(path=path, manifest=body))
 
 
@@ -171,7 +177,7 @@ def _continue(transition: Transition, path: str, child: ChildStatus, fact: Child
             requests.stop(transition, path, Reason.MISSING_REFERENCE)
             return
         if fact.requested_round < child.round:
-            requests.repeat_round(transition, fact, child)
+            rounds.repeat(transition, fact, child)
     requests.repeat(transition, fact, child)
     _show(transition, path, status, fact)
     transition.requeue_at(transition.now + _LOOK_AGAIN)

@@ -17,6 +17,7 @@ from waypost.gateway.authentication import Caller
 from waypost.gateway.payload_store import Objects
 from waypost.gateway.refusals import RefusalReason, Refused
 from waypost.kube import node_records, objects
+from waypost.kube.facts.children import root_uid
 from waypost.kube.payloads import RecordFact
 from waypost.ports.cluster import AlreadyExists, Cluster, Kind, NotFound, Obj
 from waypost.protocol.artifacts.request import Content
@@ -117,7 +118,7 @@ class ArtifactStore:
         return True
 
     async def find(self, caller: Caller, pinned: Pinned) -> Body:
-        """An artifact of the caller's run, with the digest that the operator pinned.
+        """An artifact of the caller's tree of runs, with the digest that the operator pinned.
 
         Raises:
             Refused: It does not exist, or is another one.
@@ -127,13 +128,12 @@ class ArtifactStore:
         fact = node_records.record_fact(body, limit=0) if body is not None else None
         if body is None or fact is None:
             raise Refused(RefusalReason.NOT_FOUND, f"NodeRecord {pinned.record} does not exist")
-        right = (fact.type, fact.run_uid, fact.owner_uid, fact.payload.digest) == (
+        right = (fact.type, fact.owner_uid, fact.payload.digest) == (
             "Artifact",
-            caller.ref.run_uid,
-            caller.ref.run_uid,
+            fact.run_uid,
             pinned.digest,
         )
-        if fact.problem or not right:
+        if fact.problem or not right or not await self._same_tree(caller, body, fact):
             text = f"NodeRecord {pinned.record} does not hold the artifact that was pinned"
             raise Refused(RefusalReason.DAMAGED, text)
         spec = objects.section(body, "spec")
@@ -141,6 +141,20 @@ class ArtifactStore:
         content = Content(fact.payload.digest, fact.payload.size, fact.files)
         size = place.get("compressedBytes")
         return Body(content, size if isinstance(size, int) else 0, self._pieces(spec, place))
+
+    async def _same_tree(self, caller: Caller, record: Obj, fact: RecordFact) -> bool:
+        """Whether a record is of the caller's run, or of a run with the same root."""
+        if fact.run_uid == caller.ref.run_uid:
+            return True
+        name = objects.text(objects.section(record, "spec"), "run")
+        try:
+            run = await self._cluster.get(
+                Kind.AGENT_WORKFLOW, namespace=caller.pod.namespace, name=name
+            )
+        except NotFound:
+            return False
+        uid = objects.text(objects.section(run, "metadata"), "uid")
+        return uid == fact.run_uid and root_uid(run) == root_uid(caller.run)
 
     async def _pieces(self, spec: JsonObject, place: JsonObject) -> AsyncIterator[bytes]:
         key = objects.text(spec, "object")

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from waypost.api import meta
 from waypost.api.base import JsonObject, JsonValue
 from waypost.api.meta import Condition
+from waypost.api.nodes.artifacts import ArtifactStatus, digests_in
 from waypost.api.state.usage import Usage
 from waypost.api.template.called import Called
 from waypost.kube.objects import condition_text, controller_uid, items, section, text
@@ -46,6 +47,7 @@ class ChildFact:
     finished: bool = False
     cancelled: bool = False  # by a person, or it was when it ran: it can begin no round
     outputs: JsonObject = field(default_factory=dict)
+    artifacts: tuple[ArtifactStatus, ...] = ()  # of its checkpoints that its outputs name
     usage: Usage | None = None
     waiting: str = ""  # what it waits for, in a few words
     awaiting: str = ""  # how to answer its open Approvals
@@ -95,6 +97,13 @@ def parent_uid(body: Any) -> str:
     return named if named and named == controller_uid(body) else ""
 
 
+def root_uid(body: Any) -> str:
+    """The uid of the run at the top of the tree that a run is in."""
+    if parent_uid(body):
+        return text(section(body, "spec", "parent"), "root")
+    return text(section(body, "metadata"), "uid")
+
+
 def effective_spec(body: Any) -> Any:
     """`spec` of a run with what its parent requests of it. Only the controller can request."""
     spec = body.get("spec") if isinstance(body, dict) else None
@@ -140,6 +149,7 @@ def child_fact(body: Any) -> ChildFact | None:
         finished=finished,
         cancelled=bool(text(status, "cancelledAt")) or spec.get("cancel") is True,
         outputs=section(status, "outputs"),
+        artifacts=_artifacts(status),
         usage=_usage(status),
         waiting=text(status, "waiting"),
         awaiting=_message(status, Condition.AWAITING_APPROVAL),
@@ -147,6 +157,25 @@ def child_fact(body: Any) -> ChildFact | None:
         stalled=refused if finished else condition_text(status, Condition.STALLED, "True"),
         result=condition_text(status, Condition.SUCCEEDED, "False"),
     )
+
+
+def _artifacts(status: JsonObject) -> tuple[ArtifactStatus, ...]:
+    listed = [
+        one
+        for node in items(status, "nodes")
+        if node.get("phase") == "Succeeded"
+        for one in items(node, "artifacts")
+    ]
+    named = digests_in(section(status, "outputs")) if listed else set()
+    found: dict[str, ArtifactStatus] = {}
+    for one in listed:
+        try:
+            made = ArtifactStatus.model_validate(one)
+        except ValidationError:
+            continue
+        if made.digest in named:
+            found.setdefault(made.digest, made)
+    return tuple(found.values())
 
 
 def _called(spec: JsonObject) -> Called:

@@ -33,7 +33,9 @@ _DEFINITION = wire_names(AgentWorkflowSpec, without=EDITABLE | {"parent"})
 
 
 # What stays as the operator created a child run.
-_CHANGED_BY_PARENT = frozenset({"cancel", "skipFinally", "suspend", "budget", "requesters"})
+_CHANGED_BY_PARENT = frozenset(
+    {"cancel", "skipFinally", "suspend", "budget", "requesters", "artifacts"}
+)
 _LINEAGE = wire_names(Parent, without=_CHANGED_BY_PARENT)
 
 

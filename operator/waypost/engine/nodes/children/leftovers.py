@@ -24,11 +24,14 @@ def clean_up(transition: Transition) -> None:
 
 
 def release(transition: Transition) -> None:
-    """Take the finalizer off the child runs whose end is in this status, or is of no use."""
+    """Take the finalizer off the child runs whose end is in this status, or is of no use. One whose
+    artifacts this run names stays: they would be deleted with it."""
+    kept = patches.keeping_artifacts(transition.node_statuses)
     for fact in transition.observed.children.values():
         node = transition.statuses.get(fact.path)
         waits = node is not None and node.phase in IN_POD and _names(node, fact)
-        if fact.held and not waits and (fact.finished or fact.deleting):
+        ended = fact.finished or fact.deleting
+        if fact.held and not waits and ended and fact.name not in kept:
             patch = patches.release(fact)
             transition.after.append(patch)
 

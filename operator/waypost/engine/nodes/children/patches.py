@@ -6,6 +6,7 @@ from typing import Final
 from waypost.api import meta
 from waypost.api.base import JsonObject
 from waypost.api.changes import changed_child
+from waypost.api.nodes.artifacts import PassedArtifact
 from waypost.api.state.child import ChildStatus
 from waypost.api.status import NodeStatus
 from waypost.engine.state.decision import After, PatchChild
@@ -66,15 +67,30 @@ def request(fact: ChildFact, wanted: Requests) -> PatchChild | None:
 
 
 def request_round(
-    fact: ChildFact, child: ChildStatus, *, latest: bool, requesters: list[str]
+    fact: ChildFact,
+    child: ChildStatus,
+    *,
+    latest: bool,
+    requesters: list[str],
+    artifacts: list[PassedArtifact] | None,
 ) -> PatchChild:
     """The patch that raises the round of a child, for these people, and makes it wait for its
-    parent again. It fails if the child has changed since it was observed."""
+    parent again. It fails if the child has changed since it was observed.
+
+    Args:
+        fact: The child.
+        child: What the status says of it.
+        latest: Whether the round takes its template as it is now.
+        requesters: The people who cannot answer its Approvals.
+        artifacts: Those that its inputs name; None to keep what it has.
+    """
     rerun: JsonObject = dict.fromkeys(("from", "outputs", "skip", "template", "requestedBy"))
     rerun["round"] = child.round
     parent: JsonObject = {"budget": _budget(child)}
     if requesters:
         parent["requesters"] = requesters
+    if artifacts:
+        parent["artifacts"] = [one.model_dump(by_alias=True, mode="json") for one in artifacts]
     spec: JsonObject = {"rerun": rerun, "parent": parent}
     if latest:
         rerun["template"] = "Latest"
@@ -111,13 +127,20 @@ def releases(observed: Observed) -> tuple[PatchChild, ...]:
     """The patches that release the child runs whose end is in the status of a finished run. One of
     a later round is left out: this copy of the run may be older."""
     named = {node.child.name: node.child for node in observed.status.nodes if node.child}
+    kept = keeping_artifacts(observed.status.nodes)
     return tuple(
         release(fact)
         for name, fact in observed.children.items()
-        if fact.held and (fact.finished or fact.deleting)
+        if fact.held and (fact.finished or fact.deleting) and name not in kept
         if fact.requests.cancel
         or ((child := named.get(name)) is not None and fact.requested_round <= child.round)
     )
+
+
+def keeping_artifacts(nodes: Iterable[NodeStatus]) -> set[str]:
+    """The names of child runs whose artifacts the checkpoints of these nodes name: the artifacts
+    would be deleted with them."""
+    return {node.child.name for node in nodes if node.child is not None and node.artifacts}
 
 
 def changes(actions: Iterable[After], fact: ChildFact) -> bool:

@@ -1,4 +1,4 @@
-"""What the parent requests of a child run: stop, suspend, a round. Repeated until it shows it."""
+"""What the parent requests of a child run: stop, suspend. Repeated until it shows it."""
 
 from datetime import timedelta
 from typing import Final
@@ -6,7 +6,6 @@ from typing import Final
 from waypost.api.changes import changed_child
 from waypost.api.state.child import ChildStatus
 from waypost.engine.nodes.children import patches
-from waypost.engine.nodes.gates.requesters import requesters
 from waypost.engine.state.transition import Transition
 from waypost.kube.facts.children import ChildFact, Requests
 from waypost.protocol.reasons import Reason
@@ -48,13 +47,3 @@ def ask(transition: Transition, fact: ChildFact, *, stopping: bool) -> None:
     patch = patches.request(fact, wanted)
     if patch is not None:
         transition.after.append(patch)
-
-
-def repeat_round(transition: Transition, fact: ChildFact, child: ChildStatus) -> None:
-    """Request the round that the status names. A local template is part of the definition of this
-    run, so its child run takes it as it is in this round."""
-    rerun = transition.spec.rerun
-    latest = fact.template.local or (rerun is not None and rerun.template == "Latest")
-    names = requesters(transition.observed)
-    patch = patches.request_round(fact, child, latest=latest, requesters=names)
-    transition.after.append(patch)

@@ -1,6 +1,10 @@
 """The end of a child run becomes the end of its node."""
 
+from dataclasses import replace
+from typing import Final
+
 from waypost.api.changes import changed_child
+from waypost.api.nodes.artifacts import MOST
 from waypost.api.state.child import ChildStatus
 from waypost.engine.nodes.children import patches
 from waypost.engine.scheduling import deadlines
@@ -9,6 +13,8 @@ from waypost.engine.state.transition import Transition
 from waypost.kube.facts.children import ChildFact
 from waypost.protocol import schema
 from waypost.protocol.reasons import Reason
+
+_ADVICE: Final = "put several folders into one"
 
 
 def never_began(fact: ChildFact, child: ChildStatus) -> bool:
@@ -42,8 +48,12 @@ def _succeed(transition: Transition, path: str, child: ChildStatus, fact: ChildF
         text = f"the outputs of run {fact.name} do not meet outputSchema: {listed}"
         fail(transition, path, child, Reason.OUTPUT_INVALID, text)
         return
+    if len(fact.artifacts) > MOST:
+        text = f"the outputs of run {fact.name} name {len(fact.artifacts)} artifacts, the limit is"
+        fail(transition, path, child, Reason.OUTPUT_INVALID, f"{text} {MOST}; {_ADVICE}")
+        return
     transition.update(path, child=changed_child(child, stopping=None))
-    transition.succeed(path, checkpoint(fact.outputs))
+    transition.succeed(path, replace(checkpoint(fact.outputs), artifacts=fact.artifacts))
 
 
 def fail(transition: Transition, path: str, child: ChildStatus, reason: Reason, text: str) -> None:

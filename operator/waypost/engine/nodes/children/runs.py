@@ -6,6 +6,7 @@ from waypost.api.template.called import Called
 from waypost.api.template.parent import MAX_CHILDREN, MAX_LEVELS, Parent
 from waypost.engine.nodes.gates.requesters import requesters
 from waypost.engine.slots.keys import keys_below
+from waypost.engine.state.artifacts import passed
 from waypost.engine.state.inputs import Invalid
 from waypost.engine.state.lent import as_budget
 from waypost.engine.state.transition import Transition
@@ -70,12 +71,16 @@ def lineage(transition: Transition, path: str) -> Parent | Invalid:
 
 def manifest(
     transition: Transition, path: str, child: ChildStatus, *, inputs: JsonObject, parent: Parent
-) -> JsonObject:
-    """The manifest of a child run."""
+) -> JsonObject | Invalid:
+    """The manifest of a child run; Invalid if its inputs name too many artifacts."""
+    artifacts = passed(transition, inputs)
+    if isinstance(artifacts, Invalid):
+        return artifacts
+    budget = as_budget(child.budget)
     return child_manifest(
         name=child.name,
         owner=transition.owner,
         template=template_of(transition, path),
         inputs=inputs,
-        parent=parent.model_copy(update={"budget": as_budget(child.budget)}),
+        parent=parent.model_copy(update={"budget": budget, "artifacts": artifacts or None}),
     )
