@@ -9,7 +9,7 @@ import socket
 import uuid
 
 from waypost import __version__
-from waypost.adapters import kopf_app
+from waypost.adapters import collector, kopf_app
 from waypost.adapters.clock import SystemClock
 from waypost.adapters.credentials import CredentialSource, find_credentials
 from waypost.adapters.evaluation import pool
@@ -97,6 +97,7 @@ async def _run(settings: Settings, tracer: Tracer) -> None:
     app = build_app(probed=controller, metrics=metrics.exposition)
     try:
         await passes(child.start)
+        collector.begin()
         async with serve(app, host=settings.http_host, port=settings.http_port):
             watch = _watch(controller, credentials, settings.namespaces)
             await run_operator(controller=controller, watch=watch, stop=asyncio.Event())

@@ -192,6 +192,8 @@ CONTENTS = [
     pytest.param({"content": [SENT, IMAGE]}, ["sent, message 4711", "[image/png, 98 bytes, not"],
                  id="text-and-picture"),
     pytest.param({"content": [IMAGE]}, ["[image/png, 98 bytes, not shown]"], id="picture"),
+    pytest.param({"content": [SENT, {**IMAGE, "data": "iVBORw0KGgo="}]},
+                 ["4711", "[image/png, 8 bytes"], id="text-and-the-head-of-a-picture"),
     pytest.param({"content": [AUDIO, SENT]}, ["4711", "[audio/wav, 98 bytes"], id="sound"),
     pytest.param({"content": [LINK]}, ["[link: file:///log (log, text/plain)]"], id="link"),
     pytest.param({"content": [EMBEDDED]}, ["a note"], id="embedded-text"),

@@ -25,9 +25,9 @@ GROWN_MIB: Final = 128
 SECONDS: Final = 60.0  # of one measurement; it is stopped after three times as many
 ROUNDS: Final = 3
 # The gateway validates in a thread, without a child process: the library holds the interpreter.
-GATEWAY_HELD_MS: Final = 1000
+GATEWAY_HELD_MS: Final = 250
 # The gateway has more memory: a value of 32 MiB alone takes some hundred as Python objects.
-GATEWAY_MIB: Final = 512
+GATEWAY_MIB: Final = 256
 
 
 def main() -> int:

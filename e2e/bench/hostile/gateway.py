@@ -10,6 +10,7 @@ import sys
 import time
 from typing import Any
 
+from waypost.adapters import collector
 from waypost.gateway import upload_limiter
 from waypost.gateway.authentication import Caller
 from waypost.gateway.output_validation import OutputValidator
@@ -27,6 +28,7 @@ async def measure(hostile: Hostile) -> dict[str, Any]:
     digest = ijson.digest(hostile.value)
     harmless = ijson.canonical("x" * 1_100_000)
     validator = OutputValidator()
+    collector.begin()
     await validator.work(_judged, validator, hostile, harmless, ijson.digest(json.loads(harmless)))
     before, started = reset_peak(), time.perf_counter()
     async with Watchdog() as watchdog:

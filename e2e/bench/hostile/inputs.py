@@ -68,7 +68,7 @@ EXPRESSIONS: Final[tuple[tuple[str, str, str], ...]] = (
     ("json-of-json", "quotes", _nested("json", 22, "inputs.quotes")),
     ("json-of-controls", "controls", _nested("json", 10, "inputs.controls")),
     ("quote-of-quote", "quotes", _nested("strings.quote", 18, "inputs.quotes")),
-    ("sums", "s", " + ".join(["inputs.s"] * 200)),
+    ("sums", "s", " + ".join([f"({' + '.join(['inputs.s'] * 11)})"] * 11)),
     ("doubling-in-maps", "one", "['aaaa']" + ".map(x, x + x + x + x)" * 12),
     ("doubling-lists", "one", "['aaaa']" + ".map(x, [x, x, x, x])" * 12),
     ("text-in-every-turn", "l", "inputs.l.map(a, inputs.s + string(a))"),
@@ -114,6 +114,13 @@ def _expressions() -> Iterator[Hostile]:
         ),
     ):
         yield Hostile(name, "expression", _spec(python("a", inputs={"v": made}), inputs={"l": [1]}))
+    # Many small objects: a collection of garbage visits each of them.
+    empty: list[Any] = [[] for _ in range(80_000)]
+    nodes = (
+        python("a", inputs={"v": "${inputs.l.size()}"}),
+        python("b", inputs={"v": "${inputs.l}"}),
+    )
+    yield Hostile("80000-lists", "expression", _spec(*nodes, inputs={"l": empty}))
     # Outputs of a megabyte, as an expression may read them.
     for name, output, source in (
         ("reads-a-mebibyte-of-numbers", [1] * 500_000, "nodes.a.output.size()"),

@@ -10,6 +10,7 @@ import sys
 import time
 from typing import Any, Final
 
+from waypost.adapters import collector
 from waypost.adapters.clock import SystemClock
 from waypost.adapters.evaluation import pool
 from waypost.adapters.evaluation.pool import ChildProcess
@@ -70,6 +71,7 @@ async def measure(hostile: Hostile) -> dict[str, Any]:
     )
     try:
         await passes(child.start)
+        collector.begin()
         await asyncio.to_thread(
             cluster.subscribe, controller.on_watch_event, asyncio.get_running_loop()
         )

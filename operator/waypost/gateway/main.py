@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import uvicorn
 
 from waypost import __version__
+from waypost.adapters import collector
 from waypost.adapters.credentials import find_credentials
 from waypost.adapters.http import build_app as build_probes
 from waypost.adapters.http import serve as serve_probes
@@ -78,6 +79,7 @@ async def _run(settings: GatewaySettings) -> None:
         gateway = assemble(settings, cluster=cluster, bucket=bucket, metrics=metrics)
         server = uvicorn.Server(uvicorn_config(gateway, settings))
         probes = build_probes(probed=Serving(server), metrics=metrics.exposition)
+        collector.begin()
         async with serve_probes(probes, host=settings.gateway_host, port=settings.http_port):
             sweeping = _sweeping(settings, cluster, bucket, metrics)
             try:
