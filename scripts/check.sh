@@ -24,6 +24,7 @@ check format $bin/ruff format --check .
 check types $bin/mypy operator/waypost node-images/runner/waypost_node node-images/agent/waypost_agent e2e tests examples scripts
 check layers $bin/lint-imports --no-cache
 check crds $bin/python -m waypost.api.crd.generate --check
+check views-schema $bin/python -m waypost.views.schema --check
 check chart-crds diff -r crds charts/waypost/files/crds
 check module-length $bin/python scripts/module_length.py
 

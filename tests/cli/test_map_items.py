@@ -8,11 +8,11 @@ import pytest
 from rich.console import Console
 from waypost.api.items.status import ItemsStatus
 from waypost.cli.report import render
-from waypost.cli.report.map_items import SHOWN, items_of_interest
-from waypost.cli.report.run_report import report
 from waypost.kube import node_records
 from waypost.kube.payloads import AttemptRef
 from waypost.protocol import ijson
+from waypost.views.run.describe import run_view
+from waypost.views.run.map_items import SHOWN, items_of_interest
 
 NOW = datetime(2026, 11, 23, 3, 10, tzinfo=UTC)
 RECORD = "brief-scan-items-0123456789"
@@ -108,7 +108,7 @@ def test_the_tree_of_a_run_has_them() -> None:
         },
     }
     out = Console(file=io.StringIO(), width=100)
-    out.print(render.tree(report(run, now=NOW)))
+    out.print(render.tree(run_view(run, now=NOW)))
     text = out.file.getvalue()  # type: ignore[attr-defined]
     assert "scan/1  item  Failed  2 attempts  NodeError: boom" in text
     assert "scan/2  item  Running  1 attempt" in text

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from waypost.cli.report.models_used import models_used
+from waypost.views.run.models_used import models_used
 
 
 def call(model: str = "gpt", provider: str | None = "main", **more: Any) -> dict[str, Any]:

@@ -51,6 +51,10 @@ def test_the_tree(api: Api, capsys: Captured) -> None:
     assert lines[9].startswith("├── review  approval  Waiting  ")
     assert lines[10] == "└── publish  python  Pending"
     assert "waiting  approval/notes-review" in printed
+    wanted = (
+        "stuck    review: it waits for an answer by ann, group sre  (waypost approve notes-review)"
+    )
+    assert wanted in printed
     assert "\x1b" not in printed, "neither our colours nor a model's own escapes"
 
 
@@ -332,3 +336,33 @@ def test_compensations_stand_apart(api: Api, capsys: Captured) -> None:
     assert document["nodes"][-1]["stage"] == "Compensating"
     assert document["nodes"][-1]["kind"] == "http"
     assert document["compensation"] == text
+
+
+def test_traces_without_the_right_to_read_them(api: Api, capsys: Captured) -> None:
+    serve(api, run())
+    name = ref(2).record_name("Trace")
+    path = f"{GROUP}/namespaces/{NAMESPACE}/noderecords/{name}"
+    api.refuse(path, status=403, message="ann cannot get noderecords")
+    assert "role waypost-view-payloads grants it" in load(api, capsys)[1]["note"]
+
+
+def test_where_the_time_before_an_attempt_went(api: Api, capsys: Captured) -> None:
+    found = run()
+    found["status"]["nodes"][0]["attempts"][1]["launchedAt"] = at(5)
+    serve(api, found)
+    pod = {
+        "metadata": {
+            "name": "p",
+            "uid": "p",
+            "creationTimestamp": at(6),
+            "labels": {"waypost.dev/run": "uid-1", "waypost.dev/attempt": "2"},
+            "annotations": {"waypost.dev/path": "draft"},
+        },
+    }
+    pull = {"reason": "Pulling", "firstTimestamp": at(7), "involvedObject": {"uid": "p"}}
+    pulled = {**pull, "reason": "Pulled", "firstTimestamp": at(9)}
+    api.items(f"/api/v1/namespaces/{NAMESPACE}/pods", pod)
+    api.items(f"/api/v1/namespaces/{NAMESPACE}/events", pull, pulled)
+    assert main(["trace", "notes"]) == 0
+    expected = "queued 5.0s (queue 1.0s, startup 1.0s, pull 2.0s, startup 1.0s)"
+    assert expected in capsys.readouterr().out

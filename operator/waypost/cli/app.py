@@ -16,6 +16,7 @@ from typer.main import get_command
 
 from waypost import __version__
 from waypost.cli.errors import CommandError, Exit
+from waypost.views.errors import CannotShow
 
 COMMANDS: Final[Mapping[str, str]] = {
     "runs": "waypost.cli.commands.runs",
@@ -84,4 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except CommandError as error:
         print(f"waypost: {error}", file=sys.stderr)
         return error.code
+    except CannotShow as error:
+        print(f"waypost: {error}", file=sys.stderr)
+        return Exit.FAILED
     return Exit.OK

@@ -8,7 +8,7 @@ import typer
 from waypost.cli.commands import options
 
 if TYPE_CHECKING:
-    from waypost.cli.report.run_report import RunReport
+    from waypost.views.models import RunView
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -51,7 +51,7 @@ def get(
         render.show(out, render.node_table(found, wide=output is Output.WIDE))
 
 
-def _document(found: "RunReport", output: Output) -> str:
+def _document(found: "RunView", output: Output) -> str:
     import json
 
     import yaml

@@ -100,9 +100,9 @@ def _cells(run: "Obj") -> tuple[str, ...]:
     from datetime import UTC, datetime
 
     from waypost.cli.report import format
-    from waypost.cli.report.run_report import report
+    from waypost.views.run.describe import run_view
 
-    shown = report(run, now=datetime.now(UTC))
+    shown = run_view(run, now=datetime.now(UTC))
     used = shown.usage
     total = (used.input_tokens or 0) + (used.output_tokens or 0) if used else 0
     estimated = bool(used and used.estimated_model_calls)

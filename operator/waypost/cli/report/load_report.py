@@ -1,41 +1,67 @@
 """Reads a run and what belongs to it from the cluster into a report."""
 
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 
+from waypost.api.meta import LABEL_RUN
 from waypost.cli.connection.cluster import Session, Target, find_run, with_cluster
-from waypost.cli.report.run_report import RunReport, report
 from waypost.cli.report.traces import load_approvals, load_traces
 from waypost.kube.objects import items, section, text
 from waypost.ports.cluster import ClusterError, Kind, Obj
+from waypost.views.models import RunView
+from waypost.views.related import Related
+from waypost.views.run.describe import run_view
 
 
-def load_report(target: Target, name: str, *, with_traces: bool) -> RunReport:
+def load_report(target: Target, name: str, *, with_traces: bool) -> RunView:
     """Read the run `name` and describe it; `with_traces` also reads the traces of its attempts.
 
     Raises:
         CommandError: the run does not exist or cannot be read.
     """
 
-    async def work(session: Session) -> RunReport:
+    async def work(session: Session) -> RunView:
         run = await find_run(session, name)
         approvals = await load_approvals(session, run["metadata"]["uid"])
         definition = await _definition(session, run)
         now = datetime.now(UTC)
-        found = report(run, now=now, approvals=approvals, definition=definition)
+        pods = await _optional(session, Kind.POD, labels=f"{LABEL_RUN}={run['metadata']['uid']}")
+        related = Related(approvals=approvals, definition=definition, pods=pods)
+        found = run_view(run, now=now, related=related)
         if not with_traces:
             return found
-        traces, records = await load_traces(session, found), await _items(session, run)
-        return report(
-            run,
-            now=now,
-            approvals=approvals,
-            traces=traces,
-            definition=definition,
-            records=records,
+        related = replace(
+            related,
+            traces=await load_traces(session, found),
+            records=await _items(session, run),
+            events=await _pulls(session) if pods else (),
         )
+        return run_view(run, now=now, related=related)
 
     return with_cluster(target, work)
+
+
+async def _optional(
+    session: Session, kind: Kind, *, labels: str = "", fields: str = ""
+) -> tuple[Obj, ...]:
+    """Objects that only add detail; none if the user may not read them."""
+    try:
+        found = await session.cluster.list(
+            kind, namespace=session.namespace, labels=labels, fields=fields
+        )
+    except ClusterError:
+        return ()
+    return found.items
+
+
+async def _pulls(session: Session) -> tuple[Obj, ...]:
+    """The Events on image pulls in the namespace: Events have no label of their run."""
+    found: tuple[Obj, ...] = ()
+    for reason in ("Pulling", "Pulled"):
+        selector = f"involvedObject.kind=Pod,reason={reason}"
+        found += await _optional(session, Kind.EVENT, fields=selector)
+    return found
 
 
 async def _items(session: Session, run: Obj) -> dict[str, Obj]:

@@ -11,15 +11,15 @@ from rich.tree import Tree
 
 from waypost.api.state.usage import Usage
 from waypost.cli.report import format
-from waypost.cli.report.run_report import (
-    ApprovalReport,
-    AttemptReport,
-    ItemsReport,
-    ModelReport,
-    NodeReport,
-    RunReport,
-)
 from waypost.kube.timestamps import parse_timestamp
+from waypost.views.models import (
+    ApprovalView,
+    AttemptView,
+    ItemsView,
+    ModelView,
+    NodeView,
+    RunView,
+)
 
 _STYLES: Final = {
     "Succeeded": "green",
@@ -53,7 +53,7 @@ def show(out: Console, what: Tree | Table | Text) -> None:
     out.print(what, no_wrap=True, overflow="ellipsis", crop=True)
 
 
-def headline(run: RunReport) -> Text:
+def headline(run: RunView) -> Text:
     """`release-notes  Running  3/7  12.1s  in demo`."""
     line = Text(run.name, style="bold")
     line.append("  ").append(run.phase, style=_STYLES.get(run.phase, "red"))
@@ -64,7 +64,7 @@ def headline(run: RunReport) -> Text:
     return line
 
 
-def details(run: RunReport) -> Iterator[Text]:
+def details(run: RunView) -> Iterator[Text]:
     """The lines below the headline: usage, budget, what the run waits for, why it failed."""
     if run.usage:
         yield Text(f"used     {format.usage(run.usage)}")
@@ -79,13 +79,17 @@ def details(run: RunReport) -> Iterator[Text]:
         yield Text(f"template {pin.name}, generation {pin.generation}, {pin.digest[:19]}")
     if run.waiting:
         yield Text(f"waiting  {format.tame(run.waiting)}")
+    for obstacle in run.obstacles:
+        where = f"{obstacle.node}: " if obstacle.node else ""
+        hint = f"  ({obstacle.command})" if obstacle.command else ""
+        yield Text(f"stuck    {where}{format.tame(obstacle.text, limit=400)}{hint}")
     if run.message and run.phase in ("Failed", "Rejected", "Cancelled", "Paused"):
         yield Text(f"why      {run.reason}: {format.tame(run.message, limit=1000)}")
     if run.compensation:
         yield Text(f"undo     {format.tame(run.compensation, limit=1000)}")
 
 
-def node_table(run: RunReport, *, wide: bool) -> Table:
+def node_table(run: RunView, *, wide: bool) -> Table:
     """One line per node, formatted as kubectl does."""
     columns = ["NODE", "KIND", "PHASE", "ATTEMPTS", "TIME", "TOKENS", "TOOLS", "COST"]
     columns += ["MODEL CALLS", "RE-ASKS", "WAITS", "JOB"] if wide else []
@@ -105,7 +109,7 @@ def node_table(run: RunReport, *, wide: bool) -> Table:
     return table
 
 
-def _cells(node: NodeReport) -> Row:
+def _cells(node: NodeView) -> Row:
     used = node.usage or Usage()
     total = (used.input_tokens or 0) + (used.output_tokens or 0)
     return (
@@ -120,20 +124,20 @@ def _cells(node: NodeReport) -> Row:
     )
 
 
-def _counts(items: ItemsReport) -> str:
+def _counts(items: ItemsView) -> str:
     """How many items of a map have a result: `12/60`, or `12/60, 1 failed`."""
     failed = f", {items.failed} failed" if items.failed else ""
     return f"{items.succeeded}/{items.total}{failed}"
 
 
-def _wide_cells(node: NodeReport) -> Row:
+def _wide_cells(node: NodeView) -> Row:
     used = node.usage or Usage()
     counts = (used.model_calls, used.reasks, used.provider_waits)
     job = node.attempts[-1].job if node.attempts else "-"
     return (*(str(number or "-") for number in counts), job)
 
 
-def _why(node: NodeReport) -> str:
+def _why(node: NodeView) -> str:
     if node.phase == "Succeeded":
         return _choice(node)
     if node.approval is not None and not node.finished_at:
@@ -145,14 +149,14 @@ def _why(node: NodeReport) -> str:
     return ": ".join(part for part in (node.reason, node.message) if part)
 
 
-def _choice(node: NodeReport) -> str:
+def _choice(node: NodeView) -> str:
     """What a first node has chosen and not accepted; "" of other nodes."""
     chosen = f"chose {node.chosen}" if node.chosen else ""
     rejected = f"not accepted: {', '.join(node.rejected)}" if node.rejected else ""
     return "; ".join(part for part in (chosen, rejected) if part)
 
 
-def tree(run: RunReport) -> Tree:
+def tree(run: RunView) -> Tree:
     """The run, its nodes, their attempts, and the calls made in each attempt."""
     top = trunk = Tree(headline(run), guide_style="dim")
     for node in run.nodes:
@@ -179,7 +183,7 @@ def tree(run: RunReport) -> Tree:
     return trunk
 
 
-def _add_items(branch: Tree, items: ItemsReport) -> None:
+def _add_items(branch: Tree, items: ItemsView) -> None:
     """The items of a map that failed, are open, or were repeated."""
     for item in items.listed:
         why = format.tame(": ".join(part for part in (item.reason, item.message) if part))
@@ -189,17 +193,17 @@ def _add_items(branch: Tree, items: ItemsReport) -> None:
         branch.add(Text(f"{items.more} more items failed, run or were repeated", style="dim"))
 
 
-def _begins(run: RunReport, node: NodeReport) -> str:
+def _begins(run: RunView, node: NodeView) -> str:
     """The title of the stage that begins with this node; "" if none does."""
     first = next(one for one in run.nodes if one.stage == node.stage)
     return _TITLES.get(node.stage or "", "") if node is first else ""
 
 
-def _add_attempt(branch: Tree, attempt: AttemptReport) -> None:
+def _add_attempt(branch: Tree, attempt: AttemptView) -> None:
     outcome = attempt.reason or ("Running" if attempt.started_at else "Pending")
     facts = [format.duration(attempt.seconds)]
     if (attempt.queue_seconds or 0) >= 1:
-        facts.append(f"queued {format.duration(attempt.queue_seconds)}")
+        facts.append(f"queued {format.duration(attempt.queue_seconds)}{_split(attempt)}")
     facts.append(format.usage(attempt.usage))
     carried = format.usage(attempt.carried)
     facts.append(f"from earlier attempts: {carried}" if carried else "-")
@@ -217,6 +221,14 @@ def _add_attempt(branch: Tree, attempt: AttemptReport) -> None:
         inner.add(Text(f"trace: {format.tame(attempt.trace.note)}", style="dim"))
     if attempt.trace.dropped:
         inner.add(Text(_more_entries(attempt.trace.dropped), style="dim"))
+
+
+def _split(attempt: AttemptView) -> str:
+    """` (queue 0.4s, pull 3.1s)`: the parts before the start of an attempt, if they are known."""
+    parts = [part for part in attempt.segments if part.name != "work"]
+    if len(parts) < 2:
+        return ""
+    return f" ({', '.join(f'{part.name} {format.duration(part.seconds)}' for part in parts)})"
 
 
 def _line(name: str, kind: str, outcome: str, facts: list[str], *, why: str) -> Text:
@@ -268,7 +280,7 @@ def _said(entry: dict[str, Any]) -> tuple[str, str, bool]:
             return str(other), "", True
 
 
-def _asked(approval: ApprovalReport) -> str:
+def _asked(approval: ApprovalView) -> str:
     """`approval release-notes-review-1-7c1f Approved by ann`."""
     asked = approval.approvers
     whom = (
@@ -288,7 +300,7 @@ def _asked(approval: ApprovalReport) -> str:
     return " ".join(part for part in parts if part)
 
 
-def _model_line(used: ModelReport) -> str:
+def _model_line(used: ModelView) -> str:
     provider = f" ({used.provider})" if used.provider else ""
     facts = [
         format.count(used.calls, "call"),

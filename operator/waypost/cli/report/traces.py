@@ -5,12 +5,12 @@ from typing import Final
 
 from waypost.api.meta import LABEL_RUN
 from waypost.cli.connection.cluster import Session
-from waypost.cli.report.models_used import models_used
-from waypost.cli.report.run_report import AttemptKey, RunReport, TraceReport
 from waypost.kube import node_records
 from waypost.kube.payloads import AttemptRef
-from waypost.ports.cluster import Kind, NotFound, Obj
+from waypost.ports.cluster import Kind, NotFound, Obj, Rejected
 from waypost.protocol.work import trace_from_json
+from waypost.views.models import AttemptKey, RunView, TraceView
+from waypost.views.run.models_used import models_used
 
 _AT_ONCE: Final = 8  # concurrent requests
 
@@ -23,14 +23,14 @@ async def load_approvals(session: Session, run_uid: str) -> dict[str, Obj]:
     return {item["metadata"]["name"]: item for item in found.items}
 
 
-async def load_traces(session: Session, run: RunReport) -> dict[AttemptKey, TraceReport]:
+async def load_traces(session: Session, run: RunView) -> dict[AttemptKey, TraceView]:
     """The traces that a run's status names, by path and attempt number.
 
     Each is read by name: a list of NodeRecords would transfer every result as well.
     """
     turns = asyncio.Semaphore(_AT_ONCE)
 
-    async def ask(record: str, ref: AttemptRef) -> tuple[AttemptKey, TraceReport]:
+    async def ask(record: str, ref: AttemptRef) -> tuple[AttemptKey, TraceView]:
         async with turns:
             return (ref.path, ref.attempt), await _trace(session, record, ref)
 
@@ -46,24 +46,30 @@ async def load_traces(session: Session, run: RunReport) -> dict[AttemptKey, Trac
     return dict(await asyncio.gather(*wanted))
 
 
-async def _trace(session: Session, record: str, ref: AttemptRef) -> TraceReport:
+async def _trace(session: Session, record: str, ref: AttemptRef) -> TraceView:
     """The trace in a NodeRecord, checked as the operator checks it; or a note why there is none."""
     try:
         body = await session.cluster.get(Kind.NODE_RECORD, namespace=session.namespace, name=record)
     except NotFound:
-        return TraceReport(note=f"NodeRecord {record} does not exist any more")
+        return TraceView(note=f"NodeRecord {record} does not exist any more")
+    except Rejected as error:
+        if error.code != 403:
+            raise
+        return TraceView(
+            note=f"NodeRecord {record}: access denied; role waypost-view-payloads grants it"
+        )
     fact = node_records.record_fact(body, limit=node_records.LARGEST)
     if not fact.is_of("Trace", ref):
-        return TraceReport(note=f"NodeRecord {record} belongs to another attempt")
+        return TraceView(note=f"NodeRecord {record} belongs to another attempt")
     if fact.problem:
-        return TraceReport(note=f"NodeRecord {record}: {fact.problem}")
+        return TraceView(note=f"NodeRecord {record}: {fact.problem}")
     if not fact.payload.read:
-        return TraceReport(
+        return TraceView(
             note=f"the trace ({fact.payload.size:,} bytes) is in the gateway's object store"
         )
     try:
         trace = trace_from_json(fact.payload.value)
     except ValueError as error:
-        return TraceReport(note=f"NodeRecord {record}: {error}")
+        return TraceView(note=f"NodeRecord {record}: {error}")
     used = models_used(trace.entries)
-    return TraceReport(entries=trace.entries, models=used, dropped=trace.dropped)
+    return TraceView(entries=trace.entries, models=used, dropped=trace.dropped)

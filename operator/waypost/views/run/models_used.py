@@ -5,31 +5,31 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from waypost.api.base import JsonObject
-from waypost.cli.report.run_report import ModelReport
+from waypost.views.models import ModelView
 
 # A node has up to six models, but the name is the one that a provider puts into its answer.
 _MODELS: Final = 20
 _OTHERS: Final = "(others)"
 
 
-def models_used(entries: Iterable[JsonObject]) -> list[ModelReport]:
+def models_used(entries: Iterable[JsonObject]) -> list[ModelView]:
     """One report for each provider and model, in the order of their first calls.
 
     Replayed answers are left out: the attempt that asked for them has counted them.
     """
-    found: dict[tuple[str, str], ModelReport] = {}
+    found: dict[tuple[str, str], ModelView] = {}
     for entry in entries:
         if entry.get("type") != "model" or entry.get("replayed") is True:
             continue
         key = (str(entry.get("provider") or ""), str(entry.get("model") or ""))
         if key not in found and len(found) >= _MODELS:
             key = ("", _OTHERS)
-        sums = found.get(key) or ModelReport(provider=key[0] or None, model=key[1])
+        sums = found.get(key) or ModelView(provider=key[0] or None, model=key[1])
         found[key] = _with(sums, entry)
     return list(found.values())
 
 
-def _with(sums: ModelReport, entry: JsonObject) -> ModelReport:
+def _with(sums: ModelView, entry: JsonObject) -> ModelView:
     cost = _money(entry.get("costUSD"))
     known = sums.cost_usd
     return sums.model_copy(

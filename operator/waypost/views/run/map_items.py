@@ -8,7 +8,6 @@ from waypost.api.items.states import FAILED, ItemState, parse_states
 from waypost.api.items.status import ItemsStatus
 from waypost.kube.items.open_items import reason_of
 from waypost.kube.node_records import LARGEST, record_fact
-from waypost.ports.cluster import Obj
 
 SHOWN: Final = 20
 _NAMES: Final = {
@@ -25,9 +24,9 @@ _OPEN: Final = frozenset("RXBH")
 
 
 def items_of_interest(
-    path: str, items: ItemsStatus, sealed: Obj | None
+    path: str, items: ItemsStatus, sealed: JsonObject | None
 ) -> tuple[list[JsonObject], int]:
-    """The items to list, as fields of an ItemReport, and how many more there are.
+    """The items to list, as fields of an ItemView, and how many more there are.
 
     Args:
         path: The path of the map.
@@ -65,7 +64,7 @@ def _chosen(states: list[ItemState]) -> Iterator[int]:
     )
 
 
-def _content(sealed: Obj | None) -> dict[str, Any]:
+def _content(sealed: JsonObject | None) -> dict[str, Any]:
     fact = record_fact(sealed, limit=LARGEST) if sealed else None
     value = fact.payload.value if fact is not None and not fact.problem else None
     return value if isinstance(value, dict) else {}

@@ -1,0 +1,103 @@
+"""Approvals: the list of open questions, and one question with what follows from a yes."""
+
+from collections.abc import Iterator
+
+from pydantic import ValidationError
+
+from waypost.api.approval import ApprovalSpec, ApprovalStatus
+from waypost.api.base import JsonObject
+from waypost.api.kinds.approval import Approvers
+from waypost.api.kinds.table import kind_of
+from waypost.compiler.definition import Definition
+from waypost.compiler.node_settings import effect_of
+from waypost.kube.objects import section, text
+from waypost.protocol.text import shorten
+from waypost.views.documents import ApprovalRow, NextNode, Question
+from waypost.views.errors import CannotShow
+
+_MESSAGE = 200  # characters of it in a list
+
+
+def approval_row(approval: JsonObject) -> ApprovalRow:
+    """One line of the list. Raises CannotShow."""
+    spec, status = _parsed(approval)
+    metadata = section(approval, "metadata")
+    return ApprovalRow(
+        name=text(metadata, "name"),
+        namespace=text(metadata, "namespace"),
+        run=spec.run,
+        path=spec.path,
+        state="Expired" if status.expired else status.state,
+        message=shorten(spec.message, _MESSAGE),
+        approvers=_people(spec.approvers),
+        votes=status.votes,
+        created_at=text(metadata, "creationTimestamp") or None,
+        expires_at=spec.expires_at,
+        decided_by=status.decided_by,
+    )
+
+
+def question(approval: JsonObject, definition: Definition | None, *, note: str = "") -> Question:
+    """One question with everything that a person needs to decide.
+
+    Args:
+        approval: The Approval object.
+        definition: That of its run; None if it cannot be read.
+        note: Why it cannot be read.
+
+    Raises:
+        CannotShow: The object does not have the known form.
+    """
+    spec, status = _parsed(approval)
+    metadata = section(approval, "metadata")
+    return Question(
+        name=text(metadata, "name"),
+        namespace=text(metadata, "namespace"),
+        run=spec.run,
+        path=spec.path,
+        state="Expired" if status.expired else status.state,
+        message=spec.message,
+        context=spec.context,
+        answer_schema=spec.answer_schema,
+        approvers=_people(spec.approvers),
+        requesters=list(spec.requesters or ()),
+        required=spec.approvers.required or 1,
+        votes=status.votes,
+        expires_at=spec.expires_at,
+        decided_by=status.decided_by,
+        decided_at=status.decided_at,
+        reason=status.reason,
+        digest=spec.request_digest,
+        then=list(_next(spec.path, definition)) if definition is not None else [],
+        note=note or None,
+    )
+
+
+def _parsed(approval: JsonObject) -> tuple[ApprovalSpec, ApprovalStatus]:
+    name = text(section(approval, "metadata"), "name")
+    try:
+        spec = ApprovalSpec.model_validate(approval.get("spec") or {})
+        return spec, ApprovalStatus.model_validate(approval.get("status") or {})
+    except ValidationError as error:
+        message = f"Approval {name} cannot be read: {error.errors()[0]['msg']}"
+        raise CannotShow(message) from error
+
+
+def _people(approvers: Approvers) -> list[str]:
+    return [*(approvers.users or ()), *(f"group {group}" for group in approvers.groups or ())]
+
+
+def _next(path: str, definition: Definition) -> Iterator[NextNode]:
+    """The nodes after a gate, in topological order."""
+    graph = definition.graph
+    after = graph.downstream(path) if path in graph.nodes else frozenset()
+    for name in graph.order:
+        if name in after:
+            node = graph.nodes[name]
+            http = node.http
+            yield NextNode(
+                path=name,
+                kind=kind_of(node).name,
+                effect=effect_of(node),
+                destination=f"{http.method} {http.url}"[:300] if http is not None else None,
+            )
