@@ -100,15 +100,3 @@ Env = Annotated[
     ),
 ]
 ContainerResources = Annotated[Resources | None, Field(description="Compute resources.")]
-
-
-class Isolation(Model):
-    """Permissions of the pod of the node."""
-
-    service_account_name: str | None = Field(
-        default=None,
-        min_length=1,
-        max_length=253,
-        description="ServiceAccount of the pod, for example to pull private images. Its API "
-        "token is never mounted. Default: the namespace's default ServiceAccount.",
-    )

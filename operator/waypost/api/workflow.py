@@ -21,6 +21,7 @@ from waypost.api.base import (
 )
 from waypost.api.effects.compensate import Compensate
 from waypost.api.effects.retry import Retry
+from waypost.api.isolation.model import Isolation
 from waypost.api.kinds.agent import AgentDefaults, AgentKind, Budget
 from waypost.api.kinds.approval import ApprovalKind
 from waypost.api.kinds.container import ContainerKind
@@ -34,7 +35,7 @@ from waypost.api.modifiers.for_each import ForEach
 from waypost.api.modifiers.repeat import Repeat
 from waypost.api.nodes.artifacts import Artifacts
 from waypost.api.paths import NodePath, parse_path
-from waypost.api.pod import Isolation, Resources
+from waypost.api.pod import Resources
 from waypost.api.rerun import Rerun
 from waypost.api.template.local import MAX_LOCAL_TEMPLATES, LocalTemplate
 from waypost.api.template.parent import Parent, RequestedBy
@@ -222,6 +223,11 @@ class Defaults(Model):
         default=None,
         description="Default for resources of a node, merged by resource. "
         "limits.ephemeral-storage is also the size of /tmp.",
+    )
+    isolation: Isolation | None = Field(
+        default=None,
+        description="Default for isolation of a node: maps are merged by key, volumes by name; "
+        "each other field of the node replaces the default.",
     )
     agent: AgentDefaults | None = Field(default=None, description=AgentDefaults.__doc__)
 

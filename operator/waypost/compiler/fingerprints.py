@@ -1,9 +1,10 @@
 """The fingerprint of a node: a hash of all that determines its result. If it differs from the one
 of the checkpoint, a round runs the node again.
 
-Explicit and versioned (F5). It covers the kind block, inputs, `when`, schemas, the code, and the
-run inputs that the node uses. It does not cover what only determines when and how often it runs:
-retries, deadlines, limits, resources, defaults of this release, images of the operator, the round.
+Explicit and versioned (F5). It covers the kind block, inputs, `when`, schemas, the code, the
+volumes of its isolation, and the run inputs that the node uses. It does not cover what only
+determines where, when and how often it runs: the rest of isolation, retries, deadlines, limits,
+resources, defaults of this release, images of the operator, the round.
 It does not cover values of other nodes: a node downstream of one that runs again runs again anyway.
 """
 
@@ -19,6 +20,7 @@ from waypost.compiler.graph import Graph, evaluated_fields
 from waypost.compiler.kinds.kind import wire
 from waypost.compiler.kinds.table import compiler_kind
 from waypost.compiler.modifiers.table import modifier_of
+from waypost.compiler.node_settings import isolation_of
 from waypost.expressions.templates import paths_in
 from waypost.protocol import ijson
 
@@ -73,6 +75,9 @@ def _document(node: Node, spec: AgentWorkflowSpec, inputs: JsonObject) -> JsonOb
     }
     if node.artifacts is not None:
         document["artifacts"] = _artifacts(node.artifacts)
+    volumes = isolation_of(spec, node).volumes if kind_of(node).has_pod else None
+    if volumes:  # as for artifacts, the fingerprints of other nodes do not change
+        document["volumes"] = {one.name: wire(one) for one in volumes}
     modifier = modifier_of(node)
     if modifier is not None:  # only then: the fingerprints of other nodes do not change
         document[modifier.name] = modifier.fingerprinted(node)

@@ -1,10 +1,11 @@
-"""Timeouts, retries and effect of a node: its own fields, else the run's defaults."""
+"""Timeouts, retries, effect and isolation of a node: its own fields, else the run's defaults."""
 
 from dataclasses import dataclass
 from typing import Final
 
 from waypost.api.base import Effect, parse_duration
 from waypost.api.effects.retry import ExitCodes, Retry
+from waypost.api.isolation.model import Isolation, merged
 from waypost.api.workflow import AgentWorkflowSpec, Node
 from waypost.compiler.kinds.table import compiler_kind
 from waypost.protocol.reasons import Reason
@@ -44,6 +45,11 @@ def effect_of(node: Node) -> Effect:
     if node.effect is not None:
         return node.effect
     return compiler_kind(node).effect(node)
+
+
+def isolation_of(spec: AgentWorkflowSpec, node: Node) -> Isolation:
+    """The isolation of a node with a pod (S370)."""
+    return merged(spec.defaults.isolation if spec.defaults else None, node.isolation)
 
 
 def retries_of(spec: AgentWorkflowSpec, node: Node) -> Retries:

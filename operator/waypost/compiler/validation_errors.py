@@ -12,14 +12,22 @@ from waypost.compiler.vocabulary import unknown_field
 _MAX: Final = 5
 
 
-def problems_of(error: ValidationError, model: type[BaseModel]) -> tuple[Problem, ...]:
-    """The first problems that `model` reports about an object, at most five."""
+def problems_of(
+    error: ValidationError, model: type[BaseModel], at: str = ""
+) -> tuple[Problem, ...]:
+    """The first problems that `model` reports about an object, at most five.
+
+    Args:
+        error: What the model reports.
+        model: The model.
+        at: The field of the spec that has the object; "" for the spec itself.
+    """
     details = error.errors(include_url=False)[:_MAX]
-    return tuple(_problem(dict(detail), model) for detail in details)
+    return tuple(_problem(dict(detail), model, at) for detail in details)
 
 
-def _problem(detail: dict[str, Any], model: type[BaseModel]) -> Problem:
-    place = words.place_of(detail)
+def _problem(detail: dict[str, Any], model: type[BaseModel], at: str) -> Problem:
+    place = ".".join(filter(None, (at, words.place_of(detail))))
     if detail["type"] == "extra_forbidden":
         *path, name = detail["loc"]
         parent = place.removesuffix(str(name)).rstrip(".") or "spec"

@@ -78,6 +78,9 @@ OUR_FIELD: Final[Mapping[str, str]] = {
     "run": "python.source of a node, or container.command",
     "id": "name",
     "serviceAccount": "isolation.serviceAccountName of a node",
+    "volumeMounts": "isolation.volumes of a node",
+    "podMetadata": "isolation.podLabels of a node",
+    "runtimeClass": "isolation.runtimeClassName of a node",
 }
 # word -> what to do instead today
 NOT_YET: Final[Mapping[str, str]] = {
@@ -86,7 +89,6 @@ NOT_YET: Final[Mapping[str, str]] = {
         "use an approval node, which a program can answer too",
     ),
     **dict.fromkeys(("cron", "schedule", "schedules"), "create the runs from a CronJob"),
-    **dict.fromkeys(("volumes", "volumeMounts"), "pass data by inputs and outputs"),
     **dict.fromkeys(("triggers", "trigger"), "create the runs from a CronJob or a program"),
     **dict.fromkeys(("cache", "memoize", "memoization"), "a round keeps what succeeded: see rerun"),
 }
@@ -96,6 +98,7 @@ _PAGES: Final[Mapping[str, str]] = {
     "forEach": "maps.md",
     "repeat": "loops.md",
     "concurrency": "concurrency.md",
+    "isolation": "isolation.md",
     "first": "first.md",
     "budget": "agent-nodes.md",
     "http": "http-nodes.md",

@@ -42,10 +42,10 @@ def row(id: str, name: str, path: str, known: tuple[str, ...], says: str) -> Any
         row("maps", "withItems", "spec.nodes[3]", NODE, "; did you mean forEach of a node?"),
         row(
             "not-there-yet",
-            "volumes",
+            "schedule",
             "spec.nodes[3]",
             NODE,
-            "; Waypost does not support it yet: pass data by inputs and outputs",
+            "; Waypost does not support it yet: create the runs from a CronJob",
         ),
         row("nothing-near", "xyz", "spec.budget", BUDGET, "; known fields: costUSD, tokens, "),
         row(

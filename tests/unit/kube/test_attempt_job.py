@@ -1,6 +1,7 @@
 """Manifests of an attempt: what the pod may and may not do, what rides along, what is escaped."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,6 +19,13 @@ from tests.support.play import Play, launches
 def launched(node: JsonObject, **fields: JsonValue) -> Launch:
     """The first attempt of this node."""
     return launches(Play(spec(node, **fields)).step())[0]
+
+
+def stored(node: JsonObject) -> Launch:
+    """The first attempt of this node in an installation with a gateway."""
+    play = Play(spec(node))
+    play.settings = replace(play.settings, gateway_url="http://gateway")
+    return launches(play.step())[0]
 
 
 def pod_of(launch: Launch) -> JsonObject:
@@ -326,6 +334,78 @@ def test_what_the_request_says() -> None:
     assert request["inputSchema"] == request["outputSchema"] == {"type": "object"}
     assert request["python"]["source"] == builders.SOURCE
     assert request["traceparent"].startswith("00-")
+
+
+VOLUMES = [
+    {"name": "models", "mountPath": "/models", "persistentVolumeClaim": {"claimName": "models"}},
+    {"name": "in", "mountPath": "/etc-app", "subPath": "a", "configMap": {"name": "settings"}},
+]
+
+
+@BOTH
+def test_s370_isolation_in_the_pod(node: JsonObject) -> None:
+    isolation: JsonObject = {
+        "runtimeClassName": "gvisor",
+        "hostUsers": False,
+        "shm": "128Mi",
+        "nodeSelector": {"pool": "batch"},
+        "tolerations": [{"key": "batch", "operator": "Exists"}],
+        "affinity": {"nodeAffinity": {}},
+        "priorityClassName": "low",
+        "podLabels": {"team": "a"},
+        "volumes": VOLUMES,
+    }
+    launch = launched(
+        {**node, "isolation": {"nodeSelector": {"b": "c"}}}, defaults={"isolation": isolation}
+    )
+    pod = pod_of(launch)
+    for field in ("runtimeClassName", "hostUsers", "affinity", "priorityClassName"):
+        assert pod[field] == isolation[field]
+    assert pod["nodeSelector"] == {"pool": "batch", "b": "c"}
+    assert pod["tolerations"][-1] == {"key": "batch", "operator": "Exists"}
+    assert len(pod["tolerations"]) == 3, "those for dead machines stay"
+    labels = launch.job["spec"]["template"]["metadata"]["labels"]
+    assert (labels["team"], labels[meta.LABEL_NODE]) == ("a", "a")
+    assert "team" not in launch.job["metadata"]["labels"]
+    for added in (
+        {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "128Mi"}},
+        {"name": "user-models", "persistentVolumeClaim": {"claimName": "models"}},
+        {"name": "user-in", "configMap": {"name": "settings"}},
+    ):
+        assert added in pod["volumes"]
+    for mount in (
+        {"name": "shm", "mountPath": "/dev/shm"},
+        {"name": "user-models", "mountPath": "/models"},
+        {"name": "user-in", "mountPath": "/etc-app", "subPath": "a", "readOnly": True},
+    ):
+        assert mount in pod["containers"][0]["volumeMounts"]
+
+
+def test_s370_sidecars_do_not_get_the_volumes_of_the_node() -> None:
+    node = container("a", isolation={"volumes": VOLUMES})
+    node["container"]["largeOutput"] = True
+    (sidecar,) = pod_of(stored(node))["initContainers"]
+    assert not [one for one in sidecar["volumeMounts"] if one["name"].startswith("user-")]
+
+
+TMP = {
+    "as-declared": ({"tmp": "64Mi"}, None, ("64Mi", "1Gi")),
+    "raises-the-limit": ({"tmp": "8Gi"}, None, ("8Gi", "8Gi")),
+    "below-the-declared-limit": ({"tmp": "2Gi"}, "4Gi", ("2Gi", "4Gi")),
+    "follows-the-limit": ({}, "4Gi", ("4Gi", "4Gi")),
+}
+
+
+@pytest.mark.parametrize(("isolation", "limit", "expected"), TMP.values(), ids=TMP)
+def test_s370_size_of_tmp(
+    isolation: JsonObject, limit: str | None, expected: tuple[str, str]
+) -> None:
+    own: Any = {"resources": {"limits": {"ephemeral-storage": limit}}} if limit else {}
+    artifacts = {"out": [{"name": "repo", "path": "/repo"}]}
+    pod = pod_of(stored(python("a", isolation=isolation, artifacts=artifacts, **own)))
+    sizes = {one["name"]: one.get("emptyDir", {}).get("sizeLimit") for one in pod["volumes"]}
+    assert (sizes["tmp"], sizes["artifact-0"]) == expected
+    assert pod["containers"][0]["resources"]["limits"]["ephemeral-storage"] == expected[1]
 
 
 def test_service_account_and_pull_policy() -> None:

@@ -93,6 +93,7 @@ def _launch(transition: Transition, node: Node, request: Request, rendered: Rend
         settings=transition.settings,
         deadline_seconds=timeout + node_settings.queue_timeout_of(transition.spec, node),
         default_resources=defaults.resources if defaults else None,
+        isolation=node_settings.isolation_of(transition.spec, node),
     )
     return Launch(path=request.path, attempt=request.attempt, job=job, config_map=config_map)
 

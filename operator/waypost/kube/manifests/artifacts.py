@@ -11,6 +11,8 @@ from waypost.protocol.artifacts import limits as protocol
 from waypost.protocol.artifacts.request import Artifacts, Content, Given, Taken
 
 _SHARED: Final = ("WAYPOST_POD_UID",)
+_STORAGE: Final = "ephemeral-storage"
+_DEFAULT_SIZE: Final = "256Mi"  # only if neither the node nor the installation limits storage
 # It holds a piece of the stream and the names in the folders that are open.
 _RESOURCES: Final = {
     "requests": {"cpu": "10m", "memory": "32Mi"},
@@ -101,12 +103,12 @@ def add_artifacts(
     if node.artifacts is None or artifacts is None:
         return
     program = pod["containers"][0]
-    tmp = next(volume for volume in pod["volumes"] if volume["name"] == "tmp")
+    folder = {"sizeLimit": program["resources"]["limits"].get(_STORAGE, _DEFAULT_SIZE)}
     written = {one.path for one in node.artifacts.out or ()}
     written |= {one.path for one in node.artifacts.in_ or () if one.writable}
     mounts = []
     for path, volume in volumes_of(node).items():
-        pod["volumes"].append({"name": volume, "emptyDir": tmp["emptyDir"]})
+        pod["volumes"].append({"name": volume, "emptyDir": folder})
         mount = {"name": volume, "mountPath": path}
         program["volumeMounts"].append(mount if path in written else {**mount, "readOnly": True})
         mounts.append({"name": volume, "mountPath": f"{protocol.MOUNT}/{volume}"})

@@ -8,6 +8,7 @@ from typing import Final
 
 from waypost.api import meta
 from waypost.api.base import JsonObject
+from waypost.api.isolation.model import Isolation
 from waypost.api.pod import Resources
 from waypost.api.workflow import Node
 from waypost.kube import names
@@ -53,6 +54,7 @@ def attempt_manifests(
     settings: PodSettings,
     deadline_seconds: float,
     default_resources: Resources | None = None,
+    isolation: Isolation | None = None,
 ) -> tuple[JsonObject, JsonObject | None]:
     """The Job of an attempt and, if its request exceeds 8 KiB, the ConfigMap that it reads.
 
@@ -64,6 +66,7 @@ def attempt_manifests(
         settings: What the operator's settings add to node pods.
         deadline_seconds: queueTimeout + timeout: limits the pod while no operator runs.
         default_resources: The resources of spec.defaults, below those of the node.
+        isolation: The isolation of the node, with that of spec.defaults.
 
     Raises:
         TooLarge: The request does not fit a ConfigMap.
@@ -94,11 +97,12 @@ def attempt_manifests(
         volume=volume,
         deadline_seconds=deadline_seconds,
         default_resources=default_resources,
+        isolation=isolation or Isolation(),
     )
     if rendered.artifacts is not None:
         in_annotations[meta.ANNOTATION_ARTIFACTS] = rendered.artifacts.pins
     pod_metadata = {
-        "labels": metadata["labels"],
+        "labels": {**((isolation and isolation.pod_labels) or {}), **metadata["labels"]},
         "annotations": {**metadata["annotations"], **in_annotations},
         "finalizers": [meta.FINALIZER_RESULT],
     }

@@ -9,12 +9,15 @@ from typing import Any, Final
 
 from waypost.api import meta
 from waypost.api.base import JsonObject
+from waypost.api.isolation.model import Isolation
+from waypost.api.isolation.quantity import larger
 from waypost.api.kinds.table import work_of
 from waypost.api.pod import EnvVar, Resources
 from waypost.api.workflow import Node
 from waypost.kube.kinds.kind import OwnImages
 from waypost.kube.kinds.table import pod_kind
 from waypost.kube.manifests.artifacts import ArtifactPlan, add_artifacts, makes_artifacts
+from waypost.kube.manifests.isolation import add_isolation
 from waypost.kube.manifests.output_sidecar import add_output_sidecar
 from waypost.kube.manifests.security import container_security, pod_security
 from waypost.kube.secret_files import KeyFile, key_volume
@@ -75,17 +78,19 @@ def pod_spec(
     volume: JsonObject,
     deadline_seconds: float,
     default_resources: Resources | None,
+    isolation: Isolation,
 ) -> JsonObject:
     """The pod's spec.
 
     `volume` holds its request. `deadline_seconds` (queueTimeout + timeout) limits the pod while no
-    operator runs. `default_resources` are those of the run.
+    operator runs. `default_resources` are those of the run, `isolation` is that of the node.
     """
-    resources = _resources(settings, default_resources, work_of(node).resources)
+    resources = _resources(settings, isolation, default_resources, work_of(node).resources)
     container = _container(node, request, rendered, settings, resources)
-    # One limit for everything that the container writes: /tmp has no smaller limit.
+    # One limit for everything that the container writes: /tmp has a smaller one only if declared.
     grace = STOP_GRACE + (STORE_SECONDS if _stores_in_sidecar(node) else 0)
-    tmp = {"sizeLimit": container["resources"]["limits"].get(_STORAGE, _DEFAULT_TMP)}
+    storage = resources["limits"].get(_STORAGE, _DEFAULT_TMP)
+    tmp = {"sizeLimit": storage if isolation.tmp is None else isolation.tmp}
     pod: JsonObject = {
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
@@ -124,8 +129,7 @@ def pod_spec(
         pull_policy=settings.image_pull_policy,
         token=token,
     )
-    if node.isolation and node.isolation.service_account_name:
-        pod["serviceAccountName"] = node.isolation.service_account_name
+    add_isolation(pod, isolation)
     return pod
 
 
@@ -225,10 +229,14 @@ def _environment(
     return env
 
 
-def _resources(settings: PodSettings, *declared: Resources | None) -> JsonObject:
+def _resources(
+    settings: PodSettings, isolation: Isolation, *declared: Resources | None
+) -> JsonObject:
     """The installation's defaults under each of `declared`, the last of which has precedence."""
     requests: dict[str, Any] = dict(settings.default_requests)
     limits: dict[str, Any] = dict(settings.default_limits)
+    if isolation.tmp is not None and _STORAGE in limits:
+        limits[_STORAGE] = larger(limits[_STORAGE], isolation.tmp)
     for each in filter(None, declared):
         limits |= each.limits or {}
         requests |= each.requests or {}

@@ -81,7 +81,7 @@ def _folders(place: str, taken: list[ArtifactIn], given: list[ArtifactOut]) -> I
     listed = [(f"in[{at}]", one.path, bool(one.writable)) for at, one in enumerate(taken)]
     listed += [(f"out[{at}]", one.path, True) for at, one in enumerate(given)]
     for at, (field, path, _) in enumerate(listed):
-        problem = _path_problem(path)
+        problem = folder_problem(path)
         if problem:
             yield Problem(f"{place}.{field}.path", problem)
         for earlier, other, writable in listed[:at]:
@@ -89,22 +89,23 @@ def _folders(place: str, taken: list[ArtifactIn], given: list[ArtifactOut]) -> I
             if changed and not writable:
                 text = f"is the read-only folder of {earlier}; set writable: true there"
                 yield Problem(f"{place}.{field}.path", text)
-            elif not changed and _inside(path, other):
+            elif not changed and inside(path, other):
                 text = f"overlaps with {other} of {earlier}; use separate folders"
                 yield Problem(f"{place}.{field}.path", text)
 
 
-def _path_problem(path: str) -> str:
+def folder_problem(path: str) -> str:
+    """Why a folder of the pod cannot be mounted by a user; "" if it can."""
     if any(part in (".", "..") for part in path.split("/")):
         return "must not contain . or .."
     if path == "/tmp":
         return "is the folder for temporary files; use a folder in it, such as /tmp/data"
     for folder in _TAKEN:
-        if _inside(path, folder):
+        if inside(path, folder):
             return f"overlaps with {folder}, which the pod needs; use a folder such as /data/repo"
     return ""
 
 
-def _inside(one: str, other: str) -> bool:
+def inside(one: str, other: str) -> bool:
     """Whether one of the two folders is in the other, or they are the same."""
     return f"{one}/".startswith(f"{other}/") or f"{other}/".startswith(f"{one}/")
