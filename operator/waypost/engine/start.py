@@ -51,13 +51,23 @@ def start_ready(transition: Transition) -> None:
         if (judged or phase == "Failed") and closing_reason(transition) is not None:
             return
     if not transition.spec.suspend:
-        maps = items.in_progress(transition)
-        free -= items.start_items(transition, free, launch.launch, _is_closing)
-        if items.in_progress(transition) < maps:  # for what follows the maps that ended
-            transition.requeue_at(transition.now)
+        free -= _start_items(transition, free)
     if limited and free <= 0:
         # For the rest: the write of this status causes no pass.
         transition.requeue_at(transition.now)
+
+
+def _start_items(transition: Transition, free: int) -> int:
+    """Start items of maps, and how many attempts that were. Maps may end here, because the inputs
+    of their last items are invalid."""
+    in_progress = [path for path in transition.maps if not transition.ended(path)]
+    started = items.start_items(transition, free, launch.launch, _is_closing)
+    ended = [path for path in in_progress if transition.ended(path)]
+    for path in ended:
+        _judge_choices(transition, path)
+    if ended:  # for what follows these maps
+        transition.requeue_at(transition.now)
+    return started
 
 
 def _is_closing(transition: Transition) -> bool:

@@ -44,6 +44,8 @@ class AttemptsJudge(ProgramsJudge):
 
     def _follows(self, node: Node, story: AttemptStory, patience: Patience) -> list[Again | End]:
         """What may come after an attempt."""
+        if self._scenario.template is not None and not story.accepted:  # S107
+            node = replace(node, limit=0, once=False, codes=None, method="GET")
         if story.reason == "Succeeded":
             given = self._meanings.get(node.name)
             if node.loop is None or given is None:

@@ -140,10 +140,15 @@ def _gave(node: Node, pod: PodStory) -> tuple[str, Any] | None:
     return (_item_of(pod), meaning.output) if isinstance(meaning, Gave) else None
 
 
-def output(node: Node, entry: Obj, end: End, seen: Evidence) -> Iterator[Violation]:
-    """VM4: the output has in place of each item what its program gave, and null where it failed."""
+def output(
+    node: Node, entry: Obj, end: End, seen: Evidence, *, limited: bool
+) -> Iterator[Violation]:
+    """VM4: the output has in place of each item what its program gave, and null where it failed.
+
+    `limited`: the run was cancelled, or a deadline held for it or for the map.
+    """
     values = list_of(node, seen)
-    if unsealed_maps.is_unsealed(node, entry, seen):
+    if unsealed_maps.is_unsealed(node, entry, seen, limited=limited):
         given = [*_given(node, seen), *_last_given(node, seen)]
         yield from unsealed_maps.output(node, entry, end, seen, values=values, given=given)
         return

@@ -14,16 +14,29 @@ from tests.simulation.scenario.plan import RUN, Node
 from tests.simulation.watching.evidence import Evidence, Violation
 
 _ONE_PASS: Final = 12.0  # seconds between a refusal and the status that follows from it
+_PATIENCE: Final = 29.0  # how long a map that has to end waits for a record, in seconds
 
 
-def is_unsealed(node: Node, entry: Obj, seen: Evidence) -> bool:
-    """Whether a map ended without a record because the API server refused it permanently."""
+def is_unsealed(node: Node, entry: Obj, seen: Evidence, *, limited: bool) -> bool:
+    """Whether a map ended without a record because the API server refused it: permanently, or for
+    30 seconds when the map had to end (S69).
+
+    Args:
+        node: The map.
+        entry: Its status.
+        seen: What was seen of the run.
+        limited: Whether the run, or the map, had a deadline or was cancelled.
+    """
     ended, prefix = seen.ended[node.name], f"{RUN}-{node.name}-items-"
     refused = any(
         name.startswith(prefix) and ended - _ONE_PASS <= at <= ended
         for name, at in seen.refused_records.items()
     )
-    return refused and not section(entry, "items").get("sealed")
+    held = any(
+        name.startswith(prefix) and ended - last <= _ONE_PASS and ended - first >= _PATIENCE
+        for name, (first, last) in seen.held_records.items()
+    )
+    return (refused or (held and limited)) and not section(entry, "items").get("sealed")
 
 
 def output(

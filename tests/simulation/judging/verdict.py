@@ -73,7 +73,10 @@ class Judge(AttemptsJudge):
         if entry["phase"] != "Succeeded" or not node.has_pod:
             return
         if node.is_map:
-            yield from map_items.output(node, entry, choices.end_of(self._seen, entry), self._seen)
+            limits = (self._seen.cancelled_at, node.deadline, self._scenario.deadline)
+            limited = node.last or any(limit is not None for limit in limits)
+            end = choices.end_of(self._seen, entry)
+            yield from map_items.output(node, entry, end, self._seen, limited=limited)
             return
         given = self._meanings.get(node.name)
         if given is None:

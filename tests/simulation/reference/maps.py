@@ -112,9 +112,16 @@ class MapWatch:
         self._doomed: dict[str, int] = {}  # round in which a map was seen to have failed
 
     def written(self, write: Written) -> None:
-        """Take note of a request that the API server refused permanently."""
-        if write.request.kind is Kind.NODE_RECORD and write.result == "Rejected":
-            self._seen.refused_records[write.request.name] = write.at
+        """Take note of a NodeRecord that the API server refuses."""
+        if write.request.kind is not Kind.NODE_RECORD:
+            return
+        name, held = write.request.name, self._seen.held_records
+        if write.result == "Rejected":
+            self._seen.refused_records[name] = write.at
+        elif write.result in ("done", "unchanged", "AlreadyExists"):
+            held.pop(name, None)
+        else:
+            held[name] = (held.get(name, (write.at, 0.0))[0], write.at)
 
     def note(self, entry: Obj, now: float) -> Iterator[AttemptStory]:
         """Take note of a status; the attempts that it records for the first time."""

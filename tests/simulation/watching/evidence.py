@@ -106,6 +106,7 @@ class AttemptStory:
     stopped_at: float | None = None  # when a status first said so
     decided_at: float = 0.0  # at the earliest
     given_up: bool = False  # it was closed while its pods were on machines that had been silent
+    accepted: bool = True  # whether the status that recorded its end knew the definition of the run
     launched_at: str = ""
     ended_at: str = ""
 
@@ -183,6 +184,8 @@ class Evidence:
     jobs: dict[str, float] = field(default_factory=dict)  # uid -> created at
     records: dict[str, Obj] = field(default_factory=dict)  # NodeRecords by name, as last seen
     refused_records: dict[str, float] = field(default_factory=dict)  # permanently, and when last
+    # Those that are refused for now: since when, and when last.
+    held_records: dict[str, tuple[float, float]] = field(default_factory=dict)
     violations: list[Violation] = field(default_factory=list)
     run: Obj = field(default_factory=dict)  # as last seen
     decided_at: float = 0.0  # what is stored now, at the earliest
@@ -208,6 +211,12 @@ class Evidence:
     def nodes(self) -> dict[str, Obj]:
         """Checkpoints by path."""
         return {node["path"]: node for node in items(self.run, "status", "nodes")}
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether the last status does not say that the definition of the run cannot be used."""
+        found = items(self.run, "status", "conditions")
+        return not any(c["type"] == "Accepted" and c["status"] == "False" for c in found)
 
     def is_dropped(self, path: str) -> bool:
         """Whether the run no longer has the node of a path."""

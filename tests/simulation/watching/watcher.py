@@ -134,7 +134,7 @@ class Watcher:
         size = len(json.dumps(new, separators=(",", ":")))
         if size > _LARGEST_STATUS:
             self.blame("I15", f"the status takes {size} bytes")
-        self.seen.decided_at = self._decisions.earliest(self.now)
+        self.seen.decided_at = self._decisions.earliest(self.now, len(self.seen.records))
         spec = self._pins.note(section(before, "spec"), old, new, self.seen.violations)
         begins = self._rounds.note(spec, old, new, self.now)
         self.seen.violations += self._clocks.note(old, new, self.now, begins=begins)
@@ -231,6 +231,7 @@ class Watcher:
         elif entry.get("finishedAt"):
             story.finished_at, story.reason = self.now, entry.get("reason", "")
             story.pod_uid, story.ended_at = entry.get("podUid"), entry["finishedAt"]
+            story.accepted = self.seen.is_accepted
             pods = self.seen.pods_of(story.path, story.number)
             story.given_up = self._machines.have_lost(pods, self.now, self.seen.decided_at)
             self.tell(f"{story.path} attempt {story.number} ended: {story.reason}")

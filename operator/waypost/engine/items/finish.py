@@ -13,6 +13,7 @@ from waypost.engine.scheduling.unread import unread_records
 from waypost.engine.state.outcome import checkpoint
 from waypost.engine.state.transition import INLINE_ITEMS, Transition
 from waypost.expressions.values import Unavailable
+from waypost.kube.facts.jobs import WriteProblem, lasts_long
 from waypost.kube.facts.read_problems import ReadProblem
 from waypost.kube.items.open_map import OpenMap
 from waypost.kube.node_records import EVALUATED
@@ -48,9 +49,15 @@ def finish(transition: Transition, opened: OpenMap) -> None:
         return
     if opened.doomed is None:
         outcome = checkpoint(output)
-        held = transition.result_problem(path, outcome)
-        transition.succeed(path, outcome)
-        opened.held = held is not None and not held.permanent
+        problem = transition.result_problem(path, outcome)
+        opened.held = problem is not None and _is_held(transition, opened, problem)
+        if problem is not None and not problem.permanent and not opened.held:
+            opened.doomed = str(_ending(transition, opened))
+            _fail(transition, opened, output)
+            text = f"{transition.statuses[path].message}; its output could not be stored"
+            transition.update(path, message=shorten(f"{text}: {problem.message}", 1024))
+        else:
+            transition.succeed(path, outcome)
         if opened.held:
             return
     else:
@@ -60,11 +67,26 @@ def finish(transition: Transition, opened: OpenMap) -> None:
 
 def _cut(transition: Transition, opened: OpenMap, problem: ReadProblem) -> bool:
     """Whether the map ends without its results, because it has to end now and the problem lasts."""
-    late = deadlines.node_over(transition, opened.place.path) or deadlines.run_over(transition)
-    if not (late or transition.is_cancelled) or not problem.lasts_long(transition.now):
+    reason = _ending(transition, opened)
+    if reason is None or not problem.lasts_long(transition.now):
         return False
-    opened.doomed = str(Reason.DEADLINE_EXCEEDED if late else Reason.CANCELLED)
+    opened.doomed = str(reason)
     return True
+
+
+def _ending(transition: Transition, opened: OpenMap) -> Reason | None:
+    """Why the map has to end now; None if it may wait."""
+    path = opened.place.path
+    if deadlines.node_over(transition, path) or deadlines.run_over(transition):
+        return Reason.DEADLINE_EXCEEDED
+    return Reason.CANCELLED if transition.is_cancelled else None
+
+
+def _is_held(transition: Transition, opened: OpenMap, problem: WriteProblem) -> bool:
+    """Whether the map waits for a NodeRecord that the API server refuses: not if it always will,
+    and not for long if the map has to end now (S69)."""
+    ending = _ending(transition, opened) is not None
+    return not problem.permanent and not (ending and lasts_long(problem, transition.now))
 
 
 def records_with_results(
@@ -175,13 +197,13 @@ def _seal(transition: Transition, opened: OpenMap) -> str | None:
     """Store what a later round needs of the items.
 
     Returns:
-        The name of the NodeRecord; "" if the API server refuses it permanently, None if the map
-        has to wait for it.
+        The name of the NodeRecord; "" if the map ends without it, because the API server refuses it
+        permanently or the map has to end now; None if the map has to wait for it.
     """
     path = opened.place.path
     problem = transition.items_problem(path)
     if problem is not None:
-        opened.held = not problem.permanent
+        opened.held = _is_held(transition, opened, problem)
         if opened.held:
             transition.hold(path, problem)
         return None if opened.held else ""

@@ -1,10 +1,15 @@
 """Why nothing new may start in a run."""
 
+from typing import Final
+
+from waypost.api.items.states import ENDED, parsed_states
 from waypost.compiler import on_failure
 from waypost.engine.run import pausing
 from waypost.engine.scheduling import deadlines
 from waypost.engine.state.transition import Transition
 from waypost.protocol.reasons import Reason
+
+_NOT_SUCCEEDED: Final = ENDED - {"S"}
 
 
 def closing_reason(transition: Transition) -> Reason | None:
@@ -66,7 +71,15 @@ def _waits(transition: Transition, path: str) -> bool:
 def _will_fail(transition: Transition, path: str) -> bool:
     opened, items = transition.maps.get(path), transition.statuses[path].items
     reason = opened.doomed if opened is not None else items and items.doomed
-    return reason not in (None, Reason.CANCELLED, Reason.NOT_CHOSEN)
+    if reason in (None, Reason.CANCELLED, Reason.NOT_CHOSEN):
+        return False
+    if reason in (Reason.ITEMS_FAILED, Reason.OUTPUT_TOO_LARGE):
+        return True
+    # The items that are being stopped may still succeed, and the map with them (S180).
+    if opened is not None:
+        return opened.count(_NOT_SUCCEEDED) > 0
+    states = parsed_states((items and items.states) or "")
+    return any(state.letter in _NOT_SUCCEEDED for state in states)
 
 
 def _is_cut_short(transition: Transition) -> bool:

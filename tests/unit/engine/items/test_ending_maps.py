@@ -8,12 +8,13 @@ from waypost.api.items.status import ItemsStatus
 from waypost.engine.items import working
 from waypost.engine.rounds import replaced
 from waypost.engine.state.transition import INLINE_TOTAL, Transition
+from waypost.kube import names
 from waypost.kube.facts.jobs import WriteProblem
 
 from tests.support.builders import SETTINGS, python
 from tests.support.maps import items_of, mapped, output, programs, run_of, steps
 from tests.support.passes import decide
-from tests.support.play import Play, never_ends, raises, returns
+from tests.support.play import Ending, Play, never_ends, raises, returns
 
 
 def ending(**fields: Any) -> Play:
@@ -117,6 +118,53 @@ def test_s91_results_that_a_list_keeps_wait_for_their_block() -> None:
     assert (play.phases["scan"], play.reasons["scan"]) == ("Pending", "RecordRejected")
     play.overrides = {}
     assert play.finish().phases["scan"] == "Succeeded"
+
+
+@pytest.mark.parametrize(
+    ("last", "cancelled", "phase"),
+    [
+        pytest.param(never_ends(), True, "Cancelled", id="S69-after-a-cancel"),
+        pytest.param(returns(1), True, "Succeeded", id="S180-all-items-had-succeeded"),
+        pytest.param(returns(1), False, "Running", id="S69-not-without-a-cancel"),
+    ],
+)
+def test_a_map_that_has_to_end_does_not_wait_long_for_a_record(
+    last: Ending, cancelled: bool, phase: str
+) -> None:
+    play = Play(run_of(["a", "b"], mapped()), endings=programs(i1=[last]))
+    steps(play, 1)
+    _refuse_all_records(play)
+    if cancelled:
+        play.edit(cancel=True)
+    steps(play, 3)
+    assert play.phases["scan"] == "Running"
+    play.advance(31)
+    steps(play, 1)
+    assert play.phases["scan"] == phase
+
+
+def test_s69_the_output_of_a_map_does_not_keep_a_cancelled_run_either() -> None:
+    """All items have succeeded; only the list of their outputs needs a record."""
+    scan = mapped(forEach={"maxParallel": 2})
+    play = Play(run_of(["a", "b"], scan), endings={"scan": [returns("x" * 3000)]})
+    steps(play, 1)
+    _refuse_all_records(play)
+    steps(play, 2)
+    assert (play.phases["scan"], play.reasons["scan"]) == ("Running", "RecordRejected")
+    play.edit(cancel=True)
+    play.advance(31)
+    steps(play, 1)
+    entry = play.node("scan")
+    assert (entry.phase, entry.reason) == ("Cancelled", "Cancelled")
+    assert "its output could not be stored: quota" in (entry.message or "")
+
+
+def _refuse_all_records(play: Play) -> None:
+    """The API server refuses each NodeRecord of the map from now on."""
+    problem = WriteProblem("quota", permanent=False, since=play.now)
+    result = Transition(play.observe(), now=play.now, settings=SETTINGS).result_record("scan")
+    items = names.items_prefix(run=play.observe().name, path="scan")
+    play.overrides = {"write_problems": {result: problem, f"{items}-any": problem}}
 
 
 def _items_written(play: Play) -> list[str]:

@@ -81,6 +81,20 @@ def test_s324_a_map_that_fails_falls_out() -> None:
     assert play.phases["scan"] == "Failed"
 
 
+def test_s223_the_end_of_a_map_and_the_choice_are_in_one_write() -> None:
+    """Also if the map ends in the pass that begins it, because no item has valid inputs."""
+    tolerant: JsonObject = {"tolerate": "100%"}
+    scan = mapped(inputs={"v": "${nodes.ask.output.missing}"}, forEach=tolerant)
+    run = run_of(["a", "b"], python("ask"), scan, python("quick"), BEST)
+    play = Play(run, endings={"ask": [returns({})], "quick": [never_ends()]})
+    play.step()
+    while play.phases["scan"] in ("Pending", "Running"):
+        assert play.phases["best"] == "Waiting"
+        play.advance(0.2)
+        play.step()
+    assert (play.phases["scan"], play.phases["best"]) == ("Succeeded", "Succeeded")
+
+
 @pytest.mark.parametrize(
     ("asked", "again"),
     [

@@ -312,6 +312,34 @@ def test_s180_the_deadline_of_the_whole_map() -> None:
     assert play.launched == ["scan/0"]
 
 
+@pytest.mark.parametrize(
+    ("ending", "phases", "run"),
+    [
+        pytest.param(
+            returns(1), {"scan": "Succeeded", "user": "Succeeded"}, "Succeeded", id="in-time"
+        ),
+        pytest.param(
+            never_ends(), {"scan": "Failed", "user": "Skipped"}, "Failed", id="not-in-time"
+        ),
+    ],
+)
+def test_s180_items_that_are_stopped_may_still_succeed_and_the_map_with_them(
+    ending: Ending, phases: dict[str, str], run: str
+) -> None:
+    """What follows the map waits until that is known."""
+    user = python("user", inputs={"n": "${size(nodes.scan.output)}"})
+    document = run_of([1], mapped(deadline="10s"), user)
+    play = steps(Play(document, endings=programs(i0=[never_ends()])), 2)
+    play.advance(11)
+    with pytest.raises(Crash):
+        play.step(crash_after=1)  # so the stop of the attempt is only in the status
+    assert (items_of(play).doomed, play.phases["user"]) == ("DeadlineExceeded", "Pending")
+    play.endings = programs(i0=[ending])
+    play.advance()
+    assert play.finish().phases == phases
+    assert play.status.phase == run
+
+
 def test_s181_a_round_repeats_only_what_failed() -> None:
     play = Play(run_of(["a", "b", "c"], mapped()), endings=programs(i1=[raises(), returns("B")]))
     play.finish().rerun()

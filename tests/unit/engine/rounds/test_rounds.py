@@ -489,6 +489,23 @@ def test_s53_a_once_attempt_that_was_never_launched_is_decided_on_again(
     assert "its attempt had not started" in (push.disposition_message or "")
 
 
+def test_s84_a_once_node_that_is_decided_on_again_has_a_fresh_checkpoint() -> None:
+    """It waits for `draft`, which runs again: neither its deadline nor its inputs are known yet."""
+    push = container("push", effect="once", inputs={"v": "${nodes.draft.output}"}, deadline="1h")
+    play = never_launched(spec(python("draft"), push))
+    assert play.node("push").deadline_at is not None
+    play.rerun(**{"from": ["draft"]})
+    play.endings = {**play.endings, "draft": [never_ends()]}
+    for _ in range(3):
+        play.step()
+        play.advance(20)
+    entry = play.node("push")
+    assert entry.phase == "Pending"
+    assert (entry.round, entry.attempt) == (2, 1)
+    assert (entry.input_digest, entry.started_at, entry.deadline_at) == (None, None, None)
+    assert (entry.fingerprint, entry.disruptions, entry.launch_retries) == (None, None, None)
+
+
 def test_s53_a_once_attempt_that_nothing_has_changed_for_is_launched_in_the_new_round() -> None:
     play = never_launched()
     play.rerun(**{"from": ["tell"]}).finish()
