@@ -115,8 +115,16 @@ BOTH_LAUNCH = Scenario(
 )
 
 
-def test_a_job_that_is_made_again_after_a_look_is_excused() -> None:
-    violations, seen = play(BOTH_LAUNCH)
+@pytest.mark.parametrize(
+    "deleted_at",
+    [
+        pytest.param(0.4, id="looked-before-the-job"),
+        pytest.param(0.25, id="looked-for-pods-between-the-job-and-its-pod"),
+    ],
+)
+def test_a_job_that_is_made_again_after_a_look_is_excused(deleted_at: float) -> None:
+    deletion = replace(BOTH_LAUNCH.troubles[0], at=deleted_at)
+    violations, seen = play(replace(BOTH_LAUNCH, troubles=(deletion, *BOTH_LAUNCH.troubles[1:])))
     assert violations == []
     assert list(seen.relaunched.values()) == [False]
 
@@ -127,6 +135,7 @@ def test_a_job_that_is_made_again_after_a_look_is_excused() -> None:
         pytest.param([], 19.0, True, id="the run was read before the deletion"),
         pytest.param([], 21.0, False, id="the run was read after it"),
         pytest.param([9.0, 9.5], 21.0, True, id="it looked before the first Job was created"),
+        pytest.param([9.0, 10.1], 21.0, True, id="it looked for pods before there was one"),
         pytest.param([9.0, 10.5], 21.0, False, id="it looked for pods after that"),
         pytest.param([10.5, 9.5], 21.0, False, id="it looked for Jobs after that"),
         pytest.param([9.0], 21.0, False, id="it did not look for pods"),
@@ -134,8 +143,8 @@ def test_a_job_that_is_made_again_after_a_look_is_excused() -> None:
     ],
 )
 def test_who_may_create_a_job_again(looks: list[float], read_at: float, excused: bool) -> None:
-    """The first Job is created at 10.0, deleted at 20.0 minus what `now` leaves, and the second
-    one is created within the fence."""
+    """The first Job is created at 10.0 and its pod at 10.2. The Job is deleted, and the second one
+    is created within the fence."""
     jobs = Relaunches()
 
     def as_operator(name: str, *, at: float, entitled_at: float) -> bool:
@@ -150,6 +159,7 @@ def test_who_may_create_a_job_again(looks: list[float], read_at: float, excused:
     for at, kind in zip(looks, (Kind.JOB, Kind.POD), strict=False):
         copy_context().run(look, "b", at, kind)
     assert not copy_context().run(as_operator, "a", at=10.0, entitled_at=9.9)
+    jobs.has_pod({"metadata": {"ownerReferences": [{"name": "job"}]}}, 10.2)
     jobs.deleted("job", 20.0)
     assert copy_context().run(as_operator, "b", at=18.9, entitled_at=read_at) is excused
 

@@ -4,13 +4,14 @@ A person deletes the Job of an attempt. Then another operator, frozen since befo
 creates it under the same name while its fence still holds (A3), or a proxy repeats the request, or
 the request of another operator arrives that had looked before the first Job was created.
 Nothing else is excused: the second creator is not the first one, and has either neither written nor
-read the run since the deletion, or listed Jobs and pods within ten seconds, both before the first
-Job was created.
+read the run since the deletion, or has looked within ten seconds and could not see the first Job:
+it listed Jobs before that Job was created, and pods before its first pod was.
 """
 
 from typing import Final
 
-from waypost.ports.cluster import Kind
+from waypost.kube.objects import items
+from waypost.ports.cluster import Kind, Obj
 
 from tests.fakes.faults import Request
 from tests.support.virtual import PROCESS
@@ -27,6 +28,7 @@ class Relaunches:
         self._creators: dict[str, object] = {}
         self._created: dict[str, float] = {}
         self._deleted: dict[str, float] = {}
+        self._pods: dict[str, float] = {}  # when the first one was created
         self._looked: dict[tuple[object, Kind], float] = {}
 
     def read(self, request: Request, now: float) -> None:
@@ -55,6 +57,11 @@ class Relaunches:
         """Note that a Job is being deleted, or gone."""
         self._deleted.setdefault(name, now)
 
+    def has_pod(self, pod: Obj, now: float) -> None:
+        """Note that a pod was created."""
+        for owner in items(pod, "metadata", "ownerReferences"):
+            self._pods.setdefault(owner["name"], now)
+
     def created(self, name: str, now: float) -> bool:
         """Note that a Job was created; whether it is a second one that no operator can prevent.
 
@@ -68,6 +75,6 @@ class Relaunches:
         made, self._created[name] = self._created.get(name, now), now
         if deleted is None or creator is first:
             return False
-        looks = [self._looked.get((operator, kind), 0.0) for kind in (Kind.JOB, Kind.POD)]
-        unseen = now - _FENCE <= min(looks) and max(looks) < made
-        return entitled_at <= deleted or unseen
+        jobs, pods = (self._looked.get((operator, kind), 0.0) for kind in (Kind.JOB, Kind.POD))
+        unseen = jobs < made and pods < self._pods.get(name, float("inf"))
+        return entitled_at <= deleted or (unseen and now - _FENCE <= min(jobs, pods))

@@ -318,6 +318,7 @@ class Watcher:
             self.seen.pods[uid] = story = PodStory(
                 uid, metadata["name"], path, number, self.now, controller_uid(body), iteration
             )
+            self.relaunches.has_pod(body, self.now)
             self._alone(story)
             self.tell(f"pod of {path} {number}")
         if change == "DELETED":
@@ -349,8 +350,7 @@ class Watcher:
         """The finalizer goes only when the result is recorded, or nobody will ask for it."""
         attempt = self.seen.attempts.get((story.path, story.attempt))
         recorded = attempt is not None and attempt.finished_at is not None
-        dropped = self.seen.is_dropped(story.path)
-        if not recorded and not dropped and self.seen.deleted_at is None:
+        if not recorded and not self.seen.is_dropped(story.path) and self.seen.deleted_at is None:
             self.blame("I4", f"{story.path} {story.attempt}: its pod was let go unread")
 
     def _alone(self, new: PodStory) -> None:
