@@ -9,8 +9,8 @@ LOOPS = [
     row(
         "repeated-wait",
         workflow({"name": "a", "wait": {"duration": "1m"}, "repeat": LOOP}),
-        "node a has repeat, which only python, container, agent, http nodes can have; to wait "
-        "between iterations, set repeat.pause",
+        "node a has repeat, which only python, container, agent, http, workflow nodes can have; to "
+        "wait between iterations, set repeat.pause",
     ),
     row(
         "repeat-without-a-limit",

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from waypost.api.base import parse_duration
-from waypost.engine.attempts import launch, loops, lost_machines, watch
+from waypost.engine.attempts import launch, lost_machines, watch
 from waypost.engine.nodes import approval
-from waypost.engine.scheduling import deadlines
+from waypost.engine.scheduling import deadlines, loops
 from waypost.engine.scheduling.inputs import resolve
 from waypost.engine.state.transition import Transition
 from waypost.kube.facts.jobs import WriteProblem

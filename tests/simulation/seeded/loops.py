@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from waypost.api.base import parse_duration
 from waypost.api.changes import changed_loop
-from waypost.engine.attempts import loops
 from waypost.engine.rounds import begin
+from waypost.engine.scheduling import loops
 
 from tests.simulation.scenario.plan import Scenario
 from tests.simulation.seeded.hunting import bug

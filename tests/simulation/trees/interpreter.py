@@ -18,6 +18,7 @@ class RunState:
     attempts: dict[str, int] = field(default_factory=dict)
     children: dict[str, "RunState"] = field(default_factory=dict)
     tolerated: set[str] = field(default_factory=set)
+    iterations: dict[str, int] = field(default_factory=dict)  # of loops, that ended well
 
 
 def evaluate(tree: Tree, state: RunState) -> int | None:
@@ -39,7 +40,9 @@ def evaluate(tree: Tree, state: RunState) -> int | None:
 def _step(tree: Tree, state: RunState, step: Step, values: dict[str, int]) -> int | None:
     if step.name in state.done:
         return state.done[step.name]
-    if step.calls is not None:
+    if step.loop is not None:
+        value = _loop(tree, state, step)
+    elif step.calls is not None:
         child = state.children.setdefault(step.name, RunState(step.calls))
         value = evaluate(tree, child)
     else:
@@ -53,6 +56,22 @@ def _step(tree: Tree, state: RunState, step: Step, values: dict[str, int]) -> in
     return value
 
 
+def _loop(tree: Tree, state: RunState, step: Step) -> int | None:
+    """A loop over a template: each iteration is another run of it."""
+    assert step.loop is not None, "called for loops"
+    assert step.calls is not None, "only calls are repeated here"
+    for _ in range(step.loop.most):
+        child = state.children.setdefault(step.name, RunState(step.calls))
+        value = evaluate(tree, child)
+        if value is None:
+            return None
+        del state.children[step.name]
+        state.iterations[step.name] = state.iterations.get(step.name, 0) + 1
+        if state.iterations[step.name] >= step.loop.needed:
+            return value
+    return None
+
+
 def first_result(tree: Tree) -> int | None:
     """The output of the root after its first round; None if it fails."""
     return evaluate(tree, RunState(0))
@@ -60,10 +79,16 @@ def first_result(tree: Tree) -> int | None:
 
 def most_failures(tree: Tree, template: int = 0) -> int:
     """In how many rounds a run of a template can fail, if its nodes run one after another."""
-    return sum(
-        step.fails if step.calls is None else most_failures(tree, step.calls)
-        for step in tree.templates[template]
-    )
+    return sum(_failures(tree, step) for step in tree.templates[template])
+
+
+def _failures(tree: Tree, step: Step) -> int:
+    if step.calls is None:
+        return step.fails
+    inner = most_failures(tree, step.calls)
+    if step.loop is None:
+        return inner
+    return (inner + 1) * step.loop.needed  # each iteration, and a limit after each
 
 
 def most_attempts(tree: Tree) -> dict[str, int]:
@@ -73,7 +98,7 @@ def most_attempts(tree: Tree) -> dict[str, int]:
     for steps in tree.templates:
         repeats: dict[str, int] = {}  # how often a node may run again after others have used it
         for step in steps:
-            fails = step.fails if step.calls is None else most_failures(tree, step.calls)
+            fails = _failures(tree, step)
             before = sum(repeats[name] for name in step.needs)
             repeats[step.name] = before + (fails if step.tolerated else 0)
             if step.calls is None:

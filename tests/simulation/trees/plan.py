@@ -31,6 +31,15 @@ NUMBER: Final[Obj] = {
 
 
 @dataclass(frozen=True)
+class Loop:
+    """`repeat` of a call: how many iterations it needs, how many a round has, and the pause."""
+
+    needed: int
+    most: int
+    pause: float = 0.0
+
+
+@dataclass(frozen=True)
 class Step:
     """A node: a program, or the call of another template."""
 
@@ -42,6 +51,7 @@ class Step:
     needs: tuple[str, ...] = ()
     tolerated: bool = False  # onFailure: Continue, with a fallback
     local: bool = False  # the template that it calls is a local one of the body around it
+    loop: Loop | None = None  # of a call
 
 
 @dataclass(frozen=True)
@@ -81,7 +91,8 @@ def tree(seed: int) -> Tree:
         templates.append(tuple(steps))
     troubles = tuple(draw_trouble(draw, TROUBLES) for _ in range(draw.choice((0, 1, 1, 2, 3))))
     delivery: Literal["immediate", "rough"] = draw.choice(("immediate", "immediate", "rough"))
-    return Tree(seed, _with_local(seed, tuple(templates)), troubles, delivery, _budget(seed))
+    drawn = _with_loops(seed, _with_local(seed, tuple(templates)))
+    return Tree(seed, drawn, troubles, delivery, _budget(seed))
 
 
 def _budget(seed: int) -> int | None:
@@ -99,6 +110,25 @@ def _with_local(seed: int, templates: tuple[tuple[Step, ...], ...]) -> tuple[tup
         tuple(replace(s, local=s.calls is not None and draw.random() < share) for s in steps)
         for steps in templates
     )
+
+
+def _with_loops(seed: int, templates: tuple[tuple[Step, ...], ...]) -> tuple[tuple[Step, ...], ...]:
+    """The templates, with at most two calls that are repeated. A separate source of random numbers,
+    as for local ones."""
+    draw = random.Random(f"loops of {seed}")
+    left = draw.choice((0, 0, 1, 2))
+    drawn = []
+    for steps in templates:
+        changed = []
+        for step in steps:
+            if step.calls is not None and left and draw.random() < 0.7:
+                left -= 1
+                pause = draw.choice((0.0, 0.0, 3.0))
+                loop = Loop(needed=draw.randint(1, 3), most=draw.randint(1, 3), pause=pause)
+                step = replace(step, loop=loop)
+            changed.append(step)
+        drawn.append(tuple(changed))
+    return tuple(drawn)
 
 
 def _step(draw: random.Random, level: int, index: int, levels: int, before: list[str]) -> Step:
@@ -158,4 +188,15 @@ def _node(step: Step, *, agents: bool) -> Obj:
         return program(step.name, outputSchema=NUMBER, **fields)
     name = template_name(step.calls)
     call = {"template": name} if step.local else {"templateRef": {"name": name}}
+    if step.loop is not None:
+        until = f"${{index >= {step.loop.needed - 1} && self.output.n >= 0}}"
+        fields["repeat"] = {"until": until, "max": step.loop.most}
+        if step.loop.pause:
+            fields["repeat"]["pause"] = f"{step.loop.pause:.0f}s"
+        # Each iteration has other inputs, so a child run that is used twice is noticed.
+        fields["inputs"] = {
+            **inputs,
+            "last": "${previous.?output.?n.orValue(index)}",
+            "at": "${index}",
+        }
     return {"name": step.name, "workflow": call, "outputSchema": NUMBER, **fields}

@@ -148,11 +148,27 @@ class _Play:
         if found != expected:
             self.watcher.blame("VW2", f"{found} tokens, {len(ended)} programs used {expected}")
 
+    def _judge_iterations(self) -> None:
+        """An iteration has one child run, over all rounds (VL2)."""
+        repeated = {s.name: s.loop.needed for s in self.steps.values() if s.loop is not None}
+        counts: dict[tuple[str, str], int] = {}
+        for run in self.watcher.runs.values():
+            parent = section(run, "spec", "parent")
+            if parent.get("path") in repeated:
+                key = (parent["uid"], parent["path"])
+                counts[key] = counts.get(key, 0) + 1
+        for (uid, path), count in counts.items():
+            over = section(self.watcher.runs.get(uid, {}), "status").get("phase") == "Succeeded"
+            if count > repeated[path] or (over and count < repeated[path]):
+                self.watcher.blame("VL2", f"{path}: {count} child runs, {repeated[path]} needed")
+
     def _judge_programs(self) -> None:
         for key in self.world.ledger.doubled():
             self.watcher.blame("I2", f"started twice: {key}")
         if not self.tree.is_undisturbed:
             return
+        if not any(step.tolerated for step in self.steps.values()):
+            self._judge_iterations()
         most = most_attempts(self.tree)
         counts: dict[tuple[str, str], int] = {}
         for one in self.world.ledger.executions:
@@ -219,5 +235,7 @@ def described(tree: Tree) -> str:
 def _shown(step: Step) -> str:
     called = f"{'local ' if step.local else ''}t{step.calls}"
     what = f"calls {called}" if step.calls is not None else f"fails {step.fails}"
+    if step.loop is not None:
+        what += f", {step.loop.needed} times, {step.loop.most} a round, pause {step.loop.pause}"
     needs = f" after {' '.join(step.needs)}" if step.needs else ""
     return f"{step.name} {what}{needs}{' tolerated' if step.tolerated else ''}"

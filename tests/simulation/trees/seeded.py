@@ -8,7 +8,7 @@ import pytest
 from waypost.compiler import calls
 from waypost.engine.budget import shares, usage
 from waypost.engine.nodes import table, workflow
-from waypost.engine.nodes.children import requests, result
+from waypost.engine.nodes.children import patches, requests, result
 from waypost.engine.rounds import dispositions
 from waypost.engine.run import ending
 from waypost.engine.state.decision import ReleasePod
@@ -148,3 +148,22 @@ def _a_deleted_child_is_waited_for(patch: pytest.MonkeyPatch) -> None:
             fail(transition, path, child, reason, text)
 
     patch.setattr(result, "fail", patient)
+
+
+def _reaches_a_limit(planned: Tree) -> bool:
+    """Whether a loop needs more iterations than a round has, and nothing disturbs the tree."""
+    steps = [step for listed in planned.templates for step in listed]
+    loops = [step.loop for step in steps if step.loop is not None]
+    limited = any(loop.needed > loop.most for loop in loops)
+    return limited and planned.is_undisturbed and not any(step.tolerated for step in steps)
+
+
+@bug("VL2", "T11", focus=_reaches_a_limit)
+def _a_round_repeats_the_last_iteration(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(patches, "has_given_iteration", lambda status: False)
+
+
+@bug("VL2", "T11", "I11", focus=_reaches_a_limit)
+def _every_iteration_runs_in_the_same_child_run(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(patches, "following", lambda observed, status, child: child)
+    patch.setattr(workflow, "_can_continue", lambda *how: True)

@@ -104,6 +104,7 @@ class Watcher:
             self.blame("VW4", f"{_name(body)} names a record that does not exist")
 
     def _node(self, uid: str, before: Obj, node: Obj) -> None:
+        self._iteration(before, node)
         child, path = section(node, "child"), str(node["path"])
         if not child:
             return
@@ -121,6 +122,21 @@ class Watcher:
         if by_child and status.get("round", 1) < child["round"]:
             text_ = f"{path} took the end of round {status.get('round', 1)} of {_name(run)}"
             self.blame("VW3", f"{text_}, round {child['round']} was requested")
+
+    def _iteration(self, before: Obj, node: Obj) -> None:
+        """VL2: the number of a loop rises by one, after the child run of the iteration has ended
+        well in the round that was requested."""
+        loop, path = section(node, "loop"), node["path"]
+        old = next((n for n in items(before, "status", "nodes") if n["path"] == path), {})
+        was = section(old, "loop")
+        if not loop or not was or loop["number"] <= was["number"]:
+            return
+        child = section(old, "child")
+        run = self.runs.get(child.get("uid", ""), {})
+        status = section(run, "status")
+        well = status.get("phase") == "Succeeded" and status.get("round", 1) >= child["round"]
+        if loop["number"] != was["number"] + 1 or not well:
+            self.blame("VL2", f"{path} is in iteration {loop['number']} after {was['number']}")
 
     def _job(self, body: Obj) -> None:
         run = self.runs.get(controller_uid(body), {})

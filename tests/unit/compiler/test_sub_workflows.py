@@ -9,15 +9,24 @@ from tests.support.builders import python, spec
 
 CALL: JsonObject = {"name": "call", "workflow": {"templateRef": {"name": "review"}}}
 
+LOOP: JsonObject = {"until": "${self.output.don}", "max": 2}
+DONE: JsonObject = {"type": "object", "properties": {"done": {"type": "boolean"}}}
+
 
 @pytest.mark.parametrize(
     ("raw", "field", "says"),
     [
         pytest.param(
-            spec({**CALL, "repeat": {"until": "${true}", "max": 2}}),
-            "nodes.call.repeat",
+            spec({**CALL, "repeat": LOOP, "outputSchema": DONE}),
+            "nodes.call.repeat.until",
+            "don",
+            id="S433-until-has-the-type-of-the-outputs",
+        ),
+        pytest.param(
+            spec({**CALL, "forEach": {"items": "${[1]}"}}),
+            "nodes.call.forEach",
             "cannot be used with workflow",
-            id="S201-repeat",
+            id="S201-forEach",
         ),
         pytest.param(
             spec({**CALL, "workflow": {"templateRef": {"name": "${inputs.x}"}}}),

@@ -52,7 +52,7 @@ MODIFIER: Final = Modifier(
     attribute="repeat",
     variables=("index", "previous"),
     types=_types,
-    kinds=frozenset(("python", "container", "agent", "http")),
+    kinds=frozenset(("python", "container", "agent", "http", "workflow")),
     instead={
         "wait": "set repeat.pause on the node that is repeated",
         "approval": "ask again in another approval node, or rerun with from",

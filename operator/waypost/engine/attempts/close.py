@@ -7,12 +7,12 @@ from waypost.api.changes import changed_attempt
 from waypost.api.meta import EventReason
 from waypost.api.status import AttemptStatus
 from waypost.compiler import node_settings
-from waypost.engine.attempts import loops, lost_machines, outdated, retries, stored_results, traces
+from waypost.engine.attempts import lost_machines, outdated, retries, stored_results, traces
 from waypost.engine.attempts.judge import NOT_STARTED, judge_pod
 from waypost.engine.attempts.launched_as import kind_of_pod, output_schema_of
 from waypost.engine.budget import shares
 from waypost.engine.budget.usage import as_status_usage
-from waypost.engine.scheduling import deadlines
+from waypost.engine.scheduling import deadlines, loops
 from waypost.engine.scheduling.unread import unread_by
 from waypost.engine.slots import take as slots
 from waypost.engine.state.outcome import Failed, Outcome, Succeeded, reason_of

@@ -14,13 +14,14 @@ from waypost.api.status import NodeStatus
 from waypost.compiler import node_settings
 from waypost.engine.nodes.children import leftovers, patches, requests, result, rounds, runs
 from waypost.engine.nodes.kind import EngineKind
-from waypost.engine.scheduling import deadlines
+from waypost.engine.scheduling import deadlines, loops
 from waypost.engine.scheduling.inputs import resolve
 from waypost.engine.scheduling.unread import unread_by
 from waypost.engine.state.decision import StartChild
 from waypost.engine.state.inputs import Inputs, Invalid
 from waypost.engine.state.lent import in_total
 from waypost.engine.state.observed import Observed
+from waypost.engine.state.outcome import Succeeded
 from waypost.engine.state.transition import Transition
 from waypost.engine.state.usage import total
 from waypost.kube import timestamps
@@ -61,6 +62,8 @@ def start(transition: Transition, path: str, inputs: Inputs) -> None:
     if isinstance(body, Invalid):
         transition.end(path, "Failed", Reason.INPUT_INVALID, body.message)
         return
+    if fact is None and status.loop is not None:  # numbers the iterations that have begun
+        transition.update(path, attempt=(status.attempt or 0) + 1)
     transition.update(
         path,
         phase="Running",
@@ -94,12 +97,35 @@ def watch(transition: Transition, path: str) -> None:
     transition.update(path, usage=total((child.earlier, fact.usage)))
     ended = fact.has_ended(child.round) or result.never_began(fact, child)
     if ended or _will_not_begin(fact, child):
-        result.take(transition, path, child, fact)
+        outcome = result.take(transition, path, child, fact)
+        if outcome is not None:
+            _succeed(transition, path, child, outcome)
     elif fact.deleting:
         text = f"run {fact.name} was deleted before it had ended"
         result.fail(transition, path, child, Reason.CHILD_DELETED, text)
     else:
         _continue(transition, path, child, fact)
+
+
+def _succeed(transition: Transition, path: str, child: ChildStatus, outcome: Succeeded) -> None:
+    """End a node, or the iteration of one that is repeated, with the output of its child run. Each
+    iteration has a child run."""
+    if not loops.is_loop(transition, path):
+        transition.update(path, child=changed_child(child, stopping=None))
+        transition.succeed(path, outcome)
+        return
+    if unread := unread_by(transition, path):  # by repeat.until
+        transition.wait_to_read(path, unread)
+        return
+    if problem := transition.result_problem(path, outcome):
+        transition.without_record(path, problem)
+        return
+    transition.update(path, child=changed_child(child, stopping=None))
+    loops.end_iteration(transition, path, transition.as_stored(path, outcome))
+    status = transition.statuses[path]
+    if status.phase == "Backoff":
+        following = patches.following(transition.observed, status, child)
+        transition.update(path, child=following)
 
 
 def _will_not_begin(fact: ChildFact, child: ChildStatus) -> bool:
@@ -238,7 +264,7 @@ def needs_live_read(observed: Observed, status: NodeStatus, now: datetime) -> bo
     child = status.child
     if child is None:
         return False
-    if status.phase == "Pending":  # it may continue
+    if status.phase in ("Pending", "Backoff"):  # it may continue
         return child.uid is not None
     fact = observed.children.get(child.name)
     if fact is not None:

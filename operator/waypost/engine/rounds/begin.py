@@ -31,7 +31,7 @@ from waypost.compiler.problems import Problem
 from waypost.engine.nodes.children import patches as children
 from waypost.engine.rounds import dispositions, races, replaced, undone
 from waypost.engine.rounds.dispositions import Choice
-from waypost.engine.rounds.executions import attempts_since_iteration, may_have_run
+from waypost.engine.state.executions import attempts_since_iteration, may_have_run
 from waypost.engine.state.observed import Observed
 from waypost.engine.state.usage import total
 from waypost.kube import timestamps
@@ -158,12 +158,18 @@ def _continued(status: NodeStatus) -> LoopStatus | None:
     loop = status.loop
     if loop is None:
         return None
-    latest = status.latest_attempt
-    # After repeat.max iterations the last one has ended; during a pause the next one is current.
-    ended = attempts_since_iteration(status) == 0 and latest is not None
-    current = latest.iteration if latest is not None and ended else None
-    number = loop.number + (1 if current == loop.number else 0)
+    number = loop.number + (1 if _is_over(status, loop) else 0)
     return changed_loop(loop, number=number, begun=number)
+
+
+def _is_over(status: NodeStatus, loop: LoopStatus) -> bool:
+    """Whether the current iteration has succeeded: after repeat.max iterations it has, during a
+    pause the next one is current."""
+    if status.child is not None:
+        return children.has_given_iteration(status)
+    latest = status.latest_attempt
+    ended = attempts_since_iteration(status) == 0 and latest is not None
+    return ended and latest is not None and latest.iteration == loop.number
 
 
 def _with_undo_attempts(status: NodeStatus, known: Mapping[str, NodeStatus]) -> NodeStatus:

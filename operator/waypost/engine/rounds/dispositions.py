@@ -11,7 +11,7 @@ from waypost.api.workflow import AgentWorkflowSpec
 from waypost.compiler import node_settings, on_failure
 from waypost.compiler.graph import Graph
 from waypost.engine.rounds import races, replaced, undone
-from waypost.engine.rounds.executions import has_run_before, may_have_run
+from waypost.engine.state.executions import has_run_before, may_have_run
 from waypost.engine.state.observed import Observed
 from waypost.protocol.reasons import Reason
 
@@ -104,7 +104,8 @@ def _continues(
     its node starts."""
     if status.loop is None and status.child is None:
         return False
-    if status.child is None and status.fingerprint != observed.definition.fingerprints[path]:
+    compared = status.loop is not None or status.child is None
+    if compared and status.fingerprint != observed.definition.fingerprints[path]:
         return False
     dependencies = observed.definition.graph.dependencies[path].all
     return not any(choices[name].changes for name in dependencies)

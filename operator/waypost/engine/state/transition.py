@@ -361,6 +361,8 @@ class Transition:
         latest = status.latest_attempt
         if status.phase == "Running" and latest is not None and latest.iteration is not None:
             return self.attempt_ref(path, latest.number)
+        if status.phase == "Running" and status.loop is not None and status.child is not None:
+            return self.attempt_ref(path, status.attempt or 1)  # of an iteration
         # Not the round of the attempt: an output from rerun.outputs must not replace the attempt's.
         numbers = (status.round or 1, max(status.attempt or 0, 1))
         return AttemptRef(self.owner.name, self.owner.uid, path, *numbers)

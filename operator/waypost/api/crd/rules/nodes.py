@@ -15,7 +15,7 @@ POD_FIELDS: Final = ("timeout", "queueTimeout", "deadline", "retry", "effect", "
 # Fields about attempts, which a node with a child run does not have.
 OF_ATTEMPTS: Final = ("timeout", "retry", "effect", "isolation")
 
-REPEATED: Final = ("python", "container", "agent", "http")
+REPEATED: Final = ("python", "container", "agent", "http", "workflow")
 MAPPED: Final = ("python", "container", "agent", "http")
 
 

@@ -10,6 +10,7 @@ from waypost.api.nodes.artifacts import PassedArtifact
 from waypost.api.state.child import ChildStatus
 from waypost.api.status import NodeStatus
 from waypost.engine.state.decision import After, PatchChild
+from waypost.engine.state.executions import attempts_since_iteration
 from waypost.engine.state.lent import as_budget
 from waypost.engine.state.observed import Observed
 from waypost.kube import names
@@ -44,8 +45,16 @@ def in_next_round(observed: Observed, status: NodeStatus, *, continues: bool) ->
     if status.phase in ("Running", "Superseding"):
         return changed_child(child, stopping=child.stopping or str(Reason.SUPERSEDED))
     other = after_stop(observed, status, child)
-    same = continues or (child.uid is None and status.phase == "Pending")
+    unborn = child.uid is None and status.phase in ("Pending", "Backoff")
+    same = (continues and not has_given_iteration(status)) or unborn
     return child if other is not None and same else other
+
+
+def has_given_iteration(status: NodeStatus) -> bool:
+    """Whether the child run of a node with repeat has given the output of its iteration."""
+    child = status.child
+    began = status.loop is not None and child is not None and child.uid is not None
+    return began and attempts_since_iteration(status) == 0
 
 
 def is_superseded(status: NodeStatus) -> bool:

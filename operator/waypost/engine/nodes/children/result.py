@@ -8,7 +8,7 @@ from waypost.api.nodes.artifacts import MOST
 from waypost.api.state.child import ChildStatus
 from waypost.engine.nodes.children import patches
 from waypost.engine.scheduling import deadlines
-from waypost.engine.state.outcome import checkpoint, reason_of
+from waypost.engine.state.outcome import Succeeded, checkpoint, reason_of
 from waypost.engine.state.transition import Transition
 from waypost.kube.facts.children import ChildFact
 from waypost.protocol import schema
@@ -24,12 +24,14 @@ def never_began(fact: ChildFact, child: ChildStatus) -> bool:
     return late and (fact.cancelled or (child.stopping is not None and fact.requests.cancel))
 
 
-def take(transition: Transition, path: str, child: ChildStatus, fact: ChildFact) -> None:
-    """Take the result of a child run that has ended."""
+def take(
+    transition: Transition, path: str, child: ChildStatus, fact: ChildFact
+) -> Succeeded | None:
+    """The output of a child run that has ended; None if it gives none, which ends its node."""
     counts = fact.has_ended(child.round) and child.stopping != Reason.CHILD_CHANGED
     if fact.phase == "Succeeded" and counts and transition.statuses[path].phase == "Running":
-        _succeed(transition, path, child, fact)
-    elif child.stopping is not None:
+        return _output(transition, path, child, fact)
+    if child.stopping is not None:
         fail(transition, path, child, Reason.CANCELLED, f"run {fact.name} was stopped")
     elif fact.phase == "Cancelled" or not counts:
         text = f"run {fact.name} was cancelled"
@@ -38,22 +40,24 @@ def take(transition: Transition, path: str, child: ChildStatus, fact: ChildFact)
         why = fact.not_accepted if fact.phase == "Rejected" else fact.result
         text = f"run {fact.name} {fact.phase.lower()}: {why}"
         fail(transition, path, child, Reason.CHILD_FAILED, text)
+    return None
 
 
-def _succeed(transition: Transition, path: str, child: ChildStatus, fact: ChildFact) -> None:
+def _output(
+    transition: Transition, path: str, child: ChildStatus, fact: ChildFact
+) -> Succeeded | None:
     declared = transition.node(path).output_schema
     violations = schema.validate(declared, fact.outputs) if declared is not None else ()
     if violations:
         listed = "; ".join(str(violation) for violation in violations)
         text = f"the outputs of run {fact.name} do not meet outputSchema: {listed}"
         fail(transition, path, child, Reason.OUTPUT_INVALID, text)
-        return
+        return None
     if len(fact.artifacts) > MOST:
         text = f"the outputs of run {fact.name} name {len(fact.artifacts)} artifacts, the limit is"
         fail(transition, path, child, Reason.OUTPUT_INVALID, f"{text} {MOST}; {_ADVICE}")
-        return
-    transition.update(path, child=changed_child(child, stopping=None))
-    transition.succeed(path, replace(checkpoint(fact.outputs), artifacts=fact.artifacts))
+        return None
+    return replace(checkpoint(fact.outputs), artifacts=fact.artifacts)
 
 
 def fail(transition: Transition, path: str, child: ChildStatus, reason: Reason, text: str) -> None:
