@@ -56,7 +56,7 @@ class ClusterSettings(BaseSettings):
 
 
 class Settings(ClusterSettings):
-    """Settings of `run`."""
+    """Settings of `waypost operator`."""
 
     runner_image: str = Field(
         min_length=1, description="Image of python nodes: the Waypost runner. Required."

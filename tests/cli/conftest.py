@@ -22,6 +22,9 @@ class Api:
         self.asked: list[tuple[str, dict[str, list[str]]]] = []
         self.patched: list[tuple[str, Any]] = []
         self.on_patch: Callable[[str, Any], Answer] | None = None
+        self.created: list[tuple[str, Any]] = []
+        self.deleted: list[tuple[str, Any]] = []
+        self.user = "ann"
         self.kubeconfig = Path()
 
     def put(self, path: str, body: dict[str, Any], *, status: int = 200) -> None:
@@ -41,9 +44,32 @@ class Api:
             return self.answers.get(path, (404, {"kind": "Status", "message": "not found"}))
         return self.on_patch(path, body)
 
+    def create(self, target: str, body: Any) -> Answer:
+        """A POST: recorded, unless it is a review; then answered as the API server does."""
+        path = urlsplit(target).path
+        if path.endswith("/selfsubjectreviews"):
+            info = {"userInfo": {"username": self.user}} if self.user else {}
+            return 201, {"status": info}
+        if path.endswith("/selfsubjectaccessreviews"):
+            verb = body["spec"]["resourceAttributes"]["verb"]
+            return 201, {"status": {"allowed": verb in ("get", "list")}}
+        self.created.append((path, body))
+        name = body["metadata"].get("name") or f"{body['metadata']['generateName']}x7"
+        made = {**body, "metadata": {**body["metadata"], "name": name, "uid": "u"}}
+        return self.answers.get(f"POST {path}", (201, made))
+
+    def remove(self, target: str, body: Any) -> Answer:
+        """A DELETE: recorded, answered with success unless `put` says otherwise."""
+        path = urlsplit(target).path
+        self.deleted.append((path, body))
+        return self.answers.get(f"DELETE {path}", (200, {"kind": "Status"}))
+
     def answer(self, target: str) -> Answer:
         parts = urlsplit(target)
         self.asked.append((parts.path, parse_qs(parts.query)))
+        token = parse_qs(parts.query).get("continue", [""])[0]
+        if f"{parts.path}#{token}" in self.answers:
+            return self.answers[f"{parts.path}#{token}"]
         missing = {"kind": "Status", "reason": "NotFound", "message": f"{parts.path} not found"}
         return self.answers.get(parts.path, (404, missing))
 
@@ -57,8 +83,16 @@ def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
             self.reply(*served.answer(self.path))
 
         def do_PATCH(self) -> None:
-            length = int(self.headers["Content-Length"])
-            self.reply(*served.take(self.path, json.loads(self.rfile.read(length))))
+            self.reply(*served.take(self.path, self.body()))
+
+        def do_POST(self) -> None:
+            self.reply(*served.create(self.path, self.body()))
+
+        def do_DELETE(self) -> None:
+            self.reply(*served.remove(self.path, self.body()))
+
+        def body(self) -> Any:
+            return json.loads(self.rfile.read(int(self.headers["Content-Length"])))
 
         def reply(self, status: int, body: dict[str, Any]) -> None:
             payload = json.dumps(body).encode()

@@ -26,20 +26,21 @@ def modules_after(*argv: str) -> set[str]:
     return set(done.stdout.splitlines()[-1].split())
 
 
-def test_bad_settings_exit_with_2_and_one_line(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("command", ["operator", "run"])
+def test_bad_settings_exit_with_2(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("WAYPOST_RUNNER_IMAGE", "runner:1")
     monkeypatch.setenv("WAYPOST_WORKERS", "0")
     monkeypatch.setenv("WAYPOST_HTTP_PORT", "99999")
-    assert main(["run"]) == Exit.USAGE
+    assert main([command]) == Exit.USAGE
     told = capsys.readouterr().err
-    assert told.count("\n") == 1
+    assert told.count("\n") == (2 if command == "run" else 1), "the old name is deprecated"
     assert "WAYPOST_WORKERS" in told
     assert "WAYPOST_HTTP_PORT" in told
 
 
-@pytest.mark.parametrize("argv", [["run"], ["--help"], ["version"]], ids=" ".join)
+@pytest.mark.parametrize("argv", [["operator"], ["--help"], ["version"]], ids=" ".join)
 def test_nothing_large_is_imported_before_it_is_needed(argv: list[str]) -> None:
     assert not modules_after(*argv) & LARGE
 
@@ -62,3 +63,18 @@ def test_every_command_says_what_it_does(command: str, capsys: pytest.CaptureFix
     assert main(["--help"]) == 0
     line = next(line for line in capsys.readouterr().out.splitlines() if f"  {command} " in line)
     assert re.search(r"[^.]\.$", line.rstrip()), "a whole sentence, not cut"
+
+
+def test_run_without_a_file_is_no_operator_on_a_laptop(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("WAYPOST_RUNNER_IMAGE", raising=False)
+    assert main(["run"]) == Exit.USAGE
+    assert "expected a FILE" in capsys.readouterr().err
+
+
+def test_an_old_name_still_works(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["runs", "--help"]) == 0
+    assert "List runs" in capsys.readouterr().out
+    assert main(["--help"]) == 0
+    assert "  runs " not in capsys.readouterr().out

@@ -258,7 +258,7 @@ def test_watching_prints_what_changed(
             changed["metadata"]["resourceVersion"] = "6"
             serve(api, changed)
 
-    monkeypatch.setattr("waypost.cli.commands.runs.asyncio.sleep", pause)
+    monkeypatch.setattr("waypost.cli.commands.list.asyncio.sleep", pause)
     assert main(["runs", "--watch"]) == Exit.INTERRUPTED
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[1] for line in lines] == ["PHASE", "Waiting", "Succeeded"]

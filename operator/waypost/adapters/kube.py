@@ -5,6 +5,7 @@ A typed client takes 1.6 ms of CPU per call, this one 0.4 ms, and the operator i
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
@@ -21,6 +22,15 @@ LOG_READ_LIMIT = 256 * 1024
 _WRITE_PARAMS = {"fieldValidation": "Strict", "fieldManager": FIELD_MANAGER}
 # A kubelet answers this, with 200, once a container is removed from its machine.
 _LOG_GONE = b"unable to retrieve container logs for "
+
+
+@dataclass(frozen=True)
+class Page:
+    """A part of a list; `token` asks for the next one, "" after the last."""
+
+    items: tuple[Obj, ...]
+    token: str
+    resource_version: str
 
 
 class KubeCluster:
@@ -62,6 +72,32 @@ class KubeCluster:
                 if error.code != 410:
                     raise
         raise Unavailable(f"list of {kind.plural}: expired {LIST_STARTS} times", code=410)
+
+    async def page(
+        self,
+        kind: Kind,
+        *,
+        namespace: str | None = None,
+        labels: str = "",
+        limit: int = PAGE_SIZE,
+        token: str = "",
+    ) -> Page:
+        """One page of a list, for lists that must not stand in memory.
+
+        Args:
+            kind: The objects' kind.
+            namespace: None for all namespaces.
+            labels: A label selector; "" matches all.
+            limit: At most so many objects.
+            token: That of the page before; "" for the first one.
+
+        Raises:
+            Rejected: With code 410: the token has expired.
+            ClusterError: The request failed.
+        """
+        params = {"limit": str(limit), "labelSelector": labels, "continue": token}
+        params = {key: value for key, value in params.items() if value}
+        return await self._page(kind, namespace=namespace, params=params)
 
     async def create(self, kind: Kind, *, namespace: str, body: Obj) -> Obj:
         call = Call(
@@ -151,18 +187,25 @@ class KubeCluster:
         version, token = "", ""
         while True:
             page_params = {**params, "continue": token} if token else params
-            path = _path(kind, namespace=namespace)
-            page = await self._http.json(
-                Call("GET", path, verb="list", resource=kind.plural, params=page_params)
-            )
-            # Items of built-in kinds lack these two fields in a list; `get` has them.
-            names = {"apiVersion": kind.api_version, "kind": kind.kind}
-            items += tuple({**names, **item} for item in page.get("items") or ())
-            metadata = page.get("metadata") or {}
-            version = version or str(metadata.get("resourceVersion") or "")
-            token = str(metadata.get("continue") or "")
+            page = await self._page(kind, namespace=namespace, params=page_params)
+            items += page.items
+            version, token = version or page.resource_version, page.token
             if not token:
                 return Listing(items=items, resource_version=version)
+
+    async def _page(self, kind: Kind, *, namespace: str | None, params: Mapping[str, str]) -> Page:
+        path = _path(kind, namespace=namespace)
+        page = await self._http.json(
+            Call("GET", path, verb="list", resource=kind.plural, params=params)
+        )
+        # Items of built-in kinds lack these two fields in a list; `get` has them.
+        names = {"apiVersion": kind.api_version, "kind": kind.kind}
+        metadata = page.get("metadata") or {}
+        return Page(
+            items=tuple({**names, **item} for item in page.get("items") or ()),
+            token=str(metadata.get("continue") or ""),
+            resource_version=str(metadata.get("resourceVersion") or ""),
+        )
 
 
 def _path(kind: Kind, *, namespace: str | None, name: str = "") -> str:

@@ -19,20 +19,34 @@ from waypost.cli.errors import CommandError, Exit
 from waypost.views.errors import CannotShow
 
 COMMANDS: Final[Mapping[str, str]] = {
-    "runs": "waypost.cli.commands.runs",
+    "list": "waypost.cli.commands.list",
     "get": "waypost.cli.commands.get",
     "trace": "waypost.cli.commands.trace",
+    "io": "waypost.cli.commands.io",
     "logs": "waypost.cli.commands.logs",
-    "rerun": "waypost.cli.commands.rerun",
-    "suspend": "waypost.cli.commands.switches:suspend",
-    "resume": "waypost.cli.commands.switches:resume",
-    "cancel": "waypost.cli.commands.switches:cancel",
+    "cost": "waypost.cli.commands.cost",
+    "diff": "waypost.cli.commands.diff",
+    "graph": "waypost.cli.commands.graph",
+    "approvals": "waypost.cli.commands.approvals",
+    "approve": "waypost.cli.actions.answer:approve",
+    "deny": "waypost.cli.actions.answer:deny",
+    "run": "waypost.cli.actions.run",
+    "rerun": "waypost.cli.actions.rerun",
+    "suspend": "waypost.cli.actions.switches:suspend",
+    "resume": "waypost.cli.actions.switches:resume",
+    "cancel": "waypost.cli.actions.switches:cancel",
+    "cleanup": "waypost.cli.actions.cleanup",
     "lint": "waypost.cli.lint.command",
-    "dev": "waypost.cli.commands.dev",
-    "run": "waypost.cli.commands.run",
-    "gateway": "waypost.cli.commands.gateway",
-    "uninstall": "waypost.cli.commands.uninstall",
+    "doctor": "waypost.cli.tools.doctor",
+    "schema": "waypost.cli.tools.schema",
+    "completion": "waypost.cli.tools.completion",
+    "dev": "waypost.cli.processes.dev",
+    "operator": "waypost.cli.processes.operator",
+    "gateway": "waypost.cli.processes.gateway",
+    "uninstall": "waypost.cli.processes.uninstall",
 }
+# Old names, which work for one more release.
+HIDDEN: Final[Mapping[str, str]] = {"runs": "list"}
 
 
 class LazyGroup(TyperGroup):
@@ -44,6 +58,7 @@ class LazyGroup(TyperGroup):
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The command of this name, imported now; None if there is none."""
+        cmd_name = HIDDEN.get(cmd_name, cmd_name)
         if cmd_name in COMMANDS and cmd_name not in self.commands:
             module, _, name = COMMANDS[cmd_name].partition(":")
             command = get_command(getattr(import_module(module), name or "app"))

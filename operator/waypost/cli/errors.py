@@ -11,6 +11,7 @@ class Exit(IntEnum):
     USAGE = 2  # wrong arguments, files or settings
     NOT_FOUND = 3  # the object, its namespace or its kind does not exist
     CLUSTER = 4  # the cluster cannot be reached or denies access
+    TIMEOUT = 5  # what the command waited for has not happened in time
     INTERRUPTED = 130
 
 

@@ -26,7 +26,7 @@ Obj = dict[str, Any]
 
 
 class Kind(Enum):
-    """The kinds that operator and gateway touch."""
+    """The kinds that operator, gateway and command line touch."""
 
     AGENT_WORKFLOW = meta.AGENT_WORKFLOW
     AGENT_WORKFLOW_TEMPLATE = meta.AGENT_WORKFLOW_TEMPLATE
@@ -42,6 +42,12 @@ class Kind(Enum):
     LEASE = ResourceName("coordination.k8s.io/v1", "leases", "Lease")
     NODE = ResourceName("v1", "nodes", "Node")
     TOKEN_REVIEW = ResourceName("authentication.k8s.io/v1", "tokenreviews", "TokenReview")
+    SELF_SUBJECT_REVIEW = ResourceName(
+        "authentication.k8s.io/v1", "selfsubjectreviews", "SelfSubjectReview"
+    )
+    SELF_SUBJECT_ACCESS_REVIEW = ResourceName(
+        "authorization.k8s.io/v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview"
+    )
 
     @property
     def api_version(self) -> str:

@@ -47,6 +47,12 @@ def json_schema() -> JsonObject:
     }
 
 
+def schema_of(model: type[View]) -> JsonObject:
+    """The schema of one document."""
+    found: JsonObject = _open(model.model_json_schema(mode="serialization"))
+    return found
+
+
 def _open(value: Any) -> Any:
     """The schema without `additionalProperties: false`: a later version may add fields."""
     if isinstance(value, dict):

@@ -1,6 +1,6 @@
-"""The commands of `waypost`, one module each.
+"""Commands that read: what runs are and do.
 
 `waypost.cli.app` imports a module when its command is called. Commands may import
-`waypost.cli.connection` and `waypost.cli.report`; no command imports another. `options` holds the
-options that several commands share.
+`waypost.cli.connection`, `waypost.cli.report` and `waypost.cli.options`; no command imports
+another.
 """

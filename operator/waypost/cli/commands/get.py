@@ -1,46 +1,43 @@
-"""`waypost get`: the state of a run and of its nodes."""
+"""`waypost get`: the state of a run and of its nodes, and why it does not move."""
 
-from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from waypost.cli.commands import options
-
-if TYPE_CHECKING:
-    from waypost.views.models import RunView
+from waypost.cli import options
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
-
-
-class Output(StrEnum):
-    """Output formats."""
-
-    TABLE = "table"
-    WIDE = "wide"
-    JSON = "json"
-    YAML = "yaml"
 
 
 @app.command()
 def get(
     run: options.Run,
     namespace: options.Namespace = None,
-    output: Annotated[Output, typer.Option("--output", "-o", help="Output format.")] = Output.TABLE,
+    output: Annotated[
+        str,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FORMAT",
+            help="table, wide, json, yaml, name or jsonpath=TEMPLATE.",
+        ),
+    ] = "table",
     context: options.Context = None,
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
-    """Show the state of a run and of each node.
+    """Show the state of a run and of its nodes.
 
-    Phases, attempts, durations, tokens, cost and reasons.
+    Phases, attempts, durations, tokens, cost and reasons, and why the run does not move.
     """
     from waypost.cli.connection.cluster import Target
     from waypost.cli.report import render
     from waypost.cli.report.load_report import load_report
+    from waypost.cli.report.output import RESOURCES, emit, form_of
 
+    form = form_of(output, own=("table", "wide"))
     found = load_report(Target(kubeconfig, context, namespace), run, with_traces=False)
-    if output in (Output.JSON, Output.YAML):
-        typer.echo(_document(found, output), nl=False)
+    if form.for_programs:
+        emit(form, found.to_json(), names=[f"{RESOURCES['run']}/{found.name}"])
         return
     out = render.console()
     render.show(out, render.headline(found))
@@ -48,14 +45,4 @@ def get(
         render.show(out, line)
     if found.nodes:
         out.print()
-        render.show(out, render.node_table(found, wide=output is Output.WIDE))
-
-
-def _document(found: "RunView", output: Output) -> str:
-    import json
-
-    import yaml
-
-    if output is Output.JSON:
-        return json.dumps(found.to_json(), indent=2, ensure_ascii=False) + "\n"
-    return yaml.safe_dump(found.to_json(), sort_keys=False, allow_unicode=True)
+        render.show(out, render.node_table(found, wide=form.kind == "wide"))

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from waypost.cli.commands import options
+from waypost.cli import options
 from waypost.cli.errors import CommandError, Exit
 
 if TYPE_CHECKING:

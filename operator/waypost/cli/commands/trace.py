@@ -1,45 +1,63 @@
 """`waypost trace`: what happened in a run, down to each model and tool call."""
 
-from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from waypost.cli.commands import options
+from waypost.cli import options
+
+if TYPE_CHECKING:
+    from waypost.cli.connection.cluster import Target
+    from waypost.views.documents import RunGraph
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
-
-
-class Output(StrEnum):
-    """Output formats."""
-
-    TEXT = "text"
-    JSON = "json"
 
 
 @app.command()
 def trace(
     run: options.Run,
     namespace: options.Namespace = None,
-    output: Annotated[Output, typer.Option("--output", "-o", help="Output format.")] = Output.TEXT,
+    output: Annotated[
+        str,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FORMAT",
+            help="text, mermaid, dot, json, yaml or jsonpath=TEMPLATE.",
+        ),
+    ] = "text",
     context: options.Context = None,
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
     """Show what happened in a run, call by call.
 
-    Attempts, model calls, tool calls, re-asks and waits.
+    Attempts, model calls, tool calls, re-asks and waits. mermaid and dot draw the graph with the
+    phase of each node.
     """
-    import json
-
     from waypost.cli.connection.cluster import Target
     from waypost.cli.report import render
     from waypost.cli.report.load_report import load_report
+    from waypost.cli.report.output import emit, form_of
 
-    found = load_report(Target(kubeconfig, context, namespace), run, with_traces=True)
-    if output is Output.JSON:
-        typer.echo(json.dumps(found.to_json(), indent=2, ensure_ascii=False))
+    form = form_of(output, own=("text", "mermaid", "dot"), named=False)
+    target = Target(kubeconfig, context, namespace)
+    if form.kind in ("mermaid", "dot"):
+        from waypost.views.graph import dot, mermaid
+
+        draw = mermaid if form.kind == "mermaid" else dot
+        typer.echo(draw(_graph(target, run)), nl=False)
+        return
+    found = load_report(target, run, with_traces=True)
+    if form.for_programs:
+        emit(form, found.to_json())
         return
     out = render.console()
     render.show(out, render.tree(found))
     for line in render.details(found):
         render.show(out, line)
+
+
+def _graph(target: "Target", name: str) -> "RunGraph":
+    from waypost.cli.report.load_graph import load_graph
+
+    return load_graph(target, name)

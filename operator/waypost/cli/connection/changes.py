@@ -64,18 +64,15 @@ async def begin_round(session: Session, name: str, asked: Obj, edited: Obj | Non
     """
     for left in reversed(range(_TRIES)):
         run = await find_run(session, name)
-        rerun = {"round": _next_round(run), **asked}
+        spec = requested_spec(run, asked, edited)
         version = text(section(run, "metadata"), "resourceVersion")
         # Conditional: the run may have started another round since it was read.
         operations: list[Obj] = [
             {"op": "replace", "path": "/metadata/resourceVersion", "value": version}
         ]
         if edited is None:
-            operations.append({"op": "add", "path": "/spec/rerun", "value": rerun})
+            operations.append({"op": "add", "path": "/spec/rerun", "value": spec["rerun"]})
         else:
-            spec = {**edited, "rerun": rerun}
-            if starter := section(run, "spec").get("requestedBy"):  # it cannot be removed
-                spec["requestedBy"] = starter
             operations.append({"op": "replace", "path": "/spec", "value": spec})
         try:
             await change(session, name, operations)
@@ -83,8 +80,18 @@ async def begin_round(session: Session, name: str, asked: Obj, edited: Obj | Non
             if not left:
                 raise
         else:
-            return int(rerun["round"])
+            return int(spec["rerun"]["round"])
     raise AssertionError("the last try raises or returns")
+
+
+def requested_spec(run: Obj, asked: Obj, edited: Obj | None) -> Obj:
+    """The spec with which a run requests its next round; arguments as of `begin_round`."""
+    current = section(run, "spec")
+    spec = {**(current if edited is None else edited)}
+    spec["rerun"] = {"round": _next_round(run), **asked}
+    if starter := current.get("requestedBy"):  # it cannot be removed
+        spec["requestedBy"] = starter
+    return spec
 
 
 def _next_round(run: Obj) -> int:
@@ -125,17 +132,18 @@ def given_outputs(pairs: Iterable[str]) -> Obj:
         if not separator or not node:
             text_ = f"--output {pair!r}: expected NODE=JSON or NODE=@FILE"
             raise CommandError(text_, code=Exit.USAGE)
-        outputs[node] = _json_of(node, value)
+        outputs[node] = parsed_json(f"--output {node}", value)
     return outputs
 
 
-def _json_of(node: str, value: str) -> Any:
+def parsed_json(option: str, value: str) -> Any:
+    """Parse JSON, or the JSON in a file as `@FILE`. Raises CommandError that names the option."""
     try:
         return json.loads(Path(value[1:]).read_text("utf-8") if value.startswith("@") else value)
     except OSError as error:
-        raise CommandError(f"--output {node}: {error}", code=Exit.USAGE) from error
+        raise CommandError(f"{option}: {error}", code=Exit.USAGE) from error
     except ValueError as error:
-        text_ = f"--output {node}: {error}; expected JSON, so a string needs quotes: '\"text\"'"
+        text_ = f"{option}: {error}; expected JSON, so a string needs quotes: '\"text\"'"
         raise CommandError(text_, code=Exit.USAGE) from error
 
 

@@ -36,7 +36,7 @@ class Target:
 class Session:
     """An open connection, and the namespace to work in."""
 
-    cluster: Cluster
+    cluster: KubeCluster
     namespace: str
 
 
@@ -113,7 +113,7 @@ async def find_run(session: Session, name: str) -> Obj:
         if "could not find the requested resource" in error.message:
             raise
         others = await _elsewhere(session.cluster, name)
-        hint = f"found in namespace {', '.join(others)}: use -n" if others else "see `waypost runs`"
+        hint = f"found in namespace {', '.join(others)}: use -n" if others else "see `waypost list`"
         text = f"no AgentWorkflow {name!r} in namespace {session.namespace}; {hint}"
         raise CommandError(text, code=Exit.NOT_FOUND) from error
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from waypost.api.meta import LABEL_RUN
 from waypost.cli.connection.cluster import Session, Target, find_run, with_cluster
+from waypost.cli.connection.records import record_of
 from waypost.cli.report.traces import load_approvals, load_traces
 from waypost.kube.objects import items, section, text
 from waypost.ports.cluster import ClusterError, Kind, Obj
@@ -22,24 +23,28 @@ def load_report(target: Target, name: str, *, with_traces: bool) -> RunView:
     """
 
     async def work(session: Session) -> RunView:
-        run = await find_run(session, name)
-        approvals = await load_approvals(session, run["metadata"]["uid"])
-        definition = await _definition(session, run)
-        now = datetime.now(UTC)
-        pods = await _optional(session, Kind.POD, labels=f"{LABEL_RUN}={run['metadata']['uid']}")
-        related = Related(approvals=approvals, definition=definition, pods=pods)
-        found = run_view(run, now=now, related=related)
-        if not with_traces:
-            return found
-        related = replace(
-            related,
-            traces=await load_traces(session, found),
-            records=await _items(session, run),
-            events=await _pulls(session) if pods else (),
-        )
-        return run_view(run, now=now, related=related)
+        return await describe(session, await find_run(session, name), with_traces=with_traces)
 
     return with_cluster(target, work)
+
+
+async def describe(session: Session, run: Obj, *, with_traces: bool = False) -> RunView:
+    """Describe a run that was read. Raises CannotShow."""
+    approvals = await load_approvals(session, run["metadata"]["uid"])
+    definition = await record_of(session, run)
+    now = datetime.now(UTC)
+    pods = await _optional(session, Kind.POD, labels=f"{LABEL_RUN}={run['metadata']['uid']}")
+    related = Related(approvals=approvals, definition=definition, pods=pods)
+    found = run_view(run, now=now, related=related)
+    if not with_traces:
+        return found
+    related = replace(
+        related,
+        traces=await load_traces(session, found),
+        records=await _items(session, run),
+        events=await _pulls(session) if pods else (),
+    )
+    return run_view(run, now=now, related=related)
 
 
 async def _optional(
@@ -75,14 +80,3 @@ async def _items(session: Session, run: Obj) -> dict[str, Obj]:
                 Kind.NODE_RECORD, namespace=session.namespace, name=name
             )
     return found
-
-
-async def _definition(session: Session, run: Obj) -> Obj | None:
-    """The NodeRecord of what a run took from its template; None if there is none to read."""
-    name = text(section(run, "status", "template"), "record")
-    if not name:
-        return None
-    try:
-        return await session.cluster.get(Kind.NODE_RECORD, namespace=session.namespace, name=name)
-    except ClusterError:
-        return None  # without it the kinds of the nodes are not known; all else is

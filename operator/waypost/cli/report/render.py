@@ -34,6 +34,12 @@ _STYLES: Final = {
     "Rejected": "red",
     "Pending": "dim",
     "Skipped": "dim",
+    "keep": "green",
+    "run": "cyan",
+    "skip": "dim",
+    "ok": "green",
+    "warning": "yellow",
+    "failed": "red",
 }
 _UNFOLDED: Final = 10_000  # columns
 Row = tuple[str, ...]
@@ -51,6 +57,11 @@ def console() -> Console:
 def show(out: Console, what: Tree | Table | Text) -> None:
     """Print; lines that are too long for the terminal are cut, not wrapped."""
     out.print(what, no_wrap=True, overflow="ellipsis", crop=True)
+
+
+def style_of(outcome: str) -> str:
+    """The colour of a phase, state or reason."""
+    return _STYLES.get(outcome, "none")
 
 
 def headline(run: RunView) -> Text:

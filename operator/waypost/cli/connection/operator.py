@@ -1,17 +1,16 @@
-"""`waypost run`: the operator, as its image starts it."""
+"""Starts the operator in this process: `waypost operator`, and `waypost run` for one release."""
 
 import typer
 
 from waypost.cli.errors import CommandError, Exit
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
+def start() -> None:
+    """Run the operator.
 
-@app.command()
-def run() -> None:
-    """Run the operator until SIGTERM.
-
-    Reads its settings from environment variables WAYPOST_*.
+    Raises:
+        CommandError: A setting is missing or invalid.
+        typer.Exit: It has ended.
     """
     # Settings first: a wrong one is reported before the slow imports.
     from waypost.settings import SettingsError, load_settings

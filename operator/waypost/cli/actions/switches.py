@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from waypost.cli.commands import options
+from waypost.cli import options
 
 
 def _suspending(*, value: bool, help: str, done: str) -> typer.Typer:

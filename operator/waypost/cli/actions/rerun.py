@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from waypost.cli.commands import options
+from waypost.cli import options
+from waypost.cli.errors import CommandError, Exit
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -40,6 +41,10 @@ def rerun(
         bool,
         typer.Option("--latest", help="Use the current version of the run's template."),
     ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Show what the round would do and cost; change nothing."),
+    ] = False,
     wait: Annotated[
         float,
         typer.Option(
@@ -48,6 +53,15 @@ def rerun(
             help="How long to wait until the operator starts the round.",
         ),
     ] = 15.0,
+    form: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            "-o",
+            metavar="FORMAT",
+            help="Only with --dry-run: text, json, yaml or jsonpath=TEMPLATE.",
+        ),
+    ] = "text",
     namespace: options.Namespace = None,
     context: options.Context = None,
     kubeconfig: options.Kubeconfig = None,
@@ -67,8 +81,17 @@ def rerun(
     request = {"from": from_, "skip": skip, "outputs": given, "template": template}
     edited = None if file is None else changes.edited_spec(file, run)
 
+    named = {key: value for key, value in request.items() if value}
+    target = Target(kubeconfig, context, namespace)
+    if dry_run:
+        from waypost.cli.report.rounds import preview_round
+
+        preview_round(target, run, named, edited, form=form)
+        return
+    if form != "text":
+        raise CommandError("--format is only used with --dry-run", code=Exit.USAGE)
+
     async def work(session: Session) -> None:
-        named = {key: value for key, value in request.items() if value}
         number = await changes.begin_round(session, run, named, edited)
         started = await changes.verdict(session, run, number, seconds=wait)
         if started is None:
@@ -81,4 +104,4 @@ def rerun(
                     f"  {text(node, 'path')}: {disposition}: {text(node, 'dispositionMessage')}"
                 )
 
-    with_cluster(Target(kubeconfig, context, namespace), work)
+    with_cluster(target, work)

@@ -1,0 +1,1 @@
+"""Commands that change something in the cluster: run, rerun, approve, cancel, cleanup."""

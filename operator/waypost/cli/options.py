@@ -1,0 +1,55 @@
+"""Options shared by several commands; they have the same meaning as in kubectl."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def _runs(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Names of runs that begin like this, for the completion of a shell."""
+    from waypost.cli.connection.completion import names
+
+    return names("run", incomplete, ctx.params)
+
+
+def _approvals(ctx: typer.Context, incomplete: str) -> list[str]:
+    from waypost.cli.connection.completion import names
+
+    return names("approval", incomplete, ctx.params)
+
+
+Kubeconfig = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="Kubeconfig file. Default: $KUBECONFIG, then ~/.kube/config."
+    ),
+]
+Context = Annotated[
+    str | None, typer.Option(help="Context in the kubeconfig. Default: the current context.")
+]
+Namespace = Annotated[
+    str | None,
+    typer.Option("--namespace", "-n", help="Namespace. Default: the namespace of the context."),
+]
+Run = Annotated[
+    str,
+    typer.Argument(metavar="RUN", help="Name of the AgentWorkflow.", autocompletion=_runs),
+]
+Approval = Annotated[
+    str,
+    typer.Argument(metavar="APPROVAL", help="Name of the Approval.", autocompletion=_approvals),
+]
+Everywhere = Annotated[bool, typer.Option("--all-namespaces", "-A", help="In all namespaces.")]
+Selector = Annotated[str, typer.Option("--selector", "-l", help="Label selector, as in kubectl.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
+Output = Annotated[
+    str,
+    typer.Option(
+        "--output", "-o", metavar="FORMAT", help="text, json, yaml, name or jsonpath=TEMPLATE."
+    ),
+]
+Document = Annotated[
+    str,
+    typer.Option("--output", "-o", metavar="FORMAT", help="text, json, yaml or jsonpath=TEMPLATE."),
+]

@@ -1,0 +1,89 @@
+"""Prints what a round would do."""
+
+from datetime import UTC, datetime
+
+import typer
+
+from waypost.cli.connection.changes import requested_spec
+from waypost.cli.connection.cluster import Session, Target, find_run, with_cluster
+from waypost.cli.connection.definitions import definition, latest_definition
+from waypost.cli.errors import Exit
+from waypost.cli.report import format
+from waypost.cli.report.output import emit, form_of
+from waypost.cli.report.tables import show_table
+from waypost.ports.cluster import Obj
+from waypost.views.documents import RerunPreview
+from waypost.views.rerun import rerun_preview
+
+_WORDS = {"keep": "kept", "run": "run", "skip": "skipped"}
+
+
+def preview_round(target: Target, name: str, asked: Obj, edited: Obj | None, *, form: str) -> None:
+    """Print what the next round would do.
+
+    Args:
+        target: Where the run is.
+        name: The run.
+        asked: `spec.rerun` without `round`.
+        edited: A new spec; None keeps the present one.
+        form: The output format.
+
+    Raises:
+        CommandError: The run does not exist or cannot be read.
+        typer.Exit: The operator would reject the round.
+    """
+    chosen = form_of(form, named=False)
+
+    async def work(session: Session) -> RerunPreview:
+        run = await find_run(session, name)
+        changed = {**run, "spec": requested_spec(run, asked, edited)}
+        latest = asked.get("template") == "Latest"
+        known = await (latest_definition if latest else definition)(session, changed)
+        return rerun_preview(changed, known, now=datetime.now(UTC))
+
+    shown = with_cluster(target, work)
+    if chosen.for_programs:
+        emit(chosen, shown.to_json())
+    else:
+        _print(shown)
+    if shown.problems:
+        raise typer.Exit(Exit.FAILED)
+
+
+def _print(shown: RerunPreview) -> None:
+    if shown.problems:
+        typer.echo(f"round {shown.round} of {shown.name} would be rejected:")
+        for problem in shown.problems:
+            typer.echo(f"  {format.tame(problem, limit=1000)}")
+        return
+    counts = dict.fromkeys(_WORDS, 0)
+    for node in shown.nodes:
+        counts[node.action] += 1
+    listed = ", ".join(f"{count} {_WORDS[action]}" for action, count in counts.items())
+    typer.echo(f"round {shown.round} of {shown.name} would begin: {listed}")
+    if shown.after_cleanup:
+        typer.echo("it begins after compensations and finally, whose ends may change it")
+    rows = [
+        (node.action, node.path, node.kind, node.phase, node.effect, _why(node.message, node.stops))
+        for node in shown.nodes
+    ]
+    show_table(("ACTION", "NODE", "KIND", "NOW", "EFFECT", "WHY"), rows)
+    typer.echo(_cost(shown))
+    typer.echo("nothing was changed; the same command without --dry-run begins the round")
+
+
+def _why(message: str | None, stops: str | None) -> str:
+    why = message or "it has not started"
+    return f"{why}; stops {stops}" if stops else why
+
+
+def _cost(shown: RerunPreview) -> str:
+    cost = shown.cost
+    facts = [
+        format.count(cost.model_calls, "model call") if cost.model_calls else "",
+        format.count(cost.total_tokens, "token") if cost.total_tokens else "",
+        format.cost(cost.cost_usd, estimated=bool(cost.estimated)),
+    ]
+    known = format.joined(facts)
+    text = f"cost to come, as the last time: {known}" if known else "cost to come: none known"
+    return f"{text}; not known for {', '.join(cost.unknown)}" if cost.unknown else text

@@ -1,0 +1,1 @@
+"""Commands beside runs: doctor, schema, completion."""
