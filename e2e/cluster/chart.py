@@ -14,6 +14,8 @@ def values(provider: str, images: Mapping[str, str]) -> dict[str, str]:
     chosen = image("image", images["operator"])
     for name in ("runner", "agent"):
         chosen |= image(f"{name}.image", images[name])
+    # An account that no test makes: what a missing one looks like.
+    chosen["policies.namespaces[0].serviceAccounts[0]"] = "nobody-made-this"
     if provider == "embedded":
         chosen["gateway.clusterIP"] = _GATEWAY_ADDRESS
     return chosen

@@ -23,6 +23,7 @@ from waypost.adapters.supervise import OperatorFailed, Spawned, Watch, run_opera
 from waypost.adapters.telemetry import OperatorTelemetry
 from waypost.adapters.tracing import NoTracer, Tracer, otlp_tracer
 from waypost.adapters.uninstall import release_children, release_pods
+from waypost.api.isolation.policy import NODE_ACCOUNT
 from waypost.kube.manifests.pod import PodSettings
 from waypost.ports.clock import Clock
 from waypost.ports.cluster import Cluster
@@ -125,6 +126,7 @@ def _controller_settings(settings: Settings) -> ControllerSettings:
     pods = PodSettings(
         runner_image=settings.runner_image,
         agent_image=settings.agent_image,
+        node_account=NODE_ACCOUNT,
         gateway_url=settings.gateway_url or None,
         image_pull_policy=settings.image_pull_policy,
         job_ttl_seconds=settings.job_ttl_seconds,
@@ -134,11 +136,13 @@ def _controller_settings(settings: Settings) -> ControllerSettings:
     probes = ProbeSettings(
         runner_image=settings.runner_image,
         agent_image=settings.agent_image,
+        node_account=NODE_ACCOUNT,
         image_pull_policy=settings.image_pull_policy,
         again_seconds=settings.probe_seconds,
     )
     return ControllerSettings(
         pods=pods,
+        policies=settings.namespace_policies,
         probes=probes,
         workers=settings.workers,
         namespaces=settings.namespaces,

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from waypost.api.isolation.policy import NamespacePolicy
 from waypost.api.validation import words
 
 PREFIX = "WAYPOST_"
@@ -140,6 +141,11 @@ class Settings(ClusterSettings):
     node_limits: TextList = Field(
         default=("cpu=1", "memory=512Mi", "ephemeral-storage=1Gi"),
         description="Resource limits of nodes that state none, as name=quantity,...",
+    )
+    namespace_policies: tuple[NamespacePolicy, ...] = Field(
+        default=(),
+        description="What the platform lets runs use, by labels of their namespace, as JSON. The "
+        "first entry that matches counts.",
     )
     otlp_endpoint: str = Field(
         default="",

@@ -96,6 +96,30 @@ def test_s363_jobs_of_the_operator(guarded: Guarded, fields: Obj, says: str) -> 
     assert says in said.text
 
 
+def account(name: str = "waypost-node", **fields: Any) -> Obj:
+    base = {"apiVersion": "v1", "kind": "ServiceAccount", "automountServiceAccountToken": False}
+    annotations = fields.pop("annotations", {})
+    return {**base, "metadata": {"name": name, "annotations": annotations}, **fields}
+
+
+@pytest.mark.parametrize(
+    ("made", "allowed"),
+    [
+        pytest.param(account(), True, id="as-the-operator-makes-it"),
+        pytest.param(account("admin"), False, id="another-name"),
+        pytest.param(account(annotations={"cloud/role": "x"}), False, id="cloud-identity"),
+        pytest.param(account(automountServiceAccountToken=True), False, id="token"),
+        pytest.param(account(imagePullSecrets=[{"name": "x"}]), False, id="pull-secrets"),
+    ],
+)
+def test_s374_the_operator_makes_one_account(guarded: Guarded, made: Obj, allowed: bool) -> None:
+    said = guarded.inside.create("serviceaccounts", made, by=guarded.operator, dry=True)
+    if allowed:
+        guarded.inside.must(said)
+    else:
+        assert "make only the ServiceAccount waypost-node" in said.text
+
+
 def stored_pod(guarded: Guarded, labels: Obj, by: Person) -> str:
     body = pod(labels)
     guarded.inside.must(guarded.inside.create("pods", body, by=by))

@@ -69,6 +69,7 @@ OPERATOR: dict[Grant, str] = {
     ("", "pods/log", "get"): "the last lines of a failed node; the tools that a probe found",
     ("", "configmaps", "get"): "is the one that exists ours",
     ("", "configmaps", "create"): "a request that is too big for an annotation",
+    ("", "serviceaccounts", "create"): "the account waypost-node of the pods of nodes",
     ("coordination.k8s.io", "leases", "get"): "who holds the slot; does it name this attempt",
     ("coordination.k8s.io", "leases", "list"): "live list of the slots of a key; the sweep",
     ("coordination.k8s.io", "leases", "create"): "take a slot of concurrency",

@@ -140,6 +140,7 @@ _SETTINGS: Final[Mapping[str, Any]] = {
     "write_qps": 50.0,
     "write_burst": 100,
     "suspend_new_runs": False,
+    "policies": None,
     "pods": PodSettings(runner_image="runner:test", agent_image="agent:test"),
     "probes": ProbeSettings(runner_image="runner:test", agent_image="agent:test"),
     "node_lost_seconds": 300.0,

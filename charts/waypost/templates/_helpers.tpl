@@ -137,6 +137,9 @@ reason for every verb. Secrets are not among them. */ -}}
 - apiGroups: [""]
   resources: [configmaps]
   verbs: [get, create]
+- apiGroups: [""]
+  resources: [serviceaccounts]
+  verbs: [create]
 # Slots of concurrency. Their names follow from keys that are not known before, so no resourceNames.
 - apiGroups: [coordination.k8s.io]
   resources: [leases]

@@ -44,6 +44,7 @@ HARMLESS: Final[dict[str, Any]] = {
 _SETTINGS: Final = ControllerSettings(
     pods=PodSettings(runner_image="runner:test", agent_image="agent:test"),
     probes=ProbeSettings(runner_image="runner:test", agent_image="agent:test"),
+    policies=None,
     workers=8,
     namespaces=(),
     resync_seconds=300.0,

@@ -41,6 +41,7 @@ class Kind(Enum):
     NAMESPACE = ResourceName("v1", "namespaces", "Namespace")
     LEASE = ResourceName("coordination.k8s.io/v1", "leases", "Lease")
     NODE = ResourceName("v1", "nodes", "Node")
+    SERVICE_ACCOUNT = ResourceName("v1", "serviceaccounts", "ServiceAccount")
     TOKEN_REVIEW = ResourceName("authentication.k8s.io/v1", "tokenreviews", "TokenReview")
     SELF_SUBJECT_REVIEW = ResourceName(
         "authentication.k8s.io/v1", "selfsubjectreviews", "SelfSubjectReview"

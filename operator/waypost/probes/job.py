@@ -32,6 +32,7 @@ class ProbeSettings:
 
     runner_image: str
     agent_image: str
+    node_account: str = ""  # ServiceAccount of their pods; "": that of the namespace
     image_pull_policy: str = "IfNotPresent"
     again_seconds: float = 1800.0  # between probes of a subject that is Ready
 
@@ -131,6 +132,7 @@ def _pod(subject: Subject, files: tuple[KeyFile, ...], settings: ProbeSettings) 
         "terminationGracePeriodSeconds": 5,
         "activeDeadlineSeconds": int(DEADLINE),
         "securityContext": pod_security(),
+        **({"serviceAccountName": settings.node_account} if settings.node_account else {}),
         "volumes": volumes,
         "containers": [
             {

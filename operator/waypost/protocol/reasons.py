@@ -24,6 +24,7 @@ class Reason(StrEnum):
     MISSING_REFERENCE = "MissingReference"
     LAUNCH_REJECTED = "LaunchRejected"
     POD_REJECTED = "PodRejected"
+    NOT_PERMITTED = "NotPermitted"
     STOP_REJECTED = "StopRejected"
     RESULT_LOST = "ResultLost"
     RECORD_REJECTED = "RecordRejected"

@@ -49,6 +49,7 @@ from waypost.runtime.shutdown import release_terminating
 from waypost.runtime.slots.leases import Slots
 from waypost.runtime.slots.sweep import SlotSweep
 from waypost.runtime.sweep import Sweeper
+from waypost.runtime.writes.accounts import NodeAccounts
 from waypost.runtime.writes.actions import ActionExecutor, ActionRefused, FenceExpired
 from waypost.runtime.writes.rate_limit import RateLimitedCluster, TokenBucket
 from waypost.runtime.writes.run_events import RunEvents
@@ -81,6 +82,11 @@ class Controller:
         qps, burst = self.settings.write_qps, self.settings.write_burst
         self._bucket = TokenBucket(qps=qps, burst=burst, monotonic=self.clock.monotonic)
         limited = RateLimitedCluster(cluster=self.cluster, bucket=self._bucket)
+        accounts = NodeAccounts(
+            cluster=limited,
+            monotonic=self.clock.monotonic,
+            account=self.settings.pods.node_account,
+        )
         slots = Slots(cluster=limited, store=self.store, board=self.slots, wake=self._wake)
         self._observer = Observer(
             cluster=self.cluster,
@@ -89,6 +95,7 @@ class Controller:
             clock=self.clock,
             node_lost_seconds=self.settings.node_lost_seconds,
             suspend_new_runs=self.settings.suspend_new_runs,
+            policies=self.settings.policies,
             slots=slots,
             offload=self.offload,
         )
@@ -98,6 +105,7 @@ class Controller:
             clock=self.clock,
             wake=self._wake,
             slots=slots,
+            accounts=accounts,
             offload=self.offload,
         )
         self._decider = Decider(
@@ -120,6 +128,7 @@ class Controller:
             clock=self.clock,
             offload=self.offload,
             probes=self.settings.probes,
+            accounts=accounts,
         )
         self._ingest = Ingest(store=self.store)
         self._pace = Pace(store=self.store, monotonic=self.clock.monotonic)

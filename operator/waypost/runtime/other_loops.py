@@ -11,6 +11,7 @@ from waypost.runtime.cache.runs import Key
 from waypost.runtime.cache.templates import TemplateCache
 from waypost.runtime.probe_controller import ProbeController
 from waypost.runtime.template_controller import TemplateController
+from waypost.runtime.writes.accounts import NodeAccounts
 
 
 class OtherLoops:
@@ -25,9 +26,10 @@ class OtherLoops:
         clock: Clock,
         offload: Offload,
         probes: ProbeSettings,
+        accounts: NodeAccounts,
     ) -> None:
         self._prober = ProbeController(
-            cluster=cluster, catalog=catalog, clock=clock, settings=probes
+            cluster=cluster, catalog=catalog, clock=clock, settings=probes, accounts=accounts
         )
         self._templates = TemplateController(
             cluster=cluster, cache=templates, clock=clock, offload=offload

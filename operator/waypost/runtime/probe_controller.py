@@ -29,6 +29,7 @@ from waypost.runtime.cache.runs import Key
 from waypost.runtime.queue import KeyedQueue
 from waypost.runtime.reads.events import newest_event
 from waypost.runtime.reconcile_loop import ReconcileLoop, Reconciler
+from waypost.runtime.writes.accounts import NodeAccounts
 from waypost.runtime.writes.status_patch import status_patch, to_wire
 
 _WORKERS: Final = 4
@@ -40,9 +41,16 @@ class ProbeController:
     """Keeps the Ready condition of every ModelProvider and ToolServer up to date."""
 
     def __init__(
-        self, *, cluster: Cluster, catalog: EndpointCache, clock: Clock, settings: ProbeSettings
+        self,
+        *,
+        cluster: Cluster,
+        catalog: EndpointCache,
+        clock: Clock,
+        settings: ProbeSettings,
+        accounts: NodeAccounts,
     ) -> None:
         self._cluster = cluster
+        self._accounts = accounts
         self._catalog = catalog
         self._clock = clock
         self._settings = settings
@@ -119,6 +127,7 @@ class ProbeController:
 
     async def _launch(self, key: SubjectKey, job: Obj) -> None:
         self._refused.pop(key, None)
+        await self._accounts.ensure(key.namespace)
         try:
             await self._cluster.create(Kind.JOB, namespace=key.namespace, body=job)
         except AlreadyExists:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from waypost.api.isolation.policy import NamespacePolicy
 from waypost.kube.manifests.pod import PodSettings
 from waypost.probes.job import ProbeSettings
 
@@ -11,6 +12,7 @@ class ControllerSettings:
     """Settings of the loop. Times in seconds, writes per second."""
 
     pods: PodSettings
+    policies: tuple[NamespacePolicy, ...] | None  # of the platform; None: no limits
     probes: ProbeSettings
     workers: int
     namespaces: tuple[str, ...]  # empty: all

@@ -69,7 +69,7 @@ class Isolation(Model):
     service_account_name: _Text | None = Field(
         default=None,
         description="ServiceAccount of the pod, for example to pull private images. Its API token "
-        "is never mounted. Default: the namespace's default ServiceAccount.",
+        "is never mounted. Default: waypost-node, which may do nothing. Others need a policy.",
     )
     runtime_class_name: _Text | None = Field(
         default=None, description="RuntimeClass of the pod, such as one with a separate kernel."

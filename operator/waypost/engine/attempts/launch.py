@@ -5,6 +5,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 from waypost.api.changes import changed_attempt
+from waypost.api.isolation.model import Isolation
+from waypost.api.isolation.policy import violations
 from waypost.api.status import AttemptStatus
 from waypost.api.workflow import Node
 from waypost.compiler import node_settings
@@ -18,13 +20,14 @@ from waypost.engine.scheduling import missing_references
 from waypost.engine.scheduling.inputs import invalid_reason, own_context
 from waypost.engine.slots import take as slots
 from waypost.engine.state.decision import Launch
-from waypost.engine.state.inputs import Inputs, Invalid, Missing
+from waypost.engine.state.inputs import Forbidden, Inputs, Invalid, Missing
 from waypost.engine.state.paths import iteration_path
 from waypost.engine.state.transition import Transition
 from waypost.kube import names, node_records, timestamps
 from waypost.kube.kinds.table import pod_kind
 from waypost.kube.manifests.attempt_job import TooLarge, attempt_manifests
 from waypost.kube.manifests.pod import Rendered
+from waypost.kube.pod_uses import uses_of
 from waypost.kube.trace_ids import traceparent
 from waypost.protocol import ijson
 from waypost.protocol.reasons import Reason
@@ -33,7 +36,7 @@ from waypost.protocol.request import Request
 
 def prepare(
     transition: Transition, path: str, inputs: Inputs, attempt: AttemptStatus
-) -> Launch | Invalid | Missing | TooLarge:
+) -> Launch | Forbidden | Invalid | Missing | TooLarge:
     """Render the Job of an attempt.
 
     The same attempt always gives the same request, except for what its ModelProvider or
@@ -41,7 +44,8 @@ def prepare(
 
     Returns:
         The Job to create; Invalid if an expression cannot be evaluated; Missing if a resource
-        that the node refers to does not exist; TooLarge if the inputs fit no object.
+        that the node refers to does not exist; TooLarge if the inputs fit no object; Forbidden if
+        the policy of the platform does not allow the pod.
     """
     node = transition.node(path)
     view = own_context(inputs, path=path, attempt=attempt.number)
@@ -58,7 +62,19 @@ def prepare(
     launch = _rendered(transition, node, request, rendered)
     if isinstance(launch, TooLarge):
         return launch
+    if problem := _not_permitted(transition, launch):
+        return Forbidden(problem)
     return with_slot(transition, path, inputs, attempt, launch)
+
+
+def _not_permitted(transition: Transition, launch: Launch) -> str:
+    """What the policy does not allow in a rendered pod; "" if it allows all of it (S373)."""
+    policy, images = transition.observed.policy, transition.settings.images
+    if policy is None:
+        return ""
+    pod = launch.job["spec"]["template"]["spec"]
+    uses = uses_of(pod, own_images=(images.runner, images.agent))
+    return "; ".join(violations(policy, uses))
 
 
 def with_slot(
@@ -93,9 +109,18 @@ def _launch(transition: Transition, node: Node, request: Request, rendered: Rend
         settings=transition.settings,
         deadline_seconds=timeout + node_settings.queue_timeout_of(transition.spec, node),
         default_resources=defaults.resources if defaults else None,
-        isolation=node_settings.isolation_of(transition.spec, node),
+        isolation=_isolation(transition, node),
     )
     return Launch(path=request.path, attempt=request.attempt, job=job, config_map=config_map)
+
+
+def _isolation(transition: Transition, node: Node) -> Isolation:
+    """The isolation of a node, with the RuntimeClass of the policy if it names none."""
+    declared = node_settings.isolation_of(transition.spec, node)
+    policy = transition.observed.policy
+    if policy is None or policy.runtime_class is None or declared.runtime_class_name is not None:
+        return declared
+    return declared.model_copy(update={"runtime_class_name": policy.runtime_class})
 
 
 def _launch_with_stored_inputs(
@@ -185,6 +210,9 @@ def launch(transition: Transition, path: str, inputs: Inputs) -> None:
     action = prepare(transition, path, inputs, attempt)
     if isinstance(action, Missing):
         missing_references.wait_for_reference(transition, path, action)
+        return
+    if isinstance(action, Forbidden):
+        transition.end(path, "Failed", Reason.NOT_PERMITTED, action.message)
         return
     if isinstance(action, Invalid):
         reason = invalid_reason(transition, action.message)

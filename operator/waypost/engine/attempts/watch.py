@@ -21,7 +21,7 @@ from waypost.engine.scheduling import deadlines
 from waypost.engine.scheduling.inputs import invalid_reason, resolve
 from waypost.engine.scheduling.unread import unread_by
 from waypost.engine.state.decision import Launch
-from waypost.engine.state.inputs import Invalid, Missing
+from waypost.engine.state.inputs import Forbidden, Invalid, Missing
 from waypost.engine.state.outcome import Failed, reason_of
 from waypost.engine.state.transition import Transition
 from waypost.kube import timestamps
@@ -117,6 +117,9 @@ def _without_job(transition: Transition, path: str, attempt: AttemptStatus, prob
         transition.after.append(action)
     elif isinstance(action, Missing):
         transition.name_trouble(path, Reason.MISSING_REFERENCE, action.message)
+    elif isinstance(action, Forbidden):  # the policy has changed since the attempt was recorded
+        transition.name_trouble(path, Reason.NOT_PERMITTED, action.message)
+        stop(transition, path, Reason.NOT_PERMITTED)
 
 
 def _slot_is_taken(transition: Transition, path: str, attempt: AttemptStatus) -> bool:

@@ -8,6 +8,8 @@ from waypost.api.changes import changed_run
 from waypost.api.meta import Condition, ConditionReason, EventReason
 from waypost.api.status import AgentWorkflowStatus
 from waypost.compiler.problems import Problem
+from waypost.compiler.rules.nodes.policy import policy_problems
+from waypost.compiler.rules.spec import MAX_PROBLEMS
 from waypost.engine.rounds.begin import problems as round_problems
 from waypost.engine.run.summary import CANCELLED_IS_FINAL
 from waypost.engine.state.decision import Decision, RunEvent
@@ -20,7 +22,16 @@ def problems_of(observed: Observed) -> tuple[Problem, ...]:
     """Why the spec, or the round that it requests, cannot be run; empty if it can."""
     if observed.definition.stops(observed.status):
         return observed.definition.problems
-    return round_problems(observed)
+    return _not_permitted(observed) or round_problems(observed)
+
+
+def _not_permitted(observed: Observed) -> tuple[Problem, ...]:
+    """What a new run uses and the policy of its namespace does not allow. The pods of an accepted
+    run are compared when they are launched."""
+    spec, policy = observed.spec, observed.policy
+    if spec is None or policy is None or observed.status.nodes:
+        return ()
+    return tuple(policy_problems(spec, policy))[:MAX_PROBLEMS]
 
 
 def problems_text(observed: Observed, problems: Iterable[Problem]) -> str:

@@ -24,6 +24,13 @@ class Invalid:
 
 
 @dataclass(frozen=True)
+class Forbidden:
+    """The policy of the platform does not allow what the pod uses; `message` names it."""
+
+    message: str
+
+
+@dataclass(frozen=True)
 class Missing:
     """A resource that the node refers to does not exist; `message` names it and its namespace."""
 

@@ -10,6 +10,7 @@ from functools import cached_property
 
 from waypost.api.base import JsonValue
 from waypost.api.checkpoints import path_of
+from waypost.api.isolation.policy import NamespacePolicy
 from waypost.api.provider import ModelProviderSpec
 from waypost.api.status import AgentWorkflowStatus, AttemptStatus
 from waypost.api.template.parent import Parent
@@ -48,6 +49,7 @@ class Observed:
     status: AgentWorkflowStatus
     origin: Origin = field(default_factory=Own)  # where the definition comes from
     new_runs_suspended: bool = False  # the setting of the operator
+    policy: NamespacePolicy | None = None  # of the platform for the namespace; None: no limits
     deleting: bool = False  # the run has a deletionTimestamp, or its namespace is Terminating
     tracked: bool = False  # Argo CD or Flux track the object
     pruned: tuple[str, ...] = ()  # fields the user applied and the API server dropped

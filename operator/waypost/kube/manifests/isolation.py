@@ -11,13 +11,14 @@ _SHM: Final = "shm"
 _SHM_PATH: Final = "/dev/shm"  # a path in the pod
 
 
-def add_isolation(pod: JsonObject, isolation: Isolation) -> None:
+def add_isolation(pod: JsonObject, isolation: Isolation, *, account: str) -> None:
     """Add to a pod's spec what the isolation declares. Sizes of /tmp are set where it is made.
 
-    Volumes are mounted into the container of the node only, not into sidecars.
+    Volumes are mounted into the container of the node only, not into sidecars. `account` is the
+    ServiceAccount of a node that names none; "" leaves it to Kubernetes.
     """
     plain = {
-        "serviceAccountName": isolation.service_account_name,
+        "serviceAccountName": isolation.service_account_name or account or None,
         "runtimeClassName": isolation.runtime_class_name,
         "hostUsers": isolation.host_users,
         "nodeSelector": isolation.node_selector,

@@ -41,6 +41,7 @@ class PodSettings:
 
     runner_image: str
     agent_image: str = ""
+    node_account: str = ""  # ServiceAccount of pods whose node names none; "": the default
     gateway_url: str | None = None  # stores payloads that do not fit a commit record
     image_pull_policy: str = "IfNotPresent"
     job_ttl_seconds: int = 86400
@@ -129,7 +130,7 @@ def pod_spec(
         pull_policy=settings.image_pull_policy,
         token=token,
     )
-    add_isolation(pod, isolation)
+    add_isolation(pod, isolation, account=settings.node_account)
     return pod
 
 

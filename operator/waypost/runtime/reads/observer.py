@@ -5,11 +5,13 @@ That an object does not exist is never concluded from the cache, only from live 
 
 import logging
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
 from waypost.api import meta
+from waypost.api.isolation.policy import NamespacePolicy
 from waypost.api.status import AgentWorkflowStatus
 from waypost.engine.state.observed import Observed, Reads
 from waypost.engine.state.visible import lost, readable
@@ -33,6 +35,7 @@ from waypost.runtime.reads.live import LiveReads, pods_of
 from waypost.runtime.reads.machines import Machines
 from waypost.runtime.reads.namespaces import is_terminating
 from waypost.runtime.reads.parents import Parents
+from waypost.runtime.reads.policies import Policies
 from waypost.runtime.reads.read_problems import ReadProblems, Tries
 from waypost.runtime.slots.leases import Slots
 
@@ -58,6 +61,7 @@ class Observer:
         clock: Clock,
         node_lost_seconds: float,
         suspend_new_runs: bool = False,
+        policies: Sequence[NamespacePolicy] | None = None,
         slots: Slots,
         offload: Offload = inline,
     ) -> None:
@@ -85,6 +89,7 @@ class Observer:
             parents=self._parents,
         )
         self._namespaces: dict[str, tuple[float, bool]] = {}
+        self._policies = Policies(cluster=cluster, clock=clock, policies=policies)
 
     async def observe(self, key: Key, body: Obj) -> Observed:
         """The cached facts of a run.
@@ -94,7 +99,8 @@ class Observer:
             body: Its body, from the cache.
 
         Raises:
-            ClusterError: The template or the definition of the run cannot be read, for a moment.
+            ClusterError: The template, the definition or the namespace of the run cannot be read,
+                for a moment.
             ValidationError: The status cannot be read.
         """
         metadata = objects.section(body, "metadata")
@@ -124,6 +130,7 @@ class Observer:
             status=status,
             origin=origin,
             new_runs_suspended=self._suspend_new_runs,
+            policy=await self._policies.of(key.namespace),
             deleting=deleting,
             tracked=runs.tracked_by_git(body),
             pruned=runs.pruned_of(body),

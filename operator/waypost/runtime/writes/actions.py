@@ -52,6 +52,7 @@ from waypost.runtime.cache.newest import version_of
 from waypost.runtime.cache.runs import Key, RunCache
 from waypost.runtime.slots.leases import Slots
 from waypost.runtime.writes import child_problems
+from waypost.runtime.writes.accounts import NodeAccounts
 from waypost.runtime.writes.child_runs import ChildRuns
 from waypost.runtime.writes.creates import Foreign, advice, create_once, standing
 from waypost.runtime.writes.slot_writes import SlotWrites
@@ -118,10 +119,12 @@ class ActionExecutor:
         clock: Clock,
         wake: Callable[[Key], None],
         slots: Slots,
+        accounts: NodeAccounts,
         offload: Offload = inline,
     ) -> None:
         self._cluster = cluster
         self._slots = slots
+        self._accounts = accounts
         self._wake = wake
         self._slot_writes = SlotWrites(slots=slots, store=store, wake=wake)
         self.children = ChildRuns(cluster=cluster, store=store, clock=clock, wake=wake)
@@ -287,6 +290,7 @@ class ActionExecutor:
                 await self._create_child(Kind.CONFIG_MAP, key, action.config_map)
             if action.input_record is not None:
                 await self._put_inputs(key, action.input_record)
+            await self._accounts.ensure(key.namespace)
             job = await self._create_child(Kind.JOB, key, action.job)
             fact = jobs.job_fact(job)
             if fact is not None:

@@ -1,0 +1,39 @@
+"""What the nodes of a spec use, against the policy of the platform for the namespace (S373)."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from waypost.api.isolation.core import secrets_of
+from waypost.api.isolation.policy import NamespacePolicy, Uses, violations
+from waypost.api.kinds.table import kind_of, work_of
+from waypost.api.workflow import AgentWorkflowSpec, Node
+from waypost.compiler.node_settings import isolation_of
+from waypost.compiler.problems import Problem
+
+
+def policy_problems(spec: AgentWorkflowSpec, policy: NamespacePolicy) -> Iterator[Problem]:
+    """Report what a policy does not allow. The pod is compared again before its Job is created:
+    Secrets of providers and tool servers are known only then."""
+    for node in spec.all_nodes:
+        if kind_of(node).has_pod:
+            for text in violations(policy, _uses(spec, node)):
+                yield Problem(node.place, text)
+
+
+def _uses(spec: AgentWorkflowSpec, node: Node) -> Uses:
+    isolation, work = isolation_of(spec, node), work_of(node)
+    sources = [item for volume in isolation.volumes or () for item in volume.sources.items()]
+    secrets = {name for source, value in sources for name in secrets_of(source, value)}
+    for variable in getattr(work, "env", None) or ():
+        reference = variable.value_from and variable.value_from.secret_key_ref
+        if reference:
+            secrets.add(reference.name)
+    image: Any = getattr(work, "image", None)
+    images = {value["reference"] for source, value in sources if source == "image"}
+    return Uses(
+        service_account=isolation.service_account_name,
+        secrets=frozenset(secrets),
+        images=frozenset(images | ({image} if image else set())),
+        volumes=frozenset(source for source, _ in sources),
+        runtime_class=isolation.runtime_class_name,
+    )
