@@ -23,7 +23,7 @@ def trace(
             "--output",
             "-o",
             metavar="FORMAT",
-            help="text, mermaid, dot, json, yaml or jsonpath=TEMPLATE.",
+            help="text, html, mermaid, dot, json, yaml or jsonpath=TEMPLATE.",
         ),
     ] = "text",
     context: options.Context = None,
@@ -31,21 +31,26 @@ def trace(
 ) -> None:
     """Show what happened in a run, call by call.
 
-    Attempts, model calls, tool calls, re-asks and waits. mermaid and dot draw the graph with the
-    phase of each node.
+    Attempts, model calls, tool calls, re-asks and waits. html is a report in one file; mermaid and
+    dot draw the graph with the phase of each node.
     """
     from waypost.cli.connection.cluster import Target
     from waypost.cli.report import render
     from waypost.cli.report.load_report import load_report
     from waypost.cli.report.output import emit, form_of
 
-    form = form_of(output, own=("text", "mermaid", "dot"), named=False)
+    form = form_of(output, own=("text", "html", "mermaid", "dot"), named=False)
     target = Target(kubeconfig, context, namespace)
     if form.kind in ("mermaid", "dot"):
         from waypost.views.graph import dot, mermaid
 
         draw = mermaid if form.kind == "mermaid" else dot
         typer.echo(draw(_graph(target, run)), nl=False)
+        return
+    if form.kind == "html":
+        from waypost.cli.report.load_graph import load_page
+
+        typer.echo(load_page(target, run), nl=False)
         return
     found = load_report(target, run, with_traces=True)
     if form.for_programs:

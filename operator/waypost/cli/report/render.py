@@ -152,7 +152,7 @@ def _why(node: NodeView) -> str:
     if node.phase == "Succeeded":
         return _choice(node)
     if node.approval is not None and not node.finished_at:
-        return _asked(node.approval)
+        return asked(node.approval)
     if node.phase == "Running" and node.iteration is not None and node.reason is None:
         return f"iteration {node.iteration}"
     if node.phase == "Waiting" and node.rejected and node.reason is None:
@@ -181,7 +181,7 @@ def tree(run: RunView) -> Tree:
             facts.append(f"{node.disposition}: {why}" if why else node.disposition)
         branch = top.add(_line(node.path, node.kind, node.phase, facts, why=_why(node)))
         if node.approval is not None and node.finished_at:
-            branch.add(Text(_asked(node.approval)))
+            branch.add(Text(asked(node.approval)))
         if node.items is not None:
             _add_items(branch, node.items)
         hidden = node.attempt - len(node.attempts) if node.items is None else 0
@@ -260,29 +260,33 @@ def _entry_line(entry: dict[str, Any], *, since: str) -> Text:
     )
     offset = f"+{(start - zero).total_seconds():.1f}s" if start and zero else "+?"
     seconds = (end - start).total_seconds() if start and end else None
-    what, said, good = _said(entry)
+    what, result, good = said(entry)
     if entry.get("replayed") is True:
-        said = format.joined([said, "replayed"])
+        result = format.joined([result, "replayed"])
     line = Text(f"{offset}  ", style="dim").append(format.tame(what), style="none")
     if entry.get("type") != "reask":
         line.append(f"  {format.duration(seconds)}", style="none")
-    return line.append(f"  {format.tame(said)}" if said else "", style="none" if good else "red")
+    return line.append(
+        f"  {format.tame(result)}" if result else "", style="none" if good else "red"
+    )
 
 
-def _said(entry: dict[str, Any]) -> tuple[str, str, bool]:
+def said(entry: dict[str, Any]) -> tuple[str, str, bool]:
     """What was called, the result in words, and whether it succeeded."""
     error = str(entry.get("error") or "")
     match entry.get("type"):
         case "model":
             counted = (entry.get(key) for key in ("inputTokens", "cachedTokens", "outputTokens"))
-            said = error or format.joined([format.tokens(*counted), str(entry.get("finish") or "")])
+            result = error or format.joined(
+                [format.tokens(*counted), str(entry.get("finish") or "")]
+            )
             provider = f" ({entry['provider']})" if entry.get("provider") else ""
-            return f"chat {entry.get('model')}{provider}", said, not error
+            return f"chat {entry.get('model')}{provider}", result, not error
         case "tool":
             server = f" ({entry['server']})" if entry.get("server") else ""
             outcome = str(entry.get("outcome"))
-            said = ": ".join(part for part in (outcome, error) if part)
-            return f"tool {entry.get('name')}{server}", said, outcome == "ok"
+            result = ": ".join(part for part in (outcome, error) if part)
+            return f"tool {entry.get('name')}{server}", result, outcome == "ok"
         case "reask":
             return "re-ask", str(entry.get("message") or ""), False
         case "wait":
@@ -291,12 +295,12 @@ def _said(entry: dict[str, Any]) -> tuple[str, str, bool]:
             return str(other), "", True
 
 
-def _asked(approval: ApprovalView) -> str:
+def asked(approval: ApprovalView) -> str:
     """`approval release-notes-review-1-7c1f Approved by ann`."""
-    asked = approval.approvers
+    people = approval.approvers
     whom = (
-        ", ".join([*(asked.users or ()), *(f"group {g}" for g in asked.groups or ())])
-        if asked
+        ", ".join([*(people.users or ()), *(f"group {g}" for g in people.groups or ())])
+        if people
         else ""
     )
     open_ = approval.state == "Open"
