@@ -325,6 +325,17 @@ ACCEPTED = [
         "S170: tolerate as a percentage",
     ),
     row("map-of-which-no-item-may-fail", workflow(node(forEach={"items": "${[1]}"})), "S174"),
+    row(
+        "map-of-child-runs",
+        workflow(
+            {
+                "name": "a",
+                "workflow": {"templateRef": {"name": "t"}},
+                "forEach": {"items": "${[1]}"},
+            }
+        ),
+        "S410",
+    ),
     row("rerun-of-an-item", workflow(rerun={"round": 2, "from": ["scan/0", "scan/999"]}), "S160"),
     row(
         "map-of-agents",

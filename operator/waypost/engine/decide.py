@@ -116,7 +116,7 @@ def _advance(transition: Transition) -> None:
 def _advance_nodes(transition: Transition) -> None:
     for path in transition.in_phase(*IN_POD):
         if path in transition.maps:
-            items.advance(transition, path, watch.advance)
+            items.advance(transition, path, _watch)
         else:
             _watch(transition, path)
     overrides.apply_overrides(transition)

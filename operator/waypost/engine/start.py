@@ -13,7 +13,7 @@ from waypost.engine.run.closing import closing_reason
 from waypost.engine.scheduling import deadlines, joins
 from waypost.engine.scheduling.inputs import invalid_reason, resolve
 from waypost.engine.scheduling.unread import unread_by
-from waypost.engine.state.inputs import Invalid
+from waypost.engine.state.inputs import Inputs, Invalid
 from waypost.engine.state.transition import IN_POD, Transition, wake_time
 from waypost.kube.items.open_map import retired
 from waypost.protocol.reasons import Reason
@@ -61,7 +61,7 @@ def _start_items(transition: Transition, free: int) -> int:
     """Start items of maps, and how many attempts that were. Maps may end here, because the inputs
     of their last items are invalid."""
     in_progress = [path for path in transition.maps if not transition.ended(path)]
-    started = items.start_items(transition, free, launch.launch, _is_closing)
+    started = items.start_items(transition, free, _launch, _is_closing, children=LAUNCHES_PER_PASS)
     ended = [path for path in in_progress if transition.ended(path)]
     for path in ended:
         _judge_choices(transition, path)
@@ -151,6 +151,11 @@ def _start(transition: Transition, path: str) -> None:
     if isinstance(inputs, Invalid):
         _end_invalid(transition, path, inputs)
         return
+    _launch(transition, path, inputs)
+
+
+def _launch(transition: Transition, path: str, inputs: Inputs) -> None:
+    """Start the next attempt, or the child run, of a node or of an item."""
     start = engine_kind(transition.node(path)).start
     if start is None:
         launch.launch(transition, path, inputs)

@@ -19,6 +19,7 @@ class RunState:
     children: dict[str, "RunState"] = field(default_factory=dict)
     tolerated: set[str] = field(default_factory=set)
     iterations: dict[str, int] = field(default_factory=dict)  # of loops, that ended well
+    result: int | None = None  # of the child run of an item that has ended well
 
 
 def evaluate(tree: Tree, state: RunState) -> int | None:
@@ -42,6 +43,8 @@ def _step(tree: Tree, state: RunState, step: Step, values: dict[str, int]) -> in
         return state.done[step.name]
     if step.loop is not None:
         value = _loop(tree, state, step)
+    elif step.items is not None:
+        value = _items(tree, state, step)
     elif step.calls is not None:
         child = state.children.setdefault(step.name, RunState(step.calls))
         value = evaluate(tree, child)
@@ -72,6 +75,20 @@ def _loop(tree: Tree, state: RunState, step: Step) -> int | None:
     return None
 
 
+def _items(tree: Tree, state: RunState, step: Step) -> int | None:
+    """The number of items of a map and the sum of their outputs; None if one fails that must not.
+    What is tolerated is not repeated, because the map has succeeded."""
+    assert step.calls is not None, "items are child runs"
+    values: list[int | None] = []
+    for index in range(step.items or 0):
+        child = state.children.setdefault(f"{step.name}/{index}", RunState(step.calls))
+        values.append(evaluate(tree, child) if child.result is None else child.result)
+        child.result = values[-1]
+    if None in values and not step.tolerated:
+        return None
+    return len(values) + sum(FALLBACK if value is None else value for value in values)
+
+
 def first_result(tree: Tree) -> int | None:
     """The output of the root after its first round; None if it fails."""
     return evaluate(tree, RunState(0))
@@ -86,6 +103,8 @@ def _failures(tree: Tree, step: Step) -> int:
     if step.calls is None:
         return step.fails
     inner = most_failures(tree, step.calls)
+    if step.items is not None:
+        return inner * step.items
     if step.loop is None:
         return inner
     return (inner + 1) * step.loop.needed  # each iteration, and a limit after each

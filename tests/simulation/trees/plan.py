@@ -52,6 +52,8 @@ class Step:
     tolerated: bool = False  # onFailure: Continue, with a fallback
     local: bool = False  # the template that it calls is a local one of the body around it
     loop: Loop | None = None  # of a call
+    items: int | None = None  # it calls the template once for each of so many items
+    parallel: int = 1  # how many of them at the same time
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ def tree(seed: int) -> Tree:
         templates.append(tuple(steps))
     troubles = tuple(draw_trouble(draw, TROUBLES) for _ in range(draw.choice((0, 1, 1, 2, 3))))
     delivery: Literal["immediate", "rough"] = draw.choice(("immediate", "immediate", "rough"))
-    drawn = _with_loops(seed, _with_local(seed, tuple(templates)))
+    drawn = _with_maps(seed, _with_loops(seed, _with_local(seed, tuple(templates))))
     return Tree(seed, drawn, troubles, delivery, _budget(seed))
 
 
@@ -131,6 +133,20 @@ def _with_loops(seed: int, templates: tuple[tuple[Step, ...], ...]) -> tuple[tup
     return tuple(drawn)
 
 
+def _with_maps(seed: int, templates: tuple[tuple[Step, ...], ...]) -> tuple[tuple[Step, ...], ...]:
+    """The templates, with some calls for each item of a list. A separate source of random
+    numbers."""
+    draw = random.Random(f"maps of {seed}")
+    share = draw.choice((0.0, 0.0, 0.4, 0.8))
+
+    def mapped(step: Step) -> Step:
+        items, parallel = draw.randint(0, 3), draw.randint(1, 3)
+        chosen = step.calls is not None and step.loop is None and draw.random() < share
+        return replace(step, items=items, parallel=parallel) if chosen else step
+
+    return tuple(tuple(mapped(step) for step in steps) for steps in templates)
+
+
 def _step(draw: random.Random, level: int, index: int, levels: int, before: list[str]) -> Step:
     needs = tuple(name for name in before if draw.random() < 0.4)
     tolerated = draw.random() < 0.15
@@ -155,9 +171,9 @@ def template_name(number: int) -> str:
 def body(planned: Tree, number: int) -> Obj:
     """The spec of a template: its nodes, and the local templates that they call."""
     steps, agents = planned.templates[number], planned.budget is not None
-    last = " + ".join(f"nodes.{step.name}.output.n" for step in steps)
+    last = " + ".join(_value(step) for step in steps)
     own: Obj = {
-        "nodes": [_node(step, agents=agents) for step in steps],
+        "nodes": [_node(step, steps, agents=agents) for step in steps],
         "outputs": {"n": f"${{{last}}}"},
     }
     called = sorted(_local_below(planned, number))
@@ -178,10 +194,29 @@ def _local_below(planned: Tree, number: int) -> set[int]:
     return found
 
 
-def _node(step: Step, *, agents: bool) -> Obj:
-    inputs = {name: f"${{nodes.{name}.output.n}}" for name in step.needs}
+def _value(step: Step) -> str:
+    """The value of a node in an expression: of a map the sum over its items."""
+    output = f"nodes.{step.name}.output"
+    if step.items is None:
+        return f"{output}.n"
+    if not step.tolerated:
+        parts = [f"{output}[{index}].n" for index in range(step.items)]
+    else:
+        parts = [
+            f"({output}[{index}] == null ? {FALLBACK} : {output}[{index}].n)"
+            for index in range(step.items)
+        ]
+    return " + ".join([f"size({output})", *parts])
+
+
+def _node(step: Step, steps: tuple[Step, ...], *, agents: bool) -> Obj:
+    known = {other.name: other for other in steps}
+    inputs = {name: f"${{{_value(known[name])}}}" for name in step.needs}
     fields: Obj = {"inputs": inputs} if inputs else {}
-    if step.tolerated:
+    if step.items is not None:
+        for_each: Obj = {"items": f"${{range({step.items})}}", "maxParallel": step.parallel}
+        fields["forEach"] = for_each | ({"tolerate": step.items} if step.tolerated else {})
+    elif step.tolerated:
         fields |= {"onFailure": "Continue", "fallbackOutput": {"n": FALLBACK}}
     if step.calls is None:
         program = agent if agents else python

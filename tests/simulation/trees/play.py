@@ -35,6 +35,8 @@ class _Play:
         self.world, self.tree = world, tree
         self.watcher = Watcher(world)
         self.steps = {s.name: s for steps in tree.templates for s in steps}
+        maps = {s.name: s.parallel for s in self.steps.values() if s.items is not None}
+        self.watcher.items.places |= maps
         self.round = 1
         self.spent: dict[str, int] = {}  # tokens of each program, by the uid of its pod
         programs = [step.name for step in self.steps.values() if step.calls is None]
@@ -234,7 +236,8 @@ def described(tree: Tree) -> str:
 
 def _shown(step: Step) -> str:
     called = f"{'local ' if step.local else ''}t{step.calls}"
-    what = f"calls {called}" if step.calls is not None else f"fails {step.fails}"
+    each = f" for {step.items} items, {step.parallel} at a time" if step.items is not None else ""
+    what = f"calls {called}{each}" if step.calls is not None else f"fails {step.fails}"
     if step.loop is not None:
         what += f", {step.loop.needed} times, {step.loop.most} a round, pause {step.loop.pause}"
     needs = f" after {' '.join(step.needs)}" if step.needs else ""

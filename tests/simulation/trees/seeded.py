@@ -7,17 +7,20 @@ from typing import Any, Final
 import pytest
 from waypost.compiler import calls
 from waypost.engine.budget import shares, usage
+from waypost.engine.items import begin, working
 from waypost.engine.nodes import table, workflow
-from waypost.engine.nodes.children import patches, requests, result
+from waypost.engine.nodes.children import leftovers, patches, requests, result
 from waypost.engine.rounds import dispositions
 from waypost.engine.run import ending
 from waypost.engine.state.decision import ReleasePod
 from waypost.engine.state.usage import total
 from waypost.kube.facts.children import ChildFact
+from waypost.kube.items import child_items, open_items, open_map
 from waypost.runtime.reads import definitions, template_sources
 
 from tests.simulation.focused.hunting import Bugs
-from tests.simulation.trees.plan import Tree, tree
+from tests.simulation.trees.interpreter import most_failures
+from tests.simulation.trees.plan import Step, Tree, tree
 from tests.simulation.trees.play import play
 
 bug: Final = Bugs(tree, play, limit=40)
@@ -167,3 +170,70 @@ def _a_round_repeats_the_last_iteration(patch: pytest.MonkeyPatch) -> None:
 def _every_iteration_runs_in_the_same_child_run(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(patches, "following", lambda observed, status, child: child)
     patch.setattr(workflow, "_can_continue", lambda *how: True)
+
+
+def _maps(planned: Tree) -> list[Step]:
+    """The maps of a tree of which several items run, if nothing disturbs it."""
+    steps = [s for steps in planned.templates for s in steps if (s.items or 0) > 1]
+    return steps if planned.is_undisturbed else []
+
+
+def _has_maps(planned: Tree) -> bool:
+    """Whether the root has a map, and nothing disturbs the tree."""
+    return any(step in _maps(planned) for step in planned.templates[0])
+
+
+def _fails_in_maps(planned: Tree) -> bool:
+    """Whether child runs of items fail at first in a map of the root, in more than one program."""
+    return any(
+        not step.tolerated and step.calls is not None and most_failures(planned, step.calls)
+        for step in planned.templates[0]
+        if step in _maps(planned)
+    )
+
+
+def _lends_to_items(planned: Tree) -> bool:
+    """Whether items of a map of the root share its budget."""
+    parallel = any(s.parallel > 1 and (s.items or 0) > 1 for s in planned.templates[0])
+    return parallel and planned.budget is not None and not planned.troubles
+
+
+@bug("VW2", focus=_has_maps)
+def _usage_of_an_item_is_added_in_each_pass(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(working, "grown", lambda now, before: now)
+
+
+@bug("VW5", focus=_lends_to_items)
+def _what_is_lent_to_items_is_not_reserved(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(shares, "_open_items", lambda transition: iter(()))
+
+
+@bug("I7", "T11", focus=_fails_in_maps)
+def _an_item_that_failed_starts_another_child(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(begin, "_continued", lambda *how: {})
+
+
+@bug("I7", "T11", "VW3", focus=_fails_in_maps)
+def _the_text_of_an_item_forgets_the_round(patch: pytest.MonkeyPatch) -> None:
+    shown = child_items.child_text
+
+    def first(given: Any) -> str:
+        return shown(replace(given, child=given.child.model_copy(update={"round": 1})))
+
+    patch.setattr(open_items, "child_text", first)
+
+
+@bug("I7", "T11", "I11", focus=_fails_in_maps)
+def _the_child_run_of_an_ended_item_is_left_over(patch: pytest.MonkeyPatch) -> None:
+    known = leftovers._is_left_over
+
+    def any_unnamed(transition: Any, fact: ChildFact) -> bool:
+        unnamed = "/" in fact.path and leftovers._waiting(transition, fact) is None
+        return unnamed or known(transition, fact)
+
+    patch.setattr(leftovers, "_is_left_over", any_unnamed)
+
+
+@bug("VM3", focus=_has_maps)
+def _a_map_ignores_max_parallel_of_child_runs(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(open_map.OpenMap, "running", property(lambda self: 0))

@@ -6,6 +6,7 @@ from waypost.kube.objects import controller_uid, items, section, text
 from waypost.ports.cluster import Kind, Obj
 from waypost.protocol import ijson
 
+from tests.simulation.trees.item_texts import Items, held_by_item
 from tests.simulation.watching.evidence import Violation
 from tests.support.harness import World
 
@@ -24,6 +25,7 @@ class Watcher:
         self.bodies: dict[str, Obj] = {}  # of templates, local or not, by name
         self._world = world
         self._stopped: dict[tuple[str, str], float] = {}  # parent uid and path -> since when
+        self.items = Items(self)
         world.cluster.server.storage.listeners.insert(0, self._changed)
 
     def blame(self, invariant: str, text: str) -> None:
@@ -62,6 +64,7 @@ class Watcher:
             self._pinned(body)
         for node in items(body, "status", "nodes"):
             self._node(uid, before or {}, node)
+            self.items.see(uid, node, self._world.clock.monotonic())
         self._budget(body)
         if _ended(body) and not (before and _ended(before)):
             # Garbage collection deletes the runs below a run that is being deleted.
@@ -146,6 +149,8 @@ class Watcher:
         path = text(section(run, "spec", "parent"), "path")
         now = self._world.clock.monotonic()
         since = self.gone.get(parent, self._stopped.get((parent, path)))
+        if since is None:
+            since = self.items.stopped.get(_uid(run))
         if since is not None and now > since + GRACE:
             self.blame("VW1", f"{_name(run)} starts a program, and no run waits for it")
 
@@ -159,7 +164,7 @@ def _held(node: Obj) -> int:
         earlier = section(node, "child", "earlier").get("totalTokens", 0)
         used = section(node, "usage").get("totalTokens", 0) - earlier
         held += max(int(lent) - used, 0)
-    return held
+    return held + sum(held_by_item(one) for one in section(node, "items").get("open") or ())
 
 
 def _uid(run: Obj) -> str:

@@ -40,6 +40,48 @@ def problems(raw: Obj, templates: Any = None) -> list[tuple[str, str]]:
 
 TAKES = "inputSchema of template review"
 TABLE = [
+    pytest.param(
+        spec(
+            calls("call", inputs={"n": "${item}"}, forEach={"items": "${[1, 2]}"}),
+            python("use", inputs={"x": "${nodes.call.output.map(one, one.score)}"}),
+        ),
+        [],
+        id="S416-items-fit",
+    ),
+    pytest.param(
+        spec(
+            calls("call", inputs={"n": "${item}"}, forEach={"items": "${['a', 'b']}"}),
+        ),
+        [("nodes.call.inputs.n", f"{TAKES} takes integer, found 'a' (string) or 'b' (string)")],
+        id="S416-items-of-another-type",
+    ),
+    pytest.param(
+        spec(
+            calls("call", inputs={"n": "${item}"}, forEach={"items": "${[1, 2]}"}),
+            python("use", inputs={"x": "${nodes.call.output.map(one, one.scor)}"}),
+        ),
+        [
+            (
+                "nodes.use.inputs.x",
+                "nodes.call.output[] has no 'scor': it has score, note; did you mean 'score'?",
+            )
+        ],
+        id="S416-output-of-an-item",
+    ),
+    pytest.param(
+        spec(
+            calls("call", inputs={"n": 1}, forEach={"items": "${[1, 2]}", "tolerate": 1}),
+            python("use", inputs={"x": "${nodes.call.output.map(one, one.score)}"}),
+        ),
+        [
+            (
+                "nodes.use.inputs.x",
+                "nodes.call.output[].score may be absent: write nodes.call.output[].?score."
+                "orValue(...), test it with has(), or require it",
+            )
+        ],
+        id="S416-tolerated-items-may-be-null",
+    ),
     pytest.param(spec(calls("call", inputs={"n": 1}), reads("score")), [], id="S346-fits"),
     pytest.param(
         spec(calls("call", inputs={"n": "${inputs.n}"}), inputs={"n": 1}),

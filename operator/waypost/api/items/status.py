@@ -13,7 +13,7 @@ MAX_BLOCKS: Final = 128
 MAX_FAILURES: Final = 3  # listed in status
 IDENTITY: Final = re.compile(r"^[^=!]*? #([0-9a-f]+)")  # of an item, in its text
 RecordName = Annotated[str, StringConstraints(max_length=253)]
-OpenText = Annotated[str, StringConstraints(max_length=200)]
+OpenText = Annotated[str, StringConstraints(max_length=360)]
 
 
 class ItemFailure(StatusModel):

@@ -57,7 +57,7 @@ MODIFIER: Final = Modifier(
     attribute="for_each",
     variables=("item", "index"),
     types=_types,
-    kinds=frozenset(("python", "container", "agent", "http")),
+    kinds=frozenset(("python", "container", "agent", "http", "workflow")),
     instead={
         "approval": "items of approvals are not available yet; write a node for each",
         "wait": "wait in a node before or after it",

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from waypost.api.kinds.table import kind_of
 from waypost.api.meta import EventReason
 from waypost.api.state.usage import Allotment
 from waypost.api.status import AttemptStatus, NodeStatus
@@ -34,7 +35,8 @@ def reserve(transition: Transition, path: str) -> Allotment | Exhausted | None:
     if budget is None:
         return None
     limits = left_of(limits_of(transition.spec, node), transition.statuses[path].loop)
-    nodes = [*transition.node_statuses, *_open_items(transition)]
+    opened = list(_open_items(transition))
+    nodes = [*transition.node_statuses, *opened]
     before = _ran_out(transition.statuses[path])
     name = None if before is None else short_of(before)
     # Another attempt gets all that is left: a further split could be too small for every node.
@@ -42,7 +44,8 @@ def reserve(transition: Transition, path: str) -> Allotment | Exhausted | None:
     retired = transition.observed.status.retired_usage
     share = allot(
         budget,
-        nodes,
+        transition.node_statuses,
+        items=opened,
         sharers=sharers,
         limits=limits,
         retired=retired,
@@ -116,11 +119,13 @@ def _sharers(transition: Transition) -> int:
         if compiler_kind(transition.node(path)).limits
         and joins.judge(transition, path) is joins.READY
     ]
-    items = sum(_startable_items(opened, transition) for opened in transition.maps.values())
-    maps = [m for path in waiting if (m := transition.node(path).for_each) is not None]
-    new = sum(for_each.places for for_each in maps)
+    counts = {p: _startable_items(opened, transition) for p, opened in transition.maps.items()}
+    maps = {path: m for path in waiting if (m := transition.node(path).for_each) is not None}
+    counts |= {path: for_each.places for path, for_each in maps.items()}
+    calls = {path for path in counts if not kind_of(transition.node(path)).has_pod}
+    children = sum(counts.pop(path) for path in calls)  # they do not count for parallelism
     places = transition.spec.parallelism or DEFAULT_PARALLELISM
-    return max(len(waiting) - len(maps) + min(items + new, places), 1)
+    return max(len(waiting) - len(maps) + min(sum(counts.values()), places) + children, 1)
 
 
 def _open_items(transition: Transition) -> Iterator[NodeStatus]:

@@ -40,6 +40,7 @@ def allot(
     *,
     sharers: int,
     limits: AgentLimits,
+    items: Iterable[NodeStatus] = (),
     retired: Usage | None = None,
     from_parent: frozenset[str] = frozenset(),
 ) -> Allotment | Exhausted:
@@ -50,12 +51,13 @@ def allot(
         nodes: The statuses of all nodes.
         sharers: The number of attempts that may start now.
         limits: The node's own limits, which the share never exceeds.
+        items: The open items of maps. Their usage is that of their maps too.
         retired: The usage of nodes that are no longer in the spec.
         from_parent: The limits of the budget that the parent run has set.
     """
     known = list(nodes)
     spent = total((retired, *(node.usage for node in known))) or Usage()
-    held = [share for node in known for share in _held(node)]
+    held = [share for node in (*known, *items) for share in _held(node)]
     shares: dict[str, Decimal] = {}
     for name, used in (
         ("tokens", spent.total_tokens),

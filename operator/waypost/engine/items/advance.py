@@ -3,10 +3,12 @@
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from waypost.api.kinds.table import kind_of
 from waypost.api.modifiers.for_each import DEFAULT_MAX_PARALLEL
 from waypost.engine.attempts import stop
 from waypost.engine.items import working
 from waypost.engine.items.finish import finish
+from waypost.engine.nodes.children import requests
 from waypost.engine.scheduling.inputs import invalid_reason, resolve
 from waypost.engine.scheduling.unread import unread_by
 from waypost.engine.state.inputs import Inputs, Invalid
@@ -30,7 +32,7 @@ def advance(transition: Transition, path: str, watch: Watch) -> None:
     """
     opened = transition.maps[path]
     for index in sorted(opened.open):
-        if opened.open[index].open_attempt is not None:
+        if open_items.is_running(opened.open[index]):
             working.change(transition, opened, index, watch)
     judge(transition, opened)
 
@@ -61,10 +63,17 @@ def stop_all(transition: Transition, path: str, reason: Reason) -> None:
     if not opened.has_ended:
         opened.doomed = opened.doomed or str(reason)
     for index in sorted(opened.open):
-        attempt = opened.open[index].open_attempt
-        if attempt is not None and attempt.stopping is None:
-            working.change(transition, opened, index, lambda t, p: stop.stop(t, p, reason))
+        status = opened.open[index]
+        if open_items.is_running(status) and open_items.is_stopping(status) is None:
+            working.change(transition, opened, index, lambda t, p: _stop(t, p, reason))
     judge(transition, opened)
+
+
+def _stop(transition: Transition, path: str, reason: Reason) -> None:
+    if transition.statuses[path].child is not None:
+        requests.stop(transition, path, reason)
+    else:
+        stop.stop(transition, path, reason)
 
 
 def let_end(transition: Transition, path: str, reason: Reason) -> None:
@@ -81,12 +90,20 @@ def in_progress(transition: Transition) -> int:
 
 
 def running(transition: Transition) -> int:
-    """Number of items whose attempts have not ended."""
-    return sum(opened.running for opened in transition.maps.values())
+    """Number of items whose attempts have not ended, without those with child runs."""
+    return sum(
+        opened.running for path, opened in transition.maps.items() if _has_pod(transition, path)
+    )
 
 
-def start_items(transition: Transition, room: int, launch: Launch, is_closing: IsClosing) -> int:
-    """Start items of the maps of a run, at most `room` attempts.
+def _has_pod(transition: Transition, path: str) -> bool:
+    return kind_of(transition.node(path)).has_pod
+
+
+def start_items(
+    transition: Transition, room: int, launch: Launch, is_closing: IsClosing, *, children: int
+) -> int:
+    """Start items of the maps of a run, at most `room` attempts and `children` child runs.
 
     The next one is always of the map with the fewest running items, then of the first in the order
     of the graph: no map keeps another from running. `launch` starts the next attempt of one item,
@@ -96,7 +113,7 @@ def start_items(transition: Transition, room: int, launch: Launch, is_closing: I
     Returns:
         How many attempts were recorded.
     """
-    started = 0
+    rooms = {True: room, False: children}  # by whether an item has a pod
     waiting = {
         path: _startable(transition, transition.maps[path], _due(transition, transition.maps[path]))
         for path in transition.graph.order
@@ -106,21 +123,23 @@ def start_items(transition: Transition, room: int, launch: Launch, is_closing: I
         if problem := unread_by(transition, path):
             transition.wait_to_read(path, problem)
             del waiting[path]
-    while waiting and started < room:
+    while waiting:
         path = min(waiting, key=lambda name: transition.maps[name].running)
-        opened = transition.maps[path]
-        index = next(waiting[path], None)
+        opened, has_pod = transition.maps[path], _has_pod(transition, path)
+        index = next(waiting[path], None) if rooms[has_pod] > 0 else None
+        if rooms[has_pod] <= 0 and not has_pod:
+            transition.requeue_at(transition.now)
         if index is None or opened.doomed is not None:
             del waiting[path]
             continue
         before = opened.running
         _start(transition, opened, index, launch)
-        started += opened.running - before
+        rooms[has_pod] -= opened.running - before
         if opened.running == before:
             judge(transition, opened)
             if is_closing(transition):
                 break
-    return started
+    return room - rooms[True]
 
 
 def _startable(transition: Transition, opened: OpenMap, due: list[int]) -> Iterator[int]:
@@ -155,7 +174,7 @@ def _due(transition: Transition, opened: OpenMap) -> list[int]:
 
 def _start(transition: Transition, opened: OpenMap, index: int, launch: Launch) -> None:
     if index not in opened.open:
-        fresh = open_items.fresh_item(opened.place, index)
+        fresh = opened.begun(index)
         opened.open[index] = fresh
         transition.statuses[fresh.path] = fresh
         opened.identify(index)

@@ -48,6 +48,9 @@ def begin(transition: Transition, path: str) -> None:
     known = identities(_contents(transition, path, values, context))
     again, counts = _named(transition, path)
     content: JsonObject = {"items": values, "identities": known}
+    continued = _continued(transition, path, known, again)
+    if continued:
+        content["children"] = continued
     if repeats := format_counts(counts[identity] if identity else 0 for identity in known):
         content["repeats"] = repeats
     problem = transition.items_problem(path)  # also of the blocks with results that it keeps
@@ -121,6 +124,21 @@ def _reused(transition: Transition, path: str, known: list[str]) -> dict[int, Js
     return {index: results[identity] for index, identity in enumerate(known) if identity in results}
 
 
+def _continued(
+    transition: Transition, path: str, known: list[str], again: set[str]
+) -> dict[str, JsonValue]:
+    """The child runs of an earlier list that items without a result continue, by new index."""
+    before = transition.statuses[path].items
+    if before is None or not before.reusable or transition.node(path).workflow is None:
+        return {}
+    children = matching.children_by_identity(before, transition.payloads)
+    return {
+        str(index): children[identity]
+        for index, identity in enumerate(known)
+        if identity in children and identity not in again
+    }
+
+
 def _record(
     transition: Transition, path: str, content: JsonObject, kept: dict[int, JsonObject]
 ) -> None:
@@ -148,6 +166,7 @@ def _record(
         wake_at=None,
         started_at=status.started_at or moment,
         items=items,
+        child=None,  # of a round in which it was no map
     )
     opened = OpenMap.of(
         items,

@@ -56,9 +56,7 @@ def results_by_identity(
     """
     stored = _stored(items, payloads)
     identities = _list(stored, payloads).get("identities") or []
-    results: dict[str, Any] = dict(stored.get("results") or {})
-    for name in stored.get("blocks") or ():
-        results |= _object(payloads[name]).get("results") or {}
+    results = _results(stored, payloads)
     states = parse_states(str(stored.get("states") or ""))
     kept = (index for index, state in enumerate(states) if state.letter == "S")
     return {
@@ -66,6 +64,30 @@ def results_by_identity(
         for index in kept
         if index < len(identities) and (str(index) in results or not keeps_outputs)
     }
+
+
+def children_by_identity(
+    items: ItemsStatus, payloads: Mapping[str, JsonValue]
+) -> dict[str, JsonObject]:
+    """The child runs of the items that failed, by identity, as the results keep them."""
+    stored = _stored(items, payloads)
+    identities = _list(stored, payloads).get("identities") or []
+    results = _results(stored, payloads)
+    states = parse_states(str(stored.get("states") or ""))
+    return {
+        identities[index]: results[str(index)]["c"]
+        for index, state in enumerate(states)
+        if state.letter == "F" and index < len(identities) and identities[index]
+        if "c" in results.get(str(index), {})
+    }
+
+
+def _results(stored: Mapping[str, Any], payloads: Mapping[str, JsonValue]) -> dict[str, Any]:
+    """The ends of the items of a list, by index."""
+    results: dict[str, Any] = dict(stored.get("results") or {})
+    for name in stored.get("blocks") or ():
+        results |= _object(payloads[name]).get("results") or {}
+    return results
 
 
 def _stored(items: ItemsStatus, payloads: Mapping[str, JsonValue]) -> Mapping[str, Any]:

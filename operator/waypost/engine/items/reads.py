@@ -15,14 +15,16 @@ from waypost.protocol.reasons import Reason
 
 
 def watched_items(observed: Observed, status: NodeStatus) -> Iterator[NodeStatus]:
-    """The items of a map whose attempts have not ended or that wait for a resource, as nodes."""
+    """The items of a map whose attempts have not ended, that have a child run, or that wait for a
+    resource, as nodes."""
     items = status.items
     if items is None or items.states is None or not items.open:
         return
     place, states = place_in(observed, status, items), parse_states(items.states)
     for text in items.open:
         item = open_items.from_text(text, place, states).status
-        if item.open_attempt is not None or item.reason == Reason.MISSING_REFERENCE:
+        open_ = open_items.is_running(item) or item.child is not None
+        if open_ or item.reason == Reason.MISSING_REFERENCE:
             yield item
 
 

@@ -7,14 +7,16 @@ from typing import Final
 from waypost.api.changes import changed_node
 from waypost.api.items.status import MAX_BLOCKS, ItemsStatus
 from waypost.api.kinds.table import kind_of
-from waypost.api.status import AttemptStatus, NodeStatus
+from waypost.api.state.usage import Usage
+from waypost.api.status import FINAL_PHASES, AttemptStatus, NodeStatus
 from waypost.engine.items import records
 from waypost.engine.state.decision import RunEvent
 from waypost.engine.state.observed import Observed
 from waypost.engine.state.slots import slot_of
 from waypost.engine.state.transition import INLINE_ITEMS, INLINE_TOTAL, Transition
-from waypost.engine.state.usage import total
+from waypost.engine.state.usage import grown, more_calls, total
 from waypost.kube import names, timestamps
+from waypost.kube.items.child_items import child_of_kept
 from waypost.kube.items.open_items import Place, shown_message
 from waypost.kube.items.open_map import OpenMap
 from waypost.protocol.reasons import Reason
@@ -41,11 +43,16 @@ def place_in(observed: Observed, status: NodeStatus, items: ItemsStatus) -> Plac
         deadline_at=status.deadline_at,
         repeats=status.repeats,
         job_of=partial(_job, observed.name, observed.uid),
+        child_of=partial(_child, observed.name, observed.uid),
     )
 
 
 def _job(run: str, run_uid: str, path: str, attempt: int) -> str:
     return names.job_name(run=run, run_uid=run_uid, path=path, attempt=attempt)
+
+
+def _child(run: str, run_uid: str, path: str, generation: int) -> str:
+    return names.child_name(run=run, run_uid=run_uid, path=path, generation=generation)
 
 
 def open_maps(transition: Transition) -> None:
@@ -59,6 +66,7 @@ def open_maps(transition: Transition) -> None:
         opened = OpenMap.of(items, place_of(transition, path, items), keeps_outputs=keeps)
         opened.has_journal = kind_of(node).has_journal
         opened.content = transition.payloads.get(items.list_record or "")
+        opened.superseding = transition.statuses[path].phase == "Superseding"
         transition.maps[path] = opened
         for status in opened.open.values():
             transition.statuses[status.path] = status
@@ -72,8 +80,12 @@ def change(
 ) -> None:
     """Take one step of an open item as of a node, and record what has become of it."""
     path = opened.place.path_of(index)
-    running = transition.statuses[path].open_attempt
+    running, child = transition.statuses[path].open_attempt, transition.statuses[path].child
     step(transition, path)
+    after = transition.statuses[path].child
+    if child is not None and after is not None and after.name != child.name:
+        opened.seen.pop(index, None)
+        opened.origins.pop(index, None)
     _note_end(transition, path, running)
     _explain(transition, path)
     _add_usage(transition, opened, index)
@@ -106,6 +118,9 @@ def _add_usage(transition: Transition, opened: OpenMap, index: int) -> None:
     """Add what an attempt has reported to the usage of the map: the text of an item has no room."""
     path, item = opened.place.path, opened.place.path_of(index)
     reported = transition.statuses[item].usage
+    if transition.statuses[item].child is not None:
+        _add_usage_of_child(transition, opened, index)
+        return
     if reported is not None:
         used = total((transition.statuses[path].usage, reported))
         transition.update(path, usage=used)
@@ -113,10 +128,38 @@ def _add_usage(transition: Transition, opened: OpenMap, index: int) -> None:
         opened.reported[index] = opened.reported.get(index, 0) + 1
 
 
+def _add_usage_of_child(transition: Transition, opened: OpenMap, index: int) -> None:
+    """Add what a child run has used since the last pass. Calls by tool have no room in the text of
+    an item, so they are added at its end."""
+    path, item = opened.place.path, opened.place.path_of(index)
+    status = transition.statuses[item]
+    if status.usage is None:
+        return
+    parts = [transition.statuses[path].usage, grown(status.usage, opened.seen.get(index))]
+    if status.phase in FINAL_PHASES:
+        parts.append(more_calls(status.usage, _used_before(opened, index)))
+    transition.update(path, usage=total(parts))
+    opened.seen[index] = status.usage
+
+
+def _used_before(opened: OpenMap, index: int) -> Usage | None:
+    """What the child run of an item had used when it continued, which the map has counted."""
+    content = opened.content if isinstance(opened.content, dict) else {}
+    kept = (content.get("children") or {}).get(str(index))
+    found = child_of_kept(kept, opened.place.child_name)
+    child = opened.open[index].child
+    if found is None or child is None or found[0].child.name != child.name:
+        return None
+    return found[1]
+
+
 def close_maps(transition: Transition) -> None:
     """Remove the items from `transition.statuses`, and record those of each map in its status."""
     for path, opened in transition.maps.items():
         _clear_reads(transition, opened)
+        for status in opened.open.values():
+            if status.child is not None:
+                transition.open_children[status.path] = status
         for status in list(transition.statuses.values()):
             if status.path.startswith(f"{path}/"):
                 transition.slots.held_by_items += slot_of(status) is not None

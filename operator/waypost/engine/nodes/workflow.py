@@ -22,6 +22,7 @@ from waypost.engine.state.inputs import Inputs, Invalid
 from waypost.engine.state.lent import in_total
 from waypost.engine.state.observed import Observed
 from waypost.engine.state.outcome import Succeeded
+from waypost.engine.state.paths import node_of
 from waypost.engine.state.transition import Transition
 from waypost.engine.state.usage import total
 from waypost.kube import timestamps
@@ -55,7 +56,10 @@ def start(transition: Transition, path: str, inputs: Inputs) -> None:
             requests.repeat(transition, fact, child)
             return
         else:
-            fact, child = None, patches.following(transition.observed, status, child)
+            fact, child = None, runs.following(transition, path, child)
+            if "/" in path:  # the map has counted what the earlier one used
+                transition.update(path, usage=None)
+                status = transition.statuses[path]
     lent = in_total(transition.lent.get(path), status, continues=fact is not None)
     child = changed_child(child, budget=lent)
     body = runs.manifest(transition, path, child, inputs=inputs.values, parent=parent)
@@ -74,8 +78,11 @@ def start(transition: Transition, path: str, inputs: Inputs) -> None:
         wake_at=None,
         started_at=timestamps.timestamp(transition.now),
     )
+    if "/" in path:
+        number = (status.attempt or 0) + 1 if fact is not None else child.generation
+        transition.update(path, attempt=number)
     if fact is not None:
-        rounds.repeat(transition, fact, child)
+        rounds.repeat(transition, path, fact, child)
     else:
         transition.after.append(StartChild(path=path, manifest=body))
     transition.requeue_at(transition.now + requests.LOOK_AFTER)
@@ -171,8 +178,9 @@ def _wait_for_live(transition: Transition, path: str) -> None:
 
 def _was_stopping(transition: Transition, path: str) -> bool:
     """Whether the stop is in the stored status, which a child reads before it starts anything."""
-    stored = (s for s in transition.observed.status.nodes if s.path == path)
-    known = next(stored, None)
+    opened = transition.map_of(path)
+    nodes = opened.stored.values() if opened else transition.observed.status.nodes
+    known = next((status for status in nodes if status.path == path), None)
     return known is not None and known.child is not None and known.child.stopping is not None
 
 
@@ -203,7 +211,7 @@ def _continue(transition: Transition, path: str, child: ChildStatus, fact: Child
             requests.stop(transition, path, Reason.MISSING_REFERENCE)
             return
         if fact.requested_round < child.round:
-            rounds.repeat(transition, fact, child)
+            rounds.repeat(transition, path, fact, child)
     requests.repeat(transition, fact, child)
     _show(transition, path, status, fact)
     transition.requeue_at(transition.now + _LOOK_AGAIN)
@@ -228,13 +236,14 @@ def _show(transition: Transition, path: str, status: NodeStatus, fact: ChildFact
 
 def _change(transition: Transition, path: str, fact: ChildFact) -> str:
     """What a person has changed in a child run; "" if nothing."""
-    if path in transition.observed.definition.stand_ins:
+    if node_of(path) in transition.observed.definition.stand_ins:
         return ""  # its definition is lost: nothing to compare with
     template = runs.template_of(transition, path)
     if fact.template != template:
         found = fact.template if fact.template.name else "its own nodes"
         return f"run {fact.name} runs {found} instead of template {template}"
-    if fact.inputs_digest != transition.statuses[path].input_digest:
+    digest = transition.statuses[path].input_digest or ""  # of an item only its beginning
+    if not digest or not fact.inputs_digest.startswith(digest):
         return f"the inputs of run {fact.name} are no longer those of this node"
     return ""
 

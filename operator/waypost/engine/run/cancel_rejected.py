@@ -20,6 +20,7 @@ from waypost.compiler.origin import Settled
 from waypost.engine.scheduling.deadlines import of_clean_up
 from waypost.engine.state.observed import Observed
 from waypost.engine.state.transition import cleans_up, is_finished
+from waypost.kube.items.child_items import has_children
 from waypost.kube.timestamps import parse_timestamp
 
 _ALONE: Final = Dependencies(hard=frozenset(), soft=frozenset())
@@ -95,8 +96,10 @@ def stand_in(observed: Observed, status: NodeStatus) -> Node:
     It has no output schema, because the schema of its attempt may be gone. Its pods are judged by
     their requests (`attempts.launched_as`).
     """
-    is_gate, is_child = status.approval is not None, status.child is not None
-    runs = status.open_attempt is not None or bool(status.items and status.items.open)
+    is_gate = status.approval is not None
+    is_child = status.child is not None or has_children(status.items)
+    runs = bool(status.items and status.items.open) and not is_child
+    runs = runs or status.open_attempt is not None
     for node in observed.spec.all_nodes if observed.spec else ():
         kind = kind_of(node)
         fits = kind.is_gate == is_gate and (kind.has_pod or not runs)

@@ -37,8 +37,10 @@ def stalled(transition: Transition) -> str:
 
 
 def _running(transition: Transition) -> Iterator[tuple[str, ChildFact]]:
-    for path in transition.in_phase("Running"):
-        child = transition.statuses[path].child
+    nodes = (transition.statuses[path] for path in transition.in_phase("Running"))
+    items = (status for status in transition.open_children.values() if status.phase == "Running")
+    for status in (*nodes, *items):
+        child = status.child
         fact = transition.observed.children.get(child.name) if child is not None else None
         if fact is not None:
-            yield path, fact
+            yield status.path, fact

@@ -18,6 +18,7 @@ from waypost.engine.run.compensating import with_recorded
 from waypost.engine.state.observed import Observed
 from waypost.engine.state.transition import cleans_up, is_finished
 from waypost.kube import timestamps
+from waypost.kube.items.child_items import has_children
 from waypost.protocol.reasons import Reason
 
 
@@ -61,9 +62,9 @@ def with_recorded_nodes(observed: Observed, now: datetime) -> Observed:
 
 def _is_open(status: NodeStatus) -> bool:
     """Whether an attempt or a child run of the node has not ended."""
-    return status.open_attempt is not None or (
-        status.child is not None and status.phase in ("Running", "Superseding")
-    )
+    running = status.phase in ("Running", "Superseding")
+    calls = status.child is not None or has_children(status.items)
+    return status.open_attempt is not None or (running and calls)
 
 
 def _spec(spec: AgentWorkflowSpec) -> AgentWorkflowSpec:

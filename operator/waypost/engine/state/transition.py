@@ -75,6 +75,7 @@ class Transition:
         self.statuses: dict[str, NodeStatus] = _initial(observed)
         self.lent: dict[str, Allotment] = {}  # to child runs that start now, by path
         self.maps: dict[str, OpenMap] = {}  # by path, while their items are in `statuses`
+        self.open_children: dict[str, NodeStatus] = {}  # of items, by path, once maps are closed
         self.before: list[Before] = []
         self.after: list[After] = []
         self.events: list[RunEvent] = []
@@ -86,8 +87,7 @@ class Transition:
         self.outputs_wait = ""  # why the outputs of the run cannot be evaluated yet
         self.slots = SlotsOfPass(known=observed.slots)
         self.needs_right = ""  # what a person must allow the operator to read before all continues
-        # By name of NodeRecord, also of those that this pass writes; an Unavailable if expressions
-        # cannot read it.
+        # By name of NodeRecord, also of those of this pass; an Unavailable if it cannot be read.
         self.payloads: dict[str, JsonValue] = dict(observed.payloads)
         self._inline = sum(_inline_size(status) for status in self.statuses.values())
 

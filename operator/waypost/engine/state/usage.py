@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 from waypost.api.state.usage import Usage
 
@@ -35,6 +35,28 @@ def total(parts: Iterable[Usage | None]) -> Usage | None:
             tools[name] = tools.get(name, 0) + calls
     cost = money(sum(costs, Decimal(0))) if costs else None
     return Usage(**counts, costUSD=cost, tools=most_called(tools))
+
+
+def grown(now: Usage, before: Usage | None) -> Usage | None:
+    """What was used since `before`, without calls by tool; None if nothing was."""
+    if before is None:
+        return now.model_copy(update={"tools": None})
+    counts: dict[str, Any] = {
+        name: max((getattr(now, name) or 0) - (getattr(before, name) or 0), 0) or None
+        for name in COUNTS
+    }
+    cost = Decimal(now.cost_usd or 0) - Decimal(before.cost_usd or 0)
+    if not any(counts.values()) and cost <= 0:
+        return None
+    return Usage(**counts, costUSD=money(cost) if now.cost_usd is not None else None)
+
+
+def more_calls(now: Usage, before: Usage | None) -> Usage | None:
+    """The calls by tool since `before`; None if there are none."""
+    known = (before.tools if before is not None else None) or {}
+    calls = {name: count - known.get(name, 0) for name, count in (now.tools or {}).items()}
+    more = {name: count for name, count in calls.items() if count > 0}
+    return Usage(tools=most_called(more)) if more else None
 
 
 def money(amount: Decimal) -> str:

@@ -14,6 +14,7 @@ from waypost.api.meta import Condition
 from waypost.api.nodes.artifacts import ArtifactStatus, digests_in
 from waypost.api.state.usage import Usage
 from waypost.api.template.called import Called
+from waypost.kube.items.child_items import expects_item
 from waypost.kube.objects import condition_text, controller_uid, items, section, text
 from waypost.protocol import ijson
 
@@ -185,10 +186,16 @@ def _called(spec: JsonObject) -> Called:
 
 
 def expects(body: Any, *, path: str, name: str, uid: str) -> bool:
-    """Whether the status of a parent has a node that waits for the child run with this name."""
+    """Whether the status of a parent has a node, or an item, that waits for the child run with this
+    name."""
+    node, _, index = path.partition("/")
     for entry in items(body, "status", "nodes"):
-        if entry.get("path") != path:
+        if entry.get("path") != node:
             continue
+        if index:
+            metadata = section(body, "metadata")
+            run, run_uid = text(metadata, "name"), text(metadata, "uid")
+            return expects_item(entry, run=run, run_uid=run_uid, path=node, name=name, uid=uid)
         child = section(entry, "child")
         waits = entry.get("phase") == "Running" and not child.get("stopping")
         return waits and child.get("name") == name and child.get("uid") in (None, uid)

@@ -7,8 +7,9 @@
   next one starts; of one that waits for a resource, until when;
 - counters of retries, and how many attempts have reported their usage;
 - the share of the budget in tokens, dollars and tool calls, and `<tokens` if it was too small;
-- the identity; the slot of `concurrency` that its attempt holds; the reason; why the attempt is
-  being stopped; when it was first seen without a Job;
+- the identity; the slot of `concurrency` that its attempt holds; its child run and what that has
+  used (`child_items`); the reason; why the attempt is being stopped; when it was first seen without
+  a Job;
 - a message.
 """
 
@@ -19,9 +20,17 @@ from datetime import datetime, timedelta
 from typing import Final, Literal
 
 from waypost.api.items.states import ItemState
-from waypost.api.state.usage import Allotment
+from waypost.api.state.usage import Allotment, Usage
 from waypost.api.status import AttemptStatus, NodePhase, NodeStatus
 from waypost.kube import timestamps
+from waypost.kube.items.child_items import (
+    CHILD_PATTERN,
+    ItemChild,
+    child_text,
+    from_child_text,
+    from_used_text,
+    used_text,
+)
 from waypost.kube.names import SLOT_PREFIX
 from waypost.protocol.reasons import Reason
 from waypost.protocol.text import shorten
@@ -46,6 +55,7 @@ _TEXT: Final = re.compile(
     + "".join(rf"(?: {letter}(?P<{name}>\d+))?" for letter, name in _ALL_COUNTERS)
     + r"(?: u(?P<reported>\d+))?(?: \$(?P<share>[\d./-]+))?(?: <(?P<short>\w+))?"
     + r"(?: #(?P<identity>[0-9a-f]+))?(?: \^(?P<slot>[0-9a-f]+-\d+))?"
+    + CHILD_PATTERN
     + r"(?: =(?P<reason>\w+))?(?: !(?P<stopping>\w+))?(?: @(?P<stopping_at>-?[\d.]+))?"
     + r"(?: (?P<message>.+))?",
     re.DOTALL,
@@ -53,7 +63,7 @@ _TEXT: Final = re.compile(
 # Parts of a text before the reason of the stop.
 _BEFORE_STOP: Final = (
     *("at", *(name for _, name in _ALL_COUNTERS)),
-    *("reported", "share", "short", "identity", "slot", "reason"),
+    *("reported", "share", "short", "identity", "slot", "child", "used", "reason"),
 )
 _SHORT: Final = re.compile(rf"{re.escape(SHARE)}\.(\w+): ")
 _MESSAGE: Final = 60
@@ -71,6 +81,7 @@ class Place:
         deadline_at: Deadline of the map.
         repeats: How often rerun.from has named the map.
         job_of: Name of the Job of a path and an attempt.
+        child_of: Name of the child run of a path and a generation.
     """
 
     path: str
@@ -80,10 +91,15 @@ class Place:
     deadline_at: str | None
     repeats: int | None
     job_of: Callable[[str, int], str]
+    child_of: Callable[[str, int], str]
 
     def path_of(self, index: int) -> str:
         """The path of an item."""
         return f"{self.path}/{index}"
+
+    def child_name(self, origin: int, generation: int) -> str:
+        """The name of a child run that the item with index `origin` has started."""
+        return self.child_of(self.path_of(origin), generation)
 
 
 @dataclass(frozen=True)
@@ -95,12 +111,16 @@ class OpenItem:
         status: Its status as that of a node.
         reported: How many of its attempts have reported their usage, which is that of the map.
         identity: Its identity, for the journal; "" for kinds without one.
+        origin: The index of the item that has started its child run.
+        seen: What its child run has used, as far as the usage of the map has it.
     """
 
     index: int
     status: NodeStatus
     reported: int = 0
     identity: str = ""
+    origin: int | None = None
+    seen: Usage | None = None
 
 
 def fresh_item(place: Place, index: int, number: int = 0) -> NodeStatus:
@@ -135,6 +155,8 @@ def from_text(text: str, place: Place, states: list[ItemState]) -> OpenItem:
         update={**counters, "phase": phase, "reason": found["reason"], "message": found["message"]}
     )
     reported, identity = int(found["reported"] or 0), found["identity"] or ""
+    if found["child"]:
+        return _of_child(status, place, found, moment)
     if phase == "Backoff" or (phase == "Pending" and status.reason == Reason.MISSING_REFERENCE):
         status = status.model_copy(update={"wake_at": moment})
         return OpenItem(index, status, reported, identity)
@@ -143,6 +165,21 @@ def from_text(text: str, place: Place, states: list[ItemState]) -> OpenItem:
     if phase != "Pending":
         status = status.model_copy(update={"started_at": moment})
     return OpenItem(index, status, reported, identity)
+
+
+def _of_child(status: NodeStatus, place: Place, found: re.Match[str], moment: str) -> OpenItem:
+    """An open item with a child run: it runs, or continues once it may start."""
+    share, seen = _share(found["share"]), from_used_text(found["used"])
+    given = from_child_text(
+        found["child"], place.child_name, stopping=found["stopping"], budget=share
+    )
+    changes = {"child": given.child, "input_digest": given.input_digest, "usage": seen}
+    if status.phase != "Pending":
+        changes["started_at"] = moment
+    elif status.reason == Reason.MISSING_REFERENCE:
+        changes["wake_at"] = moment
+    status = status.model_copy(update=changes)
+    return OpenItem(int(found["index"]), status, origin=given.origin, seen=seen)
 
 
 def reason_of(text: str) -> str | None:
@@ -177,7 +214,7 @@ def _attempts(
 def to_text(item: OpenItem, place: Place, *, message: bool) -> str:
     """The text of an open item; `message`: also what it waits for, shortened."""
     status, attempt = item.status, item.status.open_attempt
-    since = attempt.launched_at if attempt is not None else status.wake_at
+    since = attempt.launched_at if attempt is not None else status.wake_at or status.started_at
     parts = [f"{item.index} +{_seconds(place, since)}"]
     for letter, name in _ALL_COUNTERS:
         if count := getattr(status, name):
@@ -189,10 +226,14 @@ def to_text(item: OpenItem, place: Place, *, message: bool) -> str:
         parts.append(f"#{item.identity}")
     if attempt is not None and attempt.slot:
         parts.append(f"^{attempt.slot.removeprefix(SLOT_PREFIX)}")
+    if status.child is not None:
+        origin = item.index if item.origin is None else item.origin
+        parts.append(child_text(ItemChild(origin, status.child, status.input_digest)))
+        parts.append(used_text(item.seen))
     if status.reason:
         parts.append(f"={status.reason}")
-    if attempt is not None and attempt.stopping:
-        parts.append(f"!{attempt.stopping}")
+    if stopping := is_stopping(status):
+        parts.append(f"!{stopping}")
     if attempt is not None and attempt.stopping_at:
         parts.append(f"@{_seconds(place, attempt.stopping_at)}")
     if message:
@@ -215,10 +256,25 @@ def with_stop(text: str, reason: Reason) -> str:
     return f"{text[:at]} !{reason}{text[at:]}"
 
 
+def is_running(status: NodeStatus) -> bool:
+    """Whether the attempt or the child run of an item has not ended."""
+    if status.child is not None:
+        return status.phase in ("Running", "Superseding")
+    return status.open_attempt is not None
+
+
+def is_stopping(status: NodeStatus) -> str | None:
+    """Why the attempt or the child run of an item is being stopped; None if it is not."""
+    attempt = status.open_attempt
+    if attempt is not None:
+        return attempt.stopping
+    return status.child.stopping if status.child is not None else None
+
+
 def shown_message(status: NodeStatus) -> str:
     """The message of an open item as its text keeps it."""
     # Of a message that begins like another part, the beginning would be read as that part.
-    text = re.sub(r"^[rdqlu](?=\d)", "", (status.message or "").strip().lstrip("=!@$<#^"))
+    text = re.sub(r"^[rdqlu](?=\d)", "", (status.message or "").strip().lstrip("=!@$<#^~%"))
     return shorten(text, _MESSAGE).strip()
 
 
@@ -229,16 +285,23 @@ def state_of(status: NodeStatus, before: int) -> ItemState:
 
 def _shown_share(status: NodeStatus) -> list[str]:
     """The share of the budget of the latest attempt if it runs, or if it was too small."""
+    if status.child is not None:
+        lent = status.child.budget
+        return [_share_text(lent)] if lent is not None else []
     latest = status.latest_attempt
     if latest is None or latest.allotment is None:
         return []
-    values = (latest.allotment.tokens, latest.allotment.cost_usd, latest.allotment.tool_calls)
-    share = "$" + "/".join("-" if value is None else str(value) for value in values)
+    share = _share_text(latest.allotment)
     if latest.finished_at is None:
         return [share]
     short = _SHORT.match(latest.message or "")
     too_small = latest.reason == Reason.BUDGET_EXCEEDED and latest.number == status.attempt
     return [share, f"<{short[1]}"] if short and too_small and status.phase == "Pending" else []
+
+
+def _share_text(share: Allotment) -> str:
+    values = (share.tokens, share.cost_usd, share.tool_calls)
+    return "$" + "/".join("-" if value is None else str(value) for value in values)
 
 
 def _share(text: str | None) -> Allotment | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from waypost.api.base import JsonObject, JsonValue
-from waypost.api.changes import changed_items
+from waypost.api.changes import changed_items, changed_node
 from waypost.api.items.states import (
     ENDED,
     FAILED,
@@ -18,8 +18,10 @@ from waypost.api.items.states import (
     parse_states,
 )
 from waypost.api.items.status import MAX_FAILURES, MAX_OPEN, ItemFailure, ItemsStatus
+from waypost.api.state.usage import Usage
 from waypost.api.status import FINAL_PHASES, NodeStatus
 from waypost.kube.items import open_items
+from waypost.kube.items.child_items import child_of_kept, kept_child
 from waypost.kube.items.marks import mark_of
 from waypost.kube.items.open_items import OpenItem, Place
 from waypost.protocol import ijson
@@ -47,6 +49,10 @@ class OpenMap:
         has_journal: Whether attempts of an item continue a journal.
         reported: How many attempts of each open item have reported their usage.
         identities: The identity of each open item that has a journal.
+        superseding: Whether a round has replaced its list.
+        stored: The status of each open item as it is stored.
+        origins: The index of the item that has started the child run of an open item.
+        seen: What the child run of each open item has used, as far as the usage of the map has it.
     """
 
     items: ItemsStatus
@@ -65,6 +71,10 @@ class OpenMap:
     has_journal: bool = False
     reported: dict[int, int] = field(default_factory=dict)
     identities: dict[int, str] = field(default_factory=dict)
+    superseding: bool = False
+    stored: dict[int, NodeStatus] = field(default_factory=dict)
+    origins: dict[int, int] = field(default_factory=dict)
+    seen: dict[int, Usage] = field(default_factory=dict)
     content: JsonValue = None  # the stored list and identities; an Unavailable if it is gone
 
     @classmethod
@@ -88,6 +98,11 @@ class OpenMap:
             opened.open[item.index] = item.status
             opened.reported[item.index] = item.reported
             opened.identities[item.index] = item.identity
+            if item.origin is not None:
+                opened.origins[item.index] = item.origin
+            if item.seen is not None:
+                opened.seen[item.index] = item.seen
+        opened.stored = dict(opened.open)
         opened.latest = place.before + max((state.number for state in states), default=0)
         return opened
 
@@ -98,8 +113,8 @@ class OpenMap:
 
     @property
     def running(self) -> int:
-        """Number of items whose attempt has not ended."""
-        return sum(status.open_attempt is not None for status in self.open.values())
+        """Number of items whose attempt or child run has not ended."""
+        return sum(open_items.is_running(status) for status in self.open.values())
 
     @property
     def has_ended(self) -> bool:
@@ -147,7 +162,7 @@ class OpenMap:
     def take(self, index: int, status: NodeStatus) -> None:
         """Take the status of an open item as the pass has changed it; record its end."""
         self.latest = max(self.latest, status.attempt or 0)
-        if status.phase not in FINAL_PHASES and not _was_superseded(status):
+        if status.phase not in FINAL_PHASES and not self._was_superseded(index, status):
             self.open[index] = status
             return
         self.open.pop(index, None)
@@ -157,12 +172,27 @@ class OpenMap:
                 self.states[index] = ItemState("S", number)
                 if self.keeps_outputs:
                     self.fresh[index] = _result(status)
+                self._keep_child(index, status)
             case "Failed":
                 unknown = status.reason == Reason.UNKNOWN_EFFECT
                 self.states[index] = ItemState("U" if unknown else "F", number)
                 self._fail(index, status)
+                self._keep_child(index, status)
             case _:
                 self.states[index] = ItemState("C", number)
+
+    def begun(self, index: int) -> NodeStatus:
+        """The status of an item that starts, with the child run that it continues if it has one."""
+        fresh = open_items.fresh_item(self.place, index)
+        content = self.content if isinstance(self.content, dict) else {}
+        kept = (content.get("children") or {}).get(str(index))
+        if (found := child_of_kept(kept, self.place.child_name)) is None:
+            return fresh
+        given, used = found
+        self.origins[index] = given.origin
+        if used is not None:
+            self.seen[index] = used
+        return changed_node(fresh, child=given.child, usage=used)
 
     def identify(self, index: int) -> None:
         """Note the identity of an item that starts, for its journal."""
@@ -208,7 +238,14 @@ class OpenMap:
             message = bool(status.message) and shown < _MESSAGES_SHOWN
             shown += message
             identity = self.identities.get(index, "") if self.has_journal else ""
-            item = OpenItem(index, status, self.reported.get(index, 0), identity)
+            item = OpenItem(
+                index,
+                status,
+                self.reported.get(index, 0),
+                identity,
+                self.origins.get(index),
+                self.seen.get(index),
+            )
             texts.append(open_items.to_text(item, self.place, message=message))
         return changed_items(
             self.items,
@@ -231,17 +268,23 @@ class OpenMap:
         self.failures = ordered[:MAX_FAILURES]
         self.fresh[index] = {"e": {"reason": reason, "message": shorten(message, _ERROR_TEXT)}}
 
+    def _keep_child(self, index: int, status: NodeStatus) -> None:
+        kept = kept_child(status, self.origins.get(index, index))
+        if kept is not None:
+            self.fresh[index] = {**self.fresh.get(index, {}), "c": kept}
+
+    def _was_superseded(self, index: int, status: NodeStatus) -> bool:
+        """Whether the last attempt or child run of a replaced list has ended."""
+        if status.phase != "Pending" or not self.superseding:
+            return False
+        before, latest = self.open[index], status.latest_attempt
+        superseded = latest is not None and latest.reason == Reason.SUPERSEDED
+        return superseded or (before.child is not None and before.phase == "Superseding")
+
 
 def retired(items: ItemsStatus) -> ItemsStatus:
     """What is left of the items of a node that has no list now: their attempts stay known."""
     return ItemsStatus(round=items.round, total=items.total)
-
-
-def _was_superseded(status: NodeStatus) -> bool:
-    """Whether the last attempt of a replaced list has ended."""
-    latest = status.latest_attempt
-    superseded = latest is not None and latest.reason == Reason.SUPERSEDED
-    return status.phase == "Pending" and superseded
 
 
 def _result(status: NodeStatus) -> JsonObject:

@@ -14,6 +14,7 @@ from waypost.kube.facts.copies import own_pods
 from waypost.kube.facts.jobs import JobFact, job_fact
 from waypost.kube.facts.pods import PodFact, pod_fact
 from waypost.kube.facts.read_problems import APPROVALS, OBJECTS, RUN, ReadProblem
+from waypost.kube.items.child_items import has_children
 from waypost.ports.clock import Clock
 from waypost.ports.cluster import Cluster, Kind, NotFound, Obj
 from waypost.runtime.cache.newest import version_of
@@ -67,7 +68,7 @@ class LiveReads:
             NotFound: The run no longer exists.
         """
         moment = self._clock.now()
-        calls = any(node.child for node in observed.status.nodes)
+        calls = any(node.child or has_children(node.items) for node in observed.status.nodes)
         seen = await self._tried(key, OBJECTS, lambda: self._objects(key, calls=calls))
         asked = await self._tried(key, APPROVALS, lambda: self.approvals(key))
         if not isinstance(seen, ReadProblem) or not isinstance(asked, ReadProblem):

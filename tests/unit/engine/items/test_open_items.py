@@ -30,6 +30,7 @@ PLACE = Place(
     deadline_at=None,
     repeats=None,
     job_of=lambda path, attempt: f"job-{path}-{attempt}",
+    child_of=lambda path, generation: f"child-{path}-{generation}",
 )
 COUNTS = st.one_of(st.none(), st.integers(1, 20))
 REASONS = st.sampled_from([None, "NodeError", "ImagePull", "RateLimited"])

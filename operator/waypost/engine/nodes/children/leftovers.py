@@ -4,6 +4,7 @@ from typing import Final
 
 from waypost.api.status import NodeStatus
 from waypost.engine.nodes.children import patches, requests
+from waypost.engine.state.paths import node_of
 from waypost.engine.state.transition import IN_POD, Transition
 from waypost.kube.facts.children import ChildFact
 from waypost.protocol.reasons import Reason
@@ -28,8 +29,8 @@ def release(transition: Transition) -> None:
     artifacts this run names stays: they would be deleted with it."""
     kept = patches.keeping_artifacts(transition.node_statuses)
     for fact in transition.observed.children.values():
-        node = transition.statuses.get(fact.path)
-        waits = node is not None and node.phase in IN_POD and _names(node, fact)
+        node = _waiting(transition, fact)
+        waits = node is not None and node.phase in IN_POD
         ended = fact.finished or fact.deleting
         if fact.held and not waits and ended and fact.name not in kept:
             patch = patches.release(fact)
@@ -48,9 +49,25 @@ def _names(status: NodeStatus, fact: ChildFact) -> bool:
     return status.child is not None and status.child.name == fact.name
 
 
+def _waiting(transition: Transition, fact: ChildFact) -> NodeStatus | None:
+    """The node or open item whose child run this is. An item keeps its child run in a later list,
+    in which it may have another index, so the name decides."""
+    if "/" not in fact.path:
+        node = transition.statuses.get(fact.path)
+        return node if node is not None and _names(node, fact) else None
+    items = (*transition.statuses.values(), *transition.open_children.values())
+    return next((one for one in items if "/" in one.path and _names(one, fact)), None)
+
+
 def _is_left_over(transition: Transition, fact: ChildFact) -> bool:
-    node = transition.statuses.get(fact.path)
-    if node is None or not _names(node, fact):
+    node = _waiting(transition, fact)
+    if node is None and "/" in fact.path and node_of(fact.path) in transition.graph.nodes:
+        # The end of an item is not in the status any longer. It leaves no child run that runs; one
+        # in a later round is continued by a person.
+        return fact.phase == "Rejected" or (not fact.finished and fact.requested_round == 1)
+    if node is None:
         return True
+    if "/" in fact.path:
+        return False
     unseen = node.reason in _UNSEEN and not fact.finished
     return transition.ended(fact.path) and (fact.phase == "Rejected" or unseen)

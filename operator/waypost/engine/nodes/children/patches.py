@@ -32,7 +32,8 @@ def following(observed: Observed, status: NodeStatus, child: ChildStatus) -> Chi
 def after_stop(observed: Observed, status: NodeStatus, child: ChildStatus) -> ChildStatus | None:
     """The child run that a node starts instead of one that a round has stopped; None if the round
     has made it a node of another kind."""
-    calls = observed.definition.graph.nodes[status.path].workflow is not None
+    node = observed.definition.graph.nodes.get(status.path)  # None: an item, of a replaced list
+    calls = node is not None and node.workflow is not None and node.for_each is None
     return following(observed, status, child) if calls else None
 
 
@@ -143,6 +144,24 @@ def releases(observed: Observed) -> tuple[PatchChild, ...]:
         if fact.held and (fact.finished or fact.deleting) and name not in kept
         if fact.requests.cancel
         or ((child := named.get(name)) is not None and fact.requested_round <= child.round)
+        or _is_of_ended_item(observed, fact)
+    )
+
+
+def _is_of_ended_item(observed: Observed, fact: ChildFact) -> bool:
+    """Whether a child run was started by an item of a list that this status knows, and a later
+    round has not continued it."""
+    map_, _, index = fact.path.partition("/")
+    if not index or fact.requested_round > 1:
+        return False
+    status = next((node for node in observed.status.nodes if node.path == map_), None)
+    last = (status.attempt or 0) if status is not None else 0
+    return any(
+        fact.name
+        == names.child_name(
+            run=observed.name, run_uid=observed.uid, path=fact.path, generation=number
+        )
+        for number in range(1, last + 1)
     )
 
 

@@ -64,7 +64,9 @@ def fail(transition: Transition, path: str, child: ChildStatus, reason: Reason, 
     """End a node whose child run gives no result, for the reason of the stop if it was stopped."""
     status = transition.statuses[path]
     if status.phase == "Superseding":
-        following = patches.after_stop(transition.observed, status, child)
+        following = None
+        if "/" not in path:
+            following = patches.after_stop(transition.observed, status, child)
         transition.update(
             path, phase="Pending", reason=None, message=None, child=following, wake_at=None
         )

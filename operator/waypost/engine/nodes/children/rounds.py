@@ -10,14 +10,14 @@ from waypost.engine.state.transition import Transition
 from waypost.kube.facts.children import ChildFact
 
 
-def repeat(transition: Transition, fact: ChildFact, child: ChildStatus) -> None:
-    """Request the round that the status names. A local template is part of the definition of this
-    run, so its child run takes it as it is in this round."""
+def repeat(transition: Transition, path: str, fact: ChildFact, child: ChildStatus) -> None:
+    """Request the round that the status of a node or an item names. A local template is part of the
+    definition of this run, so its child run takes it as it is in this round."""
     rerun = transition.spec.rerun
     latest = fact.template.local or (rerun is not None and rerun.template == "Latest")
     names = requesters(transition.observed)
     # The same content may be in another NodeRecord now.
-    inputs = resolve(transition, fact.path)
+    inputs = resolve(transition, path)
     given = passed(transition, inputs.values) if isinstance(inputs, Inputs) else None
     patch = patches.request_round(
         fact,

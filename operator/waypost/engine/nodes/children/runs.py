@@ -4,6 +4,8 @@ from waypost.api.base import JsonObject
 from waypost.api.state.child import ChildStatus
 from waypost.api.template.called import Called
 from waypost.api.template.parent import MAX_CHILDREN, MAX_LEVELS, Parent
+from waypost.api.workflow import Node
+from waypost.engine.nodes.children import patches
 from waypost.engine.nodes.gates.requesters import requesters
 from waypost.engine.slots.keys import keys_below
 from waypost.engine.state.artifacts import passed
@@ -23,15 +25,24 @@ def template_of(transition: Transition, path: str) -> Called:
 
 def first(transition: Transition, path: str) -> ChildStatus:
     """The child run that a node starts first. Its generation follows those of child runs that a
-    node with this path started before a round removed it or made it one of another kind."""
-    owner, generation = transition.owner, 0
+    node with this path started before a round removed it or made it one of another kind. That of an
+    item is also the number of its attempt, which is higher than those of all earlier lists."""
+    owner, item = transition.owner, "/" in path
+    generation = (transition.statuses[path].attempt or 0) if item else 0
     while True:
         generation += 1
         name = names.child_name(run=owner.name, run_uid=owner.uid, path=path, generation=generation)
         if name not in transition.observed.children:
             break
-    earlier = transition.statuses[path].usage
+    earlier = None if item else transition.statuses[path].usage
     return ChildStatus(name=name, generation=generation, round=1, earlier=earlier)
+
+
+def following(transition: Transition, path: str, child: ChildStatus) -> ChildStatus:
+    """The child run that a node or an item starts instead of `child`."""
+    if "/" in path:
+        return first(transition, path)
+    return patches.following(transition.observed, transition.statuses[path], child)
 
 
 def lineage(transition: Transition, path: str) -> Parent | Invalid:
@@ -49,11 +60,12 @@ def lineage(transition: Transition, path: str) -> Parent | Invalid:
         text = f"a tree has at most {MAX_LEVELS} levels of runs, this would be one more: {shown}"
         return Invalid(f"{text}; move nodes of the deepest template into the one above")
     allowed = above.children if above is not None else MAX_CHILDREN
-    count = sum(node.workflow is not None for node in transition.graph.nodes.values())
+    count = sum(_places(node) for node in transition.graph.nodes.values())
     if allowed < count:
         return Invalid(
-            f"this run has {count} workflow nodes, and at most {allowed} runs may exist below it "
-            f"(a tree has at most {MAX_CHILDREN}): {shown}"
+            f"the workflow nodes of this run may have {count} child runs at the same time, and at "
+            f"most {allowed} runs may exist below it (a tree has at most {MAX_CHILDREN}): {shown}; "
+            "with forEach, set a lower maxParallel"
         )
     return Parent(
         run=owner.name,
@@ -67,6 +79,13 @@ def lineage(transition: Transition, path: str) -> Parent | Invalid:
         requesters=requesters(observed) or None,
         suspend=True if transition.spec.suspend else None,
     )
+
+
+def _places(node: Node) -> int:
+    """How many child runs of a node may exist that have not ended."""
+    if node.workflow is None:
+        return 0
+    return node.for_each.places if node.for_each is not None else 1
 
 
 def manifest(
