@@ -31,6 +31,7 @@ PREFIXES: Mapping[str, str] = {
     "configmaps": "/api/v1",
     "resourcequotas": "/api/v1",
     "secrets": "/api/v1",
+    "services": "/api/v1",
     "serviceaccounts": "/api/v1",
     "rolebindings": "/apis/rbac.authorization.k8s.io/v1",
 }

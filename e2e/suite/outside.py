@@ -78,7 +78,7 @@ def start_mcp(space: Space, image: str) -> str:
 
 
 def start(space: Space, name: str, image: str, command: Sequence[str]) -> str:
-    """IP of a pod that runs `command` and listens on PORT."""
+    """IP of a pod that runs `command` and listens on PORT. It has the label app: its name."""
     container: dict[str, Any] = {
         "name": name,
         "image": image,
@@ -100,7 +100,8 @@ def start(space: Space, name: str, image: str, command: Sequence[str]) -> str:
             "seccompProfile": {"type": "RuntimeDefault"},
         },
     }
-    manifest = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec}
+    metadata = {"name": name, "labels": {"app": name}}
+    manifest = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
     space.create("pods", manifest)
 
     def address() -> str | None:

@@ -23,7 +23,9 @@ from waypost.adapters.supervise import OperatorFailed, Spawned, Watch, run_opera
 from waypost.adapters.telemetry import OperatorTelemetry
 from waypost.adapters.tracing import NoTracer, Tracer, otlp_tracer
 from waypost.adapters.uninstall import release_children, release_pods
+from waypost.addresses import with_address
 from waypost.api.isolation.policy import NODE_ACCOUNT
+from waypost.kube.egress.policy import EgressSettings
 from waypost.kube.manifests.pod import PodSettings
 from waypost.ports.clock import Clock
 from waypost.ports.cluster import Cluster
@@ -33,7 +35,7 @@ from waypost.runtime.controller import Controller
 from waypost.runtime.leader_election import Leadership, Lease, LeaseSettings, NoElection
 from waypost.runtime.set_aside import REASONS
 from waypost.runtime.settings import ControllerSettings
-from waypost.settings import ClusterSettings, Settings, quantities
+from waypost.settings import ClusterSettings, Settings, networks, quantities
 
 # After it has drained, the controller releases pods, within STOP_CONTROLLER_SECONDS in all.
 DRAIN_SECONDS = 9.0
@@ -132,6 +134,14 @@ def _controller_settings(settings: Settings) -> ControllerSettings:
         job_ttl_seconds=settings.job_ttl_seconds,
         default_requests=quantities(settings.node_requests),
         default_limits=quantities(settings.node_limits),
+        egress=EgressSettings(
+            gateway_namespace=settings.gateway_namespace,
+            gateway_labels=quantities(settings.gateway_labels),
+            gateway_address=with_address(settings.gateway_url),
+            private_hosts=networks(settings.private_hosts),
+            cluster_ranges=networks(settings.cluster_ranges),
+            dns_addresses=networks(settings.dns_addresses),
+        ),
     )
     probes = ProbeSettings(
         runner_image=settings.runner_image,

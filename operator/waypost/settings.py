@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from waypost.api.isolation.policy import NamespacePolicy
 from waypost.api.validation import words
+from waypost.kube.egress.ranges import Network, network_of
 
 PREFIX = "WAYPOST_"
 
@@ -43,7 +44,14 @@ class ClusterSettings(BaseSettings):
         description="json: one object per line, for collectors. text: for terminals.",
     )
 
-    @field_validator("namespaces", mode="before")
+    @field_validator(
+        "namespaces",
+        "private_hosts",
+        "cluster_ranges",
+        "dns_addresses",
+        mode="before",
+        check_fields=False,
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
@@ -70,6 +78,25 @@ class Settings(ClusterSettings):
         default="",
         description="Base URL of the gateway, as pods reach it. Empty: outputs above 4 KiB are "
         "refused.",
+    )
+    gateway_namespace: str = Field(
+        default="",
+        description="Namespace of the gateway's pods: pods with limited egress may reach them.",
+    )
+    gateway_labels: TextList = Field(
+        default=(), description="Labels of the gateway's pods, as name=value,..."
+    )
+    private_hosts: TextList = Field(
+        default=(),
+        description="Private networks, such as 10.1.0.0/16, that isolation.allow.to may name.",
+    )
+    cluster_ranges: TextList = Field(
+        default=(),
+        description="Networks of pods, Services, machines and API server: no address of "
+        "isolation.allow.to reaches them.",
+    )
+    dns_addresses: TextList = Field(
+        default=(), description="Addresses of name servers on the machines, for allow.dns."
     )
     probe_seconds: float = Field(
         default=1800,
@@ -153,7 +180,15 @@ class Settings(ClusterSettings):
         description="Base URL of an OTLP/HTTP collector for traces. Empty: no traces.",
     )
 
-    @field_validator("node_requests", "node_limits", mode="before")
+    @field_validator("private_hosts", "cluster_ranges", "dns_addresses")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        bad = [text for text in value if network_of(text) is None]
+        if bad:
+            raise ValueError(f"{bad[0]!r} is not a network such as 10.1.0.0/16")
+        return value
+
+    @field_validator("node_requests", "node_limits", "gateway_labels", mode="before")
     @classmethod
     def _pairs(cls, value: object) -> object:
         if not isinstance(value, str):
@@ -176,6 +211,11 @@ def quantities(pairs: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     """Split pairs: ("cpu=50m", ...) becomes (("cpu", "50m"), ...)."""
     parts = [pair.partition("=") for pair in pairs]
     return tuple((name.strip(), quantity.strip()) for name, _, quantity in parts)
+
+
+def networks(texts: tuple[str, ...]) -> tuple[Network, ...]:
+    """The networks of a setting, which its validation has accepted."""
+    return tuple(found for text in texts if (found := network_of(text)) is not None)
 
 
 def load_settings() -> Settings:

@@ -110,12 +110,14 @@ def _allow(place: Place, full: str, guard: Guarded) -> None:
             role("patcher", "waypost.dev", ["approvals"], ["get", "create", "patch"]),
             role("pods", "", ["pods", "pods/ephemeralcontainers"], ["create", "patch"]),
             role("jobs", "batch", ["jobs"], ["create", "patch"]),
+            role("nets", "networking.k8s.io", ["networkpolicies"], ["create"]),
         ],
         "rolebindings": [
             binding("approvers", approver, ANN, RITA, "release-managers"),
             binding("patchers", patcher, ANN, RITA, UMA, ADAM, "release-managers", "auditors"),
             binding("pods", ("Role", "pods"), RITA),
             binding("jobs", ("Role", "jobs"), RITA),
+            binding("nets", ("Role", "nets"), RITA),
             binding("runs", ("ClusterRole", f"{full}-edit"), RITA, UMA, ANN, "release-managers"),
         ],
     }

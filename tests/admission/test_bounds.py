@@ -187,3 +187,43 @@ def test_s365_results_and_statuses_are_written_by_our_accounts_alone(guarded: Gu
     assert "cannot write agentworkflows/status" in said.text
     place.must(place.patch("agentworkflows", name, status, by=guarded.operator, sub="status"))
     assert place.patch("agentworkflows", name, status, by=ANN, sub="status").refused
+
+
+def network_policy(label: str, **selector: Any) -> Obj:
+    labels = {"waypost.dev/egress": label} if label else {}
+    chosen = selector or {"matchLabels": labels}
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": f"policy-{next(_numbers)}", "labels": labels},
+        "spec": {"podSelector": chosen, "policyTypes": ["Ingress", "Egress"]},
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "refused"),
+    [
+        pytest.param(network_policy("none-1"), False, id="as-the-operator-makes-it"),
+        pytest.param(network_policy(""), True, id="all-pods"),
+        pytest.param(network_policy("none-1", matchLabels={"app": "db"}), True, id="other-pods"),
+        pytest.param(
+            network_policy("none-1", matchLabels={"waypost.dev/egress": "none-2"}),
+            True,
+            id="label-of-another",
+        ),
+    ],
+)
+def test_s386_policies_of_the_operator(guarded: Guarded, body: Obj, refused: bool) -> None:
+    said = guarded.inside.create("networkpolicies", body, by=guarded.operator, dry=True)
+    assert said.refused == refused, said.text
+
+
+def test_s386_the_operator_deletes_only_its_policies(guarded: Guarded) -> None:
+    place, ours = guarded.inside, guarded.operator
+    for body, refused in ((network_policy(""), True), (network_policy("none-1"), False)):
+        place.must(place.create("networkpolicies", body, by=RITA))
+        name = body["metadata"]["name"]
+        patched = place.patch("networkpolicies", name, {"spec": {"egress": [{}]}}, by=ours)
+        assert patched.refused
+        said = place.delete("networkpolicies", name, by=ours)
+        assert said.refused == refused, said.text

@@ -140,6 +140,10 @@ reason for every verb. Secrets are not among them. */ -}}
 - apiGroups: [""]
   resources: [serviceaccounts]
   verbs: [create]
+# Policies of isolation.egress. Their names follow from their content, so no resourceNames.
+- apiGroups: [networking.k8s.io]
+  resources: [networkpolicies]
+  verbs: [get, list, create, delete]
 # Slots of concurrency. Their names follow from keys that are not known before, so no resourceNames.
 - apiGroups: [coordination.k8s.io]
   resources: [leases]

@@ -35,6 +35,7 @@ LABEL_NODE: Final = f"{GROUP}/node"  # node path, "/" as "."
 LABEL_ATTEMPT: Final = f"{GROUP}/attempt"  # attempt number, decimal
 LABEL_ROUND: Final = f"{GROUP}/round"
 LABEL_PARENT: Final = f"{GROUP}/parent"  # on a child run: uid of its parent
+LABEL_EGRESS: Final = f"{GROUP}/egress"  # on pods, Jobs and NetworkPolicies: which egress
 LABEL_ROOT: Final = f"{GROUP}/root"  # on a child run: uid of the run at the top of the tree
 
 ANNOTATION_RUN_NAME: Final = f"{GROUP}/run-name"

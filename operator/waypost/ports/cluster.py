@@ -40,6 +40,7 @@ class Kind(Enum):
     EVENT = ResourceName("v1", "events", "Event")
     NAMESPACE = ResourceName("v1", "namespaces", "Namespace")
     LEASE = ResourceName("coordination.k8s.io/v1", "leases", "Lease")
+    NETWORK_POLICY = ResourceName("networking.k8s.io/v1", "networkpolicies", "NetworkPolicy")
     NODE = ResourceName("v1", "nodes", "Node")
     SERVICE_ACCOUNT = ResourceName("v1", "serviceaccounts", "ServiceAccount")
     TOKEN_REVIEW = ResourceName("authentication.k8s.io/v1", "tokenreviews", "TokenReview")

@@ -35,6 +35,7 @@ from waypost.runtime.cache.runs import Key, RunCache
 from waypost.runtime.cache.slots import SlotBoard
 from waypost.runtime.cache.templates import TemplateCache
 from waypost.runtime.deciding import Decider
+from waypost.runtime.egress.sweep import EgressSweep
 from waypost.runtime.leader_election import Leadership, NoElection
 from waypost.runtime.other_loops import OtherLoops
 from waypost.runtime.pace import Pace
@@ -159,6 +160,9 @@ class Controller:
             synced=self._others.wake_all,
         )
         self._slot_sweep = SlotSweep(slots=slots, telemetry=self.telemetry, namespaces=namespaces)
+        self._egress_sweep = EgressSweep(
+            policies=self._actor.policies, telemetry=self.telemetry, namespaces=namespaces
+        )
         self._on_duty = False
 
     def on_watch_event(self, kind: Kind, change: str | None, raw: Obj) -> None:
@@ -222,6 +226,7 @@ class Controller:
             others = [group.create_task(self._others.run(), name="others")]
             others.append(group.create_task(self._upkeep.run(), name="upkeep"))
             others.append(group.create_task(self._slot_sweep.run(), name="slots"))
+            others.append(group.create_task(self._egress_sweep.run(), name="egress"))
             self._on_duty = True
             self.syncer.expect()
             self.syncer.wake_all()

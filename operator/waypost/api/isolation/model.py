@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final
 from pydantic import Field, StringConstraints
 
 from waypost.api.base import JsonObject, Model, keyed_by
+from waypost.api.isolation.egress import Allow, Egress
 from waypost.api.pod import Quantity
 
 MOST_VOLUMES: Final = 16
@@ -102,6 +103,13 @@ class Isolation(Model):
         max_length=16,
         description="Labels of the pod. Those of Waypost, Kubernetes, Argo and Kueue are refused.",
     )
+    egress: Egress | None = Field(
+        default=None,
+        description="Connections of the pod. None: none at all. Gateway: the gateway of Waypost. "
+        "AllowList: also what allow says. Inherit (default): what the namespace allows. The "
+        "network plugin of the cluster has to enforce NetworkPolicies.",
+    )
+    allow: Allow | None = Field(default=None, description=Allow.__doc__)
     volumes: list[Volume] | None = Field(
         default=None,
         max_length=MOST_VOLUMES,
@@ -128,6 +136,8 @@ def merged(base: Isolation | None, own: Isolation | None) -> Isolation:
     for name in _MERGED_BY_KEY:
         if name in fields:
             fields[name] = {**(getattr(base, name) or {}), **(getattr(own, name) or {})}
+    if own.egress is not None:  # what may be reached belongs to the mode
+        fields["allow"] = own.allow
     if base.volumes and own.volumes:
         named = {volume.name: volume for volume in (*base.volumes, *own.volumes)}
         fields["volumes"] = list(named.values())

@@ -14,6 +14,7 @@ from waypost.engine.artifacts import taken
 from waypost.engine.attempts.reads import LOOK_FIRST
 from waypost.engine.budget import shares
 from waypost.engine.budget.usage import Exhausted
+from waypost.engine.isolation import egress
 from waypost.engine.nodes.table import engine_kind
 from waypost.engine.nodes.texts import pod_strings_problem
 from waypost.engine.scheduling import missing_references
@@ -26,7 +27,7 @@ from waypost.engine.state.transition import Transition
 from waypost.kube import names, node_records, timestamps
 from waypost.kube.kinds.table import pod_kind
 from waypost.kube.manifests.attempt_job import TooLarge, attempt_manifests
-from waypost.kube.manifests.pod import Rendered
+from waypost.kube.manifests.pod import PodSettings, Rendered
 from waypost.kube.pod_uses import uses_of
 from waypost.kube.trace_ids import traceparent
 from waypost.protocol import ijson
@@ -58,8 +59,11 @@ def prepare(
     if isinstance(artifacts, Invalid):
         return artifacts
     rendered = replace(rendered, artifacts=artifacts)
-    request = _request(transition, path, inputs, attempt.number, rendered)
-    launch = _rendered(transition, node, request, rendered)
+    settings = egress.settings_of(transition, node)
+    if isinstance(settings, Invalid):
+        return settings
+    request = _request(transition, path, inputs, attempt.number, rendered, settings=settings)
+    launch = _rendered(transition, node, request, rendered, settings)
     if isinstance(launch, TooLarge):
         return launch
     if problem := _not_permitted(transition, launch):
@@ -85,20 +89,30 @@ def with_slot(
 
 
 def _rendered(
-    transition: Transition, node: Node, request: Request, rendered: Rendered
+    transition: Transition,
+    node: Node,
+    request: Request,
+    rendered: Rendered,
+    settings: PodSettings,
 ) -> Launch | TooLarge:
     try:
-        return _launch(transition, node, request, rendered)
+        return _launch(transition, node, request, rendered, settings)
     except TooLarge as error:
-        if transition.settings.gateway_url is None or not pod_kind(node).runs_waypost:
+        if settings.gateway_url is None or not pod_kind(node).runs_waypost:
             return error
     try:
-        return _launch_with_stored_inputs(transition, node, request, rendered)
+        return _launch_with_stored_inputs(transition, node, request, rendered, settings)
     except TooLarge as error:
         return error
 
 
-def _launch(transition: Transition, node: Node, request: Request, rendered: Rendered) -> Launch:
+def _launch(
+    transition: Transition,
+    node: Node,
+    request: Request,
+    rendered: Rendered,
+    settings: PodSettings,
+) -> Launch:
     timeout = node_settings.timeout_of(transition.spec, node)
     defaults = transition.spec.defaults
     job, config_map = attempt_manifests(
@@ -106,12 +120,18 @@ def _launch(transition: Transition, node: Node, request: Request, rendered: Rend
         node=node,
         request=request,
         rendered=rendered,
-        settings=transition.settings,
+        settings=settings,
         deadline_seconds=timeout + node_settings.queue_timeout_of(transition.spec, node),
         default_resources=defaults.resources if defaults else None,
         isolation=_isolation(transition, node),
     )
-    return Launch(path=request.path, attempt=request.attempt, job=job, config_map=config_map)
+    return Launch(
+        path=request.path,
+        attempt=request.attempt,
+        job=job,
+        config_map=config_map,
+        policy=egress.limited(transition, node, job),
+    )
 
 
 def _isolation(transition: Transition, node: Node) -> Isolation:
@@ -124,7 +144,11 @@ def _isolation(transition: Transition, node: Node) -> Isolation:
 
 
 def _launch_with_stored_inputs(
-    transition: Transition, node: Node, request: Request, rendered: Rendered
+    transition: Transition,
+    node: Node,
+    request: Request,
+    rendered: Rendered,
+    settings: PodSettings,
 ) -> Launch:
     """The Job of an attempt whose inputs do not fit a ConfigMap: the pod reads them from the
     gateway."""
@@ -145,12 +169,19 @@ def _launch_with_stored_inputs(
         owner=transition.owner.reference(),
         namespace=transition.owner.namespace,
     )
-    launch = _launch(transition, node, request._replace(inputs={}, stored_inputs=digest), rendered)
+    smaller = request._replace(inputs={}, stored_inputs=digest)
+    launch = _launch(transition, node, smaller, rendered, settings)
     return replace(launch, input_record=record)
 
 
 def _request(
-    transition: Transition, path: str, inputs: Inputs, number: int, rendered: Rendered
+    transition: Transition,
+    path: str,
+    inputs: Inputs,
+    number: int,
+    rendered: Rendered,
+    *,
+    settings: PodSettings,
 ) -> Request:
     node, observed = transition.node(path), transition.observed
     kind = engine_kind(node)
@@ -175,7 +206,7 @@ def _request(
         modules=transition.spec.modules if kind.gets_modules else None,
         agent=rendered.agent,
         http=rendered.http,
-        gateway=transition.settings.gateway_url,
+        gateway=settings.gateway_url,
         artifacts=rendered.artifacts.request if rendered.artifacts else None,
     )
 

@@ -40,11 +40,11 @@ class SettleApproval:
 
 @dataclass(frozen=True)
 class Launch:
-    """Create an attempt's Job, and before it its slot, and the ConfigMap or the NodeRecord with
-    its inputs.
+    """Create an attempt's Job, and before it its slot, the NetworkPolicy of its pod, and the
+    ConfigMap or the NodeRecord with its inputs.
 
     Only within the fence; an existing Job with our owner and request digest is success, and so is
-    a slot that names this attempt. Without its slot no Job is created.
+    a slot that names this attempt. Without its slot and its policy no Job is created.
     """
 
     path: str
@@ -53,6 +53,7 @@ class Launch:
     config_map: JsonObject | None = None
     input_record: JsonObject | None = None
     slot: JsonObject | None = None
+    policy: JsonObject | None = None  # of its egress; shared by attempts with the same one
 
 
 @dataclass(frozen=True)

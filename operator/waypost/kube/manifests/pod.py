@@ -4,7 +4,7 @@ It meets the `restricted` Pod Security level and holds no API token. Every strin
 its spec has its `$` doubled, because the kubelet expands `$(NAME)` there (S17).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from waypost.api import meta
@@ -14,6 +14,7 @@ from waypost.api.isolation.quantity import larger
 from waypost.api.kinds.table import work_of
 from waypost.api.pod import EnvVar, Resources
 from waypost.api.workflow import Node
+from waypost.kube.egress.policy import EgressSettings
 from waypost.kube.kinds.kind import OwnImages
 from waypost.kube.kinds.table import pod_kind
 from waypost.kube.manifests.artifacts import ArtifactPlan, add_artifacts, makes_artifacts
@@ -51,6 +52,8 @@ class PodSettings:
         ("memory", "512Mi"),
         ("ephemeral-storage", "1Gi"),
     )
+
+    egress: EgressSettings = field(default_factory=EgressSettings)
 
     @property
     def images(self) -> OwnImages:

@@ -50,6 +50,7 @@ from waypost.ports.cluster import (
 from waypost.ports.offload import Offload, inline
 from waypost.runtime.cache.newest import version_of
 from waypost.runtime.cache.runs import Key, RunCache
+from waypost.runtime.egress.policies import EgressPolicies
 from waypost.runtime.slots.leases import Slots
 from waypost.runtime.writes import child_problems
 from waypost.runtime.writes.accounts import NodeAccounts
@@ -123,6 +124,7 @@ class ActionExecutor:
         offload: Offload = inline,
     ) -> None:
         self._cluster = cluster
+        self.policies = EgressPolicies(cluster=cluster, monotonic=clock.monotonic)
         self._slots = slots
         self._accounts = accounts
         self._wake = wake
@@ -286,6 +288,7 @@ class ActionExecutor:
         with child_problems.kept(entry, name, self._clock, what="the Job", about=about):
             if action.slot is not None:
                 await self._slots.take(key, action.slot)
+            await self.policies.ensure(key, action.policy)
             if action.config_map is not None:
                 await self._create_child(Kind.CONFIG_MAP, key, action.config_map)
             if action.input_record is not None:
@@ -391,9 +394,5 @@ def _same_place(found: RecordFact, wanted: RecordFact) -> bool:
 
 
 def _about(key: Key, action: Launch) -> dict[str, object]:
-    return {
-        "run": key.name,
-        "namespace": key.namespace,
-        "node": action.path,
-        "attempt": action.attempt,
-    }
+    attempt = {"node": action.path, "attempt": action.attempt}
+    return {"run": key.name, "namespace": key.namespace, **attempt}

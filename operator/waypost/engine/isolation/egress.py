@@ -1,0 +1,46 @@
+"""What `isolation.egress` changes of a launch: the policy of the pod, and how the pod reaches the
+gateway."""
+
+from dataclasses import replace
+
+from waypost.api.base import JsonObject
+from waypost.api.workflow import Node
+from waypost.compiler.node_settings import isolation_of
+from waypost.engine.state.inputs import Invalid
+from waypost.engine.state.transition import Transition
+from waypost.kube.egress.policy import destination_problem, is_limited, label_job, policy_of
+from waypost.kube.manifests.pod import PodSettings
+
+
+def settings_of(transition: Transition, node: Node) -> PodSettings | Invalid:
+    """The settings for the pod of a node (S381, S382).
+
+    Returns:
+        The settings, in which the gateway has an address instead of a name, or is missing if the
+        pod cannot reach it; Invalid if the installation does not allow a destination.
+    """
+    isolation, settings = isolation_of(transition.spec, node), transition.settings
+    if not is_limited(isolation):
+        return settings
+    for at, destination in enumerate((isolation.allow and isolation.allow.to) or ()):
+        if problem := destination_problem(destination, settings.egress):
+            return Invalid(f"isolation.allow.to[{at}].cidr: {problem}")
+    if isolation.egress == "None" or settings.gateway_url is None:
+        return replace(settings, gateway_url=None)
+    if not settings.egress.gateway_address:
+        return Invalid(
+            f"isolation.egress: {isolation.egress} needs the address of the gateway, and the "
+            f"operator could not resolve {settings.gateway_url} when it started; restart the "
+            "operator, or set the chart value gateway.clusterIP"
+        )
+    return replace(settings, gateway_url=settings.egress.gateway_address)
+
+
+def limited(transition: Transition, node: Node, job: JsonObject) -> JsonObject | None:
+    """The policy of a Job's pod, which it now selects; None if nothing limits its egress."""
+    isolation = isolation_of(transition.spec, node)
+    if not is_limited(isolation):
+        return None
+    policy = policy_of(isolation, transition.owner.namespace, transition.settings.egress)
+    label_job(job, policy)
+    return policy

@@ -1,0 +1,145 @@
+"""The NetworkPolicy of a node's egress. Its name is a digest of its content, so that the same
+isolation of many nodes and runs of a namespace is one object, which never changes.
+
+It never selects the address of a Service: network plug-ins judge the packet after its translation.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+from waypost.api import meta
+from waypost.api.base import JsonObject
+from waypost.api.isolation.egress import Destination
+from waypost.api.isolation.model import Isolation
+from waypost.kube.egress.ranges import FORBIDDEN, PRIVATE, Network, inside, network_of, within
+from waypost.protocol import ijson
+
+PREFIX: Final = "waypost-egress-"
+_NAMESPACE_LABEL: Final = "kubernetes.io/metadata.name"
+_DNS_PORT: Final = 53
+_DIGEST_LENGTH: Final = 16
+
+
+@dataclass(frozen=True)
+class EgressSettings:
+    """What the installation says about egress.
+
+    Attributes:
+        gateway_namespace: Where the pods of the gateway are; "" without a gateway.
+        gateway_labels: Labels of these pods.
+        gateway_address: Base URL of the gateway with an IP address instead of a name; "" if it is
+            not known.
+        private_hosts: Private networks that an AllowList may name.
+        cluster_ranges: Networks of pods, Services and machines.
+        dns_addresses: Addresses of name servers on the machines.
+    """
+
+    gateway_namespace: str = ""
+    gateway_labels: tuple[tuple[str, str], ...] = ()
+    gateway_address: str = ""
+    private_hosts: tuple[Network, ...] = ()
+    cluster_ranges: tuple[Network, ...] = ()
+    dns_addresses: tuple[Network, ...] = ()
+
+
+def is_limited(isolation: Isolation) -> bool:
+    """Whether the pod has a NetworkPolicy."""
+    return isolation.egress not in (None, "Inherit")
+
+
+def destination_problem(destination: Destination, settings: EgressSettings) -> str:
+    """Why the installation does not allow a destination; "" if it does."""
+    network = network_of(destination.cidr) if destination.cidr is not None else None
+    if network is None:
+        return ""
+    if found := within(network, settings.cluster_ranges):
+        return f"{network} is in {found}, a network of the cluster; name the pods by their labels"
+    found = within(network, PRIVATE)
+    if found and not within(network, settings.private_hosts):
+        return (
+            f"{network} is private ({found}), and the chart value networkPolicy.privateHosts does "
+            "not list it; ask the administrator of Waypost"
+        )
+    return ""
+
+
+def policy_of(isolation: Isolation, namespace: str, settings: EgressSettings) -> JsonObject:
+    """The NetworkPolicy of a node with limited egress.
+
+    Args:
+        isolation: The isolation of the node, with that of spec.defaults.
+        namespace: The namespace of the run.
+        settings: What the installation says.
+    """
+    rules = list(_rules(isolation, settings)) if isolation.egress != "None" else []
+    label = f"{str(isolation.egress).lower()}-{ijson.digest(rules)[-_DIGEST_LENGTH:]}"
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {
+            "name": PREFIX + label,
+            "namespace": namespace,
+            "labels": {meta.LABEL_EGRESS: label},
+        },
+        "spec": {
+            "podSelector": {"matchLabels": {meta.LABEL_EGRESS: label}},
+            "policyTypes": ["Ingress", "Egress"],
+            **({"egress": rules} if rules else {}),
+        },
+    }
+
+
+def label_job(job: JsonObject, policy: JsonObject) -> None:
+    """Let the policy select the pod of a Job. The Job has the label too: it shows that the policy
+    is in use before there is a pod."""
+    label = policy["metadata"]["labels"]
+    for metadata in (job["metadata"], job["spec"]["template"]["metadata"]):
+        metadata["labels"] = {**metadata["labels"], **label}
+
+
+def _rules(isolation: Isolation, settings: EgressSettings) -> Iterator[JsonObject]:
+    if settings.gateway_namespace:
+        pods = {
+            **_in_namespace(settings.gateway_namespace),
+            "podSelector": {"matchLabels": dict(settings.gateway_labels)},
+        }
+        yield {"to": [pods], "ports": _ports(urlsplit(settings.gateway_address).port or 80)}
+    if isolation.egress != "AllowList" or isolation.allow is None:
+        return
+    for destination in isolation.allow.to or ():
+        yield {"to": [_peer(destination, settings)], "ports": _ports(destination.port)}
+    if isolation.allow.dns:
+        servers = [
+            {
+                **_in_namespace("kube-system"),
+                "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
+            }
+        ]
+        servers += [{"ipBlock": {"cidr": str(one)}} for one in settings.dns_addresses]
+        yield {"to": servers, "ports": [*_ports(_DNS_PORT, "UDP"), *_ports(_DNS_PORT)]}
+
+
+def _peer(destination: Destination, settings: EgressSettings) -> JsonObject:
+    if destination.pods is not None:
+        selected = {"podSelector": {"matchLabels": destination.pods}}
+        if destination.namespace is None:
+            return selected
+        return {**_in_namespace(destination.namespace), **selected}
+    network = network_of(destination.cidr or "")
+    assert network is not None  # the compiler has refused others
+    excluded = [*FORBIDDEN, *settings.cluster_ranges]
+    if not within(network, settings.private_hosts):
+        excluded += PRIVATE
+    excluded += [one for text in destination.except_ or () if (one := network_of(text))]
+    parts = [str(part) for part in inside(network, excluded)]
+    return {"ipBlock": {"cidr": str(network), **({"except": parts} if parts else {})}}
+
+
+def _in_namespace(name: str) -> JsonObject:
+    return {"namespaceSelector": {"matchLabels": {_NAMESPACE_LABEL: name}}}
+
+
+def _ports(number: int, protocol: str = "TCP") -> list[JsonObject]:
+    return [{"protocol": protocol, "port": number}]
