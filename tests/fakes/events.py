@@ -5,7 +5,9 @@ from waypost.ports.cluster import ClusterError, Kind, Obj
 from tests.fakes.api.server import ApiServer
 
 
-def post_event(server: ApiServer, body: Obj, reason: str, message: str) -> None:
+def post_event(
+    server: ApiServer, body: Obj, reason: str, message: str, *, type_: str = "Warning"
+) -> None:
     """Write an Event about a pod. One that cannot be written is lost."""
     metadata = body["metadata"]
     about = {key: metadata[key] for key in ("name", "namespace", "uid")}
@@ -15,7 +17,7 @@ def post_event(server: ApiServer, body: Obj, reason: str, message: str) -> None:
         "metadata": {"name": f"{metadata['name']}.{reason.lower()}"},
         "involvedObject": {"apiVersion": "v1", "kind": "Pod", **about},
         "reason": reason,
-        "type": "Warning",
+        "type": type_,
         "message": message,
         "source": {"component": "kubelet"},
     }

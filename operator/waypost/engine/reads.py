@@ -36,7 +36,7 @@ def required_reads(entry: Entry, now: datetime) -> Reads:
     graph = observed.definition.graph
     live, references = finalizing.needs_live_read(observed), False
     logs = []
-    mounts = []
+    silent = []
     machines: set[str] = set()
     payloads: set[str] = set()
     records: set[str] = set()
@@ -52,7 +52,7 @@ def required_reads(entry: Entry, now: datetime) -> Reads:
                 live = live or lost_machines.needs_live_read(observed, attempt, now)
                 machines |= lost_machines.reads_of(observed, attempt, now)
                 logs += reads.log_reads(observed, attempt)
-                mounts += reads.mount_reads(observed, attempt, now)
+                silent += reads.event_reads(observed, attempt, now)
                 records |= stored_results.reads_of(observed, attempt, graph.nodes[path], now)
                 records |= traces.reads_of(observed, attempt)
                 references |= missing_references.needs_live_references(attempt, now)
@@ -72,7 +72,7 @@ def required_reads(entry: Entry, now: datetime) -> Reads:
         logs=tuple(logs),
         live=live and not observed.live and OBJECTS not in unread,
         references=references and not observed.references_live and REFERENCES not in unread,
-        mounts=tuple(mounts),
+        silent=tuple(silent),
         machines=frozenset(machines),
     )
 

@@ -78,6 +78,12 @@ def missing_key(trouble: str) -> bool:
     return bool(_NO_OBJECT.search(trouble) or _NO_KEY.search(trouble))
 
 
+def missing_object(trouble: str) -> str:
+    """The Secret or ConfigMap that a failed mount does not find; "" if it names none."""
+    match = _NO_OBJECT.search(trouble)
+    return match[2] if match else ""
+
+
 def explain(trouble: str, files: Iterable[KeyFile]) -> str:
     """The kubelet's text as a sentence that names the object and the key and how to create them.
 

@@ -14,23 +14,21 @@ from tests.fakes.api.server import ApiServer
 from tests.fakes.api.wire import copied
 from tests.fakes.events import post_event
 from tests.fakes.nodes import podstatus
-from tests.fakes.nodes.programs import Execution, Ledger, Outcome, Program, view
+from tests.fakes.nodes.pace import Pace, toleration
+from tests.fakes.nodes.programs import (
+    Execution,
+    Ledger,
+    Outcome,
+    Program,
+    missing_config_map,
+    view,
+)
 
 _POD_GC_SECONDS: Final = 20.0
 _ORPHAN_SECONDS: Final = 40.0
 _RETRY_SECONDS: Final = 5.0
 _NOT_READY_SECONDS: Final = 50.0  # --node-monitor-grace-period
 _FORCE: Final = Deletion(grace=0)
-
-
-@dataclass(frozen=True)
-class Pace:
-    """How long things take, in seconds, uniform between two bounds."""
-
-    schedule: tuple[float, float] = (0.05, 0.2)
-    start: tuple[float, float] = (0.2, 1.0)
-    report: tuple[float, float] = (0.01, 0.1)
-    split_phase: float = 0.3  # how often the container's end is told before the pod's
 
 
 @dataclass
@@ -83,7 +81,7 @@ class Kubelet:
         self._lost.add(machine)
         self._agenda.after(_NOT_READY_SECONDS, partial(self._not_ready, machine))
         for body in self._pods_on(machine):
-            patience = _toleration(body)
+            patience = toleration(body)
             self._agenda.after(patience, partial(self._taint_manager, body["metadata"]["uid"]))
 
     def regain(self, machine: str) -> None:
@@ -193,10 +191,15 @@ class Kubelet:
             return
         if "deletionTimestamp" in body["metadata"]:
             return
+        if missing := missing_config_map(self._server, body):
+            why = f'MountVolume.SetUp failed for volume "in" : configmap "{missing}" not found'
+            post_event(self._server, body, "FailedMount", why)
+            self._agenda.after(_RETRY_SECONDS, partial(self._start, uid, pulled=pulled))
+            return
         if run.outcome.blocked and run.outcome.blocked != "Unschedulable" and not pulled:
             self._blocked(uid, run, body)
             if run.outcome.blocked_seconds is not None:
-                later = partial(self._start, uid, pulled=True)
+                later = partial(self._free, uid)
                 self._agenda.after(run.outcome.blocked_seconds, later)
             return
         pod, now = view(self._server, body), self._agenda.clock.monotonic()
@@ -210,11 +213,20 @@ class Kubelet:
             end = partial(self._end, uid, outcome.exit_code, outcome.message, reason=outcome.reason)
             self._agenda.after(outcome.seconds, end)
 
+    def _free(self, uid: str) -> None:
+        """What blocked the pod is over: its machine pulls the image and starts it."""
+        body = self._body(uid)
+        if body is not None:
+            post_event(self._server, body, "Pulling", "Pulling image", type_="Normal")
+        self._agenda.after(
+            self._runs[uid].outcome.pull_seconds, partial(self._start, uid, pulled=True)
+        )
+
     def _blocked(self, uid: str, run: _Run, body: Obj) -> None:
         why = run.outcome.blocked_text
         match run.outcome.blocked:
-            case "FailedMount":  # the status keeps saying ContainerCreating
-                post_event(self._server, body, "FailedMount", why)
+            case "FailedMount" | "FailedCreatePodSandBox" as event:
+                post_event(self._server, body, event, why)  # the status says ContainerCreating
             case "StartError":
                 run.stage, run.told = "ended", podstatus.start_error(why)
                 self._tell_end(uid)
@@ -381,10 +393,3 @@ class Kubelet:
 
     def _later(self, bounds: tuple[float, float], callback: Any) -> None:
         self._agenda.after(self._random.uniform(*bounds), callback)
-
-
-def _toleration(body: Obj) -> float:
-    for item in items(body, "spec", "tolerations"):
-        if item.get("key") == "node.kubernetes.io/unreachable":
-            return float(item.get("tolerationSeconds", 0))
-    return 300.0

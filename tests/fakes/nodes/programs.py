@@ -38,10 +38,18 @@ class Outcome:
     stop_message: str = ""
     # Before it starts: why it does not, and for how long (None: for good).
     blocked: Literal[
-        "", "Unschedulable", "ErrImagePull", "FailedMount", "StartError", "InitPull", "InitFails"
+        "",
+        "Unschedulable",
+        "ErrImagePull",
+        "FailedMount",
+        "FailedCreatePodSandBox",
+        "StartError",
+        "InitPull",
+        "InitFails",
     ] = ""
     blocked_text: str = ""
     blocked_seconds: float | None = None
+    pull_seconds: float = 0.0  # how long its image takes then
 
 
 @dataclass(frozen=True)
@@ -136,6 +144,16 @@ def view(server: ApiServer, body: Obj) -> PodView:
         document = text(section(found, "data"), "request.json") or document
     request: Obj = json.loads(document) if document else {}
     return PodView(body, request)
+
+
+def missing_config_map(server: ApiServer, body: Obj) -> str:
+    """The name of a ConfigMap that a pod mounts and that does not exist; "" if there is none."""
+    namespace = body["metadata"]["namespace"]
+    for volume in items(body, "spec", "volumes"):
+        name = text(section(volume, "configMap"), "name")
+        if name and server.storage.read(Kind.CONFIG_MAP, namespace, name) is None:
+            return name
+    return ""
 
 
 def echo(pod: PodView) -> Outcome:

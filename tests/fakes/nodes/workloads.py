@@ -14,7 +14,8 @@ from tests.fakes.api.deletion import Deletion
 from tests.fakes.api.wire import copied
 from tests.fakes.cluster import InMemoryCluster
 from tests.fakes.nodes.jobs import JobController
-from tests.fakes.nodes.kubelet import Kubelet, Pace
+from tests.fakes.nodes.kubelet import Kubelet
+from tests.fakes.nodes.pace import Pace
 from tests.fakes.nodes.programs import Ledger, PodView, Program, echo, view
 
 # As the eviction manager of the kubelet words it.

@@ -11,7 +11,7 @@ from waypost.protocol.record import LIMIT, Attempt, CommitRecord, decode
 from tests.fakes.api.builtin import JOB_TRACKING
 from tests.fakes.clock import ManualClock
 from tests.fakes.cluster import InMemoryCluster
-from tests.fakes.nodes.kubelet import Pace
+from tests.fakes.nodes.pace import Pace
 from tests.fakes.nodes.programs import Outcome, PodView, Program
 from tests.fakes.nodes.workloads import Workloads
 

@@ -348,7 +348,7 @@ def never_started(pod: PodFact) -> Reason:
         return Reason.POD_REJECTED
     if "Image" in waits_for or waits_for in _NO_IMAGE:
         return Reason.IMAGE_PULL
-    if waits_for == "CreateContainerConfigError" or pod.mount_trouble:
+    if waits_for == "CreateContainerConfigError" or pod.missing:
         return Reason.MISSING_REFERENCE
     return Reason.UNSCHEDULABLE
 

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from waypost.api.status import AttemptStatus, NodeStatus
-from waypost.engine.attempts import missing_mounts
+from waypost.engine.attempts import silent_pods
 from waypost.engine.attempts.judge import needs_log
 from waypost.engine.attempts.launched_as import kind_of_pod
 from waypost.engine.state.observed import Observed
@@ -37,16 +37,15 @@ def log_reads(observed: Observed, status: NodeStatus) -> list[PodFact]:
     ]
 
 
-def mount_reads(observed: Observed, status: NodeStatus, now: datetime) -> list[PodFact]:
-    """The pods of a running attempt whose Events must be read now for a missing key."""
+def event_reads(observed: Observed, status: NodeStatus, now: datetime) -> list[PodFact]:
+    """The pods of a running attempt whose Events must be read now, because they do not start."""
     attempt = status.open_attempt
     if attempt is None:
         return []
     return [
         pod
         for pod in observed.pods_of(status.path, attempt)
-        if missing_mounts.waits_for_key(pod)
-        and now >= missing_mounts.look_at(observed, pod, attempt)
+        if silent_pods.is_silent(pod) and now >= silent_pods.look_at(observed, pod, attempt)
     ]
 
 

@@ -11,7 +11,7 @@ from waypost.api.changes import changed_attempt
 from waypost.api.kinds.table import kind_of
 from waypost.api.status import AttemptStatus
 from waypost.compiler import node_settings
-from waypost.engine.attempts import lost_machines, missing_mounts, outdated, stored_results
+from waypost.engine.attempts import lost_machines, outdated, silent_pods, stored_results
 from waypost.engine.attempts.close import complete, complete_with, fail
 from waypost.engine.attempts.judge import from_stored_result, never_started
 from waypost.engine.attempts.launch import prepare
@@ -217,14 +217,18 @@ def _watch_pods(
     elif pod.started_at is None:
         deadline = deadlines.of_start(transition, path, attempt)
         reason, trouble = never_started(pod), trouble_of(pod)
-        late = transition.now >= deadline or refusals.lasts(trouble)
-        transition.name_trouble(path, reason, trouble or (idle_of(pod) if late else ""))
+        # An Event is a hint, which decides nothing.
+        hopeless = trouble != pod.event_trouble and refusals.lasts(trouble)
+        late = transition.now >= deadline or hopeless
+        said = trouble or (idle_of(pod) if late else "")
+        anew = silent_pods.is_another_cause(pod, transition.statuses[path].message or "")
+        transition.name_trouble(path, reason, said, anew=anew)
         if late and not pod.deleting:
             stop(transition, path, reason)
         else:
             transition.requeue_at(deadline)
-            if missing_mounts.waits_for_key(pod):
-                transition.requeue_at(missing_mounts.look_at(transition.observed, pod, attempt))
+            if silent_pods.is_silent(pod):
+                transition.requeue_at(silent_pods.look_at(transition.observed, pod, attempt))
     else:
         if problem := lost_machines.trouble(transition.observed, pod):
             transition.name_trouble(path, Reason.NODE_LOST, problem)

@@ -133,5 +133,5 @@ class Reads:
     logs: tuple[PodFact, ...] = ()  # pods whose logs are needed
     live: bool = False  # a live read of pods, Jobs and Approvals
     references: bool = False  # a live read of providers and servers
-    mounts: tuple[PodFact, ...] = ()  # pods whose Events may name a missing key
+    silent: tuple[PodFact, ...] = ()  # pods that do not start, whose Events say why
     machines: frozenset[str] = frozenset()  # names of machines to read live

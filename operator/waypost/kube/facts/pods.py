@@ -95,8 +95,9 @@ class PodFact:
     schema: str = ""  # JSON of the output schema in its request, if the program does not check it
     has_others: bool = False  # has injected containers in addition to `node`
     keys: tuple[KeyFile, ...] = ()  # the keys that it mounts, until its container has started
-    mount_trouble: str = ""  # which key is missing; from an Event, read live
-    mount_looked_at: datetime | None = None  # when the Event was read
+    missing: str = ""  # which Secret, ConfigMap or key it waits for; from an Event, read live
+    event_trouble: str = ""  # why else its machine does not start it; from an Event, read live
+    events_read_at: datetime | None = None
 
     @cached_property
     def record(self) -> CommitRecord | RecordProblem:
@@ -366,7 +367,7 @@ def trouble_of(pod: PodFact) -> str:
         return pod.init.text
     if pod.waiting_reason not in _CREATING:
         return f"{pod.waiting_reason}: {pod.waiting_message}".removesuffix(": ")
-    return pod.mount_trouble
+    return pod.missing or pod.event_trouble
 
 
 def idle_of(pod: PodFact) -> str:

@@ -14,6 +14,7 @@ from waypost.kube.facts.approvals import ApprovalFact
 from waypost.kube.facts.children import ChildFact, child_fact
 from waypost.kube.facts.jobs import JobFact, WriteProblem
 from waypost.kube.facts.pods import PodFact, following
+from waypost.kube.facts.start_events import StartEvents
 from waypost.kube.objects import section, text
 from waypost.ports.cluster import Obj
 from waypost.runtime.cache.newest import Newest, version_of
@@ -38,7 +39,7 @@ class RunEntry:
     ended: bool = False  # finished, and its spec has not changed since
     urgent: bool = False  # its spec has changed since it was written, or an Approval was answered
     pods: Newest[str, PodFact] = field(default_factory=Newest)  # by uid
-    mounts: dict[str, tuple[datetime, str]] = field(default_factory=dict)  # pod uid -> when, why
+    events: dict[str, StartEvents] = field(default_factory=dict)  # of silent pods, by uid
     approvals: Newest[str, ApprovalFact] = field(default_factory=Newest)  # by name
     children: dict[str, ChildFact] = field(default_factory=dict)  # its child runs, by name
     as_child: ChildFact | None = None  # the run itself, if it is a child
@@ -175,7 +176,7 @@ class RunCache:
         entry = self._entries.get(run_uid)
         if entry is not None:
             entry.pods.drop(uid)
-            entry.mounts.pop(uid, None)
+            entry.events.pop(uid, None)
             self._forget_if_empty(run_uid)
 
     def put_approval(self, fact: ApprovalFact, run_uid: str, version: int) -> bool:

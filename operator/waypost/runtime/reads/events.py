@@ -7,7 +7,7 @@ read that fails is only logged.
 import logging
 
 from waypost.kube import objects
-from waypost.ports.cluster import Cluster, ClusterError, Kind
+from waypost.ports.cluster import Cluster, ClusterError, Kind, Obj
 from waypost.runtime.cache.newest import version_of
 
 log = logging.getLogger(__name__)
@@ -25,11 +25,19 @@ async def newest_event(cluster: Cluster, *, namespace: str, uid: str, reason: st
     Returns:
         The message; "" when there is no such Event or Events cannot be read.
     """
-    selector = f"involvedObject.uid={uid},reason={reason}"
+    events = await _listed(cluster, namespace, f"involvedObject.uid={uid},reason={reason}")
+    return objects.text(events[-1], "message") if events else ""
+
+
+async def events_of(cluster: Cluster, *, namespace: str, uid: str) -> list[Obj]:
+    """All Events on an object, the newest last; [] when Events cannot be read."""
+    return await _listed(cluster, namespace, f"involvedObject.uid={uid}")
+
+
+async def _listed(cluster: Cluster, namespace: str, selector: str) -> list[Obj]:
     try:
         events = await cluster.list(Kind.EVENT, namespace=namespace, fields=selector)
     except ClusterError as error:
         log.info("events cannot be read: %s", error.message, extra={"namespace": namespace})
-        return ""
-    newest = max(events.items, key=version_of, default={})
-    return objects.text(newest, "message")
+        return []
+    return sorted(events.items, key=version_of)

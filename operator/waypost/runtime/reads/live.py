@@ -172,10 +172,10 @@ class LiveReads:
 
 
 def pods_of(entry: RunEntry) -> tuple[PodFact, ...]:
-    """The pods; those that have not started with what their Events say about mounts."""
+    """The pods; those that have not started with what their Events say."""
     return tuple(
-        replace(pod, mount_looked_at=looked[0], mount_trouble=looked[1])
-        if pod.started_at is None and (looked := entry.mounts.get(pod.uid))
+        replace(pod, events_read_at=said.read_at, missing=said.missing, event_trouble=said.trouble)
+        if pod.started_at is None and (said := entry.events.get(pod.uid))
         else pod
         for pod in entry.pods.values()
     )

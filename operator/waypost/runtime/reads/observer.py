@@ -20,9 +20,9 @@ from waypost.kube import objects
 from waypost.kube.facts import children, runs
 from waypost.kube.facts.pods import PodFact
 from waypost.kube.facts.read_problems import REFERENCES, SLOTS, ReadProblem, of_record
+from waypost.kube.facts.start_events import start_events
 from waypost.kube.node_records import record_fact
 from waypost.kube.payloads import RecordFact
-from waypost.kube.secret_files import explain, missing_key
 from waypost.kube.timestamps import parse_timestamp
 from waypost.ports.clock import Clock
 from waypost.ports.cluster import Cluster, ClusterError, Kind, NotFound, Obj, failure_text
@@ -30,7 +30,7 @@ from waypost.ports.offload import Offload, inline
 from waypost.runtime.cache.endpoints import PROBED, EndpointCache
 from waypost.runtime.cache.runs import Key, RunCache
 from waypost.runtime.reads.definitions import Definitions
-from waypost.runtime.reads.events import newest_event
+from waypost.runtime.reads.events import events_of
 from waypost.runtime.reads.live import LiveReads, pods_of
 from waypost.runtime.reads.machines import Machines
 from waypost.runtime.reads.namespaces import is_terminating
@@ -170,8 +170,8 @@ class Observer:
         if wants.logs:
             read = {pod.uid: await self._log(key, pod) for pod in wants.logs}
             observed = replace(observed, logs={**observed.logs, **read})
-        if wants.mounts:
-            observed = await self._look_at_mounts(key, observed, wants.mounts)
+        if wants.silent:
+            observed = await self._read_start_events(key, observed, wants.silent)
         if wants.references:
             observed = await self._look_at_references(key, observed)
         if wants.machines:
@@ -248,18 +248,14 @@ class Observer:
         self._live.forget(uid)
         self._problems.forget(uid)
 
-    async def _look_at_mounts(
+    async def _read_start_events(
         self, key: Key, observed: Observed, pods: tuple[PodFact, ...]
     ) -> Observed:
-        """Read the Events of pods that do not start, to find a missing key."""
+        """Read the Events of pods that have a machine and do not start."""
         entry = self._store.entry(key.uid)
         for pod in pods:
-            text = await newest_event(
-                self._cluster, namespace=key.namespace, uid=pod.uid, reason="FailedMount"
-            )
-            # Other causes are temporary, such as a cache of the kubelet that is not yet filled.
-            trouble = explain(text, pod.keys) if missing_key(text) else ""
-            entry.mounts[pod.uid] = (self._clock.now(), trouble)
+            events = await events_of(self._cluster, namespace=key.namespace, uid=pod.uid)
+            entry.events[pod.uid] = start_events(events, pod, now=self._clock.now())
         return replace(observed, pods=pods_of(entry))
 
     async def _look_at_references(self, key: Key, observed: Observed) -> Observed:

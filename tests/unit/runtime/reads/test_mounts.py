@@ -7,7 +7,7 @@ from waypost.ports.cluster import Kind, Obj, Unavailable
 
 from tests.fakes.nodes.programs import Outcome, PodView, Program
 from tests.support.builders import python, spec
-from tests.support.harness import Operator, World
+from tests.support.harness import Operator, World, gives
 from tests.support.virtual import virtual
 
 NO_SECRET = 'MountVolume.SetUp failed for volume "secrets" : secret "crm" not found'
@@ -108,9 +108,92 @@ async def test_events_that_cannot_be_read_cost_nothing_but_the_word() -> None:
 
 
 @virtual
-async def test_pods_without_keys_are_not_asked_about() -> None:
+async def test_a_pod_without_keys_that_starts_soon_is_not_asked_about() -> None:
     async with World(script={"a": [blocked(NO_SECRET, seconds=30)]}) as world:
         operator = world.start()
         await world.submit(spec(python("a")))
         await world.finished()
         assert events_read(operator) == 0
+
+
+NO_ADDRESS = (
+    "Failed to create pod sandbox: rpc error: code = Unknown desc = plugin failed: no IP "
+    "addresses available"
+)
+
+
+def no_sandbox(text: str, seconds: float | None = None, pull: float = 0.0) -> Program:
+    """A pod that its machine gives no sandbox, for good or for a while."""
+
+    def program(pod: PodView) -> Outcome:
+        blocked: dict[str, Any] = {"blocked": "FailedCreatePodSandBox", "blocked_text": text}
+        return pod.succeeds(1, **blocked, blocked_seconds=seconds, pull_seconds=pull)
+
+    return program
+
+
+@virtual
+async def test_s450_a_pod_without_a_sandbox_says_why_within_a_minute() -> None:
+    async with World(script={"a": [no_sandbox(NO_ADDRESS)]}) as world:
+        operator = world.start()
+        await world.submit(spec(python("a", queueTimeout="30m"), python("b")))
+        await world.until(
+            lambda: "no IP addresses" in world.node("a").get("message", ""), "named", within=60
+        )
+        node = world.node("a")
+        assert (node["phase"], node["reason"]) == ("Running", "Unschedulable")
+        assert node["message"] == f"FailedCreatePodSandBox: {NO_ADDRESS}"
+        assert world.node("b")["phase"] == "Succeeded"
+        await world.quiet(1500)
+        assert events_read(operator) < 12, "at most every five minutes"
+        await world.patch_run({"cancel": True})
+        await world.finished(within=60)
+
+
+@virtual
+async def test_s450_a_cause_that_lasts_is_no_reason_to_stop_before_its_time() -> None:
+    """An Event is a hint, even one with the words of a refusal that lasts."""
+    text = "failed: admission webhook x denied the request"
+    async with World(script={"a": [no_sandbox(text, seconds=90)]}) as world:
+        world.start()
+        await world.submit(spec(python("a")))
+        await world.until(lambda: text in world.node("a").get("message", ""), "named", within=60)
+        await world.finished(within=90)
+        node = world.node("a")
+        assert (node["phase"], node.get("reason"), node.get("message")) == ("Succeeded", None, None)
+
+
+@virtual
+async def test_s450_what_is_over_is_not_named() -> None:
+    """The newest Event counts: by now the machine pulls the image."""
+    async with World(script={"a": [no_sandbox(NO_ADDRESS, seconds=30, pull=60.0)]}) as world:
+        world.start()
+        await world.submit(spec(python("a")))
+        while not world.is_finished():
+            assert "reason" not in world.node("a")
+            await world.quiet(1.0)
+        assert world.node("a")["phase"] == "Succeeded"
+
+
+@virtual
+async def test_s450_inputs_whose_config_map_was_deleted_are_named_and_made_again() -> None:
+    waits = gives(1, blocked="Unschedulable", blocked_text="full", blocked_seconds=10.0)
+    async with World(script={"a": [waits]}) as world:
+        world.start()
+        node = python("a", inputs={"t": "${inputs.t}"}, queueTimeout="2m")
+        await world.submit(spec(node, inputs={"t": "x" * 200_000}))
+        await world.until(lambda: bool(world.all(Kind.POD)), "a pod", within=10)
+        (inputs,) = world.all(Kind.CONFIG_MAP)
+        name = inputs["metadata"]["name"]
+        await world.delete(Kind.CONFIG_MAP, name)
+        await world.until(
+            lambda: "deleted" in world.node("a").get("message", ""), "named", within=70
+        )
+        assert world.node("a")["reason"] == "Unschedulable", "so it is launched again"
+        assert world.node("a")["message"] == (
+            f"ConfigMap {name} with the inputs of this attempt was deleted; after queueTimeout the "
+            "next attempt has a new one"
+        )
+        await world.finished(within=300)
+        assert world.node("a")["phase"] == "Succeeded"
+        assert len(world.ledger.executions) == 1, "of the second attempt"
