@@ -41,7 +41,9 @@ OUR_FIELD: Final[Mapping[str, str]] = {
         ),
         "forEach of a node",
     ),
-    **dict.fromkeys(("continueOn", "continueOnError", "ignoreErrors"), "onFailure"),
+    **dict.fromkeys(
+        ("continueOn", "continueOnError", "continueOnFail", "ignoreErrors"), "onFailure"
+    ),
     **dict.fromkeys(
         ("failFast", "toleratedFailureCount"), "onFailure of a node, or tolerate of forEach"
     ),
@@ -73,6 +75,14 @@ OUR_FIELD: Final[Mapping[str, str]] = {
     ),
     **dict.fromkeys(("vars", "variables"), "inputs of the run"),
     **dict.fromkeys(
+        ("next", "nextStep", "connections", "edges", "transitions"),
+        "dependsOn of the node that follows",
+    ),
+    **dict.fromkeys(
+        ("inputPath", "outputPath", "resultPath", "resultSelector"),
+        "inputs with expressions such as ${nodes.a.output.b}",
+    ),
+    **dict.fromkeys(
         ("compensation", "undo", "rollback", "saga", "compensations"), "compensate of a node"
     ),
     "run": "python.source of a node, or container.command",
@@ -81,6 +91,22 @@ OUR_FIELD: Final[Mapping[str, str]] = {
     "volumeMounts": "isolation.volumes of a node",
     "podMetadata": "isolation.podLabels of a node",
     "runtimeClass": "isolation.runtimeClassName of a node",
+}
+# word -> what is so without it
+NOT_NEEDED: Final[Mapping[str, str]] = {
+    **dict.fromkeys(
+        ("startAt", "entrypoint", "entryPoint", "start"),
+        "nodes start when what they depend on has ended, and the others at once",
+    ),
+    **dict.fromkeys(("position", "typeVersion", "taskQueue", "runsOn"), "leave it out"),
+}
+# Words that have another meaning in a node than in the run.
+_IN_NODE: Final[Mapping[str, str]] = {
+    "suspend": "approval of a node, or wait with a duration",
+    **dict.fromkeys(
+        ("type", "Type", "Resource", "resource", "action"),
+        "the kind of the node as a field, such as python or container",
+    ),
 }
 # word -> what to do instead today
 NOT_YET: Final[Mapping[str, str]] = {
@@ -118,6 +144,7 @@ _PAGES: Final[Mapping[str, str]] = {
 }
 _PAGE: Final = "concepts.md"
 _OF_RUNS: Final = ("AgentWorkflow", "AgentWorkflowTemplate")
+_NODE: Final = re.compile(r"(.+\.)?(nodes|finally)\[\d+\]")
 _IN_FINALLY: Final = re.compile(r"(spec\.)?finally\[\d+\]")
 
 
@@ -137,23 +164,42 @@ def unknown_field(
     place = "the spec" if path == "spec" else path.removeprefix("spec.") or "the object"
     page = next((_PAGES[step] for step in reversed([kind, *steps]) if step in _PAGES), _PAGE)
     advice = _advice(name, known, of_run=kind in _OF_RUNS)
+    if name in _IN_NODE and _NODE.fullmatch(path):
+        advice = f"; did you mean {_IN_NODE[name]}?"
     if name in NOT_IN_FINALLY and _IN_FINALLY.fullmatch(path):
         advice = "; a clean-up waits for nobody: move it to nodes"
     return f"unknown field {name} in {place}{advice} (see {_DOCS}/{page})"
 
 
 def _advice(name: str, known: Collection[str], *, of_run: bool) -> str:
-    ours = OUR_FIELD.get(name)
-    if ours is not None:
-        return f"; did you mean {ours}?"
-    if name in NOT_YET:
-        return f"; {_LATER}: {NOT_YET[name]}"
+    if foreign := _foreign(name):
+        return foreign
     by_lower = {field.lower(): field for field in known}
     places = places_of(name) if of_run and name.lower() not in by_lower else ()
     if places:
         *others, last = places
         return f"; did you mean {', '.join(others)}{' or ' if others else ''}{last}?"
+    spelt = _SPELLINGS.get(_spelling(name), "") if name.lower() not in by_lower else ""
+    if spelt and (foreign := _foreign(spelt)):
+        return foreign
     close = get_close_matches(name.lower(), list(by_lower), n=1, cutoff=0.6)
     if close:
         return f"; did you mean {by_lower[close[0]]}?"
     return f"; known fields: {', '.join(sorted(known))}" if known else ""
+
+
+def _foreign(name: str) -> str:
+    """The advice about a word of another system; "" if it is none."""
+    if name in OUR_FIELD:
+        return f"; did you mean {OUR_FIELD[name]}?"
+    if name in NOT_NEEDED:
+        return f"; it is not needed: {NOT_NEEDED[name]}"
+    return f"; {_LATER}: {NOT_YET[name]}" if name in NOT_YET else ""
+
+
+def _spelling(name: str) -> str:
+    """A word without its spelling: `timeout-minutes`, `TimeoutMinutes` and `timeoutMinutes`."""
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+_SPELLINGS: Final = {_spelling(name): name for name in (*OUR_FIELD, *NOT_NEEDED, *NOT_YET)}

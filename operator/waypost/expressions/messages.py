@@ -83,6 +83,7 @@ _NO_RUN_OVERLOAD = re.compile(r"No matching overloads found : (.*)")
 _DASHED_NODE = re.compile(r"\bnodes\.([a-z0-9_]+(?:-[a-z0-9_]+)+)")
 _KEY_NOT_FOUND = re.compile(r'Key not found in map : "(.*)"', re.DOTALL)
 _DOUBLE_BRACES = re.compile(r"\{\s*([^{}:]*[^{}:\s])\s*\}")
+_NODE_FIELDS = r"(output|phase|error|artifacts|items)\b"
 _OPERATOR = re.compile(r"^_(.+)_$")
 
 
@@ -147,6 +148,8 @@ def _undeclared_text(source: str, name: str) -> str:
         return _no_function_text(name if name in _WRITTEN_ELSEWHERE else first)
     ours = _VARIABLES_ELSEWHERE.get(first)
     hint = f"; did you mean {ours}?" if ours and f"{first}." in source else ""
+    if not hint and (read := re.search(rf"\b{re.escape(first)}\.{_NODE_FIELDS}", source)):
+        hint = f"; did you mean nodes.{read[0]}?"
     return f"nothing is named `{first}` here: there are inputs, nodes.<name>, self and run{hint}"
 
 

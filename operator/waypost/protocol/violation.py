@@ -96,6 +96,8 @@ def _expected(error: Any) -> str:
 
 def phrase(keyword: str, value: Json) -> str:
     """What a keyword of a schema demands, in words; `value` is its value in the schema."""
+    if keyword == "enum" and value == []:
+        return "nothing, because its `enum` is empty"
     if keyword == "type":
         listed = value if isinstance(value, list) else [value]
         return " or ".join(str(item) for item in listed)

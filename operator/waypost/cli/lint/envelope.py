@@ -32,6 +32,8 @@ def problems(value: Mapping[str, Any]) -> Iterator[Problem]:
         yield Problem("apiVersion", f"expected {meta.API_VERSION}, found {version!r}")
     if kind not in KINDS:
         hint = did_you_mean(kind, KINDS)
+        if "cron" in kind.lower() or "schedule" in kind.lower():
+            hint = "; Waypost has no schedules yet: create the runs from a CronJob"
         yield Problem("kind", f"there is no kind {kind!r}; kinds: {', '.join(KINDS)}{hint}")
     metadata = value.get("metadata")
     named = isinstance(metadata, dict) and (metadata.get("name") or metadata.get("generateName"))

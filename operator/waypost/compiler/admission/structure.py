@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any, Final
 
 from waypost.api.crd.openapi import INT_OR_STRING, LIST_TYPE, PRESERVE
+from waypost.compiler.admission.how_to_write import how_to_write
 from waypost.compiler.vocabulary import unknown_field
 from waypost.protocol.ijson import Json
 from waypost.protocol.text import shorten
@@ -92,6 +93,7 @@ class _Walk:
         if not _has_type(schema, value):
             expected = schema.get("type", "integer or string")
             text = f"expected {_with_article(expected)}, found {shown(value)}"
+            text += how_to_write(path.rpartition(".")[2], expected, value)
             self._add(path, INVALID, text, blocking=True)
             return value
         self._found += (Violation(path, *problem) for problem in _bounds(schema, value))
@@ -171,7 +173,8 @@ def _bounds(schema: Schema, value: Json) -> Iterator[tuple[str, str, bool]]:
         if most is not None and len(value) > most:
             yield TOO_MANY, f"expected at most {most} {noun}, found {len(value)}", True
         if len(value) < least:
-            yield INVALID, f"expected at least {least} {noun}, found {len(value)}", False
+            one = noun.removesuffix("s").replace("ie", "y") if least == 1 else noun
+            yield INVALID, f"expected at least {least} {one}, found {len(value)}", False
     allowed = schema.get("enum")
     if allowed is not None and value not in allowed:
         listed = ", ".join(map(str, allowed))

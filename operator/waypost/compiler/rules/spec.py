@@ -36,7 +36,7 @@ from waypost.compiler.rules.rerun import rerun_problems
 from waypost.compiler.rules.scopes import modifier_problems, scope_problems
 from waypost.compiler.rules.unevaluated import unevaluated_problems
 from waypost.compiler.shared_schemas import schema_fields
-from waypost.expressions.expression import Variable
+from waypost.expressions.expression import Compiled, Variable, compile_expression
 from waypost.expressions.templates import (
     Template,
     parse_template,
@@ -250,7 +250,14 @@ def _expressions_compile(spec: AgentWorkflowSpec) -> Iterator[Problem]:
             yield Problem(place, text)
         if below in _CONDITIONS and not _is_one_expression(value):
             text = f'expected one expression like "${{inputs.urgent}}", found {value!r}'
-            yield Problem(place, text)
+            yield Problem(place, text + _with_braces(value))
+
+
+def _with_braces(value: object) -> str:
+    """What to write instead of an expression without braces."""
+    text = str(value)
+    is_one = isinstance(compile_expression(text), Compiled)
+    return f'; write "${{{text}}}"' if is_one and "{" not in text else ""
 
 
 def _constants_are_meant(spec: AgentWorkflowSpec) -> Iterator[Problem]:

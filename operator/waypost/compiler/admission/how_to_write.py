@@ -1,0 +1,76 @@
+"""How a value is written that has the wrong type: users of other systems know other forms."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from waypost.protocol.ijson import Json
+from waypost.protocol.text import shorten
+
+_SHOWN: Final = 60
+_DURATIONS: Final = ("timeout", "deadline", "duration", "initialdelay", "maxdelay", "pause")
+# What is meant by a scalar where an object is expected, by the field.
+_OBJECTS: Final[Mapping[str, Callable[[str], str]]] = {
+    "retry": lambda found: f"retry: {{limit: {found}}}",
+    "forEach": lambda found: f"forEach: {{items: {found}}}",
+    "model": lambda found: f"model: {{provider: NAME, name: {found}}}, with a ModelProvider NAME",
+    "templateRef": lambda found: f"templateRef: {{name: {found}}}",
+    "template": lambda found: f"workflow: {{template: {found}}}",
+    "workflow": lambda found: f"workflow: {{templateRef: {{name: {found}}}}}",
+    "container": lambda found: f"container: {{image: {found}}}",
+    "python": lambda found: f"python: {{source: {found}}}",
+    "http": lambda found: f"http: {{url: {found}}}",
+    "wait": lambda found: f"wait: {{duration: {found}}}",
+    "approval": lambda found: f"approval: {{message: {found}}}",
+    "repeat": lambda found: f"repeat: {{until: {found}}}",
+}
+# The entries of lists that other systems write as an object.
+_ENTRIES: Final[Mapping[str, str]] = {
+    "env": "name and value",
+    "headers": "name and value",
+    "query": "name and value",
+}
+_NAMED: Final = ("nodes", "finally", "templates")
+
+
+def how_to_write(field: str, expected: str, value: Json) -> str:
+    """The right form of a value, as the end of a message that begins with ";"; or "".
+
+    Args:
+        field: The name of the field, without a path.
+        expected: The type in the schema: array, object, string, boolean, integer or number.
+        value: The value that has another type.
+    """
+    found = shorten(json.dumps(value, ensure_ascii=False), _SHOWN)
+    scalar = not isinstance(value, dict | list) and value is not None
+    if expected == "array":
+        advice = f"write {field}: [{found}]" if scalar else _list_of(field, value)
+    elif expected == "object" and scalar and field in _OBJECTS:
+        advice = f"write {_OBJECTS[field](found)}"
+    elif expected == "string" and isinstance(value, int | float):
+        advice = _as_text(field, value, found)
+    else:
+        return ""
+    return f"; {advice}" if advice else ""
+
+
+def _list_of(field: str, value: Any) -> str:
+    first = next(iter(value), "a") if isinstance(value, dict) else "a"
+    if field in _NAMED:
+        return f"write a list, in which each entry has its name: {field}: [{{name: {first}, ...}}]"
+    if field in _ENTRIES:
+        return (
+            f"write a list, in which each entry has {_ENTRIES[field]}: "
+            f"{field}: [{{name: {first}, value: ...}}]"
+        )
+    return ""
+
+
+def _as_text(field: str, value: float | bool, found: str) -> str:
+    if field == "when":
+        return 'write an expression such as "${inputs.urgent}", or leave it out'
+    if isinstance(value, bool):
+        return f'write "{found}"'
+    if field.lower().endswith(_DURATIONS):
+        return f"write the unit: {found}s is {found} seconds"
+    return f'write "{found}"'
