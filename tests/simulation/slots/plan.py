@@ -1,7 +1,7 @@
 """What one seed of slots stands for: runs whose nodes share keys, and what goes wrong. Data."""
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from waypost.ports.cluster import Obj
@@ -53,6 +53,7 @@ class Run:
     key: str = ""  # that the run itself holds
     limit: int = 1
     skips: bool = False
+    replaces: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,19 @@ def plan(seed: int) -> Plan:
         for _ in range(draw.choice((0, 1, 1, 2, 3)))
     )
     delivery: Literal["immediate", "rough"] = draw.choice(("immediate", "immediate", "rough"))
-    return Plan(seed, tuple(runs), troubles, delivery)
+    return Plan(seed, _with_replace(seed, runs), troubles, delivery)
+
+
+def _with_replace(seed: int, runs: list[Run]) -> tuple[Run, ...]:
+    """The runs, some of which replace older ones. A separate source of random numbers: it changes
+    nothing else that a seed decides."""
+    draw = random.Random(f"replaced runs of {seed}")
+    share = draw.choice((0.0, 0.0, 0.6, 1.0))
+    changed = []
+    for run in runs:
+        drawn = draw.random() < share and bool(run.key) and not run.skips and run.limit == 1
+        changed.append(replace(run, replaces=drawn))
+    return tuple(changed)
 
 
 def _step(
@@ -117,7 +130,8 @@ def body(run: Run) -> Obj:
     fields: Obj = {"inputs": {"prefix": "key"}, "nodes": [_node(step) for step in run.steps]}
     if run.key:
         own = {"key": f"${{inputs.prefix}}-{run.key}", "limit": run.limit}
-        fields["concurrency"] = {**own, "whenFull": "Skip"} if run.skips else own
+        how = "Skip" if run.skips else "Replace" if run.replaces else ""
+        fields["concurrency"] = {**own, "whenFull": how} if how else own
     return fields
 
 

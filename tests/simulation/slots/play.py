@@ -81,6 +81,9 @@ class _Play:
             status = self.world.status(run.name)
             if run.skips and status["phase"] == "Cancelled":
                 continue
+            replaced = self.watcher.replaced_by(self.world.run(run.name))
+            if run.replaces and status["phase"] == "Cancelled" and replaced:
+                continue
             for step in run.steps:
                 self._judge_step(run, step)
 
@@ -157,6 +160,7 @@ class _Play:
             case "delete_run":
                 await self.world.delete(Kind.AGENT_WORKFLOW, name)
             case "cancel":
+                self.watcher.cancelled.add(name)
                 await self.world.patch_run({"cancel": True}, name=name)
             case "suspend":
                 await troubles.suspend(self.world, name, trouble.seconds)
@@ -178,6 +182,7 @@ def described(planned: Plan) -> str:
     """A plan in a few lines."""
     lines = [f"seed {planned.seed}, {planned.delivery}"]
     for run in planned.runs:
-        held = f" holds {run.key}/{run.limit}{' skips' if run.skips else ''}" if run.key else ""
+        how = " skips" if run.skips else " replaces" if run.replaces else ""
+        held = f" holds {run.key}/{run.limit}{how}" if run.key else ""
         lines.append(f"{run.name} at {run.at:.1f}{held}: " + "; ".join(map(str, run.steps)))
     return "\n".join([*lines, *map(str, planned.troubles)])

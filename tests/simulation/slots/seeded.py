@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import pytest
@@ -9,8 +10,11 @@ from waypost.engine.attempts import close, stop, watch
 from waypost.engine.slots import of_run, take
 from waypost.engine.state.decision import Launch
 from waypost.engine.state.outcome import Failed
+from waypost.kube.facts import slots
+from waypost.kube.facts.slots import Place
 from waypost.protocol.reasons import Reason
 from waypost.runtime import deciding
+from waypost.runtime.slots import leases
 from waypost.runtime.slots.leases import Slots
 
 from tests.simulation.focused.hunting import Bugs
@@ -107,3 +111,30 @@ def _a_lost_slot_counts_as_a_retry(patch: pytest.MonkeyPatch) -> None:
         fail(transition, path, attempt, failure, *how)
 
     patch.setattr(watch, "fail", counted)
+
+
+def _replaces(planned: Plan) -> bool:
+    """Whether a younger run replaces others, of which not all agree."""
+    holding = [run for run in planned.runs if run.key]
+    return planned.is_undisturbed and len({run.replaces for run in holding}) > 1
+
+
+def _all_replace(planned: Plan) -> bool:
+    holding = [run for run in planned.runs if run.key]
+    return planned.is_undisturbed and len(holding) > 2 and all(run.replaces for run in holding)
+
+
+@bug("VK2", focus=_replaces)
+def _a_run_is_replaced_that_has_not_agreed(patch: pytest.MonkeyPatch) -> None:
+    def any_run(body: Any, holder: Any) -> Any:
+        agrees = {**body, "status": {"slot": {"replaceable": True, "number": holder.number}}}
+        return slots.replaceable_at(agrees, holder)
+
+    patch.setattr(leases, "replaceable_at", any_run)
+
+
+@bug("VK2", "T11", "I11", focus=_all_replace)
+def _an_older_run_replaces_a_younger_one(patch: pytest.MonkeyPatch) -> None:
+    late = Place(datetime.max.replace(tzinfo=UTC), "z")
+    patch.setattr(of_run, "_younger", lambda *how: "")
+    patch.setattr(of_run, "place_of", lambda transition: late)

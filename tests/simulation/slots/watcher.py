@@ -30,6 +30,7 @@ class Watcher:
         self.running: dict[str, Attempt] = {}  # by uid of the pod
         self.excused: set[Attempt] = set()  # a person has deleted its slot
         self.named: set[tuple[Attempt, str]] = set()  # attempts with slots that a status has named
+        self.cancelled: set[str] = set()  # names of runs that a person has cancelled
         self._world = world
         self._runs = {run.name: run for run in plan.runs}
         self._steps = {run.name: {s.name: s for s in run.steps} for run in plan.runs}
@@ -71,8 +72,27 @@ class Watcher:
         uid = text(section(body, "metadata"), "uid")
         if change == "DELETED":
             self.runs.pop(uid, None)
-        else:
-            self.runs[uid] = body
+            return
+        before = self.runs.get(uid, {})
+        self.runs[uid] = body
+        if section(body, "spec").get("cancel") and not section(before, "spec").get("cancel"):
+            self._replaced(body)
+
+    def _replaced(self, body: Obj) -> None:
+        """VK2: a run is cancelled for another only if both replace, and the other is younger."""
+        metadata = section(body, "metadata")
+        name = text(metadata, "name")
+        if name in self.cancelled:
+            return
+        if not self._runs[name].replaces or not self.replaced_by(body):
+            self.blame(f"{name} is cancelled, and no younger run may replace it", "VK2")
+
+    def replaced_by(self, body: Obj) -> list[str]:
+        """The names of the younger runs that may replace a run."""
+        own = _age(body)
+        key = self._runs[own[1]].key
+        younger = [_age(run)[1] for run in self.runs.values() if _age(run) > own]
+        return [n for n in younger if self._runs[n].replaces and self._runs[n].key == key]
 
     def _lease(self, change: str, body: Obj) -> None:
         name = text(section(body, "metadata"), "name")
@@ -164,6 +184,12 @@ class Watcher:
 
     def _is_open(self, attempt: Attempt) -> bool:
         return attempt[0] in self.runs and bool(self._recorded(attempt))
+
+
+def _age(body: Obj) -> tuple[str, str]:
+    """The place of a run in every queue."""
+    metadata = section(body, "metadata")
+    return text(metadata, "creationTimestamp"), text(metadata, "name")
 
 
 def _attempt(metadata: Obj) -> Attempt:

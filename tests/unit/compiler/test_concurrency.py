@@ -71,6 +71,44 @@ CRM: JsonObject = {"key": "crm"}
             id="an-unknown-node",
         ),
         pytest.param(
+            spec(
+                python("a"),
+                concurrency={"key": "${inputs.n}"},
+                inputSchema={"type": "object", "properties": {"n": {"type": "integer"}}},
+                inputs={"n": 1},
+            ),
+            "concurrency.key",
+            "takes string, found",
+            id="S437-a-number-as-the-key-of-a-run",
+        ),
+        pytest.param(
+            spec(
+                python("a"),
+                concurrency={"key": "${inputs.tennant}"},
+                inputSchema={
+                    "type": "object",
+                    "properties": {"tenant": {"type": "string"}},
+                    "additionalProperties": False,
+                },
+                inputs={"tenant": "x"},
+            ),
+            "concurrency.key",
+            "did you mean 'tenant'",
+            id="S437-an-input-that-is-not-declared",
+        ),
+        pytest.param(
+            spec(python("a"), concurrency={**CRM, "limit": 2, "whenFull": "Replace"}),
+            "concurrency.whenFull",
+            "Replace needs limit 1, found limit 2",
+            id="S438-limit",
+        ),
+        pytest.param(
+            spec(python("a", concurrency={**CRM, "whenFull": "Replace"})),
+            "nodes[0].concurrency.whenFull",
+            "expected 'Wait' or 'Skip'",
+            id="S438-node",
+        ),
+        pytest.param(
             spec(python("a", concurrency={"key": "x-${item}"})),
             "nodes.a.concurrency.key",
             "item exists only in a node with forEach",

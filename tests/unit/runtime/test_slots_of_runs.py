@@ -252,3 +252,64 @@ def test_lint_finds_a_node_with_the_key_of_its_run() -> None:
         "nodes.a.concurrency.key: 'env' is held by the run from its start to its end: the node "
         "would wait for its own run; use another key"
     )
+
+
+def replacing(**fields: Any) -> Obj:
+    return held(whenFull="Replace", **fields)
+
+
+@virtual
+async def test_s438_a_younger_run_replaces_an_older_one_after_its_clean_up() -> None:
+    script = {"a": [slow(60)], "clean": [slow(10)]}
+    async with World(script=script) as world:
+        world.start()
+        await world.submit({**replacing(), "finally": [python("clean")]}, name="one")
+        await asyncio.sleep(5)
+        await world.submit(replacing(), name="two")
+        assert (await world.finished("one", within=60))["phase"] == "Cancelled"
+        assert len(world.ledger.of("clean")) == 1
+        assert (await world.finished("two"))["phase"] == "Succeeded"
+        assert overlaps(world) == 1
+
+
+@pytest.mark.parametrize("agrees", [None, "Skip"], ids=["waits", "skips"])
+@virtual
+async def test_s438_a_run_that_has_not_agreed_is_not_replaced(agrees: str | None) -> None:
+    async with World(script={"a": [slow(30)]}) as world:
+        world.start()
+        await world.submit(held(whenFull=agrees), name="one")
+        await asyncio.sleep(5)
+        await world.submit(replacing(), name="two")
+        assert (await world.finished("one"))["phase"] == "Succeeded"
+        assert (await world.finished("two"))["phase"] == "Succeeded"
+
+
+@virtual
+async def test_s438_of_those_that_wait_only_the_youngest_begins() -> None:
+    async with World(script={"a": [slow(30)]}) as world:
+        world.start()
+        await world.submit(held(), name="one")
+        await asyncio.sleep(5)
+        for name in ("two", "three"):
+            await world.submit(replacing(), name=name)
+            await asyncio.sleep(2)
+        status = await world.finished("two")
+        assert status["phase"] == "Cancelled"
+        condition = world.condition("Succeeded", "two")
+        assert condition["reason"] == "SlotTaken"
+        assert "run three with the same key replaces it" in condition["message"]
+        assert (await world.finished("one"))["phase"] == "Succeeded"
+        assert (await world.finished("three"))["phase"] == "Succeeded"
+
+
+@virtual
+async def test_s438_a_lease_that_a_person_changes_makes_no_run_replaceable() -> None:
+    """The agreement is in the status, which only the operator writes."""
+    async with World(script={"a": [slow(30)]}) as world:
+        world.start()
+        await world.submit(held(), name="one")
+        await asyncio.sleep(5)
+        assert "replaceable" not in section(world.status("one"), "slot")
+        await world.submit(replacing(), name="two")
+        await asyncio.sleep(5)
+        assert not section(world.run("one"), "spec").get("cancel")

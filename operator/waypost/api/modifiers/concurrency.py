@@ -53,10 +53,12 @@ class RunConcurrency(Model):
         le=MAX_SLOTS,
         description=f"Maximum number of runs that hold the key. Default {DEFAULT_LIMIT}.",
     )
-    when_full: Literal["Wait", "Skip"] | None = Field(
+    when_full: Literal["Wait", "Skip", "Replace"] | None = Field(
         default=None,
         description="What happens while all slots of the key are taken. Wait (default): nothing of "
-        "the run starts. Skip: the run ends at once as Cancelled with SlotTaken.",
+        "the run starts. Skip: the run ends at once as Cancelled with SlotTaken. Replace: older "
+        "runs with Replace and the same key are cancelled, and the run starts after their end; "
+        "only with limit 1.",
     )
 
     @property

@@ -18,3 +18,7 @@ class RunSlot(StatusModel):
         default=None,
         description="true: the Lease was seen to name this run. Nodes start only then.",
     )
+    replaceable: bool | None = Field(
+        default=None,
+        description="true: the run ends when a younger run with Replace wants the slot.",
+    )

@@ -42,6 +42,9 @@ def _of_run(spec: AgentWorkflowSpec) -> Iterator[Problem]:
     if spec.concurrency is None:
         return
     key, place = spec.concurrency.key, "concurrency.key"
+    if spec.concurrency.when_full == "Replace" and spec.concurrency.slots > 1:
+        text = f"Replace needs limit 1, found limit {spec.concurrency.slots}; use Wait"
+        yield Problem("concurrency.whenFull", text)
     if any(references_in(key)):
         text = "is evaluated before any node has run, so it cannot read nodes; use inputs"
         yield Problem(place, text)

@@ -100,6 +100,9 @@ class _Check:
         for node in self.spec.all_nodes:
             yield from self._node(node, upstream[node.name], tested[node.name])
         yield from self._outputs()
+        if self.spec.concurrency is not None:
+            below, view = "concurrency.key", self.environment.of_run()
+            yield from self._text(below, below, self.spec.concurrency.key, view, Tested())
         yield from self._undeclared()
 
     def item_schemas(self) -> dict[str, Json]:

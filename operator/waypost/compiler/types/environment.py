@@ -133,6 +133,10 @@ class Environment:
         """The context of spec.outputs, with all outputs: one without a source is left out (S43)."""
         return self._view(dict.fromkeys(self._names(), True))
 
+    def of_run(self) -> JsonObject:
+        """The context of `concurrency.key` of the run, which no node precedes."""
+        return self._view({})
+
     def of_all(self) -> JsonObject:
         """All that any field can read."""
         return self._view(dict.fromkeys(self._names(), True), _RUN_IN_FINALLY)

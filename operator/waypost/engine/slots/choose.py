@@ -61,7 +61,8 @@ def choose(transition: Transition, wanted: Wanted) -> str | Full | None:
 
 def wait(transition: Transition, wanted: Wanted) -> None:
     """Note for this operator that an attempt waits for a slot."""
-    waiting = SlotWait(wanted.digest, wanted.limit, place_of(transition))
+    place = place_of(transition)
+    waiting = SlotWait(wanted.digest, wanted.limit, place, wanted.replaces)
     transition.slots.waits.append(waiting)
 
 

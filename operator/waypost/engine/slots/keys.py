@@ -68,7 +68,8 @@ def wanted_by_run(transition: Transition) -> Wanted | Invalid | None:
                 f"concurrency.key: {key!r} is held by run {held.run}, of which this is a child "
                 "run: it would wait for itself; use another key"
             )
-    return Wanted(key, concurrency.slots, skips=concurrency.when_full == "Skip")
+    how = concurrency.when_full
+    return Wanted(key, concurrency.slots, skips=how == "Skip", replaces=how == "Replace")
 
 
 def keys_below(transition: Transition) -> list[HeldKey]:

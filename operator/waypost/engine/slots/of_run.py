@@ -7,10 +7,11 @@ list has shown that the Lease names this run: it stays as long as the status nam
 from datetime import timedelta
 from typing import Final
 
+from waypost.api.base import JsonObject
 from waypost.api.state.slot import RunSlot
-from waypost.engine.slots.choose import Full, choose, wait
+from waypost.engine.slots.choose import Full, choose, place_of, wait
 from waypost.engine.slots.keys import wanted_by_run
-from waypost.engine.state.decision import FreeSlot, TakeSlot
+from waypost.engine.state.decision import FreeSlot, PatchChild, TakeSlot
 from waypost.engine.state.inputs import Invalid
 from waypost.engine.state.slots import Wanted
 from waypost.engine.state.transition import Transition
@@ -76,17 +77,44 @@ def _follow(transition: Transition, wanted: Wanted, held: RunSlot) -> bool:
 
 
 def _choose(transition: Transition, wanted: Wanted, number: int) -> None:
+    if younger := _younger(transition, wanted):
+        text = f"whenFull is Replace: run {younger} with the same key replaces it"
+        transition.slots.refusal = (Reason.SLOT_TAKEN, text)
+        return
     slot = choose(transition, wanted)
     if isinstance(slot, Full) and wanted.skips:
         text = slot.message.removeprefix("waits for ").partition("; ")[0]
         transition.slots.refusal = (Reason.SLOT_TAKEN, f"whenFull is Skip: {text}")
     elif isinstance(slot, Full):
+        _replace(transition, wanted)
         wait(transition, wanted)
         transition.slots.message = shorten(slot.message, _MESSAGE)
         seconds = min(10.0 * (1 + slot.ahead), 60.0)
         transition.requeue_at(transition.now + timedelta(seconds=seconds))
     elif slot is not None:
-        _create(transition, wanted, RunSlot(name=slot, number=number))
+        agrees = True if wanted.replaces else None
+        _create(transition, wanted, RunSlot(name=slot, number=number, replaceable=agrees))
+
+
+def _younger(transition: Transition, wanted: Wanted) -> str:
+    """A younger run that waits for the same key and replaces older ones; "" if none is known."""
+    slots, own = transition.slots.known.get(wanted.digest), place_of(transition)
+    waiting = slots.waiting if slots is not None and wanted.replaces else ()
+    found = [one.place for one in waiting if one.replaces and one.place > own]
+    return max(found).run if found else ""
+
+
+def _replace(transition: Transition, wanted: Wanted) -> None:
+    """Cancel older runs that hold the key and have agreed to it. Repeated until they have ended."""
+    slots, own = transition.slots.known.get(wanted.digest), place_of(transition)
+    for fact in slots.holders if slots is not None and wanted.replaces else ():
+        if fact.replaceable is not None and fact.replaceable < own:
+            body: JsonObject = {
+                "metadata": {"uid": fact.holder.run_uid},
+                "spec": {"cancel": True},
+            }
+            name, uid = fact.run_name, fact.holder.run_uid
+            transition.after.append(PatchChild(name=name, uid=uid, body=body))
 
 
 def _create(transition: Transition, wanted: Wanted, slot: RunSlot) -> None:

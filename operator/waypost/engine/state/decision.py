@@ -79,7 +79,8 @@ class StartChild:
 
 @dataclass(frozen=True)
 class PatchChild:
-    """Merge `body` into a child run, or into this run if it is a child.
+    """Merge `body` into a child run, into this run if it is a child, or into a run that this one
+    replaces.
 
     It names the uid, and the resourceVersion if it depends on the state that was observed. A run
     that has changed or is gone is looked at again. `starts`: only within the fence.

@@ -53,11 +53,13 @@ class Wanted:
         key: The evaluated key.
         limit: The limit of its node.
         skips: Whether its node does not wait.
+        replaces: Whether older runs that agree end for it, and it ends for younger ones.
     """
 
     key: str
     limit: int
     skips: bool
+    replaces: bool = False
 
     @property
     def digest(self) -> str:

@@ -8,6 +8,7 @@ from waypost.api import meta
 from waypost.api.checkpoints import checkpoint_of
 from waypost.api.status import AgentWorkflowStatus
 from waypost.kube.objects import section, text, whole_number
+from waypost.kube.timestamps import parse_timestamp
 
 OF_RUN: Final = "-"  # in place of a path: the run itself holds the slot
 _WITHOUT_LIMIT: Final = 1
@@ -43,6 +44,7 @@ class SlotFact:
         limit: The limit under which it was taken.
         holder: What holds it.
         run_name: Name of the run.
+        replaceable: The place of the run in the queue, if it ends for a younger one.
     """
 
     name: str
@@ -52,6 +54,7 @@ class SlotFact:
     limit: int
     holder: Holder
     run_name: str
+    replaceable: "Place | None" = None
 
     def __str__(self) -> str:
         if self.holder.path == OF_RUN:
@@ -75,11 +78,13 @@ class SlotWait:
         digest: Digest of the key.
         limit: Its own limit.
         place: Its place in the queue.
+        replaces: Whether it is a run that replaces older ones.
     """
 
     digest: str
     limit: int
     place: Place
+    replaces: bool = False
 
 
 @dataclass(frozen=True)
@@ -143,3 +148,16 @@ def is_open(status: AgentWorkflowStatus, holder: Holder) -> bool:
     checkpoint = checkpoint_of(status.nodes, holder.path)
     known = checkpoint is not None and checkpoint.knows(holder.number)
     return known and checkpoint is not None and not checkpoint.has_closed(holder.number)
+
+
+def replaceable_at(body: Any, holder: Holder) -> Place | None:
+    """The place in the queue of the run that holds a slot, if it ends for a younger run.
+
+    It says so in its status, which only the operator writes: people may change a Lease.
+    """
+    slot, metadata = section(body, "status", "slot"), section(body, "metadata")
+    created = parse_timestamp(text(metadata, "creationTimestamp"))
+    agrees = slot.get("replaceable") is True and slot.get("number") == holder.number
+    if holder.path != OF_RUN or not agrees or created is None:
+        return None
+    return Place(created, text(metadata, "name"))

@@ -7,6 +7,7 @@ attempt that has ended does not begin again.
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 
 from pydantic import ValidationError
 
@@ -15,7 +16,7 @@ from waypost.api.status import AgentWorkflowStatus
 from waypost.engine.state.decision import FreeSlot
 from waypost.kube import objects
 from waypost.kube.facts.runs import written_by_newer_engine
-from waypost.kube.facts.slots import KeySlots, SlotFact, is_open, slot_fact
+from waypost.kube.facts.slots import KeySlots, SlotFact, is_open, replaceable_at, slot_fact
 from waypost.ports.cluster import (
     AlreadyExists,
     Cluster,
@@ -58,7 +59,13 @@ class Slots:
         listed = await self._cluster.list(Kind.LEASE, namespace=run.namespace, labels=labels)
         found = [fact for body in listed.items if (fact := slot_fact(body))]
         holders = [fact for fact in found if not await self._reclaimed(run.namespace, fact)]
-        return self.board.of_others(run, digest, tuple(holders))
+        seen = tuple(self._with_agreement(run.namespace, fact) for fact in holders)
+        return self.board.of_others(run, digest, seen)
+
+    def _with_agreement(self, namespace: str, fact: SlotFact) -> SlotFact:
+        """A slot with what the status of its run says about being replaced."""
+        body = self._store.run_body(Key(namespace, fact.run_name, fact.holder.run_uid))
+        return replace(fact, replaceable=replaceable_at(body, fact.holder))
 
     async def take(self, run: Key, manifest: Obj) -> None:
         """Create a slot; one that names the same attempt is success.
