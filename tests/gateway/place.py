@@ -30,7 +30,17 @@ from tests.fakes.cluster import InMemoryCluster
 
 NAMESPACE = "default"
 RUN = "brief"
-TOKEN = "head.body.sign"
+IN_2100 = 4102444800
+
+
+def token_of(name: str, *, audience: Any = ("waypost-gateway",), expires: Any = IN_2100) -> str:
+    """A token that says of itself that it is for the gateway; what it proves, the review says."""
+    parts = ({"alg": "RS256"}, {"aud": audience, "exp": expires, "sub": name})
+    encoded = [base64.urlsafe_b64encode(json.dumps(part).encode()).decode() for part in parts]
+    return ".".join(part.rstrip("=") for part in (*encoded, "c2lnbg"))
+
+
+TOKEN = token_of("draft")
 URL = "http://gateway"
 MOMENT = "2026-03-01T09:00:00Z"
 
@@ -182,7 +192,11 @@ async def place(
     pod = _run_with_pod(inner, output_schema, from_template=from_template)
     cluster.tokens[TOKEN] = reviewed(pod)
     uploads = UploadLimiter(room=room, seconds=seconds)
-    authenticator = Authenticator(cluster=cluster, monotonic=clock.monotonic)
+    authenticator = Authenticator(
+        cluster=cluster,
+        monotonic=clock.monotonic,
+        now=lambda: clock.now().timestamp(),
+    )
     metrics = GatewayMetrics()
     gateway = Gateway(
         authenticator=authenticator,

@@ -21,7 +21,7 @@ from waypost.ports.cluster import Kind, NotFound, Obj
 from waypost.protocol.artifacts.request import Content
 from waypost_node.artifacts.entries import Entry
 
-from tests.gateway.place import NAMESPACE, TOKEN, Place, place
+from tests.gateway.place import NAMESPACE, TOKEN, Place, place, token_of
 from tests.runner.artifacts.tars import compressed, content_of, tar_of
 
 LIMIT = 50_000_000
@@ -177,7 +177,7 @@ async def test_s292_an_upload_that_outlasts_its_attempt_is_not_recorded() -> Non
 
         async def slow() -> AsyncIterator[bytes]:
             yield SMALL[:10]
-            here.attempt(3, token="next")
+            here.attempt(3, token=token_of("next"))
             yield SMALL[10:]
 
         assert refusal(await put(here, slow(), SMALL_CONTENT)) == (403, "AttemptNotCurrent")

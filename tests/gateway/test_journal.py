@@ -10,9 +10,9 @@ from waypost.kube.names import job_name
 from waypost.ports.cluster import Kind, Unavailable
 from waypost.protocol import ijson
 
-from tests.gateway.place import RUN, TOKEN, Place, make_pod, noise, place, reviewed
+from tests.gateway.place import RUN, TOKEN, Place, make_pod, noise, place, reviewed, token_of
 
-LATER = "l.a.ter"
+LATER = token_of("later")
 ONE, TWO, THREE = ({"v": 1, "text": text} for text in ("one", "two", "three"))
 
 
@@ -120,7 +120,10 @@ async def test_s186_the_journal_of_an_item_follows_its_identity() -> None:
         change_node(p, fingerprint="v1:map", items=item_of("3fa9c1d2e0b7", 2, index=3))
         run = p.cluster.inner.server.get(Kind.AGENT_WORKFLOW, namespace="default", name=RUN)
         uid = run["metadata"]["uid"]
-        for token, path, attempt in (("i.3.a", "draft/3", 2), ("i.4.b", "draft/4", 3)):
+        for token, path, attempt in (
+            (token_of("i3a"), "draft/3", 2),
+            (token_of("i4b"), "draft/4", 3),
+        ):
             job = job_name(run=RUN, run_uid=uid, path=path, attempt=attempt)
             owner = {"apiVersion": "batch/v1", "kind": "Job", "name": job, "uid": "job-uid"}
             notes = {meta.ANNOTATION_RUN_NAME: RUN, meta.ANNOTATION_PATH: path}
@@ -133,15 +136,15 @@ async def test_s186_the_journal_of_an_item_follows_its_identity() -> None:
                 ownerReferences=[{**owner, "controller": True}],
             )
             p.cluster.tokens[token] = reviewed(pod)
-        assert (await p.append(1, ONE, token="i.3.a")).status_code == 201
+        assert (await p.append(1, ONE, token=token_of("i3a"))).status_code == 201
         (record,) = p.records()
         assert record["spec"]["path"] == "draft"
         assert record["spec"]["journal"]["fingerprint"] == "v1:map#3fa9c1d2e0b7"
         change_node(p, items=item_of("3fa9c1d2e0b7", 3, index=4))
-        assert await read(p, token="i.4.b") == [(1, 2, ONE)], "it has moved"
+        assert await read(p, token=token_of("i4b")) == [(1, 2, ONE)], "it has moved"
         change_node(p, items=item_of("aaaaaaaaaaaa", 3, index=4))
-        assert await read(p, token="i.4.b") == [], "another item at that index"
-        refused = await p.append(2, TWO, token="i.3.a")
+        assert await read(p, token=token_of("i4b")) == [], "another item at that index"
+        refused = await p.append(2, TWO, token=token_of("i3a"))
         assert (refused.status_code, refused.json()["reason"]) == (403, "AttemptNotCurrent")
 
 
@@ -241,6 +244,6 @@ async def test_a_record_in_the_place_of_a_segment_is_not_taken_for_one() -> None
 
 async def test_only_a_pod_with_a_token_reads_or_appends() -> None:
     async with place() as p:
-        assert (await p.append(1, ONE, token="x.y.z")).status_code == 401
-        assert (await p.journal(token="x.y.z")).status_code == 401
+        assert (await p.append(1, ONE, token=token_of("xyz"))).status_code == 401
+        assert (await p.journal(token=token_of("xyz"))).status_code == 401
         assert (await p.journal(token=TOKEN)).status_code == 200

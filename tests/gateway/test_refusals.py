@@ -12,10 +12,10 @@ import pytest
 from waypost.gateway import upload_limiter
 from waypost.ports.cluster import Kind
 
-from tests.gateway.place import RUN, TOKEN, Place, make_pod, noise, place, reviewed
+from tests.gateway.place import RUN, TOKEN, Place, make_pod, noise, place, reviewed, token_of
 
 POD = "brief-draft-2-x"
-OTHER = "o.t.h"
+OTHER = token_of("oth")
 Prepare = Callable[[Place], None]
 
 
@@ -99,7 +99,7 @@ FORGED = [
     row("no-token", _nothing, 401, "TokenMissing", token=None),
     row("not-a-token", _nothing, 401, "TokenRefused", token="not a token"),
     row("huge-token", _nothing, 401, "TokenRefused", token="a" * 20_000),
-    row("unknown-token", _nothing, 401, "TokenRefused", token="x.y.z"),
+    row("unknown-token", _nothing, 401, "TokenRefused", token=token_of("xyz")),
     row("expired-token", _review(authenticated=False, error="expired"), 401, "TokenRefused"),
     row("token-for-the-api-server", _review(audiences=["kubernetes"]), 401, "TokenRefused"),
     row("token-for-no-audience", _review(audiences=None), 401, "TokenRefused"),

@@ -12,7 +12,7 @@ from waypost.kube.node_records import record_fact
 from waypost.ports.cluster import Busy, Kind, QuotaExceeded, Unavailable
 from waypost.protocol import ijson
 
-from tests.gateway.place import RUN, make_pod, noise, place, reviewed
+from tests.gateway.place import RUN, make_pod, noise, place, reviewed, token_of
 
 SMALL = {"b": 1.0, "a": ["é", None]}
 LARGE = {"text": "lorem ipsum " * 25_000}
@@ -80,10 +80,10 @@ async def test_a_second_pod_of_an_attempt_may_say_the_same_and_nothing_else() ->
     async with place() as p:
         run = p.cluster.inner.server.get(Kind.AGENT_WORKFLOW, namespace="default", name=RUN)
         other = make_pod(p.cluster.inner, "brief-draft-2-y", run_uid=run["metadata"]["uid"])
-        p.cluster.tokens["b.b.b"] = reviewed(other)
+        p.cluster.tokens[token_of("bbb")] = reviewed(other)
         assert (await p.put(b"1")).status_code == 201
-        assert (await p.put(b"1.0", token="b.b.b")).status_code == 200
-        refused = await p.put(b"2", token="b.b.b")
+        assert (await p.put(b"1.0", token=token_of("bbb"))).status_code == 200
+        refused = await p.put(b"2", token=token_of("bbb"))
         assert (refused.status_code, refused.json()["reason"]) == (409, "AlreadyStored")
         assert (await p.get("result")).content == b"1"
 

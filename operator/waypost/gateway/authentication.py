@@ -4,12 +4,9 @@ Token -> pod (TokenReview) -> run, node, attempt (labels of the live pod) -> the
 current in the status of the live run. Only the first step is cached.
 """
 
-import hashlib
-import re
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -17,29 +14,13 @@ from waypost.api import meta
 from waypost.api.checkpoints import Checkpoint, checkpoint_of
 from waypost.api.status import AgentWorkflowStatus
 from waypost.gateway.refusals import RefusalReason, Refused
+from waypost.gateway.token_reviews import TokenPod, TokenReviews
 from waypost.kube import names, objects
 from waypost.kube.facts import pods
 from waypost.kube.facts.copies import is_of
 from waypost.kube.facts.pods import PodFact
-from waypost.kube.manifests.pod import GATEWAY_AUDIENCE
 from waypost.kube.payloads import AttemptRef, JournalKey
 from waypost.ports.cluster import Cluster, Kind, NotFound, Obj, Rejected
-
-_CACHED_TOKENS: Final = 4096
-_CACHE_SECONDS: Final = 30.0
-_LONGEST_TOKEN: Final = 16 * 1024
-_EXTRA: Final = "authentication.kubernetes.io/pod-"
-_ACCOUNT: Final = re.compile(r"system:serviceaccount:([a-z0-9-]{1,63}):[a-z0-9.-]{1,253}")
-_BEARER: Final = re.compile(r"[Bb]earer +([A-Za-z0-9._~+/=-]+)")
-
-
-@dataclass(frozen=True)
-class TokenPod:
-    """The pod to which a token is bound."""
-
-    namespace: str
-    name: str
-    uid: str
 
 
 @dataclass(frozen=True)
@@ -68,10 +49,11 @@ class Authenticator:
     """Identifies callers. Every method raises Refused, or ClusterError if the API server cannot
     be reached."""
 
-    def __init__(self, *, cluster: Cluster, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self, *, cluster: Cluster, monotonic: Callable[[], float], now: Callable[[], float]
+    ) -> None:
         self._cluster = cluster
-        self._monotonic = monotonic
-        self._known: OrderedDict[bytes, tuple[float, TokenPod]] = OrderedDict()
+        self._reviews = TokenReviews(cluster=cluster, monotonic=monotonic, now=now)
 
     async def authenticate(self, authorization: str) -> Caller:
         """Identify the caller by its Authorization header.
@@ -80,7 +62,7 @@ class Authenticator:
             Refused: the token is invalid, or its pod does not run the current attempt of a node.
             ClusterError: the API server failed.
         """
-        return await self._caller(await self._pod_of(_token(authorization)))
+        return await self._caller(await self._reviews.pod_of(authorization))
 
     async def confirm(self, caller: Caller) -> Caller:
         """Whether a caller still runs the current attempt of its node; raises as `authenticate`.
@@ -96,40 +78,6 @@ class Authenticator:
         notes = objects.section(body, "metadata", "annotations")
         artifacts = objects.text(notes, meta.ANNOTATION_ARTIFACTS)
         return Caller(pod=pod, ref=ref, run=run, journal=journal, artifacts=artifacts)
-
-    async def _pod_of(self, token: str) -> TokenPod:
-        key = hashlib.sha256(token.encode()).digest()
-        now = self._monotonic()
-        known = self._known.get(key)
-        if known is not None and now < known[0]:
-            return known[1]
-        pod = await self._review(token)
-        self._known[key] = (now + _CACHE_SECONDS, pod)
-        self._known.move_to_end(key)
-        while len(self._known) > _CACHED_TOKENS:
-            self._known.popitem(last=False)
-        return pod
-
-    async def _review(self, token: str) -> TokenPod:
-        body = {
-            "apiVersion": Kind.TOKEN_REVIEW.api_version,
-            "kind": Kind.TOKEN_REVIEW.kind,
-            "spec": {"token": token, "audiences": [GATEWAY_AUDIENCE]},
-        }
-        answer = await self._cluster.create(Kind.TOKEN_REVIEW, namespace="", body=body)
-        status = objects.section(answer, "status")
-        audiences = status.get("audiences")
-        fits = isinstance(audiences, list) and GATEWAY_AUDIENCE in audiences
-        if status.get("authenticated") is not True or not fits:
-            # Not the server's message: it may contain the token.
-            text = f"the token is expired, revoked or not issued for audience {GATEWAY_AUDIENCE}"
-            raise Refused(RefusalReason.TOKEN_REFUSED, text)
-        user = objects.section(status, "user")
-        account = _ACCOUNT.fullmatch(objects.text(user, "username"))
-        name, uid = (_only(user, f"{_EXTRA}{part}") for part in ("name", "uid"))
-        if account is None or not name or not uid:
-            raise Refused(RefusalReason.NOT_A_POD, "the token is not bound to a pod")
-        return TokenPod(account[1], name, uid)
 
     async def _live_pod(self, pod: TokenPod) -> tuple[PodFact, Obj]:
         try:
@@ -164,27 +112,6 @@ class Authenticator:
         if metadata.get("deletionTimestamp"):
             raise Refused(RefusalReason.RUN_GONE, f"run {name} is being deleted")
         return run
-
-
-def _token(authorization: str) -> str:
-    if not authorization:
-        raise Refused(
-            RefusalReason.TOKEN_MISSING,
-            "no Authorization header; expected Bearer <token of the pod>",
-        )
-    found = _BEARER.fullmatch(authorization)
-    if found is None or len(found[1]) > _LONGEST_TOKEN:
-        raise Refused(
-            RefusalReason.TOKEN_REFUSED,
-            "malformed Authorization header; expected Bearer <token of the pod>",
-        )
-    return found[1]
-
-
-def _only(user: Obj, key: str) -> str:
-    listed = objects.section(user, "extra").get(key)
-    one = isinstance(listed, list) and len(listed) == 1 and isinstance(listed[0], str)
-    return listed[0] if one else ""  # type: ignore[index]
 
 
 def _current(run: Obj, fact: PodFact, pod: Obj) -> tuple[AttemptRef, JournalKey]:

@@ -98,7 +98,7 @@ def assemble(
     """Create the parts of a gateway."""
     uploads = UploadLimiter(room=settings.gateway_room, seconds=settings.gateway_body_seconds)
     metrics.follow_in_flight(lambda: uploads.in_flight)
-    authenticator = Authenticator(cluster=cluster, monotonic=time.monotonic)
+    authenticator = Authenticator(cluster=cluster, monotonic=time.monotonic, now=time.time)
     return Gateway(
         authenticator=authenticator,
         uploads=uploads,
