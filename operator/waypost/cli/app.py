@@ -16,6 +16,7 @@ from typer.main import get_command
 
 from waypost import __version__
 from waypost.cli.errors import CommandError, Exit
+from waypost.protocol.text import printable
 from waypost.views.errors import CannotShow
 
 COMMANDS: Final[Mapping[str, str]] = {
@@ -98,9 +99,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else Exit.FAILED
     except CommandError as error:
-        print(f"waypost: {error}", file=sys.stderr)
+        print(f"waypost: {printable(str(error))}", file=sys.stderr)
         return error.code
     except CannotShow as error:
-        print(f"waypost: {error}", file=sys.stderr)
+        print(f"waypost: {printable(str(error))}", file=sys.stderr)
         return Exit.FAILED
     return Exit.OK

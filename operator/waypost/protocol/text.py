@@ -1,15 +1,19 @@
-"""Texts of statuses, records and Events, cut to a length."""
+"""Texts of statuses, records, Events and terminals: without control characters, cut to a length."""
 
 import re
 from typing import Final
 
-# Control characters but tab and line break, and surrogates, which stand for no character.
-_UNPRINTABLE: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+# What a terminal would obey or hide: control characters but tab and line break, marks that change
+# the direction of text, other line breaks, invisible tags; and surrogates, which are no characters.
+UNSAFE: Final = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff"
+    "\U000e0000-\U000e007f]"
+)
 
 
 def printable(text: str) -> str:
-    """The text with U+FFFD for what no terminal, log or status should be given."""
-    return _UNPRINTABLE.sub("\ufffd", text)
+    """The text with U+FFFD for what no terminal, log or status should be given (S377)."""
+    return UNSAFE.sub("\ufffd", text)
 
 
 def shorten(text: str, limit: int) -> str:

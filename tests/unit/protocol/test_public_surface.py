@@ -37,7 +37,7 @@ PROTOCOL = {
     "waypost.protocol.schema": {
         *("apply_defaults", "check_schema", "rewrite", "validate", "violating_paths"),
     },
-    "waypost.protocol.text": {"printable", "shorten"},
+    "waypost.protocol.text": {"UNSAFE", "printable", "shorten"},
     "waypost.protocol.timestamps": {"now"},
     "waypost.protocol.work": {"SHARE", "Trace", "Usage", "WorkFailed", "WorkResult"},
 }

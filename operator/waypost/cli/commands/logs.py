@@ -27,12 +27,20 @@ def logs(
     tail: Annotated[
         int, typer.Option(min=1, help="Maximum number of lines, counted from the end.")
     ] = 1000,
+    raw: Annotated[
+        bool,
+        typer.Option(
+            "--raw",
+            help="Print control characters to a terminal too. A pipe always gets them.",
+        ),
+    ] = False,
     context: options.Context = None,
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
     """Print the log of a node, as long as its pod exists."""
     from waypost.api.meta import NODE_CONTAINER
     from waypost.cli.connection.cluster import Target, find_run, with_cluster
+    from waypost.cli.report.format import write
 
     async def work(session: "Session") -> str:
         found = await find_run(session, run)
@@ -46,7 +54,8 @@ def logs(
             limit_bytes=LIMIT_BYTES,
         )
 
-    typer.echo(with_cluster(Target(kubeconfig, context, namespace), work), nl=False)
+    text = with_cluster(Target(kubeconfig, context, namespace), work)
+    write(text, raw=raw)
 
 
 def _check_node(run: "Obj", node: str) -> None:

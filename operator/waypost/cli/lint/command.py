@@ -39,6 +39,7 @@ def lint(
     """
     from waypost.cli.lint import linter, manifests, templates
     from waypost.cli.lint import output as printing
+    from waypost.cli.report.format import write
 
     found: list[tuple[str, manifests.Document]] = []
     unreadable: list[str] = []
@@ -57,7 +58,7 @@ def lint(
         Format.JSON: printing.as_json,
         Format.SARIF: printing.as_sarif,
     }[output]
-    typer.echo(printed(findings, objects=objects))
+    write(f"{printed(findings, objects=objects)}\n")
     if unreadable:
         raise CommandError("\n".join(unreadable), code=Exit.USAGE)
     if not objects:

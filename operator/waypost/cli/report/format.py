@@ -1,23 +1,30 @@
 """Formats durations, counts, usage and foreign text for people."""
 
 import re
+import sys
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
 from waypost.api.state.usage import Usage
 from waypost.kube.timestamps import parse_timestamp
-from waypost.protocol.text import shorten
+from waypost.protocol.text import UNSAFE, printable, shorten
 
-# C0 and C1 controls, and marks that change the direction of text: text written by a model must not
-# control the reader's terminal.
-_CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]+")
+# Text written by a model must not control the reader's terminal.
+_CONTROLS: Final = re.compile(rf"(?:[\t\n]|{UNSAFE.pattern})+")
 
 
 def tame(text: str, *, limit: int = 300) -> str:
     """Foreign text on one line, without control characters, cut to `limit` characters."""
     flat = _CONTROLS.sub(" ", text).strip()
     return shorten(flat, limit)
+
+
+def write(text: str, *, raw: bool = False) -> None:
+    """Print foreign text of any length: safe on a terminal unless it is wanted `raw`, and as it is
+    for a program in a pipe. click would remove colours there."""
+    sys.stdout.write(text if raw or not sys.stdout.isatty() else printable(text))
+    sys.stdout.flush()
 
 
 def duration(seconds: float | None) -> str:

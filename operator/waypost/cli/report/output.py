@@ -9,6 +9,7 @@ import typer
 import yaml
 
 from waypost.cli.errors import CommandError, Exit
+from waypost.cli.report.format import write
 from waypost.cli.report.jsonpath import evaluate
 
 _FOR_PROGRAMS: Final = ("json", "yaml", "name", "jsonpath=TEMPLATE")
@@ -52,11 +53,11 @@ def form_of(text: str, *, own: Iterable[str] = ("text",), named: bool = True) ->
 def emit(form: Form, document: Any, *, names: Iterable[str] = ()) -> None:
     """Print a document for programs; `names` are those of `-o name`."""
     if form.kind == "json":
-        typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
     elif form.kind == "yaml":
-        typer.echo(yaml.safe_dump(document, sort_keys=False, allow_unicode=True), nl=False)
+        write(yaml.safe_dump(document, sort_keys=False, allow_unicode=True))
     elif form.kind == "jsonpath":
-        typer.echo(evaluate(form.template, document), nl=False)
+        write(evaluate(form.template, document))
     else:
         for name in names:
             typer.echo(name)

@@ -1,10 +1,11 @@
 """Prints reports: with colours on a terminal, as plain text elsewhere."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
@@ -12,6 +13,7 @@ from rich.tree import Tree
 from waypost.api.state.usage import Usage
 from waypost.cli.report import format
 from waypost.kube.timestamps import parse_timestamp
+from waypost.protocol.text import printable
 from waypost.views.models import (
     ApprovalView,
     AttemptView,
@@ -47,11 +49,25 @@ Row = tuple[str, ...]
 _TITLES = {"Compensating": "compensation", "Finalizing": "finally"}
 
 
+class _SafeConsole(Console):
+    """A console that prints no character which a terminal would obey: no text is trusted."""
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """The segments of anything that is printed; colours are added to them later."""
+        for segment in super().render(renderable, options):
+            if segment.control:
+                yield segment
+            else:
+                yield Segment(printable(segment.text), segment.style)
+
+
 def console() -> Console:
     """Standard output: as wide as the terminal; in a pipe, lines of any length, so that grep works.
     Colours on a terminal only, and never with NO_COLOR."""
     width = None if sys.stdout.isatty() else _UNFOLDED
-    return Console(file=sys.stdout, width=width, highlight=False, markup=False, emoji=False)
+    return _SafeConsole(file=sys.stdout, width=width, highlight=False, markup=False, emoji=False)
 
 
 def show(out: Console, what: Tree | Table | Text) -> None:
