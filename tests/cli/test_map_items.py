@@ -9,6 +9,7 @@ from rich.console import Console
 from waypost.api.items.status import ItemsStatus
 from waypost.cli.report import render
 from waypost.kube import node_records
+from waypost.kube.names import child_name
 from waypost.kube.payloads import AttemptRef
 from waypost.protocol import ijson
 from waypost.views.run.describe import run_view
@@ -113,3 +114,18 @@ def test_the_tree_of_a_run_has_them() -> None:
     assert "scan/1  item  Failed  2 attempts  NodeError: boom" in text
     assert "scan/2  item  Running  1 attempt" in text
     assert "scan/0" not in text
+
+
+def test_s415_the_child_runs_of_items_are_named() -> None:
+    items = ItemsStatus(
+        round=1,
+        total=3,
+        states="S F R",
+        open=["2 +1 ~0/4/1/u/01"],
+        fresh={"1": {"e": {"reason": "ChildFailed"}, "c": {"i": 1, "g": 3, "r": 1, "uid": "u"}}},
+    )
+    found, _ = items_of_interest("scan", items, None, run="brief", run_uid="run-1")
+    assert [one["child"] for one in found] == [
+        child_name(run="brief", run_uid="run-1", path="scan/1", generation=3),
+        child_name(run="brief", run_uid="run-1", path="scan/0", generation=4),
+    ]

@@ -82,6 +82,7 @@ class ItemsChanges(TypedDict, total=False):
     blocks: list[str] | None
     doomed: str | None
     reusable: bool | None
+    continues: bool | None
     again: list[int] | None
     repeated: bool | None
     sealed: str | None

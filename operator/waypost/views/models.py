@@ -101,6 +101,7 @@ class ItemView(Model):
     attempts: int
     reason: str | None = None
     message: str | None = None
+    child: str | None = None  # the child run of an item of a workflow node
 
 
 class ItemsView(Model):

@@ -72,6 +72,13 @@ class Tree:
         return self.budget is not None and self.budget < AMPLE
 
     @property
+    def turns(self) -> bool:
+        """Whether lists of maps of the root have another order in each round. Nothing follows the
+        maps then: it would run again in each round too."""
+        maps = {step.name for step in self.templates[0] if step.items}
+        return bool(maps) and not any(maps.intersection(s.needs) for s in self.templates[0])
+
+    @property
     def is_undisturbed(self) -> bool:
         """Whether only operators and the network disturb the runs, and the budget stops none."""
         return not self.is_tight and all(
@@ -172,12 +179,15 @@ def body(planned: Tree, number: int) -> Obj:
     """The spec of a template: its nodes, and the local templates that they call."""
     steps, agents = planned.templates[number], planned.budget is not None
     last = " + ".join(_value(step) for step in steps)
+    turns = number == 0 and planned.turns
     own: Obj = {
-        "nodes": [_node(step, steps, agents=agents) for step in steps],
+        "nodes": [_node(step, steps, agents=agents, turns=turns) for step in steps],
         "outputs": {"n": f"${{{last}}}"},
     }
     called = sorted(_local_below(planned, number))
     inner = [{"name": template_name(n), **_without_local(planned, n)} for n in called]
+    if turns:
+        own["inputs"] = {"turn": 0}
     return {**own, "templates": inner} if inner else own
 
 
@@ -209,12 +219,16 @@ def _value(step: Step) -> str:
     return " + ".join([f"size({output})", *parts])
 
 
-def _node(step: Step, steps: tuple[Step, ...], *, agents: bool) -> Obj:
+def _node(step: Step, steps: tuple[Step, ...], *, agents: bool, turns: bool) -> Obj:
     known = {other.name: other for other in steps}
     inputs = {name: f"${{{_value(known[name])}}}" for name in step.needs}
     fields: Obj = {"inputs": inputs} if inputs else {}
     if step.items is not None:
         for_each: Obj = {"items": f"${{range({step.items})}}", "maxParallel": step.parallel}
+        if turns:  # an item has another place in each round
+            moved = f"range({step.items}).map(i, (i + inputs.turn) % {step.items})"
+            for_each["items"] = f"${{{moved}}}"
+            fields["inputs"] = {**inputs, "k": "${item}"}
         fields["forEach"] = for_each | ({"tolerate": step.items} if step.tolerated else {})
     elif step.tolerated:
         fields |= {"onFailure": "Continue", "fallbackOutput": {"n": FALLBACK}}

@@ -129,7 +129,8 @@ class _Play:
                 self.watcher.blame("T11", f"still Failed in round {self.round}")
                 return
             self.round += 1
-            await self._set({"rerun": {"round": self.round}})
+            turned = {"inputs": {"turn": self.round}} if self.tree.turns else {}
+            await self._set({"rerun": {"round": self.round}, **turned})
             if not await self._ends():
                 return
             self._judge_usage()

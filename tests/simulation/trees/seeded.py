@@ -237,3 +237,18 @@ def _the_child_run_of_an_ended_item_is_left_over(patch: pytest.MonkeyPatch) -> N
 @bug("VM3", focus=_has_maps)
 def _a_map_ignores_max_parallel_of_child_runs(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(open_map.OpenMap, "running", property(lambda self: 0))
+
+
+def _fails_in_moving_maps(planned: Tree) -> bool:
+    """Whether child runs fail in maps of the root whose lists have another order in each round."""
+    return planned.turns and _fails_in_maps(planned)
+
+
+@bug("I7", "T11", focus=_fails_in_moving_maps)
+def _an_item_takes_the_child_of_its_index(patch: pytest.MonkeyPatch) -> None:
+    known = begin._continued
+
+    def by_index(*how: Any) -> Any:
+        return {str(child["i"]): child for child in known(*how).values()}
+
+    patch.setattr(begin, "_continued", by_index)

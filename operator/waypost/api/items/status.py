@@ -90,6 +90,11 @@ class ItemsStatus(StatusModel):
         description="The list is of an earlier round. true: items with the same identity in the "
         "next list keep their results.",
     )
+    continues: bool | None = Field(
+        default=None,
+        description="The list is of an earlier round, and the definition of the node has changed. "
+        "true: items with the same identity in the next list continue their child runs.",
+    )
     again: list[Annotated[int, Field(ge=0, le=MAX_ITEMS - 1)]] | None = Field(
         default=None,
         max_length=MAX_ITEMS,

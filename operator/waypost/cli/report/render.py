@@ -215,6 +215,8 @@ def _add_items(branch: Tree, items: ItemsView) -> None:
     for item in items.listed:
         why = format.tame(": ".join(part for part in (item.reason, item.message) if part))
         facts = [format.count(item.attempts, "attempt")]
+        if item.child is not None:
+            facts = [f"run {item.child}"]
         branch.add(_line(item.path, "item", item.state, facts, why=why))
     if items.more:
         branch.add(Text(f"{items.more} more items failed, run or were repeated", style="dim"))

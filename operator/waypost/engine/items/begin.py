@@ -129,7 +129,9 @@ def _continued(
 ) -> dict[str, JsonValue]:
     """The child runs of an earlier list that items without a result continue, by new index."""
     before = transition.statuses[path].items
-    if before is None or not before.reusable or transition.node(path).workflow is None:
+    if before is None or not (before.reusable or before.continues):
+        return {}
+    if transition.node(path).workflow is None:
         return {}
     children = matching.children_by_identity(before, transition.payloads)
     return {

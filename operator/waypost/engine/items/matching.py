@@ -19,8 +19,9 @@ def records_to_read(items: ItemsStatus, payloads: Mapping[str, JsonValue]) -> se
 
 
 def is_read(items: ItemsStatus) -> bool:
-    """Whether the next list needs something of this one: results, or how often items were named."""
-    return bool(items.reusable or items.again or items.repeated)
+    """Whether the next list needs something of this one: results, child runs, or how often items
+    were named."""
+    return bool(items.reusable or items.continues or items.again or items.repeated)
 
 
 def named_before(
@@ -69,7 +70,9 @@ def results_by_identity(
 def children_by_identity(
     items: ItemsStatus, payloads: Mapping[str, JsonValue]
 ) -> dict[str, JsonObject]:
-    """The child runs of the items that failed, by identity, as the results keep them."""
+    """The child runs that a later list continues, by identity, as the results keep them: those of
+    the items that failed, and also of those that succeeded if no result is kept."""
+    continued = "F" if items.reusable else "FS"
     stored = _stored(items, payloads)
     identities = _list(stored, payloads).get("identities") or []
     results = _results(stored, payloads)
@@ -77,7 +80,7 @@ def children_by_identity(
     return {
         identities[index]: results[str(index)]["c"]
         for index, state in enumerate(states)
-        if state.letter == "F" and index < len(identities) and identities[index]
+        if state.letter in continued and index < len(identities) and identities[index]
         if "c" in results.get(str(index), {})
     }
 

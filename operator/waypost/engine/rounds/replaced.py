@@ -25,9 +25,12 @@ def next_list(definition: Definition, status: NodeStatus, rerun: Rerun) -> Items
         return None
     same = status.fingerprint == definition.fingerprints[path]
     began = items.round == (status.round or 1)  # and not only an earlier list
-    kept = same and items.source is not None and (began or bool(items.reusable))
-    kept = kept and path not in definition.graph.finally_nodes  # which runs again in each round
-    replaced = replace_list(items, reusable=kept and not _is_asked(definition.graph, rerun, path))
+    known = items.source is not None and not _is_asked(definition.graph, rerun, path)
+    known = known and path not in definition.graph.finally_nodes  # which runs again in each round
+    kept = same and known and (began or bool(items.reusable))
+    calls = definition.graph.nodes[path].workflow is not None
+    continues = calls and known and (began or bool(items.reusable or items.continues))
+    replaced = replace_list(items, reusable=kept, continues=continues and not kept)
     again = sorted({*(items.again or ()), *rerun.items_of(path)})
     return changed_items(replaced, again=again or None)
 
@@ -84,15 +87,16 @@ def _is_asked(graph: Graph, rerun: Rerun, path: str) -> bool:
     )
 
 
-def replace_list(items: ItemsStatus, *, reusable: bool) -> ItemsStatus:
+def replace_list(items: ItemsStatus, *, reusable: bool, continues: bool = False) -> ItemsStatus:
     """The items of a list that is replaced: running attempts are stopped, nothing else starts.
 
     Args:
         items: The items of the last round.
         reusable: Whether items of the next list with the same identity keep their results.
+        continues: Whether they continue their child runs although they keep no results.
     """
     if items.states is None:
-        return changed_items(items, reusable=reusable or None)
+        return changed_items(items, reusable=reusable or None, continues=continues or None)
     states = parse_states(items.states)
     running = {index for index, state in enumerate(states) if state.letter in IN_POD}
     opened = [text for text in items.open or [] if int(text.split(" ", 1)[0]) in running]
@@ -101,6 +105,7 @@ def replace_list(items: ItemsStatus, *, reusable: bool) -> ItemsStatus:
         states=format_states(_replaced(state) for state in states),
         open=[with_stop(text, Reason.SUPERSEDED) for text in opened] or None,
         reusable=reusable or None,
+        continues=continues or None,
         doomed=None,
     )
 

@@ -108,6 +108,13 @@ def from_used_text(found: str | None) -> Usage | None:
     return Usage(**counts, costUSD=cost)
 
 
+def started_by(shown: str) -> tuple[int, int] | None:
+    """The index and the generation that the name of the child run in the text of an item follows
+    from; None if it has none."""
+    found = _IN_TEXT.match(shown)
+    return (int(found[2]), int(found[3])) if found is not None else None
+
+
 def has_children(items: ItemsStatus | None) -> bool:
     """Whether an open item of a map has a child run."""
     opened = items.open if items is not None else None

@@ -70,7 +70,13 @@ def run_view(run: JsonObject, *, now: datetime, related: Related | None = None) 
         requested_by=text(spec, "requestedBy") or None,
         obstacles=obstacles(run, status, related, now=now),
         nodes=[
-            _node(node, known.get(node["name"]), now=now, related=related)
+            _node(
+                node,
+                known.get(node["name"]),
+                now=now,
+                related=related,
+                run=(meta["name"], meta["uid"]),
+            )
             for node in _nodes(spec, status, related.definition)
         ],
     )
@@ -136,6 +142,7 @@ def _node(
     *,
     now: datetime,
     related: Related,
+    run: tuple[str, str],
 ) -> NodeView:
     name, kind = spec["name"], next((kind for kind in KINDS if kind in spec), "unknown")
     stage = "Finalizing" if "finally" in spec else "Compensating" if "undoes" in spec else None
@@ -165,15 +172,19 @@ def _node(
         output_digest=status.output_digest,
         child=status.child.name if status.child else None,
         attempts=[_attempt(name, item, related, now=now) for item in attempts],
-        items=_items(status, related.records),
+        items=_items(status, related.records, run),
     )
 
 
-def _items(status: NodeStatus, records: Mapping[str, JsonObject]) -> ItemsView | None:
+def _items(
+    status: NodeStatus, records: Mapping[str, JsonObject], run: tuple[str, str]
+) -> ItemsView | None:
     items = status.items
     if items is None:
         return None
-    listed, more = items_of_interest(status.path, items, records.get(items.sealed or ""))
+    sealed = records.get(items.sealed or "")
+    name, uid = run
+    listed, more = items_of_interest(status.path, items, sealed, run=name, run_uid=uid)
     if items.states is None:
         succeeded, failed, running = items.succeeded or 0, items.failed or 0, 0
     else:

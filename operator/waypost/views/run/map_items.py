@@ -6,6 +6,8 @@ from typing import Any, Final
 from waypost.api.base import JsonObject
 from waypost.api.items.states import FAILED, ItemState, parse_states
 from waypost.api.items.status import ItemsStatus
+from waypost.kube import names
+from waypost.kube.items.child_items import started_by
 from waypost.kube.items.open_items import reason_of
 from waypost.kube.node_records import LARGEST, record_fact
 
@@ -24,7 +26,7 @@ _OPEN: Final = frozenset("RXBH")
 
 
 def items_of_interest(
-    path: str, items: ItemsStatus, sealed: JsonObject | None
+    path: str, items: ItemsStatus, sealed: JsonObject | None, *, run: str = "", run_uid: str = ""
 ) -> tuple[list[JsonObject], int]:
     """The items to list, as fields of an ItemView, and how many more there are.
 
@@ -32,6 +34,8 @@ def items_of_interest(
         path: The path of the map.
         items: Its items in the status of the run.
         sealed: The NodeRecord with its items, once it has ended; None if it was not read.
+        run: The name of the run.
+        run_uid: Its uid.
     """
     stored = _content(sealed) if items.states is None else {"results": items.fresh}
     text = items.states or stored.get("states") or ""
@@ -39,6 +43,7 @@ def items_of_interest(
     chosen = list(_chosen(states))
     known = _failures(items, stored)
     waiting = {int(shown.split()[0]): reason_of(shown) for shown in items.open or ()}
+    children = _children(items, stored)
     listed = []
     for index in chosen[:SHOWN]:
         state, failure = states[index], known.get(index, {})
@@ -49,9 +54,27 @@ def items_of_interest(
                 "attempts": state.number,
                 "reason": failure.get("reason") or waiting.get(index),
                 "message": failure.get("message"),
+                "child": _child_name(run, run_uid, path, children.get(index)),
             }
         )
     return listed, max(len(chosen) - SHOWN, 0)
+
+
+def _children(items: ItemsStatus, stored: dict[str, Any]) -> dict[int, tuple[int, int]]:
+    """What the names of the child runs of items follow from, as far as it is known."""
+    results = stored.get("results") or {}
+    kept = {int(at): (end["c"]["i"], end["c"]["g"]) for at, end in results.items() if "c" in end}
+    opened = {int(shown.split()[0]): started_by(shown) for shown in items.open or ()}
+    return kept | {index: found for index, found in opened.items() if found is not None}
+
+
+def _child_name(run: str, run_uid: str, path: str, found: tuple[int, int] | None) -> str | None:
+    if found is None:
+        return None
+    origin, generation = found
+    return names.child_name(
+        run=run, run_uid=run_uid, path=f"{path}/{origin}", generation=generation
+    )
 
 
 def _chosen(states: list[ItemState]) -> Iterator[int]:

@@ -180,6 +180,45 @@ async def test_s411_an_item_that_is_named_gets_another_child_run() -> None:
 
 
 @virtual
+async def test_s411_a_changed_local_template_continues_all_child_runs() -> None:
+    """S344: only what has changed runs again."""
+    body: Obj = {"name": "pair", **{key: PAIR[key] for key in ("nodes", "inputSchema", "outputs")}}
+    run = over([5, 6, 7], calls_local("scan", "pair", inputs={"n": "${item}"}))
+    async with World() as world:
+        programs = Programs(world, 6)
+        world.start()
+        await world.submit({**run, "templates": [body]})
+        await world.finished()
+        before = [run["metadata"]["uid"] for run in children(world)]
+        programs.bad = set()
+        first, then = body["nodes"]
+        then = {**then, "python": {"source": "def run(n):\n    return 2 * n\n"}}
+        changed = [{**body, "nodes": [first, then]}]
+        await world.patch_run(
+            {"inputs": {"list": [7, 6, 5]}, "templates": changed, "rerun": {"round": 2}}
+        )
+        await world.until(lambda: world.status().get("round") == 2, "round 2")
+        status = await world.finished()
+        assert [one["double"] for one in status["outputs"]["got"]] == [14, 12, 10]
+        assert [run["metadata"]["uid"] for run in children(world)] == before
+        assert sorted(ran(world)) == ["first"] * 3 + ["then"] * 6
+
+
+@virtual
+async def test_s412_other_inputs_of_a_child_run_fail_its_item_alone() -> None:
+    async with World() as world:
+        programs = Programs(world)
+        programs.hung = {6}
+        await begin(world, over([5, 6, 7], forEach={"tolerate": 1}))
+        await world.until(lambda: ran(world).count("then") == 3, "all run")
+        name = children(world)[1]["metadata"]["name"]
+        await world.patch_run({"inputs": {"n": 8}, "rerun": {"round": 2}}, name=name)
+        status = await world.finished()
+        assert status["outputs"] == {"got": [{"double": 10}, None, {"double": 14}]}
+        assert items(world)["failures"][0]["reason"] == "ChildChanged"
+
+
+@virtual
 async def test_s411_a_cancelled_child_run_is_followed_by_another_one() -> None:
     async with World() as world:
         programs = Programs(world)
