@@ -25,11 +25,10 @@ def made_by_jobs(transition: Transition, pods: Iterable[PodFact]) -> list[PodFac
     return [pod for pod in asked if pod.uid in own]
 
 
-def _is_beside_a_halted_job(transition: Transition, pod: PodFact) -> bool:
-    """Whether a pod has no controller and the Job of its attempt is stopped already: another stop
-    of the Job would not reach it. It is a copy whose original is gone."""
-    job = transition.observed.jobs.get(transition.job_of(pod))
-    return not pod.owned_by and job is not None and job.halted
+def _is_beside_its_job(transition: Transition, pod: PodFact) -> bool:
+    """Whether a pod has no controller although the Job of its attempt exists: a stop of the Job
+    would not reach it. It is a copy whose original is gone."""
+    return not pod.owned_by and transition.job_of(pod) in transition.observed.jobs
 
 
 def seal_closed(transition: Transition) -> list[StopAttempt]:
@@ -43,7 +42,7 @@ def seal_closed(transition: Transition) -> list[StopAttempt]:
         if not pod.over
         and not pod.deleting
         and transition.has_closed(pod)
-        and not _is_beside_a_halted_job(transition, pod)
+        and not _is_beside_its_job(transition, pod)
     )
     return [
         StopAttempt(job=transition.job_of(pod), pods=(pod,))
@@ -60,7 +59,10 @@ def stop_sidecars(transition: Transition) -> list[StopAttempt]:
     alone = (
         pod
         for pod in transition.observed.pods
-        if pod.lives_on and not pod.deleting and transition.has_closed(pod)
+        if pod.lives_on
+        and not pod.deleting
+        and transition.has_closed(pod)
+        and not _is_beside_its_job(transition, pod)
     )
     for pod in made_by_jobs(transition, alone):
         due = (pod.finished_at or transition.now) + _SIDECARS_ALONE

@@ -126,6 +126,24 @@ async def test_s240_a_copy_whose_original_is_gone_is_not_stopped_again_and_again
 
 
 @virtual
+async def test_s240_the_job_of_an_attempt_that_succeeded_is_not_stopped_for_a_copy() -> None:
+    async with World() as world:
+        ours, copied = gives(1, seconds=20), hangs()
+        world.work.program = lambda pod: copied(pod) if "zzz" in pod.name else ours(pod)
+        operator = world.start()
+        await world.submit(spec(python("a")))
+        await world.until(lambda: bool(world.ledger.executions), "it runs", within=30)
+        original = world.all(Kind.POD)[0]["metadata"]["name"]
+        await copy_of_the_pod(world, "none", name=f"{original[:-5]}zzzzz")
+        assert (await world.finished(within=120))["phase"] == "Succeeded"
+        await world.delete(Kind.POD, original)
+        await world.until(lambda: len(world.all(Kind.POD)) == 1, "the original is gone")
+        await world.quiet(900)
+        jobs = [call.verb for call in operator.line.writes() if call.kind is Kind.JOB]
+        assert jobs == ["create"]
+
+
+@virtual
 async def test_s240_what_a_deleted_job_has_left_still_counts() -> None:
     async with World() as world:
         ours, copied = gives(1, seconds=20), gives(2, seconds=1)
