@@ -25,6 +25,7 @@ class Api:
         self.created: list[tuple[str, Any]] = []
         self.deleted: list[tuple[str, Any]] = []
         self.user = "ann"
+        self.texts: dict[str, str] = {}  # answers that are no JSON, by path
         self.kubeconfig = Path()
 
     def put(self, path: str, body: dict[str, Any], *, status: int = 200) -> None:
@@ -80,6 +81,9 @@ def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            if (path := urlsplit(self.path).path) in served.texts:
+                self.send(200, served.texts[path].encode(), "text/plain")
+                return
             self.reply(*served.answer(self.path))
 
         def do_PATCH(self) -> None:
@@ -95,9 +99,11 @@ def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
             return json.loads(self.rfile.read(int(self.headers["Content-Length"])))
 
         def reply(self, status: int, body: dict[str, Any]) -> None:
-            payload = json.dumps(body).encode()
+            self.send(status, json.dumps(body).encode(), "application/json")
+
+        def send(self, status: int, payload: bytes, kind: str) -> None:
             self.send_response(status)
-            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(payload)))
             self.end_headers()
             self.wfile.write(payload)

@@ -127,3 +127,16 @@ def test_json(api: Api, capsys: Captured) -> None:
     document = json.loads(capsys.readouterr().out)
     assert document["continue"] == ""
     assert document["items"][0]["name"] == "a"
+
+
+def test_ten_thousand_runs(api: Api, capsys: Captured) -> None:
+    """S391: of each page only the rows stay, and each run is listed once."""
+    for at_ in range(20):
+        names = [f"r{number}" for number in range(at_ * 500, at_ * 500 + 500)]
+        token, then = (f"t{at_}" if at_ else ""), (f"t{at_ + 1}" if at_ < 19 else "")
+        small = [{"metadata": {"name": name, "uid": name, "namespace": "here"}} for name in names]
+        key = f"{RUNS}#{token}" if token else RUNS
+        api.put(key, {"metadata": {"continue": then}, "items": small})
+    assert main(["list", "-o", "name"]) == 0
+    assert len(set(capsys.readouterr().out.split())) == 10_000
+    assert [query["limit"] for _, query in api.asked] == [["500"]] * 20

@@ -167,6 +167,31 @@ class KubeCluster:
             "tailLines": str(tail_lines),
             "limitBytes": str(max(limit_bytes, LOG_READ_LIMIT)),
         }
+        payload = await self._log(namespace, pod, params)
+        return payload[-limit_bytes:].decode("utf-8", "ignore") if limit_bytes > 0 else ""
+
+    async def log_since(
+        self, *, namespace: str, pod: str, container: str, since: str, tail_lines: int
+    ) -> str:
+        """The lines of a log from a time on, each with its time before it.
+
+        Args:
+            namespace: The namespace of the pod.
+            pod: Its name.
+            container: Its container.
+            since: A time; lines of the same second come too. "" for the beginning.
+            tail_lines: At most so many, from the end; 0 for all.
+
+        Raises:
+            NotFound: The pod or its log does not exist (any more).
+            ClusterError: The request failed.
+        """
+        params = {"container": container, "timestamps": "true"}
+        params |= {"sinceTime": since} if since else {}
+        params |= {"tailLines": str(tail_lines)} if tail_lines else {}
+        return (await self._log(namespace, pod, params)).decode("utf-8", "replace")
+
+    async def _log(self, namespace: str, pod: str, params: Mapping[str, str]) -> bytes:
         path = _path(Kind.POD, namespace=namespace, name=pod) + "/log"
         try:
             answer = await self._http.request(
@@ -178,7 +203,7 @@ class KubeCluster:
             raise
         if answer.payload.startswith(_LOG_GONE):
             raise NotFound(answer.payload.decode("utf-8", "replace"))
-        return answer.payload[-limit_bytes:].decode("utf-8", "ignore") if limit_bytes > 0 else ""
+        return answer.payload
 
     async def _list_pages(
         self, kind: Kind, *, namespace: str | None, params: Mapping[str, str]

@@ -34,28 +34,42 @@ def logs(
             help="Print control characters to a terminal too. A pipe always gets them.",
         ),
     ] = False,
+    follow: Annotated[
+        bool,
+        typer.Option("--follow", "-f", help="Print new lines, also of later attempts, to the end."),
+    ] = False,
     context: options.Context = None,
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
     """Print the log of a node, as long as its pod exists."""
+    from functools import partial
+
     from waypost.api.meta import NODE_CONTAINER
     from waypost.cli.connection.cluster import Target, find_run, with_cluster
+    from waypost.cli.connection.log_lines import follow_log, latest_pod
     from waypost.cli.report.format import write
 
-    async def work(session: "Session") -> str:
+    say = partial(write, raw=raw)
+
+    async def work(session: "Session") -> None:
         found = await find_run(session, run)
         _check_node(found, node)
-        pod = await _pod(session, found["metadata"]["uid"], node=node, attempt=attempt)
-        return await session.cluster.read_log(
+        if follow:
+            await follow_log(session, run, node=node, attempt=attempt, tail=tail, say=say)
+            return
+        pod = await latest_pod(session, found["metadata"]["uid"], node=node, attempt=attempt)
+        if pod is None:
+            raise CommandError(_missing(node, attempt), code=Exit.NOT_FOUND)
+        text = await session.cluster.read_log(
             namespace=session.namespace,
-            pod=pod,
+            pod=pod["metadata"]["name"],
             container=NODE_CONTAINER,
             tail_lines=tail,
             limit_bytes=LIMIT_BYTES,
         )
+        say(text)
 
-    text = with_cluster(Target(kubeconfig, context, namespace), work)
-    write(text, raw=raw)
+    with_cluster(Target(kubeconfig, context, namespace), work)
 
 
 def _check_node(run: "Obj", node: str) -> None:
@@ -68,21 +82,9 @@ def _check_node(run: "Obj", node: str) -> None:
         raise CommandError(text, code=Exit.NOT_FOUND)
 
 
-async def _pod(session: "Session", run_uid: str, *, node: str, attempt: int | None) -> str:
-    """Name of the pod of an attempt; default: the latest attempt. Raises CommandError."""
-    from waypost.api.meta import LABEL_ATTEMPT, LABEL_NODE, LABEL_RUN
-    from waypost.ports.cluster import Kind
-
-    labels = f"{LABEL_RUN}={run_uid},{LABEL_NODE}={node.replace('/', '.')}"
-    if attempt is not None:
-        labels += f",{LABEL_ATTEMPT}={attempt}"
-    pods = (await session.cluster.list(Kind.POD, namespace=session.namespace, labels=labels)).items
-    if not pods:
-        which = f"attempt {attempt} of {node}" if attempt else node
-        text = (
-            f"no pod found for {which}: it has not started, its pod was removed (job TTL), or its "
-            "kind has no pod; see `waypost trace`"
-        )
-        raise CommandError(text, code=Exit.NOT_FOUND)
-    latest = max(pods, key=lambda pod: int(pod["metadata"]["labels"].get(LABEL_ATTEMPT, "0")))
-    return str(latest["metadata"]["name"])
+def _missing(node: str, attempt: int | None) -> str:
+    which = f"attempt {attempt} of {node}" if attempt else node
+    return (
+        f"no pod found for {which}: it has not started, its pod was removed (job TTL), or its "
+        "kind has no pod; see `waypost trace`"
+    )

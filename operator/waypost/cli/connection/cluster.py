@@ -21,6 +21,7 @@ from waypost.cli.errors import CommandError, Exit
 from waypost.ports.cluster import Cluster, ClusterError, Kind, NotFound, Obj, Rejected
 
 T = TypeVar("T")
+_TIMEOUT = 30.0  # seconds of a request; longer than in the operator, which has fences to keep
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ async def _connected(target: Target) -> AsyncIterator[Session]:
         if chosen.path is None
         else KubeconfigSource(path=chosen.path, context=chosen.context)
     )
-    cluster = KubeCluster(credentials=source, telemetry=_NoTelemetry())
+    cluster = KubeCluster(credentials=source, telemetry=_NoTelemetry(), timeout=_TIMEOUT)
     try:
         yield Session(cluster=cluster, namespace=target.namespace or chosen.namespace)
     finally:

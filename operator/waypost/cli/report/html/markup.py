@@ -38,10 +38,10 @@ def joined(*parts: object) -> Markup:
     return Markup("".join(one if isinstance(one, Markup) else text(one) for one in parts))
 
 
-def phase(name: str) -> Markup:
-    """A phase, coloured by its class. Unknown ones look like any text."""
+def phase(name: str, *, like: str = "") -> Markup:
+    """A phase, coloured by its class, or as another one. Unknown ones look like any text."""
     known = name if name.isalpha() and name.isascii() else "other"
-    return element("span", name, class_=f"phase {known}")
+    return element("span", name, class_=f"phase {like or known}")
 
 
 def table(head: tuple[str, ...], rows: list[tuple[object, ...]]) -> Markup:

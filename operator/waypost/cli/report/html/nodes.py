@@ -34,7 +34,7 @@ def _why(node: NodeView) -> str:
 
 
 def _details(node: NodeView, at: int) -> Markup:
-    head = joined(node.path, " ", element("small", node.kind), " ", phase(node.phase))
+    head = joined(node.path, element("small", node.kind), phase(node.phase))
     facts = [format.duration(node.seconds), format.usage(node.usage), _why(node)]
     parts: list[Markup] = [
         element("summary", head),
@@ -68,7 +68,7 @@ def _attempt(attempt: AttemptView) -> Markup:
     split = ", ".join(f"{part.name} {format.duration(part.seconds)}" for part in attempt.segments)
     facts = [split, format.usage(attempt.usage), f"Job {attempt.job}"]
     parts = [
-        element("h4", f"attempt {attempt.number} ", phase(outcome)),
+        element("h4", f"attempt {attempt.number}", phase(outcome, like=_like(outcome))),
         element("p", format.joined(facts)),
     ]
     if attempt.message and outcome != "Succeeded":
@@ -81,6 +81,11 @@ def _attempt(attempt: AttemptView) -> Markup:
         if attempt.trace.note:
             parts.append(element("p", attempt.trace.note))
     return element("section", *parts)
+
+
+def _like(outcome: str) -> str:
+    """The phase whose colour the end of an attempt has: any reason but Succeeded is a failure."""
+    return outcome if outcome in ("Succeeded", "Running", "Pending") else "Failed"
 
 
 def _entry(entry: dict[str, Any]) -> tuple[object, ...]:

@@ -68,7 +68,7 @@ def _header(run: RunView) -> Markup:
     facts.append(f"round {run.round}" if run.round > 1 else "")
     facts.append(f"started by {run.requested_by}" if run.requested_by else "")
     parts = [
-        element("h1", run.name, " ", phase(run.phase)),
+        element("h1", run.name, phase(run.phase)),
         element("p", format.joined(facts)),
     ]
     if run.message:

@@ -17,6 +17,7 @@ h1{font-size:24px;margin:8px 0;overflow-wrap:anywhere}
 h2{font-size:18px;margin:28px 0 8px;border-bottom:1px solid var(--line);padding-bottom:4px}
 h4{margin:12px 0 2px;font-size:15px}
 p{margin:4px 0;overflow-wrap:anywhere}
+small,.phase{margin-left:8px}
 small,footer,.legend{color:var(--soft)}
 footer{margin-top:32px}
 a{color:var(--run)}
@@ -47,7 +48,7 @@ svg .name{fill:var(--text);font-weight:600}
 .node.Failed rect{fill:var(--badb);stroke:var(--bad);stroke-width:2}
 .node.Running rect{fill:var(--runb);stroke:var(--run)}
 .node.Waiting rect,.node.Backoff rect{fill:var(--waitb);stroke:var(--wait)}
-.edge{fill:none;stroke:var(--soft);stroke-width:1.2}
+.edge{fill:none;stroke:var(--soft);stroke-width:1.2;opacity:.55}
 .soft{stroke-dasharray:4 3}
 .tick{stroke:var(--line)}
 .bar{stroke:none;fill:var(--off)}
@@ -59,7 +60,7 @@ svg .name{fill:var(--text);font-weight:600}
 .bar.approval{fill:var(--wait);opacity:.6}
 .bar.model{fill:var(--model)}
 .bar.tool{fill:var(--tool)}
-.key{display:inline-block;width:10px;height:10px;background:var(--off)}
+.key{display:inline-block;margin:0 4px 0 12px;width:10px;height:10px;background:var(--off)}
 .key.queue,.key.scheduling{background:var(--line)}
 .key.pull{background:var(--tool);opacity:.5}
 .key.startup{background:var(--soft);opacity:.6}

@@ -89,8 +89,8 @@ def _bars(node: NodeView) -> Iterator[Bar]:
 
 def _legend() -> Markup:
     names = ("queue", "scheduling", "pull", "startup", "work", "failed", "model", "tool")
-    marks = [joined(element("i", class_=f"key {name}"), f" {name} ") for name in names]
-    waits = joined(element("i", class_="key approval"), " approval or provider wait")
+    marks = [joined(element("i", class_=f"key {name}"), name) for name in names]
+    waits = joined(element("i", class_="key approval"), "approval or provider wait")
     return element("p", joined(*marks, waits), class_="legend")
 
 
