@@ -7,6 +7,7 @@ import pytest
 from waypost.cli.app import main
 from waypost.cli.errors import Exit
 from waypost.compiler.definition import define
+from waypost.kube import node_records
 from waypost.protocol import ijson
 
 from tests.cli.conftest import Api
@@ -254,3 +255,50 @@ def test_a_run_that_does_not_exist(api: Api, capsys: Captured, argv: list[str]) 
     serve(api, failed())
     assert main(argv) == Exit.NOT_FOUND
     assert "no AgentWorkflow 'zzz' in namespace here" in capsys.readouterr().err
+
+
+def of_template(api: Api) -> dict[str, Any]:
+    """The run with its nodes in a template, and the record of what it took from it."""
+    run = failed()
+    fields = {"nodes": run["spec"].pop("nodes")}
+    owner = {"name": "brief", "uid": "uid-brief", "controller": True}
+    record = node_records.definition(fields, owner=owner, namespace=NAMESPACE)
+    assert record is not None
+    pin = {"name": "t", "uid": "u", "generation": 1, "digest": ijson.digest(fields)}
+    run["status"]["template"] = {**pin, "record": record["metadata"]["name"]}
+    run["spec"]["templateRef"] = {"name": "t"}
+    folder = f"{GROUP}/namespaces/{NAMESPACE}"
+    api.put(f"{folder}/noderecords/{record['metadata']['name']}", record)
+    changed = json.loads(json.dumps(fields))
+    changed["nodes"][0]["python"]["source"] += "\n# repaired\n"
+    api.put(f"{folder}/agentworkflowtemplates/t", {"spec": changed})
+    return run
+
+
+def actions_of(capsys: Captured) -> dict[str, str]:
+    nodes = json.loads(capsys.readouterr().out)["nodes"]
+    return {node["path"]: node["action"] for node in nodes}
+
+
+def test_a_run_of_a_template(api: Api, capsys: Captured) -> None:
+    serve(api, of_template(api))
+    assert main(["rerun", "brief", "--dry-run", "-o", "json"]) == 0
+    assert actions_of(capsys) == {"fetch": "keep", "draft": "run", "pay": "run", "log": "keep"}
+    assert main(["rerun", "brief", "--dry-run", "--latest", "-o", "json"]) == 0
+    assert actions_of(capsys)["fetch"] == "run", "the template has changed it"
+    assert main(["io", "brief", "draft"]) == 0
+    assert printed(capsys) == IO.splitlines()
+
+
+def test_a_definition_that_may_not_be_read(api: Api, capsys: Captured) -> None:
+    run = of_template(api)
+    name = run["status"]["template"]["record"]
+    path = f"{GROUP}/namespaces/{NAMESPACE}/noderecords/{name}"
+    api.refuse(path, status=403, message="ann cannot get noderecords")
+    serve(api, run)
+    assert main(["rerun", "brief", "--dry-run"]) == Exit.FAILED
+    assert "the definition of brief cannot be read" in capsys.readouterr().err
+    assert main(["graph", "brief"]) == 0, "without edges"
+    shown = capsys.readouterr()
+    assert "no edges" in shown.err
+    assert "n0" in shown.out
