@@ -17,6 +17,7 @@ from waypost.gateway.upload_limiter import Payload
 from waypost.kube import node_records
 from waypost.kube.objects import section
 from waypost.kube.objects import text as text_of
+from waypost.kube.payloads import is_key_of
 from waypost.ports.cluster import AlreadyExists, Cluster, Kind, NotFound, Obj
 from waypost.protocol import ijson
 
@@ -151,8 +152,12 @@ class PayloadStore:
                 RefusalReason.DAMAGED,
                 f"the content of NodeRecord {fact.name} does not match its name",
             )
-        size = fact.payload.size
-        pieces = self._pieces(section(body, "spec"), fact.name, size)
+        size, spec, ref = fact.payload.size, section(body, "spec"), caller.ref
+        key, namespace = text_of(spec, "object"), caller.pod.namespace
+        if key and not is_key_of(key, namespace=namespace, run=ref.run, run_uid=ref.run_uid):
+            text = f"NodeRecord {fact.name} names an object that is not one of run {ref.run}"
+            raise Refused(RefusalReason.DAMAGED, text)
+        pieces = self._pieces(spec, fact.name, size)
         return Kept(fact.payload.digest, size, pieces)
 
     async def _record(self, caller: Caller, type_: RecordType) -> Obj | None:

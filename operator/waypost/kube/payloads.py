@@ -40,6 +40,12 @@ class AttemptRef:
         )
 
 
+def is_key_of(key: str, *, namespace: str, run: str, run_uid: str) -> bool:
+    """Whether a key of the object store is one of that run. A NodeRecord may name any key; the
+    gateway reads only those of the run that it belongs to (S378)."""
+    return key.startswith(f"{namespace}/{run}/{run_uid}/") and ".." not in key.split("/")
+
+
 @dataclass(frozen=True)
 class JournalKey:
     """Identifies a journal of a node: attempts with the same key continue the same journal.

@@ -232,6 +232,12 @@ def readable(fact: RecordFact) -> JsonValue:
     return payload.value
 
 
+def replaced(name: str, digest: str) -> Unavailable:
+    """The replacement for the value of a NodeRecord with another payload than the status names."""
+    text = f"NodeRecord {name} does not hold the result that was recorded ({digest[:19]})"
+    return Unavailable(f"{text}: it was replaced", lost=True)
+
+
 def lost(name: str) -> Unavailable:
     """The replacement for the value of a NodeRecord that no longer exists."""
     return Unavailable(f"NodeRecord {name}, which held it, no longer exists", lost=True)

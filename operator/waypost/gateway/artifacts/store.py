@@ -18,7 +18,7 @@ from waypost.gateway.payload_store import Objects
 from waypost.gateway.refusals import RefusalReason, Refused
 from waypost.kube import node_records, objects
 from waypost.kube.facts.children import root_uid
-from waypost.kube.payloads import RecordFact
+from waypost.kube.payloads import RecordFact, is_key_of
 from waypost.ports.cluster import AlreadyExists, Cluster, Kind, NotFound, Obj
 from waypost.protocol.artifacts.request import Content
 
@@ -137,7 +137,11 @@ class ArtifactStore:
             text = f"NodeRecord {pinned.record} does not hold the artifact that was pinned"
             raise Refused(RefusalReason.DAMAGED, text)
         spec = objects.section(body, "spec")
-        place = objects.section(spec, "artifact")
+        place, key = objects.section(spec, "artifact"), objects.text(spec, "object")
+        run, namespace = objects.text(spec, "run"), caller.pod.namespace
+        if key and not is_key_of(key, namespace=namespace, run=run, run_uid=fact.run_uid):
+            text = f"NodeRecord {fact.name} names an object that is not one of run {run}"
+            raise Refused(RefusalReason.DAMAGED, text)
         content = Content(fact.payload.digest, fact.payload.size, fact.files)
         size = place.get("compressedBytes")
         return Body(content, size if isinstance(size, int) else 0, self._pieces(spec, place))

@@ -14,7 +14,7 @@ from waypost.api import meta
 from waypost.api.isolation.policy import NamespacePolicy
 from waypost.api.status import AgentWorkflowStatus
 from waypost.engine.state.observed import Observed, Reads
-from waypost.engine.state.visible import lost, readable
+from waypost.engine.state.visible import lost, readable, replaced
 from waypost.expressions.values import Unavailable
 from waypost.kube import objects
 from waypost.kube.facts import children, runs
@@ -192,8 +192,10 @@ class Observer:
     async def _read_records(self, key: Key, observed: Observed, wants: Reads) -> Observed:
         tries = Tries(self._problems, uid=key.uid, clock=self._clock)
         payloads, records = dict(observed.payloads), dict(observed.records)
+        recorded = {node.output_record: node.output_digest for node in observed.status.nodes}
         for name in sorted(wants.payloads):
-            value = await tries.read(of_record(name), partial(self._payload, key, name))
+            reading = partial(self._payload, key, name, recorded.get(name))
+            value = await tries.read(of_record(name), reading)
             unread = isinstance(value, ReadProblem)
             payloads[name] = Unavailable(value.text) if unread else value
         for name in sorted(wants.records):
@@ -284,7 +286,9 @@ class Observer:
         # It may be a mebibyte of any shape, of which each value is looked at.
         return await self._offload(record_fact, body)
 
-    async def _payload(self, key: Key, name: str) -> Any:
+    async def _payload(self, key: Key, name: str, digest: str | None) -> Any:
+        """The value of a NodeRecord. `digest` is what the status says of it: anyone who may create
+        NodeRecords can put another one in the place of one that was deleted (S378)."""
         known = self._payloads.get((key.uid, name))
         if known is not None:
             return known[0]
@@ -293,6 +297,8 @@ class Observer:
         except NotFound:
             return lost(name)
         fact = await self._offload(record_fact, body)
+        if digest is not None and fact.payload.digest != digest:
+            return replaced(name, digest)
         value = readable(fact)
         size = fact.payload.size if fact.payload.read else 0
         self._payloads[key.uid, name] = (value, size)
