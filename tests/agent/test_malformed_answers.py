@@ -24,7 +24,13 @@ FINISHES = [
     ("OpenAI", "truncated", CUT),
     ("Anthropic", "length", CUT),
     ("Google", "TOKEN_LIMIT", CUT),
+    ("OpenAI", "max-tokens", CUT),
+    ("OpenAI", "max_output", CUT),
+    ("OpenAI", "REASON_MAX_LEN", CUT),
+    ("OpenAI", "tokens_exceeded", CUT),
     # A filter or a refusal.
+    ("OpenAI", "unsafe", NO),
+    ("OpenAI", "ERROR_TOXIC", NO),
     ("OpenAI", "refusal", NO),
     ("OpenAI", "SAFETY", NO),
     ("OpenAI", "sensitive", NO),
@@ -37,6 +43,11 @@ FINISHES = [
     ("OpenAI", "cancelled", FAILED),
     ("OpenAI", "network_error", FAILED),
     ("OpenAI", "pause_turn", FAILED),
+    ("OpenAI", "time_limit", FAILED),
+    ("OpenAI", "not_finished", FAILED),
+    ("OpenAI", "rate_limit", FAILED),
+    ("OpenAI", "load", FAILED),
+    ("Google", "MISSING_THOUGHT_SIGNATURE", FAILED),
     ("Anthropic", "error", FAILED),
     ("Google", "OTHER", FAILED),
     ("Google", "MALFORMED_RESPONSE", FAILED),
@@ -71,6 +82,44 @@ def test_finish_reasons_of_other_interfaces_are_understood(
         assert str(word) in outcome.failure[1]
         assert outcome.usage.model_calls == 4, "the next answer may be whole; each is paid"
     assert outcome.deeds == []
+
+
+NATIVE = [
+    pytest.param("stop", "MAX_TOKENS", CUT, id="translated"),
+    pytest.param(None, "max_tokens", CUT, id="not-translated"),
+    pytest.param("stop", "SAFETY", NO, id="filter"),
+    pytest.param("length", "stop", CUT, id="only-the-translation"),
+    pytest.param("stop", "end_turn", None, id="end"),
+    pytest.param("stop", 7, None, id="number"),
+]
+
+
+@pytest.mark.parametrize(("word", "native", "reason"), NATIVE)
+def test_the_models_own_finish_reason_counts_beside_a_gateways(
+    word: Any, native: Any, reason: Reason | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = body()
+    whole["choices"][0] |= {"finish_reason": word, "native_finish_reason": native}
+    outcome = play("OpenAI", [reply(whole)], tmp_path, monkeypatch)
+    assert (outcome.output == "hello") if reason is None else (outcome.failure[0] is reason)
+
+
+def test_a_json_answer_that_was_cut_is_no_output_though_it_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A closed object may lack the items that came next."""
+    replies = [finished("OpenAI", "length", '{"cause": "db", "confidence": 1}')]
+    more: dict[str, Any] = {"output_schema": BRIEF, "model": {"structuredOutput": "Native"}}
+    assert play("OpenAI", replies, tmp_path, monkeypatch, **more).failure[0] is CUT
+
+
+def test_the_first_of_several_choices_is_judged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = body()
+    first = {**whole["choices"][0], "finish_reason": "length"}
+    whole["choices"] = [first, *whole["choices"]]
+    assert play("OpenAI", [reply(whole)], tmp_path, monkeypatch).failure[0] is CUT
 
 
 @pytest.mark.parametrize("word", ["max_tokens", "abort", "SAFETY"])
@@ -233,6 +282,16 @@ USAGES = [
     pytest.param("OpenAI", {"prompt_tokens": True, "completion_tokens": True}, None, 1, id="bools"),
     pytest.param("OpenAI", {"prompt_tokens": "9" * 5000}, None, 1, id="5000-digits"),
     pytest.param("OpenAI", [1, 2], None, 1, id="list"),
+    # Names of another interface, and what a sum says of a part that is missing.
+    pytest.param("OpenAI", {"input_tokens": 10, "output_tokens": 5}, 15, 0, id="other-names"),
+    pytest.param("OpenAI", {"prompt_tokens": 10, "total_tokens": 15}, 15, 0, id="prompt-and-sum"),
+    pytest.param("OpenAI", {"completion_tokens": 5, "total_tokens": 15}, 15, 0, id="answer-sum"),
+    pytest.param("OpenAI", {"total_tokens": 900}, 902, 1, id="only-a-sum"),
+    pytest.param("OpenAI", {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 3}, 15, 0,
+                 id="wrong-sum"),
+    pytest.param("Google", {"promptTokenCount": 10, "totalTokenCount": 1015}, 1015, 0, id="g-sum"),
+    pytest.param("Google", {"promptTokenCount": 10, "thoughtsTokenCount": 900,
+                            "totalTokenCount": 1015}, 1015, 0, id="g-thoughts"),
     pytest.param("OpenAI", "none", None, 1, id="text"),
     pytest.param("OpenAI", {"prompt_tokens": 10, "completion_tokens": 5,
                             "prompt_tokens_details": {"cached_tokens": 999}}, 15, 0, id="cached"),

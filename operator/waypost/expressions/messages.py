@@ -83,6 +83,7 @@ _NO_RUN_OVERLOAD = re.compile(r"No matching overloads found : (.*)")
 _DASHED_NODE = re.compile(r"\bnodes\.([a-z0-9_]+(?:-[a-z0-9_]+)+)")
 _KEY_NOT_FOUND = re.compile(r'Key not found in map : "(.*)"', re.DOTALL)
 _DOUBLE_BRACES = re.compile(r"\{\s*([^{}:]*[^{}:\s])\s*\}")
+_WORD_AS_A_NAME = re.compile(r"\.(true|false|null|in)\b")
 _NODE_FIELDS = r"(output|phase|error|artifacts|items)\b"
 _OPERATOR = re.compile(r"^_(.+)_$")
 
@@ -127,6 +128,10 @@ def _syntax_text(source: str, message: str) -> str:
     for pattern, advice in _ELSEWHERE:
         if pattern.search(code):
             return f"syntax error: {advice}"
+    if word := _WORD_AS_A_NAME.search(code):
+        name = word[1]
+        advice = f"write ['{name}'], or name the node otherwise"
+        return f"syntax error: `{name}` is a word of the language: {advice}"
     if "<EOF>" in text:
         return "the expression ends too early"
     return f"syntax error: {text}"

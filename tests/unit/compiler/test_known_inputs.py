@@ -85,3 +85,12 @@ def test_known_inputs(raw: Any, expected: tuple[tuple[str, str, str], ...]) -> N
     assert [(one.severity, one.field) for one in found] == [part[:2] for part in expected]
     for one, (_, _, says) in zip(found, expected, strict=True):
         assert says in one.message
+
+
+@pytest.mark.parametrize("word", ["true", "false", "null", "in"])
+def test_a_word_of_the_language_is_named(word: str) -> None:
+    raw = spec(python(word), python("b", inputs={"v": f"${{nodes.{word}.output}}"}))
+    assert define(raw).problems[0].message == (
+        f"syntax error: `{word}` is a word of the language: write ['{word}'], or name the node "
+        "otherwise"
+    )

@@ -65,9 +65,16 @@ def _choice(choice: Any) -> Any:
     return {
         **{k: v for k, v in choice.items() if k != "logprobs"},
         "index": 0,
-        "finish_reason": _word(choice.get("finish_reason")),
+        "finish_reason": _finish(choice),
         "message": message,
     }
+
+
+def _finish(choice: Json) -> str | None:
+    """The finish reason. A gateway that translates it may have the model's own word beside it,
+    which counts where the translation says nothing against the answer."""
+    word = _word(choice.get("finish_reason"))
+    return _word(choice.get("native_finish_reason")) or word if word in (None, "stop") else word
 
 
 _NEVER_ASKED_FOR: Final = ("annotations", "audio", "function_call")
@@ -101,13 +108,26 @@ def _call(call: Any) -> Json:
 def _openai_usage(usage: Any) -> Json | None:
     if not isinstance(usage, dict):
         return None
-    known = {name: _count(usage.get(name)) for name in ("prompt_tokens", "completion_tokens")}
+    known = {
+        name: _count(usage.get(name)) or _count(usage.get(other))
+        for name, other in _OPENAI_COUNTS.items()
+    }
+    # A sum says what is missing in it. Of one without its parts, most is what was asked.
+    asked, total = known["prompt_tokens"], _count(usage.get("total_tokens"))
+    if not asked:
+        known["prompt_tokens"] = max(total - known["completion_tokens"], 0)
+    elif not known["completion_tokens"]:
+        known["completion_tokens"] = max(total - asked, 0)
     details = {
         name: {key: _count(each) for key, each in part.items() if each is not None}
         for name in ("prompt_tokens_details", "completion_tokens_details")
         if isinstance(part := usage.get(name), dict)
     }
     return {**known, **details, "total_tokens": sum(known.values())}
+
+
+# The names of other interfaces for the same counts.
+_OPENAI_COUNTS: Final = {"prompt_tokens": "input_tokens", "completion_tokens": "output_tokens"}
 
 
 def _anthropic(document: Json) -> Json:
@@ -170,10 +190,18 @@ def _google(document: Json) -> Json:
         changed["candidates"] = [_candidate(each) for each in candidates if isinstance(each, dict)]
     if isinstance(usage, dict):
         counts = {k: _count(v) for k, v in usage.items() if k.endswith("Count") and v is not None}
+        if not counts.get("candidatesTokenCount"):
+            others = sum(counts.get(name, 0) for name in _GOOGLE_OTHERS)
+            missing = counts.get("totalTokenCount", 0) - others
+            if counts.get("promptTokenCount") and missing > 0:
+                counts["candidatesTokenCount"] = missing
         changed["usageMetadata"] = counts
     elif "usageMetadata" in document:
         changed["usageMetadata"] = None
     return document | changed
+
+
+_GOOGLE_OTHERS: Final = ("promptTokenCount", "toolUsePromptTokenCount", "thoughtsTokenCount")
 
 
 def _candidate(candidate: Json) -> Json:

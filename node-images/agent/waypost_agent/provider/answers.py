@@ -24,13 +24,16 @@ _FULL_CONTEXT: Final = frozenset(
 # Finish reasons of servers that have other words than the interface they speak.
 _FOREIGN_WORDS: Final = (
     ("length", re.compile(
-        r"length|max_?(output_?|new_?)?tokens?|token_?limit|truncat|window", re.I)),
+        r"length|max[-_ ]?(output|new|completion|len|tokens?)|tokens?[-_ ]?(limit|exceed)|"
+        r"output[-_ ]?(limit|exceed)|^limit$|truncat|window", re.I)),
     ("content_filter", re.compile(
-        r"filter|safety|refus|sensitive|prohibit|block|recitation|guardrail|moderat|policy|spii",
+        r"filter|safety|refus|sensitive|prohibit|block|recitation|guardrail|moderat|policy|spii|"
+        r"unsafe|toxic",
         re.I)),
     ("error", re.compile(
         r"error|abort|cancel|insufficient|network|time_?out|timed|interrupt|malformed|unexpected|"
-        r"too_many|fail|incomplete|overload|unavailable|preempt|pause|^other$", re.I)),
+        r"too_many|fail|incomplete|not[-_ ]?finished|overload|unavailable|preempt|pause|missing|"
+        r"(time|rate)[-_ ]?limit|^(other|load|language)$", re.I)),
 )  # fmt: skip
 
 
