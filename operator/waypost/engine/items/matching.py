@@ -70,19 +70,23 @@ def results_by_identity(
 def children_by_identity(
     items: ItemsStatus, payloads: Mapping[str, JsonValue]
 ) -> dict[str, JsonObject]:
-    """The child runs that a later list continues, by identity, as the results keep them: those of
-    the items that failed, and also of those that succeeded if no result is kept."""
-    continued = "F" if items.reusable else "FS"
+    """The child runs that a later list continues, by identity, as the results keep them.
+
+    Those of the items that failed, also in an earlier list if they had not started again in this
+    one, and those of items that succeeded if no result is kept.
+    """
+    continued = "FC" if items.reusable else "FCS"
     stored = _stored(items, payloads)
-    identities = _list(stored, payloads).get("identities") or []
+    listed = _list(stored, payloads)
+    identities, earlier = listed.get("identities") or [], listed.get("children") or {}
     results = _results(stored, payloads)
     states = parse_states(str(stored.get("states") or ""))
-    return {
-        identities[index]: results[str(index)]["c"]
+    found = {
+        identities[index]: results.get(str(index), {}).get("c") or earlier.get(str(index))
         for index, state in enumerate(states)
         if state.letter in continued and index < len(identities) and identities[index]
-        if "c" in results.get(str(index), {})
     }
+    return {identity: child for identity, child in found.items() if child}
 
 
 def _results(stored: Mapping[str, Any], payloads: Mapping[str, JsonValue]) -> dict[str, Any]:

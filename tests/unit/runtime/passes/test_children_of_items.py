@@ -162,6 +162,27 @@ async def test_s411_an_item_that_moved_keeps_its_child_run() -> None:
 
 
 @virtual
+async def test_s411_an_item_that_did_not_start_in_a_round_keeps_its_child_run() -> None:
+    """A failure of another item ends the map before it starts again."""
+    async with World() as world:
+        programs = Programs(world, 5, 6)
+        await begin(world, over([5, 6], forEach={"maxParallel": 1}))
+        await world.finished()
+        assert sorted(ran(world)) == ["first", "then"]
+        await world.patch_run({"inputs": {"list": [6, 5]}, "rerun": {"round": 2}})
+        await world.until(lambda: world.status().get("round") == 2, "round 2")
+        await world.finished()
+        assert sorted(ran(world)) == ["first"] * 2 + ["then"] * 2
+        programs.bad = set()
+        await world.patch_run({"rerun": {"round": 3}})
+        await world.until(lambda: world.status().get("round") == 3, "round 3")
+        status = await world.finished()
+        assert [one["double"] for one in status["outputs"]["got"]] == [12, 10]
+        assert len(children(world)) == 2
+        assert sorted(ran(world)) == ["first"] * 2 + ["then"] * 4
+
+
+@virtual
 async def test_s411_an_item_that_is_named_gets_another_child_run() -> None:
     async with World() as world:
         Programs(world)
