@@ -9,6 +9,7 @@ from waypost.api.base import JsonObject, JsonValue, StatusCondition
 from waypost.api.items.status import ItemFailure, ItemsStatus
 from waypost.api.nodes.artifacts import ArtifactStatus
 from waypost.api.state.child import ChildStatus
+from waypost.api.state.image import ImageStatus
 from waypost.api.state.round import RoundStatus
 from waypost.api.state.slot import RunSlot
 from waypost.api.state.usage import Allotment, Usage
@@ -48,6 +49,7 @@ class NodeChanges(TypedDict, total=False):
     provider_retries: int | None
     launch_retries: int | None
     loop: LoopStatus | None
+    image: ImageStatus | None
     child: ChildStatus | None
     first: FirstStatus | None
     input_digest: str | None

@@ -9,6 +9,7 @@ from waypost.api.items.status import ItemsStatus
 from waypost.api.kinds.first import MAX_CANDIDATES, CandidateName
 from waypost.api.nodes.artifacts import MadeArtifacts
 from waypost.api.state.child import ChildStatus
+from waypost.api.state.image import ImageStatus
 from waypost.api.state.round import RoundStatus
 from waypost.api.state.slot import RunSlot
 from waypost.api.state.usage import Allotment, Usage
@@ -241,6 +242,7 @@ class NodeStatus(StatusModel):
         "within queueTimeout. They do not count as retries.",
     )
     loop: LoopStatus | None = Field(default=None, description=LoopStatus.__doc__)
+    image: ImageStatus | None = Field(default=None, description=ImageStatus.__doc__)
     child: ChildStatus | None = Field(default=None, description=ChildStatus.__doc__)
     first: FirstStatus | None = Field(default=None, description=FirstStatus.__doc__)
     input_digest: str | None = Field(

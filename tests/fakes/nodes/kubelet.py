@@ -371,7 +371,7 @@ class Kubelet:
             Kind.POD,
             namespace=metadata["namespace"],
             name=metadata["name"],
-            change=lambda pod: change(pod["status"]),
+            change=lambda pod: podstatus.changed(pod, change),
             subresource="status",
             by="kubelet",
         )

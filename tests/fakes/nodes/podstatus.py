@@ -1,5 +1,6 @@
 """Statuses of a pod as the kubelet and its helpers write them. Each function changes a status."""
 
+import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -113,6 +114,26 @@ def orphaned(status: Obj, *, time: Time) -> None:
 def never_ran(status: Obj) -> None:
     """Deleted before a machine had it."""
     status["phase"] = "Failed"
+
+
+def changed(pod: Obj, change: Callable[[Obj], None]) -> None:
+    """Change the status of a pod; its container shows the image that the runtime has resolved."""
+    change(pod["status"])
+    time = pod["metadata"]["creationTimestamp"]
+    for entry in pod["status"].get("containerStatuses", ()):
+        named = [c for c in pod["spec"]["containers"] if c["name"] == entry["name"]]
+        if named and not {"running", "terminated"}.isdisjoint(entry["state"]):
+            entry["imageID"] = image_id(named[0]["image"], time)
+
+
+def image_id(image: str, time: str) -> str:
+    """What a runtime shows for an image. A tag moves with every minute."""
+    name, _, digest = image.partition("@")
+    moved = hashlib.sha256(f"{name} {time[:16]}".encode()).hexdigest()
+    head, slash, last = name.rpartition("/")
+    repository = head + slash + last.partition(":")[0]
+    whole = repository if slash else f"docker.io/library/{repository}"
+    return f"{whole}@{digest or f'sha256:{moved}'}"
 
 
 def _container(status: Obj, state: Obj) -> None:

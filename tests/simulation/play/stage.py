@@ -20,6 +20,7 @@ from tests.simulation.play.troubles import COUNTED_WRITES, Saboteur, befall
 from tests.simulation.scenario.manifest import PROVIDER, spec_of
 from tests.simulation.scenario.plan import RUN, Round, Scenario, Trouble
 from tests.simulation.watching.evidence import Evidence, GateStory, Violation
+from tests.simulation.watching.images import ImageWatcher
 from tests.simulation.watching.watcher import Watcher
 from tests.support.harness import NAMESPACE, World
 from tests.support.virtual import VirtualLoop
@@ -37,6 +38,7 @@ class Stage:
         self.world = world
         self.scenario = scenario
         self.watcher = Watcher(world, scenario)
+        self.images = ImageWatcher(world, self.watcher.blame)
         self.seen: Evidence = self.watcher.seen
         world.work.program = self._program
         world.script[""] = [says(OK)]

@@ -7,7 +7,7 @@ from waypost.api.changes import changed_attempt
 from waypost.api.meta import EventReason
 from waypost.api.status import AttemptStatus
 from waypost.compiler import node_settings
-from waypost.engine.attempts import lost_machines, outdated, retries, stored_results, traces
+from waypost.engine.attempts import images, lost_machines, outdated, retries, stored_results, traces
 from waypost.engine.attempts.judge import NOT_STARTED, judge_pod
 from waypost.engine.attempts.launched_as import kind_of_pod, output_schema_of
 from waypost.engine.budget import shares
@@ -48,6 +48,8 @@ def complete(
     pods = sorted(pods, key=lambda pod: (pod.finished_at or transition.now, pod.uid))
     judged = [(pod, _judge(transition, path, attempt, pod)) for pod in pods]
     pod, outcome = next((j for j in judged if isinstance(j[1], Succeeded)), judged[-1])
+    if not superseded:
+        images.keep(transition, path, pod)
     attempt = changed_attempt(
         attempt,
         pod_uid=pod.uid,

@@ -11,6 +11,7 @@ from waypost.api.status import AttemptStatus
 from waypost.api.workflow import Node
 from waypost.compiler import node_settings
 from waypost.engine.artifacts import taken
+from waypost.engine.attempts import images
 from waypost.engine.attempts.reads import LOOK_FIRST
 from waypost.engine.budget import shares
 from waypost.engine.budget.usage import Exhausted
@@ -58,7 +59,8 @@ def prepare(
     artifacts = taken.resolve(transition, node, view)
     if isinstance(artifacts, Invalid):
         return artifacts
-    rendered = replace(rendered, artifacts=artifacts)
+    image = images.of_attempt(transition, path)
+    rendered = replace(rendered, artifacts=artifacts, image=image)
     settings = egress.settings_of(transition, node)
     if isinstance(settings, Invalid):
         return settings
@@ -66,18 +68,22 @@ def prepare(
     launch = _rendered(transition, node, request, rendered, settings)
     if isinstance(launch, TooLarge):
         return launch
-    if problem := _not_permitted(transition, launch):
+    if problem := _not_permitted(transition, launch, image):
         return Forbidden(problem)
     return with_slot(transition, path, inputs, attempt, launch)
 
 
-def _not_permitted(transition: Transition, launch: Launch) -> str:
-    """What the policy does not allow in a rendered pod; "" if it allows all of it (S373)."""
-    policy, images = transition.observed.policy, transition.settings.images
+def _not_permitted(transition: Transition, launch: Launch, image: str) -> str:
+    """What the policy does not allow in a rendered pod; "" if it allows all of it (S373). `image`
+    has a digest that the spec does not name: its patterns are about the name in the spec."""
+    policy, own = transition.observed.policy, transition.settings.images
     if policy is None:
         return ""
     pod = launch.job["spec"]["template"]["spec"]
-    uses = uses_of(pod, own_images=(images.runner, images.agent))
+    uses = uses_of(pod, own_images=(own.runner, own.agent))
+    if image:
+        named = {one.partition("@")[0] if one == image else one for one in uses.images}
+        uses = replace(uses, images=frozenset(named))
     return "; ".join(violations(policy, uses))
 
 

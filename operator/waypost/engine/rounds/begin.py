@@ -146,6 +146,7 @@ def _begun(
         attempt=status.attempt,
         attempts=attempts or None,
         usage=status.usage,
+        image=None if path in (rerun.from_ or []) else status.image,
         child=child,
         wake_at=None,
         items=items,

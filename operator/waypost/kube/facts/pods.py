@@ -83,6 +83,7 @@ class PodFact:
     message: str = ""  # the termination message
     has_sidecar: bool = False  # has the output sidecar (protocol/carrying.py)
     sidecar_message: str | None = None  # the sidecar's termination message, once it has ended
+    image_id: str = ""  # the image that the container runs, as the runtime shows it
     waiting_reason: str = ""  # ErrImagePull, CreateContainerConfigError...
     waiting_message: str = ""
     unschedulable: str = ""  # the scheduler's text
@@ -181,6 +182,7 @@ def _pod_state(body: Any, *, run_uid: str, path: str, attempt: int) -> PodFact:
         message=text(ended, "message"),
         has_sidecar=bool(named(sidecars, CARRIER)),
         sidecar_message=text(carrier["terminated"], "message") if "terminated" in carrier else None,
+        image_id=text(container, "imageID"),
         waiting_reason=text(waiting, "reason"),
         waiting_message=text(waiting, "message"),
         unschedulable=condition_text(status, "PodScheduled", "False", "Unschedulable")

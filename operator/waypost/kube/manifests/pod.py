@@ -71,6 +71,7 @@ class Rendered:
     http: JsonObject | None = None
     files: tuple[KeyFile, ...] = ()
     artifacts: ArtifactPlan | None = None
+    image: str = ""  # instead of that of the node: with the digest that earlier attempts have run
 
 
 def pod_spec(
@@ -152,7 +153,7 @@ def _container(
     work, kind = work_of(node), pod_kind(node)
     container: JsonObject = {
         "name": meta.NODE_CONTAINER,
-        "image": kind.image(node, settings.images),
+        "image": rendered.image or kind.image(node, settings.images),
         "env": _environment(node, request, rendered, getattr(work, "env", None) or []),
         "resources": resources,
         "terminationMessagePath": OUTPUT_FILE,
