@@ -21,6 +21,7 @@ def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mcp_session, "FIRST_WAIT", 0.01)
 
 
+PICTURE = {"type": "image", "mimeType": "image/png"}
 RESULTS = [
     # Answers in another form than the protocol's.
     pytest.param(body('"ID"'), "sent", id="id-as-text"),
@@ -58,6 +59,13 @@ RESULTS = [
     pytest.param({"content": [SENT, {"type": "resource", "resource": {
         "uri": "no uri", "mimeType": "no mime", "blob": "AAAA"}}]}, "[no mime, 3 bytes, not shown]",
         id="wrong-media-type"),
+    # Base64 in other forms.
+    pytest.param({"content": [{**PICTURE, "data": "data:image/png;base64,AAAA"}]},
+                 "[image/png, 3 bytes, not shown]", id="data-url"),
+    pytest.param({"content": [{**PICTURE, "data": "AAAA\nAAAA\n"}]},
+                 "[image/png, 6 bytes, not shown]", id="lines"),
+    pytest.param({"content": [{**PICTURE, "data": "_-A"}]}, "[image/png, 2 bytes, not shown]",
+                 id="alphabet-of-urls-without-padding"),
     # Structure, and text that says something else.
     pytest.param({"content": [SENT], "structuredContent": [1, 2]}, '[[1,2],"sent"]', id="list"),
     pytest.param({"content": [SENT], "structuredContent": None}, "sent", id="structure-null"),

@@ -18,6 +18,7 @@ from waypost_agent.tools import media
 _KIB: Final = 1024
 # How a media type is named in ModelProvider models[].inputs.
 _INPUTS: Final = (("image/", "Image"), ("audio/", "Audio"), ("application/pdf", "PDF"))
+_OF_URLS: Final = str.maketrans("-_", "+/")
 
 
 class Media(NamedTuple):
@@ -158,11 +159,21 @@ def _block(block: Any) -> Any:
 
 
 def _media(type_: str, data: str, what: str) -> Any:
+    data = _standard(data)
     try:
         base64.b64decode(data, validate=True)
     except (binascii.Error, ValueError):
         return f"[{what}: {type_} that cannot be decoded, not shown]"
     return Media(type_, data)
+
+
+def _standard(data: str) -> str:
+    """The base64 of the protocol for other forms of it: a data URL, lines, the alphabet of URLs,
+    no padding."""
+    if data.startswith("data:"):
+        data = data.partition(",")[2]
+    text = "".join(data.split()).translate(_OF_URLS).rstrip("=")
+    return text + "=" * (-len(text) % 4)
 
 
 def _size(count: int) -> str:
