@@ -49,10 +49,10 @@ class EgressSweep:
             about = {"namespace": namespace or ""}
             try:
                 found = await self._policies.unused(namespace)
+                unused |= found  # also if a deletion fails: the next sweep tries it again
                 for place, body in found.items():
                     if place in before and _same(before[place], body):
                         removed += await self._policies.remove(body)
-                unused |= found
             except Rejected as error:
                 log.warning("NetworkPolicies cannot be listed: %s", error.message, extra=about)
             except (ClusterError, TimeoutError) as error:

@@ -1,0 +1,33 @@
+"""Random runs with limited egress under random troubles: VE1, VE2, I11 and I12 hold.
+
+`python -m tests.simulation.egress --seeds N --start S` plays others.
+"""
+
+import pytest
+
+from tests.simulation.egress.plan import TROUBLES, Plan, plan
+from tests.simulation.egress.play import described, play
+from tests.simulation.egress.seeded import BUGS
+from tests.simulation.focused.hunting import Bug
+
+SEEDS = 40
+PART = 8
+
+
+@pytest.mark.parametrize("first", range(0, SEEDS, PART))
+def test_no_invariant_of_egress_is_broken(first: int) -> None:
+    for seed in range(first, first + PART):
+        violations = play(plan(seed))
+        shown = "\n".join(map(str, violations))
+        assert not violations, f"{described(plan(seed))}\n{shown}"
+
+
+@pytest.mark.parametrize("kind", TROUBLES)
+def test_every_trouble_of_egress_is_in_several_seeds(kind: str) -> None:
+    found = [s for s in range(SEEDS) if any(t.kind == kind for t in plan(s).troubles)]
+    assert len(found) >= 3, found
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=[bug.name for bug in BUGS])
+def test_a_seeded_bug_of_egress_is_caught(bug: Bug[Plan]) -> None:
+    assert bug.hunt() is not None, f"none of {sorted(bug.caught_by)} notices"
