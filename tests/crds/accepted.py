@@ -21,6 +21,7 @@ from tests.crds.manifests import (
     template,
     workflow,
 )
+from tests.unit.compiler.test_isolation import EVERYTHING as ISOLATION
 
 ANY_VALUES: Manifest = {
     "text": "${nodes.a.output}",
@@ -311,6 +312,8 @@ ACCEPTED = [
         workflow(defaults={"resources": {"limits": {"ephemeral-storage": "4Gi", "cpu": 2}}}),
         "S92",
     ),
+    row("isolation", workflow(node(isolation=ISOLATION)), "S370: each field"),
+    row("default-isolation", workflow(defaults={"isolation": ISOLATION}), "S370"),
     row(
         "as-many-dependencies-as-nodes",
         workflow(
