@@ -15,7 +15,7 @@ from waypost.ports.cluster import Obj
 from tests.agent.deeds import LEDGER
 from tests.agent.killing import Attempted, Plan, run
 from tests.dev.serving import listening
-from tests.gateway.place import Place, place
+from tests.gateway.place import Place, place, token_of
 from tests.runner.bench import request_of
 
 _T = TypeVar("_T")
@@ -39,7 +39,7 @@ class Site:
 
     def attempt(self, number: int) -> str:
         """Attempt `number` becomes the current one; its pod's token."""
-        token = f"to.ken.{number}"
+        token = token_of(f"attempt-{number}")
         self.do(lambda: self.place.attempt(number, token=token))
         return token
 
