@@ -48,6 +48,7 @@ def test_a_round_is_begun_and_told(api: Api, capsys: Captured) -> None:
     begins(api)
     assert main(["rerun", "notes", "--from", "b", "--output", 'd={"n": null}', "--skip", "e"]) == 0
     rerun = {"round": 2, "from": ["b"], "skip": ["e"], "outputs": {"d": {"n": None}}}
+    rerun |= {"requestedBy": "ann"}
     assert api.patched == [
         (
             RUN_PATH,
@@ -68,13 +69,21 @@ def test_a_round_is_begun_and_told(api: Api, capsys: Captured) -> None:
 def test_what_the_last_round_asked_for_is_not_asked_again(api: Api) -> None:
     begins(api)
     assert main(["rerun", "notes"]) == 0
+    assert api.patched[0][1][1]["value"] == {"round": 2, "requestedBy": "ann"}
+
+
+def test_without_a_name_the_round_has_none(api: Api) -> None:
+    begins(api)
+    api.user = ""
+    assert main(["rerun", "notes"]) == 0
     assert api.patched[0][1][1]["value"] == {"round": 2}
 
 
 def test_the_current_version_of_the_template_is_requested(api: Api) -> None:
     begins(api)
     assert main(["rerun", "notes", "--latest"]) == 0
-    assert api.patched[0][1][1]["value"] == {"round": 2, "template": "Latest"}
+    rerun = {"round": 2, "template": "Latest", "requestedBy": "ann"}
+    assert api.patched[0][1][1]["value"] == rerun
 
 
 def test_an_edited_manifest_comes_along(api: Api, tmp_path: Path) -> None:
@@ -84,7 +93,7 @@ def test_an_edited_manifest_comes_along(api: Api, tmp_path: Path) -> None:
         "kind: AgentWorkflow\nmetadata: {name: notes}\nspec: {nodes: [{name: a}]}\n---\nkind: X\n"
     )
     assert main(["rerun", "notes", "-f", str(file)]) == 0
-    sent = {"nodes": [{"name": "a"}], "rerun": {"round": 2}}
+    sent = {"nodes": [{"name": "a"}], "rerun": {"round": 2, "requestedBy": "ann"}}
     assert api.patched[0][1][1] == {"op": "replace", "path": "/spec", "value": sent}
 
 

@@ -74,6 +74,7 @@ def rerun(
     """
     from waypost.cli.connection import changes
     from waypost.cli.connection.cluster import Session, Target, with_cluster
+    from waypost.cli.connection.people import user_name
     from waypost.kube.objects import items, text
 
     given = changes.given_outputs(output or [])
@@ -92,7 +93,9 @@ def rerun(
         raise CommandError("--format is only used with --dry-run", code=Exit.USAGE)
 
     async def work(session: Session) -> None:
-        number = await changes.begin_round(session, run, named, edited)
+        user = await user_name(session)
+        asked = {**named, **({"requestedBy": user} if user else {})}
+        number = await changes.begin_round(session, run, asked, edited)
         started = await changes.verdict(session, run, number, seconds=wait)
         if started is None:
             typer.echo(f"round {number} is requested, but no operator has started it yet")
