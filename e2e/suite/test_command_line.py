@@ -1,0 +1,224 @@
+"""The command line as people use it: each with the documented roles only.
+
+A run fails at night. Dana started it, looks why, sees what a new round would do, and begins it.
+Gail may only look. Bert answers the question.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+from e2e.cluster import api
+from e2e.suite.build import Workflow, workflow
+from e2e.suite.kube import Kube, path_of
+from e2e.suite.space import Space
+from e2e.suite.waiting import until
+
+# What they may do: dana also sees pods, their logs and Events.
+ROLES = {
+    "dana": ("waypost-view", "waypost-view-payloads", "waypost-edit", "view"),
+    "gail": ("waypost-view",),
+    "bert": ("waypost-approver",),
+}
+BROKEN = "raise ValueError('no such topic: ' + news['topic'])"
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody with a kubeconfig."""
+
+    name: str
+    kubeconfig: Path
+
+    def types(self, *argv: str, seconds: float = 90) -> Done:
+        """Call `waypost` in a process of its own."""
+        environment = {**os.environ, "KUBECONFIG": str(self.kubeconfig), "NO_COLOR": "1"}
+        done = subprocess.run(
+            [sys.executable, "-m", "waypost", *argv],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=seconds,
+            stdin=subprocess.DEVNULL,
+        )
+        return Done(done.returncode, done.stdout, done.stderr)
+
+    def reads(self, *argv: str) -> str:
+        """What a command prints that has to succeed."""
+        done = self.types(*argv)
+        assert done.code == 0, f"{argv}: {done}"
+        return done.out
+
+
+def account(space: Space, name: str) -> str:
+    return f"system:serviceaccount:{space.name}:{name}"
+
+
+@pytest.fixture(scope="module")
+def people(
+    space: Space, kube: Kube, cluster: api.Cluster, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Person]:
+    """A ServiceAccount for each person, with its roles and a kubeconfig."""
+    folder = tmp_path_factory.mktemp("people")
+    known = yaml.safe_load(cluster.kubeconfig.read_text())
+    group = "rbac.authorization.k8s.io"
+    found = {}
+    for name, roles in ROLES.items():
+        space.create("serviceaccounts", {"metadata": {"name": name}})
+        for role in roles:
+            binding = {
+                "apiVersion": f"{group}/v1",
+                "kind": "RoleBinding",
+                "metadata": {"name": f"{name}-{role}"},
+                "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": role},
+                "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": space.name}],
+            }
+            kube.request("POST", path_of("rolebindings", space.name), binding)
+        token = space.kubectl("create", "token", name).strip()
+        entry = next(iter(known["contexts"]))
+        context = {**entry["context"], "user": "person", "namespace": space.name}
+        config = {
+            **known,
+            "current-context": "here",
+            "contexts": [{"name": "here", "context": context}],
+            "users": [{"name": "person", "user": {"token": token}}],
+        }
+        path = folder / f"{name}.yaml"
+        path.write_text(yaml.safe_dump(config))
+        found[name] = Person(name, path)
+    return found
+
+
+def brief(space: Space, *, body: str) -> Workflow:
+    """fetch, then draft, then a question to Bert, then publish."""
+    approvers = {"users": [account(space, "bert")]}
+    return (
+        workflow("brief")
+        .python("fetch", "return {'topic': topic}", inputs={"topic": "${inputs.topic}"})
+        .python("draft", body, inputs={"news": "${nodes.fetch.output}"})
+        .approval("review", gate={"approvers": approvers}, dependsOn=["draft"])
+        .python("publish", "return 'done'", dependsOn=["review"])
+    )
+
+
+def test_a_night_with_the_command_line(
+    space: Space, people: dict[str, Person], tmp_path: Path
+) -> None:
+    broken, repaired = tmp_path / "broken.yaml", tmp_path / "repaired.yaml"
+    broken.write_text(yaml.safe_dump(brief(space, body=BROKEN).manifest()))
+    good = brief(space, body="return news").having(inputs={"topic": "tides"})
+    repaired.write_text(yaml.safe_dump(good.manifest()))
+    fails(space, people, broken)
+    look(people)
+    run_again(people, repaired)
+    answer(space, people)
+    clean_up(space, people, repaired)
+
+
+def fails(space: Space, people: dict[str, Person], broken: Path) -> None:
+    """Who may only look cannot start a run; the exit code of the command is that of the run."""
+    refused = people["gail"].types("run", str(broken))
+    assert (refused.code, "agentworkflows" in refused.err) == (4, True), refused
+    started = people["dana"].types("run", str(broken), "--input", "topic=tides", "--wait")
+    assert started.code == 1, started
+    assert "brief  draft  Failed: NodeError" in started.out
+    stored = space.get("agentworkflows", "brief")
+    assert stored is not None
+    assert stored["spec"]["requestedBy"] == account(space, "dana")
+
+
+def look(people: dict[str, Person]) -> None:
+    """What went wrong, and where."""
+    dana, gail = people["dana"], people["gail"]
+    assert "no such topic: tides" in gail.reads("get", "brief")
+    failed = gail.reads("list", "--phase", "Failed", "-o", "name")
+    assert failed == "agentworkflow.waypost.dev/brief\n"
+    inputs = json.loads(gail.reads("io", "brief", "draft", "-o", "json"))
+    assert (inputs["inputs"], inputs["same"]) == ({"news": {"topic": "tides"}}, True)
+    assert "no such topic" in inputs["tail"]
+    names = "jsonpath={.nodes[*].attempts[*].segments[*].name}"
+    parts = set(dana.reads("trace", "brief", "-o", names).split())
+    # Kubernetes counts whole seconds, so some have no length.
+    assert parts
+    assert parts <= {"queue", "scheduling", "pull", "startup", "work"}
+    assert "n0 --> n1" in gail.reads("graph", "brief")
+    page = dana.reads("trace", "brief", "-o", "html")
+    assert page.startswith("<!doctype html>")
+    assert "no such topic: tides" in page
+    assert "no such topic: tides" in dana.reads("logs", "brief", "draft", "-f")
+
+
+def run_again(people: dict[str, Person], repaired: Path) -> None:
+    """S390: the operator does what was shown."""
+    dana, gail = people["dana"], people["gail"]
+    argv = ("rerun", "brief", "-f", str(repaired))
+    shown = json.loads(gail.reads(*argv, "--dry-run", "-o", "json"))
+    actions = {node["path"]: node["action"] for node in shown["nodes"]}
+    assert actions == {"fetch": "keep", "draft": "run", "review": "run", "publish": "run"}
+    assert "round 2 of brief has started" in dana.reads(*argv)
+    begun = json.loads(gail.reads("get", "brief", "-o", "json"))["nodes"]
+    assert {node["path"]: node.get("disposition") for node in begun} == {
+        node["path"]: node.get("disposition") for node in shown["nodes"]
+    }
+
+
+def answer(space: Space, people: dict[str, Person]) -> None:
+    """Only who is named can answer, after what follows was shown."""
+    bert, gail = people["bert"], people["gail"]
+    name = until(
+        lambda: bert.reads("approvals", "-o", "jsonpath={.items[0].name}"),
+        within=60,
+        what="the question is open",
+    )
+    assert f"waypost approve {name}" in gail.reads("get", "brief")
+    denied = people["dana"].types("approve", name, "--yes")
+    assert denied.code == 4, denied
+    assert "after a yes these nodes can run" in denied.out
+    assert f"is Approved by {account(space, 'bert')}" in bert.reads("approve", name, "--yes")
+    until(
+        lambda: gail.reads("list", "-o", "jsonpath={.items[*].phase}") == "Succeeded",
+        within=60,
+        what="the run has succeeded",
+    )
+
+
+def clean_up(space: Space, people: dict[str, Person], repaired: Path) -> None:
+    """Compare with another run, and delete both."""
+    dana, gail = people["dana"], people["gail"]
+    again = dana.reads("run", str(repaired), "--name", "second", "-o", "name")
+    assert again == "agentworkflow.waypost.dev/second\n"
+    assert "definition: no difference" in gail.reads("diff", "brief", "second")
+    dana.reads("cancel", "second")
+    assert '"result": "ok"' in dana.types("doctor", "-o", "json").out
+    until(
+        lambda: (space.get("agentworkflows", "second") or {})["status"].get("finishedAt"),
+        within=60,
+        what="the second run has ended",
+    )
+    refused = gail.types("cleanup", "--older-than", "1s", "--yes")
+    assert refused.code in (0, 4), refused
+    assert "brief" in gail.reads("list", "-o", "name"), "nothing was deleted"
+    until(
+        lambda: (
+            dana.types("cleanup", "--older-than", "1s", "--yes").code == 0
+            and space.all("agentworkflows") == []
+        ),
+        within=20,
+        what="both runs are deleted",
+    )
