@@ -25,6 +25,7 @@ class Reason(StrEnum):
     LAUNCH_REJECTED = "LaunchRejected"
     POD_REJECTED = "PodRejected"
     NOT_PERMITTED = "NotPermitted"
+    ISOLATION_UNVERIFIED = "IsolationUnverified"
     STOP_REJECTED = "StopRejected"
     RESULT_LOST = "ResultLost"
     RECORD_REJECTED = "RecordRejected"

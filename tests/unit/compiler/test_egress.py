@@ -75,6 +75,9 @@ def test_egress_that_is_accepted(node: JsonObject) -> None:
         ),
         pytest.param(python("a", isolation=allowing()), "allows nothing", id="empty-list"),
         pytest.param(
+            python("a", isolation={"verify": "Required"}), "verify: is only used", id="verify-what"
+        ),
+        pytest.param(
             python("a", isolation={"egress": "None", "allow": {"dns": True}}),
             "only used with egress: AllowList",
             id="list-without-its-mode",

@@ -9,6 +9,7 @@ from waypost.api import meta
 from waypost.kube.egress.policy import EgressSettings
 from waypost.kube.manifests.pod import PodSettings
 from waypost.ports.cluster import Kind, Obj, QuotaExceeded, Rejected
+from waypost.protocol.isolation import PROBE
 
 from tests.support.builders import container, python, spec
 from tests.support.harness import NAMESPACE, Call, World, gives
@@ -250,3 +251,52 @@ async def test_policies_of_others_stay() -> None:
         await world.user.create(Kind.NETWORK_POLICY, namespace=NAMESPACE, body=body)
         await world.quiet(3000)
         assert [policy["metadata"]["name"] for policy in policies(world)] == ["theirs"]
+
+
+def probes(world: World) -> list[Obj]:
+    [job] = world.all(Kind.JOB)
+    found: list[Obj] = job["spec"]["template"]["spec"].get("initContainers", [])
+    return [one for one in found if one["name"] == PROBE]
+
+
+@pytest.mark.parametrize(
+    ("egress", "verify", "fails", "reaches"),
+    [
+        pytest.param("None", {}, "169.254.169.254:80,10.96.0.7:8081", "", id="none"),
+        pytest.param(
+            "Gateway",
+            {"verify": "Required"},
+            "169.254.169.254:80,10.96.0.7:8081",
+            "10.96.0.7:8080",
+            id="gateway",
+        ),
+        pytest.param("None", {"verify": "Off"}, None, None, id="off"),
+        pytest.param("Inherit", {}, None, None, id="nothing-to-verify"),
+    ],
+)
+@virtual
+async def test_what_the_probe_looks_at(
+    egress: str, verify: Obj, fails: str | None, reaches: str | None
+) -> None:
+    """S387"""
+    async with World(script={"a": [gives(1)]}) as world:
+        world.start(pods=PODS)
+        await world.submit(spec(python("a", isolation={"egress": egress, **verify})))
+        assert (await world.finished())["phase"] == "Succeeded"
+        found = [{one["name"]: one["value"] for one in probe["env"]} for probe in probes(world)]
+        expected = {"WAYPOST_MUST_FAIL": fails, "WAYPOST_MUST_REACH": reaches}
+        assert found == ([] if fails is None else [expected])
+
+
+@virtual
+async def test_the_probe_is_the_first_init_container() -> None:
+    """S387: what unpacks artifacts, and the sidecar for large outputs, come after it."""
+    node = {"name": "a", "container": {"image": "work:1", "largeOutput": True}}
+    async with World(script={"a": [gives(1)]}) as world:
+        world.start(pods=PODS)
+        await world.submit(spec({**node, "isolation": {"egress": "Gateway"}}))
+        await world.until(lambda: bool(world.all(Kind.JOB)), "the Job")
+        [job] = world.all(Kind.JOB)
+        inits = job["spec"]["template"]["spec"]["initContainers"]
+        assert inits[0]["name"] == PROBE
+        assert len(inits) == 2

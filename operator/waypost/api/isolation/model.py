@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 from pydantic import Field, StringConstraints
 
 from waypost.api.base import JsonObject, Model, keyed_by
-from waypost.api.isolation.egress import Allow, Egress
+from waypost.api.isolation.egress import Allow, Egress, Verify
 from waypost.api.pod import Quantity
 
 MOST_VOLUMES: Final = 16
@@ -110,6 +110,11 @@ class Isolation(Model):
         "network plugin of the cluster has to enforce NetworkPolicies.",
     )
     allow: Allow | None = Field(default=None, description=Allow.__doc__)
+    verify: Verify | None = Field(
+        default=None,
+        description="Required (default): the program starts only once a probe in the pod has seen "
+        "that its limited egress holds. Off: without this probe.",
+    )
     volumes: list[Volume] | None = Field(
         default=None,
         max_length=MOST_VOLUMES,

@@ -23,6 +23,7 @@ from waypost.kube.facts.pods import (
 from waypost.kube.kinds.table import KINDS
 from waypost.kube.payloads import RecordFact
 from waypost.protocol import ijson, schema
+from waypost.protocol.isolation import PROBE
 from waypost.protocol.reasons import Reason
 from waypost.protocol.record import (
     Attempt,
@@ -272,7 +273,9 @@ def _without_record(
     if pod.terminated_reason in START_FAILED:
         return replace(_exit_code(pod, log), started=False, exit_code=None)
     if pod.init is not None and pod.init.reason == "Failed":
-        return Failed(Reason.POD_REJECTED, pod.init.text, "", started=False)
+        unverified = pod.init.name == PROBE
+        reason = Reason.ISOLATION_UNVERIFIED if unverified else Reason.POD_REJECTED
+        return Failed(reason, pod.init.text, "", started=False)
     if not started:
         text = pod.pod_message or "the pod was deleted before its container started"
         return Failed(Reason.DISRUPTED, text, "", started=False)

@@ -19,7 +19,14 @@ MAX_PROVIDER_RETRIES: Final = 5  # of requests that a provider retry_after to re
 _LONGEST_WAIT: Final = 3600.0  # seconds; an upper limit on the Retry-After of a provider
 
 USER_REASONS: Final = frozenset(Reason(name) for name in get_args(RetriedReason))
-_LAUNCH_REASONS: Final = frozenset({Reason.UNSCHEDULABLE, Reason.IMAGE_PULL, Reason.POD_REJECTED})
+_LAUNCH_REASONS: Final = frozenset(
+    {
+        Reason.UNSCHEDULABLE,
+        Reason.IMAGE_PULL,
+        Reason.POD_REJECTED,
+        Reason.ISOLATION_UNVERIFIED,
+    }
+)
 _CLUSTER_REASONS: Final = frozenset({Reason.DISRUPTED, Reason.NODE_LOST, Reason.SLOT_TAKEN})
 # After these it is unknown whether a node with `effect: once` has taken effect.
 _UNKNOWN: Final = _CLUSTER_REASONS | {Reason.RESULT_LOST}

@@ -9,6 +9,7 @@ from waypost.compiler.node_settings import isolation_of
 from waypost.engine.state.inputs import Invalid
 from waypost.engine.state.transition import Transition
 from waypost.kube.egress.policy import destination_problem, is_limited, label_job, policy_of
+from waypost.kube.egress.probe import add_probe
 from waypost.kube.manifests.pod import PodSettings
 
 
@@ -37,10 +38,20 @@ def settings_of(transition: Transition, node: Node) -> PodSettings | Invalid:
 
 
 def limited(transition: Transition, node: Node, job: JsonObject) -> JsonObject | None:
-    """The policy of a Job's pod, which it now selects; None if nothing limits its egress."""
+    """The policy of a Job's pod, which it now selects; None if nothing limits its egress. The pod
+    also gets the probe that waits until the policy holds (S387)."""
     isolation = isolation_of(transition.spec, node)
     if not is_limited(isolation):
         return None
     policy = policy_of(isolation, transition.owner.namespace, transition.settings.egress)
     label_job(job, policy)
+    settings = transition.settings
+    if isolation.verify != "Off":
+        add_probe(
+            job["spec"]["template"]["spec"],
+            settings.egress,
+            gateway=isolation.egress != "None" and settings.gateway_url is not None,
+            image=settings.runner_image,
+            pull_policy=settings.image_pull_policy,
+        )
     return policy

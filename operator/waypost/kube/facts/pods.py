@@ -53,6 +53,7 @@ class InitFact:
     reason: str  # Failed, Running, or the kubelet's reason for which it waits
     text: str  # for people
     ended_at: datetime | None = None  # when it failed
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -252,7 +253,8 @@ def _init_state(status: dict[str, Any], *, is_sidecar: bool) -> InitFact | None:
     about = f"init container {text(status, 'name')}"
     ended, waiting = section(state, "terminated"), section(state, "waiting")
     if ended and ended.get("exitCode") != 0 and text(ended, "reason") != CONTAINER_STATUS_UNKNOWN:
-        return InitFact("Failed", f"{about} {_failure(ended)}", moment(ended, "finishedAt"))
+        text_, at = f"{about} {_failure(ended)}", moment(ended, "finishedAt")
+        return InitFact("Failed", text_, at, text(status, "name"))
     if waiting and text(waiting, "reason") not in _CREATING:
         message = f"{text(waiting, 'reason')}: {text(waiting, 'message')}".removesuffix(": ")
         before = f"; it {_failure(last)}" if last else ""

@@ -7,6 +7,7 @@ import pytest
 from waypost.engine.attempts.judge import judge_pod, needs_log, never_started
 from waypost.engine.state.outcome import Failed, Succeeded
 from waypost.kube.facts.pods import InitFact, PodFact, trouble_of
+from waypost.protocol.isolation import PROBE
 
 from tests.support.builders import (
     NOW,
@@ -274,6 +275,16 @@ FOREIGN = [
             init=InitFact("Failed", "init container vault failed with exit code 7: no token"),
         ),
         "PodRejected",
+        "nothing of the node has run",
+    ),
+    row(
+        "S387-probe-failed",
+        pod(
+            phase="Failed",
+            waiting_reason="PodInitializing",
+            init=InitFact("Failed", "init container isolation-probe failed", name=PROBE),
+        ),
+        "IsolationUnverified",
         "nothing of the node has run",
     ),
     row("E2-137-deleted", exited(code=137, deleting=True), "Disrupted", "the grace ran out"),

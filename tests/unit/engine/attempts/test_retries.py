@@ -45,6 +45,7 @@ OWN = {
     "Unschedulable": RetryClass.LAUNCH,
     "ImagePull": RetryClass.LAUNCH,
     "PodRejected": RetryClass.LAUNCH,
+    "IsolationUnverified": RetryClass.LAUNCH,
 }
 USERS = {
     "NodeError",

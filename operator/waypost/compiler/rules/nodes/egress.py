@@ -26,6 +26,8 @@ def egress_problems(spec: AgentWorkflowSpec) -> Iterator[Problem]:
         if node.isolation is not None:
             yield from _fields(place, node.isolation)
         given = merged(base, node.isolation)
+        if node.isolation and node.isolation.verify and given.egress in (None, "Inherit"):
+            yield Problem(f"{place}.verify", "is only used with an egress other than Inherit")
         yield from _of_kind(f"{place}.egress", node, given)
 
 

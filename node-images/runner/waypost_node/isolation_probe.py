@@ -1,0 +1,123 @@
+"""The program of the init container that waits until the network policy of its pod holds.
+
+It ends with exit code 0 when the pod reaches what it must reach, and then twice nothing that its
+policy must block; with 1 and a message if that has not happened in time. Then the node is never
+started.
+"""
+
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final
+
+from waypost.protocol.isolation import MUST_FAIL, MUST_REACH, PATIENCE
+
+MESSAGE_FILE: Final = "/dev/termination-log"
+_CONNECT: Final = 1.0  # seconds for a connection: policies drop packets, so most take all of it
+_PAUSE: Final = 0.2  # seconds between two looks
+
+Target = tuple[str, int]
+Connects = Callable[[Target], bool]
+
+
+def main() -> int:
+    """Wait until the isolation holds; returns the exit code."""
+    blocked, needed = _targets(os.environ)
+    problem = wait_for_isolation(blocked, needed)
+    if problem:
+        print(problem, file=sys.stderr)
+        with Path(os.environ.get("WAYPOST_MESSAGE", MESSAGE_FILE)).open("wb") as file:
+            file.write(problem.encode()[:2048])  # in place: it is a bind mount
+        return 1
+    return 0
+
+
+def wait_for_isolation(
+    blocked: Sequence[Target],
+    needed: Sequence[Target],
+    *,
+    connects: Connects | None = None,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> str:
+    """Wait until no connection to `blocked` succeeds.
+
+    Args:
+        blocked: What the policy must block.
+        needed: What it must allow: an address that does not answer yet proves nothing.
+        connects: Whether a connection succeeds.
+        clock: Seconds.
+        sleep: Waits.
+
+    Returns:
+        Why the isolation is not verified after 30 seconds; "" once it is.
+    """
+    look = _Look(connects or _connects)
+    until = clock() + PATIENCE
+    failures = 0
+    while True:
+        missing = [target for target in needed if target not in look.reached(needed)]
+        reached = [] if missing else look.reached(blocked)
+        failures = 0 if missing or reached else failures + 1
+        if failures == 2:
+            return ""
+        if clock() >= until:
+            return _problem(missing, reached)
+        sleep(_PAUSE)
+
+
+class _Look:
+    def __init__(self, connects: Connects) -> None:
+        self._connects = connects
+
+    def reached(self, targets: Sequence[Target]) -> list[Target]:
+        """Those that connect, tried at the same time."""
+        if not targets:
+            return []
+        with ThreadPoolExecutor(len(targets)) as pool:
+            found = list(pool.map(self._connects, targets))
+        return [target for target, connected in zip(targets, found, strict=True) if connected]
+
+
+def _connects(target: Target) -> bool:
+    try:
+        socket.create_connection(target, timeout=_CONNECT).close()
+    except OSError:
+        return False
+    return True
+
+
+def _problem(missing: Sequence[Target], reached: Sequence[Target]) -> str:
+    if missing:
+        return f"the pod does not reach {_shown(missing)}, which its NetworkPolicy allows"
+    if not reached:
+        return "the isolation was not stable within 30 seconds"
+    return (
+        f"the pod reaches {_shown(reached)}, which its NetworkPolicy must block: the network "
+        "plugin does not enforce NetworkPolicies, or another NetworkPolicy allows it"
+    )
+
+
+def _shown(targets: Sequence[Target]) -> str:
+    return ", ".join(f"{host}:{port}" for host, port in targets)
+
+
+def _targets(environment: Mapping[str, str]) -> tuple[list[Target], list[Target]]:
+    blocked = _parsed(environment.get(MUST_FAIL, ""))
+    api_server = environment.get("KUBERNETES_SERVICE_HOST")  # set by the kubelet
+    if api_server:
+        blocked.append((api_server, int(environment.get("KUBERNETES_SERVICE_PORT", "443"))))
+    return blocked, _parsed(environment.get(MUST_REACH, ""))
+
+
+def _parsed(text: str) -> list[Target]:
+    parts = [one.rpartition(":") for one in text.split(",") if one]
+    return [(host.strip("[]"), int(port)) for host, _, port in parts]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
