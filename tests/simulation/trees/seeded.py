@@ -213,7 +213,7 @@ def _an_item_that_failed_starts_another_child(patch: pytest.MonkeyPatch) -> None
     patch.setattr(begin, "_continued", lambda *how: {})
 
 
-@bug("I7", "T11", "VW3", focus=_fails_in_maps)
+@bug("VW1", "VW2", "VW3", "T11", focus=_fails_in_maps)
 def _the_text_of_an_item_forgets_the_round(patch: pytest.MonkeyPatch) -> None:
     shown = child_items.child_text
 
