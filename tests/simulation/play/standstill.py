@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from waypost.kube.objects import items
+from waypost.ports.cluster import Obj
 
+from tests.fakes.nodes.programs import node_of
 from tests.simulation.scenario.plan import Trouble
-from tests.simulation.watching.evidence import FINAL
+from tests.simulation.watching.evidence import FINAL, AttemptStory
 
 if TYPE_CHECKING:
     from tests.simulation.play.stage import Stage
@@ -70,11 +72,7 @@ def _silent(stage: "Stage", since: float) -> Iterator[tuple[str, str]]:
         if entry.get("reason") or max(since, seen.ended.get(path, 0.0)) > due:
             continue
         if entry["phase"] == "Running":
-            number = entry.get("attempt", 1)
-            pods = seen.pods_of(path, number)
-            ends = [pod.over_at for pod in pods if pod.over_at is not None]
-            recorded = seen.attempts[path, number].recorded_at
-            if len(ends) == len(pods) and max((recorded, *ends)) < due:
+            if any(_stands_still(stage, story, due) for story in _open(stage, path, entry)):
                 yield "said", f"{path} has stood still for a minute, and says nothing"
         elif entry["phase"] == "Waiting" and stage.scenario.by_name[path].kind == "approval":
             asked = [gate for gate in seen.gates.values() if gate.path == path]
@@ -85,6 +83,22 @@ def _silent(stage: "Stage", since: float) -> Iterator[tuple[str, str]]:
     messages = [c.get("message") for c in conditions if c.get("type") == "Reconciling"]
     if troubled and not any(messages):
         yield "said", f"the run says nothing of {troubled[0]}"
+
+
+def _open(stage: "Stage", path: str, entry: Obj) -> list[AttemptStory]:
+    """The attempts of a node, or of the items of a map, that have not ended."""
+    seen, number = stage.seen, entry.get("attempt", 1)
+    if not stage.scenario.by_name[path].is_map:
+        return [seen.attempts[path, number]]
+    stories = [s for (name, _), s in seen.attempts.items() if node_of(name) == path]
+    return [story for story in stories if story.finished_at is None]
+
+
+def _stands_still(stage: "Stage", story: AttemptStory, due: float) -> bool:
+    """Whether an attempt has no program that runs, and had none a minute ago."""
+    pods = stage.seen.pods_of(story.path, story.number)
+    ends = [pod.over_at for pod in pods if pod.over_at is not None]
+    return len(ends) == len(pods) and max((story.recorded_at, *ends)) < due
 
 
 def _unstopped(stage: "Stage", since: float) -> Iterator[tuple[str, str]]:
