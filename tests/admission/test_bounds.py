@@ -79,7 +79,7 @@ JOBS = [
         id="capabilities",
     ),
     pytest.param(volume(hostPath={"path": "/"}), "only Jobs with volumes", id="host-path"),
-    pytest.param(volume(nfs={"path": "/"}), "only Jobs with volumes", id="nfs"),
+    pytest.param(volume(nfs={"server": "s", "path": "/"}), "only Jobs with volumes", id="nfs"),
     pytest.param(volume(secret={"secretName": "s"}), "", id="secret-volume"),
     pytest.param(volume(persistentVolumeClaim={"claimName": "c"}), "", id="claim"),
     pytest.param(volume(csi={"driver": "d.example"}), "", id="csi"),
