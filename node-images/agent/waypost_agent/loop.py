@@ -25,6 +25,7 @@ from waypost.protocol.request import Request
 from waypost.protocol.text import printable, shorten
 from waypost.protocol.work import Usage, WorkFailed, WorkResult
 from waypost_node import endpoint_access
+from waypost_node.sigterm import woken_by_signals
 
 from waypost_agent import Stop, agent_request
 from waypost_agent.agent_request import (
@@ -132,7 +133,8 @@ class _Loop:
 
         stop(end)
         try:
-            return await conversation
+            with woken_by_signals(loop):
+                return await conversation
         except asyncio.CancelledError:
             if not conversation.cancelled():
                 raise

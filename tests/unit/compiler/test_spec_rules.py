@@ -137,7 +137,8 @@ TABLE = [
         "repeated-wait",
         spec(wait("a", repeat=LOOP)),
         "nodes.a.repeat",
-        "cannot be used with wait, only with agent, container, http, python; set repeat.pause",
+        "cannot be used with wait, only with agent, container, http, python, workflow; "
+        "set repeat.pause",
     ),
     bad(
         "repeated-approval",

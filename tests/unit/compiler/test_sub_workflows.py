@@ -23,12 +23,6 @@ DONE: JsonObject = {"type": "object", "properties": {"done": {"type": "boolean"}
             id="S433-until-has-the-type-of-the-outputs",
         ),
         pytest.param(
-            spec({**CALL, "forEach": {"items": "${[1]}"}}),
-            "nodes.call.forEach",
-            "cannot be used with workflow",
-            id="S201-forEach",
-        ),
-        pytest.param(
             spec({**CALL, "workflow": {"templateRef": {"name": "${inputs.x}"}}}),
             "nodes[0].workflow.templateRef.name",
             "expected a text that matches",

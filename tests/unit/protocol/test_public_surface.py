@@ -62,6 +62,7 @@ NODE = {
         *("content_of", "headers_of", "pause_after"),
     },
     "waypost_node.probe": {"run"},
+    "waypost_node.sigterm": {"woken_by_signals"},
     "waypost_node.redaction": {"public"},
     "waypost_node.user_code": {"jsonable"},
 }
