@@ -180,10 +180,19 @@ class AttemptsJudge(ProgramsJudge):
 
     def _was_done(self, pod: PodStory) -> bool:
         """Whether its program may have ended before it was asked to."""
-        asked = (pod.deleting_at or float("inf")) + _SLACK
+        asked = self._asked_at(pod) + _SLACK
         return any(
             (r.ended_at or asked) < asked for r in self._ledger.executions if r.pod_uid == pod.uid
         )
+
+    def _asked_at(self, pod: PodStory) -> float:
+        """When its machine knows that the pod is deleted: a lost machine, when it comes back."""
+        at = pod.deleting_at or float("inf")
+        for trouble in self._scenario.troubles:
+            back = trouble.at + trouble.seconds
+            if trouble.kind == "lose" and trouble.choice == pod.machine and trouble.at <= at < back:
+                return back
+        return at
 
     def _stops(self, node: Node, story: AttemptStory, pod: PodStory) -> set[str]:
         """The reasons for which it may have been stopped, and was."""
