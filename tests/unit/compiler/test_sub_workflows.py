@@ -23,6 +23,18 @@ DONE: JsonObject = {"type": "object", "properties": {"done": {"type": "boolean"}
             id="S433-until-has-the-type-of-the-outputs",
         ),
         pytest.param(
+            spec({**CALL, "isolation": {"tmp": "1Mi"}}),
+            "nodes.call.isolation",
+            "is only for nodes with a pod",
+            id="S201-isolation",
+        ),
+        pytest.param(
+            spec(CALL, python("quick"), {"name": "best", "first": {"of": ["call", "quick"]}}),
+            "nodes.best.first.of",
+            "call is a workflow node, which cannot be stopped as a candidate yet",
+            id="S201-candidate",
+        ),
+        pytest.param(
             spec({**CALL, "workflow": {"templateRef": {"name": "${inputs.x}"}}}),
             "nodes[0].workflow.templateRef.name",
             "expected a text that matches",
