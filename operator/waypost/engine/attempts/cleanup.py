@@ -59,10 +59,7 @@ def stop_sidecars(transition: Transition) -> list[StopAttempt]:
     alone = (
         pod
         for pod in transition.observed.pods
-        if pod.lives_on
-        and not pod.deleting
-        and transition.has_closed(pod)
-        and not _is_beside_its_job(transition, pod)
+        if pod.lives_on and not pod.deleting and transition.has_closed(pod)
     )
     for pod in made_by_jobs(transition, alone):
         due = (pod.finished_at or transition.now) + _SIDECARS_ALONE

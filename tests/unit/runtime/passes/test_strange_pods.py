@@ -129,6 +129,21 @@ async def test_s66_a_sidecar_does_not_outlive_its_node() -> None:
 
 
 @virtual
+async def test_s66_a_sidecar_does_not_outlive_a_node_whose_job_was_orphaned() -> None:
+    """The operator lists no Jobs: it still knows one that a person has deleted."""
+    async with World() as world:
+        world.work.inject(lambda job: [{"name": "proxy", "image": "proxy:1"}])
+        world.work.program = gives(1, seconds=20)
+        world.start()
+        await world.submit(spec(python("a")))
+        await world.until(lambda: bool(world.ledger.executions), "it runs", within=30)
+        job = world.all(Kind.JOB)[0]["metadata"]["name"]
+        await world.delete(Kind.JOB, job, propagation="Orphan")
+        assert (await world.finished(within=60))["phase"] == "Succeeded"
+        await world.until(lambda: not world.all(Kind.POD), "the pod is gone", within=60)
+
+
+@virtual
 async def test_a_sidecar_is_stopped_once_though_the_watch_is_silent() -> None:
     async with World() as world:
         world.work.inject(lambda job: [{"name": "proxy", "image": "proxy:1"}])
