@@ -1,7 +1,7 @@
 """Options shared by several commands; they have the same meaning as in kubectl."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -43,13 +43,12 @@ Approval = Annotated[
 Everywhere = Annotated[bool, typer.Option("--all-namespaces", "-A", help="In all namespaces.")]
 Selector = Annotated[str, typer.Option("--selector", "-l", help="Label selector, as in kubectl.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
-Output = Annotated[
-    str,
-    typer.Option(
-        "--output", "-o", metavar="FORMAT", help="text, json, yaml, name or jsonpath=TEMPLATE."
-    ),
-]
-Document = Annotated[
-    str,
-    typer.Option("--output", "-o", metavar="FORMAT", help="text, json, yaml or jsonpath=TEMPLATE."),
-]
+
+
+def output_of(forms: str) -> Any:
+    """The option --output of a command that has these forms."""
+    return typer.Option("--output", "-o", metavar="FORMAT", help=forms)
+
+
+Output = Annotated[str, output_of("text, json, yaml, name or jsonpath=TEMPLATE.")]
+Document = Annotated[str, output_of("text, json, yaml or jsonpath=TEMPLATE.")]

@@ -16,7 +16,6 @@ from tests.simulation.focused.playing import played
 from tests.simulation.focused.troubles import Trouble
 from tests.simulation.watching.evidence import Violation
 from tests.support.harness import World
-from tests.support.line import Call
 
 PODS: Final = PodSettings(
     runner_image="runner:test",
@@ -95,7 +94,8 @@ class _Play:
                 await troubles.kill(self.world, self._start, trouble.seconds)
             case "freeze" | "freeze_acting":
                 if trouble.kind == "freeze_acting":
-                    await self._until_it_acts(trouble)
+                    verb, kind = _REQUESTS[1 + trouble.number % 3]
+                    await troubles.until_requested(self.world, verb, kind, within=3 * SWEEP)
                 seconds, rest = trouble.seconds, trouble.number
                 await troubles.freeze(self.world, self._start, seconds, rest=rest)
             case "lost":
@@ -110,24 +110,6 @@ class _Play:
                     self.watcher.excuse(policy)
                     name = policy["metadata"]["name"]
                     await self.world.delete(Kind.NETWORK_POLICY, name)
-
-    async def _until_it_acts(self, trouble: Trouble) -> None:
-        """Until the operator is about to create or delete a policy, or to create a Job."""
-        operator = self.world.operators[-1]
-        wanted = _REQUESTS[1 + trouble.number % 3]
-        acting = asyncio.Event()
-
-        async def intercept(call: Call, send: Any) -> Any:
-            if (call.verb, call.kind) == wanted and not acting.is_set():
-                acting.set()
-                await asyncio.sleep(0.05)  # the freeze falls here
-            return await send()
-
-        operator.line.intercept = intercept
-        try:
-            await asyncio.wait_for(acting.wait(), 3 * SWEEP)
-        except TimeoutError:
-            return
 
 
 def play(planned: Plan) -> list[Violation]:

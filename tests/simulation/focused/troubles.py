@@ -4,10 +4,12 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from waypost.ports.cluster import ClusterError, Kind, Unavailable
 
 from tests.support.harness import World
+from tests.support.line import Call
 
 Start = Callable[[], object]
 
@@ -80,6 +82,27 @@ async def freeze(
     operator.thaw()
     await asyncio.sleep(rest)
     operator.die()
+
+
+async def until_requested(world: World, verb: str, kind: Kind, *, within: float) -> None:
+    """Until the newest operator is about to send such a request, or `within` seconds have passed.
+
+    The request waits for a moment, so that what follows happens before it.
+    """
+    operator = world.operators[-1]
+    acting = asyncio.Event()
+
+    async def intercept(call: Call, send: Any) -> Any:
+        if (call.verb, call.kind) == (verb, kind) and not acting.is_set():
+            acting.set()
+            await asyncio.sleep(0.05)
+        return await send()
+
+    operator.line.intercept = intercept
+    try:
+        await asyncio.wait_for(acting.wait(), within)
+    except TimeoutError:
+        return
 
 
 def lose_requests(world: World, trouble: Trouble, *requests: tuple[str, Kind]) -> None:

@@ -14,7 +14,6 @@ from tests.simulation.slots.plan import Plan, Run, Step, body
 from tests.simulation.slots.watcher import LEAK, Watcher
 from tests.simulation.watching.evidence import Violation
 from tests.support.harness import World
-from tests.support.line import Call
 
 _TROUBLED: Final = 60.0
 _TO_END: Final = 1800.0
@@ -115,7 +114,8 @@ class _Play:
                 await troubles.kill(self.world, self._start, trouble.seconds)
             case "freeze" | "freeze_acting":
                 if trouble.kind == "freeze_acting":
-                    await self._until_it_acts(trouble)
+                    kind = Kind.LEASE if trouble.number % 2 else Kind.JOB
+                    await troubles.until_requested(self.world, "create", kind, within=20)
                 seconds, rest = trouble.seconds, trouble.number
                 await troubles.freeze(self.world, self._start, seconds, rest=rest)
             case "lost":
@@ -132,24 +132,6 @@ class _Play:
                     await self.world.delete(Kind.LEASE, name)
             case _:
                 await self._to_a_run(trouble)
-
-    async def _until_it_acts(self, trouble: Trouble) -> None:
-        """Until the operator has written a status and is about to create a slot or a Job."""
-        operator = self.world.operators[-1]
-        kind = Kind.LEASE if trouble.number % 2 else Kind.JOB
-        acting = asyncio.Event()
-
-        async def intercept(call: Call, send: Any) -> Any:
-            if call.verb == "create" and call.kind is kind and not acting.is_set():
-                acting.set()
-                await asyncio.sleep(0.05)  # the freeze falls here
-            return await send()
-
-        operator.line.intercept = intercept
-        try:
-            await asyncio.wait_for(acting.wait(), 20)
-        except TimeoutError:
-            return
 
     async def _to_a_run(self, trouble: Trouble) -> None:
         names = [run["metadata"]["name"] for run in self.world.all(Kind.AGENT_WORKFLOW)]

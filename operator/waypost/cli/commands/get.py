@@ -14,13 +14,7 @@ def get(
     run: options.Run,
     namespace: options.Namespace = None,
     output: Annotated[
-        str,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FORMAT",
-            help="table, wide, json, yaml, name or jsonpath=TEMPLATE.",
-        ),
+        str, options.output_of("table, wide, json, yaml, name or jsonpath=TEMPLATE.")
     ] = "table",
     context: options.Context = None,
     kubeconfig: options.Kubeconfig = None,

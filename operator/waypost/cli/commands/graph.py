@@ -14,13 +14,7 @@ def graph(
     run: options.Run,
     namespace: options.Namespace = None,
     output: Annotated[
-        str,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FORMAT",
-            help="mermaid, dot, json, yaml or jsonpath=TEMPLATE.",
-        ),
+        str, options.output_of("mermaid, dot, json, yaml or jsonpath=TEMPLATE.")
     ] = "mermaid",
     context: options.Context = None,
     kubeconfig: options.Kubeconfig = None,

@@ -39,13 +39,7 @@ def list_runs(
         str, typer.Option("--continue", help="Where an earlier list with --limit ended.")
     ] = "",
     output: Annotated[
-        str,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FORMAT",
-            help="text, wide, json, yaml, name or jsonpath=TEMPLATE.",
-        ),
+        str, options.output_of("text, wide, json, yaml, name or jsonpath=TEMPLATE.")
     ] = "text",
     context: options.Context = None,
     kubeconfig: options.Kubeconfig = None,

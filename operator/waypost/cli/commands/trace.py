@@ -1,14 +1,10 @@
 """`waypost trace`: what happened in a run, down to each model and tool call."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from waypost.cli import options
-
-if TYPE_CHECKING:
-    from waypost.cli.connection.cluster import Target
-    from waypost.views.documents import RunGraph
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -18,13 +14,7 @@ def trace(
     run: options.Run,
     namespace: options.Namespace = None,
     output: Annotated[
-        str,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FORMAT",
-            help="text, html, mermaid, dot, json, yaml or jsonpath=TEMPLATE.",
-        ),
+        str, options.output_of("text, html, mermaid, dot, json, yaml or jsonpath=TEMPLATE.")
     ] = "text",
     context: options.Context = None,
     kubeconfig: options.Kubeconfig = None,
@@ -42,10 +32,11 @@ def trace(
     form = form_of(output, own=("text", "html", "mermaid", "dot"), named=False)
     target = Target(kubeconfig, context, namespace)
     if form.kind in ("mermaid", "dot"):
+        from waypost.cli.report.load_graph import load_graph
         from waypost.views.graph import dot, mermaid
 
         draw = mermaid if form.kind == "mermaid" else dot
-        typer.echo(draw(_graph(target, run)), nl=False)
+        typer.echo(draw(load_graph(target, run)), nl=False)
         return
     if form.kind == "html":
         from waypost.cli.report.load_graph import load_page
@@ -60,9 +51,3 @@ def trace(
     render.show(out, render.tree(found))
     for line in render.details(found):
         render.show(out, line)
-
-
-def _graph(target: "Target", name: str) -> "RunGraph":
-    from waypost.cli.report.load_graph import load_graph
-
-    return load_graph(target, name)

@@ -25,17 +25,22 @@ async def replace_record(world: World, name: str, value: Any) -> None:
     await world.user.create(Kind.NODE_RECORD, namespace=kept["namespace"], body=body)
 
 
+async def finish_with_record_of_a(world: World, value: Any) -> None:
+    """The run ends after the record of its first node was replaced by one that holds `value`."""
+    world.start()
+    gap = wait("gap", duration="30s", dependsOn=["a"])
+    await world.submit(spec(python("a"), gap, python("b", **READ)))
+    await world.until(lambda: "outputRecord" in world.node("a"), "a is stored")
+    await replace_record(world, world.node("a")["outputRecord"], value)
+    world.operators[-1].die()
+    world.start()
+    await world.finished()
+
+
 @virtual
 async def test_s378_another_payload_in_the_place_of_a_result_is_not_read() -> None:
     async with World(script={"a": [gives(LARGE)], "b": [gives(1)]}) as world:
-        world.start()
-        gap = wait("gap", duration="30s", dependsOn=["a"])
-        await world.submit(spec(python("a"), gap, python("b", **READ)))
-        await world.until(lambda: "outputRecord" in world.node("a"), "a is stored")
-        await replace_record(world, world.node("a")["outputRecord"], FORGED)
-        world.operators[-1].die()
-        world.start()
-        await world.finished()
+        await finish_with_record_of_a(world, FORGED)
         assert (world.node("b")["phase"], world.node("b")["reason"]) == ("Failed", "ResultLost")
         assert "does not hold the result that was recorded" in world.node("b")["message"]
         assert [entry.path for entry in world.ledger.executions] == ["a"]
@@ -45,12 +50,5 @@ async def test_s378_another_payload_in_the_place_of_a_result_is_not_read() -> No
 async def test_s378_the_same_payload_is_read() -> None:
     """A backup that is restored has other uids, and the same results."""
     async with World(script={"a": [gives(LARGE)], "b": [gives(1)]}) as world:
-        world.start()
-        gap = wait("gap", duration="30s", dependsOn=["a"])
-        await world.submit(spec(python("a"), gap, python("b", **READ)))
-        await world.until(lambda: "outputRecord" in world.node("a"), "a is stored")
-        await replace_record(world, world.node("a")["outputRecord"], LARGE)
-        world.operators[-1].die()
-        world.start()
-        await world.finished()
+        await finish_with_record_of_a(world, LARGE)
         assert world.node("b")["phase"] == "Succeeded"
