@@ -34,10 +34,10 @@ def test_bad_settings_exit_with_2(
     monkeypatch.setenv("WAYPOST_WORKERS", "0")
     monkeypatch.setenv("WAYPOST_HTTP_PORT", "99999")
     assert main([command]) == Exit.USAGE
-    told = capsys.readouterr().err
-    assert told.count("\n") == (2 if command == "run" else 1), "the old name is deprecated"
-    assert "WAYPOST_WORKERS" in told
-    assert "WAYPOST_HTTP_PORT" in told
+    printed = capsys.readouterr().err
+    assert printed.count("\n") == (2 if command == "run" else 1), "the old name is deprecated"
+    assert "WAYPOST_WORKERS" in printed
+    assert "WAYPOST_HTTP_PORT" in printed
 
 
 @pytest.mark.parametrize("argv", [["operator"], ["--help"], ["version"]], ids=" ".join)

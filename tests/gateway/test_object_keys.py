@@ -1,4 +1,4 @@
-"""S378: a NodeRecord names an object of its own run; the gateway reads no other one for it."""
+"""S378: the gateway reads an object for a NodeRecord only below the prefix of the record's run."""
 
 import pytest
 from obstore.store import MemoryStore

@@ -13,7 +13,7 @@ class Pace:
     schedule: tuple[float, float] = (0.05, 0.2)
     start: tuple[float, float] = (0.2, 1.0)
     report: tuple[float, float] = (0.01, 0.1)
-    split_phase: float = 0.3  # how often the container's end is told before the pod's
+    split_phase: float = 0.3  # share of pods whose container's end is reported before the pod's
 
 
 def toleration(body: Obj) -> float:

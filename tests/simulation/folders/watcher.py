@@ -36,7 +36,7 @@ class Watcher:
         return listed[0] if listed and node.get("phase") == "Succeeded" else {}
 
     def attempt_of(self, node: Obj) -> int:
-        """The attempt that made the artifact of a node: of its own, or in its child run."""
+        """The attempt of a node, or of a node in its child run, that made its artifact."""
         uid = section(node, "child").get("uid")
         inner = items(self.runs.get(uid, {}), "status", "nodes") if uid else [node]
         return int(inner[0]["attempt"]) if inner else 0

@@ -221,8 +221,8 @@ def _watch_pods(
         hopeless = trouble != pod.event_trouble and refusals.lasts(trouble)
         late = transition.now >= deadline or hopeless
         said = trouble or (idle_of(pod) if late else "")
-        anew = silent_pods.is_another_cause(pod, transition.statuses[path].message or "")
-        transition.name_trouble(path, reason, said, anew=anew)
+        replaces = silent_pods.is_another_cause(pod, transition.statuses[path].message or "")
+        transition.name_trouble(path, reason, said, replaces=replaces)
         if late and not pod.deleting:
             stop(transition, path, reason)
         else:

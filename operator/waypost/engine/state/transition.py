@@ -245,13 +245,13 @@ class Transition:
             self.attempt_ref(path, attempt).record_name("Trace")
         )
 
-    def name_trouble(self, path: str, reason: Reason, text: str, *, anew: bool = False) -> None:
+    def name_trouble(self, path: str, reason: Reason, text: str, *, replaces: bool = False) -> None:
         """Record what a node waits for.
 
         The first text stays while the reason is the same: the kubelet alternates between a detailed
-        and a short one, and each change would be a status write. With `anew` the cause is another.
+        and a short one, and each change would be a status write. `replaces`: the cause is another.
         """
-        if text and (anew or self.statuses[path].reason != reason):
+        if text and (replaces or self.statuses[path].reason != reason):
             self.update(path, reason=str(reason), message=shorten(text, _MESSAGE))
             self.event("Warning", str(reason), f"{path}: {text}")
 
