@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from e2e.suite.build import Obj, workflow
-from e2e.suite.space import FINALIZER, LABEL_RUN, Run, Space, node_of
+from e2e.suite.space import FINALIZER, Run, Space, node_of
 from e2e.suite.waiting import until
 
 # The original waits; a copy has another environment, and ends at once.
@@ -90,4 +90,4 @@ def test_a_copy_of_a_pod_gives_no_result_and_holds_up_nothing(
     space.delete("agentworkflows", run.name)
     if space.get("pods", name) is not None:
         space.delete("pods", name, grace=0)
-    until(lambda: not space.all("pods", LABEL_RUN), within=60, what="no pod is left")
+    until(lambda: not run.pods(), within=60, what="no pod is left")

@@ -43,9 +43,12 @@ ROWS = [
         id="left-by-the-job-before",
     ),
     pytest.param(
-        [copy("left", created_at=after(1)), ORIGINAL],
-        ["left", "original"],
-        id="same-second-counts-rather-than-start-twice",
+        [copy(created_at=after(1)), ORIGINAL], ["original"], id="copied-in-the-same-second"
+    ),
+    pytest.param(
+        [copy("left", created_at=after(1)), copy("other", created_at=after(1))],
+        ["left", "other"],
+        id="same-second-both-without-controller",
     ),
     pytest.param([copy(created_at=after(-61))], [], id="older-than-the-launch"),
     pytest.param([copy("left", created_at=after(-59))], ["left"], id="clocks-that-differ"),

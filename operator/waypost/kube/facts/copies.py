@@ -23,7 +23,8 @@ def own_pods(
 
     Without a controller a pod counts only if it can be one that a deletion of the Job has left
     behind: it is not older than the launch, and no other pod of the attempt is older than it. A
-    copy is always younger than its original.
+    copy is never older than its original. The API server counts whole seconds, so of two pods of
+    one second the pod that the Job controls is the original.
 
     Args:
         pods: Those with the labels of the attempt.
@@ -31,9 +32,9 @@ def own_pods(
         launched_at: When it was launched, if that is known.
     """
     named = [pod for pod in pods if is_of(pod, job) or (not pod.owned_by and _has_name(pod, job))]
-    first = min((pod.created_at for pod in named if pod.created_at is not None), default=None)
+    oldest = min((_age(pod) for pod in named if pod.created_at is not None), default=None)
     earliest = launched_at - _CLOCKS if launched_at is not None else None
-    return [pod for pod in named if pod.owned_by or _is_left_behind(pod, first, earliest)]
+    return [pod for pod in named if pod.owned_by or _is_left_behind(pod, oldest, earliest)]
 
 
 def is_of(pod: PodFact, job: str) -> bool:
@@ -45,7 +46,14 @@ def _has_name(pod: PodFact, job: str) -> bool:
     return pod.name.startswith(f"{job}-"[:_GENERATED_FROM])
 
 
-def _is_left_behind(pod: PodFact, first: datetime | None, earliest: datetime | None) -> bool:
-    if pod.created_at is None or first is None:
+def _age(pod: PodFact) -> tuple[datetime | None, bool]:
+    """Orders pods: the oldest first, and in one second the one that the Job controls."""
+    return pod.created_at, not pod.owned_by
+
+
+def _is_left_behind(
+    pod: PodFact, oldest: tuple[datetime | None, bool] | None, earliest: datetime | None
+) -> bool:
+    if pod.created_at is None:
         return True
-    return pod.created_at == first and (earliest is None or pod.created_at >= earliest)
+    return _age(pod) == oldest and (earliest is None or pod.created_at >= earliest)
