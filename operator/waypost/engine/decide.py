@@ -17,9 +17,9 @@ from waypost.engine.nodes.children import leftovers as child_leftovers
 from waypost.engine.nodes.table import KINDS, engine_kind, watching_kind
 from waypost.engine.rounds import leftovers, overrides
 from waypost.engine.rounds.announcement import round_message
-from waypost.engine.run import ending, finalizing, hold, losers, pinning, rejection
+from waypost.engine.run import ending, finalizing, halted, hold, losers, pinning, rejection
 from waypost.engine.run.closing import closing_reason
-from waypost.engine.run.entry import Active, Deleting, Entry, Held, Idle, Rejected
+from waypost.engine.run.entry import Active, Deleting, Entry, Halted, Held, Idle, Rejected
 from waypost.engine.run.hold import Hold
 from waypost.engine.slots import of_run as slot_of_run
 from waypost.engine.state.decision import Decision
@@ -46,6 +46,8 @@ def decide(entry: Entry, now: datetime, settings: PodSettings) -> Decision:
             return Decision(status=observed.status, after=ending.release_all(observed))
         case Rejected(observed):
             return _reject(observed, entry, now)
+        case Halted():
+            return halted.decide(entry, now, settings)
         case Held(observed, held):
             return _held(observed, held, now)
         case Idle(observed):

@@ -7,7 +7,7 @@ from waypost.engine.attempts import lost_machines, reads, stored_results, traces
 from waypost.engine.items import reads as items_reads
 from waypost.engine.nodes.table import watching_kind
 from waypost.engine.run import finalizing
-from waypost.engine.run.entry import Active, Entry
+from waypost.engine.run.entry import Active, Entry, Halted, is_stopped_alone
 from waypost.engine.scheduling import missing_references
 from waypost.engine.state import transition
 from waypost.engine.state.observed import Observed, Reads
@@ -29,10 +29,12 @@ def required_reads(entry: Entry, now: datetime) -> Reads:
     Returns:
         The reads that are not loaded yet; falsy fields only if `decide` can be called.
     """
-    if not isinstance(entry, Active):
+    if not isinstance(entry, Active | Halted):
         return Reads()
     observed = entry.observed
     known = {status.path: status for status in observed.status.nodes}
+    if isinstance(entry, Halted):  # nothing else of it is advanced
+        known = {path: status for path, status in known.items() if is_stopped_alone(status)}
     graph = observed.definition.graph
     live, references = finalizing.needs_live_read(observed), False
     logs = []

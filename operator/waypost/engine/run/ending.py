@@ -104,7 +104,7 @@ def _stop(transition: Transition, path: str, reason: Reason) -> None:
 
 def build_decision(transition: Transition) -> Decision:
     """The complete next status, in which the run has finished if all its nodes have ended."""
-    status = _with_nodes(transition)
+    status = with_nodes(transition)
     if not is_finished(transition.observed.status):
         following = _with_next_stage(transition, status) if _stage_is_over(transition) else status
         finished = following is None
@@ -204,7 +204,8 @@ def release_closed(observed: Observed) -> tuple[ReleasePod | PatchChild, ...]:
     return (*pods, *patches.releases(observed))
 
 
-def _with_nodes(transition: Transition) -> AgentWorkflowStatus:
+def with_nodes(transition: Transition) -> AgentWorkflowStatus:
+    """The status before the pass, with its nodes as they are now, and what follows from them."""
     before = transition.observed.status
     changes: RunChanges = {
         "nodes": transition.node_statuses,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from waypost.api.meta import ConditionReason
-from waypost.api.status import AgentWorkflowStatus
+from waypost.api.status import AgentWorkflowStatus, NodeStatus
 from waypost.compiler.origin import Lost, Missing, Settled, Unread
 from waypost.engine.rounds.begin import begin_round
 from waypost.engine.run import (
@@ -46,6 +46,21 @@ class Rejected:
 
 
 @dataclass(frozen=True)
+class Halted:
+    """The definition of an accepted run is not there: its record is lost or cannot be read.
+
+    `observed` has stand-in nodes. Nothing starts; deadlines of nodes still end them. The other
+    fields are as those of Rejected; `look_again` has the times at which to look again.
+    """
+
+    observed: Observed
+    problems: str
+    reason: str
+    awaits_template: str = ""
+    look_again: tuple[datetime, ...] = ()
+
+
+@dataclass(frozen=True)
 class Held:
     """The run is not accepted yet, and not rejected; `hold` says why."""
 
@@ -73,7 +88,7 @@ class Active:
     stored: AgentWorkflowStatus | None = None
 
 
-Entry = Deleting | Rejected | Held | Idle | Active
+Entry = Deleting | Rejected | Halted | Held | Idle | Active
 
 
 def enter(observed: Observed, now: datetime) -> Entry:
@@ -165,7 +180,10 @@ def _lost(observed: Observed, origin: Lost, now: datetime) -> Entry:
     if ended is not None:
         return ended
     at = cancel_rejected.deadline(observed)
-    return Rejected(observed, text, reason, awaits_template=name, retry_at=at)
+    if is_finished(observed.status):
+        return Rejected(observed, text, reason, awaits_template=name, retry_at=at)
+    times = (now + hold.LOOK_AGAIN, *((at,) if at is not None else ()))
+    return _halted(observed, text, reason, awaits_template=name, look_again=times)
 
 
 def _unread(observed: Observed, origin: Unread, now: datetime) -> Entry:
@@ -180,10 +198,33 @@ def _unread(observed: Observed, origin: Unread, now: datetime) -> Entry:
         ended = _cut_short(observed, text, now)
     if ended is not None:
         return ended
-    reason = ConditionReason.DEFINITION_UNREAD if origin.pinned else str(Reason.READ_REJECTED)
     at = cancel_rejected.deadline(observed)
-    retry_at = min(at, origin.retry_at) if at is not None else origin.retry_at
-    return Rejected(observed, text, reason, retry_at=retry_at)
+    times = (origin.retry_at, *((at,) if at is not None else ()))
+    if origin.pinned and not is_finished(observed.status):
+        return _halted(observed, text, ConditionReason.DEFINITION_UNREAD, look_again=times)
+    reason = ConditionReason.DEFINITION_UNREAD if origin.pinned else str(Reason.READ_REJECTED)
+    return Rejected(observed, text, reason, retry_at=min(times))
+
+
+def _halted(
+    observed: Observed,
+    problems: str,
+    reason: str,
+    *,
+    look_again: tuple[datetime, ...],
+    awaits_template: str = "",
+) -> Halted:
+    """A run that starts nothing, with stand-in nodes for the deadlines that its status has."""
+    stand_ins = cancel_rejected.with_stand_in_nodes(observed, rejected=problems, late=True)
+    return Halted(stand_ins, problems, reason, awaits_template, look_again)
+
+
+def is_stopped_alone(status: NodeStatus) -> bool:
+    """Whether a node was stopped at its deadline and has one attempt, which ends with it: it is no
+    map and no loop."""
+    attempt = status.open_attempt
+    stopped = attempt is not None and attempt.stopping == Reason.DEADLINE_EXCEEDED
+    return stopped and status.items is None and status.loop is None
 
 
 def _cut_short(observed: Observed, problems: str, now: datetime) -> Active | None:

@@ -6,16 +6,17 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from waypost.ports.cluster import ClusterError, Kind, Obj, Unavailable
+from waypost.ports.cluster import ClusterError, Kind, Obj, PatchType, RefusedForNow, Unavailable
 
 from tests.support.builders import container, gate, python, spec, wait
-from tests.support.harness import Call, Operator, World, hangs
+from tests.support.harness import NAMESPACE, Call, Operator, World, fails, hangs
 from tests.support.refusals import FORBIDDEN, Refusal, says_unread
-from tests.support.templates import RUN_OF, create_template
+from tests.support.templates import REVIEW, RUN_OF, create_template
 from tests.support.virtual import virtual
 
 ERRORS: list[Any] = [
     pytest.param(FORBIDDEN, id="rbac"),
+    pytest.param(RefusedForNow("failed calling webhook: refused", code=500), id="webhook"),
     pytest.param(Unavailable("internal error", code=500), id="500"),
     pytest.param(None, id="timeout"),
 ]
@@ -73,6 +74,64 @@ async def test_s85_a_pinned_definition_that_a_new_operator_cannot_read(
         assert status["phase"] == ("Cancelled" if end == "cancel" else "Failed")
         if end == "readable":
             assert world.condition("Accepted")["status"] == "True"
+
+
+async def until_ended(world: World, path: str) -> None:
+    await world.until(lambda: "finishedAt" in world.node(path), path, within=150)
+
+
+UNREAD_NODES: list[Obj] = [
+    container("a", timeout="20m", deadline="90s", onFailure="Continue"),
+    container("long", timeout="20m"),
+    container("retried", deadline="2m", retry={"limit": 3, "backoff": {"initial": "1h"}}),
+]
+
+
+@pytest.mark.parametrize("lost", [False, True], ids=["unread", "lost"])
+@pytest.mark.parametrize("error", ERRORS)
+@virtual
+async def test_s465_deadlines_of_nodes_do_not_wait_for_the_definition(
+    error: ClusterError | None, lost: bool
+) -> None:
+    """An attempt is stopped and closed; a node between two attempts ends; others continue."""
+    script = {"a": [hangs()], "long": [hangs()], "retried": [fails()]}
+    async with World(script=script) as world:
+        first = world.start()
+        await create_template(world, spec(*UNREAD_NODES))
+        await world.submit(RUN_OF)
+        await world.until(lambda: world.node("retried").get("phase") == "Backoff", "ran", within=30)
+        first.die()
+        await world.user.patch(
+            Kind.AGENT_WORKFLOW_TEMPLATE,
+            namespace=NAMESPACE,
+            name=REVIEW,
+            body={"spec": spec(python("other"))},
+            patch_type=PatchType.MERGE,
+        )
+        record = world.status()["template"]["record"]
+        body = next(r for r in world.all(Kind.NODE_RECORD) if r["metadata"]["name"] == record)
+        if lost:
+            await world.delete(Kind.NODE_RECORD, record)
+        refused = Refusal(world.start(), error, Kind.NODE_RECORD, verb="get")
+        refused.on = not lost
+        reason = "DefinitionLost" if lost else "DefinitionUnread"
+        await world.until(
+            lambda: world.condition("Accepted").get("reason") == reason, "said", within=60
+        )
+        for path in ("a", "retried"):
+            await until_ended(world, path)
+            assert world.node(path)["phase"] == "Failed"
+            assert world.node(path)["reason"] == "DeadlineExceeded"
+        await world.quiet(60)
+        assert world.node("long")["phase"] == "Running"
+        assert not world.work.pods("a")
+        refused.on = False
+        if lost:
+            del body["metadata"]["resourceVersion"], body["metadata"]["uid"]
+            await world.user.create(Kind.NODE_RECORD, namespace=NAMESPACE, body=body)
+        await world.until(
+            lambda: world.condition("Accepted")["status"] == "True", "goes on", within=150
+        )
 
 
 @virtual
