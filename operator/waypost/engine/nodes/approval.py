@@ -78,6 +78,8 @@ def advance(transition: Transition, path: str, *, withdraw: bool) -> None:
     if fact.owner_uid != transition.observed.uid or fact.spec is None:
         text = f"an Approval {fact.name} exists that this run did not create; {_advice(fact)}"
         transition.end(path, "Failed", Reason.LAUNCH_REJECTED, text)
+    elif not withdraw and _was_withdrawn_before(transition, path, fact):
+        _ask_again(transition, path)
     elif fact.status.state != "Open":
         _follow(transition, path, fact.status)
         if withdraw and not transition.ended(path):  # its answer cannot be stored
@@ -89,6 +91,31 @@ def advance(transition: Transition, path: str, *, withdraw: bool) -> None:
         transition.end(path, "Failed", Reason.LAUNCH_REJECTED, text)
     else:
         _record_answer(transition, path, fact, fact.spec, withdraw=withdraw)
+
+
+def _was_withdrawn_before(transition: Transition, path: str, fact: ApprovalFact) -> bool:
+    """Whether an earlier round has withdrawn the question."""
+    earlier = (transition.statuses[path].round or 1) < transition.observed.status.round
+    return earlier and fact.status.state == "Withdrawn"
+
+
+def _ask_again(transition: Transition, path: str) -> None:
+    """Begin the round like a gate that runs again: the last round withdrew the question because it
+    was about to end, and this round has adopted the gate before a status said so (S460)."""
+    status = transition.statuses[path]
+    transition.update(
+        path,
+        phase="Pending",
+        round=transition.observed.status.round,
+        disposition="Rerun",
+        disposition_message=f"its question was withdrawn in round {status.round or 1}",
+        approval=None,
+        wake_at=None,
+        input_digest=None,
+        started_at=None,
+        reason=None,
+        message=None,
+    )
 
 
 def _unverified(
