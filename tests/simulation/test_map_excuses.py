@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 from waypost.engine.attempts import close, judge, retries
-from waypost.engine.items import finish
+from waypost.engine.items import begin, finish, identity
 from waypost.engine.state.outcome import Failed
 from waypost.engine.state.transition import Transition
 from waypost.kube.items.open_map import OpenMap
 from waypost.protocol.reasons import Reason
 
 from tests.simulation.play.stage import play
-from tests.simulation.scenario.plan import Act, Node, Scenario, Trouble
+from tests.simulation.scenario.plan import Act, Node, Round, Scenario, Trouble
 from tests.simulation.test_excuses import broken
 
 # A policy refuses the NodeRecord with the last states. Every third item fails.
@@ -76,6 +76,26 @@ FAILS_WHILE_STOPPED = Scenario(
         ),
     ),
     troubles=(Trouble("cancel", at=2.0),),
+)
+
+# The Job of the first item is made again by an operator that was frozen, and both programs succeed.
+# Then a person adds an item.
+RELAUNCHED = Scenario(
+    seed=1,
+    nodes=(
+        Node(
+            "n0",
+            "container",
+            values=(1, 1),
+            item_acts=((Act("gives", 5, seconds=4.0),),),
+            max_parallel=1,
+        ),
+    ),
+    troubles=(
+        Trouble("freeze_fence", number=1, seconds=2.0),
+        Trouble("delete_job", number=1, choice="Orphan"),
+    ),
+    rounds=(Round("ended", 5.0, lists=(("n0", (1, 1, 1)),)),),
 )
 
 
@@ -157,3 +177,20 @@ def test_a_failure_that_nothing_follows_is_not_excused(monkeypatch: pytest.Monke
     monkeypatch.setattr(retries, "after_failure", lambda **_: again)
     [node] = FAILS_WHILE_STOPPED.nodes
     assert "T11" in broken(replace(FAILS_WHILE_STOPPED, nodes=(replace(node, limit=0),)))
+
+
+def test_a_program_of_a_job_that_is_made_again_is_no_second_success_of_its_item() -> None:
+    violations, seen = play(RELAUNCHED)
+    assert violations == []
+    assert len(seen.relaunched) == 1
+    assert len(seen.pods_of("n0/0", 1)) == 2
+
+
+def test_an_item_that_succeeded_and_runs_again_is_noticed_beside_such_a_job(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = identity.identities
+    monkeypatch.setattr(
+        begin, "identities", lambda contents: [f"{len(contents)} {key}" for key in found(contents)]
+    )
+    assert "VM7" in broken(RELAUNCHED)

@@ -28,3 +28,24 @@ def test_s54_the_queue_timeout_counts_from_the_launch(
     story.stops, story.finished_at, story.reason = {"ImagePull"}, 90.0, "ImagePull"
     pod = PodStory("uid", "pod", "n0", 1, created_at=23.9, over_at=over_at)
     assert Judge(PLAN, Evidence(), Ledger())._stops(NODE, story, pod) == allowed
+
+
+@pytest.mark.parametrize(
+    ("trouble", "finished", "allowed"),
+    [
+        pytest.param(Trouble("faults", seconds=80.0), 81.0, True, id="faults"),
+        pytest.param(Trouble("outage", at=10.0, seconds=70.0), 81.0, True, id="outage"),
+        pytest.param(Trouble("faults", seconds=50.0), 85.0, True, id="before-the-next-create"),
+        pytest.param(Trouble("faults", seconds=80.0), 70.0, False, id="before-its-queue-timeout"),
+        pytest.param(Trouble("faults", seconds=30.0), 85.0, False, id="long-after-the-faults"),
+        pytest.param(Trouble("deaf", seconds=80.0), 81.0, False, id="another-trouble"),
+    ],
+)
+def test_s54_a_job_that_cannot_be_created_until_the_queue_timeout_is_rejected(
+    trouble: Trouble, finished: float, allowed: bool
+) -> None:
+    story = AttemptStory("n0", 1, "job", recorded_at=20.0, launched_at="2026-03-01T09:00:20.000Z")
+    story.finished_at, story.reason = finished, "LaunchRejected"
+    plan = Scenario(seed=0, nodes=(NODE,), troubles=(trouble,))
+    found = list(Judge(plan, Evidence(), Ledger())._attempt(NODE, story))
+    assert [violation.invariant for violation in found] == ([] if allowed else ["T11"])

@@ -16,6 +16,7 @@ from tests.simulation.watching.evidence import AttemptStory, PodStory, Violation
 
 _SLACK: Final = 2.0  # seconds; Kubernetes stamps whole ones
 _STOPPING: Final = 15.0  # from a timeout to the end of a program that takes its SIGTERM
+_RETRIED: Final = 40.0  # from a create that failed to the next one
 _UNREAD: Final = frozenset({"garbage", "foreign", "oom", "silent"})
 _QUEUED: Final = frozenset({"Unschedulable", "ImagePull"})
 
@@ -97,7 +98,7 @@ class AttemptsJudge(ProgramsJudge):
         for pod in pods:
             legal |= self._legal(node, story, pod)
         if not pods:
-            legal = self._without_pod(story)
+            legal = self._without_pod(node, story)
         if story.given_up and self._seen.cancelled_at is not None:
             legal |= story.stops & {"Cancelled"}  # it is over, whatever its pod reports later
         if story.reason not in legal and not self._next_was_cancelled(node, story, legal):
@@ -138,13 +139,24 @@ class AttemptsJudge(ProgramsJudge):
                 if ran > node.timeout + _STOPPING:
                     yield Violation("T11", f"{node.name} ran for {ran:.0f} s")
 
-    def _without_pod(self, story: AttemptStory) -> set[str]:
+    def _without_pod(self, node: Node, story: AttemptStory) -> set[str]:
         legal = set(story.stops) & {"Cancelled", "NotChosen", "PodRejected"}
+        if self._was_refused(node, story):
+            legal.add("LaunchRejected")
         if self._touched("delete_job", "delete_pod"):
             legal.add("Disrupted")
         if self._seen.cancelled_at is not None:
             legal.add("Cancelled")
         return legal
+
+    def _was_refused(self, node: Node, story: AttemptStory) -> bool:
+        """Whether creates of its Job may have failed until its queueTimeout (S54)."""
+        expires = story.launched + node.queue_timeout
+        return (story.finished_at or 0.0) >= expires - _SLACK and any(
+            trouble.kind in ("faults", "outage")
+            and trouble.at <= expires <= trouble.at + trouble.seconds + _RETRIED
+            for trouble in self._scenario.troubles
+        )
 
     def _legal(self, node: Node, story: AttemptStory, pod: PodStory) -> set[str]:
         """How an attempt may be judged, from how its pod ended."""

@@ -224,7 +224,8 @@ def identities(scenario: Scenario, node: Node, seen: Evidence) -> Iterator[Viola
     for pod, succeeded in _ran(node, seen):
         content = json.dumps(pod.inputs, sort_keys=True)
         keys.setdefault(content, set()).add(pod.key)
-        done[content] += succeeded
+        # No operator can prevent the pods of a Job that is made again (`relaunches`).
+        done[content] += succeeded and not seen.is_relaunched(pod.uid)
     for content, found in keys.items():
         item = json.dumps(json.loads(content).get("item"))
         allowed = most[item] + asked[item]

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Final
 
-from tests.fakes.nodes.programs import Execution
+from tests.fakes.nodes.programs import Execution, node_of
 from tests.simulation.scenario.plan import Loop, Node, Scenario
 from tests.simulation.scenario.programs import Gave
 from tests.simulation.watching.evidence import AttemptStory, Evidence, RoundStory, Violation
@@ -147,9 +147,13 @@ def _may_restart(scenario: Scenario, seen: Evidence, node: Node, rounds: list[Ro
     before = [one for one in scenario.nodes if node.name in scenario.downstream(one.name)]
     names = {one.name for one in before}
     ran = any(
-        story.recorded_at >= began for (path, _), story in seen.attempts.items() if path in names
+        story.recorded_at >= began
+        for (path, _), story in seen.attempts.items()
+        if node_of(path) in names
     )
+    # Another list evaluates a map again, also if no item of it runs.
+    relisted = any(name in names for each in scenario.rounds for name, _ in each.lists)
     asked = any(gate.path in names and gate.asked_at >= began for gate in seen.gates.values())
     # A round also repeats a node that ends again at once, without an attempt.
     undone = any(seen.nodes[name]["phase"] != "Succeeded" for name in names if name in seen.nodes)
-    return ran or asked or undone or any(one.kind == "wait" for one in before)
+    return ran or relisted or asked or undone or any(one.kind == "wait" for one in before)
