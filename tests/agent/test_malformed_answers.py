@@ -28,9 +28,17 @@ FINISHES = [
     ("OpenAI", "max_output", CUT),
     ("OpenAI", "REASON_MAX_LEN", CUT),
     ("OpenAI", "tokens_exceeded", CUT),
+    ("OpenAI", "stop_length", CUT),
+    ("OpenAI", {"type": "max_tokens"}, CUT),
+    ("OpenAI", {"reason": "length", "type": None}, CUT),
     # A filter or a refusal.
     ("OpenAI", "unsafe", NO),
     ("OpenAI", "ERROR_TOXIC", NO),
+    ("OpenAI", "RESPONSIBLE_AI", NO),
+    ("OpenAI", "harmful_content", NO),
+    ("OpenAI", "copyright", NO),
+    ("Anthropic", "violence", NO),
+    ("OpenAI", "BLOCKLIST", NO),
     ("OpenAI", "refusal", NO),
     ("OpenAI", "SAFETY", NO),
     ("OpenAI", "sensitive", NO),
@@ -47,6 +55,14 @@ FINISHES = [
     ("OpenAI", "not_finished", FAILED),
     ("OpenAI", "rate_limit", FAILED),
     ("OpenAI", "load", FAILED),
+    ("OpenAI", "quota_exceeded", FAILED),
+    ("OpenAI", "deadline_exceeded", FAILED),
+    ("OpenAI", "thinking_budget_exceeded", FAILED),
+    ("OpenAI", "out_of_memory", FAILED),
+    ("OpenAI", "killed", FAILED),
+    ("OpenAI", "ended_early", FAILED),
+    ("OpenAI", "repetition", FAILED),
+    ("Anthropic", "max_turns", FAILED),
     ("Google", "MISSING_THOUGHT_SIGNATURE", FAILED),
     ("Anthropic", "error", FAILED),
     ("Google", "OTHER", FAILED),
@@ -59,6 +75,10 @@ FINISHES = [
     ("OpenAI", ["stop"], None),
     ("OpenAI", "eos_token", None),
     ("OpenAI", "end_turn", None),
+    ("OpenAI", "STOP", None),
+    ("OpenAI", "stop_string", None),
+    ("OpenAI", "unknown", None),
+    ("OpenAI", {"text": "length"}, None),
     ("Anthropic", None, None),
     ("Anthropic", "stop", None),
     ("Google", None, None),
@@ -102,6 +122,49 @@ def test_the_models_own_finish_reason_counts_beside_a_gateways(
     whole["choices"][0] |= {"finish_reason": word, "native_finish_reason": native}
     outcome = play("OpenAI", [reply(whole)], tmp_path, monkeypatch)
     assert (outcome.output == "hello") if reason is None else (outcome.failure[0] is reason)
+
+
+BESIDE = [
+    pytest.param({"finish_reason": None, "finish_details": {"type": "max_tokens"}}, {}, id="old"),
+    pytest.param({}, {"incomplete_details": {"reason": "max_output_tokens"}}, id="responses"),
+    pytest.param({}, {"status": "incomplete", "incomplete_details": {"reason": "max_tokens"}},
+                 id="both"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("choice", "document"), BESIDE)
+def test_a_cut_counts_wherever_a_gateway_says_it(
+    choice: Any, document: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = body() | document
+    whole["choices"][0] |= choice
+    assert play("OpenAI", [reply(whole)], tmp_path, monkeypatch).failure[0] is CUT
+
+
+NO_TEXT = [
+    pytest.param("OpenAI", message(content=" \n"), id="blank"),
+    pytest.param("Anthropic", content({"type": "text", "text": "\n"}), id="blank-block"),
+    pytest.param("Google", parts({"text": "plan", "thought": True}), id="thought"),
+    pytest.param("OpenAI", message(content="<think>first I"), id="thoughts-that-were-cut"),
+    pytest.param("OpenAI", message(content="first I</think>\n"), id="thoughts-that-were-opened"),
+    pytest.param("OpenAI", message(reasoning_content="plan"), id="reasoning"),
+]
+
+
+@pytest.mark.parametrize(("type_", "first"), NO_TEXT)
+def test_an_answer_without_text_is_asked_for_again(
+    type_: str, first: Reply, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outcome = play(type_, [first, DONE[type_]], tmp_path, monkeypatch)
+    assert outcome.output == "done"
+
+
+@pytest.mark.parametrize("opened", ["", "<think>"], ids=["opened-by-the-server", "both-tags"])
+def test_thoughts_are_no_part_of_the_output(
+    opened: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = message(content=f"{opened}2 and 2</think>\n\n4")
+    assert play("OpenAI", [first], tmp_path, monkeypatch).output.strip() == "4"
 
 
 def test_a_json_answer_that_was_cut_is_no_output_though_it_is_whole(
@@ -171,6 +234,7 @@ TOOL_CALLS = [
     # What is clear is done.
     pytest.param(calls(call({"text": "A"})), A, id="object"),
     pytest.param(calls(call(), finish="stop"), A, id="finish-stop"),
+    pytest.param(message("function_call", function_call=call()["function"]), A, id="old-form"),
     pytest.param(message(tool_calls={"0": call()}), A, id="calls-in-an-object"),
     pytest.param(calls(call('{"text": "A", "text": "B"}')), ["send B"], id="key-twice"),
     pytest.param(calls(call('{"text": "a\\u0000b"}')), ["send a\0b"], id="nul"),

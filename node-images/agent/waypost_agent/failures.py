@@ -21,6 +21,7 @@ from pydantic_ai.exceptions import (
 from waypost.protocol.reasons import Reason
 from waypost.protocol.text import printable
 
+from waypost_agent.provider.error_words import meaning_of
 from waypost_agent.provider.provider_http import UnusableAnswer
 from waypost_agent.validation_errors import first_problem
 
@@ -33,7 +34,7 @@ _TOO_LONG_STATUSES: Final = frozenset({400, 422})
 _TOO_LONG_WORDS: Final = re.compile(
     r"context_length_exceeded|maximum context length|context (window|length|size)|"
     r"prompt is too long|prompt too long|input is too long|input token count .* exceeds|"
-    r"too many (input )?tokens|reduce the length of the (messages|prompt)|"
+    r"too many (input )?tokens(?! per)|reduce the length of the (messages|prompt)|"
     r"request (entity )?too large|exceeds? the (maximum )?(context|number of tokens)",
     re.IGNORECASE,
 )
@@ -116,7 +117,9 @@ def _of_status(error: ModelHTTPError) -> Refusal:
             Reason.INPUT_TOO_LARGE, f"{_TOO_LONG}: {error.status_code}: {said}; {_SHORTEN}"
         )
     hint = _hint(error) or _hint_of(error.status_code)
-    return _refusal(error.status_code, _error_text(error.body), hint, error.retry_after)
+    words = json.dumps(error.body, ensure_ascii=False, default=str)
+    said = _error_text(error.body)
+    return _refusal(error.status_code, said, hint, error.retry_after, words=words)
 
 
 def _of_unusable(error: UnusableAnswer) -> Refusal:
@@ -125,14 +128,24 @@ def _of_unusable(error: UnusableAnswer) -> Refusal:
         return Refusal(Reason.PROVIDER_ERROR, str(error), again=again, answered=answered)
     if error.status is None:
         return Refusal(Reason.PROVIDER_ERROR, str(error), again=True)
-    return _refusal(error.status, str(error), _hint_of(error.status), None)
+    hint = _hint_of(error.status)
+    return _refusal(error.status, str(error), hint, None, words=f"{error} {error.body}")
 
 
-def _refusal(status: int, text: str, hint: str | None, retry_after: float | None) -> Refusal:
-    """What an HTTP status and the words of the provider mean."""
+def _refusal(
+    status: int, text: str, hint: str | None, retry_after: float | None, *, words: str = ""
+) -> Refusal:
+    """What an HTTP status and the words of the provider mean. `words`: the whole body, if it is
+    known."""
+    meaning = meaning_of(status, words or text)
     text = f"{status}: {one_line(text)}" if text else f"status {status}"
     if _is_too_long(status, text):
         return Refusal(Reason.INPUT_TOO_LARGE, f"{_TOO_LONG}: {text}; {_SHORTEN}")
+    if meaning == "filtered":
+        return Refusal(Reason.REFUSED, f"refuses the request: {text}")
+    if meaning == "busy":
+        return Refusal(Reason.PROVIDER_ERROR, text, True, True, retry_after)
+    hint = _HINTS.get(meaning, hint)
     if hint:
         return Refusal(Reason.PROVIDER_ERROR, f"{text}; {hint}")
     return Refusal(
@@ -144,9 +157,17 @@ def _refusal(status: int, text: str, hint: str | None, retry_after: float | None
     )
 
 
+_HINTS: Final[dict[str | None, str]] = {
+    "key": "put a valid key into the Secret that the ModelProvider names",
+    "credit": "the account's quota or credit is used up",
+}
+
+
 def _hint_of(status: int) -> str | None:
     if status == 401:
-        return "put a valid key into the Secret that the ModelProvider names"
+        return _HINTS["key"]
+    if status == 402:
+        return _HINTS["credit"]
     if status == 403:
         return "the key is known, but has no right to do this; check its rights"
     if status == 404:
@@ -159,7 +180,7 @@ def _hint_of(status: int) -> str | None:
 def _hint(error: ModelHTTPError) -> str | None:
     """What to do about an answer that would be the same another time, by its category."""
     if isinstance(error, ModelQuotaExceededError):
-        return "the account's quota or credit is used up"
+        return _HINTS["credit"]
     if isinstance(error, ModelAuthenticationError):
         return _hint_of(403 if error.status_code == 403 else 401)
     if isinstance(error, ModelNotFoundError):

@@ -46,38 +46,80 @@ def _openai(document: Json) -> Json:
         "object": "chat.completion",
         "created": created if type(created) is int else 0,
         "model": _text(document.get("model")),
-        "choices": [_choice(each) for each in choices[:1]]
+        "choices": [_choice(each, _cut_of(document)) for each in choices[:1]]
         if isinstance(choices, list)
         else choices,
         "usage": _openai_usage(document.get("usage")),
     }
 
 
-def _choice(choice: Any) -> Any:
+def _cut_of(document: Json) -> str | None:
+    """Why an answer is incomplete, in the form of the Responses interface, which gateways add."""
+    details = document.get("incomplete_details")
+    if isinstance(details, dict):
+        return _word(details.get("reason"))
+    return "incomplete" if document.get("status") == "incomplete" else None
+
+
+def _choice(choice: Any, cut: str | None = None) -> Any:
     if not isinstance(choice, dict):
         return choice
     message = choice.get("message")
     if isinstance(message, dict):
+        calls = _calls(message.get("tool_calls")) or _calls(_old_call(message))
         message = {k: v for k, v in message.items() if k not in _NEVER_ASKED_FOR}
-        message |= {"role": "assistant", "tool_calls": _calls(message.get("tool_calls"))}
+        message |= {"role": "assistant", "tool_calls": calls}
         if not isinstance(message.get("refusal"), str):
             message["refusal"] = None
+        if isinstance(message.get("content"), str):
+            message["content"] = _without_thoughts_cut(message["content"]) or None
     return {
         **{k: v for k, v in choice.items() if k != "logprobs"},
         "index": 0,
-        "finish_reason": _finish(choice),
+        "finish_reason": _finish(choice, cut),
         "message": message,
     }
 
 
-def _finish(choice: Json) -> str | None:
+_OPENED, _CLOSED = "<think>", "</think>"
+
+
+def _without_thoughts_cut(text: str) -> str:
+    """The text with both tags around the thoughts of its model, so that they are no answer: servers
+    leave out the first one, and an answer that was cut has no second. "" for a blank text."""
+    if _CLOSED in text and _OPENED not in text:
+        text = _OPENED + text
+    if text.rstrip().endswith(_CLOSED):
+        return text.rstrip()
+    if text.lstrip().startswith(_OPENED) and _CLOSED not in text:
+        return text + _CLOSED
+    return text if text.strip() else ""
+
+
+def _finish(choice: Json, cut: str | None) -> str | None:
     """The finish reason. A gateway that translates it may have the model's own word beside it,
     which counts where the translation says nothing against the answer."""
-    word = _word(choice.get("finish_reason"))
-    return _word(choice.get("native_finish_reason")) or word if word in (None, "stop") else word
+    word = _reason(choice.get("finish_reason"))
+    if word not in (None, "stop"):
+        return word
+    others = (choice.get("native_finish_reason"), choice.get("finish_details"), cut)
+    return next((found for each in others if (found := _reason(each))), word)
+
+
+def _reason(value: Any) -> str | None:
+    """A finish reason, which some servers put into an object."""
+    if isinstance(value, dict):
+        value = value.get("type") or value.get("reason")
+    return _word(value)
 
 
 _NEVER_ASKED_FOR: Final = ("annotations", "audio", "function_call")
+
+
+def _old_call(message: Json) -> list[Json]:
+    """The call of a message in the form that came before tool calls."""
+    function = message.get("function_call")
+    return [{"function": function}] if isinstance(function, dict) else []
 
 
 def _calls(calls: Any) -> list[Json] | None:
@@ -179,7 +221,7 @@ def _block(block: Any) -> Json | None:
         case "redacted_thinking":
             return block if isinstance(block.get("data"), str) else None
     text = block.get("text")
-    return {"type": "text", "text": text} if isinstance(text, str) else None
+    return {"type": "text", "text": text} if isinstance(text, str) and text.strip() else None
 
 
 def _google(document: Json) -> Json:

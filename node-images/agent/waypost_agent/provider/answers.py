@@ -28,12 +28,14 @@ _FOREIGN_WORDS: Final = (
         r"output[-_ ]?(limit|exceed)|^limit$|truncat|window", re.I)),
     ("content_filter", re.compile(
         r"filter|safety|refus|sensitive|prohibit|block|recitation|guardrail|moderat|policy|spii|"
-        r"unsafe|toxic",
+        r"unsafe|toxic|harm|violence|hate|sexual|copyright|blacklist|responsible[-_ ]?ai",
         re.I)),
     ("error", re.compile(
         r"error|abort|cancel|insufficient|network|time_?out|timed|interrupt|malformed|unexpected|"
         r"too_many|fail|incomplete|not[-_ ]?finished|overload|unavailable|preempt|pause|missing|"
-        r"(time|rate)[-_ ]?limit|^(other|load|language)$", re.I)),
+        r"(time|rate)[-_ ]?limit|quota|budget|deadline|exceed|killed|evict|early|dropped|closed|"
+        r"out[-_ ]of[-_ ]|oom|repetiti|degenerat|max[-_ ](turn|step|iter|round)|"
+        r"^(other|load|language)$", re.I)),
 )  # fmt: skip
 
 

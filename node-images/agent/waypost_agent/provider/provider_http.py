@@ -22,6 +22,9 @@ _NAMES: Final = {
 }
 # Words for statuses, as providers and gateways put them in the code or the type of an error.
 _STATUS_OF_WORD: Final = (
+    ("insufficient_quota", 402),
+    ("billing", 402),
+    ("content_filter", 400),
     ("rate_limit", 429),
     ("ratelimit", 429),
     ("too_many_requests", 429),
@@ -43,8 +46,8 @@ class UnusableAnswer(Exception):
     """An answer with a success status that holds no model answer, or a redirect.
 
     `status`: the HTTP status that its error stands for, None where it names none; `is_error`: it
-    has an error's words; `again`: another try may help; `answered`: a model answered, which is
-    paid for.
+    has an error's words, and `body` is that error as JSON; `again`: another try may help;
+    `answered`: a model answered, which is paid for.
     """
 
     def __init__(
@@ -53,12 +56,14 @@ class UnusableAnswer(Exception):
         *,
         status: int | None = None,
         is_error: bool = False,
+        body: str = "",
         again: bool = False,
         answered: bool = False,
     ) -> None:
         super().__init__(message)
         self.status = status
         self.is_error = is_error
+        self.body = body
         self.again = again
         self.answered = answered
 
@@ -129,9 +134,10 @@ def usable(body: bytes, *, type_: str, redact: Callable[[str], str]) -> dict[str
         if is_answer and not (found and _has_words(found)):
             return document
         if found:
-            words = endpoint_access.said_in(json.dumps({"error": found}).encode(), redact)
+            whole = json.dumps({"error": found})
+            words = endpoint_access.said_in(whole.encode(), redact)
             words = words or f"the answer {_start(text, redact)}"
-            raise UnusableAnswer(words, status=_status_of(found), is_error=True)
+            raise UnusableAnswer(words, status=_status_of(found), is_error=True, body=whole)
     raise UnusableAnswer(f"the answer {_start(text, redact)}: {hint}")
 
 

@@ -21,13 +21,15 @@ from waypost.expressions.lists import MAX_RANGE
 
 
 def _chunked(sizes: list[Size]) -> Size:
-    whole = sizes[0]
-    size = plus(_listed(whole.bytes, whole.count), whole.count, HOLDER + ITEM)
+    whole, bounds = sizes[0], number_of(sizes[1])
+    least = 1.0 if bounds is None else max(1.0, bounds[0])
+    count = plus(constant(1.0), whole.count, 1.0 / least)
+    size = plus(_listed(whole.bytes, whole.count), count, HOLDER + ITEM)
 
     def part() -> Size:
         return Made(size, whole.count, all_items=lambda: whole.items, one_item=lambda: whole.item)
 
-    return Made(size, whole.count, all_items=part, one_item=part)
+    return Made(size, count, all_items=part, one_item=part)
 
 
 def _flattened(sizes: list[Size]) -> Size:
