@@ -5,7 +5,7 @@ import http.server
 import json
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -33,9 +33,11 @@ def serving(answer: Callable[[str, str, dict[str, str]], Answer]) -> Iterator[in
             parts = urlsplit(self.path)
             query = {key: values[0] for key, values in parse_qs(parts.query).items()}
             status, documents = answer(self.command, parts.path, query)
-            self.send_response(status)
-            self.end_headers()
-            self.wfile.write("\n".join(map(json.dumps, documents)).encode())
+            # At the end of a test, watches close their connections without waiting for an answer.
+            with suppress(ConnectionError):
+                self.send_response(status)
+                self.end_headers()
+                self.wfile.write("\n".join(map(json.dumps, documents)).encode())
 
         do_POST = do_GET
 

@@ -135,7 +135,7 @@ class Node:
     refuses: str = ""  # the candidate that "named" does not accept
     finishes: bool = False  # others: Finish
     # Of gates and waits.
-    patience: float | None = None  # timeout of the gate; None: for ever
+    patience: float | None = None  # timeout of the gate; None: it waits without limit
     denied_continues: bool = False
     expiry_fails: bool = False
     answers: tuple[Answer, ...] = ()
