@@ -17,9 +17,18 @@ from waypost.engine.nodes.children import leftovers as child_leftovers
 from waypost.engine.nodes.table import KINDS, engine_kind, watching_kind
 from waypost.engine.rounds import leftovers, overrides
 from waypost.engine.rounds.announcement import round_message
-from waypost.engine.run import ending, finalizing, halted, hold, losers, pinning, rejection
+from waypost.engine.run import ending, finalizing, hold, losers, pinning, rejection
 from waypost.engine.run.closing import closing_reason
-from waypost.engine.run.entry import Active, Deleting, Entry, Halted, Held, Idle, Rejected
+from waypost.engine.run.entry import (
+    Active,
+    Deleting,
+    Entry,
+    Halted,
+    Held,
+    Idle,
+    Rejected,
+    is_stopped_alone,
+)
 from waypost.engine.run.hold import Hold
 from waypost.engine.slots import of_run as slot_of_run
 from waypost.engine.state.decision import Decision
@@ -47,7 +56,7 @@ def decide(entry: Entry, now: datetime, settings: PodSettings) -> Decision:
         case Rejected(observed):
             return _reject(observed, entry, now)
         case Halted():
-            return halted.decide(entry, now, settings)
+            return _halted(entry, Transition(entry.observed, now=now, settings=settings))
         case Held(observed, held):
             return _held(observed, held, now)
         case Idle(observed):
@@ -89,6 +98,37 @@ def _reject(observed: Observed, entry: Rejected, now: datetime) -> Decision:
     if entry.retry_at is not None:
         look_again = min(look_again, entry.retry_at)
     return replace(decision, awaits_template=entry.awaits_template, requeue_at=look_again)
+
+
+def _halted(entry: Halted, transition: Transition) -> Decision:
+    """The status of a run whose definition is lost or unread, with the nodes whose deadline has
+    passed (S465): what a deadline needs is in the status and in the pods.
+
+    Nothing starts, and what runs continues. An attempt is stopped, and closed once its pod is over.
+    The items of a map, an iteration and a child run are stopped; how their node ends is decided
+    with the definition.
+    """
+    working.open_maps(transition)
+    for path in transition.in_phase(*IN_POD):
+        if is_stopped_alone(transition.statuses[path]):
+            watch.advance(transition, path)
+    ending.enforce_deadlines(transition)
+    working.close_maps(transition)
+    transition.after += cleanup.seal_closed(transition)
+    transition.after += cleanup.stop_sidecars(transition)
+    transition.after += cleanup.release_closed(transition)
+    observed = replace(entry.observed, status=ending.with_nodes(transition))
+    decision = rejection.reject(observed, entry.problems, transition.now, reason=entry.reason)
+    return replace(
+        decision,
+        before=tuple(transition.before),
+        after=tuple(transition.after),
+        events=(*decision.events, *transition.events),
+        refusals=tuple(transition.refusals),
+        traces=dict(transition.traces),
+        awaits_template=entry.awaits_template,
+        requeue_at=min((*transition.timers, *entry.look_again), default=None),
+    )
 
 
 def _continue(transition: Transition, round_begun: bool) -> Decision:
