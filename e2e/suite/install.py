@@ -16,9 +16,14 @@ def install(kube: Kube, values: Mapping[str, str], *, chart: Path = CHART) -> No
         "helm",
         *("upgrade", "--install", RELEASE, str(chart)),
         *(f"--namespace={NAMESPACE}", "--create-namespace", "--take-ownership"),
-        *(f"--set-string={name}={value}" for name, value in values.items()),
+        *(f"--{_option(value)}={name}={value}" for name, value in values.items()),
         *("--wait", "--timeout=110s"),
     )
+
+
+def _option(value: str) -> str:
+    """A value is text, unless it is a word for a boolean."""
+    return "set" if value in ("true", "false") else "set-string"
 
 
 def uninstall(kube: Kube) -> None:

@@ -86,6 +86,22 @@ class Settings(ClusterSettings):
     gateway_labels: TextList = Field(
         default=(), description="Labels of the gateway's pods, as name=value,..."
     )
+    models_url: str = Field(
+        default="",
+        description="Base URL of the model gateway, as pods reach it. Empty: pods of agents get "
+        "the keys of their providers.",
+    )
+    models_for_all: bool = Field(
+        default=False,
+        description="true: agents use the model gateway whatever isolation.egress says. false: "
+        "those with Gateway and AllowList.",
+    )
+    models_namespace: str = Field(
+        default="", description="Namespace of the pods of the model gateway."
+    )
+    models_labels: TextList = Field(
+        default=(), description="Labels of the pods of the model gateway, as name=value,..."
+    )
     private_hosts: TextList = Field(
         default=(),
         description="Private networks, such as 10.1.0.0/16, that isolation.allow.to may name.",
@@ -188,7 +204,9 @@ class Settings(ClusterSettings):
             raise ValueError(f"{bad[0]!r} is not a network such as 10.1.0.0/16")
         return value
 
-    @field_validator("node_requests", "node_limits", "gateway_labels", mode="before")
+    @field_validator(
+        "node_requests", "node_limits", "gateway_labels", "models_labels", mode="before"
+    )
     @classmethod
     def _pairs(cls, value: object) -> object:
         if not isinstance(value, str):
@@ -199,7 +217,7 @@ class Settings(ClusterSettings):
             raise ValueError(f"{bad[0]!r} is not name=quantity")
         return parts
 
-    @field_validator("otlp_endpoint", "gateway_url")
+    @field_validator("otlp_endpoint", "gateway_url", "models_url")
     @classmethod
     def _url(cls, value: str) -> str:
         if value and not value.startswith(("http://", "https://")):

@@ -84,6 +84,7 @@ JOBS = [
     pytest.param(volume(persistentVolumeClaim={"claimName": "c"}), "", id="claim"),
     pytest.param(volume(csi={"driver": "d.example"}), "", id="csi"),
     pytest.param(token("waypost-gateway"), "", id="token-for-the-gateway"),
+    pytest.param(token("waypost-models"), "", id="token-for-the-model-gateway"),
     pytest.param(token(""), "tokens for the gateway", id="token-for-the-api-server"),
     pytest.param(token("vault"), "tokens for the gateway", id="token-for-another"),
 ]

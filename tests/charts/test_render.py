@@ -42,6 +42,8 @@ VARIANTS = [
             'otlp.endpoint="http://collector:4318"',
             'gateway.objectStore={"bucket":"b-1","prefix":"p","secretName":"s"}',
             "gateway.networkPolicy.enabled=true",
+            "modelGateway.enabled=true",
+            'modelGateway.privateHosts=["10.1.0.0/16"]',
             'gateway.serviceAccount.annotations={"a":"b"}',
         ),
         id="everything",

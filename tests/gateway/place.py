@@ -21,6 +21,7 @@ from waypost.gateway.payload_store import Objects, PayloadStore
 from waypost.gateway.upload_limiter import UploadLimiter
 from waypost.kube import node_records
 from waypost.kube.manifests.attempt_job import Owner
+from waypost.kube.manifests.tokens import GATEWAY_TOKEN
 from waypost.ports.cluster import Kind, Obj
 from waypost.protocol import ijson
 
@@ -189,11 +190,15 @@ async def place(
     clock = ManualClock()
     inner = InMemoryCluster(clock=clock)
     cluster = Cluster(inner)
-    pod = _run_with_pod(inner, output_schema, from_template=from_template)
+    node = {"name": "draft", "python": {"source": "def run():\n    return 1\n"}}
+    if output_schema is not None:
+        node["outputSchema"] = output_schema
+    pod = run_with_pod(inner, {"nodes": [node]}, from_template=from_template)
     cluster.tokens[TOKEN] = reviewed(pod)
     uploads = UploadLimiter(room=room, seconds=seconds)
     authenticator = Authenticator(
         cluster=cluster,
+        accepted=GATEWAY_TOKEN,
         monotonic=clock.monotonic,
         now=lambda: clock.now().timestamp(),
     )
@@ -219,15 +224,13 @@ async def place(
         assert uploads.in_flight == 0, "what was taken in is given back"
 
 
-def _run_with_pod(inner: InMemoryCluster, output_schema: Any, *, from_template: bool) -> Obj:
-    node = {"name": "draft", "python": {"source": "def run():\n    return 1\n"}}
-    if output_schema is not None:
-        node["outputSchema"] = output_schema
+def run_with_pod(inner: InMemoryCluster, definition: Obj, *, from_template: bool) -> Obj:
+    """The pod of attempt 2 of node `draft` of a run with this definition."""
     body = {
         "apiVersion": meta.API_VERSION,
         "kind": "AgentWorkflow",
         "metadata": {"name": RUN},
-        "spec": {"templateRef": {"name": "t"}} if from_template else {"nodes": [node]},
+        "spec": {"templateRef": {"name": "t"}} if from_template else definition,
     }
     server = inner.server
     run = server.create(Kind.AGENT_WORKFLOW, namespace=NAMESPACE, body=body, by="test")
@@ -243,7 +246,7 @@ def _run_with_pod(inner: InMemoryCluster, output_schema: Any, *, from_template: 
     uid = run["metadata"]["uid"]
     if from_template:
         owner = Owner(name=RUN, namespace=NAMESPACE, uid=uid).reference()
-        record = node_records.definition({"nodes": [node]}, owner=owner, namespace=NAMESPACE)
+        record = node_records.definition(definition, owner=owner, namespace=NAMESPACE)
         assert record is not None
         server.create(Kind.NODE_RECORD, namespace=NAMESPACE, body=record, by="test")
         digest, named = record["spec"]["digest"], record["metadata"]["name"]

@@ -188,6 +188,32 @@ app.kubernetes.io/component: gateway
   verbs: [get]
 {{- end -}}
 
+{{- define "waypost.modelsName" -}}
+{{ include "waypost.fullname" . }}-models
+{{- end -}}
+
+{{- define "waypost.modelsSelectorLabels" -}}
+app.kubernetes.io/name: {{ include "waypost.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: models
+{{- end -}}
+
+{{- define "waypost.modelsLabels" -}}
+{{ include "waypost.modelsSelectorLabels" . }}
+{{ include "waypost.commonLabels" . }}
+{{- end -}}
+
+{{- /* What the model gateway may do in the namespaces that are served. Roles of these namespaces let it
+read the Secrets and ConfigMaps of a provider by their names; the chart makes none. */ -}}
+{{- define "waypost.modelsRules" -}}
+- apiGroups: [waypost.dev]
+  resources: [agentworkflows, modelproviders, noderecords]
+  verbs: [get]
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [get]
+{{- end -}}
+
 {{- define "waypost.cleanupRules" -}}
 - apiGroups: [""]
   resources: [pods]
@@ -227,6 +253,10 @@ system:serviceaccount:{{ .Release.Namespace }}:{{ include "waypost.serviceAccoun
 
 {{- define "waypost.gatewayUser" -}}
 system:serviceaccount:{{ .Release.Namespace }}:{{ include "waypost.gatewayName" . }}
+{{- end -}}
+
+{{- define "waypost.modelsUser" -}}
+system:serviceaccount:{{ .Release.Namespace }}:{{ include "waypost.modelsName" . }}
 {{- end -}}
 
 {{- define "waypost.cleanupUser" -}}

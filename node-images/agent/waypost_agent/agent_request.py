@@ -41,6 +41,8 @@ class ModelWork(NamedTuple):
     headers: tuple[dict[str, str], ...] = ()  # name, and value or file
     query: tuple[dict[str, str], ...] = ()  # name, and value or file
     structured_output: str = TOOLS
+    token_file: str | None = None  # for the model gateway, which has the key
+    upstream_url: str = ""  # of the provider; that of the model gateway is base_url then
     provider: str | None = None  # name of the ModelProvider, where the node has several models
 
     @property
@@ -167,6 +169,8 @@ def _model(model: dict[str, Any]) -> ModelWork:
         headers=tuple(model.get("headers", ())),
         query=tuple(model.get("query", ())),
         structured_output=str(model.get("structuredOutput", TOOLS)),
+        token_file=model.get("tokenFile"),
+        upstream_url=model.get("upstreamUrl", model["baseUrl"]),
         provider=model.get("provider"),
     )
 

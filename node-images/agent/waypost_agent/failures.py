@@ -22,6 +22,7 @@ from waypost.protocol.reasons import Reason
 from waypost.protocol.text import printable
 
 from waypost_agent.provider.error_words import meaning_of
+from waypost_agent.provider.model_gateway import GatewayRefusal
 from waypost_agent.provider.provider_http import UnusableAnswer
 from waypost_agent.validation_errors import first_problem
 
@@ -90,6 +91,9 @@ class Refusal(NamedTuple):
 
 def refusal_of(error: Exception) -> Refusal:
     """What an exception of a provider's library means."""
+    refused = next((c for c in _causes(error) if isinstance(c, GatewayRefusal)), None)
+    if refused is not None:
+        return _of_gateway(refused)
     unusable = next((c for c in _causes(error) if isinstance(c, UnusableAnswer)), None)
     if unusable is not None:
         return _of_unusable(unusable)
@@ -108,6 +112,19 @@ def refusal_of(error: Exception) -> Refusal:
     hint = "check the ModelProvider's baseURL and type"
     text = f"the answer cannot be read: {_invalid_field(error)}; {hint}"
     return Refusal(Reason.PROVIDER_ERROR, text, answered=True)
+
+
+def _of_gateway(error: GatewayRefusal) -> Refusal:
+    """What the model gateway means. 401: the kubelet is about to renew the token of the pod."""
+    text = f"the model gateway refused the call ({error.reason}): {one_line(str(error))}"
+    known = {"BudgetExceeded": Reason.BUDGET_EXCEEDED, "RateLimited": Reason.RATE_LIMITED}
+    return Refusal(
+        known.get(error.reason, Reason.PROVIDER_ERROR),
+        text,
+        again=error.status in (401, 408) or error.status in _BUSY,
+        busy=error.status in _BUSY,
+        retry_after=error.retry_after,
+    )
 
 
 def _of_status(error: ModelHTTPError) -> Refusal:

@@ -42,7 +42,7 @@ from waypost_agent.journal.journal import Journal
 from waypost_agent.limits import Meter
 from waypost_agent.output import Output
 from waypost_agent.output_retries import OutputRetries, unusable
-from waypost_agent.provider import models
+from waypost_agent.provider import model_gateway, models
 from waypost_agent.provider.candidates import Candidate, Candidates
 from waypost_agent.provider.model_client import ModelClient
 from waypost_agent.provider.provider_retries import ProviderRetries
@@ -262,11 +262,15 @@ class _Loop:
                 },
                 verify=endpoint_access.trust(work.ca_file),
                 timeout=httpx2.Timeout(work.timeout, connect=models.CONNECT_TIMEOUT),
+                # A proxy or .netrc of the image must not get the token of the pod.
+                trust_env=work.token_file is None,
             )
             query = endpoint_access.query_of({"query": work.query}, self.keys)
             endpoint_access.add_query(http, query)
             http = await stack.enter_async_context(http)
             model = models.build(work, key=key, http=http, redact=self._redact)
+            if work.token_file is not None:
+                model_gateway.call_through(http, token_file=work.token_file)
             retries = ProviderRetries(work, meter=self.meter, deadline=self._deadline)
             return Candidate(work, model, models.settings(work), retries)
         except endpoint_access.Unfit as error:

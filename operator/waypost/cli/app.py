@@ -37,6 +37,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "resume": "waypost.cli.actions.switches:resume",
     "cancel": "waypost.cli.actions.switches:cancel",
     "cleanup": "waypost.cli.actions.cleanup",
+    "provider": "waypost.cli.actions.provider",
     "lint": "waypost.cli.lint.command",
     "doctor": "waypost.cli.tools.doctor",
     "schema": "waypost.cli.tools.schema",
@@ -44,6 +45,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "dev": "waypost.cli.processes.dev",
     "operator": "waypost.cli.processes.operator",
     "gateway": "waypost.cli.processes.gateway",
+    "model-gateway": "waypost.cli.processes.model_gateway",
     "uninstall": "waypost.cli.processes.uninstall",
 }
 # Old names, which work for one more release.

@@ -19,6 +19,7 @@ from waypost.kube import names, objects
 from waypost.kube.facts import pods
 from waypost.kube.facts.copies import is_of
 from waypost.kube.facts.pods import PodFact
+from waypost.kube.manifests.tokens import PodToken
 from waypost.kube.payloads import AttemptRef, JournalKey
 from waypost.ports.cluster import Cluster, Kind, NotFound, Obj, Rejected
 
@@ -50,10 +51,17 @@ class Authenticator:
     be reached."""
 
     def __init__(
-        self, *, cluster: Cluster, monotonic: Callable[[], float], now: Callable[[], float]
+        self,
+        *,
+        cluster: Cluster,
+        accepted: PodToken,
+        monotonic: Callable[[], float],
+        now: Callable[[], float],
     ) -> None:
         self._cluster = cluster
-        self._reviews = TokenReviews(cluster=cluster, monotonic=monotonic, now=now)
+        self._reviews = TokenReviews(
+            cluster=cluster, accepted=accepted, monotonic=monotonic, now=now
+        )
 
     async def authenticate(self, authorization: str) -> Caller:
         """Identify the caller by its Authorization header.

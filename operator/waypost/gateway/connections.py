@@ -1,12 +1,15 @@
 """Closes connections that stay idle or send their headers too slowly.
 
 uvicorn limits the idle time after a request, but not the time until the first headers are
-complete; `upload_limiter` limits the time of a body.
+complete; `upload_limiter` limits the time of a body. Both gateways are served with it.
 """
 
 import asyncio
+from dataclasses import dataclass
 from typing import Any, Final
 
+import uvicorn
+from starlette.applications import Starlette
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEADER_SECONDS: Final = 10.0
@@ -54,3 +57,37 @@ class HeaderTimeoutProtocol(H11Protocol):
 def options() -> dict[str, Any]:
     """Arguments for uvicorn.Config."""
     return {"http": HeaderTimeoutProtocol, "ws": "none", "timeout_keep_alive": 5}
+
+
+@dataclass(frozen=True)
+class Serving:
+    """The state that probes read."""
+
+    server: uvicorn.Server
+
+    @property
+    def ready(self) -> bool:
+        """Whether the server accepts connections."""
+        return self.server.started and not self.server.should_exit
+
+    def health(self) -> str | None:
+        """None: always healthy. A blocked event loop does not answer at all."""
+        return None
+
+
+def uvicorn_config(
+    app: Starlette, *, host: str, port: int, connections_: int, shutdown_seconds: int
+) -> uvicorn.Config:
+    """The configuration of the HTTP server; more than `connections_` get 503."""
+    return uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        limit_concurrency=connections_,
+        timeout_graceful_shutdown=shutdown_seconds,
+        **options(),
+    )

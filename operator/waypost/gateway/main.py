@@ -5,7 +5,6 @@ import contextlib
 import logging
 import signal
 import time
-from dataclasses import dataclass
 
 import uvicorn
 
@@ -30,6 +29,7 @@ from waypost.gateway.settings import GatewaySettings
 from waypost.gateway.sweep import Sweeper
 from waypost.gateway.upload_limiter import UploadLimiter
 from waypost.kube import objects
+from waypost.kube.manifests.tokens import GATEWAY_TOKEN
 from waypost.ports.cluster import Cluster, ClusterError, Kind
 
 log = logging.getLogger("waypost.gateway")
@@ -37,22 +37,6 @@ log = logging.getLogger("waypost.gateway")
 
 class NotStarted(Exception):
     """The gateway cannot serve with these settings. The message says why."""
-
-
-@dataclass(frozen=True)
-class Serving:
-    """The state that probes read."""
-
-    server: uvicorn.Server
-
-    @property
-    def ready(self) -> bool:
-        """Whether the server accepts connections."""
-        return self.server.started and not self.server.should_exit
-
-    def health(self) -> str | None:
-        """None: always healthy. A blocked event loop does not answer at all."""
-        return None
 
 
 def run(settings: GatewaySettings) -> int:
@@ -78,7 +62,7 @@ async def _run(settings: GatewaySettings) -> None:
         bucket = await _bucket(settings, cluster) if settings.s3_bucket else None
         gateway = assemble(settings, cluster=cluster, bucket=bucket, metrics=metrics)
         server = uvicorn.Server(uvicorn_config(gateway, settings))
-        probes = build_probes(probed=Serving(server), metrics=metrics.exposition)
+        probes = build_probes(probed=connections.Serving(server), metrics=metrics.exposition)
         collector.begin()
         async with serve_probes(probes, host=settings.gateway_host, port=settings.http_port):
             sweeping = _sweeping(settings, cluster, bucket, metrics)
@@ -98,7 +82,9 @@ def assemble(
     """Create the parts of a gateway."""
     uploads = UploadLimiter(room=settings.gateway_room, seconds=settings.gateway_body_seconds)
     metrics.follow_in_flight(lambda: uploads.in_flight)
-    authenticator = Authenticator(cluster=cluster, monotonic=time.monotonic, now=time.time)
+    authenticator = Authenticator(
+        cluster=cluster, accepted=GATEWAY_TOKEN, monotonic=time.monotonic, now=time.time
+    )
     return Gateway(
         authenticator=authenticator,
         uploads=uploads,
@@ -118,17 +104,12 @@ def assemble(
 
 def uvicorn_config(gateway: Gateway, settings: GatewaySettings) -> uvicorn.Config:
     """The configuration of the HTTP server."""
-    return uvicorn.Config(
+    return connections.uvicorn_config(
         build_app(gateway),
-        host=settings.gateway_host or "",
+        host=settings.gateway_host,
         port=settings.gateway_port,
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        limit_concurrency=settings.gateway_connections,
-        timeout_graceful_shutdown=settings.gateway_shutdown_seconds,
-        **connections.options(),
+        connections_=settings.gateway_connections,
+        shutdown_seconds=settings.gateway_shutdown_seconds,
     )
 
 

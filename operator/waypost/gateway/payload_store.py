@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 from waypost.api.base import JsonObject
 from waypost.api.record import RecordType
 from waypost.gateway.authentication import Caller
+from waypost.gateway.definitions import definition_of
 from waypost.gateway.refusals import RefusalReason, Refused
 from waypost.gateway.upload_limiter import Payload
 from waypost.kube import node_records
@@ -80,32 +81,8 @@ class PayloadStore:
         return form
 
     async def definition(self, caller: Caller) -> JsonObject:
-        """The nodes of the caller's run: its spec, or what it took from its template.
-
-        Raises:
-            Refused: The record of the definition does not exist or is damaged.
-            ClusterError: It cannot be read.
-        """
-        pin = section(caller.run, "status", "template")
-        if not pin:
-            return section(caller.run, "spec")
-        name, digest = text_of(pin, "record"), text_of(pin, "digest")
-        try:
-            body = await self._cluster.get(
-                Kind.NODE_RECORD, namespace=caller.pod.namespace, name=name
-            )
-        except NotFound:
-            text = f"NodeRecord {name} with the definition of the run does not exist"
-            raise Refused(RefusalReason.NOT_CURRENT, text) from None
-        fact = node_records.record_fact(body, limit=node_records.LARGEST)
-        if (
-            fact.problem
-            or fact.payload.digest != digest
-            or not isinstance(fact.payload.value, dict)
-        ):
-            text = f"NodeRecord {name} does not hold the definition of the run"
-            raise Refused(RefusalReason.DAMAGED, text)
-        return fact.payload.value
+        """As `definition_of`."""
+        return await definition_of(self._cluster, caller)
 
     async def keep(
         self, caller: Caller, type_: RecordType, payload: Payload, form: JsonObject | None

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from waypost.gateway.refusals import RefusalReason, Refused
 from waypost.kube import objects
-from waypost.kube.manifests.pod import GATEWAY_AUDIENCE
+from waypost.kube.manifests.tokens import TOKEN_MOUNT, PodToken
 from waypost.ports.cluster import Busy, Cluster, Kind, Obj
 
 REVIEWS_PER_SECOND: Final = 20
@@ -44,14 +44,21 @@ class TokenReviews:
 
     Args:
         cluster: The API server.
+        accepted: The token that pods show.
         monotonic: Seconds that only increase.
         now: Seconds since 1970.
     """
 
     def __init__(
-        self, *, cluster: Cluster, monotonic: Callable[[], float], now: Callable[[], float]
+        self,
+        *,
+        cluster: Cluster,
+        accepted: PodToken,
+        monotonic: Callable[[], float],
+        now: Callable[[], float],
     ) -> None:
         self._cluster = cluster
+        self._accepted = accepted
         self._monotonic = monotonic
         self._now = now
         # By digest of the token: until when, and the pod or why there is none.
@@ -72,7 +79,7 @@ class TokenReviews:
         known = self._known.get(key)
         if known is not None and self._monotonic() < known[0]:
             return _pod_or_refusal(known[1])
-        if problem := _claims_problem(token, now=self._now()):
+        if problem := _claims_problem(token, self._accepted, now=self._now()):
             raise Refused(RefusalReason.TOKEN_REFUSED, problem)
         self._take_permit()
         answer = await self._review(token)
@@ -92,18 +99,19 @@ class TokenReviews:
         self._permits -= 1
 
     async def _review(self, token: str) -> TokenPod | Refused:
+        audience = self._accepted.audience
         body = {
             "apiVersion": Kind.TOKEN_REVIEW.api_version,
             "kind": Kind.TOKEN_REVIEW.kind,
-            "spec": {"token": token, "audiences": [GATEWAY_AUDIENCE]},
+            "spec": {"token": token, "audiences": [audience]},
         }
         answer = await self._cluster.create(Kind.TOKEN_REVIEW, namespace="", body=body)
         status = objects.section(answer, "status")
         audiences = status.get("audiences")
-        fits = isinstance(audiences, list) and GATEWAY_AUDIENCE in audiences
+        fits = isinstance(audiences, list) and audience in audiences
         if status.get("authenticated") is not True or not fits:
             # Not the server's message: it may contain the token.
-            text = f"the token is expired, revoked or not issued for audience {GATEWAY_AUDIENCE}"
+            text = f"the token is expired, revoked or not issued for audience {audience}"
             return Refused(RefusalReason.TOKEN_REFUSED, text)
         user = objects.section(status, "user")
         account = _ACCOUNT.fullmatch(objects.text(user, "username"))
@@ -134,21 +142,22 @@ def _token(authorization: str) -> str:
     return found[1]
 
 
-def _claims_problem(token: str, *, now: float) -> str:
+def _claims_problem(token: str, accepted: PodToken, *, now: float) -> str:
     """Why a token cannot be one for the gateway, by what it says of itself; "" if it can be.
 
     Nothing here proves that it is genuine: only the API server does.
     """
+    file = f"{TOKEN_MOUNT}/{accepted.file}"
     parts = token.split(".")
     claims = _decoded(parts[1]) if len(parts) == 3 else None
     if claims is None:
-        return "the token is not a JWT; expected the content of the file /waypost/token/gateway"
+        return f"the token is not a JWT; expected the content of the file {file}"
     audiences = claims.get("aud")
-    if GATEWAY_AUDIENCE not in (audiences if isinstance(audiences, list) else [audiences]):
-        return f"the token is not issued for audience {GATEWAY_AUDIENCE}"
+    if accepted.audience not in (audiences if isinstance(audiences, list) else [audiences]):
+        return f"the token is not issued for audience {accepted.audience}"
     expires = claims.get("exp")
     if not isinstance(expires, int | float) or expires < now - _CLOCK_SKEW:
-        return "the token is expired; read the file /waypost/token/gateway again"
+        return f"the token is expired; read the file {file} again"
     return ""
 
 

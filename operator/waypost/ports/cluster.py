@@ -26,7 +26,7 @@ Obj = dict[str, Any]
 
 
 class Kind(Enum):
-    """The kinds that operator, gateway and command line touch."""
+    """The kinds that operator, gateways and command line touch."""
 
     AGENT_WORKFLOW = meta.AGENT_WORKFLOW
     AGENT_WORKFLOW_TEMPLATE = meta.AGENT_WORKFLOW_TEMPLATE
@@ -36,6 +36,7 @@ class Kind(Enum):
     TOOL_SERVER = meta.TOOL_SERVER
     JOB = ResourceName("batch/v1", "jobs", "Job")
     POD = ResourceName("v1", "pods", "Pod")
+    SECRET = ResourceName("v1", "secrets", "Secret")  # of providers, by the model gateway alone
     CONFIG_MAP = ResourceName("v1", "configmaps", "ConfigMap")
     EVENT = ResourceName("v1", "events", "Event")
     NAMESPACE = ResourceName("v1", "namespaces", "Namespace")

@@ -34,6 +34,7 @@ ARTIFACTS = {"out": [{"name": "site", "path": "/out"}]}
             python("a", artifacts=ARTIFACTS, isolation={"egress": "Gateway"}), id="folder"
         ),
         pytest.param(agent("a", isolation={"egress": "Inherit"}), id="inherit"),
+        pytest.param(agent("a", isolation={"egress": "Gateway"}), id="agent-with-the-gateways"),
         pytest.param(agent("a", isolation=allowing(WEB, MODELS)), id="agent-with-a-list"),
         pytest.param(http("a", isolation=allowing(WEB)), id="http-with-a-list"),
         pytest.param(python("a", isolation=allowing(dns=True)), id="dns"),
@@ -60,7 +61,7 @@ def test_egress_that_is_accepted(node: JsonObject) -> None:
         pytest.param(agent("a", isolation={"egress": "None"}), "no agent node work", id="agent"),
         pytest.param(http("a", isolation={"egress": "None"}), "no http node work", id="http"),
         pytest.param(
-            agent("a", isolation={"egress": "Gateway"}), "the payload gateway only", id="gateway"
+            http("a", isolation={"egress": "Gateway"}), "it reaches the gateways only", id="gateway"
         ),
         pytest.param(
             {**LARGE, "isolation": {"egress": "None"}},

@@ -77,7 +77,7 @@ def _openai(work: ModelWork, key: str, http: httpx2.AsyncClient) -> Model:
     from waypost_agent.provider.openai_compatible import CompatibleChatModel
 
     client = AsyncOpenAI(base_url=work.base_url, api_key=key, http_client=http, max_retries=0)
-    if f".{httpx2.URL(work.base_url).host}".endswith(_OPENAI_HOSTS):
+    if f".{httpx2.URL(work.upstream_url or work.base_url).host}".endswith(_OPENAI_HOSTS):
         return CompatibleChatModel(work.name, provider=OpenAIProvider(openai_client=client))
     # Whether a server can answer in JSON is said by the ModelProvider (structuredOutput).
     older = OpenAIModelProfile(

@@ -30,6 +30,8 @@ class ProviderRetries:
 
     def __init__(self, work: ModelWork, *, meter: Meter, deadline: float) -> None:
         self._name = work.name
+        # Where a call failed: no provider is known to the pod then.
+        self._via = " through the model gateway" if work.token_file else ""
         self._provider = work.provider
         self._price = work.price
         self._timeout = work.timeout
@@ -92,7 +94,7 @@ class ProviderRetries:
             count = f" ({tries} tries)" if tries > 1 else ""
             raise Stopped(
                 refusal.reason,
-                f"model {self._name}: {refusal.message}{count}",
+                f"model {self._name}{self._via}: {refusal.message}{count}",
                 retry_after=refusal.retry_after or (BUSY_WAIT if refusal.busy else None),
             )
         self._patience -= seconds

@@ -31,7 +31,7 @@ def approve_it(
     context: options.Context = None,
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
-    """Answer a question with yes, after showing what happens then.
+    """Answer a question with yes, after showing what follows.
 
     The answer is given in your own name, and names the digest of the question that was shown.
     """

@@ -1,1 +1,1 @@
-"""Commands that images start, and the servers for tests: operator, gateway, uninstall, dev."""
+"""Commands that images start, and the servers for tests: operator, gateways, uninstall, dev."""

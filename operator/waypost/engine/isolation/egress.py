@@ -10,6 +10,7 @@ from waypost.engine.state.inputs import Invalid
 from waypost.engine.state.transition import Transition
 from waypost.kube.egress.policy import destination_problem, is_limited, label_job, policy_of
 from waypost.kube.egress.probe import add_probe
+from waypost.kube.manifests.model_calls import models_url
 from waypost.kube.manifests.pod import PodSettings
 
 
@@ -18,9 +19,13 @@ def settings_of(transition: Transition, node: Node) -> PodSettings | Invalid:
 
     Returns:
         The settings, in which the gateway has an address instead of a name, or is missing if the
-        pod cannot reach it; Invalid if the installation does not allow a destination.
+        pod cannot reach it, and likewise
+        the model gateway (S490); Invalid if the installation does not allow a destination.
     """
     isolation, settings = isolation_of(transition.spec, node), transition.settings
+    settings = replace(settings, models_url=models_url(node, isolation, settings))
+    if settings.models_url == "":
+        return Invalid(_unresolved(transition.settings.models_url, "modelGateway.clusterIP"))
     if not is_limited(isolation):
         return settings
     for at, destination in enumerate((isolation.allow and isolation.allow.to) or ()):
@@ -29,12 +34,16 @@ def settings_of(transition: Transition, node: Node) -> PodSettings | Invalid:
     if isolation.egress == "None" or settings.gateway_url is None:
         return replace(settings, gateway_url=None)
     if not settings.egress.gateway_address:
-        return Invalid(
-            f"isolation.egress: {isolation.egress} needs the address of the gateway, and the "
-            f"operator could not resolve {settings.gateway_url} when it started; restart the "
-            "operator, or set the chart value gateway.clusterIP"
-        )
+        return Invalid(_unresolved(settings.gateway_url, "gateway.clusterIP"))
     return replace(settings, gateway_url=settings.egress.gateway_address)
+
+
+def _unresolved(url: str | None, value: str) -> str:
+    return (
+        "isolation.egress: pods without DNS need the address of the gateway, and the operator "
+        f"could not resolve {url} when it started; restart the operator, or set the chart value "
+        f"{value}"
+    )
 
 
 def limited(transition: Transition, node: Node, job: JsonObject) -> JsonObject | None:
@@ -43,14 +52,17 @@ def limited(transition: Transition, node: Node, job: JsonObject) -> JsonObject |
     isolation = isolation_of(transition.spec, node)
     if not is_limited(isolation):
         return None
-    policy = policy_of(isolation, transition.owner.namespace, transition.settings.egress)
-    label_job(job, policy)
     settings = transition.settings
+    models = models_url(node, isolation, settings) is not None
+    namespace = transition.owner.namespace
+    policy = policy_of(isolation, namespace, settings.egress, models=models)
+    label_job(job, policy)
     if isolation.verify != "Off":
         add_probe(
             job["spec"]["template"]["spec"],
             settings.egress,
             gateway=isolation.egress != "None" and settings.gateway_url is not None,
+            models=models,
             image=settings.runner_image,
             pull_policy=settings.image_pull_policy,
         )

@@ -23,6 +23,7 @@ from waypost.api.state.usage import Allotment
 from waypost.api.status import AttemptStatus, LoopStatus
 from waypost.api.toolserver import ToolServerSpec
 from waypost.compiler.kinds.kind import merged
+from waypost.compiler.node_settings import isolation_of
 from waypost.engine.nodes.kind import EngineKind
 from waypost.engine.nodes.limits import DEFAULT_REQUESTS, left_of
 from waypost.engine.nodes.texts import render_env
@@ -30,8 +31,15 @@ from waypost.engine.state.inputs import Invalid, Missing
 from waypost.engine.state.resolved import Resolved
 from waypost.engine.state.transition import Transition
 from waypost.expressions.templates import NullPolicy, RenderError, render_text
-from waypost.kube.manifests.endpoints import provider_access, server_access
+from waypost.kube.manifests.endpoints import (
+    Access,
+    provider_access,
+    provider_by_gateway,
+    server_access,
+)
+from waypost.kube.manifests.model_calls import PATH, models_url
 from waypost.kube.manifests.pod import Rendered
+from waypost.kube.manifests.tokens import MODELS_TOKEN
 from waypost.kube.secret_files import KeyFile
 
 DEFAULT_REASKS: Final = 2
@@ -55,6 +63,7 @@ def agent_work(
     accounted: JsonObject,
     around: Surroundings,
     view: JsonObject,
+    gateway: str | None = None,
     loop: LoopStatus | None = None,
 ) -> Resolved | Missing | Invalid:
     """The node's agent block merged over the run's defaults, ready for its pod.
@@ -67,6 +76,7 @@ def agent_work(
             what earlier attempts could not report.
         around: The providers and tool servers of the namespace.
         view: The evaluation context, with `self`.
+        gateway: URL of the models at the model gateway; None if the pod calls providers itself.
         loop: The loop of a node with repeat: its earlier iterations count against the limits.
 
     Returns:
@@ -76,7 +86,7 @@ def agent_work(
     base = defaults or AgentDefaults()
     models = models_of(agent, base)
     assert models, "an agent without a model is not accepted"
-    resolved = _models(models, (base.settings, agent.settings), around)
+    resolved = _models(models, (base.settings, agent.settings), around, gateway)
     tools = _tools(agent.tools or [], around)
     instructions = agent.instructions or base.instructions
     texts = _texts({"instructions": instructions, "prompt": agent.prompt}, view)
@@ -99,15 +109,24 @@ def agent_work(
 
 
 def _models(
-    refs: list[ModelRef], settings: tuple[Model | None, ...], around: Surroundings
+    refs: list[ModelRef],
+    settings: tuple[Model | None, ...],
+    around: Surroundings,
+    gateway: str | None,
 ) -> Resolved | Missing:
     """`model`, and where there are more of them `fallbacks`, each with the name of its provider."""
     documents: list[JsonObject] = []
     files: list[KeyFile] = []
     for at, ref in enumerate(refs):
-        model = _model(ref, settings, around, folder=f"model/{at}" if at else "model")
-        if isinstance(model, Missing):
-            return model
+        provider = around.providers.get(ref.provider)
+        if provider is None:
+            return _absent("ModelProvider", ref.provider, around, known=around.providers)
+        if gateway is not None:
+            token = MODELS_TOKEN.mounted
+            access = provider_by_gateway(provider, url=f"{gateway}/{at}", token_file=token)
+        else:
+            access = provider_access(provider, folder=f"model/{at}" if at else "model")
+        model = _model(ref, provider, access, settings)
         named = {"provider": ref.provider} if len(refs) > 1 else {}
         documents.append({**model.document, **named})
         files += model.files
@@ -116,14 +135,13 @@ def _models(
 
 
 def _model(
-    ref: ModelRef, settings: tuple[Model | None, ...], around: Surroundings, *, folder: str
-) -> Resolved | Missing:
-    provider = around.providers.get(ref.provider)
-    if provider is None:
-        return _absent("ModelProvider", ref.provider, around, known=around.providers)
+    ref: ModelRef,
+    provider: ModelProviderSpec,
+    access: Access,
+    settings: tuple[Model | None, ...],
+) -> Resolved:
     entry = next((m for m in provider.models or [] if m.name == ref.name), None)
     layers = (provider.settings, entry and entry.settings, *settings)
-    access = provider_access(provider, folder=folder)
     document: JsonObject = {
         **access.document,
         "name": ref.name,
@@ -196,6 +214,12 @@ def _render(
     if not (node.agent.image or transition.settings.agent_image):
         return Missing("this installation has no image for agent nodes; set agent.image in it")
     observed = transition.observed
+    isolation = isolation_of(transition.spec, node)
+    gateway = models_url(node, isolation, transition.settings)
+    if isolation.egress == "Gateway":
+        problem = _gateway_problem(node.agent, gateway, observed.servers)
+        if problem:
+            return Invalid(problem)
     work = agent_work(
         node.agent,
         defaults=transition.spec.defaults.agent if transition.spec.defaults else None,
@@ -204,10 +228,31 @@ def _render(
         loop=transition.statuses[path].loop,
         around=Surroundings(observed.namespace, observed.providers, observed.servers),
         view=view,
+        gateway=None if gateway is None else gateway + PATH,
     )
     if isinstance(work, Missing | Invalid):
         return work
     return Rendered(env=env, agent=work.document, files=work.files)
+
+
+def _gateway_problem(
+    agent: AgentKind, gateway: str | None, servers: Mapping[str, ToolServerSpec | None]
+) -> str:
+    """Why an agent cannot work with egress: Gateway; "" if it can (S490)."""
+    if gateway is None:
+        return (
+            "isolation.egress: Gateway needs the model gateway, and this installation has none; "
+            "set the chart value modelGateway.enabled, or use AllowList with the address of the "
+            "provider"
+        )
+    for tools in agent.tools or []:
+        server = servers.get(tools.server or "")
+        if server is not None and server.http is not None:
+            return (
+                f"isolation.egress: Gateway does not reach ToolServer {tools.server}, because the "
+                "model gateway forwards calls of models only; use AllowList with its address"
+            )
+    return ""
 
 
 def _accounted(transition: Transition, path: str) -> JsonObject:

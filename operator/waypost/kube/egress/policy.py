@@ -31,6 +31,9 @@ class EgressSettings:
         gateway_labels: Labels of these pods.
         gateway_address: Base URL of the gateway with an IP address instead of a name; "" if it is
             not known.
+        models_namespace: Where the pods of the model gateway are; "" without one.
+        models_labels: Labels of these pods.
+        models_address: As gateway_address, of the model gateway.
         private_hosts: Private networks that an AllowList may name.
         cluster_ranges: Networks of pods, Services and machines.
         dns_addresses: Addresses of name servers on the machines.
@@ -39,6 +42,9 @@ class EgressSettings:
     gateway_namespace: str = ""
     gateway_labels: tuple[tuple[str, str], ...] = ()
     gateway_address: str = ""
+    models_namespace: str = ""
+    models_labels: tuple[tuple[str, str], ...] = ()
+    models_address: str = ""
     private_hosts: tuple[Network, ...] = ()
     cluster_ranges: tuple[Network, ...] = ()
     dns_addresses: tuple[Network, ...] = ()
@@ -65,15 +71,18 @@ def destination_problem(destination: Destination, settings: EgressSettings) -> s
     return ""
 
 
-def policy_of(isolation: Isolation, namespace: str, settings: EgressSettings) -> JsonObject:
+def policy_of(
+    isolation: Isolation, namespace: str, settings: EgressSettings, *, models: bool = False
+) -> JsonObject:
     """The NetworkPolicy of a node with limited egress.
 
     Args:
         isolation: The isolation of the node, with that of spec.defaults.
         namespace: The namespace of the run.
         settings: What the installation says.
+        models: Whether the node calls models through the model gateway.
     """
-    rules = list(_rules(isolation, settings)) if isolation.egress != "None" else []
+    rules = list(_rules(isolation, settings, models)) if isolation.egress != "None" else []
     label = f"{str(isolation.egress).lower()}-{ijson.digest(rules)[-_DIGEST_LENGTH:]}"
     return {
         "apiVersion": "networking.k8s.io/v1",
@@ -99,13 +108,13 @@ def label_job(job: JsonObject, policy: JsonObject) -> None:
         metadata["labels"] = {**metadata["labels"], **label}
 
 
-def _rules(isolation: Isolation, settings: EgressSettings) -> Iterator[JsonObject]:
+def _rules(isolation: Isolation, settings: EgressSettings, models: bool) -> Iterator[JsonObject]:
     if settings.gateway_namespace:
-        pods = {
-            **_in_namespace(settings.gateway_namespace),
-            "podSelector": {"matchLabels": dict(settings.gateway_labels)},
-        }
+        pods = _pods(settings.gateway_namespace, settings.gateway_labels)
         yield {"to": [pods], "ports": _ports(urlsplit(settings.gateway_address).port or 80)}
+    if models and settings.models_namespace:
+        pods = _pods(settings.models_namespace, settings.models_labels)
+        yield {"to": [pods], "ports": _ports(urlsplit(settings.models_address).port or 80)}
     if isolation.egress != "AllowList" or isolation.allow is None:
         return
     for destination in isolation.allow.to or ():
@@ -119,6 +128,10 @@ def _rules(isolation: Isolation, settings: EgressSettings) -> Iterator[JsonObjec
         ]
         servers += [{"ipBlock": {"cidr": str(one)}} for one in settings.dns_addresses]
         yield {"to": servers, "ports": [*_ports(_DNS_PORT, "UDP"), *_ports(_DNS_PORT)]}
+
+
+def _pods(namespace: str, labels: tuple[tuple[str, str], ...]) -> JsonObject:
+    return {**_in_namespace(namespace), "podSelector": {"matchLabels": dict(labels)}}
 
 
 def _peer(destination: Destination, settings: EgressSettings) -> JsonObject:

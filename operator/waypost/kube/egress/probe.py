@@ -22,7 +22,13 @@ _RESOURCES: Final = {
 
 
 def add_probe(
-    pod: JsonObject, settings: EgressSettings, *, gateway: bool, image: str, pull_policy: str
+    pod: JsonObject,
+    settings: EgressSettings,
+    *,
+    gateway: bool,
+    models: bool = False,
+    image: str,
+    pull_policy: str,
 ) -> None:
     """Add the probe to a pod, before all other init containers.
 
@@ -30,15 +36,18 @@ def add_probe(
         pod: The pod's spec.
         settings: What the installation says.
         gateway: Whether the pod must reach the gateway.
+        models: Whether it must reach the model gateway.
         image: The image of the runner.
         pull_policy: Its pull policy.
     """
-    fails, reaches = [_METADATA], []
-    address = urlsplit(settings.gateway_address)
-    if address.hostname:
-        host = f"[{address.hostname}]" if ":" in address.hostname else address.hostname
-        fails.append(f"{host}:{_CANARY_PORT}")
-        reaches = [f"{host}:{address.port or 80}"] if gateway else []
+    fails, reaches = [_METADATA], list[str]()
+    used = ((settings.gateway_address, gateway), (settings.models_address, models))
+    for url, wanted in used:
+        address = urlsplit(url)
+        if address.hostname and (wanted or url == settings.gateway_address):
+            host = f"[{address.hostname}]" if ":" in address.hostname else address.hostname
+            fails.append(f"{host}:{_CANARY_PORT}")
+            reaches += [f"{host}:{address.port or 80}"] if wanted else []
     probe = {
         "name": PROBE,
         "image": image,

@@ -10,4 +10,4 @@ def _image(node: Node, images: OwnImages) -> str:
     return (node.agent and node.agent.image) or images.agent
 
 
-KIND: Final = PodKind("agent", image=_image)
+KIND: Final = PodKind("agent", image=_image, calls_models=True)

@@ -51,6 +51,7 @@ class PodKind:
         input_variables: Inputs as environment variables, by name.
         runs_waypost: The program is ours: it reads the request, talks to the gateway, times itself.
         has_output_sidecar: Whether a sidecar uploads the output of the program to the gateway.
+        calls_models: The program calls models, through the model gateway if there is one.
     """
 
     name: str
@@ -60,3 +61,4 @@ class PodKind:
     input_variables: Callable[[JsonObject], dict[str, str]] = no_texts
     runs_waypost: bool = True
     has_output_sidecar: Callable[[Node], bool] = no
+    calls_models: bool = False

@@ -43,6 +43,24 @@ def provider_access(spec: ModelProviderSpec, *, folder: str = "model") -> Access
     return _access(document, key, ca, *files, *more_files)
 
 
+def provider_by_gateway(spec: ModelProviderSpec, *, url: str, token_file: str) -> Access:
+    """How to reach a provider through the model gateway: `type`, `baseUrl`, `tokenFile` and
+    `upstreamUrl`, which says what the provider understands. The pod gets no key.
+
+    Args:
+        spec: The provider.
+        url: The URL of the model at the gateway.
+        token_file: The file with the token of the pod.
+    """
+    document: JsonObject = {
+        "type": spec.type,
+        "baseUrl": url,
+        "tokenFile": token_file,
+        "upstreamUrl": spec.base_url or PUBLIC_URLS[spec.type],
+    }
+    return Access(document)
+
+
 def server_access(name: str, spec: ToolServerSpec) -> Access:
     """How to reach a tool server: `url`, `headers?`, `query?`, `oauth?` and `caFile?`, or
     `command`; and `timeoutSeconds`.

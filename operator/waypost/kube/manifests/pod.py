@@ -21,14 +21,13 @@ from waypost.kube.manifests.artifacts import ArtifactPlan, add_artifacts, makes_
 from waypost.kube.manifests.isolation import add_isolation
 from waypost.kube.manifests.output_sidecar import add_output_sidecar
 from waypost.kube.manifests.security import container_security, pod_security
+from waypost.kube.manifests.tokens import GATEWAY_TOKEN, MODELS_TOKEN, token_volume
 from waypost.kube.secret_files import KeyFile, key_volume
 from waypost.protocol import carrying
 from waypost.protocol.artifacts.limits import STORE_SECONDS
 from waypost.protocol.request import Request
 
 MOUNT: Final = "/waypost/in"
-TOKEN_MOUNT: Final = "/waypost/token"
-GATEWAY_AUDIENCE: Final = "waypost-gateway"
 OUTPUT_FILE: Final = "/dev/termination-log"
 STORAGE_VARIABLE: Final = "WAYPOST_STORAGE_BYTES"
 _STORAGE: Final = "ephemeral-storage"
@@ -44,6 +43,7 @@ class PodSettings:
     agent_image: str = ""
     node_account: str = ""  # ServiceAccount of pods whose node names none; "": the default
     gateway_url: str | None = None  # stores payloads that do not fit a commit record
+    models_url: str | None = None  # the model gateway, for agents
     image_pull_policy: str = "IfNotPresent"
     job_ttl_seconds: int = 86400
     default_requests: tuple[tuple[str, str], ...] = (("cpu", "50m"), ("memory", "64Mi"))
@@ -53,6 +53,7 @@ class PodSettings:
         ("ephemeral-storage", "1Gi"),
     )
 
+    models_for_all: bool = False  # also for agents whose egress is not limited
     egress: EgressSettings = field(default_factory=EgressSettings)
 
     @property
@@ -185,17 +186,9 @@ def _container(
 
 
 def _token_volume(settings: PodSettings) -> tuple[JsonObject, JsonObject] | None:
-    """The pod's identity for the gateway: a token that the API server does not accept."""
-    if settings.gateway_url is None:
-        return None
-    token = {
-        "audience": GATEWAY_AUDIENCE,
-        "expirationSeconds": 3600,
-        "path": "gateway",
-    }
-    projected = {"defaultMode": 0o440, "sources": [{"serviceAccountToken": token}]}
-    volume = {"name": "token", "projected": projected}
-    return volume, {"name": "token", "mountPath": TOKEN_MOUNT, "readOnly": True}
+    """The pod's identities for the gateways that it may call."""
+    known = ((settings.gateway_url, GATEWAY_TOKEN), (settings.models_url, MODELS_TOKEN))
+    return token_volume([token for url, token in known if url is not None])
 
 
 def _environment(

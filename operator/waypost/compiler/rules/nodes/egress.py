@@ -12,6 +12,7 @@ from waypost.kube.egress.ranges import FORBIDDEN, network_of, within
 
 # Kinds whose program needs an address outside of the cluster.
 _CALLS_OUT: Final = ("agent", "http")
+_NO_GATEWAY: Final = ("http",)  # no gateway forwards their requests
 
 
 def egress_problems(spec: AgentWorkflowSpec) -> Iterator[Problem]:
@@ -85,6 +86,6 @@ def _of_kind(place: str, node: Node, given: Isolation) -> Iterator[Problem]:
             yield Problem(place, "None cuts the pod off from the gateway, which has the artifacts")
         if getattr(work_of(node), "large_output", None):
             yield Problem(place, "None cuts the pod off from the gateway, which takes largeOutput")
-    if given.egress == "Gateway" and kind in _CALLS_OUT:
-        text = f"Gateway lets no {kind} node work: it reaches the payload gateway only"
+    if given.egress == "Gateway" and kind in _NO_GATEWAY:
+        text = f"Gateway lets no {kind} node work: it reaches the gateways only"
         yield Problem(place, f"{text}; use AllowList with the address that it calls")

@@ -1,0 +1,283 @@
+"""Agents behind the model gateway: their calls succeed, and no key is in their pods."""
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pytest
+
+from e2e.cluster import api
+from e2e.suite import outside
+from e2e.suite.build import Workflow, schema, workflow
+from e2e.suite.install import install
+from e2e.suite.kube import Kube
+from e2e.suite.operators import NAMESPACE, Operator
+from e2e.suite.space import Space, node_of
+from e2e.suite.test_providers import provider
+
+pytestmark = pytest.mark.alone  # the chart is installed with other values
+
+KEY: Final = "sk-canary-0c9e52b7f1d84a36"
+ADDRESS: Final = "10.96.255.81"  # as gateway.clusterIP: the test clusters have no DNS
+GATEWAY: Final = f"http://{ADDRESS}:8080"
+NAME: Final = "waypost-models"
+
+# Looks for a text, which it is given in two halves, everywhere in its pod, and calls the gateway.
+TOOLS: Final = f'''
+import json, os, pathlib, urllib.error, urllib.request
+
+
+def look(first: str, second: str) -> dict:
+    """Where the text is in this pod."""
+    wanted = (first + second).encode()
+    places = [name for name, value in os.environ.items() if wanted in value.encode()]
+    for process in pathlib.Path("/proc").glob("[0-9]*"):
+        for part in (process / "environ", process / "cmdline"):
+            places += [str(part)] if wanted in read(part) else []
+    for root in ("/waypost", "/tmp", "/run", "/var/run", "/dev/shm"):
+        for folder, _, files in os.walk(root):
+            for path in (pathlib.Path(folder, name) for name in files):
+                places += [str(path)] if wanted in read(path) else []
+    files = sorted(str(path) for path in pathlib.Path("/waypost").rglob("*") if path.is_file())
+    return {{"places": places, "files": [path for path in files if "/.." not in path]}}
+
+
+def ask() -> dict:
+    """What the gateway answers to calls of this pod."""
+    token = pathlib.Path("/waypost/token/models").read_text()
+    payloads = pathlib.Path("/waypost/token/gateway").read_text()
+    body = {{"model": "inside", "messages": [{{"role": "user", "content": "a-private-question"}}]}}
+    return {{
+        "own": call(token, "0/chat/completions", body),
+        "other model": call(token, "0/chat/completions", {{**body, "model": "other"}}),
+        "other path": call(token, "0/embeddings", body),
+        "other position": call(token, "1/chat/completions", body),
+        "other audience": call(payloads, "0/chat/completions", body),
+        "other destination": call(token, "0/chat/completions", {{**body, "api_base": "http://x"}}),
+    }}
+
+
+def read(path):
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+def call(token, path, body):
+    headers = {{"Authorization": f"Bearer {{token}}", "Content-Type": "application/json"}}
+    data = json.dumps(body).encode()
+    request = urllib.request.Request(f"{GATEWAY}/v1/model/{{path}}", data=data, headers=headers)
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return [answer.status, ""]
+    except urllib.error.HTTPError as error:
+        return [error.code, error.headers.get("waypost-refused", "")]
+'''
+BY_OTHERS: Final = (
+    TOOLS
+    + """
+
+def run(tokens):
+    body = {"model": "inside", "messages": []}
+    return {name: call(token, "0/chat/completions", body) for name, token in tokens.items()}
+"""
+)
+
+SCRIPTS: Final[dict[str, Any]] = {
+    "inside": {
+        "turns": [
+            {
+                "call": [
+                    {"tool": "look", "arguments": {"first": KEY[:9], "second": KEY[9:]}},
+                    {"tool": "ask", "arguments": {}},
+                ],
+                "tokens": {"input": 100, "output": 20},
+            },
+            {
+                "output": {"look": "${results.look}", "ask": "${results.ask}"},
+                "tokens": {"input": 120, "output": 30},
+                "repeat": "forever",
+            },
+        ]
+    },
+    "hello": {"turns": [{"say": "Hello.", "repeat": "forever"}]},
+}
+
+
+@dataclass(frozen=True)
+class Place:
+    """The namespace of the test, and the address of the provider."""
+
+    space: Space
+    url: str
+
+
+@pytest.fixture(scope="module")
+def place(space: Space, kube: Kube, cluster: api.Cluster, operator: Operator) -> Iterator[Place]:
+    if cluster.provider == "current":
+        pytest.skip("the network of pods is not known")
+    script = {"apiKey": KEY, "scripts": SCRIPTS}
+    url = outside.start_models(space, cluster.images["operator"], script)
+    pods = url.partition("://")[2].rsplit(".", 2)[0].split(".")
+    chosen = {
+        "modelGateway.enabled": "true",
+        "modelGateway.clusterIP": ADDRESS,
+        "modelGateway.privateHosts[0]": f"{pods[0]}.{pods[1]}.0.0/16",
+    }
+    install(kube, cluster.chart_values | chosen)
+    keys(space, "keys", hosts=url.partition("://")[2].partition("/")[0])
+    provider(space, "scripted", baseURL=url, apiKey={"name": "keys", "key": "api-key"})
+    yield Place(space, url)
+    install(kube, cluster.chart_values)
+
+
+def keys(space: Space, name: str, *, hosts: str) -> None:
+    metadata = {"name": name, "annotations": {"waypost.dev/hosts": hosts}}
+    manifest = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata}
+    space.create("secrets", {**manifest, "stringData": {"api-key": KEY}})
+
+
+@pytest.fixture(scope="module")
+def granted(place: Place) -> Place:
+    """The gateway may read the Secret, by the Role that the command prints."""
+    kube = place.space.kube
+    printed = kube.must(
+        sys.executable,
+        *("-m", "waypost", "provider", "grant", "-n", place.space.name),
+        *("--kubeconfig", str(kube.kubeconfig)),
+    )
+    kube.must("kubectl", "apply", "-f", "-", stdin=printed)
+    return place
+
+
+def thinking(name: str, script: str, **fields: Any) -> Workflow:
+    kind = {"model": {"provider": "scripted", "name": script}, "prompt": f"Run {name}: go"}
+    kind |= fields.pop("kind", {})
+    isolation = {"egress": "Gateway"}
+    spec = {"modules": {"desk": TOOLS}}
+    return workflow(name).having(**spec).node("a", agent=kind, isolation=isolation, **fields)
+
+
+def test_a_key_that_is_not_granted(place: Place) -> None:
+    """S493: before the administrator of the namespace has granted it; the node says so."""
+    node = node_of(place.space.start(thinking("early", "hello")).finished(), "a")
+    assert (node["phase"], node["reason"]) == ("Failed", "ProviderError")
+    assert "KeyNotGranted" in node["message"]
+    assert "waypost provider grant" in node["message"]
+
+
+TOOL_NAMES: Final = [{"module": "desk", "functions": ["look", "ask"]}]
+
+
+def test_an_agent_answers_and_its_pod_has_no_key(granted: Place) -> None:
+    """S490, S491"""
+    space = granted.space
+    typed = schema(look="object", ask="object")
+    flow = thinking("inside", "inside", kind={"tools": TOOL_NAMES}, outputSchema=typed)
+    run = space.start(flow)
+    output = node_of(run.succeeded(), "a")["output"]
+    assert output["look"]["places"] == []
+    assert output["look"]["files"] == [
+        "/waypost/in/request.json",
+        "/waypost/token/gateway",
+        "/waypost/token/models",
+    ]
+    assert output["ask"] == {
+        "own": [200, ""],
+        "other model": [403, "ModelNotAllowed"],
+        "other path": [403, "PathNotAllowed"],
+        "other position": [403, "ModelNotAllowed"],
+        "other audience": [401, "TokenRefused"],
+        "other destination": [403, "FieldNotAllowed"],
+    }
+    [job] = run.jobs("a")
+    assert KEY not in json.dumps(job)
+    assert "keys" not in json.dumps(job["spec"]["template"]["spec"]["volumes"])
+
+
+def test_tokens_of_other_pods(granted: Place) -> None:
+    """S491: the pod that serves the models, a node that is no agent, and one that has ended."""
+    space = granted.space
+    flow = workflow("others").python("sleeps", "import time\ntime.sleep(40)\nreturn 1")
+    other = space.start(flow)
+    other.reaches("sleeps", "Running", within=60)
+    [pod] = space.all("pods", f"waypost.dev/run={other.uid}")
+    ended = space.start(thinking("ended", "hello"))
+    ended.succeeded()
+    tokens = {
+        "no node": token_of(space, "models"),
+        "no agent": token_of(space, pod["metadata"]["name"]),
+    }
+    kept = space.all("pods", f"waypost.dev/run={ended.uid}")
+    if kept:
+        tokens["ended"] = token_of(space, kept[0]["metadata"]["name"])
+    run = space.start(workflow("attack").python("b", BY_OTHERS, inputs={"tokens": tokens}))
+    found = node_of(run.succeeded(), "b")["output"]
+    expected = {"no node": [403, "NotANode"], "no agent": [403, "NotAllowed"]}
+    if kept:
+        expected["ended"] = [403, "PodEnded"]
+    assert found == expected
+
+
+def token_of(space: Space, pod: str) -> str:
+    """A token for the model gateway that is bound to this pod, as only an administrator gets it."""
+    found = space.get("pods", pod) or {}
+    account = found["spec"]["serviceAccountName"]
+    bound = {"kind": "Pod", "apiVersion": "v1", "name": pod, "uid": found["metadata"]["uid"]}
+    spec = {"audiences": [NAME], "boundObjectRef": bound}
+    body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
+    path = f"/api/v1/namespaces/{space.name}/serviceaccounts/{account}/token"
+    return str(space.kube.request("POST", path, body)["status"]["token"])
+
+
+def test_nothing_of_it_is_logged(granted: Place) -> None:
+    """S492"""
+    kube = granted.space.kube
+    logs = kube.must(
+        "kubectl", "-n", NAMESPACE, "logs", "-l", "app.kubernetes.io/component=models", "--tail=-1"
+    )
+    assert "call ended" in logs
+    assert "call refused" in logs
+    for secret in (KEY, "a-private-question", "Hello.", "eyJ"):
+        assert secret not in logs
+
+
+def test_a_key_for_another_host_is_not_sent(granted: Place) -> None:
+    """S493"""
+    space = granted.space
+    metadata = {"metadata": {"annotations": {"waypost.dev/hosts": "api.openai.com"}}}
+    space.patch("secrets", "keys", metadata)
+    provider(space, "elsewhere", baseURL=granted.url, apiKey={"name": "keys", "key": "api-key"})
+    model = {"model": {"provider": "elsewhere", "name": "hello"}}
+
+    def refused() -> bool:
+        # The gateway keeps a Secret for a minute.
+        name = f"elsewhere-{int(time.monotonic())}"
+        node = node_of(space.start(thinking(name, "hello", kind=model)).finished(), "a")
+        return "HostNotAllowed" in node.get("message", "")
+
+    deadline = time.monotonic() + 110
+    while not refused():
+        assert time.monotonic() < deadline
+
+
+def test_the_node_says_that_the_gateway_is_gone(granted: Place) -> None:
+    """S490"""
+    space = granted.space
+    path = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/{NAME}/scale"
+    current = space.kube.request("GET", path)
+    try:
+        space.kube.request("PUT", path, {**current, "spec": {"replicas": 0}})
+        isolation = {"egress": "Gateway", "verify": "Off"}
+        flow = thinking("gone", "hello")
+        flow.nodes[0]["isolation"] = isolation
+        node = node_of(space.start(flow).finished(within=150), "a")
+    finally:
+        latest = space.kube.request("GET", path)
+        space.kube.request("PUT", path, {**latest, "spec": current["spec"]})
+    assert node["reason"] == "ProviderError"
+    assert "through the model gateway: no connection" in node["message"]

@@ -1,0 +1,66 @@
+"""`waypost provider`: what an administrator of a namespace does for the model gateway."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from waypost.cli import options
+
+if TYPE_CHECKING:
+    from waypost.cli.connection.cluster import Session
+    from waypost.ports.cluster import Obj
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
+
+
+@app.callback()
+def provider() -> None:
+    """ModelProviders and the model gateway."""
+
+
+@app.command()
+def grant(
+    account: Annotated[
+        str,
+        typer.Option(metavar="NAMESPACE/NAME", help="ServiceAccount of the model gateway."),
+    ] = "waypost-system/waypost-models",
+    namespace: options.Namespace = None,
+    context: options.Context = None,
+    kubeconfig: options.Kubeconfig = None,
+) -> None:
+    """Print the Role that lets the model gateway read the keys of a namespace.
+
+    It names each Secret and ConfigMap that a ModelProvider of the namespace names. Read it, then
+    pass it to kubectl apply -f -.
+    """
+    import yaml
+    from pydantic import ValidationError
+
+    from waypost.api.provider import ModelProviderSpec
+    from waypost.cli.connection.cluster import Target, with_cluster
+    from waypost.cli.errors import CommandError, Exit
+    from waypost.kube import objects
+    from waypost.kube.manifests.grant import grant_manifests
+    from waypost.ports.cluster import Kind
+
+    account_namespace, slash, name = account.partition("/")
+    if not slash or not name or not account_namespace:
+        raise CommandError(f"--account: expected NAMESPACE/NAME, found {account}", code=Exit.USAGE)
+
+    async def work(session: "Session") -> "tuple[str, tuple[Obj, ...]]":
+        listed = await session.cluster.list(Kind.MODEL_PROVIDER, namespace=session.namespace)
+        return session.namespace, listed.items
+
+    where, found = with_cluster(Target(kubeconfig, context, namespace), work)
+    specs = []
+    for each in found:
+        try:
+            specs.append(ModelProviderSpec.model_validate(objects.section(each, "spec")))
+        except ValidationError:
+            named = objects.text(objects.section(each, "metadata"), "name")
+            typer.echo(f"left out: ModelProvider {named} cannot be read", err=True)
+    made = grant_manifests(where, specs, account=name, account_namespace=account_namespace)
+    if not made:
+        text = f"no ModelProvider of namespace {where} names a Secret or ConfigMap"
+        raise CommandError(text, code=Exit.NOT_FOUND)
+    typer.echo(yaml.safe_dump_all(made, sort_keys=False), nl=False)

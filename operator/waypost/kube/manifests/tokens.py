@@ -1,0 +1,45 @@
+"""The identities of a pod: tokens that the API server does not accept, one for each gateway."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from waypost.api.base import JsonObject
+
+TOKEN_MOUNT: Final = "/waypost/token"
+_SECONDS: Final = 3600  # until a token expires; the kubelet renews it before
+
+
+@dataclass(frozen=True)
+class PodToken:
+    """A token of a pod: who accepts it, and its file below TOKEN_MOUNT."""
+
+    audience: str
+    file: str
+
+    @property
+    def mounted(self) -> str:
+        """The file as the pod's program opens it."""
+        return f"{TOKEN_MOUNT}/{self.file}"
+
+
+GATEWAY_TOKEN: Final = PodToken("waypost-gateway", "gateway")
+MODELS_TOKEN: Final = PodToken("waypost-models", "models")
+
+
+def token_volume(tokens: Sequence[PodToken]) -> tuple[JsonObject, JsonObject] | None:
+    """The projected volume with `tokens` and its mount; None if there are none."""
+    if not tokens:
+        return None
+    sources = [
+        {
+            "serviceAccountToken": {
+                "audience": token.audience,
+                "expirationSeconds": _SECONDS,
+                "path": token.file,
+            }
+        }
+        for token in tokens
+    ]
+    volume = {"name": "token", "projected": {"defaultMode": 0o440, "sources": sources}}
+    return volume, {"name": "token", "mountPath": TOKEN_MOUNT, "readOnly": True}

@@ -1,0 +1,162 @@
+"""The HTTP interface of the model gateway.
+
+    POST /v1/model/POSITION/PATH    a call of the model at this position of the caller's node
+
+PATH is that of the provider's API. A refusal is an error as the provider writes it, with the header
+Waypost-Refused. Neither calls nor answers are logged.
+"""
+
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route as HttpRoute
+
+from waypost.api.provider import ProviderType
+from waypost.gateway import upload_limiter
+from waypost.gateway.upload_limiter import UploadLimiter
+from waypost.model_gateway.calls import Calls, Relayed, Route, translated
+from waypost.model_gateway.core.refusals import REFUSED_HEADER, CallRefusal, CallRefused, body_of
+from waypost.model_gateway.metrics import ModelMetrics
+
+log = logging.getLogger("waypost.models")
+
+
+@dataclass(frozen=True)
+class ModelGateway:
+    """The parts of a model gateway. `largest`: bytes of the body of one call."""
+
+    calls: Calls
+    bodies: UploadLimiter
+    metrics: ModelMetrics
+    largest: int
+
+
+class _HttpCall:
+    """`calls.Call` of a request; the body counts against the room until `stack` ends."""
+
+    def __init__(self, request: Request, gateway: ModelGateway, stack: AsyncExitStack) -> None:
+        self._request = request
+        self._gateway = gateway
+        self._stack = stack
+        self.authorization = request.headers.get("authorization", "")
+        self.path = str(request.path_params["path"])
+        self.query = request.url.query
+        self.headers = request.headers.items()
+
+    @property
+    def position(self) -> int:
+        text = str(self._request.path_params["position"])
+        if not text.isascii() or not text.isdecimal() or len(text) > 2:
+            found = f"expected the position of a model, from 0; found {text!r:.30}"
+            raise CallRefused(CallRefusal.PATH, found)
+        return int(text)
+
+    async def body(self) -> bytes:
+        announced = upload_limiter.announced_length(self._request.headers.get("content-length"))
+        with translated():
+            return await self._stack.enter_async_context(
+                self._gateway.bodies.body(
+                    self._request.stream(),
+                    announced=announced,
+                    limit=self._gateway.largest,
+                    advice="shorten the conversation",
+                )
+            )
+
+
+def build_app(gateway: ModelGateway) -> Starlette:
+    """The application. Another server has probes and metrics."""
+
+    async def call(request: Request) -> Response:
+        return await _Handling(gateway, request).response()
+
+    return Starlette(routes=[HttpRoute("/v1/model/{position}/{path:path}", call, methods=["POST"])])
+
+
+class _Handling:
+    """One request, from its headers to the end of its answer."""
+
+    def __init__(self, gateway: ModelGateway, request: Request) -> None:
+        self._gateway = gateway
+        self._request = request
+        self._stack = AsyncExitStack()
+        self._started = time.monotonic()
+        self._type: ProviderType | None = None
+        self._about: dict[str, object] = {}
+
+    async def response(self) -> Response:
+        self._gateway.metrics.began()
+        try:
+            relayed = await self._relayed()
+            first = await anext(relayed.pieces, b"")
+        except ClientDisconnect:
+            await self._ended("Disconnected", status=400)
+            return Response(status_code=400)
+        except CallRefused as refused:
+            await self._ended(str(refused.why), status=refused.status)
+            return self._refusal(refused)
+        except BaseException:
+            await self._ended(str(CallRefusal.FAILED), status=500)
+            raise
+        pieces = self._sent(first, relayed)
+        return StreamingResponse(pieces, status_code=relayed.status, headers=relayed.headers)
+
+    async def _relayed(self) -> Relayed:
+        call = _HttpCall(self._request, self._gateway, self._stack)
+        route = await self._gateway.calls.route(call)
+        self._type = route.provider.type
+        self._about = _about(route)
+        self._stack.enter_context(self._gateway.calls.slot(route))
+        return await self._gateway.calls.forward(call, route)
+
+    async def _sent(self, first: bytes, relayed: Relayed) -> AsyncIterator[bytes]:
+        result = "Answered" if relayed.status < 400 else "ProviderError"
+        try:
+            yield first
+            async for piece in relayed.pieces:
+                yield piece
+        except CallRefused as refused:  # the status has been sent: the connection breaks off
+            result = str(refused.why)
+            raise
+        except BaseException:
+            result = "Disconnected"
+            raise
+        finally:
+            with contextlib.suppress(AttributeError):
+                await relayed.pieces.aclose()  # type: ignore[attr-defined]
+            await self._ended(result, status=relayed.status)
+
+    async def _ended(self, result: str, *, status: int) -> None:
+        await self._stack.aclose()
+        seconds = time.monotonic() - self._started
+        self._gateway.metrics.ended(type_=self._type or "", result=result, seconds=seconds)
+        log.info("call ended: %s, status %d, %.3f s", result, status, seconds, extra=self._about)
+
+    def _refusal(self, refused: CallRefused) -> Response:
+        sent = {REFUSED_HEADER: refused.reason}
+        if refused.again is not None:
+            sent["retry-after"] = str(refused.again)
+        if refused.status == 401:
+            sent["www-authenticate"] = "Bearer"
+        if refused.status in (408, 413):
+            sent["connection"] = "close"  # the rest of the body may still arrive
+        log.warning("call refused: %s: %s", refused.reason, refused.message, extra=self._about)
+        return JSONResponse(body_of(refused, self._type), refused.status, headers=sent)
+
+
+def _about(route: Route) -> dict[str, object]:
+    ref = route.caller.ref
+    return {
+        "run": ref.run,
+        "namespace": route.caller.pod.namespace,
+        "node": ref.path,
+        "attempt": ref.attempt,
+        "provider": route.ref.provider,
+    }

@@ -1,0 +1,159 @@
+"""The keys of providers: read by name, kept in memory for a minute, sent to listed hosts only."""
+
+import base64
+import binascii
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from pydantic import ValidationError
+
+from waypost.api.endpoint import KeyRef, ValueSource
+from waypost.api.provider import ModelProviderSpec, ProviderType
+from waypost.kube import objects
+from waypost.model_gateway.core.addresses import HOSTS_ANNOTATION, host_problem, hosts_of_secret
+from waypost.model_gateway.core.refusals import CallRefusal, CallRefused
+from waypost.ports.cluster import Cluster, Kind, NotFound, Obj, Rejected
+
+KEPT_SECONDS: Final = 60.0
+_KEPT: Final = 1024
+
+
+@dataclass(frozen=True)
+class Access:
+    """What a call to a provider needs. Nothing of it is in messages or logs."""
+
+    key: str | None = field(default=None, repr=False)
+    headers: dict[str, str] = field(default_factory=dict, repr=False)
+    query: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    ca: str | None = None
+    secrets: tuple[str, ...] = field(default=(), repr=False)  # to be removed from error messages
+
+
+class Keys:
+    """Reads what a ModelProvider names. Every method raises CallRefused, or ClusterError if the
+    API server cannot be reached."""
+
+    def __init__(self, *, cluster: Cluster, monotonic: Callable[[], float]) -> None:
+        self._cluster = cluster
+        self._monotonic = monotonic
+        self._kept: OrderedDict[tuple[Kind, str, str], tuple[float, Obj]] = OrderedDict()
+
+    async def provider(self, namespace: str, name: str) -> ModelProviderSpec:
+        """The spec of a ModelProvider, as it is now."""
+        try:
+            body = await self._cluster.get(Kind.MODEL_PROVIDER, namespace=namespace, name=name)
+            return ModelProviderSpec.model_validate(objects.section(body, "spec"))
+        except NotFound:
+            text = f"ModelProvider {name} does not exist"
+        except ValidationError:
+            text = f"ModelProvider {name} cannot be read; see its condition Ready"
+        raise CallRefused(CallRefusal.NO_PROVIDER, text)
+
+    async def access(self, namespace: str, spec: ModelProviderSpec, *, host: str) -> Access:
+        """The key, headers, query parameters and CA of a provider.
+
+        Args:
+            namespace: That of the run.
+            spec: The provider.
+            host: Where they are sent to; each Secret must list it.
+        """
+        reader = _Reader(self, namespace, spec.type, host)
+        key = await reader.secret(spec.api_key) if spec.api_key else None
+        headers = {each.name: await reader.value(each) for each in spec.headers or []}
+        query = [(each.name, await reader.value(each)) for each in spec.query or []]
+        ca = None
+        if spec.tls is not None:
+            source = ValueSource(
+                secret_key_ref=spec.tls.ca_secret, config_map_key_ref=spec.tls.ca_config_map
+            )
+            ca = await reader.source(source, sent=False)
+        return Access(key, headers, tuple(query), ca, tuple(reader.secrets))
+
+    async def read(self, kind: Kind, namespace: str, name: str) -> Obj:
+        """A Secret or ConfigMap of a provider, at most a minute old."""
+        known = self._kept.get((kind, namespace, name))
+        if known is not None and self._monotonic() < known[0]:
+            return known[1]
+        try:
+            body = await self._cluster.get(kind, namespace=namespace, name=name)
+        except NotFound:
+            text = f"{kind.kind} {name} does not exist in namespace {namespace}"
+            raise CallRefused(CallRefusal.KEY_MISSING, text) from None
+        except Rejected as error:
+            if error.code != 403:
+                raise
+            text = (
+                f"the model gateway may not read {kind.kind} {name} in namespace {namespace}; an "
+                "administrator of the namespace grants it with: waypost provider grant"
+            )
+            raise CallRefused(CallRefusal.KEY_NOT_GRANTED, text) from None
+        self._kept[kind, namespace, name] = (self._monotonic() + KEPT_SECONDS, body)
+        self._kept.move_to_end((kind, namespace, name))
+        while len(self._kept) > _KEPT:
+            self._kept.popitem(last=False)
+        return body
+
+
+class _Reader:
+    """Reads values for one call, and remembers which of them are secret."""
+
+    def __init__(self, keys: Keys, namespace: str, type_: ProviderType, host: str) -> None:
+        self._keys = keys
+        self._namespace = namespace
+        self._type = type_
+        self._host = host
+        self.secrets: list[str] = []
+
+    async def value(self, given: object) -> str:
+        """The value of a header or query parameter."""
+        source = getattr(given, "value_from", None)
+        if source is None:
+            return str(getattr(given, "value", None) or "")
+        return _in_header(await self.source(source), "a header or query parameter")
+
+    async def source(self, source: ValueSource, *, sent: bool = True) -> str:
+        """The text of a key in a Secret or ConfigMap; `sent`: it goes to the provider."""
+        if source.secret_key_ref is not None:
+            return await self._secret(source.secret_key_ref, sent=sent)
+        ref = source.config_map_key_ref
+        assert ref is not None, "refused by the CRD"
+        body = await self._keys.read(Kind.CONFIG_MAP, self._namespace, ref.name)
+        found = objects.section(body, "data").get(ref.key)
+        if not isinstance(found, str):
+            raise _no_key("ConfigMap", ref)
+        return found
+
+    async def secret(self, ref: KeyRef) -> str:
+        """The API key."""
+        return _in_header(await self._secret(ref, sent=True), f"key {ref.key} of Secret {ref.name}")
+
+    async def _secret(self, ref: KeyRef, *, sent: bool) -> str:
+        body = await self._keys.read(Kind.SECRET, self._namespace, ref.name)
+        notes = objects.section(body, "metadata", "annotations")
+        allowed = hosts_of_secret(objects.text(notes, HOSTS_ANNOTATION), self._type)
+        if sent and (problem := host_problem(self._host, allowed, secret=ref.name)):
+            raise CallRefused(CallRefusal.HOST, problem)
+        found = objects.section(body, "data").get(ref.key)
+        try:
+            text = base64.b64decode(str(found), validate=True).decode() if found else ""
+        except (binascii.Error, UnicodeDecodeError):
+            text = ""
+        text = text.strip("\r\n")
+        if not text:
+            raise _no_key("Secret", ref)
+        self.secrets += [text, *text.split()[1:]] if sent else []
+        return text
+
+
+def _in_header(text: str, named: str) -> str:
+    if not text.isascii() or not text.isprintable():
+        found = f"{named} has characters that no header can hold, such as a line break"
+        raise CallRefused(CallRefusal.KEY_INVALID, found)
+    return text
+
+
+def _no_key(kind: str, ref: KeyRef) -> CallRefused:
+    text = f"{kind} {ref.name} has no text in key {ref.key}; add it, or name the right key"
+    return CallRefused(CallRefusal.KEY_MISSING, text)

@@ -1,0 +1,220 @@
+"""The client of the providers: connects to checked addresses, and follows nothing.
+
+A name is resolved once for a connection, and each of its addresses is checked. The connection goes
+to one of those, so a name that changes its address gains nothing. Proxies of the environment are
+not used.
+"""
+
+import asyncio
+import hashlib
+import socket
+import ssl
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
+
+from waypost.model_gateway.core.addresses import AddressRules
+from waypost.model_gateway.core.refusals import CallRefusal, CallRefused
+
+CONNECT_SECONDS: Final = 10.0
+_CONTEXTS: Final = 64
+_ERROR_BYTES: Final = 64 * 1024
+
+
+class _NotAllowed(OSError):
+    """A name has an address that may not be called."""
+
+
+class CheckedResolver(AbstractResolver):
+    """Looks names up, and refuses those with an address that may not be called."""
+
+    def __init__(self, rules: AddressRules) -> None:
+        self._rules = rules
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        """The addresses of a name. Raises OSError."""
+        loop = asyncio.get_running_loop()
+        found = await loop.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
+        listed: list[ResolveResult] = []
+        for kind, _, proto, _, address in found:
+            if problem := self._rules.problem(str(address[0])):
+                raise _NotAllowed(f"{host}: {problem}")
+            listed.append(
+                ResolveResult(
+                    hostname=host,
+                    host=str(address[0]),
+                    port=port,
+                    family=kind,
+                    proto=proto,
+                    flags=socket.AI_NUMERICHOST,
+                )
+            )
+        return listed
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+
+@dataclass(frozen=True)
+class Times:
+    """Limits of an answer, in seconds and bytes."""
+
+    first: float = 300.0  # until the headers of the answer
+    idle: float = 120.0  # between two pieces
+    most: int = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answer of a provider, of which the body has not been read."""
+
+    response: aiohttp.ClientResponse
+    times: Times
+
+    @property
+    def status(self) -> int:
+        """Its HTTP status."""
+        return self.response.status
+
+    @property
+    def headers(self) -> list[tuple[str, str]]:
+        """Its headers."""
+        return list(self.response.headers.items())
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """The body as it arrives. Raises CallRefused for one that is too large, slow or cut."""
+        size = 0
+        try:
+            stream = self.response.content.iter_any()
+            while True:
+                async with asyncio.timeout(self.times.idle):
+                    piece = await anext(stream, b"")
+                if not piece:
+                    return
+                size += len(piece)
+                if size > self.times.most:
+                    text = f"the answer is larger than {self.times.most} bytes"
+                    raise CallRefused(CallRefusal.ANSWER_TOO_LARGE, text)
+                yield piece
+        except (TimeoutError, aiohttp.ClientError) as error:
+            text = f"the answer broke off: {type(error).__name__}"
+            raise CallRefused(CallRefusal.NO_ANSWER, text) from None
+        finally:
+            self.response.close()
+
+    async def error_body(self, secrets: tuple[str, ...]) -> bytes:
+        """The body of an error, cut, without the secrets that were sent."""
+        body = b""
+        async for piece in self.pieces():
+            body += piece
+            if len(body) >= _ERROR_BYTES:
+                break
+        self.response.close()
+        body = body[:_ERROR_BYTES]
+        for secret in secrets:
+            body = body.replace(secret.encode(), b"[redacted]")
+        return body
+
+
+class Upstream:
+    """Calls providers. `rules`: the addresses that it may connect to."""
+
+    def __init__(self, *, rules: AddressRules, times: Times | None = None) -> None:
+        self._rules = rules
+        self._times = times or Times()
+        self._contexts: OrderedDict[bytes, ssl.SSLContext] = OrderedDict()
+        connector = aiohttp.TCPConnector(
+            resolver=CheckedResolver(rules), ttl_dns_cache=10, limit=0, limit_per_host=0
+        )
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            trust_env=False,
+            auto_decompress=False,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
+        )
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._session.close()
+
+    async def post(
+        self,
+        url: str,
+        *,
+        query: tuple[tuple[str, str], ...],
+        headers: Mapping[str, str],
+        body: bytes,
+        ca: str | None,
+    ) -> Answer:
+        """Send a call, and return its answer once the headers are there.
+
+        Args:
+            url: The URL, without a query.
+            query: Query parameters.
+            headers: All headers except Content-Length and Host.
+            body: The body.
+            ca: CA certificates (PEM) to trust besides the public ones.
+
+        Raises:
+            CallRefused: The address is not allowed or cannot be reached, it answers with a
+                redirect, or not in time.
+        """
+        host = urlsplit(url).hostname or ""
+        if problem := self._rules.literal_problem(host):
+            raise CallRefused(CallRefusal.ADDRESS, problem)
+        try:
+            async with asyncio.timeout(self._times.first):
+                response = await self._session.post(
+                    URL(url, encoded=True).with_query(query) if query else URL(url, encoded=True),
+                    headers=headers,
+                    data=body,
+                    allow_redirects=False,
+                    ssl=self._context(ca) if ca else True,
+                )
+        except TimeoutError:
+            text = f"{host} did not answer within {self._times.first:g} s"
+            raise CallRefused(CallRefusal.NO_ANSWER, text) from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise _unreachable(host, error) from None
+        if 300 <= response.status < 400:
+            response.close()
+            text = f"{host} answered {response.status}, a redirect, which is not followed"
+            raise CallRefused(CallRefusal.REDIRECT, f"{text}; check the ModelProvider's baseURL")
+        return Answer(response, self._times)
+
+    def _context(self, ca: str) -> ssl.SSLContext:
+        name = hashlib.sha256(ca.encode()).digest()
+        known = self._contexts.get(name)
+        if known is None:
+            known = ssl.create_default_context()
+            try:
+                known.load_verify_locations(cadata=ca)
+            except (ssl.SSLError, ValueError):
+                text = "spec.tls of the ModelProvider names no certificates (PEM)"
+                raise CallRefused(CallRefusal.KEY_INVALID, text) from None
+            self._contexts[name] = known
+            while len(self._contexts) > _CONTEXTS:
+                self._contexts.popitem(last=False)
+        return known
+
+
+def _unreachable(host: str, error: BaseException) -> CallRefused:
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, _NotAllowed):
+            return CallRefused(CallRefusal.ADDRESS, str(cause))
+        cause = cause.__cause__ or cause.__context__
+    if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientSSLError):
+        text = f"the certificate of {host} is not trusted; name its CA in the ModelProvider's tls"
+        return CallRefused(CallRefusal.UNREACHABLE, text)
+    said = getattr(getattr(error, "os_error", error), "strerror", None) or type(error).__name__
+    return CallRefused(CallRefusal.UNREACHABLE, f"{host} cannot be reached: {said}")

@@ -1,0 +1,101 @@
+"""An agent behind the model gateway: its token instead of a key, and refusals of the gateway."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from waypost.protocol.reasons import Reason
+from waypost_agent.provider import provider_retries
+
+from tests.agent.pods import Pod
+from tests.agent.replies import answer, reply
+from tests.runner.servers import Reply, serving
+
+TOKEN = "header.payload.signature"
+
+
+def behind(folder: Path, url: str, type_: str = "OpenAI") -> tuple[Pod, dict[str, Any]]:
+    (folder / "token").write_text(TOKEN)
+    gateway = {
+        "baseUrl": f"{url}/v1/model/0",
+        "tokenFile": str(folder / "token"),
+        "upstreamUrl": "https://api.openai.com/v1",
+        "keyFile": None,
+    }
+    return Pod(folder, url, type_), gateway
+
+
+@pytest.mark.parametrize(
+    ("type_", "path"),
+    [
+        ("OpenAI", "/v1/model/0/chat/completions"),
+        ("Anthropic", "/v1/model/0/v1/messages"),
+        ("Google", "/v1/model/0/v1beta/models/small:generateContent"),
+    ],
+)
+def test_the_token_of_the_pod_stands_in_for_the_key(
+    type_: str, path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S490, S491: the paths are those that the gateway forwards."""
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+    with serving(answer(type_, "done")) as server:
+        pod, model = behind(tmp_path, server.url, type_)
+        assert pod.perform("small", model=model).output == "done"
+        [asked] = server.asked
+        assert asked.target.partition("?")[0] == path
+        assert asked.headers["authorization"] == f"Bearer {TOKEN}"
+        assert not {"x-api-key", "x-goog-api-key", "api-key"} & set(asked.headers)
+
+
+def refusal(status: int, reason: str, **headers: str) -> Reply:
+    error = {"error": {"message": "because", "code": reason}}
+    return reply(error, status=status, **{"Waypost-Refused": reason}, **headers)
+
+
+@pytest.mark.parametrize(
+    ("given", "reason", "retry_after"),
+    [
+        pytest.param(refusal(403, "KeyNotGranted"), Reason.PROVIDER_ERROR, None, id="final"),
+        pytest.param(refusal(402, "BudgetExceeded"), Reason.BUDGET_EXCEEDED, None, id="budget"),
+        pytest.param(
+            refusal(429, "RateLimited", **{"Retry-After": "600"}),
+            Reason.RATE_LIMITED,
+            600.0,
+            id="rate",
+        ),
+    ],
+)
+def test_a_refusal_of_the_gateway_is_told_from_one_of_the_provider(
+    given: Reply, reason: Reason, retry_after: float | None, tmp_path: Path
+) -> None:
+    """S490, S492"""
+    with serving(given) as server:
+        pod, model = behind(tmp_path, server.url)
+        failed = pod.fail("small", model=model)
+    assert failed.reason == reason
+    assert "through the model gateway: the model gateway refused the call" in failed.message
+    assert "because" in failed.message
+    assert "valid key" not in failed.message, "advice for errors of the provider"
+    assert failed.retry_after == retry_after
+
+
+def test_a_busy_gateway_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """S492"""
+    monkeypatch.setattr(provider_retries, "FIRST_WAIT", 0.01)
+    given = [refusal(503, "Busy"), refusal(401, "TokenRefused"), answer("OpenAI", "done")]
+    with serving(*given) as server:
+        pod, model = behind(tmp_path, server.url)
+        assert pod.perform("small", model=model).output == "done"
+        assert len(server.asked) == 3
+
+
+def test_openai_itself_is_recognized_behind_the_gateway(tmp_path: Path) -> None:
+    """S490: it takes another name for the most tokens of an answer than servers like it."""
+    with serving(answer("OpenAI", "done")) as server:
+        pod, model = behind(tmp_path, server.url)
+        pod.perform("small", model={**model, "settings": {"maxTokens": 100}})
+        body = json.loads(server.asked[0].body)
+    assert body["max_completion_tokens"] == 100
+    assert "max_tokens" not in body

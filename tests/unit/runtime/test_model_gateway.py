@@ -1,0 +1,158 @@
+"""Agents of an installation with a model gateway: what their pods get, and what they do not."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from waypost.api import meta
+from waypost.kube.egress.policy import EgressSettings
+from waypost.kube.manifests.pod import PodSettings
+from waypost.ports.cluster import Kind, Obj
+
+from tests.support.builders import agent, python, spec
+from tests.support.harness import NAMESPACE, World, gives
+from tests.support.virtual import virtual
+
+MAIN = {
+    "type": "OpenAI",
+    "baseURL": "https://models.example/v1",
+    "apiKey": {"name": "keys", "key": "api-key"},
+    "headers": [{"name": "X-Team", "value": "blue"}],
+}
+PODS = PodSettings(
+    runner_image="runner:test",
+    agent_image="agent:test",
+    gateway_url="http://waypost-gateway.waypost.svc:8080",
+    models_url="http://waypost-models.waypost.svc:8080",
+    egress=EgressSettings(
+        gateway_namespace="waypost",
+        gateway_labels=(("component", "gateway"),),
+        gateway_address="http://10.96.0.7:8080",
+        models_namespace="waypost",
+        models_labels=(("component", "models"),),
+        models_address="http://10.96.0.8:8080",
+    ),
+)
+ALL = replace(PODS, models_for_all=True)
+WITHOUT = replace(PODS, models_url=None, egress=replace(PODS.egress, models_address=""))
+LIST = {"egress": "AllowList", "allow": {"dns": True}}
+
+
+async def make(world: World, kind: Kind, name: str, spec_: Obj) -> None:
+    body = {
+        "apiVersion": meta.API_VERSION,
+        "kind": kind.kind,
+        "metadata": {"name": name},
+        "spec": spec_,
+    }
+    await world.user.create(kind, namespace=NAMESPACE, body=body)
+
+
+async def launched(world: World, pods: PodSettings, node: Obj) -> tuple[Obj, Obj]:
+    """The pod of the node's attempt, and what its agent is asked to do."""
+    world.start(pods=pods)
+    await make(world, Kind.MODEL_PROVIDER, "main", MAIN)
+    await world.submit(spec(node))
+    assert (await world.finished())["phase"] == "Succeeded"
+    [job] = [one for one in world.all(Kind.JOB) if meta.LABEL_RUN in one["metadata"]["labels"]]
+    template = job["spec"]["template"]
+    request = json.loads(template["metadata"]["annotations"][meta.ANNOTATION_REQUEST])
+    return template["spec"], request.get("agent", {})
+
+
+def audiences(pod: Obj) -> list[str]:
+    found = [volume["projected"] for volume in pod["volumes"] if volume["name"] == "token"]
+    sources = found[0]["sources"] if found else []
+    return [source["serviceAccountToken"]["audience"] for source in sources]
+
+
+@pytest.mark.parametrize(
+    ("pods", "isolation", "url"),
+    [
+        pytest.param(PODS, {"egress": "Gateway"}, "http://10.96.0.8:8080", id="gateway"),
+        pytest.param(PODS, LIST, "http://10.96.0.8:8080", id="allow-list"),
+        pytest.param(ALL, {}, "http://waypost-models.waypost.svc:8080", id="all"),
+        pytest.param(PODS, {}, None, id="inherit"),
+        pytest.param(WITHOUT, LIST, None, id="no-model-gateway"),
+    ],
+)
+@virtual
+async def test_a_pod_has_a_token_or_a_key(pods: PodSettings, isolation: Obj, url: Any) -> None:
+    """S490"""
+    async with World(script={"a": [gives("x")]}) as world:
+        pod, work = await launched(world, pods, agent("a", isolation=isolation))
+        volumes = {volume["name"] for volume in pod["volumes"]}
+        model = work["model"]
+        assert ("secrets" in volumes) == (url is None)
+        assert ("keys" in json.dumps(pod)) == (url is None)
+        expected = ["waypost-gateway", *(["waypost-models"] if url else [])]
+        assert audiences(pod) == expected
+        if url is None:
+            assert model["baseUrl"] == MAIN["baseURL"]
+            assert "tokenFile" not in model
+        else:
+            assert model["baseUrl"] == f"{url}/v1/model/0"
+            assert model["tokenFile"] == "/waypost/token/models"
+            assert model["upstreamUrl"] == MAIN["baseURL"]
+            assert not {"keyFile", "caFile", "headers", "query"} & set(model)
+
+
+@virtual
+async def test_the_policy_and_the_probe_know_it() -> None:
+    """S381, S387, S490"""
+    async with World(script={"a": [gives("x")]}) as world:
+        node = agent("a", isolation={"egress": "Gateway"})
+        pod, _ = await launched(world, PODS, node)
+        [policy] = world.all(Kind.NETWORK_POLICY)
+        labels = [
+            rule["to"][0]["podSelector"]["matchLabels"]["component"]
+            for rule in policy["spec"]["egress"]
+        ]
+        assert labels == ["gateway", "models"]
+        probe = {one["name"]: one["value"] for one in pod["initContainers"][0]["env"]}
+        assert probe["WAYPOST_MUST_REACH"] == "10.96.0.7:8080,10.96.0.8:8080"
+        assert probe["WAYPOST_MUST_FAIL"].endswith("10.96.0.7:8081,10.96.0.8:8081")
+
+
+@virtual
+async def test_a_node_that_is_no_agent_has_no_part_in_it() -> None:
+    """S490"""
+    async with World(script={"a": [gives(1)]}) as world:
+        node = python("a", isolation={"egress": "Gateway"})
+        pod, _ = await launched(world, ALL, node)
+        assert audiences(pod) == ["waypost-gateway"]
+        [policy] = world.all(Kind.NETWORK_POLICY)
+        assert len(policy["spec"]["egress"]) == 1
+
+
+HTTP = {"http": {"url": "http://tools.example/mcp"}}
+TOOLS = [{"server": "desk", "allow": ["look"]}]
+
+
+@pytest.mark.parametrize(
+    ("pods", "fields", "words"),
+    [
+        pytest.param(WITHOUT, {}, "modelGateway.enabled", id="none"),
+        pytest.param(
+            replace(PODS, egress=replace(PODS.egress, models_address="")),
+            {},
+            "modelGateway.clusterIP",
+            id="no-address",
+        ),
+        pytest.param(PODS, {"tools": TOOLS}, "does not reach ToolServer desk", id="http-tools"),
+    ],
+)
+@virtual
+async def test_an_agent_that_could_not_work(pods: PodSettings, fields: Obj, words: str) -> None:
+    """S490: no Job is created, and the node says why."""
+    async with World(script={"a": [gives("x")]}) as world:
+        world.start(pods=pods)
+        await make(world, Kind.MODEL_PROVIDER, "main", MAIN)
+        await make(world, Kind.TOOL_SERVER, "desk", HTTP)
+        await world.submit(spec(agent("a", isolation={"egress": "Gateway"}, **fields)))
+        assert (await world.finished())["phase"] == "Failed"
+        assert world.node("a")["reason"] == "InputInvalid"
+        assert words in world.node("a")["message"]
+        runs = [one for one in world.all(Kind.JOB) if meta.LABEL_RUN in one["metadata"]["labels"]]
+        assert runs == []
