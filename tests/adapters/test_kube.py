@@ -92,7 +92,7 @@ async def test_what_is_sent(
     cluster: KubeCluster,
     telemetry: NotedTelemetry,
 ) -> None:
-    api.prepare(Reply())
+    api.prepare(Reply(body={"metadata": {}, "items": []}))
     await act(cluster)
     (seen,) = api.seen
     assert (seen.method, seen.path, dict(seen.query)) == (method, path, query)
@@ -103,10 +103,28 @@ async def test_what_is_sent(
 
 
 async def test_lists_never_ask_for_a_cached_version(api: StubApi, cluster: KubeCluster) -> None:
-    api.prepare(Reply())
+    api.prepare(Reply(body={"metadata": {}, "items": None}))
     await cluster.list(Kind.POD)
     assert "resourceVersion" not in api.seen[0].query, "absence may only be read from a quorum"
     assert api.seen[0].path == "/api/v1/pods"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param({}, id="empty"),
+        pytest.param({"status": "ok"}, id="of-another-server"),
+        pytest.param({"kind": "PodList", "items": []}, id="no-metadata"),
+        pytest.param({"metadata": {"resourceVersion": "1"}}, id="no-items"),
+    ],
+)
+async def test_an_answer_that_is_no_list_is_not_an_empty_one(
+    body: dict[str, object], api: StubApi, cluster: KubeCluster
+) -> None:
+    """An empty list says that every object is gone."""
+    api.prepare(Reply(body=body))
+    with pytest.raises(Unavailable, match="not a list of objects"):
+        await cluster.list(Kind.POD)
 
 
 async def test_delete_carries_its_preconditions(api: StubApi, cluster: KubeCluster) -> None:
@@ -287,7 +305,7 @@ class TestLogs:
         [
             pytest.param(Reply(status=404, body={"reason": "NotFound"}), id="pod-is-gone"),
             pytest.param(
-                Reply(status=400, body={"message": 'container "node" is waiting to start'}),
+                Reply(status=400, body={"reason": "BadRequest", "message": "waiting to start"}),
                 id="not-started",
             ),
             pytest.param(

@@ -160,6 +160,34 @@ def test_busy_says_when_to_come_back(
     assert error.retry_after == expected
 
 
+FOREIGN = [
+    pytest.param(404, b"404 page not found\n", id="kind-is-not-served-now"),
+    pytest.param(404, b"<html>Not Found</html>", id="page-of-a-proxy"),
+    pytest.param(404, b'{"error": "no route"}', id="json-of-a-gateway"),
+    pytest.param(404, b"", id="empty"),
+    pytest.param(403, b"<html>Request blocked</html>", id="firewall"),
+    pytest.param(400, b"Bad Request: plain HTTP sent to an HTTPS port", id="load-balancer"),
+    pytest.param(409, b"conflict", id="conflict-of-another"),
+    pytest.param(407, b"proxy authentication required", id="proxy-wants-a-password"),
+]
+
+
+@pytest.mark.parametrize(("code", "payload"), FOREIGN)
+def test_an_answer_of_another_server_says_nothing_about_the_object(
+    code: int, payload: bytes
+) -> None:
+    """As NotFound, it would end runs and release their pods."""
+    error = error_from(status=code, headers={}, payload=payload)
+    assert type(error) is Unavailable
+    assert error.code == code
+    assert "not an answer of the API server" in error.message
+
+
+def test_a_request_that_a_proxy_calls_too_large_is_refused_for_good() -> None:
+    error = error_from(status=413, headers={}, payload=b"<html>Request Entity Too Large")
+    assert type(error) is Rejected
+
+
 @pytest.mark.parametrize(
     ("payload", "message"),
     [

@@ -45,7 +45,9 @@ async def test_one_pod_does_not_stop_the_others(
     status: int, problems: int, api: StubApi, cluster: KubeCluster
 ) -> None:
     said: list[str] = []
-    api.prepare(listing(("a", HELD), ("b", HELD)), Reply(status=status), Reply())
+    api.prepare(
+        listing(("a", HELD), ("b", HELD)), Reply(status=status, body={"kind": "Status"}), Reply()
+    )
     assert await release_pods(cluster=cluster, namespaces=("n",), say=said.append) == problems
     assert said[1] == "released: pod n/b"
     assert api.seen[0].path == "/api/v1/namespaces/n/pods"
@@ -53,7 +55,7 @@ async def test_one_pod_does_not_stop_the_others(
 
 async def test_a_namespace_that_cannot_be_listed(api: StubApi, cluster: KubeCluster) -> None:
     said: list[str] = []
-    api.prepare(Reply(status=403, body={"message": "no right"}), listing())
+    api.prepare(Reply(status=403, body={"kind": "Status", "message": "no right"}), listing())
     assert await release_pods(cluster=cluster, namespaces=("a", "b"), say=said.append) == 1
     assert said[0] == "cannot list pods in a: no right"
     assert len(api.seen) == 2
@@ -90,6 +92,6 @@ async def test_no_child_run_is_nothing_to_report(api: StubApi, cluster: KubeClus
 
 async def test_runs_that_cannot_be_listed(api: StubApi, cluster: KubeCluster) -> None:
     said: list[str] = []
-    api.prepare(Reply(status=403, body={"message": "no right"}), listing())
+    api.prepare(Reply(status=403, body={"kind": "Status", "message": "no right"}), listing())
     assert await release_children(cluster=cluster, namespaces=("a", "b"), say=said.append) == 1
     assert said == ["cannot list runs in a: no right", "0 child runs released, 1 problems"]

@@ -225,9 +225,13 @@ class KubeCluster:
         )
         # Items of built-in kinds lack these two fields in a list; `get` has them.
         names = {"apiVersion": kind.api_version, "kind": kind.kind}
-        metadata = page.get("metadata") or {}
+        metadata = page.get("metadata")
+        items = page.get("items")
+        # Another server's answer would say that no object exists.
+        if not isinstance(metadata, dict) or "items" not in page:
+            raise Unavailable(f"list {path}: the answer is not a list of objects")
         return Page(
-            items=tuple({**names, **item} for item in page.get("items") or ()),
+            items=tuple({**names, **item} for item in items or ()),
             token=str(metadata.get("continue") or ""),
             resource_version=str(metadata.get("resourceVersion") or ""),
         )

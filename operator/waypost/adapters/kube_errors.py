@@ -53,6 +53,8 @@ def error_from(*, status: int, headers: Mapping[str, str], payload: bytes) -> Cl
         return QuotaExceeded(message, code=status, reason=reason)
     if status == HTTPStatus.FORBIDDEN and NAMESPACE_TERMINATING in _causes(answer):
         return Rejected(message, code=status, reason=NAMESPACE_TERMINATING)
+    if _is_of_another(answer, status=status):
+        return Unavailable(f"not an answer of the API server: {message}", code=status)
     return _class_of(status, reason=reason, message=message)(message, code=status, reason=reason)
 
 
@@ -70,6 +72,13 @@ def _class_of(status: int, *, reason: str, message: str) -> type[ClusterError]:
     if 400 <= status < 500 or any(text in message for text in _TOO_LARGE):
         return Rejected
     return Unavailable
+
+
+def _is_of_another(answer: Mapping[str, Any], *, status: int) -> bool:
+    """Whether a 4xx is that of a proxy, or of a server that does not serve the kind now: it says
+    nothing about the object. A request that a proxy calls too large will always be."""
+    ours = answer.get("kind") == "Status" or bool(answer.get("reason"))
+    return 400 <= status < 500 and status not in (401, 413) and not ours
 
 
 def _status_object(payload: bytes) -> dict[str, Any]:

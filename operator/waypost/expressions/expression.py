@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, StrEnum
 from functools import cached_property, lru_cache
 from typing import Any, TypeAlias
@@ -218,6 +218,12 @@ def _compiled(
         _plain_path=plain_path,
         _costly=tree.expr if plain_path is None and needs_estimate(tree.expr) else None,
     )
+
+
+def part_of(compiled: Compiled, expr: Expr) -> Compiled:
+    """A part of an accepted expression that reads no variable, as an expression."""
+    tree = replace(compiled.tree, expr=expr)
+    return _compiled(compiled.source, tree, (), None, optional=expr in Optionals(tree))
 
 
 def references(source: str) -> tuple[Reference, ...] | ExpressionError:

@@ -88,6 +88,22 @@ _NODE_FIELDS = r"(output|phase|error|artifacts|items)\b"
 _OPERATOR = re.compile(r"^_(.+)_$")
 
 
+_INDEX = re.compile(r"Index error: index=(-?[0-9]+) size=([0-9]+)")
+_SENTENCES = (
+    ("cannot convert string to int", "the text is not an integer"),
+    ("cannot convert string to double", "the text is not a number"),
+    ("cannot convert string to uint", "the text is not an integer from 0"),
+    ("Type conversion error from 'string' to 'bool'", "the text is neither true nor false"),
+    ("String to Duration conversion", "the text is not a duration such as 90s, 5m or 1h30m"),
+    ("String to Timestamp conversion", "the text is not a time such as 2026-01-31T08:00:00Z"),
+    (".substring(", "substring(from, to): a position is outside the text, or from is after to"),
+    (".charAt(", "charAt(at): the position is outside the text"),
+    ("divide by zero", "a division by zero"),
+    ("modulus by zero", "the remainder of a division by zero"),
+    ("optional.none() dereference", "value() of an optional that is empty; write orValue(...)"),
+)
+
+
 def explain_rejection(source: str, rejection: Rejection) -> tuple[str, int]:
     """(message, offset) for an expression that does not parse or type-check."""
     lines = source.split("\n")
@@ -214,7 +230,15 @@ def explain_failure(message: str, used: tuple[Path, ...], data: Mapping[str, Jso
         return "the macros of this expression take too many steps (10000 in all)"
     if "Applying SELECT" in message:
         return "a field is read from something that is not an object"
-    return message
+    return _worded(message)
+
+
+def _worded(message: str) -> str:
+    """The library's sentences in words about the expression."""
+    if index := _INDEX.search(message):
+        at, size = index.groups()
+        return f"there is no element {at}: the list has {size}, counted from 0"
+    return next((words for text, words in _SENTENCES if text in message), message)
 
 
 def _missing(path: Path, data: Mapping[str, Json]) -> tuple[str, str] | None:

@@ -64,6 +64,47 @@ QUOTA = 'pods "x" is forbidden: exceeded quota: team, requested: {}, used: {}, l
         pytest.param(
             "ErrImagePull: no match for platform in manifest: not found", True, id="platform"
         ),
+        pytest.param(
+            'pods "x" is forbidden: image policy webhook backend denied one or more images: latest',
+            True,
+            id="image-policy",
+        ),
+        pytest.param(
+            "CreateContainerError: executable file `go` not found in $PATH: No such file",
+            True,
+            id="no-such-program",
+        ),
+        pytest.param("RunContainerError: exec /a: exec format error", True, id="architecture"),
+        pytest.param(
+            'InspectFailed: couldn\'t parse image name "Foo": invalid reference format',
+            True,
+            id="image-name-in-other-words",
+        ),
+        pytest.param(
+            "memory max limit to request ratio per Container is 2, but provided ratio is 4.0",
+            True,
+            id="limit-range-of-a-ratio",
+        ),
+        pytest.param("minimum memory usage per Pod is 64Mi, but", True, id="limit-range-of-pods"),
+        pytest.param('pod rejected: RuntimeClass "x" not found', False, id="runtime-class"),
+        pytest.param('serviceaccount "x" not found', False, id="service-account"),
+        pytest.param("ErrImagePull: manifest unknown", False, id="image-that-may-be-pushed"),
+        pytest.param("ErrImagePull: no space left on device", False, id="disk-of-the-machine"),
+        pytest.param('CreateContainerConfigError: secret "x" not found', False, id="secret"),
+        pytest.param(
+            QUOTA.format("requests.memory=3e9", "requests.memory=0", "requests.memory=2e9"),
+            True,
+            id="never-enough-in-powers-of-ten",
+        ),
+        pytest.param(
+            QUOTA.format(
+                "requests.nvidia.com/gpu=2",
+                "requests.nvidia.com/gpu=0",
+                "requests.nvidia.com/gpu=1",
+            ),
+            True,
+            id="never-enough-of-a-device",
+        ),
         pytest.param('no PriorityClass with name "x" was found', False, id="priority-class"),
         pytest.param("InvalidImageName: couldn't parse image", True, id="image-name"),
         pytest.param("init container v: InvalidImageName", True, id="image-name-of-others"),

@@ -86,10 +86,11 @@ def explained(error: ClusterError | CredentialsError) -> CommandError:
     """The error as a CommandError that says what to do."""
     if isinstance(error, CredentialsError):
         return CommandError(str(error), code=Exit.CLUSTER)
+    missing = "could not find the requested resource" in error.message
+    if error.code == 404 and (missing or not isinstance(error, NotFound)):
+        text = "this cluster has no AgentWorkflow CRD; install Waypost or use another --context"
+        return CommandError(text, code=Exit.NOT_FOUND)
     if isinstance(error, NotFound):
-        if "could not find the requested resource" in error.message:
-            text = "this cluster has no AgentWorkflow CRD; install Waypost or use another --context"
-            return CommandError(text, code=Exit.NOT_FOUND)
         return CommandError(error.message, code=Exit.NOT_FOUND)
     if isinstance(error, Rejected) and error.code == 403:
         text = f"access denied: {error.message}; the chart's role waypost-view grants read access"

@@ -9,7 +9,7 @@ from waypost.cli.connection.cluster import Session
 from waypost.cli.connection.people import may, user_name
 from waypost.kube.objects import items, section, text
 from waypost.kube.timestamps import parse_timestamp
-from waypost.ports.cluster import ClusterError, Kind, NotFound, Obj
+from waypost.ports.cluster import ClusterError, Kind, Obj
 
 _RIGHTS: Final = (
     ("see runs", "list", "agentworkflows", "waypost.dev", "waypost-view"),
@@ -55,10 +55,10 @@ async def examine(session: Session) -> list[Finding]:
 async def _kind(session: Session, kind: Kind) -> Finding:
     try:
         page = await session.cluster.page(kind, namespace=session.namespace, limit=1)
-    except NotFound:
-        text_ = "the cluster does not have this kind: install the chart"
-        return Finding(kind.kind, "failed", text_)
     except ClusterError as error:
+        if error.code == 404:
+            text_ = "the cluster does not have this kind: install the chart"
+            return Finding(kind.kind, "failed", text_)
         return Finding(kind.kind, "warning", error.message)
     more = "exist" if page.items else "none"
     return Finding(kind.kind, "ok", f"served; in namespace {session.namespace}: {more}")

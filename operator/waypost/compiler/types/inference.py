@@ -25,6 +25,7 @@ from waypost.compiler.types.schemas import (
     meet,
     union,
 )
+from waypost.compiler.types.wording import below_zero
 from waypost.expressions import protobuf
 from waypost.expressions.expression import Compiled
 from waypost.expressions.references import ROOTS
@@ -275,6 +276,8 @@ class Inference:
         index = _constant(key).get("const") if isinstance(key, Constant) else None
         at = index if isinstance(index, int) and not isinstance(index, bool) else None
         text = f"{base.text}[{'' if at is None else at}]"
+        if at is not None and at < 0 and not isinstance(operand, MapLiteral):
+            self.remarks.append(Remark(below_zero(text, base.text if base.path else ""), "error"))
         return Inferred(element_of(base.schema, at), optional or base.optional, text=text)
 
     def _by_type(self, call: Call) -> Json:
@@ -287,15 +290,13 @@ class Inference:
 
     def _compared(self, exprs: tuple[Expr, ...], one: Inferred, other: Inferred) -> None:
         """Warn of a comparison with a literal that is not one of the listed values."""
-        if not isinstance(exprs[1], Constant | ListLiteral):
-            return
         literals = [a.member for a in alternatives(other.schema) or [] if a.is_member]
         given = None if isinstance(one.schema, Unknown) else alternatives(one.schema)
-        if not given or not literals or not all(a.is_member for a in given):
+        is_literal = isinstance(exprs[1], Constant | ListLiteral)
+        if not is_literal or not given or not literals or not all(a.is_member for a in given):
             return
-        members = [a.member for a in given]
         for value in literals:
-            alike = [m for m in members if is_a(kind_of(m), kind_of(value))]
+            alike = [a.member for a in given if is_a(kind_of(a.member), kind_of(value))]
             if isinstance(value, str) and alike and value not in alike:
                 listed = ", ".join(map(repr, alike[:8]))
                 hint = did_you_mean(value, map(str, alike))

@@ -2,12 +2,32 @@
 
 from typing import Any
 
+from waypost.compiler.problems import Severity
 from waypost.compiler.types.assignability import Misfit
+from waypost.expressions.constants import failing_parts
+from waypost.expressions.expression import Compiled
 
 
 def constant_remark(source: str) -> str:
     """That an expression reads nothing of the run."""
     return f"${{{source}}} does not read the run; write $${{{source}}} to keep it as text"
+
+
+def failing_remarks(compiled: Compiled) -> list[tuple[str, Severity]]:
+    """That parts of an expression never have a value, with the severity of each remark."""
+    remarks: list[tuple[str, Severity]] = []
+    for part in failing_parts(compiled):
+        when = "always fails" if part.certain else "fails whenever it is evaluated"
+        what = f"its part at character {part.offset + 1}" if part.offset else "it"
+        text = f"{compiled.source}: {what} {when}: {part.message}"
+        remarks.append((text, "error" if part.certain else "warning"))
+    return remarks
+
+
+def below_zero(element: str, whole: str) -> str:
+    """That no list has this element; `whole` is the path of the list, "" if it has none."""
+    name = whole or "list"
+    return f"{element}: elements are counted from 0; write {name}[size({name}) - 1]"
 
 
 def severity(misfit: Misfit) -> Any:

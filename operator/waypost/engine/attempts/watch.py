@@ -5,7 +5,7 @@ a pod that exists is the attempt, even if its Job is gone.
 """
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from waypost.api.changes import changed_attempt
 from waypost.api.kinds.table import kind_of
@@ -237,13 +237,22 @@ def _watch_pods(
         allowed = node_settings.timeout_of(transition.spec, node)
         if pod_kind(node).runs_waypost:
             allowed += RUNNER_HEADSTART
-        deadline = pod.started_at + timedelta(seconds=allowed)
+        deadline = _began(transition, path, attempt, pod.started_at) + timedelta(seconds=allowed)
         if pod.terminated:
             return  # the sidecar is writing its output, within the kubelet's grace period
         if transition.now >= deadline and not pod.deleting:
             stop(transition, path, Reason.TIMEOUT)
         elif transition.now < deadline:
             transition.requeue_at(deadline)
+
+
+def _began(
+    transition: Transition, path: str, attempt: AttemptStatus, started_at: datetime
+) -> datetime:
+    """When a container that runs started at the latest: the clock of its machine may be ahead."""
+    if started_at <= transition.now:
+        return started_at
+    return min(started_at, deadlines.of_start(transition, path, attempt))
 
 
 def _stop_again(transition: Transition, path: str, attempt: AttemptStatus) -> None:

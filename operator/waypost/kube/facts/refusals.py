@@ -22,6 +22,10 @@ _LASTING: Final = (
     "cannot verify user is non-root",
     "breaks non-root policy",
     "no command specified",
+    "invalid reference format",  # of an image
+    "denied one or more images",  # ImagePolicyWebhook
+    "exec format error",  # the image is for another architecture
+    "not found in $PATH",
     "no match for platform in manifest",
     "must specify ",  # a quota that requires a request or a limit
     " per Container is ",  # a LimitRange
@@ -29,7 +33,7 @@ _LASTING: Final = (
     " per PersistentVolumeClaim is ",
 )
 _QUOTA: Final = re.compile(r"exceeded quota: [^,]+, requested: (.+), used: .+, limited: (.+)$")
-_QUANTITY: Final = re.compile(r"^(\d+(?:\.\d+)?)([a-zA-Z]{0,2})$")
+_QUANTITY: Final = re.compile(r"^(\d+(?:\.\d+)?(?:[eE]\d{1,3})?)([a-zA-Z]{0,2})$")
 _SUFFIXES: Final = {
     "": Decimal(1),
     "n": Decimal("1e-9"),

@@ -89,6 +89,16 @@ def test_s54_timeout_counts_from_the_start_of_the_container(
     assert the_node(late).phase == "Running", "it has not ended before its pod is over"
 
 
+@pytest.mark.parametrize("ahead", [3600.0, 9e8], ids=["an-hour", "years"])
+def test_s54_a_clock_that_is_ahead_does_not_extend_the_timeout(ahead: float) -> None:
+    """The container has started before its queueTimeout, whatever its machine says."""
+    pod = running("a", since=after(ahead))
+    made = seen(pod, node=container("a", timeout="60s", queueTimeout="30s"))
+    early = decide(made, after(89), SETTINGS)
+    assert (stops(early), early.requeue_at) == ([], after(90))
+    assert stopping(decide(made, after(90), SETTINGS)) == "Timeout"
+
+
 def test_a_stopped_attempt_ends_with_its_reason() -> None:
     status = builders.status(in_flight("a", attempts=[attempt(stopping="Timeout")]))
     over = exited("a", code=143, deleting=True, started_at=NOW, finished_at=after(60))
