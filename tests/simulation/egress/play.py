@@ -37,6 +37,7 @@ class _Play:
         self.world, self.plan = world, planned
         self.watcher = Watcher(world)
         self._seconds: dict[str, float] = {}  # by uid of the run
+        self._started = 0.0  # when the newest operator was started
         for run in planned.runs:
             for name in names(run):
                 world.script[name] = [self._program] * 30
@@ -55,17 +56,24 @@ class _Play:
         except TimeoutError:
             self.watcher.blame(f"no end:\n{self.world.tell()}", "I11")
             return self.watcher.violations
-        # An operator that has just started sweeps only later.
-        last = max((trouble.at + 30.0 for trouble in self.plan.troubles), default=0.0)
-        passed = self.world.clock.monotonic() - began
-        await asyncio.sleep(max(last - passed, 0.0) + _LEFT_AFTER)
+        await self._settle(began)
         if left := sorted(self.watcher.policies()):
             self.watcher.blame(f"policies are left: {left}", "I12")
         for key in self.world.ledger.doubled():
             self.watcher.blame(f"started twice: {key}", "I2")
         return self.watcher.violations
 
+    async def _settle(self, began: float) -> None:
+        """Wait for two sweeps after the last run, the last trouble, and the last start: an operator
+        that has just started sweeps only later."""
+        last = max((trouble.at + 30.0 for trouble in self.plan.troubles), default=0.0)
+        since = max(began + last, self.world.clock.monotonic())
+        for _ in range(1 + len(self.plan.troubles)):  # each may start an operator meanwhile
+            until = max(since, self._started) + _LEFT_AFTER
+            await asyncio.sleep(max(until - self.world.clock.monotonic(), 0.0))
+
     def _start(self) -> Any:
+        self._started = self.world.clock.monotonic()
         delivery = ROUGH if self.plan.delivery == "rough" else IMMEDIATE
         return self.world.start(
             delivery=delivery, seed=self.plan.seed, resync_seconds=60.0, pods=PODS
