@@ -143,6 +143,8 @@ class AttemptsJudge(ProgramsJudge):
         legal = set(story.stops) & {"Cancelled", "NotChosen", "PodRejected"}
         if self._was_refused(node, story):
             legal.add("LaunchRejected")
+        if node.places:
+            legal |= story.stops & {"SlotTaken"}
         if self._touched("delete_job", "delete_pod"):
             legal.add("Disrupted")
         if self._seen.cancelled_at is not None:
@@ -209,6 +211,8 @@ class AttemptsJudge(ProgramsJudge):
     def _stops(self, node: Node, story: AttemptStory, pod: PodStory) -> set[str]:
         """The reasons for which it may have been stopped, and was."""
         allowed = story.stops & {"NotChosen"}  # VC1 says whether it was legal
+        if node.places and "SlotTaken" in story.stops:
+            allowed.add("Disrupted" if pod.started_at is not None else "SlotTaken")
         end = pod.over_at or story.finished_at or 0.0
         if "Cancelled" in story.stops and self._seen.cancelled_at is not None:
             allowed.add("Cancelled")

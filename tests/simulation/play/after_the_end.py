@@ -38,6 +38,8 @@ async def stays_quiet(stage: "Stage") -> None:
     pods = stage.seen.pods.values()
     held = [p.name for p in pods if p.gone_at is None and not p.released_at]
     held += [name for name, body in _copies(stage).items() if body["metadata"].get("finalizers")]
+    if slots := stage.slots.held:
+        stage.watcher.blame("VK1", f"slots are left: {sorted(slots)}")
     if held:
         stage.watcher.blame("I12", f"pods are still held: {held}")
 

@@ -21,6 +21,7 @@ from tests.simulation.scenario.manifest import PROVIDER, spec_of
 from tests.simulation.scenario.plan import RUN, Round, Scenario, Trouble
 from tests.simulation.watching.evidence import Evidence, GateStory, Violation
 from tests.simulation.watching.images import ImageWatcher
+from tests.simulation.watching.slots import SlotWatcher
 from tests.simulation.watching.watcher import Watcher
 from tests.support.harness import NAMESPACE, World
 from tests.support.virtual import VirtualLoop
@@ -40,6 +41,7 @@ class Stage:
         self.watcher = Watcher(world, scenario)
         self.images = ImageWatcher(world, self.watcher.blame)
         self.seen: Evidence = self.watcher.seen
+        self.slots = SlotWatcher(world, scenario, self.seen, self.watcher.blame)
         world.work.program = self._program
         world.script[""] = [says(OK)]
         self.saboteur = Saboteur(self, list(scenario.troubles), scenario.seed)

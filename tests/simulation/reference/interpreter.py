@@ -260,6 +260,8 @@ class Patience:
         reason = story.reason
         if reason in ("Cancelled", "NotChosen"):
             return End("Cancelled", reason)
+        if reason == "SlotTaken":  # no attempt of the node (S253)
+            return Again(0.0)
         if reason in _NEVER_AGAIN:
             return End("Failed", reason)
         if node.never_twice and started:

@@ -1,10 +1,13 @@
-"""Seeded bugs in the settings of nodes: exit codes and computed waits."""
+"""Seeded bugs in the settings of nodes: exit codes, computed waits, and keys. Those of runs that
+share keys are in `tests/simulation/slots`."""
 
 from typing import Any
 
 import pytest
 from waypost.engine.attempts import retries
+from waypost.engine.slots import take
 from waypost.expressions.templates import render_text
+from waypost.runtime.slots.leases import Slots
 
 from tests.simulation.scenario.plan import Node, Scenario
 from tests.simulation.scenario.programs import exit_code_of
@@ -36,3 +39,26 @@ def _computed_waits_cut_short(patch: pytest.MonkeyPatch) -> None:
         return f"{found[0]}s" if "${" in text and isinstance(found, str) else found
 
     patch.setattr("waypost.engine.nodes.wait.render_text", first_digit)
+
+
+def _compete(plan: Scenario) -> bool:
+    """Whether several nodes hold the key."""
+    return sum(bool(node.places) for node in plan.nodes) > 1
+
+
+@bug("VK1", focus=_compete)
+def _slots_are_only_counted(patch: pytest.MonkeyPatch) -> None:
+    async def take_nothing(self: Slots, run: Any, manifest: Any) -> None:
+        return
+
+    patch.setattr(Slots, "take", take_nothing)
+
+
+@bug("VK1", "I11", "I12", focus=_compete)
+def _slots_of_attempts_are_kept(patch: pytest.MonkeyPatch) -> None:
+    async def nothing(self: Slots, *how: Any) -> Any:
+        return 0
+
+    patch.setattr(take, "free", lambda *how: None)
+    patch.setattr(Slots, "sweep", nothing)
+    patch.setattr(Slots, "_reclaimed", nothing)
