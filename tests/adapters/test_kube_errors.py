@@ -173,7 +173,7 @@ FOREIGN = [
 
 
 @pytest.mark.parametrize(("code", "payload"), FOREIGN)
-def test_an_answer_of_another_server_says_nothing_about_the_object(
+def test_s467_an_answer_of_another_server_says_nothing_about_the_object(
     code: int, payload: bytes
 ) -> None:
     """As NotFound, it would end runs and release their pods."""
