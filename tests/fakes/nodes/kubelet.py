@@ -58,6 +58,7 @@ class Kubelet:
     ) -> None:
         self.program = program
         self.ledger = ledger
+        self.trouble: tuple[str, str] | None = None  # why no machine starts a pod: Event, words
         self._server = server
         self._agenda = server.agenda
         self._random = random.Random(seed)
@@ -194,6 +195,10 @@ class Kubelet:
         if missing := missing_config_map(self._server, body):
             why = f'MountVolume.SetUp failed for volume "in" : configmap "{missing}" not found'
             post_event(self._server, body, "FailedMount", why)
+            self._agenda.after(_RETRY_SECONDS, partial(self._start, uid, pulled=pulled))
+            return
+        if self.trouble is not None:  # the status says ContainerCreating
+            post_event(self._server, body, *self.trouble)
             self._agenda.after(_RETRY_SECONDS, partial(self._start, uid, pulled=pulled))
             return
         if run.outcome.blocked and run.outcome.blocked != "Unschedulable" and not pulled:

@@ -79,6 +79,11 @@ class Workloads:
         run until the pod is deleted."""
         self._jobs.injected = injected
 
+    def start_no_pod(self, trouble: tuple[str, str] | None) -> None:
+        """From now on no machine starts a pod, and its Events say why (reason and words); None:
+        they start again what waits."""
+        self._kubelet.trouble = trouble
+
     def pods(self, path: str | None = None, *, namespace: str | None = None) -> list[PodView]:
         """The pods there are, by age; of one node, if `path` is given."""
         bodies = self._server.storage.scan(Kind.POD, namespace)

@@ -12,6 +12,7 @@ from tests.simulation.drawing.loops import with_loops
 from tests.simulation.drawing.maps import with_map_candidate, with_maps
 from tests.simulation.drawing.others import with_others
 from tests.simulation.drawing.settings import with_settings
+from tests.simulation.drawing.silence import with_silence
 from tests.simulation.drawing.slots import with_slots
 from tests.simulation.drawing.templates import with_template
 from tests.simulation.drawing.withheld import with_withheld
@@ -100,7 +101,7 @@ def scenario(seed: int) -> Scenario:
     shaped = _reshaped(random.Random(f"shapes of {seed}"), made, agents=agents)
     shaped = with_maps(with_finally(with_settings(with_others(shaped))))
     shaped = with_map_candidate(with_choices(with_loops(with_template(shaped))))
-    return with_slots(with_copies(with_withheld(shaped)))
+    return with_silence(with_slots(with_copies(with_withheld(shaped))))
 
 
 def _reshaped(rng: random.Random, made: Scenario, *, agents: bool) -> Scenario:

@@ -45,7 +45,8 @@ async def outlast(
             _blame_late_end(stage)
 
 
-def _is_calm(stage: "Stage") -> bool:
+def is_calm(stage: "Stage") -> bool:
+    """Whether it is known by when an operator should have done something."""
     kinds = {trouble.kind for trouble in stage.scenario.troubles}
     return not kinds & _EXCUSES and stage.seen.deleted_at is None
 
@@ -53,13 +54,13 @@ def _is_calm(stage: "Stage") -> bool:
 def _blame_late_end(stage: "Stage") -> None:
     """A cancelled run ends, but for finally."""
     last = any(node.last for node in stage.scenario.nodes)  # which a cancel does not stop
-    if _is_calm(stage) and stage.seen.finished_at is None and not last:
+    if is_calm(stage) and stage.seen.finished_at is None and not last:
         stage.watcher.blame("K1", f"no end {_TO_CANCEL:.0f} s after a cancel")
 
 
 def blame(stage: "Stage", *, since: float) -> None:
     """A run that cannot continue says why within a minute, and everything else in it continues."""
-    if _is_calm(stage) and not stage.has_ended:
+    if is_calm(stage) and not stage.has_ended:
         found = (*_silent(stage, since), *_idle(stage, since), *_unstopped(stage, since))
         for invariant, text in found:
             stage.watcher.blame(invariant, text)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from waypost.ports.cluster import ClusterError, Kind, QuotaExceeded, RefusedForNow, Rejected
 
 from tests.simulation.play import standstill
+from tests.simulation.play.silence import silence
 from tests.simulation.play.withheld import withhold
 from tests.simulation.scenario.plan import Trouble
 
@@ -83,4 +84,5 @@ DOINGS: Final[dict[str, Doing]] = {
     "queue": _queue,
     "sidecars": _sidecars,
     "withhold": withhold,
+    "silence": silence,
 }

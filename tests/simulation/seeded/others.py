@@ -125,6 +125,20 @@ def _sidecars_live_on(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(cleanup, "stop_sidecars", lambda transition: [])
 
 
+def silent_for_long(plan: Scenario) -> bool:
+    ready = any(node.has_pod and not node.upstream for node in plan.nodes)
+    return (
+        ready
+        and any(t.kind == "silence" and t.seconds > 80 and t.at == 0 for t in plan.troubles)
+        and len(plan.troubles) == 1
+    )
+
+
+@bug("said", focus=silent_for_long)
+def _events_of_pods_are_not_read(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("waypost.engine.attempts.reads.silent_pods.is_silent", lambda pod: False)
+
+
 @bug("said", focus=others("queue"))
 def _suspended_jobs_are_not_told(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("waypost.engine.attempts.watch._podless", lambda job: "")
