@@ -20,6 +20,7 @@ KUBERNETES = "1.34.4"
 HELM = "3.22.0"
 KUBECONFORM = "0.8.0"
 KIND_VERSION = "0.33.0"
+PROMETHEUS = "0.316.0"  # of the modules: 3.16.0
 OLDEST_GO = (1, 24)
 
 SOURCES = Path(__file__).parent / "embedded"
@@ -53,6 +54,7 @@ class Installable:
 
 
 KIND = Installable("sigs.k8s.io/kind", KIND_VERSION)
+PROMTOOL = Installable("github.com/prometheus/prometheus/cmd/promtool", PROMETHEUS)
 HELM_ALONE = (Installable("helm.sh/helm/v3/cmd/helm", HELM),)
 TOOLS = (*HELM_ALONE, Installable("github.com/yannh/kubeconform/cmd/kubeconform", KUBECONFORM))
 

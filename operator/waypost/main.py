@@ -92,6 +92,7 @@ async def _run(settings: Settings, tracer: Tracer) -> None:
         depth=lambda: controller.queue.depth, oldest=lambda: controller.queue.oldest_seconds
     )
     metrics.follow_active_runs(controller.store.active)
+    metrics.follow_signals(controller.store.signals, clock.now)
     metrics.follow_slots(
         held=lambda: controller.slots.held, waiting=lambda: controller.slots.waiting
     )

@@ -5,8 +5,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from prometheus_client.metrics_core import Metric
 from waypost.adapters.metrics import OTHER, Bounded, Metrics
+from waypost.api.state.usage import Usage
 from waypost.gateway.metrics import GatewayMetrics
+from waypost.model_gateway.metrics import ModelMetrics
+from waypost.telemetry.signals import Signals
 from waypost.telemetry.spans import ApprovalEnded, AttemptEnded, RunEnded
 
 DOCS = Path(__file__).parents[2] / "docs" / "metrics.md"
@@ -14,7 +18,28 @@ T0 = datetime(2026, 11, 23, tzinfo=UTC)
 OBJECT_NAME = "incident-brief"
 
 # A label is allowed when its values come from a vocabulary of ours or of Kubernetes.
-ALLOWED_LABELS = {"outcome", "kind", "verb", "resource", "code", "what", "reason", "le"}
+ALLOWED_LABELS = {
+    "direction",
+    "outcome",
+    "kind",
+    "verb",
+    "resource",
+    "code",
+    "what",
+    "reason",
+    "le",
+}
+
+
+USED = Usage(
+    model_calls=3,
+    input_tokens=1_700,
+    cached_tokens=400,
+    output_tokens=60,
+    tool_calls=2,
+    costUSD="0.25",
+)
+ASKED = (T0, T0 + timedelta(seconds=30))
 
 
 def attempt(outcome: str = "Succeeded", *, started: bool = True) -> AttemptEnded:
@@ -29,6 +54,7 @@ def attempt(outcome: str = "Succeeded", *, started: bool = True) -> AttemptEnded
         launched=T0,
         started=T0 + timedelta(seconds=3) if started else None,
         finished=T0 + timedelta(seconds=10),
+        usage=USED,
     )
 
 
@@ -61,6 +87,8 @@ def moved() -> Metrics:
     metrics.refused_result(reason="foreign")
     metrics.reconcile_seconds.labels(outcome="idle").observe(0.1)
     metrics.follow_active_runs(lambda: 7)
+    waiting = [Signals(stalled=True), Signals(stalled=True, asked=ASKED)]
+    metrics.follow_signals(lambda: waiting, lambda: T0 + timedelta(seconds=90))
     metrics.follow_set_aside(("Failing",), lambda reason: 2)
     metrics.follow_slots(held=lambda: 3, waiting=lambda: 5)
     metrics.follow_refused_namespaces(lambda: 1)
@@ -79,12 +107,36 @@ def moved_gateway() -> GatewayMetrics:
     return metrics
 
 
+def moved_model_gateway() -> ModelMetrics:
+    """Every metric of the model gateway with at least one sample."""
+    metrics = ModelMetrics()
+    metrics.began()
+    metrics.ended(type_="openai", result="Answered", seconds=0.1)
+    metrics.api_request(verb="get", resource="pods", code="200", seconds=0.1)
+    return metrics
+
+
+def collected() -> list[Metric]:
+    """Every metric of every process."""
+    every = (moved(), moved_gateway(), moved_model_gateway())
+    return [family for metrics in every for family in metrics.registry.collect()]
+
+
 @pytest.mark.parametrize(
     ("sample", "labels", "value"),
     [
         ("waypost_runs_total", {"outcome": "Failed"}, 1),
         ("waypost_runs_active", {}, 7),
         ("waypost_slots_held", {}, 3),
+        ("waypost_runs_stalled", {}, 2),
+        ("waypost_approvals_open", {}, 2),
+        ("waypost_approval_oldest_seconds", {}, 90),
+        ("waypost_model_calls_total", {}, 3),
+        ("waypost_model_tokens_total", {"direction": "input"}, 1_300),
+        ("waypost_model_tokens_total", {"direction": "cached"}, 400),
+        ("waypost_model_tokens_total", {"direction": "output"}, 60),
+        ("waypost_model_cost_usd_total", {}, 0.25),
+        ("waypost_tool_calls_total", {}, 2),
         ("waypost_slots_waiting", {}, 5),
         ("waypost_runs_set_aside", {"reason": "Failing"}, 2),
         ("waypost_namespaces_refused", {}, 1),
@@ -149,7 +201,7 @@ def test_every_metric_is_documented_and_every_documented_one_exists() -> None:
     rows = re.findall(r"^\| `(waypost_[a-z_]+)` \| (\w+) \| ([^|]*) \|", DOCS.read_text(), re.M)
     documented = {name: (kind, labels.strip()) for name, kind, labels in rows}
     exported = {}
-    for family in (*moved().registry.collect(), *moved_gateway().registry.collect()):
+    for family in collected():
         if family.name.startswith("waypost_"):
             name = family.name + ("_total" if family.type == "counter" else "")
             used = {key for sample in family.samples for key in sample.labels} - {"le"}

@@ -119,7 +119,9 @@ class Place:
 
     def counted(self, result: str, *, type_: str = "OpenAI") -> float:
         labels = {"type": type_, "result": result}
-        found = self.gateway.metrics.registry.get_sample_value("waypost_models_calls_total", labels)
+        found = self.gateway.metrics.registry.get_sample_value(
+            "waypost_model_gateway_calls_total", labels
+        )
         return found or 0.0
 
 

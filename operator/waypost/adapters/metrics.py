@@ -22,6 +22,8 @@ from prometheus_client import (
 )
 
 from waypost import __version__
+from waypost.api.state.usage import Usage
+from waypost.telemetry.signals import Signals
 from waypost.telemetry.spans import ApprovalEnded, AttemptEnded, Ended, RunEnded
 
 _FAST: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -89,6 +91,12 @@ class Metrics:
             _POD,
             "kind",
         )
+        self.runs_stalled = self._gauge("runs_stalled", "Runs that need a person to continue.")
+        self.approvals_open = self._gauge("approvals_open", "Approvals that runs wait for.")
+        self.approvals_oldest = self._gauge(
+            "approval_oldest_seconds", "Age of the open approval that waits longest."
+        )
+        self._define_models()
         self.approvals = self._counter("approvals_total", "Approvals that closed.", "outcome")
         self.approval_seconds = self._histogram(
             "approval_wait_seconds", "From opening of an approval to its end.", _HUMAN, "outcome"
@@ -99,6 +107,16 @@ class Metrics:
         self.refused = self._counter(
             "results_refused_total", "Results that were not taken.", "reason"
         )
+
+    def _define_models(self) -> None:
+        self.model_calls = self._counter("model_calls_total", "Responses of models to agents.")
+        self.model_tokens = self._counter(
+            "model_tokens_total", "Tokens of attempts that ended.", "direction"
+        )
+        self.model_cost = self._counter(
+            "model_cost_usd_total", "Cost of attempts that ended, in US dollars."
+        )
+        self.tool_calls = self._counter("tool_calls_total", "Tool calls of agents.")
 
     def _define_operator(self) -> None:
         self.queue_depth = self._gauge("queue_depth", "Runs that wait for a worker.")
@@ -145,11 +163,26 @@ class Metrics:
     def _attempt_ended(self, fact: AttemptEnded) -> None:
         outcome = self._bounded["outcome"](fact.outcome)
         self.attempts.labels(kind=fact.kind, outcome=outcome).inc()
+        if fact.usage is not None:
+            self._used(fact.usage)
         if fact.started is None:
             return
         queued = _between(fact.launched, fact.started)
         self.node_queue_seconds.labels(kind=fact.kind).observe(queued)
         self.node_seconds.labels(kind=fact.kind).observe(_between(fact.started, fact.finished))
+
+    def _used(self, usage: Usage) -> None:
+        self.model_calls.inc(usage.model_calls or 0)
+        self.tool_calls.inc(usage.tool_calls or 0)
+        cached = usage.cached_tokens or 0
+        directions = {
+            "input": max((usage.input_tokens or 0) - cached, 0),
+            "cached": cached,
+            "output": usage.output_tokens or 0,
+        }
+        for direction, tokens in directions.items():
+            self.model_tokens.labels(direction=direction).inc(tokens)
+        self.model_cost.inc(float(usage.cost_usd or 0))
 
     def api_request(self, *, verb: str, resource: str, code: str, seconds: float) -> None:
         """Count one request."""
@@ -168,6 +201,19 @@ class Metrics:
     def follow_active_runs(self, count: Callable[[], int]) -> None:
         """Call `count` for the number of unfinished runs at each scrape."""
         self.runs_active.set_function(lambda: float(count()))
+
+    def follow_signals(
+        self, look: Callable[[], Iterable[Signals]], now: Callable[[], datetime]
+    ) -> None:
+        """Call `look` for what runs wait for at each scrape."""
+
+        def oldest() -> float:
+            opened = min((time for one in look() for time in one.asked), default=None)
+            return _between(opened, now()) if opened is not None else 0.0
+
+        self.runs_stalled.set_function(lambda: float(sum(one.stalled for one in look())))
+        self.approvals_open.set_function(lambda: float(sum(len(one.asked) for one in look())))
+        self.approvals_oldest.set_function(oldest)
 
     def follow_slots(self, *, held: Callable[[], int], waiting: Callable[[], int]) -> None:
         """Call these for the numbers of slots at each scrape."""

@@ -25,21 +25,21 @@ class ModelMetrics:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         self._calls = Counter(
-            "waypost_models_calls_total",
+            "waypost_model_gateway_calls_total",
             "Model calls by type of provider and result: Answered, ProviderError, Disconnected, "
             "or why the gateway refused it.",
             ("type", "result"),
             registry=self.registry,
         )
         self._seconds = Histogram(
-            "waypost_models_call_seconds",
+            "waypost_model_gateway_call_seconds",
             "Time from the headers of a call to the end of its answer.",
             ("type",),
             registry=self.registry,
             buckets=_SECONDS,
         )
         self._in_flight = Gauge(
-            "waypost_models_calls_in_flight",
+            "waypost_model_gateway_calls_in_flight",
             "Calls whose answer has not ended.",
             registry=self.registry,
         )

@@ -15,6 +15,7 @@ from datetime import datetime
 
 from waypost.api.kinds.table import KINDS
 from waypost.api.meta import Condition
+from waypost.api.state.usage import Usage
 from waypost.api.status import AgentWorkflowStatus, NodeStatus
 from waypost.api.workflow import Node
 from waypost.engine.state.observed import Observed
@@ -55,6 +56,7 @@ class AttemptEnded:
     launched: datetime
     started: datetime | None  # None when its container never started
     finished: datetime
+    usage: Usage | None = None  # what an agent used
 
 
 @dataclass(frozen=True)
@@ -179,6 +181,7 @@ def _attempts(
             launched=parse_timestamp(item.launched_at) or finished,
             started=parse_timestamp(item.started_at),
             finished=finished,
+            usage=item.usage,
         )
 
 

@@ -5,6 +5,7 @@ in at once, so a pass always sees what earlier passes wrote.
 """
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -18,6 +19,7 @@ from waypost.kube.facts.start_events import StartEvents
 from waypost.kube.objects import section, text
 from waypost.ports.cluster import Obj
 from waypost.runtime.cache.newest import Newest, version_of
+from waypost.telemetry.signals import NONE, Signals, signals
 
 
 @dataclass(frozen=True, order=True)
@@ -48,6 +50,7 @@ class RunEntry:
     unanswered: dict[str, datetime] = field(default_factory=dict)  # by name of a child: since when
     write_problems: dict[str, WriteProblem] = field(default_factory=dict)  # NodeRecords, Approvals
     slots_to_free: dict[str, FreeSlot] = field(default_factory=dict)  # not freed yet, by name
+    signals: Signals = NONE
 
 
 def _is_current(body: Obj) -> bool:
@@ -113,6 +116,7 @@ class RunCache:
         entry.finished = bool(section(body, "status").get("finishedAt"))
         entry.ended = _has_ended(body)
         entry.urgent = not _is_current(body)
+        entry.signals = signals(body)
         self._put_child(entry, child_fact(body))
         return True
 
@@ -141,6 +145,11 @@ class RunCache:
         """Number of cached runs without status.finishedAt."""
         return sum(not self.entry(uid).finished for uid in self._live)
 
+    def signals(self) -> Iterator[Signals]:
+        """The signals of the cached runs that have any."""
+        found = (self.entry(uid).signals for uid in self._live)
+        return (one for one in found if one != NONE)
+
     def has_ended(self, uid: str) -> bool:
         """Whether a run is finished, and its spec has not changed since: a pass can wait."""
         entry = self._entries.get(uid)
@@ -153,6 +162,7 @@ class RunCache:
         if entry is not None:
             entry.body, entry.version = None, 0
             entry.finished = entry.ended = False
+            entry.signals = NONE
             if entry.as_child is not None:
                 self._drop_child(entry.as_child)
                 entry.as_child = None

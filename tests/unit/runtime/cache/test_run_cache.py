@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from waypost.runtime.cache.newest import version_of
 from waypost.runtime.cache.runs import Key, RunCache
+from waypost.telemetry.signals import Signals
 
 from tests.support.builders import NOW, RUN_UID, approval, pod
 
@@ -196,3 +197,32 @@ def test_active_runs_are_those_without_an_end() -> None:
     store.put_pod(pod("fetch"), 8)
     store.drop_run(RUN_UID)
     assert store.active() == 0, "it is gone, its pod is not"
+
+
+STALLED = {"type": "Stalled", "status": "True"}
+WAITING = {"phase": "Waiting", "approval": "q", "startedAt": "2026-03-01T12:00:00Z"}
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        pytest.param({}, Signals(), id="nothing"),
+        pytest.param({"conditions": [STALLED]}, Signals(stalled=True), id="stalled"),
+        pytest.param({"conditions": [{**STALLED, "status": "False"}]}, Signals(), id="not-stalled"),
+        pytest.param({"nodes": [WAITING]}, Signals(asked=(NOW,)), id="an-open-approval"),
+        pytest.param(
+            {"nodes": [{**WAITING, "approval": None}]}, Signals(), id="waits-for-no-person"
+        ),
+        pytest.param({"nodes": [{**WAITING, "phase": "Succeeded"}]}, Signals(), id="answered"),
+        pytest.param({"conditions": [STALLED], "nodes": [WAITING], **ENDED}, Signals(), id="ended"),
+        pytest.param(
+            {"conditions": "x", "nodes": [7, {"phase": "Waiting"}]}, Signals(), id="malformed"
+        ),
+    ],
+)
+def test_what_monitoring_counts_of_a_run(status: dict[str, Any], expected: Signals) -> None:
+    store = RunCache()
+    store.put_run(run(status=status))
+    assert list(store.signals()) == ([] if expected == Signals() else [expected])
+    store.drop_run(RUN_UID)
+    assert not list(store.signals())
