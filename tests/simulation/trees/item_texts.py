@@ -7,6 +7,9 @@ from typing import Any, Final, Protocol
 from waypost.kube.objects import section
 from waypost.ports.cluster import Obj
 
+from tests.simulation.reference.maps import states_of
+
+_RUNNING: Final = "RX"  # letters of items whose child run has not ended
 _CHILD: Final = re.compile(r"^(\d+) .*?~\d+/\d+/(\d+)/([^/ ]+)/")
 _LENT: Final = re.compile(r" \$(\d+)")
 _USED: Final = re.compile(r" %[^ ]*?t(\d+)")
@@ -60,8 +63,19 @@ class Items:
             self._watcher.blame("VW3", f"{text}, round {round_} was requested")
 
 
-def held_by_item(text: str) -> int:
-    """The tokens that the child run of an open item may still use."""
+def held_by_items(node: Obj) -> int:
+    """The tokens that the child runs of the open items of a map may still use. One that waits to
+    continue has ended, and its next round gets another share."""
+    found = section(node, "items")
+    states = states_of(found.get("states", ""))
+    return sum(
+        _held(text)
+        for text in found.get("open") or ()
+        if states[int(text.partition(" ")[0])][0] in _RUNNING
+    )
+
+
+def _held(text: str) -> int:
     lent, used = _LENT.search(text), _USED.search(text)
     if lent is None or _CHILD.match(text) is None:
         return 0

@@ -6,7 +6,7 @@ from waypost.kube.objects import controller_uid, items, section, text
 from waypost.ports.cluster import Kind, Obj
 from waypost.protocol import ijson
 
-from tests.simulation.trees.item_texts import Items, held_by_item
+from tests.simulation.trees.item_texts import Items, held_by_items
 from tests.simulation.watching.evidence import Violation
 from tests.support.harness import World
 
@@ -164,7 +164,7 @@ def _held(node: Obj) -> int:
         earlier = section(node, "child", "earlier").get("totalTokens", 0)
         used = section(node, "usage").get("totalTokens", 0) - earlier
         held += max(int(lent) - used, 0)
-    return held + sum(held_by_item(one) for one in section(node, "items").get("open") or ())
+    return held + held_by_items(node)
 
 
 def _uid(run: Obj) -> str:
