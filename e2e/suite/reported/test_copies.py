@@ -71,8 +71,20 @@ def copied(space: Space, runner: str, look: str, does: str) -> tuple[Run, str]:
     return run, name
 
 
-@pytest.mark.parametrize("does", ["ends", "stays"])
-@pytest.mark.parametrize("look", LOOKS)
+NIGHTLY = pytest.mark.nightly  # the gate tries one copy of each kind
+
+
+@pytest.mark.parametrize(
+    ("look", "does"),
+    [
+        pytest.param("disowned", "ends", id="disowned-ends"),
+        pytest.param("disowned", "stays", id="disowned-stays", marks=NIGHTLY),
+        pytest.param("ownerless", "ends", id="ownerless-ends", marks=NIGHTLY),
+        pytest.param("ownerless", "stays", id="ownerless-stays"),
+        pytest.param("whole", "ends", id="whole-ends"),
+        pytest.param("whole", "stays", id="whole-stays", marks=NIGHTLY),
+    ],
+)
 def test_a_copy_of_a_pod_gives_no_result_and_holds_up_nothing(
     space: Space, runner: str, look: str, does: str
 ) -> None:
