@@ -38,8 +38,19 @@ test: venv ## Everything: without a cluster while one comes up, then the tests t
 .PHONY: unit
 unit: venv ## Tests that need no cluster (PYTEST_ARGS="-k joins -x")
 	@echo "unit: tests that need no cluster"
-	@$(PYTEST) tests -m "not real_api and not e2e and not nightly" -n auto --dist worksteal $(PYTEST_ARGS)
+	@$(PYTEST) tests -m "not real_api and not e2e and not browser and not nightly" -n auto --dist worksteal $(PYTEST_ARGS)
 	$(call next,"make check" "make e2e (on a real cluster)")
+
+.PHONY: ui
+ui: venv ## Build the web interface (Node.js comes from the Python package index)
+	@scripts/ui.sh
+	$(call next,"waypost ui" "make ui-test")
+
+.PHONY: ui-test
+ui-test: venv ## Tests of the web interface in a real Chromium
+	@scripts/ui.sh
+	@$(PYTEST) tests/ui -n auto $(PYTEST_ARGS)
+	$(call next,"make unit")
 
 .PHONY: unit-313
 unit-313: venv ## Tests on Python 3.13, the version of the images, with 10,000 evaluations
@@ -136,7 +147,7 @@ cluster: ## A real Kubernetes on this machine, kubectl and helm for it
 .PHONY: clean
 clean: ## Remove the cluster and what was built in this folder; downloads stay cached
 	@$(SYSTEM_PYTHON) -m e2e.cluster down
-	@rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf build dist operator/waypost/ui/static ui/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	$(call next,"python -m e2e.cluster down --purge (removes the cache too)")
 
 # Makes .venv; nothing to do when uv.lock has not changed.

@@ -12,5 +12,5 @@ export UV_PROJECT_ENVIRONMENT=build/venv-3.13
 # three minutes are too short for some of them.
 exec build/venv-3.13/bin/python -m pytest -p no:cacheprovider -n auto --dist worksteal \
     --timeout 3600 \
-    -m "not real_api and not e2e and not chart" \
+    -m "not real_api and not e2e and not chart and not browser" \
     tests/unit tests/typed_edges tests/adapters tests/cli tests/crds tests/gateway tests/runner "$@"

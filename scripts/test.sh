@@ -45,6 +45,10 @@ prepare() { # one process after the other, the last with the signal that ends th
     echo $((SECONDS - began)) >build/cluster.seconds
 }
 
+prepare_ui() { # what the browser tests need; each says what to do when it cannot
+    scripts/ui.sh && scripts/browser.sh >/dev/null
+}
+
 prepared() { # wait for the cluster; say what it is doing meanwhile
     local shown="" last=""
     while kill -0 "$preparing" 2>/dev/null; do
@@ -101,8 +105,11 @@ if $check; then
 fi
 if $without; then
     echo "test 1/4: without a cluster"
-    tests "1 without a cluster" tests -m "not real_api and not e2e and not chart and not nightly" \
+    tests "1 without a cluster" tests -m "not real_api and not e2e and not chart and not browser and not nightly" \
         -n "$workers" --dist worksteal
+    echo "test: the web interface in a browser"
+    step "web interface: build, browser" prepare_ui
+    tests "1b web interface" tests/ui/browser -m "browser and not nightly" -n "$workers"
 fi
 
 echo "test: waiting for the cluster"

@@ -4,12 +4,13 @@ A typed client takes 1.6 ms of CPU per call, this one 0.4 ms, and the operator i
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
 from waypost.adapters.credentials import CredentialSource
+from waypost.adapters.kube_errors import error_from
 from waypost.adapters.kube_http import REQUEST_TIMEOUT, Call, Transport
 from waypost.api.meta import FIELD_MANAGER
 from waypost.ports.cluster import Kind, Listing, NotFound, Obj, PatchType, Rejected, Unavailable
@@ -18,6 +19,8 @@ from waypost.ports.telemetry import Requests
 PAGE_SIZE = 500
 LIST_STARTS = 3
 LOG_READ_LIMIT = 256 * 1024
+WATCH_SECONDS = 300  # after which the API server ends a watch
+_SILENCE = WATCH_SECONDS + 30.0
 
 _WRITE_PARAMS = {"fieldValidation": "Strict", "fieldManager": FIELD_MANAGER}
 # A kubelet answers this, with 200, once a container is removed from its machine.
@@ -31,6 +34,15 @@ class Page:
     items: tuple[Obj, ...]
     token: str
     resource_version: str
+
+
+@dataclass(frozen=True)
+class Change:
+    """An event of a watch. `type`: ADDED, MODIFIED, DELETED, or BOOKMARK, which has only the
+    version to continue from."""
+
+    type: str
+    object: Obj
 
 
 class KubeCluster:
@@ -98,6 +110,40 @@ class KubeCluster:
         params = {"limit": str(limit), "labelSelector": labels, "continue": token}
         params = {key: value for key, value in params.items() if value}
         return await self._page(kind, namespace=namespace, params=params)
+
+    async def watch(
+        self, kind: Kind, *, namespace: str | None, version: str
+    ) -> AsyncIterator[Change]:
+        """The changes after a version, until the API server ends the watch.
+
+        Args:
+            kind: The objects' kind.
+            namespace: None for all namespaces.
+            version: The resourceVersion of a list, or of the last change.
+
+        Raises:
+            Rejected: With code 410: the version is too old; list again.
+            ClusterError: The request failed or the connection broke.
+        """
+        params = {
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": version,
+            "timeoutSeconds": str(WATCH_SECONDS),
+        }
+        path = _path(kind, namespace=namespace)
+        call = Call("GET", path, verb="watch", resource=kind.plural, params=params)
+        async for line in self._http.lines(call, silence=_SILENCE):
+            try:
+                event = json.loads(line)
+                type_, found = event["type"], event["object"]
+            except (ValueError, TypeError, KeyError) as error:
+                raise Unavailable(f"watch {path}: not an event: {error}") from error
+            if type_ == "ERROR":
+                raise error_from(
+                    status=int(found.get("code") or 500), headers={}, payload=_encode(found)
+                )
+            yield Change(type=type_, object=found)
 
     async def create(self, kind: Kind, *, namespace: str, body: Obj) -> Obj:
         call = Call(

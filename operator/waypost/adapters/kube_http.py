@@ -9,7 +9,7 @@ import asyncio
 import io
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 
 import aiohttp
@@ -25,6 +25,7 @@ USER_AGENT = f"waypost-operator/{__version__}"
 REQUEST_TIMEOUT = 10.0  # seconds; as long as a fence, which no request may outlive
 CONNECTIONS = 64
 STREAMED = 512 * 1024
+LARGEST_LINE = 32 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,40 @@ class Transport:
             return answer
         raise _failed(answer)
 
+    async def lines(self, call: Call, *, silence: float) -> AsyncIterator[bytes]:
+        """The lines of a response, each when it arrives, until the server ends it.
+
+        Args:
+            call: The request.
+            silence: Seconds without any byte after which the connection counts as broken.
+
+        Raises:
+            ClusterError: The request was refused, or the connection broke.
+        """
+        credentials = await self._source.current()
+        session = await self._session_for(credentials)
+        headers = {"Authorization": credentials.authorization} if credentials.authorization else {}
+        try:
+            async with session.request(
+                call.method,
+                URL(credentials.server + call.path, encoded=True).with_query(call.params),
+                headers=headers,
+                allow_redirects=False,
+                server_hostname=credentials.tls_server_name,
+                proxy=credentials.proxy,
+                timeout=aiohttp.ClientTimeout(total=None, sock_read=silence),
+            ) as response:
+                if response.status == 401:
+                    await self._source.renew(refused=credentials)
+                if response.status != 200:
+                    payload = await response.read()
+                    raise _failed(Answer(response.status, response.headers, payload))
+                async for line in _split(response.content):
+                    yield line
+        except (TimeoutError, aiohttp.ClientError, OSError, CredentialsError) as error:
+            message = f"{call.verb} {call.path}: {str(error) or type(error).__name__}"
+            raise Unavailable(message) from error
+
     async def _logged_in(self, call: Call) -> Answer:
         credentials = await self._source.current()
         answer = await self._exchange(call, credentials)
@@ -149,6 +184,18 @@ class Transport:
         session, self._session = self._session, None
         if session is not None:
             await session.close()
+
+
+async def _split(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
+    """Complete lines. An object may be larger than what `readline` of aiohttp accepts."""
+    rest = bytearray()
+    async for piece in content.iter_any():
+        rest += piece
+        *whole, rest = rest.split(b"\n")
+        for line in whole:
+            yield bytes(line)
+        if len(rest) > LARGEST_LINE:
+            raise Unavailable(f"a line of the response is longer than {LARGEST_LINE:,} bytes")
 
 
 def _sendable(body: bytes | None) -> bytes | io.BytesIO | None:

@@ -1,10 +1,11 @@
-"""The JSON Schema of all documents; `python -m waypost.views.schema` writes it to docs/."""
+"""The JSON Schema of all documents; `python -m waypost.views.schema` writes it to docs/, and the
+types of the web interface to ui/."""
 
 import argparse
 import difflib
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ from waypost.views.documents import (
     RunGraph,
 )
 from waypost.views.models import RunRow, RunView, View
+from waypost.views.typescript import typescript
 
 DOCUMENTS: Final[tuple[type[View], ...]] = (
     RunRow,
@@ -67,16 +69,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m waypost.views.schema", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing, fail on a difference")
     parser.add_argument("--file", type=Path, default=Path("docs/views.schema.json"))
+    parser.add_argument("--types", type=Path, default=Path("ui/src/documents.ts"))
     options = parser.parse_args(arguments)
-    text = json.dumps(json_schema(), indent=1, ensure_ascii=False) + "\n"
+    schema = json_schema()
+    files = {
+        options.file: json.dumps(schema, indent=1, ensure_ascii=False) + "\n",
+        options.types: typescript(schema),
+    }
     if not options.check:
-        options.file.write_text(text, encoding="utf-8")
+        for file, text in files.items():
+            file.write_text(text, encoding="utf-8")
         return 0
-    current = options.file.read_text(encoding="utf-8") if options.file.exists() else ""
-    before, after = (one.splitlines(keepends=True) for one in (current, text))
-    differences = list(difflib.unified_diff(before, after, str(options.file), "the models"))
+    differences = [line for file, text in files.items() for line in _differences(file, text)]
     sys.stdout.writelines(differences)
     return 1 if differences else 0
+
+
+def _differences(file: Path, text: str) -> Iterator[str]:
+    current = file.read_text(encoding="utf-8") if file.exists() else ""
+    before, after = (one.splitlines(keepends=True) for one in (current, text))
+    return difflib.unified_diff(before, after, str(file), "the models")
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from waypost.views.models import ModelView, TraceView
 from waypost.views.related import Related
 from waypost.views.run.describe import run_view
 from waypost.views.schema import json_schema
+from waypost.views.typescript import typescript
 
 from tests.support.builders import NOW, after, agent, gate, http, python
 from tests.unit.views.objects import at, body, ended
@@ -212,3 +213,10 @@ def test_documents_match_the_published_schema() -> None:
     ):
         given = {"$ref": f"#/$defs/{name}", "$defs": found["$defs"]}
         assert not schema.validate(given, document), name
+
+
+def test_the_types_of_the_web_interface_are_those_of_the_models() -> None:
+    text = (ROOT / "ui/src/documents.ts").read_text(encoding="utf-8")
+    assert typescript(json_schema()) == text
+    assert "export interface RunRow {\n  name: string;\n" in text
+    assert "  costUSD?: string;\n" in text

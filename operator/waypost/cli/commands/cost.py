@@ -27,7 +27,7 @@ def cost(
     By node and by model, and what is left of its budget.
     """
     from waypost.cli.connection.cluster import Target, find_run, with_cluster
-    from waypost.cli.report.load_report import describe
+    from waypost.cli.reading.describe import describe
     from waypost.cli.report.output import emit, form_of
     from waypost.views.cost import run_cost
 

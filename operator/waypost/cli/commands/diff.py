@@ -31,7 +31,7 @@ def diff(
     """
     from waypost.cli.connection.cluster import Target, find_run, with_cluster
     from waypost.cli.connection.definitions import body
-    from waypost.cli.report.load_report import describe
+    from waypost.cli.reading.describe import describe
     from waypost.cli.report.output import emit, form_of
     from waypost.views.difference import difference
 

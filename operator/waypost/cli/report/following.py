@@ -12,8 +12,8 @@ from rich.live import Live
 from waypost.api.base import parse_duration
 from waypost.cli.connection.cluster import Session, find_run
 from waypost.cli.errors import CommandError, Exit
+from waypost.cli.reading.describe import describe
 from waypost.cli.report import format, render
-from waypost.cli.report.load_report import describe
 from waypost.ports.cluster import Unavailable
 from waypost.views.models import RunView
 

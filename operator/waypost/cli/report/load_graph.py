@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 from waypost.cli.connection.cluster import Session, Target, find_run, with_cluster
 from waypost.cli.connection.definitions import known_definition
+from waypost.cli.reading.describe import describe
 from waypost.cli.report.html.page import page
-from waypost.cli.report.load_report import describe
 from waypost.views.documents import RunGraph
 from waypost.views.graph import run_graph
 

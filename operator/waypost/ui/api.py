@@ -1,0 +1,220 @@
+"""The JSON API. Reading answers with the documents of `views`; an error is {message}.
+
+GET  /api/me                                who I am, what is shown, what I may do
+GET  /api/runs?namespace&phase&q&offset&limit
+GET  /api/runs/NAMESPACE/NAME               the run and its graph
+GET  /api/runs/NAMESPACE/NAME/trace         with calls and the parts of attempts
+GET  /api/runs/NAMESPACE/NAME/io?node=PATH  inputs and output of a node
+POST /api/runs/NAMESPACE/NAME/{suspend,resume,cancel}
+GET  /api/approvals?namespace&all&offset&limit
+GET  /api/approvals/NAMESPACE/NAME          the question, and what follows a yes
+POST /api/approvals/NAMESPACE/NAME/answer   {decision, digest, reason, answer}
+GET  /api/changes                           the stream of changes
+"""
+
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import BaseRoute, Route
+
+from waypost import __version__
+from waypost.cli.connection.answers import read_question
+from waypost.cli.connection.changes import set_fields
+from waypost.cli.connection.cluster import Session, explained
+from waypost.cli.connection.people import may, user_name
+from waypost.cli.errors import CommandError, Exit
+from waypost.ports.cluster import ClusterError, Kind
+from waypost.ui import lists
+from waypost.ui.answering import give
+from waypost.ui.feed import Feed
+from waypost.ui.guard import LARGEST_BODY
+from waypost.ui.lists import Query
+from waypost.ui.runs import Runs
+from waypost.ui.stream import changes
+from waypost.views.errors import CannotShow
+
+_LARGEST_PAGE: Final = 500
+_PATIENCE: Final = 20.0  # seconds for the first list
+_STATUS: Final = {Exit.USAGE: 400, Exit.NOT_FOUND: 404, Exit.CLUSTER: 502, Exit.FAILED: 409}
+_SWITCHES: Final[dict[str, dict[str, bool]]] = {
+    "suspend": {"suspend": True},
+    "resume": {"suspend": False},
+    "cancel": {"cancel": True},
+}
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+@dataclass(frozen=True)
+class Api:
+    """The handlers, and what they read from. `ended`: whether the server stops."""
+
+    session: Session
+    feed: Feed
+    runs: Runs
+    read_only: bool
+    ended: Callable[[], bool]
+
+    def routes(self) -> list[BaseRoute]:
+        """The routes below /api."""
+        run, approval = "/runs/{namespace}/{name}", "/approvals/{namespace}/{name}"
+        reading: dict[str, Handler] = {
+            "/me": self.me,
+            "/runs": self.list_runs,
+            run: self.run,
+            f"{run}/trace": self.trace,
+            f"{run}/io": self.io,
+            "/approvals": self.list_approvals,
+            approval: self.question,
+            "/changes": self.changes,
+        }
+        writing = {f"{run}/{{switch}}": self.switch, f"{approval}/answer": self.answer}
+        return [
+            *(Route(path, _answered(handler)) for path, handler in reading.items()),
+            *(Route(p, _answered(h), methods=["POST"]) for p, h in writing.items()),
+        ]
+
+    async def me(self, request: Request) -> Response:
+        """Who the user is, and what this server shows."""
+        session = self.runs.in_namespace(
+            request.query_params.get("namespace") or self.feed.namespace
+        )
+        allowed = {
+            "change": await may(session, "patch", "agentworkflows"),
+            "answer": await may(session, "approve", "approvals"),
+        }
+        return JSONResponse(
+            {
+                "user": await user_name(session),
+                "namespace": self.feed.namespace,
+                "everywhere": self.feed.everywhere,
+                "readOnly": self.read_only,
+                "version": __version__,
+                "may": allowed,
+            }
+        )
+
+    async def list_runs(self, request: Request) -> Response:
+        """A page of the list of runs."""
+        table = self.feed.tables[Kind.AGENT_WORKFLOW]
+        await table.ready(seconds=_PATIENCE)
+        return JSONResponse(lists.runs(table.rows.values(), _query(request)))
+
+    async def list_approvals(self, request: Request) -> Response:
+        """A page of the list of Approvals."""
+        table = self.feed.tables[Kind.APPROVAL]
+        await table.ready(seconds=_PATIENCE)
+        open_only = request.query_params.get("all") != "1"
+        query = _query(request)
+        return JSONResponse(lists.approvals(table.rows.values(), query, open_only=open_only))
+
+    async def run(self, request: Request) -> Response:
+        """The run and its graph."""
+        return _json(await self.runs.page(*_key(request)))
+
+    async def trace(self, request: Request) -> Response:
+        """The run with its calls."""
+        return _json(await self.runs.trace(*_key(request)))
+
+    async def io(self, request: Request) -> Response:
+        """Inputs and output of a node."""
+        node = request.query_params.get("node", "")
+        return JSONResponse(await self.runs.io(*_key(request), node))
+
+    async def question(self, request: Request) -> Response:
+        """A question, and what follows a yes."""
+        namespace, name = _key(request)
+        asked, user = await read_question(self.runs.in_namespace(namespace), name)
+        return JSONResponse({**asked.to_json(), "user": user})
+
+    async def answer(self, request: Request) -> Response:
+        """Answer a question."""
+        namespace, name = _key(request)
+        body = await _body(request)
+        message = await give(self.runs.in_namespace(namespace), name, body)
+        return JSONResponse({"message": message})
+
+    async def switch(self, request: Request) -> Response:
+        """Suspend, resume or cancel a run."""
+        namespace, name = _key(request)
+        fields = _SWITCHES.get(request.path_params["switch"])
+        if fields is None:
+            text = f"expected one of {', '.join(_SWITCHES)}"
+            raise CommandError(text, code=Exit.NOT_FOUND)
+        await set_fields(self.runs.in_namespace(namespace), name, fields)
+        return JSONResponse({"message": "requested"})
+
+    async def changes(self, _: Request) -> Response:
+        """The stream of changes. Proxies must not collect it."""
+        headers = {"x-accel-buffering": "no", "cache-control": "no-store"}
+        return StreamingResponse(
+            changes(self.feed, ended=self.ended), media_type="text/event-stream", headers=headers
+        )
+
+
+def _answered(handler: Handler) -> Handler:
+    """The handler, with errors as JSON."""
+
+    async def answer(request: Request) -> Response:
+        try:
+            return await handler(request)
+        except CommandError as error:
+            return _problem(str(error), _STATUS.get(error.code, 500))
+        except CannotShow as error:
+            return _problem(str(error), 409)
+        except ClusterError as error:
+            known = explained(error)
+            denied = 403 if error.code == 403 else _STATUS.get(known.code, 502)
+            return _problem(str(known), denied)
+
+    return answer
+
+
+def _problem(text: str, status: int) -> Response:
+    return JSONResponse({"message": text}, status_code=status)
+
+
+def _json(payload: bytes) -> Response:
+    return Response(payload, media_type="application/json")
+
+
+def _key(request: Request) -> tuple[str, str]:
+    return request.path_params["namespace"], request.path_params["name"]
+
+
+def _query(request: Request) -> Query:
+    """Raises CommandError for a number that is none."""
+    found = request.query_params
+    return Query(
+        namespace=found.get("namespace", ""),
+        phases=frozenset(found.getlist("phase")),
+        text=found.get("q", "")[:200],
+        offset=_number(found.get("offset", "0"), most=1_000_000),
+        limit=_number(found.get("limit", "100"), most=_LARGEST_PAGE),
+    )
+
+
+def _number(given: str, *, most: int) -> int:
+    if not given.isascii() or not given.isdecimal() or len(given) > 9:
+        text = f"expected a number from 0 to {most}, found {given!r:.30}"
+        raise CommandError(text, code=Exit.USAGE)
+    return min(int(given), most)
+
+
+async def _body(request: Request) -> dict[str, Any]:
+    """The JSON object in the body. Raises CommandError."""
+    content = b""
+    async for piece in request.stream():
+        content += piece
+        if len(content) > LARGEST_BODY:
+            raise CommandError("the body is too large", code=Exit.USAGE)
+    try:
+        found = json.loads(content)
+    except ValueError as error:
+        raise CommandError(f"the body is not JSON: {error}", code=Exit.USAGE) from error
+    if not isinstance(found, dict):
+        raise CommandError("expected a JSON object", code=Exit.USAGE)
+    return found

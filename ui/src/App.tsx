@@ -1,0 +1,137 @@
+// The frame of every page, and which page an address shows.
+import { useQuery } from "@tanstack/react-query";
+import { useEffect, useState } from "react";
+import { api, Refused } from "./api";
+import { Boundary, Empty, Problem } from "./parts/states";
+import { ago } from "./format";
+import { useLive } from "./live";
+import { ApprovalPage } from "./pages/ApprovalPage";
+import { ApprovalsPage } from "./pages/ApprovalsPage";
+import { RunPage } from "./pages/RunPage";
+import { RunsPage } from "./pages/RunsPage";
+import { Link, usePlace } from "./router";
+import { applyTheme, chosenTheme, type Theme } from "./theme";
+
+export function App({ linkProblem }: { linkProblem: string }) {
+  const { path } = usePlace();
+  const me = useQuery({ queryKey: ["me"], queryFn: api.me });
+  const open = useQuery({
+    queryKey: ["approvals", false],
+    queryFn: () => api.approvals(false),
+    enabled: me.isSuccess,
+  });
+  const [area = "runs", namespace, name] = path;
+  useEffect(() => {
+    document.title = [name, area === "approvals" ? "Approvals" : "Runs", "Waypost"].filter(Boolean).join(" · ");
+  }, [area, name]);
+  const locked = me.error instanceof Refused && me.error.status === 401;
+  return (
+    <>
+      <a className="skip" href="#main" onClick={(event) => { event.preventDefault(); document.getElementById("main")?.focus(); }}>
+        Skip to content
+      </a>
+      <header className="bar">
+        <Link to={["runs"]} className="brand">
+          <Mark /> Waypost
+        </Link>
+        <nav aria-label="Pages">
+          <Link to={["runs"]} aria-current={area === "runs" ? "page" : undefined}>Runs</Link>
+          <Link to={["approvals"]} aria-current={area === "approvals" ? "page" : undefined}>
+            Approvals
+            {open.data && open.data.open > 0 && (
+              <span className="count" title="open questions">{open.data.open}</span>
+            )}
+          </Link>
+        </nav>
+        <div className="bar-end">
+          {me.data?.readOnly && <span className="tag">read-only</span>}
+          {me.isSuccess && <Freshness />}
+          {me.data && (
+            <span className="who" title="the user that the API server sees">
+              {me.data.user || "unknown user"}
+              <span className="dim"> · {me.data.everywhere ? "all namespaces" : me.data.namespace}</span>
+            </span>
+          )}
+          <ThemeChoice />
+        </div>
+      </header>
+      <main id="main" tabIndex={-1}>
+        {linkProblem || locked ? (
+          <Empty title="This browser has no session">
+            {linkProblem && <p>{linkProblem}</p>}
+            <p>Start <code>waypost ui</code> and open the link that it prints. It works once, for one browser.</p>
+          </Empty>
+        ) : me.error && !me.data ? (
+          <Problem error={me.error} retry={() => me.refetch()} />
+        ) : (
+          <Boundary key={path.join("/")}>
+            <Page area={area} namespace={namespace} name={name} rest={path.length} />
+          </Boundary>
+        )}
+      </main>
+    </>
+  );
+}
+
+function Page({ area, namespace, name, rest }: { area: string; namespace?: string; name?: string; rest: number }) {
+  if (area === "runs" && rest <= 1) return <RunsPage />;
+  if (area === "runs" && namespace && name && rest === 3)
+    return <RunPage key={`${namespace}/${name}`} namespace={namespace} name={name} />;
+  if (area === "approvals" && rest === 1) return <ApprovalsPage />;
+  if (area === "approvals" && namespace && name && rest === 3)
+    return <ApprovalPage key={`${namespace}/${name}`} namespace={namespace} name={name} />;
+  return (
+    <Empty title="There is no such page">
+      <p><Link to={["runs"]}>All runs</Link></p>
+    </Empty>
+  );
+}
+
+/** Whether what is shown is live; says how old it is when it is not. */
+function Freshness() {
+  const live = useLive();
+  const [, tick] = useState(0);
+  useEffect(() => {
+    const timer = setInterval(() => tick((n) => n + 1), 5000);
+    return () => clearInterval(timer);
+  }, []);
+  const good = live.open && !live.problem;
+  const text = good ? "live" : live.heard ? `last update ${ago(live.heard)}` : "connecting";
+  return (
+    <span className={`fresh ${good ? "is-live" : "is-stale"}`} role="status" title={live.problem ?? (good ? "changes are shown as they happen" : "trying to reconnect")}>
+      {text}
+    </span>
+  );
+}
+
+function ThemeChoice() {
+  const [theme, setTheme] = useState(chosenTheme);
+  return (
+    <label className="theme">
+      <span className="hidden">Theme</span>
+      <select
+        value={theme}
+        onChange={(event) => {
+          const next = event.target.value as Theme;
+          setTheme(next);
+          applyTheme(next);
+        }}
+      >
+        <option value="system">System theme</option>
+        <option value="light">Light</option>
+        <option value="dark">Dark</option>
+      </select>
+    </label>
+  );
+}
+
+function Mark() {
+  return (
+    <svg viewBox="0 0 32 32" width="22" height="22" aria-hidden="true">
+      <rect width="32" height="32" rx="7" className="mark-back" />
+      <path d="M14.5 6h3v20h-3z" fill="#fff" />
+      <path d="M9 8h13l4 3.5-4 3.5H9z" fill="#9fd3ff" />
+      <path d="M23 16H12l-4 3 4 3h11z" fill="#fff" />
+    </svg>
+  );
+}

@@ -1,0 +1,99 @@
+// Requests to the server. Addresses are relative to the page, so any path prefix works.
+import type { ApprovalRow, JsonValue, NodeIo, Question, RunGraph, RunRow, RunView } from "./documents";
+
+const KEY = "waypost-key";
+
+export interface Me {
+  user: string;
+  namespace: string;
+  everywhere: boolean;
+  readOnly: boolean;
+  version: string;
+  may: { change: boolean; answer: boolean };
+}
+export interface RunList {
+  items: RunRow[];
+  total: number;
+  counts: Record<string, number>;
+}
+export interface ApprovalList {
+  items: ApprovalRow[];
+  total: number;
+  open: number;
+}
+export interface RunPage {
+  run: RunView;
+  graph: RunGraph;
+  suspended: boolean;
+  cancelled: boolean;
+}
+export interface Asked extends Question {
+  user: string;
+}
+
+/** A request that the server refused, in its words. */
+export class Refused extends Error {
+  readonly status: number;
+  constructor(status: number, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
+
+export function headers(): Record<string, string> {
+  return { "x-waypost-key": localStorage.getItem(KEY) ?? "" };
+}
+
+/** Exchanges the secret of the link, if the address has one. Resolves to why it failed, or "". */
+export async function openSession(): Promise<string> {
+  const secret = /^#token=(.+)$/.exec(location.hash)?.[1];
+  if (!secret) return "";
+  history.replaceState(null, "", `${location.pathname}#/`);
+  const answer = await fetch("api/session", { method: "POST", body: secret });
+  const body = await answer.json();
+  if (!answer.ok) return String(body.message);
+  localStorage.setItem(KEY, String(body.key));
+  return "";
+}
+
+async function read<T>(path: string, init: RequestInit = {}): Promise<T> {
+  let answer: Response;
+  try {
+    answer = await fetch(`api/${path}`, { ...init, headers: { ...headers(), ...init.headers } });
+  } catch {
+    throw new Refused(0, "the server does not answer: is `waypost ui` still running?");
+  }
+  const body = await answer.json().catch(() => null);
+  if (!answer.ok) throw new Refused(answer.status, String(body?.message ?? answer.statusText));
+  return body as T;
+}
+
+function post<T>(path: string, body: unknown): Promise<T> {
+  const init = { "content-type": "application/json" };
+  return read(path, { method: "POST", headers: init, body: JSON.stringify(body) });
+}
+
+const at = (namespace: string, name: string) =>
+  `${encodeURIComponent(namespace)}/${encodeURIComponent(name)}`;
+
+export interface Answer {
+  decision: "Approved" | "Denied";
+  digest: string;
+  reason?: string;
+  answer?: JsonValue;
+}
+
+export const api = {
+  me: () => read<Me>("me"),
+  runs: (query: URLSearchParams) => read<RunList>(`runs?${query}`),
+  run: (namespace: string, name: string) => read<RunPage>(`runs/${at(namespace, name)}`),
+  trace: (namespace: string, name: string) => read<RunView>(`runs/${at(namespace, name)}/trace`),
+  io: (namespace: string, name: string, node: string) =>
+    read<NodeIo>(`runs/${at(namespace, name)}/io?node=${encodeURIComponent(node)}`),
+  change: (namespace: string, name: string, what: string) =>
+    post<{ message: string }>(`runs/${at(namespace, name)}/${what}`, {}),
+  approvals: (all: boolean) => read<ApprovalList>(`approvals?all=${all ? 1 : 0}&limit=500`),
+  question: (namespace: string, name: string) => read<Asked>(`approvals/${at(namespace, name)}`),
+  answer: (namespace: string, name: string, body: Answer) =>
+    post<{ message: string }>(`approvals/${at(namespace, name)}/answer`, body),
+};

@@ -1,0 +1,369 @@
+// Made by `make crds` from docs/views.schema.json. Do not edit.
+// A field that is not required is left out when its value is not known.
+
+export type JsonValue = null | boolean | number | string | JsonValue[] | JsonObject;
+export interface JsonObject {
+  [key: string]: JsonValue;
+}
+
+export interface ApprovalRow {
+  name: string;
+  namespace: string;
+  run: string;
+  path: string;
+  state: string;
+  message: string;
+  approvers: string[];
+  votes?: string;
+  createdAt?: string;
+  expiresAt?: string;
+  decidedBy?: string;
+}
+
+export interface ApprovalView {
+  name: string;
+  state: string;
+  message?: string;
+  approvers?: Approvers;
+  votes?: string;
+  decidedBy?: string;
+  decidedAt?: string;
+  expiresAt?: string;
+  reason?: string;
+}
+
+export interface Approvers {
+  users?: string[];
+  groups?: string[];
+  required?: number;
+}
+
+export interface AttemptView {
+  number: number;
+  iteration?: number;
+  round: number;
+  job: string;
+  reason?: string;
+  message?: string;
+  launchedAt: string;
+  startedAt?: string;
+  finishedAt?: string;
+  queueSeconds?: number;
+  seconds?: number;
+  usage?: Usage;
+  carried?: Usage;
+  segments: Segment[];
+  traceRecord?: string;
+  trace?: TraceView;
+}
+
+export interface Change {
+  path: string;
+  before?: string;
+  after?: string;
+}
+
+export interface GraphEdge {
+  from: string;
+  to: string;
+  kind: string;
+}
+
+export interface GraphNode {
+  path: string;
+  kind: string;
+  phase: string;
+  stage?: string;
+  reason?: string;
+  total?: number;
+  attempts: number;
+}
+
+export interface ItemView {
+  path: string;
+  state: string;
+  attempts: number;
+  reason?: string;
+  message?: string;
+  child?: string;
+}
+
+export interface ItemsView {
+  total: number;
+  succeeded: number;
+  failed: number;
+  running: number;
+  listed: ItemView[];
+  more: number;
+}
+
+export interface ModelView {
+  provider?: string;
+  model: string;
+  calls: number;
+  errors: number;
+  inputTokens: number;
+  cachedTokens: number;
+  outputTokens: number;
+  estimatedCalls: number;
+  costUSD?: string;
+}
+
+export interface NextNode {
+  path: string;
+  kind: string;
+  effect: string;
+  destination?: string;
+}
+
+export interface NodeCost {
+  path: string;
+  kind: string;
+  usage: Usage;
+  attempts: number;
+  retried?: Usage;
+}
+
+export interface NodeIo {
+  v: number;
+  name: string;
+  namespace: string;
+  path: string;
+  kind: string;
+  phase: string;
+  reason?: string;
+  message?: string;
+  inputs?: JsonObject;
+  same?: boolean;
+  inputSchema?: JsonValue;
+  inputsNote?: string;
+  output?: JsonValue;
+  hasOutput: boolean;
+  outputSchema?: JsonValue;
+  outputNote?: string;
+  violations: string[];
+  tail?: string;
+}
+
+export interface NodePair {
+  path: string;
+  phases: (string | null)[];
+  reasons: (string | null)[];
+  attempts: (number | null)[];
+  seconds: (number | null)[];
+  costs: (string | null)[];
+  output: string;
+  differs: boolean;
+}
+
+export interface NodeView {
+  path: string;
+  kind: string;
+  stage?: string;
+  phase: string;
+  reason?: string;
+  message?: string;
+  startedAt?: string;
+  finishedAt?: string;
+  seconds?: number;
+  wakeAt?: string;
+  usage?: Usage;
+  approval?: ApprovalView;
+  disposition?: string;
+  dispositionMessage?: string;
+  inputDigest?: string;
+  outputDigest?: string;
+  child?: string;
+  iteration?: string;
+  chosen?: string;
+  rejected?: string[];
+  attempt: number;
+  attempts: AttemptView[];
+  items?: ItemsView;
+}
+
+export interface Obstacle {
+  node?: string;
+  what: string;
+  text: string;
+  since?: string;
+  command?: string;
+}
+
+export interface PinnedTemplate {
+  name: string;
+  uid: string;
+  generation: number;
+  digest: string;
+  record: string;
+}
+
+export interface Question {
+  v: number;
+  name: string;
+  namespace: string;
+  run: string;
+  path: string;
+  state: string;
+  message: string;
+  context?: JsonObject;
+  answerSchema?: JsonObject;
+  approvers: string[];
+  requesters: string[];
+  required: number;
+  votes?: string;
+  expiresAt?: string;
+  decidedBy?: string;
+  decidedAt?: string;
+  reason?: string;
+  digest: string;
+  then: NextNode[];
+  note?: string;
+}
+
+export interface RerunPreview {
+  v: number;
+  name: string;
+  namespace: string;
+  round: number;
+  afterCleanup?: boolean;
+  problems: string[];
+  nodes: RoundNode[];
+  cost: RoundCost;
+}
+
+export interface RoundCost {
+  modelCalls: number;
+  totalTokens: number;
+  costUSD?: string;
+  estimated?: boolean;
+  unknown: string[];
+}
+
+export interface RoundNode {
+  path: string;
+  kind: string;
+  action: string;
+  phase: string;
+  disposition?: string;
+  message?: string;
+  effect: string;
+  stops?: string;
+}
+
+export interface RunCost {
+  v: number;
+  name: string;
+  namespace: string;
+  phase: string;
+  usage?: Usage;
+  budget?: JsonObject;
+  left?: JsonObject;
+  nodes: NodeCost[];
+  models: ModelView[];
+  unread: number;
+}
+
+export interface RunDifference {
+  v: number;
+  runs: RunRow[];
+  spec: Change[];
+  inputs: Change[];
+  outputs: Change[];
+  more: number;
+  nodes: NodePair[];
+}
+
+export interface RunGraph {
+  v: number;
+  name: string;
+  namespace: string;
+  phase: string;
+  nodes: GraphNode[];
+  edges: GraphEdge[];
+  note?: string;
+}
+
+export interface RunRow {
+  name: string;
+  namespace: string;
+  uid: string;
+  phase: string;
+  progress: string;
+  round: number;
+  waiting?: string;
+  reason?: string;
+  template?: string;
+  parent?: string;
+  requestedBy?: string;
+  createdAt?: string;
+  startedAt?: string;
+  finishedAt?: string;
+  totalTokens?: number;
+  costUSD?: string;
+  estimated?: boolean;
+}
+
+export interface RunView {
+  v: number;
+  name: string;
+  namespace: string;
+  uid: string;
+  round: number;
+  phase: string;
+  progress: string;
+  stage?: string;
+  verdict?: Verdict;
+  waiting?: string;
+  reason?: string;
+  message?: string;
+  compensation?: string;
+  createdAt?: string;
+  startedAt?: string;
+  finishedAt?: string;
+  seconds?: number;
+  usage?: Usage;
+  budget?: JsonObject;
+  template?: PinnedTemplate;
+  parent?: string;
+  requestedBy?: string;
+  obstacles: Obstacle[];
+  nodes: NodeView[];
+}
+
+export interface Segment {
+  name: string;
+  start: string;
+  end: string;
+  seconds: number;
+}
+
+export interface TraceView {
+  entries: JsonObject[];
+  models: ModelView[];
+  dropped: number;
+  note?: string;
+}
+
+export interface Usage {
+  modelCalls?: number;
+  inputTokens?: number;
+  cachedTokens?: number;
+  outputTokens?: number;
+  totalTokens?: number;
+  toolCalls?: number;
+  reasks?: number;
+  providerWaits?: number;
+  replayedModelCalls?: number;
+  replayedToolCalls?: number;
+  estimatedModelCalls?: number;
+  costUSD?: string;
+  tools?: Record<string, number>;
+}
+
+export interface Verdict {
+  phase: "Pending" | "Rejected" | "Running" | "Waiting" | "Paused" | "Suspended" | "Succeeded" | "Failed" | "Cancelled";
+  reason: string;
+  message: string;
+  at: string;
+}

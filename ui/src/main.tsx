@@ -1,0 +1,33 @@
+import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { StrictMode } from "react";
+import { createRoot } from "react-dom/client";
+import { App } from "./App";
+import { openSession, Refused } from "./api";
+import { keepFollowing } from "./live";
+import { applyTheme } from "./theme";
+import "@xyflow/react/dist/base.css";
+import "./styles.css";
+
+applyTheme();
+const client = new QueryClient({
+  defaultOptions: {
+    queries: {
+      staleTime: 30_000,
+      refetchOnWindowFocus: false,
+      // A refusal stays one; a server that does not answer may come back.
+      retry: (failures, error) => error instanceof Refused && error.status === 0 && failures < 3,
+    },
+  },
+});
+
+const failed = await openSession();
+keepFollowing(client);
+const root = document.getElementById("root");
+if (root)
+  createRoot(root).render(
+    <StrictMode>
+      <QueryClientProvider client={client}>
+        <App linkProblem={failed} />
+      </QueryClientProvider>
+    </StrictMode>,
+  );
