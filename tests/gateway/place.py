@@ -66,6 +66,28 @@ class Cluster:
         return getattr(self.inner, name)
 
 
+def change_object(inner: InMemoryCluster, kind: Kind, name: str, **paths: Any) -> None:
+    """Change an object: `a__b=value` replaces /a/b; a list index is a number."""
+
+    def change(body: Obj) -> None:
+        for path, value in paths.items():
+            at: Any = body
+            *steps, last = [int(s) if s.isdecimal() else s for s in path.split("__")]
+            for step in steps:
+                at = at[step]
+            at[last] = value
+
+    names = {path.partition("__")[0] for path in paths}
+    inner.server.update(
+        kind,
+        namespace=NAMESPACE,
+        name=name,
+        change=change,
+        subresource="status" if names == {"status"} else "",
+        by="test",
+    )
+
+
 @dataclass
 class Place:
     """What a test moves: the cluster, time, and the gateway between them."""
@@ -128,25 +150,8 @@ class Place:
         return pod
 
     def update(self, kind: Kind, name: str, **paths: Any) -> None:
-        """Change an object: `a__b=value` replaces /a/b; a list index is a number."""
-
-        def change(body: Obj) -> None:
-            for path, value in paths.items():
-                at: Any = body
-                *steps, last = [int(s) if s.isdecimal() else s for s in path.split("__")]
-                for step in steps:
-                    at = at[step]
-                at[last] = value
-
-        names = {path.partition("__")[0] for path in paths}
-        self.cluster.inner.server.update(
-            kind,
-            namespace=NAMESPACE,
-            name=name,
-            change=change,
-            subresource="status" if names == {"status"} else "",
-            by="test",
-        )
+        """As `change_object`."""
+        change_object(self.cluster.inner, kind, name, **paths)
 
     def records(self) -> list[Obj]:
         """All NodeRecords."""

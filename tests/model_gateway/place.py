@@ -4,6 +4,7 @@ notes what it is sent."""
 import asyncio
 import base64
 import json
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -18,14 +19,16 @@ from waypost.kube.manifests.tokens import MODELS_TOKEN
 from waypost.model_gateway.app import ModelGateway, build_app
 from waypost.model_gateway.calls import Calls
 from waypost.model_gateway.core.addresses import HOSTS_ANNOTATION, AddressRules
+from waypost.model_gateway.core.budget import Budgets
 from waypost.model_gateway.keys import Keys
 from waypost.model_gateway.metrics import ModelMetrics
+from waypost.model_gateway.pacing import Pacing
 from waypost.model_gateway.upstream import Times, Upstream
 from waypost.ports.cluster import Kind, Obj
 
 from tests.fakes.clock import ManualClock
 from tests.fakes.cluster import InMemoryCluster
-from tests.gateway.place import Cluster, reviewed, run_with_pod, token_of
+from tests.gateway.place import Cluster, change_object, reviewed, run_with_pod, token_of
 
 NAMESPACE = "default"
 LOCAL = (ip_network("127.0.0.0/8"),)
@@ -97,6 +100,10 @@ class Place:
         else:
             server.create(kind, namespace=NAMESPACE, body=body, by="test")
 
+    def update(self, kind: Kind, name: str, **paths: Any) -> None:
+        """As `change_object`."""
+        change_object(self.cluster.inner, kind, name, **paths)
+
     def secret(self, text: str = KEY, *, hosts: str | None = None, key: str = "api-key") -> None:
         """The Secret with the key; `hosts`: default the address of the provider."""
         allowed = self.provider.host if hosts is None else hosts
@@ -159,6 +166,8 @@ async def place(
         ),
         keys=Keys(cluster=cluster, monotonic=clock.monotonic),
         upstream=upstream,
+        pacing=Pacing(monotonic=time.monotonic),
+        budgets=Budgets(),
     )
     bodies = UploadLimiter(room=64 * 1024 * 1024, seconds=5.0)
     gateway = ModelGateway(calls, bodies, ModelMetrics(), largest)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from contextlib import AsyncExitStack
 
 import pytest
 from aiohttp import web
@@ -132,7 +133,7 @@ async def _relayed(p: Place):  # type: ignore[no-untyped-def]
 
     call = Call()
     route = await p.gateway.calls.route(call)
-    return (await p.gateway.calls.forward(call, route)).pieces
+    return (await p.gateway.calls.forward(call, route, AsyncExitStack())).pieces
 
 
 async def test_an_error_of_the_provider_comes_back_without_the_key() -> None:

@@ -104,6 +104,20 @@ class ModelEntry(Model):
     )
 
 
+class RateLimits(Model):
+    """What the provider allows to all runs together. The model gateway enforces it."""
+
+    requests_per_minute: int | None = Field(
+        default=None, ge=1, le=1_000_000, description="Calls in a minute."
+    )
+    tokens_per_minute: int | None = Field(
+        default=None, ge=1, le=1_000_000_000, description="Tokens of input and output in a minute."
+    )
+    concurrency: int | None = Field(
+        default=None, ge=1, le=10_000, description="Calls at the same time."
+    )
+
+
 class ModelProviderSpec(Model):
     """URL, key, prices and settings of a provider of models."""
 
@@ -138,6 +152,11 @@ class ModelProviderSpec(Model):
     settings: ModelSettings | None = Field(
         default=None,
         description="Default settings of its models. Settings of a node override them.",
+    )
+    rate_limits: RateLimits | None = Field(
+        default=None,
+        description="What the provider allows to all runs together. The model gateway enforces it: "
+        "agents that call the provider themselves are refused then.",
     )
     models: list[ModelEntry] | None = Field(
         default=None,

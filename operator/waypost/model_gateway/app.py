@@ -114,7 +114,7 @@ class _Handling:
         self._type = route.provider.type
         self._about = _about(route)
         self._stack.enter_context(self._gateway.calls.slot(route))
-        return await self._gateway.calls.forward(call, route)
+        return await self._gateway.calls.forward(call, route, self._stack)
 
     async def _sent(self, first: bytes, relayed: Relayed) -> AsyncIterator[bytes]:
         result = "Answered" if relayed.status < 400 else "ProviderError"

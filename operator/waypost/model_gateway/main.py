@@ -21,8 +21,10 @@ from waypost.kube.manifests.tokens import MODELS_TOKEN
 from waypost.model_gateway.app import ModelGateway, build_app
 from waypost.model_gateway.calls import Calls
 from waypost.model_gateway.core.addresses import AddressRules
+from waypost.model_gateway.core.budget import Budgets
 from waypost.model_gateway.keys import Keys
 from waypost.model_gateway.metrics import ModelMetrics
+from waypost.model_gateway.pacing import Pacing
 from waypost.model_gateway.settings import ModelGatewaySettings
 from waypost.model_gateway.upstream import Upstream
 from waypost.ports.cluster import Cluster
@@ -77,12 +79,16 @@ def assemble(
     authenticator = Authenticator(
         cluster=cluster, accepted=MODELS_TOKEN, monotonic=time.monotonic, now=time.time
     )
+    pacing = Pacing(monotonic=time.monotonic, replicas=settings.models_replicas)
+    metrics.follow_waiting(lambda: pacing.waiting)
     return ModelGateway(
         calls=Calls(
             cluster=cluster,
             authenticator=authenticator,
             keys=Keys(cluster=cluster, monotonic=time.monotonic),
             upstream=upstream,
+            pacing=pacing,
+            budgets=Budgets(),
         ),
         bodies=UploadLimiter(room=settings.models_room, seconds=settings.models_body_seconds),
         metrics=metrics,

@@ -1,6 +1,7 @@
 """Prometheus metrics of the model gateway, described in docs/metrics.md. Label values come from
 closed lists: no names of objects, models or hosts."""
 
+from collections.abc import Callable
 from typing import Final
 
 from prometheus_client import (
@@ -43,6 +44,11 @@ class ModelMetrics:
             "Calls whose answer has not ended.",
             registry=self.registry,
         )
+        self._waiting = Gauge(
+            "waypost_model_gateway_calls_waiting",
+            "Calls that wait for the limits of their provider.",
+            registry=self.registry,
+        )
         self._api_requests = Counter(
             "waypost_api_requests_total",
             "Requests to the API server.",
@@ -61,6 +67,10 @@ class ModelMetrics:
     def began(self) -> None:
         """A call arrived."""
         self._in_flight.inc()
+
+    def follow_waiting(self, count: Callable[[], int]) -> None:
+        """Read the number of waiting calls from `count` at each scrape."""
+        self._waiting.set_function(lambda: float(count()))
 
     def ended(self, *, type_: str, result: str, seconds: float) -> None:
         """A call has ended. type_: that of the provider, "" if it is not known."""

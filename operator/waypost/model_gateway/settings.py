@@ -18,6 +18,12 @@ class ModelGatewaySettings(ClusterSettings):
         default=(),
         description="Private networks, such as 10.1.0.0/16, in which providers may be.",
     )
+    models_replicas: int = Field(
+        default=1,
+        ge=1,
+        le=50,
+        description="Replicas of this service: each enforces its part of the limits of a provider.",
+    )
     models_body_bytes: int = Field(
         default=32 * 1024 * 1024,
         ge=64 * 1024,

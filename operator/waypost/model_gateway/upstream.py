@@ -6,11 +6,13 @@ not used.
 """
 
 import asyncio
+import contextlib
 import hashlib
+import math
 import socket
 import ssl
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
@@ -89,7 +91,19 @@ class Answer:
         """Its headers."""
         return list(self.response.headers.items())
 
-    async def pieces(self) -> AsyncIterator[bytes]:
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds that the provider asks to wait; None if it says none, or a date."""
+        with contextlib.suppress(ValueError):
+            found = float(self.response.headers.get("retry-after", ""))
+            return found if 0 <= found < math.inf else None
+        return None
+
+    def close(self) -> None:
+        """Read no further."""
+        self.response.close()
+
+    async def pieces(self) -> AsyncGenerator[bytes, None]:
         """The body as it arrives. Raises CallRefused for one that is too large, slow or cut."""
         size = 0
         try:

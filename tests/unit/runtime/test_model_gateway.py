@@ -99,6 +99,20 @@ async def test_a_pod_has_a_token_or_a_key(pods: PodSettings, isolation: Obj, url
 
 
 @virtual
+async def test_limits_that_nothing_would_enforce_are_refused() -> None:
+    """S495"""
+    async with World(script={"a": [gives("x")], "b": [gives("x")]}) as world:
+        world.start(pods=PODS)
+        limits = {"requestsPerMinute": 60}
+        await make(world, Kind.MODEL_PROVIDER, "main", {**MAIN, "rateLimits": limits})
+        await world.submit(spec(agent("a", isolation={"egress": "Gateway"})))
+        assert (await world.finished())["phase"] == "Succeeded"
+        await world.submit(spec(agent("b")), name="second")
+        assert (await world.finished("second"))["phase"] == "Failed"
+        assert "only the model gateway enforces" in world.node("b", "second")["message"]
+
+
+@virtual
 async def test_the_policy_and_the_probe_know_it() -> None:
     """S381, S387, S490"""
     async with World(script={"a": [gives("x")]}) as world:

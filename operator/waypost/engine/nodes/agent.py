@@ -43,6 +43,11 @@ from waypost.kube.manifests.tokens import MODELS_TOKEN
 from waypost.kube.secret_files import KeyFile
 
 DEFAULT_REASKS: Final = 2
+_UNLIMITED: Final = (
+    "ModelProvider {} has rateLimits, which only the model gateway enforces, and this node calls "
+    "the provider itself; set isolation.egress: Gateway, or the chart value "
+    "modelGateway.agents: All"
+)
 
 
 @dataclass(frozen=True)
@@ -90,8 +95,10 @@ def agent_work(
     tools = _tools(agent.tools or [], around)
     instructions = agent.instructions or base.instructions
     texts = _texts({"instructions": instructions, "prompt": agent.prompt}, view)
-    if isinstance(resolved, Missing) or isinstance(tools, Missing):
-        return resolved if isinstance(resolved, Missing) else tools
+    if isinstance(resolved, Missing | Invalid):
+        return resolved
+    if isinstance(tools, Missing):
+        return tools
     if isinstance(texts, Invalid):
         return texts
     own, usual = agent.reasks, base.reasks
@@ -113,7 +120,7 @@ def _models(
     settings: tuple[Model | None, ...],
     around: Surroundings,
     gateway: str | None,
-) -> Resolved | Missing:
+) -> Resolved | Missing | Invalid:
     """`model`, and where there are more of them `fallbacks`, each with the name of its provider."""
     documents: list[JsonObject] = []
     files: list[KeyFile] = []
@@ -121,6 +128,8 @@ def _models(
         provider = around.providers.get(ref.provider)
         if provider is None:
             return _absent("ModelProvider", ref.provider, around, known=around.providers)
+        if gateway is None and provider.rate_limits is not None:
+            return Invalid(_UNLIMITED.format(ref.provider))
         if gateway is not None:
             token = MODELS_TOKEN.mounted
             access = provider_by_gateway(provider, url=f"{gateway}/{at}", token_file=token)

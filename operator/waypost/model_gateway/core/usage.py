@@ -1,0 +1,84 @@
+"""How many tokens a call uses: an estimate before, and what the provider reports after."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+from waypost.api.provider import ProviderType
+
+_BYTES_PER_TOKEN: Final = 3  # below that of usual texts, so that the estimate is rather too high
+_USUAL_OUTPUT: Final = 1024  # tokens, where the call names no limit
+_OVERLAP: Final = 64
+_LARGEST: Final = 10**9
+# Fields of reported usage: those of input, of output, and of both together.
+_NAMES: Final[Mapping[ProviderType, tuple[frozenset[bytes], frozenset[bytes], bytes]]] = {
+    "OpenAI": (frozenset({b"prompt_tokens"}), frozenset({b"completion_tokens"}), b"total_tokens"),
+    "Anthropic": (
+        frozenset({b"input_tokens", b"cache_creation_input_tokens", b"cache_read_input_tokens"}),
+        frozenset({b"output_tokens"}),
+        b"",
+    ),
+    "Google": (
+        frozenset({b"promptTokenCount"}),
+        frozenset({b"candidatesTokenCount", b"thoughtsTokenCount"}),
+        b"totalTokenCount",
+    ),
+}
+_FIELD: Final = re.compile(rb'"([A-Za-z_]{10,30})"\s*:\s*(\d{1,9})(?=\D)')
+
+
+class Estimate(NamedTuple):
+    """Tokens that a call may use: those of its text, and those of the longest answer."""
+
+    input: int
+    output: int
+
+    @property
+    def total(self) -> int:
+        """Both together."""
+        return self.input + self.output
+
+
+def estimate(body: bytes, fields: Mapping[str, Any]) -> Estimate:
+    """Estimate the tokens of a call."""
+    config = fields.get("generationConfig")
+    places = [fields.get("max_tokens"), fields.get("max_completion_tokens")]
+    places.append(config.get("maxOutputTokens") if isinstance(config, dict) else None)
+    limits = [one for one in places if type(one) is int and one > 0]
+    return Estimate(
+        len(body) // _BYTES_PER_TOKEN, min([*limits, _LARGEST] if limits else [_USUAL_OUTPUT])
+    )
+
+
+class UsageScanner:
+    """Finds the reported usage in an answer while it passes, streamed or not.
+
+    Of several reports the highest counts. Text of the model cannot be mistaken for a report: quotes
+    in it are escaped. Arguments of a tool call can, and then the run that made the call pays
+    for it; so the result is never more than the estimate and the bytes of the answer together.
+    """
+
+    def __init__(self, type_: ProviderType, estimate: Estimate) -> None:
+        self._input, self._output, self._total = _NAMES[type_]
+        self._estimate = estimate
+        self._size = 0
+        self._rest = b""
+        self._found: dict[bytes, int] = {}
+
+    def feed(self, piece: bytes) -> None:
+        """The next piece of the answer."""
+        self._size += len(piece)
+        text = self._rest + piece
+        known = self._input | self._output | {self._total}
+        for match in _FIELD.finditer(text):
+            if match[1] in known:
+                self._found[match[1]] = max(self._found.get(match[1], 0), int(match[2]))
+        self._rest = text[-_OVERLAP:]
+
+    @property
+    def tokens(self) -> int:
+        """The tokens that the provider reported, or an estimate by the size of the answer."""
+        if not self._found:
+            return self._estimate.input + self._size // _BYTES_PER_TOKEN
+        parts = sum(self._found.get(name, 0) for name in self._input | self._output)
+        return min(max(parts, self._found.get(self._total, 0)), self._estimate.total + self._size)
