@@ -4,6 +4,7 @@ Read it as the product's specification. No clock, no I/O, no randomness; user er
 outcomes, never exceptions.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
@@ -12,7 +13,7 @@ from waypost.compiler.origin import Fresh
 from waypost.engine import start
 from waypost.engine.attempts import cleanup, watch
 from waypost.engine.items import advance as items
-from waypost.engine.items import working
+from waypost.engine.items import questions, working
 from waypost.engine.nodes.children import leftovers as child_leftovers
 from waypost.engine.nodes.table import KINDS, engine_kind, watching_kind
 from waypost.engine.rounds import leftovers, overrides
@@ -170,6 +171,7 @@ def _advance_nodes(transition: Transition) -> None:
         if path not in unneeded:
             advance = engine_kind(transition.node(path)).advance
             advance(transition, path, withdraw=closing is not None)
+    questions.advance(transition, _advance_of(transition), closing)
     losers.drop(transition)
     # The end of a waiting node may have failed the run.
     closing = closing_reason(transition)
@@ -181,6 +183,10 @@ def _advance_nodes(transition: Transition) -> None:
     closing = closing_reason(transition)
     if closing is not None:
         ending.wind_down(transition, closing)
+
+
+def _advance_of(transition: Transition) -> Callable[[str], Callable[..., None]]:
+    return lambda path: engine_kind(transition.node(path)).advance
 
 
 def _watch(transition: Transition, path: str) -> None:

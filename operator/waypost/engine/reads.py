@@ -47,7 +47,8 @@ def required_reads(entry: Entry, now: datetime) -> Reads:
         # Also of nodes that a round has made ones of another kind: their attempts still end.
         if status and status.phase in transition.IN_POD:
             for attempt in (status, *items_reads.watched_items(observed, status)):
-                if attempt.child is not None and attempt is not status:
+                asks = attempt.child is not None or attempt.phase == "Waiting"
+                if asks and attempt is not status:
                     kind = watching_kind(graph.nodes[path], attempt)
                     live = live or kind.needs_live_read(observed, attempt, now)
                 live = live or reads.needs_live_read(observed, attempt, now)

@@ -137,7 +137,8 @@ def ended(
         observed: The run.
         before: Its status before the write.
         after: Its status now.
-        items: Items of maps with the attempts that ended, which a status does not have.
+        items: Items of maps with the attempts and questions that ended, which a status does not
+            have.
     """
     nodes = {node.name: node for node in observed.spec.all_nodes} if observed.spec else {}
     earlier = {node.path: node for node in before.nodes}
@@ -149,6 +150,7 @@ def ended(
         facts.extend(_choice(past, status))
     for item in items:
         facts.extend(_attempts(None, item, node=nodes.get(node_of(item.path))))
+        facts.extend(_gate(observed, None, item))
     return (*facts, *_run(before, after))
 
 

@@ -88,9 +88,9 @@ def _people(approvers: Approvers) -> list[str]:
 
 
 def _next(path: str, definition: Definition) -> Iterator[NextNode]:
-    """The nodes after a gate, in topological order."""
-    graph = definition.graph
-    after = graph.downstream(path) if path in graph.nodes else frozenset()
+    """The nodes after a gate, or after the map of an item that asks, in topological order."""
+    graph, gate = definition.graph, path.partition("/")[0]
+    after = graph.downstream(gate) if gate in graph.nodes else frozenset()
     for name in graph.order:
         if name in after:
             node = graph.nodes[name]

@@ -60,6 +60,15 @@ def test_a_question_says_what_follows_a_yes() -> None:
     assert len(shown.message) == 700, "whole"
 
 
+def test_s480_the_question_of_an_item_says_what_follows_its_map() -> None:
+    approval = asked()
+    approval["spec"]["path"] = "ok/3"
+    assert [one.path for one in question(approval, define(guarded()["spec"])).then] == [
+        "pay",
+        "log",
+    ]
+
+
 def test_a_list_of_questions_is_short() -> None:
     assert len(approval_row(asked()).message) == 200
 

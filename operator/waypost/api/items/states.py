@@ -11,20 +11,21 @@ from functools import lru_cache
 from itertools import groupby
 from typing import Final, Literal, get_args
 
-Letter = Literal["P", "R", "X", "B", "H", "S", "F", "U", "C"]
+Letter = Literal["P", "R", "X", "B", "H", "W", "S", "F", "U", "C"]
 
 # P: not started. R: its attempt is recorded and has not ended. X: the same, of a list that a round
 # has replaced. B: waits for its next attempt. H: waits for a resource that does not exist, or for
-# budget that other attempts have reserved.
-# Each item in R, X, B or H is open: it has one entry in `open`.
+# budget that other attempts have reserved. W: waits for the answer of a person.
+# Each item in R, X, B, H or W is open: it has one entry in `open`.
 # S: Succeeded. F: Failed. U: failed with UnknownEffect. C: Cancelled.
 LETTERS: Final[frozenset[str]] = frozenset(get_args(Letter))
 IN_POD: Final = frozenset("RX")
 FAILED: Final = frozenset("FU")
 ENDED: Final = frozenset("SFUC")
-_WITHOUT_ATTEMPT: Final = frozenset("PCH")
+_WITHOUT_ATTEMPT: Final = frozenset("PCHW")
 _TOKEN: Final = re.compile(r"([A-Z])([1-9][0-9]{0,3})?(0)?(?:\*([1-9][0-9]{0,3}))?")
 MAX_ITEMS: Final = 1000
+MAX_QUESTIONS: Final = 100  # items of a map whose items ask people
 
 
 @dataclass(frozen=True)

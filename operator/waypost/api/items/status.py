@@ -53,8 +53,8 @@ class ItemsStatus(StatusModel):
         max_length=5120,
         description="State of each item, by index: a letter, the number of its latest attempt, and "
         "*count for several equal items. P not started, R running, B waits for its next attempt, H "
-        "waits for a missing resource or for the budget, S succeeded, F failed, U failed with "
-        "UnknownEffect, C cancelled, X running for a list that was replaced.",
+        "waits for a missing resource or for the budget, W waits for an answer, S succeeded, F "
+        "failed, U failed with UnknownEffect, C cancelled, X running for a list that was replaced.",
     )
     open: list[OpenText] | None = Field(
         default=None,

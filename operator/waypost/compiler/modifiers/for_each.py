@@ -57,9 +57,8 @@ MODIFIER: Final = Modifier(
     attribute="for_each",
     variables=("item", "index"),
     types=_types,
-    kinds=frozenset(("python", "container", "agent", "http", "workflow")),
+    kinds=frozenset(("python", "container", "agent", "http", "approval", "workflow")),
     instead={
-        "approval": "items of approvals are not available yet; write a node for each",
         "wait": "wait in a node before or after it",
     },
     evaluated_fields=_evaluated,

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from waypost.api.items.status import MAX_OPEN
 from waypost.api.kinds.table import kind_of
 from waypost.api.modifiers.for_each import DEFAULT_MAX_PARALLEL
 from waypost.engine.attempts import stop
@@ -22,6 +23,7 @@ from waypost.protocol.reasons import Reason
 Watch = Callable[[Transition, str], None]
 Launch = Callable[[Transition, str, Inputs], None]
 IsClosing = Callable[[Transition], bool]  # `engine.run.closing`
+_CANCELLED: Final = frozenset("C")
 OPEN_MAPS: Final = 8  # of a run: more would not fit a status
 
 
@@ -51,6 +53,8 @@ def judge(transition: Transition, opened: OpenMap) -> None:
             opened.doomed = str(Reason.ITEMS_FAILED)
         elif opened.keeps_outputs and opened.size > EVALUATED:
             opened.doomed = str(Reason.OUTPUT_TOO_LARGE)
+        elif opened.count(_CANCELLED):  # a question was withdrawn
+            opened.doomed = str(Reason.CANCELLED)
     if opened.doomed is not None:
         opened.cancel_waiting()
     if opened.has_ended:
@@ -77,9 +81,10 @@ def _stop(transition: Transition, path: str, reason: Reason) -> None:
 
 
 def let_end(transition: Transition, path: str, reason: Reason) -> None:
-    """Start no other item of a map, because of `reason`; those that run may end."""
+    """Start no other item of a map, because of `reason`; those that run may end, and questions are
+    withdrawn."""
     opened = transition.maps[path]
-    if opened.has_waiting:
+    if opened.has_waiting or opened.asking:
         opened.doomed = opened.doomed or str(reason)
     judge(transition, opened)
 
@@ -132,10 +137,10 @@ def start_items(
         if index is None or opened.doomed is not None:
             del waiting[path]
             continue
-        before = opened.running
+        before = _busy(opened)
         _start(transition, opened, index, launch)
-        rooms[has_pod] -= opened.running - before
-        if opened.running == before:
+        rooms[has_pod] -= _busy(opened) - before
+        if _busy(opened) == before:
             judge(transition, opened)
             if is_closing(transition):
                 break
@@ -144,9 +149,8 @@ def start_items(
 
 def _startable(transition: Transition, opened: OpenMap, due: list[int]) -> Iterator[int]:
     """The items of a map that may start now, by index, while it has room."""
-    for_each = transition.node(opened.place.path).for_each
-    limit = DEFAULT_MAX_PARALLEL if for_each is None else for_each.places
-    while opened.running < limit:
+    limit = _places(transition, opened.place.path)
+    while _busy(opened) < limit:
         blocked = opened.has_held or opened.is_full
         new = opened.next_not_started() if not blocked else None
         if due and (new is None or due[0] < new):
@@ -155,6 +159,18 @@ def _startable(transition: Transition, opened: OpenMap, due: list[int]) -> Itera
             yield new
         else:
             return
+
+
+def _busy(opened: OpenMap) -> int:
+    """Number of items that hold a place of maxParallel."""
+    return opened.running + len(opened.asking)
+
+
+def _places(transition: Transition, path: str) -> int:
+    """How many items of a map may run, or ask, at the same time. People are asked at once."""
+    node = transition.node(path)
+    limit = node.for_each.max_parallel if node.for_each is not None else None
+    return limit or (MAX_OPEN if kind_of(node).is_gate else DEFAULT_MAX_PARALLEL)
 
 
 def _due(transition: Transition, opened: OpenMap) -> list[int]:

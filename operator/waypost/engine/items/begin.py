@@ -5,14 +5,20 @@ from collections import Counter
 from typing import Final
 
 from waypost.api.base import JsonObject, JsonValue
-from waypost.api.items.states import MAX_ITEMS, NOT_STARTED, ItemState, format_states
+from waypost.api.items.states import MAX_ITEMS, MAX_QUESTIONS, NOT_STARTED, ItemState, format_states
 from waypost.api.items.status import ItemsStatus
 from waypost.api.kinds.table import kind_of
 from waypost.api.workflow import Node
 from waypost.engine.items import matching, records
 from waypost.engine.items.identity import identities
 from waypost.engine.items.working import place_of
-from waypost.engine.scheduling.inputs import context_for, inputs_of_item, invalid_reason
+from waypost.engine.nodes.table import engine_kind
+from waypost.engine.scheduling.inputs import (
+    context_for,
+    inputs_of_item,
+    invalid_reason,
+    view_of_item,
+)
 from waypost.engine.scheduling.unread import unread_records
 from waypost.engine.state.inputs import Invalid
 from waypost.engine.state.transition import Transition
@@ -80,8 +86,9 @@ def _list_of(node: Node, context: JsonObject) -> list[JsonValue] | Invalid:
         return Invalid(f"forEach.items: {values.message}")
     if not isinstance(values, list):
         return Invalid(f"forEach.items: expected a list, found {show(values)}")
-    if len(values) > MAX_ITEMS:
-        text = f"expected at most {MAX_ITEMS} items, found {len(values)}"
+    most = MAX_QUESTIONS if kind_of(node).is_gate else MAX_ITEMS
+    if len(values) > most:
+        text = f"expected at most {most} items, found {len(values)}"
         return Invalid(f"forEach.items: {text}; pass several items together with chunk(list, n)")
     return values
 
@@ -89,15 +96,21 @@ def _list_of(node: Node, context: JsonObject) -> list[JsonValue] | Invalid:
 def _contents(
     transition: Transition, path: str, values: list[JsonValue], context: JsonObject
 ) -> list[JsonValue | None]:
-    """What determines the work of each item: its inputs, and what else its fields read of it."""
+    """What determines the work of each item: its inputs, what else its fields read of it, and what
+    people are shown."""
+    shown = engine_kind(transition.node(path)).shown
     others = transition.observed.definition.item_variables(path)
     contents: list[JsonValue | None] = []
     for index, item in enumerate(values):
-        inputs = inputs_of_item(transition, path, context, item, index)
-        if isinstance(inputs, Invalid):
+        view = view_of_item(transition, path, context, item, index)
+        inputs = inputs_of_item(transition, path, view)
+        seen = Invalid("") if isinstance(inputs, Invalid) else shown(transition, path, inputs, view)
+        if isinstance(inputs, Invalid) or isinstance(seen, Invalid):
             contents.append(None)
             continue
         content: JsonObject = {"inputs": inputs}
+        if seen is not None:
+            content["shown"] = seen
         if "item" in others:
             content["item"] = item
         if "index" in others:

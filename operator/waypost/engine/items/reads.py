@@ -16,7 +16,7 @@ from waypost.protocol.reasons import Reason
 
 def watched_items(observed: Observed, status: NodeStatus) -> Iterator[NodeStatus]:
     """The items of a map whose attempts have not ended, that have a child run, or that wait for a
-    resource, as nodes."""
+    resource or for an answer, as nodes."""
     items = status.items
     if items is None or items.states is None or not items.open:
         return
@@ -24,7 +24,7 @@ def watched_items(observed: Observed, status: NodeStatus) -> Iterator[NodeStatus
     for text in items.open:
         item = open_items.from_text(text, place, states).status
         open_ = open_items.is_running(item) or item.child is not None
-        if open_ or item.reason == Reason.MISSING_REFERENCE:
+        if open_ or item.phase == "Waiting" or item.reason == Reason.MISSING_REFERENCE:
             yield item
 
 

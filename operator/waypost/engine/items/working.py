@@ -44,6 +44,7 @@ def place_in(observed: Observed, status: NodeStatus, items: ItemsStatus) -> Plac
         repeats=status.repeats,
         job_of=partial(_job, observed.name, observed.uid),
         child_of=partial(_child, observed.name, observed.uid),
+        approval_of=partial(_approval, observed.name, observed.uid),
     )
 
 
@@ -53,6 +54,10 @@ def _job(run: str, run_uid: str, path: str, attempt: int) -> str:
 
 def _child(run: str, run_uid: str, path: str, generation: int) -> str:
     return names.child_name(run=run, run_uid=run_uid, path=path, generation=generation)
+
+
+def _approval(run: str, run_uid: str, path: str, round_: int) -> str:
+    return names.approval_name(run=run, run_uid=run_uid, path=path, round_=round_)
 
 
 def open_maps(transition: Transition) -> None:
@@ -97,8 +102,11 @@ def change(
 
 
 def _note_end(transition: Transition, path: str, running: AttemptStatus | None) -> None:
-    """Note the end of an attempt for spans and metrics: the status of a map does not keep it."""
+    """Note the end of an attempt or of a question for spans and metrics: the status of a map does
+    not keep it."""
     status = transition.statuses[path]
+    if status.approval is not None and status.phase in FINAL_PHASES:
+        transition.ended_items.append(status)
     for attempt in status.attempts or ():
         if running is not None and attempt.number == running.number and attempt.finished_at:
             transition.ended_items.append(changed_node(status, attempts=[attempt]))
@@ -160,6 +168,8 @@ def close_maps(transition: Transition) -> None:
         for status in opened.open.values():
             if status.child is not None:
                 transition.open_children[status.path] = status
+            if status.phase == "Waiting":
+                transition.open_questions[status.path] = status
         for status in list(transition.statuses.values()):
             if status.path.startswith(f"{path}/"):
                 transition.slots.held_by_items += slot_of(status) is not None

@@ -30,6 +30,7 @@ from waypost.kube.facts.read_problems import APPROVALS, ReadProblem
 from waypost.protocol.reasons import Reason
 
 _LOOK_AFTER: Final = 2.0
+_ASK_AGAIN: Final = 10.0  # seconds until an Approval that could not be created is tried again
 _CUT_SHORT: Final = "the run ended before it was answered"
 
 
@@ -160,6 +161,7 @@ def _missing(transition: Transition, path: str, *, withdraw: bool) -> None:
     else:
         if problem is not None:
             transition.name_trouble(path, Reason.LAUNCH_REJECTED, problem.message)
+            transition.requeue_at(transition.now + timedelta(seconds=_ASK_AGAIN))
         if unread := unread_by(transition, path):
             transition.wait_to_read(path, unread)
         elif not isinstance(inputs := resolve(transition, path), Invalid):
@@ -286,4 +288,5 @@ KIND: Final = EngineKind(
     advance=advance,
     needs_live_read=_needs_live_read,
     clean_up=closing.close_left_open,
+    shown=request.shown,
 )

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from waypost.api.base import JsonObject
+from waypost.api.base import JsonObject, JsonValue
 from waypost.api.status import AttemptStatus, NodeStatus
 from waypost.api.workflow import Node
 from waypost.engine.state.inputs import Inputs, Invalid, Missing
@@ -17,6 +17,7 @@ from waypost.protocol.request import PythonWork
 Stop = Callable[[Transition, str, Reason], None]
 Watch = Callable[[Transition, str], None]
 Start = Callable[[Transition, str, Inputs], None]
+Shown = Callable[[Transition, str, JsonObject, JsonObject], JsonValue | Invalid]
 Render = Callable[[Transition, str, JsonObject, AttemptStatus], Rendered | Invalid | Missing]
 
 
@@ -46,6 +47,13 @@ def no_live_read(observed: Observed, status: NodeStatus, now: datetime) -> bool:
     return False
 
 
+def nothing_shown(
+    transition: Transition, path: str, inputs: JsonObject, view: JsonObject
+) -> JsonValue:
+    """For kinds that show nothing to people."""
+    return None
+
+
 def nothing_to_clean_up(transition: Transition) -> None:
     """For kinds that leave nothing behind in other rounds."""
 
@@ -66,6 +74,8 @@ class EngineKind:
         needs_live_read: Whether a Waiting node, or one with a child run, needs a live read before
             a decision.
         clean_up: What every pass does for nodes of the kind that are no longer in the spec.
+        shown: What people are shown of an item, from its path, inputs and evaluation context: an
+            item with the same inputs is another one if this differs.
         render: The fields of the kind that its pod gets, evaluated.
         python: The function of the user that the pod calls.
         gets_modules: The pod gets spec.modules.
@@ -79,6 +89,7 @@ class EngineKind:
     is_superseded: Callable[[NodeStatus], bool] = nothing_superseded
     needs_live_read: Callable[[Observed, NodeStatus, datetime], bool] = no_live_read
     clean_up: Callable[[Transition], None] = nothing_to_clean_up
+    shown: Shown = nothing_shown
     render: Render = nothing_rendered
     python: Callable[[Node], PythonWork | None] = no_python
     gets_modules: bool = False

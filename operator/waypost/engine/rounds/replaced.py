@@ -125,4 +125,4 @@ def is_overdue(items: ItemsStatus) -> bool:
 def _replaced(state: ItemState) -> ItemState:
     if state.letter == "R":
         return replace(state, letter="X")
-    return replace(state, letter="C") if state.letter in ("P", "B", "H") else state
+    return replace(state, letter="C") if state.letter in ("P", "B", "H", "W") else state

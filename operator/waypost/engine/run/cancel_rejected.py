@@ -21,6 +21,7 @@ from waypost.engine.scheduling.deadlines import of_clean_up
 from waypost.engine.state.observed import Observed
 from waypost.engine.state.transition import cleans_up, is_finished
 from waypost.kube.items.child_items import has_children
+from waypost.kube.items.open_items import asks
 from waypost.kube.timestamps import parse_timestamp
 
 _ALONE: Final = Dependencies(hard=frozenset(), soft=frozenset())
@@ -96,9 +97,9 @@ def stand_in(observed: Observed, status: NodeStatus) -> Node:
     It has no output schema, because the schema of its attempt may be gone. Its pods are judged by
     their requests (`attempts.launched_as`).
     """
-    is_gate = status.approval is not None
+    is_gate = status.approval is not None or asks(status.items)
     is_child = status.child is not None or has_children(status.items)
-    runs = bool(status.items and status.items.open) and not is_child
+    runs = bool(status.items and status.items.open) and not is_child and not is_gate
     runs = runs or status.open_attempt is not None
     for node in observed.spec.all_nodes if observed.spec else ():
         kind = kind_of(node)

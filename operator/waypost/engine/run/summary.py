@@ -5,7 +5,7 @@ from typing import Final
 
 from waypost.api.changes import RunChanges, changed_run
 from waypost.api.meta import Condition, ConditionReason, EventReason
-from waypost.api.status import FINAL_PHASES, AgentWorkflowStatus, RunPhase
+from waypost.api.status import FINAL_PHASES, AgentWorkflowStatus, NodeStatus, RunPhase
 from waypost.engine.rounds import replaced
 from waypost.engine.run import children, compensating, finalizing, pausing
 from waypost.engine.scheduling import clean_up
@@ -16,6 +16,7 @@ from waypost.protocol.text import shorten
 
 CANCELLED_IS_FINAL: Final = "a cancelled run is final: create a new one"
 _WARNINGS_SHOWN: Final = 5
+_ASKED: Final = 3  # questions that the condition AwaitingApproval lists
 _EVENT_REASONS: Final = {
     "Succeeded": EventReason.RUN_SUCCEEDED,
     "Failed": EventReason.RUN_FAILED,
@@ -74,9 +75,9 @@ def current_conditions(
     compensating.set_condition(transition, conditions, finished=False)
     finalizing.set_condition(transition, conditions, finished=False)
     _stall(transition, conditions, held)
-    asked = [f"{path}: {_how_to_answer(transition, path, name)}" for path, name in gates]
+    asked = [f"{gate.path}: {_how_to_answer(transition, gate)}" for gate in gates[:_ASKED]]
     asked += children.questions(transition)
-    _set_awaiting(conditions, "; ".join(asked[:3]))
+    _set_awaiting(conditions, "; ".join(asked[:_ASKED]))
     changes["conditions"] = conditions.items
     return changed_run(status, **changes)
 
@@ -239,11 +240,12 @@ def _accepted_message(transition: Transition) -> str:
     return ". ".join(texts)
 
 
-def _open_gates(transition: Transition) -> list[tuple[str, str]]:
+def _open_gates(transition: Transition) -> list[NodeStatus]:
+    """The nodes and the items that ask people."""
+    waiting = (transition.statuses[path] for path in transition.in_phase("Waiting"))
     return [
-        (path, transition.statuses[path].approval or "")
-        for path in transition.in_phase("Waiting")
-        if transition.node(path).approval
+        *(status for status in waiting if transition.node(status.path).approval),
+        *transition.open_questions.values(),
     ]
 
 
@@ -256,7 +258,8 @@ def _phase(transition: Transition) -> RunPhase:
         return "Suspended"
     if transition.in_phase("Backoff"):
         return "Running"
-    return "Waiting" if transition.in_phase("Waiting") else "Running"
+    waits = transition.in_phase("Waiting") or transition.open_questions
+    return "Waiting" if waits else "Running"
 
 
 def _has_pod(transition: Transition, path: str) -> bool:
@@ -265,11 +268,11 @@ def _has_pod(transition: Transition, path: str) -> bool:
     return items is None or items.states is None or replaced.is_running(items)
 
 
-def _waiting(transition: Transition, gates: list[tuple[str, str]]) -> str | None:
+def _waiting(transition: Transition, gates: list[NodeStatus]) -> str | None:
     if transition.slots.message:
         return shorten(transition.slots.message, 300)
     if gates:
-        return f"approval/{gates[0][1]}"
+        return f"approval/{gates[0].approval}"
     if waiting := children.waiting(transition):
         return waiting
     waits = [path for path in transition.in_phase("Waiting") if transition.statuses[path].wake_at]
@@ -293,11 +296,10 @@ def _message(transition: Transition) -> str:
     return ""
 
 
-def _how_to_answer(transition: Transition, path: str, approval: str) -> str:
-    status = transition.statuses[path]
+def _how_to_answer(transition: Transition, status: NodeStatus) -> str:
     if status.reason:  # there is nothing to answer yet
         return f"{status.reason}: {status.message}"
-    gate = transition.node(path).approval
+    gate = transition.node(status.path).approval
     answer, vote = "", '"decision":"Approved"'
     if gate is not None and gate.answer_schema is not None:
         answer, vote = " (ANSWER: JSON that meets answerSchema)", f'{vote},"answer":ANSWER'
@@ -306,6 +308,6 @@ def _how_to_answer(transition: Transition, path: str, approval: str) -> str:
     else:
         vote = f'{vote},"decidedBy":"YOUR-USER-NAME"'
     return (
-        f"kubectl patch approval {approval} -n {transition.observed.namespace} --type merge "
+        f"kubectl patch approval {status.approval} -n {transition.observed.namespace} --type merge "
         f"""-p '{{"spec":{{{vote}}}}}'{answer}"""
     )

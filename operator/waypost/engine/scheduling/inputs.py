@@ -81,10 +81,10 @@ def loop_variables(transition: Transition, path: str) -> JsonObject:
     return {"index": index, "previous": {"output": output}}
 
 
-def inputs_of_item(
+def view_of_item(
     transition: Transition, path: str, context: JsonObject, item: JsonValue, index: int
-) -> JsonObject | Invalid:
-    """The inputs of an item of a map that has not begun.
+) -> JsonObject:
+    """The evaluation context of an item of a map that has not begun.
 
     Args:
         transition: The next status of the run.
@@ -93,7 +93,11 @@ def inputs_of_item(
         item: The item, as the list has it.
         index: Its index.
     """
-    view = {**context, "item": _declared(transition, path, item), "index": index}
+    return {**context, "item": _declared(transition, path, item), "index": index}
+
+
+def inputs_of_item(transition: Transition, path: str, view: JsonObject) -> JsonObject | Invalid:
+    """The inputs of an item of the map at `path` that has not begun; `view`: its context."""
     return _values(transition, path, transition.node(path), view)
 
 

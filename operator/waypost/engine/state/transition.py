@@ -57,10 +57,7 @@ EndPhase = Literal["Failed", "Skipped", "Cancelled"]  # of a node without an out
 
 
 class Transition:
-    """Statuses by path, actions, events and timers of one pass.
-
-    While a pass advances the maps of a run, `statuses` also has their open items.
-    """
+    """Statuses by path (while maps advance also of open items), actions, events and timers."""
 
     def __init__(self, observed: Observed, *, now: datetime, settings: PodSettings) -> None:
         assert observed.spec is not None, "only accepted specs have a transition"
@@ -76,12 +73,13 @@ class Transition:
         self.lent: dict[str, Allotment] = {}  # to child runs that start now, by path
         self.maps: dict[str, OpenMap] = {}  # by path, while their items are in `statuses`
         self.open_children: dict[str, NodeStatus] = {}  # of items, by path, once maps are closed
+        self.open_questions: dict[str, NodeStatus] = {}  # the same of items that ask people
         self.before: list[Before] = []
         self.after: list[After] = []
         self.events: list[RunEvent] = []
         self.refusals: list[str] = []
         self.traces: dict[tuple[str, int], Trace] = {}  # by path and attempt
-        self.ended_items: list[NodeStatus] = []  # items of maps, each with an attempt that ended
+        self.ended_items: list[NodeStatus] = []  # with an attempt or a question that ended
         self.timers: list[datetime] = []
         self.waits_to_read: set[str] = set()  # nodes that need what could not be read
         self.outputs_wait = ""  # why the outputs of the run cannot be evaluated yet

@@ -3,13 +3,14 @@
 `45 +12.25 r1 d2 u2 $5000/0.25/- #3fa9c1d2e0b7 ^<digest>-3 =RateLimited !Timeout @40.5 text` has
 
 - the index;
-- seconds after `items.at` at which the attempt was launched; of an item in backoff, at which the
-  next one starts; of one that waits for a resource, until when;
-- counters of retries, and how many attempts have reported their usage;
+- seconds after `items.at` at which the attempt was launched, or the question asked; of an item in
+  backoff, at which the next one starts; of one that waits for a resource, until when;
+- counters of retries, or the round of the question if it is later than the list; and how many
+  attempts have reported their usage;
 - the share of the budget in tokens, dollars and tool calls, and `<tokens` if it was too small;
 - the identity; the slot of `concurrency` that its attempt holds; its child run and what that has
   used (`child_items`); the reason; why the attempt is being stopped; when it was first seen without
-  a Job;
+  a Job, or when the question expires;
 - a message.
 """
 
@@ -19,7 +20,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
-from waypost.api.items.states import ItemState
+from waypost.api.items.states import ItemState, parsed_states
+from waypost.api.items.status import ItemsStatus
 from waypost.api.state.usage import Allotment, Usage
 from waypost.api.status import AttemptStatus, NodePhase, NodeStatus
 from waypost.kube import timestamps
@@ -41,12 +43,14 @@ _PHASES: Final[dict[str, NodePhase]] = {
     "X": "Superseding",
     "B": "Backoff",
     "H": "Pending",
+    "W": "Waiting",
 }
-_LETTERS: Final[dict[str, Literal["R", "X", "B", "H"]]] = {
+_LETTERS: Final[dict[str, Literal["R", "X", "B", "H", "W"]]] = {
     "Running": "R",
     "Superseding": "X",
     "Backoff": "B",
     "Pending": "H",
+    "Waiting": "W",
 }
 _COUNTERS: Final = (("r", "retries"), ("d", "disruptions"), ("q", "provider_retries"))
 _ALL_COUNTERS: Final = (*_COUNTERS, ("l", "launch_retries"))
@@ -82,6 +86,7 @@ class Place:
         repeats: How often rerun.from has named the map.
         job_of: Name of the Job of a path and an attempt.
         child_of: Name of the child run of a path and a generation.
+        approval_of: Name of the Approval of a path and a round.
     """
 
     path: str
@@ -92,6 +97,7 @@ class Place:
     repeats: int | None
     job_of: Callable[[str, int], str]
     child_of: Callable[[str, int], str]
+    approval_of: Callable[[str, int], str]
 
     def path_of(self, index: int) -> str:
         """The path of an item."""
@@ -157,6 +163,8 @@ def from_text(text: str, place: Place, states: list[ItemState]) -> OpenItem:
     reported, identity = int(found["reported"] or 0), found["identity"] or ""
     if found["child"]:
         return _of_child(status, place, found, moment)
+    if phase == "Waiting":
+        return OpenItem(index, _asking(status, place, found, moment))
     if phase == "Backoff" or (phase == "Pending" and status.reason == Reason.MISSING_REFERENCE):
         status = status.model_copy(update={"wake_at": moment})
         return OpenItem(index, status, reported, identity)
@@ -165,6 +173,21 @@ def from_text(text: str, place: Place, states: list[ItemState]) -> OpenItem:
     if phase != "Pending":
         status = status.model_copy(update={"started_at": moment})
     return OpenItem(index, status, reported, identity)
+
+
+def _asking(status: NodeStatus, place: Place, found: re.Match[str], moment: str) -> NodeStatus:
+    """An item that waits for the answer of a person. Its question may be of a later round than the
+    list (S460)."""
+    expires, round_ = found["stopping_at"], int(found["retries"] or 0) or place.round
+    return status.model_copy(
+        update={
+            "approval": place.approval_of(status.path, round_ or 1),
+            "round": round_,
+            "retries": None,
+            "started_at": moment,
+            "wake_at": _moment(place, expires) if expires else None,
+        }
+    )
 
 
 def _of_child(status: NodeStatus, place: Place, found: re.Match[str], moment: str) -> OpenItem:
@@ -215,10 +238,9 @@ def to_text(item: OpenItem, place: Place, *, message: bool) -> str:
     """The text of an open item; `message`: also what it waits for, shortened."""
     status, attempt = item.status, item.status.open_attempt
     since = attempt.launched_at if attempt is not None else status.wake_at or status.started_at
+    since = status.started_at if status.phase == "Waiting" else since
     parts = [f"{item.index} +{_seconds(place, since)}"]
-    for letter, name in _ALL_COUNTERS:
-        if count := getattr(status, name):
-            parts.append(f"{letter}{count}")
+    parts += _shown_counters(status, place)
     if item.reported:
         parts.append(f"u{item.reported}")
     parts += _shown_share(status)
@@ -234,11 +256,20 @@ def to_text(item: OpenItem, place: Place, *, message: bool) -> str:
         parts.append(f"={status.reason}")
     if stopping := is_stopping(status):
         parts.append(f"!{stopping}")
-    if attempt is not None and attempt.stopping_at:
-        parts.append(f"@{_seconds(place, attempt.stopping_at)}")
+    until = attempt.stopping_at if attempt is not None else None
+    until = status.wake_at if status.phase == "Waiting" else until
+    if until:
+        parts.append(f"@{_seconds(place, until)}")
     if message:
         parts.append(shown_message(status))
     return " ".join(part for part in parts if part)
+
+
+def _shown_counters(status: NodeStatus, place: Place) -> list[str]:
+    asks_later = status.phase == "Waiting" and status.round != place.round
+    counts = ((letter, getattr(status, name)) for letter, name in _ALL_COUNTERS)
+    shown = [f"{letter}{count}" for letter, count in counts if count]
+    return [f"r{status.round}", *shown] if asks_later else shown
 
 
 def with_stop(text: str, reason: Reason) -> str:
@@ -261,6 +292,12 @@ def is_running(status: NodeStatus) -> bool:
     if status.child is not None:
         return status.phase in ("Running", "Superseding")
     return status.open_attempt is not None
+
+
+def asks(items: ItemsStatus | None) -> bool:
+    """Whether an item of a map waits for the answer of a person."""
+    states = parsed_states((items and items.states) or "")
+    return any(state.letter == "W" for state in states)
 
 
 def is_stopping(status: NodeStatus) -> str | None:

@@ -117,6 +117,11 @@ class OpenMap:
         return sum(open_items.is_running(status) for status in self.open.values())
 
     @property
+    def asking(self) -> list[int]:
+        """The items that wait for the answer of a person, by index."""
+        return [index for index in sorted(self.open) if self.open[index].phase == "Waiting"]
+
+    @property
     def has_ended(self) -> bool:
         """Whether every item has ended."""
         return not self.open and all(state.letter in ENDED for state in self.states)

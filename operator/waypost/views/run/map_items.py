@@ -17,12 +17,13 @@ _NAMES: Final = {
     "X": "Running",
     "B": "Backoff",
     "H": "Waiting",
+    "W": "Waiting",
     "S": "Succeeded",
     "F": "Failed",
     "U": "Failed",
     "C": "Cancelled",
 }
-_OPEN: Final = frozenset("RXBH")
+_OPEN: Final = frozenset("RXBHW")
 
 
 def items_of_interest(

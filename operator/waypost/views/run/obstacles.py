@@ -99,7 +99,19 @@ def _of_node(node: NodeStatus, related: Related, pods: list[PodFact]) -> Iterato
         words = f"{node.reason}: {node.message}" if node.message else node.reason
         yield _obstacle("reason", words, node=node.path)
     if node.phase == "Running":
+        yield from _of_items(node, related)
         yield from _of_pods(node, pods)
+
+
+def _of_items(node: NodeStatus, related: Related) -> Iterator[Obstacle]:
+    """The open questions of the items of a map."""
+    for name, approval in sorted(related.approvals.items()):
+        asked = text(section(approval, "spec"), "path")
+        open_ = (text(section(approval, "status"), "state") or "Open") == "Open"
+        if open_ and node.items is not None and asked.startswith(f"{node.path}/"):
+            since = text(section(approval, "metadata"), "creationTimestamp") or None
+            item = NodeStatus(path=asked, phase="Waiting", approval=name, started_at=since)
+            yield _of_approval(item, approval)
 
 
 def _of_approval(node: NodeStatus, approval: JsonObject | None) -> Obstacle:

@@ -31,6 +31,7 @@ PLACE = Place(
     repeats=None,
     job_of=lambda path, attempt: f"job-{path}-{attempt}",
     child_of=lambda path, generation: f"child-{path}-{generation}",
+    approval_of=lambda path, round_: f"approval-{path}-{round_}",
 )
 COUNTS = st.one_of(st.none(), st.integers(1, 20))
 REASONS = st.sampled_from([None, "NodeError", "ImagePull", "RateLimited"])

@@ -16,7 +16,7 @@ POD_FIELDS: Final = ("timeout", "queueTimeout", "deadline", "retry", "effect", "
 OF_ATTEMPTS: Final = ("timeout", "retry", "effect", "isolation")
 
 REPEATED: Final = ("python", "container", "agent", "http", "workflow")
-MAPPED: Final = ("python", "container", "agent", "http", "workflow")
+MAPPED: Final = ("python", "container", "agent", "http", "approval", "workflow")
 
 
 _NAME = Cel("self.name")

@@ -4,11 +4,13 @@ from typing import Final
 
 from waypost.api import meta
 from waypost.api.approval import ApprovalSpec
-from waypost.api.base import JsonObject
+from waypost.api.base import JsonObject, JsonValue
+from waypost.api.kinds.approval import ApprovalKind
 from waypost.compiler.fingerprints import downstream
 from waypost.engine.nodes.gates.requesters import names_the_starter, requesters
 from waypost.engine.scheduling.inputs import own_context, resolve
 from waypost.engine.state.inputs import Inputs, Invalid
+from waypost.engine.state.paths import node_of
 from waypost.engine.state.transition import Transition
 from waypost.expressions.templates import NullPolicy, RenderError, render_json, render_text
 from waypost.kube import names
@@ -37,7 +39,47 @@ def manifest(
     """
     gate = transition.node(path).approval
     assert gate is not None, "only approval nodes are gates"
-    view = own_context(inputs, path=path, attempt=1)
+    texts = _texts(gate, own_context(inputs, path=path, attempt=1))
+    if isinstance(texts, Invalid):
+        return texts
+    question: JsonObject = {
+        "run": transition.observed.name,
+        "path": path,
+        "subject": "gate",
+        **texts,
+        "approvers": gate.approvers.model_dump(by_alias=True, exclude_none=True),
+    }
+    if gate.answer_schema is not None:
+        question["answerSchema"] = gate.answer_schema
+    if expires:
+        question["expiresAt"] = expires
+    after = downstream(transition.spec, transition.graph, node_of(path))
+    question["requestDigest"] = ijson.digest([question, after])
+    if started_by := requesters(transition.observed):
+        question["requesters"] = started_by
+    return {
+        "apiVersion": meta.API_VERSION,
+        "kind": "Approval",
+        "metadata": _approval_metadata(transition, path),
+        "spec": question,
+    }
+
+
+def shown(
+    transition: Transition, path: str, inputs: JsonObject, view: JsonObject
+) -> JsonValue | Invalid:
+    """What an approver would read of an item of a map: with another text it is another question, so
+    that no answer to an earlier one is kept for it."""
+    gate = transition.node(path).approval
+    assert gate is not None, "only approval nodes are gates"
+    resolved = Inputs(inputs, "", "", view, transition.node(path).input_schema)
+    texts = _texts(gate, own_context(resolved, path=path, attempt=1))
+    return texts if isinstance(texts, Invalid) else ijson.digest(texts)
+
+
+def _texts(gate: ApprovalKind, view: JsonObject) -> JsonObject | Invalid:
+    """The message and the context of a question; Invalid if one cannot be evaluated or is too
+    large."""
     message = render_text(gate.message, view, null=NullPolicy.TEXT)
     if isinstance(message, RenderError):
         return Invalid(f"approval.message: {message.message}")
@@ -52,29 +94,7 @@ def manifest(
     size = len(ijson.canonical(context))
     if size > MAX_CONTEXT_BYTES:
         return Invalid(f"approval.context: {size} bytes, the limit is {MAX_CONTEXT_BYTES}")
-    question: JsonObject = {
-        "run": transition.observed.name,
-        "path": path,
-        "subject": "gate",
-        "message": message,
-        "approvers": gate.approvers.model_dump(by_alias=True, exclude_none=True),
-    }
-    if context:
-        question["context"] = context
-    if gate.answer_schema is not None:
-        question["answerSchema"] = gate.answer_schema
-    if expires:
-        question["expiresAt"] = expires
-    after = downstream(transition.spec, transition.graph, path)
-    question["requestDigest"] = ijson.digest([question, after])
-    if started_by := requesters(transition.observed):
-        question["requesters"] = started_by
-    return {
-        "apiVersion": meta.API_VERSION,
-        "kind": "Approval",
-        "metadata": _approval_metadata(transition, path),
-        "spec": question,
-    }
+    return {"message": message, "context": context} if context else {"message": message}
 
 
 def matches_request(transition: Transition, path: str, spec: ApprovalSpec) -> bool:

@@ -1,0 +1,123 @@
+"""Seeded bugs of questions: each breaks the operator on purpose and must be caught."""
+
+from dataclasses import replace
+from typing import Any, Final
+
+import pytest
+from waypost.api.approval import ApprovalStatus
+from waypost.api.items.states import ItemState
+from waypost.engine.items import advance, questions
+from waypost.engine.nodes import approval
+from waypost.engine.nodes.gates import of_items
+from waypost.engine.nodes.table import KINDS
+from waypost.kube.items import open_items
+from waypost.kube.items.open_map import OpenMap
+
+from tests.simulation.focused.hunting import Bugs
+from tests.simulation.questions.plan import Plan, plan
+from tests.simulation.questions.play import play
+
+bug: Final = Bugs(plan, play, limit=30)
+BUGS: Final = bug.all
+
+
+def _asks(planned: Plan) -> bool:
+    return bool(planned.values)
+
+
+def _asks_some(planned: Plan) -> bool:
+    return len(planned.values) > 3 and planned.breaks is None and planned.deadline is None
+
+
+def _is_denied(planned: Plan) -> bool:
+    return _asks_some(planned) and any(planned.people[v].act != "yes" for v in planned.values)
+
+
+def _stops(planned: Plan) -> bool:
+    return _asks(planned) and (bool(planned.breaks) or "cancel" in planned.kinds)
+
+
+def _raises_price(planned: Plan) -> bool:
+    return _asks_some(planned) and "price" in planned.kinds
+
+
+@bug("VQ3", "I12", focus=_stops)
+def _open_questions_end_with_their_map(patch: pytest.MonkeyPatch) -> None:
+    """The items are cancelled at once, and their Approvals stay open."""
+    before = OpenMap.cancel_waiting
+
+    def all_of_them(self: OpenMap) -> None:
+        before(self)
+        for index in self.asking:
+            self.open.pop(index)
+            self.states[index] = ItemState("C")
+
+    patch.setattr(OpenMap, "cancel_waiting", all_of_them)
+    patch.setattr(of_items, "closed_as", lambda *how: None)
+
+
+@bug("VQ1", focus=lambda planned: _asks_some(planned) and planned.max_parallel is not None)
+def _open_questions_hold_no_place(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(advance, "_busy", lambda opened: opened.running)
+
+
+@bug("VQ2", "I9", "VM4", "T11", focus=_raises_price)
+def _an_answer_is_kept_for_another_text(patch: pytest.MonkeyPatch) -> None:
+    """Items are matched by their value alone, and a changed price keeps their answers."""
+    patch.setitem(KINDS, "approval", replace(KINDS["approval"], shown=lambda *how: None))
+
+
+@bug("T11", "VM4", "VQ2", focus=_stops)
+def _a_withdrawal_is_no_end(patch: pytest.MonkeyPatch) -> None:
+    """A map whose questions were all withdrawn succeeds."""
+    patch.setattr(advance, "_CANCELLED", frozenset())
+    real = questions.advance
+
+    def without_reason(transition: Any, advance_of: Any, why: Any) -> None:
+        step = (
+            (lambda path: lambda t, p, *, withdraw: advance_of(path)(t, p, withdraw=True))
+            if why is not None
+            else advance_of
+        )
+        real(transition, step, None)
+
+    patch.setattr(questions, "advance", without_reason)
+
+
+@bug("VQ2", "T11", focus=_is_denied)
+def _a_denial_is_an_approval(patch: pytest.MonkeyPatch) -> None:
+    follow = approval._follow
+
+    def kindly(transition: Any, path: str, recorded: ApprovalStatus) -> None:
+        if "/" in path and recorded.state == "Denied":
+            recorded = recorded.model_copy(update={"state": "Approved", "expired": None})
+        follow(transition, path, recorded)
+
+    patch.setattr(approval, "_follow", kindly)
+
+
+@bug("VQ2", "VQ3", focus=lambda planned: _asks_some(planned) and planned.timeout is not None)
+def _the_expiry_of_an_item_is_rounded(patch: pytest.MonkeyPatch) -> None:
+    """The text of an item has it less exactly than the Approval."""
+    moment = open_items._moment
+
+    def coarse(place: open_items.Place, seconds: str) -> str:
+        return moment(place, str(float(seconds) // 20 * 20))
+
+    patch.setattr(open_items, "_moment", coarse)
+
+
+@bug("VQ3", focus=lambda planned: _asks_some(planned) and "shuffle" in planned.kinds)
+def _questions_of_the_last_list_stay_open(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(of_items, "closed_as", lambda *how: None)
+
+
+@bug("I11", "T11", focus=lambda planned: _asks_some(planned) and "delete" in planned.kinds)
+def _a_deleted_approval_is_not_asked_again(patch: pytest.MonkeyPatch) -> None:
+    missing = approval._missing
+
+    def only_nodes(transition: Any, path: str, *, withdraw: bool) -> None:
+        if "/" not in path or withdraw:
+            missing(transition, path, withdraw=withdraw)
+
+    patch.setattr(approval, "_missing", only_nodes)
