@@ -128,6 +128,7 @@ def _events(plan: Scenario, seen: Evidence) -> set[str]:
     found |= {f"round {each.moment}" for each in plan.rounds}
     found |= {"deadline of the run"} if plan.deadline is not None else set()
     found |= {"deadline of a node" for node in plan.nodes if node.deadline is not None}
+    found |= {"egress"} if any(node.egress for node in plan.nodes) else set()
     found |= {"tokens"} if plan.tokens is not None else set()
     found.add(f"run {seen.run['status']['phase']}" if seen.finished_at else "run deleted")
     return found

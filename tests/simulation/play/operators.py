@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from tests.fakes.api.watch import DELAYED, IMMEDIATE, ROUGH, STALE, Delivery
+from tests.simulation.egress.play import PODS
 from tests.simulation.play.troubles import Saboteur
 from tests.simulation.scenario.plan import Scenario
 from tests.support.harness import Operator, World
@@ -37,7 +38,10 @@ class Operators:
         delivery = _DELIVERIES[names[number % len(names)]]
         if self._saboteur.healed:
             delivery = IMMEDIATE
-        operator = self._world.start(delivery=delivery, seed=self._scenario.seed + number)
+        limited = any(node.egress for node in self._scenario.nodes)
+        settings: dict[str, Any] = {"pods": PODS} if limited else {}
+        seed = self._scenario.seed + number
+        operator = self._world.start(delivery=delivery, seed=seed, **settings)
         self._saboteur.attach(operator)
         self._alive.append(operator)
         return operator

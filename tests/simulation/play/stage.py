@@ -10,6 +10,7 @@ from typing import Any, Final
 from waypost.kube.objects import section
 from waypost.ports.cluster import ClusterError, Kind, Obj, PatchType
 
+from tests.simulation.egress.watcher import Watcher as EgressWatcher
 from tests.simulation.judging.others import StrangeJudge
 from tests.simulation.judging.rounds import judge
 from tests.simulation.play.after_the_end import stays_quiet, vanishes
@@ -41,6 +42,7 @@ class Stage:
         self.watcher = Watcher(world, scenario)
         self.images = ImageWatcher(world, self.watcher.blame)
         self.seen: Evidence = self.watcher.seen
+        self.egress = EgressWatcher(world)
         self.slots = SlotWatcher(world, scenario, self.seen, self.watcher.blame)
         world.work.program = self._program
         world.script[""] = [says(OK)]
@@ -143,6 +145,7 @@ class Stage:
         if self.seen.run.get("status", {}).get("phase") == "Rejected":
             self.watcher.blame("T11", f"refused: {self.seen.run['status']['conditions']}")
         self.seen.digest = self.watcher.digest()
+        self.seen.violations += self.egress.violations
         ledger = self.world.ledger
         ledger.executions = [e for e in ledger.executions if e.pod not in self.seen.copies]
         if self.scenario.is_strange:

@@ -90,6 +90,8 @@ def node_of(node: Node, by_name: dict[str, Node]) -> Obj:
             "tolerate": node.tolerate,
             "collect": "All" if node.collects else "None",
         }
+    if node.egress:
+        body["isolation"] = {"egress": node.egress}
     if node.places:
         body["concurrency"] = {"key": "${inputs.text}", "limit": node.places}
     return body | (_clocks(node) if node.has_pod else {})

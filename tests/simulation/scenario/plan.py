@@ -129,6 +129,7 @@ class Node:
     acts: tuple[Act, ...] = ()
     loop: Loop | None = None
     candidate: bool = False  # of a first node, which tolerates its failure unless it says otherwise
+    egress: str = ""  # None or Gateway; "" is not limited
     places: int = 0  # limit of the key that its attempts hold; 0: none
     # Of first nodes.
     of: tuple[str, ...] = ()

@@ -1,5 +1,5 @@
-"""Seeded bugs in the settings of nodes: exit codes, computed waits, and keys. Those of runs that
-share keys are in `tests/simulation/slots`."""
+"""Seeded bugs in the settings of nodes: exit codes, computed waits, keys, egress. Those of runs
+that share keys or policies are in `tests/simulation/slots` and `tests/simulation/egress`."""
 
 from typing import Any
 
@@ -7,6 +7,7 @@ import pytest
 from waypost.engine.attempts import retries
 from waypost.engine.slots import take
 from waypost.expressions.templates import render_text
+from waypost.runtime.egress.policies import EgressPolicies
 from waypost.runtime.slots.leases import Slots
 
 from tests.simulation.scenario.plan import Node, Scenario
@@ -62,3 +63,15 @@ def _slots_of_attempts_are_kept(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(take, "free", lambda *how: None)
     patch.setattr(Slots, "sweep", nothing)
     patch.setattr(Slots, "_reclaimed", nothing)
+
+
+def _is_limited_at_once(plan: Scenario) -> bool:
+    return any(node.egress and not node.upstream and node.when is None for node in plan.nodes)
+
+
+@bug("VE1", focus=_is_limited_at_once)
+def _policies_are_never_made(patch: pytest.MonkeyPatch) -> None:
+    async def nothing(self: EgressPolicies, key: Any, policy: Any) -> None:
+        return
+
+    patch.setattr(EgressPolicies, "ensure", nothing)
