@@ -54,6 +54,13 @@ class Items:
                 self._ended(child, f"{node['path']}/{index}", round_, node)
         self._waits[key] = waits
 
+    def index_of(self, child: Obj) -> int | None:
+        """The index of the item that waits for a child run now; None if none does."""
+        parent = section(child, "spec", "parent")
+        key = str(parent["uid"]), str(parent["path"]).partition("/")[0]
+        found = self._waits.get(key, {}).get(str(section(child, "metadata")["uid"]))
+        return found[0] if found is not None else None
+
     def _ended(self, child: str, item: str, round_: int, node: Obj) -> None:
         """VW3: a result is that of the requested round or of a later one."""
         status: Any = section(self._watcher.runs.get(child, {}), "status")

@@ -76,6 +76,9 @@ class Watcher:
         path = text(section(body, "spec", "parent"), "path")
         for other in self.children(_parent(body)):
             same = text(section(other, "spec", "parent"), "path") == path
+            # The path is that of the item that started it, which a new list may have moved.
+            moved = self.items.index_of(other)
+            same = same and (moved is None or path.endswith(f"/{moved}"))
             if same and _uid(other) != _uid(body) and not _ended(other):
                 self.blame("VW1", f"{_name(body)} is created beside {_name(other)}")
 
