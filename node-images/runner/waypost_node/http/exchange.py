@@ -1,7 +1,9 @@
 """Sends the request of an http node once and reads the response."""
 
 import codecs
+import re
 import ssl
+import time
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -25,8 +27,15 @@ _LONGEST_RETRY_AFTER: Final = 1e9  # seconds; a record cannot hold infinity
 _NO_CHARSETS: Final = frozenset(
     {"idna", "punycode", "raw_unicode_escape", "undefined", "unicode_escape"}
 )
+_SEE_OTHER: Final = 303  # what was sent has been processed, and the result is at another address
 _RATE_LIMITED: Final = 429
+_LIMITS: Final = frozenset({403, _RATE_LIMITED})
+_TOO_EARLY: Final = 425  # it was not processed
+_PASSING: Final = frozenset({408, _TOO_EARLY})
+_HELD: Final = frozenset({403, 409, 423, 425})
 _UNAVAILABLE: Final = 503
+_NUMBER: Final = re.compile(r"[0-9]{1,12}(\.[0-9]{1,6})?")
+_SINCE_1970: Final = 1e9  # a larger number is a time, a smaller one is seconds
 _LEFT_OUT: Final = frozenset({"set-cookie"})  # contains the key of a session
 
 
@@ -82,6 +91,13 @@ def exchange(client: httpx2.Client, work: HttpWork, *, seconds: float) -> Json:
 
 def _redirected(sent: httpx2.Request, target: httpx2.Request, status: int) -> httpx2.Request:
     # The same host with TLS is the same place; a redirect from https to http is refused.
+    if target.method != sent.method and status != _SEE_OTHER:
+        place = target.url.copy_with(query=None, fragment=None, userinfo=b"")
+        raise Broken(
+            Reason.NODE_ERROR,
+            f"{status}: redirect to {place}, not followed, because it would be a {target.method} "
+            f"without the body of the {sent.method}; set http.url to it",
+        )
     same = sent.url.host == target.url.host and sent.url.port == target.url.port
     if same and target.url.scheme in (sent.url.scheme, "https"):
         return target
@@ -140,12 +156,29 @@ def _refused(work: HttpWork, response: httpx2.Response) -> Broken:
     phrase = printable(response.reason_phrase)
     text = f"{status} {phrase}".strip() + (f": {said}" if said else "")
     after = _seconds(response.headers.get("retry-after"))
-    if status == _RATE_LIMITED:
+    if after is None and status in _LIMITS:
+        after = _until_reset(response.headers)
+    if status == _RATE_LIMITED or (status in _HELD and after is not None):
         return Broken(Reason.RATE_LIMITED, text, again=True, retry_after=after)
     if response.is_server_error:
         again = status == _UNAVAILABLE or work.effect != "once"
         return Broken(Reason.PROVIDER_ERROR, text, again=again, retry_after=after)
+    if status in _PASSING:
+        again = work.effect != "once" or status == _TOO_EARLY
+        return Broken(Reason.PROVIDER_ERROR, text, again=again, retry_after=after)
     return Broken(Reason.NODE_ERROR, text)
+
+
+def _until_reset(headers: httpx2.Headers) -> float | None:
+    """The seconds until a limit that is used up is lifted, where a server says so without a
+    Retry-After: as seconds, or as a time in seconds since 1970."""
+    for prefix in ("x-ratelimit-", "ratelimit-"):
+        reset = headers.get(f"{prefix}reset", "").strip()
+        if headers.get(f"{prefix}remaining", "").strip() == "0" and _NUMBER.fullmatch(reset):
+            number = float(reset)
+            seconds = number - time.time() if number > _SINCE_1970 else number
+            return min(max(seconds, 0.0), _LONGEST_RETRY_AFTER)
+    return None
 
 
 def _seconds(text: str | None) -> float | None:
