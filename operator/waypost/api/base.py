@@ -16,6 +16,7 @@ _SECONDS_PER_UNIT = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 LONGEST_WAIT: Final = 99999 * 3600  # seconds: as far as one number of hours in a manifest goes
 _COMPUTED_DURATION: Final = re.compile(r"([0-9]{1,15}(\.[0-9]{1,9})?(h|ms|m|s)){1,4}", re.ASCII)
 _COMPUTED_PART: Final = re.compile(r"([0-9.]+)(ms|h|m|s)")
+_DAYS: Final = re.compile(r"[0-9](d|w|days?|weeks?)\b")
 
 # Any JSON value; rendered in the CRD as x-kubernetes-preserve-unknown-fields.
 JsonValue = Any
@@ -85,7 +86,10 @@ def parse_duration(text: str) -> float:
         ValueError: `text` is not a duration. Days are refused, as in GEP-2257.
     """
     if not re.fullmatch(DURATION_PATTERN, text):
-        raise ValueError(f"{text!r} is not a duration like 90s, 10m or 1h30m")
+        hint = (
+            "; there are no days or weeks: write hours, such as 24h" if _DAYS.search(text) else ""
+        )
+        raise ValueError(f"{text!r} is not a duration like 90s, 10m or 1h30m{hint}")
     parts = re.findall(r"([0-9]+)(ms|h|m|s)", text)
     return sum(int(number) * _SECONDS_PER_UNIT[unit] for number, unit in parts)
 

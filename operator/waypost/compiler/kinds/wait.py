@@ -10,6 +10,7 @@ from waypost.compiler.kinds.kind import CompilerKind, Fields
 from waypost.compiler.problems import Problem
 from waypost.compiler.types.schemas import TEXT, Linked, closed
 from waypost.expressions.templates import problems_in, sources_in
+from waypost.kube.timestamps import parse_timestamp
 from waypost.protocol.ijson import Json
 
 
@@ -28,7 +29,11 @@ def _evaluated(node: Node) -> Fields:
 def _problems(spec: AgentWorkflowSpec, node: Node) -> Iterator[Problem]:
     if (_work(node).duration is None) == (_work(node).until is None):
         yield Problem(f"{node.place}.wait", "expected exactly one of duration, until")
-    duration = _work(node).duration
+    until, duration = _work(node).until, _work(node).duration
+    computed = until is None or problems_in(until) or any(sources_in(until))
+    if not computed and parse_timestamp(until) is None:
+        text = f"expected a time like 2026-11-24T03:10:00Z with its offset, found {until!r}"
+        yield Problem(f"{node.place}.wait.until", text)
     if duration is None or problems_in(duration) or any(sources_in(duration)):
         return
     try:
