@@ -27,6 +27,8 @@ def test_no_invariant_of_a_tree_is_broken(first: int) -> None:
     [
         pytest.param(422, id="a round repeats a tolerated failure and what comes after it"),
         pytest.param(459, id="eight requests in a row fail, so the cancel takes two minutes"),
+        pytest.param(1100004, id="an item waits to continue its child run, which has ended"),
+        pytest.param(1100270, id="a child run continues for an item that a new list has moved"),
     ],
 )
 def test_what_the_judge_must_allow(seed: int) -> None:
