@@ -14,7 +14,6 @@ from waypost.engine.state.visible import readable
 from waypost.kube.facts import refusals
 from waypost.kube.facts.pods import (
     CONTAINER_STATUS_UNKNOWN,
-    NODE_HAD_CONDITION,
     START_FAILED,
     PodFact,
     surely_not_started,
@@ -38,9 +37,14 @@ _SIGKILLED: Final = 137
 # Reasons of the kubelet, and of containerd after a power cut, whose exit code is not the program's.
 _END_UNKNOWN: Final = frozenset({CONTAINER_STATUS_UNKNOWN, "Unknown"})
 # Reasons of the kubelet for a pod that it ended for the sake of its machine or of other pods, and
-# what its messages about an eviction for the sake of the machine say, after a prefix.
+# what its messages say of a pod that is evicted for its own storage. A pod is also evicted for the
+# sake of its machine, by the scheduler, and by programs that use the same reason.
 _ENDED_FOR_OTHERS: Final = ("Terminated", "Shutdown", "NodeShutdown", "Preempting", "NodeLost")
-_NODE_PRESSURE: Final = ("The node was low on resource", NODE_HAD_CONDITION)
+_OWN_STORAGE: Final = (
+    "Usage of EmptyDir volume",
+    "exceeded its local ephemeral storage limit",
+    "ephemeral local storage usage exceeds",
+)
 # Reasons for which a container waits: its image, and other steps before its program.
 _NO_IMAGE: Final = ("RegistryUnavailable", "SignatureValidationFailed")
 _NOT_CREATED: Final = (
@@ -293,12 +297,12 @@ def _without_record(
 def _ended_by_kubelet(pod: PodFact, started: bool) -> Failed | None:
     """What the pod's own reason says; None if it has none that explains its end."""
     evicted = pod.pod_reason == "Evicted"
-    if pod.pod_reason in _ENDED_FOR_OTHERS or (
-        evicted and any(words in pod.pod_message for words in _NODE_PRESSURE)
-    ):
-        return Failed(Reason.DISRUPTED, pod.pod_message or pod.pod_reason, "", started)
+    own = any(words in pod.pod_message for words in _OWN_STORAGE)
+    if pod.pod_reason in _ENDED_FOR_OTHERS or (evicted and not own):
+        text = pod.pod_message or ("the pod was evicted" if evicted else pod.pod_reason)
+        return Failed(Reason.DISRUPTED, text, "", started)
     if evicted:
-        cause = pod.pod_message.rstrip(". ") or "evicted by the kubelet"
+        cause = pod.pod_message.rstrip(". ")
         text = f"{cause}; raise resources.limits.ephemeral-storage"
         return Failed(Reason.OUT_OF_DISK, text, "", started)
     return _deadline(pod, started) if pod.pod_reason == "DeadlineExceeded" else None

@@ -23,6 +23,7 @@ from tests.support.builders import (
 
 OK = record({"n": 1})
 TAINTED = "DeletionByTaintManager: taint manager: deleting due to NoExecute taint"
+OWN_STORAGE = "Pod ephemeral local storage usage exceeds the total limit of containers 1Gi. "
 EVICTION_API = "EvictionByEvictionAPI: Eviction API: evicting"
 PODGC = "DeletionByPodGC: PodGC: node no longer exists"
 
@@ -118,7 +119,12 @@ RUNNER = [
     ),
     row(
         "sigterm-for-own-storage",
-        exited(code=143, message=failure_record("Disrupted"), pod_reason="Evicted"),
+        exited(
+            code=143,
+            message=failure_record("Disrupted"),
+            pod_reason="Evicted",
+            pod_message=OWN_STORAGE,
+        ),
         "OutOfDisk",
         "an evicted runner sees a SIGTERM, the kubelet says that the program filled its disk",
     ),
@@ -290,7 +296,7 @@ FOREIGN = [
     row("E2-137-deleted", exited(code=137, deleting=True), "Disrupted", "the grace ran out"),
     row(
         "E2-evicted-for-own-storage",
-        exited(code=137, pod_reason="Evicted", pod_message="ephemeral local storage"),
+        exited(code=137, pod_reason="Evicted", pod_message=OWN_STORAGE),
         "OutOfDisk",
         "an eviction without DisruptionTarget is the user's error",
     ),

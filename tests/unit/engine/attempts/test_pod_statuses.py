@@ -131,6 +131,57 @@ LOW = "The node was low on resource: memory. Threshold quantity: 100Mi"
             "OutOfDisk",
             "raise resources.limits.ephemeral-storage",
         ),
+        over(
+            "own-storage-of-a-container",
+            body(
+                reason="Evicted",
+                message='Container node exceeded its local ephemeral storage limit "1Gi". ',
+            ),
+            "OutOfDisk",
+            "raise resources.limits.ephemeral-storage",
+        ),
+        over(
+            "own-storage-of-all-containers",
+            body(
+                reason="Evicted",
+                message="Pod ephemeral local storage usage exceeds the total limit of containers "
+                "1Gi. ",
+            ),
+            "OutOfDisk",
+            "raise resources.limits.ephemeral-storage",
+        ),
+        over("evicted-without-a-word", body(reason="Evicted"), "Disrupted", "was evicted"),
+        over(
+            "evicted-by-a-descheduler",
+            body(reason="Evicted", message="Pod evicted from m1 node by sigs.k8s.io/descheduler"),
+            "Disrupted",
+            "descheduler",
+        ),
+        over(
+            "evicted-in-other-words",
+            body(reason="Evicted", message="Le nœud manquait de mémoire"),
+            "Disrupted",
+            "mémoire",
+        ),
+        over(
+            "inodes-of-the-machine",
+            body(reason="Evicted", message="The node was low on resource: inodes."),
+            "Disrupted",
+            "inodes",
+        ),
+        over("machine-rejects-it", body(reason="TaintToleration", message="x"), "Disrupted", "x"),
+        over(
+            "end-before-the-start",
+            body(ended(1, startedAt=ENDED, finishedAt=BEGAN)),
+            "NodeError",
+            "exit code 1",
+        ),
+        over(
+            "end-in-the-future",
+            body(ended(1, finishedAt="2099-01-01T00:00:00Z")),
+            "NodeError",
+            "exit code 1",
+        ),
         over("memory-of-the-machine", body(reason="Evicted", message=LOW), "Disrupted", LOW),
         over(
             "pressure-on-the-machine",
