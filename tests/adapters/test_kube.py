@@ -190,7 +190,7 @@ class TestPages:
     async def test_a_list_that_always_expires_is_given_up(
         self, api: StubApi, cluster: KubeCluster
     ) -> None:
-        api.prepare(Reply(status=410, body={"reason": "Expired"}))
+        api.prepare(Reply(status=410, body=STATUS))
         with pytest.raises(Unavailable):
             await cluster.list(Kind.POD)
         assert len(api.seen) == 3
@@ -318,3 +318,74 @@ class TestLogs:
         api.prepare(reply)
         with pytest.raises(NotFound):
             await read_log(cluster)
+
+
+EVENTS = (
+    '{"type":"ADDED","object":{"metadata":{"resourceVersion":"8"}}}\n'
+    '{"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"9"}}}\n'
+)
+STATUS = {"kind": "Status", "message": "no"}
+GONE = '{"type":"ERROR","object":{"kind":"Status","code":410,"reason":"Expired","message":"old"}}\n'
+
+
+async def watched(cluster: KubeCluster) -> list[str]:
+    changes = cluster.watch(Kind.AGENT_WORKFLOW, namespace="n", version="7")
+    return [f"{one.type} {one.object['metadata']['resourceVersion']}" async for one in changes]
+
+
+async def test_a_watch(cluster: KubeCluster, api: StubApi) -> None:
+    api.prepare(Reply(body=EVENTS))
+    assert await watched(cluster) == ["ADDED 8", "BOOKMARK 9"]
+    assert api.seen[0].path == AW.removesuffix("/x")
+    assert api.seen[0].query == {
+        "watch": "true",
+        "allowWatchBookmarks": "true",
+        "resourceVersion": "7",
+        "timeoutSeconds": "300",
+    }
+
+
+async def test_a_line_of_a_watch_may_be_large(cluster: KubeCluster, api: StubApi) -> None:
+    version = "9" * 1_000_000
+    api.prepare(Reply(body=EVENTS.replace('"8"', f'"{version}"')))
+    assert (await watched(cluster))[0] == f"ADDED {version}"
+
+
+@pytest.mark.parametrize(
+    ("reply", "error", "code"),
+    [
+        pytest.param(Reply(body=GONE), Rejected, 410, id="too old, as an event"),
+        pytest.param(
+            Reply(status=410, body=STATUS),
+            Rejected,
+            410,
+            id="too old",
+        ),
+        pytest.param(Reply(status=403, body=STATUS), Rejected, 403, id="denied"),
+        pytest.param(Reply(body="<html>\n"), Unavailable, None, id="a page of a proxy"),
+        pytest.param(Reply(body="[1]\n"), Unavailable, None, id="no event"),
+        pytest.param(Reply(hang_up=True), Unavailable, None, id="broken off"),
+    ],
+)
+async def test_a_watch_that_fails(
+    cluster: KubeCluster,
+    api: StubApi,
+    reply: Reply,
+    error: type[ClusterError],
+    code: int | None,
+) -> None:
+    api.prepare(reply)
+    with pytest.raises(error) as raised:
+        await watched(cluster)
+    assert raised.value.code == code
+
+
+async def test_a_watch_renews_a_token_that_was_refused(api: StubApi) -> None:
+    credentials = StubCredentials(server=api.url, tokens=("first", "second"))
+    cluster = KubeCluster(credentials=credentials, telemetry=NotedTelemetry())
+    api.prepare(Reply(status=401), Reply(body=EVENTS))
+    with pytest.raises(ClusterError):
+        await watched(cluster)
+    assert len(await watched(cluster)) == 2
+    assert api.seen[1].headers["Authorization"] == "Bearer second"
+    await cluster.close()

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from playwright.async_api import Dialog, Page, async_playwright
+import pytest_asyncio
+from playwright.async_api import Browser, Dialog, Page, async_playwright
+from pytest_asyncio import is_async_test
 from waypost.ui.server import Options
 
 from tests import sharing
@@ -30,11 +32,13 @@ FLAGS: Final = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All tests of this folder need a browser."""
+    """All tests of this folder need a browser, and share one and its event loop."""
     here = Path(__file__).parent
     for item in items:
         if item.path.is_relative_to(here):
             item.add_marker(pytest.mark.browser)
+            if is_async_test(item):
+                item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
 
 
 @pytest.fixture(scope="session")
@@ -51,6 +55,15 @@ def _script(name: str) -> str:
     if done.returncode != 0:
         pytest.fail(f"scripts/{name}:\n{done.stderr}", pytrace=False)
     return done.stdout
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser(chromium: str) -> AsyncIterator[Browser]:
+    """One browser for each worker; each test has its own profile."""
+    async with async_playwright() as driver:
+        found = await driver.chromium.launch(executable_path=chromium, args=list(FLAGS))
+        yield found
+        await found.close()
 
 
 @dataclass
@@ -85,7 +98,7 @@ def kubernetes() -> Kubernetes:
 
 
 @pytest.fixture
-def tab(chromium: str, kubernetes: Kubernetes, tmp_path: Path) -> Open:
+def tab(browser: Browser, kubernetes: Kubernetes, tmp_path: Path) -> Open:
     """Opens a tab with a session, and fails if the page was not silent."""
 
     @asynccontextmanager
@@ -96,13 +109,12 @@ def tab(chromium: str, kubernetes: Kubernetes, tmp_path: Path) -> Open:
         height: int = 800,
         theme: str = "light",
     ) -> AsyncIterator[Tab]:
-        async with place(kubernetes, tmp_path, options) as found, async_playwright() as driver:
-            browser = await driver.chromium.launch(executable_path=chromium, args=list(FLAGS))
+        async with place(kubernetes, tmp_path, options) as found:
+            context = await browser.new_context(
+                viewport={"width": width, "height": height},
+                color_scheme="dark" if theme == "dark" else "light",
+            )
             try:
-                context = await browser.new_context(
-                    viewport={"width": width, "height": height},
-                    color_scheme="dark" if theme == "dark" else "light",
-                )
                 page = await context.new_page()
                 one = Tab(page, found)
                 _listen(page, one.noise)
@@ -111,7 +123,7 @@ def tab(chromium: str, kubernetes: Kubernetes, tmp_path: Path) -> Open:
                 yield one
                 assert one.silence() == []
             finally:
-                await browser.close()
+                await context.close()
 
     return opened
 

@@ -94,6 +94,7 @@ interface Drawing {
 
 /** Where everything is. It changes only with the shape of the graph. */
 function placed(graph: RunGraph, down: boolean): Drawing {
+  if (graph.edges.length === 0) return grid(graph);
   const drawing = new graphlib.Graph();
   drawing.setGraph({ rankdir: down ? "TB" : "LR", nodesep: 20, ranksep: down ? 36 : 48, edgesep: 16 });
   drawing.setDefaultEdgeLabel(() => ({}));
@@ -110,6 +111,17 @@ function placed(graph: RunGraph, down: boolean): Drawing {
   });
   const size = drawing.graph() as { width?: number; height?: number };
   return { places: new Map(places), lines: new Map(lines), width: size.width ?? 0, height: size.height ?? 0 };
+}
+
+/** Nodes without lines between them: rows of boxes. */
+function grid(graph: RunGraph): Drawing {
+  const columns = Math.min(Math.ceil(Math.sqrt(graph.nodes.length)), 6);
+  const [wide, high] = [WIDTH + 20, HEIGHT + 20];
+  const places = graph.nodes.map(
+    (node, at) => [node.path, { x: (at % columns) * wide, y: Math.floor(at / columns) * high }] as const,
+  );
+  const rows = Math.ceil(graph.nodes.length / columns);
+  return { places: new Map(places), lines: new Map(), width: columns * wide - 20, height: rows * high - 20 };
 }
 
 interface Props {
