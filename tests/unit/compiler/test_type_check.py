@@ -261,3 +261,12 @@ def test_a_node_that_always_gives_an_output_makes_no_surprise() -> None:
     definition = define(spec(python("a", outputSchema=LOOSE), reader))
     assert not definition.problems
     assert not definition.warnings
+
+
+def test_s148_the_index_of_a_loop_may_exceed_max_in_a_later_round() -> None:
+    takes_second = {"type": "object", "properties": {"at": {"type": "integer", "minimum": 1}}}
+    loop = {"until": "${true}", "max": 1}
+    node = python("a", repeat=loop, inputs={"at": "${index}"}, inputSchema=takes_second)
+    definition = define(spec(node))
+    assert not definition.problems, "with max: 1, the second iteration is in the next round"
+    assert "not proven" in str(definition.warnings[0])

@@ -27,9 +27,9 @@ def _durations(node: Node) -> Iterator[tuple[str, str | None]]:
 
 
 def _types(node: Node, typing: Typing) -> Mapping[str, Json]:
-    most = _loop(node).max - 1
     return {
-        "index": {"type": "integer", "minimum": 0} if most else {"const": 0},
+        # Not below max: a later round continues to count.
+        "index": {"type": "integer", "minimum": 0},
         # Optional: the first iteration has no previous one.
         "previous": closed({"output": typing.one}, []),
     }
