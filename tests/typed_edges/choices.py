@@ -62,15 +62,6 @@ CHOICES_WRONG: dict[str, Wrong] = {
         "'score': take an item first, as in candidate.output[0]; take deep out of first.of, or "
         "test candidate.name before",
     ),
-    "candidate-that-is-a-sub-workflow": Wrong(
-        spec(
-            scored("quick"),
-            {"name": "deep", "workflow": {"templateRef": {"name": "deep"}}},
-            choice(),
-        ),
-        "nodes.best.first.of: deep is a workflow node, which cannot be stopped as a candidate yet; "
-        "choose between nodes that read its output",
-    ),
     "candidate-that-pauses": Wrong(
         spec(scored("quick"), scored("deep", onFailure="Pause"), choice()),
         "nodes.best.first.of: deep has onFailure: Pause, which a candidate cannot have; use "

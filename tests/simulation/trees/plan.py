@@ -22,6 +22,7 @@ TROUBLES: Final = (
     "cancel_frozen",
 )
 FALLBACK: Final = 1000
+QUICK, SLOW, BEST = "quick", "slow", "best"
 AMPLE: Final = 100_000  # tokens: no share of it is ever used up
 NUMBER: Final[Obj] = {
     "type": "object",
@@ -65,6 +66,7 @@ class Tree:
     troubles: tuple[Trouble, ...] = ()
     delivery: Literal["immediate", "rough"] = "immediate"
     budget: int | None = None  # tokens of the root; its programs are agents then
+    race: float | None = None  # seconds of a program that races with a child run of the root
 
     @property
     def is_tight(self) -> bool:
@@ -101,13 +103,20 @@ def tree(seed: int) -> Tree:
     troubles = tuple(draw_trouble(draw, TROUBLES) for _ in range(draw.choice((0, 1, 1, 2, 3))))
     delivery: Literal["immediate", "rough"] = draw.choice(("immediate", "immediate", "rough"))
     drawn = _with_maps(seed, _with_loops(seed, _with_local(seed, tuple(templates))))
-    return Tree(seed, drawn, troubles, delivery, _budget(seed))
+    return Tree(seed, drawn, troubles, delivery, _budget(seed), _race(seed))
 
 
 def _budget(seed: int) -> int | None:
     """The budget of the root, for two of five trees. A separate source of random numbers."""
     draw = random.Random(f"budget of {seed}")
     return draw.choice((None, None, None, AMPLE, draw.choice((25, 60, 120))))
+
+
+def _race(seed: int) -> float | None:
+    """How long the program runs that races with a child run, for every third tree. A separate
+    source of random numbers."""
+    draw = random.Random(f"race of {seed}")
+    return draw.choice((None, None, draw.choice((0.5, 3.0, 8.0, 25.0))))
 
 
 def _with_local(seed: int, templates: tuple[tuple[Step, ...], ...]) -> tuple[tuple[Step, ...], ...]:
@@ -184,11 +193,21 @@ def body(planned: Tree, number: int) -> Obj:
         "nodes": [_node(step, steps, agents=agents, turns=turns) for step in steps],
         "outputs": {"n": f"${{{last}}}"},
     }
+    if number == 0 and planned.race is not None:
+        own["nodes"] = [*own["nodes"], *_racing(planned)]
     called = sorted(_local_below(planned, number))
     inner = [{"name": template_name(n), **_without_local(planned, n)} for n in called]
     if turns:
         own["inputs"] = {"turn": 0}
     return {**own, "templates": inner} if inner else own
+
+
+def _racing(planned: Tree) -> list[Obj]:
+    """A program and a child run as the candidates of a first node. No other node reads it."""
+    last = template_name(len(planned.templates) - 1)
+    slow = {"name": SLOW, "workflow": {"templateRef": {"name": last}}, "outputSchema": NUMBER}
+    best = {"name": BEST, "first": {"of": [QUICK, SLOW]}}
+    return [python(QUICK, outputSchema=NUMBER), slow, best]
 
 
 def _without_local(planned: Tree, number: int) -> Obj:

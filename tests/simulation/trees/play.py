@@ -16,7 +16,7 @@ from tests.simulation.focused.playing import played, what_stays
 from tests.simulation.focused.troubles import Trouble
 from tests.simulation.scenario.manifest import PROVIDER
 from tests.simulation.trees.interpreter import first_result, most_attempts, most_failures
-from tests.simulation.trees.plan import ROOT, Step, Tree, body, template_name
+from tests.simulation.trees.plan import QUICK, ROOT, SLOW, Step, Tree, body, template_name
 from tests.simulation.trees.watcher import TOKENS, Watcher
 from tests.simulation.watching.evidence import Violation
 from tests.support.harness import NAMESPACE, World
@@ -45,6 +45,7 @@ class _Play:
         self.long = programs[-1] if cancelled and programs else ""
         for name in programs:
             world.script[name] = [self._program] * 30
+        world.script[QUICK] = [self._quick] * 30
         world.script[""] = [says(OK)]  # probes of the provider
 
     def _program(self, pod: PodView) -> Outcome:
@@ -62,6 +63,10 @@ class _Play:
         total = step.n + sum(pod.inputs.values())
         record = CommitRecord(me, "Succeeded", {"n": total}, usage=used)
         return Outcome(message=encode(record).decode(), seconds=step.seconds)
+
+    def _quick(self, pod: PodView) -> Outcome:
+        self.spent[pod.uid] = 0
+        return pod.succeeds({"n": 0}, seconds=self.tree.race or 1.0)
 
     async def run(self) -> list[Violation]:
         root = body(self.tree, 0)
@@ -148,8 +153,19 @@ class _Play:
         ended = [e for e in self.world.ledger.executions if e.run_uid in uids]
         found = section(self._status(), "usage").get("totalTokens", 0)
         expected = sum(self.spent[execution.pod_uid] for execution in ended)
-        if found != expected:
+        unknown = self._stopped_by_choice()  # they may not have reported what they used
+        least = sum(self.spent[one.pod_uid] for one in ended if one.run_uid not in unknown)
+        if not least <= found <= expected:
             self.watcher.blame("VW2", f"{found} tokens, {len(ended)} programs used {expected}")
+
+    def _stopped_by_choice(self) -> set[str]:
+        """The runs that were stopped because another candidate was chosen."""
+        uids = {
+            uid
+            for uid, run in self.watcher.runs.items()
+            if section(run, "spec", "parent").get("path") == SLOW
+        }
+        return uids | {run["metadata"]["uid"] for uid in uids for run in self.watcher.below(uid)}
 
     def _judge_iterations(self) -> None:
         """An iteration has one child run, over all rounds (VL2)."""
@@ -179,7 +195,7 @@ class _Play:
                 continue  # a probe
             counts[one.run_uid, one.path] = counts.get((one.run_uid, one.path), 0) + 1
         for (_, path), count in counts.items():
-            if count > most[path]:
+            if path != QUICK and count > most[path]:
                 self.watcher.blame("I7", f"{path} ran {count} times, {most[path]} were needed")
 
     # --- troubles --------------------------------------------------------------------------------
@@ -229,7 +245,7 @@ def play(tree: Tree) -> list[Violation]:
 
 def described(tree: Tree) -> str:
     """A tree in a few lines."""
-    lines = [f"seed {tree.seed}, {tree.delivery}, budget {tree.budget}"]
+    lines = [f"seed {tree.seed}, {tree.delivery}, budget {tree.budget}, race {tree.race}"]
     for number, steps in enumerate(tree.templates):
         lines.append(f"{template_name(number)}: " + ", ".join(_shown(step) for step in steps))
     return "\n".join([*lines, *(str(trouble) for trouble in tree.troubles)])

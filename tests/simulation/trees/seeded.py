@@ -11,7 +11,7 @@ from waypost.engine.items import begin, working
 from waypost.engine.nodes import table, workflow
 from waypost.engine.nodes.children import leftovers, patches, requests, result
 from waypost.engine.rounds import dispositions
-from waypost.engine.run import ending
+from waypost.engine.run import ending, losers
 from waypost.engine.state.decision import ReleasePod
 from waypost.engine.state.usage import total
 from waypost.kube.facts.children import ChildFact
@@ -252,3 +252,26 @@ def _an_item_takes_the_child_of_its_index(patch: pytest.MonkeyPatch) -> None:
         return {str(child["i"]): child for child in known(*how).values()}
 
     patch.setattr(begin, "_continued", by_index)
+
+
+@bug("VC1", focus=lambda planned: planned.race is not None and planned.is_undisturbed)
+def _a_child_run_that_lost_is_not_stopped(patch: pytest.MonkeyPatch) -> None:
+    stop = losers._stop
+
+    def programs_only(transition: Any, path: str, why: str) -> None:
+        if transition.statuses[path].child is None:
+            stop(transition, path, why)
+
+    patch.setattr(losers, "_stop", programs_only)
+
+
+@bug("VC1", "T11", focus=lambda planned: planned.race is not None and planned.is_undisturbed)
+def _a_child_run_that_lost_has_failed(patch: pytest.MonkeyPatch) -> None:
+    fail = result.fail
+
+    def failed(transition: Any, path: str, child: Any, reason: Any, text: str) -> None:
+        fail(transition, path, child, reason, text)
+        if child.stopping == "NotChosen":
+            transition.update(path, phase="Failed")
+
+    patch.setattr(result, "fail", failed)

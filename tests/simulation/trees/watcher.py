@@ -7,7 +7,8 @@ from waypost.ports.cluster import Kind, Obj
 from waypost.protocol import ijson
 
 from tests.simulation.trees.item_texts import Items, held_by_items
-from tests.simulation.watching.evidence import Violation
+from tests.simulation.trees.plan import BEST, QUICK, SLOW
+from tests.simulation.watching.evidence import FINAL, Violation
 from tests.support.harness import World
 
 GRACE: Final = 12.0
@@ -111,6 +112,10 @@ class Watcher:
 
     def _node(self, uid: str, before: Obj, node: Obj) -> None:
         self._iteration(before, node)
+        if node["path"] == BEST:
+            self._choice(uid, before, node)
+        elif node.get("reason") == "NotChosen" and node["phase"] not in ("Cancelled", "Running"):
+            self.blame("VC1", f"{node['path']} is {node['phase']} with NotChosen")
         child, path = section(node, "child"), str(node["path"])
         if not child:
             return
@@ -128,6 +133,23 @@ class Watcher:
         if by_child and status.get("round", 1) < child["round"]:
             text_ = f"{path} took the end of round {status.get('round', 1)} of {_name(run)}"
             self.blame("VW3", f"{text_}, round {child['round']} was requested")
+
+    def _choice(self, uid: str, before: Obj, node: Obj) -> None:
+        """VC1: the write that chooses ends or stops the other candidate; the choice stays."""
+        chosen = section(node, "first").get("chosen")
+        old = next((n for n in items(before, "status", "nodes") if n["path"] == BEST), {})
+        was = section(old, "first").get("chosen")
+        if was is not None and chosen != was and old.get("round") == node.get("round"):
+            self.blame("VC1", f"{BEST} chose {was}, and now {chosen}")
+        if chosen is None or was == chosen:
+            return
+        entries = {n["path"]: n for n in items(self.runs[uid], "status", "nodes")}
+        if entries[chosen]["phase"] != "Succeeded":
+            self.blame("VC1", f"{BEST} chose {chosen}, which is {entries[chosen]['phase']}")
+        slow = entries[SLOW]
+        stopped = slow["phase"] in FINAL or section(slow, "child").get("stopping")
+        if chosen == QUICK and not stopped:
+            self.blame("VC1", f"{BEST} chose {chosen}, and {SLOW} is {slow['phase']}")
 
     def _iteration(self, before: Obj, node: Obj) -> None:
         """VL2: the number of a loop rises by one, after the child run of the iteration has ended

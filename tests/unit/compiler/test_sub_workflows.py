@@ -29,12 +29,6 @@ DONE: JsonObject = {"type": "object", "properties": {"done": {"type": "boolean"}
             id="S201-isolation",
         ),
         pytest.param(
-            spec(CALL, python("quick"), {"name": "best", "first": {"of": ["call", "quick"]}}),
-            "nodes.best.first.of",
-            "call is a workflow node, which cannot be stopped as a candidate yet",
-            id="S201-candidate",
-        ),
-        pytest.param(
             spec({**CALL, "workflow": {"templateRef": {"name": "${inputs.x}"}}}),
             "nodes[0].workflow.templateRef.name",
             "expected a text that matches",

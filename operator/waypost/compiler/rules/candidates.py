@@ -45,12 +45,6 @@ def _may_be_candidate(
     elif nodes[name].first is not None:
         text = f"{name} is a first node, which cannot be a candidate; list its candidates instead"
         yield Problem(place, text)
-    elif nodes[name].workflow is not None:
-        text = (
-            f"{name} is a workflow node, which cannot be stopped as a candidate yet; choose "
-            "between nodes that read its output"
-        )
-        yield Problem(place, text)
     elif pauses(nodes[name]):
         text = (
             f"{name} has onFailure: Pause, which a candidate cannot have; use "

@@ -49,9 +49,11 @@ def deciding(graph: Graph, path: str, status: NodeStatus) -> frozenset[str]:
 def why_stopped(graph: Graph, path: str, known: Mapping[str, NodeStatus]) -> str:
     """Why a loser in progress cannot be adopted when its race begins again; "" if it can."""
     status = known[path]
-    latest = status.open_attempt
+    latest, child = status.open_attempt, status.child
+    stops = latest is not None and latest.stopping == Reason.NOT_CHOSEN
+    stops = stops or (child is not None and child.stopping == Reason.NOT_CHOSEN)
     # Also of one that the same update takes out of its race.
-    if status.phase == "Running" and latest is not None and latest.stopping == Reason.NOT_CHOSEN:
+    if status.phase == "Running" and stops:
         return "it was being stopped, because another candidate had been chosen"
     if not any(path in losers_of(graph, chooser, known) for chooser in graph.choosers):
         return ""

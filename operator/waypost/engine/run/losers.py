@@ -10,7 +10,7 @@ from waypost.api.status import FINAL_PHASES
 from waypost.engine.attempts import stop
 from waypost.engine.items import advance as items
 from waypost.engine.nodes.table import engine_kind
-from waypost.engine.state.decision import Launch
+from waypost.engine.state.decision import Launch, StartChild
 from waypost.engine.state.transition import Transition
 from waypost.protocol.reasons import Reason
 
@@ -80,6 +80,11 @@ def _stop(transition: Transition, path: str, why: str) -> None:
     if path in transition.maps:
         _stop_map(transition, path)
         return
+    stop_child = engine_kind(transition.node(path)).stop
+    if stop_child is not None:
+        _take_back_launches(transition, path)
+        stop_child(transition, path, Reason.NOT_CHOSEN)
+        return
     attempt = transition.statuses[path].open_attempt
     if attempt is None or attempt.stopping is not None:
         return
@@ -97,12 +102,12 @@ def _stop_map(transition: Transition, path: str) -> None:
 
 
 def _take_back_launches(transition: Transition, path: str) -> None:
-    """What this pass would launch of a node, its iterations or its items has no Job yet, and gets
-    none."""
+    """What this pass would launch of a node, its iterations or its items has no Job and no child
+    run yet, and gets none."""
     transition.after = [
         action
         for action in transition.after
-        if not (isinstance(action, Launch) and parse_path(action.path).entry == path)
+        if not (isinstance(action, Launch | StartChild) and parse_path(action.path).entry == path)
     ]
 
 

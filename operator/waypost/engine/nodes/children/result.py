@@ -73,8 +73,8 @@ def fail(transition: Transition, path: str, child: ChildStatus, reason: Reason, 
         return
     transition.update(path, child=changed_child(child, stopping=None))
     stopping = reason_of(child.stopping) if child.stopping is not None else reason
-    if stopping is Reason.CANCELLED:
-        transition.end(path, "Cancelled", Reason.CANCELLED, text)
+    if stopping in (Reason.CANCELLED, Reason.NOT_CHOSEN):
+        transition.end(path, "Cancelled", stopping, text)
     elif stopping is Reason.DEADLINE_EXCEEDED:
         deadlines.end(transition, path, detail=text)
     else:
