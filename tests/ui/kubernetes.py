@@ -159,6 +159,9 @@ class Kubernetes:
 def _matches(request: web.Request, body: Obj) -> bool:
     labels = body["metadata"].get("labels", {})
     wanted = [pair.split("=") for pair in request.query.get("labelSelector", "").split(",") if pair]
+    field, _, name = request.query.get("fieldSelector", "").partition("=")
+    if field == "metadata.name" and body["metadata"]["name"] != name:
+        return False
     return all(labels.get(key) == value for key, value in wanted)
 
 

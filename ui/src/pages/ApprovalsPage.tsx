@@ -63,7 +63,7 @@ function Card({ row }: { row: ApprovalRow & Broken }) {
       </div>
       <p className="dim">
         <Link to={["runs", row.namespace, row.run]} query={{ node: row.path }}>{tame(row.run)}</Link> · {tame(row.path)} · asked{" "}
-        <Time at={row.createdAt} /> · {row.approvers?.length ? `of ${tame(row.approvers.join(", "))}` : "of anyone with the right to answer"}
+        <Time at={row.createdAt} /> · {row.approvers?.length ? `can be answered by ${tame(row.approvers.join(", "))}` : "can be answered by anyone with the right"}
         {row.votes && ` · votes ${tame(row.votes)}`}
         {row.state === "Open" && row.expiresAt && ` · expires ${until(row.expiresAt)}`}
         {row.decidedBy && ` · by ${tame(row.decidedBy)}`}
