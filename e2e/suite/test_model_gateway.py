@@ -16,9 +16,13 @@ from e2e.suite.install import install
 from e2e.suite.kube import Kube
 from e2e.suite.operators import NAMESPACE, Operator
 from e2e.suite.space import Space, node_of
+from e2e.suite.test_agents import log
 from e2e.suite.test_providers import provider
 
-pytestmark = pytest.mark.alone  # the chart is installed with other values
+pytestmark = [
+    pytest.mark.alone,  # the chart is installed with other values
+    pytest.mark.timeout(400),  # limits for a minute take minutes
+]
 
 KEY: Final = "sk-canary-0c9e52b7f1d84a36"
 ADDRESS: Final = "10.96.255.81"  # as gateway.clusterIP: the test clusters have no DNS
@@ -58,6 +62,16 @@ def ask() -> dict:
         "other audience": call(payloads, "0/chat/completions", body),
         "other destination": call(token, "0/chat/completions", {{**body, "api_base": "http://x"}}),
     }}
+
+
+def spend() -> list:
+    """Calls that the agent does not know of, until the gateway refuses one."""
+    token = pathlib.Path("/waypost/token/models").read_text()
+    body = {{"model": "spend", "messages": [{{"role": "user", "content": "more"}}]}}
+    found = []
+    while len(found) < 30 and (not found or found[-1] == [200, ""]):
+        found.append(call(token, "0/chat/completions", body))
+    return found
 
 
 def read(path):
@@ -105,7 +119,20 @@ SCRIPTS: Final[dict[str, Any]] = {
         ]
     },
     "hello": {"turns": [{"say": "Hello.", "repeat": "forever"}]},
+    "spend": {
+        "turns": [
+            {
+                "call": [{"tool": "spend", "arguments": {}}],
+                "tokens": {"input": 100, "output": 20},
+                "repeat": "forever",
+            },
+        ]
+    },
 }
+
+
+SHARE: Final = 1000  # tokens
+CALL: Final = 120  # tokens of one call of the script `spend`
 
 
 @dataclass(frozen=True)
@@ -197,6 +224,20 @@ def test_an_agent_answers_and_its_pod_has_no_key(granted: Place) -> None:
     [job] = run.jobs("a")
     assert KEY not in json.dumps(job)
     assert "keys" not in json.dumps(job["spec"]["template"]["spec"]["volumes"])
+
+
+def test_calls_beside_the_agent_are_cut_at_the_budget(granted: Place) -> None:
+    """S497: a function in the pod makes calls with the token of the pod, as often as it can."""
+    space = granted.space
+    tools = [{"module": "desk", "functions": ["spend"]}]
+    flow = thinking("spending", "spend", kind={"tools": tools})
+    run = space.start(flow.having(budget={"tokens": SHARE}))
+    node = node_of(run.finished(), "a")
+    assert (node["phase"], node["reason"]) == ("Failed", "BudgetExceeded")
+    assert "through the model gateway" in node["message"]
+    used = log(space, "spend")
+    spent = used["inputTokens"] + used["outputTokens"]
+    assert SHARE <= spent < SHARE + CALL, "within one call"
 
 
 def test_tokens_of_other_pods(granted: Place) -> None:

@@ -67,6 +67,7 @@ class Place:
     cluster: Cluster
     clock: ManualClock
     provider: Provider
+    pod: Obj
     gateway: ModelGateway
     client: httpx2.AsyncClient
 
@@ -176,7 +177,7 @@ async def place(
         _serving(provider),
         httpx2.AsyncClient(transport=transport, base_url="http://models") as client,
     ):
-        made = Place(cluster, clock, provider, gateway, client)
+        made = Place(cluster, clock, provider, pod, gateway, client)
         made.secret()
         made.model_provider()
         try:

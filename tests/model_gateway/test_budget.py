@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 from aiohttp import web
+from waypost.api import meta
 from waypost.model_gateway.core.budget import Budgets
 from waypost.model_gateway.core.refusals import CallRefused
 from waypost.ports.cluster import Kind
 
-from tests.gateway.place import RUN
 from tests.model_gateway.place import ANSWER, Place, place
 
 ATTEMPT = ("uid", "draft", 1, 2)
@@ -41,11 +41,9 @@ def test_calls_at_the_same_time_do_not_pass_the_share_together() -> None:
 
 
 def share(p: Place, tokens: int) -> None:
-    p.update(
-        Kind.AGENT_WORKFLOW,
-        RUN,
-        status__nodes__0__attempts__1__allotment={"tokens": tokens},
-    )
+    """What the operator writes into the template of the pod."""
+    annotations = {**p.pod["metadata"]["annotations"], meta.ANNOTATION_SHARE: str(tokens)}
+    p.update(Kind.POD, p.pod["metadata"]["name"], metadata__annotations=annotations)
 
 
 async def test_a_pod_is_stopped_within_one_call() -> None:

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from itertools import count
 
 import pytest
-from waypost.model_gateway.core.rates import LONGEST_PAUSE, WINDOW, Limits, Rates, Ticket
+from waypost.model_gateway.core.rates import ARRIVAL, LONGEST_PAUSE, WINDOW, Limits, Rates, Ticket
 from waypost.model_gateway.pacing import MOST_WAIT
 
 MINUTE = 60.0
+LATEST = WINDOW + ARRIVAL  # when a call without an answer counts no longer
 
 
 def asked(rates: Rates, *runs: str, tokens: int = 10) -> list[Ticket]:
@@ -27,12 +28,12 @@ def names(granted: list[Ticket]) -> str:
     ("limits", "runs", "tokens", "now", "later"),
     [
         pytest.param(Limits(), "aaaa", 10, "aaaa", None, id="no-limit"),
-        pytest.param(Limits(requests=2), "aaa", 10, "aa", WINDOW, id="requests"),
-        pytest.param(Limits(tokens=25), "aaa", 10, "aa", WINDOW, id="tokens"),
-        pytest.param(Limits(tokens=5), "aa", 10, "a", WINDOW, id="larger-than-the-limit"),
+        pytest.param(Limits(requests=2), "aaa", 10, "aa", LATEST, id="requests"),
+        pytest.param(Limits(tokens=25), "aaa", 10, "aa", LATEST, id="tokens"),
+        pytest.param(Limits(tokens=5), "aa", 10, "a", LATEST, id="larger-than-the-limit"),
         pytest.param(Limits(concurrency=2), "aaa", 10, "aa", None, id="at-once"),
-        pytest.param(Limits(requests=4), "aaaabb", 10, "aabb", WINDOW, id="fair-between-runs"),
-        pytest.param(Limits(requests=3), "aaaabc", 10, "abc", WINDOW, id="each-run-once-first"),
+        pytest.param(Limits(requests=4), "aaaabb", 10, "aabb", LATEST, id="fair-between-runs"),
+        pytest.param(Limits(requests=3), "aaaabc", 10, "abc", LATEST, id="each-run-once-first"),
     ],
 )
 def test_what_may_be_sent_now(
@@ -55,7 +56,7 @@ def test_the_end_of_a_call_makes_room() -> None:
     asked(rates, "a", "b")
     [first] = rates.grants(0.0)
     assert rates.grants(1.0) == []
-    rates.release(first)
+    rates.release(first, 1.0)
     assert names(rates.grants(1.0)) == "b"
 
 
@@ -66,8 +67,26 @@ def test_what_a_call_used_counts_in_place_of_its_estimate() -> None:
     [first] = rates.grants(0.0)
     asked(rates, "b", tokens=90)
     assert rates.grants(1.0) == []
-    rates.release(first, tokens=5)
+    rates.release(first, 1.0, tokens=5)
     assert names(rates.grants(1.0)) == "b"
+
+
+@pytest.mark.parametrize(
+    ("answered", "free"),
+    [
+        pytest.param(0.2, 0.2 + WINDOW, id="an-answer-says-when-at-the-latest"),
+        pytest.param(30.0, LATEST, id="a-slow-answer"),
+        pytest.param(None, LATEST, id="none"),
+    ],
+)
+def test_when_a_call_counts_no_longer(answered: float | None, free: float) -> None:
+    """S495: the provider counts it when it arrives, which is before its answer."""
+    rates = Rates(Limits(requests=1))
+    asked(rates, "a", "b")
+    [first] = rates.grants(0.0)
+    if answered is not None:
+        rates.arrived(first, answered)
+    assert rates.next_at(1.0) == free
 
 
 def test_a_large_call_finds_room() -> None:
@@ -78,7 +97,7 @@ def test_a_large_call_finds_room() -> None:
     asked(rates, "L", tokens=100)
     asked(rates, *"fghij", tokens=1)
     assert rates.grants(30.0) == []
-    assert names(rates.grants(WINDOW)).startswith("L")
+    assert names(rates.grants(LATEST)).startswith("L")
 
 
 def test_a_run_that_begins_late_is_not_behind_the_backlog_of_another() -> None:
@@ -87,7 +106,7 @@ def test_a_run_that_begins_late_is_not_behind_the_backlog_of_another() -> None:
     asked(rates, *"aaaaaaaaaa")
     assert names(rates.grants(0.0)) == "a"
     asked(rates, "b")
-    assert "b" in names(rates.grants(WINDOW) + rates.grants(2 * WINDOW))
+    assert "b" in names(rates.grants(LATEST) + rates.grants(2 * LATEST))
 
 
 def test_a_pause_holds_for_all_and_has_a_limit() -> None:
@@ -122,7 +141,7 @@ def test_what_is_withdrawn_is_not_sent() -> None:
     rates.grants(0.0)
     [gone, _] = asked(rates, "b", "c")
     rates.withdraw(gone)
-    assert names(rates.grants(WINDOW)) == "c"
+    assert names(rates.grants(LATEST)) == "c"
 
 
 @pytest.mark.parametrize(
@@ -196,7 +215,7 @@ class Crowd:
             self._later(now + 2.0, "end", ticket.run)
 
     def _end(self, run: str, now: float) -> None:
-        self.rates.release(self._open.pop(run))
+        self.rates.release(self._open.pop(run), now)
         self.left[run] -= 1
         if self.left[run]:
             self._later(now + 0.5, "ask", run)
@@ -205,7 +224,7 @@ class Crowd:
         heapq.heappush(self._events, (at, next(self._numbers), what, run))
 
 
-@pytest.mark.parametrize("way", [0.0, 0.7], ids=["at-once", "on-their-way"])
+@pytest.mark.parametrize("way", [0.0, 0.7, 2.0], ids=["at-once", "on-their-way", "slowly"])
 def test_fifty_agents_share_sixty_requests_a_minute_in_virtual_time(way: float) -> None:
     """S495: the provider sees no call too many, wherever its minute begins, and no call waits as
     long as it may. `way`: seconds that every second call takes to arrive."""

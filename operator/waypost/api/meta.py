@@ -43,6 +43,7 @@ ANNOTATION_PATH: Final = f"{GROUP}/path"
 ANNOTATION_REQUEST: Final = f"{GROUP}/request"  # the request document, if it is small
 ANNOTATION_INPUT_PREFIX: Final = f"input.{GROUP}/"  # one per input key, container nodes
 ANNOTATION_ARTIFACTS: Final = f"{GROUP}/artifacts"  # on pods: which artifacts it may read and store
+ANNOTATION_SHARE: Final = f"{GROUP}/share"  # on pods: tokens of the budget that the attempt may use
 ANNOTATION_REQUEST_DIGEST: Final = f"{GROUP}/request-digest"
 
 LABEL_SLOTS: Final = f"{GROUP}/slots"  # on a Lease: digest of the key whose slot it is

@@ -12,7 +12,6 @@ from pydantic import ValidationError
 
 from waypost.api import meta
 from waypost.api.checkpoints import Checkpoint, checkpoint_of
-from waypost.api.state.usage import Allotment
 from waypost.api.status import AgentWorkflowStatus
 from waypost.gateway.refusals import RefusalReason, Refused
 from waypost.gateway.token_reviews import TokenPod, TokenReviews
@@ -34,7 +33,7 @@ class Caller:
     run: Obj
     journal: JournalKey
     artifacts: str = ""  # the annotation of its pod, see artifacts.pins
-    share: Allotment | None = None  # of the run's budget, that is reserved for the attempt
+    share: int | None = None  # tokens of the run's budget that are reserved for the attempt
 
     @property
     def owner(self) -> dict[str, Any]:
@@ -84,10 +83,18 @@ class Authenticator:
     async def _caller(self, pod: TokenPod) -> Caller:
         fact, body = await self._live_pod(pod)
         run = await self._live_run(pod, fact, body)
-        ref, journal, share = _current(run, fact, body)
+        ref, journal = _current(run, fact, body)
         notes = objects.section(body, "metadata", "annotations")
         artifacts = objects.text(notes, meta.ANNOTATION_ARTIFACTS)
-        return Caller(pod=pod, ref=ref, run=run, journal=journal, artifacts=artifacts, share=share)
+        share = objects.text(notes, meta.ANNOTATION_SHARE)
+        return Caller(
+            pod=pod,
+            ref=ref,
+            run=run,
+            journal=journal,
+            artifacts=artifacts,
+            share=int(share) if share.isascii() and share.isdecimal() else None,
+        )
 
     async def _live_pod(self, pod: TokenPod) -> tuple[PodFact, Obj]:
         try:
@@ -124,10 +131,9 @@ class Authenticator:
         return run
 
 
-def _current(run: Obj, fact: PodFact, pod: Obj) -> tuple[AttemptRef, JournalKey, Allotment | None]:
-    """The attempt that this pod runs, the journal that it continues, and its share of the budget.
-
-    Raises Refused unless the run's status says that the attempt is current."""
+def _current(run: Obj, fact: PodFact, pod: Obj) -> tuple[AttemptRef, JournalKey]:
+    """The attempt that this pod runs, and the journal that it continues. Raises Refused unless the
+    run's status says that the attempt is current."""
     name = objects.text(objects.section(run, "metadata"), "name")
     try:
         status = AgentWorkflowStatus.model_validate(objects.section(run, "status"))
@@ -158,13 +164,7 @@ def _current(run: Obj, fact: PodFact, pod: Obj) -> tuple[AttemptRef, JournalKey,
             RefusalReason.NOT_A_NODE, f"the pod of {which} is not controlled by Job {job}"
         )
     ref = AttemptRef(name, fact.run_uid, fact.path, round_, fact.attempt)
-    return ref, _journal_of(checkpoint, fact.path), _share_of(checkpoint, fact.attempt)
-
-
-def _share_of(checkpoint: Checkpoint, number: int) -> Allotment | None:
-    """The share of an attempt. That of an item is not in the status."""
-    attempt = checkpoint.status.latest_attempt if checkpoint.identity is None else None
-    return attempt.allotment if attempt is not None and attempt.number == number else None
+    return ref, _journal_of(checkpoint, fact.path)
 
 
 def _journal_of(checkpoint: Checkpoint, path: str) -> JournalKey:

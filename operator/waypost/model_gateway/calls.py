@@ -85,7 +85,7 @@ class Route:
     @property
     def share(self) -> int | None:
         """The tokens that the attempt may use; None is without a limit."""
-        return self.caller.share.tokens if self.caller.share is not None else None
+        return self.caller.share
 
     @property
     def limits(self) -> Limits:
@@ -217,6 +217,7 @@ class Calls:
                 permit = self._pacing.permit(route.key, route.limits, ticket, most=left)
                 await held.enter_async_context(permit)
                 answer = await self._sent(request, spent)
+                self._pacing.arrived(route.key, ticket)
                 seconds = answer.retry_after if answer.status == 429 else None
                 if seconds is not None:
                     self._pacing.pause(route.key, seconds)

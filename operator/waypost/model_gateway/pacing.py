@@ -69,10 +69,16 @@ class Pacing:
         try:
             yield
         finally:
-            rates.release(ticket)
+            rates.release(ticket, self._monotonic())
             self._serve(provider)
             if rates.is_unused(self._monotonic()):
                 self._rates.pop(provider, None)
+
+    def arrived(self, provider: tuple[str, str], ticket: Ticket) -> None:
+        """The provider has begun to answer a call."""
+        if rates := self._rates.get(provider):
+            rates.arrived(ticket, self._monotonic())
+            self._serve(provider)
 
     def pause(self, provider: tuple[str, str], seconds: float) -> None:
         """The provider asked to wait: all calls of it do."""
@@ -82,7 +88,7 @@ class Pacing:
     def _give_up(self, rates: Rates, ticket: Ticket) -> None:
         """A call is not sent. It may have had its permit in the same moment."""
         rates.withdraw(ticket)
-        rates.release(ticket)
+        rates.release(ticket, self._monotonic())
 
     def _too_long(self, rates: Rates, most: float) -> CallRefused:
         left = (rates.next_at(self._monotonic()) or 0) - self._monotonic()
@@ -101,7 +107,7 @@ class Pacing:
             if waiter is not None and not waiter.done():
                 waiter.set_result(None)
             else:
-                rates.release(ticket)
+                rates.release(ticket, self._monotonic())
         if timer := self._timers.pop(provider, None):
             timer.cancel()
         at = rates.next_at(now)

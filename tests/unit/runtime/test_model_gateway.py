@@ -112,6 +112,46 @@ async def test_limits_that_nothing_would_enforce_are_refused() -> None:
         assert "only the model gateway enforces" in world.node("b", "second")["message"]
 
 
+BUDGET = {"tokens": 1000}
+
+
+@pytest.mark.parametrize(
+    ("pods", "node", "shares"),
+    [
+        pytest.param(PODS, agent("a", isolation={"egress": "Gateway"}), ["1000"], id="node"),
+        pytest.param(
+            PODS,
+            agent(
+                "a",
+                isolation={"egress": "Gateway"},
+                inputs={"v": "${item}"},
+                forEach={"items": "${inputs.list}", "maxParallel": 1},
+            ),
+            ["1000", "1000"],
+            id="items",
+        ),
+        pytest.param(PODS, agent("a"), [None], id="no-gateway"),
+    ],
+)
+@virtual
+async def test_the_share_of_an_attempt_is_on_its_pod(
+    pods: PodSettings, node: Obj, shares: list[str | None]
+) -> None:
+    """S497: of items too, whose shares are not in the status."""
+    script = {"a": [gives("x")], "a/0": [gives("x")], "a/1": [gives("x")]}
+    async with World(script=script) as world:
+        world.start(pods=pods)
+        await make(world, Kind.MODEL_PROVIDER, "main", MAIN)
+        await world.submit(spec(node, budget=BUDGET, inputs={"list": [1, 2]}))
+        assert (await world.finished())["phase"] == "Succeeded"
+        jobs = [one for one in world.all(Kind.JOB) if meta.LABEL_RUN in one["metadata"]["labels"]]
+        found = [
+            one["spec"]["template"]["metadata"]["annotations"].get(meta.ANNOTATION_SHARE)
+            for one in jobs
+        ]
+        assert found == shares
+
+
 @virtual
 async def test_the_policy_and_the_probe_know_it() -> None:
     """S381, S387, S490"""

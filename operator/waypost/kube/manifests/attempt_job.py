@@ -101,6 +101,7 @@ def attempt_manifests(
     )
     if rendered.artifacts is not None:
         in_annotations[meta.ANNOTATION_ARTIFACTS] = rendered.artifacts.pins
+    in_annotations |= _share(rendered, settings)
     pod_metadata = {
         "labels": {**((isolation and isolation.pod_labels) or {}), **metadata["labels"]},
         "annotations": {**metadata["annotations"], **in_annotations},
@@ -120,6 +121,14 @@ def attempt_manifests(
         },
     }
     return job, config_map
+
+
+def _share(rendered: Rendered, settings: PodSettings) -> dict[str, str]:
+    """The tokens that an agent may use, for the model gateway."""
+    tokens = ((rendered.agent or {}).get("allotment") or {}).get("tokens")
+    if settings.models_url is None or tokens is None:
+        return {}
+    return {meta.ANNOTATION_SHARE: str(tokens)}
 
 
 def _digest(request: Request) -> str:

@@ -1,7 +1,9 @@
 """When calls of one provider may be sent: limits for all runs together, fair between them.
 
 Pure: time comes in as `now`, in seconds that only increase. Grants are counted in an exact window,
-so no minute has more than the limit, wherever it begins.
+so no minute has more than the limit, wherever it begins. The provider counts a call when it
+arrives, which is between its grant and its answer; a call without an answer is assumed to arrive at
+most ARRIVAL seconds after its grant.
 
 Fairness is by runs (start-time fair queueing): each call has a tag, the tags of a run grow by the
 size of its calls, and the call with the lowest tag is next. A run that begins to ask starts at the
@@ -12,11 +14,12 @@ before gives it no advantage.
 import math
 from collections import deque
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import count, islice
 from typing import Final
 
-# A minute, and a second for the time that calls are on their way.
-WINDOW: Final = 61.0
+# A minute, and half a second for clocks that differ.
+WINDOW: Final = 60.5
+ARRIVAL: Final = 5.0
 LONGEST_PAUSE: Final = 600.0
 _MOST_TAGS: Final = 1024
 
@@ -49,7 +52,7 @@ class Ticket:
     tokens: int
     tag: float = 0.0
     number: int = 0
-    granted_at: float | None = None
+    arrived_at: float | None = None  # the latest moment at which the provider has counted it
 
 
 @dataclass
@@ -65,7 +68,7 @@ class Rates:
     limits: Limits
     began_at: float = -math.inf
     _waiting: list[Ticket] = field(default_factory=list)
-    _sent: deque[Ticket] = field(default_factory=deque)  # of the last WINDOW seconds
+    _sent: deque[Ticket] = field(default_factory=deque)  # that count, in the order of grants
     _open: set[Ticket] = field(default_factory=set)
     _tags: dict[str, float] = field(default_factory=dict)  # by run: the tag of its next call
     _served: float = 0.0  # the tag of the latest grant
@@ -113,15 +116,21 @@ class Rates:
             if self._free_at(ticket, now) > now:
                 break
             self._waiting.remove(ticket)
-            ticket.granted_at = now
+            ticket.arrived_at = now + ARRIVAL
             self._served = ticket.tag
             self._sent.append(ticket)
             self._open.add(ticket)
             granted.append(ticket)
         return granted
 
-    def release(self, ticket: Ticket, *, tokens: int | None = None) -> None:
+    def arrived(self, ticket: Ticket, now: float) -> None:
+        """The provider has begun to answer."""
+        if ticket.arrived_at is not None:
+            ticket.arrived_at = min(ticket.arrived_at, now)
+
+    def release(self, ticket: Ticket, now: float, *, tokens: int | None = None) -> None:
         """A call has ended; `tokens` are those that it used, None if they are not known."""
+        self.arrived(ticket, now)
         self._open.discard(ticket)
         if tokens is not None:
             ticket.tokens = tokens
@@ -151,7 +160,8 @@ class Rates:
             at = max(at, self.began_at + WINDOW)
             over = len(self._sent) + 1 - self.limits.requests
             if over > 0:
-                at = max(at, self._leaves(self._sent[over - 1]))
+                # Those that were sent first leave first, or the others wait for them.
+                at = max(at, *(self._leaves(one) for one in islice(self._sent, over)))
         if self.limits.tokens is not None:
             at = max(at, self.began_at + WINDOW, self._room_for(ticket.tokens, self.limits.tokens))
         return at
@@ -164,12 +174,12 @@ class Rates:
             if used + tokens <= limit or not used:
                 break
             used -= one.tokens
-            at = self._leaves(one)
+            at = max(at, self._leaves(one))
         return at
 
     def _leaves(self, ticket: Ticket) -> float:
-        assert ticket.granted_at is not None
-        return ticket.granted_at + WINDOW
+        assert ticket.arrived_at is not None
+        return ticket.arrived_at + WINDOW
 
     def _forget(self, now: float) -> None:
         while self._sent and self._leaves(self._sent[0]) <= now:
