@@ -20,6 +20,7 @@ from e2e.suite.install import install
 from e2e.suite.kube import ApiError, Kube, connected
 from e2e.suite.ledger import Ledger, start_ledger
 from e2e.suite.operators import Machine, Operator, machine_of
+from e2e.suite.people import people as people  # a fixture
 from e2e.suite.space import Space, allow_approvers
 from e2e.suite.waiting import until
 from tests import sharing
