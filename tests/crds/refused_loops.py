@@ -36,7 +36,7 @@ LOOPS = [
     row(
         "mapped-wait",
         workflow({"name": "a", "wait": {"duration": "1m"}, "forEach": {"items": "${[1]}"}}),
-        "node a has forEach, which only python, container, agent, http, workflow nodes can have",
+        "node a has forEach, which only python, container, agent, http, approval, workflow nodes",
     ),
     row(
         "pause-of-zero",

@@ -52,6 +52,18 @@ def _one_kind(kinds: tuple[str, ...]) -> tuple[Rule, ...]:
     )
 
 
+def _mapped(kinds: tuple[str, ...]) -> Rule:
+    return Rule(
+        f"!has(self.forEach) || {any_of(kinds)}",
+        [
+            "node ",
+            _NAME,
+            f" has forEach, which only {', '.join(kinds)} nodes can have; write a node for each",
+        ],
+        field_path=".forEach",
+    )
+
+
 _CHILD = (
     Rule(
         f"!has(self.workflow) || !{any_of(OF_ATTEMPTS)}",
@@ -96,15 +108,6 @@ _ANY_NODE = (
         field_path=".retry",
     ),
     Rule(
-        f"!has(self.forEach) || {any_of(MAPPED)}",
-        [
-            "node ",
-            _NAME,
-            f" has forEach, which only {', '.join(MAPPED)} nodes can have; write a node for each",
-        ],
-        field_path=".forEach",
-    ),
-    Rule(
         f"!has(self.repeat) || {any_of(REPEATED)}",
         [
             "node ",
@@ -136,6 +139,7 @@ NODE = (
     ),
     *_CHILD,
     *_ANY_NODE,
+    _mapped(MAPPED),
     OF_COMPENSATED,
 )
 FINALLY_NODE = (
@@ -152,6 +156,8 @@ FINALLY_NODE = (
         field_path=".onFailure",
     ),
     *_ANY_NODE,
+    # The API server refuses a rule that reads a field which these nodes do not have.
+    _mapped(tuple(kind for kind in MAPPED if kind not in NOT_IN_FINALLY)),
 )
 
 PYTHON = (
