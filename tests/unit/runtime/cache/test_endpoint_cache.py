@@ -2,9 +2,11 @@
 surely is not there."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+import waypost
 from waypost.api.items.status import ItemsStatus
 from waypost.api.status import AgentWorkflowStatus, NodeStatus
 from waypost.ports.cluster import Kind, Listing, Obj
@@ -118,9 +120,15 @@ async def test_a_key_reaches_the_pod_as_a_file_and_by_no_other_way() -> None:
             assert source == {"secret": {"name": "openai", "items": [item]}}
 
 
-@virtual
-async def test_no_kind_that_the_operator_knows_holds_a_secret() -> None:
-    assert not [kind for kind in Kind if "secret" in kind.plural]
+def test_nothing_but_the_model_gateway_reads_secrets() -> None:
+    assert [kind for kind in Kind if "secret" in kind.plural] == [Kind.SECRET]
+    package = Path(waypost.__file__).parent
+    readers = [
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        if "Kind.SECRET" in path.read_text()
+    ]
+    assert readers == ["model_gateway/keys.py"]
 
 
 # --- the cache itself ----------------------------------------------------------------------------
