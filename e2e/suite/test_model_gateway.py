@@ -133,6 +133,44 @@ SCRIPTS: Final[dict[str, Any]] = {
 
 SHARE: Final = 1000  # tokens
 CALL: Final = 120  # tokens of one call of the script `spend`
+LIMIT: Final = 8  # calls a minute of the strict provider
+
+# Answers 429 to a call too many in a minute, wherever the minute begins.
+STRICT: Final = """
+import http.server, json, sys, threading, time
+
+limit, times, lock, seen = int(sys.argv[1]), [], threading.Lock(), {"answered": 0, "refused": 0}
+
+class Strict(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.answer(200, seen if self.path == "/_log" else {"object": "list", "data": []})
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        with lock:
+            now = time.monotonic()
+            times[:] = [one for one in times if one > now - 60] + [now]
+            full = len(times) > limit
+            seen["refused" if full else "answered"] += 1
+        message = {"role": "assistant", "content": "Hello."}
+        choice = {"index": 0, "message": message, "finish_reason": "stop"}
+        usage = {"prompt_tokens": 5, "completion_tokens": 5, "total_tokens": 10}
+        answer = {"id": "1", "object": "chat.completion", "created": 1, "model": "any"}
+        self.answer(429 if full else 200, {**answer, "choices": [choice], "usage": usage})
+
+    def answer(self, status, document):
+        body = json.dumps(document).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *arguments):
+        pass
+
+http.server.ThreadingHTTPServer(("", 8000), Strict).serve_forever()
+"""
 
 
 @dataclass(frozen=True)
@@ -238,6 +276,30 @@ def test_calls_beside_the_agent_are_cut_at_the_budget(granted: Place) -> None:
     used = log(space, "spend")
     spent = used["inputTokens"] + used["outputTokens"]
     assert SHARE <= spent < SHARE + CALL, "within one call"
+
+
+def test_agents_share_the_limit_of_a_provider(granted: Place, runner: str) -> None:
+    """S495: twelve agents in three runs, and a provider that takes eight calls a minute. It sees no
+    call too many, and each run succeeds."""
+    space = granted.space
+    address = outside.start(space, "strict", runner, ["python3", "-c", STRICT, str(LIMIT)])
+    url = f"http://{address}:{outside.PORT}/v1"
+    provider(space, "strict", baseURL=url, rateLimits={"requestsPerMinute": LIMIT})
+    runs = [space.start(many(f"crowd-{name}", 4)) for name in "abc"]
+    for run in runs:
+        run.succeeded(within=280)
+    path = f"/api/v1/namespaces/{space.name}/pods/strict:{outside.PORT}/proxy/_log"
+    assert space.kube.request("GET", path) == {"answered": 12, "refused": 0}
+
+
+def many(name: str, agents: int) -> Workflow:
+    """A run with agents beside each other, each of which makes one call."""
+    flow = workflow(name).having(defaults={"timeout": "250s", "queueTimeout": "250s"})
+    model = {"provider": "strict", "name": "any"}
+    for number in range(agents):
+        kind = {"model": model, "prompt": "Say hello."}
+        flow.node(f"a{number}", agent=kind, isolation={"egress": "Gateway"})
+    return flow
 
 
 def test_tokens_of_other_pods(granted: Place) -> None:
