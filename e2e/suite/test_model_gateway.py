@@ -21,7 +21,7 @@ from e2e.suite.test_providers import provider
 
 pytestmark = [
     pytest.mark.alone,  # the chart is installed with other values
-    pytest.mark.timeout(400),  # limits for a minute take minutes
+    pytest.mark.timeout(400),
 ]
 
 KEY: Final = "sk-canary-0c9e52b7f1d84a36"
@@ -278,6 +278,7 @@ def test_calls_beside_the_agent_are_cut_at_the_budget(granted: Place) -> None:
     assert SHARE <= spent < SHARE + CALL, "within one call"
 
 
+@pytest.mark.nightly  # a limit for a minute takes two minutes
 def test_agents_share_the_limit_of_a_provider(granted: Place, runner: str) -> None:
     """S495: twelve agents in three runs, and a provider that takes eight calls a minute. It sees no
     call too many, and each run succeeds."""

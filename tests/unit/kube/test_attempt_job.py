@@ -231,10 +231,10 @@ def test_requests_that_fit_nowhere() -> None:
             id="request-above-the-default-limit",
         ),
         pytest.param(
-            {"requests": {"gpu": 1}, "limits": {"gpu": 1}},
+            {"requests": {"nvidia.com/gpu": 1}, "limits": {"nvidia.com/gpu": 1}},
             (
-                {"cpu": "50m", "memory": "64Mi", "gpu": 1},
-                {"cpu": "1", "memory": "512Mi", "gpu": 1},
+                {"cpu": "50m", "memory": "64Mi", "nvidia.com/gpu": 1},
+                {"cpu": "1", "memory": "512Mi", "nvidia.com/gpu": 1},
             ),
             id="extra",
         ),
