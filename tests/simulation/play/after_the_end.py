@@ -28,7 +28,7 @@ async def stays_quiet(stage: "Stage") -> None:
         for w in stage.world.cluster.log[before:]
         if w.request.user != "ann"
         and not _is_of_a_probe(w)
-        and not (w.request.verb == "delete" and w.request.name in dropped)  # the sweep
+        and not _is_swept(w, dropped)
         and (w.request.verb, w.request.kind) != ("delete", Kind.NETWORK_POLICY)  # an unused one
     ]
     done = [w for w in written if w.result != "NotFound"]  # by one whose watch is stale
@@ -43,6 +43,17 @@ async def stays_quiet(stage: "Stage") -> None:
         stage.watcher.blame("VK1", f"slots are left: {sorted(slots)}")
     if held:
         stage.watcher.blame("I12", f"pods are still held: {held}")
+
+
+def _is_swept(written: Written, dropped: set[str]) -> bool:
+    """Whether this is the sweep of a node that a round has dropped: its Jobs, and pods with their
+    labels and names, which a person may have copied."""
+    request = written.request
+    if request.verb != "delete":
+        return False
+    return request.name in dropped or (
+        request.kind == Kind.POD and request.name.startswith(tuple(f"{job}-" for job in dropped))
+    )
 
 
 def _is_of_a_probe(write: Written) -> bool:
