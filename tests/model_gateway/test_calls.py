@@ -142,13 +142,13 @@ async def test_an_error_of_the_provider_comes_back_without_the_key() -> None:
     async def refuse(request: web.Request) -> web.StreamResponse:
         text = f"Incorrect API key provided: {request.headers['authorization']}"
         return web.json_response(
-            {"error": {"message": text}}, status=429, headers={"retry-after": "7"}
+            {"error": {"message": text}}, status=503, headers={"retry-after": "7"}
         )
 
     async with place() as p:
         p.provider.handler = refuse
         answer = await p.call()
-        assert (answer.status_code, answer.headers["retry-after"]) == (429, "7")
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "7")
         assert "waypost-refused" not in answer.headers
         assert "Incorrect API key" in answer.text
         assert KEY not in answer.text

@@ -114,15 +114,15 @@ async def test_a_job_that_is_refused_for_good_fails_its_node_in_the_servers_word
 @virtual
 async def test_one_refused_job_does_not_hold_up_its_siblings() -> None:
     async with World() as world:
-        world.start()
-        over = {"requests": {"cpu": "2"}, "limits": {"cpu": "1"}}  # refused by the server itself
-        await world.submit(
-            spec(
-                container("a", resources=over, onFailure="Continue"),
-                python("b"),
-                python("c"),
-            )
-        )
+        operator = world.start()
+
+        async def intercept(call: Call, send: Callable[[], Awaitable[Any]]) -> Any:
+            if (call.verb, call.kind) == ("create", Kind.JOB) and "-a-" in call.name:
+                raise Rejected('Job.batch "x" is invalid', code=422)
+            return await send()
+
+        operator.line.intercept = intercept
+        await world.submit(spec(container("a", onFailure="Continue"), python("b"), python("c")))
         status = await world.finished(within=60)
         ends = {n["path"]: (n["phase"], n.get("reason")) for n in status["nodes"]}
         assert ends == {
