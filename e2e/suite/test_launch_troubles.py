@@ -16,7 +16,10 @@ QUEUE = 15.0  # queueTimeout of the nodes; long enough to see the text before th
 
 NOBODY = {"serviceAccountName": "nobody-made-this"}
 HUGE = {"resources": {"requests": {"cpu": "900"}, "limits": {"cpu": "900"}}}
-UPSIDE_DOWN = {"resources": {"requests": {"memory": "2Gi"}, "limits": {"memory": "1Gi"}}}
+# Devices cannot be promised twice; only the API server knows that.
+OVERCOMMITTED = {
+    "resources": {"requests": {"example.org/card": 1}, "limits": {"example.org/card": 2}}
+}
 MISSING = "registry.invalid/no/such:image"
 
 
@@ -52,9 +55,9 @@ TROUBLES = {
     "cpu": Trouble(lambda: node("cpu", kind=HUGE), "Unschedulable", "Insufficient cpu", launches=3),
     "image": Trouble(missing_image, "ImagePull", "registry.invalid", launches=3),
     "job-refused": Trouble(
-        lambda: node("job-refused", kind=UPSIDE_DOWN),
+        lambda: node("job-refused", kind=OVERCOMMITTED),
         "LaunchRejected",
-        "must be less than or equal to memory limit",
+        "must be equal to example.org/card limit",
         permanent=True,
     ),
     "secret": Trouble(

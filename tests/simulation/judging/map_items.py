@@ -206,6 +206,8 @@ def identities(scenario: Scenario, node: Node, seen: Evidence) -> Iterator[Viola
     }
     if any(each.named & above for each in seen.rounds) or (node.last and seen.rounds):
         return  # a person asked for a repetition, or finally runs again
+    if any(above.intersection(each.skip) for each in scenario.rounds[:-1]):
+        return  # what a round has skipped runs as a whole in the next one
     lists = [list(node.values or ())]
     lists += [
         list(values) for each in scenario.rounds for name, values in each.lists if name == node.name
