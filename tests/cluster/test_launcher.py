@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from e2e.cluster import procs
 from e2e.cluster.embedded.components import Component
 from e2e.cluster.embedded.launcher import KUBELET_TRIES, Launcher
 from e2e.cluster.embedded.namespaces import Namespaces
@@ -44,3 +45,16 @@ def test_program_that_always_ends(
     with pytest.raises(ClusterError, match=f"start {name}"):
         launcher.start([component], with_runtime=lambda: None)
     assert launched == [name] * launches
+
+
+def test_a_kubelet_that_is_gone_before_it_is_seen_is_started_again(
+    settings: Settings, quiet: Progress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Namespaces, "enter", lambda _, *argv: list(argv))
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    spawned: list[str] = []
+    monkeypatch.setattr(procs, "spawn", lambda argv, **_: spawned.append(argv[0]))
+    launcher = Launcher(settings, Namespaces(settings), quiet.say)
+    with pytest.raises(ClusterError, match="start kubelet"):
+        launcher.start([Component("kubelet", ("kubelet",))], with_runtime=lambda: None)
+    assert len(spawned) == KUBELET_TRIES

@@ -46,9 +46,9 @@ class Launcher:
         answers before its CRI service has looked through its containers, which the kubelet takes
         for an error."""
         for left in reversed(range(tries)):
-            if not self.runs(component):
-                self._launch(component)
             try:
+                if not self.runs(component):
+                    self._launch(component)
                 self._wait_ready(component)
                 return
             except _EndedError:
