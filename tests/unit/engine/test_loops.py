@@ -215,6 +215,27 @@ def test_s148_a_cancelled_pause_continues_with_the_iteration_that_was_due() -> N
     assert [key for key in paths(play) if key[0].startswith("a/")] == [("a/0", 1), ("a/1", 2)]
 
 
+def test_s148_a_loop_that_a_round_cancels_before_it_starts_continues_in_the_next() -> None:
+    """The failure of a once node is kept, so the second round ends as it begins."""
+    limited = python(
+        "b",
+        repeat={**LOOP, "max": 1},
+        outputSchema=SCHEMA,
+        effect="once",
+        inputs={"p": "${nodes.a.phase}"},
+    )
+    play = Play(
+        spec(looped(onFailure="Continue"), limited),
+        endings={"a": [no(), raises(), yes()], "b": [no()]},
+    ).finish()
+    assert play.reasons == {"a": "NodeError", "b": "LoopLimit"}
+    play.rerun().finish()
+    assert play.phases == {"a": "Cancelled", "b": "Failed"}
+    play.rerun(skip=["b"]).finish()
+    assert play.phases == {"a": "Succeeded", "b": "Skipped"}
+    assert [key for key in paths(play) if key[0][0] == "a"] == [("a/0", 1), ("a/1", 2), ("a/1", 3)]
+
+
 def test_s149_effect_once_holds_for_one_iteration() -> None:
     node = looped(effect="once")
     play = Play(spec(node), endings={"a": [no(), yes()]}).finish()

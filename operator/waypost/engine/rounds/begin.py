@@ -150,7 +150,8 @@ def _begun(
         child=child,
         wake_at=None,
         items=items,
-        fingerprint=status.fingerprint if items is not None else None,
+        # A loop that is cancelled before it starts continues in the round after it.
+        fingerprint=status.fingerprint if items is not None or choice.continues else None,
     )
 
 
