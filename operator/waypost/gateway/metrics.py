@@ -19,12 +19,47 @@ _BYTES: Final = tuple(float(4**n * 1024) for n in range(1, 9))  # 4 KiB to 64 Mi
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 
-class GatewayMetrics:
+class ServiceMetrics:
+    """What every gateway measures: its process, and its requests to the API server. Each adds its
+    own metrics to the registry.
+
+    Args:
+        api_seconds: Buckets of the latency of the API server, in seconds.
+    """
+
+    def __init__(self, api_seconds: tuple[float, ...]) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        self.registry = CollectorRegistry()
+        self._api_requests = Counter(
+            "waypost_api_requests_total",
+            "Requests to the API server.",
+            ("verb", "resource", "code"),
+            registry=self.registry,
+        )
+        self._api_seconds = Histogram(
+            "waypost_api_request_seconds",
+            "Latency of requests to the API server.",
+            ("verb", "resource"),
+            registry=self.registry,
+            buckets=api_seconds,
+        )
+        ProcessCollector(registry=self.registry)
+
+    def api_request(self, *, verb: str, resource: str, code: str, seconds: float) -> None:
+        """`ports.telemetry.Requests`."""
+        self._api_requests.labels(verb=verb, resource=resource, code=code).inc()
+        self._api_seconds.labels(verb=verb, resource=resource).observe(seconds)
+
+    def exposition(self) -> tuple[bytes, str]:
+        """The metrics as text, and its content type."""
+        return generate_latest(self.registry), CONTENT_TYPE_LATEST
+
+
+class GatewayMetrics(ServiceMetrics):
     """Counters and gauges of a gateway."""
 
     def __init__(self) -> None:
-        disable_created_metrics()  # type: ignore[no-untyped-call]
-        self.registry = CollectorRegistry()
+        super().__init__(_SECONDS)
         self._requests = Counter(
             "waypost_gateway_requests_total",
             "Requests for payloads by result, refused requests included.",
@@ -55,20 +90,6 @@ class GatewayMetrics:
             "Objects removed because their run was deleted or their upload broke off.",
             registry=self.registry,
         )
-        self._api_requests = Counter(
-            "waypost_api_requests_total",
-            "Requests to the API server.",
-            ("verb", "resource", "code"),
-            registry=self.registry,
-        )
-        self._api_seconds = Histogram(
-            "waypost_api_request_seconds",
-            "Latency of requests to the API server.",
-            ("verb", "resource"),
-            registry=self.registry,
-            buckets=_SECONDS,
-        )
-        ProcessCollector(registry=self.registry)
 
     def served(self, *, method: str, type_: str, result: str, seconds: float) -> None:
         """A request was answered. result: Stored, Same, Read or a RefusalReason."""
@@ -86,12 +107,3 @@ class GatewayMetrics:
     def follow_in_flight(self, count: Callable[[], int]) -> None:
         """Read the bytes in flight from `count` at each scrape."""
         self._in_flight.set_function(lambda: float(count()))
-
-    def api_request(self, *, verb: str, resource: str, code: str, seconds: float) -> None:
-        """`ports.telemetry.Requests`."""
-        self._api_requests.labels(verb=verb, resource=resource, code=code).inc()
-        self._api_seconds.labels(verb=verb, resource=resource).observe(seconds)
-
-    def exposition(self) -> tuple[bytes, str]:
-        """The metrics as text, and its content type."""
-        return generate_latest(self.registry), CONTENT_TYPE_LATEST

@@ -4,27 +4,19 @@ closed lists: no names of objects, models or hosts."""
 from collections.abc import Callable
 from typing import Final
 
-from prometheus_client import (
-    CONTENT_TYPE_LATEST,
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    ProcessCollector,
-    disable_created_metrics,
-    generate_latest,
-)
+from prometheus_client import Counter, Gauge, Histogram
+
+from waypost.gateway.metrics import ServiceMetrics
 
 _SECONDS: Final = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 _API_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 
-class ModelMetrics:
+class ModelMetrics(ServiceMetrics):
     """Counters and gauges of a model gateway."""
 
     def __init__(self) -> None:
-        disable_created_metrics()  # type: ignore[no-untyped-call]
-        self.registry = CollectorRegistry()
+        super().__init__(_API_SECONDS)
         self._calls = Counter(
             "waypost_model_gateway_calls_total",
             "Model calls by type of provider and result: Answered, ProviderError, Disconnected, "
@@ -49,20 +41,6 @@ class ModelMetrics:
             "Calls that wait for the limits of their provider.",
             registry=self.registry,
         )
-        self._api_requests = Counter(
-            "waypost_api_requests_total",
-            "Requests to the API server.",
-            ("verb", "resource", "code"),
-            registry=self.registry,
-        )
-        self._api_seconds = Histogram(
-            "waypost_api_request_seconds",
-            "Latency of requests to the API server.",
-            ("verb", "resource"),
-            registry=self.registry,
-            buckets=_API_SECONDS,
-        )
-        ProcessCollector(registry=self.registry)
 
     def began(self) -> None:
         """A call arrived."""
@@ -77,12 +55,3 @@ class ModelMetrics:
         self._in_flight.dec()
         self._calls.labels(type=type_ or "unknown", result=result).inc()
         self._seconds.labels(type=type_ or "unknown").observe(seconds)
-
-    def api_request(self, *, verb: str, resource: str, code: str, seconds: float) -> None:
-        """`ports.telemetry.Requests`."""
-        self._api_requests.labels(verb=verb, resource=resource, code=code).inc()
-        self._api_seconds.labels(verb=verb, resource=resource).observe(seconds)
-
-    def exposition(self) -> tuple[bytes, str]:
-        """The metrics as text, and its content type."""
-        return generate_latest(self.registry), CONTENT_TYPE_LATEST
