@@ -90,7 +90,7 @@ def test_when_a_call_counts_no_longer(answered: float | None, free: float) -> No
 
 
 def test_a_large_call_finds_room() -> None:
-    """S495: small calls that come later do not pass it for ever."""
+    """S495: small calls that come later do not pass it without end."""
     rates = Rates(Limits(tokens=100))
     asked(rates, *"abcde", tokens=20)
     rates.grants(0.0)
