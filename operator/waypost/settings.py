@@ -19,6 +19,14 @@ PREFIX = "WAYPOST_"
 TextList = Annotated[tuple[str, ...], NoDecode]
 
 
+def only_networks(value: tuple[str, ...]) -> tuple[str, ...]:
+    """The validator of settings with networks."""
+    bad = [text for text in value if network_of(text) is None]
+    if bad:
+        raise ValueError(f"{bad[0]!r} is not a network such as 10.1.0.0/16")
+    return value
+
+
 class SettingsError(Exception):
     """A variable is missing or invalid. The message names each one, on one line."""
 
@@ -196,13 +204,7 @@ class Settings(ClusterSettings):
         description="Base URL of an OTLP/HTTP collector for traces. Empty: no traces.",
     )
 
-    @field_validator("private_hosts", "cluster_ranges", "dns_addresses")
-    @classmethod
-    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        bad = [text for text in value if network_of(text) is None]
-        if bad:
-            raise ValueError(f"{bad[0]!r} is not a network such as 10.1.0.0/16")
-        return value
+    _networks = field_validator("private_hosts", "cluster_ranges", "dns_addresses")(only_networks)
 
     @field_validator(
         "node_requests", "node_limits", "gateway_labels", "models_labels", mode="before"

@@ -2,8 +2,7 @@
 
 from pydantic import Field, ValidationError, field_validator
 
-from waypost.kube.egress.ranges import network_of
-from waypost.settings import ClusterSettings, TextList, explained
+from waypost.settings import ClusterSettings, TextList, explained, only_networks
 
 
 class ModelGatewaySettings(ClusterSettings):
@@ -44,13 +43,7 @@ class ModelGatewaySettings(ClusterSettings):
         default=120, ge=1, description="Seconds that calls may take to finish after SIGTERM."
     )
 
-    @field_validator("private_hosts")
-    @classmethod
-    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        bad = [text for text in value if network_of(text) is None]
-        if bad:
-            raise ValueError(f"{bad[0]!r} is not a network such as 10.1.0.0/16")
-        return value
+    _networks = field_validator("private_hosts")(only_networks)
 
 
 def load_model_gateway_settings() -> ModelGatewaySettings:
