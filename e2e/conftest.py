@@ -7,6 +7,7 @@ stand on, are marked `alone`.
 """
 
 import os
+import signal
 import sys
 import uuid
 from collections.abc import Iterator
@@ -26,12 +27,19 @@ from e2e.suite.waiting import until
 from tests import sharing
 
 LABEL = "waypost-e2e"
-TEST_SECONDS = 300
+TEST_SECONDS = 600  # when a test is given up; what it waits for has its deadline in `until`
 LAST = "test_uninstall"
 CHAOS = "chaos"
 BESIDE_OTHERS = "test_pods"  # breaks nothing but pods of its runs
 NAMESPACES = "namespaces"
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """SIGTERM, with which the gate ends what runs in its background, is as Ctrl-C: the fixtures put
+    back what they have changed."""
+    if not sharing.is_worker(config):
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

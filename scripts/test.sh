@@ -1,48 +1,81 @@
 #!/usr/bin/env bash
 # Every test, on all cores: scripts/test.sh [--check] [--only-cluster] [ARGUMENTS OF PYTEST].
 # --check: the linters and types too, which makes it the gate. --only-cluster: what needs a cluster.
-# The cluster and the images are made in the background while the tests that need none run; what that
-# writes is in build/cluster.log, and is shown when it fails. Ends with a table of what took how long.
+#
+# Two things happen at the same time. The tests without a cluster compute. Meanwhile the cluster and
+# the images are made, and then the end-to-end tests that must be alone on the cluster run there: most
+# of their time they wait. They write to build/cluster.log and build/alone.log, which are shown.
+# Ends with a table of what took how long, also after a failure.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 python=.venv/bin/python
 log=build/cluster.log
+alone=build/alone.log
+up=build/cluster.seconds
 workers=${WAYPOST_TEST_WORKERS:-$(nproc)}
-preparing=""
+background="" child=""
+# What runs on the cluster comes first: it waits for answers, the rest computes.
+gently="nice -n 5"
 
 mkdir -p build
+rm -f "$up" "$alone"
 $python -m tests.durations clear
 
 finish() { # also after a failure: nothing of this run goes on, and the table says what ran
     code=$?
-    if [ -n "$preparing" ] && kill -TERM "$preparing" 2>/dev/null; then
-        wait "$preparing" || true
+    if [ -n "$background" ] && kill -TERM "$background" 2>/dev/null; then
+        echo "test: ending what runs in the background ($log, $alone)"
+        wait "$background" || true
     fi
     echo
+    $python -m tests.durations step "all of it" "$SECONDS"
     $python -m tests.durations table
     exit $code
 }
 trap finish EXIT
 
-step() { # name, command...: run it, note its seconds
-    local name=$1 began=$SECONDS
+step() { # name, command...: run it, note its seconds, also when it fails
+    local name=$1 began=$SECONDS code=0
     shift
-    "$@"
+    "$@" || code=$?
     $python -m tests.durations step "$name" $((SECONDS - began))
+    [ "$code" -eq 0 ] || exit "$code"
 }
 
-prepare() { # one process after the other, the last with the signal that ends this run
+one() { # command...: run it so that the signal that ends this run reaches it
+    "$@" &
+    child=$!
+    wait "$child"
+}
+
+in_background() { # the cluster, and what runs on it beside the tests without one
     set -e
-    began=$SECONDS
+    local began=$SECONDS
     trap 'kill -TERM "$child" 2>/dev/null; wait "$child"; exit 1' TERM
     for command in "cluster up" "cluster images" "cluster tools" "cluster.objectstore"; do
         # shellcheck disable=SC2086  # a module and its argument
-        $python -m e2e.$command &
-        child=$!
-        wait "$child"
-    done
-    echo $((SECONDS - began)) >build/cluster.seconds
+        one $python -m e2e.$command
+    done >"$log" 2>&1
+    echo $((SECONDS - began)) >"$up.new"
+    mv "$up.new" "$up"
+    if $without; then
+        . scripts/cluster-env.sh
+        # Its machine is busy: a test waits longer before it gives up.
+        export WAYPOST_PATIENCE=${WAYPOST_PATIENCE:-4}
+        alone -p no:cacheprovider >"$alone" 2>&1
+    fi
+}
+
+alone() { # the tests that disturb the operator or the cluster
+    local code=0
+    WAYPOST_PART="2 end to end, alone" \
+        one .venv/bin/pytest e2e -m "e2e and alone and not nightly" "$@" "${options[@]}" || code=$?
+    none_chosen "$code" || return "$code"
+}
+
+none_chosen() { # exit code of pytest: passed, or somebody chose a few tests and none is in this part
+    [ "$1" -eq 0 ] || { [ "$1" -eq 5 ] && [ "${#options[@]}" -gt 0 ]; }
 }
 
 prepare_ui() { # what the browser tests need; each says what to do when it cannot
@@ -51,7 +84,7 @@ prepare_ui() { # what the browser tests need; each says what to do when it canno
 
 prepared() { # wait for the cluster; say what it is doing meanwhile
     local shown="" last=""
-    while kill -0 "$preparing" 2>/dev/null; do
+    while [ ! -f "$up" ] && kill -0 "$background" 2>/dev/null; do
         last=$(grep '^\[' "$log" | tail -n 1 || true)
         if [ "$last" != "$shown" ]; then
             echo "  $last"
@@ -59,28 +92,32 @@ prepared() { # wait for the cluster; say what it is doing meanwhile
         fi
         sleep 1
     done
-    local ended=0
-    wait "$preparing" || ended=$?
-    preparing=""
-    if [ "$ended" -ne 0 ]; then
+    if [ ! -f "$up" ]; then
+        wait "$background" || true
+        background=""
         printf 'error: the cluster did not come up\n  found: the end of %s:\n' "$log" >&2
         tail -n 40 "$log" | sed 's/^/    /' >&2
         printf '  do:    repair the cause; `make cluster` tries again\n' >&2
         exit 1
     fi
-    $python -m tests.durations step "cluster and images, in the background" \
-        "$(cat build/cluster.seconds)"
+    $python -m tests.durations step "cluster and images, in the background" "$(cat "$up")"
+}
+
+ended() { # wait until nothing runs in the background
+    local code=0
+    wait "$background" || code=$?
+    background=""
+    [ ! -f "$alone" ] || cat "$alone"
+    return "$code"
 }
 
 tests() { # name of the part, arguments of pytest...
     local name=$1 began=$SECONDS
     shift
     local code=0
-    WAYPOST_PART=$name .venv/bin/pytest "$@" "${options[@]}" || code=$?
-    # No test selected: somebody chose a few, and none is in this part.
-    if [ "$code" -ne 0 ] && { [ "$code" -ne 5 ] || [ "${#options[@]}" -eq 0 ]; }; then
-        exit "$code"
-    fi
+    # shellcheck disable=SC2086  # a command and its arguments, or nothing
+    WAYPOST_PART=$name $gently .venv/bin/pytest "$@" "${options[@]}" || code=$?
+    none_chosen "$code" || exit "$code"
     echo "  $name: $((SECONDS - began)) s"
 }
 
@@ -96,15 +133,15 @@ done
 options=("$@")
 
 echo "test: cluster, tools and images in the background ($log)"
-prepare >"$log" 2>&1 </dev/null &
-preparing=$!
+in_background </dev/null &
+background=$!
 
 if $check; then
     echo "test: linters and types"
-    step "check" scripts/check.sh
+    step "check" $gently scripts/check.sh
 fi
 if $without; then
-    echo "test 1/4: without a cluster"
+    echo "test 1/4: without a cluster (2/4 at the same time: $alone)"
     tests "1 without a cluster" tests -m "not real_api and not e2e and not chart and not browser and not nightly" \
         -n "$workers" --dist worksteal
     echo "test: the web interface in a browser"
@@ -116,11 +153,13 @@ echo "test: waiting for the cluster"
 step "waiting for the cluster" prepared
 . scripts/cluster-env.sh
 
-echo "test 2/4: chart and API server, without an operator"
-tests "2 chart and API server" tests -m "real_api or chart" -n "$workers" --dist loadfile
+gently=""
+echo "test 2/4: end to end, one after the other"
+step "waiting for 2" ended
+$without || alone
 
-echo "test 3/4: end to end, beside each other"
-tests "3 end to end" e2e -m "e2e and not alone and not nightly" -n $((workers + 1)) --dist loadfile
+echo "test 3/4: chart and API server, without an operator"
+tests "3 chart and API server" tests -m "real_api or chart" -n "$workers" --dist loadfile
 
-echo "test 4/4: end to end, one after the other"
-tests "4 end to end, alone" e2e -m "e2e and alone and not nightly"
+echo "test 4/4: end to end, beside each other"
+tests "4 end to end" e2e -m "e2e and not alone and not nightly" -n $((workers + 1)) --dist loadfile

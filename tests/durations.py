@@ -10,6 +10,7 @@ python -m tests.durations step NAME SECONDS
 python -m tests.durations table
 """
 
+import fcntl
 import json
 import os
 import sys
@@ -57,14 +58,21 @@ def add_part(
     name: str, *, took: float, tests: dict[str, float] | None = None, path: Path = PATH
 ) -> None:
     """Add a part to the file, or replace it: `took` is what a clock showed, `tests` are the seconds
-    of each test, which are more in sum when tests ran beside each other."""
+    of each test, which are more in sum when tests ran beside each other. Parts that run at the same
+    time write one after the other."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _add(name, took=took, tests=tests or {}, path=path)
+
+
+def _add(name: str, *, took: float, tests: dict[str, float], path: Path) -> None:
     parts = [part for part in read(path) if part["name"] != name]
     part: dict[str, Any] = {"name": name, "seconds": round(took, 1)}
     if tests:
         part["tests"] = len(tests)
         part["folders"] = {key: round(sum_, 1) for key, sum_ in _descending(_by_folder(tests))}
         part["slowest"] = [[test, round(each, 2)] for test, each in _descending(tests)[:SLOWEST]]
-    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({"parts": [*parts, part]}, indent=1) + "\n", encoding="utf-8")
 
 
