@@ -22,6 +22,6 @@ def telemetry() -> NotedTelemetry:
 @pytest.fixture
 async def cluster(api: StubApi, telemetry: NotedTelemetry) -> AsyncIterator[KubeCluster]:
     source = StubCredentials(server=api.url)
-    client = KubeCluster(credentials=source, telemetry=telemetry, timeout=2.0)
+    client = KubeCluster(credentials=source, telemetry=telemetry, timeout=60.0)
     yield client
     await client.close()

@@ -81,7 +81,7 @@ async def watching(
         yield
     finally:
         stop.set()
-        await asyncio.wait_for(task, timeout=10)
+        await asyncio.wait_for(task, timeout=100)
 
 
 def methods(kmock: kmock_module.KubernetesEmulator) -> set[str]:

@@ -69,12 +69,12 @@ def gateway() -> Iterator[Site]:
 
     thread = threading.Thread(target=asyncio.run, args=(serve(),), daemon=True)
     thread.start()
-    assert ready.wait(20), "the gateway did not start"
+    assert ready.wait(100), "the gateway did not start"
     try:
         yield found[0]
     finally:
         found[0].loop.call_soon_threadsafe(stop[0].set)
-        thread.join(20)
+        thread.join(100)
 
 
 @dataclass

@@ -96,13 +96,13 @@ def model_server(scripts: str) -> Iterator[str]:
 
     thread = threading.Thread(target=asyncio.run, args=(run(),), daemon=True)
     thread.start()
-    assert ready.wait(20), "the scripted server did not start"
+    assert ready.wait(100), "the scripted server did not start"
     try:
         yield found[0]
     finally:
         loop, over = stop[0]
         loop.call_soon_threadsafe(over.set)
-        thread.join(20)
+        thread.join(100)
 
 
 def entries(result: WorkResult | WorkFailed, type_: str | None = None) -> list[dict[str, Any]]:

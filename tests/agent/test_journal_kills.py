@@ -16,8 +16,6 @@ from tests.agent.journaled import Site, Story, gateway
 from tests.agent.killing import Attempted, warm
 from tests.agent.pods import BRIEF, KEY, model_server
 
-# The imports alone take half a minute on a machine that is busy.
-pytestmark = pytest.mark.timeout(150)
 SCRIPTS = """
 scripts:
   story:

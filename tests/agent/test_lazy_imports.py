@@ -12,8 +12,6 @@ from waypost_agent import lazy_imports
 from tests.agent.pods import model_server
 from tests.runner.bench import Bench
 
-# Importing everything of a provider's library takes a minute on a busy machine.
-pytestmark = pytest.mark.timeout(300)
 TOLD = """
 import importlib, json, pkgutil, sys
 package = importlib.import_module(sys.argv[1])

@@ -11,7 +11,7 @@ from waypost.protocol.reasons import Reason
 from waypost.protocol.work import Trace
 
 from tests.agent.pods import KEY, model_server
-from tests.runner.bench import Bench
+from tests.runner.bench import ENDS_WITHIN, Bench
 
 SCRIPTS = """
 scripts:
@@ -129,7 +129,7 @@ def test_an_attempt_that_is_stopped_tells_what_it_used_up(
 
 def under_way(url: str, script: str) -> None:
     """Wait until the second request of a script has come."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + ENDS_WITHIN
     while time.monotonic() < deadline:
         told = httpx2.get(f"{url}/_log", params={"script": script}).json()
         if told["scripts"][script]["requests"] == 2:

@@ -91,7 +91,7 @@ def test_watch_goes_on_from_where_it_broke_off_and_lists_anew_when_that_is_forgo
         return 503, []
 
     with serving(answer) as port, watched(Kube(Path("k"), Path("t"), port), "ns") as found:
-        assert done.wait(20)
+        assert done.wait(100)
     told = [(s.type, s.body["metadata"]["uid"], s.version) for s in found.seen if s.kind == "pods"]
     assert told == [
         ("ADDED", "a", 1),

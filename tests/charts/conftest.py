@@ -33,7 +33,7 @@ class Helm:
             [str(self.program), *arguments],
             capture_output=True,
             text=True,
-            timeout=50,
+            timeout=300,
             check=False,
             stdin=subprocess.DEVNULL,
         )

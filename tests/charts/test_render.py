@@ -77,7 +77,7 @@ def test_manifests_are_what_kubernetes_takes(
         input=helm.template(*sets),
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

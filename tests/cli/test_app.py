@@ -21,7 +21,7 @@ def modules_after(*argv: str) -> set[str]:
         capture_output=True,
         text=True,
         check=True,
-        timeout=30,
+        timeout=100,
     )
     return set(done.stdout.splitlines()[-1].split())
 

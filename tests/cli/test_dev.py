@@ -34,7 +34,7 @@ def test_it_says_what_it_is_and_stops_when_told(tmp_path: Path) -> None:
         got = httpx2.post(f"{found[1]}/chat/completions", json=BODY)
         assert got.json()["choices"][0]["message"]["content"] == "hello"
         process.send_signal(signal.SIGTERM)
-        process.wait(timeout=60)
+        process.wait(timeout=100)
     assert log.read_text().count("\n") == 1
 
 

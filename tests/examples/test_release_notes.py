@@ -141,4 +141,4 @@ def test_folder_without_history_is_told(tmp_path: Path, capsys: pytest.CaptureFi
 
 def test_script_needs_nothing_but_python() -> None:
     command = [sys.executable, "-I", "-S", str(FOLDER / "make_input.py"), "--help"]
-    subprocess.run(command, check=True, capture_output=True, timeout=30)
+    subprocess.run(command, check=True, capture_output=True, timeout=100)

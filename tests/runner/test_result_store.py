@@ -13,7 +13,7 @@ from waypost.protocol.record import LIMIT, Attempt, CommitRecord, Stored, uncut_
 from waypost.protocol.work import Trace
 from waypost_node import gateway, result_store
 
-from tests.runner.bench import WHOSE, Bench
+from tests.runner.bench import ENDS_WITHIN, WHOSE, Bench
 from tests.runner.servers import Reply, serving
 
 BIG = "def run(): return {'text': 'x' * 300_000}"
@@ -58,19 +58,20 @@ def test_an_output_that_fits_needs_no_gateway(bench: Bench) -> None:
 )
 def test_an_upload_is_tried_again(bench: Bench, first: Reply, reason: str) -> None:
     with serving(first, KEPT) as server:
-        ended = bench.run(BIG, gateway=server.url, timeout=20)
+        ended = bench.run(BIG, gateway=server.url, timeout=90)
     assert ended.record.stored is not None, (reason, ended)
     assert [asked.body for asked in server.asked] == [ijson.canonical(OUTPUT)] * 2, reason
 
 
 @pytest.mark.parametrize(
-    ("reply", "expected", "fragment", "reason"),
+    ("reply", "expected", "fragment", "reason", "timeout"),
     [
         pytest.param(
             Reply(413, b'{"reason": "TooLarge", "message": "the limit is 1 MiB; set s3"}'),
             Reason.OUTPUT_TOO_LARGE,
             "413: the limit is 1 MiB; set s3",
             "the gateway knows its limit and what to configure",
+            90,
             id="too-large",
         ),
         pytest.param(
@@ -78,6 +79,7 @@ def test_an_upload_is_tried_again(bench: Bench, first: Reply, reason: str) -> No
             Reason.RESULT_LOST,
             "403: attempt 1 is not current",
             "what is refused stays refused",
+            90,
             id="sealed",
         ),
         pytest.param(
@@ -85,15 +87,16 @@ def test_an_upload_is_tried_again(bench: Bench, first: Reply, reason: str) -> No
             Reason.RESULT_LOST,
             "gave up at the deadline; last error: 500: no disk",
             "there is an end to trying",
+            8,
             id="never-in-time",
         ),
     ],
 )
 def test_an_output_that_is_not_stored_has_a_reason(
-    bench: Bench, reply: Reply, expected: Reason, fragment: str, reason: str
+    bench: Bench, reply: Reply, expected: Reason, fragment: str, reason: str, timeout: float
 ) -> None:
     with serving(reply) as server:
-        ended = bench.run(BIG, gateway=server.url, timeout=4)
+        ended = bench.run(BIG, gateway=server.url, timeout=timeout)
     assert ended.code == 1
     assert ended.record.reason == expected, (reason, ended.record)
     assert fragment in (ended.record.message or ""), reason
@@ -127,7 +130,7 @@ def test_a_forked_copy_that_runs_on_stores_nothing(bench: Bench) -> None:
 
 def test_a_finished_result_is_still_kept_after_sigterm(bench: Bench) -> None:
     with serving(Reply(503), Reply(503), KEPT) as server:
-        process = bench.start(BIG, gateway=server.url, timeout=30)
+        process = bench.start(BIG, gateway=server.url, timeout=90)
         _until(lambda: server.asked)
         process.send_signal(signal.SIGTERM)
         ended = bench.finish(process)
@@ -141,7 +144,7 @@ def test_a_timeout_holds_while_a_result_is_kept(bench: Bench) -> None:
 
 
 def _until(true: Any) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + ENDS_WITHIN
     while not true() and time.monotonic() < deadline:
         time.sleep(0.01)
     assert true()
@@ -157,7 +160,7 @@ def test_stored_inputs_are_fetched_before_the_node_runs(bench: Bench) -> None:
     def run(pages): return [len(pages), inputs["pages"] == pages]
     """
     with serving(Reply(503), Reply(body=ijson.canonical(INPUTS))) as server:
-        ended = bench.run(source, gateway=server.url, timeout=20, **STORED)
+        ended = bench.run(source, gateway=server.url, timeout=90, **STORED)
     assert ended.record.output == [3, True]
     assert [asked.target for asked in server.asked] == ["/v1/payloads/input"] * 2, "fetched once"
 
@@ -174,7 +177,7 @@ def test_inputs_that_cannot_be_had_are_no_fault_of_the_node(
     bench: Bench, reply: Reply, fragment: str
 ) -> None:
     with serving(reply) as server:
-        ended = bench.run("def run(pages): pass", gateway=server.url, timeout=20, **STORED)
+        ended = bench.run("def run(pages): pass", gateway=server.url, timeout=90, **STORED)
     assert ended.record.reason == Reason.DISRUPTED
     assert fragment in (ended.record.message or "")
 
@@ -189,7 +192,7 @@ def trace_of(entries: int) -> Trace:
 
 def traced(trace: Trace | None, **how: Any) -> CommitRecord:
     record = CommitRecord(WHOSE, "Succeeded", {"n": 1})
-    return result_store.keep_trace(record, trace, **{"deadline": time.monotonic() + 3, **how})
+    return result_store.keep_trace(record, trace, **{"deadline": time.monotonic() + 60, **how})
 
 
 def test_a_short_trace_rides_in_the_record() -> None:
@@ -222,7 +225,7 @@ def test_a_lost_trace_costs_no_result(
     trace: Trace, reply: Reply, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with serving(reply) as server:
-        record = traced(trace, gateway=server.url)
+        record = traced(trace, gateway=server.url, deadline=time.monotonic() + 3)
     assert (record.outcome, record.trace) == ("Succeeded", False)
     assert "the trace is lost" in capsys.readouterr().err
 
@@ -237,7 +240,7 @@ def test_a_trace_that_is_no_json_costs_no_result(capsys: pytest.CaptureFixture[s
 @pytest.mark.usefixtures("token")
 def test_a_renewed_token_is_read(tmp_path: Any) -> None:
     with serving(Reply(401), KEPT) as server:
-        client = gateway.Gateway(server.url, deadline=time.monotonic() + 10)
+        client = gateway.Gateway(server.url, deadline=time.monotonic() + 60)
         client.put("result", b"1", digest=ijson.digest(1))
         (tmp_path / "token").write_text("renewed")
         client.put("result", b"1", digest=ijson.digest(1))

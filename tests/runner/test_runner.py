@@ -613,7 +613,7 @@ def test_a_missing_request_is_told_and_is_no_result(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=30,
+        timeout=ENDS_WITHIN,
     )
     assert ended.returncode == 2
     assert "cannot read the request" in ended.stderr

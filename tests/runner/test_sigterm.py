@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from waypost_node.sigterm import Stop
 
+from tests.runner.bench import ENDS_WITHIN
+
 PROGRAM = """
 import sys, time
 from waypost.protocol.record import Attempt
@@ -57,7 +59,7 @@ def test_it_has_time_for_its_work_and_for_keeping(
     assert process.stdout is not None
     assert process.stdout.readline() == "up\n"
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=30)
+    process.communicate(timeout=ENDS_WITHIN)
     record = output.read_text()
     if its_own:
         assert (process.returncode, record) == (1, '{"its": "own"}')
