@@ -74,23 +74,9 @@ e2e: venv ## Tests on a real cluster, brought up when needed
 	$(call next,"make bench" "make clean (removes the cluster)")
 
 .PHONY: nightly
-nightly: venv ## What the gate only samples: other seeds and examples, all crash points, long chaos
-	@echo "nightly 1/7: $(NIGHTLY_SEEDS) seeds of the simulator"
-	@$(PYTHON) -m tests.simulation run --seeds $(NIGHTLY_SEEDS) --start $(or $(SEED_START),0)
-	@echo "nightly 2/7: seeded bugs"
-	@$(PYTHON) -m tests.simulation seeded-bugs
-	@echo "nightly 3/7: random examples, and tests that take long"
-	@HYPOTHESIS_PROFILE=deep $(PYTEST) tests -m "(hypothesis or nightly) and not real_api" \
-		-n auto --dist worksteal --timeout 3600
-	@echo "nightly 4/7: all crash points"
-	@$(MAKE) crashpoints
-	@echo "nightly 5/7: chaos for $(MINUTES) minutes"
-	@$(MAKE) chaos
-	@echo "nightly 6/7: end-to-end tests that wait long"
-	@$(PYTHON) -m e2e.cluster up && $(PYTHON) -m e2e.cluster images && . scripts/cluster-env.sh && \
-		$(PYTEST) e2e -m "e2e and nightly" -n 4 --dist loadfile
-	@echo "nightly 7/7: Python 3.13, the version of the images"
-	@$(MAKE) unit-313
+nightly: venv ## What the gate only samples: other seeds and examples, all crash points, long chaos (STEPS="3 6")
+	@NIGHTLY_SEEDS=$(NIGHTLY_SEEDS) SEED_START=$(or $(SEED_START),0) RUNS=$(RUNS) MINUTES=$(MINUTES) \
+		scripts/nightly.sh $(STEPS)
 	$(call next,"less build/chaos.json")
 
 .PHONY: chaos

@@ -1,8 +1,10 @@
-"""Which parts `scripts/test.sh` runs, in which order, and what it does when one fails.
+"""Which parts `scripts/test.sh` runs, in which order, and what it does when one fails; the steps of
+`scripts/nightly.sh`.
 
-The script is the real one. What it starts is a shell script that writes down its name.
+The scripts are the real ones. What they start is a shell script that writes down its name.
 """
 
+import os
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -150,3 +152,55 @@ def test_a_step_that_fails_has_its_row_in_the_table(gate: Gate) -> None:
     code, _, calls = gate.run("--check")
     assert code == 3
     assert any(call.startswith("python -m tests.durations step check ") for call in calls)
+
+
+NIGHT: Final = 7
+
+
+@pytest.fixture
+def night(gate: Gate) -> Gate:
+    """The same folder with the script of the night; `make` only writes down what was asked."""
+    shutil.copy(REPOSITORY / "scripts" / "nightly.sh", gate.root / "scripts")
+    _program(gate.root / "bin" / "make", "#!/bin/bash\necho make $* >>calls\n")
+    return gate
+
+
+def at_night(night: Gate, *steps: str, fails: str = "") -> tuple[int, list[str], list[str]]:
+    """Exit code, rows of the table, calls."""
+    if fails:
+        (night.root / "fails").write_text(fails)
+    done = subprocess.run(
+        ["bash", "scripts/nightly.sh", *steps],
+        cwd=night.root,
+        env={**os.environ, "PATH": f"{night.root / 'bin'}:{os.environ['PATH']}"},
+        check=False,
+    )
+    rows = (night.root / "build" / "nightly.txt").read_text().splitlines()[2:]
+    return done.returncode, rows, (night.root / "calls").read_text().splitlines()
+
+
+def test_every_step_of_the_night_runs(night: Gate) -> None:
+    code, rows, calls = at_night(night)
+    assert code == 0
+    assert [row.split()[1:3] for row in rows] == [
+        ["passed", f"{number}/{NIGHT}:"] for number in range(1, NIGHT + 1)
+    ]
+    assert [call for call in calls if call.startswith("make")] == [
+        "make crashpoints",
+        "make chaos RUNS=200 MINUTES=60",
+        "make unit-313",
+    ]
+
+
+@pytest.mark.parametrize("command", ["-m tests.simulation seeded-bugs", "-m e2e.cluster up"])
+def test_a_step_that_fails_does_not_stop_the_night(night: Gate, command: str) -> None:
+    code, rows, _ = at_night(night, fails=command)
+    assert code == 1
+    assert len(rows) == NIGHT
+    assert [row.split()[1] for row in rows].count("FAILED") == 1
+
+
+def test_steps_of_the_night_can_be_chosen(night: Gate) -> None:
+    _, rows, calls = at_night(night, "2")
+    assert len(rows) == 1
+    assert calls == ["python -m tests.simulation seeded-bugs"]
