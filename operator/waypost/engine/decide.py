@@ -166,12 +166,7 @@ def _advance_nodes(transition: Transition) -> None:
     _clean_up(transition)
     ending.enforce_deadlines(transition)
     losers.withdraw_gates(transition)
-    closing, unneeded = closing_reason(transition), losers.losers(transition)
-    for path in transition.in_phase("Waiting"):
-        if path not in unneeded:
-            advance = engine_kind(transition.node(path)).advance
-            advance(transition, path, withdraw=closing is not None)
-    questions.advance(transition, _advance_of(transition), closing)
+    _advance_waiting(transition)
     losers.drop(transition)
     # The end of a waiting node may have failed the run.
     closing = closing_reason(transition)
@@ -183,6 +178,21 @@ def _advance_nodes(transition: Transition) -> None:
     closing = closing_reason(transition)
     if closing is not None:
         ending.wind_down(transition, closing)
+
+
+def _advance_waiting(transition: Transition) -> None:
+    """Advance what waits for people and times, and then the nodes that choose between others: the
+    write that records the end of a candidate records the choice (S223)."""
+    closing, unneeded = closing_reason(transition), losers.losers(transition)
+    waiting = [path for path in transition.in_phase("Waiting") if path not in unneeded]
+    choosers = [path for path in waiting if path in transition.graph.choosers]
+    for path in waiting:
+        if path not in choosers:
+            _advance_of(transition)(path)(transition, path, withdraw=closing is not None)
+    questions.advance(transition, _advance_of(transition), closing)
+    closing = closing_reason(transition)  # a gate may have failed the run
+    for path in choosers:
+        _advance_of(transition)(path)(transition, path, withdraw=closing is not None)
 
 
 def _advance_of(transition: Transition) -> Callable[[str], Callable[..., None]]:

@@ -5,7 +5,9 @@ from typing import Final
 
 from waypost.kube.objects import items
 
+from tests.fakes.nodes.programs import node_of
 from tests.simulation.judging.rounds import RoundsJudge
+from tests.simulation.play.standstill import EXCUSES
 from tests.simulation.scenario.plan import Node
 from tests.simulation.watching.evidence import AttemptStory, Violation
 
@@ -19,6 +21,8 @@ _ENDS: Final[dict[str, frozenset[str]]] = {
 }
 # How a program ends that never started, by its act.
 NEVER_STARTED: Final = {"unstartable": "NodeError", "initless": "PodRejected"}
+_TO_LOOK: Final = 5.0  # seconds from a time to the status that follows from it
+NOT_STARTED: Final = frozenset({"Unschedulable", "ImagePull"})
 _DISRUPTIONS: Final = ("delete_pod", "evict", "pressure", "delete_job", "lose", "remove", "queue")
 
 
@@ -30,6 +34,7 @@ class StrangeJudge(RoundsJudge):
         yield from super().all()
         yield from self._placeholders()
         yield from self._sidecars()
+        yield from self._overdue()
 
     def _attempt(self, node: Node, story: AttemptStory) -> Iterator[Violation]:
         pods = self._seen.pods_of(node.name, story.number)
@@ -39,6 +44,8 @@ class StrangeJudge(RoundsJudge):
         cut = {"Disrupted"} if self._touched(*_DISRUPTIONS) else set()
         if any(pod.evicted for pod in pods):
             cut.add("OutOfDisk")
+        for pod in pods:  # it was stopped at its queueTimeout, before its kubelet said why
+            cut |= self._stops(node, story, pod) & NOT_STARTED
         if never and story.reason not in {*never, "Cancelled", "DeadlineExceeded", *cut}:
             text = f"{node.name}: attempt {story.number} ended as {story.reason}, not as {never}"
             yield Violation("K2", text)
@@ -68,6 +75,19 @@ class StrangeJudge(RoundsJudge):
             gone = (self._touched("record_gone") or cut) and found.text.startswith("outputs")
             if not gone:
                 yield found
+
+    def _overdue(self) -> Iterator[Violation]:
+        """S470: an attempt that does not start is stopped at its queueTimeout."""
+        if self._touched(*EXCUSES, "withhold"):
+            return  # then it is not known by when an operator should have looked
+        names = self._scenario.by_name
+        for story in self._seen.attempts.values():
+            if story.stopped_at is None or not story.stops & {*NOT_STARTED, "PodRejected"}:
+                continue
+            waited = story.stopped_at - story.launched
+            if waited > names[node_of(story.path)].queue_timeout + _TO_LOOK:
+                text = f"{story.path}: attempt {story.number} was stopped after {waited:.1f} s"
+                yield Violation("S470", text)
 
     def _placeholders(self) -> Iterator[Violation]:
         """K2: no start or end that the kubelet only made up."""

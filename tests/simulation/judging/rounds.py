@@ -8,13 +8,13 @@ from waypost.kube.objects import items, section
 from waypost.ports.cluster import Obj
 
 from tests.fakes.nodes.programs import Ledger
-from tests.simulation.judging import map_items
+from tests.simulation.judging import map_items, unsealed_maps
 from tests.simulation.judging.verdict import Judge
 from tests.simulation.reference import loops
 from tests.simulation.reference.interpreter import VERDICT, End, Starts, start
 from tests.simulation.scenario.plan import Node, Scenario
 from tests.simulation.scenario.programs import digest
-from tests.simulation.watching.choices import NOT_CHOSEN, deciding, end_of, is_lost
+from tests.simulation.watching.choices import NOT_CHOSEN, deciding, end_of, is_lost, stays_lost
 from tests.simulation.watching.evidence import AttemptStory, Evidence, RoundStory, Violation
 
 _LEFT_OUT: Final = End("Skipped", "SkippedByUser")
@@ -50,7 +50,7 @@ class Rounds:
         edited |= was.keys() - present  # for the gates before it
         lists = self._new_lists(spec)  # a gate covers definitions, and not inputs of the run
         known = {entry["path"]: entry for entry in items(old, "nodes")}
-        story = RoundStory(self._seen.round, now, frozenset(named))
+        story = RoundStory(self._seen.round, now, frozenset(named), before=known)
         story.repeated = map_items.repeated(self._seen, known, named)
         named |= {name for name, _ in story.repeated}  # but each.named has only whole nodes
         doubtful: set[str] = set()
@@ -195,16 +195,22 @@ class RoundsJudge(Judge):
             closed = self._skips if node.last else main_closed
             end, follows = self._ends[node.name], start(self._scenario, node, self._ends)
             shown = End(end.phase, end.reason)
+            legal = self._unneeded(node) | unsealed_maps.unstored(node, self._seen)
             if shown == _LEFT_OUT and node.name in self._seen.left_out:
                 continue
             if isinstance(follows, Starts):
                 yield from self._last_inputs(node, follows)
                 if end.phase == "Skipped" and not closed:
                     yield Violation("T11", f"{node.name}: should have run, and is {shown}")
-            elif shown in self._unneeded(node):
+            elif shown in legal or self._is_kept_loser(node.name):
                 continue
             elif not closed and shown not in follows and end.reason != _LATE:
                 yield Violation("T11", f"{node.name}: expected one of {follows}, found {shown}")
+
+    def _is_kept_loser(self, name: str) -> bool:
+        """Whether a candidate stays as it had ended before the last round (S232)."""
+        before = self._seen.rounds[-1].before if self._seen.rounds else {}
+        return stays_lost(self._scenario, name, before, self._seen.nodes)
 
     def _is_late(self) -> bool:
         hurried = self._scenario.deadline is not None

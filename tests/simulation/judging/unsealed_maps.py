@@ -1,5 +1,6 @@
-"""The judgement of a map whose last states could not be stored (VM4): a policy refused the
-NodeRecord. Its status has only counts, and these are compared with what its programs did."""
+"""The judgement of a map whose list or last states could not be stored: a policy refused the
+NodeRecord. Without its list it fails before it begins (S69). Without its last states its status has
+only counts, and these are compared with what its programs did (VM4)."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -27,16 +28,34 @@ def is_unsealed(node: Node, entry: Obj, seen: Evidence, *, limited: bool) -> boo
         seen: What was seen of the run.
         limited: Whether the run, or the map, had a deadline or was cancelled.
     """
-    ended, prefix = seen.ended[node.name], f"{RUN}-{node.name}-items-"
-    refused = any(
-        name.startswith(prefix) and ended - _ONE_PASS <= at <= ended
-        for name, at in seen.refused_records.items()
-    )
+    ended, prefix = seen.ended[node.name], _prefix(node)
     held = any(
         name.startswith(prefix) and ended - last <= _ONE_PASS and ended - first >= _PATIENCE
         for name, (first, last) in seen.held_records.items()
     )
-    return (refused or (held and limited)) and not section(entry, "items").get("sealed")
+    found = _is_refused(node, seen) or (held and limited)
+    return found and not section(entry, "items").get("sealed")
+
+
+def unstored(node: Node, seen: Evidence) -> set[End]:
+    """How a map also ends whose list the API server refused permanently, whatever its items would
+    have done."""
+    refused = node.is_map and _is_refused(node, seen)
+    return {End("Failed", "RecordRejected")} if refused else set()
+
+
+def _is_refused(node: Node, seen: Evidence) -> bool:
+    """Whether a record of a map was refused permanently when the map ended."""
+    ended, prefix = seen.ended.get(node.name, float("-inf")), _prefix(node)
+    return any(
+        name.startswith(prefix) and ended - _ONE_PASS <= at <= ended
+        for name, at in seen.refused_records.items()
+    )
+
+
+def _prefix(node: Node) -> str:
+    """The beginning of the names of its records."""
+    return f"{RUN}-{node.name}-items-"
 
 
 def output(

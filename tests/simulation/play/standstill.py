@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _SILENCE: Final = 60.0  # seconds after which a run that cannot continue must have said why
 _TO_CANCEL: Final = 90.0
 # With one of these it is not known by when an operator should have done something.
-_EXCUSES: Final = frozenset(
+EXCUSES: Final = frozenset(
     {"kill", "freeze", "freeze_fence", "second", "shutdown", "faults", "outage", "deaf", "lose"}
     | {"remove", "suspend", "twice", "lose_answer", "delete_run"}
 )
@@ -48,7 +48,7 @@ async def outlast(
 def is_calm(stage: "Stage") -> bool:
     """Whether it is known by when an operator should have done something."""
     kinds = {trouble.kind for trouble in stage.scenario.troubles}
-    return not kinds & _EXCUSES and stage.seen.deleted_at is None
+    return not kinds & EXCUSES and stage.seen.deleted_at is None
 
 
 def _blame_late_end(stage: "Stage") -> None:

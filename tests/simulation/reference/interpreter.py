@@ -33,6 +33,7 @@ class End:
     output: Any = NOTHING
     at: int = field(default=0, compare=False)  # the status write that recorded it
     moment: float = field(default=0.0, compare=False)  # when that was
+    late: bool = field(default=False, compare=False)  # it, or an item of it, began in that write
     failed: int = field(default=0, compare=False)  # of a map: how many of its items
 
 
@@ -162,9 +163,17 @@ Choice = tuple[str, End]  # the name of the chosen candidate, or "", and the end
 
 def choices_of(scenario: Scenario, node: Node, ends: Mapping[str, End]) -> set[Choice | None]:
     """What a first node makes of its candidates; None: it waits (S221 to S225). Two choices are
-    legal if the ends of candidates were recorded by several writes in one millisecond."""
-    by_write = sorted(node.of, key=lambda name: ends[name].at)
-    by_time = sorted(node.of, key=lambda name: round(ends[name].moment, 3))
+    legal if the ends of candidates were recorded by several writes in one millisecond.
+
+    Of candidates whose ends stand in the write that chooses, those that began in it come last
+    (S469).
+    """
+
+    def late(name: str) -> bool:
+        return ends[name].late and node.name in ends and ends[name].at == ends[node.name].at
+
+    by_write = sorted(node.of, key=lambda name: (ends[name].at, late(name)))
+    by_time = sorted(node.of, key=lambda name: (round(ends[name].moment, 3), late(name)))
     found = [_chosen(scenario, node, order, ends) for order in (by_write, by_time)]
     return {(name, End(end.phase, end.reason)) for name, end in filter(None, found)} or {None}
 

@@ -186,7 +186,7 @@ def _the_fence_never_expires(patch: pytest.MonkeyPatch) -> None:
 def _absence_inferred_from_the_cache(patch: pytest.MonkeyPatch) -> None:
     def sure(transition: Transition, path: str, attempt: Any) -> None:
         broken = Failed(Reason.DISRUPTED, "no pod is known")
-        if transition.now >= reads.look_at(transition.observed, attempt):
+        if transition.now >= reads.look_at(transition.observed, path, attempt):
             close.fail(transition, path, attempt, broken)
 
     patch.setattr(watch, "_without_pod", sure)
@@ -194,7 +194,7 @@ def _absence_inferred_from_the_cache(patch: pytest.MonkeyPatch) -> None:
 
 @bug("I11", focus=suffers("kill", "freeze_fence"))
 def _never_looks_again(patch: pytest.MonkeyPatch) -> None:
-    def tomorrow(observed: Observed, attempt: Any) -> datetime:
+    def tomorrow(observed: Observed, path: str, attempt: Any) -> datetime:
         return observed.created_at + timedelta(days=1)
 
     patch.setattr(reads, "look_at", tomorrow)

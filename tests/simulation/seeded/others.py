@@ -3,11 +3,13 @@ records that vanish."""
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from waypost.engine.attempts import cleanup, judge
+from waypost.engine.attempts import cleanup, judge, reads, watch
 from waypost.engine.nodes import approval
+from waypost.engine.scheduling import deadlines
 from waypost.engine.state.transition import Transition
 from waypost.kube.facts import pods
 from waypost.kube.facts.pods import PodFact
@@ -17,6 +19,7 @@ from waypost.ports.cluster import NotFound
 from waypost.runtime.reads import observer
 from waypost.runtime.writes.actions import ActionExecutor
 
+from tests.simulation.play.standstill import EXCUSES
 from tests.simulation.scenario.plan import STRANGE, Scenario
 from tests.simulation.seeded.hunting import both, bug
 
@@ -40,6 +43,11 @@ def refused(*what: str, cancels: bool = False) -> Focus:
 
 def others(kind: str) -> Focus:
     return lambda plan: any(t.kind == kind for t in plan.troubles)
+
+
+def calm(plan: Scenario) -> bool:
+    """Nothing keeps an operator from its work."""
+    return not any(t.kind in EXCUSES for t in plan.troubles)
 
 
 def strange(act: str) -> Focus:
@@ -142,3 +150,16 @@ def _events_of_pods_are_not_read(patch: pytest.MonkeyPatch) -> None:
 @bug("said", focus=others("queue"))
 def _suspended_jobs_are_not_told(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("waypost.engine.attempts.watch._podless", lambda job: "")
+
+
+@bug("S470", focus=both(others("queue"), calm))
+def _a_queue_timeout_waits_for_the_next_look(patch: pytest.MonkeyPatch) -> None:
+    look_at, far = reads.look_at, timedelta(days=1)
+
+    def rarely(observed: Any, path: str, attempt: Any) -> datetime:
+        with pytest.MonkeyPatch.context() as inner:
+            inner.setattr(deadlines, "of_start", lambda *about: observed.created_at + far)
+            return look_at(observed, path, attempt)
+
+    patch.setattr(reads, "look_at", rarely)
+    patch.setattr(watch, "look_at", rarely)

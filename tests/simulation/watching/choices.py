@@ -34,7 +34,7 @@ class Choices:
         for entry in items(new, "nodes"):
             before = was.get(entry["path"], {})
             if any(before.get(field) != entry.get(field) for field in ("phase", "finishedAt")):
-                self._seen.recorded[entry["path"]] = (self._writes, now)
+                self._record(before, entry, now)
         entries = {entry["path"]: entry for entry in items(new, "nodes")}
         for node in self._nodes:
             if node.name not in entries or not all(name in entries for name in node.of):
@@ -44,6 +44,16 @@ class Choices:
             for name in node.of:
                 for text in self._candidate(node, name, was, entries):
                     yield Violation("VC1", f"{name} of {node.name}: {text}", now)
+
+    def _record(self, before: Obj, entry: Obj, now: float) -> None:
+        """Note the write that recorded the end of a node, and whether the node, or an item of it,
+        began in that write."""
+        path = entry["path"]
+        self._seen.recorded[path] = (self._writes, now)
+        self._seen.began_late.discard(path)
+        states = states_of(section(before, "items").get("states", ""))
+        if before.get("phase") in (None, "Pending") or any(letter == "P" for letter, _ in states):
+            self._seen.began_late.add(path)
 
     def _choice(
         self, node: Node, was: Mapping[str, Obj], entries: Mapping[str, Obj], *, begins: bool
@@ -66,7 +76,7 @@ class Choices:
             yield f"its output is not that of {name}"
 
     def _ends(self, node: Node, entries: Mapping[str, Obj]) -> dict[str, End]:
-        return {name: end_of(self._seen, entries[name]) for name in node.of}
+        return {name: end_of(self._seen, entries[name]) for name in (node.name, *node.of)}
 
     def _candidate(
         self, node: Node, name: str, was: Mapping[str, Obj], entries: Mapping[str, Obj]
@@ -105,6 +115,29 @@ def is_lost(scenario: Scenario, name: str, entries: Mapping[str, Obj]) -> bool:
     return any(is_loser(node, name, entries) for node in choosers)
 
 
+def stays_lost(
+    scenario: Scenario, name: str, before: Mapping[str, Obj], now: Mapping[str, Obj]
+) -> bool:
+    """Whether a candidate that had failed or was skipped when a round began stays so, because the
+    round kept the choice of another one (S232).
+
+    Args:
+        scenario: The scenario.
+        name: The candidate.
+        before: The checkpoints by path when the round began.
+        now: Those that it left.
+    """
+    choosers = [node.name for node in scenario.nodes if name in node.of]
+    kept = all(_fixed(before.get(path, {})) == _fixed(now[path]) for path in (name, *choosers))
+    ended = now[name]["phase"] in ("Failed", "Skipped")
+    return kept and ended and is_lost(scenario, name, before)
+
+
+def _fixed(entry: Obj) -> list[object]:
+    """What does not change of a checkpoint that is kept."""
+    return [chosen(entry), *(entry.get(field) for field in ("phase", "reason", "finishedAt"))]
+
+
 def deciding(node: Node, entry: Obj) -> tuple[str, ...]:
     """The nodes on which a node depends in a round: of the candidates only the chosen one."""
     name = chosen(entry)
@@ -115,12 +148,14 @@ def end_of(seen: Evidence, entry: Obj) -> End:
     """How a node ended, by its checkpoint."""
     written, moment = seen.recorded.get(entry["path"], (0, 0.0))
     failed = section(entry, "items").get("failed", 0)  # judged against the states by VM2
+    late = entry["path"] in seen.began_late
     if entry["phase"] != "Succeeded":
-        return End(entry["phase"], entry.get("reason"), at=written, moment=moment, failed=failed)
+        reason = entry.get("reason")
+        return End(entry["phase"], reason, at=written, moment=moment, late=late, failed=failed)
     output = entry.get("output")
     if entry.get("outputRecord"):
         output = payload(seen.records.get(entry["outputRecord"], {}))
-    return End("Succeeded", None, output, at=written, moment=moment, failed=failed)
+    return End("Succeeded", None, output, at=written, moment=moment, late=late, failed=failed)
 
 
 def _is_stopped(entry: Obj) -> bool:

@@ -160,6 +160,7 @@ class RoundStory:
     number: int
     began_at: float
     named: frozenset[str]  # in rerun.from
+    before: dict[str, Obj] = field(default_factory=dict)  # checkpoints by path, when it began
     kept: dict[str, Obj] = field(default_factory=dict)
     ended: dict[str, Obj] = field(default_factory=dict)  # checkpoints by path, once it is over
     ended_at: float = float("inf")
@@ -177,6 +178,7 @@ class Evidence:
     ended: dict[str, float] = field(default_factory=dict)  # when, by path
     # The status write that recorded the present end of a node, and when, by path.
     recorded: dict[str, tuple[int, float]] = field(default_factory=dict)
+    began_late: set[str] = field(default_factory=set)  # paths: they began in that write (S469)
     # Uids of Jobs that were made a second time (`relaunches`), and whether their attempt had ended.
     relaunched: dict[str, bool] = field(default_factory=dict)
     copies: dict[str, bool] = field(default_factory=dict)  # of pods, by name; whether they hang

@@ -178,7 +178,7 @@ def _failed_in_time(
     refused = transition.statuses[path].reason == Reason.STOP_REJECTED  # names no other trouble
     if refused or refusals.lasts(_named_trouble(transition, path, attempt)):
         return False  # perhaps stopped early: that may have ended a sidecar that had started
-    until = deadlines.of_start(transition, path, attempt)
+    until = deadlines.of_start(transition.observed, path, attempt)
     return pod.init.ended_at < until - timedelta(seconds=_WHOLE_SECONDS)
 
 

@@ -7,6 +7,7 @@ from waypost.api.status import AttemptStatus, NodeStatus
 from waypost.engine.attempts import silent_pods
 from waypost.engine.attempts.judge import needs_log
 from waypost.engine.attempts.launched_as import kind_of_pod
+from waypost.engine.scheduling import deadlines
 from waypost.engine.state.observed import Observed
 from waypost.kube import timestamps
 from waypost.kube.facts.pods import PodFact
@@ -22,7 +23,7 @@ def needs_live_read(observed: Observed, status: NodeStatus, now: datetime) -> bo
     attempt = status.open_attempt
     if attempt is None or observed.pods_of(status.path, attempt):
         return False
-    return now >= look_at(observed, attempt)
+    return now >= look_at(observed, status.path, attempt)
 
 
 def log_reads(observed: Observed, status: NodeStatus) -> list[PodFact]:
@@ -49,9 +50,9 @@ def event_reads(observed: Observed, status: NodeStatus, now: datetime) -> list[P
     ]
 
 
-def look_at(observed: Observed, attempt: AttemptStatus) -> datetime:
-    """When the API server is read next for a pod that is not in the cache; the interval grows from
-    3 to 60 seconds."""
+def look_at(observed: Observed, path: str, attempt: AttemptStatus) -> datetime:
+    """When the API server is read next for a pod that is not in the cache: at the queueTimeout of
+    the attempt, and before and after it at intervals that grow from 3 to 60 seconds."""
     launched = timestamps.parse_timestamp(attempt.launched_at) or observed.created_at
     looked = observed.live_at if observed.live_at and observed.live_at >= launched else None
     if looked is None:
@@ -60,4 +61,6 @@ def look_at(observed: Observed, attempt: AttemptStatus) -> datetime:
     if attempt.stopping:
         return looked + timedelta(seconds=STOP_AGAIN)
     age = (looked - launched).total_seconds()
-    return looked + timedelta(seconds=min(max(age / 2, LOOK_FIRST), LOOK_LAST))
+    following = looked + timedelta(seconds=min(max(age / 2, LOOK_FIRST), LOOK_LAST))
+    expires = deadlines.of_start(observed, path, attempt)
+    return min(following, expires) if looked < expires else following

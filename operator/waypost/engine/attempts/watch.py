@@ -68,7 +68,7 @@ def _without_pod(transition: Transition, path: str, attempt: AttemptStatus) -> N
         transition.wait_to_read(path, unread)
         return
     if not transition.observed.live:
-        transition.requeue_at(look_at(transition.observed, attempt))
+        transition.requeue_at(look_at(transition.observed, path, attempt))
         return
     job = transition.observed.jobs.get(attempt.job)
     if job is None:
@@ -76,7 +76,7 @@ def _without_pod(transition: Transition, path: str, attempt: AttemptStatus) -> N
     else:
         _job_without_pod(transition, path, attempt, job)
     if not transition.ended(path):
-        transition.requeue_at(look_at(transition.observed, attempt))
+        transition.requeue_at(look_at(transition.observed, path, attempt))
 
 
 def _without_job(transition: Transition, path: str, attempt: AttemptStatus, problem: str) -> None:
@@ -93,7 +93,7 @@ def _without_job(transition: Transition, path: str, attempt: AttemptStatus, prob
         stop(transition, path, Reason.SUPERSEDED)
         return
     transition.name_trouble(path, Reason.LAUNCH_REJECTED, problem)
-    if transition.now >= deadlines.of_start(transition, path, attempt):
+    if transition.now >= deadlines.of_start(transition.observed, path, attempt):
         status = transition.statuses[path]
         if status.reason == Reason.LAUNCH_REJECTED:
             text = problem or status.message or ""
@@ -188,14 +188,14 @@ def _job_without_pod(
             transition, path, attempt, Failed(Reason.DISRUPTED, "its pod is gone without a result")
         )
     elif refusals.lasts(job.trouble) or transition.now >= deadlines.of_start(
-        transition, path, attempt
+        transition.observed, path, attempt
     ):
         text = _podless(job) or "no pod was created"
         transition.name_trouble(path, Reason.POD_REJECTED, text)
         stop(transition, path, Reason.POD_REJECTED)
     else:
         transition.name_trouble(path, Reason.POD_REJECTED, _podless(job))
-        transition.requeue_at(deadlines.of_start(transition, path, attempt))
+        transition.requeue_at(deadlines.of_start(transition.observed, path, attempt))
 
 
 def _podless(job: JobFact) -> str:
@@ -215,7 +215,7 @@ def _watch_pods(
     if attempt.stopping:
         _stop_again(transition, path, attempt)
     elif pod.started_at is None:
-        deadline = deadlines.of_start(transition, path, attempt)
+        deadline = deadlines.of_start(transition.observed, path, attempt)
         reason, trouble = never_started(pod), trouble_of(pod)
         # An Event is a hint, which decides nothing.
         hopeless = trouble != pod.event_trouble and refusals.lasts(trouble)
@@ -252,7 +252,7 @@ def _began(
     """When a container that runs started at the latest: the clock of its machine may be ahead."""
     if started_at <= transition.now:
         return started_at
-    return min(started_at, deadlines.of_start(transition, path, attempt))
+    return min(started_at, deadlines.of_start(transition.observed, path, attempt))
 
 
 def _stop_again(transition: Transition, path: str, attempt: AttemptStatus) -> None:

@@ -84,13 +84,14 @@ def _state_with(chosen: str | None, rejected: list[str]) -> FirstStatus:
 
 def _in_order_of_end(transition: Transition, names: list[str]) -> list[str]:
     """The candidates that have succeeded, in the order in which that was recorded; those of the
-    same time in the order of the list."""
+    same time in the order of the list, but those that begin in this pass last (S469)."""
     ends = {
         name: timestamps.parse_timestamp(transition.statuses[name].finished_at) or _NEVER
         for name in names
         if transition.statuses[name].phase == "Succeeded"
     }
-    return sorted(ends, key=lambda name: ends[name])
+    begun = {each.path for each in transition.observed.status.nodes if each.phase != "Pending"}
+    return sorted(ends, key=lambda name: (ends[name], name not in begun))
 
 
 def _unread(transition: Transition, path: str, name: str) -> ReadProblem | None:

@@ -11,6 +11,8 @@ from waypost.api.base import parse_duration
 from waypost.api.status import AgentWorkflowStatus, AttemptStatus
 from waypost.api.workflow import DEFAULT_FINALLY_DEADLINE, AgentWorkflowSpec
 from waypost.compiler import node_settings
+from waypost.engine.state.observed import Observed
+from waypost.engine.state.paths import node_of
 from waypost.engine.state.transition import Transition
 from waypost.kube import timestamps
 from waypost.protocol.reasons import Reason
@@ -31,12 +33,12 @@ def of_node(transition: Transition, path: str) -> datetime | None:
     return timestamps.parse_timestamp(transition.statuses[path].deadline_at)
 
 
-def of_start(transition: Transition, path: str, attempt: AttemptStatus) -> datetime:
+def of_start(observed: Observed, path: str, attempt: AttemptStatus) -> datetime:
     """When the container of an attempt must have started: its queueTimeout."""
-    launched = timestamps.parse_timestamp(attempt.launched_at) or transition.observed.created_at
-    return launched + timedelta(
-        seconds=node_settings.queue_timeout_of(transition.spec, transition.node(path))
-    )
+    assert observed.spec is not None, "only accepted specs have attempts"
+    launched = timestamps.parse_timestamp(attempt.launched_at) or observed.created_at
+    node = observed.definition.graph.nodes[node_of(path)]
+    return launched + timedelta(seconds=node_settings.queue_timeout_of(observed.spec, node))
 
 
 def of_run(transition: Transition) -> datetime | None:

@@ -307,8 +307,11 @@ def test_job_ended_without_a_pod_is_disrupted() -> None:
         pytest.param(None, 3.0, {job_of("a"): job("a")}, True, id="no-pod-after-3s"),
         pytest.param(3.0, 5.0, {}, False, id="looked-just-now"),
         pytest.param(3.0, 6.0, {}, True, id="again-after-3s"),
-        pytest.param(100.0, 149.0, {}, False, id="rarely-when-old"),
-        pytest.param(100.0, 150.0, {}, True, id="half-its-age"),
+        pytest.param(80.0, 119.0, {}, False, id="rarely-when-old"),
+        pytest.param(60.0, 90.0, {}, True, id="half-its-age"),
+        pytest.param(100.0, 119.0, {}, False, id="not-before-its-queue-timeout"),
+        pytest.param(100.0, 120.0, {}, True, id="at-its-queue-timeout"),
+        pytest.param(120.0, 121.0, {}, False, id="once-at-its-queue-timeout"),
         pytest.param(1000.0, 1060.0, {}, True, id="once-a-minute-at-least"),
         pytest.param(-5.0, 0.0, {}, True, id="a-look-before-the-launch-says-nothing"),
     ],
@@ -318,6 +321,16 @@ def test_plan_looks_soon_then_rarely(
 ) -> None:
     moment = None if live_at is None else after(live_at)
     assert required_reads(seen(jobs=jobs, live_at=moment), after(at)).live is wanted
+
+
+def test_s470_an_attempt_without_a_pod_is_looked_at_when_its_queue_timeout_has_passed() -> None:
+    jobs = {job_of("a"): job("a")}
+    cached = decide(seen(jobs=jobs, live_at=after(100)), after(101), SETTINGS)
+    assert cached.requeue_at == after(120), "not 100 s and half its age"
+    read = decide(seen(jobs=jobs, live=True, live_at=after(100)), after(100), SETTINGS)
+    assert read.requeue_at == after(120)
+    late = decide(seen(jobs=jobs, live=True, live_at=after(120)), after(120), SETTINGS)
+    assert stopping(late) == "PodRejected"
 
 
 def test_plan_wants_nothing_needless() -> None:

@@ -81,6 +81,32 @@ def test_s324_a_map_that_fails_falls_out() -> None:
     assert play.phases["scan"] == "Failed"
 
 
+@pytest.mark.parametrize("of", [["scan", "quick"], ["quick", "scan"]])
+def test_s469_a_map_that_begins_and_ends_in_the_write_that_chooses_comes_last(
+    of: list[str],
+) -> None:
+    """An empty map that waits for another candidate: with `others: Cancel` it would not begin."""
+    best = {"name": "best", "first": {"of": of, "others": "Finish"}}
+    run = run_of([], python("quick"), mapped(dependsOn=["quick"]), best)
+    play = Play(run, endings={"quick": [returns(1)]}).finish()
+    ends = {play.node(path).finished_at for path in ("scan", "quick", "best")}
+    assert len(ends) == 1, "one write"
+    assert output(play, "best") == 1
+    state = play.node("best").first
+    assert state is not None
+    assert state.chosen == "quick"
+
+
+@pytest.mark.parametrize("of", [["scan", "quick"], ["quick", "scan"]])
+def test_s469_also_if_the_node_that_chooses_begins_in_that_write(of: list[str]) -> None:
+    best = {"name": "best", "first": {"of": of}, "dependsOn": ["none"]}
+    none = mapped("none", dependsOn=["quick"])
+    nodes = [python("quick"), mapped(dependsOn=["quick"]), none, best]
+    play = Play(run_of([], *nodes), endings={"quick": [returns(1)]}).finish()
+    assert len({play.node(path).finished_at for path in ("scan", "quick", "best")}) == 1
+    assert output(play, "best") == 1
+
+
 def test_s223_the_end_of_a_map_and_the_choice_are_in_one_write() -> None:
     """Also if the map ends in the pass that begins it, because no item has valid inputs."""
     tolerant: JsonObject = {"tolerate": "100%"}

@@ -79,6 +79,18 @@ class Case:
     states: dict[int, str] = field(default_factory=dict)
 
 
+def test_s223_the_last_answer_of_a_map_and_the_choice_are_in_one_write() -> None:
+    best = {"name": "best", "first": {"of": ["quick", "ask"]}}
+    play = Play(run_of(["a"], asking(), python("quick"), best), endings={"quick": [never_ends()]})
+    play.step()
+    answer(play, "ask/0", YES)
+    while play.phases["ask"] != "Succeeded":
+        play.step()
+    assert play.phases["best"] == "Succeeded"
+    attempts = play.node("quick").attempts or []
+    assert attempts[-1].stopping == "NotChosen"
+
+
 TABLE = [
     pytest.param(
         Case({0: YES, 1: YES, 2: YES}, "Succeeded", ["Approved"] * 3),

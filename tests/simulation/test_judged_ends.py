@@ -1,0 +1,111 @@
+"""Ends that the checkers accept and refuse, on evidence written by hand. Each table has the case of
+a seed that failed, and beside it what is wrong in almost the same case."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from waypost.ports.cluster import Obj
+
+from tests.fakes.nodes.programs import Ledger
+from tests.simulation.judging.others import StrangeJudge
+from tests.simulation.judging.unsealed_maps import unstored
+from tests.simulation.reference.interpreter import End, choices_of
+from tests.simulation.scenario.plan import Act, Node, Scenario, Trouble
+from tests.simulation.watching.choices import stays_lost
+from tests.simulation.watching.evidence import AttemptStory, Evidence, PodStory
+
+BEST = Node("best", "first", of=("b", "a"))
+RACE = Scenario(seed=0, nodes=(Node("a", "python"), Node("b", "python", values=()), BEST))
+ONE = End("Succeeded", at=7, moment=15.836)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "best", "chosen"),
+    [
+        pytest.param({}, {}, 7, {"b"}, id="the-order-of-the-list"),
+        pytest.param({}, {"late": True}, 7, {"a"}, id="b-begins-in-the-write (seed 1235542)"),
+        pytest.param({}, {"late": True}, 9, {"b"}, id="judged-in-a-later-write"),
+        pytest.param({"late": True}, {"late": True}, 7, {"b"}, id="both-begin-in-the-write"),
+        pytest.param({"at": 6}, {}, 7, {"a", "b"}, id="two-writes-in-one-moment"),
+        pytest.param({}, {"late": True, "at": 6, "moment": 15.0}, 7, {"b"}, id="b-ended-before"),
+    ],
+)
+def test_s469_which_of_two_ends_comes_first(
+    a: dict[str, Any], b: dict[str, Any], best: int, chosen: set[str]
+) -> None:
+    ends = {"a": replace(ONE, **a), "b": replace(ONE, **b), "best": replace(ONE, at=best)}
+    found = {one[0] for one in choices_of(RACE, BEST, ends) if one is not None}
+    assert found == chosen
+
+
+def entry(phase: str, reason: str | None = None, *, at: str = "t1", chosen: str = "") -> Obj:
+    made: Obj = {"phase": phase, "reason": reason, "finishedAt": at}
+    return made | ({"first": {"chosen": chosen}} if chosen else {})
+
+
+CHOSE_A = entry("Succeeded", chosen="a")
+SKIPPED = entry("Skipped", "DependencyFailed")
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "accepted"),
+    [
+        pytest.param({}, {}, True, id="the-choice-is-kept (seed 1223152)"),
+        pytest.param({}, {"b": entry("Skipped", "DependencySkipped")}, False, id="another-reason"),
+        pytest.param({}, {"b": {**SKIPPED, "finishedAt": "t2"}}, False, id="skipped-again"),
+        pytest.param({"best": entry("Pending")}, {}, False, id="nothing-was-chosen-before"),
+        pytest.param({"best": entry("Succeeded", chosen="b")}, {}, False, id="it-was-chosen"),
+        pytest.param({}, {"best": {**CHOSE_A, "finishedAt": "t2"}}, False, id="a-new-choice"),
+        pytest.param({"b": entry("Succeeded")}, {"b": entry("Succeeded")}, False, id="a-success"),
+    ],
+)
+def test_s232_a_candidate_that_was_not_chosen_stays_as_it_ended(
+    before: dict[str, Obj], now: dict[str, Obj], accepted: bool
+) -> None:
+    was = {"a": entry("Succeeded"), "b": SKIPPED, "best": CHOSE_A}
+    assert stays_lost(RACE, "b", was | before, was | now) is accepted
+
+
+@pytest.mark.parametrize(
+    ("node", "refused", "accepted"),
+    [
+        pytest.param("b", {"brief-b-items-2049df8b56": 41.5}, True, id="its-list (seed 1229080)"),
+        pytest.param("b", {"brief-a-1-result-ffbb20aa": 41.5}, False, id="of-another-node"),
+        pytest.param("b", {"brief-b-items-2049df8b56": 20.0}, False, id="long-before-its-end"),
+        pytest.param("b", {}, False, id="nothing-was-refused"),
+        pytest.param("a", {"brief-a-items-2049df8b56": 41.5}, False, id="not-a-map"),
+    ],
+)
+def test_s69_a_map_whose_list_is_refused_fails(
+    node: str, refused: dict[str, float], accepted: bool
+) -> None:
+    seen = Evidence(refused_records=refused, ended={"a": 41.5, "b": 41.5})
+    found = unstored(RACE.by_name[node], seen)
+    assert found == ({End("Failed", "RecordRejected")} if accepted else set())
+
+
+NODE = Node("n0", "python", queue_timeout=60.0, acts=(Act("unstartable"),))
+QUEUED = Scenario(seed=0, nodes=(NODE,), troubles=(Trouble("queue", seconds=150.0),))
+
+
+@pytest.mark.parametrize(
+    ("stops", "over_at", "reason", "accepted"),
+    [
+        pytest.param({"Unschedulable"}, 150.3, "Unschedulable", True, id="late (seed 1229168)"),
+        pytest.param(set(), 150.3, "NodeError", True, id="by-its-program"),
+        pytest.param({"Unschedulable"}, 120.0, "Unschedulable", False, id="too-early"),
+        pytest.param(set(), 150.3, "Unschedulable", False, id="it-was-not-stopped"),
+        pytest.param({"Timeout"}, 150.3, "Timeout", False, id="another-reason"),
+    ],
+)
+def test_k2_a_program_that_cannot_start_may_be_stopped_at_its_queue_timeout(
+    stops: set[str], over_at: float, reason: str, accepted: bool
+) -> None:
+    story = AttemptStory("n0", 1, "job", 85.0, launched_at="2026-03-01T09:01:25.000Z")
+    story.stops, story.finished_at, story.reason = stops, over_at, reason
+    seen = Evidence(attempts={("n0", 1): story})
+    pod = PodStory("uid", "pod", "n0", 1, 100.0, act=NODE.acts[0], over_at=over_at)
+    seen.pods["uid"] = pod
+    found = list(StrangeJudge(QUEUED, seen, Ledger())._attempt(NODE, story))
+    assert [violation.invariant for violation in found] == ([] if accepted else ["K2"])
