@@ -19,8 +19,9 @@ ALONE: Final = "2 end to end, alone"
 PARTS: Final = {
     "1 without a cluster",
     "1b web interface",
+    "1c chart",
     ALONE,
-    "3 chart and API server",
+    "3 API server",
     "4 end to end",
 }
 
@@ -94,8 +95,8 @@ def test_every_part_runs_once_and_what_needs_no_operator_after_what_kills_it(gat
     assert code == 0, shown
     assert sorted(begun(calls)) == sorted(PARTS)
     assert "check.sh" in calls
-    assert calls.index(f"end {ALONE}") < calls.index("begin 3 chart and API server")
-    assert calls.index("end 3 chart and API server") < calls.index("begin 4 end to end")
+    assert calls.index(f"end {ALONE}") < calls.index("begin 3 API server")
+    assert calls.index("end 3 API server") < calls.index("begin 4 end to end")
     assert f"output of {ALONE}" in shown
     assert calls[-1] == "python -m tests.durations table"
 
@@ -106,14 +107,14 @@ def test_alone_begins_before_the_tests_without_a_cluster_have_ended(gate: Gate) 
     assert code == 1
     assert calls.index(f"begin {ALONE}") < calls.index("end 1 without a cluster")
     assert f"ended {ALONE}" in calls, "nothing of the gate goes on"
-    assert begun(calls)[-1] != "3 chart and API server"
+    assert begun(calls)[-1] != "3 API server"
     assert calls[-1] == "python -m tests.durations table"
 
 
 def test_with_a_cluster_only(gate: Gate) -> None:
     code, shown, calls = gate.run("--only-cluster")
     assert code == 0, shown
-    assert begun(calls) == [ALONE, "3 chart and API server", "4 end to end"]
+    assert begun(calls) == [ALONE, "3 API server", "4 end to end"]
 
 
 @pytest.mark.parametrize("part", sorted(PARTS))
@@ -141,7 +142,7 @@ def test_a_cluster_that_does_not_come_up_is_shown(gate: Gate, command: str) -> N
         pytest.param((), 5, id="a-part-without-tests-is-an-error"),
     ],
 )
-@pytest.mark.parametrize("part", [ALONE, "3 chart and API server"])
+@pytest.mark.parametrize("part", [ALONE, "3 API server"])
 def test_no_test_chosen(gate: Gate, part: str, arguments: tuple[str, ...], expected: int) -> None:
     code, _, _ = gate.run(*arguments, fails=part, code=5)
     assert code == expected
