@@ -120,7 +120,7 @@ def clean_up(space: Space, people: dict[str, Person], repaired: Path) -> None:
     dana.reads("cancel", "second")
     assert '"result": "ok"' in dana.types("doctor", "-o", "json").out
     until(
-        lambda: (space.get("agentworkflows", "second") or {})["status"].get("finishedAt"),
+        lambda: (space.get("agentworkflows", "second") or {}).get("status", {}).get("finishedAt"),
         within=60,
         what="the second run has ended",
     )
