@@ -129,6 +129,13 @@ async def test_what_is_asked_of_the_api_server(
     assert watched == {"pods", "agentworkflows", "approvals"}, "no CRDs, no namespaces, no Jobs"
 
 
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What failed is tried again as often as in a cluster, but without its pauses."""
+    monkeypatch.setattr(kopf_app, "ERROR_BACKOFFS", (0.01,) * len(kopf_app.ERROR_BACKOFFS))
+
+
+@pytest.mark.usefixtures("soon")
 async def test_a_dead_watcher_is_an_error(
     kmock: kmock_module.KubernetesEmulator, sink: NotedSink
 ) -> None:
@@ -144,6 +151,7 @@ async def test_a_dead_watcher_is_an_error(
     assert not {task for task in left if "kopf" in repr(task)}, "no watcher outlives the error"
 
 
+@pytest.mark.usefixtures("soon")
 async def test_a_watch_that_is_refused_in_one_namespace_is_retried(
     kmock: kmock_module.KubernetesEmulator, sink: NotedSink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -158,6 +166,7 @@ async def test_a_watch_that_is_refused_in_one_namespace_is_retried(
     assert len(refusal) == 3, "it was refused that often"
 
 
+@pytest.mark.usefixtures("soon")
 async def test_a_watch_that_is_refused_everywhere_is_an_error(
     kmock: kmock_module.KubernetesEmulator, sink: NotedSink
 ) -> None:

@@ -32,6 +32,7 @@ WATCHED: Final[dict[Kind, tuple[str, str, str]]] = {
 }
 _LOGIN_BACKOFF = 5.0
 REFUSED_BACKOFF: Final = 60.0  # seconds until a watch that was refused is tried again
+ERROR_BACKOFFS: Final = (0.5, 1, 2, 4, 8)  # seconds between the tries of a list or watch
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +71,7 @@ def build_settings() -> kopf.OperatorSettings:
     settings.queueing.idle_timeout = 0.2  # an idle object's task holds memory
     settings.queueing.worker_limit = None
     settings.networking.request_timeout = 30
-    settings.networking.error_backoffs = (0.5, 1, 2, 4, 8)
+    settings.networking.error_backoffs = ERROR_BACKOFFS
     settings.networking.enforce_retry_after = True
     settings.execution.max_workers = 4
     # With the defaults, kopf would remove the finalizer of another kopf operator.
