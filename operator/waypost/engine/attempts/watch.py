@@ -25,8 +25,8 @@ from waypost.engine.state.inputs import Forbidden, Invalid, Missing
 from waypost.engine.state.outcome import Failed, reason_of
 from waypost.engine.state.transition import Transition
 from waypost.kube import timestamps
-from waypost.kube.facts import refusals
-from waypost.kube.facts.jobs import JobFact
+from waypost.kube.facts import jobs, refusals
+from waypost.kube.facts.jobs import JobFact, WriteProblem
 from waypost.kube.facts.pods import PodFact, idle_of, trouble_of
 from waypost.kube.facts.read_problems import OBJECTS
 from waypost.kube.kinds.table import pod_kind
@@ -72,14 +72,16 @@ def _without_pod(transition: Transition, path: str, attempt: AttemptStatus) -> N
         return
     job = transition.observed.jobs.get(attempt.job)
     if job is None:
-        _without_job(transition, path, attempt, problem.message if problem else "")
+        _without_job(transition, path, attempt, problem)
     else:
         _job_without_pod(transition, path, attempt, job)
     if not transition.ended(path):
         transition.requeue_at(look_at(transition.observed, path, attempt))
 
 
-def _without_job(transition: Transition, path: str, attempt: AttemptStatus, problem: str) -> None:
+def _without_job(
+    transition: Transition, path: str, attempt: AttemptStatus, problem: WriteProblem | None
+) -> None:
     if attempt.stopping:
         _close_stopped(transition, path, attempt)
         return
@@ -92,16 +94,24 @@ def _without_job(transition: Transition, path: str, attempt: AttemptStatus, prob
         transition.name_trouble(path, Reason.SUPERSEDED, outdated.WHY)
         stop(transition, path, Reason.SUPERSEDED)
         return
-    transition.name_trouble(path, Reason.LAUNCH_REJECTED, problem)
+    if problem is not None:
+        transition.name_trouble(path, Reason.LAUNCH_REJECTED, problem.message)
+    if transition.spec.suspend:
+        return  # nothing starts (S80), so the operator cannot know what the API server would say
     if transition.now >= deadlines.of_start(transition.observed, path, attempt):
-        status = transition.statuses[path]
-        if status.reason == Reason.LAUNCH_REJECTED:
-            text = problem or status.message or ""
+        if problem is not None and jobs.is_recent(problem, transition.now):
+            text = problem.message
             fail(transition, path, attempt, Failed(Reason.LAUNCH_REJECTED, text, "", False))
             return
-        # No refusal: operator or API server were not available. queueTimeout begins now.
+        # Not tried of late: operator or API server were not available, or the run was suspended.
+        # An earlier refusal may have passed, so queueTimeout begins now.
         moment = timestamps.timestamp(transition.now)
-        transition.record_attempt(path, changed_attempt(attempt, launched_at=moment))
+        attempt = changed_attempt(attempt, launched_at=moment)
+        transition.record_attempt(path, attempt)
+    _launch_again(transition, path, attempt)
+
+
+def _launch_again(transition: Transition, path: str, attempt: AttemptStatus) -> None:
     if unread := unread_by(transition, path):
         transition.wait_to_read(path, unread)
         return

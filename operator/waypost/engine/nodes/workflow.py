@@ -27,6 +27,7 @@ from waypost.engine.state.transition import Transition
 from waypost.engine.state.usage import total
 from waypost.kube import timestamps
 from waypost.kube.facts.children import ChildFact
+from waypost.kube.facts.jobs import is_recent
 from waypost.kube.facts.read_problems import OBJECTS
 from waypost.protocol.reasons import Reason
 from waypost.protocol.text import shorten
@@ -160,7 +161,11 @@ def _missing(transition: Transition, path: str, child: ChildStatus) -> None:
             result.fail(transition, path, child, Reason.CANCELLED, "stopped before it started")
     elif reason := deadlines.why_not_started(transition, path):
         requests.stop(transition, path, reason)
-    elif problem is not None and _queued_too_long(transition, path, problem.since):
+    elif (
+        problem is not None
+        and is_recent(problem, transition.now)  # else it may have passed (S520)
+        and _queued_too_long(transition, path, problem.since)
+    ):
         transition.name_trouble(path, Reason.LAUNCH_REJECTED, problem.message)
         requests.stop(transition, path, Reason.LAUNCH_REJECTED)
     else:

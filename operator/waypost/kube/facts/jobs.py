@@ -8,6 +8,7 @@ from waypost.api import meta
 from waypost.kube.objects import items, moment, section, text, whole_number
 
 _PATIENCE: Final = timedelta(seconds=30)
+_RECENT: Final = timedelta(minutes=2)
 
 
 @dataclass(frozen=True)
@@ -33,12 +34,26 @@ class WriteProblem:
     message: str
     permanent: bool  # it would refuse it again
     since: datetime | None = None  # when it first refused it to this operator
+    at: datetime | None = None  # when it last did
     slot_taken: bool = False  # another attempt holds the slot that this one has recorded
 
 
 def lasts_long(problem: WriteProblem, now: datetime) -> bool:
     """Whether a problem has lasted for 30 seconds: what has to end now no longer waits for it."""
     return problem.since is not None and now >= problem.since + _PATIENCE
+
+
+def is_recent(problem: WriteProblem, now: datetime) -> bool:
+    """Whether the API server has refused it within the last two minutes: while an operator runs, it
+    tries again at least every minute. An older refusal says nothing about the next try."""
+    return problem.at is not None and now < problem.at + _RECENT
+
+
+def refused_since(known: WriteProblem | None, now: datetime) -> datetime:
+    """Since when an object that is refused now has been refused: a gap without tries ends it."""
+    if known is None or known.since is None or not is_recent(known, now):
+        return now
+    return known.since
 
 
 def job_fact(body: Any, *, trouble: str = "") -> JobFact | None:

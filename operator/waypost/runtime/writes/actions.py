@@ -163,9 +163,10 @@ class ActionExecutor:
             permanent = isinstance(error, Rejected | Foreign) and not isinstance(
                 error, RefusedForNow
             )
-            since = known[name].since if name in known else self._clock.now()
+            now = self._clock.now()
+            since = known[name].since if name in known else now
             message = failure_text(error)
-            problem = WriteProblem(message=message, permanent=permanent, since=since)
+            problem = WriteProblem(message=message, permanent=permanent, since=since, at=now)
             log.warning("%s was not written: %s", name, message, extra={"run": key.name})
             known[name] = done.problems[name] = problem
         else:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Final
 
-from waypost.kube.facts.jobs import WriteProblem
+from waypost.kube.facts.jobs import WriteProblem, refused_since
 from waypost.ports.clock import Clock
 from waypost.ports.cluster import ClusterError, RefusedForNow, Rejected, Unavailable
 from waypost.runtime.cache.runs import RunEntry
@@ -67,7 +67,7 @@ def note_no_answer(entry: RunEntry, name: str, error: Unavailable, now: datetime
     """Keep that a request for the child `name` has had no usable answer, once that has lasted."""
     since = entry.unanswered.setdefault(name, now)
     if now - since >= _SILENCE:
-        problem = WriteProblem(message=error.message, permanent=False, since=since)
+        problem = WriteProblem(message=error.message, permanent=False, since=since, at=now)
         entry.child_problems[name] = problem
 
 
@@ -81,5 +81,5 @@ def _note(
     entry: RunEntry, name: str, error: ClusterError, now: datetime, *, permanent: bool
 ) -> None:
     known = entry.child_problems
-    since = known[name].since if name in known else now
-    known[name] = WriteProblem(message=error.message, permanent=permanent, since=since)
+    since = refused_since(known.get(name), now)
+    known[name] = WriteProblem(message=error.message, permanent=permanent, since=since, at=now)

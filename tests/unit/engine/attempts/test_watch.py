@@ -382,13 +382,62 @@ def test_a7_job_refused_for_good() -> None:
     )
 
 
+def quota(at: float) -> dict[str, WriteProblem]:
+    """This operator's last try, `at` seconds after the launch, was refused for now."""
+    return {
+        job_of("a"): WriteProblem("exceeded quota", permanent=False, since=after(1), at=after(at))
+    }
+
+
 def test_a7_quota_waits_under_the_queue_timeout() -> None:
-    quota = {job_of("a"): WriteProblem("exceeded quota", permanent=False)}
-    early = decide(seen(child_problems=quota, live=True), after(10), SETTINGS)
+    early = decide(seen(child_problems=quota(9), live=True), after(10), SETTINGS)
     assert (the_node(early).phase, the_node(early).message) == ("Running", "exceeded quota")
     assert launches(early), "tried again"
-    late = decide(seen(child_problems=quota, live=True), after(120), SETTINGS)
+    late = decide(seen(child_problems=quota(70), live=True), after(120), SETTINGS)
     assert (the_node(late).phase, the_node(late).reason) == ("Failed", "LaunchRejected")
+
+
+_REFUSED = node_status(
+    "a",
+    "Running",
+    attempts=[attempt()],
+    reason="LaunchRejected",
+    message="exceeded quota",
+    started_at=timestamp(NOW),
+)
+
+
+@pytest.mark.parametrize(
+    ("problems", "node", "moment"),
+    [
+        pytest.param({}, {}, 120, id="restarted-at-the-end-of-the-queue-timeout"),
+        pytest.param({}, {}, 90_000, id="restarted-a-day-later"),
+        pytest.param(quota(10), {}, 700, id="frozen-or-cut-off-since-its-last-try"),
+        pytest.param(quota(10), {"suspend": False}, 3600, id="suspended-since-its-last-try"),
+    ],
+)
+def test_s520_an_old_refusal_does_not_end_an_attempt(
+    problems: dict[str, WriteProblem], node: JsonObject, moment: float
+) -> None:
+    """Nobody has tried since, and what refused the Job may have passed: it is tried again, and has
+    its queueTimeout."""
+    raw = spec(python("a", **CLOCKS)) | node
+    stored = builders.status(_REFUSED)
+    made = observed(raw, status=stored, live=True, child_problems=problems)
+    decision = decide(made, after(moment), SETTINGS)
+    assert (the_node(decision).phase, len(launches(decision))) == ("Running", 1)
+    refused = WriteProblem("exceeded quota", permanent=False, at=after(moment + 100))
+    later = observed(raw, status=decision.status, live=True, child_problems={job_of("a"): refused})
+    assert the_node(decide(later, after(moment + 119), SETTINGS)).phase == "Running"
+    ended = the_node(decide(later, after(moment + 120), SETTINGS))
+    assert (ended.reason, ended.message) == ("LaunchRejected", "exceeded quota")
+
+
+def test_s520_a_suspended_run_does_not_create_a_job_that_was_refused() -> None:
+    raw = spec(python("a", **CLOCKS)) | {"suspend": True}
+    made = observed(raw, status=builders.status(_REFUSED), live=True, child_problems=quota(119))
+    decision = decide(made, after(121), SETTINGS)
+    assert (the_node(decision).phase, launches(decision)) == ("Running", [])
 
 
 def test_a7_pod_refused() -> None:

@@ -232,3 +232,26 @@ async def test_s202_a_child_that_a_quota_refuses_fails_after_queue_timeout() -> 
         assert (node["phase"], node["reason"]) == ("Failed", "LaunchRejected")
         assert "exceeded quota: team" in node["message"]
         assert not child(world)
+
+
+@virtual
+async def test_s520_a_refusal_before_an_absence_does_not_end_a_child() -> None:
+    """The operator is cut off for longer than the queueTimeout; then the quota has room."""
+    async with World(script={"twice": [gives(8)]}) as world:
+        operator = world.start()
+        refusing = Refusing(operator, {"create": QuotaExceeded("exceeded quota", code=403)})
+        refuse = operator.line.intercept
+        await create_template(world, DOUBLE)
+        await world.submit(spec(calls("check", inputs={"n": 4}, queueTimeout="2m")))
+        await world.until(
+            lambda: world.node("check").get("reason") == "LaunchRejected", "says why", within=60
+        )
+
+        async def cut_off(call: Call, send: Callable[[], Awaitable[Any]]) -> Any:
+            raise Unavailable("no route to host")
+
+        operator.line.intercept = cut_off
+        await world.quiet(300)
+        refusing.on = False
+        operator.line.intercept = refuse
+        assert (await world.finished(within=200))["phase"] == "Succeeded"

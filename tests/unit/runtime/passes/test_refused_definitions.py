@@ -134,6 +134,30 @@ async def test_s465_deadlines_of_nodes_do_not_wait_for_the_definition(
         )
 
 
+def phases(world: World) -> list[str]:
+    return [pod.body["status"]["phase"] for pod in world.work.pods("a")]
+
+
+@virtual
+async def test_s521_a_container_ends_by_its_pods_limit_while_the_definition_is_unread() -> None:
+    """Cancel and deadlines: see above. What follows from the definition waits for it."""
+    async with World(script={"a": [hangs()]}) as world:
+        first = world.start()
+        await create_template(world, spec(container("a", timeout="30s", queueTimeout="1m")))
+        await world.submit(RUN_OF)
+        await world.until(lambda: bool(world.work.pods("a")), "runs", within=30)
+        first.die()
+        refused = Refusal(world.start(), FORBIDDEN, Kind.NODE_RECORD, verb="get")
+        await world.quiet(80)
+        assert phases(world) == ["Running"], "no work is lost"
+        await world.quiet(70)
+        assert world.node("a")["phase"] == "Running"
+        assert phases(world) == ["Failed"], "the kubelet has ended it"
+        refused.on = False
+        await world.finished(within=150)
+        assert world.node("a")["reason"] == "Timeout"
+
+
 @virtual
 async def test_s85_a_namespace_that_cannot_be_read_holds_up_no_disrupted_pod() -> None:
     async with World(script={"a": [hangs()]}) as world:

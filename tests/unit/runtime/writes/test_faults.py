@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from waypost.ports.cluster import Busy, Kind, QuotaExceeded, Rejected
+from waypost.ports.cluster import Busy, Kind, QuotaExceeded, Rejected, Unavailable
 
 from tests.fakes.api.watch import DELAYED, ROUGH, STALE, Delivery
 from tests.fakes.nodes.programs import Outcome
@@ -220,6 +220,38 @@ async def test_a_quota_that_stays_fails_the_node_after_its_queue_timeout() -> No
         assert (node["phase"], node["reason"]) == ("Failed", "LaunchRejected")
         assert "exceeded quota" in node["message"]
         assert 300 <= world.clock.monotonic() < 400
+
+
+@pytest.mark.parametrize("absent", ["killed", "cut-off", "suspended"])
+@virtual
+async def test_s520_a_refusal_before_an_absence_does_not_end_a_node(absent: str) -> None:
+    """Whatever kept the operator from trying again lasts longer than the queueTimeout."""
+    async with World() as world:
+        operator, states = world.start(), {"full"}
+
+        async def intercept(call: Call, send: Callable[[], Awaitable[Any]]) -> Any:
+            if "cut-off" in states:
+                raise Unavailable("no route to host")
+            if "full" in states and (call.verb, call.kind) == ("create", Kind.JOB):
+                raise QuotaExceeded("exceeded quota: jobs", code=403, reason="Forbidden")
+            return await send()
+
+        operator.line.intercept = intercept
+        await world.submit(spec(python("a", queueTimeout="5m")))
+        await world.until(
+            lambda: world.node("a").get("reason") == "LaunchRejected", "it says why", within=60
+        )
+        states.add(absent)
+        if absent == "killed":
+            operator.die()
+        await world.patch_run({"suspend": absent == "suspended"})
+        await world.quiet(400)
+        states.clear()
+        if absent == "killed":
+            world.start()
+        await world.patch_run({"suspend": False})
+        status = await world.finished(within=200)
+        assert (status["phase"], world.node("a")["attempt"]) == ("Succeeded", 1)
 
 
 @virtual
