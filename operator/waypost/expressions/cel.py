@@ -7,6 +7,7 @@ which a caller could mistake for data. It raises others as RuntimeError, TypeErr
 
 from __future__ import annotations
 
+import ctypes
 import re
 import sys
 from collections.abc import Callable, Mapping
@@ -24,8 +25,10 @@ from cel_expr_python.ext import (  # type: ignore[import-untyped]
 
 from waypost.expressions import lists
 from waypost.expressions.guards import JSON_OF_ONE, REFUSE_RANGE, SPAN, SPANS
+from waypost.expressions.long_loops import LongLoops
 from waypost.expressions.references import ONLY_LISTS, ROOTS
-from waypost.expressions.values import Unfit, compact_json, into_cel
+from waypost.expressions.tree import decode
+from waypost.expressions.values import Failure, Unfit, compact_json, into_cel
 
 _T = cel.Type
 # The declared type of a path: a scalar, a map, or a list of one of these (None: of any type).
@@ -47,13 +50,6 @@ class Rejection:
     message: str
     line: int = 0
     column: int = 0
-
-
-@dataclass(frozen=True)
-class Failure:
-    """An evaluation without a value: the text of the library without its status codes."""
-
-    message: str
 
 
 def check(source: str) -> bytes | Rejection:
@@ -98,9 +94,11 @@ def _loaded(program: bytes) -> Any:
 
 
 # Each expression with the result null removes one reference to None from the interpreter, which
-# aborts at zero. From Python 3.12 on, None is immortal.
+# aborts at zero, and so does each null in a result. From Python 3.12 on, None is immortal.
 _NONES: list[None] = []
-_FEW_NONES = 50_000
+_FEW_NONES = 500_000
+if sys.version_info < (3, 12):
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(_NONES))  # kept until the process has ended
 
 
 def _keep_none_alive() -> None:
@@ -113,7 +111,18 @@ def run(program: bytes, variables: Mapping[str, Any]) -> object:
     loaded = _loaded(program)
     if isinstance(loaded, Rejection):
         return Failure(loaded.message)
-    return _evaluated(loaded, variables)
+    value = _evaluated(loaded, variables)
+    if isinstance(value, Failure) and value.of_steps:
+        return LongLoops(decode(program), variables, run_part).evaluated()
+    return value
+
+
+def run_part(program: bytes, variables: Mapping[str, Any]) -> object:
+    """As `run`, for a program that is run once: it is not kept, and its loops are not split."""
+    loaded = load(program)
+    return (
+        Failure(loaded.message) if isinstance(loaded, Rejection) else _evaluated(loaded, variables)
+    )
 
 
 def run_rule(rule: Any, value: Any) -> object:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
 
-from waypost.expressions import cel, evaluation
+from waypost.expressions import evaluation
 from waypost.expressions.estimates.cost import Budget
 from waypost.expressions.estimates.numbers import number_of, of_constant
 from waypost.expressions.expression import Compiled, part_of
@@ -28,6 +28,7 @@ from waypost.expressions.tree import (
     parts,
     walk,
 )
+from waypost.expressions.values import Failure
 
 _CLAUSE: Final = re.compile(r"%%|%(?:\.[0-9]+)?[a-zA-Z]")
 
@@ -143,4 +144,4 @@ def _failure(compiled: Compiled, expr: Expr) -> str:
     if message := Budget().refusal(expr, {}):
         return message
     outcome = evaluation.run(part.program, {})
-    return explain_failure(outcome.message, (), {}) if isinstance(outcome, cel.Failure) else ""
+    return explain_failure(outcome.message, (), {}) if isinstance(outcome, Failure) else ""

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeAlias
 
 from waypost.expressions import cel
-from waypost.expressions.cel import Failure
-from waypost.expressions.values import Unfit, out_of_cel
+from waypost.expressions.values import Failure, Unfit, out_of_cel
 from waypost.protocol.ijson import Json
 
 

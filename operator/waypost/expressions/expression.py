@@ -33,6 +33,7 @@ from waypost.expressions.references import references as references_of
 from waypost.expressions.tree import CheckedTree, Expr, decode, depth, encode, path_tree
 from waypost.expressions.values import (
     Double,
+    Failure,
     Unavailable,
     Unfit,
     declare_numbers,
@@ -269,7 +270,7 @@ def _outcome(
             if not compiled._optional:
                 return value
             return value[0] if isinstance(value, list) and value else ABSENT
-        case cel.Failure(message=message):
+        case Failure(message=message):
             return EvaluationError(explain_failure(message, compiled.paths, data))
         case evaluation.NotJson(message=message, path=path):
             place = path.removeprefix("[0]") if compiled._optional else path

@@ -34,7 +34,9 @@ SPANS = "@spans"  # the indices below a number, in lists of SPAN
 
 SPAN = 64
 
-_RANGE, _INDEX, _SPAN, _JOINED = "@range", "@index", "@span", "@joined"
+# The list of a loop, and the list that a loop builds, in the guarded tree.
+RANGE, JOINED = "@range", "@joined"
+_INDEX, _SPAN = "@index", "@span"
 
 
 class Guards:
@@ -100,13 +102,13 @@ class Guards:
         )
         if is_local_variable(loop):
             return loop
-        loop = replace(loop, iter_range=Ident(self._id(), _RANGE))
+        loop = replace(loop, iter_range=Ident(self._id(), RANGE))
         body = self._in_spans(loop) if isinstance(loop.accu_init, ListLiteral) else loop
-        return self._let(_RANGE, iter_range, self._only_over_list(body))
+        return self._let(RANGE, iter_range, self._only_over_list(body))
 
     def _only_over_list(self, body: Expr) -> Expr:
         """`body`, or an error if the range of its loop is not a list."""
-        kind = Call(self._id(), "type", (Ident(self._id(), _RANGE),))
+        kind = Call(self._id(), "type", (Ident(self._id(), RANGE),))
         is_list = Call(self._id(), "_==_", (kind, Ident(self._id(), "list")))
         return Call(self._id(), "_?_:_", (is_list, body, Call(self._id(), REFUSE_RANGE, ())))
 
@@ -116,7 +118,7 @@ class Guards:
         The library copies the whole list for each element that it appends: 9,000 elements took 4 s
         and 1.3 GB. With spans, it copies the list once for each span.
         """
-        element = Call(self._id(), "_[_]", (Ident(self._id(), _RANGE), Ident(self._id(), _INDEX)))
+        element = Call(self._id(), "_[_]", (Ident(self._id(), RANGE), Ident(self._id(), _INDEX)))
         span = replace(
             loop,
             id=self._id(),
@@ -124,16 +126,16 @@ class Guards:
             iter_range=Ident(self._id(), _SPAN),
             loop_step=self._let(loop.iter_var, element, loop.loop_step),
         )
-        length = Call(self._id(), "size", (Ident(self._id(), _RANGE),))
+        length = Call(self._id(), "size", (Ident(self._id(), RANGE),))
         return Comprehension(
             loop.id,
             iter_var=_SPAN,
             iter_range=Call(self._id(), SPANS, (length,)),
-            accu_var=_JOINED,
+            accu_var=JOINED,
             accu_init=ListLiteral(self._id(), ()),
             loop_condition=Constant(self._id(), put(2, 1)),
-            loop_step=Call(self._id(), "_+_", (Ident(self._id(), _JOINED), span)),
-            result=Ident(self._id(), _JOINED),
+            loop_step=Call(self._id(), "_+_", (Ident(self._id(), JOINED), span)),
+            result=Ident(self._id(), JOINED),
         )
 
     def _let(self, name: str, value: Expr, body: Expr) -> Expr:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from waypost.expressions.references import Path
+from waypost.expressions.values import TOO_MANY_STEPS
 from waypost.protocol.ijson import Json
 
 if TYPE_CHECKING:
@@ -226,8 +227,11 @@ def explain_failure(message: str, used: tuple[Path, ...], data: Mapping[str, Jso
         return f"no such field: {match.group(1)}"
     if overload := _NO_RUN_OVERLOAD.search(message):
         return _overload_text(overload.group(1))
-    if "Iteration budget" in message:
-        return "the macros of this expression take too many steps (10000 in all)"
+    if TOO_MANY_STEPS in message:
+        return (
+            "a loop (map, filter, all, exists) inside another loop takes more than 10,000 steps "
+            "for one element of the outer one; flatten the inner lists first, or use a python node"
+        )
     if "Applying SELECT" in message:
         return "a field is read from something that is not an object"
     return _worded(message)

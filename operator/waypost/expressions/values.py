@@ -12,10 +12,13 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from waypost.protocol.ijson import MAX_DEPTH, MAX_SAFE_INTEGER, Json
 from waypost.protocol.references import References
+
+# The library refuses more steps of loops.
+TOO_MANY_STEPS: Final = "Iteration budget"
 
 _Convert = Callable[[Any, int], Json]
 
@@ -36,6 +39,18 @@ class Unfit(ValueError):
         super().__init__(message)
         self.message = message
         self.path = path
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An evaluation without a value: the text of the library without its status codes."""
+
+    message: str
+
+    @property
+    def of_steps(self) -> bool:
+        """Whether the library refused to take more steps."""
+        return TOO_MANY_STEPS in self.message
 
 
 def declare_numbers(value: Json, schema: Json) -> Json:

@@ -19,7 +19,7 @@ ROWS: Any = [
     for at in range(1000)
 ]
 CSV = "\n".join(f"{at},bolt {at},{at * 10},in stock" for at in range(1, 4000))
-SHORT_CSV = CSV[:30_000]  # the library takes 10,000 steps of loops
+SHORT_CSV = CSV[:30_000]
 SMALL_CSV = "id,name,qty\n" + "\n".join(f"{at},bolt{at},{at}0" for at in range(1, 40))
 SENTENCE = 'The quick brown fox <b>jumps</b> over "the" lazy dog & runs away. '
 PROSE = (SENTENCE * 5 + "\n") * 3000

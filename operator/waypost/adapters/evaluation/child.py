@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from waypost.expressions import cel, evaluation
+from waypost.expressions.values import Failure
 from waypost.protocol import schema
 
 _GROWN: Final = 48 * 1024 * 1024  # beyond this a worker ends early
@@ -125,7 +126,7 @@ def _evaluated(program: bytes, variables: Any) -> Any:
     match evaluation.InProcess().run(program, variables):
         case evaluation.Value(json=value):
             return {"value": value}
-        case cel.Failure(message=message):
+        case Failure(message=message):
             return {"failure": message}
         case evaluation.NotJson(message=message, path=path):
             return {"unfit": message, "path": path}

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from waypost.adapters.evaluation.child import Limits
 from waypost.expressions import evaluation
-from waypost.expressions.cel import Failure
+from waypost.expressions.values import Failure
 from waypost.protocol import schema, violation
 from waypost.protocol.ijson import Json
 from waypost.protocol.violation import Violation

@@ -15,6 +15,7 @@ from waypost.api.crd.cel_rule import FORBIDDEN, REQUIRED
 from waypost.api.crd.openapi import PRESERVE, VALIDATIONS
 from waypost.compiler.admission.structure import Schema, Violation
 from waypost.expressions import cel
+from waypost.expressions.values import Failure
 from waypost.protocol.ijson import Json
 
 _CAUSES: Final = {FORBIDDEN: "Forbidden", REQUIRED: "Required value"}
@@ -75,7 +76,7 @@ def _broken_here(entries: str, value: Json, path: str) -> Iterator[Violation]:
         message = rule.message
         if not isinstance(message, str):
             message = cel.run_rule(message, value)
-        if isinstance(holds, cel.Failure):
+        if isinstance(holds, Failure):
             message = f"the rule cannot be evaluated: {holds.message}"
         field = f"{path}{rule.field_path}".lstrip(".")
         yield Violation(field, rule.cause, str(message), is_structural=False)
