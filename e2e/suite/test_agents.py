@@ -54,6 +54,20 @@ SCRIPTS: dict[str, Any] = {
             }
         ]
     },
+    "look": {
+        "turns": [
+            {
+                "expect": [
+                    {"at": "prompt", "contains": "chart.png:"},
+                    {
+                        "at": "body.messages[0].content[2].image_url.url",
+                        "contains": "data:image/png;base64,iVBORw0KGgo",
+                    },
+                ],
+                "say": "a chart",
+            }
+        ]
+    },
     "clock": {
         "turns": [
             {"call": [{"tool": "get_current_time", "arguments": {"timezone": "UTC"}}]},
@@ -83,7 +97,10 @@ def models(space: Space, cluster: api.Cluster, operator: Operator) -> str:
         space,
         "scripted",
         baseURL=url,
-        models=[{"name": "diagnose", "price": {"input": "10", "cachedInput": "1", "output": "20"}}],
+        models=[
+            {"name": "diagnose", "price": {"input": "10", "cachedInput": "1", "output": "20"}},
+            {"name": "look", "inputs": ["Image"]},
+        ],
     )
     return "scripted"
 
@@ -212,3 +229,24 @@ def test_a_provider_that_comes_later_is_waited_for(space: Space, models: str) ->
     assert known is not None
     provider(space, "later", baseURL=known["spec"]["baseURL"])
     run.succeeded()
+
+
+DRAW = """
+open('/data/pictures/chart.png', 'wb').write(b'\\x89PNG\\r\\n\\x1a\\n' + bytes(100))
+"""
+PICTURES = {"out": [{"name": "pictures", "path": "/data/pictures"}]}
+SHOWN = {"attachments": [{"from": "${nodes.draw.artifacts.pictures}"}]}
+
+
+def test_s486_a_picture_is_sent_with_the_prompt(space: Space, models: str) -> None:
+    run = thinking("looked", models, "look", kind=SHOWN)
+    seen = space.start(run.python("draw", DRAW, artifacts=PICTURES)).succeeded(within=120)
+    assert node_of(seen, "a")["output"] == "a chart"
+
+
+def test_s487_a_model_that_takes_no_pictures_is_not_asked(space: Space, models: str) -> None:
+    run = thinking("not-looked", models, "refuse", kind=SHOWN, retry={"limit": 0})
+    seen = space.start(run.python("draw", DRAW, artifacts=PICTURES)).finished(within=120)
+    node = node_of(seen, "a")
+    assert (node["phase"], node["reason"]) == ("Failed", "InputInvalid")
+    assert "chart.png is image/png, and model refuse takes text" in node["message"]

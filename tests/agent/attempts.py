@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import waypost_agent
+from waypost.protocol.artifacts.request import Artifacts
 from waypost.protocol.request import Request
 from waypost.protocol.work import WorkFailed, WorkResult
 
@@ -34,7 +35,14 @@ class Node:
         (folder / "key").write_text(KEY)
         patch.setenv(LEDGER, str(folder / "ledger"))
 
-    def request(self, script: str, *, output_schema: Any = None, **agent: Any) -> Request:
+    def request(
+        self,
+        script: str,
+        *,
+        output_schema: Any = None,
+        artifacts: Artifacts | None = None,
+        **agent: Any,
+    ) -> Request:
         """The request of the next attempt, which becomes the current one."""
         self._number += 1
         token = self._folder / f"token-{self._number}"
@@ -56,7 +64,11 @@ class Node:
         }
         document["model"] = {**model, **agent.get("model", {})}
         return request_of(
-            kind="agent", agent=document, output_schema=output_schema, gateway=self.site.url
+            kind="agent",
+            agent=document,
+            output_schema=output_schema,
+            gateway=self.site.url,
+            artifacts=artifacts,
         )
 
     def attempt(self, script: str, **more: Any) -> WorkResult | WorkFailed:

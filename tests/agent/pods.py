@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx2
 import waypost_agent
+from waypost.protocol.artifacts.request import Artifacts
 from waypost.protocol.work import WorkFailed, WorkResult
 
 from tests.dev.serving import serving
@@ -44,6 +45,7 @@ class Pod:
         output_schema: Any = None,
         seconds: float = 30.0,
         model: dict[str, Any] | None = None,
+        artifacts: Artifacts | None = None,
         **agent: Any,
     ) -> WorkResult:
         """The result of the node whose model plays `script`. Raises WorkFailed."""
@@ -61,7 +63,9 @@ class Pod:
             "reasks": 2,
             **agent,
         }
-        request = request_of(kind="agent", agent=document, output_schema=output_schema)
+        request = request_of(
+            kind="agent", agent=document, output_schema=output_schema, artifacts=artifacts
+        )
         return waypost_agent.perform(request, deadline=time.monotonic() + seconds)
 
     def fail(self, script: str, **more: Any) -> WorkFailed:

@@ -149,7 +149,7 @@ async def test_a_429_that_asks_for_long_reaches_the_pod() -> None:
 @pytest.mark.parametrize("size", [1, 7, 1000])
 def test_the_usage_of_an_answer(type_: str, answer: bytes, tokens: int, size: int) -> None:
     """S495: in whatever pieces it arrives."""
-    scanner = UsageScanner(type_, Estimate(600, 400))  # type: ignore[arg-type]
+    scanner = UsageScanner(type_, Estimate(600, 400, 600))  # type: ignore[arg-type]
     for at in range(0, len(answer), size):
         scanner.feed(answer[at : at + size])
     assert scanner.tokens == tokens

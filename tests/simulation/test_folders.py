@@ -29,6 +29,11 @@ def test_every_trouble_is_in_several_seeds(kind: str) -> None:
     assert len(found) >= 3, found
 
 
+def test_agents_take_folders_as_attachments() -> None:
+    attached = [step for seed in range(SEEDS) for step in plan(seed).steps if step.attached]
+    assert sum(bool(step.takes) for step in attached) > SEEDS / 2
+
+
 def test_child_runs_take_and_make_folders() -> None:
     called = [step for seed in range(SEEDS) for step in plan(seed).steps if step.called]
     assert len(called) > SEEDS

@@ -27,7 +27,7 @@ from waypost.protocol.work import Usage, WorkFailed, WorkResult
 from waypost_node import endpoint_access
 from waypost_node.sigterm import woken_by_signals
 
-from waypost_agent import Stop, agent_request
+from waypost_agent import Stop, agent_request, attachments
 from waypost_agent.agent_request import (
     MAX_RESULT_BYTES,
     TOOLS,
@@ -74,7 +74,7 @@ def perform(
         work = agent_request.read(request)
     except InvalidAgentRequest as error:
         raise WorkFailed(Reason.INPUT_INVALID, str(error)) from None
-    loop = _Loop(work, request.inputs, request.gateway, deadline - SPARE)
+    loop = _Loop(work, request, deadline - SPARE)
     meter, keys = loop.meter, loop.keys
     try:
         output = asyncio.run(loop.output(capabilities, stop))
@@ -102,23 +102,23 @@ def perform(
 
 
 class _Loop:
-    """One run of the model loop, until `deadline`. `gateway`: where its journal is kept."""
+    """One run of the model loop, until `deadline`. Raises WorkFailed."""
 
-    def __init__(
-        self, work: AgentRequest, inputs: Json, gateway: str | None, deadline: float
-    ) -> None:
+    def __init__(self, work: AgentRequest, request: Request, deadline: float) -> None:
+        self._prompt = attachments.prompt_of(request, work)
         self.keys = endpoint_access.Keys()
         self._priced = any(model.price for model in work.models)
         self.meter = Meter(work.limits, self._redact, priced=self._priced, allotment=work.allotment)
         self.carried: Usage | None = None
         self._work = work
-        self._gateway = gateway
+        self._gateway = request.gateway  # where its journal is kept
         self._deadline = deadline
         self._output = Output(work.output_schema, mode=work.structured_output)
         self._effects = Effects(work)
         # Answers of one mode mean nothing in another.
         mode = [] if work.structured_output == TOOLS else [work.structured_output]
-        self._topic = ijson.digest([work.instructions, work.prompt, inputs, *mode])
+        topic: list[Json] = [work.instructions, work.prompt, request.inputs, *mode]
+        self._topic = ijson.digest(topic + attachments.topic_of(request))
 
     def _redact(self, text: str) -> str:
         return self.keys.redact(text)
@@ -240,7 +240,7 @@ class _Loop:
         try:
             # Limits are the meter's, which names them.
             unlimited = UsageLimits(request_limit=None)
-            result = await agent.run(self._work.prompt, usage_limits=unlimited)
+            result = await agent.run(self._prompt, usage_limits=unlimited)
         except UnexpectedModelBehavior as error:
             problem = unusable(error)
             if problem is None:

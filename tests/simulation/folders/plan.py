@@ -14,7 +14,7 @@ from waypost.ports.cluster import Obj
 from waypost.protocol.artifacts.request import Content
 
 from tests.simulation.focused.troubles import Trouble, draw_trouble
-from tests.support.builders import python
+from tests.support.builders import agent, python
 
 RUN: Final = "folders"
 LIMIT: Final = 5  # retries of each node
@@ -34,6 +34,7 @@ class Step:
     seconds: float = 1.0
     listed: bool = False  # takes all in one entry, as a list with a null in it
     called: bool = False  # runs in a child run, which has its inputs and outputs through values
+    attached: bool = False  # an agent, which takes all as attachments
 
     def act(self, attempt: int) -> Act:
         """What an attempt does."""
@@ -76,7 +77,15 @@ def plan(seed: int) -> Plan:
     troubles = tuple(draw_trouble(draw, TROUBLES) for _ in range(draw.choice((0, 1, 1, 2, 3))))
     again = tuple(draw.sample([step.name for step in steps], 1)) if draw.random() < 0.4 else ()
     delivery: Literal["immediate", "rough"] = draw.choice(("immediate", "immediate", "rough"))
-    return _with_child_runs(Plan(seed, tuple(steps), troubles, again, delivery))
+    return _with_agents(_with_child_runs(Plan(seed, tuple(steps), troubles, again, delivery)))
+
+
+def _with_agents(planned: Plan) -> Plan:
+    """The plan with some steps as agents. A separate source of random numbers."""
+    draw = random.Random(f"agents of {planned.seed}")
+    share = draw.choice((0.0, 0.0, 0.4, 0.8))
+    steps = tuple(replace(step, attached=draw.random() < share) for step in planned.steps)
+    return replace(planned, steps=steps)
 
 
 def _with_child_runs(planned: Plan) -> Plan:
@@ -140,17 +149,18 @@ def _template(step: Step) -> Obj:
 
 def _node(step: Step, names: Sequence[str], values: Sequence[str]) -> Obj:
     artifacts: Obj = {"out": [{"name": "repo", "path": "/data/out"}]}
+    taken = [f"${{{value}}}" for value in values]
     if values and step.listed:
-        listed = f"${{[null, {', '.join(values)}]}}"
-        artifacts["in"] = [{"from": listed, "path": "/data/in"}]
-    elif values:
-        artifacts["in"] = [
-            {"from": f"${{{value}}}", "path": f"/data/in{at}"} for at, value in enumerate(values)
-        ]
-    return python(
-        step.name,
-        inputs={name: f"${{{value}.digest}}" for name, value in zip(names, values, strict=True)},
-        artifacts=artifacts,
-        timeout="30s",
-        retry={"limit": LIMIT, "backoff": {"initial": "1s"}},
-    )
+        taken = [f"${{[null, {', '.join(values)}]}}"]
+    fields: Obj = {
+        "inputs": {name: f"${{{value}.digest}}" for name, value in zip(names, values, strict=True)},
+        "artifacts": artifacts,
+        "timeout": "30s",
+        "retry": {"limit": LIMIT, "backoff": {"initial": "1s"}},
+    }
+    if step.attached:
+        attached: Obj = {"attachments": [{"from": one} for one in taken]} if taken else {}
+        return agent(step.name, **attached, **fields)
+    if taken:
+        artifacts["in"] = [{"from": one, "path": f"/data/in{at}"} for at, one in enumerate(taken)]
+    return python(step.name, **fields)

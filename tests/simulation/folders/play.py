@@ -19,10 +19,14 @@ from tests.simulation.focused.playing import played, what_stays
 from tests.simulation.focused.troubles import Trouble
 from tests.simulation.folders.plan import LIMIT, RUN, Plan, content, spec_of
 from tests.simulation.folders.watcher import Watcher
+from tests.simulation.scenario.manifest import PROVIDER
 from tests.simulation.watching.evidence import Violation
 from tests.support.harness import NAMESPACE, World
+from tests.unit.runtime.test_probe_controller import OK, says
 
-_PODS: Final = PodSettings(runner_image="runner:test", gateway_url="http://gateway")
+_PODS: Final = PodSettings(
+    runner_image="runner:test", agent_image="agent:test", gateway_url="http://gateway"
+)
 _TROUBLED: Final = 60.0
 _TO_END: Final = 3600.0
 
@@ -33,6 +37,7 @@ class _Play:
         self.watcher = Watcher(world, planned)
         for step in planned.steps:
             world.script[step.name] = [self._program] * 40
+        world.script[""] = [says(OK)]  # probes of the provider
 
     # --- pods and their gateway ------------------------------------------------------------------
 
@@ -89,6 +94,7 @@ class _Play:
     # --- the run ---------------------------------------------------------------------------------
 
     async def run(self) -> list[Violation]:
+        await self.world.user.create(Kind.MODEL_PROVIDER, namespace=NAMESPACE, body=PROVIDER)
         self._start()
         await self.world.submit(spec_of(self.plan), name=RUN)
         for trouble in self.plan.troubles:

@@ -12,6 +12,7 @@ from waypost.engine.nodes.children import patches, runs
 from waypost.engine.state import artifacts
 from waypost.engine.state.outcome import Succeeded
 from waypost.kube.facts import children
+from waypost.kube.manifests import artifacts as manifests
 from waypost.kube.payloads import AttemptRef
 
 from tests.simulation.focused.hunting import Bugs
@@ -81,6 +82,17 @@ def _with_first(plain: Any, first: Any) -> Any:
 
 def _records(node: Any, ref: AttemptRef, first: Any) -> set[str]:
     return {first(ref, name) for name in made.names_of(node)}
+
+
+def _attaches(planned: Plan) -> bool:
+    """Whether an agent gets the folders of two nodes."""
+    return any(step.attached and len(step.takes) > 1 for step in planned.steps)
+
+
+@bug("T11", focus=_attaches)
+def _only_the_first_attachment_is_pinned(patch: pytest.MonkeyPatch) -> None:
+    plain = manifests.attachments_of
+    patch.setattr(manifests, "attachments_of", lambda node: plain(node)[:1])
 
 
 def _deletes(planned: Plan) -> bool:

@@ -6,7 +6,7 @@ import pytest
 from waypost.api.base import JsonObject
 from waypost.compiler.definition import define
 
-from tests.support.builders import container, gate, http, python, spec, wait
+from tests.support.builders import agent, container, gate, http, python, spec, wait
 
 REPO = "${nodes.make.artifacts.repo}"
 
@@ -42,6 +42,8 @@ ACCEPTED = {
         python("read", inputs={"n": "${nodes.make.?artifacts.?repo.?bytes.orValue(0)}"}),
     ],
     "input": [MAKE, python("read", inputs={"digest": "${nodes.make.artifacts.repo.digest}"})],
+    "attached": [MAKE, agent("look", attachments=[{"from": REPO}])],
+    "attached list": [MAKE, agent("a", attachments=[{"from": f"${{[{REPO[2:-1]}, null]}}"}])],
     "schema": [
         MAKE,
         python("pick", inputs={"repo": REPO}, outputSchema={"$ref": "#/schemas/Artifact"}),
@@ -126,9 +128,23 @@ REFUSED = {
     "/opt": ([python("a", artifacts={"out": [out("/opt")]})], "overlaps with /opt/"),
     "/waypost": ([python("a", artifacts={"out": [out("/waypost/in")]})], "overlaps with /waypost"),
     "relative": ([python("a", artifacts={"out": [out("data")]})], "path"),
-    "reserved schema": None,
+    "attached text": (
+        [MAKE, agent("a", attachments=[{"from": "see ${nodes.make.artifacts.repo}"}])],
+        "agent.attachments[0].from: expected one expression",
+    ),
+    "attached output": (
+        [
+            python("make", outputSchema={"type": "string"}),
+            agent("a", attachments=[{"from": "${nodes.make.output}"}]),
+        ],
+        "agent.attachments[0].from",
+    ),
+    "unknown attachment": (
+        [MAKE, agent("a", attachments=[{"from": "${nodes.make.artifacts.rep}"}])],
+        "did you mean 'repo'?",
+    ),
+    "no attachments": ([agent("a", attachments=[])], "attachments"),
 }
-REFUSED.pop("reserved schema")
 
 
 @pytest.mark.parametrize(("nodes", "text"), REFUSED.values(), ids=REFUSED)
@@ -151,6 +167,14 @@ def test_a_person_cannot_give_artifacts() -> None:
     rerun = {"round": 2, "outputs": {"make": 1}}
     found = problems(MAKE, python("read", artifacts=_in(take())), rerun=rerun)
     assert any("makes artifacts, which cannot be given" in problem for problem in found)
+
+
+def test_s299_attachments_are_part_of_the_fingerprint() -> None:
+    def of(*attached: str) -> str:
+        fields: Any = {"attachments": [{"from": one} for one in attached]} if attached else {}
+        return define(spec(MAKE, agent("look", **fields))).fingerprints["look"]
+
+    assert len({of(), of(REPO), of(REPO, REPO)}) == 3
 
 
 def test_s299_max_bytes_does_not_change_the_fingerprint() -> None:

@@ -17,8 +17,10 @@ IMAGES = ROOT / "node-images"
 PROTOCOL = {
     "waypost.protocol.artifacts.limits": {
         *("BYTES_HEADER", "CONTENT_TYPE", "FILES_HEADER", "MOST_FILES", "MOUNT", "ROOM_HEADER"),
+        *("ATTACHMENT_BYTES", "ATTACHMENT_FILES", "ATTACHMENT_VOLUME", "ATTACHMENTS"),
         "STORE_SECONDS",
     },
+    "waypost.protocol.artifacts.media": {"media_tokens"},
     "waypost.protocol.artifacts.request": {"Artifacts", "Content", "Given", "Taken"},
     "waypost.protocol.carrying": {"LARGEST", "OUTPUT_FILE"},
     "waypost.protocol.ijson": {

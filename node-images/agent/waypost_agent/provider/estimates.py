@@ -2,6 +2,7 @@
 
 Unknown usage must not count as zero: limits and budgets would hold nothing. The estimate is four
 bytes a token, over what was asked and answered, and is marked as an estimate wherever it goes.
+Pictures, sound and documents count by what providers charge for them, not by their size.
 """
 
 import json
@@ -11,6 +12,7 @@ from typing import Any, Final
 
 from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse
 from pydantic_ai.models import ModelRequestParameters
+from waypost.protocol.artifacts.media import media_tokens
 
 _BYTES_A_TOKEN: Final = 4
 _FLAG: Final = "waypost_estimated"  # in the details of a response's usage, so also in a journal
@@ -72,8 +74,10 @@ def _parts_size(parts: Sequence[Any]) -> int:
 
 def _described(value: Any) -> str:
     data = getattr(value, "data", None)
-    # Pictures and sound: providers count them by their own rules, but never as nothing.
-    return "x" * len(data) if isinstance(data, bytes) else str(value)
+    if not isinstance(data, bytes):
+        return str(value)
+    kind = str(getattr(value, "media_type", ""))
+    return "x" * (_BYTES_A_TOKEN * media_tokens(kind, len(data)))
 
 
 def _size(text: str) -> int:

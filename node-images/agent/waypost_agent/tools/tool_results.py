@@ -93,7 +93,7 @@ def shown(
     kept: list[Media] = []
     notes: list[str] = []
     for each in content.media:
-        kind = next((name for start, name in _INPUTS if each.type.startswith(start)), None)
+        kind = input_of(each.type)
         if kind not in inputs:
             notes.append(f"[{each.type}, {_size(each.size)}, not shown]")
         elif len(each.data) > limit:
@@ -109,6 +109,11 @@ def shown(
     values = content.value if isinstance(content.value, list) else [content.value]
     values = [each for each in values if each != ""] + notes
     return Content(values[0] if len(values) == 1 else values, tuple(kept))
+
+
+def input_of(media_type: str) -> str | None:
+    """How a media type is named in models[].inputs; None if it cannot be."""
+    return next((name for start, name in _INPUTS if media_type.startswith(start)), None)
 
 
 def error_text(content: Content) -> str:

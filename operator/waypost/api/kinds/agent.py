@@ -6,6 +6,7 @@ from pydantic import Field, StringConstraints
 
 from waypost.api.base import UNIQUE_ITEMS, Effect, Model
 from waypost.api.kinds.kind import NodeKind
+from waypost.api.nodes.artifacts import MOST, Attachment
 from waypost.api.pod import ContainerResources, Env, Image, ImagePullPolicy, Template
 from waypost.api.provider import ModelSettings, Money
 
@@ -141,6 +142,12 @@ class AgentKind(Model):
     prompt: Template = Field(
         min_length=1,
         description="Task for the model. ${...} is evaluated, for example ${self.inputs.events}.",
+    )
+    attachments: list[Attachment] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=MOST,
+        description="Artifacts whose files (pictures, sound, PDF) are sent with the prompt.",
     )
     tools: list[Tools] | None = Field(
         default=None, max_length=16, description="Tools that the model may call."

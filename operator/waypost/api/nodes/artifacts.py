@@ -13,6 +13,7 @@ _PATH_PATTERN: Final = r"^(/[A-Za-z0-9._-]+)+$"
 
 ArtifactName = Annotated[str, StringConstraints(pattern=_NAME_PATTERN, max_length=40)]
 ArtifactPath = Annotated[str, StringConstraints(pattern=_PATH_PATTERN, max_length=256)]
+ArtifactFrom = Annotated[str, StringConstraints(min_length=1, max_length=2056)]
 # The value of nodes.<name>.artifacts.<name>.
 ARTIFACT_SCHEMA: Final[dict[str, Any]] = {
     "title": "Artifact",
@@ -59,7 +60,7 @@ class ArtifactOut(Model):
 class ArtifactIn(Model):
     """A folder that the node gets."""
 
-    from_: Annotated[str, StringConstraints(min_length=1, max_length=2056)] = Field(
+    from_: ArtifactFrom = Field(
         alias="from",
         description='Expression that gives an artifact: "${nodes.clone.artifacts.repo}". The node'
         " waits for that node. A list of artifacts becomes folders named 0, 1 and so on; "
@@ -69,6 +70,14 @@ class ArtifactIn(Model):
     writable: bool | None = Field(
         default=None,
         description="true: the node may change its copy. Default false: the folder is read-only.",
+    )
+
+
+class Attachment(Model):
+    """An artifact that is shown."""
+
+    from_: ArtifactFrom = Field(
+        alias="from", description="Expression that gives an artifact or a list of artifacts."
     )
 
 

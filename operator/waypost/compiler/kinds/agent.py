@@ -8,6 +8,7 @@ from waypost.api.kinds.agent import AgentKind, AgentLimits, models_of
 from waypost.api.workflow import AgentWorkflowSpec, Node
 from waypost.compiler.kinds.kind import CompilerKind, Fields, env_fields, merged, wire
 from waypost.compiler.problems import Problem, did_you_mean
+from waypost.compiler.rules.nodes.artifacts import from_problems
 
 _MODEL_FIELDS: Final = {"model", "models"}  # one of a node replaces both of the defaults
 
@@ -21,6 +22,8 @@ def _evaluated(node: Node) -> Fields:
     if _work(node).instructions is not None:
         yield "agent.instructions", _work(node).instructions
     yield "agent.prompt", _work(node).prompt
+    for at, shown in enumerate(_work(node).attachments or ()):
+        yield f"agent.attachments[{at}].from", shown.from_
     yield from env_fields("agent", _work(node).env)
 
 
@@ -30,6 +33,8 @@ def _problems(spec: AgentWorkflowSpec, node: Node) -> Iterator[Problem]:
     if not models_of(_work(node), usual):
         text = "name one: model: {provider: ..., name: ...}, or set defaults.agent.model"
         yield Problem(f"{place}.model", text)
+    for at, shown in enumerate(_work(node).attachments or ()):
+        yield from from_problems(f"{place}.attachments[{at}].from", shown.from_)
     yield from _effects(_work(node), place)
 
 

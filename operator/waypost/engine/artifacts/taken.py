@@ -1,17 +1,25 @@
-"""What an attempt takes: the operator pins a record and a digest for each entry of artifacts.in.
+"""What an attempt takes: the operator pins a record and a digest for each entry of artifacts.in
+and for each attachment.
 
 An expression can only choose between artifacts that checkpoints of this run, of its child runs or
 of the runs above name: the output of a model or of a program cannot name another one.
 """
 
 from waypost.api.base import JsonObject
-from waypost.api.nodes.artifacts import ArtifactIn
 from waypost.api.workflow import Node
 from waypost.engine.state.artifacts import known
 from waypost.engine.state.inputs import Invalid
 from waypost.engine.state.transition import Transition
 from waypost.expressions.templates import RenderError, render_json
-from waypost.kube.manifests.artifacts import ArtifactPlan, PinnedArtifact, plan, volumes_of
+from waypost.kube.manifests.artifacts import (
+    ArtifactPlan,
+    PinnedArtifact,
+    plan,
+    taken_by,
+    volumes_of,
+)
+from waypost.kube.manifests.attempt_job import TooLarge
+from waypost.protocol.artifacts.limits import ATTACHMENT_BYTES, ATTACHMENT_VOLUME
 from waypost.protocol.artifacts.request import Content
 
 MOST_FOLDERS = 100  # of one entry that is a list
@@ -21,7 +29,9 @@ _NO_GATEWAY = (
 )
 
 
-def resolve(transition: Transition, node: Node, view: JsonObject) -> ArtifactPlan | Invalid | None:
+def resolve(
+    transition: Transition, node: Node, view: JsonObject
+) -> ArtifactPlan | Invalid | TooLarge | None:
     """The artifacts of an attempt that is about to be launched.
 
     Args:
@@ -30,27 +40,32 @@ def resolve(transition: Transition, node: Node, view: JsonObject) -> ArtifactPla
         view: The evaluation context of the fields of the node.
 
     Returns:
-        None if the node has none; Invalid if an expression gives something else.
+        None if the node has none; Invalid if an expression gives something else; TooLarge if the
+        attachments are larger than a call of a model takes.
     """
-    if node.artifacts is None:
+    volumes, pinned = volumes_of(node), []
+    if not volumes:
         return None
     if transition.settings.gateway_url is None:
         return Invalid(_NO_GATEWAY)
-    volumes, pinned = volumes_of(node), []
-    for at, entry in enumerate(node.artifacts.in_ or ()):
-        place = f"artifacts.in[{at}].from"
-        found = _entry(transition, entry, volumes[entry.path], view)
+    for entry in taken_by(node):
+        found = _entry(transition, entry.from_, volumes[entry.path], view)
         if isinstance(found, str):
-            return Invalid(f"{place}: {found}")
+            return Invalid(f"{entry.field}: {found}")
         pinned += found
+    attached = [one for one in pinned if one.volume.startswith(ATTACHMENT_VOLUME)]
+    size = sum(one.content.bytes for one in attached)
+    if size > ATTACHMENT_BYTES:
+        text = f"the attachments have {size} bytes, the limit is {ATTACHMENT_BYTES}"
+        return TooLarge(f"{text}; attach smaller files, or give the folder to a tool")
     return plan(node, pinned)
 
 
 def _entry(
-    transition: Transition, entry: ArtifactIn, volume: str, view: JsonObject
+    transition: Transition, from_: str, volume: str, view: JsonObject
 ) -> list[PinnedArtifact] | str:
     """What an entry takes; a text if it cannot be used."""
-    value = render_json(entry.from_, view)
+    value = render_json(from_, view)
     if isinstance(value, RenderError):
         return value.message
     if isinstance(value, list):

@@ -57,7 +57,7 @@ def prepare(
     if problem := pod_strings_problem(rendered):
         return Invalid(problem)
     artifacts = taken.resolve(transition, node, view)
-    if isinstance(artifacts, Invalid):
+    if isinstance(artifacts, Invalid | TooLarge):
         return artifacts
     image = images.of_attempt(transition, path)
     rendered = replace(rendered, artifacts=artifacts, image=image)

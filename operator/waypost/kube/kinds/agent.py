@@ -10,4 +10,8 @@ def _image(node: Node, images: OwnImages) -> str:
     return (node.agent and node.agent.image) or images.agent
 
 
-KIND: Final = PodKind("agent", image=_image, calls_models=True)
+def _attachments(node: Node) -> list[str]:
+    return [one.from_ for one in (node.agent and node.agent.attachments) or ()]
+
+
+KIND: Final = PodKind("agent", image=_image, calls_models=True, attachments=_attachments)

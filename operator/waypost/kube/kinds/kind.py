@@ -34,6 +34,11 @@ def no_texts(inputs: JsonObject) -> dict[str, str]:
     return {}
 
 
+def no_attachments(node: Node) -> list[str]:
+    """For kinds without attachments."""
+    return []
+
+
 def no(node: Node) -> bool:
     """For kinds that never have it."""
     return False
@@ -52,6 +57,7 @@ class PodKind:
         runs_waypost: The program is ours: it reads the request, talks to the gateway, times itself.
         has_output_sidecar: Whether a sidecar uploads the output of the program to the gateway.
         calls_models: The program calls models, through the model gateway if there is one.
+        attachments: Expressions that give artifacts for the program itself, not for users' code.
     """
 
     name: str
@@ -62,3 +68,4 @@ class PodKind:
     runs_waypost: bool = True
     has_output_sidecar: Callable[[Node], bool] = no
     calls_models: bool = False
+    attachments: Callable[[Node], list[str]] = no_attachments

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from waypost.api.base import JsonObject
+from waypost.api.nodes.artifacts import ArtifactOut
 from waypost.api.workflow import Node
+from waypost.kube.kinds.table import pod_kind
 from waypost.protocol import ijson
 from waypost.protocol.artifacts import limits as protocol
 from waypost.protocol.artifacts.request import Artifacts, Content, Given, Taken
@@ -50,6 +52,34 @@ class ArtifactPlan:
         return ijson.canonical(document).decode()
 
 
+@dataclass(frozen=True)
+class TakenFolder:
+    """A folder of the pod that gets an artifact: the field that names it, and its path."""
+
+    field: str
+    from_: str
+    path: str
+    writable: bool = False
+
+
+def taken_by(node: Node) -> list[TakenFolder]:
+    """The folders with what a node takes, and with its attachments."""
+    listed = [
+        TakenFolder(f"artifacts.in[{at}].from", one.from_, one.path, bool(one.writable))
+        for at, one in enumerate((node.artifacts and node.artifacts.in_) or ())
+    ]
+    return listed + attachments_of(node)
+
+
+def attachments_of(node: Node) -> list[TakenFolder]:
+    """The folders with the attachments of a node."""
+    kind = pod_kind(node)
+    return [
+        TakenFolder(f"{kind.name}.attachments[{at}].from", from_, f"{protocol.ATTACHMENTS}/{at}")
+        for at, from_ in enumerate(kind.attachments(node))
+    ]
+
+
 def plan(node: Node, pinned: list[PinnedArtifact]) -> ArtifactPlan | None:
     """The artifacts of an attempt; None if its node has none.
 
@@ -57,12 +87,12 @@ def plan(node: Node, pinned: list[PinnedArtifact]) -> ArtifactPlan | None:
         node: The node.
         pinned: What it takes, in order.
     """
-    if node.artifacts is None:
-        return None
     volumes = volumes_of(node)
+    if not volumes:
+        return None
     given = tuple(
         Given(one.name, volumes[one.path], one.path, one.max_bytes or protocol.DEFAULT_BYTES)
-        for one in node.artifacts.out or ()
+        for one in _made_by(node)
     )
     taken = tuple(Taken(one.volume, one.folder, one.content) for one in pinned)
     return ArtifactPlan(Artifacts(taken, given), tuple(one.record for one in pinned))
@@ -70,15 +100,21 @@ def plan(node: Node, pinned: list[PinnedArtifact]) -> ArtifactPlan | None:
 
 def volumes_of(node: Node) -> dict[str, str]:
     """The volume of each folder of a node, by path."""
-    listed = node.artifacts
-    paths = [one.path for one in (listed and listed.in_) or ()]
-    paths += [one.path for one in (listed and listed.out) or ()]
-    return {path: f"artifact-{at}" for at, path in enumerate(dict.fromkeys(paths))}
+    paths = [one.path for one in (node.artifacts and node.artifacts.in_) or ()]
+    paths += [one.path for one in _made_by(node)]
+    found = {path: f"artifact-{at}" for at, path in enumerate(dict.fromkeys(paths))}
+    for at, attached in enumerate(attachments_of(node)):
+        found[attached.path] = f"{protocol.ATTACHMENT_VOLUME}{at}"
+    return found
+
+
+def _made_by(node: Node) -> list[ArtifactOut]:
+    return (node.artifacts and node.artifacts.out) or []
 
 
 def makes_artifacts(node: Node) -> bool:
     """Whether a node has artifacts.out."""
-    return bool(node.artifacts and node.artifacts.out)
+    return bool(_made_by(node))
 
 
 def add_artifacts(
@@ -100,12 +136,12 @@ def add_artifacts(
         pull_policy: Its pull policy.
         token: The volume and the mount of the pod's token for the gateway.
     """
-    if node.artifacts is None or artifacts is None:
+    if artifacts is None:
         return
     program = pod["containers"][0]
     folder = {"sizeLimit": program["resources"]["limits"].get(_STORAGE, _DEFAULT_SIZE)}
-    written = {one.path for one in node.artifacts.out or ()}
-    written |= {one.path for one in node.artifacts.in_ or () if one.writable}
+    written = {one.path for one in _made_by(node)}
+    written |= {one.path for one in taken_by(node) if one.writable}
     mounts = []
     for path, volume in volumes_of(node).items():
         pod["volumes"].append({"name": volume, "emptyDir": folder})

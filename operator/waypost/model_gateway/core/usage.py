@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from waypost.api.provider import ProviderType
+from waypost.protocol.artifacts.media import media_tokens
 
 _BYTES_PER_TOKEN: Final = 3  # below that of usual texts, so that the estimate is rather too high
 _USUAL_OUTPUT: Final = 1024  # tokens, where the call names no limit
@@ -24,14 +25,24 @@ _NAMES: Final[Mapping[ProviderType, tuple[frozenset[bytes], frozenset[bytes], by
         b"totalTokenCount",
     ),
 }
+# Fields with the media type and with the content of media; without the first, the content is a URL.
+_MEDIA_FIELDS: Final = (
+    ("", "url"),  # OpenAI: image_url
+    ("", "file_data"),  # OpenAI: file
+    ("media_type", "data"),  # Anthropic: source
+    ("mimeType", "data"),  # Google: inlineData
+    ("mime_type", "data"),
+)
 _FIELD: Final = re.compile(rb'"([A-Za-z_]{10,30})"\s*:\s*(\d{1,9})(?=\D)')
 
 
 class Estimate(NamedTuple):
-    """Tokens that a call may use: those of its text, and those of the longest answer."""
+    """Tokens that a call may use: those of its text and media, and those of the longest answer.
+    `most` is more than any provider counts for the input."""
 
     input: int
     output: int
+    most: int
 
     @property
     def total(self) -> int:
@@ -45,9 +56,42 @@ def estimate(body: bytes, fields: Mapping[str, Any]) -> Estimate:
     places = [fields.get("max_tokens"), fields.get("max_completion_tokens")]
     places.append(config.get("maxOutputTokens") if isinstance(config, dict) else None)
     limits = [one for one in places if type(one) is int and one > 0]
+    hidden, counted = _media(fields)
     return Estimate(
-        len(body) // _BYTES_PER_TOKEN, min([*limits, _LARGEST] if limits else [_USUAL_OUTPUT])
+        max(len(body) - hidden, 0) // _BYTES_PER_TOKEN + counted,
+        min([*limits, _LARGEST] if limits else [_USUAL_OUTPUT]),
+        len(body) // _BYTES_PER_TOKEN + counted,
     )
+
+
+def _media(fields: Mapping[str, Any]) -> tuple[int, int]:
+    """The characters of media in base64, and the tokens that they may cost instead."""
+    hidden, counted = 0, 0
+    left: list[Any] = [fields.get("messages"), fields.get("contents")]
+    while left:
+        one = left.pop()
+        if isinstance(one, list):
+            left += one
+        elif isinstance(one, dict):
+            media = _media_of(one)
+            if media is None:
+                left += one.values()
+                continue
+            kind, text = media
+            hidden += len(text)
+            counted += media_tokens(kind, len(text) * 3 // 4)
+    return hidden, counted
+
+
+def _media_of(part: dict[str, Any]) -> tuple[str, str] | None:
+    """Media type and content of a part that has media in the form of one of the providers."""
+    for kind, data in _MEDIA_FIELDS:
+        text = part.get(data)
+        if isinstance(text, str) and text.startswith("data:"):
+            return text[5:40].partition(";")[0], text
+        if kind and isinstance(text, str) and isinstance(part.get(kind), str):
+            return part[kind], text
+    return None
 
 
 class UsageScanner:
@@ -81,4 +125,5 @@ class UsageScanner:
         if not self._found:
             return self._estimate.input + self._size // _BYTES_PER_TOKEN
         parts = sum(self._found.get(name, 0) for name in self._input | self._output)
-        return min(max(parts, self._found.get(self._total, 0)), self._estimate.total + self._size)
+        most = self._estimate.most + self._estimate.output + self._size
+        return min(max(parts, self._found.get(self._total, 0)), most)

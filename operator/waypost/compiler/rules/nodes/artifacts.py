@@ -61,12 +61,16 @@ def _of_node(node: Node) -> Iterator[Problem]:
         yield Problem(f"{node.place}.fallbackOutput", text)
     yield from _names_differ(place, given)
     for at, one in enumerate(taken):
-        template = parse_template(one.from_)
-        if isinstance(template, Template) and not template.is_single:
-            example = "${nodes.clone.artifacts.repo}"
-            text = f"expected one expression like {example!r}, found {one.from_!r}"
-            yield Problem(f"{place}.in[{at}].from", text)
+        yield from from_problems(f"{place}.in[{at}].from", one.from_)
     yield from _folders(place, taken, given)
+
+
+def from_problems(place: str, from_: str) -> Iterator[Problem]:
+    """Report a text where one expression is expected that gives an artifact."""
+    template = parse_template(from_)
+    if isinstance(template, Template) and not template.is_single:
+        example = "${nodes.clone.artifacts.repo}"
+        yield Problem(place, f"expected one expression like {example!r}, found {from_!r}")
 
 
 def _names_differ(place: str, given: list[ArtifactOut]) -> Iterator[Problem]:
